@@ -1,0 +1,1 @@
+"""The hearing: the only room that knows grpc, protobuf and macaroons."""

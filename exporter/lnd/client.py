@@ -1,0 +1,66 @@
+"""What the rest of the exporter may ask of a node, and the one exception that asking may raise."""
+
+from collections.abc import AsyncIterator
+from typing import NamedTuple, Protocol
+
+from exporter.payments.labels import Interruption, NodeState
+from exporter.payments.node import Channels, Info
+from exporter.payments.payment import Payment
+
+
+class Trouble(Exception):
+    """A call to lnd came to nothing: the weather. It is counted, told once and tried again, never fatal."""
+
+    def __init__(self, cause: Interruption, state: NodeState, advice: str) -> None:
+        """Say what happened (`cause`), what it makes of the node (`state`) and what a person should do (`advice`)."""
+        super().__init__(advice)
+        self.cause = cause
+        self.state = state
+        self.advice = advice
+
+
+class Page(NamedTuple):
+    """A page of `ListPayments`."""
+
+    payments: tuple[Payment, ...]
+    first_index: int
+    """`first_index_offset`; 0 on an empty page, never a cursor then."""
+    last_index: int
+    """`last_index_offset`; 0 on an empty page, never a cursor then."""
+
+
+class Client(Protocol):
+    """One node. Every method raises `Trouble`, and nothing else, for whatever lnd or the network does."""
+
+    async def connect(self) -> int | None:
+        """Open a fresh connection: read certificate and macaroon again, drop the old one.
+
+        Returns the end of validity of the configured certificate in seconds since 1970, None if it is not known.
+        """
+
+    async def close(self) -> None:
+        """Let go of the connection; calls under way end."""
+
+    def states(self) -> AsyncIterator[NodeState]:
+        """`SubscribeState`, which needs no macaroon: the present state, then each change.
+
+        `ready` means that lnd accepts calls. A node without that service is `ready`.
+        """
+
+    async def info(self, timeout_s: float) -> Info:
+        """`GetInfo`; raises `Trouble` with cause `timeout` when it takes longer. Sets the key that `rebalance` needs."""
+
+    async def channels(self) -> Channels:
+        """`ListChannels` with aliases; raises `Trouble` with state `denied` where the macaroon doesn't allow it."""
+
+    async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> Page:
+        """`ListPayments`, all statuses: the next `limit` payments above index `after`, ascending.
+
+        With `newest_first` the last `limit` payments below index `after` (0: from the end), still ascending.
+        """
+
+    async def payment(self, payment_hash: str) -> Payment | None:
+        """The present state of a payment (first message of `TrackPaymentV2`); None if lnd doesn't know it."""
+
+    def updates(self) -> AsyncIterator[Payment]:
+        """`TrackPayments`, final and other updates, until the stream is lost: then `Trouble`, even after status OK."""

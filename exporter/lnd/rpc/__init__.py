@@ -1,0 +1,1 @@
+"""Generated from protos/lnd.proto; never edited."""

@@ -1,0 +1,1 @@
+"""The telling: the only room that knows metric names, labels and HTTP."""

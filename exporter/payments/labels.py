@@ -1,0 +1,303 @@
+"""The closed sets: every word that may stand in a label, and how a payment gets its words.
+
+They are ours, lower snake case, and never grow because of something that a node says: a word that lnd
+invents is `other`. Rows of tables below are in the order in which they appear on a page.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+MSAT_PER_SAT = 1000
+
+
+class Status(StrEnum):
+    """What lnd says of a payment (`Payment.status`); a status that we don't know is `in_flight`, for it is no end."""
+
+    INITIATED = "initiated"
+    IN_FLIGHT = "in_flight"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        """True for a terminal status."""
+        return self in (Status.SUCCEEDED, Status.FAILED)
+
+
+class AttemptStatus(StrEnum):
+    """What lnd says of an HTLC attempt (`HTLCAttempt.status`); one that we don't know is `in_flight`."""
+
+    IN_FLIGHT = "in_flight"
+    SETTLED = "settled"
+    FAILED = "failed"
+
+
+class Outcome(StrEnum):
+    """How a payment or an attempt ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class Reason(StrEnum):
+    """Why lnd gave a payment up (`Payment.failure_reason`)."""
+
+    TIMEOUT = "timeout"
+    NO_ROUTE = "no_route"
+    ERROR = "error"
+    INCORRECT_PAYMENT_DETAILS = "incorrect_payment_details"
+    INSUFFICIENT_BALANCE = "insufficient_balance"
+    CANCELED = "canceled"
+    NONE = "none"
+    OTHER = "other"
+
+
+class Code(StrEnum):
+    """Why an HTLC attempt failed (`Failure.code`), as in BOLT 4."""
+
+    TEMPORARY_CHANNEL_FAILURE = "temporary_channel_failure"
+    UNKNOWN_NEXT_PEER = "unknown_next_peer"
+    CHANNEL_DISABLED = "channel_disabled"
+    FEE_INSUFFICIENT = "fee_insufficient"
+    INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS = "incorrect_or_unknown_payment_details"
+    MPP_TIMEOUT = "mpp_timeout"
+    TEMPORARY_NODE_FAILURE = "temporary_node_failure"
+    INCORRECT_CLTV_EXPIRY = "incorrect_cltv_expiry"
+    AMOUNT_BELOW_MINIMUM = "amount_below_minimum"
+    EXPIRY_TOO_SOON = "expiry_too_soon"
+    EXPIRY_TOO_FAR = "expiry_too_far"
+    PERMANENT_CHANNEL_FAILURE = "permanent_channel_failure"
+    PERMANENT_NODE_FAILURE = "permanent_node_failure"
+    REQUIRED_NODE_FEATURE_MISSING = "required_node_feature_missing"
+    REQUIRED_CHANNEL_FEATURE_MISSING = "required_channel_feature_missing"
+    INCORRECT_PAYMENT_AMOUNT = "incorrect_payment_amount"
+    FINAL_INCORRECT_CLTV_EXPIRY = "final_incorrect_cltv_expiry"
+    FINAL_INCORRECT_HTLC_AMOUNT = "final_incorrect_htlc_amount"
+    FINAL_EXPIRY_TOO_SOON = "final_expiry_too_soon"
+    INVALID_REALM = "invalid_realm"
+    INVALID_ONION_VERSION = "invalid_onion_version"
+    INVALID_ONION_HMAC = "invalid_onion_hmac"
+    INVALID_ONION_KEY = "invalid_onion_key"
+    INVALID_ONION_PAYLOAD = "invalid_onion_payload"
+    INVALID_ONION_BLINDING = "invalid_onion_blinding"
+    INTERNAL_FAILURE = "internal_failure"
+    UNKNOWN_FAILURE = "unknown_failure"
+    UNREADABLE_FAILURE = "unreadable_failure"
+    RESERVED = "reserved"
+    OTHER = "other"
+
+
+class FailureSource(StrEnum):
+    """Who failed an HTLC attempt (`Failure.failure_source_index` against the route)."""
+
+    SELF = "self"
+    FIRST_HOP = "first_hop"
+    INTERMEDIATE = "intermediate"
+    RECIPIENT = "recipient"
+    UNKNOWN = "unknown"
+
+
+class Kind(StrEnum):
+    """What a payment was for; the first that matches, by what is known when it ends."""
+
+    REBALANCE = "rebalance"
+    AMP = "amp"
+    KEYSEND = "keysend"
+    INVOICE = "invoice"
+    PROBE = "probe"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+class Purpose(StrEnum):
+    """Kinds in three groups, for the metrics that would be too many by kind."""
+
+    PAYMENT = "payment"
+    REBALANCE = "rebalance"
+    OTHER = "other"
+
+
+PURPOSE: dict[Kind, Purpose] = {
+    Kind.REBALANCE: Purpose.REBALANCE,
+    Kind.AMP: Purpose.PAYMENT,
+    Kind.KEYSEND: Purpose.PAYMENT,
+    Kind.INVOICE: Purpose.PAYMENT,
+    Kind.PROBE: Purpose.OTHER,
+    Kind.OTHER: Purpose.OTHER,
+    Kind.UNKNOWN: Purpose.OTHER,
+}
+
+
+class AmountBand(StrEnum):
+    """The amount without fees (`Payment.value_msat`): the chance of success depends on it."""
+
+    UNDER_1K = "under_1k_sat"
+    UNDER_10K = "1k_to_10k_sat"
+    UNDER_100K = "10k_to_100k_sat"
+    UNDER_1M = "100k_to_1m_sat"
+    UNDER_10M = "1m_to_10m_sat"
+    OVER = "10m_sat_and_over"
+
+
+def amount_band(msat: int) -> AmountBand:
+    """The band of an amount in msat; a lower bound belongs to the band above it."""
+    below_sat = 1_000
+    for band in AmountBand:
+        if msat < below_sat * MSAT_PER_SAT:
+            return band
+        below_sat *= 10
+    return AmountBand.OVER
+
+
+class Cause(StrEnum):
+    """Why a payment failed, in terms of what one can do about it; `cause.py` has the table."""
+
+    OWN_LIQUIDITY = "own_liquidity"
+    OWN_CHANNEL = "own_channel"
+    ROUTE_LIQUIDITY = "route_liquidity"
+    ROUTE_POLICY = "route_policy"
+    NO_ROUTE = "no_route"
+    RECIPIENT = "recipient"
+    HELD = "held"
+    CALLER = "caller"
+    UNREADABLE = "unreadable"
+    OTHER = "other"
+
+
+class FromStatus(StrEnum):
+    """Where a transition starts."""
+
+    NEW = "new"
+    INITIATED = "initiated"
+    IN_FLIGHT = "in_flight"
+
+
+class ToStatus(StrEnum):
+    """Where a transition leads."""
+
+    INITIATED = "initiated"
+    IN_FLIGHT = "in_flight"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+class Lost(StrEnum):
+    """Why lnd no longer knows a payment that was open here."""
+
+    DELETED = "deleted"
+    RETRIED = "retried"
+    DATABASE_RENEWED = "database_renewed"
+
+
+class Unresolved(StrEnum):
+    """Why the end of an attempt was never seen."""
+
+    DELETED = "deleted"
+    LOST = "lost"
+
+
+class Source(StrEnum):
+    """Which call brought a snapshot: TrackPayments, TrackPaymentV2, ListPayments."""
+
+    STREAM = "stream"
+    TRACK = "track"
+    LIST = "list"
+
+
+class Ignored(StrEnum):
+    """Why a snapshot told nothing; the first that matches."""
+
+    MALFORMED = "malformed"
+    AFTER_TERMINAL = "after_terminal"
+    STALE = "stale"
+    DUPLICATE = "duplicate"
+
+
+class Age(StrEnum):
+    """Age of a payment in flight."""
+
+    UNDER_1M = "under_1m"
+    UNDER_10M = "1m_to_10m"
+    UNDER_1H = "10m_to_1h"
+    UNDER_1D = "1h_to_1d"
+    OVER = "1d_and_over"
+
+
+class BlocksLeft(StrEnum):
+    """Blocks until lnd must take a held HTLC on chain."""
+
+    EXPIRED = "expired"
+    UNDER_36 = "under_36"
+    UNDER_144 = "36_to_144"
+    OVER = "144_and_over"
+
+
+class PeerOutcome(StrEnum):
+    """How an attempt through a direct peer ended, so that a peer isn't blamed for the whole network."""
+
+    SETTLED = "settled"
+    FAILED_HERE = "failed_here"
+    FAILED_AT_PEER = "failed_at_peer"
+    FAILED_BEYOND = "failed_beyond"
+
+
+class NodeState(StrEnum):
+    """The state of a node, as far as we are concerned."""
+
+    UNREACHABLE = "unreachable"
+    NO_WALLET = "no_wallet"
+    LOCKED = "locked"
+    STARTING = "starting"
+    READY = "ready"
+    DENIED = "denied"
+    WRONG_NODE = "wrong_node"
+
+
+class Interruption(StrEnum):
+    """Why the stream of updates was lost."""
+
+    UNREACHABLE = "unreachable"
+    CERTIFICATE = "certificate"
+    NO_WALLET = "no_wallet"
+    LOCKED = "locked"
+    STARTING = "starting"
+    SHUTTING_DOWN = "shutting_down"
+    DENIED = "denied"
+    UNIMPLEMENTED = "unimplemented"
+    ENDED = "ended"
+    TIMEOUT = "timeout"
+    TOO_LARGE = "too_large"
+    WRONG_NODE = "wrong_node"
+    OTHER = "other"
+
+
+class Method(StrEnum):
+    """What we ask of lnd."""
+
+    SUBSCRIBE_STATE = "subscribe_state"
+    GET_INFO = "get_info"
+    LIST_CHANNELS = "list_channels"
+    LIST_PAYMENTS = "list_payments"
+    TRACK_PAYMENT = "track_payment"
+    TRACK_PAYMENTS = "track_payments"
+
+
+class CallOutcome(StrEnum):
+    """How a call ended. A stream is counted once, when it ends."""
+
+    OK = "ok"
+    ERROR = "error"
+
+
+class ChannelState(StrEnum):
+    """State of a channel of the node."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    PENDING = "pending"
+
+
+def values(words: Iterable[StrEnum]) -> tuple[str, ...]:
+    """The words of a closed set, as they stand in labels."""
+    return tuple(word.value for word in words)

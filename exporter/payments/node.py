@@ -1,0 +1,52 @@
+"""What is known of a node itself, apart from its payments."""
+
+from dataclasses import dataclass, field
+
+from exporter.payments.labels import NodeState
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What `GetInfo` says of a node."""
+
+    pubkey: str
+    """Identity key, 66 hex digits (`identity_pubkey`)."""
+    alias: str = ""
+    version: str = ""
+    network: str = ""
+    """`mainnet`, `testnet`, `signet`, `regtest`, ... (`chains[0].network`)."""
+    block_height: int = 0
+    best_header_s: int = 0
+    """Time stamp of the best block header, seconds since 1970 (`best_header_timestamp`)."""
+    synced_to_chain: bool = False
+    channels_active: int = 0
+    channels_inactive: int = 0
+    channels_pending: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """What `ListChannels` says: optional, for not every macaroon allows it."""
+
+    spendable_msat: int
+    """Local balance of active channels less their reserves, msat, never below 0."""
+    aliases: dict[str, str] = field(default_factory=dict)
+    """Alias of each direct peer by identity key; bounded by the node's channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """The present state of a node, replaced as a whole when something of it changes."""
+
+    state: NodeState = NodeState.UNREACHABLE
+    stream_up: bool = False
+    """Updates are flowing, or would flow if there were any."""
+    catching_up: bool = False
+    info: Info | None = None
+    """None until lnd has answered once; then the last answer."""
+    channels: Channels | None = None
+    """None where the macaroon doesn't allow it."""
+    certificate_expiry_s: int | None = None
+    """End of validity of the TLS certificate that lnd presents, seconds since 1970."""
+    detail: str = ""
+    """One plain sentence for a person: what is wrong and what to do; empty when all is well."""

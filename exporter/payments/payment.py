@@ -1,0 +1,90 @@
+"""Snapshots: what one message of lnd says of one payment, reduced to what is counted.
+
+lnd repeats all attempts in every update, so these are flat and small, and carry no secret:
+no preimage, no payment request, no route.
+"""
+
+from typing import NamedTuple
+
+from exporter.payments.labels import AttemptStatus, Code, FailureSource, Kind, Reason, Status
+
+US_PER_NS = 1000  # nanoseconds in a microsecond
+
+
+class Moment(NamedTuple):
+    """An instant on both clocks, stamped at the edge: the core never asks a clock itself."""
+
+    wall_ns: int
+    """Nanoseconds since 1970, UTC: comparable with lnd's times, may step."""
+    mono_ns: int
+    """Nanoseconds of a monotonic clock: for waiting, comparable only within one process."""
+
+
+class Run(NamedTuple):
+    """The identity of one run of a payment: a failed hash may be tried again, with a new creation time."""
+
+    payment_hash: str
+    """64 hex digits, lower case (`Payment.payment_hash`); the set id of an AMP payment."""
+    created_us: int
+    """Microseconds since 1970 (`Payment.creation_time_ns`); native SQL on Postgres keeps no more."""
+
+
+class Attempt(NamedTuple):
+    """One HTLC attempt (`lnrpc.HTLCAttempt`)."""
+
+    attempt_id: int
+    """Unique over all payments of a node (`attempt_id`); 0 on legacy attempts, which `key` tells apart."""
+    status: AttemptStatus
+    attempt_ns: int
+    """When it was sent, lnd's clock, nanoseconds since 1970 (`attempt_time_ns`)."""
+    resolve_ns: int = 0
+    """When it was settled or failed, lnd's clock; 0 while in flight (`resolve_time_ns`)."""
+    amount_msat: int = 0
+    """What the first channel locks, fees included (`Route.total_amt_msat`)."""
+    fee_msat: int = 0
+    """The part of it that is fees (`Route.total_fees_msat`)."""
+    hops: int = 0
+    """Length of the route (`len(Route.hops)`)."""
+    peer: str = ""
+    """Identity key of the first hop, hex (`Hop.pub_key`); empty without a route."""
+    expiry_height: int = 0
+    """Block height at which lnd must take it on chain (`Route.total_time_lock`); 0 if unknown."""
+    hint: Kind | None = None
+    """What the last hop tells of the payment's kind: `rebalance`, `amp`, `keysend` or nothing."""
+    code: Code | None = None
+    """Why it failed (`Failure.code`); None unless it failed with a reason."""
+    source: FailureSource | None = None
+    """Who failed it (`Failure.failure_source_index`); None unless it failed with a reason."""
+
+    @property
+    def key(self) -> int:
+        """Unique within a node: the id, or for legacy attempts the negative send time in microseconds."""
+        return self.attempt_id or -(self.attempt_ns // US_PER_NS)
+
+
+class Payment(NamedTuple):
+    """One whole snapshot of a payment (`lnrpc.Payment`)."""
+
+    payment_hash: str
+    """64 hex digits, lower case; empty if lnd sent something else: then the snapshot is malformed."""
+    created_ns: int
+    """Nanoseconds since 1970, lnd's clock (`creation_time_ns`, before lnd 0.8 `creation_date`)."""
+    index: int
+    """A way to read quickly, not an identity (`payment_index`)."""
+    status: Status
+    reason: Reason = Reason.NONE
+    """May be set while still in flight, and on a success (`failure_reason`)."""
+    value_msat: int = 0
+    """The amount without fees (`value_msat`)."""
+    fee_msat: int = 0
+    """Sum over the attempts settled so far (`fee_msat`)."""
+    invoice: bool = False
+    """True if it has a payment request."""
+    pays_self: bool = False
+    """True if it has no attempt and its payment request is payable to this very node; asked only of ended runs."""
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def run(self) -> Run:
+        """The identity of this run."""
+        return Run(self.payment_hash, self.created_ns // US_PER_NS)
