@@ -1,0 +1,72 @@
+# Everything a person or CI does with this repository; `make` explains. Needs Python >= 3.11 and a package index.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The first Python that is new enough; `make PYTHON=/path/to/python3.12 ...` chooses another.
+PYTHON ?= $(firstword $(foreach python,python3 python3.14 python3.13 python3.12 python3.11,\
+	$(shell $(python) -c 'import sys; sys.version_info >= (3, 11) and print("$(python)")' 2>/dev/null)))
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+INSTALL := $(PIP) install --no-deps --require-hashes
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+
+.PHONY: help run test check network protos lock clean
+
+help: ## Say what there is
+	@echo 'lnd-payments-exporter: a Prometheus exporter for the outgoing payments of lnd nodes'
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo '  ARGS=... is handed on:  make test ARGS="tests/test_log.py -x"    make run ARGS="--web.listen-address=:8000"'
+
+run: $(VENV)/runtime.stamp ## Start the exporter against a simulated node, no lnd needed (Ctrl-C ends it)
+	@exec $(BIN)/lnd-payments-exporter demo $(ARGS)
+
+test: check ## Run every check and every test (the first run also builds lnd: about 15 minutes more)
+	@$(BIN)/python -m pytest -v --durations=10 $(ARGS)
+
+check: $(VENV)/dev.stamp ## Lint, formatting, types and the import rules of the house, in seconds
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q -p no:xdist tests/test_house.py
+
+network: $(VENV)/dev.stamp ## Start a real network of three lnd nodes to play with (Ctrl-C ends it)
+	@exec $(BIN)/python -m tests.network $(ARGS)
+
+protos: $(VENV)/dev.stamp ## Generate exporter/lnd/rpc again from protos/lnd.proto
+	@$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=exporter/lnd/rpc --pyi_out=exporter/lnd/rpc protos/lnd.proto
+
+lock: $(VENV)/dev.stamp ## Write requirements/*.txt again (ARGS=--upgrade takes the newest versions)
+	@$(BIN)/$(LOCK) $(ARGS) pyproject.toml --output-file requirements/runtime.txt
+	@$(BIN)/$(LOCK) $(ARGS) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	@$(BIN)/$(LOCK) $(ARGS) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
+
+clean: ## Remove what make and the tools made (not the built lnd in .cache)
+	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find exporter tests -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamps are made again when a lock changes, in a fresh virtual environment: nothing stale stays behind.
+
+$(VENV)/dev.stamp: requirements/dev.txt $(VENV)/runtime.stamp
+	@echo 'make: installing the development tools into $(VENV)'
+	@$(INSTALL) -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/runtime.stamp: requirements/runtime.txt requirements/build.txt pyproject.toml
+	@$(if $(PYTHON),,echo 'make: Python 3.11 or newer is needed, and python3 here is "$(shell python3 --version 2>&1)".' >&2; \
+		echo '      Debian 12, Ubuntu 24.04 or newer: apt install python3 python3-venv' >&2; exit 1)
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo 'make: $(PYTHON) lacks the modules venv and ensurepip. On Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
+	@echo 'make: creating $(VENV) with $(shell $(PYTHON) --version)'
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) -r requirements/runtime.txt -r requirements/build.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@

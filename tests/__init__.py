@@ -1,0 +1,1 @@
+"""Tests: they mirror exporter/; tests/network is a real lnd network."""
