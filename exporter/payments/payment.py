@@ -69,7 +69,7 @@ class Payment(NamedTuple):
     """64 hex digits, lower case; empty if lnd sent something else: then the snapshot is malformed."""
     created_ns: int
     """Nanoseconds since 1970, lnd's clock (`creation_time_ns`, before lnd 0.8 `creation_date`)."""
-    index: int
+    payment_index: int
     """A way to read quickly, not an identity (`payment_index`)."""
     status: Status
     reason: Reason = Reason.NONE

@@ -1,0 +1,184 @@
+"""Facts in, totals out: every counter and histogram of a node as plain integers.
+
+Totals live here and not in the objects of a client library, because a page must be one instant and because
+they are saved and restored together with what is open. A total never falls.
+"""
+
+from typing import assert_never
+
+from exporter.payments.event import (
+    AttemptFailed,
+    AttemptSettled,
+    AttemptStarted,
+    AttemptUnresolved,
+    CaughtUp,
+    Ending,
+    Event,
+    FirstAttemptMade,
+    LndCalled,
+    PaymentDoubted,
+    PaymentFailed,
+    PaymentLost,
+    PaymentStarted,
+    PaymentSucceeded,
+    StatusChanged,
+    StreamInterrupted,
+    UpdateDelayed,
+    UpdateIgnored,
+    UpdateReceived,
+)
+from exporter.payments.labels import PURPOSE, Code, FailureSource, Outcome, PeerOutcome, Reason, amount_band
+from exporter.payments.payment import Attempt
+from exporter.payments.totals import Counter, Histogram, HistogramName, Labels, zero_counters, zero_histograms
+
+OTHER_PEERS = "other"
+NS_PER_MS = 1_000_000
+PICO = 10**12
+
+
+class Ledger:
+    """The totals of one node. Bounded: labels are closed sets, but for `max_peers` first-hop peers."""
+
+    def __init__(self, max_peers: int = 50) -> None:
+        """Start at zero; `max_peers` 0 counts nothing by peer."""
+        self.counters: dict[Counter, dict[Labels, int]] = zero_counters()
+        self.histograms: dict[HistogramName, dict[Labels, Histogram]] = zero_histograms()
+        self.last_update_ns: int | None = None
+        """Receipt of the last snapshot, wall clock, nanoseconds since 1970."""
+        self.peers: dict[str, None] = {}
+        """Peers that have a label of their own, in the order in which they came."""
+        self._max_peers = max_peers
+
+    def peer(self, key: str) -> str | None:
+        """The label of a first-hop peer: its key, `other` if it came too late; None if nothing is counted by peer."""
+        if not self._max_peers or not key:
+            return None
+        if key not in self.peers and len(self.peers) < self._max_peers:
+            self.peers[key] = None
+        return key if key in self.peers else OTHER_PEERS
+
+    def apply(self, events: list[Event]) -> None:
+        """Add facts to the totals."""
+        for event in events:
+            self._apply(event)
+
+    def _apply(self, event: Event) -> None:
+        match event:
+            case UpdateReceived(source, wall_ns):
+                self.last_update_ns = wall_ns
+                self._count(Counter.UPDATES, source)
+            case UpdateIgnored(cause):
+                self._count(Counter.UPDATES_IGNORED, cause)
+            case UpdateDelayed(delay_ns):
+                self._observe(HistogramName.UPDATE_DELAY, delay_ns)
+            case PaymentStarted():
+                self._count(Counter.STARTED)
+            case PaymentDoubted():
+                pass
+            case StatusChanged(before, after):
+                self._count(Counter.TRANSITIONS, before, after)
+            case FirstAttemptMade(after_ns):
+                self._observe(HistogramName.FIRST_ATTEMPT, after_ns)
+            case AttemptStarted(attempt):
+                self._started(attempt)
+            case AttemptSettled(attempt):
+                self._settled(attempt)
+            case AttemptFailed():
+                self._attempt_failed(event)
+            case AttemptUnresolved(_, cause):
+                self._count(Counter.ATTEMPTS_UNRESOLVED, cause)
+            case PaymentSucceeded(ending):
+                self._succeeded(ending)
+            case PaymentFailed():
+                self._failed(event)
+            case PaymentLost(_, cause):
+                self._count(Counter.LOST, cause)
+            case StreamInterrupted(cause):
+                self._count(Counter.INTERRUPTIONS, cause)
+            case LndCalled(method, outcome):
+                self._count(Counter.LND_CALLS, method, outcome)
+            case CaughtUp(payments):
+                self._count(Counter.CATCH_UP, by=payments)
+            case _:
+                assert_never(event)
+
+    def _started(self, attempt: Attempt) -> None:
+        self._count(Counter.ATTEMPTS_STARTED)
+        if peer := self.peer(attempt.peer):
+            for outcome in PeerOutcome:
+                self._count(Counter.PEER_ATTEMPTS, peer, outcome, by=0)
+            self._count(Counter.PEER_SENT, peer, by=0)
+            self._count(Counter.PEER_FEES, peer, by=0)
+
+    def _settled(self, attempt: Attempt) -> None:
+        self._count(Counter.ATTEMPTS_SETTLED)
+        self._resolved(attempt, Outcome.SUCCEEDED)
+        if peer := self.peer(attempt.peer):
+            self._count(Counter.PEER_ATTEMPTS, peer, PeerOutcome.SETTLED)
+            self._count(Counter.PEER_SENT, peer, by=max(0, attempt.amount_msat - attempt.fee_msat))
+            self._count(Counter.PEER_FEES, peer, by=attempt.fee_msat)
+
+    def _attempt_failed(self, event: AttemptFailed) -> None:
+        attempt = event.attempt
+        code, source = attempt.code or Code.OTHER, attempt.source or FailureSource.UNKNOWN
+        self._count(Counter.ATTEMPTS_FAILED, event.purpose, code, source)
+        self._resolved(attempt, Outcome.FAILED)
+        if peer := self.peer(attempt.peer):
+            self._count(Counter.PEER_ATTEMPTS, peer, _peer_outcome(source, attempt.hops))
+
+    def _resolved(self, attempt: Attempt, outcome: Outcome) -> None:
+        if attempt.resolve_ns:
+            locked_ns = max(0, attempt.resolve_ns - attempt.attempt_ns)
+            self._observe(HistogramName.ATTEMPT_DURATION, locked_ns, outcome)
+            self._count(Counter.LOCKED_MSAT_MS, outcome, by=attempt.amount_msat * (locked_ns // NS_PER_MS))
+        if attempt.hops:
+            self._observe(HistogramName.ATTEMPT_HOPS, attempt.hops, outcome)
+
+    def _succeeded(self, ending: Ending) -> None:
+        labels = (ending.kind, amount_band(ending.value_msat))
+        purpose = PURPOSE[ending.kind]
+        self._count(Counter.SUCCEEDED, *labels)
+        self._count(Counter.SENT, *labels, by=ending.value_msat)
+        self._count(Counter.FEES, *labels, by=ending.fee_msat)
+        if ending.reason is not Reason.NONE:
+            self._count(Counter.SUCCEEDED_LATE, ending.reason)
+        self._observe(HistogramName.FEE, ending.fee_msat, purpose)
+        if ending.value_msat:
+            # Millionths of a ppm, rounded up, so that the comparison with a bucket's whole edge is exact.
+            self._observe(HistogramName.FEE_PPM, -(-ending.fee_msat * PICO // ending.value_msat), purpose)
+        self._observe(HistogramName.PARTS, ending.parts, purpose)
+        self._ended(ending, Outcome.SUCCEEDED)
+
+    def _failed(self, event: PaymentFailed) -> None:
+        ending = event.ending
+        self._count(Counter.FAILED, ending.kind, amount_band(ending.value_msat), ending.reason)
+        self._count(Counter.FAILED_BY_CAUSE, PURPOSE[ending.kind], event.cause)
+        self._count(Counter.FAILED_MSAT, ending.kind, ending.reason, by=ending.value_msat)
+        self._ended(ending, Outcome.FAILED)
+
+    def _ended(self, ending: Ending, outcome: Outcome) -> None:
+        purpose = PURPOSE[ending.kind]
+        if ending.duration_ns is not None:
+            self._observe(HistogramName.DURATION, ending.duration_ns, purpose, outcome)
+        if ending.attempts is not None:
+            self._observe(HistogramName.ATTEMPTS, ending.attempts, purpose, outcome)
+        else:
+            self._count(Counter.ATTEMPTS_INCOMPLETE)
+        if ending.recovered:
+            self._count(Counter.RECOVERED)
+
+    def _count(self, counter: Counter, *labels: str, by: int = 1) -> None:
+        series = self.counters[counter]
+        series[labels] = series.get(labels, 0) + by
+
+    def _observe(self, name: HistogramName, value: int, *labels: str) -> None:
+        self.histograms[name][labels].observe(value)
+
+
+def _peer_outcome(source: FailureSource, hops: int) -> PeerOutcome:
+    """Where an attempt failed, seen from its first hop; what is unknown is not blamed on the peer."""
+    if source is FailureSource.SELF:
+        return PeerOutcome.FAILED_HERE
+    if source is FailureSource.FIRST_HOP or (source is FailureSource.RECIPIENT and hops == 1):
+        return PeerOutcome.FAILED_AT_PEER
+    return PeerOutcome.FAILED_BEYOND

@@ -1,0 +1,211 @@
+"""An open run: what has been seen of a payment that isn't counted as finished yet, and can't be asked again."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from exporter.payments.cause import attempt_cause, payment_cause
+from exporter.payments.event import (
+    AttemptFailed,
+    AttemptSettled,
+    AttemptStarted,
+    AttemptUnresolved,
+    Ending,
+    Event,
+    FirstAttemptMade,
+    PaymentFailed,
+    PaymentLost,
+    PaymentSucceeded,
+    StatusChanged,
+)
+from exporter.payments.labels import (
+    PURPOSE,
+    AttemptStatus,
+    Cause,
+    Code,
+    FailureSource,
+    FromStatus,
+    Kind,
+    Lost,
+    Purpose,
+    Reason,
+    Source,
+    Status,
+    ToStatus,
+    Unresolved,
+)
+from exporter.payments.payment import US_PER_NS, Attempt, Moment, Payment, Run
+
+
+@dataclass(slots=True)
+class Terminal:
+    """The end of a run, held for a moment because lnd may still overwrite its reason."""
+
+    status: Status
+    """Of the first terminal update: it stays."""
+    reason: Reason
+    """Of the last terminal update: it is what lnd's database keeps."""
+    live: bool
+    """The first terminal update came by the stream."""
+    complete: bool
+    """It shows all attempts: it came by the stream, or lnd has kept the failed ones."""
+    received: Moment
+    due_mono_ns: int | None
+    """When to count it, monotonic clock; None if the stream was lost meanwhile, so that lnd must be asked again."""
+
+
+@dataclass(slots=True)
+class OpenRun:
+    """One run in flight. Its attempts are bounded by lnd, which repeats them all in every message."""
+
+    run: Run
+    payment_index: int
+    value_msat: int
+    from_beginning: bool
+    """Its first snapshot had no attempt: nothing of it has been missed."""
+    news_mono_ns: int
+    """When it last said something new, monotonic clock."""
+    status: FromStatus = FromStatus.NEW
+    reason: Reason = Reason.NONE
+    fee_msat: int = 0
+    invoice: bool = False
+    pays_self: bool = False
+    hint: Kind | None = None
+    refused: bool = False
+    """The recipient refused an attempt with `incorrect_or_unknown_payment_details`."""
+    outstanding: dict[int, Attempt] = field(default_factory=dict)
+    resolved: set[int] = field(default_factory=set)
+    settled: int = 0
+    failures: Counter[Cause] = field(default_factory=Counter)
+    longest_ns: int = 0
+    """The longest time that a failed HTLC was locked, those apart that waited for other parts."""
+    last_resolve_ns: int = 0
+    terminal: Terminal | None = None
+    stream: int = 0
+    """The stream that last showed it; streams are numbered by the tracker."""
+    missing_mono_ns: int | None = None
+    """When lnd first said that it doesn't know it, monotonic clock."""
+
+    @property
+    def kind(self) -> Kind:
+        """What it is for, by what is known so far."""
+        if self.pays_self:
+            return Kind.REBALANCE
+        if self.hint:
+            return self.hint
+        if self.invoice:
+            return Kind.INVOICE
+        if self.refused:
+            return Kind.PROBE
+        return Kind.OTHER if self.outstanding or self.resolved else Kind.UNKNOWN
+
+    @property
+    def purpose(self) -> Purpose:
+        """The group of its kind."""
+        return PURPOSE[self.kind]
+
+    @property
+    def given_up(self) -> bool:
+        """A failure reason is written, though it may yet succeed."""
+        return self.terminal is None and self.reason is not Reason.NONE
+
+    def enter(self, status: Status) -> list[Event]:
+        """Note a status that is no end."""
+        after = FromStatus(status)
+        if self.status is after or self.status is FromStatus.IN_FLIGHT:
+            return []
+        change = StatusChanged(self.status, ToStatus(status))
+        self.status = after
+        return [change]
+
+    def learn(self, attempts: tuple[Attempt, ...]) -> list[Event]:
+        """What these attempts say that we did not know; one never goes back from resolved to in flight."""
+        events: list[Event] = []
+        for attempt in attempts:
+            key = attempt.key
+            if key in self.resolved:
+                continue
+            known = key in self.outstanding
+            if not known:
+                events += self._started(attempt)
+            if attempt.status is not AttemptStatus.IN_FLIGHT:
+                self.outstanding.pop(key, None)
+                self.resolved.add(key)
+                events.append(self._resolved(attempt))
+            elif not known:
+                self.outstanding[key] = attempt
+        return events
+
+    def _started(self, attempt: Attempt) -> list[Event]:
+        events: list[Event] = []
+        if self.from_beginning and not self.outstanding and not self.resolved:
+            events.append(FirstAttemptMade(max(0, attempt.attempt_ns - self.run.created_us * US_PER_NS)))
+        if attempt.hint and (self.hint is None or attempt.hint is Kind.REBALANCE):
+            self.hint = attempt.hint
+        events.append(AttemptStarted(attempt))
+        return events
+
+    def _resolved(self, attempt: Attempt) -> Event:
+        self.last_resolve_ns = max(self.last_resolve_ns, attempt.resolve_ns)
+        if attempt.status is AttemptStatus.SETTLED:
+            self.settled += 1
+            return AttemptSettled(attempt)
+        code, source = attempt.code or Code.OTHER, attempt.source or FailureSource.UNKNOWN
+        self.failures[attempt_cause(code, source)] += 1
+        if code is not Code.MPP_TIMEOUT:  # then it waited for the other parts, nobody held it
+            self.longest_ns = max(self.longest_ns, attempt.resolve_ns - attempt.attempt_ns)
+        if code is Code.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS and source is FailureSource.RECIPIENT:
+            self.refused = True
+        return AttemptFailed(attempt, self.purpose)
+
+    def end(self, payment: Payment, source: Source, at: Moment, due_mono_ns: int) -> None:
+        """Note the first terminal snapshot."""
+        live = source is Source.STREAM
+        kept = any(a.status is AttemptStatus.FAILED for a in payment.attempts)
+        self.terminal = Terminal(payment.status, payment.reason, live, live or kept, at, due_mono_ns)
+        self.fee_msat = payment.fee_msat
+        self.pays_self = self.pays_self or payment.pays_self
+
+    def finish(self, terminal: Terminal) -> list[Event]:
+        """Count it as finished, now that the hold is over."""
+        events = self._give_up_attempts(Unresolved.DELETED)
+        events.append(StatusChanged(self.status, ToStatus(terminal.status)))
+        duration_ns = self._duration_ns(terminal)
+        ending = Ending(
+            run=self.run,
+            kind=self.kind,
+            reason=terminal.reason,
+            value_msat=self.value_msat,
+            fee_msat=self.fee_msat if terminal.status is Status.SUCCEEDED else 0,
+            parts=self.settled,
+            duration_ns=duration_ns,
+            attempts=len(self.resolved) if terminal.complete else None,
+            recovered=not terminal.live,
+        )
+        if terminal.status is Status.SUCCEEDED:
+            events.append(PaymentSucceeded(ending))
+        else:
+            held = duration_ns is not None and self.longest_ns * 2 > duration_ns
+            events.append(PaymentFailed(ending, payment_cause(terminal.reason, self.failures, held=held)))
+        return events
+
+    def lose(self, cause: Lost) -> list[Event]:
+        """Count it as lost: lnd no longer knows it and we never saw it end."""
+        events = self._give_up_attempts(Unresolved.LOST)
+        return [*events, StatusChanged(self.status, ToStatus.LOST), PaymentLost(self.run, cause)]
+
+    def _give_up_attempts(self, cause: Unresolved) -> list[Event]:
+        given_up: list[Event] = [AttemptUnresolved(attempt, cause) for attempt in self.outstanding.values()]
+        self.resolved.update(self.outstanding)
+        self.outstanding.clear()
+        return given_up
+
+    def _duration_ns(self, terminal: Terminal) -> int | None:
+        """Creation to end: the latest resolution of an attempt, without one the receipt of a live terminal.
+
+        A recovered failure whose attempts lnd has deleted has no end time anywhere.
+        """
+        created_ns = self.run.created_us * US_PER_NS
+        known = terminal.complete or terminal.status is Status.SUCCEEDED
+        if self.last_resolve_ns and known:
+            return max(0, self.last_resolve_ns - created_ns)
+        return max(0, terminal.received.wall_ns - created_ns) if terminal.live else None

@@ -1,0 +1,211 @@
+"""Which totals there are: every counter and histogram, the series that exist from the start, and the buckets."""
+
+from bisect import bisect_left
+from enum import StrEnum
+from itertools import product
+from typing import TypeAlias
+
+from exporter.payments.labels import (
+    AmountBand,
+    CallOutcome,
+    Cause,
+    Code,
+    FailureSource,
+    FromStatus,
+    Ignored,
+    Interruption,
+    Kind,
+    Lost,
+    Method,
+    Outcome,
+    Purpose,
+    Reason,
+    Source,
+    ToStatus,
+    Unresolved,
+)
+
+Labels: TypeAlias = tuple[str, ...]
+
+
+class Counter(StrEnum):
+    """The counters."""
+
+    STARTED = "started"
+    TRANSITIONS = "transitions"
+    SUCCEEDED = "succeeded"
+    SUCCEEDED_LATE = "succeeded_late"
+    FAILED = "failed"
+    FAILED_BY_CAUSE = "failed_by_cause"
+    SENT = "sent"
+    FEES = "fees"
+    FAILED_MSAT = "failed_msat"
+    ATTEMPTS_STARTED = "attempts_started"
+    ATTEMPTS_SETTLED = "attempts_settled"
+    ATTEMPTS_FAILED = "attempts_failed"
+    ATTEMPTS_UNRESOLVED = "attempts_unresolved"
+    LOCKED_MSAT_MS = "locked_msat_ms"
+    """Amount in msat times the time locked in milliseconds: beyond 64 bits on a busy node."""
+    PEER_ATTEMPTS = "peer_attempts"
+    PEER_SENT = "peer_sent"
+    PEER_FEES = "peer_fees"
+    UPDATES = "updates"
+    UPDATES_IGNORED = "updates_ignored"
+    INTERRUPTIONS = "interruptions"
+    RECOVERED = "recovered"
+    ATTEMPTS_INCOMPLETE = "attempts_incomplete"
+    LOST = "lost"
+    CATCH_UP = "catch_up"
+    LND_CALLS = "lnd_calls"
+
+
+class HistogramName(StrEnum):
+    """The histograms."""
+
+    FEE = "fee"
+    FEE_PPM = "fee_ppm"
+    DURATION = "duration"
+    FIRST_ATTEMPT = "first_attempt"
+    ATTEMPTS = "attempts"
+    PARTS = "parts"
+    ATTEMPT_DURATION = "attempt_duration"
+    ATTEMPT_HOPS = "attempt_hops"
+    UPDATE_DELAY = "update_delay"
+
+
+class Histogram:
+    """Observations of whole numbers by bucket; exact, for they are summed as integers."""
+
+    __slots__ = ("buckets", "edges", "total")
+
+    def __init__(self, edges: tuple[int, ...]) -> None:
+        """Start empty; `edges` are inclusive upper bounds, ascending, in the unit of the observations."""
+        self.edges = edges
+        self.buckets = [0] * (len(edges) + 1)
+        """Observations in each bucket alone (not cumulated); the last is above all edges."""
+        self.total = 0
+        """Sum of all observations."""
+
+    def observe(self, value: int) -> None:
+        """Add one observation."""
+        self.buckets[bisect_left(self.edges, value)] += 1
+        self.total += value
+
+    def copy(self) -> "Histogram":
+        """An independent copy."""
+        twin = Histogram(self.edges)
+        twin.buckets = self.buckets.copy()
+        twin.total = self.total
+        return twin
+
+
+UNIT: dict[HistogramName, int] = {
+    HistogramName.DURATION: 10**9,
+    HistogramName.FIRST_ATTEMPT: 10**9,
+    HistogramName.ATTEMPT_DURATION: 10**9,
+    HistogramName.UPDATE_DELAY: 10**9,
+    HistogramName.FEE_PPM: 10**6,
+}
+"""How many of the observed units make one exposed unit: nanoseconds in a second, millionths in a ppm; else 1."""
+
+# Objectives at 2, 5, 10, 30 and 60 s; hold invoices live in the last three.
+_DURATION_MS = (100, 250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000, 300_000, 1_800_000, 10_800_000, 86_400_000)
+# Path finding of a healthy node is below 0.5 s.
+_FIRST_ATTEMPT_MS = (10, 50, 100, 250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000)
+# A healthy stream is within 0.1 s; the rest tells a slow reader from a stalled one.
+_UPDATE_DELAY_MS = (10, 50, 100, 500, 1000, 5000, 10_000, 60_000, 600_000)
+# Free is a case of its own.
+_FEE_MSAT = (0, 100, 1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 10_000_000, 100_000_000)
+# Where routing policies lie.
+_FEE_PPM = (0, 1, 10, 50, 100, 200, 300, 500, 750, 1000, 1500, 2500, 5000)
+# 0: nothing was ever sent.
+_ATTEMPTS = (0, 1, 2, 3, 5, 8, 13, 21, 50, 100)
+# lnd's default maximum is 16.
+_PARTS = (1, 2, 3, 4, 6, 8, 12, 16)
+# 20 is the onion's limit, near enough.
+_HOPS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20)
+
+_NS_PER_MS = 1_000_000
+
+
+def _ns(edges_ms: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(edge * _NS_PER_MS for edge in edges_ms)
+
+
+EDGES: dict[HistogramName, tuple[int, ...]] = {
+    HistogramName.FEE: _FEE_MSAT,
+    HistogramName.FEE_PPM: tuple(edge * UNIT[HistogramName.FEE_PPM] for edge in _FEE_PPM),
+    HistogramName.DURATION: _ns(_DURATION_MS),
+    HistogramName.FIRST_ATTEMPT: _ns(_FIRST_ATTEMPT_MS),
+    HistogramName.ATTEMPTS: _ATTEMPTS,
+    HistogramName.PARTS: _PARTS,
+    HistogramName.ATTEMPT_DURATION: _ns(_DURATION_MS),
+    HistogramName.ATTEMPT_HOPS: _HOPS,
+    HistogramName.UPDATE_DELAY: _ns(_UPDATE_DELAY_MS),
+}
+
+# A success has had an attempt, and a probe never succeeds.
+_SUCCEEDING = tuple(kind for kind in Kind if kind not in (Kind.PROBE, Kind.UNKNOWN))
+# The failures that every node meets; the other series appear with their first failure.
+_COMMON_CODES = (
+    Code.TEMPORARY_CHANNEL_FAILURE,
+    Code.UNKNOWN_NEXT_PEER,
+    Code.CHANNEL_DISABLED,
+    Code.FEE_INSUFFICIENT,
+    Code.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS,
+    Code.MPP_TIMEOUT,
+    Code.TEMPORARY_NODE_FAILURE,
+)
+_FROM_THE_START: dict[Counter, tuple[Labels, ...]] = {
+    Counter.STARTED: ((),),
+    Counter.TRANSITIONS: tuple(
+        (before, after)
+        for before, after in product(FromStatus, ToStatus)
+        if before != after
+        and (before, after) not in ((FromStatus.NEW, ToStatus.LOST), (FromStatus.IN_FLIGHT, ToStatus.INITIATED))
+    ),
+    Counter.SUCCEEDED: tuple(product(_SUCCEEDING, AmountBand)),
+    Counter.SUCCEEDED_LATE: tuple((reason,) for reason in Reason if reason is not Reason.NONE),
+    Counter.FAILED: tuple(product(Kind, AmountBand, Reason)),
+    Counter.FAILED_BY_CAUSE: tuple(product(Purpose, Cause)),
+    Counter.SENT: tuple(product(_SUCCEEDING, AmountBand)),
+    Counter.FEES: tuple(product(_SUCCEEDING, AmountBand)),
+    Counter.FAILED_MSAT: tuple(product(Kind, Reason)),
+    Counter.ATTEMPTS_STARTED: ((),),
+    Counter.ATTEMPTS_SETTLED: ((),),
+    Counter.ATTEMPTS_FAILED: tuple(product(Purpose, _COMMON_CODES, FailureSource)),
+    Counter.ATTEMPTS_UNRESOLVED: tuple((cause,) for cause in Unresolved),
+    Counter.LOCKED_MSAT_MS: tuple((outcome,) for outcome in Outcome),
+    Counter.PEER_ATTEMPTS: (),
+    Counter.PEER_SENT: (),
+    Counter.PEER_FEES: (),
+    Counter.UPDATES: tuple((source,) for source in Source),
+    Counter.UPDATES_IGNORED: tuple((cause,) for cause in Ignored),
+    Counter.INTERRUPTIONS: tuple((cause,) for cause in Interruption),
+    Counter.RECOVERED: ((),),
+    Counter.ATTEMPTS_INCOMPLETE: ((),),
+    Counter.LOST: tuple((cause,) for cause in Lost),
+    Counter.CATCH_UP: ((),),
+    Counter.LND_CALLS: tuple(product(Method, CallOutcome)),
+}
+_HISTOGRAM_LABELS: dict[HistogramName, tuple[Labels, ...]] = {
+    HistogramName.FEE: tuple((purpose,) for purpose in Purpose),
+    HistogramName.FEE_PPM: tuple((purpose,) for purpose in Purpose),
+    HistogramName.DURATION: tuple(product(Purpose, Outcome)),
+    HistogramName.FIRST_ATTEMPT: ((),),
+    HistogramName.ATTEMPTS: tuple(product(Purpose, Outcome)),
+    HistogramName.PARTS: tuple((purpose,) for purpose in Purpose),
+    HistogramName.ATTEMPT_DURATION: tuple((outcome,) for outcome in Outcome),
+    HistogramName.ATTEMPT_HOPS: tuple((outcome,) for outcome in Outcome),
+    HistogramName.UPDATE_DELAY: ((),),
+}
+
+
+def zero_counters() -> dict[Counter, dict[Labels, int]]:
+    """Every counter, with the series that exist from the start, at 0."""
+    return {counter: dict.fromkeys(_FROM_THE_START[counter], 0) for counter in Counter}
+
+
+def zero_histograms() -> dict[HistogramName, dict[Labels, Histogram]]:
+    """Every histogram, with all its series, empty."""
+    return {name: {labels: Histogram(EDGES[name]) for labels in _HISTOGRAM_LABELS[name]} for name in HistogramName}

@@ -1,0 +1,219 @@
+"""Snapshots in, facts out: what does this say that we did not know?
+
+The laws: a run ends at most once; an attempt ends at most once; a snapshot that is repeated, late or out of
+order changes nothing. See `docs/design.md` for why each rule is there.
+"""
+
+from collections.abc import Iterable
+
+from exporter.payments.event import (
+    Event,
+    PaymentDoubted,
+    PaymentStarted,
+    UpdateDelayed,
+    UpdateIgnored,
+    UpdateReceived,
+)
+from exporter.payments.labels import AttemptStatus, FromStatus, Ignored, Lost, Reason, Source, Status
+from exporter.payments.memory import Memory
+from exporter.payments.payment import Moment, Payment
+from exporter.payments.run import OpenRun
+
+HOLD_NS = 1_000_000_000
+"""A run that ended is held this long before it is counted: the second terminal update came within 23 ms."""
+GONE_NS = 60_000_000_000
+"""A run is lost when lnd says twice, at least this long apart, that it doesn't know it."""
+
+
+class Tracker:
+    """All that is known of one node's payments.
+
+    Open runs are as many as lnd has in flight, with the attempts that lnd repeats of them; of finished runs
+    `memory.REMEMBERED` are kept.
+    """
+
+    def __init__(self) -> None:
+        """Begin with no history: `begin` tells where it ends."""
+        self.open: dict[str, OpenRun] = {}
+        self.memory = Memory()
+        self._held: dict[str, OpenRun] = {}
+        self._stream = 0
+
+    def begin(self, newest: Iterable[Payment], floor_index: int, at: Moment) -> list[Event]:
+        """Start counting: `newest` is all that lnd knows above `floor_index`. What is over is history."""
+        events: list[Event] = []
+        self.memory.trust_numbers(floor_index + 1)
+        for payment in newest:
+            if payment.status.ended:
+                self.memory.add(payment.run, payment.payment_index)
+            else:
+                events += self._start(payment, Source.LIST, at)
+        return events
+
+    def stream_started(self) -> None:
+        """A new stream was subscribed to: its first word of a run may be old."""
+        self._stream += 1
+
+    def stream_lost(self) -> None:
+        """The stream is gone: a second terminal update may be missed, so runs on hold must be asked again."""
+        for held in self._held.values():
+            if held.terminal:
+                held.terminal.due_mono_ns = None
+
+    def unseen(self) -> list[str]:
+        """Hashes of the open runs of which the present stream has said nothing: lnd must be asked."""
+        return [
+            payment_hash
+            for payment_hash, run in self.open.items()
+            if (run.terminal.due_mono_ns is None if run.terminal else run.stream != self._stream)
+        ]
+
+    def update(self, payment: Payment, source: Source, at: Moment) -> list[Event]:
+        """Take one snapshot; whoever calls also calls `release` from time to time."""
+        events: list[Event] = [UpdateReceived(source, at.wall_ns)]
+        if _malformed(payment):
+            return [*events, UpdateIgnored(Ignored.MALFORMED)]
+        current = self.open.get(payment.payment_hash)
+        if current is None:
+            return events + self._unknown(payment, source, at)
+        if current.run == payment.run:
+            return events + self._known(current, payment, source, at)
+        if payment.run < current.run and payment.payment_index <= current.payment_index:
+            return [*events, UpdateIgnored(Ignored.AFTER_TERMINAL)]  # an earlier try of this hash
+        return events + self._retire(current, Lost.RETRIED) + self._start(payment, source, at)
+
+    def missing(self, payment_hash: str, at: Moment, cause: Lost = Lost.DELETED) -> list[Event]:
+        """Lnd answered that it doesn't know this hash (NOT_FOUND)."""
+        run = self.open.get(payment_hash)
+        if run is None:
+            return []
+        if run.missing_mono_ns is None:
+            run.missing_mono_ns = at.mono_ns
+        if at.mono_ns - run.missing_mono_ns < GONE_NS:
+            return []
+        return self._retire(run, cause)
+
+    def release(self, at: Moment) -> list[Event]:
+        """Count the runs whose hold is over."""
+        events: list[Event] = []
+        for run in list(self._held.values()):
+            if run.terminal and run.terminal.due_mono_ns is not None and run.terminal.due_mono_ns <= at.mono_ns:
+                events += self._retire(run, Lost.DELETED)
+        return events
+
+    def next_release_mono_ns(self) -> int | None:
+        """When `release` will have something to do, monotonic clock."""
+        dues = [r.terminal.due_mono_ns for r in self._held.values() if r.terminal and r.terminal.due_mono_ns]
+        return min(dues, default=None)
+
+    def _retire(self, run: OpenRun, lost: Lost) -> list[Event]:
+        """Count a run as finished if it was seen to end, else as lost."""
+        del self.open[run.run.payment_hash]
+        self._held.pop(run.run.payment_hash, None)
+        self.memory.add(run.run, run.payment_index)
+        return run.finish(run.terminal) if run.terminal else run.lose(lost)
+
+    def _unknown(self, payment: Payment, source: Source, at: Moment) -> list[Event]:
+        """Judge a hash that isn't open: finished before, new, or history."""
+        witness = self.memory.get(payment.payment_hash)
+        if witness and payment.run <= witness.run and (payment.run == witness.run or payment.payment_index <= witness.payment_index):
+            self.memory.renumbered(payment)
+            return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
+        if witness or self.memory.is_new(payment):
+            return self._start(payment, source, at)
+        if not payment.status.ended:
+            # Before it was shown it may have ended: only an answer to a question about it can be believed.
+            return self._start(payment, source, at) if source is Source.TRACK else [PaymentDoubted(payment.payment_hash)]
+        if source is Source.STREAM and self._stream == 1:
+            # The end of a run that was open when counting began, and that the first stream had not shown yet.
+            return self._start(payment, source, at)
+        self.memory.pass_by(payment)
+        return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
+
+    def _start(self, payment: Payment, source: Source, at: Moment) -> list[Event]:
+        run = OpenRun(
+            run=payment.run,
+            payment_index=payment.payment_index,
+            value_msat=payment.value_msat,
+            from_beginning=not payment.attempts and not payment.status.ended,
+            news_mono_ns=at.mono_ns,
+            invoice=payment.invoice,
+        )
+        self.open[payment.payment_hash] = run
+        return [PaymentStarted(run.run), *self._known(run, payment, source, at)]
+
+    def _known(self, run: OpenRun, payment: Payment, source: Source, at: Moment) -> list[Event]:
+        """Learn from a snapshot of an open run."""
+        run.payment_index = payment.payment_index
+        run.missing_mono_ns = None
+        live = source is Source.STREAM and run.stream == self._stream
+        if source is Source.STREAM:
+            run.stream = self._stream
+        if run.terminal:
+            return self._again(run, payment, source, at)
+        events = run.learn(payment.attempts)
+        if live and events:
+            events.append(UpdateDelayed(max(0, at.wall_ns - _latest_ns(payment))))
+        changed = self._progress(run, payment, source, at, events)
+        if not changed and not events:
+            return [UpdateIgnored(Ignored.STALE if _says_less(run, payment) else Ignored.DUPLICATE)]
+        run.news_mono_ns = at.mono_ns
+        return events
+
+    def _progress(self, run: OpenRun, payment: Payment, source: Source, at: Moment, events: list[Event]) -> bool:
+        """Follow status and reason; add what that tells to `events`. True if anything is new."""
+        if payment.status.ended:
+            run.end(payment, source, at, at.mono_ns + HOLD_NS)
+            self._held[payment.payment_hash] = run
+            return True
+        entered = run.enter(payment.status)
+        events += entered
+        renamed = payment.reason not in (Reason.NONE, run.reason)
+        if renamed:
+            run.reason = payment.reason
+        run.fee_msat = max(run.fee_msat, payment.fee_msat)
+        return bool(entered) or renamed
+
+    def _again(self, run: OpenRun, payment: Payment, source: Source, at: Moment) -> list[Event]:
+        """Take a snapshot of a run on hold: only another terminal one can say anything."""
+        terminal = run.terminal
+        if terminal is None or not payment.status.ended:
+            return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
+        events = run.learn(payment.attempts)
+        asked = terminal.due_mono_ns is None
+        if asked:  # answered after the stream was lost: again wait for what may follow it
+            terminal.due_mono_ns = at.mono_ns + HOLD_NS
+        # An answer may have been written before the live update that overtook it.
+        overtaken = terminal.live and source is not Source.STREAM and not asked
+        if terminal.reason is not payment.reason and not overtaken:
+            terminal.reason = payment.reason
+            return events
+        return events if events or asked else [UpdateIgnored(Ignored.DUPLICATE)]
+
+
+def _malformed(payment: Payment) -> bool:
+    """True for what no lnd sends: without identity, or with amounts that would make a total fall."""
+    return (
+        not payment.payment_hash
+        or payment.run.created_us <= 0
+        or payment.value_msat < 0
+        or payment.fee_msat < 0
+        or any(attempt.amount_msat < 0 or attempt.fee_msat < 0 for attempt in payment.attempts)
+    )
+
+
+def _says_less(run: OpenRun, payment: Payment) -> bool:
+    """True if the snapshot is older than what is known: it lacks an attempt, a resolution, a reason or a status."""
+    if payment.status is Status.INITIATED and run.status is FromStatus.IN_FLIGHT:
+        return True
+    if run.reason is not Reason.NONE and payment.reason is Reason.NONE:
+        return True
+    shown = {attempt.key: attempt.status for attempt in payment.attempts}
+    return any(key not in shown for key in run.outstanding) or any(
+        shown.get(key, AttemptStatus.IN_FLIGHT) is AttemptStatus.IN_FLIGHT for key in run.resolved
+    )
+
+
+def _latest_ns(payment: Payment) -> int:
+    """Lnd's time of the latest thing that happened to the attempts of a snapshot."""
+    return max((max(a.attempt_ns, a.resolve_ns) for a in payment.attempts), default=0)
