@@ -1,4 +1,4 @@
-"""What is remembered of runs that are over: so that late news of them is recognised, and what is new is known to be new.
+"""What is remembered of runs that are over, so that late news of them is recognised and what is new is known to be.
 
 Of the runs created after the floor every one is either open or remembered here, so one that is neither is new.
 Of the runs before it nothing is known but that they are history or have been counted.
@@ -68,7 +68,7 @@ class Memory:
         return any(self._witnesses.get(p.payment_hash) == Witness(p.run, p.payment_index) for p in payments)
 
     def distrust_numbers(self) -> None:
-        """Forget what the indexes meant (the database was migrated, emptied or restored): only times tell what is new."""
+        """Forget what indexes meant (the database was migrated, emptied or restored): only times tell what is new."""
         oldest = min((witness.run.created_us for witness in self._witnesses.values()), default=0)
         self.floor = Floor(payment_index=0, created_us=max(self.floor.created_us, oldest))
         self._history = 0

@@ -161,7 +161,7 @@ _FROM_THE_START: dict[Counter, tuple[Labels, ...]] = {
     Counter.TRANSITIONS: tuple(
         (before, after)
         for before, after in product(FromStatus, ToStatus)
-        if before != after
+        if before.value != after.value
         and (before, after) not in ((FromStatus.NEW, ToStatus.LOST), (FromStatus.IN_FLIGHT, ToStatus.INITIATED))
     ),
     Counter.SUCCEEDED: tuple(product(_SUCCEEDING, AmountBand)),

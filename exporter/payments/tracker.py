@@ -1,4 +1,4 @@
-"""Snapshots in, facts out: what does this say that we did not know?
+"""Snapshots in, facts out: what does this say that we did not know.
 
 The laws: a run ends at most once; an attempt ends at most once; a snapshot that is repeated, late or out of
 order changes nothing. See `docs/design.md` for why each rule is there.
@@ -16,7 +16,7 @@ from exporter.payments.event import (
 )
 from exporter.payments.labels import AttemptStatus, FromStatus, Ignored, Lost, Reason, Source, Status
 from exporter.payments.memory import Memory
-from exporter.payments.payment import Moment, Payment
+from exporter.payments.payment import Moment, Payment, Run
 from exporter.payments.run import OpenRun
 
 HOLD_NS = 1_000_000_000
@@ -78,7 +78,7 @@ class Tracker:
             return events + self._unknown(payment, source, at)
         if current.run == payment.run:
             return events + self._known(current, payment, source, at)
-        if payment.run < current.run and payment.payment_index <= current.payment_index:
+        if _not_after(payment, current.run, current.payment_index):
             return [*events, UpdateIgnored(Ignored.AFTER_TERMINAL)]  # an earlier try of this hash
         return events + self._retire(current, Lost.RETRIED) + self._start(payment, source, at)
 
@@ -116,14 +116,15 @@ class Tracker:
     def _unknown(self, payment: Payment, source: Source, at: Moment) -> list[Event]:
         """Judge a hash that isn't open: finished before, new, or history."""
         witness = self.memory.get(payment.payment_hash)
-        if witness and payment.run <= witness.run and (payment.run == witness.run or payment.payment_index <= witness.payment_index):
+        if witness and _not_after(payment, witness.run, witness.payment_index):
             self.memory.renumbered(payment)
             return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
         if witness or self.memory.is_new(payment):
             return self._start(payment, source, at)
         if not payment.status.ended:
             # Before it was shown it may have ended: only an answer to a question about it can be believed.
-            return self._start(payment, source, at) if source is Source.TRACK else [PaymentDoubted(payment.payment_hash)]
+            asked = source is Source.TRACK
+            return self._start(payment, source, at) if asked else [PaymentDoubted(payment.payment_hash)]
         if source is Source.STREAM and self._stream == 1:
             # The end of a run that was open when counting began, and that the first stream had not shown yet.
             return self._start(payment, source, at)
@@ -189,6 +190,14 @@ class Tracker:
             terminal.reason = payment.reason
             return events
         return events if events or asked else [UpdateIgnored(Ignored.DUPLICATE)]
+
+
+def _not_after(payment: Payment, run: Run, payment_index: int) -> bool:
+    """True if a snapshot is of this run of its hash or of an earlier one.
+
+    Either is enough to be later: an index may be used again, and a clock may step back.
+    """
+    return payment.run == run or (payment.run < run and payment.payment_index <= payment_index)
 
 
 def _malformed(payment: Payment) -> bool:
