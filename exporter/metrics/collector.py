@@ -1,0 +1,77 @@
+"""Views in, metric families out: each family holds the samples of all nodes."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from itertools import accumulate
+from typing import assert_never
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from exporter.metrics.names import ROWS
+from exporter.metrics.row import CounterRow, ExporterRow, GaugeRow, HistogramRow, Row
+from exporter.payments.totals import UNIT
+from exporter.payments.view import View
+
+
+class Page(Collector):
+    """What one page shows: these views, then what `process` tells of the process."""
+
+    def __init__(self, views: Sequence[View], process: Collector | None = None) -> None:
+        """Show `views`, which nobody changes any more: collecting may happen in another thread."""
+        self._views = views
+        self._process = process
+
+    def collect(self) -> Iterator[Metric]:
+        """All families; a family without any sample (no peer seen yet) still tells its name, type and help."""
+        for row in ROWS:
+            yield _family(row, self._views)
+        if self._process is not None:
+            yield from self._process.collect()
+
+
+def _family(row: Row, views: Iterable[View]) -> Metric:
+    match row:
+        case CounterRow():
+            return _counter(row, views)
+        case HistogramRow():
+            return _histogram(row, views)
+        case GaugeRow():
+            gauge = GaugeMetricFamily(row.name, row.help, labels=("node", *row.labels))
+            for view in views:
+                for labels, value in row.read(view):
+                    gauge.add_metric((view.node, *labels), value)
+            return gauge
+        case ExporterRow():
+            gauge = GaugeMetricFamily(row.name, row.help, labels=tuple(row.labels))
+            for labels, value in row.read():
+                gauge.add_metric(labels, value)
+            return gauge
+        case _:
+            assert_never(row)
+
+
+def _counter(row: CounterRow, views: Iterable[View]) -> Metric:
+    counter = CounterMetricFamily(row.name, row.help, labels=("node", *row.labels))
+    for view in views:
+        for labels, total in view.counters[row.shows].items():
+            # Dividing integers rounds once, however large they are.
+            counter.add_metric((view.node, *labels), total / row.unit)
+    return counter
+
+
+def _histogram(row: HistogramRow, views: Iterable[View]) -> Metric:
+    family = HistogramMetricFamily(row.name, row.help, labels=("node", *row.labels))
+    unit = UNIT.get(row.shows, 1)
+    for view in views:
+        for labels, histogram in view.histograms[row.shows].items():
+            buckets = list(zip(_edges(histogram.edges, unit), accumulate(histogram.buckets), strict=True))
+            family.add_metric((view.node, *labels), buckets, histogram.total / unit)
+    return family
+
+
+@cache
+def _edges(edges: tuple[int, ...], unit: int) -> tuple[str, ...]:
+    """The words of the label `le`."""
+    return (*(floatToGoString(edge / unit) for edge in edges), "+Inf")  # type: ignore[no-untyped-call]

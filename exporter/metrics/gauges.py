@@ -1,0 +1,232 @@
+"""The names of all gauges, and how each is read from a view; what is unknown has no sample, for 0 would be a lie."""
+
+import platform
+import re
+
+from exporter import __version__
+from exporter.metrics.row import ExporterRow, GaugeRow, Row, Samples
+from exporter.payments.labels import Age, BlocksLeft, ChannelState, NodeState, Purpose
+from exporter.payments.view import View
+
+_US_PER_S = 10**6
+_NS_PER_S = 10**9
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """A foreign text as a label: an alias with a NUL or a lone surrogate would make the whole page unreadable."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _one(value: float | None) -> Samples:
+    return () if value is None else (((), value),)
+
+
+def _node_state(view: View) -> Samples:
+    return [((state,), float(state is view.status.state)) for state in NodeState]
+
+
+def _node_info(view: View) -> Samples:
+    if info := view.status.info:
+        return [((clean(info.alias), clean(info.pubkey), clean(info.version), clean(info.network)), 1)]
+    return ()
+
+
+def _node_channels(view: View) -> Samples:
+    if info := view.status.info:
+        return [
+            ((ChannelState.ACTIVE,), info.channels_active),
+            ((ChannelState.INACTIVE,), info.channels_inactive),
+            ((ChannelState.PENDING,), info.channels_pending),
+        ]
+    return ()
+
+
+def _held(view: View, which: int) -> Samples:
+    return [((band,), held[which]) for band, held in (view.in_flight.held or {}).items()]
+
+
+def _peers(view: View, which: int) -> Samples:
+    return [((peer,), in_flight[which]) for peer, in_flight in view.peers_in_flight.items()]
+
+
+def _peer_info(view: View) -> Samples:
+    aliases = view.status.channels.aliases if view.status.channels else {}
+    return [((peer, clean(aliases[peer])), 1) for peer in view.peers_in_flight if aliases.get(peer)]
+
+
+IN_FLIGHT: tuple[Row, ...] = (
+    GaugeRow(
+        "lnd_payments_in_flight",
+        {"purpose": Purpose, "age": Age},
+        lambda view: view.in_flight.runs.items(),
+        "Payments started and not yet counted as finished, by age since Payment.creation_time_ns.",
+    ),
+    GaugeRow(
+        "lnd_payments_in_flight_msat",
+        {},
+        lambda view: _one(view.in_flight.msat),
+        "Amount of the payments in flight, fees not included (Payment.value_msat).",
+    ),
+    GaugeRow(
+        "lnd_payments_in_flight_given_up",
+        {},
+        lambda view: _one(view.in_flight.given_up),
+        "Payments in flight with a Payment.failure_reason: lnd makes no more attempts, but they may yet succeed.",
+    ),
+    GaugeRow(
+        "lnd_payments_in_flight_given_up_msat",
+        {},
+        lambda view: _one(view.in_flight.given_up_msat),
+        "Amount of the payments in flight with a Payment.failure_reason (Payment.value_msat).",
+    ),
+    GaugeRow(
+        "lnd_payments_in_flight_stalled",
+        {},
+        lambda view: _one(view.in_flight.stalled),
+        "Payments in flight with no HTLCAttempt in flight and no news for 10 minutes: stuck in lnd.",
+    ),
+    GaugeRow(
+        "lnd_payments_in_flight_oldest_timestamp_seconds",
+        {},
+        lambda view: _one(None if view.in_flight.oldest_us is None else view.in_flight.oldest_us / _US_PER_S),
+        "Creation of the oldest payment in flight (Payment.creation_time_ns); absent without one.",
+    ),
+    GaugeRow(
+        "lnd_payments_in_flight_htlcs",
+        {},
+        lambda view: _one(view.in_flight.htlcs),
+        "HTLC attempts outstanding (HTLCAttempt.status IN_FLIGHT).",
+    ),
+    GaugeRow(
+        "lnd_payments_in_flight_htlcs_msat",
+        {},
+        lambda view: _one(view.in_flight.htlcs_msat),
+        "Amount of the HTLC attempts outstanding, fees included (Route.total_amt_msat).",
+    ),
+    GaugeRow(
+        "lnd_payments_held_htlcs",
+        {"blocks_left": BlocksLeft},
+        lambda view: _held(view, 0),
+        "HTLC attempts outstanding for more than 30 minutes, by blocks from GetInfo.block_height to "
+        "Route.total_time_lock, when lnd must go on chain.",
+    ),
+    GaugeRow(
+        "lnd_payments_held_htlcs_msat",
+        {"blocks_left": BlocksLeft},
+        lambda view: _held(view, 1),
+        "Amount of the HTLC attempts outstanding for more than 30 minutes, fees included (Route.total_amt_msat).",
+    ),
+    GaugeRow(
+        "lnd_payments_held_earliest_expiry_height",
+        {},
+        lambda view: _one(view.in_flight.earliest_expiry_height),
+        "Lowest Route.total_time_lock of the HTLC attempts outstanding for more than 30 minutes; absent without one.",
+    ),
+)
+
+PEERS: tuple[Row, ...] = (
+    GaugeRow(
+        "lnd_payments_peer_in_flight_htlcs",
+        {"peer": None},
+        lambda view: _peers(view, 0),
+        "HTLC attempts outstanding through a peer (Hop.pub_key of the first of Route.hops).",
+    ),
+    GaugeRow(
+        "lnd_payments_peer_in_flight_msat",
+        {"peer": None},
+        lambda view: _peers(view, 1),
+        "Amount of the HTLC attempts outstanding through a peer, fees included (Route.total_amt_msat).",
+    ),
+    GaugeRow(
+        "lnd_payments_peer_info",
+        {"peer": None, "alias": None},
+        _peer_info,
+        "Always 1; the alias of a peer (Channel.peer_alias of ListChannels), where it is known.",
+    ),
+)
+
+NODE: tuple[Row, ...] = (
+    GaugeRow(
+        "lnd_payments_node_up",
+        {},
+        lambda view: _one(view.status.state is NodeState.READY),
+        "1 if lnd answers and lets us in, else 0; lnd_payments_node_state says why.",
+    ),
+    GaugeRow(
+        "lnd_payments_node_state",
+        {"state": NodeState},
+        _node_state,
+        "1 for the present state of the node, else 0 (lnrpc.State and what lnd answers).",
+    ),
+    GaugeRow(
+        "lnd_payments_node_info",
+        {"alias": None, "pubkey": None, "version": None, "network": None},
+        _node_info,
+        "Always 1; alias, identity_pubkey, version and chains[0].network of the last answer of GetInfo.",
+    ),
+    GaugeRow(
+        "lnd_payments_node_block_height",
+        {},
+        lambda view: _one(view.status.info.block_height if view.status.info else None),
+        "Block height of the node (GetInfo.block_height).",
+    ),
+    GaugeRow(
+        "lnd_payments_node_best_header_timestamp_seconds",
+        {},
+        lambda view: _one((view.status.info and view.status.info.best_header_s) or None),
+        "Time stamp of the best block header that the node knows (GetInfo.best_header_timestamp).",
+    ),
+    GaugeRow(
+        "lnd_payments_node_synced_to_chain",
+        {},
+        lambda view: _one(view.status.info.synced_to_chain if view.status.info else None),
+        "1 if the node's wallet follows the best chain, else 0 (GetInfo.synced_to_chain).",
+    ),
+    GaugeRow(
+        "lnd_payments_node_channels",
+        {"state": ChannelState},
+        _node_channels,
+        "Channels of the node (GetInfo.num_active_channels, num_inactive_channels, num_pending_channels).",
+    ),
+    GaugeRow(
+        "lnd_payments_node_spendable_msat",
+        {},
+        lambda view: _one(view.status.channels.spendable_msat if view.status.channels else None),
+        "Local balance of active channels less their reserves (Channel.local_balance, local_constraints of "
+        "ListChannels); absent where the macaroon does not allow it.",
+    ),
+    GaugeRow(
+        "lnd_payments_node_certificate_expiry_timestamp_seconds",
+        {},
+        lambda view: _one(view.status.certificate_expiry_s),
+        "End of validity of the configured TLS certificate of lnd (tls.cert).",
+    ),
+    GaugeRow(
+        "lnd_payments_stream_up",
+        {},
+        lambda view: _one(view.status.stream_up),
+        "1 if updates from TrackPayments are flowing, or would flow if there were any, else 0.",
+    ),
+    GaugeRow(
+        "lnd_payments_last_update_timestamp_seconds",
+        {},
+        lambda view: _one(None if view.last_update_ns is None else view.last_update_ns / _NS_PER_S),
+        "Receipt of the last snapshot of a payment; absent before the first one. A quiet node is not a dead one.",
+    ),
+    GaugeRow(
+        "lnd_payments_catching_up",
+        {},
+        lambda view: _one(view.status.catching_up),
+        "1 while lnd is being asked (ListPayments, TrackPaymentV2) for what was missed, else 0.",
+    ),
+)
+
+EXPORTER: tuple[Row, ...] = (
+    ExporterRow(
+        "lnd_payments_exporter_build_info",
+        {"version": None, "python": None},
+        lambda: [((__version__, platform.python_version()), 1)],
+        "Always 1; version of the exporter, and of the Python that runs it.",
+    ),
+)
