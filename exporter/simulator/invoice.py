@@ -1,0 +1,79 @@
+"""BOLT 11 payment requests with a true signature, so that the payee can be recovered from them."""
+
+import base64
+import hashlib
+
+import wallycore as wally
+
+_CHARSET = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_BASE32 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_TO_BECH32 = bytes.maketrans(_BASE32, _CHARSET)  # the library's base32, in the alphabet of bech32
+_TO_BASE32 = bytes.maketrans(_CHARSET, _BASE32)
+_TO_VALUES = bytes.maketrans(_CHARSET, bytes(range(32)))
+
+_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+_TOP = tuple(
+    # What each value of the checksum's five highest bits folds back into the rest.
+    (top & 1 and _GENERATOR[0])
+    ^ (top >> 1 & 1 and _GENERATOR[1])
+    ^ (top >> 2 & 1 and _GENERATOR[2])
+    ^ (top >> 3 & 1 and _GENERATOR[3])
+    ^ (top >> 4 & 1 and _GENERATOR[4])
+    for top in range(32)
+)
+
+HRP = {"mainnet": "lnbc", "testnet": "lntb", "signet": "lntbs", "regtest": "lnbcrt", "simnet": "lnsb"}
+_UNITS_MSAT = (("m", 100_000_000), ("u", 100_000), ("n", 100))
+_FEATURES = 1 << 9 | 1 << 14 | 1 << 17  # var_onion_optin, payment_secret, basic_mpp
+_RECOVERABLE = wally.EC_FLAG_ECDSA | wally.EC_FLAG_RECOVERABLE
+_HEADER_COMPRESSED = 31  # first byte of a recoverable signature: 27 + 4 (compressed key) + recovery id
+
+
+def _letters(data: bytes) -> bytes:
+    """Bytes in groups of five bits, the last one filled up with zeros."""
+    return base64.b32encode(data).rstrip(b"=").translate(_TO_BECH32)
+
+
+def _number(value: int, groups: int) -> bytes:
+    return bytes(_CHARSET[value >> 5 * place & 31] for place in reversed(range(groups)))
+
+
+def _field(tag: str, letters: bytes) -> bytes:
+    return tag.encode() + _number(len(letters), 2) + letters
+
+
+def _checksum(hrp: str, data: bytes) -> bytes:
+    values = bytes(ord(c) >> 5 for c in hrp) + b"\0" + bytes(ord(c) & 31 for c in hrp) + data.translate(_TO_VALUES)
+    check = 1
+    for value in values + bytes(6):
+        check = (check & 0x1FFFFFF) << 5 ^ value ^ _TOP[check >> 25]
+    return _number(check ^ 1, 6)
+
+
+def _amount(msat: int) -> str:
+    for letter, unit in _UNITS_MSAT:
+        if msat % unit == 0:
+            return f"{msat // unit}{letter}"
+    return f"{msat * 10}p"
+
+
+def _signature(key: bytes, signed: bytes) -> bytes:
+    made = bytes(wally.ec_sig_from_bytes(key, hashlib.sha256(signed).digest(), _RECOVERABLE))
+    return made[1:] + bytes([made[0] - _HEADER_COMPRESSED])
+
+
+def encode(*, key: bytes, network: str, payment_hash: bytes, amount_msat: int, created_s: int, memo: str = "") -> str:
+    """A payment request of the node whose private key this is."""
+    hrp = HRP[network] + _amount(amount_msat)
+    data = (
+        _number(created_s, 7)
+        + _field("p", _letters(payment_hash))
+        + _field("s", _letters(hashlib.sha256(b"payment secret" + payment_hash).digest()))
+        + _field("d", _letters(memo.encode()))
+        + _field("9", _number(_FEATURES, 4))
+    )
+    # What is signed are whole bytes: the letters' bits, filled up with zeros.
+    bits = data.translate(_TO_BASE32) + b"A" * (-len(data) % 8)
+    signed = hrp.encode() + base64.b32decode(bits)[: -(-len(data) * 5 // 8)]
+    data += _letters(_signature(key, signed))
+    return f"{hrp}1{data.decode()}{_checksum(hrp, data).decode()}"
