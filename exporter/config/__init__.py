@@ -1,0 +1,104 @@
+"""Flags over environment over file -> `Config`, or one error that names everything that is wrong."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from exporter.config.given import FromFile, Given, Settings, value
+from exporter.config.nodes import NodeConfig, several_nodes, single_node
+from exporter.config.problems import ConfigError, Problem, cannot_listen
+from exporter.config.settings import LISTEN_DEMO
+from exporter.config.sources import from_environment, from_flags
+from exporter.config.values import join
+from exporter.config.yamlfile import from_file
+
+__all__ = [
+    "Command",
+    "Config",
+    "ConfigError",
+    "LogConfig",
+    "NodeConfig",
+    "WebConfig",
+    "cannot_listen",
+    "load",
+]
+
+Command = Literal["run", "demo", "check", "healthcheck"]
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """Where /metrics is served."""
+
+    host: str
+    """Empty: every address of the machine."""
+    port: int
+    """0: any that is free."""
+
+    @property
+    def address(self) -> str:
+        """`HOST:PORT` as it is given and shown."""
+        return join(self.host, self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """What is logged, and how it looks."""
+
+    level: str
+    format: str
+    """`console`, `json`, or `auto`: console on a terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that can be set."""
+
+    nodes: tuple[NodeConfig, ...]
+    web: WebConfig
+    log: LogConfig
+    max_peers: int
+
+
+def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "run") -> Config:
+    """The configuration of a command; `argv` without its name. Raises `ConfigError`.
+
+    The demo brings its own node, and the health check asks only the exporter: they get no nodes.
+    """
+    problems: list[Problem] = []
+    flags = from_flags(argv, problems)
+    settings = from_environment(environ, problems) | flags
+    file = from_file(settings["config.file"], problems) if "config.file" in settings else FromFile()
+    settings = file.settings | settings
+    nodes: tuple[NodeConfig, ...] = ()
+    if command == "demo":
+        _no_node_in_demo(flags, problems)
+        settings.setdefault("web.listen-address", Given(LISTEN_DEMO, "default"))
+    elif command != "healthcheck":
+        nodes = _nodes(settings, file, problems)
+    host, port = value(settings, "web.listen-address", problems) or ("", 0)
+    level, log_format = (value(settings, name, problems) for name in ("log.level", "log.format"))
+    max_peers = value(settings, "metrics.max-peers", problems)
+    if problems:
+        raise ConfigError(problems)
+    return Config(nodes, WebConfig(host, port), LogConfig(level, log_format), max_peers)
+
+
+def _nodes(settings: Settings, file: FromFile, problems: list[Problem]) -> tuple[NodeConfig, ...]:
+    """The nodes of the list, or the one of the flags; not both."""
+    if file.nodes is None:
+        return single_node(settings, problems)
+    for name, given in settings.items():
+        if name.startswith("lnd."):
+            fix = "Put this node into the list too, or leave the list out."
+            problems.append(
+                Problem(given.where, "is for a single node, but the file has a list of them (nodes:).", fix)
+            )
+    return several_nodes(file.nodes, problems) if file.nodes else ()
+
+
+def _no_node_in_demo(flags: Settings, problems: list[Problem]) -> None:
+    for name, given in flags.items():
+        if name.startswith("lnd."):
+            fix = "For a real node leave out the word demo."
+            problems.append(Problem(given.where, "is not for the demo, which brings its own node.", fix))

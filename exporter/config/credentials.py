@@ -1,0 +1,133 @@
+"""Looks at the files that a node needs: a certificate, a macaroon, and where lnd keeps them."""
+
+import base64
+import binascii
+import re
+import ssl
+from pathlib import Path
+
+from exporter.config.files import may_not_read, read
+from exporter.config.problems import Wrong
+
+MACAROONS = ("payments.macaroon", "readonly.macaroon")
+"""What --lnd.dir looks for, best first. Never admin.macaroon: it can spend."""
+
+BAKE = """lncli bakemacaroon --save_to payments.macaroon \\
+  uri:/routerrpc.Router/TrackPayments uri:/routerrpc.Router/TrackPaymentV2 \\
+  uri:/lnrpc.Lightning/ListPayments uri:/lnrpc.Lightning/GetInfo"""
+
+BINARY_V2 = b"\x02"
+BINARY_V1 = re.compile(rb"[0-9a-f]{4}location ")
+SHORTEST_MACAROON = 40
+
+
+def check_certificate(path: Path) -> None:
+    """Raises `Wrong` unless this is a certificate in PEM."""
+    content = read(path)
+    right = "Give lnd's tls.cert, or the word `system` if lnd's certificate is publicly trusted."
+    if not content.strip():
+        raise Wrong(f"{path} is empty.", "Copy it again from lnd, or restart lnd: it writes a new one.")
+    if _is_macaroon(content):
+        raise Wrong(f"{path} is a macaroon, not a certificate.", "Are the two exchanged? " + right)
+    if b"PRIVATE KEY-----" in content:
+        raise Wrong(f"{path} is a private key, not a certificate.", right)
+    if content.startswith(b"\x30\x82"):
+        fix = f"Convert it: openssl x509 -inform DER -in {path} -out tls.cert"
+        raise Wrong(f"{path} is a certificate in DER, PEM is needed.", fix)
+    if b"-----BEGIN CERTIFICATE-----" not in content:
+        fix = f"It begins with -----BEGIN CERTIFICATE-----. {right}"
+        raise Wrong(f"{path} is no certificate in PEM.", fix)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=content.decode("ascii"))
+    except (ssl.SSLError, ValueError):
+        raise Wrong(f"{path} is a damaged certificate.", "Copy it again from lnd, as a whole file.") from None
+
+
+def check_macaroon(path: Path) -> None:
+    """Raises `Wrong` unless this is a macaroon as lnd writes it: binary."""
+    content = read(path)
+    if not content.strip():
+        raise Wrong(f"{path} is empty.", f"Copy it again from lnd, or bake one:\n{BAKE}")
+    if _is_macaroon(content):
+        if len(content) < SHORTEST_MACAROON:
+            raise Wrong(f"{path} is cut off: only {len(content)} bytes.", "Copy it again from lnd, as a whole file.")
+        return
+    right = "Give the file that lnd or `lncli bakemacaroon --save_to` wrote"
+    packed = b"".join(content.split())
+    if content.startswith(b"-----BEGIN"):
+        raise Wrong(f"{path} is a certificate or key, not a macaroon.", f"Are the two exchanged? {right}.")
+    if content.lstrip().startswith(b"{"):
+        raise Wrong(f"{path} is JSON, a macaroon is a binary file.", f"{right}.")
+    if re.fullmatch(rb"[0-9a-fA-F]+", packed):
+        fix = f"{right}, or convert this one:\nxxd -r -p {path} > {path.stem}.binary.macaroon"
+        raise Wrong(f"{path} is a macaroon written as hex text, lnd's is binary.", fix)
+    if _is_macaroon(_from_base64(packed)):
+        fix = f"{right}, or convert this one:\nbase64 -d {path} > {path.stem}.binary.macaroon"
+        raise Wrong(f"{path} is a macaroon written as base64 text, lnd's is binary.", fix)
+    raise Wrong(f"{path} is no macaroon.", f"{right}.")
+
+
+def _is_macaroon(content: bytes) -> bool:
+    return content.startswith(BINARY_V2) or BINARY_V1.match(content) is not None
+
+
+def _from_base64(packed: bytes) -> bytes:
+    try:
+        return base64.b64decode(packed.translate(bytes.maketrans(b"-_", b"+/")) + b"==", validate=False)
+    except binascii.Error:
+        return b""
+
+
+def find_macaroon(directory: Path, network: str) -> Path:
+    """The best macaroon in lnd's directory; `network` is empty where there is only one."""
+    try:
+        found = _macaroons(directory)
+    except PermissionError as error:
+        raise may_not_read(Path(error.filename)) from None
+    usable = {name: macaroon for name, macaroon in found.items() if macaroon is not None}
+    networks = ", ".join(found)
+    if network:
+        if network not in found:
+            raise Wrong(f"{directory} has nothing of the network {network}.", f"It has {networks}.")
+        usable = {name: macaroon for name, macaroon in usable.items() if name == network}
+    if len(usable) > 1:
+        several = ", ".join(usable)
+        raise Wrong(f"{directory} has several networks: {several}.", f"Choose one: --lnd.network={next(iter(usable))}")
+    for macaroon in usable.values():
+        return macaroon
+    raise Wrong(
+        f"{directory} has no {' and no '.join(MACAROONS)} ({network or networks}).",
+        f"Bake one that may only read payments and put it there, or name another by --lnd.macaroon:\n{BAKE}",
+    )
+
+
+def _macaroons(directory: Path) -> dict[str, Path | None]:
+    """The networks in lnd's directory and the best macaroon of each."""
+    try:
+        names = sorted(path for path in (directory / "data/chain/bitcoin").iterdir() if path.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        raise _not_lnds(directory) from None
+    if not names:
+        raise _not_lnds(directory)
+    found: dict[str, Path | None] = {}
+    for path in names:
+        found[path.name] = next((path / name for name in MACAROONS if (path / name).is_file()), None)
+    return found
+
+
+def _not_lnds(directory: Path) -> Wrong:
+    """Why there are no networks in this directory."""
+    if not directory.exists():
+        return Wrong(f"{directory} does not exist.", "Give lnd's directory; in a container: is the volume mounted?")
+    if not directory.is_dir():
+        return Wrong(
+            f"{directory} is a file.", "Give lnd's directory, or name files by --lnd.tls-cert and --lnd.macaroon."
+        )
+    if any(directory.glob("*.macaroon")):
+        above = [parent for parent in directory.parents if (parent / "data/chain/bitcoin").is_dir()]
+        fix = f"Give {above[0]}." if above else "Give the directory that has `data` in it, or use --lnd.macaroon."
+        return Wrong(f"{directory} is where macaroons lie, not lnd's own directory.", fix)
+    return Wrong(
+        f"{directory} has no data/chain/bitcoin/NETWORK in it.",
+        "Is it lnd's directory (its --lnddir)? If so lnd has no wallet yet: lncli create",
+    )

@@ -1,0 +1,75 @@
+"""Reads a file, or says why that is impossible: what is there instead, who may not read it."""
+
+import difflib
+import os
+import pwd
+from pathlib import Path
+
+from exporter.config.problems import Wrong
+
+LARGEST = 1 << 20
+SHOWN = 8
+LIKELY = (".macaroon", ".cert", ".pem", ".yml", ".yaml")
+
+
+def read(path: Path) -> bytes:
+    """What is in the file."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise Wrong(f"{path} does not exist.", _what_is_there(path)) from None
+    except IsADirectoryError:
+        raise Wrong(f"{path} is a directory, not a file.", _contents(path)) from None
+    except PermissionError:
+        raise may_not_read(path) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no file can have such a name"
+        raise Wrong(f"{path} can't be read: {reason}.", "Give the path of a file.") from None
+    if len(content) > LARGEST:
+        raise Wrong(f"{path} is larger than a mebibyte.", "Give the path of the right file.")
+    return content
+
+
+def may_not_read(path: Path) -> Wrong:
+    """Says which part of the path is closed to this user."""
+    try:
+        user = f"user {pwd.getpwuid(os.geteuid()).pw_name}"
+    except KeyError:
+        user = f"the user with the number {os.geteuid()}"
+    closed = [parent for parent in path.parents if not os.access(parent, os.X_OK, effective_ids=True)]
+    if closed:
+        return Wrong(
+            f"{path} can't be reached: {user} may not enter {closed[-1]}.",
+            f"Copy the file to a place that {user} may read, or allow it to enter (chmod or chgrp on the directory).",
+        )
+    return Wrong(
+        f"{path} may not be read by {user}.", "Allow it to read the file (chmod or chgrp), or run as its owner."
+    )
+
+
+def _what_is_there(path: Path) -> str:
+    """How far the path leads, and what one finds there."""
+    if path.name[:1] in "\"'" and path.name[:1]:
+        return "Leave out the quotation marks: here they are part of the name."
+    try:
+        there = next(parent for parent in path.parents if parent.is_dir())
+        names = sorted(entry.name for entry in there.iterdir())
+    except OSError:
+        return "Give the path of the file; in a container: is the volume mounted?"
+    missing = path.relative_to(there).parts[0]
+    close = difflib.get_close_matches(missing, names, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean {there / close[0]}?"
+    return f"There is {there}, but no {missing} in it. {_contents(there)}"
+
+
+def _contents(directory: Path) -> str:
+    """A few of the names in a directory, those that could be meant first."""
+    try:
+        names = sorted((entry.name for entry in directory.iterdir()), key=lambda name: (not name.endswith(LIKELY), name))
+    except OSError:
+        return "Give the path of the file."
+    if not names:
+        return "It is empty; in a container: is the volume mounted?"
+    return f"It contains {', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''}."

@@ -1,0 +1,140 @@
+"""From the settings of one node to a `NodeConfig`, or to everything that is wrong with it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from exporter.config.credentials import check_certificate, check_macaroon, find_macaroon
+from exporter.config.given import Given, Settings, value
+from exporter.config.problems import Problem, Wrong
+from exporter.config.settings import SETTINGS
+from exporter.config.values import lnd_address
+
+PUBLIC = "system"
+"""`--lnd.tls-cert=system`: trust what the system trusts."""
+
+DEFAULT_ADDRESS = "localhost:10009"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """How to reach one node."""
+
+    name: str
+    """The label `node`."""
+    address: str
+    """`HOST:PORT` as gRPC wants it."""
+    tls_cert: Path | None
+    """lnd's certificate, absolute; None: the publicly trusted ones. Read again at every reconnect."""
+    macaroon: Path
+    """Absolute; read again at every reconnect."""
+
+
+MISSING = {
+    "lnd.address": ("The address of lnd is missing.", "Add it, such as localhost:10009."),
+    "lnd.tls-cert": (
+        "The certificate of lnd is missing.",
+        "Add the path of its tls.cert (copy it from lnd's directory), or the word `system` if it is publicly trusted.",
+    ),
+    "lnd.macaroon": (
+        "The macaroon is missing.",
+        "Add its path (copy it from data/chain/bitcoin/NETWORK/readonly.macaroon in lnd's directory).",
+    ),
+}
+
+NO_NODE = Problem(
+    "--lnd.dir, or --lnd.address with --lnd.tls-cert and --lnd.macaroon",
+    "No node is given.",
+    "On lnd's own machine:  lnd-payments-exporter --lnd.dir ~/.lnd\n"
+    "From another one:      lnd-payments-exporter --lnd.address HOST:10009 --lnd.tls-cert FILE --lnd.macaroon FILE\n"
+    "Without any lnd:       lnd-payments-exporter demo",
+)
+
+
+def single_node(settings: Settings, problems: list[Problem]) -> tuple[NodeConfig, ...]:
+    """The node of the flags, or nothing and problems."""
+    if not any(name.startswith("lnd.") and name != "lnd.name" for name in settings):
+        problems.append(NO_NODE)
+        return ()
+    node = _node(settings, "", problems)
+    return (node,) if node else ()
+
+
+def several_nodes(entries: list[tuple[str, Settings]], problems: list[Problem]) -> tuple[NodeConfig, ...]:
+    """The nodes of the list `nodes:`; each has a name, and no name or address occurs twice."""
+    first: dict[str, str] = {}
+    nodes: list[NodeConfig] = []
+    for place, settings in entries:
+        if "lnd.name" not in settings:
+            problems.append(Problem(place, "has no name.", "Add `name: ...`: it becomes the label `node`."))
+        for given in (settings.get("lnd.name"), _address(settings, place)):
+            if given and first.setdefault(given.text, given.where) != given.where:
+                fix = f"Give each node its own; {first[given.text]} is the same."
+                problems.append(Problem(given.where, f"{given.text} is given twice.", fix))
+        node = _node(settings, place, problems)
+        nodes += [node] if node else []
+    return tuple(nodes)
+
+
+def _address(settings: Settings, place: str) -> Given | None:
+    """The address as it will be used, for comparison; None if it is missing or wrong."""
+    given = settings.get("lnd.address") or (Given(DEFAULT_ADDRESS, place) if "lnd.dir" in settings else None)
+    try:
+        return given and given._replace(text=lnd_address(given.text))
+    except Wrong:
+        return None
+
+
+def _node(settings: Settings, place: str, problems: list[Problem]) -> NodeConfig | None:
+    """One node; `place` is where its list entry stands, empty for the node of the flags."""
+    before = len(problems)
+    directory = settings.get("lnd.dir")
+    if not directory:
+        problems += _missing(settings, place)
+    name = value(settings, "lnd.name", problems)
+    address = value(settings, "lnd.address", problems) or DEFAULT_ADDRESS
+    network = value(settings, "lnd.network", problems) or ""
+    tls_cert = _tls_cert(settings, directory, problems)
+    macaroon = _macaroon(settings, directory, network, problems)
+    if macaroon is None or len(problems) > before:
+        return None
+    return NodeConfig(name, address, tls_cert, macaroon)
+
+
+def _missing(settings: Settings, place: str) -> list[Problem]:
+    """What has to be given where lnd's directory isn't."""
+    problems = [
+        Problem(f"{place} {SETTINGS[name].key}" if place else SETTINGS[name].flag, what, fix)
+        for name, (what, fix) in MISSING.items()
+        if name not in settings
+    ]
+    if network := settings.get("lnd.network"):
+        fix = "Add lnd's directory, or leave the network out: the macaroon already belongs to one."
+        problems.append(Problem(network.where, "chooses a part of --lnd.dir, which is not given.", fix))
+    return problems
+
+
+def _tls_cert(settings: Settings, directory: Given | None, problems: list[Problem]) -> Path | None:
+    """The certificate, looked at; None for the publicly trusted ones (and if there is none)."""
+    given = settings.get("lnd.tls-cert", directory)
+    if given is None or (given is not directory and given.text == PUBLIC):
+        return None
+    path = given.path / "tls.cert" if given is directory else given.path
+    try:
+        check_certificate(path)
+    except Wrong as wrong:
+        problems.append(wrong.at(given.where))
+    return path
+
+
+def _macaroon(settings: Settings, directory: Given | None, network: str, problems: list[Problem]) -> Path | None:
+    """The macaroon, looked at; None if there is none."""
+    given = settings.get("lnd.macaroon", directory)
+    if given is None:
+        return None
+    try:
+        path = find_macaroon(given.path, network) if given is directory else given.path
+        check_macaroon(path)
+    except Wrong as wrong:
+        problems.append(wrong.at(given.where))
+        return None
+    return path

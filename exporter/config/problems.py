@@ -1,0 +1,73 @@
+"""What is wrong with a configuration: every problem at once, where it is, and what would be right."""
+
+import errno
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from exporter.redact import redact
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong."""
+
+    where: str
+    """A flag, an environment variable or `file:line key`."""
+    what: str
+    fix: str
+
+    def __str__(self) -> str:
+        """A paragraph of the message."""
+        return f"  {self.where}\n" + "".join(f"      {line}\n" for line in f"{self.what}\n{self.fix}".splitlines())
+
+
+class Wrong(Exception):
+    """A value is wrong; whoever knows where it was given makes a `Problem` of it."""
+
+    def __init__(self, what: str, fix: str) -> None:
+        """Say what is wrong and what would be right."""
+        super().__init__(what, fix)
+        self.what = what
+        self.fix = fix
+
+    def at(self, where: str) -> Problem:
+        """The problem that this is in a certain place."""
+        return Problem(where, self.what, self.fix)
+
+
+class ConfigError(Exception):
+    """The configuration can't be used. Its text names every problem and holds no secret, whatever was typed."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        """Take all problems, at least one."""
+        self.problems = tuple(Problem(*map(redact, problem)) for problem in problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        """The message for the terminal."""
+        count = f"{len(self.problems)} problems" if len(self.problems) > 1 else "1 problem"
+        return f"{count} with the configuration\n\n" + "\n".join(map(str, self.problems))
+
+
+LISTEN_ERRORS: dict[int | None, tuple[str, str]] = {
+    errno.EADDRINUSE: (
+        "is in use by another program (or another exporter).",
+        "Stop that one (`ss -ltnp` tells which), or listen elsewhere: --web.listen-address=:10020",
+    ),
+    errno.EACCES: (
+        "may not be used by this user: ports below 1024 need a privilege.",
+        "Choose a port above 1023: --web.listen-address=:10019",
+    ),
+    errno.EADDRNOTAVAIL: (
+        "is no address of this machine.",
+        "Give one that is, or none to listen on all of them: --web.listen-address=:10019",
+    ),
+}
+
+
+def cannot_listen(address: str, error: OSError) -> ConfigError:
+    """What to say when the address for /metrics (`web.address`) can't be had."""
+    what, fix = LISTEN_ERRORS.get(
+        error.errno,
+        (f"can't be listened on: {error.strerror or error}.", "Give HOST:PORT or :PORT, such as :10019."),
+    )
+    return ConfigError([Problem("--web.listen-address", f"{address} {what}", fix)])

@@ -1,0 +1,141 @@
+"""The table of settings: what each is called, what it may be, what it is if not given, what `--help` says of it."""
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from exporter.config import values
+
+ENVIRONMENT = "LND_PAYMENTS_EXPORTER_"
+
+
+class Setting(NamedTuple):
+    """One setting. It has the same name, in three spellings, as a flag, in the environment and in the file."""
+
+    name: str
+    metavar: str
+    parse: Callable[[str], Any]
+    """Text to value; raises `Wrong`. Paths are text here, what they lead to is looked at later."""
+    default: str
+    """Text; empty where there is none, or where it depends on others."""
+    help: str
+
+    @property
+    def flag(self) -> str:
+        """`--lnd.tls-cert`."""
+        return f"--{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """`LND_PAYMENTS_EXPORTER_LND_TLS_CERT`."""
+        return ENVIRONMENT + self.name.replace(".", "_").replace("-", "_").upper()
+
+    @property
+    def key(self) -> str:
+        """`lnd.tls_cert`: key `tls_cert` of section `lnd`."""
+        return self.name.replace("-", "_")
+
+
+LISTEN = ":10019"
+LISTEN_DEMO = "127.0.0.1:10019"
+
+SETTINGS = {
+    setting.name: setting
+    for setting in (
+        Setting(
+            "lnd.dir",
+            "DIR",
+            values.text,
+            "",
+            "lnd's own directory (its --lnddir, often ~/.lnd): finds tls.cert and the macaroon in it,"
+            " payments.macaroon before readonly.macaroon, never admin.macaroon",
+        ),
+        Setting(
+            "lnd.network", "NAME", values.network, "", "which network, where --lnd.dir holds several: mainnet, ..."
+        ),
+        Setting(
+            "lnd.address",
+            "HOST:PORT",
+            values.lnd_address,
+            "",
+            "lnd's gRPC address; port 10009 if none is given (default with --lnd.dir: localhost:10009)",
+        ),
+        Setting(
+            "lnd.tls-cert",
+            "FILE",
+            values.text,
+            "",
+            "lnd's tls.cert; the word `system` where lnd is reached under a publicly trusted certificate",
+        ),
+        Setting("lnd.macaroon", "FILE", values.text, "", "the macaroon file, as lnd wrote it"),
+        Setting("lnd.name", "NAME", values.node_name, "lnd", "the node's name: the label `node` of every metric"),
+        Setting(
+            "web.listen-address",
+            "HOST:PORT",
+            values.listen_address,
+            LISTEN,
+            f"where /metrics is served; without HOST on every address (demo: {LISTEN_DEMO})",
+        ),
+        Setting(
+            "metrics.max-peers",
+            "NUMBER",
+            values.max_peers,
+            "50",
+            "direct peers with series of their own, first come, first served; 0 for none",
+        ),
+        Setting(
+            "log.level",
+            "LEVEL",
+            values.one_of("debug", "info", "warning", "error"),
+            "info",
+            "debug, info, warning or error",
+        ),
+        Setting(
+            "log.format",
+            "FORMAT",
+            values.one_of("auto", "console", "json"),
+            "auto",
+            "console, json, or auto: console on a terminal, else json",
+        ),
+        Setting("config.file", "FILE", values.text, "", "a YAML file with the settings that are not given otherwise"),
+    )
+}
+
+NODE_KEYS = {
+    setting.key.removeprefix("lnd."): setting for setting in SETTINGS.values() if setting.name.startswith("lnd.")
+}
+"""What an entry of `nodes:` may hold, by its key there."""
+
+# What people type from habit, in the words of lnd, lncli, lndmon and other exporters, and our name for it.
+HABITS = {
+    "rpcserver": "lnd.address",
+    "lnd.rpcserver": "lnd.address",
+    "lnd.host": "lnd.address",
+    "lnd.port": "lnd.address",
+    "lnddir": "lnd.dir",
+    "lnd.lnddir": "lnd.dir",
+    "lnd.macaroondir": "lnd.dir",
+    "tlscertpath": "lnd.tls-cert",
+    "lnd.tlspath": "lnd.tls-cert",
+    "lnd.cert": "lnd.tls-cert",
+    "macaroonpath": "lnd.macaroon",
+    "lnd.macaroonpath": "lnd.macaroon",
+    "lnd.macaroonname": "lnd.macaroon",
+    "config": "config.file",
+    "port": "web.listen-address",
+    "web.port": "web.listen-address",
+    "prometheus.listenaddr": "web.listen-address",
+    "debuglevel": "log.level",
+}
+
+
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """Which of these names (dotted, with dashes) was probably meant: by habit, by the whole, by the last part."""
+    names = list(names)
+    word = word.lower().strip("-").replace("_", "-")
+    if HABITS.get(word) in names:
+        return HABITS[word]
+    whole = difflib.get_close_matches(word, names, n=1, cutoff=0.8)
+    last = {name.rpartition(".")[2]: name for name in names}
+    part = difflib.get_close_matches(word.rpartition(".")[2], last, n=1, cutoff=0.7)
+    return whole[0] if whole else last[part[0]] if part else None

@@ -1,0 +1,58 @@
+"""Settings from the command line and from the environment."""
+
+import re
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+from exporter.config.given import Given, Settings
+from exporter.config.problems import Problem
+from exporter.config.settings import ENVIRONMENT, SETTINGS, nearest
+
+KUBERNETES = re.compile(r"SERVICE_(HOST|PORT)(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?")
+"""What Kubernetes adds to the environment of its containers for a Service called lnd-payments-exporter."""
+
+
+def from_flags(argv: Sequence[str], problems: list[Problem]) -> Settings:
+    """`--name=value` and `--name value`."""
+    given: Settings = {}
+    by_flag = {setting.flag: setting for setting in SETTINGS.values()}
+    words = deque(argv)
+    while words:
+        flag, equals, text = words.popleft().partition("=")
+        if flag.startswith("-") and not equals and words and not words[0].startswith("--"):
+            text = words.popleft()
+        setting = by_flag.get(flag)
+        if setting is None:
+            problems.append(_unknown_flag(flag))
+        elif not text.strip():
+            problems.append(Problem(flag, "has no value.", f"Write {flag}={setting.metavar}"))
+        elif setting.name in given:
+            fix = "Give it once. Several nodes go into a file: --config.file"
+            problems.append(Problem(flag, "is given twice.", fix))
+        else:
+            given[setting.name] = Given(text.strip(), flag)
+    return given
+
+
+def _unknown_flag(flag: str) -> Problem:
+    if not flag.startswith("-"):
+        return Problem(flag, "is neither a flag nor the value of one.", "Write --flag=value; --help shows all flags.")
+    guess = nearest(flag, SETTINGS)
+    return Problem(flag, "is no flag.", f"Did you mean --{guess}?" if guess else "--help shows all flags.")
+
+
+def from_environment(environ: Mapping[str, str], problems: list[Problem]) -> Settings:
+    """`LND_PAYMENTS_EXPORTER_...`; one that is empty counts as not set, as compose files leave them."""
+    given: Settings = {}
+    by_variable = {setting.variable: setting for setting in SETTINGS.values()}
+    for variable, text in sorted(environ.items()):
+        rest = variable.removeprefix(ENVIRONMENT)
+        if rest == variable or not text.strip() or KUBERNETES.fullmatch(rest):
+            continue
+        if variable in by_variable:
+            given[by_variable[variable].name] = Given(text.strip(), variable)
+            continue
+        guess = nearest(rest.replace("_", ".", 1), SETTINGS)
+        fix = f"Did you mean {SETTINGS[guess].variable}?" if guess else "--help shows all settings."
+        problems.append(Problem(variable, "is no setting.", fix))
+    return given

@@ -1,0 +1,113 @@
+"""From the text of a setting to its value, or to a sentence that says what would be right."""
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Callable
+
+from exporter.config.problems import Wrong
+
+LND_PORT = 10009
+MAX_PORT = 65535
+MAX_PEERS = 10_000
+
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?")
+_NUMBERS = re.compile(r"[0-9.]+")
+_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}")
+_NODE_NAME = re.compile(r"[\w.:@/-]{1,64}")
+_HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<host>[^:\[\]]*))(?::(?P<port>.*))?")
+
+
+def text(given: str) -> str:
+    """Anything, as it is: a path."""
+    return given
+
+
+def lnd_address(given: str) -> str:
+    """`HOST:PORT` as gRPC wants it, `[v6]:PORT` with brackets; the port of lnd if there is none."""
+    host, port = _split(given, example=f"node.example:{LND_PORT}")
+    if not host:
+        raise Wrong(f"{given} has no host.", f"Give HOST:PORT, such as localhost:{LND_PORT}.")
+    number = _port(given, port, least=1) if port is not None else LND_PORT
+    return join(host, number)
+
+
+def listen_address(given: str) -> tuple[str, int]:
+    """Host (empty: every address; v6 without brackets) and port (0: any that is free)."""
+    host, port = _split(given, example=":10019 or 127.0.0.1:10019")
+    if port is None:
+        fix = f"With the colon: :{given}" if given.isdigit() else f"Add one, such as {join(host, 10019)}"
+        raise Wrong(f"{given} has no port.", fix)
+    return host, _port(given, port, least=0)
+
+
+def join(host: str, port: int) -> str:
+    """`HOST:PORT`, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def node_name(given: str) -> str:
+    """A name for the label `node`."""
+    if not _NODE_NAME.fullmatch(given):
+        raise Wrong(
+            f"{given!r} can't be the name of a node.",
+            "Use 1 to 64 letters, digits and . _ - : @ / without blanks, such as alice or routing-1.",
+        )
+    return given
+
+
+def network(given: str) -> str:
+    """The name of a folder in lnd's directory."""
+    if not re.fullmatch(r"[\w-]+", given):
+        raise Wrong(f"{given!r} is no network.", "Use mainnet, testnet, testnet4, signet, regtest or simnet.")
+    return given
+
+
+def max_peers(given: str) -> int:
+    """A number of peers."""
+    if not re.fullmatch(r"\d{1,6}", given, re.ASCII) or int(given) > MAX_PEERS:
+        raise Wrong(f"{given!r} is no number of peers.", f"Use 0 (none) to {MAX_PEERS}; each peer adds about 9 series.")
+    return int(given)
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """One of these words, in any case."""
+
+    def parse(given: str) -> str:
+        if given.lower() in words:
+            return given.lower()
+        close = difflib.get_close_matches(given.lower(), words, n=1, cutoff=0.5)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise Wrong(f"{given!r} is not among its words.", f"Use one of {', '.join(words)}.{hint}")
+
+    return parse
+
+
+def _split(given: str, example: str) -> tuple[str, str | None]:
+    """Host and port, neither a number yet; port None if there is none."""
+    if "://" in given:
+        scheme, _, rest = given.partition("://")
+        raise Wrong(f"{given} has {scheme}:// in front.", f"Leave it out: {rest.rstrip('/')}")
+    try:
+        return str(ipaddress.IPv6Address(given)), None
+    except ValueError:
+        pass
+    match = _HOST_PORT.fullmatch(given)
+    if not match:
+        raise Wrong(
+            f"{given!r} is no address.", f"Give HOST:PORT, such as {example}; IPv6 in brackets: [::1]:{LND_PORT}"
+        )
+    if match["v6"] is not None:
+        try:
+            return str(ipaddress.IPv6Address(match["v6"])), match["port"]
+        except ValueError:
+            raise Wrong(f"[{match['v6']}] is no IPv6 address.", f"Such as [::1]:{LND_PORT}") from None
+    if match["host"] and not (_IPV4 if _NUMBERS.fullmatch(match["host"]) else _HOST).fullmatch(match["host"]):
+        raise Wrong(f"{match['host']!r} is no host name or IP address.", f"Give HOST:PORT, such as {example}.")
+    return match["host"], match["port"]
+
+
+def _port(given: str, port: str, least: int) -> int:
+    if not re.fullmatch(r"\d{1,6}", port, re.ASCII) or not least <= int(port) <= MAX_PORT:
+        raise Wrong(f"{port!r} in {given} is no port.", f"A port is a number from {least} to {MAX_PORT}.")
+    return int(port)

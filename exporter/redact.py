@@ -1,0 +1,39 @@
+"""Takes secrets out of text: the last defence before anything reaches a log, a terminal or a page.
+
+Nothing here is meant to happen: what is secret is dropped as soon as lnd has sent it. This is for the day when
+somebody logs a message as it came, or pastes a macaroon where its file should be named. Payment hashes are no secret
+and look exactly like preimages, so preimages are known only by the name in front of them.
+"""
+
+import re
+
+REDACTED = "[redacted]"
+
+SECRET_KEY = re.compile(
+    r"(?i)(?:macaroon|preimage|payment_?request|pay_?req|bolt_?11|password|passphrase|authorization)(?!\w*_(?:file|path)$)"
+)
+"""A key whose value is secret; `macaroon_file` and `macaroon_path` name a place, not a secret."""
+
+_NAMED = r"(?i)(?P<name>(?:preimage|password|passphrase|authorization)['\"]?\s*[:=,]\s*)"
+
+SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
+    # BOLT 11 payment requests of every network, whole or cut off, in capitals as in QR codes too.
+    (re.compile(r"(?i)ln(?:bcrt|bc|tbs|tb|sb)\d*[munp]?1[02-9ac-hj-np-z]{6,}"), REDACTED),
+    # Macaroons of lnd begin with 02 01 03 "lnd": in hex, in base64, as Python and protobuf print bytes, and raw.
+    (re.compile(r"(?i)0201036c6e64[0-9a-f]*"), REDACTED),
+    (re.compile(r"AgEDbG5k[A-Za-z0-9+/_=-]*"), REDACTED),
+    (re.compile(r"(?:\\x02\\x01\\x03|\\002\\001\\003|\x02\x01\x03)lnd[^\n]*"), REDACTED),
+    # `authorization: Basic dXNlcjpw...`
+    (re.compile(r"(?i)\b(?P<name>(?:basic|bearer) )[A-Za-z0-9+/_.~=-]{8,}"), rf"\g<name>{REDACTED}"),
+    # `payment_preimage: "..."`, `'preimage': b'...'`, `("password", "...")`: to the closing quote or end of line
+    (re.compile(_NAMED + r"b?(?P<quote>['\"])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)?"), rf"\g<name>{REDACTED}"),
+    # `preimage=...`
+    (re.compile(_NAMED + r"[A-Za-z0-9+/_=-]{6,}"), rf"\g<name>{REDACTED}"),
+)
+
+
+def redact(text: str) -> str:
+    """The text without anything that looks like a macaroon, a preimage, a password or a payment request."""
+    for pattern, replacement in SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
