@@ -48,7 +48,10 @@ class Client(Protocol):
         """
 
     async def info(self, timeout_s: float) -> Info:
-        """`GetInfo`; raises `Trouble` with cause `timeout` when it takes longer. Sets the key that `rebalance` needs."""
+        """`GetInfo`; raises `Trouble` with cause `timeout` when it takes longer.
+
+        Its answer tells the client the node's own key, without which no `rebalance` is recognised.
+        """
 
     async def channels(self) -> Channels:
         """`ListChannels` with aliases; raises `Trouble` with state `denied` where the macaroon doesn't allow it."""

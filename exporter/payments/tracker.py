@@ -42,7 +42,7 @@ class Tracker:
     def begin(self, newest: Iterable[Payment], floor_index: int, at: Moment) -> list[Event]:
         """Start counting: `newest` is all that lnd knows above `floor_index`. What is over is history."""
         events: list[Event] = []
-        self.memory.trust_numbers(floor_index + 1)
+        self.memory.trust_indexes(floor_index)
         for payment in newest:
             if payment.status.ended:
                 self.memory.add(payment.run, payment.payment_index)
@@ -116,8 +116,7 @@ class Tracker:
     def _unknown(self, payment: Payment, source: Source, at: Moment) -> list[Event]:
         """Judge a hash that isn't open: finished before, new, or history."""
         witness = self.memory.get(payment.payment_hash)
-        if witness and _not_after(payment, witness.run, witness.payment_index):
-            self.memory.renumbered(payment)
+        if self.memory.is_over(payment) or (witness and _not_after(payment, witness.run, witness.payment_index)):
             return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
         if witness or self.memory.is_new(payment):
             return self._start(payment, source, at)
@@ -128,7 +127,6 @@ class Tracker:
         if source is Source.STREAM and self._stream == 1:
             # The end of a run that was open when counting began, and that the first stream had not shown yet.
             return self._start(payment, source, at)
-        self.memory.pass_by(payment)
         return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
 
     def _start(self, payment: Payment, source: Source, at: Moment) -> list[Event]:
@@ -141,6 +139,7 @@ class Tracker:
             invoice=payment.invoice,
         )
         self.open[payment.payment_hash] = run
+        self.memory.saw(payment.run)
         return [PaymentStarted(run.run), *self._known(run, payment, source, at)]
 
     def _known(self, run: OpenRun, payment: Payment, source: Source, at: Moment) -> list[Event]:

@@ -1,0 +1,34 @@
+"""How long to wait before a node is tried again: delays that neither sleep nor know the network."""
+
+from dataclasses import dataclass, field
+from random import Random
+
+LONG_LIVED_S = 60.0
+"""After a stream that lived longer the node is tried again at once, the first time."""
+FIRST_S = 1.0
+LAST_S = 60.0
+PAYMENTS_PER_S = 50_000
+"""Every subscription makes a key-value lnd scan its whole table of payments, even if nobody waits for the answer."""
+MOST_FOR_SCAN_S = 300.0
+
+
+@dataclass
+class Backoff:
+    """Exponential backoff with full jitter: each delay is drawn below a bound that doubles from 1 s to 60 s."""
+
+    random: Random = field(default_factory=Random)
+    failures: int = 0
+    """Sessions lost in a row, but for long-lived ones."""
+
+    def delay_s(self, lived_s: float, table: int) -> float:
+        """Seconds to wait after a session that lived `lived_s`, 0 if it never got as far as a subscription.
+
+        `table` is how many payments lnd had to scan for the subscription, 0 if there was none.
+        """
+        scan_s = min(table / PAYMENTS_PER_S, MOST_FOR_SCAN_S)
+        if lived_s >= max(LONG_LIVED_S, scan_s):
+            self.failures = 0
+            return 0.0
+        bound_s = min(FIRST_S * 2**self.failures, LAST_S)
+        self.failures = min(self.failures + 1, 16)
+        return scan_s + max(FIRST_S, self.random.uniform(0, bound_s))

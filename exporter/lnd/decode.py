@@ -1,0 +1,153 @@
+"""Foreign messages into our snapshots: unknown words become `other`, and nothing that protobuf can parse raises."""
+
+from exporter.lnd import bolt11
+from exporter.lnd.rpc import lnd_pb2 as rpc
+from exporter.payments.labels import (
+    MSAT_PER_SAT,
+    AttemptStatus,
+    Code,
+    FailureSource,
+    Kind,
+    NodeState,
+    Reason,
+    Status,
+)
+from exporter.payments.node import Channels, Info
+from exporter.payments.payment import Attempt, Payment
+
+KEYSEND_RECORD = 5482373484
+"""The custom record by which a keysend carries its preimage to the recipient (bLIP 3)."""
+NS_PER_S = 1_000_000_000
+
+_HASH_DIGITS = 64
+_KEY_DIGITS = 66
+_HEX = frozenset("0123456789abcdef")
+
+# A status that we don't know is no end: it is in flight until lnd says succeeded or failed.
+_STATUS: dict[int, Status] = {
+    rpc.Payment.INITIATED: Status.INITIATED,
+    rpc.Payment.IN_FLIGHT: Status.IN_FLIGHT,
+    rpc.Payment.SUCCEEDED: Status.SUCCEEDED,
+    rpc.Payment.FAILED: Status.FAILED,
+}
+_ATTEMPT_STATUS: dict[int, AttemptStatus] = {
+    rpc.HTLCAttempt.IN_FLIGHT: AttemptStatus.IN_FLIGHT,
+    rpc.HTLCAttempt.SUCCEEDED: AttemptStatus.SETTLED,
+    rpc.HTLCAttempt.FAILED: AttemptStatus.FAILED,
+}
+_REASON: dict[int, Reason] = {
+    number: Reason(name.removeprefix("FAILURE_REASON_").lower()) for name, number in rpc.PaymentFailureReason.items()
+}
+_CODE: dict[int, Code] = {number: Code(name.lower()) for name, number in rpc.Failure.FailureCode.items()}
+_STATE: dict[int, NodeState] = {
+    rpc.NON_EXISTING: NodeState.NO_WALLET,
+    rpc.LOCKED: NodeState.LOCKED,
+    rpc.UNLOCKED: NodeState.STARTING,
+    rpc.WAITING_TO_START: NodeState.STARTING,
+    rpc.RPC_ACTIVE: NodeState.READY,  # calls are accepted from here on, before payments resume
+    rpc.SERVER_ACTIVE: NodeState.READY,
+}
+# lnd also sends index 0 with these when it can't tell who failed the attempt.
+_SOURCELESS = (Code.INTERNAL_FAILURE, Code.UNKNOWN_FAILURE, Code.UNREADABLE_FAILURE)
+
+
+def payment(message: rpc.Payment, own_key: str) -> Payment:
+    """A snapshot of `lnrpc.Payment`; `own_key` is the node's identity key in hex, empty if not known yet."""
+    status = _STATUS.get(message.status, Status.IN_FLIGHT)
+    unattempted = status.ended and not message.htlcs
+    pays_self = unattempted and bool(own_key) and bolt11.payee(message.payment_request) == own_key
+    return Payment(
+        payment_hash=_hex(message.payment_hash, _HASH_DIGITS),
+        created_ns=message.creation_time_ns or message.creation_date * NS_PER_S,
+        payment_index=message.payment_index,
+        status=status,
+        reason=_REASON.get(message.failure_reason, Reason.OTHER),
+        value_msat=message.value_msat,
+        fee_msat=message.fee_msat,
+        invoice=bool(message.payment_request),
+        pays_self=pays_self,
+        attempts=tuple(_attempt(htlc, own_key) for htlc in message.htlcs),
+    )
+
+
+def _attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
+    route = message.route
+    hops = route.hops
+    status = _ATTEMPT_STATUS.get(message.status, AttemptStatus.IN_FLIGHT)
+    code = source = None
+    if status is AttemptStatus.FAILED:
+        code = _CODE.get(message.failure.code, Code.OTHER) if message.HasField("failure") else Code.OTHER
+        source = _source(message, code)
+    return Attempt(
+        attempt_id=message.attempt_id,
+        status=status,
+        attempt_ns=message.attempt_time_ns,
+        resolve_ns=message.resolve_time_ns,
+        amount_msat=route.total_amt_msat,
+        fee_msat=route.total_fees_msat,
+        hops=len(hops),
+        peer=_hex(hops[0].pub_key, _KEY_DIGITS) if hops else "",
+        expiry_height=route.total_time_lock,
+        hint=_hint(hops[-1], own_key) if hops else None,
+        code=code,
+        source=source,
+    )
+
+
+def _hint(last: rpc.Hop, own_key: str) -> Kind | None:
+    """What the last hop tells of the kind of a payment."""
+    if own_key and last.pub_key == own_key:
+        return Kind.REBALANCE
+    if last.HasField("amp_record"):
+        return Kind.AMP
+    return Kind.KEYSEND if KEYSEND_RECORD in last.custom_records else None
+
+
+def _source(message: rpc.HTLCAttempt, code: Code) -> FailureSource:
+    """Who failed an attempt: `failure_source_index` is 0 for this node and the number of hops for the recipient."""
+    index, hops = message.failure.failure_source_index, len(message.route.hops)
+    if not message.HasField("failure") or index > hops:
+        return FailureSource.UNKNOWN
+    if index == 0:
+        return FailureSource.UNKNOWN if code in _SOURCELESS else FailureSource.SELF
+    if index == hops:
+        return FailureSource.RECIPIENT
+    return FailureSource.FIRST_HOP if index == 1 else FailureSource.INTERMEDIATE
+
+
+def info(message: rpc.GetInfoResponse) -> Info:
+    """What `GetInfo` says of the node."""
+    return Info(
+        pubkey=_hex(message.identity_pubkey, _KEY_DIGITS),
+        alias=message.alias,
+        version=message.version,
+        network=message.chains[0].network if message.chains else "",
+        block_height=message.block_height,
+        best_header_s=message.best_header_timestamp,
+        synced_to_chain=message.synced_to_chain,
+        channels_active=message.num_active_channels,
+        channels_inactive=message.num_inactive_channels,
+        channels_pending=message.num_pending_channels,
+    )
+
+
+def channels(message: rpc.ListChannelsResponse) -> Channels:
+    """What `ListChannels` says of the direct peers and of what can be spent."""
+    spendable_sat = sum(
+        max(0, channel.local_balance - channel.local_constraints.chan_reserve_sat)
+        for channel in message.channels
+        if channel.active
+    )
+    aliases = {channel.remote_pubkey: channel.peer_alias for channel in message.channels if channel.peer_alias}
+    return Channels(spendable_sat * MSAT_PER_SAT, aliases)
+
+
+def state(number: int) -> NodeState:
+    """What `lnrpc.WalletState` makes of a node; one that we don't know is a node that isn't ready."""
+    return _STATE.get(number, NodeState.STARTING)
+
+
+def _hex(text: str, digits: int) -> str:
+    """The text in lower case if it is that many hex digits, else nothing."""
+    lower = text.lower()
+    return lower if len(lower) == digits and _HEX.issuperset(lower) else ""

@@ -1,0 +1,182 @@
+"""Asking a node over gRPC: one fresh channel for each session, files read again every time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+from cryptography import x509
+from google.protobuf.message import Message
+
+from exporter.lnd import decode, trouble
+from exporter.lnd.client import Page, Trouble
+from exporter.lnd.rpc import lnd_pb2 as rpc
+from exporter.payments.labels import Interruption, NodeState
+from exporter.payments.node import Channels, Info
+from exporter.payments.payment import Payment
+
+ANSWER_S = 30.0
+"""Seconds to wait for a short answer, or for the first message of a stream that must have one."""
+PAGE_S = 300.0
+"""Seconds to wait for a page of payments: old lnds on slow disks take long."""
+
+_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.max_receive_message_length", 200 * 1024 * 1024),  # what lnd's own clients allow; gRPC's default is 4 MiB
+    ("grpc.keepalive_time_ms", 60_000),  # lnd cuts off who pings more often than every 5 s
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.max_pings_without_data", 0),  # else a quiet stream stops pinging, and a dead one looks quiet
+    ("grpc.enable_retries", 0),  # when to try again is decided and counted in one place, not here
+    ("grpc.use_local_subchannel_pool", 1),  # else a new channel may be given an old connection, or another node's
+)
+
+
+class GrpcClient:
+    """A node's gRPC API (`client.Client`)."""
+
+    def __init__(self, address: str, tls_cert: Path | None, macaroon: Path) -> None:
+        """Name the node by `HOST:PORT`; without a certificate file the system's roots are trusted."""
+        self._address = address
+        self._tls_cert = tls_cert
+        self._macaroon = macaroon
+        self._channel: grpc.aio.Channel | None = None
+        self._metadata: tuple[tuple[str, str], ...] = ()
+        self._own_key = ""
+
+    async def connect(self) -> int | None:
+        """Open a fresh channel; gRPC dials with the first call."""
+        await self.close()
+        macaroon = await _read(self._macaroon, Interruption.DENIED, NodeState.DENIED)
+        pem = await _read(self._tls_cert, Interruption.CERTIFICATE, NodeState.UNREACHABLE) if self._tls_cert else None
+        expiry_s = _expiry_s(pem, self._tls_cert) if pem is not None else None
+        self._metadata = (("macaroon", macaroon.hex()),)
+        self._channel = grpc.aio.secure_channel(self._address, grpc.ssl_channel_credentials(pem), options=_OPTIONS)
+        return expiry_s
+
+    async def close(self) -> None:
+        """Cut the channel; calls under way end."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await channel.close()
+
+    async def states(self) -> AsyncIterator[NodeState]:
+        """`SubscribeState`, without macaroon."""
+        stream = self._stream(
+            "/lnrpc.State/SubscribeState", rpc.SubscribeStateRequest(), rpc.SubscribeStateResponse, ()
+        )
+        try:
+            async for message in _messages(stream):
+                yield decode.state(message.state)
+        except Trouble as refused:
+            if refused.cause is not Interruption.UNIMPLEMENTED:
+                raise
+            yield NodeState.READY  # lnd before 0.13: whether it is, the calls that follow will say
+        finally:
+            stream.cancel()
+
+    async def info(self, timeout_s: float) -> Info:
+        """`GetInfo`."""
+        answer = await self._call("/lnrpc.Lightning/GetInfo", rpc.GetInfoRequest(), rpc.GetInfoResponse, timeout_s)
+        info = decode.info(answer)
+        self._own_key = info.pubkey
+        return info
+
+    async def channels(self) -> Channels:
+        """`ListChannels`, all of them, with the peers' aliases."""
+        request = rpc.ListChannelsRequest(peer_alias_lookup=True)
+        return decode.channels(
+            await self._call("/lnrpc.Lightning/ListChannels", request, rpc.ListChannelsResponse, ANSWER_S)
+        )
+
+    async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> Page:
+        """`ListPayments`, one page."""
+        request = rpc.ListPaymentsRequest(
+            include_incomplete=True, index_offset=after, max_payments=limit, reversed=newest_first
+        )
+        answer = await self._call("/lnrpc.Lightning/ListPayments", request, rpc.ListPaymentsResponse, PAGE_S)
+        payments = tuple(decode.payment(message, self._own_key) for message in answer.payments)
+        return Page(payments, answer.first_index_offset, answer.last_index_offset)
+
+    async def payment(self, payment_hash: str) -> Payment | None:
+        """The first message of `TrackPaymentV2`: the present state, also of a payment that ended long ago."""
+        request = rpc.TrackPaymentRequest(payment_hash=bytes.fromhex(payment_hash))
+        stream = self._stream("/routerrpc.Router/TrackPaymentV2", request, rpc.Payment, self._metadata)
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                async for message in stream:
+                    return decode.payment(message, self._own_key)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                return None
+            raise trouble.translate(error.code(), error.details() or "") from None
+        except TimeoutError:
+            raise trouble.translate(grpc.StatusCode.DEADLINE_EXCEEDED, "TrackPaymentV2") from None
+        finally:
+            stream.cancel()
+        raise _ended("TrackPaymentV2")
+
+    async def updates(self) -> AsyncIterator[Payment]:
+        """`TrackPayments`. Nothing at all arrives on a quiet node, not even headers."""
+        request = rpc.TrackPaymentsRequest(no_inflight_updates=False)
+        stream = self._stream("/routerrpc.Router/TrackPayments", request, rpc.Payment, self._metadata)
+        try:
+            async for message in _messages(stream):
+                yield decode.payment(message, self._own_key)
+        finally:
+            stream.cancel()
+        raise _ended("TrackPayments")
+
+    async def _call(self, method: str, request: Message, answer: type[Any], timeout_s: float) -> Any:
+        call = self._open_channel().unary_unary(
+            method, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
+        )
+        try:
+            return await call(request, metadata=self._metadata, timeout=timeout_s)
+        except grpc.aio.AioRpcError as error:
+            raise trouble.translate(error.code(), error.details() or "") from None
+
+    def _stream(self, method: str, request: Message, answer: type[Any], metadata: tuple[tuple[str, str], ...]) -> Any:
+        call = self._open_channel().unary_stream(
+            method, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
+        )
+        return call(request, metadata=metadata)
+
+    def _open_channel(self) -> grpc.aio.Channel:
+        if self._channel is None:
+            raise RuntimeError("connect first")
+        return self._channel
+
+
+async def _messages(stream: Any) -> AsyncIterator[Any]:
+    """The messages of a stream, its errors translated."""
+    try:
+        async for message in stream:
+            yield message
+    except grpc.aio.AioRpcError as error:
+        raise trouble.translate(error.code(), error.details() or "") from None
+
+
+def _ended(method: str) -> Trouble:
+    return Trouble(Interruption.ENDED, NodeState.READY, f"lnd ended the stream {method} without an error")
+
+
+async def _read(path: Path, cause: Interruption, state: NodeState) -> bytes:
+    """The bytes of a file that may be replaced at any time."""
+    try:
+        content = await asyncio.to_thread(path.read_bytes)
+    except OSError as error:
+        raise Trouble(cause, state, f"can't read {path}: {error.strerror}") from None
+    if not content:
+        raise Trouble(cause, state, f"{path} is empty")
+    return content
+
+
+def _expiry_s(pem: bytes, path: Path | None) -> int:
+    """End of validity of the first certificate of a PEM file, seconds since 1970."""
+    try:
+        return int(x509.load_pem_x509_certificate(pem).not_valid_after_utc.timestamp())
+    except ValueError:
+        raise Trouble(
+            Interruption.CERTIFICATE, NodeState.UNREACHABLE, f"{path} is no PEM certificate: copy lnd's tls.cert there"
+        ) from None

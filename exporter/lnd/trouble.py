@@ -1,0 +1,103 @@
+"""What lnd and gRPC answer when they don't answer: one table into causes, node states and words for a person.
+
+lnd says nearly everything as status UNKNOWN with a text, so texts are matched, in the order of the rows.
+"""
+
+import re
+from typing import NamedTuple
+
+import grpc
+
+from exporter.lnd.client import Trouble
+from exporter.payments.labels import Interruption, NodeState
+
+_QUOTED = 200  # characters of a foreign text that are shown
+_TOKEN = re.compile(
+    r"[0-9A-Za-z+/=_-]{40,}"
+)  # what long words of a foreign text may be: macaroons, preimages, invoices
+
+
+class _Row(NamedTuple):
+    text: str
+    cause: Interruption
+    state: NodeState
+    advice: str
+
+
+_MACAROON = "lnd refuses the macaroon: bake one that allows TrackPayments, TrackPaymentV2, ListPayments and GetInfo"
+_TEXTS: tuple[_Row, ...] = (
+    _Row(
+        "wallet not created",
+        Interruption.NO_WALLET,
+        NodeState.NO_WALLET,
+        "lnd has no wallet yet: create one with `lncli create`",
+    ),
+    _Row(
+        "wallet locked",
+        Interruption.LOCKED,
+        NodeState.LOCKED,
+        "the wallet is locked: unlock it with `lncli unlock`",
+    ),
+    _Row(
+        "waiting to start",
+        Interruption.STARTING,
+        NodeState.STARTING,
+        "lnd waits to become the leader of its cluster: nothing to do on this node",
+    ),
+    _Row("process of starting up", Interruption.STARTING, NodeState.STARTING, "lnd is starting: wait"),
+    _Row("shutting down", Interruption.SHUTTING_DOWN, NodeState.UNREACHABLE, "lnd is shutting down: start it again"),
+    _Row("permission denied", Interruption.DENIED, NodeState.DENIED, _MACAROON),
+    _Row("macaroon", Interruption.DENIED, NodeState.DENIED, _MACAROON),
+    _Row("verification failed", Interruption.DENIED, NodeState.DENIED, _MACAROON),
+    _Row("root key", Interruption.DENIED, NodeState.DENIED, _MACAROON),
+    _Row(
+        "certificate_verify_failed",
+        Interruption.CERTIFICATE,
+        NodeState.UNREACHABLE,
+        "lnd presents another certificate than the configured one: copy its present tls.cert here",
+    ),
+    _Row(
+        "hostname verification",
+        Interruption.CERTIFICATE,
+        NodeState.UNREACHABLE,
+        "lnd's certificate is not made for this address: add it with `tlsextraip` or `tlsextradomain` to lnd.conf, "
+        "delete tls.cert and tls.key, restart lnd and copy the new tls.cert here",
+    ),
+    _Row(
+        "ssl_error_ssl",
+        Interruption.CERTIFICATE,
+        NodeState.UNREACHABLE,
+        "no TLS connection: is this lnd's gRPC port (usually 10009) and the certificate its present tls.cert?",
+    ),
+)
+
+_CODES: dict[grpc.StatusCode, _Row] = {
+    grpc.StatusCode.UNAVAILABLE: _Row(
+        "",
+        Interruption.UNREACHABLE,
+        NodeState.UNREACHABLE,
+        "lnd can't be reached: is it running, is the address right?",
+    ),
+    grpc.StatusCode.DEADLINE_EXCEEDED: _Row(
+        "", Interruption.TIMEOUT, NodeState.UNREACHABLE, "lnd took too long to answer: is its machine overloaded?"
+    ),
+    grpc.StatusCode.UNIMPLEMENTED: _Row(
+        "", Interruption.UNIMPLEMENTED, NodeState.READY, "this lnd lacks a call: TrackPayments needs lnd 0.16 or newer"
+    ),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: _Row(
+        "", Interruption.TOO_LARGE, NodeState.READY, "an answer of lnd was larger than 200 MiB"
+    ),
+    grpc.StatusCode.UNAUTHENTICATED: _Row("", Interruption.DENIED, NodeState.DENIED, _MACAROON),
+    grpc.StatusCode.PERMISSION_DENIED: _Row("", Interruption.DENIED, NodeState.DENIED, _MACAROON),
+}
+# It answers and lets us in; what it says is new to us.
+_OTHER = _Row("", Interruption.OTHER, NodeState.READY, "lnd answered with an error that is not known here")
+
+
+def translate(code: grpc.StatusCode, details: str) -> Trouble:
+    """What a gRPC status makes of a node, with lnd's own words shortened and without anything that may be secret."""
+    lower = details.lower()
+    row = next((row for row in _TEXTS if row.text in lower), None) or _CODES.get(code, _OTHER)
+    words = _TOKEN.sub("...", " ".join(details.split()))[:_QUOTED]
+    said = f" ({code.name}: {words})" if words else f" ({code.name})"
+    return Trouble(row.cause, row.state, row.advice + said)
