@@ -36,7 +36,7 @@ BUILDS = (
 LND = "github.com/lightningnetwork/lnd"
 
 
-class CannotBuild(Exception):
+class CannotBuild(Exception):  # noqa: N818 - it reads as what happened
     """Neither built before, nor can it be built here; says why."""
 
 
@@ -100,13 +100,13 @@ def _build(done: Path) -> None:
         (work / "bin").mkdir(parents=True)
         for number, module in enumerate(BUILDS, 1):
             what = f"{number}/{len(BUILDS)} {module.name}"
-            tags = ("-tags", module.tags) if module.tags else ()
-            out = f"{work / 'bin'}{os.sep}"
-            _run(what, [go, "build", "-mod=readonly", "-buildvcs=false", *tags, "-o", out, "tool"], MODULES / module.name)
+            flags = ["-mod=readonly", "-buildvcs=false", "-tags", module.tags, "-o", f"{work / 'bin'}{os.sep}"]
+            _run(what, [go, "build", *flags, "tool"], MODULES / module.name)
             for program in module.programs:
                 if not (work / "bin" / program).is_file():
                     raise CannotBuild(f"go build of {module.name} made no {program}")
-        source = _run("where is lnd", [go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", LND], MODULES / "lnd").strip()
+        where = [go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", LND]
+        source = _run("where lnd is", where, MODULES / "lnd").strip()
         _copy_protos(Path(source) / "lnrpc", work / "lnrpc")
         work.rename(done)
 
@@ -181,8 +181,8 @@ def _run(what: str, command: list[str], where: Path, why: str = "") -> str:
 
 
 def _tell(line: str) -> None:
-    print(f"test network: {line}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"test network: {line}\n")
 
 
 if __name__ == "__main__":
-    print(binaries())
+    sys.stdout.write(f"{binaries()}\n")

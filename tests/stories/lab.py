@@ -13,14 +13,14 @@ is how a real route fails. Stories move little, so the balances last for all of 
 
 Channels are listed in `CHANNELS`; forwarding costs `fee_msat`. So, with `via` the first hop:
 
-| who pays whom                                  | hops | fee           | ends                                            |
-| ---------------------------------------------- | ---- | ------------- | ----------------------------------------------- |
-| alice -> bob via bob                           | 1    | 0             |                                                 |
-| alice -> carol via bob                         | 2    | of bob        |                                                 |
-| alice -> bob via carol                         | 2    | of carol      |                                                 |
-| alice -> alice via bob (a rebalance)           | 3    | of both       | back through carol                              |
-| alice -> dave, no `via`, more than bob has     | 2    | of carol      | bob is cheaper, tried first and fails; then carol |
-| carol -> dave via bob, more than bob has       | 2    |               | the storm: lnd halves and tries again           |
+| who pays whom                          | hops | fee      | ends                                              |
+| -------------------------------------- | ---- | -------- | ------------------------------------------------- |
+| alice -> bob via bob                   | 1    | 0        |                                                   |
+| alice -> carol via bob                 | 2    | of bob   |                                                   |
+| alice -> bob via carol                 | 2    | of carol |                                                   |
+| alice -> alice via bob (a rebalance)   | 3    | of both  | back through carol                                |
+| alice -> dave, more than bob has       | 2    | of carol | bob is cheaper, tried first and fails; then carol |
+| carol -> dave via bob, more than that  | 2    |          | the storm: lnd halves and tries again             |
 
 A route that costs more than `fee_limit_sat` does not exist (NO_ROUTE, no attempt); more than all that the payer's
 channels hold is INSUFFICIENT_BALANCE, no attempt. Only the calls of this table, the probe and the insufficient
@@ -48,15 +48,15 @@ class Channel(NamedTuple):
 
 CHANNELS = (
     Channel("alice", "bob", 2_000_000, 2_000_000),
-    Channel("bob", "carol", 2_000_000, 2_000_000),
+    Channel("carol", "bob", 2_000_000, 2_000_000),
     Channel("carol", "alice", 2_000_000, 2_000_000),
     Channel("carol", "dave", 2_000_000, 2_000_000),
-    Channel("dave", "bob", 1_900_000, 100_000),
+    Channel("dave", "bob", 3_850_000, 150_000),
 )
 
 ENOUGH_FOR_BOB = 50_000
 """Up to this bob can surely forward to dave, sat."""
-TOO_MUCH_FOR_BOB = 150_000
+TOO_MUCH_FOR_BOB = 200_000
 """From this on bob surely can't forward to dave in one part, sat."""
 MORE_THAN_ALICE_HAS = 4_100_000
 """More than both channels of alice can send together, and still a payment that lnd is willing to try, sat."""

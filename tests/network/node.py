@@ -1,0 +1,201 @@
+"""One lnd of the test network: its process, its wallet, and its REST interface, by which the tests drive it."""
+
+import base64
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from hashlib import sha256
+from json import loads
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.network.chain import Chain
+from tests.network.process import Program, free_port, run, until
+
+PASSWORD = "a password for tests"
+OUR_CALLS = (
+    "uri:/routerrpc.Router/TrackPayments",
+    "uri:/routerrpc.Router/TrackPaymentV2",
+    "uri:/lnrpc.Lightning/ListPayments",
+    "uri:/lnrpc.Lightning/GetInfo",
+)
+FLAGS = (
+    "--bitcoin.regtest",
+    "--nobootstrap",
+    "--bitcoin.defaultchanconfs=1",
+    "--trickledelay=50",
+    "--gossip.sub-batch-delay=5ms",
+    "--minbackoff=1s",
+    "--accept-keysend",
+    "--accept-amp",
+    "--no-rest-tls",  # plain HTTP for the tests alone; gRPC, which the exporter sees, has TLS
+    "--logging.file.disable",
+    "--wallet-unlock-allow-create",
+)
+
+Json = dict[str, Any]
+Lines = AsyncGenerator[Json, None]
+
+
+class Refused(Exception):  # noqa: N818 - it reads as what happened
+    """lnd answered with an error."""
+
+
+def b64(raw: bytes) -> str:
+    """Bytes as lnd's REST wants them in a body."""
+    return base64.b64encode(raw).decode()
+
+
+def b64hex(digits: str) -> str:
+    """The same for bytes that are at hand as hex."""
+    return b64(bytes.fromhex(digits))
+
+
+class Node:
+    """An lnd with a wallet password. Its wallet comes from its name, so that keys and addresses are always the same."""
+
+    def __init__(self, name: str, binaries: Path, home: Path, chain: Chain, base_fee_msat: int) -> None:
+        """Prepare; nothing runs yet."""
+        home.mkdir()
+        self.name = name
+        self.home = home
+        self.address = f"127.0.0.1:{free_port()}"
+        self.p2p = f"127.0.0.1:{free_port()}"
+        self.tls_cert = home / "tls.cert"
+        self.admin_macaroon = home / "data/chain/bitcoin/regtest/admin.macaroon"
+        self.pubkey = ""
+        self._rest = f"127.0.0.1:{free_port()}"
+        self._lncli = str(binaries / "lncli")
+        self._password = home / "password"
+        self._password.write_text(PASSWORD)
+        listen = [f"--rpclisten={self.address}", f"--restlisten={self._rest}", f"--listen={self.p2p}"]
+        own = [f"--lnddir={home}", f"--alias={name}", f"--bitcoin.basefee={base_fee_msat}"]
+        self._program = Program("lnd", [str(binaries / "lnd"), *FLAGS, *chain.flags(), *listen, *own], home)
+        self._session: aiohttp.ClientSession | None = None
+
+    # The process.
+
+    @property
+    def running(self) -> bool:
+        """True while its process lives."""
+        return self._program.running
+
+    async def start(self, *, unlock: bool = True) -> None:
+        """Start it; returns when calls are accepted, or without `unlock` when it says LOCKED."""
+        await self._program.start(*([f"--wallet-unlock-password-file={self._password}"] if unlock else []))
+        if unlock:
+            await self.ready()
+        else:
+            await self.reaches("LOCKED")
+
+    async def create(self) -> None:
+        """Start it for the first time and make its wallet; it gets no further before a recent block is mined."""
+        await self._program.start(f"--wallet-unlock-password-file={self._password}")
+        await self.reaches("NON_EXISTING")
+        entropy = base64.urlsafe_b64encode(sha256(self.name.encode()).digest()[:16]).decode()
+        seed = await self.get("/v1/genseed", seed_entropy=entropy)
+        secret = b64(PASSWORD.encode())
+        await self.post("/v1/initwallet", wallet_password=secret, cipher_seed_mnemonic=seed["cipher_seed_mnemonic"])
+        await self.reaches("RPC_ACTIVE")
+        self.pubkey = (await self.get("/v1/getinfo"))["identity_pubkey"]
+
+    async def unlock(self) -> None:
+        """Give it its wallet password; returns when calls are accepted."""
+        await self.post("/v1/unlockwallet", wallet_password=b64(PASSWORD.encode()))
+        await self.ready()
+
+    async def ready(self) -> None:
+        """Wait until it accepts all calls."""
+        await self.reaches("SERVER_ACTIVE")
+
+    async def reaches(self, state: str) -> None:
+        """Wait for a state of `lnrpc.State`."""
+
+        async def there() -> bool:
+            self._program.check()
+            try:
+                said: str = (await self.get("/v1/state"))["state"]
+            except (aiohttp.ClientError, Refused):
+                return False
+            return said == state
+
+        await until(f"{self.name} is {state}", there)
+
+    async def stop(self) -> None:
+        """Shut it down in order."""
+        await self._let_go()
+        await self._program.stop()
+
+    async def kill(self) -> None:
+        """Kill -9."""
+        await self._let_go()
+        await self._program.kill()
+
+    async def _let_go(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    # REST.
+
+    async def get(self, path: str, **query: str) -> Json:
+        """GET; the answer as JSON."""
+        return await self._call("GET", path, params=query)
+
+    async def post(self, path: str, **body: Any) -> Json:
+        """POST; the answer as JSON."""
+        return await self._call("POST", path, json=body)
+
+    async def delete(self, path: str, **query: str) -> Json:
+        """DELETE; the answer as JSON."""
+        return await self._call("DELETE", path, params=query)
+
+    @asynccontextmanager
+    async def stream(self, method: str, path: str, body: Json | None = None) -> AsyncIterator[Lines]:
+        """A call with many answers. Leaving the block hangs up."""
+        call = self._request(method, path, json=body, timeout=aiohttp.ClientTimeout(total=None))
+        async with call as response, aclosing(_lines(response)) as lines:
+            yield lines
+
+    async def _call(self, method: str, path: str, **what: Any) -> Json:
+        async with self._request(method, path, **what) as response:
+            said: Json = await response.json(content_type=None)
+            if response.status != 200:
+                raise Refused(str(said.get("message", said)))
+            return said
+
+    def _request(self, method: str, path: str, **what: Any) -> Any:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        headers = {}
+        if self.admin_macaroon.exists():
+            headers["Grpc-Metadata-Macaroon"] = self.admin_macaroon.read_bytes().hex()
+        return self._session.request(method, f"http://{self._rest}{path}", headers=headers, **what)
+
+    # Macaroons, as a person would make them.
+
+    def lncli(self) -> list[str]:
+        """The start of an lncli command line for this node."""
+        return [self._lncli, f"--lnddir={self.home}", "--network=regtest", f"--rpcserver={self.address}"]
+
+    async def bake_macaroon(self, target: Path, root_key_id: int) -> None:
+        """Write a macaroon with the smallest rights, at once: who reads the file sees the old one or the new one."""
+        fresh = target.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        key = ["--root_key_id", str(root_key_id)]
+        await run([*self.lncli(), "bakemacaroon", "--save_to", str(fresh), *key, *OUR_CALLS], self.home)
+        fresh.replace(target)
+
+    async def revoke_macaroon(self, root_key_id: int) -> None:
+        """Make all macaroons of a root key worthless."""
+        await self.delete(f"/v1/macaroon/{root_key_id}")
+
+
+async def _lines(response: aiohttp.ClientResponse) -> Lines:
+    """The `result` of each line; `Refused` for an `error`."""
+    async for line in response.content:
+        said = loads(line)
+        if "error" in said:
+            raise Refused(str(said["error"].get("message", said["error"])))
+        yield said["result"]

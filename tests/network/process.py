@@ -1,0 +1,115 @@
+"""A program of the test network as a child process, and the ports that it may have."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import random
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+POLL_S = 0.05
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+_given: set[int] = set()
+
+
+class NotReady(Exception):  # noqa: N818 - it reads as what happened
+    """Something did not happen in time, or a program ended that shouldn't have."""
+
+
+def free_port() -> int:
+    """A port that is free now and stays so while its owner restarts: outside of what the kernel gives to clients."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        if port in _given:
+            continue
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            _given.add(port)
+            return port
+
+
+async def until(what: str, happened: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
+    """Ask again and again until it happened; `NotReady` when it takes too long."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not await happened():
+        if asyncio.get_running_loop().time() > deadline:
+            raise NotReady(f"waited {seconds:.0f} s in vain: {what}")
+        await asyncio.sleep(POLL_S)
+
+
+def _die_with_parent() -> None:
+    """Runs in the child: nothing of the network outlives a test run, not even one that is killed."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Program:
+    """One child process; what it writes goes to a file. A session of its own, so that Ctrl-C is ours to handle."""
+
+    def __init__(self, name: str, command: list[str], home: Path) -> None:
+        """Prepare; `home` becomes its HOME and the folder of its log, so that nothing of this machine is read."""
+        self.name = name
+        self.log = home / f"{name}.log"
+        self._command = command
+        self._home = home
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def running(self) -> bool:
+        """True while the process lives."""
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self, *extra: str) -> None:
+        """Start it, with further arguments."""
+        assert not self.running, f"{self.name} is running"
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                *extra,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "HOME": str(self._home)},
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+
+    def check(self) -> None:
+        """Raise `NotReady` with its last words if it has ended."""
+        if not self.running:
+            last = self.log.read_text(errors="replace").splitlines()[-5:] if self.log.exists() else []
+            raise NotReady(f"{self.name} has ended:\n" + "\n".join(last))
+
+    async def stop(self, seconds: float = 30) -> None:
+        """Ask it to end; kill it when it doesn't."""
+        if self._process is None or not self.running:
+            return
+        self._process.terminate()
+        try:
+            await asyncio.wait_for(self._process.wait(), seconds)
+        except TimeoutError:
+            await self.kill()
+
+    async def kill(self) -> None:
+        """Kill -9."""
+        if self._process is not None and self.running:
+            self._process.kill()
+            await self._process.wait()
+
+
+async def run(command: list[str], home: Path) -> str:
+    """Run a command to its end and return what it wrote; `NotReady` with its complaint when it fails."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "HOME": str(home)},
+    )
+    out, err = await process.communicate()
+    if process.returncode:
+        raise NotReady(f"{Path(command[0]).name} failed: {err.decode(errors='replace').strip()}")
+    return out.decode()

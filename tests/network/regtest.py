@@ -1,0 +1,149 @@
+"""A real Lightning network on one machine: btcd, and the lnd nodes and channels that `tests/stories/lab.py` draws."""
+
+import asyncio
+import base64
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Coroutine, Iterable
+from pathlib import Path
+from typing import Any
+
+from tests.network.build import binaries
+from tests.network.chain import Chain
+from tests.network.node import Node, Refused
+from tests.network.process import until
+from tests.stories.lab import CHANNELS, FEE_BASE_MSAT, NODES, Channel
+
+# First address of the wallets that open channels: known beforehand, because wallets are made from names, so that
+# btcd can be started once with the addresses to mine to.
+MINERS = {
+    "alice": "bcrt1q2msj89qcq7t9e2phzjeh9nhfzqewxq7fcafn8h",
+    "carol": "bcrt1qd9mqksjalqjrestzpztdfteuxjcq7fltsqy3r5",
+    "dave": "bcrt1qjxysdu4at5nwreprrauhuu64fe7ugnvjh3mcr6",
+}
+SEGWIT_HEIGHT = 440  # btcd's regtest has it after three periods of 144 blocks; coinbases of the first are mature too
+
+
+class Network:
+    """All of it. `start` once, then drive the nodes; `stop` at the end."""
+
+    def __init__(self, home: Path | None = None) -> None:
+        """Prepare; nothing runs yet, but the programs are built if need be."""
+        tools = binaries()
+        self.home = home or Path(tempfile.mkdtemp(prefix="lnd-network-"))
+        self.chain = Chain(tools, self.home / "btcd", tuple(MINERS.values()))
+        self.nodes = {name: Node(name, tools, self.home / name, self.chain, FEE_BASE_MSAT[name]) for name in NODES}
+        self.started_in_s = 0.0
+
+    async def start(self) -> None:
+        """Start everything; returns when every node can pay every other."""
+        start = time.monotonic()
+        await self.chain.start()
+        _tell("btcd is up", start)
+        await _together(self._create(node) for node in self.nodes.values())
+        _tell("all nodes are up", start)
+        height = await self.chain.mine(SEGWIT_HEIGHT)
+        await _together(self._synced(node, height) for node in self.nodes.values())
+        await self.chain.mine(1)  # a wallet spends only after one more block once it is synced
+        await _together(self._rich(self.nodes[name]) for name in MINERS)
+        _tell(f"{height} blocks are mined", start)
+        await self._open_channels()
+        _tell("channels are open and known to all", start)
+        self.started_in_s = time.monotonic() - start
+
+    async def stop(self) -> None:
+        """Stop everything, the nodes before their chain, and remove all files."""
+        await _together(node.stop() for node in self.nodes.values())
+        await self.chain.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    async def connected(self, name: str) -> None:
+        """Wait until a node that was started again can use all of its channels, at both ends."""
+        peers = {channel.peer if channel.opener == name else channel.opener for channel in _channels_of(name)}
+        own = self.nodes[name]
+
+        async def active() -> bool:
+            for node, needed in [(own, len(_channels_of(name))), *((self.nodes[peer], 1) for peer in peers)]:
+                other = {} if node is own else {"peer": _query_bytes(own.pubkey)}
+                channels = await node.get("/v1/channels", active_only="true", **other)
+                if len(channels["channels"]) < needed:
+                    return False
+            return True
+
+        await until(f"{name}'s channels are active", active)
+
+    async def _create(self, node: Node) -> None:
+        await node.create()
+        address = (await node.get("/v1/newaddress", type="WITNESS_PUBKEY_HASH"))["address"]
+        if MINERS.get(node.name, address) != address:
+            raise AssertionError(f"the first address of {node.name} is {address}: correct MINERS")
+
+    async def _synced(self, node: Node, height: int) -> None:
+        await node.ready()
+
+        async def synced() -> bool:
+            info = await node.get("/v1/getinfo")
+            return bool(info["synced_to_chain"]) and int(info["block_height"]) >= height
+
+        await until(f"{node.name} has seen block {height}", synced)
+
+    async def _rich(self, node: Node) -> None:
+        async def rich() -> bool:
+            return bool((await node.get("/v1/utxos", min_confs="1", max_confs="1000"))["utxos"])
+
+        await until(f"{node.name} can spend", rich)
+
+    async def _open_channels(self) -> None:
+        pairs = {(channel.opener, channel.peer) for channel in CHANNELS}
+        await _together(self._connect(self.nodes[a], self.nodes[b]) for a, b in pairs)
+        for channel in CHANNELS:
+            opener, peer = self.nodes[channel.opener], self.nodes[channel.peer]
+            await opener.post(
+                "/v1/channels",
+                node_pubkey_string=peer.pubkey,
+                local_funding_amount=str(channel.opener_sat + channel.peer_sat),
+                push_sat=str(channel.peer_sat),
+            )
+        await self.chain.mine(6)  # so many must a channel be deep to be announced
+        await _together(self.connected(name) for name in NODES)
+        await _together(self._knows_all(node) for node in self.nodes.values())
+
+    async def _connect(self, node: Node, peer: Node) -> None:
+        async def connected() -> bool:
+            try:
+                await node.post("/v1/peers", addr={"pubkey": peer.pubkey, "host": peer.p2p})
+            except Refused as refused:
+                return "already connected" in str(refused)
+            return True
+
+        await until(f"{node.name} is connected to {peer.name}", connected)
+
+    async def _knows_all(self, node: Node) -> None:
+        """Wait until a node knows the fees of all channels in both directions."""
+
+        async def knows() -> bool:
+            edges = (await node.get("/v1/graph"))["edges"]
+            return len(edges) == len(CHANNELS) and all(e["node1_policy"] and e["node2_policy"] for e in edges)
+
+        await until(f"{node.name} knows all channels", knows)
+
+
+async def _together(things: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """All at once; when one fails the others are given up."""
+    async with asyncio.TaskGroup() as group:
+        for thing in things:
+            group.create_task(thing)
+
+
+def _channels_of(name: str) -> list[Channel]:
+    return [channel for channel in CHANNELS if name in (channel.opener, channel.peer)]
+
+
+def _query_bytes(digits: str) -> str:
+    return base64.urlsafe_b64encode(bytes.fromhex(digits)).decode()
+
+
+def _tell(line: str, start: float) -> None:
+    sys.stderr.write(f"test network: {line} ({time.monotonic() - start:.1f} s)\n")
