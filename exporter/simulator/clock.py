@@ -22,12 +22,14 @@ class WallClock:
     """The true time. Waiting may be shortened: with `speed` 10 a minute of a life takes 6 s, with infinity none."""
 
     def __init__(self, speed: float = 1.0) -> None:
+        self.behind_s = 0.0
+        """How far back in the past the node is: to give it a history before its present begins."""
         self._speed = speed
         self._last_ns = 0
 
     def now_ns(self) -> int:
         """Nanoseconds since 1970."""
-        self._last_ns = max(time.time_ns(), self._last_ns + _TICK_NS)
+        self._last_ns = max(time.time_ns() - round(self.behind_s * NS), self._last_ns + _TICK_NS)
         return self._last_ns
 
     async def sleep(self, seconds: float) -> None:

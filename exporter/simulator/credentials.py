@@ -1,6 +1,6 @@
 """The files that lnd leaves for its clients: a self-signed certificate and a macaroon, written to a directory."""
 
-import datetime
+import datetime as dt
 import hashlib
 import hmac
 import ipaddress
@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from exporter.simulator.wire import block, varint
 
-_VALID = datetime.timedelta(days=14 * 30)
+_VALID = dt.timedelta(days=14 * 30)
 _KEY_GENERATOR = b"macaroons-key-generator"
 _VERSION_2, _VERSION_3 = b"\x02", b"\x03"  # of the macaroon, of the id in it
 _END = b"\x00"
@@ -39,7 +39,7 @@ def certificate() -> Certificate:
             x509.NameAttribute(NameOID.COMMON_NAME, "localhost"),
         ]
     )
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     alternatives = x509.SubjectAlternativeName(
         [x509.DNSName("localhost"), *(x509.IPAddress(ipaddress.ip_address(a)) for a in ("127.0.0.1", "::1"))]
     )
@@ -49,7 +49,7 @@ def certificate() -> Certificate:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + _VALID)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(alternatives, critical=False)

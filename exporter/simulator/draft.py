@@ -9,9 +9,14 @@ from exporter.payments.labels import Kind
 from exporter.simulator.mutation import Create, Fail, Finish, GiveUp, Life, Mutation, Register, Settle, Step
 from exporter.simulator.world import KEYSEND_RECORD, Node, World
 
-_MIN_EXPONENT, _MAX_EXPONENT = 4.0, 9.5  # amounts from 10 sat to 0.03 BTC, evenly over the magnitudes
+_EXPONENTS = (4.0, 10.3, 6.5)  # amounts from 10 sat to 0.2 BTC, most of them around 3000 sat
 _BASE_FEE_MSAT = 1000
 _MAX_PPM = 800
+
+
+def amount_msat(chance: random.Random) -> int:
+    """What somebody might pay."""
+    return round(10 ** chance.triangular(*_EXPONENTS))
 
 
 class _Subject(NamedTuple):
@@ -148,7 +153,7 @@ class Purse:
         return self._chance.choice(self._world.far)
 
     def _value(self, value_msat: int | None) -> int:
-        return value_msat or round(10 ** self._chance.uniform(_MIN_EXPONENT, _MAX_EXPONENT))
+        return value_msat or amount_msat(self._chance)
 
 
 def _hash(preimage: bytes) -> bytes:

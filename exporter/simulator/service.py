@@ -154,7 +154,8 @@ class Service:
         await self._admit(Method.LIST_CHANNELS, context)
         return self._node.channels().SerializeToString()
 
-    async def _get_state(self, _request: bytes, _context: Context) -> bytes:
+    async def _get_state(self, _request: bytes, context: Context) -> bytes:
+        await self._admit(Method.SUBSCRIBE_STATE, context)
         return pb.SubscribeStateResponse(state=self._node.state).SerializeToString()
 
     async def _subscribe_state(self, _request: bytes, context: Context) -> AsyncIterator[bytes]:

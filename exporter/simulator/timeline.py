@@ -22,6 +22,11 @@ def _when(entry: tuple[float, int, Mutation]) -> tuple[float, int]:
     return entry[:2]
 
 
+def stretched(factor: float, life: Life) -> Life:
+    """The same life, slower or faster."""
+    return life._replace(steps=tuple(Step(step.delay_s * factor, step.mutation) for step in life.steps))
+
+
 def later(delay_s: float, life: Life) -> Life:
     """The same life, begun later."""
     first, *rest = life.steps
