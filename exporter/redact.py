@@ -14,11 +14,11 @@ SECRET_KEY = re.compile(
 )
 """A key whose value is secret; `macaroon_file` and `macaroon_path` name a place, not a secret."""
 
-_NAMED = r"(?i)(?P<name>(?:preimage|password|passphrase|authorization)['\"]?\s*[:=,]\s*)"
+_NAMED = r"(?i)(?P<name>(?:preimage|password|passphrase|authorization)(?:\\*['\"])?\s*[:=,]\s*)"
 
 SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     # BOLT 11 payment requests of every network, whole or cut off, in capitals as in QR codes too.
-    (re.compile(r"(?i)ln(?:bcrt|bc|tbs|tb|sb)\d*[munp]?1[02-9ac-hj-np-z]{6,}"), REDACTED),
+    (re.compile(r"(?i)ln(?:bcrt|bc|tbs|tb|sb)\d*[munp]?1[0-9a-z]{6,}"), REDACTED),
     # Macaroons of lnd begin with 02 01 03 "lnd": in hex, in base64, as Python and protobuf print bytes, and raw.
     (re.compile(r"(?i)0201036c6e64[0-9a-f]*"), REDACTED),
     (re.compile(r"AgEDbG5k[A-Za-z0-9+/_=-]*"), REDACTED),
@@ -26,7 +26,7 @@ SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     # `authorization: Basic dXNlcjpw...`
     (re.compile(r"(?i)\b(?P<name>(?:basic|bearer) )[A-Za-z0-9+/_.~=-]{8,}"), rf"\g<name>{REDACTED}"),
     # `payment_preimage: "..."`, `'preimage': b'...'`, `("password", "...")`: to the closing quote or end of line
-    (re.compile(_NAMED + r"b?(?P<quote>['\"])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)?"), rf"\g<name>{REDACTED}"),
+    (re.compile(_NAMED + r"b?\\*(?P<quote>['\"])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)?"), rf"\g<name>{REDACTED}"),
     # `preimage=...`
     (re.compile(_NAMED + r"[A-Za-z0-9+/_=-]{6,}"), rf"\g<name>{REDACTED}"),
 )

@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from exporter.config.given import FromFile, Given, Settings, value
 from exporter.config.nodes import NodeConfig, several_nodes, single_node
 from exporter.config.problems import ConfigError, Problem, cannot_listen
-from exporter.config.settings import LISTEN_DEMO
+from exporter.config.settings import LISTEN_DEMO, Command
 from exporter.config.sources import from_environment, from_flags
 from exporter.config.values import join
 from exporter.config.yamlfile import from_file
 
 __all__ = [
-    "Command",
     "Config",
     "ConfigError",
     "LogConfig",
@@ -22,8 +20,6 @@ __all__ = [
     "cannot_listen",
     "load",
 ]
-
-Command = Literal["run", "demo", "check", "healthcheck"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,9 @@ def _what_is_there(path: Path) -> str:
 def _contents(directory: Path) -> str:
     """A few of the names in a directory, those that could be meant first."""
     try:
-        names = sorted((entry.name for entry in directory.iterdir()), key=lambda name: (not name.endswith(LIKELY), name))
+        names = sorted(
+            (entry.name for entry in directory.iterdir()), key=lambda name: (not name.endswith(LIKELY), name)
+        )
     except OSError:
         return "Give the path of the file."
     if not names:

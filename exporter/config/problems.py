@@ -64,10 +64,10 @@ LISTEN_ERRORS: dict[int | None, tuple[str, str]] = {
 }
 
 
-def cannot_listen(address: str, error: OSError) -> ConfigError:
+def cannot_listen(address: str, error: OSError) -> Problem:
     """What to say when the address for /metrics (`web.address`) can't be had."""
     what, fix = LISTEN_ERRORS.get(
         error.errno,
         (f"can't be listened on: {error.strerror or error}.", "Give HOST:PORT or :PORT, such as :10019."),
     )
-    return ConfigError([Problem("--web.listen-address", f"{address} {what}", fix)])
+    return Problem("--web.listen-address", f"{address} {what}", fix)

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from exporter.config import values
 
@@ -21,6 +21,11 @@ class Setting(NamedTuple):
     help: str
 
     @property
+    def group(self) -> str:
+        """`lnd`: the part of the name that is a section of the file."""
+        return self.name.partition(".")[0]
+
+    @property
     def flag(self) -> str:
         """`--lnd.tls-cert`."""
         return f"--{self.name}"
@@ -35,6 +40,9 @@ class Setting(NamedTuple):
         """`lnd.tls_cert`: key `tls_cert` of section `lnd`."""
         return self.name.replace("-", "_")
 
+
+Command = Literal["run", "demo", "check", "healthcheck"]
+COMMANDS: tuple[Command, ...] = get_args(Command)
 
 LISTEN = ":10019"
 LISTEN_DEMO = "127.0.0.1:10019"
@@ -101,9 +109,7 @@ SETTINGS = {
     )
 }
 
-NODE_KEYS = {
-    setting.key.removeprefix("lnd."): setting for setting in SETTINGS.values() if setting.name.startswith("lnd.")
-}
+NODE_KEYS = {setting.key.removeprefix("lnd."): setting for setting in SETTINGS.values() if setting.group == "lnd"}
 """What an entry of `nodes:` may hold, by its key there."""
 
 # What people type from habit, in the words of lnd, lncli, lndmon and other exporters, and our name for it.

@@ -23,7 +23,10 @@ def from_flags(argv: Sequence[str], problems: list[Problem]) -> Settings:
             text = words.popleft()
         setting = by_flag.get(flag)
         if setting is None:
-            problems.append(_unknown_flag(flag))
+            guess = nearest(flag, SETTINGS) if flag.startswith("-") else None
+            problems.append(_unknown_flag(flag, guess))
+            if guess:  # read on as if it were right: one mistake, one problem
+                given.setdefault(guess, Given(text, flag))
         elif not text.strip():
             problems.append(Problem(flag, "has no value.", f"Write {flag}={setting.metavar}"))
         elif setting.name in given:
@@ -34,10 +37,9 @@ def from_flags(argv: Sequence[str], problems: list[Problem]) -> Settings:
     return given
 
 
-def _unknown_flag(flag: str) -> Problem:
+def _unknown_flag(flag: str, guess: str | None) -> Problem:
     if not flag.startswith("-"):
         return Problem(flag, "is neither a flag nor the value of one.", "Write --flag=value; --help shows all flags.")
-    guess = nearest(flag, SETTINGS)
     return Problem(flag, "is no flag.", f"Did you mean --{guess}?" if guess else "--help shows all flags.")
 
 
@@ -53,6 +55,8 @@ def from_environment(environ: Mapping[str, str], problems: list[Problem]) -> Set
             given[by_variable[variable].name] = Given(text.strip(), variable)
             continue
         guess = nearest(rest.replace("_", ".", 1), SETTINGS)
+        if guess:
+            given.setdefault(guess, Given(text.strip(), variable))
         fix = f"Did you mean {SETTINGS[guess].variable}?" if guess else "--help shows all settings."
         problems.append(Problem(variable, "is no setting.", fix))
     return given

@@ -76,7 +76,7 @@ def one_of(*words: str) -> Callable[[str], str]:
     def parse(given: str) -> str:
         if given.lower() in words:
             return given.lower()
-        close = difflib.get_close_matches(given.lower(), words, n=1, cutoff=0.5)
+        close = difflib.get_close_matches(given.lower(), words, n=1, cutoff=0.6)
         hint = f" Did you mean {close[0]}?" if close else ""
         raise Wrong(f"{given!r} is not among its words.", f"Use one of {', '.join(words)}.{hint}")
 

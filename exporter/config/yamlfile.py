@@ -11,7 +11,7 @@ from exporter.config.problems import Problem, Wrong
 from exporter.config.settings import NODE_KEYS, SETTINGS, Setting, nearest
 
 KEYS = {setting.key: setting for setting in SETTINGS.values() if setting.name != "config.file"}
-SECTIONS = {key.partition(".")[0] for key in KEYS}
+SECTIONS = {setting.group for setting in KEYS.values()}
 
 Entry = tuple[str, str, yaml.Node]
 """Key, where it stands, value."""
@@ -104,6 +104,8 @@ class _Reader:
             right = next((key for key, setting in known.items() if setting.name == guess), None)
             fix = f"Did you mean {_spelled(right)}?" if right else f"Known are: {', '.join(known)}."
             self.problems.append(Problem(where, "is no setting.", fix))
+            if guess and isinstance(node, yaml.ScalarNode):  # read on as if it were right: one mistake, one problem
+                into.setdefault(guess, Given(node.value, where, self.path.parent))
         elif not isinstance(node, yaml.ScalarNode):
             self.problems.append(Problem(where, "is a list or a section.", f"Give one value: {setting.metavar}"))
         elif not _is_null(node) and node.value.strip():

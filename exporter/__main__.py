@@ -1,0 +1,118 @@
+"""The command line: which command, and what becomes of errors and of signals."""
+
+import asyncio
+import difflib
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from exporter import __version__
+from exporter.config import Config, ConfigError, load
+from exporter.config.settings import COMMANDS, Command
+from exporter.config.usage import usage
+
+PROGRAM = "lnd-payments-exporter"
+
+OK, FAILED, UNUSABLE = 0, 1, 2
+"""Exit codes: UNUSABLE means that the command line or the configuration has to be changed."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line says; the result is the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if {"-h", "--help"} & set(words) or words[:1] == ["help"]:
+        print(usage(), end="")
+        return OK
+    if "--version" in words or words[:1] == ["version"]:
+        print(f"{PROGRAM} {__version__}")
+        return OK
+    name = words.pop(0) if words and not words[0].startswith("-") else "run"
+    command = next((command for command in COMMANDS if command == name), None)
+    if command is None:
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"Did you mean {close[0]}?" if close else f"Commands are {', '.join(COMMANDS)}; see --help."
+        print(f"{PROGRAM}: {name!r} is no command. {hint}", file=sys.stderr)
+        return UNUSABLE
+    try:
+        return DO[command](load(words, os.environ, command))
+    except ConfigError as error:
+        print(f"{PROGRAM}: {error}", end="", file=sys.stderr)
+        return UNUSABLE
+    except KeyboardInterrupt:  # before or after the signals are ours
+        return OK
+
+
+def _run(config: Config) -> int:
+    from exporter.app import run
+
+    return _until_stopped(config, run)
+
+
+def _demo(config: Config) -> int:
+    from exporter.demo import demo
+
+    return _until_stopped(config, demo)
+
+
+def _check(config: Config) -> int:
+    print("The configuration is right.")
+    for node in config.nodes:
+        certificate = node.tls_cert or "publicly trusted"
+        print(f"  node {node.name}: {node.address}, certificate {certificate}, macaroon {node.macaroon}")
+    print(f"  metrics on {config.web.address}, peers {config.max_peers}, log {config.log.level} {config.log.format}")
+    return OK
+
+
+def _healthcheck(config: Config) -> int:
+    from exporter.healthcheck import trouble
+
+    problem = trouble(config.web)
+    print(problem or "ready", file=sys.stderr if problem else sys.stdout)
+    return FAILED if problem else OK
+
+
+DO: dict[Command, Callable[[Config], int]] = {
+    "run": _run,
+    "demo": _demo,
+    "check": _check,
+    "healthcheck": _healthcheck,
+}
+
+
+def _until_stopped(config: Config, work: Callable[[Config], Coroutine[Any, Any, None]]) -> int:
+    """Work until SIGTERM or SIGINT, which cancel; a bug is logged with its traceback."""
+    import structlog
+
+    from exporter import log
+
+    log.configure(config.log.level, config.log.format)
+    try:
+        asyncio.run(_cancelled_by_signals(work(config)))
+    except Exception as error:
+        if unusable := _config_error(error):
+            raise unusable from None
+        structlog.get_logger("exporter").exception("stopped by a bug, please report it")
+        return FAILED
+    return OK
+
+
+async def _cancelled_by_signals(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.ensure_future(work)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
+
+
+def _config_error(error: Exception) -> ConfigError | None:
+    """The configuration's error within a task group's."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error if isinstance(error, ConfigError) else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

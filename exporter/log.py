@@ -1,0 +1,93 @@
+"""Logging: structlog and the standard library's loggers through one door, where secrets are taken out."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from exporter.redact import REDACTED, SECRET_KEY, redact
+
+DEEPEST = 6
+"""Structures nested deeper than this are logged as text."""
+
+
+def configure(level: str, log_format: str, stream: TextIO | None = None) -> None:
+    """Send everything that is logged in this process to one stream, by default stderr.
+
+    `log_format` is `console`, `json`, or `auto`: console if the stream is a terminal.
+    """
+    stream = stream or sys.stderr
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_COMMON,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                redact_event,
+                _in_order,
+                *_renderer(log_format, terminal=stream.isatty()),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    logging.captureWarnings(capture=True)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            *_COMMON,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
+_COMMON: list[Processor] = [
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.StackInfoRenderer(),
+]
+
+
+def _renderer(log_format: str, *, terminal: bool) -> list[Processor]:
+    """The last step: a line for a person, or a line for a machine."""
+    if log_format == "console" or (log_format == "auto" and terminal):
+        plain = structlog.dev.plain_traceback  # the pretty one shows local variables
+        return [structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain)]
+    return [structlog.processors.JSONRenderer(ensure_ascii=False)]
+
+
+FIRST = ("timestamp", "level", "event", "node")
+
+
+def _in_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """What a person looks for first stands first, in JSON too."""
+    return {key: event[key] for key in FIRST if key in event} | event
+
+
+def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Take secrets out of the whole event: its text, its values by name and by looks, its traceback."""
+    return {redact(str(key)): _redact_value(str(key), value, DEEPEST) for key, value in event.items()}
+
+
+def _redact_value(key: str, value: Any, depth: int) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return REDACTED if SECRET_KEY.search(key) and value is not None else value
+    if SECRET_KEY.search(key) or isinstance(value, bytes | bytearray | memoryview):
+        return REDACTED  # bytes have no business in a log
+    if isinstance(value, str):
+        return redact(value)
+    if depth and isinstance(value, Mapping):
+        return {redact(str(name)): _redact_value(str(name), inner, depth - 1) for name, inner in value.items()}
+    if depth and isinstance(value, list | tuple | set | frozenset):
+        return [_redact_value(key, inner, depth - 1) for inner in value]
+    return redact(repr(value))
