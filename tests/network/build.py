@@ -36,7 +36,7 @@ BUILDS = (
 LND = "github.com/lightningnetwork/lnd"
 
 
-class CannotBuild(Exception):  # noqa: N818 - it reads as what happened
+class CannotBuild(Exception):
     """Neither built before, nor can it be built here; says why."""
 
 

@@ -38,7 +38,7 @@ Json = dict[str, Any]
 Lines = AsyncGenerator[Json, None]
 
 
-class Refused(Exception):  # noqa: N818 - it reads as what happened
+class Refused(Exception):
     """lnd answered with an error."""
 
 
@@ -124,15 +124,14 @@ class Node:
 
     async def stop(self) -> None:
         """Shut it down in order."""
-        await self._let_go()
         await self._program.stop()
 
     async def kill(self) -> None:
         """Kill -9."""
-        await self._let_go()
         await self._program.kill()
 
-    async def _let_go(self) -> None:
+    async def close(self) -> None:
+        """Let go of it for good, when it is down: aiohttp tells open streams nothing of it."""
         if self._session is not None:
             await self._session.close()
             self._session = None

@@ -16,7 +16,7 @@ _libc = ctypes.CDLL(None)
 _given: set[int] = set()
 
 
-class NotReady(Exception):  # noqa: N818 - it reads as what happened
+class NotReady(Exception):
     """Something did not happen in time, or a program ended that shouldn't have."""
 
 

@@ -57,6 +57,7 @@ class Network:
         """Stop everything, the nodes before their chain, and remove all files."""
         await _together(node.stop() for node in self.nodes.values())
         await self.chain.stop()
+        await _together(node.close() for node in self.nodes.values())
         shutil.rmtree(self.home, ignore_errors=True)
 
     async def connected(self, name: str) -> None:

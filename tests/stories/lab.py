@@ -54,8 +54,6 @@ CHANNELS = (
     Channel("dave", "bob", 3_850_000, 150_000),
 )
 
-ENOUGH_FOR_BOB = 50_000
-"""Up to this bob can surely forward to dave, sat."""
 TOO_MUCH_FOR_BOB = 200_000
 """From this on bob surely can't forward to dave in one part, sat."""
 MORE_THAN_ALICE_HAS = 4_100_000
