@@ -1,0 +1,309 @@
+"""The lab over a real lnd network: every verb is done by lnd itself, nothing is pretended."""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import secrets
+import shutil
+from typing import Any
+
+import aiohttp
+
+from exporter.payments.labels import Reason, Status
+from tests.network.node import Json, Node, Refused, b64, b64hex
+from tests.network.process import until
+from tests.network.regtest import Network
+from tests.stories.lab import Invoice, Listed
+
+KEYSEND_RECORD = "5482373484"
+FINAL_CLTV_DELTA = 80
+"""What lnd's invoices ask for."""
+RING = ("alice", "bob", "carol")
+SURELY_S = 1
+"""So much longer than its own timeout has a payment that is surely overdue."""
+CALM_S = 0.3
+"""lnd's last word on a payment comes up to 23 ms after its first end; whoever looks this long has seen it."""
+
+
+class RealSending:
+    """A payment under way: a task reads the caller's stream until lnd ends it or the caller hangs up."""
+
+    def __init__(self, lab: "RealLab", body: Json, recipient: Node) -> None:
+        """Send it; needs a running loop."""
+        loop = asyncio.get_running_loop()
+        self.payment_hash = ""
+        self._lab = lab
+        self._recipient = recipient
+        self._overdue_at = loop.time() + body["timeout_seconds"] + SURELY_S
+        self._accepted = loop.create_future()
+        self._stream = loop.create_task(self._read(body))
+
+    async def accepted(self) -> None:
+        """Wait for lnd's first word: from then on the payment is in its database."""
+        self.payment_hash = await self._accepted
+
+    async def held(self, parts: int = 1) -> None:
+        """See `Sending`: the recipient's invoice says it."""
+
+        async def held() -> bool:
+            invoice = await self._recipient.get(f"/v1/invoice/{self.payment_hash}")
+            return [htlc["state"] for htlc in invoice["htlcs"]].count("ACCEPTED") >= parts
+
+        await until(f"{self.payment_hash} is held in {parts} parts", held)
+
+    async def overdue(self) -> None:
+        """See `Sending`: a timer of lnd's that it tells nobody of can only be sat out."""
+        await asyncio.sleep(self._overdue_at - asyncio.get_running_loop().time())
+
+    async def close(self) -> None:
+        """See `Sending`: end the call."""
+        self._stream.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._stream
+
+    async def ended(self) -> Listed:
+        """See `Sending`: ask until the answer is an end and has stood still."""
+        loop = asyncio.get_running_loop()
+        last: Listed | None = None
+        since = loop.time()
+
+        async def calm() -> bool:
+            nonlocal last, since
+            try:
+                now = await self._lab.listed(self.payment_hash)
+            except (aiohttp.ClientError, Refused):
+                return False  # down, or starting
+            if now != last:
+                last, since = now, loop.time()
+            return now is not None and now.status.ended and loop.time() - since > CALM_S
+
+        await until(f"{self.payment_hash} has ended", calm, 180)
+        assert last is not None
+        return last
+
+    async def _read(self, body: Json) -> None:
+        try:
+            async with self._lab.node.stream("POST", "/v2/router/send", body) as updates:
+                async for update in updates:
+                    if not self._accepted.done():
+                        self._accepted.set_result(update["payment_hash"])
+        except (aiohttp.ClientError, Refused) as error:
+            if not self._accepted.done():
+                self._accepted.set_exception(error)  # later it only means that the node went down
+
+
+class RealLab:
+    """See `Lab`."""
+
+    def __init__(self, network: Network, name: str) -> None:
+        """Prepare; `open` makes the files for the exporter."""
+        self.name = name
+        self.node = network.nodes[name]
+        self.address = self.node.address
+        self.pubkey = self.node.pubkey
+        self.pubkeys = {node.name: node.pubkey for node in network.nodes.values()}
+        files = network.home / "exporter" / name
+        files.mkdir(parents=True, exist_ok=True)
+        self.tls_cert = files / "tls.cert"
+        self.macaroon = files / "payments.macaroon"
+        self._network = network
+        self._root_key = 0
+        self._channels: dict[str, str] = {}
+        self._sendings: list[RealSending] = []
+
+    async def open(self) -> None:
+        """Make the files for the exporter."""
+        await self.publish_certificate()
+        await self.bake_macaroon()
+        names = {pubkey: name for name, pubkey in self.pubkeys.items()}
+        channels = (await self.node.get("/v1/channels"))["channels"]
+        self._channels = {names[channel["remote_pubkey"]]: channel["chan_id"] for channel in channels}
+
+    async def close(self) -> None:
+        """Hang up all calls."""
+        for sending in self._sendings:
+            await sending.close()
+
+    # Things to pay.
+
+    async def invoice(self, sat: int, *, at: str, hold: bool = False) -> Invoice:
+        """See `Lab`. The recipient of a hold invoice knows the preimage already, but the invoice doesn't."""
+        recipient = self._network.nodes[at]
+        preimage = secrets.token_bytes(32)
+        digest = hashlib.sha256(preimage)
+        if hold:
+            PREIMAGES[digest.hexdigest()] = preimage
+            made = await recipient.post("/v2/invoices/hodl", hash=b64(digest.digest()), value=str(sat))
+        else:
+            made = await recipient.post("/v1/invoices", r_preimage=b64(preimage), value=str(sat))
+        return Invoice(digest.hexdigest(), made["payment_request"], sat, at, hold)
+
+    async def unknown_hash(self, sat: int, *, at: str) -> Invoice:
+        """See `Lab`."""
+        return Invoice(secrets.token_hex(32), "", sat, at)
+
+    async def settle(self, invoice: Invoice) -> None:
+        """See `Lab`."""
+        await self._network.nodes[invoice.at].post("/v2/invoices/settle", preimage=b64(PREIMAGES[invoice.payment_hash]))
+
+    async def cancel(self, invoice: Invoice) -> None:
+        """See `Lab`."""
+        await self._network.nodes[invoice.at].post("/v2/invoices/cancel", payment_hash=b64hex(invoice.payment_hash))
+
+    # Payments.
+
+    async def pay(
+        self,
+        invoice: Invoice,
+        *,
+        via: str | None = None,
+        fee_limit_sat: int = 100,
+        timeout_s: int = 60,
+        max_parts: int = 1,
+        max_shard_sat: int | None = None,
+        cancelable: bool = False,
+    ) -> RealSending:
+        """See `Lab`."""
+        body: Json = {"fee_limit_sat": str(fee_limit_sat), "timeout_seconds": timeout_s, "max_parts": max_parts}
+        body["cancelable"] = cancelable
+        if invoice.request:
+            body["payment_request"] = invoice.request
+        else:
+            body |= {"payment_hash": b64hex(invoice.payment_hash), "final_cltv_delta": FINAL_CLTV_DELTA}
+            body |= self._to(invoice.at, invoice.sat)
+        if max_shard_sat is not None:
+            body["max_shard_size_msat"] = str(max_shard_sat * 1000)
+        if invoice.at == self.name:
+            assert via is not None, "a rebalance needs to know where to leave"
+            [back] = set(RING) - {self.name, via}
+            body |= {"allow_self_payment": True, "last_hop_pubkey": b64hex(self.pubkeys[back])}
+        return await self._send(body, invoice.at, via)
+
+    async def keysend(self, sat: int, *, to: str, via: str) -> RealSending:
+        """See `Lab`."""
+        preimage = secrets.token_bytes(32)
+        body: Json = {"dest_custom_records": {KEYSEND_RECORD: b64(preimage)}, "max_parts": 1}
+        body["payment_hash"] = b64(hashlib.sha256(preimage).digest())
+        return await self._send(SPONTANEOUS | body | self._to(to, sat), to, via)
+
+    async def amp(self, sat: int, *, to: str, via: str) -> RealSending:
+        """See `Lab`."""
+        return await self._send(SPONTANEOUS | {"amp": True, "max_parts": 1} | self._to(to, sat), to, via)
+
+    async def probe(self, invoice: Invoice) -> None:
+        """See `Lab`."""
+        await self._forget()
+        await self.node.post("/v2/router/route/estimatefee", payment_request=invoice.request, timeout=30)
+
+    async def send_to_route(self, invoice: Invoice, *, via: str) -> None:
+        """See `Lab`."""
+        address = b64(secrets.token_bytes(32))
+        if invoice.request:
+            address = (await self.node.get(f"/v1/payreq/{invoice.request}"))["payment_addr"]
+        hops = [via] if via == invoice.at else [via, invoice.at]
+        route = await self.node.post(
+            "/v2/router/route",
+            amt_msat=str(invoice.sat * 1000),
+            final_cltv_delta=FINAL_CLTV_DELTA,
+            hop_pubkeys=[b64hex(self.pubkeys[hop]) for hop in hops],
+            payment_addr=address,
+        )
+        await self.node.post("/v2/router/route/send", payment_hash=b64hex(invoice.payment_hash), route=route["route"])
+
+    def _to(self, name: str, sat: int) -> Json:
+        return {"dest": b64hex(self.pubkeys[name]), "amt": str(sat)}
+
+    async def _send(self, body: Json, recipient: str, via: str | None) -> RealSending:
+        if via is not None:
+            body["outgoing_chan_ids"] = [self._channels[via]]
+        await self._forget()
+        sending = RealSending(self, body, self._network.nodes[recipient])
+        self._sendings.append(sending)
+        await sending.accepted()
+        return sending
+
+    async def _forget(self) -> None:
+        """What earlier stories taught lnd about routes must not decide this one."""
+        await self.node.post("/v2/router/mc/reset")
+
+    # The truth.
+
+    async def list_payments(self) -> list[Listed]:
+        """See `Lab`."""
+        page = await self.node.get("/v1/payments", include_incomplete="true", max_payments="100000")
+        return [_listed(payment) for payment in page["payments"]]
+
+    async def listed(self, payment_hash: str) -> Listed | None:
+        """One payment out of that list."""
+        return next((one for one in await self.list_payments() if one.payment_hash == payment_hash), None)
+
+    async def delete_payment(self, payment_hash: str) -> None:
+        """See `Lab`."""
+        digest = base64.urlsafe_b64encode(bytes.fromhex(payment_hash)).decode()
+        await self.node.delete("/v1/payment", payment_hash=digest)
+
+    async def delete_payments(self) -> None:
+        """See `Lab`."""
+        await self.node.delete("/v1/payments", all_payments="true")
+
+    # The node.
+
+    async def stop(self) -> None:
+        """See `Lab`."""
+        await self.node.stop()
+
+    async def kill(self) -> None:
+        """See `Lab`."""
+        await self.node.kill()
+
+    async def start(self) -> None:
+        """See `Lab`."""
+        await self.node.start()
+        await self._network.connected(self.name)
+
+    async def lock(self) -> None:
+        """See `Lab`."""
+        await self.node.start(unlock=False)
+
+    async def unlock(self) -> None:
+        """See `Lab`."""
+        await self.node.unlock()
+        await self._network.connected(self.name)
+
+    async def revoke_macaroon(self) -> None:
+        """See `Lab`: its root key is deleted."""
+        await self.node.revoke_macaroon(self._root_key)
+
+    async def bake_macaroon(self) -> None:
+        """See `Lab`: with a root key of its own, so that it can be revoked."""
+        self._root_key += 1
+        await self.node.bake_macaroon(self.macaroon, self._root_key)
+
+    async def renew_certificate(self) -> None:
+        """See `Lab`."""
+        assert not self.node.running, "lnd makes a certificate only when it starts"
+        self.node.tls_cert.unlink()
+        self.node.tls_cert.with_suffix(".key").unlink()
+
+    async def publish_certificate(self) -> None:
+        """See `Lab`."""
+        fresh = self.tls_cert.with_suffix(".new")
+        shutil.copyfile(self.node.tls_cert, fresh)
+        fresh.replace(self.tls_cert)
+
+
+PREIMAGES: dict[str, bytes] = {}
+"""Of hold invoices, by hash: what their recipients would know. As many as the stories make."""
+
+SPONTANEOUS: Json = {"fee_limit_sat": "100", "timeout_seconds": 60}
+
+
+def _listed(payment: Any) -> Listed:
+    return Listed(
+        payment["payment_hash"],
+        Status(payment["status"].lower()),
+        Reason(payment["failure_reason"].removeprefix("FAILURE_REASON_").lower()),
+        int(payment["value_msat"]),
+        int(payment["fee_msat"]),
+    )
