@@ -90,7 +90,7 @@ def _until_stopped(config: Config, work: Callable[[Config], Coroutine[Any, Any, 
     log.configure(config.log.level, config.log.format)
     try:
         asyncio.run(_cancelled_by_signals(work(config)))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last word of a process that a bug has ended
         if unusable := _config_error(error):
             raise unusable from None
         structlog.get_logger("exporter").exception("stopped by a bug, please report it")

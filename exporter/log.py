@@ -71,7 +71,7 @@ FIRST = ("timestamp", "level", "event", "node")
 
 def _in_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """What a person looks for first stands first, in JSON too."""
-    return {key: event[key] for key in FIRST if key in event} | event
+    return {**{key: event[key] for key in FIRST if key in event}, **event}
 
 
 def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
