@@ -1,0 +1,106 @@
+"""The simulator sends what a real lnd sends and nobody may ever see, so that leaking it can be tested."""
+
+import base64
+import hashlib
+
+import wallycore as wally
+
+from exporter.lnd.rpc import lnd_pb2 as pb
+from exporter.simulator.invoice import encode
+from exporter.simulator.lives import Lives
+from exporter.simulator.server import SimulatedNode
+from exporter.simulator.world import KEYSEND_RECORD
+from tests.simulator.raw import Raw
+
+_CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+
+
+def payee(request: str) -> str:
+    """Whose signature a payment request carries, worked out the long way round."""
+    hrp, _, data = request.rpartition("1")
+    values = [_CHARSET.index(letter) for letter in data[:-6]]
+    signed, signature = values[:-104], values[-104:]
+    bits = "".join(f"{value:05b}" for value in signed)
+    bits += "0" * (-len(bits) % 8)
+    message = hrp.encode() + int(bits, 2).to_bytes(len(bits) // 8, "big")
+    made = int("".join(f"{value:05b}" for value in signature), 2).to_bytes(65, "big")
+    digest = hashlib.sha256(message).digest()
+    return bytes(wally.ec_sig_to_public_key(digest, bytes([made[64] + 31]) + made[:64])).hex()
+
+
+def polymod(request: str) -> int:
+    """The checksum of BIP 173, as written there; 1 if it is right."""
+    hrp, _, data = request.rpartition("1")
+    values = [ord(c) >> 5 for c in hrp] + [0] + [ord(c) & 31 for c in hrp] + [_CHARSET.index(c) for c in data]
+    check = 1
+    for value in values:
+        top = check >> 25
+        check = (check & 0x1FFFFFF) << 5 ^ value
+        for place, generator in enumerate((0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)):
+            check ^= generator if top >> place & 1 else 0
+    return check
+
+
+async def test_payment_requests_are_signed_by_the_payee(node: SimulatedNode, lives: Lives, raw: Raw) -> None:
+    """So that a rebalance without a route can be told by its invoice, as on a real node."""
+    await node.play(lives.rebalance_without_route(), lives.success())
+    own, other = [payment.payment_request for payment in (await raw.list_payments()).payments]
+    assert payee(own) == node.world.me.pubkey
+    assert payee(other) in {beyond.pubkey for beyond in node.world.far}
+    assert polymod(own) == polymod(other) == 1
+
+
+def test_amounts_of_payment_requests() -> None:
+    """In the largest unit that needs no fraction."""
+
+    def prefix(msat: int) -> str:
+        request = encode(
+            key=b"\1" * 32, network="mainnet", payment_hash=bytes(32), amount_msat=msat, created_s=1_700_000_000
+        )
+        assert polymod(request) == 1
+        return request.rpartition("1")[0]
+
+    assert list(map(prefix, (100_000_000, 2_500_000, 1_000, 1, 20_001))) == [
+        "lnbc1m",
+        "lnbc25u",
+        "lnbc10n",
+        "lnbc10p",
+        "lnbc200010p",
+    ]
+
+
+async def test_messages_carry_secrets_that_we_know(node: SimulatedNode, lives: Lives, raw: Raw) -> None:
+    """Preimages twice, in a keysend record, and payment requests: all are in the set to search for."""
+    stream = raw.track_all()
+    await node.subscribers(1)
+    await node.play(lives.success(), lives.keysend(), lives.amp(parts=2))
+    updates = await stream.take(3 + 3 + 5)
+    sent = b"".join(update.SerializeToString() for update in updates)
+    secrets = node.secrets()
+    assert len(secrets) == 1 + 1 + 1 + 2 + 1  # an invoice and its preimage, keysend, two parts of AMP, the macaroon
+    macaroon = node.macaroon.read_bytes().hex()
+    for secret in secrets - {macaroon}:
+        assert secret.encode() in sent or bytes.fromhex(secret) in sent
+    keysend = next(u for u in updates if u.htlcs and u.htlcs[0].route.hops[-1].custom_records)
+    assert keysend.htlcs[0].route.hops[-1].custom_records[KEYSEND_RECORD].hex() in secrets
+    for update in updates:
+        update.DiscardUnknownFields()
+        left = update.SerializeToString()
+        assert not [s for s in secrets if s.encode() in left and s != update.payment_request]
+
+
+def test_macaroon_looks_like_one(node: SimulatedNode) -> None:
+    """Binary, version 2, in it the methods that it allows."""
+    macaroon = node.macaroon.read_bytes()
+    assert macaroon[:6] == b"\x02\x01\x03lnd"
+    assert b"/routerrpc.Router/TrackPaymentV2" in macaroon
+    assert base64.b64encode(macaroon)
+
+
+async def test_undeclared_fields(node: SimulatedNode, lives: Lives, raw: Raw) -> None:
+    """What our protos don't declare is there on the wire, at every level of the message."""
+    await node.play(lives.multi_part())
+    (payment,) = (await raw.list_payments()).payments
+    whole, declared = payment.ByteSize(), pb.Payment.FromString(payment.SerializeToString())
+    declared.DiscardUnknownFields()
+    assert whole > declared.ByteSize() + 3 * (34 + 3 * 40)  # each part: a preimage, and three hops
