@@ -65,12 +65,13 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     flags = from_flags(argv, problems)
     settings = from_environment(environ, problems) | flags
     file = from_file(settings["config.file"], problems) if "config.file" in settings else FromFile()
-    settings = file.settings | settings
+    if file is not None:
+        settings = file.settings | settings
     nodes: tuple[NodeConfig, ...] = ()
     if command == "demo":
         _no_node_in_demo(flags, problems)
         settings.setdefault("web.listen-address", Given(LISTEN_DEMO, "default"))
-    elif command != "healthcheck":
+    elif command != "healthcheck" and file is not None:
         nodes = _nodes(settings, file, problems)
     host, port = value(settings, "web.listen-address", problems) or ("", 0)
     level, log_format = (value(settings, name, problems) for name in ("log.level", "log.format"))

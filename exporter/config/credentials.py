@@ -16,9 +16,21 @@ BAKE = """lncli bakemacaroon --save_to payments.macaroon \\
   uri:/routerrpc.Router/TrackPayments uri:/routerrpc.Router/TrackPaymentV2 \\
   uri:/lnrpc.Lightning/ListPayments uri:/lnrpc.Lightning/GetInfo"""
 
+NETWORKS = "data/chain/bitcoin"
+"""A folder for each network, with its macaroons."""
+
 BINARY_V2 = b"\x02"
 BINARY_V1 = re.compile(rb"[0-9a-f]{4}location ")
 SHORTEST_MACAROON = 40
+
+
+def check_directory(directory: Path) -> None:
+    """Raises `Wrong` unless this could be lnd's directory."""
+    try:
+        if not any((directory / part).exists() for part in ("tls.cert", NETWORKS)):
+            raise _not_lnds(directory)
+    except PermissionError:
+        raise may_not_read(directory / "tls.cert") from None
 
 
 def check_certificate(path: Path) -> None:
@@ -104,7 +116,7 @@ def find_macaroon(directory: Path, network: str) -> Path:
 def _macaroons(directory: Path) -> dict[str, Path | None]:
     """The networks in lnd's directory and the best macaroon of each."""
     try:
-        names = sorted(path for path in (directory / "data/chain/bitcoin").iterdir() if path.is_dir())
+        names = sorted(path for path in (directory / NETWORKS).iterdir() if path.is_dir())
     except (FileNotFoundError, NotADirectoryError):
         raise _not_lnds(directory) from None
     if not names:
@@ -124,10 +136,10 @@ def _not_lnds(directory: Path) -> Wrong:
             f"{directory} is a file.", "Give lnd's directory, or name files by --lnd.tls-cert and --lnd.macaroon."
         )
     if any(directory.glob("*.macaroon")):
-        above = [parent for parent in directory.parents if (parent / "data/chain/bitcoin").is_dir()]
+        above = [parent for parent in directory.parents if (parent / NETWORKS).is_dir()]
         fix = f"Give {above[0]}." if above else "Give the directory that has `data` in it, or use --lnd.macaroon."
         return Wrong(f"{directory} is where macaroons lie, not lnd's own directory.", fix)
     return Wrong(
-        f"{directory} has no data/chain/bitcoin/NETWORK in it.",
+        f"{directory} has no {NETWORKS}/NETWORK in it.",
         "Is it lnd's directory (its --lnddir)? If so lnd has no wallet yet: lncli create",
     )

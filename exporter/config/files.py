@@ -43,35 +43,37 @@ def may_not_read(path: Path) -> Wrong:
             f"{path} can't be reached: {user} may not enter {closed[-1]}.",
             f"Copy the file to a place that {user} may read, or allow it to enter (chmod or chgrp on the directory).",
         )
-    return Wrong(
-        f"{path} may not be read by {user}.", "Allow it to read the file (chmod or chgrp), or run as its owner."
-    )
+    return Wrong(f"{path} may not be read by {user}.", "Allow that (chmod or chgrp), or run as the owner.")
 
 
 def _what_is_there(path: Path) -> str:
     """How far the path leads, and what one finds there."""
-    if path.name[:1] in "\"'" and path.name[:1]:
+    if path.name[-1:] in ("'", '"'):
         return "Leave out the quotation marks: here they are part of the name."
     try:
         there = next(parent for parent in path.parents if parent.is_dir())
         names = sorted(entry.name for entry in there.iterdir())
+        deeper = sorted(there.glob(f"data/chain/bitcoin/*/{path.name}"))
     except OSError:
         return "Give the path of the file; in a container: is the volume mounted?"
     missing = path.relative_to(there).parts[0]
-    close = difflib.get_close_matches(missing, names, n=1, cutoff=0.6)
-    if close:
-        return f"Did you mean {there / close[0]}?"
+    close = [there / name for name in difflib.get_close_matches(missing, names, n=1, cutoff=0.85)]
+    if guess := deeper or close:
+        return f"Did you mean {guess[0]}?"
     return f"There is {there}, but no {missing} in it. {_contents(there)}"
 
 
 def _contents(directory: Path) -> str:
     """A few of the names in a directory, those that could be meant first."""
     try:
-        names = sorted(
-            (entry.name for entry in directory.iterdir()), key=lambda name: (not name.endswith(LIKELY), name)
-        )
+        names = sorted((entry.name for entry in directory.iterdir()), key=_unlikely)
     except OSError:
         return "Give the path of the file."
     if not names:
         return "It is empty; in a container: is the volume mounted?"
-    return f"It contains {', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''}."
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"It contains {', '.join(names[:SHOWN])}{more}."
+
+
+def _unlikely(name: str) -> tuple[bool, bool, str]:
+    return not name.endswith(LIKELY), name.startswith("."), name

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from exporter.config.problems import Problem, Wrong
 from exporter.config.settings import SETTINGS
+from exporter.redact import redact
 
 
 class Given(NamedTuple):
@@ -20,6 +21,9 @@ class Given(NamedTuple):
     @property
     def path(self) -> Path:
         """The text as an absolute path; `~` is the home directory, as shells leave it in `--flag=~/...`."""
+        if redact(self.text) != self.text:
+            fix = "Write it to a file and give the path of that: everybody on the machine can read a command line."
+            raise Wrong("holds a secret where the path of a file is expected.", fix)
         path = Path(self.text)
         if path.parts[:1] == ("~",):
             path = Path.home().joinpath(*path.parts[1:])

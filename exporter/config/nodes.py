@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.config.credentials import check_certificate, check_macaroon, find_macaroon
+from exporter.config.credentials import check_certificate, check_directory, check_macaroon, find_macaroon
 from exporter.config.given import Given, Settings, value
 from exporter.config.problems import Problem, Wrong
 from exporter.config.settings import SETTINGS
@@ -69,7 +69,7 @@ def several_nodes(entries: list[tuple[str, Settings]], problems: list[Problem]) 
         for given in (settings.get("lnd.name"), _address(settings, place)):
             if given and first.setdefault(given.text, given.where) != given.where:
                 fix = f"Give each node its own; {first[given.text]} is the same."
-                problems.append(Problem(given.where, f"{given.text} is given twice.", fix))
+                problems.append(Problem(given.where, f"{given.text} belongs to two nodes.", fix))
         node = _node(settings, place, problems)
         nodes += [node] if node else []
     return tuple(nodes)
@@ -88,7 +88,13 @@ def _node(settings: Settings, place: str, problems: list[Problem]) -> NodeConfig
     """One node; `place` is where its list entry stands, empty for the node of the flags."""
     before = len(problems)
     directory = settings.get("lnd.dir")
-    if not directory:
+    if directory:
+        try:
+            check_directory(directory.path)
+        except Wrong as wrong:  # it would be wrong for each file that is looked for in it
+            problems.append(wrong.at(directory.where))
+            directory = None
+    else:
         problems += _missing(settings, place)
     name = value(settings, "lnd.name", problems)
     address = value(settings, "lnd.address", problems) or DEFAULT_ADDRESS
@@ -103,7 +109,7 @@ def _node(settings: Settings, place: str, problems: list[Problem]) -> NodeConfig
 def _missing(settings: Settings, place: str) -> list[Problem]:
     """What has to be given where lnd's directory isn't."""
     problems = [
-        Problem(f"{place} {SETTINGS[name].key}" if place else SETTINGS[name].flag, what, fix)
+        Problem(f"{place}.{SETTINGS[name].key.removeprefix('lnd.')}" if place else SETTINGS[name].flag, what, fix)
         for name, (what, fix) in MISSING.items()
         if name not in settings
     ]
@@ -118,11 +124,12 @@ def _tls_cert(settings: Settings, directory: Given | None, problems: list[Proble
     given = settings.get("lnd.tls-cert", directory)
     if given is None or (given is not directory and given.text == PUBLIC):
         return None
-    path = given.path / "tls.cert" if given is directory else given.path
     try:
+        path = given.path / "tls.cert" if given is directory else given.path
         check_certificate(path)
     except Wrong as wrong:
         problems.append(wrong.at(given.where))
+        return None
     return path
 
 

@@ -34,10 +34,11 @@ def lnd_address(given: str) -> str:
 
 def listen_address(given: str) -> tuple[str, int]:
     """Host (empty: every address; v6 without brackets) and port (0: any that is free)."""
+    if given.isdigit():
+        raise Wrong(f"{given} is no address.", f"With a colon in front it is a port on every address: :{given}")
     host, port = _split(given, example=":10019 or 127.0.0.1:10019")
     if port is None:
-        fix = f"With the colon: :{given}" if given.isdigit() else f"Add one, such as {join(host, 10019)}"
-        raise Wrong(f"{given} has no port.", fix)
+        raise Wrong(f"{given} has no port.", f"Add one, such as {join(host, 10019)}")
     return host, _port(given, port, least=0)
 
 

@@ -17,13 +17,13 @@ Entry = tuple[str, str, yaml.Node]
 """Key, where it stands, value."""
 
 
-def from_file(file: Given, problems: list[Problem]) -> FromFile:
-    """All that the file says, as far as it can be understood."""
+def from_file(file: Given, problems: list[Problem]) -> FromFile | None:
+    """All that the file says, as far as it can be understood; None if it can't be read at all."""
     try:
         root = _compose(file.path)
     except Wrong as wrong:
         problems.append(wrong.at(file.where))
-        return FromFile()
+        return None
     return _Reader(file.path, problems).file(root) if root else FromFile()
 
 
@@ -35,7 +35,8 @@ def _compose(path: Path) -> yaml.Node | None:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
         raise Wrong(
-            f"{path} is no YAML: {place}: {error.problem or error.context}.", "Blanks indent, tabs don't."
+            f"{path} is no YAML: {place}: {error.problem or error.context}.",
+            "Correct it there; blanks indent, tabs don't.",
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError):
         raise Wrong(f"{path} is no YAML: it is not even text.", "Write it as UTF-8 text.") from None
