@@ -1,21 +1,15 @@
 """The names of all gauges, and how each is read from a view; what is unknown has no sample, for 0 would be a lie."""
 
 import platform
-import re
 
 from exporter import __version__
+from exporter.metrics.foreign import clean
 from exporter.metrics.row import ExporterRow, GaugeRow, Row, Samples
 from exporter.payments.labels import Age, BlocksLeft, ChannelState, NodeState, Purpose
 from exporter.payments.view import View
 
 _US_PER_S = 10**6
 _NS_PER_S = 10**9
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
-def clean(text: str) -> str:
-    """A foreign text as a label: an alias with a NUL or a lone surrogate would make the whole page unreadable."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _one(value: float | None) -> Samples:

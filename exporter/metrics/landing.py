@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from exporter import __version__
+from exporter.metrics.foreign import clean
 from exporter.payments.labels import PURPOSE, Kind, NodeState, Purpose
 from exporter.payments.totals import Counter
 from exporter.payments.view import View
@@ -70,9 +71,9 @@ def page(views: Sequence[View], telemetry_path: str) -> str:
 </head>
 <body>
 <h1>lnd payments exporter</h1>
-<p class="soft">Version {escape(__version__)}. Tells Prometheus about the outgoing payments of lnd nodes.</p>
+<p class="soft">Version {_text(__version__)}. Tells Prometheus about the outgoing payments of lnd nodes.</p>
 <nav>
-<a href="{escape(telemetry_path)}">Metrics</a>
+<a href="{_text(telemetry_path)}">Metrics</a>
 <a href="/-/healthy">Is the exporter alive?</a>
 <a href="/-/ready">Is it ready?</a>
 </nav>
@@ -84,14 +85,18 @@ def page(views: Sequence[View], telemetry_path: str) -> str:
 """
 
 
+def _text(words: str) -> str:
+    return escape(clean(words))
+
+
 def _card(view: View) -> str:
     status = view.status
     tone, words = _plain_words(view)
-    detail = f"<p>{escape(status.detail)}</p>" if status.detail else ""
+    detail = f"<p>{_text(status.detail)}</p>" if status.detail else ""
     rows = "\n".join(_row(view, purpose) for purpose in Purpose)
     return f"""<article class="{tone}">
-<h2><bdi>{escape(view.node)}</bdi></h2>
-<p class="state">{escape(words)}</p>
+<h2><bdi>{_text(view.node)}</bdi></h2>
+<p class="state">{_text(words)}</p>
 {detail}
 <p class="soft">{_identity(view)}</p>
 <table>
@@ -124,8 +129,8 @@ def _identity(view: View) -> str:
     if info is None:
         return "It has not yet said who it is."
     said = [info.network, info.version and f"lnd {info.version}", info.block_height and f"block {info.block_height}"]
-    alias = f"<bdi>{escape(info.alias)}</bdi>, " if info.alias else ""
-    return alias + escape(", ".join(str(word) for word in said if word))
+    alias = f"<bdi>{_text(info.alias)}</bdi>, " if info.alias else ""
+    return alias + _text(", ".join(str(word) for word in said if word))
 
 
 def _row(view: View, purpose: Purpose) -> str:

@@ -1,0 +1,1 @@
+"""The telling: what a page says, in which words and formats."""

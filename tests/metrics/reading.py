@@ -1,0 +1,45 @@
+"""Reading a page back, as a scraper would."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from prometheus_client.core import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as read_text
+from prometheus_client.registry import Collector
+
+from exporter.metrics.collector import Page
+from exporter.metrics.exposition import Format, render
+from exporter.payments.view import View
+
+Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+_READERS: dict[Format, Callable[[str], Iterable[Metric]]] = {
+    Format.TEXT: read_text,
+    Format.OPENMETRICS: read_openmetrics,
+}
+
+
+def text(views: Sequence[View], form: Format = Format.TEXT, process: Collector | None = None) -> str:
+    """A page, not compressed."""
+    return render(Page(views, process), form, compress=False).decode()
+
+
+def families(page: str, form: Format = Format.TEXT) -> dict[str, Metric]:
+    """The families of a page by name, which in both formats is the one without `_total`."""
+    return {family.name: family for family in _READERS[form](page)}
+
+
+def series(page: str, form: Format = Format.TEXT) -> Series:
+    """Every value of a page; a series that stands there twice is an error."""
+    found: Series = {}
+    for family in families(page, form).values():
+        for sample in family.samples:
+            key = (sample.name, frozenset(sample.labels.items()))
+            assert key not in found, f"{key} stands there twice"
+            found[key] = sample.value
+    return found
+
+
+def total(page: Series, name: str, **labels: str) -> float:
+    """The sum over all series of a name that have these labels."""
+    return sum(v for (n, have), v in page.items() if n == name and have >= frozenset(labels.items()))

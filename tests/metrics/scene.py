@@ -1,0 +1,197 @@
+"""A node that has seen a bit of everything, always the same: what the tests of the page look at."""
+
+from exporter.payments.event import CaughtUp, LndCalled, StreamInterrupted
+from exporter.payments.labels import (
+    AttemptStatus,
+    CallOutcome,
+    Code,
+    FailureSource,
+    Interruption,
+    Kind,
+    Method,
+    NodeState,
+    Reason,
+    Source,
+    Status,
+)
+from exporter.payments.ledger import Ledger
+from exporter.payments.node import Channels, Info, NodeStatus
+from exporter.payments.payment import Attempt, Moment, Payment
+from exporter.payments.tracker import Tracker
+from exporter.payments.view import View, capture
+
+NEAR, FAR, LATE = "02" + "aa" * 32, "03" + "bb" * 32, "02" + "cc" * 32
+"""First-hop peers; there is room for two, so the third is counted as `other`."""
+HEIGHT = 812_345
+
+STATUS = NodeStatus(
+    state=NodeState.READY,
+    stream_up=True,
+    info=Info(
+        pubkey="02" + "11" * 32,
+        alias='Alice "at\\home"\n',
+        version="0.21.2-beta commit=v0.21.2-beta",
+        network="regtest",
+        block_height=HEIGHT,
+        best_header_s=1_700_003_000,
+        synced_to_chain=True,
+        channels_active=3,
+        channels_inactive=2,
+        channels_pending=1,
+    ),
+    channels=Channels(spendable_msat=7_654_321_000, aliases={NEAR: "near\0by", LATE: "has no series of its own"}),
+    certificate_expiry_s=1_730_000_000,
+)
+
+_BEGIN_S = 1_700_000_000
+_S = 1_000_000_000
+
+
+def at(second: float) -> Moment:
+    """An instant on both clocks, counted from the beginning of the scene."""
+    elapsed_ns = round(second * _S)
+    return Moment(_BEGIN_S * _S + elapsed_ns, elapsed_ns)
+
+
+def attempt(
+    number: int,
+    sent_s: float,
+    resolved_s: float = 0,
+    status: AttemptStatus = AttemptStatus.IN_FLIGHT,
+    failure: tuple[Code | None, FailureSource | None] = (None, None),
+    *,
+    peer: str = NEAR,
+    msat: int = 1_001_000,
+    hint: Kind | None = None,
+    blocks: int = 200,
+) -> Attempt:
+    """An attempt over three hops, 1000 msat of it fees."""
+    return Attempt(
+        attempt_id=number,
+        status=status,
+        attempt_ns=at(sent_s).wall_ns,
+        resolve_ns=at(resolved_s).wall_ns if resolved_s else 0,
+        amount_msat=msat,
+        fee_msat=1000,
+        hops=3,
+        peer=peer,
+        expiry_height=HEIGHT + blocks,
+        hint=hint,
+        code=failure[0],
+        source=failure[1],
+    )
+
+
+def payment(
+    number: int,
+    created_s: float,
+    status: Status,
+    *attempts: Attempt,
+    reason: Reason = Reason.NONE,
+    msat: int = 1_000_000,
+    invoice: bool = True,
+    pays_self: bool = False,
+) -> Payment:
+    """A snapshot of a payment; its hash and index are its number."""
+    settled = [a for a in attempts if a.status is AttemptStatus.SETTLED]
+    return Payment(
+        payment_hash=f"{number:064x}",
+        created_ns=at(created_s).wall_ns,
+        payment_index=number,
+        status=status,
+        reason=reason,
+        value_msat=msat,
+        fee_msat=sum(a.fee_msat for a in settled),
+        invoice=invoice,
+        pays_self=pays_self,
+        attempts=attempts,
+    )
+
+
+def _finished() -> list[tuple[float, Payment]]:
+    """Payments that end, by the second in which lnd told it."""
+    failed, settled = AttemptStatus.FAILED, AttemptStatus.SETTLED
+    no_liquidity = (Code.TEMPORARY_CHANNEL_FAILURE, FailureSource.INTERMEDIATE)
+    refused = (Code.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS, FailureSource.RECIPIENT)
+    own = (Code.TEMPORARY_CHANNEL_FAILURE, FailureSource.SELF)
+    rare = (Code.INVALID_ONION_HMAC, FailureSource.FIRST_HOP)
+    big = 30_001_000
+    first = attempt(1, 10.2, 11, failed, no_liquidity)
+    parts = [attempt(n, 20 + n / 8, 24, settled, peer=FAR, msat=big, hint=Kind.KEYSEND) for n in (3, 4)]
+    return [
+        (10, payment(1, 10, Status.IN_FLIGHT)),
+        (10.21, payment(1, 10, Status.IN_FLIGHT, first._replace(status=AttemptStatus.IN_FLIGHT, resolve_ns=0))),
+        (12.5, payment(1, 10, Status.SUCCEEDED, first, attempt(2, 11.1, 12.4, settled))),
+        (12.5, payment(1, 10, Status.SUCCEEDED, first, attempt(2, 11.1, 12.4, settled))),  # lnd tells it twice
+        (20, payment(2, 20, Status.INITIATED, invoice=False, msat=60_000_000)),
+        (24, payment(2, 20, Status.SUCCEEDED, *parts, invoice=False, msat=60_000_000)),
+        (30, payment(3, 29.7, Status.FAILED, reason=Reason.NO_ROUTE, msat=2_500_000_000)),
+        (40, payment(4, 39, Status.FAILED, reason=Reason.INSUFFICIENT_BALANCE, pays_self=True)),
+        (
+            50,
+            payment(
+                5,
+                48,
+                Status.FAILED,
+                attempt(5, 48.5, 49.9, failed, refused, peer=LATE),
+                reason=Reason.INCORRECT_PAYMENT_DETAILS,
+                invoice=False,
+            ),
+        ),
+        (70, payment(6, 60, Status.SUCCEEDED, attempt(6, 60.1, 69, settled), reason=Reason.TIMEOUT)),
+        (
+            80,
+            payment(
+                7,
+                75,
+                Status.FAILED,
+                attempt(7, 75.1, 75.2, failed, own),
+                attempt(8, 75.3, 77, failed, rare),
+                reason=Reason.TIMEOUT,
+            ),
+        ),
+    ]
+
+
+def _open() -> list[tuple[float, Payment]]:
+    """Payments that are still in flight at the end, an hour later."""
+    return [
+        (90, payment(20, 90, Status.IN_FLIGHT, attempt(20, 90.5, blocks=30))),
+        (91, payment(21, 91, Status.IN_FLIGHT, attempt(21, 91.5, peer=LATE, blocks=-2), reason=Reason.TIMEOUT)),
+        (92, payment(22, 92, Status.IN_FLIGHT)),
+        (3599, payment(23, 3598, Status.IN_FLIGHT, attempt(22, 3598.5, peer=FAR, hint=Kind.REBALANCE))),
+    ]
+
+
+def populated(node: str = "lnd", status: NodeStatus = STATUS) -> View:
+    """The node an hour after the exporter began to count."""
+    tracker, ledger = Tracker(), Ledger(max_peers=2)
+    ledger.apply(tracker.begin([], 0, at(0)))
+    tracker.stream_started()
+    for second, snapshot in sorted([*_finished(), *_open()], key=lambda row: row[0]):
+        ledger.apply(tracker.update(snapshot, Source.STREAM, at(second)))
+        ledger.apply(tracker.release(at(second)))
+    _interrupted(tracker, ledger)
+    ledger.apply(tracker.release(at(3600)))
+    return capture(node, tracker, ledger, status, at(3600))
+
+
+def _interrupted(tracker: Tracker, ledger: Ledger) -> None:
+    """The stream was lost: one payment ended meanwhile, one vanished, the rest are as they were."""
+    tracker.stream_lost()
+    ledger.apply([StreamInterrupted(Interruption.SHUTTING_DOWN)])
+    ledger.apply([LndCalled(Method.TRACK_PAYMENTS, CallOutcome.ERROR), LndCalled(Method.LIST_PAYMENTS, CallOutcome.OK)])
+    page = [
+        payment(24, 200, Status.FAILED, reason=Reason.NO_ROUTE),
+        payment(25, 201, Status.IN_FLIGHT, attempt(25, 201.5)),
+    ]
+    ledger.apply([CaughtUp(len(page))])
+    for snapshot in page:
+        ledger.apply(tracker.update(snapshot, Source.LIST, at(3500)))
+    for second in (3510, 3580):
+        ledger.apply(tracker.missing(page[1].payment_hash, at(second)))
+
+
+def untouched(node: str = "lnd", status: NodeStatus | None = None) -> View:
+    """A node of which nothing has been heard yet."""
+    return capture(node, Tracker(), Ledger(), status or NodeStatus(), at(0))

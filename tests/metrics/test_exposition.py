@@ -1,0 +1,149 @@
+"""In which format a page is told, and that scrapers can read it."""
+
+import gzip
+
+import pytest
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from exporter.metrics.collector import Page
+from exporter.metrics.exposition import Format, accepts_gzip, choose_format, render
+from exporter.metrics.names import ROWS
+from exporter.metrics.row import CounterRow, HistogramRow
+from exporter.payments.node import Info, NodeStatus
+from tests.metrics import scene
+from tests.metrics.reading import families, series, text
+
+OM = "application/openmetrics-text"
+PROMETHEUS_3 = (
+    f"{OM};version=1.0.0;escaping=allow-utf-8;q=0.6,{OM};version=0.0.1;q=0.5,"
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
+PROMETHEUS_2 = f"{OM};version=1.0.0,{OM};version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+PROTOBUF = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("", Format.TEXT),
+        ("*/*", Format.TEXT),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Format.TEXT),
+        (PROMETHEUS_3, Format.OPENMETRICS),
+        (PROMETHEUS_2, Format.OPENMETRICS),
+        (f"{PROTOBUF};q=0.7,{PROMETHEUS_3}", Format.OPENMETRICS),
+        ("text/plain;version=0.0.4;q=0.6,*/*;q=0.5", Format.TEXT),
+        (OM, Format.OPENMETRICS),
+        (f"{OM}; version=1.0.0; charset=utf-8", Format.OPENMETRICS),
+        (f"{OM.upper()}; Version=1.0.0", Format.OPENMETRICS),
+        (f'{OM};version="1.0.0"', Format.OPENMETRICS),
+        (f"{OM};version=2.0.0", Format.OPENMETRICS),
+        (f"{OM};version={'9' * 5000}", Format.OPENMETRICS),
+        (f"{OM};version=0.0.1", Format.TEXT),
+        (f"{OM};version=new", Format.TEXT),
+        (f"{OM};q=0", Format.TEXT),
+        (f"{OM};q=much", Format.TEXT),
+        (f"{OM};q=nan", Format.TEXT),
+        (f"{OM};q=7", Format.TEXT),
+        (f"{OM};q=0.3,text/plain;q=0.5", Format.TEXT),
+        (f"{OM};q=0.5,text/plain;q=0.3", Format.OPENMETRICS),
+        (f"text/plain;q=0.5,{OM};q=0.5", Format.OPENMETRICS),
+        (f"{OM};q=0.3,text/plain;version=1.0.0;q=0.5", Format.OPENMETRICS),
+        (f"{OM};q=0.3,*/*;q=0.5", Format.TEXT),
+        (f"{OM};q=0.3,text/plain;q=0.1,*/*;q=0.5", Format.OPENMETRICS),
+        (f"text/plain;q=0,{OM};q=0.1", Format.OPENMETRICS),
+        ("image/png", Format.TEXT),
+        (",;q=1,;;=,", Format.TEXT),
+    ],
+)
+def test_choose_format(accept: str, form: Format) -> None:
+    """Who names OpenMetrics and doesn't like text better gets it; everybody else gets text."""
+    assert choose_format(accept) is form
+
+
+def test_content_types() -> None:
+    """A content type tells the version that is sent, one that Prometheus knows, and not the library's own choice."""
+    assert {form.name: form.value for form in Format} == {
+        "TEXT": "text/plain; version=0.0.4; charset=utf-8",
+        "OPENMETRICS": "application/openmetrics-text; version=1.0.0; charset=utf-8",
+    }
+    assert CONTENT_TYPE_LATEST not in (form.value for form in Format)
+
+
+@pytest.mark.parametrize(
+    ("accept_encoding", "accepted"),
+    [
+        ("", False),
+        ("gzip", True),
+        ("GZIP", True),
+        ("identity", False),
+        ("deflate, gzip;q=0.5, br", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000", False),
+        ("*", True),
+        ("*;q=0", False),
+        ("gzip;q=0, *", False),
+        ("zstd, *;q=0.1", True),
+        ("gzipped", False),
+    ],
+)
+def test_accepts_gzip(accept_encoding: str, *, accepted: bool) -> None:
+    """Only who accepts gzip gets it."""
+    assert accepts_gzip(accept_encoding) is accepted
+
+
+@pytest.mark.parametrize("form", Format)
+def test_gzip(form: Format) -> None:
+    """Compressed or not, it is the same page; and the same page is always the same bytes."""
+    page = Page([scene.populated()])
+    packed = render(page, form, compress=True)
+    assert gzip.decompress(packed) == render(page, form, compress=False)
+    assert packed == render(page, form, compress=True)
+
+
+def test_both_formats_say_the_same() -> None:
+    """Both parsers read the same series and values."""
+    views = [scene.populated("one"), scene.untouched("two")]
+    assert series(text(views)) == series(text(views, Format.OPENMETRICS), Format.OPENMETRICS)
+
+
+@pytest.mark.parametrize("form", Format)
+def test_types(form: Format) -> None:
+    """Only counters, gauges and histograms, with their help; no `_created` series, no timestamps."""
+    page = text([scene.populated()], form)
+    found = families(page, form)
+    kinds = {CounterRow: "counter", HistogramRow: "histogram"}
+    assert {name: (family.type, family.documentation) for name, family in found.items()} == {
+        row.name.removesuffix("_total"): (kinds.get(type(row), "gauge"), row.help) for row in ROWS
+    }
+    assert "_created" not in page
+    assert all(sample.timestamp is None for family in found.values() for sample in family.samples)
+
+
+HOSTILE = [
+    'x",node="stolen"} 1\nlnd_payments_started_total{node="invented',
+    "back\\slash\\",
+    "two\nlines",
+    "carriage\rreturn",
+    "nul\0nul",
+    "lone \ud800 surrogate",
+    "\u202eright to left, \N{HIGH VOLTAGE SIGN} and \N{ZERO WIDTH JOINER}",
+]
+
+
+@pytest.mark.parametrize("form", Format)
+@pytest.mark.parametrize("alias", HOSTILE)
+def test_hostile_alias(alias: str, form: Format) -> None:
+    """An alias may hold any character: it stays one label of one series, and the rest of the page stays as it was."""
+    status = NodeStatus(info=Info(pubkey="02" * 33, alias=alias))
+    plain = NodeStatus(info=Info(pubkey="02" * 33, alias="plain"))
+    page = series(text([scene.untouched(status=status)], form), form)
+    expected = series(text([scene.untouched(status=plain)], form), form)
+    assert len(page) == len(expected)
+    assert [name for name, _ in page.keys() - expected.keys()] == ["lnd_payments_node_info"]
+
+
+def test_characters_that_no_page_survives() -> None:
+    """A NUL ends the page for Prometheus, and a lone surrogate can't be sent: both are replaced, the rest is kept."""
+    status = NodeStatus(info=Info(pubkey="02" * 33, alias="a\0b\ud800c\td \N{HIGH VOLTAGE SIGN}"))
+    page = text([scene.untouched(status=status)])
+    assert 'alias="a\ufffdb\ufffdc\ufffdd \N{HIGH VOLTAGE SIGN}"' in page

@@ -1,0 +1,214 @@
+"""What a page says of nodes."""
+
+import os
+import re
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import pytest
+from prometheus_client import ProcessCollector
+
+from exporter.metrics.names import ROWS
+from exporter.metrics.row import GaugeRow
+from exporter.payments import labels, totals
+from exporter.payments.labels import NodeState
+from exporter.payments.node import Channels, Info, NodeStatus
+from exporter.payments.view import View
+from tests.metrics import scene
+from tests.metrics.reading import Series, families, series, text, total
+
+GOLDEN = Path(__file__).with_name("page.txt")
+BUDGET = 2000
+
+
+def test_whole_page() -> None:
+    """The page of a populated node, to the letter: who renames a series changes this file, and a review sees it.
+
+    `UPDATE_GOLDEN=1 pytest tests/metrics` writes the file anew.
+    """
+    page = _masked(text([scene.populated()], process=ProcessCollector(registry=None)))
+    if os.environ.get("UPDATE_GOLDEN"):
+        GOLDEN.write_text(page, encoding="utf-8")
+    assert page.splitlines() == GOLDEN.read_text(encoding="utf-8").splitlines()
+
+
+def test_laws_hold_on_the_page() -> None:
+    """What was started has succeeded, failed, got lost or is in flight; likewise for attempts."""
+    for view in (scene.populated(), scene.untouched()):
+        page = series(text([view]))
+        assert total(page, "lnd_payments_started_total") == sum(
+            total(page, f"lnd_payments_{word}")
+            for word in ("succeeded_total", "failed_total", "lost_total", "in_flight")
+        )
+        assert total(page, "lnd_payments_htlc_attempts_started_total") == sum(
+            total(page, f"lnd_payments_{word}")
+            for word in (
+                "htlc_attempts_settled_total",
+                "htlc_attempts_failed_total",
+                "htlc_attempts_unresolved_total",
+                "in_flight_htlcs",
+            )
+        )
+
+
+def test_counters_of_the_same_thing_agree() -> None:
+    """Whichever way the finished payments are split up, there are as many."""
+    page = series(text([scene.populated()]))
+    failed, succeeded = (total(page, f"lnd_payments_{word}_total") for word in ("failed", "succeeded"))
+    assert {
+        "by cause": total(page, "lnd_payments_failed_by_cause_total"),
+        "changed to failed": total(page, "lnd_payments_status_transitions_total", to_status="failed"),
+        "changed to succeeded": total(page, "lnd_payments_status_transitions_total", to_status="succeeded"),
+        "with a fee": total(page, "lnd_payments_fee_msat_count"),
+        "fees": total(page, "lnd_payments_fees_msat_total"),
+    } == {
+        "by cause": failed,
+        "changed to failed": failed,
+        "changed to succeeded": succeeded,
+        "with a fee": succeeded,
+        "fees": total(page, "lnd_payments_fee_msat_sum"),
+    }
+
+
+def test_only_words_of_the_closed_sets() -> None:
+    """Every series has the labels of its row, and in them the words of their sets and no others."""
+    found = families(text([scene.populated()]))
+    for row in ROWS:
+        own = set() if row.name.startswith("lnd_payments_exporter_") else {"node"}
+        for sample in found[row.name.removesuffix("_total")].samples:
+            assert set(sample.labels) - {"le"} == own | set(row.labels), row.name
+            for label, words in row.labels.items():
+                assert words is None or sample.labels[label] in labels.values(words), (row.name, label)
+
+
+def test_every_total_is_on_the_page() -> None:
+    """No counter and no histogram of the ledger is forgotten, and none is shown twice."""
+    shown = [row.shows for row in ROWS if hasattr(row, "shows")]
+    assert sorted(shown) == sorted([*totals.Counter, *totals.HistogramName])
+
+
+def test_names_are_unique() -> None:
+    """No two rows have the same name, and all begin alike."""
+    names = [row.name for row in ROWS]
+    assert len(set(names)) == len(names)
+    assert all(name.startswith("lnd_payments_") for name in names)
+
+
+def test_one_family_for_all_nodes() -> None:
+    """Two nodes share each family, told once, and each has just what it would have alone."""
+    one, two = scene.populated("one"), scene.untouched("two")
+    page = text([one, two])
+    assert page.count("# TYPE lnd_payments_started_total ") == 1
+    assert series(page) == series(text([one])) | series(text([two]))
+
+
+def test_no_node() -> None:
+    """Without any node the page names all metrics but has only the exporter's own series."""
+    assert [name for name, _ in series(text([]))] == ["lnd_payments_exporter_build_info"]
+    assert len(families(text([]))) == len(ROWS)
+
+
+def test_unknown_is_absent() -> None:
+    """A node of which nothing is known: gauges without a value have no series, and 0 is said only where it is known."""
+    assert _gauges(scene.untouched()) == {
+        "lnd_payments_in_flight": 0,
+        "lnd_payments_in_flight_msat": 0,
+        "lnd_payments_in_flight_given_up": 0,
+        "lnd_payments_in_flight_given_up_msat": 0,
+        "lnd_payments_in_flight_stalled": 0,
+        "lnd_payments_in_flight_htlcs": 0,
+        "lnd_payments_in_flight_htlcs_msat": 0,
+        "lnd_payments_node_up": 0,
+        "lnd_payments_node_state": 1,
+        "lnd_payments_stream_up": 0,
+        "lnd_payments_catching_up": 0,
+    }
+
+
+def test_known_zero_is_said() -> None:
+    """With a height but nothing held, held is 0; with ListChannels but nothing to spend, spendable is 0."""
+    status = NodeStatus(state=NodeState.READY, info=Info(pubkey="02" * 33), channels=Channels(spendable_msat=0))
+    found = _gauges(scene.untouched(status=status))
+    wanted = ("held_htlcs", "held_htlcs_msat", "node_spendable_msat", "node_channels", "node_synced_to_chain")
+    assert [found[f"lnd_payments_{name}"] for name in wanted] == [0] * len(wanted)
+    assert "lnd_payments_held_earliest_expiry_height" not in found
+    assert "lnd_payments_node_best_header_timestamp_seconds" not in found
+
+
+@pytest.mark.parametrize("state", NodeState)
+def test_node_state(state: NodeState) -> None:
+    """One state is 1 and the others are there as 0; the node is up when lnd answers and lets us in."""
+    page = series(text([scene.untouched(status=NodeStatus(state=state))]))
+    states = {dict(have)["state"]: v for (name, have), v in page.items() if name == "lnd_payments_node_state"}
+    assert states == {word.value: float(word is state) for word in NodeState}
+    assert total(page, "lnd_payments_node_up") == float(state is NodeState.READY)
+
+
+def test_large_sums_are_exact() -> None:
+    """The largest sum of msat is shown digit by digit, and msat times time may go beyond 64 bits."""
+    view = scene.untouched()
+    view.counters[totals.Counter.SENT]["invoice", "10m_sat_and_over"] = 9_007_199_254_740_991
+    view.counters[totals.Counter.LOCKED_MSAT_MS]["failed",] = 10**24
+    page = text([view])
+    assert total(series(page), "lnd_payments_sent_msat_total") == 9_007_199_254_740_991
+    assert "9.007199254740991e+15" in page
+    assert total(series(page), "lnd_payments_htlc_locked_msat_seconds_total") == 10**21
+
+
+def test_buckets_are_those_of_the_contract() -> None:
+    """Edges are exposed in the unit that the name says, in Go's spelling, and counts are cumulated."""
+    view = scene.untouched()
+    for value_ns in (100_000_000, 100_000_001, 86_400_000_000_000, 86_400_000_000_001):
+        view.histograms[totals.HistogramName.DURATION]["payment", "failed"].observe(value_ns)
+    lines = [
+        line.replace('node="lnd",outcome="failed",purpose="payment"', "...")
+        for line in text([view]).splitlines()
+        if line.startswith("lnd_payments_duration_seconds") and 'outcome="failed",purpose="payment"' in line
+    ]
+    edges = ("0.25", "0.5", "1.0", "2.0", "5.0", "10.0", "30.0", "60.0", "300.0", "1800.0", "10800.0")
+    name = "lnd_payments_duration_seconds"
+    assert lines == [
+        f'{name}_bucket{{le="0.1",...}} 1.0',
+        *(f'{name}_bucket{{le="{edge}",...}} 2.0' for edge in edges),
+        f'{name}_bucket{{le="86400.0",...}} 3.0',
+        f'{name}_bucket{{le="+Inf",...}} 4.0',
+        f"{name}_count{{...}} 4.0",
+        f"{name}_sum{{...}} 172800.200000002",
+    ]
+
+
+def test_below_the_budget() -> None:
+    """A node has fewer than 2,000 series, even with 50 peers and were every failure code seen from everywhere."""
+    everything = _with_every_code(_with_peers(scene.untouched(), 50))
+    assert len(series(text([scene.untouched()]))) < len(series(text([everything]))) < BUDGET
+
+
+def _gauges(view: View) -> dict[str, float]:
+    """The gauges of a node that have a series, summed over their labels."""
+    gauges = {row.name for row in ROWS if isinstance(row, GaugeRow)}
+    page: Series = series(text([view]))
+    return {name: total(page, name) for name, _ in page if name in gauges}
+
+
+def _with_peers(view: View, count: int) -> View:
+    peers = [f"02{number:064x}" for number in range(count)]
+    for peer in [*peers, "other"]:
+        for outcome in labels.PeerOutcome:
+            view.counters[totals.Counter.PEER_ATTEMPTS][peer, outcome] = 1
+        view.counters[totals.Counter.PEER_SENT][peer,] = 1
+        view.counters[totals.Counter.PEER_FEES][peer,] = 1
+    status = replace(scene.STATUS, channels=Channels(0, {peer: f"alias of {peer}" for peer in peers}))
+    return replace(view, peers_in_flight=dict.fromkeys([*peers, "other"], (1, 1)), status=status)
+
+
+def _with_every_code(view: View) -> View:
+    for labelled in product(labels.Purpose, labels.Code, labels.FailureSource):
+        view.counters[totals.Counter.ATTEMPTS_FAILED][labelled] = 1
+    return view
+
+
+def _masked(page: str) -> str:
+    """The page without what differs between machines and moments."""
+    page = re.sub(r"^(process_\w+) .*$", r"\1 MASKED", page, flags=re.MULTILINE)
+    return re.sub(r"^(lnd_payments_exporter_build_info){.*}", r"\1{MASKED}", page, flags=re.MULTILINE)
