@@ -1,0 +1,1 @@
+"""The understanding, tried without any lnd."""

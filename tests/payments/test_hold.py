@@ -1,0 +1,145 @@
+"""A run that ended is held for a second, because lnd may overwrite its reason: the rule and its seven cases."""
+
+from exporter.payments import inflight
+from exporter.payments.event import PaymentFailed, PaymentLost, PaymentStarted, UpdateIgnored
+from exporter.payments.labels import Age, Ignored, Purpose, Reason, Source
+from exporter.payments.totals import Counter
+from tests.payments.build import FAILED, HASH, SUCCEEDED, Observer, at, flying, payment, refused, settled
+
+A = flying(1)
+DETAILS, TIMEOUT = Reason.INCORRECT_PAYMENT_DETAILS, Reason.TIMEOUT
+FIRST = payment(FAILED, refused(A, end_s=8), reason=DETAILS)
+SECOND = payment(FAILED, refused(A, end_s=8), reason=TIMEOUT)
+
+
+def reasons(observer: Observer) -> list[Reason]:
+    """The reasons of the runs that were counted as failed."""
+    return [event.ending.reason for event in observer.events if isinstance(event, PaymentFailed)]
+
+
+def flight() -> Observer:
+    """A payment in flight, its HTLC held."""
+    observer = Observer()
+    observer.hear(payment(), 0)
+    observer.hear(payment(payment().status, A), 1)
+    return observer
+
+
+def test_the_reason_of_the_last_terminal_counts() -> None:
+    """Case 1: a second terminal within the second replaces the reason."""
+    observer = flight()
+    observer.hear(FIRST, 8)
+    observer.hear(SECOND, 8.9)
+    observer.release(9)
+    assert reasons(observer) == [TIMEOUT]
+
+
+def test_the_hold_does_not_slide() -> None:
+    """Case 2: the second runs from the first terminal; a later one doesn't prolong it."""
+    observer = flight()
+    observer.hear(FIRST, 8)
+    observer.hear(SECOND, 8.9)
+    assert observer.release(8.999) == []
+    observer.release(9)
+    assert reasons(observer) == [TIMEOUT]
+    assert observer.hear(FIRST, 9.1) == [UpdateIgnored(Ignored.AFTER_TERMINAL)]
+    assert reasons(observer) == [TIMEOUT]
+
+
+def test_a_held_run_is_in_flight_and_nowhere_else() -> None:
+    """Case 3: until it is counted a run is in flight, neither given up nor stalled."""
+    observer = flight()
+    observer.hear(payment(payment().status, A, reason=DETAILS), 7)
+    observer.hear(FIRST, 8)
+    gauges = inflight.count(observer.tracker.open.values(), at(8.5), None)
+    assert gauges.runs[Purpose.PAYMENT, Age.UNDER_1M] == 1
+    assert (gauges.given_up, gauges.stalled, gauges.htlcs) == (0, 0, 0)
+    observer.release(9)
+    gauges = inflight.count(observer.tracker.open.values(), at(9), None)
+    assert set(gauges.runs.values()) == {0}
+
+
+def test_release_counts_all_that_is_due_and_nothing_else() -> None:
+    """Case 4: a page that is made after `release` shows exactly the runs whose second is over."""
+    observer = flight()
+    other = "cd" * 32
+    observer.hear(payment(payment_hash=other, payment_index=11), 8)
+    observer.hear(FIRST, 8)
+    observer.hear(payment(FAILED, reason=TIMEOUT, payment_hash=other, payment_index=11), 8.5)
+    observer.release(9.2)
+    assert reasons(observer) == [DETAILS]
+    observer.release(9.5)
+    assert reasons(observer) == [DETAILS, TIMEOUT]
+
+
+def test_stream_lost_during_the_hold() -> None:
+    """Case 5: the last word may have been missed, so lnd is asked; its answer is held in turn, then counted."""
+    observer = flight()
+    observer.hear(FIRST, 8)
+    observer.tracker.stream_lost()
+    assert observer.release(100) == []
+    observer.tracker.stream_started()
+    assert observer.tracker.unseen() == [HASH]
+    observer.hear(SECOND._replace(attempts=()), 100, Source.TRACK)
+    assert observer.tracker.unseen() == []
+    assert observer.release(100.9) == []
+    observer.release(101)
+    assert reasons(observer) == [TIMEOUT]
+    (counted,) = [event for event in observer.events if isinstance(event, PaymentFailed)]
+    assert (counted.ending.recovered, counted.ending.attempts) == (False, 1)  # it was seen to end, with all attempts
+
+
+def test_asked_after_a_restart() -> None:
+    """Case 6: a run that was open before and is found ended by asking is recovered: counted after the same second."""
+    observer = flight()
+    observer.tracker.stream_lost()
+    observer.tracker.stream_started()
+    observer.hear(SECOND._replace(attempts=()), 50, Source.LIST)
+    assert observer.release(50.9) == []
+    observer.release(51)
+    (counted,) = [event for event in observer.events if isinstance(event, PaymentFailed)]
+    assert counted.ending.recovered
+    assert (counted.ending.reason, counted.ending.attempts, counted.ending.duration_ns) == (TIMEOUT, None, None)
+
+
+def test_a_new_run_releases_the_old_one() -> None:
+    """Case 7: a new run of the same hash shows that the old one's last word has been spoken."""
+    observer = flight()
+    observer.hear(FIRST, 8)
+    again = payment(created_s=8.2, payment_index=11)
+    events = observer.hear(again, 8.2)
+    assert reasons(observer) == [DETAILS]
+    assert events[-2] == PaymentStarted(again.run)
+    assert [run.run for run in observer.tracker.open.values()] == [again.run]
+
+
+def test_the_status_of_the_first_terminal_stays() -> None:
+    """The reason may be overwritten, the status can't."""
+    observer = flight()
+    observer.hear(payment(SUCCEEDED, settled(A, end_s=8)), 8)
+    observer.hear(payment(FAILED, settled(A, end_s=8), reason=TIMEOUT), 8.1)
+    observer.release(9)
+    assert observer.ledger.counters[Counter.SUCCEEDED]["invoice", "1k_to_10k_sat"] == 1
+    assert reasons(observer) == []
+
+
+def test_an_answer_that_was_overtaken_changes_nothing() -> None:
+    """A page written between two terminals, arriving after both, doesn't bring the first reason back."""
+    observer = flight()
+    observer.hear(FIRST, 8)
+    observer.hear(SECOND, 8.01)
+    assert observer.hear(FIRST, 8.02, Source.LIST) == [UpdateIgnored(Ignored.DUPLICATE)]
+    observer.release(9)
+    assert reasons(observer) == [TIMEOUT]
+
+
+def test_gone_while_held() -> None:
+    """A run seen to end, deleted before it could be asked for its last reason, is counted with what is known."""
+    observer = flight()
+    observer.hear(FIRST, 8)
+    observer.tracker.stream_lost()
+    observer.tracker.stream_started()
+    assert observer.miss(10) == []
+    observer.miss(70)
+    assert reasons(observer) == [DETAILS]
+    assert not [event for event in observer.events if isinstance(event, PaymentLost)]

@@ -1,0 +1,176 @@
+"""Snapshots that are late, doubled, foreign or broken: what each is taken for."""
+
+from exporter.payments.event import PaymentDoubted, PaymentLost, PaymentStarted, UpdateIgnored
+from exporter.payments.labels import AttemptStatus, Ignored, Lost, Reason, Source
+from exporter.payments.totals import Counter, HistogramName
+from tests.payments.build import (
+    FAILED,
+    HASH,
+    IN_FLIGHT,
+    INITIATED,
+    OTHER_HASH,
+    SUCCEEDED,
+    Observer,
+    at,
+    failed,
+    flying,
+    payment,
+    settled,
+)
+
+A, B = flying(1), flying(2, sent_s=3)
+AFTER_TERMINAL = [UpdateIgnored(Ignored.AFTER_TERMINAL)]
+STALE = [UpdateIgnored(Ignored.STALE)]
+DUPLICATE = [UpdateIgnored(Ignored.DUPLICATE)]
+MALFORMED = [UpdateIgnored(Ignored.MALFORMED)]
+
+
+def test_a_stale_in_flight_after_the_end() -> None:
+    """A subscription's snapshot may arrive after the terminal update that overtook it: the end stays."""
+    observer = Observer()
+    observer.hear(payment(IN_FLIGHT, A), 1)
+    observer.hear(payment(SUCCEEDED, settled(A)), 2)
+    assert observer.hear(payment(IN_FLIGHT, A), 2.5) == AFTER_TERMINAL
+    observer.release(3)
+    assert observer.hear(payment(IN_FLIGHT, A), 4) == AFTER_TERMINAL
+    assert observer.tracker.open == {}
+
+
+def test_a_stale_snapshot_while_in_flight() -> None:
+    """What lacks an attempt, a resolution, a reason or a status that is known is older; it takes nothing back."""
+    observer = Observer()
+    observer.hear(payment(INITIATED), 0)
+    observer.hear(payment(IN_FLIGHT, failed(A), B, reason=Reason.TIMEOUT), 3)
+    assert observer.hear(payment(IN_FLIGHT, failed(A), B, reason=Reason.TIMEOUT), 3) == DUPLICATE
+    assert observer.hear(payment(IN_FLIGHT, failed(A), reason=Reason.TIMEOUT), 3) == STALE
+    assert observer.hear(payment(IN_FLIGHT, A, B, reason=Reason.TIMEOUT), 3) == STALE
+    assert observer.hear(payment(IN_FLIGHT, failed(A), B), 3) == STALE
+    assert observer.hear(payment(INITIATED, failed(A), B, reason=Reason.TIMEOUT), 3) == STALE
+    (run,) = observer.tracker.open.values()
+    assert (run.outstanding, run.resolved, run.reason) == ({2: B}, {1}, Reason.TIMEOUT)
+
+
+def test_malformed() -> None:
+    """Without identity nothing can be counted, and negative amounts would make totals fall."""
+    observer = Observer()
+    assert observer.hear(payment(payment_hash=""), 0) == MALFORMED
+    assert observer.hear(payment()._replace(created_ns=0), 0) == MALFORMED
+    assert observer.hear(payment()._replace(created_ns=-(10**18)), 0) == MALFORMED
+    assert observer.hear(payment()._replace(value_msat=-1), 0) == MALFORMED
+    assert observer.hear(payment()._replace(fee_msat=-1), 0) == MALFORMED
+    assert observer.hear(payment(IN_FLIGHT, A._replace(amount_msat=-1)), 0) == MALFORMED
+    assert observer.hear(payment(IN_FLIGHT, A._replace(fee_msat=-1)), 0) == MALFORMED
+    assert observer.tracker.open == {}
+
+
+def began(*history_indexes: int) -> Observer:
+    """Counting began with this history, all of it over, created a second apart."""
+    observer = Observer()
+    history = [
+        payment(SUCCEEDED, payment_hash=f"{i:064x}", created_s=i - 1000, payment_index=i) for i in history_indexes
+    ]
+    observer.tracker.begin(history, history_indexes[0] - 1, at(0))
+    return observer
+
+
+def test_history_is_not_counted() -> None:
+    """What was over when counting began is history, whichever way it is shown again."""
+    observer = began(101, 102)
+    old = payment(SUCCEEDED, payment_hash=f"{102:064x}", created_s=102 - 1000, payment_index=102)
+    for source in Source:
+        assert observer.hear(old, 1, source) == AFTER_TERMINAL
+    older = payment(FAILED, payment_hash=OTHER_HASH, created_s=-2000, payment_index=50)
+    assert observer.hear(older, 1, Source.LIST) == AFTER_TERMINAL
+    assert observer.hear(older, 1, Source.TRACK) == AFTER_TERMINAL
+
+
+def test_open_when_counting_begins() -> None:
+    """What is in flight when counting begins is started then, with all its visible attempts."""
+    observer = Observer()
+    open_one = payment(IN_FLIGHT, failed(A), B)
+    events = observer.take(observer.tracker.begin([open_one], 9, at(5)))
+    assert events[0] == PaymentStarted(open_one.run)
+    assert observer.ledger.counters[Counter.ATTEMPTS_STARTED] == {(): 2}
+    assert not observer.ledger.histograms[HistogramName.FIRST_ATTEMPT][()].total  # not seen from its beginning
+
+
+def test_an_old_unknown_run_in_flight_is_doubted() -> None:
+    """It may have ended before a fresh subscription showed it, so lnd is asked, and only the answer is believed."""
+    observer = began(101, 102)
+    old = payment(IN_FLIGHT, A, created_s=-2000, payment_index=50)
+    assert observer.hear(old, 1) == [PaymentDoubted(HASH)]
+    assert observer.tracker.open == {}
+    assert observer.hear(old, 2, Source.TRACK)[0] == PaymentStarted(old.run)
+
+
+def test_a_doubted_run_that_had_ended() -> None:
+    """If the answer says that it is over, it is history."""
+    observer = began(101, 102)
+    observer.hear(payment(IN_FLIGHT, A, created_s=-2000, payment_index=50), 1)
+    ended = payment(SUCCEEDED, settled(A), created_s=-2000, payment_index=50)
+    assert observer.hear(ended, 2, Source.TRACK) == AFTER_TERMINAL
+
+
+def test_the_end_of_an_old_run_on_the_first_stream() -> None:
+    """It was open when counting began, but ended before lnd's scan of its table came to it: it counts."""
+    observer = began(101, 102)
+    old = payment(SUCCEEDED, settled(A), created_s=-2000, payment_index=50)
+    assert observer.hear(old, 2)[0] == PaymentStarted(old.run)
+    later = began(101, 102)
+    later.tracker.stream_started()
+    assert later.hear(old, 2) == AFTER_TERMINAL
+
+
+def test_an_index_that_becomes_visible_late() -> None:
+    """A run with a lower index than known ones, but above the floor, is new."""
+    observer = began(101, 103)
+    late = payment(IN_FLIGHT, payment_index=102, created_s=-898)
+    assert observer.hear(late, 1)[0] == PaymentStarted(late.run)
+
+
+def test_lost_after_two_answers_a_minute_apart() -> None:
+    """NOT_FOUND must be said twice, at least a minute apart; a sign of life in between begins the count anew."""
+    observer = Observer()
+    observer.hear(payment(IN_FLIGHT, A), 1)
+    assert observer.miss(10) == []
+    assert observer.miss(69) == []
+    observer.hear(payment(IN_FLIGHT, A), 69)
+    assert observer.miss(71) == []
+    lost = observer.miss(131)
+    assert lost[-1] == PaymentLost(payment().run, Lost.DELETED)
+    assert observer.miss(200) == []
+    counters = observer.ledger.counters
+    assert counters[Counter.ATTEMPTS_UNRESOLVED] == {("deleted",): 0, ("lost",): 1}
+    assert counters[Counter.LOST] == {("deleted",): 1, ("retried",): 0, ("database_renewed",): 0}
+
+
+def test_lost_is_never_undone() -> None:
+    """A lost run that shows up again stays lost."""
+    observer = Observer()
+    observer.hear(payment(IN_FLIGHT, A), 1)
+    observer.miss(10)
+    observer.miss(70)
+    assert observer.hear(payment(IN_FLIGHT, A), 80) == AFTER_TERMINAL
+    assert observer.hear(payment(SUCCEEDED, settled(A)), 81) == AFTER_TERMINAL
+
+
+def test_an_attempt_that_vanishes_in_flight() -> None:
+    """Lnd deletes failed attempts: one seen in flight that the end doesn't show any more is unresolved."""
+    observer = Observer()
+    observer.hear(payment(IN_FLIGHT, A), 1)
+    observer.tracker.stream_lost()
+    observer.tracker.stream_started()
+    observer.hear(payment(SUCCEEDED, settled(B, end_s=4)), 10, Source.LIST)
+    observer.release(11)
+    counters = observer.ledger.counters
+    assert counters[Counter.ATTEMPTS_STARTED] == {(): 2}
+    assert counters[Counter.ATTEMPTS_SETTLED] == {(): 1}
+    assert counters[Counter.ATTEMPTS_UNRESOLVED]["deleted",] == 1
+    assert counters[Counter.ATTEMPTS_INCOMPLETE] == {(): 1}
+
+
+def test_an_unknown_attempt_status_stays_in_flight() -> None:
+    """A status that a newer lnd invents is no end."""
+    observer = Observer()
+    observer.hear(payment(IN_FLIGHT, A._replace(status=AttemptStatus.IN_FLIGHT)), 1)
+    assert list(observer.tracker.open[HASH].outstanding) == [1]

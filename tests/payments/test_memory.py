@@ -1,0 +1,111 @@
+"""What is remembered of finished runs: its bound, its floor, and lnds that number their payments anew."""
+
+from exporter.payments.event import PaymentStarted, UpdateIgnored
+from exporter.payments.labels import Ignored, Source
+from exporter.payments.memory import REMEMBERED, Memory
+from exporter.payments.payment import Payment
+from exporter.payments.totals import Counter
+from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, Observer, payment
+
+SLACK = 100
+
+
+def nth(number: int, *, index: int | None = None) -> Payment:
+    """The nth payment of a node, created n ms after the first."""
+    return payment(
+        SUCCEEDED,
+        payment_hash=f"{number:064x}",
+        created_s=number / 1000,
+        payment_index=number if index is None else index,
+    )
+
+
+def full(count: int) -> Memory:
+    """A memory of the payments 1 to `count`."""
+    memory = Memory()
+    for number in range(1, count + 1):
+        memory.add(nth(number).run, number)
+    return memory
+
+
+def test_bound() -> None:
+    """However many runs finish, only the last ones are remembered, and the floor is right below them."""
+    memory = full(10_000)
+    assert REMEMBERED <= len(memory) < REMEMBERED + SLACK
+    assert memory.floor_index == 10_000 - len(memory)
+    assert not memory.is_over(nth(memory.floor_index))
+    assert memory.is_over(nth(memory.floor_index + 1))
+
+
+def test_forgotten_runs_are_not_new() -> None:
+    """A run that was counted and forgotten lies below the floor: it is never counted again."""
+    observer = Observer()
+    for number in range(1, 1301):
+        observer.hear(nth(number), number / 1000)
+        observer.release(number / 1000 + 1)
+    events = observer.hear(nth(1), 9, Source.LIST)
+    assert events == [UpdateIgnored(Ignored.AFTER_TERMINAL)]
+
+
+def test_the_floor_stays_below_what_is_unread() -> None:
+    """While a catch-up reads old payments, live ones that end far above don't raise the floor over the unread."""
+    observer = Observer()
+    observer.tracker.memory.reading = 0
+    for number in range(5001, 7001):
+        observer.hear(nth(number), 1)
+        observer.release(9)
+    assert observer.tracker.memory.floor_index == 0
+    for number in range(1, 5001):
+        observer.tracker.memory.reading = number
+        assert observer.hear(nth(number), 10, Source.LIST)[0] == PaymentStarted(nth(number).run)
+        observer.release(20)
+    observer.tracker.memory.reading = None
+    observer.hear(nth(7001), 30)
+    observer.release(40)
+    assert observer.tracker.memory.floor_index <= 7001 - REMEMBERED
+    assert observer.ledger.counters[Counter.SUCCEEDED]["invoice", "1k_to_10k_sat"] == 7001
+
+
+def test_vouching() -> None:
+    """One remembered run under its own index is enough to trust all indexes; none is enough to distrust them."""
+    memory = full(10)
+    assert memory.vouches([nth(11), nth(10)])
+    assert not memory.vouches([nth(11), nth(10, index=9)])
+    assert not memory.vouches([])
+
+
+def test_distrust_goes_by_time() -> None:
+    """When indexes have moved, what was created after the oldest remembered run, and isn't known, is new."""
+    memory = full(2000)
+    oldest = memory.floor_index + 1
+    memory.distrust_indexes()
+    missed = payment(FAILED, payment_hash="ef" * 32, created_s=1.5, payment_index=3)
+    history = payment(FAILED, payment_hash="ef" * 32, created_s=oldest / 1000 - 0.0005, payment_index=99_999)
+    assert memory.is_new(missed)
+    assert not memory.is_new(history)
+    memory.trust_indexes(7)
+    assert not memory.is_new(missed)
+    assert memory.is_new(history)
+
+
+def test_numbers_that_start_over_while_the_stream_lives() -> None:
+    """After `deletepayments --all` SQLite numbers from 1 again: the newest run of all is new whatever its index."""
+    observer = Observer()
+    for number in range(1, 2001):
+        observer.hear(nth(number), 1)
+        observer.release(5)
+    first = payment(IN_FLIGHT, payment_hash="ef" * 32, created_s=100, payment_index=1)
+    second = payment(SUCCEEDED, payment_hash="dc" * 32, created_s=99.9, payment_index=2)
+    assert observer.hear(first, 100)[0] == PaymentStarted(first.run)
+    assert observer.tracker.memory.by_time
+    assert observer.hear(second, 100)[0] == PaymentStarted(second.run)
+
+
+def test_bound_by_time() -> None:
+    """The bound holds while times decide, too."""
+    memory = full(2000)
+    memory.distrust_indexes()
+    for number in range(2001, 5001):
+        memory.add(nth(number).run, number - 2000)
+    assert len(memory) < REMEMBERED + SLACK
+    assert not memory.is_new(nth(3000, index=1000))

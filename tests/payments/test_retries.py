@@ -1,0 +1,63 @@
+"""A failed hash that is tried again: lnd forgets the old run and begins a new one under the same hash."""
+
+from exporter.payments.event import PaymentFailed, PaymentLost, PaymentStarted, PaymentSucceeded, UpdateIgnored
+from exporter.payments.labels import Ignored, Lost, Reason
+from exporter.payments.totals import Counter
+from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, Observer, flying, payment, settled
+
+A, B = flying(1), flying(2, sent_s=6)
+OLD_IN_FLIGHT = payment(IN_FLIGHT, A)
+OLD_FAILED = payment(FAILED, reason=Reason.NO_ROUTE)
+# A key-value lnd gives the next index, native SQL may give the same one again.
+NEW_INDEX, SAME_INDEX = 11, 10
+
+
+def ends(observer: Observer) -> list[str]:
+    """How the runs ended, in the order in which they were counted."""
+    kinds = (PaymentSucceeded, PaymentFailed, PaymentLost)
+    return [type(event).__name__ for event in observer.events if isinstance(event, kinds)]
+
+
+def test_tried_again_after_it_was_counted() -> None:
+    """Both runs count, with either index."""
+    for index in (NEW_INDEX, SAME_INDEX):
+        observer = Observer()
+        observer.hear(OLD_FAILED, 1)
+        observer.release(2)
+        observer.hear(payment(IN_FLIGHT, created_s=5, payment_index=index), 5)
+        observer.hear(payment(SUCCEEDED, settled(B, end_s=7), created_s=5, payment_index=index), 7)
+        observer.release(8)
+        assert ends(observer) == ["PaymentFailed", "PaymentSucceeded"]
+
+
+def test_tried_again_with_the_old_run_still_open_here() -> None:
+    """Its end was missed and can't be learnt any more: lost."""
+    for index in (NEW_INDEX, SAME_INDEX):
+        observer = Observer()
+        observer.hear(OLD_IN_FLIGHT, 1)
+        new = payment(IN_FLIGHT, created_s=5, payment_index=index)
+        events = observer.hear(new, 5)
+        assert PaymentLost(OLD_IN_FLIGHT.run, Lost.RETRIED) in events
+        assert PaymentStarted(new.run) in events
+        assert observer.ledger.counters[Counter.ATTEMPTS_UNRESOLVED]["lost",] == 1
+
+
+def test_the_old_run_is_not_believed_again() -> None:
+    """Late news of an earlier run of the hash is ignored, before and after the new one ended."""
+    observer = Observer()
+    observer.hear(OLD_FAILED, 1)
+    observer.hear(payment(IN_FLIGHT, created_s=5, payment_index=NEW_INDEX), 5)
+    assert observer.hear(OLD_IN_FLIGHT, 6) == [UpdateIgnored(Ignored.AFTER_TERMINAL)]
+    observer.hear(payment(SUCCEEDED, settled(B), created_s=5, payment_index=NEW_INDEX), 7)
+    observer.release(9)
+    assert observer.hear(OLD_FAILED, 10) == [UpdateIgnored(Ignored.AFTER_TERMINAL)]
+    assert ends(observer) == ["PaymentFailed", "PaymentSucceeded"]
+
+
+def test_tried_again_after_the_clock_stepped_back() -> None:
+    """A higher index is enough to be a later run, even if lnd's clock says otherwise."""
+    observer = Observer()
+    observer.hear(OLD_FAILED, 1)
+    observer.release(2)
+    earlier = payment(IN_FLIGHT, created_s=-3600, payment_index=NEW_INDEX)
+    assert observer.hear(earlier, 5)[0] == PaymentStarted(earlier.run)

@@ -1,0 +1,334 @@
+"""The sequences of updates that real lnds send, and every fact that follows from them."""
+
+from typing import Any
+
+import pytest
+
+from exporter.payments.event import (
+    AttemptFailed,
+    AttemptSettled,
+    AttemptStarted,
+    Ending,
+    Event,
+    FirstAttemptMade,
+    PaymentFailed,
+    PaymentStarted,
+    PaymentSucceeded,
+    StatusChanged,
+    UpdateDelayed,
+    UpdateIgnored,
+)
+from exporter.payments.labels import Cause, FromStatus, Ignored, Kind, Purpose, Reason, ToStatus
+from exporter.payments.payment import Payment
+from tests.payments.build import (
+    FAILED,
+    IN_FLIGHT,
+    INITIATED,
+    RUN,
+    SECOND,
+    SUCCEEDED,
+    Observer,
+    failed,
+    flying,
+    payment,
+    refused,
+    settled,
+)
+
+NEW = StatusChanged(FromStatus.NEW, ToStatus.IN_FLIGHT)
+WON = StatusChanged(FromStatus.IN_FLIGHT, ToStatus.SUCCEEDED)
+GAVE_UP = StatusChanged(FromStatus.IN_FLIGHT, ToStatus.FAILED)
+
+
+def ending(**changes: Any) -> Ending:
+    """The end of a payment of 1000 sat that succeeded with its first attempt after 2 s."""
+    ordinary = Ending(
+        run=RUN,
+        kind=Kind.INVOICE,
+        reason=Reason.NONE,
+        value_msat=1_000_000,
+        fee_msat=10,
+        parts=1,
+        duration_ns=2 * SECOND,
+        attempts=1,
+        recovered=False,
+    )
+    return ordinary._replace(**changes)
+
+
+def lost(reason: Reason, **changes: Any) -> Ending:
+    """The end of a payment that failed."""
+    return ending(reason=reason, fee_msat=0, parts=0, **changes)
+
+
+A, B, C = flying(1), flying(2, sent_s=3), flying(3, sent_s=3)
+DETAILS, TIMEOUT, NO_ROUTE = Reason.INCORRECT_PAYMENT_DETAILS, Reason.TIMEOUT, Reason.NO_ROUTE
+
+SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
+    (
+        "one attempt, succeeds",
+        [(0, payment()), (1, payment(IN_FLIGHT, A)), (2, payment(SUCCEEDED, settled(A)))],
+        [
+            PaymentStarted(RUN),
+            NEW,
+            FirstAttemptMade(SECOND),
+            AttemptStarted(A),
+            UpdateDelayed(0),
+            AttemptSettled(settled(A)),
+            UpdateDelayed(0),
+            WON,
+            PaymentSucceeded(ending()),
+        ],
+    ),
+    (
+        "first attempt fails, second succeeds",
+        [
+            (0, payment()),
+            (1, payment(IN_FLIGHT, A)),
+            (2, payment(IN_FLIGHT, failed(A))),
+            (3, payment(IN_FLIGHT, failed(A), B)),
+            (4.5, payment(SUCCEEDED, failed(A), settled(B, end_s=4))),
+        ],
+        [
+            PaymentStarted(RUN),
+            NEW,
+            FirstAttemptMade(SECOND),
+            AttemptStarted(A),
+            UpdateDelayed(0),
+            AttemptFailed(failed(A), Purpose.PAYMENT),
+            UpdateDelayed(0),
+            AttemptStarted(B),
+            UpdateDelayed(0),
+            AttemptSettled(settled(B, end_s=4)),
+            UpdateDelayed(SECOND // 2),
+            WON,
+            PaymentSucceeded(ending(duration_ns=4 * SECOND, attempts=2)),
+        ],
+    ),
+    (
+        "no route",
+        [(0, payment()), (0.5, payment(FAILED, reason=NO_ROUTE))],
+        [
+            PaymentStarted(RUN),
+            NEW,
+            GAVE_UP,
+            PaymentFailed(lost(NO_ROUTE, duration_ns=SECOND // 2, attempts=0), Cause.NO_ROUTE),
+        ],
+    ),
+    (
+        "the recipient refuses",
+        [
+            (0, payment()),
+            (1, payment(IN_FLIGHT, A)),
+            (2, payment(IN_FLIGHT, A, reason=DETAILS)),
+            (2, payment(FAILED, refused(A), reason=DETAILS)),
+        ],
+        [
+            PaymentStarted(RUN),
+            NEW,
+            FirstAttemptMade(SECOND),
+            AttemptStarted(A),
+            UpdateDelayed(0),
+            AttemptFailed(refused(A), Purpose.PAYMENT),
+            UpdateDelayed(0),
+            GAVE_UP,
+            PaymentFailed(lost(DETAILS), Cause.RECIPIENT),
+        ],
+    ),
+    (
+        "a probe: the same without a payment request",
+        [
+            (0, payment(invoice=False)),
+            (1, payment(IN_FLIGHT, A, invoice=False)),
+            (2, payment(FAILED, refused(A), reason=DETAILS, invoice=False)),
+        ],
+        [
+            PaymentStarted(RUN),
+            NEW,
+            FirstAttemptMade(SECOND),
+            AttemptStarted(A),
+            UpdateDelayed(0),
+            AttemptFailed(refused(A), Purpose.OTHER),
+            UpdateDelayed(0),
+            GAVE_UP,
+            PaymentFailed(lost(DETAILS, kind=Kind.PROBE), Cause.RECIPIENT),
+        ],
+    ),
+    (
+        "three parts, two of which change in one snapshot",
+        [
+            (0, payment()),
+            (1, payment(IN_FLIGHT, A)),
+            (3, payment(IN_FLIGHT, A, B, C)),
+            (4, payment(IN_FLIGHT, settled(A, end_s=4), settled(B, end_s=4), C)),
+            (5, payment(SUCCEEDED, settled(A, end_s=4), settled(B, end_s=4), settled(C, end_s=5))),
+        ],
+        [
+            PaymentStarted(RUN),
+            NEW,
+            FirstAttemptMade(SECOND),
+            AttemptStarted(A),
+            UpdateDelayed(0),
+            AttemptStarted(B),
+            AttemptStarted(C),
+            UpdateDelayed(0),
+            AttemptSettled(settled(A, end_s=4)),
+            AttemptSettled(settled(B, end_s=4)),
+            UpdateDelayed(0),
+            AttemptSettled(settled(C, end_s=5)),
+            UpdateDelayed(0),
+            WON,
+            PaymentSucceeded(ending(fee_msat=30, parts=3, duration_ns=5 * SECOND, attempts=3)),
+        ],
+    ),
+    (
+        "a hold invoice settled after the payment's timeout: succeeded, though its caller was told otherwise",
+        [
+            (0, payment()),
+            (1, payment(IN_FLIGHT, A)),
+            (8, payment(SUCCEEDED, settled(A, end_s=8))),
+            (8.01, payment(SUCCEEDED, settled(A, end_s=8), reason=TIMEOUT)),
+        ],
+        [
+            PaymentStarted(RUN),
+            NEW,
+            FirstAttemptMade(SECOND),
+            AttemptStarted(A),
+            UpdateDelayed(0),
+            AttemptSettled(settled(A, end_s=8)),
+            UpdateDelayed(0),
+            WON,
+            PaymentSucceeded(ending(reason=TIMEOUT, duration_ns=8 * SECOND)),
+        ],
+    ),
+    (
+        "a hold invoice cancelled after the payment's timeout: the last reason counts",
+        [
+            (0, payment()),
+            (1, payment(IN_FLIGHT, A)),
+            (8, payment(IN_FLIGHT, A, reason=DETAILS)),
+            (8, payment(FAILED, refused(A, end_s=8), reason=DETAILS)),
+            (8.002, payment(FAILED, refused(A, end_s=8), reason=TIMEOUT)),
+        ],
+        [
+            PaymentStarted(RUN),
+            NEW,
+            FirstAttemptMade(SECOND),
+            AttemptStarted(A),
+            UpdateDelayed(0),
+            AttemptFailed(refused(A, end_s=8), Purpose.PAYMENT),
+            UpdateDelayed(0),
+            GAVE_UP,
+            PaymentFailed(lost(TIMEOUT, duration_ns=8 * SECOND), Cause.HELD),
+        ],
+    ),
+    (
+        "a reason that changes while in flight",
+        [
+            (0, payment()),
+            (1, payment(IN_FLIGHT, A)),
+            (2, payment(IN_FLIGHT, A, reason=NO_ROUTE)),
+            (3, payment(IN_FLIGHT, A, reason=TIMEOUT)),
+            (9, payment(FAILED, failed(A, end_s=9), reason=TIMEOUT)),
+        ],
+        [
+            PaymentStarted(RUN),
+            NEW,
+            FirstAttemptMade(SECOND),
+            AttemptStarted(A),
+            UpdateDelayed(0),
+            AttemptFailed(failed(A, end_s=9), Purpose.PAYMENT),
+            UpdateDelayed(0),
+            GAVE_UP,
+            PaymentFailed(lost(TIMEOUT, duration_ns=9 * SECOND), Cause.HELD),
+        ],
+    ),
+    (
+        "attempts that appear already resolved: nothing is lost if lnd should ever skip an update",
+        [(0, payment()), (4, payment(SUCCEEDED, failed(A), settled(B, end_s=4)))],
+        [
+            PaymentStarted(RUN),
+            NEW,
+            FirstAttemptMade(SECOND),
+            AttemptStarted(failed(A)),
+            AttemptFailed(failed(A), Purpose.PAYMENT),
+            AttemptStarted(settled(B, end_s=4)),
+            AttemptSettled(settled(B, end_s=4)),
+            UpdateDelayed(0),
+            WON,
+            PaymentSucceeded(ending(duration_ns=4 * SECOND, attempts=2)),
+        ],
+    ),
+    (
+        "a node that sends the status INITIATED",
+        [(0, payment(INITIATED)), (1, payment(IN_FLIGHT, A)), (2, payment(SUCCEEDED, settled(A)))],
+        [
+            PaymentStarted(RUN),
+            StatusChanged(FromStatus.NEW, ToStatus.INITIATED),
+            FirstAttemptMade(SECOND),
+            AttemptStarted(A),
+            UpdateDelayed(0),
+            StatusChanged(FromStatus.INITIATED, ToStatus.IN_FLIGHT),
+            AttemptSettled(settled(A)),
+            UpdateDelayed(0),
+            WON,
+            PaymentSucceeded(ending()),
+        ],
+    ),
+    (
+        "legacy attempts, all with the id 0, are told apart by when they were sent",
+        [
+            (0, payment()),
+            (3, payment(IN_FLIGHT, failed(flying(0)), flying(0, sent_s=3))),
+            (4, payment(SUCCEEDED, failed(flying(0)), settled(flying(0, sent_s=3), end_s=4))),
+        ],
+        [
+            PaymentStarted(RUN),
+            NEW,
+            FirstAttemptMade(SECOND),
+            AttemptStarted(failed(flying(0))),
+            AttemptFailed(failed(flying(0)), Purpose.PAYMENT),
+            AttemptStarted(flying(0, sent_s=3)),
+            UpdateDelayed(0),
+            AttemptSettled(settled(flying(0, sent_s=3), end_s=4)),
+            UpdateDelayed(0),
+            WON,
+            PaymentSucceeded(ending(duration_ns=4 * SECOND, attempts=2)),
+        ],
+    ),
+    (
+        "first seen when it has already ended: no first attempt time, the rest is all there",
+        [(2, payment(SUCCEEDED, settled(A)))],
+        [
+            PaymentStarted(RUN),
+            AttemptStarted(settled(A)),
+            AttemptSettled(settled(A)),
+            StatusChanged(FromStatus.NEW, ToStatus.SUCCEEDED),
+            PaymentSucceeded(ending()),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("updates", "facts"), [row[1:] for row in SEQUENCES], ids=[row[0] for row in SEQUENCES])
+def test_sequence(updates: list[tuple[float, Payment]], facts: list[Event]) -> None:
+    """What lnd sends, heard live, leads to exactly these facts, and leaves nothing in flight."""
+    observer = Observer()
+    for seconds, snapshot in updates:
+        observer.hear(snapshot, seconds)
+    observer.release(updates[-1][0] + 1)
+    assert observer.events == facts
+    assert observer.tracker.open == {}
+
+
+@pytest.mark.parametrize("updates", [row[1] for row in SEQUENCES], ids=[row[0] for row in SEQUENCES])
+def test_sequence_doubled(updates: list[tuple[float, Payment]]) -> None:
+    """Every update sent twice leads to the same facts, and each second one is ignored as what it is."""
+    once, twice = Observer(), Observer()
+    for seconds, snapshot in updates:
+        once.hear(snapshot, seconds)
+        twice.hear(snapshot, seconds)
+        assert twice.hear(snapshot, seconds) == [UpdateIgnored(Ignored.DUPLICATE)]
+    once.release(99)
+    twice.release(99)
+    assert [event for event in twice.events if not isinstance(event, UpdateIgnored)] == once.events
