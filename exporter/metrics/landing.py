@@ -21,7 +21,7 @@ _WORDS: dict[NodeState, str] = {
 _PURPOSES: dict[Purpose, str] = {
     Purpose.PAYMENT: "Payments",
     Purpose.REBALANCE: "Rebalances",
-    Purpose.OTHER: "Probes and others",
+    Purpose.OTHER: "Others",
 }
 
 _STYLE = """
@@ -43,18 +43,18 @@ h2 { font-size: 1.1rem; margin: 0; overflow-wrap: anywhere; }
 p { margin: .25rem 0; overflow-wrap: anywhere; }
 a { color: inherit; text-underline-offset: .2em; }
 nav { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 1rem 0 1.5rem; }
-main { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); gap: 1rem; }
+main { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); gap: 1rem; }
 article {
   background: var(--card); border: 1px solid var(--line); border-left: .3rem solid var(--tone);
-  border-radius: .5rem; padding: 1rem;
+  border-radius: .5rem; padding: 1rem; overflow-x: auto;
 }
 article.good { --tone: var(--good); } article.bad { --tone: var(--bad); } article.wait { --tone: var(--wait); }
 .state { color: var(--tone); font-weight: 600; }
 .soft, th { color: var(--soft); font-weight: normal; }
-table { border-collapse: collapse; width: 100%; margin-top: .75rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem 0; text-align: right; border-top: 1px solid var(--line); }
-thead th { border-top: 0; font-size: .85rem; }
-tr > :first-child { text-align: left; }
+table { border-collapse: collapse; width: 100%; margin-top: .75rem; font-size: .9rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .2rem 0 .2rem .75rem; text-align: right; white-space: nowrap; border-top: 1px solid var(--line); }
+thead th { border-top: 0; }
+tr > :first-child { text-align: left; padding-left: 0; white-space: normal; }
 """
 
 
@@ -100,7 +100,7 @@ def _card(view: View) -> str:
 {detail}
 <p class="soft">{_identity(view)}</p>
 <table>
-<thead><tr><th scope="col">since counting began</th><th scope="col">succeeded</th><th scope="col">failed</th>\
+<thead><tr><th scope="col">so far</th><th scope="col">succeeded</th><th scope="col">failed</th>\
 <th scope="col">in flight</th></tr></thead>
 <tbody>
 {rows}
@@ -128,7 +128,8 @@ def _identity(view: View) -> str:
     info = view.status.info
     if info is None:
         return "It has not yet said who it is."
-    said = [info.network, info.version and f"lnd {info.version}", info.block_height and f"block {info.block_height}"]
+    version = info.version.partition(" ")[0]  # the commit follows
+    said = [info.network, version and f"lnd {version}", info.block_height and f"block {info.block_height}"]
     alias = f"<bdi>{_text(info.alias)}</bdi>, " if info.alias else ""
     return alias + _text(", ".join(str(word) for word in said if word))
 

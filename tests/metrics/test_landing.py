@@ -25,11 +25,11 @@ def test_a_node_that_is_well() -> None:
         [
             "lnd",
             "Counting: all is well.",
-            'Alice "at\\home"\ufffd , regtest, lnd 0.21.2-beta commit=v0.21.2-beta, block 812345',
-            "since counting began succeeded failed in flight",
+            'Alice "at\\home"\ufffd , regtest, lnd 0.21.2-beta, block 812345',
+            "so far succeeded failed in flight",
             "Payments 3 3 3",
             "Rebalances 0 1 1",
-            "Probes and others 0 1 0",
+            "Others 0 1 0",
         ]
     ]
 
