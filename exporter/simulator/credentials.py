@@ -5,7 +5,8 @@ import hashlib
 import hmac
 import ipaddress
 import os
-from collections.abc import Iterable
+import string
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,10 +62,12 @@ def certificate() -> Certificate:
     )
 
 
-def macaroon(root_key: bytes, methods: Iterable[str]) -> bytes:
+def macaroon(root_key: bytes, root_key_id: int, methods: Iterable[str]) -> bytes:
     """A macaroon in lnd's binary format that allows these methods, each by its full path."""
     permissions = b"".join(block(3, block(1, b"uri") + block(2, method.encode())) for method in methods)
-    identifier = _VERSION_3 + block(1, hashlib.sha256(root_key).digest()[:16]) + block(2, b"0") + permissions
+    identifier = (
+        _VERSION_3 + block(1, hashlib.sha256(root_key).digest()[:16]) + block(2, b"%d" % root_key_id) + permissions
+    )
     key = hmac.digest(_KEY_GENERATOR, root_key, "sha256")
     signature = hmac.digest(key, identifier, "sha256")
     return (
@@ -81,12 +84,27 @@ def _packet(field: int, data: bytes) -> bytes:
     return varint(field) + varint(len(data)) + data
 
 
-def objection(sent: bytes, known: Iterable[bytes]) -> str | None:
-    """What lnd has against a macaroon, apart from what it doesn't allow; None if it is one of the known ones."""
+def unhex(sent: str) -> bytes:
+    """A macaroon as it stands in the metadata; raises ValueError with the text of Go's library."""
+    for letter in sent:
+        if letter not in string.hexdigits:
+            raise ValueError(f"encoding/hex: invalid byte: U+{ord(letter):04X} '{letter}'")
+    if len(sent) % 2:
+        raise ValueError("encoding/hex: odd length hex string")
+    return bytes.fromhex(sent)
+
+
+def objection(sent: bytes, known: Iterable[bytes], revoked: Mapping[bytes, int]) -> str | None:
+    """What lnd has against a macaroon, apart from what it doesn't allow; None if it is one of the known ones.
+
+    `revoked` are those that were known, with the ids of their root keys.
+    """
     if not sent:
         return "empty macaroon data"
     if sent[:1] != _VERSION_2:
         return "cannot determine data format of binary-encoded macaroon"
+    if sent in revoked:
+        return f"cannot retrieve macaroon: cannot get macaroon: root key with id {revoked[sent]} doesn't exist"
     if sent not in known:
         return "verification failed: signature mismatch after caveat verification"
     return None

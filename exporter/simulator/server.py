@@ -14,7 +14,7 @@ from exporter.payments.labels import Method
 from exporter.simulator import credentials
 from exporter.simulator.clock import NS, Clock, WallClock
 from exporter.simulator.database import Database, Options
-from exporter.simulator.faults import Faults
+from exporter.simulator.faults import BROKEN, Faults
 from exporter.simulator.mutation import Life
 from exporter.simulator.service import EVERYTHING, Service
 from exporter.simulator.timeline import timeline
@@ -23,7 +23,6 @@ from exporter.simulator.truth import Finished
 from exporter.simulator.world import World, generator
 
 _SHUTTING_DOWN = End(grpc.StatusCode.UNKNOWN, "routerrpc server shutting down")
-_EXITING = End(grpc.StatusCode.UNKNOWN, "server exiting")
 _GRACE_S = 1.0  # what hangs when the node stops is cut off after this
 _OPTIONS = (
     # lnd's keepalive policy: whoever pings more often than every 5 s, or without a stream, is disconnected.
@@ -63,6 +62,8 @@ class SimulatedNode:
         self.state_watchers: set[asyncio.Queue[pb.WalletState | End]] = set()
         self.macaroons: dict[bytes, frozenset[str]] = {}
         """Those that the node accepts, and the methods that each allows."""
+        self.revoked: dict[bytes, int] = {}
+        """Those that it accepted before, with the ids of their root keys."""
         self.tls_cert = directory / "tls.cert"
         self.macaroon = directory / "payments.macaroon"
         self.address = ""
@@ -142,7 +143,7 @@ class SimulatedNode:
         self._serving.clear()
         self.tower.end(_SHUTTING_DOWN)
         for news in self.state_watchers:
-            news.put_nowait(_EXITING)
+            news.put_nowait(BROKEN)  # nobody tells those who listen to the state
         await self._close(_GRACE_S)
 
     async def kill(self) -> None:
@@ -182,10 +183,17 @@ class SimulatedNode:
         self._certificate = credentials.certificate()
         credentials.replace(self.tls_cert, self._certificate.certificate)
 
+    def revoke_macaroons(self) -> None:
+        """No macaroon is accepted from now on, until there is a new one. Streams that are open stay open."""
+        for known in self.macaroons:
+            self.revoked[known] = len(self.revoked) + 1
+        self.macaroons = {}
+
     def renew_macaroon(self, permissions: Iterable[str] = EVERYTHING) -> None:
         """A new macaroon, in the same file; no other is accepted from now on."""
+        self.revoke_macaroons()
         allowed = frozenset(permissions)
-        made = credentials.macaroon(self._chance.randbytes(32), sorted(allowed))
+        made = credentials.macaroon(self._chance.randbytes(32), len(self.revoked) + 1, sorted(allowed))
         self.macaroons = {made: allowed}
         credentials.replace(self.macaroon, made)
 

@@ -8,7 +8,7 @@ import grpc
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Method
-from exporter.simulator.credentials import objection
+from exporter.simulator.credentials import objection, unhex
 from exporter.simulator.tower import End, Subscriber
 
 if TYPE_CHECKING:
@@ -84,10 +84,10 @@ class Service:
         if len(sent) != 1:
             await _unknown(context, f"expected 1 macaroon, got {len(sent)}")
         try:
-            binary = bytes.fromhex(str(sent[0]))
-        except ValueError:
-            await _unknown(context, "encoding/hex: invalid byte")
-        wrong = objection(binary, node.macaroons)
+            binary = unhex(str(sent[0]))
+        except ValueError as error:
+            await _unknown(context, str(error))
+        wrong = objection(binary, node.macaroons, node.revoked)
         if wrong is not None:
             await _unknown(context, wrong)
         if PATHS[method] not in node.macaroons[binary]:

@@ -22,7 +22,8 @@ ASKED = [method for method in Method if method is not Method.SUBSCRIBE_STATE]
     ("macaroon", "text"),
     [
         (None, "expected 1 macaroon, got 0"),
-        ("zz", "encoding/hex: invalid byte"),
+        ("zz", "encoding/hex: invalid byte: U+007A 'z'"),
+        ("020", "encoding/hex: odd length hex string"),
         ("", "empty macaroon data"),
         (b"no macaroon".hex(), "cannot determine data format of binary-encoded macaroon"),
         ("0201", "verification failed: signature mismatch after caveat verification"),
@@ -48,7 +49,7 @@ async def test_macaroon_is_replaced(node: SimulatedNode, raw: Raw) -> None:
     """The old one no longer opens; the file has the new one."""
     node.renew_macaroon()
     assert await raw.refusal(Method.GET_INFO) == Refused(
-        UNKNOWN, "verification failed: signature mismatch after caveat verification"
+        UNKNOWN, "cannot retrieve macaroon: cannot get macaroon: root key with id 1 doesn't exist"
     )
     async with connected(node) as fresh:
         assert (await fresh.info()).identity_pubkey == node.world.me.pubkey
