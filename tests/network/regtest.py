@@ -61,9 +61,13 @@ class Network:
         shutil.rmtree(self.home, ignore_errors=True)
 
     async def connected(self, name: str) -> None:
-        """Wait until a node that was started again can use all of its channels, at both ends."""
+        """Connect a node that was started (again) to its peers, and wait until all its channels work at both ends.
+
+        lnd itself connects only to peers whose address it has learnt by having called them.
+        """
         peers = {channel.peer if channel.opener == name else channel.opener for channel in _channels_of(name)}
         own = self.nodes[name]
+        await _together(self._connect(own, self.nodes[peer]) for peer in peers)
 
         async def active() -> bool:
             for node, needed in [(own, len(_channels_of(name))), *((self.nodes[peer], 1) for peer in peers)]:
@@ -97,8 +101,7 @@ class Network:
         await until(f"{node.name} can spend", rich)
 
     async def _open_channels(self) -> None:
-        pairs = {(channel.opener, channel.peer) for channel in CHANNELS}
-        await _together(self._connect(self.nodes[a], self.nodes[b]) for a, b in pairs)
+        await _together(self._connect(self.nodes[one.opener], self.nodes[one.peer]) for one in CHANNELS)
         for channel in CHANNELS:
             opener, peer = self.nodes[channel.opener], self.nodes[channel.peer]
             await opener.post(
