@@ -1,0 +1,1 @@
+"""The hearing: what lnd sends, and what it refuses."""

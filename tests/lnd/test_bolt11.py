@@ -1,0 +1,48 @@
+"""Whom a payment request pays: the examples of BOLT 11, requests of the simulator, and nonsense."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.lnd.bolt11 import payee
+from tests.lnd.test_decode import BOLT11_DONATION, BOLT11_PAYEE
+
+# Further examples of BOLT 11, all made by the same key.
+COFFEE = (
+    "lnbc2500u1pvjluezsp5zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zygspp5qqqsyqcyq5rqwzqfqqqsyqcyq5rqwzqfqqqsy"
+    "qcyq5rqwzqfqypqdq5xysxxatsyp3k7enxv4jsxqzpu9qrsgquk0rl77nj30yxdy8j9vdx85fkpmdla2087ne0xh8nhedh8w27kyke0lp53ut353s"
+    "06fv3qfegext0eh0ymjpf39tuven09sam30g4vgpfna3rh"
+)
+
+
+def test_recovered_from_the_signature() -> None:
+    """Requests without the field `n` name their payee by the signature."""
+    assert payee(BOLT11_DONATION) == BOLT11_PAYEE
+    assert payee(COFFEE) == BOLT11_PAYEE
+    assert payee(f" {COFFEE.upper()}\n") == BOLT11_PAYEE
+
+
+def test_named_in_the_field_n() -> None:
+    """A field `n` comes before the signature, which is then not looked at."""
+    charset = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+    number = int.from_bytes(bytes.fromhex(BOLT11_PAYEE), "big") << 1
+    words = [number >> (5 * place) & 31 for place in reversed(range(53))]
+    field = "n" + charset[1] + charset[21] + "".join(charset[word] for word in words)
+    head, data = BOLT11_DONATION[:6], BOLT11_DONATION[6:]
+    unsigned = data[:-110]
+    assert payee(head + unsigned[:6] + field + unsigned[6:] + "q" * 110) == BOLT11_PAYEE
+
+
+def test_no_request() -> None:
+    """What is none, names nobody."""
+    for text in ("", "lno1qgsyxjtl6luzd9t3pr62xr7eemp6awnejusgf6gw45q75vcfqqqqqqq", "ln1", "lnbc1", "1" * 200):
+        assert payee(text) is None
+    assert payee(BOLT11_DONATION.replace("lnbc", "bc", 1)) is None
+    assert payee(BOLT11_DONATION[:50]) is None
+
+
+@given(st.text(max_size=300) | st.text(alphabet="qpzry9x8gf2tvdw0s3jn54khce6mua7l", min_size=120, max_size=300))
+def test_never_raises(text: str) -> None:
+    """Nonsense of any kind gives a key or nothing."""
+    for request in (text, "lnbc1" + text):
+        key = payee(request)
+        assert key is None or len(key) == 66

@@ -1,0 +1,261 @@
+"""lnd's messages into snapshots: every field, every word of the enums, and whatever else protobuf can parse."""
+
+from collections.abc import Callable
+
+import pytest
+from google.protobuf.message import DecodeError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.lnd import decode
+from exporter.lnd.rpc import lnd_pb2 as rpc
+from exporter.payments.labels import AttemptStatus, Code, FailureSource, Kind, NodeState, Reason, Status
+from exporter.payments.node import Channels, Info
+from exporter.payments.payment import Attempt, Payment
+
+HASH = "ab" * 32
+OWN, PEER, FAR = "02" + "aa" * 32, "03" + "bb" * 32, "02" + "cc" * 32
+# BOLT 11, examples: made by this key (e126f68f7eafcc8b74f54d269fe206be715000f94dac067d1c04a8ca3b2db734).
+BOLT11_PAYEE = "03e7156ae33b0a208d0744199163177e909e80176e55d97a2f221ede0f934dd9ad"
+BOLT11_DONATION = (
+    "lnbc1pvjluezsp5zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zygspp5qqqsyqcyq5rqwzqfqqqsyqcyq5rqwzqfqqqsyqcyq"
+    "5rqwzqfqypqdpl2pkx2ctnv5sxxmmwwd5kgetjypeh2ursdae8g6twvus8g6rfwvs8qun0dfjkxaq9qrsgq357wnc5r2ueh7ck6q93dj32dlqnl"
+    "s087fxdwk8qakdyafkq3yap9us6v52vjjsrvywa6rt52cm9r9zqt8r2t7mlcwspyetp5h2tztugp9lfyql"
+)
+
+
+def hop(key: str, **changes: object) -> rpc.Hop:
+    """One hop."""
+    return rpc.Hop(pub_key=key, **changes)  # type: ignore[arg-type]
+
+
+def attempt(*hops: rpc.Hop, status: int = 0, failure: rpc.Failure | None = None) -> rpc.HTLCAttempt:
+    """An attempt with every field set."""
+    return rpc.HTLCAttempt(
+        attempt_id=7,
+        status=status,  # type: ignore[arg-type]
+        attempt_time_ns=5_000,
+        resolve_time_ns=9_000 if status else 0,
+        route=rpc.Route(total_time_lock=800_144, total_fees_msat=10, total_amt_msat=1_010, hops=hops),
+        failure=failure,
+    )
+
+
+def test_a_whole_payment() -> None:
+    """Every field lands where it belongs."""
+    message = rpc.Payment(
+        payment_hash=HASH.upper(),
+        creation_date=1,
+        creation_time_ns=1_234_567_891,
+        payment_index=42,
+        status=rpc.Payment.IN_FLIGHT,
+        failure_reason=rpc.FAILURE_REASON_TIMEOUT,
+        value_msat=1_000,
+        fee_msat=10,
+        payment_request=BOLT11_DONATION,
+        htlcs=[attempt(hop(PEER), hop(FAR), status=rpc.HTLCAttempt.SUCCEEDED)],
+    )
+    assert decode.payment(message, OWN) == Payment(
+        payment_hash=HASH,
+        created_ns=1_234_567_891,
+        payment_index=42,
+        status=Status.IN_FLIGHT,
+        reason=Reason.TIMEOUT,
+        value_msat=1_000,
+        fee_msat=10,
+        invoice=True,
+        pays_self=False,
+        attempts=(
+            Attempt(
+                attempt_id=7,
+                status=AttemptStatus.SETTLED,
+                attempt_ns=5_000,
+                resolve_ns=9_000,
+                amount_msat=1_010,
+                fee_msat=10,
+                hops=2,
+                peer=PEER,
+                expiry_height=800_144,
+            ),
+        ),
+    )
+
+
+def test_an_old_lnd_without_nanoseconds() -> None:
+    """Then the seconds are all there is."""
+    message = rpc.Payment(payment_hash=HASH, creation_date=1_600_000_000)
+    assert decode.payment(message, OWN).created_ns == 1_600_000_000 * 10**9
+
+
+@pytest.mark.parametrize("text", ["", "ab", "zz" * 32, HASH + "00", "0x" + "ab" * 31])
+def test_a_hash_that_is_none(text: str) -> None:
+    """What isn't 64 hex digits is no identity."""
+    assert decode.payment(rpc.Payment(payment_hash=text), OWN).payment_hash == ""
+
+
+def test_every_word_of_the_enums() -> None:
+    """All of lnd's words have ours; one that a newer lnd invents is `other`, and a new status is no end."""
+    statuses = {n: decode.payment(rpc.Payment(status=n), OWN).status for n in (0, 1, 2, 3, 4, 99)}  # type: ignore[arg-type]
+    in_flight = Status.IN_FLIGHT
+    assert statuses == {
+        0: in_flight, 1: in_flight, 2: Status.SUCCEEDED, 3: Status.FAILED, 4: Status.INITIATED, 99: in_flight,
+    }  # fmt: skip
+    reasons = [decode.payment(rpc.Payment(failure_reason=n), OWN).reason for n in range(8)]  # type: ignore[arg-type]
+    assert reasons == [
+        Reason.NONE, Reason.TIMEOUT, Reason.NO_ROUTE, Reason.ERROR, Reason.INCORRECT_PAYMENT_DETAILS,
+        Reason.INSUFFICIENT_BALANCE, Reason.CANCELED, Reason.OTHER,
+    ]  # fmt: skip
+    codes = {code_of(number) for number in (*range(27), 997, 998, 999)}
+    assert codes == set(Code)
+    assert code_of(26) is code_of(12345) is Code.OTHER
+    states = {n: decode.state(n) for n in (0, 1, 2, 3, 4, 255, 77)}
+    assert states == {
+        0: NodeState.NO_WALLET, 1: NodeState.LOCKED, 2: NodeState.STARTING, 3: NodeState.READY, 4: NodeState.READY,
+        255: NodeState.STARTING, 77: NodeState.STARTING,
+    }  # fmt: skip
+
+
+def failed(number: int, index: int, hops: int = 3, *, with_failure: bool = True) -> Attempt:
+    """An attempt over so many hops that failed with a code at an index."""
+    failure = rpc.Failure(code=number, failure_source_index=index) if with_failure else None  # type: ignore[arg-type]
+    message = attempt(*[hop(FAR)] * hops, status=rpc.HTLCAttempt.FAILED, failure=failure)
+    (decoded,) = decode.payment(rpc.Payment(htlcs=[message]), OWN).attempts
+    return decoded
+
+
+def code_of(number: int) -> Code | None:
+    """What a failure code is taken for."""
+    return failed(number, 1).code
+
+
+@pytest.mark.parametrize(
+    ("number", "index", "hops", "source"),
+    [
+        (15, 0, 3, FailureSource.SELF),
+        (15, 1, 3, FailureSource.FIRST_HOP),
+        (15, 2, 3, FailureSource.INTERMEDIATE),
+        (1, 3, 3, FailureSource.RECIPIENT),
+        (1, 1, 1, FailureSource.RECIPIENT),
+        (15, 4, 3, FailureSource.UNKNOWN),
+        (997, 0, 3, FailureSource.UNKNOWN),
+        (998, 0, 3, FailureSource.UNKNOWN),
+        (999, 0, 3, FailureSource.UNKNOWN),
+        (15, 0, 0, FailureSource.SELF),
+    ],
+)
+def test_who_failed_it(number: int, index: int, hops: int, source: FailureSource) -> None:
+    """The index counts hops from this node, and is 0 also when lnd can't tell."""
+    assert failed(number, index, hops).source is source
+
+
+def test_failed_without_saying_why() -> None:
+    """A failed attempt without a failure is `other`, by nobody."""
+    decoded = failed(0, 0, with_failure=False)
+    assert (decoded.code, decoded.source) == (Code.OTHER, FailureSource.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("last", "hint"),
+    [
+        (lambda: hop(FAR), None),
+        (lambda: hop(OWN), Kind.REBALANCE),
+        (lambda: hop(OWN, amp_record=rpc.AMPRecord()), Kind.REBALANCE),
+        (lambda: hop(FAR, amp_record=rpc.AMPRecord()), Kind.AMP),
+        (lambda: hop(FAR, custom_records={5482373484: b"preimage"}), Kind.KEYSEND),
+        (lambda: hop(FAR, custom_records={7629169: b"podcast"}), None),
+    ],
+)
+def test_what_the_last_hop_says(last: Callable[[], rpc.Hop], hint: Kind | None) -> None:
+    """Own key, AMP record, keysend record."""
+    (decoded,) = decode.payment(rpc.Payment(htlcs=[attempt(hop(PEER), last())]), OWN).attempts
+    assert decoded.hint is hint
+
+
+def test_paying_oneself_without_an_attempt() -> None:
+    """Only for ended runs without attempts the payment request is looked at, and only if our key is known."""
+    ended = rpc.Payment(status=rpc.Payment.FAILED, payment_request=BOLT11_DONATION)
+    assert decode.payment(ended, BOLT11_PAYEE).pays_self
+    assert not decode.payment(ended, OWN).pays_self
+    assert not decode.payment(ended, "").pays_self
+    tried = rpc.Payment(status=rpc.Payment.FAILED, payment_request=BOLT11_DONATION, htlcs=[attempt(hop(FAR))])
+    assert not decode.payment(tried, BOLT11_PAYEE).pays_self
+    running = rpc.Payment(status=rpc.Payment.IN_FLIGHT, payment_request=BOLT11_DONATION)
+    assert not decode.payment(running, BOLT11_PAYEE).pays_self
+
+
+@given(st.binary(max_size=300))
+def test_bytes_of_any_kind(data: bytes) -> None:
+    """Whatever protobuf can parse is decoded."""
+    try:
+        message = rpc.Payment.FromString(data)
+    except DecodeError:
+        return
+    decode.payment(message, OWN)
+
+
+@st.composite
+def payments(draw: st.DrawFn) -> rpc.Payment:
+    """A payment with any number and any text in any field."""
+    int64, uint64, uint32 = st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1)
+    enum = st.integers(-(2**31), 2**31 - 1) | st.integers(0, 30)
+    key = st.sampled_from([OWN, PEER, ""]) | st.text()
+    return rpc.Payment(
+        payment_hash=draw(st.just(HASH) | st.text()),
+        creation_date=draw(int64),
+        creation_time_ns=draw(int64),
+        payment_index=draw(uint64),
+        status=draw(enum),  # type: ignore[arg-type]
+        failure_reason=draw(enum),  # type: ignore[arg-type]
+        value_msat=draw(int64),
+        fee_msat=draw(int64),
+        payment_request=draw(st.just(BOLT11_DONATION) | st.text() | st.from_regex(r"lnbc[0-9a-z]*1[a-z0-9]*")),
+        htlcs=[
+            rpc.HTLCAttempt(
+                status=draw(enum),  # type: ignore[arg-type]
+                attempt_id=draw(uint64),
+                attempt_time_ns=draw(int64),
+                resolve_time_ns=draw(int64),
+                route=rpc.Route(
+                    total_time_lock=draw(uint32),
+                    total_fees_msat=draw(int64),
+                    total_amt_msat=draw(int64),
+                    hops=[rpc.Hop(pub_key=k) for k in draw(st.lists(key, max_size=3))],
+                ),
+                failure=draw(st.none() | st.just(rpc.Failure(code=draw(enum), failure_source_index=draw(uint32)))),  # type: ignore[arg-type]
+            )
+            for _ in range(draw(st.integers(0, 2)))
+        ],
+    )
+
+
+@given(payments())
+def test_any_values(message: rpc.Payment) -> None:
+    """No value raises, and no text of lnd's becomes a hash, a peer or a word."""
+    decoded = decode.payment(message, OWN)
+    assert decoded.payment_hash in ("", HASH)
+    assert all(a.peer in ("", OWN, PEER) for a in decoded.attempts)
+
+
+def test_info() -> None:
+    """Every field of GetInfo that is used."""
+    message = rpc.GetInfoResponse(
+        identity_pubkey=OWN, alias="us", version="0.21.2", block_height=7, best_header_timestamp=8,
+        synced_to_chain=True, num_active_channels=1, num_inactive_channels=2, num_pending_channels=3,
+        chains=[rpc.Chain(network="regtest")],
+    )  # fmt: skip
+    assert decode.info(message) == Info(OWN, "us", "0.21.2", "regtest", 7, 8, True, 1, 2, 3)
+
+
+def test_channels() -> None:
+    """What can be spent: local balance of active channels less the reserve, never negative; aliases where known."""
+
+    def channel(key: str, balance: int, reserve: int, *, active: bool = True, alias: str = "") -> rpc.Channel:
+        constraints = rpc.ChannelConstraints(chan_reserve_sat=reserve)
+        return rpc.Channel(
+            remote_pubkey=key, local_balance=balance, active=active, local_constraints=constraints, peer_alias=alias
+        )
+
+    message = rpc.ListChannelsResponse(
+        channels=[channel(PEER, 100, 10, alias="bob"), channel(FAR, 5, 10), channel(FAR, 100, 0, active=False)]
+    )
+    assert decode.channels(message) == Channels(90_000, {PEER: "bob"})

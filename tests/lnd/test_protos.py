@@ -1,0 +1,90 @@
+"""Our messages against their sources: the generated code, and the .proto files of the lnd that the tests run."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FileDescriptorProto, FileDescriptorSet
+
+from exporter.lnd.rpc import lnd_pb2
+from tests.network import build
+from tests.network.needed import needed
+
+ROOT = Path(__file__).parents[2]
+RPC = ROOT / "exporter" / "lnd" / "rpc"
+
+
+def protoc(*arguments: str) -> None:
+    """Run the pinned compiler."""
+    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *arguments], check=True)
+
+
+def test_generated_code_is_what_the_protos_say(tmp_path: Path) -> None:
+    """`make protos` changes nothing."""
+    protoc(f"-I{ROOT / 'protos'}", f"--python_out={tmp_path}", f"--pyi_out={tmp_path}", "lnd.proto")
+    for name in ("lnd_pb2.py", "lnd_pb2.pyi"):
+        assert (RPC / name).read_text() == (tmp_path / name).read_text(), "run `make protos`"
+
+
+@pytest.fixture(scope="module")
+def lnds_own(tmp_path_factory: pytest.TempPathFactory) -> dict[str, DescriptorProto | EnumDescriptorProto]:
+    """Every message and enum of lnd's own protos, by the name it has there."""
+    protos = needed(build.lnd_protos)
+    target = tmp_path_factory.mktemp("protos") / "lnd.binpb"
+    files = ("lightning.proto", "stateservice.proto", "routerrpc/router.proto")
+    protoc(f"-I{protos}", f"--descriptor_set_out={target}", *files)
+    found: dict[str, DescriptorProto | EnumDescriptorProto] = {}
+    for file in FileDescriptorSet.FromString(target.read_bytes()).file:
+        found |= words(file)
+    return found
+
+
+def words(file: FileDescriptorProto) -> dict[str, DescriptorProto | EnumDescriptorProto]:
+    """Messages and enums of a file, nested ones as `Outer.Inner`, without the package."""
+    found: dict[str, DescriptorProto | EnumDescriptorProto] = {enum.name: enum for enum in file.enum_type}
+    for message in file.message_type:
+        found[message.name] = message
+        found |= {f"{message.name}.{enum.name}": enum for enum in message.enum_type}
+        found |= {f"{message.name}.{inner.name}": inner for inner in message.nested_type}
+    return found
+
+
+def ours() -> dict[str, DescriptorProto | EnumDescriptorProto]:
+    """The same of our own."""
+    return words(FileDescriptorProto.FromString(lnd_pb2.DESCRIPTOR.serialized_pb))
+
+
+def fields(message: DescriptorProto) -> dict[str, tuple[object, ...]]:
+    """Number, type and repetition of each field; a foreign type without its package."""
+    return {f.name: (f.number, f.type, f.label, f.type_name.rpartition(".")[2]) for f in message.field}
+
+
+def test_numbers_are_lnds(lnds_own: dict[str, DescriptorProto | EnumDescriptorProto]) -> None:
+    """Each field has lnd's name, number and type; each enum has all of lnd's values."""
+    for name, word in ours().items():
+        theirs = lnds_own[name]
+        if isinstance(word, DescriptorProto):
+            assert isinstance(theirs, DescriptorProto)
+            known = fields(theirs)
+            assert fields(word) == {field: known.get(field) for field in fields(word)}, name
+        else:
+            assert {v.name: v.number for v in word.value} == {v.name: v.number for v in theirs.value}, name  # type: ignore[union-attr]
+
+
+def test_methods_are_lnds() -> None:
+    """The methods that are called by path exist there, with these messages and this direction."""
+    protos = needed(build.lnd_protos)
+    text = {
+        name: " ".join((protos / name).read_text().split())
+        for name in ("lightning.proto", "stateservice.proto", "routerrpc/router.proto")
+    }
+    for file, signature in (
+        ("routerrpc/router.proto", "rpc TrackPayments (TrackPaymentsRequest) returns (stream lnrpc.Payment);"),
+        ("routerrpc/router.proto", "rpc TrackPaymentV2 (TrackPaymentRequest) returns (stream lnrpc.Payment);"),
+        ("lightning.proto", "rpc ListPayments (ListPaymentsRequest) returns (ListPaymentsResponse);"),
+        ("lightning.proto", "rpc GetInfo (GetInfoRequest) returns (GetInfoResponse);"),
+        ("lightning.proto", "rpc ListChannels (ListChannelsRequest) returns (ListChannelsResponse);"),
+        ("stateservice.proto", "rpc SubscribeState (SubscribeStateRequest) returns (stream SubscribeStateResponse);"),
+    ):
+        assert signature in text[file]
