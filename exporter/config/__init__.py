@@ -64,7 +64,8 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     problems: list[Problem] = []
     flags = from_flags(argv, problems)
     settings = from_environment(environ, problems) | flags
-    file = from_file(settings["config.file"], problems) if "config.file" in settings else FromFile()
+    named = settings.get("config.file")
+    file = from_file(named, problems) if named else FromFile()
     if file is not None:
         settings = file.settings | settings
     nodes: tuple[NodeConfig, ...] = ()

@@ -13,6 +13,7 @@ class Given(NamedTuple):
     """The text of a setting, and where it was given."""
 
     text: str
+    """Empty where a flag has no value, which is among the problems already."""
     where: str
     """A flag, an environment variable or `file:line key`."""
     base: Path = Path()

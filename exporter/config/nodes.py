@@ -88,14 +88,14 @@ def _node(settings: Settings, place: str, problems: list[Problem]) -> NodeConfig
     """One node; `place` is where its list entry stands, empty for the node of the flags."""
     before = len(problems)
     directory = settings.get("lnd.dir")
-    if directory:
+    if directory is None:
+        problems += _missing(settings, place)
+    elif directory.text:
         try:
             check_directory(directory.path)
         except Wrong as wrong:  # it would be wrong for each file that is looked for in it
             problems.append(wrong.at(directory.where))
             directory = None
-    else:
-        problems += _missing(settings, place)
     name = value(settings, "lnd.name", problems)
     address = value(settings, "lnd.address", problems) or DEFAULT_ADDRESS
     network = value(settings, "lnd.network", problems) or ""
@@ -122,7 +122,7 @@ def _missing(settings: Settings, place: str) -> list[Problem]:
 def _tls_cert(settings: Settings, directory: Given | None, problems: list[Problem]) -> Path | None:
     """The certificate, looked at; None for the publicly trusted ones (and if there is none)."""
     given = settings.get("lnd.tls-cert", directory)
-    if given is None or (given is not directory and given.text == PUBLIC):
+    if given is None or not given.text or (given is not directory and given.text == PUBLIC):
         return None
     try:
         path = given.path / "tls.cert" if given is directory else given.path
@@ -136,7 +136,7 @@ def _tls_cert(settings: Settings, directory: Given | None, problems: list[Proble
 def _macaroon(settings: Settings, directory: Given | None, network: str, problems: list[Problem]) -> Path | None:
     """The macaroon, looked at; None if there is none."""
     given = settings.get("lnd.macaroon", directory)
-    if given is None:
+    if given is None or not given.text:
         return None
     try:
         path = find_macaroon(given.path, network) if given is directory else given.path

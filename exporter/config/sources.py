@@ -29,6 +29,7 @@ def from_flags(argv: Sequence[str], problems: list[Problem]) -> Settings:
                 given.setdefault(guess, Given(text, flag))
         elif not text.strip():
             problems.append(Problem(flag, "has no value.", f"Write {flag}={setting.metavar}"))
+            given.setdefault(setting.name, Given("", flag))  # so that it isn't missing as well
         elif setting.name in given:
             fix = "Give it once. Several nodes go into a file: --config.file"
             problems.append(Problem(flag, "is given twice.", fix))

@@ -19,6 +19,8 @@ Entry = tuple[str, str, yaml.Node]
 
 def from_file(file: Given, problems: list[Problem]) -> FromFile | None:
     """All that the file says, as far as it can be understood; None if it can't be read at all."""
+    if not file.text:
+        return None
     try:
         root = _compose(file.path)
     except Wrong as wrong:

@@ -1,0 +1,161 @@
+"""Configurations that are right, and what becomes of them."""
+
+import pytest
+
+from exporter.config import Config, LogConfig, NodeConfig, WebConfig, load
+from tests.config.asking import given
+from tests.config.conftest import Home
+
+SYSTEM = "--lnd.tls-cert=system"
+
+
+def test_one_directory_is_enough(home: Home) -> None:
+    """lnd on the same machine: everything has a default."""
+    assert given("--lnd.dir .lnd") == Config(
+        nodes=(
+            NodeConfig(
+                name="lnd",
+                address="localhost:10009",
+                tls_cert=home.lnd / "tls.cert",
+                macaroon=home.lnd / "data/chain/bitcoin/mainnet/readonly.macaroon",
+            ),
+        ),
+        web=WebConfig(host="", port=10019),
+        log=LogConfig(level="info", format="auto"),
+        max_peers=50,
+    )
+
+
+def test_every_flag_counts(home: Home) -> None:
+    """lnd on another machine, and nothing left at its default; both ways to write a flag."""
+    home.write("copies/tls.cert", (home.lnd / "tls.cert").read_bytes())
+    macaroon = home.macaroon("admin")
+    line = (
+        f"--lnd.name=alice --lnd.address 10.0.0.7:20009 --lnd.tls-cert=copies/tls.cert --lnd.macaroon {macaroon}"
+        " --web.listen-address=127.0.0.1:0 --log.level=DEBUG --log.format json --metrics.max-peers=0"
+    )
+    assert given(line) == Config(
+        nodes=(NodeConfig("alice", "10.0.0.7:20009", home.path / "copies/tls.cert", macaroon),),
+        web=WebConfig("127.0.0.1", 0),
+        log=LogConfig("debug", "json"),
+        max_peers=0,
+    )
+
+
+def test_the_weakest_macaroon_is_taken(home: Home) -> None:
+    """payments.macaroon before readonly.macaroon; admin.macaroon only where it is named."""
+    payments, admin = home.macaroon("payments"), home.lnd / "data/chain/bitcoin/mainnet/admin.macaroon"
+    assert [node.macaroon for node in given("--lnd.dir=~/.lnd").nodes] == [payments]
+    assert [node.macaroon for node in given(f"--lnd.dir=~/.lnd --lnd.macaroon={admin}").nodes] == [admin]
+
+
+def test_a_network_is_chosen_where_there_are_several(home: Home) -> None:
+    """A network without a macaroon that we would take doesn't count as one."""
+    home.macaroon("admin", network="regtest")
+    assert given("--lnd.dir=.lnd").nodes[0].macaroon.parent.name == "mainnet"
+    signet = home.macaroon("readonly", network="signet")
+    assert given("--lnd.dir=.lnd --lnd.network=signet").nodes[0].macaroon == signet
+
+
+def test_a_publicly_trusted_certificate_needs_no_file(home: Home) -> None:
+    """The word `system` in place of a path."""
+    assert given(f"--lnd.dir=.lnd {SYSTEM}").nodes[0].tls_cert is None
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("umbrel.local", "umbrel.local:10009"),
+        ("lnd_1:443", "lnd_1:443"),
+        ("10.0.0.7", "10.0.0.7:10009"),
+        ("[2001:db8::7]:20009", "[2001:db8::7]:20009"),
+        ("[::1]", "[::1]:10009"),
+        ("::1", "[::1]:10009"),
+    ],
+)
+def test_addresses_of_lnd(home: Home, text: str, address: str) -> None:
+    """With and without port, in each of the forms that an address has."""
+    assert given(f"--lnd.dir=.lnd --lnd.address={text}").nodes[0].address == address
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        (":8000", "", 8000),
+        ("0.0.0.0:8000", "0.0.0.0", 8000),
+        ("[::]:8000", "::", 8000),
+        ("localhost:0", "localhost", 0),
+    ],
+)
+def test_addresses_to_listen_on(home: Home, text: str, host: str, port: int) -> None:
+    """Without a host it is every address; what is shown is what was given."""
+    web = given(f"--lnd.dir=.lnd --web.listen-address={text}").web
+    assert (web, web.address) == (WebConfig(host, port), text)
+
+
+def test_flag_over_environment_over_file(home: Home) -> None:
+    """Each setting on its own: here a level from the flag, a format from the environment, the rest from the file."""
+    home.write(
+        "etc/exporter.yml",
+        "lnd: {dir: ../.lnd, name: from-file}\nlog: {level: error, format: console}\nmetrics: {max_peers: 7}\n",
+    )
+    config = given("--log.level=warning", CONFIG_FILE="etc/exporter.yml", LOG_LEVEL="debug", LOG_FORMAT="json")
+    assert (config.log, config.max_peers) == (LogConfig("warning", "json"), 7)
+    assert [(node.name, node.tls_cert and node.tls_cert.resolve()) for node in config.nodes] == [
+        ("from-file", home.lnd / "tls.cert")
+    ]
+
+
+def test_several_nodes(home: Home) -> None:
+    """A list in the file; paths in it start at its folder, and numbers or words are taken as they are written."""
+    bob = home.write("etc/bob.macaroon", home.macaroon("readonly").read_bytes())
+    home.write(
+        "etc/exporter.yml",
+        """
+        nodes:
+          - name: alice
+            dir: ~/.lnd
+          - name: 007
+            address: bob.example
+            tls_cert: system
+            macaroon: bob.macaroon
+        web:
+          listen_address: :9000
+        log:  # nothing yet
+        """,
+    )
+    config = given("--config.file=etc/exporter.yml")
+    assert config.nodes == (
+        NodeConfig("alice", "localhost:10009", home.lnd / "tls.cert", home.macaroon("readonly")),
+        NodeConfig("007", "bob.example:10009", None, bob),
+    )
+    assert config.web == WebConfig("", 9000)
+
+
+def test_environment_of_compose_and_kubernetes(home: Home) -> None:
+    """Compose leaves variables empty; Kubernetes adds its own for a Service that is called like the exporter."""
+    environ = {
+        "LOG_LEVEL": "",
+        "LND_DIR": " .lnd\n",
+        "SERVICE_HOST": "10.96.0.17",
+        "SERVICE_PORT": "10019",
+        "SERVICE_PORT_METRICS": "10019",
+        "PORT": "tcp://10.96.0.17:10019",
+        "PORT_10019_TCP": "tcp://10.96.0.17:10019",
+        "PORT_10019_TCP_ADDR": "10.96.0.17",
+    }
+    assert given(**environ) == given("--lnd.dir=.lnd")
+
+
+def test_demo_and_health_check_need_no_node(home: Home) -> None:
+    """The demo listens where nobody else can reach it; the environment may be that of a real node."""
+    demo = load([], {"LND_PAYMENTS_EXPORTER_LND_DIR": "/nowhere"}, "demo")
+    assert (demo.nodes, demo.web) == ((), WebConfig("127.0.0.1", 10019))
+    health = load([], {"LND_PAYMENTS_EXPORTER_LND_DIR": "/nowhere"}, "healthcheck")
+    assert (health.nodes, health.web) == ((), WebConfig("", 10019))
+
+
+def test_an_empty_file_says_nothing(home: Home) -> None:
+    """A file with comments only is no mistake."""
+    home.write("empty.yml", "# nothing yet\n")
+    assert given("--lnd.dir=.lnd --config.file=empty.yml") == given("--lnd.dir=.lnd")

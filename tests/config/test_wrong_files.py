@@ -1,0 +1,239 @@
+"""Files that are not what they should be: one sentence for what is wrong, one for what would be right."""
+
+import base64
+import json
+import ssl
+from collections.abc import Callable
+
+import pytest
+
+from exporter.config.credentials import BAKE
+from exporter.config.problems import Problem
+from tests.config.asking import wrong
+from tests.config.conftest import CERTIFICATE, MACAROON, Home, without_root
+
+GIVE_MACAROON = "Give the file that lnd or `lncli bakemacaroon --save_to` wrote"
+GIVE_CERTIFICATE = "Give lnd's tls.cert, or the word `system` if lnd's certificate is publicly trusted."
+DER = ssl.PEM_cert_to_DER_cert(CERTIFICATE.certificate.decode())
+
+
+@pytest.mark.parametrize(
+    ("content", "what", "fix"),
+    [
+        pytest.param(b"\n", "is empty.", f"Copy it again from lnd, or bake one:\n{BAKE}", id="empty"),
+        pytest.param(
+            MACAROON.hex().encode() + b"\n",
+            "is a macaroon written as hex text, lnd's is binary.",
+            f"{GIVE_MACAROON}, or convert this one:\nxxd -r -p {{path}} > m.binary.macaroon",
+            id="hex",
+        ),
+        pytest.param(
+            base64.b64encode(MACAROON),
+            "is a macaroon written as base64 text, lnd's is binary.",
+            f"{GIVE_MACAROON}, or convert this one:\nbase64 -d {{path}} > m.binary.macaroon",
+            id="base64",
+        ),
+        pytest.param(
+            base64.urlsafe_b64encode(MACAROON).rstrip(b"="),
+            "is a macaroon written as base64 text, lnd's is binary.",
+            f"{GIVE_MACAROON}, or convert this one:\nbase64 -d {{path}} > m.binary.macaroon",
+            id="base64 as in an lndconnect link",
+        ),
+        pytest.param(
+            json.dumps({"macaroon": MACAROON.hex()}).encode(),
+            "is JSON, a macaroon is a binary file.",
+            f"{GIVE_MACAROON}.",
+            id="answer of lncli or REST",
+        ),
+        pytest.param(
+            CERTIFICATE.certificate,
+            "is a certificate or key, not a macaroon.",
+            f"Are the two exchanged? {GIVE_MACAROON}.",
+            id="certificate",
+        ),
+        pytest.param(
+            MACAROON[:20], "is cut off: only 20 bytes.", "Copy it again from lnd, as a whole file.", id="cut off"
+        ),
+        pytest.param(b"hello", "is no macaroon.", f"{GIVE_MACAROON}.", id="something else"),
+        pytest.param(b"\0" * (1 << 21), "is larger than a mebibyte.", "Give the path of the right file.", id="large"),
+    ],
+)
+def test_no_macaroon(home: Home, content: bytes, what: str, fix: str) -> None:
+    """What operators have in place of a macaroon, and how they get one."""
+    path = home.write("m.macaroon", content)
+    assert wrong("--lnd.dir=.lnd --lnd.macaroon=m.macaroon") == [
+        Problem("--lnd.macaroon", f"{path} {what}", fix.format(path=path))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "what", "fix"),
+    [
+        pytest.param(b"", "is empty.", "Copy it again from lnd, or restart lnd: it writes a new one.", id="empty"),
+        pytest.param(
+            MACAROON,
+            "is a macaroon, not a certificate.",
+            f"Are the two exchanged? {GIVE_CERTIFICATE}",
+            id="macaroon",
+        ),
+        pytest.param(CERTIFICATE.key, "is a private key, not a certificate.", GIVE_CERTIFICATE, id="key"),
+        pytest.param(
+            DER,
+            "is a certificate in DER, PEM is needed.",
+            "Convert it: openssl x509 -inform DER -in {path} -out tls.cert",
+            id="DER",
+        ),
+        pytest.param(
+            base64.b64encode(DER),
+            "is no certificate in PEM.",
+            f"It begins with -----BEGIN CERTIFICATE-----. {GIVE_CERTIFICATE}",
+            id="base64 as in an lndconnect link",
+        ),
+        pytest.param(
+            CERTIFICATE.certificate[:200] + b"\n-----END CERTIFICATE-----\n",
+            "is a damaged certificate.",
+            "Copy it again from lnd, as a whole file.",
+            id="cut off",
+        ),
+    ],
+)
+def test_no_certificate(home: Home, content: bytes, what: str, fix: str) -> None:
+    """What operators have in place of a certificate."""
+    path = home.write("c.cert", content)
+    assert wrong("--lnd.dir=.lnd --lnd.tls-cert=c.cert") == [
+        Problem("--lnd.tls-cert", f"{path} {what}", fix.format(path=path))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "fix"),
+    [
+        ("{home}/.lnd/tls.crt", "{home}/.lnd/tls.crt does not exist.", "Did you mean {home}/.lnd/tls.cert?"),
+        (
+            "{home}/.lnd/readonly.macaroon",
+            "{home}/.lnd/readonly.macaroon does not exist.",
+            "Did you mean {home}/.lnd/data/chain/bitcoin/mainnet/readonly.macaroon?",
+        ),
+        (
+            "/nowhere/m.macaroon",
+            "/nowhere/m.macaroon does not exist.",
+            "There is /, but no nowhere in it. ",
+        ),
+        (
+            "{home}/.lnd",
+            "{home}/.lnd is a directory, not a file.",
+            "It contains tls.cert, data, tls.key.",
+        ),
+        (
+            "{home}/.lnd/tls.cert/x",
+            "{home}/.lnd/tls.cert/x does not exist.",
+            "Did you mean {home}/.lnd/tls.cert?",
+        ),
+        (
+            "'m.macaroon'",
+            "{home}/'m.macaroon' does not exist.",
+            "Leave out the quotation marks: here they are part of the name.",
+        ),
+        (
+            MACAROON.hex(),
+            "holds a secret where the path of a file is expected.",
+            "Write it to a file and give the path of that: everybody on the machine can read a command line.",
+        ),
+    ],
+)
+def test_no_such_file(home: Home, text: str, what: str, fix: str) -> None:
+    """The nearest thing that is there is named; a macaroon in place of its path is not repeated."""
+    (problem,) = wrong(f"--lnd.dir=.lnd --lnd.macaroon={text.format(home=home.path)}")
+    assert problem.what == what.format(home=home.path)
+    assert problem.fix.startswith(fix.format(home=home.path))
+
+
+def in_its_parent(home: Home) -> str:
+    """Give the directory above lnd's."""
+    return str(home.path)
+
+
+def among_the_macaroons(home: Home) -> str:
+    """Give the directory of the macaroons."""
+    return str(home.lnd / "data/chain/bitcoin/mainnet")
+
+
+def a_file_of_it(home: Home) -> str:
+    """Give a file in it."""
+    return str(home.lnd / "tls.cert")
+
+
+def without_wallet(home: Home) -> str:
+    """Give the directory of an lnd that has been started but has no wallet yet."""
+    return str(home.write("new/tls.cert", CERTIFICATE.certificate).parent)
+
+
+def only_admin(home: Home) -> str:
+    """Leave only the macaroon that may spend."""
+    (home.lnd / "data/chain/bitcoin/mainnet/readonly.macaroon").unlink()
+    return str(home.lnd)
+
+
+def two_networks(home: Home) -> str:
+    """Have two networks."""
+    home.macaroon("readonly", network="testnet")
+    return str(home.lnd)
+
+
+def another_network(home: Home) -> str:
+    """Ask for a network that isn't there."""
+    return f"{home.lnd} --lnd.network=testnet"
+
+
+@pytest.mark.parametrize(
+    ("mistake", "what", "fix"),
+    [
+        (
+            in_its_parent,
+            "{dir} has no data/chain/bitcoin/NETWORK in it.",
+            "Is it lnd's directory (its --lnddir)? If so lnd has no wallet yet: lncli create",
+        ),
+        (among_the_macaroons, "{dir} is where macaroons lie, not lnd's own directory.", "Give {home}/.lnd."),
+        (
+            a_file_of_it,
+            "{dir} is a file.",
+            "Give lnd's directory, or name files by --lnd.tls-cert and --lnd.macaroon.",
+        ),
+        (
+            without_wallet,
+            "{dir} has no data/chain/bitcoin/NETWORK in it.",
+            "Is it lnd's directory (its --lnddir)? If so lnd has no wallet yet: lncli create",
+        ),
+        (
+            only_admin,
+            "{dir} has no payments.macaroon and no readonly.macaroon (mainnet).",
+            f"Bake one that may only read payments and put it there, or name another by --lnd.macaroon:\n{BAKE}",
+        ),
+        (two_networks, "{dir} has several networks: mainnet, testnet.", "Choose one: --lnd.network=mainnet"),
+        (another_network, "{dir} has nothing of the network testnet.", "It has mainnet."),
+    ],
+)
+def test_not_lnds_directory(home: Home, mistake: Callable[[Home], str], what: str, fix: str) -> None:
+    """One problem, not one for each file that is missing in it."""
+    text = mistake(home)
+    directory = text.partition(" ")[0]
+    assert wrong(f"--lnd.dir={text}") == [
+        Problem("--lnd.dir", what.format(dir=directory), fix.format(home=home.path)),
+    ]
+
+
+def test_an_ordinary_user_may_not_read(home: Home) -> None:
+    """Which file it is, or which directory is in the way."""
+    macaroon, certificate = home.macaroon("readonly"), home.lnd / "tls.cert"
+    home.path.parent.chmod(0o755)  # pytest's own directories are closed
+    home.path.parent.parent.chmod(0o755)
+    home.path.chmod(0o755)
+    certificate.chmod(0)
+    macaroon.parent.chmod(0)
+    with without_root():
+        problems = wrong(f"--lnd.address=localhost --lnd.tls-cert={certificate} --lnd.macaroon={macaroon}")
+    macaroon.parent.chmod(0o755)
+    ((_, first, _), (_, second, _)) = problems
+    assert first.startswith(f"{certificate} may not be read by user ")
+    assert second.startswith(f"{macaroon} can't be reached: user ")
+    assert second.endswith(f" may not enter {macaroon.parent}.")

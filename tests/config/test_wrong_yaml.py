@@ -1,0 +1,120 @@
+"""Mistakes in the YAML file: each with its line."""
+
+from textwrap import dedent
+
+import pytest
+
+from exporter.config.nodes import MISSING
+from exporter.config.problems import Problem
+from tests.config.asking import wrong
+from tests.config.conftest import Home
+
+CORRECT = "Correct it there; blanks indent, tabs don't."
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("lnd:\n\taddress: x\n", "line 2, column 1: found character '\\t' that cannot start any token."),
+        ("lnd: {dir: x\nweb: 3", "line 2, column 4: expected ',' or '}', but got ':'."),
+        ("lnd: a: b", "line 1, column 7: mapping values are not allowed here."),
+        ("a: 1\n---\nb: 1", "line 2, column 1: but found another document."),
+    ],
+)
+def test_no_yaml(home: Home, content: str, what: str) -> None:
+    """Line and column, and nothing of what the file holds; that no node is given is no second problem."""
+    path = home.write("exporter.yml", content)
+    assert wrong("--config.file=exporter.yml") == [Problem("--config.file", f"{path} is no YAML: {what}", CORRECT)]
+
+
+def test_no_text(home: Home) -> None:
+    """A binary file, such as a macaroon in place of the configuration."""
+    path = home.write("exporter.yml", b"\xff\xfe\x00")
+    assert wrong("--config.file=exporter.yml") == [
+        Problem("--config.file", f"{path} is no YAML: it is not even text.", "Write it as UTF-8 text."),
+    ]
+
+
+def test_keys_and_sections(home: Home) -> None:
+    """Unknown, doubled, at the wrong depth, of the wrong shape."""
+    path = home.write(
+        "exporter.yml",
+        dedent("""\
+            lnd:
+              dir: .lnd
+              dir: .lnd
+              name: [alice, bob]
+            web: 10019
+            loglevel: debug
+            max_peers: 7
+            colour: blue
+        """),
+    )
+    everything = (
+        "lnd.dir, lnd.network, lnd.address, lnd.tls_cert, lnd.macaroon, lnd.name, web.listen_address,"
+        " metrics.max_peers, log.level, log.format"
+    )
+    assert wrong("--config.file=exporter.yml") == [
+        Problem(f"{path}:3 lnd.dir", "is given twice.", "Leave one of them out."),
+        Problem(f"{path}:4 lnd.name", "is a list or a section.", "Give one value: NAME"),
+        Problem(f"{path}:5 web", "is no section.", "Write `key: value` lines, indented by two blanks."),
+        Problem(f"{path}:6 loglevel", "is no setting.", "Did you mean `level` in section `log`?"),
+        Problem(f"{path}:7 max_peers", "is no setting.", "Did you mean `max_peers` in section `metrics`?"),
+        Problem(f"{path}:8 colour", "is no setting.", f"Known are: {everything}."),
+    ]
+
+
+def test_a_list_of_nodes(home: Home) -> None:
+    """Names and addresses belong to one node, each has a name, and its own mistakes."""
+    path = home.write(
+        "exporter.yml",
+        dedent("""\
+            nodes:
+              - name: alice
+                dir: .lnd
+              - name: alice
+                address: localhost
+                tls_cert: system
+                macaroon: .lnd/data/chain/bitcoin/mainnet/readonly.macaroon
+              - address: bob.example
+                tls_crt: system
+              - carol
+        """),
+    )
+    own = "Give each node its own;"
+    assert wrong("--config.file=exporter.yml") == [
+        Problem(f"{path}:9 nodes[2].tls_crt", "is no setting.", "Did you mean `tls_cert`?"),
+        Problem(f"{path}:10 nodes[3]", "is no section.", "Write `key: value` lines, indented by two blanks."),
+        Problem(f"{path}:4 nodes[1].name", "alice belongs to two nodes.", f"{own} {path}:2 nodes[0].name is the same."),
+        Problem(
+            f"{path}:5 nodes[1].address",
+            "localhost:10009 belongs to two nodes.",
+            f"{own} {path}:2 nodes[0] is the same.",
+        ),
+        Problem(f"{path}:8 nodes[2]", "has no name.", "Add `name: ...`: it becomes the label `node`."),
+        Problem(f"{path}:8 nodes[2].macaroon", *MISSING["lnd.macaroon"]),
+        Problem(f"{path}:10 nodes[3]", "has no name.", "Add `name: ...`: it becomes the label `node`."),
+        Problem(f"{path}:10 nodes[3].address", *MISSING["lnd.address"]),
+        Problem(f"{path}:10 nodes[3].tls_cert", *MISSING["lnd.tls-cert"]),
+        Problem(f"{path}:10 nodes[3].macaroon", *MISSING["lnd.macaroon"]),
+    ]
+
+
+def test_one_node_or_a_list_of_them(home: Home) -> None:
+    """Settings of a single node beside the list would be ignored: wherever they are given, that is told."""
+    path = home.write("exporter.yml", "lnd: {name: alice}\nnodes:\n  - {name: bob, dir: .lnd}\n")
+    what = "is for a single node, but the file has a list of them (nodes:)."
+    fix = "Put this node into the list too, or leave the list out."
+    assert wrong("--config.file=exporter.yml --lnd.address=localhost", LND_DIR=".lnd") == [
+        Problem(f"{path}:1 lnd.name", what, fix),
+        Problem("LND_PAYMENTS_EXPORTER_LND_DIR", what, fix),
+        Problem("--lnd.address", what, fix),
+    ]
+
+
+@pytest.mark.parametrize("content", ["nodes: []", "nodes: {name: alice}", "nodes:"])
+def test_a_list_without_nodes(home: Home, content: str) -> None:
+    """It says how a list looks."""
+    path = home.write("exporter.yml", content)
+    example = "Write at least one:\nnodes:\n  - name: alice\n    dir: /home/alice/.lnd"
+    assert wrong("--config.file=exporter.yml") == [Problem(f"{path}:1 nodes", "is no list of nodes.", example)]
