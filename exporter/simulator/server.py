@@ -96,8 +96,12 @@ class SimulatedNode:
         for at_s, mutation in timeline(lives):
             await self.clock.sleep(at_s - elapsed_s)
             elapsed_s = at_s
-            await self._serving.wait()
+            await self.serving()
             self.database.apply(mutation)
+
+    async def serving(self) -> None:
+        """Wait until payments go on: what is resolved while a node is down, it learns when it is up again."""
+        await self._serving.wait()
 
     def truth(self) -> list[Finished]:
         """What a perfect observer would have counted: every run that ended, in the order of their ends."""

@@ -1,0 +1,351 @@
+"""The lab over simulated nodes: every verb leads to what a real lnd was seen to do."""
+
+import asyncio
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+from exporter.lnd.rpc import lnd_pb2 as pb
+from exporter.payments.labels import Kind, Status
+from exporter.simulator.credentials import replace
+from exporter.simulator.mutation import Create, Delete, Fail, Finish, GiveUp, Mutation, Register, Settle
+from exporter.simulator.server import SimulatedNode
+from exporter.simulator.service import SMALLEST
+from exporter.simulator.truth import reason
+from exporter.simulator.world import KEYSEND_RECORD, Peer, World, generator, node
+from tests.stories.lab import (
+    CHANNELS,
+    MORE_THAN_ALICE_HAS,
+    NODES,
+    TOO_MUCH_FOR_BOB,
+    Invoice,
+    Listed,
+    fee_msat,
+)
+
+RING = ("alice", "bob", "carol")
+HOP_S = 0.01
+"""What an HTLC takes on its way, or lnd for a decision."""
+DETAILS = pb.Failure.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS
+TEMPORARY = pb.Failure.TEMPORARY_CHANNEL_FAILURE
+
+
+class Network:
+    """The four nodes, and what recipients know: preimages, and their verdicts on hold invoices."""
+
+    def __init__(self, home: Path) -> None:
+        """Files go to `home`."""
+        self.home = home
+        self.chance = generator("stories")
+        self.nodes = {name: node(name, name.encode()) for name in NODES}
+        self.preimages: dict[str, bytes] = {}
+        self.verdicts: dict[str, asyncio.Future[bool]] = {}
+        """True: settle; False: cancel. Of hold invoices only."""
+
+    def world(self, name: str) -> World:
+        """As `name` sees it."""
+        peers = []
+        for channel in CHANNELS:
+            if name in (channel.opener, channel.peer):
+                peer, own_sat = (
+                    (channel.peer, channel.opener_sat) if name == channel.opener else (channel.opener, channel.peer_sat)
+                )
+                peers.append(Peer(self.nodes[peer], own_sat))
+        return World(self.nodes[name], tuple(peers), tuple(self.nodes.values()), "regtest", height=500)
+
+
+class Plan(NamedTuple):
+    """What lnd will find out about a payment."""
+
+    create: Create
+    reason: int = pb.FAILURE_REASON_NONE
+    """Set if lnd gives up before it sends anything."""
+    tries: tuple[pb.Route, ...] = ()
+    """These fail at their first hop, one after the other."""
+    parts: tuple[pb.Route, ...] = ()
+    """These reach the recipient together."""
+
+
+class SimulatedSending:
+    """A payment under way: a task is lnd's life cycle of it."""
+
+    def __init__(self, lab: "SimulatedLab", plan: Plan, *, cancelable: bool = False) -> None:
+        """Write it to the database and send it; needs a running loop."""
+        self.payment_hash = plan.create.payment_hash
+        self._lab = lab
+        self._plan = plan
+        self._cancelable = cancelable
+        self._given_up = pb.FAILURE_REASON_NONE  # what lnd will write when an HTLC is back, and not before
+        self._starts = lab.starts
+        self._held = asyncio.Event()
+        lab.node.database.apply(plan.create)
+        self._life = asyncio.get_running_loop().create_task(self._live())
+
+    async def held(self, parts: int = 1) -> None:
+        """See `Sending`: all parts arrive together."""
+        assert parts <= len(self._plan.parts)
+        await self._held.wait()
+
+    async def overdue(self) -> None:
+        """See `Sending`: the time is over when we say so."""
+        self._given_up = self._given_up or pb.FAILURE_REASON_TIMEOUT
+
+    async def close(self) -> None:
+        """See `Sending`."""
+        if self._cancelable:
+            self._given_up = self._given_up or pb.FAILURE_REASON_CANCELED
+
+    async def ended(self) -> Listed:
+        """See `Sending`."""
+        await self._life
+        return next(one for one in await self._lab.list_payments() if one.payment_hash == self.payment_hash)
+
+    async def _live(self) -> None:
+        key = self.payment_hash
+        if self._plan.reason:
+            await self._do(GiveUp(key, self._plan.reason))
+        for number, route in enumerate(self._plan.tries):
+            await self._do(Register(key, route))
+            await self._do(Fail(key, number, TEMPORARY, 1))
+        for route in self._plan.parts:
+            await self._do(Register(key, route))
+        self._held.set()
+        network = self._lab.network
+        paid = key in network.preimages or self._plan.create.kind in (Kind.KEYSEND, Kind.AMP)
+        if key in network.verdicts:
+            paid = await asyncio.shield(network.verdicts[key])
+        for number, route in enumerate(self._plan.parts, len(self._plan.tries)):
+            if paid:
+                await self._do(Settle(key, number, network.preimages.get(key) or hashlib.sha256(key.encode()).digest()))
+            else:
+                await self._do(GiveUp(key, pb.FAILURE_REASON_INCORRECT_PAYMENT_DETAILS))
+                await self._do(Fail(key, number, DETAILS, len(route.hops)), 0)
+            if self._given_up and self._starts == self._lab.starts:  # a payment resumed after a start has no timeout
+                await self._do(GiveUp(key, self._given_up), 0)
+        await self._do(Finish(key), 0)
+
+    async def _do(self, mutation: Mutation, delay_s: float = HOP_S) -> None:
+        await self._lab.happen(mutation, delay_s)
+
+
+class SimulatedLab:
+    """See `Lab`."""
+
+    def __init__(self, network: Network, name: str) -> None:
+        """Prepare; `open` starts the node and makes the files for the exporter."""
+        self.name = name
+        self.network = network
+        self.starts = 0
+        self.pubkeys = {name: node.pubkey for name, node in network.nodes.items()}
+        self.pubkey = self.pubkeys[name]
+        own, files = network.home / name, network.home / "exporter" / name
+        for directory in (own, files):
+            directory.mkdir(parents=True, exist_ok=True)
+        self.tls_cert = files / "tls.cert"
+        self.macaroon = files / "payments.macaroon"
+        self.node = SimulatedNode(own, seed=name, world=network.world(name), permissions=SMALLEST)
+        self._sendings: list[SimulatedSending] = []
+
+    @property
+    def address(self) -> str:
+        """See `Lab`."""
+        return self.node.address
+
+    async def open(self) -> None:
+        """Start the node."""
+        await self.node.start()
+        await self.publish_certificate()
+        await self.bake_macaroon()
+
+    async def close(self) -> None:
+        """Stop the node; what is under way is dropped."""
+        for sending in self._sendings:
+            sending._life.cancel()
+        await self.node.stop()
+
+    async def happen(self, mutation: Mutation, delay_s: float) -> None:
+        """Let something happen in a moment; while the node is down it waits."""
+        await self.node.clock.sleep(delay_s)
+        await self.node.serving()
+        self.node.database.apply(mutation)
+
+    # Things to pay.
+
+    async def invoice(self, sat: int, *, at: str, hold: bool = False) -> Invoice:
+        """See `Lab`."""
+        network, preimage = self.network, self.network.chance.randbytes(32)
+        digest = hashlib.sha256(preimage)
+        network.preimages[digest.hexdigest()] = preimage
+        if hold:
+            network.verdicts[digest.hexdigest()] = asyncio.get_running_loop().create_future()
+        now_s = self.node.clock.now_ns() // 1_000_000_000
+        request = self.node.world.request(network.nodes[at], digest.digest(), sat * 1000, now_s)
+        return Invoice(digest.hexdigest(), request, sat, at, hold)
+
+    async def unknown_hash(self, sat: int, *, at: str) -> Invoice:
+        """See `Lab`."""
+        return Invoice(self.network.chance.randbytes(32).hex(), "", sat, at)
+
+    async def settle(self, invoice: Invoice) -> None:
+        """See `Lab`."""
+        self.network.verdicts[invoice.payment_hash].set_result(True)
+
+    async def cancel(self, invoice: Invoice) -> None:
+        """See `Lab`."""
+        self.network.verdicts[invoice.payment_hash].set_result(False)
+
+    # Payments.
+
+    async def pay(
+        self,
+        invoice: Invoice,
+        *,
+        via: str | None = None,
+        fee_limit_sat: int = 100,
+        timeout_s: int = 60,
+        max_parts: int = 1,
+        max_shard_sat: int | None = None,
+        cancelable: bool = False,
+    ) -> SimulatedSending:
+        """See `Lab`."""
+        kind = Kind.REBALANCE if invoice.at == self.name else Kind.INVOICE if invoice.request else Kind.PROBE
+        create = Create(invoice.payment_hash, invoice.sat * 1000, kind, invoice.request)
+        number = 1 if max_shard_sat is None else -(-invoice.sat // max_shard_sat)
+        assert number <= max_parts
+        first = via or (invoice.at if invoice.at != "dave" else "bob")
+        tries: tuple[pb.Route, ...] = ()
+        if via is None and invoice.at == "dave" and invoice.sat >= TOO_MUCH_FOR_BOB:
+            tries, first = (self._route(invoice.at, "bob", create.value_msat),), "carol"
+        parts = tuple(self._route(invoice.at, first, create.value_msat // number) for _ in range(number))
+        if invoice.sat >= MORE_THAN_ALICE_HAS:
+            plan = Plan(create, pb.FAILURE_REASON_INSUFFICIENT_BALANCE)
+        elif sum(part.total_fees_msat for part in parts) > fee_limit_sat * 1000:
+            plan = Plan(create, pb.FAILURE_REASON_NO_ROUTE)
+        else:
+            plan = Plan(create, tries=tries, parts=parts)
+        return self._send(plan, cancelable=cancelable)
+
+    async def keysend(self, sat: int, *, to: str, via: str) -> SimulatedSending:
+        """See `Lab`."""
+        preimage = self.network.chance.randbytes(32)
+        payment_hash = hashlib.sha256(preimage).hexdigest()
+        route = self._route(to, via, sat * 1000, records={KEYSEND_RECORD: preimage}, mpp=False)
+        self.network.preimages[payment_hash] = preimage
+        return self._send(Plan(Create(payment_hash, sat * 1000, Kind.KEYSEND), parts=(route,)))
+
+    async def amp(self, sat: int, *, to: str, via: str) -> SimulatedSending:
+        """See `Lab`."""
+        set_id = self.network.chance.randbytes(32)
+        route = self._route(to, via, sat * 1000, amp=set_id)
+        return self._send(Plan(Create(set_id.hex(), sat * 1000, Kind.AMP), parts=(route,)))
+
+    async def probe(self, invoice: Invoice) -> None:
+        """See `Lab`."""
+        create = Create(self.network.chance.randbytes(32).hex(), invoice.sat * 1000, Kind.PROBE)
+        route = self._route(invoice.at, invoice.at, create.value_msat)
+        await self._send(Plan(create, parts=(route,))).ended()
+
+    async def send_to_route(self, invoice: Invoice, *, via: str) -> None:
+        """See `Lab`. No life cycle, so nothing is deleted at its end."""
+        key, route = invoice.payment_hash, self._route(invoice.at, via, invoice.sat * 1000)
+        known = self.network.preimages.get(key)
+        await self.happen(Create(key, invoice.sat * 1000, Kind.OTHER if known else Kind.PROBE), 0)
+        await self.happen(Register(key, route), HOP_S)
+        if known:
+            await self.happen(Settle(key, 0, known), HOP_S)
+        else:
+            await self.happen(GiveUp(key, pb.FAILURE_REASON_INCORRECT_PAYMENT_DETAILS), HOP_S)
+            await self.happen(Fail(key, 0, DETAILS, len(route.hops)), 0)
+
+    def _send(self, plan: Plan, *, cancelable: bool = False) -> SimulatedSending:
+        sending = SimulatedSending(self, plan, cancelable=cancelable)
+        self._sendings.append(sending)
+        return sending
+
+    def _route(
+        self,
+        at: str,
+        via: str,
+        amount_msat: int,
+        *,
+        records: dict[int, bytes] | None = None,
+        amp: bytes | None = None,
+        mpp: bool = True,
+    ) -> pb.Route:
+        """The shortest route over `via`; to oneself it comes back through the third of the ring."""
+        if at == self.name:
+            [back] = set(RING) - {self.name, via}
+            path = [via, back, at]
+        else:
+            path = [at] if via == at else [via, at]
+        fees: list[int] = []
+        for forwarder in reversed(path[:-1]):
+            fees.insert(0, fee_msat(forwarder, amount_msat + sum(fees)))
+        keys = [self.pubkeys[name] for name in path]
+        total = amount_msat if mpp else 0
+        return self.node.world.route(keys, amount_msat, fees, records=records, amp=amp, mpp_total_msat=total)
+
+    # The truth.
+
+    async def list_payments(self) -> list[Listed]:
+        """See `Lab`."""
+        page = self.node.database.page(pb.ListPaymentsRequest(include_incomplete=True, max_payments=1 << 30))
+        return [
+            Listed(
+                payment.payment_hash,
+                Status(pb.Payment.PaymentStatus.Name(payment.status).lower()),
+                reason(payment.failure_reason),
+                payment.value_msat,
+                payment.fee_msat,
+            )
+            for payment in pb.ListPaymentsResponse.FromString(page).payments
+        ]
+
+    async def delete_payment(self, payment_hash: str) -> None:
+        """See `Lab`."""
+        self.node.database.apply(Delete(payment_hash))
+
+    async def delete_payments(self) -> None:
+        """See `Lab`."""
+        self.node.database.delete_all()
+
+    # The node.
+
+    async def stop(self) -> None:
+        """See `Lab`."""
+        await self.node.stop()
+
+    async def kill(self) -> None:
+        """See `Lab`."""
+        await self.node.kill()
+
+    async def start(self) -> None:
+        """See `Lab`."""
+        self.starts += 1
+        await self.node.start()
+
+    async def lock(self) -> None:
+        """See `Lab`."""
+        self.starts += 1
+        await self.node.start(pb.LOCKED)
+
+    async def unlock(self) -> None:
+        """See `Lab`."""
+        await self.node.unlock()
+
+    async def revoke_macaroon(self) -> None:
+        """See `Lab`."""
+        self.node.revoke_macaroons()
+
+    async def bake_macaroon(self) -> None:
+        """See `Lab`."""
+        self.node.renew_macaroon(SMALLEST)
+        replace(self.macaroon, self.node.macaroon.read_bytes())
+
+    async def renew_certificate(self) -> None:
+        """See `Lab`."""
+        self.node.renew_certificate()
+
+    async def publish_certificate(self) -> None:
+        """See `Lab`."""
+        replace(self.tls_cert, self.node.tls_cert.read_bytes())
