@@ -1,0 +1,259 @@
+"""Logging: one line an event, for a person or a machine, and no secret whatever is logged."""
+
+import asyncio
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter import log
+from exporter.redact import REDACTED, redact
+
+MACAROON = bytes.fromhex("0201036c6e64022f030a10")
+HEX = MACAROON.hex() + "ff" * 40
+BASE64 = "AgEDbG5kAi8DChD/fake+macaroon=="
+INVOICE = "lnbc25m1pvjluezpp5qqqsyqcyq5rqwzqfqqqsyqcyq5rqwzqfqqqsyqcyq5rqwzqfqypqdq5vdhkven9v5sxyetpdees"
+PREIMAGE = "5e" * 32
+HASH = "a1" * 32
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Leave logging as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        """Yes."""
+        return True
+
+
+def logged(log_format: str = "json", level: str = "info", stream: io.StringIO | None = None) -> io.StringIO:
+    """Configure logging; what is logged from now on is in the result."""
+    stream = stream or io.StringIO()
+    log.configure(level, log_format, stream)
+    return stream
+
+
+def event(**values: Any) -> dict[str, Any]:
+    """Log one event and read it again, without what changes."""
+    stream = logged()
+    structlog.get_logger("exporter.test").info("something happened", **values)
+    read: dict[str, Any] = json.loads(stream.getvalue())
+    assert read.pop("timestamp").endswith("Z")
+    assert {name: read.pop(name) for name in ("level", "event", "logger")} == {
+        "level": "info",
+        "event": "something happened",
+        "logger": "exporter.test",
+    }
+    return read
+
+
+def test_json_says_first_what_one_looks_for_first() -> None:
+    """Time, level, event, node, and then the rest."""
+    stream = logged()
+    structlog.get_logger("exporter.follow").warning("stream lost", cause="unreachable", node="alice")
+    assert list(json.loads(stream.getvalue()).items())[1:] == [
+        ("level", "warning"),
+        ("event", "stream lost"),
+        ("node", "alice"),
+        ("cause", "unreachable"),
+        ("logger", "exporter.follow"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("log_format", "stream", "is_json"),
+    [
+        ("auto", io.StringIO(), True),
+        ("auto", Terminal(), False),
+        ("json", Terminal(), True),
+        ("console", io.StringIO(), False),
+    ],
+)
+def test_auto_is_console_on_a_terminal(log_format: str, stream: io.StringIO, *, is_json: bool) -> None:
+    """And colours are for terminals only."""
+    logged(log_format, stream=stream)
+    structlog.get_logger("exporter").info("hello", node="alice")
+    line = stream.getvalue()
+    assert line.startswith("{") == is_json
+    assert ("\x1b[" in line) == (isinstance(stream, Terminal) and not is_json)
+
+
+def test_below_the_level_nothing_is_logged() -> None:
+    """The level holds for our loggers and for those of libraries."""
+    stream = logged(level="warning")
+    structlog.get_logger("exporter").info("no")
+    logging.getLogger("aiohttp.server").info("no")
+    logging.getLogger("aiohttp.server").warning("yes, %s", "this")
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["yes, this"]
+
+
+def test_values_by_name_and_by_looks() -> None:
+    """Secrets go wherever they are; hashes and the places of files stay."""
+    assert event(
+        macaroon=MACAROON,
+        payment_preimage=PREIMAGE,
+        headers={"Authorization": "Basic dXNlcjpwYXNzd29yZA==", "accept": "*/*"},
+        metadata=(("macaroon", HEX), ("user-agent", "x")),
+        raw=MACAROON,
+        nested=[{"text": f"pay {INVOICE} now"}],
+        error=ValueError(f"bad {BASE64}"),
+        macaroon_file="/etc/payments.macaroon",
+        payment_hash=HASH,
+        attempts=3,
+        missing=None,
+    ) == {
+        "macaroon": REDACTED,
+        "payment_preimage": REDACTED,
+        "headers": {"Authorization": REDACTED, "accept": "*/*"},
+        "metadata": [["macaroon", REDACTED], ["user-agent", "x"]],
+        "raw": REDACTED,
+        "nested": [{"text": f"pay {REDACTED} now"}],
+        "error": f"ValueError('bad {REDACTED}')",
+        "macaroon_file": "/etc/payments.macaroon",
+        "payment_hash": HASH,
+        "attempts": 3,
+        "missing": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        (f"paying {INVOICE}", f"paying {REDACTED}"),
+        (f"lightning:{INVOICE.upper()}", f"lightning:{REDACTED}"),
+        (f"lnbcrt500u1{'q' * 20}.", f"{REDACTED}."),
+        (f"macaroon {HEX.upper()}!", f"macaroon {REDACTED}!"),
+        (f"lndconnect://host:10009?macaroon={BASE64}", f"lndconnect://host:10009?macaroon={REDACTED}"),
+        (f"{MACAROON!r} was sent", f"b'{REDACTED}"),
+        (f'payment_preimage: "{PREIMAGE}"', f"payment_preimage: {REDACTED}"),
+        (r'payment_preimage: "\013\"\377\'x" fee: 1', f"payment_preimage: {REDACTED} fee: 1"),
+        (f'{{"payment_preimage":"{PREIMAGE}","fee":1}}', f'{{"payment_preimage":{REDACTED},"fee":1}}'),
+        (f"preimage={PREIMAGE}, hash={HASH}", f"preimage={REDACTED}, hash={HASH}"),
+        ("Authorization: Basic dXNlcjpwYXNz", f"Authorization: Basic {REDACTED}"),
+        ("password = 'hunter2'", f"password = {REDACTED}"),
+        ("wallet locked, unlock it to enable full RPC access", "wallet locked, unlock it to enable full RPC access"),
+        (f"payment {HASH} through {'02' * 33}", f"payment {HASH} through {'02' * 33}"),
+        (
+            "cannot determine data format of binary-encoded macaroon",
+            "cannot determine data format of binary-encoded macaroon",
+        ),
+    ],
+)
+def test_text(text: str, safe: str) -> None:
+    """What is taken out of a text, and what is left alone."""
+    assert redact(text) == safe
+
+
+def test_tracebacks() -> None:
+    """An exception that carries a secret, its cause too; in both formats."""
+    for log_format in ("json", "console"):
+        stream = logged(log_format)
+        try:
+            try:
+                raise KeyError(INVOICE)
+            except KeyError as error:
+                raise ValueError(f"preimage={PREIMAGE} {HEX}") from error
+        except ValueError:
+            structlog.get_logger("exporter").exception("failed")
+            logging.getLogger("asyncio").exception("failed with %s", INVOICE)
+        text = stream.getvalue()
+        assert text.count("Traceback") == 4
+        assert [secret for secret in (INVOICE, PREIMAGE, HEX) if secret in text] == []
+
+
+async def test_what_asyncio_says_of_forgotten_tasks() -> None:
+    """The event loop's own complaints go the same way."""
+    stream = logged()
+    asyncio.get_running_loop().call_exception_handler(
+        {"message": "Task exception was never retrieved", "exception": ValueError(INVOICE)}
+    )
+    read = json.loads(stream.getvalue())
+    assert (read["logger"], read["level"]) == ("asyncio", "error")
+    assert INVOICE not in stream.getvalue()
+
+
+bech32 = st.text("qpzry9x8gf2tvdw0s3jn54khce6mua7l", min_size=20, max_size=400)
+invoices = st.builds(
+    "ln{}{}1{}".format,
+    st.sampled_from(["bc", "tb", "tbs", "bcrt", "sb"]),
+    st.one_of(st.just(""), st.builds("{}{}".format, st.integers(1, 10**9), st.sampled_from(["", *"munp"]))),
+    bech32,
+)
+macaroons = st.binary(max_size=300).map(lambda rest: b"\x02\x01\x03lnd" + rest)
+words = st.text("abc xyz: ,", max_size=20)
+secrets = st.one_of(
+    invoices,
+    invoices.map(str.upper),
+    macaroons.map(bytes.hex),
+    macaroons.map(lambda macaroon: macaroon.hex().upper()),
+)
+surroundings = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@given(secret=secrets, before=surroundings, after=surroundings, key=surroundings)
+def test_no_place_is_safe_for_a_secret(secret: str, before: str, after: str, key: str) -> None:
+    """Invoices and macaroons go wherever one puts them: text, values, keys, deep inside, exceptions."""
+    stream = logged()
+    text = f"{before}{secret}{after}"
+    logger = structlog.get_logger("exporter")
+    logger.info(text, **{f"key {key}": text, "deep": {text: [{"a": (text, {text})}]}, "error": ValueError(text)})
+    logging.getLogger("grpc").warning("%s", text)
+    try:
+        raise RuntimeError(text)
+    except RuntimeError:
+        logger.exception("failed")
+    assert secret not in stream.getvalue()
+
+
+@given(rest=st.text("0123456789abcdef", min_size=16, max_size=64), before=words)
+def test_bytes_of_a_macaroon_as_text(rest: str, before: str) -> None:
+    """As Python shows bytes, in whatever object."""
+    stream = logged()
+    macaroon = b"\x02\x01\x03lnd\x02" + rest.encode()
+    structlog.get_logger("exporter").info(f"{before} {macaroon!r}", call=[{"metadata": Shown(macaroon)}])
+    read = json.loads(stream.getvalue())
+    assert (read["event"], read["call"]) == (f"{before} b'{REDACTED}", [{"metadata": f"<Shown b'{REDACTED}"}])
+
+
+class Shown:
+    """An object of a library that shows what it holds."""
+
+    def __init__(self, macaroon: bytes) -> None:
+        self.macaroon = macaroon
+
+    def __repr__(self) -> str:
+        """With the bytes in it."""
+        return f"<Shown {self.macaroon!r}>"
+
+
+@given(
+    preimage=st.binary(min_size=32, max_size=32).map(bytes.hex),
+    name=st.sampled_from(["preimage", "payment_preimage", "Preimage"]),
+)
+def test_preimages_are_known_by_their_name(preimage: str, name: str) -> None:
+    """In values, in JSON, in the text form of protobuf, in Python's."""
+    stream = logged()
+    structlog.get_logger("exporter").info(
+        f'{name}: "{preimage}"',
+        **{name: preimage},
+        body=json.dumps({name: preimage}),
+        inner=[{name: preimage}],
+        text=repr({name: preimage}),
+    )
+    assert preimage not in stream.getvalue()

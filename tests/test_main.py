@@ -1,0 +1,179 @@
+"""The command line from outside: exit codes, what is printed where, how it ends."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from exporter import __version__
+from exporter.__main__ import main
+from exporter.config.settings import SETTINGS
+
+ROOT = Path(__file__).parent.parent
+PROGRAM = [sys.executable, "-m", "exporter"]
+
+
+class Ended(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def run(*argv: str) -> Ended:
+    """Run a command in a process of its own until it ends."""
+    done = subprocess.run([*PROGRAM, *argv], capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def demo(*argv: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The demo under way, and the base of its addresses."""
+    command = [*PROGRAM, "demo", "--web.listen-address=127.0.0.1:0", *argv]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                if found := re.search(r"(http://[^/]+)/metrics ", line):
+                    yield process, found[1]
+                    break
+            else:
+                pytest.fail(f"the demo ended without a word: {process.stderr and process.stderr.read()}")
+        finally:
+            process.kill()
+
+
+def fetch(url: str) -> str:
+    """What an address answers."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
+def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    """It fits a terminal, and comes on stdout with exit code 0, whatever else is on the line."""
+    assert main(["run", "--nonsense", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert [setting.flag for setting in SETTINGS.values() if f"  {setting.flag}={setting.metavar}" not in text] == []
+    assert [line for line in text.splitlines() if len(line) > 110] == []
+    assert main(["help"]) == main(["-h"]) == 0
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """The program's name and its version, which has one source."""
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"lnd-payments-exporter {__version__}\n"
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dynamic"] == ["version"]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("deom", "Did you mean demo?"),
+        ("lightning", "Commands are run, demo, check, healthcheck; see --help."),
+    ],
+)
+def test_unknown_commands(capsys: pytest.CaptureFixture[str], name: str, hint: str) -> None:
+    """Exit code 2 and a suggestion."""
+    assert main([name]) == 2
+    assert capsys.readouterr() == ("", f"lnd-payments-exporter: {name!r} is no command. {hint}\n")
+
+
+NOWHERE = """\
+lnd-payments-exporter: 1 problem with the configuration
+
+  --lnd.dir
+      /nowhere does not exist.
+      Give lnd's directory; in a container: is the volume mounted?
+"""
+
+
+@pytest.mark.parametrize("command", ["", "run", "check"])
+def test_a_wrong_configuration(command: str) -> None:
+    """Exit code 2 and the message on stderr; no traceback."""
+    assert run(*command.split(), "--lnd.dir=/nowhere") == (2, "", NOWHERE)
+
+
+def test_check_says_what_it_understood(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 0 if everything is right; nothing is started."""
+    macaroon = tmp_path / "m.macaroon"
+    macaroon.write_bytes(b"\x02\x01\x03lnd" + bytes(100))
+    assert main(["check", "--lnd.address=alice", "--lnd.tls-cert=system", f"--lnd.macaroon={macaroon}"]) == 0
+    assert capsys.readouterr().out == (
+        "The configuration is right.\n"
+        f"  node lnd: alice:10009, certificate publicly trusted, macaroon {macaroon}\n"
+        "  metrics on :10019, peers 50, log info auto\n"
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_demo_shows_something_and_stops_when_told(number: signal.Signals) -> None:
+    """Payments are counted within seconds, the health check agrees, and the exit code is 0."""
+    with demo("--log.format=json") as (process, url):
+        address = url.removeprefix("http://")
+        assert run("healthcheck", f"--web.listen-address={address}") == (0, "ready\n", "")
+        deadline = time.monotonic() + 30
+        while not re.search(r"^lnd_payments_succeeded_total\{.*\} [1-9]", fetch(f"{url}/metrics"), re.MULTILINE):
+            assert time.monotonic() < deadline
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=20)
+        assert process.returncode == 0
+        assert [line for line in stderr.splitlines() if not line.startswith("{")] == []
+
+
+def test_the_address_is_taken() -> None:
+    """Exit code 2 and what to do, like any other problem with the configuration."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        code, stdout, stderr = run("demo", f"--web.listen-address={address}")
+    assert (code, stdout) == (2, "")
+    assert f"  --web.listen-address\n      {address} is in use by another program" in stderr
+    assert "Traceback" not in stderr
+
+
+def test_health_check_of_nobody() -> None:
+    """Exit code 1, and what could be the matter."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    code, stdout, stderr = run("healthcheck", f"--web.listen-address=:{port}")
+    assert (code, stdout) == (1, "")
+    assert stderr.startswith(f"http://127.0.0.1:{port}/-/ready does not answer: ")
+
+
+BUG = """
+import sys
+from exporter.__main__ import _until_stopped
+from exporter.config import Config, LogConfig, WebConfig
+
+async def buggy(config):
+    raise KeyError("preimage=" + "5e" * 32)
+
+sys.exit(_until_stopped(Config((), WebConfig("", 0), LogConfig("info", "json"), 0), buggy))
+"""
+
+
+def test_a_bug_ends_the_process_loudly() -> None:
+    """Exit code 1 and a traceback in the log, without the secret that was in it."""
+    done = subprocess.run([sys.executable, "-c", BUG], capture_output=True, text=True, check=False, cwd=ROOT)
+    logged = json.loads(done.stderr)
+    assert (done.returncode, logged["event"]) == (1, "stopped by a bug, please report it")
+    assert logged["exception"].endswith("KeyError: 'preimage=[redacted]'")
+
+
+def test_the_health_check_is_light() -> None:
+    """It runs every few seconds: it must load neither grpc nor aiohttp."""
+    loaded = "import sys; from exporter.__main__ import main; main(['healthcheck']); print([*sys.modules])"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert [name for name in ("grpc", "aiohttp", "prometheus_client", "structlog") if f"'{name}'" in done.stdout] == []
