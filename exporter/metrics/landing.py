@@ -51,7 +51,8 @@ article {
 article.good { --tone: var(--good); } article.bad { --tone: var(--bad); } article.wait { --tone: var(--wait); }
 .state { color: var(--tone); font-weight: 600; }
 .soft, th { color: var(--soft); font-weight: normal; }
-table { border-collapse: collapse; width: 100%; margin-top: .75rem; font-size: .9rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; width: 100%; margin-top: .75rem; font-size: .9rem; }
+td { font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem 0 .2rem .75rem; text-align: right; white-space: nowrap; border-top: 1px solid var(--line); }
 thead th { border-top: 0; }
 tr > :first-child { text-align: left; padding-left: 0; white-space: normal; }
