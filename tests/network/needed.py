@@ -1,7 +1,6 @@
 """What tests need of foreign programs: built, or else a loud skip, which in CI is a failure."""
 
 import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,5 +17,4 @@ def needed(make: Callable[[], Path]) -> Path:
         why = f"no test against real programs: {problem}"
         if os.environ.get("CI"):
             pytest.fail(why, pytrace=False)
-        warnings.warn(why, pytest.PytestWarning, stacklevel=2)
         pytest.skip(why)
