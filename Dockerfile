@@ -1,0 +1,37 @@
+# The exporter as an image: `docker build -t lnd-payments-exporter .`
+#
+#   docker run -v /path/to/files:/lnd:ro -p 127.0.0.1:10019:10019 \
+#     -e LND_PAYMENTS_EXPORTER_LND_ADDRESS=host.docker.internal:10009 \
+#     -e LND_PAYMENTS_EXPORTER_LND_TLS_CERT=/lnd/tls.cert \
+#     -e LND_PAYMENTS_EXPORTER_LND_MACAROON=/lnd/payments.macaroon lnd-payments-exporter
+#
+# Or `docker run -p 127.0.0.1:10019:10019 lnd-payments-exporter demo --web.listen-address=:10019`.
+# The file system may be read-only; only the demo wants to write (--tmpfs /tmp).
+
+ARG BASE=python:3.13-slim
+
+FROM ${BASE} AS build
+WORKDIR /src
+COPY requirements/runtime.txt requirements/build.txt requirements/
+RUN python3 -m venv /build && /build/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements/build.txt \
+ && python3 -m venv --without-pip /opt/exporter \
+ && /build/bin/pip --python /opt/exporter/bin/python install --no-cache-dir --no-deps --require-hashes --only-binary :all: \
+      -r requirements/runtime.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY exporter exporter
+RUN /build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
+ && /build/bin/pip --python /opt/exporter/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl \
+ && /opt/exporter/bin/python -m compileall -q /opt/exporter/lib
+
+FROM ${BASE}
+LABEL org.opencontainers.image.title="lnd-payments-exporter" \
+      org.opencontainers.image.description="A Prometheus exporter for the outgoing payments of lnd nodes" \
+      org.opencontainers.image.licenses="MIT"
+COPY --from=build /opt/exporter /opt/exporter
+ENV PATH=/opt/exporter/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# A number, so that Kubernetes can see that it isn't root. The macaroon must be readable by it.
+USER 10019:10019
+EXPOSE 10019
+# Asks the address in LND_PAYMENTS_EXPORTER_WEB_LISTEN_ADDRESS: set the address there, not by a flag.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["lnd-payments-exporter", "healthcheck"]
+ENTRYPOINT ["lnd-payments-exporter"]

@@ -1,0 +1,58 @@
+"""What is installed: the locks hold what pyproject.toml asks for, with hashes, and name no host."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+WANTED = {
+    "runtime": PROJECT["project"]["dependencies"],
+    "dev": [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]],
+    "build": [*PROJECT["build-system"]["requires"], *PROJECT["dependency-groups"]["build"]],
+}
+PIN = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>\S+)", re.MULTILINE)
+
+
+def lock(name: str) -> str:
+    """The text of a lock."""
+    return (ROOT / "requirements" / f"{name}.txt").read_text()
+
+
+def pins(name: str) -> dict[str, str]:
+    """Every package in a lock and its version."""
+    return {pin["name"]: pin["version"] for pin in PIN.finditer(lock(name))}
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_a_lock_holds_what_is_asked_for(name: str) -> None:
+    """Whoever changes pyproject.toml runs `make lock`."""
+    pinned = pins(name)
+    wanted = [Requirement(text) for text in WANTED[name]]
+    assert [
+        str(requirement)
+        for requirement in wanted
+        if not requirement.specifier.contains(pinned.get(canonicalize_name(requirement.name), "0"), prereleases=True)
+    ] == []
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_a_lock_has_hashes_and_names_no_host(name: str) -> None:
+    """It is good for every index that has the same files."""
+    assert "://" not in lock(name)
+    assert not re.search(r"^--", lock(name), re.MULTILINE)
+    packages = re.split(r"\n(?=[a-z])", lock(name))[1:]
+    assert [package.partition("==")[0] for package in packages if "--hash=sha256:" not in package] == []
+
+
+def test_what_is_tested_is_what_is_installed() -> None:
+    """The locks agree with each other."""
+    tested = pins("dev")
+    for name in ("runtime", "build"):
+        assert {package: (version, tested.get(package)) for package, version in pins(name).items()} == {
+            package: (version, version) for package, version in pins(name).items()
+        }
