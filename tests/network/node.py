@@ -31,7 +31,6 @@ FLAGS = (
     "--accept-amp",
     "--no-rest-tls",  # plain HTTP for the tests alone; gRPC, which the exporter sees, has TLS
     "--logging.file.disable",
-    "--wallet-unlock-allow-create",
 )
 
 Json = dict[str, Any]
@@ -67,8 +66,8 @@ class Node:
         self.pubkey = ""
         self._rest = f"127.0.0.1:{free_port()}"
         self._lncli = str(binaries / "lncli")
-        self._password = home / "password"
-        self._password.write_text(PASSWORD)
+        (home / "password").write_text(PASSWORD)
+        self._unlock = f"--wallet-unlock-password-file={home / 'password'}"
         listen = [f"--rpclisten={self.address}", f"--restlisten={self._rest}", f"--listen={self.p2p}"]
         own = [f"--lnddir={home}", f"--alias={name}", f"--bitcoin.basefee={base_fee_msat}"]
         self._program = Program("lnd", [str(binaries / "lnd"), *FLAGS, *chain.flags(), *listen, *own], home)
@@ -83,7 +82,7 @@ class Node:
 
     async def start(self, *, unlock: bool = True) -> None:
         """Start it; returns when calls are accepted, or without `unlock` when it says LOCKED."""
-        await self._program.start(*([f"--wallet-unlock-password-file={self._password}"] if unlock else []))
+        await self._program.start(*([self._unlock] if unlock else []))
         if unlock:
             await self.ready()
         else:
@@ -91,7 +90,7 @@ class Node:
 
     async def create(self) -> None:
         """Start it for the first time and make its wallet; it gets no further before a recent block is mined."""
-        await self._program.start(f"--wallet-unlock-password-file={self._password}")
+        await self._program.start(self._unlock, "--wallet-unlock-allow-create")
         await self.reaches("NON_EXISTING")
         entropy = base64.urlsafe_b64encode(sha256(self.name.encode()).digest()[:16]).decode()
         seed = await self.get("/v1/genseed", seed_entropy=entropy)

@@ -1,0 +1,167 @@
+"""A real Prometheus that scrapes the exporter every second while stories are told, and what it then can say."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import aiohttp
+
+from tests.network.build import binaries
+from tests.network.process import Program, free_port, until
+
+CONFIG = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}}
+JOB = "exporter"
+STEP_S = 0.5  # half the scrape interval: no scrape is stepped over
+
+STARTED = "lnd_payments_started_total"
+ENDED = (
+    "lnd_payments_succeeded_total",
+    "lnd_payments_failed_total",
+    "lnd_payments_lost_total",
+    "lnd_payments_in_flight",
+)
+ATTEMPTED = "lnd_payments_htlc_attempts_started_total"
+RESOLVED = (
+    "lnd_payments_htlc_attempts_settled_total",
+    "lnd_payments_htlc_attempts_failed_total",
+    "lnd_payments_htlc_attempts_unresolved_total",
+    "lnd_payments_in_flight_htlcs",
+)
+
+
+def _difference(whole: str, parts: tuple[str, ...]) -> str:
+    """PromQL for what is missing, by node; 0 where the law holds."""
+    return " - ".join(f"sum by (node) ({name})" for name in (whole, *parts))
+
+
+LAWS = {
+    "started = succeeded + failed + lost + in flight": _difference(STARTED, ENDED),
+    "attempts started = settled + failed + unresolved + in flight": _difference(ATTEMPTED, RESOLVED),
+}
+
+
+class Sample(NamedTuple):
+    """One value of one series."""
+
+    labels: dict[str, str]
+    time_s: float
+    value: float
+
+
+class Prometheus:
+    """The server in a folder of its own."""
+
+    def __init__(self, home: Path, target: str) -> None:
+        """Prepare to scrape `target` (HOST:PORT); nothing runs yet, but the programs are built if need be."""
+        home.mkdir()
+        self._tools = binaries()
+        self._home = home
+        self._address = f"127.0.0.1:{free_port()}"
+        scrape = [{"job_name": JOB, "static_configs": [{"targets": [target]}]}]
+        config = home / "prometheus.yml"
+        config.write_text(json.dumps(CONFIG | {"scrape_configs": scrape}))  # JSON is YAML
+        flags = [f"--config.file={config}", f"--storage.tsdb.path={home / 'data'}"]
+        command = [str(self._tools / "prometheus"), *flags, f"--web.listen-address={self._address}"]
+        self._program = Program("prometheus", command, home)
+        self._session: aiohttp.ClientSession | None = None
+        self._since = 0.0
+
+    async def start(self) -> None:
+        """Start it; returns after the first scrape that succeeded."""
+        self._session = aiohttp.ClientSession(f"http://{self._address}")
+        self._since = time.time()
+        await self._program.start()
+
+        async def scraped() -> bool:
+            self._program.check()
+            try:
+                return any(sample.value == 1 for sample in await self.query(f'up{{job="{JOB}"}}'))
+            except (aiohttp.ClientError, json.JSONDecodeError):
+                return False
+
+        await until("Prometheus has scraped", scraped)
+        self._since = time.time()
+
+    async def stop(self) -> None:
+        """Stop it."""
+        await self._program.stop()
+        if self._session is not None:
+            await self._session.close()
+
+    async def query(self, promql: str) -> list[Sample]:
+        """An instant query: a vector, or all samples of a range selector."""
+        return await self._ask("/api/v1/query", query=promql)
+
+    async def over_time(self, promql: str) -> list[Sample]:
+        """A query at every scrape since the start."""
+        span = {"start": str(self._since), "end": str(time.time()), "step": str(STEP_S)}
+        return await self._ask("/api/v1/query_range", query=promql, **span)
+
+    async def next_scrape(self) -> None:
+        """Wait until a scrape that began after now is in."""
+        now = time.time()
+
+        async def scraped() -> bool:
+            return any(sample.value > now for sample in await self.query(f'timestamp(up{{job="{JOB}"}})'))
+
+        await until("the next scrape", scraped)
+
+    async def scrape_errors(self) -> list[str]:
+        """Every scrape that failed since the start, one line each."""
+        ups = [sample for sample in await self._samples(f'up{{job="{JOB}"}}') if sample.time_s >= self._since]
+        targets = (await self._get("/api/v1/targets"))["activeTargets"]
+        last = [f"last error: {target['lastError']}" for target in targets if target["lastError"]]
+        return [f"scrape failed at {sample.time_s:.0f}" for sample in ups if sample.value != 1] + last
+
+    async def broken_laws(self) -> list[str]:
+        """Where a law did not hold at some scrape since the start, one line each; a law without data is broken."""
+        lines = []
+        for law, missing in LAWS.items():
+            samples = await self.over_time(missing)
+            if not samples:
+                lines.append(f"{law}: no data")
+            lines += [f"{law}: {s.labels} off by {s.value:g} at {s.time_s:.1f}" for s in samples if s.value != 0]
+        return lines
+
+    async def fallen_counters(self) -> list[str]:
+        """Every counter that fell since the start (a restart of the exporter without its state is a fall, too)."""
+        names = [
+            name for name in await self._get("/api/v1/label/__name__/values") if name.endswith(("_total", "_count"))
+        ]
+        span = f"[{int(time.time() - self._since) + 1}s]"
+        found = await asyncio.gather(*(self.query(f"resets({name}{span}) > 0") for name in names))
+        return [f"{name}{s.labels}" for name, samples in zip(names, found, strict=True) for s in samples]
+
+    async def check_metrics(self, page: str) -> str:
+        """What `promtool check metrics` has to say of a page in text format; nothing if all is well."""
+        process = await asyncio.create_subprocess_exec(
+            str(self._tools / "promtool"),
+            "check",
+            "metrics",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate(page.encode())
+        return said.decode() or ("" if process.returncode == 0 else f"exit code {process.returncode}")
+
+    async def _samples(self, selector: str) -> list[Sample]:
+        """All samples of a selector since the start, as scraped."""
+        return await self.query(f"{selector}[{int(time.time() - self._since) + 2}s]")
+
+    async def _ask(self, path: str, **query: str) -> list[Sample]:
+        result = (await self._get(path, **query))["result"]
+        return [
+            Sample(series["metric"], float(at), float(value))
+            for series in result
+            for at, value in series.get("values", [series.get("value")])
+        ]
+
+    async def _get(self, path: str, **query: str) -> Any:
+        assert self._session is not None, "Prometheus is not started"
+        async with self._session.get(path, params=query) as response:
+            said = await response.json(content_type=None)
+            assert said["status"] == "success", said
+            return said["data"]
