@@ -6,5 +6,8 @@ _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    """A text without control characters and lone surrogates: one of them in an alias would end or break the page."""
+    """A text that can be encoded and shown: a lone surrogate (JSON can carry one) would make the whole page an error.
+
+    Control characters would only trouble terminals and browsers.
+    """
     return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text)

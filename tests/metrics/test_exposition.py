@@ -142,8 +142,8 @@ def test_hostile_alias(alias: str, form: Format) -> None:
     assert [name for name, _ in page.keys() - expected.keys()] == ["lnd_payments_node_info"]
 
 
-def test_characters_that_no_page_survives() -> None:
-    """A NUL ends the page for Prometheus, and a lone surrogate can't be sent: both are replaced, the rest is kept."""
+def test_unfit_characters() -> None:
+    """A lone surrogate, which can't be encoded, and control characters are replaced; the rest is kept."""
     status = NodeStatus(info=Info(pubkey="02" * 33, alias="a\0b\ud800c\td \N{HIGH VOLTAGE SIGN}"))
     page = text([scene.untouched(status=status)])
     assert 'alias="a\ufffdb\ufffdc\ufffdd \N{HIGH VOLTAGE SIGN}"' in page
