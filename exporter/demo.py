@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from exporter import app
-from exporter.config import Config, NodeConfig
+from exporter.config import Config, ConfigError, NodeConfig, Problem
 from exporter.simulator import demo as simulated
 
 WELCOME = """
@@ -33,7 +33,12 @@ Ctrl-C ends it.
 
 async def demo(config: Config) -> None:
     """Run both until cancelled."""
-    with TemporaryDirectory(prefix="lnd-payments-exporter-demo-") as directory:
+    try:
+        temporary = TemporaryDirectory(prefix="lnd-payments-exporter-demo-")
+    except OSError:
+        fix = "Set TMPDIR to a directory that this user may write to; in a container: --tmpfs /tmp"
+        raise ConfigError([Problem("demo", "The simulated node has no place for its files.", fix)]) from None
+    with temporary as directory:
         async with simulated.node(Path(directory)) as node, asyncio.TaskGroup() as tasks:
             follow = replace(config, nodes=(NodeConfig("demo", node.address, node.tls_cert, node.macaroon),))
             tasks.create_task(app.run(follow, on_ready=_welcome))

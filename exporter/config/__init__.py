@@ -16,6 +16,7 @@ __all__ = [
     "ConfigError",
     "LogConfig",
     "NodeConfig",
+    "Problem",
     "WebConfig",
     "cannot_listen",
     "load",
