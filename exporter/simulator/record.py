@@ -37,6 +37,21 @@ class Failure(NamedTuple):
 class Record:
     """One run. The message is kept ready: fields that our protos don't declare live in it as raw bytes."""
 
+    __slots__ = (
+        "_declared",
+        "_initiated",
+        "_message",
+        "_preimage",
+        "created_ns",
+        "failures",
+        "in_flight",
+        "index",
+        "kind",
+        "payment_hash",
+        "settled",
+        "update",
+    )
+
     def __init__(self, create: Create, index: int, created_ns: int, *, initiated: bool) -> None:
         """The run as `InitPayment` leaves it."""
         self.payment_hash = create.payment_hash
@@ -56,7 +71,7 @@ class Record:
             payment_request=create.payment_request,
             payment_index=index,
         )
-        self._declared = b""  # the message without the fields that change and are not declared
+        self._declared = 0  # length of the message without the fields that change and are not declared
         self._message.MergeFromString(number(2, create.value_msat // _MSAT) + number(7, create.value_msat // _MSAT))
         self.update = self.write()
 
@@ -75,7 +90,7 @@ class Record:
     def message(self) -> pb.Payment:
         """The parsed message; most runs have ended, and keep only bytes."""
         if self._message is None:
-            self._message = pb.Payment.FromString(self._declared)
+            self._message = pb.Payment.FromString(self.update.message[: self._declared])
         return self._message
 
     def register(self, attempt_id: int, route: pb.Route, now_ns: int) -> None:
@@ -133,7 +148,8 @@ class Record:
         message = self.message
         status = self.status
         message.status = status  # type: ignore[assignment]
-        self._declared = message.SerializeToString()
+        declared = message.SerializeToString()
+        self._declared = len(declared)
         fee = number(5, message.fee_msat // _MSAT) + number(11, message.fee_msat // _MSAT)
-        self.update = Update(self.payment_hash, status, self._declared + block(6, self._preimage.encode()) + fee)
+        self.update = Update(self.payment_hash, status, declared + block(6, self._preimage.encode()) + fee)
         return self.update

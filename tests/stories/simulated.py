@@ -3,12 +3,11 @@
 import asyncio
 import hashlib
 from pathlib import Path
-from typing import NamedTuple
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Kind, Status
 from exporter.simulator.credentials import replace
-from exporter.simulator.mutation import Create, Delete, Fail, Finish, GiveUp, Mutation, Register, Settle
+from exporter.simulator.mutation import Create, Delete, Fail, GiveUp, Mutation, Register, Settle
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.service import SMALLEST
 from exporter.simulator.truth import reason
@@ -22,12 +21,9 @@ from tests.stories.lab import (
     Listed,
     fee_msat,
 )
+from tests.stories.simulated_sending import DETAILS, HOP_S, Plan, SimulatedSending
 
 RING = ("alice", "bob", "carol")
-HOP_S = 0.01
-"""What an HTLC takes on its way, or lnd for a decision."""
-DETAILS = pb.Failure.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS
-TEMPORARY = pb.Failure.TEMPORARY_CHANNEL_FAILURE
 
 
 class Network:
@@ -52,80 +48,6 @@ class Network:
                 )
                 peers.append(Peer(self.nodes[peer], own_sat))
         return World(self.nodes[name], tuple(peers), tuple(self.nodes.values()), "regtest", height=500)
-
-
-class Plan(NamedTuple):
-    """What lnd will find out about a payment."""
-
-    create: Create
-    reason: int = pb.FAILURE_REASON_NONE
-    """Set if lnd gives up before it sends anything."""
-    tries: tuple[pb.Route, ...] = ()
-    """These fail at their first hop, one after the other."""
-    parts: tuple[pb.Route, ...] = ()
-    """These reach the recipient together."""
-
-
-class SimulatedSending:
-    """A payment under way: a task is lnd's life cycle of it."""
-
-    def __init__(self, lab: "SimulatedLab", plan: Plan, *, cancelable: bool = False) -> None:
-        """Write it to the database and send it; needs a running loop."""
-        self.payment_hash = plan.create.payment_hash
-        self._lab = lab
-        self._plan = plan
-        self._cancelable = cancelable
-        self._given_up = pb.FAILURE_REASON_NONE  # what lnd will write when an HTLC is back, and not before
-        self._starts = lab.starts
-        self._held = asyncio.Event()
-        lab.node.database.apply(plan.create)
-        self._life = asyncio.get_running_loop().create_task(self._live())
-
-    async def held(self, parts: int = 1) -> None:
-        """See `Sending`: all parts arrive together."""
-        assert parts <= len(self._plan.parts)
-        await self._held.wait()
-
-    async def overdue(self) -> None:
-        """See `Sending`: the time is over when we say so."""
-        self._given_up = self._given_up or pb.FAILURE_REASON_TIMEOUT
-
-    async def close(self) -> None:
-        """See `Sending`."""
-        if self._cancelable:
-            self._given_up = self._given_up or pb.FAILURE_REASON_CANCELED
-
-    async def ended(self) -> Listed:
-        """See `Sending`."""
-        await self._life
-        return next(one for one in await self._lab.list_payments() if one.payment_hash == self.payment_hash)
-
-    async def _live(self) -> None:
-        key = self.payment_hash
-        if self._plan.reason:
-            await self._do(GiveUp(key, self._plan.reason))
-        for number, route in enumerate(self._plan.tries):
-            await self._do(Register(key, route))
-            await self._do(Fail(key, number, TEMPORARY, 1))
-        for route in self._plan.parts:
-            await self._do(Register(key, route))
-        self._held.set()
-        network = self._lab.network
-        paid = key in network.preimages or self._plan.create.kind in (Kind.KEYSEND, Kind.AMP)
-        if key in network.verdicts:
-            paid = await asyncio.shield(network.verdicts[key])
-        for number, route in enumerate(self._plan.parts, len(self._plan.tries)):
-            if paid:
-                await self._do(Settle(key, number, network.preimages.get(key) or hashlib.sha256(key.encode()).digest()))
-            else:
-                await self._do(GiveUp(key, pb.FAILURE_REASON_INCORRECT_PAYMENT_DETAILS))
-                await self._do(Fail(key, number, DETAILS, len(route.hops)), 0)
-            if self._given_up and self._starts == self._lab.starts:  # a payment resumed after a start has no timeout
-                await self._do(GiveUp(key, self._given_up), 0)
-        await self._do(Finish(key), 0)
-
-    async def _do(self, mutation: Mutation, delay_s: float = HOP_S) -> None:
-        await self._lab.happen(mutation, delay_s)
 
 
 class SimulatedLab:
@@ -216,11 +138,18 @@ class SimulatedLab:
         tries: tuple[pb.Route, ...] = ()
         if via is None and invoice.at == "dave" and invoice.sat >= TOO_MUCH_FOR_BOB:
             tries, first = (self._route(invoice.at, "bob", create.value_msat),), "carol"
-        parts = tuple(self._route(invoice.at, first, create.value_msat // number) for _ in range(number))
+        part_msat = create.value_msat // number
+        parts = tuple(self._route(invoice.at, first, part_msat, total_msat=create.value_msat) for _ in range(number))
         if invoice.sat >= MORE_THAN_ALICE_HAS:
             plan = Plan(create, pb.FAILURE_REASON_INSUFFICIENT_BALANCE)
         elif sum(part.total_fees_msat for part in parts) > fee_limit_sat * 1000:
             plan = Plan(create, pb.FAILURE_REASON_NO_ROUTE)
+        elif via == "bob" and invoice.at == "dave" and invoice.sat >= TOO_MUCH_FOR_BOB:
+            plan = Plan(
+                create,
+                halved=lambda msat: self._route("dave", "bob", msat, total_msat=create.value_msat),
+                max_parts=max_parts,
+            )
         else:
             plan = Plan(create, tries=tries, parts=parts)
         return self._send(plan, cancelable=cancelable)
@@ -229,7 +158,7 @@ class SimulatedLab:
         """See `Lab`."""
         preimage = self.network.chance.randbytes(32)
         payment_hash = hashlib.sha256(preimage).hexdigest()
-        route = self._route(to, via, sat * 1000, records={KEYSEND_RECORD: preimage}, mpp=False)
+        route = self._route(to, via, sat * 1000, records={KEYSEND_RECORD: preimage}, total_msat=0)
         self.network.preimages[payment_hash] = preimage
         return self._send(Plan(Create(payment_hash, sat * 1000, Kind.KEYSEND), parts=(route,)))
 
@@ -270,7 +199,7 @@ class SimulatedLab:
         *,
         records: dict[int, bytes] | None = None,
         amp: bytes | None = None,
-        mpp: bool = True,
+        total_msat: int | None = None,
     ) -> pb.Route:
         """The shortest route over `via`; to oneself it comes back through the third of the ring."""
         if at == self.name:
@@ -282,7 +211,7 @@ class SimulatedLab:
         for forwarder in reversed(path[:-1]):
             fees.insert(0, fee_msat(forwarder, amount_msat + sum(fees)))
         keys = [self.pubkeys[name] for name in path]
-        total = amount_msat if mpp else 0
+        total = amount_msat if total_msat is None else total_msat
         return self.node.world.route(keys, amount_msat, fees, records=records, amp=amp, mpp_total_msat=total)
 
     # The truth.
