@@ -13,8 +13,10 @@ from exporter.metrics.names import ROWS
 from exporter.metrics.row import GaugeRow
 from exporter.payments import labels, totals
 from exporter.payments.labels import NodeState
+from exporter.payments.ledger import Ledger
 from exporter.payments.node import Channels, Info, NodeStatus
-from exporter.payments.view import View
+from exporter.payments.tracker import Tracker
+from exporter.payments.view import View, capture
 from tests.metrics import scene
 from tests.metrics.reading import Series, families, series, text, total
 
@@ -143,6 +145,20 @@ def test_node_state(state: NodeState) -> None:
     states = {dict(have)["state"]: v for (name, have), v in page.items() if name == "lnd_payments_node_state"}
     assert states == {word.value: float(word is state) for word in NodeState}
     assert total(page, "lnd_payments_node_up") == float(state is NodeState.READY)
+
+
+def test_peers_keep_their_gauges() -> None:
+    """A peer through which nothing is in flight any more is shown at 0, and `other` is no exception."""
+    tracker, ledger = Tracker(), Ledger(max_peers=1)
+    for number, peer in enumerate((scene.NEAR, scene.FAR), start=1):
+        done = scene.attempt(number, 10, 11, labels.AttemptStatus.SETTLED, peer=peer)
+        ended = scene.payment(number, 10, labels.Status.SUCCEEDED, done)
+        ledger.apply(tracker.update(ended, labels.Source.STREAM, scene.at(11)))
+    page = series(text([capture("lnd", tracker, ledger, NodeStatus(), scene.at(12))]))
+    in_flight = {
+        dict(have)["peer"]: v for (name, have), v in page.items() if name == "lnd_payments_peer_in_flight_htlcs"
+    }
+    assert in_flight == {scene.NEAR: 0, "other": 0}
 
 
 def test_large_sums_are_exact() -> None:
