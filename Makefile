@@ -64,7 +64,7 @@ $(VENV)/runtime.stamp: requirements/runtime.txt requirements/build.txt pyproject
 		echo '      Debian 12, Ubuntu 24.04 or newer: apt install python3 python3-venv' >&2; exit 1)
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo 'make: $(PYTHON) lacks the modules venv and ensurepip. On Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
-	@echo 'make: creating $(VENV) with $(shell $(PYTHON) --version), takes half a minute'
+	@echo 'make: creating $(VENV) with '"$$($(PYTHON) --version)"', takes half a minute'
 	@rm -rf $(VENV)
 	@$(PYTHON) -m venv $(VENV)
 	@$(INSTALL) -r requirements/runtime.txt -r requirements/build.txt
