@@ -19,14 +19,14 @@ _MSAT = 1000
 _CHANNEL_SAT = 5_000_000
 
 _PEERS = (
-    "ACINQ",
-    "bfx-lnd0",
-    "WalletOfSatoshi.com",
-    "Kraken 🐙⚡",
-    "1ML.com node ALPHA",
-    "Boltz",
-    "deezy.io",
-    "LNBIG.com",
+    "Harbour Bank",
+    "café-lnd0",
+    "Wanderer's Wallet",
+    "Kraken's Uncle 🐙⚡",
+    "node ALPHA",
+    "Swap & Go",
+    "deep.example",
+    "big\\size",
 )
 _FAR = 24
 
