@@ -68,7 +68,7 @@ class Draft:
         return self._add(delay_s, Settle(self._subject.payment_hash, attempt, preimage or self._subject.preimage))
 
     def fail(self, attempt: int, code: int, source: int, delay_s: float = 0.8) -> Self:
-        """It fails at hop `source`, or on a shorter route at the last that forwards; 0 is this node, -1 the recipient."""
+        """It fails at hop `source`, at most the last that forwards; 0 is this node, -1 the recipient."""
         hops = len(self._routes[attempt].hops)
         at = hops if source < 0 else min(source, hops - 1)
         return self._add(delay_s, Fail(self._subject.payment_hash, attempt, code, at))
