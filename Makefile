@@ -59,7 +59,7 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/runtime.stamp
 	@$(INSTALL) -r requirements/dev.txt
 	@touch $@
 
-$(VENV)/runtime.stamp: requirements/runtime.txt requirements/build.txt pyproject.toml
+$(VENV)/runtime.stamp: requirements/runtime.txt requirements/build.txt
 	@$(if $(PYTHON),,echo 'make: Python 3.11 or newer is needed, and python3 here is "$(shell python3 --version 2>&1)".' >&2; \
 		echo '      Debian 12, Ubuntu 24.04 or newer: apt install python3 python3-venv' >&2; exit 1)
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
