@@ -220,7 +220,7 @@ class Follower:
         while True:
             page = await self._list(after=before, newest_first=True)
             fresh = [p for p in page.payments if p.run.created_us > memory.floor_us]
-            here = [p for p in page.payments if memory.is_over(p) or p.payment_hash in self.tracker.open]
+            here = [p for p in page.payments if memory.is_over(p) or p.run in self.tracker.open]
             history = [p.payment_index for p in page.payments if p not in fresh and p not in here]
             known += len(here)
             floor = max([floor, *history])

@@ -34,9 +34,10 @@ class Tracker:
 
     def __init__(self) -> None:
         """Begin with no history: `begin` tells where it ends."""
-        self.open: dict[str, OpenRun] = {}
+        self.open: dict[Run, OpenRun] = {}
         self.memory = Memory()
-        self._held: dict[str, OpenRun] = {}
+        self._of_hash: dict[str, list[OpenRun]] = {}  # the same runs; of one hash seldom more than one
+        self._held: dict[Run, OpenRun] = {}
         self._stream = 0
 
     def begin(self, newest: Iterable[Payment], floor_index: int, at: Moment) -> list[Event]:
@@ -64,8 +65,8 @@ class Tracker:
         """Hashes of the open runs of which the present stream has said nothing: lnd must be asked."""
         return [
             payment_hash
-            for payment_hash, run in self.open.items()
-            if (run.terminal.due_mono_ns is None if run.terminal else run.stream != self._stream)
+            for payment_hash, runs in self._of_hash.items()
+            if any(r.terminal.due_mono_ns is None if r.terminal else r.stream != self._stream for r in runs)
         ]
 
     def update(self, payment: Payment, source: Source, at: Moment) -> list[Event]:
@@ -73,25 +74,18 @@ class Tracker:
         events: list[Event] = [UpdateReceived(source, at.wall_ns)]
         if _malformed(payment):
             return [*events, UpdateIgnored(Ignored.MALFORMED)]
-        current = self.open.get(payment.payment_hash)
-        if current is None:
-            return events + self._unknown(payment, source, at)
-        if current.run == payment.run:
-            return events + self._known(current, payment, source, at)
-        if _not_after(payment, current.run, current.payment_index):
-            return [*events, UpdateIgnored(Ignored.AFTER_TERMINAL)]  # an earlier try of this hash
-        return events + self._retire(current, Lost.RETRIED) + self._start(payment, source, at)
+        events += self._retire_earlier(payment, source, at)
+        run = self.open.get(payment.run)
+        if run is not None:
+            return events + self._known(run, payment, source, at)
+        return events + self._unknown(payment, source, at)
 
     def missing(self, payment_hash: str, at: Moment, cause: Lost = Lost.DELETED) -> list[Event]:
         """Lnd answered that it doesn't know this hash (NOT_FOUND)."""
-        run = self.open.get(payment_hash)
-        if run is None:
-            return []
-        if run.missing_mono_ns is None:
-            run.missing_mono_ns = at.mono_ns
-        if at.mono_ns - run.missing_mono_ns < GONE_NS:
-            return []
-        return self._retire(run, cause)
+        events: list[Event] = []
+        for run in list(self._of_hash.get(payment_hash, ())):
+            events += self._missed(run, at, cause)
+        return events
 
     def release(self, at: Moment) -> list[Event]:
         """Count the runs whose hold is over."""
@@ -106,19 +100,42 @@ class Tracker:
         dues = [r.terminal.due_mono_ns for r in self._held.values() if r.terminal and r.terminal.due_mono_ns]
         return min(dues, default=None)
 
+    def _retire_earlier(self, payment: Payment, source: Source, at: Moment) -> list[Event]:
+        """A run of a hash shows that earlier runs of it are over: lnd has erased them."""
+        events: list[Event] = []
+        for run in list(self._of_hash.get(payment.payment_hash, ())):
+            if not _is_later(payment, run):
+                continue
+            if source is Source.STREAM:
+                events += self._retire(run, Lost.RETRIED)  # all that was to be said of them has been said
+            elif not (run.terminal and run.terminal.due_mono_ns):
+                events += self._missed(run, at, Lost.RETRIED)  # an answer may overtake what the stream has to say
+        return events
+
+    def _missed(self, run: OpenRun, at: Moment, cause: Lost) -> list[Event]:
+        """Lnd doesn't know a run any more: believed when it is said twice, or when the run was seen to end."""
+        if run.missing_mono_ns is None:
+            run.missing_mono_ns = at.mono_ns
+        if at.mono_ns - run.missing_mono_ns < GONE_NS and not run.terminal:
+            return []
+        return self._retire(run, cause)
+
     def _retire(self, run: OpenRun, lost: Lost) -> list[Event]:
         """Count a run as finished if it was seen to end, else as lost."""
-        del self.open[run.run.payment_hash]
-        self._held.pop(run.run.payment_hash, None)
+        del self.open[run.run]
+        self._held.pop(run.run, None)
+        same = self._of_hash[run.run.payment_hash]
+        same.remove(run)
+        if not same:
+            del self._of_hash[run.run.payment_hash]
         self.memory.add(run.run, run.payment_index)
         return run.finish(run.terminal) if run.terminal else run.lose(lost)
 
     def _unknown(self, payment: Payment, source: Source, at: Moment) -> list[Event]:
-        """Judge a hash that isn't open: finished before, new, or history."""
-        witness = self.memory.get(payment.payment_hash)
-        if self.memory.is_over(payment) or (witness and _not_after(payment, witness.run, witness.payment_index)):
+        """Judge a run that isn't open: finished before, new, or history."""
+        if self.memory.is_over(payment):
             return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
-        if witness or self.memory.is_new(payment):
+        if self.memory.is_new(payment):
             return self._start(payment, source, at)
         if not payment.status.ended:
             # Before it was shown it may have ended: only an answer to a question about it can be believed.
@@ -138,7 +155,8 @@ class Tracker:
             news_mono_ns=at.mono_ns,
             invoice=payment.invoice,
         )
-        self.open[payment.payment_hash] = run
+        self.open[run.run] = run
+        self._of_hash.setdefault(payment.payment_hash, []).append(run)
         self.memory.saw(payment.run)
         return [PaymentStarted(run.run), *self._known(run, payment, source, at)]
 
@@ -164,7 +182,7 @@ class Tracker:
         """Follow status and reason; add what that tells to `events`. True if anything is new."""
         if payment.status.ended:
             run.end(payment, source, at, at.mono_ns + HOLD_NS)
-            self._held[payment.payment_hash] = run
+            self._held[run.run] = run
             return True
         entered = run.enter(payment.status)
         events += entered
@@ -191,12 +209,12 @@ class Tracker:
         return events if events or asked else [UpdateIgnored(Ignored.DUPLICATE)]
 
 
-def _not_after(payment: Payment, run: Run, payment_index: int) -> bool:
-    """True if a snapshot is of this run of its hash or of an earlier one.
+def _is_later(payment: Payment, run: OpenRun) -> bool:
+    """True if a snapshot is of a later run of the same hash.
 
-    Either is enough to be later: an index may be used again, and a clock may step back.
+    Either sign is enough: an index may be used again, and a clock may step back.
     """
-    return payment.run == run or (payment.run < run and payment.payment_index <= payment_index)
+    return payment.run > run.run or (payment.run != run.run and payment.payment_index > run.payment_index)
 
 
 def _malformed(payment: Payment) -> bool:

@@ -173,4 +173,4 @@ def test_an_unknown_attempt_status_stays_in_flight() -> None:
     """A status that a newer lnd invents is no end."""
     observer = Observer()
     observer.hear(payment(IN_FLIGHT, A._replace(status=AttemptStatus.IN_FLIGHT)), 1)
-    assert list(observer.tracker.open[HASH].outstanding) == [1]
+    assert list(observer.tracker.open[payment().run].outstanding) == [1]

@@ -261,6 +261,7 @@ def test_deleted_and_retried_while_away(data: st.DataObject) -> None:
             retried += 1
             again = life.kept._replace(created_ns=T0 + SECOND, payment_index=life.kept.payment_index + 100)
             witness.hear(again, 20, Source.LIST)
+            witness.hear(again, 90, Source.TRACK)
         else:
             witness.miss(20, life.final.payment_hash)
             witness.miss(90, life.final.payment_hash)

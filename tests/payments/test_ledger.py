@@ -215,4 +215,4 @@ def test_in_flight() -> None:
         earliest_expiry_height=800_020,
         peers={PEER: (3, 1_000_022)},
     )
-    assert observer.tracker.open["ab" * 32].kind is Kind.INVOICE
+    assert observer.tracker.open[payment().run].kind is Kind.INVOICE

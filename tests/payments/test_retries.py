@@ -1,7 +1,7 @@
 """A failed hash that is tried again: lnd forgets the old run and begins a new one under the same hash."""
 
 from exporter.payments.event import PaymentFailed, PaymentLost, PaymentStarted, PaymentSucceeded, UpdateIgnored
-from exporter.payments.labels import Ignored, Lost, Reason
+from exporter.payments.labels import Ignored, Lost, Reason, Source
 from exporter.payments.totals import Counter
 from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, Observer, flying, payment, settled
 
@@ -40,6 +40,38 @@ def test_tried_again_with_the_old_run_still_open_here() -> None:
         assert PaymentLost(OLD_IN_FLIGHT.run, Lost.RETRIED) in events
         assert PaymentStarted(new.run) in events
         assert observer.ledger.counters[Counter.ATTEMPTS_UNRESOLVED]["lost",] == 1
+
+
+def test_tried_again_while_nobody_listened() -> None:
+    """An answer may overtake what the stream still has to say, so it must be given twice, a minute apart."""
+    observer = Observer()
+    observer.hear(OLD_IN_FLIGHT, 1)
+    observer.tracker.stream_lost()
+    observer.tracker.stream_started()
+    new = payment(SUCCEEDED, settled(B, end_s=7), created_s=5, payment_index=NEW_INDEX)
+    observer.hear(new, 20, Source.LIST)
+    observer.release(30)
+    assert ends(observer) == ["PaymentSucceeded"]
+    assert observer.tracker.unseen() == [new.payment_hash]
+    observer.hear(new, 79, Source.TRACK)
+    assert ends(observer) == ["PaymentSucceeded"]
+    observer.hear(new, 80, Source.TRACK)
+    assert ends(observer) == ["PaymentSucceeded", "PaymentLost"]
+
+
+def test_an_answer_overtakes_the_whole_old_run() -> None:
+    """A catch-up may show the second try before the stream has delivered the first: both count, with their ends."""
+    observer = Observer()
+    new = payment(SUCCEEDED, settled(B, end_s=7), created_s=5, payment_index=NEW_INDEX)
+    observer.hear(new, 7, Source.LIST)
+    observer.hear(payment(), 7.1)
+    observer.hear(OLD_IN_FLIGHT, 7.1)
+    observer.hear(OLD_FAILED, 7.1)
+    observer.hear(payment(IN_FLIGHT, B, created_s=5, payment_index=NEW_INDEX), 7.1)
+    observer.hear(new, 7.1)
+    observer.release(9)
+    assert ends(observer) == ["PaymentFailed", "PaymentSucceeded"]
+    assert observer.ledger.counters[Counter.STARTED] == {(): 2}
 
 
 def test_the_old_run_is_not_believed_again() -> None:

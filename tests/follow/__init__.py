@@ -1,0 +1,1 @@
+"""Following a node, whatever happens to it: over real gRPC, against the stand-in lnd."""

@@ -1,0 +1,91 @@
+"""What is counted of a node that is well: what happens from now on, each payment once."""
+
+from collections import Counter as Tally
+
+from exporter.payments.labels import Status
+from exporter.payments.totals import Counter
+from exporter.simulator.lives import Lives
+from exporter.simulator.mix import Mix
+from exporter.simulator.mutation import Life, Register
+from exporter.simulator.server import SimulatedNode
+from tests.follow.watch import ENDS, Watch, watching
+
+
+def begin(node: SimulatedNode, life: Life) -> list[Life]:
+    """Let a life happen until its first HTLC is on its way; what is left of it."""
+    for number, step in enumerate(life.steps):
+        node.database.apply(step.mutation)
+        if isinstance(step.mutation, Register):
+            return [life._replace(steps=life.steps[number + 1 :])]
+    raise AssertionError("this life has no HTLC")
+
+
+def reasons(node: SimulatedNode) -> Tally[str]:
+    """Reasons of the failed payments, as the node knows them."""
+    return Tally(end.reason.value for end in node.truth() if end.status is Status.FAILED)
+
+
+def counted_reasons(watch: Watch) -> Tally[str]:
+    """Reasons of the failed payments, as counted."""
+    tally: Tally[str] = Tally()
+    for (_, _, reason), number in watch.labels(Counter.FAILED).items():
+        tally[reason] += number
+    return tally
+
+
+async def test_counting_begins_now(node: SimulatedNode, lives: Lives) -> None:
+    """What was over when counting began is not counted; what was in flight is, with its HTLC."""
+    await node.play(lives.success(), lives.no_route(), lives.retry())
+    rest = begin(node, lives.held_then_settled())
+    async with watching(node) as watch:
+        await watch.live()
+        assert watch.totals(*ENDS) == {"started": 1, "succeeded": 0, "failed": 0, "lost": 0}
+        await node.play(lives.success(), *rest)
+        await node.drained()
+        await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 2})
+        assert watch.totals(*ENDS, Counter.ATTEMPTS_STARTED) == {
+            "started": 2, "succeeded": 2, "failed": 0, "lost": 0, "attempts_started": 2,
+        }  # fmt: skip
+
+
+async def test_an_old_payment_in_flight(node: SimulatedNode, lives: Lives) -> None:
+    """In flight since before all that is remembered of history: the subscription shows it, lnd is asked, it counts."""
+    rest = begin(node, lives.held_then_settled())
+    for _ in range(510):
+        await node.play(lives.no_route())
+    async with watching(node) as watch:
+        await watch.live()
+        await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 1})
+        assert watch.labels(Counter.LND_CALLS)["track_payment", "ok"] >= 1
+        await node.play(*rest)
+        await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
+
+
+async def test_random_traffic(node: SimulatedNode) -> None:
+    """A thousand payments of every kind, at full speed: all numbers are those of a perfect observer."""
+    mix = iter(Mix(node.world, 7))
+    async with watching(node) as watch:
+        await watch.live()
+        for _ in range(1000):
+            await node.play(next(mix))
+        await node.drained()
+        truth = node.truth()
+        ended = len(truth)
+        await watch.until(lambda: sum(watch.totals(Counter.SUCCEEDED, Counter.FAILED).values()) >= ended)
+        won = [end for end in truth if end.status is Status.SUCCEEDED]
+        assert watch.totals(Counter.SUCCEEDED, Counter.FAILED, Counter.SENT, Counter.FEES) == {
+            "succeeded": len(won),
+            "failed": ended - len(won),
+            "sent": sum(end.value_msat for end in won),
+            "fees": sum(end.fee_msat for end in won),
+        }
+        assert counted_reasons(watch) == reasons(node)
+        kinds: Tally[str] = Tally()
+        for counter in (Counter.SUCCEEDED, Counter.FAILED):
+            for (kind, *_), number in watch.labels(counter).items():
+                kinds[kind] += number
+        assert kinds == Tally(end.kind.value for end in truth)
+        assert watch.totals(Counter.ATTEMPTS_FAILED, Counter.ATTEMPTS_SETTLED) == {
+            "attempts_failed": sum(len(end.failures) for end in truth),
+            "attempts_settled": sum(end.settled for end in truth),
+        }

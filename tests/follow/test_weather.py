@@ -1,0 +1,268 @@
+"""Whatever happens to lnd: counted by cause, told once with what to do, and recovered from without help."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
+import pytest
+
+from exporter.lnd.rpc import lnd_pb2 as pb
+from exporter.payments.labels import Interruption, Method, NodeState
+from exporter.payments.totals import Counter
+from exporter.simulator.clock import WallClock
+from exporter.simulator.lives import Lives
+from exporter.simulator.server import SimulatedNode
+from exporter.simulator.service import SMALLEST
+from exporter.simulator.tower import End
+from exporter.simulator.world import World
+from tests.follow.test_counting import begin
+from tests.follow.watch import ENDS, QUICK, watching
+
+Blow = Callable[[SimulatedNode], Awaitable[None]]
+
+
+async def cut(node: SimulatedNode) -> None:
+    """The connection breaks."""
+    node.end_streams(End(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
+
+
+async def end(node: SimulatedNode) -> None:
+    """The stream ends with status OK."""
+    node.end_streams(End())
+
+
+async def restart(node: SimulatedNode) -> None:
+    """Stopped and started."""
+    await node.restart()
+
+
+async def kill(node: SimulatedNode) -> None:
+    """Killed and started."""
+    await node.kill()
+    await node.start()
+
+
+async def renew_certificate(node: SimulatedNode) -> None:
+    """Started again with a new certificate, which is put where the old one was."""
+    await node.stop()
+    node.renew_certificate()
+    await node.start()
+
+
+async def renew_macaroon(node: SimulatedNode) -> None:
+    """The old macaroon is revoked, a new one is put where it was, the connection breaks."""
+    node.renew_macaroon()
+    await cut(node)
+
+
+@pytest.mark.parametrize(
+    ("blow", "cause"),
+    [
+        (cut, Interruption.UNREACHABLE),
+        (end, Interruption.ENDED),
+        (restart, Interruption.SHUTTING_DOWN),
+        (kill, Interruption.UNREACHABLE),
+        (renew_certificate, Interruption.SHUTTING_DOWN),
+        (renew_macaroon, Interruption.UNREACHABLE),
+    ],
+)
+async def test_lost_and_found(node: SimulatedNode, lives: Lives, blow: Blow, cause: Interruption) -> None:
+    """The stream comes back by itself; payments in flight meanwhile, and those after, count once."""
+    async with watching(node) as watch:
+        await watch.live()
+        rest = begin(node, lives.held_then_settled())
+        await node.drained()
+        await blow(node)
+        await watch.until(lambda: watch.labels(Counter.INTERRUPTIONS))
+        await node.play(*rest, lives.no_route())
+        await watch.live()
+        await watch.until(lambda: watch.totals(*ENDS) == {"started": 2, "succeeded": 1, "failed": 1, "lost": 0})
+        assert watch.labels(Counter.INTERRUPTIONS) == {(cause.value,): 1}
+        assert watch.said("not following")[0]["cause"] == cause.value
+
+
+async def test_a_locked_wallet(node: SimulatedNode) -> None:
+    """The state is shown, what to do is told once, and the unlocked node is followed the moment it is ready."""
+    async with watching(node) as watch:
+        await watch.live()
+        await node.lock()
+        await watch.until(lambda: watch.follower.status.state is NodeState.LOCKED)
+        assert "lncli unlock" in watch.follower.status.detail
+        tries = len(watch.delays)
+        await asyncio.sleep(0.1)
+        assert len(watch.delays) == tries, "a locked node isn't asked again and again"
+        await node.unlock()
+        await watch.live()
+        assert watch.follower.status.detail == ""
+        assert len(watch.said("waiting for lnd")) <= 3  # locked, starting, and perhaps locked seen twice
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [(pb.NON_EXISTING, NodeState.NO_WALLET), (pb.WAITING_TO_START, NodeState.STARTING), (pb.LOCKED, NodeState.LOCKED)],
+)
+async def test_not_ready_from_the_start(tmp_path: Path, state: pb.WalletState, expected: NodeState) -> None:
+    """A node that isn't ready when the exporter starts is waited for."""
+    node = SimulatedNode(tmp_path)
+    await node.start(state)
+    try:
+        async with watching(node) as watch:
+            await watch.until(lambda: watch.follower.status.state is expected)
+            await node.unlock()
+            await watch.live()
+    finally:
+        await node.stop()
+
+
+async def test_nobody_there(node: SimulatedNode) -> None:
+    """An address where nothing listens: told once, tried again and again, later and later, then found."""
+    await node.stop()
+    async with watching(node) as watch:
+        await watch.until(lambda: len(watch.delays) >= 9)
+        assert watch.follower.status.state is NodeState.UNREACHABLE
+        assert len(watch.said("not following")) == 1
+        assert all(1 <= delay <= 60 for delay in watch.delays)
+        assert max(watch.delays) > 5
+        assert watch.labels(Counter.INTERRUPTIONS) == {}, "what was never up can't be interrupted"
+        await node.start()
+        await watch.live()
+
+
+async def test_a_macaroon_that_is_refused(node: SimulatedNode) -> None:
+    """Denied, and what to bake; as soon as a good one lies there, followed."""
+    async with watching(node) as watch:
+        await watch.live()
+        node.revoke_macaroons()
+        await cut(node)
+        await watch.until(lambda: watch.follower.status.state is NodeState.DENIED)
+        assert "macaroon" in watch.follower.status.detail
+        node.renew_macaroon()
+        await watch.live()
+
+
+async def test_a_macaroon_without_the_optional_permission(tmp_path: Path) -> None:
+    """Without ListChannels there are no aliases and no balance, and nothing else suffers."""
+    async with SimulatedNode(tmp_path, permissions=SMALLEST) as node, watching(node) as watch:
+        await watch.live()
+        await watch.until(lambda: watch.labels(Counter.LND_CALLS).get(("list_channels", "error")))
+        assert watch.follower.status.stream_up
+        assert watch.follower.status.channels is None
+
+
+async def test_a_certificate_that_is_another(node: SimulatedNode) -> None:
+    """A new certificate on the node, the old one here: told what to copy; followed when it is there."""
+    async with watching(node) as watch:
+        await watch.live()
+        await node.stop()
+        old = node.tls_cert.read_bytes()
+        node.renew_certificate()
+        new = node.tls_cert.read_bytes()
+        node.tls_cert.write_bytes(old)
+        await node.start()
+        await watch.until(lambda: "copy its present tls.cert" in watch.follower.status.detail)
+        node.tls_cert.write_bytes(new)
+        await watch.live()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+async def test_files_that_break(node: SimulatedNode, content: bytes | None) -> None:
+    """A certificate file that vanishes or is spoilt while running is weather too."""
+    async with watching(node) as watch:
+        await watch.live()
+        good = node.tls_cert.read_bytes()
+        node.tls_cert.unlink()
+        if content is not None:
+            node.tls_cert.write_bytes(content)
+        await cut(node)
+        await watch.until(lambda: str(node.tls_cert) in watch.follower.status.detail)
+        node.tls_cert.write_bytes(good)
+        await watch.live()
+
+
+async def test_getinfo_hangs(node: SimulatedNode, lives: Lives) -> None:
+    """Payments don't wait for GetInfo."""
+    node.faults.delay(Method.GET_INFO)
+    async with watching(node) as watch:
+        await watch.live()
+        assert watch.follower.status.info is None
+        await node.play(lives.success())
+        await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
+
+
+async def test_a_node_that_accepts_and_never_answers(node: SimulatedNode) -> None:
+    """Silence is not mistaken for quiet."""
+    node.faults.silence()
+    async with watching(node) as watch:
+        await watch.until(lambda: "doesn't answer" in watch.follower.status.detail)
+        assert watch.follower.status.state is NodeState.UNREACHABLE
+        node.faults.heal()
+        await watch.live()
+
+
+async def test_a_quiet_node_is_live(node: SimulatedNode) -> None:
+    """A node without payments sends nothing at all, not even headers, and is up all the same."""
+    async with watching(node) as watch:
+        await watch.live()
+        await asyncio.sleep(0.3)
+        assert watch.follower.status.stream_up
+        assert watch.labels(Counter.INTERRUPTIONS) == {}
+
+
+async def test_another_node_behind_the_name(node: SimulatedNode, lives: Lives) -> None:
+    """Nothing of it is counted; the log says who it is; when the right one is back, counting goes on."""
+    ours = node.world
+    async with watching(node) as watch:
+        await watch.live()
+        await node.play(lives.success())
+        await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
+        await node.stop()
+        database, tower = node.database, node.tower
+        node.become(World.random("somebody else"))
+        await node.start()
+        await watch.until(lambda: watch.follower.status.state is NodeState.WRONG_NODE)
+        await node.play(Lives(node.world, 5).success())
+        await asyncio.sleep(0.1)
+        assert watch.totals(*ENDS) == {"started": 1, "succeeded": 1, "failed": 0, "lost": 0}
+        assert node.world.me.pubkey in watch.follower.status.detail
+        await node.stop()
+        node.world, node.database, node.tower = ours, database, tower
+        await node.start()
+        await watch.live()
+
+
+async def test_an_lnd_without_trackpayments(node: SimulatedNode) -> None:
+    """lnd before 0.16: said so, and tried again in case it is upgraded."""
+    node.faults.refuse(Method.TRACK_PAYMENTS, grpc.StatusCode.UNIMPLEMENTED, "unknown method TrackPayments")
+    async with watching(node) as watch:
+        await watch.until(lambda: "0.16" in watch.follower.status.detail)
+        node.faults.heal()
+        await watch.live()
+
+
+async def test_one_node_never_delays_another(tmp_path: Path) -> None:
+    """While one hangs and the next is gone, the third is followed."""
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+    async with (
+        SimulatedNode(tmp_path / "a") as hanging,
+        SimulatedNode(tmp_path / "b") as gone,
+        SimulatedNode(tmp_path / "c", clock=WallClock(float("inf"))) as well,
+    ):
+        hanging.faults.silence()
+        await gone.stop()
+        async with watching(hanging), watching(gone), watching(well) as watch:
+            await watch.live()
+            await well.play(Lives(well.world).success())
+            await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
+
+
+async def test_an_idle_node_is_asked_one_cheap_call_a_beat(node: SimulatedNode) -> None:
+    """After the catch-ups nothing but GetInfo, and every fifth time ListChannels instead."""
+    async with watching(node, pace=replace(QUICK, beat_s=0.01)) as watch:
+        await watch.live()
+        await watch.until(lambda: node.calls[Method.LIST_CHANNELS] == 1)
+        before = node.calls.copy()
+        await watch.until(lambda: node.calls[Method.LIST_CHANNELS] == 4)
+        assert node.calls - before == {Method.LIST_CHANNELS: 3, Method.GET_INFO: 12}

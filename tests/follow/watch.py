@@ -1,0 +1,100 @@
+"""A follower at work on a simulated node, and clocks that can be put forward."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from structlog.testing import capture_logs
+
+from exporter.backoff import Backoff
+from exporter.follow import Follower, Pace
+from exporter.lnd.grpc import GrpcClient
+from exporter.payments.payment import Moment
+from exporter.payments.totals import Counter
+from exporter.simulator.server import SimulatedNode
+
+QUICK = Pace(first_info_s=0.3, info_s=0.5, state_s=0.5, again_s=0.02, beat_s=3600, channels_every=5)
+"""Nothing is waited for but what happens, and nothing is done twice by itself."""
+
+
+@dataclass
+class Clocks:
+    """Both clocks, true but for what they were put forward."""
+
+    ahead_s: float = 0.0
+
+    def __call__(self) -> Moment:
+        """Now."""
+        ahead_ns = int(self.ahead_s * 1e9)
+        return Moment(time.time_ns() + ahead_ns, time.monotonic_ns() + ahead_ns)
+
+
+@dataclass
+class Watch:
+    """A follower, its node, and what it said."""
+
+    follower: Follower
+    clocks: Clocks
+    logs: list[Any]
+    delays: list[float] = field(default_factory=list)
+    """How long it would have waited between its tries."""
+
+    async def until(self, what: Callable[[], object], seconds: float = 10) -> None:
+        """Wait until something is so."""
+        deadline = time.monotonic() + seconds
+        while not what():
+            assert time.monotonic() < deadline, f"never happened: {self.follower.status} {self.logs[-3:]}"
+            await asyncio.sleep(0.002)
+
+    async def live(self) -> None:
+        """Wait until the stream is up."""
+        await self.until(lambda: self.follower.status.stream_up)
+
+    async def lost(self) -> None:
+        """Wait until the stream is down."""
+        await self.until(lambda: not self.follower.status.stream_up)
+
+    def totals(self, *counters: Counter) -> dict[str, int]:
+        """The sums of counters, after all holds are over."""
+        self.clocks.ahead_s += 2
+        view = self.follower.view()
+        return {counter.value: sum(view.counters[counter].values()) for counter in counters}
+
+    def labels(self, counter: Counter) -> dict[tuple[str, ...], int]:
+        """The series of a counter that are not 0, after all holds are over."""
+        self.clocks.ahead_s += 2
+        return {tuple(map(str, k)): n for k, n in self.follower.view().counters[counter].items() if n}
+
+    def said(self, event: str) -> list[Any]:
+        """The log lines with this event, but for debug ones."""
+        return [line for line in self.logs if line["event"] == event and line["log_level"] != "debug"]
+
+
+ENDS = (Counter.STARTED, Counter.SUCCEEDED, Counter.FAILED, Counter.LOST)
+
+
+@asynccontextmanager
+async def watching(node: SimulatedNode, *, pace: Pace = QUICK, name: str = "lnd") -> AsyncIterator[Watch]:
+    """Follow a node; its tries follow each other almost at once."""
+    with capture_logs() as logs:
+        clocks = Clocks()
+        client = GrpcClient(node.address, node.tls_cert, node.macaroon)
+        follower = Follower(name, client, now=clocks, pace=pace, backoff=Backoff(Random(1)))
+        watch = Watch(follower, clocks, logs)
+
+        async def nap(seconds: float) -> None:
+            watch.delays.append(seconds)
+            await asyncio.sleep(min(seconds, 0.02))
+
+        task = asyncio.create_task(follower.run(nap))
+        try:
+            yield watch
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()
