@@ -48,6 +48,7 @@ _TEXTS: tuple[_Row, ...] = (
     _Row("shutting down", Interruption.SHUTTING_DOWN, NodeState.UNREACHABLE, "lnd is shutting down: start it again"),
     _Row("permission denied", Interruption.DENIED, NodeState.DENIED, _MACAROON),
     _Row("macaroon", Interruption.DENIED, NodeState.DENIED, _MACAROON),
+    _Row("unmarshal", Interruption.DENIED, NodeState.DENIED, _MACAROON),
     _Row("verification failed", Interruption.DENIED, NodeState.DENIED, _MACAROON),
     _Row("root key", Interruption.DENIED, NodeState.DENIED, _MACAROON),
     _Row(

@@ -1,0 +1,208 @@
+"""What happens while nobody listens: ends and beginnings that are found, and what can't be found any more."""
+
+import grpc
+import pytest
+
+from exporter.payments.labels import Method
+from exporter.payments.totals import Counter
+from exporter.simulator.database import Backend, Options
+from exporter.simulator.lives import Lives
+from exporter.simulator.server import SimulatedNode
+from exporter.simulator.tower import End
+from tests.follow.test_counting import begin, counted_reasons, reasons
+from tests.follow.watch import ENDS, Watch, watching
+
+
+async def away(node: SimulatedNode, watch: Watch) -> None:
+    """Nobody can call the node, while it goes on paying."""
+    for method in (Method.SUBSCRIBE_STATE, Method.GET_INFO):
+        node.faults.refuse(method, grpc.StatusCode.UNAVAILABLE, "Socket closed")
+    node.end_streams(End(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
+    await watch.lost()
+
+
+async def back(node: SimulatedNode, watch: Watch) -> None:
+    """The node can be called again."""
+    node.faults.heal()
+    await watch.live()
+
+
+async def test_ends_and_beginnings(node: SimulatedNode, lives: Lives) -> None:
+    """One ends while away, others begin and end, one begins and is still in flight: all are counted, once."""
+    async with watching(node) as watch:
+        await watch.live()
+        rest = begin(node, lives.held_then_settled())
+        await node.drained()
+        await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 1})
+        await away(node, watch)
+        await node.play(*rest, lives.success(), lives.route_fails(), lives.no_route())
+        still = begin(node, lives.held_then_settled())
+        await back(node, watch)
+        await watch.until(lambda: sum(watch.totals(Counter.SUCCEEDED, Counter.FAILED).values()) == 4)
+        assert watch.totals(*ENDS) == {"started": 5, "succeeded": 2, "failed": 2, "lost": 0}
+        assert watch.totals(Counter.RECOVERED, Counter.ATTEMPTS_INCOMPLETE) == {
+            "recovered": 4, "attempts_incomplete": 4,
+        }  # fmt: skip
+        await node.play(*still)
+        await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 3})
+
+
+async def test_a_long_gap(node: SimulatedNode, lives: Lives) -> None:
+    """More payments than a page or the memory holds, with live ones during the catch-up: each counts once."""
+    async with watching(node) as watch:
+        await watch.live()
+        await away(node, watch)
+        for _ in range(2600):
+            await node.play(lives.no_route())
+        node.faults.heal()
+        for _ in range(300):
+            await node.play(lives.no_route())
+        await watch.live()
+        await node.drained()
+        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 2900})
+        assert watch.totals(*ENDS) == {"started": 2900, "succeeded": 0, "failed": 2900, "lost": 0}
+
+
+async def test_many_gaps(node: SimulatedNode, lives: Lives) -> None:
+    """The stream is cut again and again at any message; every payment counts once, with lnd's last reason."""
+    async with watching(node) as watch:
+        await watch.live()
+        for number in range(30):
+            node.faults.cut(Method.TRACK_PAYMENTS, after=number)
+            node.end_streams(End())
+            await node.play(lives.held_then_cancelled(90), lives.retry(), lives.probe(), lives.rebalance())
+        node.faults.heal()
+        node.end_streams(End())
+        await watch.until(lambda: sum(watch.totals(Counter.SUCCEEDED, Counter.FAILED).values()) == 120)
+        assert watch.totals(*ENDS) == {"started": 120, "succeeded": 60, "failed": 60, "lost": 0}
+        assert counted_reasons(watch) == reasons(node)
+        assert reasons(node) == {"timeout": 30, "incorrect_payment_details": 30}
+
+
+async def test_pages_that_fail_half_way(node: SimulatedNode, lives: Lives) -> None:
+    """A catch-up that breaks off begins again, and counts nothing twice."""
+    async with watching(node) as watch:
+        await watch.live()
+        await away(node, watch)
+        for _ in range(1200):
+            await node.play(lives.no_route())
+        node.faults.heal()
+        node.faults.refuse(Method.LIST_PAYMENTS, grpc.StatusCode.UNAVAILABLE, "Socket closed", after=3, times=2)
+        await watch.live()
+        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 1200})
+        assert watch.totals(*ENDS) == {"started": 1200, "succeeded": 0, "failed": 1200, "lost": 0}
+
+
+async def test_pages_that_are_too_large(node: SimulatedNode, lives: Lives) -> None:
+    """A page that doesn't fit into a message is asked for again in halves."""
+    async with watching(node) as watch:
+        await watch.live()
+        await away(node, watch)
+        for _ in range(600):
+            await node.play(lives.no_route())
+        node.faults.heal()
+        node.faults.refuse(
+            Method.LIST_PAYMENTS, grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max", times=3
+        )
+        await watch.live()
+        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 600})
+        assert watch.labels(Counter.INTERRUPTIONS) == {("unreachable",): 1}
+
+
+async def test_retried_while_away(node: SimulatedNode, lives: Lives) -> None:
+    """A run that was open here failed and was tried again: its end is lost, the new run counts."""
+    life = lives.retried_hash()
+    create, *rest = life.steps
+    async with watching(node) as watch:
+        await watch.live()
+        node.database.apply(create.mutation)
+        await node.drained()
+        await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 1})
+        await away(node, watch)
+        await node.play(life._replace(steps=tuple(rest)))
+        node.faults.heal()
+        await watch.live()
+        await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
+        watch.clocks.ahead_s += 70
+        node.end_streams(End())
+        await watch.until(lambda: watch.totals(Counter.LOST) == {"lost": 1})
+        assert watch.labels(Counter.LOST) == {("retried",): 1}
+        assert watch.totals(*ENDS) == {"started": 2, "succeeded": 1, "failed": 0, "lost": 1}
+
+
+async def test_deleted_while_away(node: SimulatedNode, lives: Lives) -> None:
+    """A run that ended and was deleted is lost after lnd has said so twice."""
+    async with watching(node) as watch:
+        await watch.live()
+        rest = begin(node, lives.held_then_settled())
+        await node.drained()
+        await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 1})
+        await away(node, watch)
+        await node.play(*rest)
+        node.database.delete_all()
+        node.faults.heal()
+        await watch.live()
+        await watch.until(lambda: watch.labels(Counter.LND_CALLS).get(("track_payment", "ok")))
+        assert watch.totals(*ENDS) == {"started": 1, "succeeded": 0, "failed": 0, "lost": 0}
+        watch.clocks.ahead_s += 70
+        node.end_streams(End())
+        await watch.until(lambda: watch.totals(Counter.LOST) == {"lost": 1})
+        assert watch.labels(Counter.ATTEMPTS_UNRESOLVED) == {("lost",): 1}
+
+
+async def test_a_stale_subscription(node: SimulatedNode, lives: Lives) -> None:
+    """A payment ends while lnd reads its table for the subscription: the stale snapshot comes last and is ignored."""
+    rest = begin(node, lives.held_then_settled())
+    async with node.faults.scan_held() as scan, watching(node) as watch:
+        await watch.live()
+        await scan.reached.wait()
+        await node.play(*rest)
+        await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
+        scan.go_on.set()
+        await watch.until(lambda: watch.labels(Counter.UPDATES_IGNORED).get(("after_terminal",)))
+        assert watch.totals(*ENDS) == {"started": 1, "succeeded": 1, "failed": 0, "lost": 0}
+
+
+@pytest.mark.parametrize("count", [30, 1300])
+async def test_migration_to_native_sql(node: SimulatedNode, lives: Lives, count: int) -> None:
+    """lnd is upgraded and numbers all payments anew; some are made before anybody listens again."""
+    await node.play(*[lives.no_route() for _ in range(5)])
+    node.database.delete_all()
+    async with watching(node) as watch:
+        await watch.live()
+        for number in range(count):
+            await node.play(lives.no_route())
+            if number % 3 == 0:
+                node.database.reserve_index()
+        await node.drained()
+        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": count})
+        rest = begin(node, lives.held_then_settled())
+        await node.drained()
+        await away(node, watch)
+        node.database.migrate()
+        await node.play(lives.success(), lives.no_route(), *rest)
+        await back(node, watch)
+        await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 2})
+        assert watch.totals(*ENDS) == {"started": count + 3, "succeeded": 2, "failed": count + 1, "lost": 0}
+        assert watch.said("lnd's payments are numbered anew: reading back to known ones")
+        await node.play(lives.success())
+        await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 3})
+
+
+async def test_all_deleted_and_numbered_from_one(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """`deletepayments --all` on SQLite while we listen: the next payment has the index 1, and counts."""
+    options = Options(backend=Backend.SQLITE)
+    async with SimulatedNode(tmp_path_factory.mktemp("sql"), options=options) as node:
+        lives = Lives(node.world)
+        async with watching(node) as watch:
+            await watch.live()
+            await node.play(*[lives.no_route() for _ in range(1200)])
+            node.database.delete_all()
+            await node.play(lives.no_route(), lives.no_route())
+            await node.drained()
+            await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 1202})
+            await away(node, watch)
+            await node.play(lives.no_route())
+            await back(node, watch)
+            await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 1203})
+            assert watch.totals(*ENDS) == {"started": 1203, "succeeded": 0, "failed": 1203, "lost": 0}
