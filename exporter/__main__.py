@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = f"Did you mean {close[0]}?" if close else f"Commands are {', '.join(COMMANDS)}; see --help."
         print(f"{PROGRAM}: {name!r} is no command. {hint}", file=sys.stderr)
         return UNUSABLE
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # grpc's own lines are no JSON, and repeat what we say once
     try:
         return DO[command](load(words, os.environ, command))
     except ConfigError as error:

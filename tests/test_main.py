@@ -1,5 +1,6 @@
 """The command line from outside: exit codes, what is printed where, how it ends."""
 
+import asyncio
 import json
 import re
 import signal
@@ -19,6 +20,7 @@ import pytest
 from exporter import __version__
 from exporter.__main__ import main
 from exporter.config.settings import SETTINGS
+from exporter.simulator.server import SimulatedNode
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = [sys.executable, "-m", "exporter"]
@@ -150,6 +152,23 @@ def test_health_check_of_nobody() -> None:
     code, stdout, stderr = run("healthcheck", f"--web.listen-address=:{port}")
     assert (code, stdout) == (1, "")
     assert stderr.startswith(f"http://127.0.0.1:{port}/-/ready does not answer: ")
+
+
+async def test_nothing_but_events_is_logged(tmp_path: Path) -> None:
+    """A node with another certificate: gRPC would complain of each handshake, in lines that are no JSON."""
+    (tmp_path / "other").mkdir()
+    other = SimulatedNode(tmp_path / "other")
+    async with SimulatedNode(tmp_path) as node:
+        flags = [f"--lnd.address={node.address}", f"--lnd.macaroon={node.macaroon}", f"--lnd.tls-cert={other.tls_cert}"]
+        process = await asyncio.create_subprocess_exec(
+            *PROGRAM, *flags, "--web.listen-address=127.0.0.1:0", stderr=asyncio.subprocess.PIPE, cwd=ROOT
+        )
+        assert process.stderr is not None
+        events = [json.loads(await process.stderr.readline()) for _ in range(2)]
+        process.terminate()
+        events += [json.loads(line) for line in (await process.stderr.read()).splitlines()]
+        assert await process.wait() == 0
+    assert [event["event"] for event in events] == ["serving metrics", "not following", "stopped"]
 
 
 BUG = """

@@ -213,6 +213,6 @@ def test_no_input_is_a_bug(argv: list[str], settings: dict[str, str]) -> None:
 def test_no_file_is_a_bug(tmp_path_factory: pytest.TempPathFactory, content: str) -> None:
     """Whatever the file holds, too."""
     path = Path(tmp_path_factory.getbasetemp()) / "any.yml"
-    path.write_text(content, errors="ignore")
+    path.write_text(content, encoding="utf-8", errors="ignore")
     with pytest.raises(ConfigError):
         load(["--config.file", str(path)], {})
