@@ -1,0 +1,103 @@
+"""A network to play with: starts it, says how to pay and how to watch, and stops it on Ctrl-C."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from pathlib import Path
+
+from tests.network.build import CannotBuild
+from tests.network.node import Node
+from tests.network.regtest import Network
+from tests.stories.lab import MORE_THAN_ALICE_HAS, TOO_MUCH_FOR_BOB
+
+
+def main() -> int:
+    """Run until Ctrl-C."""
+    with contextlib.suppress(KeyboardInterrupt):
+        try:
+            asyncio.run(play())
+        except CannotBuild as why:
+            print(f"The test network can't be built here: {why}", file=sys.stderr)
+            return 2
+    return 0
+
+
+async def play() -> None:
+    """Start the network, tell, wait, stop."""
+    enough = asyncio.Event()
+    network = Network()
+    try:
+        await network.start()
+        macaroon = network.home / "payments.macaroon"
+        await network.nodes["alice"].bake_macaroon(macaroon, root_key_id=0)
+        print(advice(network, macaroon), flush=True)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, enough.set)
+        await enough.wait()
+        print("Stopping.", flush=True)
+    finally:
+        await network.stop()
+
+
+def advice(network: Network, macaroon: Path) -> str:
+    """What to copy and paste."""
+    commands = network.home / "commands"
+    commands.write_text("".join(shell(node) for node in network.nodes.values()) + HELPERS)
+    alice = network.nodes["alice"]
+    pay = "alice payinvoice --force --fee_limit 10"
+    return f"""
+Four lnd nodes and five channels: the ring alice-bob-carol, and dave with carol and, nearly empty, with bob.
+
+Watch alice:
+
+  lnd-payments-exporter --lnd.address {alice.address} --lnd.tls-cert {alice.tls_cert} --lnd.macaroon {macaroon}
+
+Paste this into another terminal (bash) first; then alice, bob, carol and dave are lncli:
+
+  . {commands}
+
+Succeeding:
+
+  {pay} $(carol addinvoice 5000 | request)
+  {pay} --max_shard_size_sat 100000 $(carol addinvoice 300000 | request)       # three parts
+  {pay} --max_parts 1 $(dave addinvoice {TOO_MUCH_FOR_BOB} | request)          # fails through bob first
+  {pay} --allow_self_payment --outgoing_chan_id $(channel alice bob) --last_hop $(key carol) \\
+    $(alice addinvoice 5000 | request)                                         # a rebalance
+  alice sendpayment --force --keysend --dest $(key dave) --amt 1000
+
+Failing:
+
+  {pay} $(bob addinvoice {MORE_THAN_ALICE_HAS} | request)                      # more than alice has
+  alice sendpayment --force --dest $(key bob) --amt 1000 --final_cltv_delta 80 --payment_hash $(random)
+
+Held, until you settle or cancel:
+
+  secret=$(random); {pay} $(bob addholdinvoice $(sha $secret) 1000 | request) &
+  bob settleinvoice $secret
+  bob cancelinvoice $(sha $secret)
+
+Ctrl-C stops everything and removes {network.home}.
+"""
+
+
+# Each reads the JSON that lncli writes.
+HELPERS = """
+request() { python3 -c 'import json, sys; print(json.load(sys.stdin)["payment_request"])'; }
+random() { python3 -c 'import secrets; print(secrets.token_hex(32))'; }
+sha() { python3 -c 'import hashlib, sys; print(hashlib.sha256(bytes.fromhex(sys.argv[1])).hexdigest())' "$1"; }
+channel() {
+  "$1" listchannels --peer $(key "$2") |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["channels"][0]["chan_id"])'
+}
+key() { "$1" getinfo | python3 -c 'import json, sys; print(json.load(sys.stdin)["identity_pubkey"])'; }
+"""
+
+
+def shell(node: Node) -> str:
+    """A shell function by which a person can use lncli of a node."""
+    return f'{node.name}() {{ {" ".join(node.lncli())} "$@"; }}\n'
+
+
+if __name__ == "__main__":
+    sys.exit(main())
