@@ -88,7 +88,7 @@ random() { python3 -c 'import secrets; print(secrets.token_hex(32))'; }
 sha() { python3 -c 'import hashlib, sys; print(hashlib.sha256(bytes.fromhex(sys.argv[1])).hexdigest())' "$1"; }
 channel() {
   "$1" listchannels --peer $(key "$2") |
-    python3 -c 'import json, sys; print(json.load(sys.stdin)["channels"][0]["chan_id"])'
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["channels"][0]["scid"])'
 }
 key() { "$1" getinfo | python3 -c 'import json, sys; print(json.load(sys.stdin)["identity_pubkey"])'; }
 """

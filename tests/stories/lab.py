@@ -57,9 +57,11 @@ CHANNELS = (
 TOO_MUCH_FOR_BOB = 200_000
 """From this on bob surely can't forward to dave in one part, sat."""
 STORM_SAT = 300_000
-"""Paid by carol to dave via bob with `max_parts=16` it is a storm: within a second 25 attempts; 23 fail at bob
-(TEMPORARY_CHANNEL_FAILURE, source index 1), 2 wait at dave for the rest and fail there after 120 s (MPP_TIMEOUT, index 2).
-Reason NO_ROUTE after the first second, TIMEOUT after 120 s, in both of two FAILED."""
+"""Paid by carol to dave via bob with `max_parts=16` it is a storm of 25 attempts, all within a second.
+
+23 fail at bob (TEMPORARY_CHANNEL_FAILURE, source index 1); 2 wait at dave for the rest and fail there after 120 s
+(MPP_TIMEOUT, index 2). The reason is NO_ROUTE from the first second on, TIMEOUT after 120 s and in two FAILED.
+"""
 MORE_THAN_ALICE_HAS = 4_100_000
 """More than both channels of alice can send together, and still a payment that lnd is willing to try, sat."""
 
