@@ -54,6 +54,8 @@ CHANNELS = (
     Channel("dave", "bob", 3_850_000, 150_000),
 )
 
+ENOUGH_FOR_BOB = 50_000
+"""Up to this bob can forward to dave, sat; not while the storm holds what he has."""
 TOO_MUCH_FOR_BOB = 200_000
 """From this on bob surely can't forward to dave in one part, sat."""
 STORM_SAT = 300_000
