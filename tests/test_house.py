@@ -15,7 +15,6 @@ FILES = {
 MAY_IMPORT: dict[str, set[str]] = {
     # the leaves
     "exporter.payments": set(),
-    "exporter.backoff": set(),
     "exporter.redact": set(),
     # the rooms around the core; never each other
     "exporter.lnd": {"exporter.payments", "exporter.redact"},
@@ -26,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.log": {"exporter.redact"},
     "exporter.healthcheck": {"exporter.config"},
     # what joins them
-    "exporter.follow": {"exporter.payments", "exporter.lnd.client", "exporter.backoff"},
+    "exporter.follow": {"exporter.payments", "exporter.lnd.client"},
     "exporter.app": {
         "exporter",
         "exporter.config",

@@ -184,7 +184,7 @@ async def test_migration_to_native_sql(node: SimulatedNode, lives: Lives, count:
         await back(node, watch)
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 2})
         assert watch.totals(*ENDS) == {"started": count + 3, "succeeded": 2, "failed": count + 1, "lost": 0}
-        assert watch.said("lnd's payments are numbered anew: reading back to known ones")
+        assert watch.said("lnd numbers its payments anew: reading back to known ones")
         await node.play(lives.success())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 3})
 

@@ -88,14 +88,14 @@ async def test_a_locked_wallet(node: SimulatedNode) -> None:
     async with watching(node) as watch:
         await watch.live()
         await node.lock()
-        await watch.until(lambda: watch.follower.status.state is NodeState.LOCKED)
-        assert "lncli unlock" in watch.follower.status.detail
+        await watch.until(lambda: watch.status.state is NodeState.LOCKED)
+        assert "lncli unlock" in watch.status.detail
         tries = len(watch.delays)
         await asyncio.sleep(0.1)
         assert len(watch.delays) == tries, "a locked node isn't asked again and again"
         await node.unlock()
         await watch.live()
-        assert watch.follower.status.detail == ""
+        assert watch.status.detail == ""
         assert len(watch.said("waiting for lnd")) <= 3  # locked, starting, and perhaps locked seen twice
 
 
@@ -109,7 +109,7 @@ async def test_not_ready_from_the_start(tmp_path: Path, state: pb.WalletState, e
     await node.start(state)
     try:
         async with watching(node) as watch:
-            await watch.until(lambda: watch.follower.status.state is expected)
+            await watch.until(lambda: watch.status.state is expected)
             await node.unlock()
             await watch.live()
     finally:
@@ -121,7 +121,7 @@ async def test_nobody_there(node: SimulatedNode) -> None:
     await node.stop()
     async with watching(node) as watch:
         await watch.until(lambda: len(watch.delays) >= 9)
-        assert watch.follower.status.state is NodeState.UNREACHABLE
+        assert watch.status.state is NodeState.UNREACHABLE
         assert len(watch.said("not following")) == 1
         assert all(1 <= delay <= 60 for delay in watch.delays)
         assert max(watch.delays) > 5
@@ -136,8 +136,8 @@ async def test_a_macaroon_that_is_refused(node: SimulatedNode) -> None:
         await watch.live()
         node.revoke_macaroons()
         await cut(node)
-        await watch.until(lambda: watch.follower.status.state is NodeState.DENIED)
-        assert "macaroon" in watch.follower.status.detail
+        await watch.until(lambda: watch.status.state is NodeState.DENIED)
+        assert "macaroon" in watch.status.detail
         node.renew_macaroon()
         await watch.live()
 
@@ -147,8 +147,8 @@ async def test_a_macaroon_without_the_optional_permission(tmp_path: Path) -> Non
     async with SimulatedNode(tmp_path, permissions=SMALLEST) as node, watching(node) as watch:
         await watch.live()
         await watch.until(lambda: watch.labels(Counter.LND_CALLS).get(("list_channels", "error")))
-        assert watch.follower.status.stream_up
-        assert watch.follower.status.channels is None
+        assert watch.status.stream_up
+        assert watch.status.channels is None
 
 
 async def test_a_certificate_that_is_another(node: SimulatedNode) -> None:
@@ -161,7 +161,7 @@ async def test_a_certificate_that_is_another(node: SimulatedNode) -> None:
         new = node.tls_cert.read_bytes()
         node.tls_cert.write_bytes(old)
         await node.start()
-        await watch.until(lambda: "copy its present tls.cert" in watch.follower.status.detail)
+        await watch.until(lambda: "copy its present tls.cert" in watch.status.detail)
         node.tls_cert.write_bytes(new)
         await watch.live()
 
@@ -176,7 +176,7 @@ async def test_files_that_break(node: SimulatedNode, content: bytes | None) -> N
         if content is not None:
             node.tls_cert.write_bytes(content)
         await cut(node)
-        await watch.until(lambda: str(node.tls_cert) in watch.follower.status.detail)
+        await watch.until(lambda: str(node.tls_cert) in watch.status.detail)
         node.tls_cert.write_bytes(good)
         await watch.live()
 
@@ -186,7 +186,7 @@ async def test_getinfo_hangs(node: SimulatedNode, lives: Lives) -> None:
     node.faults.delay(Method.GET_INFO)
     async with watching(node) as watch:
         await watch.live()
-        assert watch.follower.status.info is None
+        assert watch.status.info is None
         await node.play(lives.success())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
 
@@ -195,8 +195,8 @@ async def test_a_node_that_accepts_and_never_answers(node: SimulatedNode) -> Non
     """Silence is not mistaken for quiet."""
     node.faults.silence()
     async with watching(node) as watch:
-        await watch.until(lambda: "doesn't answer" in watch.follower.status.detail)
-        assert watch.follower.status.state is NodeState.UNREACHABLE
+        await watch.until(lambda: "doesn't answer" in watch.status.detail)
+        assert watch.status.state is NodeState.UNREACHABLE
         node.faults.heal()
         await watch.live()
 
@@ -206,7 +206,7 @@ async def test_a_quiet_node_is_live(node: SimulatedNode) -> None:
     async with watching(node) as watch:
         await watch.live()
         await asyncio.sleep(0.3)
-        assert watch.follower.status.stream_up
+        assert watch.status.stream_up
         assert watch.labels(Counter.INTERRUPTIONS) == {}
 
 
@@ -221,11 +221,11 @@ async def test_another_node_behind_the_name(node: SimulatedNode, lives: Lives) -
         database, tower = node.database, node.tower
         node.become(World.random("somebody else"))
         await node.start()
-        await watch.until(lambda: watch.follower.status.state is NodeState.WRONG_NODE)
+        await watch.until(lambda: watch.status.state is NodeState.WRONG_NODE)
         await node.play(Lives(node.world, 5).success())
         await asyncio.sleep(0.1)
         assert watch.totals(*ENDS) == {"started": 1, "succeeded": 1, "failed": 0, "lost": 0}
-        assert node.world.me.pubkey in watch.follower.status.detail
+        assert node.world.me.pubkey in watch.status.detail
         await node.stop()
         node.world, node.database, node.tower = ours, database, tower
         await node.start()
@@ -236,7 +236,7 @@ async def test_an_lnd_without_trackpayments(node: SimulatedNode) -> None:
     """lnd before 0.16: said so, and tried again in case it is upgraded."""
     node.faults.refuse(Method.TRACK_PAYMENTS, grpc.StatusCode.UNIMPLEMENTED, "unknown method TrackPayments")
     async with watching(node) as watch:
-        await watch.until(lambda: "0.16" in watch.follower.status.detail)
+        await watch.until(lambda: "0.16" in watch.status.detail)
         node.faults.heal()
         await watch.live()
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
-from exporter.backoff import Backoff
-from exporter.follow import Follower, Pace
+from exporter.follow import Backoff, Follower, Pace
 from exporter.lnd.grpc import GrpcClient
+from exporter.payments.node import NodeStatus
 from exporter.payments.payment import Moment
 from exporter.payments.totals import Counter
 from exporter.simulator.server import SimulatedNode
@@ -43,20 +43,25 @@ class Watch:
     delays: list[float] = field(default_factory=list)
     """How long it would have waited between its tries."""
 
+    @property
+    def status(self) -> NodeStatus:
+        """What is known of the node."""
+        return self.follower.account.status
+
     async def until(self, what: Callable[[], object], seconds: float = 10) -> None:
         """Wait until something is so."""
         deadline = time.monotonic() + seconds
         while not what():
-            assert time.monotonic() < deadline, f"never happened: {self.follower.status} {self.logs[-3:]}"
+            assert time.monotonic() < deadline, f"never happened: {self.status} {self.logs[-3:]}"
             await asyncio.sleep(0.002)
 
     async def live(self) -> None:
         """Wait until the stream is up."""
-        await self.until(lambda: self.follower.status.stream_up)
+        await self.until(lambda: self.status.stream_up)
 
     async def lost(self) -> None:
         """Wait until the stream is down."""
-        await self.until(lambda: not self.follower.status.stream_up)
+        await self.until(lambda: not self.status.stream_up)
 
     def totals(self, *counters: Counter) -> dict[str, int]:
         """The sums of counters, after all holds are over."""

@@ -8,8 +8,6 @@ import pytest
 from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FileDescriptorProto, FileDescriptorSet
 
 from exporter.lnd.rpc import lnd_pb2
-from tests.network import build
-from tests.network.needed import needed
 
 ROOT = Path(__file__).parents[2]
 RPC = ROOT / "exporter" / "lnd" / "rpc"
@@ -28,12 +26,13 @@ def test_generated_code_is_what_the_protos_say(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def lnds_own(tmp_path_factory: pytest.TempPathFactory) -> dict[str, DescriptorProto | EnumDescriptorProto]:
+def lnds_own(
+    lnd_protos: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, DescriptorProto | EnumDescriptorProto]:
     """Every message and enum of lnd's own protos, by the name it has there."""
-    protos = needed(build.lnd_protos)
     target = tmp_path_factory.mktemp("protos") / "lnd.binpb"
     files = ("lightning.proto", "stateservice.proto", "routerrpc/router.proto")
-    protoc(f"-I{protos}", f"--descriptor_set_out={target}", *files)
+    protoc(f"-I{lnd_protos}", f"--descriptor_set_out={target}", *files)
     found: dict[str, DescriptorProto | EnumDescriptorProto] = {}
     for file in FileDescriptorSet.FromString(target.read_bytes()).file:
         found |= words(file)
@@ -72,11 +71,10 @@ def test_numbers_are_lnds(lnds_own: dict[str, DescriptorProto | EnumDescriptorPr
             assert {v.name: v.number for v in word.value} == {v.name: v.number for v in theirs.value}, name  # type: ignore[union-attr]
 
 
-def test_methods_are_lnds() -> None:
+def test_methods_are_lnds(lnd_protos: Path) -> None:
     """The methods that are called by path exist there, with these messages and this direction."""
-    protos = needed(build.lnd_protos)
     text = {
-        name: " ".join((protos / name).read_text().split())
+        name: " ".join((lnd_protos / name).read_text().split())
         for name in ("lightning.proto", "stateservice.proto", "routerrpc/router.proto")
     }
     for file, signature in (

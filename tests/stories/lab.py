@@ -125,16 +125,20 @@ class Lab(Protocol):
 
     name: str
     """`alice` or `carol`; also the exporter's name for the node."""
-    address: str
-    """Where its gRPC is, HOST:PORT; survives restarts."""
     tls_cert: Path
     """The certificate file that the exporter is given; survives restarts. Changed by `publish_certificate` only."""
     macaroon: Path
     """The macaroon file that the exporter is given. Changed by `bake_macaroon` only."""
     pubkey: str
     """Identity key, 66 hex digits."""
-    pubkeys: Mapping[str, str]
-    """Identity keys by name, of this node and all others."""
+
+    @property
+    def address(self) -> str:
+        """Where its gRPC is, HOST:PORT; survives restarts."""
+
+    @property
+    def pubkeys(self) -> Mapping[str, str]:
+        """Identity keys by name, of this node and all others."""
 
     # Things to pay.
 

@@ -1,0 +1,32 @@
+"""How long to wait before a node is tried again."""
+
+from random import Random
+
+from exporter.follow import Backoff
+
+
+def test_exponential_with_full_jitter() -> None:
+    """Each delay lies between a second and a bound that doubles up to a minute, anywhere in between."""
+    many = [[backoff.delay_s(0, 0) for _ in range(9)] for backoff in (Backoff(Random(seed)) for seed in range(2000))]
+    for nth, bound in enumerate((1, 2, 4, 8, 16, 32, 60, 60, 60)):
+        delays = [delays[nth] for delays in many]
+        assert min(delays) == 1
+        assert bound * 0.98 <= max(delays) <= bound
+
+
+def test_at_once_only_after_a_long_life() -> None:
+    """A stream that lived for a minute is opened again at once; one that breaks right away is not."""
+    backoff = Backoff(Random(1))
+    for _ in range(8):
+        backoff.delay_s(1, 0)
+    assert backoff.delay_s(61, 0) == 0
+    assert backoff.delay_s(59, 0) == 1, "and the bound starts over"
+
+
+def test_a_big_table_is_spared() -> None:
+    """lnd reads its whole table for each subscription: 1 s for each 50,000 payments, 5 minutes at most."""
+    assert 100 < Backoff(Random(1)).delay_s(1, 5_000_000) <= 102
+    assert 300 < Backoff(Random(1)).delay_s(1, 500_000_000) <= 302
+    assert Backoff(Random(1)).delay_s(99, 5_000_000) > 100, "a stream that lived no longer than the scan"
+    assert Backoff(Random(1)).delay_s(101, 5_000_000) == 0
+    assert Backoff(Random(1)).delay_s(0, 0) <= 1, "nothing was scanned if there was no subscription"

@@ -1,0 +1,147 @@
+"""A world for stories: two labs, the exporter as a process of its own that watches both, and its pages."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+
+import aiohttp
+import yaml
+
+from exporter.payments.labels import Reason
+from tests.network.process import free_port, until
+from tests.stories.lab import Lab
+from tests.stories.page import Page, change, golden, read, total
+
+UPDATE = bool(os.environ.get("UPDATE_GOLDEN"))
+
+
+@dataclass
+class World:
+    """What a story has to do with."""
+
+    kind: str
+    """`real` or `simulator`."""
+    labs: Mapping[str, Lab]
+    target: str
+    """HOST:PORT of the exporter."""
+    log: Path
+    """All that the exporter said."""
+    erased: Counter[Reason] = field(default_factory=Counter)
+    """Failed runs of alice that lnd has erased because their hash was tried again, or deleted."""
+    storm: "asyncio.Task[None] | None" = None
+    """It takes minutes, so it runs beside the other stories."""
+
+    @property
+    def alice(self) -> Lab:
+        """The lab of most stories."""
+        return self.labs["alice"]
+
+    async def text(self) -> str:
+        """The page."""
+        async with aiohttp.ClientSession() as session, session.get(f"http://{self.target}/metrics") as answer:
+            assert answer.status == HTTPStatus.OK
+            return await answer.text()
+
+    async def page(self) -> Page:
+        """The page, read."""
+        return read(await self.text())
+
+    async def state(self, name: str, state: str, seconds: float = 90) -> Page:
+        """Wait until the exporter says that a node is in a state."""
+
+        def there(page: Page) -> bool:
+            return total(page, name, "node_state", state=state) == 1
+
+        return await self.until(there, f"{name} {state}", seconds)
+
+    async def live(self, name: str) -> Page:
+        """Wait until the stream of a node is up."""
+        return await self.until(lambda page: total(page, name, "stream_up") == 1, f"{name} is followed", 90)
+
+    async def settled(self, name: str, at_least: int, in_flight: float = 0) -> Page:
+        """Wait until so many runs of a node have been counted as ended, and so many are in flight."""
+
+        def done(page: Page) -> bool:
+            return ended(page, name) >= at_least and total(page, name, "in_flight") == in_flight
+
+        return await self.until(done, f"{at_least} payments of {name} counted", 60)
+
+    async def until(self, what: Callable[[Page], bool], words: str, seconds: float) -> Page:
+        """Ask for the page until something is so."""
+        deadline = time.monotonic() + seconds
+        while not what(page := await self.page()):
+            assert time.monotonic() < deadline, f"never happened: {words}\n{self.log.read_text()[-2000:]}"
+            await asyncio.sleep(0.1)
+        return page
+
+
+def ended(page: Page, name: str) -> float:
+    """Runs of a node that have been counted as ended."""
+    return sum(total(page, name, counter) for counter in ("succeeded_total", "failed_total", "lost_total"))
+
+
+@asynccontextmanager
+async def telling(world: World, story: str, ends: int, *, lab: str = "alice") -> AsyncIterator[Lab]:
+    """Tell a story in which so many payments of a node end; then the whole change of the page is as it must be.
+
+    The change is kept in `pages/`, one file for the real network and the simulator: what a real lnd leads to, a
+    simulated one must lead to as well. `UPDATE_GOLDEN=1` writes it anew, on the real network only.
+    """
+    before = await world.page()
+    yield world.labs[lab]
+    after = await world.settled(lab, int(ended(before, lab)) + ends, total(before, lab, "in_flight"))
+    names = {key: name for name, key in world.labs[lab].pubkeys.items()}
+    lines = change(before, after, lab, names)
+    path = golden(story)
+    if UPDATE and world.kind == "real":
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join(lines) + "\n")
+    assert lines == path.read_text().splitlines()
+    times_are_sane(after, lab)
+
+
+def times_are_sane(page: Page, name: str) -> None:
+    """What depends on timing isn't compared, but it must be possible: nothing here takes an hour, or less than 0 s."""
+    for series, value in page[name].items():
+        if "_seconds" in series.name and series.name.endswith("_sum"):
+            count = total(page, name, series.name.replace("_sum", "_count"), **dict(series.labels))
+            assert 0 <= value <= 3600 * count, f"{series} {value}"
+        if series.name.endswith("_timestamp_seconds") and "certificate" not in series.name:
+            assert abs(value - time.time()) < 86_400, f"{series} {value}"
+
+
+@asynccontextmanager
+async def exporting(labs: Sequence[Lab], home: Path) -> AsyncIterator[tuple[str, Path]]:
+    """The exporter, started by its command line; yields its target and its log. It must end well on SIGTERM."""
+    home.mkdir(parents=True, exist_ok=True)
+    target = f"127.0.0.1:{free_port()}"
+    nodes = [
+        {"name": lab.name, "address": lab.address, "tls_cert": str(lab.tls_cert), "macaroon": str(lab.macaroon)}
+        for lab in labs
+    ]
+
+    async def serves() -> bool:
+        return "serving metrics" in log.read_text()
+
+    config, log = home / "exporter.yml", home / "exporter.log"
+    config.write_text(yaml.safe_dump({"web": {"listen_address": target}, "log": {"level": "debug"}, "nodes": nodes}))
+    with log.open("wb") as sink:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "exporter", f"--config.file={config}", stdout=sink, stderr=sink
+        )
+        try:
+            await until("the exporter serves", serves)
+            yield target, log
+        finally:
+            if process.returncode is None:
+                process.send_signal(signal.SIGTERM)
+            code = await asyncio.wait_for(process.wait(), 20)
+    assert code == 0, log.read_text()[-3000:]
