@@ -24,8 +24,8 @@ async def run(config: Config, *, on_ready: Callable[[str], None] | None = None) 
 
     `on_ready` gets the address on which metrics are served, once they are. Raises `ConfigError` if they can't be.
     """
-    followers = [_follower(node, config.max_peers) for node in config.nodes]
-    app = build(lambda: [follower.view() for follower in followers])
+    followers = {node.name: _follower(node, config.max_peers) for node in config.nodes}
+    app = build(lambda: [follower.view() for follower in followers.values()])
     try:
         runner, port = await serve(app, config.web.host, config.web.port)
     except OSError as error:
@@ -36,8 +36,8 @@ async def run(config: Config, *, on_ready: Callable[[str], None] | None = None) 
         if on_ready is not None:
             on_ready(f"{config.web.host or 'localhost'}:{port}")
         async with asyncio.TaskGroup() as group:
-            for follower in followers:
-                group.create_task(follower.run(), name=f"follow {follower.name}")
+            for name, follower in followers.items():
+                group.create_task(follower.run(), name=f"follow {name}")
     finally:
         await runner.cleanup()
         log.info("stopped")

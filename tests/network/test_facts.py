@@ -12,7 +12,8 @@ import pytest
 from tests.network.node import Json
 from tests.network.regtest import Network
 from tests.stories.lab import Invoice
-from tests.stories.real import RealLab, RealSending
+from tests.stories.real import RealLab
+from tests.stories.real_sending import RealSending
 
 pytestmark = [pytest.mark.network, pytest.mark.xdist_group("real")]
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.network.regtest import Network as RealNetwork
 from tests.stories.lab import Lab
+from tests.stories.prometheus import Prometheus
 from tests.stories.real import RealLab
 from tests.stories.simulated import Network as SimulatedNetwork
 from tests.stories.simulated import SimulatedLab
@@ -44,6 +45,10 @@ async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         world = World(kind, labs, target, log)
         for name in NAMES:
             await world.live(name)
+        if kind == "real":
+            world.prometheus = Prometheus(home / "prometheus", target)
+            stack.push_async_callback(world.prometheus.stop)
+            await world.prometheus.start()
         world.storm = asyncio.create_task(storm(world))
         yield world
         world.storm.cancel()

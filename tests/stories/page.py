@@ -70,7 +70,7 @@ def change(before: Page, after: Page, node: str, names: Mapping[str, str]) -> li
         assert difference > 0 or not series.name.endswith(("_total", "_count", "_sum", "_bucket")), f"{series} fell"
         timed = "_seconds" in series.name and not series.name.endswith("_count")
         labels = tuple((k, names.get(v, v)) for k, v in series.labels)
-        lines.append(f"{series._replace(labels=labels)} {SOME if timed else f'{difference:+g}'}")
+        lines.append(f"{series._replace(labels=labels)} {SOME if timed else f'{difference:+.12g}'}")
     return sorted(lines)
 
 

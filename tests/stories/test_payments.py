@@ -86,15 +86,6 @@ async def test_parts(world: World) -> None:
         assert (await sending.ended()).status is Status.SUCCEEDED
 
 
-async def held(alice: Lab, sat: int = 5_000) -> None:
-    """A hold invoice, held for a moment, then settled."""
-    invoice = await alice.invoice(sat, at="carol", hold=True)
-    sending = await alice.pay(invoice, via="bob")
-    await sending.held()
-    await alice.settle(invoice)
-    await sending.ended()
-
-
 async def test_held_then_settled(world: World) -> None:
     """While it is held the page says so; settled, it is an ordinary success."""
     async with telling(world, "held_then_settled", 1) as alice:

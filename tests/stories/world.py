@@ -19,6 +19,7 @@ from exporter.payments.labels import Reason
 from tests.network.process import free_port, until
 from tests.stories.lab import Lab
 from tests.stories.page import Page, change, golden, read, total
+from tests.stories.prometheus import Prometheus
 
 UPDATE = bool(os.environ.get("UPDATE_GOLDEN"))
 
@@ -38,6 +39,8 @@ class World:
     """Failed runs of alice that lnd has erased because their hash was tried again, or deleted."""
     storm: "asyncio.Task[None] | None" = None
     """It takes minutes, so it runs beside the other stories."""
+    prometheus: Prometheus | None = None
+    """Scrapes the exporter from the beginning; on the real network only."""
 
     @property
     def alice(self) -> Lab:

@@ -1,0 +1,64 @@
+"""All that is known and counted of one node: at every await its tracker and its ledger agree."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from exporter.payments.event import Event, PaymentDoubted
+from exporter.payments.labels import Source
+from exporter.payments.ledger import Ledger
+from exporter.payments.node import NodeStatus
+from exporter.payments.payment import Moment, Payment
+from exporter.payments.tracker import Tracker
+from exporter.payments.view import View, capture
+
+
+class Account:
+    """The books of one node."""
+
+    def __init__(self, name: str, now: Callable[[], Moment], max_peers: int) -> None:
+        """`name` is the label `node`; `now` is both clocks; `max_peers` first-hop peers get a label of their own."""
+        self.name = name
+        self.now = now
+        self.tracker = Tracker()
+        self.ledger = Ledger(max_peers)
+        self.status = NodeStatus()
+        self.table = 0
+        """Payments that lnd has to scan for a subscription; the highest index is near enough."""
+        self.doubts = asyncio.Event()
+        """Set while there is something in `doubted`."""
+        self._doubted: dict[str, None] = {}  # at most what lnd has in flight
+
+    def record(self, payment: Payment, source: Source) -> None:
+        """Take in one snapshot: from here to the end there is no await."""
+        at = self.now()
+        self.table = max(self.table, payment.payment_index)
+        self.apply(self.tracker.update(payment, source, at))
+        # After the update, not before: if this process was stalled, the last word of a run may have waited here too.
+        self.apply(self.tracker.release(at))
+
+    def apply(self, events: list[Event]) -> None:
+        """Count facts, and note what must be asked."""
+        for event in events:
+            if isinstance(event, PaymentDoubted):
+                self._doubted[event.payment_hash] = None
+                self.doubts.set()
+        self.ledger.apply(events)
+
+    def doubted(self) -> list[str]:
+        """Hashes of payments that lnd must be asked about before they are believed; they are given out once."""
+        hashes = list(self._doubted)
+        self._doubted.clear()
+        self.doubts.clear()
+        return hashes
+
+    def set_status(self, **changes: Any) -> None:
+        """Change what is known of the node; the names are those of `NodeStatus`."""
+        self.status = replace(self.status, **changes)
+
+    def view(self) -> View:
+        """What a page shows of the node now."""
+        now = self.now()
+        self.apply(self.tracker.release(now))
+        return capture(self.name, self.tracker, self.ledger, self.status, now)

@@ -1,0 +1,72 @@
+"""Finding what happened while nobody listened: where history ends, what the indexes mean, what began or ended."""
+
+import structlog
+
+from exporter.follow.questions import Questions
+from exporter.payments.event import CaughtUp
+from exporter.payments.labels import Source
+
+
+class CatchUp:
+    """Reads lnd's payments of one node. An index is only a way to read quickly, checked before it is trusted."""
+
+    def __init__(self, questions: Questions) -> None:
+        """Nothing is known yet."""
+        self._questions = questions
+        self._account = questions.account
+        self._tracker = questions.account.tracker
+        self._memory = questions.account.tracker.memory
+        self._log = structlog.get_logger("exporter.follow").bind(node=questions.account.name)
+        self.begun = False
+        """Counting has begun: it is known where history ends."""
+
+    async def begin(self) -> None:
+        """Learn where history ends: counting starts now, what is over by now is not read."""
+        page = await self._questions.list(newest_first=True)
+        whole = len(page.payments) < self._questions.page
+        floor = 0 if whole else page.payments[0].payment_index - 1
+        self._account.apply(self._tracker.begin(page.payments, floor, self._account.now()))
+        self.begun = True
+        self._log.info("counting begins", history_ends=page.last_index, in_flight=len(self._tracker.open))
+
+    async def indexes_hold(self) -> bool:
+        """True if lnd still shows one of the remembered runs where it was."""
+        if self._memory.by_time:
+            return False
+        if not len(self._memory):
+            return True
+        page = await self._questions.list(after=self._memory.floor_index)
+        return self._memory.vouches(page.payments)
+
+    async def learn_indexes(self) -> None:
+        """Read back from the newest payment until known ones show where the floor is in a new numbering."""
+        self._memory.distrust_indexes()
+        self._log.warning("lnd numbers its payments anew: reading back to known ones")
+        floor, before, known, unread = 0, 0, 0, True
+        while unread:
+            page = await self._questions.list(after=before, newest_first=True)
+            fresh = {p.run for p in page.payments if p.run.created_us > self._memory.floor_us}
+            here = {p.run for p in page.payments if self._memory.is_over(p) or p.run in self._tracker.open}
+            history = [p.payment_index for p in page.payments if p.run not in fresh and p.run not in here]
+            floor = max([floor, *history])
+            known += len(here)
+            before = page.payments[0].payment_index if page.payments else 0
+            unread = bool(fresh) and before > 1
+        self._memory.trust_indexes(floor)
+        self._questions.renewed = not known
+        self._log.warning("numbering learnt", history_ends=floor, known=known)
+
+    async def read(self) -> None:
+        """Record what lnd lists above the floor and isn't known to be over; then ask for what is still unseen."""
+        memory = self._memory
+        memory.reading = memory.floor_index
+        try:
+            while (page := await self._questions.list(after=memory.reading)).payments:
+                self._account.apply([CaughtUp(len(page.payments))])
+                for payment in page.payments:
+                    if not memory.is_over(payment):
+                        self._account.record(payment, Source.LIST)
+                memory.reading = page.payments[-1].payment_index
+        finally:
+            memory.reading = None
+        await self._questions.ask_for(self._tracker.unseen())

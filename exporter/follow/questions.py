@@ -1,0 +1,74 @@
+"""Asking lnd, and counting what was asked: single answers, pages, payments by hash."""
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+from typing import TypeVar
+
+from exporter.follow.account import Account
+from exporter.lnd.client import Client, Page, Trouble
+from exporter.payments.event import LndCalled
+from exporter.payments.labels import CallOutcome, Interruption, Lost, Method, Source
+
+T = TypeVar("T")
+
+PAGE = 500
+"""Payments asked for at once; halved when an answer is too large for one message."""
+ASKING = 8
+"""Questions about single payments under way at once."""
+
+
+class Questions:
+    """What is asked of one node."""
+
+    def __init__(self, client: Client, account: Account) -> None:
+        """Answers about payments go into `account`."""
+        self.client = client
+        self.account = account
+        self.page = PAGE
+        self.renewed = False
+        """lnd's database knows nothing of what it knew before: that is why a payment is missing."""
+
+    def called(self, method: Method, outcome: CallOutcome = CallOutcome.OK) -> None:
+        """Count a call that ended."""
+        self.account.apply([LndCalled(method, outcome)])
+
+    async def ask(self, method: Method, call: Awaitable[T]) -> T:
+        """Wait for an answer."""
+        try:
+            answer = await call
+        except Trouble:
+            self.called(method, CallOutcome.ERROR)
+            raise
+        self.called(method)
+        return answer
+
+    async def list(self, *, after: int = 0, newest_first: bool = False) -> Page:
+        """One page of payments, smaller ones if they don't fit into a message."""
+        while True:
+            call = self.client.payments(after=after, limit=self.page, newest_first=newest_first)
+            try:
+                page = await self.ask(Method.LIST_PAYMENTS, call)
+            except Trouble as trouble:
+                if trouble.cause is not Interruption.TOO_LARGE or self.page == 1:
+                    raise
+                self.page //= 2
+            else:
+                self.account.table = max(self.account.table, page.last_index)
+                return page
+
+    async def ask_for(self, hashes: Iterable[str]) -> None:
+        """Ask for payments by hash, a few at a time, and record what lnd says of them."""
+        slots = asyncio.Semaphore(ASKING)
+
+        async def ask(payment_hash: str) -> None:
+            async with slots:
+                payment = await self.ask(Method.TRACK_PAYMENT, self.client.payment(payment_hash))
+            if payment is not None:
+                self.account.record(payment, Source.TRACK)
+            else:
+                cause = Lost.DATABASE_RENEWED if self.renewed else Lost.DELETED
+                self.account.apply(self.account.tracker.missing(payment_hash, self.account.now(), cause))
+
+        async with asyncio.TaskGroup() as group:
+            for payment_hash in hashes:
+                group.create_task(ask(payment_hash))

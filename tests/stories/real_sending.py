@@ -1,0 +1,86 @@
+"""A payment under way on a real lnd, as its caller and its recipient see it."""
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from tests.network.node import Json, Node, Refused
+from tests.network.process import until
+from tests.stories.lab import Listed
+
+if TYPE_CHECKING:
+    from tests.stories.real import RealLab
+
+SURELY_S = 1
+"""So much longer than its own timeout has a payment that is surely overdue."""
+CALM_S = 0.3
+"""lnd's last word on a payment comes up to 23 ms after its first end; whoever looks this long has seen it."""
+
+
+class RealSending:
+    """A payment under way: a task reads the caller's stream until lnd ends it or the caller hangs up."""
+
+    def __init__(self, lab: "RealLab", body: Json, recipient: Node) -> None:
+        """Send it (a body of `SendPaymentV2`); needs a running loop."""
+        loop = asyncio.get_running_loop()
+        self.payment_hash = ""
+        self._lab = lab
+        self._recipient = recipient
+        self._overdue_at = loop.time() + body["timeout_seconds"] + SURELY_S
+        self._accepted = loop.create_future()
+        self._stream = loop.create_task(self._read(body))
+
+    async def accepted(self) -> None:
+        """Wait for lnd's first word: from then on the payment is in its database."""
+        self.payment_hash = await self._accepted
+
+    async def held(self, parts: int = 1) -> None:
+        """See `Sending`: the recipient's invoice says it."""
+
+        async def held() -> bool:
+            invoice = await self._recipient.get(f"/v1/invoice/{self.payment_hash}")
+            return [htlc["state"] for htlc in invoice["htlcs"]].count("ACCEPTED") >= parts
+
+        await until(f"{self.payment_hash} is held in {parts} parts", held)
+
+    async def overdue(self) -> None:
+        """See `Sending`: a timer of lnd's that it tells nobody of can only be sat out."""
+        await asyncio.sleep(self._overdue_at - asyncio.get_running_loop().time())
+
+    async def close(self) -> None:
+        """See `Sending`: end the call."""
+        self._stream.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._stream
+
+    async def ended(self) -> Listed:
+        """See `Sending`: ask until the answer is an end and has stood still."""
+        loop = asyncio.get_running_loop()
+        last: Listed | None = None
+        since = loop.time()
+
+        async def calm() -> bool:
+            nonlocal last, since
+            try:
+                now = await self._lab.listed(self.payment_hash)
+            except (aiohttp.ClientError, Refused):
+                return False  # down, or starting
+            if now != last:
+                last, since = now, loop.time()
+            return now is not None and now.status.ended and loop.time() - since > CALM_S
+
+        await until(f"{self.payment_hash} has ended", calm, 180)
+        assert last is not None
+        return last
+
+    async def _read(self, body: Json) -> None:
+        try:
+            async with self._lab.node.stream("POST", "/v2/router/send", body) as updates:
+                async for update in updates:
+                    if not self._accepted.done():
+                        self._accepted.set_result(update["payment_hash"])
+        except (aiohttp.ClientError, Refused) as error:
+            if not self._accepted.done():
+                self._accepted.set_exception(error)  # later it only means that the node went down

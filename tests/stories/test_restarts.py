@@ -1,0 +1,127 @@
+"""Stories of nodes that go away and come back, while a payment is under way."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from exporter.payments.labels import Status
+from tests.stories.lab import Invoice, Lab, Sending
+from tests.stories.page import read, total
+from tests.stories.world import World, exporting, telling
+
+pytestmark = pytest.mark.timeout(300)  # a real node needs a while to be ready again
+
+Blow = Callable[[World, Lab], Awaitable[None]]
+
+
+async def held(alice: Lab) -> tuple[Invoice, Sending]:
+    """A payment whose HTLC the recipient holds."""
+    invoice = await alice.invoice(6_000, at="carol", hold=True)
+    sending = await alice.pay(invoice, via="bob", timeout_s=3600)
+    await sending.held()
+    return invoice, sending
+
+
+async def test_the_exporter_starts_while_a_payment_is_held(world: World, tmp_path: Path) -> None:
+    """It is started then, with its HTLC, and ends like any other; what was before is history."""
+    alice = world.alice
+    invoice, sending = await held(alice)
+    async with exporting([alice], tmp_path / "late") as (target, log):
+        late = World(world.kind, {"alice": alice}, target, log)
+        await late.live("alice")
+        page = await late.until(lambda page: total(page, "alice", "started_total") == 1, "the held one is seen", 20)
+        assert total(page, "alice", "in_flight_htlcs") == 1
+        await alice.settle(invoice)
+        await sending.ended()
+        page = await late.settled("alice", 1)
+        assert total(page, "alice", "started_total") == 1
+        assert total(page, "alice", "succeeded_total", kind="invoice") == 1
+        assert total(page, "alice", "htlc_attempts_settled_total") == 1
+        assert total(page, "alice", "first_attempt_seconds_count") == 0
+
+
+async def restart(world: World, alice: Lab) -> None:
+    """Stopped in order, seen to be away, started."""
+    await alice.stop()
+    await world.state("alice", "unreachable")
+    await alice.start()
+
+
+async def kill(world: World, alice: Lab) -> None:
+    """Killed with -9, seen to be away, started."""
+    await alice.kill()
+    await world.state("alice", "unreachable")
+    await alice.start()
+
+
+async def lock(world: World, alice: Lab) -> None:
+    """Started without its wallet's password, seen to be locked, unlocked."""
+    await alice.stop()
+    await alice.lock()
+    page = await world.state("alice", "locked")
+    assert total(page, "alice", "node_up") == 0
+    assert total(page, "alice", "in_flight") == 1, "what is known stays on the page"
+    await alice.unlock()
+
+
+async def new_macaroon(world: World, alice: Lab) -> None:
+    """Refuses the macaroon after a restart, until there is a new one."""
+    await alice.revoke_macaroon()
+    await alice.stop()
+    await alice.start()
+    await world.state("alice", "denied")
+    await alice.bake_macaroon()
+
+
+async def new_certificate(world: World, alice: Lab) -> None:
+    """Has a new certificate after a restart, and only then it is copied to the exporter."""
+    await alice.stop()
+    await alice.renew_certificate()
+    await alice.start()
+    await world.until(lambda page: total(page, "alice", "stream_up") == 0, "alice is lost", 30)
+    await alice.publish_certificate()
+
+
+@pytest.mark.parametrize("blow", [restart, kill, lock, new_macaroon, new_certificate])
+async def test_in_the_middle_of_a_payment(world: World, blow: Blow) -> None:
+    """The payment is held all the while; afterwards it is settled, and everything about it was counted once."""
+    async with telling(world, f"after_{blow.__name__}", 1) as alice:
+        invoice, sending = await held(alice)
+        await world.until(lambda page: total(page, "alice", "in_flight_htlcs") == 1, "held", 10)
+        await blow(world, alice)
+        await world.live("alice")
+        await alice.settle(invoice)
+        assert (await sending.ended()).status is Status.SUCCEEDED
+
+
+async def test_settled_while_the_node_is_away(world: World) -> None:
+    """Whether its end is heard live or asked for afterwards: it is counted once."""
+    before = await world.page()
+    alice = world.alice
+    invoice, sending = await held(alice)
+    await alice.stop()
+    await alice.settle(invoice)
+    await alice.start()
+    assert (await sending.ended()).status is Status.SUCCEEDED
+    await world.live("alice")
+    after = await world.until(lambda page: total(page, "alice", "in_flight") == 0, "it is counted", 60)
+
+    def more(name: str) -> float:
+        return total(after, "alice", name) - total(before, "alice", name)
+
+    assert more("started_total") == more("succeeded_total") == 1
+    assert more("htlc_attempts_started_total") == more("htlc_attempts_settled_total") == 1
+    assert more("lost_total") == more("failed_total") == more("htlc_attempts_unresolved_total") == 0
+
+
+async def test_the_page_stays_while_the_node_is_away(world: World) -> None:
+    """A node in trouble takes nothing off the page: /metrics answers, and the totals are all there."""
+    before = await world.page()
+    await world.alice.stop()
+    page = await world.state("alice", "unreachable")
+    assert total(page, "alice", "started_total") == total(before, "alice", "started_total")
+    assert total(page, "carol", "stream_up") == 1, "one node's trouble is not another's"
+    assert read(await world.text())["alice"].keys() >= before["alice"].keys()
+    await world.alice.start()
+    await world.live("alice")

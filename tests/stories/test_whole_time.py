@@ -1,0 +1,52 @@
+"""After all other stories: what must have held all the time, and what lnd's own database says."""
+
+from collections import Counter
+
+import pytest
+
+from exporter.payments.labels import Status
+from tests.stories.lab import Lab
+from tests.stories.world import World
+
+SUCCEEDED = "succeeded"
+
+
+async def listed(lab: Lab) -> Counter[str]:
+    """Payments that are over, by reason or as succeeded, as the node's own database has them."""
+    return Counter(
+        SUCCEEDED if payment.status is Status.SUCCEEDED else payment.reason.value
+        for payment in await lab.list_payments()
+        if payment.status.ended
+    )
+
+
+async def counted(world: World, name: str) -> Counter[str]:
+    """The same from the page."""
+    tally: Counter[str] = Counter()
+    for series, value in (await world.page())[name].items():
+        if series.name == "succeeded_total":
+            tally[SUCCEEDED] += int(value)
+        if series.name == "failed_total":
+            tally[dict(series.labels)["reason"]] += int(value)
+    return +tally
+
+
+@pytest.mark.timeout(300)
+async def test_the_nodes_own_database_agrees(world: World) -> None:
+    """Status by status and reason by reason, plus only what lnd itself has erased meanwhile."""
+    assert world.storm is not None
+    await world.storm
+    erased = Counter({reason.value: number for reason, number in world.erased.items()})
+    assert await counted(world, "alice") == await listed(world.alice) + erased
+    assert await counted(world, "carol") == await listed(world.labs["carol"])
+
+
+async def test_prometheus_saw_no_error(world: World) -> None:
+    """Every scrape succeeded, both laws held at each of them, no counter ever fell, and promtool finds no fault."""
+    if world.prometheus is None:
+        pytest.skip("Prometheus watches the real network")
+    await world.prometheus.next_scrape()
+    assert await world.prometheus.scrape_errors() == []
+    assert await world.prometheus.broken_laws() == []
+    assert await world.prometheus.fallen_counters() == []
+    assert await world.prometheus.check_metrics(await world.text()) == ""
