@@ -47,7 +47,7 @@ def _die_with_parent() -> None:
 
 
 class Program:
-    """One child process; what it writes goes to a file. A session of its own, so that Ctrl-C is ours to handle."""
+    """One child process; what it writes goes to a file. In a process group of its own: Ctrl-C is ours to handle."""
 
     def __init__(self, name: str, command: list[str], home: Path) -> None:
         """Prepare; `home` becomes its HOME and the folder of its log, so that nothing of this machine is read."""

@@ -63,6 +63,7 @@ STORM_SAT = 300_000
 
 23 fail at bob (TEMPORARY_CHANNEL_FAILURE, source index 1); 2 wait at dave for the rest and fail there after 120 s
 (MPP_TIMEOUT, index 2). The reason is NO_ROUTE from the first second on, TIMEOUT after 120 s and in two FAILED.
+Another amount makes another storm: 400_000 are 31 attempts of which dave gets 1, and the first FAILED says NO_ROUTE.
 """
 MORE_THAN_ALICE_HAS = 4_100_000
 """More than both channels of alice can send together, and still a payment that lnd is willing to try, sat."""
