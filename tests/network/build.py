@@ -93,6 +93,8 @@ def _alone() -> Iterator[None]:
 
 
 def _build(done: Path) -> None:
+    for leftover in (*cache().glob("building-*"), *cache().glob("fetching-*")):
+        shutil.rmtree(leftover, ignore_errors=True)  # of a builder that was killed: there is no other one now
     go = _go()
     _tell("building the programs of the test network (once; about 10 minutes where nothing is cached)")
     with tempfile.TemporaryDirectory(dir=cache(), prefix="building-") as temporary:
