@@ -14,11 +14,14 @@ MOST_FOR_SCAN_S = 300.0
 
 @dataclass
 class Backoff:
-    """Exponential backoff with full jitter: each delay is drawn below a bound that doubles from 1 s to 60 s."""
+    """Exponential backoff with full jitter: each delay is drawn below a bound that doubles from 1 s to 60 s.
+
+    A session that lived twice as long as the bound begins anew with 1 s.
+    """
 
     random: Random = field(default_factory=Random)
     failures: int = 0
-    """Sessions lost in a row, but for long-lived ones."""
+    """Sessions lost in a row."""
 
     def delay_s(self, lived_s: float, table: int) -> float:
         """Seconds to wait after a session that lived `lived_s`, 0 if it never got as far as a subscription.
@@ -30,5 +33,7 @@ class Backoff:
             self.failures = 0
             return 0.0
         bound_s = min(FIRST_S * 2**self.failures, LAST_S)
+        if lived_s >= 2 * bound_s:
+            self.failures, bound_s = 0, FIRST_S
         self.failures = min(self.failures + 1, 16)
         return scan_s + max(FIRST_S, self.random.uniform(0, bound_s))

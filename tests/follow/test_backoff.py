@@ -23,6 +23,15 @@ def test_at_once_only_after_a_long_life() -> None:
     assert backoff.delay_s(59, 0) == 1, "and the bound starts over"
 
 
+def test_a_stream_that_outlived_the_bound() -> None:
+    """Streams that live for 20 s each are opened again after a second, not later and later."""
+    backoff = Backoff(Random(1))
+    delays = [backoff.delay_s(20, 0) for _ in range(9)]
+    assert delays == [1] * 9
+    dying = [backoff.delay_s(3, 0) for _ in range(99)]
+    assert max(dying) > 3, "one that dies sooner than the bound is left alone longer"
+
+
 def test_a_big_table_is_spared() -> None:
     """lnd reads its whole table for each subscription: 1 s for each 50,000 payments, 5 minutes at most."""
     assert 100 < Backoff(Random(1)).delay_s(1, 5_000_000) <= 102

@@ -1,49 +1,46 @@
 """Each story is told twice: to real lnds and to the simulator."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.network.regtest import Network as RealNetwork
 from tests.stories.lab import Lab
 from tests.stories.prometheus import Prometheus
-from tests.stories.real import RealLab
-from tests.stories.simulated import Network as SimulatedNetwork
-from tests.stories.simulated import SimulatedLab
+from tests.stories.simulated import Network, SimulatedLab
 from tests.stories.test_payments import storm
 from tests.stories.world import World, exporting
 
-NAMES = ("alice", "carol")
+
+@pytest.fixture(scope="session")
+async def simulated_labs(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, SimulatedLab]]:
+    """The labs of `alice` and `carol` in the simulator."""
+    network = Network(tmp_path_factory.mktemp("simulated"))
+    labs = {name: SimulatedLab(network, name) for name in ("alice", "carol")}
+    for lab in labs.values():
+        await lab.open()
+    yield labs
+    for lab in labs.values():
+        await lab.close()
 
 
-@pytest.fixture(
-    scope="session",
-    params=["simulator", pytest.param("real", marks=[pytest.mark.network, pytest.mark.xdist_group("real")])],
-)
-async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    """Both labs, watched by one exporter from the beginning."""
-    kind: str = request.param
+@pytest.fixture(scope="session", params=["simulator", pytest.param("real", marks=pytest.mark.network)])
+def labs(request: pytest.FixtureRequest) -> Mapping[str, Lab]:
+    """Either world. Not async, for only so it may ask for a fixture that is."""
+    found: Mapping[str, Lab] = request.getfixturevalue("real_labs" if request.param == "real" else "simulated_labs")
+    return found
+
+
+@pytest.fixture(scope="session")
+async def world(labs: Mapping[str, Lab], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """Both labs, watched from the beginning by one exporter and, if they are real, by a Prometheus."""
+    kind = "simulator" if isinstance(labs["alice"], SimulatedLab) else "real"
     home = tmp_path_factory.mktemp(kind)
     async with AsyncExitStack() as stack:
-        labs: dict[str, Lab] = {}
-        if kind == "real":
-            request.getfixturevalue("programs")  # built, or the stories are skipped
-            network = RealNetwork()
-            stack.push_async_callback(network.stop)
-            await network.start()
-            opened: list[RealLab | SimulatedLab] = [RealLab(network, name) for name in NAMES]
-        else:
-            simulated = SimulatedNetwork(home)
-            opened = [SimulatedLab(simulated, name) for name in NAMES]
-        for lab in opened:
-            await lab.open()
-            stack.push_async_callback(lab.close)
-            labs[lab.name] = lab
         target, log = await stack.enter_async_context(exporting(list(labs.values()), home / "exporter"))
         world = World(kind, labs, target, log)
-        for name in NAMES:
+        for name in labs:
             await world.live(name)
         if kind == "real":
             world.prometheus = Prometheus(home / "prometheus", target)

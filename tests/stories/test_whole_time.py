@@ -32,10 +32,14 @@ async def counted(world: World, name: str) -> Counter[str]:
 
 
 @pytest.mark.timeout(300)
-async def test_the_nodes_own_database_agrees(world: World) -> None:
-    """Status by status and reason by reason, plus only what lnd itself has erased meanwhile."""
+async def test_storm(world: World) -> None:
+    """One payment, dozens of attempts, parts held by the recipient for two minutes. It began with the first story."""
     assert world.storm is not None
     await world.storm
+
+
+async def test_the_nodes_own_database_agrees(world: World) -> None:
+    """Status by status and reason by reason, plus only what lnd itself has erased meanwhile."""
     erased = Counter({reason.value: number for reason, number in world.erased.items()})
     assert await counted(world, "alice") == await listed(world.alice) + erased
     assert await counted(world, "carol") == await listed(world.labs["carol"])
