@@ -45,10 +45,11 @@ async def test_the_nodes_own_database_agrees(world: World) -> None:
     assert await counted(world, "carol") == await listed(world.labs["carol"])
 
 
+@pytest.mark.network
+@pytest.mark.parametrize("labs", ["real"], indirect=True)
 async def test_prometheus_saw_no_error(world: World) -> None:
     """Every scrape succeeded, both laws held at each of them, no counter ever fell, and promtool finds no fault."""
-    if world.prometheus is None:
-        pytest.skip("Prometheus watches the real network")
+    assert world.prometheus is not None
     await world.prometheus.next_scrape()
     assert await world.prometheus.scrape_errors() == []
     assert await world.prometheus.broken_laws() == []
