@@ -51,7 +51,6 @@ MAY_IMPORT: dict[str, set[str]] = {
 ONLY_ROOM_WITH = {
     "grpc": {"exporter.lnd", "exporter.simulator"},
     "google": {"exporter.lnd", "exporter.simulator"},
-    "wallycore": {"exporter.lnd", "exporter.simulator"},
     "aiohttp": {"exporter.metrics"},
     "prometheus_client": {"exporter.metrics"},
     "yaml": {"exporter.config"},

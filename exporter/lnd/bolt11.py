@@ -1,33 +1,38 @@
-"""Whom a BOLT 11 payment request pays: all that we ask of one.
+"""Does a BOLT 11 payment request pay this very node: all that we ask of one.
 
-lnd has checked the request before it paid it, so nothing is checked again here, and nothing of it is kept.
+lnd has checked the request before it paid it, so nothing else is checked again, and nothing of it is kept.
 """
 
+from functools import lru_cache
 from hashlib import sha256
 
-import wallycore
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256K1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 
 _CHARSET = {char: value for value, char in enumerate("qpzry9x8gf2tvdw0s3jn54khce6mua7l")}
 _CHECKSUM, _SIGNATURE, _TIMESTAMP = 6, 104, 7  # in words of 5 bits
 _PAYEE = 19  # the tag `n`
 _PAYEE_WORDS = 53
-_COMPRESSED = 27 + 4  # first byte of a recoverable signature by a compressed key, as libwally wants it
 
 
-def payee(request: str) -> str | None:
-    """The identity key of the payee, 66 hex digits; None if this is no BOLT 11 request that names one.
+def pays(request: str, key: str) -> bool:
+    """True if the payee of a payment request has this identity key, 66 hex digits; False for whatever is no request.
 
-    It is in the field `n` or else recovered from the signature (BOLT 11).
+    The payee is named in the field `n` or else by the signature alone (BOLT 11). To tell whether it is one's own it
+    need not be recovered: it is enough to verify the signature with one's own key.
     """
     prefix, _, data = request.strip().lower().rpartition("1")
     try:
         words = [_CHARSET[char] for char in data[:-_CHECKSUM]]
     except KeyError:
-        return None
+        return False
     if not prefix.startswith("ln") or len(words) < _TIMESTAMP + _SIGNATURE:
-        return None
+        return False
     signed, signature = words[:-_SIGNATURE], _bytes(words[-_SIGNATURE:])
-    return _named(signed[_TIMESTAMP:]) or _recovered(prefix.encode() + _bytes(signed), signature)
+    named = _named(signed[_TIMESTAMP:])
+    return named == key if named else _verified(prefix.encode() + _bytes(signed), signature, key)
 
 
 def _named(fields: list[int]) -> str | None:
@@ -40,16 +45,19 @@ def _named(fields: list[int]) -> str | None:
     return None
 
 
-def _recovered(message: bytes, signature: bytes) -> str | None:
-    """The key that made the signature: 64 bytes and the recovery id."""
-    compact, recovery_id = signature[:64], signature[64]
+def _verified(message: bytes, signature: bytes, key: str) -> bool:
+    """True if the key made the signature: 32 bytes r, 32 bytes s, and a recovery id, which isn't needed."""
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
     try:
-        key: bytes = wallycore.ec_sig_to_public_key(
-            sha256(message).digest(), bytes([_COMPRESSED + recovery_id]) + compact
-        )
-    except ValueError:
-        return None  # not a signature that any key can have made
-    return key.hex()
+        _public(key).verify(encode_dss_signature(r, s), sha256(message).digest(), ECDSA(Prehashed(SHA256())))
+    except InvalidSignature:
+        return False
+    return True
+
+
+@lru_cache(maxsize=256)  # the nodes of one process
+def _public(key: str) -> EllipticCurvePublicKey:
+    return EllipticCurvePublicKey.from_encoded_point(SECP256K1(), bytes.fromhex(key))
 
 
 def _bytes(words: list[int]) -> bytes:

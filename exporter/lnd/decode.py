@@ -55,7 +55,7 @@ def payment(message: rpc.Payment, own_key: str) -> Payment:
     """A snapshot of `lnrpc.Payment`; `own_key` is the node's identity key in hex, empty if not known yet."""
     status = _STATUS.get(message.status, Status.IN_FLIGHT)
     unattempted = status.ended and not message.htlcs
-    pays_self = unattempted and bool(own_key) and bolt11.payee(message.payment_request) == own_key
+    pays_self = unattempted and bool(own_key) and bolt11.pays(message.payment_request, own_key)
     return Payment(
         payment_hash=_hex(message.payment_hash, _HASH_DIGITS),
         created_ns=message.creation_time_ns or message.creation_date * NS_PER_S,

@@ -3,7 +3,11 @@
 import base64
 import hashlib
 
-import wallycore as wally
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from exporter.simulator.key import private_key
 
 _CHARSET = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _BASE32 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -25,8 +29,7 @@ _TOP = tuple(
 HRP = {"mainnet": "lnbc", "testnet": "lntb", "signet": "lntbs", "regtest": "lnbcrt", "simnet": "lnsb"}
 _UNITS_MSAT = (("m", 100_000_000), ("u", 100_000), ("n", 100))
 _FEATURES = 1 << 9 | 1 << 14 | 1 << 17  # var_onion_optin, payment_secret, basic_mpp
-_RECOVERABLE = wally.EC_FLAG_ECDSA | wally.EC_FLAG_RECOVERABLE
-_HEADER_COMPRESSED = 31  # first byte of a recoverable signature: 27 + 4 (compressed key) + recovery id
+_ECDSA = ECDSA(Prehashed(SHA256()), deterministic_signing=True)  # the same seed makes the same requests
 
 
 def _letters(data: bytes) -> bytes:
@@ -58,8 +61,9 @@ def _amount(msat: int) -> str:
 
 
 def _signature(key: bytes, signed: bytes) -> bytes:
-    made = bytes(wally.ec_sig_from_bytes(key, hashlib.sha256(signed).digest(), _RECOVERABLE))
-    return made[1:] + bytes([made[0] - _HEADER_COMPRESSED])
+    """Both numbers, and 0 for the recovery id: whoever verifies with a known key doesn't need it."""
+    r, s = decode_dss_signature(private_key(key).sign(hashlib.sha256(signed).digest(), _ECDSA))
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big") + b"\0"
 
 
 def encode(*, key: bytes, network: str, payment_hash: bytes, amount_msat: int, created_s: int, memo: str = "") -> str:

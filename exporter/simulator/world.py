@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import wallycore as wally
-
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.simulator.invoice import encode
+from exporter.simulator.key import public_key
 from exporter.simulator.wire import block, number
 
 KEYSEND_RECORD = 5482373484
@@ -51,7 +50,7 @@ class Peer(NamedTuple):
 def node(alias: str, secret: bytes) -> Node:
     """The node that grows from a secret."""
     key = hashlib.sha256(b"identity" + secret).digest()
-    return Node(alias, key, bytes(wally.ec_public_key_from_private_key(key)).hex())
+    return Node(alias, key, public_key(key))
 
 
 def generator(*seed: object) -> random.Random:
