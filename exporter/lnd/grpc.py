@@ -28,6 +28,7 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", 200 * 1024 * 1024),  # what lnd's own clients allow; gRPC's default is 4 MiB
     ("grpc.keepalive_time_ms", 60_000),  # lnd cuts off who pings more often than every 5 s
     ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.ping_timeout_ms", 20_000),  # else gRPC waits a minute for the answer, whatever the line above says
     ("grpc.http2.max_pings_without_data", 0),  # else a quiet stream stops pinging, and a dead one looks quiet
     ("grpc.enable_retries", 0),  # when to try again is decided and counted in one place, not here
     ("grpc.use_local_subchannel_pool", 1),  # else a new channel may be given an old connection, or another node's

@@ -83,12 +83,12 @@ ENDS = (Counter.STARTED, Counter.SUCCEEDED, Counter.FAILED, Counter.LOST)
 
 
 @asynccontextmanager
-async def watching(node: SimulatedNode, *, pace: Pace = QUICK, name: str = "lnd") -> AsyncIterator[Watch]:
-    """Follow a node; its tries follow each other almost at once."""
+async def watching(node: SimulatedNode, *, pace: Pace = QUICK, address: str = "") -> AsyncIterator[Watch]:
+    """Follow a node, perhaps at another address than its own; its tries follow each other almost at once."""
     with capture_logs() as logs:
         clocks = Clocks()
-        client = GrpcClient(node.address, node.tls_cert, node.macaroon)
-        follower = Follower(name, client, now=clocks, pace=pace, backoff=Backoff(Random(1)))
+        client = GrpcClient(address or node.address, node.tls_cert, node.macaroon)
+        follower = Follower("lnd", client, now=clocks, pace=pace, backoff=Backoff(Random(1)))
         watch = Watch(follower, clocks, logs)
 
         async def nap(seconds: float) -> None:

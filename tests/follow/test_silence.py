@@ -1,0 +1,81 @@
+"""Dead is not quiet: a connection over which nothing travels any more, though nobody has closed it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from exporter.lnd import grpc as lnd_grpc
+from exporter.payments.totals import Counter
+from exporter.simulator.lives import Lives
+from exporter.simulator.server import SimulatedNode
+from tests.follow.watch import watching
+
+
+class Relay:
+    """Passes bytes on between a client and a node, until it is told to swallow them."""
+
+    def __init__(self, target: str) -> None:
+        """`target` is HOST:PORT of the node."""
+        self.target = target
+        self.address = ""
+        self.swallowing = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection: both directions."""
+        host, port = self.target.rsplit(":", 1)
+        far_reader, far_writer = await asyncio.open_connection(host, int(port))
+        for source, sink in ((reader, far_writer), (far_reader, writer)):
+            task = asyncio.create_task(self._pass_on(source, sink))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        swallow = False
+        try:
+            while data := await source.read(65536):
+                swallow = swallow or self.swallowing
+                if not swallow:
+                    sink.write(data)
+                    await sink.drain()
+        except ConnectionError:
+            pass  # the other side is gone: so is this one
+        finally:
+            sink.close()
+
+
+@asynccontextmanager
+async def relaying(node: SimulatedNode) -> AsyncIterator[Relay]:
+    """A relay before a node."""
+    relay = Relay(node.address)
+    server = await asyncio.start_server(relay.accept, "127.0.0.1", 0)
+    relay.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield relay
+    finally:
+        server.close()
+        for task in list(relay._tasks):
+            task.cancel()
+
+
+async def test_a_connection_that_swallows_everything(
+    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pings notice it, though no stream ends; a fresh connection brings what was missed."""
+    quick = {  # in earnest a minute and 20 s
+        "grpc.keepalive_time_ms": 1000,
+        "grpc.keepalive_timeout_ms": 500,
+        "grpc.http2.ping_timeout_ms": 500,
+    }
+    assert quick.keys() < dict(lnd_grpc._OPTIONS).keys()
+    monkeypatch.setattr(lnd_grpc, "_OPTIONS", tuple((dict(lnd_grpc._OPTIONS) | quick).items()))
+    async with relaying(node) as relay, watching(node, address=relay.address) as watch:
+        await watch.live()
+        relay.swallowing = True
+        await node.play(lives.success())
+        await watch.until(lambda: watch.labels(Counter.INTERRUPTIONS) == {("unreachable",): 1}, 30)
+        relay.swallowing = False
+        await watch.live()
+        await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})

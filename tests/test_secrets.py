@@ -1,0 +1,73 @@
+"""No macaroon, preimage or payment request ever leaves the exporter, whatever it is made to say."""
+
+import asyncio
+import signal
+import sys
+import urllib.request
+from pathlib import Path
+
+import grpc
+
+from exporter.payments.labels import Method
+from exporter.simulator.clock import WallClock
+from exporter.simulator.mix import Mix
+from exporter.simulator.server import SimulatedNode
+from exporter.simulator.tower import End
+from tests.network.process import until
+
+PAGES = ("/", "/metrics", "/-/healthy", "/-/ready", "/nowhere")
+LISTEN = "serving metrics"
+
+
+def fetch(base: str) -> str:
+    """All pages, in both formats, whatever their status."""
+    texts = []
+    for page in PAGES:
+        for accept in ("text/plain", "application/openmetrics-text"):
+            request = urllib.request.Request(base + page, headers={"Accept": accept})
+            try:
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    texts.append(answer.read().decode())
+            except urllib.error.HTTPError as error:
+                texts.append(error.read().decode())
+    return "\n".join(texts)
+
+
+async def test_nothing_leaks(tmp_path: Path) -> None:
+    """Every kind of payment, a refusal that quotes secrets, a macaroon in the wrong place: then all that was said."""
+    async with SimulatedNode(tmp_path, clock=WallClock(float("inf"))) as node:
+        log, pages = tmp_path / "log", list[str]()
+        with log.open("wb") as sink:
+            command = [sys.executable, "-m", "exporter", "--log.level=debug", "--web.listen-address=127.0.0.1:0"]
+            flags = [
+                f"--lnd.address={node.address}",
+                f"--lnd.tls-cert={node.tls_cert}",
+                f"--lnd.macaroon={node.macaroon}",
+            ]
+            process = await asyncio.create_subprocess_exec(*command, *flags, stdout=sink, stderr=sink)
+        try:
+            await node.subscribers(1)
+            lives = iter(Mix(node.world, 3))
+            for _ in range(300):
+                await node.play(next(lives))
+            await node.drained()
+            secrets = node.secrets()
+            quoted = " ".join(sorted(secrets)[::40])
+            node.faults.refuse(Method.GET_INFO, grpc.StatusCode.UNKNOWN, f"cannot do this: {quoted}")
+            node.end_streams(End(grpc.StatusCode.UNKNOWN, f"broken by {quoted}"))
+
+            async def quoted_in_log_and_page() -> bool:
+                base = log.read_text().split('"address": "')[1].split('"')[0]
+                pages.append(await asyncio.to_thread(fetch, f"http://{base}"))
+                return "broken by" in log.read_text() and "cannot do this" in pages[-1]
+
+            await until("both refusals are told", quoted_in_log_and_page)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+        said = pages[-1] + log.read_text()
+        assert "lnd_payments_succeeded_total" in said
+        assert LISTEN in said
+        assert len(secrets) > 500
+        assert [secret for secret in secrets if secret in said] == []
+        assert [secret for secret in secrets if secret[:41] in said] == [], "not even most of one"
