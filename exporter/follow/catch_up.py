@@ -4,7 +4,7 @@ import structlog
 
 from exporter.follow.questions import Questions
 from exporter.payments.event import CaughtUp
-from exporter.payments.labels import Source
+from exporter.payments.labels import Lost, Source
 
 
 class CatchUp:
@@ -30,11 +30,9 @@ class CatchUp:
         self._log.info("counting begins", history_ends=page.last_index, in_flight=len(self._tracker.open))
 
     async def indexes_hold(self) -> bool:
-        """True if lnd still shows one of the remembered runs where it was."""
+        """True if lnd still shows one of the remembered runs where it was; False also where none is remembered."""
         if self._memory.by_time:
             return False
-        if not len(self._memory):
-            return True
         page = await self._questions.list(after=self._memory.floor_index)
         return self._memory.vouches(page.payments)
 
@@ -53,7 +51,7 @@ class CatchUp:
             before = page.payments[0].payment_index if page.payments else 0
             unread = bool(fresh) and before > 1
         self._memory.trust_indexes(floor)
-        self._questions.renewed = not known
+        self._questions.missing_because = Lost.DELETED if known else Lost.DATABASE_RENEWED
         self._log.warning("numbering learnt", history_ends=floor, known=known)
 
     async def read(self) -> None:

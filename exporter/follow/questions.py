@@ -25,8 +25,8 @@ class Questions:
         self.client = client
         self.account = account
         self.page = PAGE
-        self.renewed = False
-        """lnd's database knows nothing of what it knew before: that is why a payment is missing."""
+        self.missing_because = Lost.DELETED
+        """Why a payment that lnd doesn't know is missing."""
 
     def called(self, method: Method, outcome: CallOutcome = CallOutcome.OK) -> None:
         """Count a call that ended."""
@@ -66,8 +66,8 @@ class Questions:
             if payment is not None:
                 self.account.record(payment, Source.TRACK)
             else:
-                cause = Lost.DATABASE_RENEWED if self.renewed else Lost.DELETED
-                self.account.apply(self.account.tracker.missing(payment_hash, self.account.now(), cause))
+                events = self.account.tracker.missing(payment_hash, self.account.now(), self.missing_because)
+                self.account.apply(events)
 
         async with asyncio.TaskGroup() as group:
             for payment_hash in hashes:

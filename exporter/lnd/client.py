@@ -19,12 +19,21 @@ class Trouble(Exception):
         self.advice = advice
 
 
+WAITING: dict[NodeState, tuple[Interruption, str]] = {
+    NodeState.NO_WALLET: (Interruption.NO_WALLET, "lnd has no wallet yet: create one with `lncli create`"),
+    NodeState.LOCKED: (Interruption.LOCKED, "the wallet is locked: unlock it with `lncli unlock`"),
+    NodeState.STARTING: (
+        Interruption.STARTING,
+        "lnd is starting, or waits to lead its cluster: nothing to do but wait",
+    ),
+}
+"""Why a node that answers isn't ready yet, and what to do."""
+
+
 class Page(NamedTuple):
     """A page of `ListPayments`."""
 
     payments: tuple[Payment, ...]
-    first_index: int
-    """`first_index_offset`; 0 on an empty page, never a cursor then."""
     last_index: int
     """`last_index_offset`; 0 on an empty page, never a cursor then."""
 

@@ -103,7 +103,7 @@ class GrpcClient:
             if number % BREATH == 0:
                 await asyncio.sleep(0)
             payments.append(decode.payment(message, self._own_key))
-        return Page(tuple(payments), answer.first_index_offset, answer.last_index_offset)
+        return Page(tuple(payments), answer.last_index_offset)
 
     async def payment(self, payment_hash: str) -> Payment | None:
         """The first message of `TrackPaymentV2`: the present state, also of a payment that ended long ago."""
@@ -165,7 +165,11 @@ async def _messages(stream: Any) -> AsyncIterator[Any]:
 
 
 def _ended(method: str) -> Trouble:
-    return Trouble(Interruption.ENDED, NodeState.READY, f"lnd ended the stream {method} without an error")
+    return Trouble(
+        Interruption.ENDED,
+        NodeState.READY,
+        f"lnd ended the stream {method} without an error: it is opened again, nothing to do",
+    )
 
 
 async def _read(path: Path, cause: Interruption, state: NodeState) -> bytes:
@@ -173,9 +177,9 @@ async def _read(path: Path, cause: Interruption, state: NodeState) -> bytes:
     try:
         content = await asyncio.to_thread(path.read_bytes)
     except OSError as error:
-        raise Trouble(cause, state, f"can't read {path}: {error.strerror}") from None
+        raise Trouble(cause, state, f"{path} can't be read ({error.strerror}): put lnd's file back there") from None
     if not content:
-        raise Trouble(cause, state, f"{path} is empty")
+        raise Trouble(cause, state, f"{path} is empty: copy it from lnd again")
     return content
 
 

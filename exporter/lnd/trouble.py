@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import grpc
 
-from exporter.lnd.client import Trouble
+from exporter.lnd.client import WAITING, Trouble
 from exporter.payments.labels import Interruption, NodeState
 
 _QUOTED = 200  # characters of a foreign text that are shown
@@ -24,27 +24,17 @@ class _Row(NamedTuple):
     advice: str
 
 
+def _waiting(text: str, state: NodeState) -> _Row:
+    cause, advice = WAITING[state]
+    return _Row(text, cause, state, advice)
+
+
 _MACAROON = "lnd refuses the macaroon: bake one that allows TrackPayments, TrackPaymentV2, ListPayments and GetInfo"
 _TEXTS: tuple[_Row, ...] = (
-    _Row(
-        "wallet not created",
-        Interruption.NO_WALLET,
-        NodeState.NO_WALLET,
-        "lnd has no wallet yet: create one with `lncli create`",
-    ),
-    _Row(
-        "wallet locked",
-        Interruption.LOCKED,
-        NodeState.LOCKED,
-        "the wallet is locked: unlock it with `lncli unlock`",
-    ),
-    _Row(
-        "waiting to start",
-        Interruption.STARTING,
-        NodeState.STARTING,
-        "lnd waits to become the leader of its cluster: nothing to do on this node",
-    ),
-    _Row("process of starting up", Interruption.STARTING, NodeState.STARTING, "lnd is starting: wait"),
+    _waiting("wallet not created", NodeState.NO_WALLET),
+    _waiting("wallet locked", NodeState.LOCKED),
+    _waiting("waiting to start", NodeState.STARTING),
+    _waiting("process of starting up", NodeState.STARTING),
     _Row("shutting down", Interruption.SHUTTING_DOWN, NodeState.UNREACHABLE, "lnd is shutting down: start it again"),
     _Row("permission denied", Interruption.DENIED, NodeState.DENIED, _MACAROON),
     _Row("macaroon", Interruption.DENIED, NodeState.DENIED, _MACAROON),
@@ -86,13 +76,18 @@ _CODES: dict[grpc.StatusCode, _Row] = {
         "", Interruption.UNIMPLEMENTED, NodeState.READY, "this lnd lacks a call: TrackPayments needs lnd 0.16 or newer"
     ),
     grpc.StatusCode.RESOURCE_EXHAUSTED: _Row(
-        "", Interruption.TOO_LARGE, NodeState.READY, "an answer of lnd was larger than 200 MiB"
+        "", Interruption.TOO_LARGE, NodeState.READY, "an answer of lnd was larger than 200 MiB: please report it"
     ),
     grpc.StatusCode.UNAUTHENTICATED: _Row("", Interruption.DENIED, NodeState.DENIED, _MACAROON),
     grpc.StatusCode.PERMISSION_DENIED: _Row("", Interruption.DENIED, NodeState.DENIED, _MACAROON),
 }
 # It answers and lets us in; what it says is new to us.
-_OTHER = _Row("", Interruption.OTHER, NodeState.READY, "lnd answered with an error that is not known here")
+_OTHER = _Row(
+    "",
+    Interruption.OTHER,
+    NodeState.READY,
+    "lnd answered with an error that is not known here: look into its log, and please report it",
+)
 
 
 def translate(code: grpc.StatusCode, details: str) -> Trouble:

@@ -65,13 +65,13 @@ def attempt_cause(code: Code, source: FailureSource) -> Cause:
 def payment_cause(reason: Reason, failures: Mapping[Cause, int], *, held: bool) -> Cause:
     """What stopped a payment.
 
-    `failures` counts its failed attempts by what stopped them; the most frequent decides, on a tie the first of
-    `Cause`. `held` says that one HTLC was outstanding for most of the payment's life. A payment that timed out though
-    its recipient refused it was held as well: a refusal in time would have been its reason.
+    `failures` counts its failed attempts by what stopped them: the most frequent decides, on a tie the first of
+    `Cause`. `held` says that one HTLC was outstanding for most of the payment's life, or that the recipient refused
+    one: had it refused in time, that would be the reason and not `timeout`.
     """
     if reason in _BY_REASON:
         return _BY_REASON[reason]
-    if reason is Reason.TIMEOUT and (held or failures.get(Cause.RECIPIENT)):
+    if reason is Reason.TIMEOUT and held:
         return Cause.HELD
     if not failures:
         return _WITHOUT_ATTEMPTS[reason]

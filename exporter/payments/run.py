@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from exporter.payments.cause import attempt_cause, payment_cause
 from exporter.payments.event import (
@@ -53,6 +54,13 @@ class Terminal:
     """When to count it, monotonic clock; None if the stream was lost meanwhile, so that lnd must be asked again."""
 
 
+class Missing(NamedTuple):
+    """lnd doesn't know an open run: said once, not yet believed."""
+
+    since_mono_ns: int
+    cause: Lost
+
+
 @dataclass(slots=True)
 class OpenRun:
     """One run in flight. Its attempts are bounded by lnd, which repeats them all in every message."""
@@ -82,8 +90,8 @@ class OpenRun:
     terminal: Terminal | None = None
     stream: int = 0
     """The stream that last showed it; streams are numbered by the tracker."""
-    missing_mono_ns: int | None = None
-    """When lnd first said that it doesn't know it, monotonic clock."""
+    missing: Missing | None = None
+    """Set once lnd has said that it doesn't know it."""
 
     @property
     def kind(self) -> Kind:
@@ -122,6 +130,8 @@ class OpenRun:
         events: list[Event] = []
         for attempt in attempts:
             key = attempt.key
+            if attempt.hint and (self.hint is None or attempt.hint is Kind.REBALANCE):
+                self.hint = attempt.hint  # also of known ones: our own key may have become known only now
             if key in self.resolved:
                 continue
             known = key in self.outstanding
@@ -139,8 +149,6 @@ class OpenRun:
         events: list[Event] = []
         if self.from_beginning and not self.outstanding and not self.resolved:
             events.append(FirstAttemptMade(max(0, attempt.attempt_ns - self.run.created_us * US_PER_NS)))
-        if attempt.hint and (self.hint is None or attempt.hint is Kind.REBALANCE):
-            self.hint = attempt.hint
         events.append(AttemptStarted(attempt))
         return events
 
@@ -184,7 +192,7 @@ class OpenRun:
         if terminal.status is Status.SUCCEEDED:
             events.append(PaymentSucceeded(ending))
         else:
-            held = duration_ns is not None and self.longest_ns * 2 > duration_ns
+            held = self.refused or (duration_ns is not None and self.longest_ns * 2 > duration_ns)
             events.append(PaymentFailed(ending, payment_cause(terminal.reason, self.failures, held=held)))
         return events
 

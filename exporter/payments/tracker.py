@@ -17,7 +17,7 @@ from exporter.payments.event import (
 from exporter.payments.labels import AttemptStatus, FromStatus, Ignored, Lost, Reason, Source, Status
 from exporter.payments.memory import Memory
 from exporter.payments.payment import Moment, Payment, Run
-from exporter.payments.run import OpenRun
+from exporter.payments.run import Missing, OpenRun
 
 HOLD_NS = 1_000_000_000
 """A run that ended is held this long before it is counted: the second terminal update came within 23 ms."""
@@ -95,11 +95,6 @@ class Tracker:
                 events += self._retire(run, Lost.DELETED)
         return events
 
-    def next_release_mono_ns(self) -> int | None:
-        """When `release` will have something to do, monotonic clock."""
-        dues = [r.terminal.due_mono_ns for r in self._held.values() if r.terminal and r.terminal.due_mono_ns]
-        return min(dues, default=None)
-
     def _retire_earlier(self, payment: Payment, source: Source, at: Moment) -> list[Event]:
         """A run of a hash shows that earlier runs of it are over: lnd has erased them."""
         events: list[Event] = []
@@ -114,11 +109,11 @@ class Tracker:
 
     def _missed(self, run: OpenRun, at: Moment, cause: Lost) -> list[Event]:
         """Lnd doesn't know a run any more: believed when it is said twice, or when the run was seen to end."""
-        if run.missing_mono_ns is None:
-            run.missing_mono_ns = at.mono_ns
-        if at.mono_ns - run.missing_mono_ns < GONE_NS and not run.terminal:
+        if run.missing is None:
+            run.missing = Missing(at.mono_ns, cause)
+        if at.mono_ns - run.missing.since_mono_ns < GONE_NS and not run.terminal:
             return []
-        return self._retire(run, cause)
+        return self._retire(run, run.missing.cause)
 
     def _retire(self, run: OpenRun, lost: Lost) -> list[Event]:
         """Count a run as finished if it was seen to end, else as lost."""
@@ -163,7 +158,7 @@ class Tracker:
     def _known(self, run: OpenRun, payment: Payment, source: Source, at: Moment) -> list[Event]:
         """Learn from a snapshot of an open run."""
         run.payment_index = payment.payment_index
-        run.missing_mono_ns = None
+        run.missing = None
         live = source is Source.STREAM and run.stream == self._stream
         if source is Source.STREAM:
             run.stream = self._stream

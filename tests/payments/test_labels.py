@@ -134,7 +134,6 @@ def test_attempt_cause(code: Code, source: FailureSource, cause: Cause) -> None:
         (Reason.INSUFFICIENT_BALANCE, {Cause.ROUTE_LIQUIDITY: 9}, False, Cause.OWN_LIQUIDITY),
         (Reason.TIMEOUT, {Cause.ROUTE_LIQUIDITY: 3, Cause.ROUTE_POLICY: 1}, True, Cause.HELD),
         (Reason.TIMEOUT, {Cause.ROUTE_LIQUIDITY: 3, Cause.ROUTE_POLICY: 4}, False, Cause.ROUTE_POLICY),
-        (Reason.TIMEOUT, {Cause.ROUTE_LIQUIDITY: 3, Cause.RECIPIENT: 1}, False, Cause.HELD),
         (Reason.TIMEOUT, {}, False, Cause.NO_ROUTE),
         (Reason.NO_ROUTE, {}, False, Cause.NO_ROUTE),
         (Reason.NO_ROUTE, {Cause.OWN_LIQUIDITY: 2, Cause.ROUTE_LIQUIDITY: 2}, True, Cause.OWN_LIQUIDITY),

@@ -1,0 +1,96 @@
+"""Who the node is, and how it is doing apart from its payments: one cheap call from time to time."""
+
+import asyncio
+
+import structlog
+
+from exporter.follow.pace import Pace
+from exporter.follow.questions import Questions
+from exporter.lnd.client import Client, Trouble
+from exporter.payments.labels import Interruption, Method, NodeState
+from exporter.payments.node import Info
+
+
+class Acquaintance:
+    """What `GetInfo` and `ListChannels` say of one node. Some nodes take minutes to answer; payments don't wait."""
+
+    def __init__(self, client: Client, questions: Questions, pace: Pace) -> None:
+        """The node hasn't been met yet."""
+        self._client = client
+        self._questions = questions
+        self._account = questions.account
+        self._pace = pace
+        self._log = structlog.get_logger("exporter.follow").bind(node=questions.account.name)
+        self.pubkey = ""
+        """Identity key of the node that is counted; empty until it has answered once."""
+        self.met = False
+        """It has answered in this session."""
+
+    async def ask(self, timeout_s: float) -> None:
+        """Ask who this is. A node that takes too long is taken at its word until it answers."""
+        try:
+            info = await self._questions.ask(Method.GET_INFO, self._client.info(timeout_s))
+        except Trouble as trouble:
+            if trouble.cause is not Interruption.TIMEOUT:
+                raise
+            self._log.info("GetInfo takes long: following without it", seconds=timeout_s)
+        else:
+            self._meet(info)
+
+    async def insist(self) -> None:
+        """Ask again where the answer matters: what lnd shows may be another node's payments."""
+        if self.met or not self.pubkey:
+            return
+        await self.ask(self._pace.info_s)
+        if not self.met:
+            raise Trouble(
+                Interruption.TIMEOUT,
+                NodeState.STARTING,
+                "lnd doesn't say who it is, and its payments are not those that are known: waiting for GetInfo",
+            )
+
+    async def look(self) -> None:
+        """Look at the node from time to time, until cancelled."""
+        beat, with_channels = 0, True
+        while True:
+            if with_channels and beat % self._pace.channels_every == 0:
+                with_channels = await self._look_at_channels()
+            else:
+                await self._look_at_node()
+            await asyncio.sleep(self._pace.beat_s)
+            beat += 1
+
+    def _meet(self, info: Info) -> None:
+        """Take note of what a node says of itself, and of its being the one that is counted."""
+        if self.pubkey and info.pubkey != self.pubkey:
+            raise Trouble(
+                Interruption.WRONG_NODE,
+                NodeState.WRONG_NODE,
+                f"another node ({info.pubkey}) answers than the one that is counted here ({self.pubkey}): "
+                "set the address right, or restart the exporter to count this one",
+            )
+        self.pubkey = info.pubkey
+        self.met = True
+        self._account.set_status(info=info)
+
+    async def _look_at_node(self) -> None:
+        """Refresh height, synchronisation and channels; its failure says nothing about payments."""
+        try:
+            info = await self._questions.ask(Method.GET_INFO, self._client.info(self._pace.info_s))
+        except Trouble as trouble:
+            self._log.debug("GetInfo failed", advice=trouble.advice)
+        else:
+            self._meet(info)
+
+    async def _look_at_channels(self) -> bool:
+        """Refresh aliases and balance; False if the macaroon doesn't allow it."""
+        try:
+            channels = await self._questions.ask(Method.LIST_CHANNELS, self._client.channels())
+        except Trouble as trouble:
+            self._account.set_status(channels=None)
+            if trouble.state is NodeState.DENIED:
+                self._log.info("the macaroon doesn't allow ListChannels: no aliases of peers, no spendable balance")
+                return False
+        else:
+            self._account.set_status(channels=channels)
+        return True

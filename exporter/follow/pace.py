@@ -1,0 +1,21 @@
+"""How long a follower waits for what."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds, and one count."""
+
+    first_info_s: float = 10.0
+    """`GetInfo` before a subscription: some nodes take minutes, and payments must not wait for it."""
+    info_s: float = 300.0
+    """`GetInfo` otherwise."""
+    state_s: float = 30.0
+    """The first word of `SubscribeState`."""
+    again_s: float = 5.0
+    """From the first catch-up to the second: lnd never says when a subscription has begun; the first may be early."""
+    beat_s: float = 60.0
+    """Between two cheap calls to an idle node."""
+    channels_every: int = 5
+    """Each so-manieth beat asks `ListChannels` instead of `GetInfo`."""
