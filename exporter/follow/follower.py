@@ -88,7 +88,13 @@ class Follower:
         if account.status.stream_up or trouble.cause is not self._complaint:
             self._complaint = trouble.cause
             log = self._log.error if trouble.state in (NodeState.DENIED, NodeState.WRONG_NODE) else self._log.warning
-            log("not following", cause=trouble.cause.value, state=trouble.state.value, advice=trouble.advice)
+            log(
+                "not following",
+                cause=trouble.cause.value,
+                state=trouble.state.value,
+                address=self._client.address,
+                advice=trouble.advice,
+            )
         account.set_status(state=trouble.state, stream_up=False, catching_up=False, detail=trouble.advice)
         subscribed_at, self._subscribed_at = self._subscribed_at, None
         if subscribed_at is None:

@@ -41,6 +41,10 @@ class Page(NamedTuple):
 class Client(Protocol):
     """One node. Every method raises `Trouble`, and nothing else, for whatever lnd or the network does."""
 
+    @property
+    def address(self) -> str:
+        """Where the node is asked, for people to read."""
+
     async def connect(self) -> int | None:
         """Open a fresh connection: read certificate and macaroon again, drop the old one.
 

@@ -40,7 +40,7 @@ class GrpcClient:
 
     def __init__(self, address: str, tls_cert: Path | None, macaroon: Path) -> None:
         """Name the node by `HOST:PORT`; without a certificate file the system's roots are trusted."""
-        self._address = address
+        self.address = address
         self._tls_cert = tls_cert
         self._macaroon = macaroon
         self._channel: grpc.aio.Channel | None = None
@@ -54,7 +54,7 @@ class GrpcClient:
         pem = await _read(self._tls_cert, Interruption.CERTIFICATE, NodeState.UNREACHABLE) if self._tls_cert else None
         expiry_s = _expiry_s(pem, self._tls_cert) if pem is not None else None
         self._metadata = (("macaroon", macaroon.hex()),)
-        self._channel = grpc.aio.secure_channel(self._address, grpc.ssl_channel_credentials(pem), options=_OPTIONS)
+        self._channel = grpc.aio.secure_channel(self.address, grpc.ssl_channel_credentials(pem), options=_OPTIONS)
         return expiry_s
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@ lnd says nearly everything as status UNKNOWN with a text, so texts are matched, 
 """
 
 import re
+import textwrap
 from typing import NamedTuple
 
 import grpc
@@ -12,9 +13,10 @@ from exporter.lnd.client import WAITING, Trouble
 from exporter.payments.labels import Interruption, NodeState
 
 _QUOTED = 200  # characters of a foreign text that are shown
-_TOKEN = re.compile(
-    r"[0-9A-Za-z+/=_-]{40,}"
-)  # what long words of a foreign text may be: macaroons, preimages, invoices
+# What long words of a foreign text may be: macaroons, preimages, invoices.
+_TOKEN = re.compile(r"[0-9A-Za-z+/=_-]{40,}")
+# What gRPC puts before the error that matters.
+_PREAMBLE = re.compile(r"^failed to connect to all addresses; last error: \w+: (ipv[46]:\S+: )?")
 
 
 class _Row(NamedTuple):
@@ -30,6 +32,9 @@ def _waiting(text: str, state: NodeState) -> _Row:
 
 
 _MACAROON = "lnd refuses the macaroon: bake one that allows TrackPayments, TrackPaymentV2, ListPayments and GetInfo"
+_FOREIGN = "the macaroon is not of this node, or of a database that it no longer has: bake a new one on this node"
+_REVOKED = "the macaroon was revoked: bake a new one"
+_BROKEN = "the macaroon file is damaged: copy it from lnd again"
 _TEXTS: tuple[_Row, ...] = (
     _waiting("wallet not created", NodeState.NO_WALLET),
     _waiting("wallet locked", NodeState.LOCKED),
@@ -37,15 +42,17 @@ _TEXTS: tuple[_Row, ...] = (
     _waiting("process of starting up", NodeState.STARTING),
     _Row("shutting down", Interruption.SHUTTING_DOWN, NodeState.UNREACHABLE, "lnd is shutting down: start it again"),
     _Row("permission denied", Interruption.DENIED, NodeState.DENIED, _MACAROON),
+    _Row("root key", Interruption.DENIED, NodeState.DENIED, _REVOKED),
+    _Row("verification failed", Interruption.DENIED, NodeState.DENIED, _FOREIGN),
+    _Row("cannot determine data format", Interruption.DENIED, NodeState.DENIED, _BROKEN),
+    _Row("empty macaroon", Interruption.DENIED, NodeState.DENIED, _BROKEN),
+    _Row("unmarshal", Interruption.DENIED, NodeState.DENIED, _BROKEN),
     _Row("macaroon", Interruption.DENIED, NodeState.DENIED, _MACAROON),
-    _Row("unmarshal", Interruption.DENIED, NodeState.DENIED, _MACAROON),
-    _Row("verification failed", Interruption.DENIED, NodeState.DENIED, _MACAROON),
-    _Row("root key", Interruption.DENIED, NodeState.DENIED, _MACAROON),
     _Row(
         "certificate_verify_failed",
         Interruption.CERTIFICATE,
         NodeState.UNREACHABLE,
-        "lnd presents another certificate than the configured one: copy its present tls.cert here",
+        "lnd presents a certificate that isn't trusted here: copy its present tls.cert to where --lnd.tls-cert points",
     ),
     _Row(
         "hostname verification",
@@ -53,6 +60,12 @@ _TEXTS: tuple[_Row, ...] = (
         NodeState.UNREACHABLE,
         "lnd's certificate is not made for this address: add it with `tlsextraip` or `tlsextradomain` to lnd.conf, "
         "delete tls.cert and tls.key, restart lnd and copy the new tls.cert here",
+    ),
+    _Row(
+        "alpn",
+        Interruption.UNREACHABLE,
+        NodeState.UNREACHABLE,
+        "something answers, but not lnd's gRPC: is this its REST port (usually 8080)? gRPC is usually on 10009",
     ),
     _Row(
         "ssl_error_ssl",
@@ -94,6 +107,6 @@ def translate(code: grpc.StatusCode, details: str) -> Trouble:
     """What a gRPC status makes of a node, with lnd's own words shortened and without anything that may be secret."""
     lower = details.lower()
     row = next((row for row in _TEXTS if row.text in lower), None) or _CODES.get(code, _OTHER)
-    words = _TOKEN.sub("...", " ".join(details.split()))[:_QUOTED]
+    words = textwrap.shorten(_TOKEN.sub("...", _PREAMBLE.sub("", details)), _QUOTED, placeholder=" ...")
     said = f" ({code.name}: {words})" if words else f" ({code.name})"
     return Trouble(row.cause, row.state, row.advice + said)

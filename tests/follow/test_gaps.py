@@ -150,6 +150,28 @@ async def test_deleted_while_away(node: SimulatedNode, lives: Lives) -> None:
         assert watch.labels(Counter.ATTEMPTS_UNRESOLVED) == {("lost",): 1}
 
 
+async def test_a_new_database(node: SimulatedNode, lives: Lives) -> None:
+    """The same node with an empty database: what was open here is lost for that reason; what comes next counts."""
+    async with watching(node) as watch:
+        await watch.live()
+        await node.play(lives.success())
+        begin(node, lives.held_then_settled())
+        await node.drained()
+        await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 2})
+        await node.stop()
+        node.renew_database()
+        await node.start()
+        await watch.live()
+        await node.play(lives.success())
+        await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 2})
+        await watch.until(lambda: watch.labels(Counter.LND_CALLS).get(("track_payment", "ok")))
+        watch.clocks.ahead_s += 70
+        node.end_streams(End())
+        await watch.until(lambda: watch.totals(Counter.LOST) == {"lost": 1})
+        assert watch.labels(Counter.LOST) == {("database_renewed",): 1}
+        assert watch.totals(*ENDS) == {"started": 3, "succeeded": 2, "failed": 0, "lost": 1}
+
+
 async def test_a_stale_subscription(node: SimulatedNode, lives: Lives) -> None:
     """A payment ends while lnd reads its table for the subscription: the stale snapshot comes last and is ignored."""
     rest = begin(node, lives.held_then_settled())

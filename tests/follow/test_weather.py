@@ -161,7 +161,7 @@ async def test_a_certificate_that_is_another(node: SimulatedNode) -> None:
         new = node.tls_cert.read_bytes()
         node.tls_cert.write_bytes(old)
         await node.start()
-        await watch.until(lambda: "copy its present tls.cert" in watch.status.detail)
+        await watch.until(lambda: "copy its present tls.cert to where" in watch.status.detail)
         node.tls_cert.write_bytes(new)
         await watch.live()
 
@@ -230,6 +230,64 @@ async def test_another_node_behind_the_name(node: SimulatedNode, lives: Lives) -
         node.world, node.database, node.tower = ours, database, tower
         await node.start()
         await watch.live()
+
+
+async def test_another_node_that_does_not_say_who_it_is(node: SimulatedNode, lives: Lives) -> None:
+    """Its payments are not those that are known, so it must say who it is before anything of it is counted."""
+    async with watching(node) as watch:
+        await watch.live()
+        await node.play(lives.success())
+        await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
+        await node.stop()
+        node.become(World.random("somebody else"))
+        node.faults.delay(Method.GET_INFO)
+        await node.start()
+        await node.play(Lives(node.world, 5).success())
+        await watch.until(lambda: "doesn't say who it is" in watch.status.detail)
+        node.faults.heal()
+        await watch.until(lambda: watch.status.state is NodeState.WRONG_NODE)
+        assert watch.totals(*ENDS) == {"started": 1, "succeeded": 1, "failed": 0, "lost": 0}
+
+
+async def test_a_rebalance_before_getinfo_answers(node: SimulatedNode, lives: Lives) -> None:
+    """An attempt seen while our own key wasn't known yet is recognised as soon as it is."""
+    node.faults.delay(Method.GET_INFO, 1)
+    async with watching(node, pace=replace(QUICK, beat_s=0.05, channels_every=99)) as watch:
+        await watch.live()
+        rest = begin(node, lives.rebalance())
+        await watch.until(lambda: watch.totals(Counter.ATTEMPTS_STARTED) == {"attempts_started": 1})
+        assert watch.status.info is None
+        node.faults.heal()
+        await watch.until(lambda: watch.status.info)
+        await node.play(*rest)
+        await watch.until(lambda: watch.labels(Counter.SUCCEEDED))
+        assert {kind for kind, _ in watch.labels(Counter.SUCCEEDED)} == {"rebalance"}
+
+
+async def test_an_end_before_the_stream_is_lost(node: SimulatedNode, lives: Lives) -> None:
+    """A payment whose hold was over when the stream broke is counted, though nobody looked at the page meanwhile."""
+    async with watching(node) as watch:
+        await watch.live()
+        await node.play(lives.success())
+        await node.drained()
+        settled = watch.follower.account.ledger.counters[Counter.ATTEMPTS_SETTLED]
+        await watch.until(lambda: settled == {(): 1})
+        watch.clocks.ahead_s += 10
+        await node.stop()
+        await watch.lost()
+        assert watch.totals(*ENDS) == {"started": 1, "succeeded": 1, "failed": 0, "lost": 0}
+
+
+async def test_a_subscription_that_breaks_while_catching_up(node: SimulatedNode) -> None:
+    """It is a lost stream as well, and lnd has scanned its table for it: both are counted."""
+    async with watching(node) as watch:
+        await watch.until(lambda: node.calls[Method.LIST_PAYMENTS] == 3)  # where history ends, and two catch-ups
+        node.faults.refuse(Method.LIST_PAYMENTS, grpc.StatusCode.UNAVAILABLE, "Socket closed", after=1, times=1)
+        await node.play(Lives(node.world).no_route())
+        await cut(node)
+        await watch.until(lambda: watch.labels(Counter.INTERRUPTIONS) == {("unreachable",): 2})
+        await watch.live()
+        assert watch.labels(Counter.LND_CALLS)["track_payments", "error"] == 2
 
 
 async def test_an_lnd_without_trackpayments(node: SimulatedNode) -> None:
