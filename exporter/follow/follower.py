@@ -141,7 +141,8 @@ class Follower:
             await catch_up.begin()
         elif not await catch_up.indexes_hold():
             await self._acquaintance.insist()  # a history that is not known may be another node's
-            await catch_up.learn_indexes()
+            if len(self.account.tracker.memory):
+                await catch_up.learn_indexes()
 
     # While the stream is there.
 

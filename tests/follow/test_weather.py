@@ -287,6 +287,7 @@ async def test_a_subscription_that_breaks_while_catching_up(node: SimulatedNode)
         await cut(node)
         await watch.until(lambda: watch.labels(Counter.INTERRUPTIONS) == {("unreachable",): 2})
         await watch.live()
+        assert watch.said("lnd numbers its payments anew: reading back to known ones") == []
         assert watch.labels(Counter.LND_CALLS)["track_payments", "error"] == 2
 
 
