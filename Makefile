@@ -26,7 +26,7 @@ help: ## Say what there is
 	@echo '  ARGS=... is handed on:  make test ARGS="tests/test_log.py -x"    make run ARGS="--web.listen-address=:8000"'
 
 run: $(VENV)/runtime.stamp ## Start the exporter against a simulated node, no lnd needed (Ctrl-C ends it)
-	@exec $(BIN)/lnd-payments-exporter demo $(ARGS)
+	@MAKE_TARGET=run exec $(BIN)/lnd-payments-exporter demo $(ARGS)
 
 test: check ## Run every check and every test (the first run also builds lnd: about 15 minutes more)
 	@$(BIN)/python -m pytest -v --durations=10 $(ARGS)
@@ -37,7 +37,7 @@ check: $(VENV)/dev.stamp ## Lint, formatting, types and the import rules of the 
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q -p no:xdist tests/test_house.py
 
-network: $(VENV)/dev.stamp ## Start a real network of three lnd nodes to play with (Ctrl-C ends it)
+network: $(VENV)/dev.stamp ## Start a real network of four lnd nodes to play with (Ctrl-C ends it)
 	@exec $(BIN)/python -m tests.network $(ARGS)
 
 protos: $(VENV)/dev.stamp ## Generate exporter/lnd/rpc again from protos/lnd.proto

@@ -58,11 +58,14 @@ def _demo(config: Config) -> int:
 
 
 def _check(config: Config) -> int:
-    print("The configuration is right.")
+    print("The configuration is right (lnd was not asked).")
     for node in config.nodes:
         certificate = node.tls_cert or "publicly trusted"
         print(f"  node {node.name}: {node.address}, certificate {certificate}, macaroon {node.macaroon}")
-    print(f"  metrics on {config.web.address}, peers {config.max_peers}, log {config.log.level} {config.log.format}")
+        for warning in node.warnings:
+            print(f"    warning: {warning}")
+    web, log = config.web, config.log
+    print(f"  metrics on {web.address}{web.telemetry_path}, peers {config.max_peers}, log {log.level} {log.format}")
     return OK
 
 
@@ -89,6 +92,9 @@ def _until_stopped(config: Config, work: Callable[[Config], Coroutine[Any, Any, 
     from exporter import log
 
     log.configure(config.log.level, config.log.format)
+    for node in config.nodes:
+        for warning in node.warnings:
+            structlog.get_logger("exporter").warning(warning, node=node.name)
     try:
         asyncio.run(_cancelled_by_signals(work(config)))
     except Exception as error:  # noqa: BLE001 - the last word of a process that a bug has ended

@@ -25,7 +25,7 @@ async def run(config: Config, *, on_ready: Callable[[str], None] | None = None) 
     `on_ready` gets the address on which metrics are served, once they are. Raises `ConfigError` if they can't be.
     """
     followers = {node.name: _follower(node, config.max_peers) for node in config.nodes}
-    app = build(lambda: [follower.view() for follower in followers.values()])
+    app = build(lambda: [follower.view() for follower in followers.values()], config.web.telemetry_path)
     try:
         runner, port = await serve(app, config.web.host, config.web.port)
     except OSError as error:

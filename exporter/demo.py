@@ -13,7 +13,7 @@ WELCOME = """
 A simulated node makes payments, and the exporter counts them. No lnd, no money, nothing is kept.
 
   http://{address}/          how the node is, in words
-  http://{address}/metrics   what Prometheus reads
+  http://{metrics}   what Prometheus reads
 
 Within a minute there is something to see of everything:
 
@@ -25,7 +25,7 @@ Within a minute there is something to see of everything:
   lnd_payments_in_flight                     payments under way
   lnd_payments_held_htlcs                    one that is being held for most of an hour
 
-  curl -s http://{address}/metrics | grep '^lnd_payments_failed' | grep -v ' 0.0$'
+  curl -s http://{metrics} | grep '^lnd_payments_failed' | grep -v ' 0.0$'
 
 Ctrl-C ends it.
 """
@@ -38,12 +38,12 @@ async def demo(config: Config) -> None:
     except OSError:
         fix = "Set TMPDIR to a directory that this user may write to; in a container: --tmpfs /tmp"
         raise ConfigError([Problem("demo", "The simulated node has no place for its files.", fix)]) from None
+
+    def welcome(address: str) -> None:
+        print(WELCOME.format(address=address, metrics=address + config.web.telemetry_path), flush=True)
+
     with temporary as directory:
         async with simulated.node(Path(directory)) as node, asyncio.TaskGroup() as tasks:
             follow = replace(config, nodes=(NodeConfig("demo", node.address, node.tls_cert, node.macaroon),))
-            tasks.create_task(app.run(follow, on_ready=_welcome))
+            tasks.create_task(app.run(follow, on_ready=welcome))
             tasks.create_task(simulated.traffic(node))
-
-
-def _welcome(address: str) -> None:
-    print(WELCOME.format(address=address), flush=True)

@@ -62,16 +62,18 @@ def _renderer(log_format: str, *, terminal: bool) -> list[Processor]:
     """The last step: a line for a person, or a line for a machine."""
     if log_format == "console" or (log_format == "auto" and terminal):
         plain = structlog.dev.plain_traceback  # the pretty one shows local variables
-        return [structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain)]
+        return [structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain, sort_keys=False)]
     return [structlog.processors.JSONRenderer(ensure_ascii=False)]
 
 
 FIRST = ("timestamp", "level", "event", "node")
+LAST = ("advice",)
 
 
 def _in_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """What a person looks for first stands first, in JSON too."""
-    return {**{key: event[key] for key in FIRST if key in event}, **event}
+    """What a person looks for first stands first, and long advice last; in JSON too."""
+    middle = [key for key in event if key not in FIRST + LAST]
+    return {key: event[key] for key in (*FIRST, *middle, *LAST) if key in event}
 
 
 def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -63,17 +63,36 @@ def event(**values: Any) -> dict[str, Any]:
     return read
 
 
+def lost() -> None:
+    """Log as the follower does."""
+    log = structlog.get_logger("exporter.follow")
+    log.warning("stream lost", advice="is it running?", cause="unreachable", state="away", node="alice")
+
+
 def test_json_says_first_what_one_looks_for_first() -> None:
-    """Time, level, event, node, and then the rest."""
+    """Time, level, event, node, then the rest, and advice, which may be long, last."""
     stream = logged()
-    structlog.get_logger("exporter.follow").warning("stream lost", cause="unreachable", node="alice")
+    lost()
     assert list(json.loads(stream.getvalue()).items())[1:] == [
         ("level", "warning"),
         ("event", "stream lost"),
         ("node", "alice"),
         ("cause", "unreachable"),
+        ("state", "away"),
         ("logger", "exporter.follow"),
+        ("advice", "is it running?"),
     ]
+
+
+def test_the_console_has_the_same_order() -> None:
+    """Not that of the alphabet."""
+    stream = logged("console")
+    lost()
+    time, _, rest = stream.getvalue().partition(" ")
+    assert time.endswith("Z")
+    assert " ".join(rest.split()) == (
+        "[warning ] stream lost [exporter.follow] node=alice cause=unreachable state=away advice='is it running?'"
+    )
 
 
 @pytest.mark.parametrize(

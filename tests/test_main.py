@@ -19,7 +19,9 @@ import pytest
 
 from exporter import __version__
 from exporter.__main__ import main
+from exporter.config.credentials import BAKE
 from exporter.config.settings import SETTINGS
+from exporter.config.usage import usage
 from exporter.simulator.server import SimulatedNode
 
 ROOT = Path(__file__).parent.parent
@@ -48,7 +50,7 @@ def demo(*argv: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         assert process.stdout is not None
         try:
             for line in process.stdout:
-                if found := re.search(r"(http://[^/]+)/metrics ", line):
+                if found := re.search(r"(http://[^/]+)/ ", line):
                     yield process, found[1]
                     break
             else:
@@ -71,6 +73,20 @@ def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     assert [setting.flag for setting in SETTINGS.values() if f"  {setting.flag}={setting.metavar}" not in text] == []
     assert [line for line in text.splitlines() if len(line) > 110] == []
     assert main(["help"]) == main(["-h"]) == 0
+
+
+def test_the_same_macaroon_everywhere() -> None:
+    """`--help`, every complaint about a macaroon and the README name the same five calls, no more and no fewer."""
+    calls = {
+        "uri:/routerrpc.Router/TrackPayments",
+        "uri:/routerrpc.Router/TrackPaymentV2",
+        "uri:/lnrpc.Lightning/ListPayments",
+        "uri:/lnrpc.Lightning/GetInfo",
+        "uri:/lnrpc.Lightning/ListChannels",
+    }
+    texts = [BAKE, usage(), (ROOT / "README.md").read_text()]
+    assert [set(re.findall(r"uri:/[\w./]+", text)) for text in texts] == [calls] * 3
+    assert BAKE.endswith("\nListChannels is optional: for aliases and balance.")
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,24 +126,25 @@ def test_a_wrong_configuration(command: str) -> None:
 
 def test_check_says_what_it_understood(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 0 if everything is right; nothing is started."""
-    macaroon = tmp_path / "m.macaroon"
+    macaroon = tmp_path / "admin.macaroon"
     macaroon.write_bytes(b"\x02\x01\x03lnd" + bytes(100))
     assert main(["check", "--lnd.address=alice", "--lnd.tls-cert=system", f"--lnd.macaroon={macaroon}"]) == 0
     assert capsys.readouterr().out == (
-        "The configuration is right.\n"
+        "The configuration is right (lnd was not asked).\n"
         f"  node lnd: alice:10009, certificate publicly trusted, macaroon {macaroon}\n"
-        "  metrics on :10019, peers 50, log info auto\n"
+        "    warning: this macaroon can spend: a smaller one is enough (see --help)\n"
+        "  metrics on :10019/metrics, peers 50, log info auto\n"
     )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_demo_shows_something_and_stops_when_told(number: signal.Signals) -> None:
     """Payments are counted within seconds, the health check agrees, and the exit code is 0."""
-    with demo("--log.format=json") as (process, url):
+    with demo("--log.format=json", "--web.telemetry-path=/payments") as (process, url):
         address = url.removeprefix("http://")
         assert run("healthcheck", f"--web.listen-address={address}") == (0, "ready\n", "")
         deadline = time.monotonic() + 30
-        while not re.search(r"^lnd_payments_succeeded_total\{.*\} [1-9]", fetch(f"{url}/metrics"), re.MULTILINE):
+        while not re.search(r"^lnd_payments_succeeded_total\{.*\} [1-9]", fetch(f"{url}/payments"), re.MULTILINE):
             assert time.monotonic() < deadline
         process.send_signal(number)
         _, stderr = process.communicate(timeout=20)
@@ -142,6 +159,7 @@ def test_the_address_is_taken() -> None:
         code, stdout, stderr = run("demo", f"--web.listen-address={address}")
     assert (code, stdout) == (2, "")
     assert f"  --web.listen-address\n      {address} is in use by another program" in stderr
+    assert f"listen elsewhere: --web.listen-address=127.0.0.1:{int(address.rpartition(':')[2]) + 1}\n" in stderr
     assert "Traceback" not in stderr
 
 
@@ -155,20 +173,26 @@ def test_health_check_of_nobody() -> None:
 
 
 async def test_nothing_but_events_is_logged(tmp_path: Path) -> None:
-    """A node with another certificate: gRPC would complain of each handshake, in lines that are no JSON."""
+    """A macaroon that can spend is told; of a wrong certificate gRPC would complain, in lines that are no JSON."""
     (tmp_path / "other").mkdir()
     other = SimulatedNode(tmp_path / "other")
     async with SimulatedNode(tmp_path) as node:
-        flags = [f"--lnd.address={node.address}", f"--lnd.macaroon={node.macaroon}", f"--lnd.tls-cert={other.tls_cert}"]
+        admin = node.macaroon.rename(tmp_path / "admin.macaroon")
+        flags = [f"--lnd.address={node.address}", f"--lnd.macaroon={admin}", f"--lnd.tls-cert={other.tls_cert}"]
         process = await asyncio.create_subprocess_exec(
             *PROGRAM, *flags, "--web.listen-address=127.0.0.1:0", stderr=asyncio.subprocess.PIPE, cwd=ROOT
         )
         assert process.stderr is not None
-        events = [json.loads(await process.stderr.readline()) for _ in range(2)]
+        events = [json.loads(await process.stderr.readline()) for _ in range(3)]
         process.terminate()
         events += [json.loads(line) for line in (await process.stderr.read()).splitlines()]
         assert await process.wait() == 0
-    assert [event["event"] for event in events] == ["serving metrics", "not following", "stopped"]
+    assert [event["event"] for event in events] == [
+        "this macaroon can spend: a smaller one is enough (see --help)",
+        "serving metrics",
+        "not following",
+        "stopped",
+    ]
 
 
 BUG = """
@@ -179,7 +203,7 @@ from exporter.config import Config, LogConfig, WebConfig
 async def buggy(config):
     raise KeyError("preimage=" + "5e" * 32)
 
-sys.exit(_until_stopped(Config((), WebConfig("", 0), LogConfig("info", "json"), 0), buggy))
+sys.exit(_until_stopped(Config((), WebConfig("", 0, "/metrics"), LogConfig("info", "json"), 0), buggy))
 """
 
 

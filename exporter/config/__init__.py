@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.config.given import FromFile, Given, Settings, value
-from exporter.config.nodes import NodeConfig, several_nodes, single_node
+from exporter.config.nodes import NO_NODE, NodeConfig, several_nodes, single_node
 from exporter.config.problems import ConfigError, Problem, cannot_listen
 from exporter.config.settings import LISTEN_DEMO, Command
 from exporter.config.sources import from_environment, from_flags
@@ -25,12 +25,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    """Where /metrics is served."""
+    """Where metrics are served."""
 
     host: str
     """Empty: every address of the machine."""
     port: int
     """0: any that is free."""
+    telemetry_path: str
+    """`/metrics`."""
 
     @property
     def address(self) -> str:
@@ -64,6 +66,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     """
     problems: list[Problem] = []
     flags = from_flags(argv, problems)
+    understood = not problems
     settings = from_environment(environ, problems) | flags
     named = settings.get("config.file")
     file = from_file(named, problems) if named else FromFile()
@@ -75,12 +78,15 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
         settings.setdefault("web.listen-address", Given(LISTEN_DEMO, "default"))
     elif command != "healthcheck" and file is not None:
         nodes = _nodes(settings, file, problems)
+        if NO_NODE in problems and not understood:  # who mistypes a flag need not be told how to begin
+            problems.remove(NO_NODE)
     host, port = value(settings, "web.listen-address", problems) or ("", 0)
+    path = value(settings, "web.telemetry-path", problems)
     level, log_format = (value(settings, name, problems) for name in ("log.level", "log.format"))
     max_peers = value(settings, "metrics.max-peers", problems)
     if problems:
         raise ConfigError(problems)
-    return Config(nodes, WebConfig(host, port), LogConfig(level, log_format), max_peers)
+    return Config(nodes, WebConfig(host, port, path), LogConfig(level, log_format), max_peers)
 
 
 def _nodes(settings: Settings, file: FromFile, problems: list[Problem]) -> tuple[NodeConfig, ...]:

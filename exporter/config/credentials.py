@@ -6,15 +6,21 @@ import re
 import ssl
 from pathlib import Path
 
-from exporter.config.files import may_not_read, read
+from exporter.config.files import cannot_read, may_not_read, read
 from exporter.config.problems import Wrong
 
 MACAROONS = ("payments.macaroon", "readonly.macaroon")
-"""What --lnd.dir looks for, best first. Never admin.macaroon: it can spend."""
+"""What --lnd.dir looks for, best first. Never admin.macaroon."""
 
-BAKE = """lncli bakemacaroon --save_to payments.macaroon \\
+ADMIN = "admin.macaroon"
+"""It can spend."""
+
+BAKE = """\
+lncli bakemacaroon --save_to payments.macaroon \\
   uri:/routerrpc.Router/TrackPayments uri:/routerrpc.Router/TrackPaymentV2 \\
-  uri:/lnrpc.Lightning/ListPayments uri:/lnrpc.Lightning/GetInfo"""
+  uri:/lnrpc.Lightning/ListPayments uri:/lnrpc.Lightning/GetInfo uri:/lnrpc.Lightning/ListChannels
+ListChannels is optional: for aliases and balance."""
+"""How to get a macaroon that is enough, and can do no more."""
 
 NETWORKS = "data/chain/bitcoin"
 """A folder for each network, with its macaroons."""
@@ -31,6 +37,8 @@ def check_directory(directory: Path) -> None:
             raise _not_lnds(directory)
     except PermissionError:
         raise may_not_read(directory / "tls.cert") from None
+    except OSError as error:
+        raise cannot_read(directory, error) from None
 
 
 def check_certificate(path: Path) -> None:
@@ -107,10 +115,17 @@ def find_macaroon(directory: Path, network: str) -> Path:
         raise Wrong(f"{directory} has several networks: {several}.", f"Choose one: --lnd.network={next(iter(usable))}")
     for macaroon in usable.values():
         return macaroon
-    raise Wrong(
-        f"{directory} has no {' and no '.join(MACAROONS)} ({network or networks}).",
-        f"Bake one that may only read payments and put it there, or name another by --lnd.macaroon:\n{BAKE}",
-    )
+    raise _no_macaroon(directory, [network] if network else list(found))
+
+
+def _no_macaroon(directory: Path, networks: list[str]) -> Wrong:
+    """What is missing in the folders of these networks, and where to put it."""
+    folders = [directory / NETWORKS / network for network in networks]
+    place = " or ".join(map(str, folders))
+    what = f"There is no {' and no '.join(MACAROONS)} in {place}."
+    if any((folder / ADMIN).is_file() for folder in folders):
+        what += f" {ADMIN} is there, but it can spend, so it is not used."
+    return Wrong(what, f"Bake one and put it into {place}, or name another by --lnd.macaroon:\n{BAKE}")
 
 
 def _macaroons(directory: Path) -> dict[str, Path | None]:

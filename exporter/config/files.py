@@ -9,7 +9,9 @@ from exporter.config.problems import Wrong
 
 LARGEST = 1 << 20
 SHOWN = 8
+"""Names in a directory: where there are more, only those that could be meant are told."""
 LIKELY = (".macaroon", ".cert", ".pem", ".yml", ".yaml")
+SIMILAR = 0.6
 
 
 def read(path: Path) -> bytes:
@@ -20,15 +22,19 @@ def read(path: Path) -> bytes:
     except (FileNotFoundError, NotADirectoryError):
         raise Wrong(f"{path} does not exist.", _what_is_there(path)) from None
     except IsADirectoryError:
-        raise Wrong(f"{path} is a directory, not a file.", _contents(path)) from None
+        raise Wrong(f"{path} is a directory, not a file.", _contents(path, "")) from None
     except PermissionError:
         raise may_not_read(path) from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no file can have such a name"
-        raise Wrong(f"{path} can't be read: {reason}.", "Give the path of a file.") from None
+    except OSError as error:
+        raise cannot_read(path, error) from None
     if len(content) > LARGEST:
         raise Wrong(f"{path} is larger than a mebibyte.", "Give the path of the right file.")
     return content
+
+
+def cannot_read(path: Path, error: OSError) -> Wrong:
+    """For the rare reasons, such as a name that is too long."""
+    return Wrong(f"{path} can't be read: {error.strerror}.", "Give the right path.")
 
 
 def may_not_read(path: Path) -> Wrong:
@@ -60,19 +66,22 @@ def _what_is_there(path: Path) -> str:
     close = [there / name for name in difflib.get_close_matches(missing, names, n=1, cutoff=0.85)]
     if guess := deeper or close:
         return f"Did you mean {guess[0]}?"
-    return f"There is {there}, but no {missing} in it. {_contents(there)}"
+    return f"There is {there}, but no {missing} in it. {_contents(there, missing)}"
 
 
-def _contents(directory: Path) -> str:
-    """A few of the names in a directory, those that could be meant first."""
+def _contents(directory: Path, missing: str) -> str:
+    """The names in a directory, those that could be meant first; of many only those."""
     try:
         names = sorted((entry.name for entry in directory.iterdir()), key=_unlikely)
     except OSError:
         return "Give the path of the file."
     if not names:
         return "It is empty; in a container: is the volume mounted?"
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"It contains {', '.join(names[:SHOWN])}{more}."
+    if len(names) <= SHOWN:
+        return f"It contains {', '.join(names)}."
+    similar = difflib.get_close_matches(missing, names, n=SHOWN, cutoff=SIMILAR)
+    likely = similar or [name for name in names if name.endswith(LIKELY)][:SHOWN]
+    return f"It contains, among others, {', '.join(likely)}." if likely else "Give the path of the file."
 
 
 def _unlikely(name: str) -> tuple[bool, bool, str]:

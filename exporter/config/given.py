@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from exporter.config.problems import Problem, Wrong
 from exporter.config.settings import SETTINGS
+from exporter.config.values import STRANGE
 from exporter.redact import redact
 
 
@@ -25,6 +26,8 @@ class Given(NamedTuple):
         if redact(self.text) != self.text:
             fix = "Write it to a file and give the path of that: everybody on the machine can read a command line."
             raise Wrong("holds a secret where the path of a file is expected.", fix)
+        if STRANGE.search(self.text):
+            raise Wrong(f"{self.text!a} has characters that can't be shown.", "Give a path that is UTF-8 text.")
         path = Path(self.text)
         if path.parts[:1] == ("~",):
             path = Path.home().joinpath(*path.parts[1:])

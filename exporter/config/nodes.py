@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.config.credentials import check_certificate, check_directory, check_macaroon, find_macaroon
+from exporter.config.credentials import ADMIN, check_certificate, check_directory, check_macaroon, find_macaroon
 from exporter.config.given import Given, Settings, value
 from exporter.config.problems import Problem, Wrong
 from exporter.config.settings import SETTINGS
-from exporter.config.values import lnd_address
+from exporter.config.values import REST_PORT, USUAL_PORT, lnd_address
 
 PUBLIC = "system"
 """`--lnd.tls-cert=system`: trust what the system trusts."""
@@ -28,6 +28,15 @@ class NodeConfig:
     macaroon: Path
     """Absolute; read again at every reconnect."""
 
+    @property
+    def warnings(self) -> list[str]:
+        """What works, but could be better or is probably not meant."""
+        warnings = {
+            "this macaroon can spend: a smaller one is enough (see --help)": self.macaroon.name == ADMIN,
+            USUAL_PORT: self.address.endswith(f":{REST_PORT}"),
+        }
+        return [warning for warning, applies in warnings.items() if applies]
+
 
 MISSING = {
     "lnd.address": ("The address of lnd is missing.", "Add it, such as localhost:10009."),
@@ -37,7 +46,7 @@ MISSING = {
     ),
     "lnd.macaroon": (
         "The macaroon is missing.",
-        "Add its path (copy it from data/chain/bitcoin/NETWORK/readonly.macaroon in lnd's directory).",
+        "Bake one (see --help), or copy readonly.macaroon from data/chain/bitcoin/NETWORK in lnd's directory.",
     ),
 }
 

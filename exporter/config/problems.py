@@ -1,6 +1,7 @@
 """What is wrong with a configuration: every problem at once, where it is, and what would be right."""
 
 import errno
+import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -48,26 +49,34 @@ class ConfigError(Exception):
         return f"{count} with the configuration\n\n" + "\n".join(map(str, self.problems))
 
 
-LISTEN_ERRORS: dict[int | None, tuple[str, str]] = {
+LISTEN_ERRORS: dict[int | None, tuple[str, str, str]] = {
     errno.EADDRINUSE: (
         "is in use by another program (or another exporter).",
-        "Stop that one (`ss -ltnp` tells which), or listen elsewhere: --web.listen-address=:10020",
+        "Stop that one (`ss -ltnp` tells which), or listen elsewhere",
+        "{host}:{next}",
     ),
     errno.EACCES: (
         "may not be used by this user: ports below 1024 need a privilege.",
-        "Choose a port above 1023: --web.listen-address=:10019",
+        "Choose a port above 1023",
+        "{host}:10019",
     ),
     errno.EADDRNOTAVAIL: (
         "is no address of this machine.",
-        "Give one that is, or none to listen on all of them: --web.listen-address=:10019",
+        "Give one that is, or none to listen on all of them",
+        ":10019",
     ),
 }
+"""What is wrong, what to do, and an address that may do."""
 
 
 def cannot_listen(address: str, error: OSError) -> Problem:
-    """What to say when the address for /metrics (`web.address`) can't be had."""
-    what, fix = LISTEN_ERRORS.get(
+    """What to say when the address for metrics (`web.address`) can't be had."""
+    what, fix, better = LISTEN_ERRORS.get(
         error.errno,
-        (f"can't be listened on: {error.strerror or error}.", "Give HOST:PORT or :PORT, such as :10019."),
+        (f"can't be listened on: {error.strerror or error}.", "Give HOST:PORT or :PORT, such as", ":10019"),
     )
-    return Problem("--web.listen-address", f"{address} {what}", fix)
+    host, _, port = address.rpartition(":")
+    flag = f"--web.listen-address={better.format(host=host, next=int(port) + 1)}"
+    if os.environ.get("MAKE_TARGET") == "run":
+        flag = f"make run ARGS={flag}"
+    return Problem("--web.listen-address", f"{address} {what}", f"{fix}: {flag}")

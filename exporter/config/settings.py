@@ -44,8 +44,8 @@ class Setting(NamedTuple):
 Command = Literal["run", "demo", "check", "healthcheck"]
 COMMANDS: tuple[Command, ...] = get_args(Command)
 
-LISTEN = ":10019"
-LISTEN_DEMO = "127.0.0.1:10019"
+LISTEN = f":{values.OUR_PORT}"
+LISTEN_DEMO = f"127.0.0.1:{values.OUR_PORT}"
 
 SETTINGS = {
     setting.name: setting
@@ -82,8 +82,9 @@ SETTINGS = {
             "HOST:PORT",
             values.listen_address,
             LISTEN,
-            f"where /metrics is served; without HOST on every address (demo: {LISTEN_DEMO})",
+            f"where metrics are served; without HOST on every address (demo: {LISTEN_DEMO})",
         ),
+        Setting("web.telemetry-path", "PATH", values.telemetry_path, "/metrics", "under which path"),
         Setting(
             "metrics.max-peers",
             "NUMBER",

@@ -2,6 +2,7 @@
 
 import textwrap
 
+from exporter.config.credentials import BAKE
 from exporter.config.settings import SETTINGS, Setting
 
 WIDTH = 110
@@ -23,13 +24,13 @@ Examples:
 
 GROUPS = {
     "lnd": "Which node (--lnd.dir, or --lnd.address with --lnd.tls-cert and --lnd.macaroon)",
-    "web": "Where to listen",
+    "web": "Where metrics are served",
     "metrics": "What to show",
     "log": "What to log",
     "config": "Other places for all this",
 }
 
-TAIL = """\
+TAIL = f"""\
   --version                         the version
   -h, --help                        this text
 
@@ -45,9 +46,10 @@ And in the YAML file, where several nodes are listed instead of the lnd section:
                                             macaroon: bob/payments.macaroon
 
 A flag counts before the environment, that before the file. Paths in the file start at its folder.
-The macaroon needs only (lncli bakemacaroon --save_to payments.macaroon ...):
-  uri:/routerrpc.Router/TrackPayments uri:/routerrpc.Router/TrackPaymentV2
-  uri:/lnrpc.Lightning/ListPayments uri:/lnrpc.Lightning/GetInfo
+
+A macaroon that is enough, and can do no more:
+
+{textwrap.indent(BAKE, "  ")}
 """
 
 

@@ -8,13 +8,22 @@ from collections.abc import Callable
 from exporter.config.problems import Wrong
 
 LND_PORT = 10009
+REST_PORT = 8080
+USUAL_PORT = f"lnd's gRPC port is usually {LND_PORT} ({REST_PORT} is REST)"
+OUR_PORT = 10019
 MAX_PORT = 65535
 MAX_PEERS = 10_000
+OWN_PATHS = ("/", "/-/healthy", "/-/ready")
+"""Where other pages than the metrics are."""
+
+STRANGE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, and what the environment holds that isn't UTF-8."""
 
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?")
 _NUMBERS = re.compile(r"[0-9.]+")
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}")
 _NODE_NAME = re.compile(r"[\w.:@/-]{1,64}")
+_PATH = re.compile(r"(/[\w.~-]+)+/?", re.ASCII)
 _HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<host>[^:\[\]]*))(?::(?P<port>.*))?")
 
 
@@ -25,7 +34,7 @@ def text(given: str) -> str:
 
 def lnd_address(given: str) -> str:
     """`HOST:PORT` as gRPC wants it, `[v6]:PORT` with brackets; the port of lnd if there is none."""
-    host, port = _split(given, example=f"node.example:{LND_PORT}")
+    host, port = _split(given, LND_PORT, example=f"node.example:{LND_PORT}", note=f"; {USUAL_PORT}")
     if not host:
         raise Wrong(f"{given} has no host.", f"Give HOST:PORT, such as localhost:{LND_PORT}.")
     number = _port(given, port, least=1) if port is not None else LND_PORT
@@ -36,10 +45,21 @@ def listen_address(given: str) -> tuple[str, int]:
     """Host (empty: every address; v6 without brackets) and port (0: any that is free)."""
     if given.isdigit():
         raise Wrong(f"{given} is no address.", f"With a colon in front it is a port on every address: :{given}")
-    host, port = _split(given, example=":10019 or 127.0.0.1:10019")
+    host, port = _split(given, OUR_PORT, example=f":{OUR_PORT} or 127.0.0.1:{OUR_PORT}")
     if port is None:
-        raise Wrong(f"{given} has no port.", f"Add one, such as {join(host, 10019)}")
+        raise Wrong(f"{given} has no port.", f"Add one, such as {join(host, OUR_PORT)}")
     return host, _port(given, port, least=0)
+
+
+def telemetry_path(given: str) -> str:
+    """The path of the metrics."""
+    if given in OWN_PATHS:
+        raise Wrong(f"{given} is the path of another page.", "Use another one, such as /metrics.")
+    if not _PATH.fullmatch(given):
+        raise Wrong(
+            f"{given!r} is no path.", "Begin it with / and use letters, digits and . _ ~ - only, such as /metrics."
+        )
+    return given
 
 
 def join(host: str, port: int) -> str:
@@ -49,6 +69,9 @@ def join(host: str, port: int) -> str:
 
 def node_name(given: str) -> str:
     """A name for the label `node`."""
+    if STRANGE.search(given):
+        fix = "Use letters and digits, as UTF-8 text, such as alice or routing-1."
+        raise Wrong(f"{given!a} can't be the name of a node: it has characters that can't be shown.", fix)
     if not _NODE_NAME.fullmatch(given):
         raise Wrong(
             f"{given!r} can't be the name of a node.",
@@ -84,28 +107,34 @@ def one_of(*words: str) -> Callable[[str], str]:
     return parse
 
 
-def _split(given: str, example: str) -> tuple[str, str | None]:
-    """Host and port, neither a number yet; port None if there is none."""
+def _split(given: str, usual: int, *, example: str, note: str = "") -> tuple[str, str | None]:
+    """Host and port, neither a number yet; port None if there is none. `note` is for those who give a URL."""
     if "://" in given:
         scheme, _, rest = given.partition("://")
-        raise Wrong(f"{given} has {scheme}:// in front.", f"Leave it out: {rest.rstrip('/')}")
-    try:
+        raise Wrong(f"{given} has {scheme}:// in front.", f"Leave it out: {rest.partition('/')[0]}{note}")
+    if _is_ipv6(given):
         return str(ipaddress.IPv6Address(given)), None
-    except ValueError:
-        pass
+    host, _, port = given.rpartition(":")
+    if _is_ipv6(host):
+        raise Wrong(f"{given!r} is no address.", f"Write IPv6 addresses in brackets: [{host}]:{port}")
     match = _HOST_PORT.fullmatch(given)
     if not match:
-        raise Wrong(
-            f"{given!r} is no address.", f"Give HOST:PORT, such as {example}; IPv6 in brackets: [::1]:{LND_PORT}"
-        )
+        raise Wrong(f"{given!r} is no address.", f"Give HOST:PORT, such as {example}; IPv6 in brackets: [::1]:{usual}")
     if match["v6"] is not None:
-        try:
-            return str(ipaddress.IPv6Address(match["v6"])), match["port"]
-        except ValueError:
-            raise Wrong(f"[{match['v6']}] is no IPv6 address.", f"Such as [::1]:{LND_PORT}") from None
+        if not _is_ipv6(match["v6"]):
+            raise Wrong(f"[{match['v6']}] is no IPv6 address.", f"Such as [::1]:{usual}")
+        return str(ipaddress.IPv6Address(match["v6"])), match["port"]
     if match["host"] and not (_IPV4 if _NUMBERS.fullmatch(match["host"]) else _HOST).fullmatch(match["host"]):
         raise Wrong(f"{match['host']!r} is no host name or IP address.", f"Give HOST:PORT, such as {example}.")
     return match["host"], match["port"]
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _port(given: str, port: str, least: int) -> int:

@@ -15,7 +15,7 @@ _WORDS: dict[NodeState, str] = {
     NodeState.LOCKED: "the wallet is locked",
     NodeState.STARTING: "lnd is starting",
     NodeState.READY: "all is well",
-    NodeState.DENIED: "lnd refuses the macaroon",
+    NodeState.DENIED: "lnd doesn't let us in, because of the macaroon",
     NodeState.WRONG_NODE: "another node than before answers",
 }
 _PURPOSES: dict[Purpose, str] = {
@@ -67,6 +67,7 @@ def page(views: Sequence[View], telemetry_path: str) -> str:
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="refresh" content="10">
 <title>lnd payments exporter</title>
 <style>{_STYLE}</style>
 </head>

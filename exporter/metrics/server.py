@@ -42,8 +42,7 @@ def build(views: Views, telemetry_path: str = "/metrics") -> web.Application:
     app.router.add_get(telemetry_path, metrics)
     app.router.add_get("/-/healthy", _healthy)
     app.router.add_get("/-/ready", _ready)
-    if telemetry_path != "/":
-        app.router.add_get("/", home)
+    app.router.add_get("/", home)
     return app
 
 

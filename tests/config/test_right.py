@@ -20,7 +20,7 @@ def test_one_directory_is_enough(home: Home) -> None:
                 macaroon=home.lnd / "data/chain/bitcoin/mainnet/readonly.macaroon",
             ),
         ),
-        web=WebConfig(host="", port=10019),
+        web=WebConfig(host="", port=10019, telemetry_path="/metrics"),
         log=LogConfig(level="info", format="auto"),
         max_peers=50,
     )
@@ -32,11 +32,12 @@ def test_every_flag_counts(home: Home) -> None:
     macaroon = home.macaroon("admin")
     line = (
         f"--lnd.name=alice --lnd.address 10.0.0.7:20009 --lnd.tls-cert=copies/tls.cert --lnd.macaroon {macaroon}"
-        " --web.listen-address=127.0.0.1:0 --log.level=DEBUG --log.format json --metrics.max-peers=0"
+        " --web.listen-address=127.0.0.1:0 --web.telemetry-path=/lnd/metrics"
+        " --log.level=DEBUG --log.format json --metrics.max-peers=0"
     )
     assert given(line) == Config(
         nodes=(NodeConfig("alice", "10.0.0.7:20009", home.path / "copies/tls.cert", macaroon),),
-        web=WebConfig("127.0.0.1", 0),
+        web=WebConfig("127.0.0.1", 0, "/lnd/metrics"),
         log=LogConfig("debug", "json"),
         max_peers=0,
     )
@@ -47,6 +48,18 @@ def test_the_weakest_macaroon_is_taken(home: Home) -> None:
     payments, admin = home.macaroon("payments"), home.lnd / "data/chain/bitcoin/mainnet/admin.macaroon"
     assert [node.macaroon for node in given("--lnd.dir=~/.lnd").nodes] == [payments]
     assert [node.macaroon for node in given(f"--lnd.dir=~/.lnd --lnd.macaroon={admin}").nodes] == [admin]
+
+
+def test_what_works_may_still_be_no_good_idea(home: Home) -> None:
+    """A macaroon that is known by its name to be able to spend, and the port that REST usually has."""
+    admin = home.macaroon("admin")
+    assert [node.warnings for node in given("--lnd.dir=.lnd").nodes] == [[]]
+    assert [node.warnings for node in given(f"--lnd.dir=.lnd --lnd.macaroon={admin} --lnd.address=x:8080").nodes] == [
+        [
+            "this macaroon can spend: a smaller one is enough (see --help)",
+            "lnd's gRPC port is usually 10009 (8080 is REST)",
+        ]
+    ]
 
 
 def test_a_network_is_chosen_where_there_are_several(home: Home) -> None:
@@ -90,7 +103,7 @@ def test_addresses_of_lnd(home: Home, text: str, address: str) -> None:
 def test_addresses_to_listen_on(home: Home, text: str, host: str, port: int) -> None:
     """Without a host it is every address; what is shown is what was given."""
     web = given(f"--lnd.dir=.lnd --web.listen-address={text}").web
-    assert (web, web.address) == (WebConfig(host, port), text)
+    assert (web, web.address) == (WebConfig(host, port, "/metrics"), text)
 
 
 def test_flag_over_environment_over_file(home: Home) -> None:
@@ -121,6 +134,7 @@ def test_several_nodes(home: Home) -> None:
             macaroon: bob.macaroon
         web:
           listen_address: :9000
+          telemetry_path: /payments
         log:  # nothing yet
         """,
     )
@@ -129,7 +143,7 @@ def test_several_nodes(home: Home) -> None:
         NodeConfig("alice", "localhost:10009", home.lnd / "tls.cert", home.macaroon("readonly")),
         NodeConfig("007", "bob.example:10009", None, bob),
     )
-    assert config.web == WebConfig("", 9000)
+    assert config.web == WebConfig("", 9000, "/payments")
 
 
 def test_environment_of_compose_and_kubernetes(home: Home) -> None:
@@ -150,9 +164,9 @@ def test_environment_of_compose_and_kubernetes(home: Home) -> None:
 def test_demo_and_health_check_need_no_node(home: Home) -> None:
     """The demo listens where nobody else can reach it; the environment may be that of a real node."""
     demo = load([], {"LND_PAYMENTS_EXPORTER_LND_DIR": "/nowhere"}, "demo")
-    assert (demo.nodes, demo.web) == ((), WebConfig("127.0.0.1", 10019))
+    assert (demo.nodes, demo.web) == ((), WebConfig("127.0.0.1", 10019, "/metrics"))
     health = load([], {"LND_PAYMENTS_EXPORTER_LND_DIR": "/nowhere"}, "healthcheck")
-    assert (health.nodes, health.web) == ((), WebConfig("", 10019))
+    assert (health.nodes, health.web) == ((), WebConfig("", 10019, "/metrics"))
 
 
 def test_an_empty_file_says_nothing(home: Home) -> None:

@@ -1,7 +1,5 @@
 """Configurations that are wrong: every problem at once, where it is, and what would be right."""
 
-import errno
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,7 +7,7 @@ import pytest
 from hypothesis import given as for_any
 from hypothesis import strategies as st
 
-from exporter.config import ConfigError, cannot_listen, load
+from exporter.config import ConfigError, load
 from exporter.config.nodes import MISSING, NO_NODE
 from exporter.config.problems import Problem
 from exporter.config.settings import SETTINGS
@@ -18,7 +16,6 @@ from tests.config.conftest import Home
 
 WORDS = "Write --flag=value; --help shows all flags."
 SEE_HELP = "--help shows all flags."
-FROM_MACHINE = "Give HOST:PORT, such as node.example:10009"
 
 
 def test_nothing_given() -> None:
@@ -100,15 +97,21 @@ def test_the_command_line_is_no_list_of_words(home: Home) -> None:
     ]
 
 
+def test_a_flag_that_is_not_understood() -> None:
+    """Who mistypes a flag is not told how to begin."""
+    assert wrong("-v") == [Problem("-v", "is no flag.", SEE_HELP)]
+    assert wrong("--log.level=debug --frobnicate=yes") == [Problem("--frobnicate", "is no flag.", SEE_HELP)]
+
+
 def test_unknown_variables(home: Home) -> None:
     """A typo in the environment is told like one on the command line."""
-    assert wrong("--lnd.dir=.lnd", LND_MACARON=str(home.macaroon("readonly")), TELEMETRY="on") == [
+    assert wrong("--lnd.dir=.lnd", LND_MACARON=str(home.macaroon("readonly")), TRACING="on") == [
         Problem(
             "LND_PAYMENTS_EXPORTER_LND_MACARON",
             "is no setting.",
             "Did you mean LND_PAYMENTS_EXPORTER_LND_MACAROON?",
         ),
-        Problem("LND_PAYMENTS_EXPORTER_TELEMETRY", "is no setting.", "--help shows all settings."),
+        Problem("LND_PAYMENTS_EXPORTER_TRACING", "is no setting.", "--help shows all settings."),
     ]
 
 
@@ -121,84 +124,12 @@ def test_a_node_has_three_parts(home: Home) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("value", "what", "fix"),
-    [
-        (
-            "https://lnd.local:10009/",
-            "https://lnd.local:10009/ has https:// in front.",
-            "Leave it out: lnd.local:10009",
-        ),
-        ("lnd.local:http", "'http' in lnd.local:http is no port.", "A port is a number from 1 to 65535."),
-        ("lnd.local:0", "'0' in lnd.local:0 is no port.", "A port is a number from 1 to 65535."),
-        ("lnd.local:70000", "'70000' in lnd.local:70000 is no port.", "A port is a number from 1 to 65535."),
-        ("lnd.local:", "'' in lnd.local: is no port.", "A port is a number from 1 to 65535."),
-        (":10009", ":10009 has no host.", "Give HOST:PORT, such as localhost:10009."),
-        ("10.0.0.300", "'10.0.0.300' is no host name or IP address.", f"{FROM_MACHINE}."),
-        ("lnd/local", "'lnd/local' is no host name or IP address.", f"{FROM_MACHINE}."),
-        ("[::g]:1", "[::g] is no IPv6 address.", "Such as [::1]:10009"),
-        ("[::1", "'[::1' is no address.", f"{FROM_MACHINE}; IPv6 in brackets: [::1]:10009"),
-    ],
-)
-def test_wrong_addresses(home: Home, value: str, what: str, fix: str) -> None:
-    """What people type for an address."""
-    assert wrong(f"--lnd.dir=.lnd --lnd.address={value}") == [Problem("--lnd.address", what, fix)]
-
-
-@pytest.mark.parametrize(
-    ("flag", "what", "fix"),
-    [
-        (
-            "--web.listen-address=10019",
-            "10019 is no address.",
-            "With a colon in front it is a port on every address: :10019",
-        ),
-        (
-            "--log.level=warn",
-            "'warn' is not among its words.",
-            "Use one of debug, info, warning, error. Did you mean warning?",
-        ),
-        ("--log.format=xml", "'xml' is not among its words.", "Use one of auto, console, json."),
-        (
-            '--lnd.name="alice"',
-            "'\"alice\"' can't be the name of a node.",
-            "Use 1 to 64 letters, digits and . _ - : @ / without blanks, such as alice or routing-1.",
-        ),
-        (
-            "--metrics.max-peers=-1",
-            "'-1' is no number of peers.",
-            "Use 0 (none) to 10000; each peer adds about 9 series.",
-        ),
-        ("--lnd.network=../x", "'../x' is no network.", "Use mainnet, testnet, testnet4, signet, regtest or simnet."),
-    ],
-)
-def test_wrong_values(home: Home, flag: str, what: str, fix: str) -> None:
-    """One row a setting."""
-    name = flag.partition("=")[0]
-    assert wrong(f"--lnd.dir=.lnd {flag}") == [Problem(name, what, fix)]
-
-
 def test_the_demo_brings_its_own_node() -> None:
     """A node that is given to the demo would be ignored: that is told."""
     with pytest.raises(ConfigError) as caught:
         load(["--lnd.dir=.lnd"], {}, "demo")
     fix = "For a real node leave out the word demo."
     assert caught.value.problems == (Problem("--lnd.dir", "is not for the demo, which brings its own node.", fix),)
-
-
-@pytest.mark.parametrize(
-    ("number", "what"),
-    [
-        (errno.EADDRINUSE, ":10019 is in use by another program (or another exporter)."),
-        (errno.EACCES, ":10019 may not be used by this user: ports below 1024 need a privilege."),
-        (errno.EADDRNOTAVAIL, ":10019 is no address of this machine."),
-        (errno.EMFILE, ":10019 can't be listened on: Too many open files."),
-    ],
-)
-def test_the_address_can_not_be_had(number: int, what: str) -> None:
-    """It turns out only when the program begins to listen."""
-    problem = cannot_listen(":10019", OSError(number, os.strerror(number)))
-    assert (problem.where, problem.what) == ("--web.listen-address", what)
 
 
 @for_any(st.lists(st.text(max_size=30), max_size=6), st.dictionaries(st.sampled_from(list(SETTINGS)), st.text()))

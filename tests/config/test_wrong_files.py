@@ -3,7 +3,6 @@
 import base64
 import json
 import ssl
-from collections.abc import Callable
 
 import pytest
 
@@ -148,86 +147,31 @@ def test_no_such_file(home: Home, text: str, what: str, fix: str) -> None:
     assert problem.fix.startswith(fix.format(home=home.path))
 
 
-def in_its_parent(home: Home) -> str:
-    """Give the directory above lnd's."""
-    return str(home.path)
-
-
-def among_the_macaroons(home: Home) -> str:
-    """Give the directory of the macaroons."""
-    return str(home.lnd / "data/chain/bitcoin/mainnet")
-
-
-def a_file_of_it(home: Home) -> str:
-    """Give a file in it."""
-    return str(home.lnd / "tls.cert")
-
-
-def without_wallet(home: Home) -> str:
-    """Give the directory of an lnd that has been started but has no wallet yet."""
-    return str(home.write("new/tls.cert", CERTIFICATE.certificate).parent)
-
-
-def only_admin(home: Home) -> str:
-    """Leave only the macaroon that may spend."""
-    (home.lnd / "data/chain/bitcoin/mainnet/readonly.macaroon").unlink()
-    return str(home.lnd)
-
-
-def two_networks(home: Home) -> str:
-    """Have two networks."""
-    home.macaroon("readonly", network="testnet")
-    return str(home.lnd)
-
-
-def another_network(home: Home) -> str:
-    """Ask for a network that isn't there."""
-    return f"{home.lnd} --lnd.network=testnet"
-
-
-@pytest.mark.parametrize(
-    ("mistake", "what", "fix"),
-    [
-        (
-            in_its_parent,
-            "{dir} has no data/chain/bitcoin/NETWORK in it.",
-            "Is it lnd's directory (its --lnddir)? If so lnd has no wallet yet: lncli create",
-        ),
-        (among_the_macaroons, "{dir} is where macaroons lie, not lnd's own directory.", "Give {home}/.lnd."),
-        (
-            a_file_of_it,
-            "{dir} is a file.",
-            "Give lnd's directory, or name files by --lnd.tls-cert and --lnd.macaroon.",
-        ),
-        (
-            without_wallet,
-            "{dir} has no data/chain/bitcoin/NETWORK in it.",
-            "Is it lnd's directory (its --lnddir)? If so lnd has no wallet yet: lncli create",
-        ),
-        (
-            only_admin,
-            "{dir} has no payments.macaroon and no readonly.macaroon (mainnet).",
-            f"Bake one that may only read payments and put it there, or name another by --lnd.macaroon:\n{BAKE}",
-        ),
-        (two_networks, "{dir} has several networks: mainnet, testnet.", "Choose one: --lnd.network=mainnet"),
-        (another_network, "{dir} has nothing of the network testnet.", "It has mainnet."),
-    ],
-)
-def test_not_lnds_directory(home: Home, mistake: Callable[[Home], str], what: str, fix: str) -> None:
-    """One problem, not one for each file that is missing in it."""
-    text = mistake(home)
-    directory = text.partition(" ")[0]
-    assert wrong(f"--lnd.dir={text}") == [
-        Problem("--lnd.dir", what.format(dir=directory), fix.format(home=home.path)),
+def test_many_files(home: Home) -> None:
+    """Of a full directory only the names that could be meant are told, or none."""
+    for number in range(140):
+        home.write(f"full/log.{number}", "")
+    (missing,) = wrong("--lnd.dir=.lnd --lnd.macaroon=full/m.macaroon")
+    home.write("full/read-only-macaroon", MACAROON)
+    (similar,) = wrong("--lnd.dir=.lnd --lnd.macaroon=full/readonly.mac")
+    home.write("full/b.macaroon", MACAROON)
+    (likely,) = wrong("--lnd.dir=.lnd --lnd.macaroon=full/m")
+    (directory,) = wrong("--lnd.dir=.lnd --lnd.macaroon=full")
+    there = f"There is {home.path}/full, but no"
+    assert [missing.fix, similar.fix, likely.fix, directory.fix] == [
+        f"{there} m.macaroon in it. Give the path of the file.",
+        f"{there} readonly.mac in it. It contains, among others, read-only-macaroon.",
+        f"{there} m in it. It contains, among others, b.macaroon.",
+        "It contains, among others, b.macaroon.",
     ]
 
 
 def test_an_ordinary_user_may_not_read(home: Home) -> None:
     """Which file it is, or which directory is in the way."""
     macaroon, certificate = home.macaroon("readonly"), home.lnd / "tls.cert"
-    home.path.parent.chmod(0o755)  # pytest's own directories are closed
-    home.path.parent.parent.chmod(0o755)
-    home.path.chmod(0o755)
+    for path in (home.path, *home.path.parents):
+        if path.name.startswith(("pytest-", "popen-", "test_")):  # pytest's own directories are closed
+            path.chmod(0o755)
     certificate.chmod(0)
     macaroon.parent.chmod(0)
     with without_root():

@@ -53,7 +53,7 @@ def test_a_node_that_is_not() -> None:
         (NodeStatus(state=NodeState.NO_WALLET), "Not counting: lnd has no wallet yet."),
         (NodeStatus(state=NodeState.LOCKED), "Not counting: the wallet is locked."),
         (NodeStatus(state=NodeState.STARTING), "Not counting: lnd is starting."),
-        (NodeStatus(state=NodeState.DENIED), "Not counting: lnd refuses the macaroon."),
+        (NodeStatus(state=NodeState.DENIED), "Not counting: lnd doesn't let us in, because of the macaroon."),
         (NodeStatus(state=NodeState.WRONG_NODE), "Not counting: another node than before answers."),
         (NodeStatus(state=NodeState.READY), "lnd is ready, but its updates are not flowing yet."),
         (

@@ -104,7 +104,7 @@ async def test_paths_and_methods(method: str, path: str, status: int, body: byte
 
 
 async def test_landing_page() -> None:
-    """A browser at the root gets HTML that loads nothing from elsewhere, and links to the other pages."""
+    """A browser at the root gets HTML that loads nothing but itself again, and links to the other pages."""
     async with _served(path="/custom") as url:
         status, headers, body = await _ask(f"{url}/")
         links = ["/custom", "/-/healthy", "/-/ready"]
@@ -112,13 +112,7 @@ async def test_landing_page() -> None:
     assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert headers["Content-Security-Policy"].startswith("default-src 'none'; ")
     assert all(f'href="{link}"' in body.decode() for link in links)
-
-
-async def test_metrics_at_the_root() -> None:
-    """With the telemetry path `/` there is no landing page."""
-    async with _served(path="/") as url:
-        _, headers, _ = await _ask(f"{url}/")
-    assert headers["Content-Type"] == Format.TEXT.value
+    assert '<meta http-equiv="refresh" content="10">' in body.decode()
 
 
 async def test_a_page_is_captured_on_the_loop() -> None:

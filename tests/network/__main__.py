@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -45,15 +46,17 @@ def advice(network: Network, macaroon: Path) -> str:
     commands = network.home / "commands"
     commands.write_text("".join(shell(node) for node in network.nodes.values()) + HELPERS)
     alice = network.nodes["alice"]
+    program = Path(sys.executable).with_name("lnd-payments-exporter")
+    node = f"--lnd.address {alice.address} --lnd.tls-cert {alice.tls_cert} --lnd.macaroon {macaroon}"
     pay = "alice payinvoice --force --fee_limit 10"
     return f"""
 Four lnd nodes and five channels: the ring alice-bob-carol, and dave with carol and, nearly empty, with bob.
 
-Watch alice:
+Watch alice, in another terminal:
 
-  lnd-payments-exporter --lnd.address {alice.address} --lnd.tls-cert {alice.tls_cert} --lnd.macaroon {macaroon}
+  {shlex.quote(str(program))} {node}
 
-Paste this into another terminal (bash) first; then alice, bob, carol and dave are lncli:
+Paste this into yet another terminal (bash); then alice, bob, carol and dave are lncli there:
 
   . {commands}
 
@@ -69,12 +72,13 @@ Succeeding:
 Failing:
 
   {pay} $(bob addinvoice {MORE_THAN_ALICE_HAS} | request)                      # more than alice has
-  alice sendpayment --force --dest $(key bob) --amt 1000 --final_cltv_delta 80 --payment_hash $(random)
+  alice sendpayment --force --dest $(key bob) --amt 1000 --final_cltv_delta 80 \\
+    --payment_hash $(random)                                                   # a hash of nobody: counts as a probe
 
 Held, until you settle or cancel:
 
   secret=$(random); {pay} $(bob addholdinvoice $(sha $secret) 1000 | request) &
-  bob settleinvoice $secret
+  bob settleinvoice $secret                                                    # or:
   bob cancelinvoice $(sha $secret)
 
 Ctrl-C stops everything and removes {network.home}.
@@ -96,7 +100,7 @@ key() { "$1" getinfo | python3 -c 'import json, sys; print(json.load(sys.stdin)[
 
 def shell(node: Node) -> str:
     """A shell function by which a person can use lncli of a node."""
-    return f'{node.name}() {{ {" ".join(node.lncli())} "$@"; }}\n'
+    return f'{node.name}() {{ {shlex.join(node.lncli())} "$@"; }}\n'
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
-"""Pytest fixtures: the one real network of a test run, its labs, and the Prometheus that watches an exporter."""
+"""Pytest fixtures: the one real network of a test run, and its labs."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.network import build
 from tests.network.regtest import Network
-from tests.stories.prometheus import Prometheus
 from tests.stories.real import RealLab
 
 
@@ -50,27 +49,3 @@ async def real_labs(network: Network) -> AsyncIterator[dict[str, RealLab]]:
     yield labs
     for lab in labs.values():
         await lab.close()
-
-
-@pytest.fixture(scope="session")
-async def prometheus(
-    programs: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Callable[[str], Awaitable[Prometheus]]]:
-    """Starts a Prometheus that scrapes HOST:PORT; stopped at the end of the test run."""
-    started: list[Prometheus] = []
-
-    async def start(target: str) -> Prometheus:
-        server = Prometheus(tmp_path_factory.mktemp("prometheus") / "server", target)
-        started.append(server)
-        await server.start()
-        return server
-
-    yield start
-    for server in started:
-        await server.stop()
-
-
-@pytest.fixture(scope="session")
-async def real_lab(real_labs: dict[str, RealLab]) -> RealLab:
-    """The lab to whose node everything happens."""
-    return real_labs["alice"]

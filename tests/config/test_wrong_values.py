@@ -1,0 +1,156 @@
+"""Values that are wrong: what people type for an address, a path, a name, and what is told them."""
+
+import errno
+import os
+
+import pytest
+
+from exporter.config import cannot_listen
+from exporter.config.problems import Problem
+from tests.config.asking import wrong
+from tests.config.conftest import Home
+
+FROM_MACHINE = "Give HOST:PORT, such as node.example:10009"
+
+
+@pytest.mark.parametrize(
+    ("value", "what", "fix"),
+    [
+        (
+            "https://lnd.local:10009/",
+            "https://lnd.local:10009/ has https:// in front.",
+            "Leave it out: lnd.local:10009; lnd's gRPC port is usually 10009 (8080 is REST)",
+        ),
+        (
+            "http://localhost:8080/v1",
+            "http://localhost:8080/v1 has http:// in front.",
+            "Leave it out: localhost:8080; lnd's gRPC port is usually 10009 (8080 is REST)",
+        ),
+        ("::1:10009", "'::1:10009' is no address.", "Write IPv6 addresses in brackets: [::1]:10009"),
+        ("lnd.local:http", "'http' in lnd.local:http is no port.", "A port is a number from 1 to 65535."),
+        ("lnd.local:0", "'0' in lnd.local:0 is no port.", "A port is a number from 1 to 65535."),
+        ("lnd.local:70000", "'70000' in lnd.local:70000 is no port.", "A port is a number from 1 to 65535."),
+        ("lnd.local:", "'' in lnd.local: is no port.", "A port is a number from 1 to 65535."),
+        (":10009", ":10009 has no host.", "Give HOST:PORT, such as localhost:10009."),
+        ("10.0.0.300", "'10.0.0.300' is no host name or IP address.", f"{FROM_MACHINE}."),
+        ("lnd/local", "'lnd/local' is no host name or IP address.", f"{FROM_MACHINE}."),
+        ("[::g]:1", "[::g] is no IPv6 address.", "Such as [::1]:10009"),
+        ("[::1", "'[::1' is no address.", f"{FROM_MACHINE}; IPv6 in brackets: [::1]:10009"),
+    ],
+)
+def test_wrong_addresses(home: Home, value: str, what: str, fix: str) -> None:
+    """What people type for an address."""
+    assert wrong(f"--lnd.dir=.lnd --lnd.address={value}") == [Problem("--lnd.address", what, fix)]
+
+
+@pytest.mark.parametrize(
+    ("flag", "what", "fix"),
+    [
+        (
+            "--web.listen-address=10019",
+            "10019 is no address.",
+            "With a colon in front it is a port on every address: :10019",
+        ),
+        ("--web.listen-address=:::10019", "':::10019' is no address.", "Write IPv6 addresses in brackets: [::]:10019"),
+        (
+            "--web.listen-address=http://localhost:9000",
+            "http://localhost:9000 has http:// in front.",
+            "Leave it out: localhost:9000",
+        ),
+        (
+            "--web.telemetry-path=metrics",
+            "'metrics' is no path.",
+            "Begin it with / and use letters, digits and . _ ~ - only, such as /metrics.",
+        ),
+        (
+            "--web.telemetry-path=/{metrics}?all",
+            "'/{metrics}?all' is no path.",
+            "Begin it with / and use letters, digits and . _ ~ - only, such as /metrics.",
+        ),
+        *(
+            (
+                f"--web.telemetry-path={path}",
+                f"{path} is the path of another page.",
+                "Use another one, such as /metrics.",
+            )
+            for path in ("/", "/-/healthy", "/-/ready")
+        ),
+        (
+            "--log.level=warn",
+            "'warn' is not among its words.",
+            "Use one of debug, info, warning, error. Did you mean warning?",
+        ),
+        ("--log.format=xml", "'xml' is not among its words.", "Use one of auto, console, json."),
+        (
+            '--lnd.name="alice"',
+            "'\"alice\"' can't be the name of a node.",
+            "Use 1 to 64 letters, digits and . _ - : @ / without blanks, such as alice or routing-1.",
+        ),
+        (
+            "--metrics.max-peers=-1",
+            "'-1' is no number of peers.",
+            "Use 0 (none) to 10000; each peer adds about 9 series.",
+        ),
+        ("--lnd.network=../x", "'../x' is no network.", "Use mainnet, testnet, testnet4, signet, regtest or simnet."),
+    ],
+)
+def test_wrong_values(home: Home, flag: str, what: str, fix: str) -> None:
+    """One row a setting."""
+    name = flag.partition("=")[0]
+    assert wrong(f"--lnd.dir=.lnd {flag}") == [Problem(name, what, fix)]
+
+
+@pytest.mark.parametrize("name", ["ali\x07ce", "ali\udcffce", "ali\x9bce"])
+def test_what_can_not_be_shown(home: Home, name: str) -> None:
+    """The environment may hold anything, but labels and paths must be text that can be shown."""
+    where = "LND_PAYMENTS_EXPORTER_LND_"
+    what = "has characters that can't be shown."
+    assert wrong("--lnd.dir=.lnd", LND_NAME=name, LND_MACAROON=name) == [
+        Problem(
+            f"{where}NAME",
+            f"{name!a} can't be the name of a node: it {what}",
+            "Use letters and digits, as UTF-8 text, such as alice or routing-1.",
+        ),
+        Problem(f"{where}MACAROON", f"{name!a} {what}", "Give a path that is UTF-8 text."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "address", "what", "fix"),
+    [
+        (
+            errno.EADDRINUSE,
+            "127.0.0.1:10019",
+            "is in use by another program (or another exporter).",
+            "Stop that one (`ss -ltnp` tells which), or listen elsewhere: {run}--web.listen-address=127.0.0.1:10020",
+        ),
+        (
+            errno.EACCES,
+            "[::1]:80",
+            "may not be used by this user: ports below 1024 need a privilege.",
+            "Choose a port above 1023: {run}--web.listen-address=[::1]:10019",
+        ),
+        (
+            errno.EADDRNOTAVAIL,
+            "10.0.0.7:10019",
+            "is no address of this machine.",
+            "Give one that is, or none to listen on all of them: {run}--web.listen-address=:10019",
+        ),
+        (
+            errno.EMFILE,
+            ":10019",
+            "can't be listened on: Too many open files.",
+            "Give HOST:PORT or :PORT, such as: {run}--web.listen-address=:10019",
+        ),
+    ],
+)
+def test_the_address_can_not_be_had(
+    monkeypatch: pytest.MonkeyPatch, number: int, address: str, what: str, fix: str
+) -> None:
+    """It turns out only when the program begins to listen; who said `make run` can say what helps to make."""
+    error = OSError(number, os.strerror(number))
+    for target, run in (("", ""), ("run", "make run ARGS=")):
+        monkeypatch.setenv("MAKE_TARGET", target)
+        assert cannot_listen(address, error) == Problem(
+            "--web.listen-address", f"{address} {what}", fix.format(run=run)
+        )
