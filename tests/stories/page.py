@@ -10,7 +10,8 @@ PREFIX = "lnd_payments_"
 
 # What depends on the time of day, on how long something took or on how often somebody asked.
 MOMENTS = ("_timestamp_seconds",)
-ABOUT_THE_NODE = ("node_", "peer_info", "exporter_", "lnd_calls", "updates_total", "updates_ignored", "catch_up_")
+ABOUT_THE_NODE = ("node_", "peer_info", "exporter_", "lnd_calls", "updates_", "catch_up_")
+FROM_THE_STREAM = "updates_total", (("source", "stream"),)
 SOME = "some"
 """A change whose amount depends on timing."""
 
@@ -54,22 +55,28 @@ def total(page: Page, node: str, name: str, **labels: str) -> float:
     return sum(v for s, v in page.get(node, {}).items() if s.name == name and wanted <= set(s.labels))
 
 
-def change(before: Page, after: Page, node: str, names: Mapping[str, str]) -> list[str]:
+def change(before: Page, after: Page, node: str, names: Mapping[str, str], *, restarts: bool = False) -> list[str]:
     """What changed of a node, a line for each series; `names` are the names of identity keys.
 
     Gauges change, too: what a story leaves in flight would stand here. Of what depends on timing only that it
-    changed is told.
+    changed is told. With `restarts` neither updates are compared (a subscription repeats what is in flight) nor how
+    lnd took its leave (it may close the connection before it has said why).
     """
+    assert before[node].keys() <= after[node].keys(), "a series vanished"
     lines = []
     for series, value in after[node].items():
         difference = value - before[node].get(series, 0.0)
-        if not difference or series.name.endswith(MOMENTS) or series.name.startswith(ABOUT_THE_NODE):
+        if not difference or series.name.endswith(MOMENTS):
+            continue
+        if series.name.startswith(ABOUT_THE_NODE) and (restarts or series != FROM_THE_STREAM):
             continue
         if "_seconds" in series.name and series.name.endswith("_bucket"):
             continue
         assert difference > 0 or not series.name.endswith(("_total", "_count", "_sum", "_bucket")), f"{series} fell"
         timed = "_seconds" in series.name and not series.name.endswith("_count")
         labels = tuple((k, names.get(v, v)) for k, v in series.labels)
+        if restarts and series.name == "interruptions_total":
+            labels = ()
         lines.append(f"{series._replace(labels=labels)} {SOME if timed else f'{difference:+.12g}'}")
     return sorted(lines)
 

@@ -86,7 +86,7 @@ async def new_certificate(world: World, alice: Lab) -> None:
 @pytest.mark.parametrize("blow", [restart, kill, lock, new_macaroon, new_certificate])
 async def test_in_the_middle_of_a_payment(world: World, blow: Blow) -> None:
     """The payment is held all the while; afterwards it is settled, and everything about it was counted once."""
-    async with telling(world, f"after_{blow.__name__}", 1) as alice:
+    async with telling(world, f"after_{blow.__name__}", 1, restarts=True) as alice:
         invoice, sending = await held(alice)
         await world.until(lambda page: total(page, "alice", "in_flight_htlcs") == 1, "held", 10)
         await blow(world, alice)

@@ -21,6 +21,14 @@ from tests.stories.lab import Lab
 from tests.stories.page import Page, change, golden, read, total
 from tests.stories.prometheus import Prometheus
 
+# The exporter as it is, but for the minute that it may wait between two tries.
+IMPATIENT = """
+import sys
+from exporter.follow import backoff
+from exporter.__main__ import main
+backoff.LAST_S = 3.0
+sys.exit(main())
+"""
 UPDATE = bool(os.environ.get("UPDATE_GOLDEN"))
 
 
@@ -92,7 +100,9 @@ def ended(page: Page, name: str) -> float:
 
 
 @asynccontextmanager
-async def telling(world: World, story: str, ends: int, *, lab: str = "alice") -> AsyncIterator[Lab]:
+async def telling(
+    world: World, story: str, ends: int, *, lab: str = "alice", restarts: bool = False
+) -> AsyncIterator[Lab]:
     """Tell a story in which so many payments of a node end; then the whole change of the page is as it must be.
 
     The change is kept in `pages/`, one file for the real network and the simulator: what a real lnd leads to, a
@@ -102,7 +112,7 @@ async def telling(world: World, story: str, ends: int, *, lab: str = "alice") ->
     yield world.labs[lab]
     after = await world.settled(lab, int(ended(before, lab)) + ends, total(before, lab, "in_flight"))
     names = {key: name for name, key in world.labs[lab].pubkeys.items()}
-    lines = change(before, after, lab, names)
+    lines = change(before, after, lab, names, restarts=restarts)
     path = golden(story)
     if UPDATE and world.kind == "real":
         path.parent.mkdir(exist_ok=True)
@@ -138,7 +148,7 @@ async def exporting(labs: Sequence[Lab], home: Path) -> AsyncIterator[tuple[str,
     config.write_text(yaml.safe_dump({"web": {"listen_address": target}, "log": {"level": "debug"}, "nodes": nodes}))
     with log.open("wb") as sink:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "exporter", f"--config.file={config}", stdout=sink, stderr=sink
+            sys.executable, "-c", IMPATIENT, f"--config.file={config}", stdout=sink, stderr=sink
         )
         try:
             await until("the exporter serves", serves)
