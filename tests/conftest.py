@@ -1,8 +1,21 @@
 """What all tests share: the fixtures of the real network, started only when a test asks for them."""
 
+import os
+from collections.abc import Generator
+
 import pytest
 
 pytest_plugins = ["tests.network.fixtures"]
 
 # Asserts outside test files, too, say what was compared.
 pytest.register_assert_rewrite("tests.follow.watch", "tests.stories.world", "tests.stories.page")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where everything must run (`CI=true`), a test that is skipped has failed."""
+    report = yield
+    if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and in CI nothing may be: {report.longreprtext}"
+    return report

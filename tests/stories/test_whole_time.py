@@ -1,11 +1,14 @@
 """After all other stories: what must have held all the time, and what lnd's own database says."""
 
+import json
 from collections import Counter
 
 import pytest
 
 from exporter.payments.labels import Status
+from tests.network.process import run
 from tests.stories.lab import Lab
+from tests.stories.real import RealLab
 from tests.stories.world import World
 
 SUCCEEDED = "succeeded"
@@ -43,6 +46,23 @@ async def test_the_nodes_own_database_agrees(world: World) -> None:
     erased = Counter({reason.value: number for reason, number in world.erased.items()})
     assert await counted(world, "alice") == await listed(world.alice) + erased
     assert await counted(world, "carol") == await listed(world.labs["carol"])
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("labs", ["real"], indirect=True)
+async def test_lncli_agrees(world: World) -> None:
+    """The same as a person would look it up: `lncli listpayments --include_incomplete`."""
+    alice = world.alice
+    assert isinstance(alice, RealLab)
+    answer = await run([*alice.node.lncli(), "listpayments", "--include_incomplete"], alice.node.home)
+    told = Counter(
+        SUCCEEDED
+        if payment["status"] == "SUCCEEDED"
+        else payment["failure_reason"].removeprefix("FAILURE_REASON_").lower()
+        for payment in json.loads(answer)["payments"]
+    )
+    erased = Counter({reason.value: number for reason, number in world.erased.items()})
+    assert await counted(world, "alice") == told + erased
 
 
 @pytest.mark.network
