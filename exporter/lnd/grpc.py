@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
 from cryptography import x509
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from exporter.lnd import decode, trouble
 from exporter.lnd.client import Page, Trouble
@@ -16,6 +16,8 @@ from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
 from exporter.payments.payment import Payment
+
+M = TypeVar("M", bound=Message)
 
 ANSWER_S = 30.0
 """Seconds to wait for a short answer, or for the first message of a stream that must have one."""
@@ -65,12 +67,10 @@ class GrpcClient:
 
     async def states(self) -> AsyncIterator[NodeState]:
         """`SubscribeState`, without macaroon."""
-        stream = self._stream(
-            "/lnrpc.State/SubscribeState", rpc.SubscribeStateRequest(), rpc.SubscribeStateResponse, ()
-        )
+        stream = self._stream("/lnrpc.State/SubscribeState", rpc.SubscribeStateRequest(), ())
         try:
-            async for message in _messages(stream):
-                yield decode.state(message.state)
+            async for data in _messages(stream):
+                yield decode.state(_parsed(rpc.SubscribeStateResponse, data).state)
         except Trouble as refused:
             if refused.cause is not Interruption.UNIMPLEMENTED:
                 raise
@@ -108,11 +108,11 @@ class GrpcClient:
     async def payment(self, payment_hash: str) -> Payment | None:
         """The first message of `TrackPaymentV2`: the present state, also of a payment that ended long ago."""
         request = rpc.TrackPaymentRequest(payment_hash=bytes.fromhex(payment_hash))
-        stream = self._stream("/routerrpc.Router/TrackPaymentV2", request, rpc.Payment, self._metadata)
+        stream = self._stream("/routerrpc.Router/TrackPaymentV2", request, self._metadata)
         try:
             async with asyncio.timeout(ANSWER_S):
-                async for message in stream:
-                    return decode.payment(message, self._own_key)
+                async for data in stream:
+                    return decode.payment(_parsed(rpc.Payment, data), self._own_key)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 return None
@@ -126,27 +126,32 @@ class GrpcClient:
     async def updates(self) -> AsyncIterator[Payment]:
         """`TrackPayments`. Nothing at all arrives on a quiet node, not even headers."""
         request = rpc.TrackPaymentsRequest(no_inflight_updates=False)
-        stream = self._stream("/routerrpc.Router/TrackPayments", request, rpc.Payment, self._metadata)
+        stream = self._stream("/routerrpc.Router/TrackPayments", request, self._metadata)
         try:
-            async for message in _messages(stream):
-                yield decode.payment(message, self._own_key)
+            async for data in _messages(stream):
+                yield self._update(data)
         finally:
             stream.cancel()
         raise _ended("TrackPayments")
 
-    async def _call(self, method: str, request: Message, answer: type[Any], timeout_s: float) -> Any:
-        call = self._open_channel().unary_unary(
-            method, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
-        )
+    def _update(self, data: bytes) -> Payment:
+        """A snapshot; a malformed one if the bytes are no message, so that it is counted as such."""
         try:
-            return await call(request, metadata=self._metadata, timeout=timeout_s)
+            message = rpc.Payment.FromString(data)
+        except DecodeError:
+            message = rpc.Payment()
+        return decode.payment(message, self._own_key)
+
+    async def _call(self, method: str, request: Message, answer: type[M], timeout_s: float) -> M:
+        call: Any = self._open_channel().unary_unary(method, request_serializer=type(request).SerializeToString)
+        try:
+            return _parsed(answer, await call(request, metadata=self._metadata, timeout=timeout_s))
         except grpc.aio.AioRpcError as error:
             raise trouble.translate(error.code(), error.details() or "") from None
 
-    def _stream(self, method: str, request: Message, answer: type[Any], metadata: tuple[tuple[str, str], ...]) -> Any:
-        call = self._open_channel().unary_stream(
-            method, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
-        )
+    def _stream(self, method: str, request: Message, metadata: tuple[tuple[str, str], ...]) -> Any:
+        """A call whose answers are bytes: gRPC would make nothing at all of those that it can't parse."""
+        call: Any = self._open_channel().unary_stream(method, request_serializer=type(request).SerializeToString)
         return call(request, metadata=metadata)
 
     def _open_channel(self) -> grpc.aio.Channel:
@@ -155,13 +160,23 @@ class GrpcClient:
         return self._channel
 
 
-async def _messages(stream: Any) -> AsyncIterator[Any]:
+async def _messages(stream: Any) -> AsyncIterator[bytes]:
     """The messages of a stream, its errors translated."""
     try:
-        async for message in stream:
-            yield message
+        async for data in stream:
+            yield data
     except grpc.aio.AioRpcError as error:
         raise trouble.translate(error.code(), error.details() or "") from None
+
+
+def _parsed(message: type[M], data: bytes) -> M:
+    """The message in these bytes; `Trouble` if there is none."""
+    try:
+        return message.FromString(data)
+    except DecodeError:
+        raise Trouble(
+            Interruption.OTHER, NodeState.READY, "what answers doesn't speak as lnd does: is the address right?"
+        ) from None
 
 
 def _ended(method: str) -> Trouble:
