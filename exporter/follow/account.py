@@ -13,6 +13,11 @@ from exporter.payments.payment import Moment, Payment
 from exporter.payments.tracker import Tracker
 from exporter.payments.view import View, capture
 
+PULSE_S = 0.25
+"""While runs are on hold, time is looked at this often."""
+STILL_S = 0.5
+"""A longer pause between two looks means that this process stood still: stopped, or starved of CPU."""
+
 
 class Account:
     """The books of one node."""
@@ -26,17 +31,25 @@ class Account:
         self.status = NodeStatus()
         self.table = 0
         """Payments that lnd has to scan for a subscription; the highest index is near enough."""
+        self.holding = asyncio.Event()
+        """Set while runs are on hold: call `release` every `PULSE_S`."""
+        self._listened_s = 0.0  # by the event loop's clock
         self.doubts = asyncio.Event()
         """Set while there is something in `doubted`."""
         self._doubted: dict[str, None] = {}  # at most what lnd has in flight
 
     def record(self, payment: Payment, source: Source) -> None:
         """Take in one snapshot: from here to the end there is no await."""
+        self._listen()
         at = self.now()
         self.table = max(self.table, payment.payment_index)
         self.apply(self.tracker.update(payment, source, at))
-        # After the update, not before: if this process was stalled, the last word of a run may have waited here too.
-        self.apply(self.tracker.release(at))
+        self._count_due(at)
+
+    def release(self) -> None:
+        """Count the runs whose hold is over."""
+        self._listen()
+        self._count_due(self.now())
 
     def apply(self, events: list[Event]) -> None:
         """Count facts, and note what must be asked."""
@@ -59,6 +72,20 @@ class Account:
 
     def view(self) -> View:
         """What a page shows of the node now."""
-        now = self.now()
-        self.apply(self.tracker.release(now))
-        return capture(self.name, self.tracker, self.ledger, self.status, now)
+        self.release()
+        return capture(self.name, self.tracker, self.ledger, self.status, self.now())
+
+    def _listen(self) -> None:
+        """Note that this process runs. If it stood still, a last word of lnd may wait in the socket: hold on longer."""
+        now_s = asyncio.get_running_loop().time()
+        still_s = now_s - self._listened_s
+        if still_s > STILL_S:
+            self.tracker.postpone(int(still_s * 1e9))
+        self._listened_s = now_s
+
+    def _count_due(self, at: Moment) -> None:
+        self.apply(self.tracker.release(at))
+        if self.tracker.holding:
+            self.holding.set()
+        else:
+            self.holding.clear()

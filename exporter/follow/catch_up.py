@@ -49,7 +49,7 @@ class CatchUp:
             floor = max([floor, *history])
             known += len(here)
             before = page.payments[0].payment_index if page.payments else 0
-            unread = bool(fresh) and before > 1
+            unread = (bool(fresh) or not history) and before > 1
         self._memory.trust_indexes(floor)
         self._questions.missing_because = Lost.DELETED if known else Lost.DATABASE_RENEWED
         self._log.warning("numbering learnt", history_ends=floor, known=known)

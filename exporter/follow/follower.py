@@ -1,16 +1,18 @@
 """One node's life: wait until lnd accepts calls, subscribe, catch up, record; on loss wait and start again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any
 
 import structlog
 
-from exporter.follow.account import Account
+from exporter.follow.account import PULSE_S, Account
 from exporter.follow.acquaintance import Acquaintance
 from exporter.follow.backoff import Backoff
 from exporter.follow.catch_up import CatchUp
 from exporter.follow.pace import Pace
-from exporter.follow.questions import Questions
+from exporter.follow.questions import PAGE, Questions
 from exporter.lnd.client import WAITING, Client, Trouble
 from exporter.payments.event import StreamInterrupted
 from exporter.payments.labels import CallOutcome, Interruption, Method, NodeState, Source
@@ -52,7 +54,7 @@ class Follower:
         try:
             while True:
                 try:
-                    await self._session()
+                    await _alone(self._session())
                 except Trouble as trouble:
                     delay_s = self._lost(trouble)
                     self._log.debug("waiting before the next try", seconds=round(delay_s, 1))
@@ -63,6 +65,7 @@ class Follower:
     async def _session(self) -> None:
         """From a fresh connection to its loss; ends with `Trouble`."""
         expiry_s = await self._client.connect()
+        self._questions.page = PAGE
         self._acquaintance.met = False
         self.account.set_status(certificate_expiry_s=expiry_s)
         await self._wait_until_ready()
@@ -75,6 +78,7 @@ class Follower:
                 group.create_task(self._read())
                 group.create_task(self._tend())
                 group.create_task(self._settle_doubts())
+                group.create_task(self._release_holds())
                 group.create_task(self._acquaintance.look())
         except BaseExceptionGroup as problems:
             weather, bugs = problems.split(Trouble)
@@ -100,7 +104,8 @@ class Follower:
         if subscribed_at is None:
             return self._backoff.delay_s(0, 0)
         # A hold that was over while the stream still lived counts: nothing more was to come.
-        account.apply([*account.tracker.release(account.now()), StreamInterrupted(trouble.cause)])
+        account.release()
+        account.apply([StreamInterrupted(trouble.cause)])
         account.tracker.stream_lost()
         return self._backoff.delay_s((account.now().mono_ns - subscribed_at) / 1e9, account.table)
 
@@ -153,9 +158,7 @@ class Follower:
             async for payment in updates:
                 self.account.record(payment, Source.STREAM)
         finally:
-            self._questions.called(
-                Method.TRACK_PAYMENTS, CallOutcome.ERROR
-            )  # lnd scanned its table, for a stream that broke
+            self._questions.called(Method.TRACK_PAYMENTS, CallOutcome.ERROR)  # it never ends well
             await _close(updates)
 
     async def _tend(self) -> None:
@@ -176,11 +179,33 @@ class Follower:
             # All others have been shown by the stream: these wait for a second answer, or for lnd's scan to end.
             await self._questions.ask_for(account.tracker.unseen())
 
+    async def _release_holds(self) -> None:
+        """Count runs when their hold is over, also if nothing else happens."""
+        while True:
+            await self.account.holding.wait()
+            await asyncio.sleep(PULSE_S)
+            self.account.release()
+
     async def _settle_doubts(self) -> None:
         """Ask about runs that may have ended before the stream showed them in flight."""
         while True:
             await self.account.doubts.wait()
             await self._questions.ask_for(self.account.doubted())
+
+
+async def _alone(session: Coroutine[Any, Any, None]) -> None:
+    """Run a session in a task of its own: before Python 3.13 a task group forgets a cancel that meets a failure."""
+    task = asyncio.create_task(session)
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            with suppress(Trouble):  # lost at the same moment; a bug is not swallowed
+                task.result()
+        raise
+    task.result()
 
 
 def _first(group: BaseExceptionGroup[Trouble]) -> Trouble:

@@ -4,17 +4,20 @@ import asyncio
 from collections.abc import Awaitable, Iterable
 from typing import TypeVar
 
+import structlog
+
 from exporter.follow.account import Account
 from exporter.lnd.client import Client, Page, Trouble
 from exporter.payments.event import LndCalled
-from exporter.payments.labels import CallOutcome, Interruption, Lost, Method, Source
+from exporter.payments.labels import CallOutcome, Interruption, Lost, Method, NodeState, Source
 
 T = TypeVar("T")
 
 PAGE = 500
-"""Payments asked for at once; halved when an answer is too large for one message."""
+"""Payments asked for at once; halved when an answer is too large for one message, until the connection is lost."""
 ASKING = 8
-"""Questions about single payments under way at once."""
+"""Questions about single payments under way at once, and as many may remain without an answer."""
+_OF_ONE_PAYMENT = (Interruption.TIMEOUT, Interruption.OTHER)
 
 
 class Questions:
@@ -27,6 +30,7 @@ class Questions:
         self.page = PAGE
         self.missing_because = Lost.DELETED
         """Why a payment that lnd doesn't know is missing."""
+        self._log = structlog.get_logger("exporter.follow").bind(node=account.name)
 
     def called(self, method: Method, outcome: CallOutcome = CallOutcome.OK) -> None:
         """Count a call that ended."""
@@ -54,15 +58,25 @@ class Questions:
                 self.page //= 2
             else:
                 self.account.table = max(self.account.table, page.last_index)
-                return page
+                return _asked_for(page, after, newest_first=newest_first)
 
     async def ask_for(self, hashes: Iterable[str]) -> None:
-        """Ask for payments by hash, a few at a time, and record what lnd says of them."""
+        """Ask for payments by hash, a few at a time, and record what lnd says of them.
+
+        Some that lnd can't tell about don't keep it from telling about the others: they are asked for again later.
+        """
         slots = asyncio.Semaphore(ASKING)
+        untold: list[Trouble] = []
 
         async def ask(payment_hash: str) -> None:
-            async with slots:
-                payment = await self.ask(Method.TRACK_PAYMENT, self.client.payment(payment_hash))
+            try:
+                async with slots:
+                    payment = await self.ask(Method.TRACK_PAYMENT, self.client.payment(payment_hash))
+            except Trouble as trouble:
+                untold.append(trouble)
+                if trouble.cause not in _OF_ONE_PAYMENT or len(untold) > ASKING:
+                    raise
+                return
             if payment is not None:
                 self.account.record(payment, Source.TRACK)
             else:
@@ -72,3 +86,18 @@ class Questions:
         async with asyncio.TaskGroup() as group:
             for payment_hash in hashes:
                 group.create_task(ask(payment_hash))
+        if untold:
+            self._log.warning("lnd doesn't tell about some payments", payments=len(untold), advice=untold[0].advice)
+
+
+def _asked_for(page: Page, after: int, *, newest_first: bool) -> Page:
+    """The page, if it gets on: pages that don't would be read for ever. Raises `Trouble` otherwise."""
+    indexes = [payment.payment_index for payment in page.payments]
+    if indexes and (0 < after <= indexes[0] if newest_first else indexes[-1] <= after):
+        raise Trouble(
+            Interruption.OTHER,
+            NodeState.READY,
+            f"ListPayments answers index_offset {after} with payments {indexes[0]} to {indexes[-1]}, "
+            "which no lnd does: is there a proxy in between?",
+        )
+    return page

@@ -169,14 +169,14 @@ async def _messages(stream: Any) -> AsyncIterator[bytes]:
         raise trouble.translate(error.code(), error.details() or "") from None
 
 
-def _parsed(message: type[M], data: bytes) -> M:
-    """The message in these bytes; `Trouble` if there is none."""
+def _parsed(message: type[M], data: bytes | None) -> M:
+    """The message in these bytes; `Trouble` if there is none, also if there are no bytes: a call that ended with OK."""
     try:
-        return message.FromString(data)
+        if data is not None:
+            return message.FromString(data)
     except DecodeError:
-        raise Trouble(
-            Interruption.OTHER, NodeState.READY, "what answers doesn't speak as lnd does: is the address right?"
-        ) from None
+        pass
+    raise Trouble(Interruption.OTHER, NodeState.READY, "what answers doesn't speak as lnd does: is the address right?")
 
 
 def _ended(method: str) -> Trouble:
@@ -202,7 +202,7 @@ def _expiry_s(pem: bytes, path: Path | None) -> int:
     """End of validity of the first certificate of a PEM file, seconds since 1970."""
     try:
         return int(x509.load_pem_x509_certificate(pem).not_valid_after_utc.timestamp())
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise Trouble(
-            Interruption.CERTIFICATE, NodeState.UNREACHABLE, f"{path} is no PEM certificate: copy lnd's tls.cert there"
+            Interruption.CERTIFICATE, NodeState.UNREACHABLE, f"{path} is no certificate: copy lnd's tls.cert there"
         ) from None

@@ -22,7 +22,9 @@ class Memory:
     def __init__(self) -> None:
         """Begin knowing nothing: everything is new."""
         self._indexes: dict[Run, int] = {}
-        self._newest_us = 0
+        self._full = REMEMBERED + _FORGOTTEN_AT_ONCE
+        self.newest_us = 0
+        """Creation of the newest run of all that have been seen, microseconds since 1970."""
         self.floor_index = 0
         """`payment_index` above which all runs are known."""
         self.floor_us = 0
@@ -40,17 +42,18 @@ class Memory:
         """Remember a run that is over; when there are too many, the lowest go and the floor rises above them."""
         self._indexes[run] = payment_index
         self.saw(run)
-        if len(self._indexes) >= REMEMBERED + _FORGOTTEN_AT_ONCE:
+        if len(self._indexes) >= self._full:
             self._forget()
+            self._full = max(REMEMBERED, len(self._indexes)) + _FORGOTTEN_AT_ONCE
 
     def saw(self, run: Run) -> None:
         """Note that a run exists: one created after all others is surely new."""
-        self._newest_us = max(self._newest_us, run.created_us)
+        self.newest_us = max(self.newest_us, run.created_us)
 
     def is_new(self, payment: Payment) -> bool:
         """True if a run that is neither open nor remembered can only be a new one."""
         created_us = payment.run.created_us
-        if created_us > self._newest_us:
+        if created_us > self.newest_us:
             if payment.payment_index <= self.floor_index:
                 self.distrust_indexes()  # the newest run of all has an old index: lnd has started to number anew
             return True
@@ -72,7 +75,9 @@ class Memory:
         """Go by time: the database was migrated, emptied or restored, and all indexes may have moved."""
         if not self.by_time:
             self.by_time = True
-            self.floor_us = min((run.created_us for run in self._indexes), default=0)
+            # A run that lies below the floor may be old: of what was created after it most is history.
+            above = (run.created_us for run, index in self._indexes.items() if index > self.floor_index)
+            self.floor_us = min(above, default=self.newest_us)
 
     def trust_indexes(self, floor_index: int) -> None:
         """Go by index: every run above `floor_index` that exists by now is open, remembered or about to be read."""

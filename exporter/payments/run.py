@@ -50,8 +50,6 @@ class Terminal:
     complete: bool
     """It shows all attempts: it came by the stream, or lnd has kept the failed ones."""
     received: Moment
-    due_mono_ns: int | None
-    """When to count it, monotonic clock; None if the stream was lost meanwhile, so that lnd must be asked again."""
 
 
 class Missing(NamedTuple):
@@ -165,11 +163,11 @@ class OpenRun:
             self.refused = True
         return AttemptFailed(attempt, self.purpose)
 
-    def end(self, payment: Payment, source: Source, at: Moment, due_mono_ns: int) -> None:
+    def end(self, payment: Payment, source: Source, at: Moment) -> None:
         """Note the first terminal snapshot."""
         live = source is Source.STREAM
         kept = any(a.status is AttemptStatus.FAILED for a in payment.attempts)
-        self.terminal = Terminal(payment.status, payment.reason, live, live or kept, at, due_mono_ns)
+        self.terminal = Terminal(payment.status, payment.reason, live, live or kept, at)
         self.fee_msat = payment.fee_msat
         self.pays_self = self.pays_self or payment.pays_self
 

@@ -5,6 +5,7 @@ order changes nothing. See `docs/design.md` for why each rule is there.
 """
 
 from collections.abc import Iterable
+from itertools import takewhile
 
 from exporter.payments.event import (
     Event,
@@ -37,8 +38,9 @@ class Tracker:
         self.open: dict[Run, OpenRun] = {}
         self.memory = Memory()
         self._of_hash: dict[str, list[OpenRun]] = {}  # the same runs; of one hash seldom more than one
-        self._held: dict[Run, OpenRun] = {}
+        self._held: dict[Run, int] = {}  # open runs on hold, by the monotonic time when each is due: in that order
         self._stream = 0
+        self._history_us = 0  # creation of the newest run that existed when counting began
 
     def begin(self, newest: Iterable[Payment], floor_index: int, at: Moment) -> list[Event]:
         """Start counting: `newest` is all that lnd knows above `floor_index`. What is over is history."""
@@ -49,6 +51,7 @@ class Tracker:
                 self.memory.add(payment.run, payment.payment_index)
             else:
                 events += self._start(payment, Source.LIST, at)
+        self._history_us = self.memory.newest_us
         return events
 
     def stream_started(self) -> None:
@@ -57,16 +60,23 @@ class Tracker:
 
     def stream_lost(self) -> None:
         """The stream is gone: a second terminal update may be missed, so runs on hold must be asked again."""
-        for held in self._held.values():
-            if held.terminal:
-                held.terminal.due_mono_ns = None
+        self._held.clear()
+
+    @property
+    def holding(self) -> bool:
+        """Runs are on hold: `release` must be called from time to time."""
+        return bool(self._held)
+
+    def postpone(self, by_ns: int) -> None:
+        """Hold longer what is on hold: its second terminal update may have come, and nobody was there to read it."""
+        self._held = {run: due_mono_ns + by_ns for run, due_mono_ns in self._held.items()}
 
     def unseen(self) -> list[str]:
         """Hashes of the open runs of which the present stream has said nothing: lnd must be asked."""
         return [
             payment_hash
             for payment_hash, runs in self._of_hash.items()
-            if any(r.terminal.due_mono_ns is None if r.terminal else r.stream != self._stream for r in runs)
+            if any(run.run not in self._held if run.terminal else run.stream != self._stream for run in runs)
         ]
 
     def update(self, payment: Payment, source: Source, at: Moment) -> list[Event]:
@@ -90,9 +100,8 @@ class Tracker:
     def release(self, at: Moment) -> list[Event]:
         """Count the runs whose hold is over."""
         events: list[Event] = []
-        for run in list(self._held.values()):
-            if run.terminal and run.terminal.due_mono_ns is not None and run.terminal.due_mono_ns <= at.mono_ns:
-                events += self._retire(run, Lost.DELETED)
+        for run in list(takewhile(lambda run: self._held[run] <= at.mono_ns, self._held)):
+            events += self._retire(self.open[run], Lost.DELETED)
         return events
 
     def _retire_earlier(self, payment: Payment, source: Source, at: Moment) -> list[Event]:
@@ -103,7 +112,7 @@ class Tracker:
                 continue
             if source is Source.STREAM:
                 events += self._retire(run, Lost.RETRIED)  # all that was to be said of them has been said
-            elif not (run.terminal and run.terminal.due_mono_ns):
+            elif run.run not in self._held:
                 events += self._missed(run, at, Lost.RETRIED)  # an answer may overtake what the stream has to say
         return events
 
@@ -134,10 +143,13 @@ class Tracker:
             return self._start(payment, source, at)
         if not payment.status.ended:
             # Before it was shown it may have ended: only an answer to a question about it can be believed.
-            asked = source is Source.TRACK
-            return self._start(payment, source, at) if asked else [PaymentDoubted(payment.payment_hash)]
-        if source is Source.STREAM and self._stream == 1:
-            # The end of a run that was open when counting began, and that the first stream had not shown yet.
+            if source is not Source.TRACK:
+                return [PaymentDoubted(payment.payment_hash)]
+            events = self._start(payment, source, at)
+            self.open[payment.run].stream = self._stream  # which has shown it, and raised the doubt
+            return events
+        if source is Source.STREAM and payment.run.created_us <= self._history_us:
+            # It was open when counting began, and no stream had shown it yet.
             return self._start(payment, source, at)
         return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
 
@@ -176,8 +188,8 @@ class Tracker:
     def _progress(self, run: OpenRun, payment: Payment, source: Source, at: Moment, events: list[Event]) -> bool:
         """Follow status and reason; add what that tells to `events`. True if anything is new."""
         if payment.status.ended:
-            run.end(payment, source, at, at.mono_ns + HOLD_NS)
-            self._held[run.run] = run
+            run.end(payment, source, at)
+            self._held[run.run] = at.mono_ns + HOLD_NS
             return True
         entered = run.enter(payment.status)
         events += entered
@@ -193,11 +205,11 @@ class Tracker:
         if terminal is None or not payment.status.ended:
             return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
         events = run.learn(payment.attempts)
-        asked = terminal.due_mono_ns is None
+        asked = run.run not in self._held
         if asked:  # answered after the stream was lost: again wait for what may follow it
-            terminal.due_mono_ns = at.mono_ns + HOLD_NS
+            self._held[run.run] = at.mono_ns + HOLD_NS
         # An answer may have been written before the live update that overtook it.
-        overtaken = terminal.live and source is not Source.STREAM and not asked
+        overtaken = terminal.live and source is not Source.STREAM and run.stream == self._stream
         if terminal.reason is not payment.reason and not overtaken:
             terminal.reason = payment.reason
             return events

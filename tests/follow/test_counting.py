@@ -2,6 +2,9 @@
 
 from collections import Counter as Tally
 
+import pytest
+
+from exporter.follow import follower
 from exporter.payments.labels import Status
 from exporter.payments.totals import Counter
 from exporter.simulator.lives import Lives
@@ -89,3 +92,36 @@ async def test_random_traffic(node: SimulatedNode) -> None:
             "attempts_failed": sum(len(end.failures) for end in truth),
             "attempts_settled": sum(end.settled for end in truth),
         }
+
+
+async def test_an_old_payment_that_ends_before_any_stream_has_shown_it(
+    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is older than what is read at the beginning, and the first stream breaks before lnd has read its table."""
+    monkeypatch.setattr(follower, "PAGE", 2)
+    rest = begin(node, lives.held_then_settled())
+    await node.play(*[lives.no_route() for _ in range(5)])
+    async with node.faults.scan_held(before=True) as scan, watching(node) as watch:
+        await watch.live()
+        await scan.reached.wait()
+        scan.reached.clear()
+        await node.kill()
+        await watch.lost()
+        await node.start()
+        await watch.live()
+        await scan.reached.wait()
+        await node.play(*rest)
+        scan.go_on.set()
+        await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
+        assert watch.totals(*ENDS) == {"started": 1, "succeeded": 1, "failed": 0, "lost": 0}
+
+
+async def test_counted_without_anybody_looking(node: SimulatedNode, lives: Lives) -> None:
+    """An end is counted a second later by itself."""
+    async with watching(node) as watch:
+        await watch.live()
+        await node.play(lives.success())
+        succeeded = watch.follower.account.ledger.counters[Counter.SUCCEEDED]
+        await watch.until(lambda: watch.follower.account.tracker.holding)
+        watch.clocks.ahead_s += 1
+        await watch.until(lambda: sum(succeeded.values()) == 1)

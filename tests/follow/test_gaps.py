@@ -1,8 +1,11 @@
 """What happens while nobody listens: ends and beginnings that are found, and what can't be found any more."""
 
+from dataclasses import replace
+
 import grpc
 import pytest
 
+from exporter.follow import follower
 from exporter.payments.labels import Method
 from exporter.payments.totals import Counter
 from exporter.simulator.database import Backend, Options
@@ -10,7 +13,7 @@ from exporter.simulator.lives import Lives
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.tower import End
 from tests.follow.test_counting import begin, counted_reasons, reasons
-from tests.follow.watch import ENDS, Watch, watching
+from tests.follow.watch import ENDS, QUICK, Watch, watching
 
 
 async def away(node: SimulatedNode, watch: Watch) -> None:
@@ -25,6 +28,17 @@ async def back(node: SimulatedNode, watch: Watch) -> None:
     """The node can be called again."""
     node.faults.heal()
     await watch.live()
+
+
+async def gone_while_away(node: SimulatedNode, lives: Lives, watch: Watch, count: int) -> None:
+    """So many payments that are open here end, and are deleted: nothing but a question about each can tell."""
+    await watch.live()
+    rest = [life for _ in range(count) for life in begin(node, lives.held_then_settled())]
+    await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": count})
+    await away(node, watch)
+    await node.play(*rest)
+    node.database.delete_all()
+    node.faults.heal()
 
 
 async def test_ends_and_beginnings(node: SimulatedNode, lives: Lives) -> None:
@@ -109,6 +123,22 @@ async def test_pages_that_are_too_large(node: SimulatedNode, lives: Lives) -> No
         assert watch.labels(Counter.INTERRUPTIONS) == {("unreachable",): 1}
 
 
+async def test_small_pages_are_for_one_connection(node: SimulatedNode, lives: Lives) -> None:
+    """What didn't fit once, or came too often for a limit of calls, isn't asked for in crumbs for ever."""
+    async with watching(node) as watch:
+        await watch.live()
+        node.faults.refuse(Method.LIST_PAYMENTS, grpc.StatusCode.RESOURCE_EXHAUSTED, "too many requests", times=9)
+        node.end_streams(End())
+        await watch.lost()
+        await watch.live()
+        await away(node, watch)
+        await node.play(*[lives.no_route() for _ in range(20)])
+        before = node.calls[Method.LIST_PAYMENTS]
+        await back(node, watch)
+        assert watch.totals(Counter.FAILED) == {"failed": 20}
+        assert node.calls[Method.LIST_PAYMENTS] - before <= 5
+
+
 async def test_retried_while_away(node: SimulatedNode, lives: Lives) -> None:
     """A run that was open here failed and was tried again: its end is lost, the new run counts."""
     life = lives.retried_hash()
@@ -133,14 +163,7 @@ async def test_retried_while_away(node: SimulatedNode, lives: Lives) -> None:
 async def test_deleted_while_away(node: SimulatedNode, lives: Lives) -> None:
     """A run that ended and was deleted is lost after lnd has said so twice."""
     async with watching(node) as watch:
-        await watch.live()
-        rest = begin(node, lives.held_then_settled())
-        await node.drained()
-        await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 1})
-        await away(node, watch)
-        await node.play(*rest)
-        node.database.delete_all()
-        node.faults.heal()
+        await gone_while_away(node, lives, watch, 1)
         await watch.live()
         await watch.until(lambda: watch.labels(Counter.LND_CALLS).get(("track_payment", "ok")))
         assert watch.totals(*ENDS) == {"started": 1, "succeeded": 0, "failed": 0, "lost": 0}
@@ -148,6 +171,32 @@ async def test_deleted_while_away(node: SimulatedNode, lives: Lives) -> None:
         node.end_streams(End())
         await watch.until(lambda: watch.totals(Counter.LOST) == {"lost": 1})
         assert watch.labels(Counter.ATTEMPTS_UNRESOLVED) == {("lost",): 1}
+
+
+async def test_a_payment_that_lnd_cannot_tell_about(node: SimulatedNode, lives: Lives) -> None:
+    """The stream is up without its answer, and the others are asked about; it is asked for again."""
+    async with watching(node, pace=replace(QUICK, beat_s=0.2)) as watch:
+        await gone_while_away(node, lives, watch, 2)
+        node.faults.refuse(Method.TRACK_PAYMENT, grpc.StatusCode.UNKNOWN, "this payment is broken", times=1)
+        await watch.live()
+        (line,) = watch.said("lnd doesn't tell about some payments")
+        assert (line["payments"], "this payment is broken" in line["advice"]) == (1, True)
+        assert watch.labels(Counter.LND_CALLS)["track_payment", "error"] == 1
+        watch.clocks.ahead_s += 70
+        await watch.until(lambda: watch.totals(Counter.LOST) == {"lost": 1})
+        watch.clocks.ahead_s += 70
+        await watch.until(lambda: watch.totals(Counter.LOST) == {"lost": 2})
+        assert watch.labels(Counter.INTERRUPTIONS) == {("unreachable",): 1}
+
+
+async def test_an_lnd_that_tells_about_no_payment(node: SimulatedNode, lives: Lives) -> None:
+    """If many questions fail it isn't the payments' fault: the connection is given up, not waited for."""
+    async with watching(node) as watch:
+        await gone_while_away(node, lives, watch, 20)
+        node.faults.refuse(Method.TRACK_PAYMENT, grpc.StatusCode.UNKNOWN, "database is locked")
+        await watch.until(lambda: "database is locked" in watch.status.detail)
+        node.faults.heal()
+        await watch.live()
 
 
 async def test_a_new_database(node: SimulatedNode, lives: Lives) -> None:
@@ -209,6 +258,45 @@ async def test_migration_to_native_sql(node: SimulatedNode, lives: Lives, count:
         assert watch.said("lnd numbers its payments anew: reading back to known ones")
         await node.play(lives.success())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 3})
+
+
+async def test_migration_after_an_old_payment_ended_late(node: SimulatedNode, lives: Lives) -> None:
+    """It was held for so long that its index is far below all others that are remembered: history stays history."""
+    rest = begin(node, lives.held_then_settled())
+    node.database.reserve_index()
+    await node.play(*[lives.no_route() for _ in range(1100)])
+    async with watching(node) as watch:
+        await watch.live()
+        await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 1})
+        await node.play(*rest, lives.no_route())
+        await watch.until(lambda: watch.totals(Counter.SUCCEEDED, Counter.FAILED) == {"succeeded": 1, "failed": 1})
+        await away(node, watch)
+        await node.play(lives.success())
+        node.database.migrate()
+        await node.play(lives.success())
+        await back(node, watch)
+        await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 3})
+        assert watch.totals(*ENDS) == {"started": 4, "succeeded": 3, "failed": 1, "lost": 0}
+
+
+@pytest.mark.parametrize("page", [1, 3, 500])
+async def test_migration_read_in_small_pages(
+    node: SimulatedNode, lives: Lives, page: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading back to known payments doesn't end at a page that has none of history."""
+    monkeypatch.setattr(follower, "PAGE", page)
+    node.database.reserve_index()
+    await node.play(*[lives.no_route() for _ in range(10)])
+    async with watching(node) as watch:
+        await watch.live()
+        await node.play(*[lives.no_route() for _ in range(10)])
+        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 10})
+        await away(node, watch)
+        await node.play(*[lives.success() for _ in range(11)])
+        node.database.migrate()
+        await back(node, watch)
+        await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 11})
+        assert watch.totals(*ENDS) == {"started": 21, "succeeded": 11, "failed": 10, "lost": 0}
 
 
 async def test_all_deleted_and_numbered_from_one(tmp_path_factory: pytest.TempPathFactory) -> None:

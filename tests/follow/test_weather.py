@@ -291,6 +291,31 @@ async def test_a_subscription_that_breaks_while_catching_up(node: SimulatedNode)
         assert watch.labels(Counter.LND_CALLS)["track_payments", "error"] == 2
 
 
+async def test_stopped_while_the_stream_breaks(node: SimulatedNode) -> None:
+    """Whatever step of its work a loss has reached, whoever stops the follower stops it."""
+    for steps in range(40):
+        async with watching(node) as watch:
+            await watch.live()
+            await cut(node)
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            await asyncio.wait_for(watch.stop(), 5)
+
+
+async def test_pages_that_do_not_get_on(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same page for whatever is asked is not read for ever."""
+    await node.play(lives.no_route(), lives.success())
+    async with watching(node) as watch:
+        await watch.live()
+        whole = pb.ListPaymentsRequest(include_incomplete=True, max_payments=2)
+        with monkeypatch.context() as patch:
+            page = node.database.page(whole)
+            patch.setattr(node.database, "page", lambda _: page)
+            await cut(node)
+            await watch.until(lambda: "is there a proxy in between?" in watch.status.detail)
+        await watch.live()
+
+
 async def test_an_lnd_without_trackpayments(node: SimulatedNode) -> None:
     """lnd before 0.16: said so, and tried again in case it is upgraded."""
     node.faults.refuse(Method.TRACK_PAYMENTS, grpc.StatusCode.UNIMPLEMENTED, "unknown method TrackPayments")

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -40,7 +40,8 @@ class Watch:
     follower: Follower
     clocks: Clocks
     logs: list[Any]
-    delays: list[float] = field(default_factory=list)
+    task: asyncio.Task[None]
+    delays: list[float]
     """How long it would have waited between its tries."""
 
     @property
@@ -54,6 +55,13 @@ class Watch:
         while not what():
             assert time.monotonic() < deadline, f"never happened: {self.status} {self.logs[-3:]}"
             await asyncio.sleep(0.002)
+
+    async def stop(self) -> None:
+        """Stop the follower; a bug of it is raised."""
+        self.task.cancel()
+        await asyncio.wait([self.task])
+        if not self.task.cancelled():
+            self.task.result()
 
     async def live(self) -> None:
         """Wait until the stream is up."""
@@ -89,17 +97,14 @@ async def watching(node: SimulatedNode, *, pace: Pace = QUICK, address: str = ""
         clocks = Clocks()
         client = GrpcClient(address or node.address, node.tls_cert, node.macaroon)
         follower = Follower("lnd", client, now=clocks, pace=pace, backoff=Backoff(Random(1)))
-        watch = Watch(follower, clocks, logs)
+        delays: list[float] = []
 
         async def nap(seconds: float) -> None:
-            watch.delays.append(seconds)
+            delays.append(seconds)
             await asyncio.sleep(min(seconds, 0.02))
 
-        task = asyncio.create_task(follower.run(nap))
+        watch = Watch(follower, clocks, logs, asyncio.create_task(follower.run(nap)), delays)
         try:
             yield watch
         finally:
-            task.cancel()
-            await asyncio.wait([task])
-            if not task.cancelled():
-                task.result()
+            await watch.stop()

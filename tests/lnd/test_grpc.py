@@ -1,5 +1,6 @@
 """Asking over gRPC: what goes over the wire, and answers that no lnd would give."""
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from exporter.lnd import grpc as lnd_grpc
 from exporter.lnd.client import Trouble
@@ -17,13 +20,15 @@ from exporter.payments.labels import Interruption, NodeState
 from exporter.simulator import credentials
 
 MIB = 1024 * 1024
+VERSION = b"\xa0\x03\x02\x01"
+"""What stands before the version in a certificate (DER)."""
 
 
 class Server:
     """Answers every call with the same bytes, and remembers the metadata of each."""
 
-    def __init__(self, answer: bytes) -> None:
-        """Bytes that may be a message or not."""
+    def __init__(self, answer: bytes | None) -> None:
+        """Bytes that may be a message or not; None answers nothing at all, with status OK."""
         self.answer = answer
         self.metadata: dict[str, dict[str, object]] = {}
 
@@ -31,19 +36,24 @@ class Server:
         """Whatever is called."""
         self.metadata[details.method] = dict(details.invocation_metadata or ())
 
-        async def unary(request: bytes, context: object) -> bytes:
+        async def unary(request: bytes, context: object) -> bytes | None:
             return self.answer
 
         async def stream(request: bytes, context: object) -> AsyncIterator[bytes]:
-            yield self.answer
+            if self.answer is not None:
+                yield self.answer
 
-        if details.method.rpartition("/")[2] in ("TrackPayments", "TrackPaymentV2", "SubscribeState"):
+        if self.answer is None or details.method.rpartition("/")[2] in (
+            "TrackPayments",
+            "TrackPaymentV2",
+            "SubscribeState",
+        ):
             return grpc.unary_stream_rpc_method_handler(stream)
         return grpc.unary_unary_rpc_method_handler(unary)
 
 
 @asynccontextmanager
-async def asking(tmp_path: Path, answer: bytes) -> AsyncIterator[tuple[GrpcClient, Server]]:
+async def asking(tmp_path: Path, answer: bytes | None) -> AsyncIterator[tuple[GrpcClient, Server]]:
     """A client that is connected to such a server."""
     made = credentials.certificate()
     cert, macaroon = tmp_path / "tls.cert", tmp_path / "macaroon"
@@ -76,6 +86,17 @@ async def test_bytes_that_are_no_message(tmp_path: Path) -> None:
                 await call
         with pytest.raises(Trouble, match="is the address right"):
             await anext(client.states())
+
+
+async def test_no_message_at_all(tmp_path: Path) -> None:
+    """Status OK without an answer, as a proxy may give it, is trouble, too."""
+    async with asking(tmp_path, None) as (client, _):
+        for call in (client.info(9), client.channels(), client.payments()):
+            with pytest.raises(Trouble, match="is the address right"):
+                await call
+        with pytest.raises(Trouble) as ended:
+            await client.payment("ab" * 32)
+        assert ended.value.cause is Interruption.ENDED
 
 
 async def test_a_page_larger_than_grpc_likes(tmp_path: Path) -> None:
@@ -134,3 +155,14 @@ async def test_files_that_went_bad(
             await client.connect()
         assert (trouble.value.state, str(tmp_path / name) in trouble.value.advice) == (state, True)
         assert cure in trouble.value.advice
+
+
+async def test_a_certificate_of_no_known_version(tmp_path: Path) -> None:
+    """A damaged file is trouble, however it is damaged."""
+    async with asking(tmp_path, b"") as (client, _):
+        path = tmp_path / "tls.cert"
+        der = bytearray(x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER))
+        der[der.index(VERSION) + len(VERSION)] = 7
+        path.write_text(ssl.DER_cert_to_PEM_cert(bytes(der)))
+        with pytest.raises(Trouble, match="is no certificate"):
+            await client.connect()

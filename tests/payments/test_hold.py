@@ -133,6 +133,31 @@ def test_an_answer_that_was_overtaken_changes_nothing() -> None:
     assert reasons(observer) == [TIMEOUT]
 
 
+def test_an_answer_after_the_stream_may_know_more() -> None:
+    """The stream broke between two terminals; asked in between and again, the later answer has the last word."""
+    observer = flight()
+    observer.hear(FIRST, 8)
+    observer.tracker.stream_lost()
+    observer.tracker.stream_started()
+    observer.hear(FIRST, 9, Source.LIST)
+    observer.hear(SECOND, 9.1, Source.TRACK)
+    observer.release(10)
+    assert reasons(observer) == [TIMEOUT]
+
+
+def test_time_in_which_nobody_listened() -> None:
+    """If this process stood still, the second terminal may wait in the socket: what is held is held longer."""
+    observer = flight()
+    observer.hear(FIRST, 8)
+    assert observer.tracker.holding
+    observer.tracker.postpone(5 * 10**9)
+    assert observer.release(13.9) == []
+    observer.hear(SECOND, 13.9)
+    observer.release(14)
+    assert reasons(observer) == [TIMEOUT]
+    assert not observer.tracker.holding
+
+
 def test_gone_while_held() -> None:
     """A run seen to end, deleted before it could be asked for its last reason, is counted with what is known."""
     observer = flight()

@@ -43,8 +43,8 @@ def test_forgotten_runs_are_not_new() -> None:
     for number in range(1, 1301):
         observer.hear(nth(number), number / 1000)
         observer.release(number / 1000 + 1)
-    events = observer.hear(nth(1), 9, Source.LIST)
-    assert events == [UpdateIgnored(Ignored.AFTER_TERMINAL)]
+    for source in Source:
+        assert observer.hear(nth(1), 9, source) == [UpdateIgnored(Ignored.AFTER_TERMINAL)]
 
 
 def test_the_floor_stays_below_what_is_unread() -> None:
@@ -86,6 +86,28 @@ def test_distrust_goes_by_time() -> None:
     memory.trust_indexes(7)
     assert not memory.is_new(missed)
     assert memory.is_new(history)
+
+
+def test_distrust_after_an_old_run_ended_late() -> None:
+    """A run held for long ends below the floor: what was created since is history, for all that is known."""
+    memory = full(2000)
+    memory.add(nth(3).run, 3)
+    assert memory.is_over(nth(3))
+    memory.distrust_indexes()
+    forgotten, missed = nth(500), payment(FAILED, payment_hash="ef" * 32, created_s=1.9505, payment_index=3)
+    assert not memory.is_new(forgotten)
+    assert memory.is_new(missed)
+
+
+def test_distrust_when_only_old_runs_are_remembered() -> None:
+    """Of the runs below the floor none says what is new: only what was created after all."""
+    memory = Memory()
+    memory.trust_indexes(100)
+    memory.add(nth(3).run, 3)
+    memory.saw(nth(100).run)
+    memory.distrust_indexes()
+    assert not memory.is_new(nth(50))
+    assert memory.is_new(nth(101, index=4))
 
 
 def test_numbers_that_start_over_while_the_stream_lives() -> None:
