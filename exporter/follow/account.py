@@ -42,9 +42,13 @@ class Account:
         """Take in one snapshot: from here to the end there is no await."""
         self._listen()
         at = self.now()
-        self.table = max(self.table, payment.payment_index)
+        self.saw_index(payment.payment_index)
         self.apply(self.tracker.update(payment, source, at))
         self._count_due(at)
+
+    def saw_index(self, payment_index: int) -> None:
+        """Note how many payments lnd has at least."""
+        self.table = max(self.table, payment_index)
 
     def release(self) -> None:
         """Count the runs whose hold is over."""

@@ -6,17 +6,16 @@ import structlog
 
 from exporter.follow.pace import Pace
 from exporter.follow.questions import Questions
-from exporter.lnd.client import Client, Trouble
+from exporter.lnd.client import Trouble
 from exporter.payments.labels import Interruption, Method, NodeState
-from exporter.payments.node import Info
 
 
 class Acquaintance:
     """What `GetInfo` and `ListChannels` say of one node. Some nodes take minutes to answer; payments don't wait."""
 
-    def __init__(self, client: Client, questions: Questions, pace: Pace) -> None:
+    def __init__(self, questions: Questions, pace: Pace) -> None:
         """The node hasn't been met yet."""
-        self._client = client
+        self._client = questions.client
         self._questions = questions
         self._account = questions.account
         self._pace = pace
@@ -24,18 +23,16 @@ class Acquaintance:
         self.pubkey = ""
         """Identity key of the node that is counted; empty until it has answered once."""
         self.met = False
-        """It has answered in this session."""
+        """It has answered since the connection was opened."""
 
     async def ask(self, timeout_s: float) -> None:
         """Ask who this is. A node that takes too long is taken at its word until it answers."""
         try:
-            info = await self._questions.ask(Method.GET_INFO, self._client.info(timeout_s))
+            await self._meet(timeout_s)
         except Trouble as trouble:
             if trouble.cause is not Interruption.TIMEOUT:
                 raise
             self._log.info("GetInfo takes long: following without it", seconds=timeout_s)
-        else:
-            self._meet(info)
 
     async def insist(self) -> None:
         """Ask again where the answer matters: what lnd shows may be another node's payments."""
@@ -60,8 +57,9 @@ class Acquaintance:
             await asyncio.sleep(self._pace.beat_s)
             beat += 1
 
-    def _meet(self, info: Info) -> None:
-        """Take note of what a node says of itself, and of its being the one that is counted."""
+    async def _meet(self, timeout_s: float) -> None:
+        """Ask, and take note of what the node says of itself and of its being the one that is counted."""
+        info = await self._questions.ask(Method.GET_INFO, self._client.info(timeout_s))
         if self.pubkey and info.pubkey != self.pubkey:
             raise Trouble(
                 Interruption.WRONG_NODE,
@@ -74,13 +72,13 @@ class Acquaintance:
         self._account.set_status(info=info)
 
     async def _look_at_node(self) -> None:
-        """Refresh height, synchronisation and channels; its failure says nothing about payments."""
+        """Refresh height, synchronisation and channels; that no answer comes says nothing about payments."""
         try:
-            info = await self._questions.ask(Method.GET_INFO, self._client.info(self._pace.info_s))
+            await self._meet(self._pace.info_s)
         except Trouble as trouble:
+            if trouble.cause is Interruption.WRONG_NODE:
+                raise
             self._log.debug("GetInfo failed", advice=trouble.advice)
-        else:
-            self._meet(info)
 
     async def _look_at_channels(self) -> bool:
         """Refresh aliases and balance; False if the macaroon doesn't allow it."""

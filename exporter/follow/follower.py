@@ -40,7 +40,7 @@ class Follower:
         self._catch_up = CatchUp(self._questions)
         self._backoff = backoff or Backoff()
         self._pace = pace or Pace()
-        self._acquaintance = Acquaintance(client, self._questions, self._pace)
+        self._acquaintance = Acquaintance(self._questions, self._pace)
         self._log = structlog.get_logger("exporter.follow").bind(node=name)
         self._subscribed_at: int | None = None
         self._complaint: Interruption | None = None  # what the log said last

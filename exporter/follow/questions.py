@@ -57,7 +57,7 @@ class Questions:
                     raise
                 self.page //= 2
             else:
-                self.account.table = max(self.account.table, page.last_index)
+                self.account.saw_index(page.last_index)
                 return _asked_for(page, after, newest_first=newest_first)
 
     async def ask_for(self, hashes: Iterable[str]) -> None:

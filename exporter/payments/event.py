@@ -50,7 +50,7 @@ class PaymentStarted(NamedTuple):
 
 
 class PaymentDoubted(NamedTuple):
-    """An old run that we don't know is said to be in flight: ask lnd before believing it. Counts nothing."""
+    """Ask lnd before this is believed: that an old run is in flight, or how one ended just now. Counts nothing."""
 
     payment_hash: str
 

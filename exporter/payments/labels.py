@@ -4,7 +4,6 @@ They are ours, lower snake case, and never grow because of something that a node
 invents is `other`. Rows of tables below are in the order in which they appear on a page.
 """
 
-from collections.abc import Iterable
 from enum import StrEnum
 
 MSAT_PER_SAT = 1000
@@ -296,8 +295,3 @@ class ChannelState(StrEnum):
     ACTIVE = "active"
     INACTIVE = "inactive"
     PENDING = "pending"
-
-
-def values(words: Iterable[StrEnum]) -> tuple[str, ...]:
-    """The words of a closed set, as they stand in labels."""
-    return tuple(word.value for word in words)

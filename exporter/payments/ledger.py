@@ -53,8 +53,6 @@ class Ledger:
         """The label of a first-hop peer: its key, `other` if it came too late; None if nothing is counted by peer."""
         if not self._max_peers or not key:
             return None
-        if key not in self.peers and len(self.peers) < self._max_peers:
-            self.peers[key] = None
         return key if key in self.peers else OTHER_PEERS
 
     def apply(self, events: list[Event]) -> None:
@@ -104,6 +102,8 @@ class Ledger:
 
     def _started(self, attempt: Attempt) -> None:
         self._count(Counter.ATTEMPTS_STARTED)
+        if attempt.peer and len(self.peers) < self._max_peers:
+            self.peers[attempt.peer] = None
         if peer := self.peer(attempt.peer):
             for outcome in PeerOutcome:
                 self._count(Counter.PEER_ATTEMPTS, peer, outcome, by=0)

@@ -50,6 +50,8 @@ class Terminal:
     complete: bool
     """It shows all attempts: it came by the stream, or lnd has kept the failed ones."""
     received: Moment
+    unsure: bool
+    """Learnt by asking, so soon after its last HTLC was resolved that lnd may not have written its last word."""
 
 
 class Missing(NamedTuple):
@@ -163,11 +165,11 @@ class OpenRun:
             self.refused = True
         return AttemptFailed(attempt, self.purpose)
 
-    def end(self, payment: Payment, source: Source, at: Moment) -> None:
+    def end(self, payment: Payment, source: Source, at: Moment, *, unsure: bool) -> None:
         """Note the first terminal snapshot."""
         live = source is Source.STREAM
         kept = any(a.status is AttemptStatus.FAILED for a in payment.attempts)
-        self.terminal = Terminal(payment.status, payment.reason, live, live or kept, at)
+        self.terminal = Terminal(payment.status, payment.reason, live, live or kept, at, unsure)
         self.fee_msat = payment.fee_msat
         self.pays_self = self.pays_self or payment.pays_self
 

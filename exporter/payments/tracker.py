@@ -22,6 +22,8 @@ from exporter.payments.run import Missing, OpenRun
 
 HOLD_NS = 1_000_000_000
 """A run that ended is held this long before it is counted: the second terminal update came within 23 ms."""
+RECENT_NS = 30_000_000_000
+"""An answer that shows an end younger than this may have been written before the second terminal update."""
 GONE_NS = 60_000_000_000
 """A run is lost when lnd says twice, at least this long apart, that it doesn't know it."""
 
@@ -98,10 +100,16 @@ class Tracker:
         return events
 
     def release(self, at: Moment) -> list[Event]:
-        """Count the runs whose hold is over."""
+        """Count the runs whose hold is over; those that must be asked about once more are doubted."""
         events: list[Event] = []
-        for run in list(takewhile(lambda run: self._held[run] <= at.mono_ns, self._held)):
-            events += self._retire(self.open[run], Lost.DELETED)
+        for key in list(takewhile(lambda key: self._held[key] <= at.mono_ns, self._held)):
+            run = self.open[key]
+            if run.terminal and run.terminal.unsure:
+                run.terminal.unsure = False
+                del self._held[key]
+                events.append(PaymentDoubted(key.payment_hash))
+            else:
+                events += self._retire(run, Lost.DELETED)
         return events
 
     def _retire_earlier(self, payment: Payment, source: Source, at: Moment) -> list[Event]:
@@ -188,7 +196,9 @@ class Tracker:
     def _progress(self, run: OpenRun, payment: Payment, source: Source, at: Moment, events: list[Event]) -> bool:
         """Follow status and reason; add what that tells to `events`. True if anything is new."""
         if payment.status.ended:
-            run.end(payment, source, at)
+            # The stream may be slow to tell what comes after: lnd reads its whole table before it says the first word.
+            recent = at.wall_ns - _latest_ns(payment) < RECENT_NS
+            run.end(payment, source, at, unsure=recent and source is not Source.STREAM)
             self._held[run.run] = at.mono_ns + HOLD_NS
             return True
         entered = run.enter(payment.status)
@@ -206,8 +216,11 @@ class Tracker:
             return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
         events = run.learn(payment.attempts)
         asked = run.run not in self._held
-        if asked:  # answered after the stream was lost: again wait for what may follow it
+        heard = terminal.unsure and source is Source.STREAM
+        if asked or heard:  # asked again, or told by the stream at last: wait again for what may follow
+            self._held.pop(run.run, None)
             self._held[run.run] = at.mono_ns + HOLD_NS
+            terminal.unsure = terminal.unsure and not heard
         # An answer may have been written before the live update that overtook it.
         overtaken = terminal.live and source is not Source.STREAM and run.stream == self._stream
         if terminal.reason is not payment.reason and not overtaken:

@@ -18,7 +18,7 @@ from exporter.simulator.faults import BROKEN, Faults
 from exporter.simulator.mutation import Life
 from exporter.simulator.service import EVERYTHING, Service
 from exporter.simulator.timeline import timeline
-from exporter.simulator.tower import End, Tower
+from exporter.simulator.tower import ControlTower, End
 from exporter.simulator.truth import Finished
 from exporter.simulator.world import World, generator
 
@@ -204,7 +204,7 @@ class SimulatedNode:
     def renew_database(self) -> None:
         """Start with an empty database: what was in the old one is gone, and so is the truth about it."""
         self.database = Database(self.clock.now_ns, self._options)
-        self.tower = Tower(self.database)
+        self.tower = ControlTower(self.database)
 
     def become(self, world: World) -> None:
         """Be another node behind the same address, with a database of its own."""

@@ -54,7 +54,7 @@ class Subscriber:
         self._empty.set()
 
 
-class Tower:
+class ControlTower:
     """All streams of one node."""
 
     def __init__(self, database: Database) -> None:

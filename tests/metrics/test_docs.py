@@ -57,7 +57,7 @@ def test_every_word() -> None:
         for section in _sections()
         if section.table and "word" in section.table[0]
     }
-    assert documented == {_heading(words): list(labels.values(words)) for words in _closed_sets()}
+    assert documented == {_heading(words): [word.value for word in words] for words in _closed_sets()}
 
 
 def _closed_sets() -> list[type[StrEnum]]:
@@ -110,4 +110,4 @@ def test_every_query_selects_existing_words() -> None:
                     assert isinstance(rows[name], HistogramRow)
                     continue
                 closed = rows[name].labels[label]
-                assert closed is None or set(words.split("|")) <= set(labels.values(closed)), query
+                assert closed is None or set(words.split("|")) <= {word.value for word in closed}, query

@@ -1,7 +1,7 @@
 """A run that ended is held for a second, because lnd may overwrite its reason: the rule and its seven cases."""
 
 from exporter.payments import inflight
-from exporter.payments.event import PaymentFailed, PaymentLost, PaymentStarted, UpdateIgnored
+from exporter.payments.event import PaymentDoubted, PaymentFailed, PaymentLost, PaymentStarted, UpdateIgnored
 from exporter.payments.labels import Age, Ignored, Purpose, Reason, Source
 from exporter.payments.totals import Counter
 from tests.payments.build import FAILED, HASH, SUCCEEDED, Observer, at, flying, payment, refused, settled
@@ -142,6 +142,19 @@ def test_an_answer_after_the_stream_may_know_more() -> None:
     observer.hear(FIRST, 9, Source.LIST)
     observer.hear(SECOND, 9.1, Source.TRACK)
     observer.release(10)
+    assert reasons(observer) == [TIMEOUT]
+
+
+def test_an_answer_from_between_two_terminals() -> None:
+    """The stream is new and still silent; the list shows an end that is a moment old: asked once more, then counted."""
+    observer = flight()
+    observer.tracker.stream_lost()
+    observer.tracker.stream_started()
+    observer.hear(FIRST, 8.005, Source.LIST)
+    assert observer.release(9.1) == [PaymentDoubted(HASH)]
+    assert observer.tracker.unseen() == [HASH], "if nobody answers it is asked for again"
+    observer.hear(SECOND, 9.2, Source.TRACK)
+    observer.release(10.2)
     assert reasons(observer) == [TIMEOUT]
 
 

@@ -165,8 +165,8 @@ def test_an_attempt_that_vanishes_in_flight() -> None:
     observer.hear(payment(IN_FLIGHT, A), 1)
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
-    observer.hear(payment(SUCCEEDED, settled(B, end_s=4)), 10, Source.LIST)
-    observer.release(11)
+    observer.hear(payment(SUCCEEDED, settled(B, end_s=4)), 40, Source.LIST)
+    observer.release(41)
     counters = observer.ledger.counters
     assert counters[Counter.ATTEMPTS_STARTED] == {(): 2}
     assert counters[Counter.ATTEMPTS_SETTLED] == {(): 1}

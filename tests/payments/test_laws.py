@@ -232,12 +232,14 @@ def test_cut_off_and_recovered(data: st.DataObject) -> None:
     witness.tracker.stream_lost()
     witness.release(10)
     witness.tracker.stream_started()
+    back = data.draw(st.sampled_from([20, 200]))
     for life in of:
-        witness.hear(life.kept, 20, Source.LIST)
-    for payment_hash in witness.tracker.unseen():
-        life = next(life for life in of if life.final.payment_hash == payment_hash)
-        witness.hear(life.kept, 20, Source.TRACK)
-    witness.release(22)
+        witness.hear(life.kept, back, Source.LIST)
+    for seconds in (back, back + 5):  # ends that are a moment old are asked for twice
+        for payment_hash in witness.tracker.unseen():
+            life = next(life for life in of if life.final.payment_hash == payment_hash)
+            witness.hear(life.kept, seconds, Source.TRACK)
+        witness.release(seconds + 2)
     assert counted(witness.ledger) == expected(of)
     assert counted_reasons(witness.ledger) == final_reasons(of)
     assert witness.tracker.open == {}
@@ -260,11 +262,11 @@ def test_deleted_and_retried_while_away(data: st.DataObject) -> None:
         if data.draw(st.booleans()):
             retried += 1
             again = life.kept._replace(created_ns=T0 + SECOND, payment_index=life.kept.payment_index + 100)
-            witness.hear(again, 20, Source.LIST)
-            witness.hear(again, 90, Source.TRACK)
+            witness.hear(again, 200, Source.LIST)
+            witness.hear(again, 290, Source.TRACK)
         else:
-            witness.miss(20, life.final.payment_hash)
-            witness.miss(90, life.final.payment_hash)
-    witness.release(99)
+            witness.miss(200, life.final.payment_hash)
+            witness.miss(290, life.final.payment_hash)
+    witness.release(299)
     assert witness.ledger.counters[Counter.STARTED] == {(): seen + retried}
     assert witness.tracker.open == {}

@@ -49,13 +49,13 @@ def test_tried_again_while_nobody_listened() -> None:
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
     new = payment(SUCCEEDED, settled(B, end_s=7), created_s=5, payment_index=NEW_INDEX)
-    observer.hear(new, 20, Source.LIST)
-    observer.release(30)
+    observer.hear(new, 40, Source.LIST)
+    observer.release(50)
     assert ends(observer) == ["PaymentSucceeded"]
     assert observer.tracker.unseen() == [new.payment_hash]
-    observer.hear(new, 79, Source.TRACK)
+    observer.hear(new, 99, Source.TRACK)
     assert ends(observer) == ["PaymentSucceeded"]
-    observer.hear(new, 80, Source.TRACK)
+    observer.hear(new, 100, Source.TRACK)
     assert ends(observer) == ["PaymentSucceeded", "PaymentLost"]
 
 

@@ -1,0 +1,239 @@
+"""A node, a network and clocks in one virtual event loop, where a seed decides what goes wrong and when.
+
+Nothing here knows what a follower does: it is a `Client` over the simulator's database, with late, stale and lost
+answers. Replayable: the same seed gives the same hours.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from itertools import islice
+from random import Random
+from typing import Any
+
+from exporter.lnd import decode
+from exporter.lnd.client import Page, Trouble
+from exporter.lnd.rpc import lnd_pb2 as rpc
+from exporter.payments.labels import Interruption, NodeState
+from exporter.payments.node import Channels, Info
+from exporter.payments.payment import US_PER_NS, Moment, Payment, Run
+from exporter.simulator.clock import NS
+from exporter.simulator.database import Backend, Database, Options
+from exporter.simulator.lives import Lives
+from exporter.simulator.mix import Mix
+from exporter.simulator.mutation import Life
+from exporter.simulator.tower import ControlTower, End, Subscriber
+from exporter.simulator.truth import Finished
+from exporter.simulator.world import World
+from tests.follow.virtual import VirtualLoop
+
+START_NS = 1_780_000_000 * NS
+TICK_NS = 1000
+LAGS_S = (0.0, 0.0, 0.0005, 0.002, 0.03, 0.4)
+SCANS_S = (0.0, 0.001, 0.05, 2.0, 90.0)
+QUIET_S = (0.01, 0.3, 3.0, 30.0)
+OUTAGES_S = (0.0, 0.05, 1.0, 20.0)
+PAUSES_S = (0.001, 2.0, 60.0)
+MIX = 0.8
+MIGRATION = 0.1
+STALLS_S = (0.3, 1.1, 4.0, 90.0)
+
+
+class ChaoticNode:
+    """lnd on the other side of a bad line (`client.Client`)."""
+
+    address = "chaos:10009"
+
+    def __init__(self, loop: VirtualLoop, seed: int, options: Options | None = None) -> None:
+        """A node without payments that can be called."""
+        self.random = Random(seed)
+        self._loop = loop
+        self._last_ns = 0
+        self.world = World.random(seed)
+        self.database = Database(self._now_ns, options)
+        self._tower = ControlTower(self.database)
+        self._mix = iter(Mix(self.world, seed))
+        self._more = Lives(self.world, ("more", seed))
+        self._migrates = options is not None and options.backend is Backend.KV
+        self._cut = asyncio.Event()
+        self._away = False
+        self._connection = self._cut
+        self._arrives_s = 0.0
+        self.history: set[Run] = set()
+        """Runs that were over when it was last asked for its newest payments."""
+        self.met = asyncio.Event()
+        """Set once it has been."""
+        self.lives: set[asyncio.Task[None]] = set()
+
+    def clocks(self) -> Moment:
+        """Now, on both clocks of the exporter; its wall clock is the node's."""
+        passed_ns = int(self._loop.time() * NS)
+        return Moment(START_NS + passed_ns, passed_ns)
+
+    def _now_ns(self) -> int:
+        """No two moments of lnd share a microsecond."""
+        self._last_ns = max(self.clocks().wall_ns, self._last_ns + TICK_NS)
+        return self._last_ns
+
+    def ends(self) -> dict[Run, Finished]:
+        """Every run that is over, as a perfect observer would have seen it, in the order of their ends."""
+        return {Run(end.payment_hash, end.created_ns // US_PER_NS): end for end in self.database.truth()}
+
+    # What happens.
+
+    def pay_at_once(self, number: int) -> None:
+        """So many payments from beginning to end."""
+        for life in self._lives(number):
+            for step in life.steps:
+                self.database.apply(step.mutation)
+
+    async def pay(self, number: int, every_s: float) -> None:
+        """So many payments begin, one after the other; they take what time they take."""
+        for life in self._lives(number):
+            await asyncio.sleep(self.random.expovariate(1 / every_s))
+            task = asyncio.create_task(self._live(life))
+            self.lives.add(task)
+            task.add_done_callback(self.lives.discard)
+
+    def _lives(self, number: int) -> Iterator[Life]:
+        """A busy node's, with more that are tried again or have two ends."""
+        for life in islice(self._mix, number):
+            if self.random.random() < MIX:
+                yield life
+            elif self.random.random() < 0.5:
+                yield self._more.held_then_cancelled(self.random.uniform(60, 90))
+            else:
+                yield self._more.retried_hash(pause_s=self.random.choice(PAUSES_S))
+
+    async def _live(self, life: Life) -> None:
+        for step in life.steps:
+            await asyncio.sleep(step.delay_s)
+            self.database.apply(step.mutation)
+
+    def lose(self) -> None:
+        """The connection breaks."""
+        self._cut.set()
+        self._cut = asyncio.Event()
+
+    async def be_away(self, seconds: float) -> None:
+        """Nobody can call, the payments go on; perhaps they are numbered anew."""
+        self._away = True
+        self.lose()
+        await asyncio.sleep(seconds)
+        if self._migrates and self.random.random() < MIGRATION:
+            self._migrates = False
+            self.database.migrate()
+        self._away = False
+
+    def clear_up(self) -> None:
+        """From now on all goes well."""
+        self._away = False
+
+    async def weather(self) -> None:
+        """Losses, outages, gaps in the numbering and times in which the exporter stands still; for ever."""
+        while True:
+            await asyncio.sleep(self.random.expovariate(1 / self.random.choice(QUIET_S)))
+            match self.random.randrange(6):
+                case 0 | 1:
+                    self.lose()
+                case 2 | 3:
+                    await self.be_away(self.random.choice(OUTAGES_S))
+                case 4:
+                    self.database.reserve_index()
+                case _:
+                    self._loop.stand_still(self.random.choice(STALLS_S))
+
+    # What may be asked.
+
+    async def _there(self) -> None:
+        """The way to lnd: questions don't overtake each other."""
+        self._arrives_s = max(self._arrives_s, self._loop.time() + self.random.choice(LAGS_S))
+        await self._way(self._arrives_s - self._loop.time())
+
+    async def _back(self) -> None:
+        """The way back: answers do, and updates come in between."""
+        await self._way(self.random.choice(LAGS_S))
+
+    async def _way(self, seconds: float) -> None:
+        """Fails if the connection breaks meanwhile."""
+        connection = self._connection
+        await asyncio.sleep(seconds)
+        if self._away or connection.is_set():
+            raise Trouble(Interruption.UNREACHABLE, NodeState.UNREACHABLE, "the line is cut")
+
+    async def connect(self) -> int | None:
+        """A new connection."""
+        self._connection = self._cut
+        return None
+
+    async def close(self) -> None:
+        """Nothing to do."""
+
+    async def states(self) -> AsyncIterator[NodeState]:
+        """Ready, always."""
+        await self._there()
+        yield NodeState.READY
+        await self._connection.wait()
+
+    async def info(self, timeout_s: float) -> Info:
+        """Who it is."""
+        await self._there()
+        return Info(self.world.me.pubkey)
+
+    async def channels(self) -> Channels:
+        """None."""
+        await self._there()
+        return Channels(0)
+
+    async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> Page:
+        """A page as it was when lnd read it: it may be old when it arrives."""
+        await self._there()
+        request = rpc.ListPaymentsRequest(
+            include_incomplete=True, index_offset=after, max_payments=limit, reversed=newest_first
+        )
+        answer = rpc.ListPaymentsResponse.FromString(self.database.page(request))
+        history = set(self.ends())
+        await self._back()
+        if newest_first and not after:
+            self.history = history
+            self.met.set()
+        return Page(tuple(decode.payment(p, self.world.me.pubkey) for p in answer.payments), answer.last_index_offset)
+
+    async def payment(self, payment_hash: str) -> Payment | None:
+        """The state as it was when lnd read it."""
+        await self._there()
+        update = self.database.current(payment_hash)
+        await self._back()
+        return None if update is None else self._decoded(update.message)
+
+    async def updates(self) -> AsyncIterator[Payment]:
+        """Live updates and a snapshot, until the connection breaks; what is on its way then is lost."""
+        await self._there()
+        subscriber = self._tower.subscribe(no_inflight_updates=False)
+        scan = asyncio.create_task(self._scan(subscriber))
+        broken = asyncio.create_task(self._connection.wait())
+        waiting: set[asyncio.Task[Any]] = {scan, broken}
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            while True:
+                update = asyncio.create_task(subscriber.get())
+                waiting.add(update)
+                await asyncio.wait([update, broken], return_when=asyncio.FIRST_COMPLETED)
+                if broken.done():
+                    raise Trouble(Interruption.UNREACHABLE, NodeState.UNREACHABLE, "the line is cut")
+                waiting.remove(update)
+                if not isinstance(message := update.result(), End):
+                    yield self._decoded(message.message)
+        finally:
+            for task in waiting:
+                task.cancel()
+            self._tower.leave(subscriber)
+
+    async def _scan(self, subscriber: Subscriber) -> None:
+        """Read the table; what happens meanwhile comes before the snapshot, or twice."""
+        await asyncio.sleep(self.random.choice(SCANS_S))
+        snapshot = self.database.snapshot()
+        await asyncio.sleep(self.random.choice(SCANS_S))
+        self._tower.ready(subscriber, snapshot)
+
+    def _decoded(self, message: bytes) -> Payment:
+        return decode.payment(rpc.Payment.FromString(message), self.world.me.pubkey)
