@@ -4,7 +4,7 @@ The laws: a run ends at most once; an attempt ends at most once; a snapshot that
 order changes nothing. See `docs/design.md` for why each rule is there.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import takewhile
 
 from exporter.payments.event import (
@@ -43,17 +43,18 @@ class Tracker:
         self._held: dict[Run, int] = {}  # open runs on hold, by the monotonic time when each is due: in that order
         self._stream = 0
         self._history_us = 0  # creation of the newest run that existed when counting began
+        self._survivors: set[Run] = set()  # runs that were in flight then, and have been started here: never forgotten
 
-    def begin(self, newest: Iterable[Payment], floor_index: int, at: Moment) -> list[Event]:
+    def begin(self, newest: Sequence[Payment], floor_index: int, at: Moment) -> list[Event]:
         """Start counting: `newest` is all that lnd knows above `floor_index`. What is over is history."""
         events: list[Event] = []
         self.memory.trust_indexes(floor_index)
+        self._history_us = max((payment.run.created_us for payment in newest), default=0)
         for payment in newest:
             if payment.status.ended:
                 self.memory.add(payment.run, payment.payment_index)
             else:
                 events += self._start(payment, Source.LIST, at)
-        self._history_us = self.memory.newest_us
         return events
 
     def stream_started(self) -> None:
@@ -156,7 +157,7 @@ class Tracker:
             events = self._start(payment, source, at)
             self.open[payment.run].stream = self._stream  # which has shown it, and raised the doubt
             return events
-        if source is Source.STREAM and payment.run.created_us <= self._history_us:
+        if source is Source.STREAM and self._is_old(payment.run) and payment.run not in self._survivors:
             # It was open when counting began, and no stream had shown it yet.
             return self._start(payment, source, at)
         return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
@@ -171,9 +172,15 @@ class Tracker:
             invoice=payment.invoice,
         )
         self.open[run.run] = run
+        if self._is_old(run.run):
+            self._survivors.add(run.run)
         self._of_hash.setdefault(payment.payment_hash, []).append(run)
         self.memory.saw(payment.run)
         return [PaymentStarted(run.run), *self._known(run, payment, source, at)]
+
+    def _is_old(self, run: Run) -> bool:
+        """True if it existed when counting began."""
+        return run.created_us <= self._history_us
 
     def _known(self, run: OpenRun, payment: Payment, source: Source, at: Moment) -> list[Event]:
         """Learn from a snapshot of an open run."""
@@ -220,7 +227,9 @@ class Tracker:
         if asked or heard:  # asked again, or told by the stream at last: wait again for what may follow
             self._held.pop(run.run, None)
             self._held[run.run] = at.mono_ns + HOLD_NS
-            terminal.unsure = terminal.unsure and not heard
+            # An answer that comes a second after the first terminal shows the second one, if there is any.
+            early = at.mono_ns < terminal.received.mono_ns + HOLD_NS
+            terminal.unsure = early and source is not Source.STREAM
         # An answer may have been written before the live update that overtook it.
         overtaken = terminal.live and source is not Source.STREAM and run.stream == self._stream
         if terminal.reason is not payment.reason and not overtaken:

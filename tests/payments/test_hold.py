@@ -158,6 +158,30 @@ def test_an_answer_from_between_two_terminals() -> None:
     assert reasons(observer) == [TIMEOUT]
 
 
+def test_an_answer_in_the_middle_of_a_hold() -> None:
+    """The stream broke between two terminals and was back at once: an answer that quick may be too early."""
+    observer = flight()
+    observer.hear(FIRST, 8)
+    observer.tracker.stream_lost()
+    observer.tracker.stream_started()
+    observer.hear(FIRST, 8.01, Source.LIST)
+    assert observer.release(9.1) == [PaymentDoubted(HASH)]
+    observer.hear(SECOND, 9.2, Source.TRACK)
+    observer.release(10.2)
+    assert reasons(observer) == [TIMEOUT]
+
+
+def test_the_stream_tells_at_last_of_an_end_that_was_asked_for() -> None:
+    """It will tell the second terminal, too: the hold begins anew, and nobody need be asked."""
+    observer = flight()
+    observer.hear(FIRST, 8.005, Source.LIST)
+    observer.hear(FIRST, 8.9)
+    assert observer.release(9.1) == []
+    observer.hear(SECOND, 9.2)
+    observer.release(9.9)
+    assert reasons(observer) == [TIMEOUT]
+
+
 def test_time_in_which_nobody_listened() -> None:
     """If this process stood still, the second terminal may wait in the socket: what is held is held longer."""
     observer = flight()

@@ -126,6 +126,21 @@ def test_the_end_of_an_old_run_that_was_not_shown_before() -> None:
         assert observer.hear(old, 2)[0] == PaymentStarted(old.run)
 
 
+def test_old_runs_that_were_counted_are_never_forgotten() -> None:
+    """A stream may deliver an end minutes after it was asked for and counted, and thousands of others since."""
+    observer = began(101, 102)
+    old = payment(IN_FLIGHT, A, created_s=-2000, payment_index=50)
+    ended = payment(SUCCEEDED, settled(A), created_s=-2000, payment_index=50)
+    observer.hear(old, 2, Source.TRACK)
+    observer.hear(ended, 100, Source.TRACK)
+    for number in range(1, 2000):
+        new = payment(SUCCEEDED, payment_hash=f"{number:064x}", created_s=number, payment_index=200 + number)
+        observer.hear(new, 100)
+    observer.release(102)
+    assert not observer.tracker.memory.is_over(ended)
+    assert observer.hear(ended, 103) == AFTER_TERMINAL
+
+
 def test_an_index_that_becomes_visible_late() -> None:
     """A run with a lower index than known ones, but above the floor, is new."""
     observer = began(101, 103)
