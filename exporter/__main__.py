@@ -46,8 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(config: Config) -> int:
-    from exporter.app import run
+    from exporter.app import forget, run
 
+    if node := config.storage.reset:
+        known = forget(config)
+        print(f"Nothing is kept of {node} any more." if known else f"Nothing was kept of {node}.")
+        return OK
     return _until_stopped(config, run)
 
 
@@ -65,6 +69,7 @@ def _check(config: Config) -> int:
         for warning in node.warnings:
             print(f"    warning: {warning}")
     web, log = config.web, config.log
+    print(f"  state in {config.storage.path or 'memory only'}")
     print(f"  metrics on {web.address}{web.telemetry_path}, peers {config.max_peers}, log {log.level} {log.format}")
     return OK
 

@@ -7,11 +7,13 @@ from collections.abc import Callable
 import structlog
 
 from exporter import __version__
-from exporter.config import Config, ConfigError, NodeConfig, cannot_listen
+from exporter.checkpoint import Checkpoint
+from exporter.config import Config, ConfigError, NodeConfig, Problem, StorageConfig, cannot_listen
 from exporter.follow import Follower
 from exporter.lnd.grpc import GrpcClient
 from exporter.metrics.server import build, serve
 from exporter.payments.payment import Moment
+from exporter.store import Store, StoreError
 
 
 def clocks() -> Moment:
@@ -22,10 +24,23 @@ def clocks() -> Moment:
 async def run(config: Config, *, on_ready: Callable[[str], None] | None = None) -> None:
     """Serve and follow until cancelled; a bug in one task ends all of them, loudly.
 
-    `on_ready` gets the address on which metrics are served, once they are. Raises `ConfigError` if they can't be.
+    `on_ready` gets the address on which metrics are served, once they are. Raises `ConfigError` if they can't be, or
+    if the state can't be kept.
     """
-    followers = {node.name: _follower(node, config.max_peers) for node in config.nodes}
-    app = build(lambda: [follower.view() for follower in followers.values()], config.web.telemetry_path)
+    store = _open(config.storage)
+    try:
+        await _run(config, store, on_ready)
+    finally:
+        if store is not None:
+            store.close()
+
+
+async def _run(config: Config, store: Store | None, on_ready: Callable[[str], None] | None) -> None:
+    followers = [_follower(node, config.max_peers) for node in config.nodes]
+    if store is not None:
+        _resume(store, followers)
+    checkpoint = Checkpoint([follower.account for follower in followers], store)
+    app = build(checkpoint.instant, config.web.telemetry_path)
     try:
         runner, port = await serve(app, config.web.host, config.web.port)
     except OSError as error:
@@ -36,11 +51,51 @@ async def run(config: Config, *, on_ready: Callable[[str], None] | None = None) 
         if on_ready is not None:
             on_ready(f"{config.web.host or 'localhost'}:{port}")
         async with asyncio.TaskGroup() as group:
-            for name, follower in followers.items():
-                group.create_task(follower.run(), name=f"follow {name}")
+            for follower in followers:
+                group.create_task(follower.run(), name=f"follow {follower.account.name}")
+            group.create_task(checkpoint.keep(), name="checkpoint")
     finally:
         await runner.cleanup()
+        await checkpoint.instant()
         log.info("stopped")
+
+
+def forget(config: Config) -> bool:
+    """Forget what is kept of a node (`--storage.reset`); False if nothing was. Raises `ConfigError`."""
+    store = _open(config.storage)
+    if store is None or config.storage.reset is None:
+        return False
+    try:
+        return store.forget(config.storage.reset)
+    finally:
+        store.close()
+
+
+def _open(storage: StorageConfig) -> Store | None:
+    if storage.path is None:
+        return None
+    try:
+        return Store(storage.path)
+    except StoreError as error:
+        raise ConfigError([Problem("--storage.path", str(error), error.fix)]) from None
+
+
+def _resume(store: Store, followers: list[Follower]) -> None:
+    """Go on where the last process was."""
+    log = structlog.get_logger("exporter.app")
+    if store.set_aside is not None:
+        log.error(
+            "the state could not be read: all counters begin at zero",
+            path=str(store.path),
+            reason=store.broken,
+            old=str(store.set_aside),
+        )
+    for follower in followers:
+        account = follower.account
+        saved = store.load(account.name)
+        if saved is not None:
+            account.resume(saved)
+            log.info("counting goes on", node=account.name, in_flight=len(account.tracker.open), path=str(store.path))
 
 
 def _follower(node: NodeConfig, max_peers: int) -> Follower:

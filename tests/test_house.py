@@ -26,8 +26,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.healthcheck": {"exporter.config"},
     # what joins them
     "exporter.follow": {"exporter.payments", "exporter.lnd.client"},
+    "exporter.checkpoint": {"exporter.follow", "exporter.metrics", "exporter.payments", "exporter.store"},
     "exporter.app": {
         "exporter",
+        "exporter.checkpoint",
         "exporter.config",
         "exporter.follow",
         "exporter.lnd",
@@ -54,12 +56,15 @@ ONLY_ROOM_WITH = {
     "aiohttp": {"exporter.metrics"},
     "prometheus_client": {"exporter.metrics"},
     "yaml": {"exporter.config"},
+    "sqlite3": {"exporter.store", "exporter.checkpoint"},
+    "msgspec": {"exporter.store"},
 }
 """Foreign libraries that stay in their room."""
 
 MAY_AWAIT = (
     "exporter.__main__",
     "exporter.app",
+    "exporter.checkpoint",
     "exporter.demo",
     "exporter.follow",
     "exporter.lnd",

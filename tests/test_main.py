@@ -70,7 +70,8 @@ def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     """It fits a terminal, and comes on stdout with exit code 0, whatever else is on the line."""
     assert main(["run", "--nonsense", "--help"]) == 0
     text = capsys.readouterr().out
-    assert [setting.flag for setting in SETTINGS.values() if f"  {setting.flag}={setting.metavar}" not in text] == []
+    flags = [setting.flag + ("" if setting.switch else f"={setting.metavar}") for setting in SETTINGS.values()]
+    assert [flag for flag in flags if f"  {flag}" not in text] == []
     assert [line for line in text.splitlines() if len(line) > 110] == []
     assert main(["help"]) == main(["-h"]) == 0
 
@@ -128,11 +129,13 @@ def test_check_says_what_it_understood(tmp_path: Path, capsys: pytest.CaptureFix
     """Exit code 0 if everything is right; nothing is started."""
     macaroon = tmp_path / "admin.macaroon"
     macaroon.write_bytes(b"\x02\x01\x03lnd" + bytes(100))
-    assert main(["check", "--lnd.address=alice", "--lnd.tls-cert=system", f"--lnd.macaroon={macaroon}"]) == 0
+    flags = ["--lnd.address=alice", "--lnd.tls-cert=system", f"--lnd.macaroon={macaroon}", "--storage.path=/kept/here"]
+    assert main(["check", *flags]) == 0
     assert capsys.readouterr().out == (
         "The configuration is right (lnd was not asked).\n"
         f"  node lnd: alice:10009, certificate publicly trusted, macaroon {macaroon}\n"
         "    warning: this macaroon can spend: a smaller one is enough (see --help)\n"
+        "  state in /kept/here\n"
         "  metrics on :10019/metrics, peers 50, log info auto\n"
     )
 
@@ -180,7 +183,12 @@ async def test_nothing_but_events_is_logged(tmp_path: Path) -> None:
         admin = node.macaroon.rename(tmp_path / "admin.macaroon")
         flags = [f"--lnd.address={node.address}", f"--lnd.macaroon={admin}", f"--lnd.tls-cert={other.tls_cert}"]
         process = await asyncio.create_subprocess_exec(
-            *PROGRAM, *flags, "--web.listen-address=127.0.0.1:0", stderr=asyncio.subprocess.PIPE, cwd=ROOT
+            *PROGRAM,
+            *flags,
+            "--storage.memory",
+            "--web.listen-address=127.0.0.1:0",
+            stderr=asyncio.subprocess.PIPE,
+            cwd=ROOT,
         )
         assert process.stderr is not None
         events = [json.loads(await process.stderr.readline()) for _ in range(3)]
@@ -198,12 +206,13 @@ async def test_nothing_but_events_is_logged(tmp_path: Path) -> None:
 BUG = """
 import sys
 from exporter.__main__ import _until_stopped
-from exporter.config import Config, LogConfig, WebConfig
+from exporter.config import Config, LogConfig, StorageConfig, WebConfig
 
 async def buggy(config):
     raise KeyError("preimage=" + "5e" * 32)
 
-sys.exit(_until_stopped(Config((), WebConfig("", 0, "/metrics"), LogConfig("info", "json"), 0), buggy))
+config = Config((), WebConfig("", 0, "/metrics"), LogConfig("info", "json"), StorageConfig(None), 0)
+sys.exit(_until_stopped(config, buggy))
 """
 
 

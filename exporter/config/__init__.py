@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from exporter.config.given import FromFile, Given, Settings, value
 from exporter.config.nodes import NO_NODE, NodeConfig, several_nodes, single_node
-from exporter.config.problems import ConfigError, Problem, cannot_listen
+from exporter.config.problems import ConfigError, Problem, Wrong, cannot_listen
 from exporter.config.settings import LISTEN_DEMO, Command
 from exporter.config.sources import from_environment, from_flags
+from exporter.config.storage import STATE_FILE, state_directory
 from exporter.config.values import join
 from exporter.config.yamlfile import from_file
 
@@ -17,6 +19,7 @@ __all__ = [
     "LogConfig",
     "NodeConfig",
     "Problem",
+    "StorageConfig",
     "WebConfig",
     "cannot_listen",
     "load",
@@ -50,12 +53,23 @@ class LogConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class StorageConfig:
+    """Where counters are kept."""
+
+    path: Path | None
+    """None: nowhere."""
+    reset: str | None = None
+    """Name of a node to forget; then nothing else is done."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that can be set."""
 
     nodes: tuple[NodeConfig, ...]
     web: WebConfig
     log: LogConfig
+    storage: StorageConfig
     max_peers: int
 
 
@@ -84,9 +98,26 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     path = value(settings, "web.telemetry-path", problems)
     level, log_format = (value(settings, name, problems) for name in ("log.level", "log.format"))
     max_peers = value(settings, "metrics.max-peers", problems)
+    keeps = command in ("run", "check")
+    storage = _storage(settings, environ, problems) if keeps else StorageConfig(None)
     if problems:
         raise ConfigError(problems)
-    return Config(nodes, WebConfig(host, port, path), LogConfig(level, log_format), max_peers)
+    return Config(nodes, WebConfig(host, port, path), LogConfig(level, log_format), storage, max_peers)
+
+
+def _storage(settings: Settings, environ: Mapping[str, str], problems: list[Problem]) -> StorageConfig:
+    """The file that is named, or the user's place for such files; nothing if that is wanted."""
+    path, reset = settings.get("storage.path"), value(settings, "storage.reset", problems)
+    if value(settings, "storage.memory", problems):
+        for given in filter(None, (path, settings.get("storage.reset"))):
+            fix = "Leave one of them out."
+            problems.append(Problem(given.where, "has no meaning where nothing is kept (--storage.memory).", fix))
+        return StorageConfig(None)
+    try:
+        return StorageConfig(path.path if path else state_directory(environ) / STATE_FILE, reset)
+    except Wrong as wrong:
+        problems.append(wrong.at(path.where if path else "--storage.path"))
+        return StorageConfig(None)
 
 
 def _nodes(settings: Settings, file: FromFile, problems: list[Problem]) -> tuple[NodeConfig, ...]:

@@ -21,6 +21,11 @@ class Setting(NamedTuple):
     help: str
 
     @property
+    def switch(self) -> bool:
+        """True for a flag that needs no value: given alone it means `true`."""
+        return not self.metavar
+
+    @property
     def group(self) -> str:
         """`lnd`: the part of the name that is a section of the file."""
         return self.name.partition(".")[0]
@@ -93,6 +98,24 @@ SETTINGS = {
             "direct peers with series of their own, first come, first served; 0 for none",
         ),
         Setting(
+            "storage.path",
+            "FILE",
+            values.text,
+            "",
+            "where counters are kept, so that a restart loses nothing: a file of this exporter alone"
+            " (default: state.sqlite in $STATE_DIRECTORY, else in ~/.local/state/lnd-payments-exporter)",
+        ),
+        Setting(
+            "storage.memory", "", values.switch, "false", "keep nothing on disk: counters begin at zero at each start"
+        ),
+        Setting(
+            "storage.reset",
+            "NODE",
+            values.node_name,
+            "",
+            "forget all that is kept of one node, and end: at the next start its counters begin at zero",
+        ),
+        Setting(
             "log.level",
             "LEVEL",
             values.one_of("debug", "info", "warning", "error"),
@@ -133,6 +156,10 @@ HABITS = {
     "web.port": "web.listen-address",
     "prometheus.listenaddr": "web.listen-address",
     "debuglevel": "log.level",
+    "storage.dir": "storage.path",
+    "storage.tsdb.path": "storage.path",
+    "state.path": "storage.path",
+    "datadir": "storage.path",
 }
 
 

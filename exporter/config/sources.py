@@ -19,9 +19,11 @@ def from_flags(argv: Sequence[str], problems: list[Problem]) -> Settings:
     words = deque(argv)
     while words:
         flag, equals, text = words.popleft().partition("=")
-        if flag.startswith("-") and not equals and words and not words[0].startswith("--"):
-            text = words.popleft()
         setting = by_flag.get(flag)
+        if setting and setting.switch and not equals:
+            text = "true"
+        elif flag.startswith("-") and not equals and words and not words[0].startswith("--"):
+            text = words.popleft()
         if setting is None:
             guess = nearest(flag, SETTINGS) if flag.startswith("-") else None
             problems.append(_unknown_flag(flag, guess))

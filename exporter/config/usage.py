@@ -26,6 +26,7 @@ GROUPS = {
     "lnd": "Which node (--lnd.dir, or --lnd.address with --lnd.tls-cert and --lnd.macaroon)",
     "web": "Where metrics are served",
     "metrics": "What to show",
+    "storage": "What to keep",
     "log": "What to log",
     "config": "Other places for all this",
 }
@@ -64,9 +65,9 @@ def usage() -> str:
 
 def _row(setting: Setting) -> str:
     """A flag, what it is for, and its default."""
-    text = setting.help + (f" (default: {setting.default})" if setting.default else "")
+    text = setting.help + (f" (default: {setting.default})" if setting.default and not setting.switch else "")
     lines = textwrap.wrap(text, WIDTH - INDENT)
-    left = f"  {setting.flag}={setting.metavar}"
+    left = f"  {setting.flag}" + ("" if setting.switch else f"={setting.metavar}")
     if len(left) < INDENT:
         left = f"{left:{INDENT}}{lines.pop(0)}"
     return "\n".join([left, *(" " * INDENT + line for line in lines)])

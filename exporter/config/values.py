@@ -94,6 +94,11 @@ def max_peers(given: str) -> int:
     return int(given)
 
 
+def switch(given: str) -> bool:
+    """Yes or no."""
+    return one_of("true", "false")(given) == "true"
+
+
 def one_of(*words: str) -> Callable[[str], str]:
     """One of these words, in any case."""
 

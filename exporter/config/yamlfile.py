@@ -10,7 +10,7 @@ from exporter.config.given import FromFile, Given, Settings
 from exporter.config.problems import Problem, Wrong
 from exporter.config.settings import NODE_KEYS, SETTINGS, Setting, nearest
 
-KEYS = {setting.key: setting for setting in SETTINGS.values() if setting.name != "config.file"}
+KEYS = {setting.key: setting for setting in SETTINGS.values() if setting.name not in ("config.file", "storage.reset")}
 SECTIONS = {setting.group for setting in KEYS.values()}
 
 Entry = tuple[str, str, yaml.Node]

@@ -10,6 +10,7 @@ from exporter.payments.labels import Source
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import NodeStatus
 from exporter.payments.payment import Moment, Payment
+from exporter.payments.saved import Saved, resume, take
 from exporter.payments.tracker import Tracker
 from exporter.payments.view import View, capture
 
@@ -29,6 +30,10 @@ class Account:
         self.tracker = Tracker()
         self.ledger = Ledger(max_peers)
         self.status = NodeStatus()
+        self.pubkey = ""
+        """Identity key of the node that is counted; empty until it has answered once."""
+        self.version = 0
+        """Rises with every change of what must be saved."""
         self.table = 0
         """Payments that lnd has to scan for a subscription; the highest index is near enough."""
         self.holding = asyncio.Event()
@@ -62,6 +67,7 @@ class Account:
                 self._doubted[event.payment_hash] = None
                 self.doubts.set()
         self.ledger.apply(events)
+        self.version += bool(events)
 
     def doubted(self) -> list[str]:
         """Hashes of payments that lnd must be asked about before they are believed; they are given out once."""
@@ -78,6 +84,15 @@ class Account:
         """What a page shows of the node now."""
         self.release()
         return capture(self.name, self.tracker, self.ledger, self.status, self.now())
+
+    def saved(self, view: View) -> Saved:
+        """What must be kept of the node at the instant of `view`: now, there must be no await in between."""
+        return take(view, self.tracker, self.ledger, pubkey=self.pubkey, table=self.table, at=self.now())
+
+    def resume(self, saved: Saved) -> None:
+        """Go on where another process was when it saved."""
+        resume(saved, self.tracker, self.ledger, self.now())
+        self.pubkey, self.table = saved.marks.pubkey, saved.marks.table
 
     def _listen(self) -> None:
         """Note that this process runs. If it stood still, a last word of lnd may wait in the socket: hold on longer."""

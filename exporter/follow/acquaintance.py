@@ -20,8 +20,6 @@ class Acquaintance:
         self._account = questions.account
         self._pace = pace
         self._log = structlog.get_logger("exporter.follow").bind(node=questions.account.name)
-        self.pubkey = ""
-        """Identity key of the node that is counted; empty until it has answered once."""
         self.met = False
         """It has answered since the connection was opened."""
 
@@ -36,7 +34,7 @@ class Acquaintance:
 
     async def insist(self) -> None:
         """Ask again where the answer matters: what lnd shows may be another node's payments."""
-        if self.met or not self.pubkey:
+        if self.met or not self._account.pubkey:
             return
         await self.ask(self._pace.info_s)
         if not self.met:
@@ -60,14 +58,14 @@ class Acquaintance:
     async def _meet(self, timeout_s: float) -> None:
         """Ask, and take note of what the node says of itself and of its being the one that is counted."""
         info = await self._questions.ask(Method.GET_INFO, self._client.info(timeout_s))
-        if self.pubkey and info.pubkey != self.pubkey:
+        if self._account.pubkey and info.pubkey != self._account.pubkey:
             raise Trouble(
                 Interruption.WRONG_NODE,
                 NodeState.WRONG_NODE,
-                f"another node ({info.pubkey}) answers than the one that is counted here ({self.pubkey}): "
+                f"another node ({info.pubkey}) answers than the one that is counted here ({self._account.pubkey}): "
                 "set the address right, or restart the exporter to count this one",
             )
-        self.pubkey = info.pubkey
+        self._account.pubkey = info.pubkey
         self.met = True
         self._account.set_status(info=info)
 

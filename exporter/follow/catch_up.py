@@ -17,8 +17,6 @@ class CatchUp:
         self._tracker = questions.account.tracker
         self._memory = questions.account.tracker.memory
         self._log = structlog.get_logger("exporter.follow").bind(node=questions.account.name)
-        self.begun = False
-        """Counting has begun: it is known where history ends."""
 
     async def begin(self) -> None:
         """Learn where history ends: counting starts now, what is over by now is not read."""
@@ -26,7 +24,6 @@ class CatchUp:
         whole = len(page.payments) < self._questions.page
         floor = 0 if whole else page.payments[0].payment_index - 1
         self._account.apply(self._tracker.begin(page.payments, floor, self._account.now()))
-        self.begun = True
         self._log.info("counting begins", history_ends=page.last_index, in_flight=len(self._tracker.open))
 
     async def indexes_hold(self) -> bool:

@@ -142,7 +142,7 @@ class Follower:
     async def _prepare(self) -> None:
         """Learn where lnd's history ends, or whether its indexes still mean what they meant."""
         catch_up = self._catch_up
-        if not catch_up.begun:
+        if not self.account.tracker.begun:
             await catch_up.begin()
         elif not await catch_up.indexes_hold():
             await self._acquaintance.insist()  # a history that is not known may be another node's

@@ -1,6 +1,6 @@
 """Views in, metric families out: each family holds the samples of all nodes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import accumulate
 from typing import assert_never
@@ -10,28 +10,29 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from exporter.metrics.names import ROWS
-from exporter.metrics.row import CounterRow, ExporterRow, GaugeRow, HistogramRow, Row
+from exporter.metrics.row import CounterRow, ExporterRow, GaugeRow, HistogramRow, Instant, Row
 from exporter.payments.totals import UNIT
 from exporter.payments.view import View
 
 
 class Page(Collector):
-    """What one page shows: these views, then what `process` tells of the process."""
+    """What one page shows: all nodes and the exporter, then what `process` tells of the process."""
 
-    def __init__(self, views: Sequence[View], process: Collector | None = None) -> None:
-        """Show `views`, which nobody changes any more: collecting may happen in another thread."""
-        self._views = views
+    def __init__(self, instant: Instant, process: Collector | None = None) -> None:
+        """Show what nobody changes any more: collecting may happen in another thread."""
+        self._instant = instant
         self._process = process
 
     def collect(self) -> Iterator[Metric]:
         """All families; a family without any sample (no peer seen yet) still tells its name, type and help."""
         for row in ROWS:
-            yield _family(row, self._views)
+            yield _family(row, self._instant)
         if self._process is not None:
             yield from self._process.collect()
 
 
-def _family(row: Row, views: Iterable[View]) -> Metric:
+def _family(row: Row, instant: Instant) -> Metric:
+    views, exporter = instant
     match row:
         case CounterRow():
             return _counter(row, views)
@@ -44,10 +45,11 @@ def _family(row: Row, views: Iterable[View]) -> Metric:
                     gauge.add_metric((view.node, *labels), value)
             return gauge
         case ExporterRow():
-            gauge = GaugeMetricFamily(row.name, row.help, labels=tuple(row.labels))
-            for labels, value in row.read():
-                gauge.add_metric(labels, value)
-            return gauge
+            family = CounterMetricFamily if row.counter else GaugeMetricFamily
+            metric = family(row.name, row.help, labels=tuple(row.labels))
+            for labels, value in row.read(exporter):
+                metric.add_metric(labels, value)
+            return metric
         case _:
             assert_never(row)
 

@@ -5,7 +5,7 @@ import platform
 from exporter import __version__
 from exporter.metrics.foreign import clean
 from exporter.metrics.row import ExporterRow, GaugeRow, Row, Samples
-from exporter.payments.labels import Age, BlocksLeft, ChannelState, NodeState, Purpose
+from exporter.payments.labels import Age, BlocksLeft, ChannelState, NodeState, Purpose, Reset
 from exporter.payments.view import View
 
 _US_PER_S = 10**6
@@ -218,9 +218,29 @@ NODE: tuple[Row, ...] = (
 
 EXPORTER: tuple[Row, ...] = (
     ExporterRow(
+        "lnd_payments_exporter_checkpoint_timestamp_seconds",
+        {},
+        lambda exporter: _one(exporter.checkpoint_s),
+        "When the state on disk was last all that is shown here; no sample if nothing is kept on disk.",
+    ),
+    ExporterRow(
+        "lnd_payments_exporter_checkpoint_failures_total",
+        {},
+        lambda exporter: _one(exporter.checkpoint_failures),
+        "Attempts to write the state to disk that failed, since this process was started.",
+        counter=True,
+    ),
+    ExporterRow(
+        "lnd_payments_exporter_state_resets_total",
+        {"cause": Reset},
+        lambda exporter: [((cause.value,), times) for cause, times in exporter.state_resets.items()],
+        "How often all counters began at zero again, because the state on disk could not be used.",
+        counter=True,
+    ),
+    ExporterRow(
         "lnd_payments_exporter_build_info",
         {"version": None, "python": None},
-        lambda: [((__version__, platform.python_version()), 1)],
+        lambda _: [((__version__, platform.python_version()), 1)],
         "Always 1; version of the exporter, and of the Python that runs it.",
     ),
 )

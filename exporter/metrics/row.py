@@ -1,10 +1,12 @@
 """The shape of the table of metrics: one row for each, with the words that may stand in its labels."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
+from exporter.payments.labels import Reset
 from exporter.payments.totals import Counter, HistogramName, Labels
 from exporter.payments.view import View
 
@@ -45,14 +47,33 @@ class GaugeRow:
     help: str
 
 
+class Exporter(NamedTuple):
+    """How the exporter itself is doing."""
+
+    checkpoint_s: float | None = None
+    """When the state on disk was last known to be all that is shown, seconds since 1970; None if nothing is kept."""
+    checkpoint_failures: int = 0
+    state_resets: Mapping[Reset, int] = MappingProxyType(dict.fromkeys(Reset, 0))
+
+
+class Instant(NamedTuple):
+    """All that one page shows, as it was at one instant."""
+
+    views: Sequence[View]
+    """The nodes; nobody changes them any more, so they may be rendered in another thread."""
+    exporter: Exporter = Exporter()
+
+
 @dataclass(frozen=True, slots=True)
 class ExporterRow:
-    """A gauge of the exporter itself, without the label `node`."""
+    """A value of the exporter itself, without the label `node`."""
 
     name: str
     labels: LabelSets
-    read: Callable[[], Samples]
+    read: Callable[[Exporter], Samples]
     help: str
+    counter: bool = False
+    """True for a counter, else it is a gauge."""
 
 
 Row: TypeAlias = CounterRow | HistogramRow | GaugeRow | ExporterRow

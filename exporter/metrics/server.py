@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
 from prometheus_client import ProcessCollector
@@ -10,23 +10,23 @@ from prometheus_client import ProcessCollector
 from exporter.metrics import landing
 from exporter.metrics.collector import Page
 from exporter.metrics.exposition import accepts_gzip, choose_format, render
-from exporter.payments.view import View
+from exporter.metrics.row import Instant
 
-Views = Callable[[], list[View]]
-"""All nodes at one instant, what was due released; called on the event loop."""
+Source = Callable[[], Awaitable[Instant]]
+"""All that there is to show, at one instant not before the call."""
 
 _SHUTDOWN_S = 2.0
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def build(views: Views, telemetry_path: str = "/metrics") -> web.Application:
+def build(source: Source, telemetry_path: str = "/metrics") -> web.Application:
     """All pages. A path that leads nowhere is 404, another method than GET or HEAD 405, both in plain text."""
     process = ProcessCollector(registry=None)
 
     async def metrics(request: web.Request) -> web.Response:
         form = choose_format(_header(request, hdrs.ACCEPT))
         compress = accepts_gzip(_header(request, hdrs.ACCEPT_ENCODING))
-        page = Page(views(), process)
+        page = Page(await source(), process)
         body = await asyncio.to_thread(render, page, form, compress=compress)
         headers = {hdrs.CONTENT_TYPE: form.value, hdrs.VARY: "Accept, Accept-Encoding", **_NO_SNIFFING}
         if compress:
@@ -34,7 +34,7 @@ def build(views: Views, telemetry_path: str = "/metrics") -> web.Application:
         return web.Response(body=body, headers=headers)
 
     async def home(_: web.Request) -> web.Response:
-        text = await asyncio.to_thread(landing.page, views(), telemetry_path)
+        text = await asyncio.to_thread(landing.page, (await source()).views, telemetry_path)
         headers = {"Content-Security-Policy": _PAGE_POLICY, hdrs.CACHE_CONTROL: "no-store", **_NO_SNIFFING}
         return web.Response(text=text, content_type="text/html", headers=headers)
 

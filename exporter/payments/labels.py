@@ -289,6 +289,13 @@ class CallOutcome(StrEnum):
     ERROR = "error"
 
 
+class Reset(StrEnum):
+    """Why all counters began at zero again."""
+
+    CORRUPT = "corrupt"
+    """The state on disk could not be read; it was set aside."""
+
+
 class ChannelState(StrEnum):
     """State of a channel of the node."""
 

@@ -21,7 +21,8 @@ class Memory:
 
     def __init__(self) -> None:
         """Begin knowing nothing: everything is new."""
-        self._indexes: dict[Run, int] = {}
+        self.indexes: dict[Run, int] = {}
+        """The runs remembered, each with the index under which lnd last showed it."""
         self._full = REMEMBERED + _FORGOTTEN_AT_ONCE
         self.newest_us = 0
         """Creation of the newest run of all that have been seen, microseconds since 1970."""
@@ -36,15 +37,15 @@ class Memory:
 
     def __len__(self) -> int:
         """Runs remembered."""
-        return len(self._indexes)
+        return len(self.indexes)
 
     def add(self, run: Run, payment_index: int) -> None:
         """Remember a run that is over; when there are too many, the lowest go and the floor rises above them."""
-        self._indexes[run] = payment_index
+        self.indexes[run] = payment_index
         self.saw(run)
-        if len(self._indexes) >= self._full:
+        if len(self.indexes) >= self._full:
             self._forget()
-            self._full = max(REMEMBERED, len(self._indexes)) + _FORGOTTEN_AT_ONCE
+            self._full = max(REMEMBERED, len(self.indexes)) + _FORGOTTEN_AT_ONCE
 
     def saw(self, run: Run) -> None:
         """Note that a run exists: one created after all others is surely new."""
@@ -62,21 +63,21 @@ class Memory:
     def is_over(self, payment: Payment) -> bool:
         """True if this very run is remembered; its index is followed where lnd shows it under another one."""
         run = payment.run
-        if run not in self._indexes:
+        if run not in self.indexes:
             return False
-        self._indexes[run] = payment.payment_index
+        self.indexes[run] = payment.payment_index
         return True
 
     def vouches(self, payments: Iterable[Payment]) -> bool:
         """True if one of the payments stands where it is remembered: lnd's indexes mean what they meant."""
-        return any(self._indexes.get(p.run) == p.payment_index for p in payments)
+        return any(self.indexes.get(p.run) == p.payment_index for p in payments)
 
     def distrust_indexes(self) -> None:
         """Go by time: the database was migrated, emptied or restored, and all indexes may have moved."""
         if not self.by_time:
             self.by_time = True
             # A run that lies below the floor may be old: of what was created after it most is history.
-            above = (run.created_us for run, index in self._indexes.items() if index > self.floor_index)
+            above = (run.created_us for run, index in self.indexes.items() if index > self.floor_index)
             self.floor_us = min(above, default=self.newest_us)
 
     def trust_indexes(self, floor_index: int) -> None:
@@ -86,12 +87,12 @@ class Memory:
 
     def _forget(self) -> None:
         """Drop the lowest and raise the floor above them."""
-        lowest = sorted(self._indexes, key=lambda run: run.created_us if self.by_time else self._indexes[run])
+        lowest = sorted(self.indexes, key=lambda run: run.created_us if self.by_time else self.indexes[run])
         for run in lowest[:_FORGOTTEN_AT_ONCE]:
-            payment_index = self._indexes[run]
+            payment_index = self.indexes[run]
             if self.reading is not None and payment_index > self.reading:
                 break
-            del self._indexes[run]
+            del self.indexes[run]
             if self.by_time:
                 self.floor_us = max(self.floor_us, run.created_us)
             else:

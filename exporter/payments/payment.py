@@ -9,6 +9,7 @@ from typing import NamedTuple
 from exporter.payments.labels import AttemptStatus, Code, FailureSource, Kind, Reason, Status
 
 US_PER_NS = 1000  # nanoseconds in a microsecond
+LARGEST_INDEX = 2**63 - 1  # of lnd's databases, and of ours
 
 
 class Moment(NamedTuple):
@@ -88,3 +89,20 @@ class Payment(NamedTuple):
     def run(self) -> Run:
         """The identity of this run."""
         return Run(self.payment_hash, self.created_ns // US_PER_NS)
+
+    @property
+    def malformed(self) -> bool:
+        """True for what no lnd sends: without identity, or with numbers that make a total fall or can't be kept."""
+        return (
+            not self.payment_hash
+            or self.run.created_us <= 0
+            or not 0 <= self.payment_index <= LARGEST_INDEX
+            or self.value_msat < 0
+            or self.fee_msat < 0
+            or any(attempt.amount_msat < 0 or attempt.fee_msat < 0 for attempt in self.attempts)
+        )
+
+    @property
+    def latest_ns(self) -> int:
+        """Lnd's time of the latest thing that happened to its attempts, nanoseconds since 1970; 0 without attempts."""
+        return max((max(attempt.attempt_ns, attempt.resolve_ns) for attempt in self.attempts), default=0)

@@ -1,6 +1,5 @@
 """An open run: what has been seen of a payment that isn't counted as finished yet, and can't be asked again."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -83,7 +82,8 @@ class OpenRun:
     outstanding: dict[int, Attempt] = field(default_factory=dict)
     resolved: set[int] = field(default_factory=set)
     settled: int = 0
-    failures: Counter[Cause] = field(default_factory=Counter)
+    failures: dict[Cause, int] = field(default_factory=dict)
+    """Failed attempts by what stopped them."""
     longest_ns: int = 0
     """The longest time that a failed HTLC was locked, those apart that waited for other parts."""
     last_resolve_ns: int = 0
@@ -92,6 +92,15 @@ class OpenRun:
     """The stream that last showed it; streams are numbered by the tracker."""
     missing: Missing | None = None
     """Set once lnd has said that it doesn't know it."""
+
+    def resume(self, shift_ns: int) -> None:
+        """Go on in another process, whose monotonic clock is `shift_ns` ahead: no stream has shown it yet."""
+        self.stream = 0
+        self.missing = None
+        self.news_mono_ns += shift_ns
+        if self.terminal:
+            wall_ns, mono_ns = self.terminal.received
+            self.terminal.received = Moment(wall_ns, mono_ns + shift_ns)
 
     @property
     def kind(self) -> Kind:
@@ -158,7 +167,8 @@ class OpenRun:
             self.settled += 1
             return AttemptSettled(attempt)
         code, source = attempt.code or Code.OTHER, attempt.source or FailureSource.UNKNOWN
-        self.failures[attempt_cause(code, source)] += 1
+        cause = attempt_cause(code, source)
+        self.failures[cause] = self.failures.get(cause, 0) + 1
         if code is not Code.MPP_TIMEOUT:  # then it waited for the other parts, nobody held it
             self.longest_ns = max(self.longest_ns, attempt.resolve_ns - attempt.attempt_ns)
         if code is Code.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS and source is FailureSource.RECIPIENT:

@@ -42,20 +42,30 @@ class Tracker:
         self._of_hash: dict[str, list[OpenRun]] = {}  # the same runs; of one hash seldom more than one
         self._held: dict[Run, int] = {}  # open runs on hold, by the monotonic time when each is due: in that order
         self._stream = 0
-        self._history_us = 0  # creation of the newest run that existed when counting began
-        self._survivors: set[Run] = set()  # runs that were in flight then, and have been started here: never forgotten
+        self.history_us = 0
+        """Creation of the newest run that existed when counting began, microseconds since 1970."""
+        self.survivors: set[Run] = set()
+        """Runs that were in flight then and have been started here; they are never forgotten."""
+        self.begun = False
+        """Counting has begun: it is known where history ends."""
 
     def begin(self, newest: Sequence[Payment], floor_index: int, at: Moment) -> list[Event]:
         """Start counting: `newest` is all that lnd knows above `floor_index`. What is over is history."""
         events: list[Event] = []
+        self.begun = True
         self.memory.trust_indexes(floor_index)
-        self._history_us = max((payment.run.created_us for payment in newest), default=0)
+        self.history_us = max((payment.run.created_us for payment in newest), default=0)
         for payment in newest:
             if payment.status.ended:
                 self.memory.add(payment.run, payment.payment_index)
             else:
                 events += self._start(payment, Source.LIST, at)
         return events
+
+    def add(self, run: OpenRun) -> None:
+        """Take a run for open."""
+        self.open[run.run] = run
+        self._of_hash.setdefault(run.run.payment_hash, []).append(run)
 
     def stream_started(self) -> None:
         """A new stream was subscribed to: its first word of a run may be old."""
@@ -85,7 +95,7 @@ class Tracker:
     def update(self, payment: Payment, source: Source, at: Moment) -> list[Event]:
         """Take one snapshot; whoever calls also calls `release` from time to time."""
         events: list[Event] = [UpdateReceived(source, at.wall_ns)]
-        if _malformed(payment):
+        if payment.malformed:
             return [*events, UpdateIgnored(Ignored.MALFORMED)]
         events += self._retire_earlier(payment, source, at)
         run = self.open.get(payment.run)
@@ -157,7 +167,7 @@ class Tracker:
             events = self._start(payment, source, at)
             self.open[payment.run].stream = self._stream  # which has shown it, and raised the doubt
             return events
-        if source is Source.STREAM and self._is_old(payment.run) and payment.run not in self._survivors:
+        if source is Source.STREAM and self._is_old(payment.run) and payment.run not in self.survivors:
             # It was open when counting began, and no stream had shown it yet.
             return self._start(payment, source, at)
         return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
@@ -171,16 +181,15 @@ class Tracker:
             news_mono_ns=at.mono_ns,
             invoice=payment.invoice,
         )
-        self.open[run.run] = run
+        self.add(run)
         if self._is_old(run.run):
-            self._survivors.add(run.run)
-        self._of_hash.setdefault(payment.payment_hash, []).append(run)
+            self.survivors.add(run.run)
         self.memory.saw(payment.run)
         return [PaymentStarted(run.run), *self._known(run, payment, source, at)]
 
     def _is_old(self, run: Run) -> bool:
         """True if it existed when counting began."""
-        return run.created_us <= self._history_us
+        return run.created_us <= self.history_us
 
     def _known(self, run: OpenRun, payment: Payment, source: Source, at: Moment) -> list[Event]:
         """Learn from a snapshot of an open run."""
@@ -193,7 +202,7 @@ class Tracker:
             return self._again(run, payment, source, at)
         events = run.learn(payment.attempts)
         if live and events:
-            events.append(UpdateDelayed(max(0, at.wall_ns - _latest_ns(payment))))
+            events.append(UpdateDelayed(max(0, at.wall_ns - payment.latest_ns)))
         changed = self._progress(run, payment, source, at, events)
         if not changed and not events:
             return [UpdateIgnored(Ignored.STALE if _says_less(run, payment) else Ignored.DUPLICATE)]
@@ -204,7 +213,7 @@ class Tracker:
         """Follow status and reason; add what that tells to `events`. True if anything is new."""
         if payment.status.ended:
             # The stream may be slow to tell what comes after: lnd reads its whole table before it says the first word.
-            recent = at.wall_ns - _latest_ns(payment) < RECENT_NS
+            recent = at.wall_ns - payment.latest_ns < RECENT_NS
             run.end(payment, source, at, unsure=recent and source is not Source.STREAM)
             self._held[run.run] = at.mono_ns + HOLD_NS
             return True
@@ -246,17 +255,6 @@ def _is_later(payment: Payment, run: OpenRun) -> bool:
     return payment.run > run.run or (payment.run != run.run and payment.payment_index > run.payment_index)
 
 
-def _malformed(payment: Payment) -> bool:
-    """True for what no lnd sends: without identity, or with amounts that would make a total fall."""
-    return (
-        not payment.payment_hash
-        or payment.run.created_us <= 0
-        or payment.value_msat < 0
-        or payment.fee_msat < 0
-        or any(attempt.amount_msat < 0 or attempt.fee_msat < 0 for attempt in payment.attempts)
-    )
-
-
 def _says_less(run: OpenRun, payment: Payment) -> bool:
     """True if the snapshot is older than what is known: it lacks an attempt, a resolution, a reason or a status."""
     if payment.status is Status.INITIATED and run.status is FromStatus.IN_FLIGHT:
@@ -267,8 +265,3 @@ def _says_less(run: OpenRun, payment: Payment) -> bool:
     return any(key not in shown for key in run.outstanding) or any(
         shown.get(key, AttemptStatus.IN_FLIGHT) is AttemptStatus.IN_FLIGHT for key in run.resolved
     )
-
-
-def _latest_ns(payment: Payment) -> int:
-    """Lnd's time of the latest thing that happened to the attempts of a snapshot."""
-    return max((max(a.attempt_ns, a.resolve_ns) for a in payment.attempts), default=0)

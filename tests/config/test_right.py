@@ -1,8 +1,10 @@
 """Configurations that are right, and what becomes of them."""
 
+from pathlib import Path
+
 import pytest
 
-from exporter.config import Config, LogConfig, NodeConfig, WebConfig, load
+from exporter.config import Config, LogConfig, NodeConfig, StorageConfig, WebConfig, load
 from tests.config.asking import given
 from tests.config.conftest import Home
 
@@ -22,6 +24,7 @@ def test_one_directory_is_enough(home: Home) -> None:
         ),
         web=WebConfig(host="", port=10019, telemetry_path="/metrics"),
         log=LogConfig(level="info", format="auto"),
+        storage=StorageConfig(home.path / ".local/state/lnd-payments-exporter/state.sqlite"),
         max_peers=50,
     )
 
@@ -34,11 +37,13 @@ def test_every_flag_counts(home: Home) -> None:
         f"--lnd.name=alice --lnd.address 10.0.0.7:20009 --lnd.tls-cert=copies/tls.cert --lnd.macaroon {macaroon}"
         " --web.listen-address=127.0.0.1:0 --web.telemetry-path=/lnd/metrics"
         " --log.level=DEBUG --log.format json --metrics.max-peers=0"
+        " --storage.path=kept/state.sqlite --storage.reset alice"
     )
     assert given(line) == Config(
         nodes=(NodeConfig("alice", "10.0.0.7:20009", home.path / "copies/tls.cert", macaroon),),
         web=WebConfig("127.0.0.1", 0, "/lnd/metrics"),
         log=LogConfig("debug", "json"),
+        storage=StorageConfig(home.path / "kept/state.sqlite", "alice"),
         max_peers=0,
     )
 
@@ -167,6 +172,29 @@ def test_demo_and_health_check_need_no_node(home: Home) -> None:
     assert (demo.nodes, demo.web) == ((), WebConfig("127.0.0.1", 10019, "/metrics"))
     health = load([], {"LND_PAYMENTS_EXPORTER_LND_DIR": "/nowhere"}, "healthcheck")
     assert (health.nodes, health.web) == ((), WebConfig("", 10019, "/metrics"))
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"STATE_DIRECTORY": "/var/lib/lnd-payments-exporter"}, "/var/lib/lnd-payments-exporter/state.sqlite"),
+        ({"STATE_DIRECTORY": "/var/lib/a:/var/lib/b"}, "/var/lib/a/state.sqlite"),
+        ({"XDG_STATE_HOME": "/state"}, "/state/lnd-payments-exporter/state.sqlite"),
+        ({"XDG_STATE_HOME": "/state", "STATE_DIRECTORY": "/var/lib/a"}, "/var/lib/a/state.sqlite"),
+    ],
+)
+def test_where_the_state_is_kept(home: Home, environ: dict[str, str], expected: str) -> None:
+    """systemd's place for it, else the user's."""
+    assert load(["--lnd.dir=.lnd"], environ).storage == StorageConfig(Path(expected))
+
+
+def test_nothing_is_kept(home: Home) -> None:
+    """A flag without a value, before or after others; the word in the environment; the demo always."""
+    assert given("--storage.memory --lnd.dir=.lnd").storage == StorageConfig(None)
+    assert given("--lnd.dir=.lnd --storage.memory").storage == StorageConfig(None)
+    assert given("--lnd.dir=.lnd", STORAGE_MEMORY="true").storage == StorageConfig(None)
+    assert given("--lnd.dir=.lnd --storage.memory=false", STORAGE_MEMORY="true").storage.path is not None
+    assert load([], {}, "demo").storage == StorageConfig(None)
 
 
 def test_an_empty_file_says_nothing(home: Home) -> None:

@@ -3,41 +3,81 @@
 import asyncio
 import os
 from collections import Counter as Tally
+from pathlib import Path
 from random import Random
 
 import pytest
 
+from exporter.checkpoint import Checkpoint
 from exporter.follow import Backoff, Follower, follower
 from exporter.payments import memory
 from exporter.payments.payment import Run
 from exporter.payments.totals import Counter
 from exporter.payments.view import View
 from exporter.simulator.database import Backend, Options
+from exporter.store import Store
 from tests.follow.chaos import ChaoticNode
 from tests.follow.virtual import VirtualLoop, run_virtually
 
-SEEDS = int(os.environ.get("CHAOS_SEEDS", "12"))
+SEEDS = int(os.environ.get("CHAOS_SEEDS", "8"))
+LIVES_S = (1.0, 20.0, 120.0)
+GAPS_S = (0.0, 0.5, 10.0, 100.0)
 CALM_S = 400.0
 """After this long everything has been tried again, asked twice, and counted."""
 
 
-class Scraper:
-    """Looks at every page of a follower, and whether the laws hold on it."""
+class Exporter:
+    """What a process of the exporter does with one node; it can be killed and started again."""
 
-    def __init__(self, follower: Follower) -> None:
-        """Nothing seen yet."""
-        self._follower = follower
+    def __init__(self, node: ChaoticNode, path: Path) -> None:
+        """Not started yet; the state is kept at `path`."""
+        self._node = node
+        self._path = path
         self._before: dict[tuple[str, ...], int] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._store: Store | None = None
+        self.up = asyncio.Event()
+
+    def start(self) -> None:
+        """Go on from what is on disk."""
+        self._store = Store(self._path)
+        self._one = Follower("lnd", self._node, now=self._node.clocks, max_peers=5, backoff=Backoff(self._node.random))
+        if saved := self._store.load("lnd"):
+            self._one.account.resume(saved)
+        self._checkpoint = Checkpoint([self._one.account], self._store)
+        self._tasks = [asyncio.create_task(self._one.run()), asyncio.create_task(self._checkpoint.keep())]
+        self.up.set()
+
+    async def kill(self) -> None:
+        """Nothing is saved any more."""
+        self.up.clear()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+        for task in self._tasks:
+            assert task.cancelled(), task.exception()
+        assert self._store is not None
+        self._store.close()
+
+    async def weather(self) -> None:
+        """Killed and started again, for ever."""
+        random = self._node.random
+        while True:
+            await asyncio.sleep(random.expovariate(1 / random.choice(LIVES_S)))
+            await self.kill()
+            await asyncio.sleep(random.choice(GAPS_S))
+            self.start()
 
     async def scrape(self) -> None:
-        """Every 15 s, for ever."""
+        """A page every 15 s, for ever."""
         while True:
-            self.look()
+            await self.up.wait()
+            await self.page()
             await asyncio.sleep(15)
 
-    def look(self) -> View:
-        """One page."""
-        view = self._follower.view()
+    async def page(self) -> View:
+        """One page, on which all laws hold."""
+        (view,) = (await self._checkpoint.instant()).views
         total = {counter: sum(series.values()) for counter, series in view.counters.items()}
         in_flight = sum(view.in_flight.runs.values())
         assert total[Counter.STARTED] == (
@@ -50,34 +90,45 @@ class Scraper:
             + view.in_flight.htlcs
         )
         flat = {(name, *labels): n for name, series in view.counters.items() for labels, n in series.items()}
-        assert all(flat[key] >= n for key, n in self._before.items())
+        fallen = {key: (n, flat.get(key)) for key, n in self._before.items() if flat.get(key, -1) < n}
+        assert fallen == {}, "a counter went back"
         self._before = flat
         return view
 
+    def __len__(self) -> int:
+        """Payments in flight, as far as it knows."""
+        return len(self._one.account.tracker.open)
 
-async def an_hour(loop: VirtualLoop, seed: int, options: Options) -> None:
+
+async def an_hour(loop: VirtualLoop, seed: int, options: Options, path: Path, *, kills: bool) -> None:
     """Payments, weather, then calm; at the end the books must agree with the node's."""
     random = Random(seed)
     node = ChaoticNode(loop, seed, options)
     node.pay_at_once(random.choice((0, 3, 100)))
     await node.pay(20, every_s=1)  # some of them are in flight when counting begins
-    one = Follower("lnd", node, now=node.clocks, max_peers=5, backoff=Backoff(Random(seed)))
-    scraper = Scraper(one)
+    exporter = Exporter(node, path)
+    exporter.start()
     async with asyncio.TaskGroup() as group:
-        following = group.create_task(one.run())
-        scraping = group.create_task(scraper.scrape())
-        weather = group.create_task(node.weather())
+        scraping = group.create_task(exporter.scrape())
+        weather = [group.create_task(node.weather())]
         await node.met.wait()
         history = node.history
+        await exporter.page()
+        if kills:
+            weather.append(group.create_task(exporter.weather()))
         await node.pay(300, every_s=random.choice((0.2, 2.0, 10.0)))
         await asyncio.gather(*node.lives)
-        weather.cancel()
+        for task in weather:
+            task.cancel()
+        await asyncio.wait(weather)
+        if not exporter.up.is_set():
+            exporter.start()
         node.clear_up()
         await asyncio.sleep(CALM_S)
-        for task in (following, scraping):
-            task.cancel()
-    compare(scraper.look(), node, history)
-    assert not one.account.tracker.open
+        scraping.cancel()
+    compare(await exporter.page(), node, history)
+    assert len(exporter) == 0
+    await exporter.kill()
 
 
 def compare(view: View, node: ChaoticNode, history: set[Run]) -> None:
@@ -99,11 +150,15 @@ def compare(view: View, node: ChaoticNode, history: set[Run]) -> None:
     assert sum(view.counters[Counter.FEES].values()) == sum(end.fee_msat for end in succeeded)
 
 
+@pytest.mark.parametrize("kills", [False, True])
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_every_payment_counts_once(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cuts, outages, slow scans, stale answers, gaps in the numbering, times in which the exporter stands still."""
+def test_every_payment_counts_once(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, kills: bool) -> None:
+    """Cuts, outages, slow scans, stale answers, gaps in the numbering, times in which the exporter stands still.
+
+    With `kills` the exporter is killed again and again as well: no page ever shows less than one before it.
+    """
     random = Random(seed)
     monkeypatch.setattr(memory, "REMEMBERED", random.choice((20, 1000)))
     monkeypatch.setattr(follower, "PAGE", random.choice((50, 500)))
-    backend = random.choice(list(Backend))
-    run_virtually(lambda loop: an_hour(loop, seed, Options(backend=backend)))
+    options = Options(backend=random.choice(list(Backend)))
+    run_virtually(lambda loop: an_hour(loop, seed, options, tmp_path / "state.sqlite", kills=kills))

@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from exporter.metrics.collector import Page
 from exporter.metrics.exposition import Format, render
+from exporter.metrics.row import CounterRow, ExporterRow, HistogramRow, Instant, Row
 from exporter.payments.view import View
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -19,9 +20,20 @@ _READERS: dict[Format, Callable[[str], Iterable[Metric]]] = {
 }
 
 
+def type_of(row: Row) -> str:
+    """Its type, as the page names it."""
+    match row:
+        case HistogramRow():
+            return "histogram"
+        case CounterRow() | ExporterRow(counter=True):
+            return "counter"
+        case _:
+            return "gauge"
+
+
 def text(views: Sequence[View], form: Format = Format.TEXT, process: Collector | None = None) -> str:
     """A page, not compressed."""
-    return render(Page(views, process), form, compress=False).decode()
+    return render(Page(Instant(views), process), form, compress=False).decode()
 
 
 def families(page: str, form: Format = Format.TEXT) -> dict[str, Metric]:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from exporter.metrics.names import ROWS
-from exporter.metrics.row import CounterRow, HistogramRow
+from exporter.metrics.row import HistogramRow
 from exporter.payments import labels
 from exporter.payments.cause import attempt_cause
 from exporter.payments.totals import EDGES, UNIT
+from tests.metrics.reading import type_of
 
 TEXT = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
 Table = list[dict[str, str]]
@@ -45,8 +46,7 @@ def test_every_metric() -> None:
         for row in section.table
         if "metric" in row
     ]
-    kinds = {CounterRow: "counter", HistogramRow: "histogram"}
-    assert sorted(documented) == sorted((row.name, kinds.get(type(row), "gauge"), [*row.labels]) for row in ROWS)
+    assert sorted(documented) == sorted((row.name, type_of(row), [*row.labels]) for row in ROWS)
     assert all(row["meaning"] for section in _sections() for row in section.table if "metric" in row)
 
 

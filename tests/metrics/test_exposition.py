@@ -8,10 +8,10 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from exporter.metrics.collector import Page
 from exporter.metrics.exposition import Format, accepts_gzip, choose_format, render
 from exporter.metrics.names import ROWS
-from exporter.metrics.row import CounterRow, HistogramRow
+from exporter.metrics.row import Instant
 from exporter.payments.node import Info, NodeStatus
 from tests.metrics import scene
-from tests.metrics.reading import families, series, text
+from tests.metrics.reading import families, series, text, type_of
 
 OM = "application/openmetrics-text"
 PROMETHEUS_3 = (
@@ -94,7 +94,7 @@ def test_accepts_gzip(accept_encoding: str, *, accepted: bool) -> None:
 @pytest.mark.parametrize("form", Format)
 def test_gzip(form: Format) -> None:
     """Compressed or not, it is the same page; and the same page is always the same bytes."""
-    page = Page([scene.populated()])
+    page = Page(Instant([scene.populated()]))
     packed = render(page, form, compress=True)
     assert gzip.decompress(packed) == render(page, form, compress=False)
     assert packed == render(page, form, compress=True)
@@ -111,9 +111,8 @@ def test_types(form: Format) -> None:
     """Only counters, gauges and histograms, with their help; no `_created` series, no timestamps."""
     page = text([scene.populated()], form)
     found = families(page, form)
-    kinds = {CounterRow: "counter", HistogramRow: "histogram"}
     assert {name: (family.type, family.documentation) for name, family in found.items()} == {
-        row.name.removesuffix("_total"): (kinds.get(type(row), "gauge"), row.help) for row in ROWS
+        row.name.removesuffix("_total"): (type_of(row), row.help) for row in ROWS
     }
     assert "_created" not in page
     assert all(sample.timestamp is None for family in found.values() for sample in family.samples)

@@ -107,7 +107,11 @@ def test_one_family_for_all_nodes() -> None:
 
 def test_no_node() -> None:
     """Without any node the page names all metrics but has only the exporter's own series."""
-    assert [name for name, _ in series(text([]))] == ["lnd_payments_exporter_build_info"]
+    assert [name for name, _ in series(text([]))] == [
+        "lnd_payments_exporter_checkpoint_failures_total",
+        "lnd_payments_exporter_state_resets_total",
+        "lnd_payments_exporter_build_info",
+    ]
     assert len(families(text([]))) == len(ROWS)
 
 

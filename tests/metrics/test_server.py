@@ -12,7 +12,8 @@ import aiohttp
 import pytest
 
 from exporter.metrics.exposition import Format
-from exporter.metrics.server import Views, build, serve
+from exporter.metrics.row import Instant
+from exporter.metrics.server import Source, build, serve
 from exporter.payments.view import View
 from tests.metrics import scene
 from tests.metrics.reading import families, text
@@ -30,10 +31,14 @@ def _views() -> list[View]:
     return [scene.untouched()]
 
 
+async def _instant() -> Instant:
+    return Instant(_views())
+
+
 @asynccontextmanager
-async def _served(views: Views = _views, path: str = "/metrics", host: str = "127.0.0.1") -> AsyncIterator[str]:
+async def _served(source: Source = _instant, path: str = "/metrics", host: str = "127.0.0.1") -> AsyncIterator[str]:
     """A running server; its address."""
-    runner, port = await serve(build(views, path), host, 0)
+    runner, port = await serve(build(source, path), host, 0)
     try:
         yield f"http://{f'[{host}]' if ':' in host else host or '127.0.0.1'}:{port}"
     finally:
@@ -116,14 +121,14 @@ async def test_landing_page() -> None:
 
 
 async def test_a_page_is_captured_on_the_loop() -> None:
-    """Views are taken once for each page, in the thread of the event loop, where nothing else runs meanwhile."""
+    """Each page is asked for once, in the thread of the event loop."""
     loops: list[asyncio.AbstractEventLoop] = []
 
-    def views() -> list[View]:
-        loops.append(asyncio.get_running_loop())  # raises in any other thread
-        return [scene.populated()]
+    async def instant() -> Instant:
+        loops.append(asyncio.get_running_loop())
+        return Instant([scene.populated()])
 
-    async with _served(views) as url:
+    async with _served(instant) as url:
         await _ask(f"{url}/metrics")
         await _ask(f"{url}/")
     assert loops == [asyncio.get_running_loop()] * 2
@@ -132,7 +137,11 @@ async def test_a_page_is_captured_on_the_loop() -> None:
 async def test_slow_and_silent_clients() -> None:
     """Clients that connect and say nothing, stop in the middle, or never read keep nobody else waiting."""
     views = [scene.populated(f"node{number}") for number in range(50)]  # more than any socket buffer takes
-    async with _served(lambda: views) as url:
+
+    async def instant() -> Instant:
+        return Instant(views)
+
+    async with _served(instant) as url:
         port = int(url.rpartition(":")[2])
         writers = []
         for request in (b"", b"GET /metrics HTT", b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"):
@@ -166,11 +175,11 @@ async def test_addresses(host: str) -> None:
 async def test_port_in_use(host: str) -> None:
     """A port that is taken is an OSError that says so."""
     with socket.create_server((host, 0)) as taken, pytest.raises(OSError, match="in use") as refused:
-        await serve(build(_views), host, taken.getsockname()[1])
+        await serve(build(_instant), host, taken.getsockname()[1])
     assert refused.value.errno == errno.EADDRINUSE
 
 
 async def test_unknown_host() -> None:
     """A host name that leads nowhere is an OSError too."""
     with pytest.raises(OSError, match=r"."):
-        await serve(build(_views), "no-such-host.invalid", 0)
+        await serve(build(_instant), "no-such-host.invalid", 0)

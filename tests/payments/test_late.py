@@ -58,6 +58,7 @@ def test_malformed() -> None:
     assert observer.hear(payment()._replace(created_ns=-(10**18)), 0) == MALFORMED
     assert observer.hear(payment()._replace(value_msat=-1), 0) == MALFORMED
     assert observer.hear(payment()._replace(fee_msat=-1), 0) == MALFORMED
+    assert observer.hear(payment()._replace(payment_index=2**63), 0) == MALFORMED
     assert observer.hear(payment(IN_FLIGHT, A._replace(amount_msat=-1)), 0) == MALFORMED
     assert observer.hear(payment(IN_FLIGHT, A._replace(fee_msat=-1)), 0) == MALFORMED
     assert observer.tracker.open == {}

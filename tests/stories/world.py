@@ -145,7 +145,8 @@ async def exporting(labs: Sequence[Lab], home: Path) -> AsyncIterator[tuple[str,
         return "serving metrics" in log.read_text()
 
     config, log = home / "exporter.yml", home / "exporter.log"
-    config.write_text(yaml.safe_dump({"web": {"listen_address": target}, "log": {"level": "debug"}, "nodes": nodes}))
+    settings = {"web": {"listen_address": target}, "log": {"level": "debug"}, "storage": {"path": "state.sqlite"}}
+    config.write_text(yaml.safe_dump({**settings, "nodes": nodes}))
     with log.open("wb") as sink:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", IMPATIENT, f"--config.file={config}", stdout=sink, stderr=sink

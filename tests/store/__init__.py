@@ -1,0 +1,1 @@
+"""The state file: what is kept, what breaks it, and who may open it."""

@@ -1,0 +1,297 @@
+"""What is saved is what is restored; only what changed is written; broken files are set aside."""
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from exporter.payments import saved as saving
+from exporter.payments.ledger import Ledger
+from exporter.payments.node import NodeStatus
+from exporter.payments.payment import Moment
+from exporter.payments.saved import Saved
+from exporter.payments.totals import Counter, HistogramName
+from exporter.payments.tracker import Tracker
+from exporter.payments.view import capture
+from exporter.store import Locked, Store, StoreError, TooNew, freeze
+from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, Observer, at, failed, flying, payment, settled
+
+A, B = flying(1), flying(2, sent_s=3)
+KEY = "02" + "11" * 32
+
+
+def busy() -> Observer:
+    """A node with something of everything: in flight, held, counted, and a total beyond 64 bits."""
+    observer = Observer()
+    observer.hear(payment(IN_FLIGHT, failed(A), B), 5)
+    for number in range(1, 30):
+        done = payment(
+            SUCCEEDED, settled(flying(100 + number)), payment_hash=f"{number:064x}", payment_index=20 + number
+        )
+        observer.hear(done, 6)
+    observer.release(8)
+    observer.hear(payment(FAILED, failed(A), payment_hash="ee" * 32, payment_index=99), 8.5)
+    observer.ledger.counters[Counter.LOCKED_MSAT_MS]["succeeded",] = 2**70
+    return observer
+
+
+def taken(observer: Observer, seconds: float = 9) -> Saved:
+    """What must be kept of it."""
+    view = capture("alice", observer.tracker, observer.ledger, NodeStatus(), at(seconds))
+    return saving.take(view, observer.tracker, observer.ledger, pubkey=KEY, table=99, at=at(seconds))
+
+
+def reopened(path: Path) -> Saved:
+    """What the next process finds."""
+    store = Store(path)
+    found = store.load("alice")
+    store.close()
+    assert found is not None
+    return found
+
+
+def test_all_that_was_saved(tmp_path: Path) -> None:
+    """Totals, open runs with what can't be asked again, and what is remembered come back as they were."""
+    observer, path = busy(), tmp_path / "deep" / "down" / "state.sqlite"
+    store = Store(path)
+    assert store.load("alice") is None
+    store.save({"alice": freeze(taken(observer))})
+    store.close()
+    assert reopened(path) == taken(observer)
+    tracker, ledger = Tracker(), Ledger()
+    saving.resume(reopened(path), tracker, ledger, at(9))
+    assert (ledger.counters, ledger.histograms) == (observer.ledger.counters, observer.ledger.histograms)
+    assert tracker.open.keys() == observer.tracker.open.keys()
+    assert tracker.memory.indexes == observer.tracker.memory.indexes
+    tracker.stream_started()
+    assert sorted(tracker.unseen()) == sorted(run.payment_hash for run in tracker.open), "lnd is asked about all"
+
+
+def test_a_resumed_ledger_is_a_copy(tmp_path: Path) -> None:
+    """What is counted after the start is a change, and is written."""
+    path = tmp_path / "state.sqlite"
+    store = Store(path)
+    store.save({"alice": freeze(taken(busy()))})
+    store.close()
+    store = Store(path)
+    found, observer = store.load("alice"), Observer()
+    assert found is not None
+    saving.resume(found, observer.tracker, observer.ledger, at(20))
+    observer.hear(payment(SUCCEEDED, settled(B), payment_hash="dd" * 32, payment_index=300), 21)
+    observer.release(22)
+    store.save({"alice": freeze(taken(observer, 22))})
+    store.close()
+    assert reopened(path) == taken(observer, 22)
+
+
+def test_a_monotonic_clock_that_starts_anew(tmp_path: Path) -> None:
+    """After a reboot it is small again; the age of things goes on, and a wall clock that steps back is no age."""
+    observer = busy()
+    run = next(iter(observer.tracker.open.values()))
+    age_ns = at(9).mono_ns - run.news_mono_ns
+    path = tmp_path / "state.sqlite"
+    store = Store(path)
+    store.save({"alice": freeze(taken(observer, 9))})
+    store.close()
+    for away_s in (0, 3600, -3600):
+        tracker = Tracker()
+        now = Moment(at(9).wall_ns + away_s * 10**9, 12345)
+        saving.resume(reopened(path), tracker, Ledger(), now)
+        assert now.mono_ns - tracker.open[run.run].news_mono_ns == age_ns + max(0, away_s) * 10**9
+
+
+def test_only_changes_are_written(tmp_path: Path) -> None:
+    """Rows that stay as they are aren't touched; runs that are over or forgotten go."""
+    observer, path = busy(), tmp_path / "state.sqlite"
+    store = Store(path)
+    store.save({"alice": freeze(taken(observer))})
+    before = store._connection.total_changes
+    store.save({"alice": freeze(taken(observer))})
+    assert store._connection.total_changes - before == 1, "only the time of the marks"
+    observer.release(10)
+    observer.tracker.memory.indexes.pop(next(iter(observer.tracker.memory.indexes)))
+    before = store._connection.total_changes
+    store.save({"alice": freeze(taken(observer))})
+    assert store._connection.total_changes - before < 30
+    store.close()
+    assert reopened(path) == taken(observer)
+
+
+def test_nodes_have_rows_of_their_own(tmp_path: Path) -> None:
+    """Saving or forgetting one leaves the others as they are."""
+    path = tmp_path / "state.sqlite"
+    store = Store(path)
+    store.save({"alice": freeze(taken(busy())), "bob": freeze(taken(busy()))})
+    assert store.forget("bob")
+    assert not store.forget("carol")
+    store.close()
+    store = Store(path)
+    assert store.load("bob") is None
+    assert store.load("alice") == taken(busy())
+    store.close()
+
+
+def test_nobody_else_may_read_it(tmp_path: Path) -> None:
+    """Whom one pays is nobody's business: the file and what SQLite keeps beside it are the owner's alone."""
+    path = tmp_path / "state.sqlite"
+    store = Store(path)
+    store.save({"alice": freeze(taken(busy()))})
+    modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in tmp_path.iterdir()}
+    store.close()
+    assert set(modes) >= {"state.sqlite", "state.sqlite-wal", "state.sqlite.lock"}
+    assert set(modes.values()) == {0o600}
+
+
+def test_a_second_exporter(tmp_path: Path) -> None:
+    """It is told which process has the file; when that is gone, however it went, the file is free."""
+    path = tmp_path / "state.sqlite"
+    code = f"import sys; from exporter.store import Store; from pathlib import Path; s = Store(Path({str(path)!r}));"
+    with subprocess.Popen(
+        [sys.executable, "-c", code + "print('open', flush=True); sys.stdin.read()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "open\n"
+        with pytest.raises(Locked, match=f"process {other.pid}"):
+            Store(path)
+        other.kill()
+        other.wait()
+        Store(path).close()
+
+
+def test_a_newer_schema(tmp_path: Path) -> None:
+    """Not touched: the newer exporter can go on with it."""
+    path = tmp_path / "state.sqlite"
+    Store(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(TooNew, match="schema 99"):
+        Store(path)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["state.sqlite", "state.sqlite.lock"]
+
+
+BROKEN = {
+    "no database": b"this is no database at all, but long enough to be looked at" * 10,
+    "cut off": None,
+    "overwritten": None,
+    "a total that is no number": "UPDATE counter SET total = 'many'",
+    "a counter that nobody knows": "UPDATE counter SET counter = 'glory' WHERE counter = 'started'",
+    "an open run that can't be read": "UPDATE open_run SET state = '{'",
+    "marks of another kind": "UPDATE node SET marks = '[]'",
+    "too few buckets": "UPDATE histogram SET buckets = '[1]'",
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_broken_file_at_the_start(tmp_path: Path, how: str) -> None:
+    """Set aside under a new name, everything begins at zero, and that is counted for good."""
+    path = tmp_path / "state.sqlite"
+    store = Store(path)
+    store.save({"alice": freeze(taken(busy())), "bob": freeze(taken(busy()))})
+    store.close()
+    damage = BROKEN[how]
+    if isinstance(damage, str):
+        connection = sqlite3.connect(path)
+        connection.execute(damage)
+        connection.commit()
+        connection.close()
+    elif damage is not None:
+        path.write_bytes(damage)
+    elif how == "cut off":
+        os.truncate(path, path.stat().st_size // 2)
+    else:
+        content = bytearray(path.read_bytes())
+        content[2048:12000] = b"\xa5" * (12000 - 2048)
+        path.write_bytes(content)
+    spoilt = path.read_bytes()
+    for _ in range(2):
+        store = Store(path)
+        assert (store.load("alice"), store.load("bob")) == (None, None)
+        assert store.resets == {"corrupt": 1}
+        store.close()
+    (aside,) = tmp_path.glob("state.sqlite.broken-*")
+    assert aside.read_bytes() == spoilt
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_file_that_breaks_while_it_is_used(tmp_path: Path) -> None:
+    """All is known here, so all is written anew, also of nodes that haven't changed: nothing is lost."""
+    path = tmp_path / "state.sqlite"
+    store = Store(path)
+    store.save({"alice": freeze(taken(busy())), "bob": freeze(taken(busy()))})
+    store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    store._connection.execute("PRAGMA cache_size = 0")
+    content = bytearray(path.read_bytes())
+    content[100:] = b"\xa5" * (len(content) - 100)
+    with path.open("r+b") as file:
+        file.write(content)
+    observer = busy()
+    observer.release(10)
+    store.save({"alice": freeze(taken(observer))})
+    assert store.set_aside is not None
+    store.close()
+    store = Store(path)
+    assert store.load("alice") == taken(observer)
+    assert store.load("bob") == taken(busy())
+    assert store.resets == {"corrupt": 0}
+    store.close()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_removed_while_it_is_used(tmp_path: Path, *, replaced: bool) -> None:
+    """Who deletes or replaces it under us doesn't make us write into nowhere."""
+    path = tmp_path / "state.sqlite"
+    store = Store(path)
+    store.save({"alice": freeze(taken(busy())), "bob": freeze(taken(busy()))})
+    for name in ("state.sqlite", "state.sqlite-wal", "state.sqlite-shm"):
+        (tmp_path / name).unlink()
+    if replaced:
+        path.write_bytes(b"")
+    store.save({"alice": freeze(taken(busy(), 10))})
+    store.close()
+    store = Store(path)
+    assert store.load("alice") == taken(busy(), 10)
+    assert store.load("bob") == taken(busy())
+    store.close()
+
+
+def test_where_nothing_may_be_written() -> None:
+    """Named with the reason, and what would do."""
+    with pytest.raises(StoreError, match=r"can.t be written") as error:
+        Store(Path("/proc/state.sqlite"))
+    assert "--storage.memory" in error.value.fix
+
+
+def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    """The save fails as a whole, the next one that finds room writes everything."""
+    path = tmp_path / "state.sqlite"
+    store = Store(path)
+    store.save({"alice": freeze(taken(busy()))})
+    (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
+    store._connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        store.save({name: freeze(taken(busy())) for name in ("bob", "carol")})
+    store._connection.execute("PRAGMA max_page_count = 1000000")
+    store.save({name: freeze(taken(busy())) for name in ("bob", "carol")})
+    store.close()
+    store = Store(path)
+    assert [store.load(name) == taken(busy()) for name in ("alice", "bob", "carol")] == [True] * 3
+    store.close()
+
+
+def test_every_histogram_and_counter_can_be_read_back(tmp_path: Path) -> None:
+    """A new one needs nothing; one that is taken away or gets other buckets needs a step of the schema."""
+    path = tmp_path / "state.sqlite"
+    store = Store(path)
+    store.save({"alice": freeze(taken(Observer()))})
+    store.close()
+    found = reopened(path)
+    assert set(found.counters) == {c for c in Counter if Ledger().counters[c]}
+    assert set(found.histograms) == set(HistogramName)
