@@ -96,8 +96,9 @@ class Observer:
     """All facts, but for the mere receipt of updates."""
 
     def __post_init__(self) -> None:
-        """Begin with an empty history."""
-        self.tracker.begin([], 0, at(0))
+        """Begin with an empty history, unless it has begun."""
+        if not self.tracker.begun:
+            self.tracker.begin([], 0, at(0))
         self.tracker.stream_started()
 
     def take(self, events: list[Event]) -> list[Event]:

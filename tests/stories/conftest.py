@@ -7,10 +7,11 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.stories.lab import Lab
+from tests.stories.process import exporting
 from tests.stories.prometheus import Prometheus
 from tests.stories.simulated import Network, SimulatedLab
 from tests.stories.test_payments import storm
-from tests.stories.world import World, exporting
+from tests.stories.world import World
 
 
 @pytest.fixture(scope="session")
@@ -38,12 +39,12 @@ async def world(labs: Mapping[str, Lab], tmp_path_factory: pytest.TempPathFactor
     kind = "simulator" if isinstance(labs["alice"], SimulatedLab) else "real"
     home = tmp_path_factory.mktemp(kind)
     async with AsyncExitStack() as stack:
-        target, log = await stack.enter_async_context(exporting(list(labs.values()), home / "exporter"))
-        world = World(kind, labs, target, log)
+        exporter = await stack.enter_async_context(exporting(list(labs.values()), home / "exporter"))
+        world = World(kind, labs, exporter.target, exporter.log)
         for name in labs:
             await world.live(name)
         if kind == "real":
-            world.prometheus = Prometheus(home / "prometheus", target)
+            world.prometheus = Prometheus(home / "prometheus", exporter.target)
             stack.push_async_callback(world.prometheus.stop)
             await world.prometheus.start()
         world.storm = asyncio.create_task(storm(world))

@@ -7,8 +7,9 @@ import pytest
 
 from exporter.payments.labels import Status
 from tests.stories.lab import Invoice, Lab, Sending
-from tests.stories.page import read, total
-from tests.stories.world import World, exporting, telling
+from tests.stories.page import Page, read, total
+from tests.stories.process import exporting
+from tests.stories.world import World, telling
 
 pytestmark = pytest.mark.timeout(300)  # a real node needs a while to be ready again
 
@@ -27,8 +28,8 @@ async def test_the_exporter_starts_while_a_payment_is_held(world: World, tmp_pat
     """It is started then, with its HTLC, and ends like any other; what was before is history."""
     alice = world.alice
     invoice, sending = await held(alice)
-    async with exporting([alice], tmp_path / "late") as (target, log):
-        late = World(world.kind, {"alice": alice}, target, log)
+    async with exporting([alice], tmp_path / "late") as exporter:
+        late = World(world.kind, {"alice": alice}, exporter.target, exporter.log)
         await late.live("alice")
         page = await late.until(lambda page: total(page, "alice", "started_total") == 1, "the held one is seen", 20)
         assert total(page, "alice", "in_flight_htlcs") == 1
@@ -39,6 +40,43 @@ async def test_the_exporter_starts_while_a_payment_is_held(world: World, tmp_pat
         assert total(page, "alice", "succeeded_total", kind="invoice") == 1
         assert total(page, "alice", "htlc_attempts_settled_total") == 1
         assert total(page, "alice", "first_attempt_seconds_count") == 0
+
+
+async def test_the_exporter_is_killed(world: World, tmp_path: Path) -> None:
+    """With -9, twice, while payments are held, end and begin: each counts once, and no page shows less than before."""
+    alice = world.alice
+    async with exporting([alice], tmp_path / "killed") as exporter:
+        ours = World(world.kind, {"alice": alice}, exporter.target, exporter.log)
+        await ours.live("alice")
+        assert (await (await alice.pay(await alice.invoice(7_000, at="bob"))).ended()).status is Status.SUCCEEDED
+        invoice, sending = await held(alice)
+        before = await ours.settled("alice", 1, in_flight=1)
+        await exporter.kill()
+        await exporter.start()
+        at_once = await ours.page()
+        assert fallen(before, at_once) == []
+        assert total(at_once, "alice", "in_flight_htlcs") == 1
+        before = await ours.live("alice")
+        await exporter.kill()
+        await alice.settle(invoice)
+        assert (await sending.ended()).status is Status.SUCCEEDED
+        assert (await (await alice.pay(await alice.invoice(8_000, at="bob"))).ended()).status is Status.SUCCEEDED
+        await exporter.start()
+        assert fallen(before, await ours.page()) == []
+        page = await ours.settled("alice", 3)
+        assert fallen(before, page) == []
+        totals = {name: total(page, "alice", f"{name}_total") for name in ("started", "succeeded", "recovered", "lost")}
+        assert totals == {"started": 3, "succeeded": 3, "recovered": 2, "lost": 0}
+        assert total(page, "alice", "htlc_attempts_settled_total") == 3
+
+
+def fallen(before: Page, after: Page) -> list[str]:
+    """Counters of alice that show less than they did."""
+    return [
+        str(series)
+        for series, value in before["alice"].items()
+        if series.name.endswith(("_total", "_count", "_sum", "_bucket")) and after["alice"].get(series, 0) < value
+    ]
 
 
 async def restart(world: World, alice: Lab) -> None:

@@ -2,21 +2,17 @@
 
 import asyncio
 import os
-import signal
-import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
-import yaml
 
 from exporter.payments.labels import Reason
-from tests.network.process import free_port, until
 from tests.stories.lab import Lab
 from tests.stories.page import Page, change, golden, read, total
 from tests.stories.prometheus import Prometheus
@@ -129,33 +125,3 @@ def times_are_sane(page: Page, name: str) -> None:
             assert 0 <= value <= 3600 * count, f"{series} {value}"
         if series.name.endswith("_timestamp_seconds") and "certificate" not in series.name:
             assert abs(value - time.time()) < 86_400, f"{series} {value}"
-
-
-@asynccontextmanager
-async def exporting(labs: Sequence[Lab], home: Path) -> AsyncIterator[tuple[str, Path]]:
-    """The exporter, started by its command line; yields its target and its log. It must end well on SIGTERM."""
-    home.mkdir(parents=True, exist_ok=True)
-    target = f"127.0.0.1:{free_port()}"
-    nodes = [
-        {"name": lab.name, "address": lab.address, "tls_cert": str(lab.tls_cert), "macaroon": str(lab.macaroon)}
-        for lab in labs
-    ]
-
-    async def serves() -> bool:
-        return "serving metrics" in log.read_text()
-
-    config, log = home / "exporter.yml", home / "exporter.log"
-    settings = {"web": {"listen_address": target}, "log": {"level": "debug"}, "storage": {"path": "state.sqlite"}}
-    config.write_text(yaml.safe_dump({**settings, "nodes": nodes}))
-    with log.open("wb") as sink:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", IMPATIENT, f"--config.file={config}", stdout=sink, stderr=sink
-        )
-        try:
-            await until("the exporter serves", serves)
-            yield target, log
-        finally:
-            if process.returncode is None:
-                process.send_signal(signal.SIGTERM)
-            code = await asyncio.wait_for(process.wait(), 20)
-    assert code == 0, log.read_text()[-3000:]

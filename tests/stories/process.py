@@ -1,0 +1,87 @@
+"""The exporter as a process of its own, started by its command line."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import yaml
+
+from tests.network.process import free_port, until
+from tests.stories.lab import Lab
+
+# The exporter as it is, but for the minute that it may wait between two tries.
+IMPATIENT = """
+import sys
+from exporter.follow import backoff
+from exporter.__main__ import main
+backoff.LAST_S = 3.0
+sys.exit(main())
+"""
+
+
+class Exporter:
+    """Follows some labs and keeps its state in a file; it can be killed and started again."""
+
+    def __init__(self, labs: Sequence[Lab], home: Path) -> None:
+        """Write its configuration into a directory of its own."""
+        home.mkdir(parents=True, exist_ok=True)
+        self.target = f"127.0.0.1:{free_port()}"
+        self.log = home / "exporter.log"
+        self.state = home / "state.sqlite"
+        self._config = home / "exporter.yml"
+        self._process: asyncio.subprocess.Process | None = None
+        settings = {
+            "web": {"listen_address": self.target},
+            "log": {"level": "debug"},
+            "storage": {"path": self.state.name},
+            "nodes": [
+                {"name": lab.name, "address": lab.address, "tls_cert": str(lab.tls_cert), "macaroon": str(lab.macaroon)}
+                for lab in labs
+            ],
+        }
+        self._config.write_text(yaml.safe_dump(settings))
+
+    async def start(self) -> None:
+        """Start it; it serves when this returns."""
+        said = len(self.text())
+        with self.log.open("ab") as sink:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", IMPATIENT, f"--config.file={self._config}", stdout=sink, stderr=sink
+            )
+
+        async def serves() -> bool:
+            return "serving metrics" in self.text()[said:]
+
+        await until("the exporter serves", serves)
+
+    async def kill(self) -> None:
+        """With -9."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+
+    async def stop(self) -> None:
+        """With SIGTERM: it must end well."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+        code = await asyncio.wait_for(self._process.wait(), 20)
+        assert code == 0, self.text()[-3000:]
+
+    def text(self) -> str:
+        """All that it said."""
+        return self.log.read_text() if self.log.exists() else ""
+
+
+@asynccontextmanager
+async def exporting(labs: Sequence[Lab], home: Path) -> AsyncIterator[Exporter]:
+    """It runs within the block."""
+    exporter = Exporter(labs, home)
+    await exporter.start()
+    try:
+        yield exporter
+    finally:
+        await exporter.stop()

@@ -1,0 +1,149 @@
+"""What a page shows is on disk before anybody sees it; pages asked for together share a write."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from exporter.checkpoint import Checkpoint
+from exporter.follow import Account
+from exporter.payments.event import LndCalled
+from exporter.payments.labels import CallOutcome, Method, Source
+from exporter.store import Frozen, Store
+from tests.follow.watch import Clocks
+from tests.payments.build import payment
+
+
+class SlowStore(Store):
+    """A disk that takes its time, or has no room."""
+
+    def __init__(self, path: Path) -> None:
+        """Quick until told otherwise."""
+        super().__init__(path)
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.under_way = threading.Event()
+        self.saves: list[list[str]] = []
+        self.problem: Exception | None = None
+
+    def save(self, nodes: Mapping[str, Frozen]) -> None:
+        """Write when it is allowed to."""
+        self.saves.append(list(nodes))
+        self.under_way.set()
+        assert self.go_on.wait(10)
+        if self.problem is not None:
+            raise self.problem
+        super().save(nodes)
+
+
+def accounts(number: int) -> list[Account]:
+    """Nodes of which each has a payment in flight."""
+    made = [Account(f"node{n}", Clocks(), 5) for n in range(number)]
+    for account in made:
+        account.record(payment(), Source.STREAM)
+    return made
+
+
+async def test_on_disk_before_visible(tmp_path: Path) -> None:
+    """The answer waits for the disk; what happens meanwhile isn't on it."""
+    store, (account,) = SlowStore(tmp_path / "state.sqlite"), accounts(1)
+    checkpoint = Checkpoint([account], store)
+    store.go_on.clear()
+    asked = asyncio.create_task(checkpoint.instant())
+    await asyncio.to_thread(store.under_way.wait)
+    account.apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
+    assert not asked.done()
+    store.go_on.set()
+    (view,) = (await asked).views
+    store.close()
+    store = SlowStore(tmp_path / "state.sqlite")
+    saved = store.load("node0")
+    store.close()
+    assert saved is not None
+    assert saved.counters == {name: series for name, series in view.counters.items() if series}
+    assert sum(sum(series.values()) for name, series in view.counters.items() if name == "lnd_calls") == 0
+
+
+async def test_together_they_share_a_write(tmp_path: Path) -> None:
+    """200 pages asked for while one is written: one more write for all of them, with what happened until then."""
+    nodes = accounts(200)
+    store = SlowStore(tmp_path / "state.sqlite")
+    checkpoint = Checkpoint(nodes, store)
+    store.go_on.clear()
+    first = asyncio.create_task(checkpoint.instant())
+    await asyncio.to_thread(store.under_way.wait)
+    nodes[7].apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
+    others = [asyncio.create_task(checkpoint.instant()) for _ in range(200)]
+    await asyncio.sleep(0)
+    store.go_on.set()
+    await first
+    instants = await asyncio.gather(*others)
+    assert [len(nodes) for nodes in store.saves] == [200, 1]
+    assert all(instant is instants[0] for instant in instants)
+    calls = instants[0].views[7].counters["lnd_calls"]  # type: ignore[index]  # a word of a StrEnum is its text
+    assert sum(calls.values()) == 1
+    store.close()
+
+
+async def test_nothing_new_is_no_write(tmp_path: Path) -> None:
+    """An idle node costs nothing, however often it is looked at; the state is known to be right all the same."""
+    store = SlowStore(tmp_path / "state.sqlite")
+    checkpoint = Checkpoint(accounts(2), store)
+    first = await checkpoint.instant()
+    changes = store._connection.total_changes
+    later = await checkpoint.instant()
+    assert store._connection.total_changes == changes
+    assert store.saves[1:] == [[]]
+    assert first.exporter.checkpoint_s
+    assert later.exporter.checkpoint_s
+    assert later.exporter.checkpoint_s > first.exporter.checkpoint_s
+    store.close()
+
+
+@pytest.mark.parametrize("problem", [sqlite3.OperationalError("database or disk is full"), OSError(28, "No space")])
+async def test_a_disk_that_is_full(tmp_path: Path, problem: Exception) -> None:
+    """Pages are served all the while, the failures counted and told once; with room again all is written."""
+    store, nodes = SlowStore(tmp_path / "state.sqlite"), accounts(2)
+    checkpoint = Checkpoint(nodes, store)
+    with capture_logs() as logs:
+        store.problem = problem
+        instants = [await checkpoint.instant() for _ in range(3)]
+        assert [instant.exporter.checkpoint_failures for instant in instants] == [1, 2, 3]
+        assert instants[-1].exporter.checkpoint_s is None
+        assert all(view.in_flight.runs for view in instants[-1].views)
+        store.problem = None
+        assert (await checkpoint.instant()).exporter.checkpoint_s is not None
+    assert [line["event"] for line in logs] == [
+        "the state can't be written: counting goes on",
+        "the state is written again",
+    ]
+    store.close()
+    store = SlowStore(tmp_path / "state.sqlite")
+    assert store.load("node0")
+    assert store.load("node1")
+    store.close()
+
+
+async def test_who_hangs_up_does_not_stop_the_write(tmp_path: Path) -> None:
+    """A scraper that goes away while the page is written takes nothing from the others."""
+    store = SlowStore(tmp_path / "state.sqlite")
+    checkpoint = Checkpoint(accounts(1), store)
+    store.go_on.clear()
+    impatient, patient = (asyncio.create_task(checkpoint.instant()) for _ in range(2))
+    await asyncio.to_thread(store.under_way.wait)
+    impatient.cancel()
+    await asyncio.wait([impatient])
+    store.go_on.set()
+    assert (await patient).exporter.checkpoint_s is not None
+    store.close()
+
+
+async def test_nothing_is_kept() -> None:
+    """Without a file there is no time of a checkpoint, and nothing that could fail."""
+    instant = await Checkpoint(accounts(1), None).instant()
+    assert (instant.exporter.checkpoint_s, instant.exporter.checkpoint_failures) == (None, 0)
+    assert len(instant.views) == 1
