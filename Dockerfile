@@ -1,12 +1,13 @@
 # The exporter as an image: `docker build -t lnd-payments-exporter .`
 #
-#   docker run -v /path/to/files:/lnd:ro -p 127.0.0.1:10019:10019 \
+#   docker run -v /path/to/files:/lnd:ro -v lnd-payments-exporter:/var/lib/lnd-payments-exporter \
+#     -p 127.0.0.1:10019:10019 \
 #     -e LND_PAYMENTS_EXPORTER_LND_ADDRESS=host.docker.internal:10009 \
 #     -e LND_PAYMENTS_EXPORTER_LND_TLS_CERT=/lnd/tls.cert \
 #     -e LND_PAYMENTS_EXPORTER_LND_MACAROON=/lnd/payments.macaroon lnd-payments-exporter
 #
 # Or `docker run -p 127.0.0.1:10019:10019 lnd-payments-exporter demo --web.listen-address=:10019`.
-# The file system may be read-only; only the demo wants to write (--tmpfs /tmp).
+# The counters live in the volume. All else may be read-only; only the demo wants to write (--tmpfs /tmp).
 
 ARG BASE=python:3.13-slim
 
@@ -29,6 +30,10 @@ LABEL org.opencontainers.image.title="lnd-payments-exporter" \
       org.opencontainers.image.licenses="MIT"
 COPY --from=build /opt/exporter /opt/exporter
 ENV PATH=/opt/exporter/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# Where the state is kept; a new volume takes owner and mode from here.
+RUN install -d -o 10019 -g 10019 -m 700 /var/lib/lnd-payments-exporter
+ENV STATE_DIRECTORY=/var/lib/lnd-payments-exporter
+VOLUME /var/lib/lnd-payments-exporter
 # A number, so that Kubernetes can see that it isn't root. The macaroon must be readable by it.
 USER 10019:10019
 EXPOSE 10019
