@@ -7,6 +7,8 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+APPLICATION_ID = 0x4C4E5045
+"""Marks a SQLite file as ours (`PRAGMA application_id`): "LNPE"."""
 SCHEMA = 1
 """Version of the tables below (`PRAGMA user_version`); each change gets a higher one and a step in `_STEPS`."""
 
@@ -46,15 +48,25 @@ class TooNew(StoreError):
     """A newer exporter has written it."""
 
 
+class Foreign(StoreError):
+    """Something else is kept there."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is not the state of an exporter.", "Name a file of its own: --storage.path=OTHER")
+
+
 class Broken(Exception):
     """What is there is no state that we could read; the message says why."""
 
 
 class Lock:
-    """Keeps a second exporter out; the kernel lets go of it however the process ends."""
+    """Keeps a second exporter out; the kernel lets go of it however the process ends. Its file says that we were here."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises `Locked`, naming the process that has it, and `OSError`."""
+    def __init__(self, state: Path) -> None:
+        """Raises `Locked`, naming the process that has it, `Foreign` if the file has never been ours, and `OSError`."""
+        path = state.with_name(state.name + ".lock")
+        if not path.exists() and state.is_file() and not _is_sqlite(state):
+            raise Foreign(state)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -81,9 +93,10 @@ def connect(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite's files beside it get its mode
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
+        _check(connection)
+        _recognise(connection, path)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA journal_mode = WAL")
-        _check(connection)
         _migrate(connection, path)
     except sqlite3.DatabaseError as error:
         connection.close()
@@ -100,6 +113,21 @@ def _check(connection: sqlite3.Connection) -> None:
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
         raise Broken(str(verdict))
+
+
+def _is_sqlite(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(16) in (b"", b"SQLite format 3\0")
+
+
+def _recognise(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises `Foreign` for a database of somebody else; a new one becomes ours."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if application == 0 and tables == 0:
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    elif application != APPLICATION_ID:
+        raise Foreign(path)
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:

@@ -44,7 +44,7 @@ class Store:
         """How often all counters began at zero again."""
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = Lock(path.with_name(path.name + ".lock"))
+            self._lock = Lock(path)
             try:
                 self._connection = self._open()
             except BaseException:

@@ -169,6 +169,23 @@ def test_a_second_exporter(tmp_path: Path) -> None:
         Store(path).close()
 
 
+@pytest.mark.parametrize("kind", ["macaroon", "database"])
+def test_a_file_of_somebody_else(tmp_path: Path, kind: str) -> None:
+    """Whoever gives the wrong path keeps his file as it is: it is neither set aside nor written to."""
+    path = tmp_path / "wallet"
+    if kind == "macaroon":
+        path.write_bytes(b"\x02\x01\x03lnd" + bytes(100))
+    else:
+        connection = sqlite3.connect(path)
+        connection.execute("CREATE TABLE invoices (preimage BLOB)")
+        connection.close()
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="is not the state of an exporter"):
+        Store(path)
+    assert path.read_bytes() == before
+    assert not [entry for entry in tmp_path.iterdir() if entry.name not in ("wallet", "wallet.lock")]
+
+
 def test_a_newer_schema(tmp_path: Path) -> None:
     """Not touched: the newer exporter can go on with it."""
     path = tmp_path / "state.sqlite"
