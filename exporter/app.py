@@ -7,7 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from exporter import __version__
-from exporter.checkpoint import Checkpoint
+from exporter.checkpoint import Checkpoint, looking_up
 from exporter.config import Config, ConfigError, NodeConfig, Problem, StorageConfig, cannot_listen
 from exporter.follow import Follower
 from exporter.lnd.grpc import GrpcClient
@@ -36,7 +36,7 @@ async def run(config: Config, *, on_ready: Callable[[str], None] | None = None) 
 
 
 async def _run(config: Config, store: Store | None, on_ready: Callable[[str], None] | None) -> None:
-    followers = [_follower(node, config.max_peers) for node in config.nodes]
+    followers = [_follower(node, config.max_peers, store) for node in config.nodes]
     if store is not None:
         _resume(store, followers)
     checkpoint = Checkpoint([follower.account for follower in followers], store)
@@ -98,6 +98,7 @@ def _resume(store: Store, followers: list[Follower]) -> None:
             log.info("counting goes on", node=account.name, in_flight=len(account.tracker.open), path=str(store.path))
 
 
-def _follower(node: NodeConfig, max_peers: int) -> Follower:
+def _follower(node: NodeConfig, max_peers: int, store: Store | None) -> Follower:
     client = GrpcClient(node.address, node.tls_cert, node.macaroon)
-    return Follower(node.name, client, now=clocks, max_peers=max_peers)
+    counted = looking_up(store, node.name) if store else None
+    return Follower(node.name, client, now=clocks, max_peers=max_peers, counted=counted)

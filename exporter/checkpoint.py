@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import structlog
 
-from exporter.follow import Account
+from exporter.follow import Account, Counted
 from exporter.metrics.row import Exporter, Instant
 from exporter.payments.labels import Reset
+from exporter.payments.payment import Run
 from exporter.payments.view import View
 from exporter.store import Frozen, Store, freeze
 
@@ -30,6 +31,8 @@ class Checkpoint:
         self._written_s: float | None = None
         self._failures = 0
         self._failed = ""
+        for account in accounts:
+            account.keeps = store is not None
         self._log = structlog.get_logger("exporter.checkpoint")
 
     async def instant(self) -> Instant:
@@ -79,7 +82,10 @@ class Checkpoint:
             self._log.error(
                 "the state was broken: written anew, nothing is lost", reason=store.broken, old=str(store.set_aside)
             )
-        self._versions.update({node: version for node, (version, _) in changed.items()})
+        for account in self._accounts:
+            if account.name in changed:
+                self._versions[account.name], frozen = changed[account.name]
+                del account.ended[: len(frozen.ended)]
         self._written_s = time.time()
 
     def _exporter(self) -> Exporter:
@@ -88,3 +94,16 @@ class Checkpoint:
             checkpoint_failures=self._failures,
             state_resets=self._store.resets if self._store else dict.fromkeys(Reset, 0),
         )
+
+
+def looking_up(store: Store, node: str) -> Counted:
+    """The list of what was counted of a node."""
+
+    async def counted(runs: Sequence[Run]) -> set[Run] | None:
+        try:
+            return await asyncio.to_thread(store.counted, node, runs)
+        except sqlite3.Error as error:
+            structlog.get_logger("exporter.checkpoint").warning("the audit can't read", node=node, reason=str(error))
+            return None
+
+    return counted

@@ -12,10 +12,10 @@ from structlog.testing import capture_logs
 from exporter.checkpoint import Checkpoint
 from exporter.follow import Account
 from exporter.payments.event import LndCalled
-from exporter.payments.labels import CallOutcome, Method, Source
+from exporter.payments.labels import CallOutcome, Method, Source, Status
 from exporter.store import Frozen, Store
 from tests.follow.watch import Clocks
-from tests.payments.build import payment
+from tests.payments.build import flying, payment, settled
 
 
 class SlowStore(Store):
@@ -125,6 +125,24 @@ async def test_a_disk_that_is_full(tmp_path: Path, problem: Exception) -> None:
     store = SlowStore(tmp_path / "state.sqlite")
     assert store.load("node0")
     assert store.load("node1")
+    store.close()
+
+
+async def test_the_list_of_what_was_counted(tmp_path: Path) -> None:
+    """A run that ended is on it after the next write, or still known here; never neither."""
+    store, (account,) = SlowStore(tmp_path / "state.sqlite"), accounts(1)
+    checkpoint = Checkpoint([account], store)
+    account.record(payment(Status.SUCCEEDED, settled(flying(1))), Source.STREAM)
+    account.tracker.postpone(-(10**10))
+    account.release()
+    run = payment().run
+    assert account.ended == [run]
+    store.problem = sqlite3.OperationalError("database or disk is full")
+    await checkpoint.instant()
+    assert (account.ended, store.counted("node0", [run])) == ([run], set())
+    store.problem = None
+    await checkpoint.instant()
+    assert (account.ended, store.counted("node0", [run])) == ([], {run})
     store.close()
 
 

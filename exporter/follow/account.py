@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from exporter.payments.event import Event, PaymentDoubted
+from exporter.payments.event import Event, PaymentDoubted, PaymentFailed, PaymentLost, PaymentSucceeded
 from exporter.payments.labels import Source
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import NodeStatus
-from exporter.payments.payment import Moment, Payment
+from exporter.payments.payment import Moment, Payment, Run
 from exporter.payments.saved import Saved, resume, take
 from exporter.payments.tracker import Tracker
 from exporter.payments.view import View, capture
@@ -34,6 +34,10 @@ class Account:
         """Identity key of the node that is counted; empty until it has answered once."""
         self.version = 0
         """Rises with every change of what must be saved."""
+        self.ended: list[Run] = []
+        """Runs counted as finished or lost that are not yet on the list on disk; empty if there is none."""
+        self.keeps = False
+        """There is a list on disk; whoever has written runs to it removes them from `ended`."""
         self.table = 0
         """Payments that lnd has to scan for a subscription; the highest index is near enough."""
         self.holding = asyncio.Event()
@@ -66,6 +70,10 @@ class Account:
             if isinstance(event, PaymentDoubted):
                 self._doubted[event.payment_hash] = None
                 self.doubts.set()
+            elif self.keeps and isinstance(event, PaymentSucceeded | PaymentFailed):
+                self.ended.append(event.ending.run)
+            elif self.keeps and isinstance(event, PaymentLost):
+                self.ended.append(event.run)
         self.ledger.apply(events)
         self.version += bool(events)
 
@@ -87,7 +95,12 @@ class Account:
 
     def saved(self, view: View) -> Saved:
         """What must be kept of the node at the instant of `view`: now, there must be no await in between."""
-        return take(view, self.tracker, self.ledger, pubkey=self.pubkey, table=self.table, at=self.now())
+        ended = tuple(self.ended)
+        return take(view, self.tracker, self.ledger, pubkey=self.pubkey, table=self.table, ended=ended, at=self.now())
+
+    def known(self) -> set[Run]:
+        """Runs of which this process knows that they are counted, or will be."""
+        return {*self.tracker.open, *self.tracker.memory.indexes, *self.ended}
 
     def resume(self, saved: Saved) -> None:
         """Go on where another process was when it saved."""

@@ -9,6 +9,7 @@ import structlog
 
 from exporter.follow.account import PULSE_S, Account
 from exporter.follow.acquaintance import Acquaintance
+from exporter.follow.audit import Audit, Counted
 from exporter.follow.backoff import Backoff
 from exporter.follow.catch_up import CatchUp
 from exporter.follow.pace import Pace
@@ -32,16 +33,22 @@ class Follower:
         max_peers: int = 50,
         backoff: Backoff | None = None,
         pace: Pace | None = None,
+        counted: Counted | None = None,
     ) -> None:
-        """`name` is the label `node`; `now` is both clocks; `max_peers` first-hop peers get a label of their own."""
+        """`name` is the label `node`; `now` is both clocks; `max_peers` first-hop peers get a label of their own.
+
+        `counted` looks runs up in what was counted; without it there is no audit.
+        """
         self.account = Account(name, now, max_peers)
         self._client = client
         self._questions = Questions(client, self.account)
         self._catch_up = CatchUp(self._questions)
         self._backoff = backoff or Backoff()
         self._pace = pace or Pace()
+        self._audit = Audit(self._questions, counted, self._pace) if counted else None
         self._acquaintance = Acquaintance(self._questions, self._pace)
         self._log = structlog.get_logger("exporter.follow").bind(node=name)
+        self._caught_up = asyncio.Event()
         self._subscribed_at: int | None = None
         self._complaint: Interruption | None = None  # what the log said last
 
@@ -66,6 +73,7 @@ class Follower:
         """From a fresh connection to its loss; ends with `Trouble`."""
         expiry_s = await self._client.connect()
         self._questions.page = PAGE
+        self._caught_up.clear()
         self._acquaintance.met = False
         self.account.set_status(certificate_expiry_s=expiry_s)
         await self._wait_until_ready()
@@ -79,6 +87,7 @@ class Follower:
                 group.create_task(self._tend())
                 group.create_task(self._settle_doubts())
                 group.create_task(self._release_holds())
+                group.create_task(self._look_again())
                 group.create_task(self._acquaintance.look())
         except BaseExceptionGroup as problems:
             weather, bugs = problems.split(Trouble)
@@ -167,6 +176,7 @@ class Follower:
         account.set_status(catching_up=True)
         await self._catch_up.read()
         account.set_status(state=NodeState.READY, stream_up=True, catching_up=False, detail="")
+        self._caught_up.set()
         self._log.info("following", in_flight=len(account.tracker.open))
         self._complaint = None
         await asyncio.sleep(self._pace.again_s)
@@ -185,6 +195,12 @@ class Follower:
             await self.account.holding.wait()
             await asyncio.sleep(PULSE_S)
             self.account.release()
+
+    async def _look_again(self) -> None:
+        """Audit, once all that was missed has been found."""
+        await self._caught_up.wait()
+        if self._audit is not None:
+            await self._audit.walk()
 
     async def _settle_doubts(self) -> None:
         """Ask about runs that may have ended before the stream showed them in flight."""

@@ -17,5 +17,7 @@ class Pace:
     """From the first catch-up to the second: lnd never says when a subscription has begun; the first may be early."""
     beat_s: float = 60.0
     """Between two cheap calls to an idle node."""
+    audit_s: float = 300.0
+    """Between two looks of the audit, each at a page of `audit.PAGE` payments."""
     channels_every: int = 5
     """Each so-manieth beat asks `ListChannels` instead of `GetInfo`."""

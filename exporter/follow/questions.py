@@ -46,10 +46,10 @@ class Questions:
         self.called(method)
         return answer
 
-    async def list(self, *, after: int = 0, newest_first: bool = False) -> Page:
+    async def list(self, *, after: int = 0, newest_first: bool = False, limit: int = PAGE) -> Page:
         """One page of payments, smaller ones if they don't fit into a message."""
         while True:
-            call = self.client.payments(after=after, limit=self.page, newest_first=newest_first)
+            call = self.client.payments(after=after, limit=min(limit, self.page), newest_first=newest_first)
             try:
                 page = await self.ask(Method.LIST_PAYMENTS, call)
             except Trouble as trouble:

@@ -209,6 +209,13 @@ NODE: tuple[Row, ...] = (
         "Receipt of the last snapshot of a payment; absent before the first one. A quiet node is not a dead one.",
     ),
     GaugeRow(
+        "lnd_payments_audit_unaccounted",
+        {},
+        lambda view: _one(view.status.unaccounted),
+        "Payments that ended in lnd's database and were in no counter, found by the audit in its present or last round;"
+        " they are counted then. Anything but 0 is a bug.",
+    ),
+    GaugeRow(
         "lnd_payments_catching_up",
         {},
         lambda view: _one(view.status.catching_up),

@@ -48,5 +48,7 @@ class NodeStatus:
     """None where the macaroon doesn't allow it."""
     certificate_expiry_s: int | None = None
     """End of validity of the TLS certificate that lnd presents, seconds since 1970."""
+    unaccounted: int | None = None
+    """Payments that the audit found in no counter, in its present or last round; None before its first look."""
     detail: str = ""
     """One plain sentence for a person: what is wrong and what to do; empty when all is well."""

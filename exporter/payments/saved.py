@@ -42,9 +42,13 @@ class Saved:
     open: tuple[OpenRun, ...]
     finished: dict[Run, int]
     """The runs that are remembered, each with the index under which lnd last showed it."""
+    ended: tuple[Run, ...] = ()
+    """Runs counted as finished or lost that are not yet on the list on disk: for the audit."""
 
 
-def take(view: View, tracker: Tracker, ledger: Ledger, *, pubkey: str, table: int, at: Moment) -> Saved:
+def take(
+    view: View, tracker: Tracker, ledger: Ledger, *, pubkey: str, table: int, ended: tuple[Run, ...], at: Moment
+) -> Saved:
     """All that must be kept of a node at the instant of `view`."""
     memory = tracker.memory
     marks = Marks(
@@ -61,7 +65,7 @@ def take(view: View, tracker: Tracker, ledger: Ledger, *, pubkey: str, table: in
         floor_us=memory.floor_us,
         by_time=memory.by_time,
     )
-    return Saved(marks, view.counters, view.histograms, tuple(tracker.open.values()), memory.indexes.copy())
+    return Saved(marks, view.counters, view.histograms, tuple(tracker.open.values()), memory.indexes.copy(), ended)
 
 
 def resume(saved: Saved, tracker: Tracker, ledger: Ledger, now: Moment) -> None:

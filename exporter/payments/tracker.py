@@ -103,6 +103,12 @@ class Tracker:
             return events + self._known(run, payment, source, at)
         return events + self._unknown(payment, source, at)
 
+    def repair(self, payment: Payment, at: Moment) -> list[Event]:
+        """Count a run that ended, that is neither open nor counted: whatever the floor says, it was missed."""
+        if payment.run in self.open or self.memory.is_over(payment):
+            return []
+        return [UpdateReceived(Source.LIST, at.wall_ns), *self._start(payment, Source.LIST, at)]
+
     def missing(self, payment_hash: str, at: Moment, cause: Lost = Lost.DELETED) -> list[Event]:
         """Lnd answered that it doesn't know this hash (NOT_FOUND)."""
         events: list[Event] = []

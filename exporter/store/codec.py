@@ -18,6 +18,8 @@ class Frozen(NamedTuple):
     histograms: dict[HistogramName, dict[Labels, Histogram]]
     open: dict[Run, str]
     finished: dict[Run, int]
+    ended: tuple[Run, ...] = ()
+    """Counted, and not yet on the list."""
 
 
 def freeze(saved: Saved) -> Frozen:
@@ -28,7 +30,13 @@ def freeze(saved: Saved) -> Frozen:
         histograms=saved.histograms,
         open={run.run: _text(run) for run in saved.open},
         finished=saved.finished,
+        ended=saved.ended,
     )
+
+
+def short(payment_hash: str) -> bytes:
+    """As much of a hash as tells runs apart that were created in the same microsecond."""
+    return bytes.fromhex(payment_hash[:16])
 
 
 def labels_text(labels: Labels) -> str:

@@ -23,6 +23,8 @@ _STEPS: dict[int, str] = {
             PRIMARY KEY (node, payment_hash, created_us)) WITHOUT ROWID;
         CREATE TABLE finished_run (node TEXT, payment_hash TEXT, created_us INTEGER, payment_index INTEGER NOT NULL,
             PRIMARY KEY (node, payment_hash, created_us)) WITHOUT ROWID;
+        CREATE TABLE counted_run (node TEXT, created_us INTEGER, hash BLOB,
+            PRIMARY KEY (node, created_us, hash)) WITHOUT ROWID;
         CREATE TABLE reset (cause TEXT PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID;
     """,
 }
@@ -60,7 +62,7 @@ class Broken(Exception):
 
 
 class Lock:
-    """Keeps a second exporter out; the kernel lets go of it however the process ends. Its file says that we were here."""
+    """Keeps a second exporter out; the kernel lets go of it however the process ends. Its file says: we were here."""
 
     def __init__(self, state: Path) -> None:
         """Raises `Locked`, naming the process that has it, `Foreign` if the file has never been ours, and `OSError`."""

@@ -21,6 +21,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _NOTHING = Frozen("", {}, {}, {}, {})
+_COUNTED = "SELECT 1 FROM counted_run WHERE node = ? AND created_us = ? AND hash = ?"
 
 
 class Store:
@@ -124,7 +125,8 @@ class Store:
         with self._transaction():
             for node, frozen in (self._lacking | dict(nodes)).items():
                 self._write(node, self._written.get(node, _NOTHING), frozen)
-        self._written.update(self._lacking | dict(nodes))
+        written = self._lacking | dict(nodes)
+        self._written.update({node: frozen._replace(ended=()) for node, frozen in written.items()})
         self._lacking = {}
 
     @contextmanager
@@ -182,12 +184,21 @@ class Store:
             "REPLACE INTO finished_run VALUES (?, ?, ?, ?)",
             ((node, *run, index) for run, index in _changed(old.finished, new.finished)),
         )
+        many(
+            "REPLACE INTO counted_run VALUES (?, ?, ?)",
+            (_counted_key(node, run) for run in new.ended),
+        )
+
+    def counted(self, node: str, runs: Iterable[Run]) -> set[Run]:
+        """Those of the runs that have been counted as finished or lost. Raises `sqlite3.Error`."""
+        with self._writing:
+            return {run for run in runs if self._connection.execute(_COUNTED, _counted_key(node, run)).fetchone()}
 
     def forget(self, node: str) -> bool:
         """Remove all that is kept of a node, so that it begins at zero; False if nothing was."""
         known = self._written.pop(node, None) is not None
         with self._transaction() as connection:
-            for table in ("node", "counter", "histogram", "open_run", "finished_run"):
+            for table in ("node", "counter", "histogram", "open_run", "finished_run", "counted_run"):
                 connection.execute(f"DELETE FROM {table} WHERE node = ?", (node,))  # noqa: S608 - our own words
         self._saved.pop(node, None)
         return known
@@ -218,6 +229,10 @@ def _read(connection: sqlite3.Connection, node: str, marks: str) -> Saved:
         tuple(codec.open_run(state) for (state,) in rows("SELECT state FROM open_run")),
         {Run(payment_hash, created_us): index for payment_hash, created_us, index in runs},
     )
+
+
+def _counted_key(node: str, run: Run) -> tuple[str, int, bytes]:
+    return node, run.created_us, codec.short(run.payment_hash)
 
 
 def _changed(old: Mapping[K, V], new: Mapping[K, V]) -> Iterator[tuple[K, V]]:

@@ -8,8 +8,8 @@ from random import Random
 
 import pytest
 
-from exporter.checkpoint import Checkpoint
-from exporter.follow import Backoff, Follower, follower
+from exporter.checkpoint import Checkpoint, looking_up
+from exporter.follow import Backoff, Follower, Pace, audit, follower
 from exporter.payments import memory
 from exporter.payments.payment import Run
 from exporter.payments.totals import Counter
@@ -41,7 +41,15 @@ class Exporter:
     def start(self) -> None:
         """Go on from what is on disk."""
         self._store = Store(self._path)
-        self._one = Follower("lnd", self._node, now=self._node.clocks, max_peers=5, backoff=Backoff(self._node.random))
+        self._one = Follower(
+            "lnd",
+            self._node,
+            now=self._node.clocks,
+            max_peers=5,
+            backoff=Backoff(self._node.random),
+            pace=Pace(audit_s=20),
+            counted=looking_up(self._store, "lnd"),
+        )
         if saved := self._store.load("lnd"):
             self._one.account.resume(saved)
         self._checkpoint = Checkpoint([self._one.account], self._store)
@@ -90,6 +98,7 @@ class Exporter:
             + view.in_flight.htlcs
         )
         flat = {(name, *labels): n for name, series in view.counters.items() for labels, n in series.items()}
+        assert not view.status.unaccounted, "the audit found something"
         fallen = {key: (n, flat.get(key)) for key, n in self._before.items() if flat.get(key, -1) < n}
         assert fallen == {}, "a counter went back"
         self._before = flat
@@ -160,5 +169,6 @@ def test_every_payment_counts_once(seed: int, tmp_path: Path, monkeypatch: pytes
     random = Random(seed)
     monkeypatch.setattr(memory, "REMEMBERED", random.choice((20, 1000)))
     monkeypatch.setattr(follower, "PAGE", random.choice((50, 500)))
+    monkeypatch.setattr(audit, "PAGE", 20)
     options = Options(backend=random.choice(list(Backend)))
     run_virtually(lambda loop: an_hour(loop, seed, options, tmp_path / "state.sqlite", kills=kills))

@@ -10,7 +10,7 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
-from exporter.follow import Backoff, Follower, Pace
+from exporter.follow import Backoff, Counted, Follower, Pace
 from exporter.lnd.grpc import GrpcClient
 from exporter.payments.node import NodeStatus
 from exporter.payments.payment import Moment
@@ -91,12 +91,14 @@ ENDS = (Counter.STARTED, Counter.SUCCEEDED, Counter.FAILED, Counter.LOST)
 
 
 @asynccontextmanager
-async def watching(node: SimulatedNode, *, pace: Pace = QUICK, address: str = "") -> AsyncIterator[Watch]:
+async def watching(
+    node: SimulatedNode, *, pace: Pace = QUICK, address: str = "", counted: Counted | None = None
+) -> AsyncIterator[Watch]:
     """Follow a node, perhaps at another address than its own; its tries follow each other almost at once."""
     with capture_logs() as logs:
         clocks = Clocks()
         client = GrpcClient(address or node.address, node.tls_cert, node.macaroon)
-        follower = Follower("lnd", client, now=clocks, pace=pace, backoff=Backoff(Random(1)))
+        follower = Follower("lnd", client, now=clocks, pace=pace, backoff=Backoff(Random(1)), counted=counted)
         delays: list[float] = []
 
         async def nap(seconds: float) -> None:

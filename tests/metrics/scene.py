@@ -27,6 +27,7 @@ HEIGHT = 812_345
 STATUS = NodeStatus(
     state=NodeState.READY,
     stream_up=True,
+    unaccounted=0,
     info=Info(
         pubkey="02" + "11" * 32,
         alias='Alice "at\\home"\n',

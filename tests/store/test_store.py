@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def busy() -> Observer:
 def taken(observer: Observer, seconds: float = 9) -> Saved:
     """What must be kept of it."""
     view = capture("alice", observer.tracker, observer.ledger, NodeStatus(), at(seconds))
-    return saving.take(view, observer.tracker, observer.ledger, pubkey=KEY, table=99, at=at(seconds))
+    return saving.take(view, observer.tracker, observer.ledger, pubkey=KEY, table=99, ended=(), at=at(seconds))
 
 
 def reopened(path: Path) -> Saved:
@@ -123,6 +124,22 @@ def test_only_changes_are_written(tmp_path: Path) -> None:
     assert store._connection.total_changes - before < 30
     store.close()
     assert reopened(path) == taken(observer)
+
+
+def test_what_was_counted_is_on_a_list(tmp_path: Path) -> None:
+    """For the audit: each run of each node, whether it is still remembered or not."""
+    path, (known, other) = tmp_path / "state.sqlite", (payment().run, payment(created_s=1).run)
+    store = Store(path)
+    store.save({"alice": freeze(replace(taken(busy()), ended=(known,)))})
+    store.save({"alice": freeze(taken(busy(), 10)), "bob": freeze(taken(busy()))})
+    for _ in range(2):
+        assert store.counted("alice", [known, other]) == {known}
+        assert store.counted("bob", [known, other]) == set()
+        store.close()
+        store = Store(path)
+    assert store.forget("alice")
+    assert store.counted("alice", [known]) == set()
+    store.close()
 
 
 def test_nodes_have_rows_of_their_own(tmp_path: Path) -> None:

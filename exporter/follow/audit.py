@@ -1,0 +1,83 @@
+"""An independent look whether every payment that ended in lnd's database is among those that were counted.
+
+It trusts neither floor nor cursor: it walks through lnd's payments page by page, from the newest to the beginning of
+counting and then again, and looks each of them up in the list of what was counted.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from exporter.follow.pace import Pace
+from exporter.follow.questions import Questions
+from exporter.payments.payment import US_PER_NS, Payment, Run
+
+PAGE = 100
+"""Payments looked at in one go."""
+GRACE_US = 600_000_000
+"""What began within the last ten minutes may still be on its way to us."""
+
+Counted = Callable[[Sequence[Run]], Awaitable[set[Run] | None]]
+"""Which of some runs are on the list of those that were counted; None if it can't be read now."""
+
+
+class Audit:
+    """Compares one node's database with what was counted of it, and counts what was missed."""
+
+    def __init__(self, questions: Questions, counted: Counted, pace: Pace) -> None:
+        """Nothing looked at yet."""
+        self._questions = questions
+        self._account = questions.account
+        self._counted = counted
+        self._pace = pace
+        self._log = structlog.get_logger("exporter.follow").bind(node=questions.account.name)
+        self._before = 0  # where the walk is: the next page ends below this index; 0 is the newest
+        self._found = 0  # in this round
+        self._last_round = 0
+
+    async def walk(self) -> None:
+        """Look at the newest at once, for something may have gone wrong before; then from time to time, for ever."""
+        await self._look(0)
+        while True:
+            await asyncio.sleep(self._pace.audit_s)
+            self._before = await self._look(self._before)
+            if not self._before:
+                self._last_round, self._found = self._found, 0
+
+    async def _look(self, before: int) -> int:
+        """Check the page that ends below an index; where the next one ends, 0 if there is none to look at."""
+        page = await self._questions.list(after=before, newest_first=True, limit=PAGE)
+        missed = await self._missed(page.payments)
+        if missed is None:
+            return before
+        if missed:
+            self._found += len(missed)
+            self._log.error(
+                "payments were in no counter: they are now; please report this bug",
+                payments=len(missed),
+                indexes=[payment.payment_index for payment in missed],
+            )
+            for payment in missed:
+                self._account.apply(self._account.tracker.repair(payment, self._account.now()))
+            self._account.release()
+        self._account.set_status(unaccounted=max(self._found, self._last_round))
+        began_us = self._account.tracker.history_us
+        if not any(payment.run.created_us > began_us for payment in page.payments):
+            return 0
+        return page.payments[0].payment_index
+
+    async def _missed(self, payments: Sequence[Payment]) -> list[Payment] | None:
+        tracker = self._account.tracker
+        since_us = self._account.now().wall_ns // US_PER_NS - GRACE_US
+        ended = {
+            payment.run: payment
+            for payment in payments
+            if payment.status.ended and not payment.malformed and tracker.history_us < payment.run.created_us < since_us
+        }
+        known = self._account.known()  # before the list is read: what ends now is on it a moment later
+        counted = await self._counted([run for run in ended if run not in known])
+        if counted is None:
+            return None
+        known |= counted | self._account.known()
+        return [payment for run, payment in ended.items() if run not in known]
