@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from exporter.follow.backoff import scan_s
 from exporter.payments.event import Event, PaymentDoubted, PaymentFailed, PaymentLost, PaymentSucceeded
 from exporter.payments.labels import Source
 from exporter.payments.ledger import Ledger
@@ -47,17 +48,18 @@ class Account:
         """Set while there is something in `doubted`."""
         self._doubted: dict[str, None] = {}  # at most what lnd has in flight
 
-    def record(self, payment: Payment, source: Source) -> None:
-        """Take in one snapshot: from here to the end there is no await."""
+    def record(self, payment: Payment, source: Source, asked: Moment | None = None) -> None:
+        """Take in one snapshot, and when it was asked for: from here to the end there is no await."""
         self._listen()
         at = self.now()
         self.saw_index(payment.payment_index)
-        self.apply(self.tracker.update(payment, source, at))
+        self.apply(self.tracker.update(payment, source, at, asked))
         self._count_due(at)
 
     def saw_index(self, payment_index: int) -> None:
         """Note how many payments lnd has at least."""
         self.table = max(self.table, payment_index)
+        self.tracker.scan_ns = int(scan_s(self.table) * 1e9)
 
     def release(self) -> None:
         """Count the runs whose hold is over."""

@@ -12,6 +12,11 @@ PAYMENTS_PER_S = 50_000
 MOST_FOR_SCAN_S = 300.0
 
 
+def scan_s(table: int) -> float:
+    """Seconds that lnd may take to read so many payments."""
+    return min(table / PAYMENTS_PER_S, MOST_FOR_SCAN_S)
+
+
 @dataclass
 class Backoff:
     """Exponential backoff with full jitter: each delay is drawn below a bound that doubles from 1 s to 60 s.
@@ -28,12 +33,12 @@ class Backoff:
 
         `table` is how many payments lnd had to scan for the subscription, 0 if there was none.
         """
-        scan_s = min(table / PAYMENTS_PER_S, MOST_FOR_SCAN_S)
-        if lived_s >= max(LONG_LIVED_S, scan_s):
+        scan = scan_s(table)
+        if lived_s >= max(LONG_LIVED_S, scan):
             self.failures = 0
             return 0.0
         bound_s = min(FIRST_S * 2**self.failures, LAST_S)
         if lived_s >= 2 * bound_s:
             self.failures, bound_s = 0, FIRST_S
         self.failures = min(self.failures + 1, 16)
-        return scan_s + max(FIRST_S, self.random.uniform(0, bound_s))
+        return scan + max(FIRST_S, self.random.uniform(0, bound_s))

@@ -38,15 +38,18 @@ class CatchUp:
         self._memory.distrust_indexes()
         self._log.warning("lnd numbers its payments anew: reading back to known ones")
         floor, before, known, unread = 0, 0, 0, True
+        not_shown = set(self._memory.indexes)
         while unread:
             page = await self._questions.list(after=before, newest_first=True)
             fresh = {p.run for p in page.payments if p.run.created_us > self._memory.floor_us}
             here = {p.run for p in page.payments if self._memory.is_over(p) or p.run in self._tracker.open}
+            not_shown -= here
             history = [p.payment_index for p in page.payments if p.run not in fresh and p.run not in here]
             floor = max([floor, *history])
             known += len(here)
             before = page.payments[0].payment_index if page.payments else 0
             unread = (bool(fresh) or not history) and before > 1
+        self._memory.not_shown(not_shown)
         self._memory.trust_indexes(floor)
         self._questions.missing_because = Lost.DELETED if known else Lost.DATABASE_RENEWED
         self._log.warning("numbering learnt", history_ends=floor, known=known)
@@ -56,11 +59,15 @@ class CatchUp:
         memory = self._memory
         memory.reading = memory.floor_index
         try:
-            while (page := await self._questions.list(after=memory.reading)).payments:
+            while True:
+                asked = self._account.now()
+                page = await self._questions.list(after=memory.reading)
+                if not page.payments:
+                    break
                 self._account.apply([CaughtUp(len(page.payments))])
                 for payment in page.payments:
                     if not memory.is_over(payment):
-                        self._account.record(payment, Source.LIST)
+                        self._account.record(payment, Source.LIST, asked)
                 memory.reading = page.payments[-1].payment_index
         finally:
             memory.reading = None

@@ -71,6 +71,7 @@ class Questions:
         async def ask(payment_hash: str) -> None:
             try:
                 async with slots:
+                    asked = self.account.now()
                     payment = await self.ask(Method.TRACK_PAYMENT, self.client.payment(payment_hash))
             except Trouble as trouble:
                 untold.append(trouble)
@@ -78,7 +79,7 @@ class Questions:
                     raise
                 return
             if payment is not None:
-                self.account.record(payment, Source.TRACK)
+                self.account.record(payment, Source.TRACK, asked)
             else:
                 events = self.account.tracker.missing(payment_hash, self.account.now(), self.missing_because)
                 self.account.apply(events)

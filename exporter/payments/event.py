@@ -50,7 +50,7 @@ class PaymentStarted(NamedTuple):
 
 
 class PaymentDoubted(NamedTuple):
-    """Ask lnd before this is believed: that an old run is in flight, or how one ended just now. Counts nothing."""
+    """A run ended just now, says an answer: ask lnd once more before it is believed. Counts nothing."""
 
     payment_hash: str
 

@@ -4,6 +4,7 @@ Of the runs above the floor every one is either open or remembered here, so one 
 below it nothing is known but that they are history or have been counted.
 """
 
+from collections import deque
 from collections.abc import Iterable
 
 from exporter.payments.payment import Payment, Run
@@ -26,6 +27,8 @@ class Memory:
         self._full = REMEMBERED + _FORGOTTEN_AT_ONCE
         self.newest_us = 0
         """Creation of the newest run of all that have been seen, microseconds since 1970."""
+        self.forgotten_us: deque[int] = deque(maxlen=_FORGOTTEN_AT_ONCE)
+        """Creation of the runs forgotten last, microseconds since 1970: what is above the floor is younger."""
         self.floor_index = 0
         """`payment_index` above which all runs are known."""
         self.floor_us = 0
@@ -76,9 +79,14 @@ class Memory:
         """Go by time: the database was migrated, emptied or restored, and all indexes may have moved."""
         if not self.by_time:
             self.by_time = True
-            # A run that lies below the floor may be old: of what was created after it most is history.
+            # A run that lies below the floor may be old: of what was created after it most is history. So it is with
+            # one that was created out of order, or with a clock that was behind.
             above = (run.created_us for run, index in self.indexes.items() if index > self.floor_index)
-            self.floor_us = min(above, default=self.newest_us)
+            self.floor_us = max(min(above, default=self.newest_us), max(self.forgotten_us, default=0))
+
+    def not_shown(self, runs: Iterable[Run]) -> None:
+        """Lnd shows these no more: the indexes that they had mean nothing now, and they are forgotten first."""
+        self.indexes.update((run, 0) for run in runs if run in self.indexes)
 
     def trust_indexes(self, floor_index: int) -> None:
         """Go by index: every run above `floor_index` that exists by now is open, remembered or about to be read."""
@@ -88,11 +96,12 @@ class Memory:
     def _forget(self) -> None:
         """Drop the lowest and raise the floor above them."""
         lowest = sorted(self.indexes, key=lambda run: run.created_us if self.by_time else self.indexes[run])
-        for run in lowest[:_FORGOTTEN_AT_ONCE]:
+        for run in lowest[: max(_FORGOTTEN_AT_ONCE, len(lowest) - REMEMBERED)]:
             payment_index = self.indexes[run]
             if self.reading is not None and payment_index > self.reading:
                 break
             del self.indexes[run]
+            self.forgotten_us.append(run.created_us)
             if self.by_time:
                 self.floor_us = max(self.floor_us, run.created_us)
             else:

@@ -51,6 +51,8 @@ class Terminal:
     received: Moment
     unsure: bool
     """Learnt by asking, so soon after its last HTLC was resolved that lnd may not have written its last word."""
+    postponed: int = 0
+    """How often its hold was made longer."""
 
 
 class Missing(NamedTuple):
@@ -124,6 +126,24 @@ class OpenRun:
     def given_up(self) -> bool:
         """A failure reason is written, though it may yet succeed."""
         return self.terminal is None and self.reason is not Reason.NONE
+
+    def is_before(self, payment: Payment) -> bool:
+        """True if a snapshot is of a later run of the same hash.
+
+        Either sign is enough: an index may be used again, and a clock may step back.
+        """
+        return payment.run > self.run or (payment.run != self.run and payment.payment_index > self.payment_index)
+
+    def knows_more(self, payment: Payment) -> bool:
+        """True if the snapshot is older than this: it lacks an attempt, a resolution, a reason or a status."""
+        if payment.status is Status.INITIATED and self.status is FromStatus.IN_FLIGHT:
+            return True
+        if self.reason is not Reason.NONE and payment.reason is Reason.NONE:
+            return True
+        shown = {attempt.key: attempt.status for attempt in payment.attempts}
+        return any(key not in shown for key in self.outstanding) or any(
+            shown.get(key, AttemptStatus.IN_FLIGHT) is AttemptStatus.IN_FLIGHT for key in self.resolved
+        )
 
     def enter(self, status: Status) -> list[Event]:
         """Note a status that is no end."""

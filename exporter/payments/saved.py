@@ -27,6 +27,7 @@ class Marks:
     history_us: int
     survivors: tuple[Run, ...]
     newest_us: int
+    forgotten_us: tuple[int, ...]
     floor_index: int
     floor_us: int
     by_time: bool
@@ -61,6 +62,7 @@ def take(
         history_us=tracker.history_us,
         survivors=tuple(tracker.survivors),
         newest_us=memory.newest_us,
+        forgotten_us=tuple(memory.forgotten_us),
         floor_index=memory.floor_index,
         floor_us=memory.floor_us,
         by_time=memory.by_time,
@@ -82,6 +84,7 @@ def resume(saved: Saved, tracker: Tracker, ledger: Ledger, now: Moment) -> None:
     memory = tracker.memory
     memory.indexes.update(saved.finished)
     memory.newest_us = marks.newest_us
+    memory.forgotten_us.extend(marks.forgotten_us)
     memory.floor_index, memory.floor_us, memory.by_time = marks.floor_index, marks.floor_us, marks.by_time
     ledger.peers.update(dict.fromkeys(marks.peers))
     ledger.last_update_ns = marks.last_update_ns

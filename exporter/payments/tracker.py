@@ -6,6 +6,7 @@ order changes nothing. See `docs/design.md` for why each rule is there.
 
 from collections.abc import Sequence
 from itertools import takewhile
+from typing import NamedTuple
 
 from exporter.payments.event import (
     Event,
@@ -15,17 +16,29 @@ from exporter.payments.event import (
     UpdateIgnored,
     UpdateReceived,
 )
-from exporter.payments.labels import AttemptStatus, FromStatus, Ignored, Lost, Reason, Source, Status
+from exporter.payments.labels import Ignored, Lost, Reason, Source
 from exporter.payments.memory import Memory
-from exporter.payments.payment import Moment, Payment, Run
+from exporter.payments.payment import US_PER_NS, Moment, Payment, Run
 from exporter.payments.run import Missing, OpenRun
 
 HOLD_NS = 1_000_000_000
 """A run that ended is held this long before it is counted: the second terminal update came within 23 ms."""
 RECENT_NS = 30_000_000_000
 """An answer that shows an end younger than this may have been written before the second terminal update."""
+MOST_POSTPONED = 20
+"""So often a hold is made longer because this process stood still."""
 GONE_NS = 60_000_000_000
 """A run is lost when lnd says twice, at least this long apart, that it doesn't know it."""
+
+
+class _Word(NamedTuple):
+    """How a snapshot came to us."""
+
+    source: Source
+    at: Moment
+    """When it was received."""
+    asked: Moment
+    """When the question was put; of what the stream tells, when it was received."""
 
 
 class Tracker:
@@ -46,6 +59,8 @@ class Tracker:
         """Creation of the newest run that existed when counting began, microseconds since 1970."""
         self.survivors: set[Run] = set()
         """Runs that were in flight then and have been started here; they are never forgotten."""
+        self.scan_ns = 0
+        """How long lnd may read its table before a new stream says the first word."""
         self.begun = False
         """Counting has begun: it is known where history ends."""
 
@@ -54,12 +69,15 @@ class Tracker:
         events: list[Event] = []
         self.begun = True
         self.memory.trust_indexes(floor_index)
-        self.history_us = max((payment.run.created_us for payment in newest), default=0)
+        newest_us = max((payment.run.created_us for payment in newest), default=0)
+        self.history_us = min(newest_us, at.wall_ns // US_PER_NS)  # a clock that was ahead once makes nothing old
+        if floor_index:
+            self.memory.forgotten_us.append(newest[0].run.created_us)  # what is below is older, and never seen
         for payment in newest:
             if payment.status.ended:
                 self.memory.add(payment.run, payment.payment_index)
             else:
-                events += self._start(payment, Source.LIST, at)
+                events += self._start(payment, _Word(Source.LIST, at, at))
         return events
 
     def add(self, run: OpenRun) -> None:
@@ -81,8 +99,15 @@ class Tracker:
         return bool(self._held)
 
     def postpone(self, by_ns: int) -> None:
-        """Hold longer what is on hold: its second terminal update may have come, and nobody was there to read it."""
-        self._held = {run: due_mono_ns + by_ns for run, due_mono_ns in self._held.items()}
+        """Hold longer what is on hold: its second terminal update may have come, and nobody was there to read it.
+
+        Not for ever, though: a process that is always late must count, too.
+        """
+        for key, due_mono_ns in self._held.items():
+            terminal = self.open[key].terminal
+            if terminal and terminal.postponed < MOST_POSTPONED:
+                terminal.postponed += 1
+                self._held[key] = due_mono_ns + by_ns
 
     def unseen(self) -> list[str]:
         """Hashes of the open runs of which the present stream has said nothing: lnd must be asked."""
@@ -92,22 +117,26 @@ class Tracker:
             if any(run.run not in self._held if run.terminal else run.stream != self._stream for run in runs)
         ]
 
-    def update(self, payment: Payment, source: Source, at: Moment) -> list[Event]:
-        """Take one snapshot; whoever calls also calls `release` from time to time."""
+    def update(self, payment: Payment, source: Source, at: Moment, asked: Moment | None = None) -> list[Event]:
+        """Take one snapshot; whoever calls also calls `release` from time to time.
+
+        `asked` is when the question was put that it answers; lnd may have read the answer any time since.
+        """
+        word = _Word(source, at, asked or at)
         events: list[Event] = [UpdateReceived(source, at.wall_ns)]
         if payment.malformed:
             return [*events, UpdateIgnored(Ignored.MALFORMED)]
-        events += self._retire_earlier(payment, source, at)
+        events += self._retire_others(payment, word)
         run = self.open.get(payment.run)
         if run is not None:
-            return events + self._known(run, payment, source, at)
-        return events + self._unknown(payment, source, at)
+            return events + self._known(run, payment, word)
+        return events + self._unknown(payment, word)
 
     def repair(self, payment: Payment, at: Moment) -> list[Event]:
         """Count a run that ended, that is neither open nor counted: whatever the floor says, it was missed."""
         if payment.run in self.open or self.memory.is_over(payment):
             return []
-        return [UpdateReceived(Source.LIST, at.wall_ns), *self._start(payment, Source.LIST, at)]
+        return [UpdateReceived(Source.LIST, at.wall_ns), *self._start(payment, _Word(Source.LIST, at, at))]
 
     def missing(self, payment_hash: str, at: Moment, cause: Lost = Lost.DELETED) -> list[Event]:
         """Lnd answered that it doesn't know this hash (NOT_FOUND)."""
@@ -129,23 +158,24 @@ class Tracker:
                 events += self._retire(run, Lost.DELETED)
         return events
 
-    def _retire_earlier(self, payment: Payment, source: Source, at: Moment) -> list[Event]:
-        """A run of a hash shows that earlier runs of it are over: lnd has erased them."""
+    def _retire_others(self, payment: Payment, word: _Word) -> list[Event]:
+        """A run of a hash shows that others are over: lnd keeps one of each hash, and erases it for the next."""
         events: list[Event] = []
         for run in list(self._of_hash.get(payment.payment_hash, ())):
-            if not _is_later(payment, run):
+            if run.run == payment.run:
                 continue
-            if source is Source.STREAM:
-                events += self._retire(run, Lost.RETRIED)  # all that was to be said of them has been said
-            elif run.run not in self._held:
-                events += self._missed(run, at, Lost.RETRIED)  # an answer may overtake what the stream has to say
+            if word.source is Source.STREAM:
+                if run.is_before(payment):
+                    events += self._retire(run, Lost.RETRIED)  # all that was to be said of it has been said
+            elif run.run not in self._held and (word.source is Source.TRACK or run.is_before(payment)):
+                events += self._missed(run, word.at, Lost.RETRIED)  # an answer may overtake what the stream has to say
         return events
 
     def _missed(self, run: OpenRun, at: Moment, cause: Lost) -> list[Event]:
         """Lnd doesn't know a run any more: believed when it is said twice, or when the run was seen to end."""
         if run.missing is None:
             run.missing = Missing(at.mono_ns, cause)
-        if at.mono_ns - run.missing.since_mono_ns < GONE_NS and not run.terminal:
+        if at.mono_ns - run.missing.since_mono_ns < GONE_NS + self.scan_ns and not run.terminal:
             return []
         return self._retire(run, run.missing.cause)
 
@@ -160,68 +190,60 @@ class Tracker:
         self.memory.add(run.run, run.payment_index)
         return run.finish(run.terminal) if run.terminal else run.lose(lost)
 
-    def _unknown(self, payment: Payment, source: Source, at: Moment) -> list[Event]:
+    def _unknown(self, payment: Payment, word: _Word) -> list[Event]:
         """Judge a run that isn't open: finished before, new, or history."""
-        if self.memory.is_over(payment):
+        if self.memory.is_over(payment) or payment.run in self.survivors:
             return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
-        if self.memory.is_new(payment):
-            return self._start(payment, source, at)
-        if not payment.status.ended:
-            # Before it was shown it may have ended: only an answer to a question about it can be believed.
-            if source is not Source.TRACK:
-                return [PaymentDoubted(payment.payment_hash)]
-            events = self._start(payment, source, at)
-            self.open[payment.run].stream = self._stream  # which has shown it, and raised the doubt
-            return events
-        if source is Source.STREAM and self._is_old(payment.run) and payment.run not in self.survivors:
-            # It was open when counting began, and no stream had shown it yet.
-            return self._start(payment, source, at)
+        # A stream shows what is in flight, or was when it was opened: an old run has outlived the beginning, then.
+        outlived = word.source is Source.STREAM and self._is_old(payment.run)
+        if self.memory.is_new(payment) or outlived:
+            return self._start(payment, word)
         return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
 
-    def _start(self, payment: Payment, source: Source, at: Moment) -> list[Event]:
+    def _start(self, payment: Payment, word: _Word) -> list[Event]:
         run = OpenRun(
             run=payment.run,
             payment_index=payment.payment_index,
             value_msat=payment.value_msat,
             from_beginning=not payment.attempts and not payment.status.ended,
-            news_mono_ns=at.mono_ns,
+            news_mono_ns=word.at.mono_ns,
             invoice=payment.invoice,
         )
         self.add(run)
         if self._is_old(run.run):
             self.survivors.add(run.run)
         self.memory.saw(payment.run)
-        return [PaymentStarted(run.run), *self._known(run, payment, source, at)]
+        return [PaymentStarted(run.run), *self._known(run, payment, word)]
 
     def _is_old(self, run: Run) -> bool:
         """True if it existed when counting began."""
         return run.created_us <= self.history_us
 
-    def _known(self, run: OpenRun, payment: Payment, source: Source, at: Moment) -> list[Event]:
+    def _known(self, run: OpenRun, payment: Payment, word: _Word) -> list[Event]:
         """Learn from a snapshot of an open run."""
         run.payment_index = payment.payment_index
         run.missing = None
-        live = source is Source.STREAM and run.stream == self._stream
-        if source is Source.STREAM:
+        live = word.source is Source.STREAM and run.stream == self._stream
+        if word.source is Source.STREAM:
             run.stream = self._stream
         if run.terminal:
-            return self._again(run, payment, source, at)
+            return self._again(run, payment, word)
         events = run.learn(payment.attempts)
         if live and events:
-            events.append(UpdateDelayed(max(0, at.wall_ns - payment.latest_ns)))
-        changed = self._progress(run, payment, source, at, events)
+            events.append(UpdateDelayed(max(0, word.at.wall_ns - payment.latest_ns)))
+        changed = self._progress(run, payment, word, events)
         if not changed and not events:
-            return [UpdateIgnored(Ignored.STALE if _says_less(run, payment) else Ignored.DUPLICATE)]
-        run.news_mono_ns = at.mono_ns
+            return [UpdateIgnored(Ignored.STALE if run.knows_more(payment) else Ignored.DUPLICATE)]
+        run.news_mono_ns = word.at.mono_ns
         return events
 
-    def _progress(self, run: OpenRun, payment: Payment, source: Source, at: Moment, events: list[Event]) -> bool:
+    def _progress(self, run: OpenRun, payment: Payment, word: _Word, events: list[Event]) -> bool:
         """Follow status and reason; add what that tells to `events`. True if anything is new."""
         if payment.status.ended:
             # The stream may be slow to tell what comes after: lnd reads its whole table before it says the first word.
-            recent = at.wall_ns - payment.latest_ns < RECENT_NS
-            run.end(payment, source, at, unsure=recent and source is not Source.STREAM)
-            self._held[run.run] = at.mono_ns + HOLD_NS
+            recent = word.asked.wall_ns - (payment.latest_ns or payment.created_ns) < RECENT_NS
+            run.end(payment, word.source, word.at, unsure=recent and word.source is not Source.STREAM)
+            self._held[run.run] = word.at.mono_ns + HOLD_NS
             return True
         entered = run.enter(payment.status)
         events += entered
@@ -231,43 +253,23 @@ class Tracker:
         run.fee_msat = max(run.fee_msat, payment.fee_msat)
         return bool(entered) or renamed
 
-    def _again(self, run: OpenRun, payment: Payment, source: Source, at: Moment) -> list[Event]:
+    def _again(self, run: OpenRun, payment: Payment, word: _Word) -> list[Event]:
         """Take a snapshot of a run on hold: only another terminal one can say anything."""
         terminal = run.terminal
         if terminal is None or not payment.status.ended:
             return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
         events = run.learn(payment.attempts)
         asked = run.run not in self._held
-        heard = terminal.unsure and source is Source.STREAM
+        heard = terminal.unsure and word.source is Source.STREAM
         if asked or heard:  # asked again, or told by the stream at last: wait again for what may follow
             self._held.pop(run.run, None)
-            self._held[run.run] = at.mono_ns + HOLD_NS
-            # An answer that comes a second after the first terminal shows the second one, if there is any.
-            early = at.mono_ns < terminal.received.mono_ns + HOLD_NS
-            terminal.unsure = early and source is not Source.STREAM
+            self._held[run.run] = word.at.mono_ns + HOLD_NS
+            # What was asked a second after the first terminal shows the second one, if there is any.
+            early = word.asked.mono_ns < terminal.received.mono_ns + HOLD_NS
+            terminal.unsure = early and word.source is not Source.STREAM
         # An answer may have been written before the live update that overtook it.
-        overtaken = terminal.live and source is not Source.STREAM and run.stream == self._stream
+        overtaken = terminal.live and word.source is not Source.STREAM and run.stream == self._stream
         if terminal.reason is not payment.reason and not overtaken:
             terminal.reason = payment.reason
             return events
         return events if events or asked else [UpdateIgnored(Ignored.DUPLICATE)]
-
-
-def _is_later(payment: Payment, run: OpenRun) -> bool:
-    """True if a snapshot is of a later run of the same hash.
-
-    Either sign is enough: an index may be used again, and a clock may step back.
-    """
-    return payment.run > run.run or (payment.run != run.run and payment.payment_index > run.payment_index)
-
-
-def _says_less(run: OpenRun, payment: Payment) -> bool:
-    """True if the snapshot is older than what is known: it lacks an attempt, a resolution, a reason or a status."""
-    if payment.status is Status.INITIATED and run.status is FromStatus.IN_FLIGHT:
-        return True
-    if run.reason is not Reason.NONE and payment.reason is Reason.NONE:
-        return True
-    shown = {attempt.key: attempt.status for attempt in payment.attempts}
-    return any(key not in shown for key in run.outstanding) or any(
-        shown.get(key, AttemptStatus.IN_FLIGHT) is AttemptStatus.IN_FLIGHT for key in run.resolved
-    )

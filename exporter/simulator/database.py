@@ -77,6 +77,10 @@ class Database:
             return [self._open[payment_hash].update for payment_hash in sorted(self._open)]
         return [record.update for record in sorted(self._open.values(), key=lambda record: record.index)]
 
+    def __iter__(self) -> Iterator[Record]:
+        """The payments, in the order of their indexes."""
+        return (self._by_index[index] for index in self._indexes)
+
     def __len__(self) -> int:
         """The number of payments."""
         return len(self._records)

@@ -6,6 +6,7 @@ answers. Replayable: the same seed gives the same hours.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from itertools import islice
 from random import Random
 from typing import Any
@@ -35,6 +36,10 @@ OUTAGES_S = (0.0, 0.05, 1.0, 20.0)
 PAUSES_S = (0.001, 2.0, 60.0)
 MIX = 0.8
 MIGRATION = 0.1
+DELETION = 0.02
+FAILED_ONLY = 0.3
+SLOW = 0.02
+SLOW_S = (1.5, 5.0, 25.0)
 STALLS_S = (0.3, 1.1, 4.0, 90.0)
 
 
@@ -48,6 +53,11 @@ class ChaoticNode:
         self.random = Random(seed)
         self._loop = loop
         self._last_ns = 0
+        self.deletes = self.random.random() < 0.5
+        self.deleted: set[Run] = set()
+        """Runs that were deleted; who wasn't listening when they ended can't know of them."""
+        self.behind_ns = 0
+        """How far lnd's clock is behind."""
         self.world = World.random(seed)
         self.database = Database(self._now_ns, options)
         self._tower = ControlTower(self.database)
@@ -72,7 +82,7 @@ class ChaoticNode:
     def _now_ns(self) -> int:
         """No two moments of lnd share a microsecond."""
         self._last_ns = max(self.clocks().wall_ns, self._last_ns + TICK_NS)
-        return self._last_ns
+        return self._last_ns - self.behind_ns
 
     def ends(self) -> dict[Run, Finished]:
         """Every run that is over, as a perfect observer would have seen it, in the order of their ends."""
@@ -107,7 +117,21 @@ class ChaoticNode:
     async def _live(self, life: Life) -> None:
         for step in life.steps:
             await asyncio.sleep(step.delay_s)
-            self.database.apply(step.mutation)
+            with suppress(ValueError):  # it has been deleted meanwhile
+                self.database.apply(step.mutation)
+
+    def hold(self, number: int) -> None:
+        """So many payments begin that will be held for minutes."""
+        for _ in range(number):
+            task = asyncio.create_task(self._live(self._more.held_then_cancelled(self.random.uniform(60, 900))))
+            self.lives.add(task)
+            task.add_done_callback(self.lives.discard)
+
+    def delete(self) -> None:
+        """`deletepayments --all`, or only those that failed."""
+        before = {Run(record.payment_hash, record.created_ns // US_PER_NS) for record in self.database}
+        self.database.delete_all(failed_only=self.random.random() < FAILED_ONLY)
+        self.deleted |= before - {Run(record.payment_hash, record.created_ns // US_PER_NS) for record in self.database}
 
     def lose(self) -> None:
         """The connection breaks."""
@@ -132,12 +156,14 @@ class ChaoticNode:
         """Losses, outages, gaps in the numbering and times in which the exporter stands still; for ever."""
         while True:
             await asyncio.sleep(self.random.expovariate(1 / self.random.choice(QUIET_S)))
-            match self.random.randrange(6):
-                case 0 | 1:
+            if self.deletes and self.random.random() < DELETION:
+                self.delete()
+            match self.random.randrange(10):
+                case 0 | 1 | 2:
                     self.lose()
-                case 2 | 3:
+                case 3 | 4 | 5:
                     await self.be_away(self.random.choice(OUTAGES_S))
-                case 4:
+                case 6 | 7:
                     self.database.reserve_index()
                 case _:
                     self._loop.stand_still(self.random.choice(STALLS_S))
@@ -150,8 +176,8 @@ class ChaoticNode:
         await self._way(self._arrives_s - self._loop.time())
 
     async def _back(self) -> None:
-        """The way back: answers do, and updates come in between."""
-        await self._way(self.random.choice(LAGS_S))
+        """The way back: answers do, and updates come in between. Some take long."""
+        await self._way(self.random.choice(LAGS_S if self.random.random() > SLOW else SLOW_S))
 
     async def _way(self, seconds: float) -> None:
         """Fails if the connection breaks meanwhile."""

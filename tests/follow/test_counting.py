@@ -52,14 +52,13 @@ async def test_counting_begins_now(node: SimulatedNode, lives: Lives) -> None:
 
 
 async def test_an_old_payment_in_flight(node: SimulatedNode, lives: Lives) -> None:
-    """In flight since before all that is remembered of history: the subscription shows it, lnd is asked, it counts."""
+    """In flight since before all that is remembered of history: the subscription shows it, and it counts."""
     rest = begin(node, lives.held_then_settled())
     for _ in range(510):
         await node.play(lives.no_route())
     async with watching(node) as watch:
         await watch.live()
         await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 1})
-        assert watch.labels(Counter.LND_CALLS)["track_payment", "ok"] >= 1
         await node.play(*rest)
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
 

@@ -182,6 +182,36 @@ def test_the_stream_tells_at_last_of_an_end_that_was_asked_for() -> None:
     assert reasons(observer) == [TIMEOUT]
 
 
+def test_an_answer_that_was_asked_for_too_early() -> None:
+    """It counts when the question was put, not when a slow answer arrived: lnd may have read it between the two."""
+    observer = flight()
+    observer.hear(FIRST, 8)
+    observer.tracker.stream_lost()
+    observer.tracker.stream_started()
+    observer.take(observer.tracker.update(FIRST, Source.LIST, at(99), at(8.005)))
+    assert observer.release(100) == [PaymentDoubted(HASH)]
+    observer = flight()
+    observer.take(observer.tracker.update(FIRST, Source.LIST, at(99), at(8.005)))
+    assert observer.release(100) == [PaymentDoubted(HASH)]
+
+
+def test_an_answer_about_a_payment_without_attempts() -> None:
+    """Its end is no older than its beginning."""
+    observer = Observer()
+    observer.hear(payment(FAILED, reason=Reason.NO_ROUTE), 0.2, Source.LIST)
+    assert observer.release(1.3) == [PaymentDoubted(HASH)]
+
+
+def test_a_process_that_is_always_late() -> None:
+    """A hold is made longer, but not for ever."""
+    observer = flight()
+    observer.hear(FIRST, 8)
+    for seconds in range(9, 200):
+        observer.tracker.postpone(10**9)
+        observer.release(seconds)
+    assert reasons(observer) == [DETAILS]
+
+
 def test_time_in_which_nobody_listened() -> None:
     """If this process stood still, the second terminal may wait in the socket: what is held is held longer."""
     observer = flight()

@@ -1,8 +1,9 @@
 """Snapshots that are late, doubled, foreign or broken: what each is taken for."""
 
-from exporter.payments.event import PaymentDoubted, PaymentLost, PaymentStarted, UpdateIgnored
+from exporter.payments.event import PaymentLost, PaymentStarted, UpdateIgnored
 from exporter.payments.labels import AttemptStatus, Ignored, Lost, Reason, Source
 from exporter.payments.totals import Counter, HistogramName
+from exporter.payments.tracker import Tracker
 from tests.payments.build import (
     FAILED,
     HASH,
@@ -95,25 +96,35 @@ def test_open_when_counting_begins() -> None:
     assert not observer.ledger.histograms[HistogramName.FIRST_ATTEMPT][()].total  # not seen from its beginning
 
 
-def test_an_old_unknown_run_in_flight_is_doubted() -> None:
-    """It may have ended before a fresh subscription showed it, so lnd is asked, and only the answer is believed."""
+def test_an_old_run_that_the_stream_shows_in_flight() -> None:
+    """It has outlived the beginning of counting: it counts from here, and the present stream has shown it."""
     observer = began(101, 102)
     old = payment(IN_FLIGHT, A, created_s=-2000, payment_index=50)
-    assert observer.hear(old, 1) == [PaymentDoubted(HASH)]
-    assert observer.tracker.open == {}
-    assert observer.hear(old, 2, Source.TRACK)[0] == PaymentStarted(old.run)
-    assert observer.tracker.unseen() == [], "the stream has shown it: it need not be asked for again"
+    assert observer.hear(old, 1)[0] == PaymentStarted(old.run)
+    assert observer.tracker.unseen() == []
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
     assert observer.tracker.unseen() == [HASH]
 
 
-def test_a_doubted_run_that_had_ended() -> None:
-    """If the answer says that it is over, it is history."""
+def test_an_old_run_that_only_an_answer_shows() -> None:
+    """What a list or an answer shows of an old run that isn't open is history, or has been counted."""
     observer = began(101, 102)
-    observer.hear(payment(IN_FLIGHT, A, created_s=-2000, payment_index=50), 1)
-    ended = payment(SUCCEEDED, settled(A), created_s=-2000, payment_index=50)
-    assert observer.hear(ended, 2, Source.TRACK) == AFTER_TERMINAL
+    for source in (Source.LIST, Source.TRACK):
+        assert observer.hear(payment(IN_FLIGHT, A, created_s=-2000, payment_index=50), 1, source) == AFTER_TERMINAL
+
+
+def test_a_late_answer_about_a_forgotten_run() -> None:
+    """lnd read it in flight; until the answer was here it ended, was counted, and thousands of others after it."""
+    observer = Observer()
+    new = payment(IN_FLIGHT, A, created_s=1, payment_index=50)
+    observer.hear(new, 1)
+    observer.hear(payment(SUCCEEDED, settled(A), created_s=1, payment_index=50), 2)
+    for number in range(1, 2000):
+        later = payment(SUCCEEDED, payment_hash=f"{number:064x}", created_s=1 + number, payment_index=200 + number)
+        observer.hear(later, 4)
+    observer.release(6)
+    assert observer.hear(new, 6, Source.TRACK) == AFTER_TERMINAL
 
 
 def test_the_end_of_an_old_run_that_was_not_shown_before() -> None:
@@ -132,14 +143,25 @@ def test_old_runs_that_were_counted_are_never_forgotten() -> None:
     observer = began(101, 102)
     old = payment(IN_FLIGHT, A, created_s=-2000, payment_index=50)
     ended = payment(SUCCEEDED, settled(A), created_s=-2000, payment_index=50)
-    observer.hear(old, 2, Source.TRACK)
-    observer.hear(ended, 100, Source.TRACK)
+    observer.hear(old, 2)
+    observer.hear(ended, 100)
     for number in range(1, 2000):
         new = payment(SUCCEEDED, payment_hash=f"{number:064x}", created_s=number, payment_index=200 + number)
         observer.hear(new, 100)
     observer.release(102)
     assert not observer.tracker.memory.is_over(ended)
     assert observer.hear(ended, 103) == AFTER_TERMINAL
+
+
+def test_a_clock_that_was_ahead_once() -> None:
+    """One payment of history from the future doesn't make all others old."""
+    tracker = Tracker()
+    tracker.begin([payment(SUCCEEDED, created_s=10**7)], 0, at(0))
+    tracker.stream_started()
+    observer = Observer(tracker)
+    for number in range(1, 100):
+        observer.hear(payment(SUCCEEDED, payment_hash=f"{number:064x}", created_s=number, payment_index=number), number)
+    assert tracker.survivors == set()
 
 
 def test_an_index_that_becomes_visible_late() -> None:

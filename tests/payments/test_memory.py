@@ -1,5 +1,7 @@
 """What is remembered of finished runs: its bound, its floor, and lnds that number their payments anew."""
 
+from itertools import count, islice
+
 from exporter.payments.event import PaymentStarted, UpdateIgnored
 from exporter.payments.labels import Ignored, Source
 from exporter.payments.memory import REMEMBERED, Memory
@@ -57,11 +59,11 @@ def test_the_floor_stays_below_what_is_unread() -> None:
     assert observer.tracker.memory.floor_index == 0
     for number in range(1, 5001):
         observer.tracker.memory.reading = number
-        assert observer.hear(nth(number), 10, Source.LIST)[0] == PaymentStarted(nth(number).run)
-        observer.release(20)
+        assert observer.hear(nth(number), 100, Source.LIST)[0] == PaymentStarted(nth(number).run)
+        observer.release(200)
     observer.tracker.memory.reading = None
-    observer.hear(nth(7001), 30)
-    observer.release(40)
+    observer.hear(nth(7001), 300)
+    observer.release(400)
     assert observer.tracker.memory.floor_index <= 7001 - REMEMBERED
     assert observer.ledger.counters[Counter.SUCCEEDED]["invoice", "1k_to_10k_sat"] == 7001
 
@@ -108,6 +110,39 @@ def test_distrust_when_only_old_runs_are_remembered() -> None:
     memory.distrust_indexes()
     assert not memory.is_new(nth(50))
     assert memory.is_new(nth(101, index=4))
+
+
+def test_distrust_after_a_clock_was_behind() -> None:
+    """One run with an early creation time, or a pair out of order, doesn't make forgotten runs new."""
+    memory = full(2000)
+    memory.add(nth(1, index=2001).run, 2001)
+    memory.distrust_indexes()
+    assert not memory.is_new(nth(memory.floor_index, index=9999))
+    assert memory.is_new(payment(FAILED, payment_hash="ef" * 32, created_s=1.9505, payment_index=3))
+
+
+def test_it_shrinks_again() -> None:
+    """What ends while a catch-up reads is remembered beyond the bound, but not for ever."""
+    memory, numbers = full(2000), count(2001)
+    for _ in range(20):
+        memory.reading = memory.floor_index
+        for number in islice(numbers, 300):
+            memory.add(nth(number).run, number)
+        memory.reading = None
+        for number in islice(numbers, 1000):
+            memory.add(nth(number).run, number)
+    assert len(memory) < REMEMBERED + SLACK
+
+
+def test_deleted_runs_are_forgotten_first() -> None:
+    """After a deletion their old indexes are above all new ones, and mean nothing."""
+    memory = full(1000)
+    memory.not_shown([nth(number).run for number in range(1, 1001)])
+    memory.trust_indexes(0)
+    for number in range(1001, 1101):
+        memory.add(nth(number).run, number - 1000)
+    assert all(memory.is_over(nth(number, index=number - 1000)) for number in range(1001, 1101))
+    assert memory.floor_index == 0
 
 
 def test_numbers_that_start_over_while_the_stream_lives() -> None:

@@ -93,3 +93,32 @@ def test_tried_again_after_the_clock_stepped_back() -> None:
     observer.release(2)
     earlier = payment(IN_FLIGHT, created_s=-3600, payment_index=NEW_INDEX)
     assert observer.hear(earlier, 5)[0] == PaymentStarted(earlier.run)
+
+
+def test_tried_again_with_the_same_index_and_a_clock_that_stepped_back() -> None:
+    """No sign says which is later; but lnd has one run of each hash, and names the other one whenever it is asked."""
+    observer = Observer()
+    observer.hear(OLD_IN_FLIGHT, 1)
+    observer.tracker.stream_lost()
+    observer.tracker.stream_started()
+    again = payment(SUCCEEDED, settled(B), created_s=-5, payment_index=OLD_IN_FLIGHT.payment_index)
+    for seconds in (100, 161):
+        observer.hear(again, seconds, Source.TRACK)
+        observer.release(seconds + 2)
+    assert sorted(ends(observer)) == ["PaymentLost", "PaymentSucceeded"]
+    assert observer.tracker.open == {}
+
+
+def test_a_large_table_takes_time_to_be_read() -> None:
+    """A new stream may be silent for minutes: so long a run isn't lost, for the stream may still tell its end."""
+    observer = Observer()
+    observer.tracker.scan_ns = 180 * 10**9
+    observer.hear(payment(IN_FLIGHT), 1)
+    observer.tracker.stream_lost()
+    observer.tracker.stream_started()
+    new = payment(IN_FLIGHT, created_s=12, payment_index=NEW_INDEX)
+    observer.hear(new, 15, Source.LIST)
+    observer.hear(new, 75, Source.TRACK)
+    observer.hear(payment(FAILED, reason=Reason.NO_ROUTE), 190)
+    observer.hear(new, 190)
+    assert ends(observer) == ["PaymentFailed"]
