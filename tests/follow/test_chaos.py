@@ -19,7 +19,7 @@ from exporter.store import Store
 from tests.follow.chaos import SCANS_S, ChaoticNode
 from tests.follow.virtual import VirtualLoop, run_virtually
 
-SEEDS = int(os.environ.get("CHAOS_SEEDS", "8"))
+SEEDS = int(os.environ.get("CHAOS_SEEDS", "6"))
 LIVES_S = (1.0, 20.0, 120.0)
 GAPS_S = (0.0, 0.5, 10.0, 100.0)
 CALM_S = 400.0

@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 
-from exporter.follow import Backoff, Follower
+from exporter.follow import Backoff, Follower, follower
+from exporter.payments import memory
 from exporter.payments.totals import Counter
 from exporter.simulator.database import Backend, Options
 from exporter.simulator.lives import Lives
@@ -32,7 +33,7 @@ class Story:
         self.task = asyncio.create_task(self.follower.run())
         await asyncio.sleep(20)
 
-    async def fail(self, number: int, *, at_once: int = 50, every_s: float = 2) -> None:
+    async def fail(self, number: int, *, at_once: int = 5, every_s: float = 2) -> None:
         """So many payments without a route, some at once."""
         for _ in range(number // at_once):
             for _ in range(at_once):
@@ -62,6 +63,9 @@ class Story:
 
 def tell(backend: Backend, what: Callable[[Story], Awaitable[None]], monkeypatch: pytest.MonkeyPatch) -> None:
     """Tell it from beginning to end."""
+    monkeypatch.setattr(memory, "REMEMBERED", 100)
+    monkeypatch.setattr(memory, "_FORGOTTEN_AT_ONCE", 10)
+    monkeypatch.setattr(follower, "PAGE", 50)
     monkeypatch.setattr(chaos, "LAGS_S", (0.0005, 0.002))
     monkeypatch.setattr(chaos, "SCANS_S", (0.001,))
 
@@ -76,7 +80,7 @@ def tell(backend: Backend, what: Callable[[Story], Awaitable[None]], monkeypatch
     run_virtually(told)
 
 
-@pytest.mark.parametrize(("before", "after"), [(1200, 400), (650, 700), (1250, 80)])
+@pytest.mark.parametrize(("before", "after"), [(120, 40), (65, 70), (125, 8)])
 def test_all_deleted_then_hundreds_more(before: int, after: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """`deletepayments --all` on SQLite while we listen: what was counted since isn't counted again."""
 
@@ -84,8 +88,10 @@ def test_all_deleted_then_hundreds_more(before: int, after: int, monkeypatch: py
         await story.follow()
         await story.fail(before)
         story.node.database.delete_all()
-        await story.fail(after, at_once=10, every_s=60)
+        await story.fail(after, at_once=1, every_s=60)
         assert story.failed() == before + after
+        floor = story.follower.account.tracker.memory.floor_index
+        assert floor <= after, "indexes of deleted payments mean nothing any more"
 
     tell(Backend.SQLITE, what, monkeypatch)
 
@@ -95,12 +101,12 @@ def test_all_deleted_then_the_connection_is_lost(monkeypatch: pytest.MonkeyPatch
 
     async def what(story: Story) -> None:
         await story.follow()
-        await story.fail(2600)
+        await story.fail(260)
         story.node.database.delete_all()
-        await story.fail(400, at_once=10, every_s=60)
+        await story.fail(40, at_once=1, every_s=60)
         story.node.lose()
         await asyncio.sleep(300)
-        assert story.failed() == 3000
+        assert story.failed() == 300
 
     tell(Backend.SQLITE, what, monkeypatch)
 
@@ -110,12 +116,12 @@ def test_all_deleted_then_migrated(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def what(story: Story) -> None:
         await story.follow()
-        await story.fail(1250)
+        await story.fail(125)
         story.node.database.delete_all()
-        await story.fail(10, at_once=5)
+        await story.fail(5)
         await story.migrate()
-        await story.fail(400, at_once=10, every_s=5)
-        assert story.failed() == 1660
+        await story.fail(40, at_once=1, every_s=5)
+        assert story.failed() == 170
 
     tell(Backend.KV, what, monkeypatch)
 
@@ -126,15 +132,15 @@ def test_migrated_after_payments_out_of_order(monkeypatch: pytest.MonkeyPatch) -
     async def what(story: Story) -> None:
         await story.follow()
         story.node.database.reserve_index()
-        for number in range(650):
+        for number in range(65):
             low = story.node.database.reserve_index()
             story.apply()
             story.apply(low)
-            if number % 25 == 0:
+            if number % 3 == 0:
                 await asyncio.sleep(2)
         await asyncio.sleep(5)
         await story.migrate()
-        assert story.failed() == 1300
+        assert story.failed() == 130
 
     tell(Backend.KV, what, monkeypatch)
 
@@ -144,7 +150,7 @@ def test_migrated_after_a_clock_was_behind(monkeypatch: pytest.MonkeyPatch) -> N
 
     async def what(story: Story) -> None:
         story.node.database.reserve_index()
-        for _ in range(1500):
+        for _ in range(150):
             story.apply()
         await story.follow()
         await story.fail(10, at_once=10)

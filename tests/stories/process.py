@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from exporter.config import NodeConfig
 from tests.network.process import free_port, until
 from tests.stories.lab import Lab
 
@@ -25,7 +26,7 @@ sys.exit(main())
 class Exporter:
     """Follows some labs and keeps its state in a file; it can be killed and started again."""
 
-    def __init__(self, labs: Sequence[Lab], home: Path) -> None:
+    def __init__(self, labs: Sequence[Lab | NodeConfig], home: Path) -> None:
         """Write its configuration into a directory of its own."""
         home.mkdir(parents=True, exist_ok=True)
         self.target = f"127.0.0.1:{free_port()}"
@@ -70,6 +71,11 @@ class Exporter:
             self._process.send_signal(signal.SIGTERM)
         code = await asyncio.wait_for(self._process.wait(), 20)
         assert code == 0, self.text()[-3000:]
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def text(self) -> str:
         """All that it said."""
