@@ -64,6 +64,8 @@ class Node:
         self.tls_cert = home / "tls.cert"
         self.admin_macaroon = home / "data/chain/bitcoin/regtest/admin.macaroon"
         self.pubkey = ""
+        self.flags: list[str] = []
+        """Given at each start, after all others."""
         self._rest = f"127.0.0.1:{free_port()}"
         self._lncli = str(binaries / "lncli")
         (home / "password").write_text(PASSWORD)
@@ -82,7 +84,7 @@ class Node:
 
     async def start(self, *, unlock: bool = True) -> None:
         """Start it; returns when calls are accepted, or without `unlock` when it says LOCKED."""
-        await self._program.start(*([self._unlock] if unlock else []))
+        await self._program.start(*([self._unlock] if unlock else []), *self.flags)
         if unlock:
             await self.ready()
         else:
@@ -90,7 +92,7 @@ class Node:
 
     async def create(self) -> None:
         """Start it for the first time and make its wallet; it gets no further before a recent block is mined."""
-        await self._program.start(self._unlock, "--wallet-unlock-allow-create")
+        await self._program.start(self._unlock, "--wallet-unlock-allow-create", *self.flags)
         await self.reaches("NON_EXISTING")
         entropy = base64.urlsafe_b64encode(sha256(self.name.encode()).digest()[:16]).decode()
         seed = await self.get("/v1/genseed", seed_entropy=entropy)

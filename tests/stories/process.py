@@ -83,7 +83,7 @@ class Exporter:
 
 
 @asynccontextmanager
-async def exporting(labs: Sequence[Lab], home: Path) -> AsyncIterator[Exporter]:
+async def exporting(labs: Sequence[Lab | NodeConfig], home: Path) -> AsyncIterator[Exporter]:
     """It runs within the block."""
     exporter = Exporter(labs, home)
     await exporter.start()

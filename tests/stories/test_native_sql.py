@@ -1,0 +1,107 @@
+"""A real lnd that moves its payments to native SQL under us: it numbers them anew, deletes them, uses indexes again."""
+
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from exporter.config import NodeConfig
+from tests.network.node import Node, b64
+from tests.network.regtest import Network
+from tests.stories.page import total
+from tests.stories.process import Exporter, exporting
+from tests.stories.world import World
+
+pytestmark = [pytest.mark.network, pytest.mark.xdist_group("real"), pytest.mark.timeout(300)]
+NAME = "erin"
+
+
+@pytest.fixture
+async def erin(network: Network, programs: Path, tmp_path: Path) -> AsyncIterator[Node]:
+    """A node of its own, without channels: what it pays fails at once."""
+    node = Node(NAME, programs, tmp_path / NAME, network.chain, 1000)
+    node.flags = ["--db.backend=sqlite"]
+    await node.create()
+    await network.chain.mine(1)  # a new node waits for a recent block
+    await node.ready()
+    yield node
+    await node.stop()
+    await node.close()
+
+
+async def fail(node: Node, *payment_hashes: bytes) -> None:
+    """Payments that nobody can receive, one after the other."""
+    for payment_hash in payment_hashes:
+        body = {
+            "dest": b64(bytes.fromhex(node.pubkey)[:1] + secrets.token_bytes(32)),
+            "amt": "10",
+            "payment_hash": b64(payment_hash),
+            "timeout_seconds": 5,
+        }
+        async with node.stream("POST", "/v2/router/send", body) as updates:
+            statuses = [update["status"] async for update in updates]
+        assert statuses[-1] == "FAILED"
+
+
+def hashes(number: int) -> list[bytes]:
+    """New ones."""
+    return [secrets.token_bytes(32) for _ in range(number)]
+
+
+async def indexes(node: Node) -> list[int]:
+    """Of all payments, as lnd lists them."""
+    listed = await node.get("/v1/payments", include_incomplete="true")
+    return [int(payment["payment_index"]) for payment in listed["payments"]]
+
+
+async def counted(world: World, number: int) -> None:
+    """So many have failed, each is counted once, and nothing is lost."""
+    page = await world.until(lambda page: total(page, NAME, "failed_total") >= number, f"{number} counted", 60)
+    page = await world.until(lambda page: total(page, NAME, "in_flight") == 0, "none is in flight", 60)
+    totals = [total(page, NAME, f"{name}_total") for name in ("started", "failed", "succeeded", "lost")]
+    assert totals == [number, number, 0, 0]
+    assert total(page, NAME, "audit_unaccounted") == 0
+
+
+async def test_native_sql(erin: Node, tmp_path: Path) -> None:
+    """Payments before, during and after the migration, after a deletion of all, and tried again under one index."""
+    macaroon = tmp_path / "payments.macaroon"
+    await erin.bake_macaroon(macaroon, root_key_id=0)
+    first = hashes(1)[0]
+    await fail(erin, first, *hashes(1), first)  # history, with a gap at its beginning
+    config = NodeConfig(NAME, erin.address, erin.tls_cert, macaroon)
+    async with exporting([config], tmp_path / "exporter") as exporter:
+        world = World("real", {}, exporter.target, exporter.log)
+        await world.live(NAME)
+        tried, *others = hashes(5)
+        await fail(erin, tried, *others, tried, *hashes(2))
+        assert await indexes(erin) == [2, 3, 5, 6, 7, 8, 9, 10, 11]
+        await counted(world, 8)
+        await migrated(erin, exporter)
+        await world.live(NAME)
+        assert await indexes(erin) == list(range(1, 12)), "lnd numbers all payments anew"
+        await counted(world, 10)
+        assert "lnd numbers its payments anew" in exporter.text()
+        last = hashes(1)[0]
+        await fail(erin, *hashes(2), last, last)
+        assert (await indexes(erin))[-1] == 14, "the second try has the index of the first"
+        await counted(world, 14)
+        await erin.delete("/v1/payments", all_payments="true")
+        await fail(erin, *hashes(3))
+        assert await indexes(erin) == [1, 2, 3]
+        await counted(world, 17)
+        await exporter.kill()
+        await fail(erin, *hashes(2))
+        await exporter.start()
+        await counted(world, 19)
+
+
+async def migrated(erin: Node, exporter: Exporter) -> None:
+    """While nobody listens; two payments are made before anybody listens again."""
+    await exporter.kill()
+    await erin.stop()
+    erin.flags.append("--db.use-native-sql")
+    await erin.start()
+    await fail(erin, *hashes(2))
+    await exporter.start()
