@@ -6,6 +6,9 @@ from exporter.follow.questions import Questions
 from exporter.payments.event import CaughtUp
 from exporter.payments.labels import Lost, Source
 
+PROGRESS_NS = 5_000_000_000
+"""A catch-up that takes longer says how far it is, this often."""
+
 
 class CatchUp:
     """Reads lnd's payments of one node. An index is only a way to read quickly, checked before it is trusted."""
@@ -58,6 +61,7 @@ class CatchUp:
         """Record what lnd lists above the floor and isn't known to be over; then ask for what is still unseen."""
         memory = self._memory
         memory.reading = memory.floor_index
+        read, told_ns = 0, self._account.now().mono_ns
         try:
             while True:
                 asked = self._account.now()
@@ -69,6 +73,10 @@ class CatchUp:
                     if not memory.is_over(payment):
                         self._account.record(payment, Source.LIST, asked)
                 memory.reading = page.payments[-1].payment_index
+                read += len(page.payments)
+                if asked.mono_ns - told_ns > PROGRESS_NS:
+                    told_ns = asked.mono_ns
+                    self._log.info("catching up", payments=read, index=memory.reading, last_index=self._account.table)
         finally:
             memory.reading = None
         await self._questions.ask_for(self._tracker.unseen())

@@ -6,6 +6,7 @@ import grpc
 import pytest
 
 from exporter.follow import follower
+from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Method
 from exporter.payments.totals import Counter
 from exporter.simulator.database import Backend, Options
@@ -75,6 +76,25 @@ async def test_a_long_gap(node: SimulatedNode, lives: Lives) -> None:
         await node.drained()
         await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 2900})
         assert watch.totals(*ENDS) == {"started": 2900, "succeeded": 0, "failed": 2900, "lost": 0}
+
+
+async def test_a_long_catch_up_says_how_far_it_is(node: SimulatedNode, lives: Lives) -> None:
+    """Whoever waits for it sees that it gets on."""
+    async with watching(node) as watch:
+        await watch.live()
+        await away(node, watch)
+        await node.play(*[lives.no_route() for _ in range(1200)])
+        node.faults.heal()
+        pages = node.database.page
+
+        def slow(request: pb.ListPaymentsRequest) -> bytes:
+            watch.clocks.ahead_s += 6
+            return pages(request)
+
+        node.database.page = slow  # type: ignore[method-assign]
+        await watch.live()
+        steps = [(line["payments"], line["index"]) for line in watch.said("catching up")]
+        assert steps[:2] == [(1000, 1000), (1200, 1200)]
 
 
 async def test_many_gaps(node: SimulatedNode, lives: Lives) -> None:
