@@ -25,6 +25,7 @@ _STEPS: dict[int, str] = {
             PRIMARY KEY (node, payment_hash, created_us)) WITHOUT ROWID;
         CREATE TABLE counted_run (node TEXT, created_us INTEGER, hash BLOB,
             PRIMARY KEY (node, created_us, hash)) WITHOUT ROWID;
+        CREATE TABLE listed (from_us INTEGER NOT NULL);
         CREATE TABLE reset (cause TEXT PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID;
     """,
 }

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ __all__ = ["Frozen", "Store", "freeze"]
 K = TypeVar("K")
 V = TypeVar("V")
 
+MARGIN_US = 3_600_000_000
+"""By so much lnd's clock may be ahead of ours."""
 _NOTHING = Frozen("", {}, {}, {}, {})
 _COUNTED = "SELECT 1 FROM counted_run WHERE node = ? AND created_us = ? AND hash = ?"
 
@@ -39,6 +42,7 @@ class Store:
         """What was wrong with it."""
         self._written: dict[str, Frozen] = {}  # what the file says
         self._lacking: dict[str, Frozen] = {}  # what a file that was put aside said, and its successor doesn't yet
+        self._listed_from_us = 0  # what was created before may have been counted without being on the list
         self._saved: dict[str, Saved] = {}
         self._writing = threading.Lock()
         self.resets: dict[Reset, int] = dict.fromkeys(Reset, 0)
@@ -71,6 +75,7 @@ class Store:
             self._written, self._saved = {}, {}
             connection = self._connect_anew(str(broken))
             connection.execute("INSERT INTO reset VALUES (?, 1)", (Reset.CORRUPT,))
+        (self._listed_from_us,) = connection.execute("SELECT coalesce(max(from_us), 0) FROM listed").fetchone()
         self.resets |= {Reset(cause): times for cause, times in connection.execute("SELECT cause, times FROM reset")}
         return connection
 
@@ -85,6 +90,8 @@ class Store:
         self.broken = broken
         self.set_aside = file.set_aside(self.path)
         self._lacking, self._written = self._lacking | self._written, {}
+        if self._lacking:
+            self._listed_from_us = time.time_ns() // 1000 + MARGIN_US
         return self._connect()
 
     # Reading.
@@ -123,6 +130,8 @@ class Store:
 
     def _save(self, nodes: Mapping[str, Frozen]) -> None:
         with self._transaction():
+            if self._lacking:  # the list went with the old file, the totals didn't
+                self._connection.execute("INSERT INTO listed VALUES (?)", (self._listed_from_us,))
             for node, frozen in (self._lacking | dict(nodes)).items():
                 self._write(node, self._written.get(node, _NOTHING), frozen)
         written = self._lacking | dict(nodes)
@@ -190,9 +199,14 @@ class Store:
         )
 
     def counted(self, node: str, runs: Iterable[Run]) -> set[Run]:
-        """Those of the runs that have been counted as finished or lost. Raises `sqlite3.Error`."""
+        """Those of the runs that have been counted as finished or lost, or may have been. Raises `sqlite3.Error`."""
         with self._writing:
-            return {run for run in runs if self._connection.execute(_COUNTED, _counted_key(node, run)).fetchone()}
+            return {
+                run
+                for run in runs
+                if run.created_us <= self._listed_from_us
+                or self._connection.execute(_COUNTED, _counted_key(node, run)).fetchone()
+            }
 
     def forget(self, node: str) -> bool:
         """Remove all that is kept of a node, so that it begins at zero; False if nothing was."""

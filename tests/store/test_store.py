@@ -13,7 +13,7 @@ import pytest
 from exporter.payments import saved as saving
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import NodeStatus
-from exporter.payments.payment import Moment
+from exporter.payments.payment import Moment, Run
 from exporter.payments.saved import Saved
 from exporter.payments.totals import Counter, HistogramName
 from exporter.payments.tracker import Tracker
@@ -297,6 +297,8 @@ def test_a_file_that_is_removed_while_it_is_used(tmp_path: Path, *, replaced: bo
     store = Store(path)
     assert store.load("alice") == taken(busy(), 10)
     assert store.load("bob") == taken(busy())
+    before, after = Run("ab" * 32, 1), Run("cd" * 32, 2**62)
+    assert store.counted("bob", [before, after]) == {before}, "the list has gone: what is older may have been counted"
     store.close()
 
 
