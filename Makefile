@@ -16,7 +16,7 @@ INSTALL := $(PIP) install --no-deps --require-hashes
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
-.PHONY: help run test check network torture protos lock clean
+.PHONY: help run test check network torture mutations protos lock clean
 
 help: ## Say what there is
 	@echo 'lnd-payments-exporter: a Prometheus exporter for the outgoing payments of lnd nodes'
@@ -42,6 +42,9 @@ network: $(VENV)/dev.stamp ## Start a real network of four lnd nodes to play wit
 
 torture: $(VENV)/dev.stamp ## Kill the exporter and lnd a thousand times while payments go on (ARGS="payments faults seed")
 	@exec $(BIN)/python -m tests.torture $(ARGS)
+
+mutations: $(VENV)/dev.stamp ## Break the code on purpose, a dozen ways and more: some test must notice each
+	@exec $(BIN)/python -m tests.mutations
 
 protos: $(VENV)/dev.stamp ## Generate exporter/lnd/rpc again from protos/lnd.proto
 	@$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=exporter/lnd/rpc --pyi_out=exporter/lnd/rpc protos/lnd.proto

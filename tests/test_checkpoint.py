@@ -54,7 +54,7 @@ async def test_on_disk_before_visible(tmp_path: Path) -> None:
     checkpoint = Checkpoint([account], store)
     store.go_on.clear()
     asked = asyncio.create_task(checkpoint.instant())
-    await asyncio.to_thread(store.under_way.wait)
+    assert await asyncio.to_thread(store.under_way.wait, 5), "nothing is written"
     account.apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
     assert not asked.done()
     store.go_on.set()
@@ -75,7 +75,7 @@ async def test_together_they_share_a_write(tmp_path: Path) -> None:
     checkpoint = Checkpoint(nodes, store)
     store.go_on.clear()
     first = asyncio.create_task(checkpoint.instant())
-    await asyncio.to_thread(store.under_way.wait)
+    assert await asyncio.to_thread(store.under_way.wait, 5), "nothing is written"
     nodes[7].apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
     others = [asyncio.create_task(checkpoint.instant()) for _ in range(200)]
     await asyncio.sleep(0)
@@ -152,7 +152,7 @@ async def test_who_hangs_up_does_not_stop_the_write(tmp_path: Path) -> None:
     checkpoint = Checkpoint(accounts(1), store)
     store.go_on.clear()
     impatient, patient = (asyncio.create_task(checkpoint.instant()) for _ in range(2))
-    await asyncio.to_thread(store.under_way.wait)
+    assert await asyncio.to_thread(store.under_way.wait, 5), "nothing is written"
     impatient.cancel()
     await asyncio.wait([impatient])
     store.go_on.set()

@@ -1,5 +1,6 @@
 """A real lnd that moves its payments to native SQL under us: it numbers them anew, deletes them, uses indexes again."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,12 +23,23 @@ async def erin(network: Network, programs: Path, tmp_path: Path) -> AsyncIterato
     """A node of its own, without channels: what it pays fails at once."""
     node = Node(NAME, programs, tmp_path / NAME, network.chain, 1000)
     node.flags = ["--db.backend=sqlite"]
-    await node.create()
-    await network.chain.mine(1)  # a new node waits for a recent block
-    await node.ready()
-    yield node
-    await node.stop()
-    await node.close()
+    mining = asyncio.create_task(mine(network))
+    try:
+        await node.create()
+        await node.ready()
+        mining.cancel()
+        yield node
+    finally:
+        mining.cancel()
+        await node.stop()
+        await node.close()
+
+
+async def mine(network: Network) -> None:
+    """A block now and then: a new node goes on only when it has seen a recent one."""
+    while True:
+        await network.chain.mine(1)
+        await asyncio.sleep(2)
 
 
 async def fail(node: Node, *payment_hashes: bytes) -> None:

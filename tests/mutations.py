@@ -1,0 +1,198 @@
+"""`make mutations`: the code broken on purpose, one promise at a time; some test must notice each."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parent.parent
+
+
+class Mutation(NamedTuple):
+    """One way to break the code."""
+
+    name: str
+    file: str
+    """Below `exporter/`."""
+    right: str
+    """What stands there once."""
+    wrong: str
+    tests: str
+    """Which must fail, below `tests/`."""
+
+
+MUTATIONS = (
+    Mutation(
+        "a save is skipped",
+        "checkpoint.py",
+        "await asyncio.to_thread(store.save, {node: frozen for node, (_, frozen) in changed.items()})",
+        "pass",
+        "test_checkpoint.py",
+    ),
+    Mutation(
+        "saved after answering",
+        "checkpoint.py",
+        "await self._write(self._store, changed)",
+        "self._late = asyncio.create_task(self._write(self._store, changed))",
+        "test_checkpoint.py",
+    ),
+    Mutation(
+        "changes are not noticed",
+        "follow/account.py",
+        "self.version += bool(events)",
+        "self.version = 1",
+        "test_checkpoint.py",
+    ),
+    Mutation(
+        "the cursor is trusted",
+        "follow/follower.py",
+        "elif not await catch_up.indexes_hold():",
+        "elif False:",
+        "follow/test_gaps.py",
+    ),
+    Mutation(
+        "finished runs are forgotten at a restart",
+        "payments/saved.py",
+        "memory.indexes.update(saved.finished)",
+        "pass",
+        "follow/test_chaos.py",
+    ),
+    Mutation(
+        "open runs are forgotten at a restart", "payments/saved.py", "tracker.add(run)", "pass", "follow/test_chaos.py"
+    ),
+    Mutation(
+        "counting begins anew at a restart",
+        "payments/saved.py",
+        "tracker.begun = marks.begun",
+        "pass",
+        "follow/test_chaos.py",
+    ),
+    Mutation(
+        "old runs are forgotten at a restart",
+        "payments/saved.py",
+        "tracker.survivors.update(marks.survivors)",
+        "pass",
+        "store",
+    ),
+    Mutation(
+        "the first terminal counts",
+        "payments/tracker.py",
+        "HOLD_NS = 1_000_000_000",
+        "HOLD_NS = 0",
+        "payments/test_hold.py",
+    ),
+    Mutation(
+        "a hold outlives its stream",
+        "payments/tracker.py",
+        "self._held.clear()",
+        "pass",
+        "payments/test_hold.py",
+    ),
+    Mutation(
+        "a hold doesn't notice that the process stood still",
+        "follow/account.py",
+        "self.tracker.postpone(int(still_s * 1e9))",
+        "pass",
+        "follow/test_account.py",
+    ),
+    Mutation(
+        "what the stream doesn't show isn't asked for",
+        "follow/catch_up.py",
+        "await self._questions.ask_for(self._tracker.unseen())",
+        "pass",
+        "follow/test_gaps.py",
+    ),
+    Mutation(
+        "an answer from between two terminals is believed",
+        "payments/tracker.py",
+        "unsure=recent and word.source is not Source.STREAM",
+        "unsure=False",
+        "payments/test_hold.py",
+    ),
+    Mutation(
+        "the floor rises over what is unread",
+        "payments/memory.py",
+        "if self.reading is not None and payment_index > self.reading:",
+        "if False:",
+        "payments/test_memory.py",
+    ),
+    Mutation(
+        "deleted runs are remembered first",
+        "follow/catch_up.py",
+        "self._memory.not_shown(not_shown)",
+        "pass",
+        "follow/test_renumbering.py",
+    ),
+    Mutation(
+        "a stop is swallowed by a loss",
+        "follow/follower.py",
+        "await _alone(self._session())",
+        "await self._session()",
+        "follow/test_weather.py",
+    ),
+    Mutation(
+        "the audit sees nothing",
+        "follow/audit.py",
+        "for run, payment in ended.items() if run not in known]",
+        "for payment in []]",
+        "follow/test_audit.py",
+    ),
+    Mutation(
+        "what was counted isn't listed",
+        "store/store.py",
+        "(_counted_key(node, run) for run in new.ended)",
+        "()",
+        "store",
+    ),
+)
+
+
+def caught(mutation: Mutation, copy: Path) -> bool:
+    """True if the tests fail with the mutation."""
+    path = copy / "exporter" / mutation.file
+    content = path.read_text()
+    path.write_text(content.replace(mutation.right, mutation.wrong))
+    try:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-x",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "--timeout=60",
+                f"tests/{mutation.tests}",
+            ],
+            cwd=copy,
+            env={"PYTHONPATH": str(copy), "PATH": ""},
+            capture_output=True,
+            check=False,
+        )
+    finally:
+        path.write_text(content)
+    return done.returncode == 1
+
+
+def main() -> int:
+    """Try all; the exit code is the number of those that nobody noticed."""
+    missed = 0
+    with tempfile.TemporaryDirectory(prefix="mutations-") as home:
+        copy = Path(home)
+        for name in ("exporter", "tests", "docs", "protos"):
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("pyproject.toml", "README.md"):
+            shutil.copy(ROOT / name, copy / name)
+        for mutation in MUTATIONS:
+            print(f"{mutation.name}: ", end="", flush=True)
+            noticed = caught(mutation, copy)
+            missed += not noticed
+            print("caught" if noticed else "NOT CAUGHT")
+    return missed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
