@@ -16,7 +16,7 @@ from exporter.payments.payment import US_PER_NS, Payment, Run
 PAGE = 100
 """Payments looked at in one go."""
 GRACE_US = 600_000_000
-"""What began within the last ten minutes may still be on its way to us."""
+"""What began within the last ten minutes, or before the newest payment of all, may still be on its way to us."""
 
 Counted = Callable[[Sequence[Run]], Awaitable[set[Run] | None]]
 """Which of some runs are on the list of those that were counted; None if it can't be read now."""
@@ -69,11 +69,12 @@ class Audit:
 
     async def _missed(self, payments: Sequence[Payment]) -> list[Payment] | None:
         tracker = self._account.tracker
-        since_us = self._account.now().wall_ns // US_PER_NS - GRACE_US
+        now_us = min(self._account.now().wall_ns // US_PER_NS, tracker.memory.newest_us)  # our clock may be ahead
+        until_us = now_us - GRACE_US
         ended = {
             payment.run: payment
             for payment in payments
-            if payment.status.ended and not payment.malformed and tracker.history_us < payment.run.created_us < since_us
+            if payment.status.ended and not payment.malformed and tracker.history_us < payment.run.created_us < until_us
         }
         known = self._account.known()  # before the list is read: what ends now is on it a moment later
         counted = await self._counted([run for run in ended if run not in known])

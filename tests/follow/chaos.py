@@ -37,6 +37,8 @@ PAUSES_S = (0.001, 2.0, 60.0)
 MIX = 0.8
 MIGRATION = 0.1
 DELETION = 0.02
+STEP = 0.03
+STEPS_S = (-3600, 0, 3600, 259_200)
 FAILED_ONLY = 0.3
 SLOW = 0.02
 SLOW_S = (1.5, 5.0, 25.0)
@@ -56,6 +58,7 @@ class ChaoticNode:
         self.deletes = self.random.random() < 0.5
         self.deleted: set[Run] = set()
         """Runs that were deleted; who wasn't listening when they ended can't know of them."""
+        self._step_ns = 0
         self.behind_ns = 0
         """How far lnd's clock is behind."""
         self.world = World.random(seed)
@@ -75,13 +78,13 @@ class ChaoticNode:
         self.lives: set[asyncio.Task[None]] = set()
 
     def clocks(self) -> Moment:
-        """Now, on both clocks of the exporter; its wall clock is the node's."""
+        """Now, on both clocks of the exporter; its wall clock is the node's, but for the steps that it takes."""
         passed_ns = int(self._loop.time() * NS)
-        return Moment(START_NS + passed_ns, passed_ns)
+        return Moment(START_NS + passed_ns + self._step_ns, passed_ns)
 
     def _now_ns(self) -> int:
         """No two moments of lnd share a microsecond."""
-        self._last_ns = max(self.clocks().wall_ns, self._last_ns + TICK_NS)
+        self._last_ns = max(self.clocks().wall_ns - self._step_ns, self._last_ns + TICK_NS)
         return self._last_ns - self.behind_ns
 
     def ends(self) -> dict[Run, Finished]:
@@ -153,11 +156,13 @@ class ChaoticNode:
         self._away = False
 
     async def weather(self) -> None:
-        """Losses, outages, gaps in the numbering and times in which the exporter stands still; for ever."""
+        """Losses, outages, gaps in the numbering, clocks that step, an exporter that stands still; for ever."""
         while True:
             await asyncio.sleep(self.random.expovariate(1 / self.random.choice(QUIET_S)))
             if self.deletes and self.random.random() < DELETION:
                 self.delete()
+            if self.random.random() < STEP:
+                self._step_ns = self.random.choice(STEPS_S) * NS
             match self.random.randrange(10):
                 case 0 | 1 | 2:
                     self.lose()
