@@ -11,6 +11,13 @@ pytest_plugins = ["tests.network.fixtures"]
 pytest.register_assert_rewrite("tests.follow.watch", "tests.stories.world", "tests.stories.page")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """An exporter that a test starts without a place for its state must not find that of the person who tests."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+    os.environ.pop("STATE_DIRECTORY", None)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Where everything must run (`CI=true`), a test that is skipped has failed."""

@@ -17,6 +17,7 @@ from tests.network.process import until
 
 PAGES = ("/", "/metrics", "/-/healthy", "/-/ready", "/nowhere")
 LISTEN = "serving metrics"
+HASH_DIGITS = 64
 
 
 def fetch(base: str) -> str:
@@ -43,6 +44,7 @@ async def test_nothing_leaks(tmp_path: Path) -> None:
                 f"--lnd.address={node.address}",
                 f"--lnd.tls-cert={node.tls_cert}",
                 f"--lnd.macaroon={node.macaroon}",
+                f"--storage.path={tmp_path / 'kept' / 'state.sqlite'}",
             ]
             process = await asyncio.create_subprocess_exec(*command, *flags, stdout=sink, stderr=sink)
         try:
@@ -65,6 +67,10 @@ async def test_nothing_leaks(tmp_path: Path) -> None:
         finally:
             process.send_signal(signal.SIGTERM)
             assert await process.wait() == 0
+        kept = b"".join(file.read_bytes() for file in (tmp_path / "kept").iterdir())
+        assert len(kept) > 100_000
+        assert [secret for secret in secrets if secret[:41].encode() in kept] == [], "in the state on disk"
+        assert [secret for secret in secrets if len(secret) == HASH_DIGITS and bytes.fromhex(secret) in kept] == []
         said = pages[-1] + log.read_text()
         assert "lnd_payments_succeeded_total" in said
         assert LISTEN in said
