@@ -107,7 +107,7 @@ async def test_many_gaps(node: SimulatedNode, lives: Lives) -> None:
             await node.play(lives.held_then_cancelled(90), lives.retry(), lives.probe(), lives.rebalance())
         node.faults.heal()
         node.end_streams(End())
-        await watch.until(lambda: sum(watch.totals(Counter.SUCCEEDED, Counter.FAILED).values()) == 120)
+        await watch.until(lambda: watch.counted(Counter.SUCCEEDED, Counter.FAILED) == 120, 30)
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 120, "succeeded": 60, "failed": 60, "lost": 0})
         assert counted_reasons(watch) == reasons(node)
         assert reasons(node) == {"timeout": 30, "incorrect_payment_details": 30}
@@ -185,7 +185,7 @@ async def test_deleted_while_away(node: SimulatedNode, lives: Lives) -> None:
     async with watching(node) as watch:
         await gone_while_away(node, lives, watch, 1)
         await watch.live()
-        await watch.until(lambda: watch.labels(Counter.LND_CALLS).get(("track_payment", "ok")))
+        await watch.until(lambda: any(run.missing for run in watch.follower.account.tracker.open.values()))
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 1, "succeeded": 0, "failed": 0, "lost": 0})
         watch.clocks.ahead_s += 70
         node.end_streams(End())
@@ -233,7 +233,7 @@ async def test_a_new_database(node: SimulatedNode, lives: Lives) -> None:
         await watch.live()
         await node.play(lives.success())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 2})
-        await watch.until(lambda: watch.labels(Counter.LND_CALLS).get(("track_payment", "ok")))
+        await watch.until(lambda: any(run.missing for run in watch.follower.account.tracker.open.values()))
         watch.clocks.ahead_s += 70
         node.end_streams(End())
         await watch.until(lambda: watch.totals(Counter.LOST) == {"lost": 1})

@@ -77,6 +77,10 @@ class Watch:
         view = self.follower.view()
         return {counter.value: sum(view.counters[counter].values()) for counter in counters}
 
+    def counted(self, *counters: Counter) -> int:
+        """The sum of counters, holds that aren't over left as they are: a second terminal update may be on its way."""
+        return sum(sum(self.follower.account.ledger.counters[counter].values()) for counter in counters)
+
     def labels(self, counter: Counter) -> dict[tuple[str, ...], int]:
         """The series of a counter that are not 0, after all holds are over."""
         self.clocks.ahead_s += 2
