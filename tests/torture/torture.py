@@ -86,9 +86,12 @@ class Torture:
     async def _pay(self, number: int, faults: int) -> None:
         """So many payments of every kind, spread over the time that the faults take."""
         more = Lives(self._node.world, ("more", self._seed))
+        random = Random(
+            self._seed
+        )  # of its own: how payments and faults fall in time must not change which faults come
         for life in islice(Mix(self._node.world, self._seed), number):
-            await asyncio.sleep(self._random.expovariate(number / (faults * 1.2 + 1)))
-            mixed = more.retried_hash() if self._random.random() < 0.05 else life
+            await asyncio.sleep(random.expovariate(number / (faults * 1.2 + 1)))
+            mixed = more.retried_hash() if random.random() < 0.05 else life
             task = asyncio.create_task(self._node.play(mixed))
             self._lives.add(task)
             task.add_done_callback(self._lives.discard)
