@@ -46,7 +46,7 @@ class Account:
         self._listened_s = 0.0  # by the event loop's clock
         self.doubts = asyncio.Event()
         """Set while there is something in `doubted`."""
-        self._doubted: dict[str, None] = {}  # at most what lnd has in flight
+        self._doubted: dict[str, None] = {}  # at most what ended just now
 
     def record(self, payment: Payment, source: Source, asked: Moment | None = None) -> None:
         """Take in one snapshot, and when it was asked for: from here to the end there is no await."""
@@ -58,8 +58,9 @@ class Account:
 
     def saw_index(self, payment_index: int) -> None:
         """Note how many payments lnd has at least."""
-        self.table = max(self.table, payment_index)
-        self.tracker.scan_ns = int(scan_s(self.table) * 1e9)
+        if payment_index > self.table:
+            self.table = payment_index
+            self.tracker.scan_ns = int(scan_s(self.table) * 1e9)
 
     def release(self) -> None:
         """Count the runs whose hold is over."""
@@ -80,7 +81,7 @@ class Account:
         self.version += bool(events)
 
     def doubted(self) -> list[str]:
-        """Hashes of payments that lnd must be asked about before they are believed; they are given out once."""
+        """Hashes of payments that lnd must be asked about once more; they are given out once."""
         hashes = list(self._doubted)
         self._doubted.clear()
         self.doubts.clear()
@@ -107,7 +108,8 @@ class Account:
     def resume(self, saved: Saved) -> None:
         """Go on where another process was when it saved."""
         resume(saved, self.tracker, self.ledger, self.now())
-        self.pubkey, self.table = saved.marks.pubkey, saved.marks.table
+        self.pubkey = saved.marks.pubkey
+        self.saw_index(saved.marks.table)
 
     def _listen(self) -> None:
         """Note that this process runs. If it stood still, a last word of lnd may wait in the socket: hold on longer."""

@@ -18,7 +18,6 @@ from exporter.lnd.client import WAITING, Client, Trouble
 from exporter.payments.event import StreamInterrupted
 from exporter.payments.labels import CallOutcome, Interruption, Method, NodeState, Source
 from exporter.payments.payment import Moment
-from exporter.payments.view import View
 
 
 class Follower:
@@ -51,10 +50,6 @@ class Follower:
         self._caught_up = asyncio.Event()
         self._subscribed_at: int | None = None
         self._complaint: Interruption | None = None  # what the log said last
-
-    def view(self) -> View:
-        """What a page shows of the node now."""
-        return self.account.view()
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Follow until cancelled. Whatever lnd or the network does is counted, told once and tried again."""

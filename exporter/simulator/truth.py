@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Code, FailureSource, Kind, Reason, Status
+from exporter.payments.payment import US_PER_NS, Run
 from exporter.simulator.record import Failure, Record
 
 _REASON_PREFIX = "FAILURE_REASON_"
@@ -25,6 +26,11 @@ class Finished(NamedTuple):
     """Number of attempts that settled."""
     failures: tuple[tuple[Code, FailureSource], ...]
     """Of each failed attempt, in the order in which they failed."""
+
+    @property
+    def run(self) -> Run:
+        """The identity of this run."""
+        return Run(self.payment_hash, self.created_ns // US_PER_NS)
 
     @property
     def attempts(self) -> int:

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -156,19 +155,14 @@ def set_aside(path: Path) -> Path:
         old = path.with_name(path.name + ending)
         if old.exists():
             old.rename(aside.with_name(aside.name + ending))
-    sync_directory(path.parent)
+    _sync(path.parent)
     return aside
 
 
-def sync_directory(directory: Path) -> None:
+def _sync(directory: Path) -> None:
     """Let the names in a directory survive a power cut."""
-    with closing(_Descriptor(directory)) as descriptor:
-        os.fsync(descriptor.number)
-
-
-class _Descriptor:
-    def __init__(self, directory: Path) -> None:
-        self.number = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-
-    def close(self) -> None:
-        os.close(self.number)
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -16,8 +16,6 @@ from exporter.store import codec, file
 from exporter.store.codec import Frozen, freeze
 from exporter.store.file import Broken, Lock, StoreError
 
-__all__ = ["Frozen", "Store", "freeze"]
-
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -177,25 +175,22 @@ class Store:
                 for labels, histogram in _changed(old.histograms.get(name, {}), series)
             ),
         )
-        many(
-            "DELETE FROM open_run WHERE node = ? AND payment_hash = ? AND created_us = ?",
-            _gone(node, old.open, new.open),
-        )
-        many(
-            "REPLACE INTO open_run VALUES (?, ?, ?, ?)",
-            ((node, *run, state) for run, state in _changed(old.open, new.open)),
-        )
-        many(
-            "DELETE FROM finished_run WHERE node = ? AND payment_hash = ? AND created_us = ?",
-            _gone(node, old.finished, new.finished),
-        )
-        many(
-            "REPLACE INTO finished_run VALUES (?, ?, ?, ?)",
-            ((node, *run, index) for run, index in _changed(old.finished, new.finished)),
-        )
+        self._write_runs("open_run", node, old.open, new.open)
+        self._write_runs("finished_run", node, old.finished, new.finished)
         many(
             "REPLACE INTO counted_run VALUES (?, ?, ?)",
             (_counted_key(node, run) for run in new.ended),
+        )
+
+    def _write_runs(self, table: str, node: str, old: Mapping[Run, V], new: Mapping[Run, V]) -> None:
+        """A table with a row for each run: those that are gone go, those that changed are written."""
+        self._connection.executemany(
+            f"DELETE FROM {table} WHERE node = ? AND payment_hash = ? AND created_us = ?",  # noqa: S608 - our own words
+            ((node, *run) for run in old if run not in new),
+        )
+        self._connection.executemany(
+            f"REPLACE INTO {table} VALUES (?, ?, ?, ?)",  # noqa: S608 - our own words
+            ((node, *run, value) for run, value in _changed(old, new)),
         )
 
     def counted(self, node: str, runs: Iterable[Run]) -> set[Run]:
@@ -251,7 +246,3 @@ def _counted_key(node: str, run: Run) -> tuple[str, int, bytes]:
 
 def _changed(old: Mapping[K, V], new: Mapping[K, V]) -> Iterator[tuple[K, V]]:
     return ((key, value) for key, value in new.items() if key not in old or old[key] != value)
-
-
-def _gone(node: str, old: Mapping[Run, V], new: Mapping[Run, V]) -> Iterable[tuple[str, str, int]]:
-    return ((node, *run) for run in old if run not in new)

@@ -89,7 +89,11 @@ class ChaoticNode:
 
     def ends(self) -> dict[Run, Finished]:
         """Every run that is over, as a perfect observer would have seen it, in the order of their ends."""
-        return {Run(end.payment_hash, end.created_ns // US_PER_NS): end for end in self.database.truth()}
+        return {end.run: end for end in self.database.truth()}
+
+    def there(self) -> set[Run]:
+        """The runs in its database."""
+        return {Run(record.payment_hash, record.created_ns // US_PER_NS) for record in self.database}
 
     # What happens.
 
@@ -103,9 +107,7 @@ class ChaoticNode:
         """So many payments begin, one after the other; they take what time they take."""
         for life in self._lives(number):
             await asyncio.sleep(self.random.expovariate(1 / every_s))
-            task = asyncio.create_task(self._live(life))
-            self.lives.add(task)
-            task.add_done_callback(self.lives.discard)
+            self._begin(life)
 
     def _lives(self, number: int) -> Iterator[Life]:
         """A busy node's, with more that are tried again or have two ends."""
@@ -126,15 +128,18 @@ class ChaoticNode:
     def hold(self, number: int) -> None:
         """So many payments begin that will be held for minutes."""
         for _ in range(number):
-            task = asyncio.create_task(self._live(self._more.held_then_cancelled(self.random.uniform(60, 900))))
-            self.lives.add(task)
-            task.add_done_callback(self.lives.discard)
+            self._begin(self._more.held_then_cancelled(self.random.uniform(60, 900)))
+
+    def _begin(self, life: Life) -> None:
+        task = asyncio.create_task(self._live(life))
+        self.lives.add(task)
+        task.add_done_callback(self.lives.discard)
 
     def delete(self) -> None:
         """`deletepayments --all`, or only those that failed."""
-        before = {Run(record.payment_hash, record.created_ns // US_PER_NS) for record in self.database}
+        before = self.there()
         self.database.delete_all(failed_only=self.random.random() < FAILED_ONLY)
-        self.deleted |= before - {Run(record.payment_hash, record.created_ns // US_PER_NS) for record in self.database}
+        self.deleted |= before - self.there()
 
     def lose(self) -> None:
         """The connection breaks."""

@@ -8,7 +8,6 @@ import pytest
 
 from exporter.follow import Backoff, Follower, follower
 from exporter.payments import memory
-from exporter.payments.payment import US_PER_NS, Run
 from exporter.payments.totals import Counter
 from exporter.simulator.database import Backend, Options
 from exporter.simulator.lives import Lives
@@ -56,7 +55,7 @@ class Story:
 
     def failed(self) -> int:
         """Payments counted as failed; none is lost, and none in flight."""
-        view = self.follower.view()
+        view = self.follower.account.view()
         totals = {counter: sum(view.counters[counter].values()) for counter in view.counters}
         assert totals[Counter.STARTED] == totals[Counter.FAILED]
         return totals[Counter.FAILED]
@@ -92,9 +91,8 @@ def test_all_deleted_then_hundreds_more(before: int, after: int, monkeypatch: py
         await story.fail(after, at_once=1, every_s=60)
         assert story.failed() == before + after
         remembered = story.follower.account.tracker.memory.indexes
-        there = {Run(record.payment_hash, record.created_ns // US_PER_NS) for record in story.node.database}
         if before > memory.REMEMBERED:  # else the new indexes are above the floor, and nothing is noticed
-            assert there <= remembered.keys(), "the deleted ones are forgotten first"
+            assert story.node.there() <= remembered.keys(), "the deleted ones are forgotten first"
 
     tell(Backend.SQLITE, what, monkeypatch)
 

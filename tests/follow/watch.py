@@ -74,7 +74,7 @@ class Watch:
     def totals(self, *counters: Counter) -> dict[str, int]:
         """The sums of counters, after all holds are over."""
         self.clocks.ahead_s += 2
-        view = self.follower.view()
+        view = self.follower.account.view()
         return {counter.value: sum(view.counters[counter].values()) for counter in counters}
 
     def counted(self, *counters: Counter) -> int:
@@ -84,7 +84,7 @@ class Watch:
     def labels(self, counter: Counter) -> dict[tuple[str, ...], int]:
         """The series of a counter that are not 0, after all holds are over."""
         self.clocks.ahead_s += 2
-        return {tuple(map(str, k)): n for k, n in self.follower.view().counters[counter].items() if n}
+        return {tuple(map(str, k)): n for k, n in self.follower.account.view().counters[counter].items() if n}
 
     def said(self, event: str) -> list[Any]:
         """The log lines with this event, but for debug ones."""

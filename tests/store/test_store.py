@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from exporter.payments.saved import Saved
 from exporter.payments.totals import Counter, HistogramName
 from exporter.payments.tracker import Tracker
 from exporter.payments.view import capture
-from exporter.store import Locked, Store, StoreError, TooNew, freeze
+from exporter.store import Frozen, Locked, Store, StoreError, TooNew, freeze
 from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, Observer, at, failed, flying, payment, settled
 
 A, B = flying(1), flying(2, sent_s=3)
@@ -47,6 +48,13 @@ def taken(observer: Observer, seconds: float = 9) -> Saved:
     """What must be kept of it."""
     view = capture("alice", observer.tracker, observer.ledger, NodeStatus(), at(seconds))
     return saving.take(view, observer.tracker, observer.ledger, pubkey=KEY, table=99, ended=(), at=at(seconds))
+
+
+def write(path: Path, nodes: Mapping[str, Frozen]) -> None:
+    """What one process leaves behind."""
+    store = Store(path)
+    store.save(nodes)
+    store.close()
 
 
 def reopened(path: Path) -> Saved:
@@ -79,9 +87,7 @@ def test_all_that_was_saved(tmp_path: Path) -> None:
 def test_a_resumed_ledger_is_a_copy(tmp_path: Path) -> None:
     """What is counted after the start is a change, and is written."""
     path = tmp_path / "state.sqlite"
-    store = Store(path)
-    store.save({"alice": freeze(taken(busy()))})
-    store.close()
+    write(path, {"alice": freeze(taken(busy()))})
     store = Store(path)
     found, observer = store.load("alice"), Observer()
     assert found is not None
@@ -99,9 +105,7 @@ def test_a_monotonic_clock_that_starts_anew(tmp_path: Path) -> None:
     run = next(iter(observer.tracker.open.values()))
     age_ns = at(9).mono_ns - run.news_mono_ns
     path = tmp_path / "state.sqlite"
-    store = Store(path)
-    store.save({"alice": freeze(taken(observer, 9))})
-    store.close()
+    write(path, {"alice": freeze(taken(observer, 9))})
     for away_s in (0, 3600, -3600):
         tracker = Tracker()
         now = Moment(at(9).wall_ns + away_s * 10**9, 12345)
@@ -231,9 +235,7 @@ BROKEN = {
 def test_a_broken_file_at_the_start(tmp_path: Path, how: str) -> None:
     """Set aside under a new name, everything begins at zero, and that is counted for good."""
     path = tmp_path / "state.sqlite"
-    store = Store(path)
-    store.save({"alice": freeze(taken(busy())), "bob": freeze(taken(busy()))})
-    store.close()
+    write(path, {"alice": freeze(taken(busy())), "bob": freeze(taken(busy()))})
     damage = BROKEN[how]
     if isinstance(damage, str):
         connection = sqlite3.connect(path)
@@ -329,9 +331,7 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
 def test_every_histogram_and_counter_can_be_read_back(tmp_path: Path) -> None:
     """A new one needs nothing; one that is taken away or gets other buckets needs a step of the schema."""
     path = tmp_path / "state.sqlite"
-    store = Store(path)
-    store.save({"alice": freeze(taken(Observer()))})
-    store.close()
+    write(path, {"alice": freeze(taken(Observer()))})
     found = reopened(path)
     assert set(found.counters) == {c for c in Counter if Ledger().counters[c]}
     assert set(found.histograms) == set(HistogramName)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from prometheus_client.parser import text_string_to_metric_families
 
 PREFIX = "lnd_payments_"
+COUNTERS = ("_total", "_count", "_sum", "_bucket")
 
 # What depends on the time of day, on how long something took or on how often somebody asked.
 MOMENTS = ("_timestamp_seconds",)
@@ -53,6 +54,15 @@ def total(page: Page, node: str, name: str, **labels: str) -> float:
     """The sum of the series of a name that have these labels."""
     wanted = set(labels.items())
     return sum(v for s, v in page.get(node, {}).items() if s.name == name and wanted <= set(s.labels))
+
+
+def fallen(before: Page, after: Page, node: str) -> list[str]:
+    """Counters of a node that show less than they did, or nothing any more."""
+    return [
+        f"{series}: {value} -> {after[node].get(series)}"
+        for series, value in before.get(node, {}).items()
+        if series.name.endswith(COUNTERS) and after[node].get(series, -1) < value
+    ]
 
 
 def change(before: Page, after: Page, node: str, names: Mapping[str, str], *, restarts: bool = False) -> list[str]:

@@ -17,14 +17,6 @@ from tests.stories.lab import Lab
 from tests.stories.page import Page, change, golden, read, total
 from tests.stories.prometheus import Prometheus
 
-# The exporter as it is, but for the minute that it may wait between two tries.
-IMPATIENT = """
-import sys
-from exporter.follow import backoff
-from exporter.__main__ import main
-backoff.LAST_S = 3.0
-sys.exit(main())
-"""
 UPDATE = bool(os.environ.get("UPDATE_GOLDEN"))
 
 

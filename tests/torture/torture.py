@@ -21,7 +21,7 @@ from exporter.simulator.mix import Mix
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.tower import End
 from exporter.simulator.truth import Finished
-from tests.stories.page import Page, Series, read, total
+from tests.stories.page import Page, fallen, read, total
 from tests.stories.process import Exporter
 
 SPEED = 20.0
@@ -29,7 +29,6 @@ SPEED = 20.0
 NAME = "alice"
 CALM_S = 90.0
 PAUSES_S = (0.0, 0.05, 0.5, 2.0)
-COUNTERS = ("_total", "_count", "_sum", "_bucket")
 
 
 @dataclass
@@ -52,7 +51,7 @@ class Torture:
         self._node = SimulatedNode(home, clock=WallClock(SPEED))
         self._home = home
         self._progress = progress
-        self._before: dict[Series, float] = {}
+        self._before: Page = {}
         self._up = asyncio.Event()
         self._lives: set[asyncio.Task[None]] = set()
         self.told = Told()
@@ -194,10 +193,8 @@ class Torture:
         resolved = sum(total(page, NAME, f"htlc_attempts_{name}_total") for name in ("settled", "failed", "unresolved"))
         assert total(page, NAME, "htlc_attempts_started_total") == resolved + total(page, NAME, "in_flight_htlcs")
         assert not total(page, NAME, "audit_unaccounted"), "the audit found something"
-        counters = {series: value for series, value in page[NAME].items() if series.name.endswith(COUNTERS)}
-        fallen = {str(key): was for key, was in self._before.items() if counters.get(key, -1) < was}
-        assert fallen == {}, "a counter went back"
-        self._before = counters
+        assert fallen(self._before, page, NAME) == [], "a counter went back"
+        self._before = page
 
     async def _until(self, what: Callable[[Page], bool], words: "str | Callable[[Page], str]") -> Page:
         """Look until something is so."""
