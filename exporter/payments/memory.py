@@ -17,6 +17,8 @@ _FORGOTTEN_AT_ONCE = 100  # so that the oldest need not be looked for every time
 class Memory:
     """The last finished runs, each with the index under which lnd last showed it, and the floor below them.
 
+    An index of 0 is none: lnd shows the run no more.
+
     At most `REMEMBERED` + 100, and while a catch-up reads also those that finish meanwhile.
     """
 
@@ -81,11 +83,11 @@ class Memory:
             self.by_time = True
             # A run that lies below the floor may be old: of what was created after it most is history. So it is with
             # one that was created out of order, or with a clock that was behind.
-            above = (run.created_us for run, index in self.indexes.items() if index > self.floor_index)
+            above = (run.created_us for run, index in self.indexes.items() if index > self.floor_index or not index)
             self.floor_us = max(min(above, default=self.newest_us), max(self.forgotten_us, default=0))
 
     def not_shown(self, runs: Iterable[Run]) -> None:
-        """Lnd shows these no more: the indexes that they had mean nothing now, and they are forgotten first."""
+        """Lnd shows these no more: they have no index from now on, and are forgotten first."""
         self.indexes.update((run, 0) for run in runs if run in self.indexes)
 
     def trust_indexes(self, floor_index: int) -> None:

@@ -53,6 +53,8 @@ class Terminal:
     """Learnt by asking, so soon after its last HTLC was resolved that lnd may not have written its last word."""
     postponed: int = 0
     """How often its hold was made longer."""
+    told: bool = False
+    """The stream has told of it: at first, or at last of an end that was learnt by asking."""
 
 
 class Missing(NamedTuple):
@@ -199,7 +201,7 @@ class OpenRun:
         """Note the first terminal snapshot."""
         live = source is Source.STREAM
         kept = any(a.status is AttemptStatus.FAILED for a in payment.attempts)
-        self.terminal = Terminal(payment.status, payment.reason, live, live or kept, at, unsure)
+        self.terminal = Terminal(payment.status, payment.reason, live, live or kept, at, unsure, told=live)
         self.fee_msat = payment.fee_msat
         self.pays_self = self.pays_self or payment.pays_self
 

@@ -260,13 +260,14 @@ class Tracker:
             return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
         events = run.learn(payment.attempts)
         asked = run.run not in self._held
-        heard = terminal.unsure and word.source is Source.STREAM
-        if asked or heard:  # asked again, or told by the stream at last: wait again for what may follow
+        heard = word.source is Source.STREAM and not terminal.told
+        if asked or heard:  # asked again, or told by the stream at last: wait again for what follows
             self._held.pop(run.run, None)
             self._held[run.run] = word.at.mono_ns + HOLD_NS
             # What was asked a second after the first terminal shows the second one, if there is any.
             early = word.asked.mono_ns < terminal.received.mono_ns + HOLD_NS
             terminal.unsure = early and word.source is not Source.STREAM
+            terminal.told = terminal.told or heard
         # An answer may have been written before the live update that overtook it.
         overtaken = terminal.live and word.source is not Source.STREAM and run.stream == self._stream
         if terminal.reason is not payment.reason and not overtaken:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections import Counter as Tally
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 
@@ -15,8 +16,9 @@ from exporter.payments.payment import Run
 from exporter.payments.totals import Counter
 from exporter.payments.view import View
 from exporter.simulator.database import Backend, Options
-from exporter.store import Store
+from exporter.store import Frozen, Store
 from tests.follow.chaos import SCANS_S, ChaoticNode
+from tests.follow.oracle import Log, check
 from tests.follow.virtual import VirtualLoop, run_virtually
 
 SEEDS = int(os.environ.get("CHAOS_SEEDS", "6"))
@@ -24,6 +26,20 @@ LIVES_S = (1.0, 20.0, 120.0)
 GAPS_S = (0.0, 0.5, 10.0, 100.0)
 CALM_S = 400.0
 """After this long everything has been tried again, asked twice, and counted."""
+
+
+class Written(Store):
+    """Tells what has reached the disk."""
+
+    def __init__(self, path: Path, log: Log) -> None:
+        """Open it."""
+        super().__init__(path)
+        self._log = log
+
+    def save(self, nodes: Mapping[str, Frozen]) -> None:
+        """In virtual time a write takes none: all that was heard until now is on disk."""
+        super().save(nodes)
+        self._log.written()
 
 
 class Exporter:
@@ -37,10 +53,11 @@ class Exporter:
         self._tasks: list[asyncio.Task[None]] = []
         self._store: Store | None = None
         self.up = asyncio.Event()
+        self.log = Log()
 
     def start(self) -> None:
         """Go on from what is on disk."""
-        self._store = Store(self._path)
+        self._store = Written(self._path, self.log)
         self._one = Follower(
             "lnd",
             self._node,
@@ -50,6 +67,7 @@ class Exporter:
             pace=Pace(audit_s=20),
             counted=looking_up(self._store, "lnd"),
         )
+        self.log.listen(self._one.account)
         if saved := self._store.load("lnd"):
             self._one.account.resume(saved)
         self._checkpoint = Checkpoint([self._one.account], self._store)
@@ -66,6 +84,7 @@ class Exporter:
             assert task.cancelled(), task.exception()
         assert self._store is not None
         self._store.close()
+        self.log.killed()
 
     async def weather(self) -> None:
         """Killed and started again, for ever."""
@@ -138,7 +157,9 @@ async def an_hour(loop: VirtualLoop, seed: int, options: Options, path: Path, *,
         node.clear_up()
         await asyncio.sleep(CALM_S)
         scraping.cancel()
-    compare(await exporter.page(), node, history)
+    page = await exporter.page()
+    compare(page, node, history)
+    check(page, exporter.log, history=history, ended=set(node.ends()), deleted=node.deleted)
     assert len(exporter) == 0
     await exporter.kill()
 

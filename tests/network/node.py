@@ -20,6 +20,8 @@ OUR_CALLS = (
     "uri:/lnrpc.Lightning/ListPayments",
     "uri:/lnrpc.Lightning/GetInfo",
 )
+STATES = ("WAITING_TO_START", "NON_EXISTING", "LOCKED", "UNLOCKED", "RPC_ACTIVE", "SERVER_ACTIVE")
+"""Of `lnrpc.State`, in the order in which a starting lnd goes through them."""
 FLAGS = (
     "--bitcoin.regtest",
     "--nobootstrap",
@@ -111,7 +113,7 @@ class Node:
         await self.reaches("SERVER_ACTIVE")
 
     async def reaches(self, state: str) -> None:
-        """Wait for a state of `lnrpc.State`."""
+        """Wait until it has come as far as a state of `lnrpc.State`."""
 
         async def there() -> bool:
             self._program.check()
@@ -119,7 +121,7 @@ class Node:
                 said: str = (await self.get("/v1/state"))["state"]
             except (aiohttp.ClientError, Refused):
                 return False
-            return said == state
+            return STATES.index(said) >= STATES.index(state)  # it may have passed since we last looked
 
         await until(f"{self.name} is {state}", there)
 

@@ -182,6 +182,18 @@ def test_the_stream_tells_at_last_of_an_end_that_was_asked_for() -> None:
     assert reasons(observer) == [TIMEOUT]
 
 
+def test_the_stream_is_late_and_the_clock_is_wrong() -> None:
+    """An answer shows both ends, and looks old to a clock that is ahead; then the stream tells the first, late."""
+    observer = flight()
+    wall = at(8.1)._replace(wall_ns=at(3600).wall_ns)
+    observer.take(observer.tracker.update(SECOND, Source.LIST, wall, wall))
+    observer.hear(FIRST, 9.2)
+    assert observer.release(9.2) == []
+    observer.hear(SECOND, 9.3)
+    observer.release(10.3)
+    assert reasons(observer) == [TIMEOUT]
+
+
 def test_an_answer_that_was_asked_for_too_early() -> None:
     """It counts when the question was put, not when a slow answer arrived: lnd may have read it between the two."""
     observer = flight()

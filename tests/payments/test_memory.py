@@ -112,6 +112,17 @@ def test_distrust_when_only_old_runs_are_remembered() -> None:
     assert memory.is_new(nth(101, index=4))
 
 
+def test_distrust_again_after_all_was_deleted() -> None:
+    """A catch-up that was cut short in a new numbering: what it hadn't read is new as before."""
+    memory = full(10)
+    memory.saw(nth(20).run)
+    memory.not_shown(list(memory.indexes))
+    memory.trust_indexes(0)
+    memory.distrust_indexes()
+    assert memory.is_new(nth(15, index=1))
+    assert not memory.is_over(nth(15, index=1))
+
+
 def test_distrust_after_a_clock_was_behind() -> None:
     """One run with an early creation time, or a pair out of order, doesn't make forgotten runs new."""
     memory = full(2000)
