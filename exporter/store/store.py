@@ -39,7 +39,7 @@ class Store:
         self.broken = ""
         """What was wrong with it."""
         self._written: dict[str, Frozen] = {}  # what the file says
-        self._lacking: dict[str, Frozen] = {}  # what a file that was put aside said, and its successor doesn't yet
+        self._lacking: dict[str, Frozen] | None = None  # what a file said that another one took the place of
         self._listed_from_us = 0  # what was created before may have been counted without being on the list
         self._saved: dict[str, Saved] = {}
         self._writing = threading.Lock()
@@ -71,8 +71,7 @@ class Store:
                 raise
         except Broken as broken:
             self._written, self._saved = {}, {}
-            connection = self._connect_anew(str(broken))
-            connection.execute("INSERT INTO reset VALUES (?, 1)", (Reset.CORRUPT,))
+            connection = self._put_aside(str(broken))
         (self._listed_from_us,) = connection.execute("SELECT coalesce(max(from_us), 0) FROM listed").fetchone()
         self.resets |= {Reset(cause): times for cause, times in connection.execute("SELECT cause, times FROM reset")}
         return connection
@@ -83,14 +82,20 @@ class Store:
         self._identity = found.st_dev, found.st_ino
         return connection
 
-    def _connect_anew(self, broken: str) -> sqlite3.Connection:
-        """Put aside what is there; the next time everything is written."""
+    def _put_aside(self, broken: str) -> sqlite3.Connection:
+        """Give what is there another name; the new file says that all began anew, until somebody knows better."""
         self.broken = broken
         self.set_aside = file.set_aside(self.path)
-        self._lacking, self._written = self._lacking | self._written, {}
-        if self._lacking:
-            self._listed_from_us = time.time_ns() // 1000 + MARGIN_US
-        return self._connect()
+        connection = self._connect()
+        connection.execute("INSERT INTO reset VALUES (?, 1)", (Reset.CORRUPT,))
+        return connection
+
+    def _replace(self, broken: str) -> None:
+        """Begin another file: the next time everything is written."""
+        self._connection.close()
+        self._lacking = (self._lacking or {}) | self._written
+        self._written = {}
+        self._connection = self._put_aside(broken)
 
     # Reading.
 
@@ -115,26 +120,33 @@ class Store:
             return
         with self._writing:
             if self._vanished():
-                self._connection.close()
-                self._connection = self._connect_anew("it is gone")
+                self._replace("it is gone")
             try:
                 self._save(nodes)
             except sqlite3.OperationalError:
                 raise  # no room, no right, no answer: perhaps later
             except sqlite3.DatabaseError as error:
-                self._connection.close()
-                self._connection = self._connect_anew(str(error))
+                self._replace(str(error))
                 self._save(nodes)
 
     def _save(self, nodes: Mapping[str, Frozen]) -> None:
+        written = (self._lacking or {}) | dict(nodes)
         with self._transaction():
-            if self._lacking:  # the list went with the old file, the totals didn't
-                self._connection.execute("INSERT INTO listed VALUES (?)", (self._listed_from_us,))
-            for node, frozen in (self._lacking | dict(nodes)).items():
+            if self._lacking is not None:
+                self._go_on()
+            for node, frozen in written.items():
                 self._write(node, self._written.get(node, _NOTHING), frozen)
-        written = self._lacking | dict(nodes)
         self._written.update({node: frozen._replace(ended=()) for node, frozen in written.items()})
-        self._lacking = {}
+        self._lacking = None
+
+    def _go_on(self) -> None:
+        """Tell a file that took another's place that nothing is lost, but for the list of what was counted."""
+        self._listed_from_us = time.time_ns() // 1000 + MARGIN_US
+        self._connection.execute("INSERT INTO listed VALUES (?)", (self._listed_from_us,))
+        self._connection.execute("DELETE FROM reset")
+        self._connection.executemany(
+            "INSERT INTO reset VALUES (?, ?)", ((cause, times) for cause, times in self.resets.items() if times)
+        )
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

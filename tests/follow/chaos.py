@@ -125,10 +125,10 @@ class ChaoticNode:
             with suppress(ValueError):  # it has been deleted meanwhile
                 self.database.apply(step.mutation)
 
-    def hold(self, number: int) -> None:
-        """So many payments begin that will be held for minutes."""
+    def hold(self, number: int, longest_s: float = 900) -> None:
+        """So many payments begin that will be held for a minute or more."""
         for _ in range(number):
-            self._begin(self._more.held_then_cancelled(self.random.uniform(60, 900)))
+            self._begin(self._more.held_then_cancelled(self.random.uniform(60, longest_s)))
 
     def _begin(self, life: Life) -> None:
         task = asyncio.create_task(self._live(life))
@@ -177,6 +177,9 @@ class ChaoticNode:
                     self.database.reserve_index()
                 case _:
                     self._loop.stand_still(self.random.choice(STALLS_S))
+
+    def delivered(self) -> None:
+        """A message has reached who asked for it, who works on it from here on."""
 
     # What may be asked.
 
@@ -232,6 +235,7 @@ class ChaoticNode:
         if newest_first and not after:
             self.history = history
             self.met.set()
+        self.delivered()
         return Page(tuple(decode.payment(p, self.world.me.pubkey) for p in answer.payments), answer.last_index_offset)
 
     async def payment(self, payment_hash: str) -> Payment | None:
@@ -239,6 +243,7 @@ class ChaoticNode:
         await self._there()
         update = self.database.current(payment_hash)
         await self._back()
+        self.delivered()
         return None if update is None else self._decoded(update.message)
 
     async def updates(self) -> AsyncIterator[Payment]:
@@ -258,6 +263,7 @@ class ChaoticNode:
                     raise Trouble(Interruption.UNREACHABLE, NodeState.UNREACHABLE, "the line is cut")
                 waiting.remove(update)
                 if not isinstance(message := update.result(), End):
+                    self.delivered()
                     yield self._decoded(message.message)
         finally:
             for task in waiting:

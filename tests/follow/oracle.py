@@ -6,7 +6,7 @@ forgotten by a kill, payment by payment, and adds up what `docs/metrics.md` says
 
 from collections import Counter as Tally
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
 from exporter.follow import Account
@@ -15,6 +15,7 @@ from exporter.payments.labels import AttemptStatus, Lost, Outcome, Reason, Sourc
 from exporter.payments.payment import US_PER_NS, Attempt, Moment, Payment, Run
 from exporter.payments.totals import EDGES, Counter, Histogram, HistogramName
 from exporter.payments.view import View
+from exporter.simulator.truth import Finished
 
 Words: TypeAlias = tuple[str, ...]
 
@@ -82,7 +83,7 @@ class Log:
         """Snapshots by source."""
         return Tally(entry.source.value for entry in self._entries if isinstance(entry, Heard) and not entry.first_page)
 
-    def stories(self, history: set[Run]) -> list["Story"]:
+    def stories(self, history: Container[Run]) -> list["Story"]:
         """What was heard of each run until it was counted, but for those that were over before."""
         heard: dict[Run, list[Heard]] = defaultdict(list)
         over: set[Run] = set()
@@ -123,6 +124,10 @@ class Story:
     def reasons(self) -> set[Reason]:
         """Of all its ends."""
         return {entry.payment.reason for entry in self.terminals}
+
+    def reason(self, last: Reason) -> Reason:
+        """What must be counted, if `last` is what lnd wrote at last: that, or else what was heard at last."""
+        return last if last in self.reasons else self.terminals[-1].payment.reason
 
     @property
     def live(self) -> bool:
@@ -267,22 +272,40 @@ def _plain(words: Words) -> Words:
     return tuple(map(str, words))
 
 
-def check(view: View, log: Log, *, history: set[Run], ended: set[Run], deleted: set[Run]) -> None:
+def check(
+    view: View, log: Log, ends: Mapping[Run, Finished], *, history: Container[Run], deleted: Collection[Run]
+) -> None:
     """Every count and every bucket, and of each run that it is where it belongs.
 
-    `ended` are all runs that are over, `history` those that were before counting began; `deleted` those that were
-    deleted by somebody. Of a hash that was tried again lnd has erased the earlier runs.
+    `ends` are all runs that are over, `history` those that were before counting began, `deleted` those that somebody
+    deleted. Of a hash that was tried again lnd has erased the earlier runs.
     """
-    truth = ended - history
+    truth = {run: end for run, end in ends.items() if run not in history}
     last = {run.payment_hash: run for run in sorted(truth, key=lambda run: run.created_us)}
     retried = {run for run in truth if last[run.payment_hash] != run}
+    erased = retried.union(deleted)
     stories = log.stories(history)
     heard = {story.run for story in stories}
     lost = {story.run for story in stories if story.lost}
-    assert not truth - heard - deleted - retried, "lnd still knows it, and nobody asked"
-    assert not heard - truth, "it never was"
-    assert not lost - deleted - retried, "lost, and lnd still knows it"
-    causes = {cause: number for (cause,), number in view.counters[Counter.LOST].items()}
-    assert causes[Lost.RETRIED] <= len(lost & retried), "lnd wasn't asked for its hash again"
+    assert not truth.keys() - heard - erased, "lnd still knows it, and nobody asked"
+    assert not heard - truth.keys(), "it never was"
+    assert not lost - erased, "lost, and lnd still knows it"
+    assert view.counters[Counter.LOST][Lost.RETRIED,] <= len(lost & retried), "its hash wasn't tried again"
+    unheard = {story.run for story in stories if not story.lost and truth[story.run].reason not in story.reasons}
+    assert not unheard - erased, "lnd's last word on it wasn't heard"
     assert shown(view) == expected(stories)
+    told = (story for story in stories if not story.lost)
+    assert _reasons(view) == Tally((str(s.status), str(s.reason(truth[s.run].reason))) for s in told)
     assert {source: n for (source,), n in view.counters[Counter.UPDATES].items() if n} == log.updates()
+
+
+def _reasons(view: View) -> Tally[tuple[str, str]]:
+    """Ended runs by status and reason."""
+    reasons = Tally[tuple[str, str]]()
+    for (_, _, reason), number in view.counters[Counter.FAILED].items():
+        reasons["failed", reason] += number
+    for (reason,), number in view.counters[Counter.SUCCEEDED_LATE].items():
+        reasons["succeeded", reason] += number
+    late = sum(view.counters[Counter.SUCCEEDED_LATE].values())
+    reasons["succeeded", "none"] = sum(view.counters[Counter.SUCCEEDED].values()) - late
+    return +reasons

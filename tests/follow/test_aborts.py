@@ -1,0 +1,115 @@
+"""Killed at every single point of a catch-up, one after the other: after each message of lnd, and amid each write."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from exporter.follow import follower
+from exporter.payments import memory
+from exporter.simulator.database import Backend, Options
+from tests.follow import chaos
+from tests.follow.chaos import ChaoticNode
+from tests.follow.exporter import CALM_S, Exporter
+from tests.follow.oracle import check
+from tests.follow.virtual import VirtualLoop, run_virtually
+
+ENOUGH = 15
+"""Messages that any of these catch-ups takes at least."""
+
+
+class CountingNode(ChaoticNode):
+    """Tells when so many messages have been delivered."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        """Nothing is counted yet."""
+        super().__init__(loop, 1, Options(backend=Backend.KV))
+        self.deletes = False
+        self.deliveries = 0
+        self.strike_at = 0
+        self.struck = asyncio.Event()
+
+    def delivered(self) -> None:
+        """Count one."""
+        self.deliveries += 1
+        if self.deliveries == self.strike_at:
+            self.struck.set()
+
+
+async def nothing(_: CountingNode) -> None:
+    """What happened to the payments is enough."""
+
+
+async def migrated(node: CountingNode) -> None:
+    """lnd numbers its payments anew."""
+    node.database.migrate()
+
+
+async def deleted(node: CountingNode) -> None:
+    """`deletepayments --all`."""
+    node.delete()
+
+
+Gap = Callable[[CountingNode], Awaitable[None]]
+
+
+async def a_gap(loop: VirtualLoop, path: Path, gap: Gap, strike_at: int) -> bool:
+    """Payments before, during and after a gap; killed at the nth message after it. False if there were fewer."""
+    node = CountingNode(loop)
+    node.pay_at_once(5)
+    exporter = Exporter(node, path)
+    exporter.start()
+    await node.met.wait()
+    history = node.history
+    await asyncio.sleep(20)
+    node.hold(2, longest_s=120)
+    await node.pay(6, every_s=1)
+    await exporter.page()
+    node.lose()
+    await exporter.kill()
+    node.pay_at_once(12)
+    node.hold(1, longest_s=120)
+    await asyncio.sleep(30)
+    await gap(node)
+    node.deliveries, node.strike_at = 0, strike_at
+    exporter.start()
+    going_on = asyncio.create_task(node.pay(3, every_s=2))
+    calm = asyncio.create_task(asyncio.sleep(15))
+    struck = asyncio.create_task(node.struck.wait())
+    await asyncio.wait([calm, struck], return_when=asyncio.FIRST_COMPLETED)
+    if struck.done():
+        if strike_at % 2:
+            await exporter.page()
+        await exporter.kill()
+        exporter.start()
+    for task in (calm, struck):
+        task.cancel()
+    await going_on
+    await asyncio.gather(*node.lives)
+    await asyncio.sleep(CALM_S)
+    check(await exporter.page(), exporter.log, node.ends(), history=history, deleted=node.deleted)
+    assert len(exporter) == 0
+    await exporter.kill()
+    return node.struck.is_set()
+
+
+@pytest.mark.parametrize("gap", [nothing, migrated, deleted])
+def test_killed_after_any_message(gap: Gap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a page was seen just before (every other time) it stays true; else what was heard is asked for again."""
+    monkeypatch.setattr(memory, "REMEMBERED", 20)
+    monkeypatch.setattr(follower, "PAGE", 5)
+    monkeypatch.setattr(chaos, "LAGS_S", (0.0005, 0.002))
+    monkeypatch.setattr(chaos, "SCANS_S", (0.001, 1.0))
+    monkeypatch.setattr(chaos, "SLOW", 0.0)
+    for strike_at in count(1):
+        struck = [False]
+
+        async def told(loop: VirtualLoop, strike_at: int = strike_at, struck: list[bool] = struck) -> None:
+            struck[0] = await a_gap(loop, tmp_path / f"{strike_at}.sqlite", gap, strike_at)
+
+        run_virtually(told)
+        if not struck[0]:
+            assert strike_at > ENOUGH
+            return
