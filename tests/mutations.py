@@ -107,8 +107,8 @@ MUTATIONS = (
     Mutation(
         "an answer from between two terminals is believed",
         "payments/tracker.py",
-        "unsure=recent and word.source is not Source.STREAM",
-        "unsure=False",
+        "return self._newest_ns - terminal.latest_ns < RECENT_NS + at.mono_ns - terminal.asked_mono_ns",
+        "return False",
         "payments/test_hold.py",
     ),
     Mutation(

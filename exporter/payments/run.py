@@ -49,12 +49,14 @@ class Terminal:
     complete: bool
     """It shows all attempts: it came by the stream, or lnd has kept the failed ones."""
     received: Moment
-    unsure: bool
-    """Learnt by asking, so soon after its last HTLC was resolved that lnd may not have written its last word."""
+    asked_mono_ns: int
+    """When the last question was put that it answers, monotonic clock; receipt, if it came by the stream."""
+    latest_ns: int
+    """Lnd's time of what happened to it last: what it wrote in that moment may not be its last word."""
+    told: bool
+    """The stream has told of it: at first, or at last of an end that was learnt by asking."""
     postponed: int = 0
     """How often its hold was made longer."""
-    told: bool = False
-    """The stream has told of it: at first, or at last of an end that was learnt by asking."""
 
 
 class Missing(NamedTuple):
@@ -105,6 +107,7 @@ class OpenRun:
         if self.terminal:
             wall_ns, mono_ns = self.terminal.received
             self.terminal.received = Moment(wall_ns, mono_ns + shift_ns)
+            self.terminal.asked_mono_ns += shift_ns
 
     @property
     def kind(self) -> Kind:
@@ -197,11 +200,20 @@ class OpenRun:
             self.refused = True
         return AttemptFailed(attempt, self.purpose)
 
-    def end(self, payment: Payment, source: Source, at: Moment, *, unsure: bool) -> None:
+    def end(self, payment: Payment, source: Source, at: Moment, asked: Moment) -> None:
         """Note the first terminal snapshot."""
         live = source is Source.STREAM
         kept = any(a.status is AttemptStatus.FAILED for a in payment.attempts)
-        self.terminal = Terminal(payment.status, payment.reason, live, live or kept, at, unsure, told=live)
+        self.terminal = Terminal(
+            status=payment.status,
+            reason=payment.reason,
+            live=live,
+            complete=live or kept,
+            received=at,
+            asked_mono_ns=asked.mono_ns,
+            latest_ns=payment.latest_ns or payment.created_ns,
+            told=live,
+        )
         self.fee_msat = payment.fee_msat
         self.pays_self = self.pays_self or payment.pays_self
 

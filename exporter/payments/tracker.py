@@ -19,12 +19,12 @@ from exporter.payments.event import (
 from exporter.payments.labels import Ignored, Lost, Reason, Source
 from exporter.payments.memory import Memory
 from exporter.payments.payment import US_PER_NS, Moment, Payment, Run
-from exporter.payments.run import Missing, OpenRun
+from exporter.payments.run import Missing, OpenRun, Terminal
 
 HOLD_NS = 1_000_000_000
 """A run that ended is held this long before it is counted: the second terminal update came within 23 ms."""
 RECENT_NS = 30_000_000_000
-"""An answer that shows an end younger than this may have been written before the second terminal update."""
+"""An end that is older than the newest thing that lnd shows, by this and as long as we waited, is its last word."""
 MOST_POSTPONED = 20
 """So often a hold is made longer because this process stood still."""
 GONE_NS = 60_000_000_000
@@ -55,6 +55,7 @@ class Tracker:
         self._of_hash: dict[str, list[OpenRun]] = {}  # the same runs; of one hash seldom more than one
         self._held: dict[Run, int] = {}  # open runs on hold, by the monotonic time when each is due: in that order
         self._stream = 0
+        self._newest_ns = 0  # lnd's time of the newest that it has shown since then
         self.history_us = 0
         """Creation of the newest run that existed when counting began, microseconds since 1970."""
         self.survivors: set[Run] = set()
@@ -88,6 +89,7 @@ class Tracker:
     def stream_started(self) -> None:
         """A new stream was subscribed to: its first word of a run may be old."""
         self._stream += 1
+        self._newest_ns = 0
 
     def stream_lost(self) -> None:
         """The stream is gone: a second terminal update may be missed, so runs on hold must be asked again."""
@@ -126,6 +128,7 @@ class Tracker:
         events: list[Event] = [UpdateReceived(source, at.wall_ns)]
         if payment.malformed:
             return [*events, UpdateIgnored(Ignored.MALFORMED)]
+        self._newest_ns = max(self._newest_ns, payment.latest_ns, payment.created_ns)
         events += self._retire_others(payment, word)
         run = self.open.get(payment.run)
         if run is not None:
@@ -150,13 +153,22 @@ class Tracker:
         events: list[Event] = []
         for key in list(takewhile(lambda key: self._held[key] <= at.mono_ns, self._held)):
             run = self.open[key]
-            if run.terminal and run.terminal.unsure:
-                run.terminal.unsure = False
+            if run.terminal and self._may_change(run.terminal, at):
                 del self._held[key]
                 events.append(PaymentDoubted(key.payment_hash))
             else:
                 events += self._retire(run, Lost.DELETED)
         return events
+
+    def _may_change(self, terminal: Terminal, at: Moment) -> bool:
+        """True if lnd may have been asked between the two terminal updates, and must be asked once more.
+
+        The stream tells both, if late: lnd reads its whole table before it says the first word. What was asked a
+        second after the first shows the second, too, and so does what is old compared with the newest that lnd shows.
+        """
+        if terminal.told or terminal.asked_mono_ns >= terminal.received.mono_ns + HOLD_NS:
+            return False
+        return self._newest_ns - terminal.latest_ns < RECENT_NS + at.mono_ns - terminal.asked_mono_ns
 
     def _retire_others(self, payment: Payment, word: _Word) -> list[Event]:
         """A run of a hash shows that others are over: lnd keeps one of each hash, and erases it for the next."""
@@ -240,9 +252,7 @@ class Tracker:
     def _progress(self, run: OpenRun, payment: Payment, word: _Word, events: list[Event]) -> bool:
         """Follow status and reason; add what that tells to `events`. True if anything is new."""
         if payment.status.ended:
-            # The stream may be slow to tell what comes after: lnd reads its whole table before it says the first word.
-            recent = word.asked.wall_ns - (payment.latest_ns or payment.created_ns) < RECENT_NS
-            run.end(payment, word.source, word.at, unsure=recent and word.source is not Source.STREAM)
+            run.end(payment, word.source, word.at, word.asked)
             self._held[run.run] = word.at.mono_ns + HOLD_NS
             return True
         entered = run.enter(payment.status)
@@ -264,10 +274,8 @@ class Tracker:
         if asked or heard:  # asked again, or told by the stream at last: wait again for what follows
             self._held.pop(run.run, None)
             self._held[run.run] = word.at.mono_ns + HOLD_NS
-            # What was asked a second after the first terminal shows the second one, if there is any.
-            early = word.asked.mono_ns < terminal.received.mono_ns + HOLD_NS
-            terminal.unsure = early and word.source is not Source.STREAM
-            terminal.told = terminal.told or heard
+            terminal.told = word.source is Source.STREAM
+        terminal.asked_mono_ns = max(terminal.asked_mono_ns, word.asked.mono_ns)
         # An answer may have been written before the live update that overtook it.
         overtaken = terminal.live and word.source is not Source.STREAM and run.stream == self._stream
         if terminal.reason is not payment.reason and not overtaken:

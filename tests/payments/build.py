@@ -112,6 +112,10 @@ class Observer:
         """A snapshot arrives so many seconds after T0."""
         return self.take(self.tracker.update(snapshot, source, at(seconds)))
 
+    def grow_old(self, seconds: float = 3600) -> None:
+        """Another payment shows that lnd's clock is at T0 plus so many seconds."""
+        self.hear(payment(payment_hash="0a" * 32, created_s=seconds, payment_index=99_999), seconds)
+
     def release(self, seconds: float) -> list[Event]:
         """What is due then is counted."""
         return self.take(self.tracker.release(at(seconds)))

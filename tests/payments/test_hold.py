@@ -94,6 +94,7 @@ def test_asked_after_a_restart() -> None:
     observer = flight()
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
+    observer.grow_old()
     observer.hear(SECOND._replace(attempts=()), 50, Source.LIST)
     assert observer.release(50.9) == []
     observer.release(51)
@@ -205,6 +206,19 @@ def test_an_answer_that_was_asked_for_too_early() -> None:
     observer = flight()
     observer.take(observer.tracker.update(FIRST, Source.LIST, at(99), at(8.005)))
     assert observer.release(100) == [PaymentDoubted(HASH)]
+
+
+def test_an_end_that_is_old_for_lnd() -> None:
+    """It is believed at once, whatever our own clock says; while lnd shows nothing newer it is not."""
+    for newest_s, wait_s, believed in ((8, 1, False), (30, 1, False), (50, 1, True), (50, 60, False), (200, 60, True)):
+        observer = flight()
+        observer.tracker.stream_lost()
+        observer.tracker.stream_started()
+        observer.grow_old(newest_s)
+        observer.take(observer.tracker.update(FIRST, Source.LIST, at(99), at(100 - wait_s)))
+        said = observer.release(100)
+        assert (said == [PaymentDoubted(HASH)]) is not believed
+        assert bool(reasons(observer)) is believed
 
 
 def test_an_answer_about_a_payment_without_attempts() -> None:

@@ -203,6 +203,7 @@ def test_an_attempt_that_vanishes_in_flight() -> None:
     observer.hear(payment(IN_FLIGHT, A), 1)
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
+    observer.grow_old()
     observer.hear(payment(SUCCEEDED, settled(B, end_s=4)), 40, Source.LIST)
     observer.release(41)
     counters = observer.ledger.counters

@@ -57,6 +57,7 @@ def test_the_floor_stays_below_what_is_unread() -> None:
         observer.hear(nth(number), 1)
         observer.release(9)
     assert observer.tracker.memory.floor_index == 0
+    observer.grow_old()
     for number in range(1, 5001):
         observer.tracker.memory.reading = number
         assert observer.hear(nth(number), 100, Source.LIST)[0] == PaymentStarted(nth(number).run)

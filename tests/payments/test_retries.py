@@ -49,6 +49,7 @@ def test_tried_again_while_nobody_listened() -> None:
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
     new = payment(SUCCEEDED, settled(B, end_s=7), created_s=5, payment_index=NEW_INDEX)
+    observer.grow_old()
     observer.hear(new, 40, Source.LIST)
     observer.release(50)
     assert ends(observer) == ["PaymentSucceeded"]
