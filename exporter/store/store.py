@@ -115,12 +115,12 @@ class Store:
     # Writing.
 
     def save(self, nodes: Mapping[str, Frozen]) -> None:
-        """Write what has changed since the last time; on disk when it returns. Raises `sqlite3.Error`."""
-        if not nodes:
-            return
+        """Write what has changed since the last time; on disk when it returns. Raises `sqlite3.Error`, `OSError`."""
         with self._writing:
             if self._vanished():
                 self._replace("it is gone")
+            elif not nodes:
+                return
             try:
                 self._save(nodes)
             except sqlite3.OperationalError:

@@ -13,12 +13,22 @@ from exporter.config import NodeConfig
 from tests.network.process import free_port, until
 from tests.stories.lab import Lab
 
-# The exporter as it is, but for the minute that it may wait between two tries.
+# The exporter as it is, but for the minute that it may wait between two tries, and with a wall clock that can be put
+# an hour ahead (SIGUSR1) or behind (SIGUSR2).
 IMPATIENT = """
-import sys
+import signal, sys, time
 from exporter.follow import backoff
 from exporter.__main__ import main
 backoff.LAST_S = 3.0
+true_ns, hours = time.time_ns, 0
+
+def step(number, _frame):
+    global hours
+    hours = 1 if number == signal.SIGUSR1 else -1
+
+signal.signal(signal.SIGUSR1, step)
+signal.signal(signal.SIGUSR2, step)
+time.time_ns = lambda: true_ns() + hours * 3600 * 10**9
 sys.exit(main())
 """
 
@@ -71,6 +81,12 @@ class Exporter:
             self._process.send_signal(signal.SIGTERM)
         code = await asyncio.wait_for(self._process.wait(), 20)
         assert code == 0, self.text()[-3000:]
+
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        assert self._process is not None
+        return self._process.pid
 
     def signal(self, number: int) -> None:
         """Send it a signal."""

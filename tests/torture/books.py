@@ -1,0 +1,96 @@
+"""What the last page must show: all that lnd still knows, exactly; what it has forgotten, at most."""
+
+from collections import Counter as Tally
+from collections.abc import Iterable, Mapping
+from math import inf
+
+from exporter.lnd import decode
+from exporter.metrics.counters import ATTEMPTS, PAYMENTS
+from exporter.metrics.row import HistogramRow
+from exporter.payments.labels import Source, Status
+from exporter.payments.payment import Moment, Run
+from exporter.payments.totals import EDGES, UNIT, HistogramName
+from exporter.simulator.record import Record
+from exporter.simulator.server import SimulatedNode
+from exporter.simulator.truth import Finished
+from tests.follow.oracle import Heard, Story, expected
+from tests.stories.page import PREFIX, Page, total
+
+Buckets = Tally[tuple[str, str, float]]
+"""Observations by metric, outcome and upper edge, in each bucket alone."""
+NAMES = {row.shows: row.name.removeprefix(PREFIX) for row in (*PAYMENTS, *ATTEMPTS) if isinstance(row, HistogramRow)}
+
+
+def differences(page: Page, node: str, lnd: SimulatedNode, deleted: Mapping[Run, Record]) -> str:
+    """In what a page differs from the truth; empty if in nothing but what left no trace."""
+    truth = {end.run: end for end in lnd.truth()}
+    last = {run.payment_hash: run for run in sorted(truth, key=lambda run: run.created_us)}
+    erased = {run for run in truth if run in deleted or last[run.payment_hash] != run}
+    lost = total(page, node, "lost_total")
+    there = _buckets(lnd.database, lnd)
+    most = there + _buckets(deleted.values(), lnd)
+    told_by_success = {key[:2] for key in most}
+    shown = Buckets({key: number for key, number in _shown(page, node).items() if key[:2] in told_by_success})
+    counted = _counted(page, node)
+    kept = [end for run, end in truth.items() if run not in erased and end.status.value == "succeeded"]
+    gone = [end for run, end in truth.items() if run in erased and end.status.value == "succeeded"]
+    found = {
+        "too many": +(counted - _words(truth.values())),
+        "too few": +(_words(truth[run] for run in truth if run not in erased) - counted),
+        "lost": lost if lost > len(erased) else 0,
+        "in flight": total(page, node, "in_flight"),
+        "sent": _beyond(
+            total(page, node, "sent_msat_total"), [e.value_msat for e in kept], [e.value_msat for e in gone]
+        ),
+        "fees": _beyond(total(page, node, "fees_msat_total"), [e.fee_msat for e in kept], [e.fee_msat for e in gone]),
+        "buckets with too many": +(shown - most),
+        "buckets with too few": +(there - shown),
+    }
+    return ", ".join(f"{what}: {value}" for what, value in found.items() if value)
+
+
+def _beyond(shown: float, kept: list[int], gone: list[int]) -> float:
+    """By how much a sum is more or less than can be."""
+    return min(0, shown - sum(kept)) or max(0, shown - sum(kept) - sum(gone))
+
+
+def _words(ends: Iterable[Finished]) -> Tally[str]:
+    return Tally(f"{end.status.value} {end.reason.value}" for end in ends)
+
+
+def _counted(page: Page, node: str) -> Tally[str]:
+    """Ended runs by status and reason."""
+    counted = Tally[str]()
+    for series, value in page[node].items():
+        if series.name == "failed_total":
+            counted[f"failed {dict(series.labels)['reason']}"] += int(value)
+        if series.name == "succeeded_late_total":
+            counted[f"succeeded {dict(series.labels)['reason']}"] += int(value)
+    late = sum(number for words, number in counted.items() if words.startswith("succeeded"))
+    counted["succeeded none"] = int(total(page, node, "succeeded_total")) - late
+    return counted
+
+
+def _buckets(records: Iterable[Record], lnd: SimulatedNode) -> Buckets:
+    """What succeeded payments must have put into which buckets: their settled attempts stay in lnd's database."""
+    stories = []
+    for record in records:
+        payment = decode.payment(record.message, lnd.world.me.pubkey)
+        if payment.status is Status.SUCCEEDED:
+            stories.append(Story(payment.run, [Heard(payment, Source.LIST, Moment(0, 0))]))
+    buckets = Buckets()
+    for (name, outcome), (numbers, _) in expected(stories).histograms.items():
+        histogram = HistogramName(name)
+        edges = (*(edge / UNIT.get(histogram, 1) for edge in EDGES[histogram]), inf)
+        buckets.update({(NAMES[histogram], outcome, edge): n for edge, n in zip(edges, numbers, strict=True)})
+    return buckets
+
+
+def _shown(page: Page, node: str) -> Buckets:
+    """The buckets of a page."""
+    buckets = Buckets()
+    for series, value in page[node].items():
+        labels = dict(series.labels)
+        if "le" in labels:
+            buckets[series.name.removesuffix("_bucket"), labels.get("outcome", ""), float(labels["le"])] += int(value)
+    return buckets
