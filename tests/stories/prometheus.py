@@ -10,6 +10,7 @@ import aiohttp
 
 from tests.network.build import binaries
 from tests.network.process import Program, free_port, until
+from tests.stories.page import COUNTERS, PREFIX
 
 CONFIG = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}}
 JOB = "exporter"
@@ -40,6 +41,10 @@ LAWS = {
     "started = succeeded + failed + lost + in flight": _difference(STARTED, ENDED),
     "attempts started = settled + failed + unresolved + in flight": _difference(ATTEMPTED, RESOLVED),
 }
+
+
+def _is_counter(name: str) -> bool:
+    return name.startswith(PREFIX) and name.endswith(COUNTERS)
 
 
 class Sample(NamedTuple):
@@ -126,13 +131,21 @@ class Prometheus:
         return lines
 
     async def fallen_counters(self) -> list[str]:
-        """Every counter that fell since the start (a restart of the exporter without its state is a fall, too)."""
-        names = [
-            name for name in await self._get("/api/v1/label/__name__/values") if name.endswith(("_total", "_count"))
-        ]
-        span = f"[{int(time.time() - self._since) + 1}s]"
-        found = await asyncio.gather(*(self.query(f"resets({name}{span}) > 0") for name in names))
+        """Every counter of ours that fell since the start: a restart of the exporter without its state is a fall."""
+        names = [name for name in await self._get("/api/v1/label/__name__/values") if _is_counter(name)]
+        found = await asyncio.gather(*(self.query(f"resets({name}{self._span()}) > 0") for name in names))
         return [f"{name}{s.labels}" for name, samples in zip(names, found, strict=True) for s in samples]
+
+    async def increase(self, name: str) -> int:
+        """By how much a counter rose since the first scrape, summed over its series.
+
+        `increase` extrapolates by up to a scrape interval at each end: that is rounded away.
+        """
+        (sample,) = await self.query(f"round(sum(increase({name}{self._span()})))")
+        return int(sample.value)
+
+    def _span(self) -> str:
+        return f"[{int(time.time() - self._since) + 1}s]"
 
     async def check_metrics(self, page: str) -> str:
         """What `promtool check metrics` has to say of a page in text format; nothing if all is well."""

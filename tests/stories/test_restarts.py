@@ -1,6 +1,7 @@
 """Stories of nodes that go away and come back, while a payment is under way."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from exporter.payments.labels import Status
 from tests.stories.lab import Invoice, Lab, Sending
 from tests.stories.page import fallen, read, total
 from tests.stories.process import exporting
+from tests.stories.prometheus import Prometheus
 from tests.stories.world import World, telling
 
 pytestmark = pytest.mark.timeout(300)  # a real node needs a while to be ready again
@@ -45,9 +47,13 @@ async def test_the_exporter_starts_while_a_payment_is_held(world: World, tmp_pat
 async def test_the_exporter_is_killed(world: World, tmp_path: Path) -> None:
     """With -9, twice, while payments are held, end and begin: each counts once, and no page shows less than before."""
     alice = world.alice
-    async with exporting([alice], tmp_path / "killed") as exporter:
+    async with exporting([alice], tmp_path / "killed") as exporter, AsyncExitStack() as stack:
         ours = World(world.kind, {"alice": alice}, exporter.target, exporter.log)
         await ours.live("alice")
+        if world.prometheus is not None:
+            ours.prometheus = Prometheus(tmp_path / "prometheus", exporter.target)
+            stack.push_async_callback(ours.prometheus.stop)
+            await ours.prometheus.start()
         assert (await (await alice.pay(await alice.invoice(7_000, at="bob"))).ended()).status is Status.SUCCEEDED
         invoice, sending = await held(alice)
         before = await ours.settled("alice", 1, in_flight=1)
@@ -68,6 +74,16 @@ async def test_the_exporter_is_killed(world: World, tmp_path: Path) -> None:
         totals = {name: total(page, "alice", f"{name}_total") for name in ("started", "succeeded", "recovered", "lost")}
         assert totals == {"started": 3, "succeeded": 3, "recovered": 2, "lost": 0}
         assert total(page, "alice", "htlc_attempts_settled_total") == 3
+        if ours.prometheus is not None:
+            await agrees(ours.prometheus, totals)
+
+
+async def agrees(prometheus: Prometheus, totals: Mapping[str, float]) -> None:
+    """Over the whole story no counter was ever reset, and Prometheus comes to the same sums."""
+    await prometheus.next_scrape()
+    assert await prometheus.fallen_counters() == []
+    assert await prometheus.broken_laws() == []
+    assert {name: await prometheus.increase(f"lnd_payments_{name}_total") for name in totals} == totals
 
 
 async def restart(world: World, alice: Lab) -> None:
