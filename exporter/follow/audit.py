@@ -12,9 +12,14 @@ import structlog
 from exporter.follow.pace import Pace
 from exporter.follow.questions import Questions
 from exporter.payments.payment import US_PER_NS, Payment, Run
+from exporter.payments.totals import Counter
 
 PAGE = 100
 """Payments looked at in one go."""
+HURRY = 50
+"""After so many new payments the next look comes at once: the walk is twice as fast as payments come."""
+PULSE_S = 1.0
+"""But not more often than this."""
 GRACE_US = 600_000_000
 """What began within the last ten minutes, or before the newest payment of all, may still be on its way to us."""
 
@@ -40,10 +45,21 @@ class Audit:
         """Look at the newest at once, for something may have gone wrong before; then from time to time, for ever."""
         await self._look(0)
         while True:
-            await asyncio.sleep(self._pace.audit_s)
+            await self._rest()
             self._before = await self._look(self._before)
             if not self._before:
                 self._last_round, self._found = self._found, 0
+
+    async def _rest(self) -> None:
+        """Wait for the time of the next look."""
+        started = self._started()
+        pulse_s, waited_s = min(PULSE_S, self._pace.audit_s), 0.0
+        while waited_s < self._pace.audit_s and self._started() - started < HURRY:
+            await asyncio.sleep(pulse_s)
+            waited_s += pulse_s
+
+    def _started(self) -> int:
+        return self._account.ledger.counters[Counter.STARTED][()]
 
     async def _look(self, before: int) -> int:
         """Check the page that ends below an index; where the next one ends, 0 if there is none to look at."""

@@ -91,6 +91,22 @@ async def test_what_was_missed(node: SimulatedNode, lives: Lives, monkeypatch: p
         assert len(watch.said(FOUND)) <= 3
 
 
+async def test_a_busy_node(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The more payments come, the more are looked at; while none come it is left in peace."""
+    monkeypatch.setattr(audit, "HURRY", 3)
+    monkeypatch.setattr(audit, "PULSE_S", 0.01)
+    book = Book()
+    async with watching(node, pace=replace(QUICK, audit_s=3600), counted=book) as watch:
+        await watch.live()
+        await watch.until(lambda: book.looked_up == 1)
+        for looks in (2, 3, 4):
+            await node.play(lives.no_route(), lives.no_route())
+            await watch.until(lambda: watch.counted(Counter.STARTED) % 3 == 2)
+            assert book.looked_up == looks - 1
+            await node.play(lives.no_route())
+            await watch.until(lambda looks=looks: book.looked_up == looks)  # type: ignore[misc]
+
+
 FOUND = "payments were in no counter: they are now; please report this bug"
 
 
