@@ -13,6 +13,7 @@ from exporter.follow import Follower
 from exporter.lnd.grpc import GrpcClient
 from exporter.metrics.server import build, serve
 from exporter.payments.payment import Moment
+from exporter.progress import Lines, best_display, tell
 from exporter.store import Store, StoreError
 
 
@@ -46,6 +47,7 @@ async def _run(config: Config, store: Store | None, on_ready: Callable[[str], No
     except OSError as error:
         raise ConfigError([cannot_listen(config.web.address, error)]) from None
     log = structlog.get_logger("exporter.app")
+    display = Lines(time.monotonic) if config.log.format == "json" else best_display()
     try:
         log.info("serving metrics", address=f"{config.web.host}:{port}", nodes=len(followers), version=__version__)
         if on_ready is not None:
@@ -54,6 +56,7 @@ async def _run(config: Config, store: Store | None, on_ready: Callable[[str], No
             for follower in followers:
                 group.create_task(follower.run(), name=f"follow {follower.account.name}")
             group.create_task(checkpoint.keep(), name="checkpoint")
+            group.create_task(tell([follower.account for follower in followers], display), name="progress")
     finally:
         await runner.cleanup()
         await checkpoint.instant()

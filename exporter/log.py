@@ -19,8 +19,7 @@ def configure(level: str, log_format: str, stream: TextIO | None = None) -> None
 
     `log_format` is `console`, `json`, or `auto`: console if the stream is a terminal.
     """
-    stream = stream or sys.stderr
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(stream) if stream else _ToStderr()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_COMMON,
@@ -29,7 +28,7 @@ def configure(level: str, log_format: str, stream: TextIO | None = None) -> None
                 structlog.processors.format_exc_info,
                 redact_event,
                 _in_order,
-                *_renderer(log_format, terminal=stream.isatty()),
+                *_renderer(log_format, terminal=handler.stream.isatty()),
             ],
         )
     )
@@ -47,6 +46,15 @@ def configure(level: str, log_format: str, stream: TextIO | None = None) -> None
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
+
+
+class _ToStderr(logging.StreamHandler[TextIO]):
+    """Writes to what is `sys.stderr` then: while there are progress bars, it puts lines above them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        self.stream = sys.stderr
+        super().emit(record)
 
 
 _COMMON: list[Processor] = [

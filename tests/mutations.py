@@ -78,7 +78,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the first terminal counts",
-        "payments/tracker.py",
+        "payments/hold.py",
         "HOLD_NS = 1_000_000_000",
         "HOLD_NS = 0",
         "payments/test_hold.py",
@@ -86,14 +86,14 @@ MUTATIONS = (
     Mutation(
         "a hold outlives its stream",
         "payments/tracker.py",
-        "self._held.clear()",
+        "self.holds.clear()",
         "pass",
         "payments/test_hold.py",
     ),
     Mutation(
         "a hold doesn't notice that the process stood still",
         "follow/account.py",
-        "self.tracker.postpone(int(still_s * 1e9))",
+        "self.tracker.holds.postpone(int(still_s * 1e9))",
         "pass",
         "follow/test_account.py",
     ),
@@ -106,8 +106,8 @@ MUTATIONS = (
     ),
     Mutation(
         "an answer from between two terminals is believed",
-        "payments/tracker.py",
-        "return self._newest_ns - terminal.latest_ns < RECENT_NS + at.mono_ns - terminal.asked_mono_ns",
+        "payments/hold.py",
+        "return newest_ns - self.latest_ns < RECENT_NS + at.mono_ns - self.asked_mono_ns",
         "return False",
         "payments/test_hold.py",
     ),

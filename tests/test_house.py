@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # what joins them
     "exporter.follow": {"exporter.payments", "exporter.lnd.client"},
     "exporter.checkpoint": {"exporter.follow", "exporter.metrics", "exporter.payments", "exporter.store"},
+    "exporter.progress": {"exporter.follow", "exporter.payments"},
     "exporter.app": {
         "exporter",
         "exporter.checkpoint",
@@ -35,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.lnd",
         "exporter.metrics",
         "exporter.payments",
+        "exporter.progress",
         "exporter.store",
     },
     "exporter.demo": {"exporter.app", "exporter.config", "exporter.simulator"},
@@ -58,6 +60,7 @@ ONLY_ROOM_WITH = {
     "yaml": {"exporter.config"},
     "sqlite3": {"exporter.store", "exporter.checkpoint"},
     "msgspec": {"exporter.store"},
+    "rich": {"exporter.progress"},
 }
 """Foreign libraries that stay in their room."""
 
@@ -69,6 +72,7 @@ MAY_AWAIT = (
     "exporter.follow",
     "exporter.lnd",
     "exporter.metrics.server",
+    "exporter.progress",
     "exporter.simulator",
 )
 

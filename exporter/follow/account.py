@@ -116,12 +116,12 @@ class Account:
         now_s = asyncio.get_running_loop().time()
         still_s = now_s - self._listened_s
         if still_s > STILL_S:
-            self.tracker.postpone(int(still_s * 1e9))
+            self.tracker.holds.postpone(int(still_s * 1e9))
         self._listened_s = now_s
 
     def _count_due(self, at: Moment) -> None:
         self.apply(self.tracker.release(at))
-        if self.tracker.holding:
+        if self.tracker.holds:
             self.holding.set()
         else:
             self.holding.clear()

@@ -5,9 +5,7 @@ import structlog
 from exporter.follow.questions import Questions
 from exporter.payments.event import CaughtUp
 from exporter.payments.labels import Lost, Source
-
-PROGRESS_NS = 5_000_000_000
-"""A catch-up that takes longer says how far it is, this often."""
+from exporter.payments.node import Reading
 
 
 class CatchUp:
@@ -60,8 +58,8 @@ class CatchUp:
     async def read(self) -> None:
         """Record what lnd lists above the floor and isn't known to be over; then ask for what is still unseen."""
         memory = self._memory
-        memory.reading = memory.floor_index
-        read, told_ns = 0, self._account.now().mono_ns
+        memory.reading = first = memory.floor_index
+        read = 0
         try:
             while True:
                 asked = self._account.now()
@@ -74,9 +72,8 @@ class CatchUp:
                         self._account.record(payment, Source.LIST, asked)
                 memory.reading = page.payments[-1].payment_index
                 read += len(page.payments)
-                if asked.mono_ns - told_ns > PROGRESS_NS:
-                    told_ns = asked.mono_ns
-                    self._log.info("catching up", payments=read, index=memory.reading, last_index=self._account.table)
+                self._account.set_status(reading=Reading(first, memory.reading, self._account.table, read))
         finally:
             memory.reading = None
+            self._account.set_status(reading=None)
         await self._questions.ask_for(self._tracker.unseen())

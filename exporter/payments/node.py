@@ -1,6 +1,7 @@
 """What is known of a node itself, apart from its payments."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from exporter.payments.labels import NodeState
 
@@ -34,6 +35,19 @@ class Channels:
     """Alias of each direct peer by identity key; bounded by the node's channels."""
 
 
+class Reading(NamedTuple):
+    """How far a catch-up has come, in `payment_index`."""
+
+    first: int
+    """Where it began: all up to here is known."""
+    at: int
+    """All up to here has been read."""
+    last: int
+    """The highest that lnd has shown."""
+    payments: int
+    """Payments read."""
+
+
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
     """The present state of a node, replaced as a whole when something of it changes."""
@@ -42,6 +56,8 @@ class NodeStatus:
     stream_up: bool = False
     """Updates are flowing, or would flow if there were any."""
     catching_up: bool = False
+    reading: Reading | None = None
+    """While a catch-up reads, also one that nobody waits for."""
     info: Info | None = None
     """None until lnd has answered once; then the last answer."""
     channels: Channels | None = None

@@ -17,6 +17,7 @@ from exporter.payments.event import (
     PaymentSucceeded,
     StatusChanged,
 )
+from exporter.payments.hold import Terminal
 from exporter.payments.labels import (
     PURPOSE,
     AttemptStatus,
@@ -34,29 +35,6 @@ from exporter.payments.labels import (
     Unresolved,
 )
 from exporter.payments.payment import US_PER_NS, Attempt, Moment, Payment, Run
-
-
-@dataclass(slots=True)
-class Terminal:
-    """The end of a run, held for a moment because lnd may still overwrite its reason."""
-
-    status: Status
-    """Of the first terminal update: it stays."""
-    reason: Reason
-    """Of the last terminal update: it is what lnd's database keeps."""
-    live: bool
-    """The first terminal update came by the stream."""
-    complete: bool
-    """It shows all attempts: it came by the stream, or lnd has kept the failed ones."""
-    received: Moment
-    asked_mono_ns: int
-    """When the last question was put that it answers, monotonic clock; receipt, if it came by the stream."""
-    latest_ns: int
-    """Lnd's time of what happened to it last: what it wrote in that moment may not be its last word."""
-    told: bool
-    """The stream has told of it: at first, or at last of an end that was learnt by asking."""
-    postponed: int = 0
-    """How often its hold was made longer."""
 
 
 class Missing(NamedTuple):
@@ -200,11 +178,11 @@ class OpenRun:
             self.refused = True
         return AttemptFailed(attempt, self.purpose)
 
-    def end(self, payment: Payment, source: Source, at: Moment, asked: Moment) -> None:
+    def end(self, payment: Payment, source: Source, at: Moment, asked: Moment) -> Terminal:
         """Note the first terminal snapshot."""
         live = source is Source.STREAM
         kept = any(a.status is AttemptStatus.FAILED for a in payment.attempts)
-        self.terminal = Terminal(
+        self.terminal = terminal = Terminal(
             status=payment.status,
             reason=payment.reason,
             live=live,
@@ -216,6 +194,7 @@ class OpenRun:
         )
         self.fee_msat = payment.fee_msat
         self.pays_self = self.pays_self or payment.pays_self
+        return terminal
 
     def finish(self, terminal: Terminal) -> list[Event]:
         """Count it as finished, now that the hold is over."""

@@ -5,7 +5,6 @@ order changes nothing. See `docs/design.md` for why each rule is there.
 """
 
 from collections.abc import Sequence
-from itertools import takewhile
 from typing import NamedTuple
 
 from exporter.payments.event import (
@@ -16,17 +15,12 @@ from exporter.payments.event import (
     UpdateIgnored,
     UpdateReceived,
 )
+from exporter.payments.hold import Holds
 from exporter.payments.labels import Ignored, Lost, Reason, Source
 from exporter.payments.memory import Memory
 from exporter.payments.payment import US_PER_NS, Moment, Payment, Run
-from exporter.payments.run import Missing, OpenRun, Terminal
+from exporter.payments.run import Missing, OpenRun
 
-HOLD_NS = 1_000_000_000
-"""A run that ended is held this long before it is counted: the second terminal update came within 23 ms."""
-RECENT_NS = 30_000_000_000
-"""An end that is older than the newest thing that lnd shows, by this and as long as we waited, is its last word."""
-MOST_POSTPONED = 20
-"""So often a hold is made longer because this process stood still."""
 GONE_NS = 60_000_000_000
 """A run is lost when lnd says twice, at least this long apart, that it doesn't know it."""
 
@@ -53,7 +47,8 @@ class Tracker:
         self.open: dict[Run, OpenRun] = {}
         self.memory = Memory()
         self._of_hash: dict[str, list[OpenRun]] = {}  # the same runs; of one hash seldom more than one
-        self._held: dict[Run, int] = {}  # open runs on hold, by the monotonic time when each is due: in that order
+        self.holds = Holds()
+        """Open runs that ended: while there are any, `release` must be called from time to time."""
         self._stream = 0
         self._newest_ns = 0  # lnd's time of the newest that it has shown since then
         self.history_us = 0
@@ -93,30 +88,14 @@ class Tracker:
 
     def stream_lost(self) -> None:
         """The stream is gone: a second terminal update may be missed, so runs on hold must be asked again."""
-        self._held.clear()
-
-    @property
-    def holding(self) -> bool:
-        """Runs are on hold: `release` must be called from time to time."""
-        return bool(self._held)
-
-    def postpone(self, by_ns: int) -> None:
-        """Hold longer what is on hold: its second terminal update may have come, and nobody was there to read it.
-
-        Not for ever, though: a process that is always late must count, too.
-        """
-        for key, due_mono_ns in self._held.items():
-            terminal = self.open[key].terminal
-            if terminal and terminal.postponed < MOST_POSTPONED:
-                terminal.postponed += 1
-                self._held[key] = due_mono_ns + by_ns
+        self.holds.clear()
 
     def unseen(self) -> list[str]:
         """Hashes of the open runs of which the present stream has said nothing: lnd must be asked."""
         return [
             payment_hash
             for payment_hash, runs in self._of_hash.items()
-            if any(run.run not in self._held if run.terminal else run.stream != self._stream for run in runs)
+            if any(run.run not in self.holds if run.terminal else run.stream != self._stream for run in runs)
         ]
 
     def update(self, payment: Payment, source: Source, at: Moment, asked: Moment | None = None) -> list[Event]:
@@ -151,24 +130,14 @@ class Tracker:
     def release(self, at: Moment) -> list[Event]:
         """Count the runs whose hold is over; those that must be asked about once more are doubted."""
         events: list[Event] = []
-        for key in list(takewhile(lambda key: self._held[key] <= at.mono_ns, self._held)):
+        for key in self.holds.due(at):
             run = self.open[key]
-            if run.terminal and self._may_change(run.terminal, at):
-                del self._held[key]
+            if run.terminal and run.terminal.may_change(self._newest_ns, at):
+                self.holds.end(key)
                 events.append(PaymentDoubted(key.payment_hash))
             else:
                 events += self._retire(run, Lost.DELETED)
         return events
-
-    def _may_change(self, terminal: Terminal, at: Moment) -> bool:
-        """True if lnd may have been asked between the two terminal updates, and must be asked once more.
-
-        The stream tells both, if late: lnd reads its whole table before it says the first word. What was asked a
-        second after the first shows the second, too, and so does what is old compared with the newest that lnd shows.
-        """
-        if terminal.told or terminal.asked_mono_ns >= terminal.received.mono_ns + HOLD_NS:
-            return False
-        return self._newest_ns - terminal.latest_ns < RECENT_NS + at.mono_ns - terminal.asked_mono_ns
 
     def _retire_others(self, payment: Payment, word: _Word) -> list[Event]:
         """A run of a hash shows that others are over: lnd keeps one of each hash, and erases it for the next."""
@@ -179,7 +148,7 @@ class Tracker:
             if word.source is Source.STREAM:
                 if run.is_before(payment):
                     events += self._retire(run, Lost.RETRIED)  # all that was to be said of it has been said
-            elif run.run not in self._held and (word.source is Source.TRACK or run.is_before(payment)):
+            elif run.run not in self.holds and (word.source is Source.TRACK or run.is_before(payment)):
                 events += self._missed(run, word.at, Lost.RETRIED)  # an answer may overtake what the stream has to say
         return events
 
@@ -194,7 +163,7 @@ class Tracker:
     def _retire(self, run: OpenRun, lost: Lost) -> list[Event]:
         """Count a run as finished if it was seen to end, else as lost."""
         del self.open[run.run]
-        self._held.pop(run.run, None)
+        self.holds.end(run.run)
         same = self._of_hash[run.run.payment_hash]
         same.remove(run)
         if not same:
@@ -252,8 +221,8 @@ class Tracker:
     def _progress(self, run: OpenRun, payment: Payment, word: _Word, events: list[Event]) -> bool:
         """Follow status and reason; add what that tells to `events`. True if anything is new."""
         if payment.status.ended:
-            run.end(payment, word.source, word.at, word.asked)
-            self._held[run.run] = word.at.mono_ns + HOLD_NS
+            terminal = run.end(payment, word.source, word.at, word.asked)
+            self.holds.begin(run.run, terminal, word.at)
             return True
         entered = run.enter(payment.status)
         events += entered
@@ -269,11 +238,10 @@ class Tracker:
         if terminal is None or not payment.status.ended:
             return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
         events = run.learn(payment.attempts)
-        asked = run.run not in self._held
+        asked = run.run not in self.holds
         heard = word.source is Source.STREAM and not terminal.told
         if asked or heard:  # asked again, or told by the stream at last: wait again for what follows
-            self._held.pop(run.run, None)
-            self._held[run.run] = word.at.mono_ns + HOLD_NS
+            self.holds.begin(run.run, terminal, word.at)
             terminal.told = word.source is Source.STREAM
         terminal.asked_mono_ns = max(terminal.asked_mono_ns, word.asked.mono_ns)
         # An answer may have been written before the live update that overtook it.

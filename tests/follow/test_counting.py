@@ -121,6 +121,6 @@ async def test_counted_without_anybody_looking(node: SimulatedNode, lives: Lives
         await watch.live()
         await node.play(lives.success())
         succeeded = watch.follower.account.ledger.counters[Counter.SUCCEEDED]
-        await watch.until(lambda: watch.follower.account.tracker.holding)
+        await watch.until(lambda: watch.follower.account.tracker.holds)
         watch.clocks.ahead_s += 1
         await watch.until(lambda: sum(succeeded.values()) == 1)

@@ -8,6 +8,7 @@ import pytest
 from exporter.follow import follower
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Method
+from exporter.payments.node import Reading
 from exporter.payments.totals import Counter
 from exporter.simulator.database import Backend, Options
 from exporter.simulator.lives import Lives
@@ -87,14 +88,18 @@ async def test_a_long_catch_up_says_how_far_it_is(node: SimulatedNode, lives: Li
         node.faults.heal()
         pages = node.database.page
 
-        def slow(request: pb.ListPaymentsRequest) -> bytes:
-            watch.clocks.ahead_s += 6
+        told = []
+
+        def watched(request: pb.ListPaymentsRequest) -> bytes:
+            told.append(watch.status.reading)
             return pages(request)
 
-        node.database.page = slow  # type: ignore[method-assign]
+        node.database.page = watched  # type: ignore[method-assign]
         await watch.live()
-        steps = [(line["payments"], line["index"]) for line in watch.said("catching up")]
-        assert steps[:2] == [(1000, 1000), (1200, 1200)]
+        far = [reading for reading in told if reading is not None]
+        assert far[0] == Reading(first=0, at=500, last=500, payments=500)
+        assert [reading.at for reading in far[:3]] == [500, 1000, 1200]
+        await watch.until(lambda: watch.status.reading is None)
 
 
 async def test_many_gaps(node: SimulatedNode, lives: Lives) -> None:

@@ -233,7 +233,7 @@ def test_a_process_that_is_always_late() -> None:
     observer = flight()
     observer.hear(FIRST, 8)
     for seconds in range(9, 200):
-        observer.tracker.postpone(10**9)
+        observer.tracker.holds.postpone(10**9)
         observer.release(seconds)
     assert reasons(observer) == [DETAILS]
 
@@ -242,13 +242,13 @@ def test_time_in_which_nobody_listened() -> None:
     """If this process stood still, the second terminal may wait in the socket: what is held is held longer."""
     observer = flight()
     observer.hear(FIRST, 8)
-    assert observer.tracker.holding
-    observer.tracker.postpone(5 * 10**9)
+    assert observer.tracker.holds
+    observer.tracker.holds.postpone(5 * 10**9)
     assert observer.release(13.9) == []
     observer.hear(SECOND, 13.9)
     observer.release(14)
     assert reasons(observer) == [TIMEOUT]
-    assert not observer.tracker.holding
+    assert not observer.tracker.holds
 
 
 def test_gone_while_held() -> None:

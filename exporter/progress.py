@@ -1,0 +1,109 @@
+"""How far long catch-ups have come: a bar for each on a terminal, else a line in the log now and then."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from exporter.follow import Account
+from exporter.payments.node import Reading
+
+PULSE_S = 0.5
+LONG_S = 2.0
+"""A catch-up that takes no longer isn't worth a word."""
+LINE_S = 5.0
+"""Between two lines about the same node."""
+
+
+class Display(Protocol):
+    """Where it is shown."""
+
+    def show(self, nodes: dict[str, Reading]) -> None:
+        """All nodes that have been catching up for long, and how far they are; called from time to time."""
+
+
+async def tell(accounts: Sequence[Account], display: Display) -> None:
+    """Show it while it goes on, until cancelled."""
+    time_s = asyncio.get_running_loop().time
+    since_s: dict[str, float] = {}
+    try:
+        while True:
+            await asyncio.sleep(PULSE_S)
+            reading = {account.name: account.status.reading for account in accounts}
+            since_s = {name: since_s.get(name, time_s()) for name, far in reading.items() if far is not None}
+            display.show({name: far for name, far in reading.items() if far and time_s() - since_s[name] >= LONG_S})
+    finally:
+        display.show({})
+
+
+def best_display() -> Display:
+    """Bars where a person looks on, else lines."""
+    console = Console(stderr=True)
+    return Bars(console) if sys.stderr.isatty() and not console.is_dumb_terminal else Lines(time.monotonic)
+
+
+class Lines:
+    """A line in the log every `LINE_S`, for each node."""
+
+    def __init__(self, time_s: Callable[[], float]) -> None:
+        """Nothing said yet; `time_s` is a monotonic clock."""
+        self._time_s = time_s
+        self._said_s: dict[str, float] = {}
+        self._log = structlog.get_logger("exporter.follow")
+
+    def show(self, nodes: dict[str, Reading]) -> None:
+        """Say it, if it is time."""
+        now_s = self._time_s()
+        self._said_s = {name: said_s for name, said_s in self._said_s.items() if name in nodes}
+        for name, far in nodes.items():
+            if now_s - self._said_s.get(name, -LINE_S) >= LINE_S:
+                self._said_s[name] = now_s
+                self._log.info("catching up", node=name, payments=far.payments, index=far.at, last_index=far.last)
+
+
+class Bars:
+    """A bar for each node, below the lines of the log; they go when the catch-up is over."""
+
+    def __init__(self, console: Console) -> None:
+        """Nothing shown yet."""
+        self._console = console
+        self._progress: Progress | None = None
+        self._bars: dict[str, TaskID] = {}
+
+    def show(self, nodes: dict[str, Reading]) -> None:
+        """Draw them."""
+        if self._progress is None:
+            if not nodes:
+                return
+            self._progress = self._begin()
+        for name in self._bars.keys() - nodes.keys():
+            self._progress.remove_task(self._bars.pop(name))
+        for name, far in nodes.items():
+            if name not in self._bars:
+                self._bars[name] = self._progress.add_task(name, start=True)
+            self._progress.update(self._bars[name], total=far.last - far.first, completed=far.at - far.first)
+        self._progress.refresh()
+        if not nodes:
+            self._progress.stop()
+            self._progress = None
+
+    def _begin(self) -> Progress:
+        """While there are bars sys.stderr is rich's, which puts what is written to it above them."""
+        progress = Progress(
+            TextColumn("{task.description}: catching up", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("payments,"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
+            console=self._console,
+            transient=True,
+            auto_refresh=False,
+        )
+        progress.start()
+        return progress

@@ -1,0 +1,97 @@
+"""How far long catch-ups are: who looks on sees it, and nobody is told of short ones."""
+
+import asyncio
+import io
+import sys
+
+from rich.console import Console
+from structlog.testing import capture_logs
+
+from exporter.follow import Account
+from exporter.payments.node import Reading
+from exporter.progress import LONG_S, Bars, Lines, tell
+from tests.follow.virtual import VirtualLoop, run_virtually
+from tests.follow.watch import Clocks
+
+HALF = Reading(first=100, at=600, last=1100, payments=500)
+DONE = HALF._replace(at=1100, payments=1000)
+
+
+class Seen:
+    """A display that keeps what it was shown."""
+
+    def __init__(self) -> None:
+        """Nothing."""
+        self.shown: list[dict[str, Reading]] = []
+
+    def show(self, nodes: dict[str, Reading]) -> None:
+        """Keep it, if it is something else."""
+        if self.shown[-1:] != [nodes]:
+            self.shown.append(nodes)
+
+
+def test_only_long_ones_are_shown() -> None:
+    """Each node by itself, from its third second on; at the end the display is cleared."""
+    seen = Seen()
+
+    async def told(_: VirtualLoop) -> None:
+        alice, bob = accounts = [Account(name, Clocks(), 5) for name in ("alice", "bob")]
+        task = asyncio.create_task(tell(accounts, seen))
+        alice.set_status(reading=HALF)
+        bob.set_status(reading=HALF)
+        await asyncio.sleep(LONG_S - 0.1)
+        bob.set_status(reading=None)
+        await asyncio.sleep(LONG_S)
+        bob.set_status(reading=HALF)
+        alice.set_status(reading=DONE)
+        await asyncio.sleep(LONG_S - 0.6)
+        alice.set_status(reading=None)
+        await asyncio.sleep(2)
+        task.cancel()
+        await asyncio.wait([task])
+
+    run_virtually(told)
+    assert seen.shown == [{}, {"alice": HALF}, {"alice": DONE}, {}, {"bob": HALF}, {}]
+
+
+def test_lines() -> None:
+    """One at once and then one every five seconds, for each node; without end, if need be."""
+    now_s = 1000.0
+    lines = Lines(lambda: now_s)
+    with capture_logs() as logs:
+        for _ in range(22):
+            lines.show({"alice": HALF, "bob": DONE} if now_s > 1003 else {"alice": HALF})
+            now_s += 0.5
+        lines.show({})
+        lines.show({"alice": DONE})
+    assert [(line["node"], line["index"], line["last_index"]) for line in logs] == [
+        ("alice", 600, 1100),
+        ("bob", 1100, 1100),
+        ("alice", 600, 1100),
+        ("bob", 1100, 1100),
+        ("alice", 600, 1100),
+        ("alice", 1100, 1100),
+    ]
+
+
+def test_bars() -> None:
+    """One for each node; lines of the log stand above them; when all is done nothing is left of them."""
+    terminal = io.StringIO()
+    bars = Bars(Console(file=terminal, force_terminal=True, width=100, legacy_windows=False))
+    stderr = sys.stderr
+    bars.show({})
+    assert terminal.getvalue() == ""
+    bars.show({"alice": HALF, "bob": DONE})
+    assert "alice: catching up" in terminal.getvalue()
+    assert "500/1000" in terminal.getvalue()
+    assert "1000/1000" in terminal.getvalue()
+    sys.stderr.write("a line of the log\n")
+    assert "a line of the log" in terminal.getvalue()
+    terminal.truncate(0)
+    bars.show({"alice": DONE})
+    assert "bob" not in terminal.getvalue()
+    bars.show({})
+    assert sys.stderr is stderr
+    terminal.truncate(0)
+    bars.show({})
+    assert terminal.getvalue() == ""
