@@ -71,6 +71,8 @@ class CatchUp:
                     if not memory.is_over(payment):
                         self._account.record(payment, Source.LIST, asked)
                 memory.reading = page.payments[-1].payment_index
+                if not read and len(page.payments) >= self._questions.page:
+                    await self._questions.list(newest_first=True, limit=1)  # how far it is to the end
                 read += len(page.payments)
                 self._account.set_status(reading=Reading(first, memory.reading, self._account.table, read))
         finally:

@@ -80,6 +80,7 @@ class Follower:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._read())
                 group.create_task(self._tend())
+                group.create_task(self._last())
                 group.create_task(self._settle_doubts())
                 group.create_task(self._release_holds())
                 group.create_task(self._look_again())
@@ -183,6 +184,11 @@ class Follower:
                 await self._catch_up.read()
             # All others have been shown by the stream: these wait for a second answer, or for lnd's scan to end.
             await self._questions.ask_for(account.tracker.unseen())
+
+    async def _last(self) -> None:
+        """Say that lnd answers and lets us in, though it may take hours to catch up."""
+        await asyncio.sleep(self._pace.lasting_s)
+        self.account.set_status(state=NodeState.READY, detail="")
 
     async def _release_holds(self) -> None:
         """Count runs when their hold is over, also if nothing else happens."""

@@ -13,6 +13,8 @@ class Pace:
     """`GetInfo` otherwise."""
     state_s: float = 30.0
     """The first word of `SubscribeState`."""
+    lasting_s: float = 2.0
+    """A session that lasts as long is no refusal."""
     again_s: float = 5.0
     """From the first catch-up to the second: lnd never says when a subscription has begun; the first may be early."""
     beat_s: float = 60.0

@@ -118,10 +118,11 @@ def _plain_words(view: View) -> tuple[str, str]:
     if status.state is not NodeState.READY:
         waiting = status.state in (NodeState.STARTING, NodeState.NO_WALLET, NodeState.LOCKED)
         return ("wait" if waiting else "bad", f"Not counting: {words}.")
+    if status.catching_up:
+        far = f": {status.reading.at:,} of {status.reading.last:,} read" if status.reading else ""
+        return ("wait", f"Counting, and catching up with what was missed{far}.")
     if not status.stream_up:
         return ("wait", "lnd is ready, but its updates are not flowing yet.")
-    if status.catching_up:
-        return ("wait", "Counting, and catching up with what was missed.")
     return ("good", f"Counting: {words}.")
 
 

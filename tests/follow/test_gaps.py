@@ -7,7 +7,7 @@ import pytest
 
 from exporter.follow import follower
 from exporter.lnd.rpc import lnd_pb2 as pb
-from exporter.payments.labels import Method
+from exporter.payments.labels import Method, NodeState
 from exporter.payments.node import Reading
 from exporter.payments.totals import Counter
 from exporter.simulator.database import Backend, Options
@@ -86,9 +86,7 @@ async def test_a_long_catch_up_says_how_far_it_is(node: SimulatedNode, lives: Li
         await away(node, watch)
         await node.play(*[lives.no_route() for _ in range(1200)])
         node.faults.heal()
-        pages = node.database.page
-
-        told = []
+        pages, told = node.database.page, []
 
         def watched(request: pb.ListPaymentsRequest) -> bytes:
             told.append(watch.status.reading)
@@ -97,9 +95,23 @@ async def test_a_long_catch_up_says_how_far_it_is(node: SimulatedNode, lives: Li
         node.database.page = watched  # type: ignore[method-assign]
         await watch.live()
         far = [reading for reading in told if reading is not None]
-        assert far[0] == Reading(first=0, at=500, last=500, payments=500)
+        assert far[0] == Reading(first=0, at=500, last=1200, payments=500)
         assert [reading.at for reading in far[:3]] == [500, 1000, 1200]
         await watch.until(lambda: watch.status.reading is None)
+
+
+async def test_a_node_that_is_caught_up_with_answers(node: SimulatedNode, lives: Lives) -> None:
+    """However long it takes, nobody says meanwhile that it is out of reach."""
+    async with watching(node, pace=replace(QUICK, lasting_s=0.1)) as watch:
+        await watch.live()
+        await away(node, watch)
+        assert watch.status.state is NodeState.UNREACHABLE
+        await node.play(*[lives.no_route() for _ in range(1200)])
+        node.faults.heal()
+        node.faults.delay(Method.LIST_PAYMENTS, 0.2)
+        await watch.until(lambda: watch.status.state is NodeState.READY)
+        assert (watch.status.catching_up, watch.status.stream_up, watch.status.detail) == (True, False, "")
+        await watch.live()
 
 
 async def test_many_gaps(node: SimulatedNode, lives: Lives) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from exporter.metrics import landing
 from exporter.payments.labels import NodeState
-from exporter.payments.node import Info, NodeStatus
+from exporter.payments.node import Info, NodeStatus, Reading
 from tests.metrics import scene
 
 
@@ -57,8 +57,12 @@ def test_a_node_that_is_not() -> None:
         (NodeStatus(state=NodeState.WRONG_NODE), "Not counting: another node than before answers."),
         (NodeStatus(state=NodeState.READY), "lnd is ready, but its updates are not flowing yet."),
         (
-            NodeStatus(state=NodeState.READY, stream_up=True, catching_up=True),
+            NodeStatus(state=NodeState.READY, catching_up=True),
             "Counting, and catching up with what was missed.",
+        ),
+        (
+            NodeStatus(state=NodeState.READY, catching_up=True, reading=Reading(100, 2500, 12000, 2400)),
+            "Counting, and catching up with what was missed: 2,500 of 12,000 read.",
         ),
         (NodeStatus(state=NodeState.READY, stream_up=True), "Counting: all is well."),
     ],
