@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from exporter.follow import Follower
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Interruption, Method, NodeState
 from exporter.payments.totals import Counter
@@ -17,7 +18,9 @@ from exporter.simulator.server import SimulatedNode
 from exporter.simulator.service import SMALLEST
 from exporter.simulator.tower import End
 from exporter.simulator.world import World
+from tests.follow.chaos import ChaoticNode
 from tests.follow.test_counting import begin
+from tests.follow.virtual import VirtualLoop, run_virtually
 from tests.follow.watch import ENDS, QUICK, watching
 
 Blow = Callable[[SimulatedNode], Awaitable[None]]
@@ -291,15 +294,22 @@ async def test_a_subscription_that_breaks_while_catching_up(node: SimulatedNode)
         assert watch.labels(Counter.LND_CALLS)["track_payments", "error"] == 2
 
 
-async def test_stopped_while_the_stream_breaks(node: SimulatedNode) -> None:
+@pytest.mark.parametrize("steps", range(25))
+def test_stopped_while_the_stream_breaks(steps: int) -> None:
     """Whatever step of its work a loss has reached, whoever stops the follower stops it."""
-    for steps in range(40):
-        async with watching(node) as watch:
-            await watch.live()
-            await cut(node)
-            for _ in range(steps):
-                await asyncio.sleep(0)
-            await asyncio.wait_for(watch.stop(), 5)
+
+    async def told(loop: VirtualLoop) -> None:
+        node = ChaoticNode(loop, 1)
+        task = asyncio.create_task(Follower("lnd", node, now=node.clocks).run())
+        await asyncio.sleep(500)
+        node.lose()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task], timeout=5)
+        assert task.cancelled()
+
+    run_virtually(told)
 
 
 async def test_pages_that_do_not_get_on(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:

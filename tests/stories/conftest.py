@@ -47,6 +47,6 @@ async def world(labs: Mapping[str, Lab], tmp_path_factory: pytest.TempPathFactor
             world.prometheus = Prometheus(home / "prometheus", exporter.target)
             stack.push_async_callback(world.prometheus.stop)
             await world.prometheus.start()
-        world.storm = asyncio.create_task(storm(world))
+        world.storm = asyncio.create_task(storm(world, home / "killed"))
         yield world
         world.storm.cancel()

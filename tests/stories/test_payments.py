@@ -1,21 +1,41 @@
 """Stories of payments: every way in which one can end, and what the page then says."""
 
 import asyncio
+from pathlib import Path
 
 from exporter.payments.labels import Reason, Status
 from tests.stories.lab import MORE_THAN_ALICE_HAS, STORM_SAT, TOO_MUCH_FOR_BOB, Lab
 from tests.stories.page import total
+from tests.stories.process import exporting
 from tests.stories.world import World, telling
 
 REBALANCED = 50_000  # sat
+SUBSCRIBED_S = 2.0
+"""lnd never says when a subscription has begun."""
+KILLED_AFTER_S = (3, 5, 20, 40)
+"""All attempts of the storm but two are over in the first second, and it lasts for two minutes; simulated, for one."""
 
 
-async def storm(world: World) -> None:
-    """Carol pays more to dave than gets through: lnd halves and tries again for two minutes, then gives up."""
-    async with telling(world, "storm", 1, lab="carol") as carol:
-        invoice = await carol.invoice(STORM_SAT, at="dave")
-        sending = await carol.pay(invoice, via="bob", max_parts=16)
-        assert (await sending.ended()).status is Status.FAILED
+async def storm(world: World, home: Path) -> None:
+    """Carol pays more to dave than gets through: lnd halves and tries again for two minutes, then gives up.
+
+    A second exporter is killed all the while, and comes to the same page.
+    """
+    async with exporting([world.labs["carol"]], home) as exporter:
+        killed = World(world.kind, world.labs, exporter.target, exporter.log)
+        await killed.live("carol")
+        await asyncio.sleep(SUBSCRIBED_S)
+        again = telling(killed, "storm_killed", 1, lab="carol", restarts=True)
+        async with again, telling(world, "storm", 1, lab="carol") as carol:
+            invoice = await carol.invoice(STORM_SAT, at="dave")
+            sending = await carol.pay(invoice, via="bob", max_parts=16)
+            end = asyncio.create_task(sending.ended())
+            for seconds in KILLED_AFTER_S:
+                await asyncio.wait([end], timeout=seconds)
+                if not end.done():
+                    await exporter.kill()
+                    await exporter.start()
+            assert (await end).status is Status.FAILED
 
 
 async def test_success(world: World) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.payments.labels import Status
+from exporter.payments.labels import Reason, Status
 from tests.stories.lab import Invoice, Lab, Sending
 from tests.stories.page import fallen, read, total
 from tests.stories.process import exporting
@@ -55,27 +55,42 @@ async def test_the_exporter_is_killed(world: World, tmp_path: Path) -> None:
             stack.push_async_callback(ours.prometheus.stop)
             await ours.prometheus.start()
         assert (await (await alice.pay(await alice.invoice(7_000, at="bob"))).ended()).status is Status.SUCCEEDED
-        invoice, sending = await held(alice)
+        invoice = await alice.invoice(60_000, at="carol", hold=True)
+        sending = await alice.pay(invoice, via="bob", max_parts=3, max_shard_sat=20_000, timeout_s=3600)
+        await sending.held(3)
         before = await ours.settled("alice", 1, in_flight=1)
+        assert total(before, "alice", "in_flight_htlcs") == 3
         await exporter.kill()
         await exporter.start()
         at_once = await ours.page()
         assert fallen(before, at_once, "alice") == []
-        assert total(at_once, "alice", "in_flight_htlcs") == 1
+        assert total(at_once, "alice", "in_flight_htlcs") == 3
         before = await ours.live("alice")
         await exporter.kill()
         await alice.settle(invoice)
         assert (await sending.ended()).status is Status.SUCCEEDED
-        assert (await (await alice.pay(await alice.invoice(8_000, at="bob"))).ended()).status is Status.SUCCEEDED
+        await meanwhile(world, alice)
         await exporter.start()
         assert fallen(before, await ours.page(), "alice") == []
-        page = await ours.settled("alice", 3)
+        page = await ours.settled("alice", 5)
         assert fallen(before, page, "alice") == []
-        totals = {name: total(page, "alice", f"{name}_total") for name in ("started", "succeeded", "recovered", "lost")}
-        assert totals == {"started": 3, "succeeded": 3, "recovered": 2, "lost": 0}
-        assert total(page, "alice", "htlc_attempts_settled_total") == 3
+        names = ("started", "succeeded", "failed", "recovered", "lost", "htlc_attempts_settled")
+        totals = {name: total(page, "alice", f"{name}_total") for name in names}
+        assert totals == dict(zip(names, (5, 4, 1, 4, 0, 6), strict=True))
+        assert total(page, "alice", "failed_total", reason="incorrect_payment_details") == 1
         if ours.prometheus is not None:
             await agrees(ours.prometheus, totals)
+
+
+async def meanwhile(world: World, alice: Lab) -> None:
+    """One payment succeeds, one fails, one fails and is tried again: of its first run nothing is left."""
+    assert (await (await alice.pay(await alice.invoice(8_000, at="bob"))).ended()).status is Status.SUCCEEDED
+    refused = await (await alice.pay(await alice.unknown_hash(3_000, at="bob"), via="bob")).ended()
+    assert refused.reason is Reason.INCORRECT_PAYMENT_DETAILS
+    invoice = await alice.invoice(9_000, at="carol")
+    assert (await (await alice.pay(invoice, via="bob", fee_limit_sat=0)).ended()).reason is Reason.NO_ROUTE
+    assert (await (await alice.pay(invoice, via="bob")).ended()).status is Status.SUCCEEDED
+    world.erased[Reason.NO_ROUTE] += 1
 
 
 async def agrees(prometheus: Prometheus, totals: Mapping[str, float]) -> None:

@@ -28,7 +28,7 @@ SPEED = 20.0
 """A minute of a payment's life takes 3 s."""
 NAME = "alice"
 CALM_S = 90.0
-FAULT_S = 2.0
+FAULT_S = 1.3
 """About as long a fault takes, with the pause before it."""
 SCRAPE_S = 0.2
 RETRIED = 0.05
@@ -77,10 +77,10 @@ class Torture:
                 self._show(f"{number + 1}/{faults} {name}")
                 if scraping.done():
                     scraping.result()
-            await paying
-            while self._lives:
+            while self._lives or not paying.done():
                 self._show(f"{len(self._lives)} in flight")
-                await asyncio.wait(self._lives, timeout=1)
+                await asyncio.wait({paying, *self._lives}, timeout=1)
+            await paying
             self._node.faults.heal()
             page = await self._until(lambda page: self._missing(page) == "", self._missing)
             scraping.cancel()
