@@ -69,6 +69,10 @@ def forget(config: Config) -> bool:
     if store is None or config.storage.reset is None:
         return False
     try:
+        if store.set_aside is not None:
+            problem = f"{store.path} could not be read ({store.broken}): it is now {store.set_aside}."
+            fix = "Nothing is kept of any node any more; the next start begins at zero."
+            raise ConfigError([Problem("--storage.path", problem, fix)])
         return store.forget(config.storage.reset)
     finally:
         store.close()
@@ -93,6 +97,8 @@ def _resume(store: Store, followers: list[Follower]) -> None:
             reason=store.broken,
             old=str(store.set_aside),
         )
+    for histogram in sorted(store.restarted):
+        log.warning("a histogram has other buckets than before: it begins at zero", histogram=histogram)
     for follower in followers:
         account = follower.account
         saved = store.load(account.name)

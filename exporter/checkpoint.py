@@ -12,7 +12,7 @@ from exporter.metrics.row import Exporter, Instant
 from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
 from exporter.payments.view import View
-from exporter.store import Frozen, Store, freeze
+from exporter.store import Frozen, Store, StoreError, freeze
 
 EVERY_S = 5.0
 """While nobody looks: what can't be asked of lnd again is lost for no longer than this."""
@@ -31,6 +31,7 @@ class Checkpoint:
         self._written_s: float | None = None
         self._failures = 0
         self._failed = ""
+        self._replaced = 0
         for account in accounts:
             account.keeps = store is not None
         self._log = structlog.get_logger("exporter.checkpoint")
@@ -66,10 +67,9 @@ class Checkpoint:
 
     async def _write(self, store: Store, changed: dict[str, tuple[int, Frozen]]) -> None:
         """Write what changed. If that fails, it is counted and told, shown all the same, and tried again."""
-        before = store.set_aside
         try:
             await asyncio.to_thread(store.save, {node: frozen for node, (_, frozen) in changed.items()})
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, StoreError) as error:
             self._failures += 1
             if str(error) != self._failed:
                 self._failed = str(error)
@@ -78,10 +78,10 @@ class Checkpoint:
         if self._failed:
             self._failed = ""
             self._log.info("the state is written again", path=str(store.path))
-        if store.set_aside != before:
-            self._log.error(
-                "the state was broken: written anew, nothing is lost", reason=store.broken, old=str(store.set_aside)
-            )
+        if store.replaced != self._replaced:
+            self._replaced = store.replaced
+            old = {"old": str(store.set_aside)} if store.set_aside else {}
+            self._log.error("the state is written to a new file, nothing is lost", reason=store.broken, **old)
         for account in self._accounts:
             if account.name in changed:
                 self._versions[account.name], frozen = changed[account.name]

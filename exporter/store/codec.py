@@ -44,9 +44,9 @@ def labels_text(labels: Labels) -> str:
     return _text(labels)
 
 
-def histogram_text(histogram: Histogram) -> str:
-    """The observations in each bucket."""
-    return _text(histogram.buckets)
+def histogram_texts(histogram: Histogram) -> tuple[str, str, str]:
+    """Upper edges, the observations in each bucket, their sum."""
+    return _text(histogram.edges), _text(histogram.buckets), str(histogram.total)
 
 
 def marks(text: str) -> Marks:
@@ -64,9 +64,11 @@ def labels(text: str) -> Labels:
     return msgspec.json.decode(text, type=tuple[str, ...])
 
 
-def histogram(name: HistogramName, buckets: str, total: str) -> Histogram:
-    """A histogram with the edges that it has today."""
+def histogram(name: HistogramName, edges: str, buckets: str, total: str) -> Histogram | None:
+    """A histogram; None if it has other edges today: then it begins anew."""
     made = Histogram(EDGES[name])
+    if edges != _text(made.edges):
+        return None
     counts = msgspec.json.decode(buckets, type=list[int])
     if len(counts) != len(made.buckets):
         raise ValueError(f"{name}: {len(counts)} buckets instead of {len(made.buckets)}")

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sqlite3
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,8 +17,8 @@ _STEPS: dict[int, str] = {
         CREATE TABLE node (node TEXT PRIMARY KEY, marks TEXT NOT NULL) WITHOUT ROWID;
         CREATE TABLE counter (node TEXT, counter TEXT, labels TEXT, total TEXT NOT NULL,
             PRIMARY KEY (node, counter, labels)) WITHOUT ROWID;
-        CREATE TABLE histogram (node TEXT, histogram TEXT, labels TEXT, buckets TEXT NOT NULL, total TEXT NOT NULL,
-            PRIMARY KEY (node, histogram, labels)) WITHOUT ROWID;
+        CREATE TABLE histogram (node TEXT, histogram TEXT, labels TEXT, edges TEXT NOT NULL, buckets TEXT NOT NULL,
+            total TEXT NOT NULL, PRIMARY KEY (node, histogram, labels)) WITHOUT ROWID;
         CREATE TABLE open_run (node TEXT, payment_hash TEXT, created_us INTEGER, state TEXT NOT NULL,
             PRIMARY KEY (node, payment_hash, created_us)) WITHOUT ROWID;
         CREATE TABLE finished_run (node TEXT, payment_hash TEXT, created_us INTEGER, payment_index INTEGER NOT NULL,
@@ -28,8 +29,9 @@ _STEPS: dict[int, str] = {
         CREATE TABLE reset (cause TEXT PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID;
     """,
 }
-"""From the version below to this one, in one transaction."""
+"""From the version below to this one."""
 
+PRIVATE = 0o600
 _BESIDE = ("", "-wal", "-shm")
 """SQLite's own files, by what is appended to the name."""
 
@@ -57,8 +59,13 @@ class Foreign(StoreError):
         super().__init__(f"{path} is not the state of an exporter.", "Name a file of its own: --storage.path=OTHER")
 
 
-class Broken(Exception):
+class Broken(sqlite3.DatabaseError):
     """What is there is no state that we could read; the message says why."""
+
+
+def passing(error: sqlite3.Error) -> bool:
+    """True if it may be well again without anybody's doing: no room, no right, no answer."""
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR
 
 
 class Lock:
@@ -66,7 +73,7 @@ class Lock:
 
     def __init__(self, state: Path) -> None:
         """Raises `Locked`, naming the process that has it, `Foreign` if the file has never been ours, and `OSError`."""
-        path = state.with_name(state.name + ".lock")
+        self._path = path = state.with_name(state.name + ".lock")
         if not path.exists() and state.is_file() and not _is_sqlite(state):
             raise Foreign(state)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -82,17 +89,25 @@ class Lock:
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, str(os.getpid()).encode(), 0)
 
+    def stands(self) -> bool:
+        """False if somebody has removed its file: then another exporter could take another one."""
+        try:
+            return os.path.samestat(self._path.stat(), os.fstat(self._file))
+        except FileNotFoundError:
+            return False
+
     def release(self) -> None:
         """Let others in. The file stays: to remove it would let in two."""
         os.close(self._file)
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection to the state, brought to the present schema. Raises `Broken`, `TooNew`, `OSError`, `sqlite3.Error`.
+    """A connection to the state, brought to the present schema.
 
-    A commit is on disk when it returns (`synchronous=FULL`); others may read meanwhile (`journal_mode=WAL`).
+    Raises `Broken`, `TooNew`, `Foreign`, `OSError`, `sqlite3.Error`. A commit is on disk when it returns
+    (`synchronous=FULL`); others may read meanwhile (`journal_mode=WAL`).
     """
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite's files beside it get its mode
+    _be_private(path)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         _check(connection)
@@ -103,12 +118,22 @@ def connect(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         connection.close()
         if isinstance(error, sqlite3.OperationalError):
-            raise
+            raise  # the disk, or a step of ours
         raise Broken(str(error)) from None
     except BaseException:
         connection.close()
         raise
+    _sync(path.parent)
     return connection
+
+
+def _be_private(path: Path) -> None:
+    """Make the file if there is none; only the owner may read it, and what SQLite keeps beside it."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # new files beside it get its mode
+    for ending in _BESIDE:
+        beside = path.with_name(path.name + ending)
+        if beside.exists() and stat.S_IMODE(beside.stat().st_mode) != PRIVATE:
+            beside.chmod(PRIVATE)
 
 
 def _check(connection: sqlite3.Connection) -> None:
@@ -120,6 +145,13 @@ def _check(connection: sqlite3.Connection) -> None:
 def _is_sqlite(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(16) in (b"", b"SQLite format 3\0")
+
+
+def is_ours(path: Path) -> bool:
+    """True if the file is empty or bears our mark, however broken the rest may be."""
+    with path.open("rb") as file:
+        header = file.read(100)
+    return not header or header[68:72] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def _recognise(connection: sqlite3.Connection, path: Path) -> None:
@@ -139,24 +171,31 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} was written by a newer exporter (schema {version}, this one knows {SCHEMA}).",
             "Start that one, or give this one a file of its own: --storage.path=OTHER",
         )
-    for step in range(version + 1, SCHEMA + 1):
-        connection.executescript(f"BEGIN IMMEDIATE; {_STEPS[step]} PRAGMA user_version = {step}; COMMIT;")
+    if version < SCHEMA:
+        steps = "".join(_STEPS[step] for step in range(version + 1, SCHEMA + 1))
+        connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {SCHEMA}; COMMIT;")
 
 
-def set_aside(path: Path) -> Path:
-    """Give a broken state another name; which. What SQLite keeps beside it goes along."""
+def set_aside(path: Path, why: str) -> Path:
+    """Give a state another name, in which `why` is a word; which. What SQLite keeps beside it goes along."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    aside = path.with_name(f"{path.name}.broken-{stamp}")
+    aside = path.with_name(f"{path.name}.{why}-{stamp}")
     for number in range(2, 1000):
         if not aside.exists():
             break
-        aside = path.with_name(f"{path.name}.broken-{stamp}-{number}")
+        aside = path.with_name(f"{path.name}.{why}-{stamp}-{number}")
     for ending in _BESIDE:
         old = path.with_name(path.name + ending)
         if old.exists():
             old.rename(aside.with_name(aside.name + ending))
     _sync(path.parent)
     return aside
+
+
+def how_many_aside(path: Path, why: str) -> int:
+    """States that were set aside for this reason and are still there."""
+    names = (aside.name for aside in path.parent.glob(f"{path.name}.{why}-*"))
+    return sum(not name.endswith(_BESIDE[1:]) for name in names)
 
 
 def _sync(directory: Path) -> None:

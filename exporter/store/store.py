@@ -3,26 +3,23 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
 
 from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
 from exporter.payments.saved import Saved
-from exporter.payments.totals import Counter, Histogram, HistogramName, Labels
-from exporter.store import codec, file
+from exporter.payments.totals import HistogramName
+from exporter.store import file, rows
 from exporter.store.codec import Frozen, freeze
-from exporter.store.file import Broken, Lock, StoreError
+from exporter.store.file import Broken, Foreign, Lock, StoreError
 
-K = TypeVar("K")
-V = TypeVar("V")
-
+BROKEN, REPLACED = "broken", "replaced"
+"""In the names of files that were set aside: one that could not be read, one whose place another took."""
 MARGIN_US = 3_600_000_000
 """By so much lnd's clock may be ahead of ours."""
 _NOTHING = Frozen("", {}, {}, {}, {})
-_COUNTED = "SELECT 1 FROM counted_run WHERE node = ? AND created_us = ? AND hash = ?"
 
 
 class Store:
@@ -35,9 +32,14 @@ class Store:
         """
         self.path = path
         self.set_aside: Path | None = None
-        """Where the broken one lies that was found instead; None if all was well."""
+        """Where the file lies that was broken or replaced last; None if there is none."""
         self.broken = ""
         """What was wrong with it."""
+        self.replaced = 0
+        """How often another file took its place since."""
+        self.restarted: set[HistogramName] = set()
+        """Histograms that were kept with other edges than they have today: they begin anew."""
+        self._identity: tuple[int, int] | None = None  # of the file that is open
         self._written: dict[str, Frozen] = {}  # what the file says
         self._lacking: dict[str, Frozen] | None = None  # what a file said that another one took the place of
         self._listed_from_us = 0  # what was created before may have been counted without being on the list
@@ -65,37 +67,41 @@ class Store:
         try:
             connection = self._connect()
             try:
-                self._saved = dict(self._read_all(connection))
+                self._read_all(connection)
             except BaseException:
                 connection.close()
                 raise
         except Broken as broken:
             self._written, self._saved = {}, {}
-            connection = self._put_aside(str(broken))
-        (self._listed_from_us,) = connection.execute("SELECT coalesce(max(from_us), 0) FROM listed").fetchone()
-        self.resets |= {Reset(cause): times for cause, times in connection.execute("SELECT cause, times FROM reset")}
+            self.broken, self.set_aside = str(broken), file.set_aside(self.path, BROKEN)
+            self.resets[Reset.CORRUPT] = file.how_many_aside(self.path, BROKEN)
+            connection = self._connect()
+            self._say_resets(connection, self.resets)
         return connection
 
     def _connect(self) -> sqlite3.Connection:
         connection = file.connect(self.path)
-        found = self.path.stat()
-        self._identity = found.st_dev, found.st_ino
-        return connection
-
-    def _put_aside(self, broken: str) -> sqlite3.Connection:
-        """Give what is there another name; the new file says that all began anew, until somebody knows better."""
-        self.broken = broken
-        self.set_aside = file.set_aside(self.path)
-        connection = self._connect()
-        connection.execute("INSERT INTO reset VALUES (?, 1)", (Reset.CORRUPT,))
+        self._identity = _identity(self.path)
         return connection
 
     def _replace(self, broken: str) -> None:
-        """Begin another file: the next time everything is written."""
+        """Begin another file, which says that all began anew until everything is written to it."""
+        if self._lacking is None:  # else what is there is the beginning of such a file
+            there = _identity(self.path)
+            if there not in (None, self._identity) and not file.is_ours(self.path):
+                raise Foreign(self.path)
+            self.set_aside = file.set_aside(self.path, REPLACED) if there else None
+            self.broken = broken
+            self.replaced += 1
+            self._lacking, self._written = self._written, {}
+        self._identity = None  # until there is one
         self._connection.close()
-        self._lacking = (self._lacking or {}) | self._written
-        self._written = {}
-        self._connection = self._put_aside(broken)
+        self._connection = self._connect()
+        self._say_resets(self._connection, self.resets | {Reset.CORRUPT: self.resets[Reset.CORRUPT] + 1})
+
+    @staticmethod
+    def _say_resets(connection: sqlite3.Connection, resets: Mapping[Reset, int]) -> None:
+        connection.executemany("REPLACE INTO reset VALUES (?, ?)", resets.items())
 
     # Reading.
 
@@ -103,29 +109,42 @@ class Store:
         """What was saved of a node last, given out once; None if nothing was."""
         return self._saved.pop(node, None)
 
-    def _read_all(self, connection: sqlite3.Connection) -> Iterator[tuple[str, Saved]]:
-        for node, marks in connection.execute("SELECT node, marks FROM node ORDER BY node").fetchall():
-            try:
-                saved = _read(connection, node, marks)
-            except (ValueError, KeyError, sqlite3.DatabaseError) as error:
-                raise Broken(f"{node}: {error}") from None
-            self._written[node] = freeze(saved)
-            yield node, saved
+    def _read_all(self, connection: sqlite3.Connection) -> None:
+        where = "nodes"
+        try:
+            for where, marks in connection.execute("SELECT node, marks FROM node ORDER BY node").fetchall():
+                self._saved[where], others = rows.read(connection, where, marks)
+                self._written[where] = freeze(self._saved[where])
+                self.restarted |= others
+            where = "resets"
+            (self._listed_from_us,) = connection.execute("SELECT coalesce(max(from_us), 0) FROM listed").fetchone()
+            for cause, times in connection.execute("SELECT cause, times FROM reset"):
+                self.resets[Reset(cause)] = times
+        except (ValueError, KeyError, sqlite3.DatabaseError) as error:
+            if isinstance(error, sqlite3.DatabaseError) and file.passing(error):
+                raise
+            raise Broken(f"{where}: {error}") from None
 
     # Writing.
 
     def save(self, nodes: Mapping[str, Frozen]) -> None:
-        """Write what has changed since the last time; on disk when it returns. Raises `sqlite3.Error`, `OSError`."""
+        """Write what has changed since the last time; on disk when it returns.
+
+        Raises `StoreError`, `sqlite3.Error`, `OSError`.
+        """
         with self._writing:
-            if self._vanished():
+            if not self._lock.stands():
+                broken, self._lock = self._lock, Lock(self.path)
+                broken.release()
+            if self._identity is None or _identity(self.path) != self._identity:
                 self._replace("it is gone")
-            elif not nodes:
+            if not nodes and self._lacking is None:
                 return
             try:
                 self._save(nodes)
-            except sqlite3.OperationalError:
-                raise  # no room, no right, no answer: perhaps later
             except sqlite3.DatabaseError as error:
+                if file.passing(error) or isinstance(error, sqlite3.ProgrammingError):
+                    raise
                 self._replace(str(error))
                 self._save(nodes)
 
@@ -135,7 +154,7 @@ class Store:
             if self._lacking is not None:
                 self._go_on()
             for node, frozen in written.items():
-                self._write(node, self._written.get(node, _NOTHING), frozen)
+                rows.write(self._connection, node, self._written.get(node, _NOTHING), frozen)
         self._written.update({node: frozen._replace(ended=()) for node, frozen in written.items()})
         self._lacking = None
 
@@ -143,10 +162,7 @@ class Store:
         """Tell a file that took another's place that nothing is lost, but for the list of what was counted."""
         self._listed_from_us = time.time_ns() // 1000 + MARGIN_US
         self._connection.execute("INSERT INTO listed VALUES (?)", (self._listed_from_us,))
-        self._connection.execute("DELETE FROM reset")
-        self._connection.executemany(
-            "INSERT INTO reset VALUES (?, ?)", ((cause, times) for cause, times in self.resets.items() if times)
-        )
+        self._say_resets(self._connection, self.resets)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -160,67 +176,17 @@ class Store:
                 connection.execute("ROLLBACK")
             raise
 
-    def _vanished(self) -> bool:
-        """True if what is open is no more the file of that name: somebody removed or replaced it."""
-        try:
-            found = self.path.stat()
-        except FileNotFoundError:
-            return True
-        return (found.st_dev, found.st_ino) != self._identity
-
-    def _write(self, node: str, old: Frozen, new: Frozen) -> None:
-        many = self._connection.executemany
-        many("REPLACE INTO node VALUES (?, ?)", [(node, new.marks)])
-        many(
-            "REPLACE INTO counter VALUES (?, ?, ?, ?)",
-            (
-                (node, name, codec.labels_text(labels), str(total))
-                for name, series in new.counters.items()
-                for labels, total in _changed(old.counters.get(name, {}), series)
-            ),
-        )
-        many(
-            "REPLACE INTO histogram VALUES (?, ?, ?, ?, ?)",
-            (
-                (node, name, codec.labels_text(labels), codec.histogram_text(histogram), str(histogram.total))
-                for name, series in new.histograms.items()
-                for labels, histogram in _changed(old.histograms.get(name, {}), series)
-            ),
-        )
-        self._write_runs("open_run", node, old.open, new.open)
-        self._write_runs("finished_run", node, old.finished, new.finished)
-        many(
-            "REPLACE INTO counted_run VALUES (?, ?, ?)",
-            (_counted_key(node, run) for run in new.ended),
-        )
-
-    def _write_runs(self, table: str, node: str, old: Mapping[Run, V], new: Mapping[Run, V]) -> None:
-        """A table with a row for each run: those that are gone go, those that changed are written."""
-        self._connection.executemany(
-            f"DELETE FROM {table} WHERE node = ? AND payment_hash = ? AND created_us = ?",  # noqa: S608 - our own words
-            ((node, *run) for run in old if run not in new),
-        )
-        self._connection.executemany(
-            f"REPLACE INTO {table} VALUES (?, ?, ?, ?)",  # noqa: S608 - our own words
-            ((node, *run, value) for run, value in _changed(old, new)),
-        )
-
-    def counted(self, node: str, runs: Iterable[Run]) -> set[Run]:
+    def counted(self, node: str, runs: Collection[Run]) -> set[Run]:
         """Those of the runs that have been counted as finished or lost, or may have been. Raises `sqlite3.Error`."""
         with self._writing:
-            return {
-                run
-                for run in runs
-                if run.created_us <= self._listed_from_us
-                or self._connection.execute(_COUNTED, _counted_key(node, run)).fetchone()
-            }
+            younger = [run for run in runs if run.created_us > self._listed_from_us]
+            return {*runs} - {*younger} | rows.counted(self._connection, node, younger)
 
     def forget(self, node: str) -> bool:
         """Remove all that is kept of a node, so that it begins at zero; False if nothing was."""
         known = self._written.pop(node, None) is not None
         with self._transaction() as connection:
-            for table in ("node", "counter", "histogram", "open_run", "finished_run", "counted_run"):
-                connection.execute(f"DELETE FROM {table} WHERE node = ?", (node,))  # noqa: S608 - our own words
+            rows.forget(connection, node)
         self._saved.pop(node, None)
         return known
 
@@ -231,30 +197,10 @@ class Store:
             self._lock.release()
 
 
-def _read(connection: sqlite3.Connection, node: str, marks: str) -> Saved:
-    def rows(query: str) -> list[Any]:
-        return connection.execute(f"{query} WHERE node = ?", (node,)).fetchall()
-
-    counters: dict[Counter, dict[Labels, int]] = {}
-    for name, labels, total in rows("SELECT counter, labels, total FROM counter"):
-        counters.setdefault(Counter(name), {})[codec.labels(labels)] = int(total)
-    histograms: dict[HistogramName, dict[Labels, Histogram]] = {}
-    for name, labels, buckets, total in rows("SELECT histogram, labels, buckets, total FROM histogram"):
-        histogram = HistogramName(name)
-        histograms.setdefault(histogram, {})[codec.labels(labels)] = codec.histogram(histogram, buckets, total)
-    runs = rows("SELECT payment_hash, created_us, payment_index FROM finished_run")
-    return Saved(
-        codec.marks(marks),
-        counters,
-        histograms,
-        tuple(codec.open_run(state) for (state,) in rows("SELECT state FROM open_run")),
-        {Run(payment_hash, created_us): index for payment_hash, created_us, index in runs},
-    )
-
-
-def _counted_key(node: str, run: Run) -> tuple[str, int, bytes]:
-    return node, run.created_us, codec.short(run.payment_hash)
-
-
-def _changed(old: Mapping[K, V], new: Mapping[K, V]) -> Iterator[tuple[K, V]]:
-    return ((key, value) for key, value in new.items() if key not in old or old[key] != value)
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file this is; None if there is none: somebody may remove or replace what we have open."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

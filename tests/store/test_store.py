@@ -19,7 +19,7 @@ from exporter.payments.saved import Saved
 from exporter.payments.totals import Counter, HistogramName
 from exporter.payments.tracker import Tracker
 from exporter.payments.view import capture
-from exporter.store import Frozen, Locked, Store, StoreError, TooNew, freeze
+from exporter.store import Frozen, Locked, Store, StoreError, TooNew, codec, file, freeze
 from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, Observer, at, failed, flying, payment, settled
 
 A, B = flying(1), flying(2, sent_s=3)
@@ -171,6 +171,45 @@ def test_nobody_else_may_read_it(tmp_path: Path) -> None:
     assert set(modes.values()) == {0o600}
 
 
+def test_a_file_that_others_could_read(tmp_path: Path) -> None:
+    """A copy that was put back with another mode becomes private, and what lies beside it, too."""
+    path = tmp_path / "state.sqlite"
+    write(path, {"alice": freeze(taken(busy()))})
+    beside = path.with_name(path.name + "-wal")
+    beside.touch()
+    for entry in (path, beside):
+        entry.chmod(0o644)
+    store = Store(path)
+    assert {stat.S_IMODE(entry.stat().st_mode) for entry in tmp_path.iterdir()} == {0o600}
+    store.close()
+
+
+def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
+    """No test can cut the power: these are the settings under which SQLite promises to survive that."""
+    store = Store(tmp_path / "state.sqlite")
+    (synchronous,) = store._connection.execute("PRAGMA synchronous").fetchone()
+    (mode,) = store._connection.execute("PRAGMA journal_mode").fetchone()
+    assert (synchronous, mode) == (2, "wal")
+    store.close()
+
+
+def test_other_buckets_than_before(tmp_path: Path) -> None:
+    """A histogram whose edges have changed begins anew, and nothing else does."""
+    path, frozen = tmp_path / "state.sqlite", freeze(taken(busy()))
+    write(path, {"alice": frozen})
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE histogram SET edges = replace(edges, '0', '7') WHERE histogram = 'fee'")
+    connection.commit()
+    connection.close()
+    store = Store(path)
+    found = store.load("alice")
+    store.close()
+    assert store.restarted == {HistogramName.FEE}
+    assert found is not None
+    assert found.histograms == {name: h for name, h in frozen.histograms.items() if name is not HistogramName.FEE}
+    assert found.counters == frozen.counters
+
+
 def test_a_second_exporter(tmp_path: Path) -> None:
     """It is told which process has the file; when that is gone, however it went, the file is free."""
     path = tmp_path / "state.sqlite"
@@ -261,6 +300,48 @@ def test_a_broken_file_at_the_start(tmp_path: Path, how: str) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_it_breaks_again_and_again(tmp_path: Path) -> None:
+    """Each time is counted, as far as what was set aside is still there."""
+    path = tmp_path / "state.sqlite"
+    write(path, {})
+    for times in (1, 2, 3):
+        path.write_bytes(path.read_bytes()[:2000] + b"\xa5" * 9000)
+        store = Store(path)
+        store.save({"alice": freeze(taken(busy()))})
+        assert store.resets == {"corrupt": times}
+        store.close()
+
+
+def test_a_disk_that_does_not_answer_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That says nothing about the state: it is left as it is."""
+    path = tmp_path / "state.sqlite"
+    write(path, {"alice": freeze(taken(busy()))})
+
+    def failing(_text: str) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(codec, "marks", failing)
+        with pytest.raises(StoreError, match="disk I/O error"):
+            Store(path)
+    assert reopened(path) == taken(busy())
+
+
+def test_a_table_is_missing(tmp_path: Path) -> None:
+    """A file with our mark that lacks a table is broken."""
+    path = tmp_path / "state.sqlite"
+    write(path, {"alice": freeze(taken(busy()))})
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE node")
+    connection.commit()
+    connection.close()
+    store = Store(path)
+    assert (store.load("alice"), store.resets) == (None, {"corrupt": 1})
+    store.close()
+
+
 def test_a_file_that_breaks_while_it_is_used(tmp_path: Path) -> None:
     """All is known here, so all is written anew, also of nodes that haven't changed: nothing is lost."""
     path = tmp_path / "state.sqlite"
@@ -304,6 +385,67 @@ def test_a_file_that_is_removed_while_it_is_used(tmp_path: Path, *, replaced: bo
     store.close()
 
 
+def test_a_file_of_somebody_else_takes_its_place(tmp_path: Path) -> None:
+    """It is left alone; nothing is kept until it is gone."""
+    path = tmp_path / "state.sqlite"
+    store = Store(path)
+    store.save({"alice": freeze(taken(busy()))})
+    path.unlink()
+    path.write_bytes(b"a macaroon" * 99)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="is not the state of an exporter"):
+            store.save({})
+    assert path.read_bytes() == b"a macaroon" * 99
+    path.unlink()
+    store.save({})
+    store.close()
+    assert reopened(path) == taken(busy())
+
+
+def test_everything_is_cleared_away(tmp_path: Path) -> None:
+    """With the lock, too: it is taken anew, and whoever came first has it."""
+    path = tmp_path / "state.sqlite"
+    store = Store(path)
+    store.save({"alice": freeze(taken(busy()))})
+    for entry in tmp_path.iterdir():
+        entry.unlink()
+    other = Store(path)
+    with pytest.raises(Locked):
+        store.save({})
+    other.close()
+    store.save({})
+    with pytest.raises(Locked):
+        Store(path)
+    store.close()
+    assert reopened(path) == taken(busy())
+
+
+def test_removed_while_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it is tried: one file is begun, none set aside; with room again all is there."""
+    path = tmp_path / "state.sqlite"
+    store = Store(path)
+    store.save({"alice": freeze(taken(busy()))})
+    path.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(file, "_migrate", full)
+        for _ in range(3):
+            with pytest.raises(sqlite3.OperationalError, match="full"):
+                store.save({"alice": freeze(taken(busy()))})
+    store.save({})
+    store.close()
+    assert reopened(path) == taken(busy())
+    assert not list(tmp_path.glob("*.replaced-*.replaced*"))
+    assert len(list(tmp_path.glob("*.replaced-*"))) <= 1
+    assert store.resets == {"corrupt": 0}
+
+
+def full(_connection: sqlite3.Connection, _path: Path) -> None:
+    """A disk without room."""
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    raise error
+
+
 def test_where_nothing_may_be_written() -> None:
     """Named with the reason, and what would do."""
     with pytest.raises(StoreError, match=r"can.t be written") as error:
@@ -329,7 +471,7 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
 
 
 def test_every_histogram_and_counter_can_be_read_back(tmp_path: Path) -> None:
-    """A new one needs nothing; one that is taken away or gets other buckets needs a step of the schema."""
+    """A new one needs nothing, nor one that gets other buckets; one that is taken away needs a step of the schema."""
     path = tmp_path / "state.sqlite"
     write(path, {"alice": freeze(taken(Observer()))})
     found = reopened(path)
