@@ -7,7 +7,7 @@ from typing import Any
 
 from exporter.follow.backoff import scan_s
 from exporter.payments.event import Event, PaymentDoubted, PaymentFailed, PaymentLost, PaymentSucceeded
-from exporter.payments.labels import Source
+from exporter.payments.labels import NodeState, Source
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import NodeStatus
 from exporter.payments.payment import Moment, Payment, Run
@@ -61,6 +61,12 @@ class Account:
         if payment_index > self.table:
             self.table = payment_index
             self.tracker.scan_ns = int(scan_s(self.table) * 1e9)
+
+    def new_numbering(self, last_index: int) -> None:
+        """Begin to number anew: lnd answers, and has this many payments at most."""
+        self.table = 0
+        self.saw_index(last_index)
+        self.set_status(state=NodeState.READY, detail="")
 
     def release(self) -> None:
         """Count the runs whose hold is over."""

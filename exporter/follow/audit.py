@@ -1,7 +1,8 @@
 """An independent look whether every payment that ended in lnd's database is among those that were counted.
 
 It trusts neither floor nor cursor: it walks through lnd's payments page by page, from the newest to the beginning of
-counting and then again, and looks each of them up in the list of what was counted.
+counting and then again, and looks each of them up in the list of what was counted. Of those that are in flight here it
+sees that lnd says so, too.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import structlog
 
 from exporter.follow.pace import Pace
 from exporter.follow.questions import Questions
+from exporter.payments.labels import Source
 from exporter.payments.payment import US_PER_NS, Payment, Run
 from exporter.payments.totals import Counter
 
@@ -21,7 +23,7 @@ HURRY = 50
 PULSE_S = 1.0
 """But not more often than this."""
 GRACE_US = 600_000_000
-"""What began within the last ten minutes, or before the newest payment of all, may still be on its way to us."""
+"""What began less than ten minutes ago, or less before the newest payment of all, may still be on its way to us."""
 
 Counted = Callable[[Sequence[Run]], Awaitable[set[Run] | None]]
 """Which of some runs are on the list of those that were counted; None if it can't be read now."""
@@ -70,18 +72,27 @@ class Audit:
         if missed:
             self._found += len(missed)
             self._log.error(
-                "payments were in no counter: they are now; please report this bug",
+                "payments that ended were in no counter: they are now; please report this bug",
                 payments=len(missed),
                 indexes=[payment.payment_index for payment in missed],
             )
             for payment in missed:
-                self._account.apply(self._account.tracker.repair(payment, self._account.now()))
+                if payment.run in self._account.tracker.open:
+                    self._account.record(payment, Source.LIST)
+                else:
+                    self._account.apply(self._account.tracker.repair(payment, self._account.now()))
             self._account.release()
         self._account.set_status(unaccounted=max(self._found, self._last_round))
-        began_us = self._account.tracker.history_us
+        began_us = self._account.tracker.audited_us
         if not any(payment.run.created_us > began_us for payment in page.payments):
             return 0
         return page.payments[0].payment_index
+
+    def _overlooked(self, payment: Payment, until_us: int) -> bool:
+        """True if an open run ended long ago, and nobody told us."""
+        run = self._account.tracker.open[payment.run]
+        latest_us = (payment.latest_ns or payment.created_ns) // US_PER_NS
+        return run.terminal is None and latest_us < until_us
 
     async def _missed(self, payments: Sequence[Payment]) -> list[Payment] | None:
         tracker = self._account.tracker
@@ -90,11 +101,12 @@ class Audit:
         ended = {
             payment.run: payment
             for payment in payments
-            if payment.status.ended and not payment.malformed and tracker.history_us < payment.run.created_us < until_us
+            if payment.status.ended and not payment.malformed and tracker.audited_us < payment.run.created_us < until_us
         }
         known = self._account.known()  # before the list is read: what ends now is on it a moment later
         counted = await self._counted([run for run in ended if run not in known])
         if counted is None:
             return None
         known |= counted | self._account.known()
+        known -= {run for run in ended.keys() & tracker.open.keys() if self._overlooked(ended[run], until_us)}
         return [payment for run, payment in ended.items() if run not in known]

@@ -42,6 +42,8 @@ class CatchUp:
         not_shown = set(self._memory.indexes)
         while unread:
             page = await self._questions.list(after=before, newest_first=True)
+            if not before:
+                self._account.new_numbering(page.last_index)
             fresh = {p.run for p in page.payments if p.run.created_us > self._memory.floor_us}
             here = {p.run for p in page.payments if self._memory.is_over(p) or p.run in self._tracker.open}
             not_shown -= here

@@ -80,7 +80,7 @@ class Follower:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._read())
                 group.create_task(self._tend())
-                group.create_task(self._last())
+                group.create_task(self._vouch())
                 group.create_task(self._settle_doubts())
                 group.create_task(self._release_holds())
                 group.create_task(self._look_again())
@@ -149,7 +149,9 @@ class Follower:
         catch_up = self._catch_up
         if not self.account.tracker.begun:
             await catch_up.begin()
-        elif not await catch_up.indexes_hold():
+            return
+        self.account.set_status(catching_up=True)
+        if not await catch_up.indexes_hold():
             await self._acquaintance.insist()  # a history that is not known may be another node's
             if len(self.account.tracker.memory):
                 await catch_up.learn_indexes()
@@ -185,8 +187,8 @@ class Follower:
             # All others have been shown by the stream: these wait for a second answer, or for lnd's scan to end.
             await self._questions.ask_for(account.tracker.unseen())
 
-    async def _last(self) -> None:
-        """Say that lnd answers and lets us in, though it may take hours to catch up."""
+    async def _vouch(self) -> None:
+        """Say, once a session has lasted, that lnd answers and lets us in, though it may take hours to catch up."""
         await asyncio.sleep(self._pace.lasting_s)
         self.account.set_status(state=NodeState.READY, detail="")
 

@@ -1,7 +1,6 @@
-"""The end of a run, held for a moment before it is counted: lnd may still overwrite its reason."""
+"""Which runs have ended, and wait for a moment until they are counted; how each ended."""
 
 from dataclasses import dataclass
-from itertools import takewhile
 
 from exporter.payments.labels import Reason, Status
 from exporter.payments.payment import Moment, Run
@@ -77,8 +76,8 @@ class Holds:
         self._held.clear()
 
     def due(self, at: Moment) -> list[Run]:
-        """Those whose time is over, and nobody before them still waits."""
-        return [run for run, _ in takewhile(lambda held: held[1][0] <= at.mono_ns, self._held.items())]
+        """Those whose time is over."""
+        return [run for run, (until_mono_ns, _) in self._held.items() if until_mono_ns <= at.mono_ns]
 
     def postpone(self, by_ns: int) -> None:
         """Hold longer what is on hold: its second terminal update may have come, and nobody was there to read it.

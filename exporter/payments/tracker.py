@@ -21,6 +21,8 @@ from exporter.payments.memory import Memory
 from exporter.payments.payment import US_PER_NS, Moment, Payment, Run
 from exporter.payments.run import Missing, OpenRun
 
+DAY_US = 86_400_000_000
+"""By so much our clock may be behind; what lnd made later still it made with a clock that was wrong."""
 GONE_NS = 60_000_000_000
 """A run is lost when lnd says twice, at least this long apart, that it doesn't know it."""
 
@@ -50,9 +52,11 @@ class Tracker:
         self.holds = Holds()
         """Open runs that ended: while there are any, `release` must be called from time to time."""
         self._stream = 0
-        self._newest_ns = 0  # lnd's time of the newest that it has shown since then
+        self._newest_ns = 0  # lnd's time of the newest thing that it has shown since this stream began
         self.history_us = 0
         """Creation of the newest run that existed when counting began, microseconds since 1970."""
+        self.audited_us = 0
+        """Creation above which every run must be counted, microseconds since 1970: for the audit."""
         self.survivors: set[Run] = set()
         """Runs that were in flight then and have been started here; they are never forgotten."""
         self.scan_ns = 0
@@ -66,7 +70,9 @@ class Tracker:
         self.begun = True
         self.memory.trust_indexes(floor_index)
         newest_us = max((payment.run.created_us for payment in newest), default=0)
-        self.history_us = min(newest_us, at.wall_ns // US_PER_NS)  # a clock that was ahead once makes nothing old
+        wall_us = at.wall_ns // US_PER_NS
+        self.history_us = min(newest_us, wall_us)  # a clock that was ahead once makes nothing old
+        self.audited_us = min(newest_us, wall_us + DAY_US)  # a clock that is behind makes nothing new
         if floor_index:
             self.memory.forgotten_us.append(newest[0].run.created_us)  # what is below is older, and never seen
         for payment in newest:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.follow import Pace, audit
+from exporter.follow import Pace, audit, follower
 from exporter.payments.payment import Run
 from exporter.payments.totals import Counter
 from exporter.simulator.lives import Lives
@@ -91,6 +91,44 @@ async def test_what_was_missed(node: SimulatedNode, lives: Lives, monkeypatch: p
         assert len(watch.said(FOUND)) <= 3
 
 
+async def test_an_end_that_was_overlooked(node: SimulatedNode, lives: Lives) -> None:
+    """A payment that is in flight here and ended there long ago is found, too; once, and not while it is news."""
+    book = Book()
+    async with watching(node, pace=PACE, counted=book) as watch:
+        watch.follower.account.keeps = True
+        await watch.live()
+        await node.play(lives.success())
+        await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
+        held = begin(node, lives.held_then_settled())
+        await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 2})
+        tracker = watch.follower.account.tracker
+        node.tower.leave(next(iter(node.tower._all)))  # the stream says nothing any more
+        await node.play(*held, lives.success())
+        seen = book.looked_up
+        await watch.until(lambda: book.looked_up > seen + 3)
+        assert watch.totals(Counter.SUCCEEDED) == {"succeeded": 1}
+        tracker.memory.saw(Run("", 2**62))
+        watch.clocks.ahead_s += 700
+        await watch.until(lambda: watch.totals(*ENDS) == {"started": 3, "succeeded": 3, "failed": 0, "lost": 0})
+        assert sum(line["payments"] for line in watch.said(FOUND)) == 2
+
+
+async def test_our_clock_is_behind(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour, when counting begins: what lnd did in that hour is history all the same."""
+    monkeypatch.setattr(audit, "PAGE", 3)
+    monkeypatch.setattr(follower, "PAGE", 3)
+    await node.play(*[lives.no_route() for _ in range(10)])
+    book = Book()
+    async with watching(node, pace=PACE, counted=book, ahead_s=-3600) as watch:
+        await watch.live()
+        await node.play(lives.success())
+        watch.clocks.ahead_s += 7200
+        watch.follower.account.tracker.memory.saw(Run("", 2**62))
+        await watch.until(lambda: book.looked_up > 9)
+        assert watch.status.unaccounted == 0
+        assert watch.totals(Counter.STARTED) == {"started": 1}
+
+
 async def test_a_busy_node(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
     """The more payments come, the more are looked at; while none come it is left in peace."""
     monkeypatch.setattr(audit, "HURRY", 3)
@@ -107,7 +145,7 @@ async def test_a_busy_node(node: SimulatedNode, lives: Lives, monkeypatch: pytes
             await watch.until(lambda looks=looks: book.looked_up == looks)  # type: ignore[misc]
 
 
-FOUND = "payments were in no counter: they are now; please report this bug"
+FOUND = "payments that ended were in no counter: they are now; please report this bug"
 
 
 async def test_a_list_that_cannot_be_read(node: SimulatedNode, lives: Lives) -> None:

@@ -96,11 +96,11 @@ ENDS = (Counter.STARTED, Counter.SUCCEEDED, Counter.FAILED, Counter.LOST)
 
 @asynccontextmanager
 async def watching(
-    node: SimulatedNode, *, pace: Pace = QUICK, address: str = "", counted: Counted | None = None
+    node: SimulatedNode, *, pace: Pace = QUICK, address: str = "", counted: Counted | None = None, ahead_s: float = 0.0
 ) -> AsyncIterator[Watch]:
     """Follow a node, perhaps at another address than its own; its tries follow each other almost at once."""
     with capture_logs() as logs:
-        clocks = Clocks()
+        clocks = Clocks(ahead_s)
         client = GrpcClient(address or node.address, node.tls_cert, node.macaroon)
         follower = Follower("lnd", client, now=clocks, pace=pace, backoff=Backoff(Random(1)), counted=counted)
         delays: list[float] = []
