@@ -94,7 +94,7 @@ async def test_what_was_missed(node: SimulatedNode, lives: Lives, monkeypatch: p
 async def test_an_end_that_was_overlooked(node: SimulatedNode, lives: Lives) -> None:
     """A payment that is in flight here and ended there long ago is found, too; once, and not while it is news."""
     book = Book()
-    async with watching(node, pace=PACE, counted=book) as watch:
+    async with watching(node, pace=replace(PACE, again_s=3600), counted=book) as watch:
         watch.follower.account.keeps = True
         await watch.live()
         await node.play(lives.success())
