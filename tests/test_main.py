@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import tomllib
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +24,10 @@ from exporter.__main__ import main
 from exporter.config.credentials import BAKE
 from exporter.config.settings import SETTINGS
 from exporter.config.usage import usage
+from exporter.follow import Account
+from exporter.payments.payment import Moment
 from exporter.simulator.server import SimulatedNode
+from exporter.store import Store, freeze
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = [sys.executable, "-m", "exporter"]
@@ -164,6 +169,71 @@ def test_the_address_is_taken() -> None:
     assert f"  --web.listen-address\n      {address} is in use by another program" in stderr
     assert f"listen elsewhere: --web.listen-address=127.0.0.1:{int(address.rpartition(':')[2]) + 1}\n" in stderr
     assert "Traceback" not in stderr
+
+
+def a_node(home: Path) -> list[str]:
+    """The flags of a node that needn't be there."""
+    macaroon = home / "payments.macaroon"
+    macaroon.write_bytes(b"\x02\x01\x03lnd" + bytes(100))
+    return ["--lnd.address=alice", "--lnd.tls-cert=system", f"--lnd.macaroon={macaroon}"]
+
+
+def too_new(path: Path) -> None:
+    """Written by a newer exporter."""
+    Store(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+
+def foreign(path: Path) -> None:
+    """No state at all."""
+    path.write_bytes(b"\x02\x01\x03lnd" + bytes(100))
+
+
+def nowhere(path: Path) -> None:
+    """A directory."""
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [(too_new, "newer exporter (schema 99"), (foreign, "is not the state of"), (nowhere, "can't be written (Is a dir")],
+)
+def test_a_state_that_cannot_be_kept(tmp_path: Path, spoil: Callable[[Path], None], words: str) -> None:
+    """Exit code 2, what is wrong and what would be right; also where a node is to be forgotten."""
+    path = tmp_path / "state"
+    spoil(path)
+    for flags in ([], ["--storage.reset=lnd"]):
+        code, stdout, stderr = run(*a_node(tmp_path), f"--storage.path={path}", *flags)
+        assert (code, stdout) == (2, "")
+        assert f"--storage.path\n      {path} {'was written by a ' * (spoil is too_new)}{words}" in stderr
+        assert "Traceback" not in stderr
+
+
+def test_a_state_that_somebody_keeps(tmp_path: Path) -> None:
+    """Exit code 2, naming the process."""
+    store = Store(tmp_path / "state")
+    code, stdout, stderr = run(*a_node(tmp_path), f"--storage.path={tmp_path / 'state'}")
+    store.close()
+    assert (code, stdout) == (2, "")
+    assert f"another exporter (process {os.getpid()}) keeps its state there." in stderr
+
+
+async def test_forgetting_a_node(tmp_path: Path) -> None:
+    """It says whether there was something; a file that can't be read is set aside, and that is no success."""
+    path = tmp_path / "state"
+    flags = [*a_node(tmp_path), f"--storage.path={path}", "--storage.reset=lnd"]
+    assert run(*flags) == (0, "Nothing was kept of lnd.\n", "")
+    store, account = Store(path), Account("lnd", lambda: Moment(1, 1), 5)
+    store.save({"lnd": freeze(account.saved(account.view()))})
+    store.close()
+    assert run(*flags) == (0, "Nothing is kept of lnd any more.\n", "")
+    path.write_bytes(path.read_bytes()[:3000])
+    code, stdout, stderr = run(*flags)
+    assert (code, stdout) == (2, "")
+    assert "could not be read" in stderr
+    assert "the next start begins at zero" in stderr
 
 
 def test_health_check_of_nobody() -> None:

@@ -13,13 +13,15 @@ from exporter.config import NodeConfig
 from tests.network.process import free_port, until
 from tests.stories.lab import Lab
 
-# The exporter as it is, but for the minute that it may wait between two tries, and with a wall clock that can be put
-# an hour ahead (SIGUSR1) or behind (SIGUSR2).
+# The exporter as it is, but for the minute that it may wait between two tries and the minutes that the audit waits, and
+# with a wall clock that can be put an hour ahead (SIGUSR1) or behind (SIGUSR2).
 IMPATIENT = """
 import signal, sys, time
-from exporter.follow import backoff
+from exporter.follow import audit, backoff, follower, pace
 from exporter.__main__ import main
 backoff.LAST_S = 3.0
+audit.GRACE_US = 10 * 10**6
+follower.Pace = lambda: pace.Pace(audit_s=2)
 true_ns, hours = time.time_ns, 0
 
 def step(number, _frame):

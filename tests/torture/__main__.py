@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.torture.torture import Torture
 
-PAYMENTS, FAULTS = 20_000, 1000
+PAYMENTS, FAULTS = 100_000, 1000
 
 
 def main() -> int:

@@ -20,6 +20,7 @@ from tests.stories.process import Exporter
 PAUSES_S = (0.0, 0.05, 0.5, 2.0)
 OFTEN = 4
 """So many times as often as anything else the exporter is killed."""
+FAILURES = "exporter_checkpoint_failures_total"
 DISK_FULL_S = 2.0
 FAILED_ONLY = 0.8
 """Of all deletions."""
@@ -31,9 +32,7 @@ Look = Callable[[], Awaitable[Page]]
 class Strikes:
     """Blows at an exporter and at the simulated node that it follows, in an order that a seed decides."""
 
-    def __init__(
-        self, node: SimulatedNode, exporter: Exporter, random: Random, look: Callable[[], Awaitable[Page]]
-    ) -> None:
+    def __init__(self, node: SimulatedNode, exporter: Exporter, random: Random, look: Look) -> None:
         """Both are up; `look` waits for a page that is on disk."""
         self._node = node
         self._exporter = exporter
@@ -114,12 +113,13 @@ class Strikes:
 
     async def _fill_disk(self) -> None:
         """No file may grow; in the end there is room again, and what was shown meanwhile is written."""
+        failures = total(await self._look(), "", FAILURES)
         before = resource.prlimit(self._exporter.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(self._exporter.pid, resource.RLIMIT_FSIZE, (0, before[1]))
         await asyncio.sleep(DISK_FULL_S)
         resource.prlimit(self._exporter.pid, resource.RLIMIT_FSIZE, before)
         page = await self._look()
-        assert total(page, "", "exporter_checkpoint_failures_total"), "nobody noticed that the disk was full"
+        assert total(page, "", FAILURES) > failures, "nobody noticed that the disk was full"
 
     async def _remove_state(self) -> None:
         """Somebody clears up; the exporter writes it anew."""

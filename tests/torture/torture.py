@@ -31,6 +31,8 @@ CALM_S = 90.0
 FAULT_S = 1.3
 """About as long a fault takes, with the pause before it."""
 SCRAPE_S = 0.2
+AFTERWARDS_S = 5.0
+"""So long the last page must stay true."""
 RETRIED = 0.05
 """Of all payments, beside those of the mix."""
 
@@ -82,8 +84,14 @@ class Torture:
                 await asyncio.wait({paying, *self._lives}, timeout=1)
             await paying
             self._node.faults.heal()
-            page = await self._until(lambda page: self._missing(page) == "", self._missing)
+            await self._until(lambda page: self._missing(page) == "", self._missing)
+            await asyncio.sleep(AFTERWARDS_S)
+            page = await self._page()
+            assert self._missing(page) == "", "more was counted afterwards"
+            self._look(page)
             scraping.cancel()
+            with suppress(asyncio.CancelledError):
+                await scraping
             self.told.recovered = int(total(page, NAME, "recovered_total"))
             await self._exporter.stop()
         return self.told
