@@ -40,7 +40,7 @@ check: $(VENV)/dev.stamp ## Lint, formatting, types and the import rules of the 
 network: $(VENV)/dev.stamp ## Start a real network of four lnd nodes to play with (Ctrl-C ends it)
 	@exec $(BIN)/python -m tests.network $(ARGS)
 
-torture: $(VENV)/dev.stamp ## Kill the exporter and lnd a thousand times while payments go on (ARGS="payments faults seed")
+torture: $(VENV)/dev.stamp ## A thousand faults and kills while payments go on (ARGS="payments faults seed")
 	@exec $(BIN)/python -m tests.torture $(ARGS)
 
 mutations: $(VENV)/dev.stamp ## Break the code on purpose, a dozen ways and more: some test must notice each

@@ -48,9 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(config: Config) -> int:
     from exporter.app import forget, run
 
-    if node := config.storage.reset:
-        known = forget(config)
-        print(f"Nothing is kept of {node} any more." if known else f"Nothing was kept of {node}.")
+    if config.storage.reset:
+        print(forget(config))
         return OK
     return _until_stopped(config, run)
 
@@ -62,6 +61,9 @@ def _demo(config: Config) -> int:
 
 
 def _check(config: Config) -> int:
+    from exporter.app import check
+
+    check(config.storage)
     print("The configuration is right (lnd was not asked).")
     for node in config.nodes:
         certificate = node.tls_cert or "publicly trusted"

@@ -1,6 +1,7 @@
 """The composition root: builds everything, keeps it alive, takes it down again."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable
 
@@ -14,11 +15,11 @@ from exporter.lnd.grpc import GrpcClient
 from exporter.metrics.server import build, serve
 from exporter.payments.payment import Moment
 from exporter.progress import Lines, best_display, tell
-from exporter.store import Store, StoreError
+from exporter.store import FIX, Store, StoreError, look
 
 
 def clocks() -> Moment:
-    """Now, on both clocks: the one place where the exporter looks at them."""
+    """Now, on both clocks: the one place where payments get their times from us."""
     return Moment(time.time_ns(), time.monotonic_ns())
 
 
@@ -49,7 +50,13 @@ async def _run(config: Config, store: Store | None, on_ready: Callable[[str], No
     log = structlog.get_logger("exporter.app")
     display = Lines(time.monotonic) if config.log.format == "json" else best_display()
     try:
-        log.info("serving metrics", address=f"{config.web.host}:{port}", nodes=len(followers), version=__version__)
+        log.info(
+            "serving metrics",
+            address=f"{config.web.host}:{port}",
+            nodes=len(followers),
+            version=__version__,
+            state=str(config.storage.path or "memory only"),
+        )
         if on_ready is not None:
             on_ready(f"{config.web.host or 'localhost'}:{port}")
         async with asyncio.TaskGroup() as group:
@@ -63,19 +70,34 @@ async def _run(config: Config, store: Store | None, on_ready: Callable[[str], No
         log.info("stopped")
 
 
-def forget(config: Config) -> bool:
-    """Forget what is kept of a node (`--storage.reset`); False if nothing was. Raises `ConfigError`."""
-    store = _open(config.storage)
-    if store is None or config.storage.reset is None:
-        return False
+def forget(config: Config) -> str:
+    """Forget what is kept of a node (`--storage.reset`); what there is to say. Raises `ConfigError`."""
+    store, node = _open(config.storage), config.storage.reset
+    if store is None or node is None:
+        return "Nothing is kept."
     try:
         if store.set_aside is not None:
             problem = f"{store.path} could not be read ({store.broken}): it is now {store.set_aside}."
             fix = "Nothing is kept of any node any more; the next start begins at zero."
             raise ConfigError([Problem("--storage.path", problem, fix)])
-        return store.forget(config.storage.reset)
+        if store.forget(node):
+            return f"Nothing is kept of {node} any more."
+        others = f" Kept is something of {', '.join(store.nodes())}." if store.nodes() else ""
+        return f"Nothing was kept of {node}.{others}"
     finally:
         store.close()
+
+
+def check(storage: StorageConfig) -> None:
+    """Say what would be wrong with the place of the state, without touching it. Raises `ConfigError`."""
+    if storage.path is None:
+        return
+    try:
+        look(storage.path)
+    except StoreError as error:
+        raise ConfigError([Problem("--storage.path", str(error), error.fix)]) from None
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigError([Problem("--storage.path", f"{storage.path} can't be read ({error}).", FIX)]) from None
 
 
 def _open(storage: StorageConfig) -> Store | None:

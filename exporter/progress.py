@@ -8,7 +8,7 @@ from typing import Protocol
 
 import structlog
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from exporter.follow import Account
 from exporter.payments.node import Reading
@@ -85,8 +85,9 @@ class Bars:
             self._progress.remove_task(self._bars.pop(name))
         for name, far in nodes.items():
             if name not in self._bars:
-                self._bars[name] = self._progress.add_task(name, start=True)
-            self._progress.update(self._bars[name], total=far.last - far.first, completed=far.at - far.first)
+                self._bars[name] = self._progress.add_task(name, total=None, payments=0)
+            bar, whole = self._bars[name], max(far.last, far.at) - far.first
+            self._progress.update(bar, total=whole, completed=far.at - far.first, payments=far.payments)
         self._progress.refresh()
         if not nodes:
             self._progress.stop()
@@ -97,8 +98,8 @@ class Bars:
         progress = Progress(
             TextColumn("{task.description}: catching up", markup=False),
             BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("payments,"),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[payments]:,} payments,"),
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
             console=self._console,

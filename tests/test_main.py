@@ -134,13 +134,14 @@ def test_check_says_what_it_understood(tmp_path: Path, capsys: pytest.CaptureFix
     """Exit code 0 if everything is right; nothing is started."""
     macaroon = tmp_path / "admin.macaroon"
     macaroon.write_bytes(b"\x02\x01\x03lnd" + bytes(100))
-    flags = ["--lnd.address=alice", "--lnd.tls-cert=system", f"--lnd.macaroon={macaroon}", "--storage.path=/kept/here"]
+    kept = tmp_path / "kept" / "here"
+    flags = ["--lnd.address=alice", "--lnd.tls-cert=system", f"--lnd.macaroon={macaroon}", f"--storage.path={kept}"]
     assert main(["check", *flags]) == 0
     assert capsys.readouterr().out == (
         "The configuration is right (lnd was not asked).\n"
         f"  node lnd: alice:10009, certificate publicly trusted, macaroon {macaroon}\n"
         "    warning: this macaroon can spend: a smaller one is enough (see --help)\n"
-        "  state in /kept/here\n"
+        f"  state in {kept}\n"
         "  metrics on :10019/metrics, peers 50, log info auto\n"
     )
 
@@ -198,14 +199,14 @@ def nowhere(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
-    [(too_new, "newer exporter (schema 99"), (foreign, "is not the state of"), (nowhere, "can't be written (Is a dir")],
+    [(too_new, "newer exporter (schema 99"), (foreign, "is not the state of"), (nowhere, "is a directory.")],
 )
 def test_a_state_that_cannot_be_kept(tmp_path: Path, spoil: Callable[[Path], None], words: str) -> None:
     """Exit code 2, what is wrong and what would be right; also where a node is to be forgotten."""
     path = tmp_path / "state"
     spoil(path)
-    for flags in ([], ["--storage.reset=lnd"]):
-        code, stdout, stderr = run(*a_node(tmp_path), f"--storage.path={path}", *flags)
+    for command, *flags in (["run"], ["run", "--storage.reset=lnd"], ["check"]):
+        code, stdout, stderr = run(command, *a_node(tmp_path), f"--storage.path={path}", *flags)
         assert (code, stdout) == (2, "")
         assert f"--storage.path\n      {path} {'was written by a ' * (spoil is too_new)}{words}" in stderr
         assert "Traceback" not in stderr
@@ -228,6 +229,8 @@ async def test_forgetting_a_node(tmp_path: Path) -> None:
     store, account = Store(path), Account("lnd", lambda: Moment(1, 1), 5)
     store.save({"lnd": freeze(account.saved(account.view()))})
     store.close()
+    typo = [*flags[:-1], "--storage.reset=ldn"]
+    assert run(*typo) == (0, "Nothing was kept of ldn. Kept is something of lnd.\n", "")
     assert run(*flags) == (0, "Nothing is kept of lnd any more.\n", "")
     path.write_bytes(path.read_bytes()[:3000])
     code, stdout, stderr = run(*flags)

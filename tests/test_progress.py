@@ -83,8 +83,8 @@ def test_bars() -> None:
     assert terminal.getvalue() == ""
     bars.show({"alice": HALF, "bob": DONE})
     assert "alice: catching up" in terminal.getvalue()
-    assert "500/1000" in terminal.getvalue()
-    assert "1000/1000" in terminal.getvalue()
+    assert " 500 payments," in terminal.getvalue()
+    assert " 1,000 payments," in terminal.getvalue()
     sys.stderr.write("a line of the log\n")
     assert "a line of the log" in terminal.getvalue()
     terminal.truncate(0)

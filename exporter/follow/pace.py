@@ -22,4 +22,4 @@ class Pace:
     audit_s: float = 300.0
     """Between two looks of the audit, each at a page of `audit.PAGE` payments."""
     channels_every: int = 5
-    """Each so-manieth beat asks `ListChannels` instead of `GetInfo`."""
+    """Every so many beats one asks `ListChannels` instead of `GetInfo`."""

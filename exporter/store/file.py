@@ -4,6 +4,7 @@ import fcntl
 import os
 import sqlite3
 import stat
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -68,6 +69,41 @@ def passing(error: sqlite3.Error) -> bool:
     return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR
 
 
+FIX = (
+    "Let this user write there (chown, chmod), name another file: --storage.path=FILE, "
+    "or keep nothing: --storage.memory"
+)
+
+
+def prepare(path: Path) -> None:
+    """Make the directory. Raises `StoreError` for what is no file, and `OSError`."""
+    if path.exists() and not path.is_file():
+        raise StoreError(f"{path} is {'a directory' if path.is_dir() else 'no regular file'}.", FIX)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def look(path: Path) -> None:
+    """Say what would be wrong with keeping the state there, without touching anything; that it is in use is right.
+
+    Raises `StoreError`, `OSError`, `sqlite3.Error`.
+    """
+    if not path.exists():
+        there = next(parent for parent in path.parents if parent.exists())
+        if not there.is_dir():
+            raise StoreError(f"{there} is no directory.", FIX)
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise StoreError(f"{there} can't be written (Permission denied).", FIX)
+        return
+    if not path.is_file():
+        prepare(path)
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise StoreError(f"{path} can't be written (Permission denied).", FIX)
+    if not is_ours(path):
+        raise Foreign(path)
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        _check_version(connection, path)
+
+
 class Lock:
     """Keeps a second exporter out; the kernel lets go of it however the process ends. Its file says: we were here."""
 
@@ -110,8 +146,8 @@ def connect(path: Path) -> sqlite3.Connection:
     _be_private(path)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
-        _check(connection)
         _recognise(connection, path)
+        _check(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA journal_mode = WAL")
         _migrate(connection, path)
@@ -155,22 +191,34 @@ def is_ours(path: Path) -> bool:
 
 
 def _recognise(connection: sqlite3.Connection, path: Path) -> None:
-    """Raises `Foreign` for a database of somebody else; a new one becomes ours."""
+    """Raises `Foreign` for a database of somebody else, also a damaged one; a new one becomes ours."""
+    tables = 0
+    if not is_ours(path) and _is_sqlite(path):  # one that was made a moment ago has no mark yet, and no tables
+        try:
+            (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        except sqlite3.DatabaseError:
+            raise Foreign(path) from None
+    if tables:
+        raise Foreign(path)
     (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if application == 0 and tables == 0:
+    if application == 0:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     elif application != APPLICATION_ID:
         raise Foreign(path)
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+def _check_version(connection: sqlite3.Connection, path: Path) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA:
         raise TooNew(
             f"{path} was written by a newer exporter (schema {version}, this one knows {SCHEMA}).",
             "Start that one, or give this one a file of its own: --storage.path=OTHER",
         )
+    return int(version)
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    version = _check_version(connection, path)
     if version < SCHEMA:
         steps = "".join(_STEPS[step] for step in range(version + 1, SCHEMA + 1))
         connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {SCHEMA}; COMMIT;")

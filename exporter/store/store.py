@@ -48,7 +48,7 @@ class Store:
         self.resets: dict[Reset, int] = dict.fromkeys(Reset, 0)
         """How often all counters began at zero again."""
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file.prepare(path)
             self._lock = Lock(path)
             try:
                 self._connection = self._open()
@@ -57,10 +57,7 @@ class Store:
                 raise
         except (OSError, sqlite3.Error) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise StoreError(
-                f"{path} can't be written ({reason}).",
-                "Name a file that may be: --storage.path=FILE, or keep nothing: --storage.memory",
-            ) from None
+            raise StoreError(f"{_name(error) or path} can't be written ({reason}).", file.FIX) from None
 
     def _open(self) -> sqlite3.Connection:
         """Read what is there; if it is broken, count that all begins anew."""
@@ -134,6 +131,7 @@ class Store:
         """
         with self._writing:
             if not self._lock.stands():
+                file.prepare(self.path)
                 broken, self._lock = self._lock, Lock(self.path)
                 broken.release()
             if self._identity is None or _identity(self.path) != self._identity:
@@ -182,6 +180,10 @@ class Store:
             younger = [run for run in runs if run.created_us > self._listed_from_us]
             return {*runs} - {*younger} | rows.counted(self._connection, node, younger)
 
+    def nodes(self) -> list[str]:
+        """Of which nodes something is kept."""
+        return sorted(self._written)
+
     def forget(self, node: str) -> bool:
         """Remove all that is kept of a node, so that it begins at zero; False if nothing was."""
         known = self._written.pop(node, None) is not None
@@ -195,6 +197,11 @@ class Store:
         with self._writing:
             self._connection.close()
             self._lock.release()
+
+
+def _name(error: Exception) -> str | None:
+    """Which file could not be used, if the error tells."""
+    return str(error.filename) if isinstance(error, OSError) and error.filename else None
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

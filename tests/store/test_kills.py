@@ -81,7 +81,8 @@ def test_a_file_that_took_the_place_of_another(tmp_path: Path, resets: int) -> N
     path = tmp_path / "state" / "state.sqlite"
     path.parent.mkdir()
     if resets:
-        path.write_bytes(b"SQLite format 3\0, and then nothing" * 99)
+        Store(path).close()
+        path.write_bytes(path.read_bytes()[:3000])
     store = Store(path)
     store.save(dict.fromkeys(NODES, before))
     path.unlink()

@@ -229,7 +229,7 @@ def test_a_second_exporter(tmp_path: Path) -> None:
         Store(path).close()
 
 
-@pytest.mark.parametrize("kind", ["macaroon", "database"])
+@pytest.mark.parametrize("kind", ["macaroon", "database", "damaged database", "database with another mark"])
 def test_a_file_of_somebody_else(tmp_path: Path, kind: str) -> None:
     """Whoever gives the wrong path keeps his file as it is: it is neither set aside nor written to."""
     path = tmp_path / "wallet"
@@ -238,7 +238,14 @@ def test_a_file_of_somebody_else(tmp_path: Path, kind: str) -> None:
     else:
         connection = sqlite3.connect(path)
         connection.execute("CREATE TABLE invoices (preimage BLOB)")
+        connection.executemany("INSERT INTO invoices VALUES (?)", ((bytes(999),) for _ in range(99)))
+        connection.execute(f"PRAGMA application_id = {7 if kind == 'database with another mark' else 0}")
+        connection.commit()
         connection.close()
+    if kind.startswith("damaged"):
+        with path.open("r+b") as spoilt:
+            spoilt.seek(2000)
+            spoilt.write(b"\xff" * 20000)
     before = path.read_bytes()
     with pytest.raises(StoreError, match="is not the state of an exporter"):
         Store(path)

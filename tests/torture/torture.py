@@ -93,6 +93,7 @@ class Torture:
             with suppress(asyncio.CancelledError):
                 await scraping
             self.told.recovered = int(total(page, NAME, "recovered_total"))
+            assert self._strikes.noticed * 4 >= self.told.faults["disk full"], "nobody noticed that the disk was full"
             await self._exporter.stop()
         return self.told
 
