@@ -81,11 +81,11 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     problems: list[Problem] = []
     flags = from_flags(argv, problems)
     understood = not problems
-    settings = from_environment(environ, problems) | flags
+    settings = _over(from_environment(environ, problems), flags)
     named = settings.get("config.file")
     file = from_file(named, problems) if named else FromFile()
     if file is not None:
-        settings = file.settings | settings
+        settings = _over(file.settings, settings)
     nodes: tuple[NodeConfig, ...] = ()
     if command == "demo":
         _no_node_in_demo(flags, problems)
@@ -103,6 +103,16 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     if problems:
         raise ConfigError(problems)
     return Config(nodes, WebConfig(host, port, path), LogConfig(level, log_format), storage, max_peers)
+
+
+def _over(lower: Settings, higher: Settings) -> Settings:
+    """What is given in two places; who says above where the state is kept, or that it isn't, has said enough."""
+    settings = lower | higher
+    if "storage.path" in higher and "storage.memory" not in higher:
+        settings.pop("storage.memory", None)
+    if "storage.path" not in higher and higher.get("storage.memory", Given("", "")).text == "true":
+        settings.pop("storage.path", None)
+    return settings
 
 
 def _storage(settings: Settings, environ: Mapping[str, str], problems: list[Problem]) -> StorageConfig:

@@ -194,6 +194,8 @@ def test_nothing_is_kept(home: Home) -> None:
     assert given("--lnd.dir=.lnd --storage.memory").storage == StorageConfig(None)
     assert given("--lnd.dir=.lnd", STORAGE_MEMORY="true").storage == StorageConfig(None)
     assert given("--lnd.dir=.lnd --storage.memory=false", STORAGE_MEMORY="true").storage.path is not None
+    assert given("--lnd.dir=.lnd --storage.memory", STORAGE_PATH="/kept").storage == StorageConfig(None)
+    assert given("--lnd.dir=.lnd --storage.path=/kept", STORAGE_MEMORY="true").storage == StorageConfig(Path("/kept"))
     assert load([], {}, "demo").storage == StorageConfig(None)
 
 

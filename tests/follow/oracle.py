@@ -154,6 +154,7 @@ class Story:
             yield (Counter.FEES,), end.fee_msat
         else:
             yield (Counter.FAILED,), 1
+            yield (Counter.FAILED_BY_CAUSE,), 1
             yield (Counter.FAILED_MSAT,), self.terminals[0].payment.value_msat
         yield (Counter.RECOVERED,), not self.live
         yield (Counter.ATTEMPTS_INCOMPLETE,), not self.complete
@@ -239,7 +240,6 @@ TOLD_APART: dict[Counter, slice] = {
 OTHERWISE = (
     Counter.TRANSITIONS,
     Counter.SUCCEEDED_LATE,
-    Counter.FAILED_BY_CAUSE,
     Counter.UPDATES,
     Counter.UPDATES_IGNORED,
     Counter.INTERRUPTIONS,
@@ -296,6 +296,11 @@ def check(
     assert shown(view) == expected(stories)
     told = (story for story in stories if not story.lost)
     assert _reasons(view) == Tally((str(s.status), str(s.reason(truth[s.run].reason))) for s in told)
+    transitions = Tally[str]()
+    for (_, after), number in view.counters[Counter.TRANSITIONS].items():
+        transitions[after] += number
+    over = [sum(view.counters[counter].values()) for counter in (Counter.SUCCEEDED, Counter.FAILED, Counter.LOST)]
+    assert [transitions["succeeded"], transitions["failed"], transitions["lost"]] == over
     assert {source: n for (source,), n in view.counters[Counter.UPDATES].items() if n} == log.updates()
 
 
