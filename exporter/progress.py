@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -36,9 +37,12 @@ async def tell(accounts: Sequence[Account], display: Display) -> None:
             await asyncio.sleep(PULSE_S)
             reading = {account.name: account.status.reading for account in accounts}
             since_s = {name: since_s.get(name, time_s()) for name, far in reading.items() if far is not None}
-            display.show({name: far for name, far in reading.items() if far and time_s() - since_s[name] >= LONG_S})
+            long = {name: far for name, far in reading.items() if far and time_s() - since_s[name] >= LONG_S}
+            with suppress(OSError):  # the terminal has gone: nobody looks on
+                display.show(long)
     finally:
-        display.show({})
+        with suppress(OSError):
+            display.show({})
 
 
 def best_display() -> Display:

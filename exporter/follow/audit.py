@@ -83,7 +83,7 @@ class Audit:
                     self._account.apply(self._account.tracker.repair(payment, self._account.now()))
             self._account.release()
         self._account.set_status(unaccounted=max(self._found, self._last_round))
-        began_us = self._account.tracker.audited_us
+        began_us = self._account.tracker.history_us
         if not any(payment.run.created_us > began_us for payment in page.payments):
             return 0
         return page.payments[0].payment_index
@@ -101,7 +101,7 @@ class Audit:
         ended = {
             payment.run: payment
             for payment in payments
-            if payment.status.ended and not payment.malformed and tracker.audited_us < payment.run.created_us < until_us
+            if payment.status.ended and not payment.malformed and tracker.history_us < payment.run.created_us < until_us
         }
         known = self._account.known()  # before the list is read: what ends now is on it a moment later
         counted = await self._counted([run for run in ended if run not in known])

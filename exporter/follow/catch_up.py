@@ -28,11 +28,13 @@ class CatchUp:
         self._log.info("counting begins", history_ends=page.last_index, in_flight=len(self._tracker.open))
 
     async def indexes_hold(self) -> bool:
-        """True if lnd still shows one of the remembered runs where it was; False also where none is remembered."""
+        """True if lnd still shows a run that is known where it was; False also where none is known."""
         if self._memory.by_time:
             return False
         page = await self._questions.list(after=self._memory.floor_index)
-        return self._memory.vouches(page.payments)
+        open_runs = self._tracker.open
+        still = (p for p in page.payments if p.run in open_runs and open_runs[p.run].payment_index == p.payment_index)
+        return self._memory.vouches(page.payments) or next(still, None) is not None
 
     async def learn_indexes(self) -> None:
         """Read back from the newest payment until known ones show where the floor is in a new numbering."""
@@ -78,6 +80,7 @@ class CatchUp:
                 read += len(page.payments)
                 self._account.set_status(reading=Reading(first, memory.reading, self._account.table, read))
         finally:
-            memory.reading = None
             self._account.set_status(reading=None)
+        memory.reading = None  # not before: what a catch-up that failed has not read is still to be read
         await self._questions.ask_for(self._tracker.unseen())
+        self._questions.missing_because = Lost.DELETED  # what vanishes from here on

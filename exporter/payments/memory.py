@@ -38,7 +38,10 @@ class Memory:
         self.by_time = False
         """lnd's indexes no longer mean what they meant: only times tell what is new."""
         self.reading: int | None = None
-        """How far a catch-up has read: nothing above is forgotten, or the floor would rise above what is unread."""
+        """How far a catch-up has read, until one has read to the end: nothing above is forgotten.
+
+        Otherwise the floor would rise above what is unread.
+        """
 
     def __len__(self) -> int:
         """Runs remembered."""
@@ -68,7 +71,7 @@ class Memory:
     def is_over(self, payment: Payment) -> bool:
         """True if this very run is remembered; its index is followed where lnd shows it under another one."""
         run = payment.run
-        if run not in self.indexes:
+        if run not in self.indexes or payment.malformed:
             return False
         self.indexes[run] = payment.payment_index
         return True
@@ -98,10 +101,10 @@ class Memory:
     def _forget(self) -> None:
         """Drop the lowest and raise the floor above them."""
         lowest = sorted(self.indexes, key=lambda run: run.created_us if self.by_time else self.indexes[run])
-        for run in lowest[: max(_FORGOTTEN_AT_ONCE, len(lowest) - REMEMBERED)]:
+        if self.reading is not None:  # of those that were read as many are kept: they vouch for the floor afterwards
+            lowest = [run for run in lowest if self.indexes[run] <= self.reading]
+        for run in lowest[: max(0, len(lowest) - REMEMBERED)]:
             payment_index = self.indexes[run]
-            if self.reading is not None and payment_index > self.reading:
-                break
             del self.indexes[run]
             self.forgotten_us.append(run.created_us)
             if self.by_time:

@@ -95,6 +95,7 @@ class Payment(NamedTuple):
         """True for what no lnd sends: without identity, or with numbers that make a total fall or can't be kept."""
         return (
             not self.payment_hash
+            or not 0 < self.created_ns <= LARGEST_INDEX
             or self.run.created_us <= 0
             or not 0 <= self.payment_index <= LARGEST_INDEX
             or self.value_msat < 0

@@ -111,11 +111,8 @@ class OpenRun:
         return self.terminal is None and self.reason is not Reason.NONE
 
     def is_before(self, payment: Payment) -> bool:
-        """True if a snapshot is of a later run of the same hash.
-
-        Either sign is enough: an index may be used again, and a clock may step back.
-        """
-        return payment.run > self.run or (payment.run != self.run and payment.payment_index > self.payment_index)
+        """True if a snapshot is of a later run of the same hash; by time alone, for an index may be used again."""
+        return payment.run.created_us > self.run.created_us
 
     def knows_more(self, payment: Payment) -> bool:
         """True if the snapshot is older than this: it lacks an attempt, a resolution, a reason or a status."""

@@ -25,7 +25,6 @@ class Marks:
     last_update_ns: int | None
     begun: bool
     history_us: int
-    audited_us: int
     survivors: tuple[Run, ...]
     newest_us: int
     forgotten_us: tuple[int, ...]
@@ -61,7 +60,6 @@ def take(
         last_update_ns=ledger.last_update_ns,
         begun=tracker.begun,
         history_us=tracker.history_us,
-        audited_us=tracker.audited_us,
         survivors=tuple(tracker.survivors),
         newest_us=memory.newest_us,
         forgotten_us=tuple(memory.forgotten_us),
@@ -82,7 +80,6 @@ def resume(saved: Saved, tracker: Tracker, ledger: Ledger, now: Moment) -> None:
         tracker.add(run)
     tracker.begun = marks.begun
     tracker.history_us = marks.history_us
-    tracker.audited_us = marks.audited_us
     tracker.survivors.update(marks.survivors)
     memory = tracker.memory
     memory.indexes.update(saved.finished)

@@ -21,8 +21,8 @@ from exporter.payments.memory import Memory
 from exporter.payments.payment import US_PER_NS, Moment, Payment, Run
 from exporter.payments.run import Missing, OpenRun
 
-DAY_US = 86_400_000_000
-"""By so much our clock may be behind; what lnd made later still it made with a clock that was wrong."""
+AHEAD_US = 7 * 86_400_000_000
+"""By so much our clock may be behind when counting begins; what lnd made later still it made with a wrong clock."""
 GONE_NS = 60_000_000_000
 """A run is lost when lnd says twice, at least this long apart, that it doesn't know it."""
 
@@ -55,8 +55,6 @@ class Tracker:
         self._newest_ns = 0  # lnd's time of the newest thing that it has shown since this stream began
         self.history_us = 0
         """Creation of the newest run that existed when counting began, microseconds since 1970."""
-        self.audited_us = 0
-        """Creation above which every run must be counted, microseconds since 1970: for the audit."""
         self.survivors: set[Run] = set()
         """Runs that were in flight then and have been started here; they are never forgotten."""
         self.scan_ns = 0
@@ -69,13 +67,15 @@ class Tracker:
         events: list[Event] = []
         self.begun = True
         self.memory.trust_indexes(floor_index)
-        newest_us = max((payment.run.created_us for payment in newest), default=0)
-        wall_us = at.wall_ns // US_PER_NS
-        self.history_us = min(newest_us, wall_us)  # a clock that was ahead once makes nothing old
-        self.audited_us = min(newest_us, wall_us + DAY_US)  # a clock that is behind makes nothing new
+        # lnd's clock, if it was far ahead once, makes nothing old; if it is so by less, ours may be behind.
+        now_us = at.wall_ns // US_PER_NS
+        sane = (payment.run.created_us for payment in newest if payment.run.created_us < now_us + AHEAD_US)
+        self.history_us = max(sane, default=now_us if newest else 0)
         if floor_index:
             self.memory.forgotten_us.append(newest[0].run.created_us)  # what is below is older, and never seen
         for payment in newest:
+            if payment.malformed:
+                continue
             if payment.status.ended:
                 self.memory.add(payment.run, payment.payment_index)
             else:

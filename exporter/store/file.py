@@ -173,7 +173,10 @@ def _be_private(path: Path) -> None:
 
 
 def _check(connection: sqlite3.Connection) -> None:
-    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    try:
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except UnicodeDecodeError as error:  # it quotes what it finds
+        raise Broken(str(error)) from None
     if verdict != "ok":
         raise Broken(str(verdict))
 

@@ -11,7 +11,7 @@ from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
 from exporter.payments.saved import Saved
 from exporter.payments.totals import HistogramName
-from exporter.store import file, rows
+from exporter.store import codec, file, rows
 from exporter.store.codec import Frozen, freeze
 from exporter.store.file import Broken, Foreign, Lock, StoreError
 
@@ -71,8 +71,9 @@ class Store:
         except Broken as broken:
             self._written, self._saved = {}, {}
             self.broken, self.set_aside = str(broken), file.set_aside(self.path, BROKEN)
-            self.resets[Reset.CORRUPT] = file.how_many_aside(self.path, BROKEN)
             connection = self._connect()
+        if not self._saved:  # the file that was broken may have been set aside by a process that came no further
+            self.resets[Reset.CORRUPT] = max(self.resets[Reset.CORRUPT], file.how_many_aside(self.path, BROKEN))
             self._say_resets(connection, self.resets)
         return connection
 
@@ -150,15 +151,16 @@ class Store:
         written = (self._lacking or {}) | dict(nodes)
         with self._transaction():
             if self._lacking is not None:
-                self._go_on()
+                self._go_on(written)
             for node, frozen in written.items():
                 rows.write(self._connection, node, self._written.get(node, _NOTHING), frozen)
         self._written.update({node: frozen._replace(ended=()) for node, frozen in written.items()})
         self._lacking = None
 
-    def _go_on(self) -> None:
+    def _go_on(self, written: Mapping[str, Frozen]) -> None:
         """Tell a file that took another's place that nothing is lost, but for the list of what was counted."""
-        self._listed_from_us = time.time_ns() // 1000 + MARGIN_US
+        newest_us = max((codec.marks(frozen.marks).newest_us for frozen in written.values()), default=0)
+        self._listed_from_us = max(time.time_ns() // 1000, newest_us) + MARGIN_US
         self._connection.execute("INSERT INTO listed VALUES (?)", (self._listed_from_us,))
         self._say_resets(self._connection, self.resets)
 

@@ -32,7 +32,7 @@ async def an_hour(loop: VirtualLoop, seed: int, options: Options, path: Path, *,
         scraping = group.create_task(exporter.scrape())
         await node.met.wait()
         history = node.history
-        await asyncio.sleep(2 * max(SCANS_S))  # until the first stream has shown the old ones
+        await asyncio.sleep(2 * max(SCANS_S) + 30)  # until the first stream has surely shown the old ones
         weather = [group.create_task(node.weather())]
         await exporter.page()
         if kills:
@@ -60,7 +60,7 @@ def test_every_payment_counts_once(seed: int, tmp_path: Path, monkeypatch: pytes
     With `kills` the exporter is killed again and again as well: no page ever shows less than one before it.
     """
     random = Random(seed)
-    monkeypatch.setattr(memory, "REMEMBERED", random.choice((20, 1000)))
+    monkeypatch.setattr(memory, "REMEMBERED", random.choice((100, 1000)))
     monkeypatch.setattr(follower, "PAGE", random.choice((50, 500)))
     monkeypatch.setattr(audit, "PAGE", 20)
     options = Options(backend=random.choice(list(Backend)))

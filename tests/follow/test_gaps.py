@@ -7,6 +7,7 @@ import pytest
 
 from exporter.follow import follower
 from exporter.lnd.rpc import lnd_pb2 as pb
+from exporter.payments import memory
 from exporter.payments.labels import Method, NodeState
 from exporter.payments.node import Reading
 from exporter.payments.totals import Counter
@@ -112,6 +113,40 @@ async def test_a_node_that_is_caught_up_with_answers(node: SimulatedNode, lives:
         await watch.until(lambda: watch.status.state is NodeState.READY)
         assert (watch.status.catching_up, watch.status.stream_up, watch.status.detail) == (True, False, "")
         await watch.live()
+
+
+async def test_a_long_catch_up_that_is_cut_amid_traffic(
+    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More payments end live meanwhile than are remembered; what wasn't read is read by the next catch-up."""
+    monkeypatch.setattr(memory, "REMEMBERED", 100)
+    monkeypatch.setattr(memory, "_FORGOTTEN_AT_ONCE", 10)
+    monkeypatch.setattr(follower, "PAGE", 50)
+    async with watching(node) as watch:
+        await watch.live()
+        await away(node, watch)
+        await node.play(*[lives.no_route() for _ in range(1000)])
+        node.faults.heal()
+        pages = node.database.page
+
+        def slow(request: pb.ListPaymentsRequest) -> bytes:
+            if request.index_offset == 200 and len(node.truth()) == 1000:
+                for step in (step for _ in range(300) for step in lives.no_route().steps):
+                    node.database.apply(step.mutation)
+                node.faults.delay(Method.LIST_PAYMENTS, 1)
+            return pages(request)
+
+        node.database.page = slow  # type: ignore[method-assign]
+        await watch.until(lambda: watch.counted(Counter.STARTED) >= 500)
+        watch.clocks.ahead_s += 2
+        watch.follower.account.release()
+        node.faults.heal()
+        node.end_streams(End(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
+        await watch.lost()
+        await watch.live()
+        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 1300}, 30)
+        assert watch.totals(*ENDS) == {"started": 1300, "succeeded": 0, "failed": 1300, "lost": 0}
+        assert watch.said("lnd numbers its payments anew: reading back to known ones") == []
 
 
 async def test_many_gaps(node: SimulatedNode, lives: Lives) -> None:

@@ -69,6 +69,30 @@ def test_the_floor_stays_below_what_is_unread() -> None:
     assert observer.ledger.counters[Counter.SUCCEEDED]["invoice", "1k_to_10k_sat"] == 7001
 
 
+def test_what_was_read_can_vouch_for_the_floor() -> None:
+    """However many end live far above during a long catch-up: some of what was read below stays remembered."""
+    memory = Memory()
+    memory.reading = 0
+    for number in range(1, 501):
+        memory.add(nth(number).run, number)
+    memory.reading = 500
+    for number in range(20_001, 25_001):
+        memory.add(nth(number).run, number)
+    after_the_floor = [nth(number) for number in range(memory.floor_index + 1, memory.floor_index + 501)]
+    assert memory.floor_index < 500
+    assert memory.vouches(after_the_floor)
+    for number in range(501, 20_001):
+        assert memory.is_new(nth(number))
+        memory.add(nth(number).run, number)
+        memory.reading = number
+    assert len(memory) < REMEMBERED + SLACK + 5000
+    memory.reading = None
+    memory.add(nth(25_001).run, 25_001)
+    for number in range(25_002, 25_200):
+        memory.add(nth(number).run, number)
+    assert len(memory) < REMEMBERED + SLACK
+
+
 def test_vouching() -> None:
     """One remembered run under its own index is enough to trust all indexes; none is enough to distrust them."""
     memory = full(10)

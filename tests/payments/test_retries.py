@@ -42,6 +42,17 @@ def test_tried_again_with_the_old_run_still_open_here() -> None:
         assert observer.ledger.counters[Counter.ATTEMPTS_UNRESOLVED]["lost",] == 1
 
 
+def test_the_stream_is_late_with_the_end_of_the_old_run() -> None:
+    """An answer has shown the new one, under an index that was free again: what the stream says is of the old one."""
+    observer = Observer()
+    observer.hear(OLD_IN_FLIGHT, 1)
+    observer.hear(payment(IN_FLIGHT, created_s=5, payment_index=1), 5, Source.LIST)
+    observer.hear(OLD_FAILED, 5.1)
+    observer.hear(payment(SUCCEEDED, settled(B, end_s=7), created_s=5, payment_index=1), 7)
+    observer.release(9)
+    assert ends(observer) == ["PaymentFailed", "PaymentSucceeded"]
+
+
 def test_tried_again_while_nobody_listened() -> None:
     """An answer may overtake what the stream still has to say, so it must be given twice, a minute apart."""
     observer = Observer()
