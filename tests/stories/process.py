@@ -13,15 +13,17 @@ from exporter.config import NodeConfig
 from tests.network.process import free_port, until
 from tests.stories.lab import Lab
 
-# The exporter as it is, but for the minute that it may wait between two tries and the minutes that the audit waits, and
+# The exporter as it is, but for the minutes that it may wait: between two tries, to ask again, and for the audit; and
 # with a wall clock that can be put an hour ahead (SIGUSR1) or behind (SIGUSR2).
 IMPATIENT = """
 import signal, sys, time
 from exporter.follow import audit, backoff, follower, pace
+from exporter.payments import tracker
 from exporter.__main__ import main
 backoff.LAST_S = 3.0
 audit.GRACE_US = 10 * 10**6
-follower.Pace = lambda: pace.Pace(audit_s=2)
+tracker.GONE_NS = 15 * 10**9
+follower.Pace = lambda: pace.Pace(audit_s=2, beat_s=10)
 true_ns, hours = time.time_ns, 0
 
 def step(number, _frame):
