@@ -1,9 +1,9 @@
 """The composition root: builds everything, keeps it alive, takes it down again."""
 
 import asyncio
-import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -14,8 +14,8 @@ from exporter.follow import Follower
 from exporter.lnd.grpc import GrpcClient
 from exporter.metrics.server import build, serve
 from exporter.payments.payment import Moment
-from exporter.progress import Lines, best_display, tell
-from exporter.store import FIX, Store, StoreError, look
+from exporter.progress import best_display, tell
+from exporter.store import Store, StoreError, look
 
 
 def clocks() -> Moment:
@@ -48,7 +48,7 @@ async def _run(config: Config, store: Store | None, on_ready: Callable[[str], No
     except OSError as error:
         raise ConfigError([cannot_listen(config.web.address, error)]) from None
     log = structlog.get_logger("exporter.app")
-    display = Lines(time.monotonic) if config.log.format == "json" else best_display()
+    display = best_display(config.log.format)
     try:
         log.info(
             "serving metrics",
@@ -92,19 +92,22 @@ def check(storage: StorageConfig) -> None:
     """Say what would be wrong with the place of the state, without touching it. Raises `ConfigError`."""
     if storage.path is None:
         return
-    try:
+    with _as_problem():
         look(storage.path)
-    except StoreError as error:
-        raise ConfigError([Problem("--storage.path", str(error), error.fix)]) from None
-    except (OSError, sqlite3.Error) as error:
-        raise ConfigError([Problem("--storage.path", f"{storage.path} can't be read ({error}).", FIX)]) from None
 
 
 def _open(storage: StorageConfig) -> Store | None:
     if storage.path is None:
         return None
-    try:
+    with _as_problem():
         return Store(storage.path)
+
+
+@contextmanager
+def _as_problem() -> Iterator[None]:
+    """A state that can't be kept there is a wrong configuration."""
+    try:
+        yield
     except StoreError as error:
         raise ConfigError([Problem("--storage.path", str(error), error.fix)]) from None
 

@@ -45,10 +45,11 @@ async def tell(accounts: Sequence[Account], display: Display) -> None:
             display.show({})
 
 
-def best_display() -> Display:
-    """Bars where a person looks on, else lines."""
+def best_display(log_format: str) -> Display:
+    """Bars where a person looks on and nobody wants JSON, else lines; `log_format` as in `log.configure`."""
     console = Console(stderr=True)
-    return Bars(console) if sys.stderr.isatty() and not console.is_dumb_terminal else Lines(time.monotonic)
+    watched = log_format != "json" and sys.stderr.isatty() and not console.is_dumb_terminal
+    return Bars(console) if watched else Lines(time.monotonic)
 
 
 class Lines:

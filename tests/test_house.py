@@ -58,7 +58,7 @@ ONLY_ROOM_WITH = {
     "aiohttp": {"exporter.metrics"},
     "prometheus_client": {"exporter.metrics"},
     "yaml": {"exporter.config"},
-    "sqlite3": {"exporter.store", "exporter.checkpoint", "exporter.app"},
+    "sqlite3": {"exporter.store", "exporter.checkpoint"},
     "msgspec": {"exporter.store"},
     "rich": {"exporter.progress"},
 }

@@ -32,9 +32,8 @@ class CatchUp:
         if self._memory.by_time:
             return False
         page = await self._questions.list(after=self._memory.floor_index)
-        open_runs = self._tracker.open
-        still = (p for p in page.payments if p.run in open_runs and open_runs[p.run].payment_index == p.payment_index)
-        return self._memory.vouches(page.payments) or next(still, None) is not None
+        where = {run.run: run.payment_index for run in self._tracker.open.values()}
+        return self._memory.vouches(page.payments) or any(where.get(p.run) == p.payment_index for p in page.payments)
 
     async def learn_indexes(self) -> None:
         """Read back from the newest payment until known ones show where the floor is in a new numbering."""

@@ -190,11 +190,16 @@ class Database:
 
     # Deleting. Nobody is told.
 
-    def delete_all(self, *, failed_only: bool = False) -> None:
-        """`DeleteAllPayments`: all that aren't in flight."""
-        for record in list(self._records.values()):
-            if record.payment_hash not in self._open and not (failed_only and record.status != pb.Payment.FAILED):
-                self._delete(record)
+    def delete_all(self, *, failed_only: bool = False) -> list[Record]:
+        """`DeleteAllPayments`: all that aren't in flight; those."""
+        deleted = [
+            record
+            for record in self._records.values()
+            if record.payment_hash not in self._open and not (failed_only and record.status != pb.Payment.FAILED)
+        ]
+        for record in deleted:
+            self._delete(record)
+        return deleted
 
     def _delete(self, record: Record) -> None:
         if record.payment_hash in self._open:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Kind
+from exporter.payments.payment import US_PER_NS, Run
 from exporter.simulator.mutation import Create
 from exporter.simulator.wire import block, number
 
@@ -74,6 +75,11 @@ class Record:
         self._declared = 0  # length of the message without the fields that change and are not declared
         self._message.MergeFromString(number(2, create.value_msat // _MSAT) + number(7, create.value_msat // _MSAT))
         self.update = self.write()
+
+    @property
+    def run(self) -> Run:
+        """The identity of this run."""
+        return Run(self.payment_hash, self.created_ns // US_PER_NS)
 
     @property
     def status(self) -> int:

@@ -4,7 +4,8 @@ import fcntl
 import os
 import sqlite3
 import stat
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -75,18 +76,34 @@ FIX = (
 )
 
 
+@contextmanager
+def explained(path: Path, done: str) -> Iterator[None]:
+    """Turn what the system or SQLite says into a `StoreError`: that the file can't be `done` ("written"), and why."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        told = error if isinstance(error, OSError) else OSError()
+        name, reason = told.filename or path, told.strerror or error
+        raise StoreError(f"{name} can't be {done} ({reason}).", FIX) from None
+
+
 def prepare(path: Path) -> None:
     """Make the directory. Raises `StoreError` for what is no file, and `OSError`."""
+    _refuse_what_is_no_file(path)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _refuse_what_is_no_file(path: Path) -> None:
     if path.exists() and not path.is_file():
         raise StoreError(f"{path} is {'a directory' if path.is_dir() else 'no regular file'}.", FIX)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def look(path: Path) -> None:
     """Say what would be wrong with keeping the state there, without touching anything; that it is in use is right.
 
-    Raises `StoreError`, `OSError`, `sqlite3.Error`.
+    Raises `StoreError`.
     """
+    _refuse_what_is_no_file(path)
     if not path.exists():
         there = next(parent for parent in path.parents if parent.exists())
         if not there.is_dir():
@@ -94,10 +111,13 @@ def look(path: Path) -> None:
         if not os.access(there, os.W_OK | os.X_OK):
             raise StoreError(f"{there} can't be written (Permission denied).", FIX)
         return
-    if not path.is_file():
-        prepare(path)
     if not os.access(path, os.R_OK | os.W_OK):
         raise StoreError(f"{path} can't be written (Permission denied).", FIX)
+    with explained(path, "read"):
+        _look_into(path)
+
+
+def _look_into(path: Path) -> None:
     if not is_ours(path):
         raise Foreign(path)
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:

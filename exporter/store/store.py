@@ -13,7 +13,7 @@ from exporter.payments.saved import Saved
 from exporter.payments.totals import HistogramName
 from exporter.store import codec, file, rows
 from exporter.store.codec import Frozen, freeze
-from exporter.store.file import Broken, Foreign, Lock, StoreError
+from exporter.store.file import Broken, Foreign, Lock
 
 BROKEN, REPLACED = "broken", "replaced"
 """In the names of files that were set aside: one that could not be read, one whose place another took."""
@@ -47,7 +47,7 @@ class Store:
         self._writing = threading.Lock()
         self.resets: dict[Reset, int] = dict.fromkeys(Reset, 0)
         """How often all counters began at zero again."""
-        try:
+        with file.explained(path, "written"):
             file.prepare(path)
             self._lock = Lock(path)
             try:
@@ -55,9 +55,6 @@ class Store:
             except BaseException:
                 self._lock.release()
                 raise
-        except (OSError, sqlite3.Error) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise StoreError(f"{_name(error) or path} can't be written ({reason}).", file.FIX) from None
 
     def _open(self) -> sqlite3.Connection:
         """Read what is there; if it is broken, count that all begins anew."""
@@ -199,11 +196,6 @@ class Store:
         with self._writing:
             self._connection.close()
             self._lock.release()
-
-
-def _name(error: Exception) -> str | None:
-    """Which file could not be used, if the error tells."""
-    return str(error.filename) if isinstance(error, OSError) and error.filename else None
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

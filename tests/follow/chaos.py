@@ -16,7 +16,7 @@ from exporter.lnd.client import Page, Trouble
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
-from exporter.payments.payment import US_PER_NS, Moment, Payment, Run
+from exporter.payments.payment import Moment, Payment, Run
 from exporter.simulator.clock import NS
 from exporter.simulator.database import Backend, Database, Options
 from exporter.simulator.lives import Lives
@@ -93,7 +93,7 @@ class ChaoticNode:
 
     def there(self) -> set[Run]:
         """The runs in its database."""
-        return {Run(record.payment_hash, record.created_ns // US_PER_NS) for record in self.database}
+        return {record.run for record in self.database}
 
     # What happens.
 
@@ -137,9 +137,8 @@ class ChaoticNode:
 
     def delete(self) -> None:
         """`deletepayments --all`, or only those that failed."""
-        before = self.there()
-        self.database.delete_all(failed_only=self.random.random() < FAILED_ONLY)
-        self.deleted |= before - self.there()
+        deleted = self.database.delete_all(failed_only=self.random.random() < FAILED_ONLY)
+        self.deleted |= {record.run for record in deleted}
 
     def lose(self) -> None:
         """The connection breaks."""

@@ -272,17 +272,22 @@ def _plain(words: Words) -> Words:
     return tuple(map(str, words))
 
 
+def tried_again(runs: Collection[Run]) -> set[Run]:
+    """Those of the runs after which there is another one of their hash: lnd has erased them."""
+    last = {run.payment_hash: run for run in sorted(runs, key=lambda run: run.created_us)}
+    return {run for run in runs if last[run.payment_hash] != run}
+
+
 def check(
     view: View, log: Log, ends: Mapping[Run, Finished], *, history: Container[Run], deleted: Collection[Run]
 ) -> None:
     """Every count and every bucket, and of each run that it is where it belongs.
 
     `ends` are all runs that are over, `history` those that were before counting began, `deleted` those that somebody
-    deleted. Of a hash that was tried again lnd has erased the earlier runs.
+    deleted.
     """
     truth = {run: end for run, end in ends.items() if run not in history}
-    last = {run.payment_hash: run for run in sorted(truth, key=lambda run: run.created_us)}
-    retried = {run for run in truth if last[run.payment_hash] != run}
+    retried = tried_again(truth)
     erased = retried.union(deleted)
     stories = log.stories(history)
     heard = {story.run for story in stories}

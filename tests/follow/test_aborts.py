@@ -1,4 +1,4 @@
-"""Killed at every single point of a catch-up, one after the other: after each message of lnd, and amid each write."""
+"""Killed at every single point of a catch-up, one after the other: after each message of lnd."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -13,7 +13,7 @@ from exporter.payments.totals import EDGES, UNIT, HistogramName
 from exporter.simulator.record import Record
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.truth import Finished
-from tests.follow.oracle import Heard, Story, expected
+from tests.follow.oracle import Heard, Story, expected, tried_again
 from tests.stories.page import PREFIX, Page, total
 
 Buckets = Tally[tuple[str, str, float]]
@@ -24,8 +24,7 @@ NAMES = {row.shows: row.name.removeprefix(PREFIX) for row in (*PAYMENTS, *ATTEMP
 def differences(page: Page, node: str, lnd: SimulatedNode, deleted: Mapping[Run, Record]) -> str:
     """In what a page differs from the truth; empty if in nothing but what left no trace."""
     truth = {end.run: end for end in lnd.truth()}
-    last = {run.payment_hash: run for run in sorted(truth, key=lambda run: run.created_us)}
-    erased = {run for run in truth if run in deleted or last[run.payment_hash] != run}
+    erased = tried_again(truth.keys()).union(deleted)
     lost = total(page, node, "lost_total")
     there = _buckets(lnd.database, lnd)
     most = there + _buckets(deleted.values(), lnd)

@@ -10,7 +10,7 @@ from random import Random
 import grpc
 
 from exporter.payments.labels import Method
-from exporter.payments.payment import US_PER_NS, Run
+from exporter.payments.payment import Run
 from exporter.simulator.record import Record
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.tower import End
@@ -165,10 +165,8 @@ class Strikes:
 
     async def _delete(self) -> None:
         """`deletepayments --all`, or more often only those that failed."""
-        before = {Run(record.payment_hash, record.created_ns // US_PER_NS): record for record in self._node.database}
-        self._node.database.delete_all(failed_only=self._random.random() < FAILED_ONLY)
-        left = {Run(record.payment_hash, record.created_ns // US_PER_NS) for record in self._node.database}
-        self.deleted |= {run: record for run, record in before.items() if run not in left}
+        deleted = self._node.database.delete_all(failed_only=self._random.random() < FAILED_ONLY)
+        self.deleted |= {record.run: record for record in deleted}
 
     async def _delete_in_a_gap(self) -> None:
         self.up.clear()
