@@ -26,12 +26,13 @@ class Page(Collector):
     def collect(self) -> Iterator[Metric]:
         """All families; a family without any sample (no peer seen yet) still tells its name, type and help."""
         for row in ROWS:
-            yield _family(row, self._instant)
+            yield family(row, self._instant)
         if self._process is not None:
             yield from self._process.collect()
 
 
-def _family(row: Row, instant: Instant) -> Metric:
+def family(row: Row, instant: Instant) -> Metric:
+    """One metric of all nodes."""
     views, exporter = instant
     match row:
         case CounterRow():

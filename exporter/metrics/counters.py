@@ -58,7 +58,7 @@ PAYMENTS: tuple[Row, ...] = (
     ),
     CounterRow(
         "lnd_payments_failed_by_cause_total",
-        {"purpose": Purpose, "cause": Cause},
+        {"purpose": Purpose, "cause": Cause, "amount_band": AmountBand},
         Counter.FAILED_BY_CAUSE,
         "Failed payments by what stopped them, derived from Payment.failure_reason and HTLCAttempt.failure.",
     ),

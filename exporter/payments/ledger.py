@@ -150,9 +150,9 @@ class Ledger:
         self._ended(ending, Outcome.SUCCEEDED)
 
     def _failed(self, event: PaymentFailed) -> None:
-        ending = event.ending
-        self._count(Counter.FAILED, ending.kind, amount_band(ending.value_msat), ending.reason)
-        self._count(Counter.FAILED_BY_CAUSE, PURPOSE[ending.kind], event.cause)
+        ending, band = event.ending, amount_band(event.ending.value_msat)
+        self._count(Counter.FAILED, ending.kind, band, ending.reason)
+        self._count(Counter.FAILED_BY_CAUSE, PURPOSE[ending.kind], event.cause, band)
         self._count(Counter.FAILED_MSAT, ending.kind, ending.reason, by=ending.value_msat)
         self._ended(ending, Outcome.FAILED)
 

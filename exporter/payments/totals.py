@@ -152,7 +152,7 @@ EDGES: dict[HistogramName, tuple[int, ...]] = {
 
 # A success has had an attempt, and a probe never succeeds.
 _SUCCEEDING = tuple(kind for kind in Kind if kind not in (Kind.PROBE, Kind.UNKNOWN))
-# The failures that every node meets; the other series appear with their first failure.
+# The failures that every node meets, from those who can tell them; the other series appear with their first failure.
 _COMMON_CODES = (
     Code.TEMPORARY_CHANNEL_FAILURE,
     Code.UNKNOWN_NEXT_PEER,
@@ -162,6 +162,7 @@ _COMMON_CODES = (
     Code.MPP_TIMEOUT,
     Code.TEMPORARY_NODE_FAILURE,
 )
+_SOURCES = tuple(source for source in FailureSource if source is not FailureSource.UNKNOWN)
 _FROM_THE_START: dict[Counter, tuple[Labels, ...]] = {
     Counter.STARTED: ((),),
     Counter.TRANSITIONS: tuple(
@@ -173,13 +174,13 @@ _FROM_THE_START: dict[Counter, tuple[Labels, ...]] = {
     Counter.SUCCEEDED: tuple(product(_SUCCEEDING, AmountBand)),
     Counter.SUCCEEDED_LATE: tuple((reason,) for reason in Reason if reason is not Reason.NONE),
     Counter.FAILED: tuple(product(Kind, AmountBand, Reason)),
-    Counter.FAILED_BY_CAUSE: tuple(product(Purpose, Cause)),
+    Counter.FAILED_BY_CAUSE: tuple(product(Purpose, Cause, AmountBand)),
     Counter.SENT: tuple(product(_SUCCEEDING, AmountBand)),
     Counter.FEES: tuple(product(_SUCCEEDING, AmountBand)),
     Counter.FAILED_MSAT: tuple(product(Kind, Reason)),
     Counter.ATTEMPTS_STARTED: ((),),
     Counter.ATTEMPTS_SETTLED: ((),),
-    Counter.ATTEMPTS_FAILED: tuple(product(Purpose, _COMMON_CODES, FailureSource)),
+    Counter.ATTEMPTS_FAILED: tuple(product(Purpose, _COMMON_CODES, _SOURCES)),
     Counter.ATTEMPTS_UNRESOLVED: tuple((cause,) for cause in Unresolved),
     Counter.LOCKED_MSAT_MS: tuple((outcome,) for outcome in Outcome),
     Counter.PEER_ATTEMPTS: (),
