@@ -1,0 +1,48 @@
+"""Values in, a file of rules out."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from deploy.prometheus import flight, node, recording, success, watching
+from deploy.prometheus.rule import Group, as_yaml
+from deploy.prometheus.values import Values
+
+_WIDTH = 120
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes expressions of several lines as they stand."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: FBT001, FBT002 - PyYAML's
+        """Indent lists, too."""
+        del indentless
+        super().increase_indent(flow, False)
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def groups(values: Values) -> Sequence[Group]:
+    """All rules of a profile."""
+    return (
+        recording.recordings(values),
+        success.success(values),
+        success.reasons(values),
+        flight.flight(values),
+        node.node(values),
+        node.traffic(values),
+        watching.watching(values),
+    )
+
+
+def generated(profile: str, values: Values) -> str:
+    """The file, as Prometheus reads it."""
+    rules: dict[str, Any] = as_yaml(groups(values), values)
+    head = f"# Made from values.yml, profile `{profile}`, by `make rules`: change it there.\n"
+    return head + yaml.dump(rules, Dumper=_Dumper, sort_keys=False, width=_WIDTH, allow_unicode=True)

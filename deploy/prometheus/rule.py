@@ -1,0 +1,106 @@
+"""What rules are made of: groups of recordings and alerts, and the selectors that their expressions share."""
+
+from collections.abc import Iterable, Sequence
+from textwrap import dedent
+from typing import Any, NamedTuple
+
+from deploy.prometheus.values import Severity, Values
+
+PREFIX = "LndPayments"
+"""Of each alert's name."""
+PER_NODE = "on (job, instance, node)"
+"""How series of the same node are joined."""
+
+
+class Recording(NamedTuple):
+    """A series that others are made of, named `level:metric:operation`."""
+
+    record: str
+    expr: str
+
+
+class Alert(NamedTuple):
+    """An alert; its name gets the prefix, and its description a person who was asleep a minute ago."""
+
+    name: str
+    severity: Severity
+    expr: str
+    summary: str
+    """One line: which node, what, how bad."""
+    description: str
+    """What it means for payments, and the first thing to look at."""
+    board: str
+    """The dashboard that shows the cause: the end of its uid."""
+    lasts: str = "0m"
+    """The condition must hold for so long (`for`)."""
+    keeps: str = "0m"
+    """It goes on firing for so long when the condition holds no more (`keep_firing_for`): no flapping."""
+
+
+class Group(NamedTuple):
+    """Rules that are evaluated together, in this order."""
+
+    name: str
+    rules: Sequence[Recording | Alert]
+
+
+class Selector:
+    """Writes selectors for the nodes of a profile."""
+
+    def __init__(self, values: Values) -> None:
+        """All nodes, or those that the profile is for."""
+        self._own = [] if values.nodes == ".*" else [f'node=~"{values.nodes}"']
+
+    def __call__(self, name: str, *matchers: str) -> str:
+        """The series of a metric of ours, by the end of its name (`started_total`) or all of a recorded one's."""
+        whole = name if ":" in name else f"lnd_payments_{name}"
+        matchers = (*self._own, *matchers)
+        return f"{whole}{{{','.join(matchers)}}}" if matchers else whole
+
+
+def one_of(label: str, words: Iterable[str]) -> str:
+    """A matcher."""
+    return f'{label}=~"{"|".join(words)}"'
+
+
+def exactly(label: str, word: str) -> str:
+    """A matcher."""
+    return f'{label}="{word}"'
+
+
+def written(expr: str) -> str:
+    """An expression without the indentation that it has in the code."""
+    return dedent(expr).strip()
+
+
+def as_yaml(groups: Sequence[Group], values: Values) -> dict[str, Any]:
+    """What Prometheus reads; alerts whose severity is `off` are left out."""
+    return {
+        "groups": [
+            {
+                "name": f"lnd_payments_{group.name}",
+                "interval": "30s",
+                "rules": [_rule(rule, values) for rule in group.rules if getattr(rule, "severity", "") != Severity.OFF],
+            }
+            for group in groups
+        ]
+    }
+
+
+def _rule(rule: Recording | Alert, values: Values) -> dict[str, Any]:
+    if isinstance(rule, Recording):
+        return {"record": rule.record, "expr": written(rule.expr)}
+    name = PREFIX + rule.name
+    made: dict[str, Any] = {"alert": name, "expr": written(rule.expr)}
+    if rule.lasts != "0m":
+        made["for"] = rule.lasts
+    if rule.keeps != "0m":
+        made["keep_firing_for"] = rule.keeps
+    made["labels"] = {"severity": rule.severity.value}
+    made["annotations"] = {
+        "summary": rule.summary,
+        "description": " ".join(rule.description.split()),
+        "runbook_url": f"{values.runbooks}/{name}.md",
+        "dashboard_url": f"{values.grafana}/d/lnd-payments-{rule.board}?var-node={{{{ $labels.node }}}}",
+    }
+    return made

@@ -1,0 +1,204 @@
+"""A simulated node and the exporter's own core that watches it, in a time that passes as fast as both can work."""
+
+import heapq
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from random import Random
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from deploy.prometheus.generate import groups
+from deploy.prometheus.values import read
+from exporter.lnd import decode
+from exporter.lnd.rpc import lnd_pb2 as pb
+from exporter.metrics.collector import family
+from exporter.metrics.names import ROWS
+from exporter.metrics.row import Exporter, Instant
+from exporter.payments.labels import NodeState, Reset, Source
+from exporter.payments.ledger import Ledger
+from exporter.payments.node import Channels, Info, NodeStatus
+from exporter.payments.payment import Moment
+from exporter.payments.tracker import Tracker
+from exporter.payments.view import capture
+from exporter.simulator.database import Database
+from exporter.simulator.lives import Lives
+from exporter.simulator.mutation import Life, Mutation
+from exporter.simulator.record import Update
+from exporter.simulator.world import World
+from tests.incidents.series import Series
+
+SCRAPE_S = 30
+BLOCK_S = 600
+NODE = "alice"
+START_S = 1_780_000_000
+_NS = 1_000_000_000
+_NAMES = {
+    word.removesuffix("_bucket").removesuffix("_count").removesuffix("_sum")
+    for values in read().values()
+    for group in groups(values)
+    for rule in group.rules
+    for word in re.findall(r"\blnd_payments_\w+", rule.expr)
+}
+NAMED = tuple(row for row in ROWS if row.name in _NAMES)
+"""The metrics that the rules name."""
+
+
+class VirtualNode:
+    """What happens is told beforehand, by `play` and `at`; `run` lets it happen."""
+
+    def __init__(self, seed: object = 0) -> None:
+        """At `START_S`, ready, with an empty database; the exporter was started an hour ago."""
+        self.chance = Random(f"incident {seed}")
+        self.world = World.random(seed, network="mainnet")
+        self.lives = Lives(self.world, seed, now_s=START_S)
+        self.database = Database(self._now_ns)
+        self.database.watchers.append(self._hear)
+        self.tracker, self.ledger = Tracker(), Ledger()
+        self.series = Series({"job": "lnd-payments", "instance": "exporter:10019"})
+        self.status = NodeStatus(state=NodeState.READY, stream_up=True, unaccounted=0)
+        self.exporter = Exporter(START_S)
+        self.started_s = START_S - 3600.0
+        self.page = True
+        """The exporter answers."""
+        self.hears = True
+        """The stream tells what happens."""
+        self._chain_grows = True
+        self._changed = True  # since the last page
+        self.delay_s = 0.02
+        """From an update of lnd to us."""
+        self._script: list[tuple[float, int, Callable[[], object]]] = []
+        self._turn = 0
+        self._at_s = 0.0
+        self._last_ns = 0
+        self._header_s = START_S
+        self.ledger.apply(self.tracker.begin([], 0, self._moment()))
+        self.tracker.stream_started()
+        self.set(
+            info=Info(
+                pubkey=self.world.me.pubkey,
+                alias=self.world.me.alias,
+                block_height=self.world.height,
+                best_header_s=START_S,
+                synced_to_chain=True,
+                channels_active=len(self.world.peers),
+            ),
+            channels=Channels(1, {peer.node.pubkey: peer.node.alias for peer in self.world.peers}),
+            certificate_expiry_s=START_S + 300 * 86_400,
+        )
+
+    # What will happen. Times are seconds since the beginning.
+
+    def at(self, at_s: float, do: Callable[[], object]) -> None:
+        """Do something then."""
+        self._turn += 1
+        heapq.heappush(self._script, (at_s, self._turn, do))
+
+    def play(self, at_s: float, life: Life) -> None:
+        """Let a payment live from then on."""
+        for delay_s, mutation in life.steps:
+            at_s += delay_s
+            self.at(at_s, lambda mutation=mutation: self._change(mutation))  # type: ignore[misc]
+
+    def set(self, **changes: object) -> None:
+        """Change what the exporter knows of the node."""
+        self.status = replace(self.status, **changes)  # type: ignore[arg-type]
+
+    def chain_stops(self, at_min: float) -> None:
+        """No block any more."""
+
+        def stop() -> None:
+            self._chain_grows = False
+
+        self.at(at_min * 60, stop)
+
+    def certificate_for(self, days: int) -> None:
+        """lnd's certificate is valid for so long from now."""
+        self.set(certificate_expiry_s=int(START_S + self._at_s) + days * 86_400)
+
+    def failed_checkpoints(self, times: int) -> None:
+        """The exporter could not write its state so often."""
+        self.exporter = self.exporter._replace(checkpoint_failures=times)
+
+    # What happens.
+
+    def run(self, until_s: float) -> None:
+        """Let time pass, with a page every 30 seconds and a block every 10 minutes."""
+        for at_s in range(0, int(until_s), BLOCK_S):
+            self.at(at_s, self._block)
+        for at_s in range(0, int(until_s) + 1, SCRAPE_S):
+            self.at(at_s, self._scrape)
+        while self._script:
+            at_s, _, do = heapq.heappop(self._script)
+            if at_s > until_s:
+                break
+            self._at_s = at_s
+            self.ledger.apply(self.tracker.release(self._moment()))
+            self._changed = self._changed or do != self._scrape or bool(self.tracker.open)
+            do()
+
+    def _change(self, mutation: Mutation) -> None:
+        self.database.apply(mutation)
+
+    def _hear(self, update: Update) -> None:
+        if self.hears:
+            self.tell(update, Source.STREAM)
+
+    def tell(self, update: Update, source: Source) -> None:
+        """Let the exporter hear of a payment."""
+        payment = decode.payment(pb.Payment.FromString(update.message), self.world.me.pubkey)
+        self.ledger.apply(self.tracker.update(payment, source, self._moment(self.delay_s)))
+
+    def ask(self) -> None:
+        """Let the exporter hear of all that it doesn't know to be over."""
+        for record in self.database:
+            self.tell(record.update, Source.LIST)
+
+    def _block(self) -> None:
+        if self._chain_grows:
+            self.world.height += 1
+            self._header_s = int(START_S + self._at_s)
+
+    def _scrape(self) -> None:
+        if self.status.info is not None and self.status.state is NodeState.READY:
+            self.set(
+                info=replace(self.status.info, block_height=self.world.height, best_header_s=self._header_s),
+            )
+        if self._changed:
+            self.series.scrape(self._families())
+        else:
+            self.series.repeat()
+        self._changed = False
+
+    def _families(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("up", "", value=float(self.page))
+        if self.page:
+            yield GaugeMetricFamily("process_start_time_seconds", "", value=self._scraped(self.started_s))
+            now = self._moment()
+            status = self.status
+            if status.info is not None:
+                header_s = int(self._scraped(status.info.best_header_s))
+                status = replace(status, info=replace(status.info, best_header_s=header_s))
+            if status.certificate_expiry_s is not None:
+                status = replace(status, certificate_expiry_s=int(self._scraped(status.certificate_expiry_s)))
+            view = capture(NODE, self.tracker, self.ledger, status, now)
+            for row in NAMED:
+                yield family(row, Instant([view], self.exporter))
+
+    @staticmethod
+    def _scraped(moment_s: float) -> float:
+        """For promtool time begins at 0: so do moments, which rules compare with `time()`."""
+        return moment_s - START_S
+
+    def resets(self, times: int) -> None:
+        """The exporter has lost its state so often."""
+        self.exporter = self.exporter._replace(state_resets=dict.fromkeys(Reset, times))
+
+    def _now_ns(self) -> int:
+        """Each time a little later: creation times are part of the identity."""
+        self._last_ns = max(int((START_S + self._at_s) * _NS), self._last_ns + 1000)
+        return self._last_ns
+
+    def _moment(self, later_s: float = 0.0) -> Moment:
+        at_ns = int((self._at_s + later_s) * _NS)
+        return Moment(START_S * _NS + at_ns, at_ns)

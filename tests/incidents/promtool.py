@@ -1,0 +1,110 @@
+"""Asks `promtool test rules` when which alert fires: what it says of expectations that are never met is the answer."""
+
+import json
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from deploy.prometheus.generate import groups
+from deploy.prometheus.rule import PREFIX, as_yaml
+from deploy.prometheus.values import Values
+from tests.incidents.node import SCRAPE_S
+from tests.incidents.series import Series
+from tests.network.build import binaries
+
+_SAMPLE = re.compile(r"{(?P<labels>[^}]*)} (?P<value>[-+.\dEe]+)")
+_LABEL = re.compile(r'(\w+)=\\?"([^"\\]*)\\?"')
+_FAILED = "got:"
+_APART = 10**9
+"""Answers are told apart by so much."""
+
+
+class Fired(NamedTuple):
+    """One alert of a story."""
+
+    first_min: float
+    """Minutes from the beginning until it first fired."""
+    last_min: float
+    """Minutes from the beginning until it last fired."""
+    times: int
+    """How often it began to fire, each of its series."""
+
+
+def fired(profiles: Mapping[str, Values], series: Series, home: Path) -> dict[str, dict[str, Fired]]:
+    """For each profile every alert that fired, as `Name severity`; not the watchdog, which always does."""
+    end_s = (len(series) - 1) * SCRAPE_S
+    whole = f"[{end_s + 2 * SCRAPE_S}s:{SCRAPE_S}s]"
+    firing = f'ALERTS{{alertstate="firing",alertname!="{PREFIX}Watchdog"}}'
+    by = "by (alertname, severity, profiles)"
+    queries = (
+        f"min {by} (min_over_time(timestamp({firing}){whole}))",
+        f"max {by} (max_over_time(timestamp({firing}){whole}))",
+        f"max {by} (count_over_time(({firing} unless {firing} offset {SCRAPE_S}s){whole}))",
+    )
+    rules = _combined(profiles)
+    (home / "rules.yml").write_text(json.dumps(rules, ensure_ascii=False))  # JSON is YAML
+    test = {
+        "interval": f"{SCRAPE_S}s",
+        "input_series": series.written(),
+        "promql_expr_test": [
+            {"expr": f"{query} + {number * _APART}", "eval_time": f"{end_s}s", "exp_samples": []}
+            for number, query in enumerate(queries)
+        ],
+    }
+    file = {
+        "rule_files": ["rules.yml"],
+        "evaluation_interval": f"{SCRAPE_S}s",
+        "group_eval_order": [group["name"] for group in rules["groups"]],
+        "tests": [test],
+    }
+    (home / "tests.yml").write_text(json.dumps(file, ensure_ascii=False))
+    answers = _answers(home)
+    return {profile: _of(profile, answers) for profile in profiles}
+
+
+def _combined(profiles: Mapping[str, Values]) -> dict[str, Any]:
+    """The rules of all profiles, each only once, with a label that says whose they are."""
+    owners: dict[str, dict[str, list[str]]] = {}
+    for profile, values in profiles.items():
+        for group in as_yaml(groups(values), values)["groups"]:
+            for rule in group["rules"]:
+                owners.setdefault(group["name"], {}).setdefault(json.dumps(rule), []).append(profile)
+    return {"groups": [{"name": name, "rules": _labelled(rules)} for name, rules in owners.items()]}
+
+
+def _labelled(rules: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+    made = []
+    for text, profiles in rules.items():
+        rule = json.loads(text)
+        if "alert" in rule:
+            rule["labels"]["profiles"] = " ".join(profiles)
+        made.append(rule)
+    return made
+
+
+_Answers = dict[tuple[str, str], dict[int, float]]
+
+
+def _answers(home: Path) -> _Answers:
+    """By alert and the profiles that have it, the answer to each query."""
+    command = [binaries() / "promtool", "test", "rules", "tests.yml"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=home, check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0 or _FAILED in said, said
+    answers: _Answers = {}
+    for labels, number in _SAMPLE.findall(said):
+        words = dict(_LABEL.findall(labels))
+        which, value = divmod(float(number), _APART)
+        name = f"{words['alertname'].removeprefix(PREFIX)} {words['severity']}"
+        answers.setdefault((name, words["profiles"]), {})[int(which)] = value
+    return answers
+
+
+def _of(profile: str, answers: _Answers) -> dict[str, Fired]:
+    return {
+        name: Fired(answer[0] / 60, answer[1] / 60, int(answer[2]))
+        for (name, profiles), answer in answers.items()
+        if profile in profiles.split()
+    }

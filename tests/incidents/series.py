@@ -1,0 +1,64 @@
+"""Pages of virtual time as promtool reads them: one line a series, equal values once with their number."""
+
+import json
+from collections.abc import Iterable
+
+from prometheus_client.core import Metric
+
+_MISSING = "_"
+
+
+class Series:
+    """Everything that was scraped. What has no value at some scrape is missing there."""
+
+    def __init__(self, target: dict[str, str]) -> None:
+        """`target` are the labels that Prometheus adds."""
+        self._target = target
+        self._runs: dict[str, list[tuple[str, int]]] = {}
+        self._scrapes = 0
+
+    def scrape(self, families: Iterable[Metric]) -> None:
+        """Add what a page says."""
+        seen = {
+            self._name(sample.name, sample.labels): float(sample.value) for family in families for sample in family.samples
+        }
+        for name, value in seen.items():
+            runs = self._runs.setdefault(name, [(_MISSING, self._scrapes)] if self._scrapes else [])
+            _extend(runs, f"{value:.15g}")
+        for name in self._runs.keys() - seen.keys():
+            _extend(self._runs[name], _MISSING)
+        self._scrapes += 1
+
+    def repeat(self) -> None:
+        """The same page once more."""
+        for runs in self._runs.values():
+            _extend(runs, runs[-1][0])
+        self._scrapes += 1
+
+    def __len__(self) -> int:
+        """How many scrapes."""
+        return self._scrapes
+
+    def written(self) -> list[dict[str, str]]:
+        """`input_series` of a file for `promtool test rules`."""
+        return [{"series": name, "values": " ".join(map(_run, runs))} for name, runs in sorted(self._runs.items())]
+
+    def _name(self, metric: str, labels: dict[str, str]) -> str:
+        words = sorted({**labels, **self._target}.items())
+        inside = ",".join(f"{label}={json.dumps(word, ensure_ascii=False)}" for label, word in words)
+        return f"{metric}{{{inside}}}"
+
+
+def _extend(runs: list[tuple[str, int]], value: str) -> None:
+    if runs and runs[-1][0] == value:
+        runs[-1] = (value, runs[-1][1] + 1)
+    else:
+        runs.append((value, 1))
+
+
+def _run(run: tuple[str, int]) -> str:
+    """`7x3` is 7 and three times more 7; `_x3` is three times nothing."""
+    value, times = run
+    if value == _MISSING:
+        return f"_x{times}"
+    return value if times == 1 else f"{value}x{times - 1}"

@@ -1,0 +1,68 @@
+"""Payments that make up a node's day; times are in minutes since the story began."""
+
+import math
+from collections.abc import Callable, Iterator
+
+from deploy.prometheus.values import read
+from exporter.lnd.rpc import lnd_pb2 as pb
+from exporter.payments.labels import amount_band
+from exporter.simulator.draft import amount_msat
+from exporter.simulator.mutation import Life, Register
+from tests.incidents.node import VirtualNode
+
+MINUTE = 60.0
+_TARGETS = read()["home"].target_percent
+_SHARE_OF_BUDGET = 0.3
+"""A healthy node fails so much of what its targets allow."""
+_DAY_MIN = 1440
+
+TEMPORARY = pb.Failure.TEMPORARY_CHANNEL_FAILURE
+SELF, FIRST_HOP, BEYOND = 0, 1, 2
+OTHER_REASON = 77
+"""A number that no lnd of today sends."""
+
+
+def moments(
+    node: VirtualNode, begin_min: float, end_min: float, per_min: float, *, rhythm: bool = False
+) -> Iterator[float]:
+    """Seconds at which payments begin, by chance; with `rhythm` three times as many by day as by night."""
+    at_min = begin_min
+    while True:
+        now = per_min * (1 + 0.5 * math.sin(2 * math.pi * at_min / _DAY_MIN)) if rhythm else per_min
+        at_min += node.chance.expovariate(now)
+        if at_min >= end_min:
+            return
+        yield at_min * MINUTE
+
+
+def ordinary(node: VirtualNode) -> Life:
+    """A payment of a healthy node: it may need a second attempt, and seldom fails."""
+    value = amount_msat(node.chance)
+    budget = 1 - _TARGETS[amount_band(value)] / 100
+    lot = node.chance.random()
+    if lot < _SHARE_OF_BUDGET * budget:
+        return node.lives.route_fails(value)
+    if lot < 0.2:
+        return node.lives.retry(value)
+    if lot < 0.22:
+        return node.lives.refused(value)
+    return node.lives.success(value)
+
+
+def pays(
+    node: VirtualNode,
+    begin_min: float,
+    end_min: float,
+    per_min: float = 3,
+    life: Callable[[VirtualNode], Life] = ordinary,
+    *,
+    rhythm: bool = False,
+) -> None:
+    """Such payments from then to then."""
+    for at_s in moments(node, begin_min, end_min, per_min, rhythm=rhythm):
+        node.play(at_s, life(node))
+
+
+def over_peer(life: Life) -> str:
+    """The peer that its first HTLC goes to."""
+    return next(step.mutation.route.hops[0].pub_key for step in life.steps if isinstance(step.mutation, Register))
