@@ -115,12 +115,10 @@ def _as_problem() -> Iterator[None]:
 def _resume(store: Store, followers: list[Follower]) -> None:
     """Go on where the last process was."""
     log = structlog.get_logger("exporter.app")
-    if store.set_aside is not None:
+    if store.broken:
+        old = {"old": str(store.set_aside)} if store.set_aside else {}
         log.error(
-            "the state could not be read: all counters begin at zero",
-            path=str(store.path),
-            reason=store.broken,
-            old=str(store.set_aside),
+            "the state could not be read: all counters begin at zero", path=str(store.path), reason=store.broken, **old
         )
     for histogram in sorted(store.restarted):
         log.warning("a histogram has other buckets than before: it begins at zero", histogram=histogram)

@@ -72,7 +72,7 @@ MUTATIONS = (
     Mutation(
         "old runs are forgotten at a restart",
         "payments/saved.py",
-        "tracker.survivors.update(marks.survivors)",
+        "tracker.survivors.update(dict.fromkeys(marks.survivors))",
         "pass",
         "store",
     ),

@@ -25,8 +25,9 @@ def _expiry(s: Selector) -> list[Alert]:
             severity,
             f"{s(BLOCKS_LEFT)} < {blocks}",
             f"{NODE}: an HTLC expires in {left} blocks",
-            f"""An HTLC that has been held for more than 30 minutes expires in {left} blocks (10 minutes each). If nobody
-            has settled or failed it by then, lnd closes the channel by force. Is the peer online, and is lnd?""",
+            f"""An HTLC that has been held for more than 30 minutes expires in {left} blocks (10 minutes each). If
+            nobody has settled or failed it by then, lnd closes the channel by force. Is the peer online, and is lnd?
+            """,
             "flight",
             lasts="5m",
             keeps="30m",
@@ -98,8 +99,8 @@ def _late(s: Selector) -> Alert:
         Severity.WARNING,
         f"sum without (reason) (increase({s('succeeded_late_total')}[10m])) > 0",
         f"{NODE}: a payment succeeded after it had been given up",
-        """lnd had written a failure reason, so whoever asked for the payment may have been told that it failed; then its
-        HTLC was settled after all. Reconcile before anything is refunded or paid again.""",
+        """lnd had written a failure reason, so whoever asked for the payment may have been told that it failed; then
+        its HTLC was settled after all. Reconcile before anything is refunded or paid again.""",
         "flight",
         keeps="10m",
     )

@@ -44,8 +44,8 @@ def _states(s: Selector, values: Values) -> list[Alert]:
             "5m",
             (NodeState.DENIED,),
             "lnd refuses the exporter's macaroon",
-            """The macaroon was revoked, lacks a permission, or can't be read: payments go on unseen. The landing page of
-            the exporter says which.""",
+            """The macaroon was revoked, lacks a permission, or can't be read: payments go on unseen. The landing page
+            of the exporter says which.""",
         ),
         state(
             "WrongNode",
@@ -134,8 +134,8 @@ def _gone(s: Selector, values: Values) -> Alert:
         ) {unless_down(s)}
         """,
         f"{NODE}: no payment for an hour, where there were {{{{ $value | humanize }}}} yesterday",
-        """lnd answers, and nobody asks it to pay: look at what makes the payments. At this time of day there were at least
-        10 an hour yesterday and a week ago.""",
+        """lnd answers, and nobody asks it to pay: look at what makes the payments. At this time of day there were at
+        least 10 an hour yesterday and a week ago.""",
         "overview",
         keeps="10m",
     )
@@ -152,8 +152,8 @@ def _outflow(s: Selector, values: Values) -> Alert:
         and last_over_time({now}[1h] offset 1d)
         """,
         f"{NODE}: {{{{ $value | humanize }}}} msat were sent within an hour",
-        """More than four times as much was sent within the last hour (rebalances aside) as in any hour of the last week,
-        and more than 1,000,000 sat. If nobody meant to: this is also what a stolen macaroon looks like.""",
+        """More than four times as much was sent within the last hour (rebalances aside) as in any hour of the last
+        week, and more than 1,000,000 sat. If nobody meant to: this is also what a stolen macaroon looks like.""",
         "overview",
         keeps="10m",
     )

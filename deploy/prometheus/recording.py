@@ -1,4 +1,4 @@
-"""Recorded series: how many payments are finished, bad, how fast the error budget burns, and how many blocks are left."""
+"""Recorded series: payments finished and bad, how fast the error budget burns, how many blocks are left."""
 
 from deploy.prometheus.rule import Group, Recording, Selector, one_of
 from deploy.prometheus.values import Values

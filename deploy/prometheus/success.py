@@ -1,6 +1,16 @@
 """Alerts on payments that fail, and on why they do."""
 
-from deploy.prometheus.recording import BAD, BAD_BY_BAND, BUDGET, FAST, FINISHED, FINISHED_BY_BAND, SLOW, SUCCEEDED, burn
+from deploy.prometheus.recording import (
+    BAD,
+    BAD_BY_BAND,
+    BUDGET,
+    FAST,
+    FINISHED,
+    FINISHED_BY_BAND,
+    SLOW,
+    SUCCEEDED,
+    burn,
+)
 from deploy.prometheus.rule import PER_NODE, Alert, Group, Selector, exactly, one_of
 from deploy.prometheus.values import Severity, Values
 from exporter.payments.labels import AmountBand, Cause, Kind, Reason
@@ -156,8 +166,8 @@ def _slow(s: Selector, values: Values) -> list[Alert]:
             and {count} >= 50
             """,
             f"{NODE}: {SHARE} of successful payments take longer than {after_s:g} s",
-            f"""95 % should be there within {after_s:g} s; over 6 hours and over 30 minutes more than three times as many
-            as allowed were not. Attempts that fail before one arrives are the usual reason.""",
+            f"""95 % should be there within {after_s:g} s; over 6 hours and over 30 minutes more than three times as
+            many as allowed were not. Attempts that fail before one arrives are the usual reason.""",
             "overview",
             keeps="1h",
         ),
@@ -207,7 +217,7 @@ def _peer(s: Selector) -> Alert:
         """More than half of the HTLC attempts of the last 30 minutes through this direct peer failed in the channel
         with it, or at the peer itself, not somewhere behind it. Peer: {{ $labels.peer }}""",
         "failures",
-        keeps="10m",
+        keeps="30m",
     )
 
 
@@ -263,8 +273,8 @@ def _storms(s: Selector, values: Values) -> list[Alert]:
             failed(Kind.REBALANCE),
             everything,
             f"{SHARE} of all that it sends are rebalances that fail",
-            """Failed rebalances are in no success rate, but lock liquidity and fill lnd's database: look at the limits of
-            the tool that makes them.""",
+            """Failed rebalances are in no success rate, but lock liquidity and fill lnd's database: look at the limits
+            of the tool that makes them.""",
         ),
     ]
 

@@ -22,8 +22,8 @@ def _blind(values: Values) -> list[Alert]:
             severity,
             f"{up} == 0 or absent({up})",
             f"the payments exporter {INSTANCE} is away",
-            f"""Prometheus has got no page for {lasts}: nobody watches payments and held HTLCs. When the exporter is back,
-            it counts what happened meanwhile.""",
+            f"""Prometheus has got no page for {lasts}: nobody watches payments and held HTLCs. When the exporter is
+            back, it counts what happened meanwhile.""",
             "node",
             lasts=lasts,
         )
@@ -42,8 +42,8 @@ def _lies(s: Selector) -> Alert:
         unless on (job, instance) time() - process_start_time_seconds < 1800
         """,
         f"{NODE}: lnd's stream kept quiet about payments that ended",
-        """Ends of payments were learnt by asking although the stream was never lost: lnd doesn't tell everything. All is
-        counted, but HTLC attempts of such payments may be missing. Restart lnd, and report it.""",
+        """Ends of payments were learnt by asking although the stream was never lost: lnd doesn't tell everything. All
+        is counted, but HTLC attempts of such payments may be missing. Restart lnd, and report it.""",
         "node",
         keeps="10m",
     )
@@ -59,7 +59,8 @@ def _delayed(s: Selector) -> Alert:
         and increase({count}[10m]) >= 20
         """,
         f"{NODE}: {SHARE} of lnd's updates come more than 5 s late",
-        """lnd or the connection to it is overloaded, the exporter lacks CPU, or the clocks of the two machines differ.""",
+        """lnd or the connection to it is overloaded, the exporter lacks CPU, or the clocks of the two machines differ.
+        """,
         "node",
         lasts="5m",
         keeps="10m",
@@ -102,8 +103,8 @@ def _behind(s: Selector) -> list[Alert]:
             Severity.WARNING,
             f"{s('audit_unaccounted')} > 0",
             f"{NODE}: {{{{ $value }}}} payments were missing from the counters",
-            """The audit found payments in lnd's database that no counter knew. They are counted now, but should never have
-            been missed: please report it, with the line of the exporter's log that names their indexes.""",
+            """The audit found payments in lnd's database that no counter knew. They are counted now, but should never
+            have been missed: please report it, with the line of the exporter's log that names their indexes.""",
             "node",
             lasts="30m",
         ),
@@ -112,8 +113,8 @@ def _behind(s: Selector) -> list[Alert]:
             Severity.WARNING,
             f"{s('catching_up')} == 1 and {PER_NODE} {s('node_up')} == 1",
             f"{NODE}: the exporter has been catching up for 15 minutes",
-            """It reads what happened while it was away; the landing page says how far it is. Until then the counters lag
-            behind, and rates are too high afterwards.""",
+            """It reads what happened while it was away; the landing page says how far it is. Until then the counters
+            lag behind, and rates are too high afterwards.""",
             "node",
             lasts="15m",
         ),

@@ -89,10 +89,10 @@ class Audit:
         return page.payments[0].payment_index
 
     def _overlooked(self, payment: Payment, until_us: int) -> bool:
-        """True if an open run ended long ago, and nobody told us."""
+        """True if an open run ended long ago, and the stream that had shown it didn't tell us."""
         run = self._account.tracker.open[payment.run]
         latest_us = (payment.latest_ns or payment.created_ns) // US_PER_NS
-        return run.terminal is None and latest_us < until_us
+        return run.terminal is None and latest_us < until_us and self._account.tracker.shown(run)
 
     async def _missed(self, payments: Sequence[Payment]) -> list[Payment] | None:
         tracker = self._account.tracker

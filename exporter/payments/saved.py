@@ -80,7 +80,7 @@ def resume(saved: Saved, tracker: Tracker, ledger: Ledger, now: Moment) -> None:
         tracker.add(run)
     tracker.begun = marks.begun
     tracker.history_us = marks.history_us
-    tracker.survivors.update(marks.survivors)
+    tracker.survivors.update(dict.fromkeys(marks.survivors))
     memory = tracker.memory
     memory.indexes.update(saved.finished)
     memory.newest_us = marks.newest_us

@@ -23,6 +23,8 @@ from exporter.payments.run import Missing, OpenRun
 
 AHEAD_US = 7 * 86_400_000_000
 """By so much our clock may be behind when counting begins; what lnd made later still it made with a wrong clock."""
+SURVIVORS = 5_000
+"""More than any node had in flight when counting began; lnd's clock, if it was days ahead then, makes more old."""
 GONE_NS = 60_000_000_000
 """A run is lost when lnd says twice, at least this long apart, that it doesn't know it."""
 
@@ -55,8 +57,8 @@ class Tracker:
         self._newest_ns = 0  # lnd's time of the newest thing that it has shown since this stream began
         self.history_us = 0
         """Creation of the newest run that existed when counting began, microseconds since 1970."""
-        self.survivors: set[Run] = set()
-        """Runs that were in flight then and have been started here; they are never forgotten."""
+        self.survivors: dict[Run, None] = {}
+        """Runs as old that have been started here, at most `SURVIVORS`: they are not forgotten with the others."""
         self.scan_ns = 0
         """How long lnd may read its table before a new stream says the first word."""
         self.begun = False
@@ -72,7 +74,8 @@ class Tracker:
         sane = (payment.run.created_us for payment in newest if payment.run.created_us < now_us + AHEAD_US)
         self.history_us = max(sane, default=now_us if newest else 0)
         if floor_index:
-            self.memory.forgotten_us.append(newest[0].run.created_us)  # what is below is older, and never seen
+            # What is below is never seen, and older, but for what was created at the same time as the lowest of these.
+            self.memory.forgotten_us.extend(payment.run.created_us for payment in newest[: len(newest) // 2])
         for payment in newest:
             if payment.malformed:
                 continue
@@ -104,6 +107,10 @@ class Tracker:
             if any(run.run not in self.holds if run.terminal else run.stream != self._stream for run in runs)
         ]
 
+    def shown(self, run: OpenRun) -> bool:
+        """True if the present stream has told of it: then it will tell of its end."""
+        return run.stream == self._stream
+
     def update(self, payment: Payment, source: Source, at: Moment, asked: Moment | None = None) -> list[Event]:
         """Take one snapshot; whoever calls also calls `release` from time to time.
 
@@ -114,7 +121,8 @@ class Tracker:
         if payment.malformed:
             return [*events, UpdateIgnored(Ignored.MALFORMED)]
         self._newest_ns = max(self._newest_ns, payment.latest_ns, payment.created_ns)
-        events += self._retire_others(payment, word)
+        if source is not Source.STREAM or payment.run not in self.memory.indexes:  # else it is late, and says nothing
+            events += self._retire_others(payment, word)
         run = self.open.get(payment.run)
         if run is not None:
             return events + self._known(run, payment, word)
@@ -130,7 +138,8 @@ class Tracker:
         """Lnd answered that it doesn't know this hash (NOT_FOUND)."""
         events: list[Event] = []
         for run in list(self._of_hash.get(payment_hash, ())):
-            events += self._missed(run, at, cause)
+            if run.run not in self.holds:  # lnd may have deleted it at once; its last word is still to come
+                events += self._missed(run, at, cause)
         return events
 
     def release(self, at: Moment) -> list[Event]:
@@ -198,7 +207,9 @@ class Tracker:
         )
         self.add(run)
         if self._is_old(run.run):
-            self.survivors.add(run.run)
+            self.survivors[run.run] = None
+            if len(self.survivors) > SURVIVORS:
+                del self.survivors[next(iter(self.survivors))]
         self.memory.saw(payment.run)
         return [PaymentStarted(run.run), *self._known(run, payment, word)]
 

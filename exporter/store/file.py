@@ -67,7 +67,8 @@ class Broken(sqlite3.DatabaseError):
 
 def passing(error: sqlite3.Error) -> bool:
     """True if it may be well again without anybody's doing: no room, no right, no answer."""
-    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)  # none if Python itself found a text that is none
+    return isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR
 
 
 FIX = (
@@ -125,7 +126,10 @@ def _look_into(path: Path) -> None:
 
 
 class Lock:
-    """Keeps a second exporter out; the kernel lets go of it however the process ends. Its file says: we were here."""
+    """Keeps a second exporter out; the kernel lets go of it however the process ends.
+
+    Its file outlives the state, if that is removed: it says that there was one.
+    """
 
     def __init__(self, state: Path) -> None:
         """Raises `Locked`, naming the process that has it, `Foreign` if the file has never been ours, and `OSError`."""
@@ -136,14 +140,25 @@ class Lock:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(self._file, 20).decode(errors="replace").strip() or "unknown"
+            holder = (os.read(self._file, 40).decode(errors="replace").split() or ["unknown"])[0]
             os.close(self._file)
             raise Locked(
                 f"another exporter (process {holder}) keeps its state there.",
                 "Stop it, or give this one a file of its own: --storage.path=OTHER",
             ) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+        self.note(self.resets)
+
+    @property
+    def resets(self) -> int | None:
+        """Resets that the state knew of when it was last written; None if none was written beside this lock."""
+        words = os.pread(self._file, 40, 0).split()
+        return int(words[1]) if len(words) > 1 and words[1].isdigit() else None
+
+    def note(self, resets: int | None) -> None:
+        """Say that a state is written beside this lock; None if it was forgotten on purpose."""
+        line = f"{os.getpid()}" if resets is None else f"{os.getpid()} {resets}"
+        os.pwrite(self._file, line.encode(), 0)
+        os.ftruncate(self._file, len(line))
 
     def stands(self) -> bool:
         """False if somebody has removed its file: then another exporter could take another one."""

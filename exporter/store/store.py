@@ -1,11 +1,13 @@
 """What is kept of all nodes: read once at the start, then written as it changes, each time in one transaction."""
 
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
@@ -30,7 +32,7 @@ class Store:
 
         Raises `StoreError` if it is locked, too new or may not be written there.
         """
-        self.path = path
+        self.path = path = Path(os.path.realpath(path))  # else a link would lead a second exporter past the lock
         self.set_aside: Path | None = None
         """Where the file lies that was broken or replaced last; None if there is none."""
         self.broken = ""
@@ -39,7 +41,7 @@ class Store:
         """How often another file took its place since."""
         self.restarted: set[HistogramName] = set()
         """Histograms that were kept with other edges than they have today: they begin anew."""
-        self._identity: tuple[int, int] | None = None  # of the file that is open
+        self._standing: Standing | None = None  # of the files that are open; None if they must be begun anew
         self._written: dict[str, Frozen] = {}  # what the file says
         self._lacking: dict[str, Frozen] | None = None  # what a file said that another one took the place of
         self._listed_from_us = 0  # what was created before may have been counted without being on the list
@@ -69,29 +71,36 @@ class Store:
             self._written, self._saved = {}, {}
             self.broken, self.set_aside = str(broken), file.set_aside(self.path, BROKEN)
             connection = self._connect()
-        if not self._saved:  # the file that was broken may have been set aside by a process that came no further
-            self.resets[Reset.CORRUPT] = max(self.resets[Reset.CORRUPT], file.how_many_aside(self.path, BROKEN))
+        if not self._saved:  # what was there may have been lost or set aside by a process that came no further
+            before = self._lock.resets
+            gone = 0 if before is None else before + 1
+            self.broken = self.broken or ("it is gone" if gone else "")
+            self.resets[Reset.CORRUPT] = max(self.resets[Reset.CORRUPT], file.how_many_aside(self.path, BROKEN), gone)
             self._say_resets(connection, self.resets)
         return connection
 
     def _connect(self) -> sqlite3.Connection:
         connection = file.connect(self.path)
-        self._identity = _identity(self.path)
+        self._standing = _standing(self.path)
         return connection
 
     def _replace(self, broken: str) -> None:
         """Begin another file, which says that all began anew until everything is written to it."""
         if self._lacking is None:  # else what is there is the beginning of such a file
-            there = _identity(self.path)
-            if there not in (None, self._identity) and not file.is_ours(self.path):
+            there, ours = _file(self.path), self._standing and self._standing[0]
+            if there and not (ours and there[:2] == ours[:2]) and not file.is_ours(self.path):
                 raise Foreign(self.path)
             self.set_aside = file.set_aside(self.path, REPLACED) if there else None
             self.broken = broken
             self.replaced += 1
             self._lacking, self._written = self._written, {}
-        self._identity = None  # until there is one
+        self._standing = None  # until there is one
         self._connection.close()
-        self._connection = self._connect()
+        try:
+            self._connection = self._connect()
+        except Broken:  # the beginning of another one, that broke before it was filled
+            file.set_aside(self.path, BROKEN)
+            self._connection = self._connect()
         self._say_resets(self._connection, self.resets | {Reset.CORRUPT: self.resets[Reset.CORRUPT] + 1})
 
     @staticmethod
@@ -118,7 +127,8 @@ class Store:
         except (ValueError, KeyError, sqlite3.DatabaseError) as error:
             if isinstance(error, sqlite3.DatabaseError) and file.passing(error):
                 raise
-            raise Broken(f"{where}: {error}") from None
+            said, _, _ = str(error).partition(" with text ")  # what stands there is nobody's business
+            raise Broken(f"{where}: {said}") from None
 
     # Writing.
 
@@ -132,7 +142,7 @@ class Store:
                 file.prepare(self.path)
                 broken, self._lock = self._lock, Lock(self.path)
                 broken.release()
-            if self._identity is None or _identity(self.path) != self._identity:
+            if self._standing is None or not _stands(self._standing, _standing(self.path)):
                 self._replace("it is gone")
             if not nodes and self._lacking is None:
                 return
@@ -153,6 +163,9 @@ class Store:
                 rows.write(self._connection, node, self._written.get(node, _NOTHING), frozen)
         self._written.update({node: frozen._replace(ended=()) for node, frozen in written.items()})
         self._lacking = None
+        self._standing = _standing(self.path)
+        if self._lock.resets != self.resets[Reset.CORRUPT]:
+            self._lock.note(self.resets[Reset.CORRUPT])
 
     def _go_on(self, written: Mapping[str, Frozen]) -> None:
         """Tell a file that took another's place that nothing is lost, but for the list of what was counted."""
@@ -189,6 +202,8 @@ class Store:
         with self._transaction() as connection:
             rows.forget(connection, node)
         self._saved.pop(node, None)
+        if not self._written:
+            self._lock.note(None)
         return known
 
     def close(self) -> None:
@@ -198,10 +213,33 @@ class Store:
             self._lock.release()
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file this is; None if there is none: somebody may remove or replace what we have open."""
+class _File(NamedTuple):
+    """One of SQLite's files, as it is now."""
+
+    device: int
+    inode: int
+    size: int
+
+
+Standing = tuple[_File | None, _File | None]
+"""The database and its log: somebody may remove, replace or cut off what we have open."""
+
+
+def _standing(path: Path) -> Standing:
+    return _file(path), _file(path.with_name(f"{path.name}-wal"))
+
+
+def _file(path: Path) -> _File | None:
     try:
         found = path.stat()
     except FileNotFoundError:
         return None
-    return found.st_dev, found.st_ino
+    return _File(found.st_dev, found.st_ino, found.st_size)
+
+
+def _stands(before: Standing, now: Standing) -> bool:
+    """True if the files are those that are open; while they are, SQLite makes them only longer."""
+    return all(
+        old is None or (new is not None and old[:2] == new[:2] and old.size <= new.size)
+        for old, new in zip(before, now, strict=True)
+    )

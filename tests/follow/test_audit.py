@@ -1,17 +1,25 @@
 """The audit: what was missed for whatever reason is found by another way, counted, and told."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
+from typing import Any
 
 import pytest
 
-from exporter.follow import Pace, audit, follower
+from exporter.follow import Backoff, Follower, Pace, audit, follower
 from exporter.payments.payment import Run
 from exporter.payments.totals import Counter
-from exporter.simulator.lives import Lives
+from exporter.simulator.database import Backend, Options
+from exporter.simulator.lives import TIMEOUT, Lives
+from exporter.simulator.mutation import GiveUp
 from exporter.simulator.server import SimulatedNode
+from tests.follow import chaos
+from tests.follow.chaos import ChaoticNode
 from tests.follow.test_counting import begin, counted_reasons, reasons
 from tests.follow.test_gaps import away, back
+from tests.follow.virtual import VirtualLoop, run_virtually
 from tests.follow.watch import ENDS, QUICK, Watch, watching
 
 PACE: Pace = replace(QUICK, audit_s=0.02)
@@ -159,3 +167,41 @@ async def test_a_list_that_cannot_be_read(node: SimulatedNode, lives: Lives) -> 
         await watch.until(lambda: book.looked_up > 5)
         assert watch.status.unaccounted is None
         assert watch.said(FOUND) == []
+
+
+def test_an_end_that_the_new_stream_has_yet_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """lnd reads its table for long before a stream says the first word: what ended meanwhile was not overlooked."""
+    monkeypatch.setattr(chaos, "LAGS_S", (0.002,))
+    monkeypatch.setattr(chaos, "SCANS_S", (20.0,))
+
+    async def told(loop: VirtualLoop) -> None:
+        node = ChaoticNode(loop, 1, Options(backend=Backend.KV))
+        lives, book = Lives(node.world), Book()
+        follower = Follower("lnd", node, now=node.clocks, backoff=Backoff(Random(1)), counted=book)
+        task = asyncio.create_task(follower.run())
+        await asyncio.sleep(200)
+        stuck = lives.stuck()
+        for mutation in (*stuck.steps, *lives.success().steps):
+            node.database.apply(mutation.mutation)
+        await asyncio.sleep(3600)
+        for step in lives.success().steps:
+            node.database.apply(step.mutation)
+        await asyncio.sleep(100)
+        book.counted |= {end.run for end in node.ends().values()}
+        node.lose()
+        page = node.payments
+
+        async def ends_as_it_is_read(**asked: Any) -> Any:
+            if asked.get("limit") == audit.PAGE and node.database.snapshot():
+                node.database.apply(GiveUp(stuck.payment_hash, TIMEOUT))
+            return await page(**asked)
+
+        monkeypatch.setattr(node, "payments", ends_as_it_is_read)
+        await asyncio.sleep(300)
+        view = follower.account.view()
+        assert sum(view.counters[Counter.FAILED].values()) == 1
+        assert view.status.unaccounted == 0
+        task.cancel()
+        await asyncio.wait([task])
+
+    run_virtually(told)

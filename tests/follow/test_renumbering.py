@@ -182,3 +182,25 @@ def test_a_process_that_is_always_late(monkeypatch: pytest.MonkeyPatch) -> None:
         assert story.failed() == 100
 
     tell(Backend.KV, what, monkeypatch)
+
+
+@pytest.mark.parametrize("late", [10, 55])
+def test_migrated_soon_after_counting_began(late: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two payments of history at once, and counting begins between them: the one below stays history."""
+
+    async def what(story: Story) -> None:
+        story.node.database.reserve_index()
+        for _ in range(20):
+            story.apply()
+        for _ in range(25):
+            low = story.node.database.reserve_index()
+            story.apply()
+            story.apply(low)
+        story.apply()
+        await asyncio.sleep(60)
+        await story.follow()
+        await story.fail(late)
+        await story.migrate()
+        assert story.failed() == late
+
+    tell(Backend.KV, what, monkeypatch)

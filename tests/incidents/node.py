@@ -124,10 +124,10 @@ class VirtualNode:
 
     def run(self, until_s: float) -> None:
         """Let time pass, with a page every 30 seconds and a block every 10 minutes."""
-        for at_s in range(0, int(until_s), BLOCK_S):
-            self.at(at_s, self._block)
-        for at_s in range(0, int(until_s) + 1, SCRAPE_S):
-            self.at(at_s, self._scrape)
+        for block_s in range(0, int(until_s), BLOCK_S):
+            self.at(block_s, self._block)
+        for scrape_s in range(0, int(until_s) + 1, SCRAPE_S):
+            self.at(scrape_s, self._scrape)
         while self._script:
             at_s, _, do = heapq.heappop(self._script)
             if at_s > until_s:

@@ -89,7 +89,7 @@ _Answers = dict[tuple[str, str], dict[int, float]]
 
 def _answers(home: Path) -> _Answers:
     """By alert and the profiles that have it, the answer to each query."""
-    command = [binaries() / "promtool", "test", "rules", "tests.yml"]
+    command = [str(binaries() / "promtool"), "test", "rules", "tests.yml"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=home, check=False)
     said = done.stdout + done.stderr
     assert done.returncode == 0 or _FAILED in said, said

@@ -20,7 +20,9 @@ class Series:
     def scrape(self, families: Iterable[Metric]) -> None:
         """Add what a page says."""
         seen = {
-            self._name(sample.name, sample.labels): float(sample.value) for family in families for sample in family.samples
+            self._name(sample.name, sample.labels): float(sample.value)
+            for family in families
+            for sample in family.samples
         }
         for name, value in seen.items():
             runs = self._runs.setdefault(name, [(_MISSING, self._scrapes)] if self._scrapes else [])

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 
 from deploy.prometheus.values import read
 from exporter.lnd.rpc import lnd_pb2 as pb
-from exporter.payments.labels import amount_band
+from exporter.payments.event import StreamInterrupted
+from exporter.payments.labels import Interruption, NodeState, amount_band
 from exporter.simulator.draft import amount_msat
 from exporter.simulator.mutation import Life, Register
 from tests.incidents.node import VirtualNode
@@ -66,3 +67,33 @@ def pays(
 def over_peer(life: Life) -> str:
     """The peer that its first HTLC goes to."""
     return next(step.mutation.route.hops[0].pub_key for step in life.steps if isinstance(step.mutation, Register))
+
+
+def down(node: VirtualNode, at_min: float, state: NodeState, until_min: float = 10_000) -> None:
+    """The node is in another state, and nothing is heard of it."""
+
+    def fall() -> None:
+        node.hears = False
+        node.tracker.stream_lost()
+        node.ledger.apply([StreamInterrupted(Interruption.UNREACHABLE)])
+        node.set(state=state, stream_up=False)
+
+    def rise() -> None:
+        node.hears = True
+        node.tracker.stream_started()
+        node.set(state=NodeState.READY, stream_up=True)
+        node.ask()
+
+    node.at(at_min * MINUTE, fall)
+    node.at(until_min * MINUTE, rise)
+
+
+def held(node: VirtualNode, blocks: int, at_min: float = 60, held_min: float = 10_000) -> None:
+    """An HTLC that is held from then on, with so many blocks to live."""
+    life = node.lives.held_then_settled(held_min * MINUTE)
+    height = node.world.height + int(at_min / 10)
+
+    for step in life.steps:
+        if isinstance(step.mutation, Register):
+            step.mutation.route.total_time_lock = height + blocks
+    node.play(at_min * MINUTE, life)

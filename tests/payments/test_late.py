@@ -1,6 +1,9 @@
 """Snapshots that are late, doubled, foreign or broken: what each is taken for."""
 
-from exporter.payments.event import PaymentLost, PaymentStarted, UpdateIgnored
+import pytest
+
+from exporter.payments import tracker as tracker_module
+from exporter.payments.event import PaymentFailed, PaymentLost, PaymentStarted, UpdateIgnored
 from exporter.payments.labels import AttemptStatus, Ignored, Lost, Reason, Source
 from exporter.payments.totals import Counter, HistogramName
 from exporter.payments.tracker import Tracker
@@ -153,6 +156,42 @@ def test_old_runs_that_were_counted_are_never_forgotten() -> None:
     assert observer.hear(ended, 103) == AFTER_TERMINAL
 
 
+def test_of_old_runs_not_all_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """lnd's clock was days ahead when counting began: all is old for days, and yet memory has a bound."""
+    monkeypatch.setattr(tracker_module, "SURVIVORS", 50)
+    tracker = Tracker()
+    tracker.begin([payment(SUCCEEDED, created_s=86_400)], 0, at(0))
+    tracker.stream_started()
+    observer = Observer(tracker)
+    for number in range(1, 100):
+        observer.hear(payment(SUCCEEDED, payment_hash=f"{number:064x}", created_s=number, payment_index=number), number)
+    assert [run.payment_hash for run in tracker.survivors] == [f"{number:064x}" for number in range(50, 100)]
+
+
+def test_a_late_word_of_a_run_that_is_over_says_nothing_of_others() -> None:
+    """lnd's clock stepped back between two runs of a hash: the older one is the younger by its time."""
+    observer = Observer()
+    observer.hear(payment(IN_FLIGHT), 1)
+    observer.hear(payment(FAILED, reason=Reason.NO_ROUTE), 2)
+    observer.release(4)
+    again = payment(IN_FLIGHT, created_s=-5, payment_index=11)
+    observer.hear(again, 6)
+    assert observer.hear(payment(IN_FLIGHT), 60) == AFTER_TERMINAL
+    assert list(observer.tracker.open) == [again.run]
+
+
+def test_not_found_while_a_hold_lasts() -> None:
+    """Deleted the moment it ended: its last reason is still to come."""
+    observer = Observer()
+    observer.hear(payment(IN_FLIGHT, A), 1)
+    observer.hear(payment(FAILED, failed(A), reason=Reason.INCORRECT_PAYMENT_DETAILS), 10)
+    assert observer.miss(10.001) == []
+    observer.hear(payment(FAILED, failed(A), reason=Reason.TIMEOUT), 10.01)
+    assert [event.ending.reason for event in observer.release(12) if isinstance(event, PaymentFailed)] == [
+        Reason.TIMEOUT
+    ]
+
+
 def test_a_clock_that_was_ahead_once() -> None:
     """One payment of history from the future doesn't make all others old."""
     tracker = Tracker()
@@ -161,7 +200,7 @@ def test_a_clock_that_was_ahead_once() -> None:
     observer = Observer(tracker)
     for number in range(1, 100):
         observer.hear(payment(SUCCEEDED, payment_hash=f"{number:064x}", created_s=number, payment_index=number), number)
-    assert tracker.survivors == set()
+    assert tracker.survivors == {}
 
 
 def test_an_index_that_becomes_visible_late() -> None:

@@ -39,7 +39,7 @@ def busy() -> Observer:
     observer.hear(payment(FAILED, failed(A), payment_hash="ee" * 32, payment_index=99), 8.5)
     observer.ledger.counters[Counter.LOCKED_MSAT_MS]["succeeded",] = 2**70
     tracker = observer.tracker
-    tracker.history_us, tracker.survivors = 1_700_000_000_000_000, {payment(created_s=-99).run}
+    tracker.history_us, tracker.survivors = 1_700_000_000_000_000, {payment(created_s=-99).run: None}
     tracker.memory.floor_us, tracker.memory.by_time = 1_700_000_000_000_001, True
     return observer
 

@@ -1,0 +1,1 @@
+"""Grafana dashboards: the Python that generates them, and the JSON that is imported."""

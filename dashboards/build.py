@@ -1,0 +1,286 @@
+"""What the dashboards are built of: a grid that lays panels out, and one function for each kind of panel."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+from grafana_foundation_sdk.builders import (
+    bargauge,
+    common,
+    dashboard,
+    heatmap,
+    prometheus,
+    stat,
+    statetimeline,
+    table,
+    timeseries,
+)
+from grafana_foundation_sdk.models import common as words
+from grafana_foundation_sdk.models import dashboard as model
+from grafana_foundation_sdk.models import heatmap as heat
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+SOURCE = words.DataSourceRef(type_val="prometheus", uid="${datasource}")
+COLUMNS = 24
+GREEN, YELLOW, ORANGE, RED, BLUE, GREY = "green", "yellow", "orange", "red", "blue", "text"
+
+Panel: TypeAlias = stat.Panel | timeseries.Panel | bargauge.Panel | table.Panel | heatmap.Panel | statetimeline.Panel
+Steps: TypeAlias = Sequence[tuple[float | None, str]]
+"""Thresholds: from which value on which colour; the first is None."""
+
+
+class Query(NamedTuple):
+    """One question to Prometheus."""
+
+    expr: str
+    legend: str = "__auto"
+    instant: bool = False
+
+
+class Text(NamedTuple):
+    """What every panel has."""
+
+    title: str
+    description: str
+    """What it shows, and what good looks like."""
+    unit: str
+
+
+@dataclass
+class Grid:
+    """Places panels from left to right; explicit, for the SDK's own layout overflows the columns."""
+
+    placed: list[tuple[Panel | dashboard.Row, int]] = field(default_factory=list)
+    _x: int = 0
+    _y: int = 0
+    _height: int = 0
+
+    def row(self, title: str) -> None:
+        """Begin a row with a heading."""
+        self._break()
+        row = dashboard.Row(title).id(len(self.placed) + 1).grid_pos(model.GridPos(h=1, w=COLUMNS, x=0, y=self._y))
+        self.placed.append((row, 0))
+        self._y += 1
+
+    def add(self, panel: Panel, width: int, height: int = 8) -> None:
+        """Place a panel beside the last one, or below if there is no room."""
+        if self._x + width > COLUMNS:
+            self._break()
+        panel.id(len(self.placed) + 1).grid_pos(model.GridPos(h=height, w=width, x=self._x, y=self._y))
+        self.placed.append((panel, height))
+        self._x += width
+        self._height = max(self._height, height)
+
+    def _break(self) -> None:
+        self._y += self._height
+        self._x = self._height = 0
+
+
+def thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
+    """Colours by value."""
+    made = [model.Threshold(value=value, color=color) for value, color in steps]
+    return dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(made)
+
+
+def _target(query: Query, number: int, form: PromQueryFormat) -> prometheus.Dataquery:
+    target = prometheus.Dataquery().expr(query.expr).legend_format(query.legend).ref_id(chr(ord("A") + number))
+    target = target.format(form).datasource(SOURCE)
+    return target.instant(True).range(False) if query.instant else target.instant(False).range(True)
+
+
+def _filled(
+    panel: Any, text: Text, queries: Sequence[Query], form: PromQueryFormat = PromQueryFormat.TIME_SERIES
+) -> Any:
+    panel.title(text.title).description(text.description).unit(text.unit).datasource(SOURCE)
+    for number, query in enumerate(queries):
+        panel.with_target(_target(query, number, form))
+    return panel
+
+
+def number(
+    text: Text, expr: str, steps: Steps = ((None, BLUE),), *, decimals: int | None = None, empty: str = "-"
+) -> stat.Panel:
+    """One number, now or over the whole range."""
+    panel: stat.Panel = _filled(stat.Panel(), text, [Query(expr, instant=True)])
+    panel.thresholds(thresholds(steps)).color_mode(words.BigValueColorMode.VALUE).no_value(empty)
+    panel.graph_mode(words.BigValueGraphMode.NONE).color_scheme(_by_threshold())
+    panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
+    if decimals is not None:
+        panel.decimals(decimals)
+    return panel
+
+
+def _by_threshold() -> dashboard.FieldColor:
+    return dashboard.FieldColor().mode(model.FieldColorModeId.THRESHOLDS)
+
+
+def lines(
+    text: Text,
+    queries: Sequence[Query],
+    steps: Steps = (),
+    *,
+    bottom: float | None = 0,
+    top: float | None = None,
+    colors: Mapping[str, str] | None = None,
+    stacked: bool = False,
+    bars: bool = False,
+) -> timeseries.Panel:
+    """How something went; with `steps` the limits of the alerts as dashed lines."""
+    panel: timeseries.Panel = _filled(timeseries.Panel(), text, queries)
+    panel.legend(
+        common.VizLegendOptions()
+        .show_legend(True)
+        .display_mode(words.LegendDisplayMode.LIST)
+        .placement(words.LegendPlacement.BOTTOM)
+        .calcs([])
+    )
+    panel.tooltip(common.VizTooltipOptions().mode(words.TooltipDisplayMode.MULTI).sort(words.SortOrder.DESCENDING))
+    panel.line_width(1.5 if not bars else 0).fill_opacity(70 if bars else 25 if stacked else 8)
+    panel.show_points(words.VisibilityMode.NEVER)
+    panel.draw_style(words.GraphDrawStyle.BARS if bars else words.GraphDrawStyle.LINE)
+    if stacked:
+        panel.stacking(common.StackingConfig().mode(words.StackingMode.NORMAL).group("A"))
+    if bottom is not None:
+        panel.min(bottom)
+    if top is not None:
+        panel.max(top)
+    if steps:
+        panel.thresholds(thresholds(steps))
+        panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(words.GraphThresholdsStyleMode.DASHED))
+    for name, color in (colors or {}).items():
+        panel.override_by_name(name, [_fixed(color)])
+    return panel
+
+
+def _fixed(color: str) -> model.DynamicConfigValue:
+    return model.DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": color})
+
+
+def ranking(text: Text, queries: Sequence[Query], steps: Steps = ((None, BLUE),)) -> bargauge.Panel:
+    """A bar for each word, the longest first."""
+    panel: bargauge.Panel = _filled(bargauge.Panel(), text, queries)
+    panel.orientation(words.VizOrientation.HORIZONTAL).display_mode(words.BarGaugeDisplayMode.BASIC).min(0)
+    panel.thresholds(thresholds(steps)).color_scheme(_by_threshold())
+    panel.value_mode(words.BarGaugeValueMode.COLOR).show_unfilled(True)
+    panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
+    return panel
+
+
+class Column(NamedTuple):
+    """A column of a table: which query or label, its heading, unit and colours."""
+
+    name: str
+    heading: str
+    unit: str = "none"
+    steps: Steps = ()
+    decimals: int | None = None
+    link: str = ""
+    width: int | None = None
+
+
+def grid(text: Text, queries: Sequence[Query], columns: Sequence[Column], key: str, sort: str = "") -> table.Panel:
+    """A table with a row for each word of the label `key`, joined from several queries."""
+    panel: table.Panel = _filled(
+        table.Panel(), text, [query._replace(instant=True) for query in queries], PromQueryFormat.TABLE
+    )
+    known = [column.name for column in columns]
+    panel.with_transformation(
+        model.DataTransformerConfig(id_val="joinByField", options={"byField": key, "mode": "outer"})
+    )
+    panel.with_transformation(
+        model.DataTransformerConfig(
+            id_val="filterFieldsByName", options={"include": {"pattern": f"^({'|'.join(map(_escaped, known))})$"}}
+        )
+    )
+    panel.with_transformation(
+        model.DataTransformerConfig(
+            id_val="organize",
+            options={
+                "indexByName": {name: place for place, name in enumerate(known)},
+                "renameByName": {column.name: column.heading for column in columns},
+                "excludeByName": {},
+            },
+        )
+    )
+    for column in columns:
+        panel.override_by_name(column.heading, _column(column))
+    if sort:
+        panel.sort_by([common.TableSortByFieldState().display_name(sort).desc(True)])
+    return panel
+
+
+def _escaped(name: str) -> str:
+    return name.replace("#", r"\#")
+
+
+def _column(column: Column) -> list[model.DynamicConfigValue]:
+    made = [model.DynamicConfigValue(id_val="unit", value=column.unit)]
+    if column.decimals is not None:
+        made.append(model.DynamicConfigValue(id_val="decimals", value=column.decimals))
+    if column.width is not None:
+        made.append(model.DynamicConfigValue(id_val="custom.width", value=column.width))
+    if column.steps:
+        steps = [{"value": value, "color": color} for value, color in column.steps]
+        made += [
+            model.DynamicConfigValue(id_val="thresholds", value={"mode": "absolute", "steps": steps}),
+            model.DynamicConfigValue(id_val="color", value={"mode": "thresholds"}),
+            model.DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-text"}),
+        ]
+    if column.link:
+        link = {"title": "Open", "url": column.link, "targetBlank": False}
+        made.append(model.DynamicConfigValue(id_val="links", value=[link]))
+    return made
+
+
+def matrix(text: Text, query: Query, row: str, column: str, steps: Steps = ((None, BLUE),)) -> table.Panel:
+    """A table of one label against another."""
+    panel: table.Panel = _filled(table.Panel(), text, [query._replace(instant=True)], PromQueryFormat.TABLE)
+    panel.decimals(0).no_value("0").thresholds(thresholds(steps)).color_scheme(_by_threshold())
+    panel.with_transformation(
+        model.DataTransformerConfig(
+            id_val="groupingToMatrix",
+            options={"rowField": row, "columnField": column, "valueField": "Value", "emptyValue": "zero"},
+        )
+    )
+    panel.override_by_regexp(
+        "^(?!.*\\\\).*$",
+        [model.DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-text"})],
+    )
+    return panel
+
+
+def spread(text: Text, expr: str) -> heatmap.Panel:
+    """A heatmap of a histogram: brighter is more."""
+    panel: heatmap.Panel = _filled(heatmap.Panel(), text, [Query(expr, "{{le}}")], PromQueryFormat.HEATMAP)
+    panel.calculate(False).hide_legend().cell_gap(1)
+    panel.y_axis(heatmap.YAxisConfig().unit(text.unit).axis_placement(words.AxisPlacement.LEFT))
+    panel.color(
+        heatmap.HeatmapColorOptions()
+        .mode(heat.HeatmapColorMode.SCHEME)
+        .scheme("Oranges")
+        .steps(64)
+        .exponent(0.5)
+        .fill("dark-orange")
+        .reverse(False)
+    )
+    panel.filter_values(heatmap.FilterValueRange().le(1e-9))
+    return panel
+
+
+def states(text: Text, queries: Sequence[Query], mapped: Mapping[str, tuple[str, str]]) -> statetimeline.Panel:
+    """Which state there was when: numbers to words and colours."""
+    panel: statetimeline.Panel = _filled(statetimeline.Panel(), text, queries)
+    options = {
+        value: model.ValueMappingResult(text=word, color=color, index=place)
+        for place, (value, (word, color)) in enumerate(mapped.items())
+    }
+    panel.mappings([model.ValueMap(options=options)]).show_value(words.VisibilityMode.NEVER)
+    panel.color_scheme(_by_threshold()).thresholds(thresholds([(None, GREY)])).merge_values(True).row_height(0.8)
+    panel.legend(
+        common.VizLegendOptions()
+        .show_legend(True)
+        .display_mode(words.LegendDisplayMode.LIST)
+        .placement(words.LegendPlacement.BOTTOM)
+        .calcs([])
+    )
+    return panel

@@ -1,0 +1,78 @@
+"""The exporter itself, and what lnd tells it."""
+
+from tests.incidents.node import VirtualNode
+from tests.incidents.story import story
+from tests.incidents.traffic import MINUTE, pays
+
+
+@story(fires={"ExporterDown warning": 6}, only={"service": {"ExporterDown critical": 16}})
+def exporterdown(node: VirtualNode) -> None:
+    """The exporter is killed and stays away."""
+    pays(node, 0, 180)
+
+    def page(answers: bool) -> None:  # noqa: FBT001 - two lines further down
+        node.page = answers
+
+    node.at(60 * MINUTE, lambda: page(False))
+    node.at(120 * MINUTE, lambda: page(True))
+
+
+@story(fires={"StreamLies": 20})
+def stream_lies(node: VirtualNode) -> None:
+    """lnd's stream keeps quiet about a payment that ended."""
+    pays(node, 0, 60)
+    pays(node, 62, 180)
+
+    def deaf() -> None:
+        node.hears = False
+
+    def asks() -> None:
+        node.hears = True
+        node.ask()
+
+    node.at(60 * MINUTE, deaf)
+    node.play(60.5 * MINUTE, node.lives.success())
+    node.at(61 * MINUTE, asks)
+
+
+@story(fires={"UpdatesDelayed": 15})
+def updates_delayed(node: VirtualNode) -> None:
+    """lnd's updates come 8 s late."""
+    pays(node, 0, 180)
+
+    def late(seconds: float) -> None:
+        node.delay_s = seconds
+
+    node.at(60 * MINUTE, lambda: late(8))
+    node.at(120 * MINUTE, lambda: late(0.02))
+
+
+@story(fires={"CheckpointFails": 6})
+def disk_full(node: VirtualNode) -> None:
+    """The disk is full."""
+    pays(node, 0, 180)
+    for scrape in range(40):
+        node.at((60 + scrape / 2) * MINUTE, lambda failures=scrape + 1: node.failed_checkpoints(failures))  # type: ignore[misc]
+
+
+@story(fires={"StateReset": 1})
+def state_reset(node: VirtualNode) -> None:
+    """The state file is damaged; counting begins at zero."""
+    pays(node, 0, 180)
+    node.at(60 * MINUTE, lambda: node.resets(1))
+
+
+@story(fires={"AuditUnaccounted": 31})
+def audit_finds(node: VirtualNode) -> None:
+    """The audit finds payments that no counter knows."""
+    pays(node, 0, 180)
+    node.at(60 * MINUTE, lambda: node.set(unaccounted=3))
+    node.at(120 * MINUTE, lambda: node.set(unaccounted=0))
+
+
+@story(fires={"CatchUpLong": 16})
+def catching_up(node: VirtualNode) -> None:
+    """After a long absence the exporter catches up for half an hour."""
+    pays(node, 0, 180)
+    node.at(60 * MINUTE, lambda: node.set(catching_up=True))
+    node.at(90 * MINUTE, lambda: node.set(catching_up=False))

@@ -1,0 +1,123 @@
+"""Payments that fail, or are slow, and why."""
+
+from exporter.lnd.rpc import lnd_pb2 as pb
+from exporter.simulator.mutation import GiveUp, Life
+from exporter.simulator.timeline import stretched
+from tests.incidents.node import VirtualNode
+from tests.incidents.story import story
+from tests.incidents.traffic import FIRST_HOP, MINUTE, OTHER_REASON, SELF, TEMPORARY, over_peer, pays
+
+
+@story(fires={"Outage": 10, "OwnLiquidity": 15, "FailFast": 30, "FailSlowly": 60, "ErrorBudget": 60, "PeerFails": 60})
+def drained_channels(node: VirtualNode) -> None:
+    """All channels are drained: every attempt fails for lack of own balance."""
+
+    def fails(node: VirtualNode) -> Life:
+        return node.lives.route_fails(failures=((TEMPORARY, SELF),) * 2)
+
+    pays(node, 0, 60)
+    pays(node, 60, 120, life=fails)
+    pays(node, 120, 180)
+
+
+@story(fires={"Outage": 10, "OwnChannel": 15, "FailFast": 30, "FailSlowly": 60, "ErrorBudget": 60, "PeerFails": 60})
+def peer_offline(node: VirtualNode) -> None:
+    """The peer with all the channels goes offline: lnd can't use any of them."""
+
+    def fails(node: VirtualNode) -> Life:
+        return node.lives.route_fails(failures=((pb.Failure.UNKNOWN_NEXT_PEER, SELF),) * 2)
+
+    pays(node, 0, 60)
+    pays(node, 60, 120, life=fails)
+    pays(node, 120, 180)
+
+
+@story(fires={"PeerFails": 40})
+def one_peer_fails(node: VirtualNode) -> None:
+    """One of eight peers fails everything; lnd finds another way each time."""
+    peer = node.world.peers[0].node.pubkey
+
+    def one(node: VirtualNode) -> Life:
+        for _ in range(100):
+            life = node.lives.retry(failures=((TEMPORARY, FIRST_HOP),))
+            if over_peer(life) == peer:
+                return life
+        raise AssertionError("none of a hundred lives began with that peer")
+
+    pays(node, 0, 180)
+    pays(node, 60, 120, 2, one)
+
+
+@story(fires={"FailFast": 45, "FailSlowly": 90, "ErrorBudget": 60})
+def fee_limits_too_low(node: VirtualNode) -> None:
+    """A third of the payments finds no route within its fee limit."""
+    pays(node, 0, 180)
+    pays(node, 60, 120, 1.5, lambda node: node.lives.no_route(node.chance.randrange(1, 9) * 1_000_000))
+
+
+@story(fires={"QuietNodeFails": 130}, hours=9)
+def quiet_node_fails(node: VirtualNode) -> None:
+    """A node with few payments: three in a row fail in the evening."""
+    for at_min in (60, 120, 180):
+        node.play(at_min * MINUTE, node.lives.no_route(5_000_000))
+
+
+@story(fires={"RecipientsRefuse": 40})
+def recipients_refuse(node: VirtualNode) -> None:
+    """Recipients refuse half of the payments."""
+    pays(node, 0, 180)
+    pays(node, 60, 120, 3, lambda node: node.lives.refused())
+
+
+@story(fires={"ProbeStorm": 30})
+def probe_storm(node: VirtualNode) -> None:
+    """Somebody probes through the node, once a second."""
+    pays(node, 0, 180)
+    pays(node, 60, 90, 20, lambda node: node.lives.probe())
+
+
+@story(only={"home": {"RebalanceStorm": 30}, "service": {"RebalanceStorm": 30}})
+def rebalance_storm(node: VirtualNode) -> None:
+    """A tool rebalances without success, again and again."""
+    pays(node, 0, 180)
+    pays(node, 60, 90, 20, lambda node: node.lives.rebalance_without_route())
+
+
+@story(fires={"UnknownReasons": 5})
+def unknown_reason(node: VirtualNode) -> None:
+    """A newer lnd gives a reason that nobody knows."""
+
+    def strange(node: VirtualNode) -> Life:
+        life = node.lives.no_route()
+        steps = tuple(
+            step._replace(mutation=step.mutation._replace(reason=OTHER_REASON))
+            if isinstance(step.mutation, GiveUp)
+            else step
+            for step in life.steps
+        )
+        return life._replace(steps=steps)
+
+    pays(node, 0, 180)
+    pays(node, 60, 70, 1, strange)
+
+
+@story(fires={"PathFindingSlow": 30})
+def path_finding_slow(node: VirtualNode) -> None:
+    """lnd's database is slow: path finding takes 5 s."""
+
+    def slow(node: VirtualNode) -> Life:
+        life = node.lives.success()
+        first, second, *rest = life.steps
+        return life._replace(steps=(first, second._replace(delay_s=5.0), *rest))
+
+    pays(node, 0, 60, 8)
+    pays(node, 60, 120, 8, slow)
+    pays(node, 120, 180, 8)
+
+
+@story(fires={"Slow": 60})
+def slow_end_to_end(node: VirtualNode) -> None:
+    """Payments arrive, but only after 90 s."""
+    pays(node, 0, 60)
+    pays(node, 60, 150, life=lambda node: stretched(40, node.lives.success(resolve_s=2.2)))
+    pays(node, 150, 180)

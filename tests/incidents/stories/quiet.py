@@ -1,0 +1,70 @@
+"""Quiet times: nobody is called."""
+
+from exporter.payments.labels import NodeState
+from exporter.simulator.mutation import Life
+from tests.incidents.node import VirtualNode
+from tests.incidents.story import story
+from tests.incidents.traffic import MINUTE, down, pays
+
+
+@story(hours=12)
+def idle_node(node: VirtualNode) -> None:
+    """A node that makes no payments."""
+    del node
+
+
+@story(hours=12)
+def busy_node(node: VirtualNode) -> None:
+    """A healthy busy node, through day and night."""
+    pays(node, 0, 720, 2, rhythm=True)
+
+
+@story(hours=30)
+def home_node(node: VirtualNode) -> None:
+    """A node at home, five payments a day."""
+    for day in range(2):
+        for hour in (8, 12, 13, 18, 21):
+            node.play((day * 24 + hour) * 60 * MINUTE, node.lives.success(node.chance.randrange(1, 90) * 1_000_000))
+
+
+@story(hours=6)
+def probes_and_rebalances(node: VirtualNode) -> None:
+    """A healthy node that also probes and rebalances."""
+    pays(node, 0, 360, 2)
+    pays(node, 0, 360, 0.3, lambda node: node.lives.probe())
+    pays(node, 0, 360, 0.3, lambda node: node.lives.rebalance_without_route())
+    pays(node, 0, 360, 0.3, lambda node: node.lives.rebalance())
+
+
+@story(hours=12)
+def one_failure_at_night(node: VirtualNode) -> None:
+    """One payment fails in a quiet night."""
+    node.play(60 * MINUTE, node.lives.success())
+    node.play(240 * MINUTE, node.lives.route_fails())
+
+
+@story()
+def short_restart(node: VirtualNode) -> None:
+    """lnd is restarted, away for two minutes."""
+    pays(node, 0, 60)
+    down(node, 60, NodeState.UNREACHABLE, 62)
+    pays(node, 62.5, 180)
+
+
+@story(hours=4)
+def hold_invoices(node: VirtualNode) -> None:
+    """Hold invoices, held for twenty minutes and settled."""
+    pays(node, 0, 240)
+    pays(node, 60, 180, 0.1, lambda node: node.lives.success(resolve_s=20 * MINUTE))
+
+
+@story(hours=4)
+def larger_amounts(node: VirtualNode) -> None:
+    """Amounts grow: from now on mostly above 1M sat, of which more fail."""
+
+    def large(node: VirtualNode) -> Life:
+        value = node.chance.randrange(1_000, 4_000) * 1_000_000
+        return node.lives.route_fails(value) if node.chance.random() < 0.15 else node.lives.success(value)
+
+    pays(node, 0, 60, 1)
+    pays(node, 60, 240, 1, large)

@@ -1,0 +1,41 @@
+"""In each incident exactly the right alerts fire, in time and without flapping; in quiet times none does."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.prometheus.values import read
+from tests.incidents.node import VirtualNode
+from tests.incidents.promtool import Fired, fired
+from tests.incidents.stories import STORIES
+from tests.incidents.story import Fires, Story
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_the_right_alerts(story: Story, tmp_path: Path) -> None:
+    """And no other, in any profile."""
+    node = VirtualNode(story.name)
+    story.tell(node)
+    node.run(story.hours * 3600)
+    profiles = {name: story.with_settings(values) for name, values in read().items()}
+    for profile, alerts in fired(profiles, node.series, tmp_path).items():
+        wrong = _wrong(story.expected(profile), alerts, story.begins_min)
+        assert wrong == [], f"{profile}: {alerts}"
+
+
+def _wrong(expected: Fires, alerts: dict[str, Fired], begins_min: float) -> list[str]:
+    """What is not as it should be, a line each."""
+    lines = []
+    due = {name: next((e for e in expected if name == e or name.startswith(f"{e} ")), None) for name in alerts}
+    lines += [f"{missing} did not fire" for missing in expected.keys() - set(due.values())]
+    for name, alert in alerts.items():
+        wanted = due[name]
+        if wanted is None:
+            lines.append(f"{name} fired for nothing")
+            continue
+        after_min = alert.first_min - begins_min
+        if not 0 <= after_min <= expected[wanted]:
+            lines.append(f"{name} fired after {after_min:.1f} minutes, not within {expected[wanted]:g}")
+        if alert.times != 1:
+            lines.append(f"{name} fired {alert.times} times")
+    return lines

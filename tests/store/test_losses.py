@@ -1,0 +1,160 @@
+"""Files that somebody removes, cuts off or damages, while they are used or before; and kills amid all that."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from exporter.payments.labels import Reset
+from exporter.store import Frozen, Locked, Store, file, freeze, rows
+from exporter.store import store as module
+from tests.store.test_store import busy, reopened, taken, write
+
+STATE = "state.sqlite"
+KILLED = """
+import os, sys
+from pathlib import Path
+from exporter.store import Store, freeze
+from tests.store.test_store import busy, taken
+path, gone = Path(sys.argv[1]), sys.argv[2:]
+store, node = Store(path), freeze(taken(busy()))
+store.save({"alice": node})
+for ending in gone:
+    os.truncate(f"{path}{ending[1:]}", 0) if ending.startswith("!") else os.unlink(f"{path}{ending}")
+for second in range(10, 400):
+    store.save({"alice": freeze(taken(busy(), second))})
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("gone", [[], ["-wal"], ["-shm"], ["-wal", "-shm"], ["!-wal"], ["!"], ["", "-wal", "-shm"]])
+def test_killed_after_a_file_was_lost(tmp_path: Path, gone: list[str]) -> None:
+    """SQLite's log removed or cut off under us: what is said to be saved is there after a kill."""
+    path = tmp_path / STATE
+    killed = subprocess.run([sys.executable, "-c", KILLED, path, *gone], check=False, capture_output=True, text=True)
+    assert killed.returncode == -9, killed.stderr
+    assert reopened(path).marks.at == taken(busy(), 399).marks.at
+
+
+def test_removed_while_nobody_used_it(tmp_path: Path) -> None:
+    """All begins at zero, and that is said: once, until something is written again."""
+    path = tmp_path / STATE
+    write(path, {"alice": freeze(taken(busy()))})
+    for ending in ("", "-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+    for _ in range(3):
+        store = Store(path)
+        assert (store.load("alice"), store.broken, store.resets) == (None, "it is gone", {Reset.CORRUPT: 1})
+        store.close()
+    write(path, {"alice": freeze(taken(busy()))})
+    store = Store(path)
+    assert (store.broken, store.resets) == ("", {Reset.CORRUPT: 1})
+    store.forget("alice")
+    store.close()
+    store = Store(path)
+    assert (store.broken, store.resets) == ("", {Reset.CORRUPT: 1}), "forgotten on purpose"
+    store.close()
+
+
+@pytest.mark.parametrize("at", ["set_aside", "connect", "_say_resets"])
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_killed_while_another_takes_its_place(
+    tmp_path: Path, at: str, monkeypatch: pytest.MonkeyPatch, *, spoilt: bool
+) -> None:
+    """Wherever that is: the next process begins at zero, and says so."""
+    path = tmp_path / STATE
+    store = Store(path)
+    store.save({"alice": freeze(taken(busy()))})
+    if not spoilt:
+        path.unlink()
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.Store if at.startswith("_") else file, at, die)
+        if spoilt or at != "set_aside":  # what is gone can't be set aside
+            with pytest.raises(Killed):
+                store._replace("it is gone")
+    store._lock.release()  # as the system does
+    store._connection.close()
+    again = Store(path)
+    untouched = at == "set_aside" and spoilt
+    assert (again.load("alice") is None, again.resets[Reset.CORRUPT]) == ((False, 0) if untouched else (True, 1))
+    again.close()
+
+
+class Killed(BaseException):
+    """Nobody catches it, as nobody catches a kill."""
+
+
+def test_the_new_file_breaks_before_it_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Removed while the disk was full, and what was begun then is spoilt, too: all is written at last."""
+    path = tmp_path / STATE
+    store = Store(path)
+    node = freeze(taken(busy()))
+    store.save({"alice": node})
+    path.unlink()
+
+    def full(*_: object) -> None:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rows, "write", full)
+        with pytest.raises(sqlite3.OperationalError):
+            store.save({"alice": node})
+    store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    store._connection.execute("PRAGMA cache_size = 0")
+    content = path.read_bytes()
+    with path.open("r+b") as spoilt:
+        spoilt.write(content[:100] + b"\xa5" * (len(content) - 100))
+    store.save({"alice": node})
+    store.close()
+    assert reopened(path) == taken(busy())
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("node", "marks"),
+        ("counter", "total"),
+        ("histogram", "buckets"),
+        ("open_run", "state"),
+        ("finished_run", "payment_hash"),
+        ("reset", "cause"),
+    ],
+)
+def test_a_text_that_is_none(tmp_path: Path, table: str, column: str) -> None:
+    """One bit of a text that flipped: SQLite doesn't look, Python does. Its secrets are not in the message."""
+    path = tmp_path / STATE
+    write(path, {"alice": freeze(taken(busy()))})
+    connection = sqlite3.connect(path)
+    ((text,),) = connection.execute(f"SELECT max({column}) FROM {table} LIMIT 1").fetchall()
+    spoilt = str(text)[:-1].encode() + b"\xff"
+    connection.execute(f"UPDATE {table} SET {column} = CAST(? AS TEXT) WHERE {column} = ?", (spoilt, text))
+    connection.commit()
+    connection.close()
+    store = Store(path)
+    assert (store.load("alice"), store.resets[Reset.CORRUPT]) == (None, 1)
+    assert str(text) == "" or str(text)[:20] not in store.broken
+    store.close()
+
+
+def test_a_second_exporter_by_a_link(tmp_path: Path) -> None:
+    """A link is another name of the same file."""
+    path = tmp_path / STATE
+    store = Store(path)
+    nodes: dict[str, Frozen] = {"alice": freeze(taken(busy()))}
+    store.save(nodes)
+    link = tmp_path / "elsewhere"
+    link.symlink_to(path)
+    with pytest.raises(Locked):
+        Store(link)
+    store.close()
+    assert reopened(link) == taken(busy())
+    assert not os.path.lexists(f"{link}.lock")
