@@ -50,7 +50,7 @@ class Text(NamedTuple):
 class Grid:
     """Places panels from left to right; explicit, for the SDK's own layout overflows the columns."""
 
-    placed: list[tuple[Panel | dashboard.Row, int]] = field(default_factory=list)
+    placed: list[Panel | dashboard.Row] = field(default_factory=list)
     _x: int = 0
     _y: int = 0
     _height: int = 0
@@ -59,7 +59,7 @@ class Grid:
         """Begin a row with a heading."""
         self._break()
         row = dashboard.Row(title).id(len(self.placed) + 1).grid_pos(model.GridPos(h=1, w=COLUMNS, x=0, y=self._y))
-        self.placed.append((row, 0))
+        self.placed.append(row)
         self._y += 1
 
     def add(self, panel: Panel, width: int, height: int = 8) -> None:
@@ -67,7 +67,7 @@ class Grid:
         if self._x + width > COLUMNS:
             self._break()
         panel.id(len(self.placed) + 1).grid_pos(model.GridPos(h=height, w=width, x=self._x, y=self._y))
-        self.placed.append((panel, height))
+        self.placed.append(panel)
         self._x += width
         self._height = max(self._height, height)
 
@@ -85,7 +85,7 @@ def thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
 def _target(query: Query, number: int, form: PromQueryFormat) -> prometheus.Dataquery:
     target = prometheus.Dataquery().expr(query.expr).legend_format(query.legend).ref_id(chr(ord("A") + number))
     target = target.format(form).datasource(SOURCE)
-    return target.instant(True).range(False) if query.instant else target.instant(False).range(True)
+    return target.instant() if query.instant else target.range()
 
 
 def _filled(

@@ -1,0 +1,22 @@
+"""`make dashboards`: writes the JSON of every dashboard anew."""
+
+import sys
+from pathlib import Path
+
+from dashboards.board import TAG, written
+from dashboards.boards import BOARDS
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    """Write them beside this file."""
+    for make in BOARDS:
+        board = make()
+        path = HERE / f"{TAG}-{board.uid}.json"
+        path.write_text(written(board))
+        sys.stdout.write(f"{path}\n")
+
+
+if __name__ == "__main__":
+    main()

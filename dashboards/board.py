@@ -1,0 +1,104 @@
+"""A whole dashboard: its variables, its links to the others, firing alerts as annotations, and its panels."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from grafana_foundation_sdk.builders import dashboard, prometheus
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import dashboard as model
+
+from dashboards.build import SOURCE, Grid
+from deploy.prometheus.rule import PREFIX
+
+TAG = "lnd-payments"
+
+
+class Board(NamedTuple):
+    """One of the dashboards."""
+
+    uid: str
+    """After `lnd-payments-`; alerts link to it."""
+    title: str
+    description: str
+    grid: Grid
+    span: str = "now-6h"
+    """The time that it shows first."""
+    more: Sequence[dashboard.CustomVariable] = ()
+    """Variables of its own."""
+
+
+def written(board: Board) -> str:
+    """The JSON that Grafana imports."""
+    made = (
+        dashboard.Dashboard(board.title)
+        .uid(f"{TAG}-{board.uid}")
+        .description(board.description)
+        .tags([TAG, "lightning", "lnd"])
+        .editable()
+        .tooltip(model.DashboardCursorSync.CROSSHAIR)
+        .time(board.span, "now")
+        .timezone("browser")
+        .refresh("30s")
+        .version(1)
+        .variables([*_variables(), *board.more])
+        .link(_link())
+        .annotation(_alerts())
+        .build()
+    )
+    made.panels = [panel.build() for panel in board.grid.placed]
+    return JSONEncoder(sort_keys=True, indent=2, ensure_ascii=False).encode(made) + "\n"
+
+
+def _variables() -> list[dashboard.DatasourceVariable | dashboard.QueryVariable]:
+    return [
+        dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"),
+        _labels("job", "Job", "lnd_payments_exporter_build_info"),
+        _labels("node", "Node", 'lnd_payments_node_up{job=~"$job"}'),
+    ]
+
+
+def _labels(name: str, label: str, metric: str) -> dashboard.QueryVariable:
+    everything = model.VariableOption(selected=True, text="All", value="$__all")
+    query = f"label_values({metric}, {name})"
+    return (
+        dashboard.QueryVariable(name)
+        .label(label)
+        .query({"query": query, "refId": name})
+        .definition(query)
+        .datasource(SOURCE)
+        .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(model.VariableSort.ALPHABETICAL_ASC)
+        .multi(True)
+        .include_all(True)
+        .all_value(".+")
+        .current(everything)
+    )
+
+
+def _link() -> dashboard.DashboardLink:
+    """To all others, with the same variables and time."""
+    return (
+        dashboard.DashboardLink("lnd payments")
+        .type(model.DashboardLinkType.DASHBOARDS)
+        .tags([TAG])
+        .as_dropdown(False)
+        .include_vars(True)
+        .keep_time(True)
+    )
+
+
+def _alerts() -> dashboard.AnnotationQuery:
+    """What fires, as marks on every graph."""
+    expr = f'ALERTS{{alertstate="firing",alertname=~"{PREFIX}.+",alertname!="{PREFIX}Watchdog",node=~"$node|"}}'
+    return (
+        dashboard.AnnotationQuery()
+        .name("Firing alerts")
+        .datasource(SOURCE)
+        .enable(True)
+        .icon_color("red")
+        .expr(expr)
+        .step("60s")
+        .title_format("{{alertname}}")
+        .text_format("{{severity}} {{node}}")
+        .target(prometheus.Dataquery().expr(expr).ref_id("Anno").range())
+    )

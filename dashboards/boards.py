@@ -1,0 +1,9 @@
+"""All dashboards, in the order in which they are opened."""
+
+from dashboards.failures import failures
+from dashboards.fleet import fleet
+from dashboards.flight import flight
+from dashboards.node import node
+from dashboards.overview import overview
+
+BOARDS = (overview, failures, flight, node, fleet)

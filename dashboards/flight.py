@@ -1,0 +1,219 @@
+"""Money that is under way: how old, held by whom, and how many blocks are left until a channel is closed by force."""
+
+from dashboards.board import Board
+from dashboards.build import BLUE, GREEN, ORANGE, RED, YELLOW, Column, Grid, Query, Text, grid, lines, number
+from dashboards.query import SAT, increase, m, total
+from deploy.prometheus.flight import FAR, NEAR
+
+_SLOTS = 483
+"""HTLCs that one side of a channel may have outstanding (BOLT 2, `max_accepted_htlcs`)."""
+_AGES = {"under_1m": GREEN, "1m_to_10m": BLUE, "10m_to_1h": YELLOW, "1h_to_1d": ORANGE, "1d_and_over": RED}
+_LEFT = {"144_and_over": GREEN, "36_to_144": YELLOW, "under_36": ORANGE, "expired": RED}
+_BLOCK_S = 600
+_HEIGHT = f"({m('node_block_height')} + clamp_min(time() - {m('node_best_header_timestamp_seconds')}, 0) / {_BLOCK_S})"
+_BLOCKS = f"min({m('held_earliest_expiry_height')} - {_HEIGHT})"
+
+
+def flight() -> Board:
+    """In flight and at risk."""
+    here = Grid()
+    _first_row(here)
+    _over_time(here)
+    _peers(here)
+    return Board(
+        "flight",
+        "Lightning payments: in flight and at risk",
+        "How old is what is under way, who holds it, and when does lnd have to close a channel by force?",
+        here,
+    )
+
+
+def _first_row(here: Grid) -> None:
+    left = ((None, RED), (NEAR, ORANGE), (FAR, GREEN))
+    here.add(
+        number(
+            Text(
+                "Blocks until the first expiry",
+                "Of the HTLCs held for more than 30 minutes; at 0 lnd closes the channel by force. Blocks that a "
+                f"stopped node has not seen are estimated, one in 10 minutes. Good: none held, or above {FAR}.",
+                "suffix: blocks",
+            ),
+            _BLOCKS,
+            left,
+            decimals=0,
+            empty="none held",
+        ),
+        4,
+        5,
+    )
+    here.add(
+        number(
+            Text(
+                "Time until the first expiry",
+                "The same in hours, at 10 minutes for a block. Good: none held, or above a day.",
+                "s",
+            ),
+            f"{_BLOCK_S} * {_BLOCKS}",
+            tuple((None if blocks is None else blocks * _BLOCK_S, color) for blocks, color in left),
+            decimals=0,
+            empty="none held",
+        ),
+        4,
+        5,
+    )
+    here.add(
+        number(
+            Text("In flight", "Payments that have begun and not ended.", "short"),
+            total(m("in_flight")),
+        ),
+        4,
+        5,
+    )
+    here.add(
+        number(
+            Text("In flight, sat", "Their amount, fees not included.", "locale"),
+            f"{total(m('in_flight_msat'))} / {SAT}",
+            decimals=0,
+        ),
+        4,
+        5,
+    )
+    here.add(
+        number(
+            Text(
+                "Given up, still open",
+                "lnd has written a failure reason and tries no more, but an HTLC is outstanding: they may yet "
+                "succeed. Do not pay again. Good: 0, or gone within minutes.",
+                "short",
+            ),
+            total(m("in_flight_given_up")),
+            ((None, GREEN), (1, YELLOW)),
+        ),
+        4,
+        5,
+    )
+    here.add(
+        number(
+            Text(
+                "Stalled",
+                "In flight without an HTLC and without news for 10 minutes: stuck in lnd itself. Good: 0.",
+                "short",
+            ),
+            total(m("in_flight_stalled")),
+            ((None, GREEN), (1, ORANGE)),
+        ),
+        4,
+        5,
+    )
+
+
+def _over_time(here: Grid) -> None:
+    here.row("How old, and how close to its end?")
+    here.add(
+        lines(
+            Text(
+                "Payments in flight, by age",
+                "Good: next to nothing older than 10 minutes, hold invoices aside.",
+                "short",
+            ),
+            [Query(total(m("in_flight", f'age="{age}"')), age) for age in _AGES],
+            colors=_AGES,
+            stacked=True,
+        ),
+        12,
+    )
+    here.add(
+        lines(
+            Text(
+                "Held HTLCs, by blocks left",
+                f"Outstanding for more than 30 minutes. Good: none below {FAR} blocks, which is about a day.",
+                "short",
+            ),
+            [Query(total(m("held_htlcs", f'blocks_left="{left}"')), left) for left in _LEFT],
+            colors=_LEFT,
+            stacked=True,
+        ),
+        12,
+    )
+    here.add(
+        lines(
+            Text(
+                "Blocks until the first expiry",
+                f"Dashed: where the alerts begin, {FAR} and {NEAR}. Empty while nothing is held.",
+                "suffix: blocks",
+            ),
+            [Query(_BLOCKS, "blocks left")],
+            ((None, "transparent"), (NEAR, RED), (FAR, ORANGE)),
+            bottom=None,
+        ),
+        12,
+    )
+    here.add(
+        lines(
+            Text(
+                "Locked in HTLCs, sat",
+                "Amount of all outstanding HTLCs, and of those held for more than 30 minutes; fees included.",
+                "locale",
+            ),
+            [
+                Query(f"{total(m('in_flight_htlcs_msat'))} / {SAT}", "outstanding"),
+                Query(f"{total(m('held_htlcs_msat'))} / {SAT}", "held"),
+            ],
+            colors={"outstanding": BLUE, "held": ORANGE},
+        ),
+        12,
+    )
+    here.add(
+        lines(
+            Text(
+                "Given up and still open, stalled",
+                "Given up: may yet succeed. Stalled: without an HTLC and without news. Good: 0.",
+                "short",
+            ),
+            [Query(total(m("in_flight_given_up")), "given up"), Query(total(m("in_flight_stalled")), "stalled")],
+            colors={"given up": YELLOW, "stalled": ORANGE},
+        ),
+        12,
+    )
+    here.add(
+        lines(
+            Text(
+                "Successes after giving up",
+                "Within the last 10 minutes; each is told by an alert. Good: 0. Reconcile before anything is refunded.",
+                "short",
+            ),
+            [Query(total(increase("succeeded_late_total", window="10m")), "succeeded late")],
+            ((None, "transparent"), (0.5, ORANGE)),
+        ),
+        12,
+    )
+
+
+def _peers(here: Grid) -> None:
+    here.row("Through which peer?")
+    here.add(
+        grid(
+            Text(
+                "HTLCs outstanding by peer",
+                f"A channel takes {_SLOTS} HTLCs in each direction. Good: far below; near it new payments can't go "
+                f"that way.",
+                "short",
+            ),
+            [
+                Query(total(m("peer_info"), "peer", "alias")),
+                Query(total(m("peer_in_flight_htlcs"), "peer")),
+                Query(f"{total(m('peer_in_flight_htlcs'), 'peer')} / {_SLOTS}"),
+                Query(f"{total(m('peer_in_flight_msat'), 'peer')} / {SAT}"),
+            ],
+            [
+                Column("alias", "Peer", "string"),
+                Column("peer", "Key", "string"),
+                Column("Value #B", "HTLCs", "short", decimals=0),
+                Column("Value #C", "Of one channel's slots", "percentunit", ((None, GREEN), (0.5, ORANGE), (0.9, RED))),
+                Column("Value #D", "Locked, sat", "locale", decimals=0),
+            ],
+            "peer",
+            "HTLCs",
+        ),
+        24,
+    )

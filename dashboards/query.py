@@ -1,0 +1,73 @@
+"""PromQL that several dashboards share; only metrics that the exporter itself exposes, no recorded series."""
+
+from collections.abc import Iterable
+
+from deploy.prometheus.values import Values, read
+from exporter.payments.labels import AmountBand
+
+VALUES: Values = read()["service"]
+"""The thresholds that the dashboards show: those of the alerts, where the profiles differ of the strictest."""
+HERE = 'job=~"$job",node=~"$node"'
+COUNTED = f'kind=~"{"|".join(VALUES.counted_kinds)}"'
+BAD = f'reason=~"{"|".join(VALUES.bad_reasons)}"'
+KNOWN = 'reason!~"none|other"'
+SAT = 1000
+"""msat in a satoshi."""
+
+
+def m(name: str, *matchers: str) -> str:
+    """A selector of the chosen nodes, by the end of a metric's name."""
+    return f"lnd_payments_{name}{{{','.join((HERE, *matchers))}}}"
+
+
+def increase(name: str, *matchers: str, window: str = "$__range") -> str:
+    """How much a counter rose."""
+    return f"increase({m(name, *matchers)}[{window}])"
+
+
+def total(expr: str, *by: str) -> str:
+    """A sum, by labels."""
+    return f"sum by ({', '.join(by)}) ({expr})" if by else f"sum({expr})"
+
+
+def rate(name: str, *matchers: str) -> str:
+    """By how much a counter rises in a second, over as short a time as can be shown."""
+    return f"rate({m(name, *matchers)}[$__rate_interval])"
+
+
+def finished(window: str, *by: str, matchers: Iterable[str] = ()) -> str:
+    """Payments that count for the success rate."""
+    done = total(increase("succeeded_total", COUNTED, *matchers, window=window), *by)
+    failed = total(increase("failed_total", COUNTED, KNOWN, *matchers, window=window), *by)
+    return f"({done} + {failed})"
+
+
+def bad(window: str, *by: str, matchers: Iterable[str] = ()) -> str:
+    """Those of them that the node failed."""
+    return total(increase("failed_total", COUNTED, BAD, *matchers, window=window), *by)
+
+
+def success_rate(window: str, *by: str) -> str:
+    """The share that did not fail; 1 where nothing was paid."""
+    return f"1 - {bad(window, *by)} / clamp_min({finished(window, *by)}, 1)"
+
+
+def allowed(window: str) -> str:
+    """How many of the finished payments the targets allow to be bad, by their amounts."""
+    budgets: dict[float, list[str]] = {}
+    for band in AmountBand:
+        budgets.setdefault(round(1 - VALUES.target_percent[band] / 100, 6), []).append(band.value)
+    return (
+        "("
+        + " + ".join(f"{budget:g} * {finished(window, matchers=[_bands(bands)])}" for budget, bands in budgets.items())
+        + ")"
+    )
+
+
+def _bands(bands: Iterable[str]) -> str:
+    return f'amount_band=~"{"|".join(bands)}"'
+
+
+def burn(window: str) -> str:
+    """How many times as many payments fail as the targets allow; nothing where nothing was paid."""
+    return f"{bad(window)} / ({allowed(window)} > 0)"
