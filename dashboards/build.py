@@ -123,7 +123,7 @@ def lines(
     top: float | None = None,
     colors: Mapping[str, str] | None = None,
     stacked: bool = False,
-    bars: bool = False,
+    empty: str = "",
 ) -> timeseries.Panel:
     """How something went; with `steps` the limits of the alerts as dashed lines."""
     panel: timeseries.Panel = _filled(timeseries.Panel(), text, queries)
@@ -135,9 +135,10 @@ def lines(
         .calcs([])
     )
     panel.tooltip(common.VizTooltipOptions().mode(words.TooltipDisplayMode.MULTI).sort(words.SortOrder.DESCENDING))
-    panel.line_width(1.5 if not bars else 0).fill_opacity(70 if bars else 25 if stacked else 8)
+    panel.line_width(1.5).fill_opacity(25 if stacked else 8)
     panel.show_points(words.VisibilityMode.NEVER)
-    panel.draw_style(words.GraphDrawStyle.BARS if bars else words.GraphDrawStyle.LINE)
+    if empty:
+        panel.no_value(empty)
     if stacked:
         panel.stacking(common.StackingConfig().mode(words.StackingMode.NORMAL).group("A"))
     if bottom is not None:
@@ -178,7 +179,9 @@ class Column(NamedTuple):
     width: int | None = None
 
 
-def grid(text: Text, queries: Sequence[Query], columns: Sequence[Column], key: str, sort: str = "") -> table.Panel:
+def grid(
+    text: Text, queries: Sequence[Query], columns: Sequence[Column], key: str, *, sort: str = "", empty: str = ""
+) -> table.Panel:
     """A table with a row for each word of the label `key`, joined from several queries."""
     panel: table.Panel = _filled(
         table.Panel(), text, [query._replace(instant=True) for query in queries], PromQueryFormat.TABLE
@@ -204,6 +207,8 @@ def grid(text: Text, queries: Sequence[Query], columns: Sequence[Column], key: s
     )
     for column in columns:
         panel.override_by_name(column.heading, _column(column))
+    if empty:
+        panel.no_value(empty)
     if sort:
         panel.sort_by([common.TableSortByFieldState().display_name(sort).desc(True)])
     return panel

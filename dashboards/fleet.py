@@ -80,7 +80,7 @@ def fleet() -> Board:
                 Column("Value #F", "Last update", "dateTimeFromNow"),
             ],
             "node",
-            "Payments",
+            sort="Payments",
         ),
         24,
         12,

@@ -145,6 +145,7 @@ def _over_time(here: Grid) -> None:
             [Query(_BLOCKS, "blocks left")],
             ((None, "transparent"), (NEAR, RED), (FAR, ORANGE)),
             bottom=None,
+            empty="nothing is held",
         ),
         12,
     )
@@ -213,7 +214,8 @@ def _peers(here: Grid) -> None:
                 Column("Value #D", "Locked, sat", "locale", decimals=0),
             ],
             "peer",
-            "HTLCs",
+            sort="HTLCs",
+            empty="no HTLC attempts yet",
         ),
         24,
     )

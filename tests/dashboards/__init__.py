@@ -1,0 +1,1 @@
+"""The dashboards: complete, laid out without overlaps, and every panel has data."""

@@ -1,0 +1,58 @@
+"""The committed dashboards as tests look at them."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dashboards.board import TAG
+from dashboards.boards import BOARDS
+
+HERE = Path(__file__).parents[2] / "dashboards"
+FILES = {f"{TAG}-{make().uid}": HERE / f"{TAG}-{make().uid}.json" for make in BOARDS}
+"""By uid."""
+_INSIDE = {
+    "$__rate_interval": "15s",
+    "$__interval": "15s",
+    "$__range": "1m",
+    "$job": ".+",
+    "$node": ".+",
+    "$purpose": ".+",
+    "$kind": ".+",
+}
+
+
+class Asked(NamedTuple):
+    """One query of a dashboard."""
+
+    where: str
+    """Dashboard and panel."""
+    expr: str
+    """With what Grafana would put in place of its variables."""
+
+
+def dashboard(uid: str) -> dict[str, Any]:
+    """The JSON of one."""
+    made: dict[str, Any] = json.loads(FILES[uid].read_text())
+    return made
+
+
+def panels(uid: str) -> list[dict[str, Any]]:
+    """All that shows something."""
+    return [panel for panel in dashboard(uid)["panels"] if panel["type"] != "row"]
+
+
+def queries() -> Iterator[Asked]:
+    """Every query of every dashboard."""
+    for uid in FILES:
+        for panel in panels(uid):
+            for target in panel["targets"]:
+                yield Asked(f"{uid}: {panel['title']} {target['refId']}", filled(target["expr"]))
+
+
+def filled(expr: str) -> str:
+    """An expression with values for Grafana's variables."""
+    for name, value in _INSIDE.items():
+        expr = re.sub(re.escape(name) + r"\b", value, expr)
+    return expr

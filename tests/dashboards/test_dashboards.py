@@ -1,0 +1,116 @@
+"""What can be said of a dashboard without looking at it."""
+
+import re
+from itertools import combinations
+
+import promql_parser
+import pytest
+
+from dashboards.board import TAG, written
+from dashboards.boards import BOARDS
+from deploy.prometheus.generate import groups
+from deploy.prometheus.rule import Alert
+from deploy.prometheus.values import read
+from exporter.metrics.names import ROWS
+from exporter.metrics.row import HistogramRow
+from tests.dashboards.panels import FILES, HERE, dashboard, panels, queries
+
+COLUMNS = 24
+FOREIGN = {
+    "up",
+    "process_cpu_seconds_total",
+    "process_resident_memory_bytes",
+    "process_start_time_seconds",
+    "scrape_duration_seconds",
+}
+"""What Prometheus and its client library add."""
+LONGEST = 340
+"""Characters that fit into the box that opens over a panel."""
+
+
+def known() -> set[str]:
+    """Every name that a page has."""
+    names = {row.name for row in ROWS}
+    for row in ROWS:
+        if isinstance(row, HistogramRow):
+            names |= {f"{row.name}_{end}" for end in ("bucket", "count", "sum")}
+    return names | FOREIGN
+
+
+def test_they_are_what_the_code_makes() -> None:
+    """`make dashboards` has been run, and no file is left of one that is gone."""
+    for make in BOARDS:
+        board = make()
+        assert FILES[f"{TAG}-{board.uid}"].read_text() == written(board), "run make dashboards"
+    assert sorted(HERE.glob("*.json")) == sorted(FILES.values())
+
+
+def test_every_query_is_one() -> None:
+    """Each parses, and names only metrics that the exporter has."""
+    names = known()
+    for asked in queries():
+        used = set(_names(promql_parser.parse(asked.expr)))
+        assert used - names == set(), asked
+
+
+def _names(node: promql_parser.Expr) -> set[str]:
+    return set(re.findall(r"\b(?:lnd_payments_\w+|up|process_\w+|scrape_\w+)(?=\{)", node.prettify()))
+
+
+@pytest.mark.parametrize("uid", FILES)
+def test_every_panel_is_complete(uid: str) -> None:
+    """Title, description, unit, data source; ids and titles are unique; every target can be told apart."""
+    shown = panels(uid)
+    everything = dashboard(uid)["panels"]
+    ids = [panel["id"] for panel in everything]
+    assert ids == sorted(set(ids))
+    assert len({panel["title"] for panel in shown if panel["type"] != "stat"}) == sum(
+        p["type"] != "stat" for p in shown
+    )
+    for panel in shown:
+        assert panel["title"], panel["id"]
+        assert panel["description"].endswith("."), panel["title"]
+        assert len(panel["description"]) < LONGEST, panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+        assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}, panel["title"]
+        references = [target["refId"] for target in panel["targets"]]
+        assert len(references) == len(set(references)), panel["title"]
+
+
+@pytest.mark.parametrize("uid", FILES)
+def test_nothing_overlaps(uid: str) -> None:
+    """Every panel lies within the columns, none on another, and there is no hole above one."""
+    places = [panel["gridPos"] for panel in dashboard(uid)["panels"]]
+    for place in places:
+        assert 0 <= place["x"] < place["x"] + place["w"] <= COLUMNS
+    for one, other in combinations(places, 2):
+        apart = (
+            one["x"] + one["w"] <= other["x"]
+            or other["x"] + other["w"] <= one["x"]
+            or one["y"] + one["h"] <= other["y"]
+            or other["y"] + other["h"] <= one["y"]
+        )
+        assert apart, (one, other)
+    ends = {place["y"] + place["h"] for place in places} | {0}
+    assert all(place["y"] in ends for place in places)
+
+
+@pytest.mark.parametrize("uid", FILES)
+def test_they_lead_to_each_other(uid: str) -> None:
+    """With variables and time; firing alerts are marks on every graph."""
+    made = dashboard(uid)
+    assert made["uid"] == uid
+    (link,) = made["links"]
+    assert (link["tags"], link["keepTime"], link["includeVars"]) == ([TAG], True, True)
+    assert TAG in made["tags"]
+    assert [variable["name"] for variable in made["templating"]["list"]][:3] == ["datasource", "job", "node"]
+    assert "ALERTS" in made["annotations"]["list"][0]["expr"]
+
+
+def test_every_alert_leads_to_a_dashboard() -> None:
+    """The one that it names is there."""
+    for values in read().values():
+        for group in groups(values):
+            for rule in group.rules:
+                if isinstance(rule, Alert):
+                    assert f"{TAG}-{rule.board}" in FILES, rule.name
