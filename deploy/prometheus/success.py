@@ -217,7 +217,7 @@ def _peer(s: Selector) -> Alert:
         """More than half of the HTLC attempts of the last 30 minutes through this direct peer failed in the channel
         with it, or at the peer itself, not somewhere behind it. Peer: {{ $labels.peer }}""",
         "failures",
-        keeps="30m",
+        keeps="1h",
     )
 
 

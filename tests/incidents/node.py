@@ -2,10 +2,11 @@
 
 import heapq
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from random import Random
 
+import msgspec
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from deploy.prometheus.generate import groups
@@ -15,7 +16,7 @@ from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.metrics.collector import family
 from exporter.metrics.names import ROWS
 from exporter.metrics.row import Exporter, Instant
-from exporter.payments.labels import NodeState, Reset, Source
+from exporter.payments.labels import NodeState, Purpose, Reset, Source
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import Channels, Info, NodeStatus
 from exporter.payments.payment import Moment
@@ -28,34 +29,40 @@ from exporter.simulator.record import Update
 from exporter.simulator.world import World
 from tests.incidents.series import Series
 
-SCRAPE_S = 30
+SCRAPE_S, SELDOM_S = 30, 300
+"""How often the page is taken; seldom in a story of days, which has few metrics."""
 BLOCK_S = 600
 NODE = "alice"
 START_S = 1_780_000_000
 _NS = 1_000_000_000
+_RULES = [
+    rule
+    for values in read().values()
+    for group in groups(msgspec.structs.replace(values, fee_budget_sat=dict.fromkeys(Purpose, 1)))
+    for rule in group.rules
+]
 _NAMES = {
     word.removesuffix("_bucket").removesuffix("_count").removesuffix("_sum")
-    for values in read().values()
-    for group in groups(values)
-    for rule in group.rules
+    for rule in _RULES
     for word in re.findall(r"\blnd_payments_\w+", rule.expr)
 }
-NAMED = tuple(row for row in ROWS if row.name in _NAMES)
+_NAMED = tuple(row for row in ROWS if row.name in _NAMES)
 """The metrics that the rules name."""
 
 
 class VirtualNode:
     """What happens is told beforehand, by `play` and `at`; `run` lets it happen."""
 
-    def __init__(self, seed: object = 0) -> None:
+    def __init__(self, seed: object = 0, metrics: Collection[str] = ()) -> None:
         """At `START_S`, ready, with an empty database; the exporter was started an hour ago."""
+        self._rows = [row for row in _NAMED if not metrics or row.name.removeprefix("lnd_payments_") in metrics]
         self.chance = Random(f"incident {seed}")
         self.world = World.random(seed, network="mainnet")
         self.lives = Lives(self.world, seed, now_s=START_S)
         self.database = Database(self._now_ns)
         self.database.watchers.append(self._hear)
         self.tracker, self.ledger = Tracker(), Ledger()
-        self.series = Series({"job": "lnd-payments", "instance": "exporter:10019"})
+        self.series = Series({"job": "lnd-payments", "instance": "exporter:10019"}, SELDOM_S if metrics else SCRAPE_S)
         self.status = NodeStatus(state=NodeState.READY, stream_up=True, unaccounted=0)
         self.exporter = Exporter(START_S)
         self.started_s = START_S - 3600.0
@@ -126,7 +133,7 @@ class VirtualNode:
         """Let time pass, with a page every 30 seconds and a block every 10 minutes."""
         for block_s in range(0, int(until_s), BLOCK_S):
             self.at(block_s, self._block)
-        for scrape_s in range(0, int(until_s) + 1, SCRAPE_S):
+        for scrape_s in range(0, int(until_s) + 1, self.series.step_s):
             self.at(scrape_s, self._scrape)
         while self._script:
             at_s, _, do = heapq.heappop(self._script)
@@ -182,7 +189,7 @@ class VirtualNode:
             if status.certificate_expiry_s is not None:
                 status = replace(status, certificate_expiry_s=int(self._scraped(status.certificate_expiry_s)))
             view = capture(NODE, self.tracker, self.ledger, status, now)
-            for row in NAMED:
+            for row in self._rows:
                 yield family(row, Instant([view], self.exporter))
 
     @staticmethod

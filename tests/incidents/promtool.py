@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from deploy.prometheus.generate import groups
 from deploy.prometheus.rule import PREFIX, as_yaml
 from deploy.prometheus.values import Values
-from tests.incidents.node import SCRAPE_S
 from tests.incidents.series import Series
 from tests.network.build import binaries
 
@@ -34,19 +33,20 @@ class Fired(NamedTuple):
 
 def fired(profiles: Mapping[str, Values], series: Series, home: Path) -> dict[str, dict[str, Fired]]:
     """For each profile every alert that fired, as `Name severity`; not the watchdog, which always does."""
-    end_s = (len(series) - 1) * SCRAPE_S
-    whole = f"[{end_s + 2 * SCRAPE_S}s:{SCRAPE_S}s]"
+    step_s = series.step_s
+    end_s = (len(series) - 1) * step_s
+    whole = f"[{end_s + 2 * step_s}s:{step_s}s]"
     firing = f'ALERTS{{alertstate="firing",alertname!="{PREFIX}Watchdog"}}'
     by = "by (alertname, severity, profiles)"
     queries = (
         f"min {by} (min_over_time(timestamp({firing}){whole}))",
         f"max {by} (max_over_time(timestamp({firing}){whole}))",
-        f"max {by} (count_over_time(({firing} unless {firing} offset {SCRAPE_S}s){whole}))",
+        f"max {by} (count_over_time(({firing} unless {firing} offset {step_s}s){whole}))",
     )
     rules = _combined(profiles)
     (home / "rules.yml").write_text(json.dumps(rules, ensure_ascii=False))  # JSON is YAML
     test = {
-        "interval": f"{SCRAPE_S}s",
+        "interval": f"{step_s}s",
         "input_series": series.written(),
         "promql_expr_test": [
             {"expr": f"{query} + {number * _APART}", "eval_time": f"{end_s}s", "exp_samples": []}
@@ -55,7 +55,7 @@ def fired(profiles: Mapping[str, Values], series: Series, home: Path) -> dict[st
     }
     file = {
         "rule_files": ["rules.yml"],
-        "evaluation_interval": f"{SCRAPE_S}s",
+        "evaluation_interval": f"{step_s}s",
         "group_eval_order": [group["name"] for group in rules["groups"]],
         "tests": [test],
     }

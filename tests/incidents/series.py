@@ -11,8 +11,9 @@ _MISSING = "_"
 class Series:
     """Everything that was scraped. What has no value at some scrape is missing there."""
 
-    def __init__(self, target: dict[str, str]) -> None:
-        """`target` are the labels that Prometheus adds."""
+    def __init__(self, target: dict[str, str], step_s: int) -> None:
+        """`target` are the labels that Prometheus adds; scrapes are `step_s` seconds apart."""
+        self.step_s = step_s
         self._target = target
         self._runs: dict[str, list[tuple[str, int]]] = {}
         self._scrapes = 0

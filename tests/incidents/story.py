@@ -30,6 +30,8 @@ class Story:
     """When it happens; until then the node is healthy."""
     values: Mapping[str, object] = field(default_factory=dict)
     """Settings that it needs."""
+    metrics: tuple[str, ...] = ()
+    """Of a story of days only these metrics are scraped, by the ends of their names; else all that rules name."""
 
     def expected(self, profile: str) -> Fires:
         """The alerts that must fire, and no other."""

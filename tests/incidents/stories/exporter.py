@@ -33,6 +33,7 @@ def stream_lies(node: VirtualNode) -> None:
     node.at(60 * MINUTE, deaf)
     node.play(60.5 * MINUTE, node.lives.success())
     node.at(61 * MINUTE, asks)
+    node.at(63 * MINUTE, node.ask)  # once more, as the follower does: lnd may have had another last word
 
 
 @story(fires={"UpdatesDelayed": 15})

@@ -22,7 +22,7 @@ def htlc_near_expiry(node: VirtualNode) -> None:
     },
     hours=4,
 )
-def htlc_expires_while_lnd_isdown(node: VirtualNode) -> None:
+def htlc_expires_while_lnd_is_down(node: VirtualNode) -> None:
     """An HTLC is held that expires within hours, and lnd is stopped: nobody will settle it in time."""
     pays(node, 0, 150)
     held(node, 40)
@@ -48,10 +48,10 @@ def held_for_hours(node: VirtualNode) -> None:
     held(node, 1000)
 
 
-@story(fires={"Stuck": 1450}, only={"service": {"Stuck": 70}}, hours=27)
+@story(fires={"Stuck": 6}, hours=2, begins_min=0)
 def held_for_a_day(node: VirtualNode) -> None:
-    """A payment of more than a day."""
-    held(node, 1000)
+    """A hold invoice is held for more than a day."""
+    held(node, 1000, at_min=-1440)
 
 
 @story(fires={"Stalled": 45}, hours=1.9)

@@ -7,24 +7,23 @@ from tests.incidents.story import story
 from tests.incidents.traffic import MINUTE, down, pays
 
 
-@story(hours=12)
+@story(hours=7)
 def idle_node(node: VirtualNode) -> None:
     """A node that makes no payments."""
     del node
 
 
-@story(hours=12)
+@story(hours=7)
 def busy_node(node: VirtualNode) -> None:
-    """A healthy busy node, through day and night."""
-    pays(node, 0, 720, 2, rhythm=True)
+    """A healthy busy node, through the morning."""
+    pays(node, 0, 420, 2, rhythm=True)
 
 
-@story(hours=30)
+@story(hours=14)
 def home_node(node: VirtualNode) -> None:
     """A node at home, five payments a day."""
-    for day in range(2):
-        for hour in (8, 12, 13, 18, 21):
-            node.play((day * 24 + hour) * 60 * MINUTE, node.lives.success(node.chance.randrange(1, 90) * 1_000_000))
+    for hour in (1, 4, 5, 10, 13):
+        node.play(hour * 60 * MINUTE, node.lives.success(node.chance.randrange(1, 90) * 1_000_000))
 
 
 @story(hours=6)
@@ -36,11 +35,11 @@ def probes_and_rebalances(node: VirtualNode) -> None:
     pays(node, 0, 360, 0.3, lambda node: node.lives.rebalance())
 
 
-@story(hours=12)
+@story(hours=7)
 def one_failure_at_night(node: VirtualNode) -> None:
     """One payment fails in a quiet night."""
     node.play(60 * MINUTE, node.lives.success())
-    node.play(240 * MINUTE, node.lives.route_fails())
+    node.play(180 * MINUTE, node.lives.route_fails())
 
 
 @story()

@@ -1,0 +1,114 @@
+"""A real Alertmanager with the routes of the example that is shipped, and whoever it calls."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from aiohttp import web
+
+from deploy.prometheus.generate import generated
+from deploy.prometheus.values import Values
+from tests.network.build import binaries
+from tests.network.process import Program, free_port, until
+
+EXAMPLE = Path(__file__).parents[2] / "deploy" / "alertmanager" / "alertmanager.yml"
+HURRY = 60
+"""A minute of waiting takes a second."""
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+class Called(NamedTuple):
+    """One alert of one message."""
+
+    receiver: str
+    status: str
+    """`firing` or `resolved`."""
+    labels: dict[str, str]
+    annotations: dict[str, str]
+
+
+class Alertmanager:
+    """The server in a folder of its own, and a web server that takes its messages."""
+
+    def __init__(self, home: Path) -> None:
+        """Nothing runs yet."""
+        home.mkdir()
+        self.address = f"127.0.0.1:{free_port()}"
+        self.calls: list[Called] = []
+        self._home = home
+        self._runner: web.AppRunner | None = None
+        flags = [f"--config.file={home / 'alertmanager.yml'}", f"--storage.path={home / 'data'}"]
+        command = [str(binaries() / "alertmanager"), *flags, f"--web.listen-address={self.address}"]
+        self._program = Program("alertmanager", [*command, "--cluster.listen-address="], home)
+
+    async def start(self) -> None:
+        """Start both."""
+        app = web.Application()
+        app.router.add_post("/{receiver}", self._take)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        port = free_port()
+        await web.TCPSite(self._runner, "127.0.0.1", port).start()
+        (self._home / "alertmanager.yml").write_text(yaml.safe_dump(_local(f"http://127.0.0.1:{port}")))
+        await self._program.start()
+
+        async def listens() -> bool:
+            self._program.check()
+            return "Listening on" in self._program.log.read_text()
+
+        await until("Alertmanager listens", listens)
+
+    async def stop(self) -> None:
+        """Stop both."""
+        await self._program.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def called(self, alert: str, status: str, seconds: float = 60) -> Called:
+        """Wait until somebody is called about an alert, firing or resolved; forget it then."""
+
+        def found() -> list[Called]:
+            return [call for call in self.calls if (call.labels["alertname"], call.status) == (alert, status)]
+
+        async def there() -> bool:
+            await asyncio.sleep(0)
+            return bool(found())
+
+        await until(
+            f"{alert} {status}; there was {[(c.labels['alertname'], c.status) for c in self.calls]}", there, seconds
+        )
+        (call, *_) = found()
+        self.calls.remove(call)
+        return call
+
+    async def _take(self, request: web.Request) -> web.Response:
+        for alert in (await request.json())["alerts"]:
+            receiver = request.match_info["receiver"]
+            self.calls.append(Called(receiver, alert["status"], alert["labels"], alert["annotations"]))
+        return web.Response()
+
+
+def _local(url: str) -> dict[str, Any]:
+    """The example, with receivers here and in a hurry."""
+    config: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text())
+    config["receivers"] = [
+        {"name": receiver["name"], "webhook_configs": [{"url": f"{url}/{receiver['name']}", "send_resolved": True}]}
+        for receiver in config["receivers"]
+    ]
+    for route in (config["route"], *config["route"]["routes"]):
+        route |= {"group_wait": "0s", "group_interval": "1s"}
+    return config
+
+
+def hurried(values: Values) -> str:
+    """The rules of a profile, looked at every second; what must last for a minute must last for a second."""
+    rules = yaml.safe_load(generated("hurried", values))
+    for group in rules["groups"]:
+        group["interval"] = "1s"
+        for rule in group["rules"]:
+            for name in {"for", "keep_firing_for"} & rule.keys():
+                minutes = rule[name]
+                rule[name] = f"{int(minutes[:-1]) * _SECONDS[minutes[-1]] // HURRY}s"
+    text: str = yaml.safe_dump(rules)
+    return text

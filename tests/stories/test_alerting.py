@@ -1,0 +1,98 @@
+"""From what happens to a node to the message that somebody gets: real Prometheus and Alertmanager, rules as shipped."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import pytest
+
+from deploy.prometheus.values import read
+from tests.stories.alertmanager import Alertmanager, Called, hurried
+from tests.stories.lab import Lab
+from tests.stories.process import exporting
+from tests.stories.prometheus import JOB, Prometheus
+from tests.stories.world import World
+
+pytestmark = pytest.mark.timeout(300)  # a real node needs a while to be ready again
+
+
+class Watch(NamedTuple):
+    """A node, and those who watch it."""
+
+    alice: Lab
+    world: World
+    telephone: Alertmanager
+
+    async def pages(self, alert: str, summary: str, receiver: str = "pager") -> Called:
+        """Somebody is called, with the right words, and a way to the cause."""
+        call = await self.telephone.called(f"LndPayments{alert}", "firing")
+        assert (call.receiver, call.labels["node"]) == (receiver, "alice")
+        assert call.annotations["summary"] == f"alice: {summary}"
+        assert call.annotations["runbook_url"].endswith(f"/LndPayments{alert}.md")
+        assert "/d/lnd-payments-" in call.annotations["dashboard_url"]
+        return call
+
+    async def is_over(self, alert: str) -> None:
+        """And is told when it is over."""
+        await self.telephone.called(f"LndPayments{alert}", "resolved", 90)
+
+
+@pytest.fixture
+async def watch(world: World, tmp_path: Path) -> AsyncIterator[Watch]:
+    """The profile of a service, in a hurry; HTLCs are held after 3 s."""
+    telephone = Alertmanager(tmp_path / "alertmanager")
+    values = msgspec.structs.replace(read()["service"], job=JOB)
+    async with exporting([world.alice], tmp_path / "exporter", held_s=3) as exporter:
+        ours = World(world.kind, {"alice": world.alice}, exporter.target, exporter.log)
+        await ours.live("alice")
+        await telephone.start()
+        prometheus = Prometheus(
+            tmp_path / "prometheus", exporter.target, rules=hurried(values), alertmanager=telephone.address
+        )
+        await prometheus.start()
+        try:
+            await telephone.called("LndPaymentsWatchdog", "firing")
+            yield Watch(world.alice, ours, telephone)
+        finally:
+            await prometheus.stop()
+            await telephone.stop()
+
+
+async def test_a_node_that_goes_away(watch: Watch) -> None:
+    """Stopped, then locked, then its macaroon is revoked: each has words of its own, and each is over in the end."""
+    alice = watch.alice
+    await alice.stop()
+    await watch.pages("NodeUnreachable", "lnd can't be reached")
+    await alice.lock()
+    await watch.pages("WalletLocked", "the wallet of lnd is locked")
+    await alice.unlock()
+    await watch.is_over("WalletLocked")
+    await alice.revoke_macaroon()
+    await alice.stop()
+    await alice.start()
+    await watch.pages("AccessDenied", "lnd refuses the exporter's macaroon")
+    await alice.bake_macaroon()
+    await watch.is_over("AccessDenied")
+    await watch.world.live("alice")
+
+
+async def test_a_held_payment_of_a_node_that_goes_away(watch: Watch) -> None:
+    """What is said of HTLCs is said whether the node is there or not, and is over when the HTLC is."""
+    alice = watch.alice
+    invoice = await alice.invoice(6_000, at="bob", hold=True)
+    sending = await alice.pay(invoice, via="bob", timeout_s=3600)
+    await sending.held()
+    call = await watch.telephone.called("LndPaymentsHtlcNearExpiry", "firing")
+    assert call.receiver == {"warning": "mail", "critical": "pager"}[call.labels["severity"]]
+    assert call.annotations["summary"].startswith("alice: an HTLC expires in ")
+    await alice.stop()
+    await watch.pages("NodeUnreachable", "lnd can't be reached")
+    assert ("LndPaymentsHtlcNearExpiry", "resolved") not in {
+        (call.labels["alertname"], call.status) for call in watch.telephone.calls
+    }
+    await alice.start()
+    await watch.is_over("NodeUnreachable")
+    await alice.cancel(invoice)
+    await sending.ended()
+    await watch.is_over("HtlcNearExpiry")
