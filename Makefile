@@ -16,12 +16,12 @@ INSTALL := $(PIP) install --no-deps --require-hashes
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
-.PHONY: help run test check network torture mutations protos lock clean
+.PHONY: help run test check stack network torture mutations rules dashboards protos lock clean
 
 help: ## Say what there is
 	@echo 'lnd-payments-exporter: a Prometheus exporter for the outgoing payments of lnd nodes'
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo '  ARGS=... is handed on:  make test ARGS="tests/test_log.py -x"    make run ARGS="--web.listen-address=:8000"'
 
@@ -37,6 +37,9 @@ check: $(VENV)/dev.stamp ## Lint, formatting, types and the import rules of the 
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q -p no:xdist tests/test_house.py
 
+stack: $(VENV)/dev.stamp ## Start exporter, simulated node, Prometheus and Alertmanager (Ctrl-C ends them; ARGS=home)
+	@exec $(BIN)/python -m tests.stack $(ARGS)
+
 network: $(VENV)/dev.stamp ## Start a real network of four lnd nodes to play with (Ctrl-C ends it)
 	@exec $(BIN)/python -m tests.network $(ARGS)
 
@@ -45,6 +48,12 @@ torture: $(VENV)/dev.stamp ## A thousand faults and kills while payments go on (
 
 mutations: $(VENV)/dev.stamp ## Break the code on purpose, a dozen ways and more: some test must notice each
 	@exec $(BIN)/python -m tests.mutations
+
+rules: $(VENV)/dev.stamp ## Write deploy/prometheus/*.rules.yml again from values.yml
+	@$(BIN)/python -m deploy.prometheus
+
+dashboards: $(VENV)/dev.stamp ## Write dashboards/*.json again
+	@$(BIN)/python -m dashboards
 
 protos: $(VENV)/dev.stamp ## Generate exporter/lnd/rpc again from protos/lnd.proto
 	@$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=exporter/lnd/rpc --pyi_out=exporter/lnd/rpc protos/lnd.proto

@@ -42,7 +42,8 @@ class Story:
         return msgspec.structs.replace(values, **self.values)
 
 
-STORIES: list[Story] = []
+TOLD: list[Story] = []
+"""Every story of the modules that were imported."""
 
 
 def story(**about: object) -> Callable[[Tell], Tell]:
@@ -51,7 +52,7 @@ def story(**about: object) -> Callable[[Tell], Tell]:
     def add(tell: Tell) -> Tell:
         assert tell.__doc__ is not None
         says = " ".join(tell.__doc__.split())
-        STORIES.append(Story(tell.__name__.replace("_", " "), says, tell, **about))  # type: ignore[arg-type]
+        TOLD.append(Story(tell.__name__.replace("_", " "), says, tell, **about))  # type: ignore[arg-type]
         return tell
 
     return add

@@ -2,17 +2,16 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import yaml
-from aiohttp import web
 
 from deploy.prometheus.generate import generated
 from deploy.prometheus.values import Values
 from tests.network.build import binaries
 from tests.network.process import Program, free_port, until
+from tests.stack.telephone import Telephone
 
-EXAMPLE = Path(__file__).parents[2] / "deploy" / "alertmanager" / "alertmanager.yml"
 HURRY = 60
 """A minute of waiting takes a second."""
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -37,20 +36,18 @@ class Alertmanager:
         self.address = f"127.0.0.1:{free_port()}"
         self.calls: list[Called] = []
         self._home = home
-        self._runner: web.AppRunner | None = None
+        self._telephone = Telephone(lambda *call: self.calls.append(Called(*call)))
         flags = [f"--config.file={home / 'alertmanager.yml'}", f"--storage.path={home / 'data'}"]
         command = [str(binaries() / "alertmanager"), *flags, f"--web.listen-address={self.address}"]
         self._program = Program("alertmanager", [*command, "--cluster.listen-address="], home)
 
     async def start(self) -> None:
         """Start both."""
-        app = web.Application()
-        app.router.add_post("/{receiver}", self._take)
-        self._runner = web.AppRunner(app)
-        await self._runner.setup()
-        port = free_port()
-        await web.TCPSite(self._runner, "127.0.0.1", port).start()
-        (self._home / "alertmanager.yml").write_text(yaml.safe_dump(_local(f"http://127.0.0.1:{port}")))
+        await self._telephone.__aenter__()
+        config = self._telephone.example()
+        for route in (config["route"], *config["route"]["routes"]):
+            route |= {"group_wait": "0s", "group_interval": "1s"}
+        (self._home / "alertmanager.yml").write_text(yaml.safe_dump(config))
         await self._program.start()
 
         async def listens() -> bool:
@@ -62,8 +59,7 @@ class Alertmanager:
     async def stop(self) -> None:
         """Stop both."""
         await self._program.stop()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._telephone.__aexit__(None, None, None)
 
     async def called(self, alert: str, status: str, seconds: float = 60) -> Called:
         """Wait until somebody is called about an alert, firing or resolved; forget it then."""
@@ -81,24 +77,6 @@ class Alertmanager:
         (call, *_) = found()
         self.calls.remove(call)
         return call
-
-    async def _take(self, request: web.Request) -> web.Response:
-        for alert in (await request.json())["alerts"]:
-            receiver = request.match_info["receiver"]
-            self.calls.append(Called(receiver, alert["status"], alert["labels"], alert["annotations"]))
-        return web.Response()
-
-
-def _local(url: str) -> dict[str, Any]:
-    """The example, with receivers here and in a hurry."""
-    config: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text())
-    config["receivers"] = [
-        {"name": receiver["name"], "webhook_configs": [{"url": f"{url}/{receiver['name']}", "send_resolved": True}]}
-        for receiver in config["receivers"]
-    ]
-    for route in (config["route"], *config["route"]["routes"]):
-        route |= {"group_wait": "0s", "group_interval": "1s"}
-    return config
 
 
 def hurried(values: Values) -> str:

@@ -1,0 +1,53 @@
+"""The tables of docs/alerts.md, made from the rules and from the stories that test them."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from deploy.prometheus.generate import groups
+from deploy.prometheus.rule import PREFIX, Alert
+from deploy.prometheus.values import Severity, read
+from tests.incidents.stories import STORIES
+from tests.incidents.story import Fires
+
+
+def alerts() -> Iterator[str]:
+    """Each alert with its severity in each profile, a line each."""
+    profiles = read()
+    yield f"| alert | {' | '.join(profiles)} | what it says |"
+    yield "| --- | " + " | ".join("---" for _ in profiles) + " | --- |"
+    severities: dict[str, dict[str, list[str]]] = {}
+    says: dict[str, str] = {}
+    for profile, values in profiles.items():
+        for group in groups(values):
+            for rule in group.rules:
+                if isinstance(rule, Alert):
+                    found = severities.setdefault(rule.name, {name: [] for name in profiles})[profile]
+                    if rule.severity is not Severity.OFF:
+                        found.append(f"{rule.severity} ({rule.lasts})" if rule.lasts != "0m" else rule.severity.value)
+                    says[rule.name] = _plain(rule.summary)
+    for name, by_profile in severities.items():
+        cells = " | ".join(", ".join(found) or "-" for found in by_profile.values())
+        yield f"| [{name}](runbooks/{PREFIX}{name}.md) | {cells} | {says[name]} |"
+
+
+def incidents() -> Iterator[str]:
+    """Each story with the alerts that must fire, and within how many minutes, a line each."""
+    profiles = list(read())
+    yield f"| what happens | in every profile | {' | '.join(f'only in `{profile}`' for profile in profiles)} |"
+    yield "| --- | --- | " + " | ".join("---" for _ in profiles) + " |"
+    for story in STORIES:
+        cells = [_fires(story.fires), *(_fires(story.only.get(profile, {})) for profile in profiles)]
+        yield f"| {story.says} | {' | '.join(cells)} |"
+
+
+def _plain(summary: str) -> str:
+    """A summary without the node, and with dots for the values."""
+    return re.sub(r"{{.*?}}", "…", re.sub(r"^(the payments exporter )?{{.*?}}: ", "", summary))
+
+
+def _fires(fires: Fires) -> str:
+    return ", ".join(f"{name} {minutes:g}" for name, minutes in fires.items()) or "-"
+
+
+SECTIONS: Mapping[str, Callable[[], Iterator[str]]] = {"alerts": alerts, "incidents": incidents}
+"""What stands between `<!-- begin NAME -->` and `<!-- end NAME -->`."""
