@@ -110,6 +110,15 @@ def number(
     return panel
 
 
+def leading(text: Text, expr: str, label: str) -> stat.Panel:
+    """The word with the highest number."""
+    panel = number(text, f"topk(1, {expr} > 0)", empty="none", decimals=0)
+    panel.targets(
+        [_target(Query(f"topk(1, {expr} > 0)", f"{{{{{label}}}}}", instant=True), 0, PromQueryFormat.TIME_SERIES)]
+    )
+    return panel.text_mode(words.BigValueTextMode.VALUE_AND_NAME)
+
+
 def _by_threshold() -> dashboard.FieldColor:
     return dashboard.FieldColor().mode(model.FieldColorModeId.THRESHOLDS)
 
@@ -122,10 +131,42 @@ def lines(
     bottom: float | None = 0,
     top: float | None = None,
     colors: Mapping[str, str] | None = None,
-    stacked: bool = False,
     empty: str = "",
 ) -> timeseries.Panel:
     """How something went; with `steps` the limits of the alerts as dashed lines."""
+    panel = _over_time(text, queries, colors or {})
+    panel.draw_style(words.GraphDrawStyle.LINE).line_width(1.5).fill_opacity(0)
+    if empty:
+        panel.no_value(empty)
+    if bottom is not None:
+        panel.min(bottom)
+    if top is not None:
+        panel.max(top)
+    if steps:
+        panel.thresholds(thresholds(steps))
+        panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(words.GraphThresholdsStyleMode.DASHED))
+    return panel
+
+
+def bars(text: Text, queries: Sequence[Query], colors: Mapping[str, str] | None = None) -> timeseries.Panel:
+    """What happened in each five minutes or more, one word on the other: so that few events are seen, too."""
+    panel = _over_time(text, queries, colors or {}).interval("5m")
+    panel.draw_style(words.GraphDrawStyle.BARS).line_width(0).fill_opacity(85).bar_width_factor(0.9)
+    return _stacked(panel)
+
+
+def areas(text: Text, queries: Sequence[Query], colors: Mapping[str, str] | None = None) -> timeseries.Panel:
+    """How much there was at each moment, one word on the other."""
+    panel = _over_time(text, queries, colors or {})
+    panel.draw_style(words.GraphDrawStyle.LINE).line_width(0).fill_opacity(75)
+    return _stacked(panel)
+
+
+def _stacked(panel: timeseries.Panel) -> timeseries.Panel:
+    return panel.min(0).axis_soft_max(1).stacking(common.StackingConfig().mode(words.StackingMode.NORMAL).group("A"))
+
+
+def _over_time(text: Text, queries: Sequence[Query], colors: Mapping[str, str]) -> timeseries.Panel:
     panel: timeseries.Panel = _filled(timeseries.Panel(), text, queries)
     panel.legend(
         common.VizLegendOptions()
@@ -135,20 +176,8 @@ def lines(
         .calcs([])
     )
     panel.tooltip(common.VizTooltipOptions().mode(words.TooltipDisplayMode.MULTI).sort(words.SortOrder.DESCENDING))
-    panel.line_width(1.5).fill_opacity(25 if stacked else 8)
     panel.show_points(words.VisibilityMode.NEVER)
-    if empty:
-        panel.no_value(empty)
-    if stacked:
-        panel.stacking(common.StackingConfig().mode(words.StackingMode.NORMAL).group("A"))
-    if bottom is not None:
-        panel.min(bottom)
-    if top is not None:
-        panel.max(top)
-    if steps:
-        panel.thresholds(thresholds(steps))
-        panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(words.GraphThresholdsStyleMode.DASHED))
-    for name, color in (colors or {}).items():
+    for name, color in colors.items():
         panel.override_by_name(name, [_fixed(color)])
     return panel
 
@@ -237,27 +266,49 @@ def _column(column: Column) -> list[model.DynamicConfigValue]:
     return made
 
 
-def matrix(text: Text, query: Query, row: str, column: str, steps: Steps = ((None, BLUE),)) -> table.Panel:
-    """A table of one label against another."""
-    panel: table.Panel = _filled(table.Panel(), text, [query._replace(instant=True)], PromQueryFormat.TABLE)
-    panel.decimals(0).no_value("0").thresholds(thresholds(steps)).color_scheme(_by_threshold())
-    panel.with_transformation(
-        model.DataTransformerConfig(
-            id_val="groupingToMatrix",
-            options={"rowField": row, "columnField": column, "valueField": "Value", "emptyValue": "zero"},
+def crossed(
+    text: Text,
+    exprs: Mapping[str, str],
+    row: str,
+    heading: str,
+    *,
+    steps: Mapping[str, Steps] | Steps = (),
+    units: Mapping[str, str] | None = None,
+    order: str = "",
+) -> table.Panel:
+    """A table with a row for each word of the label `row` and a column for each of `exprs`, in their order.
+
+    Rows are in the `order` of a number, or those with the highest first column come first.
+    """
+    letters = [chr(ord("A") + place) for place in range(len(exprs))]
+    columns = [
+        Column(
+            f"Value #{letter}",
+            name,
+            (units or {}).get(name, text.unit),
+            steps.get(name, ()) if isinstance(steps, Mapping) else steps,
+            1 if (units or {}).get(name, text.unit) == "percentunit" else 0,
         )
-    )
-    panel.override_by_regexp(
-        "^(?!.*\\\\).*$",
-        [model.DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-text"})],
-    )
+        for letter, name in zip(letters, exprs, strict=True)
+    ]
+    queries = [Query(expr) for expr in exprs.values()]
+    panel = grid(text, queries, [Column(row, heading, "string", width=230), *columns], row)
+    if order:
+        letter = chr(ord("A") + len(exprs))
+        panel.with_target(_target(Query(order, instant=True), len(exprs), PromQueryFormat.TABLE))
+        transformations = panel.build().transformations or []
+        first, *rest = transformations
+        by = {"fields": {}, "sort": [{"field": f"Value #{letter}", "desc": False}]}
+        panel.transformations([first, model.DataTransformerConfig(id_val="sortBy", options=by), *rest])
+    else:
+        panel.sort_by([common.TableSortByFieldState().display_name(next(iter(exprs))).desc(True)])
     return panel
 
 
 def spread(text: Text, expr: str) -> heatmap.Panel:
     """A heatmap of a histogram: brighter is more."""
     panel: heatmap.Panel = _filled(heatmap.Panel(), text, [Query(expr, "{{le}}")], PromQueryFormat.HEATMAP)
-    panel.calculate(False).hide_legend().cell_gap(1)
+    panel.calculate(False).hide_legend().cell_gap(1).interval("5m")
     panel.y_axis(heatmap.YAxisConfig().unit(text.unit).axis_placement(words.AxisPlacement.LEFT))
     panel.color(
         heatmap.HeatmapColorOptions()
@@ -280,7 +331,8 @@ def states(text: Text, queries: Sequence[Query], mapped: Mapping[str, tuple[str,
         for place, (value, (word, color)) in enumerate(mapped.items())
     }
     panel.mappings([model.ValueMap(options=options)]).show_value(words.VisibilityMode.NEVER)
-    panel.color_scheme(_by_threshold()).thresholds(thresholds([(None, GREY)])).merge_values(True).row_height(0.8)
+    panel.color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.FIXED).fixed_color(GREY))
+    panel.merge_values(True).row_height(0.8)
     panel.legend(
         common.VizLegendOptions()
         .show_legend(True)

@@ -5,7 +5,6 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards.board import Board
 from dashboards.build import (
-    BLUE,
     GREEN,
     ORANGE,
     RED,
@@ -13,18 +12,21 @@ from dashboards.build import (
     Grid,
     Query,
     Text,
+    bars,
+    crossed,
     grid,
-    lines,
-    matrix,
+    leading,
     number,
     ranking,
     spread,
 )
 from dashboards.query import SAT, increase, m, rate, total
-from exporter.payments.labels import PURPOSE, Purpose
+from deploy.prometheus.rule import exactly
+from exporter.payments.labels import PURPOSE, AmountBand, FailureSource, Purpose
 
 _PURPOSE = 'purpose=~"$purpose"'
 _KIND = 'kind=~"$kind"'
+_MARKED = ((None, "text"), (0.5, ORANGE))
 
 
 def failures() -> Board:
@@ -75,44 +77,30 @@ def _kind() -> dashboard.CustomVariable:
 def _causes(here: Grid) -> None:
     causes = increase("failed_by_cause_total", _PURPOSE)
     here.row("1. What stops them?")
+    failed, done = total(increase("failed_total", _KIND)), total(increase("succeeded_total", _KIND))
     here.add(
-        ranking(
+        leading(
             Text(
-                "Cause",
-                "Failed payments within the time shown, by what one can do about it. own_liquidity: rebalance or open "
-                "channels. own_channel: look at the peer. no_route: raise the fee limit. recipient: ask for a new "
-                "invoice.",
-                "short",
+                "Most frequent cause",
+                "Of the failed payments within the time shown. own_liquidity: rebalance or open channels. "
+                "own_channel: look at the peer. no_route: raise the fee limit. recipient: ask for a new invoice.",
+                "locale",
             ),
-            [Query(f"sort_desc({total(causes, 'cause')})", "{{cause}}", instant=True)],
-            ((None, BLUE),),
-        ),
-        8,
-        10,
-    )
-    here.add(
-        lines(
-            Text(
-                "Failures per minute, by cause",
-                "Since when, and how bad. Good: few, and no cause that stands out.",
-                "short",
-            ),
-            [Query(f"60 * {total(rate('failed_by_cause_total', _PURPOSE), 'cause')}", "{{cause}}")],
-            stacked=True,
+            total(causes, "cause"),
+            "cause",
         ),
         12,
-        10,
+        5,
     )
     here.add(
         number(
-            Text("Failed payments", "Within the time shown, of the purposes chosen.", "short"),
+            Text("Failed payments", "Within the time shown, of the purposes chosen.", "locale"),
             total(causes),
             decimals=0,
         ),
-        4,
+        6,
         5,
     )
-    failed, done = total(increase("failed_total", _KIND)), total(increase("succeeded_total", _KIND))
     here.add(
         number(
             Text(
@@ -125,73 +113,110 @@ def _causes(here: Grid) -> None:
             decimals=1,
             empty="no payments",
         ),
-        4,
+        6,
         5,
+    )
+    here.add(
+        bars(
+            Text(
+                "Failures per minute, by cause",
+                "Since when, and how bad. Good: few, and no cause that stands out.",
+                "short",
+            ),
+            [Query(f"60 * {total(rate('failed_by_cause_total', _PURPOSE), 'cause')}", "{{cause}}")],
+        ),
+        14,
+        10,
+    )
+    here.add(
+        ranking(
+            Text(
+                "Cause",
+                "Failed payments within the time shown, by what one can do about it; the documentation of the "
+                "metrics tells what helps against each.",
+                "locale",
+            ),
+            [Query(f"sort_desc({total(causes, 'cause')})", "{{cause}}", instant=True)],
+        ),
+        10,
+        10,
     )
     here.row("2. At which amounts, and what does lnd say?")
     here.add(
-        matrix(
+        crossed(
             Text(
                 "Cause by amount",
                 "Failed payments within the time shown. No own balance for large amounts is normal; for amounts "
                 "below 100k sat it means drained channels.",
-                "short",
+                "locale",
             ),
-            Query(f"round({total(causes, 'cause', 'amount_band')})"),
+            _all_and_bands("failed_by_cause_total", _PURPOSE, "cause"),
             "cause",
-            "amount_band",
-            ((None, "text"), (1, ORANGE)),
+            "Cause",
+            steps=_MARKED,
         ),
-        12,
+        24,
+        10,
     )
     here.add(
-        matrix(
+        crossed(
             Text(
                 "lnd's reason by amount",
                 "What `lncli listpayments` says, of the kinds chosen. It says less than the cause: timeout and "
                 "no_route only mean that lnd stopped trying.",
-                "short",
+                "locale",
             ),
-            Query(f"round({total(increase('failed_total', _KIND), 'reason', 'amount_band')})"),
+            _all_and_bands("failed_total", _KIND, "reason"),
             "reason",
-            "amount_band",
-            ((None, "text"), (1, ORANGE)),
+            "Reason",
+            steps=_MARKED,
         ),
-        12,
+        24,
+        9,
     )
+
+
+def _all_and_bands(metric: str, chosen: str, label: str) -> dict[str, str]:
+    """Of each word of a label how many there were, of all amounts and of each band."""
+    bands = {band.value: total(increase(metric, chosen, exactly("amount_band", band)), label) for band in AmountBand}
+    return {"All": total(increase(metric, chosen), label), **bands}
 
 
 def _attempts(here: Grid) -> None:
     here.row("3. Which HTLCs fail, and who fails them?")
     failed = "htlc_attempts_failed_total"
+    sources = {
+        source.value: total(increase(failed, _PURPOSE, exactly("source", source)), "code")
+        for source in FailureSource
+        if source is not FailureSource.UNKNOWN
+    }
     here.add(
-        matrix(
+        crossed(
             Text(
                 "HTLC failures: code by who failed it",
                 "Attempts that failed within the time shown. self with temporary_channel_failure: own channels lack "
                 "balance. first_hop: a peer does. intermediate: the network, which is normal.",
-                "short",
+                "locale",
             ),
-            Query(f"round({total(increase(failed, _PURPOSE), 'code', 'source')})"),
+            {"All": total(increase(failed, _PURPOSE), "code"), **sources},
             "code",
-            "source",
-            ((None, "text"), (1, ORANGE)),
+            "Code",
+            steps=_MARKED,
         ),
-        12,
-        9,
+        14,
+        10,
     )
     here.add(
-        lines(
+        bars(
             Text(
                 "HTLC failures per minute, by who failed it",
                 "Good: mostly intermediate. A rise of self or first_hop is a matter of this node.",
                 "short",
             ),
             [Query(f"60 * {total(rate(failed, _PURPOSE), 'source')}", "{{source}}")],
-            stacked=True,
         ),
-        12,
-        9,
+        10,
+        10,
     )
     here.add(
         spread(
@@ -207,7 +232,7 @@ def _attempts(here: Grid) -> None:
     )
     locked = f"{total(rate('htlc_locked_msat_seconds_total'), 'outcome')} / {SAT}"
     here.add(
-        lines(
+        bars(
             Text(
                 "Liquidity locked, sat at any moment",
                 "Average amount that HTLCs kept locked, by how they ended: what failures cost in liquidity. Good: "
@@ -215,7 +240,6 @@ def _attempts(here: Grid) -> None:
                 "locale",
             ),
             [Query(locked, "{{outcome}}")],
-            stacked=True,
             colors={"succeeded": GREEN, "failed": RED},
         ),
         12,

@@ -1,7 +1,7 @@
 """All nodes in one table; a click leads to the node."""
 
 from dashboards.board import Board
-from dashboards.build import BLUE, GREEN, ORANGE, RED, Column, Grid, Query, Text, grid, lines, number
+from dashboards.build import BLUE, GREEN, ORANGE, RED, Column, Grid, Query, Text, bars, grid, number
 from dashboards.query import VALUES, bad, finished, m, rate, success_rate, total
 from exporter.payments.labels import AmountBand
 
@@ -74,7 +74,7 @@ def fleet() -> Board:
                 Column(
                     "Value #B", "Success rate", "percentunit", ((None, RED), (_OUTAGE, ORANGE), (_TARGET, GREEN)), 1
                 ),
-                Column("Value #C", "Payments", "short", decimals=0),
+                Column("Value #C", "Payments", "locale", decimals=0),
                 Column("Value #D", "In flight", "short", decimals=0),
                 Column("Value #E", "Held HTLCs", "short", ((None, GREEN), (1, ORANGE)), 0),
                 Column("Value #F", "Last update", "dateTimeFromNow"),
@@ -86,10 +86,9 @@ def fleet() -> Board:
         12,
     )
     here.add(
-        lines(
+        bars(
             Text("Payments per minute, by node", "What began. Good: as on other days.", "short"),
             [Query(f"60 * sum by (node) ({rate('started_total')})", "{{node}}")],
-            stacked=True,
         ),
         24,
     )

@@ -1,7 +1,7 @@
 """Money that is under way: how old, held by whom, and how many blocks are left until a channel is closed by force."""
 
 from dashboards.board import Board
-from dashboards.build import BLUE, GREEN, ORANGE, RED, YELLOW, Column, Grid, Query, Text, grid, lines, number
+from dashboards.build import BLUE, GREEN, ORANGE, RED, YELLOW, Column, Grid, Query, Text, areas, grid, lines, number
 from dashboards.query import SAT, increase, m, total
 from deploy.prometheus.flight import FAR, NEAR
 
@@ -110,7 +110,7 @@ def _first_row(here: Grid) -> None:
 def _over_time(here: Grid) -> None:
     here.row("How old, and how close to its end?")
     here.add(
-        lines(
+        areas(
             Text(
                 "Payments in flight, by age",
                 "Good: next to nothing older than 10 minutes, hold invoices aside.",
@@ -118,12 +118,11 @@ def _over_time(here: Grid) -> None:
             ),
             [Query(total(m("in_flight", f'age="{age}"')), age) for age in _AGES],
             colors=_AGES,
-            stacked=True,
         ),
         12,
     )
     here.add(
-        lines(
+        areas(
             Text(
                 "Held HTLCs, by blocks left",
                 f"Outstanding for more than 30 minutes. Good: none below {FAR} blocks, which is about a day.",
@@ -131,7 +130,6 @@ def _over_time(here: Grid) -> None:
             ),
             [Query(total(m("held_htlcs", f'blocks_left="{left}"')), left) for left in _LEFT],
             colors=_LEFT,
-            stacked=True,
         ),
         12,
     )
@@ -210,7 +208,9 @@ def _peers(here: Grid) -> None:
                 Column("alias", "Peer", "string"),
                 Column("peer", "Key", "string"),
                 Column("Value #B", "HTLCs", "short", decimals=0),
-                Column("Value #C", "Of one channel's slots", "percentunit", ((None, GREEN), (0.5, ORANGE), (0.9, RED))),
+                Column(
+                    "Value #C", "Of one channel's slots", "percentunit", ((None, GREEN), (0.5, ORANGE), (0.9, RED)), 1
+                ),
                 Column("Value #D", "Locked, sat", "locale", decimals=0),
             ],
             "peer",

@@ -1,10 +1,10 @@
 """Can the numbers be relied upon: the node, what the exporter hears of it, and the exporter itself."""
 
 from dashboards.board import Board
-from dashboards.build import BLUE, GREEN, ORANGE, RED, YELLOW, Grid, Query, Text, lines, number, states
+from dashboards.build import BLUE, GREEN, ORANGE, RED, YELLOW, Grid, Query, Text, areas, bars, lines, number, states
 from dashboards.query import SAT, increase, m, rate, total
 from deploy.prometheus.rule import exactly
-from exporter.payments.labels import NodeState
+from exporter.payments.labels import CallOutcome, NodeState
 
 _STATES: dict[NodeState, str] = {
     NodeState.READY: GREEN,
@@ -83,11 +83,10 @@ def _node(here: Grid) -> None:
         8,
     )
     here.add(
-        lines(
+        areas(
             Text("Channels", "Open and usable, open with the peer away, being opened or closed.", "short"),
             [Query(total(m("node_channels"), "state"), "{{state}}")],
             colors={"active": GREEN, "inactive": ORANGE, "pending": BLUE},
-            stacked=True,
         ),
         8,
     )
@@ -107,14 +106,13 @@ def _node(here: Grid) -> None:
 def _heard(here: Grid) -> None:
     here.row("What is heard of it")
     here.add(
-        lines(
+        bars(
             Text(
                 "Losses of the stream, by cause",
                 "Within 10 minutes. Single ones are weather: what happened meanwhile is asked for afterwards.",
                 "short",
             ),
             [Query(total(increase("interruptions_total", window="10m"), "cause"), "{{cause}}")],
-            stacked=True,
         ),
         8,
     )
@@ -150,14 +148,14 @@ def _heard(here: Grid) -> None:
         8,
     )
     here.add(
-        lines(
+        bars(
             Text("Updates per second", "Snapshots of payments received, by the call that brought them.", "short"),
             [Query(total(rate("updates_total"), "source"), "{{source}}")],
         ),
         8,
     )
     here.add(
-        lines(
+        bars(
             Text(
                 "Catching up, payments per second",
                 "Payments read to learn what was missed. Good: 0 but after a start or a loss of the stream.",
@@ -168,13 +166,18 @@ def _heard(here: Grid) -> None:
         8,
     )
     here.add(
-        lines(
+        bars(
             Text(
                 "Calls to lnd per minute",
-                "What the exporter costs the node, by method and outcome. Good: a few.",
+                "What the exporter costs the node; streams count when they end, and with an error. Good: a few.",
                 "short",
             ),
-            [Query(f"60 * {total(rate('lnd_calls_total'), 'method', 'outcome')}", "{{method}} {{outcome}}")],
+            [
+                Query(
+                    f"60 * {total(rate('lnd_calls_total', exactly('outcome', CallOutcome.OK)), 'method')}", "{{method}}"
+                ),
+                Query(f"60 * {total(rate('lnd_calls_total', exactly('outcome', CallOutcome.ERROR)))}", "errors"),
+            ],
         ),
         8,
     )

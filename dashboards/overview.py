@@ -1,16 +1,19 @@
 """The first dashboard to open: whether it works, how fast, and at what price."""
 
+from collections.abc import Callable
+
 from dashboards.board import Board
 from dashboards.build import (
     GREEN,
     ORANGE,
     RED,
     YELLOW,
-    Column,
     Grid,
     Query,
     Text,
-    grid,
+    areas,
+    bars,
+    crossed,
     lines,
     number,
     spread,
@@ -72,7 +75,7 @@ def _first_row(here: Grid) -> None:
     here.add(
         number(
             Text(
-                "Failures against target, last hour",
+                "Error budget burn, 1 h",
                 "How many times as many payments fail as the targets allow for amounts like these (the rate at "
                 "which the error budget burns). Good: below 1. The alerts begin at 6 within an hour, 3 within six.",
                 "suffix: x",
@@ -87,7 +90,7 @@ def _first_row(here: Grid) -> None:
     )
     here.add(
         number(
-            Text("Payments", "Payments that began within the time shown, of every kind.", "short"),
+            Text("Payments", "Payments that began within the time shown, of every kind.", "locale"),
             total(increase("started_total")),
             decimals=0,
         ),
@@ -138,69 +141,60 @@ def _first_row(here: Grid) -> None:
 
 def _success(here: Grid) -> None:
     here.row("Does it arrive?")
-    target = " or ".join(
-        f'label_replace(vector({VALUES.target_percent[band] / 100:g}), "amount_band", "{band}", "", "")'
-        for band in AmountBand
-    )
     here.add(
-        grid(
+        crossed(
             Text(
                 "Success rate by amount, against its target",
                 "The larger the amount, the harder it is to deliver, so each band has a target of its own. Good: no "
                 "red. A band without payments shows 100 %.",
                 "percentunit",
             ),
-            [
-                Query(success_rate("$__range", "amount_band")),
-                Query(target),
-                Query(finished("$__range", "amount_band")),
-                Query(f"{success_rate('$__range', 'amount_band')} - on (amount_band) ({target})"),
-            ],
-            [
-                Column("amount_band", "Amount", "string"),
-                Column("Value #A", "Success rate", "percentunit", decimals=1),
-                Column("Value #B", "Target", "percentunit", decimals=0),
-                Column("Value #D", "Above target", "percentunit", ((None, RED), (0, GREEN)), decimals=1),
-                Column("Value #C", "Finished", "short", decimals=0),
-            ],
+            {
+                "Success rate": success_rate("$__range", "amount_band"),
+                "Target": _by_band(lambda band: VALUES.target_percent[band] / 100),
+                "Above target": f"{success_rate('$__range', 'amount_band')} - on (amount_band) "
+                f"({_by_band(lambda band: VALUES.target_percent[band] / 100)})",
+                "Finished": finished("$__range", "amount_band"),
+            },
             "amount_band",
+            "Amount",
+            units={"Finished": "locale"},
+            steps={"Above target": ((None, RED), (0, GREEN))},
+            order=_by_band(lambda band: list(AmountBand).index(band)),
         ),
         10,
     )
     here.add(
         lines(
             Text(
-                "Success rate",
-                "By amount, of what finished within each interval. Good: near the top; small amounts above 98 %.",
+                "Success rate, over the last hour",
+                "By amount, of what finished within an hour. Good: near the top; small amounts above 98 %.",
                 "percentunit",
             ),
-            [Query(success_rate("$__rate_interval", "amount_band"), "{{amount_band}}")],
-            ((None, "transparent"), (_OUTAGE, "transparent")),
+            [Query(success_rate("1h", matchers=[f'amount_band="{band}"']), band.value) for band in AmountBand],
             top=1,
         ),
         14,
     )
     here.add(
-        lines(
+        bars(
             Text(
                 "Payments per minute, succeeded",
                 "What arrived, by kind. Good: as on other days.",
                 "short",
             ),
             [Query(f"60 * {total(rate('succeeded_total'), 'kind')}", "{{kind}}")],
-            stacked=True,
         ),
         12,
     )
     here.add(
-        lines(
+        bars(
             Text(
                 "Payments per minute, failed",
                 "What did not arrive, by kind; rebalances and probes fail often, and are in no success rate.",
                 "short",
             ),
             [Query(f"60 * {total(rate('failed_total'), 'kind')}", "{{kind}}")],
-            stacked=True,
         ),
         12,
     )
@@ -220,19 +214,20 @@ def _success(here: Grid) -> None:
         ),
         6,
     )
-    first = increase("htlc_attempts_per_payment_bucket", *_DONE, 'le="1.0"', window="$__rate_interval")
-    tried = increase("htlc_attempts_per_payment_count", *_DONE, window="$__rate_interval")
+    first = increase("htlc_attempts_per_payment_bucket", *_DONE, 'le="1.0"', window="1h")
+    tried = increase("htlc_attempts_per_payment_count", *_DONE, window="1h")
     here.add(
         lines(
             Text(
                 "First try against eventual success",
                 "Share of the successes that needed one HTLC only, where all attempts were seen, beside the share of "
-                "payments that succeed in the end. Good: both high; far apart means that lnd tries many routes.",
+                "payments that succeed in the end, over the last hour. Good: both high; far apart means that lnd "
+                "tries many routes.",
                 "percentunit",
             ),
             [
                 Query(f"{total(first)} / clamp_min({total(tried)}, 1)", "first try, of the successes"),
-                Query(success_rate("$__rate_interval"), "eventual success"),
+                Query(success_rate("1h"), "eventual success"),
             ],
             top=1,
         ),
@@ -252,6 +247,13 @@ def _success(here: Grid) -> None:
             ((None, "transparent"), (SLOW, ORANGE), (FAST, RED)),
         ),
         8,
+    )
+
+
+def _by_band(value: Callable[[AmountBand], float]) -> str:
+    """A number for each band."""
+    return " or ".join(
+        f'label_replace(vector({value(band):g}), "amount_band", "{band}", "", "")' for band in AmountBand
     )
 
 
@@ -307,22 +309,20 @@ def _money(here: Grid) -> None:
     here.row("What goes out, and at what price?")
     hour = 3600 / SAT
     here.add(
-        lines(
+        bars(
             Text(
                 "Sent, sat per hour",
                 "Amounts delivered, fees not included. An alert tells when far more goes out than ever within a week.",
                 "locale",
             ),
             [Query(f"{hour:g} * {total(rate('sent_msat_total'), 'kind')}", "{{kind}}")],
-            stacked=True,
         ),
         8,
     )
     here.add(
-        lines(
+        bars(
             Text("Fees paid, sat per hour", "Routing fees of what succeeded, by kind.", "locale"),
             [Query(f"{hour:g} * {total(rate('fees_msat_total'), 'kind')}", "{{kind}}")],
-            stacked=True,
         ),
         8,
     )
@@ -340,7 +340,7 @@ def _money(here: Grid) -> None:
         8,
     )
     here.add(
-        lines(
+        areas(
             Text(
                 "In flight by age",
                 "Payments that have not ended, by how long ago they began. Good: nothing older than 10 minutes, hold "
@@ -348,19 +348,17 @@ def _money(here: Grid) -> None:
                 "short",
             ),
             [Query(total(m("in_flight"), "age"), "{{age}}")],
-            stacked=True,
         ),
         12,
     )
     here.add(
-        lines(
+        bars(
             Text(
                 "Bad payments per minute, by reason",
                 "Those that count against the success rate. Why payments fail tells more.",
                 "short",
             ),
             [Query(f"60 * {total(rate('failed_total', COUNTED, BAD), 'reason')}", "{{reason}}")],
-            stacked=True,
         ),
         12,
     )

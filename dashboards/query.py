@@ -47,9 +47,10 @@ def bad(window: str, *by: str, matchers: Iterable[str] = ()) -> str:
     return total(increase("failed_total", COUNTED, BAD, *matchers, window=window), *by)
 
 
-def success_rate(window: str, *by: str) -> str:
+def success_rate(window: str, *by: str, matchers: Iterable[str] = ()) -> str:
     """The share that did not fail; 1 where nothing was paid."""
-    return f"1 - {bad(window, *by)} / clamp_min({finished(window, *by)}, 1)"
+    matchers = tuple(matchers)
+    return f"1 - {bad(window, *by, matchers=matchers)} / clamp_min({finished(window, *by, matchers=matchers)}, 1)"
 
 
 def allowed(window: str) -> str:

@@ -2,11 +2,13 @@
 
 import heapq
 import re
-from collections.abc import Callable, Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from random import Random
 
 import msgspec
+from prometheus_client import ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from deploy.prometheus.generate import groups
@@ -15,7 +17,7 @@ from exporter.lnd import decode
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.metrics.collector import family
 from exporter.metrics.names import ROWS
-from exporter.metrics.row import Exporter, Instant
+from exporter.metrics.row import Exporter, Instant, Row
 from exporter.payments.labels import NodeState, Purpose, Reset, Source
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import Channels, Info, NodeStatus
@@ -32,8 +34,8 @@ from tests.incidents.series import Series
 SCRAPE_S, SELDOM_S = 30, 300
 """How often the page is taken; seldom in a story of days, which has few metrics."""
 BLOCK_S = 600
-NODE = "alice"
 START_S = 1_780_000_000
+_SPENDABLE_MSAT = 12_000_000_000
 _NS = 1_000_000_000
 _RULES = [
     rule
@@ -46,26 +48,38 @@ _NAMES = {
     for rule in _RULES
     for word in re.findall(r"\blnd_payments_\w+", rule.expr)
 }
-_NAMED = tuple(row for row in ROWS if row.name in _NAMES)
+_PROCESS = ProcessCollector(registry=None)
+NAMED = tuple(row for row in ROWS if row.name in _NAMES)
 """The metrics that the rules name."""
 
 
 class VirtualNode:
     """What happens is told beforehand, by `play` and `at`; `run` lets it happen."""
 
-    def __init__(self, seed: object = 0, metrics: Collection[str] = ()) -> None:
-        """At `START_S`, ready, with an empty database; the exporter was started an hour ago."""
-        self._rows = [row for row in _NAMED if not metrics or row.name.removeprefix("lnd_payments_") in metrics]
+    def __init__(
+        self,
+        seed: object = 0,
+        metrics: Collection[str] = (),
+        *,
+        name: str = "alice",
+        rows: Sequence[Row] = NAMED,
+        begins_s: int = START_S,
+    ) -> None:
+        """At `begins_s`, ready, with an empty database; the exporter was started an hour ago."""
+        self._name = name
+        self._begins_s = begins_s
+        self._rows = [row for row in rows if not metrics or row.name.removeprefix("lnd_payments_") in metrics]
         self.chance = Random(f"incident {seed}")
         self.world = World.random(seed, network="mainnet")
-        self.lives = Lives(self.world, seed, now_s=START_S)
+        self.lives = Lives(self.world, seed, now_s=self._begins_s)
         self.database = Database(self._now_ns)
         self.database.watchers.append(self._hear)
         self.tracker, self.ledger = Tracker(), Ledger()
-        self.series = Series({"job": "lnd-payments", "instance": "exporter:10019"}, SELDOM_S if metrics else SCRAPE_S)
+        self._origin_s = begins_s if rows is NAMED else 0
+        self.series = Series({"job": "lnd-payments", "instance": f"{name}:10019"}, SELDOM_S if metrics else SCRAPE_S)
         self.status = NodeStatus(state=NodeState.READY, stream_up=True, unaccounted=0)
-        self.exporter = Exporter(START_S)
-        self.started_s = START_S - 3600.0
+        self.exporter = Exporter(self._begins_s)
+        self.started_s = self._begins_s - 3600.0
         self.page = True
         """The exporter answers."""
         self.hears = True
@@ -78,7 +92,7 @@ class VirtualNode:
         self._turn = 0
         self._at_s = 0.0
         self._last_ns = 0
-        self._header_s = START_S
+        self._header_s = self._begins_s
         self.ledger.apply(self.tracker.begin([], 0, self._moment()))
         self.tracker.stream_started()
         self.set(
@@ -86,12 +100,12 @@ class VirtualNode:
                 pubkey=self.world.me.pubkey,
                 alias=self.world.me.alias,
                 block_height=self.world.height,
-                best_header_s=START_S,
+                best_header_s=self._begins_s,
                 synced_to_chain=True,
                 channels_active=len(self.world.peers),
             ),
-            channels=Channels(1, {peer.node.pubkey: peer.node.alias for peer in self.world.peers}),
-            certificate_expiry_s=START_S + 300 * 86_400,
+            channels=Channels(_SPENDABLE_MSAT, {peer.node.pubkey: peer.node.alias for peer in self.world.peers}),
+            certificate_expiry_s=self._begins_s + 300 * 86_400,
         )
 
     # What will happen. Times are seconds since the beginning.
@@ -121,7 +135,7 @@ class VirtualNode:
 
     def certificate_for(self, days: int) -> None:
         """lnd's certificate is valid for so long from now."""
-        self.set(certificate_expiry_s=int(START_S + self._at_s) + days * 86_400)
+        self.set(certificate_expiry_s=int(self._begins_s + self._at_s) + days * 86_400)
 
     def failed_checkpoints(self, times: int) -> None:
         """The exporter could not write its state so often."""
@@ -164,7 +178,7 @@ class VirtualNode:
     def _block(self) -> None:
         if self._chain_grows:
             self.world.height += 1
-            self._header_s = int(START_S + self._at_s)
+            self._header_s = int(self._begins_s + self._at_s)
 
     def _scrape(self) -> None:
         if self.status.info is not None and self.status.state is NodeState.READY:
@@ -188,14 +202,18 @@ class VirtualNode:
                 status = replace(status, info=replace(status.info, best_header_s=header_s))
             if status.certificate_expiry_s is not None:
                 status = replace(status, certificate_expiry_s=int(self._scraped(status.certificate_expiry_s)))
-            view = capture(NODE, self.tracker, self.ledger, status, now)
+            view = capture(self._name, self.tracker, self.ledger, status, now)
+            exporter = self.exporter._replace(checkpoint_s=self._scraped(now.wall_ns / _NS))
+            begun_s = time.perf_counter()
             for row in self._rows:
-                yield family(row, Instant([view], self.exporter))
+                yield family(row, Instant([view], exporter))
+            if not self._origin_s:
+                yield GaugeMetricFamily("scrape_duration_seconds", "", value=time.perf_counter() - begun_s)
+                yield from (metric for metric in _PROCESS.collect() if "start_time" not in metric.name)
 
-    @staticmethod
-    def _scraped(moment_s: float) -> float:
+    def _scraped(self, moment_s: float) -> float:
         """For promtool time begins at 0: so do moments, which rules compare with `time()`."""
-        return moment_s - START_S
+        return moment_s - self._origin_s
 
     def resets(self, times: int) -> None:
         """The exporter has lost its state so often."""
@@ -203,9 +221,9 @@ class VirtualNode:
 
     def _now_ns(self) -> int:
         """Each time a little later: creation times are part of the identity."""
-        self._last_ns = max(int((START_S + self._at_s) * _NS), self._last_ns + 1000)
+        self._last_ns = max(int((self._begins_s + self._at_s) * _NS), self._last_ns + 1000)
         return self._last_ns
 
     def _moment(self, later_s: float = 0.0) -> Moment:
         at_ns = int((self._at_s + later_s) * _NS)
-        return Moment(START_S * _NS + at_ns, at_ns)
+        return Moment(self._begins_s * _NS + at_ns, at_ns)

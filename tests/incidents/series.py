@@ -1,7 +1,7 @@
 """Pages of virtual time as promtool reads them: one line a series, equal values once with their number."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from prometheus_client.core import Metric
 
@@ -45,6 +45,16 @@ class Series:
     def written(self) -> list[dict[str, str]]:
         """`input_series` of a file for `promtool test rules`."""
         return [{"series": name, "values": " ".join(map(_run, runs))} for name, runs in sorted(self._runs.items())]
+
+    def samples(self, begin_s: int) -> Iterator[tuple[str, str]]:
+        """Every sample as a line of OpenMetrics, with its metric; the first scrape was at `begin_s`."""
+        for name, runs in self._runs.items():
+            at_s, lines = begin_s, []
+            for value, times in runs:
+                if value != _MISSING:
+                    lines += [f"{name} {value} {at_s + place * self.step_s}\n" for place in range(times)]
+                at_s += times * self.step_s
+            yield name.partition("{")[0], "".join(lines)
 
     def _name(self, metric: str, labels: dict[str, str]) -> str:
         words = sorted({**labels, **self._target}.items())

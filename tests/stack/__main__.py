@@ -67,7 +67,7 @@ async def play(profile: str) -> None:
                 for program in programs:
                     await program.start()
                 for program, port in zip(programs, (EXPORTER, ALERTMANAGER, PROMETHEUS, GRAFANA), strict=False):
-                    await until(f"{program.name} listens on port {port}", _listens(program, port))
+                    await until(f"{program.name} listens on port {port}", listens(program, port))
                 print(_welcome(profile, grafana=len(programs) > 3), flush=True)
                 await enough.wait()
                 print("Stopping.", flush=True)
@@ -139,7 +139,9 @@ def _grafana(program: str, home: Path) -> Program:
     return Program("grafana", [program, "server", f"--homepath={share}"], home)
 
 
-def _listens(program: Program, port: int) -> Callable[[], Awaitable[bool]]:
+def listens(program: Program, port: int) -> Callable[[], Awaitable[bool]]:
+    """Ask whether a program accepts connections."""
+
     async def listens() -> bool:
         program.check()
         with socket.socket() as probe:

@@ -1,0 +1,71 @@
+"""Six hours of three nodes: one is well, one has drained channels, one is down while an HTLC nears its expiry."""
+
+import time
+from collections.abc import Iterator
+
+from exporter.metrics.names import ROWS
+from exporter.payments.labels import NodeState
+from exporter.simulator.mutation import Life
+from tests.incidents.node import VirtualNode
+from tests.incidents.traffic import MINUTE, SELF, TEMPORARY, down, held, pays
+
+HOURS = 6
+TO_S = int(time.time()) // 60 * 60
+FROM_S = TO_S - HOURS * 3600
+_END_MIN = HOURS * 60
+
+
+def alice() -> VirtualNode:
+    """All is well."""
+    node = VirtualNode("alice", name="alice", rows=ROWS, begins_s=FROM_S)
+    _day(node, 0, _END_MIN)
+    return node
+
+
+def bob() -> VirtualNode:
+    """From the fourth hour on its channels are drained."""
+
+    def fails(node: VirtualNode) -> Life:
+        return node.lives.route_fails(failures=((TEMPORARY, SELF),) * 2)
+
+    node = VirtualNode("bob", name="bob", rows=ROWS, begins_s=FROM_S)
+    _day(node, 0, 240)
+    pays(node, 240, _END_MIN, 2, fails)
+    pays(node, 240, _END_MIN, 0.6)
+    return node
+
+
+def carol() -> VirtualNode:
+    """In the fourth hour it stops, while an HTLC is held."""
+    node = VirtualNode("carol", name="carol", rows=ROWS, begins_s=FROM_S)
+    _day(node, 0, 230)
+    held(node, 60, at_min=60)
+    held(node, 190, at_min=100)
+    node.play(150 * MINUTE, node.lives.stuck())
+    node.chain_stops(230)
+    down(node, 230, NodeState.UNREACHABLE)
+    return node
+
+
+def _day(node: VirtualNode, begin_min: float, end_min: float) -> None:
+    """What a node pays, rebalances and probes."""
+    pays(node, begin_min, end_min, 2, rhythm=True)
+    pays(node, begin_min, end_min, 0.1, lambda node: node.lives.keysend())
+    pays(node, begin_min, end_min, 0.1, lambda node: node.lives.multi_part())
+    pays(node, begin_min, end_min, 0.15, lambda node: node.lives.probe())
+    pays(node, begin_min, end_min, 0.1, lambda node: node.lives.rebalance())
+    pays(node, begin_min, end_min, 0.15, lambda node: node.lives.rebalance_without_route())
+    pays(node, begin_min, end_min, 0.02, lambda node: node.lives.held_then_settled(50))
+
+
+def exposition() -> Iterator[str]:
+    """All three as OpenMetrics with the time of each scrape."""
+    lines: dict[str, list[str]] = {}
+    for make in (alice, bob, carol):
+        node = make()
+        node.run(HOURS * 3600)
+        for metric, text in node.series.samples(FROM_S):
+            lines.setdefault(metric, []).append(text)
+    for metric in sorted(lines):
+        yield from lines[metric]
+    yield "# EOF\n"
