@@ -16,7 +16,7 @@ INSTALL := $(PIP) install --no-deps --require-hashes
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
-.PHONY: help run test check stack network torture mutations rules dashboards protos lock clean
+.PHONY: help run test check stack network torture mutations rules dashboards pictures protos lock clean
 
 help: ## Say what there is
 	@echo 'lnd-payments-exporter: a Prometheus exporter for the outgoing payments of lnd nodes'
@@ -54,6 +54,9 @@ rules: $(VENV)/dev.stamp ## Write deploy/prometheus/*.rules.yml again from value
 
 dashboards: $(VENV)/dev.stamp ## Write dashboards/*.json again
 	@$(BIN)/python -m dashboards
+
+pictures: dashboards ## Draw the dashboards again for the documentation (needs Node 20.19 or newer, and Chromium)
+	@$(BIN)/python -m tests.pictures $(ARGS)
 
 protos: $(VENV)/dev.stamp ## Generate exporter/lnd/rpc again from protos/lnd.proto
 	@$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=exporter/lnd/rpc --pyi_out=exporter/lnd/rpc protos/lnd.proto
