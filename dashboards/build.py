@@ -132,10 +132,15 @@ def lines(
     top: float | None = None,
     colors: Mapping[str, str] | None = None,
     empty: str = "",
+    every: str = "",
 ) -> timeseries.Panel:
-    """How something went; with `steps` the limits of the alerts as dashed lines."""
+    """How something went, at least `every` so often; with `steps` the limits of the alerts as dashed lines."""
     panel = _over_time(text, queries, colors or {})
     panel.draw_style(words.GraphDrawStyle.LINE).line_width(1.5).fill_opacity(0)
+    if text.unit == "short":
+        panel.axis_soft_max(1)
+    if every:
+        panel.interval(every)
     if empty:
         panel.no_value(empty)
     if bottom is not None:
@@ -275,6 +280,7 @@ def crossed(
     steps: Mapping[str, Steps] | Steps = (),
     units: Mapping[str, str] | None = None,
     order: str = "",
+    width: int = 150,
 ) -> table.Panel:
     """A table with a row for each word of the label `row` and a column for each of `exprs`, in their order.
 
@@ -292,7 +298,7 @@ def crossed(
         for letter, name in zip(letters, exprs, strict=True)
     ]
     queries = [Query(expr) for expr in exprs.values()]
-    panel = grid(text, queries, [Column(row, heading, "string", width=230), *columns], row)
+    panel = grid(text, queries, [Column(row, heading, "string", width=width), *columns], row)
     if order:
         letter = chr(ord("A") + len(exprs))
         panel.with_target(_target(Query(order, instant=True), len(exprs), PromQueryFormat.TABLE))

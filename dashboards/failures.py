@@ -154,9 +154,10 @@ def _causes(here: Grid) -> None:
             "cause",
             "Cause",
             steps=_MARKED,
+            width=230,
         ),
         24,
-        10,
+        12,
     )
     here.add(
         crossed(
@@ -170,6 +171,7 @@ def _causes(here: Grid) -> None:
             "reason",
             "Reason",
             steps=_MARKED,
+            width=230,
         ),
         24,
         9,
@@ -202,6 +204,7 @@ def _attempts(here: Grid) -> None:
             "code",
             "Code",
             steps=_MARKED,
+            width=320,
         ),
         14,
         10,
@@ -281,7 +284,7 @@ def _where(here: Grid) -> None:
                 Column("Value #D", "Failed here", "short", decimals=0),
                 Column("Value #E", "Failed at peer", "short", decimals=0),
                 Column("Value #F", "Failed beyond", "short", decimals=0),
-                Column("Value #G", "Blamed", "percentunit", ((None, GREEN), (0.25, ORANGE), (0.5, RED)), decimals=0),
+                Column("Value #G", "Blamed", "percentunit", ((None, GREEN), (0.5, RED)), decimals=0),
                 Column("Value #H", "Sent, sat", "locale", decimals=0),
             ],
             "peer",

@@ -7,7 +7,8 @@ from deploy.prometheus.flight import FAR, NEAR
 
 _SLOTS = 483
 """HTLCs that one side of a channel may have outstanding (BOLT 2, `max_accepted_htlcs`)."""
-_AGES = {"under_1m": GREEN, "1m_to_10m": BLUE, "10m_to_1h": YELLOW, "1h_to_1d": ORANGE, "1d_and_over": RED}
+AGES = {"under_1m": GREEN, "1m_to_10m": BLUE, "10m_to_1h": YELLOW, "1h_to_1d": ORANGE, "1d_and_over": RED}
+"""Of payments in flight, by colour."""
 _LEFT = {"144_and_over": GREEN, "36_to_144": YELLOW, "under_36": ORANGE, "expired": RED}
 _BLOCK_S = 600
 _HEIGHT = f"({m('node_block_height')} + clamp_min(time() - {m('node_best_header_timestamp_seconds')}, 0) / {_BLOCK_S})"
@@ -116,8 +117,8 @@ def _over_time(here: Grid) -> None:
                 "Good: next to nothing older than 10 minutes, hold invoices aside.",
                 "short",
             ),
-            [Query(total(m("in_flight", f'age="{age}"')), age) for age in _AGES],
-            colors=_AGES,
+            [Query(total(m("in_flight", f'age="{age}"')), age) for age in AGES],
+            colors=AGES,
         ),
         12,
     )
@@ -136,7 +137,7 @@ def _over_time(here: Grid) -> None:
     here.add(
         lines(
             Text(
-                "Blocks until the first expiry",
+                "Blocks until the first expiry, over time",
                 f"Dashed: where the alerts begin, {FAR} and {NEAR}. Empty while nothing is held.",
                 "suffix: blocks",
             ),

@@ -18,6 +18,7 @@ from dashboards.build import (
     number,
     spread,
 )
+from dashboards.flight import AGES
 from dashboards.query import (
     BAD,
     COUNTED,
@@ -34,6 +35,7 @@ from dashboards.query import (
     total,
 )
 from deploy.prometheus.recording import BUDGET, FAST, SLOW
+from deploy.prometheus.rule import exactly
 from exporter.payments.labels import AmountBand
 
 _OUTAGE = 1 - VALUES.outage_bad_percent / 100
@@ -286,6 +288,7 @@ def _speed(here: Grid) -> None:
             ),
             quantiles,
             ((None, "transparent"), (_QUICK_S, RED)),
+            every="5m",
         ),
         6,
     )
@@ -300,6 +303,7 @@ def _speed(here: Grid) -> None:
             ),
             [Query(f"histogram_quantile(0.95, sum by (le) ({first}))", "95 % are faster")],
             ((None, "transparent"), (2, RED)),
+            every="5m",
         ),
         6,
     )
@@ -347,7 +351,8 @@ def _money(here: Grid) -> None:
                 "invoices aside.",
                 "short",
             ),
-            [Query(total(m("in_flight"), "age"), "{{age}}")],
+            [Query(total(m("in_flight", exactly("age", age))), age) for age in AGES],
+            colors=AGES,
         ),
         12,
     )

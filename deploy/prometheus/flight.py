@@ -42,7 +42,7 @@ def _expiry(s: Selector) -> list[Alert]:
             f"{s(BLOCKS_LEFT)} <= 0",
             f"{NODE}: an HTLC has expired and is still held",
             """The block height at which an HTLC expires has passed, and lnd still says that it is in flight. It should
-            be closing the channel by force: if lnd is down, start it now.""",
+            be closing the channel by force (`lncli pendingchannels` shows that): if lnd is down, start it now.""",
             "flight",
             lasts="30m",
             keeps="30m",
@@ -60,8 +60,8 @@ def _staying(s: Selector, values: Values) -> list[Alert]:
             Severity.WARNING,
             f"sum without (purpose, age) ({s('in_flight', one_of('age', old))}) > 0",
             f"{NODE}: {{{{ $value }}}} payments are in flight for more than {hours} h",
-            """Somebody holds their HTLCs (a hold invoice does that on purpose), or lnd has forgotten them. Until they
-            end nobody knows whether they will be paid: do not pay again.""",
+            """Payments, rebalances and probes alike. Somebody holds their HTLCs (a hold invoice does that on purpose),
+            or lnd has forgotten them. Until they end nobody knows whether they will be paid: do not pay again.""",
             "flight",
             lasts="5m",
             keeps="5m",

@@ -71,8 +71,8 @@ def _states(s: Selector, values: Values) -> list[Alert]:
             "60m",
             (NodeState.STARTING, NodeState.NO_WALLET),
             "lnd has been starting for an hour",
-            """lnd answers, but accepts no calls: it waits for its chain backend, or for a wallet to be created. Its log
-            says for what.""",
+            """lnd answers, but accepts no calls: it opens, migrates or compacts its databases, or waits for a wallet to
+            be created. Its log says which.""",
         ),
     ]
 
@@ -112,8 +112,9 @@ def _certificate(s: Selector) -> list[Alert]:
             severity,
             f"{left} < {days} * 86400",
             f"{NODE}: lnd's TLS certificate expires in {{{{ $value | humanizeDuration }}}}",
-            """Then nobody can connect to lnd any more, this exporter least of all. Remove tls.cert and tls.key and
-            restart lnd, and give the new certificate to all who have the old one.""",
+            """Then nobody can connect to lnd any more, this exporter least of all. lnd makes a new one when it is
+            started without tls.cert and tls.key, or after their end; a restart locks the wallet. Give the new one to
+            all who have the old one.""",
             "node",
             lasts="5m",
         )

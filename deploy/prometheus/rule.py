@@ -1,8 +1,9 @@
 """What rules are made of: groups of recordings and alerts, and the selectors that their expressions share."""
 
 from collections.abc import Iterable, Sequence
-from textwrap import dedent
 from typing import Any, NamedTuple
+
+import promql_parser
 
 from deploy.prometheus.values import Severity, Values
 
@@ -31,6 +32,8 @@ class Alert(NamedTuple):
     """What it means for payments, and the first thing to look at."""
     board: str
     """The dashboard that shows the cause: the end of its uid."""
+    shows: str = ""
+    """Of its variables those that are not as they are at first, as in an address."""
     lasts: str = "0m"
     """The condition must hold for so long (`for`)."""
     keeps: str = "0m"
@@ -69,8 +72,8 @@ def exactly(label: str, word: str) -> str:
 
 
 def written(expr: str) -> str:
-    """An expression without the indentation that it has in the code."""
-    return dedent(expr).strip()
+    """An expression as Prometheus' own formatter writes it."""
+    return promql_parser.parse(expr).prettify()
 
 
 def as_yaml(groups: Sequence[Group], values: Values) -> dict[str, Any]:
@@ -101,6 +104,13 @@ def _rule(rule: Recording | Alert, values: Values) -> dict[str, Any]:
         "summary": rule.summary,
         "description": " ".join(rule.description.split()),
         "runbook_url": f"{values.runbooks}/{name}.md",
-        "dashboard_url": f"{values.grafana}/d/lnd-payments-{rule.board}?var-node={{{{ $labels.node }}}}",
+        "dashboard_url": f"{values.grafana}/d/lnd-payments-{rule.board}{_chosen(rule)}",
     }
     return made
+
+
+def _chosen(rule: Alert) -> str:
+    """What the dashboard is to show; an alert that is of no node shows all."""
+    node = "var-node={{ $labels.node }}" if "$labels.node" in rule.summary else ""
+    chosen = "&".join(filter(None, (node, rule.shows)))
+    return f"?{chosen}" if chosen else ""

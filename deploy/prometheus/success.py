@@ -21,6 +21,8 @@ ORDINARY = (*SMALL, AmountBand.UNDER_1M)
 """Amounts of which most arrive on a healthy node: below 1M sat."""
 SHARE = "{{ $value | humanizePercentage }}"
 NODE = "{{ $labels.node }}"
+ALL = "var-purpose=$__all&var-kind=$__all"
+"""For a dashboard that shows payments at first, and neither probes nor rebalances."""
 
 
 def success(values: Values) -> Group:
@@ -41,8 +43,8 @@ def reasons(values: Values) -> Group:
                 "OwnLiquidity",
                 "for lack of own outbound balance",
                 """More than half of the payments below 100k sat that failed in the last 10 minutes lacked balance in
-                this node's own channels: they are drained, or the peers with balance are away. Rebalance, or open
-                channels.""",
+                this node's own channels: they are drained, or the peers with balance are away. Where all are,
+                rebalancing doesn't help: receive, swap in, or open channels.""",
             ),
             _cause(
                 s,
@@ -64,6 +66,7 @@ def reasons(values: Values) -> Group:
                 """{{ $value | printf "%.0f" }} payments of the last hour failed without a reason, or with one that this
                 version of the exporter doesn't know. They are in no success rate. Is there a newer exporter?""",
                 "failures",
+                shows=ALL,
             ),
         ],
     )
@@ -101,8 +104,8 @@ def _burning(s: Selector) -> list[Alert]:
             and increase({s(FINISHED)}[{long}]) >= {least}
             """,
             f"{NODE}: payments fail {{{{ $value | humanize }}}} times as often as they may",
-            f"""Over {long} as over {short} more than {factor} times as many payments failed as the targets allow for
-            amounts like these. Recipients that refuse and callers that cancel are not among them.""",
+            f"""Over {long} as over {short} {_more(factor)} the targets allow for amounts like these. Recipients that
+            refuse and callers that cancel are not among them.""",
             "failures",
             keeps=keeps,
         )
@@ -112,6 +115,10 @@ def _burning(s: Selector) -> list[Alert]:
         alert("FailSlowly", Severity.WARNING, SLOW, ("6h", "30m"), 50, "1h"),
         alert("ErrorBudget", Severity.INFO, BUDGET, ("3d", "6h"), 200, "6h"),
     ]
+
+
+def _more(factor: int) -> str:
+    return f"more than {factor} times as many payments failed as" if factor > 1 else "more payments failed than"
 
 
 def _quiet(s: Selector) -> Alert:
@@ -245,6 +252,7 @@ def _storms(s: Selector, values: Values) -> list[Alert]:
             f"{NODE}: {what}",
             description,
             "failures",
+            shows="" if severity is Severity.WARNING else ALL,
             keeps="10m",
         )
 

@@ -21,7 +21,7 @@ def _blind(values: Values) -> list[Alert]:
             "ExporterDown",
             severity,
             f"{up} == 0 or absent({up})",
-            f"the payments exporter {INSTANCE} is away",
+            "the payments exporter {{ with $labels.instance }}{{ . }} {{ end }}is away",
             f"""Prometheus has got no page for {lasts}: nobody watches payments and held HTLCs. When the exporter is
             back, it counts what happened meanwhile.""",
             "node",
@@ -43,7 +43,8 @@ def _lies(s: Selector) -> Alert:
         """,
         f"{NODE}: lnd's stream kept quiet about payments that ended",
         """Ends of payments were learnt by asking although the stream was never lost: lnd doesn't tell everything. All
-        is counted, but HTLC attempts of such payments may be missing. Restart lnd, and report it.""",
+        is counted, but HTLC attempts of such payments may be missing. Restart the exporter, which subscribes anew, and
+        report it.""",
         "node",
         keeps="10m",
     )
@@ -84,10 +85,7 @@ def _state() -> list[Alert]:
         Alert(
             "StateReset",
             Severity.WARNING,
-            f"""
-            increase({resets}[1h]) > 0
-            or ({resets} > 0 and on (job, instance) time() - process_start_time_seconds < 3600)
-            """,
+            f"{resets} > 0 unless {resets} <= max_over_time({resets}[30d] offset 1h)",
             f"{INSTANCE}: all counters began at zero again",
             """The exporter's state file could not be used ({{ $labels.cause }}) and was set aside. What was counted
             before is only in Prometheus; what ended in between isn't counted.""",
@@ -98,6 +96,18 @@ def _state() -> list[Alert]:
 
 def _behind(s: Selector) -> list[Alert]:
     return [
+        Alert(
+            "NotFollowing",
+            Severity.WARNING,
+            f"""
+            {s("stream_up")} == 0 and {PER_NODE} {s("node_up")} == 1 unless {PER_NODE} {s("catching_up")} == 1
+            """,
+            f"{NODE}: lnd answers, but its payments are not followed",
+            """Payments are counted late or not at all: lnd is too old for TrackPayments (before 0.16), a message is too
+            large, or something unexpected happens each time. The landing page of the exporter says which.""",
+            "node",
+            lasts="15m",
+        ),
         Alert(
             "AuditUnaccounted",
             Severity.WARNING,

@@ -63,7 +63,7 @@ class Acquaintance:
                 Interruption.WRONG_NODE,
                 NodeState.WRONG_NODE,
                 f"another node ({info.pubkey}) answers than the one that is counted here ({self._account.pubkey}): "
-                "set the address right, or restart the exporter to count this one",
+                "set the address right, or forget the old one (--storage.reset=NODE) to count this one",
             )
         self._account.pubkey = info.pubkey
         self.met = True

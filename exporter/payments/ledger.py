@@ -124,7 +124,7 @@ class Ledger:
         self._count(Counter.ATTEMPTS_FAILED, event.purpose, code, source)
         self._resolved(attempt, Outcome.FAILED)
         if peer := self.peer(attempt.peer):
-            self._count(Counter.PEER_ATTEMPTS, peer, _peer_outcome(source, attempt.hops))
+            self._count(Counter.PEER_ATTEMPTS, peer, _peer_outcome(source))
 
     def _resolved(self, attempt: Attempt, outcome: Outcome) -> None:
         if attempt.resolve_ns:
@@ -175,10 +175,10 @@ class Ledger:
         self.histograms[name][labels].observe(value)
 
 
-def _peer_outcome(source: FailureSource, hops: int) -> PeerOutcome:
-    """Where an attempt failed, seen from its first hop; what is unknown is not blamed on the peer."""
+def _peer_outcome(source: FailureSource) -> PeerOutcome:
+    """Where an attempt failed, seen from its first hop; a refusal, and what is unknown, is not blamed on the peer."""
     if source is FailureSource.SELF:
         return PeerOutcome.FAILED_HERE
-    if source is FailureSource.FIRST_HOP or (source is FailureSource.RECIPIENT and hops == 1):
+    if source is FailureSource.FIRST_HOP:
         return PeerOutcome.FAILED_AT_PEER
     return PeerOutcome.FAILED_BEYOND

@@ -15,7 +15,8 @@ from exporter.payments.saved import Saved
 from exporter.payments.totals import HistogramName
 from exporter.store import codec, file, rows
 from exporter.store.codec import Frozen, freeze
-from exporter.store.file import Broken, Foreign, Lock
+from exporter.store.file import Broken, Foreign
+from exporter.store.lock import Lock
 
 BROKEN, REPLACED = "broken", "replaced"
 """In the names of files that were set aside: one that could not be read, one whose place another took."""

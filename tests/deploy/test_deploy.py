@@ -1,16 +1,21 @@
 """The committed rules are what the values make; Prometheus and Alertmanager take them; wrong values are told."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
+import msgspec
+import promql_parser
 import pytest
 import yaml
 
 from deploy.prometheus.generate import generated, groups
 from deploy.prometheus.rule import PREFIX, Alert, Recording
 from deploy.prometheus.values import VALUES, Values, WrongValues, read
-from exporter.payments.labels import AmountBand
+from exporter.payments.labels import AmountBand, Purpose
+from tests.dashboards.panels import FILES, dashboard, panels
+from tests.dashboards.test_dashboards import known
 from tests.deploy.documented import SECTIONS
 from tests.network.build import binaries
 
@@ -20,6 +25,7 @@ ALERTMANAGER = ROOT / "deploy" / "alertmanager" / "alertmanager.yml"
 ALERTS = ROOT / "docs" / "alerts.md"
 RUNBOOKS = ROOT / "docs" / "runbooks"
 HEADINGS = ["What it means", "Look at", "Usual causes", "What to do", "When it is harmless"]
+ARROW = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
 PROFILES = read()
 
 
@@ -60,8 +66,24 @@ def test_each_alert_helps(profile: str) -> None:
 
 def test_every_runbook_is_of_an_alert() -> None:
     """None is left of one that is gone."""
-    names = {f"{PREFIX}{alert.name}.md" for values in PROFILES.values() for alert in alerts(values)}
+    everything = [msgspec.structs.replace(values, fee_budget_sat={Purpose.PAYMENT: 1}) for values in PROFILES.values()]
+    names = {f"{PREFIX}{alert.name}.md" for values in everything for alert in alerts(values)}
     assert {page.name for page in RUNBOOKS.glob("*.md")} == names | {"README.md"}
+
+
+@pytest.mark.parametrize("page", sorted(RUNBOOKS.glob("Lnd*.md")), ids=lambda page: str(page.stem))
+def test_what_a_runbook_names(page: Path) -> None:
+    """Every panel is on its dashboard, every query parses and names what there is."""
+    text = page.read_text()
+    titles = {f"{dashboard(uid)['title']} {ARROW} {panel['title']}" for uid in FILES for panel in panels(uid)}
+    named = set(re.findall(rf"\*\*([^*]+ {ARROW} [^*]+)\*\*", text.replace("\n   ", " ")))
+    assert named - titles == set()
+    recorded = {
+        rule.record for group in groups(PROFILES["home"]) for rule in group.rules if isinstance(rule, Recording)
+    }
+    for query in re.findall(r"```promql\n(.*?)```", text, re.DOTALL):
+        expr = promql_parser.parse(query).prettify()
+        assert set(re.findall(r"\b(?:node\w*:)?lnd_payments_\w+(?::\w+)?", expr)) <= known() | recorded
 
 
 def test_recorded_names() -> None:

@@ -132,7 +132,7 @@ def test_whom_a_peer_is_blamed_for() -> None:
     code = Code.TEMPORARY_CHANNEL_FAILURE
     assert peer_outcome(code, FailureSource.SELF) == "failed_here"
     assert peer_outcome(code, FailureSource.FIRST_HOP) == "failed_at_peer"
-    assert peer_outcome(code, FailureSource.RECIPIENT, hops=1) == "failed_at_peer"
+    assert peer_outcome(code, FailureSource.RECIPIENT, hops=1) == "failed_beyond"
     assert peer_outcome(code, FailureSource.RECIPIENT) == "failed_beyond"
     assert peer_outcome(code, FailureSource.INTERMEDIATE) == "failed_beyond"
     assert peer_outcome(Code.UNREADABLE_FAILURE, FailureSource.UNKNOWN) == "failed_beyond"

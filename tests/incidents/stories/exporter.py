@@ -77,3 +77,11 @@ def catching_up(node: VirtualNode) -> None:
     pays(node, 0, 180)
     node.at(60 * MINUTE, lambda: node.set(catching_up=True))
     node.at(90 * MINUTE, lambda: node.set(catching_up=False))
+
+
+@story(fires={"NotFollowing": 16})
+def not_followed(node: VirtualNode) -> None:
+    """lnd answers, but it is too old to tell of its payments."""
+    pays(node, 0, 60)
+    node.at(60 * MINUTE, lambda: node.set(stream_up=False))
+    node.at(120 * MINUTE, lambda: node.set(stream_up=True))

@@ -21,8 +21,8 @@ def drained_channels(node: VirtualNode) -> None:
 
 
 @story(fires={"Outage": 10, "OwnChannel": 15, "FailFast": 30, "FailSlowly": 60, "ErrorBudget": 60, "PeerFails": 60})
-def peer_offline(node: VirtualNode) -> None:
-    """The peer with all the channels goes offline: lnd can't use any of them."""
+def own_channels_refuse(node: VirtualNode) -> None:
+    """Own channels refuse every HTLC: they are disabled, or their peers have just gone."""
 
     def fails(node: VirtualNode) -> Life:
         return node.lives.route_fails(failures=((pb.Failure.UNKNOWN_NEXT_PEER, SELF),) * 2)
