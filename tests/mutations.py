@@ -142,19 +142,19 @@ MUTATIONS = (
     Mutation(
         "nobody notices that the file is gone",
         "store/store.py",
-        "if self._identity is None or _identity(self.path) != self._identity:",
+        "if self._standing is None or not _stands(self._standing, _standing(self.path)):",
         "if False:",
         "store/test_store.py",
     ),
     Mutation(
-        "a new file doesn't say that all began anew",
+        "the lock doesn't say that there was a state",
         "store/store.py",
-        "self._say_resets(self._connection, self.resets | {Reset.CORRUPT: self.resets[Reset.CORRUPT] + 1})",
+        "self._lock.note(self.resets[Reset.CORRUPT])",
         "pass",
         "store/test_kills.py",
     ),
     Mutation(
-        "a new file says for ever that all began anew",
+        "a new file forgets earlier resets",
         "store/store.py",
         "self._say_resets(self._connection, self.resets)",
         "pass",

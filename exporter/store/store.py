@@ -86,7 +86,7 @@ class Store:
         return connection
 
     def _replace(self, broken: str) -> None:
-        """Begin another file, which says that all began anew until everything is written to it."""
+        """Begin another file; until everything is written to it, the lock says that there was one before."""
         if self._lacking is None:  # else what is there is the beginning of such a file
             there, ours = _file(self.path), self._standing and self._standing[0]
             if there and not (ours and there[:2] == ours[:2]) and not file.is_ours(self.path):
@@ -102,7 +102,6 @@ class Store:
         except Broken:  # the beginning of another one, that broke before it was filled
             file.set_aside(self.path, BROKEN)
             self._connection = self._connect()
-        self._say_resets(self._connection, self.resets | {Reset.CORRUPT: self.resets[Reset.CORRUPT] + 1})
 
     @staticmethod
     def _say_resets(connection: sqlite3.Connection, resets: Mapping[Reset, int]) -> None:

@@ -16,6 +16,8 @@ from tests.network.build import binaries
 _SAMPLE = re.compile(r"{(?P<labels>[^}]*)} (?P<value>[-+.\dEe]+)")
 _LABEL = re.compile(r'(\w+)=\\?"([^"\\]*)\\?"')
 _FAILED = "got:"
+EVALUATED_S = 60
+"""Rules are looked at once a minute: half as often as they ask for, so what they say doesn't hang on that either."""
 _APART = 10**9
 """Answers are told apart by so much."""
 
@@ -33,8 +35,8 @@ class Fired(NamedTuple):
 
 def fired(profiles: Mapping[str, Values], series: Series, home: Path) -> dict[str, dict[str, Fired]]:
     """For each profile every alert that fired, as `Name severity`; not the watchdog, which always does."""
-    step_s = series.step_s
-    end_s = (len(series) - 1) * step_s
+    step_s = max(series.step_s, EVALUATED_S)
+    end_s = (len(series) - 1) * series.step_s
     whole = f"[{end_s + 2 * step_s}s:{step_s}s]"
     firing = f'ALERTS{{alertstate="firing",alertname!="{PREFIX}Watchdog"}}'
     by = "by (alertname, severity, profiles)"
@@ -46,7 +48,7 @@ def fired(profiles: Mapping[str, Values], series: Series, home: Path) -> dict[st
     rules = _combined(profiles)
     (home / "rules.yml").write_text(json.dumps(rules, ensure_ascii=False))  # JSON is YAML
     test = {
-        "interval": f"{step_s}s",
+        "interval": f"{series.step_s}s",
         "input_series": series.written(),
         "promql_expr_test": [
             {"expr": f"{query} + {number * _APART}", "eval_time": f"{end_s}s", "exp_samples": []}
