@@ -29,7 +29,8 @@ run: $(VENV)/runtime.stamp ## Start the exporter against a simulated node, no ln
 	@MAKE_TARGET=run exec $(BIN)/lnd-payments-exporter demo $(ARGS)
 
 test: check ## Run every check and every test (the first run also builds lnd: about 15 minutes more)
-	@$(BIN)/python -m pytest -v --durations=10 $(ARGS)
+	@$(BIN)/python -m pytest -v --durations=10 $(or $(ARGS),--ignore=tests/incidents)
+	@$(if $(ARGS),,$(BIN)/python -m pytest -v -n auto tests/incidents)
 
 check: $(VENV)/dev.stamp ## Lint, formatting, types and the import rules of the house, in seconds
 	@$(BIN)/ruff check

@@ -78,14 +78,19 @@ def test_killed_while_another_takes_its_place(
         patch.setattr(module.Store if at.startswith("_") else file, at, die)
         if spoilt or at != "set_aside":  # what is gone can't be set aside
             with pytest.raises(Killed):
-                store._replace("it is gone")
-                store._save({})
+                begin_anew(store)
     store._lock.release()  # as the system does
     store._connection.close()
     again = Store(path)
     untouched = at == "set_aside" and spoilt
     assert (again.load("alice") is None, again.resets[Reset.CORRUPT]) == ((False, 0) if untouched else (True, 1))
     again.close()
+
+
+def begin_anew(store: Store) -> None:
+    """What a write does that finds its file gone."""
+    store._replace("it is gone")
+    store._save({})
 
 
 class Killed(BaseException):
