@@ -312,7 +312,7 @@ def crossed(
 
 
 def spread(text: Text, expr: str) -> heatmap.Panel:
-    """A heatmap of a histogram: brighter is more."""
+    """A heatmap of a histogram."""
     panel: heatmap.Panel = _filled(heatmap.Panel(), text, [Query(expr, "{{le}}")], PromQueryFormat.HEATMAP)
     panel.calculate(False).hide_legend().cell_gap(1).interval("5m")
     panel.y_axis(heatmap.YAxisConfig().unit(text.unit).axis_placement(words.AxisPlacement.LEFT))

@@ -206,8 +206,8 @@ def _attempts(here: Grid) -> None:
             steps=_MARKED,
             width=320,
         ),
-        14,
-        10,
+        24,
+        9,
     )
     here.add(
         bars(
@@ -218,15 +218,14 @@ def _attempts(here: Grid) -> None:
             ),
             [Query(f"60 * {total(rate(failed, _PURPOSE), 'source')}", "{{source}}")],
         ),
-        10,
-        10,
+        12,
     )
     here.add(
         spread(
             Text(
                 "HTLC attempts per payment",
-                "Of finished payments of which all were seen; darker is more payments. Good: 1 to 3. 0: nothing was "
-                "ever sent.",
+                "Of finished payments of which all were seen; the more it stands out, the more payments. Good: 1 to "
+                "3. 0: nothing was ever sent.",
                 "short",
             ),
             f"sum by (le) ({rate('htlc_attempts_per_payment_bucket', _PURPOSE)})",
@@ -245,7 +244,7 @@ def _attempts(here: Grid) -> None:
             [Query(locked, "{{outcome}}")],
             colors={"succeeded": GREEN, "failed": RED},
         ),
-        12,
+        24,
     )
 
 

@@ -266,8 +266,8 @@ def _speed(here: Grid) -> None:
         spread(
             Text(
                 "How long successes take",
-                "From the creation of a payment to its last settled HTLC; darker is more payments. Good: a band below "
-                f"{_QUICK_S:g} s. Hold invoices are the dots at the top.",
+                "From the creation of a payment to its last settled HTLC; the more it stands out, the more "
+                f"payments. Good: a band below {_QUICK_S:g} s. Hold invoices are the dots at the top.",
                 "s",
             ),
             f"sum by (le) ({buckets})",

@@ -16,7 +16,7 @@ def alerts() -> Iterator[str]:
     yield f"| alert | {' | '.join(profiles)} | what it says |"
     yield "| --- | " + " | ".join("---" for _ in profiles) + " | --- |"
     severities: dict[str, dict[str, list[str]]] = {}
-    says: dict[str, str] = {}
+    says: dict[str, dict[str, None]] = {}
     for profile, values in profiles.items():
         for group in groups(values):
             for rule in group.rules:
@@ -24,10 +24,10 @@ def alerts() -> Iterator[str]:
                     found = severities.setdefault(rule.name, {name: [] for name in profiles})[profile]
                     if rule.severity is not Severity.OFF:
                         found.append(f"{rule.severity} ({rule.lasts})" if rule.lasts != "0m" else rule.severity.value)
-                    says[rule.name] = _plain(rule.summary)
+                    says.setdefault(rule.name, {})[_plain(rule.summary)] = None
     for name, by_profile in severities.items():
         cells = " | ".join(", ".join(found) or "-" for found in by_profile.values())
-        yield f"| [{name}](runbooks/{PREFIX}{name}.md) | {cells} | {says[name]} |"
+        yield f"| [{name}](runbooks/{PREFIX}{name}.md) | {cells} | {'; '.join(says[name])} |"
 
 
 def incidents() -> Iterator[str]:
