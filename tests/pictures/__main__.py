@@ -12,7 +12,7 @@ from dashboards.board import TAG
 from tests.network.build import binaries
 from tests.network.process import Program, free_port, until
 from tests.pictures.data import FROM_S, TO_S, exposition
-from tests.stack.__main__ import listens
+from tests.stack.programs import Running, listens
 
 ROOT = Path(__file__).parents[2]
 RENDERER = ROOT / "dashboards" / "render"
@@ -75,7 +75,7 @@ async def _draw(names: set[str]) -> None:
         )
         await program.start()
         try:
-            await until("Prometheus listens", listens(program, port))
+            await until("Prometheus listens", listens(Running(program, port)))
             for picture in SHOWN:
                 if not names or picture.name in names:
                     await _render(picture, port)
