@@ -45,6 +45,10 @@ def written(board: Board) -> str:
         .annotation(_alerts())
         .build()
     )
+    for link in made.links or []:
+        link.placement = None  # type: ignore[assignment]  # where the SDK puts it nobody sees it
+    for annotation in made.annotations.list_val or []:
+        annotation.placement = None  # type: ignore[assignment]
     made.panels = [panel.build() for panel in board.grid.placed]
     return JSONEncoder(sort_keys=True, indent=2, ensure_ascii=False).encode(made) + "\n"
 

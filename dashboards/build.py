@@ -103,6 +103,10 @@ def number(
     """One number, now or over the whole range."""
     panel: stat.Panel = _filled(stat.Panel(), text, [Query(expr, instant=True)])
     panel.thresholds(thresholds(steps)).color_mode(words.BigValueColorMode.VALUE).no_value(empty)
+    nothing = model.DashboardSpecialValueMapOptions(
+        match=model.SpecialValueMatch.NULL_AND_NAN, result=model.ValueMappingResult(text=empty, color=GREY, index=0)
+    )
+    panel.mappings([model.SpecialValueMap(options=nothing)])  # else it has the colour of the lowest threshold
     panel.graph_mode(words.BigValueGraphMode.NONE).color_scheme(_by_threshold())
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
     if decimals is not None:

@@ -94,10 +94,12 @@ def _staying(s: Selector, values: Values) -> list[Alert]:
 
 
 def _late(s: Selector) -> Alert:
+    """Compared with what was known before, not by `increase`: also those that were found after an absence are told."""
+    late = s("succeeded_late_total")
     return Alert(
         "LateSuccess",
         Severity.WARNING,
-        f"sum without (reason) (increase({s('succeeded_late_total')}[10m])) > 0",
+        f"sum without (reason) ({late} - last_over_time({late}[1d] offset 10m)) > 0",
         f"{NODE}: a payment succeeded after it had been given up",
         """lnd had written a failure reason, so whoever asked for the payment may have been told that it failed; then
         its HTLC was settled after all. Reconcile before anything is refunded or paid again.""",

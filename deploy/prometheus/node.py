@@ -1,11 +1,11 @@
 """Alerts on the node: its state, its chain, and money that goes where it never went."""
 
 from deploy.prometheus.flight import FAR
-from deploy.prometheus.recording import BLOCKS_LEFT, SENT_1H
+from deploy.prometheus.recording import BLOCKS_LEFT, FINISHED, SENT_1H
 from deploy.prometheus.rule import PER_NODE, Alert, Group, Selector, exactly, one_of
 from deploy.prometheus.success import NODE, unless_down
 from deploy.prometheus.values import Severity, Values
-from exporter.payments.labels import NodeState
+from exporter.payments.labels import NodeState, Purpose
 
 _SAT = 1000  # msat
 _UNUSUAL_SAT = 1_000_000
@@ -123,15 +123,16 @@ def _certificate(s: Selector) -> list[Alert]:
 
 
 def _gone(s: Selector, values: Values) -> Alert:
-    started = s("started_total")
+    finished, pending = s(FINISHED), s("in_flight", exactly("purpose", Purpose.PAYMENT))
     return Alert(
         "TrafficGone",
         values.traffic_gone_severity,
         f"""
         (
-          increase({started}[1h] offset 1d) >= 10
-          and increase({started}[1h] offset 7d) >= 10
-          and increase({started}[1h]) == 0
+          increase({finished}[1h] offset 1d) >= 10
+          and increase({finished}[1h] offset 7d) >= 10
+          and increase({finished}[1h]) == 0
+          unless sum without (purpose, age) ({pending}) > 0
         ) {unless_down(s)}
         """,
         f"{NODE}: no payment for an hour, where there were {{{{ $value | humanize }}}} yesterday",
@@ -143,16 +144,18 @@ def _gone(s: Selector, values: Values) -> Alert:
 
 
 def _outflow(s: Selector, values: Values) -> Alert:
-    now = s(SENT_1H)
+    now = f"{s(SENT_1H)} / {_SAT}"
+    before = f"max_over_time({s(SENT_1H)}[7d] offset 1h) / {_SAT}"
     return Alert(
         "Outflow",
         values.outflow_severity,
         f"""
-        {now} > 4 * max_over_time({now}[7d] offset 1h)
-        and {now} > {_UNUSUAL_SAT * _SAT:g}
-        and last_over_time({now}[1h] offset 1d)
+        {now} > 4 * {before}
+        and {now} > {_UNUSUAL_SAT}
+        and last_over_time({s(SENT_1H)}[1h] offset 1d)
+        unless {PER_NODE} min_over_time({s("stream_up")}[1h]) == 0
         """,
-        f"{NODE}: {{{{ $value | humanize }}}} msat were sent within an hour",
+        f'{NODE}: {{{{ $value | printf "%.0f" }}}} sat were sent within an hour',
         """More than four times as much was sent within the last hour (rebalances aside) as in any hour of the last
         week, and more than 1,000,000 sat. If nobody meant to: this is also what a stolen macaroon looks like.""",
         "overview",

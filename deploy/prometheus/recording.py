@@ -18,6 +18,7 @@ BAD = "node:lnd_payments_bad:sum"
 SUCCEEDED = "node:lnd_payments_succeeded:sum"
 SENT = "node:lnd_payments_sent_msat:sum"
 SENT_1H = "node:lnd_payments_sent_msat:increase1h"
+HELD_EXPIRY = "node:lnd_payments_held_expiry_height:min"
 BLOCKS_LEFT = "node:lnd_payments_held_blocks_left:min"
 
 
@@ -54,7 +55,10 @@ def recordings(values: Values) -> Group:
             ),
             Recording(SENT, f"sum without (kind, amount_band) ({s('sent_msat_total', paid)})"),
             Recording(SENT_1H, f"increase({s(SENT)}[1h])"),
-            Recording(BLOCKS_LEFT, _blocks_left(s, values)),
+            Recording(
+                HELD_EXPIRY, f"{s('held_earliest_expiry_height')} or on (job, instance, node) 0 * {s('node_up')}"
+            ),
+            Recording(BLOCKS_LEFT, _blocks_left(s)),
         ],
     )
 
@@ -76,21 +80,14 @@ def _allowance(s: Selector, values: Values, factor: int) -> str:
     )
 
 
-def _blocks_left(s: Selector, values: Values) -> str:
-    """Until the first held HTLC expires. It goes on when lnd (blocks are estimated) or the exporter is away."""
+def _blocks_left(s: Selector) -> str:
+    """Until the first held HTLC expires: of the last page, however long ago that was (lnd allows 2016 blocks).
+
+    It goes on when lnd is away, for then blocks are estimated by time, and when the exporter is. The last page decides:
+    0 says that nothing is held.
+    """
     expiry, height, header = (
-        s(name)
-        for name in (
-            "held_earliest_expiry_height",
-            "node_block_height",
-            "node_best_header_timestamp_seconds",
-        )
+        f"last_over_time({s(name)}[15d])"
+        for name in (HELD_EXPIRY, "node_block_height", "node_best_header_timestamp_seconds")
     )
-    return f"""
-        (
-          {expiry}
-          or (last_over_time({expiry}[1d]) and on (job, instance) up{{job="{values.job}"}} == 0)
-        )
-        - last_over_time({height}[1d])
-        - clamp_min(time() - last_over_time({header}[1d]), 0) / 600
-        """
+    return f"({expiry} > 0) - {height} - clamp_min(time() - {header}, 0) / 600"

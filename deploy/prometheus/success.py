@@ -28,7 +28,7 @@ ALL = "var-purpose=$__all&var-kind=$__all"
 def success(values: Values) -> Group:
     """From the loudest to the quietest."""
     s = Selector(values)
-    return Group("success", [_outage(s, values), *_burning(s), _quiet(s), *_slow(s, values)])
+    return Group("success", [_outage(s, values), *_burning(s, values), _quiet(s), *_slow(s, values)])
 
 
 def reasons(values: Values) -> Group:
@@ -92,7 +92,7 @@ def _outage(s: Selector, values: Values) -> Alert:
     )
 
 
-def _burning(s: Selector) -> list[Alert]:
+def _burning(s: Selector, values: Values) -> list[Alert]:
     def alert(name: str, severity: Severity, factor: int, windows: tuple[str, str], least: int, keeps: str) -> Alert:
         long, short = windows
         return Alert(
@@ -111,7 +111,7 @@ def _burning(s: Selector) -> list[Alert]:
         )
 
     return [
-        alert("FailFast", Severity.WARNING, FAST, ("1h", "5m"), 30, "30m"),
+        alert("FailFast", values.fail_fast_severity, FAST, ("1h", "5m"), 30, "30m"),
         alert("FailSlowly", Severity.WARNING, SLOW, ("6h", "30m"), 50, "1h"),
         alert("ErrorBudget", Severity.INFO, BUDGET, ("3d", "6h"), 200, "6h"),
     ]
@@ -128,7 +128,7 @@ def _quiet(s: Selector) -> Alert:
         f"""
         increase({s(BAD)}[6h]) >= 3
         and increase({s(SUCCEEDED)}[6h]) == 0
-        and increase({s(FINISHED)}[6h]) < 20
+        and increase({s(FINISHED)}[6h]) < 50
         """,
         f"{NODE}: none of the last payments arrived",
         """{{ $value | printf "%.0f" }} payments of the last 6 hours failed, and none succeeded. On a node with few
@@ -218,7 +218,7 @@ def _peer(s: Selector) -> Alert:
         f"""
         {share}
         * on (job, instance, node, peer) group_left (alias) {s("peer_info")}
-        or {share}
+        or on (job, instance, node, peer) {share}
         """,
         f"{NODE}: {SHARE} of HTLCs through {{{{ or $labels.alias $labels.peer }}}} fail there",
         """More than half of the HTLC attempts of the last 30 minutes through this direct peer failed in the channel

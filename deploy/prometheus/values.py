@@ -40,6 +40,7 @@ class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     target_percent: dict[AmountBand, Percent]
     outage_bad_percent: Percent
     outage_severity: Severity
+    fail_fast_severity: Severity
     slow_after_seconds: float
     stuck_after_seconds: int
     unreachable_minutes: Annotated[int, Meta(ge=1)]
@@ -60,7 +61,7 @@ class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
             raise ValueError(f"slow_after_seconds: {self.slow_after_seconds:g} is none of {edges}")
         if self.stuck_after_seconds not in AGES_S:
             raise ValueError(f"stuck_after_seconds: {self.stuck_after_seconds} is none of {list(AGES_S)}")
-        for name in ("outage_severity", "unreachable_severity"):
+        for name in ("outage_severity", "fail_fast_severity", "unreachable_severity"):
             if getattr(self, name) is Severity.OFF:
                 raise ValueError(f"{name}: this alert can't be off; silence it in Alertmanager")
         try:

@@ -38,7 +38,7 @@ def _lies(s: Selector) -> Alert:
         f"""
         increase({s("recovered_total")}[15m]) > 0
         unless {PER_NODE} sum without (cause) (increase({s("interruptions_total")}[30m])) > 0
-        unless {PER_NODE} max_over_time({s("catching_up")}[30m]) == 1
+        unless {PER_NODE} min_over_time({s("stream_up")}[30m]) == 0
         unless on (job, instance) time() - process_start_time_seconds < 1800
         """,
         f"{NODE}: lnd's stream kept quiet about payments that ended",
@@ -85,7 +85,7 @@ def _state() -> list[Alert]:
         Alert(
             "StateReset",
             Severity.WARNING,
-            f"{resets} > 0 unless {resets} <= max_over_time({resets}[30d] offset 1h)",
+            f"{resets} > max_over_time({resets}[30d] offset 1h)",
             f"{INSTANCE}: all counters began at zero again",
             """The exporter's state file could not be used ({{ $labels.cause }}) and was set aside. What was counted
             before is only in Prometheus; what ended in between isn't counted.""",

@@ -102,6 +102,7 @@ def test_they_lead_to_each_other(uid: str) -> None:
     assert made["uid"] == uid
     (link,) = made["links"]
     assert (link["tags"], link["keepTime"], link["includeVars"]) == ([TAG], True, True)
+    assert "placement" not in link, "in the bar, where everybody sees it"
     assert TAG in made["tags"]
     assert [variable["name"] for variable in made["templating"]["list"]][:3] == ["datasource", "job", "node"]
     assert "ALERTS" in made["annotations"]["list"][0]["expr"]

@@ -137,6 +137,10 @@ class VirtualNode:
         """lnd's certificate is valid for so long from now."""
         self.set(certificate_expiry_s=int(self._begins_s + self._at_s) + days * 86_400)
 
+    def answers(self, yes: bool) -> None:  # noqa: FBT001 - nothing else is to be said
+        """Let the exporter answer scrapes, or not."""
+        self.page = yes
+
     def failed_checkpoints(self, times: int) -> None:
         """The exporter could not write its state so often."""
         self.exporter = self.exporter._replace(checkpoint_failures=times)

@@ -15,7 +15,7 @@ from tests.pictures.data import FROM_S, TO_S, exposition
 from tests.stack.programs import Running, listens
 
 ROOT = Path(__file__).parents[2]
-RENDERER = ROOT / "dashboards" / "render"
+RENDERER = Path(__file__).parent / "render"
 PICTURES = ROOT / "docs" / "pictures"
 
 

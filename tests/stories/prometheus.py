@@ -78,7 +78,7 @@ class Prometheus:
         scrape = [{"job_name": JOB, "static_configs": [{"targets": [target]}]}]
         config = home / "prometheus.yml"
         config.write_text(json.dumps(CONFIG | {"scrape_configs": scrape} | _alerting(home, rules, alertmanager)))
-        flags = [f"--config.file={config}", f"--storage.tsdb.path={home / 'data'}"]
+        flags = [f"--config.file={config}", f"--storage.tsdb.path={home / 'data'}", "--rules.alert.resend-delay=1s"]
         command = [str(self._tools / "prometheus"), *flags, f"--web.listen-address={self._address}"]
         self._program = Program("prometheus", command, home)
         self._session: aiohttp.ClientSession | None = None

@@ -10,11 +10,8 @@ def exporterdown(node: VirtualNode) -> None:
     """The exporter is killed and stays away."""
     pays(node, 0, 180)
 
-    def page(answers: bool) -> None:  # noqa: FBT001 - two lines further down
-        node.page = answers
-
-    node.at(60 * MINUTE, lambda: page(False))
-    node.at(120 * MINUTE, lambda: page(True))
+    node.at(60 * MINUTE, lambda: node.answers(False))
+    node.at(120 * MINUTE, lambda: node.answers(True))
 
 
 @story(fires={"StreamLies": 20})

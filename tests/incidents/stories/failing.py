@@ -62,6 +62,13 @@ def quiet_node_fails(node: VirtualNode) -> None:
         node.play(at_min * MINUTE, node.lives.no_route(5_000_000))
 
 
+@story(fires={"QuietNodeFails": 370}, hours=14, begins_min=240)
+def few_payments_and_all_fail(node: VirtualNode) -> None:
+    """A node with six payments an hour: from now on all of them fail."""
+    pays(node, 0, 240, 0.1, lambda node: node.lives.success())
+    pays(node, 240, 840, 0.1, lambda node: node.lives.no_route())
+
+
 @story(fires={"RecipientsRefuse": 40})
 def recipients_refuse(node: VirtualNode) -> None:
     """Recipients refuse half of the payments."""

@@ -67,3 +67,22 @@ def larger_amounts(node: VirtualNode) -> None:
 
     pays(node, 0, 60, 1)
     pays(node, 60, 240, 1, large)
+
+
+@story(hours=4)
+def exporter_restarted_after_a_held_htlc(node: VirtualNode) -> None:
+    """An HTLC was held, far from its expiry, and settled; later the exporter is away for four minutes."""
+    node.play(10 * MINUTE, node.lives.success(resolve_s=50 * MINUTE))
+    pays(node, 0, 240, 1)
+    node.at(200 * MINUTE, lambda: node.answers(False))
+    node.at(204 * MINUTE, lambda: node.answers(True))
+
+
+@story(hours=5)
+def unlocked_in_time(node: VirtualNode) -> None:
+    """lnd is locked for four minutes; a payment ends while it comes up."""
+    pays(node, 0, 60)
+    node.play(59.9 * MINUTE, node.lives.success(resolve_s=180))
+    down(node, 60, NodeState.LOCKED, 64)
+    node.at(66 * MINUTE, node.ask)
+    pays(node, 65, 300)
