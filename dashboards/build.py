@@ -168,6 +168,7 @@ def areas(text: Text, queries: Sequence[Query], colors: Mapping[str, str] | None
     """How much there was at each moment, one word on the other."""
     panel = _over_time(text, queries, colors or {})
     panel.draw_style(words.GraphDrawStyle.LINE).line_width(0).fill_opacity(75)
+    panel.line_interpolation(words.LineInterpolation.STEP_AFTER)
     return _stacked(panel)
 
 
