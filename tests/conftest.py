@@ -5,6 +5,9 @@ from collections.abc import Generator
 
 import pytest
 
+# The simulator serves in this process while other programs are started: gRPC's handlers may end a child amid its fork.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"  # before anybody imports grpc
+
 pytest_plugins = ["tests.network.fixtures"]
 
 # Asserts outside test files, too, say what was compared.
