@@ -106,9 +106,10 @@ class Prometheus:
         if self._session is not None:
             await self._session.close()
 
-    async def query(self, promql: str) -> list[Sample]:
-        """An instant query: a vector, or all samples of a range selector."""
-        return await self._ask("/api/v1/query", query=promql)
+    async def query(self, promql: str, at_s: float | None = None) -> list[Sample]:
+        """An instant query, now or as of a moment: a vector, or all samples of a range selector."""
+        when = {} if at_s is None else {"time": str(at_s)}
+        return await self._ask("/api/v1/query", query=promql, **when)
 
     async def over_time(self, promql: str) -> list[Sample]:
         """A query at every scrape since the start."""
@@ -144,7 +145,8 @@ class Prometheus:
     async def fallen_counters(self) -> list[str]:
         """Every counter of ours that fell since the start: a restart of the exporter without its state is a fall."""
         names = [name for name in await self._get("/api/v1/label/__name__/values") if _is_counter(name)]
-        found = await asyncio.gather(*(self.query(f"resets({name}{self._span()}) > 0") for name in names))
+        span, now_s = self._span()
+        found = await asyncio.gather(*(self.query(f"resets({name}{span}) > 0", now_s) for name in names))
         return [f"{name}{s.labels}" for name, samples in zip(names, found, strict=True) for s in samples]
 
     async def increase(self, name: str) -> int:
@@ -152,11 +154,14 @@ class Prometheus:
 
         `increase` extrapolates by up to a scrape interval at each end: that is rounded away.
         """
-        (sample,) = await self.query(f"round(sum(increase({name}{self._span()})))")
+        span, now_s = self._span()
+        (sample,) = await self.query(f"round(sum(increase({name}{span})))", now_s)
         return int(sample.value)
 
-    def _span(self) -> str:
-        return f"[{int(time.time() - self._since) + 1}s]"
+    def _span(self) -> tuple[str, float]:
+        """Since the first scrape, and until when: a query that is late must not begin later."""
+        now_s = time.time()
+        return f"[{int(now_s - self._since) + 1}s]", now_s
 
     async def check_metrics(self, page: str) -> str:
         """What `promtool check metrics` has to say of a page in text format; nothing if all is well."""
