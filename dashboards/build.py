@@ -98,17 +98,23 @@ def _filled(
 
 
 def number(
-    text: Text, expr: str, steps: Steps = ((None, BLUE),), *, decimals: int | None = None, empty: str = "-"
+    text: Text,
+    expr: str,
+    steps: Steps = ((None, BLUE),),
+    *,
+    decimals: int | None = None,
+    empty: str = "-",
+    legend: str = "__auto",
 ) -> stat.Panel:
     """One number, now or over the whole range."""
-    panel: stat.Panel = _filled(stat.Panel(), text, [Query(expr, instant=True)])
+    panel: stat.Panel = _filled(stat.Panel(), text, [Query(expr, legend, instant=True)])
     panel.thresholds(thresholds(steps)).color_mode(words.BigValueColorMode.VALUE).no_value(empty)
     nothing = model.DashboardSpecialValueMapOptions(
         match=model.SpecialValueMatch.NULL_AND_NAN, result=model.ValueMappingResult(text=empty, color=GREY, index=0)
     )
     panel.mappings([model.SpecialValueMap(options=nothing)])  # else it has the colour of the lowest threshold
     panel.graph_mode(words.BigValueGraphMode.NONE).color_scheme(_by_threshold())
-    panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
+    panel.reduce_options(_last())
     if decimals is not None:
         panel.decimals(decimals)
     return panel
@@ -116,11 +122,17 @@ def number(
 
 def leading(text: Text, expr: str, label: str) -> stat.Panel:
     """The word with the highest number."""
-    panel = number(text, f"topk(1, {expr} > 0)", empty="none", decimals=0)
-    panel.targets(
-        [_target(Query(f"topk(1, {expr} > 0)", f"{{{{{label}}}}}", instant=True), 0, PromQueryFormat.TIME_SERIES)]
-    )
+    panel = number(text, f"topk(1, {expr} > 0)", decimals=0, empty="none", legend=f"{{{{{label}}}}}")
     return panel.text_mode(words.BigValueTextMode.VALUE_AND_NAME)
+
+
+def _last() -> common.ReduceDataOptions:
+    return common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False)
+
+
+def _legend() -> common.VizLegendOptions:
+    legend = common.VizLegendOptions().show_legend(True).calcs([])
+    return legend.display_mode(words.LegendDisplayMode.LIST).placement(words.LegendPlacement.BOTTOM)
 
 
 def _by_threshold() -> dashboard.FieldColor:
@@ -178,13 +190,7 @@ def _stacked(panel: timeseries.Panel) -> timeseries.Panel:
 
 def _over_time(text: Text, queries: Sequence[Query], colors: Mapping[str, str]) -> timeseries.Panel:
     panel: timeseries.Panel = _filled(timeseries.Panel(), text, queries)
-    panel.legend(
-        common.VizLegendOptions()
-        .show_legend(True)
-        .display_mode(words.LegendDisplayMode.LIST)
-        .placement(words.LegendPlacement.BOTTOM)
-        .calcs([])
-    )
+    panel.legend(_legend())
     panel.tooltip(common.VizTooltipOptions().mode(words.TooltipDisplayMode.MULTI).sort(words.SortOrder.DESCENDING))
     panel.show_points(words.VisibilityMode.NEVER)
     for name, color in colors.items():
@@ -202,7 +208,7 @@ def ranking(text: Text, queries: Sequence[Query], steps: Steps = ((None, BLUE),)
     panel.orientation(words.VizOrientation.HORIZONTAL).display_mode(words.BarGaugeDisplayMode.BASIC).min(0)
     panel.thresholds(thresholds(steps)).color_scheme(_by_threshold())
     panel.value_mode(words.BarGaugeValueMode.COLOR).show_unfilled(True)
-    panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))
+    panel.reduce_options(_last())
     return panel
 
 
@@ -292,13 +298,14 @@ def crossed(
     Rows are in the `order` of a number, or those with the highest first column come first.
     """
     letters = [chr(ord("A") + place) for place in range(len(exprs))]
+    in_units = dict.fromkeys(exprs, text.unit) | dict(units or {})
     columns = [
         Column(
             f"Value #{letter}",
             name,
-            (units or {}).get(name, text.unit),
+            in_units[name],
             steps.get(name, ()) if isinstance(steps, Mapping) else steps,
-            1 if (units or {}).get(name, text.unit) == "percentunit" else 0,
+            1 if in_units[name] == "percentunit" else 0,
         )
         for letter, name in zip(letters, exprs, strict=True)
     ]
@@ -344,11 +351,5 @@ def states(text: Text, queries: Sequence[Query], mapped: Mapping[str, tuple[str,
     panel.mappings([model.ValueMap(options=options)]).show_value(words.VisibilityMode.NEVER)
     panel.color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.FIXED).fixed_color(GREY))
     panel.merge_values(True).row_height(0.8)
-    panel.legend(
-        common.VizLegendOptions()
-        .show_legend(True)
-        .display_mode(words.LegendDisplayMode.LIST)
-        .placement(words.LegendPlacement.BOTTOM)
-        .calcs([])
-    )
+    panel.legend(_legend())
     return panel

@@ -2,11 +2,8 @@
 
 from dashboards.board import Board
 from dashboards.build import BLUE, GREEN, ORANGE, RED, Column, Grid, Query, Text, bars, grid, number
-from dashboards.query import VALUES, bad, finished, m, rate, success_rate, total
-from exporter.payments.labels import AmountBand
+from dashboards.query import AWAY, OUTAGE, TARGET, m, overall, rate, success_rate, total
 
-_TARGET = VALUES.target_percent[AmountBand.UNDER_100K] / 100
-_OUTAGE = 1 - VALUES.outage_bad_percent / 100
 _LINK = "/d/lnd-payments-overview?${__url_time_range}&var-datasource=${datasource}&var-node=${__value.text}"
 
 
@@ -25,7 +22,7 @@ def fleet() -> Board:
     here.add(
         number(
             Text("Nodes away", "Nodes that don't answer, or don't let the exporter in. Good: 0.", "short"),
-            f"count({m('node_up')} == 0) or vector(0)",
+            AWAY,
             ((None, GREEN), (1, RED)),
         ),
         6,
@@ -44,8 +41,8 @@ def fleet() -> Board:
     here.add(
         number(
             Text("Success rate", "Over all nodes, within the time shown. Good: above 95 %.", "percentunit"),
-            f"1 - {bad('$__range')} / ({finished('$__range')} > 0)",
-            ((None, RED), (_OUTAGE, ORANGE), (_TARGET, GREEN)),
+            overall("$__range"),
+            ((None, RED), (OUTAGE, ORANGE), (TARGET, GREEN)),
             decimals=1,
             empty="no payments",
         ),
@@ -71,9 +68,7 @@ def fleet() -> Board:
             [
                 Column("node", "Node", "string", link=_LINK),
                 Column("Value #A", "Up", "bool_yes_no", ((None, RED), (1, GREEN))),
-                Column(
-                    "Value #B", "Success rate", "percentunit", ((None, RED), (_OUTAGE, ORANGE), (_TARGET, GREEN)), 1
-                ),
+                Column("Value #B", "Success rate", "percentunit", ((None, RED), (OUTAGE, ORANGE), (TARGET, GREEN)), 1),
                 Column("Value #C", "Payments", "locale", decimals=0),
                 Column("Value #D", "In flight", "short", decimals=0),
                 Column("Value #E", "Held HTLCs", "short", ((None, GREEN), (1, ORANGE)), 0),

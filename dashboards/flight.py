@@ -4,6 +4,7 @@ from dashboards.board import Board
 from dashboards.build import BLUE, GREEN, ORANGE, RED, YELLOW, Column, Grid, Query, Text, areas, grid, lines, number
 from dashboards.query import SAT, increase, m, total
 from deploy.prometheus.flight import FAR, NEAR
+from deploy.prometheus.rule import exactly
 
 _SLOTS = 483
 """HTLCs that one side of a channel may have outstanding (BOLT 2, `max_accepted_htlcs`)."""
@@ -108,6 +109,11 @@ def _first_row(here: Grid) -> None:
     )
 
 
+def by_age() -> list[Query]:
+    """Payments in flight, the youngest first."""
+    return [Query(total(m("in_flight", exactly("age", age))), age) for age in AGES]
+
+
 def _over_time(here: Grid) -> None:
     here.row("How old, and how close to its end?")
     here.add(
@@ -117,7 +123,7 @@ def _over_time(here: Grid) -> None:
                 "Good: next to nothing older than 10 minutes, hold invoices aside.",
                 "short",
             ),
-            [Query(total(m("in_flight", f'age="{age}"')), age) for age in AGES],
+            by_age(),
             colors=AGES,
         ),
         12,
@@ -129,7 +135,7 @@ def _over_time(here: Grid) -> None:
                 f"Outstanding for more than 30 minutes. Good: none below {FAR} blocks, which is about a day.",
                 "short",
             ),
-            [Query(total(m("held_htlcs", f'blocks_left="{left}"')), left) for left in _LEFT],
+            [Query(total(m("held_htlcs", exactly("blocks_left", left))), left) for left in _LEFT],
             colors=_LEFT,
         ),
         12,
@@ -196,7 +202,7 @@ def _peers(here: Grid) -> None:
             Text(
                 "HTLCs outstanding by peer",
                 f"A channel takes {_SLOTS} HTLCs in each direction. Good: far below; near it new payments can't go "
-                f"that way.",
+                "that way.",
                 "short",
             ),
             [

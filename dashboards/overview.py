@@ -18,11 +18,14 @@ from dashboards.build import (
     number,
     spread,
 )
-from dashboards.flight import AGES
+from dashboards.flight import AGES, by_age
 from dashboards.query import (
+    AWAY,
     BAD,
     COUNTED,
+    OUTAGE,
     SAT,
+    TARGET,
     VALUES,
     allowed,
     bad,
@@ -30,6 +33,7 @@ from dashboards.query import (
     finished,
     increase,
     m,
+    overall,
     rate,
     success_rate,
     total,
@@ -38,8 +42,6 @@ from deploy.prometheus.recording import BUDGET, FAST, SLOW
 from deploy.prometheus.rule import exactly
 from exporter.payments.labels import AmountBand
 
-_OUTAGE = 1 - VALUES.outage_bad_percent / 100
-_TARGET = VALUES.target_percent[AmountBand.UNDER_100K] / 100
 _BURN = ((None, GREEN), (BUDGET, YELLOW), (SLOW, ORANGE), (FAST, RED))
 _PAYMENT = 'purpose="payment"'
 _DONE = (_PAYMENT, 'outcome="succeeded"')
@@ -66,8 +68,8 @@ def _first_row(here: Grid) -> None:
                 "above 95 %, less where most amounts are large.",
                 "percentunit",
             ),
-            f"1 - {bad('$__range')} / ({finished('$__range')} > 0)",
-            ((None, RED), (_OUTAGE, ORANGE), (_TARGET, GREEN)),
+            overall("$__range"),
+            ((None, RED), (OUTAGE, ORANGE), (TARGET, GREEN)),
             decimals=1,
             empty="no payments",
         ),
@@ -133,7 +135,7 @@ def _first_row(here: Grid) -> None:
                 "Nodes that don't answer, or don't let the exporter in. Good: 0; see Exporter and node.",
                 "short",
             ),
-            f"count({m('node_up')} == 0) or vector(0)",
+            AWAY,
             ((None, GREEN), (1, RED)),
         ),
         4,
@@ -173,7 +175,7 @@ def _success(here: Grid) -> None:
                 "By amount, of what finished within an hour. Good: near the top; small amounts above 98 %.",
                 "percentunit",
             ),
-            [Query(success_rate("1h", matchers=[f'amount_band="{band}"']), band.value) for band in AmountBand],
+            [Query(success_rate("1h", matchers=[exactly("amount_band", band)]), band.value) for band in AmountBand],
             top=1,
         ),
         14,
@@ -283,7 +285,7 @@ def _speed(here: Grid) -> None:
             Text(
                 "Duration of successes",
                 f"Half, and nearly all, of the successful payments were faster. Good: 95 % below {_QUICK_S:g} s, "
-                f"the dashed line. Empty where nothing succeeded.",
+                "the dashed line. Empty where nothing succeeded.",
                 "s",
             ),
             quantiles,
@@ -351,7 +353,7 @@ def _money(here: Grid) -> None:
                 "invoices aside.",
                 "short",
             ),
-            [Query(total(m("in_flight", exactly("age", age))), age) for age in AGES],
+            by_age(),
             colors=AGES,
         ),
         12,

@@ -2,15 +2,20 @@
 
 from collections.abc import Iterable
 
+from deploy.prometheus.recording import KNOWN, budgets
+from deploy.prometheus.rule import one_of
 from deploy.prometheus.values import Values, read
 from exporter.payments.labels import AmountBand
 
 VALUES: Values = read()["service"]
 """The thresholds that the dashboards show: those of the alerts, where the profiles differ of the strictest."""
 HERE = 'job=~"$job",node=~"$node"'
-COUNTED = f'kind=~"{"|".join(VALUES.counted_kinds)}"'
-BAD = f'reason=~"{"|".join(VALUES.bad_reasons)}"'
-KNOWN = 'reason!~"none|other"'
+COUNTED = one_of("kind", VALUES.counted_kinds)
+BAD = one_of("reason", VALUES.bad_reasons)
+OUTAGE = 1 - VALUES.outage_bad_percent / 100
+"""A success rate below is an outage."""
+TARGET = VALUES.target_percent[AmountBand.UNDER_100K] / 100
+"""The success rate that is asked of middle amounts."""
 SAT = 1000
 """msat in a satoshi."""
 
@@ -18,6 +23,10 @@ SAT = 1000
 def m(name: str, *matchers: str) -> str:
     """A selector of the chosen nodes, by the end of a metric's name."""
     return f"lnd_payments_{name}{{{','.join((HERE, *matchers))}}}"
+
+
+AWAY = f"count({m('node_up')} == 0) or vector(0)"
+"""How many nodes don't answer."""
 
 
 def increase(name: str, *matchers: str, window: str = "$__range") -> str:
@@ -53,20 +62,18 @@ def success_rate(window: str, *by: str, matchers: Iterable[str] = ()) -> str:
     return f"1 - {bad(window, *by, matchers=matchers)} / clamp_min({finished(window, *by, matchers=matchers)}, 1)"
 
 
+def overall(window: str) -> str:
+    """The same over all amounts; nothing where nothing was paid."""
+    return f"1 - {bad(window)} / ({finished(window)} > 0)"
+
+
 def allowed(window: str) -> str:
     """How many of the finished payments the targets allow to be bad, by their amounts."""
-    budgets: dict[float, list[str]] = {}
-    for band in AmountBand:
-        budgets.setdefault(round(1 - VALUES.target_percent[band] / 100, 6), []).append(band.value)
-    return (
-        "("
-        + " + ".join(f"{budget:g} * {finished(window, matchers=[_bands(bands)])}" for budget, bands in budgets.items())
-        + ")"
+    parts = (
+        f"{budget:g} * {finished(window, matchers=[one_of('amount_band', bands)])}"
+        for budget, bands in budgets(VALUES).items()
     )
-
-
-def _bands(bands: Iterable[str]) -> str:
-    return f'amount_band=~"{"|".join(bands)}"'
+    return f"({' + '.join(parts)})"
 
 
 def burn(window: str) -> str:

@@ -3,7 +3,7 @@
 from deploy.prometheus.flight import FAR
 from deploy.prometheus.recording import BLOCKS_LEFT, FINISHED, SENT_1H
 from deploy.prometheus.rule import PER_NODE, Alert, Group, Selector, exactly, one_of
-from deploy.prometheus.success import NODE, unless_down
+from deploy.prometheus.success import NODE
 from deploy.prometheus.values import Severity, Values
 from exporter.payments.labels import NodeState, Purpose
 
@@ -81,7 +81,7 @@ def _chain(s: Selector) -> list[Alert]:
     stalls = f"""(
           {s("node_synced_to_chain")} == 0
           or time() - {s("node_best_header_timestamp_seconds")} > 7200
-        ) {unless_down(s)}"""
+        ) {_unless_down(s)}"""
 
     def alert(severity: Severity, expr: str, description: str) -> Alert:
         summary = f"{NODE}: lnd doesn't follow the chain"
@@ -133,7 +133,7 @@ def _gone(s: Selector, values: Values) -> Alert:
           and increase({finished}[1h] offset 7d) >= 10
           and increase({finished}[1h]) == 0
           unless sum without (purpose, age) ({pending}) > 0
-        ) {unless_down(s)}
+        ) {_unless_down(s)}
         """,
         f"{NODE}: no payment for an hour, where there were {{{{ $value | humanize }}}} yesterday",
         """lnd answers, and nobody asks it to pay: look at what makes the payments. At this time of day there were at
@@ -177,3 +177,8 @@ def _fees(s: Selector, values: Values) -> list[Alert]:
         )
         for purpose, limit in values.fee_budget_sat.items()
     ]
+
+
+def _unless_down(s: Selector) -> str:
+    """The end of an expression that a node that is down makes true, and for which it is no news."""
+    return f"unless {PER_NODE} {s('node_up')} == 0"

@@ -1,6 +1,6 @@
 """Recorded series: payments finished and bad, how fast the error budget burns, how many blocks are left."""
 
-from deploy.prometheus.rule import Group, Recording, Selector, one_of
+from deploy.prometheus.rule import PER_NODE, Group, Recording, Selector, one_of
 from deploy.prometheus.values import Values
 from exporter.payments.labels import AmountBand, Kind, Reason
 
@@ -11,6 +11,8 @@ WINDOWS = {"5m": FAST, "1h": FAST, "30m": SLOW, "6h": SLOW, "3d": SLOW}
 MOST_BAD = 0.9
 """A factor times a budget stays below this, or not even a total outage could reach it."""
 
+KNOWN = f'reason!~"{Reason.NONE}|{Reason.OTHER}"'
+"""What has no known reason is neither good nor bad."""
 FINISHED_BY_BAND = "node_band:lnd_payments_finished:sum"
 BAD_BY_BAND = "node_band:lnd_payments_bad:sum"
 FINISHED = "node:lnd_payments_finished:sum"
@@ -31,7 +33,6 @@ def recordings(values: Values) -> Group:
     """All of them. Summing counters before `increase` is right here: those of a node are reset all at once or never."""
     s = Selector(values)
     counted = one_of("kind", values.counted_kinds)
-    unclear = f'reason!~"{Reason.NONE}|{Reason.OTHER}"'
     paid = f'kind!="{Kind.REBALANCE}"'
     bad = one_of("reason", values.bad_reasons)
     return Group(
@@ -41,7 +42,7 @@ def recordings(values: Values) -> Group:
                 FINISHED_BY_BAND,
                 f"""
                 sum without (kind) ({s("succeeded_total", counted)})
-                  + sum without (kind, reason) ({s("failed_total", counted, unclear)})
+                  + sum without (kind, reason) ({s("failed_total", counted, KNOWN)})
                 """,
             ),
             Recording(BAD_BY_BAND, f"sum without (kind, reason) ({s('failed_total', counted, bad)})"),
@@ -55,9 +56,7 @@ def recordings(values: Values) -> Group:
             ),
             Recording(SENT, f"sum without (kind, amount_band) ({s('sent_msat_total', paid)})"),
             Recording(SENT_1H, f"increase({s(SENT)}[1h])"),
-            Recording(
-                HELD_EXPIRY, f"{s('held_earliest_expiry_height')} or on (job, instance, node) 0 * {s('node_up')}"
-            ),
+            Recording(HELD_EXPIRY, f"{s('held_earliest_expiry_height')} or {PER_NODE} 0 * {s('node_up')}"),
             Recording(BLOCKS_LEFT, _blocks_left(s)),
         ],
     )
@@ -70,14 +69,19 @@ def _allowed(factor: int) -> str:
 
 def _allowance(s: Selector, values: Values, factor: int) -> str:
     """What the targets allow of just these amounts, so that a shift to larger ones pages nobody."""
-    bands: dict[float, list[AmountBand]] = {}
-    for band in AmountBand:
-        budget = min(1 - values.target_percent[band] / 100, MOST_BAD / factor)
-        bands.setdefault(round(budget, 6), []).append(band)
     return "\n+ ".join(
         f"{budget:g} * sum without (amount_band) ({s(FINISHED_BY_BAND, one_of('amount_band', of))})"
-        for budget, of in bands.items()
+        for budget, of in budgets(values, MOST_BAD / factor).items()
     )
+
+
+def budgets(values: Values, most: float = 1.0) -> dict[float, list[AmountBand]]:
+    """The shares of payments that may be bad, at most `most`, each with the amounts that it holds for."""
+    bands: dict[float, list[AmountBand]] = {}
+    for band in AmountBand:
+        budget = min(1 - values.target_percent[band] / 100, most)
+        bands.setdefault(round(budget, 6), []).append(band)
+    return bands
 
 
 def _blocks_left(s: Selector) -> str:

@@ -11,7 +11,7 @@ from deploy.prometheus.recording import (
     SUCCEEDED,
     burn,
 )
-from deploy.prometheus.rule import PER_NODE, Alert, Group, Selector, exactly, one_of
+from deploy.prometheus.rule import Alert, Group, Selector, exactly, one_of
 from deploy.prometheus.values import Severity, Values
 from exporter.payments.labels import AmountBand, Cause, Kind, Reason
 
@@ -285,8 +285,3 @@ def _storms(s: Selector, values: Values) -> list[Alert]:
             of the tool that makes them.""",
         ),
     ]
-
-
-def unless_down(s: Selector) -> str:
-    """The end of an expression that a node that is down makes true, and for which it is no news."""
-    return f"unless {PER_NODE} {s('node_up')} == 0"
