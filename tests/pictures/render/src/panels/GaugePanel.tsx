@@ -1,18 +1,18 @@
 // Gauge: Grafana's Gauge, once for each value; the arcs themselves are drawn in arcs.ts.
-import { getDisplayValueAlignmentFactors, type DisplayValueAlignmentFactors, type FieldDisplay } from '@grafana/data';
+import { type DisplayValueAlignmentFactors, type FieldDisplay } from '@grafana/data';
 import { Gauge, VizRepeater } from '@grafana/ui';
 import { BarGaugeSizing } from '@grafana/schema';
 import type { PanelProps } from '../PanelView';
 import './arcs';
-import { displayValues, named } from './values';
+import { named, repeated } from './values';
 
-export function GaugePanel({ loaded, width, height, setting }: PanelProps) {
-  const { options } = loaded;
+export function GaugePanel(panel: PanelProps) {
+  const { setting } = panel;
+  const { options } = panel.loaded;
   const manual = options.sizing === BarGaugeSizing.Manual;
   return (
     <VizRepeater<FieldDisplay, DisplayValueAlignmentFactors>
-      getValues={() => displayValues(loaded, setting)}
-      getAlignmentFactors={getDisplayValueAlignmentFactors}
+      {...repeated(panel)}
       renderValue={({ value, width, height, orientation, count }) => (
         <Gauge
           value={named(value, count)}
@@ -26,14 +26,9 @@ export function GaugePanel({ loaded, width, height, setting }: PanelProps) {
           theme={setting.theme}
         />
       )}
-      width={width}
-      height={height}
       minVizWidth={manual ? options.minVizWidth : 75}
       minVizHeight={manual ? options.minVizHeight : 75}
-      source={loaded.frames}
-      renderCounter={0}
       autoGrid
-      orientation={options.orientation}
     />
   );
 }

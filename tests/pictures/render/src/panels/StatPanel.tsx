@@ -1,15 +1,15 @@
 // Stat: Grafana's BigValue, once for each value.
-import { getDisplayValueAlignmentFactors, type DisplayValueAlignmentFactors, type FieldDisplay } from '@grafana/data';
+import { type DisplayValueAlignmentFactors, type FieldDisplay } from '@grafana/data';
 import { BigValue, VizRepeater } from '@grafana/ui';
 import type { PanelProps } from '../PanelView';
-import { displayValues } from './values';
+import { repeated } from './values';
 
-export function StatPanel({ loaded, width, height, setting }: PanelProps) {
-  const { options } = loaded;
+export function StatPanel(panel: PanelProps) {
+  const { setting } = panel;
+  const { options } = panel.loaded;
   return (
     <VizRepeater<FieldDisplay, DisplayValueAlignmentFactors>
-      getValues={() => displayValues(loaded, setting)}
-      getAlignmentFactors={getDisplayValueAlignmentFactors}
+      {...repeated(panel)}
       renderValue={({ value, width, height, alignmentFactors, count }) => (
         <BigValue
           value={value.display}
@@ -28,13 +28,8 @@ export function StatPanel({ loaded, width, height, setting }: PanelProps) {
           theme={setting.theme}
         />
       )}
-      width={width}
-      height={height}
-      source={loaded.frames}
       itemSpacing={3}
-      renderCounter={0}
       autoGrid
-      orientation={options.orientation}
     />
   );
 }

@@ -1,6 +1,12 @@
 // The single values that stat, gauge, bar gauge and pie chart panels show, reduced and formatted by Grafana.
-import { getFieldDisplayValues, type DisplayValue, type FieldDisplay } from '@grafana/data';
+import {
+  getDisplayValueAlignmentFactors,
+  getFieldDisplayValues,
+  type DisplayValue,
+  type FieldDisplay,
+} from '@grafana/data';
 import type { Loaded, Setting } from '../load';
+import type { PanelProps } from '../PanelView';
 
 export function displayValues(
   { frames, fieldConfig, options, replace, range }: Loaded,
@@ -18,6 +24,19 @@ export function displayValues(
   });
   for (const { sparkline } of values) if (sparkline) sparkline.timeRange = range;
   return values;
+}
+
+/** What every panel tells Grafana's VizRepeater, which draws one picture for each value. */
+export function repeated({ loaded, width, height, setting }: PanelProps) {
+  return {
+    getValues: () => displayValues(loaded, setting),
+    getAlignmentFactors: getDisplayValueAlignmentFactors,
+    width,
+    height,
+    source: loaded.frames,
+    renderCounter: 0,
+    orientation: loaded.options.orientation,
+  };
 }
 
 /** A value that stands alone needs no name, unless its author gave it one. */
