@@ -2,8 +2,7 @@
 
 from dashboards.board import Board
 from dashboards.build import BLUE, GREEN, ORANGE, RED, YELLOW, Column, Grid, Query, Text, areas, grid, lines, number
-from dashboards.query import SAT, increase, m, total
-from deploy.prometheus.flight import FAR, NEAR
+from dashboards.query import FAR, NEAR, SAT, increase, m, total
 from deploy.prometheus.rule import exactly
 
 _SLOTS = 483

@@ -22,9 +22,12 @@ from dashboards.flight import AGES, by_age
 from dashboards.query import (
     AWAY,
     BAD,
+    BUDGET,
     COUNTED,
+    FAST,
     OUTAGE,
     SAT,
+    SLOW,
     TARGET,
     VALUES,
     allowed,
@@ -38,14 +41,13 @@ from dashboards.query import (
     success_rate,
     total,
 )
-from deploy.prometheus.recording import BUDGET, FAST, SLOW
 from deploy.prometheus.rule import exactly
 from exporter.payments.labels import AmountBand
 
 _BURN = ((None, GREEN), (BUDGET, YELLOW), (SLOW, ORANGE), (FAST, RED))
 _PAYMENT = 'purpose="payment"'
 _DONE = (_PAYMENT, 'outcome="succeeded"')
-_QUICK_S = VALUES.slow_after_seconds
+_QUICK_S = VALUES.alerts.slow.seconds
 
 
 def overview() -> Board:

@@ -12,10 +12,17 @@ VALUES: Values = read()["service"]
 HERE = 'job=~"$job",node=~"$node"'
 COUNTED = one_of("kind", VALUES.counted_kinds)
 BAD = one_of("reason", VALUES.bad_reasons)
-OUTAGE = 1 - VALUES.outage_bad_percent / 100
+OUTAGE = 1 - VALUES.alerts.outage.percent / 100
 """A success rate below is an outage."""
 TARGET = VALUES.target_percent[AmountBand.UNDER_100K] / 100
 """The success rate that is asked of middle amounts."""
+FAR = VALUES.alerts.htlc_near_expiry.warning_blocks
+NEAR = VALUES.alerts.htlc_near_expiry.critical_blocks
+"""Blocks before the expiry of a held HTLC at which the alerts begin."""
+FAST, SLOW, BUDGET = (
+    given.burn for given in (VALUES.alerts.fail_fast, VALUES.alerts.fail_slowly, VALUES.alerts.error_budget)
+)
+"""How many times as fast as it may the error budget burns when the alerts begin."""
 SAT = 1000
 """msat in a satoshi."""
 

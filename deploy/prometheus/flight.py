@@ -1,22 +1,22 @@
 """Alerts on payments in flight: HTLCs that near their expiry, payments that stay, successes after the end."""
 
-from deploy.prometheus.recording import BLOCKS_LEFT
-from deploy.prometheus.rule import Alert, Group, Selector, exactly, one_of
-from deploy.prometheus.success import NODE
-from deploy.prometheus.values import Severity, Values
+from deploy.prometheus.recording import BLOCKS_LEFT, PENDING
+from deploy.prometheus.rule import MEMORY, NODE, Alert, Group, Selector, one_of
+from deploy.prometheus.thresholds import Severity
+from deploy.prometheus.values import Values
 from exporter.payments.labels import Age
 
-FAR, NEAR = 144, 36
-"""Blocks before the expiry of a held HTLC: about a day, about six hours."""
+_OLD = {1: (Age.UNDER_1D, Age.OVER), 24: (Age.OVER,)}
+"""The label `age` of what is in flight for so many hours."""
 
 
 def flight(values: Values) -> Group:
     """The first three are never silenced by a node that is down: that is when they matter."""
     s = Selector(values)
-    return Group("flight", [*_expiry(s), *_staying(s, values), _late(s)])
+    return Group("flight", [*_expiry(s, values), *_staying(s, values), _late(s, values)])
 
 
-def _expiry(s: Selector) -> list[Alert]:
+def _expiry(s: Selector, values: Values) -> list[Alert]:
     left = '{{ $value | printf "%.0f" }}'
 
     def near(severity: Severity, blocks: int) -> Alert:
@@ -33,33 +33,33 @@ def _expiry(s: Selector) -> list[Alert]:
             keeps="30m",
         )
 
+    given, expired = values.alerts.htlc_near_expiry, values.alerts.htlc_expired
     return [
-        near(Severity.WARNING, FAR),
-        near(Severity.CRITICAL, NEAR),
+        near(Severity.WARNING, given.warning_blocks),
+        near(Severity.CRITICAL, given.critical_blocks),
         Alert(
             "HtlcExpired",
-            Severity.CRITICAL,
+            expired.severity,
             f"{s(BLOCKS_LEFT)} <= 0",
             f"{NODE}: an HTLC has expired and is still held",
             """The block height at which an HTLC expires has passed, and lnd still says that it is in flight. It should
             be closing the channel by force (`lncli pendingchannels` shows that): if lnd is down, start it now.""",
             "flight",
-            lasts="30m",
+            lasts=f"{expired.minutes}m",
             keeps="30m",
         ),
     ]
 
 
 def _staying(s: Selector, values: Values) -> list[Alert]:
-    old = (Age.OVER,) if values.stuck_after_seconds == 86_400 else (Age.UNDER_1D, Age.OVER)  # noqa: PLR2004 - a day
-    hours = values.stuck_after_seconds // 3600
-    pending = f"sum without (purpose, age) ({s('in_flight', exactly('age', Age.UNDER_1H))})"
+    stuck, stalled, many = values.alerts.stuck, values.alerts.stalled, values.alerts.many_pending
+    usual = f"quantile_over_time(0.99, {s(PENDING)}[7d] offset 1h)"
     return [
         Alert(
             "Stuck",
-            Severity.WARNING,
-            f"sum without (purpose, age) ({s('in_flight', one_of('age', old))}) > 0",
-            f"{NODE}: {{{{ $value }}}} payments are in flight for more than {hours} h",
+            stuck.severity,
+            f"sum without (purpose, age) ({s('in_flight', one_of('age', _OLD[stuck.hours]))}) > 0",
+            f"{NODE}: {{{{ $value }}}} payments are in flight for more than {stuck.hours} h",
             """Payments, rebalances and probes alike. Somebody holds their HTLCs (a hold invoice does that on purpose),
             or lnd has forgotten them. Until they end nobody knows whether they will be paid: do not pay again.""",
             "flight",
@@ -68,24 +68,21 @@ def _staying(s: Selector, values: Values) -> list[Alert]:
         ),
         Alert(
             "Stalled",
-            Severity.WARNING,
+            stalled.severity,
             f"{s('in_flight_stalled')} > 0",
             f"{NODE}: {{{{ $value }}}} payments are in flight without an HTLC",
             """lnd has nothing under way for them, and has said nothing for more than 10 minutes: they are stuck in lnd
             itself. A restart of lnd makes it look at them again.""",
             "flight",
-            lasts="30m",
+            lasts=f"{stalled.minutes}m",
         ),
         Alert(
             "ManyPending",
-            Severity.WARNING,
-            f"""
-            {pending} >= 10
-            and {pending} > 3 * avg_over_time(({pending})[7d:5m])
-            """,
+            many.severity,
+            f"{s(PENDING)} >= {many.at_least} and {s(PENDING)} > {many.times:g} * {usual}",
             f"{NODE}: {{{{ $value }}}} payments are in flight for more than 10 minutes",
-            """That is more than three times the average of the last week. A node on the way, or a peer of this node,
-            takes HTLCs and lets go of none.""",
+            f"""That is more than {many.times:g} times as many as there are 99 % of the time within a week. A node on
+            the way, or a peer of this node, takes HTLCs and lets go of none.""",
             "flight",
             lasts="5m",
             keeps="10m",
@@ -93,13 +90,13 @@ def _staying(s: Selector, values: Values) -> list[Alert]:
     ]
 
 
-def _late(s: Selector) -> Alert:
+def _late(s: Selector, values: Values) -> Alert:
     """Compared with what was known before, not by `increase`: also those that were found after an absence are told."""
     late = s("succeeded_late_total")
     return Alert(
         "LateSuccess",
-        Severity.WARNING,
-        f"sum without (reason) ({late} - last_over_time({late}[1d] offset 10m)) > 0",
+        values.alerts.late_success.severity,
+        f"sum without (reason) ({late} - last_over_time({late}[{MEMORY}] offset 10m)) > 0",
         f"{NODE}: a payment succeeded after it had been given up",
         """lnd had written a failure reason, so whoever asked for the payment may have been told that it failed; then
         its HTLC was settled after all. Reconcile before anything is refunded or paid again.""",

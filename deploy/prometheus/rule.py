@@ -5,12 +5,17 @@ from typing import Any, NamedTuple
 
 import promql_parser
 
-from deploy.prometheus.values import Severity, Values
+from deploy.prometheus.thresholds import Severity
+from deploy.prometheus.values import Values
 
 PREFIX = "LndPayments"
 """Of each alert's name."""
 PER_NODE = "on (job, instance, node)"
 """How series of the same node are joined."""
+MEMORY = "15d"
+"""How far back the last value is looked for: as long as Prometheus keeps everything, and an HTLC may be held."""
+SHARE = "{{ $value | humanizePercentage }}"
+NODE = "{{ $labels.node }}"
 
 
 class Recording(NamedTuple):
@@ -111,6 +116,8 @@ def _rule(rule: Recording | Alert, values: Values) -> dict[str, Any]:
 
 def _chosen(rule: Alert) -> str:
     """What the dashboard is to show; an alert that is of no node shows all."""
-    node = "var-node={{ $labels.node }}" if "$labels.node" in rule.summary else ""
-    chosen = "&".join(filter(None, (node, rule.shows)))
-    return f"?{chosen}" if chosen else ""
+    if "$labels.node" not in rule.summary:
+        return f"?{rule.shows}" if rule.shows else ""
+    perhaps = "with $labels.node" in rule.summary
+    node = "{{ with $labels.node }}var-node={{ . }}{{ end }}" if perhaps else "var-node={{ $labels.node }}"
+    return "?" + "&".join(filter(None, (node, rule.shows)))

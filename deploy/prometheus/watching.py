@@ -1,8 +1,9 @@
 """Alerts on the exporter itself: whether what it says can be relied upon."""
 
-from deploy.prometheus.rule import PER_NODE, Alert, Group, Selector
-from deploy.prometheus.success import NODE, SHARE
-from deploy.prometheus.values import Severity, Values
+from deploy.prometheus.rule import MEMORY, NODE, PER_NODE, SHARE, Alert, Group, Selector
+from deploy.prometheus.success import ratio
+from deploy.prometheus.thresholds import Lasting, Severity, TooSlowForLong
+from deploy.prometheus.values import Values
 
 INSTANCE = "{{ $labels.instance }}"
 
@@ -10,31 +11,57 @@ INSTANCE = "{{ $labels.instance }}"
 def watching(values: Values) -> Group:
     """Never alerted on: the time of the last update (quiet is not dead), and single interruptions."""
     s = Selector(values)
-    return Group("exporter", [*_blind(values), _lies(s), _delayed(s), *_state(), *_behind(s), _watchdog()])
+    given = values.alerts
+    return Group(
+        "exporter",
+        [
+            *_blind(s, values),
+            _lies(s, given.stream_lies.severity),
+            _delayed(s, given.updates_delayed),
+            *_state(given.checkpoint_fails, given.state_reset.severity),
+            _deaf(s, given.not_following),
+            _missed(s, given.audit_unaccounted),
+            _behind(s, given.catch_up_long),
+            _watchdog(),
+        ],
+    )
 
 
-def _blind(values: Values) -> list[Alert]:
+def _blind(s: Selector, values: Values) -> list[Alert]:
+    """A node that was on a page and is on none; or an exporter that never gave one, which may be of any node."""
     up = f'up{{job="{values.job}"}}'
+    page, seen = s("node_up"), f"last_over_time({s('node_up')}[{MEMORY}])"
+    away = f"""
+        ({seen} unless {PER_NODE} {page} and on (job, instance) {up} == 0)
+        or max by (job, node) (
+          last_over_time({page}[1d]) unless on (job, node) {page} unless on (job, instance) {up}
+        )
+        or ({up} == 0 unless on (job, instance) last_over_time(lnd_payments_node_up[{MEMORY}]))
+        or (absent({up}) unless on (job) last_over_time(lnd_payments_node_up[1d]))
+    """
 
-    def alert(severity: Severity, lasts: str) -> Alert:
+    def alert(severity: Severity, minutes: int) -> Alert:
         return Alert(
             "ExporterDown",
             severity,
-            f"{up} == 0 or absent({up})",
-            "the payments exporter {{ with $labels.instance }}{{ . }} {{ end }}is away",
-            f"""Prometheus has got no page for {lasts}: nobody watches payments and held HTLCs. When the exporter is
-            back, it counts what happened meanwhile.""",
+            away,
+            "{{ with $labels.node }}{{ . }}: {{ end }}the payments exporter "
+            "{{ with $labels.instance }}{{ . }} {{ end }}is away",
+            f"""Prometheus has got no page for {minutes} minutes: nobody watches payments and held HTLCs. When the
+            exporter is back, it counts what happened meanwhile.""",
             "node",
-            lasts=lasts,
+            lasts=f"{minutes}m",
         )
 
-    return [alert(Severity.WARNING, "5m"), alert(values.exporter_down_severity, "15m")]
+    given = values.alerts.exporter_down
+    first = alert(Severity.WARNING, given.warning_minutes)
+    return [first, alert(Severity.CRITICAL, given.critical_minutes)] if given.critical_minutes else [first]
 
 
-def _lies(s: Selector) -> Alert:
+def _lies(s: Selector, severity: Severity) -> Alert:
     return Alert(
         "StreamLies",
-        Severity.WARNING,
+        severity,
         f"""
         increase({s("recovered_total")}[15m]) > 0
         unless {PER_NODE} sum without (cause) (increase({s("interruptions_total")}[30m])) > 0
@@ -50,41 +77,42 @@ def _lies(s: Selector) -> Alert:
     )
 
 
-def _delayed(s: Selector) -> Alert:
-    within, count = s("update_delay_seconds_bucket", 'le="5.0"'), s("update_delay_seconds_count")
+def _delayed(s: Selector, given: TooSlowForLong) -> Alert:
+    within = s("update_delay_seconds_bucket", f'le="{float(given.seconds)}"')
+    count = s("update_delay_seconds_count")
     return Alert(
         "UpdatesDelayed",
-        Severity.WARNING,
+        given.severity,
         f"""
-        1 - sum without (le) (increase({within}[10m])) / increase({count}[10m]) > 0.1
-        and increase({count}[10m]) >= 20
+        1 - sum without (le) (increase({within}[10m])) / increase({count}[10m]) > {ratio(given.percent)}
+        and increase({count}[10m]) >= {given.at_least}
         """,
-        f"{NODE}: {SHARE} of lnd's updates come more than 5 s late",
+        f"{NODE}: {SHARE} of lnd's updates come more than {given.seconds:g} s late",
         """lnd or the connection to it is overloaded, the exporter lacks CPU, or the clocks of the two machines differ.
         """,
         "node",
-        lasts="5m",
+        lasts=f"{given.minutes}m",
         keeps="10m",
     )
 
 
-def _state() -> list[Alert]:
+def _state(fails: Lasting, reset: Severity) -> list[Alert]:
     resets = "lnd_payments_exporter_state_resets_total"
     return [
         Alert(
             "CheckpointFails",
-            Severity.WARNING,
+            fails.severity,
             "increase(lnd_payments_exporter_checkpoint_failures_total[10m]) > 0",
             f"{INSTANCE}: the exporter can't write its state",
             """The disk is full, read-only or gone. Counting goes on, but what is shown meanwhile is lost if the process
             ends before there is room again. The exporter's log names the file.""",
             "node",
-            lasts="5m",
+            lasts=f"{fails.minutes}m",
             keeps="5m",
         ),
         Alert(
             "StateReset",
-            Severity.WARNING,
+            reset,
             f"{resets} > max_over_time({resets}[30d] offset 1h)",
             f"{INSTANCE}: all counters began at zero again",
             """The exporter's state file could not be used ({{ $labels.cause }}) and was set aside. What was counted
@@ -94,41 +122,45 @@ def _state() -> list[Alert]:
     ]
 
 
-def _behind(s: Selector) -> list[Alert]:
-    return [
-        Alert(
-            "NotFollowing",
-            Severity.WARNING,
-            f"""
-            {s("stream_up")} == 0 and {PER_NODE} {s("node_up")} == 1 unless {PER_NODE} {s("catching_up")} == 1
-            """,
-            f"{NODE}: lnd answers, but its payments are not followed",
-            """Payments are counted late or not at all: lnd is too old for TrackPayments (before 0.16), a message is too
-            large, or something unexpected happens each time. The landing page of the exporter says which.""",
-            "node",
-            lasts="15m",
-        ),
-        Alert(
-            "AuditUnaccounted",
-            Severity.WARNING,
-            f"{s('audit_unaccounted')} > 0",
-            f"{NODE}: {{{{ $value }}}} payments were missing from the counters",
-            """The audit found payments in lnd's database that no counter knew. They are counted now, but should never
-            have been missed: please report it, with the line of the exporter's log that names their indexes.""",
-            "node",
-            lasts="30m",
-        ),
-        Alert(
-            "CatchUpLong",
-            Severity.WARNING,
-            f"{s('catching_up')} == 1 and {PER_NODE} {s('node_up')} == 1",
-            f"{NODE}: the exporter has been catching up for 15 minutes",
-            """It reads what happened while it was away; the landing page says how far it is. Until then the counters
-            lag behind, and rates are too high afterwards.""",
-            "node",
-            lasts="15m",
-        ),
-    ]
+def _deaf(s: Selector, given: Lasting) -> Alert:
+    return Alert(
+        "NotFollowing",
+        given.severity,
+        f"""
+        {s("stream_up")} == 0 and {PER_NODE} {s("node_up")} == 1 unless {PER_NODE} {s("catching_up")} == 1
+        """,
+        f"{NODE}: lnd answers, but its payments are not followed",
+        """Payments are counted late or not at all: lnd is too old for TrackPayments (before 0.16), a message is too
+        large, or something unexpected happens each time. The landing page of the exporter says which.""",
+        "node",
+        lasts=f"{given.minutes}m",
+    )
+
+
+def _missed(s: Selector, given: Lasting) -> Alert:
+    return Alert(
+        "AuditUnaccounted",
+        given.severity,
+        f"{s('audit_unaccounted')} > 0",
+        f"{NODE}: {{{{ $value }}}} payments were missing from the counters",
+        """The audit found payments in lnd's database that no counter knew. They are counted now, but should never
+        have been missed: please report it, with the line of the exporter's log that names their indexes.""",
+        "node",
+        lasts=f"{given.minutes}m",
+    )
+
+
+def _behind(s: Selector, given: Lasting) -> Alert:
+    return Alert(
+        "CatchUpLong",
+        given.severity,
+        f"{s('catching_up')} == 1 and {PER_NODE} {s('node_up')} == 1",
+        f"{NODE}: the exporter has been catching up for {given.minutes} minutes",
+        """It reads what happened while it was away; the landing page says how far it is. Until then the counters
+        lag behind, and rates are too high afterwards.""",
+        "node",
+        lasts=f"{given.minutes}m",
+    )
 
 
 def _watchdog() -> Alert:

@@ -5,14 +5,16 @@ from collections.abc import Callable, Iterator, Mapping
 
 from deploy.prometheus.generate import groups
 from deploy.prometheus.rule import PREFIX, Alert
-from deploy.prometheus.values import Severity, read
+from deploy.prometheus.thresholds import Severity
+from deploy.prometheus.values import read
+from tests.incidents.node import EVERYTHING
 from tests.incidents.stories import STORIES
 from tests.incidents.story import Fires
 
 
 def alerts() -> Iterator[str]:
     """Each alert with its severity in each profile, a line each."""
-    profiles = read()
+    profiles = read(more=EVERYTHING)
     yield f"| alert | {' | '.join(profiles)} | what it says |"
     yield "| --- | " + " | ".join("---" for _ in profiles) + " | --- |"
     severities: dict[str, dict[str, list[str]]] = {}
@@ -42,7 +44,8 @@ def incidents() -> Iterator[str]:
 
 def _plain(summary: str) -> str:
     """A summary without the node, and with dots for the values."""
-    return re.sub(r"{{.*?}}", "…", re.sub(r"^(the payments exporter )?{{.*?}}: ", "", summary))
+    without = re.sub(r"^{{ (with \$labels.node }}{{ \. }}: {{ end|\$labels\.\w+) }}(: )?", "", summary)
+    return re.sub(r"{{ (if|with) .*{{ end }}|{{.*?}}", "…", without)
 
 
 def _fires(fires: Fires) -> str:

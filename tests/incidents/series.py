@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from prometheus_client.core import Metric
 
 _MISSING = "_"
+_STALE = "stale"
+"""What Prometheus notes when a series is missing for the first time."""
 
 
 class Series:
@@ -44,7 +46,7 @@ class Series:
 
     def written(self) -> list[dict[str, str]]:
         """`input_series` of a file for `promtool test rules`."""
-        return [{"series": name, "values": " ".join(map(_run, runs))} for name, runs in sorted(self._runs.items())]
+        return [{"series": name, "values": _written(runs)} for name, runs in sorted(self._runs.items())]
 
     def samples(self, begin_s: int) -> Iterator[tuple[str, str]]:
         """Every sample as a line of OpenMetrics, with its metric; the first scrape was at `begin_s`."""
@@ -69,9 +71,14 @@ def _extend(runs: list[tuple[str, int]], value: str) -> None:
         runs.append((value, 1))
 
 
-def _run(run: tuple[str, int]) -> str:
+def _written(runs: list[tuple[str, int]]) -> str:
     """`7x3` is 7 and three times more 7; `_x3` is three times nothing."""
-    value, times = run
-    if value == _MISSING:
-        return f"_x{times}"
-    return value if times == 1 else f"{value}x{times - 1}"
+    words = []
+    for place, (value, times) in enumerate(runs):
+        if value != _MISSING:
+            words.append(value if times == 1 else f"{value}x{times - 1}")
+        elif not place:
+            words.append(f"_x{times}")
+        else:
+            words += [_STALE, f"_x{times - 1}"][:times]
+    return " ".join(words)

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import msgspec
-
-from deploy.prometheus.values import Values
+from deploy.prometheus.values import Values, read
 from tests.incidents.node import VirtualNode
 
 Tell = Callable[[VirtualNode], None]
@@ -29,7 +27,7 @@ class Story:
     begins_min: float = 60
     """When it happens; until then the node is healthy."""
     values: Mapping[str, object] = field(default_factory=dict)
-    """Settings that it needs."""
+    """What it needs to be said in values.yml besides."""
     metrics: tuple[str, ...] = ()
     """Of a story of days only these metrics are scraped, by the ends of their names; else all that rules name."""
 
@@ -37,9 +35,9 @@ class Story:
         """The alerts that must fire, and no other."""
         return {**self.fires, **self.only.get(profile, {})}
 
-    def with_settings(self, values: Values) -> Values:
-        """A profile with what this story needs."""
-        return msgspec.structs.replace(values, **self.values)
+    def profiles(self) -> dict[str, Values]:
+        """Each profile with what this story needs."""
+        return read(more=self.values)
 
 
 TOLD: list[Story] = []

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from deploy.prometheus.values import read
 from tests.incidents.node import VirtualNode
 from tests.incidents.promtool import Fired, fired
 from tests.incidents.stories import STORIES
@@ -17,8 +16,7 @@ def test_the_right_alerts(story: Story, tmp_path: Path) -> None:
     node = VirtualNode(story.name, story.metrics)
     story.tell(node)
     node.run(story.hours * 3600)
-    profiles = {name: story.with_settings(values) for name, values in read().items()}
-    for profile, alerts in fired(profiles, node.series, tmp_path).items():
+    for profile, alerts in fired(story.profiles(), node.series, tmp_path).items():
         wrong = _wrong(story.expected(profile), alerts, story.begins_min)
         assert wrong == [], f"{profile}: {alerts}"
 

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import pytest
 
 from deploy.prometheus.values import read
@@ -42,7 +41,7 @@ class Watch(NamedTuple):
 async def watch(world: World, tmp_path: Path) -> AsyncIterator[Watch]:
     """The profile of a service, in a hurry; HTLCs are held after 3 s."""
     telephone = Alertmanager(tmp_path / "alertmanager")
-    values = msgspec.structs.replace(read()["service"], job=JOB)
+    values = read(more={"job": JOB})["service"]
     async with exporting([world.alice], tmp_path / "exporter", held_s=3) as exporter:
         ours = World(world.kind, {"alice": world.alice}, exporter.target, exporter.log)
         await ours.live("alice")

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from exporter.payments.labels import NodeState, Purpose
+from exporter.payments.labels import NodeState
 from tests.incidents.node import VirtualNode
 from tests.incidents.story import story
 from tests.incidents.traffic import MINUTE, down, held, pays
@@ -92,7 +92,7 @@ def outflow(node: VirtualNode) -> None:
     pays(node, 26 * 60, 27 * 60, 1, lambda node: node.lives.success(400_000_000))
 
 
-@story(fires={"FeeBudget": 60}, values={"fee_budget_sat": {Purpose.REBALANCE: 1000}})
+@story(fires={"FeeBudget": 60}, values={"alerts": {"FeeBudget": {"sat": {"rebalance": 1000}}}})
 def fee_loop(node: VirtualNode) -> None:
     """A tool rebalances in a circle, at any price."""
     pays(node, 0, 180)
