@@ -79,7 +79,11 @@ def _staying(s: Selector, values: Values) -> list[Alert]:
         Alert(
             "ManyPending",
             many.severity,
-            f"{s(PENDING)} >= {many.at_least} and {s(PENDING)} > {many.times:g} * {usual}",
+            f"""
+            {s(PENDING)} >= {many.at_least}
+            and {s(PENDING)} > {many.times:g} * {usual}
+            and last_over_time({s(PENDING)}[1h] offset 1d)
+            """,
             f"{NODE}: {{{{ $value }}}} payments are in flight for more than 10 minutes",
             f"""That is more than {many.times:g} times as many as there are 99 % of the time within a week. A node on
             the way, or a peer of this node, takes HTLCs and lets go of none.""",

@@ -92,7 +92,7 @@ def _outage(s: Selector, values: Values) -> Alert:
 
 
 def _burning(s: Selector, values: Values) -> list[Alert]:
-    def alert(name: str, given: Burning, windows: tuple[str, str], keeps: str) -> Alert:
+    def alert(name: str, given: Burning, windows: tuple[str, str], keeps: str, unless: str = "") -> Alert:
         long, short = windows
         return Alert(
             name,
@@ -101,7 +101,7 @@ def _burning(s: Selector, values: Values) -> list[Alert]:
             {s(burn(long))} > {given.burn:g}
             and {s(burn(short))} > {given.burn:g}
             and increase({s(FINISHED)}[{long}]) >= {given.at_least}
-            {now(s, short)}
+            {unless}
             """,
             f"{NODE}: payments fail {{{{ $value | humanize }}}} times as often as they may",
             f"""Over {long} as over {short} {_more(given.burn)} the targets allow for amounts like these. Recipients
@@ -112,8 +112,8 @@ def _burning(s: Selector, values: Values) -> list[Alert]:
 
     given = values.alerts
     return [
-        alert("FailFast", given.fail_fast, ("1h", "5m"), "30m"),
-        alert("FailSlowly", given.fail_slowly, ("6h", "30m"), "1h"),
+        alert("FailFast", given.fail_fast, ("1h", "5m"), "30m", now(s, "5m")),
+        alert("FailSlowly", given.fail_slowly, ("6h", "30m"), "1h", now(s, "30m")),
         alert("ErrorBudget", given.error_budget, ("3d", "6h"), "6h"),
     ]
 

@@ -78,6 +78,10 @@ class VirtualNode:
         self.started_s = self._begins_s - 3600.0
         self.page = True
         """The exporter answers."""
+        self.found = True
+        """Prometheus knows where it is."""
+        self.neighbours: list[str] = []
+        """Other nodes, each with an exporter of its own, of which all is well."""
         self.hears = True
         """The stream tells what happens."""
         self._chain_grows = True
@@ -137,6 +141,10 @@ class VirtualNode:
         """Let the exporter answer scrapes, or not."""
         self.page = yes
 
+    def moves(self, instance: str) -> None:
+        """The exporter is from now on at another address."""
+        self.series.target = {**self.series.target, "instance": instance}
+
     def failed_checkpoints(self, times: int) -> None:
         """The exporter could not write its state so often."""
         self.exporter = self.exporter._replace(checkpoint_failures=times)
@@ -192,8 +200,16 @@ class VirtualNode:
         self._changed = False
 
     def _families(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily("up", "", value=float(self.page))
-        if self.page:
+        up = GaugeMetricFamily("up", "", labels=["instance"])
+        node_up = GaugeMetricFamily("lnd_payments_node_up", "", labels=["instance", "node"])
+        for name in self.neighbours:
+            up.add_metric([name], 1)
+            node_up.add_metric([name, name], 1)
+        if self.found:
+            up.add_metric([self.series.target["instance"]], float(self.page))
+        yield up
+        yield node_up
+        if self.page and self.found:
             yield GaugeMetricFamily("process_start_time_seconds", "", value=self._scraped(self.started_s))
             now = self._moment()
             status = self.status

@@ -31,6 +31,8 @@ class Fired(NamedTuple):
     """Minutes from the beginning until it last fired."""
     times: int
     """How often it began to fire, each of its series."""
+    series: int
+    """How many of its series fired at once."""
 
 
 def fired(profiles: Mapping[str, Values], series: Series, home: Path) -> dict[str, dict[str, Fired]]:
@@ -44,6 +46,7 @@ def fired(profiles: Mapping[str, Values], series: Series, home: Path) -> dict[st
         f"min {by} (min_over_time(timestamp({firing}){whole}))",
         f"max {by} (max_over_time(timestamp({firing}){whole}))",
         f"max {by} (count_over_time(({firing} unless {firing} offset {step_s}s){whole}))",
+        f"max_over_time((count {by} ({firing})){whole})",
     )
     rules = _combined(profiles)
     (home / "rules.yml").write_text(json.dumps(rules, ensure_ascii=False))  # JSON is YAML
@@ -106,7 +109,7 @@ def _answers(home: Path) -> _Answers:
 
 def _of(profile: str, answers: _Answers) -> dict[str, Fired]:
     return {
-        name: Fired(answer[0] / 60, answer[1] / 60, int(answer[2]))
+        name: Fired(answer[0] / 60, answer[1] / 60, int(answer[2]), int(answer[3]))
         for (name, profiles), answer in answers.items()
         if profile in profiles.split()
     }

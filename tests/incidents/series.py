@@ -16,7 +16,7 @@ class Series:
     def __init__(self, target: dict[str, str], step_s: int) -> None:
         """`target` are the labels that Prometheus adds; scrapes are `step_s` seconds apart."""
         self.step_s = step_s
-        self._target = target
+        self.target = target
         self._runs: dict[str, list[tuple[str, int]]] = {}
         self._scrapes = 0
 
@@ -59,7 +59,7 @@ class Series:
             yield name.partition("{")[0], "".join(lines)
 
     def _name(self, metric: str, labels: dict[str, str]) -> str:
-        words = sorted({**labels, **self._target}.items())
+        words = sorted({**self.target, **labels}.items())
         inside = ",".join(f"{label}={json.dumps(word, ensure_ascii=False)}" for label, word in words)
         return f"{metric}{{{inside}}}"
 

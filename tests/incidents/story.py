@@ -23,6 +23,8 @@ class Story:
     """In every profile."""
     only: Mapping[str, Fires] = field(default_factory=dict)
     """In one profile besides."""
+    several: tuple[str, ...] = ()
+    """Alerts that fire for several series at once, as for each of the peers."""
     hours: float = 3
     begins_min: float = 60
     """When it happens; until then the node is healthy."""

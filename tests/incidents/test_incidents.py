@@ -7,7 +7,7 @@ import pytest
 from tests.incidents.node import VirtualNode
 from tests.incidents.promtool import Fired, fired
 from tests.incidents.stories import STORIES
-from tests.incidents.story import Fires, Story
+from tests.incidents.story import Story
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
@@ -17,13 +17,14 @@ def test_the_right_alerts(story: Story, tmp_path: Path) -> None:
     story.tell(node)
     node.run(story.hours * 3600)
     for profile, alerts in fired(story.profiles(), node.series, tmp_path).items():
-        wrong = _wrong(story.expected(profile), alerts, story.begins_min)
+        wrong = _wrong(story, profile, alerts)
         assert wrong == [], f"{profile}: {alerts}"
 
 
-def _wrong(expected: Fires, alerts: dict[str, Fired], begins_min: float) -> list[str]:
+def _wrong(story: Story, profile: str, alerts: dict[str, Fired]) -> list[str]:
     """What is not as it should be, a line each."""
     lines = []
+    expected = story.expected(profile)
     due = {name: next((e for e in expected if name == e or name.startswith(f"{e} ")), None) for name in alerts}
     lines += [f"{missing} did not fire" for missing in expected.keys() - set(due.values())]
     for name, alert in alerts.items():
@@ -31,9 +32,11 @@ def _wrong(expected: Fires, alerts: dict[str, Fired], begins_min: float) -> list
         if wanted is None:
             lines.append(f"{name} fired for nothing")
             continue
-        after_min = alert.first_min - begins_min
+        after_min = alert.first_min - story.begins_min
         if not 0 <= after_min <= expected[wanted]:
             lines.append(f"{name} fired after {after_min:.1f} minutes, not within {expected[wanted]:g}")
         if alert.times != 1:
             lines.append(f"{name} fired {alert.times} times")
+        if alert.series != 1 and wanted not in story.several:
+            lines.append(f"{name} fired for {alert.series} series")
     return lines

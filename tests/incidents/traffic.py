@@ -8,7 +8,7 @@ from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.event import StreamInterrupted
 from exporter.payments.labels import Interruption, NodeState, amount_band
 from exporter.simulator.draft import amount_msat
-from exporter.simulator.mutation import Life, Register
+from exporter.simulator.mutation import GiveUp, Life, Register
 from tests.incidents.node import VirtualNode
 
 MINUTE = 60.0
@@ -50,6 +50,23 @@ def ordinary(node: VirtualNode) -> Life:
     return node.lives.success(value)
 
 
+def drained(node: VirtualNode) -> Life:
+    """A payment that finds no balance in the node's own channels."""
+    return node.lives.route_fails(failures=((TEMPORARY, SELF),) * 2)
+
+
+def strange(node: VirtualNode) -> Life:
+    """A payment that fails for a reason that nobody knows."""
+    life = node.lives.no_route()
+    steps = tuple(
+        step._replace(mutation=step.mutation._replace(reason=OTHER_REASON))
+        if isinstance(step.mutation, GiveUp)
+        else step
+        for step in life.steps
+    )
+    return life._replace(steps=steps)
+
+
 def pays(
     node: VirtualNode,
     begin_min: float,
@@ -86,6 +103,7 @@ def down(node: VirtualNode, at_min: float, state: NodeState, until_min: float = 
 
     node.at(at_min * MINUTE, fall)
     node.at(until_min * MINUTE, rise)
+    node.at((until_min + 1) * MINUTE, node.ask)  # once more, as the follower does: lnd may have had another last word
 
 
 def held(node: VirtualNode, blocks: int, at_min: float = 60, held_min: float = 10_000) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from exporter.payments.labels import NodeState
 from tests.incidents.node import VirtualNode
 from tests.incidents.story import story
-from tests.incidents.traffic import MINUTE, down, held, pays
+from tests.incidents.traffic import MINUTE, down, drained, held, pays, strange
 
 
 @story(fires={"WalletLocked": 6})
@@ -108,3 +108,39 @@ def fee_loop(node: VirtualNode) -> None:
 def traffic_gone(node: VirtualNode) -> None:
     """After a week of payments nobody asks lnd to pay any more."""
     pays(node, 0, (7 * 24 + 2) * 60, 0.5, lambda node: node.lives.success())
+
+
+@story(
+    fires={"NodeUnreachable": 16, "LateSuccess": 185, "UnknownReasons": 185, "ErrorBudget": 190},
+    only={"service": {"NodeUnreachable": 4}},
+    hours=5,
+)
+def failures_while_lnd_cannot_be_reached(node: VirtualNode) -> None:
+    """lnd can't be reached for three hours; payments fail meanwhile, and all is well when it is back."""
+    pays(node, 0, 60)
+    pays(node, 60, 230, life=drained)
+    pays(node, 230, 300)
+    node.play(70 * MINUTE, node.lives.held_then_settled(240))
+    node.play(80 * MINUTE, strange(node))
+    down(node, 60, NodeState.UNREACHABLE, 240)
+
+
+@story(
+    fires={
+        "NodeUnreachable": 16,
+        "Outage": 190,
+        "OwnLiquidity": 195,
+        "FailFast": 190,
+        "FailSlowly": 215,
+        "ErrorBudget": 190,
+        "PeerFails": 220,
+    },
+    only={"service": {"NodeUnreachable": 4}},
+    several=("PeerFails",),
+    hours=5,
+)
+def still_failing_after_an_absence(node: VirtualNode) -> None:
+    """lnd can't be reached for three hours; payments fail meanwhile, and still do when it is back."""
+    pays(node, 0, 60)
+    pays(node, 60, 300, life=drained)
+    down(node, 60, NodeState.UNREACHABLE, 240)

@@ -2,7 +2,7 @@
 
 from tests.incidents.node import VirtualNode
 from tests.incidents.story import story
-from tests.incidents.traffic import MINUTE, pays
+from tests.incidents.traffic import MINUTE, pays, strange
 
 
 @story(fires={"ExporterDown warning": 6}, only={"service": {"ExporterDown critical": 16}})
@@ -82,3 +82,31 @@ def not_followed(node: VirtualNode) -> None:
     pays(node, 0, 60)
     node.at(60 * MINUTE, lambda: node.set(stream_up=False))
     node.at(120 * MINUTE, lambda: node.set(stream_up=True))
+
+
+@story(fires={"ExporterDown warning": 6}, only={"service": {"ExporterDown critical": 16}})
+def target_is_gone(node: VirtualNode) -> None:
+    """Of several exporters one vanishes from what Prometheus discovers."""
+    node.neighbours = ["bob", "carol"]
+    pays(node, 0, 180)
+
+    def vanish() -> None:
+        node.found = False
+
+    node.at(60 * MINUTE, vanish)
+
+
+@story(
+    fires={"ExporterDown warning": 6, "LateSuccess": 185, "UnknownReasons": 185, "ErrorBudget": 250},
+    only={"service": {"ExporterDown critical": 16}},
+    hours=5,
+)
+def failures_while_the_exporter_is_away(node: VirtualNode) -> None:
+    """The exporter is away for three hours; payments fail meanwhile, one without a known reason, one succeeds late."""
+    pays(node, 0, 60)
+    pays(node, 60, 230, life=lambda node: node.lives.no_route())
+    pays(node, 230, 300)
+    node.play(70 * MINUTE, node.lives.held_then_settled(240))
+    node.play(80 * MINUTE, strange(node))
+    node.at(60 * MINUTE, lambda: node.answers(False))
+    node.at(240 * MINUTE, lambda: node.answers(True))

@@ -1,26 +1,28 @@
 """Payments that fail, or are slow, and why."""
 
 from exporter.lnd.rpc import lnd_pb2 as pb
-from exporter.simulator.mutation import GiveUp, Life
+from exporter.simulator.mutation import Life
 from exporter.simulator.timeline import stretched
 from tests.incidents.node import VirtualNode
 from tests.incidents.story import story
-from tests.incidents.traffic import FIRST_HOP, MINUTE, OTHER_REASON, SELF, TEMPORARY, over_peer, pays
+from tests.incidents.traffic import FIRST_HOP, MINUTE, SELF, TEMPORARY, drained, over_peer, pays, strange
 
 
-@story(fires={"Outage": 10, "OwnLiquidity": 15, "FailFast": 30, "FailSlowly": 60, "ErrorBudget": 60, "PeerFails": 60})
+@story(
+    fires={"Outage": 10, "OwnLiquidity": 15, "FailFast": 30, "FailSlowly": 60, "ErrorBudget": 60, "PeerFails": 60},
+    several=("PeerFails",),
+)
 def drained_channels(node: VirtualNode) -> None:
     """All channels are drained: every attempt fails for lack of own balance."""
-
-    def fails(node: VirtualNode) -> Life:
-        return node.lives.route_fails(failures=((TEMPORARY, SELF),) * 2)
-
     pays(node, 0, 60)
-    pays(node, 60, 120, life=fails)
+    pays(node, 60, 120, life=drained)
     pays(node, 120, 180)
 
 
-@story(fires={"Outage": 10, "OwnChannel": 15, "FailFast": 30, "FailSlowly": 60, "ErrorBudget": 60, "PeerFails": 60})
+@story(
+    fires={"Outage": 10, "OwnChannel": 15, "FailFast": 30, "FailSlowly": 60, "ErrorBudget": 60, "PeerFails": 60},
+    several=("PeerFails",),
+)
 def own_channels_refuse(node: VirtualNode) -> None:
     """Own channels refuse every HTLC: they are disabled, or their peers have just gone."""
 
@@ -93,17 +95,6 @@ def rebalance_storm(node: VirtualNode) -> None:
 @story(fires={"UnknownReasons": 5})
 def unknown_reason(node: VirtualNode) -> None:
     """A newer lnd gives a reason that nobody knows."""
-
-    def strange(node: VirtualNode) -> Life:
-        life = node.lives.no_route()
-        steps = tuple(
-            step._replace(mutation=step.mutation._replace(reason=OTHER_REASON))
-            if isinstance(step.mutation, GiveUp)
-            else step
-            for step in life.steps
-        )
-        return life._replace(steps=steps)
-
     pays(node, 0, 180)
     pays(node, 60, 70, 1, strange)
 
@@ -128,3 +119,18 @@ def slow_end_to_end(node: VirtualNode) -> None:
     pays(node, 0, 60)
     pays(node, 60, 150, life=lambda node: stretched(40, node.lives.success(resolve_s=2.2)))
     pays(node, 150, 180)
+
+
+@story(
+    fires={"ErrorBudget": 24 * 60},
+    hours=60,
+    begins_min=12 * 60,
+    metrics=("succeeded_total", "failed_total", "recovered_total", "node_up"),
+)
+def slow_burn(node: VirtualNode) -> None:
+    """Day after day half as many payments again fail as the targets allow."""
+    pays(node, 0, 12 * 60, 0.4, lambda node: node.lives.success(20_000_000))
+    for place, at_min in enumerate(range(12 * 60, 60 * 60, 2)):
+        value = 20_000_000
+        life = node.lives.no_route(value) if place % 13 == 0 else node.lives.success(value)
+        node.play(at_min * MINUTE, life)

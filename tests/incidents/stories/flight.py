@@ -61,11 +61,11 @@ def stalled(node: VirtualNode) -> None:
     node.play(60 * MINUTE, node.lives.stuck())
 
 
-@story(fires={"ManyPending": 35})
+@story(fires={"ManyPending": 35}, hours=28, begins_min=26 * 60, metrics=("in_flight", "node_up"))
 def many_pending(node: VirtualNode) -> None:
     """A node on the way takes HTLCs and keeps them for 40 minutes."""
-    pays(node, 0, 180)
-    pays(node, 60, 90, 1, lambda node: node.lives.success(resolve_s=40 * MINUTE))
+    pays(node, 0, 28 * 60, 0.2)
+    pays(node, 26 * 60, 26.5 * 60, 1, lambda node: node.lives.success(resolve_s=40 * MINUTE))
 
 
 @story(fires={"LateSuccess": 12})

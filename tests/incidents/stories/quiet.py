@@ -84,5 +84,29 @@ def unlocked_in_time(node: VirtualNode) -> None:
     pays(node, 0, 60)
     node.play(59.9 * MINUTE, node.lives.success(resolve_s=180))
     down(node, 60, NodeState.LOCKED, 64)
-    node.at(66 * MINUTE, node.ask)
     pays(node, 65, 300)
+
+
+@story(hours=5 * 24, begins_min=0, metrics=("in_flight", "node_up"))
+def held_every_evening(node: VirtualNode) -> None:
+    """Every evening for two hours payments are held for twenty minutes."""
+    for day in range(5):
+        begin_min = (day * 24 + 18) * 60
+        pays(node, begin_min, begin_min + 120, 1, lambda node: node.lives.success(resolve_s=20 * MINUTE))
+
+
+@story(
+    hours=8,
+    begins_min=0,
+    metrics=(
+        "held_earliest_expiry_height",
+        "node_block_height",
+        "node_best_header_timestamp_seconds",
+        "node_up",
+        "in_flight",
+    ),
+)
+def moved_with_a_held_htlc(node: VirtualNode) -> None:
+    """The exporter is started elsewhere while an HTLC is held; it is settled long before its expiry."""
+    node.play(10 * MINUTE, node.lives.success(resolve_s=50 * MINUTE))
+    node.at(45 * MINUTE, lambda: node.moves("elsewhere:10019"))
