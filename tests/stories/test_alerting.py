@@ -1,13 +1,14 @@
 """From what happens to a node to the message that somebody gets: real Prometheus and Alertmanager, rules as shipped."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from deploy.prometheus.values import read
-from tests.stories.alertmanager import Alertmanager, Called, hurried
+from tests.stories.alertmanager import Alertmanager, Called, alerting, hurried
 from tests.stories.lab import Lab
 from tests.stories.process import exporting
 from tests.stories.prometheus import JOB, Prometheus
@@ -40,22 +41,21 @@ class Watch(NamedTuple):
 @pytest.fixture
 async def watch(world: World, tmp_path: Path) -> AsyncIterator[Watch]:
     """The profile of a service, in a hurry; HTLCs are held after 3 s."""
-    telephone = Alertmanager(tmp_path / "alertmanager")
     values = read(more={"job": JOB})["service"]
-    async with exporting([world.alice], tmp_path / "exporter", held_s=3) as exporter:
+    async with (
+        exporting([world.alice], tmp_path / "exporter", held_s=3) as exporter,
+        alerting(tmp_path / "alertmanager") as telephone,
+        AsyncExitStack() as stack,
+    ):
         ours = World(world.kind, {"alice": world.alice}, exporter.target, exporter.log)
         await ours.live("alice")
-        await telephone.start()
         prometheus = Prometheus(
             tmp_path / "prometheus", exporter.target, rules=hurried(values), alertmanager=telephone.address
         )
+        stack.push_async_callback(prometheus.stop)
         await prometheus.start()
-        try:
-            await telephone.called("LndPaymentsWatchdog", "firing")
-            yield Watch(world.alice, ours, telephone)
-        finally:
-            await prometheus.stop()
-            await telephone.stop()
+        await telephone.called("LndPaymentsWatchdog", "firing")
+        yield Watch(world.alice, ours, telephone)
 
 
 async def test_a_node_that_goes_away(watch: Watch) -> None:
