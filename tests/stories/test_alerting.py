@@ -7,13 +7,18 @@ from typing import NamedTuple
 
 import pytest
 
+from deploy.prometheus.recording import BAD_BY_BAND
 from deploy.prometheus.values import read
+from tests.network.process import until
 from tests.stories.alertmanager import Alertmanager, Called, alerting, hurried
 from tests.stories.lab import Lab
+from tests.stories.page import total
 from tests.stories.process import exporting
 from tests.stories.prometheus import JOB, Prometheus
 from tests.stories.world import World
 
+ENOUGH = 24
+"""Payments, for an outage: at least 20."""
 pytestmark = pytest.mark.timeout(300)  # a real node needs a while to be ready again
 
 
@@ -55,6 +60,11 @@ async def watch(world: World, tmp_path: Path) -> AsyncIterator[Watch]:
         stack.push_async_callback(prometheus.stop)
         await prometheus.start()
         await telephone.called("LndPaymentsWatchdog", "firing")
+
+        async def counts() -> bool:
+            return bool(await prometheus.query(f"{BAD_BY_BAND} == 0"))
+
+        await until("the sums begin at 0", counts)
         yield Watch(world.alice, ours, telephone)
 
 
@@ -95,3 +105,22 @@ async def test_a_held_payment_of_a_node_that_goes_away(watch: Watch) -> None:
     await alice.cancel(invoice)
     await sending.ended()
     await watch.is_over("HtlcNearExpiry")
+
+
+async def test_payments_that_fail(watch: Watch) -> None:
+    """All peers go offline: everybody is told that payments fail, how many and why; and when they arrive again."""
+    alice, world = watch.alice, watch.world
+    await alice.disconnect("bob", "carol")
+    try:
+        for _ in range(ENOUGH):
+            await alice.pay(await alice.invoice(6_000, at="bob"))
+        await watch.pages("Outage", "100% of payments fail")
+        await watch.pages("OwnLiquidity", "100% of failed payments fail for lack of own outbound balance", "mail")
+    finally:
+        await alice.connect()
+    for _ in range(ENOUGH):
+        await alice.pay(await alice.invoice(6_000, at="bob"), via="bob")
+    await watch.is_over("Outage")
+    page = await world.settled("alice", 2 * ENOUGH)
+    assert total(page, "alice", "failed_by_cause_total", cause="own_liquidity") == ENOUGH
+    assert total(page, "alice", "succeeded_total") == ENOUGH
