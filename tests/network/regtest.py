@@ -79,6 +79,19 @@ class Network:
 
         await until(f"{name}'s channels are active", active)
 
+    async def disconnected(self, name: str, *peers: str) -> None:
+        """Part a node from peers, until `connected`: whoever isn't told to leave while it is connected comes back."""
+        own = self.nodes[name]
+        for peer in (self.nodes[peer] for peer in peers):
+            await self._leave(peer, own)
+            await self._leave(own, peer)
+
+        async def inactive() -> bool:
+            channels = (await own.get("/v1/channels", inactive_only="true"))["channels"]
+            return {channel["remote_pubkey"] for channel in channels} >= {self.nodes[peer].pubkey for peer in peers}
+
+        await until(f"{name}'s channels with {' and '.join(peers)} are inactive", inactive)
+
     async def _create(self, node: Node) -> None:
         await node.create()
         address = (await node.get("/v1/newaddress", type="WITNESS_PUBKEY_HASH"))["address"]
@@ -123,6 +136,19 @@ class Network:
             return True
 
         await until(f"{node.name} is connected to {peer.name}", connected)
+
+    async def _leave(self, node: Node, peer: Node) -> None:
+        async def left() -> bool:
+            try:
+                await node.delete(f"/v1/peers/{peer.pubkey}")
+            except Refused as refused:
+                if "is not connected" not in str(refused):
+                    raise
+                await self._connect(node, peer)
+                return False
+            return True
+
+        await until(f"{node.name} has left {peer.name}", left)
 
     async def _knows_all(self, node: Node) -> None:
         """Wait until a node knows the fees of all channels in both directions."""

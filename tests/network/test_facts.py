@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from exporter.payments.labels import Status
 from tests.network.node import Json
+from tests.network.process import until
 from tests.network.regtest import Network
 from tests.stories.lab import Invoice
 from tests.stories.real import RealLab
@@ -160,3 +162,29 @@ async def test_a_second_try_renews_the_run(bob: RealLab) -> None:
     assert (first["status"], second["status"]) == ("FAILED", "SUCCEEDED")
     assert int(first["creation_time_ns"]) < int(second["creation_time_ns"])
     assert int(first["payment_index"]) < int(second["payment_index"])
+
+
+async def test_a_channel_that_is_disabled_still_pays(bob: RealLab) -> None:
+    """It asks others not to come this way; lnd's own payments take it all the same."""
+    channels = (await bob.node.get("/v1/channels"))["channels"]
+    [point] = [one["channel_point"] for one in channels if one["remote_pubkey"] == bob.pubkeys["alice"]]
+    txid, _, index = point.partition(":")
+    outpoint = {"funding_txid_str": txid, "output_index": int(index)}
+
+    async def becomes(action: str, *, disabled: bool) -> None:
+        await bob.node.post("/v2/router/updatechanstatus", chan_point=outpoint, action=action)
+
+        async def known() -> bool:
+            edges = (await bob.node.get("/v1/graph"))["edges"]
+            [edge] = [edge for edge in edges if edge["chan_point"] == point]
+            side = "node1_policy" if edge["node1_pub"] == bob.pubkey else "node2_policy"
+            return bool(edge[side]["disabled"]) is disabled
+
+        await until(f"the channel is {action}D", known)
+
+    await becomes("DISABLE", disabled=True)
+    try:
+        sending = await bob.pay(await bob.invoice(1000, at="alice"), via="alice")
+        assert (await sending.ended()).status is Status.SUCCEEDED
+    finally:
+        await becomes("ENABLE", disabled=False)

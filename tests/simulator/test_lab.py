@@ -8,7 +8,8 @@ import pytest
 from exporter.payments.labels import Code, FailureSource, Reason, Status
 from tests.simulator.raw import connected, shapes
 from tests.stories.lab import MORE_THAN_ALICE_HAS, TOO_MUCH_FOR_BOB, Listed
-from tests.stories.simulated import Network, SimulatedLab
+from tests.stories.simulated import SimulatedLab
+from tests.stories.simulated_network import Network
 
 
 @pytest.fixture

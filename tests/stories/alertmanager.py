@@ -1,6 +1,8 @@
 """A real Alertmanager with the routes of the example that is shipped, and whoever it calls."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,38 +30,12 @@ class Called(NamedTuple):
 
 
 class Alertmanager:
-    """The server in a folder of its own, and a web server that takes its messages."""
+    """The server, and what it told people."""
 
-    def __init__(self, home: Path) -> None:
-        """Nothing runs yet."""
-        home.mkdir()
-        self.address = f"127.0.0.1:{free_port()}"
+    def __init__(self, address: str) -> None:
+        """Nobody was called yet."""
+        self.address = address
         self.calls: list[Called] = []
-        self._home = home
-        self._telephone = Telephone(lambda *call: self.calls.append(Called(*call)))
-        flags = [f"--config.file={home / 'alertmanager.yml'}", f"--storage.path={home / 'data'}"]
-        command = [str(binaries() / "alertmanager"), *flags, f"--web.listen-address={self.address}"]
-        self._program = Program("alertmanager", [*command, "--cluster.listen-address="], home)
-
-    async def start(self) -> None:
-        """Start both."""
-        await self._telephone.__aenter__()
-        config = self._telephone.example()
-        for route in (config["route"], *config["route"]["routes"]):
-            route |= {"group_wait": "0s", "group_interval": "1s"}
-        (self._home / "alertmanager.yml").write_text(yaml.safe_dump(config))
-        await self._program.start()
-
-        async def listens() -> bool:
-            self._program.check()
-            return "Listening on" in self._program.log.read_text()
-
-        await until("Alertmanager listens", listens)
-
-    async def stop(self) -> None:
-        """Stop both."""
-        await self._program.stop()
-        await self._telephone.__aexit__(None, None, None)
 
     async def called(self, alert: str, status: str, seconds: float = 60) -> Called:
         """Wait until somebody is called about an alert, firing or resolved; forget it then."""
@@ -77,6 +53,32 @@ class Alertmanager:
         (call, *_) = found()
         self.calls.remove(call)
         return call
+
+
+@asynccontextmanager
+async def alerting(home: Path) -> AsyncIterator[Alertmanager]:
+    """It runs within the block, in a folder of its own, and so does a web server that takes its messages."""
+    home.mkdir()
+    ours = Alertmanager(f"127.0.0.1:{free_port()}")
+    flags = [f"--config.file={home / 'alertmanager.yml'}", f"--storage.path={home / 'data'}"]
+    command = [str(binaries() / "alertmanager"), *flags, f"--web.listen-address={ours.address}"]
+    program = Program("alertmanager", [*command, "--cluster.listen-address="], home)
+    async with Telephone(lambda *call: ours.calls.append(Called(*call))) as telephone:
+        config = telephone.example()
+        for route in (config["route"], *config["route"]["routes"]):
+            route |= {"group_wait": "0s", "group_interval": "1s"}
+        (home / "alertmanager.yml").write_text(yaml.safe_dump(config))
+        await program.start()
+
+        async def listens() -> bool:
+            program.check()
+            return "Listening on" in program.log.read_text()
+
+        try:
+            await until("Alertmanager listens", listens)
+            yield ours
+        finally:
+            await program.stop()
 
 
 def hurried(values: Values) -> str:

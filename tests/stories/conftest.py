@@ -9,7 +9,8 @@ import pytest
 from tests.stories.lab import Lab
 from tests.stories.process import exporting
 from tests.stories.prometheus import Prometheus
-from tests.stories.simulated import Network, SimulatedLab
+from tests.stories.simulated import SimulatedLab
+from tests.stories.simulated_network import Network
 from tests.stories.test_payments import storm
 from tests.stories.world import World
 
@@ -50,3 +51,4 @@ async def world(labs: Mapping[str, Lab], tmp_path_factory: pytest.TempPathFactor
         world.storm = asyncio.create_task(storm(world, home / "killed"))
         yield world
         world.storm.cancel()
+        await asyncio.gather(world.storm, return_exceptions=True)

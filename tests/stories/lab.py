@@ -23,8 +23,9 @@ Channels are listed in `CHANNELS`; forwarding costs `fee_msat`. So, with `via` t
 | carol -> dave via bob, more than that  | 2    |          | the storm: lnd halves and tries again             |
 
 A route that costs more than `fee_limit_sat` does not exist (NO_ROUTE, no attempt); more than all that the payer's
-channels hold is INSUFFICIENT_BALANCE, no attempt. Only the calls of this table, the probe and the insufficient
-balance need to know about paths; everywhere else a story says `at` and `via`, and the route is the shortest one.
+channels hold is INSUFFICIENT_BALANCE, no attempt; a channel whose peer is offline counts as empty. Only the calls of
+this table, the probe, the insufficient balance and peers that are offline need to know about paths; everywhere else a
+story says `at` and `via`, and the route is the shortest one.
 A lab forgets what earlier payments taught lnd about routes (mission control) before each payment.
 """
 
@@ -185,10 +186,11 @@ class Lab(Protocol):
         Returns when the probe has ended.
         """
 
-    async def send_to_route(self, invoice: Invoice, *, via: str) -> None:
+    async def send_to_route(self, invoice: Invoice, *, via: str, offline: bool = False) -> None:
         """`SendToRouteV2` along the route that `BuildRoute` gives; returns when its one attempt has ended.
 
-        No payment request in lnd's database. An unknown hash fails, and keeps its failed attempt.
+        With `offline` the first hop is disconnected in between: earlier, `BuildRoute` would refuse. No payment request
+        in lnd's database. An unknown hash fails, and keeps its failed attempt.
         """
 
     # The truth.
@@ -218,6 +220,12 @@ class Lab(Protocol):
 
     async def unlock(self) -> None:
         """Give a locked node its password; returns as `start` does."""
+
+    async def disconnect(self, *peers: str) -> None:
+        """Peers go offline and stay so; returns when their channels are inactive. What is in flight stays there."""
+
+    async def connect(self) -> None:
+        """All peers are back; returns when all channels are active."""
 
     async def revoke_macaroon(self) -> None:
         """Make lnd refuse the macaroon in the exporter's file from now on. A stream that is open stays open."""

@@ -121,7 +121,7 @@ class RealLab:
         await self._forget()
         await self.node.post("/v2/router/route/estimatefee", payment_request=invoice.request, timeout=30)
 
-    async def send_to_route(self, invoice: Invoice, *, via: str) -> None:
+    async def send_to_route(self, invoice: Invoice, *, via: str, offline: bool = False) -> None:
         """See `Lab`."""
         address = b64(secrets.token_bytes(32))
         if invoice.request:
@@ -134,6 +134,8 @@ class RealLab:
             hop_pubkeys=[b64hex(self.pubkeys[hop]) for hop in hops],
             payment_addr=address,
         )
+        if offline:
+            await self.disconnect(via)
         await self.node.post("/v2/router/route/send", payment_hash=b64hex(invoice.payment_hash), route=route["route"])
 
     def _to(self, name: str, sat: int) -> Json:
@@ -194,6 +196,14 @@ class RealLab:
     async def unlock(self) -> None:
         """See `Lab`."""
         await self.node.unlock()
+        await self._network.connected(self.name)
+
+    async def disconnect(self, *peers: str) -> None:
+        """See `Lab`."""
+        await self._network.disconnected(self.name, *peers)
+
+    async def connect(self) -> None:
+        """See `Lab`."""
         await self._network.connected(self.name)
 
     async def revoke_macaroon(self) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-from pathlib import Path
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Kind, Status
@@ -11,43 +10,12 @@ from exporter.simulator.mutation import Create, Delete, Fail, GiveUp, Mutation, 
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.service import SMALLEST
 from exporter.simulator.truth import reason
-from exporter.simulator.world import KEYSEND_RECORD, Peer, World, generator, node
-from tests.stories.lab import (
-    CHANNELS,
-    MORE_THAN_ALICE_HAS,
-    NODES,
-    TOO_MUCH_FOR_BOB,
-    Invoice,
-    Listed,
-    fee_msat,
-)
+from exporter.simulator.world import KEYSEND_RECORD
+from tests.stories.lab import TOO_MUCH_FOR_BOB, Invoice, Listed, fee_msat
+from tests.stories.simulated_network import Network
 from tests.stories.simulated_sending import DETAILS, HOP_S, Plan, SimulatedSending
 
 RING = ("alice", "bob", "carol")
-
-
-class Network:
-    """The four nodes, and what recipients know: preimages, and their verdicts on hold invoices."""
-
-    def __init__(self, home: Path) -> None:
-        """Files go to `home`."""
-        self.home = home
-        self.chance = generator("stories")
-        self.nodes = {name: node(name, name.encode()) for name in NODES}
-        self.preimages: dict[str, bytes] = {}
-        self.verdicts: dict[str, asyncio.Future[bool]] = {}
-        """True: settle; False: cancel. Of hold invoices only."""
-
-    def world(self, name: str) -> World:
-        """As `name` sees it."""
-        peers = []
-        for channel in CHANNELS:
-            if name in (channel.opener, channel.peer):
-                peer, own_sat = (
-                    (channel.peer, channel.opener_sat) if name == channel.opener else (channel.opener, channel.peer_sat)
-                )
-                peers.append(Peer(self.nodes[peer], own_sat))
-        return World(self.nodes[name], tuple(peers), tuple(self.nodes.values()), "regtest", height=500)
 
 
 class SimulatedLab:
@@ -132,15 +100,18 @@ class SimulatedLab:
         """See `Lab`."""
         kind = Kind.REBALANCE if invoice.at == self.name else Kind.INVOICE if invoice.request else Kind.PROBE
         create = Create(invoice.payment_hash, invoice.sat * 1000, kind, invoice.request)
+        usable = {name: sat for name, sat in self._sendable().items() if via in (None, name)}
         number = 1 if max_shard_sat is None else -(-invoice.sat // max_shard_sat)
         assert number <= max_parts
         first = via or (invoice.at if invoice.at != "dave" else "bob")
+        if first not in usable:
+            first = next(iter(usable), first)
         tries: tuple[pb.Route, ...] = ()
         if via is None and invoice.at == "dave" and invoice.sat >= TOO_MUCH_FOR_BOB:
             tries, first = (self._route(invoice.at, "bob", create.value_msat),), "carol"
         part_msat = create.value_msat // number
         parts = tuple(self._route(invoice.at, first, part_msat, total_msat=create.value_msat) for _ in range(number))
-        if invoice.sat >= MORE_THAN_ALICE_HAS:
+        if invoice.sat > sum(usable.values()):
             plan = Plan(create, pb.FAILURE_REASON_INSUFFICIENT_BALANCE)
         elif sum(part.total_fees_msat for part in parts) > fee_limit_sat * 1000:
             plan = Plan(create, pb.FAILURE_REASON_NO_ROUTE)
@@ -174,13 +145,17 @@ class SimulatedLab:
         route = self._route(invoice.at, invoice.at, create.value_msat)
         await self._send(Plan(create, parts=(route,))).ended()
 
-    async def send_to_route(self, invoice: Invoice, *, via: str) -> None:
+    async def send_to_route(self, invoice: Invoice, *, via: str, offline: bool = False) -> None:
         """See `Lab`. No life cycle, so nothing is deleted at its end."""
         key, route = invoice.payment_hash, self._route(invoice.at, via, invoice.sat * 1000)
         known = self.network.preimages.get(key)
         await self.happen(Create(key, invoice.sat * 1000, Kind.OTHER if known else Kind.PROBE), 0)
         await self.happen(Register(key, route), HOP_S)
-        if known:
+        if offline:
+            await self.disconnect(via)
+            await self.happen(Fail(key, 0, pb.Failure.UNKNOWN_NEXT_PEER, 0), HOP_S)
+            await self.happen(GiveUp(key, pb.FAILURE_REASON_ERROR), 0)
+        elif known:
             await self.happen(Settle(key, 0, known), HOP_S)
         else:
             await self.happen(GiveUp(key, pb.FAILURE_REASON_INCORRECT_PAYMENT_DETAILS), HOP_S)
@@ -261,6 +236,20 @@ class SimulatedLab:
     async def unlock(self) -> None:
         """See `Lab`."""
         await self.node.unlock()
+
+    async def disconnect(self, *peers: str) -> None:
+        """See `Lab`."""
+        world = self.node.world
+        world.peers = tuple(peer._replace(active=peer.active and peer.node.alias not in peers) for peer in world.peers)
+
+    async def connect(self) -> None:
+        """See `Lab`."""
+        world = self.node.world
+        world.peers = tuple(peer._replace(active=True) for peer in world.peers)
+
+    def _sendable(self) -> dict[str, int]:
+        """What each channel can send now, in sat."""
+        return {peer.node.alias: peer.local_sat for peer in self.node.world.peers if peer.active}
 
     async def revoke_macaroon(self) -> None:
         """See `Lab`."""

@@ -1,18 +1,24 @@
 """From what happens to a node to the message that somebody gets: real Prometheus and Alertmanager, rules as shipped."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from deploy.prometheus.recording import BAD_BY_BAND
 from deploy.prometheus.values import read
-from tests.stories.alertmanager import Alertmanager, Called, hurried
+from tests.network.process import until
+from tests.stories.alertmanager import Alertmanager, Called, alerting, hurried
 from tests.stories.lab import Lab
+from tests.stories.page import total
 from tests.stories.process import exporting
 from tests.stories.prometheus import JOB, Prometheus
 from tests.stories.world import World
 
+ENOUGH = 24
+"""Payments, for an outage: at least 20."""
 pytestmark = pytest.mark.timeout(300)  # a real node needs a while to be ready again
 
 
@@ -40,22 +46,26 @@ class Watch(NamedTuple):
 @pytest.fixture
 async def watch(world: World, tmp_path: Path) -> AsyncIterator[Watch]:
     """The profile of a service, in a hurry; HTLCs are held after 3 s."""
-    telephone = Alertmanager(tmp_path / "alertmanager")
     values = read(more={"job": JOB})["service"]
-    async with exporting([world.alice], tmp_path / "exporter", held_s=3) as exporter:
+    async with (
+        exporting([world.alice], tmp_path / "exporter", held_s=3) as exporter,
+        alerting(tmp_path / "alertmanager") as telephone,
+        AsyncExitStack() as stack,
+    ):
         ours = World(world.kind, {"alice": world.alice}, exporter.target, exporter.log)
         await ours.live("alice")
-        await telephone.start()
         prometheus = Prometheus(
             tmp_path / "prometheus", exporter.target, rules=hurried(values), alertmanager=telephone.address
         )
+        stack.push_async_callback(prometheus.stop)
         await prometheus.start()
-        try:
-            await telephone.called("LndPaymentsWatchdog", "firing")
-            yield Watch(world.alice, ours, telephone)
-        finally:
-            await prometheus.stop()
-            await telephone.stop()
+        await telephone.called("LndPaymentsWatchdog", "firing")
+
+        async def counts() -> bool:
+            return bool(await prometheus.query(f"{BAD_BY_BAND} == 0"))
+
+        await until("the sums begin at 0", counts)
+        yield Watch(world.alice, ours, telephone)
 
 
 async def test_a_node_that_goes_away(watch: Watch) -> None:
@@ -95,3 +105,22 @@ async def test_a_held_payment_of_a_node_that_goes_away(watch: Watch) -> None:
     await alice.cancel(invoice)
     await sending.ended()
     await watch.is_over("HtlcNearExpiry")
+
+
+async def test_payments_that_fail(watch: Watch) -> None:
+    """All peers go offline: everybody is told that payments fail, how many and why; and when they arrive again."""
+    alice, world = watch.alice, watch.world
+    await alice.disconnect("bob", "carol")
+    try:
+        for _ in range(ENOUGH):
+            await alice.pay(await alice.invoice(6_000, at="bob"))
+        await watch.pages("Outage", "100% of payments fail")
+        await watch.pages("OwnLiquidity", "100% of failed payments fail for lack of own outbound balance", "mail")
+    finally:
+        await alice.connect()
+    for _ in range(ENOUGH):
+        await alice.pay(await alice.invoice(6_000, at="bob"), via="bob")
+    await watch.is_over("Outage")
+    page = await world.settled("alice", 2 * ENOUGH)
+    assert total(page, "alice", "failed_by_cause_total", cause="own_liquidity") == ENOUGH
+    assert total(page, "alice", "succeeded_total") == ENOUGH

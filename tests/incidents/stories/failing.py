@@ -1,6 +1,7 @@
 """Payments that fail, or are slow, and why."""
 
 from exporter.lnd.rpc import lnd_pb2 as pb
+from exporter.simulator.draft import amount_msat
 from exporter.simulator.mutation import Life
 from exporter.simulator.timeline import stretched
 from tests.incidents.node import VirtualNode
@@ -8,12 +9,20 @@ from tests.incidents.story import story
 from tests.incidents.traffic import FIRST_HOP, MINUTE, SELF, TEMPORARY, drained, over_peer, pays, strange
 
 
+@story(fires={"Outage": 10, "OwnLiquidity": 15, "FailFast": 30, "FailSlowly": 60, "ErrorBudget": 60})
+def peers_offline(node: VirtualNode) -> None:
+    """All peers are offline, or all channels are empty: lnd sends nothing at all."""
+    pays(node, 0, 60)
+    pays(node, 60, 120, life=lambda node: node.lives.insufficient_balance(amount_msat(node.chance)))
+    pays(node, 120, 180)
+
+
 @story(
     fires={"Outage": 10, "OwnLiquidity": 15, "FailFast": 30, "FailSlowly": 60, "ErrorBudget": 60, "PeerFails": 60},
     several=("PeerFails",),
 )
 def drained_channels(node: VirtualNode) -> None:
-    """All channels are drained: every attempt fails for lack of own balance."""
+    """Channels are drained faster than lnd notices: every attempt fails for lack of own balance."""
     pays(node, 0, 60)
     pays(node, 60, 120, life=drained)
     pays(node, 120, 180)
@@ -24,7 +33,7 @@ def drained_channels(node: VirtualNode) -> None:
     several=("PeerFails",),
 )
 def own_channels_refuse(node: VirtualNode) -> None:
-    """Own channels refuse every HTLC: they are disabled, or their peers have just gone."""
+    """Own channels refuse every HTLC: their peers have just gone."""
 
     def fails(node: VirtualNode) -> Life:
         return node.lives.route_fails(failures=((pb.Failure.UNKNOWN_NEXT_PEER, SELF),) * 2)

@@ -1,0 +1,74 @@
+"""Which alert keeps which others quiet: every one with every other, asked of a real Alertmanager with the example."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from deploy.prometheus.rule import PREFIX
+from deploy.prometheus.values import read
+from tests.deploy.test_deploy import alerts
+from tests.incidents.node import EVERYTHING
+from tests.network.process import until
+from tests.stories.alertmanager import Alertmanager, alerting
+
+NAMES = frozenset(alert.name for values in read(more=EVERYTHING).values() for alert in alerts(values))
+AWAY = {"NodeUnreachable", "WalletLocked", "AccessDenied", "WrongNode", "StartingForLong"}
+MONEY = {"HtlcNearExpiry", "HtlcExpired", "LateSuccess", "Outflow"}
+"""What went wrong before is not better because the node is away; who empties a node may stop it, too."""
+OF_ITS_OWN = {"ExporterDown", "StateReset", "CheckpointFails", "CertificateExpires", "Watchdog"}
+QUIET = {
+    **dict.fromkeys(AWAY, NAMES - AWAY - MONEY - OF_ITS_OWN),
+    "Outage": {"FailFast", "FailSlowly", "ErrorBudget", "QuietNodeFails", "PeerFails", "Slow"},
+    "FailFast": {"FailSlowly", "ErrorBudget", "PeerFails"},
+    "FailSlowly": {"ErrorBudget"},
+    "OwnLiquidity": {"PeerFails"},
+    "OwnChannel": {"PeerFails"},
+    "AuditUnaccounted": {"StreamLies"},
+}
+"""Beside its own warning, which every critical alert keeps quiet."""
+
+
+async def test_who_keeps_whom_quiet(tmp_path: Path) -> None:
+    """Each two have a node of their own, so that one that kept quiet what is said of other nodes would show, too."""
+    pairs = [(one, other) for one in sorted(NAMES) for other in sorted(NAMES)]
+    async with alerting(tmp_path / "alertmanager") as alertmanager:
+        await fires(alertmanager, [alert for pair in pairs for alert in of(*pair)])
+        await fires(alertmanager, of("NodeUnreachable", "Outage", node="the last"))  # they are worked off in order
+        found: set[str] = set()
+
+        async def told() -> bool:
+            nonlocal found
+            found = await quiet(alertmanager)
+            return "the last" in found
+
+        await until("Alertmanager has seen them all", told)
+    assert {one: {other for other in NAMES if f"{one} {other}" in found} for one in NAMES} == {
+        one: {one} | QUIET.get(one, set()) for one in NAMES
+    }
+
+
+def of(one: str, other: str, node: str = "") -> list[dict[str, Any]]:
+    """Two alerts of a node, the first critical."""
+    labels = {"job": "lnd-payments", "instance": "localhost:10019", "node": node or f"{one} {other}"}
+    return [
+        {"labels": labels | {"alertname": f"{PREFIX}{name}", "severity": severity}}
+        for name, severity in ((one, "critical"), (other, "warning"))
+    ]
+
+
+async def fires(alertmanager: Alertmanager, them: Sequence[dict[str, Any]]) -> None:
+    """Tell it, as Prometheus does."""
+    url = f"http://{alertmanager.address}/api/v2/alerts"
+    async with aiohttp.ClientSession() as session, session.post(url, json=them) as answer:
+        assert answer.status == 200, await answer.text()
+
+
+async def quiet(alertmanager: Alertmanager) -> set[str]:
+    """The nodes of which the warning is kept quiet."""
+    url = f"http://{alertmanager.address}/api/v2/alerts"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        said = await answer.json()
+    warnings = [alert for alert in said if alert["labels"]["severity"] == "warning"]
+    return {alert["labels"]["node"] for alert in warnings if alert["status"]["inhibitedBy"]}
