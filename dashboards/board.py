@@ -7,7 +7,8 @@ from grafana_foundation_sdk.builders import dashboard, prometheus
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
-from dashboards.build import SOURCE, Grid
+from dashboards.layout import Grid
+from dashboards.panel import SOURCE
 from deploy.prometheus.rule import PREFIX
 
 TAG = "lnd-payments"

@@ -4,23 +4,11 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards.board import Board
-from dashboards.build import (
-    GREEN,
-    ORANGE,
-    RED,
-    Column,
-    Grid,
-    Query,
-    Text,
-    bars,
-    crossed,
-    grid,
-    leading,
-    number,
-    ranking,
-    spread,
-)
+from dashboards.graphs import bars, leading, number, ranking, spread
+from dashboards.layout import Grid
+from dashboards.panel import GREEN, ORANGE, RED, Query, Text
 from dashboards.query import SAT, increase, m, rate, total
+from dashboards.tables import Column, crossed, grid
 from deploy.prometheus.rule import exactly
 from exporter.payments.labels import PURPOSE, AmountBand, FailureSource, Purpose
 

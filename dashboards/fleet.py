@@ -1,8 +1,11 @@
 """All nodes in one table; a click leads to the node."""
 
 from dashboards.board import Board
-from dashboards.build import BLUE, GREEN, ORANGE, RED, Column, Grid, Query, Text, bars, grid, number
+from dashboards.graphs import bars, number
+from dashboards.layout import Grid
+from dashboards.panel import BLUE, GREEN, ORANGE, RED, Query, Text
 from dashboards.query import AWAY, OUTAGE, TARGET, m, overall, rate, success_rate, total
+from dashboards.tables import Column, grid
 
 _LINK = "/d/lnd-payments-overview?${__url_time_range}&var-datasource=${datasource}&var-node=${__value.text}"
 

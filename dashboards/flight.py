@@ -1,8 +1,11 @@
 """Money that is under way: how old, held by whom, and how many blocks are left until a channel is closed by force."""
 
 from dashboards.board import Board
-from dashboards.build import BLUE, GREEN, ORANGE, RED, YELLOW, Column, Grid, Query, Text, areas, grid, lines, number
+from dashboards.graphs import areas, lines, number
+from dashboards.layout import Grid
+from dashboards.panel import BLUE, GREEN, ORANGE, RED, YELLOW, Query, Text
 from dashboards.query import SAT, increase, m, total
+from dashboards.tables import Column, grid
 from deploy.prometheus.flight import FAR, NEAR
 from deploy.prometheus.rule import exactly
 

@@ -1,7 +1,9 @@
 """Can the numbers be relied upon: the node, what the exporter hears of it, and the exporter itself."""
 
 from dashboards.board import Board
-from dashboards.build import BLUE, GREEN, ORANGE, RED, YELLOW, Grid, Query, Text, areas, bars, lines, number, states
+from dashboards.graphs import areas, bars, lines, number, states
+from dashboards.layout import Grid
+from dashboards.panel import BLUE, GREEN, ORANGE, RED, YELLOW, Query, Text
 from dashboards.query import SAT, increase, m, rate, total
 from deploy.prometheus.rule import exactly
 from exporter.payments.labels import CallOutcome, NodeState

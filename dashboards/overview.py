@@ -3,22 +3,10 @@
 from collections.abc import Callable
 
 from dashboards.board import Board
-from dashboards.build import (
-    GREEN,
-    ORANGE,
-    RED,
-    YELLOW,
-    Grid,
-    Query,
-    Text,
-    areas,
-    bars,
-    crossed,
-    lines,
-    number,
-    spread,
-)
 from dashboards.flight import AGES, by_age
+from dashboards.graphs import areas, bars, lines, number, spread
+from dashboards.layout import Grid
+from dashboards.panel import GREEN, ORANGE, RED, YELLOW, Query, Text
 from dashboards.query import (
     AWAY,
     BAD,
@@ -38,6 +26,7 @@ from dashboards.query import (
     success_rate,
     total,
 )
+from dashboards.tables import crossed
 from deploy.prometheus.recording import BUDGET, FAST, SLOW
 from deploy.prometheus.rule import exactly
 from exporter.payments.labels import AmountBand
