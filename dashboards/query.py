@@ -3,21 +3,28 @@
 from collections.abc import Iterable
 
 from deploy.prometheus.recording import KNOWN, budgets
-from deploy.prometheus.rule import one_of
+from deploy.prometheus.rule import exactly, one_of
 from deploy.prometheus.values import Values, read
-from exporter.payments.labels import AmountBand
+from exporter.payments.labels import AmountBand, Outcome, Purpose
 
 VALUES: Values = read()["service"]
 """The thresholds that the dashboards show: those of the alerts, where the profiles differ of the strictest."""
 HERE = 'job=~"$job",node=~"$node"'
+OURS = 'job=~"$job"'
+"""Of the exporters, whose own metrics have no node."""
+PURPOSE = 'purpose=~"$purpose"'
+KIND = 'kind=~"$kind"'
 COUNTED = one_of("kind", VALUES.counted_kinds)
 BAD = one_of("reason", VALUES.bad_reasons)
 OUTAGE = 1 - VALUES.outage_bad_percent / 100
 """A success rate below is an outage."""
 TARGET = VALUES.target_percent[AmountBand.UNDER_100K] / 100
 """The success rate that is asked of middle amounts."""
+DONE = (exactly("purpose", Purpose.PAYMENT), exactly("outcome", Outcome.SUCCEEDED))
+"""Payments that arrived; neither rebalances nor probes."""
 SAT = 1000
 """msat in a satoshi."""
+DAY_S = 86_400
 
 
 def m(name: str, *matchers: str) -> str:

@@ -7,7 +7,10 @@ from grafana_foundation_sdk.builders import common, table
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from dashboards.panel import Query, Steps, Text, filled, target
+from dashboards.panel import BLACK, ORANGE, Query, Steps, Text, filled, target
+
+MARKED: Steps = ((None, BLACK), (0.5, ORANGE))
+"""Zeros stay quiet."""
 
 
 class Column(NamedTuple):
