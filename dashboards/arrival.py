@@ -6,18 +6,20 @@ from dashboards.graphs import bars, lines, number
 from dashboards.layout import Grid
 from dashboards.panel import GREEN, ORANGE, RED, YELLOW, Query, Text
 from dashboards.query import (
+    BURN_LEAST,
+    BURNS,
     DONE,
-    VALUES,
-    allowed,
-    bad,
+    TARGETS,
+    burn,
+    enough,
     finished,
     increase,
+    m,
     rate,
     success_rate,
     total,
 )
 from dashboards.tables import crossed
-from deploy.prometheus.recording import FAST, SLOW
 from deploy.prometheus.rule import exactly
 from exporter.payments.labels import AmountBand
 
@@ -35,9 +37,9 @@ def success(here: Grid) -> None:
             ),
             {
                 "Success rate": success_rate("$__range", "amount_band"),
-                "Target": _by_band(lambda band: VALUES.target_percent[band] / 100),
+                "Target": _by_band(lambda band: TARGETS[band]),
                 "Above target": f"{success_rate('$__range', 'amount_band')} - on (amount_band) "
-                f"({_by_band(lambda band: VALUES.target_percent[band] / 100)})",
+                f"({_by_band(lambda band: TARGETS[band])})",
                 "Finished": finished("$__range", "amount_band"),
             },
             "amount_band",
@@ -82,16 +84,15 @@ def success(here: Grid) -> None:
         ),
         12,
     )
-    left = f"1 - {bad('3d')} / ({allowed('3d')} > 0)"
     here.add(
         number(
             Text(
                 "Error budget left, 3 days",
-                "What the targets still allow to fail, of what they allow within three days. Good: above 0; below, "
-                "payments failed more often than they may.",
+                "What the targets still allow to fail, of what they allow within three days, at the node where it is "
+                "least. Good: above 0; below, payments failed more often than they may.",
                 "percentunit",
             ),
-            left,
+            f"1 - max({burn('3d')})",
             ((None, RED), (0, YELLOW), (0.25, GREEN)),
             decimals=0,
             empty="no payments",
@@ -121,14 +122,16 @@ def success(here: Grid) -> None:
         lines(
             Text(
                 "Error budget burn",
-                "How many times as many payments fail as the targets allow. Dashed: from where on an alert tells it.",
+                "How many times as many payments fail as the targets allow, at the node where it is worst. Dashed: "
+                "where alerts begin. 0 while too few finished for them: fewer than "
+                f"{BURN_LEAST['1h']} in 1 hour, {BURN_LEAST['6h']} in 6.",
                 "suffix: x",
             ),
             [
-                Query(f"{bad('1h')} / clamp_min({allowed('1h')}, 0.01)", "1 hour"),
-                Query(f"{bad('6h')} / clamp_min({allowed('6h')}, 0.01)", "6 hours"),
+                Query(f"max({burn('1h')} and {enough('1h')}) or 0 * max({m('node_up')})", "1 hour"),
+                Query(f"max({burn('6h')} and {enough('6h')}) or 0 * max({m('node_up')})", "6 hours"),
             ],
-            ((None, "transparent"), (SLOW, ORANGE), (FAST, RED)),
+            ((None, "transparent"), (BURNS["slow"], ORANGE), (BURNS["fast"], RED)),
         ),
         8,
     )

@@ -59,6 +59,7 @@ def _variables() -> list[dashboard.DatasourceVariable | dashboard.QueryVariable]
         dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"),
         _labels("job", "Job", "lnd_payments_exporter_build_info"),
         _labels("node", "Node", 'lnd_payments_node_up{job=~"$job"}'),
+        _labels("instance", "Instance", 'lnd_payments_node_up{job=~"$job",node=~"$node"}'),
     ]
 
 
@@ -94,7 +95,8 @@ def _link() -> dashboard.DashboardLink:
 
 def _alerts() -> dashboard.AnnotationQuery:
     """What fires, as marks on every graph."""
-    expr = f'ALERTS{{alertstate="firing",alertname=~"{PREFIX}.+",alertname!="{PREFIX}Watchdog",node=~"$node|"}}'
+    ours = f'alertstate="firing",alertname=~"{PREFIX}.+",alertname!="{PREFIX}Watchdog"'
+    expr = f'ALERTS{{{ours},node=~"$node|",instance=~"$instance|"}}'
     return (
         dashboard.AnnotationQuery()
         .name("Firing alerts")

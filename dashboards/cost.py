@@ -8,14 +8,13 @@ from dashboards.query import (
     BAD,
     COUNTED,
     DONE,
+    FIRST_HTLC_S,
+    QUICK_S,
     SAT,
-    VALUES,
     increase,
     rate,
     total,
 )
-
-_QUICK_S = VALUES.slow_after_seconds
 
 
 def speed(here: Grid) -> None:
@@ -27,7 +26,7 @@ def speed(here: Grid) -> None:
             Text(
                 "How long successes take",
                 "From the creation of a payment to its last settled HTLC; the more it stands out, the more "
-                f"payments. Good: a band below {_QUICK_S:g} s. Hold invoices are the dots at the top.",
+                f"payments. Good: a band below {QUICK_S:g} s. Hold invoices are the dots at the top.",
                 "s",
             ),
             f"sum by (le) ({buckets})",
@@ -42,12 +41,12 @@ def speed(here: Grid) -> None:
         lines(
             Text(
                 "Duration of successes",
-                f"Half, and nearly all, of the successful payments were faster. Good: 95 % below {_QUICK_S:g} s, "
+                f"Half, and nearly all, of the successful payments were faster. Good: 95 % below {QUICK_S:g} s, "
                 "the dashed line. Empty where nothing succeeded.",
                 "s",
             ),
             quantiles,
-            ((None, "transparent"), (_QUICK_S, RED)),
+            ((None, "transparent"), (QUICK_S, RED)),
             every="5m",
         ),
         6,
@@ -58,11 +57,11 @@ def speed(here: Grid) -> None:
             Text(
                 "Time to the first HTLC",
                 "From the creation of a payment to its first attempt: path finding and queueing in lnd. Good: below "
-                "0.5 s; an alert tells when more than 5 % take 2 s, the dashed line.",
+                f"0.5 s; an alert tells when more than 5 % take {FIRST_HTLC_S} s, the dashed line.",
                 "s",
             ),
             [Query(f"histogram_quantile(0.95, sum by (le) ({first}))", "95 % are faster")],
-            ((None, "transparent"), (2, RED)),
+            ((None, "transparent"), (FIRST_HTLC_S, RED)),
             every="5m",
         ),
         6,

@@ -3,7 +3,7 @@
 from dashboards.graphs import bars, lines, number
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, ORANGE, RED, YELLOW, Query, Text
-from dashboards.query import DAY_S, OURS, increase, m, rate, total
+from dashboards.query import CERTIFICATE_S, DELAY_S, NODE, OURS, WHO, increase, m, rate, total
 from deploy.prometheus.rule import exactly
 from exporter.payments.labels import CallOutcome
 
@@ -28,11 +28,11 @@ def heard(here: Grid) -> None:
             Text(
                 "Delay of updates",
                 "From lnd's time of an HTLC to its arrival here, 95 % are faster. Good: below 0.1 s; an alert tells "
-                "when more than 10 % take 5 s.",
+                f"when more than 10 % take {DELAY_S} s.",
                 "s",
             ),
             [Query(f"histogram_quantile(0.95, {buckets})", "95 % are faster")],
-            ((None, "transparent"), (5, RED)),
+            ((None, "transparent"), (DELAY_S, RED)),
         ),
         8,
     )
@@ -67,7 +67,7 @@ def heard(here: Grid) -> None:
                 "Payments read to learn what was missed. Good: 0 but after a start or a loss of the stream.",
                 "short",
             ),
-            [Query(total(rate("catch_up_payments_total"), "node"), "{{node}}")],
+            [Query(total(rate("catch_up_payments_total"), *NODE), WHO)],
         ),
         8,
     )
@@ -154,7 +154,7 @@ def exporter(here: Grid) -> None:
                 "s",
             ),
             f"min({m('node_certificate_expiry_timestamp_seconds')} - time())",
-            ((None, RED), (3 * DAY_S, ORANGE), (21 * DAY_S, GREEN)),
+            ((None, RED), (CERTIFICATE_S[0], ORANGE), (CERTIFICATE_S[1], GREEN)),
             decimals=0,
             empty="no TLS",
         ),
@@ -163,8 +163,8 @@ def exporter(here: Grid) -> None:
     )
     here.add(
         number(
-            Text("Exporters away", "Targets of the job that Prometheus can't scrape. Good: 0.", "short"),
-            f"count(up{{{OURS}}} == 0) or vector(0)",
+            Text("Exporters away", "Targets of the job that Prometheus can't scrape, of all nodes. Good: 0.", "short"),
+            'count(up{job=~"$job"} == 0) or vector(0)',
             ((None, GREEN), (1, RED)),
         ),
         4,

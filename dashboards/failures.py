@@ -8,7 +8,7 @@ from dashboards.graphs import bars, leading, number, ranking
 from dashboards.htlcs import attempts, peers
 from dashboards.layout import Grid
 from dashboards.panel import GREEN, ORANGE, RED, Query, Text
-from dashboards.query import KIND, PURPOSE, increase, rate, total
+from dashboards.query import KIND, OUTAGE, PURPOSE, TARGET, increase, rate, total
 from dashboards.tables import MARKED, crossed
 from deploy.prometheus.rule import exactly
 from exporter.payments.labels import PURPOSE as OF_KIND
@@ -27,36 +27,25 @@ def failures() -> Board:
         "From top to bottom: what stops payments, what lnd says, which HTLCs fail and who fails them, at which "
         "amounts, through which peer.",
         here,
-        more=[_purpose(), _kind()],
+        more=[_purpose()],
     )
 
 
 def _purpose() -> dashboard.CustomVariable:
-    """Payments, rebalances and others, told apart."""
-    words = [purpose.value for purpose in Purpose]
+    """Payments, rebalances and others, told apart; each stands for its kinds, too."""
+    chosen = {
+        purpose.value: "|".join([purpose, *(kind for kind, of in OF_KIND.items() if of is purpose and kind != purpose)])
+        for purpose in Purpose
+    }
+    first = Purpose.PAYMENT.value
     return (
         dashboard.CustomVariable("purpose")
         .label("Purpose")
-        .values(",".join(words))
+        .values(",".join(f"{name} : {value}" for name, value in chosen.items()))
         .multi(True)
         .include_all(True)
         .all_value(".+")
-        .current(model.VariableOption(selected=True, text="payment", value="payment"))
-    )
-
-
-def _kind() -> dashboard.CustomVariable:
-    """The kinds of the purpose that is shown first."""
-    kinds = [kind.value for kind in OF_KIND]
-    shown = [kind.value for kind, purpose in OF_KIND.items() if purpose is Purpose.PAYMENT]
-    return (
-        dashboard.CustomVariable("kind")
-        .label("Kind")
-        .values(",".join(kinds))
-        .multi(True)
-        .include_all(True)
-        .all_value(".+")
-        .current(model.VariableOption(selected=True, text=shown, value=shown))
+        .current(model.VariableOption(selected=True, text=first, value=chosen[first]))
     )
 
 
@@ -91,11 +80,11 @@ def _causes(here: Grid) -> None:
         number(
             Text(
                 "Share that fails",
-                "Of all that ended within the time shown, refusals and cancellations too, of the kinds chosen.",
+                "Of all that ended within the time shown, refusals and cancellations too, of the purposes chosen.",
                 "percentunit",
             ),
             f"{failed} / (({failed} + {done}) > 0)",
-            ((None, GREEN), (0.05, ORANGE), (0.6, RED)),
+            ((None, GREEN), (1 - TARGET, ORANGE), (1 - OUTAGE, RED)),
             decimals=1,
             empty="no payments",
         ),
@@ -149,7 +138,7 @@ def _causes(here: Grid) -> None:
         crossed(
             Text(
                 "lnd's reason by amount",
-                "What `lncli listpayments` says, of the kinds chosen. It says less than the cause: timeout and "
+                "What `lncli listpayments` says, of the purposes chosen. It says less than the cause: timeout and "
                 "no_route only mean that lnd stopped trying.",
                 "locale",
             ),

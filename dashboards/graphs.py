@@ -18,6 +18,7 @@ from dashboards.panel import (
     filled,
     last,
     legend,
+    mappings,
     thresholds,
 )
 
@@ -34,15 +35,18 @@ def number(
     """One number, now or over the whole range."""
     panel: stat.Panel = filled(stat.Panel(), text, [Query(expr, legend, instant=True)])
     panel.thresholds(thresholds(steps)).color_mode(words.BigValueColorMode.VALUE).no_value(empty)
-    nothing = model.DashboardSpecialValueMapOptions(
-        match=model.SpecialValueMatch.NULL_AND_NAN, result=model.ValueMappingResult(text=empty, color=BLACK, index=0)
-    )
-    panel.mappings([model.SpecialValueMap(options=nothing)])  # else it has the colour of the lowest threshold
+    panel.mappings(mappings({}, empty))
     panel.graph_mode(words.BigValueGraphMode.NONE).color_scheme(by_threshold())
     panel.reduce_options(last())
     if decimals is not None:
         panel.decimals(decimals)
     return panel
+
+
+def in_words(text: Text, expr: str, legend: str, mapped: Mapping[str, tuple[str, str]]) -> stat.Panel:
+    """Numbers that stand for words."""
+    panel = number(text, expr, ((None, BLACK),), legend=legend)
+    return panel.mappings(mappings(mapped)).text_mode(words.BigValueTextMode.VALUE_AND_NAME)
 
 
 def leading(text: Text, expr: str, label: str) -> stat.Panel:
@@ -88,9 +92,13 @@ def bars(text: Text, queries: Sequence[Query], colors: Mapping[str, str] | None 
     return _stacked(panel)
 
 
-def areas(text: Text, queries: Sequence[Query], colors: Mapping[str, str] | None = None) -> timeseries.Panel:
+def areas(
+    text: Text, queries: Sequence[Query], colors: Mapping[str, str] | None = None, *, empty: str = ""
+) -> timeseries.Panel:
     """How much there was at each moment, one word on the other."""
     panel = _over_time(text, queries, colors or {})
+    if empty:
+        panel.no_value(empty)
     panel.draw_style(words.GraphDrawStyle.LINE).line_width(0).fill_opacity(75)
     panel.line_interpolation(words.LineInterpolation.STEP_AFTER)
     return _stacked(panel)
@@ -145,11 +153,7 @@ def spread(text: Text, expr: str) -> heatmap.Panel:
 def states(text: Text, queries: Sequence[Query], mapped: Mapping[str, tuple[str, str]]) -> statetimeline.Panel:
     """Which state there was when: numbers to words and colours."""
     panel: statetimeline.Panel = filled(statetimeline.Panel(), text, queries)
-    options = {
-        value: model.ValueMappingResult(text=word, color=color, index=place)
-        for place, (value, (word, color)) in enumerate(mapped.items())
-    }
-    panel.mappings([model.ValueMap(options=options)]).show_value(words.VisibilityMode.NEVER)
+    panel.mappings(mappings(mapped)).show_value(words.VisibilityMode.NEVER)
     panel.color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.FIXED).fixed_color(BLACK))
     panel.merge_values(True).row_height(0.8)
     panel.legend(legend())

@@ -3,10 +3,10 @@
 from dashboards.graphs import bars, spread
 from dashboards.layout import Grid
 from dashboards.panel import GREEN, RED, Query, Text
-from dashboards.query import PURPOSE, SAT, increase, m, rate, total
+from dashboards.query import BLAMED, BLAMED_LEAST, BLAMED_WINDOW, NODE, PURPOSE, SAT, increase, m, rate, total
 from dashboards.tables import MARKED, Column, crossed, grid
 from deploy.prometheus.rule import exactly
-from exporter.payments.labels import FailureSource
+from exporter.payments.labels import FailureSource, PeerOutcome
 
 
 def attempts(here: Grid) -> None:
@@ -58,6 +58,63 @@ def attempts(here: Grid) -> None:
         ),
         12,
     )
+
+
+def peers(here: Grid) -> None:
+    """The direct peers, and what HTLCs lock: of all purposes, for these metrics don't tell them apart."""
+    here.row("4. Through which peer, and at what cost? All purposes, whatever is chosen above")
+    _peers(here)
+    _locked(here)
+
+
+def _peers(here: Grid) -> None:
+    attempts, at_fault = "peer_htlc_attempts_total", 'outcome=~"failed_here|failed_at_peer"'
+
+    def ended(outcome: str) -> str:
+        return total(increase(attempts, exactly("outcome", outcome)), "peer")
+
+    def lately(*matchers: str) -> str:
+        return total(increase(attempts, 'peer!="other"', *matchers, window=BLAMED_WINDOW), *NODE, "peer")
+
+    everything = total(increase(attempts), "peer")
+    blamed = f"max by (peer) ({lately(at_fault)} / ({lately()} >= {BLAMED_LEAST}))"
+    here.add(
+        grid(
+            Text(
+                "Direct peers",
+                "HTLC attempts within the time shown by the first hop. Blamed: the share that failed in our channel "
+                "with the peer or by the peer itself, not somewhere behind it, within the last 30 minutes, as the "
+                f"alert sees it. Good: below {BLAMED:.0%}. few: fewer than {BLAMED_LEAST} attempts.",
+                "short",
+            ),
+            [
+                Query(total(m("peer_info"), "peer", "alias")),
+                Query(everything),
+                *(Query(ended(outcome)) for outcome in PeerOutcome),
+                Query(f"{blamed} or NaN * {everything}"),
+                Query(f"{total(increase('peer_sent_msat_total'), 'peer')} / {SAT}"),
+            ],
+            [
+                Column("alias", "Peer", "string"),
+                Column("peer", "Key", "string"),
+                Column("Value #B", "Attempts", "short", decimals=0),
+                Column("Value #C", "Settled", "short", decimals=0),
+                Column("Value #D", "Failed here", "short", decimals=0),
+                Column("Value #E", "Failed at peer", "short", decimals=0),
+                Column("Value #F", "Failed beyond", "short", decimals=0),
+                Column("Value #G", "Blamed, 30 min", "percentunit", ((None, GREEN), (BLAMED, RED)), 0, empty="few"),
+                Column("Value #H", "Sent, sat", "locale", decimals=0),
+            ],
+            "peer",
+            sort="Attempts",
+            empty="no HTLC attempts yet",
+        ),
+        24,
+        10,
+    )
+
+
+def _locked(here: Grid) -> None:
     locked = f"{total(rate('htlc_locked_msat_seconds_total'), 'outcome')} / {SAT}"
     here.add(
         bars(
@@ -71,52 +128,4 @@ def attempts(here: Grid) -> None:
             colors={"succeeded": GREEN, "failed": RED},
         ),
         24,
-    )
-
-
-def peers(here: Grid) -> None:
-    """The direct peers."""
-    here.row("4. Through which peer?")
-    attempts = "peer_htlc_attempts_total"
-
-    def ended(outcome: str) -> str:
-        return total(increase(attempts, f'outcome=~"{outcome}"'), "peer")
-
-    everything = total(increase(attempts), "peer")
-    blamed = f"{ended('failed_here|failed_at_peer')} / ({everything} > 0)"
-    here.add(
-        grid(
-            Text(
-                "Direct peers",
-                "HTLC attempts within the time shown by the first hop. Blamed: failed in our channel with the peer "
-                "or by the peer itself, not somewhere behind it. Good: below 50 %, from where on an alert tells it.",
-                "short",
-            ),
-            [
-                Query(total(m("peer_info"), "peer", "alias")),
-                Query(everything),
-                Query(ended("settled")),
-                Query(ended("failed_here")),
-                Query(ended("failed_at_peer")),
-                Query(ended("failed_beyond")),
-                Query(blamed),
-                Query(f"{total(increase('peer_sent_msat_total'), 'peer')} / {SAT}"),
-            ],
-            [
-                Column("alias", "Peer", "string"),
-                Column("peer", "Key", "string"),
-                Column("Value #B", "Attempts", "short", decimals=0),
-                Column("Value #C", "Settled", "short", decimals=0),
-                Column("Value #D", "Failed here", "short", decimals=0),
-                Column("Value #E", "Failed at peer", "short", decimals=0),
-                Column("Value #F", "Failed beyond", "short", decimals=0),
-                Column("Value #G", "Blamed", "percentunit", ((None, GREEN), (0.5, RED)), decimals=0),
-                Column("Value #H", "Sent, sat", "locale", decimals=0),
-            ],
-            "peer",
-            sort="Attempts",
-            empty="no HTLC attempts yet",
-        ),
-        24,
-        10,
     )

@@ -4,20 +4,12 @@ from dashboards.board import Board
 from dashboards.exporter import exporter, heard
 from dashboards.graphs import areas, lines, states
 from dashboards.layout import Grid
-from dashboards.panel import BLUE, GREEN, ORANGE, RED, YELLOW, Query, Text
-from dashboards.query import SAT, m, total
-from deploy.prometheus.rule import exactly
-from exporter.payments.labels import NodeState
+from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, Query, Text
+from dashboards.presence import KNOWN, READY, STATE, STATES
+from dashboards.query import HEADER_S, SAT, WHO, each, m, total
 
-_STATES: dict[NodeState, str] = {
-    NodeState.READY: GREEN,
-    NodeState.STARTING: YELLOW,
-    NodeState.UNREACHABLE: RED,
-    NodeState.LOCKED: "purple",
-    NodeState.NO_WALLET: "dark-purple",
-    NodeState.DENIED: ORANGE,
-    NodeState.WRONG_NODE: "dark-red",
-}
+_HEARD = {"1": ("yes", GREEN), "0": ("no", RED), "2": ("not known", GREY)}
+_AWAY = "the node is away"
 
 
 def node() -> Board:
@@ -36,20 +28,16 @@ def node() -> Board:
 
 def _node(here: Grid) -> None:
     here.row("The node")
-    numbered = " + ".join(
-        f"{place} * max by (node) ({m('node_state', exactly('state', state))})"
-        for place, state in enumerate(_STATES, 1)
-    )
     here.add(
         states(
             Text(
                 "State of the node",
                 "Good: ready. locked: lnd waits for its password. denied: the macaroon. unreachable: lnd or the "
-                "network.",
+                "network. exporter away: Prometheus gets no page of it, or it was taken away.",
                 "none",
             ),
-            [Query(numbered, "{{node}}")],
-            {str(place): (state.value, color) for place, (state, color) in enumerate(_STATES.items(), 1)},
+            [Query(STATE, WHO)],
+            STATES,
         ),
         12,
         6,
@@ -58,36 +46,54 @@ def _node(here: Grid) -> None:
         states(
             Text(
                 "Stream of updates, chain",
-                "Whether updates are flowing (or would flow), and whether lnd follows the chain. Good: both yes.",
+                "Whether updates are flowing (or would flow), and whether lnd follows the chain. Good: both yes. not "
+                "known: the node or its exporter is away.",
                 "none",
             ),
             [
-                Query(f"max by (node) ({m('stream_up')})", "{{node}}: updates flow"),
-                Query(f"max by (node) ({m('node_synced_to_chain')})", "{{node}}: chain followed"),
+                Query(_known(each(m("stream_up"))), f"{WHO}: updates flow"),
+                Query(_known(f"{each(m('node_synced_to_chain'))} {READY}"), f"{WHO}: chain followed"),
             ],
-            {"1": ("yes", GREEN), "0": ("no", RED)},
+            _HEARD,
         ),
         12,
         6,
     )
-    header = f"time() - max by (node) ({m('node_best_header_timestamp_seconds')})"
+    _chain(here)
+
+
+def _known(expr: str) -> str:
+    """And 2 where nobody knows."""
+    return f"{expr} or 2 + 0 * {each(KNOWN)}"
+
+
+def _chain(here: Grid) -> None:
+    """Last answers of a node that is away look healthy: they are not shown."""
     here.add(
         lines(
             Text(
                 "Age of the newest block",
-                "Good: below an hour, mostly; an alert tells it after two, the dashed line.",
+                "Good: below an hour, mostly; an alert tells it after two, the dashed line. Not shown while the node "
+                "is away.",
                 "s",
             ),
-            [Query(header, "{{node}}")],
-            ((None, "transparent"), (7200, RED)),
+            [Query(f"time() - {each(m('node_best_header_timestamp_seconds'))} {READY}", WHO)],
+            ((None, "transparent"), (HEADER_S, RED)),
+            empty=_AWAY,
         ),
         8,
     )
     here.add(
         areas(
-            Text("Channels", "Open and usable, open with the peer away, being opened or closed.", "short"),
-            [Query(total(m("node_channels"), "state"), "{{state}}")],
+            Text(
+                "Channels",
+                "Open and usable, open with the peer away, being opened or closed. Good: mostly active. Not shown "
+                "while the node is away.",
+                "short",
+            ),
+            [Query(total(f"{m('node_channels')} {READY}", "state"), "{{state}}")],
             colors={"active": GREEN, "inactive": ORANGE, "pending": BLUE},
+            empty=_AWAY,
         ),
         8,
     )
@@ -95,10 +101,12 @@ def _node(here: Grid) -> None:
         lines(
             Text(
                 "Spendable, sat",
-                "Local balance of the active channels less their reserves. A fall that nobody meant is an outflow.",
+                "Local balance of the active channels less their reserves. A fall that nobody meant is an outflow. "
+                "Not shown while the node is away, or where the macaroon doesn't allow ListChannels.",
                 "locale",
             ),
-            [Query(f"max by (node) ({m('node_spendable_msat')}) / {SAT}", "{{node}}")],
+            [Query(f"{each(m('node_spendable_msat'))} / {SAT} {READY}", WHO)],
+            empty="not known",
         ),
         8,
     )

@@ -6,19 +6,10 @@ from dashboards.cost import money, speed
 from dashboards.graphs import number
 from dashboards.layout import Grid
 from dashboards.panel import GREEN, ORANGE, RED, YELLOW, Text
-from dashboards.query import (
-    AWAY,
-    OUTAGE,
-    TARGET,
-    burn,
-    increase,
-    m,
-    overall,
-    total,
-)
-from deploy.prometheus.recording import BUDGET, FAST, SLOW
+from dashboards.presence import AWAY
+from dashboards.query import BURN_LEAST, BURNS, OUTAGE, TARGET, burn, enough, increase, m, overall, total
 
-_BURN = ((None, GREEN), (BUDGET, YELLOW), (SLOW, ORANGE), (FAST, RED))
+_BURN = ((None, GREEN), (BURNS["budget"], YELLOW), (BURNS["slow"], ORANGE), (BURNS["fast"], RED))
 
 
 def overview() -> Board:
@@ -53,14 +44,15 @@ def _first_row(here: Grid) -> None:
         number(
             Text(
                 "Error budget burn, 1 h",
-                "How many times as many payments fail as the targets allow for amounts like these (the rate at "
-                "which the error budget burns). Good: below 1. The alerts begin at 6 within an hour, 3 within six.",
+                "How many times as many payments fail as the targets allow for amounts like these, at the node where "
+                f"it is worst. Good: below 1. The alerts begin at {BURNS['fast']} within an hour, {BURNS['slow']} "
+                f"within six, and ask for {BURN_LEAST['1h']} and {BURN_LEAST['6h']} finished payments.",
                 "suffix: x",
             ),
-            burn("1h"),
+            f"max({burn('1h')} and {enough('1h')})",
             _BURN,
             decimals=1,
-            empty="no payments",
+            empty="few payments",
         ),
         4,
         5,
@@ -105,7 +97,8 @@ def _first_row(here: Grid) -> None:
         number(
             Text(
                 "Nodes away",
-                "Nodes that don't answer, or don't let the exporter in. Good: 0; see Exporter and node.",
+                "Nodes that don't answer, don't let the exporter in, or whose exporter is away. Good: 0; All nodes "
+                "tells which.",
                 "short",
             ),
             AWAY,

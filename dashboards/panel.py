@@ -1,6 +1,6 @@
 """What every panel has: a title, a description, a unit, queries, colours by value."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from grafana_foundation_sdk.builders import (
@@ -14,11 +14,11 @@ from grafana_foundation_sdk.builders import (
     table,
     timeseries,
 )
-from grafana_foundation_sdk.models import common as words
+from grafana_foundation_sdk.models import common as models
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-SOURCE = words.DataSourceRef(type_val="prometheus", uid="${datasource}")
+SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 GREEN, YELLOW, ORANGE, RED, BLUE, BLACK = "green", "yellow", "orange", "red", "blue", "text"
 GREY = "#8e8e8e"
 """For what isn't known."""
@@ -68,6 +68,24 @@ def filled(
     return panel
 
 
+def mappings(words: Mapping[str, tuple[str, str]], empty: str = "") -> list[model.ValueMap | model.SpecialValueMap]:
+    """Words and their colours for numbers, and for no number."""
+    made: list[model.ValueMap | model.SpecialValueMap] = []
+    if words:
+        options = {
+            value: model.ValueMappingResult(text=word, color=color, index=place)
+            for place, (value, (word, color)) in enumerate(words.items())
+        }
+        made.append(model.ValueMap(options=options))
+    if empty:
+        nothing = model.DashboardSpecialValueMapOptions(
+            match=model.SpecialValueMatch.NULL_AND_NAN,
+            result=model.ValueMappingResult(text=empty, color=BLACK, index=len(words)),
+        )
+        made.append(model.SpecialValueMap(options=nothing))  # else it has the colour of the lowest threshold
+    return made
+
+
 def last() -> common.ReduceDataOptions:
     """Of each series its last value."""
     return common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False)
@@ -76,7 +94,7 @@ def last() -> common.ReduceDataOptions:
 def legend() -> common.VizLegendOptions:
     """Below, in a line."""
     made = common.VizLegendOptions().show_legend(True).calcs([])
-    return made.display_mode(words.LegendDisplayMode.LIST).placement(words.LegendPlacement.BOTTOM)
+    return made.display_mode(models.LegendDisplayMode.LIST).placement(models.LegendPlacement.BOTTOM)
 
 
 def by_threshold() -> dashboard.FieldColor:

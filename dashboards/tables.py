@@ -1,13 +1,14 @@
 """Tables: a row for each node, peer or word, joined from several queries."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from grafana_foundation_sdk.builders import common, table
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from dashboards.panel import BLACK, ORANGE, Query, Steps, Text, filled, target
+from dashboards.panel import BLACK, ORANGE, Query, Steps, Text, filled, mappings, target
 
 MARKED: Steps = ((None, BLACK), (0.5, ORANGE))
 """Zeros stay quiet."""
@@ -23,18 +24,33 @@ class Column(NamedTuple):
     decimals: int | None = None
     link: str = ""
     width: int | None = None
+    words: Mapping[str, tuple[str, str]] = MappingProxyType({})
+    """What stands for a number, and in which colour."""
+    empty: str = ""
+    """What stands for none."""
 
 
 def grid(
-    text: Text, queries: Sequence[Query], columns: Sequence[Column], key: str, *, sort: str = "", empty: str = ""
+    text: Text,
+    queries: Sequence[Query],
+    columns: Sequence[Column],
+    key: str | Sequence[str],
+    *,
+    sort: str = "",
+    empty: str = "",
 ) -> table.Panel:
-    """A table with a row for each word of the label `key`, joined from several queries."""
+    """A table with a row for each word of the label `key`, joined from several queries.
+
+    With several labels their queries must have no others, and be of the same rows.
+    """
     panel: table.Panel = filled(
         table.Panel(), text, [query._replace(instant=True) for query in queries], PromQueryFormat.TABLE
     )
     known = [column.name for column in columns]
     panel.with_transformation(
         model.DataTransformerConfig(id_val="joinByField", options={"byField": key, "mode": "outer"})
+        if isinstance(key, str)
+        else model.DataTransformerConfig(id_val="merge", options={})
     )
     panel.with_transformation(
         model.DataTransformerConfig(
@@ -70,13 +86,16 @@ def _column(column: Column) -> list[model.DynamicConfigValue]:
         made.append(model.DynamicConfigValue(id_val="decimals", value=column.decimals))
     if column.width is not None:
         made.append(model.DynamicConfigValue(id_val="custom.width", value=column.width))
+    if column.words or column.empty:
+        made.append(model.DynamicConfigValue(id_val="mappings", value=mappings(column.words, column.empty)))
     if column.steps:
         steps = [{"value": value, "color": color} for value, color in column.steps]
         made += [
             model.DynamicConfigValue(id_val="thresholds", value={"mode": "absolute", "steps": steps}),
             model.DynamicConfigValue(id_val="color", value={"mode": "thresholds"}),
-            model.DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-text"}),
         ]
+    if column.steps or column.words:
+        made.append(model.DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-text"}))
     if column.link:
         link = {"title": "Open", "url": column.link, "targetBlank": False}
         made.append(model.DynamicConfigValue(id_val="links", value=[link]))
