@@ -9,6 +9,8 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards.layout import Grid
 from dashboards.panel import SOURCE
+from dashboards.presence import KNOWN
+from dashboards.query import HERE
 from deploy.prometheus.rule import PREFIX
 
 TAG = "lnd-payments"
@@ -94,9 +96,16 @@ def _link() -> dashboard.DashboardLink:
 
 
 def _alerts() -> dashboard.AnnotationQuery:
-    """What fires, as marks on every graph."""
-    ours = f'alertstate="firing",alertname=~"{PREFIX}.+",alertname!="{PREFIX}Watchdog"'
-    expr = f'ALERTS{{{ours},node=~"$node|",instance=~"$instance|"}}'
+    """Where an alert begins to fire, as a mark on every graph; all the time that it fires would cover the graph."""
+
+    def firing(which: str, when: str = "") -> str:
+        return f'ALERTS{{alertstate="firing",alertname=~"{PREFIX}.+",alertname!="{PREFIX}Watchdog",{which}}}{when}'
+
+    def begins(which: str) -> str:
+        return f"({firing(which)} unless {firing(which, ' offset $__interval')})"
+
+    of_exporter, of_none = begins('node="",instance!=""'), begins('node="",instance=""')
+    expr = f"{begins(HERE)} or {of_exporter} and on (job, instance) {KNOWN} or {of_none}"
     return (
         dashboard.AnnotationQuery()
         .name("Firing alerts")

@@ -3,9 +3,13 @@
 from dashboards.graphs import bars, lines, number
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, ORANGE, RED, YELLOW, Query, Text
+from dashboards.presence import KNOWN
 from dashboards.query import CERTIFICATE_S, DELAY_S, NODE, OURS, WHO, increase, m, rate, total
 from deploy.prometheus.rule import exactly
 from exporter.payments.labels import CallOutcome
+
+_OF_THESE = f"and on (job, instance) {KNOWN}"
+"""The end of an expression: only of exporters that follow the chosen nodes."""
 
 
 def heard(here: Grid) -> None:
@@ -100,7 +104,7 @@ def exporter(here: Grid) -> None:
                 "report it.",
                 "short",
             ),
-            f"{total(m('audit_unaccounted'))} or vector(0)",
+            f"{total(m('audit_unaccounted'))} or 0 * max({m('node_up')})",
             ((None, GREEN), (1, RED)),
         ),
         4,
@@ -156,7 +160,7 @@ def exporter(here: Grid) -> None:
             f"min({m('node_certificate_expiry_timestamp_seconds')} - time())",
             ((None, RED), (CERTIFICATE_S[0], ORANGE), (CERTIFICATE_S[1], GREEN)),
             decimals=0,
-            empty="no TLS",
+            empty="not known",
         ),
         4,
         5,
@@ -173,21 +177,21 @@ def exporter(here: Grid) -> None:
     here.add(
         lines(
             Text("Scrape time", "How long Prometheus waits for a page. Good: below a second.", "s"),
-            [Query(f"scrape_duration_seconds{{{OURS}}}", "{{instance}}")],
+            [Query(f"scrape_duration_seconds{{{OURS}}} {_OF_THESE}", "{{instance}}")],
         ),
         8,
     )
     here.add(
         lines(
             Text("Memory", "Resident memory of the exporter. Good: level.", "bytes"),
-            [Query(f"process_resident_memory_bytes{{{OURS}}}", "{{instance}}")],
+            [Query(f"process_resident_memory_bytes{{{OURS}}} {_OF_THESE}", "{{instance}}")],
         ),
         8,
     )
     here.add(
         lines(
             Text("CPU", "Share of one core that the exporter uses. Good: a few percent.", "percentunit"),
-            [Query(f"rate(process_cpu_seconds_total{{{OURS}}}[$__rate_interval])", "{{instance}}")],
+            [Query(f"rate(process_cpu_seconds_total{{{OURS}}}[$__rate_interval]) {_OF_THESE}", "{{instance}}")],
         ),
         8,
     )

@@ -241,7 +241,7 @@ def _peers(here: Grid) -> None:
             ],
             "peer",
             sort="HTLCs",
-            empty="no HTLC attempts yet",
+            empty="no HTLC attempts yet, or the exporter is away",
         ),
         24,
     )
