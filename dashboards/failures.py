@@ -34,7 +34,9 @@ def failures() -> Board:
 def _purpose() -> dashboard.CustomVariable:
     """Payments, rebalances and others, told apart; each stands for its kinds, too."""
     chosen = {
-        purpose.value: "|".join([purpose, *(kind for kind, of in OF_KIND.items() if of is purpose and kind != purpose)])
+        purpose.value: "|".join(
+            dict.fromkeys([purpose.value, *(k.value for k, of in OF_KIND.items() if of is purpose)])
+        )
         for purpose in Purpose
     }
     first = Purpose.PAYMENT.value

@@ -24,6 +24,7 @@ GREY = "#8e8e8e"
 """For what isn't known."""
 
 Panel: TypeAlias = stat.Panel | timeseries.Panel | bargauge.Panel | table.Panel | heatmap.Panel | statetimeline.Panel
+Mappings: TypeAlias = list[model.ValueMap | model.RangeMap | model.RegexMap | model.SpecialValueMap]
 Steps: TypeAlias = Sequence[tuple[float | None, str]]
 """Thresholds: from which value on which colour; the first is None."""
 
@@ -68,9 +69,9 @@ def filled(
     return panel
 
 
-def mappings(words: Mapping[str, tuple[str, str]], empty: str = "") -> list[model.ValueMap | model.SpecialValueMap]:
+def mappings(words: Mapping[str, tuple[str, str]], empty: str = "") -> Mappings:
     """Words and their colours for numbers, and for no number."""
-    made: list[model.ValueMap | model.SpecialValueMap] = []
+    made: Mappings = []
     if words:
         options = {
             value: model.ValueMappingResult(text=word, color=color, index=place)
