@@ -80,6 +80,16 @@ def test_blocks_left(tmp_path: Path) -> None:
     assert not answers(tmp_path, carol(), never + known, recorded())
 
 
+def test_blocks_left_of_an_exporter_that_lost_its_state(tmp_path: Path) -> None:
+    """It is back while lnd is down, and knows neither of HTLCs nor of blocks: nothing is held, as for the alerts."""
+    series = {name: values.split() for name, values in carol().items()}
+    later = {f"lnd_payments_node_up{{{TARGET}}}": ["0"] * 60}
+    story = {name: " ".join(values[60:120] + later.get(name, ["_"] * 60)) for name, values in series.items()}
+    shown = asks(FLIGHT, "Blocks until the first expiry")
+    right = [Right(f"count({shown})", 30, {"{}": 1}), Right(shown, 110, {}), Right(BLOCKS_LEFT, 110, {})]
+    assert not answers(tmp_path, story, right, recorded())
+
+
 def test_held_htlcs_of_a_node_that_is_away(tmp_path: Path) -> None:
     """Its bands stand still while it is away: they are not shown, but that something was held is."""
     title = "Held HTLCs, by blocks left"

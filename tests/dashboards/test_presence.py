@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from dashboards.presence import STATES
 from exporter.payments.labels import NodeState
-from tests.dashboards.panels import asks, dashboard, panel
+from tests.dashboards.panels import FILES, asks, dashboard, filled, panel
 from tests.dashboards.promtool import Right, answers
 
 FLEET, NODE, FLIGHT = "lnd-payments-fleet", "lnd-payments-node", "lnd-payments-flight"
@@ -141,3 +143,20 @@ def test_the_way_to_a_node() -> None:
         "var-instance",
         "var-node",
     }
+
+
+@pytest.mark.parametrize("uid", FILES)
+def test_alerts_are_marked_where_they_begin(uid: str, tmp_path: Path) -> None:
+    """Those of the chosen node, of its exporter, and of no exporter at all; never for as long as they fire."""
+
+    def alert(name: str, where: str) -> str:
+        return f'ALERTS{{alertname="LndPayments{name}", alertstate="firing"{where and ", "}{where}}}'
+
+    ours = [alert("Stuck", ALICE), alert("CheckpointFails", ALICE.partition(", node")[0]), alert("ExporterDown", "")]
+    others = [alert("Stuck", BOB), alert("CheckpointFails", BOB.partition(", node")[0]), alert("Watchdog", "")]
+    series = page(ALICE, NodeState.READY, "x100") | page(BOB, NodeState.READY, "x100")
+    series |= dict.fromkeys([*ours, *others], "_x30 1x70")
+    expr = dashboard(uid)["annotations"]["list"][0]["expr"].replace("$node", "alice").replace("$__interval", "1m")
+    marked = filled(expr, "1h")
+    right = [Right(marked, 29, {}), Right(marked, 30, dict.fromkeys(ours, 1)), Right(marked, 60, {})]
+    assert not answers(tmp_path, series, right)
