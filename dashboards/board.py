@@ -7,7 +7,10 @@ from grafana_foundation_sdk.builders import dashboard, prometheus
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
-from dashboards.build import SOURCE, Grid
+from dashboards.layout import Grid
+from dashboards.panel import SOURCE
+from dashboards.presence import KNOWN
+from dashboards.query import HERE
 from deploy.prometheus.rule import PREFIX
 
 TAG = "lnd-payments"
@@ -58,6 +61,7 @@ def _variables() -> list[dashboard.DatasourceVariable | dashboard.QueryVariable]
         dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"),
         _labels("job", "Job", "lnd_payments_exporter_build_info"),
         _labels("node", "Node", 'lnd_payments_node_up{job=~"$job"}'),
+        _labels("instance", "Instance", 'lnd_payments_node_up{job=~"$job",node=~"$node"}'),
     ]
 
 
@@ -92,8 +96,16 @@ def _link() -> dashboard.DashboardLink:
 
 
 def _alerts() -> dashboard.AnnotationQuery:
-    """What fires, as marks on every graph."""
-    expr = f'ALERTS{{alertstate="firing",alertname=~"{PREFIX}.+",alertname!="{PREFIX}Watchdog",node=~"$node|"}}'
+    """Where an alert begins to fire, as a mark on every graph; all the time that it fires would cover the graph."""
+
+    def firing(which: str, when: str = "") -> str:
+        return f'ALERTS{{alertstate="firing",alertname=~"{PREFIX}.+",alertname!="{PREFIX}Watchdog",{which}}}{when}'
+
+    def begins(which: str) -> str:
+        return f"({firing(which)} unless {firing(which, ' offset $__interval')})"
+
+    of_exporter, of_none = begins('node="",instance!=""'), begins('node="",instance=""')
+    expr = f"{begins(HERE)} or {of_exporter} and on (job, instance) {KNOWN} or {of_none}"
     return (
         dashboard.AnnotationQuery()
         .name("Firing alerts")

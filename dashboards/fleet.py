@@ -1,19 +1,40 @@
 """All nodes in one table; a click leads to the node."""
 
 from dashboards.board import Board
-from dashboards.build import BLUE, GREEN, ORANGE, RED, Column, Grid, Query, Text, bars, grid, number
-from dashboards.query import AWAY, OUTAGE, TARGET, m, overall, rate, success_rate, total
+from dashboards.graphs import bars, number
+from dashboards.layout import Grid
+from dashboards.panel import BLUE, GREEN, ORANGE, RED, Query, Text
+from dashboards.presence import AWAY, BLOCKS_LEFT, EXPORTER_AWAY, KNOWN, NODES, STATE, STATES
+from dashboards.query import FAR, NEAR, NODE, OUTAGE, TARGET, WHO, each, increase, m, overall, rate, total
+from dashboards.tables import Column, grid
 
-_LINK = "/d/lnd-payments-overview?${__url_time_range}&var-datasource=${datasource}&var-node=${__value.text}"
+_LINK = (
+    "/d/lnd-payments-overview?${__url_time_range}&var-datasource=${datasource}"
+    "&var-job=${__data.fields.Job}&var-instance=${__data.fields.Instance}&var-node=${__data.fields.Node}"
+)
+_RATE = ((None, RED), (OUTAGE, ORANGE), (TARGET, GREEN))
 
 
 def fleet() -> Board:
     """Every node."""
     here = Grid()
+    _first_row(here)
+    _nodes(here)
+    here.add(
+        bars(
+            Text("Payments per minute, by node", "What began. Good: as on other days.", "short"),
+            [Query(f"60 * {total(rate('started_total'), *NODE)}", WHO)],
+        ),
+        24,
+    )
+    return Board("fleet", "Lightning payments: all nodes", "Every node at a glance; a click leads to one.", here)
+
+
+def _first_row(here: Grid) -> None:
     here.add(
         number(
-            Text("Nodes", "Nodes that are followed.", "short"),
-            f"count({m('node_up')}) or vector(0)",
+            Text("Nodes", "Nodes that were followed within the time shown.", "short"),
+            NODES,
             ((None, BLUE),),
         ),
         6,
@@ -21,7 +42,11 @@ def fleet() -> Board:
     )
     here.add(
         number(
-            Text("Nodes away", "Nodes that don't answer, or don't let the exporter in. Good: 0.", "short"),
+            Text(
+                "Nodes away",
+                "Nodes that don't answer, don't let the exporter in, or whose exporter is away. Good: 0.",
+                "short",
+            ),
             AWAY,
             ((None, GREEN), (1, RED)),
         ),
@@ -31,7 +56,7 @@ def fleet() -> Board:
     here.add(
         number(
             Text("Payments per minute", "Over all nodes, of every kind, within the last 10 minutes.", "short"),
-            f"6 * sum(increase({m('started_total')}[10m])) / 60",
+            f"6 * {total(increase('started_total', window='10m'))} / 60",
             ((None, BLUE),),
             decimals=1,
         ),
@@ -42,49 +67,55 @@ def fleet() -> Board:
         number(
             Text("Success rate", "Over all nodes, within the time shown. Good: above 95 %.", "percentunit"),
             overall("$__range"),
-            ((None, RED), (OUTAGE, ORANGE), (TARGET, GREEN)),
+            _RATE,
             decimals=1,
             empty="no payments",
         ),
         6,
         4,
     )
+
+
+def _columns() -> tuple[str, ...]:
+    return (
+        overall("$__range", *NODE),
+        total(increase("started_total"), *NODE),
+        total(m("in_flight"), *NODE),
+        f"{total(m('held_htlcs'), *NODE)} or 0 * {each(m('node_up'))}",
+        BLOCKS_LEFT,
+        f"1000 * {each(m('last_update_timestamp_seconds'))}",
+    )
+
+
+def _nodes(here: Grid) -> None:
     here.add(
         grid(
             Text(
                 "Nodes, a click leads to the payments of one",
-                "Success rate and payments within the time shown; the rest is as of now. Good: up, no red, few in "
-                "flight. Quiet is not dead: a node may have no payments for days.",
+                "Success rate and payments within the time shown; in flight and held as of lnd's last answer; blocks "
+                "left go on when nobody looks. A node taken away stays until it is out of the time shown. Good: ready, "
+                "no red. Quiet is not dead: a node may have no payments for days.",
                 "short",
             ),
             [
-                Query(f"max by (node) ({m('node_up')})"),
-                Query(success_rate("$__range", "node")),
-                Query(f"sum by (node) (increase({m('started_total')}[$__range]))"),
-                Query(total(m("in_flight"), "node")),
-                Query(f"{total(m('held_htlcs'), 'node')} or 0 * max by (node) ({m('node_up')})"),
-                Query(f"1000 * max by (node) ({m('last_update_timestamp_seconds')})"),
+                Query(STATE),
+                *(Query(f"{expr} or NaN * {each(KNOWN)}") for expr in _columns()),  # else one without any value is gone
             ],
             [
                 Column("node", "Node", "string", link=_LINK),
-                Column("Value #A", "Up", "bool_yes_no", ((None, RED), (1, GREEN))),
-                Column("Value #B", "Success rate", "percentunit", ((None, RED), (OUTAGE, ORANGE), (TARGET, GREEN)), 1),
-                Column("Value #C", "Payments", "locale", decimals=0),
-                Column("Value #D", "In flight", "short", decimals=0),
-                Column("Value #E", "Held HTLCs", "short", ((None, GREEN), (1, ORANGE)), 0),
-                Column("Value #F", "Last update", "dateTimeFromNow"),
+                Column("Value #A", "State", words=STATES, empty=EXPORTER_AWAY),
+                Column("Value #B", "Success rate", "percentunit", _RATE, 1, empty="no payments"),
+                Column("Value #C", "Payments", "locale", decimals=0, empty="-"),
+                Column("Value #D", "In flight", "short", decimals=0, empty="-"),
+                Column("Value #E", "Held HTLCs", "short", ((None, GREEN), (1, ORANGE)), 0, empty="-"),
+                Column("Value #F", "Blocks left", "short", ((None, RED), (NEAR, ORANGE), (FAR, GREEN)), 0, empty="-"),
+                Column("Value #G", "Last update", "dateTimeFromNow", empty="-"),
+                Column("instance", "Instance", "string"),
+                Column("job", "Job", "string"),
             ],
-            "node",
-            sort="Payments",
+            NODE,
+            sort="State",
         ),
         24,
         12,
     )
-    here.add(
-        bars(
-            Text("Payments per minute, by node", "What began. Good: as on other days.", "short"),
-            [Query(f"60 * sum by (node) ({rate('started_total')})", "{{node}}")],
-        ),
-        24,
-    )
-    return Board("fleet", "Lightning payments: all nodes", "Every node at a glance; a click leads to one.", here)

@@ -1,8 +1,12 @@
 """Money that is under way: how old, held by whom, and how many blocks are left until a channel is closed by force."""
 
 from dashboards.board import Board
-from dashboards.build import BLUE, GREEN, ORANGE, RED, YELLOW, Column, Grid, Query, Text, areas, grid, lines, number
-from dashboards.query import FAR, NEAR, SAT, increase, m, total
+from dashboards.graphs import areas, in_words, lines, number
+from dashboards.layout import Grid
+from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, YELLOW, Query, Text
+from dashboards.presence import BLOCK_S, BLOCKS_LEFT, STATE, STATES, held, held_unseen
+from dashboards.query import FAR, NEAR, SAT, WHO, increase, m, total
+from dashboards.tables import Column, grid
 from deploy.prometheus.rule import exactly
 
 _SLOTS = 483
@@ -10,9 +14,8 @@ _SLOTS = 483
 AGES = {"under_1m": GREEN, "1m_to_10m": BLUE, "10m_to_1h": YELLOW, "1h_to_1d": ORANGE, "1d_and_over": RED}
 """Of payments in flight, by colour."""
 _LEFT = {"144_and_over": GREEN, "36_to_144": YELLOW, "under_36": ORANGE, "expired": RED}
-_BLOCK_S = 600
-_HEIGHT = f"({m('node_block_height')} + clamp_min(time() - {m('node_best_header_timestamp_seconds')}, 0) / {_BLOCK_S})"
-_BLOCKS = f"min({m('held_earliest_expiry_height')} - {_HEIGHT})"
+_UNSEEN = "node away: as of its last answer"
+_BLOCKS_AN_HOUR = 3600 / BLOCK_S
 
 
 def flight() -> Board:
@@ -30,6 +33,21 @@ def flight() -> Board:
 
 
 def _first_row(here: Grid) -> None:
+    here.add(
+        in_words(
+            Text(
+                "State of the node",
+                "Good: ready. While a node or its exporter is away, everything below is as of the last answer; only "
+                "the blocks left go on, estimated at one in 10 minutes. Of many nodes the worst six.",
+                "none",
+            ),
+            f"topk(6, {STATE})",
+            WHO,
+            STATES,
+        ),
+        24,
+        3,
+    )
     left = ((None, RED), (NEAR, ORANGE), (FAR, GREEN))
     here.add(
         number(
@@ -39,7 +57,7 @@ def _first_row(here: Grid) -> None:
                 f"stopped node has not seen are estimated, one in 10 minutes. Good: none held, or above {FAR}.",
                 "suffix: blocks",
             ),
-            _BLOCKS,
+            f"min({BLOCKS_LEFT})",
             left,
             decimals=0,
             empty="none held",
@@ -52,10 +70,10 @@ def _first_row(here: Grid) -> None:
             Text(
                 "Time until the first expiry",
                 "The same in hours, at 10 minutes for a block. Good: none held, or above a day.",
-                "s",
+                "suffix: hours",
             ),
-            f"{_BLOCK_S} * {_BLOCKS}",
-            tuple((None if blocks is None else blocks * _BLOCK_S, color) for blocks, color in left),
+            f"min({BLOCKS_LEFT}) / {_BLOCKS_AN_HOUR:g}",
+            tuple((None if blocks is None else blocks / _BLOCKS_AN_HOUR, color) for blocks, color in left),
             decimals=0,
             empty="none held",
         ),
@@ -131,11 +149,12 @@ def _over_time(here: Grid) -> None:
         areas(
             Text(
                 "Held HTLCs, by blocks left",
-                f"Outstanding for more than 30 minutes. Good: none below {FAR} blocks, which is about a day.",
+                f"Outstanding for more than 30 minutes. Good: none below {FAR} blocks, which is about a day. Grey: the "
+                "node or its exporter is away, and nobody knows whether they still are; the blocks go on beside.",
                 "short",
             ),
-            [Query(total(m("held_htlcs", exactly("blocks_left", left))), left) for left in _LEFT],
-            colors=_LEFT,
+            [*(Query(held(left), left) for left in _LEFT), Query(held_unseen(), _UNSEEN)],
+            colors=_LEFT | {_UNSEEN: GREY},
         ),
         12,
     )
@@ -143,10 +162,11 @@ def _over_time(here: Grid) -> None:
         lines(
             Text(
                 "Blocks until the first expiry, over time",
-                f"Dashed: where the alerts begin, {FAR} and {NEAR}. Empty while nothing is held.",
+                f"Dashed: where the alerts begin, {FAR} and {NEAR}. It goes on while the node or its exporter is away. "
+                "Empty while nothing is held.",
                 "suffix: blocks",
             ),
-            [Query(_BLOCKS, "blocks left")],
+            [Query(BLOCKS_LEFT, WHO)],
             ((None, "transparent"), (NEAR, RED), (FAR, ORANGE)),
             bottom=None,
             empty="nothing is held",
@@ -221,7 +241,7 @@ def _peers(here: Grid) -> None:
             ],
             "peer",
             sort="HTLCs",
-            empty="no HTLC attempts yet",
+            empty="no HTLC attempts yet, or the exporter is away",
         ),
         24,
     )

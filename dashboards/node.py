@@ -1,30 +1,23 @@
 """Can the numbers be relied upon: the node, what the exporter hears of it, and the exporter itself."""
 
 from dashboards.board import Board
-from dashboards.build import BLUE, GREEN, ORANGE, RED, YELLOW, Grid, Query, Text, areas, bars, lines, number, states
-from dashboards.query import SAT, increase, m, rate, total
-from deploy.prometheus.rule import exactly
-from exporter.payments.labels import CallOutcome, NodeState
+from dashboards.exporter import exporter, heard
+from dashboards.graphs import areas, lines, states
+from dashboards.layout import Grid
+from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, Query, Text
+from dashboards.presence import KNOWN, READY, STATE, STATES
+from dashboards.query import HEADER_S, SAT, WHO, each, m, total
 
-_STATES: dict[NodeState, str] = {
-    NodeState.READY: GREEN,
-    NodeState.STARTING: YELLOW,
-    NodeState.UNREACHABLE: RED,
-    NodeState.LOCKED: "purple",
-    NodeState.NO_WALLET: "dark-purple",
-    NodeState.DENIED: ORANGE,
-    NodeState.WRONG_NODE: "dark-red",
-}
-_OURS = 'job=~"$job"'
-_DAY_S = 86_400
+_HEARD = {"1": ("yes", GREEN), "0": ("no", RED), "2": ("not known", GREY)}
+_AWAY = "the node is away"
 
 
 def node() -> Board:
     """Exporter and node."""
     here = Grid()
     _node(here)
-    _heard(here)
-    _exporter(here)
+    heard(here)
+    exporter(here)
     return Board(
         "node",
         "Lightning payments: exporter and node",
@@ -35,20 +28,16 @@ def node() -> Board:
 
 def _node(here: Grid) -> None:
     here.row("The node")
-    numbered = " + ".join(
-        f"{place} * max by (node) ({m('node_state', exactly('state', state))})"
-        for place, state in enumerate(_STATES, 1)
-    )
     here.add(
         states(
             Text(
                 "State of the node",
                 "Good: ready. locked: lnd waits for its password. denied: the macaroon. unreachable: lnd or the "
-                "network.",
+                "network. exporter away: Prometheus gets no page of it, or it was taken away.",
                 "none",
             ),
-            [Query(numbered, "{{node}}")],
-            {str(place): (state.value, color) for place, (state, color) in enumerate(_STATES.items(), 1)},
+            [Query(STATE, WHO)],
+            STATES,
         ),
         12,
         6,
@@ -57,36 +46,54 @@ def _node(here: Grid) -> None:
         states(
             Text(
                 "Stream of updates, chain",
-                "Whether updates are flowing (or would flow), and whether lnd follows the chain. Good: both yes.",
+                "Whether updates are flowing (or would flow), and whether lnd follows the chain. Good: both yes. not "
+                "known: the node or its exporter is away.",
                 "none",
             ),
             [
-                Query(f"max by (node) ({m('stream_up')})", "{{node}}: updates flow"),
-                Query(f"max by (node) ({m('node_synced_to_chain')})", "{{node}}: chain followed"),
+                Query(_known(each(m("stream_up"))), f"{WHO}: updates flow"),
+                Query(_known(f"{each(m('node_synced_to_chain'))} {READY}"), f"{WHO}: chain followed"),
             ],
-            {"1": ("yes", GREEN), "0": ("no", RED)},
+            _HEARD,
         ),
         12,
         6,
     )
-    header = f"time() - max by (node) ({m('node_best_header_timestamp_seconds')})"
+    _chain(here)
+
+
+def _known(expr: str) -> str:
+    """And 2 where nobody knows."""
+    return f"{expr} or 2 + 0 * {each(KNOWN)}"
+
+
+def _chain(here: Grid) -> None:
+    """Last answers of a node that is away look healthy: they are not shown."""
     here.add(
         lines(
             Text(
                 "Age of the newest block",
-                "Good: below an hour, mostly; an alert tells it after two, the dashed line.",
+                "Good: below an hour, mostly; an alert tells it after two, the dashed line. Not shown while the node "
+                "is away.",
                 "s",
             ),
-            [Query(header, "{{node}}")],
-            ((None, "transparent"), (7200, RED)),
+            [Query(f"time() - {each(m('node_best_header_timestamp_seconds'))} {READY}", WHO)],
+            ((None, "transparent"), (HEADER_S, RED)),
+            empty=_AWAY,
         ),
         8,
     )
     here.add(
         areas(
-            Text("Channels", "Open and usable, open with the peer away, being opened or closed.", "short"),
-            [Query(total(m("node_channels"), "state"), "{{state}}")],
+            Text(
+                "Channels",
+                "Open and usable, open with the peer away, being opened or closed. Good: mostly active. Not shown "
+                "while the node is away.",
+                "short",
+            ),
+            [Query(total(f"{m('node_channels')} {READY}", "state"), "{{state}}")],
             colors={"active": GREEN, "inactive": ORANGE, "pending": BLUE},
+            empty=_AWAY,
         ),
         8,
     )
@@ -94,193 +101,12 @@ def _node(here: Grid) -> None:
         lines(
             Text(
                 "Spendable, sat",
-                "Local balance of the active channels less their reserves. A fall that nobody meant is an outflow.",
+                "Local balance of the active channels less their reserves. A fall that nobody meant is an outflow. "
+                "Not shown while the node is away, or where the macaroon doesn't allow ListChannels.",
                 "locale",
             ),
-            [Query(f"max by (node) ({m('node_spendable_msat')}) / {SAT}", "{{node}}")],
-        ),
-        8,
-    )
-
-
-def _heard(here: Grid) -> None:
-    here.row("What is heard of it")
-    here.add(
-        bars(
-            Text(
-                "Losses of the stream, by cause",
-                "Within 10 minutes. Single ones are weather: what happened meanwhile is asked for afterwards.",
-                "short",
-            ),
-            [Query(total(increase("interruptions_total", window="10m"), "cause"), "{{cause}}")],
-        ),
-        8,
-    )
-    buckets = f"sum by (le) ({rate('update_delay_seconds_bucket')})"
-    here.add(
-        lines(
-            Text(
-                "Delay of updates",
-                "From lnd's time of an HTLC to its arrival here, 95 % are faster. Good: below 0.1 s; an alert tells "
-                "when more than 10 % take 5 s.",
-                "s",
-            ),
-            [Query(f"histogram_quantile(0.95, {buckets})", "95 % are faster")],
-            ((None, "transparent"), (5, RED)),
-        ),
-        8,
-    )
-    here.add(
-        lines(
-            Text(
-                "Not heard live, within an hour",
-                "recovered: ends learnt by asking. incomplete: whose attempts may have been missed. lost: that lnd "
-                "no longer knows. All are counted; without a loss of the stream good is 0.",
-                "short",
-            ),
-            [
-                Query(total(increase("recovered_total", window="1h")), "recovered"),
-                Query(total(increase("attempts_incomplete_total", window="1h")), "incomplete"),
-                Query(total(increase("lost_total", window="1h")), "lost"),
-            ],
-            colors={"recovered": BLUE, "incomplete": YELLOW, "lost": RED},
-        ),
-        8,
-    )
-    here.add(
-        bars(
-            Text("Updates per second", "Snapshots of payments received, by the call that brought them.", "short"),
-            [Query(total(rate("updates_total"), "source"), "{{source}}")],
-        ),
-        8,
-    )
-    here.add(
-        bars(
-            Text(
-                "Catching up, payments per second",
-                "Payments read to learn what was missed. Good: 0 but after a start or a loss of the stream.",
-                "short",
-            ),
-            [Query(total(rate("catch_up_payments_total"), "node"), "{{node}}")],
-        ),
-        8,
-    )
-    here.add(
-        bars(
-            Text(
-                "Calls to lnd per minute",
-                "What the exporter costs the node; streams count when they end, and with an error. Good: a few.",
-                "short",
-            ),
-            [
-                Query(
-                    f"60 * {total(rate('lnd_calls_total', exactly('outcome', CallOutcome.OK)), 'method')}", "{{method}}"
-                ),
-                Query(f"60 * {total(rate('lnd_calls_total', exactly('outcome', CallOutcome.ERROR)))}", "errors"),
-            ],
-        ),
-        8,
-    )
-
-
-def _exporter(here: Grid) -> None:
-    here.row("The exporter")
-    here.add(
-        number(
-            Text(
-                "Audit: unaccounted",
-                "Payments that ended in lnd's database and were in no counter. Anything but 0 is a bug: please "
-                "report it.",
-                "short",
-            ),
-            f"{total(m('audit_unaccounted'))} or vector(0)",
-            ((None, GREEN), (1, RED)),
-        ),
-        4,
-        5,
-    )
-    here.add(
-        number(
-            Text("Counters began anew", "State files that could not be used, within the time shown. Good: 0.", "short"),
-            f"sum(increase(lnd_payments_exporter_state_resets_total{{{_OURS}}}[$__range]))",
-            ((None, GREEN), (0.5, RED)),
-            decimals=0,
-        ),
-        4,
-        5,
-    )
-    here.add(
-        number(
-            Text(
-                "Failed writes of the state",
-                "Within the time shown: the disk is full or read-only. Good: 0.",
-                "short",
-            ),
-            f"sum(increase(lnd_payments_exporter_checkpoint_failures_total{{{_OURS}}}[$__range]))",
-            ((None, GREEN), (0.5, RED)),
-            decimals=0,
-        ),
-        4,
-        5,
-    )
-    here.add(
-        number(
-            Text(
-                "Age of the state on disk",
-                "Oldest of the exporters. While all is well it is written before each page, so this is the scrape "
-                "interval.",
-                "s",
-            ),
-            f"max(time() - lnd_payments_exporter_checkpoint_timestamp_seconds{{{_OURS}}})",
-            ((None, GREEN), (300, ORANGE)),
-            decimals=0,
-            empty="memory only",
-        ),
-        4,
-        5,
-    )
-    here.add(
-        number(
-            Text(
-                "Certificate of lnd, valid for",
-                "Until the first of the nodes' TLS certificates expires. Good: more than 21 days; at 3 it is critical.",
-                "s",
-            ),
-            f"min({m('node_certificate_expiry_timestamp_seconds')} - time())",
-            ((None, RED), (3 * _DAY_S, ORANGE), (21 * _DAY_S, GREEN)),
-            decimals=0,
-            empty="no TLS",
-        ),
-        4,
-        5,
-    )
-    here.add(
-        number(
-            Text("Exporters away", "Targets of the job that Prometheus can't scrape. Good: 0.", "short"),
-            f"count(up{{{_OURS}}} == 0) or vector(0)",
-            ((None, GREEN), (1, RED)),
-        ),
-        4,
-        5,
-    )
-    here.add(
-        lines(
-            Text("Scrape time", "How long Prometheus waits for a page. Good: below a second.", "s"),
-            [Query(f"scrape_duration_seconds{{{_OURS}}}", "{{instance}}")],
-        ),
-        8,
-    )
-    here.add(
-        lines(
-            Text("Memory", "Resident memory of the exporter. Good: level.", "bytes"),
-            [Query(f"process_resident_memory_bytes{{{_OURS}}}", "{{instance}}")],
-        ),
-        8,
-    )
-    here.add(
-        lines(
-            Text("CPU", "Share of one core that the exporter uses. Good: a few percent.", "percentunit"),
-            [Query(f"rate(process_cpu_seconds_total{{{_OURS}}}[$__rate_interval])", "{{instance}}")],
+            [Query(f"{each(m('node_spendable_msat'))} / {SAT} {READY}", WHO)],
+            empty="not known",
         ),
         8,
     )

@@ -13,13 +13,13 @@ from deploy.prometheus.recording import (
 from deploy.prometheus.rule import MEMORY, NODE, SHARE, Alert, Group, Selector, exactly, one_of
 from deploy.prometheus.thresholds import Burning, Severity, Share, TooSlow
 from deploy.prometheus.values import Values
-from exporter.payments.labels import PURPOSE, AmountBand, Cause, Kind, Reason
+from exporter.payments.labels import PURPOSE, AmountBand, Cause, ChannelState, Kind, Reason
 
 SMALL = (AmountBand.UNDER_1K, AmountBand.UNDER_10K, AmountBand.UNDER_100K)
 """Amounts for which a node should have the balance: below 100k sat."""
 ORDINARY = (*SMALL, AmountBand.UNDER_1M)
 """Amounts of which most arrive on a healthy node: below 1M sat."""
-ALL = "var-purpose=$__all&var-kind=$__all"
+ALL = "var-purpose=$__all"
 """For a dashboard that shows payments at first, and neither probes nor rebalances."""
 
 
@@ -47,8 +47,10 @@ def reasons(values: Values) -> Group:
                 Cause.OWN_LIQUIDITY,
                 "OwnLiquidity",
                 "for lack of own outbound balance",
-                """lacked balance in this node's own channels: they are drained, or the peers with balance are away.
-                Where all are, rebalancing doesn't help: receive, swap in, or open channels.""",
+                f"""lacked balance in this node's own channels. A channel whose peer is offline counts as empty, so look
+                there first: {_channels(ChannelState.INACTIVE)} channels are inactive, {_channels(ChannelState.ACTIVE)}
+                active. If that is as ever, they are drained: receive, swap in, or open channels; where all are,
+                rebalancing doesn't help.""",
             ),
             _cause(
                 values,
@@ -56,13 +58,21 @@ def reasons(values: Values) -> Group:
                 Cause.OWN_CHANNEL,
                 "OwnChannel",
                 "at this node's own channels",
-                """failed because a channel of this node could not be used: its peer is offline, or it is disabled.""",
+                """failed because a channel of this node was gone when lnd used it: its peer has just gone offline, or
+                the channel is being closed.""",
             ),
             _peer(s, given.peer_fails),
             *_storms(s, values),
             _unknown(s, given.unknown_reasons.severity),
         ],
     )
+
+
+def _channels(state: ChannelState) -> str:
+    """How many channels of the alert's node are in a state, as the text of an alert asks for it."""
+    series = f'lnd_payments_node_channels{{job=%q,instance=%q,node=%q,state=\\"{state}\\"}}'
+    asked = f'printf "{series}" $labels.job $labels.instance $labels.node | query'
+    return f"{{{{ with {asked} }}}}{{{{ . | first | value }}}}{{{{ else }}}}?{{{{ end }}}}"
 
 
 def _outage(s: Selector, values: Values) -> Alert:
@@ -84,8 +94,9 @@ def _outage(s: Selector, values: Values) -> Alert:
         {now(s, "2m")}
         """,
         f"{NODE}: {SHARE} of payments fail",
-        """Of the payments below 1M sat that finished in the last 10 minutes, {{ $value | humanizePercentage }} failed,
-        and they still do. The first panel of the dashboard says why.""",
+        f"""Of the payments below 1M sat that finished in the last 10 minutes, {SHARE} failed, and they still do. The
+        first panel of the dashboard says why. {_channels(ChannelState.INACTIVE)} channels are inactive,
+        {_channels(ChannelState.ACTIVE)} active.""",
         "failures",
         keeps="10m",
     )

@@ -15,11 +15,9 @@ FILES = {f"{TAG}-{make().uid}": HERE / f"{TAG}-{make().uid}.json" for make in BO
 _INSIDE = {
     "$__rate_interval": "15s",
     "$__interval": "15s",
-    "$__range": "1m",
     "$job": ".+",
     "$node": ".+",
-    "$purpose": ".+",
-    "$kind": ".+",
+    "$instance": ".+",
 }
 
 
@@ -51,8 +49,21 @@ def queries() -> Iterator[Asked]:
                 yield Asked(f"{uid}: {panel['title']} {target['refId']}", filled(target["expr"]))
 
 
-def filled(expr: str) -> str:
+def panel(uid: str, title: str) -> dict[str, Any]:
+    """The one with this title."""
+    (found,) = [panel for panel in panels(uid) if panel["title"] == title]
+    return found
+
+
+def asks(uid: str, title: str, letter: str = "A", span: str = "1m") -> str:
+    """What a panel asks, in brackets."""
+    (expr,) = [target["expr"] for target in panel(uid, title)["targets"] if target["refId"] == letter]
+    return f"({filled(expr, span)})"
+
+
+def filled(expr: str, span: str = "1m") -> str:
     """An expression with values for Grafana's variables."""
-    for name, value in _INSIDE.items():
+    expr = expr.replace("${purpose:pipe}", ".+")
+    for name, value in {**_INSIDE, "$__range": span}.items():
         expr = re.sub(re.escape(name) + r"\b", value, expr)
     return expr

@@ -1,22 +1,30 @@
-"""`make pictures`: draws each dashboard with Grafana's own components over a real Prometheus."""
+"""`make pictures`: draws each dashboard with Grafana's own components over a real Prometheus.
+
+Without arguments the pictures of the documentation, or those of them that are named; `all DIRECTORY` draws every
+dashboard of every node in both themes, to be looked at.
+"""
 
 import asyncio
 import json
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from dashboards.board import TAG
+from dashboards.boards import BOARDS
 from tests.network.build import binaries
 from tests.network.process import Program, free_port, until
-from tests.pictures.data import FROM_S, TO_S, exposition
+from tests.pictures.alerts import FLAGS, RECEIVES, tell
+from tests.pictures.data import FROM_S, NODES, TO_S, exposition
 from tests.stack.programs import Running, listens
 
 ROOT = Path(__file__).parents[2]
 RENDERER = Path(__file__).parent / "render"
 PICTURES = ROOT / "docs" / "pictures"
+ALL = "$__all"
 
 
 class Picture(NamedTuple):
@@ -30,65 +38,69 @@ class Picture(NamedTuple):
 
 SHOWN = (
     Picture("overview", "overview", "alice"),
-    Picture("overview-dark", "overview", "alice", "dark"),
     Picture("overview-drained", "overview", "bob"),
-    Picture("failures", "failures", "alice"),
     Picture("failures-drained", "failures", "bob"),
     Picture("failures-drained-dark", "failures", "bob", "dark"),
-    Picture("flight", "flight", "alice"),
     Picture("flight-down", "flight", "carol"),
-    Picture("flight-down-dark", "flight", "carol", "dark"),
-    Picture("node", "node", "alice"),
-    Picture("node-down", "node", "carol"),
     Picture("node-down-dark", "node", "carol", "dark"),
-    Picture("fleet", "fleet", "$__all"),
-    Picture("fleet-dark", "fleet", "$__all", "dark"),
+    Picture("fleet", "fleet", ALL),
 )
 
 
+def everything() -> list[Picture]:
+    """Every dashboard of every node, in both themes."""
+    nodes = [make.__name__ for make in NODES]
+    made = []
+    for make, node, theme in product(BOARDS, [*nodes, ALL], ("light", "dark")):
+        board = make().uid
+        made.append(Picture(f"{board}-{node.strip('$_')}-{theme}", board, node, theme))
+    return made
+
+
 def main() -> int:
-    """Draw those that are named, or all."""
-    asyncio.run(_draw({*sys.argv[1:]}))
+    """Draw what is asked for."""
+    match sys.argv[1:]:
+        case ["all", directory]:
+            asyncio.run(_draw(everything(), Path(directory)))
+        case names:
+            asyncio.run(_draw([picture for picture in SHOWN if not names or picture.name in names], PICTURES))
     return 0
 
 
-async def _draw(names: set[str]) -> None:
+async def _draw(pictures: list[Picture], directory: Path) -> None:
     if not (RENDERER / "dist").is_dir():
         for command in (["npm", "ci", "--ignore-scripts"], ["npm", "run", "build"]):
             subprocess.run(command, cwd=RENDERER, check=True)
-    PICTURES.mkdir(exist_ok=True)
+    directory.mkdir(exist_ok=True, parents=True)
     with TemporaryDirectory() as name:
         home = Path(name)
-        print("pictures: six hours of three nodes", flush=True)
+        print(f"pictures: six hours of {len(NODES)} nodes", flush=True)
         with (home / "metrics").open("w") as file:
             file.writelines(exposition())
         blocks = [str(binaries() / "promtool"), "tsdb", "create-blocks-from", "openmetrics", "-q"]
         subprocess.run([*blocks, str(home / "metrics"), str(home / "data")], check=True, capture_output=True)
-        (home / "prometheus.yml").write_text(json.dumps({}))
-        port = free_port()
-        flags = [f"--config.file={home / 'prometheus.yml'}", f"--storage.tsdb.path={home / 'data'}"]
-        retention = "--storage.tsdb.retention.time=100y"
-        program = Program(
-            "prometheus",
-            [str(binaries() / "prometheus"), *flags, retention, f"--web.listen-address=127.0.0.1:{port}"],
-            home,
-        )
+        (home / "prometheus.yml").write_text(json.dumps(RECEIVES))
+        address = f"127.0.0.1:{free_port()}"
+        flags = [f"--config.file={home / 'prometheus.yml'}", f"--storage.tsdb.path={home / 'data'}", *FLAGS]
+        flags += ["--storage.tsdb.retention.time=100y", f"--web.listen-address={address}"]
+        program = Program("prometheus", [str(binaries() / "prometheus"), *flags], home)
         await program.start()
         try:
-            await until("Prometheus listens", listens(Running(program, port)))
-            for picture in SHOWN:
-                if not names or picture.name in names:
-                    await _render(picture, port)
+            await until("Prometheus listens", listens(Running(program, int(address.rpartition(":")[2]))))
+            print("pictures: the alerts of that time", flush=True)
+            await asyncio.to_thread(tell, address, FROM_S, TO_S)
+            for picture in pictures:
+                await _render(picture, address, directory)
         finally:
             await program.stop()
 
 
-async def _render(picture: Picture, port: int) -> None:
-    out = PICTURES / f"{picture.name}.png"
+async def _render(picture: Picture, address: str, directory: Path) -> None:
+    out = directory / f"{picture.name}.png"
     process = await asyncio.create_subprocess_exec(
         "node",
         str(RENDERER / "render.mjs"),
-        f"--prometheus=http://127.0.0.1:{port}",
+        f"--prometheus=http://{address}",
         f"--dashboard={ROOT / 'dashboards' / f'{TAG}-{picture.board}.json'}",
         f"--out={out}",
         f"--theme={picture.theme}",

@@ -1,4 +1,4 @@
-"""Six hours of three nodes: one is well, one has drained channels, one is down while an HTLC nears its expiry."""
+"""Six hours of four nodes: well, with drained channels, down while an HTLC nears its expiry, with its exporter away."""
 
 import time
 from collections.abc import Iterator
@@ -47,6 +47,18 @@ def carol() -> VirtualNode:
     return node
 
 
+def dave() -> VirtualNode:
+    """In the fifth hour its exporter is stopped, while an HTLC is held."""
+    node = VirtualNode("dave", name="dave", rows=ROWS, begins_s=FROM_S)
+    _day(node, 0, 300)
+    held(node, 400, at_min=60)
+    node.at(300 * MINUTE, lambda: node.answers(False))
+    return node
+
+
+NODES = (alice, bob, carol, dave)
+
+
 def _day(node: VirtualNode, begin_min: float, end_min: float) -> None:
     """What a node pays, rebalances and probes."""
     pays(node, begin_min, end_min, 2, rhythm=True)
@@ -59,9 +71,9 @@ def _day(node: VirtualNode, begin_min: float, end_min: float) -> None:
 
 
 def exposition() -> Iterator[str]:
-    """All three as OpenMetrics with the time of each scrape."""
+    """All of them as OpenMetrics with the time of each scrape."""
     lines: dict[str, list[str]] = {}
-    for make in (alice, bob, carol):
+    for make in NODES:
         node = make()
         node.run(HOURS * 3600)
         for metric, text in node.series.samples(FROM_S):

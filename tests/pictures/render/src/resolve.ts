@@ -99,6 +99,11 @@ export async function resolve(
     }
     if (!chosen.length) chosen = variable.includeAll ? [ALL] : options.slice(0, 1);
     values[variable.name] = valueOf(variable, chosen, options);
+    // An option may have a name of its own.
+    const current = variable.current;
+    if (!given[variable.name] && current?.text && String(list(current.value)) === String(chosen)) {
+      values[variable.name].text = [current.text].flat().join(' + ');
+    }
   }
   return values;
 }

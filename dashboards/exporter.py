@@ -1,0 +1,197 @@
+"""Of the fourth dashboard what tells how the exporter itself is, and what it hears of the node."""
+
+from dashboards.graphs import bars, lines, number
+from dashboards.layout import Grid
+from dashboards.panel import BLUE, GREEN, ORANGE, RED, YELLOW, Query, Text
+from dashboards.presence import KNOWN
+from dashboards.query import CERTIFICATE_S, DELAY_S, NODE, OURS, WHO, increase, m, rate, total
+from deploy.prometheus.rule import exactly
+from exporter.payments.labels import CallOutcome
+
+_OF_THESE = f"and on (job, instance) {KNOWN}"
+"""The end of an expression: only of exporters that follow the chosen nodes."""
+
+
+def heard(here: Grid) -> None:
+    """Whether all arrives, and in time."""
+    here.row("What is heard of it")
+    here.add(
+        bars(
+            Text(
+                "Losses of the stream, by cause",
+                "Within 10 minutes. Single ones are weather: what happened meanwhile is asked for afterwards.",
+                "short",
+            ),
+            [Query(total(increase("interruptions_total", window="10m"), "cause"), "{{cause}}")],
+        ),
+        8,
+    )
+    buckets = f"sum by (le) ({rate('update_delay_seconds_bucket')})"
+    here.add(
+        lines(
+            Text(
+                "Delay of updates",
+                "From lnd's time of an HTLC to its arrival here, 95 % are faster. Good: below 0.1 s; an alert tells "
+                f"when more than 10 % take {DELAY_S} s.",
+                "s",
+            ),
+            [Query(f"histogram_quantile(0.95, {buckets})", "95 % are faster")],
+            ((None, "transparent"), (DELAY_S, RED)),
+        ),
+        8,
+    )
+    here.add(
+        lines(
+            Text(
+                "Not heard live, within an hour",
+                "recovered: ends learnt by asking. incomplete: whose attempts may have been missed. lost: that lnd "
+                "no longer knows. All are counted; without a loss of the stream good is 0.",
+                "short",
+            ),
+            [
+                Query(total(increase("recovered_total", window="1h")), "recovered"),
+                Query(total(increase("attempts_incomplete_total", window="1h")), "incomplete"),
+                Query(total(increase("lost_total", window="1h")), "lost"),
+            ],
+            colors={"recovered": BLUE, "incomplete": YELLOW, "lost": RED},
+        ),
+        8,
+    )
+    here.add(
+        bars(
+            Text("Updates per second", "Snapshots of payments received, by the call that brought them.", "short"),
+            [Query(total(rate("updates_total"), "source"), "{{source}}")],
+        ),
+        8,
+    )
+    here.add(
+        bars(
+            Text(
+                "Catching up, payments per second",
+                "Payments read to learn what was missed. Good: 0 but after a start or a loss of the stream.",
+                "short",
+            ),
+            [Query(total(rate("catch_up_payments_total"), *NODE), WHO)],
+        ),
+        8,
+    )
+    here.add(
+        bars(
+            Text(
+                "Calls to lnd per minute",
+                "What the exporter costs the node; streams count when they end, and with an error. Good: a few.",
+                "short",
+            ),
+            [
+                Query(
+                    f"60 * {total(rate('lnd_calls_total', exactly('outcome', CallOutcome.OK)), 'method')}", "{{method}}"
+                ),
+                Query(f"60 * {total(rate('lnd_calls_total', exactly('outcome', CallOutcome.ERROR)))}", "errors"),
+            ],
+        ),
+        8,
+    )
+
+
+def exporter(here: Grid) -> None:
+    """The process and its state on disk."""
+    here.row("The exporter")
+    here.add(
+        number(
+            Text(
+                "Audit: unaccounted",
+                "Payments that ended in lnd's database and were in no counter. Anything but 0 is a bug: please "
+                "report it.",
+                "short",
+            ),
+            f"{total(m('audit_unaccounted'))} or 0 * max({m('node_up')})",
+            ((None, GREEN), (1, RED)),
+        ),
+        4,
+        5,
+    )
+    here.add(
+        number(
+            Text("Counters began anew", "State files that could not be used, within the time shown. Good: 0.", "short"),
+            f"sum(increase(lnd_payments_exporter_state_resets_total{{{OURS}}}[$__range]))",
+            ((None, GREEN), (0.5, RED)),
+            decimals=0,
+        ),
+        4,
+        5,
+    )
+    here.add(
+        number(
+            Text(
+                "Failed writes of the state",
+                "Within the time shown: the disk is full or read-only. Good: 0.",
+                "short",
+            ),
+            f"sum(increase(lnd_payments_exporter_checkpoint_failures_total{{{OURS}}}[$__range]))",
+            ((None, GREEN), (0.5, RED)),
+            decimals=0,
+        ),
+        4,
+        5,
+    )
+    here.add(
+        number(
+            Text(
+                "Age of the state on disk",
+                "Oldest of the exporters. While all is well it is written before each page, so this is the scrape "
+                "interval.",
+                "s",
+            ),
+            f"max(time() - lnd_payments_exporter_checkpoint_timestamp_seconds{{{OURS}}})",
+            ((None, GREEN), (300, ORANGE)),
+            decimals=0,
+            empty="memory only",
+        ),
+        4,
+        5,
+    )
+    here.add(
+        number(
+            Text(
+                "Certificate of lnd, valid for",
+                "Until the first of the nodes' TLS certificates expires. Good: more than 21 days; at 3 it is critical.",
+                "s",
+            ),
+            f"min({m('node_certificate_expiry_timestamp_seconds')} - time())",
+            ((None, RED), (CERTIFICATE_S[0], ORANGE), (CERTIFICATE_S[1], GREEN)),
+            decimals=0,
+            empty="not known",
+        ),
+        4,
+        5,
+    )
+    here.add(
+        number(
+            Text("Exporters away", "Targets of the job that Prometheus can't scrape, of all nodes. Good: 0.", "short"),
+            'count(up{job=~"$job"} == 0) or vector(0)',
+            ((None, GREEN), (1, RED)),
+        ),
+        4,
+        5,
+    )
+    here.add(
+        lines(
+            Text("Scrape time", "How long Prometheus waits for a page. Good: below a second.", "s"),
+            [Query(f"scrape_duration_seconds{{{OURS}}} {_OF_THESE}", "{{instance}}")],
+        ),
+        8,
+    )
+    here.add(
+        lines(
+            Text("Memory", "Resident memory of the exporter. Good: level.", "bytes"),
+            [Query(f"process_resident_memory_bytes{{{OURS}}} {_OF_THESE}", "{{instance}}")],
+        ),
+        8,
+    )
+    here.add(
+        lines(
+            Text("CPU", "Share of one core that the exporter uses. Good: a few percent.", "percentunit"),
+            [Query(f"rate(process_cpu_seconds_total{{{OURS}}}[$__rate_interval]) {_OF_THESE}", "{{instance}}")],
+        ),
+        8,
+    )

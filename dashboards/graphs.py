@@ -1,0 +1,160 @@
+"""Panels that draw: single numbers, lines, bars, areas, rankings, heatmaps, states over time."""
+
+from collections.abc import Mapping, Sequence
+
+from grafana_foundation_sdk.builders import bargauge, common, dashboard, heatmap, stat, statetimeline, timeseries
+from grafana_foundation_sdk.models import common as words
+from grafana_foundation_sdk.models import dashboard as model
+from grafana_foundation_sdk.models import heatmap as heat
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+from dashboards.panel import (
+    BLACK,
+    BLUE,
+    Query,
+    Steps,
+    Text,
+    by_threshold,
+    filled,
+    last,
+    legend,
+    mappings,
+    thresholds,
+)
+
+
+def number(
+    text: Text,
+    expr: str,
+    steps: Steps = ((None, BLUE),),
+    *,
+    decimals: int | None = None,
+    empty: str = "-",
+    legend: str = "__auto",
+) -> stat.Panel:
+    """One number, now or over the whole range."""
+    panel: stat.Panel = filled(stat.Panel(), text, [Query(expr, legend, instant=True)])
+    panel.thresholds(thresholds(steps)).color_mode(words.BigValueColorMode.VALUE).no_value(empty)
+    panel.mappings(mappings({}, empty))
+    panel.graph_mode(words.BigValueGraphMode.NONE).color_scheme(by_threshold())
+    panel.reduce_options(last())
+    if decimals is not None:
+        panel.decimals(decimals)
+    return panel
+
+
+def in_words(text: Text, expr: str, legend: str, mapped: Mapping[str, tuple[str, str]]) -> stat.Panel:
+    """Numbers that stand for words."""
+    panel = number(text, expr, ((None, BLACK),), legend=legend)
+    return panel.mappings(mappings(mapped)).text_mode(words.BigValueTextMode.VALUE_AND_NAME)
+
+
+def leading(text: Text, expr: str, label: str) -> stat.Panel:
+    """The word with the highest number."""
+    panel = number(text, f"topk(1, {expr} > 0)", decimals=0, empty="none", legend=f"{{{{{label}}}}}")
+    return panel.text_mode(words.BigValueTextMode.VALUE_AND_NAME)
+
+
+def lines(
+    text: Text,
+    queries: Sequence[Query],
+    steps: Steps = (),
+    *,
+    bottom: float | None = 0,
+    top: float | None = None,
+    colors: Mapping[str, str] | None = None,
+    empty: str = "",
+    every: str = "",
+) -> timeseries.Panel:
+    """How something went, at least `every` so often; with `steps` the limits of the alerts as dashed lines."""
+    panel = _over_time(text, queries, colors or {})
+    panel.draw_style(words.GraphDrawStyle.LINE).line_width(1.5).fill_opacity(0)
+    if text.unit == "short":
+        panel.axis_soft_max(1)
+    if every:
+        panel.interval(every)
+    if empty:
+        panel.no_value(empty)
+    if bottom is not None:
+        panel.min(bottom)
+    if top is not None:
+        panel.max(top)
+    if steps:
+        panel.thresholds(thresholds(steps))
+        panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(words.GraphThresholdsStyleMode.DASHED))
+    return panel
+
+
+def bars(text: Text, queries: Sequence[Query], colors: Mapping[str, str] | None = None) -> timeseries.Panel:
+    """What happened in each five minutes or more, one word on the other: so that few events are seen, too."""
+    panel = _over_time(text, queries, colors or {}).interval("5m")
+    panel.draw_style(words.GraphDrawStyle.BARS).line_width(0).fill_opacity(85).bar_width_factor(0.9)
+    return _stacked(panel)
+
+
+def areas(
+    text: Text, queries: Sequence[Query], colors: Mapping[str, str] | None = None, *, empty: str = ""
+) -> timeseries.Panel:
+    """How much there was at each moment, one word on the other."""
+    panel = _over_time(text, queries, colors or {})
+    if empty:
+        panel.no_value(empty)
+    panel.draw_style(words.GraphDrawStyle.LINE).line_width(0).fill_opacity(75)
+    panel.line_interpolation(words.LineInterpolation.STEP_AFTER)
+    return _stacked(panel)
+
+
+def _stacked(panel: timeseries.Panel) -> timeseries.Panel:
+    return panel.min(0).axis_soft_max(1).stacking(common.StackingConfig().mode(words.StackingMode.NORMAL).group("A"))
+
+
+def _over_time(text: Text, queries: Sequence[Query], colors: Mapping[str, str]) -> timeseries.Panel:
+    panel: timeseries.Panel = filled(timeseries.Panel(), text, queries)
+    panel.legend(legend())
+    panel.tooltip(common.VizTooltipOptions().mode(words.TooltipDisplayMode.MULTI).sort(words.SortOrder.DESCENDING))
+    panel.show_points(words.VisibilityMode.NEVER)
+    for name, color in colors.items():
+        panel.override_by_name(name, [_fixed(color)])
+    return panel
+
+
+def _fixed(color: str) -> model.DynamicConfigValue:
+    return model.DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": color})
+
+
+def ranking(text: Text, queries: Sequence[Query], steps: Steps = ((None, BLUE),)) -> bargauge.Panel:
+    """A bar for each word, the longest first."""
+    panel: bargauge.Panel = filled(bargauge.Panel(), text, queries)
+    panel.orientation(words.VizOrientation.HORIZONTAL).display_mode(words.BarGaugeDisplayMode.BASIC).min(0)
+    panel.thresholds(thresholds(steps)).color_scheme(by_threshold())
+    panel.value_mode(words.BarGaugeValueMode.COLOR).show_unfilled(True)
+    panel.reduce_options(last())
+    return panel
+
+
+def spread(text: Text, expr: str) -> heatmap.Panel:
+    """A heatmap of a histogram."""
+    panel: heatmap.Panel = filled(heatmap.Panel(), text, [Query(expr, "{{le}}")], PromQueryFormat.HEATMAP)
+    panel.calculate(False).hide_legend().cell_gap(1).interval("5m")
+    panel.y_axis(heatmap.YAxisConfig().unit(text.unit).axis_placement(words.AxisPlacement.LEFT))
+    panel.color(
+        heatmap.HeatmapColorOptions()
+        .mode(heat.HeatmapColorMode.SCHEME)
+        .scheme("Oranges")
+        .steps(64)
+        .exponent(0.5)
+        .fill("dark-orange")
+        .reverse(False)
+    )
+    panel.filter_values(heatmap.FilterValueRange().le(1e-9))
+    return panel
+
+
+def states(text: Text, queries: Sequence[Query], mapped: Mapping[str, tuple[str, str]]) -> statetimeline.Panel:
+    """Which state there was when: numbers to words and colours."""
+    panel: statetimeline.Panel = filled(statetimeline.Panel(), text, queries)
+    panel.mappings(mappings(mapped)).show_value(words.VisibilityMode.NEVER)
+    panel.color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.FIXED).fixed_color(BLACK))
+    panel.merge_values(True).row_height(0.8)
+    panel.legend(legend())
+    return panel

@@ -1,0 +1,74 @@
+"""Which nodes there are, in which state, and how long their held HTLCs have: also of those that nobody hears of."""
+
+from dashboards.panel import GREEN, GREY, ORANGE, RED, YELLOW
+from dashboards.query import LAST_PAGE, NODE, each, m, total
+from deploy.prometheus.rule import PER_NODE, exactly
+from exporter.payments.labels import NodeState
+
+_COLORS: dict[NodeState, str] = {
+    NodeState.READY: GREEN,
+    NodeState.STARTING: YELLOW,
+    NodeState.LOCKED: "purple",
+    NodeState.NO_WALLET: "dark-purple",
+    NodeState.DENIED: ORANGE,
+    NodeState.WRONG_NODE: "dark-red",
+    NodeState.UNREACHABLE: RED,
+}
+EXPORTER_AWAY = "exporter away"
+STATES = {str(place): (state.value, color) for place, (state, color) in enumerate(_COLORS.items(), 1)}
+STATES |= {str(len(STATES) + 1): (EXPORTER_AWAY, GREY)}
+"""The words for each value of STATE, and their colours; the worse the higher."""
+
+BLOCK_S = 600
+UP = m("node_up")
+READY = f"and {PER_NODE} {UP} == 1"
+"""The end of an expression that only holds while the node answers: its last answers stay on the page."""
+KNOWN = f"last_over_time({UP}[$__range])"
+"""All nodes that were heard of within the time shown."""
+NODES = f"count({KNOWN}) or vector(0)"
+AWAY = f"count({KNOWN} unless {UP} == 1) or vector(0)"
+"""How many nodes don't answer, or have an exporter that doesn't."""
+
+
+def _state() -> str:
+    codes = " + ".join(
+        f"{place} * {each(m('node_state', exactly('state', state)))}" for place, state in enumerate(_COLORS, 1)
+    )
+    return f"{codes} or {len(STATES)} + 0 * {each(KNOWN)}"
+
+
+def _last(name: str) -> str:
+    return f"last_over_time({m(name)}[{LAST_PAGE}])"
+
+
+def _blocks_left() -> str:
+    """As the recorded series that the alerts look at, without recording: of the last page, however long ago.
+
+    That page had something held if its numbers of held HTLCs are not 0; while there is a page it says so itself. A
+    target that is gone is not asked if the node is on the page of another: the exporter was moved.
+    """
+    moved = f'({_last("node_up")} unless on (job, instance) up{{job=~"$job"}} and on (job, node) {UP})'
+    expiry = "held_earliest_expiry_height"
+    header = _last("node_best_header_timestamp_seconds")
+    height = f"{_last('node_block_height')} + clamp_min(time() - {header}, 0) / {BLOCK_S}"
+    return each(
+        f"{_last(expiry)} - ({height}) and {PER_NODE} {total(_last('held_htlcs'), *NODE)} > 0 "
+        f"unless {PER_NODE} ({UP} unless {PER_NODE} {m(expiry)}) unless {PER_NODE} {moved}"
+    )
+
+
+STATE = _state()
+"""For each node a number that stands for a word."""
+BLOCKS_LEFT = _blocks_left()
+"""For each node that holds HTLCs, until the first of them expires; estimated while nobody looks."""
+
+
+def held(blocks_left: str) -> str:
+    """How many HTLCs are held, with so many blocks left; 0 while the node doesn't answer, for nobody knows."""
+    return total(f"{m('held_htlcs', exactly('blocks_left', blocks_left))} * {PER_NODE} {UP}")
+
+
+def held_unseen() -> str:
+    """How many HTLCs were held when nodes that don't answer, or their exporters, were last heard."""
+    away = f"(({UP} or 0 * last_over_time({UP}[{LAST_PAGE}])) == bool 0)"
+    return total(f"{total(_last('held_htlcs'), *NODE)} * {PER_NODE} {away}")

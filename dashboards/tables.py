@@ -1,0 +1,143 @@
+"""Tables: a row for each node, peer or word, joined from several queries."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+from grafana_foundation_sdk.builders import common, table
+from grafana_foundation_sdk.models import dashboard as model
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+from dashboards.panel import BLACK, ORANGE, Query, Steps, Text, filled, mappings, target
+
+MARKED: Steps = ((None, BLACK), (0.5, ORANGE))
+"""Zeros stay quiet."""
+
+
+class Column(NamedTuple):
+    """A column of a table: which query or label, its heading, unit and colours."""
+
+    name: str
+    heading: str
+    unit: str = "none"
+    steps: Steps = ()
+    decimals: int | None = None
+    link: str = ""
+    width: int | None = None
+    words: Mapping[str, tuple[str, str]] = MappingProxyType({})
+    """What stands for a number, and in which colour."""
+    empty: str = ""
+    """What stands for none."""
+
+
+def grid(
+    text: Text,
+    queries: Sequence[Query],
+    columns: Sequence[Column],
+    key: str | Sequence[str],
+    *,
+    sort: str = "",
+    empty: str = "",
+) -> table.Panel:
+    """A table with a row for each word of the label `key`, joined from several queries.
+
+    With several labels their queries must have no others, and be of the same rows.
+    """
+    panel: table.Panel = filled(
+        table.Panel(), text, [query._replace(instant=True) for query in queries], PromQueryFormat.TABLE
+    )
+    known = [column.name for column in columns]
+    panel.with_transformation(
+        model.DataTransformerConfig(id_val="joinByField", options={"byField": key, "mode": "outer"})
+        if isinstance(key, str)
+        else model.DataTransformerConfig(id_val="merge", options={})
+    )
+    panel.with_transformation(
+        model.DataTransformerConfig(
+            id_val="filterFieldsByName", options={"include": {"pattern": f"^({'|'.join(map(_escaped, known))})$"}}
+        )
+    )
+    panel.with_transformation(
+        model.DataTransformerConfig(
+            id_val="organize",
+            options={
+                "indexByName": {name: place for place, name in enumerate(known)},
+                "renameByName": {column.name: column.heading for column in columns},
+                "excludeByName": {},
+            },
+        )
+    )
+    for column in columns:
+        panel.override_by_name(column.heading, _column(column))
+    if empty:
+        panel.no_value(empty)
+    if sort:
+        panel.sort_by([common.TableSortByFieldState().display_name(sort).desc(True)])
+    return panel
+
+
+def _escaped(name: str) -> str:
+    return name.replace("#", r"\#")
+
+
+def _column(column: Column) -> list[model.DynamicConfigValue]:
+    made = [model.DynamicConfigValue(id_val="unit", value=column.unit)]
+    if column.decimals is not None:
+        made.append(model.DynamicConfigValue(id_val="decimals", value=column.decimals))
+    if column.width is not None:
+        made.append(model.DynamicConfigValue(id_val="custom.width", value=column.width))
+    if column.words or column.empty:
+        made.append(model.DynamicConfigValue(id_val="mappings", value=mappings(column.words, column.empty)))
+    if column.steps:
+        steps = [{"value": value, "color": color} for value, color in column.steps]
+        made += [
+            model.DynamicConfigValue(id_val="thresholds", value={"mode": "absolute", "steps": steps}),
+            model.DynamicConfigValue(id_val="color", value={"mode": "thresholds"}),
+        ]
+    if column.steps or column.words:
+        made.append(model.DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-text"}))
+    if column.link:
+        link = {"title": "Open", "url": column.link, "targetBlank": False}
+        made.append(model.DynamicConfigValue(id_val="links", value=[link]))
+    return made
+
+
+def crossed(
+    text: Text,
+    exprs: Mapping[str, str],
+    row: str,
+    heading: str,
+    *,
+    steps: Mapping[str, Steps] | Steps = (),
+    units: Mapping[str, str] | None = None,
+    order: str = "",
+    width: int = 150,
+) -> table.Panel:
+    """A table with a row for each word of the label `row` and a column for each of `exprs`, in their order.
+
+    Rows are in the `order` of a number, or those with the highest first column come first.
+    """
+    letters = [chr(ord("A") + place) for place in range(len(exprs))]
+    in_units = dict.fromkeys(exprs, text.unit) | dict(units or {})
+    columns = [
+        Column(
+            f"Value #{letter}",
+            name,
+            in_units[name],
+            steps.get(name, ()) if isinstance(steps, Mapping) else steps,
+            1 if in_units[name] == "percentunit" else 0,
+        )
+        for letter, name in zip(letters, exprs, strict=True)
+    ]
+    queries = [Query(expr) for expr in exprs.values()]
+    panel = grid(text, queries, [Column(row, heading, "string", width=width), *columns], row)
+    if order:
+        letter = chr(ord("A") + len(exprs))
+        panel.with_target(target(Query(order, instant=True), len(exprs), PromQueryFormat.TABLE))
+        transformations = panel.build().transformations or []
+        first, *rest = transformations
+        by = {"fields": {}, "sort": [{"field": f"Value #{letter}", "desc": False}]}
+        panel.transformations([first, model.DataTransformerConfig(id_val="sortBy", options=by), *rest])
+    else:
+        panel.sort_by([common.TableSortByFieldState().display_name(next(iter(exprs))).desc(True)])
+    return panel

@@ -1,0 +1,203 @@
+"""Dashboards and alerts agree: where a panel shows what an alert looks at, both say the same, at every moment."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashboards import query
+from deploy.prometheus.generate import groups
+from deploy.prometheus.recording import BLOCKS_LEFT, burn
+from deploy.prometheus.rule import Alert, Recording, as_yaml
+from exporter.payments.labels import PURPOSE, AmountBand, BlocksLeft, Kind, Purpose, Reason
+from tests.dashboards.panels import asks, dashboard, panel
+from tests.dashboards.promtool import Right, answers, over
+
+HOURS = 6
+TARGET = 'job="lnd-payments",instance="carol:10019",node="carol"'
+FLIGHT, OVERVIEW, FAILURES = "lnd-payments-flight", "lnd-payments-overview", "lnd-payments-failures"
+GROUPS = groups(query.VALUES)
+
+
+def recorded() -> dict[str, Any]:
+    """The rules that record, as they are shipped."""
+    rules: dict[str, Any] = as_yaml(GROUPS, query.VALUES)
+    for group in rules["groups"]:
+        group["rules"] = [rule for rule in group["rules"] if "record" in rule]
+    return {"groups": [group for group in rules["groups"] if group["rules"]]}
+
+
+def carol() -> dict[str, str]:
+    """Six hours, each another story.
+
+    Nothing is held; an HTLC is; the node goes away; its exporter, too; both are back, and nothing is held any more;
+    the exporter is away again.
+    """
+    up: list[float | None] = []
+    height: list[float | None] = []
+    header: list[float | None] = []
+    expiry: list[float | None] = []
+    held: list[float | None] = []
+    for minute in range(HOURS * 60):
+        hour = minute // 60
+        seen = 119 if hour == 2 else minute
+        page = hour not in {3, 5}
+        up.append((0 if hour == 2 else 1) if page else None)
+        height.append(1000 + seen // 10 if page else None)
+        header.append(seen // 10 * 600 if page else None)
+        expiry.append(1030 if hour in {1, 2} else None)
+        held.append((1 if hour in {1, 2} else 0) if page else None)
+    bands = {
+        f'lnd_payments_held_htlcs{{{TARGET},blocks_left="{left}"}}': over(*(0 if h == 0 else h for h in held))
+        for left in BlocksLeft
+    }
+    return {
+        'up{job="lnd-payments",instance="carol:10019"}': over(*(float(value is not None) for value in up)),
+        f"lnd_payments_node_up{{{TARGET}}}": over(*up),
+        f"lnd_payments_node_block_height{{{TARGET}}}": over(*height),
+        f"lnd_payments_node_best_header_timestamp_seconds{{{TARGET}}}": over(*header),
+        f"lnd_payments_held_earliest_expiry_height{{{TARGET}}}": over(*expiry),
+        **bands,
+    }
+
+
+def test_blocks_left(tmp_path: Path) -> None:
+    """The same as the series that the alerts look at, also while nobody looks: it goes on, and it ends."""
+    shown = asks(FLIGHT, "Blocks until the first expiry, over time")
+    apart = f"abs({shown} - {BLOCKS_LEFT}) > 0.11 or ({shown} unless {BLOCKS_LEFT}) or ({BLOCKS_LEFT} unless {shown})"
+    never = [Right(apart, minute, {}) for minute in range(7, HOURS * 60, 7)]
+    first = asks(FLIGHT, "Blocks until the first expiry")
+    hours = asks(FLIGHT, "Time until the first expiry")
+    known = [
+        Right(first, 59, {}),
+        Right(first, 90, {"{}": 21}),
+        Right(first, 150, {"{}": 15}),
+        Right(first, 210, {"{}": 9}),
+        Right(hours, 210, {"{}": 1.5}),
+        Right(first, 270, {}),
+        Right(first, 330, {}),
+    ]
+    assert not answers(tmp_path, carol(), never + known, recorded())
+
+
+def test_blocks_left_of_an_exporter_that_lost_its_state(tmp_path: Path) -> None:
+    """It is back while lnd is down, and knows neither of HTLCs nor of blocks: nothing is held, as for the alerts."""
+    series = {name: values.split() for name, values in carol().items()}
+    later = {f"lnd_payments_node_up{{{TARGET}}}": ["0"] * 60}
+    story = {name: " ".join(values[60:120] + later.get(name, ["_"] * 60)) for name, values in series.items()}
+    shown = asks(FLIGHT, "Blocks until the first expiry")
+    right = [Right(f"count({shown})", 30, {"{}": 1}), Right(shown, 110, {}), Right(BLOCKS_LEFT, 110, {})]
+    assert not answers(tmp_path, story, right, recorded())
+
+
+def test_held_htlcs_of_a_node_that_is_away(tmp_path: Path) -> None:
+    """Its bands stand still while it is away: they are not shown, but that something was held is."""
+    title = "Held HTLCs, by blocks left"
+    bands, unseen = [asks(FLIGHT, title, letter) for letter in "ABCD"], asks(FLIGHT, title, "E")
+    right = [Right(band, 90, {"{}": 1}) for band in bands] + [Right(band, 150, {"{}": 0}) for band in bands]
+    right += [Right(band, 210, {}) for band in bands]
+    right += [
+        Right(unseen, minute, {"{}": value}) for minute, value in ((90, 0), (150, 4), (210, 4), (270, 0), (330, 0))
+    ]
+    assert not answers(tmp_path, carol(), right)
+
+
+def test_time_left_is_in_hours() -> None:
+    """Units of time make a day of them, and round."""
+    assert panel(FLIGHT, "Time until the first expiry")["fieldConfig"]["defaults"]["unit"] == "suffix: hours"
+
+
+@pytest.mark.parametrize("band", AmountBand)
+def test_burn(band: AmountBand, tmp_path: Path) -> None:
+    """Half of the payments of one band fail: the panel's rate is the recorded one, whose budget is capped."""
+    series = {f"lnd_payments_node_up{{{TARGET}}}": "1x420"}
+    for each in AmountBand:
+        labels = f'{TARGET},kind="{Kind.INVOICE}",amount_band="{each}"'
+        rise = "0+1x420" if each is band else "0x420"
+        series[f"lnd_payments_succeeded_total{{{labels}}}"] = rise
+        series[f'lnd_payments_failed_total{{{labels},reason="{Reason.NO_ROUTE}"}}'] = rise
+    shown = asks(OVERVIEW, "Error budget burn, 1 h")
+    right = [Right(f"abs({shown} - scalar({burn('1h')})) > 0.01", 400, {}), Right(f"{shown} >= bool 3", 400, {"{}": 1})]
+    for letter, window in (("A", "1h"), ("B", "6h")):
+        over_time = asks(OVERVIEW, "Error budget burn", letter)
+        right += [Right(f"abs({over_time} - scalar({burn(window)})) > 0.01", 400, {})]
+        right += [Right(f"{over_time} > bool 2.4", 400, {"{}": 1}), Right(over_time, 2, {"{}": 0})]
+    assert not answers(tmp_path, series, right, recorded())
+
+
+def test_a_peer_is_blamed_as_the_alert_blames_it(tmp_path: Path) -> None:
+    """Of the last 30 minutes, by node, and not for few attempts."""
+
+    def attempts(instance: str, peer: str, outcome: str, values: str) -> dict[str, str]:
+        where = f'job="lnd-payments",instance="{instance}:10019",node="alice"'
+        return {f'lnd_payments_peer_htlc_attempts_total{{{where},peer="{peer}",outcome="{outcome}"}}': values}
+
+    series = {
+        **attempts("a", "long ago", "failed_here", "0+1x120 120x120"),
+        **attempts("a", "long ago", "settled", "0x120 0+1x120"),
+        **attempts("a", "at one node", "failed_at_peer", "0+1x240"),
+        **attempts("b", "at one node", "settled", "0+9x240"),
+        **attempts("a", "few", "failed_here", "0x235 0+1x5"),
+    }
+    blamed = f"{asks(FAILURES, 'Direct peers', 'G', '4h')} >= 0"
+    assert not answers(tmp_path, series, [Right(blamed, 240, {'{peer="long ago"}': 0, '{peer="at one node"}': 1})])
+
+
+def alert(name: str) -> str:
+    """What all alerts of a name ask."""
+    found = [rule.expr for group in GROUPS for rule in group.rules if isinstance(rule, Alert) and rule.name == name]
+    return " ".join(" ".join(found).split())
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Outage", [f"> {1 - query.OUTAGE:g}"]),
+        ("FailFast", [f"> {query.BURNS['fast']:g}", f">= {query.BURN_LEAST['1h']}"]),
+        ("FailSlowly", [f"> {query.BURNS['slow']:g}", f">= {query.BURN_LEAST['6h']}"]),
+        ("PathFindingSlow", [f'le="{query.FIRST_HTLC_S:.1f}"']),
+        ("Slow", [f'le="{query.QUICK_S:.1f}"']),
+        ("PeerFails", [f"> {query.BLAMED}", f">= {query.BLAMED_LEAST}", f"[{query.BLAMED_WINDOW}]", 'peer!="other"']),
+        ("HtlcNearExpiry", [f"< {query.FAR}", f"< {query.NEAR}"]),
+        ("ChainStalls", [f"> {query.HEADER_S:g}"]),
+        ("UpdatesDelayed", [f'le="{query.DELAY_S:.1f}"']),
+        ("CertificateExpires", [f"< {limit // query.DAY_S} * 86400" for limit in query.CERTIFICATE_S]),
+    ],
+)
+def test_a_threshold_is_the_alerts(name: str, words: list[str]) -> None:
+    """What a panel marks is where the alert begins."""
+    assert [word for word in words if word not in alert(name)] == []
+
+
+def test_the_last_page_holds_as_long_as_for_the_alerts() -> None:
+    """Fifteen days, as lnd allows 2016 blocks."""
+    (expr,) = [r.expr for g in GROUPS for r in g.rules if isinstance(r, Recording) and r.record == BLOCKS_LEFT]
+    assert set(re.findall(r"\[(\w+)\]", expr)) == {query.LAST_PAGE}
+
+
+def test_one_variable_tells_purposes_apart() -> None:
+    """Each of its values matches a purpose and just its kinds; all of them together match everything."""
+    (variable,) = [v for v in dashboard(FAILURES)["templating"]["list"] if v["name"] == "purpose"]
+    values = dict(option.split(" : ") for option in variable["query"].split(","))
+    for name, value in values.items():
+        assert [purpose for purpose in Purpose if re.fullmatch(value, purpose)] == [name]
+        assert [kind for kind in Kind if re.fullmatch(value, kind)] == [
+            k for k, purpose in PURPOSE.items() if purpose == name
+        ]
+    assert variable["current"]["value"] == values["payment"]
+    assert re.fullmatch(variable["allValue"], "probe")
+    assert "kind" not in [v["name"] for v in dashboard(FAILURES)["templating"]["list"]]
+
+
+def test_panels_that_know_no_purpose_say_so() -> None:
+    """They are below a heading that does."""
+    heading = ""
+    for shown in dashboard(FAILURES)["panels"]:
+        if shown["type"] == "row":
+            heading = shown["title"]
+        elif "All purposes" in heading:
+            assert not any("$" + "{purpose" in target["expr"] for target in shown["targets"]), shown["title"]
+        else:
+            assert all("$" + "{purpose:pipe}" in target["expr"] for target in shown["targets"]), shown["title"]
+    assert "All purposes" in heading

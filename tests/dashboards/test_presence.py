@@ -1,0 +1,162 @@
+"""Who is there, and who isn't: two nodes of one name, an exporter that is away, a node that nobody pays with."""
+
+from pathlib import Path
+
+import pytest
+
+from dashboards.presence import STATES
+from exporter.payments.labels import NodeState
+from tests.dashboards.panels import FILES, asks, dashboard, filled, panel
+from tests.dashboards.promtool import Right, answers
+
+FLEET, NODE, FLIGHT = "lnd-payments-fleet", "lnd-payments-node", "lnd-payments-flight"
+CODES = {word: float(code) for code, (word, _) in STATES.items()}
+TABLE = "Nodes, a click leads to the payments of one"
+ALICE, BOB, OTHER = (
+    f'instance="{instance}:10019", job="lnd-payments", node="{node}"'
+    for instance, node in (("a", "alice"), ("b", "bob"), ("c", "alice"))
+)
+
+
+def page(node: str, state: NodeState, minutes: str) -> dict[str, str]:
+    """What a quiet node says of itself for so long."""
+    states = {
+        f'lnd_payments_node_state{{{node},state="{word}"}}': f"{int(word is state)}{minutes}" for word in NodeState
+    }
+    up = int(state is NodeState.READY)
+    return {
+        **states,
+        f"lnd_payments_node_up{{{node}}}": f"{up}{minutes}",
+        f"lnd_payments_stream_up{{{node}}}": f"{up}{minutes}",
+        f"lnd_payments_node_synced_to_chain{{{node}}}": f"1{minutes}",
+        f'lnd_payments_node_channels{{{node},state="active"}}': f"8{minutes}",
+        f"lnd_payments_node_spendable_msat{{{node}}}": f"5000{minutes}",
+        f"lnd_payments_node_best_header_timestamp_seconds{{{node}}}": f"3600{minutes}",
+        f"lnd_payments_started_total{{{node}}}": f"0{minutes}",
+        f'lnd_payments_in_flight{{{node},purpose="payment",age="under_1m"}}': f"0{minutes}",
+    }
+
+
+def test_two_nodes_of_one_name(tmp_path: Path) -> None:
+    """Their states are not mixed, wherever a state is shown."""
+    series = page(ALICE, NodeState.READY, "x100") | page(OTHER, NodeState.LOCKED, "x100")
+    states = {f"{{{ALICE}}}": CODES["ready"], f"{{{OTHER}}}": CODES["locked"]}
+    titles = ((NODE, "State of the node"), (FLIGHT, "State of the node"), (FLEET, TABLE))
+    right = [Right(asks(uid, title), 60, states) for uid, title in titles]
+    right += [Right(asks(NODE, "Stream of updates, chain"), 60, {f"{{{ALICE}}}": 1, f"{{{OTHER}}}": 0})]
+    right += [Right(asks(FLEET, "Nodes"), 60, {"{}": 2}), Right(asks(FLEET, "Nodes away"), 60, {"{}": 1})]
+    assert not answers(tmp_path, series, right)
+
+
+def test_they_are_told_apart() -> None:
+    """By the exporter: in each legend that names a node, and in the table."""
+    for uid in (NODE, FLIGHT, FLEET):
+        for shown in dashboard(uid)["panels"]:
+            for target in shown.get("targets", []):
+                legend = target.get("legendFormat", "")
+                assert ("{{node}}" in legend) == ("{{instance}}" in legend and "{{node}}" in legend), shown["title"]
+    renamed = panel(FLEET, TABLE)["transformations"][-1]["options"]["renameByName"]
+    assert {"node", "instance", "job"} <= renamed.keys()
+
+
+def test_an_exporter_that_is_away(tmp_path: Path) -> None:
+    """Its nodes are still there, and away."""
+    series = page(ALICE, NodeState.READY, "x200") | page(BOB, NodeState.READY, "x60")
+    states = {f"{{{ALICE}}}": CODES["ready"], f"{{{BOB}}}": CODES["exporter away"]}
+    right = [
+        *(
+            Right(asks(uid, title, span="3h"), 120, states)
+            for uid, title in ((NODE, "State of the node"), (FLIGHT, "State of the node"), (FLEET, TABLE))
+        ),
+        Right(asks(FLEET, "Nodes", span="3h"), 120, {"{}": 2}),
+        Right(asks(FLEET, "Nodes away", span="3h"), 120, {"{}": 1}),
+        Right(asks("lnd-payments-overview", "Nodes away", span="3h"), 120, {"{}": 1}),
+        *(
+            Right(asks(NODE, "Stream of updates, chain", letter, span="3h"), 120, {f"{{{ALICE}}}": 1, f"{{{BOB}}}": 2})
+            for letter in "AB"
+        ),
+    ]
+    assert not answers(tmp_path, series, right)
+
+
+def test_a_node_that_is_away(tmp_path: Path) -> None:
+    """Its last answers, which look healthy, are not shown; that the chain is followed is not known."""
+    series = page(BOB, NodeState.UNREACHABLE, "x200")
+    right = [Right(asks(NODE, title), 120, {}) for title in ("Age of the newest block", "Channels", "Spendable, sat")]
+    right += [Right(asks(NODE, "Stream of updates, chain", "B"), 120, {f"{{{BOB}}}": 2})]
+    assert not answers(tmp_path, series, right)
+    healthy = [
+        Right(asks(NODE, "Age of the newest block"), 120, {f"{{{ALICE}}}": 3600}),
+        Right(asks(NODE, "Channels"), 120, {'{state="active"}': 8}),
+        Right(asks(NODE, "Spendable, sat"), 120, {f"{{{ALICE}}}": 5}),
+    ]
+    assert not answers(tmp_path, page(ALICE, NodeState.READY, "x200"), healthy)
+
+
+def test_the_table_of_a_quiet_node(tmp_path: Path) -> None:
+    """Zero is zero; what has no value has a word for that, and the column stays."""
+    labels = f"{{{ALICE}}}"
+    letters = {letter: asks(FLEET, TABLE, letter, "3h") for letter in "BCDEFG"}
+    right = [Right(letters[letter], 120, {labels: 0}) for letter in "CDE"]
+    right += [Right(f"count({letters[letter]})", 120, {"{}": 1}) for letter in "BFG"]
+    assert not answers(tmp_path, page(ALICE, NodeState.READY, "x200"), right)
+    words = {
+        override["matcher"]["options"]: mapping["options"]["result"]["text"]
+        for override in panel(FLEET, TABLE)["fieldConfig"]["overrides"]
+        for one in override["properties"]
+        if one["id"] == "mappings"
+        for mapping in one["value"]
+        if mapping["type"] == "special"
+    }
+    assert words["Success rate"] == "no payments"
+    assert {"Blocks left", "Last update", "Held HTLCs", "In flight"} <= words.keys()
+
+
+def test_states_in_words() -> None:
+    """Every state has a word and a colour, in the table as over time."""
+    words = {word for word, _ in STATES.values()}
+    assert words == {*NodeState, "exporter away"}
+    (mapped,) = [
+        one["value"][0]["options"]
+        for override in panel(FLEET, TABLE)["fieldConfig"]["overrides"]
+        if override["matcher"]["options"] == "State"
+        for one in override["properties"]
+        if one["id"] == "mappings"
+    ]
+    assert {option["text"] for option in mapped.values()} == words
+    over_time = panel(NODE, "State of the node")["fieldConfig"]["defaults"]["mappings"][0]["options"]
+    assert {(option["text"], option["color"]) for option in over_time.values()} == set(STATES.values())
+
+
+def test_the_way_to_a_node() -> None:
+    """Keeps the data source and the time, and is to just this node."""
+    (link,) = [
+        one["value"][0]["url"]
+        for override in panel(FLEET, TABLE)["fieldConfig"]["overrides"]
+        for one in override["properties"]
+        if one["id"] == "links"
+    ]
+    assert link.startswith("/d/lnd-payments-overview?${__url_time_range}&")
+    assert {word.partition("=")[0] for word in link.split("&")[1:]} == {
+        "var-datasource",
+        "var-job",
+        "var-instance",
+        "var-node",
+    }
+
+
+@pytest.mark.parametrize("uid", FILES)
+def test_alerts_are_marked_where_they_begin(uid: str, tmp_path: Path) -> None:
+    """Those of the chosen node, of its exporter, and of no exporter at all; never for as long as they fire."""
+
+    def alert(name: str, where: str) -> str:
+        return f'ALERTS{{alertname="LndPayments{name}", alertstate="firing"{where and ", "}{where}}}'
+
+    ours = [alert("Stuck", ALICE), alert("CheckpointFails", ALICE.partition(", node")[0]), alert("ExporterDown", "")]
+    others = [alert("Stuck", BOB), alert("CheckpointFails", BOB.partition(", node")[0]), alert("Watchdog", "")]
+    series = page(ALICE, NodeState.READY, "x100") | page(BOB, NodeState.READY, "x100")
+    series |= dict.fromkeys([*ours, *others], "_x30 1x70")
+    expr = dashboard(uid)["annotations"]["list"][0]["expr"].replace("$node", "alice").replace("$__interval", "1m")
+    marked = filled(expr, "1h")
+    right = [Right(marked, 29, {}), Right(marked, 30, dict.fromkeys(ours, 1)), Right(marked, 60, {})]
+    assert not answers(tmp_path, series, right)

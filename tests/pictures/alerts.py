@@ -1,0 +1,91 @@
+"""What the shipped rules would have made of the past: their recorded series and alerts, written into Prometheus."""
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+from deploy.prometheus.generate import groups
+from deploy.prometheus.rule import PREFIX, Alert, Recording
+from deploy.prometheus.values import read
+from tests.network.build import binaries
+
+STEP_S = 60
+RECEIVES = {"storage": {"tsdb": {"out_of_order_time_window": "1d"}}}
+"""What a Prometheus must be configured with, so that it can be told of the past."""
+FLAGS = ["--web.enable-remote-write-receiver"]
+_SECONDS = {"m": 60, "h": 3600}
+
+
+class Series(NamedTuple):
+    """A series and its samples."""
+
+    labels: Mapping[str, str]
+    samples: Sequence[tuple[int, str]]
+
+
+def tell(address: str, from_s: int, to_s: int) -> None:
+    """Rule after rule: those further down look at those above."""
+    values = read()["service"]
+    for group in groups(values):
+        for rule in group.rules:
+            found = _asked(address, rule.expr, from_s, to_s)
+            if isinstance(rule, Recording):
+                _push(address, rule.record, values.job, found)
+            else:
+                _push(address, "ALERTS", values.job, [_fires(rule, series) for series in found])
+
+
+def _asked(address: str, expr: str, from_s: int, to_s: int) -> list[Series]:
+    query = urlencode({"query": expr, "start": from_s, "end": to_s, "step": STEP_S})
+    with urlopen(f"http://{address}/api/v1/query_range?{query}") as response:
+        result: list[dict[str, Any]] = json.load(response)["data"]["result"]
+    return [Series(series["metric"], [(int(at_s), value) for at_s, value in series["values"]]) for series in result]
+
+
+def _fires(rule: Alert, series: Series) -> Series:
+    """When it fires: after it has held for so long, and until it has not held for so long."""
+    about = {"alertname": PREFIX + rule.name, "severity": rule.severity.value, "alertstate": "firing"}
+    moments = [at_s for at_s, _ in series.samples]
+    firing = [(at_s, "1") for at_s in _moments(moments, _seconds(rule.lasts), _seconds(rule.keeps))]
+    return Series({**series.labels, **about}, firing)
+
+
+def _moments(held: Sequence[int], lasts_s: int, keeps_s: int) -> Iterator[int]:
+    """Of the moments at which a condition held those at which the alert fires, and those for which it goes on."""
+    since = last = held[0]
+    fires = False
+    for now in held:
+        kept = range(last + STEP_S, min(now, last + keeps_s + 1), STEP_S)
+        if fires:
+            yield from kept
+        if now - last > STEP_S and not (fires and now - last <= keeps_s + STEP_S):
+            since, fires = now, False
+        fires = fires or now - since >= lasts_s
+        if fires:
+            yield now
+        last = now
+
+
+def _seconds(text: str) -> int:
+    return int(text[:-1]) * _SECONDS[text[-1]]
+
+
+def _push(address: str, name: str, job: str, found: Sequence[Series]) -> None:
+    lines = [
+        f"{name}{{{_inside(series.labels)}}} {value} {at_s * 1000}\n"
+        for series in found
+        for at_s, value in series.samples
+    ]
+    if lines:
+        command = [str(binaries() / "promtool"), "push", "metrics", f"--label=job={job}"]
+        command.append(f"http://{address}/api/v1/write")
+        subprocess.run(command, input="".join(lines), text=True, check=True, capture_output=True)
+
+
+def _inside(labels: Mapping[str, str]) -> str:
+    """All but the job, which promtool adds."""
+    words = {label: word for label, word in labels.items() if label not in {"__name__", "job"}}
+    return ",".join(f"{label}={json.dumps(word, ensure_ascii=False)}" for label, word in words.items())
