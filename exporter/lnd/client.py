@@ -7,6 +7,13 @@ from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
 from exporter.payments.payment import Payment
 
+ANSWER_S = 30.0
+"""Seconds to wait for a short answer, or for the first message of a stream that must have one."""
+PAGE_S = 300.0
+"""Seconds to wait for a page of payments: old lnds on slow disks take long."""
+BREATH = 50
+"""Payments of a page decoded in one go, at most some 20 ms: streams and scrapes come in between."""
+
 
 class Trouble(Exception):
     """A call to lnd came to nothing: the weather. It is counted, told once and tried again, never fatal."""

@@ -7,24 +7,16 @@ from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
-from cryptography import x509
 from google.protobuf.message import DecodeError, Message
 
-from exporter.lnd import decode, trouble
-from exporter.lnd.client import Page, Trouble
+from exporter.lnd import decode, files, trouble
+from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Page, Trouble
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
 from exporter.payments.payment import Payment
 
 M = TypeVar("M", bound=Message)
-
-ANSWER_S = 30.0
-"""Seconds to wait for a short answer, or for the first message of a stream that must have one."""
-PAGE_S = 300.0
-"""Seconds to wait for a page of payments: old lnds on slow disks take long."""
-BREATH = 50
-"""Payments of a page decoded in one go, at most some 20 ms: streams and scrapes come in between."""
 
 _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", 200 * 1024 * 1024),  # what lnd's own clients allow; gRPC's default is 4 MiB
@@ -52,10 +44,8 @@ class GrpcClient:
     async def connect(self) -> int | None:
         """Open a fresh channel; gRPC dials with the first call."""
         await self.close()
-        macaroon = await _read(self._macaroon, Interruption.DENIED, NodeState.DENIED)
-        pem = await _read(self._tls_cert, Interruption.CERTIFICATE, NodeState.UNREACHABLE) if self._tls_cert else None
-        expiry_s = _expiry_s(pem, self._tls_cert) if pem is not None else None
-        self._metadata = (("macaroon", macaroon.hex()),)
+        self._metadata = (("macaroon", await files.macaroon(self._macaroon)),)
+        pem, expiry_s = await files.certificate(self._tls_cert) if self._tls_cert else (None, None)
         self._channel = grpc.aio.secure_channel(self.address, grpc.ssl_channel_credentials(pem), options=_OPTIONS)
         return expiry_s
 
@@ -121,7 +111,7 @@ class GrpcClient:
             raise trouble.translate(grpc.StatusCode.DEADLINE_EXCEEDED, "TrackPaymentV2") from None
         finally:
             stream.cancel()
-        raise _ended("TrackPaymentV2")
+        raise trouble.ended("TrackPaymentV2")
 
     async def updates(self) -> AsyncIterator[Payment]:
         """`TrackPayments`. Nothing at all arrives on a quiet node, not even headers."""
@@ -132,7 +122,7 @@ class GrpcClient:
                 yield self._update(data)
         finally:
             stream.cancel()
-        raise _ended("TrackPayments")
+        raise trouble.ended("TrackPayments")
 
     def _update(self, data: bytes) -> Payment:
         """A snapshot; a malformed one if the bytes are no message, so that it is counted as such."""
@@ -176,33 +166,4 @@ def _parsed(message: type[M], data: bytes | None) -> M:
             return message.FromString(data)
     except DecodeError:
         pass
-    raise Trouble(Interruption.OTHER, NodeState.READY, "what answers doesn't speak as lnd does: is the address right?")
-
-
-def _ended(method: str) -> Trouble:
-    return Trouble(
-        Interruption.ENDED,
-        NodeState.READY,
-        f"lnd ended the stream {method} without an error: it is opened again, nothing to do",
-    )
-
-
-async def _read(path: Path, cause: Interruption, state: NodeState) -> bytes:
-    """The bytes of a file that may be replaced at any time."""
-    try:
-        content = await asyncio.to_thread(path.read_bytes)
-    except OSError as error:
-        raise Trouble(cause, state, f"{path} can't be read ({error.strerror}): put lnd's file back there") from None
-    if not content:
-        raise Trouble(cause, state, f"{path} is empty: copy it from lnd again")
-    return content
-
-
-def _expiry_s(pem: bytes, path: Path | None) -> int:
-    """End of validity of the first certificate of a PEM file, seconds since 1970."""
-    try:
-        return int(x509.load_pem_x509_certificate(pem).not_valid_after_utc.timestamp())
-    except (ValueError, x509.InvalidVersion):
-        raise Trouble(
-            Interruption.CERTIFICATE, NodeState.UNREACHABLE, f"{path} is no certificate: copy lnd's tls.cert there"
-        ) from None
+    raise trouble.foreign()

@@ -35,6 +35,10 @@ _MACAROON = "lnd refuses the macaroon: bake one that allows TrackPayments, Track
 _FOREIGN = "the macaroon is not of this node, or of a database that it no longer has: bake a new one on this node"
 _REVOKED = "the macaroon was revoked: bake a new one"
 _BROKEN = "the macaroon file is damaged: copy it from lnd again"
+_OTHER_NAME = (
+    "lnd's certificate is not made for this address: add it with `tlsextraip` or `tlsextradomain` to lnd.conf, "
+    "delete tls.cert and tls.key, restart lnd and copy the new tls.cert here"
+)
 _TEXTS: tuple[_Row, ...] = (
     _waiting("wallet not created", NodeState.NO_WALLET),
     _waiting("wallet locked", NodeState.LOCKED),
@@ -49,6 +53,12 @@ _TEXTS: tuple[_Row, ...] = (
     _Row("unmarshal", Interruption.DENIED, NodeState.DENIED, _BROKEN),
     _Row("macaroon", Interruption.DENIED, NodeState.DENIED, _MACAROON),
     _Row(
+        "certificate is not valid for",
+        Interruption.CERTIFICATE,
+        NodeState.UNREACHABLE,
+        _OTHER_NAME,
+    ),
+    _Row(
         "certificate_verify_failed",
         Interruption.CERTIFICATE,
         NodeState.UNREACHABLE,
@@ -58,8 +68,7 @@ _TEXTS: tuple[_Row, ...] = (
         "hostname verification",
         Interruption.CERTIFICATE,
         NodeState.UNREACHABLE,
-        "lnd's certificate is not made for this address: add it with `tlsextraip` or `tlsextradomain` to lnd.conf, "
-        "delete tls.cert and tls.key, restart lnd and copy the new tls.cert here",
+        _OTHER_NAME,
     ),
     _Row(
         "alpn",
@@ -72,6 +81,63 @@ _TEXTS: tuple[_Row, ...] = (
         Interruption.CERTIFICATE,
         NodeState.UNREACHABLE,
         "no TLS connection: is this lnd's gRPC port (usually 10009) and the certificate its present tls.cert?",
+    ),
+    # What follows is said over REST only, some of it by us (`line`).
+    _Row(
+        "[ssl",
+        Interruption.CERTIFICATE,
+        NodeState.UNREACHABLE,
+        "no TLS connection: is this lnd's REST port (usually 8080)? If lnd was told to speak no TLS there, "
+        "write http:// in front of the address",
+    ),
+    _Row(
+        "http request to an https server",
+        Interruption.UNREACHABLE,
+        NodeState.UNREACHABLE,
+        "lnd's REST port speaks TLS: leave out http:// in front of the address",
+    ),
+    _Row(
+        "closed without an answer",
+        Interruption.UNREACHABLE,
+        NodeState.UNREACHABLE,
+        "lnd hangs up: is it stopping, or is this its gRPC port (usually 10009)? REST is usually on 8080",
+    ),
+    _Row(
+        "couldn't connect to proxy",
+        Interruption.UNREACHABLE,
+        NodeState.UNREACHABLE,
+        "the proxy of --lnd.proxy can't be reached: is it running, is its address right?",
+    ),
+    _Row(
+        "authentication",
+        Interruption.UNREACHABLE,
+        NodeState.UNREACHABLE,
+        "the proxy of --lnd.proxy wants another user or password",
+    ),
+    _Row(
+        "the proxy:",
+        Interruption.UNREACHABLE,
+        NodeState.UNREACHABLE,
+        "the proxy of --lnd.proxy doesn't reach lnd: is lnd running, is its address right?",
+    ),
+    _Row(
+        "http 50",
+        Interruption.UNREACHABLE,
+        NodeState.UNREACHABLE,
+        "what stands before lnd doesn't reach it, or tired of waiting: is lnd running? A quiet node says nothing for "
+        "hours; --lnd.transport=websocket has pings",
+    ),
+    _Row(
+        "no such path",
+        Interruption.UNIMPLEMENTED,
+        NodeState.READY,
+        "this lnd lacks a call: lnd 0.16 or newer is needed, and a path in the address that is right",
+    ),
+    _Row(
+        "context canceled",
+        Interruption.ENDED,
+        NodeState.READY,
+        "lnd gave up the stream, as it does when a ping of its own isn't answered within 5 s: it is opened again",
     ),
 )
 
@@ -110,3 +176,19 @@ def translate(code: grpc.StatusCode, details: str) -> Trouble:
     words = textwrap.shorten(_TOKEN.sub("...", _PREAMBLE.sub("", details)), _QUOTED, placeholder=" ...")
     said = f" ({code.name}: {words})" if words else f" ({code.name})"
     return Trouble(row.cause, row.state, row.advice + said)
+
+
+def ended(method: str) -> Trouble:
+    """A stream that only its reader may end has ended with status OK."""
+    return Trouble(
+        Interruption.ENDED,
+        NodeState.READY,
+        f"lnd ended the stream {method} without an error: it is opened again, nothing to do",
+    )
+
+
+def foreign(words: str = "") -> Trouble:
+    """Something answers, but not as any lnd would; `words` are short, and of our own."""
+    said = f" ({words})" if words else ""
+    advice = f"what answers doesn't speak as lnd does: is the address right?{said}"
+    return Trouble(Interruption.OTHER, NodeState.READY, advice)

@@ -1,0 +1,172 @@
+"""A line to a node's REST port, with TLS or without, through a proxy or not; and what it means when it breaks."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Mapping
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+import grpc
+from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
+
+from exporter.lnd import gateway, trouble
+from exporter.lnd.client import Trouble
+
+CONNECT_S = 25.0
+"""Seconds to reach lnd, TLS included: less than what the first word of lnd may take."""
+LARGEST = 200 * 1024 * 1024
+"""Bytes of an answer or of a message: what gRPC takes, too."""
+
+# A line that is dead looks quiet. A probe after a minute without a word, then every 5 s; without an answer for 20 s
+# the line is given up, as it is with gRPC's pings.
+_KEEPALIVE = (
+    ("TCP_KEEPIDLE", 60),
+    ("TCP_KEEPALIVE", 60),  # what macOS calls it
+    ("TCP_KEEPINTVL", 5),
+    ("TCP_KEEPCNT", 4),
+    ("TCP_USER_TIMEOUT", 80_000),  # ms, from the last word of the other side; it bounds what we send, too
+)
+_PROXY = (ProxyError, ProxyConnectionError, ProxyTimeoutError)
+_HUNG_UP = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
+WEATHER = (aiohttp.ClientError, OSError, UnicodeError, *_PROXY)  # UnicodeError: a name that can't be one of a host
+"""All that a line raises when the network, a proxy or lnd breaks it."""
+
+_UNAVAILABLE = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_NO_SUCH_CALL = "Not Found"  # what lnd says of a path; of a payment that it doesn't know it says more
+_QUOTED = 100  # bytes of a page that may say what is wrong
+
+
+class Missing(Trouble):
+    """lnd doesn't know what was asked for."""
+
+
+class Line:
+    """Connections to one node, dialled as they are needed."""
+
+    def __init__(self, url: str, tls: ssl.SSLContext | None, macaroon: str, proxy: str | None) -> None:
+        """`url` has no slash at its end; `macaroon` is hex; `proxy` is asked to resolve names, too. Needs a loop."""
+        self._url = url
+        self._macaroon = {"Grpc-Metadata-Macaroon": macaroon}
+        limits: dict[str, Any] = {"limit": 0, "ssl": tls or True}
+        connector = (
+            ProxyConnector.from_url(proxy, rdns=True, **limits)
+            if proxy
+            else aiohttp.TCPConnector(socket_factory=_socket, **limits)
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"Accept-Encoding": "identity"},  # a proxy that packs a stream keeps its messages back
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),  # a quiet stream has not even headers
+        )
+
+    async def close(self) -> None:
+        """Let go of all connections; calls under way end."""
+        await self._session.close()
+
+    def get(self, path: str, query: Mapping[str, str] | None = None, *, macaroon: bool = True) -> Any:
+        """A request, to be entered; raises what is in `WEATHER`. It isn't sent elsewhere: the macaroon goes with it."""
+        return self._session.get(
+            self._url + path, params=query, headers=self._macaroon if macaroon else None, allow_redirects=False
+        )
+
+    def websocket(self, path: str, *, macaroon: bool = True, **how: Any) -> Any:
+        """A WebSocket, to be entered; raises what is in `WEATHER`."""
+        return self._session.ws_connect(
+            f"{self._url}{path}?method=GET", headers=self._macaroon if macaroon else None, max_msg_size=LARGEST, **how
+        )
+
+    async def ask(
+        self, path: str, query: Mapping[str, str] | None = None, *, timeout_s: float, macaroon: bool = True
+    ) -> bytes:
+        """A single answer; raises `Trouble`."""
+        try:
+            async with asyncio.timeout(timeout_s), self.get(path, query, macaroon=macaroon) as answer:
+                body = await whole(answer)
+        except WEATHER as error:
+            raise broken(error) from None
+        if answer.status != HTTPStatus.OK:
+            raise refused(answer.status, body)
+        return body
+
+
+def context(pem: bytes | None) -> ssl.SSLContext:
+    """Trust this certificate, or without one what the system trusts; raises ValueError for what is no certificate."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.set_alpn_protocols(["http/1.1"])  # so that a port that speaks gRPC only says so
+    if pem is None:
+        made.load_default_certs()
+    else:
+        made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the very certificate is trusted, whoever signed it
+        try:
+            made.load_verify_locations(cadata=pem.decode("ascii"))
+        except ssl.SSLError as error:
+            raise ValueError from error
+    return made
+
+
+async def whole(answer: aiohttp.ClientResponse) -> bytes:
+    """The body; raises `Trouble` if it is too large."""
+    body = bytearray()
+    async for chunk in answer.content.iter_any():
+        body += chunk
+        if len(body) > LARGEST:
+            raise too_large()
+    return bytes(body)
+
+
+def too_large() -> Trouble:
+    """As gRPC says it."""
+    return trouble.translate(grpc.StatusCode.RESOURCE_EXHAUSTED, f"more than {LARGEST} bytes")
+
+
+def broken(error: Exception) -> Trouble:
+    """What an exception of `WEATHER` makes of a node."""
+    if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+        return trouble.translate(grpc.StatusCode.DEADLINE_EXCEEDED, "")
+    cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", error)
+    words = str(cause) or type(cause).__name__
+    if isinstance(error, _PROXY):
+        words = f"the proxy: {words}"
+    elif isinstance(error, _HUNG_UP):
+        words = f"closed without an answer: {words}"
+    return trouble.translate(grpc.StatusCode.UNAVAILABLE, words)
+
+
+def refused(status: int, body: bytes) -> Trouble:
+    """What an answer that is none makes of a node: lnd says so in JSON, proxies and others in other words."""
+    with suppress(gateway.Malformed):
+        if said := error_in(gateway.parse(body)):
+            return said
+    words = body[:_QUOTED].decode(errors="replace") if status == HTTPStatus.BAD_REQUEST else ""
+    if status in _UNAVAILABLE or words:
+        return trouble.translate(grpc.StatusCode.UNAVAILABLE, f"HTTP {status} {words}".strip())
+    return trouble.foreign(f"HTTP {status}")
+
+
+def error_in(said: Any) -> Trouble | None:
+    """What an error of lnd's in JSON makes of a node; None if this is no error."""
+    error = said.get("error", said) if isinstance(said, dict) else None
+    if not isinstance(error, dict) or not isinstance(number := error.get("code"), int):
+        return None
+    code, text = _CODES.get(number, grpc.StatusCode.UNKNOWN), str(error.get("message", ""))
+    if code is not grpc.StatusCode.NOT_FOUND:
+        return trouble.translate(code, text)
+    if text == _NO_SUCH_CALL:
+        return trouble.translate(grpc.StatusCode.UNIMPLEMENTED, "no such path")
+    told = trouble.translate(code, text)
+    return Missing(told.cause, told.state, told.advice)
+
+
+def _socket(info: tuple[Any, ...]) -> socket.socket:
+    """A socket that notices that its other side is gone."""
+    made = socket.socket(*info[:3])
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE:
+        if hasattr(socket, name):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return made

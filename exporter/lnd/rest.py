@@ -1,0 +1,166 @@
+"""Asking a node over REST: the same messages as over gRPC, in JSON; streams as chunked answers or as WebSockets."""
+
+import asyncio
+import base64
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from exporter.lnd import decode, files, gateway, streams, trouble
+from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Page, Trouble
+from exporter.lnd.line import Line, Missing, context, error_in
+from exporter.lnd.rpc import lnd_pb2 as rpc
+from exporter.payments.labels import Interruption, NodeState
+from exporter.payments.node import Channels, Info
+from exporter.payments.payment import Payment
+
+M = TypeVar("M", bound=Message)
+
+Said = Any
+"""What stands under `result` in JSON; None if it is no JSON, or has no result."""
+
+
+class RestClient:
+    """A node's REST API (`client.Client`)."""
+
+    def __init__(
+        self, url: str, tls_cert: Path | None, macaroon: Path, *, websocket: bool = False, proxy: str | None = None
+    ) -> None:
+        """Name the node by `https://HOST:PORT`, or `http://` for no TLS, and a path where a proxy wants one.
+
+        Without a certificate file the system's roots are trusted. `proxy` is `socks5://[USER:PASSWORD@]HOST:PORT`.
+        """
+        self.address = url
+        self._tls_cert = tls_cert
+        self._macaroon = macaroon
+        self._stream = streams.websocket if websocket else streams.chunked
+        self._proxy = proxy
+        self._line: Line | None = None
+        self._own_key = ""
+
+    async def connect(self) -> int | None:
+        """Make a fresh line; it is dialled with the first call."""
+        await self.close()
+        macaroon = await files.macaroon(self._macaroon)
+        tls, expiry_s = None, None
+        if self.address.startswith("https://"):
+            pem = None
+            if self._tls_cert is not None:
+                pem, expiry_s = await files.certificate(self._tls_cert)
+            try:
+                tls = await asyncio.to_thread(context, pem)
+            except ValueError:
+                assert self._tls_cert is not None  # the system's roots are not read but found
+                raise files.no_certificate(self._tls_cert) from None
+        self._line = Line(self.address, tls, macaroon, self._proxy)
+        return expiry_s
+
+    async def close(self) -> None:
+        """Cut all connections; calls under way end."""
+        line, self._line = self._line, None
+        if line is not None:
+            await line.close()
+
+    async def states(self) -> AsyncIterator[NodeState]:
+        """`SubscribeState`, without macaroon."""
+        try:
+            async with aclosing(self._messages("/v1/state/subscribe", macaroon=False)) as messages:
+                async for said in messages:
+                    yield decode.state(_parsed(rpc.SubscribeStateResponse, said).state)
+        except Trouble as refused:
+            if refused.cause is not Interruption.UNIMPLEMENTED:
+                raise
+            yield NodeState.READY  # lnd before 0.13: whether it is, the calls that follow will say
+
+    async def info(self, timeout_s: float) -> Info:
+        """`GetInfo`."""
+        info = decode.info(await self._call("/v1/getinfo", {}, rpc.GetInfoResponse, timeout_s))
+        self._own_key = info.pubkey
+        return info
+
+    async def channels(self) -> Channels:
+        """`ListChannels`, all of them, with the peers' aliases."""
+        query = {"peer_alias_lookup": "true"}
+        return decode.channels(await self._call("/v1/channels", query, rpc.ListChannelsResponse, ANSWER_S))
+
+    async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> Page:
+        """`ListPayments`, one page."""
+        query = {"include_incomplete": "true", "index_offset": str(after), "max_payments": str(limit)}
+        query["reversed"] = "true" if newest_first else "false"
+        body = await self._open_line().ask("/v1/payments", query, timeout_s=PAGE_S)
+        payments = []
+        try:
+            listed = gateway.parse(body, gateway.Listed)
+            for number, text in enumerate(listed.payments):
+                if number % BREATH == 0:
+                    await asyncio.sleep(0)
+                message = gateway.message(rpc.Payment, gateway.parse(text))
+                payments.append(decode.payment(message, self._own_key))
+            return Page(tuple(payments), int(listed.last_index_offset))
+        except (gateway.Malformed, ValueError):
+            raise trouble.foreign() from None
+
+    async def payment(self, payment_hash: str) -> Payment | None:
+        """The first message of `TrackPaymentV2`: the present state, also of a payment that ended long ago."""
+        path = f"/v2/router/track/{base64.urlsafe_b64encode(bytes.fromhex(payment_hash)).decode()}"
+        try:
+            async with asyncio.timeout(ANSWER_S), aclosing(self._messages(path)) as messages:
+                async for said in messages:
+                    return decode.payment(_parsed(rpc.Payment, said), self._own_key)
+        except Missing:
+            return None
+        except TimeoutError:
+            raise trouble.translate(grpc.StatusCode.DEADLINE_EXCEEDED, "TrackPaymentV2") from None
+        raise trouble.ended("TrackPaymentV2")
+
+    async def updates(self) -> AsyncIterator[Payment]:
+        """`TrackPayments`. Nothing at all arrives on a quiet node, not even headers of a chunked answer."""
+        async with aclosing(self._messages("/v2/router/payments")) as messages:
+            async for said in messages:
+                yield self._update(said)
+        raise trouble.ended("TrackPayments")
+
+    def _update(self, said: Said) -> Payment:
+        """A snapshot; a malformed one if this is no message, so that it is counted as such."""
+        try:
+            message = gateway.message(rpc.Payment, said)
+        except gateway.Malformed:
+            message = rpc.Payment()
+        return decode.payment(message, self._own_key)
+
+    async def _call(self, path: str, query: dict[str, str], answer: type[M], timeout_s: float) -> M:
+        body = await self._open_line().ask(path, query, timeout_s=timeout_s)
+        try:
+            return _parsed(answer, gateway.parse(body))
+        except gateway.Malformed:
+            raise trouble.foreign() from None
+
+    async def _messages(self, path: str, *, macaroon: bool = True) -> AsyncGenerator[Said, None]:
+        """The messages of a stream."""
+        async with aclosing(self._stream(self._open_line(), path, macaroon=macaroon)) as texts:
+            async for text in texts:
+                try:
+                    said = gateway.parse(text)
+                except gateway.Malformed:
+                    yield None
+                    continue
+                if error := error_in(said):
+                    raise error
+                yield said.get("result") if isinstance(said, dict) else None
+
+    def _open_line(self) -> Line:
+        if self._line is None:
+            raise RuntimeError("connect first")
+        return self._line
+
+
+def _parsed(kind: type[M], said: Said) -> M:
+    """The message that this stands for; `Trouble` if it is none."""
+    try:
+        return gateway.message(kind, said)
+    except gateway.Malformed:
+        raise trouble.foreign() from None
