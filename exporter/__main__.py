@@ -66,8 +66,7 @@ def _check(config: Config) -> int:
     check(config.storage)
     print("The configuration is right (lnd was not asked).")
     for node in config.nodes:
-        certificate = node.tls_cert or "publicly trusted"
-        print(f"  node {node.name}: {node.address}, certificate {certificate}, macaroon {node.macaroon}")
+        print(f"  node {node.name}: {node.address} ({node.transport}), {node.trust}, macaroon {node.macaroon}")
         for warning in node.warnings:
             print(f"    warning: {warning}")
     web, log = config.web, config.log

@@ -11,7 +11,9 @@ from exporter import __version__
 from exporter.checkpoint import Checkpoint, looking_up
 from exporter.config import Config, ConfigError, NodeConfig, Problem, StorageConfig, cannot_listen
 from exporter.follow import Follower
+from exporter.lnd.client import Client
 from exporter.lnd.grpc import GrpcClient
+from exporter.lnd.rest import RestClient
 from exporter.metrics.server import build, serve
 from exporter.payments.payment import Moment
 from exporter.progress import best_display, tell
@@ -131,6 +133,12 @@ def _resume(store: Store, followers: list[Follower]) -> None:
 
 
 def _follower(node: NodeConfig, max_peers: int, store: Store | None) -> Follower:
-    client = GrpcClient(node.address, node.tls_cert, node.macaroon)
     counted = looking_up(store, node.name) if store else None
-    return Follower(node.name, client, now=clocks, max_peers=max_peers, counted=counted)
+    return Follower(node.name, _client(node), now=clocks, max_peers=max_peers, counted=counted)
+
+
+def _client(node: NodeConfig) -> Client:
+    if node.transport == "grpc":
+        return GrpcClient(node.address, node.tls_cert, node.macaroon)
+    websocket = node.transport == "websocket"
+    return RestClient(node.address, node.tls_cert, node.macaroon, websocket=websocket, proxy=node.proxy)

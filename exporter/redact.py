@@ -23,6 +23,8 @@ SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?i)0201036c6e64[0-9a-f]*"), REDACTED),
     (re.compile(r"AgEDbG5k[A-Za-z0-9+/_=-]*"), REDACTED),
     (re.compile(r"(?:\\x02\\x01\\x03|\\002\\001\\003|\x02\x01\x03)lnd[^\n]*"), REDACTED),
+    # `socks5://user:password@host`
+    (re.compile(r"(?P<name>://[^\s/:@]*:)[^\s/@]+(?=@)"), rf"\g<name>{REDACTED}"),
     # `authorization: Basic dXNlcjpw...`
     (re.compile(r"(?i)\b(?P<name>(?:basic|bearer) )[A-Za-z0-9+/_.~=-]{8,}"), rf"\g<name>{REDACTED}"),
     # `payment_preimage: "..."`, `'preimage': b'...'`, `("password", "...")`: to the closing quote or end of line

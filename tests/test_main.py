@@ -139,7 +139,7 @@ def test_check_says_what_it_understood(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["check", *flags]) == 0
     assert capsys.readouterr().out == (
         "The configuration is right (lnd was not asked).\n"
-        f"  node lnd: alice:10009, certificate publicly trusted, macaroon {macaroon}\n"
+        f"  node lnd: alice:10009 (grpc), certificate publicly trusted, macaroon {macaroon}\n"
         "    warning: this macaroon can spend: a smaller one is enough (see --help)\n"
         f"  state in {kept}\n"
         "  metrics on :10019/metrics, peers 50, log info auto\n"

@@ -1,18 +1,31 @@
 """From the settings of one node to a `NodeConfig`, or to everything that is wrong with it."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from exporter.config.addresses import (
+    GRPC,
+    GRPC_PORT,
+    HOME,
+    REST_PORT,
+    TOR,
+    USUAL_GRPC,
+    USUAL_REST,
+    encrypted,
+    host_and_port,
+    lnd_address,
+)
 from exporter.config.credentials import ADMIN, check_certificate, check_directory, check_macaroon, find_macaroon
 from exporter.config.given import Given, Settings, value
 from exporter.config.problems import Problem, Wrong
 from exporter.config.settings import SETTINGS
-from exporter.config.values import REST_PORT, USUAL_PORT, lnd_address
 
 PUBLIC = "system"
 """`--lnd.tls-cert=system`: trust what the system trusts."""
 
-DEFAULT_ADDRESS = "localhost:10009"
+LOCAL = re.compile(r"localhost|127\..*|::1|.*\.onion")
+"""Hosts to which a line without TLS is private: this machine, and onion services, which are encrypted anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +35,35 @@ class NodeConfig:
     name: str
     """The label `node`."""
     address: str
-    """`HOST:PORT` as gRPC wants it."""
+    """`HOST:PORT` as gRPC wants it; a URL for REST and WebSockets."""
     tls_cert: Path | None
-    """lnd's certificate, absolute; None: the publicly trusted ones. Read again at every reconnect."""
+    """lnd's certificate, absolute; None: the publicly trusted ones, or no TLS. Read again at every reconnect."""
     macaroon: Path
     """Absolute; read again at every reconnect."""
+    transport: str = GRPC
+    """One of `TRANSPORTS`."""
+    proxy: str | None = None
+    """`socks5://[USER:PASSWORD@]HOST:PORT`: never to be shown."""
+
+    @property
+    def trust(self) -> str:
+        """What is trusted, for people to read."""
+        if not encrypted(self.address):
+            return "no TLS"
+        return f"certificate {self.tls_cert or 'publicly trusted'}"
 
     @property
     def warnings(self) -> list[str]:
         """What works, but could be better or is probably not meant."""
+        host, port = host_and_port(self.address)
+        grpc = self.transport == GRPC
         warnings = {
             "this macaroon can spend: a smaller one is enough (see --help)": self.macaroon.name == ADMIN,
-            USUAL_PORT: self.address.endswith(f":{REST_PORT}"),
+            USUAL_GRPC: grpc and port == REST_PORT,
+            USUAL_REST: not grpc and port == GRPC_PORT,
+            "without TLS (http://) anybody on the way can read the macaroon": not encrypted(self.address)
+            and not LOCAL.fullmatch(host),
+            f"an onion service needs Tor: --lnd.proxy={TOR}": host.endswith(".onion") and self.proxy is None,
         }
         return [warning for warning, applies in warnings.items() if applies]
 
@@ -86,9 +116,10 @@ def several_nodes(entries: list[tuple[str, Settings]], problems: list[Problem]) 
 
 def _address(settings: Settings, place: str) -> Given | None:
     """The address as it will be used, for comparison; None if it is missing or wrong."""
-    given = settings.get("lnd.address") or (Given(DEFAULT_ADDRESS, place) if "lnd.dir" in settings else None)
+    given = settings.get("lnd.address") or (Given(HOME, place) if "lnd.dir" in settings else None)
+    transport = value(settings, "lnd.transport", [])
     try:
-        return given and given._replace(text=lnd_address(given.text))
+        return given and transport and given._replace(text=lnd_address(given.text, transport))
     except Wrong:
         return None
 
@@ -106,13 +137,35 @@ def _node(settings: Settings, place: str, problems: list[Problem]) -> NodeConfig
             problems.append(wrong.at(directory.where))
             directory = None
     name = value(settings, "lnd.name", problems)
-    address = value(settings, "lnd.address", problems) or DEFAULT_ADDRESS
+    transport = value(settings, "lnd.transport", problems)
+    address = _reach(settings, transport, problems) if transport else ""
     network = value(settings, "lnd.network", problems) or ""
-    tls_cert = _tls_cert(settings, directory, problems)
+    tls_cert = _tls_cert(settings, directory, problems) if encrypted(address) else None
     macaroon = _macaroon(settings, directory, network, problems)
+    proxy = value(settings, "lnd.proxy", problems)
     if macaroon is None or len(problems) > before:
         return None
-    return NodeConfig(name, address, tls_cert, macaroon)
+    return NodeConfig(name, address, tls_cert, macaroon, transport, proxy)
+
+
+def _reach(settings: Settings, transport: str, problems: list[Problem]) -> str:
+    """The address; what doesn't go together with it or with the way in which lnd is asked is among the problems."""
+    given = settings.get("lnd.address", Given(HOME, ""))
+    if not given.text:
+        return ""
+    try:
+        address = lnd_address(given.text, transport)
+    except Wrong as wrong:
+        problems.append(wrong.at(given.where))
+        return ""
+    proxy, certificate = settings.get("lnd.proxy"), settings.get("lnd.tls-cert")
+    if proxy and transport == GRPC:
+        fix = f"Ask lnd over REST: --lnd.transport=rest or websocket (port {REST_PORT}); or leave the proxy out."
+        problems.append(Problem(proxy.where, "is not for gRPC: only REST goes through a proxy.", fix))
+    if certificate and not encrypted(address):
+        fix = f"Leave it out, or write https:// in {given.where}."
+        problems.append(Problem(certificate.where, "has no meaning without TLS (http:// in the address).", fix))
+    return address
 
 
 def _missing(settings: Settings, place: str) -> list[Problem]:
@@ -120,12 +173,17 @@ def _missing(settings: Settings, place: str) -> list[Problem]:
     problems = [
         Problem(f"{place}.{SETTINGS[name].key.removeprefix('lnd.')}" if place else SETTINGS[name].flag, what, fix)
         for name, (what, fix) in MISSING.items()
-        if name not in settings
+        if name not in settings and not (name == "lnd.tls-cert" and _is_plain(settings))
     ]
     if network := settings.get("lnd.network"):
         fix = "Add lnd's directory, or leave the network out: the macaroon already belongs to one."
         problems.append(Problem(network.where, "chooses a part of --lnd.dir, which is not given.", fix))
     return problems
+
+
+def _is_plain(settings: Settings) -> bool:
+    """True if the address says that there is no TLS."""
+    return not encrypted(settings.get("lnd.address", Given("", "")).text)
 
 
 def _tls_cert(settings: Settings, directory: Given | None, problems: list[Problem]) -> Path | None:

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple, get_args
 
-from exporter.config import values
+from exporter.config import addresses, values
 
 ENVIRONMENT = "LND_PAYMENTS_EXPORTER_"
 
@@ -69,9 +69,25 @@ SETTINGS = {
         Setting(
             "lnd.address",
             "HOST:PORT",
-            values.lnd_address,
+            values.text,
             "",
-            "lnd's gRPC address; port 10009 if none is given (default with --lnd.dir: localhost:10009)",
+            "where lnd is; without a port at 10009 for grpc, else at 8080; for rest and websocket also as a URL, where"
+            " http:// means no TLS and a path may follow (default with --lnd.dir: localhost)",
+        ),
+        Setting(
+            "lnd.transport",
+            "WAY",
+            values.one_of(*addresses.TRANSPORTS),
+            addresses.GRPC,
+            "how lnd is asked: grpc, rest, or websocket, which is rest with streams that more proxies let through",
+        ),
+        Setting(
+            "lnd.proxy",
+            "URL",
+            addresses.proxy,
+            "",
+            "socks5://[USER:PASSWORD@]HOST:PORT: a proxy, such as Tor, on the way to lnd; it looks names up, too"
+            " (rest and websocket only)",
         ),
         Setting(
             "lnd.tls-cert",
@@ -142,6 +158,12 @@ HABITS = {
     "lnd.rpcserver": "lnd.address",
     "lnd.host": "lnd.address",
     "lnd.port": "lnd.address",
+    "restlisten": "lnd.address",
+    "lnd.restlisten": "lnd.address",
+    "lnd.url": "lnd.address",
+    "tor.socks": "lnd.proxy",
+    "socksproxy": "lnd.proxy",
+    "proxy": "lnd.proxy",
     "lnddir": "lnd.dir",
     "lnd.lnddir": "lnd.dir",
     "lnd.macaroondir": "lnd.dir",

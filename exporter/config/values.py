@@ -7,9 +7,6 @@ from collections.abc import Callable
 
 from exporter.config.problems import Wrong
 
-LND_PORT = 10009
-REST_PORT = 8080
-USUAL_PORT = f"lnd's gRPC port is usually {LND_PORT} ({REST_PORT} is REST)"
 OUR_PORT = 10019
 MAX_PORT = 65535
 MAX_PEERS = 10_000
@@ -23,7 +20,8 @@ _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?")
 _NUMBERS = re.compile(r"[0-9.]+")
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}")
 _NODE_NAME = re.compile(r"[\w.:@/-]{1,64}")
-_PATH = re.compile(r"(/[\w.~-]+)+/?", re.ASCII)
+PATH = re.compile(r"(/[\w.~-]+)+/?", re.ASCII)
+"""Of a page."""
 _HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<host>[^:\[\]]*))(?::(?P<port>.*))?")
 
 
@@ -32,30 +30,21 @@ def text(given: str) -> str:
     return given
 
 
-def lnd_address(given: str) -> str:
-    """`HOST:PORT` as gRPC wants it, `[v6]:PORT` with brackets; the port of lnd if there is none."""
-    host, port = _split(given, LND_PORT, example=f"node.example:{LND_PORT}", note=f"; {USUAL_PORT}")
-    if not host:
-        raise Wrong(f"{given} has no host.", f"Give HOST:PORT, such as localhost:{LND_PORT}.")
-    number = _port(given, port, least=1) if port is not None else LND_PORT
-    return join(host, number)
-
-
 def listen_address(given: str) -> tuple[str, int]:
     """Host (empty: every address; v6 without brackets) and port (0: any that is free)."""
     if given.isdigit():
         raise Wrong(f"{given} is no address.", f"With a colon in front it is a port on every address: :{given}")
-    host, port = _split(given, OUR_PORT, example=f":{OUR_PORT} or 127.0.0.1:{OUR_PORT}")
+    host, port = split(given, OUR_PORT, example=f":{OUR_PORT} or 127.0.0.1:{OUR_PORT}")
     if port is None:
         raise Wrong(f"{given} has no port.", f"Add one, such as {join(host, OUR_PORT)}")
-    return host, _port(given, port, least=0)
+    return host, port_of(given, port, least=0)
 
 
 def telemetry_path(given: str) -> str:
     """The path of the metrics."""
     if given in OWN_PATHS:
         raise Wrong(f"{given} is the path of another page.", "Use another one, such as /metrics.")
-    if not _PATH.fullmatch(given):
+    if not PATH.fullmatch(given):
         raise Wrong(
             f"{given!r} is no path.", "Begin it with / and use letters, digits and . _ ~ - only, such as /metrics."
         )
@@ -112,8 +101,11 @@ def one_of(*words: str) -> Callable[[str], str]:
     return parse
 
 
-def _split(given: str, usual: int, *, example: str, note: str = "") -> tuple[str, str | None]:
-    """Host and port, neither a number yet; port None if there is none. `note` is for those who give a URL."""
+def split(given: str, usual: int, *, example: str, note: str = "") -> tuple[str, str | None]:
+    """Host and port, neither a number yet; port None if there is none. `note` is for those who give a URL.
+
+    Raises `Wrong`.
+    """
     if "://" in given:
         scheme, _, rest = given.partition("://")
         raise Wrong(f"{given} has {scheme}:// in front.", f"Leave it out: {rest.partition('/')[0]}{note}")
@@ -142,7 +134,8 @@ def _is_ipv6(text: str) -> bool:
     return True
 
 
-def _port(given: str, port: str, least: int) -> int:
+def port_of(given: str, port: str, least: int) -> int:
+    """The number of a port; raises `Wrong`."""
     if not re.fullmatch(r"\d{1,6}", port, re.ASCII) or not least <= int(port) <= MAX_PORT:
         raise Wrong(f"{port!r} in {given} is no port.", f"A port is a number from {least} to {MAX_PORT}.")
     return int(port)

@@ -1,6 +1,7 @@
 """A line to a node's REST port, with TLS or without, through a proxy or not; and what it means when it breaks."""
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ _KEEPALIVE = (
     ("TCP_USER_TIMEOUT", 80_000),  # ms, from the last word of the other side; it bounds what we send, too
 )
 _PROXY = (ProxyError, ProxyConnectionError, ProxyTimeoutError)
-_HUNG_UP = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
+_HUNG_UP = (errno.EPIPE, errno.ECONNRESET)
 WEATHER = (aiohttp.ClientError, OSError, UnicodeError, *_PROXY)  # UnicodeError: a name that can't be one of a host
 """All that a line raises when the network, a proxy or lnd breaks it."""
 
@@ -132,7 +133,7 @@ def broken(error: Exception) -> Trouble:
     words = str(cause) or type(cause).__name__
     if isinstance(error, _PROXY):
         words = f"the proxy: {words}"
-    elif isinstance(error, _HUNG_UP):
+    elif isinstance(error, aiohttp.ServerDisconnectedError) or getattr(cause, "errno", None) in _HUNG_UP:
         words = f"closed without an answer: {words}"
     return trouble.translate(grpc.StatusCode.UNAVAILABLE, words)
 

@@ -34,7 +34,8 @@ class RestClient:
 
         Without a certificate file the system's roots are trusted. `proxy` is `socks5://[USER:PASSWORD@]HOST:PORT`.
         """
-        self.address = url
+        self.address = f"{url} ({'websocket' if websocket else 'rest'})"
+        self._url = url
         self._tls_cert = tls_cert
         self._macaroon = macaroon
         self._stream = streams.websocket if websocket else streams.chunked
@@ -47,7 +48,7 @@ class RestClient:
         await self.close()
         macaroon = await files.macaroon(self._macaroon)
         tls, expiry_s = None, None
-        if self.address.startswith("https://"):
+        if self._url.startswith("https://"):
             pem = None
             if self._tls_cert is not None:
                 pem, expiry_s = await files.certificate(self._tls_cert)
@@ -56,7 +57,7 @@ class RestClient:
             except ValueError:
                 assert self._tls_cert is not None  # the system's roots are not read but found
                 raise files.no_certificate(self._tls_cert) from None
-        self._line = Line(self.address, tls, macaroon, self._proxy)
+        self._line = Line(self._url, tls, macaroon, self._proxy)
         return expiry_s
 
     async def close(self) -> None:

@@ -19,12 +19,12 @@ FROM_MACHINE = "Give HOST:PORT, such as node.example:10009"
         (
             "https://lnd.local:10009/",
             "https://lnd.local:10009/ has https:// in front.",
-            "Leave it out: lnd.local:10009; lnd's gRPC port is usually 10009 (8080 is REST)",
+            "Leave it out: lnd.local:10009; lnd's gRPC port is usually 10009 (8080 is REST: --lnd.transport=rest)",
         ),
         (
             "http://localhost:8080/v1",
             "http://localhost:8080/v1 has http:// in front.",
-            "Leave it out: localhost:8080; lnd's gRPC port is usually 10009 (8080 is REST)",
+            "Leave it out: localhost:8080; lnd's gRPC port is usually 10009 (8080 is REST: --lnd.transport=rest)",
         ),
         ("::1:10009", "'::1:10009' is no address.", "Write IPv6 addresses in brackets: [::1]:10009"),
         ("lnd.local:http", "'http' in lnd.local:http is no port.", "A port is a number from 1 to 65535."),
