@@ -4,10 +4,10 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import grpc
@@ -51,7 +51,7 @@ class Line:
     def __init__(self, url: str, tls: ssl.SSLContext | None, macaroon: str, proxy: str | None) -> None:
         """`url` has no slash at its end; `macaroon` is hex; `proxy` is asked to resolve names, too. Needs a loop."""
         self._url = url
-        self._macaroon = {"Grpc-Metadata-Macaroon": macaroon}
+        self._macaroon = macaroon
         limits: dict[str, Any] = {"limit": 0, "ssl": tls or True}
         connector = (
             ProxyConnector.from_url(proxy, rdns=True, **limits)
@@ -69,30 +69,70 @@ class Line:
         """Let go of all connections; calls under way end."""
         await self._session.close()
 
-    def get(self, path: str, query: Mapping[str, str] | None = None, *, macaroon: bool = True) -> Any:
-        """A request, to be entered; raises what is in `WEATHER`. It isn't sent elsewhere: the macaroon goes with it."""
-        return self._session.get(
-            self._url + path, params=query, headers=self._macaroon if macaroon else None, allow_redirects=False
+    async def stream(self, path: str, *, macaroon: bool) -> aiohttp.ClientResponse:
+        """An endless answer, once its first words arrive; raises what is in `WEATHER`."""
+        return await self._session.get(
+            self._url + path, headers=self._headers(macaroon=macaroon), allow_redirects=False, middlewares=(_once,)
         )
 
-    def websocket(self, path: str, *, macaroon: bool = True, **how: Any) -> Any:
-        """A WebSocket, to be entered; raises what is in `WEATHER`."""
-        return self._session.ws_connect(
-            f"{self._url}{path}?method=GET", headers=self._macaroon if macaroon else None, max_msg_size=LARGEST, **how
-        )
+    @asynccontextmanager
+    async def websocket(
+        self, path: str, *, macaroon: bool, heartbeat_s: float, close_s: float
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """A WebSocket; raises what is in `WEATHER`.
+
+        After `heartbeat_s` without a word it pings, and waits half as long for an answer; the farewell has `close_s`.
+        """
+        try:
+            socket = await self._session.ws_connect(
+                f"{self._url}{path}?method=GET",
+                headers=self._headers(macaroon=macaroon),
+                max_msg_size=LARGEST,
+                heartbeat=heartbeat_s,
+                timeout=aiohttp.ClientWSTimeout(ws_close=close_s),
+            )
+        except AssertionError:  # so aiohttp puts it where the line breaks at the very moment that it opens
+            raise ConnectionResetError(errno.ECONNRESET, "broken as it opened") from None
+        try:
+            yield socket
+        finally:
+            await socket.close()
 
     async def ask(
         self, path: str, query: Mapping[str, str] | None = None, *, timeout_s: float, macaroon: bool = True
     ) -> bytes:
         """A single answer; raises `Trouble`."""
         try:
-            async with asyncio.timeout(timeout_s), self.get(path, query, macaroon=macaroon) as answer:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._session.get(
+                    self._url + path,
+                    params=query,
+                    headers=self._headers(macaroon=macaroon),
+                    allow_redirects=False,  # the macaroon goes with it
+                ) as answer,
+            ):
                 body = await whole(answer)
         except WEATHER as error:
             raise broken(error) from None
         if answer.status != HTTPStatus.OK:
             raise refused(answer.status, body)
         return body
+
+    def _headers(self, *, macaroon: bool) -> dict[str, str]:
+        return {"Grpc-Metadata-Macaroon": self._macaroon} if macaroon else {}
+
+
+class _Lost(aiohttp.ClientError):
+    """What broke a stream is its cause."""
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from asking again on its own: a quiet stream that is opened anew behind one's back has a gap."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientError as error:
+        raise _Lost from error
 
 
 def context(pem: bytes | None) -> ssl.SSLContext:
@@ -127,6 +167,8 @@ def too_large() -> Trouble:
 
 def broken(error: Exception) -> Trouble:
     """What an exception of `WEATHER` makes of a node."""
+    if isinstance(error, _Lost):
+        error = cast("aiohttp.ClientError", error.__cause__)
     if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
         return trouble.translate(grpc.StatusCode.DEADLINE_EXCEEDED, "")
     cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", error)

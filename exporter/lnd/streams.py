@@ -28,7 +28,7 @@ async def chunked(line: Line, path: str, *, macaroon: bool = True) -> AsyncGener
     HTTP has no pings: the kernel probes the connection (`line`), and a stream that is quiet asks for lnd's state from
     time to time, which shows also through a proxy that lnd is gone.
     """
-    request = asyncio.ensure_future(_entered(line, path, macaroon=macaroon))
+    request = asyncio.ensure_future(line.stream(path, macaroon=macaroon))
     try:
         while not (await asyncio.wait({request}, timeout=PING_S))[0]:
             await _ping(line)
@@ -54,11 +54,6 @@ async def chunked(line: Line, path: str, *, macaroon: bool = True) -> AsyncGener
             request.result().close()
 
 
-async def _entered(line: Line, path: str, *, macaroon: bool) -> aiohttp.ClientResponse:
-    answer: aiohttp.ClientResponse = await line.get(path, macaroon=macaroon)
-    return answer
-
-
 async def _chunk(line: Line, answer: aiohttp.ClientResponse) -> bytes:
     """The next bytes; none at the end."""
     while True:
@@ -82,9 +77,7 @@ async def _ping(line: Line) -> None:
 async def websocket(line: Line, path: str, *, macaroon: bool = True) -> AsyncGenerator[bytes | str, None]:
     """The messages of a WebSocket, until it breaks: then `Trouble`, for lnd ends it without a word, too."""
     try:
-        async with line.websocket(
-            path, macaroon=macaroon, heartbeat=_HEARTBEAT_S, timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_S)
-        ) as socket:
+        async with line.websocket(path, macaroon=macaroon, heartbeat_s=_HEARTBEAT_S, close_s=_CLOSE_S) as socket:
             with suppress(ConnectionError):  # what refuses has done so before it is asked
                 await socket.send_str("{}")
             while True:

@@ -35,6 +35,7 @@ _MACAROON = "lnd refuses the macaroon: bake one that allows TrackPayments, Track
 _FOREIGN = "the macaroon is not of this node, or of a database that it no longer has: bake a new one on this node"
 _REVOKED = "the macaroon was revoked: bake a new one"
 _BROKEN = "the macaroon file is damaged: copy it from lnd again"
+_STOPPING = "lnd is shutting down: start it again"
 _OTHER_NAME = (
     "lnd's certificate is not made for this address: add it with `tlsextraip` or `tlsextradomain` to lnd.conf, "
     "delete tls.cert and tls.key, restart lnd and copy the new tls.cert here"
@@ -44,7 +45,8 @@ _TEXTS: tuple[_Row, ...] = (
     _waiting("wallet locked", NodeState.LOCKED),
     _waiting("waiting to start", NodeState.STARTING),
     _waiting("process of starting up", NodeState.STARTING),
-    _Row("shutting down", Interruption.SHUTTING_DOWN, NodeState.UNREACHABLE, "lnd is shutting down: start it again"),
+    _Row("shutting down", Interruption.SHUTTING_DOWN, NodeState.UNREACHABLE, _STOPPING),
+    _Row("connection is closing", Interruption.SHUTTING_DOWN, NodeState.UNREACHABLE, _STOPPING),
     _Row("permission denied", Interruption.DENIED, NodeState.DENIED, _MACAROON),
     _Row("root key", Interruption.DENIED, NodeState.DENIED, _REVOKED),
     _Row("verification failed", Interruption.DENIED, NodeState.DENIED, _FOREIGN),

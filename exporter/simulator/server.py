@@ -1,4 +1,4 @@
-"""A stand-in lnd: real gRPC with TLS and a macaroon, payments that are played to it, faults on demand."""
+"""A stand-in lnd: real gRPC and REST with TLS and a macaroon, payments that are played to it, faults on demand."""
 
 import asyncio
 from collections import Counter
@@ -15,6 +15,7 @@ from exporter.simulator import credentials
 from exporter.simulator.clock import NS, Clock, WallClock
 from exporter.simulator.database import Database, Options
 from exporter.simulator.faults import BROKEN, Faults
+from exporter.simulator.gateway import Gateway
 from exporter.simulator.mutation import Life
 from exporter.simulator.service import EVERYTHING, Service
 from exporter.simulator.timeline import timeline
@@ -23,6 +24,7 @@ from exporter.simulator.truth import Finished
 from exporter.simulator.world import World, generator
 
 _SHUTTING_DOWN = End(grpc.StatusCode.UNKNOWN, "routerrpc server shutting down")
+_HOST = "127.0.0.1"
 _GRACE_S = 1.0  # what hangs when the node stops is cut off after this
 _OPTIONS = (
     # lnd's keepalive policy: whoever pings more often than every 5 s, or without a stream, is disconnected.
@@ -67,11 +69,17 @@ class SimulatedNode:
         self.tls_cert = directory / "tls.cert"
         self.macaroon = directory / "payments.macaroon"
         self.address = ""
-        """HOST:PORT, once started; survives restarts."""
+        """HOST:PORT of its gRPC, once started; survives restarts."""
+        self.rest = ""
+        """HOST:PORT of its REST, the same."""
+        self.rest_tls = True
+        """Whether REST speaks TLS from the next start on (lnd's `--no-rest-tls`)."""
         self._chance = generator("node", seed)
         self._version = version
         self._options = options
         self._server: grpc.aio.Server | None = None
+        self._service = Service(self)
+        self._gateway = Gateway(self._service)
         self._serving = asyncio.Event()
         self.renew_database()
         self.renew_certificate()
@@ -124,11 +132,15 @@ class SimulatedNode:
     async def start(self, state: pb.WalletState = pb.SERVER_ACTIVE) -> None:
         """Listen, and get as far as `state`. A locked node listens too, and refuses everything but its state."""
         server = grpc.aio.server(options=_OPTIONS)
-        server.add_generic_rpc_handlers(tuple(Service(self).handlers()))
+        server.add_generic_rpc_handlers(tuple(self._service.handlers()))
         key = grpc.ssl_server_credentials([(self._certificate.key, self._certificate.certificate)])
-        port = server.add_secure_port(self.address or "127.0.0.1:0", key)
-        self.address = f"127.0.0.1:{port}"
+        port = server.add_secure_port(self.address or f"{_HOST}:0", key)
+        self.address = f"{_HOST}:{port}"
         self.advance(state)
+        rest = await self._gateway.start(
+            _HOST, int(self.rest.rpartition(":")[2] or 0), self._certificate if self.rest_tls else None
+        )
+        self.rest = f"{_HOST}:{rest}"
         await server.start()
         self._server = server
 
@@ -157,7 +169,7 @@ class SimulatedNode:
 
     async def _close(self, grace_s: float | None) -> None:
         if self._server is not None:
-            await self._server.stop(grace_s)
+            await asyncio.gather(self._server.stop(grace_s), self._gateway.stop(abruptly=grace_s is None))
             self._server = None
             self.database.restarted()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import grpc
 
@@ -14,7 +14,16 @@ from exporter.simulator.tower import End, Subscriber
 if TYPE_CHECKING:
     from exporter.simulator.server import SimulatedNode
 
-Context = grpc.aio.ServicerContext[Any, Any]
+
+class Context(Protocol):
+    """What a call knows of its caller, and how it refuses: gRPC's own, or the gateway's."""
+
+    def invocation_metadata(self) -> Any:
+        """Pairs of key and value; None if there are none."""
+
+    async def abort(self, code: grpc.StatusCode, details: str = "") -> NoReturn:
+        """End the call: raises."""
+
 
 PATHS = {
     Method.TRACK_PAYMENTS: "/routerrpc.Router/TrackPayments",
@@ -52,19 +61,19 @@ class Service:
         unary, stream = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
         yield grpc.method_handlers_generic_handler(
             "routerrpc.Router",
-            {"TrackPayments": stream(self._track_payments), "TrackPaymentV2": stream(self._track_payment)},
+            {"TrackPayments": stream(self.track_payments), "TrackPaymentV2": stream(self.track_payment)},
         )
         yield grpc.method_handlers_generic_handler(
             "lnrpc.Lightning",
             {
-                "ListPayments": unary(self._list_payments),
-                "GetInfo": unary(self._get_info),
-                "ListChannels": unary(self._list_channels),
+                "ListPayments": unary(self.list_payments),
+                "GetInfo": unary(self.get_info),
+                "ListChannels": unary(self.list_channels),
             },
         )
         yield grpc.method_handlers_generic_handler(
             "lnrpc.State",
-            {"SubscribeState": stream(self._subscribe_state), "GetState": unary(self._get_state)},
+            {"SubscribeState": stream(self.subscribe_state), "GetState": unary(self.get_state)},
         )
 
     # Who may call, and when.
@@ -95,7 +104,8 @@ class Service:
 
     # Payments.
 
-    async def _track_payments(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
+    async def track_payments(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
+        """TrackPayments."""
         await self._admit(Method.TRACK_PAYMENTS, context)
         asked = pb.TrackPaymentsRequest.FromString(request)
         tower, faults = self._node.tower, self._node.faults
@@ -110,7 +120,8 @@ class Service:
         finally:
             tower.leave(subscriber)
 
-    async def _track_payment(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
+    async def track_payment(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
+        """TrackPaymentV2."""
         await self._admit(Method.TRACK_PAYMENT, context)
         asked = pb.TrackPaymentRequest.FromString(request)
         if len(asked.payment_hash) != _HASH_BYTES:
@@ -140,25 +151,30 @@ class Service:
             yield item.message
             sent += 1
 
-    async def _list_payments(self, request: bytes, context: Context) -> bytes:
+    async def list_payments(self, request: bytes, context: Context) -> bytes:
+        """ListPayments."""
         await self._admit(Method.LIST_PAYMENTS, context)
         return self._node.database.page(pb.ListPaymentsRequest.FromString(request))
 
     # The node.
 
-    async def _get_info(self, _request: bytes, context: Context) -> bytes:
+    async def get_info(self, _request: bytes, context: Context) -> bytes:
+        """GetInfo."""
         await self._admit(Method.GET_INFO, context)
         return self._node.info().SerializeToString()
 
-    async def _list_channels(self, _request: bytes, context: Context) -> bytes:
+    async def list_channels(self, _request: bytes, context: Context) -> bytes:
+        """ListChannels."""
         await self._admit(Method.LIST_CHANNELS, context)
         return self._node.channels().SerializeToString()
 
-    async def _get_state(self, _request: bytes, context: Context) -> bytes:
+    async def get_state(self, _request: bytes, context: Context) -> bytes:
+        """GetState."""
         await self._admit(Method.SUBSCRIBE_STATE, context)
         return pb.SubscribeStateResponse(state=self._node.state).SerializeToString()
 
-    async def _subscribe_state(self, _request: bytes, context: Context) -> AsyncIterator[bytes]:
+    async def subscribe_state(self, _request: bytes, context: Context) -> AsyncIterator[bytes]:
+        """SubscribeState."""
         await self._admit(Method.SUBSCRIBE_STATE, context)
         news: asyncio.Queue[pb.WalletState | End] = asyncio.Queue()
         self._node.state_watchers.add(news)
