@@ -44,7 +44,7 @@ stack: $(VENV)/dev.stamp ## Start exporter, simulated node, Prometheus and Alert
 network: $(VENV)/dev.stamp ## Start a real network of four lnd nodes to play with (Ctrl-C ends it)
 	@exec $(BIN)/python -m tests.network $(ARGS)
 
-torture: $(VENV)/dev.stamp ## A thousand faults and kills while payments go on (ARGS="payments faults seed")
+torture: $(VENV)/dev.stamp ## A thousand faults and kills while payments go on (ARGS="payments faults seed transport")
 	@exec $(BIN)/python -m tests.torture $(ARGS)
 
 mutations: $(VENV)/dev.stamp ## Break the code on purpose, a dozen ways and more: some test must notice each

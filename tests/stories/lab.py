@@ -139,6 +139,10 @@ class Lab(Protocol):
         """Where its gRPC is, HOST:PORT; survives restarts."""
 
     @property
+    def rest(self) -> str:
+        """Where its REST is, the same."""
+
+    @property
     def pubkeys(self) -> Mapping[str, str]:
         """Identity keys by name, of this node and all others."""
 

@@ -5,11 +5,13 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
 from exporter.config import NodeConfig
+from exporter.config.addresses import GRPC, REST, TRANSPORTS, WEBSOCKET
 from tests.network.process import free_port, until
 from tests.stories.lab import Lab
 
@@ -43,9 +45,9 @@ HELD_S = 1800
 
 
 class Exporter:
-    """Follows some labs and keeps its state in a file; it can be killed and started again."""
+    """Follows some nodes and keeps its state in a file; it can be killed and started again."""
 
-    def __init__(self, labs: Sequence[Lab | NodeConfig], home: Path, held_s: int = HELD_S) -> None:
+    def __init__(self, nodes: Sequence[NodeConfig], home: Path, held_s: int = HELD_S) -> None:
         """Write its configuration into a directory of its own."""
         home.mkdir(parents=True, exist_ok=True)
         self.target = f"127.0.0.1:{free_port()}"
@@ -54,13 +56,23 @@ class Exporter:
         self._config = home / "exporter.yml"
         self._process: asyncio.subprocess.Process | None = None
         self._held_s = held_s
+        self.ask(nodes)
+
+    def ask(self, nodes: Sequence[NodeConfig]) -> None:
+        """Follow these from the next start on."""
         settings = {
             "web": {"listen_address": self.target},
             "log": {"level": "debug"},
             "storage": {"path": self.state.name},
             "nodes": [
-                {"name": lab.name, "address": lab.address, "tls_cert": str(lab.tls_cert), "macaroon": str(lab.macaroon)}
-                for lab in labs
+                {
+                    "name": node.name,
+                    "transport": node.transport,
+                    "address": node.address,
+                    "tls_cert": str(node.tls_cert),
+                    "macaroon": str(node.macaroon),
+                }
+                for node in nodes
             ],
         }
         self._config.write_text(yaml.safe_dump(settings))
@@ -114,10 +126,22 @@ class Exporter:
         return self.log.read_text() if self.log.exists() else ""
 
 
+def ways(lab: Lab, *transports: str) -> list[NodeConfig]:
+    """A node, asked in each of these ways, or in every way; after the first the way stands behind the name."""
+    port = lab.rest.rpartition(":")[2]
+    addresses = {
+        GRPC: lab.address,
+        REST: f"https://{lab.rest}",
+        WEBSOCKET: f"https://localhost:{port}",  # the same, but no two nodes may have one address
+    }
+    asked = [NodeConfig(lab.name, addresses[way], lab.tls_cert, lab.macaroon, way) for way in transports or TRANSPORTS]
+    return [asked[0], *(replace(node, name=f"{node.name}-{node.transport}") for node in asked[1:])]
+
+
 @asynccontextmanager
-async def exporting(labs: Sequence[Lab | NodeConfig], home: Path, held_s: int = HELD_S) -> AsyncIterator[Exporter]:
+async def exporting(nodes: Sequence[NodeConfig], home: Path, held_s: int = HELD_S) -> AsyncIterator[Exporter]:
     """It runs within the block; an HTLC that is outstanding for longer than `held_s` is held."""
-    exporter = Exporter(labs, home, held_s)
+    exporter = Exporter(nodes, home, held_s)
     await exporter.start()
     try:
         yield exporter

@@ -26,6 +26,7 @@ class RealLab:
         self.name = name
         self.node = network.nodes[name]
         self.address = self.node.address
+        self.rest = self.node.rest
         self.pubkey = self.node.pubkey
         self.pubkeys = {node.name: node.pubkey for node in network.nodes.values()}
         files = network.home / "exporter" / name

@@ -41,6 +41,11 @@ class SimulatedLab:
         """See `Lab`."""
         return self.node.address
 
+    @property
+    def rest(self) -> str:
+        """See `Lab`."""
+        return self.node.rest
+
     async def open(self) -> None:
         """Start the node."""
         await self.node.start()

@@ -9,11 +9,12 @@ import pytest
 
 from deploy.prometheus.recording import BAD_BY_BAND
 from deploy.prometheus.values import read
+from exporter.config.addresses import WEBSOCKET
 from tests.network.process import until
 from tests.stories.alertmanager import Alertmanager, Called, alerting, hurried
 from tests.stories.lab import Lab
 from tests.stories.page import total
-from tests.stories.process import exporting
+from tests.stories.process import exporting, ways
 from tests.stories.prometheus import JOB, Prometheus
 from tests.stories.world import World
 
@@ -48,7 +49,7 @@ async def watch(world: World, tmp_path: Path) -> AsyncIterator[Watch]:
     """The profile of a service, in a hurry; HTLCs are held after 3 s."""
     values = read(more={"job": JOB})["service"]
     async with (
-        exporting([world.alice], tmp_path / "exporter", held_s=3) as exporter,
+        exporting(ways(world.alice, WEBSOCKET), tmp_path / "exporter", held_s=3) as exporter,
         alerting(tmp_path / "alertmanager") as telephone,
         AsyncExitStack() as stack,
     ):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from exporter.config import NodeConfig
+from exporter.config.addresses import REST
 from tests.network.node import Node, b64
 from tests.network.regtest import Network
 from tests.stories.page import total
@@ -82,8 +83,11 @@ async def test_native_sql(erin: Node, tmp_path: Path) -> None:
     await erin.bake_macaroon(macaroon, root_key_id=0)
     first = hashes(1)[0]
     await fail(erin, first, *hashes(1), first)  # history, with a gap at its beginning
-    config = NodeConfig(NAME, erin.address, erin.tls_cert, macaroon)
-    async with exporting([config], tmp_path / "exporter") as exporter:
+    nodes = [
+        NodeConfig(NAME, erin.address, erin.tls_cert, macaroon),
+        NodeConfig(f"{NAME}-rest", f"https://{erin.rest}", erin.tls_cert, macaroon, REST),
+    ]
+    async with exporting(nodes, tmp_path / "exporter") as exporter:
         world = World("real", {}, exporter.target, exporter.log)
         await world.live(NAME)
         tried, *others = hashes(5)

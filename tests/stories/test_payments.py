@@ -6,7 +6,7 @@ from pathlib import Path
 from exporter.payments.labels import Reason, Status
 from tests.stories.lab import MORE_THAN_ALICE_HAS, STORM_SAT, TOO_MUCH_FOR_BOB, Lab
 from tests.stories.page import total
-from tests.stories.process import exporting
+from tests.stories.process import exporting, ways
 from tests.stories.world import World, telling
 
 REBALANCED = 50_000  # sat
@@ -21,7 +21,7 @@ async def storm(world: World, home: Path) -> None:
 
     A second exporter is killed all the while, and comes to the same page.
     """
-    async with exporting([world.labs["carol"]], home) as exporter:
+    async with exporting(ways(world.labs["carol"]), home) as exporter:
         killed = World(world.kind, world.labs, exporter.target, exporter.log)
         await killed.live("carol")
         await asyncio.sleep(SUBSCRIBED_S)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from exporter.config.addresses import TRANSPORTS
 from exporter.payments.labels import Reason, Status
 from tests.stories.lab import Invoice, Lab, Sending
 from tests.stories.page import ABOUT_THE_NODE, PREFIX, Page, fallen, read, total
-from tests.stories.process import exporting
+from tests.stories.process import exporting, ways
 from tests.stories.prometheus import Prometheus
 from tests.stories.world import World, telling
 
@@ -32,7 +33,7 @@ async def test_the_exporter_starts_while_a_payment_is_held(world: World, tmp_pat
     """It is started then, with its HTLC, and ends like any other; what was before is history."""
     alice = world.alice
     invoice, sending = await held(alice)
-    async with exporting([alice], tmp_path / "late") as exporter:
+    async with exporting(ways(alice), tmp_path / "late") as exporter:
         late = World(world.kind, {"alice": alice}, exporter.target, exporter.log)
         await late.live("alice")
         page = await late.until(lambda page: total(page, "alice", "started_total") == 1, "the held one is seen", 20)
@@ -46,10 +47,11 @@ async def test_the_exporter_starts_while_a_payment_is_held(world: World, tmp_pat
         assert total(page, "alice", "first_attempt_seconds_count") == 0
 
 
-async def test_the_exporter_is_killed(world: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_the_exporter_is_killed(world: World, tmp_path: Path, transport: str) -> None:
     """With -9, twice, while payments are held, end and begin: each counts once, and no page shows less than before."""
     alice = world.alice
-    async with exporting([alice], tmp_path / "killed") as exporter, AsyncExitStack() as stack:
+    async with exporting(ways(alice, transport), tmp_path / "killed") as exporter, AsyncExitStack() as stack:
         ours = World(world.kind, {"alice": alice}, exporter.target, exporter.log)
         await ours.live("alice")
         if world.prometheus is not None:

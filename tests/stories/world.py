@@ -1,4 +1,4 @@
-"""A world for stories: two labs, the exporter as a process of its own that watches both, and its pages."""
+"""A world for stories: two labs, the exporter as a process of its own that watches both in every way, its pages."""
 
 import asyncio
 import os
@@ -74,12 +74,20 @@ class World:
         return await self.until(done, f"{at_least} payments of {name} counted", 60)
 
     async def until(self, what: Callable[[Page], bool], words: str, seconds: float) -> Page:
-        """Ask for the page until something is so."""
+        """Ask for the page until something is so, in whatever way a node is asked."""
         deadline = time.monotonic() + seconds
-        while not what(page := await self.page()):
+        while not all(map(what, views(page := await self.page()))):
             assert time.monotonic() < deadline, f"never happened: {words}\n{self.log.read_text()[-2000:]}"
             await asyncio.sleep(0.1)
         return page
+
+
+def views(page: Page) -> list[Page]:
+    """The page as it would be if only one way to ask nodes were used; the first is the page itself."""
+    others = [
+        {name.removesuffix(way): page[name] for name in page if name.endswith(way)} for way in ("-rest", "-websocket")
+    ]
+    return [page, *filter(None, others)]
 
 
 def ended(page: Page, name: str) -> float:
@@ -100,13 +108,14 @@ async def telling(
     yield world.labs[lab]
     after = await world.settled(lab, int(ended(before, lab)) + ends, total(before, lab, "in_flight"))
     names = {key: name for name, key in world.labs[lab].pubkeys.items()}
-    lines = change(before, after, lab, names, restarts=restarts)
-    path = golden(story)
+    told = [change(*two, lab, names, restarts=restarts) for two in zip(views(before), views(after), strict=True)]
+    lines, path = told[0], golden(story)
     if UPDATE and world.kind == "real":
         path.parent.mkdir(exist_ok=True)
         path.write_text("\n".join(lines) + "\n")
-    assert lines == path.read_text().splitlines()
-    times_are_sane(after, lab)
+    assert told == [path.read_text().splitlines()] * len(told)
+    for view in views(after):
+        times_are_sane(view, lab)
 
 
 def times_are_sane(page: Page, name: str) -> None:

@@ -1,4 +1,4 @@
-"""`make torture`: an hour of it, or as much as ARGS say: payments, faults, seed."""
+"""`make torture`: an hour of it, or as much as ARGS say: payments, faults, seed; and a transport, else all in turn."""
 
 import asyncio
 import sys
@@ -6,6 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from exporter.config.addresses import TRANSPORTS
 from tests.torture.torture import Torture
 
 PAYMENTS, FAULTS = 100_000, 1000
@@ -13,10 +14,12 @@ PAYMENTS, FAULTS = 100_000, 1000
 
 def main() -> int:
     """Say what was done and what came of it."""
-    payments, faults, seed = [*map(int, sys.argv[1:]), *(PAYMENTS, FAULTS, int(time.time()))[len(sys.argv) - 1 :]]
-    print(f"{payments} payments, {faults} faults, seed {seed}")
+    transports = [word for word in sys.argv[1:] if word in TRANSPORTS] or TRANSPORTS
+    numbers = [int(word) for word in sys.argv[1:] if word not in TRANSPORTS]
+    payments, faults, seed = [*numbers, *(PAYMENTS, FAULTS, int(time.time()))[len(numbers) :]]
+    print(f"{payments} payments, {faults} faults, seed {seed}, over {', '.join(transports)}")
     with tempfile.TemporaryDirectory(prefix="torture-") as home:
-        torture = Torture(Path(home), seed, progress=True)
+        torture = Torture(Path(home), seed, transports=transports, progress=True)
         try:
             told = asyncio.run(torture.run(payments, faults))
         finally:

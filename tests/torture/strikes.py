@@ -4,11 +4,12 @@ import asyncio
 import resource
 import shutil
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from random import Random
 
 import grpc
 
+from exporter.config import NodeConfig
 from exporter.payments.labels import Method
 from exporter.payments.payment import Run
 from exporter.simulator.record import Record
@@ -32,10 +33,13 @@ Look = Callable[[], Awaitable[Page]]
 class Strikes:
     """Blows at an exporter and at the simulated node that it follows, in an order that a seed decides."""
 
-    def __init__(self, node: SimulatedNode, exporter: Exporter, random: Random, look: Look) -> None:
-        """Both are up; `look` waits for a page that is on disk."""
+    def __init__(
+        self, node: SimulatedNode, exporter: Exporter, ways: Iterator[NodeConfig], random: Random, look: Look
+    ) -> None:
+        """Both are up; each start asks the node in the next of `ways`; `look` waits for a page that is on disk."""
         self._node = node
         self._exporter = exporter
+        self._ways = ways
         self._random = random
         self._look = look
         self.up = asyncio.Event()
@@ -78,6 +82,7 @@ class Strikes:
     # The exporter.
 
     async def _start(self) -> None:
+        self._exporter.ask([next(self._ways)])
         await self._exporter.start()
         self.up.set()
 

@@ -4,16 +4,17 @@ import asyncio
 import sys
 import time
 from collections import Counter as Tally
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 from random import Random
 
 import aiohttp
 
 from exporter.config import NodeConfig
+from exporter.config.addresses import GRPC, TRANSPORTS
 from exporter.simulator.clock import WallClock
 from exporter.simulator.lives import Lives
 from exporter.simulator.mix import Mix
@@ -50,12 +51,18 @@ class Told:
 class Torture:
     """One node, one exporter after the other, one state file."""
 
-    def __init__(self, home: Path, seed: int, *, progress: bool = False) -> None:
-        """Nothing has happened yet; the same seed gives the same faults in the same order, if not at the same time."""
+    def __init__(
+        self, home: Path, seed: int, *, transports: Sequence[str] = TRANSPORTS, progress: bool = False
+    ) -> None:
+        """Nothing has happened yet; the same seed gives the same faults in the same order, if not at the same time.
+
+        Each process of the exporter asks the node in another way than the one before, if there are several.
+        """
         self._random = Random(seed)
         self._seed = seed
         self._node = SimulatedNode(home, clock=WallClock(SPEED))
         self._home = home
+        self._transports = transports
         self._progress = progress
         self._before: Page = {}
         self._lives: set[asyncio.Task[None]] = set()
@@ -65,11 +72,10 @@ class Torture:
         """Let it all happen; raises AssertionError where a promise is broken."""
         async with self._node:
             node = self._node
-            self._exporter = Exporter(
-                [NodeConfig(NAME, node.address, node.tls_cert, node.macaroon)], self._home / "exporter"
-            )
+            ways = cycle([self._asked_by(transport) for transport in self._transports])
+            self._exporter = Exporter([next(ways)], self._home / "exporter")
             await self._exporter.start()
-            self._strikes = Strikes(node, self._exporter, self._random, self._see)
+            self._strikes = Strikes(node, self._exporter, ways, self._random, self._see)
             await self._until(lambda page: total(page, NAME, "stream_up") == 1, "it follows")
             scraping = asyncio.create_task(self._scrape())
             paying = asyncio.create_task(self._pay(payments, faults))
@@ -96,6 +102,11 @@ class Torture:
             assert self._strikes.noticed * 4 >= self.told.faults["disk full"], "nobody noticed that the disk was full"
             await self._exporter.stop()
         return self.told
+
+    def _asked_by(self, transport: str) -> NodeConfig:
+        node = self._node
+        address = node.address if transport == GRPC else f"https://{node.rest}"
+        return NodeConfig(NAME, address, node.tls_cert, node.macaroon, transport)
 
     # Payments.
 
