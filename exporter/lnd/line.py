@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any, cast
 
 import aiohttp
@@ -63,16 +64,21 @@ class Line:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Accept-Encoding": "identity"},  # a proxy that packs a stream keeps its messages back
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),  # a quiet stream has not even headers
+            trace_configs=[_tracing()],
         )
 
     async def close(self) -> None:
         """Let go of all connections; calls under way end."""
         await self._session.close()
 
-    async def stream(self, path: str, *, macaroon: bool) -> aiohttp.ClientResponse:
-        """An endless answer, once its first words arrive; raises what is in `WEATHER`."""
+    async def stream(self, path: str, *, macaroon: bool, sent: asyncio.Event) -> aiohttp.ClientResponse:
+        """An endless answer, once its first words arrive; raises what is in `WEATHER`. `sent`: it is asked for."""
         return await self._session.get(
-            self._url + path, headers=self._headers(macaroon=macaroon), allow_redirects=False, middlewares=(_once,)
+            self._url + path,
+            headers=self._headers(macaroon=macaroon),
+            allow_redirects=False,
+            middlewares=(_once,),
+            trace_request_ctx=sent,
         )
 
     @asynccontextmanager
@@ -133,6 +139,18 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
         return await handler(request)
     except aiohttp.ClientError as error:
         raise _Lost from error
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    """Tells when a request is on its way, which its answer doesn't."""
+
+    async def sent(_session: object, context: SimpleNamespace, _params: object) -> None:
+        if isinstance(event := context.trace_request_ctx, asyncio.Event):
+            event.set()
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_headers_sent.append(sent)
+    return tracing
 
 
 def context(pem: bytes | None) -> ssl.SSLContext:

@@ -42,6 +42,8 @@ class RestClient:
         self._proxy = proxy
         self._line: Line | None = None
         self._own_key = ""
+        self._subscribed = asyncio.Event()
+        self._subscribed.set()
 
     async def connect(self) -> int | None:
         """Make a fresh line; it is dialled with the first call."""
@@ -89,7 +91,8 @@ class RestClient:
         return decode.channels(await self._call("/v1/channels", query, rpc.ListChannelsResponse, ANSWER_S))
 
     async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> Page:
-        """`ListPayments`, one page."""
+        """`ListPayments`, one page; not before a subscription that is being opened, on another connection, is sent."""
+        await self._subscribed.wait()
         query = {"include_incomplete": "true", "index_offset": str(after), "max_payments": str(limit)}
         query["reversed"] = "true" if newest_first else "false"
         body = await self._open_line().ask("/v1/payments", query, timeout_s=PAGE_S)
@@ -120,9 +123,13 @@ class RestClient:
 
     async def updates(self) -> AsyncIterator[Payment]:
         """`TrackPayments`. Nothing at all arrives on a quiet node, not even headers of a chunked answer."""
-        async with aclosing(self._messages("/v2/router/payments")) as messages:
-            async for said in messages:
-                yield self._update(said)
+        self._subscribed = subscribed = asyncio.Event()
+        try:
+            async with aclosing(self._messages("/v2/router/payments", sent=subscribed)) as messages:
+                async for said in messages:
+                    yield self._update(said)
+        finally:
+            subscribed.set()
         raise trouble.ended("TrackPayments")
 
     def _update(self, said: Said) -> Payment:
@@ -140,9 +147,12 @@ class RestClient:
         except gateway.Malformed:
             raise trouble.foreign() from None
 
-    async def _messages(self, path: str, *, macaroon: bool = True) -> AsyncGenerator[Said, None]:
-        """The messages of a stream."""
-        async with aclosing(self._stream(self._open_line(), path, macaroon=macaroon)) as texts:
+    async def _messages(
+        self, path: str, *, macaroon: bool = True, sent: asyncio.Event | None = None
+    ) -> AsyncGenerator[Said, None]:
+        """The messages of a stream; `sent` is set when it is asked for."""
+        stream = self._stream(self._open_line(), path, macaroon=macaroon, sent=sent or asyncio.Event())
+        async with aclosing(stream) as texts:
             async for text in texts:
                 try:
                     said = gateway.parse(text)

@@ -22,13 +22,15 @@ _CLOSE_S = 1.0  # how long a WebSocket that is left waits for the other side's f
 _SILENT = "closed without a word, as lnd does when it ends, and proxies when they tire of waiting"
 
 
-async def chunked(line: Line, path: str, *, macaroon: bool = True) -> AsyncGenerator[bytes | str, None]:
+async def chunked(line: Line, path: str, *, macaroon: bool, sent: asyncio.Event) -> AsyncGenerator[bytes | str, None]:
     """The lines of a chunked answer, until lnd ends it; raises `Trouble`. Headers come with the first line.
+
+    `sent` is set when the request is on its way.
 
     HTTP has no pings: the kernel probes the connection (`line`), and a stream that is quiet asks for lnd's state from
     time to time, which shows also through a proxy that lnd is gone.
     """
-    request = asyncio.ensure_future(line.stream(path, macaroon=macaroon))
+    request = asyncio.ensure_future(line.stream(path, macaroon=macaroon, sent=sent))
     try:
         while not (await asyncio.wait({request}, timeout=PING_S))[0]:
             await _ping(line)
@@ -74,10 +76,14 @@ async def _ping(line: Line) -> None:
         raise trouble.translate(grpc.StatusCode.UNAVAILABLE, "ping timeout") from None
 
 
-async def websocket(line: Line, path: str, *, macaroon: bool = True) -> AsyncGenerator[bytes | str, None]:
-    """The messages of a WebSocket, until it breaks: then `Trouble`, for lnd ends it without a word, too."""
+async def websocket(line: Line, path: str, *, macaroon: bool, sent: asyncio.Event) -> AsyncGenerator[bytes | str, None]:
+    """The messages of a WebSocket, until it breaks: then `Trouble`, for lnd ends it without a word, too.
+
+    `sent` is set when it is open.
+    """
     try:
         async with line.websocket(path, macaroon=macaroon, heartbeat_s=_HEARTBEAT_S, close_s=_CLOSE_S) as socket:
+            sent.set()
             with suppress(ConnectionError):  # what refuses has done so before it is asked
                 await socket.send_str("{}")
             while True:

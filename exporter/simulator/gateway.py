@@ -83,7 +83,6 @@ def _answer(call: _Call) -> Handler:
         try:
             answer: bytes = await call.of(_request(call, asked), _caller(asked))
         except Refused as refused:
-            _break(asked, refused)
             return _json(refused.error, refused.status)
         return _json(words(call.answers, answer))
 

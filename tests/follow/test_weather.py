@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from exporter.config.addresses import TRANSPORTS, WEBSOCKET
 from exporter.follow import Follower
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Interruption, Method, NodeState
@@ -18,12 +19,21 @@ from exporter.simulator.server import SimulatedNode
 from exporter.simulator.service import SMALLEST
 from exporter.simulator.tower import End
 from exporter.simulator.world import World
+from tests.follow import watch as watch_module
 from tests.follow.chaos import ChaoticNode
 from tests.follow.test_counting import begin
 from tests.follow.virtual import VirtualLoop, run_virtually
 from tests.follow.watch import ENDS, QUICK, watching
 
 Blow = Callable[[SimulatedNode], Awaitable[None]]
+
+
+@pytest.fixture(params=TRANSPORTS, autouse=True)
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The weather is the same whichever way a node is asked."""
+    monkeypatch.setattr(watch_module, "TRANSPORT", request.param)
+    way: str = request.param
+    return way
 
 
 async def cut(node: SimulatedNode) -> None:
@@ -71,10 +81,15 @@ async def renew_macaroon(node: SimulatedNode) -> None:
         (renew_macaroon, Interruption.UNREACHABLE),
     ],
 )
-async def test_lost_and_found(node: SimulatedNode, lives: Lives, blow: Blow, cause: Interruption) -> None:
+async def test_lost_and_found(
+    node: SimulatedNode, lives: Lives, blow: Blow, cause: Interruption, transport: str
+) -> None:
     """The stream comes back by itself; payments in flight meanwhile, and those after, count once."""
+    if transport == WEBSOCKET and cause is Interruption.ENDED:
+        cause = Interruption.UNREACHABLE  # lnd's WebSockets end without a word
     async with watching(node) as watch:
         await watch.live()
+        await node.subscribers(1)
         rest = begin(node, lives.held_then_settled())
         await node.drained()
         await blow(node)

@@ -10,8 +10,11 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
+from exporter.config.addresses import GRPC, WEBSOCKET
 from exporter.follow import Backoff, Counted, Follower, Pace
+from exporter.lnd.client import Client
 from exporter.lnd.grpc import GrpcClient
+from exporter.lnd.rest import RestClient
 from exporter.payments.node import NodeStatus
 from exporter.payments.payment import Moment
 from exporter.payments.totals import Counter
@@ -19,6 +22,18 @@ from exporter.simulator.server import SimulatedNode
 
 QUICK = Pace(first_info_s=0.3, info_s=0.5, state_s=0.5, again_s=0.02, beat_s=3600, channels_every=5)
 """Nothing is waited for but what happens, and nothing is done twice by itself."""
+
+
+TRANSPORT = GRPC
+"""How nodes are asked."""
+
+
+def asking(node: SimulatedNode, transport: str, address: str = "") -> Client:
+    """A client of a node, perhaps at another address than its own."""
+    if transport == GRPC:
+        return GrpcClient(address or node.address, node.tls_cert, node.macaroon)
+    url = f"https://{address or node.rest}"
+    return RestClient(url, node.tls_cert, node.macaroon, websocket=transport == WEBSOCKET)
 
 
 @dataclass
@@ -101,8 +116,9 @@ async def watching(
     """Follow a node, perhaps at another address than its own; its tries follow each other almost at once."""
     with capture_logs() as logs:
         clocks = Clocks(ahead_s)
-        client = GrpcClient(address or node.address, node.tls_cert, node.macaroon)
-        follower = Follower("lnd", client, now=clocks, pace=pace, backoff=Backoff(Random(1)), counted=counted)
+        follower = Follower(
+            "lnd", asking(node, TRANSPORT, address), now=clocks, pace=pace, backoff=Backoff(Random(1)), counted=counted
+        )
         delays: list[float] = []
 
         async def nap(seconds: float) -> None:
