@@ -41,12 +41,12 @@ async def chunked(line: Line, path: str, *, macaroon: bool, sent: asyncio.Event)
         while chunk := await _chunk(line, answer):
             first, *rest = chunk.split(b"\n")
             pending.append(first)
+            if sum(map(len, pending)) > LARGEST:
+                raise too_large()
             for part in rest:
                 if text := b"".join(pending):
                     yield text
                 pending = [part]
-            if sum(map(len, pending)) > LARGEST:
-                raise too_large()
     except WEATHER as error:
         raise broken(error) from None
     finally:

@@ -1,0 +1,69 @@
+"""A SOCKS5 proxy for tests: it leads every connection to one place, and remembers what it was asked for."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+NO_USER, PASSWORD, REFUSED = 0, 2, 0xFF
+BY_NAME = 3
+OK, UNREACHABLE = 0, 4
+
+
+@dataclass
+class Proxy:
+    """A running proxy."""
+
+    to: str
+    """HOST:PORT to which all connections lead; empty if lnd can't be reached from there."""
+    user: tuple[str, str] | None = None
+    """Who may use it; None: everybody."""
+    address: str = ""
+    asked: list[str] = field(default_factory=list)
+    """HOST:PORT of each connection, as a name."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection (RFC 1928, RFC 1929)."""
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            _, count = await reader.readexactly(2)
+            offered = await reader.readexactly(count)
+            wanted = PASSWORD if self.user else NO_USER
+            writer.write(bytes([5, wanted if wanted in offered else REFUSED]))
+            if self.user:
+                _, length = await reader.readexactly(2)
+                name = await reader.readexactly(length)
+                password = await reader.readexactly((await reader.readexactly(1))[0])
+                known = (name.decode(), password.decode()) == self.user
+                writer.write(bytes([1, 0 if known else 1]))
+                if not known:
+                    return
+            _, _, _, kind, length = await reader.readexactly(5)
+            assert kind == BY_NAME, "the name is the proxy's to look up"
+            host = (await reader.readexactly(length)).decode()
+            self.asked.append(f"{host}:{int.from_bytes(await reader.readexactly(2))}")
+            writer.write(bytes([5, OK if self.to else UNREACHABLE, 0, 1, 0, 0, 0, 0, 0, 0]))
+            if self.to:
+                there, port = self.to.split(":")
+                back, forth = await asyncio.open_connection(there, int(port))
+                await asyncio.gather(_pipe(reader, forth), _pipe(back, writer))
+        writer.close()
+
+
+async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+@asynccontextmanager
+async def proxying(to: str, user: tuple[str, str] | None = None) -> AsyncIterator[Proxy]:
+    """It runs within the block."""
+    proxy = Proxy(to, user)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    proxy.address = "127.0.0.1:{1}".format(*server.sockets[0].getsockname())
+    try:
+        yield proxy
+    finally:
+        server.close()
