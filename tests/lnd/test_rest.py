@@ -83,7 +83,7 @@ async def asking(
     tmp_path: Path,
     handler: Handler,
     *,
-    websocket: bool = False,
+    way: str = REST,
     tls: bool = True,
     prefix: str = "",
     host: str = "127.0.0.1",
@@ -113,7 +113,7 @@ async def lost(client: RestClient) -> Trouble:
 @both_ways
 async def test_words_that_are_no_message(tmp_path: Path, way: str) -> None:
     """Nothing that answers can end the exporter: an update is malformed, any other answer is trouble."""
-    async with asking(tmp_path, saying(b"no JSON", b'{"result":7}', b"[]"), websocket=way == WEBSOCKET) as (client, _):
+    async with asking(tmp_path, saying(b"no JSON", b'{"result":7}', b"[]"), way=way) as (client, _):
         updates = client.updates()
         assert [(await anext(updates)).payment_hash for _ in range(3)] == ["", "", ""]
         with pytest.raises(Trouble) as end:
@@ -129,7 +129,7 @@ async def test_words_that_are_no_message(tmp_path: Path, way: str) -> None:
 @both_ways
 async def test_the_macaroon_goes_with_every_call_but_one(tmp_path: Path, way: str) -> None:
     """As lnd wants it, in hex; the state is asked without. A path in the address stands before all others."""
-    async with asking(tmp_path, saying(b'{"result":{}}'), websocket=way == WEBSOCKET, prefix="/lnd") as (
+    async with asking(tmp_path, saying(b'{"result":{}}'), way=way, prefix="/lnd") as (
         client,
         server,
     ):
@@ -164,7 +164,7 @@ async def test_a_macaroon_is_not_sent_elsewhere(tmp_path: Path) -> None:
 async def test_a_large_update(tmp_path: Path, way: str) -> None:
     """aiohttp's own limits are 64 KiB a line and 4 MiB a message; a payment may have more."""
     said = b'{"result":{"payment_hash":"' + HASH.encode() + b'","payment_request":"' + b"x" * 5 * MIB + b'"}}'
-    async with asking(tmp_path, saying(said), websocket=way == WEBSOCKET) as (client, _):
+    async with asking(tmp_path, saying(said), way=way) as (client, _):
         assert (await anext(client.updates())).payment_hash == HASH
 
 
@@ -173,7 +173,7 @@ async def test_more_than_can_be_taken(tmp_path: Path, monkeypatch: pytest.Monkey
     """A page is asked for in smaller pieces then; a stream is lost."""
     monkeypatch.setattr(line, "LARGEST", 1000)
     monkeypatch.setattr(streams, "LARGEST", 1000)
-    async with asking(tmp_path, saying(b"x" * 100_000), websocket=way == WEBSOCKET) as (client, _):
+    async with asking(tmp_path, saying(b"x" * 100_000), way=way) as (client, _):
         with pytest.raises(Trouble) as large:
             await client.payments()
         assert large.value.cause is Interruption.TOO_LARGE
@@ -228,7 +228,7 @@ async def test_a_quiet_stream_that_breaks_is_not_opened_again(tmp_path: Path, wa
         request.transport.abort()
         return web.Response()
 
-    async with asking(tmp_path, handle, websocket=way == WEBSOCKET) as (client, _):
+    async with asking(tmp_path, handle, way=way) as (client, _):
         assert (await lost(client)).cause is Interruption.UNREACHABLE
         assert subscribed == 1
 
@@ -281,7 +281,7 @@ async def test_a_websocket_whose_pings_are_not_answered(tmp_path: Path, monkeypa
         await asyncio.Event().wait()
         return opened
 
-    async with asking(tmp_path, deaf, websocket=True) as (client, _):
+    async with asking(tmp_path, deaf, way=WEBSOCKET) as (client, _):
         start = time.monotonic()
         assert (await lost(client)).cause is Interruption.UNREACHABLE
         assert 0.2 < time.monotonic() - start < 5
@@ -324,12 +324,12 @@ async def test_files_that_went_bad(
 @both_ways
 async def test_a_certificate_that_is_another(tmp_path: Path, way: str) -> None:
     """lnd has a new one, or one that isn't made for the address: each has words of its own."""
-    async with asking(tmp_path, hanging, websocket=way == WEBSOCKET) as (client, _):
+    async with asking(tmp_path, hanging, way=way) as (client, _):
         (tmp_path / "tls.cert").write_bytes(credentials.certificate().certificate)
         await client.connect()
         trouble = await lost(client)
         assert (trouble.cause, "copy its present tls.cert" in trouble.advice) == (Interruption.CERTIFICATE, True)
-    async with asking(tmp_path, hanging, websocket=way == WEBSOCKET, host="127.0.0.2") as (client, _):
+    async with asking(tmp_path, hanging, way=way, host="127.0.0.2") as (client, _):
         trouble = await lost(client)
         assert (trouble.cause, "tlsextradomain" in trouble.advice) == (Interruption.CERTIFICATE, True)
 
@@ -350,7 +350,7 @@ async def test_tls_where_there_is_none(tmp_path: Path, way: str) -> None:
 @both_ways
 async def test_without_tls(tmp_path: Path, way: str) -> None:
     """Only where the address says so: there is no certificate then, and none is looked at."""
-    async with asking(tmp_path, saying(b'{"result":{}}'), websocket=way == WEBSOCKET, tls=False) as (client, _):
+    async with asking(tmp_path, saying(b'{"result":{}}'), way=way, tls=False) as (client, _):
         (tmp_path / "tls.cert").unlink()
         assert await client.connect() is None
         assert (await anext(client.updates())).payment_hash == ""
