@@ -23,30 +23,38 @@ class Proxy:
     """HOST:PORT of each connection, as a name."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection (RFC 1928, RFC 1929)."""
+        """One connection."""
         with suppress(ConnectionError, asyncio.IncompleteReadError):
-            _, count = await reader.readexactly(2)
-            offered = await reader.readexactly(count)
-            wanted = PASSWORD if self.user else NO_USER
-            writer.write(bytes([5, wanted if wanted in offered else REFUSED]))
-            if self.user:
-                _, length = await reader.readexactly(2)
-                name = await reader.readexactly(length)
-                password = await reader.readexactly((await reader.readexactly(1))[0])
-                known = (name.decode(), password.decode()) == self.user
-                writer.write(bytes([1, 0 if known else 1]))
-                if not known:
-                    return
-            _, _, _, kind, length = await reader.readexactly(5)
-            assert kind == BY_NAME, "the name is the proxy's to look up"
-            host = (await reader.readexactly(length)).decode()
-            self.asked.append(f"{host}:{int.from_bytes(await reader.readexactly(2))}")
-            writer.write(bytes([5, OK if self.to else UNREACHABLE, 0, 1, 0, 0, 0, 0, 0, 0]))
-            if self.to:
-                there, port = self.to.split(":")
-                back, forth = await asyncio.open_connection(there, int(port))
-                await asyncio.gather(_pipe(reader, forth), _pipe(back, writer))
+            if await self._greeted(reader, writer):
+                await self._connected(reader, writer)
         writer.close()
+
+    async def _greeted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """RFC 1928 section 3, RFC 1929."""
+        _, count = await reader.readexactly(2)
+        offered = await reader.readexactly(count)
+        wanted = PASSWORD if self.user else NO_USER
+        writer.write(bytes([5, wanted if wanted in offered else REFUSED]))
+        if not self.user:
+            return wanted in offered
+        _, length = await reader.readexactly(2)
+        name = await reader.readexactly(length)
+        password = await reader.readexactly((await reader.readexactly(1))[0])
+        known = (name.decode(), password.decode()) == self.user
+        writer.write(bytes([1, 0 if known else 1]))
+        return known
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """RFC 1928 sections 4 to 6."""
+        _, _, _, kind, length = await reader.readexactly(5)
+        assert kind == BY_NAME, "the name is the proxy's to look up"
+        host = (await reader.readexactly(length)).decode()
+        self.asked.append(f"{host}:{int.from_bytes(await reader.readexactly(2))}")
+        writer.write(bytes([5, OK if self.to else UNREACHABLE, 0, 1, 0, 0, 0, 0, 0, 0]))
+        if self.to:
+            there, port = self.to.split(":")
+            back, forth = await asyncio.open_connection(there, int(port))
+            await asyncio.gather(_pipe(reader, forth), _pipe(back, writer))
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
