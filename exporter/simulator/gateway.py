@@ -191,8 +191,16 @@ class _Socket:
                     await self._answered.wait()
 
 
-async def _nowhere(_: web.Request) -> web.StreamResponse:
-    return _json(Refused(grpc.StatusCode.NOT_FOUND, "Not Found").error, 404)
+async def _nowhere(asked: web.Request) -> web.StreamResponse:
+    """A path that lnd doesn't have."""
+    error = Refused(grpc.StatusCode.NOT_FOUND, "Not Found").error
+
+    async def message() -> AsyncGenerator[bytes, None]:
+        yield line(error)
+
+    if web.WebSocketResponse().can_prepare(asked):
+        return await _Socket(asked).serve(message())
+    return _json(error, 404)
 
 
 def _request(call: _Call, asked: web.Request) -> bytes:

@@ -31,6 +31,7 @@ FLAGS = (
     "--minbackoff=1s",
     "--accept-keysend",
     "--accept-amp",
+    "--ws-ping-interval=2s",  # instead of 30 s, so that a test may wait for it
     "--logging.file.disable",
 )
 
