@@ -58,7 +58,7 @@ def host_and_port(address: str) -> tuple[str, int]:
 
 def proxy(given: str) -> str:
     """`socks5://[USER:PASSWORD@]HOST:PORT`; raises `Wrong`, which never quotes a password."""
-    right = f"Give socks5://HOST:PORT, or socks5://USER:PASSWORD@HOST:PORT. Tor's is usually {TOR}"
+    right = f"Give socks5://HOST:PORT, with USER:PASSWORD@ before HOST if it wants them. Tor's is usually {TOR}"
     match = _PROXY.fullmatch(given if "://" in given else f"socks5://{given}")
     if not match:
         raise Wrong("This is no SOCKS5 proxy.", right)

@@ -1,7 +1,7 @@
 """From the settings of one node to a `NodeConfig`, or to everything that is wrong with it."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporter.config.addresses import (
@@ -42,7 +42,7 @@ class NodeConfig:
     """Absolute; read again at every reconnect."""
     transport: str = GRPC
     """One of `TRANSPORTS`."""
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     """`socks5://[USER:PASSWORD@]HOST:PORT`: never to be shown."""
 
     @property

@@ -1,0 +1,147 @@
+"""The ways in which lnd can be asked: addresses, TLS and proxies that belong to each."""
+
+import pytest
+
+from exporter.config import NodeConfig
+from exporter.config.addresses import USUAL_GRPC, USUAL_REST
+from exporter.config.problems import Problem
+from tests.config.asking import given, wrong
+from tests.config.conftest import Home
+
+REST = "--lnd.dir=.lnd --lnd.transport=rest"
+RIGHT = "Give socks5://HOST:PORT, with USER:PASSWORD@ before HOST if it wants them. Tor's is usually socks5://127.0.0.1:9050"
+PLAIN = "without TLS (http://) anybody on the way can read the macaroon"
+
+
+@pytest.mark.parametrize("transport", ["rest", "websocket"])
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("umbrel.local", "https://umbrel.local:8080"),
+        ("umbrel.local:443", "https://umbrel.local:443"),
+        ("https://umbrel.local", "https://umbrel.local:8080"),
+        ("https://proxy.example:443/lnd/", "https://proxy.example:443/lnd"),
+        ("proxy.example:443/lnd/rest", "https://proxy.example:443/lnd/rest"),
+        ("http://localhost", "http://localhost:8080"),
+        ("http://[::1]:80/", "http://[::1]:80"),
+        ("::1", "https://[::1]:8080"),
+    ],
+)
+def test_addresses(home: Home, transport: str, text: str, address: str) -> None:
+    """TLS unless the address says that there is none; a path where a proxy wants one."""
+    node = given(f"--lnd.dir=.lnd --lnd.transport={transport} --lnd.address={text}").nodes[0]
+    assert (node.address, node.transport) == (address, transport)
+
+
+def test_defaults(home: Home) -> None:
+    """gRPC is asked at its port, REST at its own; a node in the list has its own way."""
+    assert [node.address for node in given("--lnd.dir=.lnd").nodes] == ["localhost:10009"]
+    assert [node.address for node in given(REST).nodes] == ["https://localhost:8080"]
+    home.write(
+        "exporter.yml",
+        """
+        nodes:
+          - {name: alice, dir: .lnd}
+          - {name: bob, dir: .lnd, transport: WebSocket, proxy: "socks5h://[::1]:9050"}
+        """,
+    )
+    files = home.lnd / "tls.cert", home.macaroon("readonly")
+    assert given("--config.file=exporter.yml").nodes == (
+        NodeConfig("alice", "localhost:10009", *files),
+        NodeConfig("bob", "https://localhost:8080", *files, "websocket", "socks5://[::1]:9050"),
+    )
+
+
+def test_without_tls_there_is_no_certificate(home: Home) -> None:
+    """None need be given, and none may be."""
+    macaroon = home.macaroon("payments")
+    plain = f"--lnd.transport=rest --lnd.address=http://localhost --lnd.macaroon={macaroon}"
+    (node,) = given(plain).nodes
+    assert (node.tls_cert, node.trust, node.warnings) == (None, "no TLS", [])
+    assert wrong(f"{plain} --lnd.tls-cert=.lnd/tls.cert") == [
+        Problem(
+            "--lnd.tls-cert",
+            "has no meaning without TLS (http:// in the address).",
+            "Leave it out, or write https:// in --lnd.address.",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "warnings"),
+    [
+        ("--lnd.address=x:8080", [USUAL_GRPC]),
+        ("--lnd.address=x:10009", []),
+        ("--lnd.transport=rest --lnd.address=x:10009", [USUAL_REST]),
+        ("--lnd.transport=websocket --lnd.address=https://x:10009/y", [USUAL_REST]),
+        ("--lnd.transport=rest --lnd.address=x:8080", []),
+        ("--lnd.transport=rest --lnd.address=http://x", [PLAIN]),
+        ("--lnd.transport=rest --lnd.address=http://127.0.0.1", []),
+        ("--lnd.transport=rest --lnd.address=http://[::1]", []),
+        (
+            "--lnd.transport=rest --lnd.address=http://x.onion",
+            ["an onion service needs Tor: --lnd.proxy=socks5://127.0.0.1:9050"],
+        ),
+        ("--lnd.transport=rest --lnd.address=http://x.onion --lnd.proxy=127.0.0.1:9050", []),
+    ],
+)
+def test_what_is_probably_not_meant(home: Home, flags: str, warnings: list[str]) -> None:
+    """The port of the other way, a macaroon that anybody can read, Tor without Tor."""
+    assert [node.warnings for node in given(f"--lnd.dir=.lnd {flags}").nodes] == [warnings]
+
+
+@pytest.mark.parametrize(
+    ("value", "what", "fix"),
+    [
+        ("ws://x", "ws://x has ws:// in front.", "Write https:// or nothing, or http:// for no TLS."),
+        (
+            "https://x/a?b",
+            "/a?b in https://x/a?b is no path.",
+            "Give the one that a proxy wants, such as /lnd, or none.",
+        ),
+        ("https://", " has no host.", "Give HOST:PORT, such as localhost:8080."),
+        ("https://x:0", "'0' in x:0 is no port.", "A port is a number from 1 to 65535."),
+        ("https://me:secret@x", "The address has a user in it.", "lnd knows none: leave out all up to the @."),
+    ],
+)
+def test_wrong_addresses(home: Home, value: str, what: str, fix: str) -> None:
+    """What people type for a URL."""
+    assert wrong(f"{REST} --lnd.address={value}") == [Problem("--lnd.address", what, fix)]
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ("http://127.0.0.1:3128", "This is no SOCKS5 proxy."),
+        ("socks4://127.0.0.1:9050", "This is no SOCKS5 proxy."),
+        ("socks5://me@127.0.0.1:9050", "The proxy has a user without a password, or a password without a user."),
+        ("socks5://:secret@127.0.0.1:9050", "The proxy has a user without a password, or a password without a user."),
+        ("127.0.0.1", "127.0.0.1 has no port."),
+        (":9050", ":9050 has no host."),
+    ],
+)
+def test_wrong_proxies(home: Home, value: str, what: str) -> None:
+    """What people type for a proxy; a password is never repeated."""
+    assert wrong(f"{REST} --lnd.proxy={value}") == [Problem("--lnd.proxy", what, RIGHT)]
+
+
+def test_a_proxy_is_not_for_grpc(home: Home) -> None:
+    """It says which ways there are instead."""
+    assert wrong("--lnd.dir=.lnd --lnd.proxy=127.0.0.1:9050") == [
+        Problem(
+            "--lnd.proxy",
+            "is not for gRPC: only REST goes through a proxy.",
+            "Ask lnd over REST: --lnd.transport=rest or websocket (port 8080); or leave the proxy out.",
+        )
+    ]
+
+
+def test_a_password_is_not_shown(home: Home) -> None:
+    """Wherever a setting is repeated."""
+    line = f"{REST} --lnd.proxy=socks5://me:hunter2@127.0.0.1:9050"
+    (node,) = given(line).nodes
+    assert node.proxy == "socks5://me:hunter2@127.0.0.1:9050"
+    assert "hunter2" not in repr(node)
+    problems = wrong(f"{line} socks5://me:hunter2@127.0.0.1:9050 --lnd.address=socks5://me:hunter2@x")
+    assert problems
+    assert "hunter2" not in "".join(map(str, problems))
