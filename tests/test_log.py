@@ -164,6 +164,8 @@ def test_values_by_name_and_by_looks() -> None:
         (r'payment_preimage: "\013\"\377\'x" fee: 1', f"payment_preimage: {REDACTED} fee: 1"),
         (f'{{"payment_preimage":"{PREIMAGE}","fee":1}}', f'{{"payment_preimage":{REDACTED},"fee":1}}'),
         (f"preimage={PREIMAGE}, hash={HASH}", f"preimage={REDACTED}, hash={HASH}"),
+        ("socks5://me:hunter2@127.0.0.1:9050", f"socks5://me:{REDACTED}@127.0.0.1:9050"),
+        ("https://me@x:8080 and https://x:8080/a@b", "https://me@x:8080 and https://x:8080/a@b"),
         ("Authorization: Basic dXNlcjpwYXNz", f"Authorization: Basic {REDACTED}"),
         ("password = 'hunter2'", f"password = {REDACTED}"),
         ("wallet locked, unlock it to enable full RPC access", "wallet locked, unlock it to enable full RPC access"),

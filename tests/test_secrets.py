@@ -7,7 +7,9 @@ import urllib.request
 from pathlib import Path
 
 import grpc
+import pytest
 
+from exporter.config.addresses import GRPC, TRANSPORTS
 from exporter.payments.labels import Method
 from exporter.simulator.clock import WallClock
 from exporter.simulator.mix import Mix
@@ -34,14 +36,16 @@ def fetch(base: str) -> str:
     return "\n".join(texts)
 
 
-async def test_nothing_leaks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_nothing_leaks(tmp_path: Path, transport: str) -> None:
     """Every kind of payment, a refusal that quotes secrets, a macaroon in the wrong place: then all that was said."""
     async with SimulatedNode(tmp_path, clock=WallClock(float("inf"))) as node:
         log, pages = tmp_path / "log", list[str]()
         with log.open("wb") as sink:
             command = [sys.executable, "-m", "exporter", "--log.level=debug", "--web.listen-address=127.0.0.1:0"]
             flags = [
-                f"--lnd.address={node.address}",
+                f"--lnd.address={node.address if transport == GRPC else node.rest}",
+                f"--lnd.transport={transport}",
                 f"--lnd.tls-cert={node.tls_cert}",
                 f"--lnd.macaroon={node.macaroon}",
                 f"--storage.path={tmp_path / 'kept' / 'state.sqlite'}",

@@ -13,6 +13,11 @@ NO_ROOT_KEY = "cannot retrieve macaroon: cannot get macaroon: root key with id 7
 MISMATCH = "verification failed: signature mismatch after caveat verification"
 GARBAGE = "cannot determine data format of binary-encoded macaroon"
 FAILED = "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:10009: "
+VERIFY = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: "
+NOT_FOR = "IP address mismatch, certificate is not valid for '10.0.0.1'."
+TO_HTTPS = "Client sent an HTTP request to an HTTPS server."
+HUNG_UP = "closed without an answer: Server disconnected"
+PROXY = "the proxy: "
 UNVERIFIED = "Ssl handshake failed: SSL_ERROR_SSL: CERTIFICATE_VERIFY_FAILED"
 
 TABLE = [
@@ -38,6 +43,18 @@ TABLE = [
     (C.UNAVAILABLE, "Hostname Verification Check failed.", Cause.CERTIFICATE, State.UNREACHABLE, "tlsextradomain"),
     (C.UNAVAILABLE, FAILED + "SSL_ERROR_SSL: WRONG_VERSION", Cause.CERTIFICATE, State.UNREACHABLE, "gRPC port"),
     (C.UNAVAILABLE, "missing selected ALPN property.", Cause.UNREACHABLE, State.UNREACHABLE, "REST port"),
+    (C.UNAVAILABLE, VERIFY + "self-signed certificate", Cause.CERTIFICATE, State.UNREACHABLE, "copy its present tls"),
+    (C.UNAVAILABLE, VERIFY + NOT_FOR, Cause.CERTIFICATE, State.UNREACHABLE, "tlsextradomain"),
+    (C.UNAVAILABLE, "[SSL: WRONG_VERSION_NUMBER] wrong version", Cause.CERTIFICATE, State.UNREACHABLE, "write http://"),
+    (C.UNAVAILABLE, "HTTP 400 " + TO_HTTPS, Cause.UNREACHABLE, State.UNREACHABLE, "leave out http://"),
+    (C.UNAVAILABLE, HUNG_UP, Cause.UNREACHABLE, State.UNREACHABLE, "gRPC port (usually 10009)"),
+    (C.UNAVAILABLE, "HTTP 504", Cause.UNREACHABLE, State.UNREACHABLE, "--lnd.transport=websocket"),
+    (C.UNAVAILABLE, PROXY + "Couldn't connect to proxy x:1", Cause.UNREACHABLE, State.UNREACHABLE, "is it running"),
+    (C.UNAVAILABLE, PROXY + "Authentication failed", Cause.UNREACHABLE, State.UNREACHABLE, "another user or password"),
+    (C.UNAVAILABLE, PROXY + "TTL expired", Cause.UNREACHABLE, State.UNREACHABLE, "doesn't reach lnd"),
+    (C.CANCELLED, "grpc: the client connection is closing", Cause.SHUTTING_DOWN, State.UNREACHABLE, "start it again"),
+    (C.CANCELLED, "context canceled", Cause.ENDED, State.READY, "opened again"),
+    (C.UNIMPLEMENTED, "no such path", Cause.UNIMPLEMENTED, State.READY, "a path in the address"),
     (C.DEADLINE_EXCEEDED, "Deadline Exceeded", Cause.TIMEOUT, State.UNREACHABLE, "overloaded"),
     (C.UNIMPLEMENTED, "unknown method TrackPayments", Cause.UNIMPLEMENTED, State.READY, "0.16 or newer"),
     (C.RESOURCE_EXHAUSTED, "Received message larger than max (1 vs. 2)", Cause.TOO_LARGE, State.READY, "report it"),

@@ -21,6 +21,8 @@ UNKNOWN = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 ENDED = 1006
 NO_MACAROON = {"code": 2, "message": "expected 1 macaroon, got 0", "details": []}
 NOT_FOUND = {"code": 5, "message": "Not Found", "details": []}
+CANCELED = {"code": 1, "message": "context canceled", "details": []}
+PING = b"are you there?"
 NOT_INITIATED = {"code": 5, "message": "payment isn't initiated", "details": []}
 
 
@@ -151,6 +153,6 @@ async def test_pings(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gateway, "PING_S", 2.0)
     async with session(world.alice) as client:
         messages, code = await heard(client, "/v2/router/payments", answering=False)
-        assert messages[0] == b"are you there?"
-        assert messages[-1] == {"error": {"code": 1, "message": "context canceled", "details": []}}
-        assert code == ENDED
+        said = [message for message in messages if message != PING]
+        assert (messages[0], code) == (PING, ENDED)
+        assert said in ([], [{"error": CANCELED}]), "it may say why"
