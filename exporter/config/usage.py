@@ -20,6 +20,8 @@ Usage:
 Examples:
   lnd-payments-exporter --lnd.dir ~/.lnd
   lnd-payments-exporter --lnd.address HOST:10009 --lnd.tls-cert tls.cert --lnd.macaroon payments.macaroon
+  lnd-payments-exporter --lnd.transport rest --lnd.address HOST:8080 --lnd.tls-cert tls.cert \\
+      --lnd.macaroon payments.macaroon
 """
 
 GROUPS = {
@@ -42,8 +44,9 @@ And in the YAML file, where several nodes are listed instead of the lnd section:
     address: lnd.example:10009            - name: alice
     tls_cert: tls.cert                      dir: /home/alice/.lnd
     macaroon: payments.macaroon           - name: bob
-  web:                                      address: bob.example:10009
-    listen_address: :10019                  tls_cert: bob/tls.cert
+  web:                                      transport: websocket
+    listen_address: :10019                  address: https://bob.example:8080
+                                            tls_cert: bob/tls.cert
                                             macaroon: bob/payments.macaroon
 
 A flag counts before the environment, that before the file. Paths in the file start at its folder.
