@@ -202,6 +202,41 @@ MUTATIONS = (
         "()",
         "store",
     ),
+    Mutation(
+        "a word that a newer lnd invents is the first of the list",
+        "lnd/gateway.py",
+        "_NEW_WORD = -1",
+        "_NEW_WORD = 0",
+        "lnd/test_gateway.py",
+    ),
+    Mutation(
+        "a stream that breaks is opened again behind one's back",
+        "lnd/line.py",
+        "middlewares=(_once,),",
+        "",
+        "lnd/test_rest.py",
+    ),
+    Mutation(
+        "payments are listed before the subscription is sent",
+        "lnd/rest.py",
+        "await self._subscribed.wait()",
+        "pass",
+        "lnd/test_rest.py",
+    ),
+    Mutation(
+        "a path that lnd lacks makes every payment unknown",
+        "lnd/line.py",
+        "if text == _NO_SUCH_CALL:",
+        "if not text:",
+        "lnd/test_rest.py",
+    ),
+    Mutation(
+        "a dead line looks quiet",
+        "lnd/streams.py",
+        "asyncio.wait({request}, timeout=PING_S)",
+        "asyncio.wait({request})",
+        "lnd/test_rest.py",
+    ),
 )
 
 

@@ -54,10 +54,11 @@ class Proxy:
         if self.to:
             there, port = self.to.split(":")
             back, forth = await asyncio.open_connection(there, int(port))
-            await asyncio.gather(_pipe(reader, forth), _pipe(back, writer))
+            await asyncio.gather(pipe(reader, forth), pipe(back, writer))
 
 
-async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """All that comes here goes there."""
     with suppress(ConnectionError):
         while data := await reader.read(1 << 16):
             writer.write(data)

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from exporter.lnd.rest import RestClient
 from exporter.payments.labels import Interruption, NodeState
 from exporter.simulator import credentials
 from exporter.simulator.gateway import _context
-from tests.lnd.socks import proxying
+from tests.lnd.socks import pipe, proxying
 from tests.network.process import until
 
 HASH = "ab" * 32
@@ -211,6 +211,38 @@ async def test_a_payment_that_lnd_does_not_know(tmp_path: Path) -> None:
         async with asking(tmp_path, saying(said, status=404)) as (client, _):
             with pytest.raises(Trouble):
                 await client.payment(HASH)
+
+
+@both_ways
+async def test_nothing_is_listed_before_the_subscription_is_sent(tmp_path: Path, way: str) -> None:
+    """They go over two connections, and the first may be the slower one: what ends in between would be missed."""
+    asked: list[str] = []
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        asked.append(request.path)
+        return await saying(b"{}")(request)
+
+    connections = 0
+
+    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        if connections == 1:
+            await asyncio.sleep(0.2)
+        with suppress(ConnectionError):
+            back, forth = await asyncio.open_connection(*server.address.split(":"))
+            await asyncio.gather(pipe(reader, forth), pipe(back, writer))
+
+    async with asking(tmp_path, handle) as (_, server), await asyncio.start_server(lead, "127.0.0.1", 0) as slow:
+        url = "https://127.0.0.1:{1}".format(*slow.sockets[0].getsockname())
+        client = RestClient(url, tmp_path / "tls.cert", tmp_path / "macaroon", websocket=way == WEBSOCKET)
+        await client.connect()
+        updates = asyncio.create_task(lost(client))
+        await asyncio.sleep(0)
+        await client.payments()
+        await updates
+        await client.close()
+    assert asked == ["/v2/router/payments", "/v1/payments"]
 
 
 @both_ways
