@@ -226,7 +226,7 @@ MUTATIONS = (
     Mutation(
         "a path that lnd lacks makes every payment unknown",
         "lnd/line.py",
-        "if text == _NO_SUCH_CALL:",
+        "if error is said:",
         "if not text:",
         "lnd/test_rest.py",
     ),

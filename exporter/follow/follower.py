@@ -175,7 +175,7 @@ class Follower:
         await self._catch_up.read()
         account.set_status(state=NodeState.READY, stream_up=True, catching_up=False, detail="")
         self._caught_up.set()
-        self._log.info("following", in_flight=len(account.tracker.open))
+        self._log.info("following", address=self._client.address, in_flight=len(account.tracker.open))
         self._complaint = None
         await asyncio.sleep(self._pace.again_s)
         await self._catch_up.read()

@@ -1,1 +1,1 @@
-"""The hearing: the only room that knows grpc, protobuf and macaroons."""
+"""The hearing: the only room that knows grpc, protobuf, REST and macaroons."""

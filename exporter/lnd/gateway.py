@@ -23,10 +23,10 @@ class Malformed(Exception):
 
 
 class Listed(msgspec.Struct):
-    """A page of payments whose payments are not yet read: a large page is read bit by bit."""
+    """A page of payments whose payments are not yet read: a large page is read bit by bit. lnd always names both."""
 
-    payments: list[msgspec.Raw] = []
-    last_index_offset: str = "0"
+    payments: list[msgspec.Raw]
+    last_index_offset: str
 
 
 def parse(text: bytes | str | msgspec.Raw, kind: type[T] | Any = Any) -> Any:

@@ -38,7 +38,6 @@ WEATHER = (aiohttp.ClientError, OSError, UnicodeError, *_PROXY)  # UnicodeError:
 
 _UNAVAILABLE = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-_NO_SUCH_CALL = "Not Found"  # what lnd says of a path; of a payment that it doesn't know it says more
 _QUOTED = 100  # bytes of a page that may say what is wrong
 
 
@@ -215,11 +214,11 @@ def error_in(said: Any) -> Trouble | None:
     if not isinstance(error, dict) or not isinstance(number := error.get("code"), int):
         return None
     code, text = _CODES.get(number, grpc.StatusCode.UNKNOWN), str(error.get("message", ""))
-    if code is not grpc.StatusCode.NOT_FOUND:
-        return trouble.translate(code, text)
-    if text == _NO_SUCH_CALL:
-        return trouble.translate(grpc.StatusCode.UNIMPLEMENTED, "no such path")
     told = trouble.translate(code, text)
+    if code is not grpc.StatusCode.NOT_FOUND:
+        return told
+    if error is said:  # lnd's calls put it under `error`: this is a path that lnd doesn't have
+        return trouble.translate(grpc.StatusCode.UNIMPLEMENTED, "no such path")
     return Missing(told.cause, told.state, told.advice)
 
 

@@ -36,7 +36,8 @@ async def chunked(line: Line, path: str, *, macaroon: bool, sent: asyncio.Event)
             await _ping(line)
         answer = request.result()
         if answer.status != HTTPStatus.OK:
-            raise refused(answer.status, await whole(answer))
+            async with asyncio.timeout(PONG_S):
+                raise refused(answer.status, await whole(answer))
         pending: list[bytes] = []
         while chunk := await _chunk(line, answer):
             first, *rest = chunk.split(b"\n")

@@ -1,4 +1,4 @@
-"""What lnd and gRPC answer when they don't answer: one table into causes, node states and words for a person.
+"""What lnd, gRPC and REST answer when they don't answer: one table into causes, node states and words for a person.
 
 lnd says nearly everything as status UNKNOWN with a text, so texts are matched, in the order of the rows.
 """

@@ -22,6 +22,8 @@ from tests.lnd.socks import pipe, proxying
 from tests.network.process import until
 
 HASH = "ab" * 32
+EMPTY = b'{"result":{},"payments":[],"last_index_offset":"0"}'
+"""A message of a stream, a page and any other answer, with nothing in it."""
 MIB = 1024 * 1024
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 both_ways = pytest.mark.parametrize("way", [REST, WEBSOCKET])
@@ -129,7 +131,7 @@ async def test_words_that_are_no_message(tmp_path: Path, way: str) -> None:
 @both_ways
 async def test_the_macaroon_goes_with_every_call_but_one(tmp_path: Path, way: str) -> None:
     """As lnd wants it, in hex; the state is asked without. A path in the address stands before all others."""
-    async with asking(tmp_path, saying(b'{"result":{}}'), way=way, prefix="/lnd") as (
+    async with asking(tmp_path, saying(EMPTY), way=way, prefix="/lnd") as (
         client,
         server,
     ):
@@ -200,6 +202,26 @@ async def test_refusals(tmp_path: Path, status: int, said: bytes, cause: Interru
         assert (trouble.cause, words in trouble.advice) == (cause, True), trouble.advice
 
 
+async def test_a_refusal_that_never_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no stream."""
+    monkeypatch.setattr(streams, "PONG_S", 0.1)
+
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=500)
+        await response.prepare(request)
+        return await hanging(request)
+
+    async with asking(tmp_path, refuse) as (client, _):
+        assert (await lost(client)).cause is Interruption.TIMEOUT
+
+
+async def test_a_page_that_is_none(tmp_path: Path) -> None:
+    """An object without payments is not lnd's: it must not look like a node that never paid."""
+    async with asking(tmp_path, saying(b'{"status":"ok"}')) as (client, _):
+        with pytest.raises(Trouble, match="is the address right"):
+            await client.payments()
+
+
 async def test_a_payment_that_lnd_does_not_know(tmp_path: Path) -> None:
     """Only lnd's word for it counts: a path that is wrong must not make every payment unknown."""
     async with asking(tmp_path, saying(b'{"error":{"code":5,"message":"payment isn\'t initiated"}}', status=404)) as (
@@ -220,7 +242,7 @@ async def test_nothing_is_listed_before_the_subscription_is_sent(tmp_path: Path,
 
     async def handle(request: web.Request) -> web.StreamResponse:
         asked.append(request.path)
-        return await saying(b"{}")(request)
+        return await saying(EMPTY)(request)
 
     connections = 0
 
@@ -382,7 +404,7 @@ async def test_tls_where_there_is_none(tmp_path: Path, way: str) -> None:
 @both_ways
 async def test_without_tls(tmp_path: Path, way: str) -> None:
     """Only where the address says so: there is no certificate then, and none is looked at."""
-    async with asking(tmp_path, saying(b'{"result":{}}'), way=way, tls=False) as (client, _):
+    async with asking(tmp_path, saying(EMPTY), way=way, tls=False) as (client, _):
         (tmp_path / "tls.cert").unlink()
         assert await client.connect() is None
         assert (await anext(client.updates())).payment_hash == ""
@@ -392,7 +414,7 @@ async def test_without_tls(tmp_path: Path, way: str) -> None:
 async def test_through_a_proxy(tmp_path: Path, way: str) -> None:
     """It gets the name of lnd's host, not an address, and the certificate is still lnd's."""
     async with (
-        asking(tmp_path, saying(b'{"result":{}}')) as (_, server),
+        asking(tmp_path, saying(EMPTY)) as (_, server),
         proxying(server.address, ("me", "p@ss")) as proxy,
     ):
         url = f"socks5://me:p%40ss@{proxy.address}"

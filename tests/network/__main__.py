@@ -56,6 +56,8 @@ Watch alice, in another terminal:
 
   {shlex.quote(str(program))} {node}
 
+or over REST, with --lnd.transport rest (or websocket) --lnd.address {alice.rest} instead.
+
 Paste this into yet another terminal (bash); then alice, bob, carol and dave are lncli there:
 
   . {commands}
