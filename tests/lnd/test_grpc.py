@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from exporter.lnd import grpc as lnd_grpc
-from exporter.lnd.client import Trouble
+from exporter.lnd.client import Client, Trouble
 from exporter.lnd.grpc import GrpcClient
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import Interruption, NodeState
@@ -22,6 +22,29 @@ from exporter.simulator import credentials
 MIB = 1024 * 1024
 VERSION = b"\xa0\x03\x02\x01"
 """What stands before the version in a certificate (DER)."""
+
+
+went_bad = pytest.mark.parametrize(
+    ("name", "content", "state", "cure"),
+    [
+        ("macaroon", None, NodeState.DENIED, "put lnd's file back"),
+        ("macaroon", b"", NodeState.DENIED, "copy it from lnd again"),
+        ("tls.cert", None, NodeState.UNREACHABLE, "put lnd's file back"),
+        ("tls.cert", b"", NodeState.UNREACHABLE, "copy it from lnd again"),
+        ("tls.cert", b"no certificate", NodeState.UNREACHABLE, "copy lnd's tls.cert"),
+    ],
+)
+
+
+async def refuses(client: Client, path: Path, content: bytes | None, state: NodeState, cure: str) -> None:
+    """A file goes bad, or vanishes: no connection is made, and it is said why."""
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(Trouble) as trouble:
+        await client.connect()
+    assert (trouble.value.state, str(path) in trouble.value.advice) == (state, True)
+    assert cure in trouble.value.advice
 
 
 class Server:
@@ -133,28 +156,13 @@ def test_pings_that_lnd_tolerates() -> None:
     assert options["grpc.max_receive_message_length"] == 200 * MIB
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "state", "cure"),
-    [
-        ("macaroon", None, NodeState.DENIED, "put lnd's file back"),
-        ("macaroon", b"", NodeState.DENIED, "copy it from lnd again"),
-        ("tls.cert", None, NodeState.UNREACHABLE, "put lnd's file back"),
-        ("tls.cert", b"", NodeState.UNREACHABLE, "copy it from lnd again"),
-        ("tls.cert", b"no certificate", NodeState.UNREACHABLE, "copy lnd's tls.cert"),
-    ],
-)
+@went_bad
 async def test_files_that_went_bad(
     tmp_path: Path, name: str, content: bytes | None, state: NodeState, cure: str
 ) -> None:
     """Both files are read at every connection; what is wrong with one is named with its path."""
     async with asking(tmp_path, b"") as (client, _):
-        (tmp_path / name).unlink()
-        if content is not None:
-            (tmp_path / name).write_bytes(content)
-        with pytest.raises(Trouble) as trouble:
-            await client.connect()
-        assert (trouble.value.state, str(tmp_path / name) in trouble.value.advice) == (state, True)
-        assert cure in trouble.value.advice
+        await refuses(client, tmp_path / name, content, state, cure)
 
 
 async def test_a_certificate_of_no_known_version(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from exporter.payments.labels import Interruption, NodeState
 from exporter.simulator import credentials
 from exporter.simulator.gateway import _context
 from tests.lnd.socks import pipe, proxying
+from tests.lnd.test_grpc import refuses, went_bad
 from tests.network.process import until
 
 HASH = "ab" * 32
@@ -351,28 +352,13 @@ async def test_the_kernel_probes_a_connection() -> None:
         assert values == [60, 5, 4, 80_000]
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "state", "cure"),
-    [
-        ("macaroon", None, NodeState.DENIED, "put lnd's file back"),
-        ("macaroon", b"", NodeState.DENIED, "copy it from lnd again"),
-        ("tls.cert", None, NodeState.UNREACHABLE, "put lnd's file back"),
-        ("tls.cert", b"", NodeState.UNREACHABLE, "copy it from lnd again"),
-        ("tls.cert", b"no certificate", NodeState.UNREACHABLE, "copy lnd's tls.cert"),
-    ],
-)
+@went_bad
 async def test_files_that_went_bad(
     tmp_path: Path, name: str, content: bytes | None, state: NodeState, cure: str
 ) -> None:
-    """Both files are read at every connection; what is wrong with one is named with its path."""
+    """The same as over gRPC."""
     async with asking(tmp_path, hanging) as (client, _):
-        (tmp_path / name).unlink()
-        if content is not None:
-            (tmp_path / name).write_bytes(content)
-        with pytest.raises(Trouble) as trouble:
-            await client.connect()
-        assert (trouble.value.state, str(tmp_path / name) in trouble.value.advice) == (state, True)
-        assert cure in trouble.value.advice
+        await refuses(client, tmp_path / name, content, state, cure)
 
 
 @both_ways
