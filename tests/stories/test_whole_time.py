@@ -56,7 +56,8 @@ async def test_lncli_agrees(world: World) -> None:
     """The same as a person would look it up: `lncli listpayments --include_incomplete`."""
     alice = world.alice
     assert isinstance(alice, RealLab)
-    answer = await run([*alice.node.lncli(), "listpayments", "--include_incomplete"], alice.node.home)
+    listing = ["listpayments", "--include_incomplete", "--max_payments=1000"]  # else it shows a hundred
+    answer = await run([*alice.node.lncli(), *listing], alice.node.home)
     told = Counter(
         SUCCEEDED
         if payment["status"] == "SUCCEEDED"
