@@ -10,6 +10,7 @@ import structlog
 from exporter import __version__
 from exporter.checkpoint import Checkpoint, looking_up
 from exporter.config import Config, ConfigError, NodeConfig, Problem, StorageConfig, cannot_listen
+from exporter.config.addresses import GRPC, WEBSOCKET
 from exporter.follow import Follower
 from exporter.lnd.client import Client
 from exporter.lnd.grpc import GrpcClient
@@ -138,7 +139,7 @@ def _follower(node: NodeConfig, max_peers: int, store: Store | None) -> Follower
 
 
 def _client(node: NodeConfig) -> Client:
-    if node.transport == "grpc":
+    if node.transport == GRPC:
         return GrpcClient(node.address, node.tls_cert, node.macaroon)
-    websocket = node.transport == "websocket"
+    websocket = node.transport == WEBSOCKET
     return RestClient(node.address, node.tls_cert, node.macaroon, websocket=websocket, proxy=node.proxy)

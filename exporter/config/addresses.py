@@ -29,7 +29,8 @@ def lnd_address(given: str, transport: str) -> str:
         raise Wrong("The address has a user in it.", "lnd knows none: leave out all up to the @.")
     if transport == GRPC:
         return _host_port(given, GRPC_PORT, note=f"; {USUAL_GRPC}")
-    scheme, rest = given.split("://", 1) if "://" in given else (_TLS, given)
+    before, found, rest = given.partition("://")
+    scheme, rest = (before.lower(), rest) if found else (_TLS, given)
     if scheme not in {_TLS, _PLAIN}:
         raise Wrong(f"{given} has {scheme}:// in front.", "Write https:// or nothing, or http:// for no TLS.")
     authority, slash, path = rest.partition("/")

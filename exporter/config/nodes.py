@@ -158,11 +158,12 @@ def _reach(settings: Settings, transport: str, problems: list[Problem]) -> str:
     except Wrong as wrong:
         problems.append(wrong.at(given.where))
         return ""
-    proxy, certificate = settings.get("lnd.proxy"), settings.get("lnd.tls-cert")
-    if proxy and transport == GRPC:
+    nothing = Given("", "")
+    proxy, certificate = (settings.get(name, nothing) for name in ("lnd.proxy", "lnd.tls-cert"))
+    if proxy.text and transport == GRPC:
         fix = f"Ask lnd over REST: --lnd.transport=rest or websocket (port {REST_PORT}); or leave the proxy out."
         problems.append(Problem(proxy.where, "is not for gRPC: only REST goes through a proxy.", fix))
-    if certificate and not encrypted(address):
+    if certificate.text and not encrypted(address):
         fix = f"Leave it out, or write https:// in {given.where}."
         problems.append(Problem(certificate.where, "has no meaning without TLS (http:// in the address).", fix))
     return address
@@ -183,7 +184,7 @@ def _missing(settings: Settings, place: str) -> list[Problem]:
 
 def _is_plain(settings: Settings) -> bool:
     """True if the address says that there is no TLS."""
-    return not encrypted(settings.get("lnd.address", Given("", "")).text)
+    return not encrypted(settings.get("lnd.address", Given("", "")).text.lower())
 
 
 def _tls_cert(settings: Settings, directory: Given | None, problems: list[Problem]) -> Path | None:

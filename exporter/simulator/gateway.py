@@ -55,12 +55,11 @@ class Gateway:
         ):
             self._app.router.add_get(path, handler)
 
-    async def start(self, host: str, port: int, certificate: Certificate | None) -> int:
-        """Listen, without TLS where there is no certificate; returns the port, which is any free one for 0."""
+    async def start(self, host: str, port: int, certificate: Certificate) -> int:
+        """Listen; returns the port, which is any free one for 0."""
         self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=_GRACE_S, handler_cancellation=True)
         await self._runner.setup()
-        context = _context(certificate) if certificate else None
-        await web.TCPSite(self._runner, host, port, ssl_context=context, reuse_address=True).start()
+        await web.TCPSite(self._runner, host, port, ssl_context=tls(certificate), reuse_address=True).start()
         bound: int = self._runner.addresses[0][1]
         return bound
 
@@ -221,8 +220,8 @@ def _json(said: object, status: int = 200) -> web.Response:
     return web.Response(body=line(said).rstrip(), status=status, content_type="application/json")
 
 
-def _context(certificate: Certificate) -> ssl.SSLContext:
-    """Python's TLS takes certificate and key from files only."""
+def tls(certificate: Certificate) -> ssl.SSLContext:
+    """To serve with; Python's TLS takes certificate and key from files only."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(["http/1.1"])
     with tempfile.TemporaryDirectory() as directory:

@@ -72,8 +72,6 @@ class SimulatedNode:
         """HOST:PORT of its gRPC, once started; survives restarts."""
         self.rest = ""
         """HOST:PORT of its REST, the same."""
-        self.rest_tls = True
-        """Whether REST speaks TLS from the next start on (lnd's `--no-rest-tls`)."""
         self._chance = generator("node", seed)
         self._version = version
         self._options = options
@@ -137,9 +135,7 @@ class SimulatedNode:
         port = server.add_secure_port(self.address or f"{_HOST}:0", key)
         self.address = f"{_HOST}:{port}"
         self.advance(state)
-        rest = await self._gateway.start(
-            _HOST, int(self.rest.rpartition(":")[2] or 0), self._certificate if self.rest_tls else None
-        )
+        rest = await self._gateway.start(_HOST, int(self.rest.rpartition(":")[2] or 0), self._certificate)
         self.rest = f"{_HOST}:{rest}"
         await server.start()
         self._server = server

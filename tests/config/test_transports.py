@@ -22,7 +22,7 @@ PLAIN = "without TLS (http://) anybody on the way can read the macaroon"
         ("https://umbrel.local", "https://umbrel.local:8080"),
         ("https://proxy.example:443/lnd/", "https://proxy.example:443/lnd"),
         ("proxy.example:443/lnd/rest", "https://proxy.example:443/lnd/rest"),
-        ("http://localhost", "http://localhost:8080"),
+        ("HTTP://localhost", "http://localhost:8080"),
         ("http://[::1]:80/", "http://[::1]:80"),
         ("::1", "https://[::1]:8080"),
     ],

@@ -17,7 +17,7 @@ from exporter.lnd.client import Trouble
 from exporter.lnd.rest import RestClient
 from exporter.payments.labels import Interruption, NodeState
 from exporter.simulator import credentials
-from exporter.simulator.gateway import _context
+from exporter.simulator.gateway import tls as serving_tls
 from tests.lnd.socks import pipe, proxying
 from tests.lnd.test_grpc import refuses, went_bad
 from tests.network.process import until
@@ -73,7 +73,7 @@ async def serving(handler: Handler, made: credentials.Certificate | None, host: 
     app.router.add_route("*", "/{path:.*}", server.handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
-    await web.TCPSite(runner, host, 0, ssl_context=_context(made) if made else None).start()
+    await web.TCPSite(runner, host, 0, ssl_context=serving_tls(made) if made else None).start()
     server.address = f"{host}:{runner.addresses[0][1]}"
     try:
         yield server
