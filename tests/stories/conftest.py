@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from exporter.config.addresses import REST
 from tests.stories.lab import Lab
 from tests.stories.process import exporting, ways
 from tests.stories.prometheus import Prometheus
@@ -36,10 +37,10 @@ def labs(request: pytest.FixtureRequest) -> Mapping[str, Lab]:
 
 @pytest.fixture(scope="session")
 async def world(labs: Mapping[str, Lab], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    """Both labs, watched from the beginning by one exporter in every way and, if they are real, by a Prometheus."""
+    """Both labs, watched from the beginning by one exporter, alice in every way, and if they are real, by a Prometheus."""
     kind = "simulator" if isinstance(labs["alice"], SimulatedLab) else "real"
     home = tmp_path_factory.mktemp(kind)
-    nodes = [node for lab in labs.values() for node in ways(lab)]
+    nodes = [*ways(labs["alice"]), *ways(labs["carol"], REST)]
     async with AsyncExitStack() as stack:
         exporter = await stack.enter_async_context(exporting(nodes, home / "exporter"))
         world = World(kind, labs, exporter.target, exporter.log)

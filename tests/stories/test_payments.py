@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from exporter.config.addresses import WEBSOCKET
 from exporter.payments.labels import Reason, Status
 from tests.stories.lab import MORE_THAN_ALICE_HAS, STORM_SAT, TOO_MUCH_FOR_BOB, Lab
 from tests.stories.page import total
@@ -21,7 +22,7 @@ async def storm(world: World, home: Path) -> None:
 
     A second exporter is killed all the while, and comes to the same page.
     """
-    async with exporting(ways(world.labs["carol"]), home) as exporter:
+    async with exporting(ways(world.labs["carol"], WEBSOCKET), home) as exporter:
         killed = World(world.kind, world.labs, exporter.target, exporter.log)
         await killed.live("carol")
         await asyncio.sleep(SUBSCRIBED_S)
