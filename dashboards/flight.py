@@ -4,9 +4,10 @@ from dashboards.board import Board
 from dashboards.graphs import areas, in_words, lines, number
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, YELLOW, Query, Text
-from dashboards.presence import BLOCK_S, BLOCKS_LEFT, STATE, STATES, held, held_unseen
+from dashboards.presence import BLOCKS_LEFT, STATE, STATES, held, held_unseen
 from dashboards.query import FAR, NEAR, SAT, WHO, increase, m, total
 from dashboards.tables import Column, grid
+from deploy.prometheus.recording import BLOCK_S
 from deploy.prometheus.rule import exactly
 
 _SLOTS = 483

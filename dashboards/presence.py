@@ -1,8 +1,9 @@
 """Which nodes there are, in which state, and how long their held HTLCs have: also of those that nobody hears of."""
 
 from dashboards.panel import GREEN, GREY, ORANGE, RED, YELLOW
-from dashboards.query import LAST_PAGE, NODE, each, m, total
-from deploy.prometheus.rule import PER_NODE, exactly
+from dashboards.query import LAST_PAGE, NODE, OURS, each, m, total
+from deploy.prometheus.recording import BLOCK_S
+from deploy.prometheus.rule import NODES_OF_A_JOB, PER_NODE, exactly
 from exporter.payments.labels import NodeState
 
 _COLORS: dict[NodeState, str] = {
@@ -19,7 +20,6 @@ STATES = {str(place): (state.value, color) for place, (state, color) in enumerat
 STATES |= {str(len(STATES) + 1): (EXPORTER_AWAY, GREY)}
 """The words for each value of STATE, and their colours; the worse the higher."""
 
-BLOCK_S = 600
 UP = m("node_up")
 READY = f"and {PER_NODE} {UP} == 1"
 """The end of an expression that only holds while the node answers: its last answers stay on the page."""
@@ -44,16 +44,22 @@ def _last(name: str) -> str:
 def _blocks_left() -> str:
     """As the recorded series that the alerts look at, without recording: of the last page, however long ago.
 
-    That page had something held if its numbers of held HTLCs are not 0; while there is a page it says so itself. A
-    target that is gone is not asked if the node is on the page of another: the exporter was moved.
+    That page had something held if its numbers of held HTLCs are not 0; while there is a page it says so itself. Of
+    several exporters that had the node the one that was started last has the last page; and a node that an exporter
+    which is there no longer has was taken out.
     """
-    moved = f'({_last("node_up")} unless on (job, instance) up{{job=~"$job"}} and on (job, node) {UP})'
     expiry = "held_earliest_expiry_height"
     header = _last("node_best_header_timestamp_seconds")
     height = f"{_last('node_block_height')} + clamp_min(time() - {header}, 0) / {BLOCK_S}"
+    started = f"last_over_time(process_start_time_seconds{{{OURS}}}[{LAST_PAGE}])"
+    of_each = f"(0 * {_last('node_up')} + on (job, instance) group_left () {started})"
+    older = f"({of_each} < {NODES_OF_A_JOB} group_left () max by (job, node) ({of_each}))"
+    had = f"{_last('node_up')} and on (job, instance) up{{{OURS}}}"
+    removed = f"({had} == 1 unless {NODES_OF_A_JOB} {UP} unless {NODES_OF_A_JOB} ({had} == 0))"
     return each(
         f"{_last(expiry)} - ({height}) and {PER_NODE} {total(_last('held_htlcs'), *NODE)} > 0 "
-        f"unless {PER_NODE} ({UP} unless {PER_NODE} {m(expiry)}) unless {PER_NODE} {moved}"
+        f"unless {PER_NODE} ({UP} unless {PER_NODE} {m(expiry)}) unless {PER_NODE} {older} "
+        f"unless {NODES_OF_A_JOB} {removed}"
     )
 
 

@@ -1,7 +1,7 @@
 """Alerts on the node: its state, its chain, and money that goes where it never went."""
 
-from deploy.prometheus.recording import BLOCKS_LEFT, FINISHED, SENT_1H, now
-from deploy.prometheus.rule import NODE, PER_NODE, Alert, Group, Selector, exactly, one_of
+from deploy.prometheus.recording import BLOCKS_LEFT, FINISHED, SENT, SENT_1H, present
+from deploy.prometheus.rule import NODE, NODES_OF_A_JOB, PER_NODE, Alert, Group, Selector, exactly, one_of
 from deploy.prometheus.thresholds import Lasting, Severity
 from deploy.prometheus.values import Values
 from exporter.payments.labels import NodeState, Purpose
@@ -98,7 +98,7 @@ def _chain(s: Selector, values: Values) -> list[Alert]:
         ),
         alert(
             Severity.CRITICAL,
-            f"{stalls} and {PER_NODE} {s(BLOCKS_LEFT)} < {near}",
+            f"{stalls} and {NODES_OF_A_JOB} {s(BLOCKS_LEFT)} < {near}",
             f"""{what}, while an HTLC is held that expires in fewer than {near} blocks: lnd will not see that in time.
             Look at bitcoind, btcd or Neutrino now.""",
         ),
@@ -149,8 +149,9 @@ def _gone(s: Selector, values: Values) -> Alert:
 
 
 def _outflow(s: Selector, values: Values) -> Alert:
+    """What was sent in a longer absence is known only when all is over: the last minutes alone must tell then."""
     given = values.alerts.outflow
-    sent = f"{s(SENT_1H)} / {_SAT}"
+    sent = f"({s(SENT_1H)} {present(s, '1h')} or increase({s(SENT)}[10m]) {present(s, '10m')}) / {_SAT}"
     before = f"max_over_time({s(SENT_1H)}[7d] offset 1h) / {_SAT}"
     return Alert(
         "Outflow",
@@ -158,8 +159,7 @@ def _outflow(s: Selector, values: Values) -> Alert:
         f"""
         {sent} > {given.times:g} * {before}
         and {sent} > {given.sat}
-        and last_over_time({s(SENT_1H)}[1h] offset 1d)
-        {now(s, "1h")}
+        and last_over_time({s(SENT_1H)}[6d] offset 1d)
         """,
         f'{NODE}: {{{{ $value | printf "%.0f" }}}} sat were sent within an hour',
         f"""More than {given.times:g} times as much was sent within the last hour (rebalances aside) as in any hour of

@@ -12,6 +12,8 @@ PREFIX = "LndPayments"
 """Of each alert's name."""
 PER_NODE = "on (job, instance, node)"
 """How series of the same node are joined."""
+NODES_OF_A_JOB = "on (job, node)"
+"""The same, wherever its exporter is: names of nodes differ within a job."""
 MEMORY = "15d"
 """How far back the last value is looked for: as long as Prometheus keeps everything, and an HTLC may be held."""
 SHARE = "{{ $value | humanizePercentage }}"
@@ -74,6 +76,11 @@ def one_of(label: str, words: Iterable[str]) -> str:
 def exactly(label: str, word: str) -> str:
     """A matcher."""
     return f'{label}="{word}"'
+
+
+def ratio(percent: float) -> str:
+    """A share as PromQL has it."""
+    return f"{percent / 100:g}"
 
 
 def written(expr: str) -> str:

@@ -1,7 +1,16 @@
 """Alerts on the exporter itself: whether what it says can be relied upon."""
 
-from deploy.prometheus.rule import MEMORY, NODE, PER_NODE, SHARE, Alert, Group, Selector
-from deploy.prometheus.success import ratio
+from deploy.prometheus.rule import (
+    MEMORY,
+    NODE,
+    NODES_OF_A_JOB,
+    PER_NODE,
+    SHARE,
+    Alert,
+    Group,
+    Selector,
+    ratio,
+)
 from deploy.prometheus.thresholds import Lasting, Severity, TooSlowForLong
 from deploy.prometheus.values import Values
 
@@ -30,13 +39,20 @@ def watching(values: Values) -> Group:
 def _blind(s: Selector, values: Values) -> list[Alert]:
     """A node that was on a page and is on none; or an exporter that never gave one, which may be of any node."""
     up = f'up{{job="{values.job}"}}'
-    page, seen = s("node_up"), f"last_over_time({s('node_up')}[{MEMORY}])"
+    page = s("node_up")
+    silent = f"""
+        last_over_time({page}[{MEMORY}]) unless {NODES_OF_A_JOB} {page} and on (job, instance) {up} == 0
+    """
+    vanished = f"""
+        max by (job, node) (
+          last_over_time({page}[1d]) unless on (job, instance) {up}
+        ) unless {NODES_OF_A_JOB} {page} unless {NODES_OF_A_JOB} ({silent})
+    """
+    strange = f"{up} == 0 unless on (job, instance) last_over_time(lnd_payments_node_up[{MEMORY}])"
     away = f"""
-        ({seen} unless {PER_NODE} {page} and on (job, instance) {up} == 0)
-        or max by (job, node) (
-          last_over_time({page}[1d]) unless on (job, node) {page} unless on (job, instance) {up}
-        )
-        or ({up} == 0 unless on (job, instance) last_over_time(lnd_payments_node_up[{MEMORY}]))
+        ({silent})
+        or ({vanished})
+        or ({strange} unless on (job) ({vanished}))
         or (absent({up}) unless on (job) last_over_time(lnd_payments_node_up[1d]))
     """
 
