@@ -4,7 +4,7 @@ from deploy.prometheus.recording import BLOCKS_LEFT, FINISHED, SENT, SENT_1H, pr
 from deploy.prometheus.rule import NODE, NODES_OF_A_JOB, PER_NODE, Alert, Group, Selector, exactly, one_of
 from deploy.prometheus.thresholds import Lasting, Severity
 from deploy.prometheus.values import Values
-from exporter.payments.labels import NodeState, Purpose
+from exporter.payments.labels import ChannelState, NodeState, Purpose
 
 _SAT = 1000  # msat
 
@@ -12,7 +12,7 @@ _SAT = 1000  # msat
 def node(values: Values) -> Group:
     """A node that is away silences what only follows from that."""
     s = Selector(values)
-    return Group("node", [*_states(s, values), *_chain(s, values), *_certificate(s, values)])
+    return Group("node", [*_states(s, values), _offline(s, values), *_chain(s, values), *_certificate(s, values)])
 
 
 def traffic(values: Values) -> Group:
@@ -69,6 +69,30 @@ def _states(s: Selector, values: Values) -> list[Alert]:
             be created. Its log says which.""",
         ),
     ]
+
+
+def _offline(s: Selector, values: Values) -> Alert:
+    """Told of nodes that make no payments, too: they receive none, and their peers may close the channels."""
+    given = values.alerts.no_active_channel
+
+    def channels(state: ChannelState) -> str:
+        return f"sum without (state) ({s('node_channels', exactly('state', state))})"
+
+    return Alert(
+        "NoActiveChannel",
+        given.severity,
+        f"""
+        {channels(ChannelState.INACTIVE)} > 0
+        and {channels(ChannelState.ACTIVE)} == 0
+        {_unless_down(s)}
+        """,
+        f"{NODE}: all {{{{ $value }}}} channels are inactive",
+        """No peer is connected, so nothing can be paid or received. When all are gone at once it is this node's own
+        network: Tor, VPN, firewall.""",
+        "node",
+        lasts=f"{given.minutes}m",
+        keeps="5m",
+    )
 
 
 def _chain(s: Selector, values: Values) -> list[Alert]:

@@ -1,5 +1,6 @@
 """What rules are made of: groups of recordings and alerts, and the selectors that their expressions share."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -59,7 +60,7 @@ class Selector:
 
     def __init__(self, values: Values) -> None:
         """All nodes, or those that the profile is for."""
-        self._own = [] if values.nodes == ".*" else [f'node=~"{values.nodes}"']
+        self._own = [] if values.nodes == ".*" else [f"node=~{json.dumps(values.nodes, ensure_ascii=False)}"]
 
     def __call__(self, name: str, *matchers: str) -> str:
         """The series of a metric of ours, by the end of its name (`started_total`) or all of a recorded one's."""

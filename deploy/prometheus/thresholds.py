@@ -9,7 +9,8 @@ from exporter.payments.labels import Purpose
 from exporter.payments.totals import EDGES, UNIT, HistogramName
 
 Percent = Annotated[float, Meta(gt=0, lt=100)]
-Positive = Annotated[float, Meta(gt=0)]
+Positive = Annotated[float, Meta(gt=0, le=1_000_000)]
+Factor = Annotated[float, Meta(ge=1, le=1_000_000)]
 Whole = Annotated[int, Meta(ge=1)]
 
 
@@ -94,7 +95,7 @@ class Stuck(Plain, frozen=True):
 class Unusual(Counted, frozen=True):
     """Many times as many as usual."""
 
-    times: Positive
+    times: Factor
 
 
 class Chain(_Given, frozen=True):
@@ -119,7 +120,7 @@ class Days(_Given, frozen=True):
 class Outflow(Plain, frozen=True):
     """Many times as much as usual, and much."""
 
-    times: Positive
+    times: Factor
     sat: Whole
 
 
@@ -169,6 +170,7 @@ class Thresholds(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, 
     wrong_node: Lasting
     node_unreachable: Lasting
     starting_for_long: Lasting
+    no_active_channel: Lasting
     chain_stalls: Chain
     certificate_expires: Days
     traffic_gone: Counted
@@ -184,7 +186,7 @@ class Thresholds(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, 
     catch_up_long: Lasting
 
     def __post_init__(self) -> None:
-        """What is told by a histogram must be one of its bounds. Raises ValueError."""
+        """What is told by a histogram must be one of its bounds; no two may exclude each other. Raises ValueError."""
         for given, name, histogram in (
             (self.path_finding_slow, "PathFindingSlow", HistogramName.FIRST_ATTEMPT),
             (self.slow, "Slow", HistogramName.DURATION),
@@ -193,3 +195,7 @@ class Thresholds(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, 
             edges = [edge / UNIT[histogram] for edge in EDGES[histogram]]
             if given.seconds not in edges:
                 raise ValueError(f"{name}: seconds: {given.seconds:g} is none of {edges}")
+        if self.quiet_node_fails.at_least >= self.fail_slowly.at_least:
+            raise ValueError(
+                "QuietNodeFails: at_least: not below FailSlowly's, which is told of nodes with more payments"
+            )

@@ -13,13 +13,14 @@ from deploy.prometheus.thresholds import Percent, Thresholds
 from exporter.payments.labels import AmountBand, Kind, Reason
 
 VALUES = Path(__file__).parent / "values.yml"
+_NOT_IN_A_NAME = frozenset('|*+?()[]{}^$\\"')
 
 
 class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """The keys of `values.yml`, which says what each means."""
 
-    job: str
-    nodes: str
+    job: Annotated[str, Meta(min_length=1)]
+    nodes: Annotated[str, Meta(min_length=1)]
     runbooks: str
     grafana: str
     counted_kinds: Annotated[list[Kind], Meta(min_length=1)]
@@ -32,6 +33,11 @@ class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
         missing = [band.value for band in AmountBand if band not in self.target_percent]
         if missing:
             raise ValueError(f"target_percent: no target for {', '.join(missing)}")
+        unknown = [reason.value for reason in (Reason.NONE, Reason.OTHER) if reason in self.bad_reasons]
+        if unknown:
+            raise ValueError(f"bad_reasons: {', '.join(unknown)}: what nobody knows is neither good nor bad")
+        if set(self.job) & _NOT_IN_A_NAME:
+            raise ValueError(f"job: {self.job!r} is no name but a regular expression: only one job can be watched")
         try:
             re.compile(self.nodes)
         except re.error as error:

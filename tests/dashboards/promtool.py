@@ -1,12 +1,10 @@
 """Asks `promtool test rules` whether what panels ask has the right answer, over series that are made up."""
 
-import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.network.build import binaries
+from tests.promtool import says
 
 MINUTE = 60
 
@@ -23,7 +21,6 @@ def answers(
     home: Path, series: Mapping[str, str], right: Sequence[Right], rules: Mapping[str, Any] | None = None
 ) -> str:
     """What is wrong; nothing if all is right. `series` are written as promtool wants them, a sample a minute."""
-    (home / "rules.yml").write_text(json.dumps(rules or {"groups": []}))
     test = {
         "interval": f"{MINUTE}s",
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
@@ -36,11 +33,7 @@ def answers(
             for expr, at_min, answer in right
         ],
     }
-    file = {"rule_files": ["rules.yml"], "evaluation_interval": f"{MINUTE}s", "tests": [test]}
-    (home / "tests.yml").write_text(json.dumps(file))
-    command = [str(binaries() / "promtool"), "test", "rules", "tests.yml"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=home, check=False)
-    return "" if done.returncode == 0 else done.stdout + done.stderr
+    return says(home, rules or {"groups": []}, test, MINUTE)
 
 
 def over(*values: float | None) -> str:

@@ -15,7 +15,7 @@ from tests.stories.alertmanager import Alertmanager, alerting
 
 NAMES = frozenset(alert.name for values in read(more=EVERYTHING).values() for alert in alerts(values))
 AWAY = {"NodeUnreachable", "WalletLocked", "AccessDenied", "WrongNode", "StartingForLong"}
-MONEY = {"HtlcNearExpiry", "HtlcExpired", "LateSuccess", "Outflow"}
+MONEY = {"HtlcNearExpiry", "HtlcExpired", "LateSuccess", "Outflow", "FeeBudget"}
 """What went wrong before is not better because the node is away; who empties a node may stop it, too."""
 OF_ITS_OWN = {"ExporterDown", "StateReset", "CheckpointFails", "CertificateExpires", "Watchdog"}
 QUIET = {
@@ -23,6 +23,7 @@ QUIET = {
     "Outage": {"FailFast", "FailSlowly", "ErrorBudget", "QuietNodeFails", "PeerFails", "Slow"},
     "FailFast": {"FailSlowly", "ErrorBudget", "PeerFails"},
     "FailSlowly": {"ErrorBudget"},
+    "NoActiveChannel": {"OwnLiquidity", "OwnChannel", "PeerFails", "QuietNodeFails"},
     "OwnLiquidity": {"PeerFails"},
     "OwnChannel": {"PeerFails"},
     "AuditUnaccounted": {"StreamLies"},

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ from deploy.prometheus.generate import groups
 from deploy.prometheus.rule import PREFIX, as_yaml
 from deploy.prometheus.values import Values
 from tests.incidents.series import Series
-from tests.network.build import binaries
+from tests.promtool import says
 
 _SAMPLE = re.compile(r"{(?P<labels>[^}]*)} (?P<value>[-+.\dEe]+)")
 _LABEL = re.compile(r'(\w+)=\\?"([^"\\]*)\\?"')
@@ -48,8 +47,6 @@ def fired(profiles: Mapping[str, Values], series: Series, home: Path) -> dict[st
         f"max {by} (count_over_time(({firing} unless {firing} offset {step_s}s){whole}))",
         f"max_over_time((count {by} ({firing})){whole})",
     )
-    rules = _combined(profiles)
-    (home / "rules.yml").write_text(json.dumps(rules, ensure_ascii=False))  # JSON is YAML
     test = {
         "interval": f"{series.step_s}s",
         "input_series": series.written(),
@@ -58,14 +55,7 @@ def fired(profiles: Mapping[str, Values], series: Series, home: Path) -> dict[st
             for number, query in enumerate(queries)
         ],
     }
-    file = {
-        "rule_files": ["rules.yml"],
-        "evaluation_interval": f"{step_s}s",
-        "group_eval_order": [group["name"] for group in rules["groups"]],
-        "tests": [test],
-    }
-    (home / "tests.yml").write_text(json.dumps(file, ensure_ascii=False))
-    answers = _answers(home)
+    answers = _answers(says(home, _combined(profiles), test, step_s))
     return {profile: _of(profile, answers) for profile in profiles}
 
 
@@ -92,12 +82,9 @@ def _labelled(rules: Mapping[str, list[str]]) -> list[dict[str, Any]]:
 _Answers = dict[tuple[str, str], dict[int, float]]
 
 
-def _answers(home: Path) -> _Answers:
+def _answers(said: str) -> _Answers:
     """By alert and the profiles that have it, the answer to each query."""
-    command = [str(binaries() / "promtool"), "test", "rules", "tests.yml"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=home, check=False)
-    said = done.stdout + done.stderr
-    assert done.returncode == 0 or _FAILED in said, said
+    assert not said or _FAILED in said, said
     answers: _Answers = {}
     for labels, number in _SAMPLE.findall(said):
         words = dict(_LABEL.findall(labels))

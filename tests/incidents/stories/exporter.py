@@ -1,17 +1,17 @@
 """The exporter itself, and what lnd tells it."""
 
+from exporter.payments.event import StreamInterrupted
+from exporter.payments.labels import Interruption
 from tests.incidents.node import VirtualNode
 from tests.incidents.story import story
-from tests.incidents.traffic import MINUTE, pays, strange
+from tests.incidents.traffic import MINUTE, away, drained, held, pays, strange
 
 
 @story(fires={"ExporterDown warning": 6}, only={"service": {"ExporterDown critical": 16}})
 def exporterdown(node: VirtualNode) -> None:
     """The exporter is killed and stays away."""
     pays(node, 0, 180)
-
-    node.at(60 * MINUTE, lambda: node.answers(False))
-    node.at(120 * MINUTE, lambda: node.answers(True))
+    away(node, 60, 120)
 
 
 @story(fires={"StreamLies": 20})
@@ -108,5 +108,69 @@ def failures_while_the_exporter_is_away(node: VirtualNode) -> None:
     pays(node, 230, 300)
     node.play(70 * MINUTE, node.lives.held_then_settled(240))
     node.play(80 * MINUTE, strange(node))
-    node.at(60 * MINUTE, lambda: node.answers(False))
-    node.at(240 * MINUTE, lambda: node.answers(True))
+    away(node, 60, 240)
+
+
+@story(
+    fires={"ExporterDown warning": 6, "ErrorBudget": 70},
+    only={"service": {"ExporterDown critical": 16}},
+    hours=6,
+)
+def one_failure_after_an_absence(node: VirtualNode) -> None:
+    """Payments failed while the exporter was away for half an hour; back, all is well but for one payment."""
+    pays(node, 0, 60)
+    pays(node, 60, 88, 1, life=drained)
+    away(node, 60, 90)
+    pays(node, 95, 160, 0.5, lambda node: node.lives.success())
+    node.play(160 * MINUTE, node.lives.no_route())
+    pays(node, 165, 360, 0.5, lambda node: node.lives.success())
+
+
+@story(fires={"Outage": 15, "FailFast": 25, "ErrorBudget": 15})
+def stream_that_is_cut_every_minute(node: VirtualNode) -> None:
+    """A proxy cuts the stream every minute, so nearly every end is learnt by asking; payments fail, why is unknown."""
+    pays(node, 0, 60)
+    pays(node, 60, 180, life=drained)
+
+    def cut() -> None:
+        node.hears = False
+        node.tracker.stream_lost()
+        node.ledger.apply([StreamInterrupted(Interruption.ENDED)])
+
+    def again() -> None:
+        node.tracker.stream_started()
+        node.ask()
+
+    for minute in range(40, 180):
+        node.at(minute * MINUTE, cut)
+        node.at((minute + 0.9) * MINUTE, again)
+
+
+@story(fires={"LateSuccess": 12, "UnknownReasons": 12})
+def late_success_while_the_exporter_moves(node: VirtualNode) -> None:
+    """The exporter is started elsewhere; meanwhile a payment succeeds late, and one fails without a known reason."""
+    pays(node, 0, 180)
+    node.play(57 * MINUTE, node.lives.held_then_settled(240))
+    node.play(61 * MINUTE, strange(node))
+    away(node, 60, 62)
+    node.at(62 * MINUTE, lambda: node.moves("elsewhere:10019"))
+
+
+@story(
+    fires={"ExporterDown warning": 130},
+    only={"service": {"ExporterDown critical": 140}},
+    hours=10,
+)
+def moved_and_away(node: VirtualNode) -> None:
+    """An HTLC is held, the exporter is started elsewhere, the HTLC is settled; hours later the exporter is away."""
+    held(node, 160, at_min=10, life=node.lives.success(resolve_s=60 * MINUTE))
+    pays(node, 0, 600, 0.3)
+    node.at(50 * MINUTE, lambda: node.moves("elsewhere:10019"))
+    away(node, 180, 500)
+
+
+@story(hours=12, begins_min=0)
+def taken_out_with_a_held_htlc(node: VirtualNode) -> None:
+    """A node with a held HTLC is taken out of its exporter's configuration: nobody is to be called for it any more."""
+    held(node, 200, at_min=10)
+    node.at(55 * MINUTE, node.take_out)
