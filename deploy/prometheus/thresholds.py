@@ -196,6 +196,4 @@ class Thresholds(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, 
             if given.seconds not in edges:
                 raise ValueError(f"{name}: seconds: {given.seconds:g} is none of {edges}")
         if self.quiet_node_fails.at_least >= self.fail_slowly.at_least:
-            raise ValueError(
-                "QuietNodeFails: at_least: not below FailSlowly's, which is told of nodes with more payments"
-            )
+            raise ValueError("QuietNodeFails: at_least: not below FailSlowly's, which is for more payments")

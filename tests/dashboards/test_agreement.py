@@ -62,6 +62,59 @@ def carol() -> dict[str, str]:
     }
 
 
+def page(instance: str, held: bool | None, started_s: int, begin_min: int, end_min: int) -> dict[str, str]:  # noqa: FBT001
+    """What the exporter of `carol` says at an address from then to then; `None`: it doesn't have the node."""
+    target = f'job="lnd-payments",instance="{instance}:10019"'
+    node = f'{target},node="carol"'
+
+    def then(value: float) -> str:
+        return over(*[None] * begin_min, *[value] * (end_min - begin_min))
+
+    said = {f"up{{{target}}}": then(1), f"process_start_time_seconds{{{target}}}": then(started_s)}
+    if held is not None:
+        said |= {
+            f"lnd_payments_node_up{{{node}}}": then(1),
+            f"lnd_payments_node_block_height{{{node}}}": then(1000),
+            f"lnd_payments_node_best_header_timestamp_seconds{{{node}}}": then(0),
+            f'lnd_payments_held_htlcs{{{node},blocks_left="under_36"}}': then(int(held)),
+        }
+    if held:
+        said[f"lnd_payments_held_earliest_expiry_height{{{node}}}"] = then(1030)
+    return said
+
+
+def joined(*pages: dict[str, str]) -> dict[str, str]:
+    """One page after the other."""
+    series: dict[str, list[str]] = {}
+    for said in pages:
+        for name, values in said.items():
+            before = series.setdefault(name, [])
+            before += values.split()[len(before) :]
+    return {name: " ".join(values) for name, values in series.items()}
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_blocks_left_of_an_exporter_that_moved(is_away: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    """What its old address said last is forgotten: by the new one nothing is held, also when that is away."""
+    series = page("a", True, 0, 0, 60) | page("b", False, 3600, 60, 120)
+    up = 'up{job="lnd-payments",instance="b:10019"}'
+    series[up] += " 0" * 60 if is_away else ""
+    shown = asks(FLIGHT, "Blocks until the first expiry")
+    right = [Right(shown, 30, {"{}": 27}), Right(f"min({BLOCKS_LEFT})", 30, {"{}": 27})]
+    right += [Right(expr, at_min, {}) for expr in (shown, BLOCKS_LEFT) for at_min in (70, 119, 130, 170)]
+    assert not answers(tmp_path, series, right, recorded())
+
+
+def test_blocks_left_of_a_node_that_was_taken_out(tmp_path: Path) -> None:
+    """Its exporter is up, and without it; while it is away, nobody knows yet."""
+    series = joined(page("a", True, 0, 0, 60), page("a", None, 7200, 120, 180))
+    series['up{job="lnd-payments",instance="a:10019"}'] = "1x59 0x59 1x59"
+    shown = asks(FLIGHT, "Blocks until the first expiry")
+    right = [Right(expr, 90, {"{}": 21}) for expr in (shown, f"min({BLOCKS_LEFT})")]
+    right += [Right(expr, 150, {}) for expr in (shown, BLOCKS_LEFT)]
+    assert not answers(tmp_path, series, right, recorded())
+
+
 def test_blocks_left(tmp_path: Path) -> None:
     """The same as the series that the alerts look at, also while nobody looks: it goes on, and it ends."""
     shown = f"max by (job, node) ({asks(FLIGHT, 'Blocks until the first expiry, over time')})"
