@@ -107,7 +107,7 @@ def down(node: VirtualNode, at_min: float, state: NodeState, until_min: float = 
     node.at((until_min + 1) * MINUTE, node.ask)  # once more, as the follower does: lnd may have had another last word
 
 
-def away(node: VirtualNode, at_min: float, until_min: float) -> None:
+def away(node: VirtualNode, at_min: float, until_min: float, catches_up_min: float = 0.5) -> None:
     """The exporter is away; back, it shows at once what it knew, and half a minute later what it missed."""
 
     def stop() -> None:
@@ -127,8 +127,8 @@ def away(node: VirtualNode, at_min: float, until_min: float) -> None:
 
     node.at(at_min * MINUTE, stop)
     node.at(until_min * MINUTE, start)
-    node.at((until_min + 0.5) * MINUTE, follow)
-    node.at((until_min + 1.5) * MINUTE, node.ask)  # once more, as the follower does
+    node.at((until_min + catches_up_min) * MINUTE, follow)
+    node.at((until_min + catches_up_min + 0.1) * MINUTE, node.ask)  # once more, as the follower does
 
 
 def offline(node: VirtualNode, at_min: float, until_min: float) -> None:
