@@ -70,7 +70,7 @@ def _first_row(here: Grid) -> None:
         number(
             Text(
                 "Time until the first expiry",
-                "The same in hours, at 10 minutes for a block. Good: none held, or above a day.",
+                f"The same in hours, at 10 minutes for a block. Good: none held, or above {FAR * BLOCK_S / 3600:g}.",
                 "suffix: hours",
             ),
             f"min({BLOCKS_LEFT}) / {_BLOCKS_AN_HOUR:g}",
@@ -150,7 +150,7 @@ def _over_time(here: Grid) -> None:
         areas(
             Text(
                 "Held HTLCs, by blocks left",
-                f"Outstanding for more than 30 minutes. Good: none below {FAR} blocks, which is about a day. Grey: the "
+                f"Outstanding for more than 30 minutes. Good: none below {FAR} blocks. Grey: the "
                 "node or its exporter is away, and nobody knows whether they still are; the blocks go on beside.",
                 "short",
             ),

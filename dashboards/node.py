@@ -87,7 +87,7 @@ def _chain(here: Grid) -> None:
         areas(
             Text(
                 "Channels",
-                "Open and usable, open with the peer away, being opened or closed. Good: mostly active. Not shown "
+                "Open and usable, open with the peer away, being opened or closed. Good: mostly active. Not "
                 "shown while the node is away.",
                 "short",
             ),

@@ -44,23 +44,16 @@ def _last(name: str) -> str:
 def _blocks_left() -> str:
     """As the recorded series that the alerts look at, without recording: of the last page, however long ago.
 
-    That page had something held if its numbers of held HTLCs are not 0; while there is a page it says so itself. Of
-    several exporters that had the node the one that was started last has the last page; and a node that an exporter
-    which is there no longer has was taken out.
+    A page that is gone had something held if its numbers of held HTLCs are not 0.
     """
-    expiry = "held_earliest_expiry_height"
-    header = _last("node_best_header_timestamp_seconds")
+    expiry, header = "held_earliest_expiry_height", _last("node_best_header_timestamp_seconds")
     height = f"{_last('node_block_height')} + clamp_min(time() - {header}, 0) / {BLOCK_S}"
-    started = f"last_over_time(process_start_time_seconds{{{OURS}}}[{LAST_PAGE}])"
-    of_each = f"(0 * {_last('node_up')} + on (job, instance) group_left () {started})"
-    older = f"({of_each} < {NODES_OF_A_JOB} group_left () max by (job, node) ({of_each}))"
-    had = f"{_last('node_up')} and on (job, instance) up{{{OURS}}}"
-    removed = f"({had} == 1 unless {NODES_OF_A_JOB} {UP} unless {NODES_OF_A_JOB} ({had} == 0))"
-    return each(
-        f"{_last(expiry)} - ({height}) and {PER_NODE} {total(_last('held_htlcs'), *NODE)} > 0 "
-        f"unless {PER_NODE} ({UP} unless {PER_NODE} {m(expiry)}) unless {PER_NODE} {older} "
-        f"unless {NODES_OF_A_JOB} {removed}"
+    older = f"({header} < {NODES_OF_A_JOB} group_left () max by (job, node) ({header}))"
+    gone = (
+        f"{_last(expiry)} and {PER_NODE} {total(_last('held_htlcs'), *NODE)} > 0 unless {NODES_OF_A_JOB} {UP} "
+        f"unless {PER_NODE} {older} unless on (job, instance) up{{{OURS}}} == 1"
     )
+    return each(f"({m(expiry)} or ({gone})) - ({height})")
 
 
 STATE = _state()

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from deploy.prometheus.recording import KNOWN, MOST_BAD, WINDOWS, budgets, factors
 from deploy.prometheus.rule import MEMORY, exactly, one_of
-from deploy.prometheus.values import Values, read
+from deploy.prometheus.values import SHOWN, Values, read
 from exporter.payments.labels import AmountBand, Outcome, Purpose
 
 DAY_S = 86_400
@@ -13,11 +13,11 @@ SAT = 1000
 
 # Where the alerts begin: every threshold that a dashboard shows.
 
-VALUES: Values = read()["service"]
+VALUES: Values = read()[SHOWN]
 """Where the profiles differ the strictest."""
 TARGETS = {band: VALUES.target_percent[band] / 100 for band in AmountBand}
-TARGET = TARGETS[AmountBand.UNDER_100K]
-"""The success rate that is asked of middle amounts."""
+TARGET, SMALL_TARGET = TARGETS[AmountBand.UNDER_100K], TARGETS[AmountBand.UNDER_1K]
+"""The success rates that are asked of middle and of small amounts."""
 ALERTS = VALUES.alerts
 OUTAGE = 1 - ALERTS.outage.percent / 100
 """A success rate below is an outage."""

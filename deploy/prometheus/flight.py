@@ -1,7 +1,7 @@
 """Alerts on payments in flight: HTLCs that near their expiry, payments that stay, successes after the end."""
 
 from deploy.prometheus.recording import BLOCKS_LEFT, LATE, PENDING
-from deploy.prometheus.rule import MEMORY, NODE, Alert, Group, Selector, one_of
+from deploy.prometheus.rule import MEMORY, NODE, Alert, Group, Selector, on_its_page, one_of
 from deploy.prometheus.thresholds import Severity
 from deploy.prometheus.values import Values
 from exporter.payments.labels import Age
@@ -99,7 +99,7 @@ def _late(s: Selector, values: Values) -> Alert:
     return Alert(
         "LateSuccess",
         values.alerts.late_success.severity,
-        f"{s(LATE)} - last_over_time({s(LATE)}[{MEMORY}] offset 10m) > 0",
+        on_its_page(s, f"{s(LATE)} - last_over_time({s(LATE)}[{MEMORY}] offset 10m) > 0"),
         f"{NODE}: a payment succeeded after it had been given up",
         """lnd had written a failure reason, so whoever asked for the payment may have been told that it failed; then
         its HTLC was settled after all. Reconcile before anything is refunded or paid again.""",

@@ -32,7 +32,7 @@ LATE = "node:lnd_payments_succeeded_late:max"
 UNEXPLAINED = "node:lnd_payments_failed_unexplained:max"
 """Failures without a reason that is known."""
 HELD_EXPIRY = "node:lnd_payments_held_expiry_height:min"
-"""0 if nothing is held. Of the node, on whosever page: an exporter may have been moved."""
+"""0 if nothing is held."""
 BLOCKS_LEFT = "node:lnd_payments_held_blocks_left:min"
 
 
@@ -90,13 +90,7 @@ def recordings(values: Values) -> Group:
             Recording(SENT_1H, f"increase({s(SENT)}[1h])"),
             Recording(LATE, f"max by (job, node) (sum without (reason) ({late}))"),
             Recording(UNEXPLAINED, f"max by (job, node) (sum without (kind, amount_band, reason) ({unexplained}))"),
-            Recording(
-                HELD_EXPIRY,
-                f"""
-                min by (job, node) ({s("held_earliest_expiry_height")})
-                  or max by (job, node) (0 * {s("node_up")})
-                """,
-            ),
+            Recording(HELD_EXPIRY, f"{s('held_earliest_expiry_height')} or {PER_NODE} 0 * {s('node_up')}"),
             Recording(BLOCKS_LEFT, _blocks_left(s)),
         ],
     )
@@ -140,27 +134,33 @@ def _live(s: Selector, window: str) -> str:
     """
 
 
+def older(s: Selector) -> str:
+    """Last pages that knew fewer blocks than another one of the node: its exporter is elsewhere since."""
+    header = f"last_over_time({s('node_best_header_timestamp_seconds')}[{MEMORY}])"
+    return f"({header} < {NODES_OF_A_JOB} group_left () max by (job, node) ({header}))"
+
+
 def _blocks_left(s: Selector) -> str:
     """Until the first held HTLC expires: of the last page, however long ago that was (lnd allows 2016 blocks).
 
-    It goes on when lnd is away, for then blocks are estimated by time, and when the exporter is. A node that its
-    exporter no longer has is another thing: somebody has taken it out.
+    It goes on when lnd is away, for then blocks are estimated by time, and when the exporter is. An exporter that is up
+    and doesn't have the node is not away: somebody has taken the node out.
     """
-    page, seen = s("node_up"), f"last_over_time({s('node_up')}[{MEMORY}])"
     height, header = (
         f"max by (job, node) (last_over_time({s(name)}[{MEMORY}]))"
         for name in ("node_block_height", "node_best_header_timestamp_seconds")
     )
     return f"""
-    (
-      last_over_time({s(HELD_EXPIRY)}[{MEMORY}]) > 0
-      unless {NODES_OF_A_JOB} (
-        {seen} and on (job, instance) up == 1
-        unless {NODES_OF_A_JOB} {page}
-        unless {NODES_OF_A_JOB} ({seen} and on (job, instance) up == 0)
+    ((
+      {s(HELD_EXPIRY)}
+      or (
+        last_over_time({s(HELD_EXPIRY)}[{MEMORY}])
+        unless {NODES_OF_A_JOB} {s(HELD_EXPIRY)}
+        unless {PER_NODE} {older(s)}
+        unless on (job, instance) up == 1
       )
-    )
-      - ({height} + clamp_min(time() - {header}, 0) / {BLOCK_S})
+    ) > 0)
+      - {NODES_OF_A_JOB} group_left () ({height} + clamp_min(time() - {header}, 0) / {BLOCK_S})
     """
 
 

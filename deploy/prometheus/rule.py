@@ -79,6 +79,11 @@ def exactly(label: str, word: str) -> str:
     return f'{label}="{word}"'
 
 
+def on_its_page(s: Selector, expr: str) -> str:
+    """What is known of a node, as said by the exporter that has it now."""
+    return f"0 * {s('node_up')} + {NODES_OF_A_JOB} group_left () ({expr})"
+
+
 def ratio(percent: float) -> str:
     """A share as PromQL has it."""
     return f"{percent / 100:g}"
@@ -116,8 +121,8 @@ def _rule(rule: Recording | Alert, values: Values) -> dict[str, Any]:
     made["annotations"] = {
         "summary": rule.summary,
         "description": " ".join(rule.description.split()),
-        "runbook_url": f"{values.runbooks}/{name}.md",
-        "dashboard_url": f"{values.grafana}/d/lnd-payments-{rule.board}{_chosen(rule)}",
+        "runbook_url": f"{values.runbooks.rstrip('/')}/{name}.md",
+        "dashboard_url": f"{values.grafana.rstrip('/')}/d/lnd-payments-{rule.board}{_chosen(rule)}",
     }
     return made
 

@@ -13,7 +13,7 @@ from deploy.prometheus.recording import (
     missed,
     present,
 )
-from deploy.prometheus.rule import MEMORY, NODE, SHARE, Alert, Group, Selector, exactly, one_of, ratio
+from deploy.prometheus.rule import MEMORY, NODE, SHARE, Alert, Group, Selector, exactly, on_its_page, one_of, ratio
 from deploy.prometheus.thresholds import Burning, Severity, Share, TooSlow
 from deploy.prometheus.values import Values
 from exporter.payments.labels import PURPOSE, AmountBand, Cause, ChannelState, Kind, Reason
@@ -324,7 +324,7 @@ def _unknown(s: Selector, severity: Severity) -> Alert:
     return Alert(
         "UnknownReasons",
         severity,
-        f"{s(UNEXPLAINED)} - last_over_time({s(UNEXPLAINED)}[{MEMORY}] offset 1h) > 0",
+        on_its_page(s, f"{s(UNEXPLAINED)} - last_over_time({s(UNEXPLAINED)}[{MEMORY}] offset 1h) > 0"),
         f"{NODE}: payments failed for a reason that nobody knows",
         """{{ $value | printf "%.0f" }} payments that were counted within the last hour failed without a reason, or with
         one that this version of the exporter doesn't know. They are in no success rate. Is there a newer exporter?""",

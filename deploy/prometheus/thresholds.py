@@ -11,7 +11,9 @@ from exporter.payments.totals import EDGES, UNIT, HistogramName
 Percent = Annotated[float, Meta(gt=0, lt=100)]
 Positive = Annotated[float, Meta(gt=0, le=1_000_000)]
 Factor = Annotated[float, Meta(ge=1, le=1_000_000)]
-Whole = Annotated[int, Meta(ge=1)]
+Whole = Annotated[int, Meta(ge=1, le=1_000_000_000_000)]
+Minutes = Annotated[int, Meta(ge=1, le=10_080)]
+"""At most a week: an alert that waits for longer is none."""
 
 
 class Severity(StrEnum):
@@ -42,7 +44,7 @@ class Counted(Plain, frozen=True):
 class Lasting(Plain, frozen=True):
     """It has been so for some time."""
 
-    minutes: Whole
+    minutes: Minutes
 
 
 class Share(Counted, frozen=True):
@@ -66,7 +68,7 @@ class TooSlow(Share, frozen=True):
 class TooSlowForLong(TooSlow, frozen=True):
     """The same, for some time."""
 
-    minutes: Whole
+    minutes: Minutes
 
 
 class Blocks(_Given, frozen=True):
@@ -101,7 +103,7 @@ class Unusual(Counted, frozen=True):
 class Chain(_Given, frozen=True):
     """Its severity is that of what hangs on it."""
 
-    minutes: Whole
+    minutes: Minutes
     header_hours: Positive
 
 
@@ -133,8 +135,8 @@ class Fees(Plain, frozen=True):
 class Down(_Given, frozen=True):
     """First a warning, then perhaps more."""
 
-    warning_minutes: Whole
-    critical_minutes: Whole | None
+    warning_minutes: Minutes
+    critical_minutes: Minutes | None
 
     def __post_init__(self) -> None:
         """The more urgent comes later. Raises ValueError."""
@@ -186,7 +188,7 @@ class Thresholds(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, 
     catch_up_long: Lasting
 
     def __post_init__(self) -> None:
-        """What is told by a histogram must be one of its bounds; no two may exclude each other. Raises ValueError."""
+        """Histograms tell only their bounds, and a quiet node has fewer payments than others. Raises ValueError."""
         for given, name, histogram in (
             (self.path_finding_slow, "PathFindingSlow", HistogramName.FIRST_ATTEMPT),
             (self.slow, "Slow", HistogramName.DURATION),

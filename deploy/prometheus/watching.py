@@ -1,5 +1,6 @@
 """Alerts on the exporter itself: whether what it says can be relied upon."""
 
+from deploy.prometheus.recording import older
 from deploy.prometheus.rule import (
     MEMORY,
     NODE,
@@ -40,20 +41,14 @@ def _blind(s: Selector, values: Values) -> list[Alert]:
     """A node that was on a page and is on none; or an exporter that never gave one, which may be of any node."""
     up = f'up{{job="{values.job}"}}'
     page = s("node_up")
-    silent = f"""
-        last_over_time({page}[{MEMORY}]) unless {NODES_OF_A_JOB} {page} and on (job, instance) {up} == 0
-    """
-    vanished = f"""
-        max by (job, node) (
-          last_over_time({page}[1d]) unless on (job, instance) {up}
-        ) unless {NODES_OF_A_JOB} {page} unless {NODES_OF_A_JOB} ({silent})
-    """
-    strange = f"{up} == 0 unless on (job, instance) last_over_time(lnd_payments_node_up[{MEMORY}])"
+    elsewhere = f"unless {NODES_OF_A_JOB} {page}"
+    silent = f"last_over_time({page}[{MEMORY}]) {elsewhere} and on (job, instance) {up} == 0"
+    vanished = f"last_over_time({page}[1d]) {elsewhere} unless on (job, instance) {up} unless {PER_NODE} {older(s)}"
     away = f"""
-        ({silent})
-        or ({vanished})
-        or ({strange} unless on (job) ({vanished}))
-        or (absent({up}) unless on (job) last_over_time(lnd_payments_node_up[1d]))
+    ({silent})
+    or ({vanished} unless {NODES_OF_A_JOB} ({silent}))
+    or ({up} == 0 unless on (job, instance) last_over_time(lnd_payments_node_up[{MEMORY}]))
+    or (absent({up}) unless on (job) last_over_time(lnd_payments_node_up[1d]))
     """
 
     def alert(severity: Severity, minutes: int) -> Alert:

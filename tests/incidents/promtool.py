@@ -32,6 +32,8 @@ class Fired(NamedTuple):
     """How often it began to fire, each of its series."""
     series: int
     """How many of its series fired at once."""
+    nowhere: int = 0
+    """How many of them had no instance: dashboards don't mark them, and nothing keeps them quiet."""
 
 
 def fired(profiles: Mapping[str, Values], series: Series, home: Path) -> dict[str, dict[str, Fired]]:
@@ -46,6 +48,7 @@ def fired(profiles: Mapping[str, Values], series: Series, home: Path) -> dict[st
         f"max {by} (max_over_time(timestamp({firing}){whole}))",
         f"max {by} (count_over_time(({firing} unless {firing} offset {step_s}s){whole}))",
         f"max_over_time((count {by} ({firing})){whole})",
+        f'max_over_time((count {by} ({firing[:-1]},instance=""}})){whole})',
     )
     test = {
         "interval": f"{series.step_s}s",
@@ -96,7 +99,7 @@ def _answers(said: str) -> _Answers:
 
 def _of(profile: str, answers: _Answers) -> dict[str, Fired]:
     return {
-        name: Fired(answer[0] / 60, answer[1] / 60, int(answer[2]), int(answer[3]))
+        name: Fired(answer[0] / 60, answer[1] / 60, int(answer[2]), int(answer[3]), int(answer.get(4, 0)))
         for (name, profiles), answer in answers.items()
         if profile in profiles.split()
     }
