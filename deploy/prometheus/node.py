@@ -186,7 +186,7 @@ def _outflow(s: Selector, values: Values) -> Alert:
         and last_over_time({s(SENT_1H)}[6d] offset 1d)
         """,
         f'{NODE}: {{{{ $value | printf "%.0f" }}}} sat were sent within an hour',
-        f"""More than {given.times:g} times as much was sent within the last hour (rebalances aside) as in any hour of
+        f"""More than {given.times:g} times as much was sent within an hour or less (rebalances aside) as in any hour of
         the last week, and more than {given.sat:,} sat. If nobody meant to: this is also what a stolen macaroon looks
         like.""",
         "overview",

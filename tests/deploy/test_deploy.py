@@ -112,6 +112,7 @@ def test_alertmanager_takes_the_example() -> None:
     ("labels", "receiver"),
     [
         ({"alertname": "LndPaymentsOutage", "severity": "critical", "node": "alice"}, "pager"),
+        ({"alertname": "LndPaymentsOutage", "severity": "critical", "node": "test-alice"}, "mail"),
         ({"alertname": "LndPaymentsStuck", "severity": "warning", "node": "alice"}, "mail"),
         ({"alertname": "LndPaymentsProbeStorm", "severity": "info", "node": "alice"}, "digest"),
         ({"alertname": "LndPaymentsWatchdog", "severity": "info"}, "dead-mans-switch"),
