@@ -44,14 +44,15 @@ def _last(name: str) -> str:
 def _blocks_left() -> str:
     """As the recorded series that the alerts look at, without recording: of the last page, however long ago.
 
-    A page that is gone had something held if its numbers of held HTLCs are not 0.
+    Of a node that isn't followed something was held if its last numbers of held HTLCs are not 0.
     """
     expiry, header = "held_earliest_expiry_height", _last("node_best_header_timestamp_seconds")
     height = f"{_last('node_block_height')} + clamp_min(time() - {header}, 0) / {BLOCK_S}"
     older = f"({header} < {NODES_OF_A_JOB} group_left () max by (job, node) ({header}))"
     gone = (
-        f"{_last(expiry)} and {PER_NODE} {total(_last('held_htlcs'), *NODE)} > 0 unless {NODES_OF_A_JOB} {UP} "
-        f"unless {PER_NODE} {older} unless on (job, instance) up{{{OURS}}} == 1"
+        f"{_last(expiry)} and {PER_NODE} {total(_last('held_htlcs'), *NODE)} > 0 "
+        f"unless {NODES_OF_A_JOB} {m('stream_up')} == 1 unless {PER_NODE} {older} "
+        f"unless {PER_NODE} ({_last('node_up')} unless {NODES_OF_A_JOB} {UP} and on (job, instance) up{{{OURS}}} == 1)"
     )
     return each(f"({m(expiry)} or ({gone})) - ({height})")
 

@@ -1,12 +1,22 @@
-"""Runs `promtool test rules` on rules and on series that are made up."""
+"""Runs `promtool test rules` on rules and on series that are made up, and compares what queries answer."""
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.network.build import binaries
+
+MINUTE = 60
+
+
+class Right(NamedTuple):
+    """What a query must answer: a value for each set of labels."""
+
+    expr: str
+    at_min: int
+    answer: Mapping[str, float]
 
 
 def says(home: Path, rules: Mapping[str, Any], test: Mapping[str, Any], evaluated_s: int) -> str:
@@ -22,3 +32,27 @@ def says(home: Path, rules: Mapping[str, Any], test: Mapping[str, Any], evaluate
     command = [str(binaries() / "promtool"), "test", "rules", "tests.yml"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=home, check=False)
     return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def answers(
+    home: Path, series: Mapping[str, str], right: Sequence[Right], rules: Mapping[str, Any] | None = None
+) -> str:
+    """What is wrong; nothing if all is right. `series` are written as promtool wants them, a sample a minute."""
+    test = {
+        "interval": f"{MINUTE}s",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [
+            {
+                "expr": expr,
+                "eval_time": f"{at_min * MINUTE}s",
+                "exp_samples": [{"labels": labels, "value": value} for labels, value in answer.items()],
+            }
+            for expr, at_min, answer in right
+        ],
+    }
+    return says(home, rules or {"groups": []}, test, MINUTE)
+
+
+def over(*values: float | None) -> str:
+    """A value for each minute, or none."""
+    return " ".join("_" if value is None else f"{value:g}" for value in values)

@@ -162,7 +162,8 @@ def _gone(s: Selector, values: Values) -> Alert:
           and increase({finished}[1h] offset 7d) >= {given.at_least}
           and increase({finished}[1h]) == 0
           unless sum without (purpose, age) ({pending}) > 0
-        ) {_unless_down(s)}
+        ) and {PER_NODE} {s("stream_up")} == 1
+        {present(s, "1h")}
         """,
         f"{NODE}: no payment for an hour, where there were {{{{ $value | humanize }}}} yesterday",
         f"""lnd answers, and nobody asks it to pay: look at what makes the payments. At this time of day there were at
@@ -175,7 +176,7 @@ def _gone(s: Selector, values: Values) -> Alert:
 def _outflow(s: Selector, values: Values) -> Alert:
     """What was sent in a longer absence is known only when all is over: the last minutes alone must tell then."""
     given = values.alerts.outflow
-    sent = f"({s(SENT_1H)} {present(s, '1h')} or increase({s(SENT)}[10m]) {present(s, '10m')}) / {_SAT}"
+    sent = f"({s(SENT_1H)} or increase({s(SENT)}[10m]) {present(s, '10m')}) / {_SAT}"
     before = f"max_over_time({s(SENT_1H)}[7d] offset 1h) / {_SAT}"
     return Alert(
         "Outflow",

@@ -28,11 +28,14 @@ SENT = "node:lnd_payments_sent_msat:sum"
 SENT_1H = "node:lnd_payments_sent_msat:increase1h"
 BACK = "node:lnd_payments_back:bool"
 """1 when nothing was followed for five minutes, two minutes ago: what is counted now may have happened long ago."""
+RECOVERED = "node:lnd_payments_recovered:sum"
 LATE = "node:lnd_payments_succeeded_late:max"
 UNEXPLAINED = "node:lnd_payments_failed_unexplained:max"
 """Failures without a reason that is known."""
+LISTED = "node:lnd_payments_listed:bool"
+"""1 while a node is on a page; 0 once, when the exporter that had it last is up without it: it was taken out."""
 HELD_EXPIRY = "node:lnd_payments_held_expiry_height:min"
-"""0 if nothing is held."""
+"""0 if nothing is held, as lnd says; no more than that is known while it can't be asked."""
 BLOCKS_LEFT = "node:lnd_payments_held_blocks_left:min"
 
 
@@ -65,6 +68,10 @@ def recordings(values: Values) -> Group:
                 """,
             ),
             Recording(BAD_BY_BAND, f"sum without (kind, reason) ({s('failed_total', counted, bad)})"),
+            Recording(
+                BACK,
+                f"(1 + 0 * {stream_up} unless max_over_time({stream_up}[5m] offset 2m) == 1) or 0 * {stream_up}",
+            ),
             Recording(FINISHED, f"sum without (amount_band) ({s(FINISHED_BY_BAND)})"),
             Recording(BAD, f"sum without (amount_band) ({s(BAD_BY_BAND)})"),
             *(Recording(allowed(speed), _allowance(s, values, factor)) for speed, factor in factors(values).items()),
@@ -81,16 +88,14 @@ def recordings(values: Values) -> Group:
                 Recording(burn(window), f"increase({s(BAD)}[{window}]) / increase({s(allowed(speed))}[{window}])")
                 for window, speed in WINDOWS.items()
             ),
-            Recording(
-                BACK,
-                f"(1 + 0 * {stream_up} unless max_over_time({stream_up}[5m] offset 2m) == 1) or 0 * {stream_up}",
-            ),
+            Recording(RECOVERED, s("recovered_total")),
             *(Recording(live_burn(window), _live(s, window)) for window in WINDOWS if window != _DAYS),
             Recording(SENT, f"sum without (kind, amount_band) ({s('sent_msat_total', paid)})"),
-            Recording(SENT_1H, f"increase({s(SENT)}[1h])"),
+            Recording(SENT_1H, f"increase({s(SENT)}[1h]) {present(s, '1h')}"),
             Recording(LATE, f"max by (job, node) (sum without (reason) ({late}))"),
             Recording(UNEXPLAINED, f"max by (job, node) (sum without (kind, amount_band, reason) ({unexplained}))"),
-            Recording(HELD_EXPIRY, f"{s('held_earliest_expiry_height')} or {PER_NODE} 0 * {s('node_up')}"),
+            Recording(LISTED, f"1 + 0 * {s('node_up')} or 0 * ({_taken_out(s)})"),
+            Recording(HELD_EXPIRY, f"{s('held_earliest_expiry_height')} or {PER_NODE} 0 * ({stream_up} == 1)"),
             Recording(BLOCKS_LEFT, _blocks_left(s)),
         ],
     )
@@ -124,13 +129,29 @@ def budgets(values: Values, most: float = 1.0) -> dict[float, list[AmountBand]]:
     return bands
 
 
+def grew(series: str, window: str) -> str:
+    """By how much a counter rose, as it stands: `increase` extrapolates, and each counter in another way."""
+    return f"({series} - min_over_time({series}[{window}]))"
+
+
 def _live(s: Selector, window: str) -> str:
     """The budget of what was missed is left out with it: the share that is allowed is taken for the same."""
-    finished, bad = (f"increase({s(name)}[{window}])" for name in (FINISHED, BAD))
+    finished, bad, may = (grew(s(name), window) for name in (FINISHED, BAD, allowed(WINDOWS[window])))
     unseen = missed(s, window)
+    return f"clamp_min({bad} - {unseen}, 0) / ({finished} - {unseen}) * ({finished} / {may})"
+
+
+def known(s: Selector, window: str) -> str:
+    """The nodes that were on a page within the window, and were not taken out since."""
+    return f"last_over_time({s(LISTED)}[{window}]) == 1"
+
+
+def _taken_out(s: Selector) -> str:
     return f"""
-    clamp_min({bad} - {unseen}, 0) / ({finished} - {unseen})
-      * ({finished} / increase({s(allowed(WINDOWS[window]))}[{window}]))
+    {known(s, MEMORY)}
+      unless {NODES_OF_A_JOB} {s("node_up")}
+      unless {PER_NODE} {older(s)}
+      and on (job, instance) up == 1
     """
 
 
@@ -141,10 +162,9 @@ def older(s: Selector) -> str:
 
 
 def _blocks_left(s: Selector) -> str:
-    """Until the first held HTLC expires: of the last page, however long ago that was (lnd allows 2016 blocks).
+    """Until the first held HTLC expires: of what was known last, however long ago that was (lnd allows 2016 blocks).
 
-    It goes on when lnd is away, for then blocks are estimated by time, and when the exporter is. An exporter that is up
-    and doesn't have the node is not away: somebody has taken the node out.
+    It goes on when lnd is away, for then blocks are estimated by time, and when the exporter is.
     """
     height, header = (
         f"max by (job, node) (last_over_time({s(name)}[{MEMORY}]))"
@@ -157,7 +177,7 @@ def _blocks_left(s: Selector) -> str:
         last_over_time({s(HELD_EXPIRY)}[{MEMORY}])
         unless {NODES_OF_A_JOB} {s(HELD_EXPIRY)}
         unless {PER_NODE} {older(s)}
-        unless on (job, instance) up == 1
+        unless {PER_NODE} last_over_time({s(LISTED)}[{MEMORY}]) == 0
       )
     ) > 0)
       - {NODES_OF_A_JOB} group_left () ({height} + clamp_min(time() - {header}, 0) / {BLOCK_S})
@@ -170,7 +190,7 @@ def missed(s: Selector, window: str) -> str:
     They are counted when lnd is asked for them, all at once, and most of what they tell is over. Alerts about the
     present take them all for bad ones, and leave them out.
     """
-    return f"increase({s('recovered_total')}[{window}]) * max_over_time({s(BACK)}[{window}])"
+    return f"{grew(s(RECOVERED), window)} * max_over_time({s(BACK)}[{window}])"
 
 
 def present(s: Selector, window: str) -> str:

@@ -9,6 +9,7 @@ from deploy.prometheus.recording import (
     SUCCEEDED,
     UNEXPLAINED,
     burn,
+    grew,
     live_burn,
     missed,
     present,
@@ -75,7 +76,7 @@ def _channels(state: ChannelState) -> str:
 
 def _outage(s: Selector, values: Values) -> Alert:
     def count(name: str, window: str) -> str:
-        return f"sum without (amount_band) (increase({s(name, one_of('amount_band', ORDINARY))}[{window}]))"
+        return f"sum without (amount_band) ({grew(s(name, one_of('amount_band', ORDINARY)), window)})"
 
     def live(name: str, window: str) -> str:
         return f"({count(name, window)} - {missed(s, window)})"
@@ -106,7 +107,7 @@ def _burning(s: Selector, values: Values) -> list[Alert]:
     def alert(name: str, given: Burning, windows: tuple[str, str], keeps: str, *, live: bool = True) -> Alert:
         long, short = windows
         rate = live_burn if live else burn
-        enough = f"increase({s(FINISHED)}[{long}])" + (f" - {missed(s, long)}" if live else "")
+        enough = f"{grew(s(FINISHED), long)} - {missed(s, long)}" if live else f"increase({s(FINISHED)}[{long}])"
         return Alert(
             name,
             given.severity,
@@ -156,13 +157,10 @@ def _quiet(s: Selector, values: Values) -> Alert:
 def _slow(s: Selector, values: Values) -> list[Alert]:
     def counts(name: str, given: TooSlow, window: str, *matchers: str) -> tuple[str, str]:
         """How many took longer, and how many there were."""
-        whole = f"increase({s(f'{name}_count', *matchers)}[{window}])"
         bound = exactly("le", str(float(given.seconds)))
-        within = f"increase({s(f'{name}_bucket', *matchers, bound)}[{window}])"
-        return (
-            f"(sum without (purpose, outcome) ({whole}) - sum without (purpose, outcome, le) ({within}))",
-            f"sum without (purpose, outcome) ({whole})",
-        )
+        whole = f"sum without (purpose, outcome) ({grew(s(f'{name}_count', *matchers), window)})"
+        within = f"sum without (purpose, outcome, le) ({grew(s(f'{name}_bucket', *matchers, bound), window)})"
+        return f"({whole} - {within})", whole
 
     def late(window: str) -> str:
         """Of payments that succeeded."""
@@ -196,7 +194,7 @@ def _slow(s: Selector, values: Values) -> list[Alert]:
             f"""
             {late("6h")}
             and {late("30m")}
-            and {counts("duration_seconds", whole, "6h", *done)[1]} >= {whole.at_least}
+            and {counts("duration_seconds", whole, "6h", *done)[1]} - {missed(s, "6h")} >= {whole.at_least}
             """,
             f"{NODE}: {SHARE} of successful payments take longer than {whole.seconds:g} s",
             f"""Over 6 hours and over 30 minutes more than {whole.percent:g} % were not there within

@@ -8,9 +8,9 @@ from msgspec import Meta, Struct
 from exporter.payments.labels import Purpose
 from exporter.payments.totals import EDGES, UNIT, HistogramName
 
-Percent = Annotated[float, Meta(gt=0, lt=100)]
-Positive = Annotated[float, Meta(gt=0, le=1_000_000)]
-Factor = Annotated[float, Meta(ge=1, le=1_000_000)]
+Percent = Annotated[float, Meta(ge=0.1, le=99.9)]
+Positive = Annotated[float, Meta(ge=0.001, le=1_000)]
+Factor = Annotated[float, Meta(ge=1, le=1_000)]
 Whole = Annotated[int, Meta(ge=1, le=1_000_000_000_000)]
 Minutes = Annotated[int, Meta(ge=1, le=10_080)]
 """At most a week: an alert that waits for longer is none."""

@@ -18,6 +18,8 @@ from exporter.payments.labels import AmountBand, Kind, Reason
 VALUES = Path(__file__).parent / "values.yml"
 SHOWN = "service"
 """The profile whose thresholds the dashboards show, for it has the strictest."""
+_NOT_RE2 = re.compile(r"[*+?}]\+|\d{4}")
+"""What the parser of PromQL lets pass and Prometheus refuses: possessive repetitions, and more than a thousand."""
 _NOT_IN_A_NAME = frozenset('|*+?()[]{}^$\\"')
 
 
@@ -41,8 +43,13 @@ class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
         unknown = [reason.value for reason in (Reason.NONE, Reason.OTHER) if reason in self.bad_reasons]
         if unknown:
             raise ValueError(f"bad_reasons: {', '.join(unknown)}: what nobody knows is neither good nor bad")
-        if set(self.job) & _NOT_IN_A_NAME:
+        if set(self.job) & _NOT_IN_A_NAME or not self.job.isprintable():
             raise ValueError(f"job: {self.job!r} is no name but a pattern: only one job can be watched")
+        for name, link in (("runbooks", self.runbooks), ("grafana", self.grafana)):
+            if "{{" in link or not link.isprintable():
+                raise ValueError(f"{name}: {link!r} is no address")
+        if _NOT_RE2.search(self.nodes):
+            raise ValueError(f"nodes: {self.nodes!r} is no regular expression of Prometheus: too many repetitions")
         try:
             promql_parser.parse(f"up{{node=~{json.dumps(self.nodes)}}}")
         except ValueError as error:

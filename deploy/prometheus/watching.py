@@ -1,6 +1,6 @@
 """Alerts on the exporter itself: whether what it says can be relied upon."""
 
-from deploy.prometheus.recording import older
+from deploy.prometheus.recording import known, older
 from deploy.prometheus.rule import (
     MEMORY,
     NODE,
@@ -42,11 +42,11 @@ def _blind(s: Selector, values: Values) -> list[Alert]:
     up = f'up{{job="{values.job}"}}'
     page = s("node_up")
     elsewhere = f"unless {NODES_OF_A_JOB} {page}"
-    silent = f"last_over_time({page}[{MEMORY}]) {elsewhere} and on (job, instance) {up} == 0"
-    vanished = f"last_over_time({page}[1d]) {elsewhere} unless on (job, instance) {up} unless {PER_NODE} {older(s)}"
+    silent = f"{known(s, MEMORY)} {elsewhere} unless {PER_NODE} {older(s)} and on (job, instance) {up} == 0"
+    vanished = f"{known(s, '1d')} {elsewhere} unless {PER_NODE} {older(s)} unless on (job, instance) {up}"
     away = f"""
     ({silent})
-    or ({vanished} unless {NODES_OF_A_JOB} ({silent}))
+    or ({vanished})
     or ({up} == 0 unless on (job, instance) last_over_time(lnd_payments_node_up[{MEMORY}]))
     or (absent({up}) unless on (job) last_over_time(lnd_payments_node_up[1d]))
     """
@@ -138,7 +138,8 @@ def _deaf(s: Selector, given: Lasting) -> Alert:
         "NotFollowing",
         given.severity,
         f"""
-        {s("stream_up")} == 0 and {PER_NODE} {s("node_up")} == 1 unless {PER_NODE} {s("catching_up")} == 1
+        {s("stream_up")} == 0 and {PER_NODE} {s("node_up")} == 1
+        unless {PER_NODE} max_over_time({s("catching_up")}[10m]) == 1
         """,
         f"{NODE}: lnd answers, but its payments are not followed",
         """Payments are counted late or not at all: lnd is too old for TrackPayments (before 0.16), a message is too
@@ -162,10 +163,15 @@ def _missed(s: Selector, given: Lasting) -> Alert:
 
 
 def _behind(s: Selector, given: Lasting) -> Alert:
+    """Also of one that breaks off again and again, and is tried again in between."""
     return Alert(
         "CatchUpLong",
         given.severity,
-        f"{s('catching_up')} == 1 and {PER_NODE} {s('node_up')} == 1",
+        f"""
+        max_over_time({s("catching_up")}[10m]) == 1
+        and {PER_NODE} max_over_time({s("stream_up")}[10m]) == 0
+        and {PER_NODE} max_over_time({s("node_up")}[10m]) == 1
+        """,
         f"{NODE}: the exporter has been catching up for {given.minutes} minutes",
         """It reads what happened while it was away; the landing page says how far it is. Until then the counters
         lag behind, and rates are too high afterwards.""",

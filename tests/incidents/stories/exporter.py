@@ -72,8 +72,18 @@ def audit_finds(node: VirtualNode) -> None:
 def catching_up(node: VirtualNode) -> None:
     """After a long absence the exporter catches up for half an hour."""
     pays(node, 0, 180)
-    node.at(60 * MINUTE, lambda: node.set(catching_up=True))
-    node.at(90 * MINUTE, lambda: node.set(catching_up=False))
+    node.at(60 * MINUTE, lambda: node.set(catching_up=True, stream_up=False))
+    node.at(90 * MINUTE, lambda: node.set(catching_up=False, stream_up=True))
+
+
+@story(fires={"CatchUpLong": 20})
+def catching_up_breaks_off(node: VirtualNode) -> None:
+    """Each catch-up breaks off after some minutes, and begins anew a minute later."""
+    pays(node, 0, 180)
+    for minute in range(60, 120, 5):
+        node.at(minute * MINUTE, lambda: node.set(catching_up=True, stream_up=False))
+        node.at((minute + 4) * MINUTE, lambda: node.set(catching_up=False))
+    node.at(120 * MINUTE, lambda: node.set(catching_up=False, stream_up=True))
 
 
 @story(fires={"NotFollowing": 16})
