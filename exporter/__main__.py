@@ -60,6 +60,21 @@ def _demo(config: Config) -> int:
     return _until_stopped(config, demo)
 
 
+def _open(config: Config) -> int:
+    import time
+
+    from exporter.listing import report
+    from exporter.listing.document import document
+    from exporter.listing.table import show
+
+    found = report(config, time.time_ns())
+    if config.open.json:
+        print(document(found))
+    else:
+        show(found)
+    return OK
+
+
 def _check(config: Config) -> int:
     from exporter.app import check
 
@@ -87,6 +102,7 @@ def _healthcheck(config: Config) -> int:
 DO: dict[Command, Callable[[Config], int]] = {
     "run": _run,
     "demo": _demo,
+    "open": _open,
     "check": _check,
     "healthcheck": _healthcheck,
 }
