@@ -142,14 +142,14 @@ SETTINGS = {
             "NUMBERS",
             values.block_counts,
             "144,36",
-            "the same for an HTLC held for half an hour that has fewer blocks left until it expires; none for never",
+            "how few blocks are left to an HTLC that is held for half an hour when a warning names it; none for never",
         ),
         Setting(
             "log.payment-hashes",
             "true|false",
             values.switch,
             "true",
-            "false: no such warnings, so that no payment hash ever stands in the log",
+            "false: no such warnings, and with them no payment hashes in the log",
         ),
         Setting(
             "older-than",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -76,15 +76,12 @@ def show(report: Report, console: Console | None = None) -> None:
 
 
 def spoken(seconds: int) -> str:
-    """A length of time in its two largest units: `2d 3h`, `10m`."""
-    words = []
-    for unit, size_s in _UNITS:
-        number, seconds = divmod(seconds, size_s)
-        if number:
-            words.append(f"{number}{unit}")
-        if len(words) == 2 or (words and not number):  # noqa: PLR2004 - what comes next is small
-            break
-    return " ".join(words) or "0s"
+    """A length of time in its largest unit and the next: `2d 3h`, `10m`, never `1d 8m`."""
+    for (unit, size_s), (smaller, smaller_s) in pairwise(_UNITS):
+        if seconds >= size_s:
+            rest = seconds % size_s // smaller_s
+            return f"{seconds // size_s}{unit}" + (f" {rest}{smaller}" if rest else "")
+    return f"{seconds}s"
 
 
 def _say(console: Console, line: Text) -> None:

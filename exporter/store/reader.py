@@ -14,8 +14,9 @@ from exporter.store.file import StoreError
 from exporter.store.lock import is_taken
 
 _ANOTHER_FILE = (
-    "Name the one that the exporter was started with: --storage.path=FILE. With --storage.memory it has none; "
-    "that of a container is in there: docker exec CONTAINER lnd-payments-exporter open"
+    "Name the file that the exporter was started with: --storage.path=FILE\n"
+    "If it runs in a container: docker exec CONTAINER lnd-payments-exporter open\n"
+    "With --storage.memory it keeps nothing that could be listed."
 )
 _ANOTHER_USER = "Its owner may: sudo -u OWNER lnd-payments-exporter open --storage.path=FILE"
 _ANOTHER_PROGRAM = "Ask the exporter that wrote it: it has the command `open`, too."
