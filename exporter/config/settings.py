@@ -158,7 +158,7 @@ SETTINGS = {
             "",
             "only payments that have been in flight for as long as this: 10m, 1h, 2d",
         ),
-        Setting("json", "", values.switch, "false", "one JSON document; docs/open.md describes its fields"),
+        Setting("json", "", values.switch, "false", "one JSON document instead of a table"),
         Setting("config.file", "FILE", values.text, "", "a YAML file with the settings that are not given otherwise"),
     )
 }

@@ -2,12 +2,11 @@
 
 import shutil
 import sqlite3
-import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,15 +37,12 @@ def standing(directory: Path) -> dict[str, tuple[int, int, int]]:
     return {path.name: (s.st_mode, s.st_size, s.st_mtime_ns) for path in directory.iterdir() for s in [path.stat()]}
 
 
-@contextmanager
-def reachable(directory: Path, mode: int) -> Iterator[None]:
-    """Let other users come as far as a directory of the tests, which has this mode meanwhile."""
-    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (directory, *directory.parents[:2])}
-    for path in modes:
-        path.chmod(mode if path == directory else 0o755)
-    yield
-    for path, before in modes.items():
-        path.chmod(before)
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A directory to which the way is open for every user, other than to those of the tests."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+        Path(name).chmod(0o700)
 
 
 def test_while_an_exporter_runs(tmp_path: Path) -> None:
@@ -75,15 +71,16 @@ def test_after_it_was_stopped(tmp_path: Path) -> None:
     assert (found.running, found.nodes) == (False, {"alice": kept()})
 
 
-def test_after_it_was_killed(tmp_path: Path) -> None:
+def test_after_it_was_killed(shared: Path) -> None:
     """What is in the log is read, too; also where nothing may be written, as in a volume that is mounted read-only."""
-    path = tmp_path / "state.sqlite"
+    path = shared / "state.sqlite"
     subprocess.run([sys.executable, "-c", KILLED, path], check=False, timeout=60)
     assert path.with_name("state.sqlite-wal").stat().st_size > 10_000
     assert glance(path) == (False, {"alice": kept()})
-    for part in tmp_path.iterdir():
+    for part in shared.iterdir():
         part.chmod(0o444)
-    with reachable(tmp_path, 0o555), without_root():
+    shared.chmod(0o555)
+    with without_root():
         assert glance(path) == (False, {"alice": kept()})
 
 
@@ -164,15 +161,14 @@ def test_a_file_below_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("closed", ["", "state.sqlite", "state.sqlite.lock"])
-def test_who_may_not_read_it(tmp_path: Path, closed: str) -> None:
+def test_who_may_not_read_it(shared: Path, closed: str) -> None:
     """Its directory, the file or its lock belong to the exporter's user alone."""
-    write(tmp_path / "state.sqlite", {"alice": freeze(taken(busy()))})
-    for path in (tmp_path, *tmp_path.iterdir()):
+    write(shared / "state.sqlite", {"alice": freeze(taken(busy()))})
+    for path in (shared, *shared.iterdir()):
         path.chmod(0o755)
-    (tmp_path / closed).chmod(0o000)
-    refused = pytest.raises(StoreError, match=r"can't be read: this user may not\.$")
-    with reachable(tmp_path, 0o755 if closed else 0o000), without_root(), refused:
-        glance(tmp_path / "state.sqlite")
+    (shared / closed).chmod(0o000)
+    with without_root(), pytest.raises(StoreError, match=r"can't be read: this user may not\.$"):
+        glance(shared / "state.sqlite")
 
 
 def test_who_looks_keeps_nobody_out(tmp_path: Path) -> None:
