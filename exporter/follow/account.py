@@ -107,8 +107,9 @@ class Account:
 
     def saved(self, view: View) -> Saved:
         """What must be kept of the node at the instant of `view`: now, there must be no await in between."""
+        at = self.now()
         outstanding = (attempt for run in self.tracker.open.values() for attempt in run.outstanding.values())
-        self._heard = self._heard.then(self.status, {attempt.peer for attempt in outstanding})
+        self._heard = self._heard.then(self.status, {attempt.peer for attempt in outstanding}, at.wall_ns)
         return take(
             view,
             self.tracker,
@@ -116,7 +117,7 @@ class Account:
             pubkey=self.pubkey,
             table=self.table,
             ended=tuple(self.ended),
-            at=self.now(),
+            at=at,
             heard=self._heard,
         )
 

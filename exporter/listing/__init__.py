@@ -20,10 +20,10 @@ class Node(NamedTuple):
     state: NodeState
     following: bool
     """An exporter runs and hears all that happens to its payments."""
+    followed_s: int
+    """Until when all was heard that happened to its payments, seconds since 1970; 0 if it never was."""
     written_s: int
     """When the exporter last wrote of it, seconds since 1970."""
-    silent_s: int
-    """How long ago that is; never negative."""
     height: int | None
     """Of the chain; None if it never said."""
     estimated: bool
@@ -43,6 +43,8 @@ class Report(NamedTuple):
 
     running: bool
     """An exporter keeps its state there now."""
+    now_s: int
+    """When it was read, seconds since 1970."""
     older_than_s: int
     """Payments that have been in flight for less are left out, seconds."""
     nodes: tuple[Node, ...]
@@ -64,7 +66,7 @@ def report(config: Config, now_ns: int) -> Report:
         for name, kept in found.nodes.items()
         if wanted.node in (None, name)
     )
-    return Report(found.running, wanted.older_than_s, tuple(nodes))
+    return Report(found.running, now_ns // _SECOND_NS, wanted.older_than_s, tuple(nodes))
 
 
 def _node(name: str, kept: Kept, *, running: bool, now_ns: int, older_than_s: int) -> Node:
@@ -76,8 +78,8 @@ def _node(name: str, kept: Kept, *, running: bool, now_ns: int, older_than_s: in
         pubkey=marks.pubkey,
         state=heard.state,
         following=following,
+        followed_s=heard.followed_ns // _SECOND_NS,
         written_s=marks.at.wall_ns // _SECOND_NS,
-        silent_s=max(0, now_ns - marks.at.wall_ns) // _SECOND_NS,
         height=known if following else heard.height_at(now_ns // _SECOND_NS),
         estimated=not following,
         payments=tuple(_payments(kept, now_ns, older_than_s)),

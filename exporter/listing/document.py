@@ -27,8 +27,8 @@ def _node(node: Node) -> dict[str, Any]:
         "pubkey": node.pubkey or None,
         "state": node.state,
         "following": node.following,
+        "followed_timestamp_seconds": node.followed_s or None,
         "written_timestamp_seconds": node.written_s,
-        "written_seconds_ago": node.silent_s,
         "block_height": node.height,
         "block_height_estimated": node.estimated,
     }

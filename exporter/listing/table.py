@@ -94,7 +94,7 @@ def _lines(node: Node, report: Report, width: int | None) -> Iterator[Text]:
     order = ", the oldest first" if count > 1 else ""
     in_flight = f"{count:,} payment{'s' * (count != 1)}" if count else "nothing"
     yield Text(f"{node.name}: {in_flight} in flight{long}{order}", style="bold")
-    if caution := _caution(node, running=report.running):
+    if caution := _caution(node, report):
         yield Text(caution, style="yellow")
     if not count:
         return
@@ -107,16 +107,19 @@ def _lines(node: Node, report: Report, width: int | None) -> Iterator[Text]:
             yield Text(line, style=_style(node.blocks_left(payment)))
 
 
-def _caution(node: Node, *, running: bool) -> str:
+def _caution(node: Node, report: Report) -> str:
     """Why this may not be all that is so now."""
-    when = f"{datetime.fromtimestamp(node.written_s, UTC):%Y-%m-%d %H:%M:%S} UTC, {spoken(node.silent_s)} ago"
-    if not running:
-        return f"The exporter does not run. It last wrote at {when}."
-    if not node.following:
-        return f"The node is not followed: {_STATE[node.state]}. Last heard of at {when}."
-    if node.silent_s > SILENT_S:
-        return f"The exporter last wrote of this node at {when}: is the disk full, or is it no longer one of its nodes?"
-    return ""
+    if node.following and report.now_s - node.written_s <= SILENT_S:
+        return ""
+    if node.following:
+        when = _moment(node.written_s, report.now_s)
+        return f"Nothing has been written of this node since {when}: is the disk full, or is it followed no more?"
+    why = f"The node is not followed: {_STATE[node.state]}." if report.running else "The exporter does not run."
+    return why + (f" So it was at {_moment(node.followed_s, report.now_s)}." if node.followed_s else "")
+
+
+def _moment(then_s: int, now_s: int) -> str:
+    return f"{datetime.fromtimestamp(then_s, UTC):%Y-%m-%d %H:%M:%S} UTC, {spoken(max(0, now_s - then_s))} ago"
 
 
 def _row(node: Node, payment: Listed) -> _Row:

@@ -84,7 +84,9 @@ class Heard:
 
     state: NodeState = NodeState.UNREACHABLE
     following: bool = False
-    """All that happened to its payments was heard."""
+    """All that happens to its payments is heard."""
+    followed_ns: int = 0
+    """Until when that was so, as far as it was written down: nanoseconds since 1970; 0 if it never was."""
     block_height: int = 0
     """0 if it never said."""
     best_header_s: int = 0
@@ -92,13 +94,14 @@ class Heard:
     aliases: dict[str, str] = field(default_factory=dict)
     """Aliases by identity key of the first hops of HTLCs outstanding, where they are known."""
 
-    def then(self, status: NodeStatus, peers: Iterable[str]) -> "Heard":
+    def then(self, status: NodeStatus, peers: Iterable[str], now_ns: int) -> "Heard":
         """What was said by now; what `status` doesn't know is as it was. `peers` are the first hops by key."""
         info, known = status.info, status.channels.aliases if status.channels else {}
         aliases = {peer: known.get(peer) or self.aliases.get(peer, "") for peer in peers}
         return Heard(
             state=status.state,
             following=status.stream_up,
+            followed_ns=now_ns if status.stream_up else self.followed_ns,
             block_height=info.block_height if info else self.block_height,
             best_header_s=info.best_header_s if info else self.best_header_s,
             aliases={peer: alias for peer, alias in aliases.items() if alias},

@@ -25,9 +25,9 @@ def moment(seconds: float) -> Moment:
     return Moment(T0 + int(seconds * 1e9), int(seconds * 1e9))
 
 
-def account(name: str, *, at_s: float) -> Account:
-    """A node that is followed well, and knows one of its peers by name."""
-    made = Account(name, lambda: moment(at_s), 5)
+def account(name: str, clock: list[float]) -> Account:
+    """A node that is followed well, and knows one of its peers by name; it is `clock` seconds after T0."""
+    made = Account(name, lambda: moment(clock[0]), 5)
     made.pubkey = PUBKEY
     made.tracker.begin([], 0, moment(0))
     made.tracker.stream_started()
@@ -38,7 +38,7 @@ def account(name: str, *, at_s: float) -> Account:
 
 def alice() -> Account:
     """Something of everything."""
-    made = account("alice", at_s=500)
+    made = account("alice", [500])
     parts = (
         flying(1)._replace(expiry_height=HEIGHT + 30),
         flying(2)._replace(expiry_height=HEIGHT + 90),
@@ -57,11 +57,13 @@ def alice() -> Account:
 
 
 def bob() -> Account:
-    """One payment, older than most of alice's; then lnd went away."""
-    made = account("bob", at_s=500)
+    """One payment, older than most of alice's; then lnd went away, and was tried again and again."""
+    clock = [200.0]
+    made = account("bob", clock)
     expired = flying(7)._replace(expiry_height=HEIGHT - 2)
     made.record(payment(IN_FLIGHT, expired, payment_hash="b1" * 32, created_s=-DAY_S, payment_index=6), Source.STREAM)
     frozen(made)
+    clock[0] = 500
     made.set_status(state=NodeState.UNREACHABLE, stream_up=False, channels=None)
     return made
 

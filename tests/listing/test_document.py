@@ -9,7 +9,7 @@ from exporter.listing import report
 from exporter.listing.document import document
 from exporter.payments.labels import NodeState, Purpose, Reason, Status
 from exporter.store import Store
-from tests.listing.scene import HEIGHT, LOOK_S, OTHER_PEER, PUBKEY, config, looked_ns
+from tests.listing.scene import HEIGHT, OTHER_PEER, PUBKEY, config, looked_ns
 from tests.payments.build import PEER, T0
 
 DOCUMENTED = (Path(__file__).parents[2] / "docs" / "open.md").read_text(encoding="utf-8")
@@ -26,11 +26,13 @@ async def test_all_of_it(store: Store) -> None:
     """One list over all nodes, the oldest first; what isn't known is null."""
     found = read(store.path)
     assert found["exporter_running"] is True
-    common = {"pubkey": PUBKEY, "written_timestamp_seconds": T0 // 10**9 + 500, "written_seconds_ago": LOOK_S}
-    common["block_height"] = HEIGHT
+    written_s = T0 // 10**9 + 500
+    common = {"pubkey": PUBKEY, "written_timestamp_seconds": written_s, "block_height": HEIGHT}
+    alice = {"node": "alice", "state": "ready", "following": True, "followed_timestamp_seconds": written_s}
+    bob = {"node": "bob", "state": "unreachable", "following": False, "followed_timestamp_seconds": written_s - 300}
     assert found["nodes"] == [
-        common | {"node": "alice", "state": "ready", "following": True, "block_height_estimated": False},
-        common | {"node": "bob", "state": "unreachable", "following": False, "block_height_estimated": True},
+        common | alice | {"block_height_estimated": False},
+        common | bob | {"block_height_estimated": True},
     ]
     order = [(payment["node"], payment["payment_hash"][:2]) for payment in found["payments"]]
     assert order == [("alice", "a1"), ("bob", "b1"), ("alice", "a2"), ("alice", "a3"), ("alice", "a4"), ("alice", "a5")]

@@ -71,13 +71,14 @@ def test_what_a_node_said_last() -> None:
     """What isn't known any more is as it was; of peers only those in use."""
     info = Info("02" * 33, block_height=800_000, best_header_s=1_000)
     channels = Channels(5, {PEER: "café", "04": "idle"})
-    first = Heard().then(NodeStatus(NodeState.READY, stream_up=True, info=info, channels=channels), [PEER, OTHER_PEER])
-    assert first == Heard(NodeState.READY, True, 800_000, 1_000, {PEER: "café"})
-    away = first.then(NodeStatus(), [PEER])
-    assert away == Heard(NodeState.UNREACHABLE, False, 800_000, 1_000, {PEER: "café"})
-    assert away.then(NodeStatus(), []).aliases == {}
+    well = NodeStatus(NodeState.READY, stream_up=True, info=info, channels=channels)
+    first = Heard().then(well, [PEER, OTHER_PEER], 7)
+    assert first == Heard(NodeState.READY, True, 7, 800_000, 1_000, {PEER: "café"})
+    away = first.then(NodeStatus(), [PEER], 8)
+    assert away == Heard(NodeState.UNREACHABLE, False, 7, 800_000, 1_000, {PEER: "café"})
+    assert away.then(NodeStatus(), [], 9).aliases == {}
     renamed = NodeStatus(channels=Channels(5, {PEER: "tea"}))
-    assert first.then(renamed, [PEER]).aliases == {PEER: "tea"}
+    assert first.then(renamed, [PEER], 8).aliases == {PEER: "tea"}
 
 
 def test_the_height_of_a_node_that_is_away() -> None:

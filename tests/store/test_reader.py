@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from exporter.payments.node import Heard
 from exporter.store import Kept, Store, StoreError, file, freeze, glance, lock
 from tests.config.conftest import without_root
+from tests.store.test_schemas import SAMPLES, restore
 from tests.store.test_store import busy, taken, write
 
 KILLED = """
@@ -98,6 +100,14 @@ def test_a_copy(tmp_path: Path) -> None:
     write(tmp_path / "state.sqlite", {"alice": freeze(taken(busy()))})
     shutil.copy(tmp_path / "state.sqlite", tmp_path / "copy #1?.sqlite")
     assert glance(tmp_path / "copy #1?.sqlite") == (False, {"alice": kept()})
+
+
+def test_a_file_of_an_exporter_that_had_no_such_command(tmp_path: Path) -> None:
+    """Its payments are there; what it didn't keep isn't known."""
+    restore(SAMPLES / "schema-1.sql", tmp_path / "state.sqlite")
+    found = glance(tmp_path / "state.sqlite").nodes["alice"]
+    assert {run.run for run in found.open} == {run.run for run in kept().open}
+    assert found.marks.heard == Heard()
 
 
 def nothing(_path: Path) -> None:

@@ -25,7 +25,7 @@ from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, Observer, at, fai
 
 A, B = flying(1), flying(2, sent_s=3)
 KEY = "02" + "11" * 32
-HEARD = Heard(NodeState.READY, following=True, block_height=800_000, best_header_s=1_779_999_000, aliases={KEY: "café"})
+HEARD = Heard(NodeState.READY, True, 1_779_999_999_999_999_999, 800_000, 1_779_999_000, {KEY: "café"})
 
 
 def busy() -> Observer:
