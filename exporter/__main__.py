@@ -61,6 +61,7 @@ def _demo(config: Config) -> int:
 
 
 def _open(config: Config) -> int:
+    import io
     import time
 
     from exporter.listing import report
@@ -68,6 +69,9 @@ def _open(config: Config) -> int:
     from exporter.listing.table import show
 
     found = report(config, time.time_ns())
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `open | head`: who reads no further has seen enough
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # what a peer calls itself may have letters that nobody can show here
     if config.open.json:
         print(document(found))
     else:

@@ -26,9 +26,12 @@ from exporter.config.credentials import BAKE
 from exporter.config.settings import SETTINGS
 from exporter.config.usage import usage
 from exporter.follow import Account
+from exporter.payments.labels import Source, Status
+from exporter.payments.node import Channels
 from exporter.payments.payment import Moment
 from exporter.simulator.server import SimulatedNode
 from exporter.store import Store, freeze
+from tests.payments.build import PEER, flying, payment
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = [sys.executable, "-m", "exporter"]
@@ -45,6 +48,14 @@ class Ended(NamedTuple):
 def run(*argv: str) -> Ended:
     """Run a command in a process of its own until it ends."""
     done = subprocess.run([*PROGRAM, *argv], capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def shell(line: str, encoding: str) -> Ended:
+    """The same by a shell, whose exit code is that of the first command of a pipe that fails."""
+    command = ["bash", "-o", "pipefail", "-c", f"{' '.join(PROGRAM)} {line}"]
+    environ = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, capture_output=True, encoding=encoding, check=False, cwd=ROOT, env=environ)
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
@@ -236,6 +247,22 @@ def test_nothing_to_list_from(tmp_path: Path, spoil: Callable[[Path], None], wor
     assert (code, stdout) == (2, "")
     assert f"--storage.path\n      {path} {words}\n" in stderr
     assert "Traceback" not in stderr
+
+
+async def test_who_reads_no_further(tmp_path: Path) -> None:
+    """`open | head` ends without a complaint; a terminal without UTF-8 shows what it can."""
+    path = tmp_path / "state"
+    store, account = Store(path), Account("lnd", lambda: Moment(10**18, 1), 5)
+    account.set_status(channels=Channels(0, {PEER: "café 🐙"}))
+    for number in range(5000):
+        account.record(payment(Status.IN_FLIGHT, flying(number + 1), payment_hash=f"{number:064x}"), Source.STREAM)
+    store.save({"lnd": freeze(account.saved(account.view()))})
+    store.close()
+    command = f"open --storage.path={path}"
+    for flags in ("", "--json"):
+        ended = shell(f"{command} {flags} | head -1", "utf-8")
+        assert (ended.code, ended.stderr) == (128 + signal.SIGPIPE, "")
+    assert "café ?" in shell(command, "latin-1").stdout
 
 
 def test_nothing_to_list(tmp_path: Path) -> None:

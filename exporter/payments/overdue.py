@@ -60,5 +60,5 @@ def _look(run: OpenRun, now: Moment, block_height: int | None, limits: Limits) -
 
 def _urgency(overdue: Overdue) -> tuple[bool, int, int]:
     """Those that came closer to their expiry, the closest first; then the others, the oldest first."""
-    closer = overdue.limit_blocks is not None and overdue.blocks_left is not None
-    return not closer, overdue.blocks_left or 0 if closer else 0, -overdue.age_s
+    left = None if overdue.limit_blocks is None else overdue.blocks_left
+    return left is None, left or 0, -overdue.age_s

@@ -51,7 +51,8 @@ def glance(path: Path) -> Glance:
             if schema != file.SCHEMA:
                 problem = f"{path} was written by another version (schema {schema}, this one knows {file.SCHEMA})."
                 raise StoreError(problem, _ANOTHER_PROGRAM)
-            return Glance(is_taken(path), _read(connection))
+            nodes = _read(connection)
+        return Glance(is_taken(path), nodes)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
