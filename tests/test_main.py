@@ -175,7 +175,7 @@ def test_what_is_in_flight_in_the_demo() -> None:
         process.wait(20)
         table = run(*command)
         assert (table.code, table.stderr) == (0, "")
-        assert "The exporter does not run. So it was at " in table.stdout
+        assert "The exporter does not run. This was so at " in table.stdout
         shutil.rmtree(Path(command[1].partition("=")[2]).parent)
 
 

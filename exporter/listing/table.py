@@ -115,7 +115,7 @@ def _caution(node: Node, report: Report) -> str:
         when = _moment(node.written_s, report.now_s)
         return f"Nothing has been written of this node since {when}: is the disk full, or is it followed no more?"
     why = f"The node is not followed: {_STATE[node.state]}." if report.running else "The exporter does not run."
-    return why + (f" So it was at {_moment(node.followed_s, report.now_s)}." if node.followed_s else "")
+    return why + (f" This was so at {_moment(node.followed_s, report.now_s)}." if node.followed_s else "")
 
 
 def _moment(then_s: int, now_s: int) -> str:

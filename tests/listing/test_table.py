@@ -28,7 +28,7 @@ alice: 5 payments in flight, the oldest first
      11s          1,000      0            -  failed             -
 
 bob: 1 payment in flight
-The node is not followed: lnd doesn't answer. So it was at 2026-05-28 20:30:00 UTC, 5m 10s ago.
+The node is not followed: lnd doesn't answer. This was so at 2026-05-28 20:30:00 UTC, 5m 10s ago.
   age    sat  HTLCs  blocks left  status     first hop
 {"b1" * 32}
    1d  1,000      1          ~-2  in flight  café�[2J 🐙
@@ -73,8 +73,8 @@ async def test_when_it_runs_no_more(left: Path) -> None:
     """It is said first, with the time of what is shown; the chain has gone on."""
     lines = shown(left, later_s=7200).splitlines()
     assert [line for line in lines if line.startswith("The")] == [
-        "The exporter does not run. So it was at 2026-05-28 20:35:00 UTC, 2h ago.",
-        "The exporter does not run. So it was at 2026-05-28 20:30:00 UTC, 2h 5m ago.",
+        "The exporter does not run. This was so at 2026-05-28 20:35:00 UTC, 2h ago.",
+        "The exporter does not run. This was so at 2026-05-28 20:30:00 UTC, 2h 5m ago.",
     ]
     assert "  2d 5h          1,000      3          ~18  in flight          2x café" in lines[4]
 
@@ -93,7 +93,7 @@ async def test_nothing(tmp_path: Path, store: Store) -> None:
     assert shown(store.path, older_than_s=3 * 86_400) == (
         "alice: nothing in flight for 3d or longer\n\n"
         "bob: nothing in flight for 3d or longer\n"
-        "The node is not followed: lnd doesn't answer. So it was at 2026-05-28 20:30:00 UTC, 5m 10s ago.\n"
+        "The node is not followed: lnd doesn't answer. This was so at 2026-05-28 20:30:00 UTC, 5m 10s ago.\n"
     )
     Store(tmp_path / "new.sqlite").close()
     assert shown(tmp_path / "new.sqlite") == "The exporter has not met any node yet.\n"

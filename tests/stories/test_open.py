@@ -17,7 +17,7 @@ from tests.stories.world import World
 
 pytestmark = pytest.mark.timeout(300)
 
-NOT_RUNNING = "The exporter does not run. So it was at "
+NOT_RUNNING = "The exporter does not run. This was so at "
 
 
 def told(exporter: Exporter, payment_hash: str) -> list[Any]:
