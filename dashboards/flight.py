@@ -7,8 +7,8 @@ from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, YELLOW, Query, Text
 from dashboards.presence import BLOCKS_LEFT, STATE, STATES, held, held_unseen
 from dashboards.query import FAR, NEAR, SAT, WHO, increase, m, total
 from dashboards.tables import Column, grid
-from deploy.prometheus.recording import BLOCK_S
 from deploy.prometheus.rule import exactly
+from exporter.payments.node import BLOCK_S
 
 _SLOTS = 483
 """HTLCs that one side of a channel may have outstanding (BOLT 2, `max_accepted_htlcs`)."""

@@ -2,9 +2,9 @@
 
 from dashboards.panel import GREEN, GREY, ORANGE, RED, YELLOW
 from dashboards.query import LAST_PAGE, NODE, OURS, each, m, total
-from deploy.prometheus.recording import BLOCK_S
 from deploy.prometheus.rule import NODES_OF_A_JOB, PER_NODE, exactly
 from exporter.payments.labels import NodeState
+from exporter.payments.node import BLOCK_S
 
 _COLORS: dict[NodeState, str] = {
     NodeState.READY: GREEN,

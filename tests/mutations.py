@@ -196,6 +196,27 @@ MUTATIONS = (
         "follow/test_audit.py",
     ),
     Mutation(
+        "what was told is forgotten at once",
+        "payments/overdue.py",
+        "run.told_age_s = overdue.limit_s or run.told_age_s",
+        "pass",
+        "payments/test_overdue.py",
+    ),
+    Mutation(
+        "told before it is remembered",
+        "follow/overdue.py",
+        "await written()",
+        "pass",
+        "follow/test_overdue.py",
+    ),
+    Mutation(
+        "who looks keeps an exporter out",
+        "store/lock.py",
+        "TRIES = 10",
+        "TRIES = 1",
+        "store/test_reader.py",
+    ),
+    Mutation(
         "what was counted isn't listed",
         "store/rows.py",
         "(_counted_key(node, run) for run in new.ended)",

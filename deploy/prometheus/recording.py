@@ -3,6 +3,7 @@
 from deploy.prometheus.rule import MEMORY, NODES_OF_A_JOB, PER_NODE, Group, Recording, Selector, exactly, one_of
 from deploy.prometheus.values import Values
 from exporter.payments.labels import Age, AmountBand, Kind, Reason
+from exporter.payments.node import BLOCK_S
 
 FAST, SLOW = "fast", "slow"
 WINDOWS = {"5m": FAST, "1h": FAST, "30m": SLOW, "6h": SLOW, "3d": SLOW}
@@ -10,8 +11,6 @@ WINDOWS = {"5m": FAST, "1h": FAST, "30m": SLOW, "6h": SLOW, "3d": SLOW}
 _DAYS = "3d"
 MOST_BAD = 0.9
 """A factor times a budget stays below this, or not even a total outage could reach it."""
-BLOCK_S = 600
-"""Seconds between two blocks: what Bitcoin aims at."""
 
 KNOWN = f'reason!~"{Reason.NONE}|{Reason.OTHER}"'
 """What has no known reason is neither good nor bad."""

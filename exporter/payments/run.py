@@ -76,6 +76,10 @@ class OpenRun:
     """The stream that last showed it; streams are numbered by the tracker."""
     missing: Missing | None = None
     """Set once lnd has said that it doesn't know it."""
+    told_age_s: int = 0
+    """The highest limit of its age that somebody was told it has passed, seconds."""
+    told_blocks: int | None = None
+    """The lowest limit of blocks left that somebody was told it has passed; None if none."""
 
     def resume(self, shift_ns: int) -> None:
         """Go on in another process, whose monotonic clock is `shift_ns` ahead: no stream has shown it yet."""

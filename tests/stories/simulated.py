@@ -2,13 +2,15 @@
 
 import asyncio
 import hashlib
+from pathlib import Path
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Kind, Status
+from exporter.simulator import credentials
 from exporter.simulator.credentials import replace
 from exporter.simulator.mutation import Create, Delete, Fail, GiveUp, Mutation, Register, Settle
 from exporter.simulator.server import SimulatedNode
-from exporter.simulator.service import SMALLEST
+from exporter.simulator.service import EVERYTHING, SMALLEST
 from exporter.simulator.truth import reason
 from exporter.simulator.world import KEYSEND_RECORD
 from tests.stories.lab import TOO_MUCH_FOR_BOB, Invoice, Listed, fee_msat
@@ -205,6 +207,14 @@ class SimulatedLab:
             for payment in pb.ListPaymentsResponse.FromString(page).payments
         ]
 
+    async def blocks_left(self, payment_hash: str) -> int:
+        """See `Lab`."""
+        page = self.node.database.page(pb.ListPaymentsRequest(include_incomplete=True, max_payments=1 << 30))
+        payments = pb.ListPaymentsResponse.FromString(page).payments
+        (payment,) = (one for one in payments if one.payment_hash == payment_hash)
+        expiries = (htlc.route.total_time_lock for htlc in payment.htlcs if htlc.status == pb.HTLCAttempt.IN_FLIGHT)
+        return min(expiries) - self.node.world.height
+
     async def delete_payment(self, payment_hash: str) -> None:
         """See `Lab`."""
         self.node.database.apply(Delete(payment_hash))
@@ -259,6 +269,14 @@ class SimulatedLab:
         """See `Lab`."""
         self.node.renew_macaroon(SMALLEST)
         replace(self.macaroon, self.node.macaroon.read_bytes())
+
+    async def readonly_macaroon(self) -> Path:
+        """See `Lab`."""
+        made = credentials.macaroon(self.network.chance.randbytes(32), 0, sorted(EVERYTHING))
+        self.node.macaroons[made] = EVERYTHING
+        path = self.macaroon.with_name("readonly.macaroon")
+        path.write_bytes(made)
+        return path
 
     async def renew_certificate(self) -> None:
         """See `Lab`."""
