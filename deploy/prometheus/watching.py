@@ -169,7 +169,7 @@ def _behind(s: Selector, given: Lasting) -> Alert:
         given.severity,
         f"""
         max_over_time({s("catching_up")}[10m]) == 1
-        and {PER_NODE} max_over_time({s("stream_up")}[10m]) == 0
+        and {PER_NODE} {s("stream_up")} == 0
         and {PER_NODE} max_over_time({s("node_up")}[10m]) == 1
         """,
         f"{NODE}: the exporter has been catching up for {given.minutes} minutes",

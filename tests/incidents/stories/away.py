@@ -103,7 +103,7 @@ def fee_loop(node: VirtualNode) -> None:
     only={"service": {"TrafficGone": 70}},
     hours=7 * 24 + 4,
     begins_min=(7 * 24 + 2) * 60,
-    metrics=("succeeded_total", "failed_total", "in_flight", "node_up"),
+    metrics=("succeeded_total", "failed_total", "in_flight", "node_up", "stream_up"),
 )
 def traffic_gone(node: VirtualNode) -> None:
     """After a week of payments nobody asks lnd to pay any more."""

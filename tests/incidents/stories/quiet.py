@@ -109,6 +109,7 @@ def held_every_evening(node: VirtualNode) -> None:
         "node_block_height",
         "node_best_header_timestamp_seconds",
         "node_up",
+        "stream_up",
         "in_flight",
     ),
 )
