@@ -9,10 +9,11 @@ import structlog
 
 from exporter import __version__
 from exporter.checkpoint import Checkpoint, looking_up
-from exporter.config import Config, ConfigError, NodeConfig, Problem, StorageConfig, cannot_listen
+from exporter.config import AUTO, Config, ConfigError, NodeConfig, Problem, StorageConfig, cannot_listen
 from exporter.follow import Follower, tell_overdue
 from exporter.lnd.grpc import GrpcClient
 from exporter.metrics.server import build, serve
+from exporter.payments.labels import Mode
 from exporter.payments.overdue import Limits
 from exporter.payments.payment import Moment
 from exporter.progress import best_display, tell
@@ -137,4 +138,5 @@ def _resume(store: Store, followers: list[Follower]) -> None:
 def _follower(node: NodeConfig, max_peers: int, store: Store | None) -> Follower:
     client = GrpcClient(node.address, node.tls_cert, node.macaroon)
     counted = looking_up(store, node.name) if store else None
-    return Follower(node.name, client, now=clocks, max_peers=max_peers, counted=counted)
+    mode = None if node.mode == AUTO else Mode(node.mode)
+    return Follower(node.name, client, now=clocks, max_peers=max_peers, counted=counted, mode=mode)

@@ -135,8 +135,8 @@ MUTATIONS = (
     Mutation(
         "the stream's late word isn't waited for",
         "payments/tracker.py",
-        "heard = word.source is Source.STREAM and not terminal.told",
-        "heard = False",
+        "if asked or (tells and not terminal.told):",
+        "if asked:",
         "payments/test_hold.py",
     ),
     Mutation(

@@ -10,10 +10,12 @@ from deploy.prometheus.rule import (
     Alert,
     Group,
     Selector,
+    exactly,
     ratio,
 )
 from deploy.prometheus.thresholds import Lasting, Severity, TooSlowForLong
 from deploy.prometheus.values import Values
+from exporter.payments.labels import Mode
 
 INSTANCE = "{{ $labels.instance }}"
 
@@ -78,6 +80,7 @@ def _lies(s: Selector, severity: Severity) -> Alert:
         unless {PER_NODE} sum without (cause) (increase({s("interruptions_total")}[30m])) > 0
         unless {PER_NODE} min_over_time({s("stream_up")}[30m]) == 0
         unless on (job, instance) time() - process_start_time_seconds < 1800
+        unless {PER_NODE} {s("mode", exactly("mode", Mode.TRACK))} == 1
         """,
         f"{NODE}: lnd's stream kept quiet about payments that ended",
         """Ends of payments were learnt by asking although the stream was never lost: lnd doesn't tell everything. All
@@ -142,8 +145,9 @@ def _deaf(s: Selector, given: Lasting) -> Alert:
         unless {PER_NODE} max_over_time({s("catching_up")}[10m]) == 1
         """,
         f"{NODE}: lnd answers, but its payments are not followed",
-        """Payments are counted late or not at all: lnd is too old for TrackPayments (before 0.16), a message is too
-        large, or something unexpected happens each time. The landing page of the exporter says which.""",
+        """Payments are counted late or not at all: a message is too large, lnd lacks a call (before 0.16 TrackPayments,
+        which --lnd.mode=firehose insists on), or something unexpected happens each time. The landing page of the
+        exporter says which.""",
         "node",
         lasts=f"{given.minutes}m",
     )

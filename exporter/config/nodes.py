@@ -6,7 +6,7 @@ from pathlib import Path
 from exporter.config.credentials import ADMIN, check_certificate, check_directory, check_macaroon, find_macaroon
 from exporter.config.given import Given, Settings, value
 from exporter.config.problems import Problem, Wrong
-from exporter.config.settings import SETTINGS
+from exporter.config.settings import AUTO, SETTINGS
 from exporter.config.values import REST_PORT, USUAL_PORT, lnd_address
 
 PUBLIC = "system"
@@ -27,6 +27,8 @@ class NodeConfig:
     """lnd's certificate, absolute; None: the publicly trusted ones. Read again at every reconnect."""
     macaroon: Path
     """Absolute; read again at every reconnect."""
+    mode: str = AUTO
+    """How its payments are followed: `firehose`, `track` or `auto`."""
 
     @property
     def warnings(self) -> list[str]:
@@ -61,7 +63,7 @@ NO_NODE = Problem(
 
 def single_node(settings: Settings, problems: list[Problem]) -> tuple[NodeConfig, ...]:
     """The node of the flags, or nothing and problems."""
-    if not any(name.startswith("lnd.") and name != "lnd.name" for name in settings):
+    if not any(name.startswith("lnd.") and name not in ("lnd.name", "lnd.mode") for name in settings):
         problems.append(NO_NODE)
         return ()
     node = _node(settings, "", problems)
@@ -108,11 +110,12 @@ def _node(settings: Settings, place: str, problems: list[Problem]) -> NodeConfig
     name = value(settings, "lnd.name", problems)
     address = value(settings, "lnd.address", problems) or DEFAULT_ADDRESS
     network = value(settings, "lnd.network", problems) or ""
+    mode = value(settings, "lnd.mode", problems)
     tls_cert = _tls_cert(settings, directory, problems)
     macaroon = _macaroon(settings, directory, network, problems)
     if macaroon is None or len(problems) > before:
         return None
-    return NodeConfig(name, address, tls_cert, macaroon)
+    return NodeConfig(name, address, tls_cert, macaroon, mode)
 
 
 def _missing(settings: Settings, place: str) -> list[Problem]:

@@ -50,6 +50,10 @@ class Setting(NamedTuple):
 Command = Literal["run", "demo", "open", "check", "healthcheck"]
 COMMANDS: tuple[Command, ...] = get_args(Command)
 
+AUTO = "auto"
+MODES = ("firehose", "track")
+"""How the payments of a node may be followed; `auto` is whatever it can."""
+
 LISTEN = f":{values.OUR_PORT}"
 LISTEN_DEMO = f"127.0.0.1:{values.OUR_PORT}"
 
@@ -83,6 +87,14 @@ SETTINGS = {
         ),
         Setting("lnd.macaroon", "FILE", values.text, "", "the macaroon file, as lnd wrote it"),
         Setting("lnd.name", "NAME", values.node_name, "lnd", "the node's name: the label `node` of every metric"),
+        Setting(
+            "lnd.mode",
+            "MODE",
+            values.one_of(AUTO, *MODES),
+            AUTO,
+            "how payments are followed: all by one stream (firehose: lnd 0.16 or newer), each by a stream of its own"
+            " (track: sees less of payments that last no second), or auto: the first where lnd has it and lets us",
+        ),
         Setting(
             "web.listen-address",
             "HOST:PORT",

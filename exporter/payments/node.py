@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from exporter.payments.labels import NodeState
+from exporter.payments.labels import Mode, NodeState
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,8 @@ class NodeStatus:
     stream_up: bool = False
     """Updates are flowing, or would flow if there were any."""
     catching_up: bool = False
+    mode: Mode | None = None
+    """How payments are followed, at last if they are not now; None before the first session."""
     reading: Reading | None = None
     """While a catch-up reads, also one that nobody waits for."""
     info: Info | None = None

@@ -179,8 +179,8 @@ class OpenRun:
             self.refused = True
         return AttemptFailed(attempt, self.purpose)
 
-    def end(self, payment: Payment, source: Source, at: Moment, asked: Moment) -> Terminal:
-        """Note the first terminal snapshot."""
+    def end(self, payment: Payment, source: Source, at: Moment, asked: Moment, *, told: bool) -> Terminal:
+        """Note the first terminal snapshot; `told` is whether the stream will tell the last one, too."""
         live = source is Source.STREAM
         kept = any(a.status is AttemptStatus.FAILED for a in payment.attempts)
         self.terminal = terminal = Terminal(
@@ -191,7 +191,7 @@ class OpenRun:
             received=at,
             asked_mono_ns=asked.mono_ns,
             latest_ns=payment.latest_ns or payment.created_ns,
-            told=live,
+            told=told,
         )
         self.fee_msat = payment.fee_msat
         self.pays_self = self.pays_self or payment.pays_self

@@ -51,7 +51,7 @@ def test_keys_and_sections(home: Home) -> None:
         """),
     )
     everything = (
-        "lnd.dir, lnd.network, lnd.address, lnd.tls_cert, lnd.macaroon, lnd.name, web.listen_address,"
+        "lnd.dir, lnd.network, lnd.address, lnd.tls_cert, lnd.macaroon, lnd.name, lnd.mode, web.listen_address,"
         " web.telemetry_path, metrics.max_peers, storage.path, storage.memory, log.level, log.format, log.open_after,"
         " log.blocks_left, log.payment_hashes"
     )

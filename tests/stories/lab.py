@@ -236,6 +236,9 @@ class Lab(Protocol):
     async def bake_macaroon(self) -> None:
         """Write a fresh macaroon with the smallest rights into the exporter's file, at once (rename)."""
 
+    async def bake_smaller_macaroon(self, target: Path) -> None:
+        """Write one that doesn't allow TrackPayments; the exporter's own stays valid."""
+
     async def readonly_macaroon(self) -> Path:
         """Another macaroon, in a file of its own, that may also read channels, as lnd's own one may."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from exporter.config import NodeConfig
+from exporter.config import AUTO, NodeConfig
 from tests.network.process import free_port, run, until
 from tests.stories.lab import Lab
 
@@ -62,7 +62,13 @@ class Exporter:
             "log": {"level": "debug", **(log or {})},
             "storage": {"path": self.state.name},
             "nodes": [
-                {"name": lab.name, "address": lab.address, "tls_cert": str(lab.tls_cert), "macaroon": str(lab.macaroon)}
+                {
+                    "name": lab.name,
+                    "address": lab.address,
+                    "tls_cert": str(lab.tls_cert),
+                    "macaroon": str(lab.macaroon),
+                    "mode": lab.mode if isinstance(lab, NodeConfig) else AUTO,
+                }
                 for lab in labs
             ],
         }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter.payments.labels import Reason, Status
-from tests.network.node import Json, b64, b64hex
+from tests.network.node import WITHOUT_STREAM, Json, b64, b64hex
 from tests.network.regtest import Network
 from tests.stories.lab import Invoice, Listed
 from tests.stories.real_sending import RealSending
@@ -222,6 +222,10 @@ class RealLab:
         """See `Lab`: with a root key of its own, so that it can be revoked."""
         self._root_key += 1
         await self.node.bake_macaroon(self.macaroon, self._root_key)
+
+    async def bake_smaller_macaroon(self, target: Path) -> None:
+        """See `Lab`."""
+        await self.node.bake_macaroon(target, self._root_key, WITHOUT_STREAM)
 
     async def readonly_macaroon(self) -> Path:
         """See `Lab`: lnd's own."""

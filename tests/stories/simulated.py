@@ -5,12 +5,11 @@ import hashlib
 from pathlib import Path
 
 from exporter.lnd.rpc import lnd_pb2 as pb
-from exporter.payments.labels import Kind, Status
-from exporter.simulator import credentials
+from exporter.payments.labels import Kind, Method, Status
 from exporter.simulator.credentials import replace
 from exporter.simulator.mutation import Create, Delete, Fail, GiveUp, Mutation, Register, Settle
 from exporter.simulator.server import SimulatedNode
-from exporter.simulator.service import EVERYTHING, SMALLEST
+from exporter.simulator.service import EVERYTHING, PATHS, SMALLEST
 from exporter.simulator.truth import reason
 from exporter.simulator.world import KEYSEND_RECORD
 from tests.stories.lab import TOO_MUCH_FOR_BOB, Invoice, Listed, fee_msat
@@ -270,12 +269,14 @@ class SimulatedLab:
         self.node.renew_macaroon(SMALLEST)
         replace(self.macaroon, self.node.macaroon.read_bytes())
 
+    async def bake_smaller_macaroon(self, target: Path) -> None:
+        """See `Lab`."""
+        replace(target, self.node.another_macaroon(SMALLEST - {PATHS[Method.TRACK_PAYMENTS]}))
+
     async def readonly_macaroon(self) -> Path:
         """See `Lab`."""
-        made = credentials.macaroon(self.network.chance.randbytes(32), 0, sorted(EVERYTHING))
-        self.node.macaroons[made] = EVERYTHING
         path = self.macaroon.with_name("readonly.macaroon")
-        path.write_bytes(made)
+        replace(path, self.node.another_macaroon(EVERYTHING))
         return path
 
     async def renew_certificate(self) -> None:

@@ -88,7 +88,7 @@ def catching_up_breaks_off(node: VirtualNode) -> None:
 
 @story(fires={"NotFollowing": 16})
 def not_followed(node: VirtualNode) -> None:
-    """lnd answers, but it is too old to tell of its payments."""
+    """lnd answers, but doesn't tell of its payments."""
     pays(node, 0, 60)
     node.at(60 * MINUTE, lambda: node.set(stream_up=False))
     node.at(120 * MINUTE, lambda: node.set(stream_up=True))
