@@ -3,8 +3,13 @@
 import sys
 from pathlib import Path
 
-from dashboards.board import TAG, written
-from dashboards.boards import BOARDS
+from deploy.prometheus.values import WrongValues
+
+try:
+    from dashboards.board import TAG, written
+    from dashboards.boards import BOARDS
+except WrongValues as error:  # they show thresholds
+    sys.exit(str(error))
 
 HERE = Path(__file__).parent
 

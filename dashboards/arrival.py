@@ -9,6 +9,7 @@ from dashboards.query import (
     BURN_LEAST,
     BURNS,
     DONE,
+    SMALL_TARGET,
     TARGETS,
     burn,
     enough,
@@ -54,7 +55,8 @@ def success(here: Grid) -> None:
         lines(
             Text(
                 "Success rate, over the last hour",
-                "By amount, of what finished within an hour. Good: near the top; small amounts above 98 %.",
+                "By amount, of what finished within an hour. Good: near the top; small amounts above "
+                f"{SMALL_TARGET:.0%}.",
                 "percentunit",
             ),
             [Query(success_rate("1h", matchers=[exactly("amount_band", band)]), band.value) for band in AmountBand],

@@ -9,6 +9,7 @@ from dashboards.query import (
     COUNTED,
     DONE,
     FIRST_HTLC_S,
+    FIRST_HTLC_SHARE,
     QUICK_S,
     SAT,
     increase,
@@ -57,7 +58,8 @@ def speed(here: Grid) -> None:
             Text(
                 "Time to the first HTLC",
                 "From the creation of a payment to its first attempt: path finding and queueing in lnd. Good: below "
-                f"0.5 s; an alert tells when more than 5 % take {FIRST_HTLC_S} s, the dashed line.",
+                f"0.5 s; an alert tells when more than {FIRST_HTLC_SHARE:.0%} take {FIRST_HTLC_S:g} s, the dashed "
+                "line.",
                 "s",
             ),
             [Query(f"histogram_quantile(0.95, sum by (le) ({first}))", "95 % are faster")],

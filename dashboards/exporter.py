@@ -4,7 +4,7 @@ from dashboards.graphs import bars, lines, number
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, ORANGE, RED, YELLOW, Query, Text
 from dashboards.presence import KNOWN
-from dashboards.query import CERTIFICATE_S, DELAY_S, NODE, OURS, WHO, increase, m, rate, total
+from dashboards.query import CERTIFICATE_S, DAY_S, DELAY_S, DELAY_SHARE, NODE, OURS, WHO, increase, m, rate, total
 from deploy.prometheus.rule import exactly
 from exporter.payments.labels import CallOutcome
 
@@ -32,7 +32,7 @@ def heard(here: Grid) -> None:
             Text(
                 "Delay of updates",
                 "From lnd's time of an HTLC to its arrival here, 95 % are faster. Good: below 0.1 s; an alert tells "
-                f"when more than 10 % take {DELAY_S} s.",
+                f"when more than {DELAY_SHARE:.0%} take {DELAY_S:g} s.",
                 "s",
             ),
             [Query(f"histogram_quantile(0.95, {buckets})", "95 % are faster")],
@@ -154,7 +154,8 @@ def exporter(here: Grid) -> None:
         number(
             Text(
                 "Certificate of lnd, valid for",
-                "Until the first of the nodes' TLS certificates expires. Good: more than 21 days; at 3 it is critical.",
+                "Until the first of the nodes' TLS certificates expires. Good: more than "
+                f"{CERTIFICATE_S[1] // DAY_S} days; at {CERTIFICATE_S[0] // DAY_S} it is critical.",
                 "s",
             ),
             f"min({m('node_certificate_expiry_timestamp_seconds')} - time())",

@@ -65,7 +65,7 @@ def _first_row(here: Grid) -> None:
     )
     here.add(
         number(
-            Text("Success rate", "Over all nodes, within the time shown. Good: above 95 %.", "percentunit"),
+            Text("Success rate", f"Over all nodes, within the time shown. Good: above {TARGET:.0%}.", "percentunit"),
             overall("$__range"),
             _RATE,
             decimals=1,

@@ -4,10 +4,11 @@ from dashboards.board import Board
 from dashboards.graphs import areas, in_words, lines, number
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, YELLOW, Query, Text
-from dashboards.presence import BLOCK_S, BLOCKS_LEFT, STATE, STATES, held, held_unseen
+from dashboards.presence import BLOCKS_LEFT, STATE, STATES, held, held_unseen
 from dashboards.query import FAR, NEAR, SAT, WHO, increase, m, total
 from dashboards.tables import Column, grid
 from deploy.prometheus.rule import exactly
+from exporter.payments.node import BLOCK_S
 
 _SLOTS = 483
 """HTLCs that one side of a channel may have outstanding (BOLT 2, `max_accepted_htlcs`)."""
@@ -69,7 +70,7 @@ def _first_row(here: Grid) -> None:
         number(
             Text(
                 "Time until the first expiry",
-                "The same in hours, at 10 minutes for a block. Good: none held, or above a day.",
+                f"The same in hours, at 10 minutes for a block. Good: none held, or above {FAR * BLOCK_S / 3600:g}.",
                 "suffix: hours",
             ),
             f"min({BLOCKS_LEFT}) / {_BLOCKS_AN_HOUR:g}",
@@ -149,7 +150,7 @@ def _over_time(here: Grid) -> None:
         areas(
             Text(
                 "Held HTLCs, by blocks left",
-                f"Outstanding for more than 30 minutes. Good: none below {FAR} blocks, which is about a day. Grey: the "
+                f"Outstanding for more than 30 minutes. Good: none below {FAR} blocks. Grey: the "
                 "node or its exporter is away, and nobody knows whether they still are; the blocks go on beside.",
                 "short",
             ),

@@ -73,8 +73,8 @@ def _chain(here: Grid) -> None:
         lines(
             Text(
                 "Age of the newest block",
-                "Good: below an hour, mostly; an alert tells it after two, the dashed line. Not shown while the node "
-                "is away.",
+                f"Good: below an hour, mostly; an alert tells it after {HEADER_S / 3600:g} h, the dashed line. Not "
+                "shown while the node is away.",
                 "s",
             ),
             [Query(f"time() - {each(m('node_best_header_timestamp_seconds'))} {READY}", WHO)],
@@ -87,8 +87,8 @@ def _chain(here: Grid) -> None:
         areas(
             Text(
                 "Channels",
-                "Open and usable, open with the peer away, being opened or closed. Good: mostly active. Not shown "
-                "while the node is away.",
+                "Open and usable, open with the peer away, being opened or closed. Good: mostly active. Not "
+                "shown while the node is away.",
                 "short",
             ),
             [Query(total(f"{m('node_channels')} {READY}", "state"), "{{state}}")],

@@ -29,7 +29,7 @@ def _first_row(here: Grid) -> None:
                 "Success rate",
                 "Share of the finished invoices, keysends and AMP payments that this node did not fail, over the "
                 "time shown. Recipients that refuse and callers that cancel are no failures of the node. Good: "
-                "above 95 %, less where most amounts are large.",
+                f"above {TARGET:.0%}, less where most amounts are large.",
                 "percentunit",
             ),
             overall("$__range"),

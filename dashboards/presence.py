@@ -1,9 +1,10 @@
 """Which nodes there are, in which state, and how long their held HTLCs have: also of those that nobody hears of."""
 
 from dashboards.panel import GREEN, GREY, ORANGE, RED, YELLOW
-from dashboards.query import LAST_PAGE, NODE, each, m, total
-from deploy.prometheus.rule import PER_NODE, exactly
+from dashboards.query import LAST_PAGE, NODE, OURS, each, m, total
+from deploy.prometheus.rule import NODES_OF_A_JOB, PER_NODE, exactly
 from exporter.payments.labels import NodeState
+from exporter.payments.node import BLOCK_S
 
 _COLORS: dict[NodeState, str] = {
     NodeState.READY: GREEN,
@@ -19,7 +20,6 @@ STATES = {str(place): (state.value, color) for place, (state, color) in enumerat
 STATES |= {str(len(STATES) + 1): (EXPORTER_AWAY, GREY)}
 """The words for each value of STATE, and their colours; the worse the higher."""
 
-BLOCK_S = 600
 UP = m("node_up")
 READY = f"and {PER_NODE} {UP} == 1"
 """The end of an expression that only holds while the node answers: its last answers stay on the page."""
@@ -44,17 +44,17 @@ def _last(name: str) -> str:
 def _blocks_left() -> str:
     """As the recorded series that the alerts look at, without recording: of the last page, however long ago.
 
-    That page had something held if its numbers of held HTLCs are not 0; while there is a page it says so itself. A
-    target that is gone is not asked if the node is on the page of another: the exporter was moved.
+    Of a node that isn't followed something was held if its last numbers of held HTLCs are not 0.
     """
-    moved = f'({_last("node_up")} unless on (job, instance) up{{job=~"$job"}} and on (job, node) {UP})'
-    expiry = "held_earliest_expiry_height"
-    header = _last("node_best_header_timestamp_seconds")
+    expiry, header = "held_earliest_expiry_height", _last("node_best_header_timestamp_seconds")
     height = f"{_last('node_block_height')} + clamp_min(time() - {header}, 0) / {BLOCK_S}"
-    return each(
-        f"{_last(expiry)} - ({height}) and {PER_NODE} {total(_last('held_htlcs'), *NODE)} > 0 "
-        f"unless {PER_NODE} ({UP} unless {PER_NODE} {m(expiry)}) unless {PER_NODE} {moved}"
+    older = f"({header} < {NODES_OF_A_JOB} group_left () max by (job, node) ({header}))"
+    gone = (
+        f"{_last(expiry)} and {PER_NODE} {total(_last('held_htlcs'), *NODE)} > 0 "
+        f"unless {NODES_OF_A_JOB} {m('stream_up')} == 1 unless {PER_NODE} {older} "
+        f"unless {PER_NODE} ({_last('node_up')} unless {NODES_OF_A_JOB} {UP} and on (job, instance) up{{{OURS}}} == 1)"
     )
+    return each(f"({m(expiry)} or ({gone})) - ({height})")
 
 
 STATE = _state()

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from deploy.prometheus.recording import KNOWN, MOST_BAD, WINDOWS, budgets, factors
 from deploy.prometheus.rule import MEMORY, exactly, one_of
-from deploy.prometheus.values import Values, read
+from deploy.prometheus.values import SHOWN, Values, read
 from exporter.payments.labels import AmountBand, Outcome, Purpose
 
 DAY_S = 86_400
@@ -13,11 +13,11 @@ SAT = 1000
 
 # Where the alerts begin: every threshold that a dashboard shows.
 
-VALUES: Values = read()["service"]
+VALUES: Values = read()[SHOWN]
 """Where the profiles differ the strictest."""
 TARGETS = {band: VALUES.target_percent[band] / 100 for band in AmountBand}
-TARGET = TARGETS[AmountBand.UNDER_100K]
-"""The success rate that is asked of middle amounts."""
+TARGET, SMALL_TARGET = TARGETS[AmountBand.UNDER_100K], TARGETS[AmountBand.UNDER_1K]
+"""The success rates that are asked of middle and of small amounts."""
 ALERTS = VALUES.alerts
 OUTAGE = 1 - ALERTS.outage.percent / 100
 """A success rate below is an outage."""
@@ -25,13 +25,13 @@ BURNS = {"budget": ALERTS.error_budget.burn, "slow": ALERTS.fail_slowly.burn, "f
 BURN_LEAST = {"1h": ALERTS.fail_fast.at_least, "6h": ALERTS.fail_slowly.at_least}
 """Payments that must have finished before an alert is told of their burn rate."""
 QUICK_S = ALERTS.slow.seconds
-FIRST_HTLC_S = ALERTS.path_finding_slow.seconds
+FIRST_HTLC_S, FIRST_HTLC_SHARE = ALERTS.path_finding_slow.seconds, ALERTS.path_finding_slow.percent / 100
 FAR, NEAR = ALERTS.htlc_near_expiry.warning_blocks, ALERTS.htlc_near_expiry.critical_blocks
 """Blocks that are left of a held HTLC."""
 BLAMED, BLAMED_LEAST, BLAMED_WINDOW = ALERTS.peer_fails.percent / 100, ALERTS.peer_fails.at_least, "30m"
 """Share of a peer's HTLC attempts that fail through its fault, of at least so many."""
 HEADER_S = ALERTS.chain_stalls.header_hours * 3600
-DELAY_S = ALERTS.updates_delayed.seconds
+DELAY_S, DELAY_SHARE = ALERTS.updates_delayed.seconds, ALERTS.updates_delayed.percent / 100
 CERTIFICATE_S = (ALERTS.certificate_expires.critical_days * DAY_S, ALERTS.certificate_expires.warning_days * DAY_S)
 LAST_PAGE = MEMORY
 """The last page of an exporter that is away holds for so long."""

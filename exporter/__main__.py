@@ -60,6 +60,25 @@ def _demo(config: Config) -> int:
     return _until_stopped(config, demo)
 
 
+def _open(config: Config) -> int:
+    import io
+    import time
+
+    from exporter.listing import report
+    from exporter.listing.document import document
+    from exporter.listing.table import show
+
+    found = report(config, time.time_ns())
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `open | head`: who reads no further has seen enough
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # what a peer calls itself may have letters that nobody can show here
+    if config.open.json:
+        print(document(found))
+    else:
+        show(found)
+    return OK
+
+
 def _check(config: Config) -> int:
     from exporter.app import check
 
@@ -86,6 +105,7 @@ def _healthcheck(config: Config) -> int:
 DO: dict[Command, Callable[[Config], int]] = {
     "run": _run,
     "demo": _demo,
+    "open": _open,
     "check": _check,
     "healthcheck": _healthcheck,
 }

@@ -9,13 +9,15 @@ import structlog
 
 from exporter import __version__
 from exporter.checkpoint import Checkpoint, looking_up
-from exporter.config import Config, ConfigError, NodeConfig, Problem, StorageConfig, cannot_listen
+from exporter.config import AUTO, Config, ConfigError, NodeConfig, Problem, StorageConfig, cannot_listen
 from exporter.config.addresses import GRPC, WEBSOCKET
-from exporter.follow import Follower
+from exporter.follow import Follower, tell_overdue
 from exporter.lnd.client import Client
 from exporter.lnd.grpc import GrpcClient
 from exporter.lnd.rest import RestClient
 from exporter.metrics.server import build, serve
+from exporter.payments.labels import Mode
+from exporter.payments.overdue import Limits
 from exporter.payments.payment import Moment
 from exporter.progress import best_display, tell
 from exporter.store import Store, StoreError, look
@@ -44,7 +46,8 @@ async def _run(config: Config, store: Store | None, on_ready: Callable[[str], No
     followers = [_follower(node, config.max_peers, store) for node in config.nodes]
     if store is not None:
         _resume(store, followers)
-    checkpoint = Checkpoint([follower.account for follower in followers], store)
+    accounts = [follower.account for follower in followers]
+    checkpoint = Checkpoint(accounts, store)
     app = build(checkpoint.instant, config.web.telemetry_path)
     try:
         runner, port = await serve(app, config.web.host, config.web.port)
@@ -66,7 +69,9 @@ async def _run(config: Config, store: Store | None, on_ready: Callable[[str], No
             for follower in followers:
                 group.create_task(follower.run(), name=f"follow {follower.account.name}")
             group.create_task(checkpoint.keep(), name="checkpoint")
-            group.create_task(tell([follower.account for follower in followers], display), name="progress")
+            group.create_task(tell(accounts, display), name="progress")
+            limits = Limits(config.log.open_after_s, config.log.blocks_left)
+            group.create_task(tell_overdue(accounts, limits, checkpoint.instant), name="overdue")
     finally:
         await runner.cleanup()
         await checkpoint.instant()
@@ -135,7 +140,8 @@ def _resume(store: Store, followers: list[Follower]) -> None:
 
 def _follower(node: NodeConfig, max_peers: int, store: Store | None) -> Follower:
     counted = looking_up(store, node.name) if store else None
-    return Follower(node.name, _client(node), now=clocks, max_peers=max_peers, counted=counted)
+    mode = None if node.mode == AUTO else Mode(node.mode)
+    return Follower(node.name, _client(node), now=clocks, max_peers=max_peers, counted=counted, mode=mode)
 
 
 def _client(node: NodeConfig) -> Client:

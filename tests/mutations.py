@@ -135,8 +135,8 @@ MUTATIONS = (
     Mutation(
         "the stream's late word isn't waited for",
         "payments/tracker.py",
-        "heard = word.source is Source.STREAM and not terminal.told",
-        "heard = False",
+        "if asked or (tells and not terminal.told):",
+        "if asked:",
         "payments/test_hold.py",
     ),
     Mutation(
@@ -194,6 +194,27 @@ MUTATIONS = (
         "for run, payment in ended.items() if run not in known]",
         "for payment in []]",
         "follow/test_audit.py",
+    ),
+    Mutation(
+        "what was told is forgotten at once",
+        "payments/overdue.py",
+        "run.told_age_s = overdue.limit_s or run.told_age_s",
+        "pass",
+        "payments/test_overdue.py",
+    ),
+    Mutation(
+        "told before it is remembered",
+        "follow/overdue.py",
+        "await written()",
+        "pass",
+        "follow/test_overdue.py",
+    ),
+    Mutation(
+        "who looks keeps an exporter out",
+        "store/lock.py",
+        "TRIES = 10",
+        "TRIES = 1",
+        "store/test_reader.py",
     ),
     Mutation(
         "what was counted isn't listed",

@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.config": {"exporter.redact"},
     "exporter.log": {"exporter.redact"},
     "exporter.healthcheck": {"exporter.config"},
+    "exporter.listing": {"exporter.config", "exporter.metrics.foreign", "exporter.payments", "exporter.store"},
     # what joins them
     "exporter.follow": {"exporter.payments", "exporter.lnd.client"},
     "exporter.checkpoint": {"exporter.follow", "exporter.metrics", "exporter.payments", "exporter.store"},
@@ -46,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.config",
         "exporter.demo",
         "exporter.healthcheck",
+        "exporter.listing",
         "exporter.log",
     },
     "exporter": set(),
@@ -61,7 +63,7 @@ ONLY_ROOM_WITH = {
     "yaml": {"exporter.config"},
     "sqlite3": {"exporter.store", "exporter.checkpoint"},
     "msgspec": {"exporter.lnd", "exporter.store"},
-    "rich": {"exporter.progress"},
+    "rich": {"exporter.listing", "exporter.progress"},
 }
 """Foreign libraries that stay in their room."""
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -25,9 +26,12 @@ from exporter.config.credentials import BAKE
 from exporter.config.settings import SETTINGS
 from exporter.config.usage import usage
 from exporter.follow import Account
+from exporter.payments.labels import Source, Status
+from exporter.payments.node import Channels
 from exporter.payments.payment import Moment
 from exporter.simulator.server import SimulatedNode
 from exporter.store import Store, freeze
+from tests.payments.build import PEER, flying, payment
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = [sys.executable, "-m", "exporter"]
@@ -44,6 +48,14 @@ class Ended(NamedTuple):
 def run(*argv: str) -> Ended:
     """Run a command in a process of its own until it ends."""
     done = subprocess.run([*PROGRAM, *argv], capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def shell(line: str, encoding: str) -> Ended:
+    """The same by a shell, whose exit code is that of the first command of a pipe that fails."""
+    command = ["bash", "-o", "pipefail", "-c", f"{' '.join(PROGRAM)} {line}"]
+    environ = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, capture_output=True, encoding=encoding, check=False, cwd=ROOT, env=environ)
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
@@ -106,7 +118,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("name", "hint"),
     [
         ("deom", "Did you mean demo?"),
-        ("lightning", "Commands are run, demo, check, healthcheck; see --help."),
+        ("lightning", "Commands are run, demo, open, check, healthcheck; see --help."),
     ],
 )
 def test_unknown_commands(capsys: pytest.CaptureFixture[str], name: str, hint: str) -> None:
@@ -144,6 +156,27 @@ def test_check_says_what_it_understood(tmp_path: Path, capsys: pytest.CaptureFix
         f"  state in {kept}\n"
         "  metrics on :10019/metrics, peers 50, log info auto\n"
     )
+
+
+def test_what_is_in_flight_in_the_demo() -> None:
+    """The command that it names lists the payment that has been held for most of an hour; both ways to show it."""
+    with demo("--log.format=json") as (process, _):
+        assert process.stdout is not None
+        command = next(line.split()[1:] for line in process.stdout if " open --storage.path=" in line)
+        deadline = time.monotonic() + 30
+        while not (found := json.loads(run(*command, "--older-than=44m", "--json").stdout))["payments"]:
+            assert time.monotonic() < deadline
+        table = run(*command, "--older-than=44m")
+        assert (table.code, table.stderr) == (0, "")
+        assert table.stdout.startswith("demo: 1 payment in flight for 44m or longer\n")
+        assert found["payments"][0]["payment_hash"] in table.stdout
+        assert found["payments"][0]["first_hops"][0]["alias"] in table.stdout
+        process.kill()
+        process.wait(20)
+        table = run(*command)
+        assert (table.code, table.stderr) == (0, "")
+        assert "The exporter does not run. This was so at " in table.stdout
+        shutil.rmtree(Path(command[1].partition("=")[2]).parent)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -195,6 +228,48 @@ def foreign(path: Path) -> None:
 def nowhere(path: Path) -> None:
     """A directory."""
     path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda _path: None, "does not exist."),
+        (too_new, "was written by another version (schema 99, this one knows 1)."),
+        (foreign, "is not the state of an exporter."),
+        (nowhere, "is not the state of an exporter."),
+    ],
+)
+def test_nothing_to_list_from(tmp_path: Path, spoil: Callable[[Path], None], words: str) -> None:
+    """Exit code 2, what is wrong in one line and what would be right."""
+    path = tmp_path / "state"
+    spoil(path)
+    code, stdout, stderr = run("open", f"--storage.path={path}")
+    assert (code, stdout) == (2, "")
+    assert f"--storage.path\n      {path} {words}\n" in stderr
+    assert "Traceback" not in stderr
+
+
+async def test_who_reads_no_further(tmp_path: Path) -> None:
+    """`open | head` ends without a complaint; a terminal without UTF-8 shows what it can."""
+    path = tmp_path / "state"
+    store, account = Store(path), Account("lnd", lambda: Moment(10**18, 1), 5)
+    account.set_status(channels=Channels(0, {PEER: "café 🐙"}))
+    for number in range(5000):
+        account.record(payment(Status.IN_FLIGHT, flying(number + 1), payment_hash=f"{number:064x}"), Source.STREAM)
+    store.save({"lnd": freeze(account.saved(account.view()))})
+    store.close()
+    command = f"open --storage.path={path}"
+    for flags in ("", "--json"):
+        ended = shell(f"{command} {flags} | head -1", "utf-8")
+        assert (ended.code, ended.stderr) == (128 + signal.SIGPIPE, "")
+    assert "café ?" in shell(command, "latin-1").stdout
+
+
+def test_nothing_to_list(tmp_path: Path) -> None:
+    """An exporter that has met no node: said in words, exit code 0."""
+    Store(tmp_path / "state").close()
+    found = run("open", f"--storage.path={tmp_path / 'state'}")
+    assert found == (0, "The exporter has not met any node yet.\n", "")
 
 
 @pytest.mark.parametrize(
@@ -297,8 +372,10 @@ def test_a_bug_ends_the_process_loudly() -> None:
     assert logged["exception"].endswith("KeyError: 'preimage=[redacted]'")
 
 
-def test_the_health_check_is_light() -> None:
-    """It runs every few seconds: it must load neither grpc nor aiohttp."""
-    loaded = "import sys; from exporter.__main__ import main; main(['healthcheck']); print([*sys.modules])"
+@pytest.mark.parametrize("command", ["healthcheck", "open"])
+def test_what_is_light(command: str) -> None:
+    """Asked every few seconds, or by somebody in a hurry: it must load neither grpc nor aiohttp."""
+    words = [command, "--storage.path=README.md"]
+    loaded = f"import sys; from exporter.__main__ import main; main({words}); print([*sys.modules])"
     done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True, cwd=ROOT)
     assert [name for name in ("grpc", "aiohttp", "prometheus_client", "structlog") if f"'{name}'" in done.stdout] == []

@@ -12,7 +12,9 @@ import pytest
 from exporter.config.addresses import GRPC, TRANSPORTS
 from exporter.payments.labels import Method
 from exporter.simulator.clock import WallClock
+from exporter.simulator.lives import Lives
 from exporter.simulator.mix import Mix
+from exporter.simulator.mutation import Register
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.tower import End
 from tests.network.process import until
@@ -20,6 +22,14 @@ from tests.network.process import until
 PAGES = ("/", "/metrics", "/-/healthy", "/-/ready", "/nowhere")
 LISTEN = "serving metrics"
 HASH_DIGITS = 64
+PROGRAM = """
+import sys
+from exporter.__main__ import main
+from exporter.follow import overdue
+overdue.EVERY_S = 0.2
+sys.exit(main())
+"""
+"""The exporter, but that it looks for payments that take long without waiting for a minute."""
 
 
 def fetch(base: str) -> str:
@@ -36,14 +46,35 @@ def fetch(base: str) -> str:
     return "\n".join(texts)
 
 
+async def listed(state: Path) -> str:
+    """What the command `open` says, in both ways."""
+    command, said = [sys.executable, "-m", "exporter", "open", f"--storage.path={state}"], ""
+    for flags in ([], ["--json"]):
+        process = await asyncio.create_subprocess_exec(*command, *flags, stdout=asyncio.subprocess.PIPE)
+        stdout, _ = await process.communicate()
+        said += stdout.decode()
+    return said
+
+
+def hold(node: SimulatedNode) -> str:
+    """Begin a payment that stays in flight; its hash."""
+    life = Lives(node.world, "held").held_then_settled()
+    for step in life.steps:
+        node.database.apply(step.mutation)
+        if isinstance(step.mutation, Register):
+            break
+    return life.payment_hash
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_nothing_leaks(tmp_path: Path, transport: str) -> None:
     """Every kind of payment, a refusal that quotes secrets, a macaroon in the wrong place: then all that was said."""
     async with SimulatedNode(tmp_path, clock=WallClock(float("inf"))) as node:
         log, pages = tmp_path / "log", list[str]()
         with log.open("wb") as sink:
-            command = [sys.executable, "-m", "exporter", "--log.level=debug", "--web.listen-address=127.0.0.1:0"]
+            command = [sys.executable, "-c", PROGRAM, "--log.level=debug", "--web.listen-address=127.0.0.1:0"]
             flags = [
+                "--log.open-after=1s",
                 f"--lnd.address={node.address if transport == GRPC else node.rest}",
                 f"--lnd.transport={transport}",
                 f"--lnd.tls-cert={node.tls_cert}",
@@ -56,7 +87,13 @@ async def test_nothing_leaks(tmp_path: Path, transport: str) -> None:
             lives = iter(Mix(node.world, 3))
             for _ in range(300):
                 await node.play(next(lives))
+            in_flight = hold(node)
             await node.drained()
+
+            async def named_in_log() -> bool:
+                return in_flight in log.read_text()
+
+            await until("the log names what is in flight", named_in_log)
             secrets = node.secrets()
             quoted = " ".join(sorted(secrets)[::40])
             node.faults.refuse(Method.GET_INFO, grpc.StatusCode.UNKNOWN, f"cannot do this: {quoted}")
@@ -68,6 +105,8 @@ async def test_nothing_leaks(tmp_path: Path, transport: str) -> None:
                 return "broken by" in log.read_text() and "cannot do this" in pages[-1]
 
             await until("both refusals are told", quoted_in_log_and_page)
+            lists = await listed(tmp_path / "kept" / "state.sqlite")
+            assert lists.count(in_flight) == 2
         finally:
             process.send_signal(signal.SIGTERM)
             assert await process.wait() == 0
@@ -75,7 +114,7 @@ async def test_nothing_leaks(tmp_path: Path, transport: str) -> None:
         assert len(kept) > 100_000
         assert [secret for secret in secrets if secret[:41].encode() in kept] == [], "in the state on disk"
         assert [secret for secret in secrets if len(secret) == HASH_DIGITS and bytes.fromhex(secret) in kept] == []
-        said = pages[-1] + log.read_text()
+        said = pages[-1] + lists + log.read_text()
         assert "lnd_payments_succeeded_total" in said
         assert LISTEN in said
         assert len(secrets) > 400

@@ -16,10 +16,13 @@ def main() -> int:
     except WrongValues as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    for profile, values in profiles.items():
-        path = HERE / f"{profile}.rules.yml"
-        path.write_text(generated(profile, values))
+    files = {HERE / f"{profile}.rules.yml": generated(profile, values) for profile, values in profiles.items()}
+    for path, text in files.items():
+        path.write_text(text)
         sys.stdout.write(f"{path}\n")
+    for path in set(HERE.glob("*.rules.yml")) - files.keys():
+        path.unlink()
+        sys.stdout.write(f"{path} is gone: there is no such profile any more\n")
     return 0
 
 

@@ -1,7 +1,7 @@
 """Alerts on payments in flight: HTLCs that near their expiry, payments that stay, successes after the end."""
 
-from deploy.prometheus.recording import BLOCKS_LEFT, PENDING
-from deploy.prometheus.rule import MEMORY, NODE, Alert, Group, Selector, one_of
+from deploy.prometheus.recording import BLOCKS_LEFT, LATE, PENDING
+from deploy.prometheus.rule import MEMORY, NODE, Alert, Group, Selector, on_its_page, one_of
 from deploy.prometheus.thresholds import Severity
 from deploy.prometheus.values import Values
 from exporter.payments.labels import Age
@@ -82,7 +82,7 @@ def _staying(s: Selector, values: Values) -> list[Alert]:
             f"""
             {s(PENDING)} >= {many.at_least}
             and {s(PENDING)} > {many.times:g} * {usual}
-            and last_over_time({s(PENDING)}[1h] offset 1d)
+            and last_over_time({s(PENDING)}[6d] offset 1d)
             """,
             f"{NODE}: {{{{ $value }}}} payments are in flight for more than 10 minutes",
             f"""That is more than {many.times:g} times as many as there are 99 % of the time within a week. A node on
@@ -96,11 +96,10 @@ def _staying(s: Selector, values: Values) -> list[Alert]:
 
 def _late(s: Selector, values: Values) -> Alert:
     """Compared with what was known before, not by `increase`: also those that were found after an absence are told."""
-    late = s("succeeded_late_total")
     return Alert(
         "LateSuccess",
         values.alerts.late_success.severity,
-        f"sum without (reason) ({late} - last_over_time({late}[{MEMORY}] offset 10m)) > 0",
+        on_its_page(s, f"{s(LATE)} - last_over_time({s(LATE)}[{MEMORY}] offset 10m) > 0"),
         f"{NODE}: a payment succeeded after it had been given up",
         """lnd had written a failure reason, so whoever asked for the payment may have been told that it failed; then
         its HTLC was settled after all. Reconcile before anything is refunded or paid again.""",

@@ -1,10 +1,10 @@
 """Alerts on the node: its state, its chain, and money that goes where it never went."""
 
-from deploy.prometheus.recording import BLOCKS_LEFT, FINISHED, SENT_1H, now
-from deploy.prometheus.rule import NODE, PER_NODE, Alert, Group, Selector, exactly, one_of
+from deploy.prometheus.recording import BLOCKS_LEFT, FINISHED, SENT, SENT_1H, present
+from deploy.prometheus.rule import NODE, NODES_OF_A_JOB, PER_NODE, Alert, Group, Selector, exactly, one_of
 from deploy.prometheus.thresholds import Lasting, Severity
 from deploy.prometheus.values import Values
-from exporter.payments.labels import NodeState, Purpose
+from exporter.payments.labels import ChannelState, NodeState, Purpose
 
 _SAT = 1000  # msat
 
@@ -12,7 +12,7 @@ _SAT = 1000  # msat
 def node(values: Values) -> Group:
     """A node that is away silences what only follows from that."""
     s = Selector(values)
-    return Group("node", [*_states(s, values), *_chain(s, values), *_certificate(s, values)])
+    return Group("node", [*_states(s, values), _offline(s, values), *_chain(s, values), *_certificate(s, values)])
 
 
 def traffic(values: Values) -> Group:
@@ -71,6 +71,30 @@ def _states(s: Selector, values: Values) -> list[Alert]:
     ]
 
 
+def _offline(s: Selector, values: Values) -> Alert:
+    """Told of nodes that make no payments, too: they receive none, and their peers may close the channels."""
+    given = values.alerts.no_active_channel
+
+    def channels(state: ChannelState) -> str:
+        return f"sum without (state) ({s('node_channels', exactly('state', state))})"
+
+    return Alert(
+        "NoActiveChannel",
+        given.severity,
+        f"""
+        {channels(ChannelState.INACTIVE)} > 0
+        and {channels(ChannelState.ACTIVE)} == 0
+        {_unless_down(s)}
+        """,
+        f"{NODE}: all {{{{ $value }}}} channels are inactive",
+        """No peer is connected, so nothing can be paid or received. When all are gone at once it is this node's own
+        network: Tor, VPN, firewall.""",
+        "node",
+        lasts=f"{given.minutes}m",
+        keeps="5m",
+    )
+
+
 def _chain(s: Selector, values: Values) -> list[Alert]:
     given = values.alerts.chain_stalls
     near = values.alerts.htlc_near_expiry.warning_blocks
@@ -98,7 +122,7 @@ def _chain(s: Selector, values: Values) -> list[Alert]:
         ),
         alert(
             Severity.CRITICAL,
-            f"{stalls} and {PER_NODE} {s(BLOCKS_LEFT)} < {near}",
+            f"{stalls} and {NODES_OF_A_JOB} {s(BLOCKS_LEFT)} < {near}",
             f"""{what}, while an HTLC is held that expires in fewer than {near} blocks: lnd will not see that in time.
             Look at bitcoind, btcd or Neutrino now.""",
         ),
@@ -138,7 +162,8 @@ def _gone(s: Selector, values: Values) -> Alert:
           and increase({finished}[1h] offset 7d) >= {given.at_least}
           and increase({finished}[1h]) == 0
           unless sum without (purpose, age) ({pending}) > 0
-        ) {_unless_down(s)}
+        ) and {PER_NODE} {s("stream_up")} == 1
+        {present(s, "1h")}
         """,
         f"{NODE}: no payment for an hour, where there were {{{{ $value | humanize }}}} yesterday",
         f"""lnd answers, and nobody asks it to pay: look at what makes the payments. At this time of day there were at
@@ -149,8 +174,9 @@ def _gone(s: Selector, values: Values) -> Alert:
 
 
 def _outflow(s: Selector, values: Values) -> Alert:
+    """What was sent in a longer absence is known only when all is over: the last minutes alone must tell then."""
     given = values.alerts.outflow
-    sent = f"{s(SENT_1H)} / {_SAT}"
+    sent = f"({s(SENT_1H)} or increase({s(SENT)}[10m]) {present(s, '10m')}) / {_SAT}"
     before = f"max_over_time({s(SENT_1H)}[7d] offset 1h) / {_SAT}"
     return Alert(
         "Outflow",
@@ -158,11 +184,10 @@ def _outflow(s: Selector, values: Values) -> Alert:
         f"""
         {sent} > {given.times:g} * {before}
         and {sent} > {given.sat}
-        and last_over_time({s(SENT_1H)}[1h] offset 1d)
-        {now(s, "1h")}
+        and last_over_time({s(SENT_1H)}[6d] offset 1d)
         """,
         f'{NODE}: {{{{ $value | printf "%.0f" }}}} sat were sent within an hour',
-        f"""More than {given.times:g} times as much was sent within the last hour (rebalances aside) as in any hour of
+        f"""More than {given.times:g} times as much was sent within an hour or less (rebalances aside) as in any hour of
         the last week, and more than {given.sat:,} sat. If nobody meant to: this is also what a stolen macaroon looks
         like.""",
         "overview",

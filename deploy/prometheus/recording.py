@@ -1,12 +1,14 @@
 """Recorded series: payments finished and bad, how fast the error budget burns, how many blocks are left."""
 
-from deploy.prometheus.rule import MEMORY, PER_NODE, Group, Recording, Selector, exactly, one_of
+from deploy.prometheus.rule import MEMORY, NODES_OF_A_JOB, PER_NODE, Group, Recording, Selector, exactly, one_of
 from deploy.prometheus.values import Values
 from exporter.payments.labels import Age, AmountBand, Kind, Reason
+from exporter.payments.node import BLOCK_S
 
 FAST, SLOW = "fast", "slow"
 WINDOWS = {"5m": FAST, "1h": FAST, "30m": SLOW, "6h": SLOW, "3d": SLOW}
 """Windows over which the burn rate is taken, with whose factor is the highest that is asked of each."""
+_DAYS = "3d"
 MOST_BAD = 0.9
 """A factor times a budget stays below this, or not even a total outage could reach it."""
 
@@ -23,18 +25,34 @@ PENDING = "node:lnd_payments_pending:sum"
 """In flight for 10 minutes to an hour."""
 SENT = "node:lnd_payments_sent_msat:sum"
 SENT_1H = "node:lnd_payments_sent_msat:increase1h"
+BACK = "node:lnd_payments_back:bool"
+"""1 when nothing was followed for five minutes, two minutes ago: what is counted now may have happened long ago."""
+RECOVERED = "node:lnd_payments_recovered:sum"
+LATE = "node:lnd_payments_succeeded_late:max"
+UNEXPLAINED = "node:lnd_payments_failed_unexplained:max"
+"""Failures without a reason that is known."""
+LISTED = "node:lnd_payments_listed:bool"
+"""1 while a node is on a page; 0 once, when the exporter that had it last is up without it: it was taken out."""
 HELD_EXPIRY = "node:lnd_payments_held_expiry_height:min"
+"""0 if nothing is held, as lnd says; no more than that is known while it can't be asked."""
 BLOCKS_LEFT = "node:lnd_payments_held_blocks_left:min"
 
 
 def burn(window: str) -> str:
-    """The recorded burn rate of a window."""
+    """The recorded burn rate of a window: of all that was counted in it."""
     return f"node:lnd_payments_burn:ratio{window}"
+
+
+def live_burn(window: str) -> str:
+    """The same without what was missed: what is the least that it can be now."""
+    return f"node:lnd_payments_live_burn:ratio{window}"
 
 
 def recordings(values: Values) -> Group:
     """All of them. Summing counters before `increase` is right here: those of a node are reset all at once or never."""
     s = Selector(values)
+    stream_up, late = s("stream_up"), s("succeeded_late_total")
+    unexplained = s("failed_total", one_of("reason", (Reason.NONE, Reason.OTHER)))
     counted = one_of("kind", values.counted_kinds)
     paid = f'kind!="{Kind.REBALANCE}"'
     bad = one_of("reason", values.bad_reasons)
@@ -49,9 +67,13 @@ def recordings(values: Values) -> Group:
                 """,
             ),
             Recording(BAD_BY_BAND, f"sum without (kind, reason) ({s('failed_total', counted, bad)})"),
+            Recording(
+                BACK,
+                f"(1 + 0 * {stream_up} unless max_over_time({stream_up}[5m] offset 2m) == 1) or 0 * {stream_up}",
+            ),
             Recording(FINISHED, f"sum without (amount_band) ({s(FINISHED_BY_BAND)})"),
             Recording(BAD, f"sum without (amount_band) ({s(BAD_BY_BAND)})"),
-            *(Recording(_allowed(speed), _allowance(s, values, factor)) for speed, factor in factors(values).items()),
+            *(Recording(allowed(speed), _allowance(s, values, factor)) for speed, factor in factors(values).items()),
             Recording(SUCCEEDED, f"sum without (kind, amount_band) ({s('succeeded_total', counted)})"),
             Recording(
                 ENDED,
@@ -62,23 +84,29 @@ def recordings(values: Values) -> Group:
             ),
             Recording(PENDING, f"sum without (purpose, age) ({s('in_flight', exactly('age', Age.UNDER_1H))})"),
             *(
-                Recording(burn(window), f"increase({s(BAD)}[{window}]) / increase({s(_allowed(speed))}[{window}])")
+                Recording(burn(window), f"increase({s(BAD)}[{window}]) / increase({s(allowed(speed))}[{window}])")
                 for window, speed in WINDOWS.items()
             ),
+            Recording(RECOVERED, s("recovered_total")),
+            *(Recording(live_burn(window), _live(s, window)) for window in WINDOWS if window != _DAYS),
             Recording(SENT, f"sum without (kind, amount_band) ({s('sent_msat_total', paid)})"),
-            Recording(SENT_1H, f"increase({s(SENT)}[1h])"),
-            Recording(HELD_EXPIRY, f"{s('held_earliest_expiry_height')} or {PER_NODE} 0 * {s('node_up')}"),
-            Recording(BLOCKS_LEFT, _blocks_left(s, values)),
+            Recording(SENT_1H, f"increase({s(SENT)}[1h]) {present(s, '1h')}"),
+            Recording(LATE, f"max by (job, node) (sum without (reason) ({late}))"),
+            Recording(UNEXPLAINED, f"max by (job, node) (sum without (kind, amount_band, reason) ({unexplained}))"),
+            Recording(LISTED, f"1 + 0 * {s('node_up')} or 0 * ({_taken_out(s)})"),
+            Recording(HELD_EXPIRY, f"{s('held_earliest_expiry_height')} or {PER_NODE} 0 * ({stream_up} == 1)"),
+            Recording(BLOCKS_LEFT, _blocks_left(s)),
         ],
     )
 
 
 def factors(values: Values) -> dict[str, float]:
     """How many times as fast as it may the error budget burns when an alert begins: at 1 it lasts just long enough."""
-    return {FAST: values.alerts.fail_fast.burn, SLOW: values.alerts.fail_slowly.burn}
+    alerts = values.alerts
+    return {FAST: alerts.fail_fast.burn, SLOW: max(alerts.fail_slowly.burn, alerts.error_budget.burn)}
 
 
-def _allowed(speed: str) -> str:
+def allowed(speed: str) -> str:
     """The name of the recorded number of payments that the targets allow to be bad."""
     return f"node:lnd_payments_allowed_bad:sum_{speed}"
 
@@ -100,29 +128,70 @@ def budgets(values: Values, most: float = 1.0) -> dict[float, list[AmountBand]]:
     return bands
 
 
-def _blocks_left(s: Selector, values: Values) -> str:
-    """Until the first held HTLC expires: of the last page, however long ago that was (lnd allows 2016 blocks).
+def grew(series: str, window: str) -> str:
+    """By how much a counter rose, as it stands: `increase` extrapolates, and each counter in another way."""
+    return f"({series} - min_over_time({series}[{window}]))"
 
-    It goes on when lnd is away, for then blocks are estimated by time, and when the exporter is. The last page decides:
-    0 says that nothing is held. A target that is gone is another thing if the node is on a page of another: that is the
-    same exporter under a new address.
+
+def _live(s: Selector, window: str) -> str:
+    """The budget of what was missed is left out with it: the share that is allowed is taken for the same."""
+    finished, bad, may = (grew(s(name), window) for name in (FINISHED, BAD, allowed(WINDOWS[window])))
+    unseen = missed(s, window)
+    return f"clamp_min({bad} - {unseen}, 0) / ({finished} - {unseen}) * ({finished} / {may})"
+
+
+def known(s: Selector, window: str) -> str:
+    """The nodes that were on a page within the window, and were not taken out since."""
+    return f"last_over_time({s(LISTED)}[{window}]) == 1"
+
+
+def _taken_out(s: Selector) -> str:
+    return f"""
+    {known(s, MEMORY)}
+      unless {NODES_OF_A_JOB} {s("node_up")}
+      unless {PER_NODE} {older(s)}
+      and on (job, instance) up == 1
     """
-    known = f"last_over_time({s(HELD_EXPIRY)}[{MEMORY}])"
-    target = f'up{{job="{values.job}"}}'
-    expiry = f"({known} and on (job, instance) {target}) or ({known} unless on (job, node) {s('node_up')})"
+
+
+def older(s: Selector) -> str:
+    """Last pages that knew fewer blocks than another one of the node: its exporter is elsewhere since."""
+    header = f"last_over_time({s('node_best_header_timestamp_seconds')}[{MEMORY}])"
+    return f"({header} < {NODES_OF_A_JOB} group_left () max by (job, node) ({header}))"
+
+
+def _blocks_left(s: Selector) -> str:
+    """Until the first held HTLC expires: of what was known last, however long ago that was (lnd allows 2016 blocks).
+
+    It goes on when lnd is away, for then blocks are estimated by time, and when the exporter is.
+    """
     height, header = (
         f"max by (job, node) (last_over_time({s(name)}[{MEMORY}]))"
         for name in ("node_block_height", "node_best_header_timestamp_seconds")
     )
     return f"""
-    (({expiry}) > 0)
-      - on (job, node) group_left () ({height} + clamp_min(time() - {header}, 0) / 600)
+    ((
+      {s(HELD_EXPIRY)}
+      or (
+        last_over_time({s(HELD_EXPIRY)}[{MEMORY}])
+        unless {NODES_OF_A_JOB} {s(HELD_EXPIRY)}
+        unless {PER_NODE} {older(s)}
+        unless {PER_NODE} last_over_time({s(LISTED)}[{MEMORY}]) == 0
+      )
+    ) > 0)
+      - {NODES_OF_A_JOB} group_left () ({height} + clamp_min(time() - {header}, 0) / {BLOCK_S})
     """
 
 
-def now(s: Selector, window: str) -> str:
-    """The end of an expression: unless most of what was counted within the window had ended before, unseen.
+def missed(s: Selector, window: str) -> str:
+    """How many payments that were counted within the window had ended before, unseen, in a longer absence.
 
-    After an absence all that happened meanwhile is counted at once, and most of it is over.
+    They are counted when lnd is asked for them, all at once, and most of what they tell is over. Alerts about the
+    present take them all for bad ones, and leave them out.
     """
-    return f"unless {PER_NODE} increase({s('recovered_total')}[{window}]) > 0.5 * increase({s(ENDED)}[{window}])"
+    return f"{grew(s(RECOVERED), window)} * max_over_time({s(BACK)}[{window}])"
+
+
+def present(s: Selector, window: str) -> str:
+    """The end of an expression about all that was counted within the window: unless some of it may be long over."""
+    return f"unless {PER_NODE} max_over_time({s(BACK)}[{window}]) == 1"

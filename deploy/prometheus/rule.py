@@ -1,5 +1,6 @@
 """What rules are made of: groups of recordings and alerts, and the selectors that their expressions share."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ PREFIX = "LndPayments"
 """Of each alert's name."""
 PER_NODE = "on (job, instance, node)"
 """How series of the same node are joined."""
+NODES_OF_A_JOB = "on (job, node)"
+"""The same, wherever its exporter is: names of nodes differ within a job."""
 MEMORY = "15d"
 """How far back the last value is looked for: as long as Prometheus keeps everything, and an HTLC may be held."""
 SHARE = "{{ $value | humanizePercentage }}"
@@ -57,7 +60,7 @@ class Selector:
 
     def __init__(self, values: Values) -> None:
         """All nodes, or those that the profile is for."""
-        self._own = [] if values.nodes == ".*" else [f'node=~"{values.nodes}"']
+        self._own = [] if values.nodes == ".*" else [f"node=~{json.dumps(values.nodes, ensure_ascii=False)}"]
 
     def __call__(self, name: str, *matchers: str) -> str:
         """The series of a metric of ours, by the end of its name (`started_total`) or all of a recorded one's."""
@@ -74,6 +77,16 @@ def one_of(label: str, words: Iterable[str]) -> str:
 def exactly(label: str, word: str) -> str:
     """A matcher."""
     return f'{label}="{word}"'
+
+
+def on_its_page(s: Selector, expr: str) -> str:
+    """What is known of a node, as said by the exporter that has it now."""
+    return f"0 * {s('node_up')} + {NODES_OF_A_JOB} group_left () ({expr})"
+
+
+def ratio(percent: float) -> str:
+    """A share as PromQL has it."""
+    return f"{percent / 100:g}"
 
 
 def written(expr: str) -> str:
@@ -108,8 +121,8 @@ def _rule(rule: Recording | Alert, values: Values) -> dict[str, Any]:
     made["annotations"] = {
         "summary": rule.summary,
         "description": " ".join(rule.description.split()),
-        "runbook_url": f"{values.runbooks}/{name}.md",
-        "dashboard_url": f"{values.grafana}/d/lnd-payments-{rule.board}{_chosen(rule)}",
+        "runbook_url": f"{values.runbooks.rstrip('/')}/{name}.md",
+        "dashboard_url": f"{values.grafana.rstrip('/')}/d/lnd-payments-{rule.board}{_chosen(rule)}",
     }
     return made
 

@@ -7,10 +7,14 @@ from deploy.prometheus.recording import (
     FINISHED,
     FINISHED_BY_BAND,
     SUCCEEDED,
+    UNEXPLAINED,
     burn,
-    now,
+    grew,
+    live_burn,
+    missed,
+    present,
 )
-from deploy.prometheus.rule import MEMORY, NODE, SHARE, Alert, Group, Selector, exactly, one_of
+from deploy.prometheus.rule import MEMORY, NODE, SHARE, Alert, Group, Selector, exactly, on_its_page, one_of, ratio
 from deploy.prometheus.thresholds import Burning, Severity, Share, TooSlow
 from deploy.prometheus.values import Values
 from exporter.payments.labels import PURPOSE, AmountBand, Cause, ChannelState, Kind, Reason
@@ -21,11 +25,6 @@ ORDINARY = (*SMALL, AmountBand.UNDER_1M)
 """Amounts of which most arrive on a healthy node: below 1M sat."""
 ALL = "var-purpose=$__all"
 """For a dashboard that shows payments at first, and neither probes nor rebalances."""
-
-
-def ratio(percent: float) -> str:
-    """A share as PromQL has it."""
-    return f"{percent / 100:g}"
 
 
 def success(values: Values) -> Group:
@@ -77,10 +76,13 @@ def _channels(state: ChannelState) -> str:
 
 def _outage(s: Selector, values: Values) -> Alert:
     def count(name: str, window: str) -> str:
-        return f"sum without (amount_band) (increase({s(name, one_of('amount_band', ORDINARY))}[{window}]))"
+        return f"sum without (amount_band) ({grew(s(name, one_of('amount_band', ORDINARY)), window)})"
+
+    def live(name: str, window: str) -> str:
+        return f"({count(name, window)} - {missed(s, window)})"
 
     def share(window: str) -> str:
-        return f"{count(BAD_BY_BAND, window)}\n  / {count(FINISHED_BY_BAND, window)}"
+        return f"clamp_min({live(BAD_BY_BAND, window)}, 0)\n  / {live(FINISHED_BY_BAND, window)}"
 
     given = values.alerts.outage
     limit = ratio(given.percent)
@@ -90,8 +92,7 @@ def _outage(s: Selector, values: Values) -> Alert:
         f"""
         {share("10m")} > {limit}
         and {share("2m")} > {limit}
-        and {count(FINISHED_BY_BAND, "10m")} >= {given.at_least}
-        {now(s, "2m")}
+        and {live(FINISHED_BY_BAND, "10m")} >= {given.at_least}
         """,
         f"{NODE}: {SHARE} of payments fail",
         f"""Of the payments below 1M sat that finished in the last 10 minutes, {SHARE} failed, and they still do. The
@@ -103,16 +104,17 @@ def _outage(s: Selector, values: Values) -> Alert:
 
 
 def _burning(s: Selector, values: Values) -> list[Alert]:
-    def alert(name: str, given: Burning, windows: tuple[str, str], keeps: str, unless: str = "") -> Alert:
+    def alert(name: str, given: Burning, windows: tuple[str, str], keeps: str, *, live: bool = True) -> Alert:
         long, short = windows
+        rate = live_burn if live else burn
+        enough = f"{grew(s(FINISHED), long)} - {missed(s, long)}" if live else f"increase({s(FINISHED)}[{long}])"
         return Alert(
             name,
             given.severity,
             f"""
-            {s(burn(long))} > {given.burn:g}
-            and {s(burn(short))} > {given.burn:g}
-            and increase({s(FINISHED)}[{long}]) >= {given.at_least}
-            {unless}
+            {s(rate(long))} > {given.burn:g}
+            and {s(rate(short))} > {given.burn:g}
+            and {enough} >= {given.at_least}
             """,
             f"{NODE}: payments fail {{{{ $value | humanize }}}} times as often as they may",
             f"""Over {long} as over {short} {_more(given.burn)} the targets allow for amounts like these. Recipients
@@ -123,9 +125,9 @@ def _burning(s: Selector, values: Values) -> list[Alert]:
 
     given = values.alerts
     return [
-        alert("FailFast", given.fail_fast, ("1h", "5m"), "30m", now(s, "5m")),
-        alert("FailSlowly", given.fail_slowly, ("6h", "30m"), "1h", now(s, "30m")),
-        alert("ErrorBudget", given.error_budget, ("3d", "6h"), "6h"),
+        alert("FailFast", given.fail_fast, ("1h", "5m"), "30m"),
+        alert("FailSlowly", given.fail_slowly, ("6h", "30m"), "1h"),
+        alert("ErrorBudget", given.error_budget, ("3d", "6h"), "6h", live=False),
     ]
 
 
@@ -153,24 +155,31 @@ def _quiet(s: Selector, values: Values) -> Alert:
 
 
 def _slow(s: Selector, values: Values) -> list[Alert]:
-    def slow(given: TooSlow, name: str, window: str, *matchers: str) -> str:
-        """The share that took longer, if it is too large."""
-        within = s(f"{name}_bucket", *matchers, f'le="{float(given.seconds)}"')
-        share = (
-            f"1 - sum without (le) (increase({within}[{window}])) / increase({s(f'{name}_count', *matchers)}[{window}])"
-        )
-        return f"{share} > {ratio(given.percent)}"
+    def counts(name: str, given: TooSlow, window: str, *matchers: str) -> tuple[str, str]:
+        """How many took longer, and how many there were."""
+        bound = exactly("le", str(float(given.seconds)))
+        whole = f"sum without (purpose, outcome) ({grew(s(f'{name}_count', *matchers), window)})"
+        within = f"sum without (purpose, outcome, le) ({grew(s(f'{name}_bucket', *matchers, bound), window)})"
+        return f"({whole} - {within})", whole
+
+    def late(window: str) -> str:
+        """Of payments that succeeded."""
+        longer, all_of_them = counts("duration_seconds", whole, window, *done)
+        unseen = missed(s, window)
+        return f"clamp_min({longer} - {unseen}, 0) / ({all_of_them} - {unseen}) > {ratio(whole.percent)}"
 
     done = ('purpose="payment"', 'outcome="succeeded"')
     path_finding, whole = values.alerts.path_finding_slow, values.alerts.slow
+    waiting, first = counts("first_attempt_seconds", path_finding, "10m")
     return [
         Alert(
             "PathFindingSlow",
             path_finding.severity,
             f"""
-            {slow(path_finding, "first_attempt_seconds", "10m")}
-            and increase({s("first_attempt_seconds_count")}[10m]) >= {path_finding.at_least}
-            {now(s, "10m")}
+            {waiting}
+              / {first} > {ratio(path_finding.percent)}
+            and {first} >= {path_finding.at_least}
+            {present(s, "10m")}
             """,
             f"{NODE}: {SHARE} of payments wait for more than {path_finding.seconds:g} s before anything is sent",
             """Between the creation of a payment and its first HTLC there is only path finding: lnd is short of CPU or
@@ -183,10 +192,9 @@ def _slow(s: Selector, values: Values) -> list[Alert]:
             "Slow",
             whole.severity,
             f"""
-            {slow(whole, "duration_seconds", "6h", *done)}
-            and {slow(whole, "duration_seconds", "30m", *done)}
-            and increase({s("duration_seconds_count", *done)}[6h]) >= {whole.at_least}
-            {now(s, "30m")}
+            {late("6h")}
+            and {late("30m")}
+            and {counts("duration_seconds", whole, "6h", *done)[1]} - {missed(s, "6h")} >= {whole.at_least}
             """,
             f"{NODE}: {SHARE} of successful payments take longer than {whole.seconds:g} s",
             f"""Over 6 hours and over 30 minutes more than {whole.percent:g} % were not there within
@@ -213,7 +221,7 @@ def _cause(values: Values, given: Share, cause: Cause, name: str, what: str, des
         {failures(exactly("cause", cause))}
           / {failures()} > {ratio(given.percent)}
         and {failures()} >= {given.at_least}
-        {now(s, "10m")}
+        {present(s, "10m")}
         """,
         f"{NODE}: {SHARE} of failed payments fail {what}",
         f"""More than {given.percent:g} % of the payments below 100k sat that failed in the last 10 minutes
@@ -232,7 +240,7 @@ def _peer(s: Selector, given: Share) -> Alert:
           sum without (outcome) (increase({blamed}[30m]))
             / sum without (outcome) (increase({s(attempts, known)}[30m])) > {ratio(given.percent)}
           and sum without (outcome) (increase({s(attempts, known)}[30m])) >= {given.at_least}
-          {now(s, "30m")}
+          {present(s, "30m")}
         )"""
     return Alert(
         "PeerFails",
@@ -267,7 +275,7 @@ def _storms(s: Selector, values: Values) -> list[Alert]:
             {these}
               / {whole} > {ratio(given.percent)}
             and {these} >= {given.at_least}
-            {now(s, "1h")}
+            {present(s, "1h")}
             """,
             f"{NODE}: {what}",
             description,
@@ -311,11 +319,10 @@ def _storms(s: Selector, values: Values) -> list[Alert]:
 
 def _unknown(s: Selector, severity: Severity) -> Alert:
     """Compared with what was known before, not by `increase`: also those that were found after an absence are told."""
-    strange = s("failed_total", one_of("reason", (Reason.NONE, Reason.OTHER)))
     return Alert(
         "UnknownReasons",
         severity,
-        f"sum without (kind, amount_band, reason) ({strange} - last_over_time({strange}[{MEMORY}] offset 1h)) > 0",
+        on_its_page(s, f"{s(UNEXPLAINED)} - last_over_time({s(UNEXPLAINED)}[{MEMORY}] offset 1h) > 0"),
         f"{NODE}: payments failed for a reason that nobody knows",
         """{{ $value | printf "%.0f" }} payments that were counted within the last hour failed without a reason, or with
         one that this version of the exporter doesn't know. They are in no success rate. Is there a newer exporter?""",

@@ -8,9 +8,12 @@ from msgspec import Meta, Struct
 from exporter.payments.labels import Purpose
 from exporter.payments.totals import EDGES, UNIT, HistogramName
 
-Percent = Annotated[float, Meta(gt=0, lt=100)]
-Positive = Annotated[float, Meta(gt=0)]
-Whole = Annotated[int, Meta(ge=1)]
+Percent = Annotated[float, Meta(ge=0.1, le=99.9)]
+Positive = Annotated[float, Meta(ge=0.001, le=1_000)]
+Factor = Annotated[float, Meta(ge=1, le=1_000)]
+Whole = Annotated[int, Meta(ge=1, le=1_000_000_000_000)]
+Minutes = Annotated[int, Meta(ge=1, le=10_080)]
+"""At most a week: an alert that waits for longer is none."""
 
 
 class Severity(StrEnum):
@@ -41,7 +44,7 @@ class Counted(Plain, frozen=True):
 class Lasting(Plain, frozen=True):
     """It has been so for some time."""
 
-    minutes: Whole
+    minutes: Minutes
 
 
 class Share(Counted, frozen=True):
@@ -65,7 +68,7 @@ class TooSlow(Share, frozen=True):
 class TooSlowForLong(TooSlow, frozen=True):
     """The same, for some time."""
 
-    minutes: Whole
+    minutes: Minutes
 
 
 class Blocks(_Given, frozen=True):
@@ -94,13 +97,13 @@ class Stuck(Plain, frozen=True):
 class Unusual(Counted, frozen=True):
     """Many times as many as usual."""
 
-    times: Positive
+    times: Factor
 
 
 class Chain(_Given, frozen=True):
     """Its severity is that of what hangs on it."""
 
-    minutes: Whole
+    minutes: Minutes
     header_hours: Positive
 
 
@@ -119,7 +122,7 @@ class Days(_Given, frozen=True):
 class Outflow(Plain, frozen=True):
     """Many times as much as usual, and much."""
 
-    times: Positive
+    times: Factor
     sat: Whole
 
 
@@ -132,8 +135,8 @@ class Fees(Plain, frozen=True):
 class Down(_Given, frozen=True):
     """First a warning, then perhaps more."""
 
-    warning_minutes: Whole
-    critical_minutes: Whole | None
+    warning_minutes: Minutes
+    critical_minutes: Minutes | None
 
     def __post_init__(self) -> None:
         """The more urgent comes later. Raises ValueError."""
@@ -169,6 +172,7 @@ class Thresholds(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, 
     wrong_node: Lasting
     node_unreachable: Lasting
     starting_for_long: Lasting
+    no_active_channel: Lasting
     chain_stalls: Chain
     certificate_expires: Days
     traffic_gone: Counted
@@ -184,7 +188,7 @@ class Thresholds(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, 
     catch_up_long: Lasting
 
     def __post_init__(self) -> None:
-        """What is told by a histogram must be one of its bounds. Raises ValueError."""
+        """Histograms tell only their bounds, and a quiet node has fewer payments than others. Raises ValueError."""
         for given, name, histogram in (
             (self.path_finding_slow, "PathFindingSlow", HistogramName.FIRST_ATTEMPT),
             (self.slow, "Slow", HistogramName.DURATION),
@@ -193,3 +197,5 @@ class Thresholds(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, 
             edges = [edge / UNIT[histogram] for edge in EDGES[histogram]]
             if given.seconds not in edges:
                 raise ValueError(f"{name}: seconds: {given.seconds:g} is none of {edges}")
+        if self.quiet_node_fails.at_least >= self.fail_slowly.at_least:
+            raise ValueError("QuietNodeFails: at_least: not below FailSlowly's, which is for more payments")

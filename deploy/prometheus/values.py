@@ -1,25 +1,33 @@
 """What the rules expect of a node: read from `values.yml`, checked, one `Values` for each profile."""
 
+import difflib
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import promql_parser
 import yaml
 from msgspec import Meta, Struct
 
-from deploy.prometheus.thresholds import Percent, Thresholds
+from deploy.prometheus.thresholds import Percent, Severity, Thresholds
 from exporter.payments.labels import AmountBand, Kind, Reason
 
 VALUES = Path(__file__).parent / "values.yml"
+SHOWN = "service"
+"""The profile whose thresholds the dashboards show, for it has the strictest."""
+_NOT_RE2 = re.compile(r"[*+?}]\+|\d{4}")
+"""What the parser of PromQL lets pass and Prometheus refuses: possessive repetitions, and more than a thousand."""
+_NOT_IN_A_NAME = frozenset('|*+?()[]{}^$\\"')
 
 
 class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """The keys of `values.yml`, which says what each means."""
 
-    job: str
-    nodes: str
+    job: Annotated[str, Meta(min_length=1)]
+    nodes: Annotated[str, Meta(min_length=1)]
     runbooks: str
     grafana: str
     counted_kinds: Annotated[list[Kind], Meta(min_length=1)]
@@ -32,10 +40,20 @@ class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
         missing = [band.value for band in AmountBand if band not in self.target_percent]
         if missing:
             raise ValueError(f"target_percent: no target for {', '.join(missing)}")
+        unknown = [reason.value for reason in (Reason.NONE, Reason.OTHER) if reason in self.bad_reasons]
+        if unknown:
+            raise ValueError(f"bad_reasons: {', '.join(unknown)}: what nobody knows is neither good nor bad")
+        if set(self.job) & _NOT_IN_A_NAME or not self.job.isprintable():
+            raise ValueError(f"job: {self.job!r} is no name but a pattern: only one job can be watched")
+        for name, link in (("runbooks", self.runbooks), ("grafana", self.grafana)):
+            if "{{" in link or not link.isprintable():
+                raise ValueError(f"{name}: {link!r} is no address")
+        if _NOT_RE2.search(self.nodes):
+            raise ValueError(f"nodes: {self.nodes!r} is no regular expression of Prometheus: too many repetitions")
         try:
-            re.compile(self.nodes)
-        except re.error as error:
-            raise ValueError(f"nodes: {self.nodes!r} is no regular expression: {error}") from None
+            promql_parser.parse(f"up{{node=~{json.dumps(self.nodes)}}}")
+        except ValueError as error:
+            raise ValueError(f"nodes: {self.nodes!r} is no regular expression of Prometheus: {error}") from None
 
 
 class WrongValues(Exception):
@@ -46,10 +64,18 @@ def read(path: Path = VALUES, more: Mapping[str, object] | None = None) -> dict[
     """The profiles by name, each with what is said besides. Raises `WrongValues`."""
     try:
         raw = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        raise WrongValues(f"{path} can't be read: {error}") from None
+    try:
         defaults, profiles = raw["defaults"], raw["profiles"]
         merged = {name: _over(_over(defaults, own or {}), more or {}) for name, own in profiles.items()}
-    except (OSError, UnicodeError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise WrongValues(f"{path}: not a file with `defaults` and `profiles`: {error}") from None
+    except (KeyError, TypeError, AttributeError):
+        raise WrongValues(f"{path}: not a file with `defaults` and `profiles`, each with names and values") from None
+    for name in merged:
+        if not re.fullmatch(r"[a-z0-9-]+", str(name)):
+            raise WrongValues(f"{path}: profile {name!r}: use small letters, digits and dashes: it names a file")
+    if SHOWN not in merged:
+        raise WrongValues(f"{path}: no profile `{SHOWN}`: dashboards show its thresholds")
     return {name: _checked(path, name, values) for name, values in merged.items()}
 
 
@@ -65,5 +91,17 @@ def _checked(path: Path, name: str, values: dict[str, Any]) -> Values:
     try:
         return msgspec.convert(values, Values)
     except msgspec.ValidationError as error:
-        hint = ' (write "off" in quotes)' if "got `bool`" in str(error) else ""
-        raise WrongValues(f"{path}: profile {name}: {error}{hint}") from None
+        raise WrongValues(f"{path}: profile {name}: {error}{_hint(str(error))}") from None
+
+
+def _hint(error: str) -> str:
+    """What would be right, where the error doesn't say it."""
+    if "got `bool`" in error:
+        return ' (write "off" in quotes)'
+    if "Invalid enum value" in error and ".severity" in error:
+        return f" (use one of {', '.join(Severity)})"
+    if unknown := re.search(r"unknown field `(\w+)`", error):
+        names = [field.encode_name for kind in (Values, Thresholds) for field in msgspec.structs.fields(kind)]
+        close = difflib.get_close_matches(unknown[1], names, n=1)
+        return f" (did you mean {close[0]}?)" if close else ""
+    return ""

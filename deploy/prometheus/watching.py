@@ -1,9 +1,21 @@
 """Alerts on the exporter itself: whether what it says can be relied upon."""
 
-from deploy.prometheus.rule import MEMORY, NODE, PER_NODE, SHARE, Alert, Group, Selector
-from deploy.prometheus.success import ratio
+from deploy.prometheus.recording import known, older
+from deploy.prometheus.rule import (
+    MEMORY,
+    NODE,
+    NODES_OF_A_JOB,
+    PER_NODE,
+    SHARE,
+    Alert,
+    Group,
+    Selector,
+    exactly,
+    ratio,
+)
 from deploy.prometheus.thresholds import Lasting, Severity, TooSlowForLong
 from deploy.prometheus.values import Values
+from exporter.payments.labels import Mode
 
 INSTANCE = "{{ $labels.instance }}"
 
@@ -30,14 +42,15 @@ def watching(values: Values) -> Group:
 def _blind(s: Selector, values: Values) -> list[Alert]:
     """A node that was on a page and is on none; or an exporter that never gave one, which may be of any node."""
     up = f'up{{job="{values.job}"}}'
-    page, seen = s("node_up"), f"last_over_time({s('node_up')}[{MEMORY}])"
+    page = s("node_up")
+    elsewhere = f"unless {NODES_OF_A_JOB} {page}"
+    silent = f"{known(s, MEMORY)} {elsewhere} unless {PER_NODE} {older(s)} and on (job, instance) {up} == 0"
+    vanished = f"{known(s, '1d')} {elsewhere} unless {PER_NODE} {older(s)} unless on (job, instance) {up}"
     away = f"""
-        ({seen} unless {PER_NODE} {page} and on (job, instance) {up} == 0)
-        or max by (job, node) (
-          last_over_time({page}[1d]) unless on (job, node) {page} unless on (job, instance) {up}
-        )
-        or ({up} == 0 unless on (job, instance) last_over_time(lnd_payments_node_up[{MEMORY}]))
-        or (absent({up}) unless on (job) last_over_time(lnd_payments_node_up[1d]))
+    ({silent})
+    or ({vanished})
+    or ({up} == 0 unless on (job, instance) last_over_time(lnd_payments_node_up[{MEMORY}]))
+    or (absent({up}) unless on (job) last_over_time(lnd_payments_node_up[1d]))
     """
 
     def alert(severity: Severity, minutes: int) -> Alert:
@@ -67,6 +80,7 @@ def _lies(s: Selector, severity: Severity) -> Alert:
         unless {PER_NODE} sum without (cause) (increase({s("interruptions_total")}[30m])) > 0
         unless {PER_NODE} min_over_time({s("stream_up")}[30m]) == 0
         unless on (job, instance) time() - process_start_time_seconds < 1800
+        unless {PER_NODE} {s("mode", exactly("mode", Mode.TRACK))} == 1
         """,
         f"{NODE}: lnd's stream kept quiet about payments that ended",
         """Ends of payments were learnt by asking although the stream was never lost: lnd doesn't tell everything. All
@@ -127,11 +141,13 @@ def _deaf(s: Selector, given: Lasting) -> Alert:
         "NotFollowing",
         given.severity,
         f"""
-        {s("stream_up")} == 0 and {PER_NODE} {s("node_up")} == 1 unless {PER_NODE} {s("catching_up")} == 1
+        {s("stream_up")} == 0 and {PER_NODE} {s("node_up")} == 1
+        unless {PER_NODE} max_over_time({s("catching_up")}[10m]) == 1
         """,
         f"{NODE}: lnd answers, but its payments are not followed",
-        """Payments are counted late or not at all: lnd is too old for TrackPayments (before 0.16), a message is too
-        large, or something unexpected happens each time. The landing page of the exporter says which.""",
+        """Payments are counted late or not at all: a message is too large, lnd lacks a call (before 0.16 TrackPayments,
+        which --lnd.mode=firehose insists on), or something unexpected happens each time. The landing page of the
+        exporter says which.""",
         "node",
         lasts=f"{given.minutes}m",
     )
@@ -151,10 +167,15 @@ def _missed(s: Selector, given: Lasting) -> Alert:
 
 
 def _behind(s: Selector, given: Lasting) -> Alert:
+    """Also of one that breaks off again and again, and is tried again in between."""
     return Alert(
         "CatchUpLong",
         given.severity,
-        f"{s('catching_up')} == 1 and {PER_NODE} {s('node_up')} == 1",
+        f"""
+        max_over_time({s("catching_up")}[10m]) == 1
+        and {PER_NODE} {s("stream_up")} == 0
+        and {PER_NODE} max_over_time({s("node_up")}[10m]) == 1
+        """,
         f"{NODE}: the exporter has been catching up for {given.minutes} minutes",
         """It reads what happened while it was away; the landing page says how far it is. Until then the counters
         lag behind, and rates are too high afterwards.""",

@@ -7,17 +7,19 @@ from pathlib import Path
 from exporter.config.given import FromFile, Given, Settings, value
 from exporter.config.nodes import NO_NODE, NodeConfig, several_nodes, single_node
 from exporter.config.problems import ConfigError, Problem, Wrong, cannot_listen
-from exporter.config.settings import LISTEN_DEMO, Command
+from exporter.config.settings import AUTO, LISTEN_DEMO, OF_OPEN, Command
 from exporter.config.sources import from_environment, from_flags
 from exporter.config.storage import STATE_FILE, state_directory
 from exporter.config.values import join
 from exporter.config.yamlfile import from_file
 
 __all__ = [
+    "AUTO",
     "Config",
     "ConfigError",
     "LogConfig",
     "NodeConfig",
+    "OpenConfig",
     "Problem",
     "StorageConfig",
     "WebConfig",
@@ -50,6 +52,10 @@ class LogConfig:
     level: str
     format: str
     """`console`, `json`, or `auto`: console on a terminal."""
+    open_after_s: tuple[int, ...] = ()
+    """How old a payment in flight is when a line names it, seconds."""
+    blocks_left: tuple[int, ...] = ()
+    """Fewer blocks than this are left of a held HTLC when a line names its payment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,17 @@ class StorageConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenConfig:
+    """What the command `open` lists, and how."""
+
+    older_than_s: int = 0
+    """Only payments that have been in flight for as long as this, seconds."""
+    json: bool = False
+    node: str | None = None
+    """Only this node; None: all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that can be set."""
 
@@ -71,12 +88,13 @@ class Config:
     log: LogConfig
     storage: StorageConfig
     max_peers: int
+    open: OpenConfig = OpenConfig()
 
 
 def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "run") -> Config:
     """The configuration of a command; `argv` without its name. Raises `ConfigError`.
 
-    The demo brings its own node, and the health check asks only the exporter: they get no nodes.
+    The demo brings its own node, the health check asks only the exporter, and `open` only its state: they get no nodes.
     """
     problems: list[Problem] = []
     flags = from_flags(argv, problems)
@@ -90,19 +108,20 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     if command == "demo":
         _no_node_in_demo(flags, problems)
         settings.setdefault("web.listen-address", Given(LISTEN_DEMO, "default"))
-    elif command != "healthcheck" and file is not None:
+    elif command in ("run", "check") and file is not None:
         nodes = _nodes(settings, file, problems)
         if NO_NODE in problems and not understood:  # who mistypes a flag need not be told how to begin
             problems.remove(NO_NODE)
     host, port = value(settings, "web.listen-address", problems) or ("", 0)
     path = value(settings, "web.telemetry-path", problems)
-    level, log_format = (value(settings, name, problems) for name in ("log.level", "log.format"))
+    log = _log(settings, problems)
     max_peers = value(settings, "metrics.max-peers", problems)
-    keeps = command in ("run", "check")
+    keeps = command in ("run", "check", "open")
     storage = _storage(settings, environ, problems) if keeps else StorageConfig(None)
+    only = _open(settings, problems) if command == "open" else _not_open(flags, problems)
     if problems:
         raise ConfigError(problems)
-    return Config(nodes, WebConfig(host, port, path), LogConfig(level, log_format), storage, max_peers)
+    return Config(nodes, WebConfig(host, port, path), log, storage, max_peers, only)
 
 
 def _over(lower: Settings, higher: Settings) -> Settings:
@@ -113,6 +132,32 @@ def _over(lower: Settings, higher: Settings) -> Settings:
     if "storage.path" not in higher and higher.get("storage.memory", Given("", "")).text == "true":
         settings.pop("storage.path", None)
     return settings
+
+
+def _log(settings: Settings, problems: list[Problem]) -> LogConfig:
+    """What is logged; of single payments nothing where their hashes aren't wanted."""
+    names = ("log.level", "log.format", "log.open-after", "log.blocks-left")
+    level, log_format, open_after_s, blocks_left = (value(settings, name, problems) for name in names)
+    if not value(settings, "log.payment-hashes", problems):
+        return LogConfig(level, log_format)
+    return LogConfig(level, log_format, open_after_s, blocks_left)
+
+
+def _open(settings: Settings, problems: list[Problem]) -> OpenConfig:
+    """What is to be listed. An exporter that keeps nothing leaves nothing to be read."""
+    if value(settings, "storage.memory", problems):
+        fix = "Start the exporter with --storage.path=FILE, or ask lnd: lncli listpayments --include_incomplete"
+        problems.append(Problem(settings["storage.memory"].where, "leaves nothing on disk that could be listed.", fix))
+    node = value(settings, "lnd.name", problems) if "lnd.name" in settings else None
+    return OpenConfig(value(settings, "older-than", problems) or 0, value(settings, "json", problems), node)
+
+
+def _not_open(flags: Settings, problems: list[Problem]) -> OpenConfig:
+    for name in OF_OPEN:
+        if name in flags:
+            fix = f"Leave it out, or write: lnd-payments-exporter open {flags[name].where}"
+            problems.append(Problem(flags[name].where, "is for the command open.", fix))
+    return OpenConfig()
 
 
 def _storage(settings: Settings, environ: Mapping[str, str], problems: list[Problem]) -> StorageConfig:

@@ -19,7 +19,7 @@ from exporter.config.addresses import (
 from exporter.config.credentials import ADMIN, check_certificate, check_directory, check_macaroon, find_macaroon
 from exporter.config.given import Given, Settings, value
 from exporter.config.problems import Problem, Wrong
-from exporter.config.settings import SETTINGS
+from exporter.config.settings import AUTO, SETTINGS
 
 PUBLIC = "system"
 """`--lnd.tls-cert=system`: trust what the system trusts."""
@@ -44,6 +44,8 @@ class NodeConfig:
     """One of `TRANSPORTS`."""
     proxy: str | None = field(default=None, repr=False)
     """`socks5://[USER:PASSWORD@]HOST:PORT`: never to be shown."""
+    mode: str = AUTO
+    """How its payments are followed: `firehose`, `track` or `auto`."""
 
     @property
     def trust(self) -> str:
@@ -91,7 +93,7 @@ NO_NODE = Problem(
 
 def single_node(settings: Settings, problems: list[Problem]) -> tuple[NodeConfig, ...]:
     """The node of the flags, or nothing and problems."""
-    if not any(name.startswith("lnd.") and name != "lnd.name" for name in settings):
+    if not any(name.startswith("lnd.") and name not in ("lnd.name", "lnd.mode") for name in settings):
         problems.append(NO_NODE)
         return ()
     node = _node(settings, "", problems)
@@ -140,12 +142,13 @@ def _node(settings: Settings, place: str, problems: list[Problem]) -> NodeConfig
     transport = value(settings, "lnd.transport", problems)
     address = _reach(settings, transport, problems) if transport else ""
     network = value(settings, "lnd.network", problems) or ""
+    mode = value(settings, "lnd.mode", problems)
     tls_cert = _tls_cert(settings, directory, problems) if encrypted(address) else None
     macaroon = _macaroon(settings, directory, network, problems)
     proxy = value(settings, "lnd.proxy", problems)
     if macaroon is None or len(problems) > before:
         return None
-    return NodeConfig(name, address, tls_cert, macaroon, transport, proxy)
+    return NodeConfig(name, address, tls_cert, macaroon, transport, proxy, mode)
 
 
 def _reach(settings: Settings, transport: str, problems: list[Problem]) -> str:

@@ -27,8 +27,9 @@ class Setting(NamedTuple):
 
     @property
     def group(self) -> str:
-        """`lnd`: the part of the name that is a section of the file."""
-        return self.name.partition(".")[0]
+        """`lnd`: the part of the name that is a section of the file; `open` for the flags of that command."""
+        section, dot, _ = self.name.partition(".")
+        return section if dot else "open"
 
     @property
     def flag(self) -> str:
@@ -46,8 +47,12 @@ class Setting(NamedTuple):
         return self.name.replace("-", "_")
 
 
-Command = Literal["run", "demo", "check", "healthcheck"]
+Command = Literal["run", "demo", "open", "check", "healthcheck"]
 COMMANDS: tuple[Command, ...] = get_args(Command)
+
+AUTO = "auto"
+MODES = ("firehose", "track")
+"""How the payments of a node may be followed; `auto` is whatever it can."""
 
 LISTEN = f":{values.OUR_PORT}"
 LISTEN_DEMO = f"127.0.0.1:{values.OUR_PORT}"
@@ -99,6 +104,14 @@ SETTINGS = {
         Setting("lnd.macaroon", "FILE", values.text, "", "the macaroon file, as lnd wrote it"),
         Setting("lnd.name", "NAME", values.node_name, "lnd", "the node's name: the label `node` of every metric"),
         Setting(
+            "lnd.mode",
+            "MODE",
+            values.one_of(AUTO, *MODES),
+            AUTO,
+            "how payments are followed: all by one stream (firehose: lnd 0.16 or newer), each by a stream of its own"
+            " (track: sees less of payments that last no second), or auto: the first where lnd has it and lets us",
+        ),
+        Setting(
             "web.listen-address",
             "HOST:PORT",
             values.listen_address,
@@ -145,12 +158,44 @@ SETTINGS = {
             "auto",
             "console, json, or auto: console on a terminal, else json",
         ),
+        Setting(
+            "log.open-after",
+            "TIMES",
+            values.times,
+            "10m,1h,24h",
+            "how old a payment in flight is when a warning names it; none for never",
+        ),
+        Setting(
+            "log.blocks-left",
+            "NUMBERS",
+            values.block_counts,
+            "144,36",
+            "how few blocks are left to an HTLC that is held for half an hour when a warning names it; none for never",
+        ),
+        Setting(
+            "log.payment-hashes",
+            "true|false",
+            values.switch,
+            "true",
+            "false: no such warnings, and with them no payment hashes in the log",
+        ),
+        Setting(
+            "older-than",
+            "TIME",
+            values.time,
+            "",
+            "only payments that have been in flight for as long as this: 10m, 1h, 2d",
+        ),
+        Setting("json", "", values.switch, "false", "one JSON document instead of a table"),
         Setting("config.file", "FILE", values.text, "", "a YAML file with the settings that are not given otherwise"),
     )
 }
 
 NODE_KEYS = {setting.key.removeprefix("lnd."): setting for setting in SETTINGS.values() if setting.group == "lnd"}
 """What an entry of `nodes:` may hold, by its key there."""
+
+OF_OPEN = tuple(setting.name for setting in SETTINGS.values() if setting.group == "open")
+"""They are for one command, and have no place in the file."""
 
 # What people type from habit, in the words of lnd, lncli, lndmon and other exporters, and our name for it.
 HABITS = {
@@ -178,6 +223,7 @@ HABITS = {
     "web.port": "web.listen-address",
     "prometheus.listenaddr": "web.listen-address",
     "debuglevel": "log.level",
+    "log.json": "log.format",
     "storage.dir": "storage.path",
     "storage.tsdb.path": "storage.path",
     "state.path": "storage.path",

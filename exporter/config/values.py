@@ -19,6 +19,8 @@ STRANGE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?")
 _NUMBERS = re.compile(r"[0-9.]+")
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}")
+_UNITS_S = {"w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1}
+_TIME = re.compile("".join(rf"(?:(?P<{unit}>\d{{1,6}}){unit})?" for unit in _UNITS_S), re.ASCII)
 _NODE_NAME = re.compile(r"[\w.:@/-]{1,64}")
 PATH = re.compile(r"(/[\w.~-]+)+/?", re.ASCII)
 """Of a page."""
@@ -81,6 +83,39 @@ def max_peers(given: str) -> int:
     if not re.fullmatch(r"\d{1,6}", given, re.ASCII) or int(given) > MAX_PEERS:
         raise Wrong(f"{given!r} is no number of peers.", f"Use 0 (none) to {MAX_PEERS}; each peer adds about 9 series.")
     return int(given)
+
+
+def time(given: str) -> int:
+    """A length of time in seconds: `90s`, `10m`, `1h30m`, `2d`, `1w`."""
+    match = _TIME.fullmatch(given.lower())
+    if not given or not match:
+        raise Wrong(f"{given!r} is no length of time.", "Write a number and s, m, h, d or w, such as 10m, 1h or 2d.")
+    return sum(int(number or 0) * _UNITS_S[unit] for unit, number in match.groupdict().items())
+
+
+def times(given: str) -> tuple[int, ...]:
+    """Lengths of time above zero, in seconds; none for the word `none`."""
+    return _several(given, time, "10m,1h,24h")
+
+
+def block_counts(given: str) -> tuple[int, ...]:
+    """Numbers of blocks above zero; none for the word `none`."""
+
+    def count(part: str) -> int:
+        if not re.fullmatch(r"\d{1,6}", part, re.ASCII):
+            raise Wrong(f"{part!r} is no number of blocks.", "Write numbers with commas in between, such as 144,36.")
+        return int(part)
+
+    return _several(given, count, "144,36")
+
+
+def _several(given: str, parse: Callable[[str], int], example: str) -> tuple[int, ...]:
+    if given.lower() == "none":
+        return ()
+    numbers = tuple(parse(part.strip()) for part in given.split(","))
+    if 0 in numbers:
+        raise Wrong(f"{given!r} has a limit of zero.", f"Give limits above zero, such as {example}, or the word none.")
+    return numbers
 
 
 def switch(given: str) -> bool:

@@ -8,9 +8,10 @@ import yaml
 from exporter.config.files import read
 from exporter.config.given import FromFile, Given, Settings
 from exporter.config.problems import Problem, Wrong
-from exporter.config.settings import NODE_KEYS, SETTINGS, Setting, nearest
+from exporter.config.settings import NODE_KEYS, OF_OPEN, SETTINGS, Setting, nearest
 
-KEYS = {setting.key: setting for setting in SETTINGS.values() if setting.name not in ("config.file", "storage.reset")}
+NO_KEYS = ("config.file", "storage.reset", *OF_OPEN)
+KEYS = {setting.key: setting for setting in SETTINGS.values() if setting.name not in NO_KEYS}
 SECTIONS = {setting.group for setting in KEYS.values()}
 
 Entry = tuple[str, str, yaml.Node]

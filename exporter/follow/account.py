@@ -9,7 +9,8 @@ from exporter.follow.backoff import scan_s
 from exporter.payments.event import Event, PaymentDoubted, PaymentFailed, PaymentLost, PaymentSucceeded
 from exporter.payments.labels import NodeState, Source
 from exporter.payments.ledger import Ledger
-from exporter.payments.node import NodeStatus
+from exporter.payments.node import Heard, NodeStatus
+from exporter.payments.overdue import Limits, Overdue, pass_limits
 from exporter.payments.payment import Moment, Payment, Run
 from exporter.payments.saved import Saved, resume, take
 from exporter.payments.tracker import Tracker
@@ -47,6 +48,7 @@ class Account:
         self.doubts = asyncio.Event()
         """Set while there is something in `doubted`."""
         self._doubted: dict[str, None] = {}  # at most what ended just now
+        self._heard = Heard()
 
     def record(self, payment: Payment, source: Source, asked: Moment | None = None) -> None:
         """Take in one snapshot, and when it was asked for: from here to the end there is no await."""
@@ -96,6 +98,7 @@ class Account:
     def set_status(self, **changes: Any) -> None:
         """Change what is known of the node; the names are those of `NodeStatus`."""
         self.status = replace(self.status, **changes)
+        self.version += 1
 
     def view(self) -> View:
         """What a page shows of the node now."""
@@ -104,8 +107,19 @@ class Account:
 
     def saved(self, view: View) -> Saved:
         """What must be kept of the node at the instant of `view`: now, there must be no await in between."""
-        ended = tuple(self.ended)
-        return take(view, self.tracker, self.ledger, pubkey=self.pubkey, table=self.table, ended=ended, at=self.now())
+        at = self.now()
+        outstanding = (attempt for run in self.tracker.open.values() for attempt in run.outstanding.values())
+        self._heard = self._heard.then(self.status, {attempt.peer for attempt in outstanding}, at.wall_ns)
+        return take(
+            view,
+            self.tracker,
+            self.ledger,
+            pubkey=self.pubkey,
+            table=self.table,
+            ended=tuple(self.ended),
+            at=at,
+            heard=self._heard,
+        )
 
     def known(self) -> set[Run]:
         """Runs of which this process knows that they are counted, or will be."""
@@ -116,6 +130,16 @@ class Account:
         resume(saved, self.tracker, self.ledger, self.now())
         self.pubkey = saved.marks.pubkey
         self.saw_index(saved.marks.table)
+        self._heard = saved.marks.heard
+
+    def pass_limits(self, limits: Limits) -> list[Overdue]:
+        """Open payments that have passed a limit, each limit once; none while it isn't known what is open."""
+        if not self.status.stream_up:
+            return []
+        height = self.status.info.block_height if self.status.info else None
+        passed = pass_limits(self.tracker.open.values(), self.now(), height, limits)
+        self.version += bool(passed)
+        return passed
 
     def _listen(self) -> None:
         """Note that this process runs. If it stood still, a last word of lnd may wait in the socket: hold on longer."""

@@ -12,12 +12,16 @@ from exporter.follow.acquaintance import Acquaintance
 from exporter.follow.audit import Audit, Counted
 from exporter.follow.backoff import Backoff
 from exporter.follow.catch_up import CatchUp
+from exporter.follow.one_by_one import OneByOne
 from exporter.follow.pace import Pace
 from exporter.follow.questions import PAGE, Questions
 from exporter.lnd.client import WAITING, Client, Trouble
 from exporter.payments.event import StreamInterrupted
-from exporter.payments.labels import CallOutcome, Interruption, Method, NodeState, Source
+from exporter.payments.labels import CallOutcome, Interruption, Method, Mode, NodeState, Source
 from exporter.payments.payment import Moment
+
+_NO_STREAM = (Interruption.UNIMPLEMENTED, Interruption.DENIED)
+"""Why lnd gives no stream of all payments: it is older than 0.16, or the macaroon doesn't allow just that."""
 
 
 class Follower:
@@ -33,10 +37,12 @@ class Follower:
         backoff: Backoff | None = None,
         pace: Pace | None = None,
         counted: Counted | None = None,
+        mode: Mode | None = None,
     ) -> None:
         """`name` is the label `node`; `now` is both clocks; `max_peers` first-hop peers get a label of their own.
 
-        `counted` looks runs up in what was counted; without it there is no audit.
+        `counted` looks runs up in what was counted; without it there is no audit. Without `mode` all payments are
+        followed by one stream where lnd has it and lets us, else each by its own.
         """
         self.account = Account(name, now, max_peers)
         self._client = client
@@ -44,6 +50,8 @@ class Follower:
         self._catch_up = CatchUp(self._questions)
         self._backoff = backoff or Backoff()
         self._pace = pace or Pace()
+        self._mode = mode
+        self._one_by_one = OneByOne(self._questions, self._pace)
         self._audit = Audit(self._questions, counted, self._pace) if counted else None
         self._acquaintance = Acquaintance(self._questions, self._pace)
         self._log = structlog.get_logger("exporter.follow").bind(node=name)
@@ -78,7 +86,7 @@ class Follower:
         self._subscribed_at = self.account.now().mono_ns
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._read())
+                group.create_task(self._hear())
                 group.create_task(self._tend())
                 group.create_task(self._vouch())
                 group.create_task(self._settle_doubts())
@@ -157,6 +165,20 @@ class Follower:
                 await catch_up.learn_indexes()
 
     # While the stream is there.
+
+    async def _hear(self) -> None:
+        """Take updates until the stream is lost, or lnd where there is no stream of all payments."""
+        if self._mode is not Mode.TRACK:
+            try:
+                self.account.set_status(mode=Mode.FIREHOSE)
+                await self._read()
+            except Trouble as refusal:
+                if self._mode is Mode.FIREHOSE or refusal.cause not in _NO_STREAM:
+                    raise
+                self._log.info("no stream of all payments: following each by itself", advice=refusal.advice)
+        self.account.set_status(mode=Mode.TRACK)
+        self.account.tracker.stream_started(tells_all=False)
+        await self._one_by_one.run()
 
     async def _read(self) -> None:
         """Take updates until the stream is lost."""

@@ -17,6 +17,10 @@ class Pace:
     """A session that lasts as long is no refusal."""
     again_s: float = 5.0
     """From the first catch-up to the second: lnd never says when a subscription has begun; the first may be early."""
+    look_s: float = 1.0
+    """Between two looks for new payments, where there is no stream of all, while there are new ones."""
+    look_longest_s: float = 10.0
+    """The same where there are none."""
     beat_s: float = 60.0
     """Between two cheap calls to an idle node."""
     audit_s: float = 300.0

@@ -17,7 +17,6 @@ PAGE = 500
 """Payments asked for at once; halved when an answer is too large for one message, until the connection is lost."""
 ASKING = 8
 """Questions about single payments under way at once, and as many may remain without an answer."""
-_OF_ONE_PAYMENT = (Interruption.TIMEOUT, Interruption.OTHER)
 
 
 class Questions:
@@ -75,7 +74,7 @@ class Questions:
                     payment = await self.ask(Method.TRACK_PAYMENT, self.client.payment(payment_hash))
             except Trouble as trouble:
                 untold.append(trouble)
-                if trouble.cause not in _OF_ONE_PAYMENT or len(untold) > ASKING:
+                if not of_one_payment(trouble) or len(untold) > ASKING:
                     raise
                 return
             if payment is not None:
@@ -89,6 +88,11 @@ class Questions:
                 group.create_task(ask(payment_hash))
         if untold:
             self._log.warning("lnd doesn't tell about some payments", payments=len(untold), advice=untold[0].advice)
+
+
+def of_one_payment(trouble: Trouble) -> bool:
+    """True if it may concern just the payment that was asked for: of others lnd may well tell."""
+    return trouble.cause in (Interruption.TIMEOUT, Interruption.OTHER)
 
 
 def _asked_for(page: Page, after: int, *, newest_first: bool) -> Page:

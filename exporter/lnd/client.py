@@ -1,6 +1,6 @@
 """What the rest of the exporter may ask of a node, and the one exception that asking may raise."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import NamedTuple, Protocol
 
 from exporter.payments.labels import Interruption, NodeState
@@ -84,6 +84,9 @@ class Client(Protocol):
 
     async def payment(self, payment_hash: str) -> Payment | None:
         """The present state of a payment (first message of `TrackPaymentV2`); None if lnd doesn't know it."""
+
+    def track(self, payment_hash: str) -> AsyncGenerator[Payment, None]:
+        """`TrackPaymentV2`: the present state and each update, until the first terminal one; then it ends."""
 
     def updates(self) -> AsyncIterator[Payment]:
         """`TrackPayments`, final and other updates, until the stream is lost: then `Trouble`, even after status OK."""

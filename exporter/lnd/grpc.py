@@ -1,7 +1,7 @@
 """Asking a node over gRPC: one fresh channel for each session, files read again every time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -112,6 +112,16 @@ class GrpcClient:
         finally:
             stream.cancel()
         raise trouble.ended("TrackPaymentV2")
+
+    async def track(self, payment_hash: str) -> AsyncGenerator[Payment, None]:
+        """`TrackPaymentV2`, to its end."""
+        request = rpc.TrackPaymentRequest(payment_hash=bytes.fromhex(payment_hash))
+        stream = self._stream("/routerrpc.Router/TrackPaymentV2", request, self._metadata)
+        try:
+            async for data in _messages(stream):
+                yield self._update(data)
+        finally:
+            stream.cancel()
 
     async def updates(self) -> AsyncIterator[Payment]:
         """`TrackPayments`. Nothing at all arrives on a quiet node, not even headers."""

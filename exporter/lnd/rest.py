@@ -110,9 +110,8 @@ class RestClient:
 
     async def payment(self, payment_hash: str) -> Payment | None:
         """The first message of `TrackPaymentV2`: the present state, also of a payment that ended long ago."""
-        path = f"/v2/router/track/{base64.urlsafe_b64encode(bytes.fromhex(payment_hash)).decode()}"
         try:
-            async with asyncio.timeout(ANSWER_S), aclosing(self._messages(path)) as messages:
+            async with asyncio.timeout(ANSWER_S), aclosing(self._messages(_path_of(payment_hash))) as messages:
                 async for said in messages:
                     return decode.payment(_parsed(rpc.Payment, said), self._own_key)
         except Missing:
@@ -120,6 +119,19 @@ class RestClient:
         except TimeoutError:
             raise trouble.translate(grpc.StatusCode.DEADLINE_EXCEEDED, "TrackPaymentV2") from None
         raise trouble.ended("TrackPaymentV2")
+
+    async def track(self, payment_hash: str) -> AsyncGenerator[Payment, None]:
+        """`TrackPaymentV2`, to its end; a WebSocket breaks off there, too."""
+        ended = False
+        try:
+            async with aclosing(self._messages(_path_of(payment_hash))) as messages:
+                async for said in messages:
+                    payment = self._update(said)
+                    ended = payment.status.ended
+                    yield payment
+        except Trouble:
+            if not ended:
+                raise
 
     async def updates(self) -> AsyncIterator[Payment]:
         """`TrackPayments`. Nothing at all arrives on a quiet node, not even headers of a chunked answer."""
@@ -167,6 +179,11 @@ class RestClient:
         if self._line is None:
             raise RuntimeError("connect first")
         return self._line
+
+
+def _path_of(payment_hash: str) -> str:
+    """Where a payment is tracked: lnd wants URL-safe base64 with padding."""
+    return f"/v2/router/track/{base64.urlsafe_b64encode(bytes.fromhex(payment_hash)).decode()}"
 
 
 def _parsed(kind: type[M], said: Said) -> M:

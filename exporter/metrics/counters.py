@@ -208,7 +208,7 @@ STREAM: tuple[Row, ...] = (
         "lnd_payments_interruptions_total",
         {"cause": Interruption},
         Counter.INTERRUPTIONS,
-        "Losses of the TrackPayments stream.",
+        "Losses of the stream of updates (TrackPayments), or of lnd where each payment has its own (TrackPaymentV2).",
     ),
     CounterRow(
         "lnd_payments_recovered_total",

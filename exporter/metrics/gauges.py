@@ -5,7 +5,7 @@ import platform
 from exporter import __version__
 from exporter.metrics.foreign import clean
 from exporter.metrics.row import ExporterRow, GaugeRow, Row, Samples
-from exporter.payments.labels import Age, BlocksLeft, ChannelState, NodeState, Purpose, Reset
+from exporter.payments.labels import Age, BlocksLeft, ChannelState, Mode, NodeState, Purpose, Reset
 from exporter.payments.view import View
 
 _US_PER_S = 10**6
@@ -200,7 +200,14 @@ NODE: tuple[Row, ...] = (
         "lnd_payments_stream_up",
         {},
         lambda view: _one(view.status.stream_up),
-        "1 if updates from TrackPayments are flowing, or would flow if there were any, else 0.",
+        "1 if updates from lnd are flowing, or would flow if there were any, else 0.",
+    ),
+    GaugeRow(
+        "lnd_payments_mode",
+        {"mode": Mode},
+        lambda view: [((mode,), float(mode is view.status.mode)) for mode in Mode if view.status.mode],
+        "1 for how payments are followed, else 0: all by one stream (TrackPayments), or each by its own "
+        "(TrackPaymentV2).",
     ),
     GaugeRow(
         "lnd_payments_last_update_timestamp_seconds",

@@ -5,7 +5,7 @@ from html import escape
 
 from exporter import __version__
 from exporter.metrics.foreign import clean
-from exporter.payments.labels import PURPOSE, Kind, NodeState, Purpose
+from exporter.payments.labels import PURPOSE, Kind, Mode, NodeState, Purpose
 from exporter.payments.totals import Counter
 from exporter.payments.view import View
 
@@ -123,7 +123,8 @@ def _plain_words(view: View) -> tuple[str, str]:
         return ("wait", f"Counting, and catching up with what was missed{far}.")
     if not status.stream_up:
         return ("wait", "lnd is ready, but its updates are not flowing yet.")
-    return ("good", f"Counting: {words}.")
+    how = ", each payment by itself" if status.mode is Mode.TRACK else ""
+    return ("good", f"Counting{how}: {words}.")
 
 
 def _identity(view: View) -> str:

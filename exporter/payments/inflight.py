@@ -79,12 +79,17 @@ def count(runs: Iterable[OpenRun], now: Moment, block_height: int | None) -> InF
     return result
 
 
+def held(attempt: Attempt, now: Moment) -> bool:
+    """True if an outstanding HTLC is held, and lnd has said when it expires."""
+    return now.wall_ns - attempt.attempt_ns > HELD_NS and attempt.expiry_height > 0
+
+
 def _add_attempt(result: InFlight, attempt: Attempt, now: Moment, block_height: int | None) -> None:
     result.htlcs += 1
     result.htlcs_msat += attempt.amount_msat
     htlcs, msat = result.peers.get(attempt.peer, (0, 0))
     result.peers[attempt.peer] = (htlcs + 1, msat + attempt.amount_msat)
-    if now.wall_ns - attempt.attempt_ns <= HELD_NS or not attempt.expiry_height:
+    if not held(attempt, now):
         return
     earliest = result.earliest_expiry_height
     result.earliest_expiry_height = min(attempt.expiry_height, earliest or attempt.expiry_height)

@@ -86,6 +86,15 @@ class Code(StrEnum):
     OTHER = "other"
 
 
+class Mode(StrEnum):
+    """How a node's payments are followed."""
+
+    FIREHOSE = "firehose"
+    """All by one stream, `TrackPayments` (lnd >= 0.16)."""
+    TRACK = "track"
+    """Each by a stream of its own, `TrackPaymentV2`; new ones are looked for with `ListPayments`."""
+
+
 class FailureSource(StrEnum):
     """Who failed an HTLC attempt (`Failure.failure_source_index` against the route)."""
 

@@ -1,9 +1,10 @@
 """What is known of a node itself, apart from its payments."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from exporter.payments.labels import NodeState
+from exporter.payments.labels import Mode, NodeState
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class NodeStatus:
     stream_up: bool = False
     """Updates are flowing, or would flow if there were any."""
     catching_up: bool = False
+    mode: Mode | None = None
+    """How payments are followed, at last if they are not now; None before the first session."""
     reading: Reading | None = None
     """While a catch-up reads, also one that nobody waits for."""
     info: Info | None = None
@@ -68,3 +71,46 @@ class NodeStatus:
     """Payments that the audit found in no counter, in its present or last round; None before its first look."""
     detail: str = ""
     """One plain sentence for a person: what is wrong and what to do; empty when all is well."""
+
+
+BLOCK_S = 600
+"""From one block to the next, on average."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a node said last, as far as its payments in flight can't be understood without it.
+
+    It outlives the process: who looks at them may do so while the node is away, or the exporter.
+    """
+
+    state: NodeState = NodeState.UNREACHABLE
+    following: bool = False
+    """All that happens to its payments is heard."""
+    followed_ns: int = 0
+    """Until when that was so, as far as it was written down: nanoseconds since 1970; 0 if it never was."""
+    block_height: int = 0
+    """0 if it never said."""
+    best_header_s: int = 0
+    """Time stamp of that block's header, seconds since 1970."""
+    aliases: dict[str, str] = field(default_factory=dict)
+    """Aliases by identity key of the first hops of HTLCs outstanding, where they are known."""
+
+    def then(self, status: NodeStatus, peers: Iterable[str], now_ns: int) -> "Heard":
+        """What was said by now; what `status` doesn't know is as it was. `peers` are the first hops by key."""
+        info, known = status.info, status.channels.aliases if status.channels else {}
+        aliases = {peer: known.get(peer) or self.aliases.get(peer, "") for peer in peers}
+        return Heard(
+            state=status.state,
+            following=status.stream_up,
+            followed_ns=now_ns if status.stream_up else self.followed_ns,
+            block_height=info.block_height if info else self.block_height,
+            best_header_s=info.best_header_s if info else self.best_header_s,
+            aliases={peer: alias for peer, alias in aliases.items() if alias},
+        )
+
+    def height_at(self, now_s: int) -> int | None:
+        """The height of the chain `now_s` seconds after 1970, estimated; None if the node never said one."""
+        if not self.block_height:
+            return None
+        return self.block_height + (max(0, now_s - self.best_header_s) // BLOCK_S if self.best_header_s else 0)

@@ -76,6 +76,10 @@ class OpenRun:
     """The stream that last showed it; streams are numbered by the tracker."""
     missing: Missing | None = None
     """Set once lnd has said that it doesn't know it."""
+    told_age_s: int = 0
+    """The highest limit of its age that somebody was told it has passed, seconds."""
+    told_blocks: int | None = None
+    """The lowest limit of blocks left that somebody was told it has passed; None if none."""
 
     def resume(self, shift_ns: int) -> None:
         """Go on in another process, whose monotonic clock is `shift_ns` ahead: no stream has shown it yet."""
@@ -175,8 +179,8 @@ class OpenRun:
             self.refused = True
         return AttemptFailed(attempt, self.purpose)
 
-    def end(self, payment: Payment, source: Source, at: Moment, asked: Moment) -> Terminal:
-        """Note the first terminal snapshot."""
+    def end(self, payment: Payment, source: Source, at: Moment, asked: Moment, *, told: bool) -> Terminal:
+        """Note the first terminal snapshot; `told` is whether the stream will tell the last one, too."""
         live = source is Source.STREAM
         kept = any(a.status is AttemptStatus.FAILED for a in payment.attempts)
         self.terminal = terminal = Terminal(
@@ -187,7 +191,7 @@ class OpenRun:
             received=at,
             asked_mono_ns=asked.mono_ns,
             latest_ns=payment.latest_ns or payment.created_ns,
-            told=live,
+            told=told,
         )
         self.fee_msat = payment.fee_msat
         self.pays_self = self.pays_self or payment.pays_self

@@ -1,8 +1,9 @@
 """What of a node outlives the process: all that can't be asked of lnd again, as it is at one instant."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from exporter.payments.ledger import Ledger
+from exporter.payments.node import Heard
 from exporter.payments.payment import Moment, Run
 from exporter.payments.run import OpenRun
 from exporter.payments.totals import Counter, Histogram, HistogramName, Labels
@@ -31,6 +32,7 @@ class Marks:
     floor_index: int
     floor_us: int
     by_time: bool
+    heard: Heard = field(default_factory=Heard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,15 @@ class Saved:
 
 
 def take(
-    view: View, tracker: Tracker, ledger: Ledger, *, pubkey: str, table: int, ended: tuple[Run, ...], at: Moment
+    view: View,
+    tracker: Tracker,
+    ledger: Ledger,
+    *,
+    pubkey: str,
+    table: int,
+    ended: tuple[Run, ...],
+    at: Moment,
+    heard: Heard,
 ) -> Saved:
     """All that must be kept of a node at the instant of `view`."""
     memory = tracker.memory
@@ -66,6 +76,7 @@ def take(
         floor_index=memory.floor_index,
         floor_us=memory.floor_us,
         by_time=memory.by_time,
+        heard=heard,
     )
     return Saved(marks, view.counters, view.histograms, tuple(tracker.open.values()), memory.indexes.copy(), ended)
 

@@ -54,6 +54,7 @@ class Tracker:
         self.holds = Holds()
         """Open runs that ended: while there are any, `release` must be called from time to time."""
         self._stream = 0
+        self._tells_all = True  # the stream tells every terminal update, not only the first of a run
         self._newest_ns = 0  # lnd's time of the newest thing that it has shown since this stream began
         self.history_us = 0
         """Creation of the newest run that existed when counting began, microseconds since 1970."""
@@ -90,10 +91,12 @@ class Tracker:
         self.open[run.run] = run
         self._of_hash.setdefault(run.run.payment_hash, []).append(run)
 
-    def stream_started(self) -> None:
-        """A new stream was subscribed to: its first word of a run may be old."""
-        self._stream += 1
-        self._newest_ns = 0
+    def stream_started(self, *, tells_all: bool = True) -> None:
+        """A new stream was subscribed to: its first word of a run may be old.
+
+        Streams of single payments end with the first terminal update, and so don't `tell_all`.
+        """
+        self._stream, self._tells_all, self._newest_ns = self._stream + 1, tells_all, 0
 
     def stream_lost(self) -> None:
         """The stream is gone: a second terminal update may be missed, so runs on hold must be asked again."""
@@ -106,6 +109,11 @@ class Tracker:
             for payment_hash, runs in self._of_hash.items()
             if any(run.run not in self.holds if run.terminal else run.stream != self._stream for run in runs)
         ]
+
+    def unheard(self, payment_hash: str) -> None:
+        """The stream says nothing more of a payment: lnd must be asked."""
+        for run in self._of_hash.get(payment_hash, ()):
+            run.stream = 0
 
     def shown(self, run: OpenRun) -> bool:
         """True if the present stream has told of it: then it will tell of its end."""
@@ -238,7 +246,8 @@ class Tracker:
     def _progress(self, run: OpenRun, payment: Payment, word: _Word, events: list[Event]) -> bool:
         """Follow status and reason; add what that tells to `events`. True if anything is new."""
         if payment.status.ended:
-            terminal = run.end(payment, word.source, word.at, word.asked)
+            told = word.source is Source.STREAM and self._tells_all
+            terminal = run.end(payment, word.source, word.at, word.asked, told=told)
             self.holds.begin(run.run, terminal, word.at)
             return True
         entered = run.enter(payment.status)
@@ -250,19 +259,18 @@ class Tracker:
         return bool(entered) or renamed
 
     def _again(self, run: OpenRun, payment: Payment, word: _Word) -> list[Event]:
-        """Take a snapshot of a run on hold: only another terminal one can say anything."""
-        terminal = run.terminal
+        """Take a snapshot of a run that ended: another terminal one may give its reason, any may show an attempt."""
+        terminal, events = run.terminal, run.learn(payment.attempts)
         if terminal is None or not payment.status.ended:
-            return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
-        events = run.learn(payment.attempts)
+            return events or [UpdateIgnored(Ignored.AFTER_TERMINAL)]
         asked = run.run not in self.holds
-        heard = word.source is Source.STREAM and not terminal.told
-        if asked or heard:  # asked again, or told by the stream at last: wait again for what follows
+        tells = word.source is Source.STREAM and self._tells_all
+        if asked or (tells and not terminal.told):  # asked again, or told by the stream at last: wait
             self.holds.begin(run.run, terminal, word.at)
-            terminal.told = word.source is Source.STREAM
+            terminal.told = tells
         terminal.asked_mono_ns = max(terminal.asked_mono_ns, word.asked.mono_ns)
         # An answer may have been written before the live update that overtook it.
-        overtaken = terminal.live and word.source is not Source.STREAM and run.stream == self._stream
+        overtaken = self._tells_all and terminal.live and word.source is not Source.STREAM and self.shown(run)
         if terminal.reason is not payment.reason and not overtaken:
             terminal.reason = payment.reason
             return events

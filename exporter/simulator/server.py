@@ -204,10 +204,14 @@ class SimulatedNode:
     def renew_macaroon(self, permissions: Iterable[str] = EVERYTHING) -> None:
         """A new macaroon, in the same file; no other is accepted from now on."""
         self.revoke_macaroons()
+        credentials.replace(self.macaroon, self.another_macaroon(permissions))
+
+    def another_macaroon(self, permissions: Iterable[str]) -> bytes:
+        """A macaroon that is accepted, too, until all are revoked; it is in no file."""
         allowed = frozenset(permissions)
         made = credentials.macaroon(self._chance.randbytes(32), len(self.revoked) + 1, sorted(allowed))
-        self.macaroons = {made: allowed}
-        credentials.replace(self.macaroon, made)
+        self.macaroons[made] = allowed
+        return made
 
     def renew_database(self) -> None:
         """Start with an empty database: what was in the old one is gone, and so is the truth about it."""

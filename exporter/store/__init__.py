@@ -2,6 +2,7 @@
 
 from exporter.store.codec import Frozen, freeze
 from exporter.store.file import Locked, StoreError, TooNew, look
+from exporter.store.reader import Glance, Kept, glance
 from exporter.store.store import Store
 
-__all__ = ["Frozen", "Locked", "Store", "StoreError", "TooNew", "freeze", "look"]
+__all__ = ["Frozen", "Glance", "Kept", "Locked", "Store", "StoreError", "TooNew", "freeze", "glance", "look"]

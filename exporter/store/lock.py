@@ -2,9 +2,14 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from exporter.store.file import Foreign, Locked, is_sqlite
+
+TRIES = 10
+PAUSE_S = 0.02
+"""Between two tries: who only looks whether the lock is taken has it for less than that."""
 
 
 class Lock:
@@ -15,19 +20,17 @@ class Lock:
 
     def __init__(self, state: Path) -> None:
         """Raises `Locked`, naming the process that has it, `Foreign` if the file has never been ours, and `OSError`."""
-        self._path = path = state.with_name(state.name + ".lock")
+        self._path = path = _beside(state)
         if not path.exists() and state.is_file() and not is_sqlite(state):
             raise Foreign(state)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _take(self._file):
             holder = (os.read(self._file, 40).decode(errors="replace").split() or ["unknown"])[0]
             os.close(self._file)
             raise Locked(
                 f"another exporter (process {holder}) keeps its state there.",
                 "Stop it, or give this one a file of its own: --storage.path=OTHER",
-            ) from None
+            )
         self.note(self.resets)
 
     @property
@@ -52,3 +55,34 @@ class Lock:
     def release(self) -> None:
         """Let others in. The file stays: to remove it would let in two."""
         os.close(self._file)
+
+
+def is_taken(state: Path) -> bool:
+    """True if an exporter keeps its state there now. Raises `OSError` if it can't be told."""
+    try:
+        file = os.open(_beside(state), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def _beside(state: Path) -> Path:
+    return state.with_name(state.name + ".lock")
+
+
+def _take(file: int) -> bool:
+    """Lock a file; False if somebody else keeps it locked."""
+    for number in range(TRIES):
+        time.sleep(PAUSE_S if number else 0)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        return True
+    return False

@@ -9,6 +9,8 @@ from tests.config.asking import given
 from tests.config.conftest import Home
 
 SYSTEM = "--lnd.tls-cert=system"
+LIMITS = (600, 3600, 86_400), (144, 36)
+"""Of age in seconds, and of blocks left, if nobody says otherwise."""
 
 
 def test_one_directory_is_enough(home: Home) -> None:
@@ -23,7 +25,7 @@ def test_one_directory_is_enough(home: Home) -> None:
             ),
         ),
         web=WebConfig(host="", port=10019, telemetry_path="/metrics"),
-        log=LogConfig(level="info", format="auto"),
+        log=LogConfig("info", "auto", *LIMITS),
         storage=StorageConfig(home.path / ".local/state/lnd-payments-exporter/state.sqlite"),
         max_peers=50,
     )
@@ -36,13 +38,14 @@ def test_every_flag_counts(home: Home) -> None:
     line = (
         f"--lnd.name=alice --lnd.address 10.0.0.7:20009 --lnd.tls-cert=copies/tls.cert --lnd.macaroon {macaroon}"
         " --web.listen-address=127.0.0.1:0 --web.telemetry-path=/lnd/metrics"
-        " --log.level=DEBUG --log.format json --metrics.max-peers=0"
+        " --log.level=DEBUG --log.format json --log.open-after=1h30m --log.blocks-left 72"
+        " --log.payment-hashes=true --metrics.max-peers=0"
         " --storage.path=kept/state.sqlite --storage.reset alice"
     )
     assert given(line) == Config(
         nodes=(NodeConfig("alice", "10.0.0.7:20009", home.path / "copies/tls.cert", macaroon),),
         web=WebConfig("127.0.0.1", 0, "/lnd/metrics"),
-        log=LogConfig("debug", "json"),
+        log=LogConfig("debug", "json", (5400,), (72,)),
         storage=StorageConfig(home.path / "kept/state.sqlite", "alice"),
         max_peers=0,
     )
@@ -118,7 +121,7 @@ def test_flag_over_environment_over_file(home: Home) -> None:
         "lnd: {dir: ../.lnd, name: from-file}\nlog: {level: error, format: console}\nmetrics: {max_peers: 7}\n",
     )
     config = given("--log.level=warning", CONFIG_FILE="etc/exporter.yml", LOG_LEVEL="debug", LOG_FORMAT="json")
-    assert (config.log, config.max_peers) == (LogConfig("warning", "json"), 7)
+    assert (config.log, config.max_peers) == (LogConfig("warning", "json", *LIMITS), 7)
     assert [(node.name, node.tls_cert and node.tls_cert.resolve()) for node in config.nodes] == [
         ("from-file", home.lnd / "tls.cert")
     ]

@@ -91,6 +91,22 @@ def test_wrong_addresses(home: Home, value: str, what: str, fix: str) -> None:
             "'-1' is no number of peers.",
             "Use 0 (none) to 10000; each peer adds about 9 series.",
         ),
+        (
+            "--log.open-after=10m,1x",
+            "'1x' is no length of time.",
+            "Write a number and s, m, h, d or w, such as 10m, 1h or 2d.",
+        ),
+        (
+            "--log.open-after=10m,0s",
+            "'10m,0s' has a limit of zero.",
+            "Give limits above zero, such as 10m,1h,24h, or the word none.",
+        ),
+        (
+            "--log.blocks-left=144;36",
+            "'144;36' is no number of blocks.",
+            "Write numbers with commas in between, such as 144,36.",
+        ),
+        ("--log.payment-hashes=no", "'no' is not among its words.", "Use one of true, false."),
         ("--lnd.network=../x", "'../x' is no network.", "Use mainnet, testnet, testnet4, signet, regtest or simnet."),
     ],
 )

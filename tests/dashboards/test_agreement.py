@@ -12,7 +12,7 @@ from deploy.prometheus.recording import BLOCKS_LEFT, burn
 from deploy.prometheus.rule import Alert, Recording, as_yaml
 from exporter.payments.labels import PURPOSE, AmountBand, BlocksLeft, Kind, Purpose, Reason
 from tests.dashboards.panels import asks, dashboard, panel
-from tests.dashboards.promtool import Right, answers, over
+from tests.promtool import Right, answers, over
 
 HOURS = 6
 TARGET = 'job="lnd-payments",instance="carol:10019",node="carol"'
@@ -55,11 +55,76 @@ def carol() -> dict[str, str]:
     return {
         'up{job="lnd-payments",instance="carol:10019"}': over(*(float(value is not None) for value in up)),
         f"lnd_payments_node_up{{{TARGET}}}": over(*up),
+        f"lnd_payments_stream_up{{{TARGET}}}": over(*up),
         f"lnd_payments_node_block_height{{{TARGET}}}": over(*height),
         f"lnd_payments_node_best_header_timestamp_seconds{{{TARGET}}}": over(*header),
         f"lnd_payments_held_earliest_expiry_height{{{TARGET}}}": over(*expiry),
         **bands,
     }
+
+
+def page(instance: str, held: bool | None, header_s: int, begin_min: int, end_min: int) -> dict[str, str]:  # noqa: FBT001
+    """What the exporter of `carol` says at an address from then to then; `None`: it doesn't have the node."""
+    target = f'job="lnd-payments",instance="{instance}:10019"'
+    node = f'{target},node="carol"'
+
+    def then(value: float) -> str:
+        return over(*[None] * begin_min, *[value] * (end_min - begin_min))
+
+    said = {f"up{{{target}}}": then(1)}
+    if held is not None:
+        said |= {
+            f"lnd_payments_node_up{{{node}}}": then(1),
+            f"lnd_payments_stream_up{{{node}}}": then(1),
+            f"lnd_payments_node_block_height{{{node}}}": then(1000 + header_s // 600),
+            f"lnd_payments_node_best_header_timestamp_seconds{{{node}}}": then(header_s),
+            f'lnd_payments_held_htlcs{{{node},blocks_left="under_36"}}': then(int(held)),
+        }
+    if held:
+        said[f"lnd_payments_held_earliest_expiry_height{{{node}}}"] = then(1030)
+    return said
+
+
+def joined(*pages: dict[str, str]) -> dict[str, str]:
+    """One page after the other."""
+    series: dict[str, list[str]] = {}
+    for said in pages:
+        for name, values in said.items():
+            before = series.setdefault(name, [])
+            before += values.split()[len(before) :]
+    return {name: " ".join(values) for name, values in series.items()}
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_blocks_left_of_an_exporter_that_moved(is_away: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    """What its old address said last is forgotten: by the new one nothing is held, also when that is away."""
+    series = page("a", True, 0, 0, 60) | page("b", False, 3600, 60, 120)
+    series['up{job="lnd-payments",instance="b:10019"}'] += " 0" * 60 if is_away else ""
+    shown = asks(FLIGHT, "Blocks until the first expiry")
+    right = [Right(shown, 30, {"{}": 27}), Right(f"min({BLOCKS_LEFT})", 30, {"{}": 27})]
+    right += [Right(expr, at_min, {}) for expr in (shown, BLOCKS_LEFT) for at_min in (70, 119, 130, 170)]
+    assert not answers(tmp_path, series, right, recorded())
+
+
+def test_blocks_left_of_a_node_that_was_taken_out(tmp_path: Path) -> None:
+    """Its exporter is up, and without it; while it is away, nobody knows yet."""
+    series = joined(page("a", True, 0, 0, 60), page("a", None, 0, 120, 180))
+    series['up{job="lnd-payments",instance="a:10019"}'] = "1x59 0x59 1x59"
+    shown = asks(FLIGHT, "Blocks until the first expiry")
+    right = [Right(expr, 90, {"{}": 21}) for expr in (shown, f"min({BLOCKS_LEFT})")]
+    right += [Right(expr, 150, {}) for expr in (shown, BLOCKS_LEFT)]
+    assert not answers(tmp_path, series, right, recorded())
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_blocks_left_of_a_node_that_another_exporter_had(is_away: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    """The one that had it first is up without it; that the one that had it last is away takes nothing out."""
+    series = joined(page("a", False, 0, 0, 60), page("a", None, 0, 60, 180)) | page("b", True, 3600, 60, 120)
+    series['up{job="lnd-payments",instance="b:10019"}'] += " 0" * 60 if is_away else ""
+    shown = asks(FLIGHT, "Blocks until the first expiry")
+    right = [Right(expr, 90, {"{}": 21}) for expr in (shown, f"min({BLOCKS_LEFT})")]
+    right += [Right(expr, 150, {"{}": 15}) for expr in (shown, f"min({BLOCKS_LEFT})")]
+    assert not answers(tmp_path, series, right, recorded())
 
 
 def test_blocks_left(tmp_path: Path) -> None:
@@ -82,12 +147,12 @@ def test_blocks_left(tmp_path: Path) -> None:
 
 
 def test_blocks_left_of_an_exporter_that_lost_its_state(tmp_path: Path) -> None:
-    """It is back while lnd is down, and knows neither of HTLCs nor of blocks: nothing is held, as for the alerts."""
+    """It is back while lnd is down, and knows neither of HTLCs nor of blocks: what was held is held still."""
     series = {name: values.split() for name, values in carol().items()}
-    later = {f"lnd_payments_node_up{{{TARGET}}}": ["0"] * 60}
+    later = {f"lnd_payments_{name}{{{TARGET}}}": ["0"] * 60 for name in ("node_up", "stream_up")}
     story = {name: " ".join(values[60:120] + later.get(name, ["_"] * 60)) for name, values in series.items()}
     shown = asks(FLIGHT, "Blocks until the first expiry")
-    right = [Right(f"count({shown})", 30, {"{}": 1}), Right(shown, 110, {}), Right(BLOCKS_LEFT, 110, {})]
+    right = [Right(expr, 110, {"{}": 19}) for expr in (shown, f"min({BLOCKS_LEFT})")]
     assert not answers(tmp_path, story, right, recorded())
 
 

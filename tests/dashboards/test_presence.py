@@ -7,7 +7,7 @@ import pytest
 from dashboards.presence import STATES
 from exporter.payments.labels import NodeState
 from tests.dashboards.panels import FILES, asks, dashboard, filled, panel
-from tests.dashboards.promtool import Right, answers
+from tests.promtool import Right, answers
 
 FLEET, NODE, FLIGHT = "lnd-payments-fleet", "lnd-payments-node", "lnd-payments-flight"
 CODES = {word: float(code) for code, (word, _) in STATES.items()}

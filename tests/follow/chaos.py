@@ -5,7 +5,7 @@ answers. Replayable: the same seed gives the same hours.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import suppress
 from itertools import islice
 from random import Random
@@ -245,15 +245,29 @@ class ChaoticNode:
         self.delivered()
         return None if update is None else self._decoded(update.message)
 
+    async def track(self, payment_hash: str) -> AsyncGenerator[Payment, None]:
+        """Its state and what follows, until the first end or until the connection breaks."""
+        await self._there()
+        subscriber = self._tower.subscribe_payment(payment_hash, no_inflight_updates=False)
+        if subscriber is None:
+            raise Trouble(Interruption.OTHER, NodeState.READY, "payment isn't initiated")
+        async for message in self._told(subscriber, set()):
+            yield message
+
     async def updates(self) -> AsyncIterator[Payment]:
         """Live updates and a snapshot, until the connection breaks; what is on its way then is lost."""
         await self._there()
         subscriber = self._tower.subscribe(no_inflight_updates=False)
-        scan = asyncio.create_task(self._scan(subscriber))
+        async for message in self._told(subscriber, {asyncio.create_task(self._scan(subscriber))}):
+            yield message
+
+    async def _told(self, subscriber: Subscriber, first: set[asyncio.Task[Any]]) -> AsyncGenerator[Payment, None]:
+        """What is told, once `first` is done, until the end or until the connection breaks."""
         broken = asyncio.create_task(self._connection.wait())
-        waiting: set[asyncio.Task[Any]] = {scan, broken}
+        waiting: set[asyncio.Task[Any]] = {*first, broken}
         try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if first:
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             while True:
                 update = asyncio.create_task(subscriber.get())
                 waiting.add(update)
@@ -261,9 +275,10 @@ class ChaoticNode:
                 if broken.done():
                     raise Trouble(Interruption.UNREACHABLE, NodeState.UNREACHABLE, "the line is cut")
                 waiting.remove(update)
-                if not isinstance(message := update.result(), End):
-                    self.delivered()
-                    yield self._decoded(message.message)
+                if isinstance(message := update.result(), End):
+                    return
+                self.delivered()
+                yield self._decoded(message.message)
         finally:
             for task in waiting:
                 task.cancel()

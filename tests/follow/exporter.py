@@ -6,6 +6,7 @@ from pathlib import Path
 
 from exporter.checkpoint import Checkpoint, looking_up
 from exporter.follow import Backoff, Follower, Pace
+from exporter.payments.labels import Mode
 from exporter.payments.totals import Counter
 from exporter.payments.view import View
 from exporter.store import Frozen, Store
@@ -35,8 +36,9 @@ class Written(Store):
 class Exporter:
     """What a process of the exporter does with one node; it can be killed and started again."""
 
-    def __init__(self, node: ChaoticNode, path: Path) -> None:
+    def __init__(self, node: ChaoticNode, path: Path, mode: Mode | None = None) -> None:
         """Not started yet; the state is kept at `path`."""
+        self._mode = mode
         self._node = node
         self._path = path
         self._before: dict[tuple[str, ...], int] = {}
@@ -56,6 +58,7 @@ class Exporter:
             backoff=Backoff(self._node.random),
             pace=Pace(audit_s=20),
             counted=looking_up(self._store, "lnd"),
+            mode=self._mode,
         )
         self.log.listen(self._one.account)
         if saved := self._store.load("lnd"):

@@ -7,8 +7,9 @@ from random import Random
 
 import pytest
 
-from exporter.follow import audit, follower
+from exporter.follow import audit, follower, one_by_one
 from exporter.payments import memory
+from exporter.payments.labels import Mode
 from exporter.simulator.database import Backend, Options
 from tests.follow.chaos import SCANS_S, ChaoticNode
 from tests.follow.exporter import CALM_S, Exporter
@@ -18,15 +19,16 @@ from tests.follow.virtual import VirtualLoop, run_virtually
 SEEDS = int(os.environ.get("CHAOS_SEEDS", "6"))
 
 
-async def an_hour(loop: VirtualLoop, seed: int, options: Options, path: Path, *, kills: bool) -> None:
+async def an_hour(loop: VirtualLoop, seed: int, options: Options, path: Path, mode: Mode, *, kills: bool) -> None:
     """Payments, weather, then calm; at the end the books must agree with the node's."""
     random = Random(seed)
     node = ChaoticNode(loop, seed, options)
-    node.hold(random.choice((0, 10)))  # older than what is read when counting begins
+    old = random.choice((0, 10))  # older than what is read when counting begins: only the stream of all shows them
+    node.hold(old if mode is Mode.FIREHOSE else 0)
     await asyncio.sleep(5)
     node.pay_at_once(random.choice((0, 3, 100)))
     await node.pay(20, every_s=1)  # some of them are in flight when counting begins
-    exporter = Exporter(node, path)
+    exporter = Exporter(node, path, mode)
     exporter.start()
     async with asyncio.TaskGroup() as group:
         scraping = group.create_task(exporter.scrape())
@@ -52,9 +54,12 @@ async def an_hour(loop: VirtualLoop, seed: int, options: Options, path: Path, *,
     await exporter.kill()
 
 
+@pytest.mark.parametrize("mode", Mode)
 @pytest.mark.parametrize("kills", [False, True])
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_every_payment_counts_once(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, kills: bool) -> None:
+def test_every_payment_counts_once(
+    seed: int, mode: Mode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, kills: bool
+) -> None:
     """Cuts, outages, slow scans, stale answers, gaps in the numbering, times in which the exporter stands still.
 
     With `kills` the exporter is killed again and again as well: no page ever shows less than one before it.
@@ -63,5 +68,6 @@ def test_every_payment_counts_once(seed: int, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(memory, "REMEMBERED", random.choice((100, 1000)))
     monkeypatch.setattr(follower, "PAGE", random.choice((50, 500)))
     monkeypatch.setattr(audit, "PAGE", 20)
+    monkeypatch.setattr(one_by_one, "STREAMS", random.choice((2, 100)))
     options = Options(backend=random.choice(list(Backend)))
-    run_virtually(lambda loop: an_hour(loop, seed, options, tmp_path / "state.sqlite", kills=kills))
+    run_virtually(lambda loop: an_hour(loop, seed, options, tmp_path / "state.sqlite", mode, kills=kills))

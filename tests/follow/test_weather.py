@@ -11,7 +11,7 @@ import pytest
 from exporter.config.addresses import TRANSPORTS, WEBSOCKET
 from exporter.follow import Follower
 from exporter.lnd.rpc import lnd_pb2 as pb
-from exporter.payments.labels import Interruption, Method, NodeState
+from exporter.payments.labels import Interruption, Method, Mode, NodeState
 from exporter.payments.totals import Counter
 from exporter.simulator.clock import WallClock
 from exporter.simulator.lives import Lives
@@ -351,9 +351,9 @@ async def test_an_lnd_without_states(node: SimulatedNode, lives: Lives) -> None:
 
 
 async def test_an_lnd_without_trackpayments(node: SimulatedNode) -> None:
-    """lnd before 0.16: said so, and tried again in case it is upgraded."""
+    """lnd before 0.16, where that stream is insisted on: said so, and tried again in case it is upgraded."""
     node.faults.refuse(Method.TRACK_PAYMENTS, grpc.StatusCode.UNIMPLEMENTED, "unknown method TrackPayments")
-    async with watching(node) as watch:
+    async with watching(node, mode=Mode.FIREHOSE) as watch:
         await watch.until(lambda: "0.16" in watch.status.detail)
         node.faults.heal()
         await watch.live()

@@ -15,12 +15,22 @@ from exporter.follow import Backoff, Counted, Follower, Pace
 from exporter.lnd.client import Client
 from exporter.lnd.grpc import GrpcClient
 from exporter.lnd.rest import RestClient
+from exporter.payments.labels import Mode
 from exporter.payments.node import NodeStatus
 from exporter.payments.payment import Moment
 from exporter.payments.totals import Counter
 from exporter.simulator.server import SimulatedNode
 
-QUICK = Pace(first_info_s=0.3, info_s=0.5, state_s=0.5, again_s=0.02, beat_s=3600, channels_every=5)
+QUICK = Pace(
+    first_info_s=0.3,
+    info_s=0.5,
+    state_s=0.5,
+    again_s=0.02,
+    look_s=0.02,
+    look_longest_s=0.05,
+    beat_s=3600,
+    channels_every=5,
+)
 """Nothing is waited for but what happens, and nothing is done twice by itself."""
 
 
@@ -111,13 +121,20 @@ ENDS = (Counter.STARTED, Counter.SUCCEEDED, Counter.FAILED, Counter.LOST)
 
 @asynccontextmanager
 async def watching(
-    node: SimulatedNode, *, pace: Pace = QUICK, address: str = "", counted: Counted | None = None, ahead_s: float = 0.0
+    node: SimulatedNode,
+    *,
+    pace: Pace = QUICK,
+    address: str = "",
+    counted: Counted | None = None,
+    ahead_s: float = 0.0,
+    mode: Mode | None = None,
 ) -> AsyncIterator[Watch]:
     """Follow a node, perhaps at another address than its own; its tries follow each other almost at once."""
     with capture_logs() as logs:
         clocks = Clocks(ahead_s)
+        client = asking(node, TRANSPORT, address)
         follower = Follower(
-            "lnd", asking(node, TRANSPORT, address), now=clocks, pace=pace, backoff=Backoff(Random(1)), counted=counted
+            "lnd", client, now=clocks, pace=pace, backoff=Backoff(Random(1)), counted=counted, mode=mode
         )
         delays: list[float] = []
 

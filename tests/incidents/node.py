@@ -80,6 +80,8 @@ class VirtualNode:
         """The exporter answers."""
         self.found = True
         """Prometheus knows where it is."""
+        self.listed = True
+        """The exporter's configuration names it."""
         self.neighbours: list[str] = []
         """Other nodes, each with an exporter of its own, of which all is well."""
         self.hears = True
@@ -144,6 +146,10 @@ class VirtualNode:
     def moves(self, instance: str) -> None:
         """The exporter is from now on at another address."""
         self.series.target = {**self.series.target, "instance": instance}
+
+    def take_out(self) -> None:
+        """The exporter is from now on without the node."""
+        self.listed = False
 
     def failed_checkpoints(self, times: int) -> None:
         """The exporter could not write its state so often."""
@@ -222,7 +228,7 @@ class VirtualNode:
             exporter = self.exporter._replace(checkpoint_s=self._scraped(now.wall_ns / _NS))
             begun_s = time.perf_counter()
             for row in self._rows:
-                yield family(row, Instant([view], exporter))
+                yield family(row, Instant([view] if self.listed else [], exporter))
             if not self._origin_s:
                 yield GaugeMetricFamily("scrape_duration_seconds", "", value=time.perf_counter() - begun_s)
                 yield from (metric for metric in _PROCESS.collect() if "start_time" not in metric.name)

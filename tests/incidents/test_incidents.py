@@ -37,6 +37,8 @@ def _wrong(story: Story, profile: str, alerts: dict[str, Fired]) -> list[str]:
             lines.append(f"{name} fired after {after_min:.1f} minutes, not within {expected[wanted]:g}")
         if alert.times != 1:
             lines.append(f"{name} fired {alert.times} times")
+        if alert.nowhere:
+            lines.append(f"{name} fired without an instance")
         if alert.series != 1 and wanted not in story.several:
             lines.append(f"{name} fired for {alert.series} series")
     return lines

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from deploy.prometheus.values import read
 from exporter.lnd.rpc import lnd_pb2 as pb
@@ -106,9 +107,45 @@ def down(node: VirtualNode, at_min: float, state: NodeState, until_min: float = 
     node.at((until_min + 1) * MINUTE, node.ask)  # once more, as the follower does: lnd may have had another last word
 
 
-def held(node: VirtualNode, blocks: int, at_min: float = 60, held_min: float = 10_000) -> None:
-    """An HTLC that is held from then on, with so many blocks to live."""
-    life = node.lives.held_then_settled(held_min * MINUTE)
+def away(node: VirtualNode, at_min: float, until_min: float, catches_up_min: float = 0.5) -> None:
+    """The exporter is away; back, it shows at once what it knew, and half a minute later what it missed."""
+
+    def stop() -> None:
+        node.hears = False
+        node.answers(False)
+        node.tracker.stream_lost()
+
+    def start() -> None:
+        node.answers(True)
+        node.set(stream_up=False, catching_up=True)
+
+    def follow() -> None:
+        node.hears = True
+        node.tracker.stream_started()
+        node.set(stream_up=True, catching_up=False)
+        node.ask()
+
+    node.at(at_min * MINUTE, stop)
+    node.at(until_min * MINUTE, start)
+    node.at((until_min + catches_up_min) * MINUTE, follow)
+    node.at((until_min + catches_up_min + 0.1) * MINUTE, node.ask)  # once more, as the follower does
+
+
+def offline(node: VirtualNode, at_min: float, until_min: float) -> None:
+    """All peers are offline from then to then."""
+
+    def channels(active: int, inactive: int) -> None:
+        assert node.status.info is not None
+        node.set(info=replace(node.status.info, channels_active=active, channels_inactive=inactive))
+
+    number = len(node.world.peers)
+    node.at(at_min * MINUTE, lambda: channels(0, number))
+    node.at(until_min * MINUTE, lambda: channels(number, 0))
+
+
+def held(node: VirtualNode, blocks: int, at_min: float = 60, life: Life | None = None) -> None:
+    """An HTLC that is held from then on, for ever if nothing else is said, with so many blocks to live."""
+    life = life or node.lives.held_then_settled(10_000 * MINUTE)
     height = node.world.height + int(at_min / 10)
 
     for step in life.steps:

@@ -9,6 +9,7 @@ from exporter.payments.labels import (
     Interruption,
     Kind,
     Method,
+    Mode,
     NodeState,
     Reason,
     Source,
@@ -25,6 +26,7 @@ NEAR, FAR, LATE = "02" + "aa" * 32, "03" + "bb" * 32, "02" + "cc" * 32
 HEIGHT = 812_345
 
 STATUS = NodeStatus(
+    mode=Mode.FIREHOSE,
     state=NodeState.READY,
     stream_up=True,
     unaccounted=0,

@@ -1,7 +1,7 @@
 """One lnd of the test network: its process, its wallet, and its REST interface, by which the tests drive it."""
 
 import base64
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from hashlib import sha256
 from json import loads
@@ -20,6 +20,8 @@ OUR_CALLS = (
     "uri:/lnrpc.Lightning/ListPayments",
     "uri:/lnrpc.Lightning/GetInfo",
 )
+WITHOUT_STREAM = OUR_CALLS[1:]
+"""All but TrackPayments."""
 STATES = ("WAITING_TO_START", "NON_EXISTING", "LOCKED", "UNLOCKED", "RPC_ACTIVE", "SERVER_ACTIVE")
 """Of `lnrpc.State`, in the order in which a starting lnd goes through them."""
 FLAGS = (
@@ -182,12 +184,12 @@ class Node:
         """The start of an lncli command line for this node."""
         return [self._lncli, f"--lnddir={self.home}", "--network=regtest", f"--rpcserver={self.address}"]
 
-    async def bake_macaroon(self, target: Path, root_key_id: int) -> None:
+    async def bake_macaroon(self, target: Path, root_key_id: int, calls: Sequence[str] = OUR_CALLS) -> None:
         """Write a macaroon with the smallest rights, at once: who reads the file sees the old one or the new one."""
         fresh = target.with_suffix(".new")
         fresh.unlink(missing_ok=True)
         key = ["--root_key_id", str(root_key_id)]
-        await run([*self.lncli(), "bakemacaroon", "--save_to", str(fresh), *key, *OUR_CALLS], self.home)
+        await run([*self.lncli(), "bakemacaroon", "--save_to", str(fresh), *key, *calls], self.home)
         fresh.replace(target)
 
     async def revoke_macaroon(self, root_key_id: int) -> None:

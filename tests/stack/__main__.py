@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from deploy.prometheus.values import read
+from deploy.prometheus.values import WrongValues, read
 from tests.network.build import CannotBuild
 from tests.network.process import NotReady, until
 from tests.stack.programs import ROOT, Ports, listens, must_be_free, programs
@@ -23,6 +23,7 @@ A simulated node makes payments. No lnd, no money, nothing is kept.
   http://localhost:{ports.alertmanager}/           Alertmanager; what it sends is told here
   {grafana}
 
+So that there is something to see, an HTLC is held near its expiry: after about five minutes a critical alert is sent.
 Ctrl-C stops everything.
 """
 HIGHEST_PORT = 65_535
@@ -32,8 +33,13 @@ WITHOUT_GRAFANA = "Grafana is not installed here; import the dashboards into you
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until Ctrl-C; 2 if it can't be started here."""
+    try:
+        profiles = sorted(read())
+    except WrongValues as wrong:
+        print(wrong, file=sys.stderr)
+        return 2
     parser = argparse.ArgumentParser(prog="make stack", description=__doc__)
-    parser.add_argument("profile", nargs="?", default="service", choices=sorted(read()), help="whose rules to load")
+    parser.add_argument("profile", nargs="?", default="service", choices=profiles, help="whose rules to load")
     parser.add_argument("--ports-moved-by", type=int, default=0, metavar="N", help="all ports so much higher")
     options = parser.parse_args(arguments)
     if not 0 <= options.ports_moved_by <= HIGHEST_PORT - max(Ports()):
@@ -51,7 +57,7 @@ async def play(profile: str, ports: Ports) -> None:
     """Start, tell, wait, stop."""
     must_be_free(ports)
     enough = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, enough.set)
     with TemporaryDirectory(prefix="lnd-payments-stack-") as home:
         async with Telephone(_say) as telephone, contextlib.AsyncExitStack() as stack:

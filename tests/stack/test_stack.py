@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 import sys
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,11 @@ async def test_from_start_to_stop(tmp_path: Path) -> None:
         return "Ctrl-C stops everything." in said.read_text()
 
     async def scraped() -> bool:
-        found = await _ask(f"http://localhost:{PORTS.prometheus}/api/v1/query?query=lnd_payments_node_up")
-        return bool(found["data"]["result"])
+        url = f"http://localhost:{PORTS.prometheus}/api/v1/query?query=lnd_payments_node_up"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:  # it listens before it is ready
+                return False
+            return bool((await answer.json())["data"]["result"])
 
     try:
         await until("the welcome", welcomed)

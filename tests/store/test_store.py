@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from exporter.payments import saved as saving
+from exporter.payments.labels import NodeState
 from exporter.payments.ledger import Ledger
-from exporter.payments.node import NodeStatus
+from exporter.payments.node import Heard, NodeStatus
 from exporter.payments.payment import Moment, Run
 from exporter.payments.saved import Saved
 from exporter.payments.totals import Counter, HistogramName
@@ -24,6 +25,7 @@ from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, Observer, at, fai
 
 A, B = flying(1), flying(2, sent_s=3)
 KEY = "02" + "11" * 32
+HEARD = Heard(NodeState.READY, True, 1_779_999_999_999_999_999, 800_000, 1_779_999_000, {KEY: "café"})
 
 
 def busy() -> Observer:
@@ -47,7 +49,9 @@ def busy() -> Observer:
 def taken(observer: Observer, seconds: float = 9) -> Saved:
     """What must be kept of it."""
     view = capture("alice", observer.tracker, observer.ledger, NodeStatus(), at(seconds))
-    return saving.take(view, observer.tracker, observer.ledger, pubkey=KEY, table=99, ended=(), at=at(seconds))
+    return saving.take(
+        view, observer.tracker, observer.ledger, pubkey=KEY, table=99, ended=(), at=at(seconds), heard=HEARD
+    )
 
 
 def write(path: Path, nodes: Mapping[str, Frozen]) -> None:

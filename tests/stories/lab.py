@@ -202,6 +202,9 @@ class Lab(Protocol):
     async def list_payments(self) -> list[Listed]:
         """All that the node's database holds, oldest first."""
 
+    async def blocks_left(self, payment_hash: str) -> int:
+        """Blocks until the first HTLC of a payment in flight expires, by the node's own database and height."""
+
     async def delete_payment(self, payment_hash: str) -> None:
         """Delete one ended payment. No stream tells of it."""
 
@@ -236,6 +239,12 @@ class Lab(Protocol):
 
     async def bake_macaroon(self) -> None:
         """Write a fresh macaroon with the smallest rights into the exporter's file, at once (rename)."""
+
+    async def bake_smaller_macaroon(self, target: Path) -> None:
+        """Write one that doesn't allow TrackPayments; the exporter's own stays valid."""
+
+    async def readonly_macaroon(self) -> Path:
+        """Another macaroon, in a file of its own, that may also read channels, as lnd's own one may."""
 
     async def renew_certificate(self) -> None:
         """Let a node that is down forget its certificate: the next start makes a new one. The exporter's file stays."""

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,20 +12,21 @@ import yaml
 
 from exporter.config import NodeConfig
 from exporter.config.addresses import GRPC, REST, TRANSPORTS, WEBSOCKET
-from tests.network.process import free_port, until
+from tests.network.process import free_port, run, until
 from tests.stories.lab import Lab
 
-# The exporter as it is, but for the minutes that it may wait: between two tries, to ask again, for the audit, and until
-# an HTLC is called held (the first argument, in seconds); and
-# with a wall clock that can be put an hour ahead (SIGUSR1) or behind (SIGUSR2).
+# The exporter as it is, but for the minutes that it may wait: between two tries, to ask again, for the audit, to look
+# for payments that take long, and until an HTLC is called held (the first argument, in seconds); and with a wall clock
+# that can be put an hour ahead (SIGUSR1) or behind (SIGUSR2).
 IMPATIENT = """
 import signal, sys, time
-from exporter.follow import audit, backoff, follower, pace
+from exporter.follow import audit, backoff, follower, overdue, pace
 from exporter.payments import inflight, tracker
 from exporter.__main__ import main
 backoff.LAST_S = 3.0
 audit.GRACE_US = 10 * 10**6
 tracker.GONE_NS = 15 * 10**9
+overdue.EVERY_S = 1.0
 follower.Pace = lambda: pace.Pace(audit_s=2, beat_s=10)
 inflight.HELD_NS = int(sys.argv.pop(1)) * 10**9
 true_ns, hours = time.time_ns, 0
@@ -47,7 +48,9 @@ HELD_S = 1800
 class Exporter:
     """Follows some nodes and keeps its state in a file; it can be killed and started again."""
 
-    def __init__(self, nodes: Sequence[NodeConfig], home: Path, held_s: int = HELD_S) -> None:
+    def __init__(
+        self, nodes: Sequence[NodeConfig], home: Path, held_s: int = HELD_S, log: Mapping[str, str] | None = None
+    ) -> None:
         """Write its configuration into a directory of its own."""
         home.mkdir(parents=True, exist_ok=True)
         self.target = f"127.0.0.1:{free_port()}"
@@ -56,13 +59,14 @@ class Exporter:
         self._config = home / "exporter.yml"
         self._process: asyncio.subprocess.Process | None = None
         self._held_s = held_s
+        self._log = log or {}
         self.ask(nodes)
 
     def ask(self, nodes: Sequence[NodeConfig]) -> None:
         """Follow these from the next start on."""
         settings = {
             "web": {"listen_address": self.target},
-            "log": {"level": "debug"},
+            "log": {"level": "debug", **self._log},
             "storage": {"path": self.state.name},
             "nodes": [
                 {
@@ -71,6 +75,7 @@ class Exporter:
                     "address": node.address,
                     "tls_cert": str(node.tls_cert),
                     "macaroon": str(node.macaroon),
+                    "mode": node.mode,
                 }
                 for node in nodes
             ],
@@ -110,6 +115,11 @@ class Exporter:
         code = await asyncio.wait_for(self._process.wait(), 20)
         assert code == 0, self.text()[-3000:]
 
+    async def open(self, *flags: str) -> str:
+        """What the command `open` prints of its state, whether it runs or not."""
+        command = [sys.executable, "-m", "exporter", "open", f"--storage.path={self.state}", *flags]
+        return await run(command, self.state.parent)
+
     @property
     def pid(self) -> int:
         """Of its process."""
@@ -139,9 +149,11 @@ def ways(lab: Lab, *transports: str) -> list[NodeConfig]:
 
 
 @asynccontextmanager
-async def exporting(nodes: Sequence[NodeConfig], home: Path, held_s: int = HELD_S) -> AsyncIterator[Exporter]:
-    """It runs within the block; an HTLC that is outstanding for longer than `held_s` is held."""
-    exporter = Exporter(nodes, home, held_s)
+async def exporting(
+    nodes: Sequence[NodeConfig], home: Path, held_s: int = HELD_S, log: Mapping[str, str] | None = None
+) -> AsyncIterator[Exporter]:
+    """It runs within the block; an HTLC outstanding for longer than `held_s` is held. `log`: more of its section."""
+    exporter = Exporter(nodes, home, held_s, log)
     await exporter.start()
     try:
         yield exporter

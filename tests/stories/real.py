@@ -4,10 +4,11 @@ import base64
 import hashlib
 import secrets
 import shutil
+from pathlib import Path
 from typing import Any
 
 from exporter.payments.labels import Reason, Status
-from tests.network.node import Json, b64, b64hex
+from tests.network.node import WITHOUT_STREAM, Json, b64, b64hex
 from tests.network.regtest import Network
 from tests.stories.lab import Invoice, Listed
 from tests.stories.real_sending import RealSending
@@ -166,6 +167,13 @@ class RealLab:
         """One payment out of that list."""
         return next((one for one in await self.list_payments() if one.payment_hash == payment_hash), None)
 
+    async def blocks_left(self, payment_hash: str) -> int:
+        """See `Lab`."""
+        page = await self.node.get("/v1/payments", include_incomplete="true", max_payments="100000")
+        (payment,) = (one for one in page["payments"] if one["payment_hash"] == payment_hash)
+        expiries = (htlc["route"]["total_time_lock"] for htlc in payment["htlcs"] if htlc["status"] == "IN_FLIGHT")
+        return int(min(expiries) - (await self.node.get("/v1/getinfo"))["block_height"])
+
     async def delete_payment(self, payment_hash: str) -> None:
         """See `Lab`."""
         digest = base64.urlsafe_b64encode(bytes.fromhex(payment_hash)).decode()
@@ -215,6 +223,14 @@ class RealLab:
         """See `Lab`: with a root key of its own, so that it can be revoked."""
         self._root_key += 1
         await self.node.bake_macaroon(self.macaroon, self._root_key)
+
+    async def bake_smaller_macaroon(self, target: Path) -> None:
+        """See `Lab`."""
+        await self.node.bake_macaroon(target, self._root_key, WITHOUT_STREAM)
+
+    async def readonly_macaroon(self) -> Path:
+        """See `Lab`: lnd's own."""
+        return self.node.admin_macaroon.with_name("readonly.macaroon")
 
     async def renew_certificate(self) -> None:
         """See `Lab`."""

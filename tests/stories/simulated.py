@@ -2,13 +2,14 @@
 
 import asyncio
 import hashlib
+from pathlib import Path
 
 from exporter.lnd.rpc import lnd_pb2 as pb
-from exporter.payments.labels import Kind, Status
+from exporter.payments.labels import Kind, Method, Status
 from exporter.simulator.credentials import replace
 from exporter.simulator.mutation import Create, Delete, Fail, GiveUp, Mutation, Register, Settle
 from exporter.simulator.server import SimulatedNode
-from exporter.simulator.service import SMALLEST
+from exporter.simulator.service import EVERYTHING, PATHS, SMALLEST
 from exporter.simulator.truth import reason
 from exporter.simulator.world import KEYSEND_RECORD
 from tests.stories.lab import TOO_MUCH_FOR_BOB, Invoice, Listed, fee_msat
@@ -210,6 +211,14 @@ class SimulatedLab:
             for payment in pb.ListPaymentsResponse.FromString(page).payments
         ]
 
+    async def blocks_left(self, payment_hash: str) -> int:
+        """See `Lab`."""
+        page = self.node.database.page(pb.ListPaymentsRequest(include_incomplete=True, max_payments=1 << 30))
+        payments = pb.ListPaymentsResponse.FromString(page).payments
+        (payment,) = (one for one in payments if one.payment_hash == payment_hash)
+        expiries = (htlc.route.total_time_lock for htlc in payment.htlcs if htlc.status == pb.HTLCAttempt.IN_FLIGHT)
+        return min(expiries) - self.node.world.height
+
     async def delete_payment(self, payment_hash: str) -> None:
         """See `Lab`."""
         self.node.database.apply(Delete(payment_hash))
@@ -264,6 +273,16 @@ class SimulatedLab:
         """See `Lab`."""
         self.node.renew_macaroon(SMALLEST)
         replace(self.macaroon, self.node.macaroon.read_bytes())
+
+    async def bake_smaller_macaroon(self, target: Path) -> None:
+        """See `Lab`."""
+        replace(target, self.node.another_macaroon(SMALLEST - {PATHS[Method.TRACK_PAYMENTS]}))
+
+    async def readonly_macaroon(self) -> Path:
+        """See `Lab`."""
+        path = self.macaroon.with_name("readonly.macaroon")
+        replace(path, self.node.another_macaroon(EVERYTHING))
+        return path
 
     async def renew_certificate(self) -> None:
         """See `Lab`."""

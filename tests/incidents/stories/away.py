@@ -103,7 +103,7 @@ def fee_loop(node: VirtualNode) -> None:
     only={"service": {"TrafficGone": 70}},
     hours=7 * 24 + 4,
     begins_min=(7 * 24 + 2) * 60,
-    metrics=("succeeded_total", "failed_total", "in_flight", "node_up"),
+    metrics=("succeeded_total", "failed_total", "in_flight", "node_up", "stream_up"),
 )
 def traffic_gone(node: VirtualNode) -> None:
     """After a week of payments nobody asks lnd to pay any more."""
@@ -130,8 +130,8 @@ def failures_while_lnd_cannot_be_reached(node: VirtualNode) -> None:
         "NodeUnreachable": 16,
         "Outage": 190,
         "OwnLiquidity": 195,
-        "FailFast": 190,
-        "FailSlowly": 215,
+        "FailFast": 215,
+        "FailSlowly": 235,
         "ErrorBudget": 190,
         "PeerFails": 220,
     },

@@ -1,17 +1,17 @@
 """The exporter itself, and what lnd tells it."""
 
+from exporter.payments.event import StreamInterrupted
+from exporter.payments.labels import Interruption
 from tests.incidents.node import VirtualNode
 from tests.incidents.story import story
-from tests.incidents.traffic import MINUTE, pays, strange
+from tests.incidents.traffic import MINUTE, away, drained, held, pays, strange
 
 
 @story(fires={"ExporterDown warning": 6}, only={"service": {"ExporterDown critical": 16}})
 def exporterdown(node: VirtualNode) -> None:
     """The exporter is killed and stays away."""
     pays(node, 0, 180)
-
-    node.at(60 * MINUTE, lambda: node.answers(False))
-    node.at(120 * MINUTE, lambda: node.answers(True))
+    away(node, 60, 120)
 
 
 @story(fires={"StreamLies": 20})
@@ -72,13 +72,23 @@ def audit_finds(node: VirtualNode) -> None:
 def catching_up(node: VirtualNode) -> None:
     """After a long absence the exporter catches up for half an hour."""
     pays(node, 0, 180)
-    node.at(60 * MINUTE, lambda: node.set(catching_up=True))
-    node.at(90 * MINUTE, lambda: node.set(catching_up=False))
+    node.at(60 * MINUTE, lambda: node.set(catching_up=True, stream_up=False))
+    node.at(90 * MINUTE, lambda: node.set(catching_up=False, stream_up=True))
+
+
+@story(fires={"CatchUpLong": 20})
+def catching_up_breaks_off(node: VirtualNode) -> None:
+    """Each catch-up breaks off after some minutes, and begins anew a minute later."""
+    pays(node, 0, 180)
+    for minute in range(60, 120, 5):
+        node.at(minute * MINUTE, lambda: node.set(catching_up=True, stream_up=False))
+        node.at((minute + 4) * MINUTE, lambda: node.set(catching_up=False))
+    node.at(120 * MINUTE, lambda: node.set(catching_up=False, stream_up=True))
 
 
 @story(fires={"NotFollowing": 16})
 def not_followed(node: VirtualNode) -> None:
-    """lnd answers, but it is too old to tell of its payments."""
+    """lnd answers, but doesn't tell of its payments."""
     pays(node, 0, 60)
     node.at(60 * MINUTE, lambda: node.set(stream_up=False))
     node.at(120 * MINUTE, lambda: node.set(stream_up=True))
@@ -108,5 +118,70 @@ def failures_while_the_exporter_is_away(node: VirtualNode) -> None:
     pays(node, 230, 300)
     node.play(70 * MINUTE, node.lives.held_then_settled(240))
     node.play(80 * MINUTE, strange(node))
-    node.at(60 * MINUTE, lambda: node.answers(False))
-    node.at(240 * MINUTE, lambda: node.answers(True))
+    away(node, 60, 240)
+
+
+@story(
+    fires={"ExporterDown warning": 6, "ErrorBudget": 190},
+    only={"service": {"ExporterDown critical": 16}},
+    hours=6,
+)
+def one_failure_after_an_absence(node: VirtualNode) -> None:
+    """The exporter is away for half an hour: payments lack balance or are refused; back, a single one fails."""
+    pays(node, 0, 60, 1)
+    pays(node, 60, 88, 1, lambda node: node.lives.insufficient_balance(20_000_000))
+    pays(node, 60, 88, 1, lambda node: node.lives.refused())
+    away(node, 60, 90)
+    pays(node, 95, 160, 0.5, lambda node: node.lives.success())
+    node.play(160 * MINUTE, node.lives.no_route())
+    pays(node, 165, 360, 0.5, lambda node: node.lives.success())
+
+
+@story(fires={"Outage": 15, "FailFast": 25, "ErrorBudget": 15})
+def stream_that_is_cut_every_minute(node: VirtualNode) -> None:
+    """A proxy cuts the stream every minute, so nearly every end is learnt by asking; payments fail, why is unknown."""
+    pays(node, 0, 60)
+    pays(node, 60, 180, life=drained)
+
+    def cut() -> None:
+        node.hears = False
+        node.tracker.stream_lost()
+        node.ledger.apply([StreamInterrupted(Interruption.ENDED)])
+
+    def again() -> None:
+        node.tracker.stream_started()
+        node.ask()
+
+    for minute in range(40, 180):
+        node.at(minute * MINUTE, cut)
+        node.at((minute + 0.9) * MINUTE, again)
+
+
+@story(fires={"LateSuccess": 12, "UnknownReasons": 12})
+def late_success_while_the_exporter_moves(node: VirtualNode) -> None:
+    """The exporter is started elsewhere; meanwhile a payment succeeds late, and one fails without a known reason."""
+    pays(node, 0, 180)
+    node.play(57 * MINUTE, node.lives.held_then_settled(240))
+    node.play(61 * MINUTE, strange(node))
+    away(node, 60, 61.6, 0.1)  # its first page at the new address tells of both
+    node.at(61.6 * MINUTE, lambda: node.moves("elsewhere:10019"))
+
+
+@story(
+    fires={"ExporterDown warning": 130},
+    only={"service": {"ExporterDown critical": 140}},
+    hours=10,
+)
+def moved_and_away(node: VirtualNode) -> None:
+    """An HTLC is held, the exporter is started elsewhere, the HTLC is settled; hours later the exporter is away."""
+    held(node, 160, at_min=10, life=node.lives.success(resolve_s=60 * MINUTE))
+    pays(node, 0, 600, 0.3)
+    node.at(50 * MINUTE, lambda: node.moves("elsewhere:10019"))
+    away(node, 180, 500)
+
+
+@story(hours=12, begins_min=0)
+def taken_out_with_a_held_htlc(node: VirtualNode) -> None:
+    """A node with a held HTLC is taken out of its exporter's configuration: nobody is to be called for it any more."""
+    held(node, 200, at_min=10)
+    node.at(55 * MINUTE, node.take_out)

@@ -6,12 +6,38 @@ from exporter.simulator.mutation import Life
 from exporter.simulator.timeline import stretched
 from tests.incidents.node import VirtualNode
 from tests.incidents.story import story
-from tests.incidents.traffic import FIRST_HOP, MINUTE, SELF, TEMPORARY, drained, over_peer, pays, strange
+from tests.incidents.traffic import FIRST_HOP, MINUTE, SELF, TEMPORARY, drained, offline, over_peer, pays, strange
+
+
+@story(
+    fires={
+        "Outage": 10,
+        "OwnLiquidity": 15,
+        "NoActiveChannel": 17,
+        "FailFast": 30,
+        "FailSlowly": 60,
+        "ErrorBudget": 60,
+    }
+)
+def peers_offline(node: VirtualNode) -> None:
+    """All peers are offline: lnd sends nothing at all."""
+    offline(node, 60, 120)
+    pays(node, 0, 60)
+    pays(node, 60, 120, life=lambda node: node.lives.insufficient_balance(amount_msat(node.chance)))
+    pays(node, 120, 180)
+
+
+@story(fires={"NoActiveChannel": 17})
+def peers_of_a_node_that_sends_keysends(node: VirtualNode) -> None:
+    """All peers are offline; the node sends keysends only, and such as found no route look like probes."""
+    offline(node, 60, 120)
+    pays(node, 0, 60, 0.2, lambda node: node.lives.keysend())
+    pays(node, 120, 180, 0.2, lambda node: node.lives.keysend())
 
 
 @story(fires={"Outage": 10, "OwnLiquidity": 15, "FailFast": 30, "FailSlowly": 60, "ErrorBudget": 60})
-def peers_offline(node: VirtualNode) -> None:
-    """All peers are offline, or all channels are empty: lnd sends nothing at all."""
+def empty_channels(node: VirtualNode) -> None:
+    """All channels are empty: lnd sends nothing at all."""
     pays(node, 0, 60)
     pays(node, 60, 120, life=lambda node: node.lives.insufficient_balance(amount_msat(node.chance)))
     pays(node, 120, 180)

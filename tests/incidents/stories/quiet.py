@@ -4,7 +4,7 @@ from exporter.payments.labels import NodeState
 from exporter.simulator.mutation import Life
 from tests.incidents.node import VirtualNode
 from tests.incidents.story import story
-from tests.incidents.traffic import MINUTE, down, pays
+from tests.incidents.traffic import MINUTE, away, down, offline, pays
 
 
 @story(hours=7)
@@ -50,6 +50,13 @@ def short_restart(node: VirtualNode) -> None:
     pays(node, 62.5, 180)
 
 
+@story()
+def peers_come_back(node: VirtualNode) -> None:
+    """lnd is restarted; its peers are back after eight minutes."""
+    down(node, 60, NodeState.UNREACHABLE, 61)
+    offline(node, 61, 69)
+
+
 @story(hours=4)
 def hold_invoices(node: VirtualNode) -> None:
     """Hold invoices, held for twenty minutes and settled."""
@@ -74,8 +81,7 @@ def exporter_restarted_after_a_held_htlc(node: VirtualNode) -> None:
     """An HTLC was held, far from its expiry, and settled; later the exporter is away for four minutes."""
     node.play(10 * MINUTE, node.lives.success(resolve_s=50 * MINUTE))
     pays(node, 0, 240, 1)
-    node.at(200 * MINUTE, lambda: node.answers(False))
-    node.at(204 * MINUTE, lambda: node.answers(True))
+    away(node, 200, 204)
 
 
 @story(hours=5)
@@ -103,6 +109,7 @@ def held_every_evening(node: VirtualNode) -> None:
         "node_block_height",
         "node_best_header_timestamp_seconds",
         "node_up",
+        "stream_up",
         "in_flight",
     ),
 )

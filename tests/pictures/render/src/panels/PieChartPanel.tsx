@@ -7,8 +7,9 @@ import {
   type DisplayValue,
   type FieldDisplay,
 } from '@grafana/data';
-import { VizLayout, VizLegend, useTheme2, type VizLegendItem } from '@grafana/ui';
+import { VizLayout, useTheme2, type VizLegendItem } from '@grafana/ui';
 import type { PanelProps } from '../PanelView';
+import { legend } from './legend';
 import { displayValues } from './values';
 
 const MARGIN = 16;
@@ -40,7 +41,7 @@ export function PieChartPanel({ loaded, width, height, setting }: PanelProps) {
   const { options } = loaded;
   const values = displayValues(loaded, setting);
   const parts = slices(values, options.sort);
-  const { showLegend, displayMode, placement, values: columns = [] } = options.legend;
+  const { values: columns = [] } = options.legend;
   const items = parts.map(({ display, share }): VizLegendItem => ({
     label: display.title ?? '',
     color: display.color,
@@ -50,13 +51,8 @@ export function PieChartPanel({ loaded, width, height, setting }: PanelProps) {
       ...(columns.includes('percent') ? [{ numeric: share, text: percent(share), title: 'Percent' }] : []),
     ],
   }));
-  const legend = showLegend ? (
-    <VizLayout.Legend placement={placement}>
-      <VizLegend placement={placement} displayMode={displayMode} items={items} readonly />
-    </VizLayout.Legend>
-  ) : null;
   return (
-    <VizLayout width={width} height={height} legend={legend}>
+    <VizLayout width={width} height={height} legend={legend(options.legend, items)}>
       {(w, h) => (
         <Pie
           parts={parts}

@@ -1,10 +1,11 @@
 // State timeline: a row for each series, a box for each of its states, drawn with uPlot as Grafana does.
 import { useMemo } from 'react';
 import { colorManipulator, type GrafanaTheme2 } from '@grafana/data';
-import { UPlotChart, UPlotConfigBuilder, VizLayout, VizLegend, measureText } from '@grafana/ui';
+import { UPlotChart, UPlotConfigBuilder, VizLayout, measureText } from '@grafana/ui';
 import { AxisPlacement, ScaleDirection, ScaleOrientation } from '@grafana/schema';
 import type uPlot from 'uplot';
 import type { PanelProps } from '../PanelView';
+import { legend } from './legend';
 import { timelineLegend, timelineRows, type State, type TimelineRow } from './states';
 
 export function StateTimelinePanel({ loaded, width, height, setting }: PanelProps) {
@@ -16,16 +17,8 @@ export function StateTimelinePanel({ loaded, width, height, setting }: PanelProp
     const data = [[from, to], ...rows.map(() => [null, null])] as uPlot.AlignedData;
     return { rows, config: plot(rows, options, theme, timeZone, [from, to]), data };
   }, [frames, options, range, theme, timeZone]);
-  const items = timelineLegend(rows, theme);
-  const { showLegend, placement, displayMode } = options.legend;
-  const legend =
-    showLegend && items.length ? (
-      <VizLayout.Legend placement={placement}>
-        <VizLegend placement={placement} displayMode={displayMode} items={items} readonly />
-      </VizLayout.Legend>
-    ) : null;
   return (
-    <VizLayout width={width} height={height} legend={legend}>
+    <VizLayout width={width} height={height} legend={legend(options.legend, timelineLegend(rows, theme))}>
       {(w, h) => <UPlotChart config={config} data={data} width={w} height={h} />}
     </VizLayout>
   );

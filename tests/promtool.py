@@ -1,4 +1,4 @@
-"""Asks `promtool test rules` whether what panels ask has the right answer, over series that are made up."""
+"""Runs `promtool test rules` on rules and on series that are made up, and compares what queries answer."""
 
 import json
 import subprocess
@@ -19,11 +19,25 @@ class Right(NamedTuple):
     answer: Mapping[str, float]
 
 
+def says(home: Path, rules: Mapping[str, Any], test: Mapping[str, Any], evaluated_s: int) -> str:
+    """What it finds wrong with one test, its files in `home`; nothing if all is right. Rules are evaluated in order."""
+    file = {
+        "rule_files": ["rules.yml"],
+        "evaluation_interval": f"{evaluated_s}s",
+        "group_eval_order": [group["name"] for group in rules["groups"]],
+        "tests": [test],
+    }
+    for name, content in (("rules.yml", rules), ("tests.yml", file)):
+        (home / name).write_text(json.dumps(content, ensure_ascii=False))  # JSON is YAML
+    command = [str(binaries() / "promtool"), "test", "rules", "tests.yml"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=home, check=False)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
 def answers(
     home: Path, series: Mapping[str, str], right: Sequence[Right], rules: Mapping[str, Any] | None = None
 ) -> str:
     """What is wrong; nothing if all is right. `series` are written as promtool wants them, a sample a minute."""
-    (home / "rules.yml").write_text(json.dumps(rules or {"groups": []}))
     test = {
         "interval": f"{MINUTE}s",
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
@@ -36,11 +50,7 @@ def answers(
             for expr, at_min, answer in right
         ],
     }
-    file = {"rule_files": ["rules.yml"], "evaluation_interval": f"{MINUTE}s", "tests": [test]}
-    (home / "tests.yml").write_text(json.dumps(file))
-    command = [str(binaries() / "promtool"), "test", "rules", "tests.yml"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=home, check=False)
-    return "" if done.returncode == 0 else done.stdout + done.stderr
+    return says(home, rules or {"groups": []}, test, MINUTE)
 
 
 def over(*values: float | None) -> str:

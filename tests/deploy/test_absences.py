@@ -1,0 +1,150 @@
+"""What alerts say after an absence, and of exporters that come and go, where only large counters show the fault."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from deploy.prometheus.generate import groups
+from deploy.prometheus.rule import PREFIX, Alert, Group, Recording, as_yaml
+from deploy.prometheus.values import read
+from exporter.payments.labels import AmountBand
+from tests.promtool import Right, answers
+
+VALUES = read()["service"]
+GROUPS = groups(VALUES)
+RECORDED = {rule.record: rule for group in GROUPS for rule in group.rules if isinstance(rule, Recording)}
+HOUR = 60
+DAY = 24 * HOUR
+BAND = AmountBand.UNDER_10K
+Story = dict[str, str]
+
+
+def exporter(instance: str, runs: str) -> Story:
+    """Whether it answers, as promtool writes it."""
+    return {f'up{{job="lnd-payments",instance="{instance}"}}': runs}
+
+
+def node(instance: str, name: str, **runs: str) -> Story:
+    """What it says of a node."""
+    labels = f'job="lnd-payments",instance="{instance}",node="{name}"'
+    more = {
+        "failed_total": f',kind="invoice",amount_band="{BAND}",reason="no_route"',
+        "succeeded_total": f',kind="invoice",amount_band="{BAND}"',
+        "sent_msat_total": f',kind="invoice",amount_band="{BAND}"',
+        "in_flight": ',purpose="payment",age="under_1m"',
+    }
+    return {f"lnd_payments_{metric}{{{labels}{more.get(metric, '')}}}": values for metric, values in runs.items()}
+
+
+def firing(name: str, severity: str = "critical") -> str:
+    """The alert."""
+    return f'count by (node) (ALERTS{{alertname="{PREFIX}{name}",alertstate="firing",severity="{severity}"}})'
+
+
+def never(expr: str, minutes: Sequence[int]) -> list[Right]:
+    """At none of these."""
+    return [Right(expr, minute, {}) for minute in minutes]
+
+
+def check(tmp_path: Path, story: Mapping[str, str], right: Sequence[Right]) -> None:
+    """As it must be, by the alerts that are asked for and what they are made of."""
+    asked = " ".join(expr for expr, _, _ in right)
+    alerts = [r for g in GROUPS for r in g.rules if isinstance(r, Alert) and f'"{PREFIX}{r.name}"' in asked]
+    needed: set[str] = set()
+    look = [alert.expr for alert in alerts]
+    while look:
+        names = {name for name in RECORDED if name in look[-1]} - needed
+        needed |= names
+        look[-1:] = [RECORDED[name].expr for name in names]
+    recordings = [rule for name, rule in RECORDED.items() if name in needed]
+    assert not answers(tmp_path, story, right, as_yaml([Group("some", [*recordings, *alerts])], VALUES))
+
+
+@pytest.mark.parametrize("recovered_before", [0, 5000])
+@pytest.mark.parametrize("missed", [60, 1000])
+def test_failures_of_an_absence_are_no_outage(missed: int, recovered_before: int, tmp_path: Path) -> None:
+    """However large the counters were: all that failed meanwhile was missed, and since then payments succeed."""
+    story = exporter("a", "1x119 0x59 1x60") | node(
+        "a",
+        "alice",
+        node_up="1x119 _x60 1x60",
+        stream_up="1x119 _x60 0 1x59",
+        failed_total=f"10000x119 _x60 10000 {10000 + missed}x59",
+        succeeded_total="20000+1x119 _x60 20119 20120+1x59",
+        recovered_total=f"{recovered_before}x119 _x60 {recovered_before} {recovered_before + missed}x59",
+    )
+    check(tmp_path, story, never(firing("Outage"), range(180, 240)))
+
+
+def test_traffic_is_not_gone_while_nobody_looks(tmp_path: Path) -> None:
+    """For ten days there were payments; the exporter is away for two hours, then lnd can't be followed for two."""
+    days = 8 * DAY
+    away, deaf = days + 2 * HOUR, days + 4 * HOUR
+    paid = f"0+1x{days} _x{2 * HOUR} {days}x{3 * HOUR}"
+    story = exporter("a", f"1x{days} 0x{2 * HOUR - 1} 1x{3 * HOUR}") | node(
+        "a",
+        "alice",
+        node_up=f"1x{days} _x{2 * HOUR} 1x{3 * HOUR}",
+        stream_up=f"1x{days} _x{2 * HOUR} 0x{2 * HOUR} 1x{HOUR}",
+        failed_total=f"0x{days} _x{2 * HOUR} 0x{3 * HOUR}",
+        succeeded_total=paid,
+        recovered_total=f"0x{days} _x{2 * HOUR} 0x{3 * HOUR}",
+        in_flight=f"0x{days} _x{2 * HOUR} 0x{3 * HOUR}",
+    )
+    check(tmp_path, story, never(firing("TrafficGone"), [*range(days, away, 5), *range(away, deaf, 5)]))
+
+
+def test_an_outflow_is_seen_in_the_week_after_an_absence(tmp_path: Path) -> None:
+    """What was sent while the exporter was away comes in one hour, and is no measure of an hour."""
+    hourly, before, gone = 1_000_000_000 // 60, 3 * DAY, DAY
+    sent = f"0+{hourly}x{before} _x{gone}"
+    jump = hourly * (before + gone)
+    story = exporter("a", f"1x{before} 0x{gone - 1} 1x{2 * DAY + 2 * HOUR}") | node(
+        "a",
+        "alice",
+        node_up=f"1x{before} _x{gone} 1x{2 * DAY + 2 * HOUR}",
+        stream_up=f"1x{before} _x{gone} 0 1x{2 * DAY + 2 * HOUR}",
+        recovered_total=f"0x{before} _x{gone} 0 100x{2 * DAY + 2 * HOUR}",
+        sent_msat_total=f"{sent} {hourly * before} {jump}+{hourly}x{2 * DAY} {jump * 3}+{40 * hourly}x{HOUR}",
+    )
+    begins = before + gone + 2 * DAY
+    right = [
+        *never(firing("Outflow"), range(before + gone, begins - 10, 30)),
+        Right(firing("Outflow"), begins + 30, {'{node="alice"}': 1}),
+    ]
+    check(tmp_path, story, right)
+
+
+def held(name: str, minutes: str) -> Story:
+    """An HTLC is held at block 1030; it is block 1000, at time 0."""
+    return node(
+        "a",
+        name,
+        held_earliest_expiry_height=minutes.replace("1x", "1030x"),
+        node_block_height=minutes.replace("1x", "1000x"),
+        node_best_header_timestamp_seconds=minutes.replace("1x", "0x"),
+        node_up=minutes,
+        stream_up=minutes,
+    )
+
+
+def test_a_node_that_was_taken_out_stays_out(tmp_path: Path) -> None:
+    """Hours after it was taken out with a held HTLC its exporter is away: that is told of the other node alone."""
+    story = held("alice", f"1x{HOUR}") | node(
+        "a", "bob", node_up=f"1x{5 * HOUR} _x{HOUR}", stream_up=f"1x{5 * HOUR} _x{HOUR}"
+    )
+    story |= exporter("a", f"1x{5 * HOUR} 0x{HOUR}")
+    at = range(HOUR + 40, 6 * HOUR, 10)
+    right = [*never(firing("HtlcNearExpiry"), at), *never(firing("HtlcExpired"), at)]
+    right.append(Right(firing("ExporterDown"), 5 * HOUR + 30, {'{node="bob"}': 1}))
+    check(tmp_path, story, right)
+
+
+def test_an_exporter_that_is_evicted_is_told_once(tmp_path: Path) -> None:
+    """At first it doesn't answer, then Prometheus doesn't find it any more: that is one alert, without a gap."""
+    story = held("alice", f"1x{HOUR}") | exporter("a", f"1x{HOUR} 0x30") | exporter("b", f"1x{3 * HOUR}")
+    fires = f'ALERTS{{alertname="{PREFIX}ExporterDown",alertstate="firing",severity="critical"}}'
+    began = f'changes(ALERTS_FOR_STATE{{alertname="{PREFIX}ExporterDown",severity="critical"}}[100m])'
+    right = [Right(f"count({fires})", minute, {"{}": 1}) for minute in range(HOUR + 20, 3 * HOUR, 5)]
+    check(tmp_path, story, [*right, Right(f"max({began})", 3 * HOUR - 1, {"{}": 0})])

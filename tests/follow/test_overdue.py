@@ -1,0 +1,202 @@
+"""Lines in the log about payments that have been in flight for long: one for each limit, whatever happens to us."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from exporter.checkpoint import Checkpoint
+from exporter.follow import Account, overdue, tell_overdue
+from exporter.payments.labels import Reason, Source
+from exporter.payments.node import Channels, Info
+from exporter.payments.overdue import Limits
+from exporter.payments.payment import Attempt, Moment
+from exporter.store import Store
+from tests.follow.virtual import VirtualLoop, run_virtually
+from tests.payments.build import HASH, IN_FLIGHT, PEER, T0, flying, payment
+
+LIMITS = Limits((600, 3600, 86_400), (144, 36))
+ALIAS = "café"
+Story = Callable[["Scene"], Coroutine[Any, Any, None]]
+
+
+class Scene:
+    """A node that is followed, with payments made at T0; and time, which is the event loop's."""
+
+    def __init__(self, loop: VirtualLoop, began_s: float | None = None) -> None:
+        """It is T0, or was when the loop's time was `began_s`."""
+        self._loop = loop
+        self._began_s = loop.time() if began_s is None else began_s
+        self.writes = 0
+        self.account = Account("alice", self.now, 5)
+        self.follow(stream_up=True)
+
+    def now(self) -> Moment:
+        """On both clocks."""
+        ns = int((self._loop.time() - self._began_s) * 1e9)
+        return Moment(T0 + ns, ns)
+
+    def follow(self, *, stream_up: bool, left: int = 1000) -> None:
+        """The stream is there, or isn't; the payments have so many blocks left."""
+        info = Info("02" * 33, block_height=flying().expiry_height - left)
+        self.account.set_status(stream_up=stream_up, info=info, channels=Channels(0, {PEER: ALIAS}))
+
+    def pays(self, number: int, *attempts: Attempt, reason: Reason = Reason.NONE) -> None:
+        """So many payments are in flight."""
+        for n in range(number):
+            digits = HASH if number == 1 else f"{n:064x}"
+            self.account.record(payment(IN_FLIGHT, *attempts, payment_hash=digits, reason=reason), Source.STREAM)
+
+    async def written(self) -> None:
+        """All is on disk."""
+        self.writes += 1
+
+
+def told(story: Story, limits: Limits = LIMITS) -> list[Any]:
+    """What the log says while a story goes on."""
+
+    async def tell(loop: VirtualLoop) -> None:
+        scene = Scene(loop)
+        task = asyncio.create_task(tell_overdue([scene.account], limits, scene.written))
+        await story(scene)
+        task.cancel()
+        await asyncio.wait([task])
+
+    with capture_logs() as logs:
+        run_virtually(tell)
+    return [{name: value for name, value in line.items() if name != "log_level"} for line in logs]
+
+
+def test_each_limit_is_a_line() -> None:
+    """Within a minute after it was passed, with all that is needed to find the payment."""
+
+    async def days(scene: Scene) -> None:
+        scene.pays(1, flying(), reason=Reason.TIMEOUT)
+        await asyncio.sleep(3 * 86_400)
+        assert scene.writes == 3
+
+    common = {
+        "event": "a payment has been in flight for long",
+        "node": "alice",
+        "payment_hash": HASH,
+        "amount_msat": 1_000_000,
+        "given_up": "timeout",
+        "htlcs": 1,
+        "first_hops": [ALIAS],
+    }
+    assert told(days) == [
+        common | {"age_s": 600, "limit_s": 600},
+        common | {"age_s": 3600, "limit_s": 3600, "blocks_left": 1000},
+        common | {"age_s": 86_400, "limit_s": 86_400, "blocks_left": 1000},
+    ]
+
+
+def test_blocks_left_are_a_line() -> None:
+    """One line also where a limit of its age is passed at the same look."""
+
+    async def blocks_come(scene: Scene) -> None:
+        scene.pays(1, flying())
+        await asyncio.sleep(3599)
+        scene.follow(stream_up=True, left=143)
+        await asyncio.sleep(600)
+        scene.follow(stream_up=True, left=35)
+        await asyncio.sleep(600)
+
+    assert [
+        (line["event"], line.get("limit_s"), line.get("limit_blocks"), line.get("blocks_left"))
+        for line in told(blocks_come)
+    ] == [
+        ("a payment has been in flight for long", 600, None, None),
+        ("an HTLC of a payment is near its expiry", 3600, 144, 143),
+        ("an HTLC of a payment is near its expiry", None, 36, 35),
+    ]
+
+
+def test_a_storm_is_a_few_lines() -> None:
+    """The oldest by name, and how many more there are; next time nothing."""
+
+    async def many(scene: Scene) -> None:
+        scene.pays(500)
+        await asyncio.sleep(1200)
+        assert scene.writes == 1
+
+    lines = told(many)
+    assert len(lines) == overdue.LINES + 1
+    assert len({line.get("payment_hash") for line in lines[:-1]}) == overdue.LINES
+    assert lines[-1] == {
+        "event": "more payments have been in flight for long",
+        "node": "alice",
+        "payments": 490,
+        "advice": "lnd-payments-exporter open lists them all",
+    }
+
+
+def test_while_nobody_knows_what_is_open() -> None:
+    """A node that is away may have ended them; when it is back one line says the most."""
+
+    async def away(scene: Scene) -> None:
+        scene.pays(1)
+        scene.follow(stream_up=False)
+        await asyncio.sleep(7200)
+        assert scene.writes == 0
+        scene.follow(stream_up=True)
+        await asyncio.sleep(120)
+
+    assert [line["limit_s"] for line in told(away)] == [3600]
+
+
+def test_nothing_is_wanted() -> None:
+    """Nothing is told, and nothing written."""
+
+    async def day(scene: Scene) -> None:
+        scene.pays(1, flying())
+        await asyncio.sleep(86_400)
+        assert scene.writes == 0
+
+    assert told(day, Limits()) == []
+
+
+def test_stopped_while_it_is_written() -> None:
+    """What is remembered as told is told."""
+
+    async def stop(loop: VirtualLoop) -> None:
+        scene = Scene(loop)
+        scene.pays(1)
+        task = asyncio.create_task(tell_overdue([scene.account], LIMITS, asyncio.Event().wait))
+        await asyncio.sleep(630)
+        assert logs == []
+        task.cancel()
+        await asyncio.wait([task])
+
+    with capture_logs() as logs:
+        run_virtually(stop)
+    assert [line["limit_s"] for line in logs] == [600]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 3600.0])
+def test_across_restarts(tmp_path: Path, seconds: float) -> None:
+    """What the log has said is on disk before: an exporter that is killed right afterwards doesn't say it again."""
+
+    async def lives(loop: VirtualLoop) -> None:
+        began_s = loop.time()
+        for life in range(2):
+            scene, store = Scene(loop, began_s), Store(tmp_path / "state.sqlite")
+            if saved := store.load("alice"):
+                scene.account.resume(saved)
+            else:
+                scene.pays(1, flying())
+            checkpoint = Checkpoint([scene.account], store)
+            task = asyncio.create_task(tell_overdue([scene.account], LIMITS, checkpoint.instant))
+            await asyncio.sleep(630)
+            task.cancel()
+            await asyncio.wait([task])
+            store.close()
+            if not life:
+                loop.stand_still(seconds)
+
+    with capture_logs() as logs:
+        run_virtually(lives)
+    assert [line["limit_s"] for line in logs if "limit_s" in line] == [600, 3600][: 1 + bool(seconds)]
