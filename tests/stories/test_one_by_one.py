@@ -1,27 +1,31 @@
 """Stories of a node whose payments are followed each by its own stream: it counts what the stream of all counts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from exporter.config import AUTO, NodeConfig
+from exporter.config import AUTO
+from exporter.config.addresses import GRPC, REST, WEBSOCKET
 from exporter.payments.labels import Mode, Status
 from tests.stories.lab import TOO_MUCH_FOR_BOB
 from tests.stories.page import Page, change, total
-from tests.stories.process import exporting
+from tests.stories.process import exporting, ways
 from tests.stories.world import World, ended
 
 SAME = ("started_total", "succeeded", "failed_total", "lost_total", "sent_msat_total", "fee_msat")
 """What must be the same to the last msat."""
 
 
-@pytest.mark.parametrize("mode", [AUTO, Mode.TRACK.value])
-async def test_the_same_is_counted(world: World, tmp_path: Path, mode: str) -> None:
+@pytest.mark.parametrize(
+    ("mode", "transport"), [(AUTO, GRPC), (Mode.TRACK.value, REST), (AUTO, WEBSOCKET), (Mode.TRACK.value, GRPC)]
+)
+async def test_the_same_is_counted(world: World, tmp_path: Path, mode: str, transport: str) -> None:
     """Quick ones, one that fails between two looks, one that is held; the macaroon doesn't allow TrackPayments."""
     alice = world.alice
     macaroon = tmp_path / "smaller.macaroon"
     await alice.bake_smaller_macaroon(macaroon)
-    node = NodeConfig("alice", alice.address, alice.tls_cert, macaroon, mode=mode)
+    node = replace(ways(alice, transport)[0], macaroon=macaroon, mode=mode)
     async with exporting([node], tmp_path / "exporter") as exporter:
         single = World(world.kind, world.labs, exporter.target, exporter.log)
         assert total(await single.live("alice"), "alice", "mode", mode="track") == 1
