@@ -37,7 +37,7 @@ def labs(request: pytest.FixtureRequest) -> Mapping[str, Lab]:
 
 @pytest.fixture(scope="session")
 async def world(labs: Mapping[str, Lab], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    """Both labs, watched from the beginning by one exporter, alice in every way; if they are real, by a Prometheus."""
+    """Both labs, watched from the beginning by one exporter, alice in every way; real ones by a Prometheus, too."""
     kind = "simulator" if isinstance(labs["alice"], SimulatedLab) else "real"
     home = tmp_path_factory.mktemp(kind)
     nodes = [*ways(labs["alice"]), *ways(labs["carol"], REST)]
