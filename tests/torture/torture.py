@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 from collections import Counter as Tally
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -172,10 +171,10 @@ class Torture:
                 await asyncio.sleep(0.2)
 
     async def _see(self) -> Page:
-        """Wait for a page that is on disk."""
-        now_s = time.time()
+        """Wait for a page that is on disk: the exporter's own clock says so, which may be an hour ahead."""
         written = "exporter_checkpoint_timestamp_seconds"
-        return await self._until(lambda page: total(page, "", written) > now_s, "the state is written")
+        before = total(await self._page(), "", written)
+        return await self._until(lambda page: total(page, "", written) > before, "the state is written")
 
     def _missing(self, page: Page) -> str:
         return differences(page, NAME, self._node, self._strikes.deleted)
