@@ -35,11 +35,19 @@ def says(home: Path, rules: Mapping[str, Any], test: Mapping[str, Any], evaluate
 
 
 def answers(
-    home: Path, series: Mapping[str, str], right: Sequence[Right], rules: Mapping[str, Any] | None = None
+    home: Path,
+    series: Mapping[str, str],
+    right: Sequence[Right],
+    rules: Mapping[str, Any] | None = None,
+    every_min: int = 1,
 ) -> str:
-    """What is wrong; nothing if all is right. `series` are written as promtool wants them, a sample a minute."""
+    """What is wrong; nothing if all is right. `series` are written as promtool wants them, a sample every minute or so.
+
+    promtool looks back over 10,000 samples at most: a week has more minutes.
+    """
+    step_s = every_min * MINUTE
     test = {
-        "interval": f"{MINUTE}s",
+        "interval": f"{step_s}s",
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
         "promql_expr_test": [
             {
@@ -50,7 +58,7 @@ def answers(
             for expr, at_min, answer in right
         ],
     }
-    return says(home, rules or {"groups": []}, test, MINUTE)
+    return says(home, rules or {"groups": []}, test, step_s)
 
 
 def over(*values: float | None) -> str:

@@ -26,7 +26,7 @@ PENDING = "node:lnd_payments_pending:sum"
 SENT = "node:lnd_payments_sent_msat:sum"
 SENT_1H = "node:lnd_payments_sent_msat:increase1h"
 BACK = "node:lnd_payments_back:bool"
-"""1 when nothing was followed for five minutes, two minutes ago: what is counted now may have happened long ago."""
+"""1 when a node wasn't followed for five minutes, two minutes ago: what is counted now may have happened long ago."""
 RECOVERED = "node:lnd_payments_recovered:sum"
 LATE = "node:lnd_payments_succeeded_late:max"
 UNEXPLAINED = "node:lnd_payments_failed_unexplained:max"
@@ -69,7 +69,13 @@ def recordings(values: Values) -> Group:
             Recording(BAD_BY_BAND, f"sum without (kind, reason) ({s('failed_total', counted, bad)})"),
             Recording(
                 BACK,
-                f"(1 + 0 * {stream_up} unless max_over_time({stream_up}[5m] offset 2m) == 1) or 0 * {stream_up}",
+                f"""
+                (
+                  1 + 0 * {stream_up}
+                  unless max_over_time({stream_up}[5m] offset 2m) == 1
+                  and {NODES_OF_A_JOB} last_over_time({stream_up}[{MEMORY}] offset 7m)
+                ) or 0 * {stream_up}
+                """,
             ),
             Recording(FINISHED, f"sum without (amount_band) ({s(FINISHED_BY_BAND)})"),
             Recording(BAD, f"sum without (amount_band) ({s(BAD_BY_BAND)})"),

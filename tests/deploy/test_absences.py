@@ -47,7 +47,7 @@ def never(expr: str, minutes: Sequence[int]) -> list[Right]:
     return [Right(expr, minute, {}) for minute in minutes]
 
 
-def check(tmp_path: Path, story: Mapping[str, str], right: Sequence[Right]) -> None:
+def check(tmp_path: Path, story: Mapping[str, str], right: Sequence[Right], every_min: int = 1) -> None:
     """As it must be, by the alerts that are asked for and what they are made of."""
     asked = " ".join(expr for expr, _, _ in right)
     alerts = [r for g in GROUPS for r in g.rules if isinstance(r, Alert) and f'"{PREFIX}{r.name}"' in asked]
@@ -58,7 +58,7 @@ def check(tmp_path: Path, story: Mapping[str, str], right: Sequence[Right]) -> N
         needed |= names
         look[-1:] = [RECORDED[name].expr for name in names]
     recordings = [rule for name, rule in RECORDED.items() if name in needed]
-    assert not answers(tmp_path, story, right, as_yaml([Group("some", [*recordings, *alerts])], VALUES))
+    assert not answers(tmp_path, story, right, as_yaml([Group("some", [*recordings, *alerts])], VALUES), every_min)
 
 
 @pytest.mark.parametrize("recovered_before", [0, 5000])
@@ -78,21 +78,23 @@ def test_failures_of_an_absence_are_no_outage(missed: int, recovered_before: int
 
 
 def test_traffic_is_not_gone_while_nobody_looks(tmp_path: Path) -> None:
-    """For ten days there were payments; the exporter is away for two hours, then lnd can't be followed for two."""
-    days = 8 * DAY
-    away, deaf = days + 2 * HOUR, days + 4 * HOUR
-    paid = f"0+1x{days} _x{2 * HOUR} {days}x{3 * HOUR}"
-    story = exporter("a", f"1x{days} 0x{2 * HOUR - 1} 1x{3 * HOUR}") | node(
+    """For eight days there were payments; the exporter is away for two hours, then lnd can't be followed for two."""
+    every_min, days = 5, 8 * DAY
+    many, two = days // every_min, 2 * HOUR // every_min
+    quiet = f"0x{many} _x{two} 0x{2 * two}"
+    story = exporter("a", f"1x{many} 0x{two - 1} 1x{2 * two}") | node(
         "a",
         "alice",
-        node_up=f"1x{days} _x{2 * HOUR} 1x{3 * HOUR}",
-        stream_up=f"1x{days} _x{2 * HOUR} 0x{2 * HOUR} 1x{HOUR}",
-        failed_total=f"0x{days} _x{2 * HOUR} 0x{3 * HOUR}",
-        succeeded_total=paid,
-        recovered_total=f"0x{days} _x{2 * HOUR} 0x{3 * HOUR}",
-        in_flight=f"0x{days} _x{2 * HOUR} 0x{3 * HOUR}",
+        node_up=quiet.replace("0x", "1x"),
+        stream_up=f"1x{many} _x{two} 0x{two} 1x{two}",
+        failed_total=quiet,
+        succeeded_total=f"0+5x{many} _x{two} {5 * many}x{2 * two}",
+        recovered_total=quiet,
+        in_flight=quiet,
     )
-    check(tmp_path, story, never(firing("TrafficGone"), [*range(days, away, 5), *range(away, deaf, 5)]))
+    nobody_looks = range(days, days + 4 * HOUR, every_min)
+    gone = firing("TrafficGone")
+    check(tmp_path, story, [*never(gone, nobody_looks), Right(gone, days + 350, {'{node="alice"}': 1})], every_min)
 
 
 def test_an_outflow_is_seen_in_the_week_after_an_absence(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def one_failure_after_an_absence(node: VirtualNode) -> None:
     pays(node, 165, 360, 0.5, lambda node: node.lives.success())
 
 
-@story(fires={"Outage": 15, "FailFast": 25, "ErrorBudget": 15})
+@story(fires={"Outage": 15, "FailFast": 25, "FailSlowly": 40, "ErrorBudget": 15})
 def stream_that_is_cut_every_minute(node: VirtualNode) -> None:
     """A proxy cuts the stream every minute, so nearly every end is learnt by asking; payments fail, why is unknown."""
     pays(node, 0, 60)
