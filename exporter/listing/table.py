@@ -21,13 +21,13 @@ LEAST_HOP = 12
 """Cells that a first hop gets, however narrow the terminal is."""
 
 _UNITS = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
-_STATUS: dict[Status, str] = {
+STATUS: dict[Status, str] = {
     Status.INITIATED: "initiated",
     Status.IN_FLIGHT: "in flight",
     Status.SUCCEEDED: "succeeded",
     Status.FAILED: "failed",
 }
-_GIVEN_UP: dict[Reason, str] = {
+GIVEN_UP: dict[Reason, str] = {
     Reason.TIMEOUT: "timeout",
     Reason.NO_ROUTE: "no route",
     Reason.ERROR: "error",
@@ -127,16 +127,16 @@ def _row(node: Node, payment: Listed) -> _Row:
     unknown = "?" if payment.htlcs else "-"
     return _Row(
         spoken(payment.age_s),
-        _sat(payment.amount_msat),
+        sat(payment.amount_msat),
         str(payment.htlcs),
         unknown if left is None else f"{'~' * node.estimated}{left}",
-        _STATUS[payment.status] if payment.given_up is None else f"given up: {_GIVEN_UP[payment.given_up]}",
+        STATUS[payment.status] if payment.given_up is None else f"given up: {GIVEN_UP[payment.given_up]}",
         tuple(map(_hop, payment.first_hops)) or ("-",),
     )
 
 
-def _sat(msat: int) -> str:
-    """An amount, to the last msat if it has any."""
+def sat(msat: int) -> str:
+    """An amount in sat, to the last msat if it has any."""
     sat, rest = divmod(msat, MSAT_PER_SAT)
     return f"{sat:,}" + (f".{rest:03}" if rest else "")
 

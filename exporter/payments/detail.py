@@ -34,6 +34,12 @@ class Try:
     """64 hex digits once it is settled; empty unless secrets were asked for."""
 
     @property
+    def duration_ns(self) -> int | None:
+        """Nanoseconds that it took, by lnd's clock; None while it is in flight."""
+        attempt = self.attempt
+        return max(0, attempt.resolve_ns - attempt.attempt_ns) if attempt.resolve_ns else None
+
+    @property
     def culprit(self) -> Hop | None:
         """The hop that failed it; None if it was none, or nobody can tell."""
         at = (FailureSource.FIRST_HOP, FailureSource.INTERMEDIATE, FailureSource.RECIPIENT)
@@ -56,6 +62,15 @@ class Detail:
     def in_flight(self) -> int:
         """HTLCs outstanding."""
         return sum(one.attempt.status is AttemptStatus.IN_FLIGHT for one in self.tries)
+
+    def elapsed_ns(self, now_ns: int) -> int | None:
+        """Nanoseconds since lnd created the payment (`now_ns` is since 1970), or until the last of its attempts ended.
+
+        None for one that has ended and has no attempts: lnd doesn't say when.
+        """
+        payment = self.payment
+        until_ns = payment.latest_ns if payment.status.ended else now_ns
+        return max(0, until_ns - payment.created_ns) if until_ns else None
 
     def after(self, before: "Detail") -> "Detail":
         """This update, with the failed attempts that an earlier one had: lnd deletes them once the payment has ended.
