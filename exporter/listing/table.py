@@ -21,13 +21,13 @@ LEAST_HOP = 12
 """Cells that a first hop gets, however narrow the terminal is."""
 
 _UNITS = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
-STATUS: dict[Status, str] = {
+_STATUS: dict[Status, str] = {
     Status.INITIATED: "initiated",
     Status.IN_FLIGHT: "in flight",
     Status.SUCCEEDED: "succeeded",
     Status.FAILED: "failed",
 }
-GIVEN_UP: dict[Reason, str] = {
+_GIVEN_UP: dict[Reason, str] = {
     Reason.TIMEOUT: "timeout",
     Reason.NO_ROUTE: "no route",
     Reason.ERROR: "error",
@@ -130,7 +130,7 @@ def _row(node: Node, payment: Listed) -> _Row:
         sat(payment.amount_msat),
         str(payment.htlcs),
         unknown if left is None else f"{'~' * node.estimated}{left}",
-        STATUS[payment.status] if payment.given_up is None else f"given up: {GIVEN_UP[payment.given_up]}",
+        _STATUS[payment.status] if payment.given_up is None else f"given up: {_GIVEN_UP[payment.given_up]}",
         tuple(map(_hop, payment.first_hops)) or ("-",),
     )
 

@@ -1,11 +1,12 @@
 """One payment as text: what it is, how it stands, and three lines at most for each attempt."""
 
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from typing import NamedTuple
 
 from rich.text import Text
 
-from exporter.listing.table import GIVEN_UP, STATUS, sat, spoken
+from exporter.listing.table import sat, spoken
 from exporter.metrics.foreign import clean
 from exporter.payments.detail import Hop, Try
 from exporter.payments.labels import AttemptStatus, Code, FailureSource, Reason, Status
@@ -19,17 +20,11 @@ _LINES = 3
 _HEAD = 6
 """Lines above the attempts, a hash that is wrapped and a word about those that are left out included."""
 
-_STATE: dict[AttemptStatus, str] = {
-    AttemptStatus.IN_FLIGHT: "in flight",
-    AttemptStatus.SETTLED: "settled",
-    AttemptStatus.FAILED: "failed",
-}
-_STYLE: dict[AttemptStatus | Status, str] = {
+_STYLE: dict[Status, str] = {Status.SUCCEEDED: "bold green", Status.FAILED: "bold red"}
+_ATTEMPT_STYLE: dict[AttemptStatus, str] = {
     AttemptStatus.IN_FLIGHT: "yellow",
     AttemptStatus.SETTLED: "green",
     AttemptStatus.FAILED: "red",
-    Status.SUCCEEDED: "bold green",
-    Status.FAILED: "bold red",
 }
 
 
@@ -90,7 +85,7 @@ def _lines(update: Update, node: str, now_ns: int, *, secrets: bool, height: int
         yield Text(f"  and {len(rows) - room} earlier attempts", style="dim")
     yield Text(_laid_out(_TITLES, widths), style="dim")
     for row, one in list(zip(rows, detail.tries, strict=True))[-room:]:
-        yield Text(_laid_out(row, widths), style=_STYLE[one.attempt.status])
+        yield Text(_laid_out(row, widths), style=_ATTEMPT_STYLE[one.attempt.status])
         yield from _told(one, update.names, " " * (widths[0] + 4), secrets=secrets)
 
 
@@ -98,7 +93,7 @@ def _told(one: Try, names: Mapping[str, str], indent: str, *, secrets: bool) -> 
     """What stands below the numbers of an attempt."""
     yield Text(indent + (" > ".join(_name(hop, names) for hop in one.hops) or "no route"))
     if one.attempt.status is AttemptStatus.FAILED:
-        yield Text(f"{indent}{_code(one.attempt.code)}, {blame(one, names)}")
+        yield Text(f"{indent}{_spaced(one.attempt.code or Code.OTHER)}, {blame(one, names)}")
     if secrets and one.preimage:
         yield Text(f"{indent}preimage {one.preimage}")
 
@@ -107,10 +102,9 @@ def _standing(update: Update, now_ns: int) -> str:
     """`in flight for 2m 5s`, `failed after 12.3s: no route`."""
     payment, elapsed_ns = update.detail.payment, update.detail.elapsed_ns(now_ns)
     after = "" if elapsed_ns is None else f" {'after' if payment.status.ended else 'for'} {_length(elapsed_ns)}"
-    if payment.reason is Reason.NONE:
-        return STATUS[payment.status] + after
-    why = GIVEN_UP[payment.reason]
-    return STATUS[payment.status] + after + (f": {why}" if payment.status is Status.FAILED else f", given up: {why}")
+    why = "" if payment.status is Status.FAILED else ", given up"
+    why = "" if payment.reason is Reason.NONE else f"{why}: {_spaced(payment.reason)}"
+    return _spaced(payment.status) + after + why
 
 
 def _row(number: int, one: Try, now_ns: int) -> _Row:
@@ -122,7 +116,7 @@ def _row(number: int, one: Try, now_ns: int) -> _Row:
         sat(attempt.fee_msat),
         f"{attempt.expiry_height:,}" if attempt.expiry_height else "-",
         _length(took_ns),
-        _STATE[attempt.status],
+        _spaced(attempt.status),
     )
 
 
@@ -147,5 +141,5 @@ def _name(hop: Hop, names: Mapping[str, str]) -> str:
     return clean(names.get(hop.pubkey, "")) or clean(hop.pubkey[:_KEY]) or "?"
 
 
-def _code(code: Code | None) -> str:
-    return (code or Code.OTHER).replace("_", " ")
+def _spaced(word: StrEnum) -> str:
+    return word.replace("_", " ")
