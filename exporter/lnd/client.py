@@ -93,12 +93,16 @@ class Client(Protocol):
     def track(self, payment_hash: str) -> AsyncGenerator[Payment, None]:
         """`TrackPaymentV2`: the present state and each update, until the first terminal one; then it ends."""
 
+    def updates(self) -> AsyncIterator[Payment]:
+        """`TrackPayments`, final and other updates, until the stream is lost: then `Trouble`, even after status OK."""
+
+
+class DetailedClient(Client, Protocol):
+    """One node, as the command `track` asks it; who follows all payments has no way to ask so."""
+
     def details(self, payment_hash: str, *, inflight: bool, secrets: bool) -> AsyncGenerator[Detail, None]:
         """`TrackPaymentV2` for a person: routes, too, and with `secrets` preimages and the payment request.
 
         Without `inflight` only the terminal update (`no_inflight_updates`). It ends after the first terminal one;
         `Trouble` if it breaks off before, `Missing` if lnd doesn't know the payment.
         """
-
-    def updates(self) -> AsyncIterator[Payment]:
-        """`TrackPayments`, final and other updates, until the stream is lost: then `Trouble`, even after status OK."""

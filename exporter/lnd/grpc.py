@@ -33,7 +33,7 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
 
 
 class GrpcClient:
-    """A node's gRPC API (`client.Client`)."""
+    """A node's gRPC API (`client.DetailedClient`)."""
 
     def __init__(self, address: str, tls_cert: Path | None, macaroon: Path) -> None:
         """Name the node by `HOST:PORT`; without a certificate file the system's roots are trusted."""

@@ -28,7 +28,7 @@ Said = Any
 
 
 class RestClient:
-    """A node's REST API (`client.Client`)."""
+    """A node's REST API (`client.DetailedClient`)."""
 
     def __init__(
         self, url: str, tls_cert: Path | None, macaroon: Path, *, websocket: bool = False, proxy: str | None = None

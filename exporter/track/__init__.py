@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 
 from exporter.config import Config
-from exporter.lnd.client import Client, Trouble
+from exporter.lnd.client import DetailedClient, Trouble
 from exporter.payments.labels import Status
 from exporter.payments.payment import Moment
 from exporter.track.course import Course
@@ -15,7 +15,7 @@ SUCCEEDED, FAILED, NOT_FOLLOWED = 0, 1, 3
 """Exit codes: how the payment ended, or that lnd doesn't know it or can't be asked (2 is a wrong command line)."""
 
 
-async def track(config: Config, client: Client, now: Callable[[], Moment]) -> int:
+async def track(config: Config, client: DetailedClient, now: Callable[[], Moment]) -> int:
     """Show the payment until it has ended; the exit code. It closes the client."""
     wanted, (node,) = config.track, config.nodes
     secrets = wanted.secrets

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from exporter.follow.backoff import Backoff
-from exporter.lnd.client import ANSWER_S, Client, Missing, Trouble
+from exporter.lnd.client import ANSWER_S, DetailedClient, Missing, Trouble
 from exporter.payments.detail import Detail
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.payment import Moment
@@ -34,7 +34,7 @@ class Update(NamedTuple):
 class Course:
     """Follows one payment."""
 
-    client: Client
+    client: DetailedClient
     payment_hash: str
     """64 hex digits."""
     now: Callable[[], Moment]
