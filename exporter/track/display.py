@@ -55,7 +55,7 @@ class Table:
             self._live = Live(
                 console=self._console, get_renderable=self._drawn, refresh_per_second=_PER_S, redirect_stderr=False
             )
-            self._live.start()
+            self._live.start(refresh=True)
         return self
 
     def __exit__(
