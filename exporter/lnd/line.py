@@ -210,9 +210,7 @@ def error_in(said: Any) -> Trouble | None:
     if not isinstance(error, dict) or not isinstance(number := error.get("code"), int):
         return None
     code, text = _CODES.get(number, grpc.StatusCode.UNKNOWN), str(error.get("message", ""))
-    if (
-        code is grpc.StatusCode.NOT_FOUND and error is said
-    ):  # lnd's calls put it under `error`: this is no path of lnd's
+    if code is grpc.StatusCode.NOT_FOUND and error is said:  # lnd's calls put it under `error`: it has no such path
         return trouble.translate(grpc.StatusCode.UNIMPLEMENTED, "no such path")
     return trouble.translate(code, text)
 
