@@ -59,8 +59,8 @@ dashboards: $(VENV)/dev.stamp ## Write dashboards/*.json again
 pictures: dashboards ## Draw the dashboards again for the documentation (needs Node 20.19 or newer, and Chromium)
 	@$(BIN)/python -m tests.pictures $(ARGS)
 
-protos: $(VENV)/dev.stamp ## Generate exporter/lnd/rpc again from protos/lnd.proto
-	@$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=exporter/lnd/rpc --pyi_out=exporter/lnd/rpc protos/lnd.proto
+protos: $(VENV)/dev.stamp ## Generate exporter/lnd/rpc again from protos/*.proto
+	@$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=exporter/lnd/rpc --pyi_out=exporter/lnd/rpc protos/*.proto
 
 lock: $(VENV)/dev.stamp ## Write requirements/*.txt again (ARGS=--upgrade takes the newest versions)
 	@$(BIN)/$(LOCK) $(ARGS) pyproject.toml --output-file requirements/runtime.txt

@@ -17,6 +17,8 @@ PROGRAM = "lnd-payments-exporter"
 
 OK, FAILED, UNUSABLE = 0, 1, 2
 """Exit codes: UNUSABLE means that the command line or the configuration has to be changed."""
+BY_SIGNAL = 128
+"""Plus the number of the signal that ended it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,7 +63,6 @@ def _demo(config: Config) -> int:
 
 
 def _open(config: Config) -> int:
-    import io
     import time
 
     from exporter.listing import report
@@ -70,13 +71,35 @@ def _open(config: Config) -> int:
 
     found = report(config, time.time_ns())
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `open | head`: who reads no further has seen enough
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # what a peer calls itself may have letters that nobody can show here
+    _show_any_letter()
     if config.open.json:
         print(document(found))
     else:
         show(found)
     return OK
+
+
+def _track(config: Config) -> int:
+    from exporter.app import client_of, clocks
+    from exporter.track import track
+
+    _show_any_letter()
+    (node,) = config.nodes
+    for warning in node.warnings:
+        print(f"{node.name}: {warning}", file=sys.stderr)
+    try:
+        return asyncio.run(_ended_by_signals(track(config, client_of(node), clocks)))
+    except BrokenPipeError:  # who reads no further has seen enough; not by SIGPIPE: lnd's end of a line may break, too
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BY_SIGNAL + signal.SIGPIPE
+
+
+def _show_any_letter() -> None:
+    """What a peer calls itself may have letters that nobody can show here."""
+    import io
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _check(config: Config) -> int:
@@ -106,6 +129,7 @@ DO: dict[Command, Callable[[Config], int]] = {
     "run": _run,
     "demo": _demo,
     "open": _open,
+    "track": _track,
     "check": _check,
     "healthcheck": _healthcheck,
 }
@@ -138,6 +162,20 @@ async def _cancelled_by_signals(work: Coroutine[Any, Any, None]) -> None:
     await asyncio.wait([task])
     if not task.cancelled():
         task.result()
+
+
+async def _ended_by_signals(work: Coroutine[Any, Any, int]) -> int:
+    """The exit code of the work, or of the signal that ended it: what it was showing is left in good order."""
+    task, caught = asyncio.ensure_future(work), list[signal.Signals]()
+
+    def end(number: signal.Signals) -> None:
+        caught.append(number)
+        task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, end, number)
+    await asyncio.wait([task])
+    return BY_SIGNAL + caught[0] if task.cancelled() else task.result()
 
 
 def _config_error(error: Exception) -> ConfigError | None:

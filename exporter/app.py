@@ -12,7 +12,7 @@ from exporter.checkpoint import Checkpoint, looking_up
 from exporter.config import AUTO, Config, ConfigError, NodeConfig, Problem, StorageConfig, cannot_listen
 from exporter.config.addresses import GRPC, WEBSOCKET
 from exporter.follow import Follower, tell_overdue
-from exporter.lnd.client import Client
+from exporter.lnd.client import DetailedClient
 from exporter.lnd.grpc import GrpcClient
 from exporter.lnd.rest import RestClient
 from exporter.metrics.server import build, serve
@@ -141,10 +141,11 @@ def _resume(store: Store, followers: list[Follower]) -> None:
 def _follower(node: NodeConfig, max_peers: int, store: Store | None) -> Follower:
     counted = looking_up(store, node.name) if store else None
     mode = None if node.mode == AUTO else Mode(node.mode)
-    return Follower(node.name, _client(node), now=clocks, max_peers=max_peers, counted=counted, mode=mode)
+    return Follower(node.name, client_of(node), now=clocks, max_peers=max_peers, counted=counted, mode=mode)
 
 
-def _client(node: NodeConfig) -> Client:
+def client_of(node: NodeConfig) -> DetailedClient:
+    """How this node is asked; not yet connected."""
     if node.transport == GRPC:
         return GrpcClient(node.address, node.tls_cert, node.macaroon)
     websocket = node.transport == WEBSOCKET

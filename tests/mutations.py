@@ -247,8 +247,8 @@ MUTATIONS = (
     Mutation(
         "a path that lnd lacks makes every payment unknown",
         "lnd/line.py",
-        "if error is said:",
-        "if not text:",
+        "NOT_FOUND and error is said:",
+        "NOT_FOUND and not text:",
         "lnd/test_rest.py",
     ),
     Mutation(
@@ -257,6 +257,34 @@ MUTATIONS = (
         "asyncio.wait({request}, timeout=PING_S)",
         "asyncio.wait({request})",
         "lnd/test_rest.py",
+    ),
+    Mutation(
+        "track shows the reason that lnd says first",
+        "track/course.py",
+        "await self._ask_again()",
+        "pass",
+        "track/test_course.py",
+    ),
+    Mutation(
+        "track forgets the attempts that lnd deletes",
+        "payments/detail.py",
+        "replace(self, tries=tuple(sorted(tries, key=lambda one: one.attempt.attempt_ns)))",
+        "self",
+        "payments/test_detail.py",
+    ),
+    Mutation(
+        "track takes a payment that it has not heard of for one that was lost",
+        "track/course.py",
+        "if self._known is None or isinstance(trouble, Missing):",
+        "if isinstance(trouble, Missing):",
+        "track/test_course.py",
+    ),
+    Mutation(
+        "secrets are kept of who did not ask for them",
+        "lnd/details.py",
+        'payment_request=message.payment_request if secrets else "",',
+        "payment_request=message.payment_request,",
+        "lnd/test_details.py",
     ),
 )
 

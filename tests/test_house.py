@@ -24,6 +24,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.config": {"exporter.redact"},
     "exporter.log": {"exporter.redact"},
     "exporter.healthcheck": {"exporter.config"},
+    "exporter.track": {
+        "exporter.config",
+        "exporter.follow.backoff",
+        "exporter.listing.table",
+        "exporter.lnd.client",
+        "exporter.metrics.foreign",
+        "exporter.payments",
+    },
     "exporter.listing": {"exporter.config", "exporter.metrics.foreign", "exporter.payments", "exporter.store"},
     # what joins them
     "exporter.follow": {"exporter.payments", "exporter.lnd.client"},
@@ -49,6 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.healthcheck",
         "exporter.listing",
         "exporter.log",
+        "exporter.track",
     },
     "exporter": set(),
 }
@@ -63,7 +72,7 @@ ONLY_ROOM_WITH = {
     "yaml": {"exporter.config"},
     "sqlite3": {"exporter.store", "exporter.checkpoint"},
     "msgspec": {"exporter.lnd", "exporter.store"},
-    "rich": {"exporter.listing", "exporter.progress"},
+    "rich": {"exporter.listing", "exporter.progress", "exporter.track"},
 }
 """Foreign libraries that stay in their room."""
 
@@ -77,6 +86,7 @@ MAY_AWAIT = (
     "exporter.metrics.server",
     "exporter.progress",
     "exporter.simulator",
+    "exporter.track",
 )
 
 IMPURE = {

@@ -118,7 +118,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("name", "hint"),
     [
         ("deom", "Did you mean demo?"),
-        ("lightning", "Commands are run, demo, open, check, healthcheck; see --help."),
+        ("lightning", "Commands are run, demo, open, track, check, healthcheck; see --help."),
     ],
 )
 def test_unknown_commands(capsys: pytest.CaptureFixture[str], name: str, hint: str) -> None:

@@ -66,6 +66,45 @@ def hold(node: SimulatedNode) -> str:
     return life.payment_hash
 
 
+async def tracked(node: SimulatedNode, transport: str, payment_hash: str, *flags: str) -> str:
+    """What the command `track` says, wherever it says it."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "exporter", "track", payment_hash, f"--lnd.transport={transport}"),
+        *(f"--lnd.address={node.address if transport == GRPC else node.rest}", f"--lnd.tls-cert={node.tls_cert}"),
+        *(f"--lnd.macaroon={node.macaroon}", *flags),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    return said.decode()
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_track_tells_secrets_to_nobody_who_did_not_ask(tmp_path: Path, transport: str) -> None:
+    """Neither as a table nor as JSON, of whatever kind a payment is, nor where a refusal quotes some."""
+    async with SimulatedNode(tmp_path, clock=WallClock(float("inf"))) as node:
+        lives = Lives(node.world)
+        some = [lives.success(), lives.keysend(), lives.amp(), lives.refused()]
+        await node.play(*some)
+        secrets = node.secrets()
+        for flags in ([], ["--json"]):
+            said = await asyncio.gather(*(tracked(node, transport, life.payment_hash, *flags) for life in some))
+            assert [life.payment_hash in text for life, text in zip(some, said, strict=True)] == [True] * 4
+            assert [secret for secret in secrets if secret[:41] in "".join(said)] == []
+            said = await asyncio.gather(
+                *(tracked(node, transport, life.payment_hash, "--show-secrets", *flags) for life in some)
+            )
+            shown = "".join("".join(said).split())
+            # Two requests, and the preimages of three that succeeded: macaroons are nobody's business at all.
+            assert len([secret for secret in secrets if secret in shown]) == 5
+            assert node.macaroon.read_bytes().hex() not in shown
+        quoted = " ".join(sorted(secrets))
+        node.faults.refuse(Method.TRACK_PAYMENT, grpc.StatusCode.UNKNOWN, f"cannot do this: {quoted}")
+        text = await tracked(node, transport, some[0].payment_hash, "--show-secrets")
+        assert "cannot do this" in text
+        assert [secret for secret in secrets if secret[:41] in text] == []
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_nothing_leaks(tmp_path: Path, transport: str) -> None:
     """Every kind of payment, a refusal that quotes secrets, a macaroon in the wrong place: then all that was said."""

@@ -7,10 +7,10 @@ from pathlib import Path
 from exporter.config.given import FromFile, Given, Settings, value
 from exporter.config.nodes import NO_NODE, NodeConfig, several_nodes, single_node
 from exporter.config.problems import ConfigError, Problem, Wrong, cannot_listen
-from exporter.config.settings import AUTO, LISTEN_DEMO, OF_OPEN, Command
+from exporter.config.settings import AUTO, HASH, LISTEN_DEMO, OF_COMMANDS, Command
 from exporter.config.sources import from_environment, from_flags
 from exporter.config.storage import STATE_FILE, state_directory
-from exporter.config.values import join
+from exporter.config.values import join, payment_hash
 from exporter.config.yamlfile import from_file
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "OpenConfig",
     "Problem",
     "StorageConfig",
+    "TrackConfig",
     "WebConfig",
     "cannot_listen",
     "load",
@@ -80,15 +81,30 @@ class OpenConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackConfig:
+    """What the command `track` follows, and how it shows it."""
+
+    payment_hash: str = ""
+    """64 hex digits, lower case; empty for other commands."""
+    json: bool = False
+    inflight: bool = True
+    """Also what is said before the end."""
+    secrets: bool = False
+    """Show preimages and the payment request, too."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that can be set."""
 
     nodes: tuple[NodeConfig, ...]
+    """For `track` the one that it asks."""
     web: WebConfig
     log: LogConfig
     storage: StorageConfig
     max_peers: int
     open: OpenConfig = OpenConfig()
+    track: TrackConfig = TrackConfig()
 
 
 def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "run") -> Config:
@@ -97,7 +113,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     The demo brings its own node, the health check asks only the exporter, and `open` only its state: they get no nodes.
     """
     problems: list[Problem] = []
-    flags = from_flags(argv, problems)
+    flags = from_flags(argv, problems, takes_hash=command == "track")
     understood = not problems
     settings = _over(from_environment(environ, problems), flags)
     named = settings.get("config.file")
@@ -108,7 +124,9 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     if command == "demo":
         _no_node_in_demo(flags, problems)
         settings.setdefault("web.listen-address", Given(LISTEN_DEMO, "default"))
-    elif command in ("run", "check") and file is not None:
+    elif command in ("run", "check", "track") and file is not None:
+        if command == "track" and file.nodes is not None:
+            _choose(settings, file, problems)
         nodes = _nodes(settings, file, problems)
         if NO_NODE in problems and not understood:  # who mistypes a flag need not be told how to begin
             problems.remove(NO_NODE)
@@ -118,10 +136,12 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     max_peers = value(settings, "metrics.max-peers", problems)
     keeps = command in ("run", "check", "open")
     storage = _storage(settings, environ, problems) if keeps else StorageConfig(None)
-    only = _open(settings, problems) if command == "open" else _not_open(flags, problems)
+    _only_here(command, flags, problems)
+    to_list = _open(settings, problems) if command == "open" else OpenConfig()
+    to_follow = _track(settings, problems) if command == "track" else TrackConfig()
     if problems:
         raise ConfigError(problems)
-    return Config(nodes, WebConfig(host, port, path), log, storage, max_peers, only)
+    return Config(nodes, WebConfig(host, port, path), log, storage, max_peers, to_list, to_follow)
 
 
 def _over(lower: Settings, higher: Settings) -> Settings:
@@ -152,12 +172,43 @@ def _open(settings: Settings, problems: list[Problem]) -> OpenConfig:
     return OpenConfig(value(settings, "older-than", problems) or 0, value(settings, "json", problems), node)
 
 
-def _not_open(flags: Settings, problems: list[Problem]) -> OpenConfig:
-    for name in OF_OPEN:
-        if name in flags:
-            fix = f"Leave it out, or write: lnd-payments-exporter open {flags[name].where}"
-            problems.append(Problem(flags[name].where, "is for the command open.", fix))
-    return OpenConfig()
+def _only_here(command: Command, flags: Settings, problems: list[Problem]) -> None:
+    for name, commands in OF_COMMANDS.items():
+        if name in flags and command not in commands:
+            whose = f"command{'s' * (len(commands) > 1)} {' and '.join(commands)}"
+            argument = f"{HASH} " * (commands[0] == "track")
+            fix = f"Leave it out, or write: lnd-payments-exporter {commands[0]} {argument}{flags[name].where}"
+            problems.append(Problem(flags[name].where, f"is for the {whose}.", fix))
+
+
+def _track(settings: Settings, problems: list[Problem]) -> TrackConfig:
+    """Which payment is to be followed, and how."""
+    given, found = settings.get(HASH), ""
+    if given is None:
+        fix = "Write: lnd-payments-exporter track HASH; lnd-payments-exporter open shows those in flight."
+        problems.append(Problem(HASH, "The hash of a payment is missing.", fix))
+    else:
+        try:
+            found = payment_hash(given.text)
+        except Wrong as wrong:
+            problems.append(wrong.at(given.where))
+    json, quiet, secrets = (value(settings, name, problems) for name in ("json", "no-inflight", "show-secrets"))
+    return TrackConfig(found, json, not quiet, secrets)
+
+
+def _choose(settings: Settings, file: FromFile, problems: list[Problem]) -> None:
+    """Leave of the list `nodes:` the one that is named; the only one needs no name."""
+    named, entries = settings.pop("lnd.name", None), file.nodes or []
+    listed = {entry["lnd.name"].text: (place, entry) for place, entry in entries if "lnd.name" in entry}
+    if named is not None and named.text in listed:
+        file.nodes = [listed[named.text]]
+    elif named is not None or len(entries) > 1:
+        what = (
+            f"{named.text} is not in the list." if named else "The file lists several nodes: which one is to be asked?"
+        )
+        fix = f"Listed are {', '.join(listed)}." if named else f"Add one of {', '.join(listed)}."
+        problems.append(Problem("--lnd.name", what, fix))
+        file.nodes = []
 
 
 def _storage(settings: Settings, environ: Mapping[str, str], problems: list[Problem]) -> StorageConfig:

@@ -27,9 +27,9 @@ class Setting(NamedTuple):
 
     @property
     def group(self) -> str:
-        """`lnd`: the part of the name that is a section of the file; `open` for the flags of that command."""
+        """`lnd`: the part of the name that is a section of the file; `command` for the flags of single commands."""
         section, dot, _ = self.name.partition(".")
-        return section if dot else "open"
+        return section if dot else "command"
 
     @property
     def flag(self) -> str:
@@ -47,7 +47,7 @@ class Setting(NamedTuple):
         return self.name.replace("-", "_")
 
 
-Command = Literal["run", "demo", "open", "check", "healthcheck"]
+Command = Literal["run", "demo", "open", "track", "check", "healthcheck"]
 COMMANDS: tuple[Command, ...] = get_args(Command)
 
 AUTO = "auto"
@@ -184,9 +184,17 @@ SETTINGS = {
             "TIME",
             values.time,
             "",
-            "only payments that have been in flight for as long as this: 10m, 1h, 2d",
+            "open: only payments that have been in flight for as long as this: 10m, 1h, 2d",
         ),
-        Setting("json", "", values.switch, "false", "one JSON document instead of a table"),
+        Setting(
+            "json",
+            "",
+            values.switch,
+            "false",
+            "open, track: JSON instead of a table; open one document, track a line for each update",
+        ),
+        Setting("no-inflight", "", values.switch, "false", "track: say nothing before the payment has ended"),
+        Setting("show-secrets", "", values.switch, "false", "track: show preimages and the payment request, too"),
         Setting("config.file", "FILE", values.text, "", "a YAML file with the settings that are not given otherwise"),
     )
 }
@@ -194,8 +202,16 @@ SETTINGS = {
 NODE_KEYS = {setting.key.removeprefix("lnd."): setting for setting in SETTINGS.values() if setting.group == "lnd"}
 """What an entry of `nodes:` may hold, by its key there."""
 
-OF_OPEN = tuple(setting.name for setting in SETTINGS.values() if setting.group == "open")
-"""They are for one command, and have no place in the file."""
+OF_COMMANDS: dict[str, tuple[Command, ...]] = {
+    "older-than": ("open",),
+    "json": ("open", "track"),
+    "no-inflight": ("track",),
+    "show-secrets": ("track",),
+}
+"""They are for some commands only, and have no place in the file."""
+
+HASH = "HASH"
+"""What stands on the command line of `track` without a flag."""
 
 # What people type from habit, in the words of lnd, lncli, lndmon and other exporters, and our name for it.
 HABITS = {

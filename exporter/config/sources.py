@@ -6,19 +6,26 @@ from collections.abc import Mapping, Sequence
 
 from exporter.config.given import Given, Settings
 from exporter.config.problems import Problem
-from exporter.config.settings import ENVIRONMENT, SETTINGS, nearest
+from exporter.config.settings import ENVIRONMENT, HASH, SETTINGS, nearest
+from exporter.config.values import HASH_BASE64
 
 KUBERNETES = re.compile(r"SERVICE_(HOST|PORT)(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?")
 """What Kubernetes adds to the environment of its containers for a Service called lnd-payments-exporter."""
 
 
-def from_flags(argv: Sequence[str], problems: list[Problem]) -> Settings:
-    """`--name=value` and `--name value`."""
+def from_flags(argv: Sequence[str], problems: list[Problem], *, takes_hash: bool = False) -> Settings:
+    """`--name=value` and `--name value`; with `takes_hash` also one word without a flag, under `HASH`."""
     given: Settings = {}
     by_flag = {setting.flag: setting for setting in SETTINGS.values()}
     words = deque(argv)
     while words:
-        flag, equals, text = words.popleft().partition("=")
+        word = words.popleft()
+        if takes_hash and (not word.startswith("-") or HASH_BASE64.fullmatch(word)):
+            if HASH in given:
+                problems.append(Problem(word, "is one too many.", "One payment at a time: track HASH"))
+            given.setdefault(HASH, Given(word.strip(), HASH))
+            continue
+        flag, equals, text = word.partition("=")
         setting = by_flag.get(flag)
         if setting and setting.switch and not equals:
             text = "true"

@@ -15,6 +15,7 @@ Usage:
   lnd-payments-exporter [run] FLAGS     serve /metrics (run is the default)
   lnd-payments-exporter demo            the same against a simulated node: needs no lnd, no flags
   lnd-payments-exporter open            list the payments in flight, by the state that an exporter keeps
+  lnd-payments-exporter track HASH      follow one payment in lnd until it ends; takes the FLAGS of run, too
   lnd-payments-exporter check FLAGS     only look at the configuration: exit code 0 if it is right, 2 if not
   lnd-payments-exporter healthcheck     ask a running exporter whether it is ready: exit code 0 or 1
 
@@ -31,7 +32,7 @@ GROUPS = {
     "metrics": "What to show",
     "storage": "What to keep",
     "log": "What to log",
-    "open": "What the command open lists (--lnd.name: of that node only)",
+    "command": "What the commands open and track show (--lnd.name: of that node only)",
     "config": "Other places for all this",
 }
 

@@ -1,5 +1,6 @@
 """From the text of a setting to its value, or to a sentence that says what would be right."""
 
+import base64
 import difflib
 import ipaddress
 import re
@@ -24,6 +25,8 @@ _TIME = re.compile("".join(rf"(?:(?P<{unit}>\d{{1,6}}){unit})?" for unit in _UNI
 _NODE_NAME = re.compile(r"[\w.:@/-]{1,64}")
 PATH = re.compile(r"(/[\w.~-]+)+/?", re.ASCII)
 """Of a page."""
+HASH_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{43}|[A-Za-z0-9_-]{43})=?", re.ASCII)
+"""32 bytes. The alphabet for URLs may begin with the dash of a flag."""
 _HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<host>[^:\[\]]*))(?::(?P<port>.*))?")
 
 
@@ -116,6 +119,16 @@ def _several(given: str, parse: Callable[[str], int], example: str) -> tuple[int
     if 0 in numbers:
         raise Wrong(f"{given!r} has a limit of zero.", f"Give limits above zero, such as {example}, or the word none.")
     return numbers
+
+
+def payment_hash(given: str) -> str:
+    """32 bytes in hex, or in base64 of either alphabet, with padding or without; 64 hex digits, lower case."""
+    if re.fullmatch("[0-9a-fA-F]{64}", given):
+        return given.lower()
+    if not HASH_BASE64.fullmatch(given):
+        fix = "Give 64 hex digits, as lncli shows them (lncli decodepayreq: of a payment request), or base64."
+        raise Wrong(f"{given!r} is no payment hash.", fix)
+    return base64.b64decode(given.rstrip("=") + "=", altchars=b"-_" if {*given} & {*"-_"} else None).hex()
 
 
 def switch(given: str) -> bool:

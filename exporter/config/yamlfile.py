@@ -8,9 +8,9 @@ import yaml
 from exporter.config.files import read
 from exporter.config.given import FromFile, Given, Settings
 from exporter.config.problems import Problem, Wrong
-from exporter.config.settings import NODE_KEYS, OF_OPEN, SETTINGS, Setting, nearest
+from exporter.config.settings import NODE_KEYS, OF_COMMANDS, SETTINGS, Setting, nearest
 
-NO_KEYS = ("config.file", "storage.reset", *OF_OPEN)
+NO_KEYS = ("config.file", "storage.reset", *OF_COMMANDS)
 KEYS = {setting.key: setting for setting in SETTINGS.values() if setting.name not in NO_KEYS}
 SECTIONS = {setting.group for setting in KEYS.values()}
 

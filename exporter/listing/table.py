@@ -127,7 +127,7 @@ def _row(node: Node, payment: Listed) -> _Row:
     unknown = "?" if payment.htlcs else "-"
     return _Row(
         spoken(payment.age_s),
-        _sat(payment.amount_msat),
+        sat(payment.amount_msat),
         str(payment.htlcs),
         unknown if left is None else f"{'~' * node.estimated}{left}",
         _STATUS[payment.status] if payment.given_up is None else f"given up: {_GIVEN_UP[payment.given_up]}",
@@ -135,8 +135,8 @@ def _row(node: Node, payment: Listed) -> _Row:
     )
 
 
-def _sat(msat: int) -> str:
-    """An amount, to the last msat if it has any."""
+def sat(msat: int) -> str:
+    """An amount in sat, to the last msat if it has any."""
     sat, rest = divmod(msat, MSAT_PER_SAT)
     return f"{sat:,}" + (f".{rest:03}" if rest else "")
 

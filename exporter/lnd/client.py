@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import NamedTuple, Protocol
 
+from exporter.payments.detail import Detail
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
 from exporter.payments.payment import Payment
@@ -24,6 +25,10 @@ class Trouble(Exception):
         self.cause = cause
         self.state = state
         self.advice = advice
+
+
+class Missing(Trouble):
+    """lnd doesn't know what was asked for."""
 
 
 WAITING: dict[NodeState, tuple[Interruption, str]] = {
@@ -90,3 +95,14 @@ class Client(Protocol):
 
     def updates(self) -> AsyncIterator[Payment]:
         """`TrackPayments`, final and other updates, until the stream is lost: then `Trouble`, even after status OK."""
+
+
+class DetailedClient(Client, Protocol):
+    """One node, as the command `track` asks it; who follows all payments has no way to ask so."""
+
+    def details(self, payment_hash: str, *, inflight: bool, secrets: bool) -> AsyncGenerator[Detail, None]:
+        """`TrackPaymentV2` for a person: routes, too, and with `secrets` preimages and the payment request.
+
+        Without `inflight` only the terminal update (`no_inflight_updates`). It ends after the first terminal one;
+        `Trouble` if it breaks off before, `Missing` if lnd doesn't know the payment.
+        """

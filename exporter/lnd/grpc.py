@@ -10,8 +10,11 @@ import grpc.aio
 from google.protobuf.message import DecodeError, Message
 
 from exporter.lnd import decode, files, trouble
+from exporter.lnd import details as detailed
 from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Page, Trouble
 from exporter.lnd.rpc import lnd_pb2 as rpc
+from exporter.lnd.rpc import track_pb2
+from exporter.payments.detail import Detail
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
 from exporter.payments.payment import Payment
@@ -30,7 +33,7 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
 
 
 class GrpcClient:
-    """A node's gRPC API (`client.Client`)."""
+    """A node's gRPC API (`client.DetailedClient`)."""
 
     def __init__(self, address: str, tls_cert: Path | None, macaroon: Path) -> None:
         """Name the node by `HOST:PORT`; without a certificate file the system's roots are trusted."""
@@ -122,6 +125,20 @@ class GrpcClient:
                 yield self._update(data)
         finally:
             stream.cancel()
+
+    async def details(self, payment_hash: str, *, inflight: bool, secrets: bool) -> AsyncGenerator[Detail, None]:
+        """`TrackPaymentV2`, to the terminal update; raises `Missing` for a payment that lnd doesn't know."""
+        request = rpc.TrackPaymentRequest(payment_hash=bytes.fromhex(payment_hash), no_inflight_updates=not inflight)
+        stream = self._stream("/routerrpc.Router/TrackPaymentV2", request, self._metadata)
+        try:
+            async for data in _messages(stream):
+                detail = detailed.detail(_parsed(track_pb2.Payment, data), secrets=secrets)
+                yield detail
+                if detail.payment.status.ended:
+                    return
+        finally:
+            stream.cancel()
+        raise trouble.ended("TrackPaymentV2")
 
     async def updates(self) -> AsyncIterator[Payment]:
         """`TrackPayments`. Nothing at all arrives on a quiet node, not even headers."""

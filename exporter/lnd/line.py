@@ -41,10 +41,6 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _QUOTED = 100  # bytes of a page that may say what is wrong
 
 
-class Missing(Trouble):
-    """lnd doesn't know what was asked for."""
-
-
 class Line:
     """Connections to one node, dialled as they are needed."""
 
@@ -90,7 +86,7 @@ class Line:
         """
         try:
             socket = await self._session.ws_connect(
-                f"{self._url}{path}?method=GET",
+                f"{self._url}{path}{'&' if '?' in path else '?'}method=GET",
                 headers=self._headers(macaroon=macaroon),
                 max_msg_size=LARGEST,
                 heartbeat=heartbeat_s,
@@ -214,12 +210,9 @@ def error_in(said: Any) -> Trouble | None:
     if not isinstance(error, dict) or not isinstance(number := error.get("code"), int):
         return None
     code, text = _CODES.get(number, grpc.StatusCode.UNKNOWN), str(error.get("message", ""))
-    told = trouble.translate(code, text)
-    if code is not grpc.StatusCode.NOT_FOUND:
-        return told
-    if error is said:  # lnd's calls put it under `error`: this is a path that lnd doesn't have
+    if code is grpc.StatusCode.NOT_FOUND and error is said:  # lnd's calls put it under `error`: it has no such path
         return trouble.translate(grpc.StatusCode.UNIMPLEMENTED, "no such path")
-    return Missing(told.cause, told.state, told.advice)
+    return trouble.translate(code, text)
 
 
 def _socket(info: tuple[Any, ...]) -> socket.socket:

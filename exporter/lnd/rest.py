@@ -11,9 +11,12 @@ import grpc
 from google.protobuf.message import Message
 
 from exporter.lnd import decode, files, gateway, streams, trouble
-from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Page, Trouble
-from exporter.lnd.line import Line, Missing, context, error_in
+from exporter.lnd import details as detailed
+from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Missing, Page, Trouble
+from exporter.lnd.line import Line, context, error_in
 from exporter.lnd.rpc import lnd_pb2 as rpc
+from exporter.lnd.rpc import track_pb2
+from exporter.payments.detail import Detail
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
 from exporter.payments.payment import Payment
@@ -25,7 +28,7 @@ Said = Any
 
 
 class RestClient:
-    """A node's REST API (`client.Client`)."""
+    """A node's REST API (`client.DetailedClient`)."""
 
     def __init__(
         self, url: str, tls_cert: Path | None, macaroon: Path, *, websocket: bool = False, proxy: str | None = None
@@ -132,6 +135,17 @@ class RestClient:
         except Trouble:
             if not ended:
                 raise
+
+    async def details(self, payment_hash: str, *, inflight: bool, secrets: bool) -> AsyncGenerator[Detail, None]:
+        """`TrackPaymentV2`, to the terminal update; raises `Missing` for a payment that lnd doesn't know."""
+        path = _path_of(payment_hash) + ("" if inflight else "?no_inflight_updates=true")
+        async with aclosing(self._messages(path)) as messages:
+            async for said in messages:
+                detail = detailed.detail(_parsed(track_pb2.Payment, said), secrets=secrets)
+                yield detail
+                if detail.payment.status.ended:
+                    return
+        raise trouble.ended("TrackPaymentV2")
 
     async def updates(self) -> AsyncIterator[Payment]:
         """`TrackPayments`. Nothing at all arrives on a quiet node, not even headers of a chunked answer."""

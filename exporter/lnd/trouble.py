@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import grpc
 
-from exporter.lnd.client import WAITING, Trouble
+from exporter.lnd.client import WAITING, Missing, Trouble
 from exporter.payments.labels import Interruption, NodeState
 
 _QUOTED = 200  # characters of a foreign text that are shown
@@ -162,6 +162,7 @@ _CODES: dict[grpc.StatusCode, _Row] = {
     grpc.StatusCode.UNAUTHENTICATED: _Row("", Interruption.DENIED, NodeState.DENIED, _MACAROON),
     grpc.StatusCode.PERMISSION_DENIED: _Row("", Interruption.DENIED, NodeState.DENIED, _MACAROON),
 }
+_MISSING = "lnd doesn't know this payment: is the hash right, was it this node that paid, has it been deleted?"
 # It answers and lets us in; what it says is new to us.
 _OTHER = _Row(
     "",
@@ -172,11 +173,16 @@ _OTHER = _Row(
 
 
 def translate(code: grpc.StatusCode, details: str) -> Trouble:
-    """What a gRPC status makes of a node, with lnd's own words shortened and without anything that may be secret."""
+    """What a gRPC status makes of a node, with lnd's own words shortened and without anything that may be secret.
+
+    NOT_FOUND is `Missing`: lnd says it of payments only.
+    """
     lower = details.lower()
     row = next((row for row in _TEXTS if row.text in lower), None) or _CODES.get(code, _OTHER)
     words = textwrap.shorten(_TOKEN.sub("...", _PREAMBLE.sub("", details)), _QUOTED, placeholder=" ...")
     said = f" ({code.name}: {words})" if words else f" ({code.name})"
+    if code is grpc.StatusCode.NOT_FOUND:
+        return Missing(row.cause, row.state, _MISSING + said)
     return Trouble(row.cause, row.state, row.advice + said)
 
 

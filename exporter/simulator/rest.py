@@ -1,6 +1,5 @@
 """How lnd's REST writes messages, refusals and requests: the JSON of grpc-gateway."""
 
-import base64
 import json
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -8,9 +7,9 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from google.protobuf.unknown_fields import UnknownFieldSet
 
 from exporter.lnd.rpc import lnd_pb2 as pb
+from exporter.lnd.rpc import track_pb2
 
 _STATUS: dict[grpc.StatusCode, int] = {
     grpc.StatusCode.CANCELLED: 499,
@@ -24,7 +23,6 @@ _STATUS: dict[grpc.StatusCode, int] = {
     grpc.StatusCode.UNAVAILABLE: 503,
 }
 _WORDS = {"true": True, "false": False}
-_PREIMAGE = 6  # the field of a payment and of an attempt that our protos don't declare
 
 
 class Refused(Exception):
@@ -79,27 +77,27 @@ def line(said: object) -> bytes:
 def words(kind: type[Message], data: bytes) -> dict[str, Any]:
     """A message as an object: unset fields are there, too, and so are preimages."""
     message = kind.FromString(data)
-    said = json_format.MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
+    said = _words(message)
     payments = message.payments if isinstance(message, pb.ListPaymentsResponse) else [message]
     for payment, spoken in zip(payments, said.get("payments", [said]), strict=True):
         if isinstance(payment, pb.Payment):
-            _complete(payment, spoken)
+            _complete(_words(track_pb2.Payment.FromString(payment.SerializeToString())), spoken)
     return said
 
 
-def _complete(payment: pb.Payment, said: dict[str, Any]) -> None:
-    """What protobuf's own JSON leaves out: absent messages, and fields that our protos don't declare."""
-    said["payment_preimage"] = _undeclared(payment).decode()
-    for attempt, spoken in zip(payment.htlcs, said["htlcs"], strict=True):
-        spoken["preimage"] = base64.b64encode(_undeclared(attempt)).decode()
+def _words(message: Message) -> dict[str, Any]:
+    return json_format.MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+
+
+def _complete(more: dict[str, Any], said: dict[str, Any]) -> None:
+    """What the messages of the exporter don't declare, those of `track` do; and null for messages that are absent."""
+    said["payment_preimage"] = more["payment_preimage"]
+    for attempt, spoken in zip(more["htlcs"], said["htlcs"], strict=True):
+        spoken["preimage"] = attempt["preimage"]
         spoken.setdefault("failure", None)
-        for hop in spoken.get("route", {}).get("hops", ()):
+        hops = attempt.get("route", {}).get("hops", ())
+        for known, hop in zip(hops, spoken.get("route", {}).get("hops", ()), strict=True):
+            hop.update(known)
             hop.setdefault("amp_record", None)
-
-
-def _undeclared(message: Message) -> bytes:
-    fields: Any = UnknownFieldSet(message)
-    found = [field.data for field in fields if field.field_number == _PREIMAGE]
-    return bytes(found[-1]) if found else b""

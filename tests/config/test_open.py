@@ -70,12 +70,14 @@ def test_an_exporter_that_keeps_nothing(home: Home) -> None:
     assert load(["--storage.path=/kept"], {variable: "true"}, "open").storage == StorageConfig(Path("/kept"))
 
 
-@pytest.mark.parametrize("flag", ["--json", "--older-than=10m"])
-def test_flags_of_open_elsewhere(home: Home, flag: str) -> None:
+@pytest.mark.parametrize(
+    ("flag", "whose"), [("--json", "commands open and track"), ("--older-than=10m", "command open")]
+)
+def test_flags_of_open_elsewhere(home: Home, flag: str, whose: str) -> None:
     """Whoever forgot the command is told it; the file has no place for them."""
     name = flag.partition("=")[0]
     fix = f"Leave it out, or write: lnd-payments-exporter open {name}"
-    assert wrong(f"--lnd.dir=.lnd {flag}") == [Problem(name, "is for the command open.", fix)]
+    assert wrong(f"--lnd.dir=.lnd {flag}") == [Problem(name, f"is for the {whose}.", fix)]
     home.write("exporter.yml", f"{name[2:].replace('-', '_')}: 1h\n")
     assert [problem.what for problem in wrong("--lnd.dir=.lnd --config.file=exporter.yml")] == ["is no setting."]
 

@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FileDescriptorProto, FileDescriptorSet
 
-from exporter.lnd.rpc import lnd_pb2
+from exporter.lnd.rpc import lnd_pb2, track_pb2
 
 ROOT = Path(__file__).parents[2]
 RPC = ROOT / "exporter" / "lnd" / "rpc"
@@ -20,8 +21,10 @@ def protoc(*arguments: str) -> None:
 
 def test_generated_code_is_what_the_protos_say(tmp_path: Path) -> None:
     """`make protos` changes nothing."""
-    protoc(f"-I{ROOT / 'protos'}", f"--python_out={tmp_path}", f"--pyi_out={tmp_path}", "lnd.proto")
-    for name in ("lnd_pb2.py", "lnd_pb2.pyi"):
+    protoc(f"-I{ROOT / 'protos'}", f"--python_out={tmp_path}", f"--pyi_out={tmp_path}", "lnd.proto", "track.proto")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {path.name for path in RPC.iterdir() if "_pb2" in path.name and path.is_file()}
+    for name in names:
         assert (RPC / name).read_text() == (tmp_path / name).read_text(), "run `make protos`"
 
 
@@ -49,9 +52,9 @@ def words(file: FileDescriptorProto) -> dict[str, DescriptorProto | EnumDescript
     return found
 
 
-def ours() -> dict[str, DescriptorProto | EnumDescriptorProto]:
+def ours(descriptor: FileDescriptor) -> dict[str, DescriptorProto | EnumDescriptorProto]:
     """The same of our own."""
-    return words(FileDescriptorProto.FromString(lnd_pb2.DESCRIPTOR.serialized_pb))
+    return words(FileDescriptorProto.FromString(descriptor.serialized_pb))
 
 
 def fields(message: DescriptorProto) -> dict[str, tuple[object, ...]]:
@@ -59,9 +62,12 @@ def fields(message: DescriptorProto) -> dict[str, tuple[object, ...]]:
     return {f.name: (f.number, f.type, f.label, f.type_name.rpartition(".")[2]) for f in message.field}
 
 
-def test_numbers_are_lnds(lnds_own: dict[str, DescriptorProto | EnumDescriptorProto]) -> None:
+@pytest.mark.parametrize("descriptor", [lnd_pb2.DESCRIPTOR, track_pb2.DESCRIPTOR], ids=["lnd", "track"])
+def test_numbers_are_lnds(
+    lnds_own: dict[str, DescriptorProto | EnumDescriptorProto], descriptor: FileDescriptor
+) -> None:
     """Each field has lnd's name, number and type; each enum has all of lnd's values."""
-    for name, word in ours().items():
+    for name, word in ours(descriptor).items():
         theirs = lnds_own[name]
         if isinstance(word, DescriptorProto):
             assert isinstance(theirs, DescriptorProto)
@@ -69,6 +75,26 @@ def test_numbers_are_lnds(lnds_own: dict[str, DescriptorProto | EnumDescriptorPr
             assert fields(word) == {field: known.get(field) for field in fields(word)}, name
         else:
             assert {v.name: v.number for v in word.value} == {v.name: v.number for v in theirs.value}, name  # type: ignore[union-attr]
+
+
+def test_what_the_exporter_reads_has_no_preimage() -> None:
+    """Only `track` may be told one: what follows all payments can't read it by mistake."""
+    declared = {
+        field
+        for word in ours(lnd_pb2.DESCRIPTOR).values()
+        if isinstance(word, DescriptorProto)
+        for field in fields(word)
+    }
+    assert [field for field in declared if "preimage" in field] == []
+    users = [
+        path for path in (ROOT / "exporter").rglob("*.py") if "track_pb2" in path.read_text() and path.parent != RPC
+    ]
+    assert {str(path.relative_to(ROOT / "exporter")) for path in users} == {
+        "lnd/details.py",
+        "lnd/grpc.py",
+        "lnd/rest.py",
+        "simulator/rest.py",
+    }
 
 
 def test_methods_are_lnds(lnd_protos: Path) -> None:

@@ -59,7 +59,7 @@ TABLE = [
     (C.UNIMPLEMENTED, "unknown method TrackPayments", Cause.UNIMPLEMENTED, State.READY, "0.16 or newer"),
     (C.RESOURCE_EXHAUSTED, "Received message larger than max (1 vs. 2)", Cause.TOO_LARGE, State.READY, "report it"),
     (C.UNKNOWN, "invalid hash length of 3, want 32", Cause.OTHER, State.READY, "report it"),
-    (C.NOT_FOUND, "payment isn't initiated", Cause.OTHER, State.READY, "report it"),
+    (C.NOT_FOUND, "payment isn't initiated", Cause.OTHER, State.READY, "has it been deleted"),
     (C.INTERNAL, "something new", Cause.OTHER, State.READY, "report it"),
     (C.UNKNOWN, "", Cause.OTHER, State.READY, "report it"),
 ]

@@ -1,0 +1,114 @@
+"""Where a payment is shown: on a terminal, where it changes in place; in a pipe, once it has ended; or as JSON."""
+
+import sys
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from exporter.payments.payment import Moment
+from exporter.track.course import Update
+from exporter.track.document import line
+from exporter.track.view import view
+
+_PER_S = 4
+"""How often times are brought up to date while nothing is heard."""
+
+
+class Display(Protocol):
+    """Used in a `with`; on leaving it, all has been said."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Say what is left to be said."""
+
+    def show(self, update: Update) -> None:
+        """The payment is now so."""
+
+    def say(self, words: str) -> None:
+        """Something that a person should know; on stderr where there is no terminal."""
+
+
+class Table:
+    """A table for people."""
+
+    def __init__(self, node: str, now: Callable[[], Moment], *, secrets: bool, console: Console | None = None) -> None:
+        """Of a payment of `node`; by default on stdout."""
+        self._node = node
+        self._now = now
+        self._secrets = secrets
+        self._console = console or Console(highlight=False)
+        self._update: Update | None = None
+        self._live: Live | None = None
+        self._over = False
+
+    def __enter__(self) -> Self:
+        """On a terminal it is drawn again and again from here on."""
+        if self._console.is_terminal:
+            self._live = Live(
+                console=self._console, get_renderable=self._drawn, refresh_per_second=_PER_S, redirect_stderr=False
+            )
+            self._live.start(refresh=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave it there as it is: all of it, also what the terminal had no room for."""
+        self._over = True
+        if self._live is not None:
+            self._live.stop()
+        elif self._update is not None:
+            print(self._drawn(), file=self._console.file, flush=True)
+
+    def show(self, update: Update) -> None:
+        """It is drawn at once on a terminal, else in the end."""
+        self._update = update
+        if self._live is not None:
+            self._live.refresh()
+
+    def say(self, words: str) -> None:
+        """Above the table, or on stderr."""
+        if self._live is not None:
+            self._console.print(Text(words, style="yellow"))
+        else:
+            print(words, file=sys.stderr, flush=True)
+
+    def _drawn(self) -> Text:
+        height = None if self._over else self._console.height
+        if self._update is None:
+            return Text(f"{self._node}: asking lnd", style="dim")
+        return view(self._update, self._node, self._now().wall_ns, secrets=self._secrets, height=height)
+
+
+class Lines:
+    """JSON for programs."""
+
+    def __init__(self, node: str, *, secrets: bool) -> None:
+        """Of a payment of `node`, on stdout."""
+        self._node = node
+        self._secrets = secrets
+
+    def __enter__(self) -> Self:
+        """Nothing yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """All has been said."""
+
+    def show(self, update: Update) -> None:
+        """A line, at once."""
+        print(line(update, self._node, secrets=self._secrets), flush=True)
+
+    def say(self, words: str) -> None:
+        """On stderr."""
+        print(words, file=sys.stderr, flush=True)

@@ -1,0 +1,145 @@
+"""One payment as text: what it is, how it stands, and three lines at most for each attempt."""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from rich.text import Text
+
+from exporter.listing.table import sat, spoken
+from exporter.metrics.foreign import clean
+from exporter.payments.detail import Hop, Try
+from exporter.payments.labels import AttemptStatus, Code, FailureSource, Reason, Status
+from exporter.track.course import Update
+
+_NS = 1_000_000_000
+_LONG_NS = 100 * _NS
+_KEY = 10  # digits of a key that stand for a node without a name
+_LINES = 3
+"""Of an attempt."""
+_HEAD = 6
+"""Lines above the attempts, a hash that is wrapped and a word about those that are left out included."""
+
+_STYLE: dict[Status, str] = {Status.SUCCEEDED: "bold green", Status.FAILED: "bold red"}
+_ATTEMPT_STYLE: dict[AttemptStatus, str] = {
+    AttemptStatus.IN_FLIGHT: "yellow",
+    AttemptStatus.SETTLED: "green",
+    AttemptStatus.FAILED: "red",
+}
+
+
+class _Row(NamedTuple):
+    """The first line of an attempt."""
+
+    number: str
+    sat: str
+    fee: str
+    time_lock: str
+    took: str
+    state: str
+
+
+_TITLES = _Row("#", "sat", "fee", "time lock", "took", "state")
+
+
+def view(update: Update, node: str, now_ns: int, *, secrets: bool, height: int | None = None) -> Text:
+    """All of it; in so many lines of a terminal as there are, if `height` is given: then without the oldest attempts.
+
+    `now_ns` is in nanoseconds since 1970.
+    """
+    return Text("\n", overflow="fold").join(_lines(update, node, now_ns, secrets=secrets, height=height))
+
+
+def blame(one: Try, names: Mapping[str, str]) -> str:
+    """Who failed an attempt, in words."""
+    name = f": {_name(one.culprit, names)}" if one.culprit else ""
+    match one.attempt.source:
+        case FailureSource.SELF:
+            return "by this node"
+        case FailureSource.FIRST_HOP:
+            return f"by the first hop{name}"
+        case FailureSource.INTERMEDIATE:
+            return f"by hop {one.source_index} of {len(one.hops)}{name}"
+        case FailureSource.RECIPIENT:
+            return f"by the recipient{name}"
+        case _:
+            return "nobody can tell by whom"
+
+
+def _lines(update: Update, node: str, now_ns: int, *, secrets: bool, height: int | None) -> Iterator[Text]:
+    detail = update.detail
+    payment = detail.payment
+    yield Text(payment.payment_hash)
+    yield Text(f"{node}: {_standing(update, now_ns)}", style=_STYLE.get(payment.status, "bold"))
+    so_far = "" if payment.status.ended else " so far"
+    yield Text(f"{sat(payment.value_msat)} sat, fee {sat(payment.fee_msat)} sat{so_far}, {_count(detail.in_flight)}")
+    if secrets:
+        yield Text(f"preimage {detail.preimage or 'unknown'}")
+        yield Text(f"payment request {clean(detail.payment_request) or 'none'}")
+    if not detail.tries:
+        return
+    rows = [_row(number, one, now_ns) for number, one in enumerate(detail.tries, 1)]
+    widths = [max(map(len, column)) for column in zip(_TITLES, *rows, strict=True)]
+    room = len(rows) if height is None else max(1, (height - _HEAD) // _LINES)
+    if room < len(rows):
+        yield Text(f"  and {len(rows) - room} earlier attempts", style="dim")
+    yield Text(_laid_out(_TITLES, widths), style="dim")
+    for row, one in list(zip(rows, detail.tries, strict=True))[-room:]:
+        yield Text(_laid_out(row, widths), style=_ATTEMPT_STYLE[one.attempt.status])
+        yield from _told(one, update.names, " " * (widths[0] + 4), secrets=secrets)
+
+
+def _told(one: Try, names: Mapping[str, str], indent: str, *, secrets: bool) -> Iterator[Text]:
+    """What stands below the numbers of an attempt."""
+    yield Text(indent + (" > ".join(_name(hop, names) for hop in one.hops) or "no route"))
+    if one.attempt.status is AttemptStatus.FAILED:
+        yield Text(f"{indent}{_spaced(one.attempt.code or Code.OTHER)}, {blame(one, names)}")
+    if secrets and one.preimage:
+        yield Text(f"{indent}preimage {one.preimage}")
+
+
+def _standing(update: Update, now_ns: int) -> str:
+    """`in flight for 2m 5s`, `failed after 12.3s: no route`."""
+    payment, elapsed_ns = update.detail.payment, update.detail.elapsed_ns(now_ns)
+    after = "" if elapsed_ns is None else f" {'after' if payment.status.ended else 'for'} {_length(elapsed_ns)}"
+    why = "" if payment.status is Status.FAILED else ", given up"
+    why = "" if payment.reason is Reason.NONE else f"{why}: {_spaced(payment.reason)}"
+    return _spaced(payment.status) + after + why
+
+
+def _row(number: int, one: Try, now_ns: int) -> _Row:
+    attempt = one.attempt
+    took_ns = max(0, now_ns - attempt.attempt_ns) if one.duration_ns is None else one.duration_ns
+    return _Row(
+        str(number),
+        sat(attempt.amount_msat),
+        sat(attempt.fee_msat),
+        f"{attempt.expiry_height:,}" if attempt.expiry_height else "-",
+        _length(took_ns),
+        _spaced(attempt.status),
+    )
+
+
+def _laid_out(row: _Row, widths: list[int]) -> str:
+    numbers = [f"{cell:>{width}}" for cell, width in zip(row[:-1], widths, strict=False)]
+    return "  ".join(["", *numbers, row.state])
+
+
+def _length(nanoseconds: int) -> str:
+    """A length of time: tenths of a second where they matter."""
+    if nanoseconds < _LONG_NS:
+        return f"{nanoseconds / _NS:.1f}s"
+    return spoken(nanoseconds // _NS)
+
+
+def _count(htlcs: int) -> str:
+    return f"{htlcs or 'no'} HTLC{'s' * (htlcs != 1)} in flight"
+
+
+def _name(hop: Hop, names: Mapping[str, str]) -> str:
+    """What it calls itself, else how its key begins."""
+    return clean(names.get(hop.pubkey, "")) or clean(hop.pubkey[:_KEY]) or "?"
+
+
+def _spaced(word: StrEnum) -> str:
+    return word.replace("_", " ")

@@ -1,0 +1,254 @@
+"""The course of a payment, asked of a simulated node in every way: ends, losses, refusals."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+import pytest
+
+from exporter.app import client_of, clocks
+from exporter.config import NodeConfig
+from exporter.config.addresses import GRPC, TRANSPORTS
+from exporter.follow import backoff
+from exporter.lnd.client import DetailedClient, Missing, Trouble
+from exporter.payments.labels import AttemptStatus, Interruption, Method, Reason, Status
+from exporter.simulator.lives import Lives
+from exporter.simulator.mutation import Life
+from exporter.simulator.server import SimulatedNode
+from exporter.simulator.service import SMALLEST
+from exporter.track import course as following
+from exporter.track.course import Course, Update
+from exporter.track.document import line
+from tests.network.process import until
+
+WAIT_S = 20
+
+
+@dataclass
+class Scene:
+    """A node, and somebody who follows one of its payments."""
+
+    node: SimulatedNode
+    client: DetailedClient
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Lives for the node."""
+        self.lives = Lives(self.node.world)
+
+    def begin(self, life: Life, steps: int) -> Callable[[], None]:
+        """Let so many steps of a life happen; each call lets the next one."""
+        left = iter(life.steps)
+
+        def go_on() -> None:
+            self.node.database.apply(next(left).mutation)
+
+        for _ in range(steps):
+            go_on()
+        return go_on
+
+    def course(self, payment_hash: str, *, inflight: bool = True, secrets: bool = False) -> Course:
+        """Follow it."""
+        return Course(self.client, payment_hash, clocks, self.said.append, inflight=inflight, secrets=secrets)
+
+
+@pytest.fixture(params=TRANSPORTS)
+async def scene(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Scene]:
+    """Asked in each way; nobody waits for long."""
+    monkeypatch.setattr(backoff, "FIRST_S", 0.05)
+    monkeypatch.setattr(following, "AGAIN_S", 0.05)
+    async with SimulatedNode(tmp_path) as node:
+        address = node.address if request.param == GRPC else f"https://{node.rest}"
+        client = client_of(NodeConfig("alice", address, node.tls_cert, node.macaroon, request.param))
+        yield Scene(node, client)
+        await client.close()
+
+
+async def heard(updates: AsyncIterator[Update]) -> Update:
+    """The next one."""
+    async with asyncio.timeout(WAIT_S):
+        return await anext(updates)
+
+
+def told(update: Update) -> tuple[Status, list[AttemptStatus]]:
+    """What it says in short."""
+    return update.detail.payment.status, [one.attempt.status for one in update.detail.tries]
+
+
+async def test_every_update(scene: Scene) -> None:
+    """From the present state to the end, which comes twice: the second time it is final. Then nothing more."""
+    life = scene.lives.retry()
+    go_on = scene.begin(life, 1)
+    seen = []
+    async with aclosing(scene.course(life.payment_hash).updates()) as updates:
+        for _ in life.steps[1:-1]:
+            seen.append(await heard(updates))
+            go_on()
+        seen += [await heard(updates), await heard(updates)]
+        with pytest.raises(StopAsyncIteration):
+            await anext(updates)
+    flying, failed, settled = AttemptStatus.IN_FLIGHT, AttemptStatus.FAILED, AttemptStatus.SETTLED
+    assert [told(update) for update in seen] == [
+        (Status.IN_FLIGHT, []),
+        (Status.IN_FLIGHT, [flying]),
+        (Status.IN_FLIGHT, [failed]),
+        (Status.IN_FLIGHT, [failed, flying]),
+        (Status.SUCCEEDED, [failed, settled]),
+        (Status.SUCCEEDED, [failed, settled]),
+    ]
+    assert [update.final for update in seen] == [False] * 5 + [True]
+    peers = {peer.node.pubkey: peer.node.alias for peer in scene.node.world.peers}
+    assert seen[0].names == peers | {scene.node.world.me.pubkey: "simulated"}
+    assert scene.said == []
+
+
+async def test_a_reason_that_is_overwritten(scene: Scene) -> None:
+    """The final one is what lnd will say of it from now on; its attempts are kept, though lnd has deleted them."""
+    life = scene.lives.held_then_cancelled(held_s=3600)
+    go_on = scene.begin(life, 4)
+    async with aclosing(scene.course(life.payment_hash).updates()) as updates:
+        first = await heard(updates)
+        assert first.detail.payment.reason is Reason.INCORRECT_PAYMENT_DETAILS
+        go_on()
+        go_on()
+        last = await heard(updates)
+    assert (last.final, last.detail.payment.reason) == (True, Reason.TIMEOUT)
+    assert last.detail.tries == first.detail.tries != ()
+
+
+async def test_only_the_end(scene: Scene) -> None:
+    """Nothing before; lnd is asked to say nothing before. One that has ended long ago is told at once."""
+    life = scene.lives.success()
+    go_on = scene.begin(life, 2)
+    async with aclosing(scene.course(life.payment_hash, inflight=False).updates()) as updates:
+        waiting = asyncio.ensure_future(heard(updates))
+
+        async def subscribed() -> bool:
+            return scene.node.calls[Method.TRACK_PAYMENT] == 2
+
+        await until("it is followed", subscribed)
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        go_on()
+        assert told(await waiting)[0] is Status.SUCCEEDED
+        assert (await heard(updates)).final
+    async with aclosing(scene.course(life.payment_hash, inflight=False).updates()) as updates:
+        assert [update.final async for update in updates] == [False, True]
+
+
+async def test_the_node_is_killed(scene: Scene) -> None:
+    """It is said once, the course goes on when lnd is back, and that is said, too."""
+    life = scene.lives.success()
+    go_on = scene.begin(life, 2)
+    async with aclosing(scene.course(life.payment_hash).updates()) as updates:
+        await heard(updates)
+        await scene.node.kill()
+        waiting = asyncio.ensure_future(heard(updates))
+        await asyncio.sleep(0.5)
+        assert ["; the payment goes on in lnd, which" in words for words in scene.said] == [True]
+        await scene.node.start()
+        assert told(await waiting) == (Status.IN_FLIGHT, [AttemptStatus.IN_FLIGHT])
+        assert scene.said[1:] == ["lnd tells of the payment again"]
+        go_on()
+        assert [told(update)[0] async for update in updates] == [Status.SUCCEEDED] * 2
+
+
+async def test_what_lnd_knows_no_longer(scene: Scene) -> None:
+    """Its database has been lost meanwhile."""
+    life = scene.lives.success()
+    scene.begin(life, 2)
+    async with aclosing(scene.course(life.payment_hash).updates()) as updates:
+        await heard(updates)
+        await scene.node.stop()
+        scene.node.renew_database()
+        await scene.node.start()
+        with pytest.raises(Missing):
+            await heard(updates)
+
+
+async def test_the_last_question_finds_nobody(scene: Scene) -> None:
+    """What was heard must do; it is said that it may not be lnd's last word."""
+    life = scene.lives.no_route()
+    scene.begin(life, 2)
+    async with aclosing(scene.course(life.payment_hash).updates()) as updates:
+        await heard(updates)
+        scene.node.faults.refuse(Method.TRACK_PAYMENT, grpc.StatusCode.UNKNOWN, "no mood")
+        last = await heard(updates)
+    assert (last.final, last.detail.payment.reason) == (True, Reason.NO_ROUTE)
+    assert len(scene.said) == 1
+    assert scene.said[0].endswith("; the reason is what lnd said first")
+
+
+async def test_deleted_at_once(scene: Scene) -> None:
+    """Somebody deletes it before it is asked about again."""
+    life = scene.lives.no_route()
+    scene.begin(life, 3)
+    async with aclosing(scene.course(life.payment_hash).updates()) as updates:
+        await heard(updates)
+        scene.node.database.delete_all()
+        assert (await heard(updates)).detail.payment.reason is Reason.NO_ROUTE
+    assert scene.said == []
+
+
+@pytest.mark.parametrize("inflight", [True, False])
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        ("unknown", "doesn't know this payment"),
+        ("locked", "lncli unlock"),
+        ("revoked", "bake a new one"),
+        ("smaller", "bake one that allows"),
+        ("down", "can't be reached"),
+        ("silent", "took too long"),
+    ],
+)
+async def test_refused_from_the_outset(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, trouble: str, words: str, *, inflight: bool
+) -> None:
+    """There is nothing to wait for: the command ends and says why."""
+    life, node = scene.lives.success(), scene.node
+    scene.begin(life, 0 if trouble == "unknown" else 2)
+    match trouble:
+        case "locked":
+            await node.lock()
+        case "revoked":
+            node.revoke_macaroons()
+        case "smaller":
+            node.renew_macaroon(())
+        case "down":
+            await node.stop()
+        case "silent":
+            monkeypatch.setattr(following, "ANSWER_S", 0.3)
+            node.faults.delay(Method.TRACK_PAYMENT)
+    with pytest.raises(Trouble) as refused:
+        await heard(scene.course(life.payment_hash, inflight=inflight).updates())
+    assert words in refused.value.advice or (trouble, refused.value.cause) == ("down", Interruption.UNREACHABLE)
+    assert (isinstance(refused.value, Missing), scene.said) == (trouble == "unknown", [])
+
+
+async def test_names_that_nobody_tells(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The smallest macaroon does without those of peers; a node that takes minutes for its own isn't waited for."""
+    monkeypatch.setattr(following, "NAMES_S", 0.3)
+    scene.node.renew_macaroon(SMALLEST)
+    scene.node.faults.delay(Method.GET_INFO)
+    life = scene.lives.success()
+    scene.begin(life, 2)
+    async with aclosing(scene.course(life.payment_hash).updates()) as updates:
+        assert (await heard(updates)).names == {}
+
+
+async def test_secrets(scene: Scene) -> None:
+    """What lnd sent of them isn't even kept; where it is wanted, it is all there."""
+    keysend, invoice = scene.lives.keysend(), scene.lives.success()
+    for life in (keysend, invoice):
+        scene.begin(life, len(life.steps))
+        for secrets in (False, True):
+            async with aclosing(scene.course(life.payment_hash, secrets=secrets).updates()) as updates:
+                said = "".join([repr(update) + line(update, "alice", secrets=secrets) async for update in updates])
+            known = {secret for secret in scene.node.secrets() if secret in said}
+            assert len(known) == (0 if not secrets else 2 if life is invoice else 1), life.name

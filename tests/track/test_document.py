@@ -1,0 +1,104 @@
+"""An update for programs: each field, its unit, and that docs/track.md names it."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from exporter.payments.labels import Reason
+from exporter.track.document import line
+from tests.payments.build import HASH, PEER, SUCCEEDED, T0
+from tests.track.scene import BY_HOP, FAR, PAYEE, PREIMAGE, REQUEST, WON, update
+
+DOCS = (Path(__file__).parents[2] / "docs" / "track.md").read_text()
+CREATED = T0 / 1e9
+HOP = {"alias": None, "amount_msat": 1_000_000, "fee_msat": 0, "expiry_height": 800_024}
+ROUTE = [
+    {
+        "pubkey": PEER,
+        "alias": "café\x1b[2J 🐙",
+        "channel_id": "9223372036854775808",
+        "amount_msat": 1_000_000,
+        "fee_msat": 10,
+        "expiry_height": 800_104,
+    },
+    {"pubkey": FAR, "channel_id": "7", **HOP},
+    {"pubkey": PAYEE, "channel_id": "8", **HOP},
+]
+
+
+def said(*, secrets: bool) -> dict[str, Any]:
+    """A payment that succeeded with its second attempt."""
+    text = line(update(SUCCEEDED, BY_HOP, WON, reason=Reason.TIMEOUT, secrets=True), "alice", secrets=secrets)
+    assert text.isascii()
+    assert "\n" not in text
+    read: dict[str, Any] = json.loads(text)
+    return read
+
+
+def test_every_field() -> None:
+    """Times in seconds, amounts in msat, null for what there isn't."""
+    attempt = {"amount_msat": 1_000_010, "fee_msat": 10, "expiry_height": 800_144, "route": ROUTE}
+    assert said(secrets=False) == {
+        "node": "alice",
+        "payment_hash": HASH,
+        "heard_timestamp_seconds": CREATED + 4,
+        "final": False,
+        "status": "succeeded",
+        "reason": "timeout",
+        "created_timestamp_seconds": CREATED,
+        "elapsed_seconds": 300,
+        "amount_msat": 1_000_000,
+        "fee_msat": 10,
+        "htlcs": 0,
+        "attempts": [
+            {
+                "attempt_id": 1,
+                "status": "failed",
+                "sent_timestamp_seconds": CREATED + 1,
+                "resolved_timestamp_seconds": CREATED + 2,
+                "duration_seconds": 1,
+                "code": "temporary_channel_failure",
+                "source": "intermediate",
+                "source_index": 2,
+                "source_pubkey": FAR,
+                **attempt,
+            },
+            {
+                "attempt_id": 3,
+                "status": "settled",
+                "sent_timestamp_seconds": CREATED + 3,
+                "resolved_timestamp_seconds": CREATED + 300,
+                "duration_seconds": 297,
+                "code": None,
+                "source": None,
+                "source_index": None,
+                "source_pubkey": None,
+                **attempt,
+            },
+        ],
+    }
+
+
+def test_secrets() -> None:
+    """Three fields more, for who asks for them."""
+    with_secrets, without = said(secrets=True), said(secrets=False)
+    assert with_secrets.pop("preimage") == PREIMAGE
+    assert with_secrets.pop("payment_request") == REQUEST
+    assert [attempt.pop("preimage") for attempt in with_secrets["attempts"]] == [None, PREIMAGE]
+    assert with_secrets == without
+
+
+def names(value: object, prefix: str = "") -> set[str]:
+    """Every field, as the documentation writes it."""
+    if isinstance(value, list):
+        return set().union(*(names(one, f"{prefix}[]") for one in value))
+    if isinstance(value, dict):
+        found = (names(one, f"{prefix}.{name}" if prefix else name) for name, one in value.items())
+        return set().union(*found)
+    return {prefix}
+
+
+def test_the_documentation() -> None:
+    """It has a row for each field, and no other."""
+    assert set(re.findall(r"^\| `([a-z_.\[\]]+)` \|", DOCS, flags=re.MULTILINE)) == names(said(secrets=True))

@@ -1,0 +1,100 @@
+"""What a person sees of the payment that is followed."""
+
+import pytest
+
+from exporter.payments.detail import Try
+from exporter.payments.labels import Code, FailureSource, Reason
+from exporter.track.view import blame, view
+from tests.payments.build import FAILED, HASH, IN_FLIGHT, INITIATED, PEER, SUCCEEDED, failed, flying
+from tests.track.scene import BY_HOP, BY_OURSELVES, NAMES, PREIMAGE, REQUEST, ROUTE, UNDER_WAY, WON, now_ns, update
+
+WAY = "café�[2J 🐙 > 0322222222 > 0233333333"
+UNDER = f"""\
+{HASH}
+alice: in flight for 5.5s
+1,000 sat, fee 0 sat so far, 1 HTLC in flight
+  #            sat    fee  time lock  took  state
+  1      1,000.010  0.010    800,144  1.0s  failed
+     {WAY}
+     temporary channel failure, by hop 2 of 3: 0322222222
+  2      1,000.010  0.010    800,144  0.2s  failed
+     {WAY}
+     unknown next peer, by this node
+  3  1,234,567.891  0.010    800,144  2.5s  in flight
+     {WAY}"""
+
+
+def test_under_way() -> None:
+    """Route with names where they are known, numbers to the msat, and who failed what; nothing moves a terminal."""
+    seen = update(IN_FLIGHT, BY_HOP, BY_OURSELVES, UNDER_WAY)
+    assert view(seen, "alice", now_ns(5.5), secrets=False).plain == UNDER
+
+
+def test_a_low_terminal() -> None:
+    """The oldest attempts are left out, and counted; at least one is there."""
+    seen = update(IN_FLIGHT, BY_HOP, BY_OURSELVES, UNDER_WAY)
+    head, tail = UNDER.splitlines()[:3], UNDER.splitlines()[-2:]
+    for height in (3, 10):
+        lines = view(seen, "alice", now_ns(5.5), secrets=False, height=height).plain.splitlines()
+        assert (lines[:3], lines[3], lines[5:]) == (head, "  and 2 earlier attempts", tail)
+    assert view(seen, "alice", now_ns(5.5), secrets=False, height=40).plain == UNDER
+
+
+def standing(*args: object, **changes: object) -> str:
+    """The second line."""
+    return view(update(*args, **changes), "alice", now_ns(150), secrets=False).plain.splitlines()[1]  # type: ignore[arg-type]
+
+
+def test_how_it_stands() -> None:
+    """Given up while an HTLC is held, succeeded all the same, failed without any attempt."""
+    assert standing(INITIATED) == "alice: initiated for 2m 30s"
+    assert standing(IN_FLIGHT, UNDER_WAY, reason=Reason.TIMEOUT) == "alice: in flight for 2m 30s, given up: timeout"
+    assert standing(SUCCEEDED, WON) == "alice: succeeded after 5m"
+    assert standing(SUCCEEDED, WON, reason=Reason.TIMEOUT) == "alice: succeeded after 5m, given up: timeout"
+    assert standing(FAILED, BY_HOP, reason=Reason.NO_ROUTE) == "alice: failed after 2.0s: no route"
+    assert standing(FAILED, reason=Reason.INSUFFICIENT_BALANCE) == "alice: failed: insufficient balance"
+
+
+def test_an_attempt_without_anything() -> None:
+    """What an old lnd may have left of one."""
+    bare = Try(failed(flying(), Code.OTHER, FailureSource.UNKNOWN)._replace(expiry_height=0))
+    assert view(update(FAILED, bare), "alice", now_ns(9), secrets=False).plain.splitlines()[4:] == [
+        "  1  1,000.010  0.010          -  1.0s  failed",
+        "     no route",
+        "     other, nobody can tell by whom",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "index", "words"),
+    [
+        (FailureSource.SELF, 0, "by this node"),
+        (FailureSource.FIRST_HOP, 1, "by the first hop: bob"),
+        (FailureSource.INTERMEDIATE, 2, "by hop 2 of 3: 0322222222"),
+        (FailureSource.RECIPIENT, 3, "by the recipient: 0233333333"),
+        (FailureSource.UNKNOWN, 0, "nobody can tell by whom"),
+        (FailureSource.UNKNOWN, 9, "nobody can tell by whom"),
+    ],
+)
+def test_who_failed_it(source: FailureSource, index: int, words: str) -> None:
+    """In words, with a name or the beginning of a key."""
+    assert blame(Try(failed(flying(), source=source), ROUTE, index), {PEER: "bob"}) == words
+
+
+def test_colours() -> None:
+    """An end stands out from what failed on the way."""
+    styles = [str(span.style) for span in view(update(SUCCEEDED, BY_HOP, WON), "alice", 0, secrets=False).spans]
+    assert styles == ["bold green", "dim", "red", "green"]
+
+
+def test_secrets() -> None:
+    """Only for who asks for them; an invoice can't move a terminal either."""
+    seen = update(SUCCEEDED, WON, secrets=True)
+    hidden, shown = (view(seen, "alice", now_ns(9), secrets=secrets).plain for secrets in (False, True))
+    assert PREIMAGE not in hidden
+    assert REQUEST not in hidden
+    assert shown.splitlines()[3:5] == [f"preimage {PREIMAGE}", f"payment request {REQUEST}"]
+    assert shown.splitlines()[-1] == f"     preimage {PREIMAGE}"
+    bare = view(update(IN_FLIGHT, UNDER_WAY), "alice", now_ns(9), secrets=True).plain.splitlines()
+    assert bare[3:5] == ["preimage unknown", "payment request none"]
+    assert NAMES[PEER] not in shown
