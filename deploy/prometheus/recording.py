@@ -59,14 +59,7 @@ def recordings(values: Values) -> Group:
     return Group(
         "recordings",
         [
-            Recording(
-                FINISHED_BY_BAND,
-                f"""
-                sum without (kind) ({s("succeeded_total", counted)})
-                  + sum without (kind, reason) ({s("failed_total", counted, KNOWN)})
-                """,
-            ),
-            Recording(BAD_BY_BAND, f"sum without (kind, reason) ({s('failed_total', counted, bad)})"),
+            # What was missed comes first: whoever looks amid an evaluation rather leaves out too much than too little.
             Recording(
                 BACK,
                 f"""
@@ -77,6 +70,15 @@ def recordings(values: Values) -> Group:
                 ) or 0 * {stream_up}
                 """,
             ),
+            Recording(RECOVERED, s("recovered_total")),
+            Recording(
+                FINISHED_BY_BAND,
+                f"""
+                sum without (kind) ({s("succeeded_total", counted)})
+                  + sum without (kind, reason) ({s("failed_total", counted, KNOWN)})
+                """,
+            ),
+            Recording(BAD_BY_BAND, f"sum without (kind, reason) ({s('failed_total', counted, bad)})"),
             Recording(FINISHED, f"sum without (amount_band) ({s(FINISHED_BY_BAND)})"),
             Recording(BAD, f"sum without (amount_band) ({s(BAD_BY_BAND)})"),
             *(Recording(allowed(speed), _allowance(s, values, factor)) for speed, factor in factors(values).items()),
@@ -93,7 +95,6 @@ def recordings(values: Values) -> Group:
                 Recording(burn(window), f"increase({s(BAD)}[{window}]) / increase({s(allowed(speed))}[{window}])")
                 for window, speed in WINDOWS.items()
             ),
-            Recording(RECOVERED, s("recovered_total")),
             *(Recording(live_burn(window), _live(s, window)) for window in WINDOWS if window != _DAYS),
             Recording(SENT, f"sum without (kind, amount_band) ({s('sent_msat_total', paid)})"),
             Recording(SENT_1H, f"increase({s(SENT)}[1h]) {present(s, '1h')}"),
