@@ -8,7 +8,7 @@ import pytest
 from exporter.payments.labels import Status
 from tests.network.process import run
 from tests.stories.lab import Lab
-from tests.stories.page import Page
+from tests.stories.page import Page, total
 from tests.stories.real import RealLab
 from tests.stories.world import World, views
 
@@ -35,6 +35,15 @@ def counted(page: Page, name: str) -> Counter[str]:
     return +tally
 
 
+async def over(world: World) -> Page:
+    """The page once nothing is in flight in any view: what has just ended is held for a moment before it counts."""
+
+    def none(page: Page) -> bool:
+        return not any(total(view, name, "in_flight") for view in views(page) for name in world.labs)
+
+    return await world.until(none, "nothing is in flight", 30)
+
+
 @pytest.mark.timeout(300)
 async def test_storm(world: World) -> None:
     """One payment, dozens of attempts, parts held by the recipient for two minutes. It began with the first story."""
@@ -45,7 +54,7 @@ async def test_storm(world: World) -> None:
 async def test_the_nodes_own_database_agrees(world: World) -> None:
     """Status by status and reason by reason, plus only what lnd itself has erased meanwhile."""
     erased = Counter({reason.value: number for reason, number in world.erased.items()})
-    for page in views(await world.page()):
+    for page in views(await over(world)):
         assert counted(page, "alice") == await listed(world.alice) + erased
         assert counted(page, "carol") == await listed(world.labs["carol"])
 
@@ -65,7 +74,7 @@ async def test_lncli_agrees(world: World) -> None:
         for payment in json.loads(answer)["payments"]
     )
     erased = Counter({reason.value: number for reason, number in world.erased.items()})
-    for page in views(await world.page()):
+    for page in views(await over(world)):
         assert counted(page, "alice") == told + erased
 
 
