@@ -36,12 +36,13 @@ def counted(page: Page, name: str) -> Counter[str]:
 
 
 async def over(world: World) -> Page:
-    """The page once nothing is in flight in any view: what has just ended is held for a moment before it counts."""
+    """The page once every view follows both nodes and has nothing in flight: what ended just now isn't counted yet."""
 
-    def none(page: Page) -> bool:
-        return not any(total(view, name, "in_flight") for view in views(page) for name in world.labs)
+    def nothing(page: Page) -> bool:
+        nodes = [(view, name) for view in views(page) for name in world.labs]
+        return all(total(*node, "stream_up") == 1 and not total(*node, "in_flight") for node in nodes)
 
-    return await world.until(none, "nothing is in flight", 30)
+    return await world.until(nothing, "nothing is in flight", 60)
 
 
 @pytest.mark.timeout(300)
