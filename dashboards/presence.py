@@ -2,6 +2,7 @@
 
 from dashboards.panel import GREEN, GREY, ORANGE, RED, YELLOW
 from dashboards.query import LAST_PAGE, NODE, OURS, each, m, total
+from deploy.prometheus.recording import older
 from deploy.prometheus.rule import NODES_OF_A_JOB, PER_NODE, exactly
 from exporter.payments.labels import NodeState
 from exporter.payments.node import BLOCK_S
@@ -48,10 +49,9 @@ def _blocks_left() -> str:
     """
     expiry, header = "held_earliest_expiry_height", _last("node_best_header_timestamp_seconds")
     height = f"{_last('node_block_height')} + clamp_min(time() - {header}, 0) / {BLOCK_S}"
-    older = f"({header} < {NODES_OF_A_JOB} group_left () max by (job, node) ({header}))"
     gone = (
         f"{_last(expiry)} and {PER_NODE} {total(_last('held_htlcs'), *NODE)} > 0 "
-        f"unless {NODES_OF_A_JOB} {m('stream_up')} == 1 unless {PER_NODE} {older} "
+        f"unless {NODES_OF_A_JOB} {m('stream_up')} == 1 unless {PER_NODE} {older(m)} "
         f"unless {PER_NODE} ({_last('node_up')} unless {NODES_OF_A_JOB} {UP} and on (job, instance) up{{{OURS}}} == 1)"
     )
     return each(f"({m(expiry)} or ({gone})) - ({height})")

@@ -6,12 +6,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from exporter import __version__
 from exporter.config import Config, ConfigError, load
 from exporter.config.settings import COMMANDS, Command
 from exporter.config.usage import usage
+
+T = TypeVar("T")
 
 PROGRAM = "lnd-payments-exporter"
 
@@ -146,7 +148,7 @@ def _until_stopped(config: Config, work: Callable[[Config], Coroutine[Any, Any, 
         for warning in node.warnings:
             structlog.get_logger("exporter").warning(warning, node=node.name)
     try:
-        asyncio.run(_cancelled_by_signals(work(config)))
+        asyncio.run(_ended_by_signals(work(config)))
     except Exception as error:  # noqa: BLE001 - the last word of a process that a bug has ended
         if unusable := _config_error(error):
             raise unusable from None
@@ -155,17 +157,8 @@ def _until_stopped(config: Config, work: Callable[[Config], Coroutine[Any, Any, 
     return OK
 
 
-async def _cancelled_by_signals(work: Coroutine[Any, Any, None]) -> None:
-    task = asyncio.ensure_future(work)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    await asyncio.wait([task])
-    if not task.cancelled():
-        task.result()
-
-
-async def _ended_by_signals(work: Coroutine[Any, Any, int]) -> int:
-    """The exit code of the work, or of the signal that ended it: what it was showing is left in good order."""
+async def _ended_by_signals(work: Coroutine[Any, Any, T]) -> T | int:
+    """What the work returns, or the exit code of the signal that ended it: SIGTERM and SIGINT cancel it."""
     task, caught = asyncio.ensure_future(work), list[signal.Signals]()
 
     def end(number: signal.Signals) -> None:

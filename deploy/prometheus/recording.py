@@ -1,5 +1,7 @@
 """Recorded series: payments finished and bad, how fast the error budget burns, how many blocks are left."""
 
+from collections.abc import Callable
+
 from deploy.prometheus.rule import MEMORY, NODES_OF_A_JOB, PER_NODE, Group, Recording, Selector, exactly, one_of
 from deploy.prometheus.values import Values
 from exporter.payments.labels import Age, AmountBand, Kind, Reason
@@ -161,8 +163,11 @@ def _taken_out(s: Selector) -> str:
     """
 
 
-def older(s: Selector) -> str:
-    """Last pages that knew fewer blocks than another one of the node: its exporter is elsewhere since."""
+def older(s: Callable[[str], str]) -> str:
+    """Last pages that knew fewer blocks than another one of the node: its exporter is elsewhere since.
+
+    `s` selects the series of a metric.
+    """
     header = f"last_over_time({s('node_best_header_timestamp_seconds')}[{MEMORY}])"
     return f"({header} < {NODES_OF_A_JOB} group_left () max by (job, node) ({header}))"
 

@@ -79,8 +79,7 @@ class Blocks(_Given, frozen=True):
 
     def __post_init__(self) -> None:
         """The more urgent comes later. Raises ValueError."""
-        if self.critical_blocks >= self.warning_blocks:
-            raise ValueError("critical_blocks: not below warning_blocks")
+        _closer("blocks", self.critical_blocks, self.warning_blocks)
 
 
 class Stuck(Plain, frozen=True):
@@ -115,8 +114,7 @@ class Days(_Given, frozen=True):
 
     def __post_init__(self) -> None:
         """The more urgent comes later. Raises ValueError."""
-        if self.critical_days >= self.warning_days:
-            raise ValueError("critical_days: not below warning_days")
+        _closer("days", self.critical_days, self.warning_days)
 
 
 class Outflow(Plain, frozen=True):
@@ -142,6 +140,11 @@ class Down(_Given, frozen=True):
         """The more urgent comes later. Raises ValueError."""
         if self.critical_minutes is not None and self.critical_minutes <= self.warning_minutes:
             raise ValueError("critical_minutes: not above warning_minutes")
+
+
+def _closer(unit: str, critical: int, warning: int) -> None:
+    if critical >= warning:
+        raise ValueError(f"critical_{unit}: not below warning_{unit}")
 
 
 class Thresholds(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, rename="pascal"):

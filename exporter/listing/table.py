@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from enum import StrEnum
 from itertools import pairwise, zip_longest
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from rich.text import Text
 from exporter.listing import Node, Report
 from exporter.metrics.foreign import clean
 from exporter.payments.inflight import blocks_left as band_of
-from exporter.payments.labels import MSAT_PER_SAT, BlocksLeft, NodeState, Reason, Status
+from exporter.payments.labels import MSAT_PER_SAT, BlocksLeft, NodeState, Reason
 from exporter.payments.listed import FirstHop, Listed
 
 SILENT_S = 600
@@ -21,12 +22,6 @@ LEAST_HOP = 12
 """Cells that a first hop gets, however narrow the terminal is."""
 
 _UNITS = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
-_STATUS: dict[Status, str] = {
-    Status.INITIATED: "initiated",
-    Status.IN_FLIGHT: "in flight",
-    Status.SUCCEEDED: "succeeded",
-    Status.FAILED: "failed",
-}
 _GIVEN_UP: dict[Reason, str] = {
     Reason.TIMEOUT: "timeout",
     Reason.NO_ROUTE: "no route",
@@ -130,9 +125,14 @@ def _row(node: Node, payment: Listed) -> _Row:
         sat(payment.amount_msat),
         str(payment.htlcs),
         unknown if left is None else f"{'~' * node.estimated}{left}",
-        _STATUS[payment.status] if payment.given_up is None else f"given up: {_GIVEN_UP[payment.given_up]}",
+        spaced(payment.status) if payment.given_up is None else f"given up: {_GIVEN_UP[payment.given_up]}",
         tuple(map(_hop, payment.first_hops)) or ("-",),
     )
+
+
+def spaced(word: StrEnum) -> str:
+    """One of our words as people write it: `in flight`."""
+    return word.replace("_", " ")
 
 
 def sat(msat: int) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ from google.protobuf.message import DecodeError, Message
 
 from exporter.lnd import decode, files, trouble
 from exporter.lnd import details as detailed
-from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Page, Trouble
+from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Missing, Page, Trouble
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.lnd.rpc import track_pb2
 from exporter.payments.detail import Detail
@@ -60,16 +61,15 @@ class GrpcClient:
 
     async def states(self) -> AsyncIterator[NodeState]:
         """`SubscribeState`, without macaroon."""
-        stream = self._stream("/lnrpc.State/SubscribeState", rpc.SubscribeStateRequest(), ())
+        stream = self._messages("/lnrpc.State/SubscribeState", rpc.SubscribeStateRequest(), ())
         try:
-            async for data in _messages(stream):
-                yield decode.state(_parsed(rpc.SubscribeStateResponse, data).state)
+            async with aclosing(stream) as messages:
+                async for data in messages:
+                    yield decode.state(_parsed(rpc.SubscribeStateResponse, data).state)
         except Trouble as refused:
             if refused.cause is not Interruption.UNIMPLEMENTED:
                 raise
             yield NodeState.READY  # lnd before 0.13: whether it is, the calls that follow will say
-        finally:
-            stream.cancel()
 
     async def info(self, timeout_s: float) -> Info:
         """`GetInfo`."""
@@ -100,55 +100,39 @@ class GrpcClient:
 
     async def payment(self, payment_hash: str) -> Payment | None:
         """The first message of `TrackPaymentV2`: the present state, also of a payment that ended long ago."""
-        request = rpc.TrackPaymentRequest(payment_hash=bytes.fromhex(payment_hash))
-        stream = self._stream("/routerrpc.Router/TrackPaymentV2", request, self._metadata)
         try:
-            async with asyncio.timeout(ANSWER_S):
-                async for data in stream:
+            async with asyncio.timeout(ANSWER_S), aclosing(self._tracked(payment_hash)) as messages:
+                async for data in messages:
                     return decode.payment(_parsed(rpc.Payment, data), self._own_key)
-        except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.NOT_FOUND:
-                return None
-            raise trouble.translate(error.code(), error.details() or "") from None
+        except Missing:
+            return None
         except TimeoutError:
             raise trouble.translate(grpc.StatusCode.DEADLINE_EXCEEDED, "TrackPaymentV2") from None
-        finally:
-            stream.cancel()
         raise trouble.ended("TrackPaymentV2")
 
     async def track(self, payment_hash: str) -> AsyncGenerator[Payment, None]:
         """`TrackPaymentV2`, to its end."""
-        request = rpc.TrackPaymentRequest(payment_hash=bytes.fromhex(payment_hash))
-        stream = self._stream("/routerrpc.Router/TrackPaymentV2", request, self._metadata)
-        try:
-            async for data in _messages(stream):
+        async with aclosing(self._tracked(payment_hash)) as messages:
+            async for data in messages:
                 yield self._update(data)
-        finally:
-            stream.cancel()
 
     async def details(self, payment_hash: str, *, inflight: bool, secrets: bool) -> AsyncGenerator[Detail, None]:
         """`TrackPaymentV2`, to the terminal update; raises `Missing` for a payment that lnd doesn't know."""
-        request = rpc.TrackPaymentRequest(payment_hash=bytes.fromhex(payment_hash), no_inflight_updates=not inflight)
-        stream = self._stream("/routerrpc.Router/TrackPaymentV2", request, self._metadata)
-        try:
-            async for data in _messages(stream):
+        async with aclosing(self._tracked(payment_hash, inflight=inflight)) as messages:
+            async for data in messages:
                 detail = detailed.detail(_parsed(track_pb2.Payment, data), secrets=secrets)
                 yield detail
                 if detail.payment.status.ended:
                     return
-        finally:
-            stream.cancel()
         raise trouble.ended("TrackPaymentV2")
 
     async def updates(self) -> AsyncIterator[Payment]:
         """`TrackPayments`. Nothing at all arrives on a quiet node, not even headers."""
         request = rpc.TrackPaymentsRequest(no_inflight_updates=False)
-        stream = self._stream("/routerrpc.Router/TrackPayments", request, self._metadata)
-        try:
-            async for data in _messages(stream):
+        stream = self._messages("/routerrpc.Router/TrackPayments", request, self._metadata)
+        async with aclosing(stream) as messages:
+            async for data in messages:
                 yield self._update(data)
-        finally:
-            stream.cancel()
         raise trouble.ended("TrackPayments")
 
     def _update(self, data: bytes) -> Payment:
@@ -166,24 +150,29 @@ class GrpcClient:
         except grpc.aio.AioRpcError as error:
             raise trouble.translate(error.code(), error.details() or "") from None
 
-    def _stream(self, method: str, request: Message, metadata: tuple[tuple[str, str], ...]) -> Any:
-        """A call whose answers are bytes: gRPC would make nothing at all of those that it can't parse."""
+    def _tracked(self, payment_hash: str, *, inflight: bool = True) -> AsyncGenerator[bytes, None]:
+        """The messages of `TrackPaymentV2`."""
+        request = rpc.TrackPaymentRequest(payment_hash=bytes.fromhex(payment_hash), no_inflight_updates=not inflight)
+        return self._messages("/routerrpc.Router/TrackPaymentV2", request, self._metadata)
+
+    async def _messages(
+        self, method: str, request: Message, metadata: tuple[tuple[str, str], ...]
+    ) -> AsyncGenerator[bytes, None]:
+        """The messages of a stream, as bytes: gRPC would make nothing at all of those that it can't parse."""
         call: Any = self._open_channel().unary_stream(method, request_serializer=type(request).SerializeToString)
-        return call(request, metadata=metadata)
+        stream = call(request, metadata=metadata)
+        try:
+            async for data in stream:
+                yield data
+        except grpc.aio.AioRpcError as error:
+            raise trouble.translate(error.code(), error.details() or "") from None
+        finally:
+            stream.cancel()
 
     def _open_channel(self) -> grpc.aio.Channel:
         if self._channel is None:
             raise RuntimeError("connect first")
         return self._channel
-
-
-async def _messages(stream: Any) -> AsyncIterator[bytes]:
-    """The messages of a stream, its errors translated."""
-    try:
-        async for data in stream:
-            yield data
-    except grpc.aio.AioRpcError as error:
-        raise trouble.translate(error.code(), error.details() or "") from None
 
 
 def _parsed(message: type[M], data: bytes | None) -> M:

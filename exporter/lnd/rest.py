@@ -124,17 +124,13 @@ class RestClient:
         raise trouble.ended("TrackPaymentV2")
 
     async def track(self, payment_hash: str) -> AsyncGenerator[Payment, None]:
-        """`TrackPaymentV2`, to its end; a WebSocket breaks off there, too."""
-        ended = False
-        try:
-            async with aclosing(self._messages(_path_of(payment_hash))) as messages:
-                async for said in messages:
-                    payment = self._update(said)
-                    ended = payment.status.ended
-                    yield payment
-        except Trouble:
-            if not ended:
-                raise
+        """`TrackPaymentV2`, to the terminal update: there a WebSocket breaks off."""
+        async with aclosing(self._messages(_path_of(payment_hash))) as messages:
+            async for said in messages:
+                payment = self._update(said)
+                yield payment
+                if payment.status.ended:
+                    return
 
     async def details(self, payment_hash: str, *, inflight: bool, secrets: bool) -> AsyncGenerator[Detail, None]:
         """`TrackPaymentV2`, to the terminal update; raises `Missing` for a payment that lnd doesn't know."""

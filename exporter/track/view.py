@@ -1,12 +1,11 @@
 """One payment as text: what it is, how it stands, and three lines at most for each attempt."""
 
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from typing import NamedTuple
 
 from rich.text import Text
 
-from exporter.listing.table import sat, spoken
+from exporter.listing.table import sat, spaced, spoken
 from exporter.metrics.foreign import clean
 from exporter.payments.detail import Hop, Try
 from exporter.payments.labels import AttemptStatus, Code, FailureSource, Reason, Status
@@ -93,7 +92,7 @@ def _told(one: Try, names: Mapping[str, str], indent: str, *, secrets: bool) -> 
     """What stands below the numbers of an attempt."""
     yield Text(indent + (" > ".join(_name(hop, names) for hop in one.hops) or "no route"))
     if one.attempt.status is AttemptStatus.FAILED:
-        yield Text(f"{indent}{_spaced(one.attempt.code or Code.OTHER)}, {blame(one, names)}")
+        yield Text(f"{indent}{spaced(one.attempt.code or Code.OTHER)}, {blame(one, names)}")
     if secrets and one.preimage:
         yield Text(f"{indent}preimage {one.preimage}")
 
@@ -103,8 +102,8 @@ def _standing(update: Update, now_ns: int) -> str:
     payment, elapsed_ns = update.detail.payment, update.detail.elapsed_ns(now_ns)
     after = "" if elapsed_ns is None else f" {'after' if payment.status.ended else 'for'} {_length(elapsed_ns)}"
     why = "" if payment.status is Status.FAILED else ", given up"
-    why = "" if payment.reason is Reason.NONE else f"{why}: {_spaced(payment.reason)}"
-    return _spaced(payment.status) + after + why
+    why = "" if payment.reason is Reason.NONE else f"{why}: {spaced(payment.reason)}"
+    return spaced(payment.status) + after + why
 
 
 def _row(number: int, one: Try, now_ns: int) -> _Row:
@@ -116,7 +115,7 @@ def _row(number: int, one: Try, now_ns: int) -> _Row:
         sat(attempt.fee_msat),
         f"{attempt.expiry_height:,}" if attempt.expiry_height else "-",
         _length(took_ns),
-        _spaced(attempt.status),
+        spaced(attempt.status),
     )
 
 
@@ -139,7 +138,3 @@ def _count(htlcs: int) -> str:
 def _name(hop: Hop, names: Mapping[str, str]) -> str:
     """What it calls itself, else how its key begins."""
     return clean(names.get(hop.pubkey, "")) or clean(hop.pubkey[:_KEY]) or "?"
-
-
-def _spaced(word: StrEnum) -> str:
-    return word.replace("_", " ")
