@@ -141,7 +141,15 @@ def _resume(store: Store, followers: list[Follower]) -> None:
 def _follower(node: NodeConfig, max_peers: int, store: Store | None) -> Follower:
     counted = looking_up(store, node.name) if store else None
     mode = None if node.mode == AUTO else Mode(node.mode)
-    return Follower(node.name, client_of(node), now=clocks, max_peers=max_peers, counted=counted, mode=mode)
+    return Follower(
+        node.name,
+        client_of(node),
+        now=clocks,
+        max_peers=max_peers,
+        counted=counted,
+        mode=mode,
+        final_only=node.final_only,
+    )
 
 
 def client_of(node: NodeConfig) -> DetailedClient:

@@ -19,11 +19,13 @@ from exporter.config.addresses import (
 from exporter.config.credentials import ADMIN, check_certificate, check_directory, check_macaroon, find_macaroon
 from exporter.config.given import Given, Settings, value
 from exporter.config.problems import Problem, Wrong
-from exporter.config.settings import AUTO, SETTINGS
+from exporter.config.settings import AUTO, SETTINGS, TRACK
 
 PUBLIC = "system"
 """`--lnd.tls-cert=system`: trust what the system trusts."""
 
+NO_PLACE = ("lnd.name", "lnd.mode", "lnd.final-updates-only")
+"""Settings that say nothing of where a node is."""
 LOCAL = re.compile(r"localhost|127\..*|::1|.*\.onion")
 """Hosts to which a line without TLS is private: this machine, and onion services, which are encrypted anyway."""
 
@@ -46,6 +48,8 @@ class NodeConfig:
     """`socks5://[USER:PASSWORD@]HOST:PORT`: never to be shown."""
     mode: str = AUTO
     """How its payments are followed: `firehose`, `track` or `auto`."""
+    final_only: bool = False
+    """Nothing is to be told of payments before they have ended."""
 
     @property
     def trust(self) -> str:
@@ -93,7 +97,7 @@ NO_NODE = Problem(
 
 def single_node(settings: Settings, problems: list[Problem]) -> tuple[NodeConfig, ...]:
     """The node of the flags, or nothing and problems."""
-    if not any(name.startswith("lnd.") and name not in ("lnd.name", "lnd.mode") for name in settings):
+    if not any(name.startswith("lnd.") and name not in NO_PLACE for name in settings):
         problems.append(NO_NODE)
         return ()
     node = _node(settings, "", problems)
@@ -143,12 +147,17 @@ def _node(settings: Settings, place: str, problems: list[Problem]) -> NodeConfig
     address = _reach(settings, transport, problems) if transport else ""
     network = value(settings, "lnd.network", problems) or ""
     mode = value(settings, "lnd.mode", problems)
+    final_only = value(settings, "lnd.final-updates-only", problems)
+    if final_only and mode == TRACK:
+        fix = "Leave one of them out: what is followed each by itself is followed on its way."
+        where = settings["lnd.final-updates-only"].where
+        problems.append(Problem(where, f"has no meaning with --lnd.mode={TRACK}.", fix))
     tls_cert = _tls_cert(settings, directory, problems) if encrypted(address) else None
     macaroon = _macaroon(settings, directory, network, problems)
     proxy = value(settings, "lnd.proxy", problems)
     if macaroon is None or len(problems) > before:
         return None
-    return NodeConfig(name, address, tls_cert, macaroon, transport, proxy, mode)
+    return NodeConfig(name, address, tls_cert, macaroon, transport, proxy, mode, final_only)
 
 
 def _reach(settings: Settings, transport: str, problems: list[Problem]) -> str:

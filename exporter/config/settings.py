@@ -51,7 +51,8 @@ Command = Literal["run", "demo", "open", "track", "check", "healthcheck"]
 COMMANDS: tuple[Command, ...] = get_args(Command)
 
 AUTO = "auto"
-MODES = ("firehose", "track")
+TRACK = "track"
+MODES = ("firehose", TRACK)
 """How the payments of a node may be followed; `auto` is whatever it can."""
 
 LISTEN = f":{values.OUR_PORT}"
@@ -110,6 +111,14 @@ SETTINGS = {
             AUTO,
             "how payments are followed: all by one stream (firehose: lnd 0.16 or newer), each by a stream of its own"
             " (track: sees less of payments that last no second), or auto: the first where lnd has it and lets us",
+        ),
+        Setting(
+            "lnd.final-updates-only",
+            "",
+            values.switch,
+            "false",
+            "let lnd tell of payments only when they have ended: less work on a very busy node, but nothing is known of"
+            " what is in flight",
         ),
         Setting(
             "web.listen-address",

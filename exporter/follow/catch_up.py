@@ -4,7 +4,7 @@ import structlog
 
 from exporter.follow.questions import Questions
 from exporter.payments.event import CaughtUp
-from exporter.payments.labels import Lost, Source
+from exporter.payments.labels import Lost, Mode, Source
 from exporter.payments.node import Reading
 
 
@@ -80,6 +80,7 @@ class CatchUp:
                 self._account.set_status(reading=Reading(first, memory.reading, self._account.table, read))
         finally:
             self._account.set_status(reading=None)
-        memory.reading = None  # not before: what a catch-up that failed has not read is still to be read
+        if self._account.status.mode is not Mode.FINAL:  # else nobody tells what begins above
+            memory.reading = None  # not before: what a catch-up that failed has not read is still to be read
         await self._questions.ask_for(self._tracker.unseen())
         self._questions.missing_because = Lost.DELETED  # what vanishes from here on

@@ -38,11 +38,13 @@ class Follower:
         pace: Pace | None = None,
         counted: Counted | None = None,
         mode: Mode | None = None,
+        final_only: bool = False,
     ) -> None:
         """`name` is the label `node`; `now` is both clocks; `max_peers` first-hop peers get a label of their own.
 
         `counted` looks runs up in what was counted; without it there is no audit. Without `mode` all payments are
-        followed by one stream where lnd has it and lets us, else each by its own.
+        followed by one stream where lnd has it and lets us, else each by its own. With `final_only` that one stream
+        tells of payments that have ended, and only of them.
         """
         self.account = Account(name, now, max_peers)
         self._client = client
@@ -51,10 +53,12 @@ class Follower:
         self._backoff = backoff or Backoff()
         self._pace = pace or Pace()
         self._mode = mode
+        self._one_stream = Mode.FINAL if final_only else Mode.FIREHOSE
         self._one_by_one = OneByOne(self._questions, self._pace)
         self._audit = Audit(self._questions, counted, self._pace) if counted else None
         self._acquaintance = Acquaintance(self._questions, self._pace)
         self._log = structlog.get_logger("exporter.follow").bind(node=name)
+        self.account.set_status(mode=Mode.FINAL if final_only else None)
         self._caught_up = asyncio.Event()
         self._subscribed_at: int | None = None
         self._complaint: Interruption | None = None  # what the log said last
@@ -82,7 +86,7 @@ class Follower:
         await self._wait_until_ready()
         await self._acquaintance.ask(self._pace.first_info_s)
         await self._prepare()
-        self.account.tracker.stream_started()
+        self.account.tracker.stream_started(self._one_stream)
         self._subscribed_at = self.account.now().mono_ns
         try:
             async with asyncio.TaskGroup() as group:
@@ -170,19 +174,19 @@ class Follower:
         """Take updates until the stream is lost, or lnd where there is no stream of all payments."""
         if self._mode is not Mode.TRACK:
             try:
-                self.account.set_status(mode=Mode.FIREHOSE)
+                self.account.set_status(mode=self._one_stream)
                 await self._read()
             except Trouble as refusal:
                 if self._mode is Mode.FIREHOSE or refusal.cause not in _NO_STREAM:
                     raise
                 self._log.info("no stream of all payments: following each by itself", advice=refusal.advice)
         self.account.set_status(mode=Mode.TRACK)
-        self.account.tracker.stream_started(tells_all=False)
+        self.account.tracker.stream_started(Mode.TRACK)
         await self._one_by_one.run()
 
     async def _read(self) -> None:
         """Take updates until the stream is lost."""
-        updates = self._client.updates()
+        updates = self._client.updates(final_only=self._one_stream is Mode.FINAL)
         try:
             async for payment in updates:
                 self.account.record(payment, Source.STREAM)
@@ -206,8 +210,11 @@ class Follower:
             if account.tracker.memory.by_time:
                 await self._catch_up.learn_indexes()
                 await self._catch_up.read()
-            # All others have been shown by the stream: these wait for a second answer, or for lnd's scan to end.
-            await self._questions.ask_for(account.tracker.unseen())
+            elif account.status.mode is Mode.FINAL:
+                await self._catch_up.read()  # nobody tells what is in flight
+            else:
+                # All others have been shown by the stream: these wait for a second answer, or for lnd's scan to end.
+                await self._questions.ask_for(account.tracker.unseen())
 
     async def _vouch(self) -> None:
         """Say, once a session has lasted, that lnd answers and lets us in, though it may take hours to catch up."""

@@ -93,8 +93,11 @@ class Client(Protocol):
     def track(self, payment_hash: str) -> AsyncGenerator[Payment, None]:
         """`TrackPaymentV2`: the present state and each update, until the first terminal one; then it ends."""
 
-    def updates(self) -> AsyncIterator[Payment]:
-        """`TrackPayments`, final and other updates, until the stream is lost: then `Trouble`, even after status OK."""
+    def updates(self, *, final_only: bool = False) -> AsyncIterator[Payment]:
+        """`TrackPayments`, until the stream is lost: then `Trouble`, even after status OK.
+
+        With `final_only` nothing is told of a payment before it has ended (`no_inflight_updates`).
+        """
 
 
 class DetailedClient(Client, Protocol):

@@ -126,9 +126,9 @@ class GrpcClient:
                     return
         raise trouble.ended("TrackPaymentV2")
 
-    async def updates(self) -> AsyncIterator[Payment]:
+    async def updates(self, *, final_only: bool = False) -> AsyncIterator[Payment]:
         """`TrackPayments`. Nothing at all arrives on a quiet node, not even headers."""
-        request = rpc.TrackPaymentsRequest(no_inflight_updates=False)
+        request = rpc.TrackPaymentsRequest(no_inflight_updates=final_only)
         stream = self._messages("/routerrpc.Router/TrackPayments", request, self._metadata)
         async with aclosing(stream) as messages:
             async for data in messages:

@@ -143,11 +143,12 @@ class RestClient:
                     return
         raise trouble.ended("TrackPaymentV2")
 
-    async def updates(self) -> AsyncIterator[Payment]:
+    async def updates(self, *, final_only: bool = False) -> AsyncIterator[Payment]:
         """`TrackPayments`. Nothing at all arrives on a quiet node, not even headers of a chunked answer."""
         self._subscribed = subscribed = asyncio.Event()
+        path = f"/v2/router/payments{'?no_inflight_updates=true' if final_only else ''}"
         try:
-            async with aclosing(self._messages("/v2/router/payments", sent=subscribed)) as messages:
+            async with aclosing(self._messages(path, sent=subscribed)) as messages:
                 async for said in messages:
                     yield self._update(said)
         finally:

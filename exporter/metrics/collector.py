@@ -9,8 +9,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from exporter.metrics.names import ROWS
+from exporter.metrics.names import NOT_FINAL, ROWS
 from exporter.metrics.row import CounterRow, ExporterRow, GaugeRow, HistogramRow, Instant, Row
+from exporter.payments.labels import Mode
 from exporter.payments.totals import UNIT
 from exporter.payments.view import View
 
@@ -34,6 +35,8 @@ class Page(Collector):
 def family(row: Row, instant: Instant) -> Metric:
     """One metric of all nodes."""
     views, exporter = instant
+    if row.name in NOT_FINAL:
+        views = [view for view in views if view.status.mode is not Mode.FINAL]
     match row:
         case CounterRow():
             return _counter(row, views)

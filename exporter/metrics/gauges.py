@@ -36,6 +36,12 @@ def _node_channels(view: View) -> Samples:
     return ()
 
 
+def _runs(view: View) -> Samples:
+    """Payments are seen once a minute at least: with `Mode.FINAL` only those in flight for longer are surely known."""
+    young = (Age.UNDER_1M, Age.UNDER_10M) if view.status.mode is Mode.FINAL else ()
+    return [(labels, runs) for labels, runs in view.in_flight.runs.items() if labels[1] not in young]
+
+
 def _held(view: View, which: int) -> Samples:
     return [((band,), held[which]) for band, held in (view.in_flight.held or {}).items()]
 
@@ -53,7 +59,7 @@ IN_FLIGHT: tuple[Row, ...] = (
     GaugeRow(
         "lnd_payments_in_flight",
         {"purpose": Purpose, "age": Age},
-        lambda view: view.in_flight.runs.items(),
+        _runs,
         "Payments started and not yet counted as finished, by age since Payment.creation_time_ns.",
     ),
     GaugeRow(
@@ -206,8 +212,8 @@ NODE: tuple[Row, ...] = (
         "lnd_payments_mode",
         {"mode": Mode},
         lambda view: [((mode,), float(mode is view.status.mode)) for mode in Mode if view.status.mode],
-        "1 for how payments are followed, else 0: all by one stream (TrackPayments), or each by its own "
-        "(TrackPaymentV2).",
+        "1 for how payments are followed, else 0: all by one stream (TrackPayments), which may be asked for final "
+        "updates only, or each by its own (TrackPaymentV2).",
     ),
     GaugeRow(
         "lnd_payments_last_update_timestamp_seconds",

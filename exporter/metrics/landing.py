@@ -18,6 +18,10 @@ _WORDS: dict[NodeState, str] = {
     NodeState.DENIED: "lnd doesn't let us in, because of the macaroon",
     NodeState.WRONG_NODE: "another node than before answers",
 }
+_HOW: dict[Mode | None, str] = {
+    Mode.FINAL: " what has ended",
+    Mode.TRACK: ", each payment by itself",
+}
 _PURPOSES: dict[Purpose, str] = {
     Purpose.PAYMENT: "Payments",
     Purpose.REBALANCE: "Rebalances",
@@ -123,8 +127,7 @@ def _plain_words(view: View) -> tuple[str, str]:
         return ("wait", f"Counting, and catching up with what was missed{far}.")
     if not status.stream_up:
         return ("wait", "lnd is ready, but its updates are not flowing yet.")
-    how = ", each payment by itself" if status.mode is Mode.TRACK else ""
-    return ("good", f"Counting{how}: {words}.")
+    return ("good", f"Counting{_HOW.get(status.mode, '')}: {words}.")
 
 
 def _identity(view: View) -> str:
@@ -145,5 +148,6 @@ def _row(view: View, purpose: Purpose) -> str:
         for counter in (Counter.SUCCEEDED, Counter.FAILED)
     )
     in_flight = sum(runs for (of, _), runs in view.in_flight.runs.items() if of is purpose)
-    cells = "".join(f"<td>{number:,}</td>" for number in (succeeded, failed, in_flight))
+    now = "not known" if view.status.mode is Mode.FINAL else f"{in_flight:,}"
+    cells = "".join(f"<td>{number}</td>" for number in (f"{succeeded:,}", f"{failed:,}", now))
     return f'<tr><th scope="row">{_PURPOSES[purpose]}</th>{cells}</tr>'

@@ -91,6 +91,8 @@ class Mode(StrEnum):
 
     FIREHOSE = "firehose"
     """All by one stream, `TrackPayments` (lnd >= 0.16)."""
+    FINAL = "final"
+    """By the same stream, which tells of a payment only when it has ended (`no_inflight_updates`)."""
     TRACK = "track"
     """Each by a stream of its own, `TrackPaymentV2`; new ones are looked for with `ListPayments`."""
 

@@ -19,7 +19,7 @@ class Memory:
 
     An index of 0 is none: lnd shows the run no more.
 
-    At most `REMEMBERED` + 100, and while a catch-up reads also those that finish meanwhile.
+    At most `REMEMBERED` + 100, and while a catch-up reads, or until the next look, also those that finish meanwhile.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Memory:
         self.by_time = False
         """lnd's indexes no longer mean what they meant: only times tell what is new."""
         self.reading: int | None = None
-        """How far a catch-up has read, until one has read to the end: nothing above is forgotten.
+        """How far lnd's payments have been read, None if nothing is left to read: nothing above is forgotten.
 
         Otherwise the floor would rise above what is unread.
         """
@@ -84,6 +84,8 @@ class Memory:
         """Go by time: the database was migrated, emptied or restored, and all indexes may have moved."""
         if not self.by_time:
             self.by_time = True
+            if self.reading is not None:
+                self.reading = 0  # in the new numbering nothing has been read
             # A run that lies below the floor may be old: of what was created after it most is history. So it is with
             # one that was created out of order, or with a clock that was behind.
             above = (run.created_us for run, index in self.indexes.items() if index > self.floor_index or not index)

@@ -58,7 +58,10 @@ class NodeStatus:
     """Updates are flowing, or would flow if there were any."""
     catching_up: bool = False
     mode: Mode | None = None
-    """How payments are followed, at last if they are not now; None before the first session."""
+    """How payments are followed, at last if they are not now; before the first session None, or `FINAL`.
+
+    With `FINAL` what is in flight is seen once a minute.
+    """
     reading: Reading | None = None
     """While a catch-up reads, also one that nobody waits for."""
     info: Info | None = None

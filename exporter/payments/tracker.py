@@ -16,7 +16,7 @@ from exporter.payments.event import (
     UpdateReceived,
 )
 from exporter.payments.hold import Holds
-from exporter.payments.labels import Ignored, Lost, Reason, Source
+from exporter.payments.labels import Ignored, Lost, Mode, Reason, Source
 from exporter.payments.memory import Memory
 from exporter.payments.payment import US_PER_NS, Moment, Payment, Run
 from exporter.payments.run import Missing, OpenRun
@@ -55,6 +55,7 @@ class Tracker:
         """Open runs that ended: while there are any, `release` must be called from time to time."""
         self._stream = 0
         self._tells_all = True  # the stream tells every terminal update, not only the first of a run
+        self._spoke_mono_ns: int | None = None  # when this stream said its first word: by then it was there
         self._newest_ns = 0  # lnd's time of the newest thing that it has shown since this stream began
         self.history_us = 0
         """Creation of the newest run that existed when counting began, microseconds since 1970."""
@@ -91,12 +92,13 @@ class Tracker:
         self.open[run.run] = run
         self._of_hash.setdefault(run.run.payment_hash, []).append(run)
 
-    def stream_started(self, *, tells_all: bool = True) -> None:
+    def stream_started(self, mode: Mode = Mode.FIREHOSE) -> None:
         """A new stream was subscribed to: its first word of a run may be old.
 
-        Streams of single payments end with the first terminal update, and so don't `tell_all`.
+        Streams of single payments end with the first terminal update, and so don't tell all.
         """
-        self._stream, self._tells_all, self._newest_ns = self._stream + 1, tells_all, 0
+        self._stream, self._tells_all = self._stream + 1, mode is not Mode.TRACK
+        self._newest_ns, self._spoke_mono_ns = 0, None
 
     def stream_lost(self) -> None:
         """The stream is gone: a second terminal update may be missed, so runs on hold must be asked again."""
@@ -129,6 +131,8 @@ class Tracker:
         if payment.malformed:
             return [*events, UpdateIgnored(Ignored.MALFORMED)]
         self._newest_ns = max(self._newest_ns, payment.latest_ns, payment.created_ns)
+        if source is Source.STREAM and self._spoke_mono_ns is None:
+            self._spoke_mono_ns = at.mono_ns
         if source is not Source.STREAM or payment.run not in self.memory.indexes:  # else it is late, and says nothing
             events += self._retire_others(payment, word)
         run = self.open.get(payment.run)
@@ -268,6 +272,9 @@ class Tracker:
         if asked or (tells and not terminal.told):  # asked again, or told by the stream at last: wait
             self.holds.begin(run.run, terminal, word.at)
             terminal.told = tells
+            # An answer came before the word of a stream that was there: live, then, and with all attempts.
+            if tells and self._spoke_mono_ns is not None and self._spoke_mono_ns < terminal.asked_mono_ns:
+                terminal.live = terminal.complete = True
         terminal.asked_mono_ns = max(terminal.asked_mono_ns, word.asked.mono_ns)
         # An answer may have been written before the live update that overtook it.
         overtaken = self._tells_all and terminal.live and word.source is not Source.STREAM and self.shown(run)

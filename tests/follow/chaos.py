@@ -254,10 +254,10 @@ class ChaoticNode:
         async for message in self._told(subscriber, set()):
             yield message
 
-    async def updates(self) -> AsyncIterator[Payment]:
+    async def updates(self, *, final_only: bool = False) -> AsyncIterator[Payment]:
         """Live updates and a snapshot, until the connection breaks; what is on its way then is lost."""
         await self._there()
-        subscriber = self._tower.subscribe(no_inflight_updates=False)
+        subscriber = self._tower.subscribe(no_inflight_updates=final_only)
         async for message in self._told(subscriber, {asyncio.create_task(self._scan(subscriber))}):
             yield message
 

@@ -58,7 +58,8 @@ class Exporter:
             backoff=Backoff(self._node.random),
             pace=Pace(audit_s=20),
             counted=looking_up(self._store, "lnd"),
-            mode=self._mode,
+            mode=Mode.FIREHOSE if self._mode is Mode.FINAL else self._mode,
+            final_only=self._mode is Mode.FINAL,
         )
         self.log.listen(self._one.account)
         if saved := self._store.load("lnd"):

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from prometheus_client import ProcessCollector
 
-from exporter.metrics.names import ROWS
+from exporter.metrics.names import NOT_FINAL, ROWS
 from exporter.metrics.row import GaugeRow
 from exporter.payments import labels, totals
-from exporter.payments.labels import NodeState
+from exporter.payments.labels import Mode, NodeState
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import Channels, Info, NodeStatus
 from exporter.payments.tracker import Tracker
@@ -114,6 +114,19 @@ def test_no_node() -> None:
         "lnd_payments_exporter_build_info",
     ]
     assert len(families(text([]))) == len(ROWS)
+
+
+def test_what_is_not_measured_is_absent() -> None:
+    """Of a node that tells of payments only when they have ended: but what has been in flight for long is measured."""
+    whole = scene.populated()
+    final = replace(whole, status=replace(whole.status, mode=Mode.FINAL))
+    absent = set(series(text([whole]))) - set(series(text([final])))
+    young = {(name, dict(labels).get("age")) for name, labels in absent if name == "lnd_payments_in_flight"}
+    assert young == {("lnd_payments_in_flight", age) for age in ("under_1m", "1m_to_10m")}
+    of_histograms = re.compile(r"_(bucket|count|sum)$")
+    assert {of_histograms.sub("", name) for name, _ in absent} == NOT_FINAL | {"lnd_payments_in_flight"}
+    other = replace(final, node="two")
+    assert series(text([whole, other])) == series(text([whole])) | series(text([other]))
 
 
 def test_unknown_is_absent() -> None:

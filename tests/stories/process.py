@@ -76,6 +76,7 @@ class Exporter:
                     "tls_cert": str(node.tls_cert),
                     "macaroon": str(node.macaroon),
                     "mode": node.mode,
+                    "final_updates_only": node.final_only,
                 }
                 for node in nodes
             ],
