@@ -6,8 +6,8 @@ from pathlib import Path
 
 from exporter.config.given import FromFile, Given, Settings, value
 from exporter.config.nodes import NO_NODE, NodeConfig, several_nodes, single_node
-from exporter.config.problems import ConfigError, Problem, Wrong, cannot_listen
-from exporter.config.settings import AUTO, HASH, LISTEN_DEMO, OF_COMMANDS, Command
+from exporter.config.problems import HASH, ConfigError, Problem, Wrong, cannot_listen
+from exporter.config.settings import AUTO, LISTEN_DEMO, OF_COMMANDS, Command
 from exporter.config.sources import from_environment, from_flags
 from exporter.config.storage import STATE_FILE, state_directory
 from exporter.config.values import join, payment_hash

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from exporter.redact import redact
 
+HASH = "HASH"
+"""What stands on the command line of `track` without a flag."""
+
 
 class Problem(NamedTuple):
     """One thing that is wrong."""
@@ -44,7 +47,9 @@ class ConfigError(Exception):
         super().__init__(self.problems)
 
     def __str__(self) -> str:
-        """The message for the terminal."""
+        """The message for the terminal: a line for a wrong argument, else a paragraph for each problem."""
+        if len(self.problems) == 1 and self.problems[0].where == HASH:
+            return f"{self.problems[0].what} {self.problems[0].fix}\n"
         count = f"{len(self.problems)} problems" if len(self.problems) > 1 else "1 problem"
         return f"{count} with the configuration\n\n" + "\n".join(map(str, self.problems))
 

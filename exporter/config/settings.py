@@ -219,9 +219,6 @@ OF_COMMANDS: dict[str, tuple[Command, ...]] = {
 }
 """They are for some commands only, and have no place in the file."""
 
-HASH = "HASH"
-"""What stands on the command line of `track` without a flag."""
-
 # What people type from habit, in the words of lnd, lncli, lndmon and other exporters, and our name for it.
 HABITS = {
     "rpcserver": "lnd.address",

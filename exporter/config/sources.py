@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 from exporter.config.given import Given, Settings
-from exporter.config.problems import Problem
-from exporter.config.settings import ENVIRONMENT, HASH, SETTINGS, nearest
+from exporter.config.problems import HASH, Problem
+from exporter.config.settings import ENVIRONMENT, SETTINGS, nearest
 from exporter.config.values import HASH_BASE64
 
 KUBERNETES = re.compile(r"SERVICE_(HOST|PORT)(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?")

@@ -94,3 +94,13 @@ def test_flags_of_other_commands(home: Home) -> None:
         load(["--show-secrets"], {}, "open")
     fix = "Leave it out, or write: lnd-payments-exporter track HASH --show-secrets"
     assert caught.value.problems == (Problem("--show-secrets", "is for the command track.", fix),)
+
+
+def test_one_wrong_hash_is_one_line(home: Home) -> None:
+    """Who has mistyped nothing else need not be told of the configuration."""
+    with pytest.raises(ConfigError) as caught:
+        load(["abc", "--lnd.dir=.lnd"], {}, "track")
+    assert str(caught.value) == (
+        "'abc' is no payment hash. Give 64 hex digits, as lncli shows them (lncli decodepayreq: of a payment request),"
+        " or base64.\n"
+    )
