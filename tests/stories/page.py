@@ -6,7 +6,11 @@ from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporter.metrics.names import NOT_FINAL
+
 PREFIX = "lnd_payments_"
+NOT_SHOWN = tuple(name.removeprefix(PREFIX) for name in NOT_FINAL)
+"""What a node with final updates only doesn't show."""
 COUNTERS = ("_total", "_count", "_sum", "_bucket")
 
 # What depends on the time of day, on how long something took or on how often somebody asked.

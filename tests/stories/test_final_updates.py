@@ -7,14 +7,12 @@ import pytest
 
 from exporter.config import AUTO
 from exporter.config.addresses import GRPC, REST, WEBSOCKET
-from exporter.metrics.names import NOT_FINAL
 from exporter.payments.labels import Mode, Status
 from tests.stories.lab import TOO_MUCH_FOR_BOB
-from tests.stories.page import PREFIX, Page, change, total
+from tests.stories.page import NOT_SHOWN, Page, change, total
 from tests.stories.process import exporting, ways
 from tests.stories.world import World, ended
 
-NOT_SHOWN = tuple(name.removeprefix(PREFIX) for name in NOT_FINAL)
 HELD_S = 5
 
 
