@@ -110,7 +110,9 @@ def _check(config: Config) -> int:
     check(config.storage)
     print("The configuration is right (lnd was not asked).")
     for node in config.nodes:
-        print(f"  node {node.name}: {node.address} ({node.transport}), {node.trust}, macaroon {node.macaroon}")
+        way = f"{node.transport}{' through a proxy' if node.proxy else ''}"
+        print(f"  node {node.name}: {node.address} ({way}), {node.trust}, macaroon {node.macaroon}")
+        print(f"    mode {node.mode}{', final updates only' if node.final_only else ''}")
         for warning in node.warnings:
             print(f"    warning: {warning}")
     web, log = config.web, config.log
@@ -138,7 +140,7 @@ DO: dict[Command, Callable[[Config], int]] = {
 
 
 def _until_stopped(config: Config, work: Callable[[Config], Coroutine[Any, Any, None]]) -> int:
-    """Work until SIGTERM or SIGINT, which cancel; a bug is logged with its traceback."""
+    """Work until a signal cancels it; a bug is logged with its traceback."""
     import structlog
 
     from exporter import log
@@ -158,14 +160,16 @@ def _until_stopped(config: Config, work: Callable[[Config], Coroutine[Any, Any, 
 
 
 async def _ended_by_signals(work: Coroutine[Any, Any, T]) -> T | int:
-    """What the work returns, or the exit code of the signal that ended it: SIGTERM and SIGINT cancel it."""
+    """What the work returns, or the exit code of the signal that ended it: SIGTERM, SIGINT and SIGHUP cancel it."""
     task, caught = asyncio.ensure_future(work), list[signal.Signals]()
 
     def end(number: signal.Signals) -> None:
         caught.append(number)
         task.cancel()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:  # as `nohup` wants it
+            continue
         asyncio.get_running_loop().add_signal_handler(number, end, number)
     await asyncio.wait([task])
     return BY_SIGNAL + caught[0] if task.cancelled() else task.result()

@@ -35,6 +35,7 @@ def configure(level: str, log_format: str, stream: TextIO | None = None) -> None
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.getLogger("grpc").setLevel(logging.INFO)  # at debug it tells of each call which event loop it runs in
     logging.captureWarnings(capture=True)
     structlog.configure(
         processors=[

@@ -148,10 +148,12 @@ def test_check_says_what_it_understood(tmp_path: Path, capsys: pytest.CaptureFix
     macaroon.write_bytes(b"\x02\x01\x03lnd" + bytes(100))
     kept = tmp_path / "kept" / "here"
     flags = ["--lnd.address=alice", "--lnd.tls-cert=system", f"--lnd.macaroon={macaroon}", f"--storage.path={kept}"]
+    flags += ["--lnd.proxy=me:secret@127.0.0.1:9050", "--lnd.final-updates-only"]
     assert main(["check", *flags]) == 0
     assert capsys.readouterr().out == (
         "The configuration is right (lnd was not asked).\n"
-        f"  node lnd: alice:10009 (grpc), certificate publicly trusted, macaroon {macaroon}\n"
+        f"  node lnd: alice:10009 (grpc through a proxy), certificate publicly trusted, macaroon {macaroon}\n"
+        "    mode auto, final updates only\n"
         "    warning: this macaroon can spend: a smaller one is enough (see --help)\n"
         f"  state in {kept}\n"
         "  metrics on :10019/metrics, peers 50, log info auto\n"
@@ -179,7 +181,7 @@ def test_what_is_in_flight_in_the_demo() -> None:
         shutil.rmtree(Path(command[1].partition("=")[2]).parent)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_demo_shows_something_and_stops_when_told(number: signal.Signals) -> None:
     """Payments are counted within seconds, the health check agrees, and the exit code is 0."""
     with demo("--log.format=json", "--web.telemetry-path=/payments") as (process, url):

@@ -116,8 +116,8 @@ SETTINGS = {
             "",
             values.switch,
             "false",
-            "let lnd tell of payments only when they have ended: less work on a very busy node, but nothing is known of"
-            " what is in flight",
+            "let lnd tell of payments only when they have ended: less work on a very busy node, but what has just begun"
+            " is not seen",
         ),
         Setting(
             "web.listen-address",

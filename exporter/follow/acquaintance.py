@@ -20,6 +20,7 @@ class Acquaintance:
         self._account = questions.account
         self._pace = pace
         self._log = structlog.get_logger("exporter.follow").bind(node=questions.account.name)
+        self._denied = False  # ListChannels was, when it was asked last
         self.met = False
         """It has answered since the connection was opened."""
 
@@ -85,8 +86,11 @@ class Acquaintance:
         except Trouble as trouble:
             self._account.set_status(channels=None)
             if trouble.state is NodeState.DENIED:
-                self._log.info("the macaroon doesn't allow ListChannels: no aliases of peers, no spendable balance")
+                if not self._denied:
+                    self._log.info("the macaroon doesn't allow ListChannels: no aliases of peers, no spendable balance")
+                self._denied = True
                 return False
         else:
+            self._denied = False
             self._account.set_status(channels=channels)
         return True

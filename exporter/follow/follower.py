@@ -179,7 +179,8 @@ class Follower:
             except Trouble as refusal:
                 if self._mode is Mode.FIREHOSE or refusal.cause not in _NO_STREAM:
                     raise
-                self._log.info("no stream of all payments: following each by itself", advice=refusal.advice)
+                also = ", all updates" if self._one_stream is Mode.FINAL else ""
+                self._log.info(f"no stream of all payments: following each by itself{also}", advice=refusal.advice)
         self.account.set_status(mode=Mode.TRACK)
         self.account.tracker.stream_started(Mode.TRACK)
         await self._one_by_one.run()
@@ -201,7 +202,8 @@ class Follower:
         await self._catch_up.read()
         account.set_status(state=NodeState.READY, stream_up=True, catching_up=False, detail="")
         self._caught_up.set()
-        self._log.info("following", address=self._client.address, in_flight=len(account.tracker.open))
+        mode, in_flight = account.status.mode, len(account.tracker.open)
+        self._log.info("following", address=self._client.address, mode=mode and mode.value, in_flight=in_flight)
         self._complaint = None
         await asyncio.sleep(self._pace.again_s)
         await self._catch_up.read()

@@ -121,7 +121,7 @@ class Line:
         except WEATHER as error:
             raise broken(error) from None
         if answer.status != HTTPStatus.OK:
-            raise refused(answer.status, body)
+            raise refused(answer.status, body, path)
         return body
 
     def _headers(self, *, macaroon: bool) -> dict[str, str]:
@@ -197,7 +197,7 @@ def broken(error: Exception) -> Trouble:
     return trouble.translate(grpc.StatusCode.UNAVAILABLE, words)
 
 
-def refused(status: int, body: bytes) -> Trouble:
+def refused(status: int, body: bytes, path: str) -> Trouble:
     """What an answer that is none makes of a node: lnd says so in JSON, proxies and others in other words."""
     with suppress(gateway.Malformed):
         if said := error_in(gateway.parse(body)):
@@ -205,7 +205,8 @@ def refused(status: int, body: bytes) -> Trouble:
     words = body[:_QUOTED].decode(errors="replace") if status == HTTPStatus.BAD_REQUEST else ""
     if status in _UNAVAILABLE or words:
         return trouble.translate(grpc.StatusCode.UNAVAILABLE, f"HTTP {status} {words}".strip())
-    return trouble.foreign(f"HTTP {status}")
+    called = "/".join(path.partition("?")[0].split("/")[:4])  # without the hash of a payment
+    return trouble.foreign(f"HTTP {status} at {called}")
 
 
 def error_in(said: Any) -> Trouble | None:

@@ -37,7 +37,7 @@ async def chunked(line: Line, path: str, *, macaroon: bool, sent: asyncio.Event)
         answer = request.result()
         if answer.status != HTTPStatus.OK:
             async with asyncio.timeout(PONG_S):
-                raise refused(answer.status, await whole(answer))
+                raise refused(answer.status, await whole(answer), path)
         pending: list[bytes] = []
         while chunk := await _chunk(line, answer):
             first, *rest = chunk.split(b"\n")

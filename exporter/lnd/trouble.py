@@ -64,7 +64,7 @@ _TEXTS: tuple[_Row, ...] = (
         "certificate_verify_failed",
         Interruption.CERTIFICATE,
         NodeState.UNREACHABLE,
-        "lnd presents a certificate that isn't trusted here: copy its present tls.cert to where --lnd.tls-cert points",
+        "lnd presents a certificate that isn't trusted here: --lnd.tls-cert must be a copy of its present tls.cert",
     ),
     _Row(
         "hostname verification",
@@ -115,6 +115,12 @@ _TEXTS: tuple[_Row, ...] = (
         Interruption.UNREACHABLE,
         NodeState.UNREACHABLE,
         "the proxy of --lnd.proxy wants another user or password",
+    ),
+    _Row(
+        "socks version",
+        Interruption.UNREACHABLE,
+        NodeState.UNREACHABLE,
+        "what answers at --lnd.proxy is no SOCKS5 proxy: is its port right?",
     ),
     _Row(
         "the proxy:",

@@ -10,7 +10,7 @@ from exporter.payments.totals import Counter
 from exporter.payments.view import View
 
 _WORDS: dict[NodeState, str] = {
-    NodeState.UNREACHABLE: "lnd does not answer",
+    NodeState.UNREACHABLE: "there is no connection to lnd",
     NodeState.NO_WALLET: "lnd has no wallet yet",
     NodeState.LOCKED: "the wallet is locked",
     NodeState.STARTING: "lnd is starting",

@@ -368,7 +368,7 @@ async def test_a_certificate_that_is_another(tmp_path: Path, way: str) -> None:
         (tmp_path / "tls.cert").write_bytes(credentials.certificate().certificate)
         await client.connect()
         trouble = await lost(client)
-        assert (trouble.cause, "copy its present tls.cert" in trouble.advice) == (Interruption.CERTIFICATE, True)
+        assert (trouble.cause, "copy of its present tls.cert" in trouble.advice) == (Interruption.CERTIFICATE, True)
     async with asking(tmp_path, hanging, way=way, host="127.0.0.2") as (client, _):
         trouble = await lost(client)
         assert (trouble.cause, "tlsextradomain" in trouble.advice) == (Interruption.CERTIFICATE, True)

@@ -49,7 +49,7 @@ def test_a_node_that_is_not() -> None:
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (NodeStatus(state=NodeState.UNREACHABLE), "Not counting: lnd does not answer."),
+        (NodeStatus(state=NodeState.UNREACHABLE), "Not counting: there is no connection to lnd."),
         (NodeStatus(state=NodeState.NO_WALLET), "Not counting: lnd has no wallet yet."),
         (NodeStatus(state=NodeState.LOCKED), "Not counting: the wallet is locked."),
         (NodeStatus(state=NodeState.STARTING), "Not counting: lnd is starting."),

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.network.build import CannotBuild
-from tests.network.node import Node
+from tests.network.node import LIST_CHANNELS, OUR_CALLS, Node
 from tests.network.regtest import Network
 from tests.stories.lab import MORE_THAN_ALICE_HAS, TOO_MUCH_FOR_BOB
 
@@ -31,7 +31,7 @@ async def play() -> None:
     try:
         await network.start()
         macaroon = network.home / "payments.macaroon"
-        await network.nodes["alice"].bake_macaroon(macaroon, root_key_id=0)
+        await network.nodes["alice"].bake_macaroon(macaroon, root_key_id=0, calls=(*OUR_CALLS, LIST_CHANNELS))
         print(advice(network, macaroon), flush=True)
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, enough.set)

@@ -20,6 +20,8 @@ OUR_CALLS = (
     "uri:/lnrpc.Lightning/ListPayments",
     "uri:/lnrpc.Lightning/GetInfo",
 )
+LIST_CHANNELS = "uri:/lnrpc.Lightning/ListChannels"
+"""Optional: without it peers have no aliases."""
 WITHOUT_STREAM = OUR_CALLS[1:]
 """All but TrackPayments."""
 STATES = ("WAITING_TO_START", "NON_EXISTING", "LOCKED", "UNLOCKED", "RPC_ACTIVE", "SERVER_ACTIVE")
