@@ -224,6 +224,27 @@ MUTATIONS = (
         "store",
     ),
     Mutation(
+        "what a stream of its own no longer tells of is not asked for",
+        "follow/one_by_one.py",
+        "self._tracker.unheard(payment_hash)",
+        "pass",
+        "follow/test_one_by_one.py",
+    ),
+    Mutation(
+        "all are followed at once",
+        "follow/one_by_one.py",
+        "len(self._streams) >= STREAMS and not self._make_room(run)",
+        "False",
+        "follow/test_one_by_one.py",
+    ),
+    Mutation(
+        "an end that was over before its stream began is live",
+        "follow/one_by_one.py",
+        "source if payment.status.ended else Source.STREAM",
+        "Source.STREAM",
+        "follow/test_one_by_one.py",
+    ),
+    Mutation(
         "a word that a newer lnd invents is the first of the list",
         "lnd/gateway.py",
         "_NEW_WORD = -1",
