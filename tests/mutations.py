@@ -245,6 +245,13 @@ MUTATIONS = (
         "follow/test_one_by_one.py",
     ),
     Mutation(
+        "nobody looks for what is in flight where only ends are told",
+        "follow/follower.py",
+        "elif account.status.mode is Mode.FINAL:",
+        "elif False:",
+        "follow/test_final_updates.py",
+    ),
+    Mutation(
         "a word that a newer lnd invents is the first of the list",
         "lnd/gateway.py",
         "_NEW_WORD = -1",
