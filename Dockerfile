@@ -7,7 +7,8 @@
 #     -e LND_PAYMENTS_EXPORTER_LND_MACAROON=/lnd/payments.macaroon lnd-payments-exporter
 #
 # Or `docker run -p 127.0.0.1:10019:10019 lnd-payments-exporter demo --web.listen-address=:10019`.
-# The counters live in the volume. All else may be read-only; only the demo wants to write (--tmpfs /tmp).
+# The counters live in the volume. All else may be read-only; only the demo, and gRPC through a
+# proxy, want to write (--tmpfs /tmp).
 
 ARG BASE=python:3.13-slim
 

@@ -155,6 +155,6 @@ def _follower(node: NodeConfig, max_peers: int, store: Store | None) -> Follower
 def client_of(node: NodeConfig) -> DetailedClient:
     """How this node is asked; not yet connected."""
     if node.transport == GRPC:
-        return GrpcClient(node.address, node.tls_cert, node.macaroon)
+        return GrpcClient(node.address, node.tls_cert, node.macaroon, proxy=node.proxy)
     websocket = node.transport == WEBSOCKET
     return RestClient(node.address, node.tls_cert, node.macaroon, websocket=websocket, proxy=node.proxy)

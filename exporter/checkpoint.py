@@ -28,6 +28,7 @@ class Checkpoint:
         self._turn = asyncio.Lock()
         self._next: asyncio.Task[Instant] | None = None
         self._versions: dict[str, int] = {}  # what of each node is written
+        self._left = store.left([account.name for account in accounts]) if store else {}  # to be written once
         self._written_s: float | None = None
         self._failures = 0
         self._failed = ""
@@ -59,11 +60,12 @@ class Checkpoint:
             return Instant(views, self._exporter())
 
     def _capture(self, views: list[View]) -> dict[str, tuple[int, Frozen]]:
-        return {
+        changed = {
             view.node: (account.version, freeze(account.saved(view)))
             for view, account in zip(views, self._accounts, strict=True)
             if account.version != self._versions.get(view.node)
         }
+        return changed | {node: (0, frozen) for node, frozen in self._left.items()}
 
     async def _write(self, store: Store, changed: dict[str, tuple[int, Frozen]]) -> None:
         """Write what changed. If that fails, it is counted and told, shown all the same, and tried again."""
@@ -86,6 +88,7 @@ class Checkpoint:
             if account.name in changed:
                 self._versions[account.name], frozen = changed[account.name]
                 del account.ended[: len(frozen.ended)]
+        self._left.clear()
         self._written_s = time.time()
 
     def _exporter(self) -> Exporter:

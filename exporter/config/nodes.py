@@ -170,11 +170,7 @@ def _reach(settings: Settings, transport: str, problems: list[Problem]) -> str:
     except Wrong as wrong:
         problems.append(wrong.at(given.where))
         return ""
-    nothing = Given("", "")
-    proxy, certificate = (settings.get(name, nothing) for name in ("lnd.proxy", "lnd.tls-cert"))
-    if proxy.text and transport == GRPC:
-        fix = f"Ask lnd over REST: --lnd.transport=rest or websocket (port {REST_PORT}); or leave the proxy out."
-        problems.append(Problem(proxy.where, "is not for gRPC: only REST goes through a proxy.", fix))
+    certificate = settings.get("lnd.tls-cert", Given("", ""))
     if certificate.text and not encrypted(address):
         fix = f"Leave it out, or write https:// in {given.where}."
         problems.append(Problem(certificate.where, "has no meaning without TLS (http:// in the address).", fix))

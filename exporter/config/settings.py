@@ -92,8 +92,7 @@ SETTINGS = {
             "URL",
             addresses.proxy,
             "",
-            "socks5://[USER:PASSWORD@]HOST:PORT: a proxy, such as Tor, on the way to lnd; it looks names up, too"
-            " (rest and websocket only)",
+            "socks5://[USER:PASSWORD@]HOST:PORT: a proxy, such as Tor, on the way to lnd; it looks names up, too",
         ),
         Setting(
             "lnd.tls-cert",

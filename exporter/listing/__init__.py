@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from exporter.config import Config, ConfigError, Problem
-from exporter.payments.labels import NodeState
+from exporter.payments.labels import Mode, NodeState
 from exporter.payments.listed import Listed, listed
 from exporter.store import Kept, StoreError, glance
 
@@ -20,6 +20,10 @@ class Node(NamedTuple):
     state: NodeState
     following: bool
     """An exporter runs and hears all that happens to its payments."""
+    left: bool
+    """The exporter that runs doesn't follow it any more."""
+    mode: Mode | None
+    """How its payments are followed, or were; None if it isn't known."""
     followed_s: int
     """Until when all was heard that happened to its payments, seconds since 1970; 0 if it never was."""
     written_s: int
@@ -78,6 +82,8 @@ def _node(name: str, kept: Kept, *, running: bool, now_ns: int, older_than_s: in
         pubkey=marks.pubkey,
         state=heard.state,
         following=following,
+        left=running and heard.left,
+        mode=heard.mode,
         followed_s=heard.followed_ns // _SECOND_NS,
         written_s=marks.at.wall_ns // _SECOND_NS,
         height=known if following else heard.height_at(now_ns // _SECOND_NS),

@@ -27,6 +27,7 @@ def _node(node: Node) -> dict[str, Any]:
         "pubkey": node.pubkey or None,
         "state": node.state,
         "following": node.following,
+        "mode": node.mode,
         "followed_timestamp_seconds": node.followed_s or None,
         "written_timestamp_seconds": node.written_s,
         "block_height": node.height,

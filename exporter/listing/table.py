@@ -13,7 +13,7 @@ from rich.text import Text
 from exporter.listing import Node, Report
 from exporter.metrics.foreign import clean
 from exporter.payments.inflight import blocks_left as band_of
-from exporter.payments.labels import MSAT_PER_SAT, BlocksLeft, NodeState, Reason
+from exporter.payments.labels import MSAT_PER_SAT, BlocksLeft, Mode, NodeState, Reason
 from exporter.payments.listed import FirstHop, Listed
 
 SILENT_S = 600
@@ -105,11 +105,12 @@ def _lines(node: Node, report: Report, width: int | None) -> Iterator[Text]:
 def _caution(node: Node, report: Report) -> str:
     """Why this may not be all that is so now."""
     if node.following and report.now_s - node.written_s <= SILENT_S:
-        return ""
+        return "Looked for once a minute (--lnd.final-updates-only)." if node.mode is Mode.FINAL else ""
     if node.following:
         when = _moment(node.written_s, report.now_s)
-        return f"Nothing has been written of this node since {when}: is the disk full, or is it followed no more?"
-    why = f"The node is not followed: {_STATE[node.state]}." if report.running else "The exporter does not run."
+        return f"Nothing has been written of this node since {when}: is the disk full?"
+    state = "it is not in the exporter's configuration" if node.left else _STATE[node.state]
+    why = f"The node is not followed: {state}." if report.running else "The exporter does not run."
     return why + (f" This was so at {_moment(node.followed_s, report.now_s)}." if node.followed_s else "")
 
 

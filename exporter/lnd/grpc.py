@@ -15,6 +15,7 @@ from exporter.lnd import details as detailed
 from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Missing, Page, Trouble
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.lnd.rpc import track_pb2
+from exporter.lnd.tunnel import Tunnel
 from exporter.payments.detail import Detail
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
@@ -22,7 +23,7 @@ from exporter.payments.payment import Payment
 
 M = TypeVar("M", bound=Message)
 
-_OPTIONS: tuple[tuple[str, int], ...] = (
+_OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_receive_message_length", 200 * 1024 * 1024),  # what lnd's own clients allow; gRPC's default is 4 MiB
     ("grpc.keepalive_time_ms", 60_000),  # lnd cuts off who pings more often than every 5 s
     ("grpc.keepalive_timeout_ms", 20_000),
@@ -36,11 +37,16 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
 class GrpcClient:
     """A node's gRPC API (`client.DetailedClient`)."""
 
-    def __init__(self, address: str, tls_cert: Path | None, macaroon: Path) -> None:
-        """Name the node by `HOST:PORT`; without a certificate file the system's roots are trusted."""
+    def __init__(self, address: str, tls_cert: Path | None, macaroon: Path, *, proxy: str | None = None) -> None:
+        """Name the node by `HOST:PORT`; without a certificate file the system's roots are trusted.
+
+        `proxy` is `socks5://[USER:PASSWORD@]HOST:PORT`.
+        """
         self.address = address
         self._tls_cert = tls_cert
         self._macaroon = macaroon
+        self._proxy = proxy
+        self._tunnel: Tunnel | None = None
         self._channel: grpc.aio.Channel | None = None
         self._metadata: tuple[tuple[str, str], ...] = ()
         self._own_key = ""
@@ -50,14 +56,21 @@ class GrpcClient:
         await self.close()
         self._metadata = (("macaroon", await files.macaroon(self._macaroon)),)
         pem, expiry_s = await files.certificate(self._tls_cert) if self._tls_cert else (None, None)
-        self._channel = grpc.aio.secure_channel(self.address, grpc.ssl_channel_credentials(pem), options=_OPTIONS)
+        target, options = self.address, _OPTIONS
+        if self._proxy is not None:
+            self._tunnel = Tunnel(self._proxy, self.address)
+            target, options = await self._tunnel.open(), (*_OPTIONS, *_named(self.address))
+        self._channel = grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(pem), options=options)
         return expiry_s
 
     async def close(self) -> None:
         """Cut the channel; calls under way end."""
         channel, self._channel = self._channel, None
+        tunnel, self._tunnel = self._tunnel, None
         if channel is not None:
             await channel.close()
+        if tunnel is not None:
+            await tunnel.close()
 
     async def states(self) -> AsyncIterator[NodeState]:
         """`SubscribeState`, without macaroon."""
@@ -148,7 +161,7 @@ class GrpcClient:
         try:
             return _parsed(answer, await call(request, metadata=self._metadata, timeout=timeout_s))
         except grpc.aio.AioRpcError as error:
-            raise trouble.translate(error.code(), error.details() or "") from None
+            raise self._trouble(error) from None
 
     def _tracked(self, payment_hash: str, *, inflight: bool = True) -> AsyncGenerator[bytes, None]:
         """The messages of `TrackPaymentV2`."""
@@ -165,14 +178,26 @@ class GrpcClient:
             async for data in stream:
                 yield data
         except grpc.aio.AioRpcError as error:
-            raise trouble.translate(error.code(), error.details() or "") from None
+            raise self._trouble(error) from None
         finally:
             stream.cancel()
+
+    def _trouble(self, error: grpc.aio.AioRpcError) -> Trouble:
+        """What an error makes of the node; of one that was never reached the proxy tells more."""
+        if error.code() is grpc.StatusCode.UNAVAILABLE and self._tunnel and self._tunnel.trouble:
+            return self._tunnel.trouble
+        return trouble.translate(error.code(), error.details() or "")
 
     def _open_channel(self) -> grpc.aio.Channel:
         if self._channel is None:
             raise RuntimeError("connect first")
         return self._channel
+
+
+def _named(address: str) -> tuple[tuple[str, str], ...]:
+    """Options for a channel through a tunnel: whom it leads to, and whose certificate it must see."""
+    host = address.rpartition(":")[0].strip("[]")
+    return ("grpc.default_authority", address), ("grpc.ssl_target_name_override", host)
 
 
 def _parsed(message: type[M], data: bytes | None) -> M:

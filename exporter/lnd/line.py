@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import aiohttp
 import grpc
+import python_socks
 from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
 
 from exporter.lnd import gateway, trouble
@@ -31,7 +32,10 @@ _KEEPALIVE = (
     ("TCP_KEEPCNT", 4),
     ("TCP_USER_TIMEOUT", 80_000),  # ms, from the last word of the other side; it bounds what we send, too
 )
-_PROXY = (ProxyError, ProxyConnectionError, ProxyTimeoutError)
+_PROXY = (
+    *(ProxyError, ProxyConnectionError, ProxyTimeoutError),
+    *(python_socks.ProxyError, python_socks.ProxyConnectionError, python_socks.ProxyTimeoutError),
+)
 _HUNG_UP = (errno.EPIPE, errno.ECONNRESET)
 WEATHER = (aiohttp.ClientError, OSError, UnicodeError, *_PROXY)  # UnicodeError: a name that can't be one of a host
 """All that a line raises when the network, a proxy or lnd breaks it."""
@@ -182,7 +186,7 @@ def broken(error: Exception) -> Trouble:
     """What an exception of `WEATHER` makes of a node."""
     if isinstance(error, _Lost):
         error = cast("aiohttp.ClientError", error.__cause__)
-    if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+    if isinstance(error, TimeoutError) and not isinstance(error, (aiohttp.ClientError, *_PROXY)):
         return trouble.translate(grpc.StatusCode.DEADLINE_EXCEEDED, "")
     cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", error)
     words = str(cause) or type(cause).__name__

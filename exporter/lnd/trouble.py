@@ -16,7 +16,7 @@ _QUOTED = 200  # characters of a foreign text that are shown
 # What long words of a foreign text may be: macaroons, preimages, invoices.
 _TOKEN = re.compile(r"[0-9A-Za-z+/=_-]{40,}")
 # What gRPC puts before the error that matters.
-_PREAMBLE = re.compile(r"^failed to connect to all addresses; last error: \w+: (ipv[46]:\S+: )?")
+_PREAMBLE = re.compile(r"^failed to connect to all addresses; last error: \w+: ((ipv[46]|unix):\S+: )?")
 
 
 class _Row(NamedTuple):
@@ -105,7 +105,7 @@ _TEXTS: tuple[_Row, ...] = (
         "lnd hangs up: is it stopping, or is this its gRPC port (usually 10009)? REST is usually on 8080",
     ),
     _Row(
-        "couldn't connect to proxy",
+        "connect to proxy",
         Interruption.UNREACHABLE,
         NodeState.UNREACHABLE,
         "the proxy of --lnd.proxy can't be reached: is it running, is its address right?",

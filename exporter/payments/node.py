@@ -98,6 +98,10 @@ class Heard:
     """Time stamp of that block's header, seconds since 1970."""
     aliases: dict[str, str] = field(default_factory=dict)
     """Aliases by identity key of the first hops of HTLCs outstanding, where they are known."""
+    mode: Mode | None = None
+    """How its payments were followed; None if it isn't known."""
+    left: bool = False
+    """The exporter that runs doesn't follow it any more."""
 
     def then(self, status: NodeStatus, peers: Iterable[str], now_ns: int) -> "Heard":
         """What was said by now; what `status` doesn't know is as it was. `peers` are the first hops by key."""
@@ -110,6 +114,7 @@ class Heard:
             block_height=info.block_height if info else self.block_height,
             best_header_s=info.best_header_s if info else self.best_header_s,
             aliases={peer: alias for peer, alias in aliases.items() if alias},
+            mode=status.mode,
         )
 
     def height_at(self, now_s: int) -> int | None:

@@ -37,6 +37,16 @@ from exporter.payments.labels import (
 from exporter.payments.payment import US_PER_NS, Attempt, Moment, Payment, Run
 
 
+class Word(NamedTuple):
+    """How a snapshot came to us."""
+
+    source: Source
+    at: Moment
+    """When it was received."""
+    asked: Moment
+    """When the question was put; of what the stream tells, when it was received."""
+
+
 class Missing(NamedTuple):
     """lnd doesn't know an open run: said once, not yet believed."""
 
@@ -179,17 +189,17 @@ class OpenRun:
             self.refused = True
         return AttemptFailed(attempt, self.purpose)
 
-    def end(self, payment: Payment, source: Source, at: Moment, asked: Moment, *, told: bool) -> Terminal:
+    def end(self, payment: Payment, word: Word, *, told: bool) -> Terminal:
         """Note the first terminal snapshot; `told` is whether the stream will tell the last one, too."""
-        live = source is Source.STREAM
+        live = word.source is Source.STREAM
         kept = any(a.status is AttemptStatus.FAILED for a in payment.attempts)
         self.terminal = terminal = Terminal(
             status=payment.status,
             reason=payment.reason,
             live=live,
             complete=live or kept,
-            received=at,
-            asked_mono_ns=asked.mono_ns,
+            received=word.at,
+            asked_mono_ns=word.asked.mono_ns,
             latest_ns=payment.latest_ns or payment.created_ns,
             told=told,
         )

@@ -5,7 +5,6 @@ order changes nothing. See `docs/design.md` for why each rule is there.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from exporter.payments.event import (
     Event,
@@ -19,7 +18,7 @@ from exporter.payments.hold import Holds
 from exporter.payments.labels import Ignored, Lost, Mode, Reason, Source
 from exporter.payments.memory import Memory
 from exporter.payments.payment import US_PER_NS, Moment, Payment, Run
-from exporter.payments.run import Missing, OpenRun
+from exporter.payments.run import Missing, OpenRun, Word
 
 AHEAD_US = 7 * 86_400_000_000
 """By so much our clock may be behind when counting begins; what lnd made later still it made with a wrong clock."""
@@ -27,16 +26,6 @@ SURVIVORS = 5_000
 """More than any node had in flight when counting began; lnd's clock, if it was days ahead then, makes more old."""
 GONE_NS = 60_000_000_000
 """A run is lost when lnd says twice, at least this long apart, that it doesn't know it."""
-
-
-class _Word(NamedTuple):
-    """How a snapshot came to us."""
-
-    source: Source
-    at: Moment
-    """When it was received."""
-    asked: Moment
-    """When the question was put; of what the stream tells, when it was received."""
 
 
 class Tracker:
@@ -84,7 +73,7 @@ class Tracker:
             if payment.status.ended:
                 self.memory.add(payment.run, payment.payment_index)
             else:
-                events += self._start(payment, _Word(Source.LIST, at, at))
+                events += self._start(payment, Word(Source.LIST, at, at))
         return events
 
     def add(self, run: OpenRun) -> None:
@@ -126,7 +115,7 @@ class Tracker:
 
         `asked` is when the question was put that it answers; lnd may have read the answer any time since.
         """
-        word = _Word(source, at, asked or at)
+        word = Word(source, at, asked or at)
         events: list[Event] = [UpdateReceived(source, at.wall_ns)]
         if payment.malformed:
             return [*events, UpdateIgnored(Ignored.MALFORMED)]
@@ -142,7 +131,7 @@ class Tracker:
         """Count a run that ended, that is neither open nor counted: whatever the floor says, it was missed."""
         if payment.run in self.open or self.memory.is_over(payment):
             return []
-        return [UpdateReceived(Source.LIST, at.wall_ns), *self._start(payment, _Word(Source.LIST, at, at))]
+        return [UpdateReceived(Source.LIST, at.wall_ns), *self._start(payment, Word(Source.LIST, at, at))]
 
     def missing(self, payment_hash: str, at: Moment, cause: Lost = Lost.DELETED) -> list[Event]:
         """Lnd answered that it doesn't know this hash (NOT_FOUND)."""
@@ -164,7 +153,7 @@ class Tracker:
                 events += self._retire(run, Lost.DELETED)
         return events
 
-    def _retire_others(self, payment: Payment, word: _Word) -> list[Event]:
+    def _retire_others(self, payment: Payment, word: Word) -> list[Event]:
         """A run of a hash shows that others are over: lnd keeps one of each hash, and erases it for the next."""
         events: list[Event] = []
         for run in list(self._of_hash.get(payment.payment_hash, ())):
@@ -196,7 +185,7 @@ class Tracker:
         self.memory.add(run.run, run.payment_index)
         return run.finish(run.terminal) if run.terminal else run.lose(lost)
 
-    def _unknown(self, payment: Payment, word: _Word) -> list[Event]:
+    def _unknown(self, payment: Payment, word: Word) -> list[Event]:
         """Judge a run that isn't open: finished before, new, or history."""
         over = self.memory.is_over(payment) or payment.run in self.survivors
         # A stream shows what is in flight, or was when it was opened: an old run has outlived the beginning, then.
@@ -205,7 +194,7 @@ class Tracker:
             return self._start(payment, word)
         return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
 
-    def _start(self, payment: Payment, word: _Word) -> list[Event]:
+    def _start(self, payment: Payment, word: Word) -> list[Event]:
         run = OpenRun(
             run=payment.run,
             payment_index=payment.payment_index,
@@ -226,7 +215,7 @@ class Tracker:
         """True if it existed when counting began."""
         return run.created_us <= self.history_us
 
-    def _known(self, run: OpenRun, payment: Payment, word: _Word) -> list[Event]:
+    def _known(self, run: OpenRun, payment: Payment, word: Word) -> list[Event]:
         """Learn from a snapshot of an open run."""
         run.payment_index = payment.payment_index
         run.missing = None
@@ -243,11 +232,11 @@ class Tracker:
         run.news_mono_ns = word.at.mono_ns
         return events
 
-    def _progress(self, run: OpenRun, payment: Payment, word: _Word, events: list[Event]) -> bool:
+    def _progress(self, run: OpenRun, payment: Payment, word: Word, events: list[Event]) -> bool:
         """Follow status and reason; add what that tells to `events`. True if anything is new."""
         if payment.status.ended:
             told = word.source is Source.STREAM and self._tells_all
-            terminal = run.end(payment, word.source, word.at, word.asked, told=told)
+            terminal = run.end(payment, word, told=told)
             self.holds.begin(run.run, terminal, word.at)
             return True
         entered = run.enter(payment.status)
@@ -258,7 +247,7 @@ class Tracker:
         run.fee_msat = max(run.fee_msat, payment.fee_msat)
         return bool(entered) or renamed
 
-    def _again(self, run: OpenRun, payment: Payment, word: _Word) -> list[Event]:
+    def _again(self, run: OpenRun, payment: Payment, word: Word) -> list[Event]:
         """Take a snapshot of a run that ended: another terminal one may give its reason, any may show an attempt."""
         terminal, events = run.terminal, run.learn(payment.attempts)
         if terminal is None or not payment.status.ended:

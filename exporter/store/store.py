@@ -6,12 +6,13 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
-from exporter.payments.saved import Saved
+from exporter.payments.saved import Marks, Saved
 from exporter.payments.totals import HistogramName
 from exporter.store import codec, file, rows
 from exporter.store.codec import Frozen, freeze
@@ -113,6 +114,11 @@ class Store:
         """What was saved of a node last, given out once; None if nothing was."""
         return self._saved.pop(node, None)
 
+    def left(self, nodes: Collection[str]) -> dict[str, Frozen]:
+        """What is kept of all other nodes, with the remark that nobody follows them any more."""
+        others = {node: saved for node, saved in self._saved.items() if node not in nodes}
+        return {node: freeze(replace(saved, marks=_left(saved.marks))) for node, saved in others.items()}
+
     def _read_all(self, connection: sqlite3.Connection) -> None:
         where = "nodes"
         try:
@@ -211,6 +217,10 @@ class Store:
         with self._writing:
             self._connection.close()
             self._lock.release()
+
+
+def _left(marks: Marks) -> Marks:
+    return replace(marks, heard=replace(marks.heard, following=False, left=True))
 
 
 class _File(NamedTuple):

@@ -3,7 +3,7 @@
 import pytest
 
 from exporter.config import NodeConfig
-from exporter.config.addresses import USUAL_GRPC, USUAL_REST
+from exporter.config.addresses import TRANSPORTS, USUAL_GRPC, USUAL_REST
 from exporter.config.problems import Problem
 from tests.config.asking import given, wrong
 from tests.config.conftest import Home
@@ -125,15 +125,12 @@ def test_wrong_proxies(home: Home, value: str, what: str) -> None:
     assert wrong(f"{REST} --lnd.proxy={value}") == [Problem("--lnd.proxy", what, RIGHT)]
 
 
-def test_a_proxy_is_not_for_grpc(home: Home) -> None:
-    """It says which ways there are instead."""
-    assert wrong("--lnd.dir=.lnd --lnd.proxy=127.0.0.1:9050") == [
-        Problem(
-            "--lnd.proxy",
-            "is not for gRPC: only REST goes through a proxy.",
-            "Ask lnd over REST: --lnd.transport=rest or websocket (port 8080); or leave the proxy out.",
-        )
-    ]
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_proxy_for_every_way(home: Home, transport: str) -> None:
+    """Without a scheme, or with another word for the same."""
+    for text in ("127.0.0.1:9050", "socks5h://127.0.0.1:9050"):
+        (node,) = given(f"--lnd.dir=.lnd --lnd.transport={transport} --lnd.proxy={text}").nodes
+        assert node.proxy == "socks5://127.0.0.1:9050"
 
 
 def test_a_password_is_not_shown(home: Home) -> None:

@@ -7,11 +7,12 @@ forgotten by a kill, payment by payment, and adds up what `docs/metrics.md` says
 from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from itertools import combinations
 from typing import NamedTuple, TypeAlias
 
 from exporter.follow import Account
 from exporter.payments.event import Event, PaymentFailed, PaymentLost, PaymentSucceeded
-from exporter.payments.labels import AttemptStatus, Lost, Outcome, Reason, Source, Status, Unresolved
+from exporter.payments.labels import AttemptStatus, Lost, Mode, Outcome, Reason, Source, Status, Unresolved
 from exporter.payments.payment import US_PER_NS, Attempt, Moment, Payment, Run
 from exporter.payments.totals import EDGES, Counter, Histogram, HistogramName
 from exporter.payments.view import View
@@ -31,6 +32,10 @@ class Heard(NamedTuple):
     at: Moment
     first_page: bool = False
     """It was in flight when counting began: not counted as an update."""
+    asked_ns: int = 0
+    """When the question was put that it answers, monotonic clock."""
+    spoke_ns: int | None = None
+    """When the present stream said its first word, monotonic clock; None before, and if it doesn't tell all ends."""
 
 
 class Over(NamedTuple):
@@ -46,13 +51,24 @@ class Log:
         """Nothing yet."""
         self._entries: list[Heard | Over] = []
         self._written = 0
+        self._tells_all = True
+        self._spoke_ns: int | None = None
 
     def listen(self, account: Account) -> None:
         """Take down what these books are told, and when they close a run."""
         record, apply, begin = account.record, account.apply, account.tracker.begin
+        stream_started = account.tracker.stream_started
+
+        def subscribed(mode: Mode = Mode.FIREHOSE) -> None:
+            self._tells_all, self._spoke_ns = mode is not Mode.TRACK, None
+            stream_started(mode)
 
         def heard(payment: Payment, source: Source, asked: Moment | None = None) -> None:
-            self._entries.append(Heard(payment, source, account.now()))
+            at = account.now()
+            if source is Source.STREAM and self._tells_all and self._spoke_ns is None:
+                self._spoke_ns = at.mono_ns
+            asked_ns = (asked or at).mono_ns
+            self._entries.append(Heard(payment, source, at, asked_ns=asked_ns, spoke_ns=self._spoke_ns))
             record(payment, source, asked)
 
         def applied(events: list[Event]) -> None:
@@ -69,7 +85,7 @@ class Log:
             return begin(newest, floor_index, at)
 
         vars(account).update(record=heard, apply=applied)
-        vars(account.tracker).update(begin=began)
+        vars(account.tracker).update(begin=began, stream_started=subscribed)
 
     def written(self) -> None:
         """All so far is on disk."""
@@ -131,8 +147,11 @@ class Story:
 
     @property
     def live(self) -> bool:
-        """Its first end came by the stream."""
-        return self.terminals[0].source is Source.STREAM
+        """Its first end came by the stream, or an answer came before a stream that was there when it was asked."""
+        return self.terminals[0].source is Source.STREAM or any(
+            told.source is Source.STREAM and told.spoke_ns is not None and told.spoke_ns < before.asked_ns
+            for before, told in combinations(self.terminals, 2)
+        )
 
     @property
     def complete(self) -> bool:

@@ -27,7 +27,7 @@ async def test_all_of_it(store: Store) -> None:
     found = read(store.path)
     assert found["exporter_running"] is True
     written_s = T0 // 10**9 + 500
-    common = {"pubkey": PUBKEY, "written_timestamp_seconds": written_s, "block_height": HEIGHT}
+    common = {"pubkey": PUBKEY, "written_timestamp_seconds": written_s, "block_height": HEIGHT, "mode": None}
     alice = {"node": "alice", "state": "ready", "following": True, "followed_timestamp_seconds": written_s}
     bob = {"node": "bob", "state": "unreachable", "following": False, "followed_timestamp_seconds": written_s - 300}
     assert found["nodes"] == [

@@ -7,10 +7,12 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from exporter.checkpoint import Checkpoint
 from exporter.listing import report
 from exporter.listing.table import show, spoken
+from exporter.payments.labels import Mode
 from exporter.store import Store
-from tests.listing.scene import OTHER_PEER, config, looked_ns
+from tests.listing.scene import OTHER_PEER, account, alice, config, frozen, looked_ns
 
 RUNNING = f"""\
 alice: 5 payments in flight, the oldest first
@@ -80,12 +82,35 @@ async def test_when_it_runs_no_more(left: Path) -> None:
 
 
 async def test_an_exporter_that_writes_no_more(store: Store) -> None:
-    """It runs, but its disk is full, or it was started without that node."""
+    """It runs, but its disk is full."""
     lines = shown(store.path, later_s=3600).splitlines()
     assert lines[1] == (
-        "Nothing has been written of this node since 2026-05-28 20:35:00 UTC, 1h ago: "
-        "is the disk full, or is it followed no more?"
+        "Nothing has been written of this node since 2026-05-28 20:35:00 UTC, 1h ago: is the disk full?"
     )
+
+
+async def test_an_exporter_without_that_node(left: Path) -> None:
+    """What is still kept of a node of another configuration isn't taken for followed, not for a second."""
+    store = Store(left)
+    saved, going_on = store.load("alice"), account("alice", [500])
+    assert saved is not None
+    going_on.resume(saved)
+    await Checkpoint([going_on], store).instant()
+    lines = shown(left).splitlines()
+    said = "The node is not followed: it is not in the exporter's configuration."
+    when = "This was so at 2026-05-28 20:30:00 UTC, 5m 10s ago."
+    assert [line for line in lines if line.startswith("The")] == [f"{said} {when}"]
+    assert lines[lines.index(f"{said} {when}") - 1] == "bob: 1 payment in flight"
+    store.close()
+
+
+async def test_what_is_looked_for(tmp_path: Path) -> None:
+    """With final updates only what is in flight is seen once a minute."""
+    store, seen = Store(tmp_path / "state.sqlite"), alice()
+    seen.set_status(mode=Mode.FINAL)
+    store.save(frozen(seen))
+    assert shown(store.path).splitlines()[1] == "Looked for once a minute (--lnd.final-updates-only)."
+    store.close()
 
 
 async def test_nothing(tmp_path: Path, store: Store) -> None:

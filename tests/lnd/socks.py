@@ -21,12 +21,20 @@ class Proxy:
     address: str = ""
     asked: list[str] = field(default_factory=list)
     """HOST:PORT of each connection, as a name."""
+    _open: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    def cut(self) -> None:
+        """Break all connections."""
+        for writer in self._open:
+            writer.transport.abort()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
+        self._open.add(writer)
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             if await self._greeted(reader, writer):
                 await self._connected(reader, writer)
+        self._open.remove(writer)
         writer.close()
 
     async def _greeted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

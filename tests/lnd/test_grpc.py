@@ -149,7 +149,7 @@ async def test_the_macaroon_goes_with_every_call_but_one(tmp_path: Path) -> None
 
 def test_pings_that_lnd_tolerates() -> None:
     """lnd cuts off who pings more often than every 5 s; a quiet stream goes on pinging."""
-    options = dict(lnd_grpc._OPTIONS)
+    options: dict[str, Any] = dict(lnd_grpc._OPTIONS)
     assert options["grpc.keepalive_time_ms"] >= 30_000
     assert options["grpc.keepalive_timeout_ms"] == options["grpc.http2.ping_timeout_ms"] == 20_000
     assert options["grpc.http2.max_pings_without_data"] == 0

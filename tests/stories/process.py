@@ -75,6 +75,7 @@ class Exporter:
                     "address": node.address,
                     "tls_cert": str(node.tls_cert),
                     "macaroon": str(node.macaroon),
+                    **({"proxy": node.proxy} if node.proxy else {}),
                     "mode": node.mode,
                     "final_updates_only": node.final_only,
                 }
