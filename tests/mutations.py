@@ -114,8 +114,8 @@ MUTATIONS = (
     Mutation(
         "the floor rises over what is unread",
         "payments/memory.py",
-        "if self.reading is not None:",
-        "if False:",
+        "if self.reading is not None:  # of those",
+        "if False:  # of those",
         "payments/test_memory.py",
     ),
     Mutation(
@@ -222,6 +222,34 @@ MUTATIONS = (
         "(_counted_key(node, run) for run in new.ended)",
         "()",
         "store",
+    ),
+    Mutation(
+        "what a stream of its own no longer tells of is not asked for",
+        "follow/one_by_one.py",
+        "self._tracker.unheard(payment_hash)",
+        "pass",
+        "follow/test_one_by_one.py",
+    ),
+    Mutation(
+        "all are followed at once",
+        "follow/one_by_one.py",
+        "len(self._streams) >= STREAMS and not self._make_room(run)",
+        "False",
+        "follow/test_one_by_one.py",
+    ),
+    Mutation(
+        "an end that was over before its stream began is live",
+        "follow/one_by_one.py",
+        "source if payment.status.ended else Source.STREAM",
+        "Source.STREAM",
+        "follow/test_one_by_one.py",
+    ),
+    Mutation(
+        "nobody looks for what is in flight where only ends are told",
+        "follow/follower.py",
+        "elif account.status.mode is Mode.FINAL:",
+        "elif False:",
+        "follow/test_final_updates.py",
     ),
     Mutation(
         "a word that a newer lnd invents is the first of the list",

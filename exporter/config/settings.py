@@ -109,15 +109,15 @@ SETTINGS = {
             values.one_of(AUTO, *MODES),
             AUTO,
             "how payments are followed: all by one stream (firehose: lnd 0.16 or newer), each by a stream of its own"
-            " (track: sees less of payments that last no second), or auto: the first where lnd has it and lets us",
+            " (track: sees less of payments that last a few seconds), or auto: the first where lnd has it and lets us",
         ),
         Setting(
             "lnd.final-updates-only",
             "",
             values.switch,
             "false",
-            "let lnd tell of payments only when they have ended: less work on a very busy node, but what has just begun"
-            " is not seen",
+            "let lnd tell of payments only when they have ended: less work on a very busy node, but less is known of"
+            " what is in flight",
         ),
         Setting(
             "web.listen-address",

@@ -202,6 +202,8 @@ def refused(status: int, body: bytes, path: str) -> Trouble:
     with suppress(gateway.Malformed):
         if said := error_in(gateway.parse(body)):
             return said
+    if status == HTTPStatus.NOT_FOUND and is_nowhere(body):
+        return nowhere()
     words = body[:_QUOTED].decode(errors="replace") if status == HTTPStatus.BAD_REQUEST else ""
     if status in _UNAVAILABLE or words:
         return trouble.translate(grpc.StatusCode.UNAVAILABLE, f"HTTP {status} {words}".strip())
@@ -210,14 +212,29 @@ def refused(status: int, body: bytes, path: str) -> Trouble:
 
 
 def error_in(said: Any) -> Trouble | None:
-    """What an error of lnd's in JSON makes of a node; None if this is no error."""
+    """What an error of lnd's in JSON makes of a node; None if this is no error.
+
+    Before lnd 0.14 the text stands under `error`, too, and the code of a stream is `grpc_code`.
+    """
     error = said.get("error", said) if isinstance(said, dict) else None
-    if not isinstance(error, dict) or not isinstance(number := error.get("code"), int):
+    if isinstance(error, str):
+        error = said
+    if not isinstance(error, dict) or not isinstance(number := error.get("code", error.get("grpc_code")), int):
         return None
     code, text = _CODES.get(number, grpc.StatusCode.UNKNOWN), str(error.get("message", ""))
     if code is grpc.StatusCode.NOT_FOUND and error is said:  # lnd's calls put it under `error`: it has no such path
-        return trouble.translate(grpc.StatusCode.UNIMPLEMENTED, "no such path")
+        return nowhere()
     return trouble.translate(code, text)
+
+
+def is_nowhere(text: bytes | str) -> bool:
+    """True if this is what lnd before 0.14 says of a path that it doesn't have: no JSON."""
+    return text.strip() in (b"Not Found", "Not Found")
+
+
+def nowhere() -> Trouble:
+    """A path that lnd doesn't have."""
+    return trouble.translate(grpc.StatusCode.UNIMPLEMENTED, "no such path")
 
 
 def _socket(info: tuple[Any, ...]) -> socket.socket:

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from exporter.lnd import decode, files, gateway, streams, trouble
 from exporter.lnd import details as detailed
 from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Missing, Page, Trouble
-from exporter.lnd.line import Line, context, error_in
+from exporter.lnd.line import Line, context, error_in, is_nowhere, nowhere
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.lnd.rpc import track_pb2
 from exporter.payments.detail import Detail
@@ -180,6 +180,8 @@ class RestClient:
                 try:
                     said = gateway.parse(text)
                 except gateway.Malformed:
+                    if is_nowhere(text):
+                        raise nowhere() from None
                     yield None
                     continue
                 if error := error_in(said):

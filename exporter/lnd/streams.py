@@ -72,6 +72,8 @@ async def _ping(line: Line) -> None:
     try:
         await line.ask("/v1/state", timeout_s=PONG_S, macaroon=False)
     except Trouble as lost:
+        if lost.cause is Interruption.UNIMPLEMENTED:
+            return  # an old lnd has no such call, and says so
         if lost.cause is not Interruption.TIMEOUT:
             raise
         raise trouble.translate(grpc.StatusCode.UNAVAILABLE, "ping timeout") from None

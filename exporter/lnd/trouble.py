@@ -139,7 +139,7 @@ _TEXTS: tuple[_Row, ...] = (
         "no such path",
         Interruption.UNIMPLEMENTED,
         NodeState.READY,
-        "this lnd lacks a call: lnd 0.16 or newer is needed, and a path in the address that is right",
+        "this lnd lacks a call: is the path in the address right? TrackPayments needs lnd 0.16 or newer",
     ),
     _Row(
         "context canceled",

@@ -190,7 +190,8 @@ STREAM: tuple[Row, ...] = (
         "lnd_payments_updates_total",
         {"source": Source},
         Counter.UPDATES,
-        "Snapshots of payments received from TrackPayments (stream), TrackPaymentV2 (track), ListPayments (list).",
+        "Snapshots of payments received live (stream: TrackPayments, or a TrackPaymentV2 for each), by hash (track: "
+        "TrackPaymentV2), from a list (ListPayments).",
     ),
     CounterRow(
         "lnd_payments_updates_ignored_total",

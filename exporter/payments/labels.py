@@ -208,7 +208,7 @@ class Unresolved(StrEnum):
 
 
 class Source(StrEnum):
-    """Which call brought a snapshot: TrackPayments, TrackPaymentV2, ListPayments."""
+    """How a snapshot came: live, as the answer about one payment (TrackPaymentV2), in a list (ListPayments)."""
 
     STREAM = "stream"
     TRACK = "track"

@@ -125,9 +125,7 @@ class Tracker:
         if source is not Source.STREAM or payment.run not in self.memory.indexes:  # else it is late, and says nothing
             events += self._retire_others(payment, word)
         run = self.open.get(payment.run)
-        if run is not None:
-            return events + self._known(run, payment, word)
-        return events + self._unknown(payment, word)
+        return events + (self._known(run, payment, word) if run else self._unknown(payment, word))
 
     def repair(self, payment: Payment, at: Moment) -> list[Event]:
         """Count a run that ended, that is neither open nor counted: whatever the floor says, it was missed."""
@@ -189,11 +187,10 @@ class Tracker:
 
     def _unknown(self, payment: Payment, word: Word) -> list[Event]:
         """Judge a run that isn't open: finished before, new, or history."""
-        if self.memory.is_over(payment) or payment.run in self.survivors:
-            return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
+        over = self.memory.is_over(payment) or payment.run in self.survivors
         # A stream shows what is in flight, or was when it was opened: an old run has outlived the beginning, then.
         outlived = word.source is Source.STREAM and self._is_old(payment.run)
-        if self.memory.is_new(payment) or outlived:
+        if not over and (self.memory.is_new(payment) or outlived):
             return self._start(payment, word)
         return [UpdateIgnored(Ignored.AFTER_TERMINAL)]
 
@@ -230,8 +227,7 @@ class Tracker:
         events = run.learn(payment.attempts)
         if live and events:
             events.append(UpdateDelayed(max(0, word.at.wall_ns - payment.latest_ns)))
-        changed = self._progress(run, payment, word, events)
-        if not changed and not events:
+        if not self._progress(run, payment, word, events) and not events:
             return [UpdateIgnored(Ignored.STALE if run.knows_more(payment) else Ignored.DUPLICATE)]
         run.news_mono_ns = word.at.mono_ns
         return events

@@ -1,17 +1,48 @@
 """A node without a stream of all payments: each is followed by its own."""
 
 import asyncio
+from collections import Counter as Tally
+from collections.abc import Iterable
+from dataclasses import replace
 
 import grpc
 import pytest
 
-from exporter.follow import one_by_one
+from exporter.follow import Follower, one_by_one
+from exporter.lnd.client import Page
 from exporter.payments.labels import Method, Mode
 from exporter.payments.totals import Counter
 from exporter.simulator.lives import Lives
+from exporter.simulator.mutation import Life, Step
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.service import EVERYTHING, PATHS
-from tests.follow.watch import ENDS, Watch, watching
+from tests.follow.chaos import ChaoticNode
+from tests.follow.virtual import VirtualLoop, run_virtually
+from tests.follow.watch import ENDS, QUICK, Watch, watching
+
+MISSED = (Counter.RECOVERED, Counter.ATTEMPTS_INCOMPLETE, Counter.ATTEMPTS_FAILED)
+
+
+class Counting(ChaoticNode):
+    """Counts how often its payments are listed."""
+
+    looks = 0
+
+    async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> Page:
+        """One more."""
+        self.looks += 1
+        return await super().payments(after=after, limit=limit, newest_first=newest_first)
+
+
+def happen(node: SimulatedNode, steps: Iterable[Step]) -> None:
+    """At once."""
+    for step in steps:
+        node.database.apply(step.mutation)
+
+
+def followed(node: SimulatedNode) -> set[str]:
+    """Hashes of the payments that somebody follows one by one."""
+    return {payment_hash for payment_hash, some in node.tower._by_hash.items() if some}
 
 
 async def until_ended(watch: Watch, number: int) -> None:
@@ -42,12 +73,10 @@ async def test_where_it_is_asked_for(node: SimulatedNode, lives: Lives) -> None:
     async with watching(node, mode=Mode.TRACK) as watch:
         await watch.live()
         *begin, settled, last = lives.retry().steps
-        for step in begin:
-            node.database.apply(step.mutation)
+        happen(node, begin)
         tracker = watch.follower.account.tracker
         await watch.until(lambda: tracker.open and all(map(tracker.shown, tracker.open.values())))
-        for step in (settled, last):
-            node.database.apply(step.mutation)
+        happen(node, (settled, last))
         await until_ended(watch, 1)
         assert watch.totals(Counter.RECOVERED, Counter.ATTEMPTS_INCOMPLETE) == {
             "recovered": 0,
@@ -65,22 +94,68 @@ async def test_where_it_is_insisted_on(node: SimulatedNode) -> None:
 
 
 async def test_more_than_can_be_followed(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The newest are; a quiet one gives its stream away, is asked for, and counts as ever."""
+    """The newest are; a quiet one gives its stream away, is asked for once a beat, and counts as ever."""
     monkeypatch.setattr(one_by_one, "STREAMS", 2)
     monkeypatch.setattr(one_by_one, "QUIET_NS", 0)
-    ends = []
-    async with watching(node, mode=Mode.TRACK) as watch:
+    monkeypatch.setattr(one_by_one, "OVERLAP", 0)  # what has no stream is not read again with what is new
+    begun: list[Life] = []
+    async with watching(node, mode=Mode.TRACK, pace=replace(QUICK, beat_s=0.3)) as watch:
         await watch.live()
         for number in range(1, 5):
-            *begin, end = lives.success().steps
-            for step in begin:
-                node.database.apply(step.mutation)
-            ends.append(end)
+            begun.append(lives.success())
+            happen(node, begun[-1].steps[:2])
             await watch.until(lambda number=number: watch.counted(Counter.ATTEMPTS_STARTED) == number)  # type: ignore[misc]
-        for end in ends:
-            node.database.apply(end.mutation)
+            newest = {life.payment_hash for life in begun[-2:]}
+            await watch.until(lambda newest=newest: followed(node) == newest)  # type: ignore[misc]
+        for life in begun:
+            happen(node, life.steps[2:])
         await until_ended(watch, 4)
         assert watch.totals(*ENDS) == {"started": 4, "succeeded": 4, "failed": 0, "lost": 0}
+
+
+async def test_between_two_looks(node: SimulatedNode, lives: Lives) -> None:
+    """The end is found, the failed attempt is not: that is said."""
+    async with watching(node, mode=Mode.TRACK) as watch:
+        await watch.live()
+        happen(node, lives.retry().steps)
+        await until_ended(watch, 1)
+        assert watch.totals(*MISSED) == {"recovered": 1, "attempts_incomplete": 1, "attempts_failed": 0}
+
+
+async def test_over_before_its_stream_began(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream that begins with the end has not heard it live."""
+    monkeypatch.setattr(one_by_one, "OVERLAP", 0)  # only the stream tells
+    node.faults.delay(Method.TRACK_PAYMENT, 0.3)
+    async with watching(node, mode=Mode.TRACK, pace=replace(QUICK, again_s=3600)) as watch:
+        await watch.live()
+        life = lives.retry()
+        happen(node, life.steps[:1])
+        await watch.until(lambda: node.calls[Method.TRACK_PAYMENT])
+        happen(node, life.steps[1:])
+        await until_ended(watch, 1)
+        assert watch.totals(*MISSED) == {"recovered": 1, "attempts_incomplete": 1, "attempts_failed": 0}
+
+
+def test_a_quiet_node_is_looked_at_less_often() -> None:
+    """Every ten seconds, and about every second while it pays; over a line that takes its time."""
+
+    async def told(loop: VirtualLoop) -> None:
+        node, looks = Counting(loop, 1), Tally[str]()
+        task = asyncio.create_task(Follower("lnd", node, now=node.clocks, mode=Mode.TRACK).run())
+        await asyncio.sleep(100)
+        for phase, payments in (("quiet", 0), ("busy", 400), ("quiet again", 0)):
+            node.looks = 0
+            for _ in range(200):
+                node.pay_at_once(payments // 200)
+                await asyncio.sleep(0.5)
+            looks[phase] = node.looks
+        task.cancel()
+        await asyncio.wait([task])
+        assert looks["quiet"] <= 12
+        assert looks["busy"] >= 40
+        assert looks["quiet again"] <= 20
+
+    run_virtually(told)
 
 
 async def test_its_loss(node: SimulatedNode, lives: Lives) -> None:
@@ -89,8 +164,7 @@ async def test_its_loss(node: SimulatedNode, lives: Lives) -> None:
         await watch.live()
         await node.stop()
         await watch.lost()
-        for step in lives.success().steps:
-            node.database.apply(step.mutation)
+        happen(node, lives.success().steps)
         await node.start()
         await watch.live()
         await asyncio.wait_for(until_ended(watch, 1), 20)

@@ -128,13 +128,21 @@ async def watching(
     counted: Counted | None = None,
     ahead_s: float = 0.0,
     mode: Mode | None = None,
+    final_only: bool = False,
 ) -> AsyncIterator[Watch]:
     """Follow a node, perhaps at another address than its own; its tries follow each other almost at once."""
     with capture_logs() as logs:
         clocks = Clocks(ahead_s)
         client = asking(node, TRANSPORT, address)
         follower = Follower(
-            "lnd", client, now=clocks, pace=pace, backoff=Backoff(Random(1)), counted=counted, mode=mode
+            "lnd",
+            client,
+            now=clocks,
+            pace=pace,
+            backoff=Backoff(Random(1)),
+            counted=counted,
+            mode=mode,
+            final_only=final_only,
         )
         delays: list[float] = []
 

@@ -183,6 +183,19 @@ async def test_more_than_can_be_taken(tmp_path: Path, monkeypatch: pytest.Monkey
         assert (await lost(client)).cause is Interruption.TOO_LARGE
 
 
+NOWHERE = (b"Not Found\n", b'{"code":5,"message":"Not Found","details":[]}')
+"""What lnd says of a path that it doesn't have: before 0.14, and since."""
+
+
+@both_ways
+@pytest.mark.parametrize("said", NOWHERE)
+async def test_an_old_lnd(tmp_path: Path, way: str, said: bytes) -> None:
+    """Without `lnrpc.State` it is ready, for it answers; that it lacks `TrackPayments` is told from all else."""
+    async with asking(tmp_path, saying(said, status=404), way=way) as (client, _):
+        assert [state async for state in client.states()] == [NodeState.READY]
+        assert (await lost(client)).cause is Interruption.UNIMPLEMENTED
+
+
 @pytest.mark.parametrize(
     ("status", "said", "cause", "words"),
     [
@@ -194,10 +207,13 @@ async def test_more_than_can_be_taken(tmp_path: Path, monkeypatch: pytest.Monkey
         (500, b'{"code":99,"message":7}', Interruption.OTHER, "report it"),
         (400, b"Client sent an HTTP request to an HTTPS server.", Interruption.UNREACHABLE, "leave out http://"),
         (200, b'{"error":{"code":1,"message":"context canceled"}}', Interruption.ENDED, "ping of its own"),
+        (404, b"Not Found\n", Interruption.UNIMPLEMENTED, "lnd 0.16 or newer"),
+        (500, b'{"error":"wallet locked","message":"wallet locked","code":2}', Interruption.LOCKED, "lncli unlock"),
+        (500, b'{"error":{"grpc_code":2,"message":"permission denied"}}', Interruption.DENIED, "bake one"),
     ],
 )
 async def test_refusals(tmp_path: Path, status: int, said: bytes, cause: Interruption, words: str) -> None:
-    """lnd's own, in both of its spellings, and those of what may stand before it."""
+    """lnd's own, in both of its spellings and those of lnd before 0.14, and those of what may stand before it."""
     async with asking(tmp_path, saying(said, status=status)) as (client, _):
         trouble = await lost(client)
         assert (trouble.cause, words in trouble.advice) == (cause, True), trouble.advice
@@ -225,12 +241,11 @@ async def test_a_page_that_is_none(tmp_path: Path) -> None:
 
 async def test_a_payment_that_lnd_does_not_know(tmp_path: Path) -> None:
     """Only lnd's word for it counts: a path that is wrong must not make every payment unknown."""
-    async with asking(tmp_path, saying(b'{"error":{"code":5,"message":"payment isn\'t initiated"}}', status=404)) as (
-        client,
-        _,
-    ):
-        assert await client.payment(HASH) is None
-    for said in (b'{"code":5,"message":"Not Found"}', b"not here"):
+    for name in (b"code", b"grpc_code"):  # since lnd 0.14, and before
+        said = b'{"error":{"%b":5,"message":"payment isn\'t initiated"}}' % name
+        async with asking(tmp_path, saying(said, status=404)) as (client, _):
+            assert await client.payment(HASH) is None
+    for said in (*NOWHERE, b"not here"):
         async with asking(tmp_path, saying(said, status=404)) as (client, _):
             with pytest.raises(Trouble):
                 await client.payment(HASH)
@@ -298,8 +313,14 @@ async def test_a_line_that_is_dead_looks_quiet(tmp_path: Path, monkeypatch: pyte
         assert server.macaroons["/v1/state"] is None
 
 
-async def test_a_quiet_stream_of_a_node_that_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before its first word and after, lnd is asked again and again, and the stream goes on."""
+@pytest.mark.parametrize("said", [b'{"state":"SERVER_ACTIVE"}', *NOWHERE])
+async def test_a_quiet_stream_of_a_node_that_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    """Before its first word and after, lnd is asked again and again, and the stream goes on.
+
+    An old lnd can't be asked for its state, but that it says so is a sign of life.
+    """
     monkeypatch.setattr(streams, "PING_S", 0.02)
     asked = 0
 
@@ -310,7 +331,7 @@ async def test_a_quiet_stream_of_a_node_that_lives(tmp_path: Path, monkeypatch: 
         nonlocal asked
         if request.path == "/v1/state":
             asked += 1
-            return web.Response(body=b'{"state":"SERVER_ACTIVE"}')
+            return web.Response(body=said, status=404 if said in NOWHERE else 200)
         response = web.StreamResponse()
         for half in (b'{"result":', b"{}}\n"):
             await until("lnd is asked again and again", enough)

@@ -61,7 +61,7 @@ TABLE = [
     (C.UNAVAILABLE, PROXY + "TTL expired", Cause.UNREACHABLE, State.UNREACHABLE, "doesn't reach lnd"),
     (C.CANCELLED, "grpc: the client connection is closing", Cause.SHUTTING_DOWN, State.UNREACHABLE, "start it again"),
     (C.CANCELLED, "context canceled", Cause.ENDED, State.READY, "opened again"),
-    (C.UNIMPLEMENTED, "no such path", Cause.UNIMPLEMENTED, State.READY, "a path in the address"),
+    (C.UNIMPLEMENTED, "no such path", Cause.UNIMPLEMENTED, State.READY, "the path in the address"),
     (C.DEADLINE_EXCEEDED, "Deadline Exceeded", Cause.TIMEOUT, State.UNREACHABLE, "overloaded"),
     (C.UNIMPLEMENTED, "unknown method TrackPayments", Cause.UNIMPLEMENTED, State.READY, "0.16 or newer"),
     (C.RESOURCE_EXHAUSTED, "Received message larger than max (1 vs. 2)", Cause.TOO_LARGE, State.READY, "report it"),

@@ -15,6 +15,8 @@ from tests.stories.world import World, ended
 
 SAME = ("started_total", "succeeded", "failed_total", "lost_total", "sent_msat_total", "fee_msat")
 """What must be the same to the last msat."""
+FAILED = "htlc_attempts_failed_total"
+"""What may be missed: then the payment is counted as incomplete."""
 
 
 @pytest.mark.parametrize(
@@ -42,11 +44,19 @@ async def test_the_same_is_counted(world: World, tmp_path: Path, mode: str, tran
         worlds = zip((world, single), before, strict=True)
         after = [await one.settled("alice", int(ended(page, "alice")) + 4) for one, page in worlds]
         assert counted(before[1], after[1]) == counted(before[0], after[0])
-        recovered = total(after[1], "alice", "recovered_total") - total(before[1], "alice", "recovered_total")
+        recovered = difference(before[1], after[1], "recovered_total")
         assert recovered <= 3  # the held one was heard live, its end as well
+        missed = difference(before[0], after[0], FAILED) - difference(before[1], after[1], FAILED)
+        incomplete = difference(before[1], after[1], "attempts_incomplete_total")
+        assert 1 + (missed > 0) <= incomplete <= recovered, "the one without any attempt, and whose attempt was missed"
         live = total(after[1], "alice", "updates_total", source="stream")
         assert live >= 1
     assert ("no stream of all payments" in exporter.text()) == (mode == AUTO)
+
+
+def difference(before: Page, after: Page, name: str) -> float:
+    """How much more of that there is."""
+    return total(after, "alice", name) - total(before, "alice", name)
 
 
 def counted(before: Page, after: Page) -> list[str]:

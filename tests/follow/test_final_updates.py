@@ -1,0 +1,41 @@
+"""A node that is asked to tell of payments only when they have ended."""
+
+from dataclasses import replace
+
+import grpc
+
+from exporter.payments.labels import Method, Mode
+from exporter.payments.totals import Counter
+from exporter.simulator.lives import Lives
+from exporter.simulator.server import SimulatedNode
+from tests.follow.watch import ENDS, QUICK, watching
+
+
+async def test_what_is_in_flight_is_looked_for(node: SimulatedNode, lives: Lives) -> None:
+    """Once a beat, for the stream is silent; the end it tells is live, with all attempts."""
+    async with watching(node, final_only=True, pace=replace(QUICK, beat_s=0.05)) as watch:
+        await watch.live()
+        await node.subscribers(1)
+        await watch.until(lambda: node.calls[Method.LIST_PAYMENTS] >= 3)  # where history ends, and two catch-ups
+        begin, attempt, *rest = lives.retry().steps
+        for step in (begin, attempt):
+            node.database.apply(step.mutation)
+        await watch.until(lambda: watch.counted(Counter.ATTEMPTS_STARTED) == 1)
+        assert ("stream",) not in watch.labels(Counter.UPDATES)
+        for step in rest:
+            node.database.apply(step.mutation)
+        await watch.until(lambda: watch.counted(Counter.SUCCEEDED) == 1)
+        assert watch.totals(*ENDS) == {"started": 1, "succeeded": 1, "failed": 0, "lost": 0}
+        assert watch.totals(Counter.ATTEMPTS_FAILED, Counter.RECOVERED) == {"attempts_failed": 1, "recovered": 0}
+        assert ("stream",) in watch.labels(Counter.UPDATES)
+
+
+async def test_where_there_is_no_such_stream(node: SimulatedNode, lives: Lives) -> None:
+    """Each is followed by its own, on its way, too."""
+    node.faults.refuse(Method.TRACK_PAYMENTS, grpc.StatusCode.UNIMPLEMENTED, "unknown method TrackPayments")
+    async with watching(node, final_only=True) as watch:
+        await watch.until(lambda: watch.status.mode is Mode.TRACK)
+        await watch.live()
+        for step in lives.success().steps[:2]:
+            node.database.apply(step.mutation)
+        await watch.until(lambda: ("stream",) in watch.labels(Counter.UPDATES))
