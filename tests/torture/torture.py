@@ -6,14 +6,15 @@ from collections import Counter as Tally
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import cycle, islice, product
+from itertools import cycle, islice, product, starmap
 from pathlib import Path
 from random import Random
 
 import aiohttp
 
-from exporter.config import NodeConfig
+from exporter.config import AUTO, NodeConfig
 from exporter.config.addresses import GRPC, TRANSPORTS
+from exporter.payments.labels import Mode
 from exporter.simulator.clock import WallClock
 from exporter.simulator.lives import Lives
 from exporter.simulator.mix import Mix
@@ -55,8 +56,7 @@ class Torture:
     ) -> None:
         """Nothing has happened yet; the same seed gives the same faults in the same order, if not at the same time.
 
-        Each process of the exporter asks the node in another way than the one before; half of them for final updates
-        only.
+        Each process of the exporter asks the node in another way than the one before, and follows it in another mode.
         """
         self._random = Random(seed)
         self._seed = seed
@@ -72,8 +72,8 @@ class Torture:
         """Let it all happen; raises AssertionError where a promise is broken."""
         async with self._node:
             node = self._node
-            turns = product((False, True), self._transports)
-            ways = cycle([self._asked_by(transport, final_only=final_only) for final_only, transport in turns])
+            every_way = list(starmap(self._asked_by, product(Mode, self._transports)))
+            ways = cycle(Random(self._seed).sample(every_way, len(every_way)))
             self._exporter = Exporter([next(ways)], self._home / "exporter")
             await self._exporter.start()
             self._strikes = Strikes(node, self._exporter, ways, self._random, self._see)
@@ -104,10 +104,12 @@ class Torture:
             await self._exporter.stop()
         return self.told
 
-    def _asked_by(self, transport: str, *, final_only: bool) -> NodeConfig:
+    def _asked_by(self, mode: Mode, transport: str) -> NodeConfig:
         node = self._node
         address = node.address if transport == GRPC else f"https://{node.rest}"
-        return NodeConfig(NAME, address, node.tls_cert, node.macaroon, transport, final_only=final_only)
+        final = mode is Mode.FINAL
+        asked = AUTO if final else mode.value
+        return NodeConfig(NAME, address, node.tls_cert, node.macaroon, transport, mode=asked, final_only=final)
 
     # Payments.
 
