@@ -16,7 +16,7 @@ INSTALL := $(PIP) install --no-deps --require-hashes
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
-.PHONY: help run test check stack network torture mutations rules dashboards pictures protos lock clean
+.PHONY: help run test check stack network torture mutations bench rules dashboards pictures protos lock clean
 
 help: ## Say what there is
 	@echo 'lnd-payments-exporter: a Prometheus exporter for the outgoing payments of lnd nodes'
@@ -49,6 +49,9 @@ torture: $(VENV)/dev.stamp ## A thousand faults and kills while payments go on (
 
 mutations: $(VENV)/dev.stamp ## Break the code on purpose, a dozen ways and more: some test must notice each
 	@exec $(BIN)/python -m tests.mutations
+
+bench: $(VENV)/dev.stamp ## Measure what an update and a page cost, against bare loops in the same run (ARGS=payments)
+	@exec $(BIN)/python -m tests.bench $(ARGS)
 
 rules: $(VENV)/dev.stamp ## Write deploy/prometheus/*.rules.yml again from values.yml
 	@$(BIN)/python -m deploy.prometheus

@@ -1,0 +1,11 @@
+"""`make bench` takes some seconds; here only that it still measures all that it means to measure."""
+
+from tests.bench.__main__ import measured
+
+
+async def test_every_row() -> None:
+    """Of a few payments."""
+    rows = list(measured(20))
+    assert len(rows) == 8
+    assert all(row.seconds > 0 and row.bare > 0 for row in rows)
+    assert [row.what for row in rows if row.seconds == row.bare] == [row.what for row in rows if "parsed" in row.what]
