@@ -150,17 +150,21 @@ async def test_the_macaroon_goes_with_every_call_but_one(tmp_path: Path, way: st
         }
 
 
-async def test_a_macaroon_is_not_sent_elsewhere(tmp_path: Path) -> None:
-    """Who redirects is no lnd."""
+@both_ways
+async def test_a_macaroon_is_not_sent_elsewhere(tmp_path: Path, way: str) -> None:
+    """Who redirects is no lnd, whether it is to another path or to another host without TLS."""
+    async with serving(saying(EMPTY), None, "127.0.0.2") as thief:
+        for place in ("/elsewhere", f"http://{thief.address}/"):
 
-    async def elsewhere(request: web.Request) -> web.StreamResponse:
-        return web.Response(status=302, headers={"Location": "/elsewhere"})
+            async def elsewhere(_: web.Request, place: str = place) -> web.StreamResponse:
+                return web.Response(status=302, headers={"Location": place})
 
-    async with asking(tmp_path, elsewhere) as (client, server):
-        with pytest.raises(Trouble, match="HTTP 302"):
-            await client.info(9)
-        assert "HTTP 302" in (await lost(client)).advice
-        assert "/elsewhere" not in server.macaroons
+            async with asking(tmp_path, elsewhere, way=way) as (client, server):
+                with pytest.raises(Trouble, match="HTTP 302"):
+                    await client.info(9)
+                assert "HTTP 302" in (await lost(client)).advice
+                assert "/elsewhere" not in server.macaroons
+        assert thief.macaroons == {}
 
 
 @both_ways
