@@ -30,11 +30,13 @@ class OneByOne:
         self._tracker = questions.account.tracker
         self._pace = pace
         self._streams: dict[str, asyncio.Task[None]] = {}  # by payment hash, at most STREAMS
+        self._end = 0  # the index up to which was looked; others may have seen higher ones of what they don't record
         self._log = structlog.get_logger("exporter.follow").bind(node=questions.account.name)
 
     async def run(self) -> None:
         """Look and follow until cancelled; raises `Trouble` when lnd is lost."""
         self._streams.clear()
+        self._end = self._account.table  # the catch-up reads what is below
         async with asyncio.TaskGroup() as group:
             wait_s = self._pace.look_s
             while True:
@@ -45,7 +47,7 @@ class OneByOne:
 
     async def _look(self) -> bool:
         """Record what lnd lists at the end of its table and nobody follows; True if there was anything new."""
-        known, after = self._account.table, max(0, self._account.table - OVERLAP)
+        known, after = self._end, max(0, self._end - OVERLAP)
         while True:
             asked = self._account.now()
             page = await self._questions.list(after=after)
@@ -53,9 +55,10 @@ class OneByOne:
                 run = self._tracker.open.get(payment.run)
                 if not self._tracker.memory.is_over(payment) and (run is None or not self._tracker.shown(run)):
                     self._account.record(payment, Source.LIST, asked)
+            if page.payments:
+                after = self._end = page.payments[-1].payment_index
             if len(page.payments) < self._questions.page:
-                return self._account.table > known
-            after = page.payments[-1].payment_index
+                return self._end > known
 
     def _follow(self, group: asyncio.TaskGroup) -> None:
         """Give a stream to each payment in flight that has none, the newest news first."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import grpc
@@ -11,6 +11,7 @@ import pytest
 from exporter.follow import Follower, one_by_one
 from exporter.lnd.client import Page
 from exporter.payments.labels import Method, Mode
+from exporter.payments.payment import Run
 from exporter.payments.totals import Counter
 from exporter.simulator.lives import Lives
 from exporter.simulator.mutation import Life, Step
@@ -156,6 +157,22 @@ def test_a_quiet_node_is_looked_at_less_often() -> None:
         assert looks["quiet again"] <= 20
 
     run_virtually(told)
+
+
+async def test_what_the_audit_has_seen(node: SimulatedNode, lives: Lives) -> None:
+    """The audit reads the end of the table, too: what it has seen there is looked at here all the same."""
+
+    async def counted(runs: Sequence[Run]) -> set[Run]:
+        return set(runs)
+
+    pace = replace(QUICK, look_s=0.6, look_longest_s=0.6, audit_s=0.02)
+    async with watching(node, mode=Mode.TRACK, pace=pace, counted=counted) as watch:
+        await watch.live()
+        await asyncio.sleep(0.3)  # until the second catch-up is over
+        for _ in range(3 * one_by_one.OVERLAP):
+            for step in lives.success().steps:
+                node.database.apply(step.mutation)
+        await until_ended(watch, 3 * one_by_one.OVERLAP)
 
 
 async def test_its_loss(node: SimulatedNode, lives: Lives) -> None:
