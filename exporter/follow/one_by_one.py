@@ -6,7 +6,7 @@ import structlog
 
 from exporter.follow.pace import Pace
 from exporter.follow.questions import Questions, of_one_payment
-from exporter.lnd.client import Trouble
+from exporter.lnd.client import Page, Trouble
 from exporter.payments.labels import CallOutcome, Method, Source
 from exporter.payments.run import OpenRun
 
@@ -51,6 +51,9 @@ class OneByOne:
         while True:
             asked = self._account.now()
             page = await self._questions.list(after=after)
+            if after < known and (not page.payments or page.payments[-1].payment_index < known):
+                page = await self._after_deletion()
+                known = self._end
             for payment in page.payments:
                 run = self._tracker.open.get(payment.run)
                 if not self._tracker.memory.is_over(payment) and (run is None or not self._tracker.shown(run)):
@@ -59,6 +62,13 @@ class OneByOne:
                 after = self._end = page.payments[-1].payment_index
             if len(page.payments) < self._questions.page:
                 return self._end > known
+
+    async def _after_deletion(self) -> Page:
+        """What was last is gone: the newest of what is left, and of what lnd on SQL has numbered anew since."""
+        page = await self._questions.list(newest_first=True)
+        self._end = page.last_index
+        self._account.new_numbering(page.last_index)
+        return page
 
     def _follow(self, group: asyncio.TaskGroup) -> None:
         """Give a stream to each payment in flight that has none, the newest news first."""
