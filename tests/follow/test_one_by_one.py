@@ -71,6 +71,20 @@ async def test_where_lnd_gives_none(refusal: str, node: SimulatedNode, lives: Li
         assert len(watch.said("no stream of all payments: following each by itself")) == 1
 
 
+async def test_where_lnd_takes_its_time_to_refuse(node: SimulatedNode, lives: Lives) -> None:
+    """Final updates were asked for, and read until then: afterwards finished runs are forgotten as ever."""
+    node.faults.refuse(Method.TRACK_PAYMENTS, grpc.StatusCode.UNIMPLEMENTED, "unknown method TrackPayments")
+    node.faults.delay(Method.TRACK_PAYMENTS, 0.5)
+    async with watching(node, pace=replace(QUICK, beat_s=0.2), final_only=True) as watch:
+        await watch.live()
+        memory = watch.follower.account.tracker.memory
+        await watch.until(lambda: memory.reading == 0)
+        await watch.until(lambda: watch.status.mode is Mode.TRACK)
+        await watch.until(lambda: memory.reading is None)
+        await node.play(lives.success())
+        await until_ended(watch, 1)
+
+
 async def test_where_it_is_asked_for(node: SimulatedNode, lives: Lives) -> None:
     """The stream of all is never asked for; what is seen from its beginning to its end was heard live."""
     async with watching(node, mode=Mode.TRACK) as watch:
