@@ -45,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"{PROGRAM}: {error}", end="", file=sys.stderr)
         return UNUSABLE
-    except KeyboardInterrupt:  # before or after the signals are ours
-        return OK
+    except KeyboardInterrupt:  # before or after the signals are ours; `track` says OK of a success
+        return BY_SIGNAL + signal.SIGINT if command == "track" else OK
 
 
 def _run(config: Config) -> int:

@@ -13,10 +13,11 @@ import termios
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import pytest
 
+from exporter.__main__ import DO, main
 from exporter.payments.labels import Method
 from exporter.simulator.lives import Lives
 from exporter.simulator.mutation import Life
@@ -121,6 +122,16 @@ async def test_ended_by_a_signal(node: SimulatedNode, number: signal.Signals) ->
     stdout, stderr = await asyncio.wait_for(process.communicate(), 10)
     assert (process.returncode, stderr) == (128 + number, b"")
     assert b"alice: in flight for " in stdout
+
+
+async def test_ended_before_it_began(node: SimulatedNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the program is still loading is no payment that succeeded."""
+
+    def interrupted(_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(DO, "track", interrupted)
+    assert main(command(node, "00" * 32)[3:]) == 128 + signal.SIGINT
 
 
 async def followed(node: SimulatedNode) -> None:
