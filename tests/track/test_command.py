@@ -158,6 +158,21 @@ async def test_who_reads_no_further(node: SimulatedNode) -> None:
     assert (await process.stderr.read(), await asyncio.wait_for(process.wait(), 10)) == (b"", 128 + signal.SIGPIPE)
 
 
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+async def test_a_disk_that_is_full(node: SimulatedNode, flags: tuple[str, ...]) -> None:
+    """Nobody is told that the payment failed, or that it succeeded."""
+    life = Lives(node.world).success()
+    happen(node, life)
+    full = os.open("/dev/full", os.O_WRONLY)
+    process = await asyncio.create_subprocess_exec(
+        *command(node, life.payment_hash, *flags), stdout=full, stderr=asyncio.subprocess.PIPE
+    )
+    os.close(full)
+    _, stderr = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 3
+    assert stderr == b"alice: nothing can be written to where this goes (No space left on device)\n"
+
+
 class Terminal:
     """One of 80 columns, and the command in it."""
 
