@@ -36,6 +36,7 @@ _KEEPALIVE = (
 _PROXY = (
     *(ProxyError, ProxyConnectionError, ProxyTimeoutError),
     *(python_socks.ProxyError, python_socks.ProxyConnectionError, python_socks.ProxyTimeoutError),
+    asyncio.IncompleteReadError,  # so it is told of one that hangs up amid its own words
 )
 _HUNG_UP = (errno.EPIPE, errno.ECONNRESET)
 WEATHER = (aiohttp.ClientError, OSError, UnicodeError, *_PROXY)  # UnicodeError: a name that can't be one of a host
