@@ -45,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"{PROGRAM}: {error}", end="", file=sys.stderr)
         return UNUSABLE
-    except KeyboardInterrupt:  # before or after the signals are ours
-        return OK
+    except KeyboardInterrupt:  # before or after the signals are ours; `track` says OK of a success
+        return BY_SIGNAL + signal.SIGINT if command == "track" else OK
 
 
 def _run(config: Config) -> int:
@@ -83,7 +83,7 @@ def _open(config: Config) -> int:
 
 def _track(config: Config) -> int:
     from exporter.app import client_of, clocks
-    from exporter.track import track
+    from exporter.track import NOT_FOLLOWED, track
 
     _show_any_letter()
     (node,) = config.nodes
@@ -91,9 +91,12 @@ def _track(config: Config) -> int:
         print(f"{node.name}: {warning}", file=sys.stderr)
     try:
         return asyncio.run(_ended_by_signals(track(config, client_of(node), clocks)))
-    except BrokenPipeError:  # who reads no further has seen enough; not by SIGPIPE: lnd's end of a line may break, too
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BY_SIGNAL + signal.SIGPIPE
+        if isinstance(error, BrokenPipeError):  # who reads no further has seen enough
+            return BY_SIGNAL + signal.SIGPIPE  # but not by SIGPIPE itself: lnd's end of a line may break, too
+        print(f"{node.name}: nothing can be written to where this goes ({error.strerror})", file=sys.stderr)
+        return NOT_FOLLOWED
 
 
 def _show_any_letter() -> None:

@@ -6,7 +6,7 @@ import structlog
 
 from exporter.follow.pace import Pace
 from exporter.follow.questions import Questions, of_one_payment
-from exporter.lnd.client import Trouble
+from exporter.lnd.client import Page, Trouble
 from exporter.payments.labels import CallOutcome, Method, Source
 from exporter.payments.run import OpenRun
 
@@ -30,11 +30,13 @@ class OneByOne:
         self._tracker = questions.account.tracker
         self._pace = pace
         self._streams: dict[str, asyncio.Task[None]] = {}  # by payment hash, at most STREAMS
+        self._end = 0  # the index up to which was looked; others may have seen higher ones of what they don't record
         self._log = structlog.get_logger("exporter.follow").bind(node=questions.account.name)
 
     async def run(self) -> None:
         """Look and follow until cancelled; raises `Trouble` when lnd is lost."""
         self._streams.clear()
+        self._end = self._account.table  # the catch-up reads what is below
         async with asyncio.TaskGroup() as group:
             wait_s = self._pace.look_s
             while True:
@@ -45,17 +47,28 @@ class OneByOne:
 
     async def _look(self) -> bool:
         """Record what lnd lists at the end of its table and nobody follows; True if there was anything new."""
-        known, after = self._account.table, max(0, self._account.table - OVERLAP)
+        known, after = self._end, max(0, self._end - OVERLAP)
         while True:
             asked = self._account.now()
             page = await self._questions.list(after=after)
+            if after < known and (not page.payments or page.payments[-1].payment_index < known):
+                page = await self._after_deletion()
+                known = self._end
             for payment in page.payments:
                 run = self._tracker.open.get(payment.run)
                 if not self._tracker.memory.is_over(payment) and (run is None or not self._tracker.shown(run)):
                     self._account.record(payment, Source.LIST, asked)
+            if page.payments:
+                after = self._end = page.payments[-1].payment_index
             if len(page.payments) < self._questions.page:
-                return self._account.table > known
-            after = page.payments[-1].payment_index
+                return self._end > known
+
+    async def _after_deletion(self) -> Page:
+        """What was last is gone: the newest of what is left, and of what lnd on SQL has numbered anew since."""
+        page = await self._questions.list(newest_first=True)
+        self._end = page.last_index
+        self._account.new_numbering(page.last_index)
+        return page
 
     def _follow(self, group: asyncio.TaskGroup) -> None:
         """Give a stream to each payment in flight that has none, the newest news first."""

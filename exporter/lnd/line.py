@@ -13,6 +13,7 @@ from typing import Any, cast
 import aiohttp
 import grpc
 import python_socks
+from aiohttp import hdrs
 from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
 
 from exporter.lnd import gateway, trouble
@@ -35,6 +36,7 @@ _KEEPALIVE = (
 _PROXY = (
     *(ProxyError, ProxyConnectionError, ProxyTimeoutError),
     *(python_socks.ProxyError, python_socks.ProxyConnectionError, python_socks.ProxyTimeoutError),
+    asyncio.IncompleteReadError,  # so it is told of one that hangs up amid its own words
 )
 _HUNG_UP = (errno.EPIPE, errno.ECONNRESET)
 WEATHER = (aiohttp.ClientError, OSError, UnicodeError, *_PROXY)  # UnicodeError: a name that can't be one of a host
@@ -64,6 +66,7 @@ class Line:
             headers={"Accept-Encoding": "identity"},  # a proxy that packs a stream keeps its messages back
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),  # a quiet stream has not even headers
             trace_configs=[_tracing()],
+            middlewares=(_here,),
         )
 
     async def close(self) -> None:
@@ -126,6 +129,15 @@ class Line:
 
     def _headers(self, *, macaroon: bool) -> dict[str, str]:
         return {"Grpc-Metadata-Macaroon": self._macaroon} if macaroon else {}
+
+
+async def _here(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from opening a WebSocket elsewhere, where it is told to: the macaroon would go with it."""
+    answer = await handler(request)
+    if hdrs.UPGRADE in request.headers and answer.status != HTTPStatus.SWITCHING_PROTOCOLS:
+        answer.close()
+        raise aiohttp.WSServerHandshakeError(answer.request_info, (), status=answer.status)
+    return answer
 
 
 class _Lost(aiohttp.ClientError):

@@ -15,6 +15,8 @@ from exporter.payments.labels import Interruption, NodeState
 _QUOTED = 200  # characters of a foreign text that are shown
 # What long words of a foreign text may be: macaroons, preimages, invoices.
 _TOKEN = re.compile(r"[0-9A-Za-z+/=_-]{40,}")
+# What would be a command to a terminal.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # What gRPC puts before the error that matters.
 _PREAMBLE = re.compile(r"^failed to connect to all addresses; last error: \w+: ((ipv[46]|unix):\S+: )?")
 
@@ -185,7 +187,8 @@ def translate(code: grpc.StatusCode, details: str) -> Trouble:
     """
     lower = details.lower()
     row = next((row for row in _TEXTS if row.text in lower), None) or _CODES.get(code, _OTHER)
-    words = textwrap.shorten(_TOKEN.sub("...", _PREAMBLE.sub("", details)), _QUOTED, placeholder=" ...")
+    words = _CONTROL.sub(" ", _TOKEN.sub("...", _PREAMBLE.sub("", details)))
+    words = textwrap.shorten(words, _QUOTED, placeholder=" ...")
     said = f" ({code.name}: {words})" if words else f" ({code.name})"
     if code is grpc.StatusCode.NOT_FOUND:
         return Missing(row.cause, row.state, _MISSING + said)

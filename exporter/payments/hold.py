@@ -35,6 +35,11 @@ class Terminal:
     postponed: int = 0
     """How often its hold was made longer."""
 
+    @property
+    def asked_late(self) -> bool:
+        """The last question was put a second after the first terminal: its answer shows the second one, too."""
+        return self.asked_mono_ns >= self.received.mono_ns + HOLD_NS
+
     def may_change(self, newest_ns: int, at: Moment) -> bool:
         """True if lnd may have been asked between the two terminal updates, and must be asked once more.
 
@@ -42,7 +47,7 @@ class Terminal:
         second after the first shows the second, too, and so does what is old compared with `newest_ns`, lnd's time of
         the newest thing that it has shown.
         """
-        if self.told or self.asked_mono_ns >= self.received.mono_ns + HOLD_NS:
+        if self.told or self.asked_late:
             return False
         return newest_ns - self.latest_ns < RECENT_NS + at.mono_ns - self.asked_mono_ns
 

@@ -260,10 +260,11 @@ class Tracker:
             # An answer came before the word of a stream that was there: live, then, and with all attempts.
             if tells and self._spoke_mono_ns is not None and self._spoke_mono_ns < terminal.asked_mono_ns:
                 terminal.live = terminal.complete = True
+        # An answer may have been written before the live update, or the answer to a later question, that overtook it.
+        later = terminal.asked_late and word.asked.mono_ns < terminal.asked_mono_ns
+        overtaken = later or (self._tells_all and terminal.live and self.shown(run))
         terminal.asked_mono_ns = max(terminal.asked_mono_ns, word.asked.mono_ns)
-        # An answer may have been written before the live update that overtook it.
-        overtaken = self._tells_all and terminal.live and word.source is not Source.STREAM and self.shown(run)
-        if terminal.reason is not payment.reason and not overtaken:
+        if terminal.reason is not payment.reason and (word.source is Source.STREAM or not overtaken):
             terminal.reason = payment.reason
             return events
         return events if events or asked else [UpdateIgnored(Ignored.DUPLICATE)]

@@ -82,10 +82,10 @@ class Table:
             print(words, file=sys.stderr, flush=True)
 
     def _drawn(self) -> Text:
-        height = None if self._over else self._console.height
+        console = None if self._over else self._console
         if self._update is None:
             return Text(f"{self._node}: asking lnd", style="dim")
-        return view(self._update, self._node, self._now().wall_ns, secrets=self._secrets, height=height)
+        return view(self._update, self._node, self._now().wall_ns, secrets=self._secrets, console=console)
 
 
 class Lines:

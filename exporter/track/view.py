@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from rich.console import Console
 from rich.text import Text
 
 from exporter.listing.table import sat, spaced, spoken
@@ -14,10 +15,8 @@ from exporter.track.course import Update
 _NS = 1_000_000_000
 _LONG_NS = 100 * _NS
 _KEY = 10  # digits of a key that stand for a node without a name
-_LINES = 3
-"""Of an attempt."""
-_HEAD = 6
-"""Lines above the attempts, a hash that is wrapped and a word about those that are left out included."""
+_LINES = 2
+"""Of an attempt, at least."""
 
 _STYLE: dict[Status, str] = {Status.SUCCEEDED: "bold green", Status.FAILED: "bold red"}
 _ATTEMPT_STYLE: dict[AttemptStatus, str] = {
@@ -41,12 +40,23 @@ class _Row(NamedTuple):
 _TITLES = _Row("#", "sat", "fee", "time lock", "took", "state")
 
 
-def view(update: Update, node: str, now_ns: int, *, secrets: bool, height: int | None = None) -> Text:
-    """All of it; in so many lines of a terminal as there are, if `height` is given: then without the oldest attempts.
+def view(update: Update, node: str, now_ns: int, *, secrets: bool, console: Console | None = None) -> Text:
+    """All of it; of a `console` that is too low for that without the oldest attempts, but for the newest one.
 
     `now_ns` is in nanoseconds since 1970.
     """
-    return Text("\n", overflow="fold").join(_lines(update, node, now_ns, secrets=secrets, height=height))
+
+    def text(room: int) -> Text:
+        lines = _lines(update, node, now_ns, secrets=secrets, room=room)
+        return Text("\n", overflow="fold").join(lines)
+
+    room = len(update.detail.tries)
+    if console is None:
+        return text(room)
+    room = max(1, min(room, console.height // _LINES))
+    while room > 1 and len(text(room).wrap(console, console.width)) > console.height:
+        room -= 1
+    return text(room)
 
 
 def blame(one: Try, names: Mapping[str, str]) -> str:
@@ -65,7 +75,7 @@ def blame(one: Try, names: Mapping[str, str]) -> str:
             return "nobody can tell by whom"
 
 
-def _lines(update: Update, node: str, now_ns: int, *, secrets: bool, height: int | None) -> Iterator[Text]:
+def _lines(update: Update, node: str, now_ns: int, *, secrets: bool, room: int) -> Iterator[Text]:
     detail = update.detail
     payment = detail.payment
     yield Text(payment.payment_hash)
@@ -79,7 +89,6 @@ def _lines(update: Update, node: str, now_ns: int, *, secrets: bool, height: int
         return
     rows = [_row(number, one, now_ns) for number, one in enumerate(detail.tries, 1)]
     widths = [max(map(len, column)) for column in zip(_TITLES, *rows, strict=True)]
-    room = len(rows) if height is None else max(1, (height - _HEAD) // _LINES)
     if room < len(rows):
         yield Text(f"  and {len(rows) - room} earlier attempts", style="dim")
     yield Text(_laid_out(_TITLES, widths), style="dim")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import grpc
@@ -11,7 +11,10 @@ import pytest
 from exporter.follow import Follower, one_by_one
 from exporter.lnd.client import Page
 from exporter.payments.labels import Method, Mode
+from exporter.payments.payment import Run
 from exporter.payments.totals import Counter
+from exporter.simulator.clock import WallClock
+from exporter.simulator.database import Backend, Options
 from exporter.simulator.lives import Lives
 from exporter.simulator.mutation import Life, Step
 from exporter.simulator.server import SimulatedNode
@@ -66,6 +69,20 @@ async def test_where_lnd_gives_none(refusal: str, node: SimulatedNode, lives: Li
         assert watch.totals(*ENDS) == {"started": 4, "succeeded": 3, "failed": 1, "lost": 0}
         assert watch.totals(Counter.SUCCEEDED_LATE) == {"succeeded_late": 1}
         assert len(watch.said("no stream of all payments: following each by itself")) == 1
+
+
+async def test_where_lnd_takes_its_time_to_refuse(node: SimulatedNode, lives: Lives) -> None:
+    """Final updates were asked for, and read until then: afterwards finished runs are forgotten as ever."""
+    node.faults.refuse(Method.TRACK_PAYMENTS, grpc.StatusCode.UNIMPLEMENTED, "unknown method TrackPayments")
+    node.faults.delay(Method.TRACK_PAYMENTS, 0.5)
+    async with watching(node, pace=replace(QUICK, beat_s=0.2), final_only=True) as watch:
+        await watch.live()
+        memory = watch.follower.account.tracker.memory
+        await watch.until(lambda: memory.reading == 0)
+        await watch.until(lambda: watch.status.mode is Mode.TRACK)
+        await watch.until(lambda: memory.reading is None)
+        await node.play(lives.success())
+        await until_ended(watch, 1)
 
 
 async def test_where_it_is_asked_for(node: SimulatedNode, lives: Lives) -> None:
@@ -156,6 +173,38 @@ def test_a_quiet_node_is_looked_at_less_often() -> None:
         assert looks["quiet again"] <= 20
 
     run_virtually(told)
+
+
+async def test_what_the_audit_has_seen(node: SimulatedNode, lives: Lives) -> None:
+    """The audit reads the end of the table, too: what it has seen there is looked at here all the same."""
+
+    async def counted(runs: Sequence[Run]) -> set[Run]:
+        return set(runs)
+
+    pace = replace(QUICK, look_s=0.6, look_longest_s=0.6, audit_s=0.02)
+    async with watching(node, mode=Mode.TRACK, pace=pace, counted=counted) as watch:
+        await watch.live()
+        await asyncio.sleep(0.3)  # until the second catch-up is over
+        for _ in range(3 * one_by_one.OVERLAP):
+            for step in lives.success().steps:
+                node.database.apply(step.mutation)
+        await until_ended(watch, 3 * one_by_one.OVERLAP)
+
+
+async def test_all_deleted_and_numbered_from_one(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """`deletepayments --all` on SQLite: no stream tells of the payments that come next, which have low indexes."""
+    options = Options(backend=Backend.SQLITE)
+    async with SimulatedNode(tmp_path_factory.mktemp("sql"), clock=WallClock(float("inf")), options=options) as node:
+        lives, many = Lives(node.world), 2 * one_by_one.OVERLAP
+        async with watching(node, mode=Mode.TRACK) as watch:
+            await watch.live()
+            await node.play(*[lives.success() for _ in range(many)])
+            await until_ended(watch, many)
+            node.database.delete_all()
+            await node.play(lives.success(), lives.no_route())
+            await until_ended(watch, many + 2)
+            await node.play(lives.success())
+            await until_ended(watch, many + 3)
 
 
 async def test_its_loss(node: SimulatedNode, lives: Lives) -> None:

@@ -150,17 +150,21 @@ async def test_the_macaroon_goes_with_every_call_but_one(tmp_path: Path, way: st
         }
 
 
-async def test_a_macaroon_is_not_sent_elsewhere(tmp_path: Path) -> None:
-    """Who redirects is no lnd."""
+@both_ways
+async def test_a_macaroon_is_not_sent_elsewhere(tmp_path: Path, way: str) -> None:
+    """Who redirects is no lnd, whether it is to another path or to another host without TLS."""
+    async with serving(saying(EMPTY), None, "127.0.0.2") as thief:
+        for place in ("/elsewhere", f"http://{thief.address}/"):
 
-    async def elsewhere(request: web.Request) -> web.StreamResponse:
-        return web.Response(status=302, headers={"Location": "/elsewhere"})
+            async def elsewhere(_: web.Request, place: str = place) -> web.StreamResponse:
+                return web.Response(status=302, headers={"Location": place})
 
-    async with asking(tmp_path, elsewhere) as (client, server):
-        with pytest.raises(Trouble, match="HTTP 302"):
-            await client.info(9)
-        assert "HTTP 302" in (await lost(client)).advice
-        assert "/elsewhere" not in server.macaroons
+            async with asking(tmp_path, elsewhere, way=way) as (client, server):
+                with pytest.raises(Trouble, match="HTTP 302"):
+                    await client.info(9)
+                assert "HTTP 302" in (await lost(client)).advice
+                assert "/elsewhere" not in server.macaroons
+        assert thief.macaroons == {}
 
 
 @both_ways
@@ -460,3 +464,26 @@ async def test_a_proxy_that_does_not_help(
         await client.close()
         assert (trouble.cause, words in trouble.advice) == (Interruption.UNREACHABLE, True), trouble.advice
         assert "secret" not in trouble.advice
+
+
+@both_ways
+@pytest.mark.parametrize("words", [b"", b"\5", b"\5\0", b"\5\0\5\0", b"\4\0", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+async def test_a_proxy_that_hangs_up(tmp_path: Path, way: str, words: bytes) -> None:
+    """It is stopped amid its own words, or is none: that is weather, too."""
+    (tmp_path / "macaroon").write_bytes(b"macaroon")
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(words)
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        proxy = "socks5://127.0.0.1:{1}".format(*server.sockets[0].getsockname())
+        files = None, tmp_path / "macaroon"
+        client = RestClient("http://lnd.example:8080", *files, websocket=way == WEBSOCKET, proxy=proxy)
+        await client.connect()
+        trouble = await lost(client)
+        with pytest.raises(Trouble):
+            await client.info(9)
+        await client.close()
+    assert (trouble.cause, "the proxy: " in trouble.advice) == (Interruption.UNREACHABLE, True), trouble.advice

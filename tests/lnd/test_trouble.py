@@ -91,3 +91,9 @@ def test_foreign_words_carry_no_secret() -> None:
     assert not any(secret[:41] in advice for secret in (preimage, invoice, macaroon))
     assert "bad ... of ... and ..." in advice
     assert len(advice) < 400
+
+
+def test_foreign_words_are_no_commands() -> None:
+    """Whatever answers may say anything, and it is shown on terminals: no escape code is left of it."""
+    advice = translate(grpc.StatusCode.UNKNOWN, "no\x1b[2J\x1b]0;title\x07way\x9b31m\nat all").advice
+    assert advice.endswith("(UNKNOWN: no [2J ]0;title way 31m at all)")

@@ -2,7 +2,7 @@
 
 from exporter.payments import inflight
 from exporter.payments.event import PaymentDoubted, PaymentFailed, PaymentLost, PaymentStarted, UpdateIgnored
-from exporter.payments.labels import Age, Ignored, Purpose, Reason, Source
+from exporter.payments.labels import Age, Ignored, Mode, Purpose, Reason, Source
 from exporter.payments.totals import Counter
 from tests.payments.build import FAILED, HASH, SUCCEEDED, Observer, at, flying, payment, refused, settled
 
@@ -206,6 +206,18 @@ def test_an_answer_that_was_asked_for_too_early() -> None:
     observer = flight()
     observer.take(observer.tracker.update(FIRST, Source.LIST, at(99), at(8.005)))
     assert observer.release(100) == [PaymentDoubted(HASH)]
+
+
+def test_an_answer_that_is_overtaken_by_a_later_one() -> None:
+    """A slow answer from between the two ends comes after that to a question that was put when both were written."""
+    observer = flight()
+    observer.tracker.stream_started(Mode.TRACK)
+    observer.hear(FIRST, 8)
+    assert observer.release(9.1) == [PaymentDoubted(HASH)]
+    observer.hear(SECOND, 9.2, Source.TRACK)
+    observer.take(observer.tracker.update(FIRST, Source.LIST, at(9.5), at(8.005)))
+    observer.release(10.6)
+    assert reasons(observer) == [TIMEOUT]
 
 
 def test_an_end_that_is_old_for_lnd() -> None:

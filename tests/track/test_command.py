@@ -13,10 +13,11 @@ import termios
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import pytest
 
+from exporter.__main__ import DO, main
 from exporter.payments.labels import Method
 from exporter.simulator.lives import Lives
 from exporter.simulator.mutation import Life
@@ -123,6 +124,16 @@ async def test_ended_by_a_signal(node: SimulatedNode, number: signal.Signals) ->
     assert b"alice: in flight for " in stdout
 
 
+async def test_ended_before_it_began(node: SimulatedNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the program is still loading is no payment that succeeded."""
+
+    def interrupted(_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(DO, "track", interrupted)
+    assert main(command(node, "00" * 32)[3:]) == 128 + signal.SIGINT
+
+
 async def followed(node: SimulatedNode) -> None:
     """Wait until the payment is asked for."""
 
@@ -145,6 +156,21 @@ async def test_who_reads_no_further(node: SimulatedNode) -> None:
     for step in life.steps[2:]:
         node.database.apply(step.mutation)
     assert (await process.stderr.read(), await asyncio.wait_for(process.wait(), 10)) == (b"", 128 + signal.SIGPIPE)
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+async def test_a_disk_that_is_full(node: SimulatedNode, flags: tuple[str, ...]) -> None:
+    """Nobody is told that the payment failed, or that it succeeded."""
+    life = Lives(node.world).success()
+    happen(node, life)
+    full = os.open("/dev/full", os.O_WRONLY)
+    process = await asyncio.create_subprocess_exec(
+        *command(node, life.payment_hash, *flags), stdout=full, stderr=asyncio.subprocess.PIPE
+    )
+    os.close(full)
+    _, stderr = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 3
+    assert stderr == b"alice: nothing can be written to where this goes (No space left on device)\n"
 
 
 class Terminal:

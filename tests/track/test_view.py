@@ -1,9 +1,14 @@
 """What a person sees of the payment that is followed."""
 
+from dataclasses import replace
+
 import pytest
+from rich.console import Console
+from rich.text import Text
 
 from exporter.payments.detail import Try
 from exporter.payments.labels import Code, FailureSource, Reason
+from exporter.track.course import Update
 from exporter.track.view import blame, view
 from tests.payments.build import FAILED, HASH, IN_FLIGHT, INITIATED, PEER, SUCCEEDED, failed, flying
 from tests.track.scene import BY_HOP, BY_OURSELVES, NAMES, PREIMAGE, REQUEST, ROUTE, UNDER_WAY, WON, now_ns, update
@@ -34,10 +39,26 @@ def test_a_low_terminal() -> None:
     """The oldest attempts are left out, and counted; at least one is there."""
     seen = update(IN_FLIGHT, BY_HOP, BY_OURSELVES, UNDER_WAY)
     head, tail = UNDER.splitlines()[:3], UNDER.splitlines()[-2:]
-    for height in (3, 10):
-        lines = view(seen, "alice", now_ns(5.5), secrets=False, height=height).plain.splitlines()
+    for height in (3, 9):
+        lines = on_terminal(seen, height).plain.splitlines()
         assert (lines[:3], lines[3], lines[5:]) == (head, "  and 2 earlier attempts", tail)
-    assert view(seen, "alice", now_ns(5.5), secrets=False, height=40).plain == UNDER
+    assert on_terminal(seen, 12).plain == UNDER
+
+
+def on_terminal(seen: Update, height: int, *, secrets: bool = False) -> Text:
+    """On one of 80 columns."""
+    return view(seen, "alice", now_ns(5.5), secrets=secrets, console=Console(width=80, height=height))
+
+
+def test_long_lines_on_a_low_terminal() -> None:
+    """Routes and invoices may take several lines: the newest attempt is there all the same, and nothing is cut off."""
+    far = [replace(one, hops=ROUTE * 6) for one in (BY_HOP, BY_OURSELVES) * 5]
+    seen = update(IN_FLIGHT, *far, UNDER_WAY, secrets=True)
+    seen = seen._replace(detail=replace(seen.detail, payment_request="lnbcrt1" * 100))
+    shown = on_terminal(seen, 30, secrets=True)
+    assert "  and 8 earlier attempts" in shown.plain.splitlines()
+    assert shown.plain.endswith(UNDER.splitlines()[-1])
+    assert len(shown.wrap(Console(), 80)) <= 30
 
 
 def standing(*args: object, **changes: object) -> str:
