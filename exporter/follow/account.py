@@ -54,7 +54,8 @@ class Account:
         """Take in one snapshot, and when it was asked for: from here to the end there is no await."""
         self._listen()
         at = self.now()
-        self.saw_index(payment.payment_index)
+        if not payment.malformed:
+            self.saw_index(payment.payment_index)
         self.apply(self.tracker.update(payment, source, at, asked))
         self._count_due(at)
 

@@ -58,7 +58,15 @@ class CatchUp:
         self._questions.missing_because = Lost.DELETED if known else Lost.DATABASE_RENEWED
         self._log.warning("numbering learnt", history_ends=floor, known=known)
 
-    async def read(self) -> None:
+    async def look(self) -> None:
+        """Read once more, where nobody tells what begins. Nothing left: lnd on SQL numbers from 1 then."""
+        seen = self._memory.reading
+        await self.read(shown=False)
+        if seen and self._memory.reading == self._memory.floor_index < seen:
+            await self.learn_indexes()
+            await self.read()
+
+    async def read(self, *, shown: bool = True) -> None:
         """Record what lnd lists above the floor and isn't known to be over; then ask for what is still unseen."""
         memory = self._memory
         memory.reading = first = memory.floor_index
@@ -77,7 +85,8 @@ class CatchUp:
                 if not read and len(page.payments) >= self._questions.page:
                     await self._questions.list(newest_first=True, limit=1)  # how far it is to the end
                 read += len(page.payments)
-                self._account.set_status(reading=Reading(first, memory.reading, self._account.table, read))
+                if shown:
+                    self._account.set_status(reading=Reading(first, memory.reading, self._account.table, read))
         finally:
             self._account.set_status(reading=None)
         if self._account.status.mode is not Mode.FINAL:  # else nobody tells what begins above

@@ -3,9 +3,13 @@
 from dataclasses import replace
 
 import grpc
+import pytest
 
+from exporter.payments import memory
 from exporter.payments.labels import Method, Mode
 from exporter.payments.totals import Counter
+from exporter.simulator.clock import WallClock
+from exporter.simulator.database import Backend, Options
 from exporter.simulator.lives import Lives
 from exporter.simulator.server import SimulatedNode
 from tests.follow.watch import ENDS, QUICK, watching
@@ -39,3 +43,26 @@ async def test_where_there_is_no_such_stream(node: SimulatedNode, lives: Lives) 
         for step in lives.success().steps[:2]:
             node.database.apply(step.mutation)
         await watch.until(lambda: ("stream",) in watch.labels(Counter.UPDATES))
+
+
+async def test_all_deleted_and_numbered_from_one(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`deletepayments --all` on SQLite: what is in flight next has a low index, and is found all the same."""
+    monkeypatch.setattr(memory, "REMEMBERED", 50)
+    options = Options(backend=Backend.SQLITE)
+    async with SimulatedNode(tmp_path_factory.mktemp("sql"), clock=WallClock(float("inf")), options=options) as node:
+        lives = Lives(node.world)
+        async with watching(node, final_only=True, pace=replace(QUICK, beat_s=0.05)) as watch:
+            await watch.live()
+            await node.subscribers(1)
+            remembered = watch.follower.account.tracker.memory
+            while remembered.floor_index < 10:
+                await node.play(*[lives.success() for _ in range(50)])
+                looked = node.calls[Method.LIST_PAYMENTS]
+                await watch.until(lambda looked=looked: node.calls[Method.LIST_PAYMENTS] > looked + 1)  # type: ignore[misc]
+            node.database.delete_all()
+            for step in lives.success().steps[:2]:
+                node.database.apply(step.mutation)
+            await watch.until(lambda: len(watch.follower.account.tracker.open) == 1)
+            assert remembered.floor_index < 10
