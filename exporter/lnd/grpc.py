@@ -11,15 +11,12 @@ import grpc.aio
 from google.protobuf.message import DecodeError, Message
 
 from exporter.lnd import decode, files, trouble
-from exporter.lnd import details as detailed
-from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Missing, Page, Trouble
+from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Page, Trouble
 from exporter.lnd.rpc import lnd_pb2 as rpc
-from exporter.lnd.rpc import track_pb2
+from exporter.lnd.tracked import Said, Tracked
 from exporter.lnd.tunnel import Tunnel
-from exporter.payments.detail import Detail
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
-from exporter.payments.payment import Payment
 
 M = TypeVar("M", bound=Message)
 
@@ -34,7 +31,7 @@ _OPTIONS: tuple[tuple[str, int | str], ...] = (
 )
 
 
-class GrpcClient:
+class GrpcClient(Tracked):
     """A node's gRPC API (`client.DetailedClient`)."""
 
     def __init__(self, address: str, tls_cert: Path | None, macaroon: Path, *, proxy: str | None = None) -> None:
@@ -42,6 +39,7 @@ class GrpcClient:
 
         `proxy` is `socks5://[USER:PASSWORD@]HOST:PORT`.
         """
+        super().__init__()
         self.address = address
         self._tls_cert = tls_cert
         self._macaroon = macaroon
@@ -49,7 +47,6 @@ class GrpcClient:
         self._tunnel: Tunnel | None = None
         self._channel: grpc.aio.Channel | None = None
         self._metadata: tuple[tuple[str, str], ...] = ()
-        self._own_key = ""
 
     async def connect(self) -> int | None:
         """Open a fresh channel; gRPC dials with the first call."""
@@ -78,7 +75,7 @@ class GrpcClient:
         try:
             async with aclosing(stream) as messages:
                 async for data in messages:
-                    yield decode.state(_parsed(rpc.SubscribeStateResponse, data).state)
+                    yield decode.state(self._parsed(rpc.SubscribeStateResponse, data).state)
         except Trouble as refused:
             if refused.cause is not Interruption.UNIMPLEMENTED:
                 raise
@@ -111,62 +108,29 @@ class GrpcClient:
             payments.append(decode.payment(message, self._own_key))
         return Page(tuple(payments), answer.last_index_offset)
 
-    async def payment(self, payment_hash: str) -> Payment | None:
-        """The first message of `TrackPaymentV2`: the present state, also of a payment that ended long ago."""
-        try:
-            async with asyncio.timeout(ANSWER_S), aclosing(self._tracked(payment_hash)) as messages:
-                async for data in messages:
-                    return decode.payment(_parsed(rpc.Payment, data), self._own_key)
-        except Missing:
-            return None
-        except TimeoutError:
-            raise trouble.translate(grpc.StatusCode.DEADLINE_EXCEEDED, "TrackPaymentV2") from None
-        raise trouble.ended("TrackPaymentV2")
+    def _one(self, payment_hash: str, *, inflight: bool = True) -> AsyncGenerator[Said, None]:
+        request = rpc.TrackPaymentRequest(payment_hash=bytes.fromhex(payment_hash), no_inflight_updates=not inflight)
+        return self._messages("/routerrpc.Router/TrackPaymentV2", request, self._metadata)
 
-    async def track(self, payment_hash: str) -> AsyncGenerator[Payment, None]:
-        """`TrackPaymentV2`, to its end."""
-        async with aclosing(self._tracked(payment_hash)) as messages:
-            async for data in messages:
-                yield self._update(data)
-
-    async def details(self, payment_hash: str, *, inflight: bool, secrets: bool) -> AsyncGenerator[Detail, None]:
-        """`TrackPaymentV2`, to the terminal update; raises `Missing` for a payment that lnd doesn't know."""
-        async with aclosing(self._tracked(payment_hash, inflight=inflight)) as messages:
-            async for data in messages:
-                detail = detailed.detail(_parsed(track_pb2.Payment, data), secrets=secrets)
-                yield detail
-                if detail.payment.status.ended:
-                    return
-        raise trouble.ended("TrackPaymentV2")
-
-    async def updates(self, *, final_only: bool = False) -> AsyncIterator[Payment]:
-        """`TrackPayments`. Nothing at all arrives on a quiet node, not even headers."""
+    def _all(self, *, final_only: bool) -> AsyncGenerator[Said, None]:
         request = rpc.TrackPaymentsRequest(no_inflight_updates=final_only)
-        stream = self._messages("/routerrpc.Router/TrackPayments", request, self._metadata)
-        async with aclosing(stream) as messages:
-            async for data in messages:
-                yield self._update(data)
-        raise trouble.ended("TrackPayments")
+        return self._messages("/routerrpc.Router/TrackPayments", request, self._metadata)
 
-    def _update(self, data: bytes) -> Payment:
-        """A snapshot; a malformed one if the bytes are no message, so that it is counted as such."""
+    def _parsed(self, kind: type[M], said: Said) -> M:
+        """Also `Trouble` if there are no bytes: a call that ended with OK."""
         try:
-            message = rpc.Payment.FromString(data)
+            if said is not None:
+                return kind.FromString(said)
         except DecodeError:
-            message = rpc.Payment()
-        return decode.payment(message, self._own_key)
+            pass
+        raise trouble.foreign()
 
     async def _call(self, method: str, request: Message, answer: type[M], timeout_s: float) -> M:
         call: Any = self._open_channel().unary_unary(method, request_serializer=type(request).SerializeToString)
         try:
-            return _parsed(answer, await call(request, metadata=self._metadata, timeout=timeout_s))
+            return self._parsed(answer, await call(request, metadata=self._metadata, timeout=timeout_s))
         except grpc.aio.AioRpcError as error:
             raise self._trouble(error) from None
-
-    def _tracked(self, payment_hash: str, *, inflight: bool = True) -> AsyncGenerator[bytes, None]:
-        """The messages of `TrackPaymentV2`."""
-        request = rpc.TrackPaymentRequest(payment_hash=bytes.fromhex(payment_hash), no_inflight_updates=not inflight)
-        return self._messages("/routerrpc.Router/TrackPaymentV2", request, self._metadata)
 
     async def _messages(
         self, method: str, request: Message, metadata: tuple[tuple[str, str], ...]
@@ -198,13 +162,3 @@ def _named(address: str) -> tuple[tuple[str, str], ...]:
     """Options for a channel through a tunnel: whom it leads to, and whose certificate it must see."""
     host = address.rpartition(":")[0].strip("[]")
     return ("grpc.default_authority", address), ("grpc.ssl_target_name_override", host)
-
-
-def _parsed(message: type[M], data: bytes | None) -> M:
-    """The message in these bytes; `Trouble` if there is none, also if there are no bytes: a call that ended with OK."""
-    try:
-        if data is not None:
-            return message.FromString(data)
-    except DecodeError:
-        pass
-    raise trouble.foreign()

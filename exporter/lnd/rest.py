@@ -5,29 +5,22 @@ import base64
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import grpc
 from google.protobuf.message import Message
 
 from exporter.lnd import decode, files, gateway, streams, trouble
-from exporter.lnd import details as detailed
-from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Missing, Page, Trouble
+from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Page, Trouble
 from exporter.lnd.line import Line, context, error_in, is_nowhere, nowhere
 from exporter.lnd.rpc import lnd_pb2 as rpc
-from exporter.lnd.rpc import track_pb2
-from exporter.payments.detail import Detail
+from exporter.lnd.tracked import Said, Tracked
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
-from exporter.payments.payment import Payment
 
 M = TypeVar("M", bound=Message)
 
-Said = Any
-"""What stands under `result` in JSON; None if it is no JSON, or has no result."""
 
-
-class RestClient:
+class RestClient(Tracked):
     """A node's REST API (`client.DetailedClient`)."""
 
     def __init__(
@@ -37,6 +30,7 @@ class RestClient:
 
         Without a certificate file the system's roots are trusted. `proxy` is `socks5://[USER:PASSWORD@]HOST:PORT`.
         """
+        super().__init__()
         self.address = f"{url} ({'websocket' if websocket else 'rest'})"
         self._url = url
         self._tls_cert = tls_cert
@@ -44,7 +38,6 @@ class RestClient:
         self._stream = streams.websocket if websocket else streams.chunked
         self._proxy = proxy
         self._line: Line | None = None
-        self._own_key = ""
         self._subscribed = asyncio.Event()
         self._subscribed.set()
 
@@ -76,7 +69,7 @@ class RestClient:
         try:
             async with aclosing(self._messages("/v1/state/subscribe", macaroon=False)) as messages:
                 async for said in messages:
-                    yield decode.state(_parsed(rpc.SubscribeStateResponse, said).state)
+                    yield decode.state(self._parsed(rpc.SubscribeStateResponse, said).state)
         except Trouble as refused:
             if refused.cause is not Interruption.UNIMPLEMENTED:
                 raise
@@ -111,69 +104,38 @@ class RestClient:
         except (gateway.Malformed, ValueError):
             raise trouble.foreign() from None
 
-    async def payment(self, payment_hash: str) -> Payment | None:
-        """The first message of `TrackPaymentV2`: the present state, also of a payment that ended long ago."""
-        try:
-            async with asyncio.timeout(ANSWER_S), aclosing(self._messages(_path_of(payment_hash))) as messages:
-                async for said in messages:
-                    return decode.payment(_parsed(rpc.Payment, said), self._own_key)
-        except Missing:
-            return None
-        except TimeoutError:
-            raise trouble.translate(grpc.StatusCode.DEADLINE_EXCEEDED, "TrackPaymentV2") from None
-        raise trouble.ended("TrackPaymentV2")
+    def _one(self, payment_hash: str, *, inflight: bool = True) -> AsyncGenerator[Said, None]:
+        """Lnd wants the hash in URL-safe base64 with padding."""
+        name = base64.urlsafe_b64encode(bytes.fromhex(payment_hash)).decode()
+        return self._messages(f"/v2/router/track/{name}{'' if inflight else '?no_inflight_updates=true'}")
 
-    async def track(self, payment_hash: str) -> AsyncGenerator[Payment, None]:
-        """`TrackPaymentV2`, to the terminal update: there a WebSocket breaks off."""
-        async with aclosing(self._messages(_path_of(payment_hash))) as messages:
-            async for said in messages:
-                payment = self._update(said)
-                yield payment
-                if payment.status.ended:
-                    return
-
-    async def details(self, payment_hash: str, *, inflight: bool, secrets: bool) -> AsyncGenerator[Detail, None]:
-        """`TrackPaymentV2`, to the terminal update; raises `Missing` for a payment that lnd doesn't know."""
-        path = _path_of(payment_hash) + ("" if inflight else "?no_inflight_updates=true")
-        async with aclosing(self._messages(path)) as messages:
-            async for said in messages:
-                detail = detailed.detail(_parsed(track_pb2.Payment, said), secrets=secrets)
-                yield detail
-                if detail.payment.status.ended:
-                    return
-        raise trouble.ended("TrackPaymentV2")
-
-    async def updates(self, *, final_only: bool = False) -> AsyncIterator[Payment]:
-        """`TrackPayments`. Nothing at all arrives on a quiet node, not even headers of a chunked answer."""
+    async def _all(self, *, final_only: bool) -> AsyncGenerator[Said, None]:
         self._subscribed = subscribed = asyncio.Event()
         path = f"/v2/router/payments{'?no_inflight_updates=true' if final_only else ''}"
         try:
             async with aclosing(self._messages(path, sent=subscribed)) as messages:
                 async for said in messages:
-                    yield self._update(said)
+                    yield said
         finally:
             subscribed.set()
-        raise trouble.ended("TrackPayments")
 
-    def _update(self, said: Said) -> Payment:
-        """A snapshot; a malformed one if this is no message, so that it is counted as such."""
+    def _parsed(self, kind: type[M], said: Said) -> M:
         try:
-            message = gateway.message(rpc.Payment, said)
+            return gateway.message(kind, said)
         except gateway.Malformed:
-            message = rpc.Payment()
-        return decode.payment(message, self._own_key)
+            raise trouble.foreign() from None
 
     async def _call(self, path: str, query: dict[str, str], answer: type[M], timeout_s: float) -> M:
         body = await self._open_line().ask(path, query, timeout_s=timeout_s)
         try:
-            return _parsed(answer, gateway.parse(body))
+            return self._parsed(answer, gateway.parse(body))
         except gateway.Malformed:
             raise trouble.foreign() from None
 
     async def _messages(
         self, path: str, *, macaroon: bool = True, sent: asyncio.Event | None = None
     ) -> AsyncGenerator[Said, None]:
-        """The messages of a stream; `sent` is set when it is asked for."""
+        """What stands under `result`, None if there is none; `sent` is set when the stream is asked for."""
         stream = self._stream(self._open_line(), path, macaroon=macaroon, sent=sent or asyncio.Event())
         async with aclosing(stream) as texts:
             async for text in texts:
@@ -192,16 +154,3 @@ class RestClient:
         if self._line is None:
             raise RuntimeError("connect first")
         return self._line
-
-
-def _path_of(payment_hash: str) -> str:
-    """Where a payment is tracked: lnd wants URL-safe base64 with padding."""
-    return f"/v2/router/track/{base64.urlsafe_b64encode(bytes.fromhex(payment_hash)).decode()}"
-
-
-def _parsed(kind: type[M], said: Said) -> M:
-    """The message that this stands for; `Trouble` if it is none."""
-    try:
-        return gateway.message(kind, said)
-    except gateway.Malformed:
-        raise trouble.foreign() from None

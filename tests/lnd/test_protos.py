@@ -91,8 +91,7 @@ def test_what_the_exporter_reads_has_no_preimage() -> None:
     ]
     assert {str(path.relative_to(ROOT / "exporter")) for path in users} == {
         "lnd/details.py",
-        "lnd/grpc.py",
-        "lnd/rest.py",
+        "lnd/tracked.py",
         "simulator/rest.py",
     }
 
