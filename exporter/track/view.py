@@ -84,7 +84,7 @@ def _lines(update: Update, node: str, now_ns: int, *, secrets: bool, height: int
         yield Text(f"  and {len(rows) - room} earlier attempts", style="dim")
     yield Text(_laid_out(_TITLES, widths), style="dim")
     for row, one in list(zip(rows, detail.tries, strict=True))[-room:]:
-        yield Text(_laid_out(row, widths), style=_ATTEMPT_STYLE[one.attempt.status])
+        yield Text(_laid_out(row, widths), style="dim" if one.deleted else _ATTEMPT_STYLE[one.attempt.status])
         yield from _told(one, update.names, " " * (widths[0] + 4), secrets=secrets)
 
 
@@ -93,6 +93,8 @@ def _told(one: Try, names: Mapping[str, str], indent: str, *, secrets: bool) -> 
     yield Text(indent + (" > ".join(_name(hop, names) for hop in one.hops) or "no route"))
     if one.attempt.status is AttemptStatus.FAILED:
         yield Text(f"{indent}{spaced(one.attempt.code or Code.OTHER)}, {blame(one, names)}")
+    if one.deleted:
+        yield Text(f"{indent}ended while nobody listened, and lnd has deleted how")
     if secrets and one.preimage:
         yield Text(f"{indent}preimage {one.preimage}")
 
@@ -114,8 +116,8 @@ def _row(number: int, one: Try, now_ns: int) -> _Row:
         sat(attempt.amount_msat),
         sat(attempt.fee_msat),
         f"{attempt.expiry_height:,}" if attempt.expiry_height else "-",
-        _length(took_ns),
-        spaced(attempt.status),
+        "-" if one.deleted else _length(took_ns),
+        "deleted" if one.deleted else spaced(attempt.status),
     )
 
 

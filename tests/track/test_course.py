@@ -158,6 +158,24 @@ async def test_the_node_is_killed(scene: Scene) -> None:
         assert [told(update)[0] async for update in updates] == [Status.SUCCEEDED] * 2
 
 
+async def test_what_was_seen_stays(scene: Scene) -> None:
+    """The payment ends while the line is lost, and lnd deletes the attempt: nobody knows how that one ended."""
+    life = scene.lives.refused()
+    go_on = scene.begin(life, 2)
+    async with aclosing(scene.course(life.payment_hash).updates()) as updates:
+        first = await heard(updates)
+        await scene.node.kill()
+        for _ in life.steps[2:]:
+            go_on()
+        await scene.node.start()
+        ended, final = await heard(updates), await heard(updates)
+    (before,), (after,) = first.detail.tries, ended.detail.tries
+    assert (ended.detail.payment.status, ended.detail.payment.attempts) == (Status.FAILED, ())
+    assert (before.deleted, after.deleted, ended.detail.in_flight) == (False, True, 0)
+    assert (after.hops, after.duration_ns, after.attempt.code) == (before.hops, None, None)
+    assert final.detail.tries == (after,)
+
+
 async def test_what_lnd_knows_no_longer(scene: Scene) -> None:
     """Its database has been lost meanwhile."""
     life = scene.lives.success()

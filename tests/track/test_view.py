@@ -6,7 +6,19 @@ from exporter.payments.detail import Try
 from exporter.payments.labels import Code, FailureSource, Reason
 from exporter.track.view import blame, view
 from tests.payments.build import FAILED, HASH, IN_FLIGHT, INITIATED, PEER, SUCCEEDED, failed, flying
-from tests.track.scene import BY_HOP, BY_OURSELVES, NAMES, PREIMAGE, REQUEST, ROUTE, UNDER_WAY, WON, now_ns, update
+from tests.track.scene import (
+    BY_HOP,
+    BY_OURSELVES,
+    NAMES,
+    PREIMAGE,
+    REQUEST,
+    ROUTE,
+    UNDER_WAY,
+    VANISHED,
+    WON,
+    now_ns,
+    update,
+)
 
 WAY = "café�[2J 🐙 > 0322222222 > 0233333333"
 UNDER = f"""\
@@ -62,6 +74,17 @@ def test_an_attempt_without_anything() -> None:
         "  1  1,000.010  0.010          -  1.0s  failed",
         "     no route",
         "     other, nobody can tell by whom",
+    ]
+
+
+def test_an_attempt_that_lnd_has_deleted() -> None:
+    """Its row stays, without a time that nobody knows."""
+    lines = view(update(FAILED, VANISHED), "alice", now_ns(9), secrets=False).plain.splitlines()
+    assert lines[1:3] == ["alice: failed", "1,000 sat, fee 0 sat, no HTLCs in flight"]
+    assert lines[4:] == [
+        "  1  1,000.010  0.010    800,144     -  deleted",
+        f"     {WAY}",
+        "     ended while nobody listened, and lnd has deleted how",
     ]
 
 
