@@ -20,7 +20,7 @@ async def track(config: Config, client: DetailedClient, now: Callable[[], Moment
     wanted, (node,) = config.track, config.nodes
     secrets = wanted.secrets
     display: Display = Lines(node.name, secrets=secrets) if wanted.json else Table(node.name, now, secrets=secrets)
-    course = Course(client, wanted.payment_hash, now, display.say, inflight=wanted.inflight, secrets=secrets)
+    course = Course(client, wanted.payment_hash, now, display, inflight=wanted.inflight, secrets=secrets)
     status = None
     try:
         with display:

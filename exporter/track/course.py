@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from exporter.follow.backoff import Backoff
 from exporter.lnd.client import ANSWER_S, DetailedClient, Missing, Trouble
@@ -16,6 +16,8 @@ NAMES_S = 3.0
 """So long names are waited for, before the first update is shown; afterwards they come with the next one."""
 AGAIN_S = 1.0
 """After the end lnd may overwrite its reason, within milliseconds: so much later it is asked once more."""
+LAST_S = 5.0
+"""The longest wait before a lost line is tried again: a person looks on, and one payment costs lnd little."""
 
 
 class Update(NamedTuple):
@@ -30,6 +32,19 @@ class Update(NamedTuple):
     """The last one: the payment has ended, and its reason won't change."""
 
 
+class Audience(Protocol):
+    """Who is told what no update says."""
+
+    def say(self, words: str) -> None:
+        """Something that a person should know."""
+
+    def lost(self, trouble: Trouble) -> None:
+        """Nothing is heard for now, for this reason or another one than before: lnd is asked again until it answers."""
+
+    def found(self) -> None:
+        """lnd tells of the payment again."""
+
+
 @dataclass
 class Course:
     """Follows one payment."""
@@ -38,12 +53,11 @@ class Course:
     payment_hash: str
     """64 hex digits."""
     now: Callable[[], Moment]
-    say: Callable[[str], None]
-    """Told of a connection that was lost, and of its return."""
+    audience: Audience
     inflight: bool = True
     """Also what is told before the end."""
     secrets: bool = False
-    backoff: Backoff = field(default_factory=Backoff)
+    backoff: Backoff = field(default_factory=lambda: Backoff(last_s=LAST_S))
     _names: dict[str, str] = field(default_factory=dict, init=False)
     _known: Detail | None = field(default=None, init=False)
 
@@ -80,14 +94,14 @@ class Course:
                 async with aclosing(self._session()) as details:
                     async for detail in details:
                         if lost is not None:
-                            self.say("lnd tells of the payment again")
+                            self.audience.found()
                         lost, opened_ns = None, opened_ns or self.now().mono_ns
                         yield detail
             except Trouble as trouble:
                 if self._known is None or isinstance(trouble, Missing):
                     raise
                 if trouble.cause is not lost:
-                    self.say(f"{trouble.advice}; the payment goes on in lnd, which is asked again until it answers")
+                    self.audience.lost(trouble)
                 lost = trouble.cause
                 await asyncio.sleep(self._delay_s(opened_ns))
 
@@ -129,7 +143,7 @@ class Course:
         except Missing:
             return  # deleted, or tried again
         except Trouble as trouble:
-            self.say(f"{trouble.advice}; the reason is what lnd said first")
+            self.audience.say(f"{trouble.advice}; the reason is what lnd said first")
 
     async def _ask_names(self) -> None:
         """Aliases of the node itself and of its direct peers, where the macaroon allows it; it is fine without."""

@@ -1,42 +1,57 @@
 """Where a payment is shown: on a terminal, where it changes in place; in a pipe, once it has ended; or as JSON."""
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from exporter.listing.table import STATE
+from exporter.lnd.client import Trouble
+from exporter.payments.labels import NodeState
 from exporter.payments.payment import Moment
 from exporter.track.course import Update
 from exporter.track.document import line
-from exporter.track.view import view
+from exporter.track.view import Silence, view
 
 _PER_S = 4
 """How often times are brought up to date while nothing is heard."""
 
 
-class Display(Protocol):
+class Display(ABC):
     """Used in a `with`; on leaving it, all has been said."""
 
     def __enter__(self) -> Self:
         """Begin."""
+        return self
 
-    def __exit__(
+    def __exit__(  # noqa: B027 - not everybody has something left
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Say what is left to be said."""
 
+    @abstractmethod
     def show(self, update: Update) -> None:
         """The payment is now so."""
 
     def say(self, words: str) -> None:
         """Something that a person should know; on stderr where there is no terminal."""
+        print(words, file=sys.stderr, flush=True)
+
+    def lost(self, trouble: Trouble) -> None:
+        """Nothing is heard for now; `trouble` is a new one."""
+        self.say(f"{trouble.advice}; lnd is asked again until it answers")
+
+    def found(self) -> None:
+        """That is over."""
+        self.say("lnd tells of the payment again")
 
 
-class Table:
+class Table(Display):
     """A table for people."""
 
     def __init__(self, node: str, now: Callable[[], Moment], *, secrets: bool, console: Console | None = None) -> None:
@@ -46,6 +61,7 @@ class Table:
         self._secrets = secrets
         self._console = console or Console(highlight=False)
         self._update: Update | None = None
+        self._silence: Silence | None = None
         self._live: Live | None = None
         self._over = False
 
@@ -79,16 +95,30 @@ class Table:
         if self._live is not None:
             self._console.print(Text(words, style="yellow"))
         else:
-            print(words, file=sys.stderr, flush=True)
+            super().say(words)
+
+    def lost(self, trouble: Trouble) -> None:
+        """What is shown stays as it is, and says how old it is."""
+        since_ns = self._silence.since_ns if self._silence else self._now().wall_ns
+        why = "the line broke" if trouble.state is NodeState.READY else STATE[trouble.state]
+        self._silence = Silence(since_ns, why)
+        super().lost(trouble)
+
+    def found(self) -> None:
+        """Times go on."""
+        self._silence = None
+        super().found()
 
     def _drawn(self) -> Text:
         height = None if self._over else self._console.height
         if self._update is None:
             return Text(f"{self._node}: asking lnd", style="dim")
-        return view(self._update, self._node, self._now().wall_ns, secrets=self._secrets, height=height)
+        silence = self._silence and self._silence._replace(over=self._over)
+        now_ns = self._now().wall_ns
+        return view(self._update, self._node, now_ns, secrets=self._secrets, height=height, silence=silence)
 
 
-class Lines:
+class Lines(Display):
     """JSON for programs."""
 
     def __init__(self, node: str, *, secrets: bool) -> None:
@@ -96,19 +126,6 @@ class Lines:
         self._node = node
         self._secrets = secrets
 
-    def __enter__(self) -> Self:
-        """Nothing yet."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """All has been said."""
-
     def show(self, update: Update) -> None:
         """A line, at once."""
         print(line(update, self._node, secrets=self._secrets), flush=True)
-
-    def say(self, words: str) -> None:
-        """On stderr."""
-        print(words, file=sys.stderr, flush=True)

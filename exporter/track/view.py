@@ -27,6 +27,21 @@ _ATTEMPT_STYLE: dict[AttemptStatus, str] = {
 }
 
 
+class Silence(NamedTuple):
+    """Nothing is heard of the payment for now."""
+
+    since_ns: int
+    """Nanoseconds since 1970."""
+    why: str
+    over: bool = False
+    """lnd isn't asked again."""
+
+    def words(self, now_ns: int) -> str:
+        """How old the table is, and why."""
+        again = "" if self.over else ", asked again"
+        return f"as of {spoken(max(0, now_ns - self.since_ns) // _NS)} ago: {self.why}{again}"
+
+
 class _Row(NamedTuple):
     """The first line of an attempt."""
 
@@ -41,12 +56,20 @@ class _Row(NamedTuple):
 _TITLES = _Row("#", "sat", "fee", "time lock", "took", "state")
 
 
-def view(update: Update, node: str, now_ns: int, *, secrets: bool, height: int | None = None) -> Text:
+def view(
+    update: Update, node: str, now_ns: int, *, secrets: bool, height: int | None = None, silence: Silence | None = None
+) -> Text:
     """All of it; in so many lines of a terminal as there are, if `height` is given: then without the oldest attempts.
 
-    `now_ns` is in nanoseconds since 1970.
+    `now_ns` is in nanoseconds since 1970. In a `silence` all stands as it did when that began.
     """
-    return Text("\n", overflow="fold").join(_lines(update, node, now_ns, secrets=secrets, height=height))
+    caution = f", {silence.words(now_ns)}" if silence else ""
+    if silence:
+        now_ns = silence.since_ns
+    standing = Text(f"{node}: {_standing(update, now_ns)}{caution}")
+    standing.stylize("bold yellow" if silence else _STYLE.get(update.detail.payment.status, "bold"))
+    lines = _lines(update, standing, now_ns, secrets=secrets, height=height)
+    return Text("\n", overflow="fold").join(lines)
 
 
 def blame(one: Try, names: Mapping[str, str]) -> str:
@@ -65,11 +88,11 @@ def blame(one: Try, names: Mapping[str, str]) -> str:
             return "nobody can tell by whom"
 
 
-def _lines(update: Update, node: str, now_ns: int, *, secrets: bool, height: int | None) -> Iterator[Text]:
+def _lines(update: Update, standing: Text, now_ns: int, *, secrets: bool, height: int | None) -> Iterator[Text]:
     detail = update.detail
     payment = detail.payment
     yield Text(payment.payment_hash)
-    yield Text(f"{node}: {_standing(update, now_ns)}", style=_STYLE.get(payment.status, "bold"))
+    yield standing
     so_far = "" if payment.status.ended else " so far"
     yield Text(f"{sat(payment.value_msat)} sat, fee {sat(payment.fee_msat)} sat{so_far}, {_count(detail.in_flight)}")
     if secrets:

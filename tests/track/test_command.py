@@ -189,7 +189,8 @@ async def test_on_a_terminal(node: SimulatedNode) -> None:
         await terminal.shown("alice: asking lnd")
         await terminal.shown(r"alice: in flight for (\d+)\.", 3)
         await node.kill()
-        await terminal.shown("the payment goes on in lnd")
+        await terminal.shown("; lnd is asked again until it answers")
+        await terminal.shown(r"alice: in flight for [0-9.]+s, as of (\d)s ago: lnd doesn't answer, asked again", 2)
         await node.start()
         await terminal.shown("lnd tells of the payment again")
         for step in life.steps[2:]:

@@ -50,9 +50,21 @@ class Scene:
             go_on()
         return go_on
 
+    def say(self, words: str) -> None:
+        """Heard."""
+        self.said.append(words)
+
+    def lost(self, trouble: Trouble) -> None:
+        """Heard."""
+        self.said.append(f"lost: {trouble.state}")
+
+    def found(self) -> None:
+        """Heard."""
+        self.said.append("found")
+
     def course(self, payment_hash: str, *, inflight: bool = True, secrets: bool = False) -> Course:
         """Follow it."""
-        return Course(self.client, payment_hash, clocks, self.said.append, inflight=inflight, secrets=secrets)
+        return Course(self.client, payment_hash, clocks, self, inflight=inflight, secrets=secrets)
 
 
 @pytest.fixture(params=TRANSPORTS)
@@ -150,12 +162,19 @@ async def test_the_node_is_killed(scene: Scene) -> None:
         await scene.node.kill()
         waiting = asyncio.ensure_future(heard(updates))
         await asyncio.sleep(0.5)
-        assert ["; the payment goes on in lnd, which" in words for words in scene.said] == [True]
+        assert scene.said == ["lost: unreachable"]
         await scene.node.start()
         assert told(await waiting) == (Status.IN_FLIGHT, [AttemptStatus.IN_FLIGHT])
-        assert scene.said[1:] == ["lnd tells of the payment again"]
+        assert scene.said[1:] == ["found"]
         go_on()
         assert [told(update)[0] async for update in updates] == [Status.SUCCEEDED] * 2
+
+
+def test_a_person_waits_for_seconds_only(scene: Scene) -> None:
+    """However long lnd was away: it is found again soon after it is back."""
+    course = scene.course("ab" * 32)
+    delays = [course.backoff.delay_s(0, 0) for _ in range(200)]
+    assert 3 < max(delays) <= following.LAST_S == 5
 
 
 async def test_what_was_seen_stays(scene: Scene) -> None:

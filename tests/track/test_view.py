@@ -4,7 +4,7 @@ import pytest
 
 from exporter.payments.detail import Try
 from exporter.payments.labels import Code, FailureSource, Reason
-from exporter.track.view import blame, view
+from exporter.track.view import Silence, blame, view
 from tests.payments.build import FAILED, HASH, IN_FLIGHT, INITIATED, PEER, SUCCEEDED, failed, flying
 from tests.track.scene import (
     BY_HOP,
@@ -65,6 +65,16 @@ def test_how_it_stands() -> None:
     assert standing(SUCCEEDED, WON, reason=Reason.TIMEOUT) == "alice: succeeded after 5m, given up: timeout"
     assert standing(FAILED, BY_HOP, reason=Reason.NO_ROUTE) == "alice: failed after 2.0s: no route"
     assert standing(FAILED, reason=Reason.INSUFFICIENT_BALANCE) == "alice: failed: insufficient balance"
+
+
+def test_while_lnd_is_away() -> None:
+    """Nothing goes on but the time since it was heard."""
+    seen, silence = update(IN_FLIGHT, UNDER_WAY), Silence(now_ns(9), "lnd doesn't answer")
+    lines = view(seen, "alice", now_ns(75), secrets=False, silence=silence).plain.splitlines()
+    assert lines[1] == "alice: in flight for 9.0s, as of 1m 6s ago: lnd doesn't answer, asked again"
+    assert lines[4].endswith("  6.0s  in flight")
+    over = view(seen, "alice", now_ns(75), secrets=False, silence=silence._replace(over=True)).plain
+    assert over.splitlines()[1] == "alice: in flight for 9.0s, as of 1m 6s ago: lnd doesn't answer"
 
 
 def test_an_attempt_without_anything() -> None:
