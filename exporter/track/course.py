@@ -44,6 +44,9 @@ class Audience(Protocol):
     def found(self) -> None:
         """lnd tells of the payment again."""
 
+    def wait(self, detail: Detail) -> None:
+        """The payment is known, and no update of it is wanted before its end."""
+
 
 @dataclass
 class Course:
@@ -77,6 +80,8 @@ class Course:
                     self._hear(detail)
                     if self.inflight or self._ended:
                         yield self._update()
+                    else:
+                        self.audience.wait(detail)
             await asyncio.sleep(AGAIN_S)
             await self._ask_again()
             yield self._update(final=True)
@@ -110,8 +115,8 @@ class Course:
         return self._known is not None and self._known.payment.status.ended
 
     async def _session(self) -> AsyncGenerator[Detail, None]:
-        """What one connection brings. Who wants the end only must hear first that lnd knows the payment at all."""
-        if not self.inflight and self._known is None:
+        """What one connection brings. Who wants the end only must hear first that lnd knows the payment."""
+        if not self.inflight:
             detail = await self._present()
             yield detail
             if detail.payment.status.ended:

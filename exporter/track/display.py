@@ -12,11 +12,12 @@ from rich.text import Text
 
 from exporter.listing.table import STATE
 from exporter.lnd.client import Trouble
+from exporter.payments.detail import Detail
 from exporter.payments.labels import NodeState
 from exporter.payments.payment import Moment
 from exporter.track.course import Update
 from exporter.track.document import line
-from exporter.track.view import Silence, view
+from exporter.track.view import Silence, view, waiting
 
 _PER_S = 4
 """How often times are brought up to date while nothing is heard."""
@@ -50,6 +51,9 @@ class Display(ABC):
         """That is over."""
         self.say("lnd tells of the payment again")
 
+    def wait(self, detail: Detail) -> None:  # noqa: B027 - only who looks on wonders
+        """Nothing is to be shown before the end."""
+
 
 class Table(Display):
     """A table for people."""
@@ -61,6 +65,7 @@ class Table(Display):
         self._secrets = secrets
         self._console = console or Console(highlight=False)
         self._update: Update | None = None
+        self._waiting: tuple[Detail, int] | None = None  # since when, nanoseconds since 1970
         self._silence: Silence | None = None
         self._live: Live | None = None
         self._over = False
@@ -109,12 +114,18 @@ class Table(Display):
         self._silence = None
         super().found()
 
+    def wait(self, detail: Detail) -> None:
+        """A terminal shows that it waits, and since when."""
+        since_ns = self._waiting[1] if self._waiting else self._now().wall_ns
+        self._waiting = detail, since_ns
+
     def _drawn(self) -> Text:
         height = None if self._over else self._console.height
+        now_ns, silence = self._now().wall_ns, self._silence and self._silence._replace(over=self._over)
         if self._update is None:
-            return Text(f"{self._node}: asking lnd", style="dim")
-        silence = self._silence and self._silence._replace(over=self._over)
-        now_ns = self._now().wall_ns
+            if self._waiting is None:
+                return Text(f"{self._node}: asking lnd", style="dim")
+            return waiting(*self._waiting, self._node, now_ns, silence)
         return view(self._update, self._node, now_ns, secrets=self._secrets, height=height, silence=silence)
 
 

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from exporter.listing.table import sat, spaced, spoken
 from exporter.metrics.foreign import clean
-from exporter.payments.detail import Hop, Try
+from exporter.payments.detail import Detail, Hop, Try
 from exporter.payments.labels import AttemptStatus, Code, FailureSource, Reason, Status
 from exporter.track.course import Update
 
@@ -70,6 +70,17 @@ def view(
     standing.stylize("bold yellow" if silence else _STYLE.get(update.detail.payment.status, "bold"))
     lines = _lines(update, standing, now_ns, secrets=secrets, height=height)
     return Text("\n", overflow="fold").join(lines)
+
+
+def waiting(detail: Detail, since_ns: int, node: str, now_ns: int, silence: Silence | None = None) -> Text:
+    """All that is shown before the end where nothing else is wanted; times are in nanoseconds since 1970."""
+    caution = f", {silence.words(now_ns)}" if silence else ""
+    if silence:
+        now_ns = silence.since_ns
+    created = _length(max(0, now_ns - detail.payment.created_ns))
+    words = f"waiting for the end for {_length(max(0, now_ns - since_ns))}, lnd created it {created} ago"
+    standing = Text(f"{node}: {words}{caution}", style="bold yellow" if silence else "bold")
+    return Text("\n", overflow="fold").join([Text(detail.payment.payment_hash), standing])
 
 
 def blame(one: Try, names: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ from exporter.config import NodeConfig
 from exporter.config.addresses import GRPC, TRANSPORTS
 from exporter.follow import backoff
 from exporter.lnd.client import DetailedClient, Missing, Trouble
+from exporter.payments.detail import Detail
 from exporter.payments.labels import AttemptStatus, Interruption, Method, Reason, Status
 from exporter.simulator.lives import Lives
 from exporter.simulator.mutation import Life
@@ -34,6 +35,7 @@ class Scene:
     node: SimulatedNode
     client: DetailedClient
     said: list[str] = field(default_factory=list)
+    waited: list[Status] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Lives for the node."""
@@ -61,6 +63,10 @@ class Scene:
     def found(self) -> None:
         """Heard."""
         self.said.append("found")
+
+    def wait(self, detail: Detail) -> None:
+        """Heard."""
+        self.waited.append(detail.payment.status)
 
     def course(self, payment_hash: str, *, inflight: bool = True, secrets: bool = False) -> Course:
         """Follow it."""
@@ -151,6 +157,30 @@ async def test_only_the_end(scene: Scene) -> None:
         assert (await heard(updates)).final
     async with aclosing(scene.course(life.payment_hash, inflight=False).updates()) as updates:
         assert [update.final async for update in updates] == [False, True]
+
+
+async def test_the_node_is_killed_before_the_end(scene: Scene) -> None:
+    """Who waits for the end only is told, too, that lnd is back."""
+    life = scene.lives.success()
+    go_on = scene.begin(life, 2)
+    async with aclosing(scene.course(life.payment_hash, inflight=False).updates()) as updates:
+        waiting = asyncio.ensure_future(heard(updates))
+
+        async def waits() -> bool:
+            return scene.waited == [Status.IN_FLIGHT]
+
+        await until("it waits", waits)
+        await scene.node.kill()
+        await asyncio.sleep(0.3)
+        await scene.node.start()
+
+        async def found() -> bool:
+            return scene.said == ["lost: unreachable", "found"]
+
+        await until("it is found again", found)
+        assert not waiting.done()
+        go_on()
+        assert told(await waiting)[0] is Status.SUCCEEDED
 
 
 async def test_the_node_is_killed(scene: Scene) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from exporter.payments.detail import Try
 from exporter.payments.labels import Code, FailureSource, Reason
-from exporter.track.view import Silence, blame, view
+from exporter.track.view import Silence, blame, view, waiting
 from tests.payments.build import FAILED, HASH, IN_FLIGHT, INITIATED, PEER, SUCCEEDED, failed, flying
 from tests.track.scene import (
     BY_HOP,
@@ -75,6 +75,18 @@ def test_while_lnd_is_away() -> None:
     assert lines[4].endswith("  6.0s  in flight")
     over = view(seen, "alice", now_ns(75), secrets=False, silence=silence._replace(over=True)).plain
     assert over.splitlines()[1] == "alice: in flight for 9.0s, as of 1m 6s ago: lnd doesn't answer"
+
+
+def test_waiting_for_the_end() -> None:
+    """Since when, and how old the payment is; nothing of its attempts."""
+    seen, silence = update(IN_FLIGHT, UNDER_WAY).detail, Silence(now_ns(9), "the wallet is locked")
+    assert waiting(seen, now_ns(5), "alice", now_ns(7.5)).plain.splitlines() == [
+        HASH,
+        "alice: waiting for the end for 2.5s, lnd created it 7.5s ago",
+    ]
+    assert waiting(seen, now_ns(5), "alice", now_ns(12), silence).plain.splitlines()[1] == (
+        "alice: waiting for the end for 4.0s, lnd created it 9.0s ago, as of 3s ago: the wallet is locked, asked again"
+    )
 
 
 def test_an_attempt_without_anything() -> None:
