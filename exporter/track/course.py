@@ -10,12 +10,14 @@ from exporter.follow.backoff import Backoff
 from exporter.lnd.client import ANSWER_S, DetailedClient, Missing, Trouble
 from exporter.payments.detail import Detail
 from exporter.payments.labels import Interruption, NodeState
-from exporter.payments.payment import Moment
+from exporter.payments.payment import Moment, Payment
 
 NAMES_S = 3.0
 """So long names are waited for, before the first update is shown; afterwards they come with the next one."""
 AGAIN_S = 1.0
 """After the end lnd may overwrite its reason, within milliseconds: so much later it is asked once more."""
+OLD_NS = 60_000_000_000
+"""If it was over before it was followed, and nothing has happened to it for so long, it isn't asked once more."""
 LAST_S = 5.0
 """The longest wait before a lost line is tried again: a person looks on, and one payment costs lnd little."""
 
@@ -65,25 +67,30 @@ class Course:
     _known: Detail | None = field(default=None, init=False)
 
     async def updates(self) -> AsyncGenerator[Update, None]:
-        """Each update, the last one marked as such; then it ends.
+        """Each update, the last one marked as such; then it ends. Of a payment that ended long ago there is only that.
 
         Raises `Trouble` if lnd can't be asked from the outset, and `Missing` for a payment that it doesn't know, or no
         longer. Once it has told of the payment, a connection that is lost is opened again, for ever.
         """
         naming: asyncio.Task[None] | None = None
+        old = False
         try:
             async with aclosing(self._across_losses()) as details:
                 async for detail in details:
                     if naming is None:
                         naming = asyncio.create_task(self._ask_names())
                         await asyncio.wait([naming], timeout=NAMES_S)
+                    old = self._known is None and self._is_old(detail.payment)
                     self._hear(detail)
+                    if old:
+                        break
                     if self.inflight or self._ended:
                         yield self._update()
                     else:
                         self.audience.wait(detail)
-            await asyncio.sleep(AGAIN_S)
-            await self._ask_again()
+            if not old:
+                await asyncio.sleep(AGAIN_S)
+                await self._ask_again()
             yield self._update(final=True)
         finally:
             if naming is not None:
@@ -113,6 +120,11 @@ class Course:
     @property
     def _ended(self) -> bool:
         return self._known is not None and self._known.payment.status.ended
+
+    def _is_old(self, payment: Payment) -> bool:
+        """True if lnd's last word of it was said long ago, by the times of its attempts."""
+        happened_ns = payment.latest_ns
+        return payment.status.ended and 0 < happened_ns < self.now().wall_ns - OLD_NS
 
     async def _session(self) -> AsyncGenerator[Detail, None]:
         """What one connection brings. Who wants the end only must hear first that lnd knows the payment."""

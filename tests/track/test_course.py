@@ -16,6 +16,7 @@ from exporter.follow import backoff
 from exporter.lnd.client import DetailedClient, Missing, Trouble
 from exporter.payments.detail import Detail
 from exporter.payments.labels import AttemptStatus, Interruption, Method, Reason, Status
+from exporter.payments.payment import Moment
 from exporter.simulator.lives import Lives
 from exporter.simulator.mutation import Life
 from exporter.simulator.server import SimulatedNode
@@ -156,6 +157,36 @@ async def test_only_the_end(scene: Scene) -> None:
         assert told(await waiting)[0] is Status.SUCCEEDED
         assert (await heard(updates)).final
     async with aclosing(scene.course(life.payment_hash, inflight=False).updates()) as updates:
+        assert [update.final async for update in updates] == [False, True]
+
+
+@pytest.mark.parametrize("inflight", [True, False])
+async def test_one_that_ended_long_ago(scene: Scene, *, inflight: bool) -> None:
+    """Its reason changes no more: lnd is asked once; twice where no attempt tells how long ago."""
+    won, lost = scene.lives.success(), scene.lives.no_route()
+    for life in (won, lost):
+        scene.begin(life, len(life.steps))
+
+    def later() -> Moment:
+        return clocks()._replace(wall_ns=clocks().wall_ns + 61 * 10**9)
+
+    for life, now, finals in ((won, clocks, [False, True]), (won, later, [True]), (lost, later, [False, True])):
+        course = scene.course(life.payment_hash, inflight=inflight)
+        course.now = now
+        before = scene.node.calls[Method.TRACK_PAYMENT]
+        assert [update.final async for update in course.updates()] == finals
+        assert scene.node.calls[Method.TRACK_PAYMENT] - before == len(finals)
+
+
+async def test_one_that_ends_after_long_silence(scene: Scene) -> None:
+    """However long ago its last attempt was: what ends while it is followed may change its reason."""
+    life = scene.lives.route_fails()
+    go_on = scene.begin(life, 5)
+    course = scene.course(life.payment_hash)
+    course.now = lambda: clocks()._replace(wall_ns=clocks().wall_ns + 61 * 10**9)
+    async with aclosing(course.updates()) as updates:
+        assert told(await heard(updates)) == (Status.IN_FLIGHT, [AttemptStatus.FAILED] * 2)
+        go_on()
         assert [update.final async for update in updates] == [False, True]
 
 
