@@ -12,7 +12,8 @@ from exporter.payments.labels import AttemptStatus, Code, FailureSource, Reason,
 from exporter.track.course import Update
 
 _NS = 1_000_000_000
-_LONG_NS = 100 * _NS
+_TENTH_NS = _NS // 10
+_MINUTE_NS = 60 * _NS
 _KEY = 10  # digits of a key that stand for a node without a name
 _LINES = 3
 """Of an attempt."""
@@ -161,10 +162,11 @@ def _laid_out(row: _Row, widths: list[int]) -> str:
 
 
 def _length(nanoseconds: int) -> str:
-    """A length of time: tenths of a second where they matter."""
-    if nanoseconds < _LONG_NS:
-        return f"{nanoseconds / _NS:.1f}s"
-    return spoken(nanoseconds // _NS)
+    """A length of time as `open` says it; below a minute with tenths of a second."""
+    if nanoseconds >= _MINUTE_NS:
+        return spoken(nanoseconds // _NS)
+    seconds, tenths = divmod(nanoseconds // _TENTH_NS, 10)
+    return f"{seconds}.{tenths}s"
 
 
 def _count(htlcs: int) -> str:

@@ -67,6 +67,16 @@ def test_how_it_stands() -> None:
     assert standing(FAILED, reason=Reason.INSUFFICIENT_BALANCE) == "alice: failed: insufficient balance"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0.0s"), (12.19, "12.1s"), (59.999, "59.9s"), (60, "1m"), (92.6, "1m 32s"), (3720, "1h 2m")],
+)
+def test_how_long(seconds: float, words: str) -> None:
+    """In the style of `open`, with tenths below a minute: never 60.0s."""
+    seen = view(update(IN_FLIGHT), "alice", now_ns(seconds), secrets=False).plain
+    assert seen.splitlines()[1] == f"alice: in flight for {words}"
+
+
 def test_while_lnd_is_away() -> None:
     """Nothing goes on but the time since it was heard."""
     seen, silence = update(IN_FLIGHT, UNDER_WAY), Silence(now_ns(9), "lnd doesn't answer")
