@@ -135,12 +135,19 @@ def _told(one: Try, names: Mapping[str, str], indent: str, *, secrets: bool) -> 
 
 
 def _standing(update: Update, now_ns: int) -> str:
-    """`in flight for 2m 5s`, `failed after 12.3s: no route`."""
+    """`in flight for 2m 5s, given up: timeout`, `failed after 12.3s: no route`."""
     payment, elapsed_ns = update.detail.payment, update.detail.elapsed_ns(now_ns)
     after = "" if elapsed_ns is None else f" {'after' if payment.status.ended else 'for'} {_length(elapsed_ns)}"
-    why = "" if payment.status is Status.FAILED else ", given up"
-    why = "" if payment.reason is Reason.NONE else f"{why}: {spaced(payment.reason)}"
-    return spaced(payment.status) + after + why
+    return spaced(payment.status) + after + _why(payment.status, payment.reason)
+
+
+def _why(status: Status, reason: Reason) -> str:
+    """Why lnd gave it up, if it did: also one that succeeded all the same."""
+    if reason is Reason.NONE:
+        return ""
+    if status is Status.SUCCEEDED:
+        return f", though lnd had given it up ({spaced(reason)})"
+    return f": {spaced(reason)}" if status is Status.FAILED else f", given up: {spaced(reason)}"
 
 
 def _row(number: int, one: Try, now_ns: int) -> _Row:

@@ -62,7 +62,8 @@ def test_how_it_stands() -> None:
     assert standing(INITIATED) == "alice: initiated for 2m 30s"
     assert standing(IN_FLIGHT, UNDER_WAY, reason=Reason.TIMEOUT) == "alice: in flight for 2m 30s, given up: timeout"
     assert standing(SUCCEEDED, WON) == "alice: succeeded after 5m"
-    assert standing(SUCCEEDED, WON, reason=Reason.TIMEOUT) == "alice: succeeded after 5m, given up: timeout"
+    late = "alice: succeeded after 5m, though lnd had given it up (timeout)"
+    assert standing(SUCCEEDED, WON, reason=Reason.TIMEOUT) == late
     assert standing(FAILED, BY_HOP, reason=Reason.NO_ROUTE) == "alice: failed after 2.0s: no route"
     assert standing(FAILED, reason=Reason.INSUFFICIENT_BALANCE) == "alice: failed: insufficient balance"
 
