@@ -106,7 +106,7 @@ async def test_a_wrong_command_line(node: SimulatedNode) -> None:
     """Exit code 2, as of all commands."""
     code, stdout, stderr = await run(node, "ab")
     assert (code, stdout) == (2, "")
-    assert stderr.startswith("lnd-payments-exporter: 'ab' is no payment hash")
+    assert stderr.startswith("lnd-payments-exporter: 'ab' has 2 hex digits; a hash has 64.")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
