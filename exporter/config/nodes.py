@@ -93,6 +93,14 @@ NO_NODE = Problem(
     "From another one:      lnd-payments-exporter --lnd.address HOST:10009 --lnd.tls-cert FILE --lnd.macaroon FILE\n"
     "Without any lnd:       lnd-payments-exporter demo",
 )
+NO_NODE_TO_ASK = NO_NODE._replace(
+    fix="Give what the exporter was given: its flags, its environment or its file.\n"
+    "On lnd's own machine:  lnd-payments-exporter track HASH --lnd.dir ~/.lnd\n"
+    "From another one:      lnd-payments-exporter track HASH --lnd.address HOST:10009 --lnd.tls-cert FILE"
+    " --lnd.macaroon FILE\n"
+    "As an exporter does:   lnd-payments-exporter track HASH --config.file FILE"
+)
+"""The same for the command `track`, which nobody runs for a demo."""
 
 
 def single_node(settings: Settings, problems: list[Problem]) -> tuple[NodeConfig, ...]:

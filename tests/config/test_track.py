@@ -48,6 +48,19 @@ def test_where_an_exporter_runs(home: Home) -> None:
     assert len(load([HASH], environ, "track").nodes) == 1
 
 
+def test_without_a_node(home: Home) -> None:
+    """How this command is given one, not how an exporter is started."""
+    (problem,) = refused(HASH)
+    assert problem.what == "No node is given."
+    first, *lines = problem.fix.splitlines()
+    assert "its flags, its environment or its file" in first
+    commands = [line.partition(":")[2].strip() for line in lines]
+    assert commands[0] == "lnd-payments-exporter track HASH --lnd.dir ~/.lnd"
+    assert all(command.startswith("lnd-payments-exporter track HASH --") for command in commands)
+    assert "demo" not in problem.fix
+    assert refused(f"{HASH} --jsn") == [Problem("--jsn", "is no flag.", "Did you mean --json?")]
+
+
 def test_one_of_several_nodes(home: Home) -> None:
     """The one that is named; the others may be unusable. An only one needs no name."""
     home.write("several.yml", SEVERAL)
