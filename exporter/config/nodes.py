@@ -52,6 +52,11 @@ class NodeConfig:
     """Nothing is to be told of payments before they have ended."""
 
     @property
+    def preface(self) -> str:
+        """What stands before a line about this node where no other is spoken of: nothing if nobody gave it a name."""
+        return "" if self.name == SETTINGS["lnd.name"].default else f"{self.name}: "
+
+    @property
     def trust(self) -> str:
         """What is trusted, for people to read."""
         if not encrypted(self.address):

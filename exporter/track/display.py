@@ -58,9 +58,11 @@ class Display(ABC):
 class Table(Display):
     """A table for people."""
 
-    def __init__(self, node: str, now: Callable[[], Moment], *, secrets: bool, console: Console | None = None) -> None:
-        """Of a payment of `node`; by default on stdout."""
-        self._node = node
+    def __init__(
+        self, preface: str, now: Callable[[], Moment], *, secrets: bool, console: Console | None = None
+    ) -> None:
+        """Of a payment of the node that `preface` names, if it has a name; by default on stdout."""
+        self._preface = preface
         self._now = now
         self._secrets = secrets
         self._console = console or Console(highlight=False)
@@ -124,9 +126,9 @@ class Table(Display):
         now_ns, silence = self._now().wall_ns, self._silence and self._silence._replace(over=self._over)
         if self._update is None:
             if self._waiting is None:
-                return Text(f"{self._node}: asking lnd", style="dim")
-            return waiting(*self._waiting, self._node, now_ns, silence)
-        return view(self._update, self._node, now_ns, secrets=self._secrets, height=height, silence=silence)
+                return Text(f"{self._preface}asking lnd", style="dim")
+            return waiting(*self._waiting, self._preface, now_ns, silence)
+        return view(self._update, self._preface, now_ns, secrets=self._secrets, height=height, silence=silence)
 
 
 class Lines(Display):

@@ -58,29 +58,36 @@ _TITLES = _Row("#", "sat", "fee", "time lock", "took", "state")
 
 
 def view(
-    update: Update, node: str, now_ns: int, *, secrets: bool, height: int | None = None, silence: Silence | None = None
+    update: Update,
+    preface: str,
+    now_ns: int,
+    *,
+    secrets: bool,
+    height: int | None = None,
+    silence: Silence | None = None,
 ) -> Text:
     """All of it; in so many lines of a terminal as there are, if `height` is given: then without the oldest attempts.
 
-    `now_ns` is in nanoseconds since 1970. In a `silence` all stands as it did when that began.
+    `preface` names the node, if it has a name; `now_ns` is in nanoseconds since 1970. In a `silence` all stands as it
+    did when that began.
     """
     caution = f", {silence.words(now_ns)}" if silence else ""
     if silence:
         now_ns = silence.since_ns
-    standing = Text(f"{node}: {_standing(update, now_ns)}{caution}")
+    standing = Text(f"{preface}{_standing(update, now_ns)}{caution}")
     standing.stylize("bold yellow" if silence else _STYLE.get(update.detail.payment.status, "bold"))
     lines = _lines(update, standing, now_ns, secrets=secrets, height=height)
     return Text("\n", overflow="fold").join(lines)
 
 
-def waiting(detail: Detail, since_ns: int, node: str, now_ns: int, silence: Silence | None = None) -> Text:
+def waiting(detail: Detail, since_ns: int, preface: str, now_ns: int, silence: Silence | None = None) -> Text:
     """All that is shown before the end where nothing else is wanted; times are in nanoseconds since 1970."""
     caution = f", {silence.words(now_ns)}" if silence else ""
     if silence:
         now_ns = silence.since_ns
     created = _length(max(0, now_ns - detail.payment.created_ns))
     words = f"waiting for the end for {_length(max(0, now_ns - since_ns))}, lnd created it {created} ago"
-    standing = Text(f"{node}: {words}{caution}", style="bold yellow" if silence else "bold")
+    standing = Text(f"{preface}{words}{caution}", style="bold yellow" if silence else "bold")
     return Text("\n", overflow="fold").join([Text(detail.payment.payment_hash), standing])
 
 

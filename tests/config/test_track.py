@@ -48,6 +48,14 @@ def test_where_an_exporter_runs(home: Home) -> None:
     assert len(load([HASH], environ, "track").nodes) == 1
 
 
+def test_the_name_of_the_node(home: Home) -> None:
+    """It stands before what is said of it, if somebody gave it one."""
+    prefaces = [
+        load([HASH, "--lnd.dir=.lnd", *flags], {}, "track").nodes[0].preface for flags in ((), ("--lnd.name=alice",))
+    ]
+    assert prefaces == ["", "alice: "]
+
+
 def test_without_a_node(home: Home) -> None:
     """How this command is given one, not how an exporter is started."""
     (problem,) = refused(HASH)

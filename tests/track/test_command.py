@@ -102,6 +102,18 @@ async def test_troubles(node: SimulatedNode) -> None:
     assert ended.stderr.startswith("alice: lnd can't be reached: is it running")
 
 
+async def test_a_node_without_a_name(node: SimulatedNode) -> None:
+    """Nobody reads that lnd says something of lnd."""
+    life = Lives(node.world).success()
+    happen(node, life)
+    words = [word for word in command(node, life.payment_hash) if word != "--lnd.name=alice"]
+    stdout, _ = await (await piped(*words)).communicate()
+    assert stdout.decode().splitlines()[1].startswith("succeeded after ")
+    await node.stop()
+    _, stderr = await (await piped(*words)).communicate()
+    assert stderr.decode().startswith("lnd can't be reached: is it running")
+
+
 async def test_a_wrong_command_line(node: SimulatedNode) -> None:
     """Exit code 2, as of all commands."""
     code, stdout, stderr = await run(node, "ab")
