@@ -17,8 +17,8 @@ _MINUTE_NS = 60 * _NS
 _KEY = 10  # digits of a key that stand for a node without a name
 _LINES = 3
 """Of an attempt."""
-_HEAD = 6
-"""Lines above the attempts, a hash that is wrapped and a word about those that are left out included."""
+_HEAD = 7
+"""Lines above the attempts, a hash and a status that are wrapped and a word about those that are left out included."""
 
 _STYLE: dict[Status, str] = {Status.SUCCEEDED: "bold green", Status.FAILED: "bold red"}
 _ATTEMPT_STYLE: dict[AttemptStatus, str] = {

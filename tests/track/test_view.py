@@ -1,6 +1,7 @@
 """What a person sees of the payment that is followed."""
 
 import pytest
+from rich.console import Console
 
 from exporter.payments.detail import Try
 from exporter.payments.labels import Code, FailureSource, Reason
@@ -50,6 +51,15 @@ def test_a_low_terminal() -> None:
         lines = view(seen, "alice: ", now_ns(5.5), secrets=False, height=height).plain.splitlines()
         assert (lines[:3], lines[3], lines[5:]) == (head, "  and 2 earlier attempts", tail)
     assert view(seen, "alice: ", now_ns(5.5), secrets=False, height=40).plain == UNDER
+
+
+def test_a_low_and_narrow_terminal() -> None:
+    """Hash and status are wrapped, and all the same there is room for what is shown."""
+    many, silence = update(IN_FLIGHT, *[BY_HOP] * 9), Silence(now_ns(9), "lnd doesn't answer")
+    console = Console(width=60)
+    for height in range(10, 40):
+        shown = view(many, "alice: ", now_ns(75), secrets=False, height=height, silence=silence)
+        assert len(shown.wrap(console, 60)) <= height
 
 
 def standing(*args: object, **changes: object) -> str:
