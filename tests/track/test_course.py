@@ -1,102 +1,20 @@
-"""The course of a payment, asked of a simulated node in every way: ends, losses, refusals."""
+"""The course of a payment, asked of a simulated node in every way: ends, refusals, names, secrets."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import grpc
 import pytest
 
-from exporter.app import client_of, clocks
-from exporter.config import NodeConfig
-from exporter.config.addresses import GRPC, TRANSPORTS
-from exporter.follow import backoff
-from exporter.lnd.client import DetailedClient, Missing, Trouble
-from exporter.payments.detail import Detail
+from exporter.app import clocks
+from exporter.lnd.client import Missing, Trouble
 from exporter.payments.labels import AttemptStatus, Interruption, Method, Reason, Status
 from exporter.payments.payment import Moment
-from exporter.simulator.lives import Lives
-from exporter.simulator.mutation import Life
-from exporter.simulator.server import SimulatedNode
 from exporter.simulator.service import SMALLEST
 from exporter.track import course as following
-from exporter.track.course import Course, Update
 from exporter.track.document import line
 from tests.network.process import until
-
-WAIT_S = 20
-
-
-@dataclass
-class Scene:
-    """A node, and somebody who follows one of its payments."""
-
-    node: SimulatedNode
-    client: DetailedClient
-    said: list[str] = field(default_factory=list)
-    waited: list[Status] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        """Lives for the node."""
-        self.lives = Lives(self.node.world)
-
-    def begin(self, life: Life, steps: int) -> Callable[[], None]:
-        """Let so many steps of a life happen; each call lets the next one."""
-        left = iter(life.steps)
-
-        def go_on() -> None:
-            self.node.database.apply(next(left).mutation)
-
-        for _ in range(steps):
-            go_on()
-        return go_on
-
-    def say(self, words: str) -> None:
-        """Heard."""
-        self.said.append(words)
-
-    def lost(self, trouble: Trouble) -> None:
-        """Heard."""
-        self.said.append(f"lost: {trouble.state}")
-
-    def found(self) -> None:
-        """Heard."""
-        self.said.append("found")
-
-    def wait(self, detail: Detail) -> None:
-        """Heard."""
-        self.waited.append(detail.payment.status)
-
-    def course(self, payment_hash: str, *, inflight: bool = True, secrets: bool = False) -> Course:
-        """Follow it."""
-        return Course(self.client, payment_hash, clocks, self, inflight=inflight, secrets=secrets)
-
-
-@pytest.fixture(params=TRANSPORTS)
-async def scene(
-    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Scene]:
-    """Asked in each way; nobody waits for long."""
-    monkeypatch.setattr(backoff, "FIRST_S", 0.05)
-    monkeypatch.setattr(following, "AGAIN_S", 0.05)
-    async with SimulatedNode(tmp_path) as node:
-        address = node.address if request.param == GRPC else f"https://{node.rest}"
-        client = client_of(NodeConfig("alice", address, node.tls_cert, node.macaroon, request.param))
-        yield Scene(node, client)
-        await client.close()
-
-
-async def heard(updates: AsyncIterator[Update]) -> Update:
-    """The next one."""
-    async with asyncio.timeout(WAIT_S):
-        return await anext(updates)
-
-
-def told(update: Update) -> tuple[Status, list[AttemptStatus]]:
-    """What it says in short."""
-    return update.detail.payment.status, [one.attempt.status for one in update.detail.tries]
+from tests.track.conftest import Scene, heard, told
 
 
 async def test_every_update(scene: Scene) -> None:
@@ -188,85 +106,6 @@ async def test_one_that_ends_after_long_silence(scene: Scene) -> None:
         assert told(await heard(updates)) == (Status.IN_FLIGHT, [AttemptStatus.FAILED] * 2)
         go_on()
         assert [update.final async for update in updates] == [False, True]
-
-
-async def test_the_node_is_killed_before_the_end(scene: Scene) -> None:
-    """Who waits for the end only is told, too, that lnd is back."""
-    life = scene.lives.success()
-    go_on = scene.begin(life, 2)
-    async with aclosing(scene.course(life.payment_hash, inflight=False).updates()) as updates:
-        waiting = asyncio.ensure_future(heard(updates))
-
-        async def waits() -> bool:
-            return scene.waited == [Status.IN_FLIGHT]
-
-        await until("it waits", waits)
-        await scene.node.kill()
-        await asyncio.sleep(0.3)
-        await scene.node.start()
-
-        async def found() -> bool:
-            return scene.said == ["lost: unreachable", "found"]
-
-        await until("it is found again", found)
-        assert not waiting.done()
-        go_on()
-        assert told(await waiting)[0] is Status.SUCCEEDED
-
-
-async def test_the_node_is_killed(scene: Scene) -> None:
-    """It is said once, the course goes on when lnd is back, and that is said, too."""
-    life = scene.lives.success()
-    go_on = scene.begin(life, 2)
-    async with aclosing(scene.course(life.payment_hash).updates()) as updates:
-        await heard(updates)
-        await scene.node.kill()
-        waiting = asyncio.ensure_future(heard(updates))
-        await asyncio.sleep(0.5)
-        assert scene.said == ["lost: unreachable"]
-        await scene.node.start()
-        assert told(await waiting) == (Status.IN_FLIGHT, [AttemptStatus.IN_FLIGHT])
-        assert scene.said[1:] == ["found"]
-        go_on()
-        assert [told(update)[0] async for update in updates] == [Status.SUCCEEDED] * 2
-
-
-def test_a_person_waits_for_seconds_only(scene: Scene) -> None:
-    """However long lnd was away: it is found again soon after it is back."""
-    course = scene.course("ab" * 32)
-    delays = [course.backoff.delay_s(0, 0) for _ in range(200)]
-    assert 3 < max(delays) <= following.LAST_S == 5
-
-
-async def test_what_was_seen_stays(scene: Scene) -> None:
-    """The payment ends while the line is lost, and lnd deletes the attempt: nobody knows how that one ended."""
-    life = scene.lives.refused()
-    go_on = scene.begin(life, 2)
-    async with aclosing(scene.course(life.payment_hash).updates()) as updates:
-        first = await heard(updates)
-        await scene.node.kill()
-        for _ in life.steps[2:]:
-            go_on()
-        await scene.node.start()
-        ended, final = await heard(updates), await heard(updates)
-    (before,), (after,) = first.detail.tries, ended.detail.tries
-    assert (ended.detail.payment.status, ended.detail.payment.attempts) == (Status.FAILED, ())
-    assert (before.deleted, after.deleted, ended.detail.in_flight) == (False, True, 0)
-    assert (after.hops, after.duration_ns, after.attempt.code) == (before.hops, None, None)
-    assert final.detail.tries == (after,)
-
-
-async def test_what_lnd_knows_no_longer(scene: Scene) -> None:
-    """Its database has been lost meanwhile."""
-    life = scene.lives.success()
-    scene.begin(life, 2)
-    async with aclosing(scene.course(life.payment_hash).updates()) as updates:
-        await heard(updates)
-        await scene.node.stop()
-        scene.node.renew_database()
-        await scene.node.start()
-        with pytest.raises(Missing):
-            await heard(updates)
 
 
 async def test_the_last_question_finds_nobody(scene: Scene) -> None:
