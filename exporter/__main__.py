@@ -88,7 +88,7 @@ def _track(config: Config) -> int:
     _show_any_letter()
     (node,) = config.nodes
     for warning in node.warnings:
-        print(f"{node.name}: {warning}", file=sys.stderr)
+        print(f"{node.preface}{warning}", file=sys.stderr)
     try:
         return asyncio.run(_ended_by_signals(track(config, client_of(node), clocks)))
     except OSError as error:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.config.given import FromFile, Given, Settings, value
-from exporter.config.nodes import NO_NODE, NodeConfig, several_nodes, single_node
+from exporter.config.nodes import NO_NODE, NO_NODE_TO_ASK, NodeConfig, several_nodes, single_node
 from exporter.config.problems import HASH, ConfigError, Problem, Wrong, cannot_listen
 from exporter.config.settings import AUTO, LISTEN_DEMO, OF_COMMANDS, Command
 from exporter.config.sources import from_environment, from_flags
@@ -128,8 +128,10 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
         if command == "track" and file.nodes is not None:
             _choose(settings, file, problems)
         nodes = _nodes(settings, file, problems)
-        if NO_NODE in problems and not understood:  # who mistypes a flag need not be told how to begin
+        if NO_NODE in problems:
             problems.remove(NO_NODE)
+            if understood:  # who mistypes a flag need not be told how to begin
+                problems.append(NO_NODE_TO_ASK if command == "track" else NO_NODE)
     host, port = value(settings, "web.listen-address", problems) or ("", 0)
     path = value(settings, "web.telemetry-path", problems)
     log = _log(settings, problems)

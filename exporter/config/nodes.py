@@ -52,6 +52,11 @@ class NodeConfig:
     """Nothing is to be told of payments before they have ended."""
 
     @property
+    def preface(self) -> str:
+        """What stands before a line about this node where no other is spoken of: nothing if nobody gave it a name."""
+        return "" if self.name == SETTINGS["lnd.name"].default else f"{self.name}: "
+
+    @property
     def trust(self) -> str:
         """What is trusted, for people to read."""
         if not encrypted(self.address):
@@ -93,6 +98,14 @@ NO_NODE = Problem(
     "From another one:      lnd-payments-exporter --lnd.address HOST:10009 --lnd.tls-cert FILE --lnd.macaroon FILE\n"
     "Without any lnd:       lnd-payments-exporter demo",
 )
+NO_NODE_TO_ASK = NO_NODE._replace(
+    fix="Give what the exporter was given: its flags, its environment or its file.\n"
+    "On lnd's own machine:  lnd-payments-exporter track HASH --lnd.dir ~/.lnd\n"
+    "From another one:      lnd-payments-exporter track HASH --lnd.address HOST:10009 --lnd.tls-cert FILE"
+    " --lnd.macaroon FILE\n"
+    "As an exporter does:   lnd-payments-exporter track HASH --config.file FILE"
+)
+"""The same for the command `track`, which nobody runs for a demo."""
 
 
 def single_node(settings: Settings, problems: list[Problem]) -> tuple[NodeConfig, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from exporter.config.given import Given, Settings
 from exporter.config.problems import HASH, Problem
 from exporter.config.settings import ENVIRONMENT, SETTINGS, nearest
-from exporter.config.values import HASH_BASE64
+from exporter.config.values import HASH_BASE64, HASH_HEX
 
 KUBERNETES = re.compile(r"SERVICE_(HOST|PORT)(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?")
 """What Kubernetes adds to the environment of its containers for a Service called lnd-payments-exporter."""
@@ -22,7 +22,7 @@ def from_flags(argv: Sequence[str], problems: list[Problem], *, takes_hash: bool
         word = words.popleft()
         if takes_hash and (not word.startswith("-") or HASH_BASE64.fullmatch(word)):
             if HASH in given:
-                problems.append(Problem(word, "is one too many.", "One payment at a time: track HASH"))
+                problems.append(Problem(HASH, f"{word!r} is one word too many.", "One payment at a time: track HASH"))
             given.setdefault(HASH, Given(word.strip(), HASH))
             continue
         flag, equals, text = word.partition("=")
@@ -48,6 +48,10 @@ def from_flags(argv: Sequence[str], problems: list[Problem], *, takes_hash: bool
 
 
 def _unknown_flag(flag: str, guess: str | None) -> Problem:
+    if HASH_HEX.fullmatch(flag):
+        return Problem(
+            flag, "is neither a flag nor the value of one.", f"Did you mean: lnd-payments-exporter track {flag}"
+        )
     if not flag.startswith("-"):
         return Problem(flag, "is neither a flag nor the value of one.", "Write --flag=value; --help shows all flags.")
     return Problem(flag, "is no flag.", f"Did you mean --{guess}?" if guess else "--help shows all flags.")

@@ -27,6 +27,10 @@ PATH = re.compile(r"(/[\w.~-]+)+/?", re.ASCII)
 """Of a page."""
 HASH_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{43}|[A-Za-z0-9_-]{43})=?", re.ASCII)
 """32 bytes. The alphabet for URLs may begin with the dash of a flag."""
+HASH_HEX = re.compile("[0-9a-fA-F]{64}")
+"""The same as lncli shows it."""
+_REQUEST = re.compile(r"(?:lightning:)?ln(?:bcrt|bc|tbs|tb|sb)[0-9]\w*", re.IGNORECASE | re.ASCII)
+"""A payment request (BOLT 11): a secret."""
 _HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<host>[^:\[\]]*))(?::(?P<port>.*))?")
 
 
@@ -123,9 +127,16 @@ def _several(given: str, parse: Callable[[str], int], example: str) -> tuple[int
 
 def payment_hash(given: str) -> str:
     """32 bytes in hex, or in base64 of either alphabet, with padding or without; 64 hex digits, lower case."""
-    if re.fullmatch("[0-9a-fA-F]{64}", given):
+    if HASH_HEX.fullmatch(given):
         return given.lower()
+    if re.fullmatch("[0-9a-fA-F]+", given):  # also where it could be base64: of 43 such letters that is never meant
+        digits = f"{len(given)} hex digit{'s' * (len(given) != 1)}"
+        raise Wrong(f"{given!r} has {digits}; a hash has 64.", "Copy it whole, as lncli and `open` show it.")
     if not HASH_BASE64.fullmatch(given):
+        if _REQUEST.fullmatch(given):
+            raise Wrong(
+                "This is a payment request, not a payment hash.", "Its hash is what `lncli decodepayreq` shows."
+            )
         fix = "Give 64 hex digits, as lncli shows them (lncli decodepayreq: of a payment request), or base64."
         raise Wrong(f"{given!r} is no payment hash.", fix)
     return base64.b64decode(given.rstrip("=") + "=", altchars=b"-_" if {*given} & {*"-_"} else None).hex()

@@ -27,6 +27,8 @@ class Backoff:
     random: Random = field(default_factory=Random)
     failures: int = 0
     """Sessions lost in a row."""
+    last_s: float | None = None
+    """The largest bound, if it isn't 60 s: where a person looks on."""
 
     def delay_s(self, lived_s: float, table: int) -> float:
         """Seconds to wait after a session that lived `lived_s`, 0 if it never got as far as a subscription.
@@ -37,7 +39,7 @@ class Backoff:
         if lived_s >= max(LONG_LIVED_S, scan):
             self.failures = 0
             return 0.0
-        bound_s = min(FIRST_S * 2**self.failures, LAST_S)
+        bound_s = min(FIRST_S * 2**self.failures, self.last_s or LAST_S)
         if lived_s >= 2 * bound_s:
             self.failures, bound_s = 0, FIRST_S
         self.failures = min(self.failures + 1, 16)

@@ -32,7 +32,7 @@ _GIVEN_UP: dict[Reason, str] = {
     Reason.NONE: "",
     Reason.OTHER: "other",
 }
-_STATE: dict[NodeState, str] = {
+STATE: dict[NodeState, str] = {
     NodeState.UNREACHABLE: "lnd doesn't answer",
     NodeState.NO_WALLET: "lnd has no wallet",
     NodeState.LOCKED: "the wallet is locked",
@@ -41,6 +41,7 @@ _STATE: dict[NodeState, str] = {
     NodeState.DENIED: "lnd refuses the macaroon",
     NodeState.WRONG_NODE: "another node answers",
 }
+"""Why nothing is heard of a node."""
 _URGENT: dict[BlocksLeft, str] = {BlocksLeft.EXPIRED: "red", BlocksLeft.UNDER_36: "red", BlocksLeft.UNDER_144: "yellow"}
 
 
@@ -109,7 +110,7 @@ def _caution(node: Node, report: Report) -> str:
     if node.following:
         when = _moment(node.written_s, report.now_s)
         return f"Nothing has been written of this node since {when}: is the disk full?"
-    state = "it is not in the exporter's configuration" if node.left else _STATE[node.state]
+    state = "it is not in the exporter's configuration" if node.left else STATE[node.state]
     why = f"The node is not followed: {state}." if report.running else "The exporter does not run."
     return why + (f" This was so at {_moment(node.followed_s, report.now_s)}." if node.followed_s else "")
 

@@ -32,10 +32,17 @@ class Try:
     """Who failed it: 0 this node, n the n-th hop (`failure_source_index`); None unless it failed with a reason."""
     preimage: str = field(default="", repr=False)
     """64 hex digits once it is settled; empty unless secrets were asked for."""
+    deleted: bool = False
+    """Seen in flight, and shown by lnd no longer: it ended while nobody listened, and lnd has deleted how."""
+
+    @property
+    def in_flight(self) -> bool:
+        """True for an HTLC that is outstanding."""
+        return self.attempt.status is AttemptStatus.IN_FLIGHT and not self.deleted
 
     @property
     def duration_ns(self) -> int | None:
-        """Nanoseconds that it took, by lnd's clock; None while it is in flight."""
+        """Nanoseconds that it took, by lnd's clock; None while it is in flight, or if nobody knows."""
         attempt = self.attempt
         return max(0, attempt.resolve_ns - attempt.attempt_ns) if attempt.resolve_ns else None
 
@@ -61,7 +68,7 @@ class Detail:
     @property
     def in_flight(self) -> int:
         """HTLCs outstanding."""
-        return sum(one.attempt.status is AttemptStatus.IN_FLIGHT for one in self.tries)
+        return sum(one.in_flight for one in self.tries)
 
     def elapsed_ns(self, now_ns: int) -> int | None:
         """Nanoseconds since lnd created the payment (`now_ns` is since 1970), or until the last of its attempts ended.
@@ -73,7 +80,7 @@ class Detail:
         return max(0, until_ns - payment.created_ns) if until_ns else None
 
     def after(self, before: "Detail") -> "Detail":
-        """This update, with the failed attempts that an earlier one had: lnd deletes them once the payment has ended.
+        """This update, with the attempts that an earlier one had: lnd deletes failed ones once the payment has ended.
 
         An end is one: of an update that follows only the reason counts, and nothing if it is of another run.
         """
@@ -84,6 +91,6 @@ class Detail:
         if not same:
             return self
         known = {one.attempt.key for one in self.tries}
-        failed = (one for one in before.tries if one.attempt.status is AttemptStatus.FAILED)
-        tries = (*(one for one in failed if one.attempt.key not in known), *self.tries)
+        gone = (replace(one, deleted=one.in_flight) for one in before.tries if one.attempt.key not in known)
+        tries = (*gone, *self.tries)
         return replace(self, tries=tuple(sorted(tries, key=lambda one: one.attempt.attempt_ns)))

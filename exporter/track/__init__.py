@@ -19,8 +19,8 @@ async def track(config: Config, client: DetailedClient, now: Callable[[], Moment
     """Show the payment until it has ended; the exit code. It closes the client."""
     wanted, (node,) = config.track, config.nodes
     secrets = wanted.secrets
-    display: Display = Lines(node.name, secrets=secrets) if wanted.json else Table(node.name, now, secrets=secrets)
-    course = Course(client, wanted.payment_hash, now, display.say, inflight=wanted.inflight, secrets=secrets)
+    display: Display = Lines(node.name, secrets=secrets) if wanted.json else Table(node.preface, now, secrets=secrets)
+    course = Course(client, wanted.payment_hash, now, display, inflight=wanted.inflight, secrets=secrets)
     status = None
     try:
         with display:
@@ -29,7 +29,7 @@ async def track(config: Config, client: DetailedClient, now: Callable[[], Moment
                     display.show(update)
                     status = update.detail.payment.status
     except Trouble as trouble:
-        print(f"{node.name}: {trouble.advice}", file=sys.stderr)
+        print(f"{node.preface}{trouble.advice}", file=sys.stderr)
         return NOT_FOLLOWED
     finally:
         await client.close()

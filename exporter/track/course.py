@@ -4,18 +4,22 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from exporter.follow.backoff import Backoff
 from exporter.lnd.client import ANSWER_S, DetailedClient, Missing, Trouble
 from exporter.payments.detail import Detail
 from exporter.payments.labels import Interruption, NodeState
-from exporter.payments.payment import Moment
+from exporter.payments.payment import Moment, Payment
 
 NAMES_S = 3.0
 """So long names are waited for, before the first update is shown; afterwards they come with the next one."""
 AGAIN_S = 1.0
 """After the end lnd may overwrite its reason, within milliseconds: so much later it is asked once more."""
+OLD_NS = 60_000_000_000
+"""If it was over before it was followed, and nothing has happened to it for so long, it isn't asked once more."""
+LAST_S = 5.0
+"""The longest wait before a lost line is tried again: a person looks on, and one payment costs lnd little."""
 
 
 class Update(NamedTuple):
@@ -30,6 +34,22 @@ class Update(NamedTuple):
     """The last one: the payment has ended, and its reason won't change."""
 
 
+class Audience(Protocol):
+    """Who is told what no update says."""
+
+    def say(self, words: str) -> None:
+        """Something that a person should know."""
+
+    def lost(self, trouble: Trouble) -> None:
+        """Nothing is heard for now, for this reason or another one than before: lnd is asked again until it answers."""
+
+    def found(self) -> None:
+        """lnd tells of the payment again."""
+
+    def wait(self, detail: Detail) -> None:
+        """The payment is known, and no update of it is wanted before its end."""
+
+
 @dataclass
 class Course:
     """Follows one payment."""
@@ -38,33 +58,39 @@ class Course:
     payment_hash: str
     """64 hex digits."""
     now: Callable[[], Moment]
-    say: Callable[[str], None]
-    """Told of a connection that was lost, and of its return."""
+    audience: Audience
     inflight: bool = True
     """Also what is told before the end."""
     secrets: bool = False
-    backoff: Backoff = field(default_factory=Backoff)
+    backoff: Backoff = field(default_factory=lambda: Backoff(last_s=LAST_S))
     _names: dict[str, str] = field(default_factory=dict, init=False)
     _known: Detail | None = field(default=None, init=False)
 
     async def updates(self) -> AsyncGenerator[Update, None]:
-        """Each update, the last one marked as such; then it ends.
+        """Each update, the last one marked as such; then it ends. Of a payment that ended long ago there is only that.
 
         Raises `Trouble` if lnd can't be asked from the outset, and `Missing` for a payment that it doesn't know, or no
         longer. Once it has told of the payment, a connection that is lost is opened again, for ever.
         """
         naming: asyncio.Task[None] | None = None
+        old = False
         try:
             async with aclosing(self._across_losses()) as details:
                 async for detail in details:
                     if naming is None:
                         naming = asyncio.create_task(self._ask_names())
                         await asyncio.wait([naming], timeout=NAMES_S)
+                    old = self._known is None and self._is_old(detail.payment)
                     self._hear(detail)
+                    if old:
+                        break
                     if self.inflight or self._ended:
                         yield self._update()
-            await asyncio.sleep(AGAIN_S)
-            await self._ask_again()
+                    else:
+                        self.audience.wait(detail)
+            if not old:
+                await asyncio.sleep(AGAIN_S)
+                await self._ask_again()
             yield self._update(final=True)
         finally:
             if naming is not None:
@@ -80,14 +106,14 @@ class Course:
                 async with aclosing(self._session()) as details:
                     async for detail in details:
                         if lost is not None:
-                            self.say("lnd tells of the payment again")
+                            self.audience.found()
                         lost, opened_ns = None, opened_ns or self.now().mono_ns
                         yield detail
             except Trouble as trouble:
                 if self._known is None or isinstance(trouble, Missing):
                     raise
                 if trouble.cause is not lost:
-                    self.say(f"{trouble.advice}; the payment goes on in lnd, which is asked again until it answers")
+                    self.audience.lost(trouble)
                 lost = trouble.cause
                 await asyncio.sleep(self._delay_s(opened_ns))
 
@@ -95,9 +121,14 @@ class Course:
     def _ended(self) -> bool:
         return self._known is not None and self._known.payment.status.ended
 
+    def _is_old(self, payment: Payment) -> bool:
+        """True if lnd's last word of it was said long ago, by the times of its attempts."""
+        happened_ns = payment.latest_ns
+        return payment.status.ended and 0 < happened_ns < self.now().wall_ns - OLD_NS
+
     async def _session(self) -> AsyncGenerator[Detail, None]:
-        """What one connection brings. Who wants the end only must hear first that lnd knows the payment at all."""
-        if not self.inflight and self._known is None:
+        """What one connection brings. Who wants the end only must hear first that lnd knows the payment."""
+        if not self.inflight:
             detail = await self._present()
             yield detail
             if detail.payment.status.ended:
@@ -129,7 +160,7 @@ class Course:
         except Missing:
             return  # deleted, or tried again
         except Trouble as trouble:
-            self.say(f"{trouble.advice}; the reason is what lnd said first")
+            self.audience.say(f"{trouble.advice}; the reason is what lnd said first")
 
     async def _ask_names(self) -> None:
         """Aliases of the node itself and of its direct peers, where the macaroon allows it; it is fine without."""

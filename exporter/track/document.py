@@ -38,7 +38,7 @@ def _attempt(one: Try, update: Update, *, secrets: bool) -> dict[str, Any]:
     attempt, took, culprit = one.attempt, one.duration_ns, one.culprit
     said = {
         "attempt_id": attempt.attempt_id,
-        "status": attempt.status,
+        "status": "deleted" if one.deleted else attempt.status,
         "sent_timestamp_seconds": attempt.attempt_ns / _NS,
         "resolved_timestamp_seconds": attempt.resolve_ns / _NS if attempt.resolve_ns else None,
         "duration_seconds": None if took is None else took / _NS,

@@ -8,12 +8,13 @@ from rich.text import Text
 
 from exporter.listing.table import sat, spaced, spoken
 from exporter.metrics.foreign import clean
-from exporter.payments.detail import Hop, Try
+from exporter.payments.detail import Detail, Hop, Try
 from exporter.payments.labels import AttemptStatus, Code, FailureSource, Reason, Status
 from exporter.track.course import Update
 
 _NS = 1_000_000_000
-_LONG_NS = 100 * _NS
+_TENTH_NS = _NS // 10
+_MINUTE_NS = 60 * _NS
 _KEY = 10  # digits of a key that stand for a node without a name
 _LINES = 2
 """Of an attempt, at least."""
@@ -24,6 +25,21 @@ _ATTEMPT_STYLE: dict[AttemptStatus, str] = {
     AttemptStatus.SETTLED: "green",
     AttemptStatus.FAILED: "red",
 }
+
+
+class Silence(NamedTuple):
+    """Nothing is heard of the payment for now."""
+
+    since_ns: int
+    """Nanoseconds since 1970."""
+    why: str
+    over: bool = False
+    """lnd isn't asked again."""
+
+    def words(self, now_ns: int) -> str:
+        """How old the table is, and why."""
+        again = "" if self.over else ", asked again"
+        return f"as of {spoken(max(0, now_ns - self.since_ns) // _NS)} ago: {self.why}{again}"
 
 
 class _Row(NamedTuple):
@@ -40,14 +56,28 @@ class _Row(NamedTuple):
 _TITLES = _Row("#", "sat", "fee", "time lock", "took", "state")
 
 
-def view(update: Update, node: str, now_ns: int, *, secrets: bool, console: Console | None = None) -> Text:
+def view(
+    update: Update,
+    preface: str,
+    now_ns: int,
+    *,
+    secrets: bool,
+    console: Console | None = None,
+    silence: Silence | None = None,
+) -> Text:
     """All of it; of a `console` that is too low for that without the oldest attempts, but for the newest one.
 
-    `now_ns` is in nanoseconds since 1970.
+    `preface` names the node, if it has a name; `now_ns` is in nanoseconds since 1970. In a `silence` all stands as it
+    did when that began.
     """
+    caution = f", {silence.words(now_ns)}" if silence else ""
+    if silence:
+        now_ns = silence.since_ns
+    standing = Text(f"{preface}{_standing(update, now_ns)}{caution}")
+    standing.stylize("bold yellow" if silence else _STYLE.get(update.detail.payment.status, "bold"))
 
     def text(room: int) -> Text:
-        lines = _lines(update, node, now_ns, secrets=secrets, room=room)
+        lines = _lines(update, standing, now_ns, secrets=secrets, room=room)
         return Text("\n", overflow="fold").join(lines)
 
     room = len(update.detail.tries)
@@ -57,6 +87,17 @@ def view(update: Update, node: str, now_ns: int, *, secrets: bool, console: Cons
     while room > 1 and len(text(room).wrap(console, console.width)) > console.height:
         room -= 1
     return text(room)
+
+
+def waiting(detail: Detail, since_ns: int, preface: str, now_ns: int, silence: Silence | None = None) -> Text:
+    """All that is shown before the end where nothing else is wanted; times are in nanoseconds since 1970."""
+    caution = f", {silence.words(now_ns)}" if silence else ""
+    if silence:
+        now_ns = silence.since_ns
+    created = _length(max(0, now_ns - detail.payment.created_ns))
+    words = f"waiting for the end for {_length(max(0, now_ns - since_ns))}, lnd created it {created} ago"
+    standing = Text(f"{preface}{words}{caution}", style="bold yellow" if silence else "bold")
+    return Text("\n", overflow="fold").join([Text(detail.payment.payment_hash), standing])
 
 
 def blame(one: Try, names: Mapping[str, str]) -> str:
@@ -75,11 +116,11 @@ def blame(one: Try, names: Mapping[str, str]) -> str:
             return "nobody can tell by whom"
 
 
-def _lines(update: Update, node: str, now_ns: int, *, secrets: bool, room: int) -> Iterator[Text]:
+def _lines(update: Update, standing: Text, now_ns: int, *, secrets: bool, room: int) -> Iterator[Text]:
     detail = update.detail
     payment = detail.payment
     yield Text(payment.payment_hash)
-    yield Text(f"{node}: {_standing(update, now_ns)}", style=_STYLE.get(payment.status, "bold"))
+    yield standing
     so_far = "" if payment.status.ended else " so far"
     yield Text(f"{sat(payment.value_msat)} sat, fee {sat(payment.fee_msat)} sat{so_far}, {_count(detail.in_flight)}")
     if secrets:
@@ -93,7 +134,7 @@ def _lines(update: Update, node: str, now_ns: int, *, secrets: bool, room: int) 
         yield Text(f"  and {len(rows) - room} earlier attempts", style="dim")
     yield Text(_laid_out(_TITLES, widths), style="dim")
     for row, one in list(zip(rows, detail.tries, strict=True))[-room:]:
-        yield Text(_laid_out(row, widths), style=_ATTEMPT_STYLE[one.attempt.status])
+        yield Text(_laid_out(row, widths), style="dim" if one.deleted else _ATTEMPT_STYLE[one.attempt.status])
         yield from _told(one, update.names, " " * (widths[0] + 4), secrets=secrets)
 
 
@@ -102,17 +143,26 @@ def _told(one: Try, names: Mapping[str, str], indent: str, *, secrets: bool) -> 
     yield Text(indent + (" > ".join(_name(hop, names) for hop in one.hops) or "no route"))
     if one.attempt.status is AttemptStatus.FAILED:
         yield Text(f"{indent}{spaced(one.attempt.code or Code.OTHER)}, {blame(one, names)}")
+    if one.deleted:
+        yield Text(f"{indent}ended while nobody listened, and lnd has deleted how")
     if secrets and one.preimage:
         yield Text(f"{indent}preimage {one.preimage}")
 
 
 def _standing(update: Update, now_ns: int) -> str:
-    """`in flight for 2m 5s`, `failed after 12.3s: no route`."""
+    """`in flight for 2m 5s, given up: timeout`, `failed after 12.3s: no route`."""
     payment, elapsed_ns = update.detail.payment, update.detail.elapsed_ns(now_ns)
     after = "" if elapsed_ns is None else f" {'after' if payment.status.ended else 'for'} {_length(elapsed_ns)}"
-    why = "" if payment.status is Status.FAILED else ", given up"
-    why = "" if payment.reason is Reason.NONE else f"{why}: {spaced(payment.reason)}"
-    return spaced(payment.status) + after + why
+    return spaced(payment.status) + after + _why(payment.status, payment.reason)
+
+
+def _why(status: Status, reason: Reason) -> str:
+    """Why lnd gave it up, if it did: also one that succeeded all the same."""
+    if reason is Reason.NONE:
+        return ""
+    if status is Status.SUCCEEDED:
+        return f", though lnd had given it up ({spaced(reason)})"
+    return f": {spaced(reason)}" if status is Status.FAILED else f", given up: {spaced(reason)}"
 
 
 def _row(number: int, one: Try, now_ns: int) -> _Row:
@@ -123,8 +173,8 @@ def _row(number: int, one: Try, now_ns: int) -> _Row:
         sat(attempt.amount_msat),
         sat(attempt.fee_msat),
         f"{attempt.expiry_height:,}" if attempt.expiry_height else "-",
-        _length(took_ns),
-        spaced(attempt.status),
+        "-" if one.deleted else _length(took_ns),
+        "deleted" if one.deleted else spaced(attempt.status),
     )
 
 
@@ -134,10 +184,11 @@ def _laid_out(row: _Row, widths: list[int]) -> str:
 
 
 def _length(nanoseconds: int) -> str:
-    """A length of time: tenths of a second where they matter."""
-    if nanoseconds < _LONG_NS:
-        return f"{nanoseconds / _NS:.1f}s"
-    return spoken(nanoseconds // _NS)
+    """A length of time as `open` says it; below a minute with tenths of a second."""
+    if nanoseconds >= _MINUTE_NS:
+        return spoken(nanoseconds // _NS)
+    seconds, tenths = divmod(nanoseconds // _TENTH_NS, 10)
+    return f"{seconds}.{tenths}s"
 
 
 def _count(htlcs: int) -> str:

@@ -48,6 +48,27 @@ def test_where_an_exporter_runs(home: Home) -> None:
     assert len(load([HASH], environ, "track").nodes) == 1
 
 
+def test_the_name_of_the_node(home: Home) -> None:
+    """It stands before what is said of it, if somebody gave it one."""
+    prefaces = [
+        load([HASH, "--lnd.dir=.lnd", *flags], {}, "track").nodes[0].preface for flags in ((), ("--lnd.name=alice",))
+    ]
+    assert prefaces == ["", "alice: "]
+
+
+def test_without_a_node(home: Home) -> None:
+    """How this command is given one, not how an exporter is started."""
+    (problem,) = refused(HASH)
+    assert problem.what == "No node is given."
+    first, *lines = problem.fix.splitlines()
+    assert "its flags, its environment or its file" in first
+    commands = [line.partition(":")[2].strip() for line in lines]
+    assert commands[0] == "lnd-payments-exporter track HASH --lnd.dir ~/.lnd"
+    assert all(command.startswith("lnd-payments-exporter track HASH --") for command in commands)
+    assert "demo" not in problem.fix
+    assert refused(f"{HASH} --jsn") == [Problem("--jsn", "is no flag.", "Did you mean --json?")]
+
+
 def test_one_of_several_nodes(home: Home) -> None:
     """The one that is named; the others may be unusable. An only one needs no name."""
     home.write("several.yml", SEVERAL)
@@ -65,25 +86,49 @@ def test_none_of_several_nodes(home: Home) -> None:
     assert refused(f"{HASH} --config.file=several.yml --lnd.name=x") == [other]
 
 
-@pytest.mark.parametrize("text", ["ab", HASH + "00", HASH[:-1] + "g", STANDARD[:-4], "+-" + "A" * 41])
+@pytest.mark.parametrize("text", ["xyz", HASH[:-1] + "g", STANDARD[:-4], "+-" + "A" * 41])
 def test_no_hash(home: Home, text: str) -> None:
     """What is wrong, and what would be right."""
     fix = "Give 64 hex digits, as lncli shows them (lncli decodepayreq: of a payment request), or base64."
     assert refused(f"{text} --lnd.dir=.lnd") == [Problem("HASH", f"{text!r} is no payment hash.", fix)]
 
 
-def test_a_payment_request_instead_of_a_hash(home: Home) -> None:
-    """It is not repeated."""
-    (problem,) = refused("lnbc2500u1pvjluezpp5qqqsyqcyq5rqwzqfqqqsyqcyq5rqwzqf --lnd.dir=.lnd")
-    assert problem.what == "'[redacted]' is no payment hash."
+@pytest.mark.parametrize(
+    ("text", "digits"), [("a", "1 hex digit"), (HASH[1:], "63 hex digits"), ("A" * 43, "43 hex digits")]
+)
+def test_not_all_of_a_hash(home: Home, text: str, digits: str) -> None:
+    """How much of it there is."""
+    fix = "Copy it whole, as lncli and `open` show it."
+    assert refused(f"{text} --lnd.dir=.lnd") == [Problem("HASH", f"{text!r} has {digits}; a hash has 64.", fix)]
+
+
+@pytest.mark.parametrize("prefix", ["lnbc2500u1", "lntb1", "LNBCRT10U1", "lightning:lnbc1", "lntbs1"])
+def test_a_payment_request_instead_of_a_hash(home: Home, prefix: str) -> None:
+    """It is not repeated, however short; where the hash is found is said."""
+    for rest in ("pvjluezpp5qqqsyqcyq5rqwzqfqqqsyqcyq5rqwzqf", "p5"):
+        with pytest.raises(ConfigError) as caught:
+            load([prefix + rest, "--lnd.dir=.lnd"], {}, "track")
+        assert str(caught.value) == (
+            "This is a payment request, not a payment hash. Its hash is what `lncli decodepayreq` shows.\n"
+        )
 
 
 def test_no_payment_or_two(home: Home) -> None:
     """One at a time."""
     fix = "Write: lnd-payments-exporter track HASH; lnd-payments-exporter open shows those in flight."
     assert refused("--lnd.dir=.lnd") == [Problem("HASH", "The hash of a payment is missing.", fix)]
-    two = Problem("cd", "is one too many.", "One payment at a time: track HASH")
+    two = Problem("HASH", "'cd' is one word too many.", "One payment at a time: track HASH")
     assert refused(f"{HASH} cd --lnd.dir=.lnd") == [two]
+
+
+def test_a_hash_where_none_is_wanted(home: Home) -> None:
+    """What was probably meant."""
+    with pytest.raises(ConfigError) as caught:
+        load([HASH], {}, "open")
+    (problem,) = caught.value.problems
+    assert problem == Problem(
+        HASH, "is neither a flag nor the value of one.", f"Did you mean: lnd-payments-exporter track {HASH}"
+    )
 
 
 def test_flags_of_other_commands(home: Home) -> None:
@@ -99,8 +144,8 @@ def test_flags_of_other_commands(home: Home) -> None:
 def test_one_wrong_hash_is_one_line(home: Home) -> None:
     """Who has mistyped nothing else need not be told of the configuration."""
     with pytest.raises(ConfigError) as caught:
-        load(["abc", "--lnd.dir=.lnd"], {}, "track")
+        load(["xyz", "--lnd.dir=.lnd"], {}, "track")
     assert str(caught.value) == (
-        "'abc' is no payment hash. Give 64 hex digits, as lncli shows them (lncli decodepayreq: of a payment request),"
+        "'xyz' is no payment hash. Give 64 hex digits, as lncli shows them (lncli decodepayreq: of a payment request),"
         " or base64.\n"
     )

@@ -24,6 +24,18 @@ def test_failed_attempts_are_kept() -> None:
     assert after.after(before).tries == after.tries, "nothing is kept twice"
 
 
+def test_what_was_in_flight_when_the_line_was_lost() -> None:
+    """lnd deletes it, too; how it ended isn't known then, unless lnd shows it again."""
+    before = detail(payment(IN_FLIGHT, failed(flying(1)), flying(2, sent_s=3)))
+    after = detail(payment(FAILED, reason=Reason.TIMEOUT)).after(before)
+    assert [(one.attempt.attempt_id, one.deleted, one.in_flight) for one in after.tries] == [
+        (1, False, False),
+        (2, True, False),
+    ]
+    assert after.tries[1].duration_ns is after.elapsed_ns(T0 + 7 * SECOND) is None
+    assert before.after(detail(payment(IN_FLIGHT)).after(before)).tries == before.tries
+
+
 def test_a_second_end_changes_the_reason_only() -> None:
     """As the exporter counts it: status of the first, reason of the last."""
     first = detail(payment(FAILED, failed(flying()), reason=Reason.INCORRECT_PAYMENT_DETAILS))

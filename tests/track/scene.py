@@ -16,6 +16,7 @@ ROUTE = (
 BY_HOP = Try(failed(flying(1)), ROUTE, 2)
 BY_OURSELVES = Try(failed(flying(2, sent_s=2), Code.UNKNOWN_NEXT_PEER, FailureSource.SELF, end_s=2.25), ROUTE, 0)
 UNDER_WAY = Try(flying(3, sent_s=3, msat=1_234_567_891), ROUTE)
+VANISHED = Try(flying(2, sent_s=2), ROUTE, deleted=True)
 WON = Try(settled(flying(3, sent_s=3), end_s=300), ROUTE, preimage=PREIMAGE)
 
 
@@ -33,6 +34,6 @@ def update(
     secrets: bool = False,
 ) -> Update:
     """What was heard."""
-    snapshot = payment(status, *(one.attempt for one in tries), reason=reason, payment_hash=HASH)
+    snapshot = payment(status, *(one.attempt for one in tries if not one.deleted), reason=reason, payment_hash=HASH)
     detail = Detail(snapshot, tries, PREIMAGE, REQUEST) if secrets else Detail(snapshot, tries)
     return Update(detail, NAMES, now_ns(heard_s), final)

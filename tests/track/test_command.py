@@ -11,7 +11,7 @@ import struct
 import sys
 import termios
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -103,11 +103,23 @@ async def test_troubles(node: SimulatedNode) -> None:
     assert ended.stderr.startswith("alice: lnd can't be reached: is it running")
 
 
+async def test_a_node_without_a_name(node: SimulatedNode) -> None:
+    """Nobody reads that lnd says something of lnd."""
+    life = Lives(node.world).success()
+    happen(node, life)
+    words = [word for word in command(node, life.payment_hash) if word != "--lnd.name=alice"]
+    stdout, _ = await (await piped(*words)).communicate()
+    assert stdout.decode().splitlines()[1].startswith("succeeded after ")
+    await node.stop()
+    _, stderr = await (await piped(*words)).communicate()
+    assert stderr.decode().startswith("lnd can't be reached: is it running")
+
+
 async def test_a_wrong_command_line(node: SimulatedNode) -> None:
     """Exit code 2, as of all commands; a wrong hash is one line."""
     code, stdout, stderr = await run(node, "ab")
     assert (code, stdout, stderr.count("\n")) == (2, "", 1)
-    assert stderr.startswith("lnd-payments-exporter: 'ab' is no payment hash. Give 64 hex digits, ")
+    assert stderr.startswith("lnd-payments-exporter: 'ab' has 2 hex digits; a hash has 64.")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -203,29 +215,48 @@ class Terminal:
         os.close(self.theirs)
 
 
+@asynccontextmanager
+async def on(terminal: Terminal, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The command on a terminal, which is hung up afterwards."""
+    environ = {**os.environ, "TERM": "xterm-256color"}
+    process = await asyncio.create_subprocess_exec(*words, stdout=terminal.theirs, stderr=terminal.theirs, env=environ)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        terminal.close()
+
+
+async def test_a_terminal_waits_for_the_end(node: SimulatedNode) -> None:
+    """With `--no-inflight` it says so, and time goes on; nothing is left of that afterwards."""
+    life, terminal = Lives(node.world).success(), Terminal()
+    happen(node, life, 2)
+    async with on(terminal, *command(node, life.payment_hash, "--no-inflight")) as process:
+        await terminal.shown(r"alice: waiting for the end for (\d)\.\ds, lnd created it", 3)
+        for step in life.steps[2:]:
+            node.database.apply(step.mutation)
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+        await terminal.shown("alice: succeeded after ")
+    assert "waiting" not in terminal.seen.rpartition("\x1b[2K")[2]
+
+
 async def test_on_a_terminal(node: SimulatedNode) -> None:
     """The table changes in place, time goes on by itself, a lost line is told, and the end stays there."""
     life, terminal = Lives(node.world).retry(), Terminal()
     happen(node, life, 2)
-    environ = {**os.environ, "TERM": "xterm-256color"}
-    process = await asyncio.create_subprocess_exec(
-        *command(node, life.payment_hash), stdout=terminal.theirs, stderr=terminal.theirs, env=environ
-    )
-    try:
+    async with on(terminal, *command(node, life.payment_hash)) as process:
         await terminal.shown("alice: asking lnd")
         await terminal.shown(r"alice: in flight for (\d+)\.", 3)
         await node.kill()
-        await terminal.shown("the payment goes on in lnd")
+        await terminal.shown("; lnd is asked again until it answers")
+        await terminal.shown(r"alice: in flight for [0-9.]+s, as of (\d)s ago: lnd doesn't answer, asked again", 2)
         await node.start()
         await terminal.shown("lnd tells of the payment again")
         for step in life.steps[2:]:
             node.database.apply(step.mutation)
         assert await asyncio.wait_for(process.wait(), 20) == 0
         await terminal.shown("alice: succeeded after ")
-    finally:
-        if process.returncode is None:
-            process.kill()
-        terminal.close()
     last = terminal.seen.rpartition("\x1b[2K")[2]
     assert last.startswith(life.payment_hash)
     assert last.count("settled") == last.count("temporary channel failure") == 1

@@ -1,83 +1,20 @@
-"""The course of a payment, asked of a simulated node in every way: ends, losses, refusals."""
+"""The course of a payment, asked of a simulated node in every way: ends, refusals, names, secrets."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import grpc
 import pytest
 
-from exporter.app import client_of, clocks
-from exporter.config import NodeConfig
-from exporter.config.addresses import GRPC, TRANSPORTS
-from exporter.follow import backoff
-from exporter.lnd.client import DetailedClient, Missing, Trouble
+from exporter.app import clocks
+from exporter.lnd.client import Missing, Trouble
 from exporter.payments.labels import AttemptStatus, Interruption, Method, Reason, Status
-from exporter.simulator.lives import Lives
-from exporter.simulator.mutation import Life
-from exporter.simulator.server import SimulatedNode
+from exporter.payments.payment import Moment
 from exporter.simulator.service import SMALLEST
 from exporter.track import course as following
-from exporter.track.course import Course, Update
 from exporter.track.document import line
 from tests.network.process import until
-
-WAIT_S = 20
-
-
-@dataclass
-class Scene:
-    """A node, and somebody who follows one of its payments."""
-
-    node: SimulatedNode
-    client: DetailedClient
-    said: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        """Lives for the node."""
-        self.lives = Lives(self.node.world)
-
-    def begin(self, life: Life, steps: int) -> Callable[[], None]:
-        """Let so many steps of a life happen; each call lets the next one."""
-        left = iter(life.steps)
-
-        def go_on() -> None:
-            self.node.database.apply(next(left).mutation)
-
-        for _ in range(steps):
-            go_on()
-        return go_on
-
-    def course(self, payment_hash: str, *, inflight: bool = True, secrets: bool = False) -> Course:
-        """Follow it."""
-        return Course(self.client, payment_hash, clocks, self.said.append, inflight=inflight, secrets=secrets)
-
-
-@pytest.fixture(params=TRANSPORTS)
-async def scene(
-    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Scene]:
-    """Asked in each way; nobody waits for long."""
-    monkeypatch.setattr(backoff, "FIRST_S", 0.05)
-    monkeypatch.setattr(following, "AGAIN_S", 0.05)
-    async with SimulatedNode(tmp_path) as node:
-        address = node.address if request.param == GRPC else f"https://{node.rest}"
-        client = client_of(NodeConfig("alice", address, node.tls_cert, node.macaroon, request.param))
-        yield Scene(node, client)
-        await client.close()
-
-
-async def heard(updates: AsyncIterator[Update]) -> Update:
-    """The next one."""
-    async with asyncio.timeout(WAIT_S):
-        return await anext(updates)
-
-
-def told(update: Update) -> tuple[Status, list[AttemptStatus]]:
-    """What it says in short."""
-    return update.detail.payment.status, [one.attempt.status for one in update.detail.tries]
+from tests.track.conftest import Scene, heard, told
 
 
 async def test_every_update(scene: Scene) -> None:
@@ -141,34 +78,34 @@ async def test_only_the_end(scene: Scene) -> None:
         assert [update.final async for update in updates] == [False, True]
 
 
-async def test_the_node_is_killed(scene: Scene) -> None:
-    """It is said once, the course goes on when lnd is back, and that is said, too."""
-    life = scene.lives.success()
-    go_on = scene.begin(life, 2)
-    async with aclosing(scene.course(life.payment_hash).updates()) as updates:
-        await heard(updates)
-        await scene.node.kill()
-        waiting = asyncio.ensure_future(heard(updates))
-        await asyncio.sleep(0.5)
-        assert ["; the payment goes on in lnd, which" in words for words in scene.said] == [True]
-        await scene.node.start()
-        assert told(await waiting) == (Status.IN_FLIGHT, [AttemptStatus.IN_FLIGHT])
-        assert scene.said[1:] == ["lnd tells of the payment again"]
+@pytest.mark.parametrize("inflight", [True, False])
+async def test_one_that_ended_long_ago(scene: Scene, *, inflight: bool) -> None:
+    """Its reason changes no more: lnd is asked once; twice where no attempt tells how long ago."""
+    won, lost = scene.lives.success(), scene.lives.no_route()
+    for life in (won, lost):
+        scene.begin(life, len(life.steps))
+
+    def later() -> Moment:
+        return clocks()._replace(wall_ns=clocks().wall_ns + 61 * 10**9)
+
+    for life, now, finals in ((won, clocks, [False, True]), (won, later, [True]), (lost, later, [False, True])):
+        course = scene.course(life.payment_hash, inflight=inflight)
+        course.now = now
+        before = scene.node.calls[Method.TRACK_PAYMENT]
+        assert [update.final async for update in course.updates()] == finals
+        assert scene.node.calls[Method.TRACK_PAYMENT] - before == len(finals)
+
+
+async def test_one_that_ends_after_long_silence(scene: Scene) -> None:
+    """However long ago its last attempt was: what ends while it is followed may change its reason."""
+    life = scene.lives.route_fails()
+    go_on = scene.begin(life, 5)
+    course = scene.course(life.payment_hash)
+    course.now = lambda: clocks()._replace(wall_ns=clocks().wall_ns + 61 * 10**9)
+    async with aclosing(course.updates()) as updates:
+        assert told(await heard(updates)) == (Status.IN_FLIGHT, [AttemptStatus.FAILED] * 2)
         go_on()
-        assert [told(update)[0] async for update in updates] == [Status.SUCCEEDED] * 2
-
-
-async def test_what_lnd_knows_no_longer(scene: Scene) -> None:
-    """Its database has been lost meanwhile."""
-    life = scene.lives.success()
-    scene.begin(life, 2)
-    async with aclosing(scene.course(life.payment_hash).updates()) as updates:
-        await heard(updates)
-        await scene.node.stop()
-        scene.node.renew_database()
-        await scene.node.start()
-        with pytest.raises(Missing):
-            await heard(updates)
+        assert [update.final async for update in updates] == [False, True]
 
 
 async def test_the_last_question_finds_nobody(scene: Scene) -> None:

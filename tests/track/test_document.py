@@ -7,8 +7,8 @@ from typing import Any
 
 from exporter.payments.labels import Reason
 from exporter.track.document import line
-from tests.payments.build import HASH, PEER, SUCCEEDED, T0
-from tests.track.scene import BY_HOP, FAR, PAYEE, PREIMAGE, REQUEST, WON, update
+from tests.payments.build import FAILED, HASH, PEER, SUCCEEDED, T0
+from tests.track.scene import BY_HOP, FAR, PAYEE, PREIMAGE, REQUEST, VANISHED, WON, update
 
 DOCS = (Path(__file__).parents[2] / "docs" / "track.md").read_text()
 CREATED = T0 / 1e9
@@ -87,6 +87,14 @@ def test_secrets() -> None:
     assert with_secrets.pop("payment_request") == REQUEST
     assert [attempt.pop("preimage") for attempt in with_secrets["attempts"]] == [None, PREIMAGE]
     assert with_secrets == without
+
+
+def test_an_attempt_that_lnd_has_deleted() -> None:
+    """What was seen of it is told, and no end is invented."""
+    (attempt,) = json.loads(line(update(FAILED, VANISHED), "alice", secrets=False))["attempts"]
+    assert (attempt["status"], attempt["route"]) == ("deleted", ROUTE)
+    unknown = ("resolved_timestamp_seconds", "duration_seconds", "code", "source", "source_index", "source_pubkey")
+    assert [attempt[name] for name in unknown] == [None] * 6
 
 
 def names(value: object, prefix: str = "") -> set[str]:
