@@ -95,7 +95,7 @@ def _track(config: Config) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):  # who reads no further has seen enough
             return BY_SIGNAL + signal.SIGPIPE  # but not by SIGPIPE itself: lnd's end of a line may break, too
-        print(f"{node.name}: nothing can be written to where this goes ({error.strerror})", file=sys.stderr)
+        print(f"{node.preface}nothing can be written to where this goes ({error.strerror})", file=sys.stderr)
         return NOT_FOLLOWED
 
 
