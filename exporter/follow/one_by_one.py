@@ -51,7 +51,8 @@ class OneByOne:
         while True:
             asked = self._account.now()
             page = await self._questions.list(after=after)
-            if after < known and (not page.payments or page.payments[-1].payment_index < known):
+            last = page.payments[-1].payment_index if page.payments else after
+            if last < known and len(page.payments) < self._questions.page:
                 page = await self._after_deletion()
                 known = self._end
             for payment in page.payments:

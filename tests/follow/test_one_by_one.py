@@ -207,6 +207,21 @@ async def test_all_deleted_and_numbered_from_one(tmp_path_factory: pytest.TempPa
             await until_ended(watch, many + 3)
 
 
+async def test_pages_shorter_than_what_is_read_again(
+    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of payments that fill a message a page has few: one that ends below what is known says of no deletion."""
+    monkeypatch.setattr("exporter.follow.follower.PAGE", one_by_one.OVERLAP // 2)
+    for _ in range(2 * one_by_one.OVERLAP):
+        happen(node, lives.success().steps)
+    async with watching(node, mode=Mode.TRACK) as watch:
+        await watch.live()
+        await asyncio.sleep(0.3)  # until the second catch-up is over
+        for _ in range(one_by_one.OVERLAP):
+            happen(node, lives.success().steps)
+        await until_ended(watch, one_by_one.OVERLAP)
+
+
 async def test_its_loss(node: SimulatedNode, lives: Lives) -> None:
     """Lost and found again, what ended meanwhile is counted."""
     async with watching(node, mode=Mode.TRACK) as watch:
