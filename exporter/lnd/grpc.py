@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError, Message
 
 from exporter.lnd import decode, files, trouble
 from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Page, Trouble
+from exporter.lnd.line import CONNECT_S
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.lnd.tracked import Said, Tracked
 from exporter.lnd.tunnel import Tunnel
@@ -29,6 +30,8 @@ _OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.enable_retries", 0),  # when to try again is decided and counted in one place, not here
     ("grpc.use_local_subchannel_pool", 1),  # else a new channel may be given an old connection, or another node's
 )
+_TUNNEL_MS = int(CONNECT_S * 1000) + 3_000
+"""So long gRPC waits for a connection through a tunnel, by itself 20 s: longer than the tunnel, which knows why."""
 
 
 class GrpcClient(Tracked):
@@ -158,7 +161,11 @@ class GrpcClient(Tracked):
         return self._channel
 
 
-def _named(address: str) -> tuple[tuple[str, str], ...]:
-    """Options for a channel through a tunnel: whom it leads to, and whose certificate it must see."""
+def _named(address: str) -> tuple[tuple[str, int | str], ...]:
+    """Options for a channel through a tunnel: whom it leads to, whose certificate it must see, how long it may take."""
     host = address.rpartition(":")[0].strip("[]")
-    return ("grpc.default_authority", address), ("grpc.ssl_target_name_override", host)
+    return (
+        ("grpc.default_authority", address),
+        ("grpc.ssl_target_name_override", host),
+        ("grpc.min_reconnect_backoff_ms", _TUNNEL_MS),
+    )

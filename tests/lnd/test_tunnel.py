@@ -1,13 +1,17 @@
 """gRPC through a SOCKS5 proxy: it is as without, and what the proxy says is told."""
 
 import asyncio
+import socket
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from exporter.follow import Pace
+from exporter.lnd import tunnel
 from exporter.lnd.client import Trouble
-from exporter.lnd.grpc import GrpcClient
+from exporter.lnd.grpc import GrpcClient, _named
+from exporter.lnd.line import CONNECT_S
 from exporter.payments.labels import Interruption, NodeState
 from exporter.simulator.server import SimulatedNode
 from tests.lnd.socks import Proxy, proxying
@@ -67,6 +71,17 @@ async def test_a_proxy_that_does_not_help(tmp_path: Path, user: str, words: str,
         assert (trouble.cause, words in trouble.advice) == (Interruption.UNREACHABLE, True), trouble.advice
         assert "p%40ss" not in trouble.advice
         assert "another:" not in trouble.advice
+
+
+async def test_a_proxy_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """gRPC waits until the tunnel has given up: else it would be lnd that can't be reached."""
+    waits_ms = dict(_named("localhost:10009"))["grpc.min_reconnect_backoff_ms"]
+    assert CONNECT_S < int(waits_ms) / 1000 < Pace().state_s
+    monkeypatch.setattr(tunnel, "CONNECT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        async with SimulatedNode(tmp_path) as node:
+            trouble = await lost(through(Proxy("", address="127.0.0.1:{1}".format(*proxy.getsockname())), node))
+    assert (trouble.cause, "proxy" in trouble.advice) == (Interruption.UNREACHABLE, True), trouble.advice
 
 
 async def test_a_proxy_that_goes(tmp_path: Path) -> None:
