@@ -91,6 +91,8 @@ class Detail:
         if not same:
             return self
         known = {one.attempt.key for one in self.tries}
-        gone = (replace(one, deleted=one.in_flight) for one in before.tries if one.attempt.key not in known)
+        gone = (
+            replace(one, deleted=one.deleted or one.in_flight) for one in before.tries if one.attempt.key not in known
+        )
         tries = (*gone, *self.tries)
         return replace(self, tries=tuple(sorted(tries, key=lambda one: one.attempt.attempt_ns)))

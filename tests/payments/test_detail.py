@@ -33,7 +33,9 @@ def test_what_was_in_flight_when_the_line_was_lost() -> None:
         (2, True, False),
     ]
     assert after.tries[1].duration_ns is after.elapsed_ns(T0 + 7 * SECOND) is None
-    assert before.after(detail(payment(IN_FLIGHT)).after(before)).tries == before.tries
+    without = detail(payment(IN_FLIGHT)).after(before)
+    assert before.after(without).tries == before.tries
+    assert detail(payment(IN_FLIGHT)).after(without).tries == without.tries, "it stays deleted"
 
 
 def test_a_second_end_changes_the_reason_only() -> None:
