@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 from contextlib import suppress
+from urllib.parse import quote
 
 from python_socks.async_.asyncio import Proxy
 
@@ -41,7 +42,7 @@ class Tunnel:
                 f"the way to the proxy needs a directory for temporary files ({error.strerror or error}): set TMPDIR"
             )
             raise Trouble(Interruption.OTHER, NodeState.UNREACHABLE, advice) from None
-        return f"unix:{path}"
+        return f"unix:{quote(path)}"  # gRPC reads it as part of a URL
 
     async def close(self) -> None:
         """Cut all connections."""

@@ -33,8 +33,9 @@ async def lost(client: GrpcClient) -> Trouble:
 
 async def test_as_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It gets the name of lnd's host, not an address, and the certificate is lnd's; nothing is left behind."""
-    (tmp_path / "sockets").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "sockets"))
+    sockets = tmp_path / "100%25 #1? é"  # a place may have any name
+    sockets.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(sockets))
     async with SimulatedNode(tmp_path) as node, proxying(node.address, ("me", "p@ss")) as proxy:
         client = through(proxy, node)
         for _ in range(2):
@@ -44,7 +45,7 @@ async def test_as_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert proxy.asked == ["localhost:10009"] * 2
         await client.close()
         assert not [task for task in asyncio.all_tasks() if "lnd/tunnel.py" in str(task)]
-        assert not list((tmp_path / "sockets").iterdir())
+        assert not list(sockets.iterdir())
 
 
 async def test_whose_certificate(tmp_path: Path) -> None:
