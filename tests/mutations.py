@@ -247,7 +247,7 @@ MUTATIONS = (
     Mutation(
         "nobody looks for what is in flight where only ends are told",
         "follow/follower.py",
-        "elif account.status.mode is Mode.FINAL or account.tracker.memory.reading is not None:",
+        "elif account.tracker.memory.reading is not None:",
         "elif False:",
         "follow/test_final_updates.py",
     ),

@@ -212,8 +212,8 @@ class Follower:
             if account.tracker.memory.by_time:
                 await self._catch_up.learn_indexes()
                 await self._catch_up.read()
-            elif account.status.mode is Mode.FINAL or account.tracker.memory.reading is not None:
-                await self._catch_up.look()  # nobody tells what is in flight, or did until now
+            elif account.tracker.memory.reading is not None:
+                await self._catch_up.look()  # nobody tells what begins, or did until now
             else:
                 # All others have been shown by the stream: these wait for a second answer, or for lnd's scan to end.
                 await self._questions.ask_for(account.tracker.unseen())
