@@ -59,7 +59,7 @@ class GrpcClient(Tracked):
         target, options = self.address, _OPTIONS
         if self._proxy is not None:
             self._tunnel = Tunnel(self._proxy, self.address)
-            target, options = await self._tunnel.open(), (*_OPTIONS, *_named(self.address))
+            target, options = await self._tunnel.open(), (*_OPTIONS, *_named(self.address, self._tunnel.host))
         self._channel = grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(pem), options=options)
         return expiry_s
 
@@ -161,9 +161,8 @@ class GrpcClient(Tracked):
         return self._channel
 
 
-def _named(address: str) -> tuple[tuple[str, int | str], ...]:
+def _named(address: str, host: str) -> tuple[tuple[str, int | str], ...]:
     """Options for a channel through a tunnel: whom it leads to, whose certificate it must see, how long it may take."""
-    host = address.rpartition(":")[0].strip("[]")
     return (
         ("grpc.default_authority", address),
         ("grpc.ssl_target_name_override", host),

@@ -34,8 +34,12 @@ _KEEPALIVE = (
     ("TCP_USER_TIMEOUT", 80_000),  # ms, from the last word of the other side; it bounds what we send, too
 )
 _PROXY = (
-    *(ProxyError, ProxyConnectionError, ProxyTimeoutError),
-    *(python_socks.ProxyError, python_socks.ProxyConnectionError, python_socks.ProxyTimeoutError),
+    ProxyError,
+    ProxyConnectionError,
+    ProxyTimeoutError,
+    python_socks.ProxyError,  # in a tunnel there is no aiohttp that makes its own of these
+    python_socks.ProxyConnectionError,
+    python_socks.ProxyTimeoutError,
     asyncio.IncompleteReadError,  # so it is told of one that hangs up amid its own words
 )
 _HUNG_UP = (errno.EPIPE, errno.ECONNRESET)

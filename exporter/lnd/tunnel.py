@@ -24,7 +24,8 @@ class Tunnel:
         """`proxy` is `socks5://[USER:PASSWORD@]HOST:PORT`, and looks up the name in `address`, `HOST:PORT`."""
         self._proxy = proxy
         host, _, self._port = address.rpartition(":")
-        self._host = host.strip("[]")
+        self.host = host.strip("[]")
+        """The host in it, without brackets."""
         self._server: asyncio.Server | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._connections: dict[asyncio.Task[None], list[asyncio.StreamWriter]] = {}
@@ -68,7 +69,7 @@ class Tunnel:
         """One connection, to its end; whatever must be closed is in `writers`."""
         try:
             proxy = Proxy.from_url(self._proxy, rdns=True)
-            socket = await proxy.connect(self._host, int(self._port), timeout=CONNECT_S)
+            socket = await proxy.connect(self.host, int(self._port), timeout=CONNECT_S)
             self.trouble = None
             there, forth = await asyncio.open_connection(sock=socket)
             writers.append(forth)

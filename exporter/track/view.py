@@ -70,9 +70,7 @@ def view(
     `preface` names the node, if it has a name; `now_ns` is in nanoseconds since 1970. In a `silence` all stands as it
     did when that began.
     """
-    caution = f", {silence.words(now_ns)}" if silence else ""
-    if silence:
-        now_ns = silence.since_ns
+    now_ns, caution = _as_of(silence, now_ns)
     standing = Text(f"{preface}{_standing(update, now_ns)}{caution}")
     standing.stylize("bold yellow" if silence else _STYLE.get(update.detail.payment.status, "bold"))
 
@@ -91,13 +89,16 @@ def view(
 
 def waiting(detail: Detail, since_ns: int, preface: str, now_ns: int, silence: Silence | None = None) -> Text:
     """All that is shown before the end where nothing else is wanted; times are in nanoseconds since 1970."""
-    caution = f", {silence.words(now_ns)}" if silence else ""
-    if silence:
-        now_ns = silence.since_ns
+    now_ns, caution = _as_of(silence, now_ns)
     created = _length(max(0, now_ns - detail.payment.created_ns))
     words = f"waiting for the end for {_length(max(0, now_ns - since_ns))}, lnd created it {created} ago"
     standing = Text(f"{preface}{words}{caution}", style="bold yellow" if silence else "bold")
     return Text("\n", overflow="fold").join([Text(detail.payment.payment_hash), standing])
+
+
+def _as_of(silence: Silence | None, now_ns: int) -> tuple[int, str]:
+    """Of which moment all is shown, and in a silence a word about it."""
+    return (silence.since_ns, f", {silence.words(now_ns)}") if silence else (now_ns, "")
 
 
 def blame(one: Try, names: Mapping[str, str]) -> str:
