@@ -21,6 +21,40 @@ def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ.pop("STATE_DIRECTORY", None)
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups, and `-m` the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs built programs, keep a network's tests on one worker, and begin with what takes the longest.
+
+    With several workers the last minutes are short tests then, and all workers have something to do until the end.
+    """
+    items.sort(key=_turn)
+    for item in items:
+        if item.get_closest_marker("network"):
+            item.add_marker("programs")
+        if world := _world(item):
+            item.add_marker(pytest.mark.xdist_group(world))
+
+
+REAL, SIMULATED = "real", "simulated"
+
+
+def _world(item: pytest.Item) -> str:
+    """Which network a test shares with others, "" if none: each worker would start one of its own."""
+    if item.get_closest_marker("network"):
+        return REAL
+    return SIMULATED if {"world", "labs"} & {*_fixtures(item)} else ""
+
+
+def _turn(item: pytest.Item) -> int:
+    """Whose turn it is: the real network has the most to wait for; sorting leaves the rest as it is."""
+    turns = {REAL: 0, SIMULATED: 1, "": 3}
+    return 2 if item.get_closest_marker("programs") and not _world(item) else turns[_world(item)]
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else []
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Where everything must run (`CI=true`), a test that is skipped has failed."""

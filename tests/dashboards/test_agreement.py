@@ -14,6 +14,8 @@ from exporter.payments.labels import PURPOSE, AmountBand, BlocksLeft, Kind, Purp
 from tests.dashboards.panels import asks, dashboard, panel
 from tests.promtool import Right, answers, over
 
+pytestmark = pytest.mark.usefixtures("programs")
+
 HOURS = 6
 TARGET = 'job="lnd-payments",instance="carol:10019",node="carol"'
 FLIGHT, OVERVIEW, FAILURES = "lnd-payments-flight", "lnd-payments-overview", "lnd-payments-failures"

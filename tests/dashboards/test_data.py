@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from exporter.config import NodeConfig
 from exporter.simulator import demo
 from exporter.simulator.server import SimulatedNode
 from tests.dashboards.panels import FILES, filled, panels
 from tests.stories.process import exporting
 from tests.stories.prometheus import Prometheus
+
+pytestmark = pytest.mark.usefixtures("programs")
 
 PACE = 5.0
 """Times as fast as the demo, so that there is something of everything within seconds."""

@@ -9,6 +9,8 @@ from exporter.payments.labels import NodeState
 from tests.dashboards.panels import FILES, asks, dashboard, filled, panel
 from tests.promtool import Right, answers
 
+pytestmark = pytest.mark.usefixtures("programs")
+
 FLEET, NODE, FLIGHT = "lnd-payments-fleet", "lnd-payments-node", "lnd-payments-flight"
 CODES = {word: float(code) for code, (word, _) in STATES.items()}
 TABLE = "Nodes, a click leads to the payments of one"

@@ -11,6 +11,8 @@ from deploy.prometheus.values import read
 from exporter.payments.labels import AmountBand
 from tests.promtool import Right, answers
 
+pytestmark = pytest.mark.usefixtures("programs")
+
 VALUES = read()["service"]
 GROUPS = groups(VALUES)
 RECORDED = {rule.record: rule for group in GROUPS for rule in group.rules if isinstance(rule, Recording)}

@@ -50,6 +50,7 @@ def test_the_rules_are_what_the_values_make() -> None:
     assert {path: path.read_text() for path in RULES.glob("*.rules.yml")} == files, "run make rules"
 
 
+@pytest.mark.usefixtures("programs")
 @pytest.mark.parametrize("profile", PROFILES)
 def test_prometheus_takes_them(profile: str) -> None:
     """Nothing is wrong, nothing is there twice."""
@@ -100,6 +101,7 @@ def test_recorded_names() -> None:
                     assert operation
 
 
+@pytest.mark.usefixtures("programs")
 def test_alertmanager_takes_the_example() -> None:
     """And its secrets are in files."""
     tool("amtool", "check-config", ALERTMANAGER)
@@ -108,6 +110,7 @@ def test_alertmanager_takes_the_example() -> None:
             assert not {"url", "auth_password"} & settings.keys()
 
 
+@pytest.mark.usefixtures("programs")
 @pytest.mark.parametrize(
     ("labels", "receiver"),
     [

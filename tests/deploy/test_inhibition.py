@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from deploy.prometheus.rule import PREFIX
 from deploy.prometheus.values import read
@@ -13,6 +14,8 @@ from tests.deploy.test_deploy import alerts
 from tests.incidents.node import EVERYTHING
 from tests.network.process import NotReady, until
 from tests.stories.alertmanager import Alertmanager, alerting
+
+pytestmark = pytest.mark.usefixtures("programs")
 
 NAMES = frozenset(alert.name for values in read(more=EVERYTHING).values() for alert in alerts(values))
 AWAY = {"NodeUnreachable", "WalletLocked", "AccessDenied", "WrongNode", "StartingForLong"}
@@ -47,7 +50,7 @@ async def test_who_keeps_whom_quiet(tmp_path: Path) -> None:
             return found == wanted
 
         with suppress(NotReady):
-            await until("Alertmanager has seen them all", told, 30)
+            await until("Alertmanager has seen them all", told)
     assert found == wanted
 
 

@@ -20,6 +20,7 @@ from exporter.payments.node import NodeStatus
 from exporter.payments.payment import Moment
 from exporter.payments.totals import Counter
 from exporter.simulator.server import SimulatedNode
+from tests.patience import PATIENCE_S
 
 QUICK = Pace(
     first_info_s=0.3,
@@ -74,7 +75,7 @@ class Watch:
         """What is known of the node."""
         return self.follower.account.status
 
-    async def until(self, what: Callable[[], object], seconds: float = 10) -> None:
+    async def until(self, what: Callable[[], object], seconds: float = PATIENCE_S) -> None:
         """Wait until something is so."""
         deadline = time.monotonic() + seconds
         while not what():

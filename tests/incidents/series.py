@@ -17,6 +17,7 @@ class Series:
         """`target` are the labels that Prometheus adds; scrapes are `step_s` seconds apart."""
         self.step_s = step_s
         self.target = target
+        self._names: dict[tuple[object, ...], str] = {}  # one for each series of each target
         self._runs: dict[str, list[tuple[str, int]]] = {}
         self._scrapes = 0
 
@@ -59,9 +60,13 @@ class Series:
             yield name.partition("{")[0], "".join(lines)
 
     def _name(self, metric: str, labels: dict[str, str]) -> str:
-        words = sorted({**self.target, **labels}.items())
-        inside = ",".join(f"{label}={json.dumps(word, ensure_ascii=False)}" for label, word in words)
-        return f"{metric}{{{inside}}}"
+        """A page has some 800 series, and a story hundreds of pages: each name is written only once."""
+        key = (metric, *self.target.values(), *labels.items())
+        if (name := self._names.get(key)) is None:
+            words = sorted({**self.target, **labels}.items())
+            inside = ",".join(f"{label}={json.dumps(word, ensure_ascii=False)}" for label, word in words)
+            name = self._names[key] = f"{metric}{{{inside}}}"
+        return name
 
 
 def _extend(runs: list[tuple[str, int]], value: str) -> None:

@@ -9,6 +9,8 @@ from tests.incidents.promtool import Fired, fired
 from tests.incidents.stories import STORIES
 from tests.incidents.story import Story
 
+pytestmark = pytest.mark.usefixtures("programs")
+
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_the_right_alerts(story: Story, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from tests.patience import PATIENCE_S
+
 POLL_S = 0.05
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
@@ -20,10 +22,21 @@ class NotReady(Exception):
     """Something did not happen in time, or a program ended that shouldn't have."""
 
 
+_PORTS = range(20_000, 32_000)
+"""Outside of what the kernel gives to clients."""
+
+
+def _worker() -> tuple[int, int]:
+    """The number of this worker of pytest-xdist and how many there are; (0, 1) where there are none."""
+    name, count = os.environ.get("PYTEST_XDIST_WORKER", ""), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+    return int(name.removeprefix("gw") or 0), int(count)
+
+
 def free_port() -> int:
-    """A port that is free now and stays so while its owner restarts: outside of what the kernel gives to clients."""
+    """Return a port that is free now and stays so while its owner restarts: no other worker gets one of ours."""
+    number, workers = _worker()
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = random.choice(_PORTS[number::workers])
         if port in _given:
             continue
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -32,7 +45,7 @@ def free_port() -> int:
             return port
 
 
-async def until(what: str, happened: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
+async def until(what: str, happened: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_S) -> None:
     """Ask again and again until it happened; `NotReady` when it takes too long."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not await happened():

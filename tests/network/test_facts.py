@@ -17,7 +17,7 @@ from tests.stories.lab import Invoice
 from tests.stories.real import RealLab
 from tests.stories.real_sending import RealSending
 
-pytestmark = [pytest.mark.network, pytest.mark.xdist_group("real")]
+pytestmark = pytest.mark.network
 
 SENT = ["IN_FLIGHT NONE -", "IN_FLIGHT NONE IN_FLIGHT"]
 REFUSED = [*SENT, "IN_FLIGHT INCORRECT_PAYMENT_DETAILS IN_FLIGHT", "FAILED INCORRECT_PAYMENT_DETAILS FAILED"]

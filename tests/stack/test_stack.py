@@ -11,7 +11,6 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.network.build import binaries
 from tests.network.process import until
 from tests.stack.__main__ import main
 from tests.stack.programs import Ports
@@ -20,9 +19,9 @@ MOVED = 11_000
 PORTS = Ports().moved(MOVED)
 
 
+@pytest.mark.usefixtures("programs")
 async def test_from_start_to_stop(tmp_path: Path) -> None:
     """All of it answers, the alerts are those of the profile, and Ctrl-C ends it well."""
-    binaries()
     said = tmp_path / "said"
     with said.open("wb") as log:
         command = (sys.executable, "-m", "tests.stack", "home", f"--ports-moved-by={MOVED}")

@@ -8,6 +8,7 @@ import aiohttp
 
 from tests.network.node import Json, Node, Refused
 from tests.network.process import until
+from tests.patience import PATIENCE_S
 from tests.stories.lab import Listed
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class RealSending:
                 last, since = now, loop.time()
             return now is not None and now.status.ended and loop.time() - since > CALM_S
 
-        await until(f"{self.payment_hash} has ended", calm, 180)
+        await until(f"{self.payment_hash} has ended", calm, 5 * PATIENCE_S)
         assert last is not None
         return last
 

@@ -18,9 +18,10 @@ from tests.stories.process import exporting, ways
 from tests.stories.prometheus import JOB, Prometheus
 from tests.stories.world import World
 
+pytestmark = pytest.mark.usefixtures("programs")
+
 ENOUGH = 24
 """Payments, for an outage: at least 20."""
-pytestmark = pytest.mark.timeout(300)  # a real node needs a while to be ready again
 
 
 class Watch(NamedTuple):

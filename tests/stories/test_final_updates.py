@@ -31,7 +31,7 @@ async def test_the_same_is_counted(world: World, tmp_path: Path, mode: str, tran
         await (await alice.pay(await alice.invoice(20_000, at="carol"), via="bob")).ended()
         await (await alice.pay(await alice.invoice(TOO_MUCH_FOR_BOB, at="dave"))).ended()
         await (await alice.pay(await alice.invoice(1_000, at="carol"), via="bob", fee_limit_sat=0)).ended()
-        page = await final.until(lambda page: total(page, "alice", "held_htlcs") == 1, "the held one is seen", 30)
+        page = await final.until(lambda page: total(page, "alice", "held_htlcs") == 1, "the held one is seen")
         heard = [total(view, "alice", "updates_total", source="stream") for view in (before[1], page)]
         assert heard[1] == heard[0] + 3
         await alice.settle(hold)

@@ -15,7 +15,7 @@ from tests.stories.page import total
 from tests.stories.process import exporting
 from tests.stories.world import World
 
-pytestmark = [pytest.mark.network, pytest.mark.xdist_group("real"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.network
 NAME = "erin"
 
 
@@ -70,8 +70,8 @@ async def indexes(node: Node) -> list[int]:
 
 async def counted(world: World, number: int) -> None:
     """So many have failed, each is counted once, and nothing is lost."""
-    page = await world.until(lambda page: total(page, NAME, "failed_total") >= number, f"{number} counted", 60)
-    page = await world.until(lambda page: total(page, NAME, "in_flight") == 0, "none is in flight", 60)
+    page = await world.until(lambda page: total(page, NAME, "failed_total") >= number, f"{number} counted")
+    page = await world.until(lambda page: total(page, NAME, "in_flight") == 0, "none is in flight")
     totals = [total(page, NAME, f"{name}_total") for name in ("started", "failed", "succeeded", "lost")]
     assert totals == [number, number, 0, 0]
     assert total(page, NAME, "audit_unaccounted") == 0

@@ -38,7 +38,7 @@ async def test_the_same_is_counted(world: World, tmp_path: Path, mode: str, tran
         hold = await alice.invoice(3_000, at="carol", hold=True)
         held = await alice.pay(hold, via="bob")
         await held.held()
-        await single.until(lambda page: total(page, "alice", "in_flight_htlcs") == 1, "the held one is seen", 30)
+        await single.until(lambda page: total(page, "alice", "in_flight_htlcs") == 1, "the held one is seen")
         await alice.settle(hold)
         assert (await held.ended()).status is Status.SUCCEEDED
         worlds = zip((world, single), before, strict=True)

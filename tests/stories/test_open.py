@@ -5,8 +5,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from exporter.config import NodeConfig
 from exporter.payments.labels import Status
 from tests.network.process import until
@@ -14,8 +12,6 @@ from tests.stories.page import total
 from tests.stories.process import Exporter, exporting
 from tests.stories.test_restarts import held
 from tests.stories.world import World
-
-pytestmark = pytest.mark.timeout(300)
 
 NOT_RUNNING = "The exporter does not run. This was so at "
 
@@ -45,7 +41,7 @@ async def test_a_held_payment(world: World, tmp_path: Path) -> None:
         await ours.live("alice")
         invoice, sending = await held(alice)
         payment_hash = sending.payment_hash
-        await ours.until(lambda page: total(page, "alice", "in_flight_htlcs") == 1, "held", 20)
+        await ours.until(lambda page: total(page, "alice", "in_flight_htlcs") == 1, "held")
 
         found = json.loads(await exporter.open("--json"))
         assert found["exporter_running"]

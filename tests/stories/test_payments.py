@@ -116,7 +116,7 @@ async def test_held_then_settled(world: World) -> None:
         invoice = await alice.invoice(5_000, at="carol", hold=True)
         sending = await alice.pay(invoice, via="bob")
         await sending.held()
-        page = await world.until(lambda page: total(page, "alice", "in_flight_htlcs") == 1, "held", 10)
+        page = await world.until(lambda page: total(page, "alice", "in_flight_htlcs") == 1, "held")
         assert total(page, "alice", "in_flight", purpose="payment", age="under_1m") == 1
         assert total(page, "alice", "in_flight_msat") == 5_000_000
         assert total(page, "alice", "peer_in_flight_htlcs", peer=alice.pubkeys["bob"]) == 1
@@ -167,7 +167,7 @@ async def test_failed_then_tried_again(world: World) -> None:
     async with telling(world, "tried_again", 2) as alice:
         invoice = await alice.invoice(20_000, at="carol")
         await (await alice.pay(invoice, via="bob", fee_limit_sat=0)).ended()
-        await world.until(lambda page: total(page, "alice", "in_flight") == 0, "the first is counted", 10)
+        await world.until(lambda page: total(page, "alice", "in_flight") == 0, "the first is counted")
         await (await alice.pay(invoice, via="bob")).ended()
     world.erased[Reason.NO_ROUTE] += 1
 

@@ -29,7 +29,7 @@ async def test_all_peers_are_offline(world: World) -> None:
         assert (await direct.ended()).reason is Reason.INSUFFICIENT_BALANCE
         parts = await alice.pay(await alice.invoice(30_000, at="carol"), max_parts=16)
         assert (await parts.ended()).reason is Reason.INSUFFICIENT_BALANCE
-        await world.until(lambda page: channels(page) == (0, 2), "both channels are inactive", 30)
+        await world.until(lambda page: channels(page) == (0, 2), "both channels are inactive")
 
 
 async def test_one_of_two_peers_is_offline(world: World) -> None:

@@ -14,8 +14,6 @@ from tests.stories.process import exporting, ways
 from tests.stories.prometheus import Prometheus
 from tests.stories.world import World, telling
 
-pytestmark = pytest.mark.timeout(300)  # a real node needs a while to be ready again
-
 FEW = 20
 """An increase up to this is whole when it is rounded, however much is extrapolated."""
 Blow = Callable[[World, Lab], Awaitable[None]]
@@ -36,7 +34,7 @@ async def test_the_exporter_starts_while_a_payment_is_held(world: World, tmp_pat
     async with exporting(ways(alice), tmp_path / "late") as exporter:
         late = World(world.kind, {"alice": alice}, exporter.target, exporter.log)
         await late.live("alice")
-        page = await late.until(lambda page: total(page, "alice", "started_total") == 1, "the held one is seen", 20)
+        page = await late.until(lambda page: total(page, "alice", "started_total") == 1, "the held one is seen")
         assert total(page, "alice", "in_flight_htlcs") == 1
         await alice.settle(invoice)
         await sending.ended()
@@ -146,7 +144,7 @@ async def new_certificate(world: World, alice: Lab) -> None:
     await alice.stop()
     await alice.renew_certificate()
     await alice.start()
-    await world.until(lambda page: total(page, "alice", "stream_up") == 0, "alice is lost", 30)
+    await world.until(lambda page: total(page, "alice", "stream_up") == 0, "alice is lost")
     await alice.publish_certificate()
 
 
@@ -155,7 +153,7 @@ async def test_in_the_middle_of_a_payment(world: World, blow: Blow) -> None:
     """The payment is held all the while; afterwards it is settled, and everything about it was counted once."""
     async with telling(world, f"after_{blow.__name__}", 1, restarts=True) as alice:
         invoice, sending = await held(alice)
-        await world.until(lambda page: total(page, "alice", "in_flight_htlcs") == 1, "held", 10)
+        await world.until(lambda page: total(page, "alice", "in_flight_htlcs") == 1, "held")
         await blow(world, alice)
         await world.live("alice")
         await alice.settle(invoice)
@@ -172,7 +170,7 @@ async def test_settled_while_the_node_is_away(world: World) -> None:
     await alice.start()
     assert (await sending.ended()).status is Status.SUCCEEDED
     await world.live("alice")
-    after = await world.until(lambda page: total(page, "alice", "in_flight") == 0, "it is counted", 60)
+    after = await world.until(lambda page: total(page, "alice", "in_flight") == 0, "it is counted")
 
     def more(name: str) -> float:
         return total(after, "alice", name) - total(before, "alice", name)

@@ -7,8 +7,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from exporter.config import NodeConfig
 from exporter.config.addresses import TRANSPORTS
 from exporter.track import FAILED, NOT_FOLLOWED, SUCCEEDED
@@ -17,8 +15,6 @@ from tests.stories.lab import Lab
 from tests.stories.process import ways
 from tests.stories.test_restarts import held
 from tests.stories.world import World
-
-pytestmark = pytest.mark.timeout(300)
 
 Said = list[dict[str, Any]]
 

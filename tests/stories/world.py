@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 
 from exporter.payments.labels import Reason
+from tests.patience import PATIENCE_S
 from tests.stories.lab import Lab
 from tests.stories.page import Page, change, golden, read, total
 from tests.stories.prometheus import Prometheus
@@ -53,17 +54,17 @@ class World:
         """The page, read."""
         return read(await self.text())
 
-    async def state(self, name: str, state: str, seconds: float = 90) -> Page:
+    async def state(self, name: str, state: str) -> Page:
         """Wait until the exporter says that a node is in a state."""
 
         def there(page: Page) -> bool:
             return total(page, name, "node_state", state=state) == 1
 
-        return await self.until(there, f"{name} {state}", seconds)
+        return await self.until(there, f"{name} {state}")
 
     async def live(self, name: str) -> Page:
         """Wait until the stream of a node is up."""
-        return await self.until(lambda page: total(page, name, "stream_up") == 1, f"{name} is followed", 90)
+        return await self.until(lambda page: total(page, name, "stream_up") == 1, f"{name} is followed")
 
     async def settled(self, name: str, at_least: int, in_flight: float = 0) -> Page:
         """Wait until so many runs of a node have been counted as ended, and so many are in flight."""
@@ -71,11 +72,11 @@ class World:
         def done(page: Page) -> bool:
             return ended(page, name) >= at_least and total(page, name, "in_flight") == in_flight
 
-        return await self.until(done, f"{at_least} payments of {name} counted", 60)
+        return await self.until(done, f"{at_least} payments of {name} counted")
 
-    async def until(self, what: Callable[[Page], bool], words: str, seconds: float) -> Page:
+    async def until(self, what: Callable[[Page], bool], words: str) -> Page:
         """Ask for the page until something is so, in whatever way a node is asked."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE_S
         while not all(map(what, views(page := await self.page()))):
             assert time.monotonic() < deadline, f"never happened: {words}\n{self.log.read_text()[-2000:]}"
             await asyncio.sleep(0.1)

@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.torture.torture import Torture
 
 
-@pytest.mark.timeout(240)
 async def test_torture(tmp_path: Path) -> None:
     """A dozen faults, half of them to the exporter's own process."""
     told = await Torture(tmp_path, 1).run(300, 14)

@@ -201,7 +201,7 @@ class Terminal:
             self._read()
             return len(set(re.findall(words, self.seen))) >= times
 
-        await until(f"{words} is shown", there, 20)
+        await until(f"{words} is shown", there)
 
     def _read(self) -> None:
         os.set_blocking(self._ours, False)
