@@ -16,7 +16,11 @@ INSTALL := $(PIP) install --no-deps --require-hashes
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
-.PHONY: help run test check stack network torture mutations bench rules dashboards pictures protos lock clean
+# One worker waits for a real network nearly all the time; the others have the cores to themselves.
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+WORKERS ?= $(shell echo $$(($(CORES) + 1)))
+
+.PHONY: help run quick test check stack network torture mutations bench rules dashboards pictures protos lock clean
 
 help: ## Say what there is
 	@echo 'lnd-payments-exporter: a Prometheus exporter for the outgoing payments of lnd nodes'
@@ -28,9 +32,12 @@ help: ## Say what there is
 run: $(VENV)/runtime.stamp ## Start the exporter against a simulated node, no lnd needed (Ctrl-C ends it)
 	@MAKE_TARGET=run exec $(BIN)/lnd-payments-exporter demo $(ARGS)
 
+quick: check ## Run the checks and the quick tests, which need no built program: an answer in about a minute
+	@$(BIN)/python -m pytest -q -n $(CORES) -m 'not programs and not slow' $(ARGS)
+
 test: check ## Run every check and every test (the first run also builds lnd: about 15 minutes more)
-	@$(BIN)/python -m pytest -v --durations=10 $(or $(ARGS),--ignore=tests/incidents)
-	@$(if $(ARGS),,$(BIN)/python -m pytest -v -n auto tests/incidents)
+	@$(if $(ARGS),,$(BIN)/python -m tests.network.build >/dev/null || [ "$$CI" != true ])
+	@$(BIN)/python -m pytest -v $(or $(ARGS),-n $(WORKERS) --dist loadgroup --durations=20)
 
 check: $(VENV)/dev.stamp ## Lint, formatting, types and the import rules of the house, in seconds
 	@$(BIN)/ruff check

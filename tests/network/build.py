@@ -188,4 +188,7 @@ def _tell(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{binaries()}\n")
+    try:
+        sys.stdout.write(f"{binaries()}\n")
+    except CannotBuild as why:
+        sys.exit(f"The programs of the test network can't be built: {why}")

@@ -52,6 +52,8 @@ async def test_the_exporter_is_killed(world: World, tmp_path: Path, transport: s
     async with exporting(ways(alice, transport), tmp_path / "killed") as exporter, AsyncExitStack() as stack:
         ours = World(world.kind, {"alice": alice}, exporter.target, exporter.log)
         await ours.live("alice")
+        # Prometheus must see the peers' series at zero first: it takes the first value of a series for no increase.
+        await ours.until(lambda page: "peer_htlc_attempts_total" in {s.name for s in page["alice"]}, "peers are known")
         if world.prometheus is not None:
             ours.prometheus = Prometheus(tmp_path / "prometheus", exporter.target)
             stack.push_async_callback(ours.prometheus.stop)
