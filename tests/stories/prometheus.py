@@ -130,8 +130,12 @@ class Prometheus:
         await until("the next scrape", scraped)
 
     async def scrape_errors(self) -> list[str]:
-        """Every scrape that failed since the start, one line each; one that took too long only says the machine is busy."""
-        up, took = (await self._samples(f'{name}{{job="{JOB}"}}') for name in ("up", "scrape_duration_seconds"))
+        """Return every scrape that failed since the start, one line each.
+
+        One that took too long is left out: it only says that the machine is busy.
+        """
+        up = await self._samples(f'up{{job="{JOB}"}}')
+        took = await self._samples(f'scrape_duration_seconds{{job="{JOB}"}}')
         late = {sample.time_s for sample in took if sample.value >= LIMIT_S}
         failed = [sample for sample in up if sample.value != 1 and sample.time_s >= self._since]
         targets = (await self._get("/api/v1/targets"))["activeTargets"]
