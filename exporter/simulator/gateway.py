@@ -22,7 +22,7 @@ PING_S, PONG_S = 30.0, 5.0
 """lnd pings a WebSocket so often, and waits so long for an answer."""
 _PING = b"are you there?"
 _LARGEST = 4 * 1024 * 1024  # bytes of a message on a WebSocket; lnd hangs up rather than send a larger one
-_GRACE_S = 1.0  # what hangs when the node stops is cut off after this
+_GRACE_S = 10.0  # as the gRPC server has it
 
 Handler = Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]]
 

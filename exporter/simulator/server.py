@@ -25,7 +25,7 @@ from exporter.simulator.world import World, generator
 
 _SHUTTING_DOWN = End(grpc.StatusCode.UNKNOWN, "routerrpc server shutting down")
 _HOST = "127.0.0.1"
-_GRACE_S = 1.0  # what hangs when the node stops is cut off after this
+_GRACE_S = 10.0  # what hangs when the node stops is cut off after this: on a busy machine last words take a while
 _OPTIONS = (
     # lnd's keepalive policy: whoever pings more often than every 5 s, or without a stream, is disconnected.
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
