@@ -46,7 +46,6 @@ _HUNG_UP = (errno.EPIPE, errno.ECONNRESET)
 WEATHER = (aiohttp.ClientError, OSError, UnicodeError, *_PROXY)  # UnicodeError: a name that can't be one of a host
 """All that a line raises when the network, a proxy or lnd breaks it."""
 
-_UNAVAILABLE = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _QUOTED = 100  # bytes of a page that may say what is wrong
 
@@ -216,15 +215,17 @@ def broken(error: Exception) -> Trouble:
 def refused(status: int, body: bytes, path: str) -> Trouble:
     """What an answer that is none makes of a node: lnd says so in JSON, proxies and others in other words."""
     with suppress(gateway.Malformed):
-        if said := error_in(gateway.parse(body)):
-            return said
+        if error := error_in(gateway.parse(body)):
+            return error
     if status == HTTPStatus.NOT_FOUND and is_nowhere(body):
         return nowhere()
-    words = body[:_QUOTED].decode(errors="replace") if status == HTTPStatus.BAD_REQUEST else ""
-    if status in _UNAVAILABLE or words:
-        return trouble.translate(grpc.StatusCode.UNAVAILABLE, f"HTTP {status} {words}".strip())
     called = "/".join(path.partition("?")[0].split("/")[:4])  # without the hash of a payment
-    return trouble.foreign(f"HTTP {status} at {called}")
+    said = f"HTTP {status} at {called}"
+    if status == HTTPStatus.BAD_REQUEST:
+        said += f": {body[:_QUOTED].decode(errors='replace')}"
+    if status < HTTPStatus.MULTIPLE_CHOICES:
+        return trouble.foreign(said)
+    return trouble.translate(grpc.StatusCode.UNAVAILABLE, said)
 
 
 def error_in(said: Any) -> Trouble | None:

@@ -11,7 +11,7 @@ import grpc
 from exporter.lnd import trouble
 from exporter.lnd.client import Trouble
 from exporter.lnd.line import LARGEST, WEATHER, Line, broken, refused, too_large, whole
-from exporter.payments.labels import Interruption
+from exporter.payments.labels import Interruption, NodeState
 
 PING_S = 60.0
 """Seconds without a word after which a chunked stream looks whether lnd is still there."""
@@ -38,6 +38,8 @@ async def chunked(line: Line, path: str, *, macaroon: bool, sent: asyncio.Event)
         if answer.status != HTTPStatus.OK:
             async with asyncio.timeout(PONG_S):
                 raise refused(answer.status, await whole(answer), path)
+        if answer.content_type == "text/html":
+            raise trouble.foreign("a web page")
         pending: list[bytes] = []
         while chunk := await _chunk(line, answer):
             first, *rest = chunk.split(b"\n")
@@ -99,7 +101,8 @@ async def websocket(line: Line, path: str, *, macaroon: bool, sent: asyncio.Even
                     raise trouble.translate(grpc.StatusCode.UNAVAILABLE, _SILENT)
     except aiohttp.WSServerHandshakeError as error:
         await _ping(line)  # where a plain request is refused, too, its answer says why
-        raise trouble.foreign(f"HTTP {error.status} instead of a WebSocket: does a proxy let none through?") from None
+        words = f"HTTP {error.status} instead of a WebSocket: does a proxy let none through?"
+        raise trouble.foreign(words, NodeState.READY) from None
     except WEATHER as error:
         raise broken(error) from None
 

@@ -204,7 +204,7 @@ async def test_an_old_lnd(tmp_path: Path, way: str, said: bytes) -> None:
     ("status", "said", "cause", "words"),
     [
         (404, b'{"code":5,"message":"Not Found"}', Interruption.UNIMPLEMENTED, "lnd 0.16 or newer"),
-        (404, b"<h1>not here</h1>", Interruption.OTHER, "is the address right"),
+        (404, b"<h1>not here</h1>", Interruption.UNREACHABLE, "is the address right"),
         (502, b"<h1>Bad Gateway</h1>", Interruption.UNREACHABLE, "what stands before lnd"),
         (500, b'{"code":2,"message":"permission denied"}', Interruption.DENIED, "bake one"),
         (500, b'{"error":{"code":2,"message":"wallet locked"}}', Interruption.LOCKED, "lncli unlock"),
