@@ -40,7 +40,8 @@ _BROKEN = "the macaroon file is damaged: copy it from lnd again"
 _STOPPING = "lnd is shutting down: start it again"
 _OTHER_NAME = (
     "lnd's certificate is not made for this address: add it with `tlsextraip` or `tlsextradomain` to lnd.conf, "
-    "delete tls.cert and tls.key, restart lnd and copy the new tls.cert here"
+    "delete tls.cert and tls.key, restart lnd and copy the new tls.cert here; or say which name it has by "
+    "--lnd.tls-server-name"
 )
 _TEXTS: tuple[_Row, ...] = (
     _waiting("wallet not created", NodeState.NO_WALLET),
@@ -86,7 +87,7 @@ _TEXTS: tuple[_Row, ...] = (
         NodeState.UNREACHABLE,
         "no TLS connection: is this lnd's gRPC port (usually 10009) and the certificate its present tls.cert?",
     ),
-    # What follows is said over REST only, some of it by us (`line`).
+    # What follows is said over REST only, or by us (`line`).
     _Row(
         "[ssl",
         Interruption.CERTIFICATE,
@@ -105,6 +106,13 @@ _TEXTS: tuple[_Row, ...] = (
         Interruption.UNREACHABLE,
         NodeState.UNREACHABLE,
         "lnd hangs up: is it stopping, or is this its gRPC port (usually 10009)? REST is usually on 8080",
+    ),
+    _Row(
+        "no address:",
+        Interruption.UNREACHABLE,
+        NodeState.UNREACHABLE,
+        "this machine finds no address for the host in --lnd.address: is the name right, does `getent ahosts HOST` "
+        "find it? Containers rarely know names of the network around them, such as umbrel.local: give an IP address",
     ),
     _Row(
         "connect to proxy",
