@@ -50,6 +50,8 @@ class NodeConfig:
     """How its payments are followed: `firehose`, `track` or `auto`."""
     final_only: bool = False
     """Nothing is to be told of payments before they have ended."""
+    tls_server_name: str | None = None
+    """The name or IP address for which the certificate must be made; None: the host of the address."""
 
     @property
     def preface(self) -> str:
@@ -61,7 +63,8 @@ class NodeConfig:
         """What is trusted, for people to read."""
         if not encrypted(self.address):
             return "no TLS"
-        return f"certificate {self.tls_cert or 'publicly trusted'}"
+        name = f" for {self.tls_server_name}" if self.tls_server_name else ""
+        return f"certificate {self.tls_cert or 'publicly trusted'}{name}"
 
     @property
     def warnings(self) -> list[str]:
@@ -166,11 +169,12 @@ def _node(settings: Settings, place: str, problems: list[Problem]) -> NodeConfig
         where = settings["lnd.final-updates-only"].where
         problems.append(Problem(where, f"has no meaning with --lnd.mode={TRACK}.", fix))
     tls_cert = _tls_cert(settings, directory, problems) if encrypted(address) else None
+    server_name = value(settings, "lnd.tls-server-name", problems)
     macaroon = _macaroon(settings, directory, network, problems)
     proxy = value(settings, "lnd.proxy", problems)
     if macaroon is None or len(problems) > before:
         return None
-    return NodeConfig(name, address, tls_cert, macaroon, transport, proxy, mode, final_only)
+    return NodeConfig(name, address, tls_cert, macaroon, transport, proxy, mode, final_only, server_name)
 
 
 def _reach(settings: Settings, transport: str, problems: list[Problem]) -> str:
@@ -183,10 +187,11 @@ def _reach(settings: Settings, transport: str, problems: list[Problem]) -> str:
     except Wrong as wrong:
         problems.append(wrong.at(given.where))
         return ""
-    certificate = settings.get("lnd.tls-cert", Given("", ""))
-    if certificate.text and not encrypted(address):
-        fix = f"Leave it out, or write https:// in {given.where}."
-        problems.append(Problem(certificate.where, "has no meaning without TLS (http:// in the address).", fix))
+    for name in ("lnd.tls-cert", "lnd.tls-server-name"):
+        of_tls = settings.get(name, Given("", ""))
+        if of_tls.text and not encrypted(address):
+            fix = f"Leave it out, or write https:// in {given.where}."
+            problems.append(Problem(of_tls.where, "has no meaning without TLS (http:// in the address).", fix))
     return address
 
 

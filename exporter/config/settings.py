@@ -101,6 +101,13 @@ SETTINGS = {
             "",
             "lnd's tls.cert; the word `system` where lnd is reached under a publicly trusted certificate",
         ),
+        Setting(
+            "lnd.tls-server-name",
+            "NAME",
+            values.server_name,
+            "",
+            "a name or IP address for which the certificate is made, where that is not the host of the address",
+        ),
         Setting("lnd.macaroon", "FILE", values.text, "", "the macaroon file, as lnd wrote it"),
         Setting("lnd.name", "NAME", values.node_name, "lnd", "the node's name: the label `node` of every metric"),
         Setting(
@@ -236,6 +243,8 @@ HABITS = {
     "tlscertpath": "lnd.tls-cert",
     "lnd.tlspath": "lnd.tls-cert",
     "lnd.cert": "lnd.tls-cert",
+    "lnd.servername": "lnd.tls-server-name",
+    "lnd.tls-domain": "lnd.tls-server-name",
     "macaroonpath": "lnd.macaroon",
     "lnd.macaroonpath": "lnd.macaroon",
     "lnd.macaroonname": "lnd.macaroon",

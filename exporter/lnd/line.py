@@ -53,15 +53,22 @@ _QUOTED = 100  # bytes of a page that may say what is wrong
 class Line:
     """Connections to one node, dialled as they are needed."""
 
-    def __init__(self, url: str, tls: ssl.SSLContext | None, macaroon: str, proxy: str | None) -> None:
-        """`url` has no slash at its end; `macaroon` is hex; `proxy` is asked to resolve names, too. Needs a loop."""
+    def __init__(
+        self, url: str, tls: ssl.SSLContext | None, macaroon: str, proxy: str | None, server_name: str | None
+    ) -> None:
+        """`url` has no slash at its end; `macaroon` is hex; `proxy` is asked to resolve names, too. Needs a loop.
+
+        The certificate must be made for `server_name`; without one for the host of `url`.
+        """
         self._url = url
         self._macaroon = macaroon
+        self._server_name = server_name
         limits: dict[str, Any] = {"limit": 0, "ssl": tls or True}
         connector = (
             ProxyConnector.from_url(proxy, rdns=True, **limits)
             if proxy
-            else aiohttp.TCPConnector(socket_factory=_socket, **limits)
+            # The resolver is the system's, also where aiodns is installed, which knows no mDNS and nothing of NSS.
+            else aiohttp.TCPConnector(socket_factory=_socket, resolver=aiohttp.ThreadedResolver(), **limits)
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -81,6 +88,7 @@ class Line:
         return await self._session.get(
             self._url + path,
             headers=self._headers(macaroon=macaroon),
+            server_hostname=self._server_name,
             allow_redirects=False,
             middlewares=(_once,),
             trace_request_ctx=sent,
@@ -98,6 +106,7 @@ class Line:
             socket = await self._session.ws_connect(
                 f"{self._url}{path}{'&' if '?' in path else '?'}method=GET",
                 headers=self._headers(macaroon=macaroon),
+                server_hostname=self._server_name,
                 max_msg_size=LARGEST,
                 heartbeat=heartbeat_s,
                 timeout=aiohttp.ClientWSTimeout(ws_close=close_s),
@@ -120,6 +129,7 @@ class Line:
                     self._url + path,
                     params=query,
                     headers=self._headers(macaroon=macaroon),
+                    server_hostname=self._server_name,
                     allow_redirects=False,  # the macaroon goes with it
                 ) as answer,
             ):
@@ -128,7 +138,12 @@ class Line:
             raise broken(error) from None
         if answer.status != HTTPStatus.OK:
             raise refused(answer.status, body, path)
+        not_a_page(answer)
         return body
+
+    async def ask_state(self, timeout_s: float) -> bytes:
+        """Lnd's state, which needs no macaroon and is answered at once; raises `Trouble`."""
+        return await self.ask("/v1/state", timeout_s=timeout_s, macaroon=False)
 
     def _headers(self, *, macaroon: bool) -> dict[str, str]:
         return {"Grpc-Metadata-Macaroon": self._macaroon} if macaroon else {}
@@ -167,18 +182,15 @@ def _tracing() -> aiohttp.TraceConfig:
     return tracing
 
 
-def context(pem: bytes | None) -> ssl.SSLContext:
-    """Trust this certificate, or without one what the system trusts; raises ValueError for what is no certificate."""
+def context(pem: bytes) -> ssl.SSLContext:
+    """Trust these certificates; raises ValueError for what is no certificate."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.set_alpn_protocols(["http/1.1"])  # so that a port that speaks gRPC only says so
-    if pem is None:
-        made.load_default_certs()
-    else:
-        made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the very certificate is trusted, whoever signed it
-        try:
-            made.load_verify_locations(cadata=pem.decode("ascii"))
-        except ssl.SSLError as error:
-            raise ValueError from error
+    made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the very certificate is trusted, whoever signed it
+    try:
+        made.load_verify_locations(cadata=pem.decode("ascii"))
+    except ssl.SSLError as error:
+        raise ValueError from error
     return made
 
 
@@ -207,9 +219,22 @@ def broken(error: Exception) -> Trouble:
     words = str(cause) or type(cause).__name__
     if isinstance(error, _PROXY):
         words = f"the proxy: {words}"
+    elif isinstance(cause, (socket.gaierror, UnicodeError)):
+        words = unresolved(words)
     elif isinstance(error, aiohttp.ServerDisconnectedError) or getattr(cause, "errno", None) in _HUNG_UP:
         words = f"closed without an answer: {words}"
     return trouble.translate(grpc.StatusCode.UNAVAILABLE, words)
+
+
+def unresolved(words: str) -> str:
+    """Say for the table of troubles that a name has no address, whatever the C library says of it."""
+    return f"no address: {words}"
+
+
+def not_a_page(answer: aiohttp.ClientResponse) -> None:
+    """Raise `Trouble` for a web page: what stands before lnd asks a person something."""
+    if answer.content_type == "text/html":
+        raise trouble.foreign("a web page")
 
 
 def refused(status: int, body: bytes, path: str) -> Trouble:

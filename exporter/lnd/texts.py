@@ -50,7 +50,8 @@ _FORBIDDEN = (
 )
 _OTHER_NAME = (
     "lnd's certificate is not made for this address: add it with `tlsextraip` or `tlsextradomain` to lnd.conf, "
-    "delete tls.cert and tls.key, restart lnd and copy the new tls.cert here"
+    "delete tls.cert and tls.key, restart lnd and copy the new tls.cert here; or say which name it has by "
+    "--lnd.tls-server-name"
 )
 _FROM_CA = (
     "the certificate was signed by somebody who isn't trusted here, and is not lnd's own tls.cert: does a proxy stand "
@@ -159,7 +160,7 @@ TEXTS: tuple[Row, ...] = (
         "ssl_error_ssl",
         "no TLS connection: is this lnd's gRPC port (usually 10009) and the certificate its present tls.cert?",
     ),
-    # What follows is said over REST only, some of it by us (`line`).
+    # What follows is said over REST only, or by us (`line`).
     _certificate(
         "[ssl",
         "no TLS connection: is this lnd's REST port (usually 8080)? If lnd was told to speak no TLS there, "
@@ -174,6 +175,11 @@ TEXTS: tuple[Row, ...] = (
     _unreachable(
         "closed without an answer",
         "lnd hangs up: is it stopping, or is this its gRPC port (usually 10009)? REST is usually on 8080",
+    ),
+    _unreachable(
+        "no address:",
+        "this machine finds no address for the host in --lnd.address: is the name right, does `getent ahosts HOST` "
+        "find it? Containers rarely know names of the network around them, such as umbrel.local: give an IP address",
     ),
     _unreachable("connect to proxy", "the proxy of --lnd.proxy can't be reached: is it running, is its address right?"),
     _unreachable("authentication", "the proxy of --lnd.proxy wants another user or password"),

@@ -76,6 +76,7 @@ class Exporter:
                     "tls_cert": str(node.tls_cert),
                     "macaroon": str(node.macaroon),
                     **({"proxy": node.proxy} if node.proxy else {}),
+                    **({"tls_server_name": node.tls_server_name} if node.tls_server_name else {}),
                     "mode": node.mode,
                     "final_updates_only": node.final_only,
                 }
