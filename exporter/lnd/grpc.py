@@ -11,6 +11,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError, Message
 
 from exporter.lnd import decode, files, names, trouble
+from exporter.lnd.asked_name import asked_name
 from exporter.lnd.attended import attended
 from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Page, Trouble
 from exporter.lnd.line import CONNECT_S
@@ -57,7 +58,7 @@ class GrpcClient(Tracked):
         self._proxy = proxy
         host, _, port = address.rpartition(":")
         self._host, self._port = host.strip("[]"), int(port)
-        self._server_name = server_name or self._host
+        self._server_name = server_name
         self._tunnel: Tunnel | None = None
         self._channel: grpc.aio.Channel | None = None
         self._metadata: tuple[tuple[str, str], ...] = ()
@@ -70,7 +71,7 @@ class GrpcClient(Tracked):
         options: tuple[tuple[str, int | str], ...] = (
             *_OPTIONS,
             ("grpc.default_authority", self.address),
-            ("grpc.ssl_target_name_override", self._server_name),
+            ("grpc.ssl_target_name_override", self._server_name or asked_name(pem, self._host)),
         )
         if self._proxy is None:
             target = await names.target(self._host, self._port)

@@ -6,10 +6,12 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from google.protobuf.message import Message
 
 from exporter.lnd import decode, files, gateway, streams, trouble
+from exporter.lnd.asked_name import asked_name
 from exporter.lnd.attended import attended
 from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Page, Trouble
 from exporter.lnd.line import Line, context, error_in, is_nowhere, nowhere
@@ -55,7 +57,7 @@ class RestClient(Tracked):
         """Make a fresh line; it is dialled with the first call."""
         await self.close()
         macaroon = await files.macaroon(self._macaroon)
-        tls, expiry_s = None, None
+        tls, expiry_s, server_name = None, None, self._server_name
         if self._url.startswith("https://"):
             pem, expiry_s = await files.trusted(self._tls_cert)
             try:
@@ -63,7 +65,8 @@ class RestClient(Tracked):
             except ValueError:
                 assert self._tls_cert is not None  # of the system's, none is damaged
                 raise files.no_certificate(self._tls_cert) from None
-        self._line = Line(self._url, tls, macaroon, self._proxy, self._server_name)
+            server_name = server_name or asked_name(pem, urlsplit(self._url).hostname or "")
+        self._line = Line(self._url, tls, macaroon, self._proxy, server_name)
         return expiry_s
 
     async def close(self) -> None:
