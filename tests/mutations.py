@@ -281,10 +281,10 @@ MUTATIONS = (
     ),
     Mutation(
         "a dead line looks quiet",
-        "lnd/streams.py",
-        "asyncio.wait({request}, timeout=PING_S)",
-        "asyncio.wait({request})",
-        "lnd/test_rest.py",
+        "lnd/attended.py",
+        "asyncio.wait({waiting}, timeout=PING_S)",
+        "asyncio.wait({waiting})",
+        "lnd/test_attended.py",
     ),
     Mutation(
         "track shows the reason that lnd says first",

@@ -54,16 +54,10 @@ _QUOTED = 100  # bytes of a page that may say what is wrong
 class Line:
     """Connections to one node, dialled as they are needed."""
 
-    def __init__(
-        self, url: str, tls: ssl.SSLContext | None, macaroon: str, proxy: str | None, server_name: str | None
-    ) -> None:
-        """`url` has no slash at its end; `macaroon` is hex; `proxy` is asked to resolve names, too. Needs a loop.
-
-        The certificate must be made for `server_name`; without one for the host of `url`.
-        """
+    def __init__(self, url: str, tls: ssl.SSLContext | None, macaroon: str, proxy: str | None) -> None:
+        """`url` has no slash at its end; `macaroon` is hex; `proxy` is asked to resolve names, too. Needs a loop."""
         self._url = url
         self._macaroon = macaroon
-        self._server_name = server_name
         limits: dict[str, Any] = {"limit": 0, "ssl": tls or True}
         connector = (
             ProxyConnector.from_url(proxy, rdns=True, **limits)
@@ -89,7 +83,6 @@ class Line:
         return await self._session.get(
             self._url + path,
             headers=self._headers(macaroon=macaroon),
-            server_hostname=self._server_name,
             allow_redirects=False,
             middlewares=(_once,),
             trace_request_ctx=sent,
@@ -107,7 +100,6 @@ class Line:
             socket = await self._session.ws_connect(
                 f"{self._url}{path}{'&' if '?' in path else '?'}method=GET",
                 headers=self._headers(macaroon=macaroon),
-                server_hostname=self._server_name,
                 max_msg_size=LARGEST,
                 heartbeat=heartbeat_s,
                 timeout=aiohttp.ClientWSTimeout(ws_close=close_s),
@@ -130,7 +122,6 @@ class Line:
                     self._url + path,
                     params=query,
                     headers=self._headers(macaroon=macaroon),
-                    server_hostname=self._server_name,
                     allow_redirects=False,  # the macaroon goes with it
                 ) as answer,
             ):
@@ -182,9 +173,28 @@ def _tracing() -> aiohttp.TraceConfig:
     return tracing
 
 
-def context(pem: bytes) -> ssl.SSLContext:
-    """Trust these certificates; raises ValueError for what is no certificate."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+class _Context(ssl.SSLContext):
+    """Asks for a certificate of another name than that of the host, whoever opens the connection."""
+
+    server_name: str | None = None
+    """None: the host's."""
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,  # noqa: FBT001, FBT002 - as in the class above
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """Do what asyncio asks for, with the name that is wanted."""
+        return super().wrap_bio(incoming, outgoing, server_side, self.server_name or server_hostname, session)
+
+
+def context(pem: bytes, server_name: str | None) -> ssl.SSLContext:
+    """Trust these certificates, made for `server_name` or else for the host; ValueError for what is no certificate."""
+    made = _Context(ssl.PROTOCOL_TLS_CLIENT)
+    made.server_name = server_name
     made.set_alpn_protocols(["http/1.1"])  # so that a port that speaks gRPC only says so
     made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the very certificate is trusted, whoever signed it
     try:

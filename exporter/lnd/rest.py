@@ -59,11 +59,11 @@ class RestClient(Tracked):
         if self._url.startswith("https://"):
             pem, expiry_s = await files.trusted(self._tls_cert)
             try:
-                tls = await asyncio.to_thread(context, pem)
+                tls = await asyncio.to_thread(context, pem, self._server_name)
             except ValueError:
                 assert self._tls_cert is not None  # of the system's, none is damaged
                 raise files.no_certificate(self._tls_cert) from None
-        self._line = Line(self._url, tls, macaroon, self._proxy, self._server_name)
+        self._line = Line(self._url, tls, macaroon, self._proxy)
         return expiry_s
 
     async def close(self) -> None:
