@@ -59,6 +59,8 @@ class GrpcClient(Tracked):
         host, _, port = address.rpartition(":")
         self._host, self._port = host.strip("[]"), int(port)
         self._server_name = server_name
+        named = server_name or self._host
+        self._authority = f"[{named}]:{port}" if ":" in named else f"{named}:{port}"
         self._tunnel: Tunnel | None = None
         self._channel: grpc.aio.Channel | None = None
         self._metadata: tuple[tuple[str, str], ...] = ()
@@ -70,7 +72,7 @@ class GrpcClient(Tracked):
         pem, expiry_s = await files.trusted(self._tls_cert)
         options: tuple[tuple[str, int | str], ...] = (
             *_OPTIONS,
-            ("grpc.default_authority", self.address),
+            ("grpc.default_authority", self._authority),  # gRPC refuses one that the certificate doesn't name
             ("grpc.ssl_target_name_override", self._server_name or asked_name(pem, self._host)),
         )
         if self._proxy is None:

@@ -5,7 +5,7 @@ import errno
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,8 +16,9 @@ import python_socks
 from aiohttp import hdrs
 from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
 
-from exporter.lnd import gateway, trouble
+from exporter.lnd import trouble
 from exporter.lnd.client import Trouble
+from exporter.lnd.refusal import not_a_page, refused
 
 CONNECT_S = 25.0
 """Seconds to reach lnd, TLS included: less than what the first word of lnd may take."""
@@ -46,23 +47,14 @@ _HUNG_UP = (errno.EPIPE, errno.ECONNRESET)
 WEATHER = (aiohttp.ClientError, OSError, UnicodeError, *_PROXY)  # UnicodeError: a name that can't be one of a host
 """All that a line raises when the network, a proxy or lnd breaks it."""
 
-_CODES = {code.value[0]: code for code in grpc.StatusCode}
-_QUOTED = 100  # bytes of a page that may say what is wrong
-
 
 class Line:
     """Connections to one node, dialled as they are needed."""
 
-    def __init__(
-        self, url: str, tls: ssl.SSLContext | None, macaroon: str, proxy: str | None, server_name: str | None
-    ) -> None:
-        """`url` has no slash at its end; `macaroon` is hex; `proxy` is asked to resolve names, too. Needs a loop.
-
-        The certificate must be made for `server_name`; without one for the host of `url`.
-        """
+    def __init__(self, url: str, tls: ssl.SSLContext | None, macaroon: str, proxy: str | None) -> None:
+        """`url` has no slash at its end; `macaroon` is hex; `proxy` is asked to resolve names, too. Needs a loop."""
         self._url = url
         self._macaroon = macaroon
-        self._server_name = server_name
         limits: dict[str, Any] = {"limit": 0, "ssl": tls or True}
         connector = (
             ProxyConnector.from_url(proxy, rdns=True, **limits)
@@ -88,7 +80,6 @@ class Line:
         return await self._session.get(
             self._url + path,
             headers=self._headers(macaroon=macaroon),
-            server_hostname=self._server_name,
             allow_redirects=False,
             middlewares=(_once,),
             trace_request_ctx=sent,
@@ -106,7 +97,6 @@ class Line:
             socket = await self._session.ws_connect(
                 f"{self._url}{path}{'&' if '?' in path else '?'}method=GET",
                 headers=self._headers(macaroon=macaroon),
-                server_hostname=self._server_name,
                 max_msg_size=LARGEST,
                 heartbeat=heartbeat_s,
                 timeout=aiohttp.ClientWSTimeout(ws_close=close_s),
@@ -129,7 +119,6 @@ class Line:
                     self._url + path,
                     params=query,
                     headers=self._headers(macaroon=macaroon),
-                    server_hostname=self._server_name,
                     allow_redirects=False,  # the macaroon goes with it
                 ) as answer,
             ):
@@ -182,9 +171,28 @@ def _tracing() -> aiohttp.TraceConfig:
     return tracing
 
 
-def context(pem: bytes) -> ssl.SSLContext:
-    """Trust these certificates; raises ValueError for what is no certificate."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+class _Context(ssl.SSLContext):
+    """Asks for a certificate of another name than that of the host, whoever opens the connection."""
+
+    server_name: str | None = None
+    """None: the host's."""
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,  # noqa: FBT001, FBT002 - as in the class above
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """Do what asyncio asks for, with the name that is wanted."""
+        return super().wrap_bio(incoming, outgoing, server_side, self.server_name or server_hostname, session)
+
+
+def context(pem: bytes, server_name: str | None) -> ssl.SSLContext:
+    """Trust these certificates, made for `server_name` or else for the host; ValueError for what is no certificate."""
+    made = _Context(ssl.PROTOCOL_TLS_CLIENT)
+    made.server_name = server_name
     made.set_alpn_protocols(["http/1.1"])  # so that a port that speaks gRPC only says so
     made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the very certificate is trusted, whoever signed it
     try:
@@ -229,54 +237,6 @@ def broken(error: Exception) -> Trouble:
 def unresolved(words: str) -> str:
     """Say for the table of troubles that a name has no address, whatever the C library says of it."""
     return f"no address: {words}"
-
-
-def not_a_page(answer: aiohttp.ClientResponse) -> None:
-    """Raise `Trouble` for a web page: what stands before lnd asks a person something."""
-    if answer.content_type == "text/html":
-        raise trouble.foreign("a web page")
-
-
-def refused(status: int, body: bytes, path: str) -> Trouble:
-    """What an answer that is none makes of a node: lnd says so in JSON, proxies and others in other words."""
-    with suppress(gateway.Malformed):
-        if error := error_in(gateway.parse(body)):
-            return error
-    if status == HTTPStatus.NOT_FOUND and is_nowhere(body):
-        return nowhere()
-    called = "/".join(path.partition("?")[0].split("/")[:4])  # without the hash of a payment
-    said = f"HTTP {status} at {called}"
-    if status == HTTPStatus.BAD_REQUEST:
-        said += f": {body[:_QUOTED].decode(errors='replace')}"
-    if status < HTTPStatus.MULTIPLE_CHOICES:
-        return trouble.foreign(said)
-    return trouble.translate(grpc.StatusCode.UNAVAILABLE, said)
-
-
-def error_in(said: Any) -> Trouble | None:
-    """What an error of lnd's in JSON makes of a node; None if this is no error.
-
-    Before lnd 0.14 the text stands under `error`, too, and the code of a stream is `grpc_code`.
-    """
-    error = said.get("error", said) if isinstance(said, dict) else None
-    if isinstance(error, str):
-        error = said
-    if not isinstance(error, dict) or not isinstance(number := error.get("code", error.get("grpc_code")), int):
-        return None
-    code, text = _CODES.get(number, grpc.StatusCode.UNKNOWN), str(error.get("message", ""))
-    if code is grpc.StatusCode.NOT_FOUND and error is said:  # lnd's calls put it under `error`: it has no such path
-        return nowhere()
-    return trouble.translate(code, text)
-
-
-def is_nowhere(text: bytes | str) -> bool:
-    """True if this is what lnd before 0.14 says of a path that it doesn't have: no JSON."""
-    return text.strip() in (b"Not Found", "Not Found")
-
-
-def nowhere() -> Trouble:
-    """A path that lnd doesn't have."""
-    return trouble.translate(grpc.StatusCode.UNIMPLEMENTED, "no such path")
 
 
 def _socket(info: tuple[Any, ...]) -> socket.socket:

@@ -14,7 +14,8 @@ from exporter.lnd import decode, files, gateway, streams, trouble
 from exporter.lnd.asked_name import asked_name
 from exporter.lnd.attended import attended
 from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Page, Trouble
-from exporter.lnd.line import Line, context, error_in, is_nowhere, nowhere
+from exporter.lnd.line import Line, context
+from exporter.lnd.refusal import error_in, is_nowhere, nowhere
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.lnd.tracked import Said, Tracked
 from exporter.payments.labels import Interruption, NodeState
@@ -57,16 +58,16 @@ class RestClient(Tracked):
         """Make a fresh line; it is dialled with the first call."""
         await self.close()
         macaroon = await files.macaroon(self._macaroon)
-        tls, expiry_s, server_name = None, None, self._server_name
+        tls, expiry_s = None, None
         if self._url.startswith("https://"):
             pem, expiry_s = await files.trusted(self._tls_cert)
+            server_name = self._server_name or asked_name(pem, urlsplit(self._url).hostname or "")
             try:
-                tls = await asyncio.to_thread(context, pem)
+                tls = await asyncio.to_thread(context, pem, server_name)
             except ValueError:
                 assert self._tls_cert is not None  # of the system's, none is damaged
                 raise files.no_certificate(self._tls_cert) from None
-            server_name = server_name or asked_name(pem, urlsplit(self._url).hostname or "")
-        self._line = Line(self._url, tls, macaroon, self._proxy, server_name)
+        self._line = Line(self._url, tls, macaroon, self._proxy)
         return expiry_s
 
     async def close(self) -> None:

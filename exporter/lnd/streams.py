@@ -11,7 +11,8 @@ import grpc
 from exporter.lnd import trouble
 from exporter.lnd.attended import PONG_S, attended
 from exporter.lnd.client import Trouble
-from exporter.lnd.line import LARGEST, WEATHER, Line, broken, not_a_page, refused, too_large, whole
+from exporter.lnd.line import LARGEST, WEATHER, Line, broken, too_large, whole
+from exporter.lnd.refusal import not_a_page, refused
 from exporter.payments.labels import Interruption, NodeState
 
 _HEARTBEAT_S = 2 * PONG_S  # half of it is what aiohttp waits for an answer; lnd itself pings every 30 s
