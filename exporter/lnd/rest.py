@@ -12,8 +12,9 @@ from google.protobuf.message import Message
 from exporter.lnd import decode, files, gateway, streams, trouble
 from exporter.lnd.attended import attended
 from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Page, Trouble
-from exporter.lnd.line import Line, context, error_in, is_nowhere, nowhere
+from exporter.lnd.line import Line, error_in, is_nowhere, nowhere
 from exporter.lnd.rpc import lnd_pb2 as rpc
+from exporter.lnd.tls import context
 from exporter.lnd.tracked import Said, Tracked
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
