@@ -16,7 +16,14 @@ from exporter.config.addresses import (
     host_and_port,
     lnd_address,
 )
-from exporter.config.credentials import ADMIN, check_certificate, check_directory, check_macaroon, find_macaroon
+from exporter.config.credentials import (
+    ADMIN,
+    check_certificate,
+    check_directory,
+    check_macaroon,
+    dates,
+    find_macaroon,
+)
 from exporter.config.given import Given, Settings, value
 from exporter.config.problems import Problem, Wrong
 from exporter.config.settings import AUTO, SETTINGS, TRACK
@@ -39,7 +46,7 @@ class NodeConfig:
     address: str
     """`HOST:PORT` as gRPC wants it; a URL for REST and WebSockets."""
     tls_cert: Path | None
-    """lnd's certificate, absolute; None: the publicly trusted ones, or no TLS. Read again at every reconnect."""
+    """lnd's certificate, absolute; None: all that the system trusts, or no TLS. Read again at every reconnect."""
     macaroon: Path
     """Absolute; read again at every reconnect."""
     transport: str = GRPC
@@ -64,7 +71,7 @@ class NodeConfig:
         if not encrypted(self.address):
             return "no TLS"
         name = f" for {self.tls_server_name}" if self.tls_server_name else ""
-        return f"certificate {self.tls_cert or 'publicly trusted'}{name}"
+        return f"certificate {self.tls_cert or 'trusted by the system'}{name}"
 
     @property
     def warnings(self) -> list[str]:
@@ -79,7 +86,8 @@ class NodeConfig:
             and not LOCAL.fullmatch(host),
             f"an onion service needs Tor: --lnd.proxy={TOR}": host.endswith(".onion") and self.proxy is None,
         }
-        return [warning for warning, applies in warnings.items() if applies]
+        dated = dates(self.tls_cert) if self.tls_cert else None
+        return [*(warning for warning, applies in warnings.items() if applies), *([dated] if dated else [])]
 
 
 MISSING = {
@@ -214,7 +222,7 @@ def _is_plain(settings: Settings) -> bool:
 
 
 def _tls_cert(settings: Settings, directory: Given | None, problems: list[Problem]) -> Path | None:
-    """The certificate, looked at; None for the publicly trusted ones (and if there is none)."""
+    """The certificate, looked at; None for those that the system trusts (and if there is none)."""
     given = settings.get("lnd.tls-cert", directory)
     if given is None or not given.text or (given is not directory and given.text == PUBLIC):
         return None

@@ -99,7 +99,7 @@ SETTINGS = {
             "FILE",
             values.text,
             "",
-            "lnd's tls.cert; the word `system` where lnd is reached under a publicly trusted certificate",
+            "lnd's tls.cert; the word `system` where lnd is reached under a certificate that this system trusts",
         ),
         Setting(
             "lnd.tls-server-name",

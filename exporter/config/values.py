@@ -53,7 +53,8 @@ def listen_address(given: str) -> tuple[str, int]:
 def server_name(given: str) -> str:
     """The name or IP address for which a certificate is made, as clients compare it; v6 without brackets."""
     with suppress(ValueError):
-        return str(ipaddress.ip_address(given.removeprefix("[").removesuffix("]")))
+        if "%" not in given:  # which interface leads to an address is in no certificate
+            return str(ipaddress.ip_address(given.removeprefix("[").removesuffix("]")))
     name = given.lower().rstrip(".")
     if _NUMBERS.fullmatch(name) or not _HOST.fullmatch(name):
         fix = "Give one that the certificate names, without a port: openssl x509 -in tls.cert -noout -text lists them."

@@ -14,9 +14,10 @@ from exporter.lnd import decode, files, gateway, streams, trouble
 from exporter.lnd.asked_name import asked_name
 from exporter.lnd.attended import attended
 from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Page, Trouble
-from exporter.lnd.line import Line, context
+from exporter.lnd.line import Line
 from exporter.lnd.refusal import error_in, is_nowhere, nowhere
 from exporter.lnd.rpc import lnd_pb2 as rpc
+from exporter.lnd.tls import context
 from exporter.lnd.tracked import Said, Tracked
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info

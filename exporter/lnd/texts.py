@@ -148,7 +148,7 @@ TEXTS: tuple[Row, ...] = (
     _certificate("in certificate chain", _FROM_CA),
     _certificate(
         "certificate_verify_failed",
-        "what answers shows another certificate than that of --lnd.tls-cert, which must be a copy of its present "
+        "what answers shows a certificate that isn't trusted here: --lnd.tls-cert must be a copy of its present "
         "tls.cert. But with `tlsencryptkey` in lnd.conf lnd shows a temporary one while its wallet is locked: then "
         "don't copy it, unlock the wallet (`lncli --tlscertpath=.../tls.cert.tmp unlock`)",
     ),
