@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
 
@@ -154,7 +155,7 @@ def _follower(node: NodeConfig, max_peers: int, store: Store | None) -> Follower
 
 def client_of(node: NodeConfig) -> DetailedClient:
     """How this node is asked; not yet connected."""
+    way: dict[str, Any] = {"proxy": node.proxy, "server_name": node.tls_server_name}
     if node.transport == GRPC:
-        return GrpcClient(node.address, node.tls_cert, node.macaroon, proxy=node.proxy)
-    websocket = node.transport == WEBSOCKET
-    return RestClient(node.address, node.tls_cert, node.macaroon, websocket=websocket, proxy=node.proxy)
+        return GrpcClient(node.address, node.tls_cert, node.macaroon, **way)
+    return RestClient(node.address, node.tls_cert, node.macaroon, websocket=node.transport == WEBSOCKET, **way)

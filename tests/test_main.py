@@ -148,11 +148,12 @@ def test_check_says_what_it_understood(tmp_path: Path, capsys: pytest.CaptureFix
     macaroon.write_bytes(b"\x02\x01\x03lnd" + bytes(100))
     kept = tmp_path / "kept" / "here"
     flags = ["--lnd.address=alice", "--lnd.tls-cert=system", f"--lnd.macaroon={macaroon}", f"--storage.path={kept}"]
-    flags += ["--lnd.proxy=me:secret@127.0.0.1:9050", "--lnd.final-updates-only"]
+    flags += ["--lnd.proxy=me:secret@127.0.0.1:9050", "--lnd.final-updates-only", "--lnd.tls-server-name=b.example"]
     assert main(["check", *flags]) == 0
     assert capsys.readouterr().out == (
         "The configuration is right (lnd was not asked).\n"
-        f"  node lnd: alice:10009 (grpc through a proxy), certificate publicly trusted, macaroon {macaroon}\n"
+        f"  node lnd: alice:10009 (grpc through a proxy), certificate trusted by the system for b.example,"
+        f" macaroon {macaroon}\n"
         "    mode auto, final updates only\n"
         "    warning: this macaroon can spend: a smaller one is enough (see --help)\n"
         f"  state in {kept}\n"

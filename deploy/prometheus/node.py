@@ -58,7 +58,8 @@ def _states(s: Selector, values: Values) -> list[Alert]:
             (NodeState.UNREACHABLE,),
             "lnd can't be reached",
             """No connection to lnd, or one that isn't trusted: lnd is down, the network is, or its certificate is
-            another one. The landing page of the exporter says which.""",
+            another one: a new one, or, with tlsencryptkey in lnd.conf, the temporary one of a wallet that is locked.
+            The landing page of the exporter says which; `lncli state`, if the wallet is locked.""",
         ),
         state(
             "StartingForLong",
@@ -141,8 +142,8 @@ def _certificate(s: Selector, values: Values) -> list[Alert]:
             f"{left} < {days} * 86400",
             f"{NODE}: lnd's TLS certificate {when}",
             """Then nobody can connect to lnd any more, this exporter least of all. lnd makes a new one when it is
-            started without tls.cert and tls.key, or after their end; a restart locks the wallet. Give the new one to
-            all who have the old one.""",
+            started without tls.cert and tls.key, or, but for tlsencryptkey, after their end; a restart locks the
+            wallet. Give the new one to all who have the old one.""",
             "node",
             lasts="5m",
         )

@@ -2,9 +2,12 @@
 
 import base64
 import binascii
+import datetime as dt
 import re
 import ssl
 from pathlib import Path
+
+from cryptography import x509
 
 from exporter.config.files import cannot_read, may_not_read, read
 from exporter.config.problems import Wrong
@@ -61,6 +64,22 @@ def check_certificate(path: Path) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=content.decode("ascii"))
     except (ssl.SSLError, ValueError):
         raise Wrong(f"{path} is a damaged certificate.", "Copy it again from lnd, as a whole file.") from None
+
+
+def dates(path: Path) -> str | None:
+    """What is wrong with the dates of a certificate, by the clock of this machine; None if nothing is."""
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError, x509.InvalidVersion):
+        return None  # it was right a moment ago, or a mistake that is told elsewhere
+    now = dt.datetime.now(dt.UTC)
+    if certificate.not_valid_after_utc < now:
+        return (
+            f"{path} expired on {certificate.not_valid_after_utc:%Y-%m-%d}: is the clock right? Then it needs renewal"
+        )
+    if certificate.not_valid_before_utc > now:
+        return f"{path} is valid from {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC on: is the clock right?"
+    return None
 
 
 def check_macaroon(path: Path) -> None:

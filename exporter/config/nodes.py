@@ -16,7 +16,14 @@ from exporter.config.addresses import (
     host_and_port,
     lnd_address,
 )
-from exporter.config.credentials import ADMIN, check_certificate, check_directory, check_macaroon, find_macaroon
+from exporter.config.credentials import (
+    ADMIN,
+    check_certificate,
+    check_directory,
+    check_macaroon,
+    dates,
+    find_macaroon,
+)
 from exporter.config.given import Given, Settings, value
 from exporter.config.problems import Problem, Wrong
 from exporter.config.settings import AUTO, SETTINGS, TRACK
@@ -39,7 +46,7 @@ class NodeConfig:
     address: str
     """`HOST:PORT` as gRPC wants it; a URL for REST and WebSockets."""
     tls_cert: Path | None
-    """lnd's certificate, absolute; None: the publicly trusted ones, or no TLS. Read again at every reconnect."""
+    """lnd's certificate, absolute; None: all that the system trusts, or no TLS. Read again at every reconnect."""
     macaroon: Path
     """Absolute; read again at every reconnect."""
     transport: str = GRPC
@@ -50,6 +57,8 @@ class NodeConfig:
     """How its payments are followed: `firehose`, `track` or `auto`."""
     final_only: bool = False
     """Nothing is to be told of payments before they have ended."""
+    tls_server_name: str | None = None
+    """The name or IP address for which the certificate must be made; None: the host of the address."""
 
     @property
     def preface(self) -> str:
@@ -61,7 +70,8 @@ class NodeConfig:
         """What is trusted, for people to read."""
         if not encrypted(self.address):
             return "no TLS"
-        return f"certificate {self.tls_cert or 'publicly trusted'}"
+        name = f" for {self.tls_server_name}" if self.tls_server_name else ""
+        return f"certificate {self.tls_cert or 'trusted by the system'}{name}"
 
     @property
     def warnings(self) -> list[str]:
@@ -76,7 +86,8 @@ class NodeConfig:
             and not LOCAL.fullmatch(host),
             f"an onion service needs Tor: --lnd.proxy={TOR}": host.endswith(".onion") and self.proxy is None,
         }
-        return [warning for warning, applies in warnings.items() if applies]
+        dated = dates(self.tls_cert) if self.tls_cert else None
+        return [*(warning for warning, applies in warnings.items() if applies), *([dated] if dated else [])]
 
 
 MISSING = {
@@ -166,11 +177,12 @@ def _node(settings: Settings, place: str, problems: list[Problem]) -> NodeConfig
         where = settings["lnd.final-updates-only"].where
         problems.append(Problem(where, f"has no meaning with --lnd.mode={TRACK}.", fix))
     tls_cert = _tls_cert(settings, directory, problems) if encrypted(address) else None
+    server_name = value(settings, "lnd.tls-server-name", problems)
     macaroon = _macaroon(settings, directory, network, problems)
     proxy = value(settings, "lnd.proxy", problems)
     if macaroon is None or len(problems) > before:
         return None
-    return NodeConfig(name, address, tls_cert, macaroon, transport, proxy, mode, final_only)
+    return NodeConfig(name, address, tls_cert, macaroon, transport, proxy, mode, final_only, server_name)
 
 
 def _reach(settings: Settings, transport: str, problems: list[Problem]) -> str:
@@ -183,10 +195,11 @@ def _reach(settings: Settings, transport: str, problems: list[Problem]) -> str:
     except Wrong as wrong:
         problems.append(wrong.at(given.where))
         return ""
-    certificate = settings.get("lnd.tls-cert", Given("", ""))
-    if certificate.text and not encrypted(address):
-        fix = f"Leave it out, or write https:// in {given.where}."
-        problems.append(Problem(certificate.where, "has no meaning without TLS (http:// in the address).", fix))
+    for name in ("lnd.tls-cert", "lnd.tls-server-name"):
+        of_tls = settings.get(name, Given("", ""))
+        if of_tls.text and not encrypted(address):
+            fix = f"Leave it out, or write https:// in {given.where}."
+            problems.append(Problem(of_tls.where, "has no meaning without TLS (http:// in the address).", fix))
     return address
 
 
@@ -209,7 +222,7 @@ def _is_plain(settings: Settings) -> bool:
 
 
 def _tls_cert(settings: Settings, directory: Given | None, problems: list[Problem]) -> Path | None:
-    """The certificate, looked at; None for the publicly trusted ones (and if there is none)."""
+    """The certificate, looked at; None for those that the system trusts (and if there is none)."""
     given = settings.get("lnd.tls-cert", directory)
     if given is None or not given.text or (given is not directory and given.text == PUBLIC):
         return None

@@ -5,6 +5,7 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Callable
+from contextlib import suppress
 
 from exporter.config.problems import Wrong
 
@@ -47,6 +48,18 @@ def listen_address(given: str) -> tuple[str, int]:
     if port is None:
         raise Wrong(f"{given} has no port.", f"Add one, such as {join(host, OUR_PORT)}")
     return host, port_of(given, port, least=0)
+
+
+def server_name(given: str) -> str:
+    """The name or IP address for which a certificate is made, as clients compare it; v6 without brackets."""
+    with suppress(ValueError):
+        if "%" not in given:  # which interface leads to an address is in no certificate
+            return str(ipaddress.ip_address(given.removeprefix("[").removesuffix("]")))
+    name = given.lower().rstrip(".")
+    if _NUMBERS.fullmatch(name) or not _HOST.fullmatch(name):
+        fix = "Give one that the certificate names, without a port: openssl x509 -in tls.cert -noout -text lists them."
+        raise Wrong(f"{given!r} is no host name or IP address.", fix)
+    return name
 
 
 def telemetry_path(given: str) -> str:

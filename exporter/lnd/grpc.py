@@ -10,7 +10,9 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError, Message
 
-from exporter.lnd import decode, files, trouble
+from exporter.lnd import decode, files, names, trouble
+from exporter.lnd.asked_name import asked_name
+from exporter.lnd.attended import attended
 from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Page, Trouble
 from exporter.lnd.line import CONNECT_S
 from exporter.lnd.rpc import lnd_pb2 as rpc
@@ -23,43 +25,61 @@ M = TypeVar("M", bound=Message)
 
 _OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_receive_message_length", 200 * 1024 * 1024),  # what lnd's own clients allow; gRPC's default is 4 MiB
-    ("grpc.keepalive_time_ms", 60_000),  # lnd cuts off who pings more often than every 5 s
-    ("grpc.keepalive_timeout_ms", 20_000),
-    ("grpc.http2.ping_timeout_ms", 20_000),  # else gRPC waits a minute for the answer, whatever the line above says
-    ("grpc.http2.max_pings_without_data", 0),  # else a quiet stream stops pinging, and a dead one looks quiet
+    ("grpc.enable_http_proxy", 0),  # else variables such as https_proxy decide, even for localhost
     ("grpc.enable_retries", 0),  # when to try again is decided and counted in one place, not here
     ("grpc.use_local_subchannel_pool", 1),  # else a new channel may be given an old connection, or another node's
 )
 _TUNNEL_MS = int(CONNECT_S * 1000) + 3_000
 """So long gRPC waits for a connection through a tunnel, by itself 20 s: longer than the tunnel, which knows why."""
+_THROUGH_TUNNEL = (("grpc.min_reconnect_backoff_ms", _TUNNEL_MS),)
 
 
 class GrpcClient(Tracked):
     """A node's gRPC API (`client.DetailedClient`)."""
 
-    def __init__(self, address: str, tls_cert: Path | None, macaroon: Path, *, proxy: str | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        tls_cert: Path | None,
+        macaroon: Path,
+        *,
+        proxy: str | None = None,
+        server_name: str | None = None,
+    ) -> None:
         """Name the node by `HOST:PORT`; without a certificate file the system's roots are trusted.
 
-        `proxy` is `socks5://[USER:PASSWORD@]HOST:PORT`.
+        `proxy` is `socks5://[USER:PASSWORD@]HOST:PORT`. The certificate must be made for `server_name`, a name or an IP
+        address; without one for the host.
         """
         super().__init__()
         self.address = address
         self._tls_cert = tls_cert
         self._macaroon = macaroon
         self._proxy = proxy
+        host, _, port = address.rpartition(":")
+        self._host, self._port = host.strip("[]"), int(port)
+        self._server_name = server_name
+        named = server_name or self._host
+        self._authority = f"[{named}]:{port}" if ":" in named else f"{named}:{port}"
         self._tunnel: Tunnel | None = None
         self._channel: grpc.aio.Channel | None = None
         self._metadata: tuple[tuple[str, str], ...] = ()
 
     async def connect(self) -> int | None:
-        """Open a fresh channel; gRPC dials with the first call."""
+        """Look up the host and open a fresh channel; gRPC dials with the first call."""
         await self.close()
         self._metadata = (("macaroon", await files.macaroon(self._macaroon)),)
-        pem, expiry_s = await files.certificate(self._tls_cert) if self._tls_cert else (None, None)
-        target, options = self.address, _OPTIONS
-        if self._proxy is not None:
-            self._tunnel = Tunnel(self._proxy, self.address)
-            target, options = await self._tunnel.open(), (*_OPTIONS, *_named(self.address, self._tunnel.host))
+        pem, expiry_s = await files.trusted(self._tls_cert)
+        options: tuple[tuple[str, int | str], ...] = (
+            *_OPTIONS,
+            ("grpc.default_authority", self._authority),  # gRPC refuses one that the certificate doesn't name
+            ("grpc.ssl_target_name_override", self._server_name or asked_name(pem, self._host)),
+        )
+        if self._proxy is None:
+            target = await names.target(self._host, self._port)
+        else:
+            self._tunnel = Tunnel(self._proxy, self._host, self._port)
+            target, options = await self._tunnel.open(), (*options, *_THROUGH_TUNNEL)
         self._channel = grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(pem), options=options)
         return expiry_s
 
@@ -130,8 +150,9 @@ class GrpcClient(Tracked):
 
     async def _call(self, method: str, request: Message, answer: type[M], timeout_s: float) -> M:
         call: Any = self._open_channel().unary_unary(method, request_serializer=type(request).SerializeToString)
+        asked = call(request, metadata=self._metadata, timeout=timeout_s)
         try:
-            return self._parsed(answer, await call(request, metadata=self._metadata, timeout=timeout_s))
+            return self._parsed(answer, await attended(asked, self._ask_state))
         except grpc.aio.AioRpcError as error:
             raise self._trouble(error) from None
 
@@ -142,12 +163,20 @@ class GrpcClient(Tracked):
         call: Any = self._open_channel().unary_stream(method, request_serializer=type(request).SerializeToString)
         stream = call(request, metadata=metadata)
         try:
-            async for data in stream:
+            while (data := await attended(stream.read(), self._ask_state)) is not grpc.aio.EOF:
                 yield data
         except grpc.aio.AioRpcError as error:
             raise self._trouble(error) from None
         finally:
             stream.cancel()
+
+    async def _ask_state(self, timeout_s: float) -> None:
+        """`GetState`, without macaroon, on the connection of all calls; its answer is not looked at."""
+        call: Any = self._open_channel().unary_unary("/lnrpc.State/GetState")
+        try:
+            await call(b"", timeout=timeout_s)
+        except grpc.aio.AioRpcError as error:
+            raise self._trouble(error) from None
 
     def _trouble(self, error: grpc.aio.AioRpcError) -> Trouble:
         """What an error makes of the node; of one that was never reached the proxy tells more."""
@@ -159,12 +188,3 @@ class GrpcClient(Tracked):
         if self._channel is None:
             raise RuntimeError("connect first")
         return self._channel
-
-
-def _named(address: str, host: str) -> tuple[tuple[str, int | str], ...]:
-    """Options for a channel through a tunnel: whom it leads to, whose certificate it must see, how long it may take."""
-    return (
-        ("grpc.default_authority", address),
-        ("grpc.ssl_target_name_override", host),
-        ("grpc.min_reconnect_backoff_ms", _TUNNEL_MS),
-    )

@@ -5,7 +5,7 @@ import errno
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,8 +16,9 @@ import python_socks
 from aiohttp import hdrs
 from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
 
-from exporter.lnd import gateway, trouble
+from exporter.lnd import trouble
 from exporter.lnd.client import Trouble
+from exporter.lnd.refusal import not_a_page, refused
 
 CONNECT_S = 25.0
 """Seconds to reach lnd, TLS included: less than what the first word of lnd may take."""
@@ -46,10 +47,6 @@ _HUNG_UP = (errno.EPIPE, errno.ECONNRESET)
 WEATHER = (aiohttp.ClientError, OSError, UnicodeError, *_PROXY)  # UnicodeError: a name that can't be one of a host
 """All that a line raises when the network, a proxy or lnd breaks it."""
 
-_UNAVAILABLE = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
-_CODES = {code.value[0]: code for code in grpc.StatusCode}
-_QUOTED = 100  # bytes of a page that may say what is wrong
-
 
 class Line:
     """Connections to one node, dialled as they are needed."""
@@ -62,7 +59,8 @@ class Line:
         connector = (
             ProxyConnector.from_url(proxy, rdns=True, **limits)
             if proxy
-            else aiohttp.TCPConnector(socket_factory=_socket, **limits)
+            # The resolver is the system's, also where aiodns is installed, which knows no mDNS and nothing of NSS.
+            else aiohttp.TCPConnector(socket_factory=_socket, resolver=aiohttp.ThreadedResolver(), **limits)
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -129,7 +127,12 @@ class Line:
             raise broken(error) from None
         if answer.status != HTTPStatus.OK:
             raise refused(answer.status, body, path)
+        not_a_page(answer)
         return body
+
+    async def ask_state(self, timeout_s: float) -> bytes:
+        """Lnd's state, which needs no macaroon and is answered at once; raises `Trouble`."""
+        return await self.ask("/v1/state", timeout_s=timeout_s, macaroon=False)
 
     def _headers(self, *, macaroon: bool) -> dict[str, str]:
         return {"Grpc-Metadata-Macaroon": self._macaroon} if macaroon else {}
@@ -168,21 +171,6 @@ def _tracing() -> aiohttp.TraceConfig:
     return tracing
 
 
-def context(pem: bytes | None) -> ssl.SSLContext:
-    """Trust this certificate, or without one what the system trusts; raises ValueError for what is no certificate."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.set_alpn_protocols(["http/1.1"])  # so that a port that speaks gRPC only says so
-    if pem is None:
-        made.load_default_certs()
-    else:
-        made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the very certificate is trusted, whoever signed it
-        try:
-            made.load_verify_locations(cadata=pem.decode("ascii"))
-        except ssl.SSLError as error:
-            raise ValueError from error
-    return made
-
-
 async def whole(answer: aiohttp.ClientResponse) -> bytes:
     """The body; raises `Trouble` if it is too large."""
     body = bytearray()
@@ -208,49 +196,16 @@ def broken(error: Exception) -> Trouble:
     words = str(cause) or type(cause).__name__
     if isinstance(error, _PROXY):
         words = f"the proxy: {words}"
+    elif isinstance(cause, (socket.gaierror, UnicodeError)):
+        words = unresolved(words)
     elif isinstance(error, aiohttp.ServerDisconnectedError) or getattr(cause, "errno", None) in _HUNG_UP:
         words = f"closed without an answer: {words}"
     return trouble.translate(grpc.StatusCode.UNAVAILABLE, words)
 
 
-def refused(status: int, body: bytes, path: str) -> Trouble:
-    """What an answer that is none makes of a node: lnd says so in JSON, proxies and others in other words."""
-    with suppress(gateway.Malformed):
-        if said := error_in(gateway.parse(body)):
-            return said
-    if status == HTTPStatus.NOT_FOUND and is_nowhere(body):
-        return nowhere()
-    words = body[:_QUOTED].decode(errors="replace") if status == HTTPStatus.BAD_REQUEST else ""
-    if status in _UNAVAILABLE or words:
-        return trouble.translate(grpc.StatusCode.UNAVAILABLE, f"HTTP {status} {words}".strip())
-    called = "/".join(path.partition("?")[0].split("/")[:4])  # without the hash of a payment
-    return trouble.foreign(f"HTTP {status} at {called}")
-
-
-def error_in(said: Any) -> Trouble | None:
-    """What an error of lnd's in JSON makes of a node; None if this is no error.
-
-    Before lnd 0.14 the text stands under `error`, too, and the code of a stream is `grpc_code`.
-    """
-    error = said.get("error", said) if isinstance(said, dict) else None
-    if isinstance(error, str):
-        error = said
-    if not isinstance(error, dict) or not isinstance(number := error.get("code", error.get("grpc_code")), int):
-        return None
-    code, text = _CODES.get(number, grpc.StatusCode.UNKNOWN), str(error.get("message", ""))
-    if code is grpc.StatusCode.NOT_FOUND and error is said:  # lnd's calls put it under `error`: it has no such path
-        return nowhere()
-    return trouble.translate(code, text)
-
-
-def is_nowhere(text: bytes | str) -> bool:
-    """True if this is what lnd before 0.14 says of a path that it doesn't have: no JSON."""
-    return text.strip() in (b"Not Found", "Not Found")
-
-
-def nowhere() -> Trouble:
-    """A path that lnd doesn't have."""
-    return trouble.translate(grpc.StatusCode.UNIMPLEMENTED, "no such path")
+def unresolved(words: str) -> str:
+    """Say for the table of troubles that a name has no address, whatever the C library says of it."""
+    return f"no address: {words}"
 
 
 def _socket(info: tuple[Any, ...]) -> socket.socket:

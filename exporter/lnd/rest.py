@@ -6,13 +6,18 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from google.protobuf.message import Message
 
 from exporter.lnd import decode, files, gateway, streams, trouble
+from exporter.lnd.asked_name import asked_name
+from exporter.lnd.attended import attended
 from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Page, Trouble
-from exporter.lnd.line import Line, context, error_in, is_nowhere, nowhere
+from exporter.lnd.line import Line
+from exporter.lnd.refusal import error_in, is_nowhere, nowhere
 from exporter.lnd.rpc import lnd_pb2 as rpc
+from exporter.lnd.tls import context
 from exporter.lnd.tracked import Said, Tracked
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
@@ -24,11 +29,19 @@ class RestClient(Tracked):
     """A node's REST API (`client.DetailedClient`)."""
 
     def __init__(
-        self, url: str, tls_cert: Path | None, macaroon: Path, *, websocket: bool = False, proxy: str | None = None
+        self,
+        url: str,
+        tls_cert: Path | None,
+        macaroon: Path,
+        *,
+        websocket: bool = False,
+        proxy: str | None = None,
+        server_name: str | None = None,
     ) -> None:
         """Name the node by `https://HOST:PORT`, or `http://` for no TLS, and a path where a proxy wants one.
 
-        Without a certificate file the system's roots are trusted. `proxy` is `socks5://[USER:PASSWORD@]HOST:PORT`.
+        Without a certificate file the system's roots are trusted. `proxy` is `socks5://[USER:PASSWORD@]HOST:PORT`. The
+        certificate must be made for `server_name`, a name or an IP address; without one for the host.
         """
         super().__init__()
         self.address = f"{url} ({'websocket' if websocket else 'rest'})"
@@ -37,6 +50,7 @@ class RestClient(Tracked):
         self._macaroon = macaroon
         self._stream = streams.websocket if websocket else streams.chunked
         self._proxy = proxy
+        self._server_name = server_name
         self._line: Line | None = None
         self._subscribed = asyncio.Event()
         self._subscribed.set()
@@ -47,13 +61,12 @@ class RestClient(Tracked):
         macaroon = await files.macaroon(self._macaroon)
         tls, expiry_s = None, None
         if self._url.startswith("https://"):
-            pem = None
-            if self._tls_cert is not None:
-                pem, expiry_s = await files.certificate(self._tls_cert)
+            pem, expiry_s = await files.trusted(self._tls_cert)
+            server_name = self._server_name or asked_name(pem, urlsplit(self._url).hostname or "")
             try:
-                tls = await asyncio.to_thread(context, pem)
+                tls = await asyncio.to_thread(context, pem, server_name)
             except ValueError:
-                assert self._tls_cert is not None  # the system's roots are not read but found
+                assert self._tls_cert is not None  # of the system's, none is damaged
                 raise files.no_certificate(self._tls_cert) from None
         self._line = Line(self._url, tls, macaroon, self._proxy)
         return expiry_s
@@ -91,7 +104,7 @@ class RestClient(Tracked):
         await self._subscribed.wait()
         query = {"include_incomplete": "true", "index_offset": str(after), "max_payments": str(limit)}
         query["reversed"] = "true" if newest_first else "false"
-        body = await self._open_line().ask("/v1/payments", query, timeout_s=PAGE_S)
+        body = await self._ask("/v1/payments", query, PAGE_S)
         payments = []
         try:
             listed = gateway.parse(body, gateway.Listed)
@@ -126,11 +139,16 @@ class RestClient(Tracked):
             raise trouble.foreign() from None
 
     async def _call(self, path: str, query: dict[str, str], answer: type[M], timeout_s: float) -> M:
-        body = await self._open_line().ask(path, query, timeout_s=timeout_s)
+        body = await self._ask(path, query, timeout_s)
         try:
             return self._parsed(answer, gateway.parse(body))
         except gateway.Malformed:
             raise trouble.foreign() from None
+
+    async def _ask(self, path: str, query: dict[str, str], timeout_s: float) -> bytes:
+        """A single answer; lnd may take minutes for it, but must be there."""
+        line = self._open_line()
+        return await attended(line.ask(path, query, timeout_s=timeout_s), line.ask_state)
 
     async def _messages(
         self, path: str, *, macaroon: bool = True, sent: asyncio.Event | None = None

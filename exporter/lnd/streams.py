@@ -9,14 +9,12 @@ import aiohttp
 import grpc
 
 from exporter.lnd import trouble
+from exporter.lnd.attended import PONG_S, attended
 from exporter.lnd.client import Trouble
-from exporter.lnd.line import LARGEST, WEATHER, Line, broken, refused, too_large, whole
-from exporter.payments.labels import Interruption
+from exporter.lnd.line import LARGEST, WEATHER, Line, broken, too_large, whole
+from exporter.lnd.refusal import not_a_page, refused
+from exporter.payments.labels import Interruption, NodeState
 
-PING_S = 60.0
-"""Seconds without a word after which a chunked stream looks whether lnd is still there."""
-PONG_S = 20.0
-"""Seconds that lnd may take to say so."""
 _HEARTBEAT_S = 2 * PONG_S  # half of it is what aiohttp waits for an answer; lnd itself pings every 30 s
 _CLOSE_S = 1.0  # how long a WebSocket that is left waits for the other side's farewell
 _SILENT = "closed without a word, as lnd does when it ends, and proxies when they tire of waiting"
@@ -26,20 +24,16 @@ async def chunked(line: Line, path: str, *, macaroon: bool, sent: asyncio.Event)
     """The lines of a chunked answer, until lnd ends it; raises `Trouble`. Headers come with the first line.
 
     `sent` is set when the request is on its way.
-
-    HTTP has no pings: the kernel probes the connection (`line`), and a stream that is quiet asks for lnd's state from
-    time to time, which shows also through a proxy that lnd is gone.
     """
     request = asyncio.ensure_future(line.stream(path, macaroon=macaroon, sent=sent))
     try:
-        while not (await asyncio.wait({request}, timeout=PING_S))[0]:
-            await _ping(line)
-        answer = request.result()
+        answer = await attended(request, line.ask_state)
         if answer.status != HTTPStatus.OK:
             async with asyncio.timeout(PONG_S):
                 raise refused(answer.status, await whole(answer), path)
+        not_a_page(answer)
         pending: list[bytes] = []
-        while chunk := await _chunk(line, answer):
+        while chunk := await attended(answer.content.readany(), line.ask_state):
             first, *rest = chunk.split(b"\n")
             pending.append(first)
             if sum(map(len, pending)) > LARGEST:
@@ -55,28 +49,6 @@ async def chunked(line: Line, path: str, *, macaroon: bool, sent: asyncio.Event)
         await asyncio.wait({request})
         if not request.cancelled() and request.exception() is None:
             request.result().close()
-
-
-async def _chunk(line: Line, answer: aiohttp.ClientResponse) -> bytes:
-    """The next bytes; none at the end."""
-    while True:
-        try:
-            async with asyncio.timeout(PING_S):
-                return await answer.content.readany()
-        except TimeoutError:
-            await _ping(line)
-
-
-async def _ping(line: Line) -> None:
-    """Ask for lnd's state, which needs no macaroon and is answered at once; raises `Trouble`."""
-    try:
-        await line.ask("/v1/state", timeout_s=PONG_S, macaroon=False)
-    except Trouble as lost:
-        if lost.cause is Interruption.UNIMPLEMENTED:
-            return  # an old lnd has no such call, and says so
-        if lost.cause is not Interruption.TIMEOUT:
-            raise
-        raise trouble.translate(grpc.StatusCode.UNAVAILABLE, "ping timeout") from None
 
 
 async def websocket(line: Line, path: str, *, macaroon: bool, sent: asyncio.Event) -> AsyncGenerator[bytes | str, None]:
@@ -98,10 +70,20 @@ async def websocket(line: Line, path: str, *, macaroon: bool, sent: asyncio.Even
                 else:
                     raise trouble.translate(grpc.StatusCode.UNAVAILABLE, _SILENT)
     except aiohttp.WSServerHandshakeError as error:
-        await _ping(line)  # where a plain request is refused, too, its answer says why
-        raise trouble.foreign(f"HTTP {error.status} instead of a WebSocket: does a proxy let none through?") from None
+        await _plainly(line)
+        words = f"HTTP {error.status} instead of a WebSocket: does a proxy let none through?"
+        raise trouble.foreign(words, NodeState.READY) from None
     except WEATHER as error:
         raise broken(error) from None
+
+
+async def _plainly(line: Line) -> None:
+    """Ask without a WebSocket: if that is refused, too, the `Trouble` that it raises says why."""
+    try:
+        await line.ask_state(PONG_S)
+    except Trouble as refusal:
+        if refusal.cause is not Interruption.UNIMPLEMENTED:  # an old lnd has no such call
+            raise
 
 
 def _lost(error: Exception) -> Trouble:

@@ -17,15 +17,14 @@ _CHUNK = 1 << 16  # bytes
 class Tunnel:
     """Connections to a Unix socket that only this user can reach go on to one address through the proxy.
 
-    TLS passes through, and so do pings: whatever dies on the way, both ends notice.
+    TLS passes through.
     """
 
-    def __init__(self, proxy: str, address: str) -> None:
-        """`proxy` is `socks5://[USER:PASSWORD@]HOST:PORT`, and looks up the name in `address`, `HOST:PORT`."""
+    def __init__(self, proxy: str, host: str, port: int) -> None:
+        """`proxy` is `socks5://[USER:PASSWORD@]HOST:PORT`, and looks up `host`; an IPv6 address has no brackets."""
         self._proxy = proxy
-        host, _, self._port = address.rpartition(":")
-        self.host = host.strip("[]")
-        """The host in it, without brackets."""
+        self._host = host
+        self._port = port
         self._server: asyncio.Server | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._connections: dict[asyncio.Task[None], list[asyncio.StreamWriter]] = {}
@@ -69,7 +68,7 @@ class Tunnel:
         """One connection, to its end; whatever must be closed is in `writers`."""
         try:
             proxy = Proxy.from_url(self._proxy, rdns=True)
-            socket = await proxy.connect(self.host, int(self._port), timeout=CONNECT_S)
+            socket = await proxy.connect(self._host, self._port, timeout=CONNECT_S)
             self.trouble = None
             there, forth = await asyncio.open_connection(sock=socket)
             writers.append(forth)

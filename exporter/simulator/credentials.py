@@ -31,8 +31,11 @@ class Certificate(NamedTuple):
     key: bytes
 
 
-def certificate() -> Certificate:
-    """A new one, as lnd makes it when it starts without: self-signed, 14 months, for this machine."""
+def certificate(since: dt.timedelta = -dt.timedelta(days=1), until: dt.timedelta = _VALID) -> Certificate:
+    """A new one, as lnd makes it when it starts without: self-signed, 14 months, for this machine.
+
+    It is valid from `since` to `until`, both as seen from now.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name(
         [
@@ -50,8 +53,8 @@ def certificate() -> Certificate:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + _VALID)
+        .not_valid_before(now + since)
+        .not_valid_after(now + until)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(alternatives, critical=False)
         .sign(key, hashes.SHA256())

@@ -1,10 +1,12 @@
 """Configurations that are right, and what becomes of them."""
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
 
 from exporter.config import Config, LogConfig, NodeConfig, StorageConfig, WebConfig, load
+from exporter.simulator import credentials
 from tests.config.asking import given
 from tests.config.conftest import Home
 
@@ -68,6 +70,19 @@ def test_what_works_may_still_be_no_good_idea(home: Home) -> None:
             "lnd's gRPC port is usually 10009 (8080 is REST: --lnd.transport=rest)",
         ]
     ]
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "words"),
+    [(-2, -1, "tls.cert expired on 20"), (1, 2, "tls.cert is valid from 20"), (-1, 1, "")],
+)
+def test_a_certificate_out_of_its_time(home: Home, since: int, until: int, words: str) -> None:
+    """The configuration is right, and no connection will be: a person hears of it, and is asked for the clock."""
+    made = credentials.certificate(dt.timedelta(days=since), dt.timedelta(days=until))
+    home.write(".lnd/tls.cert", made.certificate)
+    (node,) = given("--lnd.dir=.lnd").nodes
+    assert len(node.warnings) == bool(words)
+    assert all(words in warning and "is the clock right" in warning for warning in node.warnings)
 
 
 def test_a_network_is_chosen_where_there_are_several(home: Home) -> None:

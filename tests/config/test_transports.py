@@ -142,3 +142,43 @@ def test_a_password_is_not_shown(home: Home) -> None:
     problems = wrong(f"{line} socks5://me:hunter2@127.0.0.1:9050 --lnd.address=socks5://me:hunter2@x")
     assert problems
     assert "hunter2" not in "".join(map(str, problems))
+
+
+def test_a_certificate_of_another_name(home: Home) -> None:
+    """As a flag, in the environment, and for each node of the list; `check` shows it."""
+    for name, kept in (("LND.example.", "lnd.example"), ("10.0.0.7", "10.0.0.7"), ("[FD00:0::7]", "fd00::7")):
+        (node,) = given(f"--lnd.dir=.lnd --lnd.tls-server-name={name}").nodes
+        assert (node.tls_server_name, node.trust) == (kept, f"certificate {home.lnd / 'tls.cert'} for {kept}")
+    assert given("--lnd.dir=.lnd", LND_TLS_SERVER_NAME="lnd.example").nodes[0].tls_server_name == "lnd.example"
+    home.write(
+        "exporter.yml",
+        """
+        nodes:
+          - {name: alice, dir: .lnd}
+          - {name: bob, dir: .lnd, transport: rest, tls_server_name: bob.example}
+        """,
+    )
+    assert [node.tls_server_name for node in given("--config.file=exporter.yml").nodes] == [None, "bob.example"]
+
+
+@pytest.mark.parametrize(
+    "name", ["lnd.example:10009", "https://lnd.example", "*.example", "1.2.3", "fe80::1%eth0", "é"]
+)
+def test_what_is_no_name_of_a_certificate(home: Home, name: str) -> None:
+    """How to find one that is."""
+    (problem,) = wrong(f"--lnd.dir=.lnd --lnd.tls-server-name={name}")
+    assert problem.where == "--lnd.tls-server-name"
+    assert problem.what == f"{name!r} is no host name or IP address."
+    assert "openssl x509" in problem.fix
+
+
+def test_without_tls_no_certificate_has_a_name(home: Home) -> None:
+    """Whoever gives one believes that it is looked at."""
+    plain = f"--lnd.transport=rest --lnd.address=http://localhost --lnd.macaroon={home.macaroon('payments')}"
+    assert wrong(f"{plain} --lnd.tls-server-name=lnd.example") == [
+        Problem(
+            "--lnd.tls-server-name",
+            "has no meaning without TLS (http:// in the address).",
+            "Leave it out, or write https:// in --lnd.address.",
+        )
+    ]

@@ -58,6 +58,17 @@ def test_prometheus_takes_them(profile: str) -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
+def test_a_locked_wallet_behind_a_temporary_certificate(profile: str) -> None:
+    """With `tlsencryptkey` only `NodeUnreachable` can fire: it and its runbook lead to the wallet as well."""
+    (alert,) = (alert for alert in alerts(PROFILES[profile]) if alert.name == "NodeUnreachable")
+    assert "tlsencryptkey" in alert.description
+    assert "lncli state" in alert.description
+    runbook = (RUNBOOKS / "LndPaymentsNodeUnreachable.md").read_text()
+    assert "tls.cert.tmp" in runbook
+    assert "LndPaymentsWalletLocked.md" in runbook
+
+
+@pytest.mark.parametrize("profile", PROFILES)
 def test_each_alert_helps(profile: str) -> None:
     """It names a node or an instance in its first line, says what to do, and has a runbook."""
     for alert in alerts(PROFILES[profile]):

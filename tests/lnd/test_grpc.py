@@ -12,7 +12,6 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from exporter.lnd import grpc as lnd_grpc
 from exporter.lnd.client import Client, Trouble
 from exporter.lnd.grpc import GrpcClient
 from exporter.lnd.rpc import lnd_pb2 as rpc
@@ -145,15 +144,6 @@ async def test_the_macaroon_goes_with_every_call_but_one(tmp_path: Path) -> None
             "/routerrpc.Router/TrackPayments": "0201036c6e64",
             "/lnrpc.State/SubscribeState": None,
         }
-
-
-def test_pings_that_lnd_tolerates() -> None:
-    """lnd cuts off who pings more often than every 5 s; a quiet stream goes on pinging."""
-    options: dict[str, Any] = dict(lnd_grpc._OPTIONS)
-    assert options["grpc.keepalive_time_ms"] >= 30_000
-    assert options["grpc.keepalive_timeout_ms"] == options["grpc.http2.ping_timeout_ms"] == 20_000
-    assert options["grpc.http2.max_pings_without_data"] == 0
-    assert options["grpc.max_receive_message_length"] == 200 * MIB
 
 
 @went_bad

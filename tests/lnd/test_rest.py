@@ -12,7 +12,7 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from exporter.config.addresses import REST, WEBSOCKET
-from exporter.lnd import line, streams
+from exporter.lnd import attended, line, streams
 from exporter.lnd.client import Trouble
 from exporter.lnd.rest import RestClient
 from exporter.payments.labels import Interruption, NodeState
@@ -204,7 +204,7 @@ async def test_an_old_lnd(tmp_path: Path, way: str, said: bytes) -> None:
     ("status", "said", "cause", "words"),
     [
         (404, b'{"code":5,"message":"Not Found"}', Interruption.UNIMPLEMENTED, "lnd 0.16 or newer"),
-        (404, b"<h1>not here</h1>", Interruption.OTHER, "is the address right"),
+        (404, b"<h1>not here</h1>", Interruption.UNREACHABLE, "is the address right"),
         (502, b"<h1>Bad Gateway</h1>", Interruption.UNREACHABLE, "what stands before lnd"),
         (500, b'{"code":2,"message":"permission denied"}', Interruption.DENIED, "bake one"),
         (500, b'{"error":{"code":2,"message":"wallet locked"}}', Interruption.LOCKED, "lncli unlock"),
@@ -309,8 +309,8 @@ async def test_a_quiet_stream_that_breaks_is_not_opened_again(tmp_path: Path, wa
 
 async def test_a_line_that_is_dead_looks_quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A chunked stream that is quiet asks for lnd's state: nobody answers, and the stream is lost."""
-    monkeypatch.setattr(streams, "PING_S", 0.05)
-    monkeypatch.setattr(streams, "PONG_S", 0.1)
+    monkeypatch.setattr(attended, "PING_S", 0.05)
+    monkeypatch.setattr(attended, "PONG_S", 0.1)
     async with asking(tmp_path, hanging) as (client, server):
         trouble = await lost(client)
         assert (trouble.cause, "ping timeout" in trouble.advice) == (Interruption.UNREACHABLE, True)
@@ -325,7 +325,7 @@ async def test_a_quiet_stream_of_a_node_that_lives(
 
     An old lnd can't be asked for its state, but that it says so is a sign of life.
     """
-    monkeypatch.setattr(streams, "PING_S", 0.02)
+    monkeypatch.setattr(attended, "PING_S", 0.02)
     asked = 0
 
     async def enough() -> bool:

@@ -19,6 +19,21 @@ TO_HTTPS = "Client sent an HTTP request to an HTTPS server."
 HUNG_UP = "closed without an answer: Server disconnected"
 PROXY = "the proxy: "
 UNVERIFIED = "Ssl handshake failed: SSL_ERROR_SSL: CERTIFICATE_VERIFY_FAILED"
+HANDSHAKE = "Tls handshake failed (TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: error:1000007d:SSL routines:OPENSSL_internal:"
+CAVEAT = 'caveat "{}" not satisfied: '
+EXPIRED = CAVEAT.format("time-before 2026-11-28T15:29:37.2Z") + "macaroon has expired"
+BOUND = CAVEAT.format("ipaddr 10.1.2.3") + "macaroon locked to different IP address"
+LITD = (
+    CAVEAT.format("lnd-custom x y")
+    + "cannot accept macaroon with custom caveat 'x', no middleware registered to handle it"
+)
+STATUS = "Received http2 header with status: "
+PAGE = "Stream removed (Data frame with END_STREAM flag received)"
+CUT = "Stream removed (RST_STREAM (Received RST_STREAM with error code 2))"
+INNER = 'connection error: desc = "transport: authentication handshake failed: x509: certificate has expired"'
+
+AWAY = Cause.UNREACHABLE, State.UNREACHABLE
+OTHER = Cause.CERTIFICATE, State.UNREACHABLE
 
 TABLE = [
     # status, lnd's text, cause, state, what to do
@@ -69,6 +84,43 @@ TABLE = [
     (C.NOT_FOUND, "payment isn't initiated", Cause.OTHER, State.READY, "has it been deleted"),
     (C.INTERNAL, "something new", Cause.OTHER, State.READY, "report it"),
     (C.UNKNOWN, "", Cause.OTHER, State.READY, "report it"),
+    # Systems that forbid, certificates, conditions of macaroons, old lnds: as gRPC, Python, and lnd say it.
+    (C.UNAVAILABLE, "connect failed: addr: ipv4:10.9.9.9:1 error: Permission denied", *AWAY, "firewall"),
+    (C.UNAVAILABLE, "[Errno 13] Permission denied", *AWAY, "firewall"),
+    (C.UNAVAILABLE, "[Errno 1] Operation not permitted", *AWAY, "firewall"),
+    (C.UNAVAILABLE, HANDSHAKE + "CERTIFICATE_VERIFY_FAILED: certificate has expired: OK", *OTHER, "clocks of both"),
+    (C.UNAVAILABLE, VERIFY + "certificate has expired", *OTHER, "clocks of both"),
+    (C.UNAVAILABLE, HANDSHAKE + "CERTIFICATE_VERIFY_FAILED: certificate is not yet valid: OK", *OTHER, "timedatectl"),
+    (C.UNAVAILABLE, VERIFY + "certificate is not yet valid", *OTHER, "timedatectl"),
+    (C.UNAVAILABLE, HANDSHAKE + "CERTIFICATE_VERIFY_FAILED: self signed certificate: OK", *OTHER, "unlock the wallet"),
+    (C.UNAVAILABLE, VERIFY + "self-signed certificate", *OTHER, "unlock the wallet"),
+    (C.UNAVAILABLE, VERIFY + "unable to get local issuer certificate", *OTHER, "--lnd.tls-cert=system"),
+    (C.UNAVAILABLE, VERIFY + "self-signed certificate in certificate chain", *OTHER, "--lnd.tls-cert=system"),
+    (C.UNAVAILABLE, INNER, *AWAY, "REST port doesn't get through to lnd itself"),
+    (C.UNKNOWN, EXPIRED, Cause.DENIED, State.DENIED, "without --timeout"),
+    (C.UNKNOWN, BOUND, Cause.DENIED, State.DENIED, "without --ip_address"),
+    (C.UNKNOWN, LITD, Cause.DENIED, State.DENIED, "such as litd"),
+    (C.UNKNOWN, CAVEAT.format("x") + "caveat not recognized", Cause.DENIED, State.DENIED, "without conditions"),
+    (C.UNKNOWN, "server is still in the process of starting", Cause.STARTING, State.STARTING, "wait"),
+    (C.UNIMPLEMENTED, "unknown service lnrpc.Lightning", Cause.LOCKED, State.LOCKED, "lncli unlock"),
+    (C.UNIMPLEMENTED, "unknown service routerrpc.Router", Cause.UNIMPLEMENTED, State.READY, "without its service"),
+    # What stands before lnd, over gRPC; as nginx 1.22 made it be said.
+    (C.UNAVAILABLE, STATUS + "504", *AWAY, "grpc_read_timeout"),
+    (C.INTERNAL, CUT, *AWAY, "grpc_read_timeout"),
+    (C.UNAVAILABLE, STATUS + "502", *AWAY, "doesn't reach it"),
+    (C.UNKNOWN, STATUS + "500", *AWAY, "doesn't reach it"),
+    (C.UNKNOWN, STATUS + "520", *AWAY, "doesn't reach it"),
+    (C.UNAUTHENTICATED, STATUS + "401", *AWAY, "before lnd refuses"),
+    (C.PERMISSION_DENIED, STATUS + "403", *AWAY, "before lnd refuses"),
+    (C.UNIMPLEMENTED, STATUS + "404", *AWAY, "nothing there"),
+    (C.UNAVAILABLE, STATUS + "429", *AWAY, "raise its limit"),
+    (C.UNKNOWN, STATUS + "302", *AWAY, "sends us elsewhere"),
+    (C.INTERNAL, STATUS + "400", *AWAY, "isn't lnd"),
+    (C.UNKNOWN, PAGE, *AWAY, "not lnd's gRPC"),
+    (C.UNAVAILABLE, HANDSHAKE + "TLSV1_ALERT_NO_APPLICATION_PROTOCOL", *AWAY, "HTTP/2 on both sides"),
+    # The same over REST; the words are ours.
+    (C.UNAVAILABLE, "HTTP 403 at /v1/state", *AWAY, "before lnd refuses"),
+    (C.UNAVAILABLE, "HTTP 400 at /v1/state: The plain HTTP request was sent to HTTPS port", *AWAY, "write https://"),
 ]
 
 

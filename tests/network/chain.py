@@ -1,10 +1,26 @@
 """The block chain of the test network: one btcd on regtest that mines on demand."""
 
 from pathlib import Path
+from typing import Protocol
 
 from tests.network.process import NotReady, Program, free_port, run, until
 
 USER = "regtest"
+
+
+class Backend(Protocol):
+    """Where an lnd learns of blocks."""
+
+    def flags(self) -> list[str]:
+        """How an lnd finds it."""
+
+
+class Neutrino:
+    """For a node that is alone: lnd's own, without peers. It never learns of a block, but lnd accepts calls."""
+
+    def flags(self) -> list[str]:
+        """How an lnd finds it."""
+        return ["--bitcoin.node=neutrino"]
 
 
 class Chain:

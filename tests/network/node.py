@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.network.chain import Chain
+from tests.network.chain import Backend
 from tests.network.process import Program, free_port, run, until
 
 PASSWORD = "a password for tests"
@@ -60,7 +60,7 @@ def b64hex(digits: str) -> str:
 class Node:
     """An lnd with a wallet password. Its wallet comes from its name, so that keys and addresses are always the same."""
 
-    def __init__(self, name: str, binaries: Path, home: Path, chain: Chain, base_fee_msat: int) -> None:
+    def __init__(self, name: str, binaries: Path, home: Path, chain: Backend, base_fee_msat: int) -> None:
         """Prepare; nothing runs yet."""
         home.mkdir()
         self.name = name
@@ -107,10 +107,10 @@ class Node:
         await self.reaches("RPC_ACTIVE")
         self.pubkey = (await self.get("/v1/getinfo"))["identity_pubkey"]
 
-    async def unlock(self) -> None:
-        """Give it its wallet password; returns when calls are accepted."""
+    async def unlock(self, until: str = "SERVER_ACTIVE") -> None:
+        """Give it its wallet password; returns when it has come so far, by default when it accepts all calls."""
         await self.post("/v1/unlockwallet", wallet_password=b64(PASSWORD.encode()))
-        await self.ready()
+        await self.reaches(until)
 
     async def ready(self) -> None:
         """Wait until it accepts all calls."""
@@ -183,14 +183,23 @@ class Node:
     # Macaroons, as a person would make them.
 
     def lncli(self) -> list[str]:
-        """The start of an lncli command line for this node."""
-        return [self._lncli, f"--lnddir={self.home}", "--network=regtest", f"--rpcserver={self.address}"]
+        """The start of an lncli command line for this node.
 
-    async def bake_macaroon(self, target: Path, root_key_id: int, calls: Sequence[str] = OUR_CALLS) -> None:
-        """Write a macaroon with the smallest rights, at once: who reads the file sees the old one or the new one."""
+        By a name: a node with `tlsencryptkey` keeps showing its temporary certificate to whoever goes by an IP address.
+        """
+        server = f"localhost:{self.address.rpartition(':')[2]}"
+        return [self._lncli, f"--lnddir={self.home}", "--network=regtest", f"--rpcserver={server}"]
+
+    async def bake_macaroon(
+        self, target: Path, root_key_id: int, calls: Sequence[str] = OUR_CALLS, conditions: Sequence[str] = ()
+    ) -> None:
+        """Write a macaroon with the smallest rights, at once: who reads the file sees the old one or the new one.
+
+        `conditions` are flags of `lncli bakemacaroon`.
+        """
         fresh = target.with_suffix(".new")
         fresh.unlink(missing_ok=True)
-        key = ["--root_key_id", str(root_key_id)]
+        key = ["--root_key_id", str(root_key_id), *conditions]
         await run([*self.lncli(), "bakemacaroon", "--save_to", str(fresh), *key, *calls], self.home)
         fresh.replace(target)
 

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import yaml
 
 from exporter.config import NodeConfig
 from exporter.config.addresses import GRPC, REST, TRANSPORTS, WEBSOCKET
 from tests.network.process import free_port, run, until
-from tests.stories.lab import Lab
 
 # The exporter as it is, but for the minutes that it may wait: between two tries, to ask again, for the audit, to look
 # for payments that take long, and until an HTLC is called held (the first argument, in seconds); and with a wall clock
@@ -76,6 +76,7 @@ class Exporter:
                     "tls_cert": str(node.tls_cert),
                     "macaroon": str(node.macaroon),
                     **({"proxy": node.proxy} if node.proxy else {}),
+                    **({"tls_server_name": node.tls_server_name} if node.tls_server_name else {}),
                     "mode": node.mode,
                     "final_updates_only": node.final_only,
                 }
@@ -138,7 +139,23 @@ class Exporter:
         return self.log.read_text() if self.log.exists() else ""
 
 
-def ways(lab: Lab, *transports: str) -> list[NodeConfig]:
+class Watched(Protocol):
+    """What the exporter must know of a node; every `Lab` does."""
+
+    name: str
+    tls_cert: Path
+    macaroon: Path
+
+    @property
+    def address(self) -> str:
+        """Where its gRPC is, HOST:PORT."""
+
+    @property
+    def rest(self) -> str:
+        """Where its REST is, the same."""
+
+
+def ways(lab: Watched, *transports: str) -> list[NodeConfig]:
     """A node, asked in each of these ways, or in every way; after the first the way stands behind the name."""
     port = lab.rest.rpartition(":")[2]
     addresses = {
