@@ -81,10 +81,9 @@ class Follower:
         expiry_s = await self._client.connect()
         self._questions.page = PAGE
         self._caught_up.clear()
-        self._acquaintance.met = False
         self.account.set_status(certificate_expiry_s=expiry_s)
         await self._wait_until_ready()
-        await self._acquaintance.ask(self._pace.first_info_s)
+        await self._acquaintance.begin()
         await self._prepare()
         self.account.tracker.stream_started(self._one_stream)
         self._subscribed_at = self.account.now().mono_ns

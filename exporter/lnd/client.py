@@ -53,6 +53,12 @@ class Page(NamedTuple):
 class Client(Protocol):
     """One node. Every method raises `Trouble`, and nothing else, for whatever lnd or the network does."""
 
+    own_key: str
+    """Identity key of the node, 66 hex digits, by which a payment to itself is recognised as a `rebalance`.
+
+    Empty until whoever uses the client sets it: to the key that is on disk, or to what `info` says.
+    """
+
     @property
     def address(self) -> str:
         """Where the node is asked, for people to read."""
@@ -73,10 +79,7 @@ class Client(Protocol):
         """
 
     async def info(self, timeout_s: float) -> Info:
-        """`GetInfo`; raises `Trouble` with cause `timeout` when it takes longer.
-
-        Its answer tells the client the node's own key, without which no `rebalance` is recognised.
-        """
+        """`GetInfo`; raises `Trouble` with cause `timeout` when it takes longer."""
 
     async def channels(self) -> Channels:
         """`ListChannels` with aliases; raises `Trouble` with state `denied` where the macaroon doesn't allow it."""

@@ -87,9 +87,7 @@ class GrpcClient(Tracked):
     async def info(self, timeout_s: float) -> Info:
         """`GetInfo`."""
         answer = await self._call("/lnrpc.Lightning/GetInfo", rpc.GetInfoRequest(), rpc.GetInfoResponse, timeout_s)
-        info = decode.info(answer)
-        self._own_key = info.pubkey
-        return info
+        return decode.info(answer)
 
     async def channels(self) -> Channels:
         """`ListChannels`, all of them, with the peers' aliases."""
@@ -108,7 +106,7 @@ class GrpcClient(Tracked):
         for number, message in enumerate(answer.payments):
             if number % BREATH == 0:
                 await asyncio.sleep(0)
-            payments.append(decode.payment(message, self._own_key))
+            payments.append(decode.payment(message, self.own_key))
         return Page(tuple(payments), answer.last_index_offset)
 
     def _one(self, payment_hash: str, *, inflight: bool = True) -> AsyncGenerator[Said, None]:

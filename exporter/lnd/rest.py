@@ -77,9 +77,7 @@ class RestClient(Tracked):
 
     async def info(self, timeout_s: float) -> Info:
         """`GetInfo`."""
-        info = decode.info(await self._call("/v1/getinfo", {}, rpc.GetInfoResponse, timeout_s))
-        self._own_key = info.pubkey
-        return info
+        return decode.info(await self._call("/v1/getinfo", {}, rpc.GetInfoResponse, timeout_s))
 
     async def channels(self) -> Channels:
         """`ListChannels`, all of them, with the peers' aliases."""
@@ -99,7 +97,7 @@ class RestClient(Tracked):
                 if number % BREATH == 0:
                     await asyncio.sleep(0)
                 message = gateway.message(rpc.Payment, gateway.parse(text))
-                payments.append(decode.payment(message, self._own_key))
+                payments.append(decode.payment(message, self.own_key))
             return Page(tuple(payments), int(listed.last_index_offset))
         except (gateway.Malformed, ValueError):
             raise trouble.foreign() from None

@@ -28,8 +28,7 @@ class View:
 
 def capture(node: str, tracker: Tracker, ledger: Ledger, status: NodeStatus, now: Moment) -> View:
     """Copy what a page needs; whoever calls has released what is due (`Tracker.release`)."""
-    height = status.info.block_height if status.info else None
-    in_flight = inflight.count(tracker.open.values(), now, height)
+    in_flight = inflight.count(tracker.open.values(), now, status.block_height)
     peers = {label: (0, 0) for (label,) in ledger.counters[Counter.PEER_SENT]}  # `other` too, once there is one
     for key, (htlcs, msat) in in_flight.peers.items():
         if label := ledger.peer(key):
