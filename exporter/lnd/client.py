@@ -11,7 +11,7 @@ from exporter.payments.payment import Payment
 ANSWER_S = 30.0
 """Seconds to wait for a short answer, or for the first message of a stream that must have one."""
 PAGE_S = 300.0
-"""Seconds to wait for a page of payments: old lnds on slow disks take long."""
+"""Seconds to wait for a page of more than one payment: old lnds on slow disks take long."""
 BREATH = 50
 """Payments of a page decoded in one go, at most some 20 ms: streams and scrapes come in between."""
 
@@ -48,6 +48,18 @@ class Page(NamedTuple):
     payments: tuple[Payment, ...]
     last_index: int
     """`last_index_offset`; 0 on an empty page, never a cursor then."""
+    asked: int
+    """How many payments were asked for."""
+
+    @property
+    def is_last(self) -> bool:
+        """True if lnd has no more in this direction: it gave fewer than it was asked for."""
+        return len(self.payments) < self.asked
+
+
+def page_timeout_s(limit: int) -> float | None:
+    """How long to wait for a page of `limit` payments. One can't be made smaller: it is waited for."""
+    return PAGE_S if limit > 1 else None
 
 
 class Client(Protocol):
@@ -88,6 +100,7 @@ class Client(Protocol):
         """`ListPayments`, all statuses: the next `limit` payments above index `after`, ascending.
 
         With `newest_first` the last `limit` payments below index `after` (0: from the end), still ascending.
+        `Trouble` with cause `timeout` after `PAGE_S`; a page of one is waited for as long as the connection lives.
         """
 
     async def payment(self, payment_hash: str) -> Payment | None:

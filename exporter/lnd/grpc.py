@@ -11,7 +11,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError, Message
 
 from exporter.lnd import decode, files, trouble
-from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Page, Trouble
+from exporter.lnd.client import ANSWER_S, BREATH, Page, Trouble, page_timeout_s
 from exporter.lnd.line import CONNECT_S
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.lnd.tracked import Said, Tracked
@@ -101,13 +101,14 @@ class GrpcClient(Tracked):
         request = rpc.ListPaymentsRequest(
             include_incomplete=True, index_offset=after, max_payments=limit, reversed=newest_first
         )
-        answer = await self._call("/lnrpc.Lightning/ListPayments", request, rpc.ListPaymentsResponse, PAGE_S)
+        timeout_s = page_timeout_s(limit)
+        answer = await self._call("/lnrpc.Lightning/ListPayments", request, rpc.ListPaymentsResponse, timeout_s)
         payments = []
         for number, message in enumerate(answer.payments):
             if number % BREATH == 0:
                 await asyncio.sleep(0)
             payments.append(decode.payment(message, self.own_key))
-        return Page(tuple(payments), answer.last_index_offset)
+        return Page(tuple(payments), answer.last_index_offset, limit)
 
     def _one(self, payment_hash: str, *, inflight: bool = True) -> AsyncGenerator[Said, None]:
         request = rpc.TrackPaymentRequest(payment_hash=bytes.fromhex(payment_hash), no_inflight_updates=not inflight)
@@ -126,7 +127,7 @@ class GrpcClient(Tracked):
             pass
         raise trouble.foreign()
 
-    async def _call(self, method: str, request: Message, answer: type[M], timeout_s: float) -> M:
+    async def _call(self, method: str, request: Message, answer: type[M], timeout_s: float | None) -> M:
         call: Any = self._open_channel().unary_unary(method, request_serializer=type(request).SerializeToString)
         try:
             return self._parsed(answer, await call(request, metadata=self._metadata, timeout=timeout_s))

@@ -10,7 +10,7 @@ from typing import TypeVar
 from google.protobuf.message import Message
 
 from exporter.lnd import decode, files, gateway, streams, trouble
-from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Page, Trouble
+from exporter.lnd.client import ANSWER_S, BREATH, Page, Trouble, page_timeout_s
 from exporter.lnd.line import Line, context, error_in, is_nowhere, nowhere
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.lnd.tracked import Said, Tracked
@@ -89,7 +89,7 @@ class RestClient(Tracked):
         await self._subscribed.wait()
         query = {"include_incomplete": "true", "index_offset": str(after), "max_payments": str(limit)}
         query["reversed"] = "true" if newest_first else "false"
-        body = await self._open_line().ask("/v1/payments", query, timeout_s=PAGE_S)
+        body = await self._open_line().ask("/v1/payments", query, timeout_s=page_timeout_s(limit))
         payments = []
         try:
             listed = gateway.parse(body, gateway.Listed)
@@ -98,7 +98,7 @@ class RestClient(Tracked):
                     await asyncio.sleep(0)
                 message = gateway.message(rpc.Payment, gateway.parse(text))
                 payments.append(decode.payment(message, self.own_key))
-            return Page(tuple(payments), int(listed.last_index_offset))
+            return Page(tuple(payments), int(listed.last_index_offset), limit)
         except (gateway.Malformed, ValueError):
             raise trouble.foreign() from None
 
