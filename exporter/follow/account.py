@@ -110,7 +110,7 @@ class Account:
         """What must be kept of the node at the instant of `view`: now, there must be no await in between."""
         at = self.now()
         outstanding = (attempt for run in self.tracker.open.values() for attempt in run.outstanding.values())
-        peers = {*self.ledger.peers, *(attempt.peer for attempt in outstanding)}
+        peers = {*self.ledger.peers.used_ns, *(attempt.peer for attempt in outstanding)}
         self._heard = self._heard.then(self.status, peers, at.wall_ns)
         return take(
             view,

@@ -7,6 +7,7 @@ import structlog
 from exporter.follow.pace import Pace
 from exporter.follow.questions import Questions
 from exporter.lnd.client import Trouble
+from exporter.payments.event import ChannelsListed
 from exporter.payments.labels import Interruption, Method, NodeState
 
 
@@ -107,4 +108,5 @@ class Acquaintance:
         else:
             self._denied = False
             self._account.set_status(channels=channels)
+            self._account.apply([ChannelsListed(channels.peers)])
         return True

@@ -34,6 +34,8 @@ class Channels:
     """Local balance of active channels less their reserves, msat, never below 0."""
     aliases: dict[str, str] = field(default_factory=dict)
     """Alias of each direct peer by identity key; bounded by the node's channels."""
+    peers: frozenset[str] = frozenset()
+    """Identity keys of all direct peers with a channel."""
 
 
 class Reading(NamedTuple):

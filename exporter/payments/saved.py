@@ -1,6 +1,7 @@
 """What of a node outlives the process: all that can't be asked of lnd again, as it is at one instant."""
 
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import Heard
@@ -22,7 +23,7 @@ class Marks:
     table: int
     """Payments that lnd has at least."""
     peers: tuple[str, ...]
-    """First-hop peers with a label of their own, in the order in which they came."""
+    """First-hop peers with a label of their own, the longest unused first."""
     last_update_ns: int | None
     begun: bool
     history_us: int
@@ -33,6 +34,8 @@ class Marks:
     floor_us: int
     by_time: bool
     heard: Heard = field(default_factory=Heard)
+    peers_used_ns: tuple[int, ...] = ()
+    """When each of `peers` was last used, nanoseconds since 1970; empty in older files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def take(
         at=at,
         pubkey=pubkey,
         table=table,
-        peers=tuple(ledger.peers),
+        peers=tuple(ledger.peers.used_ns),
         last_update_ns=ledger.last_update_ns,
         begun=tracker.begun,
         history_us=tracker.history_us,
@@ -77,6 +80,7 @@ def take(
         floor_us=memory.floor_us,
         by_time=memory.by_time,
         heard=heard,
+        peers_used_ns=tuple(ledger.peers.used_ns.values()),
     )
     return Saved(marks, view.counters, view.histograms, tuple(tracker.open.values()), memory.indexes.copy(), ended)
 
@@ -97,9 +101,11 @@ def resume(saved: Saved, tracker: Tracker, ledger: Ledger, now: Moment) -> None:
     memory.newest_us = marks.newest_us
     memory.forgotten_us.extend(marks.forgotten_us)
     memory.floor_index, memory.floor_us, memory.by_time = marks.floor_index, marks.floor_us, marks.by_time
-    ledger.peers.update(dict.fromkeys(marks.peers))
     ledger.last_update_ns = marks.last_update_ns
     for counter, totals in saved.counters.items():
         ledger.counters[counter].update(totals)
     for name, series in saved.histograms.items():
         ledger.histograms[name].update({labels: histogram.copy() for labels, histogram in series.items()})
+    used_ns = zip_longest(marks.peers, marks.peers_used_ns, fillvalue=0)
+    outstanding = (attempt.peer for run in saved.open for attempt in run.outstanding.values())
+    ledger.retire(ledger.peers.resume(used_ns, outstanding))
