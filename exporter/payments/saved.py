@@ -1,7 +1,6 @@
 """What of a node outlives the process: all that can't be asked of lnd again, as it is at one instant."""
 
 from dataclasses import dataclass, field
-from itertools import zip_longest
 
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import Heard
@@ -106,6 +105,6 @@ def resume(saved: Saved, tracker: Tracker, ledger: Ledger, now: Moment) -> None:
         ledger.counters[counter].update(totals)
     for name, series in saved.histograms.items():
         ledger.histograms[name].update({labels: histogram.copy() for labels, histogram in series.items()})
-    used_ns = zip_longest(marks.peers, marks.peers_used_ns, fillvalue=0)
+    used_ns = dict.fromkeys(marks.peers, 0) | dict(zip(marks.peers, marks.peers_used_ns, strict=False))
     outstanding = (attempt.peer for run in saved.open for attempt in run.outstanding.values())
-    ledger.retire(ledger.peers.resume(used_ns, outstanding))
+    ledger.retire(ledger.peers.resume(used_ns.items(), outstanding))
