@@ -96,8 +96,8 @@ async def test_a_long_catch_up_says_how_far_it_is(node: SimulatedNode, lives: Li
         node.database.page = watched  # type: ignore[method-assign]
         await watch.live()
         far = [reading for reading in told if reading is not None]
-        assert far[0] == Reading(first=0, at=500, last=1200, payments=500)
-        assert [reading.at for reading in far[:3]] == [500, 1000, 1200]
+        assert far[0] == Reading(first=0, at=50, last=1200, payments=50)
+        assert [reading.at for reading in far[:5]] == [50, 150, 350, 750, 1200]
         await watch.until(lambda: watch.status.reading is None)
 
 
