@@ -69,14 +69,15 @@ def peers(here: Grid) -> None:
 
 def _peers(here: Grid) -> None:
     attempts, at_fault = "peer_htlc_attempts_total", 'outcome=~"failed_here|failed_at_peer"'
+    has_place = 'peer!="former"'  # what is moved there was not sent now
 
     def ended(outcome: str) -> str:
-        return total(increase(attempts, exactly("outcome", outcome)), "peer")
+        return total(increase(attempts, has_place, exactly("outcome", outcome)), "peer")
 
     def lately(*matchers: str) -> str:
-        return total(increase(attempts, 'peer!="other"', *matchers, window=BLAMED_WINDOW), *NODE, "peer")
+        return total(increase(attempts, 'peer!~"other|former"', *matchers, window=BLAMED_WINDOW), *NODE, "peer")
 
-    everything = total(increase(attempts), "peer")
+    everything = total(increase(attempts, has_place), "peer")
     blamed = f"max by (peer) ({lately(at_fault)} / ({lately()} >= {BLAMED_LEAST}))"
     here.add(
         grid(
@@ -92,7 +93,7 @@ def _peers(here: Grid) -> None:
                 Query(everything),
                 *(Query(ended(outcome)) for outcome in PeerOutcome),
                 Query(f"{blamed} or NaN * {everything}"),
-                Query(f"{total(increase('peer_sent_msat_total'), 'peer')} / {SAT}"),
+                Query(f"{total(increase('peer_sent_msat_total', has_place), 'peer')} / {SAT}"),
             ],
             [
                 Column("alias", "Peer", "string"),

@@ -48,7 +48,7 @@ MUTATIONS = (
     Mutation(
         "the cursor is trusted",
         "follow/follower.py",
-        "if not await catch_up.indexes_hold():",
+        "if not await self._catch_up.indexes_hold():",
         "if False:",
         "follow/test_gaps.py",
     ),

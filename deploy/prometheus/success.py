@@ -234,7 +234,7 @@ def _cause(values: Values, given: Share, cause: Cause, name: str, what: str, des
 def _peer(s: Selector, given: Share) -> Alert:
     """The alias is added where it is known."""
     attempts = "peer_htlc_attempts_total"
-    known = 'peer!="other"'
+    known = 'peer!~"other|former"'
     blamed = s(attempts, known, 'outcome=~"failed_here|failed_at_peer"')
     share = f"""(
           sum without (outcome) (increase({blamed}[30m]))

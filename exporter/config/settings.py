@@ -139,7 +139,7 @@ SETTINGS = {
             "NUMBER",
             values.max_peers,
             "50",
-            "direct peers with series of their own, first come, first served; 0 for none",
+            "direct peers with series of their own, those that are used; 0 for none",
         ),
         Setting(
             "storage.path",

@@ -110,7 +110,8 @@ class Account:
         """What must be kept of the node at the instant of `view`: now, there must be no await in between."""
         at = self.now()
         outstanding = (attempt for run in self.tracker.open.values() for attempt in run.outstanding.values())
-        self._heard = self._heard.then(self.status, {attempt.peer for attempt in outstanding}, at.wall_ns)
+        peers = {*self.ledger.peers.used_ns, *(attempt.peer for attempt in outstanding)}
+        self._heard = self._heard.then(self.status, peers, at.wall_ns)
         return take(
             view,
             self.tracker,
@@ -132,13 +133,13 @@ class Account:
         self.pubkey = saved.marks.pubkey
         self.saw_index(saved.marks.table)
         self._heard = saved.marks.heard
+        self.status = replace(self.status, before=saved.marks.heard)
 
     def pass_limits(self, limits: Limits) -> list[Overdue]:
         """Open payments that have passed a limit, each limit once; none while it isn't known what is open."""
         if not self.status.stream_up:
             return []
-        height = self.status.info.block_height if self.status.info else None
-        passed = pass_limits(self.tracker.open.values(), self.now(), height, limits)
+        passed = pass_limits(self.tracker.open.values(), self.now(), self.status.block_height, limits)
         self.version += bool(passed)
         return passed
 

@@ -7,6 +7,7 @@ import structlog
 from exporter.follow.pace import Pace
 from exporter.follow.questions import Questions
 from exporter.lnd.client import Trouble
+from exporter.payments.event import ChannelsListed
 from exporter.payments.labels import Interruption, Method, NodeState
 
 
@@ -24,20 +25,34 @@ class Acquaintance:
         self.met = False
         """It has answered since the connection was opened."""
 
-    async def ask(self, timeout_s: float) -> None:
-        """Ask who this is. A node that takes too long is taken at its word until it answers."""
+    async def begin(self) -> None:
+        """Ask who this is, on a fresh connection; until it answers, it is taken for the node that is known.
+
+        Before counting begins lnd gets more time: without the node's key no rebalance can be told from a payment.
+        """
+        self.met = False
+        self._client.own_key = self._account.pubkey
+        await self._ask(self._pace.first_info_s)
+        if not (self.met or self._account.pubkey or self._account.tracker.begun):
+            self._account.set_status(
+                state=NodeState.STARTING, detail="lnd doesn't say who it is: waiting for GetInfo before counting begins"
+            )
+            await self._ask(self._pace.info_s)
+
+    async def _ask(self, timeout_s: float) -> None:
+        """Ask who this is. That there is no answer in time says nothing about payments."""
         try:
             await self._meet(timeout_s)
         except Trouble as trouble:
             if trouble.cause is not Interruption.TIMEOUT:
                 raise
-            self._log.info("GetInfo takes long: following without it", seconds=timeout_s)
+            self._log.info("GetInfo takes long", seconds=timeout_s)
 
     async def insist(self) -> None:
         """Ask again where the answer matters: what lnd shows may be another node's payments."""
         if self.met or not self._account.pubkey:
             return
-        await self.ask(self._pace.info_s)
+        await self._ask(self._pace.info_s)
         if not self.met:
             raise Trouble(
                 Interruption.TIMEOUT,
@@ -66,7 +81,7 @@ class Acquaintance:
                 f"another node ({info.pubkey}) answers than the one that is counted here ({self._account.pubkey}): "
                 "set the address right, or forget the old one (--storage.reset=NODE) to count this one",
             )
-        self._account.pubkey = info.pubkey
+        self._account.pubkey = self._client.own_key = info.pubkey
         self.met = True
         self._account.set_status(info=info)
 
@@ -93,4 +108,5 @@ class Acquaintance:
         else:
             self._denied = False
             self._account.set_status(channels=channels)
+            self._account.apply([ChannelsListed(channels.peers)])
         return True

@@ -12,6 +12,7 @@ import structlog
 
 from exporter.follow.pace import Pace
 from exporter.follow.questions import Questions
+from exporter.lnd.client import Page
 from exporter.payments.labels import Source
 from exporter.payments.payment import US_PER_NS, Payment, Run
 from exporter.payments.totals import Counter
@@ -64,8 +65,18 @@ class Audit:
         return self._account.ledger.counters[Counter.STARTED][()]
 
     async def _look(self, before: int) -> int:
-        """Check the page that ends below an index; where the next one ends, 0 if there is none to look at."""
-        page = await self._questions.list(after=before, newest_first=True, limit=PAGE)
+        """Check `PAGE` payments below an index, 0 for the newest; where to go on, 0 if there is nothing more."""
+        left = PAGE
+        while left > 0:
+            page = await self._questions.list(after=before, newest_first=True, limit=left)
+            checked, before = before, await self._check(page, before)
+            left -= len(page.payments)
+            if page.is_last or before in (0, checked):
+                break
+        return before
+
+    async def _check(self, page: Page, before: int) -> int:
+        """Check a page; below which index the next one is, 0 if there is none, `before` if nothing could be checked."""
         missed = await self._missed(page.payments)
         if missed is None:
             return before

@@ -1,11 +1,23 @@
 """Finding what happened while nobody listened: where history ends, what the indexes mean, what began or ended."""
 
+from collections import deque
+from typing import NamedTuple
+
 import structlog
 
+from exporter.follow.one_by_one import OVERLAP
 from exporter.follow.questions import Questions
 from exporter.payments.event import CaughtUp
 from exporter.payments.labels import Lost, Mode, Source
 from exporter.payments.node import Reading
+from exporter.payments.payment import Payment, Run
+
+
+class Place(NamedTuple):
+    """Where a run stood in lnd's table."""
+
+    run: Run
+    payment_index: int
 
 
 class CatchUp:
@@ -18,26 +30,38 @@ class CatchUp:
         self._tracker = questions.account.tracker
         self._memory = questions.account.tracker.memory
         self._log = structlog.get_logger("exporter.follow").bind(node=questions.account.name)
+        self._newest: dict[Run, Payment] = {}  # read before counting began, by a session that was lost meanwhile
+        self._read: deque[Place] = deque(maxlen=OVERLAP + 1)  # the last that were read upwards
 
     async def begin(self) -> None:
         """Learn where history ends: counting starts now, what is over by now is not read."""
-        page = await self._questions.list(newest_first=True)
-        whole = len(page.payments) < self._questions.page
-        floor = 0 if whole else page.payments[0].payment_index - 1
+        page = await self._questions.newest(self._newest)
+        self._newest.clear()
+        floor = 0 if page.is_last else page.payments[0].payment_index - 1
         self._account.apply(self._tracker.begin(page.payments, floor, self._account.now()))
         self._log.info("counting begins", history_ends=page.last_index, in_flight=len(self._tracker.open))
 
     async def indexes_hold(self) -> bool:
         """True if lnd still shows a run that is known where it was; False also where none is known."""
-        if self._memory.by_time:
+        if self._memory.by_time or not (len(self._memory) or self._tracker.open):
             return False
-        page = await self._questions.list(after=self._memory.floor_index)
         where = {run.run: run.payment_index for run in self._tracker.open.values()}
-        return self._memory.vouches(page.payments) or any(where.get(p.run) == p.payment_index for p in page.payments)
+        after, looked_at = await self._unread_index(), 0
+        if after > self._memory.floor_index:
+            return True
+        while looked_at < self._questions.page_size.most:
+            page = await self._questions.list(after=after)
+            if self._memory.vouches(page.payments) or any(where.get(p.run) == p.payment_index for p in page.payments):
+                return True
+            if page.is_last:
+                break
+            after, looked_at = page.payments[-1].payment_index, looked_at + len(page.payments)
+        return False
 
     async def learn_indexes(self) -> None:
         """Read back from the newest payment until known ones show where the floor is in a new numbering."""
         self._memory.distrust_indexes()
+        self._read.clear()
         self._log.warning("lnd numbers its payments anew: reading back to known ones")
         floor, before, known, unread = 0, 0, 0, True
         not_shown = set(self._memory.indexes)
@@ -66,10 +90,25 @@ class CatchUp:
             await self.learn_indexes()
             await self.read()
 
+    async def _unread_index(self) -> int:
+        """Up to where nothing need be read: the floor, or higher where this process has read on before.
+
+        The last `OVERLAP` payments are read again, and all if the one below them doesn't stand where it was: lnd on SQL
+        gives the index of an erased payment to the next one, and may show a payment later than one with a higher index.
+        """
+        floor = self._memory.floor_index
+        if len(self._read) <= OVERLAP or self._read[0].payment_index <= floor or self._memory.by_time:
+            return floor
+        place = self._read[0]
+        page = await self._questions.list(after=place.payment_index - 1, limit=1)
+        stands = page.payments and (page.payments[0].run, page.payments[0].payment_index) == place
+        return place.payment_index if stands else floor
+
     async def read(self, *, shown: bool = True) -> None:
         """Record what lnd lists above the floor and isn't known to be over; then ask for what is still unseen."""
         memory = self._memory
-        memory.reading = first = memory.floor_index
+        memory.reading = memory.floor_index
+        memory.reading = first = await self._unread_index()
         read = 0
         try:
             while True:
@@ -82,7 +121,8 @@ class CatchUp:
                     if not memory.is_over(payment):
                         self._account.record(payment, Source.LIST, asked)
                 memory.reading = page.payments[-1].payment_index
-                if not read and len(page.payments) >= self._questions.page:
+                self._read.extend(Place(payment.run, payment.payment_index) for payment in page.payments)
+                if not read and not page.is_last:
                     await self._questions.list(newest_first=True, limit=1)  # how far it is to the end
                 read += len(page.payments)
                 if shown:

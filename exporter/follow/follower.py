@@ -14,7 +14,7 @@ from exporter.follow.backoff import Backoff
 from exporter.follow.catch_up import CatchUp
 from exporter.follow.one_by_one import OneByOne
 from exporter.follow.pace import Pace
-from exporter.follow.questions import PAGE, Questions
+from exporter.follow.questions import Questions
 from exporter.lnd.client import WAITING, Client, Trouble
 from exporter.payments.event import StreamInterrupted
 from exporter.payments.labels import CallOutcome, Interruption, Method, Mode, NodeState, Source
@@ -78,13 +78,11 @@ class Follower:
 
     async def _session(self) -> None:
         """From a fresh connection to its loss; ends with `Trouble`."""
-        expiry_s = await self._client.connect()
-        self._questions.page = PAGE
+        self.account.set_status(certificate_expiry_s=await self._client.connect())
+        self._questions.page_size.connected()
         self._caught_up.clear()
-        self._acquaintance.met = False
-        self.account.set_status(certificate_expiry_s=expiry_s)
         await self._wait_until_ready()
-        await self._acquaintance.ask(self._pace.first_info_s)
+        await self._acquaintance.begin()
         await self._prepare()
         self.account.tracker.stream_started(self._one_stream)
         self._subscribed_at = self.account.now().mono_ns
@@ -157,16 +155,23 @@ class Follower:
         self.account.set_status(state=state, detail=advice)
 
     async def _prepare(self) -> None:
-        """Learn where lnd's history ends, or whether its indexes still mean what they meant."""
-        catch_up = self._catch_up
+        """Get ready to subscribe; it may take lnd minutes to list payments, so say meanwhile that it answers."""
+        vouching = asyncio.create_task(self._vouch())
+        try:
+            await self._learn_where_history_ends()
+        finally:
+            vouching.cancel()
+
+    async def _learn_where_history_ends(self) -> None:
+        """Where counting begins, or whether lnd's indexes still mean what they meant."""
         if not self.account.tracker.begun:
-            await catch_up.begin()
+            await self._catch_up.begin()
             return
         self.account.set_status(catching_up=True)
-        if not await catch_up.indexes_hold():
+        if not await self._catch_up.indexes_hold():
             await self._acquaintance.insist()  # a history that is not known may be another node's
             if len(self.account.tracker.memory):
-                await catch_up.learn_indexes()
+                await self._catch_up.learn_indexes()
 
     # While the stream is there.
 
@@ -221,7 +226,8 @@ class Follower:
     async def _vouch(self) -> None:
         """Say, once a session has lasted, that lnd answers and lets us in, though it may take hours to catch up."""
         await asyncio.sleep(self._pace.lasting_s)
-        self.account.set_status(state=NodeState.READY, detail="")
+        if self._acquaintance.met or self._subscribed_at is not None:
+            self.account.set_status(state=NodeState.READY, detail="")
 
     async def _release_holds(self) -> None:
         """Count runs when their hold is over, also if nothing else happens."""

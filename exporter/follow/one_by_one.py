@@ -52,7 +52,7 @@ class OneByOne:
             asked = self._account.now()
             page = await self._questions.list(after=after)
             last = page.payments[-1].payment_index if page.payments else after
-            if last < known and len(page.payments) < self._questions.page:
+            if last < known and page.is_last:
                 page = await self._after_deletion()
                 known = self._end
             for payment in page.payments:
@@ -61,12 +61,12 @@ class OneByOne:
                     self._account.record(payment, Source.LIST, asked)
             if page.payments:
                 after = self._end = page.payments[-1].payment_index
-            if len(page.payments) < self._questions.page:
+            if page.is_last:
                 return self._end > known
 
     async def _after_deletion(self) -> Page:
         """What was last is gone: the newest of what is left, and of what lnd on SQL has numbered anew since."""
-        page = await self._questions.list(newest_first=True)
+        page = await self._questions.newest()
         self._end = page.last_index
         self._account.new_numbering(page.last_index)
         return page

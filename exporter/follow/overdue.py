@@ -34,9 +34,8 @@ async def tell_overdue(accounts: Sequence[Account], limits: Limits, written: Cal
 
 def _tell(account: Account, passed: Sequence[Overdue]) -> None:
     log = structlog.get_logger("exporter.follow").bind(node=account.name)
-    channels = account.status.channels
     for overdue in passed[:LINES]:
-        payment = listed(overdue.run, channels.aliases if channels else {}, account.now().wall_ns)
+        payment = listed(overdue.run, account.status.aliases, account.now().wall_ns)
         near = overdue.limit_blocks is not None
         told = {
             "payment_hash": payment.payment_hash,

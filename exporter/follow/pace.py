@@ -10,7 +10,7 @@ class Pace:
     first_info_s: float = 10.0
     """`GetInfo` before a subscription: some nodes take minutes, and payments must not wait for it."""
     info_s: float = 300.0
-    """`GetInfo` otherwise."""
+    """`GetInfo` otherwise, also before counting begins, when the node's key isn't known yet."""
     state_s: float = 30.0
     """The first word of `SubscribeState`."""
     lasting_s: float = 2.0

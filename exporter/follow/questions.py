@@ -7,14 +7,18 @@ from typing import TypeVar
 import structlog
 
 from exporter.follow.account import Account
+from exporter.follow.page_size import PageSize
 from exporter.lnd.client import Client, Page, Trouble
 from exporter.payments.event import LndCalled
 from exporter.payments.labels import CallOutcome, Interruption, Lost, Method, NodeState, Source
+from exporter.payments.payment import Payment, Run
 
 T = TypeVar("T")
 
 PAGE = 500
-"""Payments asked for at once; halved when an answer is too large for one message, until the connection is lost."""
+"""Payments asked for at once, at most; and so many of the newest are looked at when counting begins."""
+_SMALLER = (Interruption.TOO_LARGE, Interruption.TIMEOUT)
+"""What happens to a page that is too large."""
 ASKING = 8
 """Questions about single payments under way at once, and as many may remain without an answer."""
 
@@ -26,7 +30,7 @@ class Questions:
         """Answers about payments go into `account`."""
         self.client = client
         self.account = account
-        self.page = PAGE
+        self.page_size = PageSize(PAGE)
         self.missing_because = Lost.DELETED
         """Why a payment that lnd doesn't know is missing."""
         self._log = structlog.get_logger("exporter.follow").bind(node=account.name)
@@ -45,19 +49,50 @@ class Questions:
         self.called(method)
         return answer
 
-    async def list(self, *, after: int = 0, newest_first: bool = False, limit: int = PAGE) -> Page:
-        """One page of payments, smaller ones if they don't fit into a message."""
+    async def list(self, *, after: int = 0, newest_first: bool = False, limit: int | None = None) -> Page:
+        """One page of at most `limit` payments: as many as lnd lists in a few seconds and as fit into a message."""
         while True:
-            call = self.client.payments(after=after, limit=min(limit, self.page), newest_first=newest_first)
+            asked = self.page_size.of(limit or PAGE)
+            started_ns = self.account.now().mono_ns
+            call = self.client.payments(after=after, limit=asked, newest_first=newest_first)
             try:
                 page = await self.ask(Method.LIST_PAYMENTS, call)
             except Trouble as trouble:
-                if trouble.cause is not Interruption.TOO_LARGE or self.page == 1:
+                if asked == 1 or trouble.cause not in _SMALLER:
                     raise
-                self.page //= 2
+                if trouble.cause is Interruption.TIMEOUT:
+                    self.page_size.timed_out(asked)
+                else:
+                    self.page_size.too_large(asked)
+                self._log.info("ListPayments is asked for less at once", cause=trouble.cause.value, payments=asked)
             else:
+                self.page_size.took(len(page.payments), (self.account.now().mono_ns - started_ns) / 1e9)
                 self.account.saw_index(page.last_index)
                 return _asked_for(page, after, newest_first=newest_first)
+
+    async def newest(self, kept: dict[Run, Payment] | None = None) -> Page:
+        """The `PAGE` newest payments, ascending, in as many pages as that takes.
+
+        If it breaks off, what has been read is in `kept`: the next call with it reads the newest, and then goes on
+        below `kept`, if one of those still stands where it was.
+        """
+        kept = {} if kept is None else kept
+        read: dict[Run, Payment] = {}
+        known, before, last_index = dict(kept), 0, 0
+        while True:
+            page = await self.list(after=before, newest_first=True, limit=PAGE - len(read))
+            last_index = last_index or page.last_index
+            goes_on = any(p.run in known and known[p.run].payment_index == p.payment_index for p in page.payments)
+            read = {payment.run: payment for payment in page.payments} | read
+            if goes_on:
+                read, known = known | read, {}
+            if page.is_last or len(read) >= PAGE:
+                payments = sorted(read.values(), key=lambda payment: payment.payment_index)
+                return Page(tuple(payments), last_index, PAGE)
+            before = min(payment.payment_index for payment in read.values())
+            if not known:
+                kept.clear()
+                kept.update(read)
 
     async def ask_for(self, hashes: Iterable[str]) -> None:
         """Ask for payments by hash, a few at a time, and record what lnd says of them.

@@ -11,7 +11,7 @@ from exporter.payments.payment import Payment
 ANSWER_S = 30.0
 """Seconds to wait for a short answer, or for the first message of a stream that must have one."""
 PAGE_S = 300.0
-"""Seconds to wait for a page of payments: old lnds on slow disks take long."""
+"""Seconds to wait for a page of more than one payment: old lnds on slow disks take long."""
 BREATH = 50
 """Payments of a page decoded in one go, at most some 20 ms: streams and scrapes come in between."""
 
@@ -48,10 +48,28 @@ class Page(NamedTuple):
     payments: tuple[Payment, ...]
     last_index: int
     """`last_index_offset`; 0 on an empty page, never a cursor then."""
+    asked: int
+    """How many payments were asked for."""
+
+    @property
+    def is_last(self) -> bool:
+        """True if lnd has no more in this direction: it gave fewer than it was asked for."""
+        return len(self.payments) < self.asked
+
+
+def page_timeout_s(limit: int) -> float | None:
+    """How long to wait for a page of `limit` payments. One can't be made smaller: it is waited for."""
+    return PAGE_S if limit > 1 else None
 
 
 class Client(Protocol):
     """One node. Every method raises `Trouble`, and nothing else, for whatever lnd or the network does."""
+
+    own_key: str
+    """Identity key of the node, 66 hex digits, by which a payment to itself is recognised as a `rebalance`.
+
+    Empty until whoever uses the client sets it: to the key that is on disk, or to what `info` says.
+    """
 
     @property
     def address(self) -> str:
@@ -73,10 +91,7 @@ class Client(Protocol):
         """
 
     async def info(self, timeout_s: float) -> Info:
-        """`GetInfo`; raises `Trouble` with cause `timeout` when it takes longer.
-
-        Its answer tells the client the node's own key, without which no `rebalance` is recognised.
-        """
+        """`GetInfo`; raises `Trouble` with cause `timeout` when it takes longer."""
 
     async def channels(self) -> Channels:
         """`ListChannels` with aliases; raises `Trouble` with state `denied` where the macaroon doesn't allow it."""
@@ -85,6 +100,7 @@ class Client(Protocol):
         """`ListPayments`, all statuses: the next `limit` payments above index `after`, ascending.
 
         With `newest_first` the last `limit` payments below index `after` (0: from the end), still ascending.
+        `Trouble` with cause `timeout` after `PAGE_S`; a page of one is waited for as long as the connection lives.
         """
 
     async def payment(self, payment_hash: str) -> Payment | None:

@@ -139,7 +139,8 @@ def channels(message: rpc.ListChannelsResponse) -> Channels:
         if channel.active
     )
     aliases = {channel.remote_pubkey: channel.peer_alias for channel in message.channels if channel.peer_alias}
-    return Channels(spendable_sat * MSAT_PER_SAT, aliases)
+    peers = frozenset(channel.remote_pubkey for channel in message.channels)
+    return Channels(spendable_sat * MSAT_PER_SAT, aliases, peers)
 
 
 def state(number: int) -> NodeState:

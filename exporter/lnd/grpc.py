@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError, Message
 from exporter.lnd import decode, files, names, trouble
 from exporter.lnd.asked_name import asked_name
 from exporter.lnd.attended import attended
-from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Page, Trouble
+from exporter.lnd.client import ANSWER_S, BREATH, Page, Trouble, page_timeout_s
 from exporter.lnd.line import CONNECT_S
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.lnd.tracked import Said, Tracked
@@ -107,9 +107,7 @@ class GrpcClient(Tracked):
     async def info(self, timeout_s: float) -> Info:
         """`GetInfo`."""
         answer = await self._call("/lnrpc.Lightning/GetInfo", rpc.GetInfoRequest(), rpc.GetInfoResponse, timeout_s)
-        info = decode.info(answer)
-        self._own_key = info.pubkey
-        return info
+        return decode.info(answer)
 
     async def channels(self) -> Channels:
         """`ListChannels`, all of them, with the peers' aliases."""
@@ -123,13 +121,14 @@ class GrpcClient(Tracked):
         request = rpc.ListPaymentsRequest(
             include_incomplete=True, index_offset=after, max_payments=limit, reversed=newest_first
         )
-        answer = await self._call("/lnrpc.Lightning/ListPayments", request, rpc.ListPaymentsResponse, PAGE_S)
+        timeout_s = page_timeout_s(limit)
+        answer = await self._call("/lnrpc.Lightning/ListPayments", request, rpc.ListPaymentsResponse, timeout_s)
         payments = []
         for number, message in enumerate(answer.payments):
             if number % BREATH == 0:
                 await asyncio.sleep(0)
-            payments.append(decode.payment(message, self._own_key))
-        return Page(tuple(payments), answer.last_index_offset)
+            payments.append(decode.payment(message, self.own_key))
+        return Page(tuple(payments), answer.last_index_offset, limit)
 
     def _one(self, payment_hash: str, *, inflight: bool = True) -> AsyncGenerator[Said, None]:
         request = rpc.TrackPaymentRequest(payment_hash=bytes.fromhex(payment_hash), no_inflight_updates=not inflight)
@@ -148,7 +147,7 @@ class GrpcClient(Tracked):
             pass
         raise trouble.foreign()
 
-    async def _call(self, method: str, request: Message, answer: type[M], timeout_s: float) -> M:
+    async def _call(self, method: str, request: Message, answer: type[M], timeout_s: float | None) -> M:
         call: Any = self._open_channel().unary_unary(method, request_serializer=type(request).SerializeToString)
         asked = call(request, metadata=self._metadata, timeout=timeout_s)
         try:

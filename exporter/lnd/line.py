@@ -109,9 +109,9 @@ class Line:
             await socket.close()
 
     async def ask(
-        self, path: str, query: Mapping[str, str] | None = None, *, timeout_s: float, macaroon: bool = True
+        self, path: str, query: Mapping[str, str] | None = None, *, timeout_s: float | None, macaroon: bool = True
     ) -> bytes:
-        """A single answer; raises `Trouble`."""
+        """A single answer; raises `Trouble`. Without `timeout_s` it is waited for as long as the connection lives."""
         try:
             async with (
                 asyncio.timeout(timeout_s),

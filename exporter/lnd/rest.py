@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from exporter.lnd import decode, files, gateway, streams, trouble
 from exporter.lnd.asked_name import asked_name
 from exporter.lnd.attended import attended
-from exporter.lnd.client import ANSWER_S, BREATH, PAGE_S, Page, Trouble
+from exporter.lnd.client import ANSWER_S, BREATH, Page, Trouble, page_timeout_s
 from exporter.lnd.line import Line
 from exporter.lnd.refusal import error_in, is_nowhere, nowhere
 from exporter.lnd.rpc import lnd_pb2 as rpc
@@ -90,9 +90,7 @@ class RestClient(Tracked):
 
     async def info(self, timeout_s: float) -> Info:
         """`GetInfo`."""
-        info = decode.info(await self._call("/v1/getinfo", {}, rpc.GetInfoResponse, timeout_s))
-        self._own_key = info.pubkey
-        return info
+        return decode.info(await self._call("/v1/getinfo", {}, rpc.GetInfoResponse, timeout_s))
 
     async def channels(self) -> Channels:
         """`ListChannels`, all of them, with the peers' aliases."""
@@ -104,7 +102,7 @@ class RestClient(Tracked):
         await self._subscribed.wait()
         query = {"include_incomplete": "true", "index_offset": str(after), "max_payments": str(limit)}
         query["reversed"] = "true" if newest_first else "false"
-        body = await self._ask("/v1/payments", query, PAGE_S)
+        body = await self._ask("/v1/payments", query, page_timeout_s(limit))
         payments = []
         try:
             listed = gateway.parse(body, gateway.Listed)
@@ -112,8 +110,8 @@ class RestClient(Tracked):
                 if number % BREATH == 0:
                     await asyncio.sleep(0)
                 message = gateway.message(rpc.Payment, gateway.parse(text))
-                payments.append(decode.payment(message, self._own_key))
-            return Page(tuple(payments), int(listed.last_index_offset))
+                payments.append(decode.payment(message, self.own_key))
+            return Page(tuple(payments), int(listed.last_index_offset), limit)
         except (gateway.Malformed, ValueError):
             raise trouble.foreign() from None
 
@@ -145,7 +143,7 @@ class RestClient(Tracked):
         except gateway.Malformed:
             raise trouble.foreign() from None
 
-    async def _ask(self, path: str, query: dict[str, str], timeout_s: float) -> bytes:
+    async def _ask(self, path: str, query: dict[str, str], timeout_s: float | None) -> bytes:
         """A single answer; lnd may take minutes for it, but must be there."""
         line = self._open_line()
         return await attended(line.ask(path, query, timeout_s=timeout_s), line.ask_state)

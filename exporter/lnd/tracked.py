@@ -27,8 +27,8 @@ class Tracked(ABC):
     """The part of a client (`client.DetailedClient`) that asks for streams of payments."""
 
     def __init__(self) -> None:
-        """The node hasn't said yet who it is."""
-        self._own_key = ""
+        """Nothing is known of the node; `own_key` is set by whoever uses the client (`client.Client`)."""
+        self.own_key = ""
 
     @abstractmethod
     def _one(self, payment_hash: str, *, inflight: bool = True) -> AsyncGenerator[Said, None]:
@@ -47,7 +47,7 @@ class Tracked(ABC):
         try:
             async with asyncio.timeout(ANSWER_S), aclosing(self._one(payment_hash)) as messages:
                 async for said in messages:
-                    return decode.payment(self._parsed(rpc.Payment, said), self._own_key)
+                    return decode.payment(self._parsed(rpc.Payment, said), self.own_key)
         except Missing:
             return None
         except TimeoutError:
@@ -86,4 +86,4 @@ class Tracked(ABC):
             message = self._parsed(rpc.Payment, said)
         except Trouble:
             message = rpc.Payment()
-        return decode.payment(message, self._own_key)
+        return decode.payment(message, self.own_key)

@@ -51,7 +51,7 @@ def _peers(view: View, which: int) -> Samples:
 
 
 def _peer_info(view: View) -> Samples:
-    aliases = view.status.channels.aliases if view.status.channels else {}
+    aliases = view.status.aliases
     return [((peer, clean(aliases[peer])), 1) for peer in view.peers_in_flight if aliases.get(peer)]
 
 
@@ -168,7 +168,7 @@ NODE: tuple[Row, ...] = (
     GaugeRow(
         "lnd_payments_node_block_height",
         {},
-        lambda view: _one(view.status.info.block_height if view.status.info else None),
+        lambda view: _one(view.status.block_height),
         "Block height of the node (GetInfo.block_height).",
     ),
     GaugeRow(

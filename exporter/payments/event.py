@@ -152,6 +152,13 @@ class CaughtUp(NamedTuple):
     payments: int
 
 
+class ChannelsListed(NamedTuple):
+    """lnd told with which peers it has channels."""
+
+    peers: frozenset[str]
+    """Identity keys, bounded by the node's channels."""
+
+
 Event: TypeAlias = (
     UpdateReceived
     | UpdateIgnored
@@ -170,4 +177,5 @@ Event: TypeAlias = (
     | StreamInterrupted
     | LndCalled
     | CaughtUp
+    | ChannelsListed
 )

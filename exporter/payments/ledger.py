@@ -12,6 +12,7 @@ from exporter.payments.event import (
     AttemptStarted,
     AttemptUnresolved,
     CaughtUp,
+    ChannelsListed,
     Ending,
     Event,
     FirstAttemptMade,
@@ -29,9 +30,9 @@ from exporter.payments.event import (
 )
 from exporter.payments.labels import PURPOSE, Code, FailureSource, Outcome, PeerOutcome, Reason, amount_band
 from exporter.payments.payment import Attempt
+from exporter.payments.peers import FORMER_PEERS, Peers
 from exporter.payments.totals import Counter, Histogram, HistogramName, Labels, zero_counters, zero_histograms
 
-OTHER_PEERS = "other"
 NS_PER_MS = 1_000_000
 PICO = 10**12
 
@@ -45,15 +46,8 @@ class Ledger:
         self.histograms: dict[HistogramName, dict[Labels, Histogram]] = zero_histograms()
         self.last_update_ns: int | None = None
         """Receipt of the last snapshot, wall clock, nanoseconds since 1970."""
-        self.peers: dict[str, None] = {}
-        """Peers that have a label of their own, in the order in which they came."""
-        self._max_peers = max_peers
-
-    def peer(self, key: str) -> str | None:
-        """The label of a first-hop peer: its key, `other` if it came too late; None if nothing is counted by peer."""
-        if not self._max_peers or not key:
-            return None
-        return key if key in self.peers else OTHER_PEERS
+        self.peers = Peers(max_peers)
+        """Who has a label of their own."""
 
     def apply(self, events: list[Event]) -> None:
         """Add facts to the totals."""
@@ -83,8 +77,9 @@ class Ledger:
                 self._settled(attempt)
             case AttemptFailed():
                 self._attempt_failed(event)
-            case AttemptUnresolved(_, cause):
+            case AttemptUnresolved(attempt, cause):
                 self._count(Counter.ATTEMPTS_UNRESOLVED, cause)
+                self.peers.resolved(attempt.peer, self._now_ns)
             case PaymentSucceeded(ending):
                 self._succeeded(ending)
             case PaymentFailed():
@@ -97,23 +92,37 @@ class Ledger:
                 self._count(Counter.LND_CALLS, method, outcome)
             case CaughtUp(payments):
                 self._count(Counter.CATCH_UP, by=payments)
+            case ChannelsListed(peers):
+                self.peers.with_channel = peers
             case _:
                 assert_never(event)
 
     def _started(self, attempt: Attempt) -> None:
         self._count(Counter.ATTEMPTS_STARTED)
-        if attempt.peer and len(self.peers) < self._max_peers:
-            self.peers[attempt.peer] = None
-        if peer := self.peer(attempt.peer):
+        self.retire(self.peers.use(attempt.peer, self._now_ns))
+        if peer := self.peers.label(attempt.peer):
             for outcome in PeerOutcome:
                 self._count(Counter.PEER_ATTEMPTS, peer, outcome, by=0)
             self._count(Counter.PEER_SENT, peer, by=0)
             self._count(Counter.PEER_FEES, peer, by=0)
 
+    def retire(self, peers: list[str]) -> None:
+        """Move what was counted of peers that have lost their place to `former`: the sum over all peers stays."""
+        for counter in (Counter.PEER_ATTEMPTS, Counter.PEER_SENT, Counter.PEER_FEES) if peers else ():
+            series = self.counters[counter]
+            for labels in [labels for labels in series if labels[0] in peers]:
+                self._count(counter, FORMER_PEERS, *labels[1:], by=series.pop(labels))
+
+    @property
+    def _now_ns(self) -> int:
+        """Near enough: nanoseconds since 1970, 0 before the first snapshot."""
+        return self.last_update_ns or 0
+
     def _settled(self, attempt: Attempt) -> None:
         self._count(Counter.ATTEMPTS_SETTLED)
+        self.peers.resolved(attempt.peer, self._now_ns)
         self._resolved(attempt, Outcome.SUCCEEDED)
-        if peer := self.peer(attempt.peer):
+        if peer := self.peers.label(attempt.peer):
             self._count(Counter.PEER_ATTEMPTS, peer, PeerOutcome.SETTLED)
             self._count(Counter.PEER_SENT, peer, by=max(0, attempt.amount_msat - attempt.fee_msat))
             self._count(Counter.PEER_FEES, peer, by=attempt.fee_msat)
@@ -122,8 +131,9 @@ class Ledger:
         attempt = event.attempt
         code, source = attempt.code or Code.OTHER, attempt.source or FailureSource.UNKNOWN
         self._count(Counter.ATTEMPTS_FAILED, event.purpose, code, source)
+        self.peers.resolved(attempt.peer, self._now_ns)
         self._resolved(attempt, Outcome.FAILED)
-        if peer := self.peer(attempt.peer):
+        if peer := self.peers.label(attempt.peer):
             self._count(Counter.PEER_ATTEMPTS, peer, _peer_outcome(source))
 
     def _resolved(self, attempt: Attempt, outcome: Outcome) -> None:

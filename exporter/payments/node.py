@@ -34,6 +34,8 @@ class Channels:
     """Local balance of active channels less their reserves, msat, never below 0."""
     aliases: dict[str, str] = field(default_factory=dict)
     """Alias of each direct peer by identity key; bounded by the node's channels."""
+    peers: frozenset[str] = frozenset()
+    """Identity keys of all direct peers with a channel."""
 
 
 class Reading(NamedTuple):
@@ -65,7 +67,7 @@ class NodeStatus:
     reading: Reading | None = None
     """While a catch-up reads, also one that nobody waits for."""
     info: Info | None = None
-    """None until lnd has answered once; then the last answer."""
+    """None until lnd has answered this process once; then the last answer."""
     channels: Channels | None = None
     """None where the macaroon doesn't allow it."""
     certificate_expiry_s: int | None = None
@@ -74,6 +76,22 @@ class NodeStatus:
     """Payments that the audit found in no counter, in its present or last round; None before its first look."""
     detail: str = ""
     """One plain sentence for a person: what is wrong and what to do; empty when all is well."""
+    before: "Heard | None" = None
+    """What an earlier process kept of the node's answers; None if there is nothing. Used until lnd has answered."""
+
+    @property
+    def block_height(self) -> int | None:
+        """The last block height that lnd said, perhaps to an earlier process; None if it never did."""
+        if self.info:
+            return self.info.block_height
+        return (self.before and self.before.block_height) or None
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """Aliases of direct peers by identity key, as lnd said them last, perhaps to an earlier process."""
+        if self.channels:
+            return self.channels.aliases
+        return self.before.aliases if self.before else {}
 
 
 BLOCK_S = 600
@@ -97,14 +115,14 @@ class Heard:
     best_header_s: int = 0
     """Time stamp of that block's header, seconds since 1970."""
     aliases: dict[str, str] = field(default_factory=dict)
-    """Aliases by identity key of the first hops of HTLCs outstanding, where they are known."""
+    """Aliases by identity key of the peers that have a label or an HTLC outstanding, where they are known."""
     mode: Mode | None = None
     """How its payments were followed; None if it isn't known."""
     left: bool = False
     """The exporter that runs doesn't follow it any more."""
 
     def then(self, status: NodeStatus, peers: Iterable[str], now_ns: int) -> "Heard":
-        """What was said by now; what `status` doesn't know is as it was. `peers` are the first hops by key."""
+        """What was said by now; what `status` doesn't know is as it was. Of `peers`, by key, aliases are kept."""
         info, known = status.info, status.channels.aliases if status.channels else {}
         aliases = {peer: known.get(peer) or self.aliases.get(peer, "") for peer in peers}
         return Heard(

@@ -22,7 +22,7 @@ class Marks:
     table: int
     """Payments that lnd has at least."""
     peers: tuple[str, ...]
-    """First-hop peers with a label of their own, in the order in which they came."""
+    """First-hop peers with a label of their own, the longest unused first."""
     last_update_ns: int | None
     begun: bool
     history_us: int
@@ -33,6 +33,8 @@ class Marks:
     floor_us: int
     by_time: bool
     heard: Heard = field(default_factory=Heard)
+    peers_used_ns: tuple[int, ...] = ()
+    """When each of `peers` was last used, nanoseconds since 1970; empty in older files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def take(
         at=at,
         pubkey=pubkey,
         table=table,
-        peers=tuple(ledger.peers),
+        peers=tuple(ledger.peers.used_ns),
         last_update_ns=ledger.last_update_ns,
         begun=tracker.begun,
         history_us=tracker.history_us,
@@ -77,6 +79,7 @@ def take(
         floor_us=memory.floor_us,
         by_time=memory.by_time,
         heard=heard,
+        peers_used_ns=tuple(ledger.peers.used_ns.values()),
     )
     return Saved(marks, view.counters, view.histograms, tuple(tracker.open.values()), memory.indexes.copy(), ended)
 
@@ -97,9 +100,11 @@ def resume(saved: Saved, tracker: Tracker, ledger: Ledger, now: Moment) -> None:
     memory.newest_us = marks.newest_us
     memory.forgotten_us.extend(marks.forgotten_us)
     memory.floor_index, memory.floor_us, memory.by_time = marks.floor_index, marks.floor_us, marks.by_time
-    ledger.peers.update(dict.fromkeys(marks.peers))
     ledger.last_update_ns = marks.last_update_ns
     for counter, totals in saved.counters.items():
         ledger.counters[counter].update(totals)
     for name, series in saved.histograms.items():
         ledger.histograms[name].update({labels: histogram.copy() for labels, histogram in series.items()})
+    used_ns = dict.fromkeys(marks.peers, 0) | dict(zip(marks.peers, marks.peers_used_ns, strict=False))
+    outstanding = (attempt.peer for run in saved.open for attempt in run.outstanding.values())
+    ledger.retire(ledger.peers.resume(used_ns.items(), outstanding))

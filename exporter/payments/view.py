@@ -7,6 +7,7 @@ from exporter.payments.inflight import InFlight
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import NodeStatus
 from exporter.payments.payment import Moment
+from exporter.payments.peers import FORMER_PEERS
 from exporter.payments.totals import Counter, Histogram, HistogramName, Labels
 from exporter.payments.tracker import Tracker
 
@@ -21,18 +22,18 @@ class View:
     histograms: dict[HistogramName, dict[Labels, Histogram]]
     in_flight: InFlight
     peers_in_flight: dict[str, tuple[int, int]]
-    """HTLCs outstanding and their amount in msat by label of the first hop; every labelled peer has an entry."""
+    """HTLCs outstanding and their amount in msat by label of the first hop; every peer with a label has an entry."""
     status: NodeStatus
     last_update_ns: int | None
 
 
 def capture(node: str, tracker: Tracker, ledger: Ledger, status: NodeStatus, now: Moment) -> View:
     """Copy what a page needs; whoever calls has released what is due (`Tracker.release`)."""
-    height = status.info.block_height if status.info else None
-    in_flight = inflight.count(tracker.open.values(), now, height)
-    peers = {label: (0, 0) for (label,) in ledger.counters[Counter.PEER_SENT]}  # `other` too, once there is one
+    in_flight = inflight.count(tracker.open.values(), now, status.block_height)
+    labels = (label for (label,) in ledger.counters[Counter.PEER_SENT] if label != FORMER_PEERS)
+    peers = dict.fromkeys(labels, (0, 0))  # `other` too, once there is one
     for key, (htlcs, msat) in in_flight.peers.items():
-        if label := ledger.peer(key):
+        if label := ledger.peers.label(key):
             before = peers.get(label, (0, 0))
             peers[label] = (before[0] + htlcs, before[1] + msat)
     return View(

@@ -45,6 +45,7 @@ class Faults:
         self._refusals: dict[Method, _Trouble] = {}
         self._cuts: dict[Method, _Trouble] = {}
         self._delays: dict[Method, float] = {}
+        self._listing_s = 0.0
         self._before_scan: Scan | float = 0.0
         self._after_scan: Scan | float = 0.0
 
@@ -59,6 +60,10 @@ class Faults:
     def delay(self, method: Method, seconds: float = math.inf) -> None:
         """Answer late; by default never."""
         self._delays[method] = seconds
+
+    def slow_list(self, each_s: float) -> None:
+        """Take so long for each payment of a list: an old lnd on a slow disk."""
+        self._listing_s = each_s
 
     def silence(self) -> None:
         """Accept every call and never answer."""
@@ -99,6 +104,11 @@ class Faults:
         if delay:
             await (asyncio.Event().wait() if delay == math.inf else asyncio.sleep(delay))
         return _due(self._refusals.get(method))
+
+    async def listed(self, payments: int) -> None:
+        """Take the time that it takes to list so many payments."""
+        if self._listing_s:
+            await asyncio.sleep(payments * self._listing_s)
 
     def cut_of(self, method: Method) -> tuple[float, End]:
         """After how many messages a new stream ends, and how."""

@@ -154,7 +154,9 @@ class Service:
     async def list_payments(self, request: bytes, context: Context) -> bytes:
         """ListPayments."""
         await self._admit(Method.LIST_PAYMENTS, context)
-        return self._node.database.page(pb.ListPaymentsRequest.FromString(request))
+        page = self._node.database.page(pb.ListPaymentsRequest.FromString(request))
+        await self._node.faults.listed(len(pb.ListPaymentsResponse.FromString(page).payments))
+        return page
 
     # The node.
 

@@ -53,6 +53,14 @@ def write(connection: sqlite3.Connection, node: str, old: Frozen, new: Frozen) -
     many = connection.executemany
     many("REPLACE INTO node VALUES (?, ?)", [(node, new.marks)])
     many(
+        "DELETE FROM counter WHERE node = ? AND counter = ? AND labels = ?",
+        (
+            (node, name, codec.labels_text(labels))
+            for name, series in old.counters.items()
+            for labels in series.keys() - new.counters.get(name, {}).keys()
+        ),
+    )
+    many(
         "REPLACE INTO counter VALUES (?, ?, ?, ?)",
         (
             (node, name, codec.labels_text(labels), str(total))

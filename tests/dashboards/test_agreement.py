@@ -225,7 +225,10 @@ def alert(name: str) -> str:
         ("FailSlowly", [f"> {query.BURNS['slow']:g}", f">= {query.BURN_LEAST['6h']}"]),
         ("PathFindingSlow", [f'le="{query.FIRST_HTLC_S:.1f}"']),
         ("Slow", [f'le="{query.QUICK_S:.1f}"']),
-        ("PeerFails", [f"> {query.BLAMED}", f">= {query.BLAMED_LEAST}", f"[{query.BLAMED_WINDOW}]", 'peer!="other"']),
+        (
+            "PeerFails",
+            [f"> {query.BLAMED}", f">= {query.BLAMED_LEAST}", f"[{query.BLAMED_WINDOW}]", 'peer!~"other|former"'],
+        ),
         ("HtlcNearExpiry", [f"< {query.FAR}", f"< {query.NEAR}"]),
         ("ChainStalls", [f"> {query.HEADER_S:g}"]),
         ("UpdatesDelayed", [f'le="{query.DELAY_S:.1f}"']),

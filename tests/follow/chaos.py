@@ -42,6 +42,7 @@ STEPS_S = (-3600, 0, 3600, 259_200)
 FAILED_ONLY = 0.3
 SLOW = 0.02
 SLOW_S = (1.5, 5.0, 25.0)
+LISTING_S = (0.0, 0.0, 0.01, 0.3)
 STALLS_S = (0.3, 1.1, 4.0, 90.0)
 
 
@@ -49,6 +50,7 @@ class ChaoticNode:
     """lnd on the other side of a bad line (`client.Client`)."""
 
     address = "chaos:10009"
+    own_key = ""
 
     def __init__(self, loop: VirtualLoop, seed: int, options: Options | None = None) -> None:
         """A node without payments that can be called."""
@@ -56,6 +58,7 @@ class ChaoticNode:
         self._loop = loop
         self._last_ns = 0
         self.deletes = self.random.random() < 0.5
+        self._listing_s = self.random.choice(LISTING_S)
         self.deleted: set[Run] = set()
         """Runs that were deleted; who wasn't listening when they ended can't know of them."""
         self._step_ns = 0
@@ -73,8 +76,6 @@ class ChaoticNode:
         self._arrives_s = 0.0
         self.history: set[Run] = set()
         """Runs that were over when it was last asked for its newest payments."""
-        self.met = asyncio.Event()
-        """Set once it has been."""
         self.lives: set[asyncio.Task[None]] = set()
 
     def clocks(self) -> Moment:
@@ -230,12 +231,12 @@ class ChaoticNode:
         )
         answer = rpc.ListPaymentsResponse.FromString(self.database.page(request))
         history = set(self.ends())
+        await self._way(len(answer.payments) * self._listing_s)
         await self._back()
         if newest_first and not after:
             self.history = history
-            self.met.set()
         self.delivered()
-        return Page(tuple(decode.payment(p, self.world.me.pubkey) for p in answer.payments), answer.last_index_offset)
+        return Page(tuple(decode.payment(p, self.own_key) for p in answer.payments), answer.last_index_offset, limit)
 
     async def payment(self, payment_hash: str) -> Payment | None:
         """The state as it was when lnd read it."""
@@ -292,4 +293,4 @@ class ChaoticNode:
         self._tower.ready(subscriber, snapshot)
 
     def _decoded(self, message: bytes) -> Payment:
-        return decode.payment(rpc.Payment.FromString(message), self.world.me.pubkey)
+        return decode.payment(rpc.Payment.FromString(message), self.own_key)

@@ -4,6 +4,7 @@ The exporter learns step by step, forgets, is killed and goes on; this looks at 
 forgotten by a kill, payment by payment, and adds up what `docs/metrics.md` says.
 """
 
+import asyncio
 from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
@@ -51,6 +52,9 @@ class Log:
         """Nothing yet."""
         self._entries: list[Heard | Over] = []
         self._written = 0
+        self.began = asyncio.Event()
+        self.history: set[Run] = set()
+        """Runs that were over when the page with them was read, before counting began."""
         self._tells_all = True
         self._spoke_ns: int | None = None
 
@@ -82,6 +86,8 @@ class Log:
         def began(newest: tuple[Payment, ...], floor_index: int, at: Moment) -> list[Event]:
             in_flight = (payment for payment in newest if not payment.status.ended)
             self._entries += (Heard(payment, Source.LIST, at, first_page=True) for payment in in_flight)
+            self.history |= {payment.run for payment in newest if payment.status.ended}
+            self.began.set()
             return begin(newest, floor_index, at)
 
         vars(account).update(record=heard, apply=applied)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from exporter.follow import Backoff, Follower, Pace, audit, follower
+from exporter.follow import Backoff, Follower, Pace, audit, questions
 from exporter.payments.payment import Run
 from exporter.payments.totals import Counter
 from exporter.simulator.database import Backend, Options
@@ -124,7 +124,7 @@ async def test_an_end_that_was_overlooked(node: SimulatedNode, lives: Lives) -> 
 async def test_our_clock_is_behind(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
     """An hour, when counting begins: what lnd did in that hour is history all the same."""
     monkeypatch.setattr(audit, "PAGE", 3)
-    monkeypatch.setattr(follower, "PAGE", 3)
+    monkeypatch.setattr(questions, "PAGE", 3)
     await node.play(*[lives.no_route() for _ in range(10)])
     book = Book()
     async with watching(node, pace=PACE, counted=book, ahead_s=-3600) as watch:
@@ -192,7 +192,7 @@ def test_an_end_that_the_new_stream_has_yet_to_tell(monkeypatch: pytest.MonkeyPa
         page = node.payments
 
         async def ends_as_it_is_read(**asked: Any) -> Any:
-            if asked.get("limit") == audit.PAGE and node.database.snapshot():
+            if asked.get("newest_first") and asked["limit"] > 1 and node.database.snapshot():
                 node.database.apply(GiveUp(stuck.payment_hash, TIMEOUT))
             return await page(**asked)
 

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from exporter.follow import audit, follower, one_by_one
+from exporter.follow import audit, one_by_one, questions
 from exporter.payments import memory
 from exporter.payments.labels import Mode
 from exporter.simulator.database import Backend, Options
@@ -32,8 +32,8 @@ async def an_hour(loop: VirtualLoop, seed: int, options: Options, path: Path, mo
     exporter.start()
     async with asyncio.TaskGroup() as group:
         scraping = group.create_task(exporter.scrape())
-        await node.met.wait()
-        history = node.history
+        await exporter.log.began.wait()
+        history = node.history | exporter.log.history
         await asyncio.sleep(2 * max(SCANS_S) + 30)  # until the first stream has surely shown the old ones
         weather = [group.create_task(node.weather())]
         await exporter.page()
@@ -66,7 +66,7 @@ def test_every_payment_counts_once(
     """
     random = Random(seed)
     monkeypatch.setattr(memory, "REMEMBERED", random.choice((100, 1000)))
-    monkeypatch.setattr(follower, "PAGE", random.choice((50, 500)))
+    monkeypatch.setattr(questions, "PAGE", random.choice((50, 500)))
     monkeypatch.setattr(audit, "PAGE", 20)
     monkeypatch.setattr(one_by_one, "STREAMS", random.choice((2, 100)))
     options = Options(backend=random.choice(list(Backend)))

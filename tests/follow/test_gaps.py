@@ -5,7 +5,7 @@ from dataclasses import replace
 import grpc
 import pytest
 
-from exporter.follow import follower
+from exporter.follow import questions
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments import memory
 from exporter.payments.labels import Method, NodeState
@@ -96,8 +96,8 @@ async def test_a_long_catch_up_says_how_far_it_is(node: SimulatedNode, lives: Li
         node.database.page = watched  # type: ignore[method-assign]
         await watch.live()
         far = [reading for reading in told if reading is not None]
-        assert far[0] == Reading(first=0, at=500, last=1200, payments=500)
-        assert [reading.at for reading in far[:3]] == [500, 1000, 1200]
+        assert far[0] == Reading(first=0, at=50, last=1200, payments=50)
+        assert [reading.at for reading in far[:5]] == [50, 150, 350, 750, 1200]
         await watch.until(lambda: watch.status.reading is None)
 
 
@@ -121,7 +121,7 @@ async def test_a_long_catch_up_that_is_cut_amid_traffic(
     """More payments end live meanwhile than are remembered; what wasn't read is read by the next catch-up."""
     monkeypatch.setattr(memory, "REMEMBERED", 100)
     monkeypatch.setattr(memory, "_FORGOTTEN_AT_ONCE", 10)
-    monkeypatch.setattr(follower, "PAGE", 50)
+    monkeypatch.setattr(questions, "PAGE", 50)
     async with watching(node) as watch:
         await watch.live()
         await away(node, watch)
@@ -358,7 +358,7 @@ async def test_migration_read_in_small_pages(
     node: SimulatedNode, lives: Lives, page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Reading back to known payments doesn't end at a page that has none of history."""
-    monkeypatch.setattr(follower, "PAGE", page)
+    monkeypatch.setattr(questions, "PAGE", page)
     node.database.reserve_index()
     await node.play(*[lives.no_route() for _ in range(10)])
     async with watching(node) as watch:

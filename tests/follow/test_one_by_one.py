@@ -211,7 +211,7 @@ async def test_pages_shorter_than_what_is_read_again(
     node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of payments that fill a message a page has few: one that ends below what is known says of no deletion."""
-    monkeypatch.setattr("exporter.follow.follower.PAGE", one_by_one.OVERLAP // 2)
+    monkeypatch.setattr("exporter.follow.questions.PAGE", one_by_one.OVERLAP // 2)
     for _ in range(2 * one_by_one.OVERLAP):
         happen(node, lives.success().steps)
     async with watching(node, mode=Mode.TRACK) as watch:

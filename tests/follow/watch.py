@@ -18,6 +18,7 @@ from exporter.lnd.rest import RestClient
 from exporter.payments.labels import Mode
 from exporter.payments.node import NodeStatus
 from exporter.payments.payment import Moment
+from exporter.payments.saved import Saved
 from exporter.payments.totals import Counter
 from exporter.simulator.server import SimulatedNode
 from tests.patience import PATIENCE_S
@@ -130,8 +131,12 @@ async def watching(
     ahead_s: float = 0.0,
     mode: Mode | None = None,
     final_only: bool = False,
+    saved: Saved | None = None,
 ) -> AsyncIterator[Watch]:
-    """Follow a node, perhaps at another address than its own; its tries follow each other almost at once."""
+    """Follow a node, perhaps at another address than its own; its tries follow each other almost at once.
+
+    `saved` is what an earlier process kept of it.
+    """
     with capture_logs() as logs:
         clocks = Clocks(ahead_s)
         client = asking(node, TRANSPORT, address)
@@ -145,6 +150,8 @@ async def watching(
             mode=mode,
             final_only=final_only,
         )
+        if saved is not None:
+            follower.account.resume(saved)
         delays: list[float] = []
 
         async def nap(seconds: float) -> None:

@@ -258,4 +258,4 @@ def test_channels() -> None:
     message = rpc.ListChannelsResponse(
         channels=[channel(PEER, 100, 10, alias="bob"), channel(FAR, 5, 10), channel(FAR, 100, 0, active=False)]
     )
-    assert decode.channels(message) == Channels(90_000, {PEER: "bob"})
+    assert decode.channels(message) == Channels(90_000, {PEER: "bob"}, frozenset((PEER, FAR)))

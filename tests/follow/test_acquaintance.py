@@ -1,0 +1,111 @@
+"""What is known of a node is used from the first update on, also while lnd doesn't say it again."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from exporter.config.addresses import TRANSPORTS
+from exporter.follow import Account
+from exporter.payments.labels import BlocksLeft, Method, Mode, NodeState
+from exporter.payments.node import Channels
+from exporter.payments.saved import Saved
+from exporter.payments.totals import Counter
+from exporter.simulator.lives import Lives
+from exporter.simulator.server import SimulatedNode
+from exporter.store import Store, freeze
+from tests.follow import watch as watch_module
+from tests.follow.test_counting import begin
+from tests.follow.watch import ENDS, QUICK, Watch, watching
+
+
+@pytest.fixture(params=TRANSPORTS, autouse=True)
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the same whichever way a node is asked."""
+    monkeypatch.setattr(watch_module, "TRANSPORT", request.param)
+
+
+def kept(account: Account, path: Path) -> Saved:
+    """What the next process reads of an account, from a file."""
+    store = Store(path)
+    store.save({account.name: freeze(account.saved(account.view()))})
+    store.close()
+    store = Store(path)
+    saved = store.load(account.name)
+    store.close()
+    assert saved is not None
+    return saved
+
+
+def kinds(watch: Watch, counter: Counter) -> dict[str, int]:
+    """Payments by kind."""
+    found: dict[str, int] = {}
+    for (kind, *_), number in watch.labels(counter).items():
+        found[kind] = found.get(kind, 0) + number
+    return found
+
+
+@pytest.mark.parametrize("mode", [Mode.FIREHOSE, Mode.TRACK])
+async def test_rebalances_after_a_restart_before_getinfo_answers(
+    node: SimulatedNode, lives: Lives, tmp_path: Path, mode: Mode
+) -> None:
+    """The state on disk knows the node's key: what ended meanwhile, in flight and live is recognised by it."""
+    async with watching(node, mode=mode) as watch:
+        await watch.live()
+        await node.play(lives.success())  # by which the next process sees that it is the same node
+        await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
+        saved = kept(watch.follower.account, tmp_path / "state.sqlite")
+    await node.play(lives.rebalance(), lives.rebalance_without_route())
+    node.faults.delay(Method.GET_INFO)
+    async with watching(node, mode=mode, saved=saved) as watch:
+        await watch.live()
+        await node.play(lives.rebalance(), lives.rebalance_without_route(), lives.success(), lives.no_route())
+        await watch.until(lambda: watch.totals(*ENDS) == {"started": 7, "succeeded": 4, "failed": 3, "lost": 0})
+        assert watch.status.info is None
+        assert kinds(watch, Counter.SUCCEEDED) == {"rebalance": 2, "invoice": 2}
+        assert kinds(watch, Counter.FAILED) == {"rebalance": 2, "invoice": 1}
+
+
+async def test_height_and_aliases_after_a_restart_before_lnd_says_them(
+    node: SimulatedNode, lives: Lives, tmp_path: Path
+) -> None:
+    """HTLCs that are held have their blocks left and their peers their names, as the last process knew them."""
+    async with watching(node) as watch:
+        await watch.live()
+        (rest,) = begin(node, lives.held_then_settled())
+        await watch.until(lambda: watch.counted(Counter.ATTEMPTS_STARTED) == 1)
+        await watch.until(lambda: watch.status.channels and watch.status.info)
+        before = watch.follower.account.view()
+        saved = kept(watch.follower.account, tmp_path / "state.sqlite")
+    node.faults.delay(Method.GET_INFO)
+    node.faults.delay(Method.LIST_CHANNELS)
+    async with watching(node, saved=saved) as watch:
+        await watch.live()
+        watch.clocks.ahead_s += 3600
+        view = watch.follower.account.view()
+        assert (watch.status.info, watch.status.channels) == (None, None)
+        assert view.status.block_height == before.status.block_height == node.world.height
+        assert view.in_flight.held is not None
+        assert view.in_flight.held[BlocksLeft.OVER][0] + view.in_flight.held[BlocksLeft.UNDER_144][0] == 1
+        (peer,) = view.in_flight.peers
+        assert view.status.aliases == {peer: before.status.aliases[peer]} != {peer: ""}
+        watch.follower.account.set_status(channels=Channels(0))
+        assert watch.status.aliases == {}, "what lnd says now is what counts"
+        await node.play(rest)
+
+
+async def test_first_start_while_getinfo_takes_long(node: SimulatedNode, lives: Lives) -> None:
+    """Counting begins when it is known who the node is: until then no rebalance could be told from a payment."""
+    node.faults.delay(Method.GET_INFO)
+    async with watching(node, pace=replace(QUICK, first_info_s=0.01, info_s=60)) as watch:
+        await watch.until(lambda: watch.status.state is NodeState.STARTING)
+        assert "waiting for GetInfo" in watch.status.detail
+        (rest,) = begin(node, lives.rebalance())
+        await node.play(lives.rebalance())
+        assert watch.totals(Counter.STARTED) == {"started": 0}
+        node.faults.heal()
+        await node.restart()  # the call that hangs breaks off
+        await watch.live()
+        await node.play(rest, lives.rebalance_without_route())
+        await watch.until(lambda: watch.totals(*ENDS) == {"started": 2, "succeeded": 1, "failed": 1, "lost": 0})
+        assert kinds(watch, Counter.SUCCEEDED) == kinds(watch, Counter.FAILED) == {"rebalance": 1}

@@ -1,0 +1,218 @@
+"""Places of first-hop peers: for those that are used; whoever comes and goes, no total falls or jumps."""
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from exporter.payments.event import AttemptFailed, AttemptSettled, AttemptStarted, AttemptUnresolved, ChannelsListed
+from exporter.payments.labels import Purpose, Source, Unresolved
+from exporter.payments.ledger import Ledger
+from exporter.payments.node import NodeStatus
+from exporter.payments.payment import Attempt
+from exporter.payments.peers import FORMER_PEERS, OTHER_PEERS, UNUSED_NS
+from exporter.payments.saved import resume, take
+from exporter.payments.totals import Counter
+from exporter.payments.tracker import Tracker
+from exporter.payments.view import capture
+from exporter.store import Store, codec, freeze
+from tests.payments.build import IN_FLIGHT, T0, Observer, at, failed, flying, payment, settled
+
+PLACES = 3
+BY_PEER = (Counter.PEER_ATTEMPTS, Counter.PEER_SENT, Counter.PEER_FEES)
+KEYS = [f"02{number:064x}" for number in range(12)]
+WEEK_S = UNUSED_NS / 1e9
+
+
+def used(ledger: Ledger, key: str, seconds: float, number: int = 1) -> None:
+    """An attempt through a peer settles at once."""
+    ledger.last_update_ns = at(seconds).wall_ns
+    attempt = flying(number)._replace(peer=key)
+    ledger.apply([AttemptStarted(attempt), AttemptSettled(settled(attempt))])
+
+
+def labels(ledger: Ledger) -> set[str]:
+    """Who has series."""
+    return {peer for (peer,) in ledger.counters[Counter.PEER_SENT]}
+
+
+def sent(ledger: Ledger) -> dict[str, int]:
+    """Payments of 1000 sat by peer."""
+    return {peer: msat // 1_000_000 for (peer,), msat in ledger.counters[Counter.PEER_SENT].items()}
+
+
+def test_a_peer_without_a_channel_gives_its_place_away() -> None:
+    """What was counted of it moves to `former`; when it comes back it begins at zero."""
+    ledger = Ledger(max_peers=2)
+    for seconds, key in enumerate("aab"):
+        used(ledger, key, seconds)
+    used(ledger, "c", 3)
+    assert sent(ledger) == {"a": 2, "b": 1, OTHER_PEERS: 1}, "nobody knows yet who has a channel"
+    ledger.apply([ChannelsListed(frozenset("bc"))])
+    used(ledger, "c", 4)
+    assert sent(ledger) == {FORMER_PEERS: 2, "b": 1, "c": 1, OTHER_PEERS: 1}
+    ledger.apply([ChannelsListed(frozenset("ca"))])
+    used(ledger, "a", 5)
+    assert sent(ledger) == {FORMER_PEERS: 3, "a": 1, "c": 1, OTHER_PEERS: 1}
+    assert sum(ledger.counters[Counter.PEER_ATTEMPTS].values()) == 6
+
+
+def test_the_one_unused_the_longest_goes_first() -> None:
+    """Of those without a channel; use is an attempt that begins or ends."""
+    ledger = Ledger(max_peers=3)
+    for seconds, key in enumerate("abca"):
+        used(ledger, key, seconds)
+    ledger.apply([ChannelsListed(frozenset("de"))])
+    used(ledger, "d", 9)
+    assert labels(ledger) == {"a", "c", "d", FORMER_PEERS}
+    used(ledger, "e", 10)
+    assert labels(ledger) == {"a", "d", "e", FORMER_PEERS}
+
+
+def test_a_peer_that_was_unused_for_a_week_gives_its_place_away() -> None:
+    """Also where it isn't known who has a channel, and if it has one; not a second earlier."""
+    ledger = Ledger(max_peers=1)
+    used(ledger, "a", 0)
+    used(ledger, "b", WEEK_S - 1)
+    assert labels(ledger) == {"a", OTHER_PEERS}
+    ledger.apply([ChannelsListed(frozenset("ab"))])
+    used(ledger, "b", WEEK_S)
+    assert labels(ledger) == {"b", OTHER_PEERS, FORMER_PEERS}
+
+
+def test_a_peer_with_an_htlc_outstanding_keeps_its_place() -> None:
+    """A channel that is being closed by force isn't listed, and holds HTLCs; also after a restart."""
+    observer = Observer(ledger=Ledger(max_peers=1))
+    observer.hear(payment(IN_FLIGHT, flying(1)._replace(peer="a")), 1)
+    observer.take([ChannelsListed(frozenset())])
+    used(observer.ledger, "b", 2 * WEEK_S)
+    assert labels(observer.ledger) == {"a", OTHER_PEERS}
+    view = capture("lnd", observer.tracker, observer.ledger, NodeStatus(), at(3))
+    assert view.peers_in_flight == {"a": (1, 1_000_010), OTHER_PEERS: (0, 0)}
+
+
+def test_former_has_no_gauge() -> None:
+    """Nothing is in flight through it, ever."""
+    ledger = Ledger(max_peers=1)
+    ledger.apply([ChannelsListed(frozenset())])
+    used(ledger, "a", 1)
+    used(ledger, "b", 2)
+    view = capture("lnd", Tracker(), ledger, NodeStatus(), at(3))
+    assert view.peers_in_flight == {"b": (0, 0)}
+    assert (FORMER_PEERS,) in view.counters[Counter.PEER_SENT]
+
+
+class Coming:
+    """Peers that come and go at random, and what must be counted of them."""
+
+    def __init__(self, seed: int) -> None:
+        """Nothing has happened."""
+        self.random = Random(seed)
+        self.ledger = Ledger(PLACES)
+        self.outstanding: list[Attempt] = []
+        self.number = 0
+        self.ended = 0
+        self.now_ns = T0
+
+    def step(self) -> None:
+        """Something happens."""
+        self.now_ns += self.random.choice((1, 3600, 86_400)) * 1_000_000_000
+        self.ledger.last_update_ns = self.now_ns
+        match self.random.randrange(8):
+            case 0:
+                self.ledger.apply([ChannelsListed(frozenset(self.random.sample(KEYS, self.random.randrange(6))))])
+            case 1 | 2 | 3:
+                self.number += 1
+                attempt = flying(self.number)._replace(peer=self.random.choice(KEYS))
+                self.outstanding.append(attempt)
+                self.ledger.apply([AttemptStarted(attempt)])
+            case _ if self.outstanding:
+                self._end(self.outstanding.pop(self.random.randrange(len(self.outstanding))))
+
+    def _end(self, attempt: Attempt) -> None:
+        match self.random.randrange(3):
+            case 0:
+                self.ledger.apply([AttemptUnresolved(attempt, Unresolved.DELETED)])
+                return
+            case 1:
+                self.ledger.apply([AttemptFailed(failed(attempt), Purpose.PAYMENT)])
+            case _:
+                self.ledger.apply([AttemptSettled(settled(attempt))])
+        self.ended += 1
+
+    def restart(self, path: Path) -> None:
+        """Another process goes on from what is on disk."""
+        observer = Observer(ledger=self.ledger)
+        in_flight = payment(IN_FLIGHT, *self.outstanding)
+        tracker = observer.tracker
+        tracker.update(in_flight, Source.STREAM, at(0))
+        view = capture("lnd", tracker, self.ledger, NodeStatus(), at(1))
+        saved = take(view, tracker, self.ledger, pubkey="", table=0, ended=(), at=at(1), heard=codec.marks(OLD).heard)
+        store = Store(path)
+        store.save({"lnd": freeze(saved)})
+        store.close()
+        store = Store(path)
+        loaded = store.load("lnd")
+        store.close()
+        with_channel = self.ledger.peers.with_channel
+        self.ledger = Ledger(PLACES)
+        assert loaded is not None
+        resume(loaded, Tracker(), self.ledger, at(2))
+        self.ledger.peers.with_channel = with_channel
+
+
+OLD = (
+    '{"at":[1,1],"pubkey":"","table":0,"peers":["a","b"],"last_update_ns":null,"begun":true,"history_us":0,'
+    '"survivors":[],"newest_us":0,"forgotten_us":[],"floor_index":0,"floor_us":0,"by_time":false}'
+)
+"""What stands in a file of before places could be lost."""
+
+
+def test_an_older_file() -> None:
+    """When its peers were used isn't known: their week begins when their place is wanted."""
+    marks = codec.marks(OLD)
+    assert (marks.peers, marks.peers_used_ns) == (("a", "b"), ())
+    ledger = Ledger(max_peers=2)
+    ledger.retire(ledger.peers.resume([(peer, 0) for peer in marks.peers], []))
+    used(ledger, "c", 0)
+    used(ledger, "c", WEEK_S - 1)
+    assert labels(ledger) == {OTHER_PEERS}
+    used(ledger, "c", WEEK_S)
+    assert labels(ledger) == {OTHER_PEERS, "c"}
+
+
+def test_fewer_places_than_before() -> None:
+    """Those that were unused the longest lose theirs at the start."""
+    ledger = Ledger(max_peers=1)
+    for key in "ab":
+        ledger.counters[Counter.PEER_SENT][key,] = 5
+    ledger.retire(ledger.peers.resume([("a", 1), ("b", 2)], []))
+    assert ledger.counters[Counter.PEER_SENT] == {(FORMER_PEERS,): 5, ("b",): 5}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_total_falls_or_jumps(seed: int, tmp_path: Path) -> None:
+    """After each step the sum is exact, what remains never falls, `other` counts one attempt at most."""
+    coming = Coming(seed)
+    before: dict[tuple[str, ...], int] = {}
+    for number in range(400):
+        if number % 50 == 49:
+            coming.restart(tmp_path / "state.sqlite")
+        else:
+            coming.step()
+        ledger = coming.ledger
+        series = {(name, *key): n for name in BY_PEER for key, n in ledger.counters[name].items()}
+        assert sum(ledger.counters[Counter.PEER_ATTEMPTS].values()) == coming.ended
+        for name in BY_PEER:
+            assert sum(n for key, n in series.items() if key[0] == name) >= sum(
+                n for key, n in before.items() if key[0] == name
+            )
+        gone = {key[1] for key in before.keys() - series.keys()}
+        assert len(gone) <= 1, "one place changes hands at a time"
+        assert not gone & {attempt.peer for attempt in coming.outstanding[:-1]}
+        assert all(series[key] >= n for key, n in before.items() if key in series)
+        others = [(key, n) for key, n in series.items() if key[:2] == (Counter.PEER_ATTEMPTS, OTHER_PEERS)]
+        assert sum(n - before.get(key, 0) for key, n in others) <= 1
+        assert len(labels(ledger) - {OTHER_PEERS, FORMER_PEERS}) <= PLACES
+        before = series
+    assert FORMER_PEERS in labels(coming.ledger)
