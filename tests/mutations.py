@@ -212,8 +212,8 @@ MUTATIONS = (
     Mutation(
         "who looks keeps an exporter out",
         "store/lock.py",
-        "TRIES = 10",
-        "TRIES = 1",
+        "return _record_lock(fcntl.F_OFD_GETLK, file, fcntl.F_RDLCK) != fcntl.F_UNLCK",
+        "return bool(fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB))",
         "store/test_reader.py",
     ),
     Mutation(
