@@ -96,12 +96,15 @@ def forget(config: Config) -> str:
         store.close()
 
 
-def check(storage: StorageConfig) -> None:
-    """Say what would be wrong with the place of the state, without touching it. Raises `ConfigError`."""
+def check(storage: StorageConfig) -> list[str]:
+    """Try whether the state can be kept where it should be, and leave no trace. Raises `ConfigError`.
+
+    Returns what a person should know about the place all the same.
+    """
     if storage.path is None:
-        return
+        return []
     with _as_problem():
-        look(storage.path)
+        return look(storage.path)
 
 
 def _open(storage: StorageConfig) -> Store | None:
@@ -128,6 +131,8 @@ def _resume(store: Store, followers: list[Follower]) -> None:
         log.error(
             "the state could not be read: all counters begin at zero", path=str(store.path), reason=store.broken, **old
         )
+    for warning in store.warnings:
+        log.warning(warning)
     for histogram in sorted(store.restarted):
         log.warning("a histogram has other buckets than before: it begins at zero", histogram=histogram)
     for follower in followers:

@@ -176,8 +176,8 @@ MUTATIONS = (
     ),
     Mutation(
         "a file stays readable for all",
-        "store/file.py",
-        "beside.chmod(PRIVATE)",
+        "store/place.py",
+        "beside.chmod(mode & allowed)",
         "pass",
         "store/test_store.py",
     ),

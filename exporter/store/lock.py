@@ -5,7 +5,9 @@ import os
 import struct
 from pathlib import Path
 
-from exporter.store.file import Foreign, Locked, is_sqlite
+from exporter.store import place
+from exporter.store.errors import Foreign, Locked
+from exporter.store.file import is_sqlite
 
 _FLOCK = "hhqqi"
 """`struct flock` of Linux with 64-bit offsets: type, whence, start, length, process."""
@@ -26,7 +28,7 @@ class Lock:
         self._path = path = _beside(state)
         if not path.exists() and state.is_file() and not is_sqlite(state):
             raise Foreign(state)
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = place.create(path, like=state)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _record_lock(fcntl.F_OFD_SETLK, self._file, fcntl.F_WRLCK)
@@ -79,7 +81,7 @@ def is_taken(state: Path) -> bool:
 
 
 def _beside(state: Path) -> Path:
-    return state.with_name(state.name + ".lock")
+    return state.with_name(state.name + place.LOCK)
 
 
 def _record_lock(command: int, file: int, kind: int) -> int:

@@ -14,9 +14,9 @@ from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
 from exporter.payments.saved import Marks, Saved
 from exporter.payments.totals import HistogramName
-from exporter.store import codec, file, rows
+from exporter.store import codec, file, place, rows
 from exporter.store.codec import Frozen, freeze
-from exporter.store.file import Broken, Foreign
+from exporter.store.errors import Broken, Busy, Foreign, explained, is_busy, passing
 from exporter.store.lock import Lock
 
 BROKEN, REPLACED = "broken", "replaced"
@@ -35,6 +35,8 @@ class Store:
         Raises `StoreError` if it is locked, too new or may not be written there.
         """
         self.path = path = Path(os.path.realpath(path))  # else a link would lead a second exporter past the lock
+        self.warnings: list[str] = []
+        """What a person should know of the place of the state, though it can be kept there."""
         self.set_aside: Path | None = None
         """Where the file lies that was broken or replaced last; None if there is none."""
         self.broken = ""
@@ -51,11 +53,12 @@ class Store:
         self._writing = threading.Lock()
         self.resets: dict[Reset, int] = dict.fromkeys(Reset, 0)
         """How often all counters began at zero again."""
-        with file.explained(path, "written"):
-            file.prepare(path)
+        with explained(path, "written"):
+            place.prepare(path)
             self._lock = Lock(path)
             try:
                 self._connection = self._open()
+                self.warnings.extend(place.warnings(path))
             except BaseException:
                 self._lock.release()
                 raise
@@ -131,7 +134,7 @@ class Store:
             for cause, times in connection.execute("SELECT cause, times FROM reset"):
                 self.resets[Reset(cause)] = times
         except (ValueError, KeyError, sqlite3.DatabaseError) as error:
-            if isinstance(error, sqlite3.DatabaseError) and file.passing(error):
+            if isinstance(error, sqlite3.DatabaseError) and passing(error):
                 raise
             said, _, _ = str(error).partition(" with text ")  # what stands there is nobody's business
             raise Broken(f"{where}: {said}") from None
@@ -145,7 +148,7 @@ class Store:
         """
         with self._writing:
             if not self._lock.stands():
-                file.prepare(self.path)
+                place.prepare(self.path)
                 broken, self._lock = self._lock, Lock(self.path)
                 broken.release()
             if self._standing is None or not _stands(self._standing, _standing(self.path)):
@@ -155,7 +158,7 @@ class Store:
             try:
                 self._save(nodes)
             except sqlite3.DatabaseError as error:
-                if file.passing(error) or isinstance(error, sqlite3.ProgrammingError):
+                if passing(error) or isinstance(error, sqlite3.ProgrammingError):
                     raise
                 self._replace(str(error))
                 self._save(nodes)
