@@ -74,7 +74,7 @@ async def _run(config: Config, store: Store | None, on_ready: Callable[[str], No
             group.create_task(tell_overdue(accounts, limits, checkpoint.instant), name="overdue")
     finally:
         await runner.cleanup()
-        await checkpoint.instant()
+        await checkpoint.finish()
         log.info("stopped")
 
 
@@ -131,6 +131,8 @@ def _resume(store: Store, followers: list[Follower]) -> None:
         log.error(
             "the state could not be read: all counters begin at zero", path=str(store.path), reason=store.broken, **old
         )
+    if store.fell:
+        log.error("the state is older than what was shown: counters go back", path=str(store.path), reason=store.fell)
     for warning in store.warnings:
         log.warning(warning)
     for histogram in sorted(store.restarted):

@@ -27,15 +27,15 @@ MUTATIONS = (
     Mutation(
         "a save is skipped",
         "checkpoint.py",
-        "await asyncio.to_thread(store.save, {node: frozen for node, (_, frozen) in changed.items()})",
+        "await asyncio.get_running_loop().run_in_executor(store.thread, store.save, nodes)",
         "pass",
         "test_checkpoint.py",
     ),
     Mutation(
         "saved after answering",
         "checkpoint.py",
-        "await self._write(self._store, changed)",
-        "self._late = asyncio.create_task(self._write(self._store, changed))",
+        "self._on_time = await self._write(self._store, changed)",
+        "self._slow = asyncio.create_task(self._write(self._store, changed))",
         "test_checkpoint.py",
     ),
     Mutation(
@@ -142,14 +142,14 @@ MUTATIONS = (
     Mutation(
         "nobody notices that the file is gone",
         "store/store.py",
-        "if self._standing is None or not _stands(self._standing, _standing(self.path)):",
+        "if self._standing is None or not self._standing.stands(now):",
         "if False:",
         "store/test_store.py",
     ),
     Mutation(
         "the lock doesn't say that there was a state",
         "store/store.py",
-        "self._lock.note(self.resets[Reset.CORRUPT])",
+        "self._lock.note(Noted(self.resets[Reset.CORRUPT], self.resets[Reset.OLDER], self._mark))",
         "pass",
         "store/test_kills.py",
     ),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from exporter import checkpoint as checkpoint_module
 from exporter.checkpoint import Checkpoint
 from exporter.follow import Account
 from exporter.payments.event import LndCalled
@@ -16,6 +17,12 @@ from exporter.payments.labels import CallOutcome, Method, Source, Status
 from exporter.store import Frozen, Store
 from tests.follow.watch import Clocks
 from tests.payments.build import flying, payment, settled
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for a page waits for the disk however busy the machine is, unless a test says otherwise."""
+    monkeypatch.setattr(checkpoint_module, "WAIT_S", 60.0)
 
 
 class SlowStore(Store):

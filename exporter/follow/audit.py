@@ -22,6 +22,8 @@ HURRY = 50
 """After so many new payments the next look comes at once: the walk is twice as fast as payments come."""
 PULSE_S = 1.0
 """But not more often than this."""
+AGAIN_S = 10.0
+"""After so long the list is read again, if it could not be read."""
 GRACE_US = 600_000_000
 """What began less than ten minutes ago, or less before the newest payment of all, may still be on its way to us."""
 
@@ -66,9 +68,8 @@ class Audit:
     async def _look(self, before: int) -> int:
         """Check the page that ends below an index; where the next one ends, 0 if there is none to look at."""
         page = await self._questions.list(after=before, newest_first=True, limit=PAGE)
-        missed = await self._missed(page.payments)
-        if missed is None:
-            return before
+        while (missed := await self._missed(page.payments)) is None:
+            await asyncio.sleep(AGAIN_S)
         if missed:
             self._found += len(missed)
             self._log.error(

@@ -83,6 +83,11 @@ def lacks_shared_memory(error: sqlite3.Error) -> bool:
     return code_of(error) in _NO_SHARED_MEMORY
 
 
+def short_of_bytes(error: sqlite3.Error) -> bool:
+    """True if a file ends where there should be more of it."""
+    return code_of(error) == sqlite3.SQLITE_IOERR_SHORT_READ
+
+
 def passing(error: sqlite3.Error) -> bool:
     """True if it may be well again without anybody's doing: no room, no right, no answer."""
     return isinstance(error, sqlite3.OperationalError) and code_of(error) != sqlite3.SQLITE_ERROR

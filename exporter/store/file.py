@@ -10,7 +10,7 @@ from exporter.store.errors import Broken, Foreign, TooNew, lacks_shared_memory
 
 APPLICATION_ID = 0x4C4E5045
 """Marks a SQLite file as ours (`PRAGMA application_id`): "LNPE"."""
-SCHEMA = 1
+SCHEMA = 2
 """Version of the tables below (`PRAGMA user_version`); each change gets a higher one and a step in `_STEPS`."""
 
 _STEPS: dict[int, str] = {
@@ -28,6 +28,10 @@ _STEPS: dict[int, str] = {
             PRIMARY KEY (node, created_us, hash)) WITHOUT ROWID;
         CREATE TABLE listed (from_us INTEGER NOT NULL);
         CREATE TABLE reset (cause TEXT PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID;
+    """,
+    2: """
+        CREATE TABLE mark (file TEXT NOT NULL, writes INTEGER NOT NULL);
+        INSERT INTO mark VALUES (lower(hex(randomblob(8))), 0);
     """,
 }
 """From the version below to this one."""
@@ -80,6 +84,23 @@ def _open(path: Path, *, shared_memory: bool) -> sqlite3.Connection:
         connection.close()
         raise
     _sync(path.parent)
+    return connection
+
+
+def reread(path: Path) -> sqlite3.Connection:
+    """Another connection to a state that is open already, which remembers nothing of it and can't write.
+
+    Raises `Broken`, `OSError`, `sqlite3.Error`.
+    """
+    if not _header(path) or not is_ours(path):
+        raise Broken("its first page is gone")
+    uri = f"{path.as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=WRITE_S)
+    try:
+        _check(connection)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -4,13 +4,30 @@ import fcntl
 import os
 import struct
 from pathlib import Path
+from typing import NamedTuple
 
 from exporter.store import place
 from exporter.store.errors import Foreign, Locked
 from exporter.store.file import is_sqlite
+from exporter.store.standing import Mark
 
 _FLOCK = "hhqqi"
 """`struct flock` of Linux with 64-bit offsets: type, whence, start, length, process."""
+
+
+_LINE = 200
+"""Bytes of the file that are read; there are fewer in it."""
+
+
+class Noted(NamedTuple):
+    """What the lock repeats of the state, for a start that finds no state, or an older one."""
+
+    corrupt: int
+    """`Reset.CORRUPT` by the state."""
+    older: int = 0
+    """`Reset.OLDER` by the state."""
+    mark: Mark | None = None
+    """None if an exporter wrote it that had no marks."""
 
 
 class Lock:
@@ -33,7 +50,7 @@ class Lock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _record_lock(fcntl.F_OFD_SETLK, self._file, fcntl.F_WRLCK)
         except BlockingIOError:
-            holder = (os.read(self._file, 40).decode(errors="replace").split() or ["unknown"])[0]
+            holder = (os.read(self._file, _LINE).decode(errors="replace").split() or ["unknown"])[0]
             os.close(self._file)
             raise Locked(
                 f"another exporter (process {holder}) keeps its state there.",
@@ -42,19 +59,30 @@ class Lock:
         except BaseException:
             os.close(self._file)
             raise
-        self.note(self.resets)
+        self.note(self.noted)
 
     @property
-    def resets(self) -> int | None:
-        """Resets that the state knew of when it was last written; None if none was written beside this lock."""
-        words = os.pread(self._file, 40, 0).split()
-        return int(words[1]) if len(words) > 1 and words[1].isdigit() else None
+    def noted(self) -> Noted | None:
+        """What was said of the state when it was last written; None if none was written beside this lock."""
+        words = os.pread(self._file, _LINE, 0).decode(errors="replace").split()
+        if len(words) < 2 or not words[1].isdigit():
+            return None
+        if len(words) < 5 or not (words[3].isdigit() and words[4].isdigit()):  # of an exporter that noted no mark
+            return Noted(int(words[1]))
+        return Noted(int(words[1]), int(words[4]), Mark(words[2], int(words[3])))
 
-    def note(self, resets: int | None) -> None:
+    def note(self, noted: Noted | None) -> None:
         """Say that a state is written beside this lock; None if it was forgotten on purpose."""
-        line = f"{os.getpid()}" if resets is None else f"{os.getpid()} {resets}"
+        words: list[int | str] = [os.getpid()]
+        if noted is not None:
+            words += [noted.corrupt, *(noted.mark or ()), *([noted.older] if noted.mark else [])]
+        line = " ".join(map(str, words))
         os.pwrite(self._file, line.encode(), 0)
         os.ftruncate(self._file, len(line))
+
+    def reach_the_disk(self) -> None:
+        """Let what was noted survive a power cut."""
+        os.fsync(self._file)
 
     def stands(self) -> bool:
         """False if somebody has removed its file: then another exporter could take another one."""

@@ -98,8 +98,8 @@ def warnings(path: Path) -> Iterator[str]:
         yield f"every user may read {path}, and this one may not change that: chmod o= {path}"
     if is_remote(path):
         yield (
-            f"{path} is on a file system of type {_mount_of(path).kind}, which other machines may use, too: nothing but "
-            "its locks keeps a second exporter out, and a lock may be lost with the connection. A local disk is better."
+            f"{path} is on a file system of type {_mount_of(path).kind}, which other machines may use, too: only its "
+            "locks keep a second exporter out, and a lock may be lost with the connection. A local disk is better."
         )
 
 

@@ -48,7 +48,7 @@ def glance(path: Path) -> Glance:
             raise StoreError(f"{path} is not the state of an exporter.", _ANOTHER_FILE)
         with closing(_connect(path)) as connection:
             (schema,) = connection.execute("PRAGMA user_version").fetchone()
-            if schema != file.SCHEMA:
+            if not 1 <= schema <= file.SCHEMA:  # what is read here is the same in all of them
                 problem = f"{path} was written by another version (schema {schema}, this one knows {file.SCHEMA})."
                 raise StoreError(problem, _ANOTHER_PROGRAM)
             nodes = _read(connection)

@@ -47,15 +47,15 @@ def test_removed_while_nobody_used_it(tmp_path: Path) -> None:
         path.with_name(path.name + ending).unlink(missing_ok=True)
     for _ in range(3):
         store = Store(path)
-        assert (store.load("alice"), store.broken, store.resets) == (None, "it is gone", {Reset.CORRUPT: 1})
+        assert (store.load("alice"), store.broken, store.resets) == (None, "it is gone", {Reset.CORRUPT: 1, Reset.OLDER: 0})
         store.close()
     write(path, {"alice": freeze(taken(busy()))})
     store = Store(path)
-    assert (store.broken, store.resets) == ("", {Reset.CORRUPT: 1})
+    assert (store.broken, store.resets) == ("", {Reset.CORRUPT: 1, Reset.OLDER: 0})
     store.forget("alice")
     store.close()
     store = Store(path)
-    assert (store.broken, store.resets) == ("", {Reset.CORRUPT: 1}), "forgotten on purpose"
+    assert (store.broken, store.resets) == ("", {Reset.CORRUPT: 1, Reset.OLDER: 0}), "forgotten on purpose"
     store.close()
 
 
