@@ -104,10 +104,16 @@ def reread(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def has_log(connection: sqlite3.Connection) -> bool:
-    """True if others may read while it is written; else it is kept with a rollback journal."""
+def warnings(connection: sqlite3.Connection, path: Path) -> list[str]:
+    """What a person should know of the place of a state that is open."""
     (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-    return bool(mode == "wal")
+    if mode == "wal":
+        return list(place.warnings(path))
+    slower = (
+        f"{path} is kept without SQLite's write-ahead log, for which the file system lacks shared memory: each write "
+        "waits longer for the disk, and for whoever reads the file. A local disk is better."
+    )
+    return [*place.warnings(path), slower]
 
 
 def _check(connection: sqlite3.Connection) -> None:

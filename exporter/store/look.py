@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 from exporter.store import file, place
@@ -26,8 +27,7 @@ def look(path: Path) -> list[str]:
     with explained(path, "read"):
         if path.exists():
             _look_into(path)
-    _try(there)
-    return list(place.warnings(path))
+    return _try(there, path)
 
 
 def _look_into(path: Path) -> None:
@@ -36,8 +36,8 @@ def _look_into(path: Path) -> None:
     file.check_version(file.schema_of(path), path)
 
 
-def _try(directory: Path) -> None:
-    """Keep a state there for a moment, in a directory of its own."""
+def _try(directory: Path, path: Path) -> list[str]:
+    """Keep a state there for a moment, in a directory of its own; what a person should know of the one to come."""
     try:
         trial = tempfile.TemporaryDirectory(prefix=".lnd-payments-exporter-check-", dir=directory)
     except OSError as error:
@@ -46,6 +46,7 @@ def _try(directory: Path) -> None:
         state = Path(name) / "state.sqlite"
         lock = Lock(state)
         try:
-            file.connect(state).close()
+            with closing(file.connect(state)) as connection:
+                return file.warnings(connection, path)
         finally:
             lock.release()

@@ -70,7 +70,7 @@ class Store:
             self._lock = Lock(path)
             try:
                 self._connection = self._open()
-                self.warnings.extend(place.warnings(path))
+                self.warnings.extend(file.warnings(self._connection, path))
             except BaseException:
                 self._lock.release()
                 raise
