@@ -127,9 +127,7 @@ class Checkpoint:
             self._failures += 1
         if reason != self._failed and self._store is not None:
             self._failed = reason
-            self._log.error(
-                "the state can't be written: counting goes on", path=str(self._store.path), reason=reason
-            )
+            self._log.error("the state can't be written: counting goes on", path=str(self._store.path), reason=reason)
 
     def _exporter(self) -> Exporter:
         return Exporter(

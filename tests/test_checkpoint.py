@@ -17,8 +17,8 @@ from exporter.payments.event import LndCalled
 from exporter.payments.labels import CallOutcome, Method, Source, Status
 from exporter.store import Frozen, Store
 from tests.follow.watch import Clocks
-from tests.store.another_program import another_program
 from tests.payments.build import flying, payment, settled
+from tests.store.another_program import another_program
 
 
 @pytest.fixture(autouse=True)
@@ -103,9 +103,9 @@ async def test_nothing_new_is_no_write(tmp_path: Path) -> None:
     store = SlowStore(tmp_path / "state.sqlite")
     checkpoint = Checkpoint(accounts(2), store)
     first = await checkpoint.instant()
-    changes = store._connection.total_changes
+    changes = store._files.connection.total_changes
     later = await checkpoint.instant()
-    assert store._connection.total_changes == changes
+    assert store._files.connection.total_changes == changes
     assert store.saves[1:] == [[]]
     assert first.exporter.checkpoint_s
     assert later.exporter.checkpoint_s
@@ -251,7 +251,7 @@ async def test_audit_that_can_not_read_is_counted(tmp_path: Path) -> None:
     """With the failed writes; None is no answer, so the audit asks again."""
     store, (account,) = SlowStore(tmp_path / "state.sqlite"), accounts(1)
     checkpoint = Checkpoint([account], store)
-    store._connection.execute("ALTER TABLE counted_run RENAME TO elsewhere")
+    store._files.connection.execute("ALTER TABLE counted_run RENAME TO elsewhere")
     with capture_logs() as logs:
         assert await looking_up(store, "node0")([payment().run]) is None
     assert [line["event"] for line in logs] == ["the audit can't read what was counted, and tries again"]

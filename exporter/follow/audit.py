@@ -44,6 +44,7 @@ class Audit:
         self._before = 0  # where the walk is: the next page ends below this index; 0 is the newest
         self._found = 0  # in this round
         self._last_round = 0
+        self._unread = False  # the list could not be read the last time
 
     async def walk(self) -> None:
         """Look at the newest at once, for something may have gone wrong before; then from time to time, for ever."""
@@ -58,7 +59,8 @@ class Audit:
         """Wait for the time of the next look."""
         started = self._started()
         pulse_s, waited_s = min(PULSE_S, self._pace.audit_s), 0.0
-        while waited_s < self._pace.audit_s and self._started() - started < HURRY:
+        rest_s = min(AGAIN_S, self._pace.audit_s) if self._unread else self._pace.audit_s
+        while waited_s < rest_s and self._started() - started < HURRY:
             await asyncio.sleep(pulse_s)
             waited_s += pulse_s
 
@@ -68,8 +70,10 @@ class Audit:
     async def _look(self, before: int) -> int:
         """Check the page that ends below an index; where the next one ends, 0 if there is none to look at."""
         page = await self._questions.list(after=before, newest_first=True, limit=PAGE)
-        while (missed := await self._missed(page.payments)) is None:
-            await asyncio.sleep(AGAIN_S)
+        missed = await self._missed(page.payments)
+        self._unread = missed is None
+        if missed is None:
+            return before
         if missed:
             self._found += len(missed)
             self._log.error(

@@ -92,16 +92,20 @@ def reread(path: Path) -> sqlite3.Connection:
 
     Raises `Broken`, `OSError`, `sqlite3.Error`.
     """
-    if not _header(path) or not is_ours(path):
-        raise Broken("its first page is gone")
-    uri = f"{path.as_uri()}?mode=ro"
+    uri = f"{path.as_uri()}?mode=ro"  # and nothing but SQLite may open it: to close it would end SQLite's own locks
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=WRITE_S)
     try:
         _check(connection)
+        _check_mark(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _check_mark(connection: sqlite3.Connection) -> None:
+    if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
+        raise Broken("its first page is gone")
 
 
 def warnings(connection: sqlite3.Connection, path: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import struct
 from pathlib import Path
 from typing import NamedTuple
@@ -64,12 +65,12 @@ class Lock:
     @property
     def noted(self) -> Noted | None:
         """What was said of the state when it was last written; None if none was written beside this lock."""
-        words = os.pread(self._file, _LINE, 0).decode(errors="replace").split()
-        if len(words) < 2 or not words[1].isdigit():
+        line = os.pread(self._file, _LINE, 0).decode(errors="replace")
+        told = re.fullmatch(r"\d+ (\d+)(?: ([0-9a-f]+) (\d+) (\d+))?", line, re.ASCII)
+        if told is None:
             return None
-        if len(words) < 5 or not (words[3].isdigit() and words[4].isdigit()):  # of an exporter that noted no mark
-            return Noted(int(words[1]))
-        return Noted(int(words[1]), int(words[4]), Mark(words[2], int(words[3])))
+        corrupt, name, writes, older = told.groups(default="")
+        return Noted(int(corrupt), int(older), Mark(name, int(writes))) if name else Noted(int(corrupt))
 
     def note(self, noted: Noted | None) -> None:
         """Say that a state is written beside this lock; None if it was forgotten on purpose."""

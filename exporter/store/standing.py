@@ -21,9 +21,7 @@ class Standing(NamedTuple):
 
     def stands(self, now: "Standing") -> bool:
         """True if the files are still those that are open, whatever is in them."""
-        return all(
-            old is None or (new is not None and old[:2] == new[:2]) for old, new in zip(self, now, strict=True)
-        )
+        return all(old is None or (new is not None and old[:2] == new[:2]) for old, new in zip(self, now, strict=True))
 
 
 def find(path: Path) -> Standing:

@@ -1,6 +1,6 @@
 """A file system that lacks something: the kernel refuses the system calls of a process, as it does on such a disk.
 
-A filter for system calls (seccomp) gives the error to the real SQLite and the real `flock`; no disk of that kind is needed.
+A filter for system calls (seccomp) gives the error to the real SQLite and the real `flock`; no such disk is needed.
 """
 
 import ctypes

@@ -9,7 +9,7 @@ import pytest
 
 from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
-from exporter.store import Busy, Store, freeze
+from exporter.store import Busy, Store, freeze, healing
 from exporter.store import store as module
 from tests.store.another_program import another_program
 from tests.store.test_store import busy, reopened, taken, write
@@ -63,7 +63,7 @@ def test_another_kind_of_journal(tmp_path: Path) -> None:
     other.execute("PRAGMA journal_mode = DELETE")
     other.close()
     store = Store(path)
-    assert store._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert store._files.connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert (store.load("alice"), store.fell) == (taken(busy()), "")
     store.close()
 
@@ -83,7 +83,7 @@ def test_another_program_locks_it(tmp_path: Path, how: str) -> None:
 
 def test_reader_that_keeps_an_old_state_in_sight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The log can't begin anew, and does not grow without end: nothing is written until the reader lets go."""
-    monkeypatch.setattr(module, "LOG_LIMIT", 200_000)
+    monkeypatch.setattr(healing, "LOG_LIMIT", 200_000)
     path = tmp_path / STATE
     log = path.with_name(STATE + "-wal")
     store = filled(path)
@@ -133,7 +133,7 @@ def test_log_that_is_lost(tmp_path: Path) -> None:
     """The exporter was killed, and somebody kept the file without its log: that writes are missing is told."""
     path, copies = tmp_path / STATE, tmp_path / "copies"
     store = filled(path)
-    store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    store._files.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     store.save({"alice": freeze(taken(busy(), 10))})
     shutil.copytree(tmp_path, copies)
     store.close()
@@ -213,7 +213,7 @@ def test_older_copy_that_is_put_back_while_it_runs(
     for second in range(10, 20):
         store.save({"alice": freeze(taken(busy(), second)), "bob": freeze(taken(busy(), second))})
     if not in_log:
-        store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        store._files.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         store.save({})
     how(path, copy)
     store.save({"alice": freeze(taken(busy(), 20))})
@@ -231,17 +231,19 @@ def test_list_that_can_not_be_read(tmp_path: Path) -> None:
     """The audit meets a broken page that no write touches: it is counted, and the next write begins another file."""
     path = tmp_path / STATE
     store = filled(path)
-    (page,) = store._connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'counted_run'").fetchone()
-    (size,) = store._connection.execute("PRAGMA page_size").fetchone()
-    store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    (page,) = store._files.connection.execute(
+        "SELECT rootpage FROM sqlite_schema WHERE name = 'counted_run'"
+    ).fetchone()
+    (size,) = store._files.connection.execute("PRAGMA page_size").fetchone()
+    store._files.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with path.open("r+b") as file:
         file.seek((page - 1) * size)
         file.write(b"\xa5" * size)
-    store._connection.execute("PRAGMA shrink_memory")
+    store._files.connection.execute("PRAGMA shrink_memory")
     with pytest.raises(sqlite3.DatabaseError):
         store.counted("alice", [Run("ab" * 32, 2**62)])
     assert store.failed_reads == 1
-    store._standing = module.find(path)  # as if the disk, not a program, had changed it
+    store._files.accept()  # as if the disk, not a program, had changed it
     store.save({})
     assert store.counted("alice", [NEVER, Run("ab" * 32, 2**62)]) == {NEVER}, "what is older may have been counted"
     store.close()

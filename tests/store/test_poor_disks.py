@@ -55,7 +55,7 @@ def test_state_with_a_log_is_moved_to_such_a_disk(tmp_path: Path) -> None:
     """The exporter was killed: what is in the log is read without shared memory."""
     path, moved = tmp_path / "before" / STATE, tmp_path / "moved" / STATE
     store = Store(path)
-    store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    store._files.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     store.save({"alice": freeze(taken(busy(), 9))})
     shutil.copytree(path.parent, moved.parent)
     store.close()
