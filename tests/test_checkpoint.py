@@ -15,6 +15,7 @@ from exporter.follow import Account
 from exporter.metrics.row import Instant
 from exporter.payments.event import LndCalled
 from exporter.payments.labels import CallOutcome, Method, Source, Status
+from exporter.payments.totals import Counter
 from exporter.store import Frozen, Store
 from tests.follow.watch import Clocks
 from tests.payments.build import flying, payment, settled
@@ -196,7 +197,7 @@ async def test_another_program_holds_the_lock(tmp_path: Path, how: str) -> None:
 def calls(page: Instant) -> int:
     """Calls to lnd on a page of one node."""
     (view,) = page.views
-    return sum(view.counters["lnd_calls"].values())  # type: ignore[index]  # a word of a StrEnum is its text
+    return sum(view.counters[Counter.LND_CALLS].values())
 
 
 async def test_disk_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +208,7 @@ async def test_disk_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Mon
     account.apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
     store.go_on.clear()
     monkeypatch.setattr(checkpoint_module, "WAIT_S", 0.01)
-    audits = [asyncio.create_task(looking_up(store, "node0")([payment().run])) for _ in range(200)]
+    audits = [asyncio.ensure_future(looking_up(store, "node0")([payment().run])) for _ in range(200)]
     late = [await checkpoint.instant() for _ in range(3)]
     assert [page.views for page in late] == [written.views] * 3
     assert late[-1].exporter.checkpoint_failures == 2, "the write under way, and the next one that waits for it"

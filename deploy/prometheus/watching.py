@@ -119,7 +119,7 @@ def _state(fails: Lasting, reset: Severity) -> list[Alert]:
             "increase(lnd_payments_exporter_checkpoint_failures_total[10m]) > 0",
             f"{INSTANCE}: the exporter can't write its state",
             """The disk is full, read-only, slow or gone, or another program holds a lock on the file: then pages stand
-            still. Counting goes on, but what isn't written is lost if the process ends. The exporter's log says why.""",
+            still. Counting goes on, but what isn't written is lost with the process. The exporter's log says why.""",
             "node",
             lasts=f"{fails.minutes}m",
             keeps="5m",

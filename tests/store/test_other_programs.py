@@ -1,4 +1,4 @@
-"""Other programs at the state: what harms nothing, what keeps us from writing for a while, what puts back old counters."""
+"""Other programs at the state: what harms nothing, what keeps us from writing, what puts back old counters."""
 
 import shutil
 import sqlite3
@@ -81,6 +81,12 @@ def test_another_program_locks_it(tmp_path: Path, how: str) -> None:
     assert reopened(path) == taken(busy(), 11)
 
 
+def write_on(store: Store) -> None:
+    """More than the log may hold."""
+    for second in range(10, 1000):
+        store.save({"alice": freeze(taken(busy(), second))})
+
+
 def test_reader_that_keeps_an_old_state_in_sight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The log can't begin anew, and does not grow without end: nothing is written until the reader lets go."""
     monkeypatch.setattr(healing, "LOG_LIMIT", 200_000)
@@ -89,8 +95,7 @@ def test_reader_that_keeps_an_old_state_in_sight(tmp_path: Path, monkeypatch: py
     store = filled(path)
     with another_program(path, "BEGIN", "SELECT count(*) FROM counter"):
         with pytest.raises(Busy, match=r"the log \(-wal\) has grown"):
-            for second in range(10, 1000):
-                store.save({"alice": freeze(taken(busy(), second))})
+            write_on(store)
         size = log.stat().st_size
         assert 200_000 < size < 400_000
         with pytest.raises(Busy):

@@ -124,9 +124,7 @@ def test_only_changes_are_written(tmp_path: Path) -> None:
     store.save({"alice": freeze(taken(observer))})
     before = store._files.connection.total_changes
     store.save({"alice": freeze(taken(observer))})
-    assert store._files.connection.total_changes - before == 2, (
-        "only the time of the marks, and how often the file was written"
-    )
+    assert store._files.connection.total_changes - before == 2, "the time of the marks, and how often it was written"
     observer.release(10)
     observer.tracker.memory.indexes.pop(next(iter(observer.tracker.memory.indexes)))
     before = store._files.connection.total_changes
