@@ -110,7 +110,7 @@ def _show_any_letter() -> None:
 def _check(config: Config) -> int:
     from exporter.app import check
 
-    check(config.storage)
+    warnings = check(config.storage)
     print("The configuration is right (lnd was not asked).")
     for node in config.nodes:
         way = f"{node.transport}{' through a proxy' if node.proxy else ''}"
@@ -120,6 +120,8 @@ def _check(config: Config) -> int:
             print(f"    warning: {warning}")
     web, log = config.web, config.log
     print(f"  state in {config.storage.path or 'memory only'}")
+    for warning in warnings:
+        print(f"    warning: {warning}")
     print(f"  metrics on {web.address}{web.telemetry_path}, peers {config.max_peers}, log {log.level} {log.format}")
     return OK
 

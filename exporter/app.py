@@ -75,7 +75,7 @@ async def _run(config: Config, store: Store | None, on_ready: Callable[[str], No
             group.create_task(tell_overdue(accounts, limits, checkpoint.instant), name="overdue")
     finally:
         await runner.cleanup()
-        await checkpoint.instant()
+        await checkpoint.finish()
         log.info("stopped")
 
 
@@ -97,12 +97,15 @@ def forget(config: Config) -> str:
         store.close()
 
 
-def check(storage: StorageConfig) -> None:
-    """Say what would be wrong with the place of the state, without touching it. Raises `ConfigError`."""
+def check(storage: StorageConfig) -> list[str]:
+    """Try whether the state can be kept where it should be, and leave no trace. Raises `ConfigError`.
+
+    Returns what a person should know about the place all the same.
+    """
     if storage.path is None:
-        return
+        return []
     with _as_problem():
-        look(storage.path)
+        return look(storage.path)
 
 
 def _open(storage: StorageConfig) -> Store | None:
@@ -129,6 +132,10 @@ def _resume(store: Store, followers: list[Follower]) -> None:
         log.error(
             "the state could not be read: all counters begin at zero", path=str(store.path), reason=store.broken, **old
         )
+    if store.fell:
+        log.error("the state is older than what was shown: counters go back", path=str(store.path), reason=store.fell)
+    for warning in store.warnings:
+        log.warning(warning)
     for histogram in sorted(store.restarted):
         log.warning("a histogram has other buckets than before: it begins at zero", histogram=histogram)
     for follower in followers:

@@ -12,14 +12,23 @@ from exporter.metrics.row import Exporter, Instant
 from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
 from exporter.payments.view import View
-from exporter.store import Frozen, Store, StoreError, freeze
+from exporter.store import Busy, Frozen, Store, StoreError, freeze
 
 EVERY_S = 5.0
 """While nobody looks: what can't be asked of lnd again is lost for no longer than this."""
+WAIT_S = 1.0
+"""Whoever asks for a page waits for the disk this long; Prometheus gives up after ten seconds, or after less."""
+LAST_S = 5.0
+"""The last write before the process ends may take this long; container engines kill after ten seconds."""
 
 
 class Checkpoint:
-    """Takes all nodes at one instant, writes what changed, then shows it. Pages asked for together share a write."""
+    """Takes all nodes at one instant, writes what changed, then shows it. Pages asked for together share a write.
+
+    A disk that says it can't be written (full, read-only) keeps nothing from being shown: seeing less would be worse.
+    But where a write may soon succeed, because another program holds a lock on the file or the disk is slow, the last
+    page is shown once more.
+    """
 
     def __init__(self, accounts: Sequence[Account], store: Store | None) -> None:
         """Without a store nothing is written, and each page is shown at once."""
@@ -33,15 +42,34 @@ class Checkpoint:
         self._failures = 0
         self._failed = ""
         self._replaced = 0
+        self._late: set[asyncio.Task[Instant]] = set()  # writes that somebody waited for in vain; two at most
+        self._on_time = True  # the last page that was asked for is on disk, or can't be written
         for account in accounts:
             account.keeps = store is not None
         self._log = structlog.get_logger("exporter.checkpoint")
+        self._shown = [account.view() for account in accounts]  # before anything happens: what the disk says
 
     async def instant(self) -> Instant:
-        """What a page shows, on disk."""
+        """What a page shows, on disk: as it is now, or after `WAIT_S` as it was when it was written last."""
         if self._next is None:
             self._next = asyncio.create_task(self._take_turn())
-        return await asyncio.shield(self._next)
+        turn = self._next
+        await asyncio.wait({turn}, timeout=WAIT_S)
+        if turn.done():
+            return turn.result()
+        self._on_time = False
+        if turn not in self._late:
+            self._late.add(turn)
+            turn.add_done_callback(self._late.discard)
+            self._fail(f"the disk does not answer within {WAIT_S:g} s")
+        return Instant(self._shown, self._exporter())
+
+    async def finish(self) -> None:
+        """Write for the last time; tried again for `LAST_S` where the disk is slow, or another program has the file."""
+        end_s = asyncio.get_running_loop().time() + LAST_S
+        await self.instant()
+        while not self._on_time and asyncio.get_running_loop().time() < end_s:
+            await self.instant()
 
     async def keep(self) -> None:
         """Write from time to time, until cancelled."""
@@ -54,10 +82,13 @@ class Checkpoint:
         async with self._turn:
             self._next = None  # whoever asks from here on wants to see what happens from here on
             views = [account.view() for account in self._accounts]
+            self._on_time = True
             if self._store is not None:
                 changed = self._capture(views)
-                await self._write(self._store, changed)
-            return Instant(views, self._exporter())
+                self._on_time = await self._write(self._store, changed)
+            if self._on_time:
+                self._shown = views
+            return Instant(self._shown, self._exporter())
 
     def _capture(self, views: list[View]) -> dict[str, tuple[int, Frozen]]:
         changed = {
@@ -67,16 +98,14 @@ class Checkpoint:
         }
         return changed | {node: (0, frozen) for node, frozen in self._left.items()}
 
-    async def _write(self, store: Store, changed: dict[str, tuple[int, Frozen]]) -> None:
-        """Write what changed. If that fails, it is counted and told, shown all the same, and tried again."""
+    async def _write(self, store: Store, changed: dict[str, tuple[int, Frozen]]) -> bool:
+        """Write what changed; False if it may not be shown yet. A failure is counted, told, and tried again."""
+        nodes = {node: frozen for node, (_, frozen) in changed.items()}
         try:
-            await asyncio.to_thread(store.save, {node: frozen for node, (_, frozen) in changed.items()})
+            await asyncio.get_running_loop().run_in_executor(store.thread, store.save, nodes)
         except (sqlite3.Error, OSError, StoreError) as error:
-            self._failures += 1
-            if str(error) != self._failed:
-                self._failed = str(error)
-                self._log.error("the state can't be written: counting goes on", path=str(store.path), reason=str(error))
-            return
+            self._fail(str(error))
+            return not isinstance(error, Busy)
         if self._failed:
             self._failed = ""
             self._log.info("the state is written again", path=str(store.path))
@@ -90,23 +119,33 @@ class Checkpoint:
                 del account.ended[: len(frozen.ended)]
         self._left.clear()
         self._written_s = time.time()
+        return True
+
+    def _fail(self, reason: str) -> None:
+        """Count a page that is not on disk in time, once; tell why, unless it is still the same."""
+        if asyncio.current_task() not in self._late:
+            self._failures += 1
+        if reason != self._failed and self._store is not None:
+            self._failed = reason
+            self._log.error("the state can't be written: counting goes on", path=str(self._store.path), reason=reason)
 
     def _exporter(self) -> Exporter:
         return Exporter(
             checkpoint_s=self._written_s,
-            checkpoint_failures=self._failures,
+            checkpoint_failures=self._failures + (self._store.failed_reads if self._store else 0),
             state_resets=self._store.resets if self._store else dict.fromkeys(Reset, 0),
         )
 
 
 def looking_up(store: Store, node: str) -> Counted:
-    """The list of what was counted of a node."""
+    """The list of what was counted of a node; that it can't be read is counted with the failed writes."""
+    log = structlog.get_logger("exporter.checkpoint")
 
     async def counted(runs: Sequence[Run]) -> set[Run] | None:
         try:
-            return await asyncio.to_thread(store.counted, node, runs)
+            return await asyncio.get_running_loop().run_in_executor(store.thread, store.counted, node, runs)
         except sqlite3.Error as error:
-            structlog.get_logger("exporter.checkpoint").warning("the audit can't read", node=node, reason=str(error))
+            log.warning("the audit can't read what was counted, and tries again", node=node, reason=str(error))
             return None
 
     return counted

@@ -9,13 +9,23 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.checkpoint import Checkpoint
+from exporter import checkpoint as checkpoint_module
+from exporter.checkpoint import Checkpoint, looking_up
 from exporter.follow import Account
+from exporter.metrics.row import Instant
 from exporter.payments.event import LndCalled
 from exporter.payments.labels import CallOutcome, Method, Source, Status
+from exporter.payments.totals import Counter
 from exporter.store import Frozen, Store
 from tests.follow.watch import Clocks
 from tests.payments.build import flying, payment, settled
+from tests.store.another_program import another_program
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for a page waits for the disk however busy the machine is, unless a test says otherwise."""
+    monkeypatch.setattr(checkpoint_module, "WAIT_S", 60.0)
 
 
 class SlowStore(Store):
@@ -94,9 +104,9 @@ async def test_nothing_new_is_no_write(tmp_path: Path) -> None:
     store = SlowStore(tmp_path / "state.sqlite")
     checkpoint = Checkpoint(accounts(2), store)
     first = await checkpoint.instant()
-    changes = store._connection.total_changes
+    changes = store._files.connection.total_changes
     later = await checkpoint.instant()
-    assert store._connection.total_changes == changes
+    assert store._files.connection.total_changes == changes
     assert store.saves[1:] == [[]]
     assert first.exporter.checkpoint_s
     assert later.exporter.checkpoint_s
@@ -157,6 +167,97 @@ async def test_who_hangs_up_does_not_stop_the_write(tmp_path: Path) -> None:
     await asyncio.wait([impatient])
     store.go_on.set()
     assert (await patient).exporter.checkpoint_s is not None
+    store.close()
+
+
+@pytest.mark.parametrize("how", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
+async def test_another_program_holds_the_lock(tmp_path: Path, how: str) -> None:
+    """While it does, the last page that was written is shown, and each one counts as a failure; then all is written."""
+    store, (account,) = SlowStore(tmp_path / "state.sqlite"), accounts(1)
+    checkpoint = Checkpoint([account], store)
+    written = await checkpoint.instant()
+    account.apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
+    with capture_logs() as logs:
+        with another_program(store.path, how):
+            held = [await checkpoint.instant() for _ in range(2)]
+            await checkpoint.finish()
+        after = await checkpoint.instant()
+    assert [page.views for page in held] == [written.views] * 2
+    assert [page.exporter.checkpoint_failures for page in held] == [1, 2]
+    assert [page.exporter.checkpoint_s for page in held] == [written.exporter.checkpoint_s] * 2
+    assert calls(after) == calls(written) + 1
+    assert [line["event"] for line in logs] == [
+        "the state can't be written: counting goes on",
+        "the state is written again",
+    ]
+    assert "another program holds a lock" in logs[0]["reason"]
+    store.close()
+
+
+def calls(page: Instant) -> int:
+    """Calls to lnd on a page of one node."""
+    (view,) = page.views
+    return sum(view.counters[Counter.LND_CALLS].values())
+
+
+async def test_disk_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page of before is shown meanwhile, one failure for each write; other threads are free, also for the audit."""
+    store, (account,) = SlowStore(tmp_path / "state.sqlite"), accounts(1)
+    checkpoint = Checkpoint([account], store)
+    written = await checkpoint.instant()
+    account.apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
+    store.go_on.clear()
+    monkeypatch.setattr(checkpoint_module, "WAIT_S", 0.01)
+    audits = [asyncio.ensure_future(looking_up(store, "node0")([payment().run])) for _ in range(200)]
+    late = [await checkpoint.instant() for _ in range(3)]
+    assert [page.views for page in late] == [written.views] * 3
+    assert late[-1].exporter.checkpoint_failures == 2, "the write under way, and the next one that waits for it"
+    assert await asyncio.to_thread(lambda: "free") == "free"
+    monkeypatch.setattr(checkpoint_module, "WAIT_S", 60.0)
+    store.go_on.set()
+    after = await checkpoint.instant()
+    assert calls(after) == calls(written) + 1
+    assert after.exporter.checkpoint_failures == 2
+    assert await asyncio.gather(*audits) == [set()] * 200
+    store.close()
+
+
+async def test_locked_after_the_disk_was_full(tmp_path: Path) -> None:
+    """What was shown while the disk was full stays on the page while another program holds the lock."""
+    store, (account,) = SlowStore(tmp_path / "state.sqlite"), accounts(1)
+    checkpoint = Checkpoint([account], store)
+    store.problem = sqlite3.OperationalError("database or disk is full")
+    account.apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
+    assert calls(await checkpoint.instant()) == 1
+    store.problem = None
+    account.apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
+    with another_program(store.path, "BEGIN IMMEDIATE"):
+        assert calls(await checkpoint.instant()) == 1
+    assert calls(await checkpoint.instant()) == 2
+    store.close()
+
+
+async def test_locked_before_the_first_write(tmp_path: Path) -> None:
+    """What the file says is shown, nothing that was counted since."""
+    store, account = SlowStore(tmp_path / "state.sqlite"), Account("node0", Clocks(), 5)
+    checkpoint = Checkpoint([account], store)
+    account.apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
+    with another_program(store.path, "BEGIN IMMEDIATE"):
+        assert calls(await checkpoint.instant()) == 0
+    assert calls(await checkpoint.instant()) == 1
+    store.close()
+
+
+async def test_audit_that_can_not_read_is_counted(tmp_path: Path) -> None:
+    """With the failed writes; None is no answer, so the audit asks again."""
+    store, (account,) = SlowStore(tmp_path / "state.sqlite"), accounts(1)
+    checkpoint = Checkpoint([account], store)
+    store._files.connection.execute("ALTER TABLE counted_run RENAME TO elsewhere")
+    with capture_logs() as logs:
+        assert await looking_up(store, "node0")([payment().run]) is None
+    assert [line["event"] for line in logs] == ["the audit can't read what was counted, and tries again"]
+    assert (await checkpoint.instant()).exporter.checkpoint_failures == 1
+    assert await looking_up(store, "node0")([payment().run]) == {payment().run}, "in a new file, of which it is older"
     store.close()
 
 

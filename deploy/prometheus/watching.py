@@ -118,8 +118,8 @@ def _state(fails: Lasting, reset: Severity) -> list[Alert]:
             fails.severity,
             "increase(lnd_payments_exporter_checkpoint_failures_total[10m]) > 0",
             f"{INSTANCE}: the exporter can't write its state",
-            """The disk is full, read-only or gone. Counting goes on, but what is shown meanwhile is lost if the process
-            ends before there is room again. The exporter's log names the file.""",
+            """The disk is full, read-only, slow or gone, or another program holds a lock on the file: then pages stand
+            still. Counting goes on, but what isn't written is lost with the process. The exporter's log says why.""",
             "node",
             lasts=f"{fails.minutes}m",
             keeps="5m",
@@ -128,9 +128,9 @@ def _state(fails: Lasting, reset: Severity) -> list[Alert]:
             "StateReset",
             reset,
             f"{resets} > max_over_time({resets}[30d] offset 1h)",
-            f"{INSTANCE}: all counters began at zero again",
-            """The exporter's state file could not be used ({{ $labels.cause }}) and was set aside. What was counted
-            before is only in Prometheus; what ended in between isn't counted.""",
+            f"{INSTANCE}: counters began at zero again or went back",
+            """The exporter's state file could not be used and was set aside (corrupt), or was older than what had been
+            written (older): it is {{ $labels.cause }}. What was counted before is only in Prometheus.""",
             "node",
         ),
     ]

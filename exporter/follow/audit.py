@@ -23,6 +23,8 @@ HURRY = 50
 """After so many new payments the next look comes at once: the walk is twice as fast as payments come."""
 PULSE_S = 1.0
 """But not more often than this."""
+AGAIN_S = 10.0
+"""After so long the list is read again, if it could not be read."""
 GRACE_US = 600_000_000
 """What began less than ten minutes ago, or less before the newest payment of all, may still be on its way to us."""
 
@@ -43,6 +45,7 @@ class Audit:
         self._before = 0  # where the walk is: the next page ends below this index; 0 is the newest
         self._found = 0  # in this round
         self._last_round = 0
+        self._unread = False  # the list could not be read the last time
 
     async def walk(self) -> None:
         """Look at the newest at once, for something may have gone wrong before; then from time to time, for ever."""
@@ -57,7 +60,8 @@ class Audit:
         """Wait for the time of the next look."""
         started = self._started()
         pulse_s, waited_s = min(PULSE_S, self._pace.audit_s), 0.0
-        while waited_s < self._pace.audit_s and self._started() - started < HURRY:
+        rest_s = min(AGAIN_S, self._pace.audit_s) if self._unread else self._pace.audit_s
+        while waited_s < rest_s and self._started() - started < HURRY:
             await asyncio.sleep(pulse_s)
             waited_s += pulse_s
 
@@ -78,6 +82,7 @@ class Audit:
     async def _check(self, page: Page, before: int) -> int:
         """Check a page; below which index the next one is, 0 if there is none, `before` if nothing could be checked."""
         missed = await self._missed(page.payments)
+        self._unread = missed is None
         if missed is None:
             return before
         if missed:

@@ -247,14 +247,16 @@ EXPORTER: tuple[Row, ...] = (
         "lnd_payments_exporter_checkpoint_failures_total",
         {},
         lambda exporter: _one(exporter.checkpoint_failures),
-        "Attempts to write the state to disk that failed, since this process was started.",
+        "Attempts to write the state to disk that failed or took too long, and to read it for the audit that failed,"
+        " since this process was started.",
         counter=True,
     ),
     ExporterRow(
         "lnd_payments_exporter_state_resets_total",
         {"cause": Reset},
         lambda exporter: [((cause.value,), times) for cause, times in exporter.state_resets.items()],
-        "How often all counters began at zero again, because the state on disk could not be used.",
+        "How often counters began at zero again or went back, because the state on disk could not be used or was an"
+        " older one.",
         counter=True,
     ),
     ExporterRow(

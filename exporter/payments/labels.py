@@ -301,10 +301,12 @@ class CallOutcome(StrEnum):
 
 
 class Reset(StrEnum):
-    """Why all counters began at zero again."""
+    """Why counters began at zero again, or at what they were before."""
 
     CORRUPT = "corrupt"
-    """The state on disk could not be read; it was set aside."""
+    """The state on disk could not be read, and was set aside; or it was gone."""
+    OLDER = "older"
+    """The state on disk was older than what had been written to it, or another one."""
 
 
 class ChannelState(StrEnum):

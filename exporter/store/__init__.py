@@ -1,8 +1,9 @@
 """The remembering: one SQLite file for each exporter, in which each node has rows of its own."""
 
 from exporter.store.codec import Frozen, freeze
-from exporter.store.file import Locked, StoreError, TooNew, look
+from exporter.store.errors import Busy, Locked, StoreError, TooNew
+from exporter.store.look import look
 from exporter.store.reader import Glance, Kept, glance
 from exporter.store.store import Store
 
-__all__ = ["Frozen", "Glance", "Kept", "Locked", "Store", "StoreError", "TooNew", "freeze", "glance", "look"]
+__all__ = ["Busy", "Frozen", "Glance", "Kept", "Locked", "Store", "StoreError", "TooNew", "freeze", "glance", "look"]

@@ -1,16 +1,16 @@
-"""The file itself: who may open it, what shape it has, and what becomes of one that is broken."""
+"""The file itself: whose it is, what tables it has, and what becomes of one that is broken."""
 
 import os
 import sqlite3
-import stat
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from exporter.store import place
+from exporter.store.errors import Broken, Foreign, TooNew, lacks_shared_memory
+
 APPLICATION_ID = 0x4C4E5045
 """Marks a SQLite file as ours (`PRAGMA application_id`): "LNPE"."""
-SCHEMA = 1
+SCHEMA = 2
 """Version of the tables below (`PRAGMA user_version`); each change gets a higher one and a step in `_STEPS`."""
 
 _STEPS: dict[int, str] = {
@@ -29,115 +29,52 @@ _STEPS: dict[int, str] = {
         CREATE TABLE listed (from_us INTEGER NOT NULL);
         CREATE TABLE reset (cause TEXT PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID;
     """,
+    2: """
+        CREATE TABLE mark (file TEXT NOT NULL, writes INTEGER NOT NULL);
+        INSERT INTO mark VALUES (lower(hex(randomblob(8))), 0);
+    """,
 }
 """From the version below to this one."""
 
-PRIVATE = 0o600
-_BESIDE = ("", "-wal", "-shm")
-"""SQLite's own files, by what is appended to the name."""
-
-
-class StoreError(Exception):
-    """The state can't be kept there: what is wrong, and `fix`, what would be right."""
-
-    def __init__(self, problem: str, fix: str) -> None:
-        super().__init__(problem)
-        self.fix = fix
-
-
-class Locked(StoreError):
-    """Another exporter has it open."""
-
-
-class TooNew(StoreError):
-    """A newer exporter has written it."""
-
-
-class Foreign(StoreError):
-    """Something else is kept there."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} is not the state of an exporter.", "Name a file of its own: --storage.path=OTHER")
-
-
-class Broken(sqlite3.DatabaseError):
-    """What is there is no state that we could read; the message says why."""
-
-
-def passing(error: sqlite3.Error) -> bool:
-    """True if it may be well again without anybody's doing: no room, no right, no answer."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)  # none if Python itself found a text that is none
-    return isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR
-
-
-FIX = (
-    "Let this user write there (chown, chmod), name another file: --storage.path=FILE, "
-    "or keep nothing: --storage.memory"
-)
-
-
-@contextmanager
-def explained(path: Path, done: str) -> Iterator[None]:
-    """Turn what the system or SQLite says into a `StoreError`: that the file can't be `done` ("written"), and why."""
-    try:
-        yield
-    except (OSError, sqlite3.Error) as error:
-        told = error if isinstance(error, OSError) else OSError()
-        name, reason = told.filename or path, told.strerror or error
-        raise StoreError(f"{name} can't be {done} ({reason}).", FIX) from None
-
-
-def prepare(path: Path) -> None:
-    """Make the directory. Raises `StoreError` for what is no file, and `OSError`."""
-    _refuse_what_is_no_file(path)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _refuse_what_is_no_file(path: Path) -> None:
-    if path.exists() and not path.is_file():
-        raise StoreError(f"{path} is {'a directory' if path.is_dir() else 'no regular file'}.", FIX)
-
-
-def look(path: Path) -> None:
-    """Say what would be wrong with keeping the state there, without touching anything; that it is in use is right.
-
-    Raises `StoreError`.
-    """
-    _refuse_what_is_no_file(path)
-    if not path.exists():
-        there = next(parent for parent in path.parents if parent.exists())
-        if not there.is_dir():
-            raise StoreError(f"{there} is no directory.", FIX)
-        if not os.access(there, os.W_OK | os.X_OK):
-            raise StoreError(f"{there} can't be written (Permission denied).", FIX)
-        return
-    if not os.access(path, os.R_OK | os.W_OK):
-        raise StoreError(f"{path} can't be written (Permission denied).", FIX)
-    with explained(path, "read"):
-        _look_into(path)
-
-
-def _look_into(path: Path) -> None:
-    if not is_ours(path):
-        raise Foreign(path)
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        _check_version(connection, path)
+START_S = 5.0
+"""While it is opened, another program that holds a lock on the file is waited for this long."""
+WRITE_S = 0.5
+"""Afterwards for this long: whoever wants a page waits, too."""
+LOG_KEPT = 16 * 1024 * 1024
+"""Bytes to which the log is cut when it has become longer and begins anew."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection to the state, brought to the present schema.
 
     Raises `Broken`, `TooNew`, `Foreign`, `OSError`, `sqlite3.Error`. A commit is on disk when it returns
-    (`synchronous=FULL`); others may read meanwhile (`journal_mode=WAL`).
+    (`synchronous=FULL`); others may read meanwhile (`journal_mode=WAL`), where the disk allows that.
     """
-    _be_private(path)
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    place.make_private(path)
+    if place.is_remote(path):
+        return _open(path, shared_memory=False)
     try:
+        return _open(path, shared_memory=True)
+    except sqlite3.OperationalError as error:
+        if not lacks_shared_memory(error):
+            raise
+        return _open(path, shared_memory=False)
+
+
+def _open(path: Path, *, shared_memory: bool) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=START_S)
+    try:
+        if not shared_memory:  # who has the file alone can read a log, if there is one, without it
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         _recognise(connection, path)
         _check(connection)
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA journal_mode = {'WAL' if shared_memory else 'TRUNCATE'}")
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_KEPT}")
         _migrate(connection, path)
+        connection.execute("PRAGMA locking_mode = NORMAL")
+        connection.execute("SELECT count(*) FROM sqlite_schema")  # lets go of what was locked
+        connection.execute(f"PRAGMA busy_timeout = {WRITE_S * 1000:.0f}")
     except sqlite3.DatabaseError as error:
         connection.close()
         if isinstance(error, sqlite3.OperationalError):
@@ -150,13 +87,37 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _be_private(path: Path) -> None:
-    """Make the file if there is none; only the owner may read it, and what SQLite keeps beside it."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # new files beside it get its mode
-    for ending in _BESIDE:
-        beside = path.with_name(path.name + ending)
-        if beside.exists() and stat.S_IMODE(beside.stat().st_mode) != PRIVATE:
-            beside.chmod(PRIVATE)
+def reread(path: Path) -> sqlite3.Connection:
+    """Another connection to a state that is open already, which remembers nothing of it and can't write.
+
+    Raises `Broken`, `OSError`, `sqlite3.Error`.
+    """
+    uri = f"{path.as_uri()}?mode=ro"  # and nothing but SQLite may open it: to close it would end SQLite's own locks
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=WRITE_S)
+    try:
+        _check(connection)
+        _check_mark(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_mark(connection: sqlite3.Connection) -> None:
+    if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
+        raise Broken("its first page is gone")
+
+
+def warnings(connection: sqlite3.Connection, path: Path) -> list[str]:
+    """What a person should know of the place of a state that is open."""
+    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    if mode == "wal":
+        return list(place.warnings(path))
+    slower = (
+        f"{path} is kept without SQLite's write-ahead log, for which the file system lacks shared memory: each write "
+        "waits longer for the disk, and for whoever reads the file. A local disk is better."
+    )
+    return [*place.warnings(path), slower]
 
 
 def _check(connection: sqlite3.Connection) -> None:
@@ -176,9 +137,23 @@ def is_sqlite(path: Path) -> bool:
 
 def is_ours(path: Path) -> bool:
     """True if the file is empty or bears our mark, however broken the rest may be."""
-    with path.open("rb") as file:
-        header = file.read(100)
+    header = _header(path)
     return not header or header[68:72] == APPLICATION_ID.to_bytes(4, "big")
+
+
+def schema_of(path: Path) -> int:
+    """The schema that the file itself names; a change of it that is only in the log is not seen."""
+    return int.from_bytes(_header(path)[60:64], "big")
+
+
+def expects_log(path: Path) -> bool:
+    """True if the last who wrote the file used a log beside it (`journal_mode=WAL`)."""
+    return _header(path)[18:19] == b"\x02"
+
+
+def _header(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(100)
 
 
 def _recognise(connection: sqlite3.Connection, path: Path) -> None:
@@ -198,18 +173,18 @@ def _recognise(connection: sqlite3.Connection, path: Path) -> None:
         raise Foreign(path)
 
 
-def _check_version(connection: sqlite3.Connection, path: Path) -> int:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+def check_version(version: int, path: Path) -> int:
+    """The schema of a file, if it is one that this exporter knows. Raises `TooNew`."""
     if version > SCHEMA:
         raise TooNew(
             f"{path} was written by a newer exporter (schema {version}, this one knows {SCHEMA}).",
             "Start that one, or give this one a file of its own: --storage.path=OTHER",
         )
-    return int(version)
+    return version
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    version = _check_version(connection, path)
+    version = check_version(connection.execute("PRAGMA user_version").fetchone()[0], path)
     if version < SCHEMA:
         steps = "".join(_STEPS[step] for step in range(version + 1, SCHEMA + 1))
         connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {SCHEMA}; COMMIT;")
@@ -223,7 +198,7 @@ def set_aside(path: Path, why: str) -> Path:
         if not aside.exists():
             break
         aside = path.with_name(f"{path.name}.{why}-{stamp}-{number}")
-    for ending in _BESIDE:
+    for ending in place.BESIDE:
         old = path.with_name(path.name + ending)
         if old.exists():
             old.rename(aside.with_name(aside.name + ending))
@@ -234,7 +209,7 @@ def set_aside(path: Path, why: str) -> Path:
 def how_many_aside(path: Path, why: str) -> int:
     """States that were set aside for this reason and are still there."""
     names = (aside.name for aside in path.parent.glob(f"{path.name}.{why}-*"))
-    return sum(not name.endswith(_BESIDE[1:]) for name in names)
+    return sum(not name.endswith(place.BESIDE[1:]) for name in names)
 
 
 def _sync(directory: Path) -> None:

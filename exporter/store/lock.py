@@ -2,20 +2,43 @@
 
 import fcntl
 import os
-import time
+import re
+import struct
 from pathlib import Path
+from typing import NamedTuple
 
-from exporter.store.file import Foreign, Locked, is_sqlite
+from exporter.store import place
+from exporter.store.errors import Foreign, Locked
+from exporter.store.file import is_sqlite
+from exporter.store.standing import Mark
 
-TRIES = 10
-PAUSE_S = 0.02
-"""Between two tries: who only looks whether the lock is taken has it for less than that."""
+_FLOCK = "hhqqi"
+"""`struct flock` of Linux with 64-bit offsets: type, whence, start, length, process."""
+
+
+_LINE = 200
+"""Bytes of the file that are read; there are fewer in it."""
+
+
+class Noted(NamedTuple):
+    """What the lock repeats of the state, for a start that finds no state, or an older one."""
+
+    corrupt: int
+    """`Reset.CORRUPT` by the state."""
+    older: int = 0
+    """`Reset.OLDER` by the state."""
+    mark: Mark | None = None
+    """None if an exporter wrote it that had no marks."""
 
 
 class Lock:
     """Keeps a second exporter out; the kernel lets go of it however the process ends.
 
-    Its file outlives the state, if that is removed: it says that there was one.
+    The exporter locks the file twice: with flock(2), for that one call tells exporters apart, and with a record lock
+    of the open file (`F_OFD_SETLK`), because the kernel can be asked about it (`F_OFD_GETLK`). Asking about a flock
+    means to take it, and an exporter that starts at that moment would be refused.
+
+    The file outlives the state, if that is removed: it says that there was one.
     """
 
     def __init__(self, state: Path) -> None:
@@ -23,27 +46,44 @@ class Lock:
         self._path = path = _beside(state)
         if not path.exists() and state.is_file() and not is_sqlite(state):
             raise Foreign(state)
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if not _take(self._file):
-            holder = (os.read(self._file, 40).decode(errors="replace").split() or ["unknown"])[0]
+        self._file = place.create(path, like=state)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _record_lock(fcntl.F_OFD_SETLK, self._file, fcntl.F_WRLCK)
+        except BlockingIOError:
+            holder = (os.read(self._file, _LINE).decode(errors="replace").split() or ["unknown"])[0]
             os.close(self._file)
             raise Locked(
                 f"another exporter (process {holder}) keeps its state there.",
                 "Stop it, or give this one a file of its own: --storage.path=OTHER",
-            )
-        self.note(self.resets)
+            ) from None
+        except BaseException:
+            os.close(self._file)
+            raise
+        self.note(self.noted)
 
     @property
-    def resets(self) -> int | None:
-        """Resets that the state knew of when it was last written; None if none was written beside this lock."""
-        words = os.pread(self._file, 40, 0).split()
-        return int(words[1]) if len(words) > 1 and words[1].isdigit() else None
+    def noted(self) -> Noted | None:
+        """What was said of the state when it was last written; None if none was written beside this lock."""
+        line = os.pread(self._file, _LINE, 0).decode(errors="replace")
+        told = re.fullmatch(r"\d+ (\d+)(?: ([0-9a-f]+) (\d+) (\d+))?", line, re.ASCII)
+        if told is None:
+            return None
+        corrupt, name, writes, older = told.groups(default="")
+        return Noted(int(corrupt), int(older), Mark(name, int(writes))) if name else Noted(int(corrupt))
 
-    def note(self, resets: int | None) -> None:
+    def note(self, noted: Noted | None) -> None:
         """Say that a state is written beside this lock; None if it was forgotten on purpose."""
-        line = f"{os.getpid()}" if resets is None else f"{os.getpid()} {resets}"
+        words: list[int | str] = [os.getpid()]
+        if noted is not None:
+            words += [noted.corrupt, *(noted.mark or ()), *([noted.older] if noted.mark else [])]
+        line = " ".join(map(str, words))
         os.pwrite(self._file, line.encode(), 0)
         os.ftruncate(self._file, len(line))
+
+    def reach_the_disk(self) -> None:
+        """Let what was noted survive a power cut."""
+        os.fsync(self._file)
 
     def stands(self) -> bool:
         """False if somebody has removed its file: then another exporter could take another one."""
@@ -58,31 +98,22 @@ class Lock:
 
 
 def is_taken(state: Path) -> bool:
-    """True if an exporter keeps its state there now. Raises `OSError` if it can't be told."""
+    """True if an exporter keeps its state there now; takes no lock itself. Raises `OSError` if it can't be told."""
     try:
         file = os.open(_beside(state), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return _record_lock(fcntl.F_OFD_GETLK, file, fcntl.F_RDLCK) != fcntl.F_UNLCK
     finally:
         os.close(file)
-    return False
 
 
 def _beside(state: Path) -> Path:
-    return state.with_name(state.name + ".lock")
+    return state.with_name(state.name + place.LOCK)
 
 
-def _take(file: int) -> bool:
-    """Lock a file; False if somebody else keeps it locked."""
-    for number in range(TRIES):
-        time.sleep(PAUSE_S if number else 0)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        return True
-    return False
+def _record_lock(command: int, file: int, kind: int) -> int:
+    """Set a lock of the whole file, or ask which one would be in its way: the kind of lock that the kernel answers."""
+    answer = fcntl.fcntl(file, command, struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0))
+    return int(struct.unpack(_FLOCK, answer)[0])

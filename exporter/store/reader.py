@@ -10,7 +10,7 @@ from typing import NamedTuple
 from exporter.payments.run import OpenRun
 from exporter.payments.saved import Marks
 from exporter.store import codec, file
-from exporter.store.file import StoreError
+from exporter.store.errors import StoreError
 from exporter.store.lock import is_taken
 
 _ANOTHER_FILE = (
@@ -48,7 +48,7 @@ def glance(path: Path) -> Glance:
             raise StoreError(f"{path} is not the state of an exporter.", _ANOTHER_FILE)
         with closing(_connect(path)) as connection:
             (schema,) = connection.execute("PRAGMA user_version").fetchone()
-            if schema != file.SCHEMA:
+            if not 1 <= schema <= file.SCHEMA:  # what is read here is the same in all of them
                 problem = f"{path} was written by another version (schema {schema}, this one knows {file.SCHEMA})."
                 raise StoreError(problem, _ANOTHER_PROGRAM)
             nodes = _read(connection)
@@ -56,9 +56,10 @@ def glance(path: Path) -> Glance:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    """A connection that can't write. Without a log nobody writes, and SQLite need not make one to read."""
-    logged = path.with_name(f"{path.name}-wal").exists()
-    return sqlite3.connect(f"{path.as_uri()}?mode=ro{'' if logged else '&immutable=1'}", uri=True, isolation_level=None)
+    """A connection that can't write. Where a log is used and there is none nobody writes: SQLite need not make one."""
+    untouched = file.expects_log(path) and not path.with_name(f"{path.name}-wal").exists()
+    uri = f"{path.as_uri()}?mode=ro{'&immutable=1' if untouched else ''}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None)
 
 
 def _read(connection: sqlite3.Connection) -> dict[str, Kept]:

@@ -4,23 +4,22 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
 from exporter.payments.saved import Marks, Saved
 from exporter.payments.totals import HistogramName
-from exporter.store import codec, file, rows
+from exporter.store import codec, file, place, rows
 from exporter.store.codec import Frozen, freeze
-from exporter.store.file import Broken, Foreign
-from exporter.store.lock import Lock
+from exporter.store.compare import lag
+from exporter.store.errors import Broken, Busy, explained, is_busy, passing
+from exporter.store.healing import BROKEN, Files
+from exporter.store.lock import Noted
 
-BROKEN, REPLACED = "broken", "replaced"
-"""In the names of files that were set aside: one that could not be read, one whose place another took."""
 MARGIN_US = 3_600_000_000
 """By so much lnd's clock may be ahead of ours."""
 _NOTHING = Frozen("", {}, {}, {}, {})
@@ -35,74 +34,88 @@ class Store:
         Raises `StoreError` if it is locked, too new or may not be written there.
         """
         self.path = path = Path(os.path.realpath(path))  # else a link would lead a second exporter past the lock
-        self.set_aside: Path | None = None
-        """Where the file lies that was broken or replaced last; None if there is none."""
-        self.broken = ""
-        """What was wrong with it."""
-        self.replaced = 0
-        """How often another file took its place since."""
+        self.warnings: list[str] = []
+        """What a person should know of the place of the state, though it can be kept there."""
         self.restarted: set[HistogramName] = set()
         """Histograms that were kept with other edges than they have today: they begin anew."""
-        self._standing: Standing | None = None  # of the files that are open; None if they must be begun anew
         self._written: dict[str, Frozen] = {}  # what the file says
         self._lacking: dict[str, Frozen] | None = None  # what a file said that another one took the place of
         self._listed_from_us = 0  # what was created before may have been counted without being on the list
         self._saved: dict[str, Saved] = {}
         self._writing = threading.Lock()
         self.resets: dict[Reset, int] = dict.fromkeys(Reset, 0)
-        """How often all counters began at zero again."""
-        with file.explained(path, "written"):
-            file.prepare(path)
-            self._lock = Lock(path)
+        """How often counters began at zero again, or at an older state."""
+        self.fell = ""
+        """Why the counters are older than those that were written last; empty if they are not."""
+        self.failed_reads = 0
+        """How often the list of what was counted could not be read."""
+        self.thread = ThreadPoolExecutor(1, "state")
+        """For all that waits for the disk while pages are served: one after the other, and nobody else waits for it."""
+        with explained(path, "written"):
+            place.prepare(path)
+            self._files = Files(path)
             try:
-                self._connection = self._open()
+                self._open()
+                self.warnings.extend(file.warnings(self._files.connection, path))
             except BaseException:
-                self._lock.release()
+                self._files.lock.release()
                 raise
 
-    def _open(self) -> sqlite3.Connection:
-        """Read what is there; if it is broken, count that all begins anew."""
+    @property
+    def set_aside(self) -> Path | None:
+        """Where the file lies that was broken or replaced last; None if there is none."""
+        return self._files.set_aside
+
+    @property
+    def broken(self) -> str:
+        """What was wrong with it."""
+        return self._files.broken
+
+    @property
+    def replaced(self) -> int:
+        """How often another file took its place since the start."""
+        return self._files.replaced
+
+    def _open(self) -> None:
+        """Read what is there; if it is broken, or older than it should be, count that."""
+        files = self._files
         try:
-            connection = self._connect()
+            files.connect()
             try:
-                self._read_all(connection)
+                self._read_all(files.connection)
             except BaseException:
-                connection.close()
+                files.connection.close()
                 raise
         except Broken as broken:
             self._written, self._saved = {}, {}
-            self.broken, self.set_aside = str(broken), file.set_aside(self.path, BROKEN)
-            connection = self._connect()
+            files.begin_anew_if_broken(str(broken))
+        noted = files.lock.noted
         if not self._saved:  # what was there may have been lost or set aside by a process that came no further
-            before = self._lock.resets
-            gone = 0 if before is None else before + 1
-            self.broken = self.broken or ("it is gone" if gone else "")
+            gone = 0 if noted is None else noted.corrupt + 1
+            files.broken = files.broken or ("it is gone" if gone else "")
             self.resets[Reset.CORRUPT] = max(self.resets[Reset.CORRUPT], file.how_many_aside(self.path, BROKEN), gone)
-            self._say_resets(connection, self.resets)
-        return connection
+            self.resets[Reset.OLDER] = max(self.resets[Reset.OLDER], noted.older if noted else 0)
+            self._say_resets(files.connection, self.resets)
+        elif noted is not None and noted.mark is not None and not files.mark.follows(noted.mark):
+            self.fell = lag(files.mark, noted.mark)
+            self.resets[Reset.CORRUPT] = max(self.resets[Reset.CORRUPT], noted.corrupt)
+            self.resets[Reset.OLDER] = max(self.resets[Reset.OLDER], noted.older) + 1
+            self._say_resets(files.connection, self.resets)
+            self._note()
+        files.accept()
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = file.connect(self.path)
-        self._standing = _standing(self.path)
-        return connection
+    def _note(self) -> None:
+        self._files.lock.note(Noted(self.resets[Reset.CORRUPT], self.resets[Reset.OLDER], self._files.mark))
 
     def _replace(self, broken: str) -> None:
         """Begin another file; until everything is written to it, the lock says that there was one before."""
         if self._lacking is None:  # else what is there is the beginning of such a file
-            there, ours = _file(self.path), self._standing and self._standing[0]
-            if there and not (ours and there[:2] == ours[:2]) and not file.is_ours(self.path):
-                raise Foreign(self.path)
-            self.set_aside = file.set_aside(self.path, REPLACED) if there else None
-            self.broken = broken
-            self.replaced += 1
+            self._files.put_aside(broken)
             self._lacking, self._written = self._written, {}
-        self._standing = None  # until there is one
-        self._connection.close()
-        try:
-            self._connection = self._connect()
-        except Broken:  # the beginning of another one, that broke before it was filled
-            file.set_aside(self.path, BROKEN)
-            self._connection = self._connect()
+        self._files.begin_anew()
+        if self._files.lock.noted is not None:  # once filled it is the file that was written last
+            self._note()
+            self._files.lock.reach_the_disk()
 
     @staticmethod
     def _say_resets(connection: sqlite3.Connection, resets: Mapping[Reset, int]) -> None:
@@ -126,12 +139,14 @@ class Store:
                 self._saved[where], others = rows.read(connection, where, marks)
                 self._written[where] = freeze(self._saved[where])
                 self.restarted |= others
+            where = "mark"
+            self._files.mark = rows.mark(connection)
             where = "resets"
             (self._listed_from_us,) = connection.execute("SELECT coalesce(max(from_us), 0) FROM listed").fetchone()
             for cause, times in connection.execute("SELECT cause, times FROM reset"):
                 self.resets[Reset(cause)] = times
         except (ValueError, KeyError, sqlite3.DatabaseError) as error:
-            if isinstance(error, sqlite3.DatabaseError) and file.passing(error):
+            if isinstance(error, sqlite3.DatabaseError) and passing(error):
                 raise
             said, _, _ = str(error).partition(" with text ")  # what stands there is nobody's business
             raise Broken(f"{where}: {said}") from None
@@ -141,62 +156,63 @@ class Store:
     def save(self, nodes: Mapping[str, Frozen]) -> None:
         """Write what has changed since the last time; on disk when it returns.
 
-        Raises `StoreError`, `sqlite3.Error`, `OSError`.
+        Raises `Busy` if another program doesn't let us write now, `StoreError`, `sqlite3.Error`, `OSError`.
         """
         with self._writing:
-            if not self._lock.stands():
-                file.prepare(self.path)
-                broken, self._lock = self._lock, Lock(self.path)
-                broken.release()
-            if self._standing is None or not _stands(self._standing, _standing(self.path)):
-                self._replace("it is gone")
-            if not nodes and self._lacking is None:
-                return
             try:
-                self._save(nodes)
-            except sqlite3.DatabaseError as error:
-                if file.passing(error) or isinstance(error, sqlite3.ProgrammingError):
-                    raise
-                self._replace(str(error))
-                self._save(nodes)
+                if fault := self._files.fault(self._written):
+                    self._replace(fault)
+                if not nodes and self._lacking is None:
+                    return
+                self._files.shorten_log()
+                self._save_somewhere(nodes)
+            except sqlite3.Error as error:
+                if is_busy(error):
+                    raise Busy(self.path, error) from None
+                raise
+
+    def _save_somewhere(self, nodes: Mapping[str, Frozen]) -> None:
+        """Write to the present file, or to another one if this breaks."""
+        try:
+            self._save(nodes)
+        except sqlite3.DatabaseError as error:
+            if passing(error) or isinstance(error, sqlite3.ProgrammingError):
+                raise
+            self._replace(str(error))
+            self._save(nodes)
 
     def _save(self, nodes: Mapping[str, Frozen]) -> None:
         written = (self._lacking or {}) | dict(nodes)
-        with self._transaction():
+        with self._files.transaction() as connection:
             if self._lacking is not None:
-                self._go_on(written)
+                self._go_on(connection, written)
             for node, frozen in written.items():
-                rows.write(self._connection, node, self._written.get(node, _NOTHING), frozen)
+                rows.write(connection, node, self._written.get(node, _NOTHING), frozen)
         self._written.update({node: frozen._replace(ended=()) for node, frozen in written.items()})
         self._lacking = None
-        self._standing = _standing(self.path)
-        if self._lock.resets != self.resets[Reset.CORRUPT]:
-            self._lock.note(self.resets[Reset.CORRUPT])
+        self._note()
 
-    def _go_on(self, written: Mapping[str, Frozen]) -> None:
+    def _go_on(self, connection: sqlite3.Connection, written: Mapping[str, Frozen]) -> None:
         """Tell a file that took another's place that nothing is lost, but for the list of what was counted."""
         newest_us = max((codec.marks(frozen.marks).newest_us for frozen in written.values()), default=0)
         self._listed_from_us = max(time.time_ns() // 1000, newest_us) + MARGIN_US
-        self._connection.execute("INSERT INTO listed VALUES (?)", (self._listed_from_us,))
-        self._say_resets(self._connection, self.resets)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield connection
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+        connection.execute("INSERT INTO listed VALUES (?)", (self._listed_from_us,))
+        self._say_resets(connection, self.resets)
 
     def counted(self, node: str, runs: Collection[Run]) -> set[Run]:
-        """Those of the runs that have been counted as finished or lost, or may have been. Raises `sqlite3.Error`."""
+        """Those of the runs that have been counted as finished or lost, or may have been. Raises `sqlite3.Error`.
+
+        If the file turns out to be broken, the next `save` begins another one.
+        """
         with self._writing:
             younger = [run for run in runs if run.created_us > self._listed_from_us]
-            return {*runs} - {*younger} | rows.counted(self._connection, node, younger)
+            try:
+                return {*runs} - {*younger} | rows.counted(self._files.connection, node, younger)
+            except sqlite3.DatabaseError as error:
+                self.failed_reads += 1
+                if not passing(error) and not isinstance(error, sqlite3.ProgrammingError):
+                    self._files.spoilt = str(error)
+                raise
 
     def nodes(self) -> list[str]:
         """Of which nodes something is kept."""
@@ -205,51 +221,21 @@ class Store:
     def forget(self, node: str) -> bool:
         """Remove all that is kept of a node, so that it begins at zero; False if nothing was."""
         known = self._written.pop(node, None) is not None
-        with self._transaction() as connection:
+        with self._files.transaction() as connection:
             rows.forget(connection, node)
         self._saved.pop(node, None)
-        if not self._written:
-            self._lock.note(None)
+        if self._written:
+            self._note()
+        else:
+            self._files.lock.note(None)
         return known
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file, when all that was begun is done."""
+        self.thread.shutdown()
         with self._writing:
-            self._connection.close()
-            self._lock.release()
+            self._files.close()
 
 
 def _left(marks: Marks) -> Marks:
     return replace(marks, heard=replace(marks.heard, following=False, left=True))
-
-
-class _File(NamedTuple):
-    """One of SQLite's files, as it is now."""
-
-    device: int
-    inode: int
-    size: int
-
-
-Standing = tuple[_File | None, _File | None]
-"""The database and its log: somebody may remove, replace or cut off what we have open."""
-
-
-def _standing(path: Path) -> Standing:
-    return _file(path), _file(path.with_name(f"{path.name}-wal"))
-
-
-def _file(path: Path) -> _File | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return _File(found.st_dev, found.st_ino, found.st_size)
-
-
-def _stands(before: Standing, now: Standing) -> bool:
-    """True if the files are those that are open; while they are, SQLite makes them only longer."""
-    return all(
-        old is None or (new is not None and old[:2] == new[:2] and old.size <= new.size)
-        for old, new in zip(before, now, strict=True)
-    )

@@ -48,9 +48,9 @@ def copies(store: Store, write: Callable[[], None], home: Path) -> list[Path]:
         made.append(home / f"{len(made):04d}")
         shutil.copytree(store.path.parent, made[-1])
 
-    store._connection.set_trace_callback(copy)
+    store._files.connection.set_trace_callback(copy)
     write()
-    store._connection.set_trace_callback(None)
+    store._files.connection.set_trace_callback(None)
     copy()
     return [folder / store.path.name for folder in made]
 

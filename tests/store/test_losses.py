@@ -47,15 +47,19 @@ def test_removed_while_nobody_used_it(tmp_path: Path) -> None:
         path.with_name(path.name + ending).unlink(missing_ok=True)
     for _ in range(3):
         store = Store(path)
-        assert (store.load("alice"), store.broken, store.resets) == (None, "it is gone", {Reset.CORRUPT: 1})
+        assert (store.load("alice"), store.broken, store.resets) == (
+            None,
+            "it is gone",
+            {Reset.CORRUPT: 1, Reset.OLDER: 0},
+        )
         store.close()
     write(path, {"alice": freeze(taken(busy()))})
     store = Store(path)
-    assert (store.broken, store.resets) == ("", {Reset.CORRUPT: 1})
+    assert (store.broken, store.resets) == ("", {Reset.CORRUPT: 1, Reset.OLDER: 0})
     store.forget("alice")
     store.close()
     store = Store(path)
-    assert (store.broken, store.resets) == ("", {Reset.CORRUPT: 1}), "forgotten on purpose"
+    assert (store.broken, store.resets) == ("", {Reset.CORRUPT: 1, Reset.OLDER: 0}), "forgotten on purpose"
     store.close()
 
 
@@ -79,8 +83,8 @@ def test_killed_while_another_takes_its_place(
         if spoilt or at != "set_aside":  # what is gone can't be set aside
             with pytest.raises(Killed):
                 begin_anew(store)
-    store._lock.release()  # as the system does
-    store._connection.close()
+    store._files.lock.release()  # as the system does
+    store._files.connection.close()
     again = Store(path)
     untouched = at == "set_aside" and spoilt
     assert (again.load("alice") is None, again.resets[Reset.CORRUPT]) == ((False, 0) if untouched else (True, 1))
@@ -114,8 +118,8 @@ def test_the_new_file_breaks_before_it_is_filled(tmp_path: Path, monkeypatch: py
         patch.setattr(rows, "write", full)
         with pytest.raises(sqlite3.OperationalError):
             store.save({"alice": node})
-    store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    store._connection.execute("PRAGMA cache_size = 0")
+    store._files.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    store._files.connection.execute("PRAGMA cache_size = 0")
     content = path.read_bytes()
     with path.open("r+b") as spoilt:
         spoilt.write(content[:100] + b"\xa5" * (len(content) - 100))

@@ -8,11 +8,12 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
 from exporter.payments.node import Heard
-from exporter.store import Kept, Store, StoreError, file, freeze, glance, lock
+from exporter.store import Kept, Locked, Store, StoreError, file, freeze, glance, lock
 from tests.config.conftest import without_root
 from tests.store.test_schemas import SAMPLES, restore
 from tests.store.test_store import busy, taken, write
@@ -20,6 +21,7 @@ from tests.store.test_store import busy, taken, write
 KILLED = """
 import os, sys
 from pathlib import Path
+from types import FrameType
 from exporter.store import Store, freeze
 from tests.store.test_store import busy, taken
 store = Store(Path(sys.argv[1]))
@@ -201,3 +203,25 @@ def test_who_looks_keeps_nobody_out(tmp_path: Path) -> None:
         for onlooker in onlookers:
             onlooker.join()
     assert not lock.is_taken(path)
+
+
+def test_onlooker_takes_no_lock(tmp_path: Path) -> None:
+    """However long it takes to look: the lock is free for an exporter at each system call of the one who looks."""
+    path = tmp_path / "state.sqlite"
+    write(path, {"alice": freeze(taken(busy()))})
+    refused: list[str] = []
+
+    def start_an_exporter(frame: FrameType, _event: str, called: object) -> None:
+        if frame.f_code.co_filename == lock.__file__ and getattr(called, "__name__", "") == "close":
+            sys.setprofile(None)
+            try:
+                Store(path).close()
+            except Locked as error:
+                refused.append(str(error))
+
+    sys.setprofile(start_an_exporter)
+    try:
+        assert not lock.is_taken(path)
+    finally:
+        sys.setprofile(None)
+    assert refused == []

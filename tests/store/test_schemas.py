@@ -67,7 +67,7 @@ def test_an_old_file(sample: Path, tmp_path: Path) -> None:
     store = Store(path)
     before, after = Run("ab" * 32, LISTED_US), Run("ab" * 32, LISTED_US + 1)
     assert store.counted("alice", [ENDED, before, after]) == {ENDED, before}
-    assert store.resets == {Reset.CORRUPT: 2}
+    assert store.resets == {Reset.CORRUPT: 2, Reset.OLDER: 0}
     store.close()
     assert {run.run for run in found.open} == observer.tracker.open.keys()
     assert found.finished == observer.tracker.memory.indexes

@@ -122,14 +122,14 @@ def test_only_changes_are_written(tmp_path: Path) -> None:
     observer, path = busy(), tmp_path / "state.sqlite"
     store = Store(path)
     store.save({"alice": freeze(taken(observer))})
-    before = store._connection.total_changes
+    before = store._files.connection.total_changes
     store.save({"alice": freeze(taken(observer))})
-    assert store._connection.total_changes - before == 1, "only the time of the marks"
+    assert store._files.connection.total_changes - before == 2, "the time of the marks, and how often it was written"
     observer.release(10)
     observer.tracker.memory.indexes.pop(next(iter(observer.tracker.memory.indexes)))
-    before = store._connection.total_changes
+    before = store._files.connection.total_changes
     store.save({"alice": freeze(taken(observer))})
-    assert store._connection.total_changes - before < 30
+    assert store._files.connection.total_changes - before < 30
     store.close()
     assert reopened(path) == taken(observer)
 
@@ -191,8 +191,8 @@ def test_a_file_that_others_could_read(tmp_path: Path) -> None:
 def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
     """No test can cut the power: these are the settings under which SQLite promises to survive that."""
     store = Store(tmp_path / "state.sqlite")
-    (synchronous,) = store._connection.execute("PRAGMA synchronous").fetchone()
-    (mode,) = store._connection.execute("PRAGMA journal_mode").fetchone()
+    (synchronous,) = store._files.connection.execute("PRAGMA synchronous").fetchone()
+    (mode,) = store._files.connection.execute("PRAGMA journal_mode").fetchone()
     assert (synchronous, mode) == (2, "wal")
     store.close()
 
@@ -304,7 +304,7 @@ def test_a_broken_file_at_the_start(tmp_path: Path, how: str) -> None:
     for _ in range(2):
         store = Store(path)
         assert (store.load("alice"), store.load("bob")) == (None, None)
-        assert store.resets == {"corrupt": 1}
+        assert store.resets == {"corrupt": 1, "older": 0}
         store.close()
     (aside,) = tmp_path.glob("state.sqlite.broken-*")
     assert aside.read_bytes() == spoilt
@@ -319,7 +319,8 @@ def test_it_breaks_again_and_again(tmp_path: Path) -> None:
         path.write_bytes(path.read_bytes()[:2000] + b"\xa5" * 9000)
         store = Store(path)
         store.save({"alice": freeze(taken(busy()))})
-        assert store.resets == {"corrupt": times}
+        assert store.resets == {"corrupt": times, "older": 0}
+        assert store.replaced == 0
         store.close()
 
 
@@ -349,7 +350,7 @@ def test_a_table_is_missing(tmp_path: Path) -> None:
     connection.commit()
     connection.close()
     store = Store(path)
-    assert (store.load("alice"), store.resets) == (None, {"corrupt": 1})
+    assert (store.load("alice"), store.resets) == (None, {"corrupt": 1, "older": 0})
     store.close()
 
 
@@ -358,8 +359,8 @@ def test_a_file_that_breaks_while_it_is_used(tmp_path: Path) -> None:
     path = tmp_path / "state.sqlite"
     store = Store(path)
     store.save({"alice": freeze(taken(busy())), "bob": freeze(taken(busy()))})
-    store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    store._connection.execute("PRAGMA cache_size = 0")
+    store._files.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    store._files.connection.execute("PRAGMA cache_size = 0")
     content = bytearray(path.read_bytes())
     content[100:] = b"\xa5" * (len(content) - 100)
     with path.open("r+b") as file:
@@ -372,7 +373,7 @@ def test_a_file_that_breaks_while_it_is_used(tmp_path: Path) -> None:
     store = Store(path)
     assert store.load("alice") == taken(observer)
     assert store.load("bob") == taken(busy())
-    assert store.resets == {"corrupt": 0}
+    assert store.resets == {"corrupt": 0, "older": 0}
     store.close()
 
 
@@ -447,7 +448,7 @@ def test_removed_while_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.Monk
     assert reopened(path) == taken(busy())
     assert not list(tmp_path.glob("*.replaced-*.replaced*"))
     assert len(list(tmp_path.glob("*.replaced-*"))) <= 1
-    assert store.resets == {"corrupt": 0}
+    assert store.resets == {"corrupt": 0, "older": 0}
 
 
 def full(_connection: sqlite3.Connection, _path: Path) -> None:
@@ -469,11 +470,11 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
     path = tmp_path / "state.sqlite"
     store = Store(path)
     store.save({"alice": freeze(taken(busy()))})
-    (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
-    store._connection.execute(f"PRAGMA max_page_count = {pages}")
+    (pages,) = store._files.connection.execute("PRAGMA page_count").fetchone()
+    store._files.connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(sqlite3.OperationalError, match="full"):
         store.save({name: freeze(taken(busy())) for name in ("bob", "carol")})
-    store._connection.execute("PRAGMA max_page_count = 1000000")
+    store._files.connection.execute("PRAGMA max_page_count = 1000000")
     store.save({name: freeze(taken(busy())) for name in ("bob", "carol")})
     store.close()
     store = Store(path)

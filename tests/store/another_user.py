@@ -1,0 +1,95 @@
+"""What a process of another user may do with the state, in a directory as the system of a container hands it over."""
+
+import os
+import stat
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from exporter.store import Store, StoreError, freeze, look
+from tests.store.test_store import busy, taken
+
+ROOT = os.geteuid() == 0
+USER, ANOTHER, GROUP = 12345, 23456, 34567
+"""Numbers that no user of the machine has; the group is that of the volume."""
+
+
+class Owner(NamedTuple):
+    """Who owns a file, and what its mode is."""
+
+    user: int
+    group: int
+    mode: int
+
+
+@contextmanager
+def volume(owner: Owner) -> Iterator[Path]:
+    """A directory of this owner, to which the way is open for every user."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        path = Path(name) / "volume"
+        path.mkdir()
+        give(path, owner)
+        yield path
+        path.chmod(0o700)
+
+
+def give(path: Path, owner: Owner) -> None:
+    """Hand a file over; without root's rights only its mode can be given."""
+    if ROOT:
+        os.chown(path, owner.user, owner.group)
+    path.chmod(owner.mode)
+
+
+def owner_of(path: Path) -> Owner:
+    """Whose it is."""
+    found = path.stat()
+    return Owner(found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode))
+
+
+def attempt(what: str, path: Path, user: int, *, umask: int = 0o022) -> str:
+    """Let a process of this user, which is in the volume's group, `look` or `run`; what is wrong, empty if nothing is.
+
+    Without root's rights it is a process of the present user. It is a copy of this one, for another user may have no
+    right to start the Python that runs the tests.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.umask(umask)
+            if ROOT:
+                os.setgroups([GROUP])
+                os.setgid(user)
+                os.setuid(user)
+            os.write(writer, (_look(path) if what == "look" else _run(path)).encode())
+        except BaseException:  # noqa: BLE001 - whatever it is, the parent tells it
+            os.write(writer, traceback.format_exc().encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as said:
+        words = said.read()
+    os.waitpid(child, 0)
+    return words
+
+
+def _look(path: Path) -> str:
+    try:
+        look(path)
+    except StoreError as error:
+        return str(error)
+    return ""
+
+
+def _run(path: Path) -> str:
+    try:
+        store = Store(path)
+        store.save({"alice": freeze(taken(busy()))})
+        store.close()
+    except StoreError as error:
+        return str(error)
+    return ""

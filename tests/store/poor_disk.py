@@ -1,0 +1,74 @@
+"""A file system that lacks something: the kernel refuses the system calls of a process, as it does on such a disk.
+
+A filter for system calls (seccomp) gives the error to the real SQLite and the real `flock`; no such disk is needed.
+"""
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+import traceback
+from collections.abc import Callable
+
+_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _FILTER = 38, 22, 2
+_LOAD, _AND, _EQUAL, _RETURN = 0x20, 0x54, 0x15, 0x06
+_ALLOW, _ERROR = 0x7FFF0000, 0x00050000
+_FLAGS, _DESCRIPTOR = 16 + 3 * 8, 16 + 4 * 8
+"""Where the arguments of mmap(2) are in what the filter sees."""
+_SHARED, _NO_FILE = 0x01, 0xFFFFFFFF
+_NUMBERS = {"x86_64": {"flock": 73, "mmap": 9}, "aarch64": {"flock": 32, "mmap": 222}}
+_Instruction = tuple[int, int, int, int]
+
+
+def no_locks() -> list[_Instruction]:
+    """flock(2) fails like on NFS without a lock service."""
+    return [
+        (_LOAD, 0, 0, 0),
+        (_EQUAL, 0, 1, _NUMBERS[platform.machine()]["flock"]),
+        (_RETURN, 0, 0, _ERROR | errno.ENOLCK),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+
+
+def no_shared_memory() -> list[_Instruction]:
+    """mmap(2) of a file that is to be shared fails like on 9p and on FUSE with direct I/O."""
+    return [
+        (_LOAD, 0, 0, 0),
+        (_EQUAL, 0, 6, _NUMBERS[platform.machine()]["mmap"]),
+        (_LOAD, 0, 0, _FLAGS),
+        (_AND, 0, 0, 0x0F),
+        (_EQUAL, 0, 3, _SHARED),
+        (_LOAD, 0, 0, _DESCRIPTOR),
+        (_EQUAL, 1, 0, _NO_FILE),
+        (_RETURN, 0, 0, _ERROR | errno.ENODEV),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+
+
+def on_poor_disk(lacks: Callable[[], list[_Instruction]], work: Callable[[], str]) -> str:
+    """What a copy of this process returns that works under such a filter."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            _refuse(lacks())
+            os.write(writer, work().encode())
+        except BaseException:  # noqa: BLE001 - whatever it is, the parent tells it
+            os.write(writer, traceback.format_exc().encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as said:
+        words = said.read()
+    os.waitpid(child, 0)
+    return words
+
+
+def _refuse(instructions: list[_Instruction]) -> None:
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions))
+    program = ctypes.create_string_buffer(struct.pack("@HP", len(instructions), ctypes.addressof(code)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    for call in ((_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), (_PR_SET_SECCOMP, _FILTER, ctypes.addressof(program), 0, 0)):
+        if libc.prctl(*(ctypes.c_ulong(argument) for argument in call)):
+            raise OSError(ctypes.get_errno(), "the kernel takes no filter")

@@ -1,0 +1,255 @@
+"""Other programs at the state: what harms nothing, what keeps us from writing, what puts back old counters."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from exporter.payments.labels import Reset
+from exporter.payments.payment import Run
+from exporter.store import Busy, Store, freeze, healing
+from exporter.store import store as module
+from tests.store.another_program import another_program
+from tests.store.test_store import busy, reopened, taken, write
+
+STATE = "state.sqlite"
+LISTED = Run("ab" * 32, 1)
+NEVER = Run("cd" * 32, 2)
+
+
+def filled(path: Path, second: float = 9) -> Store:
+    """An exporter that has written a node, and a run to the list of what was counted."""
+    store = Store(path)
+    store.save({"alice": freeze(taken(busy(), second))._replace(ended=(LISTED,))})
+    return store
+
+
+HARMLESS = {
+    "a look": ["SELECT count(*) FROM counter"],
+    "a check": ["PRAGMA integrity_check"],
+    "a checkpoint": ["PRAGMA wal_checkpoint(TRUNCATE)"],
+    "a checkpoint that restarts the log": ["PRAGMA wal_checkpoint(RESTART)"],
+    "VACUUM": ["VACUUM"],
+    "ANALYZE": ["ANALYZE"],
+    "a reader": ["BEGIN", "SELECT count(*) FROM counter"],
+}
+
+
+@pytest.mark.parametrize("what", HARMLESS)
+def test_what_leaves_the_content_as_it_was(tmp_path: Path, what: str) -> None:
+    """The exporter goes on with the file, also with its list, while that program has it open and afterwards."""
+    path = tmp_path / STATE
+    store = filled(path)
+    with another_program(path, *HARMLESS[what]):
+        store.save({"alice": freeze(taken(busy(), 10))})
+        store.save({"alice": freeze(taken(busy(), 11))})
+    store.save({"alice": freeze(taken(busy(), 12))})
+    assert (store.replaced, store.broken) == (0, "")
+    assert store.counted("alice", [LISTED, NEVER]) == {LISTED}
+    store.close()
+    assert reopened(path) == taken(busy(), 12)
+
+
+def test_another_kind_of_journal(tmp_path: Path) -> None:
+    """Nobody can set it while the exporter runs; set before, it is set back."""
+    path = tmp_path / STATE
+    store = filled(path)
+    other = sqlite3.connect(path, timeout=0)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        other.execute("PRAGMA journal_mode = DELETE")
+    store.close()
+    other.execute("PRAGMA journal_mode = DELETE")
+    other.close()
+    store = Store(path)
+    assert store._files.connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert (store.load("alice"), store.fell) == (taken(busy()), "")
+    store.close()
+
+
+@pytest.mark.parametrize("how", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
+def test_another_program_locks_it(tmp_path: Path, how: str) -> None:
+    """A write gives up after a moment and says so; when the lock is gone, all is written to the same file."""
+    path = tmp_path / STATE
+    store = filled(path)
+    with another_program(path, how), pytest.raises(Busy, match="another program holds a lock"):
+        store.save({"alice": freeze(taken(busy(), 10))})
+    store.save({"alice": freeze(taken(busy(), 11))})
+    assert store.replaced == 0
+    store.close()
+    assert reopened(path) == taken(busy(), 11)
+
+
+def write_on(store: Store) -> None:
+    """More than the log may hold."""
+    for second in range(10, 1000):
+        store.save({"alice": freeze(taken(busy(), second))})
+
+
+def test_reader_that_keeps_an_old_state_in_sight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log can't begin anew, and does not grow without end: nothing is written until the reader lets go."""
+    monkeypatch.setattr(healing, "LOG_LIMIT", 200_000)
+    path = tmp_path / STATE
+    log = path.with_name(STATE + "-wal")
+    store = filled(path)
+    with another_program(path, "BEGIN", "SELECT count(*) FROM counter"):
+        with pytest.raises(Busy, match=r"the log \(-wal\) has grown"):
+            write_on(store)
+        size = log.stat().st_size
+        assert 200_000 < size < 400_000
+        with pytest.raises(Busy):
+            store.save({"alice": freeze(taken(busy(), 1001))})
+        assert log.stat().st_size == size
+    store.save({"alice": freeze(taken(busy(), 1002))})
+    assert log.stat().st_size < 100_000
+    store.close()
+    assert reopened(path) == taken(busy(), 1002)
+
+
+# While it is stopped.
+
+
+def put_back(copy: Path, path: Path) -> None:
+    """Replace a state by a copy of its file alone."""
+    for ending in ("", "-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+    shutil.copy(copy, path)
+
+
+def test_older_copy_that_is_put_back(tmp_path: Path) -> None:
+    """Its counters are what it says; that they fell is told at that start, and counted, however often it happens."""
+    path, copy = tmp_path / STATE, tmp_path / "copy"
+    write(path, {"alice": freeze(taken(busy(), 9))})
+    shutil.copy(path, copy)
+    for times in (1, 2):
+        write(path, {"alice": freeze(taken(busy(), 10))})
+        put_back(copy, path)
+        store = Store(path)
+        assert store.fell == "its last 1 writes are missing: it is an older copy, or its log (-wal) was lost"
+        assert (store.load("alice"), store.resets) == (taken(busy(), 9), {Reset.CORRUPT: 0, Reset.OLDER: times})
+        store.close()
+        store = Store(path)
+        assert (store.fell, store.resets[Reset.OLDER]) == ("", times)
+        store.close()
+
+
+def test_log_that_is_lost(tmp_path: Path) -> None:
+    """The exporter was killed, and somebody kept the file without its log: that writes are missing is told."""
+    path, copies = tmp_path / STATE, tmp_path / "copies"
+    store = filled(path)
+    store._files.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    store.save({"alice": freeze(taken(busy(), 10))})
+    shutil.copytree(tmp_path, copies)
+    store.close()
+    (copies / f"{STATE}-wal").unlink()
+    store = Store(copies / STATE)
+    assert "its log (-wal) was lost" in store.fell
+    assert (store.load("alice"), store.resets[Reset.OLDER]) == (taken(busy(), 9), 1)
+    store.close()
+
+
+def test_killed_between_a_write_and_its_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock lags behind the file: nothing is missing."""
+    path = tmp_path / STATE
+    store = filled(path)
+    monkeypatch.setattr(module.Store, "_note", lambda _: None)
+    store.save({"alice": freeze(taken(busy(), 10))})
+    store.close()
+    monkeypatch.undo()
+    store = Store(path)
+    assert (store.fell, store.resets[Reset.OLDER]) == ("", 0)
+    store.close()
+
+
+def test_state_of_another_exporter_in_its_place(tmp_path: Path) -> None:
+    """However often that one was written."""
+    path, other = tmp_path / STATE, tmp_path / "other"
+    write(path, {"alice": freeze(taken(busy(), 9))})
+    for second in range(20):
+        write(other, {"alice": freeze(taken(busy(), second))})
+    put_back(other, path)
+    store = Store(path)
+    assert (store.fell, store.resets[Reset.OLDER]) == ("it is not the file that was written last", 1)
+    store.close()
+
+
+# While it runs.
+
+
+def restored(path: Path, copy: Path) -> None:
+    """`sqlite3 state.sqlite ".restore copy"`."""
+    source, target = sqlite3.connect(copy), sqlite3.connect(path)
+    source.backup(target)
+    source.close()
+    target.close()
+
+
+def overwritten(path: Path, copy: Path) -> None:
+    """`cp copy state.sqlite`: the same inode."""
+    with path.open("r+b") as file:
+        file.write(copy.read_bytes())
+
+
+def replaced(path: Path, copy: Path) -> None:
+    """`rsync` or `mv`: another inode."""
+    shutil.copy(copy, path.with_name("new"))
+    path.with_name("new").rename(path)
+
+
+def edited(path: Path, _copy: Path) -> None:
+    """A total that somebody set to what he thinks is right."""
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE counter SET total = 7 WHERE counter = 'started'")
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize("how", [restored, overwritten, replaced, edited])
+@pytest.mark.parametrize("in_log", [False, True])
+def test_older_copy_that_is_put_back_while_it_runs(
+    tmp_path: Path, how: Callable[[Path, Path], None], *, in_log: bool
+) -> None:
+    """All is known here: it is written to a new file, nothing falls, and what was put there is kept beside it."""
+    path, copy = tmp_path / STATE, tmp_path / "copy"
+    write(path, {"alice": freeze(taken(busy(), 9)), "bob": freeze(taken(busy(), 9))})
+    shutil.copy(path, copy)
+    store = Store(path)
+    for second in range(10, 20):
+        store.save({"alice": freeze(taken(busy(), second)), "bob": freeze(taken(busy(), second))})
+    if not in_log:
+        store._files.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        store.save({})
+    how(path, copy)
+    store.save({"alice": freeze(taken(busy(), 20))})
+    harmless = how is overwritten and in_log  # all that has changed since the copy is still in the log
+    assert store.replaced == (0 if harmless else 1)
+    assert harmless or (store.set_aside is not None and store.set_aside.exists())
+    store.close()
+    store = Store(path)
+    assert (store.load("alice"), store.load("bob")) == (taken(busy(), 20), taken(busy(), 19))
+    assert (store.fell, store.resets) == ("", {Reset.CORRUPT: 0, Reset.OLDER: 0})
+    store.close()
+
+
+def test_list_that_can_not_be_read(tmp_path: Path) -> None:
+    """The audit meets a broken page that no write touches: it is counted, and the next write begins another file."""
+    path = tmp_path / STATE
+    store = filled(path)
+    (page,) = store._files.connection.execute(
+        "SELECT rootpage FROM sqlite_schema WHERE name = 'counted_run'"
+    ).fetchone()
+    (size,) = store._files.connection.execute("PRAGMA page_size").fetchone()
+    store._files.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xa5" * size)
+    store._files.connection.execute("PRAGMA shrink_memory")
+    with pytest.raises(sqlite3.DatabaseError):
+        store.counted("alice", [Run("ab" * 32, 2**62)])
+    assert store.failed_reads == 1
+    store._files.accept()  # as if the disk, not a program, had changed it
+    store.save({})
+    assert store.counted("alice", [NEVER, Run("ab" * 32, 2**62)]) == {NEVER}, "what is older may have been counted"
+    store.close()
+    assert reopened(path) == taken(busy())
