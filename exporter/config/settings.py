@@ -101,7 +101,7 @@ SETTINGS = {
             "",
             "lnd's tls.cert; the word `system` where lnd is reached under a publicly trusted certificate",
         ),
-        Setting("lnd.macaroon", "FILE", values.text, "", "the macaroon file, as lnd wrote it"),
+        Setting("lnd.macaroon", "FILE", values.text, "", "the macaroon file: as lnd wrote it, or in hex or base64"),
         Setting("lnd.name", "NAME", values.node_name, "lnd", "the node's name: the label `node` of every metric"),
         Setting(
             "lnd.mode",

@@ -6,12 +6,17 @@ from pathlib import Path
 from cryptography import x509
 
 from exporter.lnd.client import Trouble
+from exporter.macaroon import decode
 from exporter.payments.labels import Interruption, NodeState
 
 
 async def macaroon(path: Path) -> str:
-    """The macaroon in hex, as lnd wants it; raises `Trouble`."""
-    return (await _read(path, Interruption.DENIED, NodeState.DENIED)).hex()
+    """The macaroon in hex, as lnd wants it, in whatever form it is in the file; raises `Trouble`."""
+    found = decode(await _read(path, Interruption.DENIED, NodeState.DENIED))
+    if found is None:
+        advice = f"{path} is no macaroon: copy it from lnd again, as a binary file, or in hex or base64"
+        raise Trouble(Interruption.DENIED, NodeState.DENIED, advice)
+    return found.hex()
 
 
 async def certificate(path: Path) -> tuple[bytes, int]:

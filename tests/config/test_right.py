@@ -1,5 +1,6 @@
 """Configurations that are right, and what becomes of them."""
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from exporter.config import Config, LogConfig, NodeConfig, StorageConfig, WebCon
 from exporter.config.settings import ENVIRONMENT, SETTINGS
 from exporter.config.sources import KUBERNETES
 from tests.config.asking import given
-from tests.config.conftest import Home
+from tests.config.conftest import MACAROON, Home
 
 SYSTEM = "--lnd.tls-cert=system"
 LIMITS = (600, 3600, 86_400), (144, 36)
@@ -58,6 +59,15 @@ def test_the_weakest_macaroon_is_taken(home: Home) -> None:
     payments, admin = home.macaroon("payments"), home.lnd / "data/chain/bitcoin/mainnet/admin.macaroon"
     assert [node.macaroon for node in given("--lnd.dir=~/.lnd").nodes] == [payments]
     assert [node.macaroon for node in given(f"--lnd.dir=~/.lnd --lnd.macaroon={admin}").nodes] == [admin]
+
+
+@pytest.mark.parametrize(
+    "content", [MACAROON.hex() + "\n", base64.urlsafe_b64encode(MACAROON).decode().rstrip("=")], ids=["hex", "base64"]
+)
+def test_a_macaroon_as_text(home: Home, content: str) -> None:
+    """As hosting services hand it out; `tests/test_macaroon.py` has all forms."""
+    path = home.write(".lnd/data/chain/bitcoin/mainnet/payments.macaroon", content)
+    assert given("--lnd.dir=.lnd").nodes[0].macaroon == path
 
 
 def test_what_works_may_still_be_no_good_idea(home: Home) -> None:
