@@ -17,6 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.payments": set(),
     "exporter.redact": set(),
     "exporter.macaroon": set(),
+    "exporter.output": set(),
     # the rooms around the core; never each other
     "exporter.lnd": {"exporter.macaroon", "exporter.payments", "exporter.redact"},
     "exporter.metrics": {"exporter", "exporter.payments", "exporter.redact"},
@@ -58,6 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.healthcheck",
         "exporter.listing",
         "exporter.log",
+        "exporter.output",
         "exporter.track",
     },
     "exporter": set(),
