@@ -82,7 +82,7 @@ def ready() -> Iterator[str]:
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(
     "command",
-    ["--help", "help", "--version", "version", "check", "open", "open --json", "run --storage.reset=x", "healthcheck"],
+    ["--help", "--version", "check", "open", "open --json", "run --storage.reset=x", "healthcheck"],
 )
 def test_a_command_that_cannot_say_what_it_has_to_say(tmp_path: Path, ready: str, command: str, place: str) -> None:
     """Exit code 141 as of a program that SIGPIPE ends, or 1 and one line; 0 if nobody wanted to hear it."""
@@ -102,7 +102,7 @@ def test_a_command_that_cannot_say_what_it_has_to_say(tmp_path: Path, ready: str
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(
     ("command", "code"),
-    [("chekc", 2), ("check", 2), ("run", 2), ("track", 2), ("open --json=maybe", 2), ("healthcheck", 1)],
+    [("chekc", 2), ("check", 2), ("track", 2), ("open --json=maybe", 2), ("healthcheck", 1)],
 )
 def test_an_error_that_nobody_hears(command: str, code: int, place: str) -> None:
     """The exit code says it all the same."""
