@@ -8,10 +8,11 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from exporter import __version__
+from exporter import __version__, output
 from exporter.config import Config, ConfigError, load
 from exporter.config.settings import COMMANDS, Command
 from exporter.config.usage import usage
+from exporter.output import Unwritable
 
 T = TypeVar("T")
 
@@ -19,13 +20,29 @@ PROGRAM = "lnd-payments-exporter"
 
 OK, FAILED, UNUSABLE = 0, 1, 2
 """Exit codes: UNUSABLE means that the command line or the configuration has to be changed."""
+NOT_TOLD = 3
+"""Of `track`, where FAILED says that the payment has failed."""
 BY_SIGNAL = 128
 """Plus the number of the signal that ended it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; the result is the exit code."""
+    output.prepare()
     words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _do(list(words))
+        sys.stdout.flush()  # here, where it is known what to do if that fails
+    except Unwritable as error:
+        if isinstance(error.why, BrokenPipeError):  # who reads no further (`| head`) has seen enough
+            return BY_SIGNAL + signal.SIGPIPE
+        print(f"{PROGRAM}: nothing can be written to where this goes ({error.why.strerror})", file=sys.stderr)
+        return NOT_TOLD if words[:1] == ["track"] else FAILED
+    return code
+
+
+def _do(words: list[str]) -> int:
+    """One command. Raises `Unwritable`."""
     if {"-h", "--help"} & set(words) or words[:1] == ["help"]:
         print(usage(), end="")
         return OK
@@ -72,8 +89,6 @@ def _open(config: Config) -> int:
     from exporter.listing.table import show
 
     found = report(config, time.time_ns())
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `open | head`: who reads no further has seen enough
-    _show_any_letter()
     if config.open.json:
         print(document(found))
     else:
@@ -83,28 +98,12 @@ def _open(config: Config) -> int:
 
 def _track(config: Config) -> int:
     from exporter.app import client_of, clocks
-    from exporter.track import NOT_FOLLOWED, track
+    from exporter.track import track
 
-    _show_any_letter()
     (node,) = config.nodes
     for warning in node.warnings:
         print(f"{node.preface}{warning}", file=sys.stderr)
-    try:
-        return asyncio.run(_ended_by_signals(track(config, client_of(node), clocks)))
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):  # who reads no further has seen enough
-            return BY_SIGNAL + signal.SIGPIPE  # but not by SIGPIPE itself: lnd's end of a line may break, too
-        print(f"{node.preface}nothing can be written to where this goes ({error.strerror})", file=sys.stderr)
-        return NOT_FOLLOWED
-
-
-def _show_any_letter() -> None:
-    """What a peer calls itself may have letters that nobody can show here."""
-    import io
-
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+    return asyncio.run(_ended_by_signals(track(config, client_of(node), clocks)))
 
 
 def _check(config: Config) -> int:
@@ -157,8 +156,8 @@ def _until_stopped(config: Config, work: Callable[[Config], Coroutine[Any, Any, 
     try:
         asyncio.run(_ended_by_signals(work(config)))
     except Exception as error:  # noqa: BLE001 - the last word of a process that a bug has ended
-        if unusable := _config_error(error):
-            raise unusable from None
+        if (cause := _innermost(error)) is not None:
+            raise cause from None
         structlog.get_logger("exporter").exception("stopped by a bug, please report it")
         return FAILED
     return OK
@@ -180,11 +179,11 @@ async def _ended_by_signals(work: Coroutine[Any, Any, T]) -> T | int:
     return BY_SIGNAL + caught[0] if task.cancelled() else task.result()
 
 
-def _config_error(error: Exception) -> ConfigError | None:
-    """The configuration's error within a task group's."""
+def _innermost(error: Exception) -> ConfigError | Unwritable | None:
+    """The error within a task group's, if it is no bug."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
-    return error if isinstance(error, ConfigError) else None
+    return error if isinstance(error, ConfigError | Unwritable) else None
 
 
 if __name__ == "__main__":

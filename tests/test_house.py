@@ -16,12 +16,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     # the leaves
     "exporter.payments": set(),
     "exporter.redact": set(),
+    "exporter.macaroon": set(),
+    "exporter.output": set(),
     # the rooms around the core; never each other
-    "exporter.lnd": {"exporter.payments", "exporter.redact"},
+    "exporter.lnd": {"exporter.macaroon", "exporter.payments", "exporter.redact"},
     "exporter.metrics": {"exporter", "exporter.payments", "exporter.redact"},
     "exporter.store": {"exporter.payments"},
     "exporter.simulator": {"exporter.payments", "exporter.lnd.rpc"},
-    "exporter.config": {"exporter.redact"},
+    "exporter.config": {"exporter.macaroon", "exporter.redact"},
     "exporter.log": {"exporter.redact"},
     "exporter.healthcheck": {"exporter.config"},
     "exporter.track": {
@@ -57,6 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.healthcheck",
         "exporter.listing",
         "exporter.log",
+        "exporter.output",
         "exporter.track",
     },
     "exporter": set(),

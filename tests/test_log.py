@@ -1,10 +1,12 @@
 """Logging: one line an event, for a person or a machine, and no secret whatever is logged."""
 
 import asyncio
+import base64
 import io
 import json
 import logging
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -223,6 +225,8 @@ secrets = st.one_of(
     invoices.map(str.upper),
     macaroons.map(bytes.hex),
     macaroons.map(lambda macaroon: macaroon.hex().upper()),
+    macaroons.map(lambda macaroon: base64.b64encode(macaroon).decode()),
+    macaroons.map(lambda macaroon: base64.urlsafe_b64encode(macaroon).decode().rstrip("=")),
 )
 surroundings = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
@@ -240,6 +244,24 @@ def test_no_place_is_safe_for_a_secret(secret: str, before: str, after: str, key
     except RuntimeError:
         logger.exception("failed")
     assert secret not in stream.getvalue()
+
+
+@pytest.mark.parametrize("shown", [str, repr, json.dumps, lambda text: json.dumps(repr(text))])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "  \n\t"])
+@pytest.mark.parametrize("width", [5, 60, 76])
+@pytest.mark.parametrize("form", [bytes.hex, lambda raw: base64.b64encode(raw).decode()])
+def test_a_macaroon_in_lines(
+    form: Callable[[bytes], str], width: int, end: str, encoding: str, shown: Callable[[str], str]
+) -> None:
+    """As its file may hold it, read as whatever text: one word stands for all lines, and what follows stays."""
+    whole = form(MACAROON + bytes(range(7, 250)))
+    lines = [whole[at : at + width] for at in range(0, len(whole), width)]
+    text = shown(end.join(lines).encode(encoding).decode("latin-1"))
+    said = redact(f"macaroon {text}\nfound bad\n")
+    around = re.fullmatch(r"macaroon \W*\[redacted\](.*)\nfound bad\n", said)
+    assert around is not None, said
+    assert re.fullmatch(r"(\0|\\+x00|\\+u0000|\\*['\"])*", around[1]), "nothing but a quotation mark, or half a letter"
 
 
 @given(rest=st.text("0123456789abcdef", min_size=16, max_size=64), before=words)

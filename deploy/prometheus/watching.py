@@ -31,6 +31,7 @@ def watching(values: Values) -> Group:
             _lies(s, given.stream_lies.severity),
             _delayed(s, given.updates_delayed),
             *_state(given.checkpoint_fails, given.state_reset.severity),
+            _renamed(given.node_label_taken.severity),
             _deaf(s, given.not_following),
             _missed(s, given.audit_unaccounted),
             _behind(s, given.catch_up_long),
@@ -134,6 +135,19 @@ def _state(fails: Lasting, reset: Severity) -> list[Alert]:
             "node",
         ),
     ]
+
+
+def _renamed(severity: Severity) -> Alert:
+    """Of all nodes, whatever the profile: their names are in another label. No label of ours is called so."""
+    return Alert(
+        "NodeLabelTaken",
+        severity,
+        'count by (job, instance) (lnd_payments_node_up{exported_node!=""}) > 0',
+        f"{INSTANCE}: the scrape configuration hides the names of nodes",
+        """The target has a label `node` of its own, so Prometheus calls the exporter's `exported_node`: rules and
+        dashboards take something else for the node, and other alerts are wrong or missing. Drop the target's label.""",
+        "node",
+    )
 
 
 def _deaf(s: Selector, given: Lasting) -> Alert:

@@ -1,9 +1,6 @@
 """Looks at the files that a node needs: a certificate, a macaroon, and where lnd keeps them."""
 
-import base64
-import binascii
 import datetime as dt
-import re
 import ssl
 from pathlib import Path
 
@@ -11,6 +8,7 @@ from cryptography import x509
 
 from exporter.config.files import cannot_read, may_not_read, read
 from exporter.config.problems import Wrong
+from exporter.macaroon import SHORTEST, decode
 
 MACAROONS = ("payments.macaroon", "readonly.macaroon")
 """What --lnd.dir looks for, best first. Never admin.macaroon."""
@@ -27,10 +25,6 @@ ListChannels is optional: for aliases and balance."""
 
 NETWORKS = "data/chain/bitcoin"
 """A folder for each network, with its macaroons."""
-
-BINARY_V2 = b"\x02"
-BINARY_V1 = re.compile(rb"[0-9a-f]{4}location ")
-SHORTEST_MACAROON = 40
 
 
 def check_directory(directory: Path) -> None:
@@ -50,7 +44,7 @@ def check_certificate(path: Path) -> None:
     right = "Give lnd's tls.cert, or the word `system` if lnd's certificate is publicly trusted."
     if not content.strip():
         raise Wrong(f"{path} is empty.", "Copy it again from lnd, or restart lnd: it writes a new one.")
-    if _is_macaroon(content):
+    if decode(content) is not None:
         raise Wrong(f"{path} is a macaroon, not a certificate.", "Are the two exchanged? " + right)
     if b"PRIVATE KEY-----" in content:
         raise Wrong(f"{path} is a private key, not a certificate.", right)
@@ -83,38 +77,32 @@ def dates(path: Path) -> str | None:
 
 
 def check_macaroon(path: Path) -> None:
-    """Raises `Wrong` unless this is a macaroon as lnd writes it: binary."""
+    """Raises `Wrong` unless this is a macaroon, as lnd writes it or in hex or base64."""
     content = read(path)
     if not content.strip():
         raise Wrong(f"{path} is empty.", f"Copy it again from lnd, or bake one:\n{BAKE}")
-    if _is_macaroon(content):
-        if len(content) < SHORTEST_MACAROON:
-            raise Wrong(f"{path} is cut off: only {len(content)} bytes.", "Copy it again from lnd, as a whole file.")
-        return
-    right = "Give the file that lnd or `lncli bakemacaroon --save_to` wrote"
-    packed = b"".join(content.split())
+    found = decode(content)
+    if found is not None and len(found) < SHORTEST:
+        raise Wrong(f"{path} is cut off: only {len(found)} bytes.", "Copy it again from lnd, as a whole file.")
+    if found is None:
+        raise _no_macaroon_but(path, content.strip())
+
+
+def _no_macaroon_but(path: Path, content: bytes) -> Wrong:
+    """What people have in place of a macaroon, and how they get one."""
+    right = "Give the file that lnd or `lncli bakemacaroon --save_to` wrote, or its hex or base64"
     if content.startswith(b"-----BEGIN"):
-        raise Wrong(f"{path} is a certificate or key, not a macaroon.", f"Are the two exchanged? {right}.")
-    if content.lstrip().startswith(b"{"):
-        raise Wrong(f"{path} is JSON, a macaroon is a binary file.", f"{right}.")
-    if re.fullmatch(rb"[0-9a-fA-F]+", packed):
-        fix = f"{right}, or convert this one:\nxxd -r -p {path} > {path.stem}.binary.macaroon"
-        raise Wrong(f"{path} is a macaroon written as hex text, lnd's is binary.", fix)
-    if _is_macaroon(_from_base64(packed)):
-        fix = f"{right}, or convert this one:\nbase64 -d {path} > {path.stem}.binary.macaroon"
-        raise Wrong(f"{path} is a macaroon written as base64 text, lnd's is binary.", fix)
-    raise Wrong(f"{path} is no macaroon.", f"{right}.")
-
-
-def _is_macaroon(content: bytes) -> bool:
-    return content.startswith(BINARY_V2) or BINARY_V1.match(content) is not None
-
-
-def _from_base64(packed: bytes) -> bytes:
-    try:
-        return base64.b64decode(packed.translate(bytes.maketrans(b"-_", b"+/")) + b"==", validate=False)
-    except binascii.Error:
-        return b""
+        return Wrong(f"{path} is a certificate or key, not a macaroon.", f"Are the two exchanged? {right}.")
+    if content.startswith(b"{"):
+        fix = f"Write only the value of its `macaroon` into a file:\njq -r .macaroon {path} > {path.stem}.only.macaroon"
+        return Wrong(f"{path} is JSON, not a macaroon.", fix)
+    if b"macaroon=" in content:
+        only = f"sed 's/.*macaroon=//; s/[&;].*//' {path} > {path.stem}.only.macaroon"
+        fix = f"Write only what follows macaroon= into a file:\n{only}"
+        return Wrong(f"{path} is a link for wallets with a macaroon in it (such as lndconnect), not a macaroon.", fix)
+    if decode(content[:-1]) is not None:
+        return Wrong(f"{path} is cut off: its last byte is half there.", "Copy it again from lnd, as a whole file.")
+    return Wrong(f"{path} is no macaroon.", f"{right}.")
 
 
 def find_macaroon(directory: Path, network: str) -> Path:

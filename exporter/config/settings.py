@@ -108,7 +108,7 @@ SETTINGS = {
             "",
             "a name or IP address for which the certificate is made, where that is not the host of the address",
         ),
-        Setting("lnd.macaroon", "FILE", values.text, "", "the macaroon file, as lnd wrote it"),
+        Setting("lnd.macaroon", "FILE", values.text, "", "the macaroon file: as lnd wrote it, or in hex or base64"),
         Setting("lnd.name", "NAME", values.node_name, "lnd", "the node's name: the label `node` of every metric"),
         Setting(
             "lnd.mode",

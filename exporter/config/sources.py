@@ -9,8 +9,18 @@ from exporter.config.problems import HASH, Problem
 from exporter.config.settings import ENVIRONMENT, SETTINGS, nearest
 from exporter.config.values import HASH_BASE64, HASH_HEX
 
-KUBERNETES = re.compile(r"SERVICE_(HOST|PORT)(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?")
-"""What Kubernetes adds to the environment of its containers for a Service called lnd-payments-exporter."""
+_PROTOCOL = "(TCP|UDP|SCTP)"
+KUBERNETES = re.compile(
+    r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?"
+    rf"|PORT_\d+_{_PROTOCOL}(_(PROTO|PORT|ADDR))?"
+    rf"|PORT=(?i:{_PROTOCOL})://.*)"
+)
+"""What Kubernetes adds to the environment of all containers of a namespace that has a Service called
+lnd-payments-exporter, or lnd-payments-exporter-metrics or the like: names without our prefix.
+
+The name alone decides, except for the bare `..._PORT`, which people write, too: theirs holds a number, Kubernetes' a
+URL. No setting may ever have such a name (https://kubernetes.io/docs/concepts/services-networking/service/).
+"""
 
 
 def from_flags(argv: Sequence[str], problems: list[Problem], *, takes_hash: bool = False) -> Settings:
@@ -63,7 +73,7 @@ def from_environment(environ: Mapping[str, str], problems: list[Problem]) -> Set
     by_variable = {setting.variable: setting for setting in SETTINGS.values()}
     for variable, text in sorted(environ.items()):
         rest = variable.removeprefix(ENVIRONMENT)
-        if rest == variable or not text.strip() or KUBERNETES.fullmatch(rest):
+        if rest == variable or not text.strip() or any(map(KUBERNETES.fullmatch, (rest, f"{rest}={text}"))):
             continue
         if variable in by_variable:
             given[by_variable[variable].name] = Given(text.strip(), variable)

@@ -11,6 +11,7 @@ from pathlib import Path
 from cryptography import x509
 
 from exporter.lnd.client import Trouble
+from exporter.macaroon import decode
 from exporter.payments.labels import Interruption, NodeState
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s.*?-----END CERTIFICATE-----", re.DOTALL)
@@ -18,8 +19,12 @@ _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
 
 async def macaroon(path: Path) -> str:
-    """The macaroon in hex, as lnd wants it; raises `Trouble`."""
-    return (await _read(path, Interruption.DENIED, NodeState.DENIED)).hex()
+    """The macaroon in hex, as lnd wants it, in whatever form it is in the file; raises `Trouble`."""
+    found = decode(await _read(path, Interruption.DENIED, NodeState.DENIED))
+    if found is None:
+        advice = f"{path} is no macaroon: copy it from lnd again, as a binary file, or in hex or base64"
+        raise Trouble(Interruption.DENIED, NodeState.DENIED, advice)
+    return found.hex()
 
 
 async def trusted(tls_cert: Path | None) -> tuple[bytes, int | None]:

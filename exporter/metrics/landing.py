@@ -28,6 +28,9 @@ _PURPOSES: dict[Purpose, str] = {
     Purpose.OTHER: "Others",
 }
 
+_CHECK = escape('lnd_payments_node_up{exported_node!=""}')
+"""What Prometheus has where a target label `node` collides with ours."""
+
 _STYLE = """
 :root {
   color-scheme: light dark;
@@ -86,6 +89,8 @@ def page(views: Sequence[View], telemetry_path: str) -> str:
 <main>
 {cards}
 </main>
+<p class="soft">In Prometheus these names must be in the label <code>node</code>. If <code>{_CHECK}</code> finds \
+anything there, the target has such a label, too, which hides ours: drop it (docs/alerts.md tells how).</p>
 </body>
 </html>
 """

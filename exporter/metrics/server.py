@@ -1,10 +1,13 @@
 """The HTTP side: metrics, health, and a landing page for a person with a browser."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Awaitable, Callable
 
+import structlog
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import ProcessCollector
 
 from exporter.metrics import landing
@@ -12,10 +15,12 @@ from exporter.metrics.collector import Page
 from exporter.metrics.exposition import accepts_gzip, choose_format, render
 from exporter.metrics.row import Instant
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Source = Callable[[], Awaitable[Instant]]
 """All that there is to show, at one instant not before the call."""
 
 _SHUTDOWN_S = 2.0
+_LOGGER = "exporter.metrics.server"
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
@@ -38,7 +43,7 @@ def build(source: Source, telemetry_path: str = "/metrics") -> web.Application:
         headers = {"Content-Security-Policy": _PAGE_POLICY, hdrs.CACHE_CONTROL: "no-store", **_NO_SNIFFING}
         return web.Response(text=text, content_type="text/html", headers=headers)
 
-    app = web.Application()
+    app = web.Application(middlewares=[_bugs_are_logged])
     app.router.add_get(telemetry_path, metrics)
     app.router.add_get("/-/healthy", _healthy)
     app.router.add_get("/-/ready", _ready)
@@ -52,7 +57,9 @@ async def serve(app: web.Application, host: str, port: int) -> tuple[web.AppRunn
     Returns the runner, whose `cleanup` ends it all, and the port that was bound.
     """
     # A client that reads slowly may delay the end, but not for long.
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+    logger = logging.getLogger(_LOGGER)
+    logger.addFilter(_no_noise)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S, logger=logger)
     await runner.setup()
     try:
         await (web.TCPSite(runner, host, port) if host else web.SockSite(runner, _everywhere(port))).start()
@@ -67,6 +74,31 @@ def _everywhere(port: int) -> socket.socket:
     if socket.has_dualstack_ipv6():
         return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
     return socket.create_server(("", port))
+
+
+@web.middleware
+async def _bugs_are_logged(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Whatever a handler raises is a bug; aiohttp takes some of it (a timeout, a lost connection) for the client's."""
+    try:
+        return await handler(request)
+    except web.HTTPException:  # 404 and 405
+        raise
+    except Exception:  # noqa: BLE001 - logged, and told to the client
+        structlog.get_logger(_LOGGER).exception("a page can't be made, please report it", path=request.path)
+        return web.Response(status=500, text="500: Internal Server Error")
+
+
+def _no_noise(record: logging.LogRecord) -> bool:
+    """A client that speaks no HTTP (a port scan, TLS) is worth a line without a traceback, at level debug, if any.
+
+    Its own words are left out: they may be anything.
+    """
+    error = record.exc_info and record.exc_info[1]
+    if not isinstance(error, HttpProcessingError):
+        return True
+    record.msg, record.args, record.exc_info = "a request that is no HTTP: %s", (type(error).__name__,), None
+    record.levelno, record.levelname = logging.DEBUG, logging.getLevelName(logging.DEBUG)
+    return logging.getLogger(_LOGGER).isEnabledFor(logging.DEBUG)
 
 
 _NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}

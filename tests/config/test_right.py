@@ -1,14 +1,17 @@
 """Configurations that are right, and what becomes of them."""
 
+import base64
 import datetime as dt
 from pathlib import Path
 
 import pytest
 
 from exporter.config import Config, LogConfig, NodeConfig, StorageConfig, WebConfig, load
+from exporter.config.settings import ENVIRONMENT, SETTINGS
+from exporter.config.sources import KUBERNETES
 from exporter.simulator import credentials
 from tests.config.asking import given
-from tests.config.conftest import Home
+from tests.config.conftest import MACAROON, Home
 
 SYSTEM = "--lnd.tls-cert=system"
 LIMITS = (600, 3600, 86_400), (144, 36)
@@ -58,6 +61,15 @@ def test_the_weakest_macaroon_is_taken(home: Home) -> None:
     payments, admin = home.macaroon("payments"), home.lnd / "data/chain/bitcoin/mainnet/admin.macaroon"
     assert [node.macaroon for node in given("--lnd.dir=~/.lnd").nodes] == [payments]
     assert [node.macaroon for node in given(f"--lnd.dir=~/.lnd --lnd.macaroon={admin}").nodes] == [admin]
+
+
+@pytest.mark.parametrize(
+    "content", [MACAROON.hex() + "\n", base64.urlsafe_b64encode(MACAROON).decode().rstrip("=")], ids=["hex", "base64"]
+)
+def test_a_macaroon_as_text(home: Home, content: str) -> None:
+    """As hosting services hand it out; `tests/test_macaroon.py` has all forms."""
+    path = home.write(".lnd/data/chain/bitcoin/mainnet/payments.macaroon", content)
+    assert given("--lnd.dir=.lnd").nodes[0].macaroon == path
 
 
 def test_what_works_may_still_be_no_good_idea(home: Home) -> None:
@@ -169,19 +181,52 @@ def test_several_nodes(home: Home) -> None:
     assert config.web == WebConfig("", 9000, "/payments")
 
 
-def test_environment_of_compose_and_kubernetes(home: Home) -> None:
-    """Compose leaves variables empty; Kubernetes adds its own for a Service that is called like the exporter."""
-    environ = {
-        "LOG_LEVEL": "",
-        "LND_DIR": " .lnd\n",
-        "SERVICE_HOST": "10.96.0.17",
-        "SERVICE_PORT": "10019",
-        "SERVICE_PORT_METRICS": "10019",
-        "PORT": "tcp://10.96.0.17:10019",
-        "PORT_10019_TCP": "tcp://10.96.0.17:10019",
-        "PORT_10019_TCP_ADDR": "10.96.0.17",
+def test_environment_of_compose(home: Home) -> None:
+    """Compose leaves variables empty, or with blanks around."""
+    assert given(LOG_LEVEL="", LND_DIR=" .lnd\n") == given("--lnd.dir=.lnd")
+
+
+def service(name: str, port_name: str = "web", number: int = 10019, protocol: str = "tcp") -> dict[str, str]:
+    """What Kubernetes adds for a Service, as its `envvars.FromServices` writes it; names without our prefix."""
+    prefix = f"{name}_" if name else ""
+    url, one = f"{protocol}://10.96.0.17:{number}", f"{prefix}PORT_{number}_{protocol.upper()}"
+    return {
+        f"{prefix}SERVICE_HOST": "10.96.0.17",
+        f"{prefix}SERVICE_PORT": str(number),
+        f"{prefix}SERVICE_PORT_{port_name.upper().replace('-', '_')}": str(number),
+        f"{prefix}PORT": url,
+        one: url,
+        f"{one}_PROTO": protocol,
+        f"{one}_PORT": str(number),
+        f"{one}_ADDR": "10.96.0.17",
     }
-    assert given(**environ) == given("--lnd.dir=.lnd")
+
+
+SERVICES = [
+    service(""),
+    service("METRICS"),
+    service("WEB", "http-metrics"),
+    service("LND", "grpc", 10009),  # `lnd.port` is a habit: it would be taken for lnd's address
+    service("STORAGE", protocol="udp"),
+    service("LOG_LEVEL", protocol="sctp"),
+    service("CONFIG_FILE", "port-1-tcp"),
+]
+"""Of Services called lnd-payments-exporter, lnd-payments-exporter-metrics and so on."""
+
+
+@pytest.mark.parametrize("variables", SERVICES, ids=lambda variables: next(iter(variables)))
+def test_environment_of_kubernetes(home: Home, variables: dict[str, str]) -> None:
+    """Variables of a Service whose name begins like the exporter's are neither settings nor mistakes."""
+    assert given("--lnd.dir=.lnd", **variables) == given("--lnd.dir=.lnd")
+
+
+def test_no_setting_is_called_like_a_variable_of_kubernetes() -> None:
+    """Whatever a Service is called, none of its variables is the variable of a setting."""
+    ours = [setting.variable.removeprefix(ENVIRONMENT) for setting in SETTINGS.values()]
+    values = {value for variables in SERVICES for value in variables.values()}
+    texts = [text for name in ours for text in (name, *(f"{name}={value}" for value in values))]
+    assert [text for text in texts if KUBERNETES.fullmatch(text)] == []
+    assert [name for name in ours if name == "PORT" or name.endswith("_PORT")] == [], "a Service would set it"
 
 
 def test_demo_and_health_check_need_no_node(home: Home) -> None:

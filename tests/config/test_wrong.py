@@ -115,6 +115,23 @@ def test_unknown_variables(home: Home) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "meant"),
+    [
+        ("PORT", "9000", "WEB_LISTEN_ADDRESS"),
+        ("WEB_PORT", "9000", "WEB_LISTEN_ADDRESS"),
+        ("LND_PORT", "10009", "LND_ADDRESS"),
+        ("LND_HOST", "alice", "LND_ADDRESS"),
+        ("METRICS_MAX_PEER", "7", "METRICS_MAX_PEERS"),
+    ],
+)
+def test_typo_that_looks_like_a_variable_of_kubernetes(home: Home, name: str, text: str, meant: str) -> None:
+    """A port that a person wrote is a number; Kubernetes' is a URL, and is left alone."""
+    [problem, *_] = wrong("--lnd.dir=.lnd", **{name: text})
+    ours = "LND_PAYMENTS_EXPORTER_"
+    assert problem == Problem(ours + name, "is no setting.", f"Did you mean {ours}{meant}?")
+
+
 def test_a_node_has_three_parts(home: Home) -> None:
     """What is missing where lnd's directory isn't given; a network alone chooses nothing."""
     network = "Add lnd's directory, or leave the network out: the macaroon already belongs to one."

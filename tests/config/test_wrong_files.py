@@ -2,16 +2,18 @@
 
 import base64
 import json
+import shutil
 import ssl
+import subprocess
 
 import pytest
 
 from exporter.config.credentials import BAKE
 from exporter.config.problems import Problem
-from tests.config.asking import wrong
+from tests.config.asking import given, wrong
 from tests.config.conftest import CERTIFICATE, MACAROON, Home, without_root
 
-GIVE_MACAROON = "Give the file that lnd or `lncli bakemacaroon --save_to` wrote"
+GIVE_MACAROON = "Give the file that lnd or `lncli bakemacaroon --save_to` wrote, or its hex or base64"
 GIVE_CERTIFICATE = "Give lnd's tls.cert, or the word `system` if lnd's certificate is publicly trusted."
 DER = ssl.PEM_cert_to_DER_cert(CERTIFICATE.certificate.decode())
 
@@ -21,28 +23,29 @@ DER = ssl.PEM_cert_to_DER_cert(CERTIFICATE.certificate.decode())
     [
         pytest.param(b"\n", "is empty.", f"Copy it again from lnd, or bake one:\n{BAKE}", id="empty"),
         pytest.param(
-            MACAROON.hex().encode() + b"\n",
-            "is a macaroon written as hex text, lnd's is binary.",
-            f"{GIVE_MACAROON}, or convert this one:\nxxd -r -p {{path}} > m.binary.macaroon",
-            id="hex",
+            MACAROON.hex()[:-1].encode() + b"\n",
+            "is cut off: its last byte is half there.",
+            "Copy it again from lnd, as a whole file.",
+            id="hex, cut off",
         ),
         pytest.param(
-            base64.b64encode(MACAROON),
-            "is a macaroon written as base64 text, lnd's is binary.",
-            f"{GIVE_MACAROON}, or convert this one:\nbase64 -d {{path}} > m.binary.macaroon",
-            id="base64",
-        ),
-        pytest.param(
-            base64.urlsafe_b64encode(MACAROON).rstrip(b"="),
-            "is a macaroon written as base64 text, lnd's is binary.",
-            f"{GIVE_MACAROON}, or convert this one:\nbase64 -d {{path}} > m.binary.macaroon",
-            id="base64 as in an lndconnect link",
+            MACAROON[:20].hex().encode(),
+            "is cut off: only 20 bytes.",
+            "Copy it again from lnd, as a whole file.",
+            id="hex, cut off early",
         ),
         pytest.param(
             json.dumps({"macaroon": MACAROON.hex()}).encode(),
-            "is JSON, a macaroon is a binary file.",
-            f"{GIVE_MACAROON}.",
-            id="answer of lncli or REST",
+            "is JSON, not a macaroon.",
+            "Write only the value of its `macaroon` into a file:\njq -r .macaroon {path} > m.only.macaroon",
+            id="answer of REST",
+        ),
+        pytest.param(
+            b"lndconnect://alice:10009?cert=MIIC&macaroon=" + base64.urlsafe_b64encode(MACAROON),
+            "is a link for wallets with a macaroon in it (such as lndconnect), not a macaroon.",
+            "Write only what follows macaroon= into a file:\n"
+            "sed 's/.*macaroon=//; s/[&;].*//' {path} > m.only.macaroon",
+            id="lndconnect link",
         ),
         pytest.param(
             CERTIFICATE.certificate,
@@ -66,6 +69,25 @@ def test_no_macaroon(home: Home, content: bytes, what: str, fix: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps({"macaroon": MACAROON.hex()}),
+        f"lndconnect://alice:10009?cert=MIIC&macaroon={base64.urlsafe_b64encode(MACAROON).decode()}",
+        f"type=lnd-rest;server=https://alice:8080/;macaroon={MACAROON.hex()};certthumbprint=00AB\n",
+    ],
+    ids=["JSON", "lndconnect", "BTCPay"],
+)
+def test_the_advice_makes_a_macaroon(home: Home, content: str) -> None:
+    """The command that is proposed writes a file that is taken."""
+    if content.startswith("{") and shutil.which("jq") is None:
+        pytest.skip("jq is not installed here")
+    home.write("m.macaroon", content)
+    [problem] = wrong("--lnd.dir=.lnd --lnd.macaroon=m.macaroon")
+    subprocess.run(problem.fix.partition("\n")[2], shell=True, check=True)
+    assert given("--lnd.dir=.lnd --lnd.macaroon=m.only.macaroon").nodes[0].macaroon.name == "m.only.macaroon"
+
+
+@pytest.mark.parametrize(
     ("content", "what", "fix"),
     [
         pytest.param(b"", "is empty.", "Copy it again from lnd, or restart lnd: it writes a new one.", id="empty"),
@@ -74,6 +96,12 @@ def test_no_macaroon(home: Home, content: bytes, what: str, fix: str) -> None:
             "is a macaroon, not a certificate.",
             f"Are the two exchanged? {GIVE_CERTIFICATE}",
             id="macaroon",
+        ),
+        pytest.param(
+            MACAROON.hex().encode(),
+            "is a macaroon, not a certificate.",
+            f"Are the two exchanged? {GIVE_CERTIFICATE}",
+            id="hex",
         ),
         pytest.param(CERTIFICATE.key, "is a private key, not a certificate.", GIVE_CERTIFICATE, id="key"),
         pytest.param(

@@ -21,7 +21,7 @@ NAMES = frozenset(alert.name for values in read(more=EVERYTHING).values() for al
 AWAY = {"NodeUnreachable", "WalletLocked", "AccessDenied", "WrongNode", "StartingForLong"}
 MONEY = {"HtlcNearExpiry", "HtlcExpired", "LateSuccess", "Outflow", "FeeBudget"}
 """What went wrong before is not better because the node is away; who empties a node may stop it, too."""
-OF_ITS_OWN = {"ExporterDown", "StateReset", "CheckpointFails", "CertificateExpires", "Watchdog"}
+OF_ITS_OWN = {"ExporterDown", "StateReset", "CheckpointFails", "CertificateExpires", "NodeLabelTaken", "Watchdog"}
 QUIET = {
     **dict.fromkeys(AWAY, NAMES - AWAY - MONEY - OF_ITS_OWN),
     "Outage": {"FailFast", "FailSlowly", "ErrorBudget", "QuietNodeFails", "PeerFails", "Slow"},

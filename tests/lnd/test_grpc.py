@@ -28,6 +28,8 @@ went_bad = pytest.mark.parametrize(
     [
         ("macaroon", None, NodeState.DENIED, "put lnd's file back"),
         ("macaroon", b"", NodeState.DENIED, "copy it from lnd again"),
+        ("macaroon", b"no macaroon", NodeState.DENIED, "is no macaroon"),
+        ("macaroon", b"0201036c6e6", NodeState.DENIED, "is no macaroon"),
         ("tls.cert", None, NodeState.UNREACHABLE, "put lnd's file back"),
         ("tls.cert", b"", NodeState.UNREACHABLE, "copy it from lnd again"),
         ("tls.cert", b"no certificate", NodeState.UNREACHABLE, "copy lnd's tls.cert"),

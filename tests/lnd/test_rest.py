@@ -455,7 +455,7 @@ async def test_a_proxy_that_does_not_help(
     tmp_path: Path, to: str | None, user: tuple[str, str] | None, words: str
 ) -> None:
     """What it says is told, its password isn't."""
-    (tmp_path / "macaroon").write_bytes(b"macaroon")
+    (tmp_path / "macaroon").write_bytes(b"\2\1\3lnd")
     async with proxying(to or "", user) as proxy:
         at = proxy.address if to is not None else "127.0.0.1:1"
         client = RestClient("http://lnd.example:8080", None, tmp_path / "macaroon", proxy=f"socks5://me:secret@{at}")
@@ -470,7 +470,7 @@ async def test_a_proxy_that_does_not_help(
 @pytest.mark.parametrize("words", [b"", b"\5", b"\5\0", b"\5\0\5\0", b"\4\0", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
 async def test_a_proxy_that_hangs_up(tmp_path: Path, way: str, words: bytes) -> None:
     """It is stopped amid its own words, or is none: that is weather, too."""
-    (tmp_path / "macaroon").write_bytes(b"macaroon")
+    (tmp_path / "macaroon").write_bytes(b"\2\1\3lnd")
 
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(100)

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,16 +72,27 @@ def _alerting(home: Path, rules: str, alertmanager: str) -> dict[str, Any]:
 class Prometheus:
     """The server in a folder of its own."""
 
-    def __init__(self, home: Path, target: str, *, rules: str = "", alertmanager: str = "") -> None:
+    def __init__(
+        self,
+        home: Path,
+        target: str,
+        *,
+        rules: str = "",
+        alertmanager: str = "",
+        labels: Mapping[str, str] | None = None,
+        job: Mapping[str, Any] | None = None,
+    ) -> None:
         """Prepare to scrape `target` (HOST:PORT); nothing runs yet, but the programs are built if need be.
 
-        With `rules` (YAML) what fires is told to `alertmanager` (HOST:PORT).
+        With `rules` (YAML) what fires is told to `alertmanager` (HOST:PORT). The target has these `labels`; `job`: more
+        of its section in `scrape_configs`.
         """
         home.mkdir()
         self._tools = binaries()
         self._home = home
         self._address = f"127.0.0.1:{free_port()}"
-        scrape = [{"job_name": JOB, "static_configs": [{"targets": [target]}]}]
+        targets = {"targets": [target], "labels": dict(labels or {})}
+        scrape = [{**(job or {}), "job_name": JOB, "static_configs": [targets]}]
         config = home / "prometheus.yml"
         config.write_text(json.dumps(CONFIG | {"scrape_configs": scrape} | _alerting(home, rules, alertmanager)))
         flags = [f"--config.file={config}", f"--storage.tsdb.path={home / 'data'}", "--rules.alert.resend-delay=1s"]
@@ -128,6 +141,19 @@ class Prometheus:
             return any(sample.value > now for sample in await self.query(f'timestamp(up{{job="{JOB}"}})'))
 
         await until("the next scrape", scraped)
+
+    async def rule_errors(self) -> list[str]:
+        """What is wrong with rules, when all have been evaluated with a scrape that began after now."""
+        await self.next_scrape()
+        now = datetime.now(UTC)
+        rules: list[dict[str, str]] = []
+
+        async def evaluated() -> bool:
+            rules[:] = [rule for group in (await self._get("/api/v1/rules"))["groups"] for rule in group["rules"]]
+            return all(datetime.fromisoformat(rule["lastEvaluation"]) > now for rule in rules)
+
+        await until("all rules are evaluated", evaluated)
+        return [rule["lastError"] for rule in rules if rule.get("lastError")]
 
     async def scrape_errors(self) -> list[str]:
         """Return every scrape that failed since the start, one line each.

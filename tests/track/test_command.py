@@ -182,7 +182,7 @@ async def test_a_disk_that_is_full(node: SimulatedNode, flags: tuple[str, ...]) 
     os.close(full)
     _, stderr = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 3
-    assert stderr == b"alice: nothing can be written to where this goes (No space left on device)\n"
+    assert stderr == b"lnd-payments-exporter: nothing can be written to where this goes (No space left on device)\n"
 
 
 class Terminal:

@@ -1,0 +1,92 @@
+"""A target label `node`, as clusters have it, hides the names of nodes: a real Prometheus, and what the docs advise."""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.prometheus.recording import LISTED
+from deploy.prometheus.values import read
+from exporter.metrics import landing
+from exporter.metrics.row import Instant
+from exporter.metrics.server import build, serve
+from tests.metrics import scene
+from tests.stories.alertmanager import hurried
+from tests.stories.prometheus import JOB, Prometheus
+
+DOCS = Path(__file__).parents[2] / "docs"
+SECTION = (DOCS / "alerts.md").read_text().partition("### The label `node`\n")[2].partition("\n## ")[0]
+SCRAPE, POD_MONITOR = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", SECTION, re.DOTALL))
+(CHECK,) = re.findall(r"```promql\n(.*?)```", SECTION, re.DOTALL)
+MACHINE = "k8s-worker-1"
+NODES = ["alice", "bob"]
+FIRING = 'ALERTS{alertname="LndPaymentsNodeLabelTaken",alertstate="firing"}'
+
+
+async def _two_nodes() -> Instant:
+    return Instant([scene.populated(name) for name in NODES])
+
+
+@asynccontextmanager
+async def scraped(home: Path, job: Mapping[str, Any]) -> AsyncIterator[Prometheus]:
+    """An exporter of two nodes, and a Prometheus that has scraped it."""
+    runner, port = await serve(build(_two_nodes), "127.0.0.1", 0)
+    rules = hurried(read(more={"job": JOB})["service"])
+    prometheus = Prometheus(home / "prometheus", f"127.0.0.1:{port}", rules=rules, labels={"node": MACHINE}, job=job)
+    try:
+        await prometheus.start()
+        yield prometheus
+    finally:
+        await prometheus.stop()
+        await runner.cleanup()
+
+
+async def labels(prometheus: Prometheus, query: str, label: str = "node") -> list[str]:
+    """The values of a label of what a query finds."""
+    return sorted({sample.labels.get(label, "") for sample in await prometheus.query(query)})
+
+
+async def test_a_target_label_hides_ours(tmp_path: Path) -> None:
+    """The check of the docs and that of the landing page find it, an alert says it once, and rules know no node."""
+    async with scraped(tmp_path, {}) as prometheus:
+        assert await labels(prometheus, CHECK, "exported_node") == NODES
+        assert await labels(prometheus, CHECK) == [MACHINE]
+        page = landing.page([], "/metrics")
+        on_page = re.search(r"<code>(lnd_payments_[^<]*)</code>", page)
+        assert on_page is not None
+        assert await labels(prometheus, on_page[1].replace("&quot;", '"'), "exported_node") == NODES
+
+        await prometheus.rule_errors()
+        (alert,) = await prometheus.query(FIRING)
+        assert (alert.labels["severity"], "node" in alert.labels) == ("warning", False)
+        assert await labels(prometheus, LISTED) == [MACHINE]
+
+
+RELABELLED = SCRAPE["scrape_configs"][0]
+POD = {
+    "relabel_configs": [
+        {re.sub("[A-Z]", lambda letter: "_" + letter[0].lower(), key): value for key, value in step.items()}
+        for step in POD_MONITOR["spec"]["podMetricsEndpoints"][0]["relabelings"]
+        if step.get("targetLabel") != "job"
+    ]
+}  # as the operator writes it
+
+
+@pytest.mark.parametrize("job", [RELABELLED, POD, {"honor_labels": True}], ids=["relabelled", "PodMonitor", "honoured"])
+async def test_what_the_docs_advise(tmp_path: Path, job: Mapping[str, Any]) -> None:
+    """Nothing is found any more, every rule sees both nodes, and the machine is not lost."""
+    async with scraped(tmp_path, job) as prometheus:
+        assert await prometheus.rule_errors() == []
+        assert await prometheus.query(CHECK) == []
+        assert await labels(prometheus, LISTED) == NODES
+        assert await prometheus.query(FIRING) == []
+        if "relabel_configs" in job:
+            assert await labels(prometheus, "up") == [""]
+            assert await labels(prometheus, "{__name__!=''}", "kubernetes_node") == ["", MACHINE], "rules have none"
+            assert await labels(prometheus, "lnd_payments_node_up", "kubernetes_node") == [MACHINE]
+        else:
+            assert await labels(prometheus, "up") == [MACHINE]
