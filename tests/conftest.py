@@ -27,12 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     With several workers the last minutes are short tests then, and all workers have something to do until the end.
     """
-    items.sort(key=_turn)
     for item in items:
-        if item.get_closest_marker("network"):
+        if item.get_closest_marker("network") or "programs" in _fixtures(item):
             item.add_marker("programs")
         if world := _world(item):
             item.add_marker(pytest.mark.xdist_group(world))
+            item.add_marker("slow")
+    items.sort(key=_turn)
 
 
 REAL, SIMULATED = "real", "simulated"

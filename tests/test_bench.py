@@ -1,6 +1,10 @@
 """`make bench` takes some seconds; here only that it still measures all that it means to measure."""
 
+import pytest
+
 from tests.bench.__main__ import measured
+
+pytestmark = pytest.mark.slow
 
 
 async def test_every_row() -> None:

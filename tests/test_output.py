@@ -19,6 +19,8 @@ from exporter.store import Store
 from tests.network.process import free_port
 from tests.test_main import PROGRAM, ROOT, a_node
 
+pytestmark = pytest.mark.slow
+
 FULL = "lnd-payments-exporter: nothing can be written to where this goes (No space left on device)\n"
 SERVING = re.compile(r'"address": "(?P<address>[^"]+)"')
 

@@ -19,6 +19,8 @@ from exporter.simulator.server import SimulatedNode
 from exporter.simulator.tower import End
 from tests.network.process import until
 
+pytestmark = pytest.mark.slow
+
 PAGES = ("/", "/metrics", "/-/healthy", "/-/ready", "/nowhere")
 LISTEN = "serving metrics"
 HASH_DIGITS = 64

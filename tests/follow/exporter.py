@@ -12,6 +12,7 @@ from exporter.payments.view import View
 from exporter.store import Frozen, Store
 from tests.follow.chaos import ChaoticNode
 from tests.follow.oracle import Log
+from tests.follow.virtual import Inline
 
 LIVES_S = (1.0, 20.0, 120.0)
 GAPS_S = (0.0, 0.5, 10.0, 100.0)
@@ -28,6 +29,8 @@ class Written(Store):
     def __init__(self, path: Path, log: Log) -> None:
         """Open it."""
         super().__init__(path)
+        self.thread.shutdown()
+        self.thread = Inline()
         self._log = log
 
     def save(self, nodes: Mapping[str, Frozen]) -> None:

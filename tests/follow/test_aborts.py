@@ -16,6 +16,8 @@ from tests.follow.exporter import CALM_S, Exporter
 from tests.follow.oracle import check
 from tests.follow.virtual import VirtualLoop, run_virtually
 
+pytestmark = pytest.mark.slow
+
 ENOUGH = 15
 """Messages that any of these catch-ups takes at least."""
 

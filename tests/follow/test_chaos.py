@@ -56,7 +56,7 @@ async def an_hour(loop: VirtualLoop, seed: int, options: Options, path: Path, mo
 
 @pytest.mark.parametrize("mode", Mode)
 @pytest.mark.parametrize("kills", [False, True])
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, SEEDS))])
 def test_every_payment_counts_once(
     seed: int, mode: Mode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, kills: bool
 ) -> None:

@@ -4,6 +4,7 @@ from collections import Counter as Tally
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from exporter.payments.payment import Attempt, Payment
 from exporter.payments.totals import Counter
 from exporter.payments.tracker import Tracker
 from tests.payments.build import FAILED, IN_FLIGHT, SECOND, SUCCEEDED, T0, Observer, at, failed, flying, settled
+
+pytestmark = pytest.mark.slow
 
 UNEQUAL = (Counter.UPDATES, Counter.UPDATES_IGNORED)
 """What may depend on how often something is said."""

@@ -13,6 +13,8 @@ from exporter.store import Frozen, Store, freeze
 from tests.payments.build import SUCCEEDED, flying, payment, settled
 from tests.store.test_store import busy, taken
 
+pytestmark = pytest.mark.slow
+
 NODES = ("alice", "bob")
 ENDED = Run("dd" * 32, 1_700_000_000_000_000)
 STATEMENTS = 15

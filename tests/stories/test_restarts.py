@@ -52,8 +52,6 @@ async def test_the_exporter_is_killed(world: World, tmp_path: Path, transport: s
     async with exporting(ways(alice, transport), tmp_path / "killed") as exporter, AsyncExitStack() as stack:
         ours = World(world.kind, {"alice": alice}, exporter.target, exporter.log)
         await ours.live("alice")
-        # Prometheus must see the peers' series at zero first: it takes the first value of a series for no increase.
-        await ours.until(lambda page: "peer_htlc_attempts_total" in {s.name for s in page["alice"]}, "peers are known")
         if world.prometheus is not None:
             ours.prometheus = Prometheus(tmp_path / "prometheus", exporter.target)
             stack.push_async_callback(ours.prometheus.stop)
@@ -102,7 +100,9 @@ async def agrees(prometheus: Prometheus, page: Page) -> None:
     await prometheus.next_scrape()
     assert await prometheus.fallen_counters() == []
     assert await prometheus.broken_laws() == []
-    counters = {s.name for s in page["alice"] if s.name.endswith("_total") and not s.name.startswith(ABOUT_THE_NODE)}
+    # Without ListChannels a peer's series begin with its first HTLC, and on a busy machine no scrape sees them at 0.
+    left_out = (*ABOUT_THE_NODE, "peer_")
+    counters = {s.name for s in page["alice"] if s.name.endswith("_total") and not s.name.startswith(left_out)}
     few = {name: total(page, "alice", name) for name in counters if total(page, "alice", name) < FEW}
     assert len(few) > 9
     assert {name: await prometheus.increase(f"{PREFIX}{name}") for name in few} == few

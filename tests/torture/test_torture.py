@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.torture.torture import Torture
+
+pytestmark = pytest.mark.slow
 
 
 async def test_torture(tmp_path: Path) -> None:
