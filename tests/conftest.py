@@ -1,6 +1,7 @@
 """What all tests share: the fixtures of the real network, started only when a test asks for them."""
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -12,6 +13,17 @@ pytest_plugins = ["tests.network.fixtures"]
 
 # Asserts outside test files, too, say what was compared.
 pytest.register_assert_rewrite("tests.follow.watch", "tests.stories.world", "tests.stories.page")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _signals_of_a_terminal() -> None:
+    """Let programs that tests start obey signals, also where pytest itself ignores them (`nohup`, `&` in a script).
+
+    A child inherits that a signal is ignored; one that is caught it gets as its default.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture(autouse=True, scope="session")
