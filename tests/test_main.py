@@ -31,6 +31,7 @@ from exporter.payments.node import Channels
 from exporter.payments.payment import Moment
 from exporter.simulator.server import SimulatedNode
 from exporter.store import Store, freeze
+from tests.patience import PATIENCE_S
 from tests.payments.build import PEER, flying, payment
 
 ROOT = Path(__file__).parent.parent
@@ -47,7 +48,7 @@ class Ended(NamedTuple):
 
 def run(*argv: str) -> Ended:
     """Run a command in a process of its own until it ends."""
-    done = subprocess.run([*PROGRAM, *argv], capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)
+    done = subprocess.run([*PROGRAM, *argv], capture_output=True, text=True, check=False, timeout=PATIENCE_S, cwd=ROOT)
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
@@ -78,7 +79,7 @@ def demo(*argv: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 def fetch(url: str) -> str:
     """What an address answers."""
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
         text: str = answer.read().decode()
     return text
 
@@ -166,7 +167,7 @@ def test_what_is_in_flight_in_the_demo() -> None:
     with demo("--log.format=json") as (process, _):
         assert process.stdout is not None
         command = next(line.split()[1:] for line in process.stdout if " open --storage.path=" in line)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_S
         while not (found := json.loads(run(*command, "--older-than=44m", "--json").stdout))["payments"]:
             assert time.monotonic() < deadline
         table = run(*command, "--older-than=44m")
@@ -175,7 +176,7 @@ def test_what_is_in_flight_in_the_demo() -> None:
         assert found["payments"][0]["payment_hash"] in table.stdout
         assert found["payments"][0]["first_hops"][0]["alias"] in table.stdout
         process.kill()
-        process.wait(20)
+        process.wait(PATIENCE_S)
         table = run(*command)
         assert (table.code, table.stderr) == (0, "")
         assert "The exporter does not run. This was so at " in table.stdout
@@ -188,11 +189,11 @@ def test_the_demo_shows_something_and_stops_when_told(number: signal.Signals) ->
     with demo("--log.format=json", "--web.telemetry-path=/payments") as (process, url):
         address = url.removeprefix("http://")
         assert run("healthcheck", f"--web.listen-address={address}") == (0, "ready\n", "")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_S
         while not re.search(r"^lnd_payments_succeeded_total\{.*\} [1-9]", fetch(f"{url}/payments"), re.MULTILINE):
             assert time.monotonic() < deadline
         process.send_signal(number)
-        _, stderr = process.communicate(timeout=20)
+        _, stderr = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0
         assert [line for line in stderr.splitlines() if not line.startswith("{")] == []
 

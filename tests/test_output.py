@@ -17,6 +17,7 @@ import pytest
 
 from exporter.store import Store
 from tests.network.process import free_port
+from tests.patience import PATIENCE_S
 from tests.test_main import PROGRAM, ROOT, a_node
 
 pytestmark = pytest.mark.slow
@@ -97,7 +98,7 @@ def test_a_command_that_cannot_say_what_it_has_to_say(tmp_path: Path, ready: str
     if name == "healthcheck":
         flags.append(f"--web.listen-address={ready}")
     with start([name, *flags], place, stream=1) as process:
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, stderr) == PLACES[place]
 
 
@@ -110,7 +111,7 @@ def test_an_error_that_nobody_hears(command: str, code: int, place: str) -> None
     """The exit code says it all the same."""
     name, *flags = command.split()
     with start([name, *flags, f"--web.listen-address=127.0.0.1:{free_port()}"], place, stream=2) as process:
-        stdout, _ = process.communicate(timeout=60)
+        stdout, _ = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, stdout) == (code, "")
 
 
@@ -118,7 +119,7 @@ def test_an_error_that_nobody_hears(command: str, code: int, place: str) -> None
 def test_a_demo_that_cannot_greet(place: str) -> None:
     """It ends, and the log says no more than that."""
     with start(["demo", "--web.listen-address=127.0.0.1:0", "--log.format=json"], place, stream=1) as process:
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=PATIENCE_S)
     *events, last = stderr.splitlines(keepends=True) if place == "a full disk" else [*stderr.splitlines(), ""]
     assert (process.returncode, last) == PLACES[place]
     assert [json.loads(event)["event"] for event in events if json.loads(event)["level"] != "info"] == []
@@ -140,7 +141,7 @@ def test_an_exporter_whose_log_is_gone(place: str) -> None:
                 assert (done.returncode, done.stdout) == (0, "ready\n")
         finally:
             process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
 
 

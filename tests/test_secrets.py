@@ -18,6 +18,7 @@ from exporter.simulator.mutation import Register
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.tower import End
 from tests.network.process import until
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +42,7 @@ def fetch(base: str) -> str:
         for accept in ("text/plain", "application/openmetrics-text"):
             request = urllib.request.Request(base + page, headers={"Accept": accept})
             try:
-                with urllib.request.urlopen(request, timeout=10) as answer:
+                with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
                     texts.append(answer.read().decode())
             except urllib.error.HTTPError as error:
                 texts.append(error.read().decode())

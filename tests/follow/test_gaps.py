@@ -74,9 +74,9 @@ async def test_a_long_gap(node: SimulatedNode, lives: Lives) -> None:
         node.faults.heal()
         for _ in range(300):
             await node.play(lives.no_route())
-        await watch.until(lambda: watch.status.stream_up, 60)
+        await watch.until(lambda: watch.status.stream_up)
         await node.drained()
-        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 2900}, 60)
+        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 2900})
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 2900, "succeeded": 0, "failed": 2900, "lost": 0})
 
 
@@ -144,7 +144,7 @@ async def test_a_long_catch_up_that_is_cut_amid_traffic(
         node.end_streams(End(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
         await watch.lost()
         await watch.live()
-        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 1300}, 30)
+        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 1300})
         assert watch.totals(*ENDS) == {"started": 1300, "succeeded": 0, "failed": 1300, "lost": 0}
         assert watch.said("lnd numbers its payments anew: reading back to known ones") == []
 
@@ -159,7 +159,7 @@ async def test_many_gaps(node: SimulatedNode, lives: Lives) -> None:
             await node.play(lives.held_then_cancelled(90), lives.retry(), lives.probe(), lives.rebalance())
         node.faults.heal()
         node.end_streams(End())
-        await watch.until(lambda: watch.counted(Counter.SUCCEEDED, Counter.FAILED) == 120, 30)
+        await watch.until(lambda: watch.counted(Counter.SUCCEEDED, Counter.FAILED) == 120)
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 120, "succeeded": 60, "failed": 60, "lost": 0})
         assert counted_reasons(watch) == reasons(node)
         assert reasons(node) == {"timeout": 30, "incorrect_payment_details": 30}

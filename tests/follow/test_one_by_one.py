@@ -22,6 +22,7 @@ from exporter.simulator.service import EVERYTHING, PATHS
 from tests.follow.chaos import ChaoticNode
 from tests.follow.virtual import VirtualLoop, run_virtually
 from tests.follow.watch import ENDS, QUICK, Watch, watching
+from tests.patience import PATIENCE_S
 
 MISSED = (Counter.RECOVERED, Counter.ATTEMPTS_INCOMPLETE, Counter.ATTEMPTS_FAILED)
 
@@ -231,4 +232,4 @@ async def test_its_loss(node: SimulatedNode, lives: Lives) -> None:
         happen(node, lives.success().steps)
         await node.start()
         await watch.live()
-        await asyncio.wait_for(until_ended(watch, 1), 20)
+        await asyncio.wait_for(until_ended(watch, 1), PATIENCE_S)

@@ -105,7 +105,7 @@ async def test_counting_begins_and_goes_on_where_lists_are_slow(
         await watch.lost()
         await node.play(*[lives.no_route() for _ in range(60)])
         node.faults.refuse(Method.SUBSCRIBE_STATE, grpc.StatusCode.UNAVAILABLE, times=0)
-        await watch.until(lambda: watch.totals(*ENDS)["failed"] == 60, 30)
+        await watch.until(lambda: watch.totals(*ENDS)["failed"] == 60)
         assert watch.labels(Counter.INTERRUPTIONS) == {("unreachable",): 1}
 
 

@@ -19,6 +19,7 @@ from exporter.payments.labels import Interruption, Method, NodeState
 from exporter.simulator.server import SimulatedNode
 from tests.lnd.socks import pipe
 from tests.network.process import until
+from tests.patience import PATIENCE_S
 
 HASH = "ab" * 32
 
@@ -100,7 +101,7 @@ async def test_a_dead_connection_looks_quiet(
         monkeypatch.setattr(attended, "PING_S", 0.05)
         monkeypatch.setattr(attended, "PONG_S", 0.1)
         with pytest.raises(Trouble, match="ping timeout") as lost:
-            await asyncio.wait_for(waits(client), 20)
+            await asyncio.wait_for(waits(client), PATIENCE_S)
         assert (lost.value.cause, lost.value.state) == (Interruption.UNREACHABLE, NodeState.UNREACHABLE)
 
 
@@ -162,7 +163,7 @@ async def test_what_arrives_while_lnd_is_asked_is_not_kept_back(monkeypatch: pyt
         await asked.wait()
         return "an update"
 
-    assert await asyncio.wait_for(attended.attended(update(), never), 20) == "an update"
+    assert await asyncio.wait_for(attended.attended(update(), never), PATIENCE_S) == "an update"
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 

@@ -17,6 +17,7 @@ from exporter import log
 from exporter.metrics.row import Instant
 from exporter.metrics.server import Source, build, serve
 from tests.metrics import scene
+from tests.patience import PATIENCE_S
 
 LARGE = [scene.populated(f"node{number}") for number in range(20)]
 """More than any socket buffer takes."""
@@ -100,7 +101,7 @@ async def _say(port: int, *parts: bytes) -> bytes:
         for part in parts:
             writer.write(part)
             await writer.drain()
-        return await asyncio.wait_for(reader.readline(), 10)
+        return await asyncio.wait_for(reader.readline(), PATIENCE_S)
     finally:
         writer.close()
 
@@ -140,7 +141,7 @@ async def test_garbage_after_a_request() -> None:
             writer.write(b"GET /-/ready HTTP/1.1\r\nHost: a\r\n\r\n")
             assert (await reader.readuntil(b"ready.\n")).startswith(b"HTTP/1.1 200 OK\r\n")
             writer.write(request)
-            assert b" 400 Bad Request\r\n" in await asyncio.wait_for(reader.read(), 10)
+            assert b" 400 Bad Request\r\n" in await asyncio.wait_for(reader.read(), PATIENCE_S)
             writer.close()
     assert said.events() == []
 

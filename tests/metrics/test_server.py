@@ -17,6 +17,7 @@ from exporter.metrics.server import Source, build, serve
 from exporter.payments.view import View
 from tests.metrics import scene
 from tests.metrics.reading import families, text
+from tests.patience import PATIENCE_S
 
 
 class Answer(NamedTuple):
@@ -150,7 +151,7 @@ async def test_slow_and_silent_clients() -> None:
                 writer.write(request)
                 await writer.drain()
                 writers.append(writer)
-        status, _, body = await asyncio.wait_for(_ask(f"{url}/metrics"), timeout=30)
+        status, _, body = await asyncio.wait_for(_ask(f"{url}/metrics"), PATIENCE_S)
         assert (status, b"process_cpu_seconds_total" in body) == (200, True)
         for writer in writers:
             writer.close()

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from tests.network.process import until
+from tests.patience import PATIENCE_S
 from tests.stack.__main__ import main
 from tests.stack.programs import Ports
 
@@ -48,7 +49,7 @@ async def test_from_start_to_stop(tmp_path: Path) -> None:
         assert ready["cluster"]["status"] == "disabled"
     finally:
         process.send_signal(signal.SIGINT)
-        assert await asyncio.wait_for(process.wait(), 30) == 0
+        assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 0
     assert said.read_text().endswith("Stopping.\n")
 
 

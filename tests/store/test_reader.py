@@ -15,6 +15,7 @@ import pytest
 from exporter.payments.node import Heard
 from exporter.store import Kept, Locked, Store, StoreError, file, freeze, glance, lock
 from tests.config.conftest import without_root
+from tests.patience import PATIENCE_S
 from tests.store.test_schemas import SAMPLES, restore
 from tests.store.test_store import busy, taken, write
 
@@ -78,7 +79,7 @@ def test_after_it_was_stopped(tmp_path: Path) -> None:
 def test_after_it_was_killed(shared: Path) -> None:
     """What is in the log is read, too; also where nothing may be written, as in a volume that is mounted read-only."""
     path = shared / "state.sqlite"
-    subprocess.run([sys.executable, "-c", KILLED, path], check=False, timeout=60)
+    subprocess.run([sys.executable, "-c", KILLED, path], check=False, timeout=PATIENCE_S)
     assert path.with_name("state.sqlite-wal").stat().st_size > 10_000
     assert glance(path) == (False, {"alice": kept()})
     for part in shared.iterdir():

@@ -14,6 +14,7 @@ import yaml
 from exporter.config import NodeConfig
 from exporter.config.addresses import GRPC, REST, TRANSPORTS, WEBSOCKET
 from tests.network.process import free_port, run, until
+from tests.patience import PATIENCE_S
 
 # The exporter as it is, but for the minutes that it may wait: between two tries, to ask again, for the audit, to look
 # for payments that take long, and until an HTLC is called held (the first argument, in seconds); and with a wall clock
@@ -115,7 +116,7 @@ class Exporter:
         assert self._process is not None
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
-        code = await asyncio.wait_for(self._process.wait(), 20)
+        code = await asyncio.wait_for(self._process.wait(), PATIENCE_S)
         assert code == 0, self.text()[-3000:]
 
     async def open(self, *flags: str) -> str:

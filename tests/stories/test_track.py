@@ -11,6 +11,7 @@ from exporter.config import NodeConfig
 from exporter.config.addresses import TRANSPORTS
 from exporter.track import FAILED, NOT_FOLLOWED, SUCCEEDED
 from tests.network.process import until
+from tests.patience import PATIENCE_S
 from tests.stories.lab import Lab
 from tests.stories.process import ways
 from tests.stories.test_restarts import held
@@ -40,7 +41,7 @@ class Tracking:
     async def ended(self) -> int:
         """Its exit code."""
         assert self._process is not None
-        return await asyncio.wait_for(self._process.wait(), 60)
+        return await asyncio.wait_for(self._process.wait(), PATIENCE_S)
 
     async def heard(self, number: int) -> None:
         """Wait until it has said so many updates."""

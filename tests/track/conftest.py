@@ -19,8 +19,7 @@ from exporter.simulator.mutation import Life
 from exporter.simulator.server import SimulatedNode
 from exporter.track import course as following
 from exporter.track.course import Course, Update
-
-WAIT_S = 20
+from tests.patience import PATIENCE_S
 
 
 @dataclass
@@ -84,7 +83,7 @@ async def scene(
 
 async def heard(updates: AsyncIterator[Update]) -> Update:
     """The next one."""
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         return await anext(updates)
 
 

@@ -23,6 +23,7 @@ from exporter.simulator.lives import Lives
 from exporter.simulator.mutation import Life
 from exporter.simulator.server import SimulatedNode
 from tests.network.process import until
+from tests.patience import PATIENCE_S
 
 HIGH, WIDE = 16, 80
 
@@ -56,7 +57,7 @@ async def piped(*words: str) -> asyncio.subprocess.Process:
 async def run(node: SimulatedNode, *words: str) -> Ended:
     """To its end."""
     process = await piped(*command(node, *words))
-    stdout, stderr = await asyncio.wait_for(process.communicate(), 30)
+    stdout, stderr = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     assert process.returncode is not None
     return Ended(process.returncode, stdout.decode(), stderr.decode())
 
@@ -131,7 +132,7 @@ async def test_ended_by_a_signal(node: SimulatedNode, number: signal.Signals) ->
     await followed(node)
     await asyncio.sleep(1)  # until it has heard what lnd says
     process.send_signal(number)
-    stdout, stderr = await asyncio.wait_for(process.communicate(), 10)
+    stdout, stderr = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     assert (process.returncode, stderr) == (128 + number, b"")
     assert b"alice: in flight for " in stdout
 
@@ -167,7 +168,8 @@ async def test_who_reads_no_further(node: SimulatedNode) -> None:
     await asyncio.sleep(0.1)
     for step in life.steps[2:]:
         node.database.apply(step.mutation)
-    assert (await process.stderr.read(), await asyncio.wait_for(process.wait(), 10)) == (b"", 128 + signal.SIGPIPE)
+    assert await process.stderr.read() == b""
+    assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 128 + signal.SIGPIPE
 
 
 @pytest.mark.parametrize("flags", [(), ("--json",)])
@@ -180,7 +182,7 @@ async def test_a_disk_that_is_full(node: SimulatedNode, flags: tuple[str, ...]) 
         *command(node, life.payment_hash, *flags), stdout=full, stderr=asyncio.subprocess.PIPE
     )
     os.close(full)
-    _, stderr = await asyncio.wait_for(process.communicate(), 30)
+    _, stderr = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     assert process.returncode == 3
     assert stderr == b"lnd-payments-exporter: nothing can be written to where this goes (No space left on device)\n"
 
@@ -236,7 +238,7 @@ async def test_a_terminal_waits_for_the_end(node: SimulatedNode) -> None:
         await terminal.shown(r"alice: waiting for the end for (\d)\.\ds, lnd created it", 3)
         for step in life.steps[2:]:
             node.database.apply(step.mutation)
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 0
         await terminal.shown("alice: succeeded after ")
     assert "waiting" not in terminal.seen.rpartition("\x1b[2K")[2]
 
@@ -255,7 +257,7 @@ async def test_on_a_terminal(node: SimulatedNode) -> None:
         await terminal.shown("lnd tells of the payment again")
         for step in life.steps[2:]:
             node.database.apply(step.mutation)
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 0
         await terminal.shown("alice: succeeded after ")
     last = terminal.seen.rpartition("\x1b[2K")[2]
     assert last.startswith(life.payment_hash)
