@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from exporter.follow import page_size, questions
+from exporter.payments import memory
 from exporter.simulator.clock import WallClock
 from exporter.simulator.lives import Lives
 from exporter.simulator.server import SimulatedNode
@@ -15,6 +17,15 @@ async def node(tmp_path: Path) -> AsyncIterator[SimulatedNode]:
     """A node that runs; what takes minutes on a real one passes at once, at true times of day."""
     async with SimulatedNode(tmp_path, clock=WallClock(float("inf"))) as node:
         yield node
+
+
+@pytest.fixture
+def a_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a tenth of the payments fill a page and the memory: the same story takes a tenth of the time."""
+    monkeypatch.setattr(questions, "PAGE", questions.PAGE // 10)
+    monkeypatch.setattr(page_size, "FIRST", page_size.FIRST // 10)
+    monkeypatch.setattr(memory, "REMEMBERED", memory.REMEMBERED // 10)
+    monkeypatch.setattr(memory, "_FORGOTTEN_AT_ONCE", memory._FORGOTTEN_AT_ONCE // 10)
 
 
 @pytest.fixture

@@ -64,20 +64,21 @@ async def test_ends_and_beginnings(node: SimulatedNode, lives: Lives) -> None:
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 3})
 
 
+@pytest.mark.usefixtures("a_tenth")
 async def test_a_long_gap(node: SimulatedNode, lives: Lives) -> None:
     """More payments than a page or the memory holds, with live ones during the catch-up: each counts once."""
     async with watching(node) as watch:
         await watch.live()
         await away(node, watch)
-        for _ in range(2600):
+        for _ in range(260):
             await node.play(lives.no_route())
         node.faults.heal()
-        for _ in range(300):
+        for _ in range(30):
             await node.play(lives.no_route())
         await watch.until(lambda: watch.status.stream_up)
         await node.drained()
-        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 2900})
-        await watch.until(lambda: watch.totals(*ENDS) == {"started": 2900, "succeeded": 0, "failed": 2900, "lost": 0})
+        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 290})
+        await watch.until(lambda: watch.totals(*ENDS) == {"started": 290, "succeeded": 0, "failed": 290, "lost": 0})
 
 
 async def test_a_long_catch_up_says_how_far_it_is(node: SimulatedNode, lives: Lives) -> None:
@@ -101,13 +102,14 @@ async def test_a_long_catch_up_says_how_far_it_is(node: SimulatedNode, lives: Li
         await watch.until(lambda: watch.status.reading is None)
 
 
+@pytest.mark.usefixtures("a_tenth")
 async def test_a_node_that_is_caught_up_with_answers(node: SimulatedNode, lives: Lives) -> None:
     """However long it takes, nobody says meanwhile that it is out of reach."""
     async with watching(node, pace=replace(QUICK, lasting_s=0.1)) as watch:
         await watch.live()
         await away(node, watch)
         assert watch.status.state is NodeState.UNREACHABLE
-        await node.play(*[lives.no_route() for _ in range(1200)])
+        await node.play(*[lives.no_route() for _ in range(120)])
         node.faults.heal()
         node.faults.delay(Method.LIST_PAYMENTS, 0.2)
         await watch.until(lambda: watch.status.state is NodeState.READY)
@@ -165,33 +167,35 @@ async def test_many_gaps(node: SimulatedNode, lives: Lives) -> None:
         assert reasons(node) == {"timeout": 30, "incorrect_payment_details": 30}
 
 
+@pytest.mark.usefixtures("a_tenth")
 async def test_pages_that_fail_half_way(node: SimulatedNode, lives: Lives) -> None:
     """A catch-up that breaks off begins again, and counts nothing twice."""
     async with watching(node) as watch:
         await watch.live()
         await away(node, watch)
-        for _ in range(1200):
+        for _ in range(120):
             await node.play(lives.no_route())
         node.faults.heal()
         node.faults.refuse(Method.LIST_PAYMENTS, grpc.StatusCode.UNAVAILABLE, "Socket closed", after=3, times=2)
         await watch.live()
-        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 1200})
-        await watch.until(lambda: watch.totals(*ENDS) == {"started": 1200, "succeeded": 0, "failed": 1200, "lost": 0})
+        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 120})
+        await watch.until(lambda: watch.totals(*ENDS) == {"started": 120, "succeeded": 0, "failed": 120, "lost": 0})
 
 
+@pytest.mark.usefixtures("a_tenth")
 async def test_pages_that_are_too_large(node: SimulatedNode, lives: Lives) -> None:
     """A page that doesn't fit into a message is asked for again in halves."""
     async with watching(node) as watch:
         await watch.live()
         await away(node, watch)
-        for _ in range(600):
+        for _ in range(60):
             await node.play(lives.no_route())
         node.faults.heal()
         node.faults.refuse(
             Method.LIST_PAYMENTS, grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max", times=3
         )
         await watch.live()
-        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 600})
+        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 60})
         assert watch.labels(Counter.INTERRUPTIONS) == {("unreachable",): 1}
 
 
@@ -334,11 +338,12 @@ async def test_migration_to_native_sql(node: SimulatedNode, lives: Lives, count:
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 3})
 
 
+@pytest.mark.usefixtures("a_tenth")
 async def test_migration_after_an_old_payment_ended_late(node: SimulatedNode, lives: Lives) -> None:
     """It was held for so long that its index is far below all others that are remembered: history stays history."""
     rest = begin(node, lives.held_then_settled())
     node.database.reserve_index()
-    await node.play(*[lives.no_route() for _ in range(1100)])
+    await node.play(*[lives.no_route() for _ in range(110)])
     async with watching(node) as watch:
         await watch.live()
         await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 1})
@@ -373,6 +378,7 @@ async def test_migration_read_in_small_pages(
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 21, "succeeded": 11, "failed": 10, "lost": 0})
 
 
+@pytest.mark.usefixtures("a_tenth")
 async def test_all_deleted_and_numbered_from_one(tmp_path_factory: pytest.TempPathFactory) -> None:
     """`deletepayments --all` on SQLite while we listen: the next payment has the index 1, and counts."""
     options = Options(backend=Backend.SQLITE)
@@ -380,15 +386,15 @@ async def test_all_deleted_and_numbered_from_one(tmp_path_factory: pytest.TempPa
         lives = Lives(node.world)
         async with watching(node) as watch:
             await watch.live()
-            await node.play(*[lives.no_route() for _ in range(1200)])
+            await node.play(*[lives.no_route() for _ in range(120)])
             node.database.delete_all()
             await node.play(lives.no_route(), lives.no_route())
             await node.drained()
-            await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 1202})
+            await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 122})
             await away(node, watch)
             await node.play(lives.no_route())
             await back(node, watch)
-            await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 1203})
+            await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 123})
             await watch.until(
-                lambda: watch.totals(*ENDS) == {"started": 1203, "succeeded": 0, "failed": 1203, "lost": 0}
+                lambda: watch.totals(*ENDS) == {"started": 123, "succeeded": 0, "failed": 123, "lost": 0}
             )
