@@ -238,8 +238,8 @@ class VirtualNode:
         return moment_s - self._origin_s
 
     def resets(self, times: int) -> None:
-        """The exporter has lost its state so often."""
-        self.exporter = self.exporter._replace(state_resets=dict.fromkeys(Reset, times))
+        """The exporter's state was damaged so often."""
+        self.exporter = self.exporter._replace(state_resets=dict.fromkeys(Reset, 0) | {Reset.CORRUPT: times})
 
     def _now_ns(self) -> int:
         """Each time a little later: creation times are part of the identity."""
