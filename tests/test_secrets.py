@@ -90,7 +90,8 @@ async def test_track_tells_secrets_to_nobody_who_did_not_ask(tmp_path: Path, tra
         some = [lives.success(), lives.keysend(), lives.amp(), lives.refused()]
         await node.play(*some)
         secrets = node.secrets()
-        for flags in ([], ["--json"]):
+        # A table is made of the same updates as the JSON, however they came: one transport is enough for it.
+        for flags in (["--json"], *([[]] if transport == GRPC else [])):
             said = await asyncio.gather(*(tracked(node, transport, life.payment_hash, *flags) for life in some))
             assert [life.payment_hash in text for life, text in zip(some, said, strict=True)] == [True] * 4
             assert [secret for secret in secrets if secret[:41] in "".join(said)] == []

@@ -182,20 +182,19 @@ async def test_pages_that_fail_half_way(node: SimulatedNode, lives: Lives) -> No
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 120, "succeeded": 0, "failed": 120, "lost": 0})
 
 
-@pytest.mark.usefixtures("a_tenth")
 async def test_pages_that_are_too_large(node: SimulatedNode, lives: Lives) -> None:
     """A page that doesn't fit into a message is asked for again in halves."""
     async with watching(node) as watch:
         await watch.live()
         await away(node, watch)
-        for _ in range(60):
+        for _ in range(600):
             await node.play(lives.no_route())
         node.faults.heal()
         node.faults.refuse(
             Method.LIST_PAYMENTS, grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max", times=3
         )
         await watch.live()
-        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 60})
+        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 600})
         assert watch.labels(Counter.INTERRUPTIONS) == {("unreachable",): 1}
 
 

@@ -82,10 +82,10 @@ async def alerting(home: Path) -> AsyncIterator[Alertmanager]:
 
 
 def hurried(values: Values) -> str:
-    """The rules of a profile, looked at every second; what must last for a minute must last for a second."""
+    """The rules of a profile, looked at every 2 s; what must last for a minute must last for a second."""
     rules = yaml.safe_load(generated("hurried", values))
     for group in rules["groups"]:
-        group["interval"] = "1s"
+        group["interval"] = "2s"
         for rule in group["rules"]:
             for name in {"for", "keep_firing_for"} & rule.keys():
                 minutes = rule[name]

@@ -14,9 +14,9 @@ REBALANCED = 50_000  # sat
 SUBSCRIBED_S = 2.0
 """lnd never says when a subscription has begun."""
 TRIED, HELD = 25, 2
-"""HTLC attempts of the storm (`pages/storm.txt`), and those that are held for two minutes; simulated, for one."""
-KILLED_AFTER_S = (0, 5, 20, 40)
-"""Each time after it has come to what the page said before."""
+"""HTLC attempts of the storm (`pages/storm.txt`), and those that the recipient holds until it gives up."""
+KILLED_AFTER_S = (3, 5, 20, 40)
+"""lnd holds them for two minutes; the simulator for half a second, so there nothing is killed."""
 
 
 def all_tried(page: Page) -> bool:
