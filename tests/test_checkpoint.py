@@ -170,6 +170,7 @@ async def test_who_hangs_up_does_not_stop_the_write(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
 async def test_another_program_holds_the_lock(tmp_path: Path, how: str) -> None:
     """While it does, the last page that was written is shown, and each one counts as a failure; then all is written."""

@@ -34,6 +34,8 @@ from exporter.store import Store, freeze
 from tests.patience import PATIENCE_S
 from tests.payments.build import PEER, flying, payment
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 PROGRAM = [sys.executable, "-m", "exporter"]
 

@@ -105,13 +105,17 @@ class CatchUp:
         return place.payment_index if stands else floor
 
     async def read(self, *, shown: bool = True) -> None:
-        """Record what lnd lists above the floor and isn't known to be over; then ask for what is still unseen."""
+        """Record what lnd lists above the floor and isn't known to be over; then ask for what is still unseen.
+
+        It reads just beyond the payment that is the newest when it has read a page. What begins later is told by others:
+        pages that chase live payments show ends, without failed attempts, before the stream does.
+        """
         memory = self._memory
         memory.reading = memory.floor_index
         memory.reading = first = await self._unread_index()
-        read = 0
+        read, end = 0, None
         try:
-            while True:
+            while end is None or memory.reading <= end:
                 asked = self._account.now()
                 page = await self._questions.list(after=memory.reading)
                 if not page.payments:
@@ -122,8 +126,9 @@ class CatchUp:
                         self._account.record(payment, Source.LIST, asked)
                 memory.reading = page.payments[-1].payment_index
                 self._read.extend(Place(payment.run, payment.payment_index) for payment in page.payments)
-                if not read and not page.is_last:
-                    await self._questions.list(newest_first=True, limit=1)  # how far it is to the end
+                if end is None:
+                    newest = page if page.is_last else await self._questions.list(newest_first=True, limit=1)
+                    end = newest.last_index
                 read += len(page.payments)
                 if shown:
                     self._account.set_status(reading=Reading(first, memory.reading, self._account.table, read))

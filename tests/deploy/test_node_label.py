@@ -18,6 +18,8 @@ from tests.metrics import scene
 from tests.stories.alertmanager import hurried
 from tests.stories.prometheus import JOB, Prometheus
 
+pytestmark = pytest.mark.usefixtures("programs")
+
 DOCS = Path(__file__).parents[2] / "docs"
 SECTION = (DOCS / "alerts.md").read_text().partition("### The label `node`\n")[2].partition("\n## ")[0]
 SCRAPE, POD_MONITOR = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", SECTION, re.DOTALL))

@@ -94,6 +94,7 @@ async def test_height_and_aliases_after_a_restart_before_lnd_says_them(
         await node.play(rest)
 
 
+@pytest.mark.slow
 async def test_first_start_while_getinfo_takes_long(node: SimulatedNode, lives: Lives) -> None:
     """Counting begins when it is known who the node is: until then no rebalance could be told from a payment."""
     node.faults.delay(Method.GET_INFO)

@@ -117,6 +117,7 @@ async def test_a_node_that_is_caught_up_with_answers(node: SimulatedNode, lives:
         await watch.live()
 
 
+@pytest.mark.slow
 async def test_a_long_catch_up_that_is_cut_amid_traffic(
     node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +183,7 @@ async def test_pages_that_fail_half_way(node: SimulatedNode, lives: Lives) -> No
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 120, "succeeded": 0, "failed": 120, "lost": 0})
 
 
+@pytest.mark.slow
 async def test_pages_that_are_too_large(node: SimulatedNode, lives: Lives) -> None:
     """A page that doesn't fit into a message is asked for again in halves."""
     async with watching(node) as watch:
@@ -309,6 +311,7 @@ async def test_a_stale_subscription(node: SimulatedNode, lives: Lives) -> None:
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 1, "succeeded": 1, "failed": 0, "lost": 0})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [30, 1300])
 async def test_migration_to_native_sql(node: SimulatedNode, lives: Lives, count: int) -> None:
     """lnd is upgraded and numbers all payments anew; some are made before anybody listens again."""
@@ -394,6 +397,4 @@ async def test_all_deleted_and_numbered_from_one(tmp_path_factory: pytest.TempPa
             await node.play(lives.no_route())
             await back(node, watch)
             await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 123})
-            await watch.until(
-                lambda: watch.totals(*ENDS) == {"started": 123, "succeeded": 0, "failed": 123, "lost": 0}
-            )
+            await watch.until(lambda: watch.totals(*ENDS) == {"started": 123, "succeeded": 0, "failed": 123, "lost": 0})

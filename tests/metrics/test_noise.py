@@ -146,6 +146,7 @@ async def test_garbage_after_a_request() -> None:
     assert said.events() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [b"/", b"/metrics"])
 async def test_clients_that_hang_up(path: bytes) -> None:
     """Before, amid and after the answer, politely or not, many at once: nobody else notices, and the log is empty."""

@@ -135,6 +135,7 @@ async def test_a_page_is_captured_on_the_loop() -> None:
     assert loops == [asyncio.get_running_loop()] * 2
 
 
+@pytest.mark.slow
 async def test_slow_and_silent_clients() -> None:
     """Clients that connect and say nothing, stop in the middle, or never read keep nobody else waiting."""
     views = [scene.populated(f"node{number}") for number in range(50)]  # more than any socket buffer takes

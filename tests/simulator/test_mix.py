@@ -6,6 +6,8 @@ import math
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import AmountBand, Kind, Status, amount_band
 from exporter.simulator.clock import ScriptClock, WallClock
@@ -54,6 +56,7 @@ async def test_truth_is_what_the_stream_told(tmp_path: Path) -> None:
         }
 
 
+@pytest.mark.slow
 async def test_believable_proportions(tmp_path: Path) -> None:
     """About 9 of 10 payments succeed, large ones less often; every kind is there."""
     async with SimulatedNode(tmp_path, clock=ScriptClock()) as node:

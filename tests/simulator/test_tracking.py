@@ -49,6 +49,7 @@ async def test_quiet_node_says_nothing(node: SimulatedNode, raw: Raw, lives: Liv
     await headers
 
 
+@pytest.mark.slow
 async def test_every_subscriber_hears_all(node: SimulatedNode, raw: Raw, lives: Lives) -> None:
     """Streams don't take from each other, and one that doesn't read delays nobody."""
     idle, first, second = raw.track_all(), raw.track_all(), raw.track_all()

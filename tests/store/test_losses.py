@@ -13,6 +13,8 @@ from exporter.store import Frozen, Locked, Store, file, freeze, rows
 from exporter.store import store as module
 from tests.store.test_store import busy, reopened, taken, write
 
+pytestmark = pytest.mark.slow
+
 STATE = "state.sqlite"
 KILLED = """
 import os, sys

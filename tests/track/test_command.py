@@ -25,6 +25,8 @@ from exporter.simulator.server import SimulatedNode
 from tests.network.process import until
 from tests.patience import PATIENCE_S
 
+pytestmark = pytest.mark.slow
+
 HIGH, WIDE = 16, 80
 
 
