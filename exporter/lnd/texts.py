@@ -1,4 +1,4 @@
-"""What is said instead of an answer, by lnd, gRPC, TLS and what stands in between: texts, and what each means."""
+"""The table of error texts of lnd, gRPC, TLS and what stands in between, and what each means."""
 
 from typing import NamedTuple
 

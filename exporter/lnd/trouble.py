@@ -1,4 +1,4 @@
-"""What lnd, gRPC and REST answer when they don't answer: into causes, node states and words for a person.
+"""Errors of lnd, gRPC and REST, made into causes, node states and advice for a person.
 
 lnd says nearly everything as status UNKNOWN with a text, so texts are matched first (`texts`), then the status.
 """
