@@ -13,14 +13,16 @@ from exporter.store.errors import Foreign, Locked
 from exporter.store.file import is_sqlite
 from exporter.store.standing import Mark
 
-_LINE = 200
-"""Bytes of the file that are read; there are fewer in it."""
 _RECORD_LOCKS = sys.platform == "linux"
 """True where open files have record locks (`F_OFD_SETLK`), laid out as in `_FLOCK`."""
-_FLOCK = "hhqqi"
-"""`struct flock` of Linux with 64-bit offsets: type, whence, start, length, process."""
 _LOCKED_BYTE = 1 << 30
 """The one that is locked: behind all that is read, for on SMB nobody else can read what is locked."""
+_FLOCK = "hhqqi"
+"""`struct flock` of Linux with 64-bit offsets: type, whence, start, length, process."""
+
+
+_LINE = 200
+"""Bytes of the file that are read; there are fewer in it."""
 
 
 class Noted(NamedTuple):
