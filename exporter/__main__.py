@@ -20,8 +20,6 @@ PROGRAM = "lnd-payments-exporter"
 
 OK, FAILED, UNUSABLE = 0, 1, 2
 """Exit codes: UNUSABLE means that the command line or the configuration has to be changed."""
-NOT_TOLD = 3
-"""Of `track`, where FAILED says that the payment has failed."""
 BY_SIGNAL = 128
 """Plus the number of the signal that ended it."""
 
@@ -37,8 +35,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error.why, BrokenPipeError):  # who reads no further (`| head`) has seen enough
             return BY_SIGNAL + signal.SIGPIPE
         print(f"{PROGRAM}: nothing can be written to where this goes ({error.why.strerror})", file=sys.stderr)
-        return NOT_TOLD if words[:1] == ["track"] else FAILED
+        return _not_told(words)
     return code
+
+
+def _not_told(words: list[str]) -> int:
+    """Exit code of a command that could not say all; of `track` FAILED would say that the payment has failed."""
+    from exporter.track import NOT_FOLLOWED
+
+    return NOT_FOLLOWED if words[:1] == ["track"] else FAILED
 
 
 def _do(words: list[str]) -> int:

@@ -302,7 +302,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a node is believed to be what another name in its certificate says",
-        "lnd/asked_name.py",
+        "lnd/server_name.py",
         " and address in made_for.get_values_for_type(x509.IPAddress)",
         "",
         "lnd/test_in_between.py",

@@ -41,7 +41,7 @@ def check_directory(directory: Path) -> None:
 def check_certificate(path: Path) -> None:
     """Raises `Wrong` unless this is a certificate in PEM."""
     content = read(path)
-    right = "Give lnd's tls.cert, or the word `system` if lnd's certificate is publicly trusted."
+    right = "Give lnd's tls.cert, or the word `system` if this system trusts lnd's certificate."
     if not content.strip():
         raise Wrong(f"{path} is empty.", "Copy it again from lnd, or restart lnd: it writes a new one.")
     if decode(content) is not None:

@@ -94,7 +94,7 @@ MISSING = {
     "lnd.address": ("The address of lnd is missing.", "Add it, such as localhost:10009."),
     "lnd.tls-cert": (
         "The certificate of lnd is missing.",
-        "Add the path of its tls.cert (copy it from lnd's directory), or the word `system` if it is publicly trusted.",
+        "Add the path of its tls.cert (copy it from lnd's directory), or the word `system` if this system trusts it.",
     ),
     "lnd.macaroon": (
         "The macaroon is missing.",

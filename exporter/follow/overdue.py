@@ -18,8 +18,8 @@ LINES = 10
 async def tell_overdue(accounts: Sequence[Account], limits: Limits, written: Callable[[], Awaitable[object]]) -> None:
     """Look from time to time, until cancelled.
 
-    `written` returns when all that is known is on disk: what has been told is remembered before it is told, so that
-    an exporter that is killed does not tell it again.
+    `written` returns when all that is known is on disk, or can't be written now: what has been told is remembered
+    before it is told, so that an exporter that is killed does not tell it again.
     """
     while True:
         await asyncio.sleep(EVERY_S)

@@ -10,12 +10,12 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError, Message
 
-from exporter.lnd import decode, files, names, trouble
-from exporter.lnd.asked_name import asked_name
+from exporter.lnd import decode, files, resolver, trouble
 from exporter.lnd.attended import attended
 from exporter.lnd.client import ANSWER_S, BREATH, Page, Trouble, page_timeout_s
 from exporter.lnd.line import CONNECT_S
 from exporter.lnd.rpc import lnd_pb2 as rpc
+from exporter.lnd.server_name import asked_name
 from exporter.lnd.tracked import Said, Tracked
 from exporter.lnd.tunnel import Tunnel
 from exporter.payments.labels import Interruption, NodeState
@@ -76,7 +76,7 @@ class GrpcClient(Tracked):
             ("grpc.ssl_target_name_override", self._server_name or asked_name(pem, self._host)),
         )
         if self._proxy is None:
-            target = await names.target(self._host, self._port)
+            target = await resolver.target(self._host, self._port)
         else:
             self._tunnel = Tunnel(self._proxy, self._host, self._port)
             target, options = await self._tunnel.open(), (*options, *_THROUGH_TUNNEL)

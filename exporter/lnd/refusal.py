@@ -1,4 +1,4 @@
-"""What is answered over REST instead of an answer: by lnd in JSON, by proxies and others in other words."""
+"""Errors that are answered over REST: by lnd in JSON, by proxies and other programs as text or pages."""
 
 from contextlib import suppress
 from http import HTTPStatus
@@ -21,7 +21,7 @@ def not_a_page(answer: aiohttp.ClientResponse) -> None:
 
 
 def refused(status: int, body: bytes, path: str) -> Trouble:
-    """What an answer that is none makes of a node: lnd says so in JSON, proxies and others in other words."""
+    """What an HTTP error makes of a node: lnd explains it in JSON, proxies and other programs in text."""
     with suppress(gateway.Malformed):
         if error := error_in(gateway.parse(body)):
             return error

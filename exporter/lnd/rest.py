@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 from google.protobuf.message import Message
 
 from exporter.lnd import decode, files, gateway, streams, trouble
-from exporter.lnd.asked_name import asked_name
 from exporter.lnd.attended import attended
 from exporter.lnd.client import ANSWER_S, BREATH, Page, Trouble, page_timeout_s
 from exporter.lnd.line import Line
 from exporter.lnd.refusal import error_in, is_nowhere, nowhere
 from exporter.lnd.rpc import lnd_pb2 as rpc
+from exporter.lnd.server_name import asked_name
 from exporter.lnd.tls import context
 from exporter.lnd.tracked import Said, Tracked
 from exporter.payments.labels import Interruption, NodeState

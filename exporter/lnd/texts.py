@@ -1,4 +1,4 @@
-"""What is said instead of an answer, by lnd, gRPC, TLS and what stands in between: texts, and what each means."""
+"""The table of error texts of lnd, gRPC, TLS and what stands in between, and what each means."""
 
 from typing import NamedTuple
 
@@ -55,7 +55,7 @@ _OTHER_NAME = (
 )
 _FROM_CA = (
     "the certificate was signed by somebody who isn't trusted here, and is not lnd's own tls.cert: does a proxy stand "
-    "before lnd? If its certificate is publicly trusted, give --lnd.tls-cert=system, if not, its CA's certificate"
+    "before lnd? If this system trusts its certificate, give --lnd.tls-cert=system, if not, its CA's certificate"
 )
 _NO_GRPC = (
     "something answers, but not lnd's gRPC: is this its REST port (usually 8080)? gRPC is usually on 10009. A proxy in "
@@ -160,7 +160,7 @@ TEXTS: tuple[Row, ...] = (
         "ssl_error_ssl",
         "no TLS connection: is this lnd's gRPC port (usually 10009) and the certificate its present tls.cert?",
     ),
-    # What follows is said over REST only, or by us (`line`).
+    # What follows is said over REST only, or by us (`line`, `refusal`).
     _certificate(
         "[ssl",
         "no TLS connection: is this lnd's REST port (usually 8080)? If lnd was told to speak no TLS there, "

@@ -1,4 +1,4 @@
-"""What lnd, gRPC and REST answer when they don't answer: into causes, node states and words for a person.
+"""Errors of lnd, gRPC and REST, made into causes, node states and advice for a person.
 
 lnd says nearly everything as status UNKNOWN with a text, so texts are matched first (`texts`), then the status.
 """
@@ -17,7 +17,7 @@ _QUOTED = 200  # characters of a foreign text that are shown
 _TOKEN = re.compile(r"[0-9A-Za-z+/=_-]{40,}")
 # What would be a command to a terminal.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-# An HTTP status instead of gRPC's own: the answer is not lnd's. Over REST we say it so (`line`).
+# An HTTP status instead of gRPC's own: the answer is not lnd's. Over REST we say it so (`refusal`).
 _HTTP_STATUS = "received http2 header with status: "
 # What gRPC puts before the error that matters.
 _PREAMBLE = re.compile(r"^failed to connect to all addresses; last error: \w+: ((ipv[46]|unix):\S+: )?")

@@ -13,7 +13,10 @@ FIX = (
 LOCAL = "Keep it on a local disk: --storage.path=FILE, or keep nothing: --storage.memory"
 _ROOM = "Make room there, name a file on another disk: --storage.path=FILE, or keep nothing: --storage.memory"
 _READ_ONLY = "Mount it writable, name another file: --storage.path=FILE, or keep nothing: --storage.memory"
-_HELD = "Wait until that program is done, or end it; `fuser -v FILE` names it."
+_HELD = (
+    "Wait until that program is done, or end it; `fuser -v FILE` names it. "
+    "On SMB there may be none: mount with the option nobrl, or keep the file on a local disk."
+)
 
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 _FIX_OF_ERRNO = {

@@ -96,14 +96,14 @@ def reread(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=WRITE_S)
     try:
         _check(connection)
-        _check_mark(connection)
+        _check_first_page(connection)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _check_mark(connection: sqlite3.Connection) -> None:
+def _check_first_page(connection: sqlite3.Connection) -> None:
     if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
         raise Broken("its first page is gone")
 

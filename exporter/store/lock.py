@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 import struct
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,10 @@ from exporter.store.errors import Foreign, Locked
 from exporter.store.file import is_sqlite
 from exporter.store.standing import Mark
 
+_RECORD_LOCKS = sys.platform == "linux"
+"""True where open files have record locks (`F_OFD_SETLK`), laid out as in `_FLOCK`."""
+_LOCKED_BYTE = 1 << 30
+"""The one that is locked: behind all that is read, for on SMB nobody else can read what is locked."""
 _FLOCK = "hhqqi"
 """`struct flock` of Linux with 64-bit offsets: type, whence, start, length, process."""
 
@@ -34,9 +39,8 @@ class Noted(NamedTuple):
 class Lock:
     """Keeps a second exporter out; the kernel lets go of it however the process ends.
 
-    The exporter locks the file twice: with flock(2), for that one call tells exporters apart, and with a record lock
-    of the open file (`F_OFD_SETLK`), because the kernel can be asked about it (`F_OFD_GETLK`). Asking about a flock
-    means to take it, and an exporter that starts at that moment would be refused.
+    On Linux it is a record lock of the open file (`F_OFD_SETLK`), because the kernel can be asked about it
+    (`F_OFD_GETLK`). Elsewhere it is flock(2); to ask about that means to take it for an instant.
 
     The file outlives the state, if that is removed: it says that there was one.
     """
@@ -48,9 +52,8 @@ class Lock:
             raise Foreign(state)
         self._file = place.create(path, like=state)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _record_lock(fcntl.F_OFD_SETLK, self._file, fcntl.F_WRLCK)
-        except BlockingIOError:
+            _take(self._file, remote=place.is_remote(path))
+        except (BlockingIOError, PermissionError):  # POSIX leaves it to the file system which of the two it is
             holder = (os.read(self._file, _LINE).decode(errors="replace").split() or ["unknown"])[0]
             os.close(self._file)
             raise Locked(
@@ -98,13 +101,22 @@ class Lock:
 
 
 def is_taken(state: Path) -> bool:
-    """True if an exporter keeps its state there now; takes no lock itself. Raises `OSError` if it can't be told."""
+    """True if an exporter keeps its state there now. Raises `OSError` if it can't be told.
+
+    On Linux no lock is taken for that, so that no exporter is refused that starts at that moment.
+    """
     try:
         file = os.open(_beside(state), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
-        return _record_lock(fcntl.F_OFD_GETLK, file, fcntl.F_RDLCK) != fcntl.F_UNLCK
+        if _RECORD_LOCKS:
+            return _record_lock(fcntl.F_OFD_GETLK, file, fcntl.F_RDLCK) != fcntl.F_UNLCK
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
     finally:
         os.close(file)
 
@@ -113,7 +125,19 @@ def _beside(state: Path) -> Path:
     return state.with_name(state.name + place.LOCK)
 
 
+def _take(file: int, *, remote: bool) -> None:
+    """Raises `BlockingIOError` or `PermissionError` if another process has the lock.
+
+    With a record lock flock(2) is taken as well, for exporters before schema 2 know nothing else. Not on file systems
+    of several machines: there both are the same kind of lock, and SMB refuses the second one.
+    """
+    if _RECORD_LOCKS:
+        _record_lock(fcntl.F_OFD_SETLK, file, fcntl.F_WRLCK)
+    if not (_RECORD_LOCKS and remote):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def _record_lock(command: int, file: int, kind: int) -> int:
-    """Set a lock of the whole file, or ask which one would be in its way: the kind of lock that the kernel answers."""
-    answer = fcntl.fcntl(file, command, struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0))
+    """Set a lock, or ask which one would be in its way: the kind of lock that the kernel answers."""
+    answer = fcntl.fcntl(file, command, struct.pack(_FLOCK, kind, os.SEEK_SET, _LOCKED_BYTE, 1, 0))
     return int(struct.unpack(_FLOCK, answer)[0])

@@ -16,7 +16,7 @@ def look(path: Path) -> list[str]:
     Returns what a person should know all the same. Raises `StoreError`.
     """
     path = Path(os.path.realpath(path))
-    place.refuse_what_can_not_be(path)
+    place.refuse_unusable(path)
     there = next(parent for parent in path.parents if parent.exists())
     if not there.is_dir():
         raise StoreError(f"{there} is no directory.", FIX)

@@ -23,11 +23,11 @@ REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre",
 
 def prepare(path: Path) -> None:
     """Make the directory. Raises `StoreError` for what is no file of its own, and `OSError`."""
-    refuse_what_can_not_be(path)
+    refuse_unusable(path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def refuse_what_can_not_be(path: Path, mounts: Path = MOUNTS) -> None:
+def refuse_unusable(path: Path, mounts: Path = MOUNTS) -> None:
     """Raises `StoreError` for what is no regular file, and for a file that is mounted by itself."""
     if path.exists() and not path.is_file():
         raise StoreError(f"{path} is {'a directory' if path.is_dir() else 'no regular file'}.", FIX)

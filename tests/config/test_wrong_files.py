@@ -14,7 +14,7 @@ from tests.config.asking import given, wrong
 from tests.config.conftest import CERTIFICATE, MACAROON, Home, without_root
 
 GIVE_MACAROON = "Give the file that lnd or `lncli bakemacaroon --save_to` wrote, or its hex or base64"
-GIVE_CERTIFICATE = "Give lnd's tls.cert, or the word `system` if lnd's certificate is publicly trusted."
+GIVE_CERTIFICATE = "Give lnd's tls.cert, or the word `system` if this system trusts lnd's certificate."
 DER = ssl.PEM_cert_to_DER_cert(CERTIFICATE.certificate.decode())
 
 

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from exporter.config.addresses import GRPC, TRANSPORTS
-from exporter.lnd.asked_name import asked_name
 from exporter.lnd.client import DetailedClient, Trouble
+from exporter.lnd.server_name import asked_name
 from exporter.payments.labels import Interruption, NodeState
 from exporter.simulator.credentials import Certificate, certificate
 from tests.lnd.in_between import Between, between, client

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from exporter.app import client_of
 from exporter.config import NodeConfig
 from exporter.config.addresses import GRPC, TRANSPORTS
-from exporter.lnd import names
+from exporter.lnd import resolver
 from exporter.lnd.client import Trouble
 from exporter.payments.labels import Interruption
 from exporter.simulator import credentials
@@ -202,7 +202,7 @@ async def test_the_system_is_asked_for_a_name(tmp_path: Path, transport: str) ->
 )
 def test_what_grpc_dials(found: list[tuple[str | int, ...]], target: str) -> None:
     """All addresses in their order, with the interface where an address means nothing without one."""
-    assert names.dialled(found) == target
+    assert resolver.dialled(found) == target
 
 
 async def test_the_first_address_is_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,9 +213,9 @@ async def test_the_first_address_is_dead(tmp_path: Path, monkeypatch: pytest.Mon
         for found in ([refuses, live], [("::1", port, 0, 0), live], [discards, live]):
 
             async def target(_host: str, _port: int, found: list[tuple[str | int, ...]] = found) -> str:  # type: ignore[assignment]
-                return names.dialled(found)
+                return resolver.dialled(found)
 
-            monkeypatch.setattr(names, "target", target)
+            monkeypatch.setattr(resolver, "target", target)
             assert await asked(config(node, GRPC)) == node.world.me.pubkey
 
 

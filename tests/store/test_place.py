@@ -146,9 +146,9 @@ def test_single_file_that_is_mounted(tmp_path: Path) -> None:
     write(path, {})
     mounts.write_text(MOUNTS.format(path=str(path).replace(" ", "\\040")).lstrip())
     with pytest.raises(StoreError, match=r"my state\.sqlite is mounted by itself") as error:
-        place.refuse_what_can_not_be(path, mounts)
+        place.refuse_unusable(path, mounts)
     assert "Mount its directory" in error.value.fix
-    place.refuse_what_can_not_be(tmp_path / STATE, mounts)
+    place.refuse_unusable(tmp_path / STATE, mounts)
 
 
 def test_list_of_mounts_of_this_machine() -> None:

@@ -1,12 +1,14 @@
 """Disks that other machines use, too, and disks without locks or shared memory."""
 
+import fcntl
+import os
 import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
 
-from exporter.store import Busy, Store, StoreError, freeze, glance, look, place
+from exporter.store import Busy, Locked, Store, StoreError, freeze, glance, look, place
 from tests.store.another_program import another_program
 from tests.store.poor_disk import no_locks, no_shared_memory, on_poor_disk
 from tests.store.test_reader import standing
@@ -92,6 +94,17 @@ def test_disk_that_other_machines_use(remote: Path) -> None:
     assert "write-ahead log" in said[1]
     assert sorted(standing(remote)) == [STATE, STATE + "-journal", STATE + ".lock"]
     assert reopened(path) == taken(busy(), 10)
+
+
+def test_one_lock_where_two_are_the_same(remote: Path) -> None:
+    """SMB refuses a second lock even to the one who has the first: flock(2) is free, and a second exporter kept out."""
+    path = remote / STATE
+    store = Store(path)
+    with (remote / f"{STATE}.lock").open("rb+") as beside:
+        fcntl.flock(beside, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with pytest.raises(Locked, match=rf"process {os.getpid()}\b"):
+        Store(path)
+    store.close()
 
 
 def test_reader_of_a_state_without_a_log(remote: Path) -> None:

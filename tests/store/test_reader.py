@@ -1,5 +1,6 @@
 """Looking at the state of an exporter: while it runs, after it was stopped or killed, and where it can't be read."""
 
+import fcntl
 import shutil
 import sqlite3
 import subprocess
@@ -226,3 +227,18 @@ def test_onlooker_takes_no_lock(tmp_path: Path) -> None:
     finally:
         sys.setprofile(None)
     assert refused == []
+
+
+def test_system_without_record_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A POSIX system that is not Linux: a second exporter is kept out, and who looks sees whether one runs."""
+    for name in ("F_OFD_SETLK", "F_OFD_GETLK"):
+        monkeypatch.delattr(fcntl, name)
+    monkeypatch.setattr(lock, "_RECORD_LOCKS", False)
+    path = tmp_path / "state.sqlite"
+    store = Store(path)
+    store.save({"alice": freeze(taken(busy()))})
+    assert glance(path).running
+    with pytest.raises(Locked):
+        Store(path)
+    store.close()
+    assert not glance(path).running
