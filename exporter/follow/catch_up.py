@@ -107,7 +107,7 @@ class CatchUp:
     async def read(self, *, shown: bool = True) -> None:
         """Record what lnd lists above the floor and isn't known to be over; then ask for what is still unseen.
 
-        It reads just beyond the payment that is the newest when it has read a page. What begins later is told by others:
+        It ends just beyond the payment that is the newest after the first page. What begins later is told by others:
         pages that chase live payments show ends, without failed attempts, before the stream does.
         """
         memory = self._memory
