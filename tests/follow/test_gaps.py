@@ -395,6 +395,4 @@ async def test_all_deleted_and_numbered_from_one(tmp_path_factory: pytest.TempPa
             await node.play(lives.no_route())
             await back(node, watch)
             await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 123})
-            await watch.until(
-                lambda: watch.totals(*ENDS) == {"started": 123, "succeeded": 0, "failed": 123, "lost": 0}
-            )
+            await watch.until(lambda: watch.totals(*ENDS) == {"started": 123, "succeeded": 0, "failed": 123, "lost": 0})
