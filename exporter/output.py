@@ -2,6 +2,7 @@
 
 import io
 import os
+import select
 import sys
 from typing import Any, TextIO
 
@@ -24,12 +25,14 @@ class _Out(io.FileIO):
     def write(self, data: Any, /) -> int:
         """Raises `Unwritable`."""
         try:
-            return super().write(data)
+            while (written := super().write(data)) is None:  # another program made it non-blocking, and it is full
+                select.select([], [self], [])
         except OSError as error:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())  # or Python would try once more at the end, and complain itself
             os.close(nowhere)
             raise Unwritable(error) from None
+        return written
 
 
 class _Err(io.FileIO):
@@ -38,9 +41,10 @@ class _Err(io.FileIO):
     def write(self, data: Any, /) -> int:
         """As if it had been written."""
         try:
-            return super().write(data)
+            written = super().write(data)
         except OSError:
-            return len(data)
+            written = None
+        return len(data) if written is None else written  # None: it is non-blocking, and full
 
 
 def prepare() -> None:

@@ -1,5 +1,6 @@
 """Standard output and error that lead to nobody, to a full disk, or nowhere: no command shows a traceback for that."""
 
+import fcntl
 import json
 import os
 import re
@@ -8,13 +9,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from exporter.config.usage import usage
 from exporter.store import Store
 from tests.network.process import free_port
 from tests.patience import PATIENCE_S
@@ -42,6 +44,10 @@ PLACES = {
 }
 
 
+FILLED = "a pipe that is full and doesn't block"
+"""As another program leaves it that shares the terminal or the pipe: only for stderr, stdout waits."""
+
+
 @contextmanager
 def leading(place: str) -> Iterator[int]:
     """A descriptor that leads there."""
@@ -49,6 +55,11 @@ def leading(place: str) -> Iterator[int]:
         number = os.open("/dev/full", os.O_WRONLY)
     else:
         reader, number = os.pipe()
+        if place == FILLED:  # whoever writes there has it open to read, too: it doesn't break
+            os.dup2(os.open(f"/proc/self/fd/{reader}", os.O_RDWR | os.O_NONBLOCK), number)
+            with suppress(BlockingIOError):
+                while True:
+                    os.write(number, bytes(4096))
         os.close(reader)
     yield number
     os.close(number)
@@ -102,7 +113,24 @@ def test_a_command_that_cannot_say_what_it_has_to_say(tmp_path: Path, ready: str
     assert (process.returncode, stderr) == PLACES[place]
 
 
-@pytest.mark.parametrize("place", PLACES)
+def test_a_pipe_that_does_not_block_is_waited_for() -> None:
+    """Who reads slowly gets all."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(writer, False)
+    with subprocess.Popen([*PROGRAM, "--help"], stdout=writer, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        os.close(writer)
+        said = b""
+        while part := os.read(reader, 100):
+            said += part
+        os.close(reader)
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+    assert said.decode() == usage()
+
+
+@pytest.mark.parametrize("place", [*PLACES, FILLED])
 @pytest.mark.parametrize(
     ("command", "code"),
     [("chekc", 2), ("check", 2), ("track", 2), ("open --json=maybe", 2), ("healthcheck", 1)],
@@ -125,7 +153,7 @@ def test_a_demo_that_cannot_greet(place: str) -> None:
     assert [json.loads(event)["event"] for event in events if json.loads(event)["level"] != "info"] == []
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", [*PLACES, FILLED])
 def test_an_exporter_whose_log_is_gone(place: str) -> None:
     """It goes on, and ends well when it is told to: nobody who counts payments may stop for a log."""
     address = f"127.0.0.1:{free_port()}"

@@ -1,6 +1,6 @@
 """Finding what happened while nobody listened: where history ends, what the indexes mean, what began or ended."""
 
-from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
@@ -31,7 +31,7 @@ class CatchUp:
         self._memory = questions.account.tracker.memory
         self._log = structlog.get_logger("exporter.follow").bind(node=questions.account.name)
         self._newest: dict[Run, Payment] = {}  # read before counting began, by a session that was lost meanwhile
-        self._read: deque[Place] = deque(maxlen=OVERLAP + 1)  # the last that were read upwards
+        self._read: list[Place] = []  # the last that were read upwards, `OVERLAP` + 1 at most, ascending
 
     async def begin(self) -> None:
         """Learn where history ends: counting starts now, what is over by now is not read."""
@@ -104,6 +104,13 @@ class CatchUp:
         stands = page.payments and (page.payments[0].run, page.payments[0].payment_index) == place
         return place.payment_index if stands else floor
 
+    def _note_places(self, after: int, payments: Sequence[Payment]) -> None:
+        """Remember where the payments stand that were listed above `after`, instead of what was read there before."""
+        last = payments[-1].payment_index
+        others = [place for place in self._read if not after < place.payment_index <= last]
+        places = [Place(payment.run, payment.payment_index) for payment in payments]
+        self._read = sorted([*others, *places], key=lambda place: place.payment_index)[-OVERLAP - 1 :]
+
     async def read(self, *, shown: bool = True) -> None:
         """Record what lnd lists above the floor and isn't known to be over; then ask for what is still unseen.
 
@@ -115,7 +122,7 @@ class CatchUp:
         memory.reading = first = await self._unread_index()
         read, end = 0, None
         try:
-            while end is None or memory.reading <= end:
+            while end is None or memory.reading <= end or memory.by_time:  # `end` is an index, too
                 asked = self._account.now()
                 page = await self._questions.list(after=memory.reading)
                 if not page.payments:
@@ -124,8 +131,8 @@ class CatchUp:
                 for payment in page.payments:
                     if not memory.is_over(payment):
                         self._account.record(payment, Source.LIST, asked)
+                self._note_places(memory.reading, page.payments)
                 memory.reading = page.payments[-1].payment_index
-                self._read.extend(Place(payment.run, payment.payment_index) for payment in page.payments)
                 if end is None:
                     newest = page if page.is_last else await self._questions.list(newest_first=True, limit=1)
                     end = newest.last_index

@@ -15,6 +15,8 @@ from exporter.macaroon import decode
 from exporter.payments.labels import Interruption, NodeState
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s.*?-----END CERTIFICATE-----", re.DOTALL)
+LARGEST = 1 << 20
+"""Bytes of a file, as the configuration has it: any other file may have taken its place since."""
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
 
@@ -96,9 +98,16 @@ def no_certificate(path: Path) -> Trouble:
 async def _read(path: Path, cause: Interruption, state: NodeState) -> bytes:
     """The bytes of a file that may be replaced at any time."""
     try:
-        content = await asyncio.to_thread(path.read_bytes)
+        content = await asyncio.to_thread(_begin, path)
     except OSError as error:
         raise Trouble(cause, state, f"{path} can't be read ({error.strerror}): put lnd's file back there") from None
     if not content:
         raise Trouble(cause, state, f"{path} is empty: copy it from lnd again")
+    if len(content) > LARGEST:
+        raise Trouble(cause, state, f"{path} is larger than a mebibyte: put lnd's file back there")
     return content
+
+
+def _begin(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(LARGEST + 1)

@@ -1,11 +1,14 @@
 """The name by which lnd is asked for its certificate (SNI), where the address has none."""
 
 import ipaddress
+import re
 from contextlib import suppress
 
 from cryptography import x509
 
 _PREFERRED = "localhost"
+_HOST = re.compile(r"(?!.*\.[0-9]+$|[0-9]+$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.IGNORECASE)
+"""What can be asked for: no `*`, and nothing that TLS would take for an IP address or refuse as a name."""
 _UNREADABLE = (
     ValueError,
     x509.InvalidVersion,
@@ -29,7 +32,7 @@ def asked_name(pem: bytes, host: str) -> str:
         address = ipaddress.ip_address(host)
         (only,) = x509.load_pem_x509_certificates(pem)
         made_for = only.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        names = made_for.get_values_for_type(x509.DNSName)
+        names = [name for name in made_for.get_values_for_type(x509.DNSName) if _HOST.fullmatch(name)]
         if names and only.issuer == only.subject and address in made_for.get_values_for_type(x509.IPAddress):
             return _PREFERRED if _PREFERRED in names else names[0]
     return host

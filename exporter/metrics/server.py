@@ -21,6 +21,7 @@ Source = Callable[[], Awaitable[Instant]]
 
 _SHUTDOWN_S = 2.0
 _LOGGER = "exporter.metrics.server"
+_LOGGER_OF_AIOHTTP = f"{_LOGGER}.http"
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
@@ -57,7 +58,7 @@ async def serve(app: web.Application, host: str, port: int) -> tuple[web.AppRunn
     Returns the runner, whose `cleanup` ends it all, and the port that was bound.
     """
     # A client that reads slowly may delay the end, but not for long.
-    logger = logging.getLogger(_LOGGER)
+    logger = logging.getLogger(_LOGGER_OF_AIOHTTP)
     logger.addFilter(_no_noise)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S, logger=logger)
     await runner.setup()
@@ -91,14 +92,17 @@ async def _bugs_are_logged(request: web.Request, handler: Handler) -> web.Stream
 def _no_noise(record: logging.LogRecord) -> bool:
     """A client that speaks no HTTP (a port scan, TLS) is worth a line without a traceback, at level debug, if any.
 
-    Its own words are left out: they may be anything.
+    Its own words are left out: they may be anything. One that hung up before it was answered is worth none: what a
+    handler raises, a lost connection, too, never comes here.
     """
     error = record.exc_info and record.exc_info[1]
+    if isinstance(error, ConnectionError):
+        return False
     if not isinstance(error, HttpProcessingError):
         return True
     record.msg, record.args, record.exc_info = "a request that is no HTTP: %s", (type(error).__name__,), None
     record.levelno, record.levelname = logging.DEBUG, logging.getLevelName(logging.DEBUG)
-    return logging.getLogger(_LOGGER).isEnabledFor(logging.DEBUG)
+    return logging.getLogger(_LOGGER_OF_AIOHTTP).isEnabledFor(logging.DEBUG)
 
 
 _NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}

@@ -22,7 +22,10 @@ class View:
     histograms: dict[HistogramName, dict[Labels, Histogram]]
     in_flight: InFlight
     peers_in_flight: dict[str, tuple[int, int]]
-    """HTLCs outstanding and their amount in msat by label of the first hop; every peer with a label has an entry."""
+    """HTLCs outstanding and their amount in msat by label of the first hop; every peer with a label has an entry.
+
+    Empty if nothing is counted by peer, though totals of before may be kept.
+    """
     status: NodeStatus
     last_update_ns: int | None
 
@@ -31,7 +34,7 @@ def capture(node: str, tracker: Tracker, ledger: Ledger, status: NodeStatus, now
     """Copy what a page needs; whoever calls has released what is due (`Tracker.release`)."""
     in_flight = inflight.count(tracker.open.values(), now, status.block_height)
     labels = (label for (label,) in ledger.counters[Counter.PEER_SENT] if label != FORMER_PEERS)
-    peers = dict.fromkeys(labels, (0, 0))  # `other` too, once there is one
+    peers = dict.fromkeys(labels if ledger.peers.most else (), (0, 0))  # `other` too, once there is one
     for key, (htlcs, msat) in in_flight.peers.items():
         if label := ledger.peers.label(key):
             before = peers.get(label, (0, 0))

@@ -9,7 +9,7 @@ from exporter.store import file, place, rows
 from exporter.store.codec import Frozen
 from exporter.store.compare import difference
 from exporter.store.errors import Broken, Busy, Foreign
-from exporter.store.lock import Lock
+from exporter.store.lock import Lock, refuse_foreign
 from exporter.store.standing import Mark, Standing, find, found
 
 BROKEN, REPLACED = "broken", "replaced"
@@ -26,6 +26,7 @@ class Files:
     def __init__(self, path: Path) -> None:
         """Take the lock; `connect` comes next. Raises `StoreError`, `OSError`."""
         self.path = path
+        refuse_foreign(path)
         self.lock = Lock(path)
         self.set_aside: Path | None = None
         """Where the file lies that was broken or replaced last; None if there is none."""
@@ -42,6 +43,11 @@ class Files:
     def connect(self) -> None:
         """Open the state; make it if there is none. Raises `Broken`, `StoreError`, `OSError`, `sqlite3.Error`."""
         self.connection = file.connect(self.path)
+        try:
+            self.mark = rows.mark(self.connection)
+        except BaseException:
+            self.connection.close()
+            raise
         self.spoilt = ""
         self.accept()
 
@@ -53,7 +59,6 @@ class Files:
         """At the start: give what can't be read another name, and make a new file."""
         self.broken, self.set_aside = broken, file.set_aside(self.path, BROKEN)
         self.connect()
-        self.mark = rows.mark(self.connection)
 
     def fault(self, written: Mapping[str, Frozen]) -> str:
         """Why another file must be begun; empty if the present one says what was written.
@@ -64,6 +69,8 @@ class Files:
         if not self.lock.stands():
             place.prepare(self.path)
             gone, self.lock = self.lock, Lock(self.path)
+            if gone.noted is not None:
+                self.lock.note(gone.noted)  # there has been a state, whatever becomes of it now
             gone.release()
         now = find(self.path)
         if self._standing is None or not self._standing.stands(now):
@@ -93,7 +100,6 @@ class Files:
         except Broken:  # the beginning of another one, that broke before it was filled
             file.set_aside(self.path, BROKEN)
             self.connect()
-        self.mark = rows.mark(self.connection)
 
     def shorten_log(self) -> None:
         """Let the log begin anew if it is too long. Raises `Busy` if another program's old state is still in it."""

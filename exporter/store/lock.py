@@ -22,7 +22,7 @@ _FLOCK = "hhqqi"
 
 
 _LINE = 200
-"""Bytes of the file that are read; there are fewer in it."""
+"""Bytes of the file, blanks at the end included."""
 
 
 class Noted(NamedTuple):
@@ -46,10 +46,8 @@ class Lock:
     """
 
     def __init__(self, state: Path) -> None:
-        """Raises `Locked`, naming the process that has it, `Foreign` if the file has never been ours, and `OSError`."""
+        """Raises `Locked`, naming the process that has it, and `OSError`."""
         self._path = path = _beside(state)
-        if not path.exists() and state.is_file() and not is_sqlite(state):
-            raise Foreign(state)
         self._file = place.create(path, like=state)
         try:
             _take(self._file, remote=place.is_remote(path))
@@ -68,7 +66,7 @@ class Lock:
     @property
     def noted(self) -> Noted | None:
         """What was said of the state when it was last written; None if none was written beside this lock."""
-        line = os.pread(self._file, _LINE, 0).decode(errors="replace")
+        line = os.pread(self._file, _LINE, 0).decode(errors="replace").rstrip(" ")
         told = re.fullmatch(r"\d+ (\d+)(?: ([0-9a-f]+) (\d+) (\d+))?", line, re.ASCII)
         if told is None:
             return None
@@ -81,8 +79,7 @@ class Lock:
         if noted is not None:
             words += [noted.corrupt, *(noted.mark or ()), *([noted.older] if noted.mark else [])]
         line = " ".join(map(str, words))
-        os.pwrite(self._file, line.encode(), 0)
-        os.ftruncate(self._file, len(line))
+        os.pwrite(self._file, line.ljust(_LINE).encode(), 0)  # all at once: a kill leaves nothing of a longer line
 
     def reach_the_disk(self) -> None:
         """Let what was noted survive a power cut."""
@@ -98,6 +95,15 @@ class Lock:
     def release(self) -> None:
         """Let others in. The file stays: to remove it would let in two."""
         os.close(self._file)
+
+
+def refuse_foreign(state: Path) -> None:
+    """Raises `Foreign` if the file has never been ours; `OSError` if it can't be read.
+
+    Only for a state that this process doesn't have open: to close it would end SQLite's own locks.
+    """
+    if not _beside(state).exists() and state.is_file() and not is_sqlite(state):
+        raise Foreign(state)
 
 
 def is_taken(state: Path) -> bool:

@@ -9,6 +9,7 @@ from exporter.payments.saved import Saved
 from exporter.payments.totals import Counter, Histogram, HistogramName, Labels
 from exporter.store import codec
 from exporter.store.codec import Frozen
+from exporter.store.errors import Broken
 from exporter.store.standing import Mark
 
 K = TypeVar("K")
@@ -50,10 +51,10 @@ def read(connection: sqlite3.Connection, node: str, marks: str) -> tuple[Saved, 
 
 
 def mark(connection: sqlite3.Connection) -> Mark:
-    """Which file it is, and how often it was written. Raises `ValueError`, `sqlite3.DatabaseError`."""
+    """Which file it is, and how often it was written. Raises `Broken`, `sqlite3.DatabaseError`."""
     found = connection.execute("SELECT file, writes FROM mark").fetchall()
     if len(found) != 1 or not isinstance(found[0][1], int):
-        raise ValueError("there is not just one mark")
+        raise Broken("there is not just one mark")
     return Mark(str(found[0][0]), found[0][1])
 
 

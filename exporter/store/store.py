@@ -96,12 +96,16 @@ class Store:
             self.resets[Reset.CORRUPT] = max(self.resets[Reset.CORRUPT], file.how_many_aside(self.path, BROKEN), gone)
             self.resets[Reset.OLDER] = max(self.resets[Reset.OLDER], noted.older if noted else 0)
             self._say_resets(files.connection, self.resets)
+            if noted is not None:  # else the first write, were it not noted, would be one to a wrong file
+                files.lock.note(noted._replace(mark=files.mark))
+                files.lock.reach_the_disk()
         elif noted is not None and noted.mark is not None and not files.mark.follows(noted.mark):
             self.fell = lag(files.mark, noted.mark)
             self.resets[Reset.CORRUPT] = max(self.resets[Reset.CORRUPT], noted.corrupt)
             self.resets[Reset.OLDER] = max(self.resets[Reset.OLDER], noted.older) + 1
             self._say_resets(files.connection, self.resets)
             self._note()
+            files.lock.reach_the_disk()
         files.accept()
 
     def _note(self) -> None:
@@ -139,8 +143,6 @@ class Store:
                 self._saved[where], others = rows.read(connection, where, marks)
                 self._written[where] = freeze(self._saved[where])
                 self.restarted |= others
-            where = "mark"
-            self._files.mark = rows.mark(connection)
             where = "resets"
             (self._listed_from_us,) = connection.execute("SELECT coalesce(max(from_us), 0) FROM listed").fetchone()
             for cause, times in connection.execute("SELECT cause, times FROM reset"):

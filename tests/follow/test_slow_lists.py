@@ -7,6 +7,7 @@ import pytest
 
 from exporter.config.addresses import TRANSPORTS
 from exporter.follow import page_size
+from exporter.follow.one_by_one import OVERLAP
 from exporter.follow.page_size import AIM_S, PageSize
 from exporter.lnd import client
 from exporter.lnd.client import PAGE_S
@@ -17,7 +18,7 @@ from exporter.simulator.lives import Lives
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.tower import End
 from tests.follow import watch as watch_module
-from tests.follow.watch import ENDS, watching
+from tests.follow.watch import ENDS, Watch, watching
 
 
 def read(size: PageSize, payments: int, each_s: float, call_s: float = 0.0) -> tuple[float, int]:
@@ -140,6 +141,32 @@ async def test_what_was_read_is_not_read_again(tmp_path: Path) -> None:
             await watch.lost()
             await watch.live()
             assert watch.counted(Counter.CATCH_UP) - before <= 4 * 20
+
+
+async def reads_on(watch: Watch, before: int) -> None:
+    """A catch-up has read more payments than there were before."""
+    await watch.until(lambda: watch.counted(Counter.CATCH_UP) > before)
+
+
+async def test_losses_amid_what_is_read_again(node: SimulatedNode, lives: Lives) -> None:
+    """However often reading breaks off, as many of the last payments are read again as ever."""
+    async with watching(node) as watch:
+        await watch.live()
+        watch.follower._questions.page_size.most = watch.follower._questions.page_size.wanted = 3
+        node.end_streams(End())
+        await node.play(*[lives.no_route() for _ in range(60)])
+        await watch.until(lambda: watch.totals(*ENDS)["failed"] == 60)
+        await watch.until(lambda: watch.status.stream_up and watch.status.reading is None)
+        for _ in range(5):  # a look at the index, a look at the place, a page and a look at the end go well
+            before = watch.counted(Counter.CATCH_UP)
+            node.faults.refuse(Method.LIST_PAYMENTS, grpc.StatusCode.UNAVAILABLE, "Socket closed", after=4, times=1)
+            node.end_streams(End())
+            await watch.lost()
+            await reads_on(watch, before)
+            node.faults.heal()
+        await watch.live()
+        await watch.until(lambda: watch.status.reading is None)
+        assert [place.payment_index for place in watch.follower._catch_up._read] == [*range(60 - OVERLAP, 61)]
 
 
 async def test_counting_begins_where_reading_broke_off(node: SimulatedNode, lives: Lives) -> None:

@@ -152,6 +152,10 @@ def test_the_name_to_ask_for() -> None:
     lnds = signed(x509.DNSName("umbrel"), x509.DNSName("localhost"), LOCAL).certificate
     assert asked_name(lnds, "127.0.0.1") == "localhost"
     assert asked_name(signed(x509.DNSName("umbrel"), LOCAL).certificate, "127.0.0.1") == "umbrel"
+    for odd in ("10.0.0.1", "*.umbrel.local", ".umbrel.local", "umbrel.", "", "an umbrel", "u" * 64):
+        assert asked_name(signed(x509.DNSName(odd), LOCAL).certificate, "127.0.0.1") == "127.0.0.1", odd
+        both = signed(x509.DNSName(odd), x509.DNSName("umbrel.local"), LOCAL).certificate
+        assert asked_name(both, "127.0.0.1") == "umbrel.local", odd
     assert asked_name(lnds, "umbrel") == "umbrel"
     assert asked_name(lnds, "127.0.0.2") == "127.0.0.2", "who has the name need not have the address"
     assert asked_name(signed(LOCAL).certificate, "127.0.0.1") == "127.0.0.1"

@@ -239,3 +239,15 @@ async def test_the_certificate_has_another_name(tmp_path: Path, transport: str, 
             trouble = await refused(config(node, transport, host, proxy=url, server_name="localhost"))
             assert (trouble.cause, "isn't trusted here" in trouble.advice) == (Interruption.CERTIFICATE, True)
             assert {asked_for.partition(":")[0] for asked_for in proxy.asked} == ({host} if through_proxy else set())
+
+
+@EVERYWHERE
+@pytest.mark.parametrize("which", ["macaroon", "tls_cert"])
+async def test_a_file_that_has_become_something_endless(tmp_path: Path, transport: str, which: str) -> None:
+    """It is read again at every connection, but no further than what such a file can have."""
+    async with SimulatedNode(tmp_path) as node:
+        file: Path = getattr(node, which)
+        file.unlink()
+        file.symlink_to("/dev/zero")
+        trouble = await refused(config(node, transport))
+    assert trouble.advice == f"{file} is larger than a mebibyte: put lnd's file back there"

@@ -147,8 +147,9 @@ async def test_garbage_after_a_request() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("header", [b"", b"Expect: 100-continue\r\n"])
 @pytest.mark.parametrize("path", [b"/", b"/metrics"])
-async def test_clients_that_hang_up(path: bytes) -> None:
+async def test_clients_that_hang_up(path: bytes, header: bytes) -> None:
     """Before, amid and after the answer, politely or not, many at once: nobody else notices, and the log is empty."""
     said = Log("info")
 
@@ -157,7 +158,7 @@ async def test_clients_that_hang_up(path: bytes) -> None:
         if number % 2:  # reset instead of farewell
             sock = writer.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        writer.write(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path)
+        writer.write(b"GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n" % (path, header))
         if number % 3:
             await writer.drain()
             await reader.read(number % 3)

@@ -216,3 +216,19 @@ def test_no_total_falls_or_jumps(seed: int, tmp_path: Path) -> None:
         assert len(labels(ledger) - {OTHER_PEERS, FORMER_PEERS}) <= PLACES
         before = series
     assert FORMER_PEERS in labels(coming.ledger)
+
+
+def test_nothing_is_counted_by_peer_any_more() -> None:
+    """What was counted stays; what is in flight through whom is not told: least of all that it is nothing."""
+    before = Ledger(PLACES)
+    used(before, KEYS[0], 0)
+    ledger = Ledger(max_peers=0)
+    for counter in BY_PEER:
+        ledger.counters[counter].update(before.counters[counter])
+    ledger.peers.resume(before.peers.used_ns.items(), [])
+    observer = Observer()
+    observer.hear(payment(IN_FLIGHT, flying(1)._replace(peer=KEYS[0])), 0)
+    view = capture("alice", observer.tracker, ledger, NodeStatus(), at(1))
+    assert view.in_flight.htlcs == 1
+    assert view.peers_in_flight == {}
+    assert sent(ledger) == {KEYS[0]: 1}

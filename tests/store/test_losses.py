@@ -1,9 +1,11 @@
 """Files that somebody removes, cuts off or damages, while they are used or before; and kills amid all that."""
 
+import errno
 import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,72 @@ def test_killed_while_another_takes_its_place(
     untouched = at == "set_aside" and spoilt
     assert (again.load("alice") is None, again.resets[Reset.CORRUPT]) == ((False, 0) if untouched else (True, 1))
     again.close()
+
+
+@pytest.mark.parametrize("lost", ["removed", "broken"])
+def test_killed_between_the_first_write_of_a_new_file_and_its_note(
+    tmp_path: Path, lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state was lost while nobody used it: that is counted, and the next start finds nothing older."""
+    path = tmp_path / STATE
+    write(path, {"alice": freeze(taken(busy()))})
+    if lost == "removed":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:3000])
+    store = Store(path)
+    monkeypatch.setattr(module.Store, "_note", lambda _: None)
+    store.save({"alice": freeze(taken(busy(), 10))})
+    store.close()
+    monkeypatch.undo()
+    store = Store(path)
+    assert (store.load("alice"), store.fell) == (taken(busy(), 10), "")
+    assert store.resets == {Reset.CORRUPT: 1, Reset.OLDER: 0}
+    store.close()
+
+
+def test_all_removed_and_killed_before_it_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also the lock, which says that there was a state: counting begins at zero and says so."""
+    path = tmp_path / STATE
+    store = Store(path)
+    store.save({"alice": freeze(taken(busy()))})
+    for ending in ("", "-wal", "-shm", ".lock"):
+        path.with_name(path.name + ending).unlink()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rows, "write", full)
+        with pytest.raises(OSError, match="No space"):
+            store.save({"alice": freeze(taken(busy(), 10))})
+    store._files.lock.release()  # as the system does
+    store._files.connection.close()
+    store = Store(path)
+    assert (store.load("alice"), store.broken, store.resets[Reset.CORRUPT]) == (None, "it is gone", 1)
+    store.close()
+
+
+def test_killed_amid_a_note_that_is_shorter_than_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next process, whose number has fewer digits, finds nothing of the longer line."""
+    path = tmp_path / STATE
+    monkeypatch.setattr(os, "getpid", lambda: 4_000_000)
+    write(path, {"alice": freeze(taken(busy()))})
+    store = Store(path)
+    noted = store._files.lock.noted
+    assert noted is not None
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, suppress(Killed):
+        patch.setattr(os, "getpid", lambda: 7)
+        patch.setattr(os, "ftruncate", die)
+        store._files.lock.note(noted)
+    assert store._files.lock.noted == noted
+    store.close()
 
 
 def begin_anew(store: Store) -> None:

@@ -2,6 +2,8 @@
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
 from exporter.store import Busy, Store, freeze, healing
 from exporter.store import store as module
+from exporter.store.lock import is_taken
 from tests.store.another_program import another_program
 from tests.store.test_store import busy, reopened, taken, write
 
@@ -230,6 +233,36 @@ def test_older_copy_that_is_put_back_while_it_runs(
     assert (store.load("alice"), store.load("bob")) == (taken(busy(), 20), taken(busy(), 19))
     assert (store.fell, store.resets) == ("", {Reset.CORRUPT: 0, Reset.OLDER: 0})
     store.close()
+
+
+def test_lock_that_is_removed(tmp_path: Path) -> None:
+    """It is made again, and SQLite's own locks stay: another program doesn't take the log away when it is done."""
+    path = tmp_path / STATE
+    store = filled(path)
+    path.with_name(STATE + ".lock").unlink()
+    store.save({"alice": freeze(taken(busy(), 10))})
+    assert is_taken(path)
+    code = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM counter').fetchall()"
+    subprocess.run([sys.executable, "-c", code, path], check=True)
+    assert path.with_name(STATE + "-wal").exists()
+    store.save({"alice": freeze(taken(busy(), 11))})
+    assert (store.replaced, store.broken) == (0, "")
+    store.close()
+
+
+@pytest.mark.parametrize("statement", ["INSERT INTO mark VALUES ('x', 1)", "DELETE FROM mark", "DROP TABLE mark"])
+def test_mark_that_changes_at_the_last_moment(tmp_path: Path, statement: str) -> None:
+    """After the files were looked at, before they are written: all is written to a new file."""
+    path = tmp_path / STATE
+    store = filled(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute(statement)
+    other.close()
+    store._files.accept()  # as if it had looked like that
+    store.save({"alice": freeze(taken(busy(), 10))})
+    assert store.replaced == 1
+    store.close()
+    assert reopened(path) == taken(busy(), 10)
 
 
 def test_list_that_can_not_be_read(tmp_path: Path) -> None:
