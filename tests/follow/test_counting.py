@@ -63,6 +63,7 @@ async def test_an_old_payment_in_flight(node: SimulatedNode, lives: Lives) -> No
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
 
 
+@pytest.mark.slow
 async def test_random_traffic(node: SimulatedNode) -> None:
     """A thousand payments of every kind, at full speed: all numbers are those of a perfect observer."""
     mix = iter(Mix(node.world, 7))

@@ -193,7 +193,7 @@ async def test_pages_that_are_too_large(node: SimulatedNode, lives: Lives) -> No
             await node.play(lives.no_route())
         node.faults.heal()
         node.faults.refuse(
-            Method.LIST_PAYMENTS, grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max", times=2
+            Method.LIST_PAYMENTS, grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max", times=3
         )
         await watch.live()
         await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 600})

@@ -89,6 +89,7 @@ def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(watch_module, "TRANSPORT", request.param)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("transport")
 async def test_counting_begins_and_goes_on_where_lists_are_slow(
     node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch

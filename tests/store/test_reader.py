@@ -185,6 +185,7 @@ def test_who_may_not_read_it(shared: Path, closed: str) -> None:
         glance(shared / "state.sqlite")
 
 
+@pytest.mark.slow
 def test_who_looks_keeps_nobody_out(tmp_path: Path) -> None:
     """An exporter that starts while somebody looks gets the lock; one that meets another exporter doesn't."""
     path, over = tmp_path / "state.sqlite", threading.Event()
