@@ -33,7 +33,7 @@ run: $(VENV)/runtime.stamp ## Start the exporter against a simulated node, no ln
 	@MAKE_TARGET=run exec $(BIN)/lnd-payments-exporter demo $(ARGS)
 
 quick: check ## Run the checks and the quick tests, which need no built program: an answer in about a minute
-	@$(BIN)/python -m pytest -q -n $(WORKERS) -m 'not programs and not slow' $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m 'not programs and not slow' $(ARGS)
 
 test: check ## Run every check and every test (the first run also builds lnd: about 15 minutes more)
 	@$(if $(ARGS),,$(BIN)/python -m tests.network.build >/dev/null || [ "$$CI" != true ])
