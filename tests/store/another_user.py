@@ -3,13 +3,13 @@
 import os
 import stat
 import tempfile
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from exporter.store import Store, StoreError, freeze, look
+from tests.store.child import in_child
 from tests.store.test_store import busy, taken
 
 ROOT = os.geteuid() == 0
@@ -56,25 +56,16 @@ def attempt(what: str, path: Path, user: int, *, umask: int = 0o022) -> str:
     Without root's rights it is a process of the present user. It is a copy of this one, for another user may have no
     right to start the Python that runs the tests.
     """
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.umask(umask)
-            if ROOT:
-                os.setgroups([GROUP])
-                os.setgid(user)
-                os.setuid(user)
-            os.write(writer, (_look(path) if what == "look" else _run(path)).encode())
-        except BaseException:  # noqa: BLE001 - whatever it is, the parent tells it
-            os.write(writer, traceback.format_exc().encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as said:
-        words = said.read()
-    os.waitpid(child, 0)
-    return words
+
+    def as_user() -> str:
+        os.umask(umask)
+        if ROOT:
+            os.setgroups([GROUP])
+            os.setgid(user)
+            os.setuid(user)
+        return _look(path) if what == "look" else _run(path)
+
+    return in_child(as_user)
 
 
 def _look(path: Path) -> str:

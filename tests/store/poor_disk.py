@@ -5,11 +5,11 @@ A filter for system calls (seccomp) gives the error to the real SQLite and the r
 
 import ctypes
 import errno
-import os
 import platform
 import struct
-import traceback
 from collections.abc import Callable
+
+from tests.store.child import in_child
 
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _FILTER = 38, 22, 2
 _LOAD, _AND, _EQUAL, _RETURN = 0x20, 0x54, 0x15, 0x06
@@ -48,21 +48,12 @@ def no_shared_memory() -> list[_Instruction]:
 
 def on_poor_disk(lacks: Callable[[], list[_Instruction]], work: Callable[[], str]) -> str:
     """What a copy of this process returns that works under such a filter."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            _refuse(lacks())
-            os.write(writer, work().encode())
-        except BaseException:  # noqa: BLE001 - whatever it is, the parent tells it
-            os.write(writer, traceback.format_exc().encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as said:
-        words = said.read()
-    os.waitpid(child, 0)
-    return words
+
+    def refused() -> str:
+        _refuse(lacks())
+        return work()
+
+    return in_child(refused)
 
 
 def _refuse(instructions: list[_Instruction]) -> None:
