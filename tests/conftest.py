@@ -1,10 +1,12 @@
 """What all tests share: the fixtures of the real network, started only when a test asks for them."""
 
+import logging
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
+import structlog
 
 # The simulator serves in this process while other programs are started: gRPC's handlers may end a child amid its fork.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"  # before anybody imports grpc
@@ -31,6 +33,17 @@ def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     """An exporter that a test starts without a place for its state must not find that of the person who tests."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
     os.environ.pop("STATE_DIRECTORY", None)
+
+
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """Leave logging as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
 
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups, and `-m` the marks

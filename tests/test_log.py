@@ -6,7 +6,7 @@ import io
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,23 +17,14 @@ from hypothesis import strategies as st
 from exporter import log
 from exporter.redact import REDACTED, redact
 
+pytestmark = pytest.mark.usefixtures("logging_as_before")
+
 MACAROON = bytes.fromhex("0201036c6e64022f030a10")
 HEX = MACAROON.hex() + "ff" * 40
 BASE64 = "AgEDbG5kAi8DChD/fake+macaroon=="
 INVOICE = "lnbc25m1pvjluezpp5qqqsyqcyq5rqwzqfqqqsyqcyq5rqwzqfqqqsyqcyq5rqwzqfqypqdq5vdhkven9v5sxyetpdees"
 PREIMAGE = "5e" * 32
 HASH = "a1" * 32
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    """Leave logging as it was."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
 
 
 class Terminal(io.StringIO):

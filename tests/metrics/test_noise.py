@@ -6,18 +6,19 @@ import json
 import logging
 import socket
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import structlog
 
 from exporter import log
 from exporter.metrics.row import Instant
 from exporter.metrics.server import Source, build, serve
 from tests.metrics import scene
 from tests.patience import PATIENCE_S
+
+pytestmark = pytest.mark.usefixtures("logging_as_before")
 
 LARGE = [scene.populated(f"node{number}") for number in range(20)]
 """More than any socket buffer takes."""
@@ -49,17 +50,6 @@ TAKEN = {
     "an expectation": (b"GET / HTTP/1.1\r\nHost: a\r\nExpect: much\r\n\r\n", 417),
     "an upgrade": (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", 200),
 }
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    """Leave logging as it was."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
 
 
 class Log:
