@@ -143,7 +143,7 @@ async def test_the_list_of_what_was_counted(tmp_path: Path) -> None:
     store, (account,) = SlowStore(tmp_path / "state.sqlite"), accounts(1)
     checkpoint = Checkpoint([account], store)
     account.record(payment(Status.SUCCEEDED, settled(flying(1))), Source.STREAM)
-    account.tracker.holds.postpone(-(10**10))
+    account.tracker.postpone(-(10**10))
     account.release()
     run = payment().run
     assert account.ended == [run]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from exporter.follow.backoff import scan_s
-from exporter.payments.event import Event, PaymentDoubted, PaymentFailed, PaymentLost, PaymentSucceeded
+from exporter.payments.event import EndUnconfirmed, Event, PaymentFailed, PaymentLost, PaymentSucceeded
 from exporter.payments.labels import NodeState, Source
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import Heard, NodeStatus
@@ -79,7 +79,7 @@ class Account:
     def apply(self, events: list[Event]) -> None:
         """Count facts, and note what must be asked."""
         for event in events:
-            if isinstance(event, PaymentDoubted):
+            if isinstance(event, EndUnconfirmed):
                 self._doubted[event.payment_hash] = None
                 self.doubts.set()
             elif self.keeps and isinstance(event, PaymentSucceeded | PaymentFailed):
@@ -148,12 +148,12 @@ class Account:
         now_s = asyncio.get_running_loop().time()
         still_s = now_s - self._listened_s
         if still_s > STILL_S:
-            self.tracker.holds.postpone(int(still_s * 1e9))
+            self.tracker.postpone(int(still_s * 1e9))
         self._listened_s = now_s
 
     def _count_due(self, at: Moment) -> None:
         self.apply(self.tracker.release(at))
-        if self.tracker.holds:
+        if self.tracker.on_hold:
             self.holding.set()
         else:
             self.holding.clear()

@@ -108,7 +108,7 @@ class Audit:
         """True if an open run ended long ago, and the stream that had shown it didn't tell us."""
         run = self._account.tracker.open[payment.run]
         latest_us = (payment.latest_ns or payment.created_ns) // US_PER_NS
-        return run.terminal is None and latest_us < until_us and self._account.tracker.shown(run)
+        return run.terminal is None and latest_us < until_us and self._account.tracker.is_shown(run)
 
     async def _missed(self, payments: Sequence[Payment]) -> list[Payment] | None:
         tracker = self._account.tracker

@@ -70,7 +70,7 @@ class CatchUp:
             if not before:
                 self._account.new_numbering(page.last_index)
             fresh = {p.run for p in page.payments if p.run.created_us > self._memory.floor_us}
-            here = {p.run for p in page.payments if self._memory.is_over(p) or p.run in self._tracker.open}
+            here = {p.run for p in page.payments if self._memory.recognise(p) or p.run in self._tracker.open}
             not_shown -= here
             history = [p.payment_index for p in page.payments if p.run not in fresh and p.run not in here]
             floor = max([floor, *history])
@@ -129,7 +129,7 @@ class CatchUp:
                     break
                 self._account.apply([CaughtUp(len(page.payments))])
                 for payment in page.payments:
-                    if not memory.is_over(payment):
+                    if not memory.recognise(payment):
                         self._account.record(payment, Source.LIST, asked)
                 self._note_places(memory.reading, page.payments)
                 memory.reading = page.payments[-1].payment_index

@@ -57,7 +57,7 @@ class OneByOne:
                 known = self._end
             for payment in page.payments:
                 run = self._tracker.open.get(payment.run)
-                if not self._tracker.memory.is_over(payment) and (run is None or not self._tracker.shown(run)):
+                if not self._tracker.memory.recognise(payment) and (run is None or not self._tracker.is_shown(run)):
                     self._account.record(payment, Source.LIST, asked)
             if page.payments:
                 after = self._end = page.payments[-1].payment_index
@@ -73,7 +73,7 @@ class OneByOne:
 
     def _follow(self, group: asyncio.TaskGroup) -> None:
         """Give a stream to each payment in flight that has none, the newest news first."""
-        waiting = [run for run in self._tracker.open.values() if not run.terminal and not self._tracker.shown(run)]
+        waiting = [run for run in self._tracker.open.values() if not run.terminal and not self._tracker.is_shown(run)]
         for run in sorted(waiting, key=_news, reverse=True):
             payment_hash = run.run.payment_hash
             if payment_hash in self._streams:
@@ -106,7 +106,7 @@ class OneByOne:
             self._log.debug("lnd doesn't tell about a payment", advice=trouble.advice)
         finally:
             self._questions.called(Method.TRACK_PAYMENT, outcome)
-            self._tracker.unheard(payment_hash)
+            self._tracker.stream_ended(payment_hash)
             if self._streams.get(payment_hash) is asyncio.current_task():
                 del self._streams[payment_hash]
             await updates.aclose()

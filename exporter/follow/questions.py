@@ -115,7 +115,7 @@ class Questions:
             if payment is not None:
                 self.account.record(payment, Source.TRACK, asked)
             else:
-                events = self.account.tracker.missing(payment_hash, self.account.now(), self.missing_because)
+                events = self.account.tracker.not_found(payment_hash, self.account.now(), self.missing_because)
                 self.account.apply(events)
 
         async with asyncio.TaskGroup() as group:

@@ -49,8 +49,8 @@ class PaymentStarted(NamedTuple):
     run: Run
 
 
-class PaymentDoubted(NamedTuple):
-    """A run ended just now, says an answer: ask lnd once more before it is believed. Counts nothing."""
+class EndUnconfirmed(NamedTuple):
+    """The end of a run was read just after lnd wrote it: lnd must be asked for it again. Counts nothing."""
 
     payment_hash: str
 
@@ -164,7 +164,7 @@ Event: TypeAlias = (
     | UpdateIgnored
     | UpdateDelayed
     | PaymentStarted
-    | PaymentDoubted
+    | EndUnconfirmed
     | StatusChanged
     | FirstAttemptMade
     | AttemptStarted

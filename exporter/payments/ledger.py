@@ -14,10 +14,10 @@ from exporter.payments.event import (
     CaughtUp,
     ChannelsListed,
     Ending,
+    EndUnconfirmed,
     Event,
     FirstAttemptMade,
     LndCalled,
-    PaymentDoubted,
     PaymentFailed,
     PaymentLost,
     PaymentStarted,
@@ -65,7 +65,7 @@ class Ledger:
                 self._observe(HistogramName.UPDATE_DELAY, delay_ns)
             case PaymentStarted():
                 self._count(Counter.STARTED)
-            case PaymentDoubted():
+            case EndUnconfirmed():
                 pass
             case StatusChanged(before, after):
                 self._count(Counter.TRANSITIONS, before, after)

@@ -60,16 +60,19 @@ class Memory:
         self.newest_us = max(self.newest_us, run.created_us)
 
     def is_new(self, payment: Payment) -> bool:
-        """True if a run that is neither open nor remembered can only be a new one."""
+        """Return True if a run that is neither open nor remembered can only be a new one."""
         created_us = payment.run.created_us
         if created_us > self.newest_us:
-            if payment.payment_index <= self.floor_index:
-                self.distrust_indexes()  # the newest run of all has an old index: lnd has started to number anew
             return True
         return created_us > self.floor_us if self.by_time else payment.payment_index > self.floor_index
 
-    def is_over(self, payment: Payment) -> bool:
-        """True if this very run is remembered; its index is followed where lnd shows it under another one."""
+    def check_numbering(self, payment: Payment) -> None:
+        """Go by time if the newest run of all has an old index: lnd has begun to number anew."""
+        if payment.run.created_us > self.newest_us and payment.payment_index <= self.floor_index:
+            self.distrust_indexes()
+
+    def recognise(self, payment: Payment) -> bool:
+        """Return True if this very run is remembered, and note under which index lnd shows it now."""
         run = payment.run
         if run not in self.indexes or payment.malformed:
             return False

@@ -122,6 +122,6 @@ async def test_counted_without_anybody_looking(node: SimulatedNode, lives: Lives
         await watch.live()
         await node.play(lives.success())
         succeeded = watch.follower.account.ledger.counters[Counter.SUCCEEDED]
-        await watch.until(lambda: watch.follower.account.tracker.holds)
+        await watch.until(lambda: watch.follower.account.tracker.on_hold)
         watch.clocks.ahead_s += 1
         await watch.until(lambda: sum(succeeded.values()) == 1)

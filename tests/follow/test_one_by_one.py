@@ -93,7 +93,7 @@ async def test_where_it_is_asked_for(node: SimulatedNode, lives: Lives) -> None:
         *begin, settled, last = lives.retry().steps
         happen(node, begin)
         tracker = watch.follower.account.tracker
-        await watch.until(lambda: tracker.open and all(map(tracker.shown, tracker.open.values())))
+        await watch.until(lambda: tracker.open and all(map(tracker.is_shown, tracker.open.values())))
         happen(node, (settled, last))
         await until_ended(watch, 1)
         assert watch.totals(Counter.RECOVERED, Counter.ATTEMPTS_INCOMPLETE) == {

@@ -192,7 +192,7 @@ def _interrupted(tracker: Tracker, ledger: Ledger) -> None:
     for snapshot in page:
         ledger.apply(tracker.update(snapshot, Source.LIST, at(3500)))
     for second in (3510, 3580):
-        ledger.apply(tracker.missing(page[1].payment_hash, at(second)))
+        ledger.apply(tracker.not_found(page[1].payment_hash, at(second)))
 
 
 def untouched(node: str = "lnd", status: NodeStatus | None = None) -> View:

@@ -122,4 +122,4 @@ class Observer:
 
     def miss(self, seconds: float, payment_hash: str = HASH) -> list[Event]:
         """Lnd says that it doesn't know the hash."""
-        return self.take(self.tracker.missing(payment_hash, at(seconds)))
+        return self.take(self.tracker.not_found(payment_hash, at(seconds)))

@@ -1,7 +1,7 @@
 """A run that ended is held for a second, because lnd may overwrite its reason: the rule and its seven cases."""
 
 from exporter.payments import inflight
-from exporter.payments.event import PaymentDoubted, PaymentFailed, PaymentLost, PaymentStarted, UpdateIgnored
+from exporter.payments.event import EndUnconfirmed, PaymentFailed, PaymentLost, PaymentStarted, UpdateIgnored
 from exporter.payments.labels import Age, Ignored, Mode, Purpose, Reason, Source
 from exporter.payments.totals import Counter
 from tests.payments.build import FAILED, HASH, SUCCEEDED, Observer, at, flying, payment, refused, settled
@@ -152,7 +152,7 @@ def test_an_answer_from_between_two_terminals() -> None:
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
     observer.hear(FIRST, 8.005, Source.LIST)
-    assert observer.release(9.1) == [PaymentDoubted(HASH)]
+    assert observer.release(9.1) == [EndUnconfirmed(HASH)]
     assert observer.tracker.unseen() == [HASH], "if nobody answers it is asked for again"
     observer.hear(SECOND, 9.2, Source.TRACK)
     observer.release(10.2)
@@ -166,7 +166,7 @@ def test_an_answer_in_the_middle_of_a_hold() -> None:
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
     observer.hear(FIRST, 8.01, Source.LIST)
-    assert observer.release(9.1) == [PaymentDoubted(HASH)]
+    assert observer.release(9.1) == [EndUnconfirmed(HASH)]
     observer.hear(SECOND, 9.2, Source.TRACK)
     observer.release(10.2)
     assert reasons(observer) == [TIMEOUT]
@@ -181,6 +181,28 @@ def test_the_stream_tells_at_last_of_an_end_that_was_asked_for() -> None:
     observer.hear(SECOND, 9.2)
     observer.release(9.9)
     assert reasons(observer) == [TIMEOUT]
+
+
+def test_answer_that_overtakes_an_open_stream_is_live() -> None:
+    """The stream was there when lnd was asked: it would have shown the end a moment later, with all attempts."""
+    observer = flight()
+    observer.hear(FIRST._replace(attempts=()), 8.005, Source.LIST)
+    observer.hear(FIRST, 8.01)
+    observer.release(9.1)
+    (counted,) = [event for event in observer.events if isinstance(event, PaymentFailed)]
+    assert (counted.ending.recovered, counted.ending.attempts) == (False, 1)
+
+
+def test_answer_before_the_first_update_of_a_stream_is_recovered() -> None:
+    """Nobody knows whether the stream was there when the payment ended: attempts may be missing."""
+    observer = flight()
+    observer.tracker.stream_lost()
+    observer.tracker.stream_started()
+    observer.hear(FIRST._replace(attempts=()), 8.005, Source.LIST)
+    observer.hear(FIRST._replace(attempts=()), 8.01)
+    observer.release(9.1)
+    (counted,) = [event for event in observer.events if isinstance(event, PaymentFailed)]
+    assert (counted.ending.recovered, counted.ending.attempts) == (True, None)
 
 
 def test_the_stream_is_late_and_the_clock_is_wrong() -> None:
@@ -202,10 +224,10 @@ def test_an_answer_that_was_asked_for_too_early() -> None:
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
     observer.take(observer.tracker.update(FIRST, Source.LIST, at(99), at(8.005)))
-    assert observer.release(100) == [PaymentDoubted(HASH)]
+    assert observer.release(100) == [EndUnconfirmed(HASH)]
     observer = flight()
     observer.take(observer.tracker.update(FIRST, Source.LIST, at(99), at(8.005)))
-    assert observer.release(100) == [PaymentDoubted(HASH)]
+    assert observer.release(100) == [EndUnconfirmed(HASH)]
 
 
 def test_an_answer_that_is_overtaken_by_a_later_one() -> None:
@@ -213,7 +235,7 @@ def test_an_answer_that_is_overtaken_by_a_later_one() -> None:
     observer = flight()
     observer.tracker.stream_started(Mode.TRACK)
     observer.hear(FIRST, 8)
-    assert observer.release(9.1) == [PaymentDoubted(HASH)]
+    assert observer.release(9.1) == [EndUnconfirmed(HASH)]
     observer.hear(SECOND, 9.2, Source.TRACK)
     observer.take(observer.tracker.update(FIRST, Source.LIST, at(9.5), at(8.005)))
     observer.release(10.6)
@@ -229,7 +251,7 @@ def test_an_end_that_is_old_for_lnd() -> None:
         observer.grow_old(newest_s)
         observer.take(observer.tracker.update(FIRST, Source.LIST, at(99), at(100 - wait_s)))
         said = observer.release(100)
-        assert (said == [PaymentDoubted(HASH)]) is not believed
+        assert (said == [EndUnconfirmed(HASH)]) is not believed
         assert bool(reasons(observer)) is believed
 
 
@@ -237,7 +259,7 @@ def test_an_answer_about_a_payment_without_attempts() -> None:
     """Its end is no older than its beginning."""
     observer = Observer()
     observer.hear(payment(FAILED, reason=Reason.NO_ROUTE), 0.2, Source.LIST)
-    assert observer.release(1.3) == [PaymentDoubted(HASH)]
+    assert observer.release(1.3) == [EndUnconfirmed(HASH)]
 
 
 def test_a_process_that_is_always_late() -> None:
@@ -245,7 +267,7 @@ def test_a_process_that_is_always_late() -> None:
     observer = flight()
     observer.hear(FIRST, 8)
     for seconds in range(9, 200):
-        observer.tracker.holds.postpone(10**9)
+        observer.tracker.postpone(10**9)
         observer.release(seconds)
     assert reasons(observer) == [DETAILS]
 
@@ -254,13 +276,13 @@ def test_time_in_which_nobody_listened() -> None:
     """If this process stood still, the second terminal may wait in the socket: what is held is held longer."""
     observer = flight()
     observer.hear(FIRST, 8)
-    assert observer.tracker.holds
-    observer.tracker.holds.postpone(5 * 10**9)
+    assert observer.tracker.on_hold
+    observer.tracker.postpone(5 * 10**9)
     assert observer.release(13.9) == []
     observer.hear(SECOND, 13.9)
     observer.release(14)
     assert reasons(observer) == [TIMEOUT]
-    assert not observer.tracker.holds
+    assert not observer.tracker.on_hold
 
 
 def test_gone_while_held() -> None:

@@ -152,7 +152,7 @@ def test_old_runs_that_were_counted_are_never_forgotten() -> None:
         new = payment(SUCCEEDED, payment_hash=f"{number:064x}", created_s=number, payment_index=200 + number)
         observer.hear(new, 100)
     observer.release(102)
-    assert not observer.tracker.memory.is_over(ended)
+    assert not observer.tracker.memory.recognise(ended)
     assert observer.hear(ended, 103) == AFTER_TERMINAL
 
 

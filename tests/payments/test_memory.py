@@ -35,8 +35,8 @@ def test_bound() -> None:
     memory = full(10_000)
     assert REMEMBERED <= len(memory) < REMEMBERED + SLACK
     assert memory.floor_index == 10_000 - len(memory)
-    assert not memory.is_over(nth(memory.floor_index))
-    assert memory.is_over(nth(memory.floor_index + 1))
+    assert not memory.recognise(nth(memory.floor_index))
+    assert memory.recognise(nth(memory.floor_index + 1))
 
 
 def test_forgotten_runs_are_not_new() -> None:
@@ -119,7 +119,7 @@ def test_distrust_after_an_old_run_ended_late() -> None:
     """A run held for long ends below the floor: what was created since is history, for all that is known."""
     memory = full(2000)
     memory.add(nth(3).run, 3)
-    assert memory.is_over(nth(3))
+    assert memory.recognise(nth(3))
     memory.distrust_indexes()
     forgotten, missed = nth(500), payment(FAILED, payment_hash="ef" * 32, created_s=1.9505, payment_index=3)
     assert not memory.is_new(forgotten)
@@ -145,7 +145,20 @@ def test_distrust_again_after_all_was_deleted() -> None:
     memory.trust_indexes(0)
     memory.distrust_indexes()
     assert memory.is_new(nth(15, index=1))
-    assert not memory.is_over(nth(15, index=1))
+    assert not memory.recognise(nth(15, index=1))
+
+
+def test_renumbering_during_a_catch_up_makes_everything_unread() -> None:
+    """What was read under old indexes tells nothing of what is unread under the new ones: nothing is forgotten."""
+    memory = Memory()
+    memory.reading = 1500
+    for number in range(1, 1600):
+        memory.add(nth(number).run, number)
+    memory.distrust_indexes()
+    remembered, floor_us = len(memory), memory.floor_us
+    for number in range(1600, 2000):
+        memory.add(nth(number).run, number - 1599)
+    assert (len(memory), memory.floor_us) == (remembered + 400, floor_us)
 
 
 def test_distrust_after_a_clock_was_behind() -> None:
@@ -177,7 +190,7 @@ def test_deleted_runs_are_forgotten_first() -> None:
     memory.trust_indexes(0)
     for number in range(1001, 1101):
         memory.add(nth(number).run, number - 1000)
-    assert all(memory.is_over(nth(number, index=number - 1000)) for number in range(1001, 1101))
+    assert all(memory.recognise(nth(number, index=number - 1000)) for number in range(1001, 1101))
     assert memory.floor_index == 0
 
 
