@@ -4,18 +4,14 @@ A run is in flight, then its end is on hold or unconfirmed (`Terminal`), until i
 `docs/design.md` has the table of its transitions.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from exporter.payments.cause import attempt_cause, payment_cause
+from exporter.payments.attempts import SeenAttempts
+from exporter.payments.cause import payment_cause
 from exporter.payments.event import (
-    AttemptFailed,
-    AttemptSettled,
-    AttemptStarted,
-    AttemptUnresolved,
     Ending,
     Event,
-    FirstAttemptMade,
     PaymentFailed,
     PaymentLost,
     PaymentSucceeded,
@@ -24,22 +20,16 @@ from exporter.payments.event import (
     UpdateIgnored,
 )
 from exporter.payments.labels import (
-    PURPOSE,
     AttemptStatus,
-    Cause,
-    Code,
-    FailureSource,
     FromStatus,
     Ignored,
-    Kind,
     Lost,
-    Purpose,
     Reason,
     Status,
     ToStatus,
     Unresolved,
 )
-from exporter.payments.payment import US_PER_NS, Attempt, Moment, Payment, Run
+from exporter.payments.payment import US_PER_NS, Moment, Payment
 from exporter.payments.receipt import Receipt
 from exporter.payments.terminal import Terminal
 
@@ -55,33 +45,17 @@ class NotFound(NamedTuple):
     cause: Lost
 
 
-@dataclass(slots=True)
-class OpenRun:
-    """One run in flight. Its attempts are bounded by lnd, which repeats them all in every message."""
+@dataclass(slots=True, kw_only=True)
+class OpenRun(SeenAttempts):
+    """One run in flight, or ended and not counted yet."""
 
-    run: Run
     payment_index: int
     value_msat: int
-    from_beginning: bool
-    """Its first snapshot had no attempt: nothing of it has been missed."""
     news_mono_ns: int
-    """When it last said something new, monotonic clock."""
+    """When a snapshot last said something new, monotonic clock."""
     status: FromStatus = FromStatus.NEW
     reason: Reason = Reason.NONE
     fee_msat: int = 0
-    invoice: bool = False
-    pays_self: bool = False
-    hint: Kind | None = None
-    refused: bool = False
-    """The recipient refused an attempt with `incorrect_or_unknown_payment_details`."""
-    outstanding: dict[int, Attempt] = field(default_factory=dict)
-    resolved: set[int] = field(default_factory=set)
-    settled: int = 0
-    failures: dict[Cause, int] = field(default_factory=dict)
-    """Failed attempts by what stopped them."""
-    longest_ns: int = 0
-    """The longest time that a failed HTLC was locked, those apart that waited for other parts."""
-    last_resolve_ns: int = 0
     terminal: Terminal | None = None
     stream: int = 0
     """Number of the last subscription that has shown it; 0 if lnd must be asked for it."""
@@ -104,24 +78,6 @@ class OpenRun:
             self.terminal.unconfirm()
 
     @property
-    def kind(self) -> Kind:
-        """What it is for, by what is known so far."""
-        if self.pays_self:
-            return Kind.REBALANCE
-        if self.hint:
-            return self.hint
-        if self.invoice:
-            return Kind.INVOICE
-        if self.refused:
-            return Kind.PROBE
-        return Kind.OTHER if self.outstanding or self.resolved else Kind.UNKNOWN
-
-    @property
-    def purpose(self) -> Purpose:
-        """The group of its kind."""
-        return PURPOSE[self.kind]
-
-    @property
     def given_up(self) -> bool:
         """A failure reason is written, though it may yet succeed."""
         return self.terminal is None and self.reason is not Reason.NONE
@@ -142,7 +98,7 @@ class OpenRun:
         self.missing = None
         if receipt.live:
             self.stream = receipt.subscription.number
-        events = self._learn(payment.attempts)
+        events = self.learn(payment.attempts)
         if self.terminal is not None:
             if payment.status.ended:
                 if self.terminal.confirm(payment, receipt) or events:
@@ -172,7 +128,7 @@ class OpenRun:
         """Count it: as finished if it was seen to end, else as lost."""
         if self.terminal is not None:
             return self._finish(self.terminal)
-        events = self._give_up_attempts(Unresolved.LOST)
+        events = self.give_up(Unresolved.LOST)
         return [*events, StatusChanged(self.status, ToStatus.LOST), PaymentLost(self.run, cause)]
 
     def _knows_more(self, payment: Payment) -> bool:
@@ -199,47 +155,6 @@ class OpenRun:
         self.fee_msat = max(self.fee_msat, payment.fee_msat)
         return entered or given_up
 
-    def _learn(self, attempts: tuple[Attempt, ...]) -> list[Event]:
-        """Return what these attempts say that wasn't known; none goes back from resolved to in flight."""
-        events: list[Event] = []
-        for attempt in attempts:
-            key = attempt.key
-            if attempt.hint and (self.hint is None or attempt.hint is Kind.REBALANCE):
-                self.hint = attempt.hint  # also of known ones: our own key may have become known only now
-            if key in self.resolved:
-                continue
-            known = key in self.outstanding
-            if not known:
-                events += self._started(attempt)
-            if attempt.status is not AttemptStatus.IN_FLIGHT:
-                self.outstanding.pop(key, None)
-                self.resolved.add(key)
-                events.append(self._resolved(attempt))
-            elif not known:
-                self.outstanding[key] = attempt
-        return events
-
-    def _started(self, attempt: Attempt) -> list[Event]:
-        events: list[Event] = []
-        if self.from_beginning and not self.outstanding and not self.resolved:
-            events.append(FirstAttemptMade(max(0, attempt.attempt_ns - self.run.created_us * US_PER_NS)))
-        events.append(AttemptStarted(attempt))
-        return events
-
-    def _resolved(self, attempt: Attempt) -> Event:
-        self.last_resolve_ns = max(self.last_resolve_ns, attempt.resolve_ns)
-        if attempt.status is AttemptStatus.SETTLED:
-            self.settled += 1
-            return AttemptSettled(attempt)
-        code, source = attempt.code or Code.OTHER, attempt.source or FailureSource.UNKNOWN
-        cause = attempt_cause(code, source)
-        self.failures[cause] = self.failures.get(cause, 0) + 1
-        if code is not Code.MPP_TIMEOUT:  # then it waited for the other parts, nobody held it
-            self.longest_ns = max(self.longest_ns, attempt.resolve_ns - attempt.attempt_ns)
-        if code is Code.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS and source is FailureSource.RECIPIENT:
-            self.refused = True
-        return AttemptFailed(attempt, self.purpose)
-
     def _end(self, payment: Payment, receipt: Receipt) -> bool:
         """Note the first terminal snapshot, and hold it; always True, for that is news."""
         kept = any(attempt.status is AttemptStatus.FAILED for attempt in payment.attempts)
@@ -259,7 +174,7 @@ class OpenRun:
         return True
 
     def _finish(self, terminal: Terminal) -> list[Event]:
-        events = self._give_up_attempts(Unresolved.DELETED)
+        events = self.give_up(Unresolved.DELETED)
         events.append(StatusChanged(self.status, ToStatus(terminal.status)))
         duration_ns = self._duration_ns(terminal)
         ending = Ending(
@@ -279,12 +194,6 @@ class OpenRun:
             held = self.refused or (duration_ns is not None and self.longest_ns * 2 > duration_ns)
             events.append(PaymentFailed(ending, payment_cause(terminal.reason, self.failures, held=held)))
         return events
-
-    def _give_up_attempts(self, cause: Unresolved) -> list[Event]:
-        given_up: list[Event] = [AttemptUnresolved(attempt, cause) for attempt in self.outstanding.values()]
-        self.resolved.update(self.outstanding)
-        self.outstanding.clear()
-        return given_up
 
     def _duration_ns(self, terminal: Terminal) -> int | None:
         """Creation to end: the latest resolution of an attempt, without one the receipt of a live terminal.

@@ -110,12 +110,13 @@ class Prometheus:
         async def scraped() -> bool:
             self._program.check()
             try:
-                return any(sample.value == 1 for sample in await self.query(f'up{{job="{JOB}"}}'))
+                times = await self.query(f'timestamp(up{{job="{JOB}"}} == 1)')
             except (aiohttp.ClientError, json.JSONDecodeError):
                 return False
+            self._since = max((sample.value for sample in times), default=self._since)
+            return bool(times)
 
         await until("Prometheus has scraped", scraped)
-        self._since = time.time()
 
     async def stop(self) -> None:
         """Stop it."""
@@ -189,16 +190,16 @@ class Prometheus:
     async def increase(self, name: str) -> int:
         """By how much a counter rose since the first scrape, summed over its series.
 
-        `increase` extrapolates by up to a scrape interval at each end: that is rounded away.
+        `increase` extrapolates by up to a scrape interval at the end: that is rounded away.
         """
         span, now_s = self._span()
         (sample,) = await self.query(f"round(sum(increase({name}{span})))", now_s)
         return int(sample.value)
 
     def _span(self) -> tuple[str, float]:
-        """Since the first scrape, and until when: a query that is late must not begin later."""
+        """Since the first scrape, that one included, and until when: a query that is late must not begin later."""
         now_s = time.time()
-        return f"[{int(now_s - self._since) + 1}s]", now_s
+        return f"[{int((now_s - self._since) * 1000) + 1}ms]", now_s
 
     async def check_metrics(self, page: str) -> str:
         """What `promtool check metrics` has to say of a page in text format; nothing if all is well."""
