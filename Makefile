@@ -16,9 +16,12 @@ INSTALL := $(PIP) install --no-deps --require-hashes
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
-# One worker waits for a real network nearly all the time; the others have the cores to themselves.
+# Two workers wait for a network nearly all the time; the others have the cores to themselves.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
-WORKERS ?= $(shell echo $$(($(CORES) + 1)))
+WORKERS ?= $(shell echo $$(($(CORES) + 2)))
+
+# Many containers set this; each of the thousand processes that tests start would compile the whole project anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help run quick test check stack network torture mutations bench rules dashboards pictures protos lock clean
 
@@ -79,7 +82,7 @@ lock: $(VENV)/dev.stamp ## Write requirements/*.txt again (ARGS=--upgrade takes 
 
 clean: ## Remove what make and the tools made (not the built lnd in .cache)
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	@find exporter tests -name __pycache__ -prune -exec rm -rf {} +
+	@find exporter tests dashboards deploy -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps are made again when a lock changes, in a fresh virtual environment: nothing stale stays behind.
 

@@ -78,6 +78,7 @@ async def test_on_disk_before_visible(tmp_path: Path) -> None:
     assert sum(sum(series.values()) for name, series in view.counters.items() if name == "lnd_calls") == 0
 
 
+@pytest.mark.slow
 async def test_together_they_share_a_write(tmp_path: Path) -> None:
     """200 pages asked for while one is written: one more write for all of them, with what happened until then."""
     nodes = accounts(200)

@@ -55,7 +55,7 @@ async def an_hour(loop: VirtualLoop, seed: int, options: Options, path: Path, mo
 
 
 @pytest.mark.parametrize("mode", Mode)
-@pytest.mark.parametrize("kills", [False, True])
+@pytest.mark.parametrize("kills", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, SEEDS))])
 def test_every_payment_counts_once(
     seed: int, mode: Mode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, kills: bool

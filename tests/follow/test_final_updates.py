@@ -45,6 +45,7 @@ async def test_where_there_is_no_such_stream(node: SimulatedNode, lives: Lives) 
         await watch.until(lambda: ("stream",) in watch.labels(Counter.UPDATES))
 
 
+@pytest.mark.slow
 async def test_all_deleted_and_numbered_from_one(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,7 @@ async def test_ends_and_beginnings(node: SimulatedNode, lives: Lives) -> None:
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 3})
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("a_tenth")
 async def test_a_long_gap(node: SimulatedNode, lives: Lives) -> None:
     """More payments than a page or the memory holds, with live ones during the catch-up: each counts once."""
@@ -81,6 +82,7 @@ async def test_a_long_gap(node: SimulatedNode, lives: Lives) -> None:
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 290, "succeeded": 0, "failed": 290, "lost": 0})
 
 
+@pytest.mark.slow
 async def test_a_long_catch_up_says_how_far_it_is(node: SimulatedNode, lives: Lives) -> None:
     """Whoever waits for it sees that it gets on."""
     async with watching(node) as watch:
@@ -152,6 +154,7 @@ async def test_a_long_catch_up_that_is_cut_amid_traffic(
         assert watch.said("lnd numbers its payments anew: reading back to known ones") == []
 
 
+@pytest.mark.slow
 async def test_many_gaps(node: SimulatedNode, lives: Lives) -> None:
     """The stream is cut again and again at any message; every payment counts once, with lnd's last reason."""
     async with watching(node) as watch:

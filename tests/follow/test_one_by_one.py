@@ -192,6 +192,7 @@ async def test_what_the_audit_has_seen(node: SimulatedNode, lives: Lives) -> Non
         await until_ended(watch, 3 * one_by_one.OVERLAP)
 
 
+@pytest.mark.slow
 async def test_all_deleted_and_numbered_from_one(tmp_path_factory: pytest.TempPathFactory) -> None:
     """`deletepayments --all` on SQLite: no stream tells of the payments that come next, which have low indexes."""
     options = Options(backend=Backend.SQLITE)

@@ -60,6 +60,7 @@ async def relaying(node: SimulatedNode) -> AsyncIterator[Relay]:
             task.cancel()
 
 
+@pytest.mark.slow
 async def test_a_connection_that_swallows_everything(
     node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,6 +124,7 @@ async def test_a_single_payment_that_takes_longer_than_a_page_may(
         assert watch.labels(Counter.INTERRUPTIONS) == {}
 
 
+@pytest.mark.slow
 async def test_what_was_read_is_not_read_again(tmp_path: Path) -> None:
     """After the loss of a connection reading goes on where it was, but for the last few payments."""
     async with SimulatedNode(tmp_path, clock=WallClock(float("inf"))) as node, watching(node) as watch:
@@ -170,6 +171,7 @@ async def test_losses_amid_what_is_read_again(node: SimulatedNode, lives: Lives)
         assert [place.payment_index for place in watch.follower._catch_up._read] == [*range(60 - OVERLAP, 61)]
 
 
+@pytest.mark.slow
 async def test_counting_begins_where_reading_broke_off(node: SimulatedNode, lives: Lives) -> None:
     """The newest payments are read in several pages; after a loss in between the pages before aren't read again."""
     await node.play(*[lives.no_route() for _ in range(400)])
