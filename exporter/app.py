@@ -21,7 +21,7 @@ from exporter.payments.labels import Mode
 from exporter.payments.overdue import Limits
 from exporter.payments.payment import Moment
 from exporter.progress import best_display, tell
-from exporter.store import Store, StoreError, look
+from exporter.store import Store, StoreError, rehearse
 
 
 def clocks() -> Moment:
@@ -105,7 +105,7 @@ def check(storage: StorageConfig) -> list[str]:
     if storage.path is None:
         return []
     with _as_problem():
-        return look(storage.path)
+        return rehearse(storage.path)
 
 
 def _open(storage: StorageConfig) -> Store | None:

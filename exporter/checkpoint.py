@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import structlog
 
 from exporter.follow import Account, Counted
-from exporter.metrics.row import Exporter, Instant
+from exporter.metrics.row import ExporterStatus, PageData
 from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
 from exporter.payments.view import View
-from exporter.store import Busy, Frozen, Store, StoreError, freeze
+from exporter.store import Busy, EncodedNode, Store, StoreError, encode
 
 EVERY_S = 5.0
 """While nobody looks: what can't be asked of lnd again is lost for no longer than this."""
@@ -35,21 +35,21 @@ class Checkpoint:
         self._accounts = accounts
         self._store = store
         self._turn = asyncio.Lock()
-        self._next: asyncio.Task[Instant] | None = None
+        self._next: asyncio.Task[PageData] | None = None
         self._versions: dict[str, int] = {}  # what of each node is written
         self._left = store.left([account.name for account in accounts]) if store else {}  # to be written once
         self._written_s: float | None = None
         self._failures = 0
         self._failed = ""
         self._replaced = 0
-        self._late: set[asyncio.Task[Instant]] = set()  # writes that somebody waited for in vain; two at most
+        self._late: set[asyncio.Task[PageData]] = set()  # writes that somebody waited for in vain; two at most
         self._on_time = True  # the last page that was asked for is on disk, or can't be written
         for account in accounts:
             account.keeps = store is not None
         self._log = structlog.get_logger("exporter.checkpoint")
         self._shown = [account.view() for account in accounts]  # before anything happens: what the disk says
 
-    async def instant(self) -> Instant:
+    async def instant(self) -> PageData:
         """What a page shows, on disk: as it is now, or after `WAIT_S` as it was when it was written last."""
         if self._next is None:
             self._next = asyncio.create_task(self._take_turn())
@@ -62,7 +62,7 @@ class Checkpoint:
             self._late.add(turn)
             turn.add_done_callback(self._late.discard)
             self._fail(f"the disk does not answer within {WAIT_S:g} s")
-        return Instant(self._shown, self._exporter())
+        return PageData(self._shown, self._exporter())
 
     async def finish(self) -> None:
         """Write for the last time; tried again for `LAST_S` where the disk is slow, or another program has the file."""
@@ -77,7 +77,7 @@ class Checkpoint:
             await asyncio.sleep(EVERY_S)
             await self.instant()
 
-    async def _take_turn(self) -> Instant:
+    async def _take_turn(self) -> PageData:
         """Wait for the write that is under way, then capture and write."""
         async with self._turn:
             self._next = None  # whoever asks from here on wants to see what happens from here on
@@ -88,17 +88,17 @@ class Checkpoint:
                 self._on_time = await self._write(self._store, changed)
             if self._on_time:
                 self._shown = views
-            return Instant(self._shown, self._exporter())
+            return PageData(self._shown, self._exporter())
 
-    def _capture(self, views: list[View]) -> dict[str, tuple[int, Frozen]]:
+    def _capture(self, views: list[View]) -> dict[str, tuple[int, EncodedNode]]:
         changed = {
-            view.node: (account.version, freeze(account.saved(view)))
+            view.node: (account.version, encode(account.saved(view)))
             for view, account in zip(views, self._accounts, strict=True)
             if account.version != self._versions.get(view.node)
         }
         return changed | {node: (0, frozen) for node, frozen in self._left.items()}
 
-    async def _write(self, store: Store, changed: dict[str, tuple[int, Frozen]]) -> bool:
+    async def _write(self, store: Store, changed: dict[str, tuple[int, EncodedNode]]) -> bool:
         """Write what changed; False if it may not be shown yet. A failure is counted, told, and tried again."""
         nodes = {node: frozen for node, (_, frozen) in changed.items()}
         try:
@@ -129,8 +129,8 @@ class Checkpoint:
             self._failed = reason
             self._log.error("the state can't be written: counting goes on", path=str(self._store.path), reason=reason)
 
-    def _exporter(self) -> Exporter:
-        return Exporter(
+    def _exporter(self) -> ExporterStatus:
+        return ExporterStatus(
             checkpoint_s=self._written_s,
             checkpoint_failures=self._failures + (self._store.failed_reads if self._store else 0),
             state_resets=self._store.resets if self._store else dict.fromkeys(Reset, 0),

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from exporter.follow import Account
-from exporter.payments.node import Reading
+from exporter.payments.node import CatchUpProgress
 
 PULSE_S = 0.5
 LONG_S = 2.0
@@ -24,7 +24,7 @@ LINE_S = 5.0
 class Display(Protocol):
     """Where it is shown."""
 
-    def show(self, nodes: dict[str, Reading]) -> None:
+    def show(self, nodes: dict[str, CatchUpProgress]) -> None:
         """All nodes that have been catching up for long, and how far they are; called from time to time."""
 
 
@@ -61,7 +61,7 @@ class Lines:
         self._said_s: dict[str, float] = {}
         self._log = structlog.get_logger("exporter.follow")
 
-    def show(self, nodes: dict[str, Reading]) -> None:
+    def show(self, nodes: dict[str, CatchUpProgress]) -> None:
         """Say it, if it is time."""
         now_s = self._time_s()
         self._said_s = {name: said_s for name, said_s in self._said_s.items() if name in nodes}
@@ -80,7 +80,7 @@ class Bars:
         self._progress: Progress | None = None
         self._bars: dict[str, TaskID] = {}
 
-    def show(self, nodes: dict[str, Reading]) -> None:
+    def show(self, nodes: dict[str, CatchUpProgress]) -> None:
         """Draw them."""
         if self._progress is None:
             if not nodes:

@@ -65,14 +65,14 @@ MUTATIONS = (
     Mutation(
         "counting begins anew at a restart",
         "payments/saved.py",
-        "tracker.begun = marks.begun",
+        "tracker.begun = state.begun",
         "pass",
         "follow/test_chaos.py",
     ),
     Mutation(
         "old runs are forgotten at a restart",
         "payments/saved.py",
-        "tracker.survivors.update(dict.fromkeys(marks.survivors))",
+        "tracker.survivors.update(dict.fromkeys(state.survivors))",
         "pass",
         "store",
     ),
@@ -345,15 +345,15 @@ MUTATIONS = (
     Mutation(
         "track forgets the attempts that lnd deletes",
         "payments/detail.py",
-        "replace(self, tries=tuple(sorted(tries, key=lambda one: one.attempt.attempt_ns)))",
+        "replace(self, attempts=tuple(sorted(attempts, key=lambda one: one.attempt.attempt_ns)))",
         "self",
         "payments/test_detail.py",
     ),
     Mutation(
         "track takes a payment that it has not heard of for one that was lost",
         "track/course.py",
-        "if self._known is None or isinstance(trouble, Missing):",
-        "if isinstance(trouble, Missing):",
+        "if self._known is None or isinstance(trouble, PaymentNotFound):",
+        "if isinstance(trouble, PaymentNotFound):",
         "track/test_course.py",
     ),
     Mutation(

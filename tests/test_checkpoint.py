@@ -12,11 +12,11 @@ from structlog.testing import capture_logs
 from exporter import checkpoint as checkpoint_module
 from exporter.checkpoint import Checkpoint, looking_up
 from exporter.follow import Account
-from exporter.metrics.row import Instant
+from exporter.metrics.row import PageData
 from exporter.payments.event import LndCalled
 from exporter.payments.labels import CallOutcome, Method, Source, Status
 from exporter.payments.totals import Counter
-from exporter.store import Frozen, Store
+from exporter.store import EncodedNode, Store
 from tests.follow.watch import Clocks
 from tests.payments.build import flying, payment, settled
 from tests.store.another_program import another_program
@@ -40,7 +40,7 @@ class SlowStore(Store):
         self.saves: list[list[str]] = []
         self.problem: Exception | None = None
 
-    def save(self, nodes: Mapping[str, Frozen]) -> None:
+    def save(self, nodes: Mapping[str, EncodedNode]) -> None:
         """Write when it is allowed to."""
         self.saves.append(list(nodes))
         self.under_way.set()
@@ -196,7 +196,7 @@ async def test_another_program_holds_the_lock(tmp_path: Path, how: str) -> None:
     store.close()
 
 
-def calls(page: Instant) -> int:
+def calls(page: PageData) -> int:
     """Calls to lnd on a page of one node."""
     (view,) = page.views
     return sum(view.counters[Counter.LND_CALLS].values())

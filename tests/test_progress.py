@@ -8,12 +8,12 @@ from rich.console import Console
 from structlog.testing import capture_logs
 
 from exporter.follow import Account
-from exporter.payments.node import Reading
+from exporter.payments.node import CatchUpProgress
 from exporter.progress import LONG_S, Bars, Lines, tell
 from tests.follow.virtual import VirtualLoop, run_virtually
 from tests.follow.watch import Clocks
 
-HALF = Reading(first=100, at=600, last=1100, payments=500)
+HALF = CatchUpProgress(first=100, at=600, last=1100, payments=500)
 DONE = HALF._replace(at=1100, payments=1000)
 
 
@@ -22,9 +22,9 @@ class Seen:
 
     def __init__(self) -> None:
         """Nothing."""
-        self.shown: list[dict[str, Reading]] = []
+        self.shown: list[dict[str, CatchUpProgress]] = []
 
-    def show(self, nodes: dict[str, Reading]) -> None:
+    def show(self, nodes: dict[str, CatchUpProgress]) -> None:
         """Keep it, if it is something else."""
         if self.shown[-1:] != [nodes]:
             self.shown.append(nodes)

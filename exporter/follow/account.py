@@ -9,10 +9,10 @@ from exporter.follow.backoff import scan_s
 from exporter.payments.event import EndUnconfirmed, Event, PaymentFailed, PaymentLost, PaymentSucceeded
 from exporter.payments.labels import NodeState, Source
 from exporter.payments.ledger import Ledger
-from exporter.payments.node import Heard, NodeStatus
+from exporter.payments.node import LastKnown, NodeStatus
 from exporter.payments.overdue import Limits, Overdue, pass_limits
 from exporter.payments.payment import Moment, Payment, Run
-from exporter.payments.saved import Saved, resume, take
+from exporter.payments.saved import SavedNode, resume, save
 from exporter.payments.tracker import Tracker
 from exporter.payments.view import View, capture
 
@@ -40,7 +40,7 @@ class Account:
         """Runs counted as finished or lost that are not yet on the list on disk; empty if there is none."""
         self.keeps = False
         """There is a list on disk; whoever has written runs to it removes them from `ended`."""
-        self.table = 0
+        self.payment_count = 0
         """Payments that lnd has to scan for a subscription; the highest index is near enough."""
         self.holding = asyncio.Event()
         """Set while runs are on hold: call `release` every `PULSE_S`."""
@@ -48,7 +48,7 @@ class Account:
         self.doubts = asyncio.Event()
         """Set while there is something in `doubted`."""
         self._doubted: dict[str, None] = {}  # at most what ended just now
-        self._heard = Heard()
+        self._heard = LastKnown()
 
     def record(self, payment: Payment, source: Source, asked: Moment | None = None) -> None:
         """Take in one snapshot, and when it was asked for: from here to the end there is no await."""
@@ -61,13 +61,13 @@ class Account:
 
     def saw_index(self, payment_index: int) -> None:
         """Note how many payments lnd has at least."""
-        if payment_index > self.table:
-            self.table = payment_index
-            self.tracker.scan_ns = int(scan_s(self.table) * 1e9)
+        if payment_index > self.payment_count:
+            self.payment_count = payment_index
+            self.tracker.scan_ns = int(scan_s(self.payment_count) * 1e9)
 
     def new_numbering(self, last_index: int) -> None:
         """Begin to number anew: lnd answers, and has this many payments at most."""
-        self.table = 0
+        self.payment_count = 0
         self.saw_index(last_index)
         self.set_status(state=NodeState.READY, detail="")
 
@@ -106,18 +106,18 @@ class Account:
         self.release()
         return capture(self.name, self.tracker, self.ledger, self.status, self.now())
 
-    def saved(self, view: View) -> Saved:
+    def saved(self, view: View) -> SavedNode:
         """What must be kept of the node at the instant of `view`: now, there must be no await in between."""
         at = self.now()
         outstanding = (attempt for run in self.tracker.open.values() for attempt in run.outstanding.values())
         peers = {*self.ledger.peers.used_ns, *(attempt.peer for attempt in outstanding)}
         self._heard = self._heard.then(self.status, peers, at.wall_ns)
-        return take(
+        return save(
             view,
             self.tracker,
             self.ledger,
             pubkey=self.pubkey,
-            table=self.table,
+            table=self.payment_count,
             ended=tuple(self.ended),
             at=at,
             heard=self._heard,
@@ -127,13 +127,13 @@ class Account:
         """Runs of which this process knows that they are counted, or will be."""
         return {*self.tracker.open, *self.tracker.memory.indexes, *self.ended}
 
-    def resume(self, saved: Saved) -> None:
+    def resume(self, saved: SavedNode) -> None:
         """Go on where another process was when it saved."""
         resume(saved, self.tracker, self.ledger, self.now())
-        self.pubkey = saved.marks.pubkey
-        self.saw_index(saved.marks.table)
-        self._heard = saved.marks.heard
-        self.status = replace(self.status, before=saved.marks.heard)
+        self.pubkey = saved.state.pubkey
+        self.saw_index(saved.state.table)
+        self._heard = saved.state.heard
+        self.status = replace(self.status, before=saved.state.heard)
 
     def pass_limits(self, limits: Limits) -> list[Overdue]:
         """Open payments that have passed a limit, each limit once; none while it isn't known what is open."""

@@ -6,7 +6,7 @@ import structlog
 
 from exporter.follow.pace import Pace
 from exporter.follow.questions import Questions
-from exporter.lnd.client import Trouble
+from exporter.lnd.client import LndError
 from exporter.payments.event import ChannelsListed
 from exporter.payments.labels import Interruption, Method, NodeState
 
@@ -43,7 +43,7 @@ class Acquaintance:
         """Ask who this is. That there is no answer in time says nothing about payments."""
         try:
             await self._meet(timeout_s)
-        except Trouble as trouble:
+        except LndError as trouble:
             if trouble.cause is not Interruption.TIMEOUT:
                 raise
             self._log.info("GetInfo takes long", seconds=timeout_s)
@@ -54,7 +54,7 @@ class Acquaintance:
             return
         await self._ask(self._pace.info_s)
         if not self.met:
-            raise Trouble(
+            raise LndError(
                 Interruption.TIMEOUT,
                 NodeState.STARTING,
                 "lnd doesn't say who it is, and its payments are not those that are known: waiting for GetInfo",
@@ -75,7 +75,7 @@ class Acquaintance:
         """Ask, and take note of what the node says of itself and of its being the one that is counted."""
         info = await self._questions.ask(Method.GET_INFO, self._client.info(timeout_s))
         if self._account.pubkey and info.pubkey != self._account.pubkey:
-            raise Trouble(
+            raise LndError(
                 Interruption.WRONG_NODE,
                 NodeState.WRONG_NODE,
                 f"another node ({info.pubkey}) answers than the one that is counted here ({self._account.pubkey}): "
@@ -89,7 +89,7 @@ class Acquaintance:
         """Refresh height, synchronisation and channels; that no answer comes says nothing about payments."""
         try:
             await self._meet(self._pace.info_s)
-        except Trouble as trouble:
+        except LndError as trouble:
             if trouble.cause is Interruption.WRONG_NODE:
                 raise
             self._log.debug("GetInfo failed", advice=trouble.advice)
@@ -98,7 +98,7 @@ class Acquaintance:
         """Refresh aliases and balance; False if the macaroon doesn't allow it."""
         try:
             channels = await self._questions.ask(Method.LIST_CHANNELS, self._client.channels())
-        except Trouble as trouble:
+        except LndError as trouble:
             self._account.set_status(channels=None)
             if trouble.state is NodeState.DENIED:
                 if not self._denied:

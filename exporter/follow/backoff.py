@@ -33,7 +33,7 @@ class Backoff:
     def delay_s(self, lived_s: float, table: int) -> float:
         """Seconds to wait after a session that lived `lived_s`, 0 if it never got as far as a subscription.
 
-        `table` is how many payments lnd had to scan for the subscription, 0 if there was none.
+        `payment_count` is how many payments lnd had to scan for the subscription, 0 if there was none.
         """
         scan = scan_s(table)
         if lived_s >= max(LONG_LIVED_S, scan):

@@ -9,7 +9,7 @@ from exporter.follow.one_by_one import OVERLAP
 from exporter.follow.questions import Questions
 from exporter.payments.event import CaughtUp
 from exporter.payments.labels import Lost, Mode, Source
-from exporter.payments.node import Reading
+from exporter.payments.node import CatchUpProgress
 from exporter.payments.payment import Payment, Run
 
 
@@ -138,7 +138,9 @@ class CatchUp:
                     end = newest.last_index
                 read += len(page.payments)
                 if shown:
-                    self._account.set_status(reading=Reading(first, memory.reading, self._account.table, read))
+                    self._account.set_status(
+                        reading=CatchUpProgress(first, memory.reading, self._account.payment_count, read)
+                    )
         finally:
             self._account.set_status(reading=None)
         if self._account.status.mode is not Mode.FINAL:  # else nobody tells what begins above

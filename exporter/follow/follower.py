@@ -15,7 +15,7 @@ from exporter.follow.catch_up import CatchUp
 from exporter.follow.one_by_one import OneByOne
 from exporter.follow.pace import Pace
 from exporter.follow.questions import Questions
-from exporter.lnd.client import WAITING, Client, Trouble
+from exporter.lnd.client import WAITING, Client, LndError
 from exporter.payments.event import StreamInterrupted
 from exporter.payments.labels import CallOutcome, Interruption, Method, Mode, NodeState, Source
 from exporter.payments.payment import Moment
@@ -69,7 +69,7 @@ class Follower:
             while True:
                 try:
                     await _alone(self._session())
-                except Trouble as trouble:
+                except LndError as trouble:
                     delay_s = self._lost(trouble)
                     self._log.debug("waiting before the next try", seconds=round(delay_s, 1))
                     await sleep(delay_s)
@@ -77,7 +77,7 @@ class Follower:
             await self._client.close()
 
     async def _session(self) -> None:
-        """From a fresh connection to its loss; ends with `Trouble`."""
+        """From a fresh connection to its loss; ends with `LndError`."""
         self.account.set_status(certificate_expiry_s=await self._client.connect())
         self._questions.page_size.connected()
         self._caught_up.clear()
@@ -96,12 +96,12 @@ class Follower:
                 group.create_task(self._look_again())
                 group.create_task(self._acquaintance.look())
         except BaseExceptionGroup as problems:
-            weather, bugs = problems.split(Trouble)
+            weather, bugs = problems.split(LndError)
             if bugs or weather is None:
                 raise
             raise _first(weather) from None
 
-    def _lost(self, trouble: Trouble) -> float:
+    def _lost(self, trouble: LndError) -> float:
         """Account for the end of a session; seconds to wait before the next."""
         account = self.account
         if account.status.stream_up or trouble.cause is not self._complaint:
@@ -122,9 +122,7 @@ class Follower:
         account.release()
         account.apply([StreamInterrupted(trouble.cause)])
         account.tracker.stream_lost()
-        return self._backoff.delay_s((account.now().mono_ns - subscribed_at) / 1e9, account.table)
-
-    # Before the subscription.
+        return self._backoff.delay_s((account.now().mono_ns - subscribed_at) / 1e9, account.payment_count)
 
     async def _wait_until_ready(self) -> None:
         """Wait, for days if need be, until lnd accepts calls; a locked wallet is noticed the moment it is unlocked."""
@@ -139,13 +137,15 @@ class Follower:
                         return
                     self._waiting(state)
         except TimeoutError:
-            raise Trouble(
+            raise LndError(
                 Interruption.TIMEOUT, NodeState.UNREACHABLE, "lnd accepts connections but doesn't answer: restart it?"
             ) from None
         finally:
             self._questions.called(Method.SUBSCRIBE_STATE, outcome)
             await _close(states)
-        raise Trouble(Interruption.ENDED, NodeState.UNREACHABLE, "lnd ended the stream SubscribeState: is it stopping?")
+        raise LndError(
+            Interruption.ENDED, NodeState.UNREACHABLE, "lnd ended the stream SubscribeState: is it stopping?"
+        )
 
     def _waiting(self, state: NodeState) -> None:
         cause, advice = WAITING[state]
@@ -173,15 +173,13 @@ class Follower:
             if len(self.account.tracker.memory):
                 await self._catch_up.learn_indexes()
 
-    # While the stream is there.
-
     async def _hear(self) -> None:
         """Take updates until the stream is lost, or lnd where there is no stream of all payments."""
         if self._mode is not Mode.TRACK:
             try:
                 self.account.set_status(mode=self._one_stream)
                 await self._read()
-            except Trouble as refusal:
+            except LndError as refusal:
                 if self._mode is Mode.FIREHOSE or refusal.cause not in _NO_STREAM:
                     raise
                 also = ", all updates" if self._one_stream is Mode.FINAL else ""
@@ -258,19 +256,19 @@ async def _alone(session: Coroutine[Any, Any, None]) -> None:
         task.cancel()
         await asyncio.wait([task])
         if not task.cancelled():
-            with suppress(Trouble):  # lost at the same moment; a bug is not swallowed
+            with suppress(LndError):  # lost at the same moment; a bug is not swallowed
                 task.result()
         raise
     task.result()
 
 
-def _first(group: BaseExceptionGroup[Trouble]) -> Trouble:
+def _first(group: BaseExceptionGroup[LndError]) -> LndError:
     """The first trouble of a group, however deep."""
     problem: BaseException = group
     while isinstance(problem, BaseExceptionGroup):
         problem = problem.exceptions[0]
-    if not isinstance(problem, Trouble):
-        raise TypeError(f"not a Trouble: {problem!r}")
+    if not isinstance(problem, LndError):
+        raise TypeError(f"not an LndError: {problem!r}")
     return problem
 
 

@@ -6,7 +6,7 @@ import structlog
 
 from exporter.follow.pace import Pace
 from exporter.follow.questions import Questions, of_one_payment
-from exporter.lnd.client import Page, Trouble
+from exporter.lnd.client import LndError, Page
 from exporter.payments.labels import CallOutcome, Method, Source
 from exporter.payments.run import OpenRun
 
@@ -34,9 +34,9 @@ class OneByOne:
         self._log = structlog.get_logger("exporter.follow").bind(node=questions.account.name)
 
     async def run(self) -> None:
-        """Look and follow until cancelled; raises `Trouble` when lnd is lost."""
+        """Look and follow until cancelled; raises `LndError` when lnd is lost."""
         self._streams.clear()
-        self._end = self._account.table  # the catch-up reads what is below
+        self._end = self._account.payment_count  # the catch-up reads what is below
         async with asyncio.TaskGroup() as group:
             wait_s = self._pace.look_s
             while True:
@@ -100,7 +100,7 @@ class OneByOne:
                 self._account.record(payment, source if payment.status.ended else Source.STREAM)
                 source = Source.STREAM
             outcome = CallOutcome.OK
-        except Trouble as trouble:
+        except LndError as trouble:
             if not of_one_payment(trouble):
                 raise
             self._log.debug("lnd doesn't tell about a payment", advice=trouble.advice)

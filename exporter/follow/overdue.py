@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from exporter.follow.account import Account
-from exporter.payments.listed import listed
+from exporter.payments.description import describe
 from exporter.payments.overdue import Limits, Overdue
 
 EVERY_S = 60.0
@@ -35,7 +35,7 @@ async def tell_overdue(accounts: Sequence[Account], limits: Limits, written: Cal
 def _tell(account: Account, passed: Sequence[Overdue]) -> None:
     log = structlog.get_logger("exporter.follow").bind(node=account.name)
     for overdue in passed[:LINES]:
-        payment = listed(overdue.run, account.status.aliases, account.now().wall_ns)
+        payment = describe(overdue.run, account.status.aliases, account.now().wall_ns)
         near = overdue.limit_blocks is not None
         told = {
             "payment_hash": payment.payment_hash,

@@ -8,7 +8,7 @@ import structlog
 
 from exporter.follow.account import Account
 from exporter.follow.page_size import PageSize
-from exporter.lnd.client import Client, Page, Trouble
+from exporter.lnd.client import Client, LndError, Page
 from exporter.payments.event import LndCalled
 from exporter.payments.labels import CallOutcome, Interruption, Lost, Method, NodeState, Source
 from exporter.payments.payment import Payment, Run
@@ -43,7 +43,7 @@ class Questions:
         """Wait for an answer."""
         try:
             answer = await call
-        except Trouble:
+        except LndError:
             self.called(method, CallOutcome.ERROR)
             raise
         self.called(method)
@@ -57,7 +57,7 @@ class Questions:
             call = self.client.payments(after=after, limit=asked, newest_first=newest_first)
             try:
                 page = await self.ask(Method.LIST_PAYMENTS, call)
-            except Trouble as trouble:
+            except LndError as trouble:
                 if asked == 1 or trouble.cause not in _SMALLER:
                     raise
                 if trouble.cause is Interruption.TIMEOUT:
@@ -100,14 +100,14 @@ class Questions:
         Some that lnd can't tell about don't keep it from telling about the others: they are asked for again later.
         """
         slots = asyncio.Semaphore(ASKING)
-        untold: list[Trouble] = []
+        untold: list[LndError] = []
 
         async def ask(payment_hash: str) -> None:
             try:
                 async with slots:
                     asked = self.account.now()
                     payment = await self.ask(Method.TRACK_PAYMENT, self.client.payment(payment_hash))
-            except Trouble as trouble:
+            except LndError as trouble:
                 untold.append(trouble)
                 if not of_one_payment(trouble) or len(untold) > ASKING:
                     raise
@@ -125,16 +125,16 @@ class Questions:
             self._log.warning("lnd doesn't tell about some payments", payments=len(untold), advice=untold[0].advice)
 
 
-def of_one_payment(trouble: Trouble) -> bool:
+def of_one_payment(trouble: LndError) -> bool:
     """True if it may concern just the payment that was asked for: of others lnd may well tell."""
     return trouble.cause in (Interruption.TIMEOUT, Interruption.OTHER)
 
 
 def _asked_for(page: Page, after: int, *, newest_first: bool) -> Page:
-    """The page, if it gets on: pages that don't would be read for ever. Raises `Trouble` otherwise."""
+    """The page, if it gets on: pages that don't would be read for ever. Raises `LndError` otherwise."""
     indexes = [payment.payment_index for payment in page.payments]
     if indexes and (0 < after <= indexes[0] if newest_first else indexes[-1] <= after):
-        raise Trouble(
+        raise LndError(
             Interruption.OTHER,
             NodeState.READY,
             f"ListPayments answers index_offset {after} with payments {indexes[0]} to {indexes[-1]}, "

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from exporter.config import Config, ConfigError, Problem
+from exporter.payments.description import PaymentInFlight, describe
 from exporter.payments.labels import Mode, NodeState
-from exporter.payments.listed import Listed, listed
-from exporter.store import Kept, StoreError, glance
+from exporter.store import StoredNode, StoreError, read_state
 
 _SECOND_NS = 1_000_000_000
 
@@ -32,10 +32,10 @@ class Node(NamedTuple):
     """Of the chain; None if it never said."""
     estimated: bool
     """Nobody hears of blocks now: the height is guessed from the time of the last one."""
-    payments: tuple[Listed, ...]
+    payments: tuple[PaymentInFlight, ...]
     """The oldest first."""
 
-    def blocks_left(self, payment: Listed) -> int | None:
+    def blocks_left(self, payment: PaymentInFlight) -> int | None:
         """Until the first of its HTLCs expires, below 0 if one has; None if there is none, or it isn't known."""
         if payment.expiry_height is None or self.height is None:
             return None
@@ -59,7 +59,7 @@ def report(config: Config, now_ns: int) -> Report:
     wanted, path = config.open, config.storage.path
     assert path is not None, "else the configuration is refused"
     try:
-        found = glance(path)
+        found = read_state(path)
     except StoreError as error:
         raise ConfigError([Problem("--storage.path", str(error), error.fix)]) from None
     if wanted.node is not None and wanted.node not in found.nodes:
@@ -73,27 +73,27 @@ def report(config: Config, now_ns: int) -> Report:
     return Report(found.running, now_ns // _SECOND_NS, wanted.older_than_s, tuple(nodes))
 
 
-def _node(name: str, kept: Kept, *, running: bool, now_ns: int, older_than_s: int) -> Node:
-    marks, heard = kept.marks, kept.marks.heard
+def _node(name: str, kept: StoredNode, *, running: bool, now_ns: int, older_than_s: int) -> Node:
+    state, heard = kept.state, kept.state.heard
     following = running and heard.following
     known = heard.block_height or None
     return Node(
         name=name,
-        pubkey=marks.pubkey,
+        pubkey=state.pubkey,
         state=heard.state,
         following=following,
         left=running and heard.left,
         mode=heard.mode,
         followed_s=heard.followed_ns // _SECOND_NS,
-        written_s=marks.at.wall_ns // _SECOND_NS,
+        written_s=state.at.wall_ns // _SECOND_NS,
         height=known if following else heard.height_at(now_ns // _SECOND_NS),
         estimated=not following,
         payments=tuple(_payments(kept, now_ns, older_than_s)),
     )
 
 
-def _payments(kept: Kept, now_ns: int, older_than_s: int) -> Iterator[Listed]:
+def _payments(kept: StoredNode, now_ns: int, older_than_s: int) -> Iterator[PaymentInFlight]:
     for run in sorted(kept.open, key=lambda run: run.run.created_us):
-        payment = listed(run, kept.marks.heard.aliases, now_ns)
+        payment = describe(run, kept.state.heard.aliases, now_ns)
         if payment.age_s >= older_than_s:
             yield payment

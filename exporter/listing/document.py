@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from exporter.listing import Node, Report
-from exporter.payments.listed import Listed
+from exporter.payments.description import PaymentInFlight
 
 
 def document(report: Report) -> str:
@@ -35,7 +35,7 @@ def _node(node: Node) -> dict[str, Any]:
     }
 
 
-def _payment(node: Node, payment: Listed) -> dict[str, Any]:
+def _payment(node: Node, payment: PaymentInFlight) -> dict[str, Any]:
     return {
         "node": node.name,
         "payment_hash": payment.payment_hash,

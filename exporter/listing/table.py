@@ -12,9 +12,9 @@ from rich.text import Text
 
 from exporter.listing import Node, Report
 from exporter.metrics.foreign import clean
+from exporter.payments.description import FirstHop, PaymentInFlight
 from exporter.payments.inflight import blocks_left as band_of
 from exporter.payments.labels import MSAT_PER_SAT, BlocksLeft, Mode, NodeState, Reason
-from exporter.payments.listed import FirstHop, Listed
 
 SILENT_S = 600
 """An exporter that follows a node writes of it once a minute, if lnd answers at all within five."""
@@ -119,7 +119,7 @@ def _moment(then_s: int, now_s: int) -> str:
     return f"{datetime.fromtimestamp(then_s, UTC):%Y-%m-%d %H:%M:%S} UTC, {spoken(max(0, now_s - then_s))} ago"
 
 
-def _row(node: Node, payment: Listed) -> _Row:
+def _row(node: Node, payment: PaymentInFlight) -> _Row:
     left = node.blocks_left(payment)
     unknown = "?" if payment.htlcs else "-"
     return _Row(

@@ -7,12 +7,12 @@ from typing import TypeVar
 import grpc
 
 from exporter.lnd import trouble
-from exporter.lnd.client import Trouble
+from exporter.lnd.client import LndError
 from exporter.payments.labels import Interruption, NodeState
 
 T = TypeVar("T")
 Ask = Callable[[float], Awaitable[object]]
-"""Asks lnd for a short answer, for so many seconds at most; raises `Trouble`."""
+"""Asks lnd for a short answer, for so many seconds at most; raises `LndError`."""
 
 PING_S = 60.0
 """Seconds of waiting after which lnd is asked whether it is still there, and again after each answer."""
@@ -21,7 +21,7 @@ PONG_S = 20.0
 
 
 async def attended(awaited: Awaitable[T], ask: Ask) -> T:
-    """Return what is awaited, however long it takes; raise `Trouble` if lnd stops answering meanwhile.
+    """Return what is awaited, however long it takes; raise `LndError` if lnd stops answering meanwhile.
 
     A connection whose other end is gone looks like a quiet one. HTTP/2 has pings for that, but lnd before 0.17 allows
     one in five minutes, and HTTP/1.1 has none: so lnd is asked something that needs no macaroon and costs nothing.
@@ -43,10 +43,10 @@ async def attended(awaited: Awaitable[T], ask: Ask) -> T:
 
 
 async def _answers(ask: Ask) -> None:
-    """Return if lnd answers, whatever it says: one that is too old for the question says so. Else raise `Trouble`."""
+    """Return if lnd answers, whatever it says: one that is too old for the question says so. Else raise `LndError`."""
     try:
         await ask(PONG_S)
-    except Trouble as lost:
+    except LndError as lost:
         if lost.cause is Interruption.TIMEOUT:
             raise trouble.translate(grpc.StatusCode.UNAVAILABLE, "ping timeout") from None
         if lost.state is NodeState.UNREACHABLE:

@@ -16,7 +16,7 @@ BREATH = 50
 """Payments of a page decoded in one go, at most some 20 ms: streams and scrapes come in between."""
 
 
-class Trouble(Exception):
+class LndError(Exception):
     """A call to lnd came to nothing: the weather. It is counted, told once and tried again, never fatal."""
 
     def __init__(self, cause: Interruption, state: NodeState, advice: str) -> None:
@@ -27,7 +27,7 @@ class Trouble(Exception):
         self.advice = advice
 
 
-class Missing(Trouble):
+class PaymentNotFound(LndError):
     """lnd doesn't know what was asked for."""
 
 
@@ -63,7 +63,7 @@ def page_timeout_s(limit: int) -> float | None:
 
 
 class Client(Protocol):
-    """One node. Every method raises `Trouble`, and nothing else, for whatever lnd or the network does."""
+    """One node. Every method raises `LndError`, and nothing else, for whatever lnd or the network does."""
 
     own_key: str
     """Identity key of the node, 66 hex digits, by which a payment to itself is recognised as a `rebalance`.
@@ -91,16 +91,16 @@ class Client(Protocol):
         """
 
     async def info(self, timeout_s: float) -> Info:
-        """`GetInfo`; raises `Trouble` with cause `timeout` when it takes longer."""
+        """`GetInfo`; raises `LndError` with cause `timeout` when it takes longer."""
 
     async def channels(self) -> Channels:
-        """`ListChannels` with aliases; raises `Trouble` with state `denied` where the macaroon doesn't allow it."""
+        """`ListChannels` with aliases; raises `LndError` with state `denied` where the macaroon doesn't allow it."""
 
     async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> Page:
         """`ListPayments`, all statuses: the next `limit` payments above index `after`, ascending.
 
         With `newest_first` the last `limit` payments below index `after` (0: from the end), still ascending.
-        `Trouble` with cause `timeout` after `PAGE_S`; a page of one is waited for as long as the connection lives.
+        `LndError` with cause `timeout` after `PAGE_S`; a page of one is waited for as long as the connection lives.
         """
 
     async def payment(self, payment_hash: str) -> Payment | None:
@@ -110,7 +110,7 @@ class Client(Protocol):
         """`TrackPaymentV2`: the present state and each update, until the first terminal one; then it ends."""
 
     def updates(self, *, final_only: bool = False) -> AsyncIterator[Payment]:
-        """`TrackPayments`, until the stream is lost: then `Trouble`, even after status OK.
+        """`TrackPayments`, until the stream is lost: then `LndError`, even after status OK.
 
         With `final_only` nothing is told of a payment before it has ended (`no_inflight_updates`).
         """
@@ -123,5 +123,5 @@ class DetailedClient(Client, Protocol):
         """`TrackPaymentV2` for a person: routes, too, and with `secrets` preimages and the payment request.
 
         Without `inflight` only the terminal update (`no_inflight_updates`). It ends after the first terminal one;
-        `Trouble` if it breaks off before, `Missing` if lnd doesn't know the payment.
+        `LndError` if it breaks off before, `PaymentNotFound` if lnd doesn't know the payment.
         """

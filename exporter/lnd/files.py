@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from exporter.lnd.client import Trouble
+from exporter.lnd.client import LndError
 from exporter.macaroon import decode
 from exporter.payments.labels import Interruption, NodeState
 
@@ -21,18 +21,18 @@ _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
 
 async def macaroon(path: Path) -> str:
-    """The macaroon in hex, as lnd wants it, in whatever form it is in the file; raises `Trouble`."""
+    """The macaroon in hex, as lnd wants it, in whatever form it is in the file; raises `LndError`."""
     found = decode(await _read(path, Interruption.DENIED, NodeState.DENIED))
     if found is None:
         advice = f"{path} is no macaroon: copy it from lnd again, as a binary file, or in hex or base64"
-        raise Trouble(Interruption.DENIED, NodeState.DENIED, advice)
+        raise LndError(Interruption.DENIED, NodeState.DENIED, advice)
     return found.hex()
 
 
 async def trusted(tls_cert: Path | None) -> tuple[bytes, int | None]:
     """Return what TLS is to trust in PEM: lnd's certificate, or without one all that the system trusts.
 
-    Of lnd's certificate also the end of its validity in seconds since 1970. Raises `Trouble`.
+    Of lnd's certificate also the end of its validity in seconds since 1970. Raises `LndError`.
     """
     return await _certificate(tls_cert) if tls_cert else (await asyncio.to_thread(_system), None)
 
@@ -41,7 +41,7 @@ def _system() -> bytes:
     """Return the certificates in the places where Python's `ssl`, so OpenSSL, looks for them.
 
     These are a file and directories, where only files named by a hash count (`openssl rehash`): others may lie beside
-    them that nobody is to trust. Raises `Trouble` if there is none.
+    them that nobody is to trust. Raises `LndError` if there is none.
     """
     file, directories = _places()
     found = dict.fromkeys(block for path in _files(file, directories) for block in _certificates(path))
@@ -50,7 +50,7 @@ def _system() -> bytes:
             f"the system trusts no certificate: there is none in {file} and in {directories}. Install those of your "
             "system (ca-certificates), set SSL_CERT_FILE, or give lnd's tls.cert instead of `system`"
         )
-        raise Trouble(Interruption.CERTIFICATE, NodeState.UNREACHABLE, advice)
+        raise LndError(Interruption.CERTIFICATE, NodeState.UNREACHABLE, advice)
     return b"\n".join(found) + b"\n"
 
 
@@ -88,9 +88,9 @@ async def _certificate(path: Path) -> tuple[bytes, int]:
         raise no_certificate(path) from None
 
 
-def no_certificate(path: Path) -> Trouble:
+def no_certificate(path: Path) -> LndError:
     """What is in the file is none."""
-    return Trouble(
+    return LndError(
         Interruption.CERTIFICATE, NodeState.UNREACHABLE, f"{path} is no certificate: copy lnd's tls.cert there"
     )
 
@@ -100,11 +100,11 @@ async def _read(path: Path, cause: Interruption, state: NodeState) -> bytes:
     try:
         content = await asyncio.to_thread(_begin, path)
     except OSError as error:
-        raise Trouble(cause, state, f"{path} can't be read ({error.strerror}): put lnd's file back there") from None
+        raise LndError(cause, state, f"{path} can't be read ({error.strerror}): put lnd's file back there") from None
     if not content:
-        raise Trouble(cause, state, f"{path} is empty: copy it from lnd again")
+        raise LndError(cause, state, f"{path} is empty: copy it from lnd again")
     if len(content) > LARGEST:
-        raise Trouble(cause, state, f"{path} is larger than a mebibyte: put lnd's file back there")
+        raise LndError(cause, state, f"{path} is larger than a mebibyte: put lnd's file back there")
     return content
 
 

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError, Message
 
 from exporter.lnd import decode, files, resolver, trouble
 from exporter.lnd.attended import attended
-from exporter.lnd.client import ANSWER_S, BREATH, Page, Trouble, page_timeout_s
+from exporter.lnd.client import ANSWER_S, BREATH, LndError, Page, page_timeout_s
 from exporter.lnd.line import CONNECT_S
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.lnd.server_name import asked_name
@@ -99,7 +99,7 @@ class GrpcClient(Tracked):
             async with aclosing(stream) as messages:
                 async for data in messages:
                     yield decode.state(self._parsed(rpc.SubscribeStateResponse, data).state)
-        except Trouble as refused:
+        except LndError as refused:
             if refused.cause is not Interruption.UNIMPLEMENTED:
                 raise
             yield NodeState.READY  # lnd before 0.13: whether it is, the calls that follow will say
@@ -139,7 +139,7 @@ class GrpcClient(Tracked):
         return self._messages("/routerrpc.Router/TrackPayments", request, self._metadata)
 
     def _parsed(self, kind: type[M], said: Said) -> M:
-        """Also `Trouble` if there are no bytes: a call that ended with OK."""
+        """Also `LndError` if there are no bytes: a call that ended with OK."""
         try:
             if said is not None:
                 return kind.FromString(said)
@@ -177,7 +177,7 @@ class GrpcClient(Tracked):
         except grpc.aio.AioRpcError as error:
             raise self._trouble(error) from None
 
-    def _trouble(self, error: grpc.aio.AioRpcError) -> Trouble:
+    def _trouble(self, error: grpc.aio.AioRpcError) -> LndError:
         """What an error makes of the node; of one that was never reached the proxy tells more."""
         if error.code() is grpc.StatusCode.UNAVAILABLE and self._tunnel and self._tunnel.trouble:
             return self._tunnel.trouble

@@ -17,7 +17,7 @@ from aiohttp import hdrs
 from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, ProxyTimeoutError
 
 from exporter.lnd import trouble
-from exporter.lnd.client import Trouble
+from exporter.lnd.client import LndError
 from exporter.lnd.refusal import not_a_page, refused
 
 CONNECT_S = 25.0
@@ -111,7 +111,7 @@ class Line:
     async def ask(
         self, path: str, query: Mapping[str, str] | None = None, *, timeout_s: float | None, macaroon: bool = True
     ) -> bytes:
-        """A single answer; raises `Trouble`. Without `timeout_s` it is waited for as long as the connection lives."""
+        """A single answer; raises `LndError`. Without `timeout_s` it is waited for as long as the connection lives."""
         try:
             async with (
                 asyncio.timeout(timeout_s),
@@ -131,7 +131,7 @@ class Line:
         return body
 
     async def ask_state(self, timeout_s: float) -> bytes:
-        """Lnd's state, which needs no macaroon and is answered at once; raises `Trouble`."""
+        """Lnd's state, which needs no macaroon and is answered at once; raises `LndError`."""
         return await self.ask("/v1/state", timeout_s=timeout_s, macaroon=False)
 
     def _headers(self, *, macaroon: bool) -> dict[str, str]:
@@ -172,7 +172,7 @@ def _tracing() -> aiohttp.TraceConfig:
 
 
 async def whole(answer: aiohttp.ClientResponse) -> bytes:
-    """The body; raises `Trouble` if it is too large."""
+    """The body; raises `LndError` if it is too large."""
     body = bytearray()
     async for chunk in answer.content.iter_any():
         body += chunk
@@ -181,12 +181,12 @@ async def whole(answer: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def too_large() -> Trouble:
+def too_large() -> LndError:
     """As gRPC says it."""
     return trouble.translate(grpc.StatusCode.RESOURCE_EXHAUSTED, f"more than {LARGEST} bytes")
 
 
-def broken(error: Exception) -> Trouble:
+def broken(error: Exception) -> LndError:
     """What an exception of `WEATHER` makes of a node."""
     if isinstance(error, _Lost):
         error = cast("aiohttp.ClientError", error.__cause__)

@@ -8,19 +8,19 @@ import aiohttp
 import grpc
 
 from exporter.lnd import gateway, trouble
-from exporter.lnd.client import Trouble
+from exporter.lnd.client import LndError
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _QUOTED = 100  # bytes of a page that may say what is wrong
 
 
 def not_a_page(answer: aiohttp.ClientResponse) -> None:
-    """Raise `Trouble` for a web page: what stands before lnd asks a person something."""
+    """Raise `LndError` for a web page: what stands before lnd asks a person something."""
     if answer.content_type == "text/html":
         raise trouble.foreign("a web page")
 
 
-def refused(status: int, body: bytes, path: str) -> Trouble:
+def refused(status: int, body: bytes, path: str) -> LndError:
     """What an HTTP error makes of a node: lnd explains it in JSON, proxies and other programs in text."""
     with suppress(gateway.Malformed):
         if error := error_in(gateway.parse(body)):
@@ -36,7 +36,7 @@ def refused(status: int, body: bytes, path: str) -> Trouble:
     return trouble.translate(grpc.StatusCode.UNAVAILABLE, said)
 
 
-def error_in(said: Any) -> Trouble | None:
+def error_in(said: Any) -> LndError | None:
     """What an error of lnd's in JSON makes of a node; None if this is no error.
 
     Before lnd 0.14 the text stands under `error`, too, and the code of a stream is `grpc_code`.
@@ -57,6 +57,6 @@ def is_nowhere(text: bytes | str) -> bool:
     return text.strip() in (b"Not Found", "Not Found")
 
 
-def nowhere() -> Trouble:
+def nowhere() -> LndError:
     """A path that lnd doesn't have."""
     return trouble.translate(grpc.StatusCode.UNIMPLEMENTED, "no such path")

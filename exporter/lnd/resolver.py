@@ -11,7 +11,7 @@ from exporter.lnd.line import CONNECT_S, broken, unresolved
 
 
 async def target(host: str, port: int) -> str:
-    """Return all addresses of the host, in the system's order, as gRPC dials them; raise `Trouble` if it has none."""
+    """Return all addresses of the host, in the system's order, as gRPC dials them; raise `LndError` if it has none."""
     try:
         async with asyncio.timeout(CONNECT_S):
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)

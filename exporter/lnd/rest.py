@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from exporter.lnd import decode, files, gateway, streams, trouble
 from exporter.lnd.attended import attended
-from exporter.lnd.client import ANSWER_S, BREATH, Page, Trouble, page_timeout_s
+from exporter.lnd.client import ANSWER_S, BREATH, LndError, Page, page_timeout_s
 from exporter.lnd.line import Line
 from exporter.lnd.refusal import error_in, is_nowhere, nowhere
 from exporter.lnd.rpc import lnd_pb2 as rpc
@@ -83,7 +83,7 @@ class RestClient(Tracked):
             async with aclosing(self._messages("/v1/state/subscribe", macaroon=False)) as messages:
                 async for said in messages:
                     yield decode.state(self._parsed(rpc.SubscribeStateResponse, said).state)
-        except Trouble as refused:
+        except LndError as refused:
             if refused.cause is not Interruption.UNIMPLEMENTED:
                 raise
             yield NodeState.READY  # lnd before 0.13: whether it is, the calls that follow will say

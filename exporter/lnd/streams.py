@@ -10,7 +10,7 @@ import grpc
 
 from exporter.lnd import trouble
 from exporter.lnd.attended import PONG_S, attended
-from exporter.lnd.client import Trouble
+from exporter.lnd.client import LndError
 from exporter.lnd.line import LARGEST, WEATHER, Line, broken, too_large, whole
 from exporter.lnd.refusal import not_a_page, refused
 from exporter.payments.labels import Interruption, NodeState
@@ -21,7 +21,7 @@ _SILENT = "closed without a word, as lnd does when it ends, and proxies when the
 
 
 async def chunked(line: Line, path: str, *, macaroon: bool, sent: asyncio.Event) -> AsyncGenerator[bytes | str, None]:
-    """The lines of a chunked answer, until lnd ends it; raises `Trouble`. Headers come with the first line.
+    """The lines of a chunked answer, until lnd ends it; raises `LndError`. Headers come with the first line.
 
     `sent` is set when the request is on its way.
     """
@@ -52,7 +52,7 @@ async def chunked(line: Line, path: str, *, macaroon: bool, sent: asyncio.Event)
 
 
 async def websocket(line: Line, path: str, *, macaroon: bool, sent: asyncio.Event) -> AsyncGenerator[bytes | str, None]:
-    """The messages of a WebSocket, until it breaks: then `Trouble`, for lnd ends it without a word, too.
+    """The messages of a WebSocket, until it breaks: then `LndError`, for lnd ends it without a word, too.
 
     `sent` is set when it is open.
     """
@@ -78,15 +78,15 @@ async def websocket(line: Line, path: str, *, macaroon: bool, sent: asyncio.Even
 
 
 async def _plainly(line: Line) -> None:
-    """Ask without a WebSocket: if that is refused, too, the `Trouble` that it raises says why."""
+    """Ask without a WebSocket: if that is refused, too, the `LndError` that it raises says why."""
     try:
         await line.ask_state(PONG_S)
-    except Trouble as refusal:
+    except LndError as refusal:
         if refusal.cause is not Interruption.UNIMPLEMENTED:  # an old lnd has no such call
             raise
 
 
-def _lost(error: Exception) -> Trouble:
+def _lost(error: Exception) -> LndError:
     """What an error amid a WebSocket makes of a node."""
     if isinstance(error, aiohttp.WebSocketError) and error.code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG:
         return too_large()

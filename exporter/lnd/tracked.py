@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from exporter.lnd import decode, trouble
 from exporter.lnd import details as detailed
-from exporter.lnd.client import ANSWER_S, Missing, Trouble
+from exporter.lnd.client import ANSWER_S, LndError, PaymentNotFound
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.lnd.rpc import track_pb2
 from exporter.payments.detail import Detail
@@ -32,15 +32,15 @@ class Tracked(ABC):
 
     @abstractmethod
     def _one(self, payment_hash: str, *, inflight: bool = True) -> AsyncGenerator[Said, None]:
-        """The messages of `TrackPaymentV2`; raises `Trouble`, `Missing` for a payment that lnd doesn't know."""
+        """Yield the messages of `TrackPaymentV2`; raises `LndError`, `PaymentNotFound` for an unknown payment."""
 
     @abstractmethod
     def _all(self, *, final_only: bool) -> AsyncGenerator[Said, None]:
-        """The messages of `TrackPayments`; raises `Trouble`."""
+        """The messages of `TrackPayments`; raises `LndError`."""
 
     @abstractmethod
     def _parsed(self, kind: type[M], said: Said) -> M:
-        """The message that this is; `Trouble` if it is none."""
+        """The message that this is; `LndError` if it is none."""
 
     async def payment(self, payment_hash: str) -> Payment | None:
         """The first message of `TrackPaymentV2`: the present state, also of a payment that ended long ago."""
@@ -48,7 +48,7 @@ class Tracked(ABC):
             async with asyncio.timeout(ANSWER_S), aclosing(self._one(payment_hash)) as messages:
                 async for said in messages:
                     return decode.payment(self._parsed(rpc.Payment, said), self.own_key)
-        except Missing:
+        except PaymentNotFound:
             return None
         except TimeoutError:
             raise trouble.translate(grpc.StatusCode.DEADLINE_EXCEEDED, "TrackPaymentV2") from None
@@ -64,7 +64,7 @@ class Tracked(ABC):
                     return
 
     async def details(self, payment_hash: str, *, inflight: bool, secrets: bool) -> AsyncGenerator[Detail, None]:
-        """`TrackPaymentV2`, to the terminal update; raises `Missing` for a payment that lnd doesn't know."""
+        """`TrackPaymentV2`, to the terminal update; raises `PaymentNotFound` for a payment that lnd doesn't know."""
         async with aclosing(self._one(payment_hash, inflight=inflight)) as messages:
             async for said in messages:
                 detail = detailed.detail(self._parsed(track_pb2.Payment, said), secrets=secrets)
@@ -84,6 +84,6 @@ class Tracked(ABC):
         """A snapshot; a malformed one if this is no message, so that it is counted as such."""
         try:
             message = self._parsed(rpc.Payment, said)
-        except Trouble:
+        except LndError:
             message = rpc.Payment()
         return decode.payment(message, self.own_key)

@@ -8,7 +8,7 @@ import textwrap
 
 import grpc
 
-from exporter.lnd.client import Missing, Trouble
+from exporter.lnd.client import LndError, PaymentNotFound
 from exporter.lnd.texts import MACAROON, TEXTS, Row
 from exporter.payments.labels import Interruption, NodeState
 
@@ -52,10 +52,10 @@ _OTHER = Row(
 )
 
 
-def translate(code: grpc.StatusCode, details: str) -> Trouble:
+def translate(code: grpc.StatusCode, details: str) -> LndError:
     """What a gRPC status makes of a node, with lnd's own words shortened and without anything that may be secret.
 
-    NOT_FOUND is `Missing`: lnd says it of payments only.
+    NOT_FOUND is `PaymentNotFound`: lnd says it of payments only.
     """
     lower = details.lower().replace(_HTTP_STATUS, "http ")
     row = next((row for row in TEXTS if row.text in lower), None) or _CODES.get(code, _OTHER)
@@ -63,21 +63,21 @@ def translate(code: grpc.StatusCode, details: str) -> Trouble:
     words = textwrap.shorten(words, _QUOTED, placeholder=" ...")
     said = f" ({code.name}: {words})" if words else f" ({code.name})"
     if code is grpc.StatusCode.NOT_FOUND:
-        return Missing(row.cause, row.state, _MISSING + said)
-    return Trouble(row.cause, row.state, row.advice + said)
+        return PaymentNotFound(row.cause, row.state, _MISSING + said)
+    return LndError(row.cause, row.state, row.advice + said)
 
 
-def ended(method: str) -> Trouble:
+def ended(method: str) -> LndError:
     """A stream that only its reader may end has ended with status OK."""
-    return Trouble(
+    return LndError(
         Interruption.ENDED,
         NodeState.READY,
         f"lnd ended the stream {method} without an error: it is opened again, nothing to do",
     )
 
 
-def foreign(words: str = "", state: NodeState = NodeState.UNREACHABLE) -> Trouble:
+def foreign(words: str = "", state: NodeState = NodeState.UNREACHABLE) -> LndError:
     """Something answers, but not as any lnd would; `words` are short, and of our own. `ready`: lnd is there as well."""
     said = f" ({words})" if words else ""
     advice = f"what answers doesn't speak as lnd does: is the address right?{said}"
-    return Trouble(Interruption.OTHER, state, advice)
+    return LndError(Interruption.OTHER, state, advice)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from python_socks.async_.asyncio import Proxy
 
-from exporter.lnd.client import Trouble
+from exporter.lnd.client import LndError
 from exporter.lnd.line import CONNECT_S, WEATHER, broken
 from exporter.payments.labels import Interruption, NodeState
 
@@ -28,11 +28,11 @@ class Tunnel:
         self._server: asyncio.Server | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._connections: dict[asyncio.Task[None], list[asyncio.StreamWriter]] = {}
-        self.trouble: Trouble | None = None
+        self.trouble: LndError | None = None
         """Why the last connection didn't get through; None if it did."""
 
     async def open(self) -> str:
-        """Open the socket; its name, as gRPC wants it. Raises `Trouble` where none can be made."""
+        """Open the socket; its name, as gRPC wants it. Raises `LndError` where none can be made."""
         try:
             self._directory = tempfile.TemporaryDirectory(prefix="lnd-payments-")
             path = f"{self._directory.name}/lnd"
@@ -41,7 +41,7 @@ class Tunnel:
             advice = (
                 f"the way to the proxy needs a directory for temporary files ({error.strerror or error}): set TMPDIR"
             )
-            raise Trouble(Interruption.OTHER, NodeState.UNREACHABLE, advice) from None
+            raise LndError(Interruption.OTHER, NodeState.UNREACHABLE, advice) from None
         return f"unix:{quote(path)}"  # gRPC reads it as part of a URL
 
     async def close(self) -> None:

@@ -10,16 +10,16 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from exporter.metrics.names import NOT_FINAL, ROWS
-from exporter.metrics.row import CounterRow, ExporterRow, GaugeRow, HistogramRow, Instant, Row
+from exporter.metrics.row import CounterRow, ExporterRow, GaugeRow, HistogramRow, PageData, Row
 from exporter.payments.labels import Mode
 from exporter.payments.totals import UNIT
 from exporter.payments.view import View
 
 
-class Page(Collector):
+class PageCollector(Collector):
     """What one page shows: all nodes and the exporter, then what `process` tells of the process."""
 
-    def __init__(self, instant: Instant, process: Collector | None = None) -> None:
+    def __init__(self, instant: PageData, process: Collector | None = None) -> None:
         """Show what nobody changes any more: collecting may happen in another thread."""
         self._instant = instant
         self._process = process
@@ -32,7 +32,7 @@ class Page(Collector):
             yield from self._process.collect()
 
 
-def family(row: Row, instant: Instant) -> Metric:
+def family(row: Row, instant: PageData) -> Metric:
     """One metric of all nodes."""
     views, exporter = instant
     if row.name in NOT_FINAL:

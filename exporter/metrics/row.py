@@ -47,7 +47,7 @@ class GaugeRow:
     help: str
 
 
-class Exporter(NamedTuple):
+class ExporterStatus(NamedTuple):
     """How the exporter itself is doing."""
 
     checkpoint_s: float | None = None
@@ -56,12 +56,12 @@ class Exporter(NamedTuple):
     state_resets: Mapping[Reset, int] = MappingProxyType(dict.fromkeys(Reset, 0))
 
 
-class Instant(NamedTuple):
+class PageData(NamedTuple):
     """All that one page shows, as it was at one instant."""
 
     views: Sequence[View]
     """The nodes; nobody changes them any more, so they may be rendered in another thread."""
-    exporter: Exporter = Exporter()
+    exporter: ExporterStatus = ExporterStatus()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class ExporterRow:
 
     name: str
     labels: LabelSets
-    read: Callable[[Exporter], Samples]
+    read: Callable[[ExporterStatus], Samples]
     help: str
     counter: bool = False
     """True for a counter, else it is a gauge."""

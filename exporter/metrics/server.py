@@ -11,12 +11,12 @@ from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import ProcessCollector
 
 from exporter.metrics import landing
-from exporter.metrics.collector import Page
+from exporter.metrics.collector import PageCollector
 from exporter.metrics.exposition import accepts_gzip, choose_format, render
-from exporter.metrics.row import Instant
+from exporter.metrics.row import PageData
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Source = Callable[[], Awaitable[Instant]]
+Source = Callable[[], Awaitable[PageData]]
 """All that there is to show, at one instant not before the call."""
 
 _SHUTDOWN_S = 2.0
@@ -32,7 +32,7 @@ def build(source: Source, telemetry_path: str = "/metrics") -> web.Application:
     async def metrics(request: web.Request) -> web.Response:
         form = choose_format(_header(request, hdrs.ACCEPT))
         compress = accepts_gzip(_header(request, hdrs.ACCEPT_ENCODING))
-        page = Page(await source(), process)
+        page = PageCollector(await source(), process)
         body = await asyncio.to_thread(render, page, form, compress=compress)
         headers = {hdrs.CONTENT_TYPE: form.value, hdrs.VARY: "Accept, Accept-Encoding", **_NO_SNIFFING}
         if compress:

@@ -23,7 +23,7 @@ class Hop(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class RoutedAttempt:
     """One HTLC attempt with its route."""
 
     attempt: Attempt
@@ -58,7 +58,7 @@ class Detail:
     """One update of a payment (`lnrpc.Payment`)."""
 
     payment: Payment
-    tries: tuple[Try, ...] = ()
+    attempts: tuple[RoutedAttempt, ...] = ()
     """In lnd's order: as they were sent."""
     preimage: str = field(default="", repr=False)
     """64 hex digits once it has succeeded; empty unless secrets were asked for."""
@@ -68,7 +68,7 @@ class Detail:
     @property
     def in_flight(self) -> int:
         """HTLCs outstanding."""
-        return sum(one.in_flight for one in self.tries)
+        return sum(one.in_flight for one in self.attempts)
 
     def elapsed_ns(self, now_ns: int) -> int | None:
         """Nanoseconds since lnd created the payment (`now_ns` is since 1970), or until the last of its attempts ended.
@@ -90,9 +90,11 @@ class Detail:
             return replace(before, payment=before.payment._replace(reason=self.payment.reason)) if again else before
         if not same:
             return self
-        known = {one.attempt.key for one in self.tries}
+        known = {one.attempt.key for one in self.attempts}
         gone = (
-            replace(one, deleted=one.deleted or one.in_flight) for one in before.tries if one.attempt.key not in known
+            replace(one, deleted=one.deleted or one.in_flight)
+            for one in before.attempts
+            if one.attempt.key not in known
         )
-        tries = (*gone, *self.tries)
-        return replace(self, tries=tuple(sorted(tries, key=lambda one: one.attempt.attempt_ns)))
+        attempts = (*gone, *self.attempts)
+        return replace(self, attempts=tuple(sorted(attempts, key=lambda one: one.attempt.attempt_ns)))

@@ -38,7 +38,7 @@ class Channels:
     """Identity keys of all direct peers with a channel."""
 
 
-class Reading(NamedTuple):
+class CatchUpProgress(NamedTuple):
     """How far a catch-up has come, in `payment_index`."""
 
     first: int
@@ -64,7 +64,7 @@ class NodeStatus:
 
     With `FINAL` what is in flight is seen once a minute.
     """
-    reading: Reading | None = None
+    reading: CatchUpProgress | None = None
     """While a catch-up reads, also one that nobody waits for."""
     info: Info | None = None
     """None until lnd has answered this process once; then the last answer."""
@@ -76,7 +76,7 @@ class NodeStatus:
     """Payments that the audit found in no counter, in its present or last round; None before its first look."""
     detail: str = ""
     """One plain sentence for a person: what is wrong and what to do; empty when all is well."""
-    before: "Heard | None" = None
+    before: "LastKnown | None" = None
     """What an earlier process kept of the node's answers; None if there is nothing. Used until lnd has answered."""
 
     @property
@@ -99,7 +99,7 @@ BLOCK_S = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class LastKnown:
     """What a node said last, as far as its payments in flight can't be understood without it.
 
     It outlives the process: who looks at them may do so while the node is away, or the exporter.
@@ -121,11 +121,11 @@ class Heard:
     left: bool = False
     """The exporter that runs doesn't follow it any more."""
 
-    def then(self, status: NodeStatus, peers: Iterable[str], now_ns: int) -> "Heard":
+    def then(self, status: NodeStatus, peers: Iterable[str], now_ns: int) -> "LastKnown":
         """What was said by now; what `status` doesn't know is as it was. Of `peers`, by key, aliases are kept."""
         info, known = status.info, status.channels.aliases if status.channels else {}
         aliases = {peer: known.get(peer) or self.aliases.get(peer, "") for peer in peers}
-        return Heard(
+        return LastKnown(
             state=status.state,
             following=status.stream_up,
             followed_ns=now_ns if status.stream_up else self.followed_ns,

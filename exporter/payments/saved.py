@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from exporter.payments.ledger import Ledger
-from exporter.payments.node import Heard
+from exporter.payments.node import LastKnown
 from exporter.payments.payment import Moment, Run
 from exporter.payments.run import OpenRun
 from exporter.payments.totals import Counter, Histogram, HistogramName, Labels
@@ -12,7 +12,7 @@ from exporter.payments.view import View
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class SavedState:
     """Who is counted, where counting began, how far all runs are known, and what the totals don't tell."""
 
     at: Moment
@@ -32,16 +32,16 @@ class Marks:
     floor_index: int
     floor_us: int
     by_time: bool
-    heard: Heard = field(default_factory=Heard)
+    heard: LastKnown = field(default_factory=LastKnown)
     peers_used_ns: tuple[int, ...] = ()
     """When each of `peers` was last used, nanoseconds since 1970; empty in older files."""
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SavedNode:
     """One node. The open runs are the tracker's own objects: whoever keeps them writes them down at once."""
 
-    marks: Marks
+    state: SavedState
     counters: dict[Counter, dict[Labels, int]]
     histograms: dict[HistogramName, dict[Labels, Histogram]]
     open: tuple[OpenRun, ...]
@@ -51,7 +51,7 @@ class Saved:
     """Runs counted as finished or lost that are not yet on the list on disk: for the audit."""
 
 
-def take(
+def save(
     view: View,
     tracker: Tracker,
     ledger: Ledger,
@@ -60,11 +60,11 @@ def take(
     table: int,
     ended: tuple[Run, ...],
     at: Moment,
-    heard: Heard,
-) -> Saved:
+    heard: LastKnown,
+) -> SavedNode:
     """All that must be kept of a node at the instant of `view`."""
     memory = tracker.memory
-    marks = Marks(
+    state = SavedState(
         at=at,
         pubkey=pubkey,
         table=table,
@@ -81,30 +81,30 @@ def take(
         heard=heard,
         peers_used_ns=tuple(ledger.peers.used_ns.values()),
     )
-    return Saved(marks, view.counters, view.histograms, tuple(tracker.open.values()), memory.indexes.copy(), ended)
+    return SavedNode(state, view.counters, view.histograms, tuple(tracker.open.values()), memory.indexes.copy(), ended)
 
 
-def resume(saved: Saved, tracker: Tracker, ledger: Ledger, now: Moment) -> None:
+def resume(saved: SavedNode, tracker: Tracker, ledger: Ledger, now: Moment) -> None:
     """Go on where it was saved; `tracker` and `ledger` are new. What ran on a monotonic clock goes on at `now`."""
-    marks = saved.marks
-    away_ns = max(0, now.wall_ns - marks.at.wall_ns)
-    shift_ns = now.mono_ns - marks.at.mono_ns - away_ns
+    state = saved.state
+    away_ns = max(0, now.wall_ns - state.at.wall_ns)
+    shift_ns = now.mono_ns - state.at.mono_ns - away_ns
     for run in saved.open:
         run.resume(shift_ns)
         tracker.add(run)
-    tracker.begun = marks.begun
-    tracker.history_us = marks.history_us
-    tracker.survivors.update(dict.fromkeys(marks.survivors))
+    tracker.begun = state.begun
+    tracker.history_us = state.history_us
+    tracker.survivors.update(dict.fromkeys(state.survivors))
     memory = tracker.memory
     memory.indexes.update(saved.finished)
-    memory.newest_us = marks.newest_us
-    memory.forgotten_us.extend(marks.forgotten_us)
-    memory.floor_index, memory.floor_us, memory.by_time = marks.floor_index, marks.floor_us, marks.by_time
-    ledger.last_update_ns = marks.last_update_ns
+    memory.newest_us = state.newest_us
+    memory.forgotten_us.extend(state.forgotten_us)
+    memory.floor_index, memory.floor_us, memory.by_time = state.floor_index, state.floor_us, state.by_time
+    ledger.last_update_ns = state.last_update_ns
     for counter, totals in saved.counters.items():
         ledger.counters[counter].update(totals)
     for name, series in saved.histograms.items():
         ledger.histograms[name].update({labels: histogram.copy() for labels, histogram in series.items()})
-    used_ns = dict.fromkeys(marks.peers, 0) | dict(zip(marks.peers, marks.peers_used_ns, strict=False))
+    used_ns = dict.fromkeys(state.peers, 0) | dict(zip(state.peers, state.peers_used_ns, strict=False))
     outstanding = (attempt.peer for run in saved.open for attempt in run.outstanding.values())
     ledger.retire(ledger.peers.resume(used_ns.items(), outstanding))

@@ -1,9 +1,21 @@
 """The remembering: one SQLite file for each exporter, in which each node has rows of its own."""
 
-from exporter.store.codec import Frozen, freeze
+from exporter.store.codec import EncodedNode, encode
 from exporter.store.errors import Busy, Locked, StoreError, TooNew
-from exporter.store.look import look
-from exporter.store.reader import Glance, Kept, glance
+from exporter.store.reader import StoredNode, StoredState, read_state
+from exporter.store.rehearsal import rehearse
 from exporter.store.store import Store
 
-__all__ = ["Busy", "Frozen", "Glance", "Kept", "Locked", "Store", "StoreError", "TooNew", "freeze", "glance", "look"]
+__all__ = [
+    "Busy",
+    "EncodedNode",
+    "Locked",
+    "Store",
+    "StoreError",
+    "StoredNode",
+    "StoredState",
+    "TooNew",
+    "encode",
+    "read_state",
+    "rehearse",
+]

@@ -6,14 +6,14 @@ import msgspec
 
 from exporter.payments.payment import Run
 from exporter.payments.run import OpenRun
-from exporter.payments.saved import Marks, Saved
+from exporter.payments.saved import SavedNode, SavedState
 from exporter.payments.totals import EDGES, Counter, Histogram, HistogramName, Labels
 
 
-class Frozen(NamedTuple):
+class EncodedNode(NamedTuple):
     """One node, written down: nothing in it changes any more."""
 
-    marks: str
+    state: str
     counters: dict[Counter, dict[Labels, int]]
     histograms: dict[HistogramName, dict[Labels, Histogram]]
     open: dict[Run, str]
@@ -22,10 +22,10 @@ class Frozen(NamedTuple):
     """Counted, and not yet on the list."""
 
 
-def freeze(saved: Saved) -> Frozen:
+def encode(saved: SavedNode) -> EncodedNode:
     """Write down what may change: about 2 microseconds for each open run, some more for one with many attempts."""
-    return Frozen(
-        marks=_text(saved.marks),
+    return EncodedNode(
+        state=_text(saved.state),
         counters=saved.counters,
         histograms=saved.histograms,
         open={run.run: _text(run) for run in saved.open},
@@ -49,9 +49,9 @@ def histogram_texts(histogram: Histogram) -> tuple[str, str, str]:
     return _text(histogram.edges), _text(histogram.buckets), str(histogram.total)
 
 
-def marks(text: str) -> Marks:
+def state(text: str) -> SavedState:
     """The marks."""
-    return msgspec.json.decode(text, type=Marks)
+    return msgspec.json.decode(text, type=SavedState)
 
 
 def open_run(text: str) -> OpenRun:

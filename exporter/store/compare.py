@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from exporter.store import file, rows
-from exporter.store.codec import Frozen, freeze
+from exporter.store.codec import EncodedNode, encode
 from exporter.store.errors import Broken, passing, short_of_bytes
 from exporter.store.standing import Mark
 
@@ -18,7 +18,7 @@ def lag(mark: Mark, noted: Mark) -> str:
     return f"its last {noted.writes - mark.writes} writes are missing: it is an older copy, or its log (-wal) was lost"
 
 
-def difference(path: Path, mark: Mark, written: Mapping[str, Frozen]) -> str:
+def difference(path: Path, mark: Mark, written: Mapping[str, EncodedNode]) -> str:
     """What is wrong with the file; empty if it says of each node what was written.
 
     Raises `OSError` and `sqlite3.Error` if it can't be told now.
@@ -28,7 +28,7 @@ def difference(path: Path, mark: Mark, written: Mapping[str, Frozen]) -> str:
             if rows.mark(connection) != mark:
                 return "another program put another state in its place"
             nodes = connection.execute("SELECT node, marks FROM node").fetchall()
-            says = {node: _said(freeze(rows.read(connection, node, marks)[0])) for node, marks in nodes}
+            says = {node: _said(encode(rows.read(connection, node, state)[0])) for node, state in nodes}
     except (ValueError, KeyError) as error:
         return f"another program changed it: {type(error).__name__}"
     except sqlite3.DatabaseError as error:
@@ -38,7 +38,7 @@ def difference(path: Path, mark: Mark, written: Mapping[str, Frozen]) -> str:
     return "" if says == {node: _said(frozen) for node, frozen in written.items()} else "another program changed it"
 
 
-def _said(frozen: Frozen) -> Frozen:
+def _said(frozen: EncodedNode) -> EncodedNode:
     """Without what has no row."""
     return frozen._replace(
         counters={name: series for name, series in frozen.counters.items() if series},

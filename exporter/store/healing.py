@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from exporter.store import file, place, rows
-from exporter.store.codec import Frozen
+from exporter.store.codec import EncodedNode
 from exporter.store.compare import difference
 from exporter.store.errors import Broken, Busy, Foreign
 from exporter.store.lock import Lock, refuse_foreign
@@ -60,7 +60,7 @@ class Files:
         self.broken, self.set_aside = broken, file.set_aside(self.path, BROKEN)
         self.connect()
 
-    def fault(self, written: Mapping[str, Frozen]) -> str:
+    def fault(self, written: Mapping[str, EncodedNode]) -> str:
         """Why another file must be begun; empty if the present one says what was written.
 
         Takes the lock again if its file is gone. Raises `Locked` if another exporter came first, `sqlite3.Error`,

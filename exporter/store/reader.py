@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from exporter.payments.run import OpenRun
-from exporter.payments.saved import Marks
+from exporter.payments.saved import SavedState
 from exporter.store import codec, file
 from exporter.store.errors import StoreError
 from exporter.store.lock import is_taken
@@ -23,24 +23,24 @@ _ANOTHER_PROGRAM = "Ask the exporter that wrote it: it has the command `open`, t
 _ANOTHER_TIME = "Try again; if it stays like this, the exporter's log tells more."
 
 
-class Kept(NamedTuple):
+class StoredNode(NamedTuple):
     """What is on disk of one node."""
 
-    marks: Marks
+    state: SavedState
     open: tuple[OpenRun, ...]
     """The runs in flight."""
 
 
-class Glance(NamedTuple):
+class StoredState(NamedTuple):
     """What is on disk."""
 
     running: bool
     """An exporter keeps its state there now."""
-    nodes: dict[str, Kept]
+    nodes: dict[str, StoredNode]
     """By name; also those that an exporter followed once, and doesn't any more."""
 
 
-def glance(path: Path) -> Glance:
+def read_state(path: Path) -> StoredState:
     """Look at it and leave it as it is; an exporter goes on writing meanwhile. Raises `StoreError`."""
     with _explained(path):
         path = path.resolve(strict=True)
@@ -52,7 +52,7 @@ def glance(path: Path) -> Glance:
                 problem = f"{path} was written by another version (schema {schema}, this one knows {file.SCHEMA})."
                 raise StoreError(problem, _ANOTHER_PROGRAM)
             nodes = _read(connection)
-        return Glance(is_taken(path), nodes)
+        return StoredState(is_taken(path), nodes)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -62,13 +62,13 @@ def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True, isolation_level=None)
 
 
-def _read(connection: sqlite3.Connection) -> dict[str, Kept]:
+def _read(connection: sqlite3.Connection) -> dict[str, StoredNode]:
     connection.execute("BEGIN")  # all of one instant
     runs: dict[str, list[OpenRun]] = {}
     for node, state in connection.execute("SELECT node, state FROM open_run"):
         runs.setdefault(node, []).append(codec.open_run(state))
-    marks = connection.execute("SELECT node, marks FROM node ORDER BY node")
-    return {node: Kept(codec.marks(text), tuple(runs.get(node, ()))) for node, text in marks}
+    state = connection.execute("SELECT node, marks FROM node ORDER BY node")
+    return {node: StoredNode(codec.state(text), tuple(runs.get(node, ()))) for node, text in state}
 
 
 @contextmanager

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from exporter.payments.payment import Run
-from exporter.payments.saved import Saved
+from exporter.payments.saved import SavedNode
 from exporter.payments.totals import Counter, Histogram, HistogramName, Labels
 from exporter.store import codec
-from exporter.store.codec import Frozen
+from exporter.store.codec import EncodedNode
 from exporter.store.errors import Broken
 from exporter.store.standing import Mark
 
@@ -19,7 +19,7 @@ _TABLES = ("node", "counter", "histogram", "open_run", "finished_run", "counted_
 _COUNTED = "SELECT 1 FROM counted_run WHERE node = ? AND created_us = ? AND hash = ?"
 
 
-def read(connection: sqlite3.Connection, node: str, marks: str) -> tuple[Saved, set[HistogramName]]:
+def read(connection: sqlite3.Connection, node: str, state: str) -> tuple[SavedNode, set[HistogramName]]:
     """What is kept of a node, but for histograms whose buckets were others: which.
 
     Raises `ValueError`, `KeyError`, `sqlite3.DatabaseError`.
@@ -40,8 +40,8 @@ def read(connection: sqlite3.Connection, node: str, marks: str) -> tuple[Saved, 
         else:
             others.add(of)
     runs = rows("SELECT payment_hash, created_us, payment_index FROM finished_run")
-    saved = Saved(
-        codec.marks(marks),
+    saved = SavedNode(
+        codec.state(state),
         counters,
         histograms,
         tuple(codec.open_run(state) for (state,) in rows("SELECT state FROM open_run")),
@@ -63,10 +63,10 @@ def write_mark(connection: sqlite3.Connection, writes: int) -> None:
     connection.execute("UPDATE mark SET writes = ?", (writes,))
 
 
-def write(connection: sqlite3.Connection, node: str, old: Frozen, new: Frozen) -> None:
+def write(connection: sqlite3.Connection, node: str, old: EncodedNode, new: EncodedNode) -> None:
     """Make `new` of what is `old`."""
     many = connection.executemany
-    many("REPLACE INTO node VALUES (?, ?)", [(node, new.marks)])
+    many("REPLACE INTO node VALUES (?, ?)", [(node, new.state)])
     many(
         "DELETE FROM counter WHERE node = ? AND counter = ? AND labels = ?",
         (

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
-from exporter.payments.saved import Marks, Saved
+from exporter.payments.saved import SavedNode, SavedState
 from exporter.payments.totals import HistogramName
 from exporter.store import codec, file, place, rows
-from exporter.store.codec import Frozen, freeze
+from exporter.store.codec import EncodedNode, encode
 from exporter.store.compare import lag
 from exporter.store.errors import Broken, Busy, explained, is_busy, passing
 from exporter.store.healing import BROKEN, Files
@@ -22,7 +22,7 @@ from exporter.store.lock import Noted
 
 MARGIN_US = 3_600_000_000
 """By so much lnd's clock may be ahead of ours."""
-_NOTHING = Frozen("", {}, {}, {}, {})
+_NOTHING = EncodedNode("", {}, {}, {}, {})
 
 
 class Store:
@@ -38,10 +38,10 @@ class Store:
         """What a person should know of the place of the state, though it can be kept there."""
         self.restarted: set[HistogramName] = set()
         """Histograms that were kept with other edges than they have today: they begin anew."""
-        self._written: dict[str, Frozen] = {}  # what the file says
-        self._lacking: dict[str, Frozen] | None = None  # what a file said that another one took the place of
+        self._written: dict[str, EncodedNode] = {}  # what the file says
+        self._lacking: dict[str, EncodedNode] | None = None  # what a file said that another one took the place of
         self._listed_from_us = 0  # what was created before may have been counted without being on the list
-        self._saved: dict[str, Saved] = {}
+        self._saved: dict[str, SavedNode] = {}
         self._writing = threading.Lock()
         self.resets: dict[Reset, int] = dict.fromkeys(Reset, 0)
         """How often counters began at zero again, or at an older state."""
@@ -127,21 +127,21 @@ class Store:
 
     # Reading.
 
-    def load(self, node: str) -> Saved | None:
+    def load(self, node: str) -> SavedNode | None:
         """What was saved of a node last, given out once; None if nothing was."""
         return self._saved.pop(node, None)
 
-    def left(self, nodes: Collection[str]) -> dict[str, Frozen]:
+    def left(self, nodes: Collection[str]) -> dict[str, EncodedNode]:
         """What is kept of all other nodes, with the remark that nobody follows them any more."""
         others = {node: saved for node, saved in self._saved.items() if node not in nodes}
-        return {node: freeze(replace(saved, marks=_left(saved.marks))) for node, saved in others.items()}
+        return {node: encode(replace(saved, state=_left(saved.state))) for node, saved in others.items()}
 
     def _read_all(self, connection: sqlite3.Connection) -> None:
         where = "nodes"
         try:
-            for where, marks in connection.execute("SELECT node, marks FROM node ORDER BY node").fetchall():
-                self._saved[where], others = rows.read(connection, where, marks)
-                self._written[where] = freeze(self._saved[where])
+            for where, state in connection.execute("SELECT node, marks FROM node ORDER BY node").fetchall():
+                self._saved[where], others = rows.read(connection, where, state)
+                self._written[where] = encode(self._saved[where])
                 self.restarted |= others
             where = "resets"
             (self._listed_from_us,) = connection.execute("SELECT coalesce(max(from_us), 0) FROM listed").fetchone()
@@ -155,7 +155,7 @@ class Store:
 
     # Writing.
 
-    def save(self, nodes: Mapping[str, Frozen]) -> None:
+    def save(self, nodes: Mapping[str, EncodedNode]) -> None:
         """Write what has changed since the last time; on disk when it returns.
 
         Raises `Busy` if another program doesn't let us write now, `StoreError`, `sqlite3.Error`, `OSError`.
@@ -173,7 +173,7 @@ class Store:
                     raise Busy(self.path, error) from None
                 raise
 
-    def _save_somewhere(self, nodes: Mapping[str, Frozen]) -> None:
+    def _save_somewhere(self, nodes: Mapping[str, EncodedNode]) -> None:
         """Write to the present file, or to another one if this breaks."""
         try:
             self._save(nodes)
@@ -183,7 +183,7 @@ class Store:
             self._replace(str(error))
             self._save(nodes)
 
-    def _save(self, nodes: Mapping[str, Frozen]) -> None:
+    def _save(self, nodes: Mapping[str, EncodedNode]) -> None:
         written = (self._lacking or {}) | dict(nodes)
         with self._files.transaction() as connection:
             if self._lacking is not None:
@@ -194,9 +194,9 @@ class Store:
         self._lacking = None
         self._note()
 
-    def _go_on(self, connection: sqlite3.Connection, written: Mapping[str, Frozen]) -> None:
+    def _go_on(self, connection: sqlite3.Connection, written: Mapping[str, EncodedNode]) -> None:
         """Tell a file that took another's place that nothing is lost, but for the list of what was counted."""
-        newest_us = max((codec.marks(frozen.marks).newest_us for frozen in written.values()), default=0)
+        newest_us = max((codec.state(frozen.state).newest_us for frozen in written.values()), default=0)
         self._listed_from_us = max(time.time_ns() // 1000, newest_us) + MARGIN_US
         connection.execute("INSERT INTO listed VALUES (?)", (self._listed_from_us,))
         self._say_resets(connection, self.resets)
@@ -239,5 +239,5 @@ class Store:
             self._files.close()
 
 
-def _left(marks: Marks) -> Marks:
-    return replace(marks, heard=replace(marks.heard, following=False, left=True))
+def _left(state: SavedState) -> SavedState:
+    return replace(state, heard=replace(state.heard, following=False, left=True))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 
 from exporter.config import Config
-from exporter.lnd.client import DetailedClient, Trouble
+from exporter.lnd.client import DetailedClient, LndError
 from exporter.payments.labels import Status
 from exporter.payments.payment import Moment
 from exporter.track.course import Course
@@ -28,7 +28,7 @@ async def track(config: Config, client: DetailedClient, now: Callable[[], Moment
                 async for update in updates:
                     display.show(update)
                     status = update.detail.payment.status
-    except Trouble as trouble:
+    except LndError as trouble:
         print(f"{node.preface}{trouble.advice}", file=sys.stderr)
         return NOT_FOLLOWED
     finally:

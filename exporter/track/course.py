@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from exporter.follow.backoff import Backoff
-from exporter.lnd.client import ANSWER_S, DetailedClient, Missing, Trouble
+from exporter.lnd.client import ANSWER_S, DetailedClient, LndError, PaymentNotFound
 from exporter.payments.detail import Detail
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.payment import Moment, Payment
@@ -40,7 +40,7 @@ class Audience(Protocol):
     def say(self, words: str) -> None:
         """Something that a person should know."""
 
-    def lost(self, trouble: Trouble) -> None:
+    def lost(self, trouble: LndError) -> None:
         """Nothing is heard for now, for this reason or another one than before: lnd is asked again until it answers."""
 
     def found(self) -> None:
@@ -69,8 +69,8 @@ class Course:
     async def updates(self) -> AsyncGenerator[Update, None]:
         """Each update, the last one marked as such; then it ends. Of a payment that ended long ago there is only that.
 
-        Raises `Trouble` if lnd can't be asked from the outset, and `Missing` for a payment that it doesn't know, or no
-        longer. Once it has told of the payment, a connection that is lost is opened again, for ever.
+        Raises `LndError` if lnd can't be asked from the outset, and `PaymentNotFound` for a payment that it doesn't
+        know, or no longer. Once it has told of the payment, a connection that is lost is opened again, for ever.
         """
         naming: asyncio.Task[None] | None = None
         old = False
@@ -109,8 +109,8 @@ class Course:
                             self.audience.found()
                         lost, opened_ns = None, opened_ns or self.now().mono_ns
                         yield detail
-            except Trouble as trouble:
-                if self._known is None or isinstance(trouble, Missing):
+            except LndError as trouble:
+                if self._known is None or isinstance(trouble, PaymentNotFound):
                     raise
                 if trouble.cause is not lost:
                     self.audience.lost(trouble)
@@ -157,9 +157,9 @@ class Course:
         """What lnd's database says of the end now; if it can't be asked, what was heard must do."""
         try:
             self._hear(await self._present())
-        except Missing:
+        except PaymentNotFound:
             return  # deleted, or tried again
-        except Trouble as trouble:
+        except LndError as trouble:
             self.audience.say(f"{trouble.advice}; the reason is what lnd said first")
 
     async def _ask_names(self) -> None:
@@ -167,12 +167,12 @@ class Course:
         await asyncio.gather(self._ask_own_name(), self._ask_peers())
 
     async def _ask_own_name(self) -> None:
-        with suppress(Trouble):
+        with suppress(LndError):
             info = await self.client.info(ANSWER_S)
             self._names[info.pubkey] = info.alias
 
     async def _ask_peers(self) -> None:
-        with suppress(Trouble):
+        with suppress(LndError):
             self._names |= (await self.client.channels()).aliases
 
     def _delay_s(self, opened_ns: int) -> float:
@@ -182,10 +182,10 @@ class Course:
 
 
 async def _first(updates: AsyncGenerator[Detail, None]) -> Detail:
-    """The present state, which lnd tells at once; raises `Trouble` if it doesn't."""
+    """The present state, which lnd tells at once; raises `LndError` if it doesn't."""
     try:
         async with asyncio.timeout(ANSWER_S):
             return await anext(updates)
     except TimeoutError:
         advice = "lnd took too long to answer: is its machine overloaded?"
-        raise Trouble(Interruption.TIMEOUT, NodeState.UNREACHABLE, advice) from None
+        raise LndError(Interruption.TIMEOUT, NodeState.UNREACHABLE, advice) from None

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from exporter.listing.table import STATE
-from exporter.lnd.client import Trouble
+from exporter.lnd.client import LndError
 from exporter.payments.detail import Detail
 from exporter.payments.labels import NodeState
 from exporter.payments.payment import Moment
@@ -43,7 +43,7 @@ class Display(ABC):
         """Something that a person should know; on stderr where there is no terminal."""
         print(words, file=sys.stderr, flush=True)
 
-    def lost(self, trouble: Trouble) -> None:
+    def lost(self, trouble: LndError) -> None:
         """Nothing is heard for now; `trouble` is a new one."""
         self.say(f"{trouble.advice}; lnd is asked again until it answers")
 
@@ -104,7 +104,7 @@ class Table(Display):
         else:
             super().say(words)
 
-    def lost(self, trouble: Trouble) -> None:
+    def lost(self, trouble: LndError) -> None:
         """What is shown stays as it is, and says how old it is."""
         since_ns = self._silence.since_ns if self._silence else self._now().wall_ns
         why = "the line broke" if trouble.state is NodeState.READY else STATE[trouble.state]

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from exporter.payments.detail import Hop, Try
+from exporter.payments.detail import Hop, RoutedAttempt
 from exporter.payments.labels import Reason
 from exporter.track.course import Update
 
@@ -27,14 +27,14 @@ def line(update: Update, node: str, *, secrets: bool) -> str:
         "amount_msat": payment.value_msat,
         "fee_msat": payment.fee_msat,
         "htlcs": detail.in_flight,
-        "attempts": [_attempt(one, update, secrets=secrets) for one in detail.tries],
+        "attempts": [_attempt(one, update, secrets=secrets) for one in detail.attempts],
     }
     if secrets:
         said |= {"preimage": detail.preimage or None, "payment_request": detail.payment_request or None}
     return json.dumps(said)
 
 
-def _attempt(one: Try, update: Update, *, secrets: bool) -> dict[str, Any]:
+def _attempt(one: RoutedAttempt, update: Update, *, secrets: bool) -> dict[str, Any]:
     attempt, took, culprit = one.attempt, one.duration_ns, one.culprit
     said = {
         "attempt_id": attempt.attempt_id,

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from exporter.listing.table import sat, spaced, spoken
 from exporter.metrics.foreign import clean
-from exporter.payments.detail import Detail, Hop, Try
+from exporter.payments.detail import Detail, Hop, RoutedAttempt
 from exporter.payments.labels import AttemptStatus, Code, FailureSource, Reason, Status
 from exporter.track.course import Update
 
@@ -78,7 +78,7 @@ def view(
         lines = _lines(update, standing, now_ns, secrets=secrets, room=room)
         return Text("\n", overflow="fold").join(lines)
 
-    room = len(update.detail.tries)
+    room = len(update.detail.attempts)
     if console is None:
         return text(room)
     room = max(1, min(room, console.height // _LINES))
@@ -101,7 +101,7 @@ def _as_of(silence: Silence | None, now_ns: int) -> tuple[int, str]:
     return (silence.since_ns, f", {silence.words(now_ns)}") if silence else (now_ns, "")
 
 
-def blame(one: Try, names: Mapping[str, str]) -> str:
+def blame(one: RoutedAttempt, names: Mapping[str, str]) -> str:
     """Who failed an attempt, in words."""
     name = f": {_name(one.culprit, names)}" if one.culprit else ""
     match one.attempt.source:
@@ -127,19 +127,19 @@ def _lines(update: Update, standing: Text, now_ns: int, *, secrets: bool, room: 
     if secrets:
         yield Text(f"preimage {detail.preimage or 'unknown'}")
         yield Text(f"payment request {clean(detail.payment_request) or 'none'}")
-    if not detail.tries:
+    if not detail.attempts:
         return
-    rows = [_row(number, one, now_ns) for number, one in enumerate(detail.tries, 1)]
+    rows = [_row(number, one, now_ns) for number, one in enumerate(detail.attempts, 1)]
     widths = [max(map(len, column)) for column in zip(_TITLES, *rows, strict=True)]
     if room < len(rows):
         yield Text(f"  and {len(rows) - room} earlier attempts", style="dim")
     yield Text(_laid_out(_TITLES, widths), style="dim")
-    for row, one in list(zip(rows, detail.tries, strict=True))[-room:]:
+    for row, one in list(zip(rows, detail.attempts, strict=True))[-room:]:
         yield Text(_laid_out(row, widths), style="dim" if one.deleted else _ATTEMPT_STYLE[one.attempt.status])
         yield from _told(one, update.names, " " * (widths[0] + 4), secrets=secrets)
 
 
-def _told(one: Try, names: Mapping[str, str], indent: str, *, secrets: bool) -> Iterator[Text]:
+def _told(one: RoutedAttempt, names: Mapping[str, str], indent: str, *, secrets: bool) -> Iterator[Text]:
     """What stands below the numbers of an attempt."""
     yield Text(indent + (" > ".join(_name(hop, names) for hop in one.hops) or "no route"))
     if one.attempt.status is AttemptStatus.FAILED:
@@ -166,7 +166,7 @@ def _why(status: Status, reason: Reason) -> str:
     return f": {spaced(reason)}" if status is Status.FAILED else f", given up: {spaced(reason)}"
 
 
-def _row(number: int, one: Try, now_ns: int) -> _Row:
+def _row(number: int, one: RoutedAttempt, now_ns: int) -> _Row:
     attempt = one.attempt
     took_ns = max(0, now_ns - attempt.attempt_ns) if one.duration_ns is None else one.duration_ns
     return _Row(

@@ -17,16 +17,16 @@ from rich.table import Table
 from exporter.follow import Account
 from exporter.lnd import decode, gateway
 from exporter.lnd.rpc import lnd_pb2 as rpc
-from exporter.metrics.collector import Page
+from exporter.metrics.collector import PageCollector
 from exporter.metrics.exposition import Format, render
-from exporter.metrics.row import Instant
+from exporter.metrics.row import PageData
 from exporter.payments.labels import Source
 from exporter.payments.payment import Moment, Payment
 from exporter.simulator import rest
 from exporter.simulator.database import Database
 from exporter.simulator.mix import Mix
 from exporter.simulator.world import World
-from exporter.store import Store, freeze
+from exporter.store import Store, encode
 
 PAYMENTS = 2000
 ROUNDS = 5
@@ -101,10 +101,10 @@ def measured(payments: int) -> Iterator[Row]:
 
     books = account(decoded)
     view = books.view()
-    lines = render(Page(Instant([view])), Format.TEXT, compress=False).splitlines()
+    lines = render(PageCollector(PageData([view])), Format.TEXT, compress=False).splitlines()
     bare = fastest(lambda: b"".join(line + b"\n" for line in lines))
     for form in Format:
-        took = fastest(lambda form=form: render(Page(Instant([view])), form, compress=False))  # type: ignore[misc]
+        took = fastest(lambda form=form: render(PageCollector(PageData([view])), form, compress=False))  # type: ignore[misc]
         yield Row(f"page of {len(lines):,} lines, {form.name.lower()}", took, 1, bare)
     with tempfile.TemporaryDirectory() as home:
         yield from _written(Path(home), decoded)
@@ -113,7 +113,7 @@ def measured(payments: int) -> Iterator[Row]:
 def _written(home: Path, decoded: Sequence[Payment]) -> Iterator[Row]:
     """The state before and after the last hundred updates, in turn: what changed goes to the disk."""
     store = Store(home / "state.sqlite")
-    states = [{"lnd": freeze(books.saved(books.view()))} for books in (account(decoded[:-100]), account(decoded))]
+    states = [{"lnd": encode(books.saved(books.view()))} for books in (account(decoded[:-100]), account(decoded))]
 
     def write() -> None:
         for state in states:

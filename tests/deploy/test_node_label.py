@@ -12,7 +12,7 @@ import yaml
 from deploy.prometheus.recording import LISTED
 from deploy.prometheus.values import read
 from exporter.metrics import landing
-from exporter.metrics.row import Instant
+from exporter.metrics.row import PageData
 from exporter.metrics.server import build, serve
 from tests.metrics import scene
 from tests.stories.alertmanager import hurried
@@ -29,8 +29,8 @@ NODES = ["alice", "bob"]
 FIRING = 'ALERTS{alertname="LndPaymentsNodeLabelTaken",alertstate="firing"}'
 
 
-async def _two_nodes() -> Instant:
-    return Instant([scene.populated(name) for name in NODES])
+async def _two_nodes() -> PageData:
+    return PageData([scene.populated(name) for name in NODES])
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from exporter.lnd import decode
-from exporter.lnd.client import Page, Trouble
+from exporter.lnd.client import LndError, Page
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
@@ -197,7 +197,7 @@ class ChaoticNode:
         connection = self._connection
         await asyncio.sleep(seconds)
         if self._away or connection.is_set():
-            raise Trouble(Interruption.UNREACHABLE, NodeState.UNREACHABLE, "the line is cut")
+            raise LndError(Interruption.UNREACHABLE, NodeState.UNREACHABLE, "the line is cut")
 
     async def connect(self) -> int | None:
         """A new connection."""
@@ -251,7 +251,7 @@ class ChaoticNode:
         await self._there()
         subscriber = self._tower.subscribe_payment(payment_hash, no_inflight_updates=False)
         if subscriber is None:
-            raise Trouble(Interruption.OTHER, NodeState.READY, "payment isn't initiated")
+            raise LndError(Interruption.OTHER, NodeState.READY, "payment isn't initiated")
         async for message in self._told(subscriber, set()):
             yield message
 
@@ -274,7 +274,7 @@ class ChaoticNode:
                 waiting.add(update)
                 await asyncio.wait([update, broken], return_when=asyncio.FIRST_COMPLETED)
                 if broken.done():
-                    raise Trouble(Interruption.UNREACHABLE, NodeState.UNREACHABLE, "the line is cut")
+                    raise LndError(Interruption.UNREACHABLE, NodeState.UNREACHABLE, "the line is cut")
                 waiting.remove(update)
                 if isinstance(message := update.result(), End):
                     return

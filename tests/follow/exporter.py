@@ -9,7 +9,7 @@ from exporter.follow import Backoff, Follower, Pace
 from exporter.payments.labels import Mode
 from exporter.payments.totals import Counter
 from exporter.payments.view import View
-from exporter.store import Frozen, Store
+from exporter.store import EncodedNode, Store
 from tests.follow.chaos import ChaoticNode
 from tests.follow.oracle import Log
 from tests.follow.virtual import Inline
@@ -33,7 +33,7 @@ class Written(Store):
         self.thread = Inline()
         self._log = log
 
-    def save(self, nodes: Mapping[str, Frozen]) -> None:
+    def save(self, nodes: Mapping[str, EncodedNode]) -> None:
         """In virtual time a write takes none: all that was heard until now is on disk."""
         super().save(nodes)
         self._log.written()

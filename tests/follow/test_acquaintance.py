@@ -9,11 +9,11 @@ from exporter.config.addresses import TRANSPORTS
 from exporter.follow import Account
 from exporter.payments.labels import BlocksLeft, Method, Mode, NodeState
 from exporter.payments.node import Channels
-from exporter.payments.saved import Saved
+from exporter.payments.saved import SavedNode
 from exporter.payments.totals import Counter
 from exporter.simulator.lives import Lives
 from exporter.simulator.server import SimulatedNode
-from exporter.store import Store, freeze
+from exporter.store import Store, encode
 from tests.follow import watch as watch_module
 from tests.follow.test_counting import begin
 from tests.follow.watch import ENDS, QUICK, Watch, watching
@@ -25,10 +25,10 @@ def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(watch_module, "TRANSPORT", request.param)
 
 
-def kept(account: Account, path: Path) -> Saved:
+def kept(account: Account, path: Path) -> SavedNode:
     """What the next process reads of an account, from a file."""
     store = Store(path)
-    store.save({account.name: freeze(account.saved(account.view()))})
+    store.save({account.name: encode(account.saved(account.view()))})
     store.close()
     store = Store(path)
     saved = store.load(account.name)

@@ -9,7 +9,7 @@ from exporter.follow import questions
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments import memory
 from exporter.payments.labels import Method, NodeState
-from exporter.payments.node import Reading
+from exporter.payments.node import CatchUpProgress
 from exporter.payments.totals import Counter
 from exporter.simulator.database import Backend, Options
 from exporter.simulator.lives import Lives
@@ -99,7 +99,7 @@ async def test_a_long_catch_up_says_how_far_it_is(node: SimulatedNode, lives: Li
         node.database.page = watched  # type: ignore[method-assign]
         await watch.live()
         far = [reading for reading in told if reading is not None]
-        assert far[0] == Reading(first=0, at=50, last=1200, payments=50)
+        assert far[0] == CatchUpProgress(first=0, at=50, last=1200, payments=50)
         assert [reading.at for reading in far[:5]] == [50, 150, 350, 750, 1200]
         await watch.until(lambda: watch.status.reading is None)
 

@@ -18,7 +18,7 @@ from exporter.lnd.rest import RestClient
 from exporter.payments.labels import Mode
 from exporter.payments.node import NodeStatus
 from exporter.payments.payment import Moment
-from exporter.payments.saved import Saved
+from exporter.payments.saved import SavedNode
 from exporter.payments.totals import Counter
 from exporter.simulator.server import SimulatedNode
 from tests.patience import PATIENCE_S
@@ -131,7 +131,7 @@ async def watching(
     ahead_s: float = 0.0,
     mode: Mode | None = None,
     final_only: bool = False,
-    saved: Saved | None = None,
+    saved: SavedNode | None = None,
 ) -> AsyncIterator[Watch]:
     """Follow a node, perhaps at another address than its own; its tries follow each other almost at once.
 

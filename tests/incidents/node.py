@@ -16,7 +16,7 @@ from exporter.lnd import decode
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.metrics.collector import family
 from exporter.metrics.names import ROWS
-from exporter.metrics.row import Exporter, Instant, Row
+from exporter.metrics.row import ExporterStatus, PageData, Row
 from exporter.payments.labels import NodeState, Reset, Source
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import Channels, Info, NodeStatus
@@ -74,7 +74,7 @@ class VirtualNode:
         self._origin_s = begins_s if rows is NAMED else 0
         self.series = Series({"job": "lnd-payments", "instance": f"{name}:10019"}, SELDOM_S if metrics else SCRAPE_S)
         self.status = NodeStatus(state=NodeState.READY, stream_up=True, unaccounted=0)
-        self.exporter = Exporter(self._begins_s)
+        self.exporter = ExporterStatus(self._begins_s)
         self.started_s = self._begins_s - 3600.0
         self.page = True
         """The exporter answers."""
@@ -228,7 +228,7 @@ class VirtualNode:
             exporter = self.exporter._replace(checkpoint_s=self._scraped(now.wall_ns / _NS))
             begun_s = time.perf_counter()
             for row in self._rows:
-                yield family(row, Instant([view] if self.listed else [], exporter))
+                yield family(row, PageData([view] if self.listed else [], exporter))
             if not self._origin_s:
                 yield GaugeMetricFamily("scrape_duration_seconds", "", value=time.perf_counter() - begun_s)
                 yield from (metric for metric in _PROCESS.collect() if "start_time" not in metric.name)

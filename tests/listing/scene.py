@@ -7,7 +7,7 @@ from exporter.follow import Account
 from exporter.payments.labels import NodeState, Reason, Source
 from exporter.payments.node import Channels, Info
 from exporter.payments.payment import Moment
-from exporter.store import Frozen, freeze
+from exporter.store import EncodedNode, encode
 from tests.payments.build import FAILED, IN_FLIGHT, INITIATED, PEER, T0, failed, flying, payment
 
 PUBKEY = "02" * 33
@@ -68,9 +68,9 @@ def bob() -> Account:
     return made
 
 
-def frozen(*accounts: Account) -> dict[str, Frozen]:
+def frozen(*accounts: Account) -> dict[str, EncodedNode]:
     """What is written of them."""
-    return {account.name: freeze(account.saved(account.view())) for account in accounts}
+    return {account.name: encode(account.saved(account.view())) for account in accounts}
 
 
 def config(path: Path, *, older_than_s: int = 0, node: str | None = None) -> Config:

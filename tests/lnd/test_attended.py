@@ -13,7 +13,7 @@ from exporter.config import NodeConfig
 from exporter.config.addresses import GRPC, REST
 from exporter.lnd import attended
 from exporter.lnd import grpc as lnd_grpc
-from exporter.lnd.client import Client, Trouble
+from exporter.lnd.client import Client, LndError
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Interruption, Method, NodeState
 from exporter.simulator.server import SimulatedNode
@@ -100,7 +100,7 @@ async def test_a_dead_connection_looks_quiet(
         wire.dead.set()
         monkeypatch.setattr(attended, "PING_S", 0.05)
         monkeypatch.setattr(attended, "PONG_S", 0.1)
-        with pytest.raises(Trouble, match="ping timeout") as lost:
+        with pytest.raises(LndError, match="ping timeout") as lost:
             await asyncio.wait_for(waits(client), PATIENCE_S)
         assert (lost.value.cause, lost.value.state) == (Interruption.UNREACHABLE, NodeState.UNREACHABLE)
 
@@ -145,7 +145,7 @@ async def test_what_stands_before_lnd_does_not_reach_it(
     monkeypatch.setattr(attended, "PING_S", 0.02)
     async with reached(tmp_path, transport) as (client, node, _):
         node.faults.refuse(Method.SUBSCRIBE_STATE, grpc.StatusCode.UNAVAILABLE, "Bad Gateway")
-        with pytest.raises(Trouble, match="Bad Gateway") as lost:
+        with pytest.raises(LndError, match="Bad Gateway") as lost:
             await first(client.updates())
         assert lost.value.cause is Interruption.UNREACHABLE
 

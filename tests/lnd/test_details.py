@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.lnd import gateway
-from exporter.lnd.client import Trouble
+from exporter.lnd.client import LndError
 from exporter.lnd.details import detail
 from exporter.lnd.rpc import track_pb2 as rpc
 from exporter.payments.detail import Hop
@@ -66,7 +66,7 @@ def test_a_whole_payment() -> None:
     payment = found.payment
     assert (payment.payment_hash, payment.status, payment.reason) == (HASH, Status.SUCCEEDED, Reason.NONE)
     assert (payment.value_msat, payment.fee_msat, payment.created_ns) == (1000, 7, 5000)
-    lost, won = found.tries
+    lost, won = found.attempts
     assert lost.hops == won.hops == (Hop(KEYS[0], 2**63, 1000, 7, 640), Hop(KEYS[1], 9, 1000, 0, 640))
     assert (lost.attempt.code, lost.attempt.source, lost.source_index) == (
         Code.CHANNEL_DISABLED,
@@ -80,17 +80,17 @@ def test_a_whole_payment() -> None:
 def test_secrets() -> None:
     """Not even in memory, unless they are wanted; a preimage of zeros is none."""
     kept = detail(message(), secrets=False)
-    assert (kept.preimage, kept.payment_request, [one.preimage for one in kept.tries]) == ("", "", ["", ""])
+    assert (kept.preimage, kept.payment_request, [one.preimage for one in kept.attempts]) == ("", "", ["", ""])
     shown = detail(message(), secrets=True)
     assert (shown.preimage, shown.payment_request) == (PREIMAGE, REQUEST)
-    assert [one.preimage for one in shown.tries] == ["", OTHER_PREIMAGE]
+    assert [one.preimage for one in shown.attempts] == ["", OTHER_PREIMAGE]
     assert detail(message(payment_preimage="0" * 64), secrets=True).preimage == ""
 
 
 @pytest.mark.parametrize("change", [{"payment_hash": "ab"}, {"creation_time_ns": 0}, {"value_msat": -1}])
 def test_what_is_no_payment(change: dict[str, Any]) -> None:
     """What answers so is no lnd."""
-    with pytest.raises(Trouble, match="doesn't speak as lnd does"):
+    with pytest.raises(LndError, match="doesn't speak as lnd does"):
         detail(message(**change), secrets=True)
 
 
@@ -99,7 +99,7 @@ def test_words_of_a_newer_lnd() -> None:
     attempt = rpc.HTLCAttempt(status=2, failure=rpc.Failure(code=77, failure_source_index=9))  # type: ignore[arg-type]
     found = detail(message(status=9, failure_reason=9, htlcs=[attempt]), secrets=False)
     assert (found.payment.status, found.payment.reason) == (Status.IN_FLIGHT, Reason.OTHER)
-    (one,) = found.tries
+    (one,) = found.attempts
     assert (one.attempt.code, one.attempt.source, one.culprit) == (Code.OTHER, FailureSource.UNKNOWN, None)
 
 
@@ -115,12 +115,12 @@ def test_json_says_the_same() -> None:
 
 @given(st.binary())
 def test_bytes_of_any_kind(data: bytes) -> None:
-    """Whatever protobuf can parse is a payment or `Trouble`, and nothing else."""
+    """Whatever protobuf can parse is a payment or `LndError`, and nothing else."""
     try:
         parsed = rpc.Payment.FromString(data)
     except Exception:  # noqa: BLE001 - not what is looked at here
         return
     try:
         detail(parsed, secrets=True)
-    except Trouble:
+    except LndError:
         return

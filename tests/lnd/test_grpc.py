@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from exporter.lnd.client import Client, Trouble
+from exporter.lnd.client import Client, LndError
 from exporter.lnd.grpc import GrpcClient
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import Interruption, NodeState
@@ -42,7 +42,7 @@ async def refuses(client: Client, path: Path, content: bytes | None, state: Node
     path.unlink()
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(Trouble) as trouble:
+    with pytest.raises(LndError) as trouble:
         await client.connect()
     assert (trouble.value.state, str(path) in trouble.value.advice) == (state, True)
     assert cure in trouble.value.advice
@@ -102,13 +102,13 @@ async def test_bytes_that_are_no_message(tmp_path: Path) -> None:
     async with asking(tmp_path, b"\xff\xff\xff") as (client, _):
         updates = client.updates()
         assert (await anext(updates)).payment_hash == ""
-        with pytest.raises(Trouble) as lost:
+        with pytest.raises(LndError) as lost:
             await anext(updates)
         assert lost.value.cause is Interruption.ENDED
         for call in (client.info(9), client.channels(), client.payments(), client.payment("ab" * 32)):
-            with pytest.raises(Trouble, match="is the address right"):
+            with pytest.raises(LndError, match="is the address right"):
                 await call
-        with pytest.raises(Trouble, match="is the address right"):
+        with pytest.raises(LndError, match="is the address right"):
             await anext(client.states())
 
 
@@ -116,9 +116,9 @@ async def test_no_message_at_all(tmp_path: Path) -> None:
     """Status OK without an answer, as a proxy may give it, is trouble, too."""
     async with asking(tmp_path, None) as (client, _):
         for call in (client.info(9), client.channels(), client.payments()):
-            with pytest.raises(Trouble, match="is the address right"):
+            with pytest.raises(LndError, match="is the address right"):
                 await call
-        with pytest.raises(Trouble) as ended:
+        with pytest.raises(LndError) as ended:
             await client.payment("ab" * 32)
         assert ended.value.cause is Interruption.ENDED
 
@@ -164,5 +164,5 @@ async def test_a_certificate_of_no_known_version(tmp_path: Path) -> None:
         der = bytearray(x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER))
         der[der.index(VERSION) + len(VERSION)] = 7
         path.write_text(ssl.DER_cert_to_PEM_cert(bytes(der)))
-        with pytest.raises(Trouble, match="is no certificate"):
+        with pytest.raises(LndError, match="is no certificate"):
             await client.connect()

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from exporter.config.addresses import GRPC, TRANSPORTS
-from exporter.lnd.client import DetailedClient, Trouble
+from exporter.lnd.client import DetailedClient, LndError
 from exporter.lnd.server_name import asked_name
 from exporter.payments.labels import Interruption, NodeState
 from exporter.simulator.credentials import Certificate, certificate
@@ -44,13 +44,13 @@ def signed(*names: x509.GeneralName, by: ec.EllipticCurvePrivateKey | None = Non
     return Certificate(made.public_bytes(serialization.Encoding.PEM), private)
 
 
-async def refusal(asked: DetailedClient) -> Trouble:
+async def refusal(asked: DetailedClient) -> LndError:
     """What comes of asking for the state, which comes before all else, and of asking with the macaroon."""
     await asked.connect()
     try:
-        with pytest.raises(Trouble) as first:
+        with pytest.raises(LndError) as first:
             await anext(asked.states())
-        with pytest.raises(Trouble) as second:
+        with pytest.raises(LndError) as second:
             await asked.info(9)
     finally:
         await asked.close()

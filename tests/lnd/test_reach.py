@@ -21,7 +21,7 @@ from exporter.app import client_of
 from exporter.config import NodeConfig
 from exporter.config.addresses import GRPC, TRANSPORTS
 from exporter.lnd import resolver
-from exporter.lnd.client import Trouble
+from exporter.lnd.client import LndError
 from exporter.payments.labels import Interruption
 from exporter.simulator import credentials
 from exporter.simulator.server import SimulatedNode
@@ -35,14 +35,14 @@ ASK = """
 import asyncio, sys
 from exporter.app import client_of
 from exporter.config import load
-from exporter.lnd.client import Trouble
+from exporter.lnd.client import LndError
 
 async def ask():
     client = client_of(load(sys.argv[1:], {}, "check").nodes[0])
     try:
         await client.connect()
         print((await client.info(9)).pubkey)
-    except Trouble as trouble:
+    except LndError as trouble:
         print(trouble.advice)
     await client.close()
 
@@ -67,7 +67,7 @@ def config(
 
 
 async def asked(node: NodeConfig) -> str:
-    """The public key of what is reached so; raises `Trouble`."""
+    """The public key of what is reached so; raises `LndError`."""
     client = client_of(node)
     try:
         await client.connect()
@@ -76,9 +76,9 @@ async def asked(node: NodeConfig) -> str:
         await client.close()
 
 
-async def refused(node: NodeConfig) -> Trouble:
+async def refused(node: NodeConfig) -> LndError:
     """Why it isn't reached."""
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(LndError) as caught:
         await asked(node)
     return caught.value
 

@@ -13,7 +13,7 @@ from aiohttp import WSMsgType, web
 
 from exporter.config.addresses import REST, WEBSOCKET
 from exporter.lnd import attended, line, streams
-from exporter.lnd.client import Trouble
+from exporter.lnd.client import LndError
 from exporter.lnd.rest import RestClient
 from exporter.payments.labels import Interruption, NodeState
 from exporter.simulator import credentials
@@ -105,9 +105,9 @@ async def asking(
             await client.close()
 
 
-async def lost(client: RestClient) -> Trouble:
+async def lost(client: RestClient) -> LndError:
     """How the stream of updates is lost."""
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(LndError) as caught:
         async for _ in client.updates():
             pass
     return caught.value
@@ -119,13 +119,13 @@ async def test_words_that_are_no_message(tmp_path: Path, way: str) -> None:
     async with asking(tmp_path, saying(b"no JSON", b'{"result":7}', b"[]"), way=way) as (client, _):
         updates = client.updates()
         assert [(await anext(updates)).payment_hash for _ in range(3)] == ["", "", ""]
-        with pytest.raises(Trouble) as end:
+        with pytest.raises(LndError) as end:
             await anext(updates)
         assert end.value.cause is (Interruption.UNREACHABLE if way == WEBSOCKET else Interruption.ENDED)
         for call in (client.info(9), client.channels(), client.payments(), client.payment(HASH)):
-            with pytest.raises(Trouble, match="is the address right"):
+            with pytest.raises(LndError, match="is the address right"):
                 await call
-        with pytest.raises(Trouble, match="is the address right"):
+        with pytest.raises(LndError, match="is the address right"):
             await anext(client.states())
 
 
@@ -160,7 +160,7 @@ async def test_a_macaroon_is_not_sent_elsewhere(tmp_path: Path, way: str) -> Non
                 return web.Response(status=302, headers={"Location": place})
 
             async with asking(tmp_path, elsewhere, way=way) as (client, server):
-                with pytest.raises(Trouble, match="HTTP 302"):
+                with pytest.raises(LndError, match="HTTP 302"):
                     await client.info(9)
                 assert "HTTP 302" in (await lost(client)).advice
                 assert "/elsewhere" not in server.macaroons
@@ -181,7 +181,7 @@ async def test_more_than_can_be_taken(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(line, "LARGEST", 1000)
     monkeypatch.setattr(streams, "LARGEST", 1000)
     async with asking(tmp_path, saying(b"x" * 100_000), way=way) as (client, _):
-        with pytest.raises(Trouble) as large:
+        with pytest.raises(LndError) as large:
             await client.payments()
         assert large.value.cause is Interruption.TOO_LARGE
         assert (await lost(client)).cause is Interruption.TOO_LARGE
@@ -239,7 +239,7 @@ async def test_a_refusal_that_never_ends(tmp_path: Path, monkeypatch: pytest.Mon
 async def test_a_page_that_is_none(tmp_path: Path) -> None:
     """An object without payments is not lnd's: it must not look like a node that never paid."""
     async with asking(tmp_path, saying(b'{"status":"ok"}')) as (client, _):
-        with pytest.raises(Trouble, match="is the address right"):
+        with pytest.raises(LndError, match="is the address right"):
             await client.payments()
 
 
@@ -251,7 +251,7 @@ async def test_a_payment_that_lnd_does_not_know(tmp_path: Path) -> None:
             assert await client.payment(HASH) is None
     for said in (*NOWHERE, b"not here"):
         async with asking(tmp_path, saying(said, status=404)) as (client, _):
-            with pytest.raises(Trouble):
+            with pytest.raises(LndError):
                 await client.payment(HASH)
 
 
@@ -483,7 +483,7 @@ async def test_a_proxy_that_hangs_up(tmp_path: Path, way: str, words: bytes) -> 
         client = RestClient("http://lnd.example:8080", *files, websocket=way == WEBSOCKET, proxy=proxy)
         await client.connect()
         trouble = await lost(client)
-        with pytest.raises(Trouble):
+        with pytest.raises(LndError):
             await client.info(9)
         await client.close()
     assert (trouble.cause, "the proxy: " in trouble.advice) == (Interruption.UNREACHABLE, True), trouble.advice

@@ -9,7 +9,7 @@ import pytest
 
 from exporter.follow import Pace
 from exporter.lnd import tunnel
-from exporter.lnd.client import Trouble
+from exporter.lnd.client import LndError
 from exporter.lnd.grpc import _TUNNEL_MS, GrpcClient
 from exporter.lnd.line import CONNECT_S
 from exporter.payments.labels import Interruption, NodeState
@@ -22,10 +22,10 @@ def through(proxy: Proxy, node: SimulatedNode, address: str = "localhost:10009",
     return GrpcClient(address, node.tls_cert, node.macaroon, proxy=f"socks5://{user}@{proxy.address}")
 
 
-async def lost(client: GrpcClient) -> Trouble:
+async def lost(client: GrpcClient) -> LndError:
     """What comes of a call."""
     await client.connect()
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(LndError) as caught:
         await client.info(9)
     await client.close()
     return caught.value
@@ -94,7 +94,7 @@ async def test_a_proxy_that_goes(tmp_path: Path) -> None:
             states = client.states()
             assert await anext(states) is NodeState.READY
             proxy.cut()
-            with pytest.raises(Trouble) as caught:
+            with pytest.raises(LndError) as caught:
                 await anext(states)
             assert caught.value.cause is Interruption.UNREACHABLE
         trouble = await lost(client)
@@ -106,6 +106,6 @@ async def test_no_place_for_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyP
     async with SimulatedNode(tmp_path) as node:
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
         client = GrpcClient(node.address, node.tls_cert, node.macaroon, proxy="socks5://127.0.0.1:9050")
-        with pytest.raises(Trouble, match=r"No such file.*TMPDIR"):
+        with pytest.raises(LndError, match=r"No such file.*TMPDIR"):
             await client.connect()
         await client.close()

@@ -7,9 +7,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 from prometheus_client.registry import Collector
 
-from exporter.metrics.collector import Page
+from exporter.metrics.collector import PageCollector
 from exporter.metrics.exposition import Format, render
-from exporter.metrics.row import CounterRow, ExporterRow, HistogramRow, Instant, Row
+from exporter.metrics.row import CounterRow, ExporterRow, HistogramRow, PageData, Row
 from exporter.payments.view import View
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -33,7 +33,7 @@ def type_of(row: Row) -> str:
 
 def text(views: Sequence[View], form: Format = Format.TEXT, process: Collector | None = None) -> str:
     """A page, not compressed."""
-    return render(Page(Instant(views), process), form, compress=False).decode()
+    return render(PageCollector(PageData(views), process), form, compress=False).decode()
 
 
 def families(page: str, form: Format = Format.TEXT) -> dict[str, Metric]:

@@ -5,10 +5,10 @@ import gzip
 import pytest
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from exporter.metrics.collector import Page
+from exporter.metrics.collector import PageCollector
 from exporter.metrics.exposition import Format, accepts_gzip, choose_format, render
 from exporter.metrics.names import ROWS
-from exporter.metrics.row import Instant
+from exporter.metrics.row import PageData
 from exporter.payments.node import Info, NodeStatus
 from tests.metrics import scene
 from tests.metrics.reading import families, series, text, type_of
@@ -94,7 +94,7 @@ def test_accepts_gzip(accept_encoding: str, *, accepted: bool) -> None:
 @pytest.mark.parametrize("form", Format)
 def test_gzip(form: Format) -> None:
     """Compressed or not, it is the same page; and the same page is always the same bytes."""
-    page = Page(Instant([scene.populated()]))
+    page = PageCollector(PageData([scene.populated()]))
     packed = render(page, form, compress=True)
     assert gzip.decompress(packed) == render(page, form, compress=False)
     assert packed == render(page, form, compress=True)

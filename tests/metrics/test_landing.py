@@ -8,7 +8,7 @@ import pytest
 
 from exporter.metrics import landing
 from exporter.payments.labels import NodeState
-from exporter.payments.node import Info, NodeStatus, Reading
+from exporter.payments.node import CatchUpProgress, Info, NodeStatus
 from tests.metrics import scene
 
 
@@ -61,7 +61,7 @@ def test_a_node_that_is_not() -> None:
             "Counting, and catching up with what was missed.",
         ),
         (
-            NodeStatus(state=NodeState.READY, catching_up=True, reading=Reading(100, 2500, 12000, 2400)),
+            NodeStatus(state=NodeState.READY, catching_up=True, reading=CatchUpProgress(100, 2500, 12000, 2400)),
             "Counting, and catching up with what was missed: 2,500 of 12,000 read.",
         ),
         (NodeStatus(state=NodeState.READY, stream_up=True), "Counting: all is well."),

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from exporter import log
-from exporter.metrics.row import Instant
+from exporter.metrics.row import PageData
 from exporter.metrics.server import Source, build, serve
 from tests.metrics import scene
 from tests.patience import PATIENCE_S
@@ -66,12 +66,12 @@ class Log:
         return [json.loads(line) for line in self._stream.getvalue().splitlines()]
 
 
-async def _small() -> Instant:
-    return Instant([scene.untouched()])
+async def _small() -> PageData:
+    return PageData([scene.untouched()])
 
 
-async def _large() -> Instant:
-    return Instant(LARGE)
+async def _large() -> PageData:
+    return PageData(LARGE)
 
 
 @asynccontextmanager
@@ -166,7 +166,7 @@ async def test_a_bug_is_loud(path: str, bug: type[Exception]) -> None:
     """Whatever is raised while a page is made: an error with its traceback, and a page that says no more than that."""
     said = Log("error")
 
-    async def broken() -> Instant:
+    async def broken() -> PageData:
         raise bug("of ours")
 
     async with _served(broken) as port:

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from exporter.metrics.exposition import Format
-from exporter.metrics.row import Instant
+from exporter.metrics.row import PageData
 from exporter.metrics.server import Source, build, serve
 from exporter.payments.view import View
 from tests.metrics import scene
@@ -32,8 +32,8 @@ def _views() -> list[View]:
     return [scene.untouched()]
 
 
-async def _instant() -> Instant:
-    return Instant(_views())
+async def _instant() -> PageData:
+    return PageData(_views())
 
 
 @asynccontextmanager
@@ -125,9 +125,9 @@ async def test_a_page_is_captured_on_the_loop() -> None:
     """Each page is asked for once, in the thread of the event loop."""
     loops: list[asyncio.AbstractEventLoop] = []
 
-    async def instant() -> Instant:
+    async def instant() -> PageData:
         loops.append(asyncio.get_running_loop())
-        return Instant([scene.populated()])
+        return PageData([scene.populated()])
 
     async with _served(instant) as url:
         await _ask(f"{url}/metrics")
@@ -140,8 +140,8 @@ async def test_slow_and_silent_clients() -> None:
     """Clients that connect and say nothing, stop in the middle, or never read keep nobody else waiting."""
     views = [scene.populated(f"node{number}") for number in range(50)]  # more than any socket buffer takes
 
-    async def instant() -> Instant:
-        return Instant(views)
+    async def instant() -> PageData:
+        return PageData(views)
 
     async with _served(instant) as url:
         port = int(url.rpartition(":")[2])

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from exporter.config.addresses import GRPC, TRANSPORTS, WEBSOCKET
-from exporter.lnd.client import DetailedClient, Trouble
+from exporter.lnd.client import DetailedClient, LndError
 from exporter.lnd.grpc import GrpcClient
 from exporter.lnd.rest import RestClient
 from exporter.payments.labels import Interruption, NodeState
@@ -117,7 +117,7 @@ async def test_a_macaroon_with_a_condition(alone: Alone, tmp_path: Path, conditi
 
         await client.connect()
         try:
-            with pytest.raises(Trouble) as refused:
+            with pytest.raises(LndError) as refused:
                 await until("it is refused", answers)  # one expires within a second
         finally:
             await client.close()

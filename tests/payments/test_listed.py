@@ -1,24 +1,24 @@
 """A payment in flight as a person wants to see it, and what a node said last."""
 
+from exporter.payments.description import FirstHop, PaymentInFlight, describe
 from exporter.payments.labels import NodeState, Purpose, Reason, Status
-from exporter.payments.listed import FirstHop, Listed, listed
-from exporter.payments.node import Channels, Heard, Info, NodeStatus
+from exporter.payments.node import Channels, Info, LastKnown, NodeStatus
 from tests.payments.build import FAILED, HASH, IN_FLIGHT, INITIATED, PEER, T0, Observer, at, failed, flying, payment
 
 OTHER_PEER = "03" + "22" * 32
 
 
-def only(observer: Observer, seconds: float = 10) -> Listed:
+def only(observer: Observer, seconds: float = 10) -> PaymentInFlight:
     """The one payment in flight, so long after it was created."""
     (run,) = observer.tracker.open.values()
-    return listed(run, {PEER: "café"}, at(seconds).wall_ns)
+    return describe(run, {PEER: "café"}, at(seconds).wall_ns)
 
 
 def test_one_htlc() -> None:
     """All of it; the age in whole seconds."""
     observer = Observer()
     observer.hear(payment(IN_FLIGHT, failed(flying(1)), flying(2)), 1)
-    assert only(observer, 10.9) == Listed(
+    assert only(observer, 10.9) == PaymentInFlight(
         payment_hash=HASH,
         created_us=T0 // 1000,
         age_s=10,
@@ -72,10 +72,10 @@ def test_what_a_node_said_last() -> None:
     info = Info("02" * 33, block_height=800_000, best_header_s=1_000)
     channels = Channels(5, {PEER: "café", "04": "idle"})
     well = NodeStatus(NodeState.READY, stream_up=True, info=info, channels=channels)
-    first = Heard().then(well, [PEER, OTHER_PEER], 7)
-    assert first == Heard(NodeState.READY, True, 7, 800_000, 1_000, {PEER: "café"})
+    first = LastKnown().then(well, [PEER, OTHER_PEER], 7)
+    assert first == LastKnown(NodeState.READY, True, 7, 800_000, 1_000, {PEER: "café"})
     away = first.then(NodeStatus(), [PEER], 8)
-    assert away == Heard(NodeState.UNREACHABLE, False, 7, 800_000, 1_000, {PEER: "café"})
+    assert away == LastKnown(NodeState.UNREACHABLE, False, 7, 800_000, 1_000, {PEER: "café"})
     assert away.then(NodeStatus(), [], 9).aliases == {}
     renamed = NodeStatus(channels=Channels(5, {PEER: "tea"}))
     assert first.then(renamed, [PEER], 8).aliases == {PEER: "tea"}
@@ -83,12 +83,12 @@ def test_what_a_node_said_last() -> None:
 
 def test_the_height_of_a_node_that_is_away() -> None:
     """A block in ten minutes since the last one, never fewer; nothing where it never said."""
-    heard = Heard(block_height=800_000, best_header_s=1_000)
+    heard = LastKnown(block_height=800_000, best_header_s=1_000)
     assert [heard.height_at(now_s) for now_s in (900, 1_599, 1_600, 1_000 + 6_000)] == [
         800_000,
         800_000,
         800_001,
         800_010,
     ]
-    assert Heard(block_height=800_000).height_at(10**9) == 800_000
-    assert Heard().height_at(10**9) is None
+    assert LastKnown(block_height=800_000).height_at(10**9) == 800_000
+    assert LastKnown().height_at(10**9) is None

@@ -11,11 +11,11 @@ from exporter.payments.ledger import Ledger
 from exporter.payments.node import NodeStatus
 from exporter.payments.payment import Attempt
 from exporter.payments.peers import FORMER_PEERS, OTHER_PEERS, UNUSED_NS
-from exporter.payments.saved import resume, take
+from exporter.payments.saved import resume, save
 from exporter.payments.totals import Counter
 from exporter.payments.tracker import Tracker
 from exporter.payments.view import capture
-from exporter.store import Store, codec, freeze
+from exporter.store import Store, codec, encode
 from tests.payments.build import IN_FLIGHT, T0, Observer, at, failed, flying, payment, settled
 
 PLACES = 3
@@ -147,9 +147,9 @@ class Coming:
         tracker = observer.tracker
         tracker.update(in_flight, Source.STREAM, at(0))
         view = capture("lnd", tracker, self.ledger, NodeStatus(), at(1))
-        saved = take(view, tracker, self.ledger, pubkey="", table=0, ended=(), at=at(1), heard=codec.marks(OLD).heard)
+        saved = save(view, tracker, self.ledger, pubkey="", table=0, ended=(), at=at(1), heard=codec.state(OLD).heard)
         store = Store(path)
-        store.save({"lnd": freeze(saved)})
+        store.save({"lnd": encode(saved)})
         store.close()
         store = Store(path)
         loaded = store.load("lnd")
@@ -170,10 +170,10 @@ OLD = (
 
 def test_an_older_file() -> None:
     """When its peers were used isn't known: their week begins when their place is wanted."""
-    marks = codec.marks(OLD)
-    assert (marks.peers, marks.peers_used_ns) == (("a", "b"), ())
+    state = codec.state(OLD)
+    assert (state.peers, state.peers_used_ns) == (("a", "b"), ())
     ledger = Ledger(max_peers=2)
-    ledger.retire(ledger.peers.resume([(peer, 0) for peer in marks.peers], []))
+    ledger.retire(ledger.peers.resume([(peer, 0) for peer in state.peers], []))
     used(ledger, "c", 0)
     used(ledger, "c", WEEK_S - 1)
     assert labels(ledger) == {OTHER_PEERS}

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from exporter.store import Store, StoreError, freeze, look
+from exporter.store import Store, StoreError, encode, rehearse
 from tests.store.child import in_child
 from tests.store.test_store import busy, taken
 
@@ -51,7 +51,7 @@ def owner_of(path: Path) -> Owner:
 
 
 def attempt(what: str, path: Path, user: int, *, umask: int = 0o022) -> str:
-    """Let a process of this user, which is in the volume's group, `look` or `run`; what is wrong, empty if nothing is.
+    """Let a process of this user, who is in the volume's group, `look` or `run`; return what is wrong, else nothing.
 
     Without root's rights it is a process of the present user. It is a copy of this one, for another user may have no
     right to start the Python that runs the tests.
@@ -70,7 +70,7 @@ def attempt(what: str, path: Path, user: int, *, umask: int = 0o022) -> str:
 
 def _look(path: Path) -> str:
     try:
-        look(path)
+        rehearse(path)
     except StoreError as error:
         return str(error)
     return ""
@@ -79,7 +79,7 @@ def _look(path: Path) -> str:
 def _run(path: Path) -> str:
     try:
         store = Store(path)
-        store.save({"alice": freeze(taken(busy()))})
+        store.save({"alice": encode(taken(busy()))})
         store.close()
     except StoreError as error:
         return str(error)

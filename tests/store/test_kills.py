@@ -8,8 +8,8 @@ import pytest
 
 from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
-from exporter.payments.saved import Saved
-from exporter.store import Frozen, Store, freeze
+from exporter.payments.saved import SavedNode
+from exporter.store import EncodedNode, Store, encode
 from tests.payments.build import SUCCEEDED, flying, payment, settled
 from tests.store.test_store import busy, taken
 
@@ -21,13 +21,13 @@ STATEMENTS = 15
 """That any of these writes has at least."""
 
 
-def before_and_after() -> tuple[Frozen, Frozen]:
+def before_and_after() -> tuple[EncodedNode, EncodedNode]:
     """A node, and the same a little later, with something of everything changed."""
     observer = busy()
-    before = freeze(taken(observer))
+    before = encode(taken(observer))
     observer.hear(payment(SUCCEEDED, settled(flying(2, sent_s=3)), payment_hash="dd" * 32, payment_index=300), 21)
     observer.release(25)
-    return before, freeze(taken(observer, 25))._replace(ended=(ENDED,))
+    return before, encode(taken(observer, 25))._replace(ended=(ENDED,))
 
 
 class Found:
@@ -92,7 +92,7 @@ def test_a_file_that_took_the_place_of_another(tmp_path: Path, resets: int) -> N
     paths = copies(store, lambda: store.save(dict.fromkeys(NODES, after)), tmp_path / "copies")
     store.close()
     found = [Found(path) for path in paths]
-    new: tuple[Saved | None, ...] = found[-1].nodes
+    new: tuple[SavedNode | None, ...] = found[-1].nodes
     assert None not in new
     assert [here.resets for here in found if here.nodes == new] == [resets] * sum(h.nodes == new for h in found)
     others = [here for here in found if here.nodes != new]

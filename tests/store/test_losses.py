@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from exporter.payments.labels import Reset
-from exporter.store import Frozen, Locked, Store, file, freeze, rows
+from exporter.store import EncodedNode, Locked, Store, encode, file, rows
 from exporter.store import store as module
 from tests.store.test_store import busy, reopened, taken, write
 
@@ -21,15 +21,15 @@ STATE = "state.sqlite"
 KILLED = """
 import os, sys
 from pathlib import Path
-from exporter.store import Store, freeze
+from exporter.store import Store, encode
 from tests.store.test_store import busy, taken
 path, gone = Path(sys.argv[1]), sys.argv[2:]
-store, node = Store(path), freeze(taken(busy()))
+store, node = Store(path), encode(taken(busy()))
 store.save({"alice": node})
 for ending in gone:
     os.truncate(f"{path}{ending[1:]}", 0) if ending.startswith("!") else os.unlink(f"{path}{ending}")
 for second in range(10, 400):
-    store.save({"alice": freeze(taken(busy(), second))})
+    store.save({"alice": encode(taken(busy(), second))})
 os.kill(os.getpid(), 9)
 """
 
@@ -40,13 +40,13 @@ def test_killed_after_a_file_was_lost(tmp_path: Path, gone: list[str]) -> None:
     path = tmp_path / STATE
     killed = subprocess.run([sys.executable, "-c", KILLED, path, *gone], check=False, capture_output=True, text=True)
     assert killed.returncode == -9, killed.stderr
-    assert reopened(path).marks.at == taken(busy(), 399).marks.at
+    assert reopened(path).state.at == taken(busy(), 399).state.at
 
 
 def test_removed_while_nobody_used_it(tmp_path: Path) -> None:
     """All begins at zero, and that is said: once, until something is written again."""
     path = tmp_path / STATE
-    write(path, {"alice": freeze(taken(busy()))})
+    write(path, {"alice": encode(taken(busy()))})
     for ending in ("", "-wal", "-shm"):
         path.with_name(path.name + ending).unlink(missing_ok=True)
     for _ in range(3):
@@ -57,7 +57,7 @@ def test_removed_while_nobody_used_it(tmp_path: Path) -> None:
             {Reset.CORRUPT: 1, Reset.OLDER: 0},
         )
         store.close()
-    write(path, {"alice": freeze(taken(busy()))})
+    write(path, {"alice": encode(taken(busy()))})
     store = Store(path)
     assert (store.broken, store.resets) == ("", {Reset.CORRUPT: 1, Reset.OLDER: 0})
     store.forget("alice")
@@ -75,7 +75,7 @@ def test_killed_while_another_takes_its_place(
     """Wherever that is: the next process begins at zero, and says so."""
     path = tmp_path / STATE
     store = Store(path)
-    store.save({"alice": freeze(taken(busy()))})
+    store.save({"alice": encode(taken(busy()))})
     if not spoilt:
         path.unlink()
 
@@ -101,14 +101,14 @@ def test_killed_between_the_first_write_of_a_new_file_and_its_note(
 ) -> None:
     """The state was lost while nobody used it: that is counted, and the next start finds nothing older."""
     path = tmp_path / STATE
-    write(path, {"alice": freeze(taken(busy()))})
+    write(path, {"alice": encode(taken(busy()))})
     if lost == "removed":
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[:3000])
     store = Store(path)
     monkeypatch.setattr(module.Store, "_note", lambda _: None)
-    store.save({"alice": freeze(taken(busy(), 10))})
+    store.save({"alice": encode(taken(busy(), 10))})
     store.close()
     monkeypatch.undo()
     store = Store(path)
@@ -121,7 +121,7 @@ def test_all_removed_and_killed_before_it_is_written_again(tmp_path: Path, monke
     """Also the lock, which says that there was a state: counting begins at zero and says so."""
     path = tmp_path / STATE
     store = Store(path)
-    store.save({"alice": freeze(taken(busy()))})
+    store.save({"alice": encode(taken(busy()))})
     for ending in ("", "-wal", "-shm", ".lock"):
         path.with_name(path.name + ending).unlink()
 
@@ -131,7 +131,7 @@ def test_all_removed_and_killed_before_it_is_written_again(tmp_path: Path, monke
     with monkeypatch.context() as patch:
         patch.setattr(rows, "write", full)
         with pytest.raises(OSError, match="No space"):
-            store.save({"alice": freeze(taken(busy(), 10))})
+            store.save({"alice": encode(taken(busy(), 10))})
     store._files.lock.release()  # as the system does
     store._files.connection.close()
     store = Store(path)
@@ -145,7 +145,7 @@ def test_killed_amid_a_note_that_is_shorter_than_the_one_before(
     """The next process, whose number has fewer digits, finds nothing of the longer line."""
     path = tmp_path / STATE
     monkeypatch.setattr(os, "getpid", lambda: 4_000_000)
-    write(path, {"alice": freeze(taken(busy()))})
+    write(path, {"alice": encode(taken(busy()))})
     store = Store(path)
     noted = store._files.lock.noted
     assert noted is not None
@@ -175,7 +175,7 @@ def test_the_new_file_breaks_before_it_is_filled(tmp_path: Path, monkeypatch: py
     """Removed while the disk was full, and what was begun then is spoilt, too: all is written at last."""
     path = tmp_path / STATE
     store = Store(path)
-    node = freeze(taken(busy()))
+    node = encode(taken(busy()))
     store.save({"alice": node})
     path.unlink()
 
@@ -212,7 +212,7 @@ def test_the_new_file_breaks_before_it_is_filled(tmp_path: Path, monkeypatch: py
 def test_a_text_that_is_none(tmp_path: Path, table: str, column: str) -> None:
     """One bit of a text that flipped: SQLite doesn't look, Python does. Its secrets are not in the message."""
     path = tmp_path / STATE
-    write(path, {"alice": freeze(taken(busy()))})
+    write(path, {"alice": encode(taken(busy()))})
     connection = sqlite3.connect(path)
     ((text,),) = connection.execute(f"SELECT max({column}) FROM {table} LIMIT 1").fetchall()
     spoilt = str(text)[:-1].encode() + b"\xff"
@@ -229,7 +229,7 @@ def test_a_second_exporter_by_a_link(tmp_path: Path) -> None:
     """A link is another name of the same file."""
     path = tmp_path / STATE
     store = Store(path)
-    nodes: dict[str, Frozen] = {"alice": freeze(taken(busy()))}
+    nodes: dict[str, EncodedNode] = {"alice": encode(taken(busy()))}
     store.save(nodes)
     link = tmp_path / "elsewhere"
     link.symlink_to(path)

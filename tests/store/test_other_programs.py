@@ -11,7 +11,7 @@ import pytest
 
 from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
-from exporter.store import Busy, Store, freeze, healing
+from exporter.store import Busy, Store, encode, healing
 from exporter.store import store as module
 from exporter.store.lock import is_taken
 from tests.store.another_program import another_program
@@ -25,7 +25,7 @@ NEVER = Run("cd" * 32, 2)
 def filled(path: Path, second: float = 9) -> Store:
     """An exporter that has written a node, and a run to the list of what was counted."""
     store = Store(path)
-    store.save({"alice": freeze(taken(busy(), second))._replace(ended=(LISTED,))})
+    store.save({"alice": encode(taken(busy(), second))._replace(ended=(LISTED,))})
     return store
 
 
@@ -46,9 +46,9 @@ def test_what_leaves_the_content_as_it_was(tmp_path: Path, what: str) -> None:
     path = tmp_path / STATE
     store = filled(path)
     with another_program(path, *HARMLESS[what]):
-        store.save({"alice": freeze(taken(busy(), 10))})
-        store.save({"alice": freeze(taken(busy(), 11))})
-    store.save({"alice": freeze(taken(busy(), 12))})
+        store.save({"alice": encode(taken(busy(), 10))})
+        store.save({"alice": encode(taken(busy(), 11))})
+    store.save({"alice": encode(taken(busy(), 12))})
     assert (store.replaced, store.broken) == (0, "")
     assert store.counted("alice", [LISTED, NEVER]) == {LISTED}
     store.close()
@@ -77,8 +77,8 @@ def test_another_program_locks_it(tmp_path: Path, how: str) -> None:
     path = tmp_path / STATE
     store = filled(path)
     with another_program(path, how), pytest.raises(Busy, match="another program holds a lock"):
-        store.save({"alice": freeze(taken(busy(), 10))})
-    store.save({"alice": freeze(taken(busy(), 11))})
+        store.save({"alice": encode(taken(busy(), 10))})
+    store.save({"alice": encode(taken(busy(), 11))})
     assert store.replaced == 0
     store.close()
     assert reopened(path) == taken(busy(), 11)
@@ -87,7 +87,7 @@ def test_another_program_locks_it(tmp_path: Path, how: str) -> None:
 def write_on(store: Store) -> None:
     """More than the log may hold."""
     for second in range(10, 1000):
-        store.save({"alice": freeze(taken(busy(), second))})
+        store.save({"alice": encode(taken(busy(), second))})
 
 
 def test_reader_that_keeps_an_old_state_in_sight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,9 +102,9 @@ def test_reader_that_keeps_an_old_state_in_sight(tmp_path: Path, monkeypatch: py
         size = log.stat().st_size
         assert 200_000 < size < 400_000
         with pytest.raises(Busy):
-            store.save({"alice": freeze(taken(busy(), 1001))})
+            store.save({"alice": encode(taken(busy(), 1001))})
         assert log.stat().st_size == size
-    store.save({"alice": freeze(taken(busy(), 1002))})
+    store.save({"alice": encode(taken(busy(), 1002))})
     assert log.stat().st_size < 100_000
     store.close()
     assert reopened(path) == taken(busy(), 1002)
@@ -123,10 +123,10 @@ def put_back(copy: Path, path: Path) -> None:
 def test_older_copy_that_is_put_back(tmp_path: Path) -> None:
     """Its counters are what it says; that they fell is told at that start, and counted, however often it happens."""
     path, copy = tmp_path / STATE, tmp_path / "copy"
-    write(path, {"alice": freeze(taken(busy(), 9))})
+    write(path, {"alice": encode(taken(busy(), 9))})
     shutil.copy(path, copy)
     for times in (1, 2):
-        write(path, {"alice": freeze(taken(busy(), 10))})
+        write(path, {"alice": encode(taken(busy(), 10))})
         put_back(copy, path)
         store = Store(path)
         assert store.fell == "its last 1 writes are missing: it is an older copy, or its log (-wal) was lost"
@@ -142,7 +142,7 @@ def test_log_that_is_lost(tmp_path: Path) -> None:
     path, copies = tmp_path / STATE, tmp_path / "copies"
     store = filled(path)
     store._files.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    store.save({"alice": freeze(taken(busy(), 10))})
+    store.save({"alice": encode(taken(busy(), 10))})
     shutil.copytree(tmp_path, copies)
     store.close()
     (copies / f"{STATE}-wal").unlink()
@@ -157,7 +157,7 @@ def test_killed_between_a_write_and_its_note(tmp_path: Path, monkeypatch: pytest
     path = tmp_path / STATE
     store = filled(path)
     monkeypatch.setattr(module.Store, "_note", lambda _: None)
-    store.save({"alice": freeze(taken(busy(), 10))})
+    store.save({"alice": encode(taken(busy(), 10))})
     store.close()
     monkeypatch.undo()
     store = Store(path)
@@ -168,9 +168,9 @@ def test_killed_between_a_write_and_its_note(tmp_path: Path, monkeypatch: pytest
 def test_state_of_another_exporter_in_its_place(tmp_path: Path) -> None:
     """However often that one was written."""
     path, other = tmp_path / STATE, tmp_path / "other"
-    write(path, {"alice": freeze(taken(busy(), 9))})
+    write(path, {"alice": encode(taken(busy(), 9))})
     for second in range(20):
-        write(other, {"alice": freeze(taken(busy(), second))})
+        write(other, {"alice": encode(taken(busy(), second))})
     put_back(other, path)
     store = Store(path)
     assert (store.fell, store.resets[Reset.OLDER]) == ("it is not the file that was written last", 1)
@@ -215,16 +215,16 @@ def test_older_copy_that_is_put_back_while_it_runs(
 ) -> None:
     """All is known here: it is written to a new file, nothing falls, and what was put there is kept beside it."""
     path, copy = tmp_path / STATE, tmp_path / "copy"
-    write(path, {"alice": freeze(taken(busy(), 9)), "bob": freeze(taken(busy(), 9))})
+    write(path, {"alice": encode(taken(busy(), 9)), "bob": encode(taken(busy(), 9))})
     shutil.copy(path, copy)
     store = Store(path)
     for second in range(10, 20):
-        store.save({"alice": freeze(taken(busy(), second)), "bob": freeze(taken(busy(), second))})
+        store.save({"alice": encode(taken(busy(), second)), "bob": encode(taken(busy(), second))})
     if not in_log:
         store._files.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         store.save({})
     how(path, copy)
-    store.save({"alice": freeze(taken(busy(), 20))})
+    store.save({"alice": encode(taken(busy(), 20))})
     harmless = how is overwritten and in_log  # all that has changed since the copy is still in the log
     assert store.replaced == (0 if harmless else 1)
     assert harmless or (store.set_aside is not None and store.set_aside.exists())
@@ -240,12 +240,12 @@ def test_lock_that_is_removed(tmp_path: Path) -> None:
     path = tmp_path / STATE
     store = filled(path)
     path.with_name(STATE + ".lock").unlink()
-    store.save({"alice": freeze(taken(busy(), 10))})
+    store.save({"alice": encode(taken(busy(), 10))})
     assert is_taken(path)
     code = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM counter').fetchall()"
     subprocess.run([sys.executable, "-c", code, path], check=True)
     assert path.with_name(STATE + "-wal").exists()
-    store.save({"alice": freeze(taken(busy(), 11))})
+    store.save({"alice": encode(taken(busy(), 11))})
     assert (store.replaced, store.broken) == (0, "")
     store.close()
 
@@ -259,7 +259,7 @@ def test_mark_that_changes_at_the_last_moment(tmp_path: Path, statement: str) ->
     other.execute(statement)
     other.close()
     store._files.accept()  # as if it had looked like that
-    store.save({"alice": freeze(taken(busy(), 10))})
+    store.save({"alice": encode(taken(busy(), 10))})
     assert store.replaced == 1
     store.close()
     assert reopened(path) == taken(busy(), 10)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.store import Locked, Store, StoreError, freeze, look, place
+from exporter.store import Locked, Store, StoreError, encode, place, rehearse
 from tests.store.another_user import ANOTHER, GROUP, ROOT, USER, Owner, attempt, give, owner_of, volume
 from tests.store.test_reader import standing
 from tests.store.test_store import busy, reopened, taken, write
@@ -118,17 +118,17 @@ def test_rehearsal_leaves_everything_as_it_was(tmp_path: Path, there: str) -> No
     path = tmp_path / "deep" / STATE if there == "nothing" else tmp_path / STATE
     store = None
     if there != "nothing":
-        write(path, {"alice": freeze(taken(busy()))})
+        write(path, {"alice": encode(taken(busy()))})
     if there == "a running exporter":
         store = Store(path)
-        store.save({"alice": freeze(taken(busy(), 10))})
+        store.save({"alice": encode(taken(busy(), 10))})
     before = standing(tmp_path)
-    assert look(path) == []
+    assert rehearse(path) == []
     assert standing(tmp_path) == before
     if store is not None:
         with pytest.raises(Locked):
             Store(path)
-        store.save({"alice": freeze(taken(busy(), 11))})
+        store.save({"alice": encode(taken(busy(), 11))})
         store.close()
         assert reopened(path) == taken(busy(), 11)
 

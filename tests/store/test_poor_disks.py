@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.store import Busy, Locked, Store, StoreError, freeze, glance, look, place
+from exporter.store import Busy, Locked, Store, StoreError, encode, place, read_state, rehearse
 from tests.store.another_program import another_program
 from tests.store.poor_disk import no_locks, no_shared_memory, on_poor_disk
 from tests.store.test_reader import standing
@@ -21,12 +21,12 @@ def tried(path: Path) -> str:
     """What `check` says, and then a start, or the warnings of both; after a start something is written."""
     said = []
     try:
-        said += look(path)
+        said += rehearse(path)
         store = Store(path)
         said += store.warnings
-        store.save({"alice": freeze(taken(busy()))})
-        assert [*glance(path).nodes] == ["alice"], "`open` reads it meanwhile"
-        store.save({"alice": freeze(taken(busy(), 10))})
+        store.save({"alice": encode(taken(busy()))})
+        assert [*read_state(path).nodes] == ["alice"], "`open` reads it meanwhile"
+        store.save({"alice": encode(taken(busy(), 10))})
         store.close()
     except StoreError as error:
         said += [str(error), error.fix]
@@ -58,7 +58,7 @@ def test_state_with_a_log_is_moved_to_such_a_disk(tmp_path: Path) -> None:
     path, moved = tmp_path / "before" / STATE, tmp_path / "moved" / STATE
     store = Store(path)
     store._files.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    store.save({"alice": freeze(taken(busy(), 9))})
+    store.save({"alice": encode(taken(busy(), 9))})
     shutil.copytree(path.parent, moved.parent)
     store.close()
     moved.with_name(STATE + "-shm").unlink()
@@ -111,10 +111,10 @@ def test_reader_of_a_state_without_a_log(remote: Path) -> None:
     """It keeps the exporter from writing as long as it reads; all is written afterwards."""
     path = remote / STATE
     store = Store(path)
-    store.save({"alice": freeze(taken(busy(), 9))})
+    store.save({"alice": encode(taken(busy(), 9))})
     with another_program(path, "BEGIN", "SELECT count(*) FROM counter"), pytest.raises(Busy):
-        store.save({"alice": freeze(taken(busy(), 10))})
-    store.save({"alice": freeze(taken(busy(), 11))})
+        store.save({"alice": encode(taken(busy(), 10))})
+    store.save({"alice": encode(taken(busy(), 11))})
     assert store.replaced == 0
     store.close()
     assert reopened(path) == taken(busy(), 11)
@@ -123,7 +123,7 @@ def test_reader_of_a_state_without_a_log(remote: Path) -> None:
 def test_back_on_a_local_disk(remote: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The log is used again."""
     path = remote / STATE
-    write(path, {"alice": freeze(taken(busy()))})
+    write(path, {"alice": encode(taken(busy()))})
     monkeypatch.undo()
     assert reopened(path) == taken(busy())
     with sqlite3.connect(path) as connection:

@@ -13,8 +13,8 @@ from types import FrameType
 
 import pytest
 
-from exporter.payments.node import Heard
-from exporter.store import Kept, Locked, Store, StoreError, file, freeze, glance, lock
+from exporter.payments.node import LastKnown
+from exporter.store import Locked, Store, StoredNode, StoreError, encode, file, lock, read_state
 from tests.config.conftest import without_root
 from tests.patience import PATIENCE_S
 from tests.store.test_schemas import SAMPLES, restore
@@ -24,18 +24,18 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from types import FrameType
-from exporter.store import Store, freeze
+from exporter.store import Store, encode
 from tests.store.test_store import busy, taken
 store = Store(Path(sys.argv[1]))
-store.save({"alice": freeze(taken(busy()))})
+store.save({"alice": encode(taken(busy()))})
 os.kill(os.getpid(), 9)
 """
 
 
-def kept() -> Kept:
+def kept() -> StoredNode:
     """What `busy` has in flight."""
     saved = taken(busy())
-    return Kept(saved.marks, tuple(sorted(saved.open, key=lambda run: run.run)))
+    return StoredNode(saved.state, tuple(sorted(saved.open, key=lambda run: run.run)))
 
 
 def standing(directory: Path) -> dict[str, tuple[int, int, int]]:
@@ -55,24 +55,24 @@ def test_while_an_exporter_runs(tmp_path: Path) -> None:
     """All that was written last, also what lies in SQLite's log; the exporter writes on."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": freeze(taken(busy(), 8)), "bob": freeze(taken(busy()))})
-    store.save({"alice": freeze(taken(busy()))})
+    store.save({"alice": encode(taken(busy(), 8)), "bob": encode(taken(busy()))})
+    store.save({"alice": encode(taken(busy()))})
     before = standing(tmp_path)
-    found = glance(path)
+    found = read_state(path)
     assert standing(tmp_path) == before
     assert (found.running, [*found.nodes]) == (True, ["alice", "bob"])
     assert found.nodes["alice"] == kept()
-    store.save({"alice": freeze(taken(busy(), 20))})
-    assert glance(path).nodes["alice"].marks.at.mono_ns == 20 * 10**9
+    store.save({"alice": encode(taken(busy(), 20))})
+    assert read_state(path).nodes["alice"].state.at.mono_ns == 20 * 10**9
     store.close()
 
 
 def test_after_it_was_stopped(tmp_path: Path) -> None:
     """Nothing is left behind beside it that was not there."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": freeze(taken(busy()))})
+    write(path, {"alice": encode(taken(busy()))})
     before = standing(tmp_path)
-    found = glance(path)
+    found = read_state(path)
     assert standing(tmp_path) == before
     assert (found.running, found.nodes) == (False, {"alice": kept()})
 
@@ -82,12 +82,12 @@ def test_after_it_was_killed(shared: Path) -> None:
     path = shared / "state.sqlite"
     subprocess.run([sys.executable, "-c", KILLED, path], check=False, timeout=PATIENCE_S)
     assert path.with_name("state.sqlite-wal").stat().st_size > 10_000
-    assert glance(path) == (False, {"alice": kept()})
+    assert read_state(path) == (False, {"alice": kept()})
     for part in shared.iterdir():
         part.chmod(0o444)
     shared.chmod(0o555)
     with without_root():
-        assert glance(path) == (False, {"alice": kept()})
+        assert read_state(path) == (False, {"alice": kept()})
 
 
 def test_through_a_link(tmp_path: Path) -> None:
@@ -95,23 +95,23 @@ def test_through_a_link(tmp_path: Path) -> None:
     store = Store(tmp_path / "state.sqlite")
     link = tmp_path / "link"
     link.symlink_to("state.sqlite")
-    assert glance(link).running
+    assert read_state(link).running
     store.close()
 
 
 def test_a_copy(tmp_path: Path) -> None:
     """Without a lock nobody keeps it."""
-    write(tmp_path / "state.sqlite", {"alice": freeze(taken(busy()))})
+    write(tmp_path / "state.sqlite", {"alice": encode(taken(busy()))})
     shutil.copy(tmp_path / "state.sqlite", tmp_path / "copy #1?.sqlite")
-    assert glance(tmp_path / "copy #1?.sqlite") == (False, {"alice": kept()})
+    assert read_state(tmp_path / "copy #1?.sqlite") == (False, {"alice": kept()})
 
 
 def test_a_file_of_an_exporter_that_had_no_such_command(tmp_path: Path) -> None:
     """Its payments are there; what it didn't keep isn't known."""
     restore(SAMPLES / "schema-1.sql", tmp_path / "state.sqlite")
-    found = glance(tmp_path / "state.sqlite").nodes["alice"]
+    found = read_state(tmp_path / "state.sqlite").nodes["alice"]
     assert {run.run for run in found.open} == {run.run for run in kept().open}
-    assert found.marks.heard == Heard()
+    assert found.state.heard == LastKnown()
 
 
 def nothing(_path: Path) -> None:
@@ -136,13 +136,13 @@ def newer(path: Path) -> None:
 
 def cut_off(path: Path) -> None:
     """Half of it."""
-    write(path, {"alice": freeze(taken(busy()))})
+    write(path, {"alice": encode(taken(busy()))})
     path.write_bytes(path.read_bytes()[:9000])
 
 
 def spoilt(path: Path) -> None:
     """A row that nobody can read; it holds what isn't meant for a terminal."""
-    write(path, {"alice": freeze(taken(busy()))})
+    write(path, {"alice": encode(taken(busy()))})
     sqlite3.connect(path, isolation_level=None).execute('UPDATE open_run SET state = \'{"run": "5e5e5e5e"}\'')
 
 
@@ -162,7 +162,7 @@ def test_what_can_not_be_read(tmp_path: Path, spoil: Callable[[Path], None], wor
     path = tmp_path / "state.sqlite"
     spoil(path)
     with pytest.raises(StoreError) as caught:
-        glance(path)
+        read_state(path)
     assert str(caught.value) == f"{path} {words}"
     assert caught.value.fix
 
@@ -171,25 +171,25 @@ def test_a_file_below_a_file(tmp_path: Path) -> None:
     """It can't exist."""
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"file/state does not exist\.$"):
-        glance(tmp_path / "file" / "state")
+        read_state(tmp_path / "file" / "state")
 
 
 @pytest.mark.parametrize("closed", ["", "state.sqlite", "state.sqlite.lock"])
 def test_who_may_not_read_it(shared: Path, closed: str) -> None:
     """Its directory, the file or its lock belong to the exporter's user alone."""
-    write(shared / "state.sqlite", {"alice": freeze(taken(busy()))})
+    write(shared / "state.sqlite", {"alice": encode(taken(busy()))})
     for path in (shared, *shared.iterdir()):
         path.chmod(0o755)
     (shared / closed).chmod(0o000)
     with without_root(), pytest.raises(StoreError, match=r"can't be read: this user may not\.$"):
-        glance(shared / "state.sqlite")
+        read_state(shared / "state.sqlite")
 
 
 @pytest.mark.slow
 def test_who_looks_keeps_nobody_out(tmp_path: Path) -> None:
     """An exporter that starts while somebody looks gets the lock; one that meets another exporter doesn't."""
     path, over = tmp_path / "state.sqlite", threading.Event()
-    write(path, {"alice": freeze(taken(busy()))})
+    write(path, {"alice": encode(taken(busy()))})
 
     def look_on() -> None:
         while not over.is_set():
@@ -211,7 +211,7 @@ def test_who_looks_keeps_nobody_out(tmp_path: Path) -> None:
 def test_onlooker_takes_no_lock(tmp_path: Path) -> None:
     """However long it takes to look: the lock is free for an exporter at each system call of the one who looks."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": freeze(taken(busy()))})
+    write(path, {"alice": encode(taken(busy()))})
     refused: list[str] = []
 
     def start_an_exporter(frame: FrameType, _event: str, called: object) -> None:
@@ -237,9 +237,9 @@ def test_system_without_record_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(lock, "_RECORD_LOCKS", False)
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": freeze(taken(busy()))})
-    assert glance(path).running
+    store.save({"alice": encode(taken(busy()))})
+    assert read_state(path).running
     with pytest.raises(Locked):
         Store(path)
     store.close()
-    assert not glance(path).running
+    assert not read_state(path).running

@@ -12,7 +12,7 @@ from exporter.payments.labels import Reset
 from exporter.payments.ledger import Ledger
 from exporter.payments.payment import Run
 from exporter.payments.tracker import Tracker
-from exporter.store import Store, StoreError, file, freeze
+from exporter.store import Store, StoreError, encode, file
 from tests.payments.build import at
 from tests.store.test_store import busy, reopened, taken, write
 
@@ -45,7 +45,7 @@ def test_there_is_a_sample_of_the_present_schema(tmp_path: Path) -> None:
     """`UPDATE_GOLDEN=1` makes one that is missing; one that is there never changes, for such files are in use."""
     sample = SAMPLES / f"schema-{file.SCHEMA}.sql"
     if os.environ.get("UPDATE_GOLDEN") and not sample.exists():
-        write(tmp_path / "state.sqlite", {"alice": freeze(taken(busy()))._replace(ended=(ENDED,))})
+        write(tmp_path / "state.sqlite", {"alice": encode(taken(busy()))._replace(ended=(ENDED,))})
         connection = sqlite3.connect(tmp_path / "state.sqlite")
         connection.executescript(f"INSERT INTO listed VALUES ({LISTED_US}); REPLACE INTO reset VALUES ('corrupt', 2);")
         connection.close()
@@ -75,7 +75,7 @@ def test_an_old_file(sample: Path, tmp_path: Path) -> None:
     saving.resume(found, tracker, ledger, at(9))
     assert ledger.counters == observer.ledger.counters
     assert tracker.survivors == observer.tracker.survivors
-    write(path, {"alice": freeze(found)})
+    write(path, {"alice": encode(found)})
     assert f"PRAGMA user_version = {file.SCHEMA};" in dump(path)
 
 
@@ -94,7 +94,7 @@ def newer(monkeypatch: pytest.MonkeyPatch, steps: dict[int, str]) -> None:
 def test_all_steps_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever is killed amid a migration finds the file of a schema that there is, and the next start ends it."""
     home, copies = tmp_path / "state", tmp_path / "copies"
-    write(home / "state.sqlite", {"alice": freeze(taken(busy()))})
+    write(home / "state.sqlite", {"alice": encode(taken(busy()))})
     newer(monkeypatch, STEPS)
     versions = []
     connect = sqlite3.connect
@@ -129,7 +129,7 @@ def test_all_steps_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_step_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of it is left: the old program can go on with the file."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": freeze(taken(busy()))})
+    write(path, {"alice": encode(taken(busy()))})
     before = dump(path)
     with monkeypatch.context() as patch:
         newer(patch, {file.SCHEMA + 1: "DELETE FROM counter; INSERT INTO nowhere VALUES (1);"})

@@ -14,18 +14,18 @@ import pytest
 from exporter.payments import saved as saving
 from exporter.payments.labels import NodeState
 from exporter.payments.ledger import Ledger
-from exporter.payments.node import Heard, NodeStatus
+from exporter.payments.node import LastKnown, NodeStatus
 from exporter.payments.payment import Moment, Run
-from exporter.payments.saved import Saved
+from exporter.payments.saved import SavedNode
 from exporter.payments.totals import Counter, HistogramName
 from exporter.payments.tracker import Tracker
 from exporter.payments.view import capture
-from exporter.store import Frozen, Locked, Store, StoreError, TooNew, codec, file, freeze
+from exporter.store import EncodedNode, Locked, Store, StoreError, TooNew, codec, encode, file
 from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, Observer, at, failed, flying, payment, settled
 
 A, B = flying(1), flying(2, sent_s=3)
 KEY = "02" + "11" * 32
-HEARD = Heard(NodeState.READY, True, 1_779_999_999_999_999_999, 800_000, 1_779_999_000, {KEY: "café"})
+HEARD = LastKnown(NodeState.READY, True, 1_779_999_999_999_999_999, 800_000, 1_779_999_000, {KEY: "café"})
 
 
 def busy() -> Observer:
@@ -46,22 +46,22 @@ def busy() -> Observer:
     return observer
 
 
-def taken(observer: Observer, seconds: float = 9) -> Saved:
+def taken(observer: Observer, seconds: float = 9) -> SavedNode:
     """What must be kept of it."""
     view = capture("alice", observer.tracker, observer.ledger, NodeStatus(), at(seconds))
-    return saving.take(
+    return saving.save(
         view, observer.tracker, observer.ledger, pubkey=KEY, table=99, ended=(), at=at(seconds), heard=HEARD
     )
 
 
-def write(path: Path, nodes: Mapping[str, Frozen]) -> None:
+def write(path: Path, nodes: Mapping[str, EncodedNode]) -> None:
     """What one process leaves behind."""
     store = Store(path)
     store.save(nodes)
     store.close()
 
 
-def reopened(path: Path) -> Saved:
+def reopened(path: Path) -> SavedNode:
     """What the next process finds."""
     store = Store(path)
     found = store.load("alice")
@@ -75,14 +75,14 @@ def test_all_that_was_saved(tmp_path: Path) -> None:
     observer, path = busy(), tmp_path / "deep" / "down" / "state.sqlite"
     store = Store(path)
     assert store.load("alice") is None
-    store.save({"alice": freeze(taken(observer))})
+    store.save({"alice": encode(taken(observer))})
     store.close()
     assert reopened(path) == taken(observer)
     tracker, ledger = Tracker(), Ledger()
     saving.resume(reopened(path), tracker, ledger, at(9))
     assert (ledger.counters, ledger.histograms) == (observer.ledger.counters, observer.ledger.histograms)
     again = taken(Observer(tracker, ledger))
-    assert (again.marks, again.finished) == (taken(observer).marks, taken(observer).finished)
+    assert (again.state, again.finished) == (taken(observer).state, taken(observer).finished)
     assert tracker.open.keys() == observer.tracker.open.keys()
     tracker.stream_started()
     assert sorted(tracker.unseen()) == sorted(run.payment_hash for run in tracker.open), "lnd is asked about all"
@@ -91,14 +91,14 @@ def test_all_that_was_saved(tmp_path: Path) -> None:
 def test_a_resumed_ledger_is_a_copy(tmp_path: Path) -> None:
     """What is counted after the start is a change, and is written."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": freeze(taken(busy()))})
+    write(path, {"alice": encode(taken(busy()))})
     store = Store(path)
     found, observer = store.load("alice"), Observer()
     assert found is not None
     saving.resume(found, observer.tracker, observer.ledger, at(20))
     observer.hear(payment(SUCCEEDED, settled(B), payment_hash="dd" * 32, payment_index=300), 21)
     observer.release(22)
-    store.save({"alice": freeze(taken(observer, 22))})
+    store.save({"alice": encode(taken(observer, 22))})
     store.close()
     assert reopened(path) == taken(observer, 22)
 
@@ -109,7 +109,7 @@ def test_a_monotonic_clock_that_starts_anew(tmp_path: Path) -> None:
     run = next(iter(observer.tracker.open.values()))
     age_ns = at(9).mono_ns - run.news_mono_ns
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": freeze(taken(observer, 9))})
+    write(path, {"alice": encode(taken(observer, 9))})
     for away_s in (0, 3600, -3600):
         tracker = Tracker()
         now = Moment(at(9).wall_ns + away_s * 10**9, 12345)
@@ -121,14 +121,14 @@ def test_only_changes_are_written(tmp_path: Path) -> None:
     """Rows that stay as they are aren't touched; runs that are over or forgotten go."""
     observer, path = busy(), tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": freeze(taken(observer))})
+    store.save({"alice": encode(taken(observer))})
     before = store._files.connection.total_changes
-    store.save({"alice": freeze(taken(observer))})
+    store.save({"alice": encode(taken(observer))})
     assert store._files.connection.total_changes - before == 2, "the time of the marks, and how often it was written"
     observer.release(10)
     observer.tracker.memory.indexes.pop(next(iter(observer.tracker.memory.indexes)))
     before = store._files.connection.total_changes
-    store.save({"alice": freeze(taken(observer))})
+    store.save({"alice": encode(taken(observer))})
     assert store._files.connection.total_changes - before < 30
     store.close()
     assert reopened(path) == taken(observer)
@@ -138,8 +138,8 @@ def test_what_was_counted_is_on_a_list(tmp_path: Path) -> None:
     """For the audit: each run of each node, whether it is still remembered or not."""
     path, (known, other) = tmp_path / "state.sqlite", (payment().run, payment(created_s=1).run)
     store = Store(path)
-    store.save({"alice": freeze(replace(taken(busy()), ended=(known,)))})
-    store.save({"alice": freeze(taken(busy(), 10)), "bob": freeze(taken(busy()))})
+    store.save({"alice": encode(replace(taken(busy()), ended=(known,)))})
+    store.save({"alice": encode(taken(busy(), 10)), "bob": encode(taken(busy()))})
     for _ in range(2):
         assert store.counted("alice", [known, other]) == {known}
         assert store.counted("bob", [known, other]) == set()
@@ -154,7 +154,7 @@ def test_nodes_have_rows_of_their_own(tmp_path: Path) -> None:
     """Saving or forgetting one leaves the others as they are."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": freeze(taken(busy())), "bob": freeze(taken(busy()))})
+    store.save({"alice": encode(taken(busy())), "bob": encode(taken(busy()))})
     assert store.forget("bob")
     assert not store.forget("carol")
     store.close()
@@ -168,7 +168,7 @@ def test_nobody_else_may_read_it(tmp_path: Path) -> None:
     """Whom one pays is nobody's business: the file and what SQLite keeps beside it are the owner's alone."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": freeze(taken(busy()))})
+    store.save({"alice": encode(taken(busy()))})
     modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in tmp_path.iterdir()}
     store.close()
     assert set(modes) >= {"state.sqlite", "state.sqlite-wal", "state.sqlite.lock"}
@@ -178,7 +178,7 @@ def test_nobody_else_may_read_it(tmp_path: Path) -> None:
 def test_a_file_that_others_could_read(tmp_path: Path) -> None:
     """A copy that was put back with another mode becomes private, and what lies beside it, too."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": freeze(taken(busy()))})
+    write(path, {"alice": encode(taken(busy()))})
     beside = path.with_name(path.name + "-wal")
     beside.touch()
     for entry in (path, beside):
@@ -199,7 +199,7 @@ def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
 
 def test_other_buckets_than_before(tmp_path: Path) -> None:
     """A histogram whose edges have changed begins anew, and nothing else does."""
-    path, frozen = tmp_path / "state.sqlite", freeze(taken(busy()))
+    path, frozen = tmp_path / "state.sqlite", encode(taken(busy()))
     write(path, {"alice": frozen})
     connection = sqlite3.connect(path)
     connection.execute("UPDATE histogram SET edges = replace(edges, '0', '7') WHERE histogram = 'fee'")
@@ -285,7 +285,7 @@ BROKEN = {
 def test_a_broken_file_at_the_start(tmp_path: Path, how: str) -> None:
     """Set aside under a new name, everything begins at zero, and that is counted for good."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": freeze(taken(busy())), "bob": freeze(taken(busy()))})
+    write(path, {"alice": encode(taken(busy())), "bob": encode(taken(busy()))})
     damage = BROKEN[how]
     if isinstance(damage, str):
         connection = sqlite3.connect(path)
@@ -318,7 +318,7 @@ def test_it_breaks_again_and_again(tmp_path: Path) -> None:
     for times in (1, 2, 3):
         path.write_bytes(path.read_bytes()[:2000] + b"\xa5" * 9000)
         store = Store(path)
-        store.save({"alice": freeze(taken(busy()))})
+        store.save({"alice": encode(taken(busy()))})
         assert store.resets == {"corrupt": times, "older": 0}
         assert store.replaced == 0
         store.close()
@@ -327,7 +327,7 @@ def test_it_breaks_again_and_again(tmp_path: Path) -> None:
 def test_a_disk_that_does_not_answer_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """That says nothing about the state: it is left as it is."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": freeze(taken(busy()))})
+    write(path, {"alice": encode(taken(busy()))})
 
     def failing(_text: str) -> None:
         error = sqlite3.OperationalError("disk I/O error")
@@ -335,7 +335,7 @@ def test_a_disk_that_does_not_answer_at_the_start(tmp_path: Path, monkeypatch: p
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(codec, "marks", failing)
+        patch.setattr(codec, "state", failing)
         with pytest.raises(StoreError, match="disk I/O error"):
             Store(path)
     assert reopened(path) == taken(busy())
@@ -344,7 +344,7 @@ def test_a_disk_that_does_not_answer_at_the_start(tmp_path: Path, monkeypatch: p
 def test_a_table_is_missing(tmp_path: Path) -> None:
     """A file with our mark that lacks a table is broken."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": freeze(taken(busy()))})
+    write(path, {"alice": encode(taken(busy()))})
     connection = sqlite3.connect(path)
     connection.execute("DROP TABLE node")
     connection.commit()
@@ -358,7 +358,7 @@ def test_a_file_that_breaks_while_it_is_used(tmp_path: Path) -> None:
     """All is known here, so all is written anew, also of nodes that haven't changed: nothing is lost."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": freeze(taken(busy())), "bob": freeze(taken(busy()))})
+    store.save({"alice": encode(taken(busy())), "bob": encode(taken(busy()))})
     store._files.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     store._files.connection.execute("PRAGMA cache_size = 0")
     content = bytearray(path.read_bytes())
@@ -367,7 +367,7 @@ def test_a_file_that_breaks_while_it_is_used(tmp_path: Path) -> None:
         file.write(content)
     observer = busy()
     observer.release(10)
-    store.save({"alice": freeze(taken(observer))})
+    store.save({"alice": encode(taken(observer))})
     assert store.set_aside is not None
     store.close()
     store = Store(path)
@@ -382,12 +382,12 @@ def test_a_file_that_is_removed_while_it_is_used(tmp_path: Path, *, replaced: bo
     """Who deletes or replaces it under us doesn't make us write into nowhere."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": freeze(taken(busy())), "bob": freeze(taken(busy()))})
+    store.save({"alice": encode(taken(busy())), "bob": encode(taken(busy()))})
     for name in ("state.sqlite", "state.sqlite-wal", "state.sqlite-shm"):
         (tmp_path / name).unlink()
     if replaced:
         path.write_bytes(b"")
-    store.save({"alice": freeze(taken(busy(), 10))})
+    store.save({"alice": encode(taken(busy(), 10))})
     store.close()
     store = Store(path)
     assert store.load("alice") == taken(busy(), 10)
@@ -401,7 +401,7 @@ def test_a_file_of_somebody_else_takes_its_place(tmp_path: Path) -> None:
     """It is left alone; nothing is kept until it is gone."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": freeze(taken(busy()))})
+    store.save({"alice": encode(taken(busy()))})
     path.unlink()
     path.write_bytes(b"a macaroon" * 99)
     for _ in range(2):
@@ -418,7 +418,7 @@ def test_everything_is_cleared_away(tmp_path: Path) -> None:
     """With the lock, too: it is taken anew, and whoever came first has it."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": freeze(taken(busy()))})
+    store.save({"alice": encode(taken(busy()))})
     for entry in tmp_path.iterdir():
         entry.unlink()
     other = Store(path)
@@ -436,13 +436,13 @@ def test_removed_while_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.Monk
     """However often it is tried: one file is begun, none set aside; with room again all is there."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": freeze(taken(busy()))})
+    store.save({"alice": encode(taken(busy()))})
     path.unlink()
     with monkeypatch.context() as patch:
         patch.setattr(file, "_migrate", full)
         for _ in range(3):
             with pytest.raises(sqlite3.OperationalError, match="full"):
-                store.save({"alice": freeze(taken(busy()))})
+                store.save({"alice": encode(taken(busy()))})
     store.save({})
     store.close()
     assert reopened(path) == taken(busy())
@@ -469,13 +469,13 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
     """The save fails as a whole, the next one that finds room writes everything."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": freeze(taken(busy()))})
+    store.save({"alice": encode(taken(busy()))})
     (pages,) = store._files.connection.execute("PRAGMA page_count").fetchone()
     store._files.connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(sqlite3.OperationalError, match="full"):
-        store.save({name: freeze(taken(busy())) for name in ("bob", "carol")})
+        store.save({name: encode(taken(busy())) for name in ("bob", "carol")})
     store._files.connection.execute("PRAGMA max_page_count = 1000000")
-    store.save({name: freeze(taken(busy())) for name in ("bob", "carol")})
+    store.save({name: encode(taken(busy())) for name in ("bob", "carol")})
     store.close()
     store = Store(path)
     assert [store.load(name) == taken(busy()) for name in ("alice", "bob", "carol")] == [True] * 3
@@ -485,7 +485,7 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
 def test_every_histogram_and_counter_can_be_read_back(tmp_path: Path) -> None:
     """A new one needs nothing, nor one that gets other buckets; one that is taken away needs a step of the schema."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": freeze(taken(Observer()))})
+    write(path, {"alice": encode(taken(Observer()))})
     found = reopened(path)
     assert set(found.counters) == {c for c in Counter if Ledger().counters[c]}
     assert set(found.histograms) == set(HistogramName)

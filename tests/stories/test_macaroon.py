@@ -7,7 +7,7 @@ import pytest
 
 from exporter.app import client_of
 from exporter.config.addresses import TRANSPORTS
-from exporter.lnd.client import Trouble
+from exporter.lnd.client import LndError
 from tests.stories.process import ways
 from tests.stories.world import World
 from tests.test_macaroon import FORMS
@@ -25,7 +25,7 @@ async def test_the_file_changes_its_form(world: World, tmp_path: Path, transport
             await client.connect()
             assert (await client.info(30)).pubkey == alice.pubkey
         path.write_bytes(b"hello")
-        with pytest.raises(Trouble, match="is no macaroon: copy it from lnd again"):
+        with pytest.raises(LndError, match="is no macaroon: copy it from lnd again"):
             await client.connect()
     finally:
         await client.close()

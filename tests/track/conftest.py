@@ -11,7 +11,7 @@ from exporter.app import client_of, clocks
 from exporter.config import NodeConfig
 from exporter.config.addresses import GRPC, TRANSPORTS
 from exporter.follow import backoff
-from exporter.lnd.client import DetailedClient, Trouble
+from exporter.lnd.client import DetailedClient, LndError
 from exporter.payments.detail import Detail
 from exporter.payments.labels import AttemptStatus, Status
 from exporter.simulator.lives import Lives
@@ -50,7 +50,7 @@ class Scene:
         """Heard."""
         self.said.append(words)
 
-    def lost(self, trouble: Trouble) -> None:
+    def lost(self, trouble: LndError) -> None:
         """Heard."""
         self.said.append(f"lost: {trouble.state}")
 
@@ -89,4 +89,4 @@ async def heard(updates: AsyncIterator[Update]) -> Update:
 
 def told(update: Update) -> tuple[Status, list[AttemptStatus]]:
     """What it says in short."""
-    return update.detail.payment.status, [one.attempt.status for one in update.detail.tries]
+    return update.detail.payment.status, [one.attempt.status for one in update.detail.attempts]

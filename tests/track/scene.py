@@ -1,6 +1,6 @@
 """A payment to look at: one attempt that failed on its way, one by this node, one that is under way."""
 
-from exporter.payments.detail import Detail, Hop, Try
+from exporter.payments.detail import Detail, Hop, RoutedAttempt
 from exporter.payments.labels import Code, FailureSource, Reason, Status
 from exporter.track.course import Update
 from tests.payments.build import HASH, PEER, SECOND, T0, failed, flying, payment, settled
@@ -13,11 +13,13 @@ ROUTE = (
     Hop(FAR, 7, 1_000_000, 0, 800_024),
     Hop(PAYEE, 8, 1_000_000, 0, 800_024),
 )
-BY_HOP = Try(failed(flying(1)), ROUTE, 2)
-BY_OURSELVES = Try(failed(flying(2, sent_s=2), Code.UNKNOWN_NEXT_PEER, FailureSource.SELF, end_s=2.25), ROUTE, 0)
-UNDER_WAY = Try(flying(3, sent_s=3, msat=1_234_567_891), ROUTE)
-VANISHED = Try(flying(2, sent_s=2), ROUTE, deleted=True)
-WON = Try(settled(flying(3, sent_s=3), end_s=300), ROUTE, preimage=PREIMAGE)
+BY_HOP = RoutedAttempt(failed(flying(1)), ROUTE, 2)
+BY_OURSELVES = RoutedAttempt(
+    failed(flying(2, sent_s=2), Code.UNKNOWN_NEXT_PEER, FailureSource.SELF, end_s=2.25), ROUTE, 0
+)
+UNDER_WAY = RoutedAttempt(flying(3, sent_s=3, msat=1_234_567_891), ROUTE)
+VANISHED = RoutedAttempt(flying(2, sent_s=2), ROUTE, deleted=True)
+WON = RoutedAttempt(settled(flying(3, sent_s=3), end_s=300), ROUTE, preimage=PREIMAGE)
 
 
 def now_ns(seconds: float) -> int:
@@ -27,13 +29,13 @@ def now_ns(seconds: float) -> int:
 
 def update(
     status: Status,
-    *tries: Try,
+    *attempts: RoutedAttempt,
     reason: Reason = Reason.NONE,
     heard_s: float = 4,
     final: bool = False,
     secrets: bool = False,
 ) -> Update:
     """What was heard."""
-    snapshot = payment(status, *(one.attempt for one in tries if not one.deleted), reason=reason, payment_hash=HASH)
-    detail = Detail(snapshot, tries, PREIMAGE, REQUEST) if secrets else Detail(snapshot, tries)
+    snapshot = payment(status, *(one.attempt for one in attempts if not one.deleted), reason=reason, payment_hash=HASH)
+    detail = Detail(snapshot, attempts, PREIMAGE, REQUEST) if secrets else Detail(snapshot, attempts)
     return Update(detail, NAMES, now_ns(heard_s), final)

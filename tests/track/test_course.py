@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from exporter.app import clocks
-from exporter.lnd.client import Missing, Trouble
+from exporter.lnd.client import LndError, PaymentNotFound
 from exporter.payments.labels import AttemptStatus, Interruption, Method, Reason, Status
 from exporter.payments.payment import Moment
 from exporter.simulator.service import SMALLEST
@@ -55,7 +55,7 @@ async def test_a_reason_that_is_overwritten(scene: Scene) -> None:
         go_on()
         last = await heard(updates)
     assert (last.final, last.detail.payment.reason) == (True, Reason.TIMEOUT)
-    assert last.detail.tries == first.detail.tries != ()
+    assert last.detail.attempts == first.detail.attempts != ()
 
 
 async def test_only_the_end(scene: Scene) -> None:
@@ -162,10 +162,10 @@ async def test_refused_from_the_outset(
         case "silent":
             monkeypatch.setattr(following, "ANSWER_S", 0.3)
             node.faults.delay(Method.TRACK_PAYMENT)
-    with pytest.raises(Trouble) as refused:
+    with pytest.raises(LndError) as refused:
         await heard(scene.course(life.payment_hash, inflight=inflight).updates())
     assert words in refused.value.advice or (trouble, refused.value.cause) == ("down", Interruption.UNREACHABLE)
-    assert (isinstance(refused.value, Missing), scene.said) == (trouble == "unknown", [])
+    assert (isinstance(refused.value, PaymentNotFound), scene.said) == (trouble == "unknown", [])
 
 
 async def test_names_that_nobody_tells(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
-from exporter.lnd.client import Missing
+from exporter.lnd.client import PaymentNotFound
 from exporter.payments.labels import AttemptStatus, Status
 from exporter.track import course as following
 from tests.network.process import until
@@ -71,11 +71,11 @@ async def test_what_was_seen_stays(scene: Scene) -> None:
             go_on()
         await scene.node.start()
         ended, final = await heard(updates), await heard(updates)
-    (before,), (after,) = first.detail.tries, ended.detail.tries
+    (before,), (after,) = first.detail.attempts, ended.detail.attempts
     assert (ended.detail.payment.status, ended.detail.payment.attempts) == (Status.FAILED, ())
     assert (before.deleted, after.deleted, ended.detail.in_flight) == (False, True, 0)
     assert (after.hops, after.duration_ns, after.attempt.code) == (before.hops, None, None)
-    assert final.detail.tries == (after,)
+    assert final.detail.attempts == (after,)
 
 
 async def test_what_lnd_knows_no_longer(scene: Scene) -> None:
@@ -87,5 +87,5 @@ async def test_what_lnd_knows_no_longer(scene: Scene) -> None:
         await scene.node.stop()
         scene.node.renew_database()
         await scene.node.start()
-        with pytest.raises(Missing):
+        with pytest.raises(PaymentNotFound):
             await heard(updates)

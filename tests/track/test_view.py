@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from exporter.payments.detail import Try
+from exporter.payments.detail import RoutedAttempt
 from exporter.payments.labels import Code, FailureSource, Reason
 from exporter.track.course import Update
 from exporter.track.view import Silence, blame, view, waiting
@@ -132,7 +132,7 @@ def test_waiting_for_the_end() -> None:
 
 def test_an_attempt_without_anything() -> None:
     """What an old lnd may have left of one."""
-    bare = Try(failed(flying(), Code.OTHER, FailureSource.UNKNOWN)._replace(expiry_height=0))
+    bare = RoutedAttempt(failed(flying(), Code.OTHER, FailureSource.UNKNOWN)._replace(expiry_height=0))
     assert view(update(FAILED, bare), "alice: ", now_ns(9), secrets=False).plain.splitlines()[4:] == [
         "  1  1,000.010  0.010          -  1.0s  failed",
         "     no route",
@@ -164,7 +164,7 @@ def test_an_attempt_that_lnd_has_deleted() -> None:
 )
 def test_who_failed_it(source: FailureSource, index: int, words: str) -> None:
     """In words, with a name or the beginning of a key."""
-    assert blame(Try(failed(flying(), source=source), ROUTE, index), {PEER: "bob"}) == words
+    assert blame(RoutedAttempt(failed(flying(), source=source), ROUTE, index), {PEER: "bob"}) == words
 
 
 def test_colours() -> None:

@@ -10,7 +10,7 @@ from exporter.store.errors import FIX, Foreign, StoreError, explained
 from exporter.store.lock import Lock
 
 
-def look(path: Path) -> list[str]:
+def rehearse(path: Path) -> list[str]:
     """Say what would be wrong with keeping the state there; that an exporter runs is right.
 
     Returns what a person should know all the same. Raises `StoreError`.

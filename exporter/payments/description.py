@@ -22,7 +22,7 @@ class FirstHop(NamedTuple):
     """What they lock, fees included."""
 
 
-class Listed(NamedTuple):
+class PaymentInFlight(NamedTuple):
     """One payment in flight."""
 
     payment_hash: str
@@ -48,10 +48,10 @@ class Listed(NamedTuple):
         return sum(hop.htlcs for hop in self.first_hops)
 
 
-def listed(run: OpenRun, aliases: Mapping[str, str], now_ns: int) -> Listed:
+def describe(run: OpenRun, aliases: Mapping[str, str], now_ns: int) -> PaymentInFlight:
     """An open run; `aliases` of peers by key, `now_ns` in nanoseconds since 1970."""
     created_us = run.run.created_us
-    return Listed(
+    return PaymentInFlight(
         payment_hash=run.run.payment_hash,
         created_us=created_us,
         age_s=max(0, now_ns - created_us * US_PER_NS) // _SECOND_NS,
