@@ -199,7 +199,7 @@ class Prometheus:
     def _span(self) -> tuple[str, float]:
         """Since the first scrape, that one included, and until when: a query that is late must not begin later."""
         now_s = time.time()
-        return f"[{int((now_s - self._since) * 1000) + 1}ms]", now_s
+        return f"[{int((now_s - self._since) * 1000) + 2}ms]", now_s  # Prometheus rounds, and leaves out the left end
 
     async def check_metrics(self, page: str) -> str:
         """What `promtool check metrics` has to say of a page in text format; nothing if all is well."""
