@@ -110,7 +110,7 @@ class Prometheus:
         async def scraped() -> bool:
             self._program.check()
             try:
-                times = await self.query(f'timestamp(up{{job="{JOB}"}} == 1)')
+                times = await self.query(f'timestamp(up{{job="{JOB}"}}) and up{{job="{JOB}"}} == 1')
             except (aiohttp.ClientError, json.JSONDecodeError):
                 return False
             self._since = max((sample.value for sample in times), default=self._since)
