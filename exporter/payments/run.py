@@ -1,7 +1,7 @@
 """An open run: what has been seen of a payment that isn't counted as finished yet, and can't be asked for again.
 
 A run is in flight, then its end is on hold or unconfirmed (`Terminal`), until it is counted as finished or lost.
-`docs/design.md` has the table of its transitions.
+`docs/reasons.md` has the table of its transitions.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Snapshots in, facts out: finds the run that a snapshot shows, and decides whether one that isn't open is new.
 
 The laws: a run ends at most once; an attempt ends at most once; a snapshot that is repeated, late or out of
-order changes nothing. See `docs/design.md` for why each rule is there.
+order changes nothing. See `docs/reasons.md` for why each rule is there.
 """
 
 from collections.abc import Sequence
