@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from exporter.follow import Account
 from exporter.payments.node import CatchUpProgress
-from exporter.progress import LONG_S, Bars, Lines, tell
+from exporter.progress import LONG_S, Bars, LogLines, report_progress
 from tests.follow.virtual import VirtualLoop, run_virtually
 from tests.follow.watch import Clocks
 
@@ -36,7 +36,7 @@ def test_only_long_ones_are_shown() -> None:
 
     async def told(_: VirtualLoop) -> None:
         alice, bob = accounts = [Account(name, Clocks(), 5) for name in ("alice", "bob")]
-        task = asyncio.create_task(tell(accounts, seen))
+        task = asyncio.create_task(report_progress(accounts, seen))
         alice.set_status(reading=HALF)
         bob.set_status(reading=HALF)
         await asyncio.sleep(LONG_S - 0.1)
@@ -57,7 +57,7 @@ def test_only_long_ones_are_shown() -> None:
 def test_lines() -> None:
     """One at once and then one every five seconds, for each node; without end, if need be."""
     now_s = 1000.0
-    lines = Lines(lambda: now_s)
+    lines = LogLines(lambda: now_s)
     with capture_logs() as logs:
         for _ in range(22):
             lines.show({"alice": HALF, "bob": DONE} if now_s > 1003 else {"alice": HALF})

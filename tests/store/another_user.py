@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from exporter.store import Store, StoreError, encode, rehearse
 from tests.store.child import in_child
-from tests.store.test_store import busy, taken
+from tests.store.test_store import busy_node, saved_node
 
 ROOT = os.geteuid() == 0
 USER, ANOTHER, GROUP = 12345, 23456, 34567
@@ -79,7 +79,7 @@ def _look(path: Path) -> str:
 def _run(path: Path) -> str:
     try:
         store = Store(path)
-        store.save({"alice": encode(taken(busy()))})
+        store.save({"alice": encode(saved_node(busy_node()))})
         store.close()
     except StoreError as error:
         return str(error)

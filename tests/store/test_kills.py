@@ -11,7 +11,7 @@ from exporter.payments.payment import Run
 from exporter.payments.saved import SavedNode
 from exporter.store import EncodedNode, Store, encode
 from tests.payments.build import SUCCEEDED, flying, payment, settled
-from tests.store.test_store import busy, taken
+from tests.store.test_store import busy_node, saved_node
 
 pytestmark = pytest.mark.slow
 
@@ -23,11 +23,11 @@ STATEMENTS = 15
 
 def before_and_after() -> tuple[EncodedNode, EncodedNode]:
     """A node, and the same a little later, with something of everything changed."""
-    observer = busy()
-    before = encode(taken(observer))
+    observer = busy_node()
+    before = encode(saved_node(observer))
     observer.hear(payment(SUCCEEDED, settled(flying(2, sent_s=3)), payment_hash="dd" * 32, payment_index=300), 21)
     observer.release(25)
-    return before, encode(taken(observer, 25))._replace(ended=(ENDED,))
+    return before, encode(saved_node(observer, 25))._replace(ended=(ENDED,))
 
 
 class Found:
@@ -88,7 +88,7 @@ def test_a_file_that_took_the_place_of_another(tmp_path: Path, resets: int) -> N
     store = Store(path)
     store.save(dict.fromkeys(NODES, before))
     path.unlink()
-    store._replace("it is gone")
+    store._replace_file("it is gone")
     paths = copies(store, lambda: store.save(dict.fromkeys(NODES, after)), tmp_path / "copies")
     store.close()
     found = [Found(path) for path in paths]

@@ -13,7 +13,7 @@ import pytest
 from exporter.payments.labels import Reset
 from exporter.store import EncodedNode, Locked, Store, encode, file, rows
 from exporter.store import store as module
-from tests.store.test_store import busy, reopened, taken, write
+from tests.store.test_store import busy_node, reload, saved_node, write_state
 
 pytestmark = pytest.mark.slow
 
@@ -22,14 +22,14 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from exporter.store import Store, encode
-from tests.store.test_store import busy, taken
+from tests.store.test_store import busy_node, saved_node
 path, gone = Path(sys.argv[1]), sys.argv[2:]
-store, node = Store(path), encode(taken(busy()))
+store, node = Store(path), encode(saved_node(busy_node()))
 store.save({"alice": node})
 for ending in gone:
     os.truncate(f"{path}{ending[1:]}", 0) if ending.startswith("!") else os.unlink(f"{path}{ending}")
 for second in range(10, 400):
-    store.save({"alice": encode(taken(busy(), second))})
+    store.save({"alice": encode(saved_node(busy_node(), second))})
 os.kill(os.getpid(), 9)
 """
 
@@ -40,30 +40,30 @@ def test_killed_after_a_file_was_lost(tmp_path: Path, gone: list[str]) -> None:
     path = tmp_path / STATE
     killed = subprocess.run([sys.executable, "-c", KILLED, path, *gone], check=False, capture_output=True, text=True)
     assert killed.returncode == -9, killed.stderr
-    assert reopened(path).state.at == taken(busy(), 399).state.at
+    assert reload(path).state.at == saved_node(busy_node(), 399).state.at
 
 
 def test_removed_while_nobody_used_it(tmp_path: Path) -> None:
     """All begins at zero, and that is said: once, until something is written again."""
     path = tmp_path / STATE
-    write(path, {"alice": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
     for ending in ("", "-wal", "-shm"):
         path.with_name(path.name + ending).unlink(missing_ok=True)
     for _ in range(3):
         store = Store(path)
-        assert (store.load("alice"), store.broken, store.resets) == (
+        assert (store.load("alice"), store.replace_reason, store.resets) == (
             None,
             "it is gone",
             {Reset.CORRUPT: 1, Reset.OLDER: 0},
         )
         store.close()
-    write(path, {"alice": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
     store = Store(path)
-    assert (store.broken, store.resets) == ("", {Reset.CORRUPT: 1, Reset.OLDER: 0})
+    assert (store.replace_reason, store.resets) == ("", {Reset.CORRUPT: 1, Reset.OLDER: 0})
     store.forget("alice")
     store.close()
     store = Store(path)
-    assert (store.broken, store.resets) == ("", {Reset.CORRUPT: 1, Reset.OLDER: 0}), "forgotten on purpose"
+    assert (store.replace_reason, store.resets) == ("", {Reset.CORRUPT: 1, Reset.OLDER: 0}), "forgotten on purpose"
     store.close()
 
 
@@ -75,7 +75,7 @@ def test_killed_while_another_takes_its_place(
     """Wherever that is: the next process begins at zero, and says so."""
     path = tmp_path / STATE
     store = Store(path)
-    store.save({"alice": encode(taken(busy()))})
+    store.save({"alice": encode(saved_node(busy_node()))})
     if not spoilt:
         path.unlink()
 
@@ -101,18 +101,18 @@ def test_killed_between_the_first_write_of_a_new_file_and_its_note(
 ) -> None:
     """The state was lost while nobody used it: that is counted, and the next start finds nothing older."""
     path = tmp_path / STATE
-    write(path, {"alice": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
     if lost == "removed":
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[:3000])
     store = Store(path)
-    monkeypatch.setattr(module.Store, "_note", lambda _: None)
-    store.save({"alice": encode(taken(busy(), 10))})
+    monkeypatch.setattr(module.Store, "_write_lock_record", lambda _: None)
+    store.save({"alice": encode(saved_node(busy_node(), 10))})
     store.close()
     monkeypatch.undo()
     store = Store(path)
-    assert (store.load("alice"), store.fell) == (taken(busy(), 10), "")
+    assert (store.load("alice"), store.older_reason) == (saved_node(busy_node(), 10), "")
     assert store.resets == {Reset.CORRUPT: 1, Reset.OLDER: 0}
     store.close()
 
@@ -121,7 +121,7 @@ def test_all_removed_and_killed_before_it_is_written_again(tmp_path: Path, monke
     """Also the lock, which says that there was a state: counting begins at zero and says so."""
     path = tmp_path / STATE
     store = Store(path)
-    store.save({"alice": encode(taken(busy()))})
+    store.save({"alice": encode(saved_node(busy_node()))})
     for ending in ("", "-wal", "-shm", ".lock"):
         path.with_name(path.name + ending).unlink()
 
@@ -131,11 +131,11 @@ def test_all_removed_and_killed_before_it_is_written_again(tmp_path: Path, monke
     with monkeypatch.context() as patch:
         patch.setattr(rows, "write", full)
         with pytest.raises(OSError, match="No space"):
-            store.save({"alice": encode(taken(busy(), 10))})
+            store.save({"alice": encode(saved_node(busy_node(), 10))})
     store._files.lock.release()  # as the system does
     store._files.connection.close()
     store = Store(path)
-    assert (store.load("alice"), store.broken, store.resets[Reset.CORRUPT]) == (None, "it is gone", 1)
+    assert (store.load("alice"), store.replace_reason, store.resets[Reset.CORRUPT]) == (None, "it is gone", 1)
     store.close()
 
 
@@ -145,9 +145,9 @@ def test_killed_amid_a_note_that_is_shorter_than_the_one_before(
     """The next process, whose number has fewer digits, finds nothing of the longer line."""
     path = tmp_path / STATE
     monkeypatch.setattr(os, "getpid", lambda: 4_000_000)
-    write(path, {"alice": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
     store = Store(path)
-    noted = store._files.lock.noted
+    noted = store._files.lock.record
     assert noted is not None
 
     def die(*_: object) -> None:
@@ -156,14 +156,14 @@ def test_killed_amid_a_note_that_is_shorter_than_the_one_before(
     with monkeypatch.context() as patch, suppress(Killed):
         patch.setattr(os, "getpid", lambda: 7)
         patch.setattr(os, "ftruncate", die)
-        store._files.lock.note(noted)
-    assert store._files.lock.noted == noted
+        store._files.lock.write(noted)
+    assert store._files.lock.record == noted
     store.close()
 
 
 def begin_anew(store: Store) -> None:
     """What a write does that finds its file gone."""
-    store._replace("it is gone")
+    store._replace_file("it is gone")
     store._save({})
 
 
@@ -175,7 +175,7 @@ def test_the_new_file_breaks_before_it_is_filled(tmp_path: Path, monkeypatch: py
     """Removed while the disk was full, and what was begun then is spoilt, too: all is written at last."""
     path = tmp_path / STATE
     store = Store(path)
-    node = encode(taken(busy()))
+    node = encode(saved_node(busy_node()))
     store.save({"alice": node})
     path.unlink()
 
@@ -195,7 +195,7 @@ def test_the_new_file_breaks_before_it_is_filled(tmp_path: Path, monkeypatch: py
         spoilt.write(content[:100] + b"\xa5" * (len(content) - 100))
     store.save({"alice": node})
     store.close()
-    assert reopened(path) == taken(busy())
+    assert reload(path) == saved_node(busy_node())
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_the_new_file_breaks_before_it_is_filled(tmp_path: Path, monkeypatch: py
 def test_a_text_that_is_none(tmp_path: Path, table: str, column: str) -> None:
     """One bit of a text that flipped: SQLite doesn't look, Python does. Its secrets are not in the message."""
     path = tmp_path / STATE
-    write(path, {"alice": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
     connection = sqlite3.connect(path)
     ((text,),) = connection.execute(f"SELECT max({column}) FROM {table} LIMIT 1").fetchall()
     spoilt = str(text)[:-1].encode() + b"\xff"
@@ -221,7 +221,7 @@ def test_a_text_that_is_none(tmp_path: Path, table: str, column: str) -> None:
     connection.close()
     store = Store(path)
     assert (store.load("alice"), store.resets[Reset.CORRUPT]) == (None, 1)
-    assert str(text) == "" or str(text)[:20] not in store.broken
+    assert str(text) == "" or str(text)[:20] not in store.replace_reason
     store.close()
 
 
@@ -229,12 +229,12 @@ def test_a_second_exporter_by_a_link(tmp_path: Path) -> None:
     """A link is another name of the same file."""
     path = tmp_path / STATE
     store = Store(path)
-    nodes: dict[str, EncodedNode] = {"alice": encode(taken(busy()))}
+    nodes: dict[str, EncodedNode] = {"alice": encode(saved_node(busy_node()))}
     store.save(nodes)
     link = tmp_path / "elsewhere"
     link.symlink_to(path)
     with pytest.raises(Locked):
         Store(link)
     store.close()
-    assert reopened(link) == taken(busy())
+    assert reload(link) == saved_node(busy_node())
     assert not os.path.lexists(f"{link}.lock")

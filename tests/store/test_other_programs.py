@@ -11,11 +11,11 @@ import pytest
 
 from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
-from exporter.store import Busy, Store, encode, healing
+from exporter.store import Busy, Store, encode, open_files
 from exporter.store import store as module
-from exporter.store.lock import is_taken
+from exporter.store.lock import is_locked
 from tests.store.another_program import another_program
-from tests.store.test_store import busy, reopened, taken, write
+from tests.store.test_store import busy_node, reload, saved_node, write_state
 
 STATE = "state.sqlite"
 LISTED = Run("ab" * 32, 1)
@@ -25,7 +25,7 @@ NEVER = Run("cd" * 32, 2)
 def filled(path: Path, second: float = 9) -> Store:
     """An exporter that has written a node, and a run to the list of what was counted."""
     store = Store(path)
-    store.save({"alice": encode(taken(busy(), second))._replace(ended=(LISTED,))})
+    store.save({"alice": encode(saved_node(busy_node(), second))._replace(ended=(LISTED,))})
     return store
 
 
@@ -46,13 +46,13 @@ def test_what_leaves_the_content_as_it_was(tmp_path: Path, what: str) -> None:
     path = tmp_path / STATE
     store = filled(path)
     with another_program(path, *HARMLESS[what]):
-        store.save({"alice": encode(taken(busy(), 10))})
-        store.save({"alice": encode(taken(busy(), 11))})
-    store.save({"alice": encode(taken(busy(), 12))})
-    assert (store.replaced, store.broken) == (0, "")
+        store.save({"alice": encode(saved_node(busy_node(), 10))})
+        store.save({"alice": encode(saved_node(busy_node(), 11))})
+    store.save({"alice": encode(saved_node(busy_node(), 12))})
+    assert (store.replacements, store.replace_reason) == (0, "")
     assert store.counted("alice", [LISTED, NEVER]) == {LISTED}
     store.close()
-    assert reopened(path) == taken(busy(), 12)
+    assert reload(path) == saved_node(busy_node(), 12)
 
 
 def test_another_kind_of_journal(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_another_kind_of_journal(tmp_path: Path) -> None:
     other.close()
     store = Store(path)
     assert store._files.connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert (store.load("alice"), store.fell) == (taken(busy()), "")
+    assert (store.load("alice"), store.older_reason) == (saved_node(busy_node()), "")
     store.close()
 
 
@@ -77,22 +77,22 @@ def test_another_program_locks_it(tmp_path: Path, how: str) -> None:
     path = tmp_path / STATE
     store = filled(path)
     with another_program(path, how), pytest.raises(Busy, match="another program holds a lock"):
-        store.save({"alice": encode(taken(busy(), 10))})
-    store.save({"alice": encode(taken(busy(), 11))})
-    assert store.replaced == 0
+        store.save({"alice": encode(saved_node(busy_node(), 10))})
+    store.save({"alice": encode(saved_node(busy_node(), 11))})
+    assert store.replacements == 0
     store.close()
-    assert reopened(path) == taken(busy(), 11)
+    assert reload(path) == saved_node(busy_node(), 11)
 
 
 def write_on(store: Store) -> None:
     """More than the log may hold."""
     for second in range(10, 1000):
-        store.save({"alice": encode(taken(busy(), second))})
+        store.save({"alice": encode(saved_node(busy_node(), second))})
 
 
 def test_reader_that_keeps_an_old_state_in_sight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The log can't begin anew, and does not grow without end: nothing is written until the reader lets go."""
-    monkeypatch.setattr(healing, "LOG_LIMIT", 200_000)
+    monkeypatch.setattr(open_files, "LOG_LIMIT_BYTES", 200_000)
     path = tmp_path / STATE
     log = path.with_name(STATE + "-wal")
     store = filled(path)
@@ -102,12 +102,12 @@ def test_reader_that_keeps_an_old_state_in_sight(tmp_path: Path, monkeypatch: py
         size = log.stat().st_size
         assert 200_000 < size < 400_000
         with pytest.raises(Busy):
-            store.save({"alice": encode(taken(busy(), 1001))})
+            store.save({"alice": encode(saved_node(busy_node(), 1001))})
         assert log.stat().st_size == size
-    store.save({"alice": encode(taken(busy(), 1002))})
+    store.save({"alice": encode(saved_node(busy_node(), 1002))})
     assert log.stat().st_size < 100_000
     store.close()
-    assert reopened(path) == taken(busy(), 1002)
+    assert reload(path) == saved_node(busy_node(), 1002)
 
 
 # While it is stopped.
@@ -123,17 +123,20 @@ def put_back(copy: Path, path: Path) -> None:
 def test_older_copy_that_is_put_back(tmp_path: Path) -> None:
     """Its counters are what it says; that they fell is told at that start, and counted, however often it happens."""
     path, copy = tmp_path / STATE, tmp_path / "copy"
-    write(path, {"alice": encode(taken(busy(), 9))})
+    write_state(path, {"alice": encode(saved_node(busy_node(), 9))})
     shutil.copy(path, copy)
     for times in (1, 2):
-        write(path, {"alice": encode(taken(busy(), 10))})
+        write_state(path, {"alice": encode(saved_node(busy_node(), 10))})
         put_back(copy, path)
         store = Store(path)
-        assert store.fell == "its last 1 writes are missing: it is an older copy, or its log (-wal) was lost"
-        assert (store.load("alice"), store.resets) == (taken(busy(), 9), {Reset.CORRUPT: 0, Reset.OLDER: times})
+        assert store.older_reason == "its last 1 writes are missing: it is an older copy, or its log (-wal) was lost"
+        assert (store.load("alice"), store.resets) == (
+            saved_node(busy_node(), 9),
+            {Reset.CORRUPT: 0, Reset.OLDER: times},
+        )
         store.close()
         store = Store(path)
-        assert (store.fell, store.resets[Reset.OLDER]) == ("", times)
+        assert (store.older_reason, store.resets[Reset.OLDER]) == ("", times)
         store.close()
 
 
@@ -142,13 +145,13 @@ def test_log_that_is_lost(tmp_path: Path) -> None:
     path, copies = tmp_path / STATE, tmp_path / "copies"
     store = filled(path)
     store._files.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    store.save({"alice": encode(taken(busy(), 10))})
+    store.save({"alice": encode(saved_node(busy_node(), 10))})
     shutil.copytree(tmp_path, copies)
     store.close()
     (copies / f"{STATE}-wal").unlink()
     store = Store(copies / STATE)
-    assert "its log (-wal) was lost" in store.fell
-    assert (store.load("alice"), store.resets[Reset.OLDER]) == (taken(busy(), 9), 1)
+    assert "its log (-wal) was lost" in store.older_reason
+    assert (store.load("alice"), store.resets[Reset.OLDER]) == (saved_node(busy_node(), 9), 1)
     store.close()
 
 
@@ -156,24 +159,24 @@ def test_killed_between_a_write_and_its_note(tmp_path: Path, monkeypatch: pytest
     """The lock lags behind the file: nothing is missing."""
     path = tmp_path / STATE
     store = filled(path)
-    monkeypatch.setattr(module.Store, "_note", lambda _: None)
-    store.save({"alice": encode(taken(busy(), 10))})
+    monkeypatch.setattr(module.Store, "_write_lock_record", lambda _: None)
+    store.save({"alice": encode(saved_node(busy_node(), 10))})
     store.close()
     monkeypatch.undo()
     store = Store(path)
-    assert (store.fell, store.resets[Reset.OLDER]) == ("", 0)
+    assert (store.older_reason, store.resets[Reset.OLDER]) == ("", 0)
     store.close()
 
 
 def test_state_of_another_exporter_in_its_place(tmp_path: Path) -> None:
     """However often that one was written."""
     path, other = tmp_path / STATE, tmp_path / "other"
-    write(path, {"alice": encode(taken(busy(), 9))})
+    write_state(path, {"alice": encode(saved_node(busy_node(), 9))})
     for second in range(20):
-        write(other, {"alice": encode(taken(busy(), second))})
+        write_state(other, {"alice": encode(saved_node(busy_node(), second))})
     put_back(other, path)
     store = Store(path)
-    assert (store.fell, store.resets[Reset.OLDER]) == ("it is not the file that was written last", 1)
+    assert (store.older_reason, store.resets[Reset.OLDER]) == ("it is not the file that was written last", 1)
     store.close()
 
 
@@ -215,23 +218,23 @@ def test_older_copy_that_is_put_back_while_it_runs(
 ) -> None:
     """All is known here: it is written to a new file, nothing falls, and what was put there is kept beside it."""
     path, copy = tmp_path / STATE, tmp_path / "copy"
-    write(path, {"alice": encode(taken(busy(), 9)), "bob": encode(taken(busy(), 9))})
+    write_state(path, {"alice": encode(saved_node(busy_node(), 9)), "bob": encode(saved_node(busy_node(), 9))})
     shutil.copy(path, copy)
     store = Store(path)
     for second in range(10, 20):
-        store.save({"alice": encode(taken(busy(), second)), "bob": encode(taken(busy(), second))})
+        store.save({"alice": encode(saved_node(busy_node(), second)), "bob": encode(saved_node(busy_node(), second))})
     if not in_log:
         store._files.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         store.save({})
     how(path, copy)
-    store.save({"alice": encode(taken(busy(), 20))})
+    store.save({"alice": encode(saved_node(busy_node(), 20))})
     harmless = how is overwritten and in_log  # all that has changed since the copy is still in the log
-    assert store.replaced == (0 if harmless else 1)
+    assert store.replacements == (0 if harmless else 1)
     assert harmless or (store.set_aside is not None and store.set_aside.exists())
     store.close()
     store = Store(path)
-    assert (store.load("alice"), store.load("bob")) == (taken(busy(), 20), taken(busy(), 19))
-    assert (store.fell, store.resets) == ("", {Reset.CORRUPT: 0, Reset.OLDER: 0})
+    assert (store.load("alice"), store.load("bob")) == (saved_node(busy_node(), 20), saved_node(busy_node(), 19))
+    assert (store.older_reason, store.resets) == ("", {Reset.CORRUPT: 0, Reset.OLDER: 0})
     store.close()
 
 
@@ -240,13 +243,13 @@ def test_lock_that_is_removed(tmp_path: Path) -> None:
     path = tmp_path / STATE
     store = filled(path)
     path.with_name(STATE + ".lock").unlink()
-    store.save({"alice": encode(taken(busy(), 10))})
-    assert is_taken(path)
+    store.save({"alice": encode(saved_node(busy_node(), 10))})
+    assert is_locked(path)
     code = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM counter').fetchall()"
     subprocess.run([sys.executable, "-c", code, path], check=True)
     assert path.with_name(STATE + "-wal").exists()
-    store.save({"alice": encode(taken(busy(), 11))})
-    assert (store.replaced, store.broken) == (0, "")
+    store.save({"alice": encode(saved_node(busy_node(), 11))})
+    assert (store.replacements, store.replace_reason) == (0, "")
     store.close()
 
 
@@ -259,10 +262,10 @@ def test_mark_that_changes_at_the_last_moment(tmp_path: Path, statement: str) ->
     other.execute(statement)
     other.close()
     store._files.accept()  # as if it had looked like that
-    store.save({"alice": encode(taken(busy(), 10))})
-    assert store.replaced == 1
+    store.save({"alice": encode(saved_node(busy_node(), 10))})
+    assert store.replacements == 1
     store.close()
-    assert reopened(path) == taken(busy(), 10)
+    assert reload(path) == saved_node(busy_node(), 10)
 
 
 def test_list_that_can_not_be_read(tmp_path: Path) -> None:
@@ -285,4 +288,4 @@ def test_list_that_can_not_be_read(tmp_path: Path) -> None:
     store.save({})
     assert store.counted("alice", [NEVER, Run("ab" * 32, 2**62)]) == {NEVER}, "what is older may have been counted"
     store.close()
-    assert reopened(path) == taken(busy())
+    assert reload(path) == saved_node(busy_node())

@@ -7,8 +7,8 @@ import pytest
 
 from exporter.store import Locked, Store, StoreError, encode, place, rehearse
 from tests.store.another_user import ANOTHER, GROUP, ROOT, USER, Owner, attempt, give, owner_of, volume
-from tests.store.test_reader import standing
-from tests.store.test_store import busy, reopened, taken, write
+from tests.store.test_reader import file_stats
+from tests.store.test_store import busy_node, reload, saved_node, write_state
 
 FS_GROUP = Owner(0, GROUP, 0o2770)
 """A volume as Kubernetes hands it over, where `fsGroup` is set."""
@@ -20,13 +20,13 @@ def test_state_of_another_user_in_a_volume_of_the_group() -> None:
     """The group may write: neither the owner nor the mode of a file has to be changed, and nothing fails."""
     with volume(FS_GROUP) as directory:
         path = directory / STATE
-        write(path, {})
+        write_state(path, {})
         for beside in directory.iterdir():
             give(beside, OF_ROOT)
         assert attempt("look", path, USER) == ""
         assert attempt("run", path, USER) == ""
         assert owner_of(path).mode == 0o660
-        assert reopened(path) == taken(busy())
+        assert reload(path) == saved_node(busy_node())
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077])
@@ -41,13 +41,13 @@ def test_next_container_runs_as_another_user(umask: int) -> None:
             assert {owner.group for owner in made.values()} == {GROUP}
         assert attempt("look", path, ANOTHER, umask=umask) == ""
         assert attempt("run", path, ANOTHER, umask=umask) == ""
-        assert reopened(path) == taken(busy())
+        assert reload(path) == saved_node(busy_node())
 
 
 def test_directory_that_is_not_meant_for_the_group(tmp_path: Path) -> None:
     """A group may write to it, but it does not hand its group on: what is made there is the owner's alone."""
     tmp_path.chmod(0o770)
-    write(tmp_path / STATE, {})
+    write_state(tmp_path / STATE, {})
     assert {owner_of(beside).mode for beside in tmp_path.iterdir()} == {0o600}
 
 
@@ -86,7 +86,7 @@ def test_check_finds_what_would_keep_it_from_starting(what: str) -> None:
     name, owner = REFUSED[what]
     with volume(FS_GROUP) as directory:
         path = directory / STATE
-        write(path, {})
+        write_state(path, {})
         give(path, OF_ROOT)
         path.with_name(STATE + ".lock").unlink()
         if name and name != STATE:
@@ -103,10 +103,10 @@ def test_every_user_may_read_it_and_that_can_not_be_changed() -> None:
     """It is no reason to stop, but a person is told."""
     with volume(Owner(0, 0, 0o777)) as directory:
         path = directory / STATE
-        write(path, {})
+        write_state(path, {})
         path.chmod(0o666)
         (warning,) = place.warnings(path)
-        assert warning == f"every user may read {path}, and this one may not change that: chmod o= {path}"
+        assert warning == f"every user can read {path}, and this one is not allowed to change that: chmod o= {path}"
         for beside in directory.glob("*.lock"):
             beside.chmod(0o666)
         assert attempt("run", path, USER) == ""
@@ -118,19 +118,19 @@ def test_rehearsal_leaves_everything_as_it_was(tmp_path: Path, there: str) -> No
     path = tmp_path / "deep" / STATE if there == "nothing" else tmp_path / STATE
     store = None
     if there != "nothing":
-        write(path, {"alice": encode(taken(busy()))})
+        write_state(path, {"alice": encode(saved_node(busy_node()))})
     if there == "a running exporter":
         store = Store(path)
-        store.save({"alice": encode(taken(busy(), 10))})
-    before = standing(tmp_path)
+        store.save({"alice": encode(saved_node(busy_node(), 10))})
+    before = file_stats(tmp_path)
     assert rehearse(path) == []
-    assert standing(tmp_path) == before
+    assert file_stats(tmp_path) == before
     if store is not None:
         with pytest.raises(Locked):
             Store(path)
-        store.save({"alice": encode(taken(busy(), 11))})
+        store.save({"alice": encode(saved_node(busy_node(), 11))})
         store.close()
-        assert reopened(path) == taken(busy(), 11)
+        assert reload(path) == saved_node(busy_node(), 11)
 
 
 MOUNTS = """
@@ -143,7 +143,7 @@ MOUNTS = """
 def test_single_file_that_is_mounted(tmp_path: Path) -> None:
     """Its log would lie beside it in the container, and be lost with it: refused, with what to mount instead."""
     path, mounts = tmp_path / "my state.sqlite", tmp_path / "mountinfo"
-    write(path, {})
+    write_state(path, {})
     mounts.write_text(MOUNTS.format(path=str(path).replace(" ", "\\040")).lstrip())
     with pytest.raises(StoreError, match=r"my state\.sqlite is mounted by itself") as error:
         place.refuse_unusable(path, mounts)
@@ -154,5 +154,5 @@ def test_single_file_that_is_mounted(tmp_path: Path) -> None:
 def test_list_of_mounts_of_this_machine() -> None:
     """The kernel's list can be read: the file system of `/proc` is in it."""
     if place.MOUNTS.exists():
-        assert place._mount_of(Path("/proc/self/nothing")).kind == "proc"
+        assert place._mount_of(Path("/proc/self/nothing")).file_system == "proc"
     assert os.sep in {mount.point for mount in place._mounts(place.MOUNTS)} or not place.MOUNTS.exists()

@@ -11,8 +11,8 @@ import pytest
 from exporter.store import Busy, Locked, Store, StoreError, encode, place, read_state, rehearse
 from tests.store.another_program import another_program
 from tests.store.poor_disk import no_locks, no_shared_memory, on_poor_disk
-from tests.store.test_reader import standing
-from tests.store.test_store import busy, reopened, taken, write
+from tests.store.test_reader import file_stats
+from tests.store.test_store import busy_node, reload, saved_node, write_state
 
 STATE = "state.sqlite"
 
@@ -24,9 +24,9 @@ def tried(path: Path) -> str:
         said += rehearse(path)
         store = Store(path)
         said += store.warnings
-        store.save({"alice": encode(taken(busy()))})
+        store.save({"alice": encode(saved_node(busy_node()))})
         assert [*read_state(path).nodes] == ["alice"], "`open` reads it meanwhile"
-        store.save({"alice": encode(taken(busy(), 10))})
+        store.save({"alice": encode(saved_node(busy_node(), 10))})
         store.close()
     except StoreError as error:
         said += [str(error), error.fix]
@@ -50,7 +50,7 @@ def test_no_shared_memory(tmp_path: Path) -> None:
     assert len(said) == 2
     assert said[0] == said[1]
     assert said[0].startswith(f"{path} is kept without SQLite's write-ahead log")
-    assert reopened(path) == taken(busy(), 10)
+    assert reload(path) == saved_node(busy_node(), 10)
 
 
 def test_state_with_a_log_is_moved_to_such_a_disk(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_state_with_a_log_is_moved_to_such_a_disk(tmp_path: Path) -> None:
     path, moved = tmp_path / "before" / STATE, tmp_path / "moved" / STATE
     store = Store(path)
     store._files.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    store.save({"alice": encode(taken(busy(), 9))})
+    store.save({"alice": encode(saved_node(busy_node(), 9))})
     shutil.copytree(path.parent, moved.parent)
     store.close()
     moved.with_name(STATE + "-shm").unlink()
@@ -68,7 +68,7 @@ def test_state_with_a_log_is_moved_to_such_a_disk(tmp_path: Path) -> None:
         store = Store(moved)
         saved = store.load("alice")
         store.close()
-        return str((saved == taken(busy(), 9), store.fell))
+        return str((saved == saved_node(busy_node(), 9), store.older_reason))
 
     assert on_poor_disk(no_shared_memory, found) == "(True, '')"
 
@@ -92,8 +92,8 @@ def test_disk_that_other_machines_use(remote: Path) -> None:
     assert said[:2] == said[2:]
     assert "is on a file system of type nfs4" in said[0]
     assert "write-ahead log" in said[1]
-    assert sorted(standing(remote)) == [STATE, STATE + "-journal", STATE + ".lock"]
-    assert reopened(path) == taken(busy(), 10)
+    assert sorted(file_stats(remote)) == [STATE, STATE + "-journal", STATE + ".lock"]
+    assert reload(path) == saved_node(busy_node(), 10)
 
 
 def test_one_lock_where_two_are_the_same(remote: Path) -> None:
@@ -111,21 +111,21 @@ def test_reader_of_a_state_without_a_log(remote: Path) -> None:
     """It keeps the exporter from writing as long as it reads; all is written afterwards."""
     path = remote / STATE
     store = Store(path)
-    store.save({"alice": encode(taken(busy(), 9))})
+    store.save({"alice": encode(saved_node(busy_node(), 9))})
     with another_program(path, "BEGIN", "SELECT count(*) FROM counter"), pytest.raises(Busy):
-        store.save({"alice": encode(taken(busy(), 10))})
-    store.save({"alice": encode(taken(busy(), 11))})
-    assert store.replaced == 0
+        store.save({"alice": encode(saved_node(busy_node(), 10))})
+    store.save({"alice": encode(saved_node(busy_node(), 11))})
+    assert store.replacements == 0
     store.close()
-    assert reopened(path) == taken(busy(), 11)
+    assert reload(path) == saved_node(busy_node(), 11)
 
 
 def test_back_on_a_local_disk(remote: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The log is used again."""
     path = remote / STATE
-    write(path, {"alice": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
     monkeypatch.undo()
-    assert reopened(path) == taken(busy())
+    assert reload(path) == saved_node(busy_node())
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()

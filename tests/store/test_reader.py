@@ -18,27 +18,27 @@ from exporter.store import Locked, Store, StoredNode, StoreError, encode, file, 
 from tests.config.conftest import without_root
 from tests.patience import PATIENCE_S
 from tests.store.test_schemas import SAMPLES, restore
-from tests.store.test_store import busy, taken, write
+from tests.store.test_store import busy_node, saved_node, write_state
 
 KILLED = """
 import os, sys
 from pathlib import Path
 from types import FrameType
 from exporter.store import Store, encode
-from tests.store.test_store import busy, taken
+from tests.store.test_store import busy_node, saved_node
 store = Store(Path(sys.argv[1]))
-store.save({"alice": encode(taken(busy()))})
+store.save({"alice": encode(saved_node(busy_node()))})
 os.kill(os.getpid(), 9)
 """
 
 
 def kept() -> StoredNode:
-    """What `busy` has in flight."""
-    saved = taken(busy())
+    """What `busy_node` has in flight."""
+    saved = saved_node(busy_node())
     return StoredNode(saved.state, tuple(sorted(saved.open, key=lambda run: run.run)))
 
 
-def standing(directory: Path) -> dict[str, tuple[int, int, int]]:
+def file_stats(directory: Path) -> dict[str, tuple[int, int, int]]:
     """All files: their mode, size and time of change."""
     return {path.name: (s.st_mode, s.st_size, s.st_mtime_ns) for path in directory.iterdir() for s in [path.stat()]}
 
@@ -55,14 +55,14 @@ def test_while_an_exporter_runs(tmp_path: Path) -> None:
     """All that was written last, also what lies in SQLite's log; the exporter writes on."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": encode(taken(busy(), 8)), "bob": encode(taken(busy()))})
-    store.save({"alice": encode(taken(busy()))})
-    before = standing(tmp_path)
+    store.save({"alice": encode(saved_node(busy_node(), 8)), "bob": encode(saved_node(busy_node()))})
+    store.save({"alice": encode(saved_node(busy_node()))})
+    before = file_stats(tmp_path)
     found = read_state(path)
-    assert standing(tmp_path) == before
+    assert file_stats(tmp_path) == before
     assert (found.running, [*found.nodes]) == (True, ["alice", "bob"])
     assert found.nodes["alice"] == kept()
-    store.save({"alice": encode(taken(busy(), 20))})
+    store.save({"alice": encode(saved_node(busy_node(), 20))})
     assert read_state(path).nodes["alice"].state.at.mono_ns == 20 * 10**9
     store.close()
 
@@ -70,10 +70,10 @@ def test_while_an_exporter_runs(tmp_path: Path) -> None:
 def test_after_it_was_stopped(tmp_path: Path) -> None:
     """Nothing is left behind beside it that was not there."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": encode(taken(busy()))})
-    before = standing(tmp_path)
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
+    before = file_stats(tmp_path)
     found = read_state(path)
-    assert standing(tmp_path) == before
+    assert file_stats(tmp_path) == before
     assert (found.running, found.nodes) == (False, {"alice": kept()})
 
 
@@ -101,7 +101,7 @@ def test_through_a_link(tmp_path: Path) -> None:
 
 def test_a_copy(tmp_path: Path) -> None:
     """Without a lock nobody keeps it."""
-    write(tmp_path / "state.sqlite", {"alice": encode(taken(busy()))})
+    write_state(tmp_path / "state.sqlite", {"alice": encode(saved_node(busy_node()))})
     shutil.copy(tmp_path / "state.sqlite", tmp_path / "copy #1?.sqlite")
     assert read_state(tmp_path / "copy #1?.sqlite") == (False, {"alice": kept()})
 
@@ -130,19 +130,19 @@ def foreign(path: Path) -> None:
 
 def newer(path: Path) -> None:
     """Of an exporter to come."""
-    write(path, {})
+    write_state(path, {})
     sqlite3.connect(path).executescript("PRAGMA user_version = 99").close()
 
 
 def cut_off(path: Path) -> None:
     """Half of it."""
-    write(path, {"alice": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
     path.write_bytes(path.read_bytes()[:9000])
 
 
 def spoilt(path: Path) -> None:
     """A row that nobody can read; it holds what isn't meant for a terminal."""
-    write(path, {"alice": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
     sqlite3.connect(path, isolation_level=None).execute('UPDATE open_run SET state = \'{"run": "5e5e5e5e"}\'')
 
 
@@ -177,7 +177,7 @@ def test_a_file_below_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("closed", ["", "state.sqlite", "state.sqlite.lock"])
 def test_who_may_not_read_it(shared: Path, closed: str) -> None:
     """Its directory, the file or its lock belong to the exporter's user alone."""
-    write(shared / "state.sqlite", {"alice": encode(taken(busy()))})
+    write_state(shared / "state.sqlite", {"alice": encode(saved_node(busy_node()))})
     for path in (shared, *shared.iterdir()):
         path.chmod(0o755)
     (shared / closed).chmod(0o000)
@@ -189,11 +189,11 @@ def test_who_may_not_read_it(shared: Path, closed: str) -> None:
 def test_who_looks_keeps_nobody_out(tmp_path: Path) -> None:
     """An exporter that starts while somebody looks gets the lock; one that meets another exporter doesn't."""
     path, over = tmp_path / "state.sqlite", threading.Event()
-    write(path, {"alice": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
 
     def look_on() -> None:
         while not over.is_set():
-            lock.is_taken(path)
+            lock.is_locked(path)
 
     onlookers = [threading.Thread(target=look_on) for _ in range(3)]
     for onlooker in onlookers:
@@ -205,13 +205,13 @@ def test_who_looks_keeps_nobody_out(tmp_path: Path) -> None:
         over.set()
         for onlooker in onlookers:
             onlooker.join()
-    assert not lock.is_taken(path)
+    assert not lock.is_locked(path)
 
 
 def test_onlooker_takes_no_lock(tmp_path: Path) -> None:
     """However long it takes to look: the lock is free for an exporter at each system call of the one who looks."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
     refused: list[str] = []
 
     def start_an_exporter(frame: FrameType, _event: str, called: object) -> None:
@@ -224,7 +224,7 @@ def test_onlooker_takes_no_lock(tmp_path: Path) -> None:
 
     sys.setprofile(start_an_exporter)
     try:
-        assert not lock.is_taken(path)
+        assert not lock.is_locked(path)
     finally:
         sys.setprofile(None)
     assert refused == []
@@ -234,10 +234,10 @@ def test_system_without_record_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """A POSIX system that is not Linux: a second exporter is kept out, and who looks sees whether one runs."""
     for name in ("F_OFD_SETLK", "F_OFD_GETLK"):
         monkeypatch.delattr(fcntl, name)
-    monkeypatch.setattr(lock, "_RECORD_LOCKS", False)
+    monkeypatch.setattr(lock, "_HAS_OFD_LOCKS", False)
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": encode(taken(busy()))})
+    store.save({"alice": encode(saved_node(busy_node()))})
     assert read_state(path).running
     with pytest.raises(Locked):
         Store(path)

@@ -14,12 +14,12 @@ from exporter.payments.payment import Run
 from exporter.payments.tracker import Tracker
 from exporter.store import Store, StoreError, encode, file
 from tests.payments.build import at
-from tests.store.test_store import busy, reopened, taken, write
+from tests.store.test_store import busy_node, reload, saved_node, write_state
 
 LISTED_US = 1_600_000_000_000_000
 ENDED = Run("dd" * 32, LISTED_US + 99)
 SAMPLES = Path(__file__).parent / "samples"
-"""Of each schema a dump of a file; what `busy` leaves behind, when the schema was new."""
+"""Of each schema a dump of a file; what `busy_node` leaves behind, when the schema was new."""
 
 
 def dump(path: Path) -> str:
@@ -45,7 +45,7 @@ def test_there_is_a_sample_of_the_present_schema(tmp_path: Path) -> None:
     """`UPDATE_GOLDEN=1` makes one that is missing; one that is there never changes, for such files are in use."""
     sample = SAMPLES / f"schema-{file.SCHEMA}.sql"
     if os.environ.get("UPDATE_GOLDEN") and not sample.exists():
-        write(tmp_path / "state.sqlite", {"alice": encode(taken(busy()))._replace(ended=(ENDED,))})
+        write_state(tmp_path / "state.sqlite", {"alice": encode(saved_node(busy_node()))._replace(ended=(ENDED,))})
         connection = sqlite3.connect(tmp_path / "state.sqlite")
         connection.executescript(f"INSERT INTO listed VALUES ({LISTED_US}); REPLACE INTO reset VALUES ('corrupt', 2);")
         connection.close()
@@ -58,8 +58,8 @@ def test_an_old_file(sample: Path, tmp_path: Path) -> None:
     """All that was kept is there, in the present schema; a node goes on from it, and saves it again."""
     path = tmp_path / "state.sqlite"
     restore(sample, path)
-    found = reopened(path)
-    observer = busy()
+    found = reload(path)
+    observer = busy_node()
     assert {name: observer.ledger.counters[name] for name in found.counters} == found.counters
     assert {name: observer.ledger.histograms[name] for name in found.histograms} == found.histograms
     assert len(found.counters) > 20
@@ -75,7 +75,7 @@ def test_an_old_file(sample: Path, tmp_path: Path) -> None:
     saving.resume(found, tracker, ledger, at(9))
     assert ledger.counters == observer.ledger.counters
     assert tracker.survivors == observer.tracker.survivors
-    write(path, {"alice": encode(found)})
+    write_state(path, {"alice": encode(found)})
     assert f"PRAGMA user_version = {file.SCHEMA};" in dump(path)
 
 
@@ -87,14 +87,14 @@ STEPS = {
 
 def newer(monkeypatch: pytest.MonkeyPatch, steps: dict[int, str]) -> None:
     """Let the program know these schemas, too."""
-    monkeypatch.setattr(file, "_STEPS", file._STEPS | steps)
+    monkeypatch.setattr(file, "_MIGRATIONS", file._MIGRATIONS | steps)
     monkeypatch.setattr(file, "SCHEMA", max(steps))
 
 
 def test_all_steps_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever is killed amid a migration finds the file of a schema that there is, and the next start ends it."""
     home, copies = tmp_path / "state", tmp_path / "copies"
-    write(home / "state.sqlite", {"alice": encode(taken(busy()))})
+    write_state(home / "state.sqlite", {"alice": encode(saved_node(busy_node()))})
     newer(monkeypatch, STEPS)
     versions = []
     connect = sqlite3.connect
@@ -112,7 +112,7 @@ def test_all_steps_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     copies.mkdir()
     monkeypatch.setattr(sqlite3, "connect", watched)
-    expected = reopened(home / "state.sqlite")
+    expected = reload(home / "state.sqlite")
     for number in range(len(list(copies.iterdir()))):
         path = copies / str(number) / "state.sqlite"
         there = connect(path)
@@ -121,7 +121,7 @@ def test_all_steps_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         columns = [row[1] for row in there.execute("PRAGMA table_info(reset)")]
         there.close()
         assert ("at" in columns, "more" in tables) == (versions[-1] == file.SCHEMA, versions[-1] == file.SCHEMA)
-        assert reopened(path) == expected
+        assert reload(path) == expected
     assert versions == sorted(versions)
     assert set(versions) == {file.SCHEMA - 2, file.SCHEMA}
 
@@ -129,11 +129,11 @@ def test_all_steps_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_step_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of it is left: the old program can go on with the file."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
     before = dump(path)
     with monkeypatch.context() as patch:
         newer(patch, {file.SCHEMA + 1: "DELETE FROM counter; INSERT INTO nowhere VALUES (1);"})
         with pytest.raises(StoreError, match="no such table"):
             Store(path)
     assert dump(path) == before
-    assert reopened(path) == taken(busy())
+    assert reload(path) == saved_node(busy_node())

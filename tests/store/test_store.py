@@ -28,7 +28,7 @@ KEY = "02" + "11" * 32
 HEARD = LastKnown(NodeState.READY, True, 1_779_999_999_999_999_999, 800_000, 1_779_999_000, {KEY: "café"})
 
 
-def busy() -> Observer:
+def busy_node() -> Observer:
     """A node with something of everything: in flight, held, counted, and a total beyond 64 bits."""
     observer = Observer()
     observer.hear(payment(IN_FLIGHT, failed(A), B), 5)
@@ -46,7 +46,7 @@ def busy() -> Observer:
     return observer
 
 
-def taken(observer: Observer, seconds: float = 9) -> SavedNode:
+def saved_node(observer: Observer, seconds: float = 9) -> SavedNode:
     """What must be kept of it."""
     view = capture("alice", observer.tracker, observer.ledger, NodeStatus(), at(seconds))
     return saving.save(
@@ -54,14 +54,14 @@ def taken(observer: Observer, seconds: float = 9) -> SavedNode:
     )
 
 
-def write(path: Path, nodes: Mapping[str, EncodedNode]) -> None:
+def write_state(path: Path, nodes: Mapping[str, EncodedNode]) -> None:
     """What one process leaves behind."""
     store = Store(path)
     store.save(nodes)
     store.close()
 
 
-def reopened(path: Path) -> SavedNode:
+def reload(path: Path) -> SavedNode:
     """What the next process finds."""
     store = Store(path)
     found = store.load("alice")
@@ -72,17 +72,17 @@ def reopened(path: Path) -> SavedNode:
 
 def test_all_that_was_saved(tmp_path: Path) -> None:
     """Totals, open runs with what can't be asked again, and what is remembered come back as they were."""
-    observer, path = busy(), tmp_path / "deep" / "down" / "state.sqlite"
+    observer, path = busy_node(), tmp_path / "deep" / "down" / "state.sqlite"
     store = Store(path)
     assert store.load("alice") is None
-    store.save({"alice": encode(taken(observer))})
+    store.save({"alice": encode(saved_node(observer))})
     store.close()
-    assert reopened(path) == taken(observer)
+    assert reload(path) == saved_node(observer)
     tracker, ledger = Tracker(), Ledger()
-    saving.resume(reopened(path), tracker, ledger, at(9))
+    saving.resume(reload(path), tracker, ledger, at(9))
     assert (ledger.counters, ledger.histograms) == (observer.ledger.counters, observer.ledger.histograms)
-    again = taken(Observer(tracker, ledger))
-    assert (again.state, again.finished) == (taken(observer).state, taken(observer).finished)
+    again = saved_node(Observer(tracker, ledger))
+    assert (again.state, again.finished) == (saved_node(observer).state, saved_node(observer).finished)
     assert tracker.open.keys() == observer.tracker.open.keys()
     tracker.stream_started()
     assert sorted(tracker.unseen()) == sorted(run.payment_hash for run in tracker.open), "lnd is asked about all"
@@ -91,55 +91,55 @@ def test_all_that_was_saved(tmp_path: Path) -> None:
 def test_a_resumed_ledger_is_a_copy(tmp_path: Path) -> None:
     """What is counted after the start is a change, and is written."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
     store = Store(path)
     found, observer = store.load("alice"), Observer()
     assert found is not None
     saving.resume(found, observer.tracker, observer.ledger, at(20))
     observer.hear(payment(SUCCEEDED, settled(B), payment_hash="dd" * 32, payment_index=300), 21)
     observer.release(22)
-    store.save({"alice": encode(taken(observer, 22))})
+    store.save({"alice": encode(saved_node(observer, 22))})
     store.close()
-    assert reopened(path) == taken(observer, 22)
+    assert reload(path) == saved_node(observer, 22)
 
 
 def test_a_monotonic_clock_that_starts_anew(tmp_path: Path) -> None:
     """After a reboot it is small again; the age of things goes on, and a wall clock that steps back is no age."""
-    observer = busy()
+    observer = busy_node()
     run = next(iter(observer.tracker.open.values()))
     age_ns = at(9).mono_ns - run.news_mono_ns
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": encode(taken(observer, 9))})
+    write_state(path, {"alice": encode(saved_node(observer, 9))})
     for away_s in (0, 3600, -3600):
         tracker = Tracker()
         now = Moment(at(9).wall_ns + away_s * 10**9, 12345)
-        saving.resume(reopened(path), tracker, Ledger(), now)
+        saving.resume(reload(path), tracker, Ledger(), now)
         assert now.mono_ns - tracker.open[run.run].news_mono_ns == age_ns + max(0, away_s) * 10**9
 
 
 def test_only_changes_are_written(tmp_path: Path) -> None:
     """Rows that stay as they are aren't touched; runs that are over or forgotten go."""
-    observer, path = busy(), tmp_path / "state.sqlite"
+    observer, path = busy_node(), tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": encode(taken(observer))})
+    store.save({"alice": encode(saved_node(observer))})
     before = store._files.connection.total_changes
-    store.save({"alice": encode(taken(observer))})
+    store.save({"alice": encode(saved_node(observer))})
     assert store._files.connection.total_changes - before == 2, "the time of the marks, and how often it was written"
     observer.release(10)
     observer.tracker.memory.indexes.pop(next(iter(observer.tracker.memory.indexes)))
     before = store._files.connection.total_changes
-    store.save({"alice": encode(taken(observer))})
+    store.save({"alice": encode(saved_node(observer))})
     assert store._files.connection.total_changes - before < 30
     store.close()
-    assert reopened(path) == taken(observer)
+    assert reload(path) == saved_node(observer)
 
 
 def test_what_was_counted_is_on_a_list(tmp_path: Path) -> None:
     """For the audit: each run of each node, whether it is still remembered or not."""
     path, (known, other) = tmp_path / "state.sqlite", (payment().run, payment(created_s=1).run)
     store = Store(path)
-    store.save({"alice": encode(replace(taken(busy()), ended=(known,)))})
-    store.save({"alice": encode(taken(busy(), 10)), "bob": encode(taken(busy()))})
+    store.save({"alice": encode(replace(saved_node(busy_node()), ended=(known,)))})
+    store.save({"alice": encode(saved_node(busy_node(), 10)), "bob": encode(saved_node(busy_node()))})
     for _ in range(2):
         assert store.counted("alice", [known, other]) == {known}
         assert store.counted("bob", [known, other]) == set()
@@ -154,13 +154,13 @@ def test_nodes_have_rows_of_their_own(tmp_path: Path) -> None:
     """Saving or forgetting one leaves the others as they are."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": encode(taken(busy())), "bob": encode(taken(busy()))})
+    store.save({"alice": encode(saved_node(busy_node())), "bob": encode(saved_node(busy_node()))})
     assert store.forget("bob")
     assert not store.forget("carol")
     store.close()
     store = Store(path)
     assert store.load("bob") is None
-    assert store.load("alice") == taken(busy())
+    assert store.load("alice") == saved_node(busy_node())
     store.close()
 
 
@@ -168,7 +168,7 @@ def test_nobody_else_may_read_it(tmp_path: Path) -> None:
     """Whom one pays is nobody's business: the file and what SQLite keeps beside it are the owner's alone."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": encode(taken(busy()))})
+    store.save({"alice": encode(saved_node(busy_node()))})
     modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in tmp_path.iterdir()}
     store.close()
     assert set(modes) >= {"state.sqlite", "state.sqlite-wal", "state.sqlite.lock"}
@@ -178,7 +178,7 @@ def test_nobody_else_may_read_it(tmp_path: Path) -> None:
 def test_a_file_that_others_could_read(tmp_path: Path) -> None:
     """A copy that was put back with another mode becomes private, and what lies beside it, too."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
     beside = path.with_name(path.name + "-wal")
     beside.touch()
     for entry in (path, beside):
@@ -199,8 +199,8 @@ def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
 
 def test_other_buckets_than_before(tmp_path: Path) -> None:
     """A histogram whose edges have changed begins anew, and nothing else does."""
-    path, frozen = tmp_path / "state.sqlite", encode(taken(busy()))
-    write(path, {"alice": frozen})
+    path, frozen = tmp_path / "state.sqlite", encode(saved_node(busy_node()))
+    write_state(path, {"alice": frozen})
     connection = sqlite3.connect(path)
     connection.execute("UPDATE histogram SET edges = replace(edges, '0', '7') WHERE histogram = 'fee'")
     connection.commit()
@@ -285,7 +285,7 @@ BROKEN = {
 def test_a_broken_file_at_the_start(tmp_path: Path, how: str) -> None:
     """Set aside under a new name, everything begins at zero, and that is counted for good."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": encode(taken(busy())), "bob": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node())), "bob": encode(saved_node(busy_node()))})
     damage = BROKEN[how]
     if isinstance(damage, str):
         connection = sqlite3.connect(path)
@@ -314,20 +314,20 @@ def test_a_broken_file_at_the_start(tmp_path: Path, how: str) -> None:
 def test_it_breaks_again_and_again(tmp_path: Path) -> None:
     """Each time is counted, as far as what was set aside is still there."""
     path = tmp_path / "state.sqlite"
-    write(path, {})
+    write_state(path, {})
     for times in (1, 2, 3):
         path.write_bytes(path.read_bytes()[:2000] + b"\xa5" * 9000)
         store = Store(path)
-        store.save({"alice": encode(taken(busy()))})
+        store.save({"alice": encode(saved_node(busy_node()))})
         assert store.resets == {"corrupt": times, "older": 0}
-        assert store.replaced == 0
+        assert store.replacements == 0
         store.close()
 
 
 def test_a_disk_that_does_not_answer_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """That says nothing about the state: it is left as it is."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
 
     def failing(_text: str) -> None:
         error = sqlite3.OperationalError("disk I/O error")
@@ -338,13 +338,13 @@ def test_a_disk_that_does_not_answer_at_the_start(tmp_path: Path, monkeypatch: p
         patch.setattr(codec, "state", failing)
         with pytest.raises(StoreError, match="disk I/O error"):
             Store(path)
-    assert reopened(path) == taken(busy())
+    assert reload(path) == saved_node(busy_node())
 
 
 def test_a_table_is_missing(tmp_path: Path) -> None:
     """A file with our mark that lacks a table is broken."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
     connection = sqlite3.connect(path)
     connection.execute("DROP TABLE node")
     connection.commit()
@@ -358,21 +358,21 @@ def test_a_file_that_breaks_while_it_is_used(tmp_path: Path) -> None:
     """All is known here, so all is written anew, also of nodes that haven't changed: nothing is lost."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": encode(taken(busy())), "bob": encode(taken(busy()))})
+    store.save({"alice": encode(saved_node(busy_node())), "bob": encode(saved_node(busy_node()))})
     store._files.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     store._files.connection.execute("PRAGMA cache_size = 0")
     content = bytearray(path.read_bytes())
     content[100:] = b"\xa5" * (len(content) - 100)
     with path.open("r+b") as file:
         file.write(content)
-    observer = busy()
+    observer = busy_node()
     observer.release(10)
-    store.save({"alice": encode(taken(observer))})
+    store.save({"alice": encode(saved_node(observer))})
     assert store.set_aside is not None
     store.close()
     store = Store(path)
-    assert store.load("alice") == taken(observer)
-    assert store.load("bob") == taken(busy())
+    assert store.load("alice") == saved_node(observer)
+    assert store.load("bob") == saved_node(busy_node())
     assert store.resets == {"corrupt": 0, "older": 0}
     store.close()
 
@@ -382,16 +382,16 @@ def test_a_file_that_is_removed_while_it_is_used(tmp_path: Path, *, replaced: bo
     """Who deletes or replaces it under us doesn't make us write into nowhere."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": encode(taken(busy())), "bob": encode(taken(busy()))})
+    store.save({"alice": encode(saved_node(busy_node())), "bob": encode(saved_node(busy_node()))})
     for name in ("state.sqlite", "state.sqlite-wal", "state.sqlite-shm"):
         (tmp_path / name).unlink()
     if replaced:
         path.write_bytes(b"")
-    store.save({"alice": encode(taken(busy(), 10))})
+    store.save({"alice": encode(saved_node(busy_node(), 10))})
     store.close()
     store = Store(path)
-    assert store.load("alice") == taken(busy(), 10)
-    assert store.load("bob") == taken(busy())
+    assert store.load("alice") == saved_node(busy_node(), 10)
+    assert store.load("bob") == saved_node(busy_node())
     before, after = Run("ab" * 32, 1), Run("cd" * 32, 2**62)
     assert store.counted("bob", [before, after]) == {before}, "the list has gone: what is older may have been counted"
     store.close()
@@ -401,7 +401,7 @@ def test_a_file_of_somebody_else_takes_its_place(tmp_path: Path) -> None:
     """It is left alone; nothing is kept until it is gone."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": encode(taken(busy()))})
+    store.save({"alice": encode(saved_node(busy_node()))})
     path.unlink()
     path.write_bytes(b"a macaroon" * 99)
     for _ in range(2):
@@ -411,14 +411,14 @@ def test_a_file_of_somebody_else_takes_its_place(tmp_path: Path) -> None:
     path.unlink()
     store.save({})
     store.close()
-    assert reopened(path) == taken(busy())
+    assert reload(path) == saved_node(busy_node())
 
 
 def test_everything_is_cleared_away(tmp_path: Path) -> None:
     """With the lock, too: it is taken anew, and whoever came first has it."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": encode(taken(busy()))})
+    store.save({"alice": encode(saved_node(busy_node()))})
     for entry in tmp_path.iterdir():
         entry.unlink()
     other = Store(path)
@@ -429,23 +429,23 @@ def test_everything_is_cleared_away(tmp_path: Path) -> None:
     with pytest.raises(Locked):
         Store(path)
     store.close()
-    assert reopened(path) == taken(busy())
+    assert reload(path) == saved_node(busy_node())
 
 
 def test_removed_while_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often it is tried: one file is begun, none set aside; with room again all is there."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": encode(taken(busy()))})
+    store.save({"alice": encode(saved_node(busy_node()))})
     path.unlink()
     with monkeypatch.context() as patch:
         patch.setattr(file, "_migrate", full)
         for _ in range(3):
             with pytest.raises(sqlite3.OperationalError, match="full"):
-                store.save({"alice": encode(taken(busy()))})
+                store.save({"alice": encode(saved_node(busy_node()))})
     store.save({})
     store.close()
-    assert reopened(path) == taken(busy())
+    assert reload(path) == saved_node(busy_node())
     assert not list(tmp_path.glob("*.replaced-*.replaced*"))
     assert len(list(tmp_path.glob("*.replaced-*"))) <= 1
     assert store.resets == {"corrupt": 0, "older": 0}
@@ -469,23 +469,23 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
     """The save fails as a whole, the next one that finds room writes everything."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": encode(taken(busy()))})
+    store.save({"alice": encode(saved_node(busy_node()))})
     (pages,) = store._files.connection.execute("PRAGMA page_count").fetchone()
     store._files.connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(sqlite3.OperationalError, match="full"):
-        store.save({name: encode(taken(busy())) for name in ("bob", "carol")})
+        store.save({name: encode(saved_node(busy_node())) for name in ("bob", "carol")})
     store._files.connection.execute("PRAGMA max_page_count = 1000000")
-    store.save({name: encode(taken(busy())) for name in ("bob", "carol")})
+    store.save({name: encode(saved_node(busy_node())) for name in ("bob", "carol")})
     store.close()
     store = Store(path)
-    assert [store.load(name) == taken(busy()) for name in ("alice", "bob", "carol")] == [True] * 3
+    assert [store.load(name) == saved_node(busy_node()) for name in ("alice", "bob", "carol")] == [True] * 3
     store.close()
 
 
 def test_every_histogram_and_counter_can_be_read_back(tmp_path: Path) -> None:
     """A new one needs nothing, nor one that gets other buckets; one that is taken away needs a step of the schema."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": encode(taken(Observer()))})
-    found = reopened(path)
+    write_state(path, {"alice": encode(saved_node(Observer()))})
+    found = reload(path)
     assert set(found.counters) == {c for c in Counter if Ledger().counters[c]}
     assert set(found.histograms) == set(HistogramName)
