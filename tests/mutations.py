@@ -210,6 +210,13 @@ MUTATIONS = (
         "store/test_store.py",
     ),
     Mutation(
+        "a wrong number of labels is accepted",
+        "store/codec.py",
+        "if len(labels) != expected:",
+        "if False:",
+        "store/test_store.py",
+    ),
+    Mutation(
         "old buckets are read with new edges",
         "store/codec.py",
         "if edges != _json(made.edges):",
