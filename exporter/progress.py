@@ -15,7 +15,7 @@ from exporter.follow import Account
 from exporter.payments.node import CatchUpProgress
 
 REFRESH_S = 0.5
-"""Time between two looks at the progress of all nodes."""
+"""Time between two updates of the display."""
 LONG_S = 2.0
 """Shorter catch-ups are not shown."""
 LOG_INTERVAL_S = 5.0
@@ -38,7 +38,7 @@ async def report_progress(accounts: Sequence[Account], display: Display) -> None
             await asyncio.sleep(REFRESH_S)
             catching_up = {account.name: account.status.reading for account in accounts}
             since_s = {name: since_s.get(name, time_s()) for name, progress in catching_up.items() if progress}
-            long = {name: now for name, now in catching_up.items() if now and time_s() - since_s[name] >= LONG_S}
+            long = {name: p for name, p in catching_up.items() if p and time_s() - since_s[name] >= LONG_S}
             with suppress(OSError):  # the terminal was closed
                 display.show(long)
     finally:
@@ -98,11 +98,13 @@ class Bars:
             self._progress = self._start()
         for name in self._bars.keys() - nodes.keys():
             self._progress.remove_task(self._bars.pop(name))
-        for name, now in nodes.items():
+        for name, progress in nodes.items():
             if name not in self._bars:
                 self._bars[name] = self._progress.add_task(name, total=None, payments=0)
-            total = max(now.last, now.at) - now.first
-            self._progress.update(self._bars[name], total=total, completed=now.at - now.first, payments=now.payments)
+            total = max(progress.last, progress.at) - progress.first
+            self._progress.update(
+                self._bars[name], total=total, completed=progress.at - progress.first, payments=progress.payments
+            )
         self._progress.refresh()
         if not nodes:
             self._progress.stop()

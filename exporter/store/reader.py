@@ -18,7 +18,7 @@ _FIX_PATH = (
     "If it runs in a container: docker exec CONTAINER lnd-payments-exporter open\n"
     "With --storage.memory it keeps nothing that could be listed."
 )
-_FIX_USER = "Its owner may: sudo -u OWNER lnd-payments-exporter open --storage.path=FILE"
+_FIX_USER = "Read it as its owner: sudo -u OWNER lnd-payments-exporter open --storage.path=FILE"
 _FIX_VERSION = "Use the exporter that wrote it: it has the command `open`, too."
 _FIX_RETRY = "Try again; if the error stays, look into the log of the exporter."
 
@@ -83,7 +83,7 @@ def _as_store_error(path: Path) -> Iterator[None]:
     except (FileNotFoundError, NotADirectoryError):
         raise StoreError(f"{path} does not exist.", _FIX_PATH) from None
     except PermissionError:
-        raise StoreError(f"{path} can't be read: this user may not.", _FIX_USER) from None
+        raise StoreError(f"{path} can't be read: this user has no permission.", _FIX_USER) from None
     except (OSError, sqlite3.Error, ValueError) as error:
         reason, _, _ = str(error).partition(" with text ")  # Python quotes the text, which may be confidential
         raise StoreError(f"{path} can't be read ({reason}).", _FIX_RETRY) from None

@@ -182,7 +182,7 @@ def test_state_of_another_user(shared: Path, closed: str) -> None:
     for path in (shared, *shared.iterdir()):
         path.chmod(0o755)
     (shared / closed).chmod(0o000)
-    with without_root(), pytest.raises(StoreError, match=r"can't be read: this user may not\.$"):
+    with without_root(), pytest.raises(StoreError, match=r"can't be read: this user has no permission\.$"):
         read_state(shared / "state.sqlite")
 
 
