@@ -22,14 +22,14 @@ LOG_INTERVAL_S = 5.0
 """Time between two log lines about the same node."""
 
 
-class Display(Protocol):
+class ProgressDisplay(Protocol):
     """A place where progress is shown."""
 
     def show(self, nodes: dict[str, CatchUpProgress]) -> None:
         """Show the progress of all nodes whose catch-up takes long; called every `REFRESH_S`."""
 
 
-async def report_progress(accounts: Sequence[Account], display: Display) -> None:
+async def report_progress(accounts: Sequence[Account], display: ProgressDisplay) -> None:
     """Show the progress of long catch-ups until cancelled, then clear the display."""
     time_s = asyncio.get_running_loop().time
     since_s: dict[str, float] = {}
@@ -46,7 +46,7 @@ async def report_progress(accounts: Sequence[Account], display: Display) -> None
             display.show({})
 
 
-def best_display(log_format: str) -> Display:
+def best_display(log_format: str) -> ProgressDisplay:
     """Return progress bars if stderr is a terminal and the log is not JSON, else log lines.
 
     `log_format` is the one of `log.configure`.

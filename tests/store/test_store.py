@@ -276,7 +276,7 @@ def test_newer_schema_is_refused(tmp_path: Path) -> None:
 
 
 BROKEN = {
-    "not a database": b"this is not a database, but as long as one" * 10,
+    "not a database": b"this is not a database, but as long as one" * 20,
     "truncated": None,
     "overwritten": None,
     "a total that is not a number": "UPDATE counter SET total = 'many'",
