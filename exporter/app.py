@@ -1,4 +1,4 @@
-"""The composition root: builds everything, keeps it alive, takes it down again."""
+"""The composition root: builds all objects, runs their tasks, and closes them."""
 
 import asyncio
 import time
@@ -20,20 +20,20 @@ from exporter.metrics.server import build, serve
 from exporter.payments.labels import Mode
 from exporter.payments.overdue import Limits
 from exporter.payments.payment import Moment
-from exporter.progress import best_display, tell
+from exporter.progress import best_display, report_progress
 from exporter.store import Store, StoreError, rehearse
 
 
 def clocks() -> Moment:
-    """Now, on both clocks: the one place where payments get their times from us."""
+    """Return the present moment on both clocks; the only source of our own times for payments."""
     return Moment(time.time_ns(), time.monotonic_ns())
 
 
 async def run(config: Config, *, on_ready: Callable[[str], None] | None = None) -> None:
-    """Serve and follow until cancelled; a bug in one task ends all of them, loudly.
+    """Serve metrics and follow all nodes until cancelled; an unexpected exception in one task ends all of them.
 
-    `on_ready` gets the address on which metrics are served, once they are. Raises `ConfigError` if they can't be, or
-    if the state can't be kept.
+    `on_ready` is called with the address of the server as soon as it listens. Raises `ConfigError` if the address can't
+    be used or the state can't be kept.
     """
     store = _open(config.storage)
     try:
@@ -70,7 +70,7 @@ async def _run(config: Config, store: Store | None, on_ready: Callable[[str], No
             for follower in followers:
                 group.create_task(follower.run(), name=f"follow {follower.account.name}")
             group.create_task(checkpoint.keep(), name="checkpoint")
-            group.create_task(tell(accounts, display), name="progress")
+            group.create_task(report_progress(accounts, display), name="progress")
             limits = Limits(config.log.open_after_s, config.log.blocks_left)
             group.create_task(tell_overdue(accounts, limits, checkpoint.instant), name="overdue")
     finally:
@@ -80,13 +80,13 @@ async def _run(config: Config, store: Store | None, on_ready: Callable[[str], No
 
 
 def forget(config: Config) -> str:
-    """Forget what is kept of a node (`--storage.reset`); what there is to say. Raises `ConfigError`."""
+    """Delete everything about one node from the state (`--storage.reset`). Return a message. Raises `ConfigError`."""
     store, node = _open(config.storage), config.storage.reset
     if store is None or node is None:
         return "Nothing is kept."
     try:
         if store.set_aside is not None:
-            problem = f"{store.path} could not be read ({store.broken}): it is now {store.set_aside}."
+            problem = f"{store.path} could not be read ({store.replace_reason}): it is now {store.set_aside}."
             fix = "Nothing is kept of any node any more; the next start begins at zero."
             raise ConfigError([Problem("--storage.path", problem, fix)])
         if store.forget(node):
@@ -98,26 +98,26 @@ def forget(config: Config) -> str:
 
 
 def check(storage: StorageConfig) -> list[str]:
-    """Try whether the state can be kept where it should be, and leave no trace. Raises `ConfigError`.
+    """Check whether the state can be kept at its path, and leave no trace. Raises `ConfigError`.
 
-    Returns what a person should know about the place all the same.
+    Returns warnings for the operator.
     """
     if storage.path is None:
         return []
-    with _as_problem():
+    with _as_config_error():
         return rehearse(storage.path)
 
 
 def _open(storage: StorageConfig) -> Store | None:
     if storage.path is None:
         return None
-    with _as_problem():
+    with _as_config_error():
         return Store(storage.path)
 
 
 @contextmanager
-def _as_problem() -> Iterator[None]:
-    """A state that can't be kept there is a wrong configuration."""
+def _as_config_error() -> Iterator[None]:
+    """Convert a `StoreError` to a `ConfigError` of `--storage.path`."""
     try:
         yield
     except StoreError as error:
@@ -125,15 +125,13 @@ def _as_problem() -> Iterator[None]:
 
 
 def _resume(store: Store, followers: list[Follower]) -> None:
-    """Go on where the last process was."""
-    log = structlog.get_logger("exporter.app")
-    if store.broken:
+    """Log the condition of the state, and resume each node from it."""
+    log, path = structlog.get_logger("exporter.app"), str(store.path)
+    if reason := store.replace_reason:
         old = {"old": str(store.set_aside)} if store.set_aside else {}
-        log.error(
-            "the state could not be read: all counters begin at zero", path=str(store.path), reason=store.broken, **old
-        )
-    if store.fell:
-        log.error("the state is older than what was shown: counters go back", path=str(store.path), reason=store.fell)
+        log.error("the state could not be read: all counters begin at zero", path=path, reason=reason, **old)
+    if reason := store.older_reason:
+        log.error("the state is older than what was shown: counters go back", path=path, reason=reason)
     for warning in store.warnings:
         log.warning(warning)
     for histogram in sorted(store.restarted):
@@ -143,7 +141,7 @@ def _resume(store: Store, followers: list[Follower]) -> None:
         saved = store.load(account.name)
         if saved is not None:
             account.resume(saved)
-            log.info("counting goes on", node=account.name, in_flight=len(account.tracker.open), path=str(store.path))
+            log.info("counting goes on", node=account.name, in_flight=len(account.tracker.open), path=path)
 
 
 def _follower(node: NodeConfig, max_peers: int, store: Store | None) -> Follower:
@@ -161,8 +159,8 @@ def _follower(node: NodeConfig, max_peers: int, store: Store | None) -> Follower
 
 
 def client_of(node: NodeConfig) -> DetailedClient:
-    """How this node is asked; not yet connected."""
-    way: dict[str, Any] = {"proxy": node.proxy, "server_name": node.tls_server_name}
+    """Return the client for a node's transport, not yet connected."""
+    options: dict[str, Any] = {"proxy": node.proxy, "server_name": node.tls_server_name}
     if node.transport == GRPC:
-        return GrpcClient(node.address, node.tls_cert, node.macaroon, **way)
-    return RestClient(node.address, node.tls_cert, node.macaroon, websocket=node.transport == WEBSOCKET, **way)
+        return GrpcClient(node.address, node.tls_cert, node.macaroon, **options)
+    return RestClient(node.address, node.tls_cert, node.macaroon, websocket=node.transport == WEBSOCKET, **options)

@@ -1,4 +1,4 @@
-"""Durable before visible: what a page shows has been written to disk before anybody sees it."""
+"""Durable before visible: everything on a page is on disk before the page is served."""
 
 import asyncio
 import sqlite3
@@ -14,122 +14,124 @@ from exporter.payments.payment import Run
 from exporter.payments.view import View
 from exporter.store import Busy, EncodedNode, Store, StoreError, encode
 
-EVERY_S = 5.0
-"""While nobody looks: what can't be asked of lnd again is lost for no longer than this."""
+INTERVAL_S = 5.0
+"""Time between writes without scrapes: a bound for the loss of data that can't be asked of lnd again."""
 WAIT_S = 1.0
-"""Whoever asks for a page waits for the disk this long; Prometheus gives up after ten seconds, or after less."""
+"""Longest wait of a page for the disk; Prometheus' scrape timeout is ten seconds by default, and often shorter."""
 LAST_S = 5.0
-"""The last write before the process ends may take this long; container engines kill after ten seconds."""
+"""Time for retries of the last write before the process ends; container engines kill after ten seconds."""
 
 
 class Checkpoint:
-    """Takes all nodes at one instant, writes what changed, then shows it. Pages asked for together share a write.
+    """Captures all nodes at one instant, writes what changed, then returns the page; concurrent requests share a write.
 
-    A disk that says it can't be written (full, read-only) keeps nothing from being shown: seeing less would be worse.
-    But where a write may soon succeed, because another program holds a lock on the file or the disk is slow, the last
-    page is shown once more.
+    If the disk reports that it can't be written (full, read-only), the present page is returned nevertheless: no
+    metrics would be worse. But if a retry will probably succeed, because another program holds a lock on the file or
+    the disk is slow, the last page that was written is returned again.
     """
 
     def __init__(self, accounts: Sequence[Account], store: Store | None) -> None:
-        """Without a store nothing is written, and each page is shown at once."""
+        """Start with the page that is on disk. Without a store nothing is written, and pages don't wait."""
         self._accounts = accounts
         self._store = store
-        self._turn = asyncio.Lock()
-        self._next: asyncio.Task[PageData] | None = None
-        self._versions: dict[str, int] = {}  # what of each node is written
-        self._left = store.left([account.name for account in accounts]) if store else {}  # to be written once
+        self._write_lock = asyncio.Lock()
+        self._next: asyncio.Task[PageData] | None = None  # waits for the lock; later requests share it
+        self._versions: dict[str, int] = {}  # the version of each account that is on disk
+        # Nodes of the file that are no longer followed: written once.
+        self._unfollowed = store.unfollowed([account.name for account in accounts]) if store else {}
         self._written_s: float | None = None
         self._failures = 0
-        self._failed = ""
-        self._replaced = 0
-        self._late: set[asyncio.Task[PageData]] = set()  # writes that somebody waited for in vain; two at most
-        self._on_time = True  # the last page that was asked for is on disk, or can't be written
+        self._failure = ""  # reason of the present failure, empty if the last write succeeded
+        self._replacements = 0
+        self._late: set[asyncio.Task[PageData]] = set()  # checkpoints that took longer than WAIT_S; two at most
+        self._on_time = True  # False if the last request got an earlier page
         for account in accounts:
             account.keeps = store is not None
         self._log = structlog.get_logger("exporter.checkpoint")
-        self._shown = [account.view() for account in accounts]  # before anything happens: what the disk says
+        self._last_views = [account.view() for account in accounts]  # at the start: the content of the file
 
     async def instant(self) -> PageData:
-        """What a page shows, on disk: as it is now, or after `WAIT_S` as it was when it was written last."""
+        """Return a page that is on disk: the present one, or after `WAIT_S` the last one that was written."""
         if self._next is None:
-            self._next = asyncio.create_task(self._take_turn())
-        turn = self._next
-        await asyncio.wait({turn}, timeout=WAIT_S)
-        if turn.done():
-            return turn.result()
+            self._next = asyncio.create_task(self._capture_and_write())
+        checkpoint = self._next
+        await asyncio.wait({checkpoint}, timeout=WAIT_S)
+        if checkpoint.done():
+            return checkpoint.result()
         self._on_time = False
-        if turn not in self._late:
-            self._late.add(turn)
-            turn.add_done_callback(self._late.discard)
+        if checkpoint not in self._late:
+            self._late.add(checkpoint)
+            checkpoint.add_done_callback(self._late.discard)
             self._fail(f"the disk does not answer within {WAIT_S:g} s")
-        return PageData(self._shown, self._exporter())
+        return PageData(self._last_views, self._status())
 
     async def finish(self) -> None:
-        """Write for the last time; tried again for `LAST_S` where the disk is slow, or another program has the file."""
+        """Write for the last time; retry for `LAST_S` if the disk is slow or another program has locked the file."""
         end_s = asyncio.get_running_loop().time() + LAST_S
         await self.instant()
         while not self._on_time and asyncio.get_running_loop().time() < end_s:
             await self.instant()
 
     async def keep(self) -> None:
-        """Write from time to time, until cancelled."""
+        """Write every `INTERVAL_S` until cancelled."""
         while True:
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(INTERVAL_S)
             await self.instant()
 
-    async def _take_turn(self) -> PageData:
+    async def _capture_and_write(self) -> PageData:
         """Wait for the write that is under way, then capture and write."""
-        async with self._turn:
-            self._next = None  # whoever asks from here on wants to see what happens from here on
+        async with self._write_lock:
+            self._next = None  # a request from here on must see events from here on
             views = [account.view() for account in self._accounts]
             self._on_time = True
             if self._store is not None:
-                changed = self._capture(views)
+                changed = self._changed_nodes(views)
                 self._on_time = await self._write(self._store, changed)
             if self._on_time:
-                self._shown = views
-            return PageData(self._shown, self._exporter())
+                self._last_views = views
+            return PageData(self._last_views, self._status())
 
-    def _capture(self, views: list[View]) -> dict[str, tuple[int, EncodedNode]]:
+    def _changed_nodes(self, views: list[View]) -> dict[str, tuple[int, EncodedNode]]:
+        """Return the nodes that are not on disk as they are now, each with the version of its account."""
         changed = {
             view.node: (account.version, encode(account.saved(view)))
             for view, account in zip(views, self._accounts, strict=True)
             if account.version != self._versions.get(view.node)
         }
-        return changed | {node: (0, frozen) for node, frozen in self._left.items()}
+        return changed | {node: (0, encoded) for node, encoded in self._unfollowed.items()}
 
     async def _write(self, store: Store, changed: dict[str, tuple[int, EncodedNode]]) -> bool:
-        """Write what changed; False if it may not be shown yet. A failure is counted, told, and tried again."""
-        nodes = {node: frozen for node, (_, frozen) in changed.items()}
+        """Write changed nodes; count and log a failure. Return False if the page must not be served yet."""
+        nodes = {node: encoded for node, (_, encoded) in changed.items()}
         try:
             await asyncio.get_running_loop().run_in_executor(store.thread, store.save, nodes)
         except (sqlite3.Error, OSError, StoreError) as error:
             self._fail(str(error))
             return not isinstance(error, Busy)
-        if self._failed:
-            self._failed = ""
+        if self._failure:
+            self._failure = ""
             self._log.info("the state is written again", path=str(store.path))
-        if store.replaced != self._replaced:
-            self._replaced = store.replaced
+        if store.replacements != self._replacements:
+            self._replacements = store.replacements
             old = {"old": str(store.set_aside)} if store.set_aside else {}
-            self._log.error("the state is written to a new file, nothing is lost", reason=store.broken, **old)
+            self._log.error("the state is written to a new file, nothing is lost", reason=store.replace_reason, **old)
         for account in self._accounts:
             if account.name in changed:
-                self._versions[account.name], frozen = changed[account.name]
-                del account.ended[: len(frozen.ended)]
-        self._left.clear()
+                self._versions[account.name], encoded = changed[account.name]
+                del account.ended[: len(encoded.ended)]
+        self._unfollowed.clear()
         self._written_s = time.time()
         return True
 
     def _fail(self, reason: str) -> None:
-        """Count a page that is not on disk in time, once; tell why, unless it is still the same."""
+        """Count a checkpoint that failed or is late, each one once; log the reason if it is a new one."""
         if asyncio.current_task() not in self._late:
             self._failures += 1
-        if reason != self._failed and self._store is not None:
-            self._failed = reason
+        if reason != self._failure and self._store is not None:
+            self._failure = reason
             self._log.error("the state can't be written: counting goes on", path=str(self._store.path), reason=reason)
 
-    def _exporter(self) -> ExporterStatus:
+    def _status(self) -> ExporterStatus:
         return ExporterStatus(
             checkpoint_s=self._written_s,
             checkpoint_failures=self._failures + (self._store.failed_reads if self._store else 0),
@@ -138,7 +140,10 @@ class Checkpoint:
 
 
 def looking_up(store: Store, node: str) -> Counted:
-    """The list of what was counted of a node; that it can't be read is counted with the failed writes."""
+    """Return a function that looks up which runs of a node were counted; it returns None if that can't be read.
+
+    Failures to read are part of the checkpoint failures.
+    """
     log = structlog.get_logger("exporter.checkpoint")
 
     async def counted(runs: Sequence[Run]) -> set[Run] | None:

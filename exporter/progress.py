@@ -1,4 +1,4 @@
-"""How far long catch-ups have come: a bar for each on a terminal, else a line in the log now and then."""
+"""Progress of long catch-ups: a progress bar for each on a terminal, otherwise a log line from time to time."""
 
 import asyncio
 import sys
@@ -14,92 +14,104 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from exporter.follow import Account
 from exporter.payments.node import CatchUpProgress
 
-PULSE_S = 0.5
+REFRESH_S = 0.5
+"""Time between two updates of the display."""
 LONG_S = 2.0
-"""A catch-up that takes no longer isn't worth a word."""
-LINE_S = 5.0
-"""Between two lines about the same node."""
+"""Shorter catch-ups are not shown."""
+LOG_INTERVAL_S = 5.0
+"""Time between two log lines about the same node."""
 
 
-class Display(Protocol):
-    """Where it is shown."""
+class ProgressDisplay(Protocol):
+    """A place where progress is shown."""
 
     def show(self, nodes: dict[str, CatchUpProgress]) -> None:
-        """All nodes that have been catching up for long, and how far they are; called from time to time."""
+        """Show the progress of all nodes whose catch-up takes long; called every `REFRESH_S`."""
 
 
-async def tell(accounts: Sequence[Account], display: Display) -> None:
-    """Show it while it goes on, until cancelled."""
+async def report_progress(accounts: Sequence[Account], display: ProgressDisplay) -> None:
+    """Show the progress of long catch-ups until cancelled, then clear the display."""
     time_s = asyncio.get_running_loop().time
     since_s: dict[str, float] = {}
     try:
         while True:
-            await asyncio.sleep(PULSE_S)
-            reading = {account.name: account.status.reading for account in accounts}
-            since_s = {name: since_s.get(name, time_s()) for name, far in reading.items() if far is not None}
-            long = {name: far for name, far in reading.items() if far and time_s() - since_s[name] >= LONG_S}
-            with suppress(OSError):  # the terminal has gone: nobody looks on
+            await asyncio.sleep(REFRESH_S)
+            catching_up = {account.name: account.status.reading for account in accounts}
+            since_s = {name: since_s.get(name, time_s()) for name, progress in catching_up.items() if progress}
+            long = {name: p for name, p in catching_up.items() if p and time_s() - since_s[name] >= LONG_S}
+            with suppress(OSError):  # the terminal was closed
                 display.show(long)
     finally:
         with suppress(OSError):
             display.show({})
 
 
-def best_display(log_format: str) -> Display:
-    """Bars where a person looks on and nobody wants JSON, else lines; `log_format` as in `log.configure`."""
+def best_display(log_format: str) -> ProgressDisplay:
+    """Return progress bars if stderr is a terminal and the log is not JSON, else log lines.
+
+    `log_format` is the one of `log.configure`.
+    """
     console = Console(stderr=True)
-    watched = log_format != "json" and sys.stderr.isatty() and not console.is_dumb_terminal
-    return Bars(console) if watched else Lines(time.monotonic)
+    interactive = log_format != "json" and sys.stderr.isatty() and not console.is_dumb_terminal
+    return Bars(console) if interactive else LogLines(time.monotonic)
 
 
-class Lines:
-    """A line in the log every `LINE_S`, for each node."""
+class LogLines:
+    """A display that writes a log line for each node every `LOG_INTERVAL_S`."""
 
     def __init__(self, time_s: Callable[[], float]) -> None:
-        """Nothing said yet; `time_s` is a monotonic clock."""
+        """Start without a line logged; `time_s` is a monotonic clock."""
         self._time_s = time_s
-        self._said_s: dict[str, float] = {}
+        self._logged_s: dict[str, float] = {}
         self._log = structlog.get_logger("exporter.follow")
 
     def show(self, nodes: dict[str, CatchUpProgress]) -> None:
-        """Say it, if it is time."""
+        """Log the progress of each node whose last line is old enough."""
         now_s = self._time_s()
-        self._said_s = {name: said_s for name, said_s in self._said_s.items() if name in nodes}
-        for name, far in nodes.items():
-            if now_s - self._said_s.get(name, -LINE_S) >= LINE_S:
-                self._said_s[name] = now_s
-                self._log.info("catching up", node=name, payments=far.payments, index=far.at, last_index=far.last)
+        self._logged_s = {name: logged_s for name, logged_s in self._logged_s.items() if name in nodes}
+        for name, progress in nodes.items():
+            if now_s - self._logged_s.get(name, -LOG_INTERVAL_S) >= LOG_INTERVAL_S:
+                self._logged_s[name] = now_s
+                self._log.info(
+                    "catching up",
+                    node=name,
+                    payments=progress.payments,
+                    index=progress.at,
+                    last_index=progress.last,
+                )
 
 
 class Bars:
-    """A bar for each node, below the lines of the log; they go when the catch-up is over."""
+    """A display with a progress bar for each node below the log lines; the bar is removed when the catch-up ends."""
 
     def __init__(self, console: Console) -> None:
-        """Nothing shown yet."""
+        """Start without a bar."""
         self._console = console
         self._progress: Progress | None = None
         self._bars: dict[str, TaskID] = {}
 
     def show(self, nodes: dict[str, CatchUpProgress]) -> None:
-        """Draw them."""
+        """Draw a bar for each node, and remove the bars of all others."""
         if self._progress is None:
             if not nodes:
                 return
-            self._progress = self._begin()
+            self._progress = self._start()
         for name in self._bars.keys() - nodes.keys():
             self._progress.remove_task(self._bars.pop(name))
-        for name, far in nodes.items():
+        for name, progress in nodes.items():
             if name not in self._bars:
                 self._bars[name] = self._progress.add_task(name, total=None, payments=0)
-            bar, whole = self._bars[name], max(far.last, far.at) - far.first
-            self._progress.update(bar, total=whole, completed=far.at - far.first, payments=far.payments)
+            total = max(progress.last, progress.at) - progress.first
+            self._progress.update(
+                self._bars[name], total=total, completed=progress.at - progress.first, payments=progress.payments
+            )
         self._progress.refresh()
         if not nodes:
             self._progress.stop()
             self._progress = None
 
-    def _begin(self) -> Progress:
-        """While there are bars sys.stderr is rich's, which puts what is written to it above them."""
+    def _start(self) -> Progress:
+        """Start rich's display; while it runs, it replaces `sys.stderr` to print other output above the bars."""
         progress = Progress(
             TextColumn("{task.description}: catching up", markup=False),
             BarColumn(),

@@ -1,4 +1,4 @@
-"""What a page shows is on disk before anybody sees it; pages asked for together share a write."""
+"""A page is on disk before it is served; concurrent requests share a write."""
 
 import asyncio
 import sqlite3
@@ -23,27 +23,27 @@ from tests.store.another_program import another_program
 
 
 @pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks for a page waits for the disk however busy the machine is, unless a test says otherwise."""
+def unlimited_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pages wait for the disk on a busy machine, too; tests of the time limit set a short one."""
     monkeypatch.setattr(checkpoint_module, "WAIT_S", 60.0)
 
 
 class SlowStore(Store):
-    """A disk that takes its time, or has no room."""
+    """A store on a disk that can be slow or full."""
 
     def __init__(self, path: Path) -> None:
-        """Quick until told otherwise."""
+        """Open the state; writes are fast while `go_on` is set, and succeed while `problem` is None."""
         super().__init__(path)
         self.go_on = threading.Event()
         self.go_on.set()
-        self.under_way = threading.Event()
+        self.write_started = threading.Event()
         self.saves: list[list[str]] = []
         self.problem: Exception | None = None
 
     def save(self, nodes: Mapping[str, EncodedNode]) -> None:
-        """Write when it is allowed to."""
+        """Wait for `go_on`, then write or raise `problem`."""
         self.saves.append(list(nodes))
-        self.under_way.set()
+        self.write_started.set()
         assert self.go_on.wait(10)
         if self.problem is not None:
             raise self.problem
@@ -51,24 +51,24 @@ class SlowStore(Store):
 
 
 def accounts(number: int) -> list[Account]:
-    """Nodes of which each has a payment in flight."""
+    """Return accounts with one payment in flight each."""
     made = [Account(f"node{n}", Clocks(), 5) for n in range(number)]
     for account in made:
         account.record(payment(), Source.STREAM)
     return made
 
 
-async def test_on_disk_before_visible(tmp_path: Path) -> None:
-    """The answer waits for the disk; what happens meanwhile isn't on it."""
+async def test_page_waits_for_the_disk(tmp_path: Path) -> None:
+    """A call that is counted meanwhile is neither on the page nor on disk."""
     store, (account,) = SlowStore(tmp_path / "state.sqlite"), accounts(1)
     checkpoint = Checkpoint([account], store)
     store.go_on.clear()
-    asked = asyncio.create_task(checkpoint.instant())
-    assert await asyncio.to_thread(store.under_way.wait, 5), "nothing is written"
+    request = asyncio.create_task(checkpoint.instant())
+    assert await asyncio.to_thread(store.write_started.wait, 5), "no write has started"
     account.apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
-    assert not asked.done()
+    assert not request.done()
     store.go_on.set()
-    (view,) = (await asked).views
+    (view,) = (await request).views
     store.close()
     store = SlowStore(tmp_path / "state.sqlite")
     saved = store.load("node0")
@@ -79,29 +79,29 @@ async def test_on_disk_before_visible(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_together_they_share_a_write(tmp_path: Path) -> None:
-    """200 pages asked for while one is written: one more write for all of them, with what happened until then."""
+async def test_concurrent_requests_share_a_write(tmp_path: Path) -> None:
+    """200 requests during a write cause one more write, with everything counted until it begins."""
     nodes = accounts(200)
     store = SlowStore(tmp_path / "state.sqlite")
     checkpoint = Checkpoint(nodes, store)
     store.go_on.clear()
     first = asyncio.create_task(checkpoint.instant())
-    assert await asyncio.to_thread(store.under_way.wait, 5), "nothing is written"
+    assert await asyncio.to_thread(store.write_started.wait, 5), "no write has started"
     nodes[7].apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
     others = [asyncio.create_task(checkpoint.instant()) for _ in range(200)]
     await asyncio.sleep(0)
     store.go_on.set()
     await first
-    instants = await asyncio.gather(*others)
+    pages = await asyncio.gather(*others)
     assert [len(nodes) for nodes in store.saves] == [200, 1]
-    assert all(instant is instants[0] for instant in instants)
-    calls = instants[0].views[7].counters["lnd_calls"]  # type: ignore[index]  # a word of a StrEnum is its text
+    assert all(page is pages[0] for page in pages)
+    calls = pages[0].views[7].counters["lnd_calls"]  # type: ignore[index]  # a member of a StrEnum is a string
     assert sum(calls.values()) == 1
     store.close()
 
 
-async def test_nothing_new_is_no_write(tmp_path: Path) -> None:
-    """An idle node costs nothing, however often it is looked at; the state is known to be right all the same."""
+async def test_unchanged_state_is_not_written(tmp_path: Path) -> None:
+    """Each page checks the file nevertheless, and shows a later time of the checkpoint."""
     store = SlowStore(tmp_path / "state.sqlite")
     checkpoint = Checkpoint(accounts(2), store)
     first = await checkpoint.instant()
@@ -116,16 +116,16 @@ async def test_nothing_new_is_no_write(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("problem", [sqlite3.OperationalError("database or disk is full"), OSError(28, "No space")])
-async def test_a_disk_that_is_full(tmp_path: Path, problem: Exception) -> None:
-    """Pages are served all the while, the failures counted and told once; with room again all is written."""
+async def test_full_disk(tmp_path: Path, problem: Exception) -> None:
+    """Pages are served, each failure is counted, the reason is logged once; with room again everything is written."""
     store, nodes = SlowStore(tmp_path / "state.sqlite"), accounts(2)
     checkpoint = Checkpoint(nodes, store)
     with capture_logs() as logs:
         store.problem = problem
-        instants = [await checkpoint.instant() for _ in range(3)]
-        assert [instant.exporter.checkpoint_failures for instant in instants] == [1, 2, 3]
-        assert instants[-1].exporter.checkpoint_s is None
-        assert all(view.in_flight.runs for view in instants[-1].views)
+        pages = [await checkpoint.instant() for _ in range(3)]
+        assert [page.exporter.checkpoint_failures for page in pages] == [1, 2, 3]
+        assert pages[-1].exporter.checkpoint_s is None
+        assert all(view.in_flight.runs for view in pages[-1].views)
         store.problem = None
         assert (await checkpoint.instant()).exporter.checkpoint_s is not None
     assert [line["event"] for line in logs] == [
@@ -139,8 +139,8 @@ async def test_a_disk_that_is_full(tmp_path: Path, problem: Exception) -> None:
     store.close()
 
 
-async def test_the_list_of_what_was_counted(tmp_path: Path) -> None:
-    """A run that ended is on it after the next write, or still known here; never neither."""
+async def test_counted_run_is_in_memory_until_it_is_listed(tmp_path: Path) -> None:
+    """An ended run stays in `ended` until a write has put it on the list on disk."""
     store, (account,) = SlowStore(tmp_path / "state.sqlite"), accounts(1)
     checkpoint = Checkpoint([account], store)
     account.record(payment(Status.SUCCEEDED, settled(flying(1))), Source.STREAM)
@@ -157,36 +157,36 @@ async def test_the_list_of_what_was_counted(tmp_path: Path) -> None:
     store.close()
 
 
-async def test_who_hangs_up_does_not_stop_the_write(tmp_path: Path) -> None:
-    """A scraper that goes away while the page is written takes nothing from the others."""
+async def test_cancelled_request_does_not_stop_the_write(tmp_path: Path) -> None:
+    """A scraper disconnects during the write; other requests get their page."""
     store = SlowStore(tmp_path / "state.sqlite")
     checkpoint = Checkpoint(accounts(1), store)
     store.go_on.clear()
-    impatient, patient = (asyncio.create_task(checkpoint.instant()) for _ in range(2))
-    assert await asyncio.to_thread(store.under_way.wait, 5), "nothing is written"
-    impatient.cancel()
-    await asyncio.wait([impatient])
+    cancelled, other = (asyncio.create_task(checkpoint.instant()) for _ in range(2))
+    assert await asyncio.to_thread(store.write_started.wait, 5), "no write has started"
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
     store.go_on.set()
-    assert (await patient).exporter.checkpoint_s is not None
+    assert (await other).exporter.checkpoint_s is not None
     store.close()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
-async def test_another_program_holds_the_lock(tmp_path: Path, how: str) -> None:
-    """While it does, the last page that was written is shown, and each one counts as a failure; then all is written."""
+async def test_lock_of_another_program_shows_the_last_page(tmp_path: Path, how: str) -> None:
+    """Each page that could not be written counts as a failure; after the lock is released everything is written."""
     store, (account,) = SlowStore(tmp_path / "state.sqlite"), accounts(1)
     checkpoint = Checkpoint([account], store)
     written = await checkpoint.instant()
     account.apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
     with capture_logs() as logs:
         with another_program(store.path, how):
-            held = [await checkpoint.instant() for _ in range(2)]
+            during_lock = [await checkpoint.instant() for _ in range(2)]
             await checkpoint.finish()
         after = await checkpoint.instant()
-    assert [page.views for page in held] == [written.views] * 2
-    assert [page.exporter.checkpoint_failures for page in held] == [1, 2]
-    assert [page.exporter.checkpoint_s for page in held] == [written.exporter.checkpoint_s] * 2
+    assert [page.views for page in during_lock] == [written.views] * 2
+    assert [page.exporter.checkpoint_failures for page in during_lock] == [1, 2]
+    assert [page.exporter.checkpoint_s for page in during_lock] == [written.exporter.checkpoint_s] * 2
     assert calls(after) == calls(written) + 1
     assert [line["event"] for line in logs] == [
         "the state can't be written: counting goes on",
@@ -197,13 +197,13 @@ async def test_another_program_holds_the_lock(tmp_path: Path, how: str) -> None:
 
 
 def calls(page: PageData) -> int:
-    """Calls to lnd on a page of one node."""
+    """Return the number of calls to lnd on a page of one node."""
     (view,) = page.views
     return sum(view.counters[Counter.LND_CALLS].values())
 
 
-async def test_disk_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page of before is shown meanwhile, one failure for each write; other threads are free, also for the audit."""
+async def test_hanging_disk_shows_the_last_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One failure is counted for each write; look-ups of the audit wait, too, but block no other thread."""
     store, (account,) = SlowStore(tmp_path / "state.sqlite"), accounts(1)
     checkpoint = Checkpoint([account], store)
     written = await checkpoint.instant()
@@ -213,7 +213,7 @@ async def test_disk_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Mon
     audits = [asyncio.ensure_future(looking_up(store, "node0")([payment().run])) for _ in range(200)]
     late = [await checkpoint.instant() for _ in range(3)]
     assert [page.views for page in late] == [written.views] * 3
-    assert late[-1].exporter.checkpoint_failures == 2, "the write under way, and the next one that waits for it"
+    assert late[-1].exporter.checkpoint_failures == 2, "the write that hangs, and the next one, which waits for it"
     assert await asyncio.to_thread(lambda: "free") == "free"
     monkeypatch.setattr(checkpoint_module, "WAIT_S", 60.0)
     store.go_on.set()
@@ -224,8 +224,8 @@ async def test_disk_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Mon
     store.close()
 
 
-async def test_locked_after_the_disk_was_full(tmp_path: Path) -> None:
-    """What was shown while the disk was full stays on the page while another program holds the lock."""
+async def test_lock_after_a_full_disk(tmp_path: Path) -> None:
+    """The page shown while the disk was full is the last one, so a counter doesn't go back during the lock."""
     store, (account,) = SlowStore(tmp_path / "state.sqlite"), accounts(1)
     checkpoint = Checkpoint([account], store)
     store.problem = sqlite3.OperationalError("database or disk is full")
@@ -239,8 +239,8 @@ async def test_locked_after_the_disk_was_full(tmp_path: Path) -> None:
     store.close()
 
 
-async def test_locked_before_the_first_write(tmp_path: Path) -> None:
-    """What the file says is shown, nothing that was counted since."""
+async def test_lock_before_the_first_write(tmp_path: Path) -> None:
+    """The content of the file is shown, without anything that was counted since the start."""
     store, account = SlowStore(tmp_path / "state.sqlite"), Account("node0", Clocks(), 5)
     checkpoint = Checkpoint([account], store)
     account.apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
@@ -250,8 +250,8 @@ async def test_locked_before_the_first_write(tmp_path: Path) -> None:
     store.close()
 
 
-async def test_audit_that_can_not_read_is_counted(tmp_path: Path) -> None:
-    """With the failed writes; None is no answer, so the audit asks again."""
+async def test_failed_read_of_the_audit_is_counted(tmp_path: Path) -> None:
+    """It is part of the checkpoint failures; None makes the audit ask again."""
     store, (account,) = SlowStore(tmp_path / "state.sqlite"), accounts(1)
     checkpoint = Checkpoint([account], store)
     store._files.connection.execute("ALTER TABLE counted_run RENAME TO elsewhere")
@@ -259,12 +259,12 @@ async def test_audit_that_can_not_read_is_counted(tmp_path: Path) -> None:
         assert await looking_up(store, "node0")([payment().run]) is None
     assert [line["event"] for line in logs] == ["the audit can't read what was counted, and tries again"]
     assert (await checkpoint.instant()).exporter.checkpoint_failures == 1
-    assert await looking_up(store, "node0")([payment().run]) == {payment().run}, "in a new file, of which it is older"
+    assert await looking_up(store, "node0")([payment().run]) == {payment().run}, "the file is new, and the run is older"
     store.close()
 
 
-async def test_nothing_is_kept() -> None:
-    """Without a file there is no time of a checkpoint, and nothing that could fail."""
-    instant = await Checkpoint(accounts(1), None).instant()
-    assert (instant.exporter.checkpoint_s, instant.exporter.checkpoint_failures) == (None, 0)
-    assert len(instant.views) == 1
+async def test_without_a_store() -> None:
+    """There is no time of a checkpoint, and no failure."""
+    page = await Checkpoint(accounts(1), None).instant()
+    assert (page.exporter.checkpoint_s, page.exporter.checkpoint_failures) == (None, 0)
+    assert len(page.views) == 1

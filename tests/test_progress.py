@@ -1,4 +1,4 @@
-"""How far long catch-ups are: who looks on sees it, and nobody is told of short ones."""
+"""Progress of long catch-ups is shown, and short ones are not."""
 
 import asyncio
 import io
@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from exporter.follow import Account
 from exporter.payments.node import CatchUpProgress
-from exporter.progress import LONG_S, Bars, Lines, tell
+from exporter.progress import LONG_S, Bars, LogLines, report_progress
 from tests.follow.virtual import VirtualLoop, run_virtually
 from tests.follow.watch import Clocks
 
@@ -17,26 +17,26 @@ HALF = CatchUpProgress(first=100, at=600, last=1100, payments=500)
 DONE = HALF._replace(at=1100, payments=1000)
 
 
-class Seen:
-    """A display that keeps what it was shown."""
+class Recorder:
+    """A display that records what it is given."""
 
     def __init__(self) -> None:
-        """Nothing."""
+        """Start with nothing recorded."""
         self.shown: list[dict[str, CatchUpProgress]] = []
 
     def show(self, nodes: dict[str, CatchUpProgress]) -> None:
-        """Keep it, if it is something else."""
+        """Record it, unless it is the same as before."""
         if self.shown[-1:] != [nodes]:
             self.shown.append(nodes)
 
 
-def test_only_long_ones_are_shown() -> None:
-    """Each node by itself, from its third second on; at the end the display is cleared."""
-    seen = Seen()
+def test_only_long_catch_ups_are_shown() -> None:
+    """Each node is shown from `LONG_S` on; at the end the display is cleared."""
+    recorder = Recorder()
 
-    async def told(_: VirtualLoop) -> None:
+    async def scenario(_: VirtualLoop) -> None:
         alice, bob = accounts = [Account(name, Clocks(), 5) for name in ("alice", "bob")]
-        task = asyncio.create_task(tell(accounts, seen))
+        task = asyncio.create_task(report_progress(accounts, recorder))
         alice.set_status(reading=HALF)
         bob.set_status(reading=HALF)
         await asyncio.sleep(LONG_S - 0.1)
@@ -50,14 +50,14 @@ def test_only_long_ones_are_shown() -> None:
         task.cancel()
         await asyncio.wait([task])
 
-    run_virtually(told)
-    assert seen.shown == [{}, {"alice": HALF}, {"alice": DONE}, {}, {"bob": HALF}, {}]
+    run_virtually(scenario)
+    assert recorder.shown == [{}, {"alice": HALF}, {"alice": DONE}, {}, {"bob": HALF}, {}]
 
 
-def test_lines() -> None:
-    """One at once and then one every five seconds, for each node; without end, if need be."""
+def test_log_lines() -> None:
+    """Each node gets a line at once, and then one every `LOG_INTERVAL_S`; a new catch-up begins with a line again."""
     now_s = 1000.0
-    lines = Lines(lambda: now_s)
+    lines = LogLines(lambda: now_s)
     with capture_logs() as logs:
         for _ in range(22):
             lines.show({"alice": HALF, "bob": DONE} if now_s > 1003 else {"alice": HALF})
@@ -74,8 +74,8 @@ def test_lines() -> None:
     ]
 
 
-def test_bars() -> None:
-    """One for each node; lines of the log stand above them; when all is done nothing is left of them."""
+def test_progress_bars() -> None:
+    """Each node has a bar; log lines are printed above the bars; nothing is left when all are done."""
     terminal = io.StringIO()
     bars = Bars(Console(file=terminal, force_terminal=True, width=100, legacy_windows=False))
     stderr = sys.stderr

@@ -1,4 +1,4 @@
-"""The remembering: one SQLite file for each exporter, in which each node has rows of its own."""
+"""Persistence: one SQLite file for each exporter, in which each node has its own rows."""
 
 from exporter.store.codec import EncodedNode, encode
 from exporter.store.errors import Busy, Locked, StoreError, TooNew

@@ -1,4 +1,4 @@
-"""Between what is kept and the words that stand in the file. Raises `ValueError` for what it can't read."""
+"""Encoding of the saved state to the values of table columns, and decoding; decoding raises `ValueError`."""
 
 from typing import NamedTuple
 
@@ -7,11 +7,24 @@ import msgspec
 from exporter.payments.payment import Run
 from exporter.payments.run import OpenRun
 from exporter.payments.saved import SavedNode, SavedState
-from exporter.payments.totals import EDGES, Counter, Histogram, HistogramName, Labels
+from exporter.payments.totals import (
+    EDGES,
+    Counter,
+    Histogram,
+    HistogramName,
+    Labels,
+    zero_counters,
+    zero_histograms,
+)
+
+_PEER_LABELS = {Counter.PEER_ATTEMPTS: 2, Counter.PEER_SENT: 1, Counter.PEER_FEES: 1}
+"""Number of labels of the counters that have no series at the start."""
+_COUNTER_LABELS = {name: len(next(iter(series))) for name, series in zero_counters().items() if series} | _PEER_LABELS
+_HISTOGRAM_LABELS = {name: len(next(iter(series))) for name, series in zero_histograms().items()}
 
 
 class EncodedNode(NamedTuple):
-    """One node, written down: nothing in it changes any more."""
+    """An immutable snapshot of one node: everything that could change later is encoded as JSON."""
 
     state: str
     counters: dict[Counter, dict[Labels, int]]
@@ -19,55 +32,60 @@ class EncodedNode(NamedTuple):
     open: dict[Run, str]
     finished: dict[Run, int]
     ended: tuple[Run, ...] = ()
-    """Counted, and not yet on the list."""
+    """Runs that were counted and are not yet in the table `counted_run`."""
 
 
 def encode(saved: SavedNode) -> EncodedNode:
-    """Write down what may change: about 2 microseconds for each open run, some more for one with many attempts."""
+    """Encode the mutable parts of a node; takes about 2 microseconds per open run, more for one with many attempts."""
     return EncodedNode(
-        state=_text(saved.state),
+        state=_json(saved.state),
         counters=saved.counters,
         histograms=saved.histograms,
-        open={run.run: _text(run) for run in saved.open},
+        open={run.run: _json(run) for run in saved.open},
         finished=saved.finished,
         ended=saved.ended,
     )
 
 
-def short(payment_hash: str) -> bytes:
-    """As much of a hash as tells runs apart that were created in the same microsecond."""
+def hash_prefix(payment_hash: str) -> bytes:
+    """Return the first 8 bytes of a hash: enough to distinguish runs that were created in the same microsecond."""
     return bytes.fromhex(payment_hash[:16])
 
 
-def labels_text(labels: Labels) -> str:
-    """The values of labels."""
-    return _text(labels)
+def encode_labels(labels: Labels) -> str:
+    """Encode the label values of a series."""
+    return _json(labels)
 
 
-def histogram_texts(histogram: Histogram) -> tuple[str, str, str]:
-    """Upper edges, the observations in each bucket, their sum."""
-    return _text(histogram.edges), _text(histogram.buckets), str(histogram.total)
+def encode_histogram(histogram: Histogram) -> tuple[str, str, str]:
+    """Encode the upper edges, the observations in each bucket, and their sum."""
+    return _json(histogram.edges), _json(histogram.buckets), str(histogram.total)
 
 
 def state(text: str) -> SavedState:
-    """The marks."""
+    """Decode the state of a node: everything but its totals and runs."""
     return msgspec.json.decode(text, type=SavedState)
 
 
-def open_run(text: str) -> OpenRun:
-    """A run in flight."""
+def decode_run(text: str) -> OpenRun:
+    """Decode a run in flight."""
     return msgspec.json.decode(text, type=OpenRun)
 
 
-def labels(text: str) -> Labels:
-    """The values of labels."""
-    return msgspec.json.decode(text, type=tuple[str, ...])
+def counter_labels(counter: Counter, text: str) -> Labels:
+    """Decode the label values of a series of this counter; their number must be the counter's."""
+    return _labels(text, _COUNTER_LABELS[counter], counter)
 
 
-def histogram(name: HistogramName, edges: str, buckets: str, total: str) -> Histogram | None:
-    """A histogram; None if it has other edges today: then it begins anew."""
+def histogram_labels(name: HistogramName, text: str) -> Labels:
+    """Decode the label values of a series of this histogram; their number must be the histogram's."""
+    return _labels(text, _HISTOGRAM_LABELS[name], name)
+
+
+def decode_histogram(name: HistogramName, edges: str, buckets: str, total: str) -> Histogram | None:
+    """Decode a histogram; return None if its bucket edges have changed since, so that it must start at zero."""
     made = Histogram(EDGES[name])
-    if edges != _text(made.edges):
+    if edges != _json(made.edges):
         return None
     counts = msgspec.json.decode(buckets, type=list[int])
     if len(counts) != len(made.buckets):
@@ -76,5 +94,12 @@ def histogram(name: HistogramName, edges: str, buckets: str, total: str) -> Hist
     return made
 
 
-def _text(thing: object) -> str:
-    return msgspec.json.encode(thing).decode()
+def _labels(text: str, expected: int, name: str) -> Labels:
+    labels = msgspec.json.decode(text, type=tuple[str, ...])
+    if len(labels) != expected:
+        raise ValueError(f"{name}: {len(labels)} labels instead of {expected}")
+    return labels
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

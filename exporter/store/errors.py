@@ -1,4 +1,4 @@
-"""What can be wrong with the place of the state or with the file, and what a person can do about it."""
+"""Errors of the state file and its directory, and how to fix them."""
 
 import errno
 import sqlite3
@@ -10,25 +10,25 @@ FIX = (
     "Let this user write there (chown, chmod), name another file: --storage.path=FILE, "
     "or keep nothing: --storage.memory"
 )
-LOCAL = "Keep it on a local disk: --storage.path=FILE, or keep nothing: --storage.memory"
-_ROOM = "Make room there, name a file on another disk: --storage.path=FILE, or keep nothing: --storage.memory"
-_READ_ONLY = "Mount it writable, name another file: --storage.path=FILE, or keep nothing: --storage.memory"
-_HELD = (
+_FIX_LOCAL_DISK = "Keep it on a local disk: --storage.path=FILE, or keep nothing: --storage.memory"
+_FIX_FULL = "Make room there, name a file on another disk: --storage.path=FILE, or keep nothing: --storage.memory"
+_FIX_READ_ONLY = "Mount it writable, name another file: --storage.path=FILE, or keep nothing: --storage.memory"
+_FIX_BUSY = (
     "Wait until that program is done, or end it; `fuser -v FILE` names it. "
     "On SMB there may be none: mount with the option nobrl, or keep the file on a local disk."
 )
 
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 _FIX_OF_ERRNO = {
-    **dict.fromkeys(_NO_LOCKS, LOCAL),
-    errno.ENOSPC: _ROOM,
-    errno.EDQUOT: _ROOM,
-    errno.EROFS: _READ_ONLY,
+    **dict.fromkeys(_NO_LOCKS, _FIX_LOCAL_DISK),
+    errno.ENOSPC: _FIX_FULL,
+    errno.EDQUOT: _FIX_FULL,
+    errno.EROFS: _FIX_READ_ONLY,
 }
 _PRIMARY = 0xFF
-"""The lowest byte of an extended code of SQLite is the code that it extends."""
+"""Mask: the lowest byte of an extended result code of SQLite is the primary code."""
 _NO_SHARED_MEMORY = (
-    sqlite3.SQLITE_CANTOPEN,  # also of the file that is to be shared
+    sqlite3.SQLITE_CANTOPEN,  # also raised for the shared-memory file (-shm)
     sqlite3.SQLITE_IOERR_SHMOPEN,
     sqlite3.SQLITE_IOERR_SHMMAP,
     sqlite3.SQLITE_IOERR_SHMLOCK,
@@ -38,7 +38,7 @@ _LOCKS_FAIL = (sqlite3.SQLITE_IOERR_LOCK, sqlite3.SQLITE_IOERR_RDLOCK, sqlite3.S
 
 
 class StoreError(Exception):
-    """The state can't be kept there: what is wrong, and `fix`, what would be right."""
+    """The state can't be kept in this place: the message is the problem, `fix` is the advice."""
 
     def __init__(self, problem: str, fix: str) -> None:
         super().__init__(problem)
@@ -46,59 +46,59 @@ class StoreError(Exception):
 
 
 class Locked(StoreError):
-    """Another exporter has it open."""
+    """Another exporter has the state open."""
 
 
 class Busy(StoreError):
-    """Another program, which is no exporter, keeps us from writing; nothing is wrong with file or disk."""
+    """Another program, not an exporter, holds a lock that prevents writing; file and disk are all right."""
 
     def __init__(self, path: Path, reason: object) -> None:
-        super().__init__(f"another program holds a lock on {path} ({reason}).", _HELD)
+        super().__init__(f"another program holds a lock on {path} ({reason}).", _FIX_BUSY)
 
 
 class TooNew(StoreError):
-    """A newer exporter has written it."""
+    """A newer exporter has written the state."""
 
 
 class Foreign(StoreError):
-    """Something else is kept there."""
+    """The file at this path is not the state of an exporter."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} is not the state of an exporter.", "Name a file of its own: --storage.path=OTHER")
 
 
 class Broken(sqlite3.DatabaseError):
-    """What is there is no state that we could read; the message says why."""
+    """The file is not a readable state; the message is the reason."""
 
 
 def code_of(error: sqlite3.Error) -> int:
-    """SQLite's extended code; `SQLITE_ERROR` where Python itself raised the error, and there is none."""
+    """Return SQLite's extended result code; `SQLITE_ERROR` if Python raised the error itself, without a code."""
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """True if another connection holds a lock."""
+    """Return True if another connection holds a lock."""
     return code_of(error) & _PRIMARY in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def lacks_shared_memory(error: sqlite3.Error) -> bool:
-    """True if SQLite's log can't be used there, because it needs memory that processes share by a file."""
+    """Return True if the disk can't hold SQLite's write-ahead log, which needs a file shared as memory (-shm)."""
     return code_of(error) in _NO_SHARED_MEMORY
 
 
-def short_of_bytes(error: sqlite3.Error) -> bool:
-    """True if a file ends where there should be more of it."""
+def is_short_read(error: sqlite3.Error) -> bool:
+    """Return True if a file ended before the end of a page."""
     return code_of(error) == sqlite3.SQLITE_IOERR_SHORT_READ
 
 
-def passing(error: sqlite3.Error) -> bool:
-    """True if it may be well again without anybody's doing: no room, no right, no answer."""
+def is_transient(error: sqlite3.Error) -> bool:
+    """Return True if the error is not the file's fault and may go away: disk full, no permission, I/O error, lock."""
     return isinstance(error, sqlite3.OperationalError) and code_of(error) != sqlite3.SQLITE_ERROR
 
 
 @contextmanager
-def explained(path: Path, done: str) -> Iterator[None]:
-    """Turn what the system or SQLite says into a `StoreError`: that the file can't be `done` ("written"), and why."""
+def as_store_error(path: Path, done: str) -> Iterator[None]:
+    """Convert an `OSError` or `sqlite3.Error` to a `StoreError`: why `path` can't be `done` (such as "written")."""
     try:
         yield
     except OSError as error:
@@ -113,7 +113,7 @@ def explained(path: Path, done: str) -> Iterator[None]:
         code = code_of(error)
         reason, fix = str(error), FIX
         if code in _LOCKS_FAIL:
-            reason, fix = f"{reason}: the file system has no locks that work", LOCAL
+            reason, fix = f"{reason}: the file system has no locks that work", _FIX_LOCAL_DISK
         elif code & _PRIMARY == sqlite3.SQLITE_FULL:
-            fix = _ROOM
+            fix = _FIX_FULL
         raise StoreError(f"{path} can't be {done} ({reason}).", fix) from None

@@ -1,4 +1,4 @@
-"""The file itself: whose it is, what tables it has, and what becomes of one that is broken."""
+"""The SQLite file: opening it, checking it, its schema, and renaming one that is broken."""
 
 import os
 import sqlite3
@@ -9,11 +9,11 @@ from exporter.store import place
 from exporter.store.errors import Broken, Foreign, TooNew, lacks_shared_memory
 
 APPLICATION_ID = 0x4C4E5045
-"""Marks a SQLite file as ours (`PRAGMA application_id`): "LNPE"."""
+"""Identifies a SQLite file as the state of an exporter (`PRAGMA application_id`): "LNPE"."""
 SCHEMA = 2
-"""Version of the tables below (`PRAGMA user_version`); each change gets a higher one and a step in `_STEPS`."""
+"""Version of the tables (`PRAGMA user_version`); each change of them increments it and adds a step to `_MIGRATIONS`."""
 
-_STEPS: dict[int, str] = {
+_MIGRATIONS: dict[int, str] = {
     1: """
         CREATE TABLE node (node TEXT PRIMARY KEY, marks TEXT NOT NULL) WITHOUT ROWID;
         CREATE TABLE counter (node TEXT, counter TEXT, labels TEXT, total TEXT NOT NULL,
@@ -34,21 +34,21 @@ _STEPS: dict[int, str] = {
         INSERT INTO mark VALUES (lower(hex(randomblob(8))), 0);
     """,
 }
-"""From the version below to this one."""
+"""SQL that migrates the tables from the version before to this one."""
 
-START_S = 5.0
-"""While it is opened, another program that holds a lock on the file is waited for this long."""
-WRITE_S = 0.5
-"""Afterwards for this long: whoever wants a page waits, too."""
-LOG_KEPT = 16 * 1024 * 1024
-"""Bytes to which the log is cut when it has become longer and begins anew."""
+OPEN_TIMEOUT_S = 5.0
+"""Longest wait for another program's lock while the file is opened."""
+BUSY_TIMEOUT_S = 0.5
+"""Longest wait for another program's lock afterwards; short, because scrapes wait meanwhile."""
+LOG_KEPT_BYTES = 16 * 1024 * 1024
+"""Size to which SQLite truncates a longer log (-wal) when it starts again from the beginning of the log."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection to the state, brought to the present schema.
+    """Open the state, create it if there is none, and migrate it to the present schema.
 
     Raises `Broken`, `TooNew`, `Foreign`, `OSError`, `sqlite3.Error`. A commit is on disk when it returns
-    (`synchronous=FULL`); others may read meanwhile (`journal_mode=WAL`), where the disk allows that.
+    (`synchronous=FULL`); other programs can read during a write (`journal_mode=WAL`), where the disk has shared memory.
     """
     place.make_private(path)
     if place.is_remote(path):
@@ -62,92 +62,93 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _open(path: Path, *, shared_memory: bool) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=START_S)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=OPEN_TIMEOUT_S)
     try:
-        if not shared_memory:  # who has the file alone can read a log, if there is one, without it
+        if not shared_memory:  # a log left behind can be read without it only with exclusive access
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        _recognise(connection, path)
-        _check(connection)
+        _claim(connection, path)
+        _check_integrity(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_mode = {'WAL' if shared_memory else 'TRUNCATE'}")
-        connection.execute(f"PRAGMA journal_size_limit = {LOG_KEPT}")
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_KEPT_BYTES}")
         _migrate(connection, path)
         connection.execute("PRAGMA locking_mode = NORMAL")
-        connection.execute("SELECT count(*) FROM sqlite_schema")  # lets go of what was locked
-        connection.execute(f"PRAGMA busy_timeout = {WRITE_S * 1000:.0f}")
+        connection.execute("SELECT count(*) FROM sqlite_schema")  # a read: releases the exclusive lock
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000:.0f}")
     except sqlite3.DatabaseError as error:
         connection.close()
         if isinstance(error, sqlite3.OperationalError):
-            raise  # the disk, or a step of ours
+            raise  # the fault of the disk or of a migration, not of the file
         raise Broken(str(error)) from None
     except BaseException:
         connection.close()
         raise
-    _sync(path.parent)
+    _sync_directory(path.parent)
     return connection
 
 
-def reread(path: Path) -> sqlite3.Connection:
-    """Another connection to a state that is open already, which remembers nothing of it and can't write.
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """Open a second, read-only connection to a state that is open already; it has no cached pages.
 
     Raises `Broken`, `OSError`, `sqlite3.Error`.
     """
-    uri = f"{path.as_uri()}?mode=ro"  # and nothing but SQLite may open it: to close it would end SQLite's own locks
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=WRITE_S)
+    # Use SQLite, not open(2): closing another descriptor of the file would drop SQLite's POSIX locks on it.
+    uri = f"{path.as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_S)
     try:
-        _check(connection)
-        _check_first_page(connection)
+        _check_integrity(connection)
+        _check_application_id(connection)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _check_first_page(connection: sqlite3.Connection) -> None:
+def _check_application_id(connection: sqlite3.Connection) -> None:
     if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
-        raise Broken("its first page is gone")
+        raise Broken("its first page was overwritten")
 
 
 def warnings(connection: sqlite3.Connection, path: Path) -> list[str]:
-    """What a person should know of the place of a state that is open."""
+    """Return warnings for the operator about the place of an open state."""
     (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
     if mode == "wal":
         return list(place.warnings(path))
     slower = (
         f"{path} is kept without SQLite's write-ahead log, for which the file system lacks shared memory: each write "
-        "waits longer for the disk, and for whoever reads the file. A local disk is better."
+        "takes longer, and waits for programs that read the file. A local disk is better."
     )
     return [*place.warnings(path), slower]
 
 
-def _check(connection: sqlite3.Connection) -> None:
+def _check_integrity(connection: sqlite3.Connection) -> None:
     try:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    except UnicodeDecodeError as error:  # it quotes what it finds
+    except UnicodeDecodeError as error:  # SQLite quotes bytes of the file in its message
         raise Broken(str(error)) from None
     if verdict != "ok":
         raise Broken(str(verdict))
 
 
 def is_sqlite(path: Path) -> bool:
-    """True if the file is empty or a database of whomever."""
+    """Return True if the file is empty or any SQLite database."""
     with path.open("rb") as file:
         return file.read(16) in (b"", b"SQLite format 3\0")
 
 
 def is_ours(path: Path) -> bool:
-    """True if the file is empty or bears our mark, however broken the rest may be."""
+    """Return True if the file is empty or has our `application_id`, however broken the rest is."""
     header = _header(path)
     return not header or header[68:72] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def schema_of(path: Path) -> int:
-    """The schema that the file itself names; a change of it that is only in the log is not seen."""
+    """Return the schema version in the file's header; a change that is only in the log is not seen."""
     return int.from_bytes(_header(path)[60:64], "big")
 
 
-def expects_log(path: Path) -> bool:
-    """True if the last who wrote the file used a log beside it (`journal_mode=WAL`)."""
+def uses_log(path: Path) -> bool:
+    """Return True if the file was last written with a write-ahead log beside it (`journal_mode=WAL`)."""
     return _header(path)[18:19] == b"\x02"
 
 
@@ -156,10 +157,10 @@ def _header(path: Path) -> bytes:
         return file.read(100)
 
 
-def _recognise(connection: sqlite3.Connection, path: Path) -> None:
-    """Raises `Foreign` for a database of somebody else, also a damaged one; a new one becomes ours."""
+def _claim(connection: sqlite3.Connection, path: Path) -> None:
+    """Mark a new file as ours. Raises `Foreign` for another program's database, also for a damaged one."""
     tables = 0
-    if not is_ours(path) and is_sqlite(path):  # one that was made a moment ago has no mark yet, and no tables
+    if not is_ours(path) and is_sqlite(path):  # a new file has no application_id yet, but no tables either
         try:
             (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         except sqlite3.DatabaseError:
@@ -174,7 +175,7 @@ def _recognise(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def check_version(version: int, path: Path) -> int:
-    """The schema of a file, if it is one that this exporter knows. Raises `TooNew`."""
+    """Return the schema version. Raises `TooNew` if this exporter doesn't know it."""
     if version > SCHEMA:
         raise TooNew(
             f"{path} was written by a newer exporter (schema {version}, this one knows {SCHEMA}).",
@@ -186,34 +187,34 @@ def check_version(version: int, path: Path) -> int:
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     version = check_version(connection.execute("PRAGMA user_version").fetchone()[0], path)
     if version < SCHEMA:
-        steps = "".join(_STEPS[step] for step in range(version + 1, SCHEMA + 1))
+        steps = "".join(_MIGRATIONS[step] for step in range(version + 1, SCHEMA + 1))
         connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {SCHEMA}; COMMIT;")
 
 
 def set_aside(path: Path, why: str) -> Path:
-    """Give a state another name, in which `why` is a word; which. What SQLite keeps beside it goes along."""
+    """Rename a state and SQLite's files beside it; return the new name, which contains `why` and the time."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     aside = path.with_name(f"{path.name}.{why}-{stamp}")
     for number in range(2, 1000):
         if not aside.exists():
             break
         aside = path.with_name(f"{path.name}.{why}-{stamp}-{number}")
-    for ending in place.BESIDE:
-        old = path.with_name(path.name + ending)
+    for suffix in place.SQLITE_SUFFIXES:
+        old = path.with_name(path.name + suffix)
         if old.exists():
-            old.rename(aside.with_name(aside.name + ending))
-    _sync(path.parent)
+            old.rename(aside.with_name(aside.name + suffix))
+    _sync_directory(path.parent)
     return aside
 
 
-def how_many_aside(path: Path, why: str) -> int:
-    """States that were set aside for this reason and are still there."""
+def count_set_aside(path: Path, why: str) -> int:
+    """Return how many states that were set aside for this reason still exist."""
     names = (aside.name for aside in path.parent.glob(f"{path.name}.{why}-*"))
-    return sum(not name.endswith(place.BESIDE[1:]) for name in names)
+    return sum(not name.endswith(place.SQLITE_SUFFIXES[1:]) for name in names)
 
 
-def _sync(directory: Path) -> None:
-    """Let the names in a directory survive a power cut."""
+def _sync_directory(directory: Path) -> None:
+    """Flush the names in a directory to disk, so that they survive a power cut."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

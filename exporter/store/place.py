@@ -1,4 +1,4 @@
-"""Where the state lies: who may read and write there, and what the file system beneath can do."""
+"""The directory of the state: permissions and owners of files, and properties of the file system."""
 
 import os
 import re
@@ -10,27 +10,27 @@ from typing import NamedTuple
 
 from exporter.store.errors import FIX, StoreError
 
-BESIDE = ("", "-wal", "-shm", "-journal")
-"""SQLite's own files, by what is appended to the name."""
-LOCK = ".lock"
-PRIVATE = 0o600
-SHARED = 0o660
+SQLITE_SUFFIXES = ("", "-wal", "-shm", "-journal")
+"""Suffixes of the file names that SQLite uses for a database: itself, its log, the log's index, a rollback journal."""
+LOCK_SUFFIX = ".lock"
+OWNER_ONLY = 0o600
+OWNER_AND_GROUP = 0o660
 _OTHERS = 0o007
 MOUNTS = Path("/proc/self/mountinfo")
 REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "fuse.sshfs", "fuse.glusterfs"}
-"""File systems that several machines may use at once: none of them shares memory with the others."""
+"""File systems that several machines may use at once: memory shared through a file does not work between machines."""
 
 
 def prepare(path: Path) -> None:
-    """Make the directory. Raises `StoreError` for what is no file of its own, and `OSError`."""
+    """Create the directory. Raises the `StoreError` of `refuse_unusable`, and `OSError`."""
     refuse_unusable(path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def refuse_unusable(path: Path, mounts: Path = MOUNTS) -> None:
-    """Raises `StoreError` for what is no regular file, and for a file that is mounted by itself."""
+    """Raise `StoreError` if the path is not a regular file, or a file that is mounted by itself."""
     if path.exists() and not path.is_file():
-        raise StoreError(f"{path} is {'a directory' if path.is_dir() else 'no regular file'}.", FIX)
+        raise StoreError(f"{path} is {'a directory' if path.is_dir() else 'not a regular file'}.", FIX)
     if any(mount.point == str(path) for mount in _mounts(mounts)):
         raise StoreError(
             f"{path} is mounted by itself: what SQLite writes beside it would be lost with the container.",
@@ -39,85 +39,87 @@ def refuse_unusable(path: Path, mounts: Path = MOUNTS) -> None:
 
 
 def make_private(path: Path) -> None:
-    """Make the file if there is none; only those who should may use it, and what SQLite keeps beside it.
+    """Create the file if there is none, and remove permissions beyond `allowed_mode` from it and SQLite's other files.
 
-    SQLite gives new files beside it the same mode. Raises `OSError` if one of them can't be written. A mode that can't
-    be changed, because the file is another user's, stays as it is.
+    SQLite creates further files with the mode of the database. Raises `OSError` if one of the files can't be written.
+    The mode of a file that belongs to another user can't be changed and stays.
     """
     allowed = allowed_mode(path.parent)
     os.close(create(path))
-    for beside in beside_of(path):
-        os.close(os.open(beside, os.O_RDWR | os.O_CLOEXEC))
-        found = beside.stat()
-        mode = stat.S_IMODE(found.st_mode)
-        if mode & ~allowed and os.geteuid() in (0, found.st_uid):
-            beside.chmod(mode & allowed)
+    for existing in existing_files(path):
+        os.close(os.open(existing, os.O_RDWR | os.O_CLOEXEC))
+        status = existing.stat()
+        mode = stat.S_IMODE(status.st_mode)
+        if mode & ~allowed and os.geteuid() in (0, status.st_uid):
+            existing.chmod(mode & allowed)
 
 
 def create(path: Path, like: Path | None = None) -> int:
-    """Open a file to write to it, and make it if there is none: a descriptor. Raises `OSError`.
+    """Open a file for writing, create it if there is none, and return its descriptor. Raises `OSError`.
 
-    One that root makes belongs to the owner of `like`, if that is there (as SQLite does it): the exporter must be able
-    to write to it.
+    If root creates it, it gets the owner of `like`, if that exists (as SQLite does for its own files): an exporter that
+    runs as this owner must be able to write to it.
     """
     try:
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         allowed = allowed_mode(path.parent)
         made = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, allowed)
-        if allowed != PRIVATE:
-            os.fchmod(made, allowed)  # whatever the umask
+        if allowed != OWNER_ONLY:
+            os.fchmod(made, allowed)  # the umask may have removed the group
         if like is not None and like.exists() and os.geteuid() == 0:
             owner = like.stat()
-            with suppress(PermissionError):  # root of one machine is nobody on the disk of another
+            with suppress(PermissionError):  # NFS maps root to nobody
                 os.fchown(made, owner.st_uid, owner.st_gid)
         return made
 
 
 def allowed_mode(directory: Path) -> int:
-    """What may be allowed to whom: the owner alone; the group, too, if the directory is meant for it.
+    """Return the mode of files in a directory: for the owner alone, or also for the group if the directory is shared.
 
-    That is one to which the group may write, and which hands its group on (set-gid): Kubernetes makes it so where
-    `fsGroup` is set, and the next container may run as another user of that group.
+    A shared directory is writable for its group and passes the group on to new files (set-gid): Kubernetes prepares
+    volumes like this where `fsGroup` is set, and the next container may run as another user of that group.
     """
     mode = directory.stat().st_mode
-    return SHARED if mode & stat.S_ISGID and mode & stat.S_IWGRP else PRIVATE
+    return OWNER_AND_GROUP if mode & stat.S_ISGID and mode & stat.S_IWGRP else OWNER_ONLY
 
 
-def beside_of(path: Path) -> Iterator[Path]:
-    """The state and what SQLite keeps beside it, as far as it is there."""
-    for ending in BESIDE:
-        beside = path.with_name(path.name + ending)
-        if beside.exists():
-            yield beside
+def existing_files(path: Path) -> Iterator[Path]:
+    """Yield the state and SQLite's files beside it, as far as they exist."""
+    for suffix in SQLITE_SUFFIXES:
+        candidate = path.with_name(path.name + suffix)
+        if candidate.exists():
+            yield candidate
 
 
 def warnings(path: Path) -> Iterator[str]:
-    """What a person should know of this place, though the state can be kept there."""
+    """Yield warnings for the operator about this place, though the state can be kept there."""
     if path.exists() and path.stat().st_mode & _OTHERS:
-        yield f"every user may read {path}, and this one may not change that: chmod o= {path}"
+        yield f"every user can read {path}, and this one is not allowed to change that: chmod o= {path}"
     if is_remote(path):
         yield (
-            f"{path} is on a file system of type {_mount_of(path).kind}, which other machines may use, too: only its "
-            "locks keep a second exporter out, and a lock may be lost with the connection. A local disk is better."
+            f"{path} is on a file system of type {_mount_of(path).file_system}, which other machines may use, too: "
+            "only its locks keep a second exporter out, and a lock may be lost with the connection. A local disk is "
+            "better."
         )
 
 
 def is_remote(path: Path) -> bool:
-    """True if other machines may use the file system, too."""
-    return _mount_of(path).kind in REMOTE
+    """Return True if other machines may use the file system, too."""
+    return _mount_of(path).file_system in REMOTE
 
 
 class Mount(NamedTuple):
-    """One line of the kernel's list of mounts."""
+    """One line of the kernel's list of mounts (/proc/self/mountinfo)."""
 
     point: str
-    kind: str
-    """Type of the file system."""
+    """Directory or file that is mounted over."""
+    file_system: str
+    """Type of the file system, such as `ext4`."""
 
 
 def _mount_of(path: Path) -> Mount:
-    """The mount that the path is on, also if nothing is there yet."""
+    """Return the mount that the path is on, also if the path doesn't exist yet."""
     names = {str(path), *map(str, path.parents)}
     found = Mount("", "")
     for mount in _mounts(MOUNTS):
@@ -127,7 +129,7 @@ def _mount_of(path: Path) -> Mount:
 
 
 def _mounts(mounts: Path) -> Iterator[Mount]:
-    if not mounts.exists():  # no Linux
+    if not mounts.exists():  # not Linux
         return
     for line in mounts.read_text(errors="surrogateescape").splitlines():
         before, _, after = line.partition(" - ")

@@ -1,4 +1,4 @@
-"""What is in flight, by the state on disk: for who looks on, whether an exporter keeps its state there now or not."""
+"""Reading the state without changing it, for the command `open`; an exporter may have it open meanwhile."""
 
 import sqlite3
 import stat
@@ -11,20 +11,20 @@ from exporter.payments.run import OpenRun
 from exporter.payments.saved import SavedState
 from exporter.store import codec, file
 from exporter.store.errors import StoreError
-from exporter.store.lock import is_taken
+from exporter.store.lock import is_locked
 
-_ANOTHER_FILE = (
+_FIX_PATH = (
     "Name the file that the exporter was started with: --storage.path=FILE\n"
     "If it runs in a container: docker exec CONTAINER lnd-payments-exporter open\n"
     "With --storage.memory it keeps nothing that could be listed."
 )
-_ANOTHER_USER = "Its owner may: sudo -u OWNER lnd-payments-exporter open --storage.path=FILE"
-_ANOTHER_PROGRAM = "Ask the exporter that wrote it: it has the command `open`, too."
-_ANOTHER_TIME = "Try again; if it stays like this, the exporter's log tells more."
+_FIX_USER = "Read it as its owner: sudo -u OWNER lnd-payments-exporter open --storage.path=FILE"
+_FIX_VERSION = "Use the exporter that wrote it: it has the command `open`, too."
+_FIX_RETRY = "Try again; if the error stays, look into the log of the exporter."
 
 
 class StoredNode(NamedTuple):
-    """What is on disk of one node."""
+    """One node in the state file."""
 
     state: SavedState
     open: tuple[OpenRun, ...]
@@ -32,54 +32,58 @@ class StoredNode(NamedTuple):
 
 
 class StoredState(NamedTuple):
-    """What is on disk."""
+    """The content of the state file that `open` needs."""
 
     running: bool
-    """An exporter keeps its state there now."""
+    """True if an exporter has the state open now."""
     nodes: dict[str, StoredNode]
-    """By name; also those that an exporter followed once, and doesn't any more."""
+    """Nodes by name, including those that an exporter followed once and doesn't any more."""
 
 
 def read_state(path: Path) -> StoredState:
-    """Look at it and leave it as it is; an exporter goes on writing meanwhile. Raises `StoreError`."""
-    with _explained(path):
+    """Read the state and leave it unchanged; an exporter can write meanwhile. Raises `StoreError`."""
+    with _as_store_error(path):
         path = path.resolve(strict=True)
         if not stat.S_ISREG(path.stat().st_mode) or not file.is_ours(path):
-            raise StoreError(f"{path} is not the state of an exporter.", _ANOTHER_FILE)
+            raise StoreError(f"{path} is not the state of an exporter.", _FIX_PATH)
         with closing(_connect(path)) as connection:
             (schema,) = connection.execute("PRAGMA user_version").fetchone()
-            if not 1 <= schema <= file.SCHEMA:  # what is read here is the same in all of them
+            if not 1 <= schema <= file.SCHEMA:  # the tables that are read here are the same in all of these
                 problem = f"{path} was written by another version (schema {schema}, this one knows {file.SCHEMA})."
-                raise StoreError(problem, _ANOTHER_PROGRAM)
-            nodes = _read(connection)
-        return StoredState(is_taken(path), nodes)
+                raise StoreError(problem, _FIX_VERSION)
+            nodes = _read_nodes(connection)
+        return StoredState(is_locked(path), nodes)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    """A connection that can't write. Where a log is used and there is none nobody writes: SQLite need not make one."""
-    untouched = file.expects_log(path) and not path.with_name(f"{path.name}-wal").exists()
-    uri = f"{path.as_uri()}?mode=ro{'&immutable=1' if untouched else ''}"
+    """Open the file read-only.
+
+    If it was written with a log and there is no log now, nobody has it open for writing: it is read as `immutable`, so
+    that SQLite doesn't create the files of a log.
+    """
+    unused = file.uses_log(path) and not path.with_name(f"{path.name}-wal").exists()
+    uri = f"{path.as_uri()}?mode=ro{'&immutable=1' if unused else ''}"
     return sqlite3.connect(uri, uri=True, isolation_level=None)
 
 
-def _read(connection: sqlite3.Connection) -> dict[str, StoredNode]:
-    connection.execute("BEGIN")  # all of one instant
+def _read_nodes(connection: sqlite3.Connection) -> dict[str, StoredNode]:
+    connection.execute("BEGIN")  # both queries read the same snapshot
     runs: dict[str, list[OpenRun]] = {}
-    for node, state in connection.execute("SELECT node, state FROM open_run"):
-        runs.setdefault(node, []).append(codec.open_run(state))
-    state = connection.execute("SELECT node, marks FROM node ORDER BY node")
-    return {node: StoredNode(codec.state(text), tuple(runs.get(node, ()))) for node, text in state}
+    for node, run in connection.execute("SELECT node, state FROM open_run"):
+        runs.setdefault(node, []).append(codec.decode_run(run))
+    states = connection.execute("SELECT node, marks FROM node ORDER BY node")
+    return {node: StoredNode(codec.state(state), tuple(runs.get(node, ()))) for node, state in states}
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn whatever goes wrong into a `StoreError` that says what to do."""
+def _as_store_error(path: Path) -> Iterator[None]:
+    """Convert any error of reading to a `StoreError` with advice."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):
-        raise StoreError(f"{path} does not exist.", _ANOTHER_FILE) from None
+        raise StoreError(f"{path} does not exist.", _FIX_PATH) from None
     except PermissionError:
-        raise StoreError(f"{path} can't be read: this user may not.", _ANOTHER_USER) from None
+        raise StoreError(f"{path} can't be read: this user has no permission.", _FIX_USER) from None
     except (OSError, sqlite3.Error, ValueError) as error:
-        said, _, _ = str(error).partition(" with text ")  # what stands there is nobody's business
-        raise StoreError(f"{path} can't be read ({said}).", _ANOTHER_TIME) from None
+        reason, _, _ = str(error).partition(" with text ")  # Python quotes the text, which may be confidential
+        raise StoreError(f"{path} can't be read ({reason}).", _FIX_RETRY) from None

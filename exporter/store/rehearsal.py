@@ -1,4 +1,4 @@
-"""A rehearsal for `check`: tries all that an exporter will do with its state, and leaves everything as it was."""
+"""A rehearsal for `check`: does what an exporter would do with its state, and leaves no trace."""
 
 import os
 import tempfile
@@ -6,43 +6,43 @@ from contextlib import closing
 from pathlib import Path
 
 from exporter.store import file, place
-from exporter.store.errors import FIX, Foreign, StoreError, explained
+from exporter.store.errors import FIX, Foreign, StoreError, as_store_error
 from exporter.store.lock import Lock
 
 
 def rehearse(path: Path) -> list[str]:
-    """Say what would be wrong with keeping the state there; that an exporter runs is right.
+    """Check whether the state can be kept at this path; it is not an error if an exporter has it open.
 
-    Returns what a person should know all the same. Raises `StoreError`.
+    Returns warnings for the operator. Raises `StoreError`.
     """
     path = Path(os.path.realpath(path))
     place.refuse_unusable(path)
-    there = next(parent for parent in path.parents if parent.exists())
-    if not there.is_dir():
-        raise StoreError(f"{there} is no directory.", FIX)
-    with explained(path, "written"):
-        for beside in (*place.beside_of(path), path.with_name(path.name + place.LOCK)):
-            if beside.exists():
-                os.close(os.open(beside, os.O_RDWR | os.O_CLOEXEC))
-    with explained(path, "read"):
+    ancestor = next(parent for parent in path.parents if parent.exists())
+    if not ancestor.is_dir():
+        raise StoreError(f"{ancestor} is not a directory.", FIX)
+    with as_store_error(path, "written"):
+        for existing in (*place.existing_files(path), path.with_name(path.name + place.LOCK_SUFFIX)):
+            if existing.exists():
+                os.close(os.open(existing, os.O_RDWR | os.O_CLOEXEC))
+    with as_store_error(path, "read"):
         if path.exists():
-            _look_into(path)
-    return _try(there, path)
+            _check_header(path)
+    return _try_in(ancestor, path)
 
 
-def _look_into(path: Path) -> None:
+def _check_header(path: Path) -> None:
     if not file.is_ours(path):
         raise Foreign(path)
     file.check_version(file.schema_of(path), path)
 
 
-def _try(directory: Path, path: Path) -> list[str]:
-    """Keep a state there for a moment, in a directory of its own; what a person should know of the one to come."""
+def _try_in(directory: Path, path: Path) -> list[str]:
+    """Create a state in a temporary directory and remove it; return the warnings that apply to the state at `path`."""
     try:
         trial = tempfile.TemporaryDirectory(prefix=".lnd-payments-exporter-check-", dir=directory)
     except OSError as error:
         raise StoreError(f"{directory} can't be written ({error.strerror}).", FIX) from None
-    with trial as name, explained(directory, "used"):
+    with trial as name, as_store_error(directory, "used"):
         state = Path(name) / "state.sqlite"
         lock = Lock(state)
         try:

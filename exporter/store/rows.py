@@ -1,4 +1,4 @@
-"""The rows of one node in the tables: read whole, written where they differ from what is there."""
+"""Reading all rows of a node, and writing the rows that have changed."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,7 +10,7 @@ from exporter.payments.totals import Counter, Histogram, HistogramName, Labels
 from exporter.store import codec
 from exporter.store.codec import EncodedNode
 from exporter.store.errors import Broken
-from exporter.store.standing import Mark
+from exporter.store.file_identity import Mark
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -20,7 +20,7 @@ _COUNTED = "SELECT 1 FROM counted_run WHERE node = ? AND created_us = ? AND hash
 
 
 def read(connection: sqlite3.Connection, node: str, state: str) -> tuple[SavedNode, set[HistogramName]]:
-    """What is kept of a node, but for histograms whose buckets were others: which.
+    """Read a node, whose encoded state is `state`; return it, and the histograms left out because their edges changed.
 
     Raises `ValueError`, `KeyError`, `sqlite3.DatabaseError`.
     """
@@ -30,47 +30,49 @@ def read(connection: sqlite3.Connection, node: str, state: str) -> tuple[SavedNo
 
     counters: dict[Counter, dict[Labels, int]] = {}
     for name, labels, total in rows("SELECT counter, labels, total FROM counter"):
-        counters.setdefault(Counter(name), {})[codec.labels(labels)] = int(total)
+        counter = Counter(name)
+        counters.setdefault(counter, {})[codec.counter_labels(counter, labels)] = int(total)
     histograms: dict[HistogramName, dict[Labels, Histogram]] = {}
-    others: set[HistogramName] = set()
-    for name, labels, *kept in rows("SELECT histogram, labels, edges, buckets, total FROM histogram"):
-        of = HistogramName(name)
-        if (histogram := codec.histogram(of, *kept)) is not None:
-            histograms.setdefault(of, {})[codec.labels(labels)] = histogram
+    changed: set[HistogramName] = set()
+    for name, labels, *content in rows("SELECT histogram, labels, edges, buckets, total FROM histogram"):
+        histogram_name = HistogramName(name)
+        if (histogram := codec.decode_histogram(histogram_name, *content)) is not None:
+            series = histograms.setdefault(histogram_name, {})
+            series[codec.histogram_labels(histogram_name, labels)] = histogram
         else:
-            others.add(of)
+            changed.add(histogram_name)
     runs = rows("SELECT payment_hash, created_us, payment_index FROM finished_run")
     saved = SavedNode(
         codec.state(state),
         counters,
         histograms,
-        tuple(codec.open_run(state) for (state,) in rows("SELECT state FROM open_run")),
+        tuple(codec.decode_run(run) for (run,) in rows("SELECT state FROM open_run")),
         {Run(payment_hash, created_us): index for payment_hash, created_us, index in runs},
     )
-    return saved, others
+    return saved, changed
 
 
 def mark(connection: sqlite3.Connection) -> Mark:
-    """Which file it is, and how often it was written. Raises `Broken`, `sqlite3.DatabaseError`."""
+    """Read the mark of the file. Raises `Broken`, `sqlite3.DatabaseError`."""
     found = connection.execute("SELECT file, writes FROM mark").fetchall()
     if len(found) != 1 or not isinstance(found[0][1], int):
-        raise Broken("there is not just one mark")
+        raise Broken("it does not have exactly one mark")
     return Mark(str(found[0][0]), found[0][1])
 
 
 def write_mark(connection: sqlite3.Connection, writes: int) -> None:
-    """Say how often the file was written."""
+    """Write how many times the file has been written."""
     connection.execute("UPDATE mark SET writes = ?", (writes,))
 
 
 def write(connection: sqlite3.Connection, node: str, old: EncodedNode, new: EncodedNode) -> None:
-    """Make `new` of what is `old`."""
+    """Write the rows of `new` that differ from `old`, the present content; delete rows that `new` lacks."""
     many = connection.executemany
     many("REPLACE INTO node VALUES (?, ?)", [(node, new.state)])
     many(
         "DELETE FROM counter WHERE node = ? AND counter = ? AND labels = ?",
         (
-            (node, name, codec.labels_text(labels))
+            (node, name, codec.encode_labels(labels))
             for name, series in old.counters.items()
             for labels in series.keys() - new.counters.get(name, {}).keys()
         ),
@@ -78,7 +80,7 @@ def write(connection: sqlite3.Connection, node: str, old: EncodedNode, new: Enco
     many(
         "REPLACE INTO counter VALUES (?, ?, ?, ?)",
         (
-            (node, name, codec.labels_text(labels), str(total))
+            (node, name, codec.encode_labels(labels), str(total))
             for name, series in new.counters.items()
             for labels, total in _changed(old.counters.get(name, {}), series)
         ),
@@ -86,7 +88,7 @@ def write(connection: sqlite3.Connection, node: str, old: EncodedNode, new: Enco
     many(
         "REPLACE INTO histogram VALUES (?, ?, ?, ?, ?, ?)",
         (
-            (node, name, codec.labels_text(labels), *codec.histogram_texts(histogram))
+            (node, name, codec.encode_labels(labels), *codec.encode_histogram(histogram))
             for name, series in new.histograms.items()
             for labels, histogram in _changed(old.histograms.get(name, {}), series)
         ),
@@ -97,32 +99,32 @@ def write(connection: sqlite3.Connection, node: str, old: EncodedNode, new: Enco
 
 
 def counted(connection: sqlite3.Connection, node: str, runs: Iterable[Run]) -> set[Run]:
-    """Those of the runs that are on the list of what was counted."""
+    """Return those of the runs that are in the table of counted runs."""
     return {run for run in runs if connection.execute(_COUNTED, _counted_key(node, run)).fetchone()}
 
 
 def forget(connection: sqlite3.Connection, node: str) -> None:
-    """Remove them all."""
+    """Delete all rows of a node."""
     for table in _TABLES:
-        connection.execute(f"DELETE FROM {table} WHERE node = ?", (node,))  # noqa: S608 - our own words
+        connection.execute(f"DELETE FROM {table} WHERE node = ?", (node,))  # noqa: S608 - a constant
 
 
 def _write_runs(
     connection: sqlite3.Connection, table: str, node: str, old: Mapping[Run, V], new: Mapping[Run, V]
 ) -> None:
-    """A table with a row for each run: those that are gone go, those that changed are written."""
+    """Delete the rows of runs that are gone, and write those that changed, in a table with a row for each run."""
     connection.executemany(
-        f"DELETE FROM {table} WHERE node = ? AND payment_hash = ? AND created_us = ?",  # noqa: S608 - our own words
+        f"DELETE FROM {table} WHERE node = ? AND payment_hash = ? AND created_us = ?",  # noqa: S608 - a constant
         ((node, *run) for run in old if run not in new),
     )
     connection.executemany(
-        f"REPLACE INTO {table} VALUES (?, ?, ?, ?)",  # noqa: S608 - our own words
+        f"REPLACE INTO {table} VALUES (?, ?, ?, ?)",  # noqa: S608 - a constant
         ((node, *run, value) for run, value in _changed(old, new)),
     )
 
 
 def _counted_key(node: str, run: Run) -> tuple[str, int, bytes]:
-    return node, run.created_us, codec.short(run.payment_hash)
+    return node, run.created_us, codec.hash_prefix(run.payment_hash)
 
 
 def _changed(old: Mapping[K, V], new: Mapping[K, V]) -> Iterator[tuple[K, V]]:

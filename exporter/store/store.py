@@ -1,4 +1,4 @@
-"""What is kept of all nodes: read once at the start, then written as it changes, each time in one transaction."""
+"""The saved state of all nodes: read once at the start, then written as it changes, each time in one transaction."""
 
 import os
 import sqlite3
@@ -15,45 +15,45 @@ from exporter.payments.saved import SavedNode, SavedState
 from exporter.payments.totals import HistogramName
 from exporter.store import codec, file, place, rows
 from exporter.store.codec import EncodedNode, encode
-from exporter.store.compare import lag
-from exporter.store.errors import Broken, Busy, explained, is_busy, passing
-from exporter.store.healing import BROKEN, Files
-from exporter.store.lock import Noted
+from exporter.store.compare import explain_older
+from exporter.store.errors import Broken, Busy, as_store_error, is_busy, is_transient
+from exporter.store.lock import LockRecord
+from exporter.store.open_files import BROKEN, OpenFiles
 
-MARGIN_US = 3_600_000_000
-"""By so much lnd's clock may be ahead of ours."""
-_NOTHING = EncodedNode("", {}, {}, {}, {})
+CLOCK_MARGIN_US = 3_600_000_000
+"""How far lnd's clock may be ahead of ours."""
+_EMPTY = EncodedNode("", {}, {}, {}, {})
 
 
 class Store:
-    """The state file. Not thread-safe but for one writer at a time, which may be any thread."""
+    """The state file. Any thread may write, but only one at a time."""
 
     def __init__(self, path: Path) -> None:
-        """Open it, make it if there is none, set it aside if it is broken.
+        """Open the state; create it if there is none, set it aside if it is broken.
 
-        Raises `StoreError` if it is locked, too new or may not be written there.
+        Raises `StoreError` if it is locked, too new or not writable.
         """
-        self.path = path = Path(os.path.realpath(path))  # else a link would lead a second exporter past the lock
+        self.path = path = Path(os.path.realpath(path))  # a second exporter could use a link to evade the lock
         self.warnings: list[str] = []
-        """What a person should know of the place of the state, though it can be kept there."""
+        """Warnings for the operator about the place of the state, though it can be kept there."""
         self.restarted: set[HistogramName] = set()
-        """Histograms that were kept with other edges than they have today: they begin anew."""
-        self._written: dict[str, EncodedNode] = {}  # what the file says
-        self._lacking: dict[str, EncodedNode] | None = None  # what a file said that another one took the place of
-        self._listed_from_us = 0  # what was created before may have been counted without being on the list
+        """Histograms that start at zero because their bucket edges have changed since they were saved."""
+        self._written: dict[str, EncodedNode] = {}  # the content of the file
+        self._to_rewrite: dict[str, EncodedNode] | None = None  # content of a replaced file that the new one lacks
+        self._listed_from_us = 0  # runs created before may have been counted without a row in counted_run
         self._saved: dict[str, SavedNode] = {}
-        self._writing = threading.Lock()
+        self._write_lock = threading.Lock()
         self.resets: dict[Reset, int] = dict.fromkeys(Reset, 0)
-        """How often counters began at zero again, or at an older state."""
-        self.fell = ""
+        """How many times the counters started at zero or at an older state, by cause."""
+        self.older_reason = ""
         """Why the counters are older than those that were written last; empty if they are not."""
         self.failed_reads = 0
-        """How often the list of what was counted could not be read."""
+        """How many times reading the list of counted runs has failed."""
         self.thread = ThreadPoolExecutor(1, "state")
-        """For all that waits for the disk while pages are served: one after the other, and nobody else waits for it."""
-        with explained(path, "written"):
+        """One thread for all work that waits for the disk, so that a slow disk blocks no other thread."""
+        with as_store_error(path, "written"):
             place.prepare(path)
-            self._files = Files(path)
+            self._files = OpenFiles(path)
             try:
                 self._open()
                 self.warnings.extend(file.warnings(self._files.connection, path))
@@ -63,21 +63,21 @@ class Store:
 
     @property
     def set_aside(self) -> Path | None:
-        """Where the file lies that was broken or replaced last; None if there is none."""
+        """New name of the file that was set aside last; None if there is none."""
         return self._files.set_aside
 
     @property
-    def broken(self) -> str:
-        """What was wrong with it."""
-        return self._files.broken
+    def replace_reason(self) -> str:
+        """Why the last file was replaced; empty if none was."""
+        return self._files.replace_reason
 
     @property
-    def replaced(self) -> int:
-        """How often another file took its place since the start."""
-        return self._files.replaced
+    def replacements(self) -> int:
+        """How many times the file has been replaced since the start."""
+        return self._files.replacements
 
     def _open(self) -> None:
-        """Read what is there; if it is broken, or older than it should be, count that."""
+        """Read the file; count a reset if it is broken, gone, or older than the lock file has recorded."""
         files = self._files
         try:
             files.connect()
@@ -88,156 +88,159 @@ class Store:
                 raise
         except Broken as broken:
             self._written, self._saved = {}, {}
-            files.begin_anew_if_broken(str(broken))
-        noted = files.lock.noted
-        if not self._saved:  # what was there may have been lost or set aside by a process that came no further
-            gone = 0 if noted is None else noted.corrupt + 1
-            files.broken = files.broken or ("it is gone" if gone else "")
-            self.resets[Reset.CORRUPT] = max(self.resets[Reset.CORRUPT], file.how_many_aside(self.path, BROKEN), gone)
-            self.resets[Reset.OLDER] = max(self.resets[Reset.OLDER], noted.older if noted else 0)
-            self._say_resets(files.connection, self.resets)
-            if noted is not None:  # else the first write, were it not noted, would be one to a wrong file
-                files.lock.note(noted._replace(mark=files.mark))
-                files.lock.reach_the_disk()
-        elif noted is not None and noted.mark is not None and not files.mark.follows(noted.mark):
-            self.fell = lag(files.mark, noted.mark)
-            self.resets[Reset.CORRUPT] = max(self.resets[Reset.CORRUPT], noted.corrupt)
-            self.resets[Reset.OLDER] = max(self.resets[Reset.OLDER], noted.older) + 1
-            self._say_resets(files.connection, self.resets)
-            self._note()
-            files.lock.reach_the_disk()
+            files.replace_unreadable(str(broken))
+        record = files.lock.record
+        if not self._saved:  # an earlier process may have found the state missing or broken, and ended before its write
+            corrupt = 0 if record is None else record.corrupt + 1
+            files.replace_reason = files.replace_reason or ("it is gone" if corrupt else "")
+            set_aside = file.count_set_aside(self.path, BROKEN)
+            self.resets[Reset.CORRUPT] = max(self.resets[Reset.CORRUPT], set_aside, corrupt)
+            self.resets[Reset.OLDER] = max(self.resets[Reset.OLDER], record.older if record else 0)
+            self._write_resets(files.connection, self.resets)
+            if record is not None:  # or a kill between the first write and its record would look like a wrong file
+                files.lock.write(record._replace(mark=files.mark))
+                files.lock.sync()
+        elif record is not None and record.mark is not None and not files.mark.includes(record.mark):
+            self.older_reason = explain_older(files.mark, record.mark)
+            self.resets[Reset.CORRUPT] = max(self.resets[Reset.CORRUPT], record.corrupt)
+            self.resets[Reset.OLDER] = max(self.resets[Reset.OLDER], record.older) + 1
+            self._write_resets(files.connection, self.resets)
+            self._write_lock_record()
+            files.lock.sync()
         files.accept()
 
-    def _note(self) -> None:
-        self._files.lock.note(Noted(self.resets[Reset.CORRUPT], self.resets[Reset.OLDER], self._files.mark))
+    def _write_lock_record(self) -> None:
+        record = LockRecord(self.resets[Reset.CORRUPT], self.resets[Reset.OLDER], self._files.mark)
+        self._files.lock.write(record)
 
-    def _replace(self, broken: str) -> None:
-        """Begin another file; until everything is written to it, the lock says that there was one before."""
-        if self._lacking is None:  # else what is there is the beginning of such a file
-            self._files.put_aside(broken)
-            self._lacking, self._written = self._written, {}
-        self._files.begin_anew()
-        if self._files.lock.noted is not None:  # once filled it is the file that was written last
-            self._note()
-            self._files.lock.reach_the_disk()
+    def _replace_file(self, reason: str) -> None:
+        """Create another file; until everything is written to it, the lock file records that there was one before."""
+        if self._to_rewrite is None:  # otherwise the present file is an unfinished replacement
+            self._files.move_aside(reason)
+            self._to_rewrite, self._written = self._written, {}
+        self._files.recreate()
+        if self._files.lock.record is not None:  # when filled, this is the file that was written last
+            self._write_lock_record()
+            self._files.lock.sync()
 
     @staticmethod
-    def _say_resets(connection: sqlite3.Connection, resets: Mapping[Reset, int]) -> None:
+    def _write_resets(connection: sqlite3.Connection, resets: Mapping[Reset, int]) -> None:
         connection.executemany("REPLACE INTO reset VALUES (?, ?)", resets.items())
 
     # Reading.
 
     def load(self, node: str) -> SavedNode | None:
-        """What was saved of a node last, given out once; None if nothing was."""
+        """Return the saved state of a node once, and forget it; None if there is none."""
         return self._saved.pop(node, None)
 
-    def left(self, nodes: Collection[str]) -> dict[str, EncodedNode]:
-        """What is kept of all other nodes, with the remark that nobody follows them any more."""
+    def unfollowed(self, nodes: Collection[str]) -> dict[str, EncodedNode]:
+        """Return all nodes of the file but these, marked as no longer followed."""
         others = {node: saved for node, saved in self._saved.items() if node not in nodes}
-        return {node: encode(replace(saved, state=_left(saved.state))) for node, saved in others.items()}
+        return {node: encode(replace(saved, state=_mark_unfollowed(saved.state))) for node, saved in others.items()}
 
     def _read_all(self, connection: sqlite3.Connection) -> None:
-        where = "nodes"
+        part = "nodes"
         try:
-            for where, state in connection.execute("SELECT node, marks FROM node ORDER BY node").fetchall():
-                self._saved[where], others = rows.read(connection, where, state)
-                self._written[where] = encode(self._saved[where])
-                self.restarted |= others
-            where = "resets"
+            for part, state in connection.execute("SELECT node, marks FROM node ORDER BY node").fetchall():
+                self._saved[part], changed = rows.read(connection, part, state)
+                self._written[part] = encode(self._saved[part])
+                self.restarted |= changed
+            part = "resets"
             (self._listed_from_us,) = connection.execute("SELECT coalesce(max(from_us), 0) FROM listed").fetchone()
             for cause, times in connection.execute("SELECT cause, times FROM reset"):
                 self.resets[Reset(cause)] = times
         except (ValueError, KeyError, sqlite3.DatabaseError) as error:
-            if isinstance(error, sqlite3.DatabaseError) and passing(error):
+            if isinstance(error, sqlite3.DatabaseError) and is_transient(error):
                 raise
-            said, _, _ = str(error).partition(" with text ")  # what stands there is nobody's business
-            raise Broken(f"{where}: {said}") from None
+            reason, _, _ = str(error).partition(" with text ")  # Python quotes the text, which may be confidential
+            raise Broken(f"{part}: {reason}") from None
 
     # Writing.
 
     def save(self, nodes: Mapping[str, EncodedNode]) -> None:
-        """Write what has changed since the last time; on disk when it returns.
+        """Write what has changed since the last time; it is on disk when this returns.
 
-        Raises `Busy` if another program doesn't let us write now, `StoreError`, `sqlite3.Error`, `OSError`.
+        Checks the file also if `nodes` is empty. Raises `Busy` if another program prevents writing now, `StoreError`,
+        `sqlite3.Error`, `OSError`.
         """
-        with self._writing:
+        with self._write_lock:
             try:
-                if fault := self._files.fault(self._written):
-                    self._replace(fault)
-                if not nodes and self._lacking is None:
+                if reason := self._files.reason_to_replace(self._written):
+                    self._replace_file(reason)
+                if not nodes and self._to_rewrite is None:
                     return
                 self._files.shorten_log()
-                self._save_somewhere(nodes)
+                self._save_or_replace(nodes)
             except sqlite3.Error as error:
                 if is_busy(error):
                     raise Busy(self.path, error) from None
                 raise
 
-    def _save_somewhere(self, nodes: Mapping[str, EncodedNode]) -> None:
-        """Write to the present file, or to another one if this breaks."""
+    def _save_or_replace(self, nodes: Mapping[str, EncodedNode]) -> None:
+        """Write to the present file, or to a new one if the present one proves to be broken."""
         try:
             self._save(nodes)
         except sqlite3.DatabaseError as error:
-            if passing(error) or isinstance(error, sqlite3.ProgrammingError):
+            if is_transient(error) or isinstance(error, sqlite3.ProgrammingError):
                 raise
-            self._replace(str(error))
+            self._replace_file(str(error))
             self._save(nodes)
 
     def _save(self, nodes: Mapping[str, EncodedNode]) -> None:
-        written = (self._lacking or {}) | dict(nodes)
+        to_write = (self._to_rewrite or {}) | dict(nodes)
         with self._files.transaction() as connection:
-            if self._lacking is not None:
-                self._go_on(connection, written)
-            for node, frozen in written.items():
-                rows.write(connection, node, self._written.get(node, _NOTHING), frozen)
-        self._written.update({node: frozen._replace(ended=()) for node, frozen in written.items()})
-        self._lacking = None
-        self._note()
+            if self._to_rewrite is not None:
+                self._continue_in_new_file(connection, to_write)
+            for node, encoded in to_write.items():
+                rows.write(connection, node, self._written.get(node, _EMPTY), encoded)
+        self._written.update({node: encoded._replace(ended=()) for node, encoded in to_write.items()})
+        self._to_rewrite = None
+        self._write_lock_record()
 
-    def _go_on(self, connection: sqlite3.Connection, written: Mapping[str, EncodedNode]) -> None:
-        """Tell a file that took another's place that nothing is lost, but for the list of what was counted."""
-        newest_us = max((codec.state(frozen.state).newest_us for frozen in written.values()), default=0)
-        self._listed_from_us = max(time.time_ns() // 1000, newest_us) + MARGIN_US
+    def _continue_in_new_file(self, connection: sqlite3.Connection, to_write: Mapping[str, EncodedNode]) -> None:
+        """Write to a new file that nothing is lost but the list of counted runs."""
+        newest_us = max((codec.state(encoded.state).newest_us for encoded in to_write.values()), default=0)
+        self._listed_from_us = max(time.time_ns() // 1000, newest_us) + CLOCK_MARGIN_US
         connection.execute("INSERT INTO listed VALUES (?)", (self._listed_from_us,))
-        self._say_resets(connection, self.resets)
+        self._write_resets(connection, self.resets)
 
     def counted(self, node: str, runs: Collection[Run]) -> set[Run]:
-        """Those of the runs that have been counted as finished or lost, or may have been. Raises `sqlite3.Error`.
+        """Return those of the runs that have, or may have, been counted as finished or lost. Raises `sqlite3.Error`.
 
-        If the file turns out to be broken, the next `save` begins another one.
+        If the file turns out to be broken, the next `save` replaces it.
         """
-        with self._writing:
+        with self._write_lock:
             younger = [run for run in runs if run.created_us > self._listed_from_us]
             try:
                 return {*runs} - {*younger} | rows.counted(self._files.connection, node, younger)
             except sqlite3.DatabaseError as error:
                 self.failed_reads += 1
-                if not passing(error) and not isinstance(error, sqlite3.ProgrammingError):
-                    self._files.spoilt = str(error)
+                if not is_transient(error) and not isinstance(error, sqlite3.ProgrammingError):
+                    self._files.read_error = str(error)
                 raise
 
     def nodes(self) -> list[str]:
-        """Of which nodes something is kept."""
+        """Return the names of the nodes in the file."""
         return sorted(self._written)
 
     def forget(self, node: str) -> bool:
-        """Remove all that is kept of a node, so that it begins at zero; False if nothing was."""
+        """Delete everything about a node, so that it starts at zero; return False if there was nothing."""
         known = self._written.pop(node, None) is not None
         with self._files.transaction() as connection:
             rows.forget(connection, node)
         self._saved.pop(node, None)
         if self._written:
-            self._note()
+            self._write_lock_record()
         else:
-            self._files.lock.note(None)
+            self._files.lock.write(None)
         return known
 
     def close(self) -> None:
-        """Let go of the file, when all that was begun is done."""
+        """Wait for work that has begun, and close the file."""
         self.thread.shutdown()
-        with self._writing:
+        with self._write_lock:
             self._files.close()
 
 
-def _left(state: SavedState) -> SavedState:
+def _mark_unfollowed(state: SavedState) -> SavedState:
     return replace(state, heard=replace(state.heard, following=False, left=True))

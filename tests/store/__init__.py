@@ -1,1 +1,1 @@
-"""The state file: what is kept, what breaks it, and who may open it."""
+"""The state file: its content, damage to it, and access to it."""

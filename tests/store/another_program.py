@@ -1,4 +1,4 @@
-"""Another program at the state: a process of its own that uses SQLite, as a person's `sqlite3` or a backup does."""
+"""Another program that opens the state file: a separate process with SQLite, like `sqlite3` or a backup tool."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ sys.stdin.read()
 
 @contextmanager
 def another_program(path: Path, *statements: str) -> Iterator[None]:
-    """It has executed the statements, and keeps the file open."""
+    """Start a process that executes the statements, and then keeps the file open until the end of the block."""
     with subprocess.Popen(
         [sys.executable, "-c", CODE, path, *statements],
         stdin=subprocess.PIPE,

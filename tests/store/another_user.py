@@ -1,4 +1,4 @@
-"""What a process of another user may do with the state, in a directory as the system of a container hands it over."""
+"""A process of another user, in a volume as a container runtime provides it."""
 
 import os
 import stat
@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 from exporter.store import Store, StoreError, encode, rehearse
 from tests.store.child import in_child
-from tests.store.test_store import busy, taken
+from tests.store.test_store import busy_node, saved_node
 
 ROOT = os.geteuid() == 0
 USER, ANOTHER, GROUP = 12345, 23456, 34567
-"""Numbers that no user of the machine has; the group is that of the volume."""
+"""IDs that no user of this machine has; the group is that of the volume."""
 
 
 class Owner(NamedTuple):
-    """Who owns a file, and what its mode is."""
+    """Owner, group and mode of a file."""
 
     user: int
     group: int
@@ -27,34 +27,34 @@ class Owner(NamedTuple):
 
 @contextmanager
 def volume(owner: Owner) -> Iterator[Path]:
-    """A directory of this owner, to which the way is open for every user."""
+    """Create a directory of this owner below directories that every user can enter."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         path = Path(name) / "volume"
         path.mkdir()
-        give(path, owner)
+        change_owner(path, owner)
         yield path
         path.chmod(0o700)
 
 
-def give(path: Path, owner: Owner) -> None:
-    """Hand a file over; without root's rights only its mode can be given."""
+def change_owner(path: Path, owner: Owner) -> None:
+    """Change owner, group and mode of a file; only the mode if the tests don't run as root."""
     if ROOT:
         os.chown(path, owner.user, owner.group)
     path.chmod(owner.mode)
 
 
 def owner_of(path: Path) -> Owner:
-    """Whose it is."""
-    found = path.stat()
-    return Owner(found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode))
+    """Return owner, group and mode of a file."""
+    status = path.stat()
+    return Owner(status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
 
 
-def attempt(what: str, path: Path, user: int, *, umask: int = 0o022) -> str:
-    """Let a process of this user, who is in the volume's group, `look` or `run`; return what is wrong, else nothing.
+def run_as(command: str, path: Path, user: int, *, umask: int = 0o022) -> str:
+    """Run `check` or `run` as this user, who is in the volume's group; return the error, or an empty string.
 
-    Without root's rights it is a process of the present user. It is a copy of this one, for another user may have no
-    right to start the Python that runs the tests.
+    If the tests don't run as root, it is the present user. The process is a fork of this one, because another user may
+    not be allowed to start the Python that runs the tests.
     """
 
     def as_user() -> str:
@@ -63,12 +63,12 @@ def attempt(what: str, path: Path, user: int, *, umask: int = 0o022) -> str:
             os.setgroups([GROUP])
             os.setgid(user)
             os.setuid(user)
-        return _look(path) if what == "look" else _run(path)
+        return _check(path) if command == "check" else _run(path)
 
     return in_child(as_user)
 
 
-def _look(path: Path) -> str:
+def _check(path: Path) -> str:
     try:
         rehearse(path)
     except StoreError as error:
@@ -79,7 +79,7 @@ def _look(path: Path) -> str:
 def _run(path: Path) -> str:
     try:
         store = Store(path)
-        store.save({"alice": encode(taken(busy()))})
+        store.save({"alice": encode(saved_node(busy_node()))})
         store.close()
     except StoreError as error:
         return str(error)

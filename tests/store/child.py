@@ -1,4 +1,4 @@
-"""Work in a child process that may be given less than this one: other rights, a poorer kernel."""
+"""Run a function in a child process whose permissions or system calls can be restricted."""
 
 import os
 import traceback
@@ -6,18 +6,18 @@ from collections.abc import Callable
 
 
 def in_child(work: Callable[[], str]) -> str:
-    """Return what `work` returns in a copy of this process, or the traceback of what it raises."""
+    """Return the result of `work` in a fork of this process, or the traceback of its exception."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.write(writer, work().encode())
-        except BaseException:  # noqa: BLE001 - whatever it is, the parent tells it
+        except BaseException:  # noqa: BLE001 - the parent shows it
             os.write(writer, traceback.format_exc().encode())
         finally:
             os._exit(0)
     os.close(writer)
-    with os.fdopen(reader) as said:
-        words = said.read()
+    with os.fdopen(reader) as output:
+        result = output.read()
     os.waitpid(child, 0)
-    return words
+    return result

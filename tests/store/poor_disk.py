@@ -1,6 +1,6 @@
-"""A file system that lacks something: the kernel refuses the system calls of a process, as it does on such a disk.
+"""A limited file system, simulated: the kernel refuses system calls of a process as it would on such a disk.
 
-A filter for system calls (seccomp) gives the error to the real SQLite and the real `flock`; no such disk is needed.
+A seccomp filter returns the errors to the real SQLite and the real `flock`, so no such disk is needed.
 """
 
 import ctypes
@@ -15,14 +15,14 @@ _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _FILTER = 38, 22, 2
 _LOAD, _AND, _EQUAL, _RETURN = 0x20, 0x54, 0x15, 0x06
 _ALLOW, _ERROR = 0x7FFF0000, 0x00050000
 _FLAGS, _DESCRIPTOR = 16 + 3 * 8, 16 + 4 * 8
-"""Where the arguments of mmap(2) are in what the filter sees."""
+"""Offsets of two arguments of mmap(2) in the `seccomp_data` of the filter."""
 _SHARED, _NO_FILE = 0x01, 0xFFFFFFFF
 _NUMBERS = {"x86_64": {"flock": 73, "mmap": 9}, "aarch64": {"flock": 32, "mmap": 222}}
 _Instruction = tuple[int, int, int, int]
 
 
 def no_locks() -> list[_Instruction]:
-    """flock(2) fails like on NFS without a lock service."""
+    """Return a filter with which flock(2) fails like on NFS without a lock service."""
     return [
         (_LOAD, 0, 0, 0),
         (_EQUAL, 0, 1, _NUMBERS[platform.machine()]["flock"]),
@@ -32,7 +32,7 @@ def no_locks() -> list[_Instruction]:
 
 
 def no_shared_memory() -> list[_Instruction]:
-    """mmap(2) of a file that is to be shared fails like on 9p and on FUSE with direct I/O."""
+    """Return a filter with which a shared mmap(2) of a file fails like on 9p and on FUSE with direct I/O."""
     return [
         (_LOAD, 0, 0, 0),
         (_EQUAL, 0, 6, _NUMBERS[platform.machine()]["mmap"]),
@@ -46,20 +46,20 @@ def no_shared_memory() -> list[_Instruction]:
     ]
 
 
-def on_poor_disk(lacks: Callable[[], list[_Instruction]], work: Callable[[], str]) -> str:
-    """What a copy of this process returns that works under such a filter."""
+def on_limited_disk(limit: Callable[[], list[_Instruction]], work: Callable[[], str]) -> str:
+    """Return the result of `work` in a fork of this process that has this filter."""
 
-    def refused() -> str:
-        _refuse(lacks())
+    def restricted() -> str:
+        _install(limit())
         return work()
 
-    return in_child(refused)
+    return in_child(restricted)
 
 
-def _refuse(instructions: list[_Instruction]) -> None:
+def _install(instructions: list[_Instruction]) -> None:
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions))
     program = ctypes.create_string_buffer(struct.pack("@HP", len(instructions), ctypes.addressof(code)))
     libc = ctypes.CDLL(None, use_errno=True)
     for call in ((_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), (_PR_SET_SECCOMP, _FILTER, ctypes.addressof(program), 0, 0)):
         if libc.prctl(*(ctypes.c_ulong(argument) for argument in call)):
-            raise OSError(ctypes.get_errno(), "the kernel takes no filter")
+            raise OSError(ctypes.get_errno(), "the kernel rejects the filter")

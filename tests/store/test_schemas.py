@@ -1,4 +1,4 @@
-"""Files of every schema that there ever was can be read; they are brought to the present one whole or not at all."""
+"""Files of every earlier schema can be read; a migration to the present one is atomic."""
 
 import os
 import shutil
@@ -14,16 +14,16 @@ from exporter.payments.payment import Run
 from exporter.payments.tracker import Tracker
 from exporter.store import Store, StoreError, encode, file
 from tests.payments.build import at
-from tests.store.test_store import busy, reopened, taken, write
+from tests.store.test_store import busy_node, reload, saved_node, write_state
 
 LISTED_US = 1_600_000_000_000_000
 ENDED = Run("dd" * 32, LISTED_US + 99)
 SAMPLES = Path(__file__).parent / "samples"
-"""Of each schema a dump of a file; what `busy` leaves behind, when the schema was new."""
+"""A dump of a file of each schema, made from `busy_node` by the exporter that introduced the schema."""
 
 
 def dump(path: Path) -> str:
-    """A file as SQL."""
+    """Return the content of a file as SQL."""
     connection = sqlite3.connect(path)
     pragmas = [
         f"PRAGMA {name} = {connection.execute(f'PRAGMA {name}').fetchone()[0]};"
@@ -35,71 +35,71 @@ def dump(path: Path) -> str:
 
 
 def restore(sample: Path, path: Path) -> None:
-    """The file of a dump."""
+    """Create the file from a dump."""
     connection = sqlite3.connect(path)
     connection.executescript(sample.read_text())
     connection.close()
 
 
-def test_there_is_a_sample_of_the_present_schema(tmp_path: Path) -> None:
-    """`UPDATE_GOLDEN=1` makes one that is missing; one that is there never changes, for such files are in use."""
+def test_present_schema_has_a_sample(tmp_path: Path) -> None:
+    """`UPDATE_GOLDEN=1` creates a missing sample; an existing one never changes, because such files are in use."""
     sample = SAMPLES / f"schema-{file.SCHEMA}.sql"
     if os.environ.get("UPDATE_GOLDEN") and not sample.exists():
-        write(tmp_path / "state.sqlite", {"alice": encode(taken(busy()))._replace(ended=(ENDED,))})
+        write_state(tmp_path / "state.sqlite", {"alice": encode(saved_node(busy_node()))._replace(ended=(ENDED,))})
         connection = sqlite3.connect(tmp_path / "state.sqlite")
         connection.executescript(f"INSERT INTO listed VALUES ({LISTED_US}); REPLACE INTO reset VALUES ('corrupt', 2);")
         connection.close()
         sample.write_text(dump(tmp_path / "state.sqlite"))
-    assert sample.exists(), "make it with UPDATE_GOLDEN=1, and keep it"
+    assert sample.exists(), "create it with UPDATE_GOLDEN=1, and commit it"
 
 
 @pytest.mark.parametrize("sample", sorted(SAMPLES.glob("*.sql")), ids=lambda sample: str(sample.stem))
-def test_an_old_file(sample: Path, tmp_path: Path) -> None:
-    """All that was kept is there, in the present schema; a node goes on from it, and saves it again."""
+def test_old_file_is_migrated(sample: Path, tmp_path: Path) -> None:
+    """Everything in it is read, a node resumes from it, and it is saved in the present schema."""
     path = tmp_path / "state.sqlite"
     restore(sample, path)
-    found = reopened(path)
-    observer = busy()
-    assert {name: observer.ledger.counters[name] for name in found.counters} == found.counters
-    assert {name: observer.ledger.histograms[name] for name in found.histograms} == found.histograms
-    assert len(found.counters) > 20
-    assert len(found.histograms) > 8
+    saved = reload(path)
+    observer = busy_node()
+    assert {name: observer.ledger.counters[name] for name in saved.counters} == saved.counters
+    assert {name: observer.ledger.histograms[name] for name in saved.histograms} == saved.histograms
+    assert len(saved.counters) > 20
+    assert len(saved.histograms) > 8
     store = Store(path)
     before, after = Run("ab" * 32, LISTED_US), Run("ab" * 32, LISTED_US + 1)
     assert store.counted("alice", [ENDED, before, after]) == {ENDED, before}
     assert store.resets == {Reset.CORRUPT: 2, Reset.OLDER: 0}
     store.close()
-    assert {run.run for run in found.open} == observer.tracker.open.keys()
-    assert found.finished == observer.tracker.memory.indexes
+    assert {run.run for run in saved.open} == observer.tracker.open.keys()
+    assert saved.finished == observer.tracker.memory.indexes
     tracker, ledger = Tracker(), Ledger()
-    saving.resume(found, tracker, ledger, at(9))
+    saving.resume(saved, tracker, ledger, at(9))
     assert ledger.counters == observer.ledger.counters
     assert tracker.survivors == observer.tracker.survivors
-    write(path, {"alice": encode(found)})
+    write_state(path, {"alice": encode(saved)})
     assert f"PRAGMA user_version = {file.SCHEMA};" in dump(path)
 
 
-STEPS = {
+MIGRATIONS = {
     file.SCHEMA + 1: "ALTER TABLE reset ADD COLUMN at INTEGER; UPDATE reset SET at = 1;",
     file.SCHEMA + 2: "CREATE TABLE more (word TEXT); INSERT INTO more VALUES ('new');",
 }
 
 
-def newer(monkeypatch: pytest.MonkeyPatch, steps: dict[int, str]) -> None:
-    """Let the program know these schemas, too."""
-    monkeypatch.setattr(file, "_STEPS", file._STEPS | steps)
-    monkeypatch.setattr(file, "SCHEMA", max(steps))
+def add_migrations(monkeypatch: pytest.MonkeyPatch, migrations: dict[int, str]) -> None:
+    """Add migrations to later schemas."""
+    monkeypatch.setattr(file, "_MIGRATIONS", file._MIGRATIONS | migrations)
+    monkeypatch.setattr(file, "SCHEMA", max(migrations))
 
 
-def test_all_steps_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever is killed amid a migration finds the file of a schema that there is, and the next start ends it."""
+def test_migration_is_atomic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a kill at any statement the file has the old or the new schema, and the next start migrates it."""
     home, copies = tmp_path / "state", tmp_path / "copies"
-    write(home / "state.sqlite", {"alice": encode(taken(busy()))})
-    newer(monkeypatch, STEPS)
+    write_state(home / "state.sqlite", {"alice": encode(saved_node(busy_node()))})
+    add_migrations(monkeypatch, MIGRATIONS)
     versions = []
     connect = sqlite3.connect
 
-    def watched(path: Path, **options: object) -> sqlite3.Connection:
+    def connect_traced(path: Path, **options: object) -> sqlite3.Connection:
         connection = connect(path, **options)  # type: ignore[call-overload]
 
         def copy(_statement: str) -> None:
@@ -111,29 +111,29 @@ def test_all_steps_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         return connection
 
     copies.mkdir()
-    monkeypatch.setattr(sqlite3, "connect", watched)
-    expected = reopened(home / "state.sqlite")
+    monkeypatch.setattr(sqlite3, "connect", connect_traced)
+    expected = reload(home / "state.sqlite")
     for number in range(len(list(copies.iterdir()))):
         path = copies / str(number) / "state.sqlite"
-        there = connect(path)
-        versions += there.execute("PRAGMA user_version").fetchone()
-        tables = {name for (name,) in there.execute("SELECT name FROM sqlite_schema")}
-        columns = [row[1] for row in there.execute("PRAGMA table_info(reset)")]
-        there.close()
+        copied = connect(path)
+        versions += copied.execute("PRAGMA user_version").fetchone()
+        tables = {name for (name,) in copied.execute("SELECT name FROM sqlite_schema")}
+        columns = [row[1] for row in copied.execute("PRAGMA table_info(reset)")]
+        copied.close()
         assert ("at" in columns, "more" in tables) == (versions[-1] == file.SCHEMA, versions[-1] == file.SCHEMA)
-        assert reopened(path) == expected
+        assert reload(path) == expected
     assert versions == sorted(versions)
     assert set(versions) == {file.SCHEMA - 2, file.SCHEMA}
 
 
-def test_a_step_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of it is left: the old program can go on with the file."""
+def test_failed_migration_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The earlier exporter can still use the file."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
     before = dump(path)
     with monkeypatch.context() as patch:
-        newer(patch, {file.SCHEMA + 1: "DELETE FROM counter; INSERT INTO nowhere VALUES (1);"})
+        add_migrations(patch, {file.SCHEMA + 1: "DELETE FROM counter; INSERT INTO nowhere VALUES (1);"})
         with pytest.raises(StoreError, match="no such table"):
             Store(path)
     assert dump(path) == before
-    assert reopened(path) == taken(busy())
+    assert reload(path) == saved_node(busy_node())

@@ -1,4 +1,4 @@
-"""What is saved is what is restored; only what changed is written; broken files are set aside."""
+"""The saved state is restored unchanged; only changed rows are written; broken files are set aside."""
 
 import os
 import sqlite3
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from exporter.metrics.names import ROWS
+from exporter.metrics.row import CounterRow, HistogramRow
 from exporter.payments import saved as saving
 from exporter.payments.labels import NodeState
 from exporter.payments.ledger import Ledger
@@ -25,11 +27,11 @@ from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, Observer, at, fai
 
 A, B = flying(1), flying(2, sent_s=3)
 KEY = "02" + "11" * 32
-HEARD = LastKnown(NodeState.READY, True, 1_779_999_999_999_999_999, 800_000, 1_779_999_000, {KEY: "café"})
+LAST_KNOWN = LastKnown(NodeState.READY, True, 1_779_999_999_999_999_999, 800_000, 1_779_999_000, {KEY: "café"})
 
 
-def busy() -> Observer:
-    """A node with something of everything: in flight, held, counted, and a total beyond 64 bits."""
+def busy_node() -> Observer:
+    """Return a node with runs in flight, on hold and counted, and with a total beyond 64 bits."""
     observer = Observer()
     observer.hear(payment(IN_FLIGHT, failed(A), B), 5)
     for number in range(1, 30):
@@ -46,100 +48,104 @@ def busy() -> Observer:
     return observer
 
 
-def taken(observer: Observer, seconds: float = 9) -> SavedNode:
-    """What must be kept of it."""
+def saved_node(observer: Observer, seconds: float = 9) -> SavedNode:
+    """Return what is saved of `observer` this many seconds after T0."""
     view = capture("alice", observer.tracker, observer.ledger, NodeStatus(), at(seconds))
     return saving.save(
-        view, observer.tracker, observer.ledger, pubkey=KEY, table=99, ended=(), at=at(seconds), heard=HEARD
+        view, observer.tracker, observer.ledger, pubkey=KEY, table=99, ended=(), at=at(seconds), heard=LAST_KNOWN
     )
 
 
-def write(path: Path, nodes: Mapping[str, EncodedNode]) -> None:
-    """What one process leaves behind."""
+def write_state(path: Path, nodes: Mapping[str, EncodedNode]) -> None:
+    """Open the state, save these nodes, and close it."""
     store = Store(path)
     store.save(nodes)
     store.close()
 
 
-def reopened(path: Path) -> SavedNode:
-    """What the next process finds."""
+def reload(path: Path) -> SavedNode:
+    """Open the state again, and return what is saved of alice."""
     store = Store(path)
-    found = store.load("alice")
+    saved = store.load("alice")
     store.close()
-    assert found is not None
-    return found
+    assert saved is not None
+    return saved
 
 
-def test_all_that_was_saved(tmp_path: Path) -> None:
-    """Totals, open runs with what can't be asked again, and what is remembered come back as they were."""
-    observer, path = busy(), tmp_path / "deep" / "down" / "state.sqlite"
+def test_saved_state_is_restored(tmp_path: Path) -> None:
+    """Totals, open runs with everything that lnd can't repeat, and remembered runs come back unchanged."""
+    observer, path = busy_node(), tmp_path / "deep" / "down" / "state.sqlite"
     store = Store(path)
     assert store.load("alice") is None
-    store.save({"alice": encode(taken(observer))})
+    store.save({"alice": encode(saved_node(observer))})
     store.close()
-    assert reopened(path) == taken(observer)
+    assert reload(path) == saved_node(observer)
     tracker, ledger = Tracker(), Ledger()
-    saving.resume(reopened(path), tracker, ledger, at(9))
+    saving.resume(reload(path), tracker, ledger, at(9))
     assert (ledger.counters, ledger.histograms) == (observer.ledger.counters, observer.ledger.histograms)
-    again = taken(Observer(tracker, ledger))
-    assert (again.state, again.finished) == (taken(observer).state, taken(observer).finished)
+    again = saved_node(Observer(tracker, ledger))
+    assert (again.state, again.finished) == (saved_node(observer).state, saved_node(observer).finished)
     assert tracker.open.keys() == observer.tracker.open.keys()
     tracker.stream_started()
-    assert sorted(tracker.unseen()) == sorted(run.payment_hash for run in tracker.open), "lnd is asked about all"
+    assert sorted(tracker.unseen()) == sorted(run.payment_hash for run in tracker.open), (
+        "lnd is asked about every open run"
+    )
 
 
-def test_a_resumed_ledger_is_a_copy(tmp_path: Path) -> None:
-    """What is counted after the start is a change, and is written."""
+def test_resumed_ledger_is_a_copy(tmp_path: Path) -> None:
+    """Counting after the start doesn't change what the store compares with, so the changes are written."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
     store = Store(path)
-    found, observer = store.load("alice"), Observer()
-    assert found is not None
-    saving.resume(found, observer.tracker, observer.ledger, at(20))
+    saved, observer = store.load("alice"), Observer()
+    assert saved is not None
+    saving.resume(saved, observer.tracker, observer.ledger, at(20))
     observer.hear(payment(SUCCEEDED, settled(B), payment_hash="dd" * 32, payment_index=300), 21)
     observer.release(22)
-    store.save({"alice": encode(taken(observer, 22))})
+    store.save({"alice": encode(saved_node(observer, 22))})
     store.close()
-    assert reopened(path) == taken(observer, 22)
+    assert reload(path) == saved_node(observer, 22)
 
 
-def test_a_monotonic_clock_that_starts_anew(tmp_path: Path) -> None:
-    """After a reboot it is small again; the age of things goes on, and a wall clock that steps back is no age."""
-    observer = busy()
+def test_restarted_monotonic_clock_keeps_ages(tmp_path: Path) -> None:
+    """After a reboot the clock begins at zero: ages go on by the wall clock, unless that was set back."""
+    observer = busy_node()
     run = next(iter(observer.tracker.open.values()))
     age_ns = at(9).mono_ns - run.news_mono_ns
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": encode(taken(observer, 9))})
+    write_state(path, {"alice": encode(saved_node(observer, 9))})
     for away_s in (0, 3600, -3600):
         tracker = Tracker()
         now = Moment(at(9).wall_ns + away_s * 10**9, 12345)
-        saving.resume(reopened(path), tracker, Ledger(), now)
+        saving.resume(reload(path), tracker, Ledger(), now)
         assert now.mono_ns - tracker.open[run.run].news_mono_ns == age_ns + max(0, away_s) * 10**9
 
 
-def test_only_changes_are_written(tmp_path: Path) -> None:
-    """Rows that stay as they are aren't touched; runs that are over or forgotten go."""
-    observer, path = busy(), tmp_path / "state.sqlite"
+def test_only_changed_rows_are_written(tmp_path: Path) -> None:
+    """Rows of runs that are over or forgotten are deleted."""
+    observer, path = busy_node(), tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": encode(taken(observer))})
+    store.save({"alice": encode(saved_node(observer))})
     before = store._files.connection.total_changes
-    store.save({"alice": encode(taken(observer))})
-    assert store._files.connection.total_changes - before == 2, "the time of the marks, and how often it was written"
+    store.save({"alice": encode(saved_node(observer))})
+    assert store._files.connection.total_changes - before == 2, (
+        "the state, which has the time, and the mark of the file"
+    )
     observer.release(10)
     observer.tracker.memory.indexes.pop(next(iter(observer.tracker.memory.indexes)))
     before = store._files.connection.total_changes
-    store.save({"alice": encode(taken(observer))})
+    store.save({"alice": encode(saved_node(observer))})
     assert store._files.connection.total_changes - before < 30
     store.close()
-    assert reopened(path) == taken(observer)
+    assert reload(path) == saved_node(observer)
 
 
-def test_what_was_counted_is_on_a_list(tmp_path: Path) -> None:
-    """For the audit: each run of each node, whether it is still remembered or not."""
+def test_counted_runs_are_listed(tmp_path: Path) -> None:
+    """The list for the audit has every counted run of each node, also those no longer remembered."""
     path, (known, other) = tmp_path / "state.sqlite", (payment().run, payment(created_s=1).run)
     store = Store(path)
-    store.save({"alice": encode(replace(taken(busy()), ended=(known,)))})
-    store.save({"alice": encode(taken(busy(), 10)), "bob": encode(taken(busy()))})
+    store.save({"alice": encode(replace(saved_node(busy_node()), ended=(known,)))})
+    store.save({"alice": encode(saved_node(busy_node(), 10)), "bob": encode(saved_node(busy_node()))})
     for _ in range(2):
         assert store.counted("alice", [known, other]) == {known}
         assert store.counted("bob", [known, other]) == set()
@@ -150,35 +156,35 @@ def test_what_was_counted_is_on_a_list(tmp_path: Path) -> None:
     store.close()
 
 
-def test_nodes_have_rows_of_their_own(tmp_path: Path) -> None:
-    """Saving or forgetting one leaves the others as they are."""
+def test_nodes_are_independent(tmp_path: Path) -> None:
+    """Saving or forgetting a node doesn't change the others."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": encode(taken(busy())), "bob": encode(taken(busy()))})
+    store.save({"alice": encode(saved_node(busy_node())), "bob": encode(saved_node(busy_node()))})
     assert store.forget("bob")
     assert not store.forget("carol")
     store.close()
     store = Store(path)
     assert store.load("bob") is None
-    assert store.load("alice") == taken(busy())
+    assert store.load("alice") == saved_node(busy_node())
     store.close()
 
 
-def test_nobody_else_may_read_it(tmp_path: Path) -> None:
-    """Whom one pays is nobody's business: the file and what SQLite keeps beside it are the owner's alone."""
+def test_new_files_are_private(tmp_path: Path) -> None:
+    """Payments are confidential: only the owner can read the state and SQLite's files beside it."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": encode(taken(busy()))})
+    store.save({"alice": encode(saved_node(busy_node()))})
     modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in tmp_path.iterdir()}
     store.close()
     assert set(modes) >= {"state.sqlite", "state.sqlite-wal", "state.sqlite.lock"}
     assert set(modes.values()) == {0o600}
 
 
-def test_a_file_that_others_could_read(tmp_path: Path) -> None:
-    """A copy that was put back with another mode becomes private, and what lies beside it, too."""
+def test_public_file_becomes_private(tmp_path: Path) -> None:
+    """A copy was put back with another mode; SQLite's files beside it become private, too."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
     beside = path.with_name(path.name + "-wal")
     beside.touch()
     for entry in (path, beside):
@@ -188,8 +194,8 @@ def test_a_file_that_others_could_read(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
-    """No test can cut the power: these are the settings under which SQLite promises to survive that."""
+def test_commit_waits_for_the_disk(tmp_path: Path) -> None:
+    """A test can't cut the power: with these settings SQLite guarantees that a commit survives it."""
     store = Store(tmp_path / "state.sqlite")
     (synchronous,) = store._files.connection.execute("PRAGMA synchronous").fetchone()
     (mode,) = store._files.connection.execute("PRAGMA journal_mode").fetchone()
@@ -197,25 +203,25 @@ def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
     store.close()
 
 
-def test_other_buckets_than_before(tmp_path: Path) -> None:
-    """A histogram whose edges have changed begins anew, and nothing else does."""
-    path, frozen = tmp_path / "state.sqlite", encode(taken(busy()))
-    write(path, {"alice": frozen})
+def test_histogram_with_changed_edges_starts_at_zero(tmp_path: Path) -> None:
+    """Other histograms and all counters are kept."""
+    path, encoded = tmp_path / "state.sqlite", encode(saved_node(busy_node()))
+    write_state(path, {"alice": encoded})
     connection = sqlite3.connect(path)
     connection.execute("UPDATE histogram SET edges = replace(edges, '0', '7') WHERE histogram = 'fee'")
     connection.commit()
     connection.close()
     store = Store(path)
-    found = store.load("alice")
+    saved = store.load("alice")
     store.close()
     assert store.restarted == {HistogramName.FEE}
-    assert found is not None
-    assert found.histograms == {name: h for name, h in frozen.histograms.items() if name is not HistogramName.FEE}
-    assert found.counters == frozen.counters
+    assert saved is not None
+    assert saved.histograms == {name: h for name, h in encoded.histograms.items() if name is not HistogramName.FEE}
+    assert saved.counters == encoded.counters
 
 
-def test_a_second_exporter(tmp_path: Path) -> None:
-    """It is told which process has the file; when that is gone, however it went, the file is free."""
+def test_second_exporter_is_locked_out(tmp_path: Path) -> None:
+    """The error names the process that has the lock; after that process was killed the lock is free."""
     path = tmp_path / "state.sqlite"
     code = f"import sys; from exporter.store import Store; from pathlib import Path; s = Store(Path({str(path)!r}));"
     with subprocess.Popen(
@@ -233,9 +239,9 @@ def test_a_second_exporter(tmp_path: Path) -> None:
         Store(path).close()
 
 
-@pytest.mark.parametrize("kind", ["macaroon", "database", "damaged database", "database with another mark"])
-def test_a_file_of_somebody_else(tmp_path: Path, kind: str) -> None:
-    """Whoever gives the wrong path keeps his file as it is: it is neither set aside nor written to."""
+@pytest.mark.parametrize("kind", ["macaroon", "database", "damaged database", "database with another application_id"])
+def test_foreign_file_is_refused(tmp_path: Path, kind: str) -> None:
+    """With a wrong path the file there is neither renamed nor changed."""
     path = tmp_path / "wallet"
     if kind == "macaroon":
         path.write_bytes(b"\x02\x01\x03lnd" + bytes(100))
@@ -247,9 +253,9 @@ def test_a_file_of_somebody_else(tmp_path: Path, kind: str) -> None:
         connection.commit()
         connection.close()
     if kind.startswith("damaged"):
-        with path.open("r+b") as spoilt:
-            spoilt.seek(2000)
-            spoilt.write(b"\xff" * 20000)
+        with path.open("r+b") as damaged:
+            damaged.seek(2000)
+            damaged.write(b"\xff" * 20000)
     before = path.read_bytes()
     with pytest.raises(StoreError, match="is not the state of an exporter"):
         Store(path)
@@ -257,8 +263,8 @@ def test_a_file_of_somebody_else(tmp_path: Path, kind: str) -> None:
     assert not [entry for entry in tmp_path.iterdir() if entry.name not in ("wallet", "wallet.lock")]
 
 
-def test_a_newer_schema(tmp_path: Path) -> None:
-    """Not touched: the newer exporter can go on with it."""
+def test_newer_schema_is_refused(tmp_path: Path) -> None:
+    """The file stays unchanged, so the newer exporter can still use it."""
     path = tmp_path / "state.sqlite"
     Store(path).close()
     connection = sqlite3.connect(path)
@@ -270,22 +276,26 @@ def test_a_newer_schema(tmp_path: Path) -> None:
 
 
 BROKEN = {
-    "no database": b"this is no database at all, but long enough to be looked at" * 10,
-    "cut off": None,
+    "not a database": b"this is not a database, but as long as one" * 20,
+    "truncated": None,
     "overwritten": None,
-    "a total that is no number": "UPDATE counter SET total = 'many'",
-    "a counter that nobody knows": "UPDATE counter SET counter = 'glory' WHERE counter = 'started'",
-    "an open run that can't be read": "UPDATE open_run SET state = '{'",
-    "marks of another kind": "UPDATE node SET marks = '[]'",
+    "a total that is not a number": "UPDATE counter SET total = 'many'",
+    "an unknown counter": "UPDATE counter SET counter = 'glory' WHERE counter = 'started'",
+    "an open run that can't be decoded": "UPDATE open_run SET state = '{'",
+    "a state of another type": "UPDATE node SET marks = '[]'",
     "too few buckets": "UPDATE histogram SET buckets = '[1]'",
+    "too few labels of a counter": "UPDATE OR REPLACE counter SET labels = '[]' WHERE counter = 'updates'",
+    "too many labels of a counter": "UPDATE counter SET labels = '[\"a\",\"b\"]' WHERE counter = 'started'",
+    "too few labels of a peer's counter": "INSERT INTO counter VALUES ('alice', 'peer_sent', '[]', '1')",
+    "too many labels of a histogram": "UPDATE histogram SET labels = '[\"a\"]' WHERE histogram = 'update_delay'",
 }
 
 
 @pytest.mark.parametrize("how", BROKEN)
-def test_a_broken_file_at_the_start(tmp_path: Path, how: str) -> None:
-    """Set aside under a new name, everything begins at zero, and that is counted for good."""
+def test_broken_file_at_the_start_is_set_aside(tmp_path: Path, how: str) -> None:
+    """All counters start at zero; the reset is counted once and stays counted."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": encode(taken(busy())), "bob": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node())), "bob": encode(saved_node(busy_node()))})
     damage = BROKEN[how]
     if isinstance(damage, str):
         connection = sqlite3.connect(path)
@@ -294,40 +304,40 @@ def test_a_broken_file_at_the_start(tmp_path: Path, how: str) -> None:
         connection.close()
     elif damage is not None:
         path.write_bytes(damage)
-    elif how == "cut off":
+    elif how == "truncated":
         os.truncate(path, path.stat().st_size // 2)
     else:
         content = bytearray(path.read_bytes())
         content[2048:12000] = b"\xa5" * (12000 - 2048)
         path.write_bytes(content)
-    spoilt = path.read_bytes()
+    damaged = path.read_bytes()
     for _ in range(2):
         store = Store(path)
         assert (store.load("alice"), store.load("bob")) == (None, None)
         assert store.resets == {"corrupt": 1, "older": 0}
         store.close()
     (aside,) = tmp_path.glob("state.sqlite.broken-*")
-    assert aside.read_bytes() == spoilt
+    assert aside.read_bytes() == damaged
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_it_breaks_again_and_again(tmp_path: Path) -> None:
-    """Each time is counted, as far as what was set aside is still there."""
+def test_file_that_breaks_repeatedly(tmp_path: Path) -> None:
+    """Each time is counted as a reset."""
     path = tmp_path / "state.sqlite"
-    write(path, {})
+    write_state(path, {})
     for times in (1, 2, 3):
         path.write_bytes(path.read_bytes()[:2000] + b"\xa5" * 9000)
         store = Store(path)
-        store.save({"alice": encode(taken(busy()))})
+        store.save({"alice": encode(saved_node(busy_node()))})
         assert store.resets == {"corrupt": times, "older": 0}
-        assert store.replaced == 0
+        assert store.replacements == 0
         store.close()
 
 
-def test_a_disk_that_does_not_answer_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That says nothing about the state: it is left as it is."""
+def test_io_error_at_the_start_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the disk doesn't mean that the file is broken, so it is not set aside."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
 
     def failing(_text: str) -> None:
         error = sqlite3.OperationalError("disk I/O error")
@@ -338,13 +348,13 @@ def test_a_disk_that_does_not_answer_at_the_start(tmp_path: Path, monkeypatch: p
         patch.setattr(codec, "state", failing)
         with pytest.raises(StoreError, match="disk I/O error"):
             Store(path)
-    assert reopened(path) == taken(busy())
+    assert reload(path) == saved_node(busy_node())
 
 
-def test_a_table_is_missing(tmp_path: Path) -> None:
-    """A file with our mark that lacks a table is broken."""
+def test_missing_table_is_broken(tmp_path: Path) -> None:
+    """A file with our `application_id` lacks a table."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": encode(taken(busy()))})
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
     connection = sqlite3.connect(path)
     connection.execute("DROP TABLE node")
     connection.commit()
@@ -354,54 +364,54 @@ def test_a_table_is_missing(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_file_that_breaks_while_it_is_used(tmp_path: Path) -> None:
-    """All is known here, so all is written anew, also of nodes that haven't changed: nothing is lost."""
+def test_file_that_breaks_while_open_is_replaced(tmp_path: Path) -> None:
+    """All nodes are written to the new file, also those that haven't changed, so nothing is lost."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": encode(taken(busy())), "bob": encode(taken(busy()))})
+    store.save({"alice": encode(saved_node(busy_node())), "bob": encode(saved_node(busy_node()))})
     store._files.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     store._files.connection.execute("PRAGMA cache_size = 0")
     content = bytearray(path.read_bytes())
     content[100:] = b"\xa5" * (len(content) - 100)
     with path.open("r+b") as file:
         file.write(content)
-    observer = busy()
+    observer = busy_node()
     observer.release(10)
-    store.save({"alice": encode(taken(observer))})
+    store.save({"alice": encode(saved_node(observer))})
     assert store.set_aside is not None
     store.close()
     store = Store(path)
-    assert store.load("alice") == taken(observer)
-    assert store.load("bob") == taken(busy())
+    assert store.load("alice") == saved_node(observer)
+    assert store.load("bob") == saved_node(busy_node())
     assert store.resets == {"corrupt": 0, "older": 0}
     store.close()
 
 
 @pytest.mark.parametrize("replaced", [False, True])
-def test_a_file_that_is_removed_while_it_is_used(tmp_path: Path, *, replaced: bool) -> None:
-    """Who deletes or replaces it under us doesn't make us write into nowhere."""
+def test_file_removed_while_open_is_replaced(tmp_path: Path, *, replaced: bool) -> None:
+    """The exporter doesn't go on writing to the deleted file; all nodes are written to a new one."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": encode(taken(busy())), "bob": encode(taken(busy()))})
+    store.save({"alice": encode(saved_node(busy_node())), "bob": encode(saved_node(busy_node()))})
     for name in ("state.sqlite", "state.sqlite-wal", "state.sqlite-shm"):
         (tmp_path / name).unlink()
     if replaced:
         path.write_bytes(b"")
-    store.save({"alice": encode(taken(busy(), 10))})
+    store.save({"alice": encode(saved_node(busy_node(), 10))})
     store.close()
     store = Store(path)
-    assert store.load("alice") == taken(busy(), 10)
-    assert store.load("bob") == taken(busy())
+    assert store.load("alice") == saved_node(busy_node(), 10)
+    assert store.load("bob") == saved_node(busy_node())
     before, after = Run("ab" * 32, 1), Run("cd" * 32, 2**62)
-    assert store.counted("bob", [before, after]) == {before}, "the list has gone: what is older may have been counted"
+    assert store.counted("bob", [before, after]) == {before}, "the list is lost: an older run may have been counted"
     store.close()
 
 
-def test_a_file_of_somebody_else_takes_its_place(tmp_path: Path) -> None:
-    """It is left alone; nothing is kept until it is gone."""
+def test_foreign_file_in_place_of_the_open_one(tmp_path: Path) -> None:
+    """It stays unchanged; saving fails until it is removed."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": encode(taken(busy()))})
+    store.save({"alice": encode(saved_node(busy_node()))})
     path.unlink()
     path.write_bytes(b"a macaroon" * 99)
     for _ in range(2):
@@ -411,14 +421,14 @@ def test_a_file_of_somebody_else_takes_its_place(tmp_path: Path) -> None:
     path.unlink()
     store.save({})
     store.close()
-    assert reopened(path) == taken(busy())
+    assert reload(path) == saved_node(busy_node())
 
 
-def test_everything_is_cleared_away(tmp_path: Path) -> None:
-    """With the lock, too: it is taken anew, and whoever came first has it."""
+def test_all_files_removed_while_open(tmp_path: Path) -> None:
+    """The lock file was removed, too: the exporter locks a new one, unless another exporter was faster."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": encode(taken(busy()))})
+    store.save({"alice": encode(saved_node(busy_node()))})
     for entry in tmp_path.iterdir():
         entry.unlink()
     other = Store(path)
@@ -429,63 +439,71 @@ def test_everything_is_cleared_away(tmp_path: Path) -> None:
     with pytest.raises(Locked):
         Store(path)
     store.close()
-    assert reopened(path) == taken(busy())
+    assert reload(path) == saved_node(busy_node())
 
 
-def test_removed_while_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However often it is tried: one file is begun, none set aside; with room again all is there."""
+def test_file_removed_while_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repeated attempts don't set more files aside; when there is room again, everything is written."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": encode(taken(busy()))})
+    store.save({"alice": encode(saved_node(busy_node()))})
     path.unlink()
     with monkeypatch.context() as patch:
         patch.setattr(file, "_migrate", full)
         for _ in range(3):
             with pytest.raises(sqlite3.OperationalError, match="full"):
-                store.save({"alice": encode(taken(busy()))})
+                store.save({"alice": encode(saved_node(busy_node()))})
     store.save({})
     store.close()
-    assert reopened(path) == taken(busy())
+    assert reload(path) == saved_node(busy_node())
     assert not list(tmp_path.glob("*.replaced-*.replaced*"))
     assert len(list(tmp_path.glob("*.replaced-*"))) <= 1
     assert store.resets == {"corrupt": 0, "older": 0}
 
 
 def full(_connection: sqlite3.Connection, _path: Path) -> None:
-    """A disk without room."""
+    """Raise the error of a full disk."""
     error = sqlite3.OperationalError("database or disk is full")
     error.sqlite_errorcode = sqlite3.SQLITE_FULL
     raise error
 
 
-def test_where_nothing_may_be_written() -> None:
-    """Named with the reason, and what would do."""
+def test_unwritable_directory() -> None:
+    """The error has the reason and advice."""
     with pytest.raises(StoreError, match=r"can.t be written") as error:
         Store(Path("/proc/state.sqlite"))
     assert "--storage.memory" in error.value.fix
 
 
-def test_a_disk_that_is_full(tmp_path: Path) -> None:
-    """The save fails as a whole, the next one that finds room writes everything."""
+def test_full_disk(tmp_path: Path) -> None:
+    """The save fails as a whole; the next one that has room writes everything."""
     path = tmp_path / "state.sqlite"
     store = Store(path)
-    store.save({"alice": encode(taken(busy()))})
+    store.save({"alice": encode(saved_node(busy_node()))})
     (pages,) = store._files.connection.execute("PRAGMA page_count").fetchone()
     store._files.connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(sqlite3.OperationalError, match="full"):
-        store.save({name: encode(taken(busy())) for name in ("bob", "carol")})
+        store.save({name: encode(saved_node(busy_node())) for name in ("bob", "carol")})
     store._files.connection.execute("PRAGMA max_page_count = 1000000")
-    store.save({name: encode(taken(busy())) for name in ("bob", "carol")})
+    store.save({name: encode(saved_node(busy_node())) for name in ("bob", "carol")})
     store.close()
     store = Store(path)
-    assert [store.load(name) == taken(busy()) for name in ("alice", "bob", "carol")] == [True] * 3
+    assert [store.load(name) == saved_node(busy_node()) for name in ("alice", "bob", "carol")] == [True] * 3
     store.close()
 
 
-def test_every_histogram_and_counter_can_be_read_back(tmp_path: Path) -> None:
-    """A new one needs nothing, nor one that gets other buckets; one that is taken away needs a step of the schema."""
+def test_every_counter_and_histogram_is_restored(tmp_path: Path) -> None:
+    """Adding one or changing buckets needs no migration; removing one does, and so does changing its labels."""
     path = tmp_path / "state.sqlite"
-    write(path, {"alice": encode(taken(Observer()))})
-    found = reopened(path)
-    assert set(found.counters) == {c for c in Counter if Ledger().counters[c]}
-    assert set(found.histograms) == set(HistogramName)
+    write_state(path, {"alice": encode(saved_node(Observer()))})
+    saved = reload(path)
+    assert set(saved.counters) == {c for c in Counter if Ledger().counters[c]}
+    assert set(saved.histograms) == set(HistogramName)
+
+
+def test_number_of_labels_is_that_of_the_metric() -> None:
+    """The check of stored labels knows the labels of every counter and histogram."""
+    counters = {row.shows: len(row.labels) for row in ROWS if isinstance(row, CounterRow)}
+    histograms = {row.shows: len(row.labels) for row in ROWS if isinstance(row, HistogramRow)}
+    assert counters == codec._COUNTER_LABELS
+    assert histograms == codec._HISTOGRAM_LABELS
