@@ -1,5 +1,6 @@
 """The SQLite file: opening it, checking it, its schema, and renaming one that is broken."""
 
+import glob
 import os
 import sqlite3
 from datetime import UTC, datetime
@@ -209,7 +210,7 @@ def set_aside(path: Path, why: str) -> Path:
 
 def count_set_aside(path: Path, why: str) -> int:
     """Return how many states that were set aside for this reason still exist."""
-    names = (aside.name for aside in path.parent.glob(f"{path.name}.{why}-*"))
+    names = (aside.name for aside in path.parent.glob(f"{glob.escape(path.name)}.{why}-*"))
     return sum(not name.endswith(place.SQLITE_SUFFIXES[1:]) for name in names)
 
 

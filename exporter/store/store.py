@@ -210,6 +210,8 @@ class Store:
         If the file turns out to be broken, the next `save` replaces it.
         """
         with self._write_lock:
+            if self._to_rewrite is not None:
+                return {*runs}  # the list went with the file that was replaced, and the new file doesn't say so yet
             younger = [run for run in runs if run.created_us > self._listed_from_us]
             try:
                 return {*runs} - {*younger} | rows.counted(self._files.connection, node, younger)

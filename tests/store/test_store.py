@@ -294,7 +294,7 @@ BROKEN = {
 @pytest.mark.parametrize("how", BROKEN)
 def test_broken_file_at_the_start_is_set_aside(tmp_path: Path, how: str) -> None:
     """All counters start at zero; the reset is counted once and stays counted."""
-    path = tmp_path / "state.sqlite"
+    path = tmp_path / "state[1].sqlite"
     write_state(path, {"alice": encode(saved_node(busy_node())), "bob": encode(saved_node(busy_node()))})
     damage = BROKEN[how]
     if isinstance(damage, str):
@@ -316,7 +316,8 @@ def test_broken_file_at_the_start_is_set_aside(tmp_path: Path, how: str) -> None
         assert (store.load("alice"), store.load("bob")) == (None, None)
         assert store.resets == {"corrupt": 1, "older": 0}
         store.close()
-    (aside,) = tmp_path.glob("state.sqlite.broken-*")
+    assert file.count_set_aside(path, "broken") == 1
+    (aside,) = (other for other in tmp_path.iterdir() if ".broken-" in other.name)
     assert aside.read_bytes() == damaged
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -404,6 +405,29 @@ def test_file_removed_while_open_is_replaced(tmp_path: Path, *, replaced: bool) 
     assert store.load("bob") == saved_node(busy_node())
     before, after = Run("ab" * 32, 1), Run("cd" * 32, 2**62)
     assert store.counted("bob", [before, after]) == {before}, "the list is lost: an older run may have been counted"
+    store.close()
+
+
+def test_list_of_a_new_file_that_is_not_written_yet_may_hold_every_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file was removed, and the first write to the new one fails: the audit must not count anything again."""
+    path = tmp_path / "state.sqlite"
+    store = Store(path)
+    counted = Run("ab" * 32, 1)
+    store.save({"alice": encode(saved_node(busy_node()))._replace(ended=(counted,))})
+    path.unlink()
+
+    def busy(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_continue_in_new_file", busy)
+        with pytest.raises(sqlite3.OperationalError):
+            store.save({"alice": encode(saved_node(busy_node(), 10))})
+        assert store.counted("alice", [counted]) == {counted}
+    store.save({"alice": encode(saved_node(busy_node(), 10))})
+    assert store.counted("alice", [counted]) == {counted}
     store.close()
 
 
