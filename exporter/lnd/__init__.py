@@ -1,1 +1,1 @@
-"""The hearing: the only room that knows grpc, protobuf, REST and macaroons."""
+"""Clients for lnd: the only package that uses gRPC, protobuf messages, lnd's REST API and macaroons."""
