@@ -136,7 +136,7 @@ async def test_web_page_of_a_proxy(tmp_path: Path, transport: str) -> None:
     async with between(Between(page=PAGE), made) as server:
         error = await failure(client(transport, server.port, tmp_path, made.certificate))
     assert error.state is NodeState.UNREACHABLE
-    assert ("not lnd's gRPC" if transport == GRPC else "a web page") in error.advice
+    assert ("not from lnd's gRPC" if transport == GRPC else "a web page") in error.advice
 
 
 async def test_stream_that_a_proxy_resets(tmp_path: Path) -> None:

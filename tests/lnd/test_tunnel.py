@@ -31,7 +31,7 @@ async def failure(client: GrpcClient) -> LndError:
     return caught.value
 
 
-async def test_calls_through_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_calls_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy gets the host name, not an address; lnd's certificate is verified; no task or socket is left."""
     sockets = tmp_path / "100%25 #1? é"  # a directory may have any name
     sockets.mkdir()
