@@ -117,7 +117,7 @@ KNOWN_ERRORS: tuple[KnownError, ...] = (
     _denied("macaroon", MACAROON),
     _unimplemented(
         "unknown service routerrpc",
-        "this lnd was built without its service `routerrpc`: take a release, or build it with the tag `routerrpc`",
+        "this lnd was built without its service `routerrpc`: use a release, or build it with the tag `routerrpc`",
     ),
     KnownError(
         "context canceled",

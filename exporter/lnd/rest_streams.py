@@ -56,7 +56,7 @@ async def chunked(
 async def websocket(
     connection: RestConnection, path: str, *, macaroon: bool, sent: asyncio.Event
 ) -> AsyncGenerator[bytes | str, None]:
-    """Yield the messages of a WebSocket until it closes, then raise `LndError`: lnd never says that a stream is over.
+    """Yield the messages of a WebSocket until it closes, then raise `LndError`: lnd sends no end of a stream.
 
     `sent` is set when the WebSocket is open.
     """

@@ -130,14 +130,14 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("code", "details", "cause", "state", "cure"), TABLE)
-def test_cause_state_and_advice(code: grpc.StatusCode, details: str, cause: Cause, state: State, cure: str) -> None:
+@pytest.mark.parametrize(("code", "details", "cause", "state", "advice"), TABLE)
+def test_cause_state_and_advice(code: grpc.StatusCode, details: str, cause: Cause, state: State, advice: str) -> None:
     """The advice quotes the text at its end."""
     error = from_status(code, details)
     text = details.removeprefix(FAILED)
     quoted = f" ({code.name}: {text})" if text else f" ({code.name})"
     assert (error.cause, error.state) == (cause, state)
-    assert cure in error.advice.removesuffix(quoted)
+    assert advice in error.advice.removesuffix(quoted)
     assert error.advice.endswith(quoted)
 
 

@@ -24,7 +24,7 @@ VERSION = b"\xa0\x03\x02\x01"
 
 
 damaged_files = pytest.mark.parametrize(
-    ("name", "content", "state", "cure"),
+    ("name", "content", "state", "advice"),
     [
         ("macaroon", None, NodeState.DENIED, "put lnd's file back"),
         ("macaroon", b"", NodeState.DENIED, "copy it from lnd again"),
@@ -38,7 +38,7 @@ damaged_files = pytest.mark.parametrize(
 
 
 async def assert_damage_is_reported(
-    client: Client, path: Path, content: bytes | None, state: NodeState, cure: str
+    client: Client, path: Path, content: bytes | None, state: NodeState, advice: str
 ) -> None:
     """Replace or remove a file: `connect` fails with its path and with advice."""
     path.unlink()
@@ -47,7 +47,7 @@ async def assert_damage_is_reported(
     with pytest.raises(LndError) as error:
         await client.connect()
     assert (error.value.state, str(path) in error.value.advice) == (state, True)
-    assert cure in error.value.advice
+    assert advice in error.value.advice
 
 
 class Server:
@@ -152,11 +152,11 @@ async def test_macaroon_is_sent_with_every_call_except_for_the_state(tmp_path: P
 
 @damaged_files
 async def test_damaged_file_is_reported_with_its_path(
-    tmp_path: Path, name: str, content: bytes | None, state: NodeState, cure: str
+    tmp_path: Path, name: str, content: bytes | None, state: NodeState, advice: str
 ) -> None:
     """Both files are read again for every connection."""
     async with connected(tmp_path, b"") as (client, _):
-        await assert_damage_is_reported(client, tmp_path / name, content, state, cure)
+        await assert_damage_is_reported(client, tmp_path / name, content, state, advice)
 
 
 async def test_certificate_of_unknown_version_is_an_error(tmp_path: Path) -> None:

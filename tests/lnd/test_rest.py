@@ -379,11 +379,11 @@ async def test_kernel_probes_a_connection() -> None:
 
 @damaged_files
 async def test_damaged_file_is_reported_with_its_path(
-    tmp_path: Path, name: str, content: bytes | None, state: NodeState, cure: str
+    tmp_path: Path, name: str, content: bytes | None, state: NodeState, advice: str
 ) -> None:
     """As over gRPC."""
     async with connected(tmp_path, hanging) as (client, _):
-        await assert_damage_is_reported(client, tmp_path / name, content, state, cure)
+        await assert_damage_is_reported(client, tmp_path / name, content, state, advice)
 
 
 @both_transports
