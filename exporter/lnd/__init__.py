@@ -1,1 +1,1 @@
-"""Clients for lnd: the only package that uses gRPC, protobuf messages, lnd's REST API and macaroons."""
+"""Clients for lnd over gRPC and REST: except for the simulator, no other package uses these protocols or macaroons."""

@@ -26,7 +26,7 @@ M = TypeVar("M", bound=Message)
 _OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_receive_message_length", 200 * 1024 * 1024),  # as in lnd's own clients; gRPC's default is 4 MiB
     ("grpc.enable_http_proxy", 0),  # else variables such as https_proxy apply, even to localhost
-    ("grpc.enable_retries", 0),  # retries are decided and counted in `follow`, not here
+    ("grpc.enable_retries", 0),  # when to try again is decided and counted by the caller
     ("grpc.use_local_subchannel_pool", 1),  # else a new channel may reuse an old connection, or another node's
 )
 _TUNNEL_CONNECT_MS = int(CONNECT_S * 1000) + 3_000

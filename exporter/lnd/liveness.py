@@ -1,4 +1,4 @@
-"""Wait for an answer or a message of lnd, and check meanwhile that lnd is still there."""
+"""Waits for an answer or a message of lnd, and checks meanwhile that lnd is still there."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
