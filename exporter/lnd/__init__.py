@@ -1,1 +1,1 @@
-"""Clients for lnd over gRPC and REST: except for the simulator, no other package uses these protocols or macaroons."""
+"""Clients for lnd over gRPC and REST; besides them only the simulator uses lnd's protocols and messages."""
