@@ -1,4 +1,4 @@
-"""Chooses the server name for TLS (SNI) where the address has none: lnd may need one to send its current certificate."""
+"""Chooses the server name for TLS (SNI) where the address has none; lnd may need one to send its new certificate."""
 
 import ipaddress
 import re
