@@ -1,1 +1,1 @@
-"""The hearing: the only room that knows grpc, protobuf, REST and macaroons."""
+"""Clients for lnd over gRPC and REST; besides them only the simulator uses lnd's protocols and messages."""

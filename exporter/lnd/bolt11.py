@@ -1,6 +1,6 @@
-"""Does a BOLT 11 payment request pay this very node: all that we ask of one.
+"""Checks whether a BOLT 11 payment request pays this very node.
 
-lnd has checked the request before it paid it, so nothing else is checked again, and nothing of it is kept.
+lnd validated the request before it paid it, so nothing else is checked here, and nothing of it is kept.
 """
 
 from functools import lru_cache
@@ -18,10 +18,10 @@ _PAYEE_WORDS = 53
 
 
 def pays(request: str, key: str) -> bool:
-    """True if the payee of a payment request has this identity key, 66 hex digits; False for whatever is no request.
+    """Return True if the payee of a payment request has this identity key, 66 hex digits; False for any other text.
 
-    The payee is named in the field `n` or else by the signature alone (BOLT 11). To tell whether it is one's own it
-    need not be recovered: it is enough to verify the signature with one's own key.
+    The payee is in the field `n`, or else must be recovered from the signature (BOLT 11). To compare it with a known
+    key, no recovery is needed: it is enough to verify the signature with that key.
     """
     prefix, _, data = request.strip().lower().rpartition("1")
     try:
@@ -31,12 +31,12 @@ def pays(request: str, key: str) -> bool:
     if not prefix.startswith("ln") or len(words) < _TIMESTAMP + _SIGNATURE:
         return False
     signed, signature = words[:-_SIGNATURE], _bytes(words[-_SIGNATURE:])
-    named = _named(signed[_TIMESTAMP:])
-    return named == key if named else _verified(prefix.encode() + _bytes(signed), signature, key)
+    payee = _payee_field(signed[_TIMESTAMP:])
+    return payee == key if payee else _is_signed_by(prefix.encode() + _bytes(signed), signature, key)
 
 
-def _named(fields: list[int]) -> str | None:
-    """The field `n`: a type, a length in two words, the words."""
+def _payee_field(fields: list[int]) -> str | None:
+    """Return the field `n` in hex, None if it is missing. A field is its type, its length in two words, its words."""
     while len(fields) >= 3:  # noqa: PLR2004 - type and length
         tag, length = fields[0], fields[1] * 32 + fields[2]
         value, fields = fields[3 : 3 + length], fields[3 + length :]
@@ -45,23 +45,23 @@ def _named(fields: list[int]) -> str | None:
     return None
 
 
-def _verified(message: bytes, signature: bytes, key: str) -> bool:
-    """True if the key made the signature: 32 bytes r, 32 bytes s, and a recovery id, which isn't needed."""
+def _is_signed_by(message: bytes, signature: bytes, key: str) -> bool:
+    """Return True if the key made the signature: 32 bytes r, 32 bytes s, and a recovery id, which isn't needed."""
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
     try:
-        _public(key).verify(encode_dss_signature(r, s), sha256(message).digest(), ECDSA(Prehashed(SHA256())))
+        _public_key(key).verify(encode_dss_signature(r, s), sha256(message).digest(), ECDSA(Prehashed(SHA256())))
     except InvalidSignature:
         return False
     return True
 
 
-@lru_cache(maxsize=256)  # the nodes of one process
-def _public(key: str) -> EllipticCurvePublicKey:
+@lru_cache(maxsize=256)  # one entry for each node of this process
+def _public_key(key: str) -> EllipticCurvePublicKey:
     return EllipticCurvePublicKey.from_encoded_point(SECP256K1(), bytes.fromhex(key))
 
 
 def _bytes(words: list[int]) -> bytes:
-    """Words of 5 bits as bytes, the last one filled up with zeros."""
+    """Pack words of 5 bits into bytes; the last byte is filled up with zeros."""
     number = 0
     for word in words:
         number = number << 5 | word

@@ -1,6 +1,6 @@
-"""What the rest of the exporter may ask of a node, and the one exception that asking may raise."""
+"""The interface to a node that the rest of the exporter uses, and the one exception that its methods raise."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import NamedTuple, Protocol
 
 from exporter.payments.detail import Detail
@@ -9,18 +9,18 @@ from exporter.payments.node import Channels, Info
 from exporter.payments.payment import Payment
 
 ANSWER_S = 30.0
-"""Seconds to wait for a short answer, or for the first message of a stream that must have one."""
+"""Seconds to wait for a short answer, or for the first message of a stream that always has one."""
 PAGE_S = 300.0
-"""Seconds to wait for a page of more than one payment: old lnds on slow disks take long."""
-BREATH = 50
-"""Payments of a page decoded in one go, at most some 20 ms: streams and scrapes come in between."""
+"""Seconds to wait for a page of more than one payment: an old lnd on a slow disk takes long."""
+DECODE_BATCH = 50
+"""Payments of a page that are decoded at a time, in at most some 20 ms: streams and scrapes run in between."""
 
 
 class LndError(Exception):
-    """A call to lnd came to nothing: the weather. It is counted, told once and tried again, never fatal."""
+    """A call to lnd failed. The caller counts it, logs it once and tries again; it never ends the process."""
 
     def __init__(self, cause: Interruption, state: NodeState, advice: str) -> None:
-        """Say what happened (`cause`), what it makes of the node (`state`) and what a person should do (`advice`)."""
+        """`cause` is what happened, `state` the node's state that follows from it, `advice` what the user should do."""
         super().__init__(advice)
         self.cause = cause
         self.state = state
@@ -28,7 +28,7 @@ class LndError(Exception):
 
 
 class PaymentNotFound(LndError):
-    """lnd doesn't know what was asked for."""
+    """lnd doesn't know the payment that was requested."""
 
 
 WAITING: dict[NodeState, tuple[Interruption, str]] = {
@@ -36,10 +36,10 @@ WAITING: dict[NodeState, tuple[Interruption, str]] = {
     NodeState.LOCKED: (Interruption.LOCKED, "the wallet is locked: unlock it with `lncli unlock`"),
     NodeState.STARTING: (
         Interruption.STARTING,
-        "lnd is starting, or waits to lead its cluster: nothing to do but wait",
+        "lnd is starting, or waits to become the leader of its cluster: nothing to do but wait",
     ),
 }
-"""Why a node that answers isn't ready yet, and what to do."""
+"""Cause and advice for each state in which a node answers but doesn't accept calls yet."""
 
 
 class Page(NamedTuple):
@@ -47,45 +47,45 @@ class Page(NamedTuple):
 
     payments: tuple[Payment, ...]
     last_index: int
-    """`last_index_offset`; 0 on an empty page, never a cursor then."""
-    asked: int
-    """How many payments were asked for."""
+    """`last_index_offset`; 0 on an empty page, so not usable as a cursor then."""
+    limit: int
+    """How many payments were requested."""
 
     @property
     def is_last(self) -> bool:
-        """True if lnd has no more in this direction: it gave fewer than it was asked for."""
-        return len(self.payments) < self.asked
+        """True if lnd has no more payments in this direction: it returned fewer than requested."""
+        return len(self.payments) < self.limit
 
 
 def page_timeout_s(limit: int) -> float | None:
-    """How long to wait for a page of `limit` payments. One can't be made smaller: it is waited for."""
+    """Return the seconds to wait for a page of `limit` payments; None for one, which can't be made any smaller."""
     return PAGE_S if limit > 1 else None
 
 
 class Client(Protocol):
-    """One node. Every method raises `LndError`, and nothing else, for whatever lnd or the network does."""
+    """A connection to one node. Every method raises `LndError`, and nothing else, if lnd or the network fails."""
 
     own_key: str
-    """Identity key of the node, 66 hex digits, by which a payment to itself is recognised as a `rebalance`.
+    """Identity key of the node, 66 hex digits; a payment to this key is a `rebalance`.
 
-    Empty until whoever uses the client sets it: to the key that is on disk, or to what `info` says.
+    Empty until the user of the client sets it: to the key that is on disk, or to the one that `info` returns.
     """
 
     @property
     def address(self) -> str:
-        """Where the node is asked, for people to read."""
+        """The node's address, for people to read."""
 
     async def connect(self) -> int | None:
-        """Open a fresh connection: read certificate and macaroon again, drop the old one.
+        """Drop the old connection and open a new one; read certificate and macaroon again.
 
-        Returns the end of validity of the configured certificate in seconds since 1970, None if it is not known.
+        Return when the configured certificate expires, in seconds since 1970; None if that isn't known.
         """
 
     async def close(self) -> None:
-        """Let go of the connection; calls under way end."""
+        """Close the connection; pending calls end."""
 
-    def states(self) -> AsyncIterator[NodeState]:
-        """`SubscribeState`, which needs no macaroon: the present state, then each change.
+    def states(self) -> AsyncGenerator[NodeState, None]:
+        """`SubscribeState`, which needs no macaroon: yield the current state, then each change.
 
         `ready` means that lnd accepts calls. A node without that service is `ready`.
         """
@@ -94,34 +94,34 @@ class Client(Protocol):
         """`GetInfo`; raises `LndError` with cause `timeout` when it takes longer."""
 
     async def channels(self) -> Channels:
-        """`ListChannels` with aliases; raises `LndError` with state `denied` where the macaroon doesn't allow it."""
+        """`ListChannels` with aliases; raises `LndError` with state `denied` if the macaroon doesn't allow it."""
 
     async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> Page:
-        """`ListPayments`, all statuses: the next `limit` payments above index `after`, ascending.
+        """`ListPayments`, all statuses: return the next `limit` payments above index `after`, ascending.
 
         With `newest_first` the last `limit` payments below index `after` (0: from the end), still ascending.
         `LndError` with cause `timeout` after `PAGE_S`; a page of one is waited for as long as the connection lives.
         """
 
     async def payment(self, payment_hash: str) -> Payment | None:
-        """The present state of a payment (first message of `TrackPaymentV2`); None if lnd doesn't know it."""
+        """Return the current state of a payment (first message of `TrackPaymentV2`); None if lnd doesn't know it."""
 
     def track(self, payment_hash: str) -> AsyncGenerator[Payment, None]:
-        """`TrackPaymentV2`: the present state and each update, until the first terminal one; then it ends."""
+        """`TrackPaymentV2`: yield the current state and each update, up to and including the first terminal one."""
 
-    def updates(self, *, final_only: bool = False) -> AsyncIterator[Payment]:
-        """`TrackPayments`, until the stream is lost: then `LndError`, even after status OK.
+    def updates(self, *, final_only: bool = False) -> AsyncGenerator[Payment, None]:
+        """`TrackPayments`: yield updates until the stream is lost, then raise `LndError`, even after status OK.
 
-        With `final_only` nothing is told of a payment before it has ended (`no_inflight_updates`).
+        With `final_only` lnd sends only terminal updates (`no_inflight_updates`).
         """
 
 
 class DetailedClient(Client, Protocol):
-    """One node, as the command `track` asks it; who follows all payments has no way to ask so."""
+    """A client that also returns routes and secrets, for the command `track`. The exporter itself can't call it."""
 
     def details(self, payment_hash: str, *, inflight: bool, secrets: bool) -> AsyncGenerator[Detail, None]:
-        """`TrackPaymentV2` for a person: routes, too, and with `secrets` preimages and the payment request.
+        """`TrackPaymentV2` with routes, and if `secrets` with preimages and the payment request.
 
-        Without `inflight` only the terminal update (`no_inflight_updates`). It ends after the first terminal one;
-        `LndError` if it breaks off before, `PaymentNotFound` if lnd doesn't know the payment.
+        Without `inflight` only the terminal update (`no_inflight_updates`). It ends after the first terminal update.
+        Raises `LndError` if it breaks off before, `PaymentNotFound` if lnd doesn't know the payment.
         """

@@ -1,4 +1,4 @@
-"""Foreign messages into our snapshots: unknown words become `other`, and nothing that protobuf can parse raises."""
+"""Converts lnd's messages into snapshots: unknown enum values become `other`, and no parsed message raises."""
 
 from exporter.lnd import bolt11
 from exporter.lnd.rpc import lnd_pb2 as rpc
@@ -16,14 +16,14 @@ from exporter.payments.node import Channels, Info
 from exporter.payments.payment import Attempt, Payment
 
 KEYSEND_RECORD = 5482373484
-"""The custom record by which a keysend carries its preimage to the recipient (bLIP 3)."""
+"""Number of the custom record in which a keysend payment carries its preimage to the recipient (bLIP 3)."""
 NS_PER_S = 1_000_000_000
 
 _HASH_DIGITS = 64
 _KEY_DIGITS = 66
 _HEX = frozenset("0123456789abcdef")
 
-# A status that we don't know is no end: it is in flight until lnd says succeeded or failed.
+# An unknown status isn't terminal: the payment is in flight until it is SUCCEEDED or FAILED.
 _STATUS: dict[int, Status] = {
     rpc.Payment.INITIATED: Status.INITIATED,
     rpc.Payment.IN_FLIGHT: Status.IN_FLIGHT,
@@ -47,12 +47,12 @@ _STATE: dict[int, NodeState] = {
     rpc.RPC_ACTIVE: NodeState.READY,  # calls are accepted from here on, before payments resume
     rpc.SERVER_ACTIVE: NodeState.READY,
 }
-# lnd also sends index 0 with these when it can't tell who failed the attempt.
+# With these lnd sends index 0 also when it doesn't know which node failed the attempt.
 _SOURCELESS = (Code.INTERNAL_FAILURE, Code.UNKNOWN_FAILURE, Code.UNREADABLE_FAILURE)
 
 
 def payment(message: rpc.Payment, own_key: str) -> Payment:
-    """A snapshot of `lnrpc.Payment`; `own_key` is the node's identity key in hex, empty if not known yet."""
+    """Convert a `lnrpc.Payment`; `own_key` is the node's identity key in hex, empty if not known yet."""
     status = _STATUS.get(message.status, Status.IN_FLIGHT)
     unattempted = status.ended and not message.htlcs
     pays_self = unattempted and bool(own_key) and bolt11.pays(message.payment_request, own_key)
@@ -95,7 +95,7 @@ def _attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
 
 
 def _hint(last: rpc.Hop, own_key: str) -> Kind | None:
-    """What the last hop tells of the kind of a payment."""
+    """Return the kind of payment that the last hop shows; None if it shows none."""
     if own_key and last.pub_key == own_key:
         return Kind.REBALANCE
     if last.HasField("amp_record"):
@@ -104,7 +104,7 @@ def _hint(last: rpc.Hop, own_key: str) -> Kind | None:
 
 
 def _source(message: rpc.HTLCAttempt, code: Code) -> FailureSource:
-    """Who failed an attempt: `failure_source_index` is 0 for this node and the number of hops for the recipient."""
+    """Return who failed an attempt: `failure_source_index` is 0 for this node, the number of hops for the recipient."""
     index, hops = message.failure.failure_source_index, len(message.route.hops)
     if not message.HasField("failure") or index > hops:
         return FailureSource.UNKNOWN
@@ -116,7 +116,7 @@ def _source(message: rpc.HTLCAttempt, code: Code) -> FailureSource:
 
 
 def info(message: rpc.GetInfoResponse) -> Info:
-    """What `GetInfo` says of the node."""
+    """Convert the answer of `GetInfo`."""
     return Info(
         pubkey=_hex(message.identity_pubkey, _KEY_DIGITS),
         alias=message.alias,
@@ -132,7 +132,7 @@ def info(message: rpc.GetInfoResponse) -> Info:
 
 
 def channels(message: rpc.ListChannelsResponse) -> Channels:
-    """What `ListChannels` says of the direct peers and of what can be spent."""
+    """Convert the answer of `ListChannels`: the spendable balance and the direct peers."""
     spendable_sat = sum(
         max(0, channel.local_balance - channel.local_constraints.chan_reserve_sat)
         for channel in message.channels
@@ -144,11 +144,11 @@ def channels(message: rpc.ListChannelsResponse) -> Channels:
 
 
 def state(number: int) -> NodeState:
-    """What `lnrpc.WalletState` makes of a node; one that we don't know is a node that isn't ready."""
+    """Return the node state for a `lnrpc.WalletState`; an unknown one means that the node isn't ready."""
     return _STATE.get(number, NodeState.STARTING)
 
 
 def _hex(text: str, digits: int) -> str:
-    """The text in lower case if it is that many hex digits, else nothing."""
+    """Return the text in lower case if it consists of that many hex digits, else an empty string."""
     lower = text.lower()
     return lower if len(lower) == digits and _HEX.issuperset(lower) else ""

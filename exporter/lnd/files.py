@@ -1,4 +1,4 @@
-"""The files that a node is asked with, macaroon and certificate or the system's: read again at every connection."""
+"""Reads macaroon and trusted certificates from their files, again for every connection."""
 
 import asyncio
 import os
@@ -16,46 +16,47 @@ from exporter.payments.labels import Interruption, NodeState
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s.*?-----END CERTIFICATE-----", re.DOTALL)
 LARGEST = 1 << 20
-"""Bytes of a file, as the configuration has it: any other file may have taken its place since."""
+"""Bytes of a file that are accepted at most, as in the configuration: the file may have been replaced since."""
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+"""The file names that `openssl rehash` gives."""
 
 
-async def macaroon(path: Path) -> str:
-    """The macaroon in hex, as lnd wants it, in whatever form it is in the file; raises `LndError`."""
+async def read_macaroon(path: Path) -> str:
+    """Return the macaroon in hex, as lnd wants it, whatever its form in the file; raises `LndError`."""
     found = decode(await _read(path, Interruption.DENIED, NodeState.DENIED))
     if found is None:
-        advice = f"{path} is no macaroon: copy it from lnd again, as a binary file, or in hex or base64"
+        advice = f"{path} is not a macaroon: copy it from lnd again, as a binary file, or in hex or base64"
         raise LndError(Interruption.DENIED, NodeState.DENIED, advice)
     return found.hex()
 
 
-async def trusted(tls_cert: Path | None) -> tuple[bytes, int | None]:
-    """Return what TLS is to trust in PEM: lnd's certificate, or without one all that the system trusts.
+async def read_trusted(tls_cert: Path | None) -> tuple[bytes, int | None]:
+    """Return the certificates to trust, in PEM: lnd's own, or without a file all that the system trusts.
 
-    Of lnd's certificate also the end of its validity in seconds since 1970. Raises `LndError`.
+    The second value is when lnd's own expires, in seconds since 1970, else None. Raises `LndError`.
     """
-    return await _certificate(tls_cert) if tls_cert else (await asyncio.to_thread(_system), None)
+    return await _read_certificate(tls_cert) if tls_cert else (await asyncio.to_thread(_system_certificates), None)
 
 
-def _system() -> bytes:
-    """Return the certificates in the places where Python's `ssl`, so OpenSSL, looks for them.
+def _system_certificates() -> bytes:
+    """Return the certificates from the places where OpenSSL, and so Python's `ssl`, looks for them.
 
-    These are a file and directories, where only files named by a hash count (`openssl rehash`): others may lie beside
-    them that nobody is to trust. Raises `LndError` if there is none.
+    These are a file and directories. In a directory only files named by a hash count (`openssl rehash`): others beside
+    them aren't meant to be trusted. Raises `LndError` if no certificate is found.
     """
     file, directories = _places()
-    found = dict.fromkeys(block for path in _files(file, directories) for block in _certificates(path))
+    found = dict.fromkeys(block for path in _certificate_files(file, directories) for block in _certificates(path))
     if not found:
         advice = (
-            f"the system trusts no certificate: there is none in {file} and in {directories}. Install those of your "
-            "system (ca-certificates), set SSL_CERT_FILE, or give lnd's tls.cert instead of `system`"
+            f"the system trusts no certificate: there is none in {file} and in {directories}. Install your system's "
+            "certificates (ca-certificates), set SSL_CERT_FILE, or give lnd's tls.cert instead of `system`"
         )
         raise LndError(Interruption.CERTIFICATE, NodeState.UNREACHABLE, advice)
     return b"\n".join(found) + b"\n"
 
 
 def _places() -> tuple[str, str]:
-    """Return the file and the directories (`:` in between); variables replace what was set when OpenSSL was built."""
+    """Return the file and the directories (joined by `:`): from the environment, else those built into OpenSSL."""
     usual = ssl.get_default_verify_paths()
     return (
         os.environ.get(usual.openssl_cafile_env, usual.openssl_cafile),
@@ -63,7 +64,7 @@ def _places() -> tuple[str, str]:
     )
 
 
-def _files(file: str, directories: str) -> Iterator[Path]:
+def _certificate_files(file: str, directories: str) -> Iterator[Path]:
     if file:
         yield Path(file)
     for directory in filter(None, directories.split(os.pathsep)):
@@ -72,7 +73,7 @@ def _files(file: str, directories: str) -> Iterator[Path]:
 
 
 def _certificates(path: Path) -> Iterator[bytes]:
-    """The certificates in a file, each in PEM. A damaged one is left out: gRPC would not read on behind it."""
+    """Yield the certificates in a file, each in PEM. A damaged one is skipped: gRPC would ignore all that follow it."""
     with suppress(OSError):
         for block in _PEM.findall(path.read_bytes()):
             with suppress(ssl.SSLError, ValueError):
@@ -80,25 +81,25 @@ def _certificates(path: Path) -> Iterator[bytes]:
                 yield block
 
 
-async def _certificate(path: Path) -> tuple[bytes, int]:
+async def _read_certificate(path: Path) -> tuple[bytes, int]:
     pem = await _read(path, Interruption.CERTIFICATE, NodeState.UNREACHABLE)
     try:
         return pem, int(x509.load_pem_x509_certificate(pem).not_valid_after_utc.timestamp())
     except (ValueError, x509.InvalidVersion):
-        raise no_certificate(path) from None
+        raise not_a_certificate(path) from None
 
 
-def no_certificate(path: Path) -> LndError:
-    """What is in the file is none."""
+def not_a_certificate(path: Path) -> LndError:
+    """Return the error for a file that doesn't hold a certificate."""
     return LndError(
-        Interruption.CERTIFICATE, NodeState.UNREACHABLE, f"{path} is no certificate: copy lnd's tls.cert there"
+        Interruption.CERTIFICATE, NodeState.UNREACHABLE, f"{path} is not a certificate: copy lnd's tls.cert there"
     )
 
 
 async def _read(path: Path, cause: Interruption, state: NodeState) -> bytes:
-    """The bytes of a file that may be replaced at any time."""
+    """Return the content of a file, which may be replaced at any time; raises `LndError` with this cause and state."""
     try:
-        content = await asyncio.to_thread(_begin, path)
+        content = await asyncio.to_thread(_read_limited, path)
     except OSError as error:
         raise LndError(cause, state, f"{path} can't be read ({error.strerror}): put lnd's file back there") from None
     if not content:
@@ -108,6 +109,6 @@ async def _read(path: Path, cause: Interruption, state: NodeState) -> bytes:
     return content
 
 
-def _begin(path: Path) -> bytes:
+def _read_limited(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(LARGEST + 1)

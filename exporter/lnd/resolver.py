@@ -1,4 +1,4 @@
-"""Asks the system where a host is, for gRPC: its own resolver knows no mDNS, no search domains, nothing of NSS."""
+"""Looks up hosts with the system's resolver, for gRPC, whose own resolver supports no mDNS, search domains or NSS."""
 
 import asyncio
 import socket
@@ -6,28 +6,28 @@ from typing import Any
 
 import grpc
 
-from exporter.lnd import trouble
-from exporter.lnd.line import CONNECT_S, broken, unresolved
+from exporter.lnd import errors, network_errors
+from exporter.lnd.network_errors import CONNECT_S, no_address
 
 
-async def target(host: str, port: int) -> str:
-    """Return all addresses of the host, in the system's order, as gRPC dials them; raise `LndError` if it has none."""
+async def resolve(host: str, port: int) -> str:
+    """Return a gRPC target with all addresses of the host, in the system's order; raises `LndError` if it has none."""
     try:
         async with asyncio.timeout(CONNECT_S):
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except TimeoutError:
-        words = unresolved(f"no answer for {CONNECT_S:.0f} s")
-        raise trouble.translate(grpc.StatusCode.UNAVAILABLE, words) from None
+        text = no_address(f"no answer for {CONNECT_S:.0f} s")
+        raise errors.from_status(grpc.StatusCode.UNAVAILABLE, text) from None
     except (OSError, UnicodeError) as error:
-        raise broken(error) from None
-    return dialled([sockaddr for *_, sockaddr in found])
+        raise network_errors.from_exception(error) from None
+    return to_target([sockaddr for *_, sockaddr in found])
 
 
-def dialled(addresses: list[tuple[Any, ...]]) -> str:
-    """Return a target for gRPC that has all these addresses, IPv4 as `(ADDRESS, PORT)`, IPv6 with flow and scope.
+def to_target(addresses: list[tuple[Any, ...]]) -> str:
+    """Return a gRPC target with all these addresses: IPv4 as `(ADDRESS, PORT)`, IPv6 with flow and scope.
 
-    gRPC takes several addresses of one family only. So where IPv6 occurs, IPv4 is written as IPv6 (`::ffff:`), which
-    the kernel, or without IPv6 gRPC, takes for what it is.
+    The addresses of a target must be of one family. So if there is an IPv6 address, IPv4 addresses are written as IPv6
+    (`::ffff:`), which the kernel, or gRPC where IPv6 is off, turns back into IPv4.
     """
     if all(_is_ipv4(address) for address in addresses):
         return "ipv4:" + ",".join(f"{host}:{port}" for host, port in addresses)
@@ -38,7 +38,7 @@ def _as_ipv6(address: tuple[Any, ...]) -> str:
     if _is_ipv4(address):
         return f"::ffff:{address[0]}"
     host, _, _, scope = address
-    return f"{host.partition('%')[0]}%25{scope}" if scope else str(host)  # gRPC reads it as part of a URL
+    return f"{host.partition('%')[0]}%25{scope}" if scope else str(host)  # gRPC parses it as part of a URL
 
 
 def _is_ipv4(address: tuple[Any, ...]) -> bool:

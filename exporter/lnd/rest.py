@@ -1,8 +1,8 @@
-"""Asking a node over REST: the same messages as over gRPC, in JSON; streams as chunked answers or as WebSockets."""
+"""A client over REST: the messages of gRPC as JSON, streams as chunked answers or as WebSockets."""
 
 import asyncio
 import base64
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from typing import TypeVar
@@ -10,22 +10,21 @@ from urllib.parse import urlsplit
 
 from google.protobuf.message import Message
 
-from exporter.lnd import decode, files, gateway, streams, trouble
-from exporter.lnd.attended import attended
-from exporter.lnd.client import ANSWER_S, BREATH, LndError, Page, page_timeout_s
-from exporter.lnd.line import Line
-from exporter.lnd.refusal import error_in, is_nowhere, nowhere
+from exporter.lnd import decode, errors, files, http_errors, json_messages, rest_streams
+from exporter.lnd.client import ANSWER_S, DECODE_BATCH, LndError, Page, page_timeout_s
+from exporter.lnd.liveness import wait_while_alive
+from exporter.lnd.payment_streams import PaymentStreams, RawMessage
+from exporter.lnd.rest_connection import RestConnection
 from exporter.lnd.rpc import lnd_pb2 as rpc
-from exporter.lnd.server_name import asked_name
-from exporter.lnd.tls import context
-from exporter.lnd.tracked import Said, Tracked
+from exporter.lnd.server_name import choose_server_name
+from exporter.lnd.tls import client_context
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
 
 M = TypeVar("M", bound=Message)
 
 
-class RestClient(Tracked):
+class RestClient(PaymentStreams):
     """A node's REST API (`client.DetailedClient`)."""
 
     def __init__(
@@ -38,135 +37,140 @@ class RestClient(Tracked):
         proxy: str | None = None,
         server_name: str | None = None,
     ) -> None:
-        """Name the node by `https://HOST:PORT`, or `http://` for no TLS, and a path where a proxy wants one.
+        """`url` is `https://HOST:PORT`, or `http://` without TLS, followed by a path if a reverse proxy needs one.
 
-        Without a certificate file the system's roots are trusted. `proxy` is `socks5://[USER:PASSWORD@]HOST:PORT`. The
-        certificate must be made for `server_name`, a name or an IP address; without one for the host.
+        Without a certificate file the system's certificates are trusted. `proxy` is
+        `socks5://[USER:PASSWORD@]HOST:PORT`. The certificate must be made for `server_name`, a name or an IP address;
+        without one for the host.
         """
         super().__init__()
         self.address = f"{url} ({'websocket' if websocket else 'rest'})"
         self._url = url
         self._tls_cert = tls_cert
         self._macaroon = macaroon
-        self._stream = streams.websocket if websocket else streams.chunked
+        self._open_stream = rest_streams.websocket if websocket else rest_streams.chunked
         self._proxy = proxy
         self._server_name = server_name
-        self._line: Line | None = None
-        self._subscribed = asyncio.Event()
-        self._subscribed.set()
+        self._connection: RestConnection | None = None
+        self._subscription_sent = asyncio.Event()
+        self._subscription_sent.set()
 
     async def connect(self) -> int | None:
-        """Make a fresh line; it is dialled with the first call."""
+        """Create a new connection; it is opened with the first call."""
         await self.close()
-        macaroon = await files.macaroon(self._macaroon)
+        macaroon = await files.read_macaroon(self._macaroon)
         tls, expiry_s = None, None
         if self._url.startswith("https://"):
-            pem, expiry_s = await files.trusted(self._tls_cert)
-            server_name = self._server_name or asked_name(pem, urlsplit(self._url).hostname or "")
+            pem, expiry_s = await files.read_trusted(self._tls_cert)
+            server_name = self._server_name or choose_server_name(pem, urlsplit(self._url).hostname or "")
             try:
-                tls = await asyncio.to_thread(context, pem, server_name)
+                tls = await asyncio.to_thread(client_context, pem, server_name)
             except ValueError:
-                assert self._tls_cert is not None  # of the system's, none is damaged
-                raise files.no_certificate(self._tls_cert) from None
-        self._line = Line(self._url, tls, macaroon, self._proxy)
+                assert self._tls_cert is not None  # damaged ones among the system's certificates were left out
+                raise files.not_a_certificate(self._tls_cert) from None
+        self._connection = RestConnection(self._url, tls, macaroon, self._proxy)
         return expiry_s
 
     async def close(self) -> None:
-        """Cut all connections; calls under way end."""
-        line, self._line = self._line, None
-        if line is not None:
-            await line.close()
+        """Close all connections; pending calls end."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
 
-    async def states(self) -> AsyncIterator[NodeState]:
+    async def states(self) -> AsyncGenerator[NodeState, None]:
         """`SubscribeState`, without macaroon."""
         try:
-            async with aclosing(self._messages("/v1/state/subscribe", macaroon=False)) as messages:
-                async for said in messages:
-                    yield decode.state(self._parsed(rpc.SubscribeStateResponse, said).state)
-        except LndError as refused:
-            if refused.cause is not Interruption.UNIMPLEMENTED:
+            async with aclosing(self._stream("/v1/state/subscribe", macaroon=False)) as messages:
+                async for value in messages:
+                    yield decode.state(self._parse(rpc.SubscribeStateResponse, value).state)
+        except LndError as error:
+            if error.cause is not Interruption.UNIMPLEMENTED:
                 raise
-            yield NodeState.READY  # lnd before 0.13: whether it is, the calls that follow will say
+            yield NodeState.READY  # lnd before 0.13: if it isn't ready, the calls that follow fail with the reason
 
     async def info(self, timeout_s: float) -> Info:
         """`GetInfo`."""
         return decode.info(await self._call("/v1/getinfo", {}, rpc.GetInfoResponse, timeout_s))
 
     async def channels(self) -> Channels:
-        """`ListChannels`, all of them, with the peers' aliases."""
+        """`ListChannels`, all channels, with the peers' aliases."""
         query = {"peer_alias_lookup": "true"}
         return decode.channels(await self._call("/v1/channels", query, rpc.ListChannelsResponse, ANSWER_S))
 
     async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> Page:
-        """`ListPayments`, one page; not before a subscription that is being opened, on another connection, is sent."""
-        await self._subscribed.wait()
+        """`ListPayments`, one page. Wait until a subscription that is being opened is sent.
+
+        The two use different connections, so the list could overtake the subscription, and what ends between them would
+        be missed.
+        """
+        await self._subscription_sent.wait()
         query = {"include_incomplete": "true", "index_offset": str(after), "max_payments": str(limit)}
         query["reversed"] = "true" if newest_first else "false"
-        body = await self._ask("/v1/payments", query, page_timeout_s(limit))
+        body = await self._get("/v1/payments", query, page_timeout_s(limit))
         payments = []
         try:
-            listed = gateway.parse(body, gateway.Listed)
-            for number, text in enumerate(listed.payments):
-                if number % BREATH == 0:
+            page = json_messages.parse(body, json_messages.RawPaymentsPage)
+            for number, text in enumerate(page.payments):
+                if number % DECODE_BATCH == 0:
                     await asyncio.sleep(0)
-                message = gateway.message(rpc.Payment, gateway.parse(text))
+                message = json_messages.message(rpc.Payment, json_messages.parse(text))
                 payments.append(decode.payment(message, self.own_key))
-            return Page(tuple(payments), int(listed.last_index_offset), limit)
-        except (gateway.Malformed, ValueError):
-            raise trouble.foreign() from None
+            return Page(tuple(payments), int(page.last_index_offset), limit)
+        except (json_messages.Malformed, ValueError):
+            raise errors.not_lnd() from None
 
-    def _one(self, payment_hash: str, *, inflight: bool = True) -> AsyncGenerator[Said, None]:
+    def _track_payment(self, payment_hash: str, *, inflight: bool = True) -> AsyncGenerator[RawMessage, None]:
         """Lnd wants the hash in URL-safe base64 with padding."""
         name = base64.urlsafe_b64encode(bytes.fromhex(payment_hash)).decode()
-        return self._messages(f"/v2/router/track/{name}{'' if inflight else '?no_inflight_updates=true'}")
+        return self._stream(f"/v2/router/track/{name}{'' if inflight else '?no_inflight_updates=true'}")
 
-    async def _all(self, *, final_only: bool) -> AsyncGenerator[Said, None]:
-        self._subscribed = subscribed = asyncio.Event()
+    async def _track_payments(self, *, final_only: bool) -> AsyncGenerator[RawMessage, None]:
+        self._subscription_sent = sent = asyncio.Event()
         path = f"/v2/router/payments{'?no_inflight_updates=true' if final_only else ''}"
         try:
-            async with aclosing(self._messages(path, sent=subscribed)) as messages:
-                async for said in messages:
-                    yield said
+            async with aclosing(self._stream(path, sent=sent)) as messages:
+                async for value in messages:
+                    yield value
         finally:
-            subscribed.set()
+            sent.set()
 
-    def _parsed(self, kind: type[M], said: Said) -> M:
+    def _parse(self, kind: type[M], raw: RawMessage) -> M:
         try:
-            return gateway.message(kind, said)
-        except gateway.Malformed:
-            raise trouble.foreign() from None
+            return json_messages.message(kind, raw)
+        except json_messages.Malformed:
+            raise errors.not_lnd() from None
 
     async def _call(self, path: str, query: dict[str, str], answer: type[M], timeout_s: float) -> M:
-        body = await self._ask(path, query, timeout_s)
+        body = await self._get(path, query, timeout_s)
         try:
-            return self._parsed(answer, gateway.parse(body))
-        except gateway.Malformed:
-            raise trouble.foreign() from None
+            return self._parse(answer, json_messages.parse(body))
+        except json_messages.Malformed:
+            raise errors.not_lnd() from None
 
-    async def _ask(self, path: str, query: dict[str, str], timeout_s: float | None) -> bytes:
-        """A single answer; lnd may take minutes for it, but must be there."""
-        line = self._open_line()
-        return await attended(line.ask(path, query, timeout_s=timeout_s), line.ask_state)
+    async def _get(self, path: str, query: dict[str, str], timeout_s: float | None) -> bytes:
+        """Return the body of an answer; it may take minutes, as long as lnd answers probes."""
+        connection = self._open_connection()
+        return await wait_while_alive(connection.get(path, query, timeout_s=timeout_s), connection.get_state)
 
-    async def _messages(
+    async def _stream(
         self, path: str, *, macaroon: bool = True, sent: asyncio.Event | None = None
-    ) -> AsyncGenerator[Said, None]:
-        """What stands under `result`, None if there is none; `sent` is set when the stream is asked for."""
-        stream = self._stream(self._open_line(), path, macaroon=macaroon, sent=sent or asyncio.Event())
+    ) -> AsyncGenerator[RawMessage, None]:
+        """Yield the value of `result` in each message, None if it has none; `sent` is set when the request is sent."""
+        stream = self._open_stream(self._open_connection(), path, macaroon=macaroon, sent=sent or asyncio.Event())
         async with aclosing(stream) as texts:
             async for text in texts:
                 try:
-                    said = gateway.parse(text)
-                except gateway.Malformed:
-                    if is_nowhere(text):
-                        raise nowhere() from None
+                    value = json_messages.parse(text)
+                except json_messages.Malformed:
+                    if http_errors.is_unknown_path(text):
+                        raise http_errors.unknown_path() from None
                     yield None
                     continue
-                if error := error_in(said):
+                if error := http_errors.from_json(value):
                     raise error
-                yield said.get("result") if isinstance(said, dict) else None
+                yield value.get("result") if isinstance(value, dict) else None
 
-    def _open_line(self) -> Line:
-        if self._line is None:
+    def _open_connection(self) -> RestConnection:
+        if self._connection is None:
             raise RuntimeError("connect first")
-        return self._line
+        return self._connection

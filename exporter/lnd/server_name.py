@@ -1,4 +1,4 @@
-"""The name by which lnd is asked for its certificate (SNI), where the address has none."""
+"""Chooses the server name for TLS (SNI) where the address has none; lnd may need one to send its new certificate."""
 
 import ipaddress
 import re
@@ -8,7 +8,7 @@ from cryptography import x509
 
 _PREFERRED = "localhost"
 _HOST = re.compile(r"(?!.*\.[0-9]+$|[0-9]+$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.IGNORECASE)
-"""What can be asked for: no `*`, and nothing that TLS would take for an IP address or refuse as a name."""
+"""A name that can be sent as SNI: without `*`, and not one that TLS takes for an IP address or refuses as a name."""
 _UNREADABLE = (
     ValueError,
     x509.InvalidVersion,
@@ -18,15 +18,16 @@ _UNREADABLE = (
 )
 
 
-def asked_name(pem: bytes, host: str) -> str:
+def choose_server_name(pem: bytes, host: str) -> str:
     """Return the name or IP address for which the certificate must be made: `host`, or a name that means the same.
 
-    With `tlsencryptkey` lnd shows a temporary certificate until its wallet is unlocked, and afterwards still to all who
-    ask for no name: Go takes the new certificate only for clients that send one (`getCertificate` in crypto/tls). TLS
-    sends no IP address as a name. So lnd is asked for another name in its certificate, usually `localhost`.
+    With `tlsencryptkey` lnd sends a temporary certificate until its wallet is unlocked, and afterwards still to every
+    client that sends no server name: Go uses the new certificate only for clients that send one (`getCertificate` in
+    crypto/tls), and TLS doesn't send an IP address as a name. So for an IP address another name in lnd's certificate is
+    used, usually `localhost`.
 
-    That is as good only if whoever has the name has the IP address, too: `pem` must be one certificate that signed
-    itself, so lnd's own, and name the IP address.
+    That is as safe only if the owner of the name owns the IP address, too. So `pem` must be a single self-signed
+    certificate, which is lnd's own, and it must name the IP address.
     """
     with suppress(*_UNREADABLE):
         address = ipaddress.ip_address(host)

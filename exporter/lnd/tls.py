@@ -1,13 +1,13 @@
-"""Whose certificate is trusted over REST, and for which name."""
+"""TLS over REST: which certificates are trusted, and for which name."""
 
 import ssl
 
 
 class _Context(ssl.SSLContext):
-    """Asks for a certificate of another name than that of the host, whoever opens the connection."""
+    """A context that verifies the certificate for `server_name` instead of the host that is connected to."""
 
     server_name: str | None = None
-    """None: the host's."""
+    """None: the host."""
 
     def wrap_bio(
         self,
@@ -17,18 +17,21 @@ class _Context(ssl.SSLContext):
         server_hostname: str | bytes | None = None,
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
-        """Do what asyncio asks for, with the name that is wanted."""
+        """Replace the host name that asyncio gives by `server_name`."""
         return super().wrap_bio(incoming, outgoing, server_side, self.server_name or server_hostname, session)
 
 
-def context(pem: bytes, server_name: str | None) -> ssl.SSLContext:
-    """Trust these certificates, made for `server_name` or else for the host; ValueError for what is no certificate."""
-    made = _Context(ssl.PROTOCOL_TLS_CLIENT)
-    made.server_name = server_name
-    made.set_alpn_protocols(["http/1.1"])  # so that a port that speaks gRPC only says so
-    made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the very certificate is trusted, whoever signed it
+def client_context(pem: bytes, server_name: str | None) -> ssl.SSLContext:
+    """Return a context that trusts these certificates, for `server_name` or else the host.
+
+    Raises ValueError if `pem` holds no valid certificate.
+    """
+    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
+    context.server_name = server_name
+    context.set_alpn_protocols(["http/1.1"])  # so that a port that speaks only gRPC refuses during the handshake
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # trust a certificate of `pem` itself, whoever signed it
     try:
-        made.load_verify_locations(cadata=pem.decode("ascii"))
+        context.load_verify_locations(cadata=pem.decode("ascii"))
     except ssl.SSLError as error:
         raise ValueError from error
-    return made
+    return context

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from exporter.follow import Account
-from exporter.lnd import decode, gateway
+from exporter.lnd import decode, json_messages
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.metrics.collector import PageCollector
 from exporter.metrics.exposition import Format, render
@@ -94,7 +94,7 @@ def measured(payments: int) -> Iterator[Row]:
     yield Row("update over gRPC, to a snapshot", took, number, protobuf)
     yield Row("JSON, parsed (bare)", json, number, json)
     took = fastest(
-        lambda: [decode.payment(gateway.message(rpc.Payment, gateway.parse(text)), own) for text in texts],
+        lambda: [decode.payment(json_messages.message(rpc.Payment, json_messages.parse(text)), own) for text in texts],
     )
     yield Row("update over REST, to a snapshot", took, number, json)
     yield Row("snapshot, counted", fastest(lambda: account(decoded)), number, protobuf)

@@ -5,7 +5,7 @@ answers. Replayable: the same seed gives the same hours.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
 from itertools import islice
 from random import Random
@@ -207,7 +207,7 @@ class ChaoticNode:
     async def close(self) -> None:
         """Nothing to do."""
 
-    async def states(self) -> AsyncIterator[NodeState]:
+    async def states(self) -> AsyncGenerator[NodeState, None]:
         """Ready, always."""
         await self._there()
         yield NodeState.READY
@@ -255,7 +255,7 @@ class ChaoticNode:
         async for message in self._told(subscriber, set()):
             yield message
 
-    async def updates(self, *, final_only: bool = False) -> AsyncIterator[Payment]:
+    async def updates(self, *, final_only: bool = False) -> AsyncGenerator[Payment, None]:
         """Live updates and a snapshot, until the connection breaks; what is on its way then is lost."""
         await self._there()
         subscriber = self._tower.subscribe(no_inflight_updates=final_only)

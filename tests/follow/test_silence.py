@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from exporter.lnd import attended
+from exporter.lnd import liveness
 from exporter.payments.totals import Counter
 from exporter.simulator.lives import Lives
 from exporter.simulator.server import SimulatedNode
@@ -65,8 +65,8 @@ async def test_a_connection_that_swallows_everything(
     node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """lnd no longer answers when it is asked for its state; a fresh connection brings what was missed."""
-    monkeypatch.setattr(attended, "PING_S", 1.0)  # in earnest a minute
-    monkeypatch.setattr(attended, "PONG_S", 3.0)  # in earnest 20 s
+    monkeypatch.setattr(liveness, "PING_S", 1.0)  # in earnest a minute
+    monkeypatch.setattr(liveness, "PONG_S", 3.0)  # in earnest 20 s
     async with relaying(node) as relay, watching(node, address=relay.address) as watch:
         await watch.live()
         relay.swallowing = True

@@ -179,7 +179,7 @@ async def test_a_certificate_that_is_another(node: SimulatedNode) -> None:
         new = node.tls_cert.read_bytes()
         node.tls_cert.write_bytes(old)
         await node.start()
-        await watch.until(lambda: "must be a copy of its present tls.cert" in watch.status.detail)
+        await watch.until(lambda: "must be a copy of lnd's current tls.cert" in watch.status.detail)
         node.tls_cert.write_bytes(new)
         await watch.live()
 

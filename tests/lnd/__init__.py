@@ -1,1 +1,1 @@
-"""The hearing: what lnd sends, and what it refuses."""
+"""Tests of `exporter.lnd`: what lnd sends, and how it fails."""

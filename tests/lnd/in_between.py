@@ -1,4 +1,4 @@
-"""What answers in lnd's place: a server with any certificate, which answers by itself as a reverse proxy does."""
+"""A server in lnd's place: it has any certificate, and answers by itself as a reverse proxy does."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,24 +22,24 @@ ACK, END_STREAM, END_HEADERS = 1, 1, 4
 
 @dataclass
 class Between:
-    """A server that answers all requests so."""
+    """A server that gives every request the same answer."""
 
     status: int = 200
     page: bytes = b""
     cut: bool = False
-    """Break the stream off (HTTP/2) where an answer would end."""
+    """Reset the stream (HTTP/2) instead of ending it."""
     port: int = 0
-    heard: bytearray = field(default_factory=bytearray)
-    """All that was sent to it."""
+    received: bytearray = field(default_factory=bytearray)
+    """All bytes that clients sent."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
-        spoken: Any = writer.get_extra_info("ssl_object")
+        """Serve one connection."""
+        session: Any = writer.get_extra_info("ssl_object")
         with suppress(asyncio.IncompleteReadError, ConnectionError):
-            if isinstance(spoken, SSLObject) and spoken.selected_alpn_protocol() == "h2":
+            if isinstance(session, SSLObject) and session.selected_alpn_protocol() == "h2":
                 await self._http2(reader, writer)
             else:
-                self.heard += await reader.readuntil(b"\r\n\r\n")
+                self.received += await reader.readuntil(b"\r\n\r\n")
                 head = b"HTTP/1.1 %d Of The Proxy\r\nContent-Type: text/html\r\n" % self.status
                 writer.write(head + b"Content-Length: %d\r\n\r\n" % len(self.page) + self.page)
         writer.close()
@@ -50,7 +50,7 @@ class Between:
         while True:
             header = await reader.readexactly(9)
             body = await reader.readexactly(int.from_bytes(header[:3], "big"))
-            self.heard += header + body
+            self.received += header + body
             kind, flags, stream = header[3], header[4], int.from_bytes(header[5:], "big")
             if kind == SETTINGS and not flags & ACK:
                 writer.write(frame(SETTINGS, ACK))
@@ -66,25 +66,25 @@ class Between:
 
 
 def frame(kind: int, flags: int = 0, stream: int = 0, body: bytes = b"") -> bytes:
-    """A frame of HTTP/2 (RFC 9113)."""
+    """Return a frame of HTTP/2 (RFC 9113)."""
     return len(body).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + body
 
 
 @asynccontextmanager
-async def between(server: Between, shown: Certificate) -> AsyncIterator[Between]:
-    """It runs, and shows this certificate."""
-    context = tls(shown)
+async def between(server: Between, certificate: Certificate) -> AsyncIterator[Between]:
+    """Run the server with this certificate."""
+    context = tls(certificate)
     context.set_alpn_protocols(["h2", "http/1.1"])
     async with await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=context) as running:
         server.port = running.sockets[0].getsockname()[1]
         yield server
 
 
-def client(way: str, port: int, home: Path, trusted: bytes, host: str = "127.0.0.1") -> DetailedClient:
-    """A client that trusts this certificate."""
+def client(transport: str, port: int, home: Path, trusted: bytes, host: str = "127.0.0.1") -> DetailedClient:
+    """Return a client that trusts this certificate."""
     (home / "tls.cert").write_bytes(trusted)
     (home / "macaroon").write_bytes(b"\2\1\3lnd")
     files = home / "tls.cert", home / "macaroon"
-    if way == GRPC:
+    if transport == GRPC:
         return GrpcClient(f"{host}:{port}", *files)
-    return RestClient(f"https://{host}:{port}", *files, websocket=way == WEBSOCKET)
+    return RestClient(f"https://{host}:{port}", *files, websocket=transport == WEBSOCKET)

@@ -1,4 +1,4 @@
-"""A SOCKS5 proxy for tests: it leads every connection to one place, and remembers what it was asked for."""
+"""A SOCKS5 proxy for tests: it forwards every connection to one address, and records the requested ones."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,12 +15,12 @@ class Proxy:
     """A running proxy."""
 
     to: str
-    """HOST:PORT to which all connections lead; empty if lnd can't be reached from there."""
+    """HOST:PORT to which all connections are forwarded; empty if the proxy can't reach lnd."""
     user: tuple[str, str] | None = None
-    """Who may use it; None: everybody."""
+    """User and password that it accepts; None: it wants none."""
     address: str = ""
-    asked: list[str] = field(default_factory=list)
-    """HOST:PORT of each connection, as a name."""
+    requested: list[str] = field(default_factory=list)
+    """HOST:PORT of each connection, as the client sent it."""
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def cut(self) -> None:
@@ -29,16 +29,16 @@ class Proxy:
             writer.transport.abort()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """Serve one connection."""
         self._open.add(writer)
         with suppress(ConnectionError, asyncio.IncompleteReadError):
-            if await self._greeted(reader, writer):
-                await self._connected(reader, writer)
+            if await self._authenticate(reader, writer):
+                await self._connect(reader, writer)
         self._open.remove(writer)
         writer.close()
 
-    async def _greeted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """RFC 1928 section 3, RFC 1929."""
+    async def _authenticate(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Handle the first messages (RFC 1928 section 3, RFC 1929); return True if the client may go on."""
         _, count = await reader.readexactly(2)
         offered = await reader.readexactly(count)
         wanted = PASSWORD if self.user else NO_USER
@@ -52,21 +52,21 @@ class Proxy:
         writer.write(bytes([1, 0 if known else 1]))
         return known
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """RFC 1928 sections 4 to 6."""
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Handle the request to connect (RFC 1928 sections 4 to 6), then forward."""
         _, _, _, kind, length = await reader.readexactly(5)
-        assert kind == BY_NAME, "the name is the proxy's to look up"
+        assert kind == BY_NAME, "the proxy must resolve the name"
         host = (await reader.readexactly(length)).decode()
-        self.asked.append(f"{host}:{int.from_bytes(await reader.readexactly(2))}")
+        self.requested.append(f"{host}:{int.from_bytes(await reader.readexactly(2))}")
         writer.write(bytes([5, OK if self.to else UNREACHABLE, 0, 1, 0, 0, 0, 0, 0, 0]))
         if self.to:
-            there, port = self.to.split(":")
-            back, forth = await asyncio.open_connection(there, int(port))
-            await asyncio.gather(pipe(reader, forth), pipe(back, writer))
+            host, port = self.to.split(":")
+            from_lnd, to_lnd = await asyncio.open_connection(host, int(port))
+            await asyncio.gather(pipe(reader, to_lnd), pipe(from_lnd, writer))
 
 
 async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """All that comes here goes there."""
+    """Copy everything from reader to writer, then close the writer."""
     with suppress(ConnectionError):
         while data := await reader.read(1 << 16):
             writer.write(data)
@@ -76,7 +76,7 @@ async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 @asynccontextmanager
 async def proxying(to: str, user: tuple[str, str] | None = None) -> AsyncIterator[Proxy]:
-    """It runs within the block."""
+    """Run a proxy."""
     proxy = Proxy(to, user)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     proxy.address = "127.0.0.1:{1}".format(*server.sockets[0].getsockname())

@@ -1,4 +1,4 @@
-"""Whether a payment request pays a node: the examples of BOLT 11, and nonsense."""
+"""Which payment requests pay a node: the examples of BOLT 11, and nonsense."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,15 +17,15 @@ COFFEE = (
 STRANGER = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
 
 
-def test_by_the_signature() -> None:
-    """Requests without the field `n` name their payee by the signature."""
+def test_payee_is_the_signer() -> None:
+    """In requests without the field `n`."""
     for request in (BOLT11_DONATION, COFFEE, f" {COFFEE.upper()}\n"):
         assert pays(request, BOLT11_PAYEE)
         assert not pays(request, STRANGER)
 
 
-def test_by_the_field_n() -> None:
-    """A field `n` comes before the signature, which is then not looked at."""
+def test_field_n_names_the_payee() -> None:
+    """It has precedence over the signature, which isn't verified then."""
     charset = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
     number = int.from_bytes(bytes.fromhex(BOLT11_PAYEE), "big") << 1
     words = [number >> (5 * place) & 31 for place in reversed(range(53))]
@@ -37,8 +37,8 @@ def test_by_the_field_n() -> None:
     assert not pays(request, STRANGER)
 
 
-def test_no_request() -> None:
-    """What is none, pays nobody."""
+def test_malformed_request_pays_nobody() -> None:
+    """Also an offer, and a request that is truncated or altered."""
     for text in ("", "lno1qgsyxjtl6luzd9t3pr62xr7eemp6awnejusgf6gw45q75vcfqqqqqqq", "ln1", "lnbc1", "1" * 200):
         assert not pays(text, BOLT11_PAYEE)
     assert not pays(BOLT11_DONATION.replace("lnbc", "bc", 1), BOLT11_PAYEE)
@@ -47,7 +47,7 @@ def test_no_request() -> None:
 
 
 @given(st.text(max_size=300) | st.text(alphabet="qpzry9x8gf2tvdw0s3jn54khce6mua7l", min_size=120, max_size=300))
-def test_never_raises(text: str) -> None:
-    """Nonsense of any kind pays nobody."""
+def test_nonsense_pays_nobody(text: str) -> None:
+    """Nothing is raised."""
     assert not pays(text, BOLT11_PAYEE)
     assert not pays("lnbc1" + text, BOLT11_PAYEE)

@@ -1,4 +1,4 @@
-"""lnd's messages into snapshots: every field, every word of the enums, and whatever else protobuf can parse."""
+"""Decoding lnd's messages: every field, every enum value, and whatever else protobuf can parse."""
 
 from collections.abc import Callable
 
@@ -25,12 +25,12 @@ BOLT11_DONATION = (
 
 
 def hop(key: str, **changes: object) -> rpc.Hop:
-    """One hop."""
+    """Return a hop."""
     return rpc.Hop(pub_key=key, **changes)  # type: ignore[arg-type]
 
 
 def attempt(*hops: rpc.Hop, status: int = 0, failure: rpc.Failure | None = None) -> rpc.HTLCAttempt:
-    """An attempt with every field set."""
+    """Return an attempt with every field set."""
     return rpc.HTLCAttempt(
         attempt_id=7,
         status=status,  # type: ignore[arg-type]
@@ -41,8 +41,8 @@ def attempt(*hops: rpc.Hop, status: int = 0, failure: rpc.Failure | None = None)
     )
 
 
-def test_a_whole_payment() -> None:
-    """Every field lands where it belongs."""
+def test_every_field_of_a_payment() -> None:
+    """The hash becomes lower case."""
     message = rpc.Payment(
         payment_hash=HASH.upper(),
         creation_date=1,
@@ -81,20 +81,20 @@ def test_a_whole_payment() -> None:
     )
 
 
-def test_an_old_lnd_without_nanoseconds() -> None:
-    """Then the seconds are all there is."""
+def test_creation_date_replaces_missing_nanoseconds() -> None:
+    """lnd before 0.8 sends seconds only."""
     message = rpc.Payment(payment_hash=HASH, creation_date=1_600_000_000)
     assert decode.payment(message, OWN).created_ns == 1_600_000_000 * 10**9
 
 
 @pytest.mark.parametrize("text", ["", "ab", "zz" * 32, HASH + "00", "0x" + "ab" * 31])
-def test_a_hash_that_is_none(text: str) -> None:
-    """What isn't 64 hex digits is no identity."""
+def test_invalid_hash_is_empty(text: str) -> None:
+    """A hash has exactly 64 hex digits."""
     assert decode.payment(rpc.Payment(payment_hash=text), OWN).payment_hash == ""
 
 
-def test_every_word_of_the_enums() -> None:
-    """All of lnd's words have ours; one that a newer lnd invents is `other`, and a new status is no end."""
+def test_every_enum_value() -> None:
+    """One that a newer lnd has added becomes `other`; an unknown status isn't terminal."""
     statuses = {n: decode.payment(rpc.Payment(status=n), OWN).status for n in (0, 1, 2, 3, 4, 99)}  # type: ignore[arg-type]
     in_flight = Status.IN_FLIGHT
     assert statuses == {
@@ -116,7 +116,7 @@ def test_every_word_of_the_enums() -> None:
 
 
 def failed(number: int, index: int, hops: int = 3, *, with_failure: bool = True) -> Attempt:
-    """An attempt over so many hops that failed with a code at an index."""
+    """Decode an attempt over this many hops that failed with a code at an index."""
     failure = rpc.Failure(code=number, failure_source_index=index) if with_failure else None  # type: ignore[arg-type]
     message = attempt(*[hop(FAR)] * hops, status=rpc.HTLCAttempt.FAILED, failure=failure)
     (decoded,) = decode.payment(rpc.Payment(htlcs=[message]), OWN).attempts
@@ -124,7 +124,7 @@ def failed(number: int, index: int, hops: int = 3, *, with_failure: bool = True)
 
 
 def code_of(number: int) -> Code | None:
-    """What a failure code is taken for."""
+    """Decode a failure code."""
     return failed(number, 1).code
 
 
@@ -143,13 +143,13 @@ def code_of(number: int) -> Code | None:
         (15, 0, 0, FailureSource.SELF),
     ],
 )
-def test_who_failed_it(number: int, index: int, hops: int, source: FailureSource) -> None:
-    """The index counts hops from this node, and is 0 also when lnd can't tell."""
+def test_failure_source(number: int, index: int, hops: int, source: FailureSource) -> None:
+    """The index counts hops from this node, and is 0 also when lnd doesn't know the source."""
     assert failed(number, index, hops).source is source
 
 
-def test_failed_without_saying_why() -> None:
-    """A failed attempt without a failure is `other`, by nobody."""
+def test_failed_attempt_without_failure_has_code_other() -> None:
+    """Its source is unknown."""
     decoded = failed(0, 0, with_failure=False)
     assert (decoded.code, decoded.source) == (Code.OTHER, FailureSource.UNKNOWN)
 
@@ -165,14 +165,14 @@ def test_failed_without_saying_why() -> None:
         (lambda: hop(FAR, custom_records={7629169: b"podcast"}), None),
     ],
 )
-def test_what_the_last_hop_says(last: Callable[[], rpc.Hop], hint: Kind | None) -> None:
+def test_last_hop_hints_at_the_kind(last: Callable[[], rpc.Hop], hint: Kind | None) -> None:
     """Own key, AMP record, keysend record."""
     (decoded,) = decode.payment(rpc.Payment(htlcs=[attempt(hop(PEER), last())]), OWN).attempts
     assert decoded.hint is hint
 
 
-def test_paying_oneself_without_an_attempt() -> None:
-    """Only for ended runs without attempts the payment request is looked at, and only if our key is known."""
+def test_request_to_own_key_pays_self() -> None:
+    """The payment request is checked only for ended runs without attempts, and only if our key is known."""
     ended = rpc.Payment(status=rpc.Payment.FAILED, payment_request=BOLT11_DONATION)
     assert decode.payment(ended, BOLT11_PAYEE).pays_self
     assert not decode.payment(ended, OWN).pays_self
@@ -184,8 +184,8 @@ def test_paying_oneself_without_an_attempt() -> None:
 
 
 @given(st.binary(max_size=300))
-def test_bytes_of_any_kind(data: bytes) -> None:
-    """Whatever protobuf can parse is decoded."""
+def test_any_parsable_bytes_are_decoded(data: bytes) -> None:
+    """Bytes that protobuf can't parse never reach `decode`."""
     try:
         message = rpc.Payment.FromString(data)
     except DecodeError:
@@ -195,7 +195,7 @@ def test_bytes_of_any_kind(data: bytes) -> None:
 
 @st.composite
 def payments(draw: st.DrawFn) -> rpc.Payment:
-    """A payment with any number and any text in any field."""
+    """Generate a payment with any number and any text in any field."""
     int64, uint64, uint32 = st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1)
     enum = st.integers(-(2**31), 2**31 - 1) | st.integers(0, 30)
     key = st.sampled_from([OWN, PEER, ""]) | st.text()
@@ -229,15 +229,15 @@ def payments(draw: st.DrawFn) -> rpc.Payment:
 
 
 @given(payments())
-def test_any_values(message: rpc.Payment) -> None:
-    """No value raises, and no text of lnd's becomes a hash, a peer or a word."""
+def test_any_values_are_decoded(message: rpc.Payment) -> None:
+    """No value raises, and no arbitrary text becomes a hash or a peer."""
     decoded = decode.payment(message, OWN)
     assert decoded.payment_hash in ("", HASH)
     assert all(a.peer in ("", OWN, PEER) for a in decoded.attempts)
 
 
-def test_info() -> None:
-    """Every field of GetInfo that is used."""
+def test_every_field_of_info() -> None:
+    """That is, each field of GetInfo that is used."""
     message = rpc.GetInfoResponse(
         identity_pubkey=OWN, alias="us", version="0.21.2", block_height=7, best_header_timestamp=8,
         synced_to_chain=True, num_active_channels=1, num_inactive_channels=2, num_pending_channels=3,
@@ -246,8 +246,8 @@ def test_info() -> None:
     assert decode.info(message) == Info(OWN, "us", "0.21.2", "regtest", 7, 8, True, 1, 2, 3)
 
 
-def test_channels() -> None:
-    """What can be spent: local balance of active channels less the reserve, never negative; aliases where known."""
+def test_spendable_balance_and_aliases() -> None:
+    """Spendable is the local balance of active channels less the reserve, never negative; aliases where known."""
 
     def channel(key: str, balance: int, reserve: int, *, active: bool = True, alias: str = "") -> rpc.Channel:
         constraints = rpc.ChannelConstraints(chan_reserve_sat=reserve)

@@ -1,4 +1,4 @@
-"""docs/lnd.md says what becomes of every field and word of lnd's messages: as lnd has them, and as we declare them."""
+"""docs/lnd.md lists every field and enum value of lnd's messages and its use: as in lnd's protos and in ours."""
 
 import re
 from collections.abc import Mapping
@@ -25,24 +25,24 @@ ENUMS: dict[str, tuple[str, Mapping[int, StrEnum], StrEnum]] = {
     "FailureCode": ("Failure.FailureCode", decode._CODE, Code.OTHER),
 }
 OURS = {"metrics", "decision"}
-Words = dict[str, DescriptorProto | EnumDescriptorProto]
+Types = dict[str, DescriptorProto | EnumDescriptorProto]
 
 
 def rows(heading: str) -> list[list[str]]:
-    """The table of a section, without its titles; the first cell without its quotes."""
+    """Return the table of a section without its header; the cells without their backticks."""
     (section,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", TEXT, flags=re.MULTILINE | re.DOTALL)
     lines = [line for line in section.splitlines() if line.startswith("|")][2:]
     return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
 
 
-def test_every_section() -> None:
-    """One for each message and enum, and no other."""
+def test_one_section_for_each_message_and_enum() -> None:
+    """And no other section."""
     assert re.findall(r"^## (.*)$", TEXT, flags=re.MULTILINE) == [*MESSAGES, *ENUMS]
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-def test_every_field(lnds_own: Words, name: str) -> None:
-    """In lnd's order, each with a sentence."""
+def test_every_field_of_lnds_is_listed(lnds_own: Types, name: str) -> None:
+    """In lnd's order, each with a meaning."""
     message = lnds_own[name]
     assert isinstance(message, DescriptorProto)
     assert [field for field, *_ in rows(name)] == [field.name for field in message.field]
@@ -50,23 +50,23 @@ def test_every_field(lnds_own: Words, name: str) -> None:
 
 
 def declared(descriptor: FileDescriptor, name: str) -> set[str]:
-    """The fields of a message of ours."""
+    """Return the fields of a message in our protos."""
     message = ours(descriptor).get(name)
     return {field.name for field in message.field} if isinstance(message, DescriptorProto) else set()
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-def test_what_is_used_is_declared(name: str) -> None:
-    """And nothing else is: for the exporter in lnd.proto, for `track` in track.proto."""
-    used = {field: {word for word in uses.split(", ") if word} for field, uses, _ in rows(name)}
+def test_fields_are_declared_if_they_are_used(name: str) -> None:
+    """And no others are: for the exporter in lnd.proto, for `track` in track.proto."""
+    used = {field: {use for use in uses.split(", ") if use} for field, uses, _ in rows(name)}
     assert set().union(*used.values()) <= OURS | {"track"}
     assert {field for field, uses in used.items() if uses & OURS} == declared(lnd_pb2.DESCRIPTOR, name)
     assert {field for field, uses in used.items() if "track" in uses} == declared(track_pb2.DESCRIPTOR, name)
 
 
 @pytest.mark.parametrize("name", ENUMS)
-def test_every_word(lnds_own: Words, name: str) -> None:
-    """What each becomes, and what becomes of one that a newer lnd invents."""
+def test_every_enum_value_is_listed(lnds_own: Types, name: str) -> None:
+    """With what it becomes here; and what an unknown one becomes, which a newer lnd may add."""
     theirs, table, other = ENUMS[name]
     enum = lnds_own[theirs]
     assert isinstance(enum, EnumDescriptorProto)

@@ -1,4 +1,4 @@
-"""Asking over gRPC: what goes over the wire, and answers that no lnd would give."""
+"""The client over gRPC: what it sends, and how it takes answers that no lnd would give."""
 
 import ssl
 from collections.abc import AsyncIterator
@@ -20,16 +20,16 @@ from exporter.simulator import credentials
 
 MIB = 1024 * 1024
 VERSION = b"\xa0\x03\x02\x01"
-"""What stands before the version in a certificate (DER)."""
+"""The bytes in front of the version in a certificate (DER)."""
 
 
-went_bad = pytest.mark.parametrize(
-    ("name", "content", "state", "cure"),
+damaged_files = pytest.mark.parametrize(
+    ("name", "content", "state", "advice"),
     [
         ("macaroon", None, NodeState.DENIED, "put lnd's file back"),
         ("macaroon", b"", NodeState.DENIED, "copy it from lnd again"),
-        ("macaroon", b"no macaroon", NodeState.DENIED, "is no macaroon"),
-        ("macaroon", b"0201036c6e6", NodeState.DENIED, "is no macaroon"),
+        ("macaroon", b"no macaroon", NodeState.DENIED, "is not a macaroon"),
+        ("macaroon", b"0201036c6e6", NodeState.DENIED, "is not a macaroon"),
         ("tls.cert", None, NodeState.UNREACHABLE, "put lnd's file back"),
         ("tls.cert", b"", NodeState.UNREACHABLE, "copy it from lnd again"),
         ("tls.cert", b"no certificate", NodeState.UNREACHABLE, "copy lnd's tls.cert"),
@@ -37,27 +37,29 @@ went_bad = pytest.mark.parametrize(
 )
 
 
-async def refuses(client: Client, path: Path, content: bytes | None, state: NodeState, cure: str) -> None:
-    """A file goes bad, or vanishes: no connection is made, and it is said why."""
+async def assert_damage_is_reported(
+    client: Client, path: Path, content: bytes | None, state: NodeState, advice: str
+) -> None:
+    """Replace or remove a file: `connect` fails with its path and with advice."""
     path.unlink()
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(LndError) as trouble:
+    with pytest.raises(LndError) as error:
         await client.connect()
-    assert (trouble.value.state, str(path) in trouble.value.advice) == (state, True)
-    assert cure in trouble.value.advice
+    assert (error.value.state, str(path) in error.value.advice) == (state, True)
+    assert advice in error.value.advice
 
 
 class Server:
-    """Answers every call with the same bytes, and remembers the metadata of each."""
+    """Answers every call with the same bytes, and records the metadata of each."""
 
     def __init__(self, answer: bytes | None) -> None:
-        """Bytes that may be a message or not; None answers nothing at all, with status OK."""
+        """`answer` need not be a valid message; with None calls end with status OK and no message."""
         self.answer = answer
         self.metadata: dict[str, dict[str, object]] = {}
 
     def service(self, details: grpc.HandlerCallDetails) -> Any:
-        """Whatever is called."""
+        """Return a handler, whatever the method."""
         self.metadata[details.method] = dict(details.invocation_metadata or ())
 
         async def unary(request: bytes, context: object) -> bytes | None:
@@ -77,8 +79,8 @@ class Server:
 
 
 @asynccontextmanager
-async def asking(tmp_path: Path, answer: bytes | None) -> AsyncIterator[tuple[GrpcClient, Server]]:
-    """A client that is connected to such a server."""
+async def connected(tmp_path: Path, answer: bytes | None) -> AsyncIterator[tuple[GrpcClient, Server]]:
+    """Connect a client to a server that gives this answer."""
     made = credentials.certificate()
     cert, macaroon = tmp_path / "tls.cert", tmp_path / "macaroon"
     cert.write_bytes(made.certificate)
@@ -97,9 +99,9 @@ async def asking(tmp_path: Path, answer: bytes | None) -> AsyncIterator[tuple[Gr
         await server.stop(None)
 
 
-async def test_bytes_that_are_no_message(tmp_path: Path) -> None:
-    """Nothing that answers can end the exporter: an update is malformed, any other answer is trouble."""
-    async with asking(tmp_path, b"\xff\xff\xff") as (client, _):
+async def test_malformed_bytes_are_a_malformed_update_or_an_error(tmp_path: Path) -> None:
+    """No answer can end the exporter. Only an update is malformed; for any other call it is an error."""
+    async with connected(tmp_path, b"\xff\xff\xff") as (client, _):
         updates = client.updates()
         assert (await anext(updates)).payment_hash == ""
         with pytest.raises(LndError) as lost:
@@ -112,9 +114,9 @@ async def test_bytes_that_are_no_message(tmp_path: Path) -> None:
             await anext(client.states())
 
 
-async def test_no_message_at_all(tmp_path: Path) -> None:
-    """Status OK without an answer, as a proxy may give it, is trouble, too."""
-    async with asking(tmp_path, None) as (client, _):
+async def test_status_ok_without_a_message_is_an_error(tmp_path: Path) -> None:
+    """A proxy may answer so."""
+    async with connected(tmp_path, None) as (client, _):
         for call in (client.info(9), client.channels(), client.payments()):
             with pytest.raises(LndError, match="is the address right"):
                 await call
@@ -123,23 +125,23 @@ async def test_no_message_at_all(tmp_path: Path) -> None:
         assert ended.value.cause is Interruption.ENDED
 
 
-async def test_a_page_larger_than_grpc_likes(tmp_path: Path) -> None:
-    """gRPC's own limit is 4 MiB; a page of payments may have more."""
+async def test_page_of_more_than_4_mib(tmp_path: Path) -> None:
+    """That is gRPC's default limit; a page of payments may be larger."""
     payment = rpc.Payment(payment_hash="ab" * 32, payment_request="x" * 5 * MIB)
-    async with asking(tmp_path, rpc.ListPaymentsResponse(payments=[payment]).SerializeToString()) as (client, _):
+    async with connected(tmp_path, rpc.ListPaymentsResponse(payments=[payment]).SerializeToString()) as (client, _):
         (listed,) = (await client.payments()).payments
         assert listed.payment_hash == "ab" * 32
 
 
-async def test_the_macaroon_goes_with_every_call_but_one(tmp_path: Path) -> None:
-    """As lnd wants it, in hex; the state is asked without."""
-    async with asking(tmp_path, b"") as (client, server):
+async def test_macaroon_is_sent_with_every_call_except_for_the_state(tmp_path: Path) -> None:
+    """In hex, as lnd wants it."""
+    async with connected(tmp_path, b"") as (client, server):
         await client.info(9)
         await client.payments()
         await client.payment("ab" * 32)
         assert await anext(client.states()) is NodeState.NO_WALLET
         assert (await anext(client.updates())).payment_hash == ""
-        assert {method: asked.get("macaroon") for method, asked in server.metadata.items()} == {
+        assert {method: metadata.get("macaroon") for method, metadata in server.metadata.items()} == {
             "/lnrpc.Lightning/GetInfo": "0201036c6e64",
             "/lnrpc.Lightning/ListPayments": "0201036c6e64",
             "/routerrpc.Router/TrackPaymentV2": "0201036c6e64",
@@ -148,21 +150,21 @@ async def test_the_macaroon_goes_with_every_call_but_one(tmp_path: Path) -> None
         }
 
 
-@went_bad
-async def test_files_that_went_bad(
-    tmp_path: Path, name: str, content: bytes | None, state: NodeState, cure: str
+@damaged_files
+async def test_damaged_file_is_reported_with_its_path(
+    tmp_path: Path, name: str, content: bytes | None, state: NodeState, advice: str
 ) -> None:
-    """Both files are read at every connection; what is wrong with one is named with its path."""
-    async with asking(tmp_path, b"") as (client, _):
-        await refuses(client, tmp_path / name, content, state, cure)
+    """Both files are read again for every connection."""
+    async with connected(tmp_path, b"") as (client, _):
+        await assert_damage_is_reported(client, tmp_path / name, content, state, advice)
 
 
-async def test_a_certificate_of_no_known_version(tmp_path: Path) -> None:
-    """A damaged file is trouble, however it is damaged."""
-    async with asking(tmp_path, b"") as (client, _):
+async def test_certificate_of_unknown_version_is_an_error(tmp_path: Path) -> None:
+    """`cryptography` raises another exception for it than for other damage."""
+    async with connected(tmp_path, b"") as (client, _):
         path = tmp_path / "tls.cert"
         der = bytearray(x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER))
         der[der.index(VERSION) + len(VERSION)] = 7
         path.write_text(ssl.DER_cert_to_PEM_cert(bytes(der)))
-        with pytest.raises(LndError, match="is no certificate"):
+        with pytest.raises(LndError, match="is not a certificate"):
             await client.connect()

@@ -1,4 +1,4 @@
-"""What answers in lnd's place, over every transport: other certificates, pages and refusals of a reverse proxy."""
+"""A server in lnd's place, over every transport: other certificates, web pages and refusals of a reverse proxy."""
 
 import datetime as dt
 import ipaddress
@@ -12,18 +12,18 @@ from cryptography.x509.oid import NameOID
 
 from exporter.config.addresses import GRPC, TRANSPORTS
 from exporter.lnd.client import DetailedClient, LndError
-from exporter.lnd.server_name import asked_name
+from exporter.lnd.server_name import choose_server_name
 from exporter.payments.labels import Interruption, NodeState
 from exporter.simulator.credentials import Certificate, certificate
 from tests.lnd.in_between import Between, between, client
 
 DAY = dt.timedelta(days=1)
-every_way = pytest.mark.parametrize("way", TRANSPORTS)
+every_transport = pytest.mark.parametrize("transport", TRANSPORTS)
 PAGE = b"<html>who are you?</html>"
 
 
 def signed(*names: x509.GeneralName, by: ec.EllipticCurvePrivateKey | None = None) -> Certificate:
-    """A certificate for these names, signed by another one, or by itself."""
+    """Return a certificate for these names, signed with the key of another CA, or by itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     own, other = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("lnd", "a CA"))
     now = dt.datetime.now(dt.UTC)
@@ -44,133 +44,137 @@ def signed(*names: x509.GeneralName, by: ec.EllipticCurvePrivateKey | None = Non
     return Certificate(made.public_bytes(serialization.Encoding.PEM), private)
 
 
-async def refusal(asked: DetailedClient) -> LndError:
-    """What comes of asking for the state, which comes before all else, and of asking with the macaroon."""
-    await asked.connect()
+async def failure(client: DetailedClient) -> LndError:
+    """Return why `SubscribeState` fails, the first call of a session; one with the macaroon must fail likewise."""
+    await client.connect()
     try:
         with pytest.raises(LndError) as first:
-            await anext(asked.states())
+            await anext(client.states())
         with pytest.raises(LndError) as second:
-            await asked.info(9)
+            await client.info(9)
     finally:
-        await asked.close()
+        await client.close()
     assert (first.value.cause, first.value.state) == (second.value.cause, second.value.state)
     return first.value
 
 
-@every_way
+@every_transport
 @pytest.mark.parametrize(
-    ("since", "until", "words"),
+    ("since", "until", "text"),
     [(-2 * DAY, -DAY, "has expired. Are the clocks of both"), (DAY, 2 * DAY, "set the clocks of both machines right")],
 )
-async def test_clocks(tmp_path: Path, way: str, since: dt.timedelta, until: dt.timedelta, words: str) -> None:
-    """A certificate that has expired, or isn't valid yet, is told from one that is another."""
+async def test_certificate_outside_its_validity(
+    tmp_path: Path, transport: str, since: dt.timedelta, until: dt.timedelta, text: str
+) -> None:
+    """The advice is another one than for a wrong certificate."""
     made = certificate(since, until)
     async with between(Between(), made) as server:
-        trouble = await refusal(client(way, server.port, tmp_path, made.certificate))
-    assert (trouble.cause, trouble.state) == (Interruption.CERTIFICATE, NodeState.UNREACHABLE)
-    assert words in trouble.advice
+        error = await failure(client(transport, server.port, tmp_path, made.certificate))
+    assert (error.cause, error.state) == (Interruption.CERTIFICATE, NodeState.UNREACHABLE)
+    assert text in error.advice
 
 
-@every_way
+@every_transport
 @pytest.mark.parametrize("expired", [False, True])
-async def test_another_certificate_is_told_nothing(tmp_path: Path, way: str, *, expired: bool) -> None:
-    """lnd has a new one, or a temporary one: not even a request is sent there, and the advice names both.
+async def test_nothing_is_sent_to_a_server_with_another_certificate(
+    tmp_path: Path, transport: str, *, expired: bool
+) -> None:
+    """lnd may have a new one or a temporary one: the advice names both.
 
-    It is the same where the old one, which is configured, has expired: it must be copied all the same.
+    It is the same if the configured one has expired: the new one must be copied all the same.
     """
     trusted = certificate(-2 * DAY, -DAY if expired else DAY)
     async with between(Between(), certificate()) as server:
-        trouble = await refusal(client(way, server.port, tmp_path, trusted.certificate))
-        assert server.heard == b""
-    assert trouble.cause is Interruption.CERTIFICATE
-    assert "must be a copy of its present tls.cert" in trouble.advice
-    assert "unlock the wallet" in trouble.advice
+        error = await failure(client(transport, server.port, tmp_path, trusted.certificate))
+        assert server.received == b""
+    assert error.cause is Interruption.CERTIFICATE
+    assert "must be a copy of lnd's current tls.cert" in error.advice
+    assert "unlock the wallet" in error.advice
 
 
-@every_way
-async def test_a_certificate_of_a_proxy(tmp_path: Path, way: str) -> None:
-    """A CA signed it: it isn't lnd's own, and copying lnd's again would not help."""
-    shown = signed(x509.DNSName("localhost"), by=ec.generate_private_key(ec.SECP256R1()))
-    async with between(Between(), shown) as server:
-        trouble = await refusal(client(way, server.port, tmp_path, certificate().certificate, "localhost"))
-    assert trouble.cause is Interruption.CERTIFICATE
-    assert "--lnd.tls-cert=system" in trouble.advice
+@every_transport
+async def test_certificate_signed_by_an_unknown_ca(tmp_path: Path, transport: str) -> None:
+    """It is a proxy's, not lnd's own, so copying lnd's again would not help."""
+    made = signed(x509.DNSName("localhost"), by=ec.generate_private_key(ec.SECP256R1()))
+    async with between(Between(), made) as server:
+        error = await failure(client(transport, server.port, tmp_path, certificate().certificate, "localhost"))
+    assert error.cause is Interruption.CERTIFICATE
+    assert "--lnd.tls-cert=system" in error.advice
 
 
-@every_way
+@every_transport
 @pytest.mark.parametrize(
-    ("status", "words"),
+    ("status", "text"),
     [
-        (302, "sends us elsewhere"),
+        (302, "the answer is a redirect"),
         (400, "is the address right"),
-        (401, "what stands before lnd refuses"),
-        (403, "what stands before lnd refuses"),
-        (404, "what stands before lnd has nothing there"),
+        (401, "the proxy in front of lnd refuses"),
+        (403, "the proxy in front of lnd refuses"),
+        (404, "the server has nothing at this path"),
         (429, "raise its limit"),
-        (500, "what stands before lnd doesn't reach it"),
-        (502, "what stands before lnd doesn't reach it"),
-        (503, "what stands before lnd doesn't reach it"),
+        (500, "the proxy in front of lnd doesn't reach it"),
+        (502, "the proxy in front of lnd doesn't reach it"),
+        (503, "the proxy in front of lnd doesn't reach it"),
         (504, "grpc_read_timeout"),
-        (520, "what stands before lnd doesn't reach it"),
+        (520, "the proxy in front of lnd doesn't reach it"),
     ],
 )
-async def test_a_proxy_answers_by_itself(tmp_path: Path, way: str, status: int, words: str) -> None:
-    """Nothing is known of lnd then, and it is the proxy that a person must look at."""
+async def test_http_error_of_a_proxy(tmp_path: Path, transport: str, status: int, text: str) -> None:
+    """Nothing is known of lnd then, and the advice is about the proxy."""
     made = certificate()
     async with between(Between(status), made) as server:
-        trouble = await refusal(client(way, server.port, tmp_path, made.certificate))
-    assert (trouble.cause, trouble.state) == (Interruption.UNREACHABLE, NodeState.UNREACHABLE)
-    assert words in trouble.advice
-    assert str(status) in trouble.advice
+        error = await failure(client(transport, server.port, tmp_path, made.certificate))
+    assert (error.cause, error.state) == (Interruption.UNREACHABLE, NodeState.UNREACHABLE)
+    assert text in error.advice
+    assert str(status) in error.advice
 
 
-@every_way
-async def test_a_web_page(tmp_path: Path, way: str) -> None:
-    """A proxy asks a person something: that is neither lnd nor the end of a stream, with or without a last newline."""
+@every_transport
+async def test_web_page_of_a_proxy(tmp_path: Path, transport: str) -> None:
+    """Such as a form to log in. It isn't taken for a stream that ended, although it has no newline at its end."""
     made = certificate()
     async with between(Between(page=PAGE), made) as server:
-        trouble = await refusal(client(way, server.port, tmp_path, made.certificate))
-    assert trouble.state is NodeState.UNREACHABLE
-    assert ("not lnd's gRPC" if way == GRPC else "a web page") in trouble.advice
+        error = await failure(client(transport, server.port, tmp_path, made.certificate))
+    assert error.state is NodeState.UNREACHABLE
+    assert ("not from lnd's gRPC" if transport == GRPC else "a web page") in error.advice
 
 
-async def test_a_stream_that_a_proxy_cuts(tmp_path: Path) -> None:
-    """nginx does so over gRPC once lnd has said something, and is quiet for too long then."""
+async def test_stream_that_a_proxy_resets(tmp_path: Path) -> None:
+    """nginx does so over gRPC if lnd is quiet for too long after a message."""
     made = certificate()
     async with between(Between(cut=True), made) as server:
-        trouble = await refusal(client(GRPC, server.port, tmp_path, made.certificate))
-    assert trouble.cause is Interruption.UNREACHABLE
-    assert "tired of waiting" in trouble.advice
+        error = await failure(client(GRPC, server.port, tmp_path, made.certificate))
+    assert error.cause is Interruption.UNREACHABLE
+    assert "timed out" in error.advice
 
 
 LOCAL = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
 
 
-def test_the_name_to_ask_for() -> None:
-    """An IP address is no name in TLS: lnd's own certificate has another, if it is made for that very address."""
+def test_server_name_for_an_ip_address() -> None:
+    """A name from lnd's own certificate, if the certificate names this IP address, too; else the address."""
     lnds = signed(x509.DNSName("umbrel"), x509.DNSName("localhost"), LOCAL).certificate
-    assert asked_name(lnds, "127.0.0.1") == "localhost"
-    assert asked_name(signed(x509.DNSName("umbrel"), LOCAL).certificate, "127.0.0.1") == "umbrel"
+    assert choose_server_name(lnds, "127.0.0.1") == "localhost"
+    assert choose_server_name(signed(x509.DNSName("umbrel"), LOCAL).certificate, "127.0.0.1") == "umbrel"
     for odd in ("10.0.0.1", "*.umbrel.local", ".umbrel.local", "umbrel.", "", "an umbrel", "u" * 64):
-        assert asked_name(signed(x509.DNSName(odd), LOCAL).certificate, "127.0.0.1") == "127.0.0.1", odd
+        assert choose_server_name(signed(x509.DNSName(odd), LOCAL).certificate, "127.0.0.1") == "127.0.0.1", odd
         both = signed(x509.DNSName(odd), x509.DNSName("umbrel.local"), LOCAL).certificate
-        assert asked_name(both, "127.0.0.1") == "umbrel.local", odd
-    assert asked_name(lnds, "umbrel") == "umbrel"
-    assert asked_name(lnds, "127.0.0.2") == "127.0.0.2", "who has the name need not have the address"
-    assert asked_name(signed(LOCAL).certificate, "127.0.0.1") == "127.0.0.1"
-    assert asked_name(b"no certificate", "127.0.0.1") == "127.0.0.1"
-    assert asked_name(lnds + lnds, "127.0.0.1") == "127.0.0.1", "others could be signed by one of them"
+        assert choose_server_name(both, "127.0.0.1") == "umbrel.local", odd
+    assert choose_server_name(lnds, "umbrel") == "umbrel"
+    assert choose_server_name(lnds, "127.0.0.2") == "127.0.0.2", "the owner of the name need not own the address"
+    assert choose_server_name(signed(LOCAL).certificate, "127.0.0.1") == "127.0.0.1"
+    assert choose_server_name(b"not a certificate", "127.0.0.1") == "127.0.0.1"
+    assert choose_server_name(lnds + lnds, "127.0.0.1") == "127.0.0.1", "one of them could have signed others"
     by_another = signed(x509.DNSName("localhost"), LOCAL, by=ec.generate_private_key(ec.SECP256R1())).certificate
-    assert asked_name(by_another, "127.0.0.1") == "127.0.0.1"
+    assert choose_server_name(by_another, "127.0.0.1") == "127.0.0.1"
 
 
-@every_way
-async def test_an_address_for_which_the_certificate_is_not_made(tmp_path: Path, way: str) -> None:
-    """That another name is asked for changes nothing: the address must be in the certificate."""
+@every_transport
+async def test_certificate_for_another_address_is_refused(tmp_path: Path, transport: str) -> None:
+    """Also if the certificate has a name: the address must be in it."""
     made = signed(x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("10.1.2.3")))
     async with between(Between(), made) as server:
-        trouble = await refusal(client(way, server.port, tmp_path, made.certificate))
-        assert server.heard == b""
-    assert trouble.cause is Interruption.CERTIFICATE
-    assert "tlsextraip" in trouble.advice
+        error = await failure(client(transport, server.port, tmp_path, made.certificate))
+        assert server.received == b""
+    assert error.cause is Interruption.CERTIFICATE
+    assert "tlsextraip" in error.advice

@@ -1,4 +1,4 @@
-"""Our messages against their sources: the generated code, and the .proto files of the lnd that the tests run."""
+"""Our protos agree with the generated code, and with the .proto files of the lnd release that the tests run."""
 
 import subprocess
 import sys
@@ -19,8 +19,8 @@ def protoc(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *arguments], check=True)
 
 
-def test_generated_code_is_what_the_protos_say(tmp_path: Path) -> None:
-    """`make protos` changes nothing."""
+def test_generated_code_is_up_to_date(tmp_path: Path) -> None:
+    """`make protos` would change nothing."""
     protoc(f"-I{ROOT / 'protos'}", f"--python_out={tmp_path}", f"--pyi_out={tmp_path}", "lnd.proto", "track.proto")
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {path.name for path in RPC.iterdir() if "_pb2" in path.name and path.is_file()}
@@ -32,18 +32,18 @@ def test_generated_code_is_what_the_protos_say(tmp_path: Path) -> None:
 def lnds_own(
     lnd_protos: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, DescriptorProto | EnumDescriptorProto]:
-    """Every message and enum of lnd's own protos, by the name it has there."""
+    """Every message and enum of lnd's own protos, by its name there."""
     target = tmp_path_factory.mktemp("protos") / "lnd.binpb"
     files = ("lightning.proto", "stateservice.proto", "routerrpc/router.proto")
     protoc(f"-I{lnd_protos}", f"--descriptor_set_out={target}", *files)
     found: dict[str, DescriptorProto | EnumDescriptorProto] = {}
     for file in FileDescriptorSet.FromString(target.read_bytes()).file:
-        found |= words(file)
+        found |= types(file)
     return found
 
 
-def words(file: FileDescriptorProto) -> dict[str, DescriptorProto | EnumDescriptorProto]:
-    """Messages and enums of a file, nested ones as `Outer.Inner`, without the package."""
+def types(file: FileDescriptorProto) -> dict[str, DescriptorProto | EnumDescriptorProto]:
+    """Return messages and enums of a file by name, nested ones as `Outer.Inner`, without the package."""
     found: dict[str, DescriptorProto | EnumDescriptorProto] = {enum.name: enum for enum in file.enum_type}
     for message in file.message_type:
         found[message.name] = message
@@ -53,37 +53,37 @@ def words(file: FileDescriptorProto) -> dict[str, DescriptorProto | EnumDescript
 
 
 def ours(descriptor: FileDescriptor) -> dict[str, DescriptorProto | EnumDescriptorProto]:
-    """The same of our own."""
-    return words(FileDescriptorProto.FromString(descriptor.serialized_pb))
+    """Return the messages and enums of one of our protos, by name."""
+    return types(FileDescriptorProto.FromString(descriptor.serialized_pb))
 
 
 def fields(message: DescriptorProto) -> dict[str, tuple[object, ...]]:
-    """Number, type and repetition of each field; a foreign type without its package."""
+    """Return number, type and label of each field; the name of a message type without its package."""
     return {f.name: (f.number, f.type, f.label, f.type_name.rpartition(".")[2]) for f in message.field}
 
 
 @pytest.mark.parametrize("descriptor", [lnd_pb2.DESCRIPTOR, track_pb2.DESCRIPTOR], ids=["lnd", "track"])
-def test_numbers_are_lnds(
+def test_messages_and_enums_agree_with_lnds(
     lnds_own: dict[str, DescriptorProto | EnumDescriptorProto], descriptor: FileDescriptor
 ) -> None:
     """Each field has lnd's name, number and type; each enum has all of lnd's values."""
-    for name, word in ours(descriptor).items():
+    for name, declared in ours(descriptor).items():
         theirs = lnds_own[name]
-        if isinstance(word, DescriptorProto):
+        if isinstance(declared, DescriptorProto):
             assert isinstance(theirs, DescriptorProto)
             known = fields(theirs)
-            assert fields(word) == {field: known.get(field) for field in fields(word)}, name
+            assert fields(declared) == {field: known.get(field) for field in fields(declared)}, name
         else:
-            assert {v.name: v.number for v in word.value} == {v.name: v.number for v in theirs.value}, name  # type: ignore[union-attr]
+            assert {v.name: v.number for v in declared.value} == {v.name: v.number for v in theirs.value}, name  # type: ignore[union-attr]
 
 
-def test_what_the_exporter_reads_has_no_preimage() -> None:
-    """Only `track` may be told one: what follows all payments can't read it by mistake."""
+def test_only_track_declares_preimages() -> None:
+    """The exporter itself can't read one by mistake."""
     declared = {
         field
-        for word in ours(lnd_pb2.DESCRIPTOR).values()
-        if isinstance(word, DescriptorProto)
-        for field in fields(word)
+        for message in ours(lnd_pb2.DESCRIPTOR).values()
+        if isinstance(message, DescriptorProto)
+        for field in fields(message)
     }
     assert [field for field in declared if "preimage" in field] == []
     users = [
@@ -91,13 +91,13 @@ def test_what_the_exporter_reads_has_no_preimage() -> None:
     ]
     assert {str(path.relative_to(ROOT / "exporter")) for path in users} == {
         "lnd/details.py",
-        "lnd/tracked.py",
+        "lnd/payment_streams.py",
         "simulator/rest.py",
     }
 
 
-def test_methods_are_lnds(lnd_protos: Path) -> None:
-    """The methods that are called by path exist there, with these messages and this direction."""
+def test_methods_exist_in_lnds_protos(lnd_protos: Path) -> None:
+    """They are called by path; with these messages, and streaming in this direction."""
     text = {
         name: " ".join((lnd_protos / name).read_text().split())
         for name in ("lightning.proto", "stateservice.proto", "routerrpc/router.proto")

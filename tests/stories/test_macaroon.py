@@ -25,7 +25,7 @@ async def test_the_file_changes_its_form(world: World, tmp_path: Path, transport
             await client.connect()
             assert (await client.info(30)).pubkey == alice.pubkey
         path.write_bytes(b"hello")
-        with pytest.raises(LndError, match="is no macaroon: copy it from lnd again"):
+        with pytest.raises(LndError, match="is not a macaroon: copy it from lnd again"):
             await client.connect()
     finally:
         await client.close()

@@ -40,7 +40,7 @@ async def test_the_same_is_counted(world: World, tmp_path: Path, transport: str)
             after = [await one.settled("alice", int(ended(was, "alice")) + 2) for one, was in worlds]
             interrupted = "interruptions_total"
             assert total(after[1], "alice", interrupted) == total(before[1], "alice", interrupted) + 1
-            assert set(proxy.asked) == {f"localhost:{port}"}
+            assert set(proxy.requested) == {f"localhost:{port}"}
             near, through = (
                 [line for line in change(*two, "alice", {}, restarts=True) if line.startswith(("sent", "fees", "succ"))]
                 for two in zip(before, after, strict=True)

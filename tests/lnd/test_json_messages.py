@@ -1,4 +1,4 @@
-"""lnd's JSON says what the same message says over gRPC, and whatever else it says is malformed, never an error."""
+"""lnd's JSON is converted to the message that gRPC sends; any other JSON is malformed, and never raises otherwise."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.lnd import decode, gateway
+from exporter.lnd import decode, json_messages
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import AttemptStatus, Code, Kind, NodeState, Reason, Status
 from tests.lnd.test_decode import HASH, OWN, payments
@@ -20,42 +20,42 @@ JSON = st.recursive(
 )
 
 
-def spoken(message: rpc.Payment) -> dict[str, Any]:
-    """A message as lnd's REST writes it."""
-    said = json_format.MessageToDict(
+def as_json(message: rpc.Payment) -> dict[str, Any]:
+    """Return a message as lnd's REST API writes it, parsed."""
+    value = json_format.MessageToDict(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
-    for attempt in said["htlcs"]:
+    for attempt in value["htlcs"]:
         attempt.setdefault("failure", None)
-    return said
+    return value
 
 
-def heard(said: object) -> rpc.Payment:
-    """The message that JSON stands for, as it comes over the wire."""
-    return gateway.message(rpc.Payment, gateway.parse(json.dumps(said).encode()))
+def received(value: object) -> rpc.Payment:
+    """Serialize JSON and convert it to a message, as for an answer."""
+    return json_messages.message(rpc.Payment, json_messages.parse(json.dumps(value).encode()))
 
 
 @given(payments())
-def test_the_same_as_over_grpc(message: rpc.Payment) -> None:
-    """One message, two ways: the same snapshot, to the last field. protobuf's own reader of JSON agrees."""
-    said = spoken(message)
-    assert heard(said) == message == json_format.ParseDict(said, rpc.Payment())
-    assert decode.payment(heard(said), OWN) == decode.payment(message, OWN)
+def test_json_gives_the_same_message_as_grpc(message: rpc.Payment) -> None:
+    """And the same snapshot. protobuf's own parser of JSON agrees."""
+    value = as_json(message)
+    assert received(value) == message == json_format.ParseDict(value, rpc.Payment())
+    assert decode.payment(received(value), OWN) == decode.payment(message, OWN)
 
 
-def test_what_a_real_lnd_said() -> None:
-    """64-bit numbers as strings, bytes in base64, enums as words, null for what is absent, and much that isn't read."""
+def test_json_of_a_real_lnd() -> None:
+    """64-bit integers as strings, bytes in base64, enum values as names, null for an absent message; unused fields."""
     hop = {"pub_key": OWN, "amp_record": None, "custom_records": {"5482373484": "AAAA"}, "tlv_payload": True}
     route = {"total_time_lock": 530, "total_amt_msat": "5000010", "total_fees_msat": "10", "hops": [hop]}
     failure = {"code": "TEMPORARY_CHANNEL_FAILURE", "channel_update": None, "failure_source_index": 1}
-    said = {
+    value = {
         "payment_hash": HASH, "value": "5000", "creation_date": "1795438948", "fee": "0", "payment_preimage": "00",
         "value_msat": "5000000", "payment_request": "lnbcrt1", "status": "FAILED", "fee_msat": "0",
         "creation_time_ns": "1795438948148295104", "payment_index": "7", "failure_reason": "FAILURE_REASON_NO_ROUTE",
         "first_hop_custom_records": {"106823": "AA=="},
         "htlcs": [{"attempt_id": "9", "status": "FAILED", "preimage": "", "failure": failure, "route": route}],
     }  # fmt: skip
-    payment = decode.payment(heard(said), "")
+    payment = decode.payment(received(value), "")
     assert (payment.payment_hash, payment.payment_index, payment.value_msat) == (HASH, 7, 5_000_000)
     assert (payment.status, payment.reason) == (Status.FAILED, Reason.NO_ROUTE)
     assert payment.created_ns == 1795438948148295104
@@ -69,33 +69,33 @@ def test_what_a_real_lnd_said() -> None:
     assert (attempt.code, attempt.fee_msat, attempt.expiry_height) == (Code.TEMPORARY_CHANNEL_FAILURE, 10, 530)
 
 
-def test_words_that_a_newer_lnd_invents() -> None:
-    """They are `other`, as unknown numbers are over gRPC, and never the first word of the list."""
-    said = {
+def test_unknown_enum_values_are_other() -> None:
+    """As unknown numbers are over gRPC; they don't become the first value of the enum."""
+    value = {
         "status": "PAUSED",
         "failure_reason": "FAILURE_REASON_MOON",
         "htlcs": [{"status": "PONDERED"}, {"status": "FAILED", "failure": {"code": "TOO_LATE"}}],
     }
-    payment = decode.payment(heard(said), OWN)
+    payment = decode.payment(received(value), OWN)
     assert (payment.status, payment.reason) == (Status.IN_FLIGHT, Reason.OTHER)
     assert [attempt.status for attempt in payment.attempts] == [AttemptStatus.IN_FLIGHT, AttemptStatus.FAILED]
     assert payment.attempts[1].code is Code.OTHER
-    state = gateway.message(rpc.SubscribeStateResponse, {"state": "DREAMING"}).state
+    state = json_messages.message(rpc.SubscribeStateResponse, {"state": "DREAMING"}).state
     assert decode.state(state) is NodeState.STARTING
 
 
-def test_what_is_there_though_it_is_empty() -> None:
-    """An empty object is a message; null is none."""
+def test_empty_object_is_a_message_and_null_is_absent() -> None:
+    """Presence matters: an empty AMP record makes a payment an AMP payment."""
     empty: dict[str, object] = {}
     attempts = [{"failure": empty, "route": {"hops": [{"amp_record": empty}]}}, {"failure": None, "route": None}]
-    there, absent = heard({"htlcs": attempts}).htlcs
+    there, absent = received({"htlcs": attempts}).htlcs
     assert there.HasField("failure")
     assert there.route.hops[0].HasField("amp_record")
     assert not absent.HasField("failure")
 
 
 @pytest.mark.parametrize(
-    "said",
+    "value",
     [
         None, [], "text", 7,
         {"payment_hash": 7}, {"value_msat": "many"}, {"value_msat": 1.5}, {"value_msat": True},
@@ -107,36 +107,38 @@ def test_what_is_there_though_it_is_empty() -> None:
         {"htlcs": [{"route": {"hops": [{"custom_records": []}]}}]},
     ],
 )  # fmt: skip
-def test_what_is_no_message(said: object) -> None:
-    """A value of another kind than lnd's makes it malformed, as it does over gRPC."""
-    with pytest.raises(gateway.Malformed):
-        heard(said)
+def test_value_of_another_type_is_malformed(value: object) -> None:
+    """As it is over gRPC."""
+    with pytest.raises(json_messages.Malformed):
+        received(value)
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
-def test_any_text(text: bytes) -> None:
-    """JSON, or malformed."""
+def test_any_text_is_converted_or_malformed(text: bytes) -> None:
+    """Nothing but `Malformed` is raised."""
     try:
-        gateway.message(rpc.Payment, gateway.parse(text))
-    except gateway.Malformed:
+        json_messages.message(rpc.Payment, json_messages.parse(text))
+    except json_messages.Malformed:
         return
 
 
 @pytest.mark.parametrize("text", [b"", b"[" * 100_000, b'{"a":' * 100_000, b"\xff", b"1" * 10_000, b"NaN"])
-def test_hostile_text(text: bytes) -> None:
-    """However deep, long or strange."""
+def test_hostile_text_is_malformed(text: bytes) -> None:
+    """However deeply nested, long or strange."""
     try:
-        gateway.message(rpc.Payment, gateway.parse(text))
-    except gateway.Malformed:
+        json_messages.message(rpc.Payment, json_messages.parse(text))
+    except json_messages.Malformed:
         return
     raise AssertionError
 
 
 @given(payments(), JSON, st.data())
-def test_garbage_within_a_payment(message: rpc.Payment, garbage: object, data: st.DataObject) -> None:
-    """Anything in the place of any value, or no value: a snapshot, or malformed."""
-    said: Any = spoken(message)
-    place = said
+def test_payment_with_garbage_is_converted_or_malformed(
+    message: rpc.Payment, garbage: object, data: st.DataObject
+) -> None:
+    """Any value is replaced by anything, or removed."""
+    value: Any = as_json(message)
+    place = value
     while True:
         keys = list(range(len(place))) if isinstance(place, list) else list(place)
         key = data.draw(st.sampled_from(keys))
@@ -148,6 +150,6 @@ def test_garbage_within_a_payment(message: rpc.Payment, garbage: object, data: s
     else:
         place[key] = garbage
     try:
-        decode.payment(gateway.message(rpc.Payment, gateway.parse(json.dumps(said))), OWN)
-    except gateway.Malformed:
+        decode.payment(json_messages.message(rpc.Payment, json_messages.parse(json.dumps(value))), OWN)
+    except json_messages.Malformed:
         return

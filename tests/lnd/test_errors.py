@@ -1,9 +1,9 @@
-"""What lnd answers when it doesn't answer: every text that real nodes were seen to send."""
+"""The error for each text that real nodes, gRPC, Python and proxies were seen to send."""
 
 import grpc
 import pytest
 
-from exporter.lnd.trouble import translate
+from exporter.lnd.errors import from_status
 from exporter.payments.labels import Interruption as Cause
 from exporter.payments.labels import NodeState as State
 
@@ -36,7 +36,7 @@ AWAY = Cause.UNREACHABLE, State.UNREACHABLE
 OTHER = Cause.CERTIFICATE, State.UNREACHABLE
 
 TABLE = [
-    # status, lnd's text, cause, state, what to do
+    # status, text, cause, state, part of the advice
     (C.UNKNOWN, "wallet locked, unlock it to enable full RPC access", Cause.LOCKED, State.LOCKED, "lncli unlock"),
     (C.UNKNOWN, "wallet not created, create one", Cause.NO_WALLET, State.NO_WALLET, "lncli create"),
     (C.UNKNOWN, "waiting to start, RPC services not available", Cause.STARTING, State.STARTING, "wait"),
@@ -54,7 +54,7 @@ TABLE = [
     (C.UNAVAILABLE, FAILED + "connection refused", Cause.UNREACHABLE, State.UNREACHABLE, "is it running"),
     (C.UNAVAILABLE, "Socket closed", Cause.UNREACHABLE, State.UNREACHABLE, "is it running"),
     (C.UNAVAILABLE, "Stream removed (ping timeout)", Cause.UNREACHABLE, State.UNREACHABLE, "is it running"),
-    (C.UNAVAILABLE, FAILED + UNVERIFIED, Cause.CERTIFICATE, State.UNREACHABLE, "copy of its present tls.cert"),
+    (C.UNAVAILABLE, FAILED + UNVERIFIED, Cause.CERTIFICATE, State.UNREACHABLE, "copy of lnd's current tls.cert"),
     (C.UNAVAILABLE, "Hostname Verification Check failed.", Cause.CERTIFICATE, State.UNREACHABLE, "tlsextradomain"),
     (C.UNAVAILABLE, FAILED + "SSL_ERROR_SSL: WRONG_VERSION", Cause.CERTIFICATE, State.UNREACHABLE, "gRPC port"),
     (C.UNAVAILABLE, "missing selected ALPN property.", Cause.UNREACHABLE, State.UNREACHABLE, "REST port"),
@@ -63,7 +63,7 @@ TABLE = [
         VERIFY + "self-signed certificate",
         Cause.CERTIFICATE,
         State.UNREACHABLE,
-        "copy of its present tls",
+        "copy of lnd's current tls",
     ),
     (C.UNAVAILABLE, VERIFY + NOT_FOR, Cause.CERTIFICATE, State.UNREACHABLE, "tlsextradomain"),
     (C.UNAVAILABLE, "[SSL: WRONG_VERSION_NUMBER] wrong version", Cause.CERTIFICATE, State.UNREACHABLE, "write http://"),
@@ -72,7 +72,13 @@ TABLE = [
     (C.UNAVAILABLE, "HTTP 504", Cause.UNREACHABLE, State.UNREACHABLE, "--lnd.transport=websocket"),
     (C.UNAVAILABLE, PROXY + "Couldn't connect to proxy x:1", Cause.UNREACHABLE, State.UNREACHABLE, "is it running"),
     (C.UNAVAILABLE, PROXY + "Authentication failed", Cause.UNREACHABLE, State.UNREACHABLE, "another user or password"),
-    (C.UNAVAILABLE, PROXY + "Unexpected SOCKS version number: 72", Cause.UNREACHABLE, State.UNREACHABLE, "no SOCKS5"),
+    (
+        C.UNAVAILABLE,
+        PROXY + "Unexpected SOCKS version number: 72",
+        Cause.UNREACHABLE,
+        State.UNREACHABLE,
+        "not a SOCKS5",
+    ),
     (C.UNAVAILABLE, PROXY + "TTL expired", Cause.UNREACHABLE, State.UNREACHABLE, "doesn't reach lnd"),
     (C.CANCELLED, "grpc: the client connection is closing", Cause.SHUTTING_DOWN, State.UNREACHABLE, "start it again"),
     (C.CANCELLED, "context canceled", Cause.ENDED, State.READY, "opened again"),
@@ -84,7 +90,7 @@ TABLE = [
     (C.NOT_FOUND, "payment isn't initiated", Cause.OTHER, State.READY, "has it been deleted"),
     (C.INTERNAL, "something new", Cause.OTHER, State.READY, "report it"),
     (C.UNKNOWN, "", Cause.OTHER, State.READY, "report it"),
-    # Systems that forbid, certificates, conditions of macaroons, old lnds: as gRPC, Python, and lnd say it.
+    # Firewalls, certificates, conditions of macaroons, old versions of lnd: as gRPC, Python and lnd report them.
     (C.UNAVAILABLE, "connect failed: addr: ipv4:10.9.9.9:1 error: Permission denied", *AWAY, "firewall"),
     (C.UNAVAILABLE, "[Errno 13] Permission denied", *AWAY, "firewall"),
     (C.UNAVAILABLE, "[Errno 1] Operation not permitted", *AWAY, "firewall"),
@@ -104,48 +110,48 @@ TABLE = [
     (C.UNKNOWN, "server is still in the process of starting", Cause.STARTING, State.STARTING, "wait"),
     (C.UNIMPLEMENTED, "unknown service lnrpc.Lightning", Cause.LOCKED, State.LOCKED, "lncli unlock"),
     (C.UNIMPLEMENTED, "unknown service routerrpc.Router", Cause.UNIMPLEMENTED, State.READY, "without its service"),
-    # What stands before lnd, over gRPC; as nginx 1.22 made it be said.
+    # A proxy in front of lnd, over gRPC; as gRPC reports answers of nginx 1.22.
     (C.UNAVAILABLE, STATUS + "504", *AWAY, "grpc_read_timeout"),
     (C.INTERNAL, CUT, *AWAY, "grpc_read_timeout"),
-    (C.UNAVAILABLE, STATUS + "502", *AWAY, "doesn't reach it"),
-    (C.UNKNOWN, STATUS + "500", *AWAY, "doesn't reach it"),
-    (C.UNKNOWN, STATUS + "520", *AWAY, "doesn't reach it"),
-    (C.UNAUTHENTICATED, STATUS + "401", *AWAY, "before lnd refuses"),
-    (C.PERMISSION_DENIED, STATUS + "403", *AWAY, "before lnd refuses"),
-    (C.UNIMPLEMENTED, STATUS + "404", *AWAY, "nothing there"),
+    (C.UNAVAILABLE, STATUS + "502", *AWAY, "in front of lnd doesn't reach it"),
+    (C.UNKNOWN, STATUS + "500", *AWAY, "in front of lnd doesn't reach it"),
+    (C.UNKNOWN, STATUS + "520", *AWAY, "in front of lnd doesn't reach it"),
+    (C.UNAUTHENTICATED, STATUS + "401", *AWAY, "in front of lnd refuses"),
+    (C.PERMISSION_DENIED, STATUS + "403", *AWAY, "in front of lnd refuses"),
+    (C.UNIMPLEMENTED, STATUS + "404", *AWAY, "nothing at this path"),
     (C.UNAVAILABLE, STATUS + "429", *AWAY, "raise its limit"),
-    (C.UNKNOWN, STATUS + "302", *AWAY, "sends us elsewhere"),
+    (C.UNKNOWN, STATUS + "302", *AWAY, "is a redirect"),
     (C.INTERNAL, STATUS + "400", *AWAY, "isn't lnd"),
-    (C.UNKNOWN, PAGE, *AWAY, "not lnd's gRPC"),
+    (C.UNKNOWN, PAGE, *AWAY, "not from lnd's gRPC"),
     (C.UNAVAILABLE, HANDSHAKE + "TLSV1_ALERT_NO_APPLICATION_PROTOCOL", *AWAY, "HTTP/2 on both sides"),
-    # The same over REST; the words are ours.
-    (C.UNAVAILABLE, "HTTP 403 at /v1/state", *AWAY, "before lnd refuses"),
+    # The same over REST, in our own texts.
+    (C.UNAVAILABLE, "HTTP 403 at /v1/state", *AWAY, "in front of lnd refuses"),
     (C.UNAVAILABLE, "HTTP 400 at /v1/state: The plain HTTP request was sent to HTTPS port", *AWAY, "write https://"),
 ]
 
 
-@pytest.mark.parametrize(("code", "details", "cause", "state", "cure"), TABLE)
-def test_translation(code: grpc.StatusCode, details: str, cause: Cause, state: State, cure: str) -> None:
-    """Each answer has its cause and its node state, says what to do, and quotes lnd's own words."""
-    trouble = translate(code, details)
-    words = details.removeprefix(FAILED)
-    said = f" ({code.name}: {words})" if words else f" ({code.name})"
-    assert (trouble.cause, trouble.state) == (cause, state)
-    assert cure in trouble.advice.removesuffix(said)
-    assert trouble.advice.endswith(said)
+@pytest.mark.parametrize(("code", "details", "cause", "state", "advice"), TABLE)
+def test_cause_state_and_advice(code: grpc.StatusCode, details: str, cause: Cause, state: State, advice: str) -> None:
+    """The advice quotes the text at its end."""
+    error = from_status(code, details)
+    text = details.removeprefix(FAILED)
+    quoted = f" ({code.name}: {text})" if text else f" ({code.name})"
+    assert (error.cause, error.state) == (cause, state)
+    assert advice in error.advice.removesuffix(quoted)
+    assert error.advice.endswith(quoted)
 
 
-def test_foreign_words_carry_no_secret() -> None:
-    """Texts of lnd are quoted short, and without anything long enough to be a macaroon, a preimage or an invoice."""
+def test_quoted_text_has_no_secret() -> None:
+    """It is shortened, and has nothing long enough to be a macaroon, a preimage or an invoice."""
     preimage, invoice, macaroon = "9f" * 32, "lnbc2500u1" + "pvjluez" * 20, "0201036c6e64" + "ab" * 80
     details = f"bad {preimage} of {invoice} and {macaroon} " + "so it is " * 90
-    advice = translate(grpc.StatusCode.UNKNOWN, details).advice
+    advice = from_status(grpc.StatusCode.UNKNOWN, details).advice
     assert not any(secret[:41] in advice for secret in (preimage, invoice, macaroon))
     assert "bad ... of ... and ..." in advice
     assert len(advice) < 400
 
 
-def test_foreign_words_are_no_commands() -> None:
-    """Whatever answers may say anything, and it is shown on terminals: no escape code is left of it."""
-    advice = translate(grpc.StatusCode.UNKNOWN, "no\x1b[2J\x1b]0;title\x07way\x9b31m\nat all").advice
+def test_quoted_text_has_no_control_characters() -> None:
+    """A server may send anything, and the text is shown on terminals: escape codes are removed."""
+    advice = from_status(grpc.StatusCode.UNKNOWN, "no\x1b[2J\x1b]0;title\x07way\x9b31m\nat all").advice
     assert advice.endswith("(UNKNOWN: no [2J ]0;title way 31m at all)")
