@@ -79,7 +79,7 @@ MUTATIONS = (
     Mutation(
         "the first terminal counts",
         "payments/terminal.py",
-        "HOLD_NS = 1_000_000_000",
+        "HOLD_NS = NS_PER_S",
         "HOLD_NS = 0",
         "payments/test_hold.py",
     ),
@@ -114,8 +114,8 @@ MUTATIONS = (
     Mutation(
         "the floor rises over what is unread",
         "payments/memory.py",
-        "if self.reading is not None:  # of those",
-        "if False:  # of those",
+        "if self.reading is not None:  # `REMEMBERED`",
+        "if False:  # `REMEMBERED`",
         "payments/test_memory.py",
     ),
     Mutation(
@@ -135,21 +135,21 @@ MUTATIONS = (
     Mutation(
         "the stream's late word isn't waited for",
         "payments/terminal.py",
-        "if unconfirmed or (receipt.tells_all and not self.told):",
+        "if unconfirmed or (receipt.from_full_stream and not self.told):",
         "if unconfirmed:",
         "payments/test_hold.py",
     ),
     Mutation(
         "an answer that was overtaken is believed",
         "payments/terminal.py",
-        "renamed = receipt.rank >= (self.told, self.asked_mono_ns) and",
-        "renamed =",
+        "new_reason = receipt.rank >= (self.told, self.asked_mono_ns) and",
+        "new_reason =",
         "payments/test_hold.py",
     ),
     Mutation(
         "an answer that overtook an open stream is not live",
         "payments/terminal.py",
-        "if receipt.tells_all and first_mono_ns is not None and first_mono_ns < self.asked_mono_ns:",
+        "if receipt.from_full_stream and first_mono_ns is not None and first_mono_ns < self.asked_mono_ns:",
         "if False:",
         "payments/test_hold.py",
     ),

@@ -4,7 +4,7 @@ import pytest
 
 from exporter.payments.cause import attempt_cause, payment_cause
 from exporter.payments.event import Event, PaymentFailed
-from exporter.payments.inflight import age, blocks_left
+from exporter.payments.inflight import age_band, blocks_left
 from exporter.payments.labels import (
     PURPOSE,
     Age,
@@ -45,7 +45,7 @@ def test_amount_band(msat: int, band: AmountBand) -> None:
 
 def test_age_and_blocks() -> None:
     """The bands of gauges, at their edges."""
-    ages = [age(seconds * SECOND) for seconds in (-5, 0, 59, 60, 599, 600, 3599, 3600, 86399, 86400)]
+    ages = [age_band(seconds * SECOND) for seconds in (-5, 0, 59, 60, 599, 600, 3599, 3600, 86399, 86400)]
     assert ages == [Age.UNDER_1M] * 3 + [Age.UNDER_10M] * 2 + [Age.UNDER_1H] * 2 + [Age.UNDER_1D] * 2 + [Age.OVER]
     blocks = [blocks_left(blocks) for blocks in (-1, 0, 1, 35, 36, 143, 144)]
     assert blocks == (

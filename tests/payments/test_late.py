@@ -158,7 +158,7 @@ def test_old_runs_that_were_counted_are_never_forgotten() -> None:
 
 def test_of_old_runs_not_all_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """lnd's clock was days ahead when counting began: all is old for days, and yet memory has a bound."""
-    monkeypatch.setattr(tracker_module, "SURVIVORS", 50)
+    monkeypatch.setattr(tracker_module, "MAX_SURVIVORS", 50)
     tracker = Tracker()
     tracker.begin([payment(SUCCEEDED, created_s=86_400)], 0, at(0))
     tracker.stream_started()

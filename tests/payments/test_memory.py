@@ -4,7 +4,7 @@ from itertools import count, islice
 
 from exporter.payments.event import PaymentStarted, UpdateIgnored
 from exporter.payments.labels import Ignored, Source
-from exporter.payments.memory import REMEMBERED, Memory
+from exporter.payments.memory import REMEMBERED, FinishedRuns
 from exporter.payments.payment import Payment
 from exporter.payments.totals import Counter
 from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, Observer, payment
@@ -22,9 +22,9 @@ def nth(number: int, *, index: int | None = None) -> Payment:
     )
 
 
-def full(count: int) -> Memory:
+def full(count: int) -> FinishedRuns:
     """A memory of the payments 1 to `count`."""
-    memory = Memory()
+    memory = FinishedRuns()
     for number in range(1, count + 1):
         memory.add(nth(number).run, number)
     return memory
@@ -71,7 +71,7 @@ def test_the_floor_stays_below_what_is_unread() -> None:
 
 def test_what_was_read_can_vouch_for_the_floor() -> None:
     """However many end live far above during a long catch-up: some of what was read below stays remembered."""
-    memory = Memory()
+    memory = FinishedRuns()
     memory.reading = 0
     for number in range(1, 501):
         memory.add(nth(number).run, number)
@@ -128,7 +128,7 @@ def test_distrust_after_an_old_run_ended_late() -> None:
 
 def test_distrust_when_only_old_runs_are_remembered() -> None:
     """Of the runs below the floor none says what is new: only what was created after all."""
-    memory = Memory()
+    memory = FinishedRuns()
     memory.trust_indexes(100)
     memory.add(nth(3).run, 3)
     memory.saw(nth(100).run)
@@ -150,7 +150,7 @@ def test_distrust_again_after_all_was_deleted() -> None:
 
 def test_renumbering_during_a_catch_up_makes_everything_unread() -> None:
     """What was read under old indexes tells nothing of what is unread under the new ones: nothing is forgotten."""
-    memory = Memory()
+    memory = FinishedRuns()
     memory.reading = 1500
     for number in range(1, 1600):
         memory.add(nth(number).run, number)
