@@ -26,7 +26,7 @@ class Overdue(NamedTuple):
     limit_s: int | None
     """The limit of age that it has passed; None if none that wasn't reported before."""
     blocks_left: int | None
-    """Blocks until its first held HTLC expires, at 0 and below it has; None without one, or if the height is unknown."""
+    """Blocks until its first held HTLC expires; 0 and below: expired. None without one, or if the height is unknown."""
     limit_blocks: int | None
     """The limit of blocks left that it has passed; None if none that wasn't reported before."""
 

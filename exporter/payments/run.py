@@ -121,9 +121,12 @@ class OpenRun(SeenAttempts):
     def not_found(self, at: Moment, cause: Lost, scan_ns: int) -> Lost | None:
         """Note that lnd doesn't know this run; return why it is lost, or None while that isn't believed yet.
 
-        It is believed if the run was seen to end, or if lnd answers so twice. In between a stream must have had time to
+        It isn't while the run is on hold: then lnd deleted it at once, and its second terminal update may still come.
+        Else it is if the run was seen to end, or if lnd answers so twice. In between a stream must have had time to
         show the run: `scan_ns` is how long lnd may read its table before the first update.
         """
+        if self.on_hold:
+            return None
         if self.missing is None:
             self.missing = NotFound(at.mono_ns, cause)
         waited = at.mono_ns - self.missing.since_mono_ns >= GONE_NS + scan_ns

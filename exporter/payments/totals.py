@@ -132,6 +132,7 @@ _PARTS = (1, 2, 3, 4, 6, 8, 12, 16)
 # An onion has room for some 20 hops.
 _HOPS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20)
 
+
 def _ns(edges_ms: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(edge * NS_PER_MS for edge in edges_ms)
 

@@ -146,8 +146,7 @@ class Tracker:
         """Take lnd's answer that it doesn't know this hash: its runs are lost if that is to be believed."""
         events: list[Event] = []
         for run in list(self._of_hash.get(payment_hash, ())):
-            if not run.on_hold:  # else lnd deleted it at once, and its last update is still to come
-                events += self._not_found(run, at, cause)
+            events += self._not_found(run, at, cause)
         return events
 
     def release(self, at: Moment) -> list[Event]:
@@ -208,7 +207,7 @@ class Tracker:
             if receipt.live:
                 if run.precedes(payment):
                     events += self._close(run, Lost.RETRIED)  # the stream has sent all that there was of it
-            elif not run.on_hold and (receipt.source is Source.TRACK or run.precedes(payment)):
+            elif receipt.source is Source.TRACK or run.precedes(payment):
                 events += self._not_found(run, receipt.at, Lost.RETRIED)  # an answer may overtake the stream
         return events
 
