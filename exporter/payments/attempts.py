@@ -103,7 +103,7 @@ class SeenAttempts:
         code, source = attempt.code or Code.OTHER, attempt.source or FailureSource.UNKNOWN
         cause = attempt_cause(code, source)
         self.failures[cause] = self.failures.get(cause, 0) + 1
-        if code is not Code.MPP_TIMEOUT:  # nobody held that one: it waited for the other parts
+        if code is not Code.MPP_TIMEOUT:  # it wasn't held: it waited for the other parts
             self.longest_ns = max(self.longest_ns, attempt.resolve_ns - attempt.attempt_ns)
         if code is Code.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS and source is FailureSource.RECIPIENT:
             self.refused = True

@@ -108,7 +108,9 @@ class Ledger:
 
     def retire(self, peers: list[str]) -> None:
         """Add the totals of peers that have lost their place to the label `former`: no sum over all peers falls."""
-        for counter in (Counter.PEER_ATTEMPTS, Counter.PEER_SENT, Counter.PEER_FEES) if peers else ():
+        if not peers:
+            return
+        for counter in (Counter.PEER_ATTEMPTS, Counter.PEER_SENT, Counter.PEER_FEES):
             series = self.counters[counter]
             for labels in [labels for labels in series if labels[0] in peers]:
                 self._count(counter, FORMER_PEERS, *labels[1:], by=series.pop(labels))

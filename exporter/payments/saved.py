@@ -13,9 +13,9 @@ from exporter.payments.view import View
 
 @dataclass(frozen=True, slots=True)
 class SavedState:
-    """One row of the state file: the node's identity, where counting began, the floor, and more.
+    """The state of a node apart from its totals and runs: its identity, where counting began, the floor.
 
-    Fields without a description are those of the same name in `Tracker`, `FinishedRuns` or `Ledger`.
+    Fields without a description are those of the same name in `Tracker`, `FinishedRuns` and `Ledger`.
     """
 
     at: Moment

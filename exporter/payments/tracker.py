@@ -97,8 +97,7 @@ class Tracker:
     def unseen(self) -> list[str]:
         """Return the payment hashes that lnd must be asked for.
 
-        They have an open run whose end is unconfirmed, or that is in flight and that the present subscription has not
-        shown.
+        They have an open run whose end is unconfirmed, or one in flight that the present subscription hasn't shown.
         """
         return [
             payment_hash
@@ -128,7 +127,7 @@ class Tracker:
         self._newest_ns = max(self._newest_ns, payment.latest_ns, payment.created_ns)
         if receipt.live and self._subscription.first_update_mono_ns is None:
             self._subscription.first_update_mono_ns = at.mono_ns
-        if not receipt.live or payment.run not in self.memory.indexes:  # a late update says nothing of other runs
+        if not receipt.live or payment.run not in self.memory.indexes:  # a late update shows nothing about other runs
             events += self._close_others(payment, receipt)
         if (run := self.open.get(payment.run)) is not None:
             return events + self._receive(run, payment, receipt)

@@ -251,8 +251,8 @@ def test_end_is_believed_if_lnd_has_shown_newer_things() -> None:
         observer.tracker.stream_started()
         observer.make_others_old(newest_s)
         observer.apply(observer.tracker.update(FIRST, Source.LIST, at(99), at(100 - wait_s)))
-        said = observer.release(100)
-        assert (said == [EndUnconfirmed(HASH)]) is not believed
+        facts = observer.release(100)
+        assert (facts == [EndUnconfirmed(HASH)]) is not believed
         assert bool(reasons(observer)) is believed
 
 

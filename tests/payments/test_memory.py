@@ -24,7 +24,7 @@ def nth(number: int, *, index: int | None = None) -> Payment:
 
 
 def remembering(count: int) -> FinishedRuns:
-    """Remember the payments 1 to `count`."""
+    """Return finished runs in which the payments 1 to `count` were added."""
     memory = FinishedRuns()
     for number in range(1, count + 1):
         memory.add(nth(number).run, number)
