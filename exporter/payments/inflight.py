@@ -26,7 +26,7 @@ _BLOCKS: tuple[tuple[int, BlocksLeft], ...] = (
 
 
 def age_band(age_ns: int) -> Age:
-    """Return the band of an age. A limit belongs to the older band."""
+    """Return the band of an age. A boundary belongs to the older band."""
     return next((band for below_s, band in _AGES_S if age_ns < below_s * NS_PER_S), Age.OVER)
 
 

@@ -1,4 +1,4 @@
-"""The closed sets: all values of labels, except names of nodes and peers, and how a payment gets its amount band.
+"""The closed sets of values that labels have, and the tables by which a payment gets some of them.
 
 The values are our own, in lower snake case. They never grow because of what a node sends: an enum value that is new in
 lnd becomes `other`. Members are in the order in which they appear on a page.
@@ -150,7 +150,7 @@ class AmountBand(StrEnum):
 
 
 def amount_band(msat: int) -> AmountBand:
-    """Return the band of an amount in msat. A limit belongs to the band above it."""
+    """Return the band of an amount in msat. A boundary belongs to the band above it."""
     below_sat = 1_000
     for band in AmountBand:
         if msat < below_sat * MSAT_PER_SAT:

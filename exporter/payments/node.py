@@ -57,7 +57,7 @@ class NodeStatus:
 
     state: NodeState = NodeState.UNREACHABLE
     stream_up: bool = False
-    """True while a stream is open, whether or not there are updates."""
+    """True while payments are followed: updates are received, or would be if there were any."""
     catching_up: bool = False
     mode: Mode | None = None
     """How payments are followed now, or were in the last session; before the first session None, or `FINAL`.
@@ -107,7 +107,7 @@ class LastKnown:
 
     state: NodeState = NodeState.UNREACHABLE
     following: bool = False
-    """True if its payments were followed: a stream was open."""
+    """True if its payments were followed (`NodeStatus.stream_up`)."""
     followed_ns: int = 0
     """When that was last so, nanoseconds since 1970; 0 if it never was."""
     block_height: int = 0

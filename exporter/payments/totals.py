@@ -115,7 +115,7 @@ UNIT: dict[HistogramName, int] = {
 }
 """Observed units in one exposed unit: nanoseconds in a second, millionths in a ppm. 1 for all other histograms."""
 
-# Objectives at 2, 5, 10, 30 and 60 s; the last three are for hold invoices.
+# Objectives at 2, 5, 10, 30 and 60 s; the last three edges are for hold invoices.
 _DURATION_MS = (100, 250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000, 300_000, 1_800_000, 10_800_000, 86_400_000)
 # Path finding of a healthy node takes less than 0.5 s.
 _FIRST_ATTEMPT_MS = (10, 50, 100, 250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000)

@@ -39,12 +39,12 @@ SAT = 1000
     ],
 )
 def test_amount_band(msat: int, band: AmountBand) -> None:
-    """A limit belongs to the band above it."""
+    """A boundary belongs to the band above it."""
     assert amount_band(msat) is band
 
 
 def test_age_band_and_blocks_left_band() -> None:
-    """At their limits."""
+    """At their boundaries."""
     ages = [age_band(seconds * SECOND) for seconds in (-5, 0, 59, 60, 599, 600, 3599, 3600, 86399, 86400)]
     assert ages == [Age.UNDER_1M] * 3 + [Age.UNDER_10M] * 2 + [Age.UNDER_1H] * 2 + [Age.UNDER_1D] * 2 + [Age.OVER]
     blocks = [blocks_left(blocks) for blocks in (-1, 0, 1, 35, 36, 143, 144)]
