@@ -77,7 +77,7 @@ MUTATIONS = (
         "store",
     ),
     Mutation(
-        "the first terminal counts",
+        "the reason of the first terminal update counts",
         "payments/terminal.py",
         "HOLD_NS = NS_PER_S",
         "HOLD_NS = 0",
@@ -112,7 +112,7 @@ MUTATIONS = (
         "payments/test_hold.py",
     ),
     Mutation(
-        "the floor rises over what is unread",
+        "the floor rises above the unread",
         "payments/memory.py",
         "if self.reading is not None:  # `REMEMBERED`",
         "if False:  # `REMEMBERED`",
@@ -126,21 +126,21 @@ MUTATIONS = (
         "follow/test_renumbering.py",
     ),
     Mutation(
-        "what was deleted says nothing of what is new",
+        "runs that lnd deleted do not show the floor by time",
         "payments/memory.py",
         "if index > self.floor_index or not index)",
         "if index > self.floor_index)",
         "payments/test_memory.py",
     ),
     Mutation(
-        "the stream's late word isn't waited for",
+        "a live terminal update after an answer does not restart the hold",
         "payments/terminal.py",
         "if unconfirmed or (receipt.from_full_stream and not self.told):",
         "if unconfirmed:",
         "payments/test_hold.py",
     ),
     Mutation(
-        "an answer that was overtaken is believed",
+        "an answer requested earlier replaces the reason",
         "payments/terminal.py",
         "new_reason = receipt.rank >= (self.told, self.asked_mono_ns) and",
         "new_reason =",
@@ -154,7 +154,7 @@ MUTATIONS = (
         "payments/test_hold.py",
     ),
     Mutation(
-        "what was read under old indexes counts as read under new ones",
+        "payments read under old indexes count as read under new ones",
         "payments/memory.py",
         "self.reading = 0  # in",
         "pass  # in",
@@ -238,7 +238,7 @@ MUTATIONS = (
         "follow/test_audit.py",
     ),
     Mutation(
-        "what was told is forgotten at once",
+        "a limit that was reported is reported again",
         "payments/overdue.py",
         "run.told_age_s = overdue.limit_s or run.told_age_s",
         "pass",

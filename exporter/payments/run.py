@@ -1,6 +1,6 @@
 """An open run: the parts of a payment that can't be asked for again, kept until it is counted as finished or lost.
 
-A run is in flight, then its end is on hold or unconfirmed (`Terminal`), then it is counted. `docs/design.md` has the
+A run is in flight, then its end is on hold or unconfirmed (`Terminal`), then it is counted. `docs/reasons.md` has the
 table of its transitions.
 """
 

@@ -1,7 +1,7 @@
 """Snapshots in, facts out: find the run that a snapshot shows, and decide whether a run that isn't open is new.
 
 Three laws hold: a run ends at most once; an attempt ends at most once; a snapshot that is repeated, late or out of
-order changes nothing. `docs/design.md` gives the reason for each rule.
+order changes nothing. `docs/reasons.md` gives the reason for each rule.
 """
 
 from collections.abc import Sequence
