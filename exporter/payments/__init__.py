@@ -1,1 +1,1 @@
-"""The understanding: snapshots in, facts out, totals. Pure: the standard library only, no I/O, no clock, no await."""
+"""The core: snapshots in, facts out, totals. Pure: standard library only, no I/O, no clock, no await."""

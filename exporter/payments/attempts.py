@@ -1,4 +1,4 @@
-"""What was seen of the HTLC attempts of an open run, and what they tell of its kind."""
+"""The HTLC attempts seen of an open run, and the payment's kind as far as they show it."""
 
 from dataclasses import dataclass, field
 
@@ -17,34 +17,35 @@ from exporter.payments.payment import US_PER_NS, Attempt, Run
 
 @dataclass(slots=True, kw_only=True)
 class SeenAttempts:
-    """The attempts of one run, bounded by lnd, which repeats them all in every message."""
+    """The attempts of one run: as many as lnd makes, for it repeats them all in every message."""
 
     run: Run
     from_beginning: bool
-    """The first snapshot of the run had no attempt: all of them have been seen."""
+    """True if the first snapshot of the run had no attempt yet: then all of them have been seen."""
     invoice: bool = False
-    """The payment has a payment request."""
+    """True if the payment has a payment request."""
     pays_self: bool = False
-    """It has no attempt, and its payment request is payable to this very node."""
+    """True if it has no attempt, and its payment request is payable to this very node."""
     hint: Kind | None = None
-    """What the last hop of an attempt tells of the kind."""
+    """The kind as far as the last hop of an attempt has shown it (`Attempt.hint`)."""
     refused: bool = False
-    """The recipient refused an attempt with `incorrect_or_unknown_payment_details`."""
+    """True if the recipient refused an attempt with `incorrect_or_unknown_payment_details`."""
     outstanding: dict[int, Attempt] = field(default_factory=dict)
     """Attempts in flight, by `Attempt.key`."""
     resolved: set[int] = field(default_factory=set)
     """Keys of the attempts that are over."""
     settled: int = 0
+    """Number of attempts settled."""
     failures: dict[Cause, int] = field(default_factory=dict)
-    """Failed attempts by what stopped them."""
+    """Number of failed attempts by cause."""
     longest_ns: int = 0
-    """The longest time that a failed HTLC was locked, without those that waited for other parts."""
+    """The longest time for which a failed HTLC was locked, not counting those that waited for other parts."""
     last_resolve_ns: int = 0
     """lnd's time of the last resolution, nanoseconds since 1970; 0 before the first."""
 
     @property
     def kind(self) -> Kind:
-        """What it is for, by what is known so far."""
+        """The payment's kind by what is known so far."""
         if self.pays_self:
             return Kind.REBALANCE
         if self.hint:
@@ -61,12 +62,12 @@ class SeenAttempts:
         return PURPOSE[self.kind]
 
     def learn(self, attempts: tuple[Attempt, ...]) -> list[Event]:
-        """Return what these attempts say that wasn't known; none goes back from resolved to in flight."""
+        """Return the facts that these attempts add. An attempt never goes back from resolved to in flight."""
         events: list[Event] = []
         for attempt in attempts:
             key = attempt.key
             if attempt.hint and (self.hint is None or attempt.hint is Kind.REBALANCE):
-                self.hint = attempt.hint  # also of known ones: our own key may have become known only now
+                self.hint = attempt.hint  # of known attempts, too: the node's own key may have become known only now
             if key in self.resolved:
                 continue
             known = key in self.outstanding
@@ -79,6 +80,13 @@ class SeenAttempts:
             elif not known:
                 self.outstanding[key] = attempt
         return events
+
+    def close_outstanding(self, cause: Unresolved) -> list[Event]:
+        """Count all outstanding attempts as unresolved: it can't be learnt any more how they ended."""
+        unresolved: list[Event] = [AttemptUnresolved(attempt, cause) for attempt in self.outstanding.values()]
+        self.resolved.update(self.outstanding)
+        self.outstanding.clear()
+        return unresolved
 
     def _started(self, attempt: Attempt) -> list[Event]:
         events: list[Event] = []
@@ -95,15 +103,8 @@ class SeenAttempts:
         code, source = attempt.code or Code.OTHER, attempt.source or FailureSource.UNKNOWN
         cause = attempt_cause(code, source)
         self.failures[cause] = self.failures.get(cause, 0) + 1
-        if code is not Code.MPP_TIMEOUT:  # then it waited for the other parts, nobody held it
+        if code is not Code.MPP_TIMEOUT:  # it wasn't held: it waited for the other parts
             self.longest_ns = max(self.longest_ns, attempt.resolve_ns - attempt.attempt_ns)
         if code is Code.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS and source is FailureSource.RECIPIENT:
             self.refused = True
         return AttemptFailed(attempt, self.purpose)
-
-    def give_up(self, cause: Unresolved) -> list[Event]:
-        """Take all outstanding attempts for over: their end can no longer be learnt."""
-        given_up: list[Event] = [AttemptUnresolved(attempt, cause) for attempt in self.outstanding.values()]
-        self.resolved.update(self.outstanding)
-        self.outstanding.clear()
-        return given_up

@@ -1,10 +1,10 @@
-"""Why a payment failed, said in terms of what one can do about it: the table behind the label `cause`."""
+"""Why a payment failed, in terms of what an operator can do about it: the table behind the label `cause`."""
 
 from collections.abc import Mapping
 
 from exporter.payments.labels import Cause, Code, FailureSource, Reason
 
-# The reasons that say it all by themselves.
+# Reasons that determine the cause by themselves.
 _BY_REASON: dict[Reason, Cause] = {
     Reason.CANCELED: Cause.CALLER,
     Reason.INCORRECT_PAYMENT_DETAILS: Cause.RECIPIENT,
@@ -13,17 +13,17 @@ _BY_REASON: dict[Reason, Cause] = {
     Reason.OTHER: Cause.OTHER,
 }
 
-# `timeout`, `no_route` and `error` only say that lnd stopped trying; what stopped the HTLCs says why.
+# `timeout`, `no_route` and `error` only mean that lnd stopped trying: the failures of the HTLCs show why. Without any:
 _WITHOUT_ATTEMPTS: dict[Reason, Cause] = {
     Reason.TIMEOUT: Cause.NO_ROUTE,  # the time was spent in path finding
     Reason.NO_ROUTE: Cause.NO_ROUTE,
     Reason.ERROR: Cause.OTHER,
 }
 
-# What an HTLC's failure says when it comes from another node ...
+# The failure of an HTLC, if it comes from another node ...
 _BY_CODE: dict[Code, Cause] = {
     Code.TEMPORARY_CHANNEL_FAILURE: Cause.ROUTE_LIQUIDITY,
-    Code.MPP_TIMEOUT: Cause.ROUTE_LIQUIDITY,  # the recipient waited for parts that never got through
+    Code.MPP_TIMEOUT: Cause.ROUTE_LIQUIDITY,  # the recipient waited for parts that never arrived
     Code.UNKNOWN_NEXT_PEER: Cause.ROUTE_POLICY,
     Code.CHANNEL_DISABLED: Cause.ROUTE_POLICY,
     Code.PERMANENT_CHANNEL_FAILURE: Cause.ROUTE_POLICY,
@@ -41,12 +41,12 @@ _BY_CODE: dict[Code, Cause] = {
     Code.FINAL_INCORRECT_CLTV_EXPIRY: Cause.RECIPIENT,
     Code.FINAL_INCORRECT_HTLC_AMOUNT: Cause.RECIPIENT,
     Code.FINAL_EXPIRY_TOO_SOON: Cause.RECIPIENT,
-    Code.INVALID_ONION_BLINDING: Cause.ROUTE_POLICY,  # all that a blinded route ever tells
+    Code.INVALID_ONION_BLINDING: Cause.ROUTE_POLICY,  # the only code that a blinded route returns
     Code.UNKNOWN_FAILURE: Cause.UNREADABLE,
     Code.UNREADABLE_FAILURE: Cause.UNREADABLE,
 }
 
-# ... and when it comes from this node's own channel.
+# ... and if it comes from one of this node's own channels.
 _BY_OWN_CODE: dict[Code, Cause] = {
     Code.TEMPORARY_CHANNEL_FAILURE: Cause.OWN_LIQUIDITY,
     Code.UNKNOWN_NEXT_PEER: Cause.OWN_CHANNEL,
@@ -57,17 +57,17 @@ _BY_OWN_CODE: dict[Code, Cause] = {
 
 
 def attempt_cause(code: Code, source: FailureSource) -> Cause:
-    """What stopped one HTLC attempt."""
+    """Return why one HTLC attempt failed."""
     own = _BY_OWN_CODE.get(code) if source is FailureSource.SELF else None
     return own or _BY_CODE.get(code, Cause.OTHER)
 
 
 def payment_cause(reason: Reason, failures: Mapping[Cause, int], *, held: bool) -> Cause:
-    """What stopped a payment.
+    """Return why a payment failed.
 
-    `failures` counts its failed attempts by what stopped them: the most frequent decides, on a tie the first of
-    `Cause`. `held` says that one HTLC was outstanding for most of the payment's life, or that the recipient refused
-    one: had it refused in time, that would be the reason and not `timeout`.
+    `failures` counts its failed attempts by cause: the most frequent decides, on a tie the first in `Cause`. `held` is
+    True if one HTLC was outstanding for most of the payment's life, or if the recipient refused one: had it refused in
+    time, that would be the reason instead of `timeout`.
     """
     if reason in _BY_REASON:
         return _BY_REASON[reason]

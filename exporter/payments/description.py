@@ -1,25 +1,24 @@
-"""A payment in flight as a person wants to see it: how old, how much, through whom, how many blocks are left."""
+"""A payment in flight as it is shown to a person: age, amount, first hops, expiry."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from exporter.payments.labels import Purpose, Reason, Status
-from exporter.payments.payment import US_PER_NS, Attempt
+from exporter.payments.payment import NS_PER_S, US_PER_NS, Attempt
 from exporter.payments.run import OpenRun
-
-_SECOND_NS = 1_000_000_000
 
 
 class FirstHop(NamedTuple):
-    """A direct peer that has HTLCs of the payment."""
+    """A direct peer through which the payment has HTLCs outstanding."""
 
     pubkey: str
-    """Identity key, 66 hex digits; empty if lnd showed no route."""
+    """Identity key, 66 hex digits; empty if lnd sent no route."""
     alias: str
     """Empty if it isn't known."""
     htlcs: int
+    """Number of HTLCs outstanding."""
     amount_msat: int
-    """What they lock, fees included."""
+    """Amount of these HTLCs, fees included."""
 
 
 class PaymentInFlight(NamedTuple):
@@ -34,27 +33,27 @@ class PaymentInFlight(NamedTuple):
     amount_msat: int
     """Without fees."""
     status: Status
-    """A terminal one for a moment before it is counted; for longer while lnd has to be asked for its last word."""
+    """Terminal for the second before it is counted, or for longer while lnd must be asked for its end again."""
     given_up: Reason | None
-    """Why lnd makes no more attempts, though it may yet succeed."""
+    """Why lnd makes no more attempts, though it may still succeed; None if lnd hasn't given up, or it has ended."""
     first_hops: tuple[FirstHop, ...]
-    """Of the HTLCs outstanding; the one that locks most comes first."""
+    """The peers with HTLCs outstanding, the largest amount first."""
     expiry_height: int | None
-    """Block height at which the first of the HTLCs outstanding expires; None if there is none, or it isn't known."""
+    """Block height at which the first of the HTLCs outstanding expires; None without one, or if it isn't known."""
 
     @property
     def htlcs(self) -> int:
-        """HTLCs outstanding."""
+        """Number of HTLCs outstanding."""
         return sum(hop.htlcs for hop in self.first_hops)
 
 
 def describe(run: OpenRun, aliases: Mapping[str, str], now_ns: int) -> PaymentInFlight:
-    """An open run; `aliases` of peers by key, `now_ns` in nanoseconds since 1970."""
+    """Return the description of an open run. `aliases` is by key of the peer, `now_ns` nanoseconds since 1970."""
     created_us = run.run.created_us
     return PaymentInFlight(
         payment_hash=run.run.payment_hash,
         created_us=created_us,
-        age_s=max(0, now_ns - created_us * US_PER_NS) // _SECOND_NS,
+        age_s=max(0, now_ns - created_us * US_PER_NS) // NS_PER_S,
         purpose=run.purpose,
         amount_msat=run.value_msat,
         status=run.terminal.status if run.terminal else Status(run.status),

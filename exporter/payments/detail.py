@@ -1,4 +1,4 @@
-"""One payment as a person follows it: the snapshot that is counted, and the routes of its attempts."""
+"""One payment as `track` shows it: the snapshot that the exporter would count, and the routes of its attempts."""
 
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -11,13 +11,13 @@ class Hop(NamedTuple):
     """One hop of a route (`lnrpc.Hop`)."""
 
     pubkey: str
-    """Identity key, hex as lnd sent it; a blinded one on a blinded path (`pub_key`)."""
+    """Identity key, hex as lnd sent it; the blinded key on a blinded path (`pub_key`)."""
     channel_id: int
     """The channel that leads to it (`chan_id`)."""
     amount_msat: int
-    """What it forwards, or receives (`amt_to_forward_msat`)."""
+    """The amount that it forwards, or receives (`amt_to_forward_msat`)."""
     fee_msat: int
-    """What it keeps (`fee_msat`)."""
+    """The fee that it keeps (`fee_msat`)."""
     expiry_height: int
     """Block height at which the HTLC that leaves it expires (`expiry`)."""
 
@@ -29,26 +29,26 @@ class RoutedAttempt:
     attempt: Attempt
     hops: tuple[Hop, ...] = ()
     source_index: int | None = None
-    """Who failed it: 0 this node, n the n-th hop (`failure_source_index`); None unless it failed with a reason."""
+    """Where it failed: 0 this node, n the n-th hop (`failure_source_index`); None unless it failed with a reason."""
     preimage: str = field(default="", repr=False)
     """64 hex digits once it is settled; empty unless secrets were asked for."""
     deleted: bool = False
-    """Seen in flight, and shown by lnd no longer: it ended while nobody listened, and lnd has deleted how."""
+    """True if it was seen in flight, and lnd doesn't send it any more: it ended, but it can't be learnt how."""
 
     @property
     def in_flight(self) -> bool:
-        """True for an HTLC that is outstanding."""
+        """True if its HTLC is outstanding."""
         return self.attempt.status is AttemptStatus.IN_FLIGHT and not self.deleted
 
     @property
     def duration_ns(self) -> int | None:
-        """Nanoseconds that it took, by lnd's clock; None while it is in flight, or if nobody knows."""
+        """Nanoseconds until it was resolved, lnd's clock; None while it is in flight, or if that isn't known."""
         attempt = self.attempt
         return max(0, attempt.resolve_ns - attempt.attempt_ns) if attempt.resolve_ns else None
 
     @property
     def culprit(self) -> Hop | None:
-        """The hop that failed it; None if it was none, or nobody can tell."""
+        """The hop at which it failed; None if it was this node, or isn't known."""
         at = (FailureSource.FIRST_HOP, FailureSource.INTERMEDIATE, FailureSource.RECIPIENT)
         return self.hops[self.source_index - 1] if self.source_index and self.attempt.source in at else None
 
@@ -59,7 +59,7 @@ class Detail:
 
     payment: Payment
     attempts: tuple[RoutedAttempt, ...] = ()
-    """In lnd's order: as they were sent."""
+    """In the order in which they were sent."""
     preimage: str = field(default="", repr=False)
     """64 hex digits once it has succeeded; empty unless secrets were asked for."""
     payment_request: str = field(default="", repr=False)
@@ -67,22 +67,23 @@ class Detail:
 
     @property
     def in_flight(self) -> int:
-        """HTLCs outstanding."""
+        """Number of HTLCs outstanding."""
         return sum(one.in_flight for one in self.attempts)
 
     def elapsed_ns(self, now_ns: int) -> int | None:
-        """Nanoseconds since lnd created the payment (`now_ns` is since 1970), or until the last of its attempts ended.
+        """Return the nanoseconds from creation to `now_ns` (since 1970), or to the last end of an attempt if it ended.
 
-        None for one that has ended and has no attempts: lnd doesn't say when.
+        None if it ended and has no attempts: then lnd doesn't send when.
         """
         payment = self.payment
         until_ns = payment.latest_ns if payment.status.ended else now_ns
         return max(0, until_ns - payment.created_ns) if until_ns else None
 
     def after(self, before: "Detail") -> "Detail":
-        """This update, with the attempts that an earlier one had: lnd deletes failed ones once the payment has ended.
+        """Return this update with the attempts of an earlier one: lnd deletes failed ones once the payment has ended.
 
-        An end is one: of an update that follows only the reason counts, and nothing if it is of another run.
+        If the payment had ended before, return the earlier update, with the reason of this one if it is an end of the
+        same run, too.
         """
         same = self.payment.run == before.payment.run
         if before.payment.status.ended:

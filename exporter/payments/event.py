@@ -1,7 +1,7 @@
-"""Facts in the past tense: all that the counters are made of.
+"""Facts in the past tense, from which the ledger counts.
 
-The tracker finds the facts about payments; the rest come from whoever follows a node. `Event` is the closed
-list of them, and a type checker proves that the ledger handles each.
+`Tracker` returns the facts about payments, `exporter/follow` reports the others. `Event` is the closed list of them:
+the type checker proves that the ledger handles each.
 """
 
 from typing import NamedTuple, TypeAlias
@@ -25,22 +25,24 @@ from exporter.payments.payment import Attempt, Run
 
 
 class UpdateReceived(NamedTuple):
-    """A snapshot arrived, whatever it said."""
+    """A snapshot was received, whatever it contained."""
 
     source: Source
     wall_ns: int
+    """When, by our clock, nanoseconds since 1970."""
 
 
 class UpdateIgnored(NamedTuple):
-    """A snapshot told nothing new."""
+    """A snapshot contained nothing new."""
 
     cause: Ignored
 
 
 class UpdateDelayed(NamedTuple):
-    """Time from a new attempt or resolution, by lnd's clock, to our receipt, by ours; never negative."""
+    """A live update contained a new attempt or resolution."""
 
     delay_ns: int
+    """From the time of the attempt or resolution, lnd's clock, to the receipt, our clock; never negative."""
 
 
 class PaymentStarted(NamedTuple):
@@ -50,22 +52,23 @@ class PaymentStarted(NamedTuple):
 
 
 class EndUnconfirmed(NamedTuple):
-    """The end of a run was read just after lnd wrote it: lnd must be asked for it again. Counts nothing."""
+    """lnd may have been asked for the end of a run too early: it must be asked again. Counts nothing."""
 
     payment_hash: str
 
 
 class StatusChanged(NamedTuple):
-    """A run changed its status; the last change is told when the run is counted."""
+    """A run changed its status. The change to a final status is reported when the run is counted."""
 
     before: FromStatus
     after: ToStatus
 
 
 class FirstAttemptMade(NamedTuple):
-    """A run seen from its beginning sent its first HTLC: the time that took by lnd's clock, never negative."""
+    """A run that was seen from its beginning sent its first HTLC."""
 
     after_ns: int
+    """From the creation of the run, by lnd's clock; never negative."""
 
 
 class AttemptStarted(NamedTuple):
@@ -75,7 +78,7 @@ class AttemptStarted(NamedTuple):
 
 
 class AttemptSettled(NamedTuple):
-    """An HTLC attempt delivered its part."""
+    """An HTLC attempt was settled."""
 
     attempt: Attempt
 
@@ -85,78 +88,80 @@ class AttemptFailed(NamedTuple):
 
     attempt: Attempt
     purpose: Purpose
+    """Of the payment, by what was known of it at that time."""
 
 
 class AttemptUnresolved(NamedTuple):
-    """The end of an attempt that was seen in flight can no longer be learnt."""
+    """An attempt that was seen in flight is over, and it can't be learnt any more how it ended."""
 
     attempt: Attempt
     cause: Unresolved
 
 
 class Ending(NamedTuple):
-    """What is known of a run when it is counted as finished."""
+    """The facts about a run that is counted as finished."""
 
     run: Run
     kind: Kind
     reason: Reason
-    """The reason of the last terminal update; `none` on an ordinary success."""
+    """Of the last terminal update; `none` on an ordinary success."""
     value_msat: int
     fee_msat: int
     parts: int
-    """Settled HTLCs."""
+    """Number of settled HTLCs."""
     duration_ns: int | None
-    """Creation to end by lnd's clock, never negative; None if it can't be known."""
+    """From creation to end, never negative; None if the end time isn't known anywhere."""
     attempts: int | None
-    """HTLC attempts of the whole run; None unless all were seen."""
+    """Number of HTLC attempts of the whole run; None unless all were seen."""
     recovered: bool
-    """True if the end was learnt by asking."""
+    """True if the end was learnt by asking lnd, False if it was seen live."""
 
 
 class PaymentSucceeded(NamedTuple):
-    """A run delivered its amount."""
+    """A run succeeded."""
 
     ending: Ending
 
 
 class PaymentFailed(NamedTuple):
-    """A run ended without delivering."""
+    """A run failed."""
 
     ending: Ending
     cause: Cause
 
 
 class PaymentLost(NamedTuple):
-    """lnd no longer knows a run that was open here: its end can't be learnt."""
+    """A run that was open here isn't known to lnd any more: it can't be learnt how it ended."""
 
     run: Run
     cause: Lost
 
 
 class StreamInterrupted(NamedTuple):
-    """The stream of updates was lost."""
+    """A session ended: the stream of updates was lost."""
 
     cause: Interruption
 
 
 class LndCalled(NamedTuple):
-    """A call to lnd ended."""
+    """A call to lnd ended; a stream is one call."""
 
     method: Method
     outcome: CallOutcome
 
 
 class CaughtUp(NamedTuple):
-    """A page of the payments that may have been missed was read."""
+    """A catch-up read a page of payments."""
 
     payments: int
+    """Number of payments on it."""
 
 
 class ChannelsListed(NamedTuple):
-    """lnd told with which peers it has channels."""
+    """lnd returned the list of the node's channels."""
 
     peers: frozenset[str]
-    """Identity keys, bounded by the node's channels."""
+    """Identity keys of the peers with a channel; as many as the node has channels, at most."""
 
 
 Event: TypeAlias = (

@@ -1,17 +1,16 @@
-"""What is in flight at one instant, counted from the open runs."""
+"""The payments and HTLCs in flight at one instant, counted from the open runs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from exporter.payments.labels import Age, BlocksLeft, Purpose
-from exporter.payments.payment import US_PER_NS, Attempt, Moment
+from exporter.payments.payment import NS_PER_S, US_PER_NS, Attempt, Moment
 from exporter.payments.run import OpenRun
 
-_SECOND_NS = 1_000_000_000
-STALLED_NS = 600 * _SECOND_NS
-"""Without an HTLC outstanding and without news for so long, a payment is stalled."""
-HELD_NS = 1800 * _SECOND_NS
-"""An HTLC outstanding for longer is held; a fresh one always has few blocks left to a direct peer."""
+STALLED_NS = 600 * NS_PER_S
+"""A payment is stalled if it has no HTLC outstanding, and no snapshot has contained anything new for this long."""
+HELD_NS = 1800 * NS_PER_S
+"""An HTLC outstanding for longer is held. A new one to a direct peer always has few blocks left: that means nothing."""
 
 _AGES_S: tuple[tuple[int, Age], ...] = (
     (60, Age.UNDER_1M),
@@ -26,47 +25,50 @@ _BLOCKS: tuple[tuple[int, BlocksLeft], ...] = (
 )
 
 
-def age(age_ns: int) -> Age:
-    """The band of an age; a lower bound belongs to the older band."""
-    return next((band for below_s, band in _AGES_S if age_ns < below_s * _SECOND_NS), Age.OVER)
+def age_band(age_ns: int) -> Age:
+    """Return the band of an age. A boundary belongs to the older band."""
+    return next((band for below_s, band in _AGES_S if age_ns < below_s * NS_PER_S), Age.OVER)
 
 
 def blocks_left(blocks: int) -> BlocksLeft:
-    """The band of a number of blocks; at 0 and below an HTLC has expired."""
+    """Return the band of a number of blocks left. At 0 and below an HTLC has expired."""
     return next((band for below, band in _BLOCKS if blocks < below), BlocksLeft.OVER)
 
 
 @dataclass(slots=True)
 class InFlight:
-    """The gauges; amounts in msat."""
+    """The gauges of one node at one instant; amounts in msat."""
 
     runs: dict[tuple[Purpose, Age], int] = field(
         default_factory=lambda: {(purpose, band): 0 for purpose in Purpose for band in Age}
     )
+    """Number of runs by purpose and age."""
     msat: int = 0
+    """Amount of all runs, without fees."""
     given_up: int = 0
     given_up_msat: int = 0
     stalled: int = 0
     oldest_us: int | None = None
-    """Creation of the oldest, microseconds since 1970; None if nothing is in flight."""
+    """Creation of the oldest run, microseconds since 1970; None if nothing is in flight."""
     htlcs: int = 0
+    """Number of HTLCs outstanding."""
     htlcs_msat: int = 0
     held: dict[BlocksLeft, tuple[int, int]] | None = None
-    """HTLCs held and their amount, by blocks left; None while the block height isn't known."""
+    """Number and amount of the held HTLCs, by blocks left; None while the block height isn't known."""
     earliest_expiry_height: int | None = None
-    """Of the held HTLCs; None if none is held."""
+    """The lowest expiry height of the held HTLCs; None if none is held."""
     peers: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """HTLCs outstanding and their amount, by key of the first hop; bounded by the node's channels."""
+    """Number and amount of HTLCs outstanding, by key of the first hop; at most as many as the node has channels."""
 
 
 def count(runs: Iterable[OpenRun], now: Moment, block_height: int | None) -> InFlight:
-    """Count what is in flight now. A run on hold is in flight, but neither given up nor stalled."""
+    """Count the runs and HTLCs in flight. A run on hold is in flight, but neither given up nor stalled."""
     result = InFlight()
     if block_height is not None:
         result.held = dict.fromkeys(BlocksLeft, (0, 0))
     for run in runs:
         created_ns = run.run.created_us * US_PER_NS
-        result.runs[run.purpose, age(now.wall_ns - created_ns)] += 1
+        result.runs[run.purpose, age_band(now.wall_ns - created_ns)] += 1
         result.msat += run.value_msat
         result.oldest_us = min(run.run.created_us, result.oldest_us or run.run.created_us)
         if run.given_up:
@@ -80,7 +82,7 @@ def count(runs: Iterable[OpenRun], now: Moment, block_height: int | None) -> InF
 
 
 def held(attempt: Attempt, now: Moment) -> bool:
-    """True if an outstanding HTLC is held, and lnd has said when it expires."""
+    """Return True if an outstanding HTLC is held, and its expiry height is known."""
     return now.wall_ns - attempt.attempt_ns > HELD_NS and attempt.expiry_height > 0
 
 

@@ -1,7 +1,7 @@
-"""The closed sets: every word that may stand in a label, and how a payment gets its words.
+"""The closed sets of values that labels have, and the tables by which a payment gets some of them.
 
-They are ours, lower snake case, and never grow because of something that a node says: a word that lnd
-invents is `other`. Rows of tables below are in the order in which they appear on a page.
+The values are our own, in lower snake case. They never grow because of what a node sends: an enum value that is new in
+lnd becomes `other`. Members are in the order in which they appear on a page.
 """
 
 from enum import StrEnum
@@ -10,7 +10,7 @@ MSAT_PER_SAT = 1000
 
 
 class Status(StrEnum):
-    """What lnd says of a payment (`Payment.status`); a status that we don't know is `in_flight`, for it is no end."""
+    """Status of a payment (`Payment.status`). An unknown one becomes `in_flight`, for it isn't known to be terminal."""
 
     INITIATED = "initiated"
     IN_FLIGHT = "in_flight"
@@ -24,7 +24,7 @@ class Status(StrEnum):
 
 
 class AttemptStatus(StrEnum):
-    """What lnd says of an HTLC attempt (`HTLCAttempt.status`); one that we don't know is `in_flight`."""
+    """Status of an HTLC attempt (`HTLCAttempt.status`). An unknown one becomes `in_flight`."""
 
     IN_FLIGHT = "in_flight"
     SETTLED = "settled"
@@ -39,7 +39,7 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why lnd gave a payment up (`Payment.failure_reason`)."""
+    """Why lnd gave up a payment (`Payment.failure_reason`)."""
 
     TIMEOUT = "timeout"
     NO_ROUTE = "no_route"
@@ -92,13 +92,13 @@ class Mode(StrEnum):
     FIREHOSE = "firehose"
     """All by one stream, `TrackPayments` (lnd >= 0.16)."""
     FINAL = "final"
-    """By the same stream, which tells of a payment only when it has ended (`no_inflight_updates`)."""
+    """By the same stream, which sends a payment only when it has ended (`no_inflight_updates`)."""
     TRACK = "track"
-    """Each by a stream of its own, `TrackPaymentV2`; new ones are looked for with `ListPayments`."""
+    """Each by a stream of its own, `TrackPaymentV2`; new ones are found with `ListPayments`."""
 
 
 class FailureSource(StrEnum):
-    """Who failed an HTLC attempt (`Failure.failure_source_index` against the route)."""
+    """Where on the route an HTLC attempt failed (`Failure.failure_source_index`)."""
 
     SELF = "self"
     FIRST_HOP = "first_hop"
@@ -108,7 +108,7 @@ class FailureSource(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a payment was for; the first that matches, by what is known when it ends."""
+    """What a payment is for: the first that matches. A finished one is counted by all that was known when it ended."""
 
     REBALANCE = "rebalance"
     AMP = "amp"
@@ -120,7 +120,7 @@ class Kind(StrEnum):
 
 
 class Purpose(StrEnum):
-    """Kinds in three groups, for the metrics that would be too many by kind."""
+    """Three groups of kinds, for metrics that would have too many series by kind."""
 
     PAYMENT = "payment"
     REBALANCE = "rebalance"
@@ -139,7 +139,7 @@ PURPOSE: dict[Kind, Purpose] = {
 
 
 class AmountBand(StrEnum):
-    """The amount without fees (`Payment.value_msat`): the chance of success depends on it."""
+    """Band of the amount without fees (`Payment.value_msat`), on which the chance of success depends."""
 
     UNDER_1K = "under_1k_sat"
     UNDER_10K = "1k_to_10k_sat"
@@ -150,7 +150,7 @@ class AmountBand(StrEnum):
 
 
 def amount_band(msat: int) -> AmountBand:
-    """The band of an amount in msat; a lower bound belongs to the band above it."""
+    """Return the band of an amount in msat. A boundary belongs to the band above it."""
     below_sat = 1_000
     for band in AmountBand:
         if msat < below_sat * MSAT_PER_SAT:
@@ -160,7 +160,7 @@ def amount_band(msat: int) -> AmountBand:
 
 
 class Cause(StrEnum):
-    """Why a payment failed, in terms of what one can do about it; `cause.py` has the table."""
+    """Why a payment failed, in terms of what an operator can do about it; `cause.py` has the table."""
 
     OWN_LIQUIDITY = "own_liquidity"
     OWN_CHANNEL = "own_channel"
@@ -175,7 +175,7 @@ class Cause(StrEnum):
 
 
 class FromStatus(StrEnum):
-    """Where a transition starts."""
+    """Status before a transition; `new` if it is the first one seen of the run."""
 
     NEW = "new"
     INITIATED = "initiated"
@@ -183,7 +183,7 @@ class FromStatus(StrEnum):
 
 
 class ToStatus(StrEnum):
-    """Where a transition leads."""
+    """Status after a transition."""
 
     INITIATED = "initiated"
     IN_FLIGHT = "in_flight"
@@ -193,7 +193,7 @@ class ToStatus(StrEnum):
 
 
 class Lost(StrEnum):
-    """Why lnd no longer knows a payment that was open here."""
+    """Why a payment that was open here is lost: lnd doesn't know it any more."""
 
     DELETED = "deleted"
     RETRIED = "retried"
@@ -201,14 +201,16 @@ class Lost(StrEnum):
 
 
 class Unresolved(StrEnum):
-    """Why the end of an attempt was never seen."""
+    """Why it isn't known how an attempt ended."""
 
     DELETED = "deleted"
+    """The payment ended, and lnd has deleted the attempt."""
     LOST = "lost"
+    """The payment is lost."""
 
 
 class Source(StrEnum):
-    """How a snapshot came: live, as the answer about one payment (TrackPaymentV2), in a list (ListPayments)."""
+    """How a snapshot was received: from a stream, as the answer about one payment (TrackPaymentV2), in a list."""
 
     STREAM = "stream"
     TRACK = "track"
@@ -216,7 +218,7 @@ class Source(StrEnum):
 
 
 class Ignored(StrEnum):
-    """Why a snapshot told nothing; the first that matches."""
+    """Why a snapshot was ignored: the first that matches."""
 
     MALFORMED = "malformed"
     AFTER_TERMINAL = "after_terminal"
@@ -225,7 +227,7 @@ class Ignored(StrEnum):
 
 
 class Age(StrEnum):
-    """Age of a payment in flight."""
+    """Band of the age of a payment in flight."""
 
     UNDER_1M = "under_1m"
     UNDER_10M = "1m_to_10m"
@@ -235,7 +237,7 @@ class Age(StrEnum):
 
 
 class BlocksLeft(StrEnum):
-    """Blocks until lnd must take a held HTLC on chain."""
+    """Band of the number of blocks until lnd must resolve a held HTLC on chain."""
 
     EXPIRED = "expired"
     UNDER_36 = "under_36"
@@ -244,7 +246,7 @@ class BlocksLeft(StrEnum):
 
 
 class PeerOutcome(StrEnum):
-    """How an attempt through a direct peer ended, so that a peer isn't blamed for the whole network."""
+    """How an attempt through a direct peer ended. Failures beyond the peer are apart: they aren't its fault."""
 
     SETTLED = "settled"
     FAILED_HERE = "failed_here"
@@ -253,7 +255,7 @@ class PeerOutcome(StrEnum):
 
 
 class NodeState(StrEnum):
-    """The state of a node, as far as we are concerned."""
+    """State of a node as seen by the exporter."""
 
     UNREACHABLE = "unreachable"
     NO_WALLET = "no_wallet"
@@ -265,7 +267,7 @@ class NodeState(StrEnum):
 
 
 class Interruption(StrEnum):
-    """Why the stream of updates was lost."""
+    """Why a session ended: the stream of updates was lost."""
 
     UNREACHABLE = "unreachable"
     CERTIFICATE = "certificate"
@@ -283,7 +285,7 @@ class Interruption(StrEnum):
 
 
 class Method(StrEnum):
-    """What we ask of lnd."""
+    """Calls to lnd that are counted."""
 
     SUBSCRIBE_STATE = "subscribe_state"
     GET_INFO = "get_info"
@@ -294,23 +296,23 @@ class Method(StrEnum):
 
 
 class CallOutcome(StrEnum):
-    """How a call ended. A stream is counted once, when it ends."""
+    """How a call ended. A stream is one call, counted when it ends."""
 
     OK = "ok"
     ERROR = "error"
 
 
 class Reset(StrEnum):
-    """Why counters began at zero again, or at what they were before."""
+    """Why counters began again at zero, or at an older value."""
 
     CORRUPT = "corrupt"
-    """The state on disk could not be read, and was set aside; or it was gone."""
+    """The state file could not be read and was set aside, or was gone."""
     OLDER = "older"
-    """The state on disk was older than what had been written to it, or another one."""
+    """The state file was an older copy, or another one, than the one last written."""
 
 
 class ChannelState(StrEnum):
-    """State of a channel of the node."""
+    """State of a channel."""
 
     ACTIVE = "active"
     INACTIVE = "inactive"

@@ -1,7 +1,7 @@
 """Facts in, totals out: every counter and histogram of a node as plain integers.
 
-Totals live here and not in the objects of a client library, because a page must be one instant and because
-they are saved and restored together with what is open. A total never falls.
+Totals are kept here and not in the objects of a client library, because a page must show one instant, and because they
+are saved and restored together with the open runs. A total never falls.
 """
 
 from typing import assert_never
@@ -29,28 +29,28 @@ from exporter.payments.event import (
     UpdateReceived,
 )
 from exporter.payments.labels import PURPOSE, Code, FailureSource, Outcome, PeerOutcome, Reason, amount_band
-from exporter.payments.payment import Attempt
+from exporter.payments.payment import NS_PER_MS, Attempt
 from exporter.payments.peers import FORMER_PEERS, Peers
 from exporter.payments.totals import Counter, Histogram, HistogramName, Labels, zero_counters, zero_histograms
 
-NS_PER_MS = 1_000_000
 PICO = 10**12
+"""Millionths of a ppm in 1."""
 
 
 class Ledger:
-    """The totals of one node. Bounded: labels are closed sets, but for `max_peers` first-hop peers."""
+    """The totals of one node. Their number is bounded: labels are closed sets, except `max_peers` first-hop peers."""
 
     def __init__(self, max_peers: int = 50) -> None:
-        """Start at zero; `max_peers` 0 counts nothing by peer."""
+        """Start with all totals at zero; with `max_peers` 0 nothing is counted by peer."""
         self.counters: dict[Counter, dict[Labels, int]] = zero_counters()
         self.histograms: dict[HistogramName, dict[Labels, Histogram]] = zero_histograms()
         self.last_update_ns: int | None = None
-        """Receipt of the last snapshot, wall clock, nanoseconds since 1970."""
+        """When the last snapshot was received, by our clock, nanoseconds since 1970; None before the first."""
         self.peers = Peers(max_peers)
-        """Who has a label of their own."""
+        """The first-hop peers that have a label of their own."""
 
     def apply(self, events: list[Event]) -> None:
-        """Add facts to the totals."""
+        """Add the facts to the totals."""
         for event in events:
             self._apply(event)
 
@@ -107,15 +107,17 @@ class Ledger:
             self._count(Counter.PEER_FEES, peer, by=0)
 
     def retire(self, peers: list[str]) -> None:
-        """Move what was counted of peers that have lost their place to `former`: the sum over all peers stays."""
-        for counter in (Counter.PEER_ATTEMPTS, Counter.PEER_SENT, Counter.PEER_FEES) if peers else ():
+        """Add the totals of peers that have lost their place to the label `former`: no sum over all peers falls."""
+        if not peers:
+            return
+        for counter in (Counter.PEER_ATTEMPTS, Counter.PEER_SENT, Counter.PEER_FEES):
             series = self.counters[counter]
             for labels in [labels for labels in series if labels[0] in peers]:
                 self._count(counter, FORMER_PEERS, *labels[1:], by=series.pop(labels))
 
     @property
     def _now_ns(self) -> int:
-        """Near enough: nanoseconds since 1970, 0 before the first snapshot."""
+        """The time of the last snapshot, which is near enough to now: nanoseconds since 1970, 0 before the first."""
         return self.last_update_ns or 0
 
     def _settled(self, attempt: Attempt) -> None:
@@ -154,7 +156,7 @@ class Ledger:
             self._count(Counter.SUCCEEDED_LATE, ending.reason)
         self._observe(HistogramName.FEE, ending.fee_msat, purpose)
         if ending.value_msat:
-            # Millionths of a ppm, rounded up, so that the comparison with a bucket's whole edge is exact.
+            # Millionths of a ppm, rounded up, so that the comparison with the edges of buckets, whole ppm, is exact.
             self._observe(HistogramName.FEE_PPM, -(-ending.fee_msat * PICO // ending.value_msat), purpose)
         self._observe(HistogramName.PARTS, ending.parts, purpose)
         self._ended(ending, Outcome.SUCCEEDED)
@@ -186,7 +188,7 @@ class Ledger:
 
 
 def _peer_outcome(source: FailureSource) -> PeerOutcome:
-    """Where an attempt failed, seen from its first hop; a refusal, and what is unknown, is not blamed on the peer."""
+    """Return where an attempt failed, seen from its first hop. Refusals and unknown failures are beyond the peer."""
     if source is FailureSource.SELF:
         return PeerOutcome.FAILED_HERE
     if source is FailureSource.FIRST_HOP:

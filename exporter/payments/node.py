@@ -1,4 +1,4 @@
-"""What is known of a node itself, apart from its payments."""
+"""The state of a node itself, apart from its payments."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from exporter.payments.labels import Mode, NodeState
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What `GetInfo` says of a node."""
+    """The answer of `GetInfo`."""
 
     pubkey: str
     """Identity key, 66 hex digits (`identity_pubkey`)."""
@@ -28,101 +28,101 @@ class Info:
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """What `ListChannels` says: optional, for not every macaroon allows it."""
+    """The answer of `ListChannels`, which not every macaroon allows."""
 
     spendable_msat: int
     """Local balance of active channels less their reserves, msat, never below 0."""
     aliases: dict[str, str] = field(default_factory=dict)
-    """Alias of each direct peer by identity key; bounded by the node's channels."""
+    """Alias of each direct peer by identity key; as many as the node has channels, at most."""
     peers: frozenset[str] = frozenset()
     """Identity keys of all direct peers with a channel."""
 
 
 class CatchUpProgress(NamedTuple):
-    """How far a catch-up has come, in `payment_index`."""
+    """Progress of a catch-up; the first three are values of `payment_index`."""
 
     first: int
-    """Where it began: all up to here is known."""
+    """Where it began: all payments up to here were known."""
     at: int
-    """All up to here has been read."""
+    """All payments up to here have been read."""
     last: int
-    """The highest that lnd has shown."""
+    """The highest index that lnd has sent."""
     payments: int
-    """Payments read."""
+    """Number of payments read."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """The present state of a node, replaced as a whole when something of it changes."""
+    """The present state of a node. It is replaced as a whole when a part of it changes."""
 
     state: NodeState = NodeState.UNREACHABLE
     stream_up: bool = False
-    """Updates are flowing, or would flow if there were any."""
+    """True while payments are followed: updates are received, or would be if there were any."""
     catching_up: bool = False
     mode: Mode | None = None
-    """How payments are followed, at last if they are not now; before the first session None, or `FINAL`.
+    """How payments are followed now, or were in the last session; before the first session None, or `FINAL`.
 
-    With `FINAL` what is in flight is seen once a minute.
+    With `FINAL`, payments in flight are listed once a minute.
     """
     reading: CatchUpProgress | None = None
-    """While a catch-up reads, also one that nobody waits for."""
+    """Progress of the catch-up that is reading, also while `catching_up` is False; None if none is."""
     info: Info | None = None
-    """None until lnd has answered this process once; then the last answer."""
+    """The last answer to this process; None before the first."""
     channels: Channels | None = None
-    """None where the macaroon doesn't allow it."""
+    """The last answer to this process; None before the first, or if the macaroon doesn't allow it."""
     certificate_expiry_s: int | None = None
     """End of validity of the TLS certificate that lnd presents, seconds since 1970."""
     unaccounted: int | None = None
-    """Payments that the audit found in no counter, in its present or last round; None before its first look."""
+    """Number of payments that the audit found uncounted in its present or last round; None before its first page."""
     detail: str = ""
-    """One plain sentence for a person: what is wrong and what to do; empty when all is well."""
+    """One plain sentence for a person about what is wrong and what to do; empty when all is well."""
     before: "LastKnown | None" = None
-    """What an earlier process kept of the node's answers; None if there is nothing. Used until lnd has answered."""
+    """The node's last answers to an earlier process, used until lnd answers this one; None if there were none."""
 
     @property
     def block_height(self) -> int | None:
-        """The last block height that lnd said, perhaps to an earlier process; None if it never did."""
+        """The last block height that lnd sent, perhaps to an earlier process; None if it never did."""
         if self.info:
             return self.info.block_height
         return (self.before and self.before.block_height) or None
 
     @property
     def aliases(self) -> dict[str, str]:
-        """Aliases of direct peers by identity key, as lnd said them last, perhaps to an earlier process."""
+        """Aliases of direct peers by identity key, from lnd's last answer, perhaps to an earlier process."""
         if self.channels:
             return self.channels.aliases
         return self.before.aliases if self.before else {}
 
 
 BLOCK_S = 600
-"""From one block to the next, on average."""
+"""Average time between two blocks, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class LastKnown:
-    """What a node said last, as far as its payments in flight can't be understood without it.
+    """A node's last answers, as far as they are needed to show its payments in flight.
 
-    It outlives the process: who looks at them may do so while the node is away, or the exporter.
+    They are stored, because `open` shows these payments even while the node or the exporter is down.
     """
 
     state: NodeState = NodeState.UNREACHABLE
     following: bool = False
-    """All that happens to its payments is heard."""
+    """True if its payments were followed (`NodeStatus.stream_up`)."""
     followed_ns: int = 0
-    """Until when that was so, as far as it was written down: nanoseconds since 1970; 0 if it never was."""
+    """When that was last so, nanoseconds since 1970; 0 if it never was."""
     block_height: int = 0
-    """0 if it never said."""
+    """0 if lnd never sent one."""
     best_header_s: int = 0
-    """Time stamp of that block's header, seconds since 1970."""
+    """Time stamp of the best block header, seconds since 1970; 0 if lnd never sent one."""
     aliases: dict[str, str] = field(default_factory=dict)
-    """Aliases by identity key of the peers that have a label or an HTLC outstanding, where they are known."""
+    """Known aliases, by identity key, of the peers that have a label or an HTLC outstanding."""
     mode: Mode | None = None
     """How its payments were followed; None if it isn't known."""
     left: bool = False
-    """The exporter that runs doesn't follow it any more."""
+    """True if an exporter is running that doesn't follow this node any more."""
 
     def then(self, status: NodeStatus, peers: Iterable[str], now_ns: int) -> "LastKnown":
-        """What was said by now; what `status` doesn't know is as it was. Of `peers`, by key, aliases are kept."""
+        """Return these answers updated from `status`, where it has newer ones, with the aliases of `peers` (keys)."""
         info, known = status.info, status.channels.aliases if status.channels else {}
         aliases = {peer: known.get(peer) or self.aliases.get(peer, "") for peer in peers}
         return LastKnown(
@@ -136,7 +136,7 @@ class LastKnown:
         )
 
     def height_at(self, now_s: int) -> int | None:
-        """The height of the chain `now_s` seconds after 1970, estimated; None if the node never said one."""
+        """Return the estimated block height at `now_s`, seconds since 1970; None if lnd never sent a height."""
         if not self.block_height:
             return None
         return self.block_height + (max(0, now_s - self.best_header_s) // BLOCK_S if self.best_header_s else 0)

@@ -1,22 +1,20 @@
-"""Which open payments have passed a limit that nobody was told of yet: of their age, or of blocks left to expiry."""
+"""The open payments that have passed a limit of age, or of blocks left to expiry, that isn't in the log yet."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from exporter.payments.inflight import held
-from exporter.payments.payment import US_PER_NS, Moment
+from exporter.payments.payment import NS_PER_S, US_PER_NS, Moment
 from exporter.payments.run import OpenRun
-
-_SECOND_NS = 1_000_000_000
 
 
 class Limits(NamedTuple):
-    """What somebody wants to be told of; no limits of a kind: nothing of that kind."""
+    """The limits to report; without any limit of age or of blocks, none of that kind is reported."""
 
     ages_s: tuple[int, ...] = ()
-    """A payment is as old as this, seconds."""
+    """Passed when a payment is this old, seconds."""
     blocks: tuple[int, ...] = ()
-    """The first of its held HTLCs to expire has fewer blocks left."""
+    """Passed when the first of its held HTLCs to expire has fewer blocks left."""
 
 
 class Overdue(NamedTuple):
@@ -24,21 +22,21 @@ class Overdue(NamedTuple):
 
     run: OpenRun
     age_s: int
-    """By lnd's time of its creation and our clock."""
+    """From its creation, lnd's clock, to now, our clock; seconds."""
     limit_s: int | None
-    """The limit of its age; None if it has passed no other than before."""
+    """The limit of age that it has passed; None if none that wasn't reported before."""
     blocks_left: int | None
-    """0 and below: expired. None if it has no held HTLC, or the height isn't known."""
+    """Blocks until its first held HTLC expires; 0 and below: expired. None without one, or if the height is unknown."""
     limit_blocks: int | None
-    """The limit of blocks left; None if it has passed no other than before."""
+    """The limit of blocks left that it has passed; None if none that wasn't reported before."""
 
 
 def pass_limits(runs: Iterable[OpenRun], now: Moment, block_height: int | None, limits: Limits) -> list[Overdue]:
-    """Those of the open runs that have passed another limit than before, the most urgent first.
+    """Return the runs in flight that have passed a limit not reported before, the most urgent first.
 
-    The runs remember it, so each limit of each run is passed once. A run on hold has ended.
+    The limits are marked as reported on the runs, so each is returned once for each run. Runs that ended are left out.
     """
-    found = (_look(run, now, block_height, limits) for run in runs if run.terminal is None)
+    found = (_compare(run, now, block_height, limits) for run in runs if run.terminal is None)
     passed = [overdue for overdue in found if overdue.limit_s is not None or overdue.limit_blocks is not None]
     for overdue in passed:
         run = overdue.run
@@ -47,8 +45,8 @@ def pass_limits(runs: Iterable[OpenRun], now: Moment, block_height: int | None, 
     return sorted(passed, key=_urgency)
 
 
-def _look(run: OpenRun, now: Moment, block_height: int | None, limits: Limits) -> Overdue:
-    age_s = (now.wall_ns - run.run.created_us * US_PER_NS) // _SECOND_NS
+def _compare(run: OpenRun, now: Moment, block_height: int | None, limits: Limits) -> Overdue:
+    age_s = (now.wall_ns - run.run.created_us * US_PER_NS) // NS_PER_S
     expiries = [attempt.expiry_height for attempt in run.outstanding.values() if held(attempt, now)]
     left = min(expiries) - block_height if expiries and block_height is not None else None
     oldest = max((limit for limit in limits.ages_s if run.told_age_s < limit <= age_s), default=None)
@@ -59,6 +57,6 @@ def _look(run: OpenRun, now: Moment, block_height: int | None, limits: Limits) -
 
 
 def _urgency(overdue: Overdue) -> tuple[bool, int, int]:
-    """Those that came closer to their expiry, the closest first; then the others, the oldest first."""
+    """Return the sort key: those that passed a limit of blocks, fewest left first; then the others, oldest first."""
     left = None if overdue.limit_blocks is None else overdue.blocks_left
     return left is None, left or 0, -overdue.age_s

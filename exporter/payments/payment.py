@@ -1,61 +1,65 @@
-"""Snapshots: what one message of lnd says of one payment, reduced to what is counted.
+"""Snapshots: one message of lnd about one payment, reduced to what is counted.
 
-lnd repeats all attempts in every update, so these are flat and small, and carry no secret:
-no preimage, no payment request, no route.
+lnd repeats all attempts in every message, so snapshots are flat and small. They contain no secret: no preimage, no
+payment request, no route.
 """
 
 from typing import NamedTuple
 
 from exporter.payments.labels import AttemptStatus, Code, FailureSource, Kind, Reason, Status
 
-US_PER_NS = 1000  # nanoseconds in a microsecond
-LARGEST_INDEX = 2**63 - 1  # of lnd's databases, and of ours
+NS_PER_S = 1_000_000_000
+NS_PER_MS = 1_000_000
+US_PER_NS = 1000
+"""Nanoseconds in a microsecond."""
+LARGEST_INDEX = 2**63 - 1
+"""The largest `payment_index` that lnd's databases and our state file can store."""
 
 
 class Moment(NamedTuple):
-    """An instant on both clocks, stamped at the edge: the core never asks a clock itself."""
+    """An instant on both clocks. Callers pass it in: the core never reads a clock."""
 
     wall_ns: int
-    """Nanoseconds since 1970, UTC: comparable with lnd's times, may step."""
+    """Nanoseconds since 1970, UTC. Comparable with lnd's times, but may step."""
     mono_ns: int
-    """Nanoseconds of a monotonic clock: for waiting, comparable only within one process."""
+    """Nanoseconds of a monotonic clock. For waiting; comparable only within one process."""
 
 
 class Run(NamedTuple):
-    """The identity of one run of a payment: a failed hash may be tried again, with a new creation time."""
+    """The identity of one run of a payment: a hash that failed may be tried again, with a new creation time."""
 
     payment_hash: str
     """64 hex digits, lower case (`Payment.payment_hash`); the set id of an AMP payment."""
     created_us: int
-    """Microseconds since 1970 (`Payment.creation_time_ns`); native SQL on Postgres keeps no more."""
+    """Microseconds since 1970 (`Payment.creation_time_ns`): native SQL on Postgres is no more precise."""
 
 
 class Attempt(NamedTuple):
     """One HTLC attempt (`lnrpc.HTLCAttempt`)."""
 
     attempt_id: int
-    """Unique over all payments of a node (`attempt_id`); 0 on legacy attempts, which `key` tells apart."""
+    """Unique over all payments of a node (`attempt_id`); 0 for all legacy attempts, which `key` tells apart."""
     status: AttemptStatus
     attempt_ns: int
     """When it was sent, lnd's clock, nanoseconds since 1970 (`attempt_time_ns`)."""
     resolve_ns: int = 0
     """When it was settled or failed, lnd's clock; 0 while in flight (`resolve_time_ns`)."""
     amount_msat: int = 0
-    """What the first channel locks, fees included (`Route.total_amt_msat`)."""
+    """The amount locked in the first channel, fees included (`Route.total_amt_msat`)."""
     fee_msat: int = 0
-    """The part of it that is fees (`Route.total_fees_msat`)."""
+    """The part of `amount_msat` that is fees (`Route.total_fees_msat`)."""
     hops: int = 0
     """Length of the route (`len(Route.hops)`)."""
     peer: str = ""
     """Identity key of the first hop, hex (`Hop.pub_key`); empty without a route."""
     expiry_height: int = 0
-    """Block height at which lnd must take it on chain (`Route.total_time_lock`); 0 if unknown."""
+    """Block height at which lnd must resolve it on chain (`Route.total_time_lock`); 0 if unknown."""
     hint: Kind | None = None
-    """What the last hop tells of the payment's kind: `rebalance`, `amp`, `keysend` or nothing."""
+    """The payment's kind as far as the last hop shows it: `rebalance`, `amp` or `keysend`; None if it doesn't."""
     code: Code | None = None
     """Why it failed (`Failure.code`); None unless it failed with a reason."""
     source: FailureSource | None = None
-    """Who failed it (`Failure.failure_source_index`); None unless it failed with a reason."""
+    """Where it failed (`Failure.failure_source_index`); None unless it failed with a reason."""
 
     @property
     def key(self) -> int:
@@ -71,10 +75,10 @@ class Payment(NamedTuple):
     created_ns: int
     """Nanoseconds since 1970, lnd's clock (`creation_time_ns`, before lnd 0.8 `creation_date`)."""
     payment_index: int
-    """A way to read quickly, not an identity (`payment_index`)."""
+    """Position in lnd's list (`payment_index`). It makes reading fast; it is not an identity."""
     status: Status
     reason: Reason = Reason.NONE
-    """May be set while still in flight, and on a success (`failure_reason`)."""
+    """May be set on a payment that is still in flight, and on one that succeeded (`failure_reason`)."""
     value_msat: int = 0
     """The amount without fees (`value_msat`)."""
     fee_msat: int = 0
@@ -82,7 +86,7 @@ class Payment(NamedTuple):
     invoice: bool = False
     """True if it has a payment request."""
     pays_self: bool = False
-    """True if it has no attempt and its payment request is payable to this very node; asked only of ended runs."""
+    """True if it has no attempt and its payment request is payable to this very node; only set on ended runs."""
     attempts: tuple[Attempt, ...] = ()
 
     @property
@@ -92,7 +96,7 @@ class Payment(NamedTuple):
 
     @property
     def malformed(self) -> bool:
-        """True for what no lnd sends: without identity, or with numbers that make a total fall or can't be kept."""
+        """True if it has no identity, or numbers that would make a total fall or can't be stored. No lnd sends that."""
         return (
             not self.payment_hash
             or not 0 < self.created_ns <= LARGEST_INDEX
@@ -105,5 +109,5 @@ class Payment(NamedTuple):
 
     @property
     def latest_ns(self) -> int:
-        """Lnd's time of the latest thing that happened to its attempts, nanoseconds since 1970; 0 without attempts."""
+        """Lnd's time of the last thing that happened to its attempts, nanoseconds since 1970; 0 without attempts."""
         return max((max(attempt.attempt_ns, attempt.resolve_ns) for attempt in self.attempts), default=0)

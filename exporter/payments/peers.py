@@ -1,41 +1,46 @@
-"""Which first-hop peers have a label of their own: a limited number of places, for those that are used."""
+"""The first-hop peers that have a label of their own: a limited number of places, for peers that are used."""
 
 from collections.abc import Iterable
 
+from exporter.payments.payment import NS_PER_S
+
 OTHER_PEERS = "other"
-"""Label of all peers that have no place."""
+"""Label of all peers without a place."""
 FORMER_PEERS = "former"
-"""Label of what was counted of peers that have lost their place."""
-UNUSED_NS = 7 * 86_400 * 1_000_000_000
-"""A peer that was used by no attempt for a week gives its place to a new one, also if it has a channel."""
+"""Label of the totals of peers that have lost their place."""
+UNUSED_NS = 7 * 86_400 * NS_PER_S
+"""A peer that no attempt has used for this long (a week) gives its place to a new one, even if it has a channel."""
 
 
 class Peers:
-    """At most `most` places. One is only taken away when a peer without a place is used."""
+    """The places for first-hop peers. A peer loses its place only when one without a place is used."""
 
-    def __init__(self, most: int) -> None:
-        """Nobody has a place; `most` 0: nothing is counted by peer."""
-        self.most = most
+    def __init__(self, places: int) -> None:
+        """Start with all places free; with 0 places nothing is counted by peer."""
+        self.places = places
         self.used_ns: dict[str, int] = {}
-        """When each peer with a place was last used, nanoseconds since 1970, 0 if unknown; longest unused first."""
+        """When each peer with a place was last used, nanoseconds since 1970, 0 if unknown; the longest unused first."""
         self.with_channel: frozenset[str] | None = None
-        """Peers with a channel by the last answer of `ListChannels`; None before the first, or without permission."""
-        self._outstanding: dict[str, int] = {}  # HTLCs by peer; bounded by what is in flight
+        """Peers with a channel by the last `ListChannels`; None before the first, or without permission."""
+        self._outstanding: dict[str, int] = {}  # HTLCs outstanding by peer: as many as are in flight
 
     def label(self, key: str) -> str | None:
-        """The label of a first-hop peer: its key, or `other`; None if nothing is counted by peer."""
-        if not self.most or not key:
+        """Return the label of a first-hop peer: its key, or `other`; None if nothing is counted by peer."""
+        if not self.places or not key:
             return None
         return key if key in self.used_ns else OTHER_PEERS
 
     def use(self, key: str, now_ns: int) -> list[str]:
-        """Note that an attempt goes through a peer, and give it a place if there is one; who has lost theirs."""
+        """Note that an attempt goes through a peer, and give the peer a place if possible.
+
+        Return the peer that lost its place for it, if any.
+        """
         self._outstanding[key] = self._outstanding.get(key, 0) + 1
-        if not key or not self.most:
+        if not key or not self.places:
             return []
         lost: list[str] = []
-        if key not in self.used_ns and len(self.used_ns) >= self.most:
-            lost = self._without_use(now_ns)
+        if key not in self.used_ns and len(self.used_ns) >= self.places:
+            lost = self._free_place(now_ns)
             if not lost:
                 return []
         self._touch(key, now_ns)
@@ -50,11 +55,14 @@ class Peers:
             self._touch(key, now_ns)
 
     def resume(self, used_ns: Iterable[tuple[str, int]], outstanding: Iterable[str]) -> list[str]:
-        """Go on with places that were given before, and HTLCs by peer; who has lost theirs: there are fewer now."""
+        """Restore saved places, and the HTLCs outstanding, a peer for each.
+
+        Return the peers that lost their place because there are fewer places now: those unused the longest.
+        """
         self.used_ns.update(used_ns)
         for key in outstanding:
             self._outstanding[key] = self._outstanding.get(key, 0) + 1
-        lost = list(self.used_ns)[: max(0, len(self.used_ns) - self.most)] if self.most else []
+        lost = list(self.used_ns)[: max(0, len(self.used_ns) - self.places)] if self.places else []
         for key in lost:
             del self.used_ns[key]
         return lost
@@ -63,8 +71,11 @@ class Peers:
         self.used_ns.pop(key, None)
         self.used_ns[key] = now_ns
 
-    def _without_use(self, now_ns: int) -> list[str]:
-        """Take the place of the one peer that needs it least, if there is any that doesn't need it."""
+    def _free_place(self, now_ns: int) -> list[str]:
+        """Free the place of the peer unused the longest of those that may lose it, if any; return that peer.
+
+        A peer may lose its place if it has no HTLC outstanding, and either no channel or no use for a week.
+        """
         for key, used_ns in self.used_ns.items():
             if key in self._outstanding:
                 continue
@@ -72,5 +83,5 @@ class Peers:
             if closed or (used_ns and now_ns - used_ns >= UNUSED_NS):
                 del self.used_ns[key]
                 return [key]
-            self.used_ns[key] = used_ns or now_ns  # from here on it is known
+            self.used_ns[key] = used_ns or now_ns  # if unknown, its week begins now
         return []

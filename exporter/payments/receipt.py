@@ -13,8 +13,8 @@ class Subscription:
 
     number: int = 0
     """Subscriptions of a process are numbered from 1; 0 before the first."""
-    tells_all: bool = True
-    """It sends every terminal update of a payment; `TrackPaymentV2` ends with the first one."""
+    full: bool = True
+    """True if it sends every terminal update of a payment. `TrackPaymentV2` doesn't: it ends with the first one."""
     first_update_mono_ns: int | None = None
     """When its first update was received, monotonic clock: lnd had registered it by then. None before."""
 
@@ -26,20 +26,20 @@ class Receipt(NamedTuple):
     at: Moment
     """When it was received."""
     asked: Moment
-    """When the request was sent that it answers: lnd may have read it at any time since. For a stream, `at`."""
+    """When the request for it was sent; lnd may have read the payment at any time since. For a stream, `at`."""
     subscription: Subscription
 
     @property
     def live(self) -> bool:
-        """True if a stream brought it."""
+        """True if it came from a stream."""
         return self.source is Source.STREAM
 
     @property
-    def tells_all(self) -> bool:
-        """True if a stream brought it that sends every terminal update, in lnd's order."""
-        return self.live and self.subscription.tells_all
+    def from_full_stream(self) -> bool:
+        """True if it came from a stream that sends every terminal update, in the order in which lnd wrote them."""
+        return self.live and self.subscription.full
 
     @property
     def rank(self) -> tuple[bool, int]:
-        """The higher one of two terminal snapshots is believed: such a stream, else the answer requested later."""
-        return self.tells_all, self.asked.mono_ns
+        """Order of credibility: a full stream above all answers, of two answers the one requested later."""
+        return self.from_full_stream, self.asked.mono_ns

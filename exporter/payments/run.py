@@ -1,7 +1,7 @@
-"""An open run: what has been seen of a payment that isn't counted as finished yet, and can't be asked for again.
+"""An open run: the parts of a payment that can't be asked for again, kept until it is counted as finished or lost.
 
-A run is in flight, then its end is on hold or unconfirmed (`Terminal`), until it is counted as finished or lost.
-`docs/reasons.md` has the table of its transitions.
+A run is in flight, then its end is on hold or unconfirmed (`Terminal`), then it is counted. `docs/reasons.md` has the
+table of its transitions.
 """
 
 from dataclasses import dataclass
@@ -29,45 +29,49 @@ from exporter.payments.labels import (
     ToStatus,
     Unresolved,
 )
-from exporter.payments.payment import US_PER_NS, Moment, Payment
+from exporter.payments.payment import NS_PER_S, US_PER_NS, Moment, Payment
 from exporter.payments.receipt import Receipt
 from exporter.payments.terminal import Terminal
 
-GONE_NS = 60_000_000_000
-"""A run in flight is lost when lnd answers twice, at least this long apart, that it doesn't know it."""
+GONE_NS = 60 * NS_PER_S
+"""A run in flight is lost if lnd answers twice, at least this long apart, that it doesn't know it."""
 
 
 class NotFound(NamedTuple):
-    """lnd answered that it doesn't know an open run, which isn't believed yet."""
+    """An answer of lnd that it doesn't know an open run, which isn't believed yet."""
 
     since_mono_ns: int
-    """When it did so first, monotonic clock."""
+    """When lnd first gave that answer, monotonic clock."""
     cause: Lost
+    """Why the run would be lost."""
 
 
 @dataclass(slots=True, kw_only=True)
 class OpenRun(SeenAttempts):
-    """One run in flight, or ended and not counted yet."""
+    """One run that is in flight, or has ended and isn't counted yet."""
 
     payment_index: int
     value_msat: int
     news_mono_ns: int
-    """When a snapshot last said something new, monotonic clock."""
+    """When a snapshot last contained something new, monotonic clock."""
     status: FromStatus = FromStatus.NEW
+    """The last status seen while it was in flight; a terminal status is in `terminal`."""
     reason: Reason = Reason.NONE
+    """The last failure reason seen while it was in flight."""
     fee_msat: int = 0
     terminal: Terminal | None = None
+    """Its end; None while it is in flight."""
     stream: int = 0
     """Number of the last subscription that has shown it; 0 if lnd must be asked for it."""
     missing: NotFound | None = None
-    """Set once lnd has answered that it doesn't know it."""
+    """Set while the last answer about it was that lnd doesn't know it."""
     told_age_s: int = 0
-    """The highest limit of its age that the log has reported, seconds."""
+    """The highest limit of age that the log has reported of it, seconds; 0 if none."""
     told_blocks: int | None = None
-    """The lowest limit of blocks left that the log has reported; None if none."""
+    """The lowest limit of blocks left that the log has reported of it; None if none."""
 
     def resume(self, shift_ns: int) -> None:
-        """Go on in another process, whose monotonic clock is `shift_ns` ahead: no stream has shown it yet."""
+        """Continue in another process, whose monotonic clock is `shift_ns` ahead: no stream has shown the run there."""
         self.stream = 0
         self.missing = None
         self.news_mono_ns += shift_ns
@@ -79,60 +83,64 @@ class OpenRun(SeenAttempts):
 
     @property
     def given_up(self) -> bool:
-        """A failure reason is written, though it may yet succeed."""
+        """True if lnd has written a failure reason, and makes no more attempts. It may still succeed."""
         return self.terminal is None and self.reason is not Reason.NONE
 
     @property
     def on_hold(self) -> bool:
-        """True while it has ended, and is counted when its hold is over."""
+        """True if it has ended and is counted when its hold is over; False if it is in flight or unconfirmed."""
         return self.terminal is not None and self.terminal.held_until_mono_ns is not None
 
     def precedes(self, payment: Payment) -> bool:
-        """Return True if a snapshot is of a later run of the same hash; by time, for lnd on SQL reuses indexes."""
+        """Return True if the snapshot is of a later run of this hash; by time, for lnd on SQL reuses indexes."""
         return payment.run.created_us > self.run.created_us
 
     def receive(self, payment: Payment, receipt: Receipt) -> list[Event]:
-        """Take a snapshot of this run; return what it says that wasn't known."""
-        shown = self.stream == receipt.subscription.number
+        """Take a snapshot of this run, and return the facts that it adds."""
+        shown_before = self.stream == receipt.subscription.number
         self.payment_index = payment.payment_index
         self.missing = None
         if receipt.live:
             self.stream = receipt.subscription.number
         events = self.learn(payment.attempts)
         if self.terminal is not None:
-            if payment.status.ended:
-                if self.terminal.confirm(payment, receipt) or events:
-                    return events
-                return [UpdateIgnored(Ignored.DUPLICATE)]
-            return events or [UpdateIgnored(Ignored.AFTER_TERMINAL)]
-        if events and receipt.live and shown:  # a subscription's first update of a run may be old
+            if not payment.status.ended:
+                return events or [UpdateIgnored(Ignored.AFTER_TERMINAL)]
+            if self.terminal.confirm(payment, receipt) or events:
+                return events
+            return [UpdateIgnored(Ignored.DUPLICATE)]
+        if events and receipt.live and shown_before:  # a subscription's first update of a run may be old
             events.append(UpdateDelayed(max(0, receipt.at.wall_ns - payment.latest_ns)))
-        changed = self._end(payment, receipt) if payment.status.ended else self._advance(payment, events)
-        if not changed and not events:
-            return [UpdateIgnored(Ignored.STALE if self._knows_more(payment) else Ignored.DUPLICATE)]
+        if payment.status.ended:
+            self._end(payment, receipt)
+        elif not self._advance(payment, events) and not events:
+            return [UpdateIgnored(Ignored.STALE if self._is_stale(payment) else Ignored.DUPLICATE)]
         self.news_mono_ns = receipt.at.mono_ns
         return events
 
     def not_found(self, at: Moment, cause: Lost, scan_ns: int) -> Lost | None:
-        """Take lnd's answer that it doesn't know this run; return why it is gone if that is to be believed.
+        """Note that lnd doesn't know this run; return why it is lost, or None while that isn't believed yet.
 
-        It is if the run was seen to end, or if lnd answers so twice. In between there must be time for a stream to show
-        the run: `scan_ns` is how long lnd may read its table before the first update.
+        It isn't while the run is on hold: then lnd deleted it at once, and its second terminal update may still come.
+        Else it is if the run was seen to end, or if lnd answers so twice. In between a stream must have had time to
+        show the run: `scan_ns` is how long lnd may read its table before the first update.
         """
+        if self.on_hold:
+            return None
         if self.missing is None:
             self.missing = NotFound(at.mono_ns, cause)
         waited = at.mono_ns - self.missing.since_mono_ns >= GONE_NS + scan_ns
         return self.missing.cause if waited or self.terminal else None
 
     def close(self, cause: Lost) -> list[Event]:
-        """Count it: as finished if it was seen to end, else as lost."""
+        """Count it: as finished if it was seen to end, else as lost because of `cause`."""
         if self.terminal is not None:
             return self._finish(self.terminal)
-        events = self.give_up(Unresolved.LOST)
+        events = self.close_outstanding(Unresolved.LOST)
         return [*events, StatusChanged(self.status, ToStatus.LOST), PaymentLost(self.run, cause)]
 
-    def _knows_more(self, payment: Payment) -> bool:
-        """Return True if the snapshot is older than this: it lacks an attempt, a resolution, a reason or a status."""
+    def _is_stale(self, payment: Payment) -> bool:
+        """Return True if a snapshot lacks a status, a reason, an attempt or a resolution that is known."""
         if payment.status is Status.INITIATED and self.status is FromStatus.IN_FLIGHT:
             return True
         if self.reason is not Reason.NONE and payment.reason is Reason.NONE:
@@ -143,7 +151,7 @@ class OpenRun(SeenAttempts):
         )
 
     def _advance(self, payment: Payment, events: list[Event]) -> bool:
-        """Note status, reason and fee of a run in flight; return True if status or reason is new."""
+        """Take status, reason and fee of a snapshot that isn't terminal; return True if status or reason is new."""
         after, before = FromStatus(payment.status), self.status
         entered = before is not after and before is not FromStatus.IN_FLIGHT
         if entered:
@@ -155,8 +163,8 @@ class OpenRun(SeenAttempts):
         self.fee_msat = max(self.fee_msat, payment.fee_msat)
         return entered or given_up
 
-    def _end(self, payment: Payment, receipt: Receipt) -> bool:
-        """Note the first terminal snapshot, and hold it; always True, for that is news."""
+    def _end(self, payment: Payment, receipt: Receipt) -> None:
+        """Take the first terminal snapshot, and put it on hold."""
         kept = any(attempt.status is AttemptStatus.FAILED for attempt in payment.attempts)
         self.terminal = Terminal(
             status=payment.status,
@@ -166,15 +174,14 @@ class OpenRun(SeenAttempts):
             received=receipt.at,
             asked_mono_ns=receipt.asked.mono_ns,
             latest_ns=payment.latest_ns or payment.created_ns,
-            told=receipt.tells_all,
+            told=receipt.from_full_stream,
         )
         self.terminal.hold(receipt.at)
         self.fee_msat = payment.fee_msat
         self.pays_self = self.pays_self or payment.pays_self
-        return True
 
     def _finish(self, terminal: Terminal) -> list[Event]:
-        events = self.give_up(Unresolved.DELETED)
+        events = self.close_outstanding(Unresolved.DELETED)
         events.append(StatusChanged(self.status, ToStatus(terminal.status)))
         duration_ns = self._duration_ns(terminal)
         ending = Ending(
@@ -196,9 +203,9 @@ class OpenRun(SeenAttempts):
         return events
 
     def _duration_ns(self, terminal: Terminal) -> int | None:
-        """Creation to end: the latest resolution of an attempt, without one the receipt of a live terminal.
+        """Return the time from creation to end: to the last resolution, without one to the receipt of a live terminal.
 
-        A recovered failure whose attempts lnd has deleted has no end time anywhere.
+        None for a recovered failure whose attempts lnd has deleted: its end time isn't known anywhere.
         """
         created_ns = self.run.created_us * US_PER_NS
         known = terminal.complete or terminal.status is Status.SUCCEEDED

@@ -1,4 +1,4 @@
-"""What of a node outlives the process: all that can't be asked of lnd again, as it is at one instant."""
+"""The state of a node that outlives the process: all that can't be asked of lnd again, at one instant."""
 
 from dataclasses import dataclass, field
 
@@ -13,14 +13,17 @@ from exporter.payments.view import View
 
 @dataclass(frozen=True, slots=True)
 class SavedState:
-    """Who is counted, where counting began, how far all runs are known, and what the totals don't tell."""
+    """The state of a node apart from its totals and runs: its identity, where counting began, the floor.
+
+    Fields without a description are those of the same name in `Tracker`, `FinishedRuns` and `Ledger`.
+    """
 
     at: Moment
-    """When this was so."""
+    """The instant."""
     pubkey: str
-    """Identity key of the node that is counted; empty if it never said."""
+    """Identity key of the node; empty if lnd never sent it."""
     table: int
-    """Payments that lnd has at least."""
+    """Number of payments that lnd has at least: the highest index seen."""
     peers: tuple[str, ...]
     """First-hop peers with a label of their own, the longest unused first."""
     last_update_ns: int | None
@@ -33,22 +36,23 @@ class SavedState:
     floor_us: int
     by_time: bool
     heard: LastKnown = field(default_factory=LastKnown)
+    """The node's last answers."""
     peers_used_ns: tuple[int, ...] = ()
     """When each of `peers` was last used, nanoseconds since 1970; empty in older files."""
 
 
 @dataclass(frozen=True, slots=True)
 class SavedNode:
-    """One node. The open runs are the tracker's own objects: whoever keeps them writes them down at once."""
+    """One node. The open runs are the tracker's own objects, which change: encode them at once."""
 
     state: SavedState
     counters: dict[Counter, dict[Labels, int]]
     histograms: dict[HistogramName, dict[Labels, Histogram]]
     open: tuple[OpenRun, ...]
     finished: dict[Run, int]
-    """The runs that are remembered, each with the index under which lnd last showed it."""
+    """The finished runs that are remembered, each with the index under which lnd last showed it."""
     ended: tuple[Run, ...] = ()
-    """Runs counted as finished or lost that are not yet on the list on disk: for the audit."""
+    """Runs counted as finished or lost that are not yet on the list on disk, which the audit uses."""
 
 
 def save(
@@ -62,7 +66,7 @@ def save(
     at: Moment,
     heard: LastKnown,
 ) -> SavedNode:
-    """All that must be kept of a node at the instant of `view`."""
+    """Return the state of a node to be saved, at the instant of `view`."""
     memory = tracker.memory
     state = SavedState(
         at=at,
@@ -85,7 +89,7 @@ def save(
 
 
 def resume(saved: SavedNode, tracker: Tracker, ledger: Ledger, now: Moment) -> None:
-    """Go on where it was saved; `tracker` and `ledger` are new. What ran on a monotonic clock goes on at `now`."""
+    """Restore a saved state into a new tracker and ledger. Monotonic times are shifted to the clock of `now`."""
     state = saved.state
     away_ns = max(0, now.wall_ns - state.at.wall_ns)
     shift_ns = now.mono_ns - state.at.mono_ns - away_ns

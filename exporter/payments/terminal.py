@@ -1,16 +1,16 @@
-"""The end of a run, seen but not counted yet: lnd may still overwrite its reason."""
+"""The end of a run that was seen, but isn't counted yet: lnd may still overwrite its reason."""
 
 from dataclasses import dataclass
 
 from exporter.payments.labels import Reason, Status
-from exporter.payments.payment import Moment, Payment
+from exporter.payments.payment import NS_PER_S, Moment, Payment
 from exporter.payments.receipt import Receipt
 
-HOLD_NS = 1_000_000_000
-"""A run that ended is held this long before it is counted: the second terminal update came within 23 ms."""
-RECENT_NS = 30_000_000_000
-"""An end that is older than the newest thing that lnd shows, by this and as long as we waited, is final."""
-MOST_POSTPONED = 20
+HOLD_NS = NS_PER_S
+"""How long a run that ended is held before it is counted. The longest seen until the second terminal update: 23 ms."""
+RECENT_NS = 30 * NS_PER_S
+"""An end is final if it is older than lnd's newest time by this, plus how long ago lnd was asked."""
+MAX_POSTPONED = 20
 """A hold is extended at most this many times because the process stood still."""
 
 
@@ -19,35 +19,35 @@ class Terminal:
     """The end of a run. It is on hold for a second, or unconfirmed: then lnd must be asked for it again."""
 
     status: Status
-    """Of the first terminal update: it stays."""
+    """Of the first terminal update: it never changes."""
     reason: Reason
-    """Of the last terminal update: it is what lnd's database keeps."""
+    """Of the last terminal update: lnd's database keeps this one."""
     live: bool
-    """The first terminal update came by the stream."""
+    """True if the first terminal update came from the stream."""
     complete: bool
-    """It shows all attempts: it came by the stream, or lnd has kept the failed ones."""
+    """True if all attempts are known: the end came from the stream, or lnd has kept the failed ones."""
     received: Moment
     asked_mono_ns: int
-    """When the last request was sent that it answers, monotonic clock; receipt, if it came by the stream."""
+    """When the last request that returned it was sent, monotonic clock; when it was received, if from the stream."""
     latest_ns: int
-    """lnd's time of the last thing that happened to it, nanoseconds since 1970: soon afterwards it may change again."""
+    """lnd's time of the last thing that happened to the run, nanoseconds since 1970."""
     told: bool
-    """The present subscription sends every terminal update, and has sent one of this run."""
+    """True if the present subscription sends every terminal update, and has sent one of this run."""
     postponed: int = 0
-    """How often its hold was extended."""
+    """Number of times its hold was extended."""
     held_until_mono_ns: int | None = None
-    """When it is counted, monotonic clock; None while it is unconfirmed."""
+    """When it will be counted, monotonic clock; None while it is unconfirmed."""
 
     def hold(self, at: Moment) -> None:
-        """Count it in a second from now."""
+        """Put it on hold: it is counted a second from `at`."""
         self.held_until_mono_ns = at.mono_ns + HOLD_NS
 
     def postpone(self, by_ns: int) -> None:
         """Extend the hold: the process stood still, and a second terminal update may wait in the socket.
 
-        A process that is always late must count, too, so this happens `MOST_POSTPONED` times at most.
+        At most `MAX_POSTPONED` times, so that a process that is always late counts at last.
         """
-        if self.held_until_mono_ns is not None and self.postponed < MOST_POSTPONED:
+        if self.held_until_mono_ns is not None and self.postponed < MAX_POSTPONED:
             self.postponed += 1
             self.held_until_mono_ns += by_ns
 
@@ -56,35 +56,35 @@ class Terminal:
         return self.held_until_mono_ns is not None and self.held_until_mono_ns <= at.mono_ns
 
     def unconfirm(self) -> None:
-        """Don't count it before lnd has been asked again: another terminal update may have been missed."""
+        """Make it unconfirmed: a second terminal update may have been missed, so lnd must be asked before it counts."""
         self.held_until_mono_ns, self.told = None, False
 
     def confirm(self, payment: Payment, receipt: Receipt) -> bool:
-        """Take another terminal snapshot; return True if it says something new.
+        """Take another terminal snapshot of the run; return True if it contains something new.
 
-        Of two snapshots the one of the higher rank gives the reason. The hold begins anew when an unconfirmed end is
-        confirmed, and when the stream sends the first of its own terminal updates.
+        The reason of the snapshot with the higher rank is kept. The hold starts again if the end was unconfirmed, and
+        at the first terminal update from a full stream.
         """
         unconfirmed = self.held_until_mono_ns is None
-        if unconfirmed or (receipt.tells_all and not self.told):
+        if unconfirmed or (receipt.from_full_stream and not self.told):
             self.hold(receipt.at)
             first_mono_ns = receipt.subscription.first_update_mono_ns
-            # The answer overtook the update of a stream that was open already: live, then, and with all attempts.
-            if receipt.tells_all and first_mono_ns is not None and first_mono_ns < self.asked_mono_ns:
+            # The stream was open when lnd was asked, the answer only came first: so the end is live, and complete.
+            if receipt.from_full_stream and first_mono_ns is not None and first_mono_ns < self.asked_mono_ns:
                 self.live = self.complete = True
-        renamed = receipt.rank >= (self.told, self.asked_mono_ns) and self.reason is not payment.reason
-        if renamed:
+        new_reason = receipt.rank >= (self.told, self.asked_mono_ns) and self.reason is not payment.reason
+        if new_reason:
             self.reason = payment.reason
-        self.told = self.told or receipt.tells_all
+        self.told = self.told or receipt.from_full_stream
         self.asked_mono_ns = max(self.asked_mono_ns, receipt.asked.mono_ns)
-        return unconfirmed or renamed
+        return unconfirmed or new_reason
 
     def may_change(self, newest_ns: int, at: Moment) -> bool:
         """Return True if lnd may have been asked between the two terminal updates, and must be asked once more.
 
-        A stream sends both, if late: lnd reads its whole table before the first update. What was asked for a second
-        after the first shows the second, too. So does an end that is old compared with `newest_ns`, lnd's time of the
-        newest thing that it has shown.
+        Not if it came from a full stream: that sends both (perhaps late, for lnd reads its whole table before the first
+        update). Not if it was requested a second after it was first received: that answer shows the second update, too.
+        Not if it is old compared with `newest_ns`, lnd's time of the newest thing that it has shown.
         """
         if self.told or self.asked_mono_ns >= self.received.mono_ns + HOLD_NS:
             return False

@@ -1,4 +1,4 @@
-"""Which totals there are: every counter and histogram, the series that exist from the start, and the buckets."""
+"""The totals of a node: all counters and histograms, the series that exist from the start, and the buckets."""
 
 from bisect import bisect_left
 from enum import StrEnum
@@ -24,6 +24,7 @@ from exporter.payments.labels import (
     ToStatus,
     Unresolved,
 )
+from exporter.payments.payment import NS_PER_MS, NS_PER_S
 
 Labels: TypeAlias = tuple[str, ...]
 
@@ -45,7 +46,7 @@ class Counter(StrEnum):
     ATTEMPTS_FAILED = "attempts_failed"
     ATTEMPTS_UNRESOLVED = "attempts_unresolved"
     LOCKED_MSAT_MS = "locked_msat_ms"
-    """Amount in msat times the time locked in milliseconds: beyond 64 bits on a busy node."""
+    """Amount in msat times the time for which it was locked in milliseconds: exceeds 64 bits on a busy node."""
     PEER_ATTEMPTS = "peer_attempts"
     PEER_SENT = "peer_sent"
     PEER_FEES = "peer_fees"
@@ -74,7 +75,7 @@ class HistogramName(StrEnum):
 
 
 class Histogram:
-    """Observations of whole numbers by bucket; exact, for they are summed as integers."""
+    """A histogram of whole numbers. Its sum is an integer, and therefore exact."""
 
     __slots__ = ("buckets", "edges", "total")
 
@@ -82,7 +83,7 @@ class Histogram:
         """Start empty; `edges` are inclusive upper bounds, ascending, in the unit of the observations."""
         self.edges = edges
         self.buckets = [0] * (len(edges) + 1)
-        """Observations in each bucket alone (not cumulated); the last is above all edges."""
+        """Number of observations in each bucket alone (not cumulative); the last bucket is above all edges."""
         self.total = 0
         """Sum of all observations."""
 
@@ -92,13 +93,13 @@ class Histogram:
         self.total += value
 
     def __eq__(self, other: object) -> bool:
-        """The same observations, as far as a histogram tells them."""
+        """Return True if both have the same sum and the same buckets."""
         return isinstance(other, Histogram) and (self.total, self.buckets) == (other.total, other.buckets)
 
     __hash__ = None  # type: ignore[assignment]  # it changes
 
     def copy(self) -> "Histogram":
-        """An independent copy."""
+        """Return an independent copy."""
         twin = Histogram(self.edges)
         twin.buckets = self.buckets.copy()
         twin.total = self.total
@@ -106,36 +107,34 @@ class Histogram:
 
 
 UNIT: dict[HistogramName, int] = {
-    HistogramName.DURATION: 10**9,
-    HistogramName.FIRST_ATTEMPT: 10**9,
-    HistogramName.ATTEMPT_DURATION: 10**9,
-    HistogramName.UPDATE_DELAY: 10**9,
+    HistogramName.DURATION: NS_PER_S,
+    HistogramName.FIRST_ATTEMPT: NS_PER_S,
+    HistogramName.ATTEMPT_DURATION: NS_PER_S,
+    HistogramName.UPDATE_DELAY: NS_PER_S,
     HistogramName.FEE_PPM: 10**6,
 }
-"""How many of the observed units make one exposed unit: nanoseconds in a second, millionths in a ppm; else 1."""
+"""Observed units in one exposed unit: nanoseconds in a second, millionths in a ppm. 1 for all other histograms."""
 
-# Objectives at 2, 5, 10, 30 and 60 s; hold invoices live in the last three.
+# Objectives at 2, 5, 10, 30 and 60 s; the last three edges are for hold invoices.
 _DURATION_MS = (100, 250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000, 300_000, 1_800_000, 10_800_000, 86_400_000)
-# Path finding of a healthy node is below 0.5 s.
+# Path finding of a healthy node takes less than 0.5 s.
 _FIRST_ATTEMPT_MS = (10, 50, 100, 250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000)
-# A healthy stream is within 0.1 s; the rest tells a slow reader from a stalled one.
+# A healthy stream is within 0.1 s; the others tell a slow reader from a stalled one.
 _UPDATE_DELAY_MS = (10, 50, 100, 500, 1000, 5000, 10_000, 60_000, 600_000)
-# Free is a case of its own.
+# 0: a payment without fees is a case of its own.
 _FEE_MSAT = (0, 100, 1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 10_000_000, 100_000_000)
-# Where routing policies lie.
+# The range of routing policies.
 _FEE_PPM = (0, 1, 10, 50, 100, 200, 300, 500, 750, 1000, 1500, 2500, 5000)
-# 0: nothing was ever sent.
+# 0: no HTLC was sent.
 _ATTEMPTS = (0, 1, 2, 3, 5, 8, 13, 21, 50, 100)
-# lnd's default maximum is 16.
+# lnd's default for `max_parts` is 16.
 _PARTS = (1, 2, 3, 4, 6, 8, 12, 16)
-# 20 is the onion's limit, near enough.
+# An onion has room for some 20 hops.
 _HOPS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20)
-
-_NS_PER_MS = 1_000_000
 
 
 def _ns(edges_ms: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(edge * _NS_PER_MS for edge in edges_ms)
+    return tuple(edge * NS_PER_MS for edge in edges_ms)
 
 
 EDGES: dict[HistogramName, tuple[int, ...]] = {
@@ -150,9 +149,9 @@ EDGES: dict[HistogramName, tuple[int, ...]] = {
     HistogramName.UPDATE_DELAY: _ns(_UPDATE_DELAY_MS),
 }
 
-# A success has had an attempt, and a probe never succeeds.
-_SUCCEEDING = tuple(kind for kind in Kind if kind not in (Kind.PROBE, Kind.UNKNOWN))
-# The failures that every node meets, from those who can tell them; the other series appear with their first failure.
+# A payment that succeeded has had an attempt, so its kind is known; and a probe never succeeds.
+_SUCCEEDING_KINDS = tuple(kind for kind in Kind if kind not in (Kind.PROBE, Kind.UNKNOWN))
+# Failures that every node meets, from sources that are known. All other series appear with their first failure.
 _COMMON_CODES = (
     Code.TEMPORARY_CHANNEL_FAILURE,
     Code.UNKNOWN_NEXT_PEER,
@@ -163,7 +162,7 @@ _COMMON_CODES = (
     Code.TEMPORARY_NODE_FAILURE,
 )
 _SOURCES = tuple(source for source in FailureSource if source is not FailureSource.UNKNOWN)
-_FROM_THE_START: dict[Counter, tuple[Labels, ...]] = {
+_INITIAL_LABELS: dict[Counter, tuple[Labels, ...]] = {
     Counter.STARTED: ((),),
     Counter.TRANSITIONS: tuple(
         (before, after)
@@ -171,12 +170,12 @@ _FROM_THE_START: dict[Counter, tuple[Labels, ...]] = {
         if before.value != after.value
         and (before, after) not in ((FromStatus.NEW, ToStatus.LOST), (FromStatus.IN_FLIGHT, ToStatus.INITIATED))
     ),
-    Counter.SUCCEEDED: tuple(product(_SUCCEEDING, AmountBand)),
+    Counter.SUCCEEDED: tuple(product(_SUCCEEDING_KINDS, AmountBand)),
     Counter.SUCCEEDED_LATE: tuple((reason,) for reason in Reason if reason is not Reason.NONE),
     Counter.FAILED: tuple(product(Kind, AmountBand, Reason)),
     Counter.FAILED_BY_CAUSE: tuple(product(Purpose, Cause, AmountBand)),
-    Counter.SENT: tuple(product(_SUCCEEDING, AmountBand)),
-    Counter.FEES: tuple(product(_SUCCEEDING, AmountBand)),
+    Counter.SENT: tuple(product(_SUCCEEDING_KINDS, AmountBand)),
+    Counter.FEES: tuple(product(_SUCCEEDING_KINDS, AmountBand)),
     Counter.FAILED_MSAT: tuple(product(Kind, Reason)),
     Counter.ATTEMPTS_STARTED: ((),),
     Counter.ATTEMPTS_SETTLED: ((),),
@@ -209,10 +208,10 @@ _HISTOGRAM_LABELS: dict[HistogramName, tuple[Labels, ...]] = {
 
 
 def zero_counters() -> dict[Counter, dict[Labels, int]]:
-    """Every counter, with the series that exist from the start, at 0."""
-    return {counter: dict.fromkeys(_FROM_THE_START[counter], 0) for counter in Counter}
+    """Return every counter with the series that exist from the start, at 0."""
+    return {counter: dict.fromkeys(_INITIAL_LABELS[counter], 0) for counter in Counter}
 
 
 def zero_histograms() -> dict[HistogramName, dict[Labels, Histogram]]:
-    """Every histogram, with all its series, empty."""
+    """Return every histogram with all its series, empty."""
     return {name: {labels: Histogram(EDGES[name]) for labels in _HISTOGRAM_LABELS[name]} for name in HistogramName}

@@ -1,67 +1,68 @@
-"""Snapshots in, facts out: finds the run that a snapshot shows, and decides whether one that isn't open is new.
+"""Snapshots in, facts out: find the run that a snapshot shows, and decide whether a run that isn't open is new.
 
-The laws: a run ends at most once; an attempt ends at most once; a snapshot that is repeated, late or out of
-order changes nothing. See `docs/reasons.md` for why each rule is there.
+Three laws hold: a run ends at most once; an attempt ends at most once; a snapshot that is repeated, late or out of
+order changes nothing. `docs/reasons.md` gives the reason for each rule.
 """
 
 from collections.abc import Sequence
 
-from exporter.payments.event import (
-    EndUnconfirmed,
-    Event,
-    PaymentStarted,
-    UpdateIgnored,
-    UpdateReceived,
-)
+from exporter.payments.event import EndUnconfirmed, Event, PaymentStarted, UpdateIgnored, UpdateReceived
 from exporter.payments.labels import Ignored, Lost, Mode, Source
-from exporter.payments.memory import Memory
+from exporter.payments.memory import FinishedRuns
 from exporter.payments.payment import US_PER_NS, Moment, Payment, Run
 from exporter.payments.receipt import Receipt, Subscription
 from exporter.payments.run import OpenRun
 from exporter.payments.terminal import Terminal
 
-AHEAD_US = 7 * 86_400_000_000
-"""How far our clock may be behind when counting begins; a run created later than that had a wrong clock in lnd."""
-SURVIVORS = 5_000
-"""More than any node had in flight when counting began; lnd's clock, if it was days ahead then, makes more old."""
+MAX_AHEAD_US = 7 * 86_400_000_000
+"""A run created further in the future when counting begins is from a time when lnd's clock was wrong."""
+MAX_SURVIVORS = 5_000
+"""More than any node has in flight when counting begins. If lnd's clock was ahead then, new runs count as old, too."""
 
 
 class Tracker:
-    """All that is known of one node's payments.
+    """The open runs of one node, and the finished ones that are remembered.
 
-    Open runs are as many as lnd has in flight, with the attempts that lnd repeats of them; of finished runs
-    `memory.REMEMBERED` are kept.
+    There are as many open runs as lnd has payments in flight, each with the attempts that lnd repeats in every message.
     """
 
     def __init__(self) -> None:
-        """Begin with no history: `begin` tells where it ends."""
+        """Start without any run; counting begins with `begin`, or where another process saved it."""
         self.open: dict[Run, OpenRun] = {}
+        """The runs that are not counted as finished or lost yet."""
         self.on_hold: dict[Run, Terminal] = {}
         """The ends of the open runs that are on hold: while there are any, call `release` from time to time."""
-        self.memory = Memory()
-        self._of_hash: dict[str, list[OpenRun]] = {}  # the open runs; of one hash seldom more than one
+        self.memory = FinishedRuns()
+        self._of_hash: dict[str, list[OpenRun]] = {}  # the open runs by hash, seldom more than one
         self._subscription = Subscription()
-        self._newest_ns = 0  # lnd's time of the newest thing that it has shown since this subscription began
+        self._newest_ns = 0  # lnd's newest time in any snapshot since this subscription began
         self.history_us = 0
         """Creation of the newest run that existed when counting began, microseconds since 1970."""
         self.survivors: dict[Run, None] = {}
-        """Runs as old that have been started here, at most `SURVIVORS`: they are not forgotten with the others."""
+        """Runs as old as that which have been started here, at most `MAX_SURVIVORS`; the values are unused.
+
+        They are not forgotten with the other finished runs, or a stream that shows one late would start it again.
+        """
         self.scan_ns = 0
-        """How long lnd may read its table before a new stream says the first word."""
+        """How long lnd may read its payments table before a new stream sends its first update."""
         self.begun = False
-        """Counting has begun: it is known where history ends."""
+        """True once counting has begun: it is known where history ends."""
 
     def begin(self, newest: Sequence[Payment], floor_index: int, at: Moment) -> list[Event]:
-        """Start counting: `newest` is all that lnd knows above `floor_index`. What is over is history."""
+        """Begin to count: of the payments in `newest` those that are over are history, the others are started.
+
+        `newest` are all payments above `floor_index`, in ascending order of their index.
+        """
         events: list[Event] = []
         self.begun = True
         self.memory.trust_indexes(floor_index)
-        # lnd's clock, if it was far ahead once, makes nothing old; if it is so by less, ours may be behind.
+        # A run created far in the future must not make all new runs old. If it is less far, our clock may be behind.
         now_us = at.wall_ns // US_PER_NS
-        sane = (payment.run.created_us for payment in newest if payment.run.created_us < now_us + AHEAD_US)
-        self.history_us = max(sane, default=now_us if newest else 0)
+        credible = (payment.run.created_us for payment in newest if payment.run.created_us < now_us + MAX_AHEAD_US)
+        self.history_us = max(credible, default=now_us if newest else 0)
         if floor_index:
-            # What is below is never seen, and older, but for what was created at the same time as the lowest of these.
+            # By time, only runs younger than the lower half of these are above the floor: of the runs that are never
+            # read some may have been created when the lowest of these were.
             self.memory.forgotten_us.extend(payment.run.created_us for payment in newest[: len(newest) // 2])
         for payment in newest:
             if payment.malformed:
@@ -73,31 +74,30 @@ class Tracker:
         return events
 
     def add(self, run: OpenRun) -> None:
-        """Take a run for open."""
+        """Add an open run."""
         self.open[run.run] = run
         self._of_hash.setdefault(run.run.payment_hash, []).append(run)
 
     def stream_started(self, mode: Mode = Mode.FIREHOSE) -> None:
-        """Begin another subscription: its first update of a run may be old."""
-        self._subscription = Subscription(self._subscription.number + 1, tells_all=mode is not Mode.TRACK)
+        """Begin another subscription. Its first update of a run may be old."""
+        self._subscription = Subscription(self._subscription.number + 1, full=mode is not Mode.TRACK)
         self._newest_ns = 0
 
     def stream_lost(self) -> None:
-        """End the subscription: a second terminal update may be missed, so no end on hold is certain any more."""
+        """End the subscription: all ends on hold become unconfirmed, for a second terminal update may be missed."""
         for terminal in self.on_hold.values():
             terminal.unconfirm()
         self.on_hold.clear()
 
     def postpone(self, by_ns: int) -> None:
-        """Extend all holds, because this process stood still: a second terminal update may wait in the socket."""
+        """Extend all holds: this process stood still, and second terminal updates may wait in the socket."""
         for terminal in self.on_hold.values():
             terminal.postpone(by_ns)
 
     def unseen(self) -> list[str]:
-        """Return the hashes of the open runs that lnd must be asked for.
+        """Return the payment hashes that lnd must be asked for.
 
-        Those are in flight and no stream has shown them since the present subscription began, or their end is
-        unconfirmed.
+        They have an open run whose end is unconfirmed, or one in flight that the present subscription hasn't shown.
         """
         return [
             payment_hash
@@ -106,18 +106,19 @@ class Tracker:
         ]
 
     def stream_ended(self, payment_hash: str) -> None:
-        """Note that no stream shows a payment any more: lnd must be asked for it."""
+        """Note that no stream shows this payment any more: lnd must be asked for it."""
         for run in self._of_hash.get(payment_hash, ()):
             run.stream = 0
 
     def is_shown(self, run: OpenRun) -> bool:
-        """Return True if the present subscription has shown it: then it will show its end."""
+        """Return True if the present subscription has shown the run: then it will show its end, too."""
         return run.stream == self._subscription.number
 
     def update(self, payment: Payment, source: Source, at: Moment, asked: Moment | None = None) -> list[Event]:
-        """Take one snapshot, received at `at`; call `release` from time to time, too.
+        """Take one snapshot, received at `at`, and return the facts that it adds.
 
-        `asked` is when the request was sent that it answers; lnd may have read the answer at any time since.
+        `asked` is when the request for it was sent, for lnd may have read the payment at any time since; None for a
+        stream.
         """
         events: list[Event] = [UpdateReceived(source, at.wall_ns)]
         if payment.malformed:
@@ -126,7 +127,7 @@ class Tracker:
         self._newest_ns = max(self._newest_ns, payment.latest_ns, payment.created_ns)
         if receipt.live and self._subscription.first_update_mono_ns is None:
             self._subscription.first_update_mono_ns = at.mono_ns
-        if not receipt.live or payment.run not in self.memory.indexes:  # else it is late, and says nothing
+        if not receipt.live or payment.run not in self.memory.indexes:  # a late update shows nothing about other runs
             events += self._close_others(payment, receipt)
         if (run := self.open.get(payment.run)) is not None:
             return events + self._receive(run, payment, receipt)
@@ -135,21 +136,20 @@ class Tracker:
         return [*events, UpdateIgnored(Ignored.AFTER_TERMINAL)]
 
     def repair(self, payment: Payment, at: Moment) -> list[Event]:
-        """Count a run that ended, that is neither open nor counted: whatever the floor says, it was missed."""
+        """Count an ended run that the audit found missing, whatever the floor says, unless it is open or remembered."""
         if payment.run in self.open or self.memory.recognise(payment):
             return []
         return [UpdateReceived(Source.LIST, at.wall_ns), *self._start(payment, self._receipt(Source.LIST, at))]
 
     def not_found(self, payment_hash: str, at: Moment, cause: Lost = Lost.DELETED) -> list[Event]:
-        """Take lnd's answer that it doesn't know this hash."""
+        """Take lnd's answer that it doesn't know this hash: its runs are lost if that is to be believed."""
         events: list[Event] = []
         for run in list(self._of_hash.get(payment_hash, ())):
-            if not run.on_hold:  # lnd may have deleted it at once: its last update is still to come
-                events += self._not_found(run, at, cause)
+            events += self._not_found(run, at, cause)
         return events
 
     def release(self, at: Moment) -> list[Event]:
-        """Count the runs whose hold is over, but for those that lnd must be asked for once more."""
+        """Count the runs whose hold is over, except those whose end lnd must be asked for once more."""
         events: list[Event] = []
         for run in [run for run, terminal in self.on_hold.items() if terminal.is_due(at)]:
             if self.on_hold[run].may_change(self._newest_ns, at):
@@ -163,15 +163,15 @@ class Tracker:
         return Receipt(source, at, asked or at, self._subscription)
 
     def _is_new(self, payment: Payment, receipt: Receipt) -> bool:
-        """Return True for a run that must be counted; one that isn't open may be history, or counted already."""
+        """Return True if a run that isn't open must be counted: it is neither history nor counted already."""
         if self.memory.recognise(payment) or payment.run in self.survivors:
             return False
         self.memory.check_numbering(payment)
-        # A stream shows what is in flight, or was when it began: an old run was in flight when counting began, then.
+        # A stream shows runs that are in flight, or were when it began. An old one was in flight when counting began.
         return self.memory.is_new(payment) or (receipt.live and self._is_old(payment.run))
 
     def _is_old(self, run: Run) -> bool:
-        """Return True if it existed when counting began."""
+        """Return True if the run existed when counting began."""
         return run.created_us <= self.history_us
 
     def _start(self, payment: Payment, receipt: Receipt) -> list[Event]:
@@ -186,7 +186,7 @@ class Tracker:
         self.add(run)
         if self._is_old(run.run):
             self.survivors[run.run] = None
-            if len(self.survivors) > SURVIVORS:
+            if len(self.survivors) > MAX_SURVIVORS:
                 del self.survivors[next(iter(self.survivors))]
         self.memory.saw(payment.run)
         return [PaymentStarted(run.run), *self._receive(run, payment, receipt)]
@@ -198,7 +198,7 @@ class Tracker:
         return events
 
     def _close_others(self, payment: Payment, receipt: Receipt) -> list[Event]:
-        """Close the other runs of a hash: lnd keeps one of each hash, and erases it for the next."""
+        """Close the other open runs of a hash: lnd keeps one run of each hash, and erases it for the next."""
         events: list[Event] = []
         for run in list(self._of_hash.get(payment.payment_hash, ())):
             if run.run == payment.run:
@@ -206,21 +206,21 @@ class Tracker:
             if receipt.live:
                 if run.precedes(payment):
                     events += self._close(run, Lost.RETRIED)  # the stream has sent all that there was of it
-            elif not run.on_hold and (receipt.source is Source.TRACK or run.precedes(payment)):
+            elif receipt.source is Source.TRACK or run.precedes(payment):
                 events += self._not_found(run, receipt.at, Lost.RETRIED)  # an answer may overtake the stream
         return events
 
     def _not_found(self, run: OpenRun, at: Moment, cause: Lost) -> list[Event]:
-        believed = run.not_found(at, cause, self.scan_ns)
-        return self._close(run, believed) if believed else []
+        lost = run.not_found(at, cause, self.scan_ns)
+        return self._close(run, lost) if lost else []
 
     def _close(self, run: OpenRun, cause: Lost) -> list[Event]:
-        """Count a run as finished if it was seen to end, else as lost; from now on it is remembered."""
+        """Count a run as finished if it was seen to end, else as lost because of `cause`; remember it from now on."""
         del self.open[run.run]
         self.on_hold.pop(run.run, None)
-        same = self._of_hash[run.run.payment_hash]
-        same.remove(run)
-        if not same:
+        same_hash = self._of_hash[run.run.payment_hash]
+        same_hash.remove(run)
+        if not same_hash:
             del self._of_hash[run.run.payment_hash]
         self.memory.add(run.run, run.payment_index)
         return run.close(cause)

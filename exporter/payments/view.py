@@ -1,4 +1,4 @@
-"""All that a page says of one node, taken at one instant and never changed afterwards."""
+"""A copy of everything that a page shows of one node, made at one instant."""
 
 from dataclasses import dataclass
 
@@ -14,27 +14,28 @@ from exporter.payments.tracker import Tracker
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One node at one instant: an independent copy, so that it may be rendered in another thread."""
+    """One node at one instant: an independent copy, so that another thread can render it."""
 
     node: str
-    """The node's configured name, the label `node`."""
+    """The node's configured name: the label `node`."""
     counters: dict[Counter, dict[Labels, int]]
     histograms: dict[HistogramName, dict[Labels, Histogram]]
     in_flight: InFlight
     peers_in_flight: dict[str, tuple[int, int]]
-    """HTLCs outstanding and their amount in msat by label of the first hop; every peer with a label has an entry.
+    """Number and amount in msat of HTLCs outstanding by label of the first hop; every peer with a label has an entry.
 
-    Empty if nothing is counted by peer, though totals of before may be kept.
+    Empty if nothing is counted by peer, even if totals by peer were kept from before.
     """
     status: NodeStatus
     last_update_ns: int | None
+    """When the last snapshot was received, by our clock, nanoseconds since 1970; None before the first."""
 
 
 def capture(node: str, tracker: Tracker, ledger: Ledger, status: NodeStatus, now: Moment) -> View:
-    """Copy what a page needs; whoever calls has released what is due (`Tracker.release`)."""
+    """Return a copy of all that a page needs. Call `Tracker.release` before: it counts runs whose hold is over."""
     in_flight = inflight.count(tracker.open.values(), now, status.block_height)
     labels = (label for (label,) in ledger.counters[Counter.PEER_SENT] if label != FORMER_PEERS)
-    peers = dict.fromkeys(labels if ledger.peers.most else (), (0, 0))  # `other` too, once there is one
+    peers = dict.fromkeys(labels if ledger.peers.places else (), (0, 0))  # `other` too, once there is one
     for key, (htlcs, msat) in in_flight.peers.items():
         if label := ledger.peers.label(key):
             before = peers.get(label, (0, 0))

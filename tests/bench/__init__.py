@@ -1,1 +1,1 @@
-"""What things cost."""
+"""Benchmarks."""

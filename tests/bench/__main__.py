@@ -1,4 +1,4 @@
-"""`make bench`: what an update costs, from its bytes to the totals, and what a page does; ARGS: how many payments."""
+"""`make bench`: measure what an update, a page and a checkpoint cost. ARGS is the number of payments."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ from exporter.metrics.collector import PageCollector
 from exporter.metrics.exposition import Format, render
 from exporter.metrics.row import PageData
 from exporter.payments.labels import Source
-from exporter.payments.payment import Moment, Payment
+from exporter.payments.payment import NS_PER_S, Moment, Payment
 from exporter.simulator import rest
 from exporter.simulator.database import Database
 from exporter.simulator.mix import Mix
@@ -30,36 +30,36 @@ from exporter.store import Store, encode
 
 PAYMENTS = 2000
 ROUNDS = 5
-"""Each is measured so often; the fastest counts."""
-SECOND_NS = 10**9
-BORN_NS = 1_780_000_000 * SECOND_NS
+"""Each row is measured this many times; the fastest counts."""
+START_NS = 1_780_000_000 * NS_PER_S
+"""When the payments begin, nanoseconds since 1970."""
 
 
 class Row(NamedTuple):
-    """What was measured."""
+    """One measurement."""
 
-    what: str
+    name: str
     seconds: float
+    """How long `number` of them took."""
     number: int
-    """So many were done in that time."""
     bare: float
-    """Seconds that the bare loop took for as many, in the same run."""
+    """Seconds that a bare loop took for as many, in the same run."""
 
 
 def updates(payments: int) -> tuple[World, list[bytes]]:
-    """What lnd tells of so many payments of every kind, one after the other."""
-    clock, world = [BORN_NS], World.random("bench")
-    database, told = Database(lambda: clock[0]), list[bytes]()
+    """Return a world, and all updates that lnd sends of that many payments of every kind, one after the other."""
+    clock, world = [START_NS], World.random("bench")
+    database, messages = Database(lambda: clock[0]), list[bytes]()
     for life in islice(Mix(world, "bench"), payments):
         for step in life.steps:
-            clock[0] += int(step.delay_s * SECOND_NS)
+            clock[0] += int(step.delay_s * NS_PER_S)
             if update := database.apply(step.mutation):
-                told.append(update.message)
-    return world, told
+                messages.append(update.message)
+    return world, messages
 
 
 def fastest(work: Callable[[], object]) -> float:
-    """Seconds that it takes."""
+    """Return the seconds that the fastest round takes."""
     times = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
@@ -68,20 +68,20 @@ def fastest(work: Callable[[], object]) -> float:
     return min(times)
 
 
-def account(payments: Sequence[Payment]) -> Account:
-    """The books of a node that has told this; nothing of it is known before."""
-    clock = [Moment(BORN_NS, 0)]
-    books = Account("lnd", lambda: clock[0], 50)
-    books.tracker.begin([], 0, clock[0])
-    books.tracker.stream_started()
+def counted(payments: Sequence[Payment]) -> Account:
+    """Return a new account that has counted these snapshots."""
+    clock = [Moment(START_NS, 0)]
+    account = Account("lnd", lambda: clock[0], 50)
+    account.tracker.begin([], 0, clock[0])
+    account.tracker.stream_started()
     for payment in payments:
-        clock[0] = Moment(payment.latest_ns or payment.created_ns, clock[0].mono_ns + SECOND_NS // 5)
-        books.record(payment, Source.STREAM)
-    return books
+        clock[0] = Moment(payment.latest_ns or payment.created_ns, clock[0].mono_ns + NS_PER_S // 5)
+        account.record(payment, Source.STREAM)
+    return account
 
 
-def measured(payments: int) -> Iterator[Row]:
-    """Row by row."""
+def measure(payments: int) -> Iterator[Row]:
+    """Measure, and yield row by row."""
     world, messages = updates(payments)
     own, number = world.me.pubkey, len(messages)
     texts = [rest.line(rest.words(rpc.Payment, message)) for message in messages]
@@ -97,23 +97,23 @@ def measured(payments: int) -> Iterator[Row]:
         lambda: [decode.payment(json_messages.message(rpc.Payment, json_messages.parse(text)), own) for text in texts],
     )
     yield Row("update over REST, to a snapshot", took, number, json)
-    yield Row("snapshot, counted", fastest(lambda: account(decoded)), number, protobuf)
+    yield Row("snapshot, counted", fastest(lambda: counted(decoded)), number, protobuf)
 
-    books = account(decoded)
-    view = books.view()
+    account = counted(decoded)
+    view = account.view()
     lines = render(PageCollector(PageData([view])), Format.TEXT, compress=False).splitlines()
     bare = fastest(lambda: b"".join(line + b"\n" for line in lines))
     for form in Format:
         took = fastest(lambda form=form: render(PageCollector(PageData([view])), form, compress=False))  # type: ignore[misc]
         yield Row(f"page of {len(lines):,} lines, {form.name.lower()}", took, 1, bare)
     with tempfile.TemporaryDirectory() as home:
-        yield from _written(Path(home), decoded)
+        yield from _measure_write(Path(home), decoded)
 
 
-def _written(home: Path, decoded: Sequence[Payment]) -> Iterator[Row]:
-    """The state before and after the last hundred updates, in turn: what changed goes to the disk."""
+def _measure_write(home: Path, decoded: Sequence[Payment]) -> Iterator[Row]:
+    """Measure writing the state before and after the last hundred updates, in turn: only changed rows are written."""
     store = Store(home / "state.sqlite")
-    states = [{"lnd": encode(books.saved(books.view()))} for books in (account(decoded[:-100]), account(decoded))]
+    states = [{"lnd": encode(account.saved(account.view()))} for account in (counted(decoded[:-100]), counted(decoded))]
 
     def write() -> None:
         for state in states:
@@ -133,21 +133,21 @@ def _written(home: Path, decoded: Sequence[Payment]) -> Iterator[Row]:
 
 
 async def show(payments: int) -> None:
-    """A table, a row as soon as it is measured."""
+    """Measure and print the table; async because an account reads the clock of the running event loop."""
     console = Console()
-    table = Table("what", "each", "a second", "x bare", box=None)
+    table = Table("measured", "each", "per second", "x bare", box=None)
     for column in table.columns[1:]:
         column.justify = "right"
     with console.status("measuring") as status:
-        for row in measured(payments):
+        for row in measure(payments):
             each = row.seconds / row.number
-            table.add_row(row.what, f"{each * 1e6:,.1f} us", f"{1 / each:,.0f}", f"{row.seconds / row.bare:.1f}")
-            status.update(f"measured: {row.what}")
+            table.add_row(row.name, f"{each * 1e6:,.1f} us", f"{1 / each:,.0f}", f"{row.seconds / row.bare:.1f}")
+            status.update(f"measured: {row.name}")
     console.print(table)
 
 
 def main() -> int:
-    """Measure and show."""
+    """Run the command line; return the exit code."""
     asyncio.run(show(int(sys.argv[1]) if len(sys.argv) > 1 else PAYMENTS))
     return 0
 

@@ -1,1 +1,1 @@
-"""The understanding, tried without any lnd."""
+"""Tests of the core, without lnd."""

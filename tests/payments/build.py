@@ -1,4 +1,4 @@
-"""Snapshots for tests: a payment of 1000 sat over three hops, and time that passes only when it is told to."""
+"""Snapshots for tests: a payment of 1000 sat over three hops. Every time is an argument, in seconds after `T0`."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ from exporter.payments.tracker import Tracker
 
 SECOND = 1_000_000_000
 T0 = 1_780_000_000 * SECOND
-"""Creation of the payments, nanoseconds since 1970."""
+"""Creation of the payments by default, nanoseconds since 1970."""
 HASH = "ab" * 32
 OTHER_HASH = "cd" * 32
 PEER = "02" + "11" * 32
@@ -18,12 +18,12 @@ RUN = Run(HASH, T0 // 1000)
 
 
 def at(seconds: float) -> Moment:
-    """A moment so long after T0, on both clocks."""
+    """Return the moment that many seconds after `T0`: the monotonic clock is 0 at `T0`."""
     return Moment(T0 + int(seconds * SECOND), int(seconds * SECOND))
 
 
 def flying(attempt_id: int = 1, *, sent_s: float = 1, hint: Kind | None = None, msat: int = 1_000_010) -> Attempt:
-    """An attempt in flight."""
+    """Return an attempt in flight."""
     return Attempt(
         attempt_id=attempt_id,
         status=AttemptStatus.IN_FLIGHT,
@@ -38,7 +38,7 @@ def flying(attempt_id: int = 1, *, sent_s: float = 1, hint: Kind | None = None, 
 
 
 def settled(attempt: Attempt, *, end_s: float = 2) -> Attempt:
-    """The attempt, settled."""
+    """Return the attempt, settled."""
     return attempt._replace(status=AttemptStatus.SETTLED, resolve_ns=T0 + int(end_s * SECOND))
 
 
@@ -49,12 +49,12 @@ def failed(
     *,
     end_s: float = 2,
 ) -> Attempt:
-    """The attempt, failed."""
+    """Return the attempt, failed."""
     return attempt._replace(status=AttemptStatus.FAILED, resolve_ns=T0 + int(end_s * SECOND), code=code, source=source)
 
 
 def refused(attempt: Attempt, *, end_s: float = 2) -> Attempt:
-    """The attempt, refused by the recipient."""
+    """Return the attempt, refused by the recipient."""
     return failed(attempt, Code.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS, FailureSource.RECIPIENT, end_s=end_s)
 
 
@@ -68,7 +68,7 @@ def payment(
     invoice: bool = True,
     pays_self: bool = False,
 ) -> Payment:
-    """A snapshot; the fee is what its settled attempts cost, as in lnd."""
+    """Return a snapshot; its fee is that of its settled attempts, as in lnd."""
     return Payment(
         payment_hash=payment_hash,
         created_ns=T0 + int(created_s * SECOND),
@@ -88,38 +88,38 @@ IN_FLIGHT, INITIATED, SUCCEEDED, FAILED = Status.IN_FLIGHT, Status.INITIATED, St
 
 @dataclass
 class Observer:
-    """A tracker and its ledger with a stream up, and all that they have said."""
+    """A tracker with an open stream, its ledger, and all facts that followed from the snapshots received."""
 
     tracker: Tracker = field(default_factory=Tracker)
     ledger: Ledger = field(default_factory=Ledger)
     events: list[Event] = field(default_factory=list)
-    """All facts, but for the mere receipt of updates."""
+    """All facts except `UpdateReceived`."""
 
     def __post_init__(self) -> None:
-        """Begin with an empty history, unless it has begun."""
+        """Begin to count with an empty history, unless counting has begun; start a stream."""
         if not self.tracker.begun:
             self.tracker.begin([], 0, at(0))
         self.tracker.stream_started()
 
-    def take(self, events: list[Event]) -> list[Event]:
-        """Count facts; give back those that say something."""
+    def apply(self, events: list[Event]) -> list[Event]:
+        """Count the facts; return them without `UpdateReceived`."""
         self.ledger.apply(events)
-        said: list[Event] = [event for event in events if not isinstance(event, UpdateReceived)]
-        self.events += said
-        return said
+        facts: list[Event] = [event for event in events if not isinstance(event, UpdateReceived)]
+        self.events += facts
+        return facts
 
     def hear(self, snapshot: Payment, seconds: float, source: Source = Source.STREAM) -> list[Event]:
-        """A snapshot arrives so many seconds after T0."""
-        return self.take(self.tracker.update(snapshot, source, at(seconds)))
+        """Receive a snapshot that many seconds after `T0`; an answer takes no time. Return the facts."""
+        return self.apply(self.tracker.update(snapshot, source, at(seconds)))
 
-    def grow_old(self, seconds: float = 3600) -> None:
-        """Another payment shows that lnd's clock is at T0 plus so many seconds."""
+    def make_others_old(self, seconds: float = 3600) -> None:
+        """Receive another payment, created that many seconds after `T0`: by lnd's clock all others are old."""
         self.hear(payment(payment_hash="0a" * 32, created_s=seconds, payment_index=99_999), seconds)
 
     def release(self, seconds: float) -> list[Event]:
-        """What is due then is counted."""
-        return self.take(self.tracker.release(at(seconds)))
+        """Count the runs whose hold is over by then; return the facts."""
+        return self.apply(self.tracker.release(at(seconds)))
 
-    def miss(self, seconds: float, payment_hash: str = HASH) -> list[Event]:
-        """Lnd says that it doesn't know the hash."""
-        return self.take(self.tracker.not_found(payment_hash, at(seconds)))
+    def not_found(self, seconds: float, payment_hash: str = HASH) -> list[Event]:
+        """Receive lnd's answer that it doesn't know the hash; return the facts."""
+        return self.apply(self.tracker.not_found(payment_hash, at(seconds)))

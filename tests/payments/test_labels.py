@@ -1,10 +1,10 @@
-"""How a payment gets its words: bands, kinds, causes."""
+"""Values of labels: bands, kinds, causes."""
 
 import pytest
 
 from exporter.payments.cause import attempt_cause, payment_cause
-from exporter.payments.event import Event, PaymentFailed
-from exporter.payments.inflight import age, blocks_left
+from exporter.payments.event import PaymentFailed
+from exporter.payments.inflight import age_band, blocks_left
 from exporter.payments.labels import (
     PURPOSE,
     Age,
@@ -39,13 +39,13 @@ SAT = 1000
     ],
 )
 def test_amount_band(msat: int, band: AmountBand) -> None:
-    """A lower bound belongs to the band above it."""
+    """A boundary belongs to the band above it."""
     assert amount_band(msat) is band
 
 
-def test_age_and_blocks() -> None:
-    """The bands of gauges, at their edges."""
-    ages = [age(seconds * SECOND) for seconds in (-5, 0, 59, 60, 599, 600, 3599, 3600, 86399, 86400)]
+def test_age_band_and_blocks_left_band() -> None:
+    """At their boundaries."""
+    ages = [age_band(seconds * SECOND) for seconds in (-5, 0, 59, 60, 599, 600, 3599, 3600, 86399, 86400)]
     assert ages == [Age.UNDER_1M] * 3 + [Age.UNDER_10M] * 2 + [Age.UNDER_1H] * 2 + [Age.UNDER_1D] * 2 + [Age.OVER]
     blocks = [blocks_left(blocks) for blocks in (-1, 0, 1, 35, 36, 143, 144)]
     assert blocks == (
@@ -54,7 +54,7 @@ def test_age_and_blocks() -> None:
 
 
 def kind_of(*updates: Payment) -> Kind:
-    """The kind under which a payment that ends so is counted."""
+    """Return the kind under which a payment with these updates is counted."""
     observer = Observer()
     for update in updates:
         observer.hear(update, 1)
@@ -64,7 +64,7 @@ def kind_of(*updates: Payment) -> Kind:
 
 
 def end(*attempts: Attempt, invoice: bool = False, pays_self: bool = False) -> Payment:
-    """A failed payment."""
+    """Return a failed payment."""
     return payment(FAILED, *attempts, reason=Reason.NO_ROUTE, invoice=invoice, pays_self=pays_self)
 
 
@@ -91,17 +91,17 @@ SELF, AMP, KEYSEND = (flying(1, hint=hint) for hint in (Kind.REBALANCE, Kind.AMP
         ([payment(IN_FLIGHT, flying(2), flying(3, hint=Kind.KEYSEND), SELF, invoice=False), end()], Kind.REBALANCE),
     ],
 )
-def test_kind(updates: list[Payment], kind: Kind) -> None:
-    """The first that matches, by all that was ever seen: attempts vanish, what they told does not."""
+def test_first_kind_that_matches(updates: list[Payment], kind: Kind) -> None:
+    """By everything that was ever seen: an attempt that vanished still counts."""
     assert kind_of(*updates) is kind
 
 
-def test_purpose() -> None:
-    """Each kind has a purpose."""
+def test_each_kind_has_a_purpose() -> None:
+    """None is left out of the table."""
     assert set(PURPOSE) == set(Kind)
 
 
-SELF_, FIRST, MIDDLE, LAST, NOBODY = FailureSource
+SELF_, FIRST, MIDDLE, LAST, UNKNOWN = FailureSource
 
 
 @pytest.mark.parametrize(
@@ -116,13 +116,13 @@ SELF_, FIRST, MIDDLE, LAST, NOBODY = FailureSource
         (Code.FEE_INSUFFICIENT, FIRST, Cause.ROUTE_POLICY),
         (Code.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS, LAST, Cause.RECIPIENT),
         (Code.MPP_TIMEOUT, LAST, Cause.ROUTE_LIQUIDITY),
-        (Code.UNREADABLE_FAILURE, NOBODY, Cause.UNREADABLE),
-        (Code.INTERNAL_FAILURE, NOBODY, Cause.OTHER),
+        (Code.UNREADABLE_FAILURE, UNKNOWN, Cause.UNREADABLE),
+        (Code.INTERNAL_FAILURE, UNKNOWN, Cause.OTHER),
         (Code.OTHER, MIDDLE, Cause.OTHER),
     ],
 )
 def test_attempt_cause(code: Code, source: FailureSource, cause: Cause) -> None:
-    """What stopped one attempt depends on who stopped it."""
+    """It depends on the code, and on where the attempt failed."""
     assert attempt_cause(code, source) is cause
 
 
@@ -144,17 +144,16 @@ def test_attempt_cause(code: Code, source: FailureSource, cause: Cause) -> None:
     ],
 )
 def test_payment_cause(reason: Reason, failures: dict[Cause, int], held: bool, cause: Cause) -> None:  # noqa: FBT001
-    """Reasons that say it all come first; the rest is what stopped most HTLCs."""
+    """The reason if it determines the cause, else the most frequent cause of failed attempts."""
     assert payment_cause(reason, failures, held=held) is cause
 
 
-def test_waiting_for_other_parts_is_not_being_held() -> None:
-    """A recipient that gives up on an incomplete payment after two minutes has held nothing: liquidity was missing."""
+def test_waiting_for_other_parts_is_not_held() -> None:
+    """The recipient gives up an incomplete payment after two minutes: it held nothing, liquidity was missing."""
     observer = Observer()
     part = flying(1)
     observer.hear(payment(IN_FLIGHT, part), 1)
     end = failed(part, Code.MPP_TIMEOUT, FailureSource.RECIPIENT, end_s=121)
     observer.hear(payment(FAILED, end, reason=Reason.TIMEOUT), 121)
     observer.release(122)
-    causes: list[Event] = [event for event in observer.events if isinstance(event, PaymentFailed)]
-    assert [event.cause for event in causes if isinstance(event, PaymentFailed)] == [Cause.ROUTE_LIQUIDITY]
+    assert [event.cause for event in observer.events if isinstance(event, PaymentFailed)] == [Cause.ROUTE_LIQUIDITY]

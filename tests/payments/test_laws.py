@@ -1,4 +1,4 @@
-"""Laws that hold for every history: random lives of payments, interleaved, doubled, late, cut off and recovered."""
+"""Properties of every history: random lives of payments, interleaved, doubled, late, interrupted and recovered."""
 
 from collections import Counter as Tally
 from collections.abc import Iterator
@@ -20,25 +20,25 @@ from tests.payments.build import FAILED, IN_FLIGHT, SECOND, SUCCEEDED, T0, Obser
 pytestmark = pytest.mark.slow
 
 UNEQUAL = (Counter.UPDATES, Counter.UPDATES_IGNORED)
-"""What may depend on how often something is said."""
+"""Totals that depend on how often a snapshot is sent."""
 
 
 class Life(NamedTuple):
-    """One run as lnd lives it: every message it sends, and what its database knows in the end."""
+    """One run: all messages that lnd sends of it, and its final state in lnd's database."""
 
     messages: tuple[Payment, ...]
     final: Payment
 
     @property
     def kept(self) -> Payment:
-        """What can still be asked later: the failed attempts are deleted."""
+        """The final state as lnd returns it later: failed attempts are deleted."""
         left = tuple(a for a in self.final.attempts if a.status is not AttemptStatus.FAILED)
         return self.final._replace(attempts=left)
 
 
 @st.composite
 def lives(draw: st.DrawFn) -> list[Life]:
-    """Up to eight runs with hashes and attempt ids of their own."""
+    """Generate up to eight runs, each with its own hash and attempt ids."""
     ids = iter(range(1, 1000))
     return [_life(draw, number, ids) for number in range(1, draw(st.integers(1, 8)) + 1)]
 
@@ -90,14 +90,14 @@ def _resolve(draw: st.DrawFn, attempt: Attempt) -> Attempt:
 
 @st.composite
 def streams(draw: st.DrawFn, of: list[Life]) -> list[Payment]:
-    """The messages of all lives, each life in its order, the lives mixed as chance will."""
+    """Interleave the messages of all lives at random, those of each life in their order."""
     order = draw(st.permutations([i for i, life in enumerate(of) for _ in life.messages]))
     nexts = [iter(life.messages) for life in of]
     return [next(nexts[i]) for i in order]
 
 
 def flat(ledger: Ledger, *, but: tuple[Counter, ...] = ()) -> dict[tuple[str, ...], int]:
-    """All totals, those that are not 0."""
+    """Return all totals that are not 0, except the counters in `but`."""
     totals = {
         (counter, *labels): n for counter, s in ledger.counters.items() if counter not in but for labels, n in s.items()
     }
@@ -108,23 +108,23 @@ def flat(ledger: Ledger, *, but: tuple[Counter, ...] = ()) -> dict[tuple[str, ..
     return {key: n for key, n in totals.items() if n}
 
 
-class Witness(Observer):
-    """An observer that checks the laws after every word."""
+class CheckingObserver(Observer):
+    """An observer that checks the properties after every snapshot."""
 
     def __init__(self) -> None:
-        """Nothing seen."""
+        """Start without any run."""
         super().__init__(Tracker(), Ledger())
         self.before: dict[tuple[str, ...], int] = {}
         self.ends: Tally[object] = Tally()
 
-    def take(self, events: list[Event]) -> list[Event]:
-        """Count, then look whether all laws hold."""
-        said = super().take(events)
+    def apply(self, events: list[Event]) -> list[Event]:
+        """Count the facts, then check that all properties hold."""
+        facts = super().apply(events)
         counters = self.ledger.counters
         gauges = inflight.count(self.tracker.open.values(), at(3600), 1)
         finished = [
             event.run if isinstance(event, PaymentLost) else event.ending.run
-            for event in said
+            for event in facts
             if isinstance(event, PaymentSucceeded | PaymentFailed | PaymentLost)
         ]
         self.ends.update(finished)
@@ -144,11 +144,11 @@ class Witness(Observer):
         after = flat(self.ledger)
         assert all(after.get(key, 0) >= n for key, n in self.before.items()), "a total fell"
         self.before = after
-        return said
+        return facts
 
 
 def expected(of: list[Life]) -> dict[Counter, object]:
-    """What must have been counted in the end, from the lives alone."""
+    """Return the totals that must have been counted in the end."""
     won = [life.final for life in of if life.final.status is SUCCEEDED]
     return {
         Counter.STARTED: len(of),
@@ -161,18 +161,18 @@ def expected(of: list[Life]) -> dict[Counter, object]:
 
 
 def counted(ledger: Ledger) -> dict[Counter, object]:
-    """The same from the ledger."""
+    """Return the same totals from the ledger."""
     names = (Counter.STARTED, Counter.SUCCEEDED, Counter.FAILED, Counter.SENT, Counter.FEES, Counter.FAILED_MSAT)
     return {name: sum(ledger.counters[name].values()) for name in names}
 
 
 def final_reasons(of: list[Life]) -> Tally[str]:
-    """Failed payments by the reason that lnd keeps."""
+    """Return the number of failed payments by the reason in lnd's database."""
     return Tally(life.final.reason.value for life in of if life.final.status is FAILED)
 
 
 def counted_reasons(ledger: Ledger) -> Tally[str]:
-    """The same from the ledger."""
+    """Return the same numbers from the ledger."""
     tally: Tally[str] = Tally()
     for (_, _, reason), n in ledger.counters[Counter.FAILED].items():
         tally[reason] += n
@@ -181,37 +181,37 @@ def counted_reasons(ledger: Ledger) -> Tally[str]:
 
 @given(st.data())
 @settings(max_examples=150, deadline=None)
-def test_whole_histories(data: st.DataObject) -> None:
-    """Heard live and whole, every number is exact, and the reasons are those that lnd keeps."""
+def test_whole_history_is_counted_exactly(data: st.DataObject) -> None:
+    """All messages are received live; the reasons are those in lnd's database."""
     of = data.draw(lives())
-    witness = Witness()
+    observer = CheckingObserver()
     for message in data.draw(streams(of)):
-        witness.hear(message, 1)
-    witness.release(3)
-    assert counted(witness.ledger) == expected(of)
-    assert counted_reasons(witness.ledger) == final_reasons(of)
+        observer.hear(message, 1)
+    observer.release(3)
+    assert counted(observer.ledger) == expected(of)
+    assert counted_reasons(observer.ledger) == final_reasons(of)
     attempts = sum(len(life.final.attempts) for life in of)
-    assert witness.ledger.counters[Counter.ATTEMPTS_STARTED] == {(): attempts}
-    assert not sum(witness.ledger.counters[Counter.ATTEMPTS_UNRESOLVED].values())
-    assert witness.tracker.open == {}
+    assert observer.ledger.counters[Counter.ATTEMPTS_STARTED] == {(): attempts}
+    assert not sum(observer.ledger.counters[Counter.ATTEMPTS_UNRESOLVED].values())
+    assert observer.tracker.open == {}
 
 
 @given(st.data())
 @settings(max_examples=150, deadline=None)
-def test_duplicates_and_latecomers(data: st.DataObject) -> None:
-    """Repeating anything, at once or later, changes no total but those of updates.
+def test_duplicates_and_late_snapshots_change_no_total(data: st.DataObject) -> None:
+    """Only the totals of updates change.
 
-    What comes late is what a subscription's snapshot can bring: an in-flight state of any earlier time.
+    A late snapshot is one that a new subscription may send: a state in flight of any earlier time.
     """
     of = data.draw(lives())
-    plain, noisy = Witness(), Witness()
-    said: list[Payment] = []
+    plain, noisy = CheckingObserver(), CheckingObserver()
+    sent: list[Payment] = []
     for message in data.draw(streams(of)):
         plain.hear(message, 1)
         noisy.hear(message, 1)
-        said.append(message)
-        for index in data.draw(st.lists(st.integers(0, len(said) - 1), max_size=2)):
-            late = said[index]
+        sent.append(message)
+        for index in data.draw(st.lists(st.integers(0, len(sent) - 1), max_size=2)):
+            late = sent[index]
             if not late.status.ended or late is message:
                 noisy.hear(late, 1)
     plain.release(3)
@@ -221,55 +221,55 @@ def test_duplicates_and_latecomers(data: st.DataObject) -> None:
 
 @given(st.data())
 @settings(max_examples=200, deadline=None)
-def test_cut_off_and_recovered(data: st.DataObject) -> None:
-    """Whatever part of the stream is missed, each run is counted once, with the reason that lnd keeps.
+def test_interrupted_history_is_counted_exactly(data: st.DataObject) -> None:
+    """Each run is counted once, with the reason in lnd's database, whatever part of the stream was missed.
 
-    After the gap lnd knows only the final states, without failed attempts.
+    After the interruption lnd returns only the final states, without failed attempts.
     """
     of = data.draw(lives())
     messages = data.draw(streams(of))
     cut = data.draw(st.integers(0, len(messages)))
-    witness = Witness()
+    observer = CheckingObserver()
     for message in messages[:cut]:
-        witness.hear(message, 1)
-    witness.tracker.stream_lost()
-    witness.release(10)
-    witness.tracker.stream_started()
+        observer.hear(message, 1)
+    observer.tracker.stream_lost()
+    observer.release(10)
+    observer.tracker.stream_started()
     back = data.draw(st.sampled_from([20, 200]))
     for life in of:
-        witness.hear(life.kept, back, Source.LIST)
-    for seconds in (back, back + 5):  # ends that are a moment old are asked for twice
-        for payment_hash in witness.tracker.unseen():
+        observer.hear(life.kept, back, Source.LIST)
+    for seconds in (back, back + 5):  # recent ends are asked for twice
+        for payment_hash in observer.tracker.unseen():
             life = next(life for life in of if life.final.payment_hash == payment_hash)
-            witness.hear(life.kept, seconds, Source.TRACK)
-        witness.release(seconds + 2)
-    assert counted(witness.ledger) == expected(of)
-    assert counted_reasons(witness.ledger) == final_reasons(of)
-    assert witness.tracker.open == {}
+            observer.hear(life.kept, seconds, Source.TRACK)
+        observer.release(seconds + 2)
+    assert counted(observer.ledger) == expected(of)
+    assert counted_reasons(observer.ledger) == final_reasons(of)
+    assert observer.tracker.open == {}
 
 
 @given(st.data())
 @settings(max_examples=100, deadline=None)
-def test_deleted_and_retried_while_away(data: st.DataObject) -> None:
-    """Runs that vanish during a gap are lost, each once; a retry of the same hash is a run of its own."""
+def test_runs_deleted_or_retried_during_an_interruption(data: st.DataObject) -> None:
+    """Runs that vanish are lost, each once; a retry of the hash is another run."""
     of = data.draw(lives())
     messages = data.draw(streams(of))
-    witness = Witness()
+    observer = CheckingObserver()
     for message in messages[: data.draw(st.integers(0, len(messages)))]:
-        witness.hear(message, 1)
-    witness.tracker.stream_lost()
-    witness.tracker.stream_started()
-    seen = sum(witness.ledger.counters[Counter.STARTED].values())
+        observer.hear(message, 1)
+    observer.tracker.stream_lost()
+    observer.tracker.stream_started()
+    seen = sum(observer.ledger.counters[Counter.STARTED].values())
     retried = 0
     for life in of:
         if data.draw(st.booleans()):
             retried += 1
             again = life.kept._replace(created_ns=T0 + SECOND, payment_index=life.kept.payment_index + 100)
-            witness.hear(again, 200, Source.LIST)
-            witness.hear(again, 290, Source.TRACK)
+            observer.hear(again, 200, Source.LIST)
+            observer.hear(again, 290, Source.TRACK)
         else:
-            witness.miss(200, life.final.payment_hash)
-            witness.miss(290, life.final.payment_hash)
-    witness.release(299)
-    assert witness.ledger.counters[Counter.STARTED] == {(): seen + retried}
-    assert witness.tracker.open == {}
+            observer.not_found(200, life.final.payment_hash)
+            observer.not_found(290, life.final.payment_hash)
+    observer.release(299)
+    assert observer.ledger.counters[Counter.STARTED] == {(): seen + retried}
+    assert observer.tracker.open == {}

@@ -1,4 +1,4 @@
-"""Facts in, totals out: what each payment adds to which total, and nothing else."""
+"""Facts in, totals out: the totals that a payment changes, and no others."""
 
 from exporter.payments import inflight
 from exporter.payments.event import CaughtUp, LndCalled, StreamInterrupted
@@ -37,15 +37,15 @@ from tests.payments.test_laws import flat
 A, B = flying(1), flying(2, sent_s=3)
 
 
-def test_everything_is_zero_at_first() -> None:
-    """All series of the closed sets exist, and nothing is counted."""
+def test_new_ledger_is_zero() -> None:
+    """All series of the closed sets exist."""
     assert flat(Ledger()) == {}
     assert len(Ledger().counters[Counter.FAILED]) == 7 * 6 * 8
     assert ("probe", "under_1k_sat") not in Ledger().counters[Counter.SUCCEEDED]
 
 
-def test_a_success() -> None:
-    """One retry, then 1000 sat for 10 msat: the whole difference."""
+def test_success() -> None:
+    """All totals that change with one retry, then 1000 sat for 10 msat."""
     observer = Observer()
     observer.hear(payment(), 0)
     observer.hear(payment(IN_FLIGHT, A), 1)
@@ -95,7 +95,7 @@ def test_a_success() -> None:
 
 
 def test_fee_rate_is_compared_exactly() -> None:
-    """A rate of exactly 1 ppm is in the bucket of 1, a hair more is not, and the least fee is not free."""
+    """A rate of exactly 1 ppm is in the bucket of 1, a slightly higher one is not, and the lowest fee is not 0."""
     histogram = Histogram((0, 1_000_000, 10_000_000))
     for fee, value in ((0, 10**6), (1, 10**6), (1_000_001, 10**12), (1, 10**18)):
         histogram.observe(-(-fee * 10**12 // value))
@@ -103,15 +103,15 @@ def test_fee_rate_is_compared_exactly() -> None:
 
 
 def test_edges_are_inclusive() -> None:
-    """A value on an edge belongs to the bucket below it, as `le` says."""
+    """A value on an edge belongs to the bucket below it, as for `le`."""
     histogram = Histogram((10, 20))
     for value in (0, 10, 11, 20, 21):
         histogram.observe(value)
     assert (histogram.buckets, histogram.total) == ([2, 2, 1], 62)
 
 
-def test_late_success() -> None:
-    """Succeeded after its caller had been told that it failed."""
+def test_success_with_a_reason_is_late() -> None:
+    """lnd had reported to the caller that it failed."""
     observer = Observer()
     observer.hear(payment(SUCCEEDED, settled(A), reason=Reason.TIMEOUT), 2)
     observer.release(3)
@@ -120,15 +120,15 @@ def test_late_success() -> None:
 
 
 def peer_outcome(code: Code, source: FailureSource, hops: int = 3) -> str:
-    """Where an attempt is counted to have failed, seen from the peer."""
+    """Return where an attempt that failed is counted, seen from its first hop."""
     observer = Observer()
     observer.hear(payment(IN_FLIGHT, failed(A._replace(hops=hops), code, source)), 2)
     ((_, outcome),) = [k for k, n in observer.ledger.counters[Counter.PEER_ATTEMPTS].items() if n]
     return outcome
 
 
-def test_whom_a_peer_is_blamed_for() -> None:
-    """Only for its own failures."""
+def test_failures_beyond_a_peer_are_not_its_own() -> None:
+    """The failure of the recipient is beyond even a peer that is the recipient."""
     code = Code.TEMPORARY_CHANNEL_FAILURE
     assert peer_outcome(code, FailureSource.SELF) == "failed_here"
     assert peer_outcome(code, FailureSource.FIRST_HOP) == "failed_at_peer"
@@ -138,8 +138,8 @@ def test_whom_a_peer_is_blamed_for() -> None:
     assert peer_outcome(Code.UNREADABLE_FAILURE, FailureSource.UNKNOWN) == "failed_beyond"
 
 
-def test_peers_first_come_first_served() -> None:
-    """Peers beyond the limit share the label `other`; with 0 nothing is counted by peer."""
+def test_peers_without_a_place_are_other() -> None:
+    """The first ones get the places; with 0 places nothing is counted by peer."""
     for limit, labels in ((2, {"p1", "p2", "other"}), (0, set[str]())):
         observer = Observer(ledger=Ledger(max_peers=limit))
         for number in range(1, 5):
@@ -152,8 +152,8 @@ def test_peers_first_come_first_served() -> None:
         )
 
 
-def test_what_the_follower_tells() -> None:
-    """Interruptions, calls and catch-ups are totals like all others."""
+def test_facts_of_the_follower() -> None:
+    """Interruptions, calls and pages read."""
     ledger = Ledger()
     ledger.apply(
         [
@@ -170,8 +170,8 @@ def test_what_the_follower_tells() -> None:
     }
 
 
-def test_a_view_is_a_copy() -> None:
-    """What happens after a page was captured doesn't change it."""
+def test_view_is_a_copy() -> None:
+    """Later updates don't change it."""
     observer = Observer()
     observer.hear(payment(IN_FLIGHT, A), 1)
     view = capture("lnd", observer.tracker, observer.ledger, NodeStatus(), at(1))
@@ -183,7 +183,7 @@ def test_a_view_is_a_copy() -> None:
 
 
 def test_in_flight() -> None:
-    """Every gauge of a payment given up while two HTLCs are held, one of them about to expire, and of a stalled one."""
+    """All gauges: a payment given up with two held HTLCs, one of them near expiry, and a new one; and a stalled one."""
     observer = Observer()
     near, far = A._replace(expiry_height=800_020), flying(2, sent_s=1, msat=7)._replace(expiry_height=800_500)
     fresh = flying(3, sent_s=3000, msat=5)._replace(expiry_height=800_001)

@@ -1,19 +1,20 @@
-"""What is remembered of finished runs: its bound, its floor, and lnds that number their payments anew."""
+"""The finished runs that are remembered: how many, where the floor is, and what happens when lnd renumbers."""
 
 from itertools import count, islice
 
 from exporter.payments.event import PaymentStarted, UpdateIgnored
 from exporter.payments.labels import Ignored, Source
-from exporter.payments.memory import REMEMBERED, Memory
+from exporter.payments.memory import REMEMBERED, FinishedRuns
 from exporter.payments.payment import Payment
 from exporter.payments.totals import Counter
 from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, Observer, payment
 
 SLACK = 100
+"""Runs remembered beyond `REMEMBERED` at most."""
 
 
 def nth(number: int, *, index: int | None = None) -> Payment:
-    """The nth payment of a node, created n ms after the first."""
+    """Return the nth payment of a node, created n ms after `T0`."""
     return payment(
         SUCCEEDED,
         payment_hash=f"{number:064x}",
@@ -22,25 +23,25 @@ def nth(number: int, *, index: int | None = None) -> Payment:
     )
 
 
-def full(count: int) -> Memory:
-    """A memory of the payments 1 to `count`."""
-    memory = Memory()
+def remembering(count: int) -> FinishedRuns:
+    """Return finished runs in which the payments 1 to `count` were added."""
+    memory = FinishedRuns()
     for number in range(1, count + 1):
         memory.add(nth(number).run, number)
     return memory
 
 
-def test_bound() -> None:
-    """However many runs finish, only the last ones are remembered, and the floor is right below them."""
-    memory = full(10_000)
+def test_number_of_runs_remembered_is_bounded() -> None:
+    """The last ones are remembered, and the floor is right below them."""
+    memory = remembering(10_000)
     assert REMEMBERED <= len(memory) < REMEMBERED + SLACK
     assert memory.floor_index == 10_000 - len(memory)
     assert not memory.recognise(nth(memory.floor_index))
     assert memory.recognise(nth(memory.floor_index + 1))
 
 
-def test_forgotten_runs_are_not_new() -> None:
-    """A run that was counted and forgotten lies below the floor: it is never counted again."""
+def test_forgotten_run_is_not_counted_again() -> None:
+    """It was counted, and is below the floor."""
     observer = Observer()
     for number in range(1, 1301):
         observer.hear(nth(number), number / 1000)
@@ -49,15 +50,15 @@ def test_forgotten_runs_are_not_new() -> None:
         assert observer.hear(nth(1), 9, source) == [UpdateIgnored(Ignored.AFTER_TERMINAL)]
 
 
-def test_the_floor_stays_below_what_is_unread() -> None:
-    """While a catch-up reads old payments, live ones that end far above don't raise the floor over the unread."""
+def test_floor_stays_below_the_unread() -> None:
+    """While a catch-up reads old payments, live ones far above end."""
     observer = Observer()
     observer.tracker.memory.reading = 0
     for number in range(5001, 7001):
         observer.hear(nth(number), 1)
         observer.release(9)
     assert observer.tracker.memory.floor_index == 0
-    observer.grow_old()
+    observer.make_others_old()
     for number in range(1, 5001):
         observer.tracker.memory.reading = number
         assert observer.hear(nth(number), 100, Source.LIST)[0] == PaymentStarted(nth(number).run)
@@ -69,9 +70,9 @@ def test_the_floor_stays_below_what_is_unread() -> None:
     assert observer.ledger.counters[Counter.SUCCEEDED]["invoice", "1k_to_10k_sat"] == 7001
 
 
-def test_what_was_read_can_vouch_for_the_floor() -> None:
-    """However many end live far above during a long catch-up: some of what was read below stays remembered."""
-    memory = Memory()
+def test_runs_right_above_the_floor_stay_remembered() -> None:
+    """Also if thousands far above end during a long catch-up: the numbering is checked by them."""
+    memory = FinishedRuns()
     memory.reading = 0
     for number in range(1, 501):
         memory.add(nth(number).run, number)
@@ -93,17 +94,17 @@ def test_what_was_read_can_vouch_for_the_floor() -> None:
     assert len(memory) < REMEMBERED + SLACK
 
 
-def test_vouching() -> None:
-    """One remembered run under its own index is enough to trust all indexes; none is enough to distrust them."""
-    memory = full(10)
+def test_numbering_is_confirmed_by_one_run_in_its_place() -> None:
+    """One remembered run with its index is enough to trust all indexes; without one none is trusted."""
+    memory = remembering(10)
     assert memory.vouches([nth(11), nth(10)])
     assert not memory.vouches([nth(11), nth(10, index=9)])
     assert not memory.vouches([])
 
 
-def test_distrust_goes_by_time() -> None:
-    """When indexes have moved, what was created after the oldest remembered run, and isn't known, is new."""
-    memory = full(2000)
+def test_creation_time_decides_while_indexes_are_distrusted() -> None:
+    """A run that is unknown, and was created after the oldest remembered one, is new."""
+    memory = remembering(2000)
     oldest = memory.floor_index + 1
     memory.distrust_indexes()
     missed = payment(FAILED, payment_hash="ef" * 32, created_s=1.5, payment_index=3)
@@ -115,9 +116,9 @@ def test_distrust_goes_by_time() -> None:
     assert memory.is_new(history)
 
 
-def test_distrust_after_an_old_run_ended_late() -> None:
-    """A run held for long ends below the floor: what was created since is history, for all that is known."""
-    memory = full(2000)
+def test_old_run_that_ended_late_does_not_lower_the_floor_by_time() -> None:
+    """It was held for long, and is below the floor: runs created since may be history."""
+    memory = remembering(2000)
     memory.add(nth(3).run, 3)
     assert memory.recognise(nth(3))
     memory.distrust_indexes()
@@ -126,9 +127,9 @@ def test_distrust_after_an_old_run_ended_late() -> None:
     assert memory.is_new(missed)
 
 
-def test_distrust_when_only_old_runs_are_remembered() -> None:
-    """Of the runs below the floor none says what is new: only what was created after all."""
-    memory = Memory()
+def test_floor_by_time_is_the_newest_run_if_all_remembered_are_below() -> None:
+    """Only runs created after all others are new."""
+    memory = FinishedRuns()
     memory.trust_indexes(100)
     memory.add(nth(3).run, 3)
     memory.saw(nth(100).run)
@@ -137,9 +138,9 @@ def test_distrust_when_only_old_runs_are_remembered() -> None:
     assert memory.is_new(nth(101, index=4))
 
 
-def test_distrust_again_after_all_was_deleted() -> None:
-    """A catch-up that was cut short in a new numbering: what it hadn't read is new as before."""
-    memory = full(10)
+def test_runs_without_index_show_the_floor_by_time() -> None:
+    """Renumbered again after all was deleted, during a catch-up: the runs that it hasn't read are new as before."""
+    memory = remembering(10)
     memory.saw(nth(20).run)
     memory.not_shown(list(memory.indexes))
     memory.trust_indexes(0)
@@ -149,8 +150,8 @@ def test_distrust_again_after_all_was_deleted() -> None:
 
 
 def test_renumbering_during_a_catch_up_makes_everything_unread() -> None:
-    """What was read under old indexes tells nothing of what is unread under the new ones: nothing is forgotten."""
-    memory = Memory()
+    """How far it had read is an old index: no run is forgotten."""
+    memory = FinishedRuns()
     memory.reading = 1500
     for number in range(1, 1600):
         memory.add(nth(number).run, number)
@@ -161,18 +162,18 @@ def test_renumbering_during_a_catch_up_makes_everything_unread() -> None:
     assert (len(memory), memory.floor_us) == (remembered + 400, floor_us)
 
 
-def test_distrust_after_a_clock_was_behind() -> None:
-    """One run with an early creation time, or a pair out of order, doesn't make forgotten runs new."""
-    memory = full(2000)
+def test_run_created_out_of_order_does_not_lower_the_floor_by_time() -> None:
+    """One run with an early creation time doesn't make forgotten runs new."""
+    memory = remembering(2000)
     memory.add(nth(1, index=2001).run, 2001)
     memory.distrust_indexes()
     assert not memory.is_new(nth(memory.floor_index, index=9999))
     assert memory.is_new(payment(FAILED, payment_hash="ef" * 32, created_s=1.9505, payment_index=3))
 
 
-def test_it_shrinks_again() -> None:
-    """What ends while a catch-up reads is remembered beyond the bound, but not for ever."""
-    memory, numbers = full(2000), count(2001)
+def test_bound_holds_again_after_catch_ups() -> None:
+    """Runs that end while a catch-up reads are remembered beyond the bound, but not for ever."""
+    memory, numbers = remembering(2000), count(2001)
     for _ in range(20):
         memory.reading = memory.floor_index
         for number in islice(numbers, 300):
@@ -183,9 +184,9 @@ def test_it_shrinks_again() -> None:
     assert len(memory) < REMEMBERED + SLACK
 
 
-def test_deleted_runs_are_forgotten_first() -> None:
-    """After a deletion their old indexes are above all new ones, and mean nothing."""
-    memory = full(1000)
+def test_runs_that_lnd_deleted_are_forgotten_first() -> None:
+    """Their old indexes are above all new ones, and mean nothing."""
+    memory = remembering(1000)
     memory.not_shown([nth(number).run for number in range(1, 1001)])
     memory.trust_indexes(0)
     for number in range(1001, 1101):
@@ -194,8 +195,8 @@ def test_deleted_runs_are_forgotten_first() -> None:
     assert memory.floor_index == 0
 
 
-def test_numbers_that_start_over_while_the_stream_lives() -> None:
-    """After `deletepayments --all` SQLite numbers from 1 again: the newest run of all is new whatever its index."""
+def test_newest_run_with_a_low_index_is_new() -> None:
+    """After `deletepayments --all` lnd on SQLite numbers from 1 again, while the stream lives."""
     observer = Observer()
     for number in range(1, 2001):
         observer.hear(nth(number), 1)
@@ -207,9 +208,9 @@ def test_numbers_that_start_over_while_the_stream_lives() -> None:
     assert observer.hear(second, 100)[0] == PaymentStarted(second.run)
 
 
-def test_bound_by_time() -> None:
-    """The bound holds while times decide, too."""
-    memory = full(2000)
+def test_bound_holds_while_creation_time_decides() -> None:
+    """The floor by time rises as well."""
+    memory = remembering(2000)
     memory.distrust_indexes()
     for number in range(2001, 5001):
         memory.add(nth(number).run, number - 2000)

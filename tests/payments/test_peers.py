@@ -1,4 +1,4 @@
-"""Places of first-hop peers: for those that are used; whoever comes and goes, no total falls or jumps."""
+"""Places of first-hop peers: when a peer gets or loses one, and that no total falls or jumps because of it."""
 
 from pathlib import Path
 from random import Random
@@ -24,98 +24,98 @@ KEYS = [f"02{number:064x}" for number in range(12)]
 WEEK_S = UNUSED_NS / 1e9
 
 
-def used(ledger: Ledger, key: str, seconds: float, number: int = 1) -> None:
-    """An attempt through a peer settles at once."""
+def use_peer(ledger: Ledger, key: str, seconds: float, number: int = 1) -> None:
+    """Start an attempt through a peer, and settle it at once."""
     ledger.last_update_ns = at(seconds).wall_ns
     attempt = flying(number)._replace(peer=key)
     ledger.apply([AttemptStarted(attempt), AttemptSettled(settled(attempt))])
 
 
 def labels(ledger: Ledger) -> set[str]:
-    """Who has series."""
+    """Return the labels of peers that have series."""
     return {peer for (peer,) in ledger.counters[Counter.PEER_SENT]}
 
 
 def sent(ledger: Ledger) -> dict[str, int]:
-    """Payments of 1000 sat by peer."""
+    """Return the number of payments of 1000 sat by label."""
     return {peer: msat // 1_000_000 for (peer,), msat in ledger.counters[Counter.PEER_SENT].items()}
 
 
-def test_a_peer_without_a_channel_gives_its_place_away() -> None:
-    """What was counted of it moves to `former`; when it comes back it begins at zero."""
+def test_peer_without_a_channel_loses_its_place() -> None:
+    """Its totals move to `former`; if it gets a place again it begins at zero."""
     ledger = Ledger(max_peers=2)
     for seconds, key in enumerate("aab"):
-        used(ledger, key, seconds)
-    used(ledger, "c", 3)
-    assert sent(ledger) == {"a": 2, "b": 1, OTHER_PEERS: 1}, "nobody knows yet who has a channel"
+        use_peer(ledger, key, seconds)
+    use_peer(ledger, "c", 3)
+    assert sent(ledger) == {"a": 2, "b": 1, OTHER_PEERS: 1}, "the channels are not known yet"
     ledger.apply([ChannelsListed(frozenset("bc"))])
-    used(ledger, "c", 4)
+    use_peer(ledger, "c", 4)
     assert sent(ledger) == {FORMER_PEERS: 2, "b": 1, "c": 1, OTHER_PEERS: 1}
     ledger.apply([ChannelsListed(frozenset("ca"))])
-    used(ledger, "a", 5)
+    use_peer(ledger, "a", 5)
     assert sent(ledger) == {FORMER_PEERS: 3, "a": 1, "c": 1, OTHER_PEERS: 1}
     assert sum(ledger.counters[Counter.PEER_ATTEMPTS].values()) == 6
 
 
-def test_the_one_unused_the_longest_goes_first() -> None:
-    """Of those without a channel; use is an attempt that begins or ends."""
+def test_peer_unused_the_longest_loses_its_place_first() -> None:
+    """Of those without a channel. A peer is used when an attempt begins or ends."""
     ledger = Ledger(max_peers=3)
     for seconds, key in enumerate("abca"):
-        used(ledger, key, seconds)
+        use_peer(ledger, key, seconds)
     ledger.apply([ChannelsListed(frozenset("de"))])
-    used(ledger, "d", 9)
+    use_peer(ledger, "d", 9)
     assert labels(ledger) == {"a", "c", "d", FORMER_PEERS}
-    used(ledger, "e", 10)
+    use_peer(ledger, "e", 10)
     assert labels(ledger) == {"a", "d", "e", FORMER_PEERS}
 
 
-def test_a_peer_that_was_unused_for_a_week_gives_its_place_away() -> None:
-    """Also where it isn't known who has a channel, and if it has one; not a second earlier."""
+def test_peer_unused_for_a_week_loses_its_place() -> None:
+    """Also if the channels are not known, or it has one; not a second earlier."""
     ledger = Ledger(max_peers=1)
-    used(ledger, "a", 0)
-    used(ledger, "b", WEEK_S - 1)
+    use_peer(ledger, "a", 0)
+    use_peer(ledger, "b", WEEK_S - 1)
     assert labels(ledger) == {"a", OTHER_PEERS}
     ledger.apply([ChannelsListed(frozenset("ab"))])
-    used(ledger, "b", WEEK_S)
+    use_peer(ledger, "b", WEEK_S)
     assert labels(ledger) == {"b", OTHER_PEERS, FORMER_PEERS}
 
 
-def test_a_peer_with_an_htlc_outstanding_keeps_its_place() -> None:
-    """A channel that is being closed by force isn't listed, and holds HTLCs; also after a restart."""
+def test_peer_with_an_htlc_outstanding_keeps_its_place() -> None:
+    """A channel that is force closed isn't listed any more, but still has HTLCs."""
     observer = Observer(ledger=Ledger(max_peers=1))
     observer.hear(payment(IN_FLIGHT, flying(1)._replace(peer="a")), 1)
-    observer.take([ChannelsListed(frozenset())])
-    used(observer.ledger, "b", 2 * WEEK_S)
+    observer.apply([ChannelsListed(frozenset())])
+    use_peer(observer.ledger, "b", 2 * WEEK_S)
     assert labels(observer.ledger) == {"a", OTHER_PEERS}
     view = capture("lnd", observer.tracker, observer.ledger, NodeStatus(), at(3))
     assert view.peers_in_flight == {"a": (1, 1_000_010), OTHER_PEERS: (0, 0)}
 
 
 def test_former_has_no_gauge() -> None:
-    """Nothing is in flight through it, ever."""
+    """No HTLC is outstanding through it."""
     ledger = Ledger(max_peers=1)
     ledger.apply([ChannelsListed(frozenset())])
-    used(ledger, "a", 1)
-    used(ledger, "b", 2)
+    use_peer(ledger, "a", 1)
+    use_peer(ledger, "b", 2)
     view = capture("lnd", Tracker(), ledger, NodeStatus(), at(3))
     assert view.peers_in_flight == {"b": (0, 0)}
     assert (FORMER_PEERS,) in view.counters[Counter.PEER_SENT]
 
 
-class Coming:
-    """Peers that come and go at random, and what must be counted of them."""
+class RandomUse:
+    """A ledger whose peers are used, and open and close channels, at random."""
 
     def __init__(self, seed: int) -> None:
-        """Nothing has happened."""
+        """Start with a new ledger; `seed` decides what happens."""
         self.random = Random(seed)
         self.ledger = Ledger(PLACES)
         self.outstanding: list[Attempt] = []
-        self.number = 0
-        self.ended = 0
+        self.number = 0  # of the last attempt
+        self.ended = 0  # attempts settled or failed
         self.now_ns = T0
 
     def step(self) -> None:
-        """Something happens."""
+        """Let time pass, then list channels, or start or end an attempt."""
         self.now_ns += self.random.choice((1, 3600, 86_400)) * 1_000_000_000
         self.ledger.last_update_ns = self.now_ns
         match self.random.randrange(8):
@@ -141,7 +141,7 @@ class Coming:
         self.ended += 1
 
     def restart(self, path: Path) -> None:
-        """Another process goes on from what is on disk."""
+        """Save the state to disk, and restore it as another process does."""
         observer = Observer(ledger=self.ledger)
         in_flight = payment(IN_FLIGHT, *self.outstanding)
         tracker = observer.tracker
@@ -165,24 +165,24 @@ OLD = (
     '{"at":[1,1],"pubkey":"","table":0,"peers":["a","b"],"last_update_ns":null,"begun":true,"history_us":0,'
     '"survivors":[],"newest_us":0,"forgotten_us":[],"floor_index":0,"floor_us":0,"by_time":false}'
 )
-"""What stands in a file of before places could be lost."""
+"""The state in a file from before peers could lose their place."""
 
 
-def test_an_older_file() -> None:
-    """When its peers were used isn't known: their week begins when their place is wanted."""
+def test_state_of_an_older_version() -> None:
+    """It doesn't contain when its peers were used: their week begins when another peer needs a place."""
     state = codec.state(OLD)
     assert (state.peers, state.peers_used_ns) == (("a", "b"), ())
     ledger = Ledger(max_peers=2)
     ledger.retire(ledger.peers.resume([(peer, 0) for peer in state.peers], []))
-    used(ledger, "c", 0)
-    used(ledger, "c", WEEK_S - 1)
+    use_peer(ledger, "c", 0)
+    use_peer(ledger, "c", WEEK_S - 1)
     assert labels(ledger) == {OTHER_PEERS}
-    used(ledger, "c", WEEK_S)
+    use_peer(ledger, "c", WEEK_S)
     assert labels(ledger) == {OTHER_PEERS, "c"}
 
 
 def test_fewer_places_than_before() -> None:
-    """Those that were unused the longest lose theirs at the start."""
+    """The peers unused the longest lose theirs at the start."""
     ledger = Ledger(max_peers=1)
     for key in "ab":
         ledger.counters[Counter.PEER_SENT][key,] = 5
@@ -192,36 +192,36 @@ def test_fewer_places_than_before() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_no_total_falls_or_jumps(seed: int, tmp_path: Path) -> None:
-    """After each step the sum is exact, what remains never falls, `other` counts one attempt at most."""
-    coming = Coming(seed)
+    """After each step the sum is exact, no series falls, and `other` counts one attempt at most."""
+    use = RandomUse(seed)
     before: dict[tuple[str, ...], int] = {}
     for number in range(400):
         if number % 50 == 49:
-            coming.restart(tmp_path / "state.sqlite")
+            use.restart(tmp_path / "state.sqlite")
         else:
-            coming.step()
-        ledger = coming.ledger
+            use.step()
+        ledger = use.ledger
         series = {(name, *key): n for name in BY_PEER for key, n in ledger.counters[name].items()}
-        assert sum(ledger.counters[Counter.PEER_ATTEMPTS].values()) == coming.ended
+        assert sum(ledger.counters[Counter.PEER_ATTEMPTS].values()) == use.ended
         for name in BY_PEER:
             assert sum(n for key, n in series.items() if key[0] == name) >= sum(
                 n for key, n in before.items() if key[0] == name
             )
         gone = {key[1] for key in before.keys() - series.keys()}
-        assert len(gone) <= 1, "one place changes hands at a time"
-        assert not gone & {attempt.peer for attempt in coming.outstanding[:-1]}
+        assert len(gone) <= 1, "at most one place is taken in one step"
+        assert not gone & {attempt.peer for attempt in use.outstanding[:-1]}
         assert all(series[key] >= n for key, n in before.items() if key in series)
         others = [(key, n) for key, n in series.items() if key[:2] == (Counter.PEER_ATTEMPTS, OTHER_PEERS)]
         assert sum(n - before.get(key, 0) for key, n in others) <= 1
         assert len(labels(ledger) - {OTHER_PEERS, FORMER_PEERS}) <= PLACES
         before = series
-    assert FORMER_PEERS in labels(coming.ledger)
+    assert FORMER_PEERS in labels(use.ledger)
 
 
-def test_nothing_is_counted_by_peer_any_more() -> None:
-    """What was counted stays; what is in flight through whom is not told: least of all that it is nothing."""
+def test_counting_by_peer_is_switched_off() -> None:
+    """Totals are kept. HTLCs in flight by peer are not shown at all, rather than as 0."""
     before = Ledger(PLACES)
-    used(before, KEYS[0], 0)
+    use_peer(before, KEYS[0], 0)
     ledger = Ledger(max_peers=0)
     for counter in BY_PEER:
         ledger.counters[counter].update(before.counters[counter])

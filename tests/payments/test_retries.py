@@ -1,4 +1,4 @@
-"""A failed hash that is tried again: lnd forgets the old run and begins a new one under the same hash."""
+"""A failed hash that is tried again: lnd erases the old run and begins a new one of the same hash."""
 
 from exporter.payments.event import PaymentFailed, PaymentLost, PaymentStarted, PaymentSucceeded, UpdateIgnored
 from exporter.payments.labels import Ignored, Lost, Reason, Source
@@ -8,17 +8,17 @@ from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, Observer, flying,
 A, B = flying(1), flying(2, sent_s=6)
 OLD_IN_FLIGHT = payment(IN_FLIGHT, A)
 OLD_FAILED = payment(FAILED, reason=Reason.NO_ROUTE)
-# A key-value lnd gives the next index, native SQL may give the same one again.
+# lnd on the key-value database gives the next index, on native SQL perhaps the same one again.
 NEW_INDEX, SAME_INDEX = 11, 10
 
 
 def ends(observer: Observer) -> list[str]:
-    """How the runs ended, in the order in which they were counted."""
+    """Return how the runs ended, in the order in which they were counted."""
     kinds = (PaymentSucceeded, PaymentFailed, PaymentLost)
     return [type(event).__name__ for event in observer.events if isinstance(event, kinds)]
 
 
-def test_tried_again_after_it_was_counted() -> None:
+def test_retry_after_the_old_run_was_counted() -> None:
     """Both runs count, with either index."""
     for index in (NEW_INDEX, SAME_INDEX):
         observer = Observer()
@@ -30,8 +30,8 @@ def test_tried_again_after_it_was_counted() -> None:
         assert ends(observer) == ["PaymentFailed", "PaymentSucceeded"]
 
 
-def test_tried_again_with_the_old_run_still_open_here() -> None:
-    """Its end was missed and can't be learnt any more: lost."""
+def test_live_retry_while_the_old_run_is_open() -> None:
+    """The old run is lost: its end was missed, and lnd has erased it."""
     for index in (NEW_INDEX, SAME_INDEX):
         observer = Observer()
         observer.hear(OLD_IN_FLIGHT, 1)
@@ -42,8 +42,8 @@ def test_tried_again_with_the_old_run_still_open_here() -> None:
         assert observer.ledger.counters[Counter.ATTEMPTS_UNRESOLVED]["lost",] == 1
 
 
-def test_the_stream_is_late_with_the_end_of_the_old_run() -> None:
-    """An answer has shown the new one, under an index that was free again: what the stream says is of the old one."""
+def test_late_live_end_of_the_old_run_is_counted() -> None:
+    """An answer has shown the new run before, under a lower index that was free again."""
     observer = Observer()
     observer.hear(OLD_IN_FLIGHT, 1)
     observer.hear(payment(IN_FLIGHT, created_s=5, payment_index=1), 5, Source.LIST)
@@ -53,14 +53,14 @@ def test_the_stream_is_late_with_the_end_of_the_old_run() -> None:
     assert ends(observer) == ["PaymentFailed", "PaymentSucceeded"]
 
 
-def test_tried_again_while_nobody_listened() -> None:
-    """An answer may overtake what the stream still has to say, so it must be given twice, a minute apart."""
+def test_old_run_is_lost_after_two_answers_that_show_the_retry() -> None:
+    """An answer may overtake updates that the stream still has to send, so it takes two, a minute apart."""
     observer = Observer()
     observer.hear(OLD_IN_FLIGHT, 1)
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
     new = payment(SUCCEEDED, settled(B, end_s=7), created_s=5, payment_index=NEW_INDEX)
-    observer.grow_old()
+    observer.make_others_old()
     observer.hear(new, 40, Source.LIST)
     observer.release(50)
     assert ends(observer) == ["PaymentSucceeded"]
@@ -71,8 +71,8 @@ def test_tried_again_while_nobody_listened() -> None:
     assert ends(observer) == ["PaymentSucceeded", "PaymentLost"]
 
 
-def test_an_answer_overtakes_the_whole_old_run() -> None:
-    """A catch-up may show the second try before the stream has delivered the first: both count, with their ends."""
+def test_answer_shows_the_retry_before_the_stream_sends_the_old_run() -> None:
+    """Both runs count, with their ends."""
     observer = Observer()
     new = payment(SUCCEEDED, settled(B, end_s=7), created_s=5, payment_index=NEW_INDEX)
     observer.hear(new, 7, Source.LIST)
@@ -86,8 +86,8 @@ def test_an_answer_overtakes_the_whole_old_run() -> None:
     assert observer.ledger.counters[Counter.STARTED] == {(): 2}
 
 
-def test_the_old_run_is_not_believed_again() -> None:
-    """Late news of an earlier run of the hash is ignored, before and after the new one ended."""
+def test_late_update_of_the_old_run_is_ignored() -> None:
+    """Before and after the new run has ended."""
     observer = Observer()
     observer.hear(OLD_FAILED, 1)
     observer.hear(payment(IN_FLIGHT, created_s=5, payment_index=NEW_INDEX), 5)
@@ -98,8 +98,8 @@ def test_the_old_run_is_not_believed_again() -> None:
     assert ends(observer) == ["PaymentFailed", "PaymentSucceeded"]
 
 
-def test_tried_again_after_the_clock_stepped_back() -> None:
-    """A higher index is enough to be a later run, even if lnd's clock says otherwise."""
+def test_retry_created_earlier_by_its_time_is_new() -> None:
+    """lnd's clock stepped back; the higher index is enough."""
     observer = Observer()
     observer.hear(OLD_FAILED, 1)
     observer.release(2)
@@ -107,8 +107,8 @@ def test_tried_again_after_the_clock_stepped_back() -> None:
     assert observer.hear(earlier, 5)[0] == PaymentStarted(earlier.run)
 
 
-def test_tried_again_with_the_same_index_and_a_clock_that_stepped_back() -> None:
-    """No sign says which is later; but lnd has one run of each hash, and names the other one whenever it is asked."""
+def test_retry_with_the_same_index_and_an_earlier_time() -> None:
+    """Nothing shows which run is later; but lnd has one run of each hash, and returns the other one each time."""
     observer = Observer()
     observer.hear(OLD_IN_FLIGHT, 1)
     observer.tracker.stream_lost()
@@ -121,8 +121,8 @@ def test_tried_again_with_the_same_index_and_a_clock_that_stepped_back() -> None
     assert observer.tracker.open == {}
 
 
-def test_a_large_table_takes_time_to_be_read() -> None:
-    """A new stream may be silent for minutes: so long a run isn't lost, for the stream may still tell its end."""
+def test_run_is_not_lost_while_lnd_may_read_its_table() -> None:
+    """A new stream may be silent for minutes, and then still send the end."""
     observer = Observer()
     observer.tracker.scan_ns = 180 * 10**9
     observer.hear(payment(IN_FLIGHT), 1)

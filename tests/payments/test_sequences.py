@@ -1,4 +1,4 @@
-"""The sequences of updates that real lnds send, and every fact that follows from them."""
+"""Sequences of updates as real lnds send them, with every fact that follows."""
 
 from typing import Any
 
@@ -36,12 +36,12 @@ from tests.payments.build import (
 )
 
 NEW = StatusChanged(FromStatus.NEW, ToStatus.IN_FLIGHT)
-WON = StatusChanged(FromStatus.IN_FLIGHT, ToStatus.SUCCEEDED)
-GAVE_UP = StatusChanged(FromStatus.IN_FLIGHT, ToStatus.FAILED)
+SUCCESS = StatusChanged(FromStatus.IN_FLIGHT, ToStatus.SUCCEEDED)
+FAILURE = StatusChanged(FromStatus.IN_FLIGHT, ToStatus.FAILED)
 
 
 def ending(**changes: Any) -> Ending:
-    """The end of a payment of 1000 sat that succeeded with its first attempt after 2 s."""
+    """Return the ending of a payment of 1000 sat that succeeded with its first attempt after 2 s, with changes."""
     ordinary = Ending(
         run=RUN,
         kind=Kind.INVOICE,
@@ -56,8 +56,8 @@ def ending(**changes: Any) -> Ending:
     return ordinary._replace(**changes)
 
 
-def lost(reason: Reason, **changes: Any) -> Ending:
-    """The end of a payment that failed."""
+def failure(reason: Reason, **changes: Any) -> Ending:
+    """Return the ending of a payment that failed."""
     return ending(reason=reason, fee_msat=0, parts=0, **changes)
 
 
@@ -76,7 +76,7 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
             UpdateDelayed(0),
             AttemptSettled(settled(A)),
             UpdateDelayed(0),
-            WON,
+            SUCCESS,
             PaymentSucceeded(ending()),
         ],
     ),
@@ -101,7 +101,7 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
             UpdateDelayed(0),
             AttemptSettled(settled(B, end_s=4)),
             UpdateDelayed(SECOND // 2),
-            WON,
+            SUCCESS,
             PaymentSucceeded(ending(duration_ns=4 * SECOND, attempts=2)),
         ],
     ),
@@ -111,8 +111,8 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
         [
             PaymentStarted(RUN),
             NEW,
-            GAVE_UP,
-            PaymentFailed(lost(NO_ROUTE, duration_ns=SECOND // 2, attempts=0), Cause.NO_ROUTE),
+            FAILURE,
+            PaymentFailed(failure(NO_ROUTE, duration_ns=SECOND // 2, attempts=0), Cause.NO_ROUTE),
         ],
     ),
     (
@@ -131,12 +131,12 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
             UpdateDelayed(0),
             AttemptFailed(refused(A), Purpose.PAYMENT),
             UpdateDelayed(0),
-            GAVE_UP,
-            PaymentFailed(lost(DETAILS), Cause.RECIPIENT),
+            FAILURE,
+            PaymentFailed(failure(DETAILS), Cause.RECIPIENT),
         ],
     ),
     (
-        "a probe: the same without a payment request",
+        "a probe: refused by the recipient, without a payment request",
         [
             (0, payment(invoice=False)),
             (1, payment(IN_FLIGHT, A, invoice=False)),
@@ -150,12 +150,12 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
             UpdateDelayed(0),
             AttemptFailed(refused(A), Purpose.OTHER),
             UpdateDelayed(0),
-            GAVE_UP,
-            PaymentFailed(lost(DETAILS, kind=Kind.PROBE), Cause.RECIPIENT),
+            FAILURE,
+            PaymentFailed(failure(DETAILS, kind=Kind.PROBE), Cause.RECIPIENT),
         ],
     ),
     (
-        "three parts, two of which change in one snapshot",
+        "three parts, two of which settle in one snapshot",
         [
             (0, payment()),
             (1, payment(IN_FLIGHT, A)),
@@ -177,12 +177,12 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
             UpdateDelayed(0),
             AttemptSettled(settled(C, end_s=5)),
             UpdateDelayed(0),
-            WON,
+            SUCCESS,
             PaymentSucceeded(ending(fee_msat=30, parts=3, duration_ns=5 * SECOND, attempts=3)),
         ],
     ),
     (
-        "a hold invoice settled after the payment's timeout: succeeded, though its caller was told otherwise",
+        "a hold invoice settled after the payment's timeout: succeeded, with the reason timeout",
         [
             (0, payment()),
             (1, payment(IN_FLIGHT, A)),
@@ -197,7 +197,7 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
             UpdateDelayed(0),
             AttemptSettled(settled(A, end_s=8)),
             UpdateDelayed(0),
-            WON,
+            SUCCESS,
             PaymentSucceeded(ending(reason=TIMEOUT, duration_ns=8 * SECOND)),
         ],
     ),
@@ -218,12 +218,12 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
             UpdateDelayed(0),
             AttemptFailed(refused(A, end_s=8), Purpose.PAYMENT),
             UpdateDelayed(0),
-            GAVE_UP,
-            PaymentFailed(lost(TIMEOUT, duration_ns=8 * SECOND), Cause.HELD),
+            FAILURE,
+            PaymentFailed(failure(TIMEOUT, duration_ns=8 * SECOND), Cause.HELD),
         ],
     ),
     (
-        "a reason that changes while in flight",
+        "the reason changes while in flight: the last one counts",
         [
             (0, payment()),
             (1, payment(IN_FLIGHT, A)),
@@ -239,12 +239,12 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
             UpdateDelayed(0),
             AttemptFailed(failed(A, end_s=9), Purpose.PAYMENT),
             UpdateDelayed(0),
-            GAVE_UP,
-            PaymentFailed(lost(TIMEOUT, duration_ns=9 * SECOND), Cause.HELD),
+            FAILURE,
+            PaymentFailed(failure(TIMEOUT, duration_ns=9 * SECOND), Cause.HELD),
         ],
     ),
     (
-        "attempts that appear already resolved: nothing is lost if lnd should ever skip an update",
+        "attempts that are resolved when first seen: no fact is missing if lnd skips an update",
         [(0, payment()), (4, payment(SUCCEEDED, failed(A), settled(B, end_s=4)))],
         [
             PaymentStarted(RUN),
@@ -255,7 +255,7 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
             AttemptStarted(settled(B, end_s=4)),
             AttemptSettled(settled(B, end_s=4)),
             UpdateDelayed(0),
-            WON,
+            SUCCESS,
             PaymentSucceeded(ending(duration_ns=4 * SECOND, attempts=2)),
         ],
     ),
@@ -271,12 +271,12 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
             StatusChanged(FromStatus.INITIATED, ToStatus.IN_FLIGHT),
             AttemptSettled(settled(A)),
             UpdateDelayed(0),
-            WON,
+            SUCCESS,
             PaymentSucceeded(ending()),
         ],
     ),
     (
-        "legacy attempts, all with the id 0, are told apart by when they were sent",
+        "legacy attempts, all with the id 0, are told apart by their send time",
         [
             (0, payment()),
             (3, payment(IN_FLIGHT, failed(flying(0)), flying(0, sent_s=3))),
@@ -292,12 +292,12 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
             UpdateDelayed(0),
             AttemptSettled(settled(flying(0, sent_s=3), end_s=4)),
             UpdateDelayed(0),
-            WON,
+            SUCCESS,
             PaymentSucceeded(ending(duration_ns=4 * SECOND, attempts=2)),
         ],
     ),
     (
-        "first seen when it has already ended: no first attempt time, the rest is all there",
+        "first seen when it has already ended: all facts but the time to the first attempt",
         [(2, payment(SUCCEEDED, settled(A)))],
         [
             PaymentStarted(RUN),
@@ -311,8 +311,8 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
 
 
 @pytest.mark.parametrize(("updates", "facts"), [row[1:] for row in SEQUENCES], ids=[row[0] for row in SEQUENCES])
-def test_sequence(updates: list[tuple[float, Payment]], facts: list[Event]) -> None:
-    """What lnd sends, heard live, leads to exactly these facts, and leaves nothing in flight."""
+def test_sequence_leads_to_exactly_these_facts(updates: list[tuple[float, Payment]], facts: list[Event]) -> None:
+    """All updates are live; afterwards nothing is in flight."""
     observer = Observer()
     for seconds, snapshot in updates:
         observer.hear(snapshot, seconds)
@@ -322,8 +322,8 @@ def test_sequence(updates: list[tuple[float, Payment]], facts: list[Event]) -> N
 
 
 @pytest.mark.parametrize("updates", [row[1] for row in SEQUENCES], ids=[row[0] for row in SEQUENCES])
-def test_sequence_doubled(updates: list[tuple[float, Payment]]) -> None:
-    """Every update sent twice leads to the same facts, and each second one is ignored as what it is."""
+def test_doubled_updates_are_ignored_as_duplicates(updates: list[tuple[float, Payment]]) -> None:
+    """The facts are those of the sequence sent once."""
     once, twice = Observer(), Observer()
     for seconds, snapshot in updates:
         once.hear(snapshot, seconds)

@@ -1,4 +1,4 @@
-"""A payment in flight as a person wants to see it, and what a node said last."""
+"""The description of a payment in flight, and the last answers of its node."""
 
 from exporter.payments.description import FirstHop, PaymentInFlight, describe
 from exporter.payments.labels import NodeState, Purpose, Reason, Status
@@ -9,13 +9,13 @@ OTHER_PEER = "03" + "22" * 32
 
 
 def only(observer: Observer, seconds: float = 10) -> PaymentInFlight:
-    """The one payment in flight, so long after it was created."""
+    """Describe the one payment in flight, that many seconds after it was created."""
     (run,) = observer.tracker.open.values()
     return describe(run, {PEER: "café"}, at(seconds).wall_ns)
 
 
-def test_one_htlc() -> None:
-    """All of it; the age in whole seconds."""
+def test_payment_with_one_htlc() -> None:
+    """All fields; the age in whole seconds."""
     observer = Observer()
     observer.hear(payment(IN_FLIGHT, failed(flying(1)), flying(2)), 1)
     assert only(observer, 10.9) == PaymentInFlight(
@@ -31,8 +31,8 @@ def test_one_htlc() -> None:
     )
 
 
-def test_several_parts() -> None:
-    """By first hop, the one that locks most first; the earliest expiry that is known."""
+def test_payment_with_several_parts() -> None:
+    """By first hop, the largest amount first; the earliest expiry that is known."""
     parts = (
         flying(1, msat=100)._replace(expiry_height=0),
         flying(2, msat=150)._replace(peer=OTHER_PEER, expiry_height=800_500),
@@ -50,16 +50,16 @@ def test_several_parts() -> None:
     assert (found.htlcs, found.expiry_height) == (4, 800_300)
 
 
-def test_no_htlc() -> None:
-    """Between two tries, or stuck."""
+def test_payment_without_htlc() -> None:
+    """Between two attempts, or stalled. The age is never negative, even if our clock is behind."""
     observer = Observer()
     observer.hear(payment(INITIATED), 1)
     found = only(observer, -5)
     assert (found.status, found.htlcs, found.expiry_height, found.age_s) == (Status.INITIATED, 0, None, 0)
 
 
-def test_given_up() -> None:
-    """With the reason that is written while an HTLC is out; once it has ended it is no longer given up."""
+def test_given_up_until_it_has_ended() -> None:
+    """With the reason that lnd writes while an HTLC is outstanding."""
     observer = Observer()
     observer.hear(payment(IN_FLIGHT, flying(), reason=Reason.TIMEOUT), 1)
     assert (only(observer).status, only(observer).given_up) == (Status.IN_FLIGHT, Reason.TIMEOUT)
@@ -67,8 +67,8 @@ def test_given_up() -> None:
     assert (only(observer).status, only(observer).given_up) == (Status.FAILED, None)
 
 
-def test_what_a_node_said_last() -> None:
-    """What isn't known any more is as it was; of peers only those in use."""
+def test_last_answers_are_updated_from_the_status() -> None:
+    """Parts that the status doesn't have stay; of aliases only those of peers in use."""
     info = Info("02" * 33, block_height=800_000, best_header_s=1_000)
     channels = Channels(5, {PEER: "café", "04": "idle"})
     well = NodeStatus(NodeState.READY, stream_up=True, info=info, channels=channels)
@@ -81,8 +81,8 @@ def test_what_a_node_said_last() -> None:
     assert first.then(renamed, [PEER], 8).aliases == {PEER: "tea"}
 
 
-def test_the_height_of_a_node_that_is_away() -> None:
-    """A block in ten minutes since the last one, never fewer; nothing where it never said."""
+def test_height_is_estimated_by_one_block_in_ten_minutes() -> None:
+    """Since the last block, never less; None if lnd never sent a height."""
     heard = LastKnown(block_height=800_000, best_header_s=1_000)
     assert [heard.height_at(now_s) for now_s in (900, 1_599, 1_600, 1_000 + 6_000)] == [
         800_000,
