@@ -56,17 +56,16 @@ class Tracker:
         events: list[Event] = []
         self.begun = True
         self.memory.trust_indexes(floor_index)
+        newest = [payment for payment in newest if not payment.malformed]
         # A run created far in the future must not make all new runs old. If it is less far, our clock may be behind.
         now_us = at.wall_ns // US_PER_NS
-        credible = (payment.run.created_us for payment in newest if payment.run.created_us < now_us + MAX_AHEAD_US)
-        self.history_us = max(credible, default=now_us if newest else 0)
+        credible_us = [payment.run.created_us for payment in newest if payment.run.created_us < now_us + MAX_AHEAD_US]
+        self.history_us = max(credible_us, default=now_us if newest else 0)
         if floor_index:
             # By time, only runs younger than the lower half of these are above the floor: of the runs that are never
             # read some may have been created when the lowest of these were.
-            self.memory.forgotten_us.extend(payment.run.created_us for payment in newest[: len(newest) // 2])
+            self.memory.forgotten_us.extend(credible_us[: len(credible_us) // 2])
         for payment in newest:
-            if payment.malformed:
-                continue
             if payment.status.ended:
                 self.memory.add(payment.run, payment.payment_index)
             else:

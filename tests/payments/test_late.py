@@ -203,6 +203,20 @@ def test_history_from_the_far_future_does_not_make_new_runs_old() -> None:
     assert tracker.survivors == {}
 
 
+def test_history_from_the_far_future_does_not_hide_new_runs_after_renumbering() -> None:
+    """By creation time, too, a run is new although lnd's clock was wrong once."""
+    tracker = Tracker()
+    history = [
+        payment(SUCCEEDED, payment_hash=f"{index:064x}", created_s=created_s, payment_index=index)
+        for index, created_s in ((101, 10**7), (102, -30), (103, -20), (104, -10))
+    ]
+    tracker.begin(history, 100, at(0))
+    tracker.stream_started()
+    tracker.memory.distrust_indexes()
+    new = payment(payment_index=1, created_s=1)
+    assert PaymentStarted(new.run) in Observer(tracker).hear(new, 1)
+
+
 def test_lower_index_above_the_floor_is_new() -> None:
     """lnd may show a payment later than one with a higher index."""
     observer = counting_since(101, 103)
