@@ -106,7 +106,7 @@ def test_auto_is_console_on_a_terminal(log_format: str, stream: io.StringIO, *, 
     assert ("\x1b[" in line) == (isinstance(stream, Terminal) and not is_json)
 
 
-def test_below_the_level_nothing_is_configured() -> None:
+def test_level_applies_to_all_loggers() -> None:
     """Our own and those of libraries."""
     stream = configured(level="warning")
     structlog.get_logger("exporter").info("no")
