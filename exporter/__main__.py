@@ -89,15 +89,15 @@ def _demo(config: Config) -> int:
 def _open(config: Config) -> int:
     import time
 
-    from exporter.listing import report
-    from exporter.listing.document import document
-    from exporter.listing.table import show
+    from exporter.listing.document import to_json
+    from exporter.listing.report import read_report
+    from exporter.listing.table import print_table
 
-    found = report(config, time.time_ns())
+    report = read_report(config, time.time_ns())
     if config.open.json:
-        print(document(found))
+        print(to_json(report))
     else:
-        show(found)
+        print_table(report)
     return OK
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import structlog
 
 from exporter.follow import Account, Counted
-from exporter.metrics.row import ExporterStatus, PageData
+from exporter.page import ExporterStatus, PageData
 from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
 from exporter.payments.view import View

@@ -1,4 +1,4 @@
-"""Logging: structlog and the standard library's loggers through one door, where secrets are taken out."""
+"""Logging: structlog and the standard library's loggers share one handler, which removes secrets."""
 
 import logging
 import sys
@@ -10,14 +10,15 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from exporter.redact import REDACTED, SECRET_KEY, redact
 
-DEEPEST = 6
+MAX_DEPTH = 6
 """Structures nested deeper than this are logged as text."""
 
 
 def configure(level: str, log_format: str, stream: TextIO | None = None) -> None:
-    """Send everything that is logged in this process to one stream, by default stderr.
+    """Send all log records of this process to one stream, by default stderr.
 
-    `log_format` is `console`, `json`, or `auto`: console if the stream is a terminal.
+    `level` is the name of a level in any case. `log_format` is `console`, `json`, or `auto`: `console` if the stream is
+    a terminal, else `json`.
     """
     handler = logging.StreamHandler(stream) if stream else _ToStderr()
     handler.setFormatter(
@@ -27,7 +28,7 @@ def configure(level: str, log_format: str, stream: TextIO | None = None) -> None
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
                 redact_event,
-                _in_order,
+                _order_keys,
                 *_renderer(log_format, terminal=handler.stream.isatty()),
             ],
         )
@@ -35,7 +36,7 @@ def configure(level: str, log_format: str, stream: TextIO | None = None) -> None
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    logging.getLogger("grpc").setLevel(logging.INFO)  # at debug it tells of each call which event loop it runs in
+    logging.getLogger("grpc").setLevel(logging.INFO)  # at debug it logs the event loop of each call
     logging.captureWarnings(capture=True)
     structlog.configure(
         processors=[
@@ -50,10 +51,10 @@ def configure(level: str, log_format: str, stream: TextIO | None = None) -> None
 
 
 class _ToStderr(logging.StreamHandler[TextIO]):
-    """Writes to what is `sys.stderr` then: while there are progress bars, it puts lines above them."""
+    """Writes to the current `sys.stderr`: progress bars replace it, to print log lines above them."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line."""
+        """Write a record."""
         self.stream = sys.stderr
         super().emit(record)
 
@@ -68,33 +69,33 @@ _COMMON: list[Processor] = [
 
 
 def _renderer(log_format: str, *, terminal: bool) -> list[Processor]:
-    """The last step: a line for a person, or a line for a machine."""
+    """Return the last processor, which makes a line for people or of JSON."""
     if log_format == "console" or (log_format == "auto" and terminal):
-        plain = structlog.dev.plain_traceback  # the pretty one shows local variables
+        plain = structlog.dev.plain_traceback  # the pretty one shows local variables, secrets included
         return [structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain, sort_keys=False)]
     return [structlog.processors.JSONRenderer(ensure_ascii=False)]
 
 
-FIRST = ("timestamp", "level", "event", "node")
-LAST = ("advice",)
+FIRST_KEYS = ("timestamp", "level", "event", "node")
+LAST_KEYS = ("advice",)
 
 
-def _in_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """What a person looks for first stands first, and long advice last; in JSON too."""
-    middle = [key for key in event if key not in FIRST + LAST]
-    return {key: event[key] for key in (*FIRST, *middle, *LAST) if key in event}
+def _order_keys(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Put the most important keys first and advice, which may be long, last; in JSON too."""
+    middle = [key for key in event if key not in FIRST_KEYS + LAST_KEYS]
+    return {key: event[key] for key in (*FIRST_KEYS, *middle, *LAST_KEYS) if key in event}
 
 
 def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Take secrets out of the whole event: its text, its values by name and by looks, its traceback."""
-    return {redact(str(key)): _redact_value(str(key), value, DEEPEST) for key, value in event.items()}
+    """Remove secrets from the event: its text, its traceback, and its values, by their key and by their form."""
+    return {redact(str(key)): _redact_value(str(key), value, MAX_DEPTH) for key, value in event.items()}
 
 
 def _redact_value(key: str, value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return REDACTED if SECRET_KEY.search(key) and value is not None else value
     if SECRET_KEY.search(key) or isinstance(value, bytes | bytearray | memoryview):
-        return REDACTED  # bytes have no business in a log
+        return REDACTED  # raw bytes may be a secret in any encoding, and no event needs them
     if isinstance(value, str):
         return redact(value)
     if depth and isinstance(value, Mapping):

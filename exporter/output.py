@@ -1,4 +1,4 @@
-"""Standard output and standard error, wherever they lead: to a terminal, a pipe, a full disk, nowhere."""
+"""Makes stdout raise one error of its own and stderr none, whether they are a pipe, a full disk or closed."""
 
 import io
 import os
@@ -6,63 +6,65 @@ import select
 import sys
 from typing import Any, TextIO
 
-OUT, ERR = 1, 2
+STDOUT, STDERR = 1, 2
 
 
 class Unwritable(Exception):
-    """Standard output takes no more; `args` holds the `OSError` that says why."""
+    """Writing to stdout failed; `args[0]` is the `OSError`."""
 
     @property
     def why(self) -> OSError:
-        """What the system said."""
+        """The error of the operating system."""
         error: OSError = self.args[0]
         return error
 
 
-class _Out(io.FileIO):
-    """Its errors are told from all others that may occur: lnd's connections break, too."""
+class _Stdout(io.FileIO):
+    """Raises `Unwritable`, which distinguishes its errors from other ones: connections to lnd break, too."""
 
     def write(self, data: Any, /) -> int:
-        """Raises `Unwritable`."""
+        """Write the data, waiting for a slow reader; raise `Unwritable` if that fails."""
         try:
-            while (written := super().write(data)) is None:  # another program made it non-blocking, and it is full
+            while (written := super().write(data)) is None:  # full, and another program made it non-blocking
                 select.select([], [self], [])
         except OSError as error:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.fileno())  # or Python would try once more at the end, and complain itself
-            os.close(nowhere)
+            devnull = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(devnull, self.fileno())  # or Python would flush again at its exit, and print an error of its own
+            os.close(devnull)
             raise Unwritable(error) from None
         return written
 
 
-class _Err(io.FileIO):
-    """What can't be told to anybody is no reason to end: an exporter goes on when its log is gone."""
+class _Stderr(io.FileIO):
+    """Ignores all errors: an exporter goes on when its log can't be written."""
 
     def write(self, data: Any, /) -> int:
-        """As if it had been written."""
+        """Write the data; return its length even if that failed."""
         try:
             written = super().write(data)
         except OSError:
             written = None
-        return len(data) if written is None else written  # None: it is non-blocking, and full
+        return len(data) if written is None else written  # None: non-blocking and full
 
 
 def prepare() -> None:
-    """Make `sys.stdout` raise `Unwritable` and no other error, and `sys.stderr` none; call it first of all.
+    """Make `sys.stdout` raise only `Unwritable`, and `sys.stderr` nothing; call this before anything else.
 
-    Streams that were closed lead nowhere afterwards, so that no other file gets their number: C libraries write there.
+    Closed streams are replaced by /dev/null, so that no other file gets their descriptor: C libraries write there.
     """
-    while (number := os.open(os.devnull, os.O_RDWR)) <= ERR:
+    while (number := os.open(os.devnull, os.O_RDWR)) <= STDERR:
         pass
     os.close(number)
-    if sys.stdout is sys.__stdout__:  # not where a test has put something else there
-        out = _Out(OUT, "w", closefd=False)
-        sys.stdout = _text(out, sys.stdout, errors="replace", lines=out.isatty())  # peers' names may be any
+    if sys.stdout is sys.__stdout__:  # unless a test has replaced it
+        out = _Stdout(STDOUT, "w", closefd=False)
+        # Aliases may hold characters that the encoding lacks.
+        sys.stdout = _text_stream(out, sys.stdout, errors="replace", line_buffering=out.isatty())
     if sys.stderr is sys.__stderr__:
-        sys.stderr = _text(_Err(ERR, "w", closefd=False), sys.stderr, errors="backslashreplace", lines=True)
+        err = _Stderr(STDERR, "w", closefd=False)
+        sys.stderr = _text_stream(err, sys.stderr, errors="backslashreplace", line_buffering=True)
 
 
-def _text(raw: io.FileIO, before: TextIO | None, *, errors: str, lines: bool) -> TextIO:
-    """A stream as Python makes it: of the same encoding, and with `lines` written line by line."""
-    encoding = before.encoding if before is not None else "utf-8"
-    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=lines)
+def _text_stream(raw: io.FileIO, replaced: TextIO | None, *, errors: str, line_buffering: bool) -> TextIO:
+    """Return a text stream with the encoding of the replaced one, UTF-8 if that was closed."""
+    encoding = replaced.encoding if replaced is not None else "utf-8"
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=line_buffering)

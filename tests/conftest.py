@@ -5,11 +5,16 @@ import os
 import signal
 from collections.abc import Generator, Iterator
 
+import hypothesis
 import pytest
 import structlog
 
 # The simulator serves in this process while other programs are started: gRPC's handlers may end a child amid its fork.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"  # before anybody imports grpc
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("without deadline", deadline=None)
+hypothesis.settings.load_profile("without deadline")
 
 pytest_plugins = ["tests.network.fixtures"]
 

@@ -344,10 +344,10 @@ MUTATIONS = (
     ),
     Mutation(
         "track shows the reason that lnd says first",
-        "track/course.py",
-        "await self._ask_again()",
+        "track/watcher.py",
+        "await self._recheck_end()",
         "pass",
-        "track/test_course.py",
+        "track/test_watcher.py",
     ),
     Mutation(
         "track forgets the attempts that lnd deletes",
@@ -358,10 +358,10 @@ MUTATIONS = (
     ),
     Mutation(
         "track takes a payment that it has not heard of for one that was lost",
-        "track/course.py",
-        "if self._known is None or isinstance(trouble, PaymentNotFound):",
-        "if isinstance(trouble, PaymentNotFound):",
-        "track/test_course.py",
+        "track/watcher.py",
+        "if self._latest is None or isinstance(error, PaymentNotFound):",
+        "if isinstance(error, PaymentNotFound):",
+        "track/test_watcher.py",
     ),
     Mutation(
         "secrets are kept although they were not requested",

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from exporter import checkpoint as checkpoint_module
 from exporter.checkpoint import Checkpoint, looking_up
 from exporter.follow import Account
-from exporter.metrics.row import PageData
+from exporter.page import PageData
 from exporter.payments.event import LndCalled
 from exporter.payments.labels import CallOutcome, Method, Source, Status
 from exporter.payments.totals import Counter

@@ -18,9 +18,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.redact": set(),
     "exporter.macaroon": set(),
     "exporter.output": set(),
+    "exporter.text": {"exporter.payments"},
+    "exporter.page": {"exporter.payments"},
     # the rooms around the core; never each other
     "exporter.lnd": {"exporter.macaroon", "exporter.payments", "exporter.redact"},
-    "exporter.metrics": {"exporter", "exporter.payments", "exporter.redact"},
+    "exporter.metrics": {"exporter", "exporter.page", "exporter.payments", "exporter.text"},
     "exporter.store": {"exporter.payments"},
     "exporter.simulator": {"exporter.payments", "exporter.lnd.rpc"},
     "exporter.config": {"exporter.macaroon", "exporter.redact"},
@@ -29,15 +31,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.track": {
         "exporter.config",
         "exporter.follow.backoff",
-        "exporter.listing.table",
         "exporter.lnd.client",
-        "exporter.metrics.foreign",
         "exporter.payments",
+        "exporter.text",
     },
-    "exporter.listing": {"exporter.config", "exporter.metrics.foreign", "exporter.payments", "exporter.store"},
+    "exporter.listing": {"exporter.config", "exporter.payments", "exporter.store", "exporter.text"},
     # what joins them
     "exporter.follow": {"exporter.payments", "exporter.lnd.client"},
-    "exporter.checkpoint": {"exporter.follow", "exporter.metrics", "exporter.payments", "exporter.store"},
+    "exporter.checkpoint": {"exporter.follow", "exporter.page", "exporter.payments", "exporter.store"},
     "exporter.progress": {"exporter.follow", "exporter.payments"},
     "exporter.app": {
         "exporter",

@@ -1,4 +1,4 @@
-"""Logging: one line an event, for a person or a machine, and no secret whatever is logged."""
+"""Logging: format, order, levels, and that no secret is logged."""
 
 import asyncio
 import base64
@@ -28,23 +28,23 @@ HASH = "a1" * 32
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
-        """Yes."""
+        """Return True."""
         return True
 
 
-def logged(log_format: str = "json", level: str = "info", stream: io.StringIO | None = None) -> io.StringIO:
-    """Configure logging; what is logged from now on is in the result."""
+def configured(log_format: str = "json", level: str = "info", stream: io.StringIO | None = None) -> io.StringIO:
+    """Configure logging and return the stream that it writes to."""
     stream = stream or io.StringIO()
     log.configure(level, log_format, stream)
     return stream
 
 
 def event(**values: Any) -> dict[str, Any]:
-    """Log one event and read it again, without what changes."""
-    stream = logged()
+    """Log an event with these values and return the parsed values, without time, level, name and logger."""
+    stream = configured()
     structlog.get_logger("exporter.test").info("something happened", **values)
     read: dict[str, Any] = json.loads(stream.getvalue())
     assert read.pop("timestamp").endswith("Z")
@@ -56,16 +56,16 @@ def event(**values: Any) -> dict[str, Any]:
     return read
 
 
-def lost() -> None:
-    """Log as the follower does."""
+def log_lost_stream() -> None:
+    """Log an event as the follower does."""
     log = structlog.get_logger("exporter.follow")
     log.warning("stream lost", advice="is it running?", cause="unreachable", state="away", node="alice")
 
 
-def test_json_says_first_what_one_looks_for_first() -> None:
-    """Time, level, event, node, then the rest, and advice, which may be long, last."""
-    stream = logged()
-    lost()
+def test_json_starts_with_the_most_important_keys() -> None:
+    """Time, level, event, node, then the rest; advice, which may be long, comes last."""
+    stream = configured()
+    log_lost_stream()
     assert list(json.loads(stream.getvalue()).items())[1:] == [
         ("level", "warning"),
         ("event", "stream lost"),
@@ -77,10 +77,10 @@ def test_json_says_first_what_one_looks_for_first() -> None:
     ]
 
 
-def test_the_console_has_the_same_order() -> None:
-    """Not that of the alphabet."""
-    stream = logged("console")
-    lost()
+def test_console_has_the_same_order() -> None:
+    """Not the alphabetical one."""
+    stream = configured("console")
+    log_lost_stream()
     time, _, rest = stream.getvalue().partition(" ")
     assert time.endswith("Z")
     assert " ".join(rest.split()) == (
@@ -98,25 +98,25 @@ def test_the_console_has_the_same_order() -> None:
     ],
 )
 def test_auto_is_console_on_a_terminal(log_format: str, stream: io.StringIO, *, is_json: bool) -> None:
-    """And colours are for terminals only."""
-    logged(log_format, stream=stream)
+    """Colours are for terminals only."""
+    configured(log_format, stream=stream)
     structlog.get_logger("exporter").info("hello", node="alice")
     line = stream.getvalue()
     assert line.startswith("{") == is_json
     assert ("\x1b[" in line) == (isinstance(stream, Terminal) and not is_json)
 
 
-def test_below_the_level_nothing_is_logged() -> None:
-    """The level holds for our loggers and for those of libraries."""
-    stream = logged(level="warning")
+def test_level_applies_to_all_loggers() -> None:
+    """Our own and those of libraries."""
+    stream = configured(level="warning")
     structlog.get_logger("exporter").info("no")
     logging.getLogger("aiohttp.server").info("no")
     logging.getLogger("aiohttp.server").warning("yes, %s", "this")
     assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["yes, this"]
 
 
-def test_values_by_name_and_by_looks() -> None:
-    """Secrets go wherever they are; hashes and the places of files stay."""
+def test_values_are_redacted_by_key_and_by_form() -> None:
+    """Also nested ones; hashes and file paths stay."""
     assert event(
         macaroon=MACAROON,
         payment_preimage=PREIMAGE,
@@ -145,7 +145,7 @@ def test_values_by_name_and_by_looks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "safe"),
+    ("text", "redacted"),
     [
         (f"paying {INVOICE}", f"paying {REDACTED}"),
         (f"lightning:{INVOICE.upper()}", f"lightning:{REDACTED}"),
@@ -169,15 +169,15 @@ def test_values_by_name_and_by_looks() -> None:
         ),
     ],
 )
-def test_text(text: str, safe: str) -> None:
-    """What is taken out of a text, and what is left alone."""
-    assert redact(text) == safe
+def test_secrets_are_redacted_from_text(text: str, redacted: str) -> None:
+    """Text that only resembles a secret stays."""
+    assert redact(text) == redacted
 
 
-def test_tracebacks() -> None:
-    """An exception that carries a secret, its cause too; in both formats."""
+def test_tracebacks_are_redacted() -> None:
+    """With the cause of the exception, in both formats."""
     for log_format in ("json", "console"):
-        stream = logged(log_format)
+        stream = configured(log_format)
         try:
             try:
                 raise KeyError(INVOICE)
@@ -191,9 +191,9 @@ def test_tracebacks() -> None:
         assert [secret for secret in (INVOICE, PREIMAGE, HEX) if secret in text] == []
 
 
-async def test_what_asyncio_says_of_forgotten_tasks() -> None:
-    """The event loop's own complaints go the same way."""
-    stream = logged()
+async def test_messages_of_asyncio_are_redacted() -> None:
+    """As the event loop logs an exception that was never retrieved."""
+    stream = configured()
     asyncio.get_running_loop().call_exception_handler(
         {"message": "Task exception was never retrieved", "exception": ValueError(INVOICE)}
     )
@@ -223,9 +223,9 @@ surroundings = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
 @given(secret=secrets, before=surroundings, after=surroundings, key=surroundings)
-def test_no_place_is_safe_for_a_secret(secret: str, before: str, after: str, key: str) -> None:
-    """Invoices and macaroons go wherever one puts them: text, values, keys, deep inside, exceptions."""
-    stream = logged()
+def test_secrets_are_redacted_everywhere_in_an_event(secret: str, before: str, after: str, key: str) -> None:
+    """Payment requests and macaroons in the text, values, keys, nested values and exceptions."""
+    stream = configured()
     text = f"{before}{secret}{after}"
     logger = structlog.get_logger("exporter")
     logger.info(text, **{f"key {key}": text, "deep": {text: [{"a": (text, {text})}]}, "error": ValueError(text)})
@@ -237,52 +237,54 @@ def test_no_place_is_safe_for_a_secret(secret: str, before: str, after: str, key
     assert secret not in stream.getvalue()
 
 
-@pytest.mark.parametrize("shown", [str, repr, json.dumps, lambda text: json.dumps(repr(text))])
+@pytest.mark.parametrize("escape", [str, repr, json.dumps, lambda text: json.dumps(repr(text))])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "  \n\t"])
 @pytest.mark.parametrize("width", [5, 60, 76])
 @pytest.mark.parametrize("form", [bytes.hex, lambda raw: base64.b64encode(raw).decode()])
-def test_a_macaroon_in_lines(
-    form: Callable[[bytes], str], width: int, end: str, encoding: str, shown: Callable[[str], str]
+def test_macaroon_over_several_lines_is_redacted(
+    form: Callable[[bytes], str], width: int, end: str, encoding: str, escape: Callable[[str], str]
 ) -> None:
-    """As its file may hold it, read as whatever text: one word stands for all lines, and what follows stays."""
+    """As a file may hold it, decoded in any way: one `[redacted]` replaces all lines, and the text after it stays."""
     whole = form(MACAROON + bytes(range(7, 250)))
     lines = [whole[at : at + width] for at in range(0, len(whole), width)]
-    text = shown(end.join(lines).encode(encoding).decode("latin-1"))
-    said = redact(f"macaroon {text}\nfound bad\n")
-    around = re.fullmatch(r"macaroon \W*\[redacted\](.*)\nfound bad\n", said)
-    assert around is not None, said
-    assert re.fullmatch(r"(\0|\\+x00|\\+u0000|\\*['\"])*", around[1]), "nothing but a quotation mark, or half a letter"
+    text = escape(end.join(lines).encode(encoding).decode("latin-1"))
+    found = redact(f"macaroon {text}\nfound bad\n")
+    around = re.fullmatch(r"macaroon \W*\[redacted\](.*)\nfound bad\n", found)
+    assert around is not None, found
+    assert re.fullmatch(r"(\0|\\+x00|\\+u0000|\\*['\"])*", around[1]), (
+        "only a quotation mark, or half of a UTF-16 character, may be left"
+    )
 
 
 @given(rest=st.text("0123456789abcdef", min_size=16, max_size=64), before=words)
-def test_bytes_of_a_macaroon_as_text(rest: str, before: str) -> None:
-    """As Python shows bytes, in whatever object."""
-    stream = logged()
+def test_repr_of_macaroon_bytes_is_redacted(rest: str, before: str) -> None:
+    """Also inside the `repr` of another object."""
+    stream = configured()
     macaroon = b"\x02\x01\x03lnd\x02" + rest.encode()
-    structlog.get_logger("exporter").info(f"{before} {macaroon!r}", call=[{"metadata": Shown(macaroon)}])
+    structlog.get_logger("exporter").info(f"{before} {macaroon!r}", call=[{"metadata": WithRepr(macaroon)}])
     read = json.loads(stream.getvalue())
-    assert (read["event"], read["call"]) == (f"{before} b'{REDACTED}", [{"metadata": f"<Shown b'{REDACTED}"}])
+    assert (read["event"], read["call"]) == (f"{before} b'{REDACTED}", [{"metadata": f"<WithRepr b'{REDACTED}"}])
 
 
-class Shown:
-    """An object of a library that shows what it holds."""
+class WithRepr:
+    """An object whose `repr` contains a macaroon."""
 
     def __init__(self, macaroon: bytes) -> None:
         self.macaroon = macaroon
 
     def __repr__(self) -> str:
-        """With the bytes in it."""
-        return f"<Shown {self.macaroon!r}>"
+        """Return the bytes in it, too."""
+        return f"<WithRepr {self.macaroon!r}>"
 
 
 @given(
     preimage=st.binary(min_size=32, max_size=32).map(bytes.hex),
     name=st.sampled_from(["preimage", "payment_preimage", "Preimage"]),
 )
-def test_preimages_are_known_by_their_name(preimage: str, name: str) -> None:
-    """In values, in JSON, in the text form of protobuf, in Python's."""
-    stream = logged()
+def test_preimages_are_redacted_by_their_name(preimage: str, name: str) -> None:
+    """In values, in JSON, and in the text forms of protobuf and Python."""
+    stream = configured()
     structlog.get_logger("exporter").info(
         f'{name}: "{preimage}"',
         **{name: preimage},

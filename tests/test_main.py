@@ -181,7 +181,7 @@ def test_what_is_in_flight_in_the_demo() -> None:
         process.wait(PATIENCE_S)
         table = run(*command)
         assert (table.code, table.stderr) == (0, "")
-        assert "The exporter does not run. This was so at " in table.stdout
+        assert "The exporter is not running. This is the state at " in table.stdout
         shutil.rmtree(Path(command[1].partition("=")[2]).parent)
 
 
@@ -275,7 +275,7 @@ def test_nothing_to_list(tmp_path: Path) -> None:
     """An exporter that has met no node: said in words, exit code 0."""
     Store(tmp_path / "state").close()
     found = run("open", f"--storage.path={tmp_path / 'state'}")
-    assert found == (0, "The exporter has not met any node yet.\n", "")
+    assert found == (0, "The state file contains no nodes yet.\n", "")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Standard output and error that lead to nobody, to a full disk, or nowhere: no command shows a traceback for that."""
+"""Commands whose stdout or stderr is a broken pipe, a full disk or closed: exit codes, and no traceback."""
 
 import fcntl
 import json
@@ -29,33 +29,33 @@ SERVING = re.compile(r'"address": "(?P<address>[^"]+)"')
 
 
 class Place(NamedTuple):
-    """Where a stream leads."""
+    """The result of a command whose stdout is one of the places."""
 
     code: int
-    """Of a command that has something to say there."""
+    """Exit code of a command that succeeds otherwise."""
     stderr: str
-    """What it says of that."""
+    """Its stderr."""
 
 
 PLACES = {
-    "a pipe that nobody reads": Place(128 + signal.SIGPIPE, ""),
+    "a broken pipe": Place(128 + signal.SIGPIPE, ""),
     "a full disk": Place(1, FULL),
-    "nowhere": Place(0, ""),
+    "closed": Place(0, ""),
 }
 
 
-FILLED = "a pipe that is full and doesn't block"
-"""As another program leaves it that shares the terminal or the pipe: only for stderr, stdout waits."""
+FULL_PIPE = "a full, non-blocking pipe"
+"""As another program that shares the pipe may leave it. For stderr only: a write to stdout waits."""
 
 
 @contextmanager
-def leading(place: str) -> Iterator[int]:
-    """A descriptor that leads there."""
+def opened(place: str) -> Iterator[int]:
+    """Yield a descriptor of this place."""
     if place == "a full disk":
         number = os.open("/dev/full", os.O_WRONLY)
     else:
         reader, number = os.pipe()
-        if place == FILLED:  # whoever writes there has it open to read, too: it doesn't break
+        if place == FULL_PIPE:  # open for reading, too, so that it doesn't break
             os.dup2(os.open(f"/proc/self/fd/{reader}", os.O_RDWR | os.O_NONBLOCK), number)
             with suppress(BlockingIOError):
                 while True:
@@ -65,17 +65,17 @@ def leading(place: str) -> Iterator[int]:
     os.close(number)
 
 
-def start(words: list[str], place: str, *, stream: int) -> subprocess.Popen[str]:
-    """Start a command whose stdout (1) or stderr (2) leads there; the other one can be read."""
-    closed: Callable[[], None] | None = (lambda: os.close(stream)) if place == "nowhere" else None
-    with leading(place) as there:
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, {1: "stdout", 2: "stderr"}[stream]: there}
-        return subprocess.Popen([*PROGRAM, *words], text=True, cwd=ROOT, preexec_fn=closed, **streams)  # type: ignore[call-overload,no-any-return]  # noqa: PLW1509
+def start(args: list[str], place: str, *, stream: int) -> subprocess.Popen[str]:
+    """Start a command whose stdout (1) or stderr (2) is this place; the other one is piped to the test."""
+    close: Callable[[], None] | None = (lambda: os.close(stream)) if place == "closed" else None
+    with opened(place) as descriptor:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, {1: "stdout", 2: "stderr"}[stream]: descriptor}
+        return subprocess.Popen([*PROGRAM, *args], text=True, cwd=ROOT, preexec_fn=close, **streams)  # type: ignore[call-overload,no-any-return]  # noqa: PLW1509
 
 
 @pytest.fixture
 def ready() -> Iterator[str]:
-    """The address of something that says it is ready."""
+    """Serve 200 to every request and yield the address."""
 
     class Ready(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -83,7 +83,7 @@ def ready() -> Iterator[str]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Ready) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -98,8 +98,8 @@ def ready() -> Iterator[str]:
     "command",
     ["--help", "--version", "check", "open", "open --json", "run --storage.reset=x", "healthcheck"],
 )
-def test_a_command_that_cannot_say_what_it_has_to_say(tmp_path: Path, ready: str, command: str, place: str) -> None:
-    """Exit code 141 as of a program that SIGPIPE ends, or 1 and one line; 0 if nobody wanted to hear it."""
+def test_unwritable_stdout(tmp_path: Path, ready: str, command: str, place: str) -> None:
+    """Exit code 141 for a broken pipe, as after SIGPIPE; 1 and one line for a full disk; 0 if stdout was closed."""
     Store(tmp_path / "state").close()
     name, *flags = command.split()
     if name in ("check", "open", "run"):
@@ -113,39 +113,39 @@ def test_a_command_that_cannot_say_what_it_has_to_say(tmp_path: Path, ready: str
     assert (process.returncode, stderr) == PLACES[place]
 
 
-def test_a_pipe_that_does_not_block_is_waited_for() -> None:
-    """Who reads slowly gets all."""
+def test_slow_reader_of_a_non_blocking_pipe_gets_everything() -> None:
+    """A write to a full pipe waits."""
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
     os.set_blocking(writer, False)
     with subprocess.Popen([*PROGRAM, "--help"], stdout=writer, stderr=subprocess.PIPE, cwd=ROOT) as process:
         os.close(writer)
-        said = b""
+        output = b""
         while part := os.read(reader, 100):
-            said += part
+            output += part
         os.close(reader)
         assert process.stderr is not None
         assert process.stderr.read() == b""
     assert process.returncode == 0
-    assert said.decode() == usage()
+    assert output.decode() == usage()
 
 
-@pytest.mark.parametrize("place", [*PLACES, FILLED])
+@pytest.mark.parametrize("place", [*PLACES, FULL_PIPE])
 @pytest.mark.parametrize(
     ("command", "code"),
     [("chekc", 2), ("check", 2), ("track", 2), ("open --json=maybe", 2), ("healthcheck", 1)],
 )
-def test_an_error_that_nobody_hears(command: str, code: int, place: str) -> None:
-    """The exit code says it all the same."""
+def test_unwritable_stderr_keeps_the_exit_code(command: str, code: int, place: str) -> None:
+    """An error still has its exit code, and nothing goes to stdout."""
     name, *flags = command.split()
     with start([name, *flags, f"--web.listen-address=127.0.0.1:{free_port()}"], place, stream=2) as process:
         stdout, _ = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, stdout) == (code, "")
 
 
-@pytest.mark.parametrize("place", [place for place in PLACES if place != "nowhere"])
-def test_a_demo_that_cannot_greet(place: str) -> None:
-    """It ends, and the log says no more than that."""
+@pytest.mark.parametrize("place", [place for place in PLACES if place != "closed"])
+def test_demo_with_unwritable_stdout(place: str) -> None:
+    """It ends, and the log has no warning or error."""
     with start(["demo", "--web.listen-address=127.0.0.1:0", "--log.format=json"], place, stream=1) as process:
         _, stderr = process.communicate(timeout=PATIENCE_S)
     *events, last = stderr.splitlines(keepends=True) if place == "a full disk" else [*stderr.splitlines(), ""]
@@ -153,9 +153,9 @@ def test_a_demo_that_cannot_greet(place: str) -> None:
     assert [json.loads(event)["event"] for event in events if json.loads(event)["level"] != "info"] == []
 
 
-@pytest.mark.parametrize("place", [*PLACES, FILLED])
-def test_an_exporter_whose_log_is_gone(place: str) -> None:
-    """It goes on, and ends well when it is told to: nobody who counts payments may stop for a log."""
+@pytest.mark.parametrize("place", [*PLACES, FULL_PIPE])
+def test_exporter_with_unwritable_log(place: str) -> None:
+    """It goes on, and ends with exit code 0 on SIGTERM."""
     address = f"127.0.0.1:{free_port()}"
     with start(["demo", f"--web.listen-address={address}", "--log.format=json"], place, stream=2) as process:
         assert process.stdout is not None
@@ -163,9 +163,9 @@ def test_an_exporter_whose_log_is_gone(place: str) -> None:
             for line in process.stdout:
                 if "Ctrl-C ends it." in line:
                     break
-            asked = [*PROGRAM, "healthcheck", f"--web.listen-address={address}"]
+            command = [*PROGRAM, "healthcheck", f"--web.listen-address={address}"]
             for _ in range(2):
-                done = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=ROOT)
+                done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
                 assert (done.returncode, done.stdout) == (0, "ready\n")
         finally:
             process.terminate()
@@ -181,16 +181,16 @@ os.execv(sys.executable, [sys.executable, "-m", "exporter", *sys.argv[1:]])
 """
 
 
-def test_all_streams_are_closed(tmp_path: Path) -> None:
-    """No file of ours gets one of their numbers, which others write to; the exit code is as ever."""
+def test_closed_streams(tmp_path: Path) -> None:
+    """No file gets one of their descriptors, which C libraries write to; the exit code is as usual."""
     flags = ["run", *a_node(tmp_path), f"--storage.path={tmp_path / 'state'}", "--storage.reset=lnd"]
-    for code, words in ((0, flags), (2, ["check"]), (0, ["--help"]), (0, ["open", flags[-2]])):
-        done = subprocess.run([sys.executable, "-c", CLOSED, *words], capture_output=True, check=False, cwd=ROOT)
+    for code, args in ((0, flags), (2, ["check"]), (0, ["--help"]), (0, ["open", flags[-2]])):
+        done = subprocess.run([sys.executable, "-c", CLOSED, *args], capture_output=True, check=False, cwd=ROOT)
         assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
 
 
-def test_an_error_of_somebody_else_is_none_of_stdout() -> None:
-    """A connection that breaks is no pipe that nobody reads: as a bug it is logged, with its traceback."""
+def test_broken_pipe_of_a_connection_is_not_one_of_stdout() -> None:
+    """Unhandled, it is a bug and prints a traceback."""
     code = """if True:
         import sys
         from exporter import __main__ as command

@@ -1,4 +1,4 @@
-"""No macaroon, preimage or payment request ever leaves the exporter, whatever it is made to say."""
+"""No macaroon, preimage or payment request leaves the exporter: not in pages, logs, state or the output of commands."""
 
 import asyncio
 import signal
@@ -32,11 +32,11 @@ from exporter.follow import overdue
 overdue.EVERY_S = 0.2
 sys.exit(main())
 """
-"""The exporter, but that it looks for payments that take long without waiting for a minute."""
+"""The exporter, with a check for long payments every 0.2 seconds instead of every minute."""
 
 
 def fetch(base: str) -> str:
-    """All pages, in both formats, whatever their status."""
+    """Return all pages in both formats, whatever their status."""
     texts = []
     for page in PAGES:
         for accept in ("text/plain", "application/openmetrics-text"):
@@ -49,18 +49,18 @@ def fetch(base: str) -> str:
     return "\n".join(texts)
 
 
-async def listed(state: Path) -> str:
-    """What the command `open` says, in both ways."""
-    command, said = [sys.executable, "-m", "exporter", "open", f"--storage.path={state}"], ""
+async def open_output(state: Path) -> str:
+    """Return the output of the command `open`, as table and as JSON."""
+    command, output = [sys.executable, "-m", "exporter", "open", f"--storage.path={state}"], ""
     for flags in ([], ["--json"]):
         process = await asyncio.create_subprocess_exec(*command, *flags, stdout=asyncio.subprocess.PIPE)
         stdout, _ = await process.communicate()
-        said += stdout.decode()
-    return said
+        output += stdout.decode()
+    return output
 
 
 def hold(node: SimulatedNode) -> str:
-    """Begin a payment that stays in flight; its hash."""
+    """Start a payment that stays in flight and return its hash."""
     life = Lives(node.world, "held").held_then_settled()
     for step in life.steps:
         node.database.apply(step.mutation)
@@ -69,8 +69,8 @@ def hold(node: SimulatedNode) -> str:
     return life.payment_hash
 
 
-async def tracked(node: SimulatedNode, transport: str, payment_hash: str, *flags: str) -> str:
-    """What the command `track` says, wherever it says it."""
+async def track_output(node: SimulatedNode, transport: str, payment_hash: str, *flags: str) -> str:
+    """Return the output of the command `track`, stdout and stderr."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "exporter", "track", payment_hash, f"--lnd.transport={transport}"),
         *(f"--lnd.address={node.address if transport == GRPC else node.rest}", f"--lnd.tls-cert={node.tls_cert}"),
@@ -78,40 +78,40 @@ async def tracked(node: SimulatedNode, transport: str, payment_hash: str, *flags
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await process.communicate()
-    return said.decode()
+    output, _ = await process.communicate()
+    return output.decode()
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_track_tells_secrets_to_nobody_who_did_not_ask(tmp_path: Path, transport: str) -> None:
-    """Neither as a table nor as JSON, of whatever kind a payment is, nor where a refusal quotes some."""
+async def test_track_shows_secrets_only_on_request(tmp_path: Path, transport: str) -> None:
+    """As table and as JSON, for every kind of payment; and never those that an error of lnd quotes."""
     async with SimulatedNode(tmp_path, clock=WallClock(float("inf"))) as node:
         lives = Lives(node.world)
         some = [lives.success(), lives.keysend(), lives.amp(), lives.refused()]
         await node.play(*some)
         secrets = node.secrets()
-        # A table is made of the same updates as the JSON, however they came: one transport is enough for it.
+        # The table is made of the same updates as the JSON: one transport is enough for it.
         for flags in (["--json"], *([[]] if transport == GRPC else [])):
-            said = await asyncio.gather(*(tracked(node, transport, life.payment_hash, *flags) for life in some))
-            assert [life.payment_hash in text for life, text in zip(some, said, strict=True)] == [True] * 4
-            assert [secret for secret in secrets if secret[:41] in "".join(said)] == []
-            said = await asyncio.gather(
-                *(tracked(node, transport, life.payment_hash, "--show-secrets", *flags) for life in some)
+            outputs = await asyncio.gather(*(track_output(node, transport, life.payment_hash, *flags) for life in some))
+            assert [life.payment_hash in text for life, text in zip(some, outputs, strict=True)] == [True] * 4
+            assert [secret for secret in secrets if secret[:41] in "".join(outputs)] == []
+            outputs = await asyncio.gather(
+                *(track_output(node, transport, life.payment_hash, "--show-secrets", *flags) for life in some)
             )
-            shown = "".join("".join(said).split())
-            # Two requests, and the preimages of three that succeeded: macaroons are nobody's business at all.
+            shown = "".join("".join(outputs).split())
+            # Two payment requests and the preimages of three succeeded payments; macaroons are never shown.
             assert len([secret for secret in secrets if secret in shown]) == 5
             assert node.macaroon.read_bytes().hex() not in shown
         quoted = " ".join(sorted(secrets))
         node.faults.refuse(Method.TRACK_PAYMENT, grpc.StatusCode.UNKNOWN, f"cannot do this: {quoted}")
-        text = await tracked(node, transport, some[0].payment_hash, "--show-secrets")
+        text = await track_output(node, transport, some[0].payment_hash, "--show-secrets")
         assert "cannot do this" in text
         assert [secret for secret in secrets if secret[:41] in text] == []
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_nothing_leaks(tmp_path: Path, transport: str) -> None:
-    """Every kind of payment, a refusal that quotes secrets, a macaroon in the wrong place: then all that was said."""
+async def test_exporter_leaks_no_secret(tmp_path: Path, transport: str) -> None:
+    """In pages, log, state file and the command `open`, after every kind of payment and errors that quote secrets."""
     async with SimulatedNode(tmp_path, clock=WallClock(float("inf"))) as node:
         log, pages = tmp_path / "log", list[str]()
         with log.open("wb") as sink:
@@ -136,30 +136,30 @@ async def test_nothing_leaks(tmp_path: Path, transport: str) -> None:
             async def named_in_log() -> bool:
                 return in_flight in log.read_text()
 
-            await until("the log names what is in flight", named_in_log)
+            await until("the log names the payment in flight", named_in_log)
             secrets = node.secrets()
             quoted = " ".join(sorted(secrets)[::40])
             node.faults.refuse(Method.GET_INFO, grpc.StatusCode.UNKNOWN, f"cannot do this: {quoted}")
             node.end_streams(End(grpc.StatusCode.UNKNOWN, f"broken by {quoted}"))
 
-            async def quoted_in_log_and_page() -> bool:
+            async def errors_in_log_and_page() -> bool:
                 base = log.read_text().split('"address": "')[1].split('"')[0]
                 pages.append(await asyncio.to_thread(fetch, f"http://{base}"))
                 return "broken by" in log.read_text() and "cannot do this" in pages[-1]
 
-            await until("both refusals are told", quoted_in_log_and_page)
-            lists = await listed(tmp_path / "kept" / "state.sqlite")
-            assert lists.count(in_flight) == 2
+            await until("log and page show the errors", errors_in_log_and_page)
+            open_text = await open_output(tmp_path / "kept" / "state.sqlite")
+            assert open_text.count(in_flight) == 2
         finally:
             process.send_signal(signal.SIGTERM)
             assert await process.wait() == 0
-        kept = b"".join(file.read_bytes() for file in (tmp_path / "kept").iterdir())
-        assert len(kept) > 100_000
-        assert [secret for secret in secrets if secret[:41].encode() in kept] == [], "in the state on disk"
-        assert [secret for secret in secrets if len(secret) == HASH_DIGITS and bytes.fromhex(secret) in kept] == []
-        said = pages[-1] + lists + log.read_text()
-        assert "lnd_payments_succeeded_total" in said
-        assert LISTEN in said
+        state = b"".join(file.read_bytes() for file in (tmp_path / "kept").iterdir())
+        assert len(state) > 100_000
+        assert [secret for secret in secrets if secret[:41].encode() in state] == [], "in the state file"
+        assert [secret for secret in secrets if len(secret) == HASH_DIGITS and bytes.fromhex(secret) in state] == []
+        output = pages[-1] + open_text + log.read_text()
+        assert "lnd_payments_succeeded_total" in output
+        assert LISTEN in output
         assert len(secrets) > 400
-        assert [secret for secret in secrets if secret in said] == []
-        assert [secret for secret in secrets if secret[:41] in said] == [], "not even most of one"
+        assert [secret for secret in secrets if secret in output] == []
+        assert [secret for secret in secrets if secret[:41] in output] == [], "not even the first 41 characters of one"

@@ -1,14 +1,14 @@
-"""What is in flight as one JSON document; docs/open.md describes its fields."""
+"""Renders the payments in flight as one JSON document; docs/open.md describes its fields."""
 
 import json
 from typing import Any
 
-from exporter.listing import Node, Report
+from exporter.listing.report import NodeReport, Report
 from exporter.payments.description import PaymentInFlight
 
 
-def document(report: Report) -> str:
-    """The payments of all nodes in one list, the oldest first; ASCII, whatever an alias holds."""
+def to_json(report: Report) -> str:
+    """Return the document with the payments of all nodes in one list, oldest first; always ASCII."""
     payments = [(node, payment) for node in report.nodes for payment in node.payments]
     payments.sort(key=lambda pair: pair[1].created_us)
     return json.dumps(
@@ -21,7 +21,7 @@ def document(report: Report) -> str:
     )
 
 
-def _node(node: Node) -> dict[str, Any]:
+def _node(node: NodeReport) -> dict[str, Any]:
     return {
         "node": node.name,
         "pubkey": node.pubkey or None,
@@ -35,7 +35,7 @@ def _node(node: Node) -> dict[str, Any]:
     }
 
 
-def _payment(node: Node, payment: PaymentInFlight) -> dict[str, Any]:
+def _payment(node: NodeReport, payment: PaymentInFlight) -> dict[str, Any]:
     return {
         "node": node.name,
         "payment_hash": payment.payment_hash,

@@ -1,27 +1,25 @@
-"""What is in flight as a table: two lines a payment, for a hash leaves no room beside it."""
+"""Prints the payments in flight as a table: two lines per payment, because its hash fills a line of its own."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from enum import StrEnum
-from itertools import pairwise, zip_longest
+from itertools import zip_longest
 from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from exporter.listing import Node, Report
-from exporter.metrics.foreign import clean
+from exporter.listing.report import NodeReport, Report
 from exporter.payments.description import FirstHop, PaymentInFlight
 from exporter.payments.inflight import blocks_left as band_of
-from exporter.payments.labels import MSAT_PER_SAT, BlocksLeft, Mode, NodeState, Reason
+from exporter.payments.labels import BlocksLeft, Mode, Reason
+from exporter.text import STATE_TEXT, format_duration, format_sat, sanitize, with_spaces
 
-SILENT_S = 600
-"""An exporter that follows a node writes of it once a minute, if lnd answers at all within five."""
-LEAST_HOP = 12
+STALE_AFTER_S = 600
+"""A running exporter writes the state of a followed node every minute, as long as lnd answers within five minutes."""
+MIN_HOP_WIDTH = 12
 """Cells that a first hop gets, however narrow the terminal is."""
 
-_UNITS = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
 _GIVEN_UP: dict[Reason, str] = {
     Reason.TIMEOUT: "timeout",
     Reason.NO_ROUTE: "no route",
@@ -32,17 +30,7 @@ _GIVEN_UP: dict[Reason, str] = {
     Reason.NONE: "",
     Reason.OTHER: "other",
 }
-STATE: dict[NodeState, str] = {
-    NodeState.UNREACHABLE: "lnd doesn't answer",
-    NodeState.NO_WALLET: "lnd has no wallet",
-    NodeState.LOCKED: "the wallet is locked",
-    NodeState.STARTING: "lnd is starting",
-    NodeState.READY: "its updates aren't flowing yet",
-    NodeState.DENIED: "lnd refuses the macaroon",
-    NodeState.WRONG_NODE: "another node answers",
-}
-"""Why nothing is heard of a node."""
-_URGENT: dict[BlocksLeft, str] = {BlocksLeft.EXPIRED: "red", BlocksLeft.UNDER_36: "red", BlocksLeft.UNDER_144: "yellow"}
+_COLOUR: dict[BlocksLeft, str] = {BlocksLeft.EXPIRED: "red", BlocksLeft.UNDER_36: "red", BlocksLeft.UNDER_144: "yellow"}
 
 
 class _Row(NamedTuple):
@@ -59,104 +47,84 @@ class _Row(NamedTuple):
 _TITLES = _Row("age", "sat", "HTLCs", "blocks left", "status", ("first hop",))
 
 
-def show(report: Report, console: Console | None = None) -> None:
-    """Print it, by default to stdout: in colours and cut to the width of a terminal, whole elsewhere."""
+def print_table(report: Report, console: Console | None = None) -> None:
+    """Print the report, by default to stdout: on a terminal in colours and cut to its width, elsewhere whole."""
     console = console or Console()
     if not report.nodes:
-        _say(console, Text("The exporter has not met any node yet."))
+        _print(console, Text("The state file contains no nodes yet."))
     for number, node in enumerate(report.nodes):
         if number:
-            _say(console, Text())
+            _print(console, Text())
         for line in _lines(node, report, console.width if console.is_terminal else None):
-            _say(console, line)
+            _print(console, line)
 
 
-def spoken(seconds: int) -> str:
-    """A length of time in its largest unit and the next: `2d 3h`, `10m`, never `1d 8m`."""
-    for (unit, size_s), (smaller, smaller_s) in pairwise(_UNITS):
-        if seconds >= size_s:
-            rest = seconds % size_s // smaller_s
-            return f"{seconds // size_s}{unit}" + (f" {rest}{smaller}" if rest else "")
-    return f"{seconds}s"
-
-
-def _say(console: Console, line: Text) -> None:
+def _print(console: Console, line: Text) -> None:
     console.print(line, soft_wrap=True, highlight=False)
 
 
-def _lines(node: Node, report: Report, width: int | None) -> Iterator[Text]:
-    long = f" for {spoken(report.older_than_s)} or longer" if report.older_than_s else ""
+def _lines(node: NodeReport, report: Report, width: int | None) -> Iterator[Text]:
+    minimum = f" for {format_duration(report.older_than_s)} or longer" if report.older_than_s else ""
     count = len(node.payments)
-    order = ", the oldest first" if count > 1 else ""
-    in_flight = f"{count:,} payment{'s' * (count != 1)}" if count else "nothing"
-    yield Text(f"{node.name}: {in_flight} in flight{long}{order}", style="bold")
-    if caution := _caution(node, report):
-        yield Text(caution, style="yellow")
+    order = ", oldest first" if count > 1 else ""
+    payments = f"{count:,} payment{'s' * (count != 1)}" if count else "nothing"
+    yield Text(f"{node.name}: {payments} in flight{minimum}{order}", style="bold")
+    if warning := _warning(node, report):
+        yield Text(warning, style="yellow")
     if not count:
         return
     rows = [_row(node, payment) for payment in node.payments]
     widths = [max(map(len, column)) for column in list(zip(_TITLES, *rows, strict=True))[:-1]]
-    yield Text(next(_laid_out(_TITLES, widths, width)), style="dim")
+    yield Text(next(_format_row(_TITLES, widths, width)), style="dim")
     for payment, row in zip(node.payments, rows, strict=True):
         yield Text(payment.payment_hash)
-        for line in _laid_out(row, widths, width):
+        for line in _format_row(row, widths, width):
             yield Text(line, style=_style(node.blocks_left(payment)))
 
 
-def _caution(node: Node, report: Report) -> str:
-    """Why this may not be all that is so now."""
-    if node.following and report.now_s - node.written_s <= SILENT_S:
-        return "Looked for once a minute (--lnd.final-updates-only)." if node.mode is Mode.FINAL else ""
+def _warning(node: NodeReport, report: Report) -> str:
+    """Return why the payments shown may be out of date; empty if they aren't."""
+    if node.following and report.now_s - node.written_s <= STALE_AFTER_S:
+        return "Payments are listed once a minute (--lnd.final-updates-only)." if node.mode is Mode.FINAL else ""
     if node.following:
-        when = _moment(node.written_s, report.now_s)
-        return f"Nothing has been written of this node since {when}: is the disk full?"
-    state = "it is not in the exporter's configuration" if node.left else STATE[node.state]
-    why = f"The node is not followed: {state}." if report.running else "The exporter does not run."
-    return why + (f" This was so at {_moment(node.followed_s, report.now_s)}." if node.followed_s else "")
+        when = _format_time(node.written_s, report.now_s)
+        return f"The state of this node was last written at {when}: is the disk full?"
+    state = "it is not in the exporter's configuration" if node.left else STATE_TEXT[node.state]
+    reason = f"The node is not followed: {state}." if report.running else "The exporter is not running."
+    return reason + (f" This is the state at {_format_time(node.followed_s, report.now_s)}." if node.followed_s else "")
 
 
-def _moment(then_s: int, now_s: int) -> str:
-    return f"{datetime.fromtimestamp(then_s, UTC):%Y-%m-%d %H:%M:%S} UTC, {spoken(max(0, now_s - then_s))} ago"
+def _format_time(then_s: int, now_s: int) -> str:
+    return f"{datetime.fromtimestamp(then_s, UTC):%Y-%m-%d %H:%M:%S} UTC, {format_duration(max(0, now_s - then_s))} ago"
 
 
-def _row(node: Node, payment: PaymentInFlight) -> _Row:
+def _row(node: NodeReport, payment: PaymentInFlight) -> _Row:
     left = node.blocks_left(payment)
     unknown = "?" if payment.htlcs else "-"
     return _Row(
-        spoken(payment.age_s),
-        sat(payment.amount_msat),
+        format_duration(payment.age_s),
+        format_sat(payment.amount_msat),
         str(payment.htlcs),
         unknown if left is None else f"{'~' * node.estimated}{left}",
-        spaced(payment.status) if payment.given_up is None else f"given up: {_GIVEN_UP[payment.given_up]}",
-        tuple(map(_hop, payment.first_hops)) or ("-",),
+        with_spaces(payment.status) if payment.given_up is None else f"given up: {_GIVEN_UP[payment.given_up]}",
+        tuple(map(_format_hop, payment.first_hops)) or ("-",),
     )
 
 
-def spaced(word: StrEnum) -> str:
-    """One of our words as people write it: `in flight`."""
-    return word.replace("_", " ")
-
-
-def sat(msat: int) -> str:
-    """An amount in sat, to the last msat if it has any."""
-    sat, rest = divmod(msat, MSAT_PER_SAT)
-    return f"{sat:,}" + (f".{rest:03}" if rest else "")
-
-
-def _hop(hop: FirstHop) -> str:
-    name = clean(hop.alias) or hop.pubkey or "?"
+def _format_hop(hop: FirstHop) -> str:
+    name = sanitize(hop.alias) or hop.pubkey or "?"
     return name if hop.htlcs == 1 else f"{hop.htlcs}x {name}"
 
 
 def _style(left: int | None) -> str:
-    return "" if left is None else _URGENT.get(band_of(left), "")
+    return "" if left is None else _COLOUR.get(band_of(left), "")
 
 
-def _laid_out(row: _Row, widths: list[int], width: int | None) -> Iterator[str]:
-    """The lines of a row: one for each first hop."""
+def _format_row(row: _Row, widths: list[int], width: int | None) -> Iterator[str]:
+    """Yield the lines of a row: one per first hop."""
     *numbers, status, hops = row
     cells = [f"{number:>{size}}" for number, size in zip(numbers, widths, strict=False)]
     left = "  " + "  ".join([*cells, f"{status:<{widths[-1]}}"]) + "  "
-    room = max(LEAST_HOP, width - len(left)) if width else None
+    room = max(MIN_HOP_WIDTH, width - len(left)) if width else None
     for start, hop in zip_longest([left], hops, fillvalue=" " * len(left)):
         yield start + (hop if room is None or cell_len(hop) <= room else set_cell_size(hop, room - 1) + "…")

@@ -1,1 +1,1 @@
-"""The telling: the only room that knows metric names, labels and HTTP."""
+"""The exposition: the only package with metric names, labels and HTTP."""

@@ -1,4 +1,4 @@
-"""Views in, metric families out: each family holds the samples of all nodes."""
+"""Converts views to metric families; each family holds the samples of all nodes."""
 
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -10,31 +10,32 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from exporter.metrics.names import NOT_FINAL, ROWS
-from exporter.metrics.row import CounterRow, ExporterRow, GaugeRow, HistogramRow, PageData, Row
+from exporter.metrics.row import CounterRow, ExporterRow, GaugeRow, HistogramRow, Row
+from exporter.page import PageData
 from exporter.payments.labels import Mode
 from exporter.payments.totals import UNIT
 from exporter.payments.view import View
 
 
 class PageCollector(Collector):
-    """What one page shows: all nodes and the exporter, then what `process` tells of the process."""
+    """Collects the metrics of one page: all nodes, the exporter, then those of the collector `process`."""
 
-    def __init__(self, instant: PageData, process: Collector | None = None) -> None:
-        """Show what nobody changes any more: collecting may happen in another thread."""
-        self._instant = instant
+    def __init__(self, data: PageData, process: Collector | None = None) -> None:
+        """Take data that doesn't change any more: another thread may collect it."""
+        self._data = data
         self._process = process
 
     def collect(self) -> Iterator[Metric]:
-        """All families; a family without any sample (no peer seen yet) still tells its name, type and help."""
+        """Yield all families; one without samples (no peer seen yet) still has its name, type and help."""
         for row in ROWS:
-            yield family(row, self._instant)
+            yield family(row, self._data)
         if self._process is not None:
             yield from self._process.collect()
 
 
-def family(row: Row, instant: PageData) -> Metric:
-    """One metric of all nodes."""
-    views, exporter = instant
+def family(row: Row, data: PageData) -> Metric:
+    """Return one metric with the samples of all nodes."""
+    views, exporter = data
     if row.name in NOT_FINAL:
         views = [view for view in views if view.status.mode is not Mode.FINAL]
     match row:
@@ -79,5 +80,5 @@ def _histogram(row: HistogramRow, views: Iterable[View]) -> Metric:
 
 @cache
 def _edges(edges: tuple[int, ...], unit: int) -> tuple[str, ...]:
-    """The words of the label `le`."""
+    """Return the values of the label `le`."""
     return (*(floatToGoString(edge / unit) for edge in edges), "+Inf")  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""The names of all counters and histograms: a change here is a change for every dashboard and alert."""
+"""The names, labels and help of all counters and histograms; a change here affects every dashboard and alert."""
 
 from exporter.metrics.row import CounterRow, HistogramRow, Row
 from exporter.payments.labels import (

@@ -1,18 +1,18 @@
-"""The names of all gauges, and how each is read from a view; what is unknown has no sample, for 0 would be a lie."""
+"""The names of all gauges, and how each is read; an unknown value has no sample, because 0 would be wrong."""
 
 import platform
 
 from exporter import __version__
-from exporter.metrics.foreign import clean
 from exporter.metrics.row import ExporterRow, GaugeRow, Row, Samples
 from exporter.payments.labels import Age, BlocksLeft, ChannelState, Mode, NodeState, Purpose, Reset
 from exporter.payments.view import View
+from exporter.text import sanitize
 
 _US_PER_S = 10**6
 _NS_PER_S = 10**9
 
 
-def _one(value: float | None) -> Samples:
+def _single(value: float | None) -> Samples:
     return () if value is None else (((), value),)
 
 
@@ -22,7 +22,7 @@ def _node_state(view: View) -> Samples:
 
 def _node_info(view: View) -> Samples:
     if info := view.status.info:
-        return [((clean(info.alias), clean(info.pubkey), clean(info.version), clean(info.network)), 1)]
+        return [((sanitize(info.alias), sanitize(info.pubkey), sanitize(info.version), sanitize(info.network)), 1)]
     return ()
 
 
@@ -37,7 +37,7 @@ def _node_channels(view: View) -> Samples:
 
 
 def _runs(view: View) -> Samples:
-    """Payments are seen once a minute at least: with `Mode.FINAL` only those in flight for longer are surely known."""
+    """Return payments by age; in `Mode.FINAL` without young ones, which the listing once a minute may miss."""
     young = (Age.UNDER_1M, Age.UNDER_10M) if view.status.mode is Mode.FINAL else ()
     return [(labels, runs) for labels, runs in view.in_flight.runs.items() if labels[1] not in young]
 
@@ -52,7 +52,7 @@ def _peers(view: View, which: int) -> Samples:
 
 def _peer_info(view: View) -> Samples:
     aliases = view.status.aliases
-    return [((peer, clean(aliases[peer])), 1) for peer in view.peers_in_flight if aliases.get(peer)]
+    return [((peer, sanitize(aliases[peer])), 1) for peer in view.peers_in_flight if aliases.get(peer)]
 
 
 IN_FLIGHT: tuple[Row, ...] = (
@@ -65,43 +65,43 @@ IN_FLIGHT: tuple[Row, ...] = (
     GaugeRow(
         "lnd_payments_in_flight_msat",
         {},
-        lambda view: _one(view.in_flight.msat),
+        lambda view: _single(view.in_flight.msat),
         "Amount of the payments in flight, fees not included (Payment.value_msat).",
     ),
     GaugeRow(
         "lnd_payments_in_flight_given_up",
         {},
-        lambda view: _one(view.in_flight.given_up),
+        lambda view: _single(view.in_flight.given_up),
         "Payments in flight with a Payment.failure_reason: lnd makes no more attempts, but they may yet succeed.",
     ),
     GaugeRow(
         "lnd_payments_in_flight_given_up_msat",
         {},
-        lambda view: _one(view.in_flight.given_up_msat),
+        lambda view: _single(view.in_flight.given_up_msat),
         "Amount of the payments in flight with a Payment.failure_reason (Payment.value_msat).",
     ),
     GaugeRow(
         "lnd_payments_in_flight_stalled",
         {},
-        lambda view: _one(view.in_flight.stalled),
+        lambda view: _single(view.in_flight.stalled),
         "Payments in flight with no HTLCAttempt in flight and no news for 10 minutes: stuck in lnd.",
     ),
     GaugeRow(
         "lnd_payments_in_flight_oldest_timestamp_seconds",
         {},
-        lambda view: _one(None if view.in_flight.oldest_us is None else view.in_flight.oldest_us / _US_PER_S),
+        lambda view: _single(None if view.in_flight.oldest_us is None else view.in_flight.oldest_us / _US_PER_S),
         "Creation of the oldest payment in flight (Payment.creation_time_ns); absent without one.",
     ),
     GaugeRow(
         "lnd_payments_in_flight_htlcs",
         {},
-        lambda view: _one(view.in_flight.htlcs),
+        lambda view: _single(view.in_flight.htlcs),
         "HTLC attempts outstanding (HTLCAttempt.status IN_FLIGHT).",
     ),
     GaugeRow(
         "lnd_payments_in_flight_htlcs_msat",
         {},
-        lambda view: _one(view.in_flight.htlcs_msat),
+        lambda view: _single(view.in_flight.htlcs_msat),
         "Amount of the HTLC attempts outstanding, fees included (Route.total_amt_msat).",
     ),
     GaugeRow(
@@ -120,7 +120,7 @@ IN_FLIGHT: tuple[Row, ...] = (
     GaugeRow(
         "lnd_payments_held_earliest_expiry_height",
         {},
-        lambda view: _one(view.in_flight.earliest_expiry_height),
+        lambda view: _single(view.in_flight.earliest_expiry_height),
         "Lowest Route.total_time_lock of the HTLC attempts outstanding for more than 30 minutes; absent without one.",
     ),
 )
@@ -150,7 +150,7 @@ NODE: tuple[Row, ...] = (
     GaugeRow(
         "lnd_payments_node_up",
         {},
-        lambda view: _one(view.status.state is NodeState.READY),
+        lambda view: _single(view.status.state is NodeState.READY),
         "1 if lnd answers and lets us in, else 0; lnd_payments_node_state says why.",
     ),
     GaugeRow(
@@ -168,19 +168,19 @@ NODE: tuple[Row, ...] = (
     GaugeRow(
         "lnd_payments_node_block_height",
         {},
-        lambda view: _one(view.status.block_height),
+        lambda view: _single(view.status.block_height),
         "Block height of the node (GetInfo.block_height).",
     ),
     GaugeRow(
         "lnd_payments_node_best_header_timestamp_seconds",
         {},
-        lambda view: _one((view.status.info and view.status.info.best_header_s) or None),
+        lambda view: _single((view.status.info and view.status.info.best_header_s) or None),
         "Time stamp of the best block header that the node knows (GetInfo.best_header_timestamp).",
     ),
     GaugeRow(
         "lnd_payments_node_synced_to_chain",
         {},
-        lambda view: _one(view.status.info.synced_to_chain if view.status.info else None),
+        lambda view: _single(view.status.info.synced_to_chain if view.status.info else None),
         "1 if the node's wallet follows the best chain, else 0 (GetInfo.synced_to_chain).",
     ),
     GaugeRow(
@@ -192,20 +192,20 @@ NODE: tuple[Row, ...] = (
     GaugeRow(
         "lnd_payments_node_spendable_msat",
         {},
-        lambda view: _one(view.status.channels.spendable_msat if view.status.channels else None),
+        lambda view: _single(view.status.channels.spendable_msat if view.status.channels else None),
         "Local balance of active channels less their reserves (Channel.local_balance, local_constraints of "
         "ListChannels); absent where the macaroon does not allow it.",
     ),
     GaugeRow(
         "lnd_payments_node_certificate_expiry_timestamp_seconds",
         {},
-        lambda view: _one(view.status.certificate_expiry_s),
+        lambda view: _single(view.status.certificate_expiry_s),
         "End of validity of the configured TLS certificate of lnd (tls.cert).",
     ),
     GaugeRow(
         "lnd_payments_stream_up",
         {},
-        lambda view: _one(view.status.stream_up),
+        lambda view: _single(view.status.stream_up),
         "1 if updates from lnd are flowing, or would flow if there were any, else 0.",
     ),
     GaugeRow(
@@ -218,20 +218,20 @@ NODE: tuple[Row, ...] = (
     GaugeRow(
         "lnd_payments_last_update_timestamp_seconds",
         {},
-        lambda view: _one(None if view.last_update_ns is None else view.last_update_ns / _NS_PER_S),
+        lambda view: _single(None if view.last_update_ns is None else view.last_update_ns / _NS_PER_S),
         "Receipt of the last snapshot of a payment; absent before the first one. A quiet node is not a dead one.",
     ),
     GaugeRow(
         "lnd_payments_audit_unaccounted",
         {},
-        lambda view: _one(view.status.unaccounted),
+        lambda view: _single(view.status.unaccounted),
         "Payments that ended in lnd's database and were in no counter, found by the audit in its present or last round;"
         " they are counted then. Anything but 0 is a bug.",
     ),
     GaugeRow(
         "lnd_payments_catching_up",
         {},
-        lambda view: _one(view.status.catching_up),
+        lambda view: _single(view.status.catching_up),
         "1 while lnd is being asked (ListPayments, TrackPaymentV2) for what was missed, else 0.",
     ),
 )
@@ -240,13 +240,13 @@ EXPORTER: tuple[Row, ...] = (
     ExporterRow(
         "lnd_payments_exporter_checkpoint_timestamp_seconds",
         {},
-        lambda exporter: _one(exporter.checkpoint_s),
+        lambda exporter: _single(exporter.checkpoint_s),
         "When the state on disk was last all that is shown here; no sample if nothing is kept on disk.",
     ),
     ExporterRow(
         "lnd_payments_exporter_checkpoint_failures_total",
         {},
-        lambda exporter: _one(exporter.checkpoint_failures),
+        lambda exporter: _single(exporter.checkpoint_failures),
         "Attempts to write the state to disk that failed or took too long, and to read it for the audit that failed,"
         " since this process was started.",
         counter=True,

@@ -1,26 +1,26 @@
-"""The landing page: how each node is, in plain words, and where to go from here."""
+"""The landing page: the state of each node in plain words, and links to the other pages."""
 
 from collections.abc import Sequence
 from html import escape
 
 from exporter import __version__
-from exporter.metrics.foreign import clean
 from exporter.payments.labels import PURPOSE, Kind, Mode, NodeState, Purpose
 from exporter.payments.totals import Counter
 from exporter.payments.view import View
+from exporter.text import sanitize
 
-_WORDS: dict[NodeState, str] = {
+_STATE_TEXT: dict[NodeState, str] = {
     NodeState.UNREACHABLE: "there is no connection to lnd",
     NodeState.NO_WALLET: "lnd has no wallet yet",
     NodeState.LOCKED: "the wallet is locked",
     NodeState.STARTING: "lnd is starting",
     NodeState.READY: "all is well",
-    NodeState.DENIED: "lnd doesn't let us in, because of the macaroon",
-    NodeState.WRONG_NODE: "another node than before answers",
+    NodeState.DENIED: "lnd refuses the macaroon",
+    NodeState.WRONG_NODE: "a different node than before answers",
 }
-_HOW: dict[Mode | None, str] = {
-    Mode.FINAL: " what has ended",
-    Mode.TRACK: ", each payment by itself",
+_MODE_TEXT: dict[Mode | None, str] = {
+    Mode.FINAL: " payments when they end",
+    Mode.TRACK: " each payment by its own stream",
 }
 _PURPOSES: dict[Purpose, str] = {
     Purpose.PAYMENT: "Payments",
@@ -29,7 +29,7 @@ _PURPOSES: dict[Purpose, str] = {
 }
 
 _CHECK = escape('lnd_payments_node_up{exported_node!=""}')
-"""What Prometheus has where a target label `node` collides with ours."""
+"""A query that returns series if a target label `node` collides with ours."""
 
 _STYLE = """
 :root {
@@ -66,8 +66,8 @@ tr > :first-child { text-align: left; padding-left: 0; white-space: normal; }
 """
 
 
-def page(views: Sequence[View], telemetry_path: str) -> str:
-    """The whole page. Every word that comes from a node or the configuration is escaped."""
+def render_page(views: Sequence[View], telemetry_path: str) -> str:
+    """Return the whole page. Every text from a node or the configuration is escaped."""
     cards = "\n".join(_card(view) for view in views)
     return f"""<!doctype html>
 <html lang="en">
@@ -80,34 +80,34 @@ def page(views: Sequence[View], telemetry_path: str) -> str:
 </head>
 <body>
 <h1>lnd payments exporter</h1>
-<p class="soft">Version {_text(__version__)}. Tells Prometheus about the outgoing payments of lnd nodes.</p>
+<p class="soft">Version {_escape(__version__)}. Exports metrics of the outgoing payments of lnd nodes to Prometheus.</p>
 <nav>
-<a href="{_text(telemetry_path)}">Metrics</a>
+<a href="{_escape(telemetry_path)}">Metrics</a>
 <a href="/-/healthy">Is the exporter alive?</a>
 <a href="/-/ready">Is it ready?</a>
 </nav>
 <main>
 {cards}
 </main>
-<p class="soft">In Prometheus these names must be in the label <code>node</code>. If <code>{_CHECK}</code> finds \
-anything there, the target has such a label, too, which hides ours: drop it (docs/alerts.md tells how).</p>
+<p class="soft">In Prometheus the label <code>node</code> must hold these names. If <code>{_CHECK}</code> returns any \
+series, the target has a label <code>node</code> of its own, which hides ours: drop it (see docs/alerts.md).</p>
 </body>
 </html>
 """
 
 
-def _text(words: str) -> str:
-    return escape(clean(words))
+def _escape(text: str) -> str:
+    return escape(sanitize(text))
 
 
 def _card(view: View) -> str:
     status = view.status
-    tone, words = _plain_words(view)
-    detail = f"<p>{_text(status.detail)}</p>" if status.detail else ""
+    tone, sentence = _describe(view)
+    detail = f"<p>{_escape(status.detail)}</p>" if status.detail else ""
     rows = "\n".join(_row(view, purpose) for purpose in Purpose)
     return f"""<article class="{tone}">
-<h2><bdi>{_text(view.node)}</bdi></h2>
-<p class="state">{_text(words)}</p>
+<h2><bdi>{_escape(view.node)}</bdi></h2>
+<p class="state">{_escape(sentence)}</p>
 {detail}
 <p class="soft">{_identity(view)}</p>
 <table>
@@ -120,30 +120,30 @@ def _card(view: View) -> str:
 </article>"""
 
 
-def _plain_words(view: View) -> tuple[str, str]:
-    """A tone and a sentence: is this node being counted, and if not, why."""
+def _describe(view: View) -> tuple[str, str]:
+    """Return a CSS class and a sentence: whether the node's payments are counted, and if not, why."""
     status = view.status
-    words = _WORDS[status.state]
+    state = _STATE_TEXT[status.state]
     if status.state is not NodeState.READY:
         waiting = status.state in (NodeState.STARTING, NodeState.NO_WALLET, NodeState.LOCKED)
-        return ("wait" if waiting else "bad", f"Not counting: {words}.")
+        return ("wait" if waiting else "bad", f"Not counting: {state}.")
     if status.catching_up:
-        far = f": {status.reading.at:,} of {status.reading.last:,} read" if status.reading else ""
-        return ("wait", f"Counting, and catching up with what was missed{far}.")
+        progress = f": {status.reading.at:,} of {status.reading.last:,} read" if status.reading else ""
+        return ("wait", f"Counting, and catching up with what was missed{progress}.")
     if not status.stream_up:
         return ("wait", "lnd is ready, but its updates are not flowing yet.")
-    return ("good", f"Counting{_HOW.get(status.mode, '')}: {words}.")
+    return ("good", f"Counting{_MODE_TEXT.get(status.mode, '')}: {state}.")
 
 
 def _identity(view: View) -> str:
-    """Who the node is; an alias may hold any character, also such that turn the direction of writing."""
+    """Return the node's identity as HTML; `<bdi>` isolates an alias that changes the writing direction."""
     info = view.status.info
     if info is None:
-        return "It has not yet said who it is."
+        return "Its identity is not known yet."
     version = info.version.partition(" ")[0]  # the commit follows
-    said = [info.network, version and f"lnd {version}", info.block_height and f"block {info.block_height}"]
-    alias = f"<bdi>{_text(info.alias)}</bdi>, " if info.alias else ""
-    return alias + _text(", ".join(str(word) for word in said if word))
+    facts = [info.network, version and f"lnd {version}", info.block_height and f"block {info.block_height}"]
+    alias = f"<bdi>{_escape(info.alias)}</bdi>, " if info.alias else ""
+    return alias + _escape(", ".join(str(fact) for fact in facts if fact))
 
 
 def _row(view: View, purpose: Purpose) -> str:

@@ -1,4 +1,4 @@
-"""The table of all metrics, in the order of the page, and which of them some nodes don't tell."""
+"""The table of all metrics in page order, and those that are absent for some nodes."""
 
 from exporter.metrics import counters, gauges
 from exporter.metrics.row import Row
@@ -29,7 +29,7 @@ NOT_FINAL = frozenset(
         "lnd_payments_update_delay_seconds",
     }
 )
-"""Not measured where payments are seen once a minute until they end (`Mode.FINAL`): absent, for 0 would be a lie.
+"""Metrics that are absent for a node in `Mode.FINAL`, because 0 would be wrong.
 
-What has been in flight for long is measured there all the same.
+In this mode unfinished payments are seen once a minute only. What has been in flight for long is measured all the same.
 """

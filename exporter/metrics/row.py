@@ -1,17 +1,16 @@
-"""The shape of the table of metrics: one row for each, with the words that may stand in its labels."""
+"""The types of the metrics table: a row per metric, with the closed set of values of each label."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
-from exporter.payments.labels import Reset
+from exporter.page import ExporterStatus
 from exporter.payments.totals import Counter, HistogramName, Labels
 from exporter.payments.view import View
 
 LabelSets: TypeAlias = Mapping[str, type[StrEnum] | None]
-"""The labels beside `node`, in the order of the ledger's tuples; None where the words are not a closed set of ours."""
+"""The labels besides `node`, in the order of the ledger's tuples; None if the values are not a closed set."""
 Samples: TypeAlias = Iterable[tuple[Labels, float]]
 
 
@@ -24,7 +23,7 @@ class CounterRow:
     shows: Counter
     help: str
     unit: int = 1
-    """How many of the counted units make one exposed unit."""
+    """How many counted units make one exposed unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +38,12 @@ class HistogramRow:
 
 @dataclass(frozen=True, slots=True)
 class GaugeRow:
-    """A value of the present moment, read from a view; what has no value has no sample."""
+    """A current value, read from a view; an unknown value has no sample."""
 
     name: str
     labels: LabelSets
     read: Callable[[View], Samples]
     help: str
-
-
-class ExporterStatus(NamedTuple):
-    """How the exporter itself is doing."""
-
-    checkpoint_s: float | None = None
-    """When the state on disk was last known to be all that is shown, seconds since 1970; None if nothing is kept."""
-    checkpoint_failures: int = 0
-    state_resets: Mapping[Reset, int] = MappingProxyType(dict.fromkeys(Reset, 0))
-
-
-class PageData(NamedTuple):
-    """All that one page shows, as it was at one instant."""
-
-    views: Sequence[View]
-    """The nodes; nobody changes them any more, so they may be rendered in another thread."""
-    exporter: ExporterStatus = ExporterStatus()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +55,7 @@ class ExporterRow:
     read: Callable[[ExporterStatus], Samples]
     help: str
     counter: bool = False
-    """True for a counter, else it is a gauge."""
+    """True for a counter, False for a gauge."""
 
 
 Row: TypeAlias = CounterRow | HistogramRow | GaugeRow | ExporterRow

@@ -1,4 +1,4 @@
-"""The HTTP side: metrics, health, and a landing page for a person with a browser."""
+"""The HTTP server: metrics, health checks, and a landing page for browsers."""
 
 import asyncio
 import logging
@@ -13,11 +13,11 @@ from prometheus_client import ProcessCollector
 from exporter.metrics import landing
 from exporter.metrics.collector import PageCollector
 from exporter.metrics.exposition import accepts_gzip, choose_format, render
-from exporter.metrics.row import PageData
+from exporter.page import PageData
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Source = Callable[[], Awaitable[PageData]]
-"""All that there is to show, at one instant not before the call."""
+PageDataSource = Callable[[], Awaitable[PageData]]
+"""Returns the data of a page, as of one instant not before the call."""
 
 _SHUTDOWN_S = 2.0
 _LOGGER = "exporter.metrics.server"
@@ -25,8 +25,8 @@ _LOGGER_OF_AIOHTTP = f"{_LOGGER}.http"
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def build(source: Source, telemetry_path: str = "/metrics") -> web.Application:
-    """All pages. A path that leads nowhere is 404, another method than GET or HEAD 405, both in plain text."""
+def build(source: PageDataSource, telemetry_path: str = "/metrics") -> web.Application:
+    """Return the application. An unknown path is 404, a method other than GET or HEAD is 405, both in plain text."""
     process = ProcessCollector(registry=None)
 
     async def metrics(request: web.Request) -> web.Response:
@@ -40,11 +40,11 @@ def build(source: Source, telemetry_path: str = "/metrics") -> web.Application:
         return web.Response(body=body, headers=headers)
 
     async def home(_: web.Request) -> web.Response:
-        text = await asyncio.to_thread(landing.page, (await source()).views, telemetry_path)
+        text = await asyncio.to_thread(landing.render_page, (await source()).views, telemetry_path)
         headers = {"Content-Security-Policy": _PAGE_POLICY, hdrs.CACHE_CONTROL: "no-store", **_NO_SNIFFING}
         return web.Response(text=text, content_type="text/html", headers=headers)
 
-    app = web.Application(middlewares=[_bugs_are_logged])
+    app = web.Application(middlewares=[_log_exceptions])
     app.router.add_get(telemetry_path, metrics)
     app.router.add_get("/-/healthy", _healthy)
     app.router.add_get("/-/ready", _ready)
@@ -53,54 +53,56 @@ def build(source: Source, telemetry_path: str = "/metrics") -> web.Application:
 
 
 async def serve(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
-    """Listen; an empty host is all interfaces, port 0 any free one. Raises OSError when it can't.
+    """Listen on a host (empty: all interfaces) and port (0: any free one). Raises `OSError` if that fails.
 
-    Returns the runner, whose `cleanup` ends it all, and the port that was bound.
+    Returns the runner, whose `cleanup` stops the server, and the port that was bound.
     """
-    # A client that reads slowly may delay the end, but not for long.
+    # A client that reads slowly may delay the shutdown, but no longer than `_SHUTDOWN_S`.
     logger = logging.getLogger(_LOGGER_OF_AIOHTTP)
-    logger.addFilter(_no_noise)
+    logger.addFilter(_quiet_client_errors)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S, logger=logger)
     await runner.setup()
     try:
-        await (web.TCPSite(runner, host, port) if host else web.SockSite(runner, _everywhere(port))).start()
+        await (
+            web.TCPSite(runner, host, port) if host else web.SockSite(runner, _listen_on_all_interfaces(port))
+        ).start()
     except BaseException:
         await runner.cleanup()
         raise
     return runner, runner.addresses[0][1]
 
 
-def _everywhere(port: int) -> socket.socket:
-    """One socket for IPv4 and IPv6: asyncio would open two, which with port 0 would get different ports."""
+def _listen_on_all_interfaces(port: int) -> socket.socket:
+    """Return one socket for IPv4 and IPv6: asyncio would open two, which with port 0 would get different ports."""
     if socket.has_dualstack_ipv6():
         return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
     return socket.create_server(("", port))
 
 
 @web.middleware
-async def _bugs_are_logged(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Whatever a handler raises is a bug; aiohttp takes some of it (a timeout, a lost connection) for the client's."""
+async def _log_exceptions(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Log each exception of a handler as a bug; aiohttp would take a timeout or a lost connection for the client's."""
     try:
         return await handler(request)
     except web.HTTPException:  # 404 and 405
         raise
-    except Exception:  # noqa: BLE001 - logged, and told to the client
-        structlog.get_logger(_LOGGER).exception("a page can't be made, please report it", path=request.path)
+    except Exception:  # noqa: BLE001 - logged, and answered with 500
+        structlog.get_logger(_LOGGER).exception("failed to render a page, please report this bug", path=request.path)
         return web.Response(status=500, text="500: Internal Server Error")
 
 
-def _no_noise(record: logging.LogRecord) -> bool:
-    """A client that speaks no HTTP (a port scan, TLS) is worth a line without a traceback, at level debug, if any.
+def _quiet_client_errors(record: logging.LogRecord) -> bool:
+    """Log a request that isn't HTTP (a port scan, TLS) at level debug, without traceback.
 
-    Its own words are left out: they may be anything. One that hung up before it was answered is worth none: what a
-    handler raises, a lost connection, too, never comes here.
+    The request itself is left out, because it may contain anything. A client that disconnects before the answer is
+    not logged. Exceptions of handlers, lost connections included, never get here (see `_log_exceptions`).
     """
     error = record.exc_info and record.exc_info[1]
     if isinstance(error, ConnectionError):
         return False
     if not isinstance(error, HttpProcessingError):
         return True
-    record.msg, record.args, record.exc_info = "a request that is no HTTP: %s", (type(error).__name__,), None
+    record.msg, record.args, record.exc_info = "a request that is not HTTP: %s", (type(error).__name__,), None
     record.levelno, record.levelname = logging.DEBUG, logging.getLevelName(logging.DEBUG)
     return logging.getLogger(_LOGGER_OF_AIOHTTP).isEnabledFor(logging.DEBUG)
 
@@ -113,10 +115,10 @@ def _header(request: web.Request, name: str) -> str:
 
 
 async def _healthy(_: web.Request) -> web.Response:
-    """The process lives; of lnd it says nothing, for who watches a node must not vanish with it."""
+    """Answer that the process is alive; independent of lnd, because the exporter must outlive the nodes it watches."""
     return web.Response(text="The exporter is healthy.\n")
 
 
 async def _ready(_: web.Request) -> web.Response:
-    """It listens only when configuration and state are in order, so whoever gets an answer is right to ask."""
+    """Answer that the exporter is ready: it listens only after configuration and state are loaded."""
     return web.Response(text="The exporter is ready.\n")

@@ -1,4 +1,4 @@
-"""Where a payment is shown: on a terminal, where it changes in place; in a pipe, once it has ended; or as JSON."""
+"""Shows a payment: on a terminal as a table that changes in place, in a pipe once it has ended, or as JSON."""
 
 import sys
 from abc import ABC, abstractmethod
@@ -10,73 +10,76 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from exporter.listing.table import STATE
 from exporter.lnd.client import LndError
 from exporter.payments.detail import Detail
 from exporter.payments.labels import NodeState
 from exporter.payments.payment import Moment
-from exporter.track.course import Update
-from exporter.track.document import line
-from exporter.track.view import Silence, view, waiting
+from exporter.text import STATE_TEXT
+from exporter.track.document import to_json_line
+from exporter.track.table import Outage, render_payment, render_waiting
+from exporter.track.watcher import PaymentUpdate
 
-_PER_S = 4
-"""How often times are brought up to date while nothing is heard."""
+_REFRESHES_PER_S = 4
+"""How often a terminal is redrawn while no update arrives, so that durations advance."""
 
 
-class Display(ABC):
-    """Used in a `with`; on leaving it, all has been said."""
+class PaymentDisplay(ABC):
+    """A context manager that shows updates and is the listener of a `PaymentWatcher`; everything is out at its exit."""
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start."""
         return self
 
-    def __exit__(  # noqa: B027 - not everybody has something left
+    def __exit__(  # noqa: B027 - optional: not every display holds back output
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Say what is left to be said."""
+        """Print what was held back."""
 
     @abstractmethod
-    def show(self, update: Update) -> None:
-        """The payment is now so."""
+    def show(self, update: PaymentUpdate) -> None:
+        """Show the new state of the payment."""
 
-    def say(self, words: str) -> None:
-        """Something that a person should know; on stderr where there is no terminal."""
-        print(words, file=sys.stderr, flush=True)
+    def warn(self, message: str) -> None:
+        """Print a message to stderr."""
+        print(message, file=sys.stderr, flush=True)
 
-    def lost(self, trouble: LndError) -> None:
-        """Nothing is heard for now; `trouble` is a new one."""
-        self.say(f"{trouble.advice}; lnd is asked again until it answers")
+    def connection_lost(self, error: LndError) -> None:
+        """Print why updates have stopped."""
+        self.warn(f"{error.advice}; retrying until lnd answers")
 
-    def found(self) -> None:
-        """That is over."""
-        self.say("lnd tells of the payment again")
+    def connection_restored(self) -> None:
+        """Print that updates arrive again."""
+        self.warn("lnd sends updates of the payment again")
 
-    def wait(self, detail: Detail) -> None:  # noqa: B027 - only who looks on wonders
-        """Nothing is to be shown before the end."""
+    def awaiting_end(self, detail: Detail) -> None:  # noqa: B027 - optional: only a terminal shows that
+        """Show that the payment is known and its end awaited."""
 
 
-class Table(Display):
-    """A table for people."""
+class TableDisplay(PaymentDisplay):
+    """Shows a table for people."""
 
     def __init__(
         self, preface: str, now: Callable[[], Moment], *, secrets: bool, console: Console | None = None
     ) -> None:
-        """Of a payment of the node that `preface` names, if it has a name; by default on stdout."""
+        """Write to `console`, by default stdout; `preface` names the node, if it has a name."""
         self._preface = preface
         self._now = now
         self._secrets = secrets
         self._console = console or Console(highlight=False)
-        self._update: Update | None = None
-        self._waiting: tuple[Detail, int] | None = None  # since when, nanoseconds since 1970
-        self._silence: Silence | None = None
+        self._update: PaymentUpdate | None = None
+        self._awaiting: tuple[Detail, int] | None = None  # and since when, nanoseconds since 1970
+        self._outage: Outage | None = None
         self._live: Live | None = None
-        self._over = False
+        self._finished = False
 
     def __enter__(self) -> Self:
-        """On a terminal it is drawn again and again from here on."""
+        """Start to redraw the table, if the console is a terminal."""
         if self._console.is_terminal:
             self._live = Live(
-                console=self._console, get_renderable=self._drawn, refresh_per_second=_PER_S, redirect_stderr=False
+                console=self._console,
+                get_renderable=self._render,
+                refresh_per_second=_REFRESHES_PER_S,
+                redirect_stderr=False,
             )
             self._live.start(refresh=True)
         return self
@@ -84,61 +87,63 @@ class Table(Display):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave it there as it is: all of it, also what the terminal had no room for."""
-        self._over = True
+        """Leave the complete table on the console, including attempts for which the terminal had no room."""
+        self._finished = True
         if self._live is not None:
             self._live.stop()
         elif self._update is not None:
-            print(self._drawn(), file=self._console.file, flush=True)
+            print(self._render(), file=self._console.file, flush=True)
 
-    def show(self, update: Update) -> None:
-        """It is drawn at once on a terminal, else in the end."""
+    def show(self, update: PaymentUpdate) -> None:
+        """Redraw a terminal at once; elsewhere keep the update for the exit."""
         self._update = update
         if self._live is not None:
             self._live.refresh()
 
-    def say(self, words: str) -> None:
-        """Above the table, or on stderr."""
+    def warn(self, message: str) -> None:
+        """Print a message above the table, or to stderr if there is no terminal."""
         if self._live is not None:
-            self._console.print(Text(words, style="yellow"))
+            self._console.print(Text(message, style="yellow"))
         else:
-            super().say(words)
+            super().warn(message)
 
-    def lost(self, trouble: LndError) -> None:
-        """What is shown stays as it is, and says how old it is."""
-        since_ns = self._silence.since_ns if self._silence else self._now().wall_ns
-        why = "the line broke" if trouble.state is NodeState.READY else STATE[trouble.state]
-        self._silence = Silence(since_ns, why)
-        super().lost(trouble)
+    def connection_lost(self, error: LndError) -> None:
+        """Freeze the table, and show how old it is."""
+        since_ns = self._outage.since_ns if self._outage else self._now().wall_ns
+        reason = "connection lost" if error.state is NodeState.READY else STATE_TEXT[error.state]
+        self._outage = Outage(since_ns, reason)
+        super().connection_lost(error)
 
-    def found(self) -> None:
-        """Times go on."""
-        self._silence = None
-        super().found()
+    def connection_restored(self) -> None:
+        """Let durations advance again."""
+        self._outage = None
+        super().connection_restored()
 
-    def wait(self, detail: Detail) -> None:
-        """A terminal shows that it waits, and since when."""
-        since_ns = self._waiting[1] if self._waiting else self._now().wall_ns
-        self._waiting = detail, since_ns
+    def awaiting_end(self, detail: Detail) -> None:
+        """Show on a terminal since when the end is awaited."""
+        since_ns = self._awaiting[1] if self._awaiting else self._now().wall_ns
+        self._awaiting = detail, since_ns
 
-    def _drawn(self) -> Text:
-        console = None if self._over else self._console
-        now_ns, silence = self._now().wall_ns, self._silence and self._silence._replace(over=self._over)
+    def _render(self) -> Text:
+        console = None if self._finished else self._console
+        now_ns, outage = self._now().wall_ns, self._outage and self._outage._replace(over=self._finished)
         if self._update is None:
-            if self._waiting is None:
+            if self._awaiting is None:
                 return Text(f"{self._preface}asking lnd", style="dim")
-            return waiting(*self._waiting, self._preface, now_ns, silence)
-        return view(self._update, self._preface, now_ns, secrets=self._secrets, console=console, silence=silence)
+            return render_waiting(*self._awaiting, self._preface, now_ns, outage)
+        return render_payment(
+            self._update, self._preface, now_ns, secrets=self._secrets, console=console, outage=outage
+        )
 
 
-class Lines(Display):
-    """JSON for programs."""
+class JsonDisplay(PaymentDisplay):
+    """Prints each update to stdout as a line of JSON."""
 
     def __init__(self, node: str, *, secrets: bool) -> None:
-        """Of a payment of `node`, on stdout."""
+        """Name `node` in each line; include preimages and payment request only if `secrets`."""
         self._node = node
         self._secrets = secrets
 
-    def show(self, update: Update) -> None:
-        """A line, at once."""
-        print(line(update, self._node, secrets=self._secrets), flush=True)
+    def show(self, update: PaymentUpdate) -> None:
+        """Print a line at once."""
+        print(to_json_line(update, self._node, secrets=self._secrets), flush=True)

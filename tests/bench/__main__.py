@@ -19,7 +19,7 @@ from exporter.lnd import decode, json_messages
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.metrics.collector import PageCollector
 from exporter.metrics.exposition import Format, render
-from exporter.metrics.row import PageData
+from exporter.page import PageData
 from exporter.payments.labels import Source
 from exporter.payments.payment import NS_PER_S, Moment, Payment
 from exporter.simulator import rest

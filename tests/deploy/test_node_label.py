@@ -12,8 +12,8 @@ import yaml
 from deploy.prometheus.recording import LISTED
 from deploy.prometheus.values import read
 from exporter.metrics import landing
-from exporter.metrics.row import PageData
 from exporter.metrics.server import build, serve
+from exporter.page import PageData
 from tests.metrics import scene
 from tests.stories.alertmanager import hurried
 from tests.stories.prometheus import JOB, Prometheus
@@ -57,7 +57,7 @@ async def test_a_target_label_hides_ours(tmp_path: Path) -> None:
     async with scraped(tmp_path, {}) as prometheus:
         assert await labels(prometheus, CHECK, "exported_node") == NODES
         assert await labels(prometheus, CHECK) == [MACHINE]
-        page = landing.page([], "/metrics")
+        page = landing.render_page([], "/metrics")
         on_page = re.search(r"<code>(lnd_payments_[^<]*)</code>", page)
         assert on_page is not None
         assert await labels(prometheus, on_page[1].replace("&quot;", '"'), "exported_node") == NODES

@@ -16,7 +16,8 @@ from exporter.lnd import decode
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.metrics.collector import family
 from exporter.metrics.names import ROWS
-from exporter.metrics.row import ExporterStatus, PageData, Row
+from exporter.metrics.row import Row
+from exporter.page import ExporterStatus, PageData
 from exporter.payments.labels import NodeState, Reset, Source
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import Channels, Info, NodeStatus

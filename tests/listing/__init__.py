@@ -1,1 +1,1 @@
-"""What is in flight, as it is shown: read from disk, as a table, as JSON."""
+"""The command `open`: report, table and JSON document."""

@@ -1,4 +1,4 @@
-"""The state of an exporter, while it runs and afterwards."""
+"""The state file of an exporter that is running, and of one that has stopped."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -6,22 +6,22 @@ from pathlib import Path
 import pytest
 
 from exporter.store import Store
-from tests.listing.scene import alice, bob, frozen
+from tests.listing.scene import alice, bob, encoded
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    """It runs, and has written of alice and bob."""
+    """A state file with alice and bob, in use by an exporter."""
     store = Store(tmp_path / "state.sqlite")
-    store.save(frozen(alice(), bob()))
+    store.save(encoded(alice(), bob()))
     yield store
     store.close()
 
 
 @pytest.fixture
-async def left(tmp_path: Path) -> Path:
-    """It has been stopped."""
+async def stopped(tmp_path: Path) -> Path:
+    """The same state file after the exporter has stopped."""
     store = Store(tmp_path / "state.sqlite")
-    store.save(frozen(alice(), bob()))
+    store.save(encoded(alice(), bob()))
     store.close()
     return store.path

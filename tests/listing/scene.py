@@ -1,4 +1,4 @@
-"""Two nodes with payments in flight, as an exporter that ran until a moment ago has left them on disk."""
+"""Two nodes with payments in flight, and the state that an exporter has written of them."""
 
 from pathlib import Path
 
@@ -16,17 +16,17 @@ HEIGHT = 800_000
 HEADER_S = T0 // 10**9 + 400
 """Time of the last block, seconds since 1970."""
 DAY_S = 86_400
-LOOK_S = 10
-"""So long after the state was written somebody looks at it."""
+READ_AFTER_S = 10
+"""How long after it was written the state is read."""
 
 
 def moment(seconds: float) -> Moment:
-    """So long after T0."""
+    """Return the moment this many seconds after T0."""
     return Moment(T0 + int(seconds * 1e9), int(seconds * 1e9))
 
 
 def account(name: str, clock: list[float]) -> Account:
-    """A node that is followed well, and knows one of its peers by name; it is `clock` seconds after T0."""
+    """Return a node that is followed, with the alias of one of its peers; the time is `clock` seconds after T0."""
     made = Account(name, lambda: moment(clock[0]), 5)
     made.pubkey = PUBKEY
     made.tracker.begin([], 0, moment(0))
@@ -37,7 +37,7 @@ def account(name: str, clock: list[float]) -> Account:
 
 
 def alice() -> Account:
-    """Something of everything."""
+    """Return a node with five payments, one of each sort."""
     made = account("alice", [500])
     parts = (
         flying(1)._replace(expiry_height=HEIGHT + 30),
@@ -57,28 +57,28 @@ def alice() -> Account:
 
 
 def bob() -> Account:
-    """One payment, older than most of alice's; then lnd went away, and was tried again and again."""
+    """Return a node with one payment, older than most of alice's, that became unreachable 300 seconds ago."""
     clock = [200.0]
     made = account("bob", clock)
     expired = flying(7)._replace(expiry_height=HEIGHT - 2)
     made.record(payment(IN_FLIGHT, expired, payment_hash="b1" * 32, created_s=-DAY_S, payment_index=6), Source.STREAM)
-    frozen(made)
+    encoded(made)
     clock[0] = 500
     made.set_status(state=NodeState.UNREACHABLE, stream_up=False, channels=None)
     return made
 
 
-def frozen(*accounts: Account) -> dict[str, EncodedNode]:
-    """What is written of them."""
+def encoded(*accounts: Account) -> dict[str, EncodedNode]:
+    """Return the state of the nodes as it is written."""
     return {account.name: encode(account.saved(account.view())) for account in accounts}
 
 
 def config(path: Path, *, older_than_s: int = 0, node: str | None = None) -> Config:
-    """What `open` is told."""
-    wanted = OpenConfig(older_than_s, node=node)
-    return Config((), WebConfig("", 0, "/metrics"), LogConfig("info", "auto"), StorageConfig(path), 0, wanted)
+    """Return the configuration of the command `open`."""
+    options = OpenConfig(older_than_s, node=node)
+    return Config((), WebConfig("", 0, "/metrics"), LogConfig("info", "auto"), StorageConfig(path), 0, options)
 
 
-def looked_ns(later_s: float = 0) -> int:
-    """When somebody looks, nanoseconds since 1970."""
-    return moment(500 + LOOK_S + later_s).wall_ns
+def read_ns(later_s: float = 0) -> int:
+    """Return when the state is read, nanoseconds since 1970."""
+    return moment(500 + READ_AFTER_S + later_s).wall_ns

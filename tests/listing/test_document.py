@@ -1,29 +1,29 @@
-"""JSON for scripts: its fields are described in the documentation, with their units."""
+"""The JSON document, and its description in docs/open.md."""
 
 import json
 import re
 from pathlib import Path
 from typing import Any
 
-from exporter.listing import report
-from exporter.listing.document import document
+from exporter.listing.document import to_json
+from exporter.listing.report import read_report
 from exporter.payments.labels import NodeState, Purpose, Reason, Status
 from exporter.store import Store
-from tests.listing.scene import HEIGHT, OTHER_PEER, PUBKEY, config, looked_ns
+from tests.listing.scene import HEIGHT, OTHER_PEER, PUBKEY, config, read_ns
 from tests.payments.build import PEER, T0
 
 DOCUMENTED = (Path(__file__).parents[2] / "docs" / "open.md").read_text(encoding="utf-8")
 
 
 def read(path: Path, later_s: float = 0) -> Any:
-    """The document."""
-    text = document(report(config(path), looked_ns(later_s)))
+    """Return the parsed document."""
+    text = to_json(read_report(config(path), read_ns(later_s)))
     assert text.isascii()
     return json.loads(text)
 
 
-async def test_all_of_it(store: Store) -> None:
-    """One list over all nodes, the oldest first; what isn't known is null."""
+async def test_document_holds_all_nodes_and_payments(store: Store) -> None:
+    """One list of payments over all nodes, oldest first; an unknown value is null."""
     found = read(store.path)
     assert found["exporter_running"] is True
     written_s = T0 // 10**9 + 500
@@ -58,22 +58,22 @@ async def test_all_of_it(store: Store) -> None:
     assert found["payments"][-1]["blocks_left"] is None
 
 
-async def test_when_it_runs_no_more(left: Path) -> None:
-    """All is there, and says so."""
-    found = read(left, later_s=7200)
+async def test_stopped_exporter_follows_no_node(stopped: Path) -> None:
+    """All payments are there, and the height is estimated."""
+    found = read(stopped, later_s=7200)
     assert found["exporter_running"] is False
     assert {(node["following"], node["block_height_estimated"]) for node in found["nodes"]} == {(False, True)}
     assert [payment["blocks_left"] for payment in found["payments"]][:2] == [18, -14]
 
 
-async def test_nothing_in_flight(tmp_path: Path) -> None:
-    """Empty lists, not nothing."""
+async def test_empty_state_has_empty_lists(tmp_path: Path) -> None:
+    """No field is left out."""
     Store(tmp_path / "state.sqlite").close()
     assert read(tmp_path / "state.sqlite") == {"exporter_running": False, "nodes": [], "payments": []}
 
 
 async def test_every_field_is_documented(store: Store) -> None:
-    """By its path, in the order of the document; and the words that may stand there."""
+    """By its path, in the order of the document, with all values of closed sets."""
 
     def paths(value: Any, path: str = "") -> list[str]:
         if isinstance(value, dict):
@@ -83,7 +83,7 @@ async def test_every_field_is_documented(store: Store) -> None:
 
     rows = re.findall(r"^\| `([a-z_.\[\]]+)` \| (.*) \|$", DOCUMENTED, re.MULTILINE)
     assert [name for name, _ in rows] == paths(read(store.path))
-    words = {name: re.findall(r"`(\w+)`", text) for name, text in rows}
+    values = {name: re.findall(r"`(\w+)`", text) for name, text in rows}
     for name, closed in (("purpose", Purpose), ("status", Status), ("given_up", Reason)):
-        assert words[f"payments[].{name}"] == [word.value for word in closed if word is not Reason.NONE]
-    assert words["nodes[].state"] == [word.value for word in NodeState]
+        assert values[f"payments[].{name}"] == [value.value for value in closed if value is not Reason.NONE]
+    assert values["nodes[].state"] == [state.value for state in NodeState]

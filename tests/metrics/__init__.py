@@ -1,1 +1,1 @@
-"""The telling: what a page says, in which words and formats."""
+"""The exposition: pages, formats, the HTTP server, and the reference in docs/metrics.md."""

@@ -1,4 +1,4 @@
-"""Reading a page back, as a scraper would."""
+"""Renders pages and parses them as a scraper does."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -9,7 +9,8 @@ from prometheus_client.registry import Collector
 
 from exporter.metrics.collector import PageCollector
 from exporter.metrics.exposition import Format, render
-from exporter.metrics.row import CounterRow, ExporterRow, HistogramRow, PageData, Row
+from exporter.metrics.row import CounterRow, ExporterRow, HistogramRow, Row
+from exporter.page import PageData
 from exporter.payments.view import View
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -21,7 +22,7 @@ _READERS: dict[Format, Callable[[str], Iterable[Metric]]] = {
 
 
 def type_of(row: Row) -> str:
-    """Its type, as the page names it."""
+    """Return the type of a metric as the page names it."""
     match row:
         case HistogramRow():
             return "histogram"
@@ -32,26 +33,26 @@ def type_of(row: Row) -> str:
 
 
 def text(views: Sequence[View], form: Format = Format.TEXT, process: Collector | None = None) -> str:
-    """A page, not compressed."""
+    """Return an uncompressed page."""
     return render(PageCollector(PageData(views), process), form, compress=False).decode()
 
 
 def families(page: str, form: Format = Format.TEXT) -> dict[str, Metric]:
-    """The families of a page by name, which in both formats is the one without `_total`."""
+    """Return the families of a page by name; in both formats the name has no `_total`."""
     return {family.name: family for family in _READERS[form](page)}
 
 
 def series(page: str, form: Format = Format.TEXT) -> Series:
-    """Every value of a page; a series that stands there twice is an error."""
+    """Return the value of every series; a duplicate series is an error."""
     found: Series = {}
     for family in families(page, form).values():
         for sample in family.samples:
             key = (sample.name, frozenset(sample.labels.items()))
-            assert key not in found, f"{key} stands there twice"
+            assert key not in found, f"duplicate series {key}"
             found[key] = sample.value
     return found
 
 
 def total(page: Series, name: str, **labels: str) -> float:
-    """The sum over all series of a name that have these labels."""
+    """Return the sum over all series with this name and these labels."""
     return sum(v for (n, have), v in page.items() if n == name and have >= frozenset(labels.items()))

@@ -1,4 +1,4 @@
-"""A node that has seen a bit of everything, always the same: what the tests of the page look at."""
+"""A node with payments of every sort, always the same, for the tests of the page."""
 
 from exporter.payments.event import CaughtUp, LndCalled, StreamInterrupted
 from exporter.payments.labels import (
@@ -22,7 +22,7 @@ from exporter.payments.tracker import Tracker
 from exporter.payments.view import View, capture
 
 NEAR, FAR, LATE = "02" + "aa" * 32, "03" + "bb" * 32, "02" + "cc" * 32
-"""First-hop peers; there is room for two, so the third is counted as `other`."""
+"""First-hop peers; only two get labels of their own, so the third is counted as `other`."""
 HEIGHT = 812_345
 
 STATUS = NodeStatus(
@@ -51,7 +51,7 @@ _S = 1_000_000_000
 
 
 def at(second: float) -> Moment:
-    """An instant on both clocks, counted from the beginning of the scene."""
+    """Return the moment this many seconds after the start of the scene."""
     elapsed_ns = round(second * _S)
     return Moment(_BEGIN_S * _S + elapsed_ns, elapsed_ns)
 
@@ -68,7 +68,7 @@ def attempt(
     hint: Kind | None = None,
     blocks: int = 200,
 ) -> Attempt:
-    """An attempt over three hops, 1000 msat of it fees."""
+    """Return an attempt over three hops with 1000 msat of fees."""
     return Attempt(
         attempt_id=number,
         status=status,
@@ -95,7 +95,7 @@ def payment(
     invoice: bool = True,
     pays_self: bool = False,
 ) -> Payment:
-    """A snapshot of a payment; its hash and index are its number."""
+    """Return a snapshot of a payment; hash and index are its number."""
     settled = [a for a in attempts if a.status is AttemptStatus.SETTLED]
     return Payment(
         payment_hash=f"{number:064x}",
@@ -112,7 +112,7 @@ def payment(
 
 
 def _finished() -> list[tuple[float, Payment]]:
-    """Payments that end, by the second in which lnd told it."""
+    """Return snapshots of payments that end, with the second at which each is received."""
     failed, settled = AttemptStatus.FAILED, AttemptStatus.SETTLED
     no_liquidity = (Code.TEMPORARY_CHANNEL_FAILURE, FailureSource.INTERMEDIATE)
     refused = (Code.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS, FailureSource.RECIPIENT)
@@ -125,7 +125,7 @@ def _finished() -> list[tuple[float, Payment]]:
         (10, payment(1, 10, Status.IN_FLIGHT)),
         (10.21, payment(1, 10, Status.IN_FLIGHT, first._replace(status=AttemptStatus.IN_FLIGHT, resolve_ns=0))),
         (12.5, payment(1, 10, Status.SUCCEEDED, first, attempt(2, 11.1, 12.4, settled))),
-        (12.5, payment(1, 10, Status.SUCCEEDED, first, attempt(2, 11.1, 12.4, settled))),  # lnd tells it twice
+        (12.5, payment(1, 10, Status.SUCCEEDED, first, attempt(2, 11.1, 12.4, settled))),  # lnd repeats updates
         (20, payment(2, 20, Status.INITIATED, invoice=False, msat=60_000_000)),
         (24, payment(2, 20, Status.SUCCEEDED, *parts, invoice=False, msat=60_000_000)),
         (30, payment(3, 29.7, Status.FAILED, reason=Reason.NO_ROUTE, msat=2_500_000_000)),
@@ -157,7 +157,7 @@ def _finished() -> list[tuple[float, Payment]]:
 
 
 def _open() -> list[tuple[float, Payment]]:
-    """Payments that are still in flight at the end, an hour later."""
+    """Return snapshots of payments that are still in flight an hour later."""
     return [
         (90, payment(20, 90, Status.IN_FLIGHT, attempt(20, 90.5, blocks=30))),
         (91, payment(21, 91, Status.IN_FLIGHT, attempt(21, 91.5, peer=LATE, blocks=-2), reason=Reason.TIMEOUT)),
@@ -167,7 +167,7 @@ def _open() -> list[tuple[float, Payment]]:
 
 
 def populated(node: str = "lnd", status: NodeStatus = STATUS) -> View:
-    """The node an hour after the exporter began to count."""
+    """Return the view an hour after the exporter began to count."""
     tracker, ledger = Tracker(), Ledger(max_peers=2)
     ledger.apply(tracker.begin([], 0, at(0)))
     tracker.stream_started()
@@ -180,7 +180,7 @@ def populated(node: str = "lnd", status: NodeStatus = STATUS) -> View:
 
 
 def _interrupted(tracker: Tracker, ledger: Ledger) -> None:
-    """The stream was lost: one payment ended meanwhile, one vanished, the rest are as they were."""
+    """Lose the stream: meanwhile one payment ends and one vanishes from lnd."""
     tracker.stream_lost()
     ledger.apply([StreamInterrupted(Interruption.SHUTTING_DOWN)])
     ledger.apply([LndCalled(Method.TRACK_PAYMENTS, CallOutcome.ERROR), LndCalled(Method.LIST_PAYMENTS, CallOutcome.OK)])
@@ -196,5 +196,5 @@ def _interrupted(tracker: Tracker, ledger: Ledger) -> None:
 
 
 def untouched(node: str = "lnd", status: NodeStatus | None = None) -> View:
-    """A node of which nothing has been heard yet."""
+    """Return the view of a node that has sent nothing yet."""
     return capture(node, Tracker(), Ledger(), status or NodeStatus(), at(0))

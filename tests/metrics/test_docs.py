@@ -1,4 +1,4 @@
-"""The reference in docs/metrics.md says what the code does: every metric, word, bucket and cause."""
+"""The reference in docs/metrics.md agrees with the code: every metric, label value, bucket and cause."""
 
 import re
 from enum import StrEnum
@@ -24,7 +24,7 @@ class Section(NamedTuple):
 
 
 def _sections() -> list[Section]:
-    """Every heading, with the rows of its table by the names of their columns."""
+    """Return every heading with its table, a dict of cells by column for each row."""
     parts = re.split(r"^#+ (.*)$", TEXT, flags=re.MULTILINE)
     return [Section(heading, _table(body)) for heading, body in zip(parts[1::2], parts[2::2], strict=True)]
 
@@ -38,8 +38,8 @@ def _code(cell: str) -> list[str]:
     return re.findall(r"`([^`]*)`", cell)
 
 
-def test_every_metric() -> None:
-    """The tables name the metrics of the code with their types and labels, in the order of the page, and no others."""
+def test_every_metric_is_documented() -> None:
+    """With its type and labels, and no metric that doesn't exist."""
     documented = [
         (_code(row["metric"])[0], row["type"], _code(row["labels"]))
         for section in _sections()
@@ -50,8 +50,8 @@ def test_every_metric() -> None:
     assert all(row["meaning"] for section in _sections() for row in section.table if "metric" in row)
 
 
-def test_every_word() -> None:
-    """Each closed set has a section of its own, with all its words in order and no others."""
+def test_every_label_value_is_documented() -> None:
+    """Each closed set has a section with all its values in order and no others."""
     documented = {
         section.heading: [word for row in section.table for word in _code(row["word"])]
         for section in _sections()
@@ -65,15 +65,15 @@ def _closed_sets() -> list[type[StrEnum]]:
 
 
 def _heading(words: type[StrEnum]) -> str:
-    """The label; where several sets stand under it, those of a single metric name that metric too."""
+    """Return the label; if it has several sets, the name of a metric distinguishes a set that only this one uses."""
     uses = [(row.name, label) for row in ROWS for label, of in row.labels.items() if of is words]
     name, label = uses[0]
     alone = {row.labels[label] for row in ROWS if label in row.labels} == {words}
     return f"`{label}`" if alone or len(uses) > 1 else f"`{label}` of `{name}`"
 
 
-def test_every_cause() -> None:
-    """The table of codes tells the cause of an attempt that failed here or elsewhere."""
+def test_cause_of_every_code_is_documented() -> None:
+    """For an attempt that this node failed, and for one that another node failed."""
     (table,) = [section.table for section in _sections() if section.heading == "`code`"]
     documented = [(_code(row["cause, from others"]), _code(row["cause, from self"])) for row in table]
     assert documented == [
@@ -85,23 +85,23 @@ def test_every_cause() -> None:
     ]
 
 
-def test_every_bucket() -> None:
-    """The edges of every histogram, in the unit of its name."""
+def test_buckets_of_every_histogram_are_documented() -> None:
+    """In the unit of its name."""
     (table,) = [section.table for section in _sections() if section.heading == "Buckets"]
     documented = {_code(row["histogram"])[0]: [float(edge) for edge in row["edges"].split()] for row in table}
     histograms = [row for row in ROWS if isinstance(row, HistogramRow)]
     assert documented == {row.name: [edge / UNIT.get(row.shows, 1) for edge in EDGES[row.shows]] for row in histograms}
 
 
-def test_every_name_in_text_and_queries() -> None:
-    """No sentence, link or query names a metric that doesn't exist."""
+def test_text_and_queries_name_existing_metrics() -> None:
+    """Sentences, links and queries."""
     known = {row.name for row in ROWS}
     known |= {row.name + end for row in ROWS if isinstance(row, HistogramRow) for end in ("_bucket", "_count", "_sum")}
     assert set(re.findall(r"\blnd_payments_\w+", TEXT)) - known == set()
 
 
-def test_every_query_selects_existing_words() -> None:
-    """Each label that a query selects or groups by is one of its metrics' labels, and each word is in its set."""
+def test_queries_select_existing_labels_and_values() -> None:
+    """Each label in a selector belongs to its metric, and each value is in the label's set."""
     rows = {row.name + suffix: row for row in ROWS for suffix in ("", "_bucket", "_count", "_sum")}
     for query in re.findall(r"```promql\n(.*?)```", TEXT, flags=re.DOTALL):
         for name, selector in re.findall(r"(lnd_payments_\w+)\{([^}]*)\}", query):

@@ -1,4 +1,4 @@
-"""In which format a page is told, and that scrapers can read it."""
+"""The format and compression of a page, and that scrapers can parse it."""
 
 import gzip
 
@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from exporter.metrics.collector import PageCollector
 from exporter.metrics.exposition import Format, accepts_gzip, choose_format, render
 from exporter.metrics.names import ROWS
-from exporter.metrics.row import PageData
+from exporter.page import PageData
 from exporter.payments.node import Info, NodeStatus
 from tests.metrics import scene
 from tests.metrics.reading import families, series, text, type_of
@@ -55,13 +55,13 @@ PROTOBUF = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFam
         (",;q=1,;;=,", Format.TEXT),
     ],
 )
-def test_choose_format(accept: str, form: Format) -> None:
-    """Who names OpenMetrics and doesn't like text better gets it; everybody else gets text."""
+def test_format_follows_the_accept_header(accept: str, form: Format) -> None:
+    """OpenMetrics only if the header names it and doesn't prefer text."""
     assert choose_format(accept) is form
 
 
-def test_content_types() -> None:
-    """A content type tells the version that is sent, one that Prometheus knows, and not the library's own choice."""
+def test_content_type_names_the_version_sent() -> None:
+    """A version that Prometheus knows, not the default of the library."""
     assert {form.name: form.value for form in Format} == {
         "TEXT": "text/plain; version=0.0.4; charset=utf-8",
         "OPENMETRICS": "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -86,29 +86,29 @@ def test_content_types() -> None:
         ("gzipped", False),
     ],
 )
-def test_accepts_gzip(accept_encoding: str, *, accepted: bool) -> None:
-    """Only who accepts gzip gets it."""
+def test_gzip_follows_the_accept_encoding_header(accept_encoding: str, *, accepted: bool) -> None:
+    """Without the header a page isn't compressed."""
     assert accepts_gzip(accept_encoding) is accepted
 
 
 @pytest.mark.parametrize("form", Format)
-def test_gzip(form: Format) -> None:
-    """Compressed or not, it is the same page; and the same page is always the same bytes."""
+def test_compressed_page_has_the_same_content(form: Format) -> None:
+    """And the same page is always compressed to the same bytes."""
     page = PageCollector(PageData([scene.populated()]))
     packed = render(page, form, compress=True)
     assert gzip.decompress(packed) == render(page, form, compress=False)
     assert packed == render(page, form, compress=True)
 
 
-def test_both_formats_say_the_same() -> None:
-    """Both parsers read the same series and values."""
+def test_both_formats_hold_the_same_series() -> None:
+    """As the parser of each format reads them."""
     views = [scene.populated("one"), scene.untouched("two")]
     assert series(text(views)) == series(text(views, Format.OPENMETRICS), Format.OPENMETRICS)
 
 
 @pytest.mark.parametrize("form", Format)
-def test_types(form: Format) -> None:
-    """Only counters, gauges and histograms, with their help; no `_created` series, no timestamps."""
+def test_types_and_help(form: Format) -> None:
+    """No `_created` series and no timestamps."""
     page = text([scene.populated()], form)
     found = families(page, form)
     assert {name: (family.type, family.documentation) for name, family in found.items()} == {
@@ -131,8 +131,8 @@ HOSTILE = [
 
 @pytest.mark.parametrize("form", Format)
 @pytest.mark.parametrize("alias", HOSTILE)
-def test_hostile_alias(alias: str, form: Format) -> None:
-    """An alias may hold any character: it stays one label of one series, and the rest of the page stays as it was."""
+def test_any_alias_stays_one_label(alias: str, form: Format) -> None:
+    """An alias may hold any character; the rest of the page stays as it is."""
     status = NodeStatus(info=Info(pubkey="02" * 33, alias=alias))
     plain = NodeStatus(info=Info(pubkey="02" * 33, alias="plain"))
     page = series(text([scene.untouched(status=status)], form), form)
@@ -141,8 +141,8 @@ def test_hostile_alias(alias: str, form: Format) -> None:
     assert [name for name, _ in page.keys() - expected.keys()] == ["lnd_payments_node_info"]
 
 
-def test_unfit_characters() -> None:
-    """A lone surrogate, which can't be encoded, and control characters are replaced; the rest is kept."""
+def test_unprintable_characters_of_an_alias_are_replaced() -> None:
+    """A lone surrogate, which can't be encoded, and control characters; the rest is kept."""
     status = NodeStatus(info=Info(pubkey="02" * 33, alias="a\0b\ud800c\td \N{HIGH VOLTAGE SIGN}"))
     page = text([scene.untouched(status=status)])
     assert 'alias="a\ufffdb\ufffdc\ufffdd \N{HIGH VOLTAGE SIGN}"' in page

@@ -1,4 +1,4 @@
-"""The landing page: what a person reads."""
+"""The landing page, as a person reads it."""
 
 import re
 from dataclasses import replace
@@ -13,15 +13,17 @@ from tests.metrics import scene
 
 
 def _cards(page: str) -> list[list[str]]:
-    """The texts of each card, as they are read."""
+    """Return the lines of text of each card."""
     cards = re.findall(r"<article.*?</article>", page, flags=re.DOTALL)
     lines = (re.sub(r"(</?(p|h2|tr|article|table|thead|tbody)\b[^>]*>\s*)+", "\n", card) for card in cards)
     return [[unescape(re.sub(r"<[^>]*>", " ", line)).strip() for line in card.split("\n") if line] for card in lines]
 
 
-def test_a_node_that_is_well() -> None:
-    """Its card says that it is counted, who it is, and what was counted by purpose."""
-    assert [[" ".join(line.split()) for line in card] for card in _cards(landing.page([scene.populated()], "/"))] == [
+def test_card_of_a_followed_node() -> None:
+    """Its state, its identity, and its payments by purpose."""
+    assert [
+        [" ".join(line.split()) for line in card] for card in _cards(landing.render_page([scene.populated()], "/"))
+    ] == [
         [
             "lnd",
             "Counting: all is well.",
@@ -34,27 +36,27 @@ def test_a_node_that_is_well() -> None:
     ]
 
 
-def test_a_node_that_is_not() -> None:
-    """What is wrong and what to do stands on its card, before who it is."""
+def test_card_of_a_locked_node() -> None:
+    """The problem and the advice come before the identity."""
     status = NodeStatus(state=NodeState.LOCKED, detail="Unlock the wallet: lncli unlock.")
-    (card,) = _cards(landing.page([scene.untouched("cold", status)], "/metrics"))
+    (card,) = _cards(landing.render_page([scene.untouched("cold", status)], "/metrics"))
     assert card[:4] == [
         "cold",
         "Not counting: the wallet is locked.",
         "Unlock the wallet: lncli unlock.",
-        "It has not yet said who it is.",
+        "Its identity is not known yet.",
     ]
 
 
 @pytest.mark.parametrize(
-    ("status", "words"),
+    ("status", "sentence"),
     [
         (NodeStatus(state=NodeState.UNREACHABLE), "Not counting: there is no connection to lnd."),
         (NodeStatus(state=NodeState.NO_WALLET), "Not counting: lnd has no wallet yet."),
         (NodeStatus(state=NodeState.LOCKED), "Not counting: the wallet is locked."),
         (NodeStatus(state=NodeState.STARTING), "Not counting: lnd is starting."),
-        (NodeStatus(state=NodeState.DENIED), "Not counting: lnd doesn't let us in, because of the macaroon."),
-        (NodeStatus(state=NodeState.WRONG_NODE), "Not counting: another node than before answers."),
+        (NodeStatus(state=NodeState.DENIED), "Not counting: lnd refuses the macaroon."),
+        (NodeStatus(state=NodeState.WRONG_NODE), "Not counting: a different node than before answers."),
         (NodeStatus(state=NodeState.READY), "lnd is ready, but its updates are not flowing yet."),
         (
             NodeStatus(state=NodeState.READY, catching_up=True),
@@ -67,23 +69,23 @@ def test_a_node_that_is_not() -> None:
         (NodeStatus(state=NodeState.READY, stream_up=True), "Counting: all is well."),
     ],
 )
-def test_states_in_plain_words(status: NodeStatus, words: str) -> None:
-    """Every state is a sentence."""
-    (card,) = _cards(landing.page([scene.untouched(status=status)], "/metrics"))
-    assert card[1] == words
+def test_sentence_of_every_state(status: NodeStatus, sentence: str) -> None:
+    """It is the second line of the card."""
+    (card,) = _cards(landing.render_page([scene.untouched(status=status)], "/metrics"))
+    assert card[1] == sentence
 
 
-def test_foreign_words_stay_words() -> None:
-    """Whatever a node calls itself, and whatever stands in the configuration, is text and never markup."""
+def test_foreign_text_is_escaped() -> None:
+    """Text from a node or the configuration is never markup."""
     evil = "\"><script>alert(1)</script>&amp;'\ud800\0"
     status = replace(scene.STATUS, detail=evil, info=Info(pubkey=evil, alias=evil, version=evil, network=evil))
-    page = landing.page([scene.untouched(evil, status)], f"/{evil}")
+    page = landing.render_page([scene.untouched(evil, status)], f"/{evil}")
     assert "<script" not in page
     assert page.count("&lt;script&gt;alert(1)") == 6
     assert page.encode()
 
 
-def test_several_nodes() -> None:
-    """Each node has its card, in the order of the configuration."""
-    page = landing.page([scene.untouched(name) for name in ("zeta", "alpha")], "/metrics")
+def test_cards_are_in_the_order_of_the_configuration() -> None:
+    """One for each node."""
+    page = landing.render_page([scene.untouched(name) for name in ("zeta", "alpha")], "/metrics")
     assert [card[0] for card in _cards(page)] == ["zeta", "alpha"]

@@ -1,4 +1,4 @@
-"""What a page says of nodes."""
+"""The content of a page: every series, its labels, and what is absent."""
 
 import os
 import re
@@ -22,13 +22,13 @@ from tests.metrics.reading import Series, families, series, text, total
 
 GOLDEN = Path(__file__).with_name("page.txt")
 BUDGET = 2000
-SOURCELESS = (labels.Code.INTERNAL_FAILURE, labels.Code.UNKNOWN_FAILURE, labels.Code.UNREADABLE_FAILURE)
+CODES_WITHOUT_SOURCE = (labels.Code.INTERNAL_FAILURE, labels.Code.UNKNOWN_FAILURE, labels.Code.UNREADABLE_FAILURE)
 
 
-def test_whole_page() -> None:
-    """The page of a populated node, to the letter: who renames a series changes this file, and a review sees it.
+def test_page_matches_the_golden_file() -> None:
+    """So that a renamed series shows in a review.
 
-    `UPDATE_GOLDEN=1 pytest tests/metrics` writes the file anew.
+    `UPDATE_GOLDEN=1 pytest tests/metrics` rewrites the file.
     """
     page = _masked(text([scene.populated()], process=ProcessCollector(registry=None)))
     if os.environ.get("UPDATE_GOLDEN"):
@@ -36,17 +36,17 @@ def test_whole_page() -> None:
     assert page.splitlines() == GOLDEN.read_text(encoding="utf-8").splitlines()
 
 
-def test_laws_hold_on_the_page() -> None:
-    """What was started has succeeded, failed, got lost or is in flight; likewise for attempts."""
+def test_started_equals_ended_plus_in_flight() -> None:
+    """Payments succeed, fail, are lost or in flight; attempts settle, fail, are unresolved or in flight."""
     for view in (scene.populated(), scene.untouched()):
         page = series(text([view]))
         assert total(page, "lnd_payments_started_total") == sum(
-            total(page, f"lnd_payments_{word}")
-            for word in ("succeeded_total", "failed_total", "lost_total", "in_flight")
+            total(page, f"lnd_payments_{name}")
+            for name in ("succeeded_total", "failed_total", "lost_total", "in_flight")
         )
         assert total(page, "lnd_payments_htlc_attempts_started_total") == sum(
-            total(page, f"lnd_payments_{word}")
-            for word in (
+            total(page, f"lnd_payments_{name}")
+            for name in (
                 "htlc_attempts_settled_total",
                 "htlc_attempts_failed_total",
                 "htlc_attempts_unresolved_total",
@@ -55,10 +55,10 @@ def test_laws_hold_on_the_page() -> None:
         )
 
 
-def test_counters_of_the_same_thing_agree() -> None:
-    """Whichever way the finished payments are split up, there are as many."""
+def test_breakdowns_of_finished_payments_agree() -> None:
+    """Each breakdown has the same sum."""
     page = series(text([scene.populated()]))
-    failed, succeeded = (total(page, f"lnd_payments_{word}_total") for word in ("failed", "succeeded"))
+    failed, succeeded = (total(page, f"lnd_payments_{name}_total") for name in ("failed", "succeeded"))
     assert {
         "by cause": total(page, "lnd_payments_failed_by_cause_total"),
         "changed to failed": total(page, "lnd_payments_status_transitions_total", to_status="failed"),
@@ -74,51 +74,51 @@ def test_counters_of_the_same_thing_agree() -> None:
     }
 
 
-def test_only_words_of_the_closed_sets() -> None:
-    """Every series has the labels of its row, and in them the words of their sets and no others."""
+def test_labels_and_values_are_those_of_the_table() -> None:
+    """Each series has exactly the labels of its row, with values of their closed sets."""
     found = families(text([scene.populated()]))
     for row in ROWS:
         own = set() if row.name.startswith("lnd_payments_exporter_") else {"node"}
         for sample in found[row.name.removesuffix("_total")].samples:
             assert set(sample.labels) - {"le"} == own | set(row.labels), row.name
-            for label, words in row.labels.items():
-                assert words is None or sample.labels[label] in {word.value for word in words}, (row.name, label)
+            for label, values in row.labels.items():
+                assert values is None or sample.labels[label] in {value.value for value in values}, (row.name, label)
 
 
-def test_every_total_is_on_the_page() -> None:
-    """No counter and no histogram of the ledger is forgotten, and none is shown twice."""
+def test_ledger_and_table_have_the_same_totals() -> None:
+    """Each counter and histogram of the ledger has exactly one row."""
     shown = [row.shows for row in ROWS if hasattr(row, "shows")]
     assert sorted(shown) == sorted([*totals.Counter, *totals.HistogramName])
 
 
-def test_names_are_unique() -> None:
-    """No two rows have the same name, and all begin alike."""
+def test_names_are_unique_and_prefixed() -> None:
+    """With `lnd_payments_`."""
     names = [row.name for row in ROWS]
     assert len(set(names)) == len(names)
     assert all(name.startswith("lnd_payments_") for name in names)
 
 
-def test_one_family_for_all_nodes() -> None:
-    """Two nodes share each family, told once, and each has just what it would have alone."""
+def test_nodes_share_families() -> None:
+    """Each node has the same series as on a page of its own."""
     one, two = scene.populated("one"), scene.untouched("two")
     page = text([one, two])
     assert page.count("# TYPE lnd_payments_started_total ") == 1
     assert series(page) == series(text([one])) | series(text([two]))
 
 
-def test_no_node() -> None:
-    """Without any node the page names all metrics but has only the exporter's own series."""
+def test_page_without_nodes() -> None:
+    """It names all metrics, but has only the series of the exporter itself."""
     assert [name for name, _ in series(text([]))] == [
         "lnd_payments_exporter_checkpoint_failures_total",
         "lnd_payments_exporter_state_resets_total",
-        "lnd_payments_exporter_state_resets_total",  # a cause each
+        "lnd_payments_exporter_state_resets_total",  # one per cause
         "lnd_payments_exporter_build_info",
     ]
     assert len(families(text([]))) == len(ROWS)
 
 
-def test_what_is_not_measured_is_absent() -> None:
-    """Of a node that tells of payments only when they have ended: but what has been in flight for long is measured."""
+def test_metrics_that_final_mode_does_not_measure_are_absent() -> None:
+    """What has been in flight for long is measured all the same."""
     whole = scene.populated()
     final = replace(whole, status=replace(whole.status, mode=Mode.FINAL))
     absent = set(series(text([whole]))) - set(series(text([final])))
@@ -130,8 +130,8 @@ def test_what_is_not_measured_is_absent() -> None:
     assert series(text([whole, other])) == series(text([whole])) | series(text([other]))
 
 
-def test_unknown_is_absent() -> None:
-    """A node of which nothing is known: gauges without a value have no series, and 0 is said only where it is known."""
+def test_unknown_gauges_are_absent() -> None:
+    """A node that has sent nothing has only gauges whose value is certain."""
     assert _gauges(scene.untouched()) == {
         "lnd_payments_in_flight": 0,
         "lnd_payments_in_flight_msat": 0,
@@ -147,8 +147,8 @@ def test_unknown_is_absent() -> None:
     }
 
 
-def test_known_zero_is_said() -> None:
-    """With a height but nothing held, held is 0; with ListChannels but nothing to spend, spendable is 0."""
+def test_known_zero_is_exposed() -> None:
+    """Held HTLCs with a known height, spendable balance with ListChannels."""
     status = NodeStatus(state=NodeState.READY, info=Info(pubkey="02" * 33), channels=Channels(spendable_msat=0))
     found = _gauges(scene.untouched(status=status))
     wanted = ("held_htlcs", "held_htlcs_msat", "node_spendable_msat", "node_channels", "node_synced_to_chain")
@@ -158,16 +158,16 @@ def test_known_zero_is_said() -> None:
 
 
 @pytest.mark.parametrize("state", NodeState)
-def test_node_state(state: NodeState) -> None:
-    """One state is 1 and the others are there as 0; the node is up when lnd answers and lets us in."""
+def test_exactly_one_node_state_is_set(state: NodeState) -> None:
+    """The others are 0; the node is up only if it is ready."""
     page = series(text([scene.untouched(status=NodeStatus(state=state))]))
     states = {dict(have)["state"]: v for (name, have), v in page.items() if name == "lnd_payments_node_state"}
-    assert states == {word.value: float(word is state) for word in NodeState}
+    assert states == {other.value: float(other is state) for other in NodeState}
     assert total(page, "lnd_payments_node_up") == float(state is NodeState.READY)
 
 
-def test_peers_keep_their_gauges() -> None:
-    """A peer through which nothing is in flight any more is shown at 0, and `other` is no exception."""
+def test_peer_without_htlcs_keeps_its_gauges() -> None:
+    """At 0; so does `other`."""
     tracker, ledger = Tracker(), Ledger(max_peers=1)
     for number, peer in enumerate((scene.NEAR, scene.FAR), start=1):
         done = scene.attempt(number, 10, 11, labels.AttemptStatus.SETTLED, peer=peer)
@@ -181,7 +181,7 @@ def test_peers_keep_their_gauges() -> None:
 
 
 def test_large_sums_are_exact() -> None:
-    """The largest sum of msat is shown digit by digit, and msat times time may go beyond 64 bits."""
+    """The largest sum of msat that a float holds exactly, and msat times milliseconds beyond 64 bits."""
     view = scene.untouched()
     view.counters[totals.Counter.SENT]["invoice", "10m_sat_and_over"] = 9_007_199_254_740_991
     view.counters[totals.Counter.LOCKED_MSAT_MS]["failed",] = 10**24
@@ -191,8 +191,8 @@ def test_large_sums_are_exact() -> None:
     assert total(series(page), "lnd_payments_htlc_locked_msat_seconds_total") == 10**21
 
 
-def test_buckets_are_those_of_the_contract() -> None:
-    """Edges are exposed in the unit that the name says, in Go's spelling, and counts are cumulated."""
+def test_buckets_are_cumulative_and_in_the_unit_of_the_name() -> None:
+    """Edges are formatted as Go does it."""
     view = scene.untouched()
     for value_ns in (100_000_000, 100_000_001, 86_400_000_000_000, 86_400_000_000_001):
         view.histograms[totals.HistogramName.DURATION]["payment", "failed"].observe(value_ns)
@@ -213,14 +213,14 @@ def test_buckets_are_those_of_the_contract() -> None:
     ]
 
 
-def test_below_the_budget() -> None:
-    """A node has fewer than 2,000 series, even with 50 peers and all failures that lnd can tell of."""
-    everything = _with_every_code(_with_peers(scene.untouched(), 50))
-    assert len(series(text([scene.untouched()]))) < len(series(text([everything]))) < BUDGET
+def test_node_stays_below_the_series_budget() -> None:
+    """Fewer than 2,000 series, even with 50 peers and every failure code."""
+    largest = _with_every_code(_with_peers(scene.untouched(), 50))
+    assert len(series(text([scene.untouched()]))) < len(series(text([largest]))) < BUDGET
 
 
 def _gauges(view: View) -> dict[str, float]:
-    """The gauges of a node that have a series, summed over their labels."""
+    """Return the gauges of a node that have a series, summed over their labels."""
     gauges = {row.name for row in ROWS if isinstance(row, GaugeRow)}
     page: Series = series(text([view]))
     return {name: total(page, name) for name, _ in page if name in gauges}
@@ -239,12 +239,12 @@ def _with_peers(view: View, count: int) -> View:
 
 def _with_every_code(view: View) -> View:
     for purpose, code, source in product(labels.Purpose, labels.Code, labels.FailureSource):
-        if source is not labels.FailureSource.UNKNOWN or code in SOURCELESS:
+        if source is not labels.FailureSource.UNKNOWN or code in CODES_WITHOUT_SOURCE:
             view.counters[totals.Counter.ATTEMPTS_FAILED][purpose, code, source] = 1
     return view
 
 
 def _masked(page: str) -> str:
-    """The page without what differs between machines and moments."""
+    """Return the page without values that differ between machines and runs."""
     page = re.sub(r"^(process_\w+) .*$", r"\1 MASKED", page, flags=re.MULTILINE)
     return re.sub(r"^(lnd_payments_exporter_build_info){.*}", r"\1{MASKED}", page, flags=re.MULTILINE)

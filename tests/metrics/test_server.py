@@ -1,4 +1,4 @@
-"""The HTTP side, asked by a real client."""
+"""The HTTP server, tested with a real client."""
 
 import asyncio
 import errno
@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 
 from exporter.metrics.exposition import Format
-from exporter.metrics.row import PageData
-from exporter.metrics.server import Source, build, serve
+from exporter.metrics.server import PageDataSource, build, serve
+from exporter.page import PageData
 from exporter.payments.view import View
 from tests.metrics import scene
 from tests.metrics.reading import families, text
@@ -21,7 +21,7 @@ from tests.patience import PATIENCE_S
 
 
 class Answer(NamedTuple):
-    """What a server said."""
+    """The response of a server."""
 
     status: int
     headers: dict[str, str]
@@ -37,8 +37,10 @@ async def _instant() -> PageData:
 
 
 @asynccontextmanager
-async def _served(source: Source = _instant, path: str = "/metrics", host: str = "127.0.0.1") -> AsyncIterator[str]:
-    """A running server; its address."""
+async def _served(
+    source: PageDataSource = _instant, path: str = "/metrics", host: str = "127.0.0.1"
+) -> AsyncIterator[str]:
+    """Run a server and yield its URL."""
     runner, port = await serve(build(source, path), host, 0)
     try:
         yield f"http://{f'[{host}]' if ':' in host else host or '127.0.0.1'}:{port}"
@@ -46,8 +48,8 @@ async def _served(source: Source = _instant, path: str = "/metrics", host: str =
         await runner.cleanup()
 
 
-async def _ask(url: str, method: str = "GET", headers: dict[str, str] | None = None) -> Answer:
-    """Status, headers and body as they come, with no header asked that a test doesn't name."""
+async def _request(url: str, method: str = "GET", headers: dict[str, str] | None = None) -> Answer:
+    """Return status, headers and body unprocessed; send no Accept header that a test doesn't name."""
     async with (
         aiohttp.ClientSession(auto_decompress=False, skip_auto_headers=["Accept", "Accept-Encoding"]) as session,
         session.request(method, url, headers=headers) as response,
@@ -55,24 +57,24 @@ async def _ask(url: str, method: str = "GET", headers: dict[str, str] | None = N
         return Answer(response.status, dict(response.headers), await response.read())
 
 
-async def test_metrics() -> None:
-    """A plain request gets the page as text, and the process's own metrics after it."""
+async def test_plain_request_gets_text() -> None:
+    """The page, followed by the metrics of the process."""
     async with _served() as url:
-        status, headers, body = await _ask(f"{url}/metrics")
+        status, headers, body = await _request(f"{url}/metrics")
     assert (status, headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
     assert "Content-Encoding" not in headers
     assert body.decode().startswith(text(_views()))
     assert "process_cpu_seconds" in families(body.decode())
 
 
-async def test_metrics_for_prometheus() -> None:
-    """Prometheus gets what it asks for: OpenMetrics, compressed, and caches are told that both were asked for."""
+async def test_prometheus_gets_compressed_openmetrics() -> None:
+    """As its headers request; `Vary` names both headers for caches."""
     asked = {
         "Accept": "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6",
         "Accept-Encoding": "gzip",
     }
     async with _served() as url:
-        status, headers, body = await _ask(f"{url}/metrics", headers=asked)
+        status, headers, body = await _request(f"{url}/metrics", headers=asked)
     assert status == 200
     assert {name: headers[name] for name in ("Content-Type", "Content-Encoding", "Vary")} == {
         "Content-Type": "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -100,29 +102,29 @@ async def test_metrics_for_prometheus() -> None:
         ("PUT", "/-/ready", 405, b"405: Method Not Allowed"),
     ],
 )
-async def test_paths_and_methods(method: str, path: str, status: int, body: bytes) -> None:
-    """Pages may be asked for, and nothing else; a refusal is one line of plain text."""
+async def test_status_of_paths_and_methods(method: str, path: str, status: int, body: bytes) -> None:
+    """Only GET and HEAD of known paths; an error is one line of plain text."""
     async with _served() as url:
-        answer = await _ask(url + path, method)
+        answer = await _request(url + path, method)
     assert (answer.status, answer.body) == (status, body)
     if status != 200:
         assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
 
 
-async def test_landing_page() -> None:
-    """A browser at the root gets HTML that loads nothing but itself again, and links to the other pages."""
+async def test_landing_page_links_to_the_other_pages() -> None:
+    """Its security policy allows no other resource, and it reloads itself every ten seconds."""
     async with _served(path="/custom") as url:
-        status, headers, body = await _ask(f"{url}/")
+        status, headers, body = await _request(f"{url}/")
         links = ["/custom", "/-/healthy", "/-/ready"]
-        assert [(await _ask(url + link)).status for link in links] == [200, 200, 200]
+        assert [(await _request(url + link)).status for link in links] == [200, 200, 200]
     assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert headers["Content-Security-Policy"].startswith("default-src 'none'; ")
     assert all(f'href="{link}"' in body.decode() for link in links)
     assert '<meta http-equiv="refresh" content="10">' in body.decode()
 
 
-async def test_a_page_is_captured_on_the_loop() -> None:
-    """Each page is asked for once, in the thread of the event loop."""
+async def test_page_data_is_requested_on_the_event_loop() -> None:
+    """Once per page."""
     loops: list[asyncio.AbstractEventLoop] = []
 
     async def instant() -> PageData:
@@ -130,15 +132,15 @@ async def test_a_page_is_captured_on_the_loop() -> None:
         return PageData([scene.populated()])
 
     async with _served(instant) as url:
-        await _ask(f"{url}/metrics")
-        await _ask(f"{url}/")
+        await _request(f"{url}/metrics")
+        await _request(f"{url}/")
     assert loops == [asyncio.get_running_loop()] * 2
 
 
 @pytest.mark.slow
-async def test_slow_and_silent_clients() -> None:
-    """Clients that connect and say nothing, stop in the middle, or never read keep nobody else waiting."""
-    views = [scene.populated(f"node{number}") for number in range(50)]  # more than any socket buffer takes
+async def test_slow_and_silent_clients_do_not_block_others() -> None:
+    """Clients that connect and send nothing, stop in the middle of a request, or never read the answer."""
+    views = [scene.populated(f"node{number}") for number in range(50)]  # a page that exceeds any socket buffer
 
     async def instant() -> PageData:
         return PageData(views)
@@ -152,21 +154,21 @@ async def test_slow_and_silent_clients() -> None:
                 writer.write(request)
                 await writer.drain()
                 writers.append(writer)
-        status, _, body = await asyncio.wait_for(_ask(f"{url}/metrics"), PATIENCE_S)
+        status, _, body = await asyncio.wait_for(_request(f"{url}/metrics"), PATIENCE_S)
         assert (status, b"process_cpu_seconds_total" in body) == (200, True)
         for writer in writers:
             writer.close()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", ""])
-async def test_addresses(host: str) -> None:
-    """IPv4, IPv6, a name, or all interfaces; a free port is found and told."""
+async def test_listen_address(host: str) -> None:
+    """IPv4, IPv6, a name, or all interfaces; port 0 finds a free one."""
     try:
         served = _served(host=host)
         async with served as url:
-            assert (await _ask(f"{url}/-/healthy")).status == 200
+            assert (await _request(f"{url}/-/healthy")).status == 200
             if not host and socket.has_dualstack_ipv6():
-                assert (await _ask(f"{url.replace('127.0.0.1', '[::1]')}/-/healthy")).status == 200
+                assert (await _request(f"{url.replace('127.0.0.1', '[::1]')}/-/healthy")).status == 200
     except OSError as error:
         if host != "::1" or error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
             raise
@@ -174,14 +176,14 @@ async def test_addresses(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", ""])
-async def test_port_in_use(host: str) -> None:
-    """A port that is taken is an OSError that says so."""
+async def test_port_in_use_is_an_os_error(host: str) -> None:
+    """Its text names the cause."""
     with socket.create_server((host, 0)) as taken, pytest.raises(OSError, match="in use") as refused:
         await serve(build(_instant), host, taken.getsockname()[1])
     assert refused.value.errno == errno.EADDRINUSE
 
 
-async def test_unknown_host() -> None:
-    """A host name that leads nowhere is an OSError too."""
+async def test_unknown_host_is_an_os_error() -> None:
+    """As a port in use is."""
     with pytest.raises(OSError, match=r"."):
         await serve(build(_instant), "no-such-host.invalid", 0)

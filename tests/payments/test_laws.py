@@ -180,7 +180,7 @@ def counted_reasons(ledger: Ledger) -> Tally[str]:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whole_history_is_counted_exactly(data: st.DataObject) -> None:
     """All messages are received live; the reasons are those in lnd's database."""
     of = data.draw(lives())
@@ -197,7 +197,7 @@ def test_whole_history_is_counted_exactly(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_duplicates_and_late_snapshots_change_no_total(data: st.DataObject) -> None:
     """Only the totals of updates change.
 
@@ -220,7 +220,7 @@ def test_duplicates_and_late_snapshots_change_no_total(data: st.DataObject) -> N
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_interrupted_history_is_counted_exactly(data: st.DataObject) -> None:
     """Each run is counted once, with the reason in lnd's database, whatever part of the stream was missed.
 
@@ -249,7 +249,7 @@ def test_interrupted_history_is_counted_exactly(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_runs_deleted_or_retried_during_an_interruption(data: st.DataObject) -> None:
     """Runs that vanish are lost, each once; a retry of the hash is another run."""
     of = data.draw(lives())

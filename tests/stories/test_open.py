@@ -13,7 +13,7 @@ from tests.stories.process import Exporter, exporting
 from tests.stories.test_restarts import held
 from tests.stories.world import World
 
-NOT_RUNNING = "The exporter does not run. This was so at "
+NOT_RUNNING = "The exporter is not running. This is the state at "
 
 
 def told(exporter: Exporter, payment_hash: str) -> list[Any]:

@@ -177,7 +177,7 @@ async def test_lnd_is_restarted_meanwhile(world: World, tmp_path: Path) -> None:
         for tracking in trackings:
             assert await tracking.ended() == SUCCEEDED
             first, *_, last = tracking.complaints()
-            assert first.endswith("; lnd is asked again until it answers")
-            assert last == "lnd tells of the payment again"
+            assert first.endswith("; retrying until lnd answers")
+            assert last == "lnd sends updates of the payment again"
             assert tracking.said()[-1]["status"] == "succeeded"
         await sending.ended()

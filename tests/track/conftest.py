@@ -1,4 +1,4 @@
-"""A node, and somebody who follows one of its payments, in every way in which lnd can be asked."""
+"""A simulated node and a watcher of one of its payments, over every transport."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -17,63 +17,65 @@ from exporter.payments.labels import AttemptStatus, Status
 from exporter.simulator.lives import Lives
 from exporter.simulator.mutation import Life
 from exporter.simulator.server import SimulatedNode
-from exporter.track import course as following
-from exporter.track.course import Course, Update
+from exporter.track import watcher
+from exporter.track.watcher import PaymentUpdate, PaymentWatcher
 from tests.patience import PATIENCE_S
 
 
 @dataclass
 class Scene:
-    """A node, and somebody who follows one of its payments."""
+    """A node, a client, and a listener that records what it receives."""
 
     node: SimulatedNode
     client: DetailedClient
-    said: list[str] = field(default_factory=list)
-    waited: list[Status] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    """Warnings, and each loss and return of the connection."""
+    awaited: list[Status] = field(default_factory=list)
+    """Status of the payment at each `awaiting_end`."""
 
     def __post_init__(self) -> None:
-        """Lives for the node."""
+        """Prepare lives of payments for the node."""
         self.lives = Lives(self.node.world)
 
     def begin(self, life: Life, steps: int) -> Callable[[], None]:
-        """Let so many steps of a life happen; each call lets the next one."""
-        left = iter(life.steps)
+        """Apply this many steps of a life; each call of the returned function applies the next one."""
+        remaining = iter(life.steps)
 
         def go_on() -> None:
-            self.node.database.apply(next(left).mutation)
+            self.node.database.apply(next(remaining).mutation)
 
         for _ in range(steps):
             go_on()
         return go_on
 
-    def say(self, words: str) -> None:
-        """Heard."""
-        self.said.append(words)
+    def warn(self, message: str) -> None:
+        """Record a warning."""
+        self.messages.append(message)
 
-    def lost(self, trouble: LndError) -> None:
-        """Heard."""
-        self.said.append(f"lost: {trouble.state}")
+    def connection_lost(self, error: LndError) -> None:
+        """Record the loss."""
+        self.messages.append(f"lost: {error.state}")
 
-    def found(self) -> None:
-        """Heard."""
-        self.said.append("found")
+    def connection_restored(self) -> None:
+        """Record the return."""
+        self.messages.append("restored")
 
-    def wait(self, detail: Detail) -> None:
-        """Heard."""
-        self.waited.append(detail.payment.status)
+    def awaiting_end(self, detail: Detail) -> None:
+        """Record the status."""
+        self.awaited.append(detail.payment.status)
 
-    def course(self, payment_hash: str, *, inflight: bool = True, secrets: bool = False) -> Course:
-        """Follow it."""
-        return Course(self.client, payment_hash, clocks, self, inflight=inflight, secrets=secrets)
+    def watcher(self, payment_hash: str, *, inflight: bool = True, secrets: bool = False) -> PaymentWatcher:
+        """Return a watcher of the payment whose listener is the scene."""
+        return PaymentWatcher(self.client, payment_hash, clocks, self, inflight=inflight, secrets=secrets)
 
 
 @pytest.fixture(params=TRANSPORTS)
 async def scene(
     tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Scene]:
-    """Asked in each way; nobody waits for long."""
+    """A scene for each transport, with short delays."""
     monkeypatch.setattr(backoff, "FIRST_S", 0.05)
-    monkeypatch.setattr(following, "AGAIN_S", 0.05)
+    monkeypatch.setattr(watcher, "RECHECK_AFTER_S", 0.05)
     async with SimulatedNode(tmp_path) as node:
         address = node.address if request.param == GRPC else f"https://{node.rest}"
         client = client_of(NodeConfig("alice", address, node.tls_cert, node.macaroon, request.param))
@@ -81,12 +83,12 @@ async def scene(
         await client.close()
 
 
-async def heard(updates: AsyncIterator[Update]) -> Update:
-    """The next one."""
+async def next_update(updates: AsyncIterator[PaymentUpdate]) -> PaymentUpdate:
+    """Wait for the next update, at most `PATIENCE_S`."""
     async with asyncio.timeout(PATIENCE_S):
         return await anext(updates)
 
 
-def told(update: Update) -> tuple[Status, list[AttemptStatus]]:
-    """What it says in short."""
+def statuses(update: PaymentUpdate) -> tuple[Status, list[AttemptStatus]]:
+    """Return the status of the payment and of its attempts."""
     return update.detail.payment.status, [one.attempt.status for one in update.detail.attempts]

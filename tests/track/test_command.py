@@ -1,4 +1,4 @@
-"""The command as a person runs it: exit codes, one line for each trouble, a terminal, a pipe, Ctrl-C."""
+"""The command as a process: exit codes, errors, a terminal, a pipe, signals."""
 
 import asyncio
 import fcntl
@@ -30,8 +30,8 @@ pytestmark = pytest.mark.slow
 HIGH, WIDE = 16, 80
 
 
-class Ended(NamedTuple):
-    """How it ended, and what it printed."""
+class Result(NamedTuple):
+    """Exit code and output of the command."""
 
     code: int
     stdout: str
@@ -40,41 +40,41 @@ class Ended(NamedTuple):
 
 @pytest.fixture
 async def node(tmp_path: Path) -> AsyncIterator[SimulatedNode]:
-    """The node that is asked."""
+    """A simulated node."""
     async with SimulatedNode(tmp_path) as node:
         yield node
 
 
-def command(node: SimulatedNode, *words: str) -> list[str]:
-    """The command line."""
+def command(node: SimulatedNode, *args: str) -> list[str]:
+    """Return the command line that tracks a payment of the node."""
     flags = ("--lnd.name=alice", f"--lnd.address={node.address}", f"--lnd.tls-cert={node.tls_cert}")
-    return [sys.executable, "-m", "exporter", "track", *words, *flags, f"--lnd.macaroon={node.macaroon}"]
+    return [sys.executable, "-m", "exporter", "track", *args, *flags, f"--lnd.macaroon={node.macaroon}"]
 
 
-async def piped(*words: str) -> asyncio.subprocess.Process:
-    """Start it without a terminal."""
-    return await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+async def start(*args: str) -> asyncio.subprocess.Process:
+    """Start a command with piped output."""
+    return await asyncio.create_subprocess_exec(*args, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
 
 
-async def run(node: SimulatedNode, *words: str) -> Ended:
-    """To its end."""
-    process = await piped(*command(node, *words))
+async def run(node: SimulatedNode, *args: str) -> Result:
+    """Run the command to its end."""
+    process = await start(*command(node, *args))
     stdout, stderr = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     assert process.returncode is not None
-    return Ended(process.returncode, stdout.decode(), stderr.decode())
+    return Result(process.returncode, stdout.decode(), stderr.decode())
 
 
-def happen(node: SimulatedNode, life: Life, steps: int | None = None) -> None:
-    """Let so many steps of a life happen; by default all."""
+def apply(node: SimulatedNode, life: Life, steps: int | None = None) -> None:
+    """Apply this many steps of a life, by default all."""
     for step in life.steps[:steps]:
         node.database.apply(step.mutation)
 
 
-async def test_how_a_payment_ended(node: SimulatedNode) -> None:
-    """Exit code 0 or 1; the hash in any spelling; nothing on stderr."""
+async def test_exit_code_of_an_ended_payment(node: SimulatedNode) -> None:
+    """0 or 1, with nothing on stderr; the hash may be in upper case."""
     won, lost = Lives(node.world).success(), Lives(node.world, 1).no_route()
-    happen(node, won)
-    happen(node, lost)
+    apply(node, won)
+    apply(node, lost)
     assert (await run(node, won.payment_hash.upper())) == await run(node, won.payment_hash)
     code, stdout, stderr = await run(node, won.payment_hash)
     assert (code, stderr) == (0, "")
@@ -85,10 +85,10 @@ async def test_how_a_payment_ended(node: SimulatedNode) -> None:
     assert [json.loads(line)["final"] for line in stdout.splitlines()] == [False, True]
 
 
-async def test_troubles(node: SimulatedNode) -> None:
-    """Exit code 3 and one line on stderr, with what to do; no traceback."""
+async def test_payment_that_cannot_be_followed(node: SimulatedNode) -> None:
+    """Exit code 3 and one line with advice on stderr, without traceback."""
     life = Lives(node.world).success()
-    happen(node, life)
+    apply(node, life)
     ended = await run(node, "00" * 32)
     assert (ended.code, ended.stdout, ended.stderr.count("\n")) == (3, "", 1)
     assert ended.stderr.startswith("alice: lnd doesn't know this payment: ")
@@ -106,41 +106,41 @@ async def test_troubles(node: SimulatedNode) -> None:
     assert ended.stderr.startswith("alice: lnd can't be reached: is it running")
 
 
-async def test_a_node_without_a_name(node: SimulatedNode) -> None:
-    """Nobody reads that lnd says something of lnd."""
+async def test_node_without_a_name_has_no_preface(node: SimulatedNode) -> None:
+    """Neither the table nor an error begins with `lnd: `."""
     life = Lives(node.world).success()
-    happen(node, life)
-    words = [word for word in command(node, life.payment_hash) if word != "--lnd.name=alice"]
-    stdout, _ = await (await piped(*words)).communicate()
+    apply(node, life)
+    args = [arg for arg in command(node, life.payment_hash) if arg != "--lnd.name=alice"]
+    stdout, _ = await (await start(*args)).communicate()
     assert stdout.decode().splitlines()[1].startswith("succeeded after ")
     await node.stop()
-    _, stderr = await (await piped(*words)).communicate()
+    _, stderr = await (await start(*args)).communicate()
     assert stderr.decode().startswith("lnd can't be reached: is it running")
 
 
-async def test_a_wrong_command_line(node: SimulatedNode) -> None:
-    """Exit code 2, as of all commands; a wrong hash is one line."""
+async def test_invalid_hash_is_a_usage_error(node: SimulatedNode) -> None:
+    """Exit code 2 and one line, as for all commands."""
     code, stdout, stderr = await run(node, "ab")
     assert (code, stdout, stderr.count("\n")) == (2, "", 1)
     assert stderr.startswith("lnd-payments-exporter: 'ab' has 2 hex digits; a hash has 64.")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_ended_by_a_signal(node: SimulatedNode, number: signal.Signals) -> None:
-    """What is known is shown; the exit code tells the signal."""
+async def test_signal_prints_the_table(node: SimulatedNode, number: signal.Signals) -> None:
+    """The exit code is 128 plus the number of the signal."""
     life = Lives(node.world).success()
-    happen(node, life, 2)
-    process = await piped(*command(node, life.payment_hash))
-    await followed(node)
-    await asyncio.sleep(1)  # until it has heard what lnd says
+    apply(node, life, 2)
+    process = await start(*command(node, life.payment_hash))
+    await payment_requested(node)
+    await asyncio.sleep(1)  # until the answer has arrived
     process.send_signal(number)
     stdout, stderr = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     assert (process.returncode, stderr) == (128 + number, b"")
     assert b"alice: in flight for " in stdout
 
 
-async def test_ended_before_it_began(node: SimulatedNode, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C while the program is still loading is no payment that succeeded."""
+async def test_signal_during_the_start(node: SimulatedNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the program is loading isn't reported as a payment that succeeded."""
 
     def interrupted(_: object) -> NoReturn:
         raise KeyboardInterrupt
@@ -149,20 +149,20 @@ async def test_ended_before_it_began(node: SimulatedNode, monkeypatch: pytest.Mo
     assert main(command(node, "00" * 32)[3:]) == 128 + signal.SIGINT
 
 
-async def followed(node: SimulatedNode) -> None:
-    """Wait until the payment is asked for."""
+async def payment_requested(node: SimulatedNode) -> None:
+    """Wait until the command has requested the payment."""
 
-    async def asked() -> bool:
+    async def requested() -> bool:
         return node.calls[Method.TRACK_PAYMENT] > 0
 
-    await until("it is asked for", asked)
+    await until("the payment is requested", requested)
 
 
-async def test_who_reads_no_further(node: SimulatedNode) -> None:
-    """`track --json | head -1` ends without a complaint, as soon as there is more to be said."""
+async def test_broken_pipe_ends_the_command(node: SimulatedNode) -> None:
+    """`track --json | head -1` ends without an error message, as soon as there is another update."""
     life = Lives(node.world).success()
-    happen(node, life, 2)
-    process = await piped(*command(node, "--json", life.payment_hash))
+    apply(node, life, 2)
+    process = await start(*command(node, "--json", life.payment_hash))
     assert process.stdout is not None
     assert process.stderr is not None
     await process.stdout.readline()
@@ -175,10 +175,10 @@ async def test_who_reads_no_further(node: SimulatedNode) -> None:
 
 
 @pytest.mark.parametrize("flags", [(), ("--json",)])
-async def test_a_disk_that_is_full(node: SimulatedNode, flags: tuple[str, ...]) -> None:
-    """Nobody is told that the payment failed, or that it succeeded."""
+async def test_full_disk_has_the_exit_code_of_not_followed(node: SimulatedNode, flags: tuple[str, ...]) -> None:
+    """Neither that of a failed nor that of a succeeded payment."""
     life = Lives(node.world).success()
-    happen(node, life)
+    apply(node, life)
     full = os.open("/dev/full", os.O_WRONLY)
     process = await asyncio.create_subprocess_exec(
         *command(node, life.payment_hash, *flags), stdout=full, stderr=asyncio.subprocess.PIPE
@@ -190,40 +190,40 @@ async def test_a_disk_that_is_full(node: SimulatedNode, flags: tuple[str, ...]) 
 
 
 class Terminal:
-    """One of 80 columns, and the command in it."""
+    """A terminal of 80 columns and 16 lines that records what is written to it."""
 
     def __init__(self) -> None:
-        """Empty."""
-        self._ours, self.theirs = pty.openpty()
-        fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", HIGH, WIDE, 0, 0))
-        self.seen = ""
+        """Open a pseudo terminal."""
+        self._master, self.slave = pty.openpty()
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", HIGH, WIDE, 0, 0))
+        self.text = ""
 
-    async def shown(self, words: str, times: int = 1) -> None:
-        """Wait until this has been written (a pattern), and in so many different ways."""
+    async def wait_for(self, pattern: str, times: int = 1) -> None:
+        """Wait until this many different matches of the pattern have been written."""
 
-        async def there() -> bool:
+        async def found() -> bool:
             self._read()
-            return len(set(re.findall(words, self.seen))) >= times
+            return len(set(re.findall(pattern, self.text))) >= times
 
-        await until(f"{words} is shown", there)
+        await until(f"{pattern} is shown", found)
 
     def _read(self) -> None:
-        os.set_blocking(self._ours, False)
-        with suppress(OSError):  # nothing more
-            while data := os.read(self._ours, 65536):
-                self.seen += data.decode(errors="replace")
+        os.set_blocking(self._master, False)
+        with suppress(OSError):  # nothing to read
+            while data := os.read(self._master, 65536):
+                self.text += data.decode(errors="replace")
 
     def close(self) -> None:
-        """Hang up."""
-        os.close(self._ours)
-        os.close(self.theirs)
+        """Close both ends."""
+        os.close(self._master)
+        os.close(self.slave)
 
 
 @asynccontextmanager
-async def on(terminal: Terminal, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The command on a terminal, which is hung up afterwards."""
+async def on(terminal: Terminal, *args: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the command on a terminal, and close the terminal afterwards."""
     environ = {**os.environ, "TERM": "xterm-256color"}
-    process = await asyncio.create_subprocess_exec(*words, stdout=terminal.theirs, stderr=terminal.theirs, env=environ)
+    process = await asyncio.create_subprocess_exec(*args, stdout=terminal.slave, stderr=terminal.slave, env=environ)
     try:
         yield process
     finally:
@@ -232,36 +232,36 @@ async def on(terminal: Terminal, *words: str) -> AsyncIterator[asyncio.subproces
         terminal.close()
 
 
-async def test_a_terminal_waits_for_the_end(node: SimulatedNode) -> None:
-    """With `--no-inflight` it says so, and time goes on; nothing is left of that afterwards."""
+async def test_no_inflight_on_a_terminal(node: SimulatedNode) -> None:
+    """It shows since when it waits, and that time advances; the final table replaces it."""
     life, terminal = Lives(node.world).success(), Terminal()
-    happen(node, life, 2)
+    apply(node, life, 2)
     async with on(terminal, *command(node, life.payment_hash, "--no-inflight")) as process:
-        await terminal.shown(r"alice: waiting for the end for (\d)\.\ds, lnd created it", 3)
+        await terminal.wait_for(r"alice: waiting for the end for (\d)\.\ds, created", 3)
         for step in life.steps[2:]:
             node.database.apply(step.mutation)
         assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 0
-        await terminal.shown("alice: succeeded after ")
-    assert "waiting" not in terminal.seen.rpartition("\x1b[2K")[2]
+        await terminal.wait_for("alice: succeeded after ")
+    assert "waiting" not in terminal.text.rpartition("\x1b[2K")[2]
 
 
-async def test_on_a_terminal(node: SimulatedNode) -> None:
-    """The table changes in place, time goes on by itself, a lost line is told, and the end stays there."""
+async def test_table_on_a_terminal(node: SimulatedNode) -> None:
+    """It changes in place, durations advance, a lost connection is reported, and the final table stays."""
     life, terminal = Lives(node.world).retry(), Terminal()
-    happen(node, life, 2)
+    apply(node, life, 2)
     async with on(terminal, *command(node, life.payment_hash)) as process:
-        await terminal.shown("alice: asking lnd")
-        await terminal.shown(r"alice: in flight for (\d+)\.", 3)
+        await terminal.wait_for("alice: asking lnd")
+        await terminal.wait_for(r"alice: in flight for (\d+)\.", 3)
         await node.kill()
-        await terminal.shown("; lnd is asked again until it answers")
-        await terminal.shown(r"alice: in flight for [0-9.]+s, as of (\d)s ago: lnd doesn't answer, asked again", 2)
+        await terminal.wait_for("; retrying until lnd answers")
+        await terminal.wait_for(r"alice: in flight for [0-9.]+s, as of (\d)s ago: lnd doesn't answer, retrying", 2)
         await node.start()
-        await terminal.shown("lnd tells of the payment again")
+        await terminal.wait_for("lnd sends updates of the payment again")
         for step in life.steps[2:]:
             node.database.apply(step.mutation)
         assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 0
-        await terminal.shown("alice: succeeded after ")
-    last = terminal.seen.rpartition("\x1b[2K")[2]
+        await terminal.wait_for("alice: succeeded after ")
+    last = terminal.text.rpartition("\x1b[2K")[2]
     assert last.startswith(life.payment_hash)
     assert last.count("settled") == last.count("temporary channel failure") == 1
     assert last.endswith("\x1b[?25h"), "the cursor is back"

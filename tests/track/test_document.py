@@ -1,4 +1,4 @@
-"""An update for programs: each field, its unit, and that docs/track.md names it."""
+"""The line of JSON: each field with its unit, and its row in docs/track.md."""
 
 import json
 import re
@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from exporter.payments.labels import Reason
-from exporter.track.document import line
+from exporter.track.document import to_json_line
 from tests.payments.build import FAILED, HASH, PEER, SUCCEEDED, T0
-from tests.track.scene import BY_HOP, FAR, PAYEE, PREIMAGE, REQUEST, VANISHED, WON, update
+from tests.track.scene import DELETED_ATTEMPT, FAILED_BY_HOP, FAR, PAYEE, PREIMAGE, REQUEST, SETTLED_ATTEMPT, update
 
 DOCS = (Path(__file__).parents[2] / "docs" / "track.md").read_text()
 CREATED = T0 / 1e9
@@ -27,19 +27,21 @@ ROUTE = [
 ]
 
 
-def said(*, secrets: bool) -> dict[str, Any]:
-    """A payment that succeeded with its second attempt."""
-    text = line(update(SUCCEEDED, BY_HOP, WON, reason=Reason.TIMEOUT, secrets=True), "alice", secrets=secrets)
+def fields(*, secrets: bool) -> dict[str, Any]:
+    """Return the parsed line of a payment that succeeded with its second attempt."""
+    text = to_json_line(
+        update(SUCCEEDED, FAILED_BY_HOP, SETTLED_ATTEMPT, reason=Reason.TIMEOUT, secrets=True), "alice", secrets=secrets
+    )
     assert text.isascii()
     assert "\n" not in text
     read: dict[str, Any] = json.loads(text)
     return read
 
 
-def test_every_field() -> None:
-    """Times in seconds, amounts in msat, null for what there isn't."""
+def test_fields_of_a_succeeded_payment() -> None:
+    """Times are in seconds, amounts in msat; a missing value is null."""
     attempt = {"amount_msat": 1_000_010, "fee_msat": 10, "expiry_height": 800_144, "route": ROUTE}
-    assert said(secrets=False) == {
+    assert fields(secrets=False) == {
         "node": "alice",
         "payment_hash": HASH,
         "heard_timestamp_seconds": CREATED + 4,
@@ -80,33 +82,33 @@ def test_every_field() -> None:
     }
 
 
-def test_secrets() -> None:
-    """Three fields more, for who asks for them."""
-    with_secrets, without = said(secrets=True), said(secrets=False)
+def test_secrets_add_three_fields() -> None:
+    """The preimage of the payment and of its attempts, and the payment request."""
+    with_secrets, without = fields(secrets=True), fields(secrets=False)
     assert with_secrets.pop("preimage") == PREIMAGE
     assert with_secrets.pop("payment_request") == REQUEST
     assert [attempt.pop("preimage") for attempt in with_secrets["attempts"]] == [None, PREIMAGE]
     assert with_secrets == without
 
 
-def test_an_attempt_that_lnd_has_deleted() -> None:
-    """What was seen of it is told, and no end is invented."""
-    (attempt,) = json.loads(line(update(FAILED, VANISHED), "alice", secrets=False))["attempts"]
+def test_deleted_attempt_has_no_outcome() -> None:
+    """Its route is kept."""
+    (attempt,) = json.loads(to_json_line(update(FAILED, DELETED_ATTEMPT), "alice", secrets=False))["attempts"]
     assert (attempt["status"], attempt["route"]) == ("deleted", ROUTE)
     unknown = ("resolved_timestamp_seconds", "duration_seconds", "code", "source", "source_index", "source_pubkey")
     assert [attempt[name] for name in unknown] == [None] * 6
 
 
-def names(value: object, prefix: str = "") -> set[str]:
-    """Every field, as the documentation writes it."""
+def field_names(value: object, prefix: str = "") -> set[str]:
+    """Return the path of every field, as the documentation writes it."""
     if isinstance(value, list):
-        return set().union(*(names(one, f"{prefix}[]") for one in value))
+        return set().union(*(field_names(one, f"{prefix}[]") for one in value))
     if isinstance(value, dict):
-        found = (names(one, f"{prefix}.{name}" if prefix else name) for name, one in value.items())
+        found = (field_names(one, f"{prefix}.{name}" if prefix else name) for name, one in value.items())
         return set().union(*found)
     return {prefix}
 
 
-def test_the_documentation() -> None:
-    """It has a row for each field, and no other."""
-    assert set(re.findall(r"^\| `([a-z_.\[\]]+)` \|", DOCS, flags=re.MULTILINE)) == names(said(secrets=True))
+def test_every_field_is_documented() -> None:
+    """One row for each, and no other row."""
+    assert set(re.findall(r"^\| `([a-z_.\[\]]+)` \|", DOCS, flags=re.MULTILINE)) == field_names(fields(secrets=True))

@@ -1,0 +1,26 @@
+"""The data of one page: copies of all nodes and the state of the exporter itself, taken at one instant."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+from exporter.payments.labels import Reset
+from exporter.payments.view import View
+
+
+class ExporterStatus(NamedTuple):
+    """The state of the exporter itself."""
+
+    checkpoint_s: float | None = None
+    """When the state on disk last matched the page, seconds since 1970; None if nothing is stored."""
+    checkpoint_failures: int = 0
+    """Writes and audit reads of the state file that failed or took too long, since the process started."""
+    state_resets: Mapping[Reset, int] = MappingProxyType(dict.fromkeys(Reset, 0))
+
+
+class PageData(NamedTuple):
+    """Everything that one page shows."""
+
+    views: Sequence[View]
+    """One per node. Nothing changes them any more, so another thread may render them."""
+    exporter: ExporterStatus = ExporterStatus()
