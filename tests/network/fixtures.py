@@ -8,6 +8,7 @@ import pytest
 
 from tests.network import build
 from tests.network.regtest import Network
+from tests.once import claim
 from tests.stories.real import RealLab
 
 
@@ -30,8 +31,9 @@ def lnd_protos(programs: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-async def network(programs: Path) -> AsyncIterator[Network]:
+async def network(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Network]:
     """The network, started when the first test asks for it."""
+    claim("real network", tmp_path_factory)
     network = Network()
     try:
         await network.start()

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from exporter.config.addresses import REST
+from tests.once import claim
 from tests.stories.lab import Lab
 from tests.stories.process import exporting, ways
 from tests.stories.prometheus import Prometheus
@@ -19,6 +20,7 @@ from tests.stories.world import World
 @pytest.fixture(scope="session")
 async def simulated_labs(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, SimulatedLab]]:
     """The labs of `alice` and `carol` in the simulator."""
+    claim("simulated network", tmp_path_factory)
     network = Network(tmp_path_factory.mktemp("simulated"))
     labs = {name: SimulatedLab(network, name) for name in ("alice", "carol")}
     for lab in labs.values():
