@@ -6,7 +6,7 @@ from pathlib import Path
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Kind, Method, Status
-from exporter.simulator.credentials import replace
+from exporter.simulator.credentials import replace_file
 from exporter.simulator.mutation import Create, Delete, Fail, GiveUp, Mutation, Register, Settle
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.service import EVERYTHING, PATHS, SMALLEST
@@ -75,7 +75,7 @@ class SimulatedLab:
         if hold:
             network.verdicts[digest.hexdigest()] = asyncio.get_running_loop().create_future()
         now_s = self.node.clock.now_ns() // 1_000_000_000
-        request = self.node.world.request(network.nodes[at], digest.digest(), sat * 1000, now_s)
+        request = self.node.world.payment_request(network.nodes[at], digest.digest(), sat * 1000, now_s)
         return Invoice(digest.hexdigest(), request, sat, at, hold)
 
     async def unknown_hash(self, sat: int, *, at: str) -> Invoice:
@@ -272,16 +272,16 @@ class SimulatedLab:
     async def bake_macaroon(self) -> None:
         """See `Lab`."""
         self.node.renew_macaroon(SMALLEST)
-        replace(self.macaroon, self.node.macaroon.read_bytes())
+        replace_file(self.macaroon, self.node.macaroon.read_bytes())
 
     async def bake_smaller_macaroon(self, target: Path) -> None:
         """See `Lab`."""
-        replace(target, self.node.another_macaroon(SMALLEST - {PATHS[Method.TRACK_PAYMENTS]}))
+        replace_file(target, self.node.add_macaroon(SMALLEST - {PATHS[Method.TRACK_PAYMENTS]}))
 
     async def readonly_macaroon(self) -> Path:
         """See `Lab`."""
         path = self.macaroon.with_name("readonly.macaroon")
-        replace(path, self.node.another_macaroon(EVERYTHING))
+        replace_file(path, self.node.add_macaroon(EVERYTHING))
         return path
 
     async def renew_certificate(self) -> None:
@@ -290,4 +290,4 @@ class SimulatedLab:
 
     async def publish_certificate(self) -> None:
         """See `Lab`."""
-        replace(self.tls_cert, self.node.tls_cert.read_bytes())
+        replace_file(self.tls_cert, self.node.tls_cert.read_bytes())
