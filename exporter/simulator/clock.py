@@ -37,7 +37,7 @@ class WallClock:
         await asyncio.sleep(seconds / self._speed)
 
 
-class ScriptClock:
+class VirtualClock:
     """A virtual time that passes only in `sleep`, and there at once: the same script always gets the same times."""
 
     def __init__(self, start_ns: int = 1_780_000_000 * NS) -> None:

@@ -174,7 +174,7 @@ class Database:
         self._last_index += 1
         return self._last_index
 
-    def restarted(self) -> None:
+    def drop_reserved_ids(self) -> None:
         """Continue as after a restart of lnd: the rest of the blocks of indexes and attempt ids is lost."""
         if self._last_attempt_id:
             self._last_attempt_id = (self._last_attempt_id // _BLOCK + 1) * _BLOCK - 1

@@ -1,4 +1,4 @@
-"""Builds scenarios step by step, with random hashes, invoices and routes; `lives.py` uses it."""
+"""Builds scenarios step by step, with random hashes, invoices and routes."""
 
 import hashlib
 import random

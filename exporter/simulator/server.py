@@ -166,7 +166,7 @@ class SimulatedNode:
         if self._server is not None:
             await asyncio.gather(self._server.stop(grace_s), self._rest_server.stop(abruptly=grace_s is None))
             self._server = None
-            self.database.restarted()
+            self.database.drop_reserved_ids()
 
     async def restart(self, state: pb.WalletState = pb.SERVER_ACTIVE) -> None:
         """Stop and start again."""

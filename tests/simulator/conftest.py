@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.simulator.clock import ScriptClock
+from exporter.simulator.clock import VirtualClock
 from exporter.simulator.lives import Lives
 from exporter.simulator.server import SimulatedNode
 from tests.simulator.raw import Raw, connected
@@ -14,7 +14,7 @@ from tests.simulator.raw import Raw, connected
 @pytest.fixture
 async def node(tmp_path: Path) -> AsyncIterator[SimulatedNode]:
     """Return a node that runs."""
-    async with SimulatedNode(tmp_path, clock=ScriptClock()) as node:
+    async with SimulatedNode(tmp_path, clock=VirtualClock()) as node:
         yield node
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.simulator.clock import ScriptClock
+from exporter.simulator.clock import VirtualClock
 from exporter.simulator.database import Backend, Database, Options
 from exporter.simulator.lives import Lives
 from exporter.simulator.mutation import Create, Delete, Life
@@ -21,7 +21,7 @@ def indexes(database: Database) -> dict[str, int]:
 
 def database(backend: Backend, *scenarios: Life) -> Database:
     """Return a database to which these scenarios were applied, one after the other."""
-    made = Database(ScriptClock().now_ns, Options(backend=backend))
+    made = Database(VirtualClock().now_ns, Options(backend=backend))
     apply(made, *scenarios)
     return made
 
@@ -84,7 +84,7 @@ def test_key_value_indexes_are_never_reused(scenarios: Lives) -> None:
     apply(database_, last)
     assert indexes(database_) == {first.payment_hash: 1, retried.payment_hash: 4, last.payment_hash: 5}
     database_.delete_all()
-    database_.restarted()
+    database_.drop_reserved_ids()
     apply(database_, after := scenarios.success(), later := scenarios.success())
     assert indexes(database_) == {after.payment_hash: 1001, later.payment_hash: 1002}
 
@@ -123,13 +123,13 @@ def test_only_a_failed_hash_can_be_paid_again(scenarios: Lives) -> None:
 
 async def test_migration_renumbers_payments(tmp_path: Path) -> None:
     """Payments 1, 2, 3, 5 become 1 to 4, attempt ids go on at 1000; hashes and creation times stay."""
-    async with SimulatedNode(tmp_path, clock=ScriptClock()) as node, connected(node) as raw:
+    async with SimulatedNode(tmp_path, clock=VirtualClock()) as node, connected(node) as raw:
         scenarios = Lives(node.world)
         played = [scenarios.success() for _ in range(5)]
         await node.play(*played)
         node.database.apply(Delete(played[3].payment_hash))
         before = (await raw.list_payments()).payments
-        node.database.restarted()
+        node.database.drop_reserved_ids()
         node.database.migrate()
         await node.play(scenarios.success())
         after = (await raw.list_payments()).payments

@@ -10,7 +10,7 @@ import pytest
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import AmountBand, Kind, Status, amount_band
-from exporter.simulator.clock import ScriptClock, WallClock
+from exporter.simulator.clock import VirtualClock, WallClock
 from exporter.simulator.demo import node as demo_node
 from exporter.simulator.demo import traffic
 from exporter.simulator.mix import Mix
@@ -22,7 +22,7 @@ from tests.simulator.raw import connected
 
 async def test_truth_equals_the_streamed_updates(tmp_path: Path) -> None:
     """500 scenarios at once: `truth` equals the last terminal update of each run."""
-    async with SimulatedNode(tmp_path, clock=ScriptClock()) as node, connected(node) as raw:
+    async with SimulatedNode(tmp_path, clock=VirtualClock()) as node, connected(node) as raw:
         stream = raw.track_all()
         await node.subscribers(1)
         scenarios = [later(n / 10, scenario) for n, scenario in enumerate(itertools.islice(Mix(node.world, 1), 500))]
@@ -59,7 +59,7 @@ async def test_truth_equals_the_streamed_updates(tmp_path: Path) -> None:
 @pytest.mark.slow
 async def test_proportions_are_realistic(tmp_path: Path) -> None:
     """About 9 of 10 payments succeed, fewer of the large ones; every kind occurs."""
-    async with SimulatedNode(tmp_path, clock=ScriptClock()) as node:
+    async with SimulatedNode(tmp_path, clock=VirtualClock()) as node:
         await node.play(*itertools.islice(Mix(node.world, 2), 3000))
         paid = [run for run in node.truth() if run.kind in (Kind.INVOICE, Kind.KEYSEND, Kind.AMP)]
         good = Counter(amount_band(run.value_msat) for run in paid if run.status is Status.SUCCEEDED)

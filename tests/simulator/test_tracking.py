@@ -8,7 +8,7 @@ import pytest
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Method
-from exporter.simulator.clock import ScriptClock
+from exporter.simulator.clock import VirtualClock
 from exporter.simulator.database import Options
 from exporter.simulator.faults import BROKEN
 from exporter.simulator.lives import Lives
@@ -77,7 +77,7 @@ async def test_no_inflight_updates_sends_terminal_updates_only(node: SimulatedNo
 async def test_status_initiated_is_optional(tmp_path: Path) -> None:
     """With `routerrpc.usestatusinitiated` a payment without an attempt is INITIATED."""
     options = Options(use_status_initiated=True)
-    async with SimulatedNode(tmp_path, clock=ScriptClock(), options=options) as node, connected(node) as raw:
+    async with SimulatedNode(tmp_path, clock=VirtualClock(), options=options) as node, connected(node) as raw:
         stream = raw.track_all()
         await node.subscribers(1)
         await node.play(Lives(node.world).retry())
@@ -143,7 +143,7 @@ async def test_track_one_refuses_unknown_and_invalid_hashes(payment_hash: str, r
 async def test_failed_attempts_are_deleted(tmp_path: Path, *, keep: bool, name: str, left: str) -> None:
     """Right after the terminal update, unless lnd is told to keep them; those of SendToRoute always stay."""
     options = Options(keep_failed_payment_attempts=keep)
-    async with SimulatedNode(tmp_path, clock=ScriptClock(), options=options) as node, connected(node) as raw:
+    async with SimulatedNode(tmp_path, clock=VirtualClock(), options=options) as node, connected(node) as raw:
         scenarios = Lives(node.world)
         scenario = scenarios.send_to_route(fails=True) if name == "send_to_route" else getattr(scenarios, name)()
         await node.play(scenario)

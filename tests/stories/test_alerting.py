@@ -53,8 +53,8 @@ async def monitoring(world: World, tmp_path: Path) -> AsyncIterator[Monitoring]:
         alerting(tmp_path / "alertmanager") as alertmanager,
         AsyncExitStack() as stack,
     ):
-        ours = World(world.kind, {"alice": world.alice}, exporter.target, exporter.log)
-        await ours.followed("alice")
+        second = World(world.kind, {"alice": world.alice}, exporter.target, exporter.log)
+        await second.followed("alice")
         prometheus = Prometheus(
             tmp_path / "prometheus", exporter.target, rules=hurried(values), alertmanager=alertmanager.address
         )
@@ -66,7 +66,7 @@ async def monitoring(world: World, tmp_path: Path) -> AsyncIterator[Monitoring]:
             return bool(await prometheus.query(f"{BAD_BY_BAND} == 0"))
 
         await until("the recorded sums begin at 0", recorded)
-        yield Monitoring(world.alice, ours, alertmanager)
+        yield Monitoring(world.alice, second, alertmanager)
 
 
 async def test_node_that_is_stopped_locked_and_denied(monitoring: Monitoring) -> None:

@@ -96,7 +96,7 @@ async def test_each_payment_is_counted_once(erin: Node, tmp_path: Path) -> None:
         await counted(world, 8)
         await migrated(erin)
         await world.followed(NAME)
-        assert await indexes(erin) == list(range(1, 12)), "lnd numbers all payments anew"
+        assert await indexes(erin) == list(range(1, 12)), "lnd renumbers all payments"
         await counted(world, 10)
         assert "lnd numbers its payments anew" in exporter.text()
         last = hashes(1)[0]

@@ -27,18 +27,18 @@ async def test_proxy_counts_the_same(world: World, tmp_path: Path, transport: st
         address = node.address.replace("127.0.0.1", "localhost")
         node = replace(node, address=address, proxy=f"socks5://me:p%40ss@{proxy.address}")
         async with exporting([node], tmp_path / "exporter") as exporter:
-            far = World(world.kind, world.labs, exporter.target, exporter.log)
-            await far.followed("alice")
-            before = await world.page(), await far.page()
+            proxied = World(world.kind, world.labs, exporter.target, exporter.log)
+            await proxied.followed("alice")
+            before = await world.page(), await proxied.page()
             hold = await alice.invoice(3_000, at="carol", hold=True)
             held = await alice.pay(hold, via="bob")
             await held.held()
             await (await alice.pay(await alice.invoice(20_000, at="carol"), via="bob")).ended()
-            await far.counted("alice", int(ended(before[1], "alice")) + 1, in_flight=1)
+            await proxied.counted("alice", int(ended(before[1], "alice")) + 1, in_flight=1)
             proxy.cut()
             await alice.settle(hold)
             assert (await held.ended()).status is Status.SUCCEEDED
-            worlds = zip((world, far), before, strict=True)
+            worlds = zip((world, proxied), before, strict=True)
             after = [await one.counted("alice", int(ended(was, "alice")) + 2) for one, was in worlds]
             interrupted = "interruptions_total"
             assert total(after[1], "alice", interrupted) == total(before[1], "alice", interrupted) + 1

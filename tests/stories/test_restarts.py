@@ -50,38 +50,38 @@ async def test_exporter_is_killed(world: World, tmp_path: Path, transport: str) 
     """Killed with -9 twice, while payments are held, end and start, it counts each once, and no counter decreases."""
     alice = world.alice
     async with exporting(node_configs(alice, transport), tmp_path / "killed") as exporter, AsyncExitStack() as stack:
-        ours = World(world.kind, {"alice": alice}, exporter.target, exporter.log)
-        await ours.followed("alice")
+        second = World(world.kind, {"alice": alice}, exporter.target, exporter.log)
+        await second.followed("alice")
         if world.prometheus is not None:
-            ours.prometheus = Prometheus(tmp_path / "prometheus", exporter.target)
-            stack.push_async_callback(ours.prometheus.stop)
-            await ours.prometheus.start()
+            second.prometheus = Prometheus(tmp_path / "prometheus", exporter.target)
+            stack.push_async_callback(second.prometheus.stop)
+            await second.prometheus.start()
         assert (await (await alice.pay(await alice.invoice(7_000, at="bob"))).ended()).status is Status.SUCCEEDED
         invoice = await alice.invoice(60_000, at="carol", hold=True)
         sending = await alice.pay(invoice, via="bob", max_parts=3, max_shard_sat=20_000, timeout_s=3600)
         await sending.held(3)
-        before = await ours.counted("alice", 1, in_flight=1)
+        before = await second.counted("alice", 1, in_flight=1)
         assert total(before, "alice", "in_flight_htlcs") == 3
         await exporter.kill()
         await exporter.start()
-        at_once = await ours.page()
+        at_once = await second.page()
         assert decreased_counters(before, at_once, "alice") == []
         assert total(at_once, "alice", "in_flight_htlcs") == 3
-        before = await ours.followed("alice")
+        before = await second.followed("alice")
         await exporter.kill()
         await alice.settle(invoice)
         assert (await sending.ended()).status is Status.SUCCEEDED
         await pay_meanwhile(world, alice)
         await exporter.start()
-        assert decreased_counters(before, await ours.page(), "alice") == []
-        page = await ours.counted("alice", 5)
+        assert decreased_counters(before, await second.page(), "alice") == []
+        page = await second.counted("alice", 5)
         assert decreased_counters(before, page, "alice") == []
         names = ("started", "succeeded", "failed", "recovered", "lost", "htlc_attempts_settled")
         totals = {name: total(page, "alice", f"{name}_total") for name in names}
         assert totals == dict(zip(names, (5, 4, 1, 4, 0, 6), strict=True))
         assert total(page, "alice", "failed_total", reason="incorrect_payment_details") == 1
-        if ours.prometheus is not None:
-            await check_prometheus(ours.prometheus, page)
+        if second.prometheus is not None:
+            await check_prometheus(second.prometheus, page)
 
 
 async def pay_meanwhile(world: World, alice: Lab) -> None:

@@ -67,11 +67,11 @@ class RandomFaults:
             "lnd restarted": node.restart,
             "lnd killed": self._kill_lnd,
             "lnd locked": self._lock,
-            "page failed half-way": self._fail_page,
+            "list failed at a later page": self._fail_list,
             "scan slow": self._slow_scan,
             "payments deleted": self._delete,
             "payments deleted in a gap": self._delete_in_a_gap,
-            "payments numbered anew": self._migrate,
+            "payments renumbered": self._migrate,
         }
 
     async def inject(self) -> str:
@@ -152,7 +152,7 @@ class RandomFaults:
         self._node.faults.cut(Method.TRACK_PAYMENTS, after=self._random.randrange(30))
         self._node.end_streams(End(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
 
-    async def _fail_page(self) -> None:
+    async def _fail_list(self) -> None:
         self._node.faults.refuse(Method.LIST_PAYMENTS, grpc.StatusCode.UNAVAILABLE, "Socket closed", after=2, times=2)
         await self._end()
 
