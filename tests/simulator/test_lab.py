@@ -68,7 +68,7 @@ async def test_end_and_fee_of_a_payment(  # noqa: PLR0917 - a table
     ],
 )
 async def test_end_of_a_held_payment(
-    *, settled: bool, late: bool, drop_reserved_ids: bool, ended: tuple[Status, Reason], alice: SimulatedLab
+    *, settled: bool, late: bool, restarted: bool, ended: tuple[Status, Reason], alice: SimulatedLab
 ) -> None:
     """A hold beyond the payment's timeout changes only the last reason, and not even that after a restart of lnd."""
     invoice = await alice.invoice(2500, at="carol", hold=True)
@@ -76,10 +76,10 @@ async def test_end_of_a_held_payment(
     await sending.held()
     if late:
         await sending.overdue()
-    if drop_reserved_ids:
+    if restarted:
         await alice.stop()
     await (alice.settle(invoice) if settled else alice.cancel(invoice))
-    if drop_reserved_ids:
+    if restarted:
         await alice.start()
     listed = await sending.ended()
     assert (listed.status, listed.reason) == ended

@@ -37,11 +37,11 @@ async def test_held_payment_is_listed_and_logged(world: World, tmp_path: Path) -
     config = NodeConfig("alice", alice.address, alice.tls_cert, await alice.readonly_macaroon())
     log = {"open_after": "1s,2s,1h", "blocks_left": "none"}
     async with exporting([config], tmp_path / "open", log=log) as exporter:
-        second = World(world.kind, {"alice": alice}, exporter.target, exporter.log)
-        await second.followed("alice")
+        own = World(world.kind, {"alice": alice}, exporter.target, exporter.log)
+        await own.followed("alice")
         invoice, sending = await held(alice)
         payment_hash = sending.payment_hash
-        await second.until(lambda page: total(page, "alice", "in_flight_htlcs") == 1, "held")
+        await own.until(lambda page: total(page, "alice", "in_flight_htlcs") == 1, "held")
 
         found = json.loads(await exporter.open("--json"))
         assert found["exporter_running"]
@@ -68,13 +68,13 @@ async def test_held_payment_is_listed_and_logged(world: World, tmp_path: Path) -
         assert after_kill[3] == payment_hash
         assert after_kill[4].split()[3].startswith("~")
         await exporter.start()
-        await second.followed("alice")
+        await own.followed("alice")
         another, later = await held(alice)
         await logged_for_all_limits(exporter, later.payment_hash)
         for hold, payment_ in ((invoice, sending), (another, later)):
             await alice.settle(hold)
             assert (await payment_.ended()).status is Status.SUCCEEDED
-        await second.counted("alice", 2)
+        await own.counted("alice", 2)
         assert await exporter.open() == "alice: nothing in flight\n"
         assert logged(exporter, payment_hash) == lines, "nothing is logged twice, nor about a payment that has ended"
     assert (await exporter.open()).splitlines()[0] == "alice: nothing in flight"
