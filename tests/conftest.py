@@ -1,4 +1,4 @@
-"""What all tests share: the fixtures of the real network, started only when a test asks for them."""
+"""Fixtures and hooks for all tests. The real network starts only when a test requests its fixtures."""
 
 import logging
 import os
@@ -9,8 +9,8 @@ import hypothesis
 import pytest
 import structlog
 
-# The simulator serves in this process while other programs are started: gRPC's handlers may end a child amid its fork.
-os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"  # before anybody imports grpc
+# The simulator serves in this process while child processes are started: gRPC's fork handlers may kill such a child.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"  # before grpc is imported
 
 # How long an example takes says how busy the machine is, not whether the code is right.
 hypothesis.settings.register_profile("without deadline", deadline=None)
@@ -18,15 +18,15 @@ hypothesis.settings.load_profile("without deadline")
 
 pytest_plugins = ["tests.network.fixtures"]
 
-# Asserts outside test files, too, say what was compared.
+# pytest explains failed asserts in these modules, too.
 pytest.register_assert_rewrite("tests.follow.watch", "tests.stories.world", "tests.stories.page")
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _signals_of_a_terminal() -> None:
-    """Let programs that tests start obey signals, also where pytest itself ignores them (`nohup`, `&` in a script).
+    """Let child processes receive signals even if pytest itself ignores them (`nohup`, `&` in a script).
 
-    A child inherits that a signal is ignored; one that is caught it gets as its default.
+    A child inherits an ignored signal; a signal with a handler is reset to the default in the child.
     """
     for number in (signal.SIGHUP, signal.SIGINT):
         if signal.getsignal(number) is signal.SIG_IGN:
@@ -35,14 +35,14 @@ def _signals_of_a_terminal() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """An exporter that a test starts without a place for its state must not find that of the person who tests."""
+    """Give exporters that run without `--storage.path` a temporary directory instead of the developer's own state."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
     os.environ.pop("STATE_DIRECTORY", None)
 
 
 @pytest.fixture
 def logging_as_before() -> Iterator[None]:
-    """Leave logging as it was."""
+    """Restore the logging configuration after the test."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -51,35 +51,35 @@ def logging_as_before() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups, and `-m` the marks
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups, and `-m` the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs built programs, keep a network's tests on one worker, and begin with what takes the longest.
+    """Mark tests that need built programs, keep tests of one network on one worker, and run the longest tests first.
 
-    With several workers the last minutes are short tests then, and all workers have something to do until the end.
+    Then the last tests are short, so all workers are busy until the end.
     """
     for item in items:
         if item.get_closest_marker("network") or "programs" in _fixtures(item):
             item.add_marker("programs")
-        if world := _world(item):
-            item.add_marker(pytest.mark.xdist_group(world))
+        if network := _network(item):
+            item.add_marker(pytest.mark.xdist_group(network))
             item.add_marker("slow")
-    items.sort(key=_turn)
+    items.sort(key=_order)
 
 
 REAL, SIMULATED = "real", "simulated"
 
 
-def _world(item: pytest.Item) -> str:
-    """Which network a test shares with others, "" if none: each worker would start one of its own."""
+def _network(item: pytest.Item) -> str:
+    """Return the network that a test shares with others, "" for none: each worker would start its own."""
     if item.get_closest_marker("network"):
         return REAL
     return SIMULATED if {"world", "labs"} & {*_fixtures(item)} else ""
 
 
-def _turn(item: pytest.Item) -> int:
-    """Whose turn it is: the real network has the most to wait for; sorting leaves the rest as it is."""
-    turns = {REAL: 0, SIMULATED: 1, "": 3}
-    return 2 if item.get_closest_marker("programs") and not _world(item) else turns[_world(item)]
+def _order(item: pytest.Item) -> int:
+    """Return the sort key of a test: real network, simulated network, other programs, the rest."""
+    network = _network(item)
+    return 2 if item.get_closest_marker("programs") and not network else {REAL: 0, SIMULATED: 1, "": 3}[network]
 
 
 def _fixtures(item: pytest.Item) -> list[str]:
@@ -88,9 +88,9 @@ def _fixtures(item: pytest.Item) -> list[str]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Where everything must run (`CI=true`), a test that is skipped has failed."""
+    """Turn a skipped test into a failed one with `CI=true`, where every test must run."""
     report = yield
     if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"skipped, and in CI nothing may be: {report.longreprtext}"
+        report.longrepr = f"skipped, which is a failure in CI: {report.longreprtext}"
     return report

@@ -1,4 +1,4 @@
-"""How long a test waits for what must happen: long enough for a machine that is busy with other things."""
+"""The timeout of waits in tests, long enough for a busy machine."""
 
 PATIENCE_S = 120.0
-"""Seconds. A test that passes never waits so long; one that fails says what it waited for."""
+"""Seconds. A test that passes never waits that long; one that fails names the event that it waited for."""

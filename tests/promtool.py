@@ -1,4 +1,4 @@
-"""Runs `promtool test rules` on rules and on series that are made up, and compares what queries answer."""
+"""Runs `promtool test rules` on made-up series, to test rules and queries."""
 
 import hashlib
 import json
@@ -12,11 +12,11 @@ from tests.network.build import binaries, cache
 
 MINUTE = 60
 ANSWERS = 1000
-"""Of promtool that are kept: some 130 for each state of the rules, a few kB each."""
+"""Number of cached answers of promtool: some 130 for each version of the rules, a few kB each."""
 
 
 class Right(NamedTuple):
-    """What a query must answer: a value for each set of labels."""
+    """The expected answer of a query at a time: a value for each set of labels."""
 
     expr: str
     at_min: int
@@ -24,10 +24,10 @@ class Right(NamedTuple):
 
 
 def says(home: Path, rules: Mapping[str, Any], test: Mapping[str, Any], evaluated_s: int) -> str:
-    """What it finds wrong with one test, its files in `home`; nothing if all is right. Rules are evaluated in order.
+    """Run one promtool test with its files in `home`; return promtool's error, empty if the test passes.
 
-    The answer depends on nothing but the files and the program, so the same question is asked only once on a machine:
-    the answers are kept beside the built programs, the newest `ANSWERS` of them.
+    Groups of rules are evaluated in order. The answer depends only on the files and the program, so it is cached
+    beside the built programs: the newest `ANSWERS` of them.
     """
     file = {
         "rule_files": ["rules.yml"],
@@ -36,22 +36,22 @@ def says(home: Path, rules: Mapping[str, Any], test: Mapping[str, Any], evaluate
         "tests": [test],
     }
     command = [str(binaries() / "promtool"), "test", "rules", "tests.yml"]
-    asked = hashlib.sha256(repr(command).encode())
+    digest = hashlib.sha256(repr(command).encode())
     for name, content in (("rules.yml", rules), ("tests.yml", file)):
         text = json.dumps(content, ensure_ascii=False)  # JSON is YAML
         (home / name).write_text(text)
-        asked.update(text.encode())
-    kept = cache() / "promtool" / asked.hexdigest()
-    if kept.exists():
-        return kept.read_text()
+        digest.update(text.encode())
+    cached = cache() / "promtool" / digest.hexdigest()
+    if cached.exists():
+        return cached.read_text()
     done = subprocess.run(command, capture_output=True, text=True, cwd=home, check=False)
     answer = "" if done.returncode == 0 else done.stdout + done.stderr
-    _keep(kept, answer)
+    _cache(cached, answer)
     return answer
 
 
-def _keep(path: Path, answer: str) -> None:
-    """Write an answer as a whole, for other workers look for it, and remove the oldest ones beyond `ANSWERS`."""
+def _cache(path: Path, answer: str) -> None:
+    """Write an answer atomically, because other workers read it, and remove the oldest ones beyond `ANSWERS`."""
     path.parent.mkdir(exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=cache(), delete=False) as file:
         file.write(answer)
@@ -61,7 +61,7 @@ def _keep(path: Path, answer: str) -> None:
 
 
 def _written_s(path: Path) -> float:
-    """When it was written; 0 if another worker has removed it meanwhile."""
+    """Return the modification time; 0 if another worker has removed the file meanwhile."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:
@@ -75,9 +75,9 @@ def answers(
     rules: Mapping[str, Any] | None = None,
     every_min: int = 1,
 ) -> str:
-    """What is wrong; nothing if all is right. `series` are written as promtool wants them, a sample every minute or so.
+    """Test queries on `series` in promtool's notation, a sample every `every_min` minutes; return promtool's error.
 
-    promtool looks back over 10,000 samples at most: a week has more minutes.
+    It is empty if all answers are right. promtool looks back over 10,000 samples at most; a week has 10,080 minutes.
     """
     step_s = every_min * MINUTE
     test = {
@@ -96,5 +96,5 @@ def answers(
 
 
 def over(*values: float | None) -> str:
-    """A value for each minute, or none."""
+    """Return a series in promtool's notation: a value for each minute, None for a missing sample."""
     return " ".join("_" if value is None else f"{value:g}" for value in values)

@@ -2,7 +2,7 @@
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -153,6 +153,34 @@ def test_imports_point_inwards() -> None:
         )
     ]
     assert wrong == []
+
+
+def cycles(graph: Mapping[str, set[str]]) -> list[str]:
+    """Return every node that reaches itself, with the names on a shortest way back to it."""
+    found = []
+    for start in graph:
+        ways = [[start]]
+        seen: set[str] = set()
+        for way in ways:  # grows while it is read: breadth first
+            following = graph[way[-1]] - seen
+            if start in following:
+                found.append(" -> ".join([*way, start]))
+                break
+            seen |= following
+            ways += [[*way, name] for name in sorted(following)]
+    return found
+
+
+def test_cycles_are_found() -> None:
+    """In a graph with two cycles every node of them is named, but not the node that only leads to one."""
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"d"}, "e": set[str]()}
+    assert cycles(graph) == ["b -> c -> b", "c -> b -> c", "d -> d"]
+
+
+def test_no_module_is_part_of_an_import_cycle() -> None:
+    """Imports inside of functions and for type checkers only (`TYPE_CHECKING`) count as well."""
+    graph = {module: {name for name in imports(path) if name in FILES} for module, path in FILES.items()}
+    assert cycles(graph) == []
 
 
 def test_foreign_libraries_stay_in_their_room() -> None:

@@ -1,1 +1,1 @@
-"""A stand-in lnd, for the demo, the tests and the benchmarks."""
+"""A simulated lnd, for the demo, the tests and the benchmarks."""

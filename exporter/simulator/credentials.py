@@ -1,10 +1,9 @@
-"""The files that lnd leaves for its clients: a self-signed certificate and a macaroon, written to a directory."""
+"""The files that lnd writes for its clients: a self-signed certificate and a macaroon."""
 
 import datetime as dt
 import hashlib
 import hmac
 import ipaddress
-import os
 import string
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from exporter.simulator.wire import block, varint
+from exporter.simulator.wire import bytes_field, varint
 
 _VALID = dt.timedelta(days=14 * 30)
 _KEY_GENERATOR = b"macaroons-key-generator"
@@ -25,16 +24,16 @@ _LOCATION, _ID, _SIGNATURE = 1, 2, 6
 
 
 class Certificate(NamedTuple):
-    """A certificate and its key, PEM."""
+    """A certificate and its private key, in PEM."""
 
     certificate: bytes
     key: bytes
 
 
 def certificate(since: dt.timedelta = -dt.timedelta(days=1), until: dt.timedelta = _VALID) -> Certificate:
-    """A new one, as lnd makes it when it starts without: self-signed, 14 months, for this machine.
+    """Return a new certificate as lnd makes it: self-signed, for localhost, valid for 14 months.
 
-    It is valid from `since` to `until`, both as seen from now.
+    It is valid from `since` to `until`, both relative to now.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name(
@@ -66,11 +65,12 @@ def certificate(since: dt.timedelta = -dt.timedelta(days=1), until: dt.timedelta
 
 
 def macaroon(root_key: bytes, root_key_id: int, methods: Iterable[str]) -> bytes:
-    """A macaroon in lnd's binary format that allows these methods, each by its full path."""
-    permissions = b"".join(block(3, block(1, b"uri") + block(2, method.encode())) for method in methods)
-    identifier = (
-        _VERSION_3 + block(1, hashlib.sha256(root_key).digest()[:16]) + block(2, b"%d" % root_key_id) + permissions
+    """Return a macaroon in lnd's binary format that allows these methods, each given by its full path."""
+    permissions = b"".join(
+        bytes_field(3, bytes_field(1, b"uri") + bytes_field(2, method.encode())) for method in methods
     )
+    nonce = hashlib.sha256(root_key).digest()[:16]
+    identifier = _VERSION_3 + bytes_field(1, nonce) + bytes_field(2, b"%d" % root_key_id) + permissions
     key = hmac.digest(_KEY_GENERATOR, root_key, "sha256")
     signature = hmac.digest(key, identifier, "sha256")
     return (
@@ -87,8 +87,8 @@ def _packet(field: int, data: bytes) -> bytes:
     return varint(field) + varint(len(data)) + data
 
 
-def unhex(sent: str) -> bytes:
-    """A macaroon as it stands in the metadata; raises ValueError with the text of Go's library."""
+def decode_hex(sent: str) -> bytes:
+    """Decode a macaroon of the metadata; raises ValueError with the text of Go's library."""
     for letter in sent:
         if letter not in string.hexdigits:
             raise ValueError(f"encoding/hex: invalid byte: U+{ord(letter):04X} '{letter}'")
@@ -97,10 +97,10 @@ def unhex(sent: str) -> bytes:
     return bytes.fromhex(sent)
 
 
-def objection(sent: bytes, known: Iterable[bytes], revoked: Mapping[bytes, int]) -> str | None:
-    """What lnd has against a macaroon, apart from what it doesn't allow; None if it is one of the known ones.
+def macaroon_error(sent: bytes, accepted: Iterable[bytes], revoked: Mapping[bytes, int]) -> str | None:
+    """Return lnd's error text for a macaroon, or None if it is accepted; its permissions are not checked here.
 
-    `revoked` are those that were known, with the ids of their root keys.
+    `revoked` are formerly accepted macaroons with the ids of their root keys.
     """
     if not sent:
         return "empty macaroon data"
@@ -108,13 +108,13 @@ def objection(sent: bytes, known: Iterable[bytes], revoked: Mapping[bytes, int])
         return "cannot determine data format of binary-encoded macaroon"
     if sent in revoked:
         return f"cannot retrieve macaroon: cannot get macaroon: root key with id {revoked[sent]} doesn't exist"
-    if sent not in known:
+    if sent not in accepted:
         return "verification failed: signature mismatch after caveat verification"
     return None
 
 
-def replace(file: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old or the new content, nothing between."""
+def replace_file(file: Path, content: bytes) -> None:
+    """Write a file atomically: a reader sees the old or the new content."""
     new = file.with_suffix(file.suffix + ".new")
     new.write_bytes(content)
-    os.replace(new, file)  # noqa: PTH105 - Path.replace says less clearly which way it goes
+    new.replace(file)

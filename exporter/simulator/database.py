@@ -1,4 +1,4 @@
-"""lnd's payment database: mutations in, whole payments out, with the index rules of both kinds of store. Pure."""
+"""lnd's payment database: mutations in, whole payments out, with the index rules of each backend. Pure, without I/O."""
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator
@@ -9,16 +9,16 @@ from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.simulator.mutation import Create, Delete, Fail, Finish, GiveUp, Mutation, Register, Settle
 from exporter.simulator.record import Record, Update
 from exporter.simulator.truth import Finished, finished
-from exporter.simulator.wire import block, number
+from exporter.simulator.wire import bytes_field, int_field
 from exporter.simulator.world import KEYSEND_RECORD
 
-_BLOCK = 1000  # lnd takes sequence numbers in blocks; what is left of one is lost at a restart
-_DEFAULT_PAGE = 100  # what `max_payments` 0 means since lnd 0.20
+_BLOCK = 1000  # lnd takes sequence numbers in blocks; the rest of a block is lost at a restart
+_DEFAULT_PAGE = 100  # payments of a page for `max_payments` 0, since lnd 0.20
 _PAYMENTS, _FIRST, _LAST = 1, 2, 3  # fields of ListPaymentsResponse
 
 
 class Backend(StrEnum):
-    """Where lnd keeps payments; they differ in indexes, order of snapshots and precision of time."""
+    """Where lnd keeps payments; backends differ in indexes, order of snapshots and precision of times."""
 
     KV = "kv"
     SQLITE = "sqlite"
@@ -26,7 +26,7 @@ class Backend(StrEnum):
 
 
 class Options(NamedTuple):
-    """Settings of lnd that change what a payment looks like."""
+    """Settings of lnd that change indexes, attempts or status of its payments."""
 
     backend: Backend = Backend.KV
     keep_failed_payment_attempts: bool = False
@@ -34,16 +34,13 @@ class Options(NamedTuple):
 
 
 class Database:
-    """All payments of a node. Whoever wants to hear of mutations is in `watchers`.
-
-    Raises ValueError for what lnd would refuse.
-    """
+    """All payments of a node. Each of the `watchers` is called with each update."""
 
     def __init__(self, now_ns: Callable[[], int], options: Options | None = None) -> None:
-        """Empty."""
+        """Start empty; `now_ns` is the clock for times in messages, in nanoseconds since 1970."""
         self.watchers: list[Callable[[Update], None]] = []
         self.secrets: set[str] = set()
-        """Everything in these payments that nobody may ever see, in hex or as it stands in the message."""
+        """Preimages in hex and payment requests of all payments: an exporter must not expose them."""
         self._now_ns = now_ns
         self._options = options or Options()
         self._records: dict[str, Record] = {}
@@ -55,38 +52,41 @@ class Database:
         self._truth: dict[tuple[str, int], Finished] = {}
 
     def apply(self, mutation: Mutation) -> Update | None:
-        """Change the database and tell the watchers; None where lnd tells nobody."""
-        update = self._changed(mutation)
+        """Change the database, and send the update to the watchers; None if lnd sends no update.
+
+        Raises ValueError with lnd's text if lnd would refuse the mutation.
+        """
+        update = self._mutate(mutation)
         if update is not None:
             for watcher in self.watchers:
                 watcher(update)
         return update
 
     def truth(self) -> list[Finished]:
-        """What a perfect observer would have counted: every run that ended, also if it was deleted since."""
+        """Return the counts that an exporter must come to: every run that ended, even if it was deleted since."""
         return list(self._truth.values())
 
     def current(self, payment_hash: str) -> Update | None:
-        """The present state of a payment."""
+        """Return the present state of a payment; None if the hash is unknown."""
         record = self._records.get(payment_hash)
         return None if record is None else record.update
 
     def snapshot(self) -> list[Update]:
-        """Every payment that is not terminal, in the order in which lnd's scan meets them."""
+        """Return every payment that is not terminal, in the order of lnd's scan."""
         if self._options.backend is Backend.KV:
             return [self._open[payment_hash].update for payment_hash in sorted(self._open)]
         return [record.update for record in sorted(self._open.values(), key=lambda record: record.index)]
 
     def __iter__(self) -> Iterator[Record]:
-        """The payments, in the order of their indexes."""
+        """Iterate over the payments in the order of their indexes."""
         return (self._by_index[index] for index in self._indexes)
 
     def __len__(self) -> int:
-        """The number of payments."""
+        """Return the number of payments."""
         return len(self._records)
 
     def page(self, request: pb.ListPaymentsRequest) -> bytes:
-        """The answer to `ListPayments`, a serialised ListPaymentsResponse."""
+        """Return the answer to `ListPayments`, a serialised ListPaymentsResponse."""
         found: list[Record] = []
         for index in self._walk(request.index_offset, backwards=request.reversed):
             if len(found) == (request.max_payments or _DEFAULT_PAGE):
@@ -98,17 +98,18 @@ class Database:
             found.reverse()
         if not found:
             return b""  # both offsets 0
-        payments = b"".join(block(_PAYMENTS, record.update.message) for record in found)
-        return payments + number(_FIRST, found[0].index) + number(_LAST, found[-1].index)
+        payments = b"".join(bytes_field(_PAYMENTS, record.update.message) for record in found)
+        return payments + int_field(_FIRST, found[0].index) + int_field(_LAST, found[-1].index)
 
     def _walk(self, offset: int, *, backwards: bool) -> Iterator[int]:
+        """Iterate over indexes from an exclusive offset; backwards 0 means the end."""
         if backwards:
             end = bisect_left(self._indexes, offset) if offset else len(self._indexes)
             return (self._indexes[place] for place in range(end - 1, -1, -1))
         start = bisect_right(self._indexes, offset)
         return (self._indexes[place] for place in range(start, len(self._indexes)))
 
-    def _changed(self, mutation: Mutation) -> Update | None:
+    def _mutate(self, mutation: Mutation) -> Update | None:
         if isinstance(mutation, Create):
             return self._create(mutation)
         record = self._records.get(mutation.payment_hash)
@@ -116,11 +117,11 @@ class Database:
             raise ValueError("payment isn't initiated")
         match mutation:
             case Register(route=route):
-                self._secret(route.hops[-1].custom_records.get(KEYSEND_RECORD, b"").hex())
+                self._add_secret(route.hops[-1].custom_records.get(KEYSEND_RECORD, b"").hex())
                 self._last_attempt_id += 1
                 record.register(self._last_attempt_id, route, self._now_ns())
             case Settle(attempt=attempt, preimage=preimage):
-                self._secret(preimage.hex())
+                self._add_secret(preimage.hex())
                 record.settle(attempt, preimage, self._now_ns())
             case Fail(attempt=attempt, code=code, source=source):
                 record.fail(attempt, code, source, self._now_ns())
@@ -128,14 +129,15 @@ class Database:
                 record.give_up(reason)
             case Finish():
                 if not self._options.keep_failed_payment_attempts:
-                    record.forget_failed_attempts()
+                    record.delete_failed_attempts()
                 return None
             case Delete():
                 self._delete(record)
                 return None
-        return self._publish(record)
+        return self._write(record)
 
-    def _publish(self, record: Record) -> Update:
+    def _write(self, record: Record) -> Update:
+        """Serialise a changed record, and note its run as finished if it has ended."""
         update = record.write()
         if update.ended:
             self._open.pop(record.payment_hash, None)
@@ -153,33 +155,34 @@ class Database:
         if self._options.backend is Backend.POSTGRES:
             now_ns -= now_ns % 1000
         record = Record(mutation, index, now_ns, initiated=self._options.use_status_initiated)
-        self._secret(mutation.payment_request)
+        self._add_secret(mutation.payment_request)
         self._records[record.payment_hash] = self._open[record.payment_hash] = record
         insort(self._indexes, index)
         self._by_index[index] = record
-        return self._publish(record)
+        return self._write(record)
 
-    def _secret(self, *texts: str) -> None:
-        self.secrets.update(filter(None, texts))
+    def _add_secret(self, secret: str) -> None:
+        if secret:
+            self.secrets.add(secret)
 
     # Indexes.
 
     def reserve_index(self) -> int:
-        """The index of the next payment. In native SQLite the one above the highest that is there, else a fresh one."""
+        """Return the index of the next payment: native SQLite reuses indexes above its highest, others never do."""
         if self._options.backend is Backend.SQLITE:
             return self._indexes[-1] + 1 if self._indexes else 1
         self._last_index += 1
         return self._last_index
 
-    def restarted(self) -> None:
-        """The node starts again: what was left of the blocks of indexes and attempt ids is lost."""
+    def drop_reserved_ids(self) -> None:
+        """Continue as after a restart of lnd: the rest of the blocks of indexes and attempt ids is lost."""
         if self._last_attempt_id:
             self._last_attempt_id = (self._last_attempt_id // _BLOCK + 1) * _BLOCK - 1
         if self._options.backend is Backend.KV:
             self._last_index = -(-self._last_index // _BLOCK) * _BLOCK
 
     def migrate(self, backend: Backend = Backend.SQLITE) -> None:
-        """To native SQL: payments are numbered from 1 again, in the old order. Part of a restart."""
+        """Migrate to native SQL while the node is down: payments are numbered from 1 again, in the old order."""
         self._options = self._options._replace(backend=backend)
         records = [self._by_index[index] for index in self._indexes]
         for index, record in enumerate(records, 1):
@@ -188,10 +191,10 @@ class Database:
         self._indexes = list(self._by_index)
         self._last_index = len(records)
 
-    # Deleting. Nobody is told.
+    # Deletions, of which lnd sends no update.
 
     def delete_all(self, *, failed_only: bool = False) -> list[Record]:
-        """`DeleteAllPayments`: all that aren't in flight; those."""
+        """Delete all payments that aren't in flight (`DeleteAllPayments`), or only the failed ones; return them."""
         deleted = [
             record
             for record in self._records.values()

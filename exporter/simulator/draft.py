@@ -1,4 +1,4 @@
-"""A life in the making: hash, invoice and routes are invented here, the story is told by `lives`."""
+"""Builds scenarios step by step, with random hashes, invoices and routes."""
 
 import hashlib
 import random
@@ -14,13 +14,13 @@ _BASE_FEE_MSAT = 1000
 _MAX_PPM = 800
 
 
-def amount_msat(chance: random.Random) -> int:
-    """What somebody might pay."""
-    return round(10 ** chance.triangular(*_EXPONENTS))
+def amount_msat(rng: random.Random) -> int:
+    """Return a random amount."""
+    return round(10 ** rng.triangular(*_EXPONENTS))
 
 
-class _Subject(NamedTuple):
-    """What a draft is about."""
+class _Payment(NamedTuple):
+    """The constants of a scenario's payment."""
 
     payment_hash: str
     preimage: bytes
@@ -30,130 +30,130 @@ class _Subject(NamedTuple):
     request: str = ""
 
 
-class Draft:
-    """Steps, one after the other, each with the time since the one before."""
+class ScenarioBuilder:
+    """Builds the scenario of one payment: each method adds a step, `delay_s` seconds after the one before."""
 
-    def __init__(self, world: World, chance: random.Random, subject: _Subject) -> None:
-        """Begins with the creation of the payment."""
+    def __init__(self, world: World, rng: random.Random, payment: _Payment) -> None:
+        """Add the first step, the creation of the payment."""
         self._world = world
-        self._chance = chance
-        self._subject = subject
+        self._rng = rng
+        self._payment = payment
         self._steps: list[Step] = []
         self._routes: list[pb.Route] = []
         self.create()
 
     @property
     def preimage(self) -> bytes:
-        """What settles it."""
-        return self._subject.preimage
+        """The preimage of the payment hash."""
+        return self._payment.preimage
 
     def _add(self, delay_s: float, mutation: Mutation) -> Self:
         self._steps.append(Step(delay_s, mutation))
         return self
 
     def create(self, delay_s: float = 0.0) -> Self:
-        """A run begins; also a second one."""
-        subject = self._subject
+        """Start a run; again, after one that failed."""
+        payment = self._payment
         self._routes.clear()
-        return self._add(delay_s, Create(subject.payment_hash, subject.value_msat, subject.kind, subject.request))
+        return self._add(delay_s, Create(payment.payment_hash, payment.value_msat, payment.kind, payment.request))
 
     def attempt(self, *, hops: int = 3, parts: int = 1, delay_s: float = 0.1) -> int:
-        """Send an HTLC, or one of so many equal parts; returns which one it is."""
+        """Send an HTLC over a random route, of the amount divided by `parts`; return the number of the attempt."""
         self._routes.append(self._route(hops, parts))
-        self._add(delay_s, Register(self._subject.payment_hash, self._routes[-1]))
+        self._add(delay_s, Register(self._payment.payment_hash, self._routes[-1]))
         return len(self._routes) - 1
 
     def settle(self, attempt: int, delay_s: float = 1.0, *, preimage: bytes = b"") -> Self:
-        """It succeeds."""
-        return self._add(delay_s, Settle(self._subject.payment_hash, attempt, preimage or self._subject.preimage))
+        """Settle an attempt, by default with the preimage of the payment hash."""
+        return self._add(delay_s, Settle(self._payment.payment_hash, attempt, preimage or self._payment.preimage))
 
     def fail(self, attempt: int, code: int, source: int, delay_s: float = 0.8) -> Self:
-        """It fails at hop `source`, at most the last that forwards; 0 is this node, -1 the recipient."""
+        """Fail an attempt at hop `source`, at most at the last forwarding one; 0 is this node, -1 the recipient."""
         hops = len(self._routes[attempt].hops)
         at = hops if source < 0 else min(source, hops - 1)
-        return self._add(delay_s, Fail(self._subject.payment_hash, attempt, code, at))
+        return self._add(delay_s, Fail(self._payment.payment_hash, attempt, code, at))
 
     def give_up(self, reason: int, delay_s: float = 0.05) -> Self:
-        """A reason is written."""
-        return self._add(delay_s, GiveUp(self._subject.payment_hash, reason))
+        """Write a failure reason."""
+        return self._add(delay_s, GiveUp(self._payment.payment_hash, reason))
 
     def refuse(self, attempt: int, delay_s: float = 0.8) -> Self:
-        """The recipient refuses: lnd first writes the reason, then fails the attempt."""
+        """Fail an attempt because the recipient refuses it: lnd writes the reason first, then fails the attempt."""
         self.give_up(pb.FAILURE_REASON_INCORRECT_PAYMENT_DETAILS, delay_s)
         return self.fail(attempt, pb.Failure.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS, -1, 0.001)
 
     def finish(self) -> Self:
-        """The life cycle of the payment in lnd is over."""
-        return self._add(0.0, Finish(self._subject.payment_hash))
+        """End the payment's lifecycle in lnd."""
+        return self._add(0.0, Finish(self._payment.payment_hash))
 
-    def life(self, name: str, *, finish: bool = True) -> Life:
-        """Done. What has no life cycle in lnd, as SendToRoute, is not finished."""
+    def scenario(self, name: str, *, finish: bool = True) -> Life:
+        """Return the scenario. `finish` is False for payments without a lifecycle in lnd, such as SendToRoute."""
         if finish:
             self.finish()
-        return Life(name, self._subject.payment_hash, tuple(self._steps))
+        return Life(name, self._payment.payment_hash, tuple(self._steps))
 
     def _route(self, hops: int, parts: int) -> pb.Route:
-        """Over a peer and some of those beyond to the payee, of `hops` hops."""
-        chance, subject = self._chance, self._subject
+        """Return a random route of `hops` hops: a peer, nodes beyond, the payee."""
+        rng, payment = self._rng, self._payment
         if hops == 1:
-            path = [subject.payee.pubkey]
+            path = [payment.payee.pubkey]
         else:
-            beyond = chance.sample(self._world.far, hops - 2)
-            path = [chance.choice(self._world.peers).node.pubkey, *(n.pubkey for n in beyond), subject.payee.pubkey]
-        value = subject.value_msat // parts
-        fees = [_BASE_FEE_MSAT + value * chance.randrange(_MAX_PPM) // 1_000_000 for _ in path[1:]]
+            beyond = rng.sample(self._world.far, hops - 2)
+            path = [rng.choice(self._world.peers).node.pubkey, *(n.pubkey for n in beyond), payment.payee.pubkey]
+        value = payment.value_msat // parts
+        fees = [_BASE_FEE_MSAT + value * rng.randrange(_MAX_PPM) // 1_000_000 for _ in path[1:]]
         return self._world.route(
             path,
             value,
             fees,
-            records={KEYSEND_RECORD: subject.preimage} if subject.kind is Kind.KEYSEND else None,
-            amp=bytes.fromhex(subject.payment_hash) if subject.kind is Kind.AMP else None,
-            mpp_total_msat=subject.value_msat if subject.request or subject.kind is Kind.AMP else 0,
+            records={KEYSEND_RECORD: payment.preimage} if payment.kind is Kind.KEYSEND else None,
+            amp=bytes.fromhex(payment.payment_hash) if payment.kind is Kind.AMP else None,
+            mpp_total_msat=payment.value_msat if payment.request or payment.kind is Kind.AMP else 0,
         )
 
 
-class Purse:
-    """Begins payments of each kind."""
+class PaymentFactory:
+    """Creates random payments of each kind, of a given amount or (None) a random one."""
 
-    def __init__(self, world: World, chance: random.Random, now_s: int) -> None:
-        """`now_s` is when invoices were made."""
+    def __init__(self, world: World, rng: random.Random, now_s: int) -> None:
+        """`now_s` is the creation time of invoices, seconds since 1970."""
         self._world = world
-        self._chance = chance
+        self._rng = rng
         self._now_s = now_s
 
-    def invoice(self, value_msat: int | None) -> Draft:
-        """Of somebody beyond the peers."""
-        return self._request(value_msat, self._chance.choice(self._world.far), Kind.INVOICE)
+    def invoice(self, value_msat: int | None) -> ScenarioBuilder:
+        """Pay an invoice of a node beyond the peers."""
+        return self._request(value_msat, self._random_payee(), Kind.INVOICE)
 
-    def rebalance(self, value_msat: int | None) -> Draft:
-        """The node's own invoice."""
+    def rebalance(self, value_msat: int | None) -> ScenarioBuilder:
+        """Pay an invoice of the node itself."""
         return self._request(value_msat, self._world.me, Kind.REBALANCE)
 
-    def keysend(self, value_msat: int | None) -> Draft:
-        """No invoice."""
+    def keysend(self, value_msat: int | None) -> ScenarioBuilder:
+        """Pay a node without an invoice; the last hop carries the preimage."""
         return self.bare(Kind.KEYSEND, value_msat)
 
-    def amp(self, value_msat: int | None) -> Draft:
-        """No invoice; the hash is a set id."""
+    def amp(self, value_msat: int | None) -> ScenarioBuilder:
+        """Pay a node without an invoice, by an atomic multi-path payment; the hash is its set id."""
         return self.bare(Kind.AMP, value_msat)
 
-    def bare(self, kind: Kind, value_msat: int | None) -> Draft:
-        """To somebody, without an invoice."""
-        preimage = self._chance.randbytes(32)
-        subject = _Subject(_hash(preimage).hex(), preimage, self._value(value_msat), kind, self._somebody())
-        return Draft(self._world, self._chance, subject)
+    def bare(self, kind: Kind, value_msat: int | None) -> ScenarioBuilder:
+        """Pay a hash, without an invoice."""
+        preimage = self._rng.randbytes(32)
+        payment = _Payment(_hash(preimage).hex(), preimage, self._value(value_msat), kind, self._random_payee())
+        return ScenarioBuilder(self._world, self._rng, payment)
 
-    def _request(self, value_msat: int | None, payee: Node, kind: Kind) -> Draft:
-        preimage, value = self._chance.randbytes(32), self._value(value_msat)
-        request = self._world.request(payee, _hash(preimage), value, self._now_s)
-        subject = _Subject(_hash(preimage).hex(), preimage, value, kind, payee, request)
-        return Draft(self._world, self._chance, subject)
+    def _request(self, value_msat: int | None, payee: Node, kind: Kind) -> ScenarioBuilder:
+        preimage, value = self._rng.randbytes(32), self._value(value_msat)
+        request = self._world.payment_request(payee, _hash(preimage), value, self._now_s)
+        payment = _Payment(_hash(preimage).hex(), preimage, value, kind, payee, request)
+        return ScenarioBuilder(self._world, self._rng, payment)
 
-    def _somebody(self) -> Node:
-        return self._chance.choice(self._world.far)
+    def _random_payee(self) -> Node:
+        return self._rng.choice(self._world.far)
 
     def _value(self, value_msat: int | None) -> int:
-        return value_msat or amount_msat(self._chance)
+        return value_msat or amount_msat(self._rng)
 
 
 def _hash(preimage: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The switchboard of faults: what goes wrong at which call, now or at the nth message, once or until healed."""
+"""Faults on demand, by method: calls that are refused, delayed or never answered, streams that are cut, slow scans."""
 
 import asyncio
 import math
@@ -12,79 +12,84 @@ from exporter.payments.labels import Method
 from exporter.simulator.tower import End
 
 BROKEN = End(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+"""The status that a gRPC client sees when the connection breaks; over REST the server breaks it."""
 
 
 @dataclass
-class _Trouble:
-    """An end that some calls come to."""
+class _Fault:
+    """A status with which calls of a method end."""
 
     end: End
     after: int
-    """So many calls (`refuse`) or messages of a stream (`cut`) go well first."""
+    """Number of calls (`refuse`) or messages of a stream (`cut`) that go well first."""
     times: float
-    """So many calls suffer, then all is well."""
+    """Number of calls that still fail; then the fault is over."""
 
 
 class Scan:
-    """A scan of the payments table that a new subscription waits for, held where a test wants it."""
+    """The scan of the payments table for a new subscription, stopped until a test lets it go on."""
 
     def __init__(self) -> None:
         self.reached = asyncio.Event()
-        """The subscriber is registered (`before`), or the snapshot is read but not yet queued (not `before`)."""
+        """Set when the subscriber is registered (`before`), or the snapshot is read but not queued (not `before`)."""
         self.go_on = asyncio.Event()
+        """Set by the test."""
 
 
 class Faults:
-    """Nothing goes wrong until it is asked for."""
+    """The faults of one node. Without any call to the methods below nothing fails."""
 
     def __init__(self) -> None:
         self.heal()
 
     def heal(self) -> None:
-        """All is well again. Calls that already hang go on hanging."""
-        self._refusals: dict[Method, _Trouble] = {}
-        self._cuts: dict[Method, _Trouble] = {}
+        """Remove all faults. Calls that already hang go on hanging."""
+        self._refusals: dict[Method, _Fault] = {}
+        self._cuts: dict[Method, _Fault] = {}
         self._delays: dict[Method, float] = {}
         self._listing_s = 0.0
         self._before_scan: Scan | float = 0.0
         self._after_scan: Scan | float = 0.0
 
-    # What a test asks for.
+    # For tests.
 
     def refuse(
         self, method: Method, code: grpc.StatusCode, text: str = "", *, after: int = 0, times: float = math.inf
     ) -> None:
-        """Refuse a call; with `after` so many calls go well first: pages of a list that fail half-way."""
-        self._refusals[method] = _Trouble(End(code, text), after, times)
+        """Refuse the next `times` calls, after `after` calls that go well: a list fails at its third page with 2."""
+        self._refusals[method] = _Fault(End(code, text), after, times)
 
     def delay(self, method: Method, seconds: float = math.inf) -> None:
-        """Answer late; by default never."""
+        """Delay the answers of a method; by default never answer."""
         self._delays[method] = seconds
 
     def slow_list(self, each_s: float) -> None:
-        """Take so long for each payment of a list: an old lnd on a slow disk."""
+        """Delay ListPayments by `each_s` seconds for each listed payment, as an old lnd on a slow disk."""
         self._listing_s = each_s
 
     def silence(self) -> None:
-        """Accept every call and never answer."""
+        """Accept calls of every method and never answer."""
         for method in Method:
             self.delay(method)
 
     def cut(self, method: Method, *, after: int, end: End = BROKEN, times: float = 1) -> None:
-        """End a stream after so many messages. `End()` is status OK, which loses the stream as well."""
-        self._cuts[method] = _Trouble(end, after, times)
+        """End the next `times` streams, each after `after` messages. The default status breaks the connection.
+
+        `End()`, status OK, ends the stream as well.
+        """
+        self._cuts[method] = _Fault(end, after, times)
 
     def slow_scan(self, *, before_s: float = 0.0, after_s: float = 0.0) -> None:
-        """Take time to read the table when a stream is opened.
+        """Delay the scan of the payments table for new subscriptions, before and after the snapshot is read.
 
-        What is mutated in the time before the snapshot is read comes twice; what is mutated after comes before it,
-        so that the snapshot is stale.
+        A mutation before the snapshot is read is sent twice: as an update and in the snapshot. A mutation after it is
+        sent first, so the snapshot that follows is stale.
         """
         self._before_scan, self._after_scan = before_s, after_s
 
     @asynccontextmanager
     async def scan_held(self, *, before: bool = False) -> AsyncIterator[Scan]:
-        """Hold the scan of the next subscriptions, before or after the snapshot is read, until the block is left."""
+        """Stop the scan of new subscriptions, before or after the snapshot is read, until the block is left."""
         scan = Scan()
         if before:
             self._before_scan = scan
@@ -96,22 +101,22 @@ class Faults:
             scan.go_on.set()
             self.slow_scan()
 
-    # What the server asks.
+    # For the service.
 
-    async def called(self, method: Method) -> End | None:
-        """Take the time that the call takes today; then how it is refused, or None."""
+    async def before_call(self, method: Method) -> End | None:
+        """Wait for the delay of a method, then return the status with which the call is refused, or None."""
         delay = self._delays.get(method, 0.0)
         if delay:
             await (asyncio.Event().wait() if delay == math.inf else asyncio.sleep(delay))
-        return _due(self._refusals.get(method))
+        return _next_refusal(self._refusals.get(method))
 
-    async def listed(self, payments: int) -> None:
-        """Take the time that it takes to list so many payments."""
+    async def wait_for_list(self, payments: int) -> None:
+        """Wait for the delay of a list of `payments` payments."""
         if self._listing_s:
             await asyncio.sleep(payments * self._listing_s)
 
-    def cut_of(self, method: Method) -> tuple[float, End]:
-        """After how many messages a new stream ends, and how."""
+    def next_cut(self, method: Method) -> tuple[float, End]:
+        """Return after how many messages a new stream is cut (infinity: never), and its status then."""
         cut = self._cuts.get(method)
         if cut is None or cut.times <= 0:
             return math.inf, End()
@@ -119,20 +124,21 @@ class Faults:
         return cut.after, cut.end
 
     async def scan(self, *, before: bool) -> None:
-        """Wait as long as the scan takes, before or after the snapshot is read."""
-        hold = self._before_scan if before else self._after_scan
-        if isinstance(hold, Scan):
-            hold.reached.set()
-            await hold.go_on.wait()
-        elif hold:
-            await asyncio.sleep(hold)
+        """Wait for the delay of a scan, before or after the snapshot is read."""
+        delay = self._before_scan if before else self._after_scan
+        if isinstance(delay, Scan):
+            delay.reached.set()
+            await delay.go_on.wait()
+        elif delay:
+            await asyncio.sleep(delay)
 
 
-def _due(trouble: _Trouble | None) -> End | None:
-    if trouble is None or trouble.times <= 0:
+def _next_refusal(fault: _Fault | None) -> End | None:
+    """Count a call, and return the status with which it is refused, or None."""
+    if fault is None or fault.times <= 0:
         return None
-    if trouble.after > 0:
-        trouble.after -= 1
+    if fault.after > 0:
+        fault.after -= 1
         return None
-    trouble.times -= 1
-    return trouble.end
+    fault.times -= 1
+    return fault.end

@@ -1,4 +1,4 @@
-"""BOLT 11 payment requests with a true signature, so that the payee can be recovered from them."""
+"""BOLT 11 payment requests with a valid signature, so that the payee can be verified."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ _TO_VALUES = bytes.maketrans(_CHARSET, bytes(range(32)))
 
 _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 _TOP = tuple(
-    # What each value of the checksum's five highest bits folds back into the rest.
+    # For each value of the checksum's five highest bits: the bits to XOR with the rest.
     (top & 1 and _GENERATOR[0])
     ^ (top >> 1 & 1 and _GENERATOR[1])
     ^ (top >> 2 & 1 and _GENERATOR[2])
@@ -29,11 +29,11 @@ _TOP = tuple(
 HRP = {"mainnet": "lnbc", "testnet": "lntb", "signet": "lntbs", "regtest": "lnbcrt", "simnet": "lnsb"}
 _UNITS_MSAT = (("m", 100_000_000), ("u", 100_000), ("n", 100))
 _FEATURES = 1 << 9 | 1 << 14 | 1 << 17  # var_onion_optin, payment_secret, basic_mpp
-_ECDSA = ECDSA(Prehashed(SHA256()), deterministic_signing=True)  # the same seed makes the same requests
+_ECDSA = ECDSA(Prehashed(SHA256()), deterministic_signing=True)  # so the same seed makes the same requests
 
 
 def _letters(data: bytes) -> bytes:
-    """Bytes in groups of five bits, the last one filled up with zeros."""
+    """Encode bytes in groups of five bits, the last one padded with zeros."""
     return base64.b32encode(data).rstrip(b"=").translate(_TO_BECH32)
 
 
@@ -61,13 +61,13 @@ def _amount(msat: int) -> str:
 
 
 def _signature(key: bytes, signed: bytes) -> bytes:
-    """Both numbers, and 0 for the recovery id: whoever verifies with a known key doesn't need it."""
+    """Return r, s and 0 for the recovery id, which is not needed to verify with a known key."""
     r, s = decode_dss_signature(private_key(key).sign(hashlib.sha256(signed).digest(), _ECDSA))
     return r.to_bytes(32, "big") + s.to_bytes(32, "big") + b"\0"
 
 
 def encode(*, key: bytes, network: str, payment_hash: bytes, amount_msat: int, created_s: int, memo: str = "") -> str:
-    """A payment request of the node whose private key this is."""
+    """Return a payment request, signed with the payee's private `key`."""
     hrp = HRP[network] + _amount(amount_msat)
     data = (
         _number(created_s, 7)
@@ -76,7 +76,7 @@ def encode(*, key: bytes, network: str, payment_hash: bytes, amount_msat: int, c
         + _field("d", _letters(memo.encode()))
         + _field("9", _number(_FEATURES, 4))
     )
-    # What is signed are whole bytes: the letters' bits, filled up with zeros.
+    # The signature is of whole bytes: the letters' bits, padded with zeros.
     bits = data.translate(_TO_BASE32) + b"A" * (-len(data) % 8)
     signed = hrp.encode() + base64.b32decode(bits)[: -(-len(data) * 5 // 8)]
     data += _letters(_signature(key, signed))

@@ -1,4 +1,4 @@
-"""What can happen to a payment in lnd's database, as data: a life is a list of these with the time before each."""
+"""Mutations of lnd's payment database, as data; a scenario is a list of them, each with the time before it."""
 
 from typing import NamedTuple
 
@@ -7,35 +7,35 @@ from exporter.payments.labels import Kind
 
 
 class Create(NamedTuple):
-    """`InitPayment`: a run begins. A hash that failed may be created again, which erases its old run."""
+    """`InitPayment`: start a run. A hash that failed may be created again, which erases its old run."""
 
     payment_hash: str
     value_msat: int
     kind: Kind
-    """What a perfect observer would call it; lnd knows nothing of kinds."""
+    """The kind that an exporter must come to; lnd doesn't know kinds."""
     payment_request: str = ""
     payment_index: int | None = None
-    """One that `Database.reserve_index` gave: taken before others, visible after them."""
+    """An index of `Database.reserve_index`, to create the payment after others with higher indexes."""
 
 
 class Register(NamedTuple):
-    """`RegisterAttempt`: an HTLC is about to be sent."""
+    """`RegisterAttempt`: add an HTLC that is about to be sent."""
 
     payment_hash: str
     route: pb.Route
 
 
 class Settle(NamedTuple):
-    """`SettleAttempt`: the recipient revealed the preimage."""
+    """`SettleAttempt`: settle an HTLC, whose recipient revealed the preimage."""
 
     payment_hash: str
     attempt: int
-    """Which attempt of this run, from 0."""
+    """Number of the attempt in this run, from 0."""
     preimage: bytes
 
 
 class Fail(NamedTuple):
-    """`FailAttempt`."""
+    """`FailAttempt`: fail an HTLC."""
 
     payment_hash: str
     attempt: int
@@ -45,23 +45,23 @@ class Fail(NamedTuple):
 
 
 class GiveUp(NamedTuple):
-    """`FailPayment`: writes the reason whatever the status is, over an older reason too."""
+    """`FailPayment`: write the failure reason whatever the status is, over an older reason too."""
 
     payment_hash: str
     reason: int
 
 
 class Finish(NamedTuple):
-    """The payment's life cycle in lnd ends: failed attempts are deleted, and nobody is told.
+    """The payment's lifecycle in lnd ends: delete failed attempts, without an update.
 
-    A `SendToRoute` has no life cycle, so its failed attempts stay.
+    `SendToRoute` has no lifecycle, so its failed attempts stay.
     """
 
     payment_hash: str
 
 
 class Delete(NamedTuple):
-    """`DeletePayment`: nobody is told."""
+    """`DeletePayment`: delete the payment, without an update."""
 
     payment_hash: str
 
@@ -70,14 +70,14 @@ Mutation = Create | Register | Settle | Fail | GiveUp | Finish | Delete
 
 
 class Step(NamedTuple):
-    """A mutation and how long lnd takes until then."""
+    """A mutation, and the seconds since the step before."""
 
     delay_s: float
     mutation: Mutation
 
 
 class Life(NamedTuple):
-    """All that ever happens to a payment hash; more than one run, if it is tried again."""
+    """A scenario: all mutations of one payment hash; of more than one run if it is paid again."""
 
     name: str
     payment_hash: str

@@ -1,4 +1,4 @@
-"""One run of a payment in lnd's database, and the message that lnd makes of it."""
+"""One run of a payment in lnd's database, and its `lnrpc.Payment`."""
 
 from typing import NamedTuple
 
@@ -6,29 +6,29 @@ from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Kind
 from exporter.payments.payment import US_PER_NS, Run
 from exporter.simulator.mutation import Create
-from exporter.simulator.wire import block, number
+from exporter.simulator.wire import bytes_field, int_field
 
 _S = 1_000_000_000
 _MSAT = 1000
-_NO_PREIMAGE = "0" * 64  # what lnd sends for a preimage that nobody knows yet
+_NO_PREIMAGE = "0" * 64  # lnd sends this while the preimage is unknown
 
 
 class Update(NamedTuple):
-    """A payment as lnd sends it after a mutation: serialised once, shared by all who listen."""
+    """A payment as lnd sends it after a mutation: serialised once for all subscribers."""
 
     payment_hash: str
     status: int
-    """`Payment.status`; INITIATED only where lnd is told to use it."""
+    """`Payment.status`; INITIATED only with `Options.use_status_initiated`."""
     message: bytes
 
     @property
     def ended(self) -> bool:
-        """True for a terminal status."""
+        """True if the status is terminal."""
         return self.status in (pb.Payment.SUCCEEDED, pb.Payment.FAILED)
 
 
 class Failure(NamedTuple):
-    """How an attempt failed, for the truth: the failed attempts themselves get deleted."""
+    """The failure of an attempt, kept for `truth`: lnd deletes the failed attempts themselves."""
 
     code: int
     source: int
@@ -36,7 +36,7 @@ class Failure(NamedTuple):
 
 
 class Record:
-    """One run. The message is kept ready: fields that our protos don't declare live in it as raw bytes."""
+    """One run and its message. Fields that `protos/lnd.proto` doesn't declare are kept in it as raw bytes."""
 
     __slots__ = (
         "_declared",
@@ -54,7 +54,7 @@ class Record:
     )
 
     def __init__(self, create: Create, index: int, created_ns: int, *, initiated: bool) -> None:
-        """The run as `InitPayment` leaves it."""
+        """Create the run as `InitPayment` does; `initiated`: its status is INITIATED until the first attempt."""
         self.payment_hash = create.payment_hash
         self.created_ns = created_ns
         self.index = index
@@ -72,8 +72,9 @@ class Record:
             payment_request=create.payment_request,
             payment_index=index,
         )
-        self._declared = 0  # length of the message without the fields that change and are not declared
-        self._message.MergeFromString(number(2, create.value_msat // _MSAT) + number(7, create.value_msat // _MSAT))
+        self._declared = 0  # length of the message without the undeclared fields that change
+        value_sat = create.value_msat // _MSAT
+        self._message.MergeFromString(int_field(2, value_sat) + int_field(7, value_sat))
         self.update = self.write()
 
     @property
@@ -83,7 +84,7 @@ class Record:
 
     @property
     def status(self) -> int:
-        """As lnd decides it: outstanding HTLCs first, then a settled one, then the reason."""
+        """The status by lnd's rule: outstanding HTLCs first, then a settled one, then the failure reason."""
         if self.in_flight:
             return pb.Payment.IN_FLIGHT
         if self.settled:
@@ -94,29 +95,29 @@ class Record:
 
     @property
     def message(self) -> pb.Payment:
-        """The parsed message; most runs have ended, and keep only bytes."""
+        """The parsed message. Finished runs keep only bytes, to save memory, and are parsed again."""
         if self._message is None:
             self._message = pb.Payment.FromString(self.update.message[: self._declared])
         return self._message
 
     def register(self, attempt_id: int, route: pb.Route, now_ns: int) -> None:
-        """A new attempt, in flight."""
+        """Add an attempt in flight."""
         self.message.htlcs.add(attempt_id=attempt_id, route=route, attempt_time_ns=now_ns)
         self.in_flight += 1
 
     def settle(self, place: int, preimage: bytes, now_ns: int) -> None:
-        """The attempt succeeded; lnd tells the preimage twice."""
+        """Settle an attempt. The message has the preimage twice, in the attempt and in the payment, as in lnd."""
         attempt = self._outstanding(place)
         attempt.status = pb.HTLCAttempt.SUCCEEDED
         attempt.resolve_time_ns = now_ns
-        attempt.MergeFromString(block(6, preimage))
+        attempt.MergeFromString(bytes_field(6, preimage))
         self._preimage = preimage.hex()
         self.message.fee_msat += attempt.route.total_fees_msat
         self.in_flight -= 1
         self.settled += 1
 
     def fail(self, place: int, code: int, source: int, now_ns: int) -> None:
-        """The attempt failed."""
+        """Fail an attempt."""
         attempt = self._outstanding(place)
         attempt.status = pb.HTLCAttempt.FAILED
         attempt.resolve_time_ns = now_ns
@@ -132,11 +133,11 @@ class Record:
         return attempt
 
     def give_up(self, reason: int) -> None:
-        """Write the reason, whatever the status."""
+        """Write the failure reason, whatever the status is."""
         self.message.failure_reason = reason  # type: ignore[assignment]
 
-    def forget_failed_attempts(self) -> None:
-        """Delete the failed attempts; what is left is for asking only, so bytes will do."""
+    def delete_failed_attempts(self) -> None:
+        """Delete the failed attempts of a run that is finished, and drop the parsed message."""
         htlcs = self.message.htlcs
         for place in reversed(range(len(htlcs))):
             if htlcs[place].status == pb.HTLCAttempt.FAILED:
@@ -145,17 +146,18 @@ class Record:
         self._message = None
 
     def renumber(self, index: int) -> None:
-        """Give it another index."""
+        """Change the payment index."""
         self.index = self.message.payment_index = index
         self.write()
 
     def write(self) -> Update:
-        """Serialise the present state."""
+        """Serialise the present state, and return it as an update."""
         message = self.message
         status = self.status
         message.status = status  # type: ignore[assignment]
         declared = message.SerializeToString()
         self._declared = len(declared)
-        fee = number(5, message.fee_msat // _MSAT) + number(11, message.fee_msat // _MSAT)
-        self.update = Update(self.payment_hash, status, declared + block(6, self._preimage.encode()) + fee)
+        fee_sat = message.fee_msat // _MSAT
+        undeclared = bytes_field(6, self._preimage.encode()) + int_field(5, fee_sat) + int_field(11, fee_sat)
+        self.update = Update(self.payment_hash, status, declared + undeclared)
         return self.update

@@ -1,4 +1,4 @@
-"""How lnd's REST writes messages, refusals and requests: the JSON of grpc-gateway."""
+"""The JSON of lnd's REST interface (grpc-gateway): requests, messages and errors."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.lnd.rpc import track_pb2
 
-_STATUS: dict[grpc.StatusCode, int] = {
+_HTTP_STATUS: dict[grpc.StatusCode, int] = {
     grpc.StatusCode.CANCELLED: 499,
     grpc.StatusCode.INVALID_ARGUMENT: 400,
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
@@ -22,11 +22,11 @@ _STATUS: dict[grpc.StatusCode, int] = {
     grpc.StatusCode.UNIMPLEMENTED: 501,
     grpc.StatusCode.UNAVAILABLE: 503,
 }
-_WORDS = {"true": True, "false": False}
+_BOOLEANS = {"true": True, "false": False}
 
 
-class Refused(Exception):
-    """A call came to an end that is not OK."""
+class CallFailed(Exception):
+    """A call ended with a status other than OK."""
 
     def __init__(self, code: grpc.StatusCode, text: str) -> None:
         super().__init__(text)
@@ -34,70 +34,73 @@ class Refused(Exception):
         self.text = text
 
     @property
-    def status(self) -> int:
-        """The HTTP status of an answer that is none."""
-        return _STATUS.get(self.code, 500)
+    def http_status(self) -> int:
+        """The HTTP status of the error."""
+        return _HTTP_STATUS.get(self.code, 500)
 
     @property
     def error(self) -> dict[str, object]:
-        """As it stands in JSON."""
+        """The error as a JSON object."""
         return {"code": self.code.value[0], "message": self.text, "details": []}
 
 
-class Caller:
-    """What the service may know of the one who asks over REST (`service.Context`)."""
+class RestContext:
+    """The context of a call over REST (`service.CallContext`)."""
 
     def __init__(self, macaroons: list[str]) -> None:
         """Take the values of the header `Grpc-Metadata-Macaroon`."""
         self._metadata = [("macaroon", macaroon) for macaroon in macaroons]
 
     def invocation_metadata(self) -> list[tuple[str, str]]:
-        """The macaroon, if there is one."""
+        """Return the macaroons as gRPC metadata."""
         return self._metadata
 
     async def abort(self, code: grpc.StatusCode, details: str = "") -> NoReturn:
-        """End the call."""
-        raise Refused(code, details)
+        """End the call: raise `CallFailed`."""
+        raise CallFailed(code, details)
 
 
-def request(kind: type[Message], words: Mapping[str, str]) -> bytes:
-    """The message that a path and a query stand for; raises `Refused`. What it doesn't know is passed over."""
-    said = {name: _WORDS.get(word, word) for name, word in words.items()}
+def request(kind: type[Message], parameters: Mapping[str, str]) -> bytes:
+    """Return the serialised request of a path and a query; unknown parameters are ignored, as in lnd.
+
+    Raises `CallFailed` if a value has the wrong type.
+    """
+    fields = {name: _BOOLEANS.get(value, value) for name, value in parameters.items()}
     try:
-        return json_format.ParseDict(said, kind(), ignore_unknown_fields=True).SerializeToString()
+        return json_format.ParseDict(fields, kind(), ignore_unknown_fields=True).SerializeToString()
     except json_format.ParseError as error:
-        raise Refused(grpc.StatusCode.INVALID_ARGUMENT, f"type mismatch, error: {error}") from None
+        raise CallFailed(grpc.StatusCode.INVALID_ARGUMENT, f"type mismatch, error: {error}") from None
 
 
-def line(said: object) -> bytes:
-    """JSON without blanks, and the end of a line."""
-    return json.dumps(said, separators=(",", ":")).encode() + b"\n"
+def line(value: object) -> bytes:
+    """Return a value as JSON without blanks, and a line feed."""
+    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
 
 
 def words(kind: type[Message], data: bytes) -> dict[str, Any]:
-    """A message as an object: unset fields are there, too, and so are preimages."""
+    """Return a serialised message as a JSON object; as in lnd, with its unset fields and with preimages."""
     message = kind.FromString(data)
-    said = _words(message)
+    fields = _fields(message)
     payments = message.payments if isinstance(message, pb.ListPaymentsResponse) else [message]
-    for payment, spoken in zip(payments, said.get("payments", [said]), strict=True):
+    for payment, payment_fields in zip(payments, fields.get("payments", [fields]), strict=True):
         if isinstance(payment, pb.Payment):
-            _complete(_words(track_pb2.Payment.FromString(payment.SerializeToString())), spoken)
-    return said
+            _complete(payment_fields, _fields(track_pb2.Payment.FromString(payment.SerializeToString())))
+    return fields
 
 
-def _words(message: Message) -> dict[str, Any]:
+def _fields(message: Message) -> dict[str, Any]:
     return json_format.MessageToDict(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
 
 
-def _complete(more: dict[str, Any], said: dict[str, Any]) -> None:
-    """What the messages of the exporter don't declare, those of `track` do; and null for messages that are absent."""
-    said["payment_preimage"] = more["payment_preimage"]
-    for attempt, spoken in zip(more["htlcs"], said["htlcs"], strict=True):
-        spoken["preimage"] = attempt["preimage"]
-        spoken.setdefault("failure", None)
-        hops = attempt.get("route", {}).get("hops", ())
-        for known, hop in zip(hops, spoken.get("route", {}).get("hops", ()), strict=True):
-            hop.update(known)
+def _complete(payment: dict[str, Any], more: dict[str, Any]) -> None:
+    """Add the fields that `lnd.proto` doesn't declare but `track.proto` does (`more`), and null for absent messages."""
+    payment["payment_preimage"] = more["payment_preimage"]
+    for attempt, more_attempt in zip(payment["htlcs"], more["htlcs"], strict=True):
+        attempt["preimage"] = more_attempt["preimage"]
+        attempt.setdefault("failure", None)
+        more_hops = more_attempt.get("route", {}).get("hops", ())
+        for hop, more_hop in zip(attempt.get("route", {}).get("hops", ()), more_hops, strict=True):
+            hop.update(more_hop)
             hop.setdefault("amp_record", None)

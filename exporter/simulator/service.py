@@ -1,28 +1,50 @@
-"""The calls of lnd that the simulator answers, under lnd's own method paths."""
+"""The lnd methods that the simulator implements, under lnd's own method paths."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 import grpc
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Method
-from exporter.simulator.credentials import objection, unhex
-from exporter.simulator.tower import End, Subscriber
+from exporter.simulator.credentials import decode_hex, macaroon_error
+from exporter.simulator.database import Database
+from exporter.simulator.faults import Faults
+from exporter.simulator.tower import ControlTower, End, Subscriber
 
-if TYPE_CHECKING:
-    from exporter.simulator.server import SimulatedNode
 
-
-class Context(Protocol):
-    """What a call knows of its caller, and how it refuses: gRPC's own, or the gateway's."""
+class CallContext(Protocol):
+    """The caller's metadata and the way to refuse a call: gRPC's own context, or `RestContext` of the REST server."""
 
     def invocation_metadata(self) -> Any:
-        """Pairs of key and value; None if there are none."""
+        """Return pairs of key and value, or None if there are none."""
 
     async def abort(self, code: grpc.StatusCode, details: str = "") -> NoReturn:
-        """End the call: raises."""
+        """End the call with a status; always raises."""
+
+
+class ServedNode(Protocol):
+    """The state of a node that the methods read and change. `SimulatedNode` has it, and starts the servers."""
+
+    state: pb.WalletState
+    state_watchers: set[asyncio.Queue[pb.WalletState | End]]
+    """One queue for each stream of SubscribeState."""
+    calls: Counter[Method]
+    faults: Faults
+    macaroons: dict[bytes, frozenset[str]]
+    """Accepted macaroons with the method paths that each allows."""
+    revoked: dict[bytes, int]
+    """Formerly accepted macaroons with the ids of their root keys."""
+    database: Database
+    tower: ControlTower
+
+    def info(self) -> pb.GetInfoResponse:
+        """Return the answer to GetInfo."""
+
+    def channels(self) -> pb.ListChannelsResponse:
+        """Return the answer to ListChannels."""
 
 
 PATHS = {
@@ -36,12 +58,12 @@ PATHS = {
 SMALLEST = frozenset(
     PATHS[m] for m in (Method.TRACK_PAYMENTS, Method.TRACK_PAYMENT, Method.LIST_PAYMENTS, Method.GET_INFO)
 )
-"""What the smallest macaroon that works allows."""
+"""Method paths of the smallest macaroon that the exporter can work with."""
 EVERYTHING = SMALLEST | {PATHS[Method.LIST_CHANNELS]}
-"""With the peers' aliases, which are optional."""
+"""The same and ListChannels, which the exporter needs for the peers' aliases only."""
 
 _REFUSAL = {
-    # Until lnd accepts calls, only the state service answers. The texts are lnd's.
+    # In these states only the state service answers. The texts are lnd's.
     pb.WAITING_TO_START: "waiting to start, RPC services not available",
     pb.NON_EXISTING: "wallet not created, create one to enable full RPC access",
     pb.LOCKED: "wallet locked, unlock it to enable full RPC access",
@@ -51,13 +73,13 @@ _HASH_BYTES = 32
 
 
 class Service:
-    """All calls, for one node. Messages are bytes: what was serialised once is sent to everybody."""
+    """The methods of one node. Messages are bytes: an update is serialised once and sent to all subscribers."""
 
-    def __init__(self, node: "SimulatedNode") -> None:
+    def __init__(self, node: ServedNode) -> None:
         self._node = node
 
     def handlers(self) -> Iterable[grpc.GenericRpcHandler]:
-        """For `Server.add_generic_rpc_handlers`."""
+        """Return the handlers for `Server.add_generic_rpc_handlers`."""
         unary, stream = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
         yield grpc.method_handlers_generic_handler(
             "routerrpc.Router",
@@ -76,15 +98,15 @@ class Service:
             {"SubscribeState": stream(self.subscribe_state), "GetState": unary(self.get_state)},
         )
 
-    # Who may call, and when.
+    # Access.
 
-    async def _admit(self, method: Method, context: Context) -> None:
-        """As lnd's interceptors: first the state of the node, then the macaroon."""
+    async def _authorize(self, method: Method, context: CallContext) -> None:
+        """Abort the call if it is refused. As in lnd's interceptors the node's state comes first, then the macaroon."""
         node = self._node
         node.calls[method] += 1
-        refused = await node.faults.called(method)
-        if refused is not None:
-            await _end(refused, context)
+        refusal = await node.faults.before_call(method)
+        if refusal is not None:
+            await _end(refusal, context)
         if method is Method.SUBSCRIBE_STATE:
             return
         if node.state in _REFUSAL:
@@ -93,23 +115,23 @@ class Service:
         if len(sent) != 1:
             await _unknown(context, f"expected 1 macaroon, got {len(sent)}")
         try:
-            binary = unhex(str(sent[0]))
+            binary = decode_hex(str(sent[0]))
         except ValueError as error:
             await _unknown(context, str(error))
-        wrong = objection(binary, node.macaroons, node.revoked)
-        if wrong is not None:
-            await _unknown(context, wrong)
+        text = macaroon_error(binary, node.macaroons, node.revoked)
+        if text is not None:
+            await _unknown(context, text)
         if PATHS[method] not in node.macaroons[binary]:
             await _unknown(context, "permission denied")
 
     # Payments.
 
-    async def track_payments(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
+    async def track_payments(self, data: bytes, context: CallContext) -> AsyncIterator[bytes]:
         """TrackPayments."""
-        await self._admit(Method.TRACK_PAYMENTS, context)
-        asked = pb.TrackPaymentsRequest.FromString(request)
+        await self._authorize(Method.TRACK_PAYMENTS, context)
+        request = pb.TrackPaymentsRequest.FromString(data)
         tower, faults = self._node.tower, self._node.faults
-        subscriber = tower.subscribe(no_inflight_updates=asked.no_inflight_updates)
+        subscriber = tower.subscribe(no_inflight_updates=request.no_inflight_updates)
         try:
             await faults.scan(before=True)
             snapshot = self._node.database.snapshot()
@@ -120,14 +142,15 @@ class Service:
         finally:
             tower.leave(subscriber)
 
-    async def track_payment(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
+    async def track_payment(self, data: bytes, context: CallContext) -> AsyncIterator[bytes]:
         """TrackPaymentV2."""
-        await self._admit(Method.TRACK_PAYMENT, context)
-        asked = pb.TrackPaymentRequest.FromString(request)
-        if len(asked.payment_hash) != _HASH_BYTES:
-            await _unknown(context, f"invalid hash length of {len(asked.payment_hash)}, want {_HASH_BYTES}")
+        await self._authorize(Method.TRACK_PAYMENT, context)
+        request = pb.TrackPaymentRequest.FromString(data)
+        if len(request.payment_hash) != _HASH_BYTES:
+            await _unknown(context, f"invalid hash length of {len(request.payment_hash)}, want {_HASH_BYTES}")
         tower = self._node.tower
-        subscriber = tower.subscribe_payment(asked.payment_hash.hex(), no_inflight_updates=asked.no_inflight_updates)
+        payment_hash = request.payment_hash.hex()
+        subscriber = tower.subscribe_payment(payment_hash, no_inflight_updates=request.no_inflight_updates)
         if subscriber is None:
             await context.abort(grpc.StatusCode.NOT_FOUND, "payment isn't initiated")
         try:
@@ -136,9 +159,9 @@ class Service:
         finally:
             tower.leave(subscriber)
 
-    async def _stream(self, method: Method, subscriber: Subscriber, context: Context) -> AsyncIterator[bytes]:
-        """What is queued, until an end: of the subscription, or of a fault."""
-        cut_after, cut = self._node.faults.cut_of(method)
+    async def _stream(self, method: Method, subscriber: Subscriber, context: CallContext) -> AsyncIterator[bytes]:
+        """Yield what is queued for the subscriber, until its stream is ended or cut by a fault."""
+        cut_after, cut = self._node.faults.next_cut(method)
         sent = 0
         while True:
             if sent >= cut_after:
@@ -151,53 +174,54 @@ class Service:
             yield item.message
             sent += 1
 
-    async def list_payments(self, request: bytes, context: Context) -> bytes:
+    async def list_payments(self, data: bytes, context: CallContext) -> bytes:
         """ListPayments."""
-        await self._admit(Method.LIST_PAYMENTS, context)
-        page = self._node.database.page(pb.ListPaymentsRequest.FromString(request))
-        await self._node.faults.listed(len(pb.ListPaymentsResponse.FromString(page).payments))
+        await self._authorize(Method.LIST_PAYMENTS, context)
+        page = self._node.database.page(pb.ListPaymentsRequest.FromString(data))
+        await self._node.faults.wait_for_list(len(pb.ListPaymentsResponse.FromString(page).payments))
         return page
 
     # The node.
 
-    async def get_info(self, _request: bytes, context: Context) -> bytes:
+    async def get_info(self, _data: bytes, context: CallContext) -> bytes:
         """GetInfo."""
-        await self._admit(Method.GET_INFO, context)
+        await self._authorize(Method.GET_INFO, context)
         return self._node.info().SerializeToString()
 
-    async def list_channels(self, _request: bytes, context: Context) -> bytes:
+    async def list_channels(self, _data: bytes, context: CallContext) -> bytes:
         """ListChannels."""
-        await self._admit(Method.LIST_CHANNELS, context)
+        await self._authorize(Method.LIST_CHANNELS, context)
         return self._node.channels().SerializeToString()
 
-    async def get_state(self, _request: bytes, context: Context) -> bytes:
+    async def get_state(self, _data: bytes, context: CallContext) -> bytes:
         """GetState."""
-        await self._admit(Method.SUBSCRIBE_STATE, context)
+        await self._authorize(Method.SUBSCRIBE_STATE, context)
         return pb.SubscribeStateResponse(state=self._node.state).SerializeToString()
 
-    async def subscribe_state(self, _request: bytes, context: Context) -> AsyncIterator[bytes]:
+    async def subscribe_state(self, _data: bytes, context: CallContext) -> AsyncIterator[bytes]:
         """SubscribeState."""
-        await self._admit(Method.SUBSCRIBE_STATE, context)
-        news: asyncio.Queue[pb.WalletState | End] = asyncio.Queue()
-        self._node.state_watchers.add(news)
+        await self._authorize(Method.SUBSCRIBE_STATE, context)
+        queue: asyncio.Queue[pb.WalletState | End] = asyncio.Queue()
+        self._node.state_watchers.add(queue)
         try:
             yield pb.SubscribeStateResponse(state=self._node.state).SerializeToString()
             while True:
-                state = await news.get()
+                state = await queue.get()
                 if isinstance(state, End):
                     await _end(state, context)
                     return
                 yield pb.SubscribeStateResponse(state=state).SerializeToString()
         finally:
-            self._node.state_watchers.discard(news)
+            self._node.state_watchers.discard(queue)
 
 
-async def _end(end: End, context: Context) -> None:
+async def _end(end: End, context: CallContext) -> None:
+    """End the call: abort it unless the status is OK."""
     if end.code is not grpc.StatusCode.OK:
         await context.abort(end.code, end.text)
 
 
-async def _unknown(context: Context, text: str) -> NoReturn:
-    """Almost everything that lnd refuses is UNKNOWN with a text."""
+async def _unknown(context: CallContext, text: str) -> NoReturn:
+    """Abort the call with UNKNOWN, the code of almost all refusals of lnd; only the text differs."""
     await context.abort(grpc.StatusCode.UNKNOWN, text)
     raise AssertionError

@@ -1,4 +1,4 @@
-"""Many lives in one order of time."""
+"""Merges scenarios by time; slows and delays them."""
 
 import heapq
 from collections.abc import Iterable, Iterator
@@ -6,28 +6,29 @@ from collections.abc import Iterable, Iterator
 from exporter.simulator.mutation import Life, Mutation, Step
 
 
-def timeline(lives: Iterable[Life]) -> Iterator[tuple[float, Mutation]]:
-    """Each mutation with its time in seconds, of lives that all begin at 0; at the same time in the order given."""
-    return ((at_s, mutation) for at_s, _, mutation in heapq.merge(*map(_absolute, range(1 << 62), lives), key=_when))
+def timeline(scenarios: Iterable[Life]) -> Iterator[tuple[float, Mutation]]:
+    """Yield each mutation with its time in seconds; all scenarios begin at 0. Equal times keep the given order."""
+    merged = heapq.merge(*map(_with_times, range(1 << 62), scenarios), key=_time_and_place)
+    return ((at_s, mutation) for at_s, _, mutation in merged)
 
 
-def _absolute(place: int, life: Life) -> Iterator[tuple[float, int, Mutation]]:
+def _with_times(place: int, scenario: Life) -> Iterator[tuple[float, int, Mutation]]:
     at_s = 0.0
-    for delay_s, mutation in life.steps:
+    for delay_s, mutation in scenario.steps:
         at_s += delay_s
         yield at_s, place, mutation
 
 
-def _when(entry: tuple[float, int, Mutation]) -> tuple[float, int]:
+def _time_and_place(entry: tuple[float, int, Mutation]) -> tuple[float, int]:
     return entry[:2]
 
 
-def stretched(factor: float, life: Life) -> Life:
-    """The same life, slower or faster."""
-    return life._replace(steps=tuple(Step(step.delay_s * factor, step.mutation) for step in life.steps))
+def stretched(factor: float, scenario: Life) -> Life:
+    """Return the scenario with all delays multiplied by a factor."""
+    return scenario._replace(steps=tuple(Step(step.delay_s * factor, step.mutation) for step in scenario.steps))
 
 
-def later(delay_s: float, life: Life) -> Life:
-    """The same life, begun later."""
-    first, *rest = life.steps
-    return life._replace(steps=(Step(first.delay_s + delay_s, first.mutation), *rest))
+def later(delay_s: float, scenario: Life) -> Life:
+    """Return the scenario with a later beginning."""
+    first, *rest = scenario.steps
+    return scenario._replace(steps=(Step(first.delay_s + delay_s, first.mutation), *rest))

@@ -1,4 +1,4 @@
-"""Who listens to payments: lnd's control tower, with queues that have no bound, as lnd's have none."""
+"""Subscriptions to payments, as in lnd's `routing.ControlTower`: one queue per stream, without a bound, as in lnd."""
 
 import asyncio
 from collections import deque
@@ -12,54 +12,54 @@ from exporter.simulator.record import Update
 
 
 class End(NamedTuple):
-    """The last thing that a stream says; OK is an end too."""
+    """The status with which a call ends, as in gRPC: a code and a text. The default is OK."""
 
     code: grpc.StatusCode = grpc.StatusCode.OK
     text: str = ""
 
 
 class Subscriber:
-    """One stream and what waits to be sent on it."""
+    """One stream, and the queue of what is to be sent on it."""
 
     def __init__(self, *, no_inflight_updates: bool) -> None:
-        self._quiet = no_inflight_updates
+        self._no_inflight_updates = no_inflight_updates
         self._queue: deque[Update | End] = deque()
-        self._news = asyncio.Event()
+        self._not_empty = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
 
     def put(self, item: Update | End) -> None:
-        """Queue it, unless the subscriber did not ask for it."""
-        if self._quiet and isinstance(item, Update) and not item.ended:
+        """Queue an update or the end of the stream; with `no_inflight_updates` drop updates that aren't terminal."""
+        if self._no_inflight_updates and isinstance(item, Update) and not item.ended:
             return
         self._queue.append(item)
-        self._news.set()
+        self._not_empty.set()
         self._empty.clear()
 
     async def get(self) -> Update | End:
-        """The next one. Asking for it says that the one before has been sent."""
+        """Return the next item, waiting for it. A call means that the item before has been sent."""
         while not self._queue:
-            self._news.clear()
+            self._not_empty.clear()
             self._empty.set()
-            await self._news.wait()
+            await self._not_empty.wait()
         return self._queue.popleft()
 
     async def drained(self) -> None:
-        """Wait until everything was sent."""
+        """Wait until everything has been sent."""
         await self._empty.wait()
 
-    def gone(self) -> None:
-        """Nobody will ask any more."""
+    def close(self) -> None:
+        """Drop the queue: the client has gone, so `get` won't be called again."""
         self._queue.clear()
         self._empty.set()
 
 
 class ControlTower:
-    """All streams of one node."""
+    """All payment streams of one node: TrackPayments and TrackPaymentV2."""
 
     def __init__(self, database: Database) -> None:
-        self._all: set[Subscriber] = set()
-        self._ready: set[Subscriber] = set()  # those of them whose snapshot is queued
+        self._all: set[Subscriber] = set()  # of TrackPayments
+        self._ready: set[Subscriber] = set()  # those of them whose snapshot has been queued
         self._by_hash: dict[str, set[Subscriber]] = {}
         self._changed = asyncio.Event()
         self._database = database
@@ -76,13 +76,13 @@ class ControlTower:
             self._by_hash.pop(update.payment_hash, None)
 
     def subscribe(self, *, no_inflight_updates: bool) -> Subscriber:
-        """Listen to all payments. It begins now: what is mutated before the snapshot is read comes twice."""
+        """Subscribe to all payments, from now on: a mutation before the snapshot is read is sent twice."""
         subscriber = Subscriber(no_inflight_updates=no_inflight_updates)
         self._all.add(subscriber)
         return subscriber
 
     def subscribe_payment(self, payment_hash: str, *, no_inflight_updates: bool) -> Subscriber | None:
-        """Listen to one payment, from its present state to its first terminal update; None if it isn't known."""
+        """Subscribe to one payment, from its present state to its first terminal update; None if it is unknown."""
         current = self._database.current(payment_hash)
         if current is None:
             return None
@@ -95,33 +95,33 @@ class ControlTower:
         return subscriber
 
     def ready(self, subscriber: Subscriber, snapshot: Iterable[Update]) -> None:
-        """Its scan is over: queue the snapshot."""
+        """Queue the snapshot, which the scan for this subscriber has read."""
         for update in snapshot:
             subscriber.put(update)
         self._ready.add(subscriber)
         self._changed.set()
 
     def leave(self, subscriber: Subscriber) -> None:
-        """The client is gone."""
+        """Remove the subscriber of a client that has gone."""
         self._all.discard(subscriber)
         self._ready.discard(subscriber)
         for payment_hash in [key for key, some in self._by_hash.items() if subscriber in some]:
             self._by_hash[payment_hash].discard(subscriber)
-        subscriber.gone()
+        subscriber.close()
         self._changed.set()
 
     def end(self, end: End) -> None:
-        """End every stream, after what is queued."""
+        """End every stream, after what is queued on it."""
         for subscriber in self._all.union(*self._by_hash.values()):
             subscriber.put(end)
 
     async def subscribers(self, number: int) -> None:
-        """Wait until so many listen to all payments, each with its snapshot queued or sent."""
+        """Wait until exactly `number` streams of TrackPayments are open, each with its snapshot queued or sent."""
         while len(self._ready) != number:
             self._changed.clear()
             await self._changed.wait()
 
     async def drained(self) -> None:
-        """Wait until everything was sent to everybody."""
+        """Wait until everything has been sent on every stream of TrackPayments."""
         for subscriber in list(self._all):
             await subscriber.drained()

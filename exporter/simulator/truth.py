@@ -1,4 +1,4 @@
-"""What a perfect observer of the simulated node would have counted."""
+"""The truth that the counts of an exporter are compared with: the finished runs of a simulated node."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class Finished(NamedTuple):
     settled: int
     """Number of attempts that settled."""
     failures: tuple[tuple[Code, FailureSource], ...]
-    """Of each failed attempt, in the order in which they failed."""
+    """Code and source of each failed attempt, in the order in which they failed."""
 
     @property
     def run(self) -> Run:
@@ -34,12 +34,12 @@ class Finished(NamedTuple):
 
     @property
     def attempts(self) -> int:
-        """Number of all attempts."""
+        """Number of all attempts, settled and failed."""
         return self.settled + len(self.failures)
 
 
 def finished(record: Record) -> Finished:
-    """The truth about a run whose status is terminal."""
+    """Return the truth about a run whose status is terminal."""
     message = record.message
     return Finished(
         payment_hash=record.payment_hash,
@@ -56,14 +56,14 @@ def finished(record: Record) -> Finished:
 
 
 def reason(value: int) -> Reason:
-    """One of lnd's numbers in our words."""
+    """Return the label of an lnd enum number; `other` if it is unknown."""
     if value not in pb.PaymentFailureReason.values():
         return Reason.OTHER
     return Reason(pb.PaymentFailureReason.Name(value).removeprefix(_REASON_PREFIX).lower())
 
 
 def code(value: int) -> Code:
-    """One of lnd's numbers in our words."""
+    """Return the label of an lnd enum number; `other` if it is unknown."""
     if value not in pb.Failure.FailureCode.values():
         return Code.OTHER
     return Code(pb.Failure.FailureCode.Name(value).lower())
@@ -71,8 +71,8 @@ def code(value: int) -> Code:
 
 def _source(failure: Failure) -> FailureSource:
     if failure.source == 0:
-        mute = code(failure.code) in (Code.INTERNAL_FAILURE, Code.UNKNOWN_FAILURE, Code.UNREADABLE_FAILURE)
-        return FailureSource.UNKNOWN if mute else FailureSource.SELF
+        no_source = code(failure.code) in (Code.INTERNAL_FAILURE, Code.UNKNOWN_FAILURE, Code.UNREADABLE_FAILURE)
+        return FailureSource.UNKNOWN if no_source else FailureSource.SELF
     if failure.source == failure.hops:
         return FailureSource.RECIPIENT
     return FailureSource.FIRST_HOP if failure.source == 1 else FailureSource.INTERMEDIATE

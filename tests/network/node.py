@@ -1,4 +1,4 @@
-"""One lnd of the test network: its process, its wallet, and its REST interface, by which the tests drive it."""
+"""One lnd of the test network: its process, its wallet, and its REST interface, which the tests use."""
 
 import base64
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -21,11 +21,11 @@ OUR_CALLS = (
     "uri:/lnrpc.Lightning/GetInfo",
 )
 LIST_CHANNELS = "uri:/lnrpc.Lightning/ListChannels"
-"""Optional: without it peers have no aliases."""
+"""Optional for the exporter: without it peers have no aliases."""
 WITHOUT_STREAM = OUR_CALLS[1:]
-"""All but TrackPayments."""
+"""All calls of the exporter but TrackPayments."""
 STATES = ("WAITING_TO_START", "NON_EXISTING", "LOCKED", "UNLOCKED", "RPC_ACTIVE", "SERVER_ACTIVE")
-"""Of `lnrpc.State`, in the order in which a starting lnd goes through them."""
+"""The states of `lnrpc.State`, in the order in which lnd passes through them when it starts."""
 FLAGS = (
     "--bitcoin.regtest",
     "--nobootstrap",
@@ -35,7 +35,7 @@ FLAGS = (
     "--minbackoff=1s",
     "--accept-keysend",
     "--accept-amp",
-    "--ws-ping-interval=2s",  # instead of 30 s, so that a test may wait for it
+    "--ws-ping-interval=2s",  # instead of 30 s, so that a test can wait for it
     "--logging.file.disable",
 )
 
@@ -48,20 +48,20 @@ class Refused(Exception):
 
 
 def b64(raw: bytes) -> str:
-    """Bytes as lnd's REST wants them in a body."""
+    """Encode bytes for the body of a request to lnd's REST."""
     return base64.b64encode(raw).decode()
 
 
 def b64hex(digits: str) -> str:
-    """The same for bytes that are at hand as hex."""
+    """Encode bytes, given in hex, for the body of a request to lnd's REST."""
     return b64(bytes.fromhex(digits))
 
 
 class Node:
-    """An lnd with a wallet password. Its wallet comes from its name, so that keys and addresses are always the same."""
+    """An lnd with a wallet password. Its wallet is derived from its name: keys and addresses are always the same."""
 
     def __init__(self, name: str, binaries: Path, home: Path, chain: Backend, base_fee_msat: int) -> None:
-        """Prepare; nothing runs yet."""
+        """Prepare; `create` or `start` runs lnd."""
         home.mkdir()
         self.name = name
         self.home = home
@@ -72,7 +72,7 @@ class Node:
         self.admin_macaroon = home / "data/chain/bitcoin/regtest/admin.macaroon"
         self.pubkey = ""
         self.flags: list[str] = []
-        """Given at each start, after all others."""
+        """Further flags for each start."""
         self._lncli = str(binaries / "lncli")
         (home / "password").write_text(PASSWORD)
         self._unlock = f"--wallet-unlock-password-file={home / 'password'}"
@@ -85,11 +85,11 @@ class Node:
 
     @property
     def running(self) -> bool:
-        """True while its process lives."""
+        """True while the process runs."""
         return self._program.running
 
     async def start(self, *, unlock: bool = True) -> None:
-        """Start it; returns when calls are accepted, or without `unlock` when it says LOCKED."""
+        """Start it; return when it accepts all calls, or without `unlock` when its state is LOCKED."""
         await self._program.start(*([self._unlock] if unlock else []), *self.flags)
         if unlock:
             await self.ready()
@@ -97,7 +97,7 @@ class Node:
             await self.reaches("LOCKED")
 
     async def create(self) -> None:
-        """Start it for the first time and make its wallet; it gets no further before a recent block is mined."""
+        """Start it for the first time, and create its wallet. It gets beyond RPC_ACTIVE after the next block."""
         await self._program.start(self._unlock, "--wallet-unlock-allow-create", *self.flags)
         await self.reaches("NON_EXISTING")
         entropy = base64.urlsafe_b64encode(sha256(self.name.encode()).digest()[:16]).decode()
@@ -108,7 +108,7 @@ class Node:
         self.pubkey = (await self.get("/v1/getinfo"))["identity_pubkey"]
 
     async def unlock(self, until: str = "SERVER_ACTIVE") -> None:
-        """Give it its wallet password; returns when it has come so far, by default when it accepts all calls."""
+        """Unlock the wallet; return when the state `until` is reached, by default when it accepts all calls."""
         await self.post("/v1/unlockwallet", wallet_password=b64(PASSWORD.encode()))
         await self.reaches(until)
 
@@ -117,28 +117,28 @@ class Node:
         await self.reaches("SERVER_ACTIVE")
 
     async def reaches(self, state: str) -> None:
-        """Wait until it has come as far as a state of `lnrpc.State`."""
+        """Wait until it has reached a state of `STATES` or a later one."""
 
-        async def there() -> bool:
+        async def reached() -> bool:
             self._program.check()
             try:
-                said: str = (await self.get("/v1/state"))["state"]
+                current: str = (await self.get("/v1/state"))["state"]
             except (aiohttp.ClientError, Refused):
                 return False
-            return STATES.index(said) >= STATES.index(state)  # it may have passed since we last looked
+            return STATES.index(current) >= STATES.index(state)  # it may have passed between two polls
 
-        await until(f"{self.name} is {state}", there)
+        await until(f"{self.name} is {state}", reached)
 
     async def stop(self) -> None:
         """Shut it down in order."""
         await self._program.stop()
 
     async def kill(self) -> None:
-        """Kill -9."""
+        """Kill it with -9."""
         await self._program.kill()
 
     async def close(self) -> None:
-        """Let go of it for good, when it is down: aiohttp tells open streams nothing of it."""
+        """Close the HTTP session, after the node was stopped for good: aiohttp doesn't end open streams."""
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -146,46 +146,47 @@ class Node:
     # REST.
 
     async def get(self, path: str, **query: str) -> Json:
-        """GET; the answer as JSON."""
+        """Send a GET request; return the JSON of the answer. Raises `Refused`."""
         return await self._call("GET", path, params=query)
 
     async def post(self, path: str, **body: Any) -> Json:
-        """POST; the answer as JSON."""
+        """Send a POST request; return the JSON of the answer. Raises `Refused`."""
         return await self._call("POST", path, json=body)
 
     async def delete(self, path: str, **query: str) -> Json:
-        """DELETE; the answer as JSON."""
+        """Send a DELETE request; return the JSON of the answer. Raises `Refused`."""
         return await self._call("DELETE", path, params=query)
 
     @asynccontextmanager
     async def stream(self, method: str, path: str, body: Json | None = None) -> AsyncIterator[Lines]:
-        """A call with many answers. Leaving the block hangs up."""
+        """Open a stream; leaving the block closes it."""
         call = self._request(method, path, json=body, timeout=aiohttp.ClientTimeout(total=None))
         async with call as response, aclosing(_lines(response)) as lines:
             yield lines
 
-    async def _call(self, method: str, path: str, **what: Any) -> Json:
-        async with self._request(method, path, **what) as response:
-            said: Json = await response.json(content_type=None)
+    async def _call(self, method: str, path: str, **options: Any) -> Json:
+        async with self._request(method, path, **options) as response:
+            answer: Json = await response.json(content_type=None)
             if response.status != 200:
-                raise Refused(str(said.get("message", said)))
-            return said
+                raise Refused(str(answer.get("message", answer)))
+            return answer
 
-    def _request(self, method: str, path: str, **what: Any) -> Any:
+    def _request(self, method: str, path: str, **options: Any) -> Any:
         if self._session is None:
-            # lnd makes a new certificate whenever a story wants it: the tests don't look at it, the exporter does.
+            # Stories replace lnd's certificate, so the tests don't verify it; the exporter does.
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, ssl=False))
         headers = {}
         if self.admin_macaroon.exists():
             headers["Grpc-Metadata-Macaroon"] = self.admin_macaroon.read_bytes().hex()
-        return self._session.request(method, f"https://{self.rest}{path}", headers=headers, **what)
+        return self._session.request(method, f"https://{self.rest}{path}", headers=headers, **options)
 
-    # Macaroons, as a person would make them.
+    # Macaroons, by lncli.
 
     def lncli(self) -> list[str]:
-        """The start of an lncli command line for this node.
+        """Return the beginning of an lncli command line for this node.
 
-        By a name: a node with `tlsencryptkey` keeps showing its temporary certificate to whoever goes by an IP address.
+        It has a host name: with `tlsencryptkey` lnd keeps using its temporary certificate for clients that connect by
+        IP address.
         """
         server = f"localhost:{self.address.rpartition(':')[2]}"
         return [self._lncli, f"--lnddir={self.home}", "--network=regtest", f"--rpcserver={server}"]
@@ -193,25 +194,25 @@ class Node:
     async def bake_macaroon(
         self, target: Path, root_key_id: int, calls: Sequence[str] = OUR_CALLS, conditions: Sequence[str] = ()
     ) -> None:
-        """Write a macaroon with the smallest rights, at once: who reads the file sees the old one or the new one.
+        """Write a macaroon that allows `calls`, atomically: a reader of the file sees the old or the new one.
 
-        `conditions` are flags of `lncli bakemacaroon`.
+        `conditions` are further flags of `lncli bakemacaroon`.
         """
-        fresh = target.with_suffix(".new")
-        fresh.unlink(missing_ok=True)
+        new = target.with_suffix(".new")
+        new.unlink(missing_ok=True)
         key = ["--root_key_id", str(root_key_id), *conditions]
-        await run([*self.lncli(), "bakemacaroon", "--save_to", str(fresh), *key, *calls], self.home)
-        fresh.replace(target)
+        await run([*self.lncli(), "bakemacaroon", "--save_to", str(new), *key, *calls], self.home)
+        new.replace(target)
 
     async def revoke_macaroon(self, root_key_id: int) -> None:
-        """Make all macaroons of a root key worthless."""
+        """Delete a root key, so that lnd refuses all its macaroons."""
         await self.delete(f"/v1/macaroon/{root_key_id}")
 
 
 async def _lines(response: aiohttp.ClientResponse) -> Lines:
-    """The `result` of each line; `Refused` for an `error`."""
+    """Yield the `result` of each line. Raises `Refused` for an `error`."""
     async for line in response.content:
-        said = loads(line)
-        if "error" in said:
-            raise Refused(str(said["error"].get("message", said["error"])))
-        yield said["result"]
+        message = loads(line)
+        if "error" in message:
+            raise Refused(str(message["error"].get("message", message["error"])))
+        yield message["result"]

@@ -1,4 +1,4 @@
-"""A program of the test network as a child process, and the ports that it may have."""
+"""Child processes of the tests, free ports for them, and polling until an event."""
 
 import asyncio
 import contextlib
@@ -19,21 +19,21 @@ _given: set[int] = set()
 
 
 class NotReady(Exception):
-    """Something did not happen in time, or a program ended that shouldn't have."""
+    """An event did not happen in time, or a program ended unexpectedly."""
 
 
 _PORTS = range(20_000, 32_000)
-"""Outside of what the kernel gives to clients."""
+"""Outside the kernel's range of ephemeral ports."""
 
 
 def _worker() -> tuple[int, int]:
-    """The number of this worker of pytest-xdist and how many there are; (0, 1) where there are none."""
+    """Return the number of this worker of pytest-xdist and the number of workers; (0, 1) without pytest-xdist."""
     name, count = os.environ.get("PYTEST_XDIST_WORKER", ""), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
     return int(name.removeprefix("gw") or 0), int(count)
 
 
 def free_port() -> int:
-    """Return a port that is free now and stays so while its owner restarts: no other worker gets one of ours."""
+    """Return a port that is free, and stays so while its owner restarts: each worker has its own ports."""
     number, workers = _worker()
     while True:
         port = random.choice(_PORTS[number::workers])
@@ -45,25 +45,25 @@ def free_port() -> int:
             return port
 
 
-async def until(what: str, happened: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_S) -> None:
-    """Ask again and again until it happened; `NotReady` when it takes too long."""
+async def until(event: str, happened: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_S) -> None:
+    """Poll until an event has happened. Raises `NotReady` with its description after `seconds`."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not await happened():
         if asyncio.get_running_loop().time() > deadline:
-            raise NotReady(f"waited {seconds:.0f} s in vain: {what}")
+            raise NotReady(f"did not happen within {seconds:.0f} s: {event}")
         await asyncio.sleep(POLL_S)
 
 
 def _die_with_parent() -> None:
-    """Runs in the child: nothing of the network outlives a test run, not even one that is killed."""
+    """Make the kernel kill this child process when its parent ends, even if the test run is killed."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Program:
-    """One child process; what it writes goes to a file. In a process group of its own: Ctrl-C is ours to handle."""
+    """One child process, whose output goes to a file. It has its own session, so Ctrl-C reaches the tests only."""
 
     def __init__(self, name: str, command: list[str], home: Path) -> None:
-        """Prepare; `home` becomes its HOME and the folder of its log, so that nothing of this machine is read."""
+        """Prepare. `home` becomes its HOME, so that it reads no configuration of this machine, and has its log."""
         self.name = name
         self.log = home / f"{name}.log"
         self._command = command
@@ -72,7 +72,7 @@ class Program:
 
     @property
     def running(self) -> bool:
-        """True while the process lives."""
+        """True while the process runs."""
         return self._process is not None and self._process.returncode is None
 
     async def start(self, *extra: str) -> None:
@@ -91,13 +91,13 @@ class Program:
             )
 
     def check(self) -> None:
-        """Raise `NotReady` with its last words if it has ended."""
+        """Raise `NotReady` with the last lines of its log if it has ended."""
         if not self.running:
             last = self.log.read_text(errors="replace").splitlines()[-5:] if self.log.exists() else []
             raise NotReady(f"{self.name} has ended:\n" + "\n".join(last))
 
     async def stop(self, seconds: float = 30) -> None:
-        """Ask it to end; kill it when it doesn't."""
+        """Stop it with SIGTERM; kill it if it doesn't end in time."""
         if self._process is None or not self.running:
             return
         self._process.terminate()
@@ -107,14 +107,14 @@ class Program:
             await self.kill()
 
     async def kill(self) -> None:
-        """Kill -9."""
+        """Kill it with -9."""
         if self._process is not None and self.running:
             self._process.kill()
             await self._process.wait()
 
 
 async def run(command: list[str], home: Path) -> str:
-    """Run a command to its end and return what it wrote; `NotReady` with its complaint when it fails."""
+    """Run a command and return its output. Raises `NotReady` with its stderr if it fails."""
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""A real Lightning network on one machine: btcd, and the lnd nodes and channels that `tests/stories/lab.py` draws."""
+"""A real Lightning network on one machine: btcd, and the lnd nodes and channels described in `tests/stories/lab.py`."""
 
 import asyncio
 import base64
@@ -16,21 +16,21 @@ from tests.network.node import Node, Refused
 from tests.network.process import until
 from tests.stories.lab import CHANNELS, FEE_BASE_MSAT, NODES, Channel
 
-# First address of the wallets that open channels: known beforehand, because wallets are made from names, so that
-# btcd can be started once with the addresses to mine to.
+# The first address of each wallet that opens channels, for btcd to mine to. Known beforehand, because wallets are
+# derived from names; btcd takes them only when it starts.
 MINERS = {
     "alice": "bcrt1q2msj89qcq7t9e2phzjeh9nhfzqewxq7fcafn8h",
     "carol": "bcrt1qd9mqksjalqjrestzpztdfteuxjcq7fltsqy3r5",
     "dave": "bcrt1qjxysdu4at5nwreprrauhuu64fe7ugnvjh3mcr6",
 }
-SEGWIT_HEIGHT = 440  # btcd's regtest has it after three periods of 144 blocks; coinbases of the first are mature too
+SEGWIT_HEIGHT = 440  # segwit is active after three periods of 144 blocks; the first coinbases are mature by then, too
 
 
 class Network:
-    """All of it. `start` once, then drive the nodes; `stop` at the end."""
+    """btcd and all nodes: call `start` once, use the nodes, call `stop` at the end."""
 
     def __init__(self, home: Path | None = None) -> None:
-        """Prepare; nothing runs yet, but the programs are built if need be."""
+        """Prepare, and build the programs if necessary; `start` runs them."""
         tools = binaries()
         self.home = home or Path(tempfile.mkdtemp(prefix="lnd-network-"))
         self.chain = Chain(tools, self.home / "btcd", tuple(MINERS.values()))
@@ -38,7 +38,7 @@ class Network:
         self.started_in_s = 0.0
 
     async def start(self) -> None:
-        """Start everything; returns when every node can pay every other."""
+        """Start everything; return when every node can pay every other."""
         start = time.monotonic()
         await self.chain.start()
         _tell("btcd is up", start)
@@ -46,8 +46,8 @@ class Network:
         _tell("all nodes are up", start)
         height = await self.chain.mine(SEGWIT_HEIGHT)
         await _together(self._synced(node, height) for node in self.nodes.values())
-        await self.chain.mine(1)  # a wallet spends only after one more block once it is synced
-        await _together(self._rich(self.nodes[name]) for name in MINERS)
+        await self.chain.mine(1)  # a synced wallet can spend only after one more block
+        await _together(self._can_spend(self.nodes[name]) for name in MINERS)
         _tell(f"{height} blocks are mined", start)
         await self._open_channels()
         _tell("channels are open and known to all", start)
@@ -61,9 +61,9 @@ class Network:
         shutil.rmtree(self.home, ignore_errors=True)
 
     async def connected(self, name: str) -> None:
-        """Connect a node that was started (again) to its peers, and wait until all its channels work at both ends.
+        """Connect a node that has started to its peers, and wait until all its channels are active at both ends.
 
-        lnd itself connects only to peers whose address it has learnt by having called them.
+        lnd itself reconnects only to peers that it had connected to, for it doesn't know the address of others.
         """
         peers = {channel.peer if channel.opener == name else channel.opener for channel in _channels_of(name)}
         own = self.nodes[name]
@@ -80,11 +80,11 @@ class Network:
         await until(f"{name}'s channels are active", active)
 
     async def disconnected(self, name: str, *peers: str) -> None:
-        """Part a node from peers, until `connected`: whoever isn't told to leave while it is connected comes back."""
+        """Disconnect a node from peers until `connected`; both ends must disconnect, or the other one reconnects."""
         own = self.nodes[name]
         for peer in (self.nodes[peer] for peer in peers):
-            await self._leave(peer, own)
-            await self._leave(own, peer)
+            await self._disconnect(peer, own)
+            await self._disconnect(own, peer)
 
         async def inactive() -> bool:
             channels = (await own.get("/v1/channels", inactive_only="true"))["channels"]
@@ -107,11 +107,11 @@ class Network:
 
         await until(f"{node.name} has seen block {height}", synced)
 
-    async def _rich(self, node: Node) -> None:
-        async def rich() -> bool:
+    async def _can_spend(self, node: Node) -> None:
+        async def has_coins() -> bool:
             return bool((await node.get("/v1/utxos", min_confs="1", max_confs="1000"))["utxos"])
 
-        await until(f"{node.name} can spend", rich)
+        await until(f"{node.name} can spend", has_coins)
 
     async def _open_channels(self) -> None:
         await _together(self._connect(self.nodes[one.opener], self.nodes[one.peer]) for one in CHANNELS)
@@ -123,7 +123,7 @@ class Network:
                 local_funding_amount=str(channel.opener_sat + channel.peer_sat),
                 push_sat=str(channel.peer_sat),
             )
-        await self.chain.mine(6)  # so many must a channel be deep to be announced
+        await self.chain.mine(6)  # a channel is announced after six confirmations
         await _together(self.connected(name) for name in NODES)
         await _together(self._knows_all(node) for node in self.nodes.values())
 
@@ -137,8 +137,8 @@ class Network:
 
         await until(f"{node.name} is connected to {peer.name}", connected)
 
-    async def _leave(self, node: Node, peer: Node) -> None:
-        async def left() -> bool:
+    async def _disconnect(self, node: Node, peer: Node) -> None:
+        async def disconnected() -> bool:
             try:
                 await node.delete(f"/v1/peers/{peer.pubkey}")
             except Refused as refused:
@@ -148,7 +148,7 @@ class Network:
                 return False
             return True
 
-        await until(f"{node.name} has left {peer.name}", left)
+        await until(f"{node.name} is disconnected from {peer.name}", disconnected)
 
     async def _knows_all(self, node: Node) -> None:
         """Wait until a node knows the fees of all channels in both directions."""
@@ -160,11 +160,11 @@ class Network:
         await until(f"{node.name} knows all channels", knows)
 
 
-async def _together(things: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """All at once; when one fails the others are given up."""
+async def _together(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run all concurrently; if one fails, cancel the others."""
     async with asyncio.TaskGroup() as group:
-        for thing in things:
-            group.create_task(thing)
+        for coroutine in coroutines:
+            group.create_task(coroutine)
 
 
 def _channels_of(name: str) -> list[Channel]:

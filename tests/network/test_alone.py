@@ -1,4 +1,4 @@
-"""A real lnd without a network: certificates and macaroons that it makes, and what it says of them in every way."""
+"""A real lnd without a network: special certificates and macaroons, and the exporter's errors over each transport."""
 
 import shutil
 from collections.abc import AsyncIterator, Sequence
@@ -17,7 +17,7 @@ from tests.network.chain import Neutrino
 from tests.network.node import Node
 from tests.network.process import run, until
 from tests.stories.page import total
-from tests.stories.process import exporting, ways
+from tests.stories.process import exporting, node_configs
 from tests.stories.world import World
 
 pytestmark = [pytest.mark.network, pytest.mark.xdist_group("alone")]
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.network, pytest.mark.xdist_group("alone")]
 
 @dataclass
 class Alone:
-    """The node, and the files that the exporter is given; as `ways` wants it."""
+    """The node, and the exporter's files for it; a `ReachableNode` for `node_configs`."""
 
     node: Node
     tls_cert: Path
@@ -34,25 +34,25 @@ class Alone:
 
     @property
     def address(self) -> str:
-        """Where its gRPC is: an IP address, for which TLS sends no name."""
+        """HOST:PORT of gRPC, with an IP address, for which TLS sends no server name."""
         return self.node.address
 
     @property
     def rest(self) -> str:
-        """Where its REST is, the same."""
+        """HOST:PORT of REST, likewise."""
         return self.node.rest
 
-    def client(self, way: str, macaroon: Path | None = None) -> DetailedClient:
-        """Asks it in a way."""
+    def client(self, transport: str, macaroon: Path | None = None) -> DetailedClient:
+        """Return a client over a transport."""
         files = self.tls_cert, macaroon or self.macaroon
-        if way == GRPC:
+        if transport == GRPC:
             return GrpcClient(self.address, *files)
-        return RestClient(f"https://{self.rest}", *files, websocket=way == WEBSOCKET)
+        return RestClient(f"https://{self.rest}", *files, websocket=transport == WEBSOCKET)
 
 
 @pytest.fixture(scope="module")
 async def alone(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Alone]:
-    """A node with a wallet, and with `tlsencryptkey`; it accepts calls."""
+    """Return a node with `tlsencryptkey`, which accepts calls."""
     home = tmp_path_factory.mktemp("alone")
     node = Node("alone", programs, home / "lnd", Neutrino(), 1000)
     node.flags.append("--tlsencryptkey")
@@ -67,49 +67,48 @@ async def alone(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Asy
         await node.close()
 
 
-async def test_the_certificate_of_a_locked_wallet(alone: Alone, tmp_path: Path) -> None:
-    """With `tlsencryptkey` lnd shows a temporary certificate while its wallet is locked.
+async def test_locked_wallet_with_tlsencryptkey_is_followed_after_unlocking(alone: Alone, tmp_path: Path) -> None:
+    """With `tlsencryptkey` lnd has a temporary certificate while its wallet is locked.
 
-    It is never trusted; the advice names the wallet as well, which `lncli` reaches as the advice says. After the
-    unlocking the node is followed again by itself, in every way, by an IP address and by a name.
+    The exporter doesn't trust it; its advice mentions the wallet, and the `lncli` flags of the advice work. After the
+    wallet is unlocked, the node is followed again over each transport, by IP address and by host name.
     """
     node = alone.node
-    async with exporting(ways(alone), tmp_path / "exporter") as exporter:
+    async with exporting(node_configs(alone), tmp_path / "exporter") as exporter:
         world = World("real", {}, exporter.target, exporter.log)
-        await world.live("alone")
+        await world.followed("alone")
         await node.stop()
-        await world.state("alone", "unreachable")
+        await world.in_state("alone", "unreachable")
         await node.start(unlock=False)
 
-        async def told() -> bool:
+        async def advised() -> bool:
             return sum("unlock the wallet" in line for line in exporter.text().splitlines()) == len(TRANSPORTS)
 
-        await until("the advice names the wallet, in every way", told)
+        await until("the advice mentions the wallet, over each transport", advised)
         page = await world.page()
         assert total(page, "alone", "node_state", state="unreachable") == 1
-        lncli = [
-            flag for flag in node.lncli() if not flag.startswith("--lnddir")
-        ]  # with it, it looks for tls.cert only
+        # With --lnddir lncli ignores --tlscertpath.
+        lncli = [flag for flag in node.lncli() if not flag.startswith("--lnddir")]
         temporary = f"--tlscertpath={node.tls_cert}.tmp"
         assert "LOCKED" in await run([*lncli, "--no-macaroons", temporary, "state"], tmp_path)
         await node.unlock(until="RPC_ACTIVE")
-        await world.live("alone")
+        await world.followed("alone")
 
 
 @pytest.mark.parametrize(
-    ("condition", "words"),
+    ("condition", "advice"),
     [
         (["--timeout=1"], "has expired by lnd's clock"),
         (["--ip_address=10.1.2.3"], "bound to another IP address"),
         (["--custom_caveat_name=account", "--custom_caveat_condition=7"], "such as litd"),
     ],
 )
-async def test_a_macaroon_with_a_condition(alone: Alone, tmp_path: Path, condition: Sequence[str], words: str) -> None:
-    """It is refused for what it is, not for what it allows."""
+async def test_macaroon_with_a_caveat(alone: Alone, tmp_path: Path, condition: Sequence[str], advice: str) -> None:
+    """The advice is about the caveat that lnd refuses, not about permissions."""
     macaroon = tmp_path / "macaroon"
     await alone.node.bake_macaroon(macaroon, 2, conditions=condition)
-    for way in TRANSPORTS:
-        client = alone.client(way, macaroon)
+    for transport in TRANSPORTS:
+        client = alone.client(transport, macaroon)
 
         async def answers(client: DetailedClient = client) -> bool:
             await client.info(30)
@@ -118,15 +117,15 @@ async def test_a_macaroon_with_a_condition(alone: Alone, tmp_path: Path, conditi
         await client.connect()
         try:
             with pytest.raises(LndError) as refused:
-                await until("it is refused", answers)  # one expires within a second
+                await until("the macaroon is refused", answers)  # one of them expires only after a second
         finally:
             await client.close()
         assert (refused.value.cause, refused.value.state) == (Interruption.DENIED, NodeState.DENIED)
-        assert words in refused.value.advice
+        assert advice in refused.value.advice
 
 
-async def test_over_rest_lnd_sees_its_own_address(alone: Alone, tmp_path: Path) -> None:
-    """A macaroon that is bound to the address of who asks is refused there, as the advice says: good for gRPC only."""
+async def test_macaroon_bound_to_the_clients_address_is_refused_over_rest(alone: Alone, tmp_path: Path) -> None:
+    """Over REST lnd compares its own address, so such a macaroon works over gRPC only, as the advice says."""
     macaroon = tmp_path / "macaroon"
     await alone.node.bake_macaroon(macaroon, 2, conditions=["--ip_address=127.0.0.2"])
     connector = aiohttp.TCPConnector(ssl=False, local_addr=("127.0.0.2", 0))

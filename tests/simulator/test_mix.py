@@ -1,4 +1,4 @@
-"""Lives by lot, and the traffic of the demo: believable, and the truth about it is what the stream told."""
+"""Random traffic and the traffic of the demo: its proportions, and its truth compared with the stream."""
 
 import asyncio
 import itertools
@@ -10,7 +10,7 @@ import pytest
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import AmountBand, Kind, Status, amount_band
-from exporter.simulator.clock import ScriptClock, WallClock
+from exporter.simulator.clock import VirtualClock, WallClock
 from exporter.simulator.demo import node as demo_node
 from exporter.simulator.demo import traffic
 from exporter.simulator.mix import Mix
@@ -20,14 +20,14 @@ from exporter.simulator.truth import reason
 from tests.simulator.raw import connected
 
 
-async def test_truth_is_what_the_stream_told(tmp_path: Path) -> None:
-    """500 lives at once: the truth equals what an observer makes of all messages."""
-    async with SimulatedNode(tmp_path, clock=ScriptClock()) as node, connected(node) as raw:
+async def test_truth_equals_the_streamed_updates(tmp_path: Path) -> None:
+    """500 scenarios at once: `truth` equals the last terminal update of each run."""
+    async with SimulatedNode(tmp_path, clock=VirtualClock()) as node, connected(node) as raw:
         stream = raw.track_all()
         await node.subscribers(1)
-        lives = [later(n / 10, life) for n, life in enumerate(itertools.islice(Mix(node.world, 1), 500))]
-        await node.play(*lives)
-        number = sum(type(step.mutation).__name__ != "Finish" for life in lives for step in life.steps)
+        scenarios = [later(n / 10, scenario) for n, scenario in enumerate(itertools.islice(Mix(node.world, 1), 500))]
+        await node.play(*scenarios)
+        number = sum(type(step.mutation).__name__ != "Finish" for scenario in scenarios for step in scenario.steps)
         ends: dict[tuple[str, int], pb.Payment] = {}
         for update in await stream.take(number):
             if update.status in (pb.Payment.SUCCEEDED, pb.Payment.FAILED):
@@ -57,9 +57,9 @@ async def test_truth_is_what_the_stream_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_believable_proportions(tmp_path: Path) -> None:
-    """About 9 of 10 payments succeed, large ones less often; every kind is there."""
-    async with SimulatedNode(tmp_path, clock=ScriptClock()) as node:
+async def test_proportions_are_realistic(tmp_path: Path) -> None:
+    """About 9 of 10 payments succeed, fewer of the large ones; every kind occurs."""
+    async with SimulatedNode(tmp_path, clock=VirtualClock()) as node:
         await node.play(*itertools.islice(Mix(node.world, 2), 3000))
         paid = [run for run in node.truth() if run.kind in (Kind.INVOICE, Kind.KEYSEND, Kind.AMP)]
         good = Counter(amount_band(run.value_msat) for run in paid if run.status is Status.SUCCEEDED)
@@ -70,8 +70,8 @@ async def test_believable_proportions(tmp_path: Path) -> None:
         assert {run.kind for run in node.truth()} == set(Kind) - {Kind.UNKNOWN}
 
 
-async def test_demo_shows_everything_within_a_minute(tmp_path: Path) -> None:
-    """In the first payments each kind and every sort of end; something is held since long ago."""
+async def test_first_hundred_payments_of_the_demo_have_every_kind_and_reason(tmp_path: Path) -> None:
+    """They have every kind and every reason, one has several parts, and an HTLC near its expiry is held."""
     async with demo_node(tmp_path) as node:
         node.clock = WallClock(speed=math.inf)
         enough = asyncio.Event()

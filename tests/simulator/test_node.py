@@ -1,4 +1,4 @@
-"""The node itself: who is let in, what it says while it starts, stops, and when it is replaced."""
+"""The node itself: macaroons, certificates, states, restarts and faults."""
 
 import asyncio
 import math
@@ -11,11 +11,12 @@ from exporter.payments.labels import Method
 from exporter.simulator.lives import Lives
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.service import SMALLEST
+from exporter.simulator.tower import End
 from exporter.simulator.world import World
-from tests.simulator.raw import Raw, Refused, connected, shapes
+from tests.simulator.raw import Raw, connected, shapes
 
 UNKNOWN, UNAVAILABLE = grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNAVAILABLE
-ASKED = [method for method in Method if method is not Method.SUBSCRIBE_STATE]
+PROTECTED = [method for method in Method if method is not Method.SUBSCRIBE_STATE]
 
 
 @pytest.mark.parametrize(
@@ -29,34 +30,34 @@ ASKED = [method for method in Method if method is not Method.SUBSCRIBE_STATE]
         ("0201", "verification failed: signature mismatch after caveat verification"),
     ],
 )
-async def test_macaroon(macaroon: str | None, text: str, node: SimulatedNode) -> None:
-    """Every call but the state is refused as UNKNOWN with a text."""
+async def test_wrong_macaroon_is_refused(macaroon: str | None, text: str, node: SimulatedNode) -> None:
+    """Every method but that of the state is refused with UNKNOWN and lnd's text."""
     async with connected(node, macaroon) as raw:
-        for method in ASKED:
-            assert await raw.refusal(method) == Refused(UNKNOWN, text)
+        for method in PROTECTED:
+            assert await raw.refusal(method) == End(UNKNOWN, text)
         assert await anext(raw.states()) == "SERVER_ACTIVE"
 
 
-async def test_macaroon_that_allows_less(node: SimulatedNode) -> None:
-    """The smallest macaroon that works doesn't include ListChannels."""
+async def test_smallest_macaroon_does_not_allow_list_channels(node: SimulatedNode) -> None:
+    """The exporter works without ListChannels."""
     node.renew_macaroon(SMALLEST)
     async with connected(node) as raw:
         assert (await raw.info()).alias == "simulated"
-        assert await raw.refusal(Method.LIST_CHANNELS) == Refused(UNKNOWN, "permission denied")
+        assert await raw.refusal(Method.LIST_CHANNELS) == End(UNKNOWN, "permission denied")
 
 
-async def test_macaroon_is_replaced(node: SimulatedNode, raw: Raw) -> None:
-    """The old one no longer opens; the file has the new one."""
+async def test_replaced_macaroon_is_refused(node: SimulatedNode, raw: Raw) -> None:
+    """The old macaroon is refused; the file has the new one."""
     node.renew_macaroon()
-    assert await raw.refusal(Method.GET_INFO) == Refused(
+    assert await raw.refusal(Method.GET_INFO) == End(
         UNKNOWN, "cannot retrieve macaroon: cannot get macaroon: root key with id 1 doesn't exist"
     )
     async with connected(node) as fresh:
         assert (await fresh.info()).identity_pubkey == node.world.me.pubkey
 
 
-async def test_certificate_is_replaced(node: SimulatedNode) -> None:
-    """A client that trusts the old one is refused by its own TLS library."""
+async def test_old_certificate_does_not_verify_after_replacement(node: SimulatedNode) -> None:
+    """The TLS library of a client that trusts the old certificate refuses the connection."""
     async with connected(node) as before:
         await before.info()
     old = node.tls_cert.read_bytes()
@@ -85,18 +86,20 @@ async def test_certificate_is_replaced(node: SimulatedNode) -> None:
         ),
     ],
 )
-async def test_states_that_refuse(state: pb.WalletState, text: str, node: SimulatedNode) -> None:
+async def test_starting_node_answers_the_state_service_only(
+    state: pb.WalletState, text: str, node: SimulatedNode
+) -> None:
     """Only the state service answers, also to clients without a macaroon."""
     await node.restart(state)
     async with connected(node, None) as raw:
-        assert [await raw.refusal(method) for method in ASKED] == [Refused(UNKNOWN, text)] * len(ASKED)
+        assert [await raw.refusal(method) for method in PROTECTED] == [End(UNKNOWN, text)] * len(PROTECTED)
         assert await anext(raw.states()) == pb.WalletState.Name(state)
 
 
-async def test_unlocking_is_told(node: SimulatedNode, lives: Lives) -> None:
-    """The order of states; payments go on at the end of it."""
+async def test_unlocking_passes_through_all_states(node: SimulatedNode, scenarios: Lives) -> None:
+    """States are sent in lnd's order; payments go on after the last one."""
     await node.lock()
-    paid = asyncio.create_task(node.play(lives.success()))
+    paid = asyncio.create_task(node.play(scenarios.success()))
     async with connected(node) as raw:
         states = raw.states()
         seen = [await anext(states)]
@@ -108,14 +111,14 @@ async def test_unlocking_is_told(node: SimulatedNode, lives: Lives) -> None:
         assert shapes((await raw.list_payments()).payments) == ["SUCCEEDED [settled]"]
 
 
-async def test_restart_in_mid_payment(node: SimulatedNode, raw: Raw, lives: Lives) -> None:
-    """The stream says why it ends; the database, the address and the open payment survive."""
-    life = lives.held_then_settled(30)
-    await node.play(life._replace(steps=life.steps[:2]))
+async def test_open_payment_survives_a_restart(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+    """The stream ends with lnd's status; the database, the address and the open payment survive."""
+    scenario = scenarios.held_then_settled(30)
+    await node.play(scenario._replace(steps=scenario.steps[:2]))
     stream, address = raw.track_all(), node.address
     await stream.take(1)
     await node.stop()
-    assert await stream.rest() == ([], Refused(UNKNOWN, "routerrpc server shutting down"))
+    assert await stream.rest() == ([], End(UNKNOWN, "routerrpc server shutting down"))
     async with connected(node) as fresh:
         refused = await fresh.refusal(Method.GET_INFO)
         assert refused is not None
@@ -125,12 +128,12 @@ async def test_restart_in_mid_payment(node: SimulatedNode, raw: Raw, lives: Live
     async with connected(node) as fresh:
         stream = fresh.track_all()
         assert shapes(await stream.take(1)) == ["IN_FLIGHT [in flight]"]
-        await node.play(life._replace(steps=life.steps[2:]))
+        await node.play(scenario._replace(steps=scenario.steps[2:]))
         assert shapes(await stream.take(1)) == ["SUCCEEDED [settled]"]
 
 
-async def test_kill(node: SimulatedNode, raw: Raw) -> None:
-    """Connections break without a word from lnd."""
+async def test_kill_breaks_connections(node: SimulatedNode, raw: Raw) -> None:
+    """A stream ends with UNAVAILABLE, the status of a broken connection."""
     stream = raw.track_all()
     await node.subscribers(1)
     await node.kill()
@@ -141,9 +144,9 @@ async def test_kill(node: SimulatedNode, raw: Raw) -> None:
         assert (await fresh.info()).synced_to_chain
 
 
-async def test_another_node_behind_the_same_address(node: SimulatedNode, lives: Lives) -> None:
-    """Another identity, another database."""
-    await node.play(lives.success())
+async def test_become_replaces_identity_and_database(node: SimulatedNode, scenarios: Lives) -> None:
+    """Afterwards the same address has another identity and an empty database."""
+    await node.play(scenarios.success())
     await node.stop()
     node.become(World.random("another"))
     await node.start()
@@ -152,32 +155,32 @@ async def test_another_node_behind_the_same_address(node: SimulatedNode, lives: 
         assert len((await raw.list_payments()).payments) == 0
 
 
-async def test_refusals_on_demand(node: SimulatedNode, raw: Raw, lives: Lives) -> None:
-    """Any code and text, after some calls went well, so many times: pages that fail half-way."""
-    await node.play(*(lives.success() for _ in range(4)))
+async def test_refuse_fails_the_given_calls(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+    """`after` calls go well, the next `times` calls fail with the given code and text, then calls go well again."""
+    await node.play(*(scenarios.success() for _ in range(4)))
     node.faults.refuse(Method.LIST_PAYMENTS, UNKNOWN, "boom", after=1, times=2)
     answers = [await raw.refusal(Method.LIST_PAYMENTS) for _ in range(4)]
-    assert answers == [None, Refused(UNKNOWN, "boom"), Refused(UNKNOWN, "boom"), None]
+    assert answers == [None, End(UNKNOWN, "boom"), End(UNKNOWN, "boom"), None]
     node.faults.refuse(Method.TRACK_PAYMENTS, grpc.StatusCode.UNIMPLEMENTED, "unknown method TrackPayments")
     refused = await raw.track_all().rest()
-    assert refused == ([], Refused(grpc.StatusCode.UNIMPLEMENTED, "unknown method TrackPayments"))
+    assert refused == ([], End(grpc.StatusCode.UNIMPLEMENTED, "unknown method TrackPayments"))
     assert node.calls[Method.LIST_PAYMENTS] == 4
 
 
-async def test_a_call_that_hangs_harms_no_other(node: SimulatedNode, raw: Raw, lives: Lives) -> None:
-    """GetInfo may take for ever; the stream goes on."""
+async def test_hanging_call_does_not_block_others(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+    """While GetInfo hangs, the stream goes on."""
     node.faults.delay(Method.GET_INFO, math.inf)
     hanging = asyncio.create_task(raw.info())
     stream = raw.track_all()
     await node.subscribers(1)
-    await node.play(lives.success())
+    await node.play(scenarios.success())
     assert len(await stream.take(3)) == 3
     assert not hanging.done()
     hanging.cancel()
 
 
-async def test_silence(node: SimulatedNode, raw: Raw) -> None:
-    """A node that accepts everything and answers nothing: only the client's own deadline helps."""
+async def test_silence_leaves_calls_unanswered(node: SimulatedNode, raw: Raw) -> None:
+    """The node accepts calls and never answers, until it is healed."""
     node.faults.silence()
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(raw.info(), 0.05)
@@ -185,8 +188,8 @@ async def test_silence(node: SimulatedNode, raw: Raw) -> None:
     assert (await raw.info()).alias == "simulated"
 
 
-async def test_channels(node: SimulatedNode, raw: Raw) -> None:
-    """Peers with aliases and balances."""
-    answer = pb.ListChannelsResponse.FromString(await raw.ask(Method.LIST_CHANNELS))
+async def test_channels_have_aliases_and_balances(node: SimulatedNode, raw: Raw) -> None:
+    """There is one channel for each peer of the world."""
+    answer = pb.ListChannelsResponse.FromString(await raw.unary(Method.LIST_CHANNELS))
     assert [channel.remote_pubkey for channel in answer.channels] == [p.node.pubkey for p in node.world.peers]
     assert all(channel.peer_alias and channel.active and channel.local_balance for channel in answer.channels)

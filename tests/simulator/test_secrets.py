@@ -1,4 +1,4 @@
-"""The simulator sends what a real lnd sends and nobody may ever see, so that leaking it can be tested."""
+"""The simulator sends the same secrets as a real lnd, so that tests can find leaks of them."""
 
 import base64
 
@@ -14,7 +14,7 @@ _CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 
 
 def polymod(request: str) -> int:
-    """The checksum of BIP 173, as written there; 1 if it is right."""
+    """Return the checksum of BIP 173 by its reference algorithm; 1 if it is right."""
     hrp, _, data = request.rpartition("1")
     values = [ord(c) >> 5 for c in hrp] + [0] + [ord(c) & 31 for c in hrp] + [_CHARSET.index(c) for c in data]
     check = 1
@@ -26,9 +26,9 @@ def polymod(request: str) -> int:
     return check
 
 
-async def test_payment_requests_are_signed_by_the_payee(node: SimulatedNode, lives: Lives, raw: Raw) -> None:
-    """So that a rebalance without a route can be told by its invoice, as on a real node."""
-    await node.play(lives.rebalance_without_route(), lives.success())
+async def test_payment_requests_are_signed_by_the_payee(node: SimulatedNode, scenarios: Lives, raw: Raw) -> None:
+    """So a rebalance without a route can be recognised by its invoice, as on a real node."""
+    await node.play(scenarios.rebalance_without_route(), scenarios.success())
     own, other = [payment.payment_request for payment in (await raw.list_payments()).payments]
     assert pays(own, node.world.me.pubkey)
     assert not pays(other, node.world.me.pubkey)
@@ -36,8 +36,8 @@ async def test_payment_requests_are_signed_by_the_payee(node: SimulatedNode, liv
     assert polymod(own) == polymod(other) == 1
 
 
-def test_amounts_of_payment_requests() -> None:
-    """In the largest unit that needs no fraction."""
+def test_payment_request_has_the_amount_in_the_largest_unit() -> None:
+    """It is the largest unit in which the amount is a whole number."""
 
     def prefix(msat: int) -> str:
         request = encode(
@@ -55,11 +55,11 @@ def test_amounts_of_payment_requests() -> None:
     ]
 
 
-async def test_messages_carry_secrets_that_we_know(node: SimulatedNode, lives: Lives, raw: Raw) -> None:
-    """Preimages twice, in a keysend record, and payment requests: all are in the set to search for."""
+async def test_secrets_are_those_of_the_messages(node: SimulatedNode, scenarios: Lives, raw: Raw) -> None:
+    """Preimages of payments and attempts and in keysend records, payment requests, the macaroon."""
     stream = raw.track_all()
     await node.subscribers(1)
-    await node.play(lives.success(), lives.keysend(), lives.amp(parts=2))
+    await node.play(scenarios.success(), scenarios.keysend(), scenarios.amp(parts=2))
     updates = await stream.take(3 + 3 + 5)
     sent = b"".join(update.SerializeToString() for update in updates)
     secrets = node.secrets()
@@ -75,17 +75,17 @@ async def test_messages_carry_secrets_that_we_know(node: SimulatedNode, lives: L
         assert not [s for s in secrets if s.encode() in left and s != update.payment_request]
 
 
-def test_macaroon_looks_like_one(node: SimulatedNode) -> None:
-    """Binary, version 2, in it the methods that it allows."""
+def test_macaroon_has_lnds_format(node: SimulatedNode) -> None:
+    """It is binary, of version 2, and has the paths of the methods that it allows."""
     macaroon = node.macaroon.read_bytes()
     assert macaroon[:6] == b"\x02\x01\x03lnd"
     assert b"/routerrpc.Router/TrackPaymentV2" in macaroon
     assert base64.b64encode(macaroon)
 
 
-async def test_undeclared_fields(node: SimulatedNode, lives: Lives, raw: Raw) -> None:
-    """What our protos don't declare is there on the wire, at every level of the message."""
-    await node.play(lives.multi_part())
+async def test_messages_have_undeclared_fields(node: SimulatedNode, scenarios: Lives, raw: Raw) -> None:
+    """Fields that `protos/lnd.proto` doesn't declare are sent at every level of the message, as by a real lnd."""
+    await node.play(scenarios.multi_part())
     (payment,) = (await raw.list_payments()).payments
     whole, declared = payment.ByteSize(), pb.Payment.FromString(payment.SerializeToString())
     declared.DiscardUnknownFields()

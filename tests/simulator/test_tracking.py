@@ -1,4 +1,4 @@
-"""TrackPayments and TrackPaymentV2: snapshots, ends, and what a subscription may get wrong about the order."""
+"""TrackPayments and TrackPaymentV2: snapshots, ends of streams, and updates out of order."""
 
 import asyncio
 from pathlib import Path
@@ -8,27 +8,27 @@ import pytest
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Method
-from exporter.simulator.clock import ScriptClock
+from exporter.simulator.clock import VirtualClock
 from exporter.simulator.database import Options
 from exporter.simulator.faults import BROKEN
 from exporter.simulator.lives import Lives
 from exporter.simulator.mutation import Life
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.tower import End
-from tests.simulator.raw import Raw, Refused, connected, shape, shapes
+from tests.simulator.raw import Raw, connected, shape, shapes
 
 IN_FLIGHT = "IN_FLIGHT [in flight]"
 
 
-def cut(life: Life, at: int) -> tuple[Life, Life]:
-    """The first `at` steps of a life, and what follows."""
-    return life._replace(steps=life.steps[:at]), life._replace(steps=life.steps[at:])
+def split(scenario: Life, at: int) -> tuple[Life, Life]:
+    """Split a scenario after its first `at` steps."""
+    return scenario._replace(steps=scenario.steps[:at]), scenario._replace(steps=scenario.steps[at:])
 
 
-async def test_snapshot_of_what_is_open(node: SimulatedNode, raw: Raw, lives: Lives) -> None:
-    """A subscriber is told each payment that isn't terminal, in the order of the hashes, then every change."""
-    held = [cut(lives.success(), 2) for _ in range(5)]
-    await node.play(lives.success(), lives.refused(), *(begin for begin, _ in held))
+async def test_stream_begins_with_open_payments_in_hash_order(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+    """A subscriber receives each payment that isn't terminal, then every change."""
+    held = [split(scenarios.success(), 2) for _ in range(5)]
+    await node.play(scenarios.success(), scenarios.refused(), *(begin for begin, _ in held))
     stream = raw.track_all()
     snapshot = await stream.take(5)
     assert [payment.payment_hash for payment in snapshot] == sorted(begin.payment_hash for begin, _ in held)
@@ -38,35 +38,35 @@ async def test_snapshot_of_what_is_open(node: SimulatedNode, raw: Raw, lives: Li
     assert (update.payment_hash, shape(update)) == (held[3][0].payment_hash, "SUCCEEDED [settled]")
 
 
-async def test_quiet_node_says_nothing(node: SimulatedNode, raw: Raw, lives: Lives) -> None:
-    """Not even headers arrive before the first message: a client can't know that it is subscribed."""
+async def test_stream_without_payments_sends_no_headers(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+    """Headers arrive with the first message only, so a client can't know that it is subscribed."""
     stream = raw.track_all()
     headers = asyncio.ensure_future(stream.call.initial_metadata())
     await node.subscribers(1)
-    await raw.info()  # an answer on the same connection, sent later: what was to come of the stream would be here
+    await raw.info()  # answered later, on the same connection: headers of the stream would have arrived by now
     assert not headers.done()
-    await node.play(lives.no_route())
+    await node.play(scenarios.no_route())
     await headers
 
 
 @pytest.mark.slow
-async def test_every_subscriber_hears_all(node: SimulatedNode, raw: Raw, lives: Lives) -> None:
-    """Streams don't take from each other, and one that doesn't read delays nobody."""
+async def test_every_subscriber_receives_all_updates(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+    """A subscriber that doesn't read doesn't delay the others."""
     idle, first, second = raw.track_all(), raw.track_all(), raw.track_all()
     await node.subscribers(3)
-    await node.play(*(lives.success() for _ in range(2000)))
+    await node.play(*(scenarios.success() for _ in range(2000)))
     assert len(await first.take(6000)) == len(await second.take(6000)) == 6000
     idle.call.cancel()
     await node.subscribers(2)
 
 
-async def test_no_inflight_updates(node: SimulatedNode, raw: Raw, lives: Lives) -> None:
-    """Only ends are sent, and no snapshot."""
-    begin, end = cut(lives.success(), 2)
+async def test_no_inflight_updates_sends_terminal_updates_only(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+    """There is no snapshot either."""
+    begin, end = split(scenarios.success(), 2)
     await node.play(begin)
     stream = raw.track_all(no_inflight_updates=True)
     await node.subscribers(1)
-    await node.play(end, lives.held_then_cancelled(90))
+    await node.play(end, scenarios.held_then_cancelled(90))
     assert shapes(await stream.take(3)) == [
         "SUCCEEDED [settled]",
         "FAILED INCORRECT_PAYMENT_DETAILS [failed]",
@@ -74,10 +74,10 @@ async def test_no_inflight_updates(node: SimulatedNode, raw: Raw, lives: Lives) 
     ]
 
 
-async def test_initiated_only_where_lnd_is_told_to(tmp_path: Path) -> None:
-    """With `routerrpc.usestatusinitiated` a payment without any HTLC so far says so."""
+async def test_status_initiated_is_optional(tmp_path: Path) -> None:
+    """With `routerrpc.usestatusinitiated` a payment without an attempt is INITIATED."""
     options = Options(use_status_initiated=True)
-    async with SimulatedNode(tmp_path, clock=ScriptClock(), options=options) as node, connected(node) as raw:
+    async with SimulatedNode(tmp_path, clock=VirtualClock(), options=options) as node, connected(node) as raw:
         stream = raw.track_all()
         await node.subscribers(1)
         await node.play(Lives(node.world).retry())
@@ -85,9 +85,9 @@ async def test_initiated_only_where_lnd_is_told_to(tmp_path: Path) -> None:
         assert updates[:3] == ["INITIATED []", IN_FLIGHT, "IN_FLIGHT [failed]"]
 
 
-async def test_stale_snapshot(node: SimulatedNode, raw: Raw, lives: Lives) -> None:
-    """What ends between lnd's scan and the snapshot's sending is told first; then the snapshot denies it."""
-    begin, end = cut(lives.success(), 2)
+async def test_stale_snapshot_follows_a_terminal_update(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+    """If a payment ends between lnd's scan and the sending of the snapshot, the terminal update is sent first."""
+    begin, end = split(scenarios.success(), 2)
     await node.play(begin)
     async with node.faults.scan_held() as scan:
         stream = raw.track_all()
@@ -96,9 +96,9 @@ async def test_stale_snapshot(node: SimulatedNode, raw: Raw, lives: Lives) -> No
     assert shapes(await stream.take(2)) == ["SUCCEEDED [settled]", IN_FLIGHT]
 
 
-async def test_doubled_snapshot(node: SimulatedNode, raw: Raw, lives: Lives) -> None:
-    """What happens between the registration of a subscriber and the scan comes as an update and in the snapshot."""
-    begin, _ = cut(lives.success(), 2)
+async def test_update_before_the_scan_is_sent_twice(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+    """A change between the registration of a subscriber and the scan is sent as an update and in the snapshot."""
+    begin, _ = split(scenarios.success(), 2)
     async with node.faults.scan_held(before=True) as scan:
         stream = raw.track_all()
         await scan.reached.wait()
@@ -106,9 +106,9 @@ async def test_doubled_snapshot(node: SimulatedNode, raw: Raw, lives: Lives) -> 
     assert shapes(await stream.take(3)) == ["IN_FLIGHT []", IN_FLIGHT, IN_FLIGHT]
 
 
-async def test_track_one_from_its_present_state(node: SimulatedNode, raw: Raw, lives: Lives) -> None:
-    """The first message is the present state; the stream ends with OK at the first terminal, not at the second."""
-    begin, end = cut(lives.held_then_settled(90), 2)
+async def test_track_one_begins_with_the_present_state(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+    """The stream ends with OK at the first terminal update, not at the second."""
+    begin, end = split(scenarios.held_then_settled(90), 2)
     await node.play(begin)
     stream = raw.track(begin.payment_hash)
     assert shapes(await stream.take(1)) == [IN_FLIGHT]
@@ -122,12 +122,12 @@ async def test_track_one_from_its_present_state(node: SimulatedNode, raw: Raw, l
 @pytest.mark.parametrize(
     ("payment_hash", "refused"),
     [
-        ("00" * 32, Refused(grpc.StatusCode.NOT_FOUND, "payment isn't initiated")),
-        ("010203", Refused(grpc.StatusCode.UNKNOWN, "invalid hash length of 3, want 32")),
+        ("00" * 32, End(grpc.StatusCode.NOT_FOUND, "payment isn't initiated")),
+        ("010203", End(grpc.StatusCode.UNKNOWN, "invalid hash length of 3, want 32")),
     ],
 )
-async def test_track_nothing(payment_hash: str, refused: Refused, raw: Raw) -> None:
-    """A hash that lnd doesn't know, and something that is none."""
+async def test_track_one_refuses_unknown_and_invalid_hashes(payment_hash: str, refused: End, raw: Raw) -> None:
+    """The status and text are lnd's."""
     assert await raw.track(payment_hash).rest() == ([], refused)
 
 
@@ -140,54 +140,54 @@ async def test_track_nothing(payment_hash: str, refused: Refused, raw: Raw) -> N
         (False, "send_to_route", "FAILED ERROR [failed]"),
     ],
 )
-async def test_failed_attempts_vanish(tmp_path: Path, *, keep: bool, name: str, left: str) -> None:
-    """Right after the terminal update, unless lnd keeps them; those of SendToRoute always stay."""
+async def test_failed_attempts_are_deleted(tmp_path: Path, *, keep: bool, name: str, left: str) -> None:
+    """Right after the terminal update, unless lnd is told to keep them; those of SendToRoute always stay."""
     options = Options(keep_failed_payment_attempts=keep)
-    async with SimulatedNode(tmp_path, clock=ScriptClock(), options=options) as node, connected(node) as raw:
-        lives = Lives(node.world)
-        life = lives.send_to_route(fails=True) if name == "send_to_route" else getattr(lives, name)()
-        await node.play(life)
-        late, _ = await raw.track(life.payment_hash).rest()
+    async with SimulatedNode(tmp_path, clock=VirtualClock(), options=options) as node, connected(node) as raw:
+        scenarios = Lives(node.world)
+        scenario = scenarios.send_to_route(fails=True) if name == "send_to_route" else getattr(scenarios, name)()
+        await node.play(scenario)
+        late, _ = await raw.track(scenario.payment_hash).rest()
         listed = (await raw.list_payments()).payments
         assert shapes(late) == shapes(listed) == [left]
 
 
 @pytest.mark.parametrize("end", [BROKEN, End(), End(grpc.StatusCode.UNKNOWN, "routerrpc server shutting down")])
-async def test_cut(node: SimulatedNode, raw: Raw, lives: Lives, end: End) -> None:
-    """A stream ends after so many messages, in any way; the next one lives."""
+async def test_cut_ends_one_stream(node: SimulatedNode, raw: Raw, scenarios: Lives, end: End) -> None:
+    """A stream ends after some messages with the given status; the next stream is not cut."""
     node.faults.cut(Method.TRACK_PAYMENTS, after=2, end=end)
     broken = raw.track_all()
     await node.subscribers(1)
-    await node.play(lives.success())
+    await node.play(scenarios.success())
     updates, ended = await broken.rest()
-    assert (shapes(updates), ended) == (["IN_FLIGHT []", IN_FLIGHT], Refused(end.code, end.text))
+    assert (shapes(updates), ended) == (["IN_FLIGHT []", IN_FLIGHT], End(end.code, end.text))
     await node.subscribers(0)
     alive = raw.track_all()
     await node.subscribers(1)
-    await node.play(lives.success())
+    await node.play(scenarios.success())
     assert len(await alive.take(3)) == 3
 
 
-async def test_delete_tells_nobody(node: SimulatedNode, raw: Raw, lives: Lives) -> None:
-    """A deleted payment is simply gone."""
-    life = lives.success()
-    await node.play(life)
+async def test_deletion_sends_no_update(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+    """A deleted payment is unknown afterwards, but `truth` still has it."""
+    scenario = scenarios.success()
+    await node.play(scenario)
     stream = raw.track_all()
     await node.subscribers(1)
     node.database.delete_all()
-    await node.play(lives.no_route())
+    await node.play(scenarios.no_route())
     assert shapes(await stream.take(2)) == ["IN_FLIGHT []", "FAILED NO_ROUTE []"]
-    assert await raw.track(life.payment_hash).rest() == (
+    assert await raw.track(scenario.payment_hash).rest() == (
         [],
-        Refused(grpc.StatusCode.NOT_FOUND, "payment isn't initiated"),
+        End(grpc.StatusCode.NOT_FOUND, "payment isn't initiated"),
     )
     assert [run.status.value for run in node.truth()] == ["succeeded", "failed"]
 
 
-async def test_in_flight_is_never_deleted(node: SimulatedNode, lives: Lives) -> None:
-    """What is open survives delete-all."""
-    begin, _ = cut(lives.success(), 2)
-    await node.play(begin, lives.success())
+async def test_delete_all_keeps_payments_in_flight(node: SimulatedNode, scenarios: Lives) -> None:
+    """Only the finished payment is deleted."""
+    begin, _ = split(scenarios.success(), 2)
+    await node.play(begin, scenarios.success())
     node.database.delete_all()
     current = node.database.current(begin.payment_hash)
     assert current is not None

@@ -1,1 +1,1 @@
-"""All on one machine, without Docker: simulated node, exporter, Prometheus, Alertmanager, Grafana if it is there."""
+"""The whole stack without Docker: simulated node, exporter, Prometheus, Alertmanager, and Grafana if installed."""

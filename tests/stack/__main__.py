@@ -1,4 +1,4 @@
-"""`make stack`: starts all of it, says where to look, tells which alerts are sent, and stops on Ctrl-C."""
+"""`make stack`: starts the whole stack, prints its addresses and the alerts that are sent, and stops on Ctrl-C."""
 
 import argparse
 import asyncio
@@ -12,35 +12,35 @@ from tempfile import TemporaryDirectory
 from deploy.prometheus.values import WrongValues, read
 from tests.network.build import CannotBuild
 from tests.network.process import NotReady, until
-from tests.stack.programs import ROOT, Ports, listens, must_be_free, programs
-from tests.stack.telephone import Telephone
+from tests.stack.programs import ROOT, Ports, check_ports, listens, programs
+from tests.stack.webhooks import WebhookServer
 
 WELCOME = """
-A simulated node makes payments. No lnd, no money, nothing is kept.
+A simulated node makes payments: no lnd, no money. Nothing is kept.
 
-  http://localhost:{ports.exporter}/          how the node is, in words
+  http://localhost:{ports.exporter}/          the exporter's status page
   http://localhost:{ports.prometheus}/alerts     Prometheus, with the rules of the profile `{profile}`
-  http://localhost:{ports.alertmanager}/           Alertmanager; what it sends is told here
+  http://localhost:{ports.alertmanager}/           Alertmanager; its notifications are printed here
   {grafana}
 
-So that there is something to see, an HTLC is held near its expiry: after about five minutes a critical alert is sent.
+As an example, an HTLC is held near its expiry: after about five minutes a critical alert is sent.
 Ctrl-C stops everything.
 """
 HIGHEST_PORT = 65_535
 WITH_GRAFANA = "http://localhost:{port}/d/lnd-payments-overview   Grafana, with the dashboards"
-WITHOUT_GRAFANA = "Grafana is not installed here; import the dashboards into yours: {place}/*.json"
+WITHOUT_GRAFANA = "Grafana is not installed here. Import the dashboards into your Grafana: {place}/*.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until Ctrl-C; 2 if it can't be started here."""
+    """Run until Ctrl-C, and return the exit code: 2 if the stack can't be started."""
     try:
         profiles = sorted(read())
     except WrongValues as wrong:
         print(wrong, file=sys.stderr)
         return 2
     parser = argparse.ArgumentParser(prog="make stack", description=__doc__)
-    parser.add_argument("profile", nargs="?", default="service", choices=profiles, help="whose rules to load")
-    parser.add_argument("--ports-moved-by", type=int, default=0, metavar="N", help="all ports so much higher")
+    parser.add_argument("profile", nargs="?", default="service", choices=profiles, help="the profile of the rules")
+    parser.add_argument("--ports-moved-by", type=int, default=0, metavar="N", help="add N to all ports")
     options = parser.parse_args(arguments)
     if not 0 <= options.ports_moved_by <= HIGHEST_PORT - max(Ports()):
         parser.error(f"--ports-moved-by: from 0 to {HIGHEST_PORT - max(Ports())}")
@@ -54,14 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def play(profile: str, ports: Ports) -> None:
-    """Start, tell, wait, stop."""
-    must_be_free(ports)
-    enough = asyncio.Event()
+    """Start the stack, print its addresses, and stop it on a signal."""
+    check_ports(ports)
+    stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, enough.set)
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     with TemporaryDirectory(prefix="lnd-payments-stack-") as home:
-        async with Telephone(_say) as telephone, contextlib.AsyncExitStack() as stack:
-            for running in programs(Path(home), profile, ports, telephone):
+        async with WebhookServer(_print_alert) as webhooks, contextlib.AsyncExitStack() as stack:
+            for running in programs(Path(home), profile, ports, webhooks):
                 stack.push_async_callback(running.program.stop)
                 await running.program.start()
                 await until(f"{running.program.name} listens on port {running.port}", listens(running))
@@ -69,11 +69,11 @@ async def play(profile: str, ports: Ports) -> None:
             if running.port == ports.grafana:
                 grafana = WITH_GRAFANA.format(port=ports.grafana)
             print(WELCOME.format(ports=ports, profile=profile, grafana=grafana), flush=True)
-            await enough.wait()
+            await stopped.wait()
             print("Stopping.", flush=True)
 
 
-def _say(receiver: str, status: str, labels: dict[str, str], annotations: dict[str, str]) -> None:
+def _print_alert(receiver: str, status: str, labels: dict[str, str], annotations: dict[str, str]) -> None:
     if not labels["alertname"].endswith("Watchdog"):
         print(f"{receiver}: {status}: {labels['severity']}: {annotations['summary']}", flush=True)
 

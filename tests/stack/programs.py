@@ -1,4 +1,4 @@
-"""The programs of the stack, each with its configuration and the port on which it is found."""
+"""The programs of the stack, each with its configuration and port."""
 
 import json
 import os
@@ -14,14 +14,14 @@ import yaml
 from dashboards.board import TAG
 from tests.network.build import binaries
 from tests.network.process import NotReady, Program
-from tests.stack.telephone import Telephone
+from tests.stack.webhooks import WebhookServer
 
 ROOT = Path(__file__).parents[2]
 SCRAPE = "5s"
 
 
 class Ports(NamedTuple):
-    """The ports that everybody knows."""
+    """The ports of the programs; the defaults are the usual ones."""
 
     exporter: int = 10019
     prometheus: int = 9090
@@ -29,22 +29,22 @@ class Ports(NamedTuple):
     grafana: int = 3000
 
     def moved(self, by: int) -> "Ports":
-        """All of them so much higher."""
+        """Return all ports plus `by`."""
         return Ports(*(port + by for port in self))
 
 
 class Running(NamedTuple):
-    """A program that accepts connections once it runs."""
+    """A program, and the port on which it will listen."""
 
     program: Program
     port: int
 
 
-def programs(home: Path, profile: str, ports: Ports, telephone: Telephone) -> list[Running]:
-    """The exporter with its node, Alertmanager, Prometheus, and Grafana if it is installed."""
+def programs(home: Path, profile: str, ports: Ports, webhooks: WebhookServer) -> list[Running]:
+    """Configure the exporter with its demo node, Alertmanager, Prometheus, and Grafana if it is installed."""
     tools = binaries()
     alertmanager, prometheus = home / "alertmanager.yml", home / "prometheus.yml"
-    alertmanager.write_text(yaml.safe_dump(telephone.example()))
+    alertmanager.write_text(yaml.safe_dump(webhooks.example()))
     prometheus.write_text(json.dumps(_prometheus(profile, ports)))  # JSON is YAML
     commands = [
         ("exporter", [sys.executable, "-m", "exporter", "demo"], ports.exporter),
@@ -82,7 +82,7 @@ def _prometheus(profile: str, ports: Ports) -> dict[str, object]:
 
 
 def _grafana(program: str, home: Path, ports: Ports) -> Program:
-    """With data source and dashboards; whoever comes may look, nobody may change."""
+    """Configure Grafana with data source and dashboards; anonymous visitors may view, but not edit."""
     share = next((path for path in (Path("/usr/share/grafana"), Path(program).parents[1]) if path.is_dir()), home)
     settings = {
         "GF_PATHS_DATA": home / "grafana",
@@ -98,18 +98,18 @@ def _grafana(program: str, home: Path, ports: Ports) -> Program:
 
 
 def listens(running: Running) -> Callable[[], Awaitable[bool]]:
-    """Ask whether a program accepts connections."""
+    """Return a function for `until`: does the program accept connections? It raises `NotReady` if it has ended."""
 
-    async def asked() -> bool:
+    async def accepts() -> bool:
         running.program.check()
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", running.port)) == 0
 
-    return asked
+    return accepts
 
 
-def must_be_free(ports: Ports) -> None:
-    """Raises `NotReady`, naming the port that somebody has."""
+def check_ports(ports: Ports) -> None:
+    """Raise `NotReady` with the first port that is in use."""
     for port in ports if shutil.which("grafana") else ports[:-1]:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -117,5 +117,5 @@ def must_be_free(ports: Ports) -> None:
                 probe.bind(("127.0.0.1", port))
             except OSError as error:
                 raise NotReady(
-                    f"port {port}: {error.strerror}. Stop what listens there, or move all ports: --ports-moved-by=1000"
+                    f"port {port}: {error.strerror}. Stop the program on it, or move all ports: --ports-moved-by=1000"
                 ) from None

@@ -1,4 +1,4 @@
-"""`make stack` starts, shows the node to Prometheus and the rules to whoever looks, and stops on Ctrl-C."""
+"""`make stack`: it starts, Prometheus has the node and the rules, and it stops on Ctrl-C."""
 
 import asyncio
 import signal
@@ -21,16 +21,16 @@ PORTS = Ports().moved(MOVED)
 
 
 @pytest.mark.usefixtures("programs")
-async def test_from_start_to_stop(tmp_path: Path) -> None:
-    """All of it answers, the alerts are those of the profile, and Ctrl-C ends it well."""
-    said = tmp_path / "said"
-    with said.open("wb") as log:
+async def test_stack_runs_until_ctrl_c(tmp_path: Path) -> None:
+    """All programs answer, the alerts are those of the profile, and Ctrl-C ends it with exit code 0."""
+    output = tmp_path / "output"
+    with output.open("wb") as log:
         command = (sys.executable, "-m", "tests.stack", "home", f"--ports-moved-by={MOVED}")
         process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
 
-    async def welcomed() -> bool:
-        assert process.returncode is None, said.read_text()
-        return "Ctrl-C stops everything." in said.read_text()
+    async def started() -> bool:
+        assert process.returncode is None, output.read_text()
+        return "Ctrl-C stops everything." in output.read_text()
 
     async def scraped() -> bool:
         url = f"http://localhost:{PORTS.prometheus}/api/v1/query?query=lnd_payments_node_up"
@@ -40,21 +40,21 @@ async def test_from_start_to_stop(tmp_path: Path) -> None:
             return bool((await answer.json())["data"]["result"])
 
     try:
-        await until("the welcome", welcomed)
-        await until("a scrape", scraped)
-        rules = await _ask(f"http://localhost:{PORTS.prometheus}/api/v1/rules?type=alert")
+        await until("the stack has started", started)
+        await until("Prometheus has scraped", scraped)
+        rules = await _get(f"http://localhost:{PORTS.prometheus}/api/v1/rules?type=alert")
         names = {rule["name"] for group in rules["data"]["groups"] for rule in group["rules"]}
         assert {"LndPaymentsOutage", "LndPaymentsWatchdog"} <= names
-        ready = await _ask(f"http://localhost:{PORTS.alertmanager}/api/v2/status")
-        assert ready["cluster"]["status"] == "disabled"
+        status = await _get(f"http://localhost:{PORTS.alertmanager}/api/v2/status")
+        assert status["cluster"]["status"] == "disabled"
     finally:
         process.send_signal(signal.SIGINT)
         assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 0
-    assert said.read_text().endswith("Stopping.\n")
+    assert output.read_text().endswith("Stopping.\n")
 
 
-def test_a_port_that_somebody_has(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is named, and what to do."""
+def test_port_in_use_is_an_error_with_advice(capsys: pytest.CaptureFixture[str]) -> None:
+    """The error names the port."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -63,6 +63,6 @@ def test_a_port_that_somebody_has(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"port {taken.getsockname()[1]}: Address already in use." in capsys.readouterr().err
 
 
-async def _ask(url: str) -> Any:
+async def _get(url: str) -> Any:
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         return await answer.json()

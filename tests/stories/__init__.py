@@ -1,1 +1,1 @@
-"""Stories: what people do to a node, told to a real lnd and to the simulator alike, and what the page then says."""
+"""Stories: actions on a node, on real lnds and on the simulator, and the changes of the page that they must lead to."""

@@ -1,4 +1,4 @@
-"""A real Alertmanager with the routes of the example that is shipped, and whoever it calls."""
+"""A real Alertmanager with the routes of the example configuration, and the notifications that it sends."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,15 +12,15 @@ from deploy.prometheus.generate import generated
 from deploy.prometheus.values import Values
 from tests.network.build import binaries
 from tests.network.process import Program, free_port, until
-from tests.stack.telephone import Telephone
+from tests.stack.webhooks import WebhookServer
 
-HURRY = 60
-"""A minute of waiting takes a second."""
+SPEED = 60
+"""Factor by which `for` and `keep_firing_for` are shortened: a minute becomes a second."""
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-class Called(NamedTuple):
-    """One alert of one message."""
+class Notification(NamedTuple):
+    """One alert of one message that Alertmanager sent."""
 
     receiver: str
     status: str
@@ -30,41 +30,41 @@ class Called(NamedTuple):
 
 
 class Alertmanager:
-    """The server, and what it told people."""
+    """A running Alertmanager: its address, and the notifications that it has sent."""
 
     def __init__(self, address: str) -> None:
-        """Nobody was called yet."""
+        """Remember HOST:PORT; `alerting` starts the server."""
         self.address = address
-        self.calls: list[Called] = []
+        self.calls: list[Notification] = []
+        """Notifications that `called` hasn't returned yet."""
 
-    async def called(self, alert: str, status: str, seconds: float = 60) -> Called:
-        """Wait until somebody is called about an alert, firing or resolved; forget it then."""
+    async def called(self, alert: str, status: str, seconds: float = 60) -> Notification:
+        """Wait for a notification of an alert, `firing` or `resolved`; remove and return it."""
 
-        def found() -> list[Called]:
+        def matching() -> list[Notification]:
             return [call for call in self.calls if (call.labels["alertname"], call.status) == (alert, status)]
 
-        async def there() -> bool:
+        async def notified() -> bool:
             await asyncio.sleep(0)
-            return bool(found())
+            return bool(matching())
 
-        await until(
-            f"{alert} {status}; there was {[(c.labels['alertname'], c.status) for c in self.calls]}", there, seconds
-        )
-        (call, *_) = found()
+        received = [(call.labels["alertname"], call.status) for call in self.calls]
+        await until(f"{alert} is {status}; received so far: {received}", notified, seconds)
+        (call, *_) = matching()
         self.calls.remove(call)
         return call
 
 
 @asynccontextmanager
 async def alerting(home: Path) -> AsyncIterator[Alertmanager]:
-    """It runs within the block, in a folder of its own, and so does a web server that takes its messages."""
+    """Run an Alertmanager in a new folder, and a web server that receives its notifications, within the block."""
     home.mkdir()
-    ours = Alertmanager(f"127.0.0.1:{free_port()}")
+    alertmanager = Alertmanager(f"127.0.0.1:{free_port()}")
     flags = [f"--config.file={home / 'alertmanager.yml'}", f"--storage.path={home / 'data'}"]
-    command = [str(binaries() / "alertmanager"), *flags, f"--web.listen-address={ours.address}"]
+    command = [str(binaries() / "alertmanager"), *flags, f"--web.listen-address={alertmanager.address}"]
     program = Program("alertmanager", [*command, "--cluster.listen-address="], home)
-    async with Telephone(lambda *call: ours.calls.append(Called(*call))) as telephone:
-        config = telephone.example()
+    async with WebhookServer(lambda *alert: alertmanager.calls.append(Notification(*alert))) as webhooks:
+        config = webhooks.example()
         for route in (config["route"], *config["route"]["routes"]):
             route |= {"group_wait": "0s", "group_interval": "1s"}
         (home / "alertmanager.yml").write_text(yaml.safe_dump(config))
@@ -76,19 +76,19 @@ async def alerting(home: Path) -> AsyncIterator[Alertmanager]:
 
         try:
             await until("Alertmanager listens", listens)
-            yield ours
+            yield alertmanager
         finally:
             await program.stop()
 
 
 def hurried(values: Values) -> str:
-    """The rules of a profile, looked at every 2 s; what must last for a minute must last for a second."""
+    """Return the rules of a profile, evaluated every 2 s, with all waiting times divided by `SPEED`."""
     rules = yaml.safe_load(generated("hurried", values))
     for group in rules["groups"]:
         group["interval"] = "2s"
         for rule in group["rules"]:
             for name in {"for", "keep_firing_for"} & rule.keys():
                 minutes = rule[name]
-                rule[name] = f"{int(minutes[:-1]) * _SECONDS[minutes[-1]] // HURRY}s"
+                rule[name] = f"{int(minutes[:-1]) * _SECONDS[minutes[-1]] // SPEED}s"
     text: str = yaml.safe_dump(rules)
     return text

@@ -1,4 +1,4 @@
-"""Each story is told twice: to real lnds and to the simulator."""
+"""Fixtures of the stories, each of which runs twice: on real lnds and on the simulator."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -9,7 +9,7 @@ import pytest
 from exporter.config.addresses import REST
 from tests.once import claim
 from tests.stories.lab import Lab
-from tests.stories.process import exporting, ways
+from tests.stories.process import exporting, node_configs
 from tests.stories.prometheus import Prometheus
 from tests.stories.simulated import SimulatedLab
 from tests.stories.simulated_network import Network
@@ -19,7 +19,7 @@ from tests.stories.world import World
 
 @pytest.fixture(scope="session")
 async def simulated_labs(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, SimulatedLab]]:
-    """The labs of `alice` and `carol` in the simulator."""
+    """Return the labs of `alice` and `carol` in the simulator."""
     claim("simulated network", tmp_path_factory)
     network = Network(tmp_path_factory.mktemp("simulated"))
     labs = {name: SimulatedLab(network, name) for name in ("alice", "carol")}
@@ -32,22 +32,25 @@ async def simulated_labs(tmp_path_factory: pytest.TempPathFactory) -> AsyncItera
 
 @pytest.fixture(scope="session", params=["simulator", pytest.param("real", marks=pytest.mark.network)])
 def labs(request: pytest.FixtureRequest) -> Mapping[str, Lab]:
-    """Either world. Not async, for only so it may ask for a fixture that is."""
-    found: Mapping[str, Lab] = request.getfixturevalue("real_labs" if request.param == "real" else "simulated_labs")
-    return found
+    """Return the labs of the real network or of the simulator. Not async: it requests a fixture that is."""
+    labs: Mapping[str, Lab] = request.getfixturevalue("real_labs" if request.param == "real" else "simulated_labs")
+    return labs
 
 
 @pytest.fixture(scope="session")
 async def world(labs: Mapping[str, Lab], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    """Both labs, watched from the beginning by one exporter, alice in every way; real ones by a Prometheus, too."""
+    """Return both labs with one exporter that follows alice over each transport and carol over REST.
+
+    On the real network a Prometheus scrapes the exporter from the beginning.
+    """
     kind = "simulator" if isinstance(labs["alice"], SimulatedLab) else "real"
     home = tmp_path_factory.mktemp(kind)
-    nodes = [*ways(labs["alice"]), *ways(labs["carol"], REST)]
+    nodes = [*node_configs(labs["alice"]), *node_configs(labs["carol"], REST)]
     async with AsyncExitStack() as stack:
         exporter = await stack.enter_async_context(exporting(nodes, home / "exporter"))
         world = World(kind, labs, exporter.target, exporter.log)
         for name in labs:
-            await world.live(name)
+            await world.followed(name)
         if kind == "real":
             world.prometheus = Prometheus(home / "prometheus", exporter.target)
             stack.push_async_callback(world.prometheus.stop)

@@ -1,32 +1,31 @@
-"""What a person can do to a node under observation: one protocol, kept by a real network and by the simulator.
+"""The interface by which stories act on a node: one Protocol, implemented by a real network and by the simulator.
 
-A lab is one node and the world around it, as the verbs below reach it. Two labs exist over one world: `alice`, to
-whom everything happens, and `carol`, who pays only what takes minutes (the storm), so that slow stories run beside
-the others: one exporter watches both, and their series differ in the label `node`.
+A lab is one node with the network around it, as far as the methods below reach. There are two labs over one network:
+`alice`, which almost all stories use, and `carol`, whose only payment takes minutes (the storm) and runs beside the
+other stories. One exporter follows both, and their series differ in the label `node`.
 
 The world
 ---------
 
 Four nodes, five public channels: the ring alice-bob-carol-alice, and dave, who has a channel with carol and one
-with bob. Each end of each channel can spend about 2M sat, but for bob's end of bob-dave, which is nearly empty: that
-is how a real route fails. Stories move little, so the balances last for all of them.
+with bob. Each end of each channel can spend about 2M sat, except bob's end of bob-dave, which is nearly empty, so
+that real routes can fail. Stories pay small amounts, so the balances last for all of them.
 
 Channels are listed in `CHANNELS`; forwarding costs `fee_msat`. So, with `via` the first hop:
 
-| who pays whom                          | hops | fee      | ends                                              |
+| payment                                | hops | fee      | remarks                                           |
 | -------------------------------------- | ---- | -------- | ------------------------------------------------- |
 | alice -> bob via bob                   | 1    | 0        |                                                   |
 | alice -> carol via bob                 | 2    | of bob   |                                                   |
 | alice -> bob via carol                 | 2    | of carol |                                                   |
 | alice -> alice via bob (a rebalance)   | 3    | of both  | back through carol                                |
 | alice -> dave, more than bob has       | 2    | of carol | bob is cheaper, tried first and fails; then carol |
-| carol -> dave via bob, more than that  | 2    |          | the storm: lnd halves and tries again             |
+| carol -> dave via bob, more than that  | 2    |          | the storm: lnd splits the amount and retries      |
 
-A route that costs more than `fee_limit_sat` does not exist (NO_ROUTE, no attempt); more than all that the payer's
-channels hold is INSUFFICIENT_BALANCE, no attempt; a channel whose peer is offline counts as empty. Only the calls of
-this table, the probe, the insufficient balance and peers that are offline need to know about paths; everywhere else a
-story says `at` and `via`, and the route is the shortest one.
-A lab forgets what earlier payments taught lnd about routes (mission control) before each payment.
+A payment whose fee would exceed `fee_limit_sat` fails with NO_ROUTE, without an attempt; one that exceeds the balance
+of all the payer's channels fails with INSUFFICIENT_BALANCE, without an attempt; a channel whose peer is offline counts
+as empty. Everywhere else a story gives the recipient (`at`) and the first hop (`via`), and the route is the shortest.
+A lab resets lnd's mission control before each payment, so earlier failures don't influence its route.
 """
 
 from collections.abc import Mapping
@@ -39,7 +38,7 @@ NODES = ("alice", "bob", "carol", "dave")
 
 
 class Channel(NamedTuple):
-    """A channel and what each end can spend, in sat, before reserve and commitment fee."""
+    """A channel and the balance of each end, in sat, before reserve and commitment fee."""
 
     opener: str
     peer: str
@@ -56,46 +55,46 @@ CHANNELS = (
 )
 
 ENOUGH_FOR_BOB = 50_000
-"""Up to this bob can forward to dave, sat; not while the storm holds what he has."""
+"""Amount that bob can forward to dave, sat; not while the storm is holding bob's balance."""
 TOO_MUCH_FOR_BOB = 200_000
-"""From this on bob surely can't forward to dave in one part, sat."""
+"""Smallest amount that bob certainly can't forward to dave in one part, sat."""
 STORM_SAT = 300_000
-"""Paid by carol to dave via bob with `max_parts=16` it is a storm of 25 attempts, all within a second.
+"""Paid by carol to dave via bob with `max_parts=16` it makes a storm of 25 attempts, all within a second.
 
 23 fail at bob (TEMPORARY_CHANNEL_FAILURE, source index 1); 2 wait at dave for the rest and fail there after 120 s
-(MPP_TIMEOUT, index 2). The reason is NO_ROUTE from the first second on, TIMEOUT after 120 s and in two FAILED.
-Another amount makes another storm: 400_000 are 31 attempts of which dave gets 1, and the first FAILED says NO_ROUTE.
+(MPP_TIMEOUT, index 2). The reason is NO_ROUTE from the first second on, TIMEOUT after 120 s and in two FAILED updates.
+Another amount makes another storm: 400_000 makes 31 attempts, 1 of them arrives, and the first FAILED has NO_ROUTE.
 """
 MORE_THAN_ALICE_HAS = 4_100_000
-"""More than both channels of alice can send together, and still a payment that lnd is willing to try, sat."""
+"""More than both channels of alice can send together, but not more than lnd is willing to try, sat."""
 
 FEE_BASE_MSAT: Mapping[str, int] = {"alice": 1000, "bob": 1000, "carol": 2000, "dave": 1000}
-"""What a node asks for forwarding, msat; carol is dearer, so that bob is tried first."""
+"""Base fee of a forwarding node, msat; carol's is higher, so that bob is tried first."""
 FEE_PPM = 1
-"""And of the amount, parts per million (lnd's default)."""
+"""Fee rate of every forwarding node, parts per million of the amount (lnd's default)."""
 
 
 def fee_msat(forwarder: str, amount_msat: int) -> int:
-    """What `forwarder` keeps of a payment that leaves it with `amount_msat`; lnd rounds down to a msat."""
+    """Return the fee of `forwarder` for an outgoing HTLC of `amount_msat`; lnd rounds down to a msat."""
     return FEE_BASE_MSAT[forwarder] + amount_msat * FEE_PPM // 1_000_000
 
 
 class Invoice(NamedTuple):
-    """Something to pay; made by a lab, so the lab knows what paying it will lead to."""
+    """An invoice, or a hash without one, made by a lab."""
 
     payment_hash: str
     """64 hex digits."""
     request: str
-    """BOLT 11; empty for a hash that the recipient has never heard of."""
+    """BOLT 11; empty for a hash that the recipient doesn't know."""
     sat: int
     at: str
     """Name of the recipient."""
     hold: bool = False
-    """The recipient keeps the HTLCs until `settle` or `cancel`."""
+    """True if the recipient holds the HTLCs until `settle` or `cancel`."""
 
 
 class Listed(NamedTuple):
-    """A payment as the node's own database has it (`ListPayments`): the truth that counters must agree with."""
+    """A payment in the node's own database (`ListPayments`), with which the counters must agree."""
 
     payment_hash: str
     status: Status
@@ -105,60 +104,60 @@ class Listed(NamedTuple):
 
 
 class Sending(Protocol):
-    """A payment under way. Nothing needs to be awaited: the payment goes its way in lnd on its own."""
+    """A payment that has been sent. It proceeds in lnd without anything being awaited."""
 
     payment_hash: str
 
     async def held(self, parts: int = 1) -> None:
-        """Wait until so many HTLCs have reached the recipient of a hold invoice and wait there."""
+        """Wait until `parts` HTLCs are held by the recipient of a hold invoice."""
 
     async def overdue(self) -> None:
-        """Wait until the payment's own `timeout_s` has surely passed. lnd says nothing of it while an HTLC is held."""
+        """Wait until the payment's own `timeout_s` has passed. lnd sends no update of that while an HTLC is held."""
 
     async def close(self) -> None:
-        """The caller hangs up. Ends the payment only if it was `cancelable`, and only once its HTLCs resolve."""
+        """End the caller's stream. That cancels only a `cancelable` payment, and only once its HTLCs resolve."""
 
     async def ended(self) -> Listed:
-        """Wait until the payment ended in lnd's database and its last word is written, across restarts of the node."""
+        """Wait until the payment has ended in lnd's database and its reason is final, across restarts of the node."""
 
 
 class Lab(Protocol):
-    """One node under observation. All verbs return when lnd has accepted; raise what went wrong in the lab itself."""
+    """One node that the exporter follows. All methods return when lnd has accepted the call, and raise if it fails."""
 
     name: str
     """`alice` or `carol`; also the exporter's name for the node."""
     tls_cert: Path
-    """The certificate file that the exporter is given; survives restarts. Changed by `publish_certificate` only."""
+    """The certificate file of the exporter. Only `publish_certificate` changes it, not a restart."""
     macaroon: Path
-    """The macaroon file that the exporter is given. Changed by `bake_macaroon` only."""
+    """The macaroon file of the exporter. Only `bake_macaroon` changes it."""
     pubkey: str
     """Identity key, 66 hex digits."""
 
     @property
     def address(self) -> str:
-        """Where its gRPC is, HOST:PORT; survives restarts."""
+        """HOST:PORT of gRPC, the same after a restart."""
 
     @property
     def rest(self) -> str:
-        """Where its REST is, the same."""
+        """HOST:PORT of REST, likewise."""
 
     @property
     def pubkeys(self) -> Mapping[str, str]:
         """Identity keys by name, of this node and all others."""
 
-    # Things to pay.
+    # Invoices.
 
     async def invoice(self, sat: int, *, at: str, hold: bool = False) -> Invoice:
-        """`at` asks for `sat`. At the node itself: a circular rebalance."""
+        """Create an invoice of node `at` for `sat`. An invoice of the node itself makes a circular rebalance."""
 
     async def unknown_hash(self, sat: int, *, at: str) -> Invoice:
-        """Nobody's invoice: a random hash, which `at` refuses (FAILED, INCORRECT_PAYMENT_DETAILS, one attempt)."""
+        """Return a random hash, which `at` refuses (FAILED, INCORRECT_PAYMENT_DETAILS, one attempt)."""
 
     async def settle(self, invoice: Invoice) -> None:
-        """The recipient of a hold invoice takes the money."""
+        """Settle a hold invoice at its recipient."""
 
     async def cancel(self, invoice: Invoice) -> None:
-        """The recipient of a hold invoice gives it back (INCORRECT_PAYMENT_DETAILS)."""
+        """Cancel a hold invoice at its recipient (INCORRECT_PAYMENT_DETAILS)."""
 
     # Payments. Each creates one run in lnd; `via` is the name of the first hop.
 
@@ -173,43 +172,44 @@ class Lab(Protocol):
         max_shard_sat: int | None = None,
         cancelable: bool = False,
     ) -> Sending:
-        """`SendPaymentV2`: by payment request, or by hash and destination where there is none.
+        """Call `SendPaymentV2` with the payment request, or with hash and destination if there is none.
 
-        With `max_shard_sat`, n x max_shard_sat go in n parts. A failed invoice may be paid again: a new run.
+        With `max_shard_sat`, n x max_shard_sat go in n parts. An invoice whose payment failed may be paid again: a new
+        run.
         """
 
     async def keysend(self, sat: int, *, to: str, via: str) -> Sending:
         """Pay a node without an invoice; the last hop carries the keysend record."""
 
     async def amp(self, sat: int, *, to: str, via: str) -> Sending:
-        """The same as an atomic multi-path payment of one part; its hash is the set id."""
+        """Pay a node by an atomic multi-path payment of one part; its hash is the set id."""
 
     async def probe(self, invoice: Invoice) -> None:
-        """`EstimateRouteFee` of a payment request at a direct peer: one attempt with a random hash, refused by it.
+        """Call `EstimateRouteFee` with a payment request of a direct peer: one attempt with a random hash is refused.
 
-        Returns when the probe has ended.
+        Return when the probe has ended.
         """
 
     async def send_to_route(self, invoice: Invoice, *, via: str, offline: bool = False) -> None:
-        """`SendToRouteV2` along the route that `BuildRoute` gives; returns when its one attempt has ended.
+        """Call `SendToRouteV2` with the route of `BuildRoute`; return when its only attempt has ended.
 
-        With `offline` the first hop is disconnected in between: earlier, `BuildRoute` would refuse. No payment request
-        in lnd's database. An unknown hash fails, and keeps its failed attempt.
+        With `offline` the first hop is disconnected in between: earlier, `BuildRoute` would refuse. lnd's database has
+        no payment request of it. An unknown hash fails, and keeps its failed attempt.
         """
 
-    # The truth.
+    # The node's database.
 
     async def list_payments(self) -> list[Listed]:
-        """All that the node's database holds, oldest first."""
+        """Return all payments of the node's database, oldest first."""
 
     async def blocks_left(self, payment_hash: str) -> int:
-        """Blocks until the first HTLC of a payment in flight expires, by the node's own database and height."""
+        """Return the blocks until the first HTLC of a payment in flight expires, by the node's database and height."""
 
     async def delete_payment(self, payment_hash: str) -> None:
-        """Delete one ended payment. No stream tells of it."""
+        """Delete one payment that has ended. lnd sends no update."""
 
     async def delete_payments(self) -> None:
-        """Delete all payments that aren't in flight. No stream tells of it."""
+        """Delete all payments that aren't in flight. lnd sends no update."""
 
     # The node. Its database, address and peers survive everything here.
 
@@ -217,37 +217,37 @@ class Lab(Protocol):
         """Shut down in order: streams end with UNKNOWN `... shutting down`; then the port is closed."""
 
     async def kill(self) -> None:
-        """Kill -9: connections break."""
+        """Kill it with -9: connections break."""
 
     async def start(self) -> None:
-        """Start a node that is down; returns when it can pay again (calls are accepted, channels are active)."""
+        """Start a node that is down; return when it can pay again (calls are accepted, channels are active)."""
 
     async def lock(self) -> None:
-        """Start a node that is down, without its wallet password; returns when lnd says that it is LOCKED."""
+        """Start a node that is down, without its wallet password; return when its state is LOCKED."""
 
     async def unlock(self) -> None:
-        """Give a locked node its password; returns as `start` does."""
+        """Unlock the wallet of a locked node; return when it can pay again."""
 
     async def disconnect(self, *peers: str) -> None:
-        """Peers go offline and stay so; returns when their channels are inactive. What is in flight stays there."""
+        """Take peers offline; return when their channels are inactive. Their HTLCs stay in flight."""
 
     async def connect(self) -> None:
-        """All peers are back; returns when all channels are active."""
+        """Bring all peers back; return when all channels are active."""
 
     async def revoke_macaroon(self) -> None:
-        """Make lnd refuse the macaroon in the exporter's file from now on. A stream that is open stays open."""
+        """Make lnd refuse the macaroon in the exporter's file from now on. Open streams stay open."""
 
     async def bake_macaroon(self) -> None:
-        """Write a fresh macaroon with the smallest rights into the exporter's file, at once (rename)."""
+        """Replace the exporter's macaroon atomically by a new one with the smallest permissions."""
 
     async def bake_smaller_macaroon(self, target: Path) -> None:
-        """Write one that doesn't allow TrackPayments; the exporter's own stays valid."""
+        """Write a macaroon that doesn't allow TrackPayments; the exporter's own stays valid."""
 
     async def readonly_macaroon(self) -> Path:
-        """Another macaroon, in a file of its own, that may also read channels, as lnd's own one may."""
+        """Return the file of another macaroon, which may also read channels, as lnd's `readonly.macaroon`."""
 
     async def renew_certificate(self) -> None:
-        """Let a node that is down forget its certificate: the next start makes a new one. The exporter's file stays."""
+        """Make the next start of a node that is down create a new certificate. The exporter's file stays."""
 
     async def publish_certificate(self) -> None:
-        """Copy the certificate of the running node to the exporter's file, at once (rename)."""
+        """Copy the certificate of the running node atomically to the exporter's file."""

@@ -1,4 +1,4 @@
-"""Pages of the exporter, and what changed between two of them: what a story must lead to, to the last count."""
+"""Pages of the exporter as series and values, and the changes between two pages that a story must lead to."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,35 +10,36 @@ from exporter.metrics.names import NOT_FINAL
 
 PREFIX = "lnd_payments_"
 NOT_SHOWN = tuple(name.removeprefix(PREFIX) for name in NOT_FINAL)
-"""What a node with final updates only doesn't show."""
+"""Names that a node with final updates only doesn't have."""
 COUNTERS = ("_total", "_count", "_sum", "_bucket")
+"""Suffixes of series that never decrease."""
 
-# What depends on the time of day, on how long something took or on how often somebody asked.
-MOMENTS = ("_timestamp_seconds",)
+# Series that depend on the time of day, on durations or on the number of requests.
+TIMESTAMPS = ("_timestamp_seconds",)
 ABOUT_THE_NODE = ("node_", "peer_info", "exporter_", "lnd_calls", "updates_", "catch_up_")
 FROM_THE_STREAM = "updates_total", (("source", "stream"),)
 SOME = "some"
-"""A change whose amount depends on timing."""
+"""Written instead of an amount that depends on timing."""
 
 
 class Series(NamedTuple):
-    """One series of a node, without its prefix and the label `node`."""
+    """One series of a node: name without the prefix, labels without `node`."""
 
     name: str
     labels: tuple[tuple[str, str], ...]
 
     def __str__(self) -> str:
-        """As on the page."""
+        """Return name and labels as on the page."""
         inner = ",".join(f'{key}="{value}"' for key, value in self.labels)
         return f"{self.name}{{{inner}}}" if inner else self.name
 
 
 Page = dict[str, dict[Series, float]]
-"""All series by node."""
+"""The values of all series by node; those without a node are under ""."""
 
 
-def read(text: str) -> Page:
-    """The series of each node; buckets count what is in them alone, not what is below them, too."""
+def parse(text: str) -> Page:
+    """Parse a page. Buckets are not cumulative here: each counts the observations above the edge before it."""
     page: Page = {}
     for family in text_string_to_metric_families(text):
         below: dict[tuple[object, ...], float] = {}
@@ -55,13 +56,13 @@ def read(text: str) -> Page:
 
 
 def total(page: Page, node: str, name: str, **labels: str) -> float:
-    """The sum of the series of a name that have these labels."""
+    """Return the sum of a node's series with this name and these labels."""
     wanted = set(labels.items())
     return sum(v for s, v in page.get(node, {}).items() if s.name == name and wanted <= set(s.labels))
 
 
-def fallen(before: Page, after: Page, node: str) -> list[str]:
-    """Counters of a node that show less than they did, or nothing any more."""
+def decreased_counters(before: Page, after: Page, node: str) -> list[str]:
+    """Return the counters of a node that have decreased or vanished, one line each."""
     return [
         f"{series}: {value} -> {after[node].get(series)}"
         for series, value in before.get(node, {}).items()
@@ -69,24 +70,24 @@ def fallen(before: Page, after: Page, node: str) -> list[str]:
     ]
 
 
-def change(before: Page, after: Page, node: str, names: Mapping[str, str], *, restarts: bool = False) -> list[str]:
-    """What changed of a node, a line for each series; `names` are the names of identity keys.
+def changes(before: Page, after: Page, node: str, names: Mapping[str, str], *, restarts: bool = False) -> list[str]:
+    """Return the changes of a node's series, a line for each; `names` are node names by identity key.
 
-    Gauges change, too: what a story leaves in flight would stand here. Of what depends on timing only that it
-    changed is told. With `restarts` neither updates are compared (a subscription repeats what is in flight) nor how
-    lnd took its leave (it may close the connection before it has said why).
+    Gauges are included: a payment left in flight by a story would appear. For a series that depends on timing the line
+    has no amount. With `restarts` updates aren't compared (a new subscription repeats what is in flight), nor the cause
+    of interruptions (lnd may close the connection before it has sent a status).
     """
     assert before[node].keys() <= after[node].keys(), "a series vanished"
     lines = []
     for series, value in after[node].items():
         difference = value - before[node].get(series, 0.0)
-        if not difference or series.name.endswith(MOMENTS):
+        if not difference or series.name.endswith(TIMESTAMPS):
             continue
         if series.name.startswith(ABOUT_THE_NODE) and (restarts or series != FROM_THE_STREAM):
             continue
         if "_seconds" in series.name and series.name.endswith("_bucket"):
             continue
-        assert difference > 0 or not series.name.endswith(("_total", "_count", "_sum", "_bucket")), f"{series} fell"
+        assert difference > 0 or not series.name.endswith(COUNTERS), f"{series} fell"
         timed = "_seconds" in series.name and not series.name.endswith("_count")
         labels = tuple((k, names.get(v, v)) for k, v in series.labels)
         if restarts and series.name == "interruptions_total":
@@ -96,5 +97,5 @@ def change(before: Page, after: Page, node: str, names: Mapping[str, str], *, re
 
 
 def golden(name: str) -> Path:
-    """Where the change that a story must lead to is kept."""
+    """Return the file with the changes that a story must lead to."""
     return Path(__file__).parent / "pages" / f"{name}.txt"

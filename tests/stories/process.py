@@ -1,4 +1,4 @@
-"""The exporter as a process of its own, started by its command line."""
+"""The exporter as a child process, started by its command line."""
 
 import asyncio
 import signal
@@ -16,9 +16,9 @@ from exporter.config.addresses import GRPC, REST, TRANSPORTS, WEBSOCKET
 from tests.network.process import free_port, run, until
 from tests.patience import PATIENCE_S
 
-# The exporter as it is, but for the minutes that it may wait: between two tries, to ask again, for the audit, to look
-# for payments that take long, and until an HTLC is called held (the first argument, in seconds); and with a wall clock
-# that can be put an hour ahead (SIGUSR1) or behind (SIGUSR2).
+# The exporter with two changes. Its waiting times are short: between reconnects, before it asks lnd again, between
+# audits, between checks for overdue payments, and until an HTLC counts as held (first argument, in seconds). And its
+# wall clock can be put an hour ahead (SIGUSR1) or behind (SIGUSR2).
 IMPATIENT = """
 import signal, sys, time
 from exporter.follow import audit, backoff, follower, overdue, pace
@@ -43,16 +43,16 @@ sys.exit(main())
 """
 
 HELD_S = 1800
-"""As ever."""
+"""Seconds until an HTLC counts as held: the exporter's own value."""
 
 
 class Exporter:
-    """Follows some nodes and keeps its state in a file; it can be killed and started again."""
+    """An exporter with its own state file, which can be killed and started again."""
 
     def __init__(
         self, nodes: Sequence[NodeConfig], home: Path, held_s: int = HELD_S, log: Mapping[str, str] | None = None
     ) -> None:
-        """Write its configuration into a directory of its own."""
+        """Write the configuration into the directory `home`; `log` has further settings of the section `log`."""
         home.mkdir(parents=True, exist_ok=True)
         self.target = f"127.0.0.1:{free_port()}"
         self.log = home / "exporter.log"
@@ -61,10 +61,10 @@ class Exporter:
         self._process: asyncio.subprocess.Process | None = None
         self._held_s = held_s
         self._log = log or {}
-        self.ask(nodes)
+        self.configure(nodes)
 
-    def ask(self, nodes: Sequence[NodeConfig]) -> None:
-        """Follow these from the next start on."""
+    def configure(self, nodes: Sequence[NodeConfig]) -> None:
+        """Write the configuration, with these nodes; the next start reads it."""
         settings = {
             "web": {"listen_address": self.target},
             "log": {"level": "debug", **self._log},
@@ -87,8 +87,8 @@ class Exporter:
         self._config.write_text(yaml.safe_dump(settings))
 
     async def start(self) -> None:
-        """Start it; it serves when this returns."""
-        said = len(self.text())
+        """Start it; return when it serves metrics."""
+        logged = len(self.text())
         with self.log.open("ab") as sink:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -101,18 +101,18 @@ class Exporter:
             )
 
         async def serves() -> bool:
-            return "serving metrics" in self.text()[said:]
+            return "serving metrics" in self.text()[logged:]
 
         await until("the exporter serves", serves)
 
     async def kill(self) -> None:
-        """With -9."""
+        """Kill it with -9."""
         assert self._process is not None
         self._process.kill()
         await self._process.wait()
 
     async def stop(self) -> None:
-        """With SIGTERM: it must end well."""
+        """Stop it with SIGTERM; its exit code must be 0."""
         assert self._process is not None
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
@@ -120,13 +120,13 @@ class Exporter:
         assert code == 0, self.text()[-3000:]
 
     async def open(self, *flags: str) -> str:
-        """What the command `open` prints of its state, whether it runs or not."""
+        """Return the output of the command `open` for its state file, whether it runs or not."""
         command = [sys.executable, "-m", "exporter", "open", f"--storage.path={self.state}", *flags]
         return await run(command, self.state.parent)
 
     @property
     def pid(self) -> int:
-        """Of its process."""
+        """The id of its process."""
         assert self._process is not None
         return self._process.pid
 
@@ -136,12 +136,12 @@ class Exporter:
         self._process.send_signal(number)
 
     def text(self) -> str:
-        """All that it said."""
+        """Return the whole log."""
         return self.log.read_text() if self.log.exists() else ""
 
 
-class Watched(Protocol):
-    """What the exporter must know of a node; every `Lab` does."""
+class ReachableNode(Protocol):
+    """The address and files by which the exporter follows a node; every `Lab` has them."""
 
     name: str
     tls_cert: Path
@@ -149,30 +149,36 @@ class Watched(Protocol):
 
     @property
     def address(self) -> str:
-        """Where its gRPC is, HOST:PORT."""
+        """HOST:PORT of gRPC."""
 
     @property
     def rest(self) -> str:
-        """Where its REST is, the same."""
+        """HOST:PORT of REST."""
 
 
-def ways(lab: Watched, *transports: str) -> list[NodeConfig]:
-    """A node, asked in each of these ways, or in every way; after the first the way stands behind the name."""
+def node_configs(lab: ReachableNode, *transports: str) -> list[NodeConfig]:
+    """Return a configuration of the node for each of these transports, by default for all.
+
+    The first has the node's name, the others have the transport appended to it.
+    """
     port = lab.rest.rpartition(":")[2]
     addresses = {
         GRPC: lab.address,
         REST: f"https://{lab.rest}",
-        WEBSOCKET: f"https://localhost:{port}",  # the same, but no two nodes may have one address
+        WEBSOCKET: f"https://localhost:{port}",  # the same as REST, but two nodes must not have the same address
     }
-    asked = [NodeConfig(lab.name, addresses[way], lab.tls_cert, lab.macaroon, way) for way in transports or TRANSPORTS]
-    return [asked[0], *(replace(node, name=f"{node.name}-{node.transport}") for node in asked[1:])]
+    first, *others = (
+        NodeConfig(lab.name, addresses[transport], lab.tls_cert, lab.macaroon, transport)
+        for transport in transports or TRANSPORTS
+    )
+    return [first, *(replace(node, name=f"{node.name}-{node.transport}") for node in others)]
 
 
 @asynccontextmanager
 async def exporting(
     nodes: Sequence[NodeConfig], home: Path, held_s: int = HELD_S, log: Mapping[str, str] | None = None
 ) -> AsyncIterator[Exporter]:
-    """It runs within the block; an HTLC outstanding for longer than `held_s` is held. `log`: more of its section."""
+    """Run an exporter within the block; an HTLC that is in flight for more than `held_s` counts as held."""
     exporter = Exporter(nodes, home, held_s, log)
     await exporter.start()
     try:

@@ -1,4 +1,4 @@
-"""A real Prometheus that scrapes the exporter every second while stories are told, and what it then can say."""
+"""A real Prometheus that scrapes the exporter every second while stories run, and queries of its data."""
 
 import asyncio
 import json
@@ -15,12 +15,12 @@ from tests.network.process import Program, free_port, until
 from tests.stories.page import COUNTERS, PREFIX
 
 LIMIT_S = 1
-"""Between two scrapes, and for one; Prometheus' default is 10 for one."""
+"""Scrape interval and scrape timeout, in seconds; Prometheus' default timeout is 10."""
 CONFIG = {"global": {"scrape_interval": f"{LIMIT_S}s", "scrape_timeout": f"{LIMIT_S}s"}}
 LATE = "context deadline exceeded"
-"""What Prometheus says of a scrape that took longer."""
+"""Part of Prometheus' error for a scrape that timed out."""
 JOB = "exporter"
-STEP_S = 0.5  # half the scrape interval: no scrape is stepped over
+STEP_S = 0.5  # of range queries: half the scrape interval, so that no scrape is skipped
 
 STARTED = "lnd_payments_started_total"
 ENDED = (
@@ -39,7 +39,7 @@ RESOLVED = (
 
 
 def _difference(whole: str, parts: tuple[str, ...]) -> str:
-    """PromQL for what is missing, by node; 0 where the law holds."""
+    """Return PromQL for `whole` minus `parts`, by node; 0 if the law holds."""
     return " - ".join(f"sum by (node) ({name})" for name in (whole, *parts))
 
 
@@ -54,7 +54,7 @@ def _is_counter(name: str) -> bool:
 
 
 class Sample(NamedTuple):
-    """One value of one series."""
+    """One value of one series, and its time in seconds since 1970."""
 
     labels: dict[str, str]
     time_s: float
@@ -70,7 +70,7 @@ def _alerting(home: Path, rules: str, alertmanager: str) -> dict[str, Any]:
 
 
 class Prometheus:
-    """The server in a folder of its own."""
+    """A Prometheus server in its own folder."""
 
     def __init__(
         self,
@@ -82,10 +82,10 @@ class Prometheus:
         labels: Mapping[str, str] | None = None,
         job: Mapping[str, Any] | None = None,
     ) -> None:
-        """Prepare to scrape `target` (HOST:PORT); nothing runs yet, but the programs are built if need be.
+        """Write the configuration to scrape `target` (HOST:PORT); build the programs if they aren't yet.
 
-        With `rules` (YAML) what fires is told to `alertmanager` (HOST:PORT). The target has these `labels`; `job`: more
-        of its section in `scrape_configs`.
+        With `rules` (YAML) alerts are sent to `alertmanager` (HOST:PORT). The target gets these `labels`; `job` has
+        further settings of its section in `scrape_configs`.
         """
         home.mkdir()
         self._tools = binaries()
@@ -102,7 +102,7 @@ class Prometheus:
         self._since = 0.0
 
     async def start(self) -> None:
-        """Start it; returns after the first scrape that succeeded."""
+        """Start it; return after the first successful scrape."""
         self._session = aiohttp.ClientSession(f"http://{self._address}")
         self._since = time.time()
         await self._program.start()
@@ -119,23 +119,23 @@ class Prometheus:
         await until("Prometheus has scraped", scraped)
 
     async def stop(self) -> None:
-        """Stop it."""
+        """Stop the server."""
         await self._program.stop()
         if self._session is not None:
             await self._session.close()
 
     async def query(self, promql: str, at_s: float | None = None) -> list[Sample]:
-        """An instant query, now or as of a moment: a vector, or all samples of a range selector."""
+        """Run an instant query, now or at a time; return a vector, or all samples of a range selector."""
         when = {} if at_s is None else {"time": str(at_s)}
-        return await self._ask("/api/v1/query", query=promql, **when)
+        return await self._query("/api/v1/query", query=promql, **when)
 
     async def over_time(self, promql: str) -> list[Sample]:
-        """A query at every scrape since the start."""
+        """Run a range query from the first scrape until now, with a step that includes every scrape."""
         span = {"start": str(self._since), "end": str(time.time()), "step": str(STEP_S)}
-        return await self._ask("/api/v1/query_range", query=promql, **span)
+        return await self._query("/api/v1/query_range", query=promql, **span)
 
     async def next_scrape(self) -> None:
-        """Wait until a scrape that began after now is in."""
+        """Wait until a scrape that begins after this call has been stored."""
         now = time.time()
 
         async def scraped() -> bool:
@@ -144,7 +144,7 @@ class Prometheus:
         await until("the next scrape", scraped)
 
     async def rule_errors(self) -> list[str]:
-        """What is wrong with rules, when all have been evaluated with a scrape that began after now."""
+        """Return the errors of rules, after all have been evaluated on a scrape that begins after this call."""
         await self.next_scrape()
         now = datetime.now(UTC)
         rules: list[dict[str, str]] = []
@@ -159,7 +159,7 @@ class Prometheus:
     async def scrape_errors(self) -> list[str]:
         """Return every scrape that failed since the start, one line each.
 
-        One that took too long is left out: it only says that the machine is busy.
+        Scrapes that timed out are left out: they only mean that the machine is busy.
         """
         up = await self._samples(f'up{{job="{JOB}"}}')
         took = await self._samples(f'scrape_duration_seconds{{job="{JOB}"}}')
@@ -171,7 +171,7 @@ class Prometheus:
         return lines + [line for line in last if LATE not in line]
 
     async def broken_laws(self) -> list[str]:
-        """Where a law did not hold at some scrape since the start, one line each; a law without data is broken."""
+        """Return the scrapes since the start at which a law didn't hold, a line each; a law without data is broken."""
         lines = []
         for law, missing in LAWS.items():
             samples = await self.over_time(missing)
@@ -181,28 +181,28 @@ class Prometheus:
         return lines
 
     async def fallen_counters(self) -> list[str]:
-        """Every counter of ours that fell since the start: a restart of the exporter without its state is a fall."""
+        """Return every counter of the exporter that decreased since the start, even by a restart without its state."""
         names = [name for name in await self._get("/api/v1/label/__name__/values") if _is_counter(name)]
         span, now_s = self._span()
         found = await asyncio.gather(*(self.query(f"resets({name}{span}) > 0", now_s) for name in names))
         return [f"{name}{s.labels}" for name, samples in zip(names, found, strict=True) for s in samples]
 
     async def increase(self, name: str) -> int:
-        """By how much a counter rose since the first scrape, summed over its series.
+        """Return the increase of a counter since the first scrape, summed over its series.
 
-        `increase` extrapolates by up to a scrape interval at the end: that is rounded away.
+        PromQL's `increase` extrapolates by up to a scrape interval at the end, which is rounded away.
         """
         span, now_s = self._span()
         (sample,) = await self.query(f"round(sum(increase({name}{span})))", now_s)
         return int(sample.value)
 
     def _span(self) -> tuple[str, float]:
-        """Since the first scrape, that one included, and until when: a query that is late must not begin later."""
+        """Return a range from the first scrape, included, and its end: a query that is late must not begin later."""
         now_s = time.time()
-        return f"[{int((now_s - self._since) * 1000) + 2}ms]", now_s  # Prometheus rounds, and leaves out the left end
+        return f"[{int((now_s - self._since) * 1000) + 2}ms]", now_s  # Prometheus rounds, and excludes the left end
 
     async def check_metrics(self, page: str) -> str:
-        """What `promtool check metrics` has to say of a page in text format; nothing if all is well."""
+        """Return the output of `promtool check metrics` for a page in text format; empty if it finds nothing."""
         process = await asyncio.create_subprocess_exec(
             str(self._tools / "promtool"),
             "check",
@@ -211,14 +211,14 @@ class Prometheus:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        said, _ = await process.communicate(page.encode())
-        return said.decode() or ("" if process.returncode == 0 else f"exit code {process.returncode}")
+        output, _ = await process.communicate(page.encode())
+        return output.decode() or ("" if process.returncode == 0 else f"exit code {process.returncode}")
 
     async def _samples(self, selector: str) -> list[Sample]:
-        """All samples of a selector since the start, as scraped."""
+        """Return all samples of a selector since the start, as scraped."""
         return await self.query(f"{selector}[{int(time.time() - self._since) + 2}s]")
 
-    async def _ask(self, path: str, **query: str) -> list[Sample]:
+    async def _query(self, path: str, **query: str) -> list[Sample]:
         result = (await self._get(path, **query))["result"]
         return [
             Sample(series["metric"], float(at), float(value))
@@ -229,6 +229,6 @@ class Prometheus:
     async def _get(self, path: str, **query: str) -> Any:
         assert self._session is not None, "Prometheus is not started"
         async with self._session.get(path, params=query) as response:
-            said = await response.json(content_type=None)
-            assert said["status"] == "success", said
-            return said["data"]
+            answer = await response.json(content_type=None)
+            assert answer["status"] == "success", answer
+            return answer["data"]

@@ -1,4 +1,4 @@
-"""The lab over a real lnd network: every verb is done by lnd itself, nothing is pretended."""
+"""The lab on a real lnd network: lnd itself does everything."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ from tests.stories.real_sending import RealSending
 
 KEYSEND_RECORD = "5482373484"
 FINAL_CLTV_DELTA = 80
-"""What lnd's invoices ask for."""
+"""The one in lnd's invoices, blocks."""
 RING = ("alice", "bob", "carol")
 
 
@@ -23,7 +23,7 @@ class RealLab:
     """See `Lab`."""
 
     def __init__(self, network: Network, name: str) -> None:
-        """Prepare; `open` makes the files for the exporter."""
+        """Prepare; `open` writes the files for the exporter."""
         self.name = name
         self.node = network.nodes[name]
         self.address = self.node.address
@@ -40,7 +40,7 @@ class RealLab:
         self._sendings: list[RealSending] = []
 
     async def open(self) -> None:
-        """Make the files for the exporter."""
+        """Write the files for the exporter."""
         await self.publish_certificate()
         await self.bake_macaroon()
         names = {pubkey: name for name, pubkey in self.pubkeys.items()}
@@ -48,14 +48,14 @@ class RealLab:
         self._channels = {names[channel["remote_pubkey"]]: channel["chan_id"] for channel in channels}
 
     async def close(self) -> None:
-        """Hang up all calls."""
+        """End the callers' streams of all payments."""
         for sending in self._sendings:
             await sending.close()
 
-    # Things to pay.
+    # Invoices.
 
     async def invoice(self, sat: int, *, at: str, hold: bool = False) -> Invoice:
-        """See `Lab`. The recipient of a hold invoice knows the preimage already, but the invoice doesn't."""
+        """See `Lab`. The preimage of a hold invoice is kept for `settle`; the recipient's lnd doesn't have it."""
         recipient = self._network.nodes[at]
         preimage = secrets.token_bytes(32)
         digest = hashlib.sha256(preimage)
@@ -102,7 +102,7 @@ class RealLab:
         if max_shard_sat is not None:
             body["max_shard_size_msat"] = str(max_shard_sat * 1000)
         if invoice.at == self.name:
-            assert via is not None, "a rebalance needs to know where to leave"
+            assert via is not None, "a rebalance needs a first hop"
             [back] = set(RING) - {self.name, via}
             body |= {"allow_self_payment": True, "last_hop_pubkey": b64hex(self.pubkeys[back])}
         return await self._send(body, invoice.at, via)
@@ -112,11 +112,11 @@ class RealLab:
         preimage = secrets.token_bytes(32)
         body: Json = {"dest_custom_records": {KEYSEND_RECORD: b64(preimage)}, "max_parts": 1}
         body["payment_hash"] = b64(hashlib.sha256(preimage).digest())
-        return await self._send(SPONTANEOUS | body | self._to(to, sat), to, via)
+        return await self._send(WITHOUT_INVOICE | body | self._to(to, sat), to, via)
 
     async def amp(self, sat: int, *, to: str, via: str) -> RealSending:
         """See `Lab`."""
-        return await self._send(SPONTANEOUS | {"amp": True, "max_parts": 1} | self._to(to, sat), to, via)
+        return await self._send(WITHOUT_INVOICE | {"amp": True, "max_parts": 1} | self._to(to, sat), to, via)
 
     async def probe(self, invoice: Invoice) -> None:
         """See `Lab`."""
@@ -153,10 +153,10 @@ class RealLab:
         return sending
 
     async def _forget(self) -> None:
-        """What earlier stories taught lnd about routes must not decide this one."""
+        """Reset mission control, so that payments of earlier stories don't influence the route."""
         await self.node.post("/v2/router/mc/reset")
 
-    # The truth.
+    # The node's database.
 
     async def list_payments(self) -> list[Listed]:
         """See `Lab`."""
@@ -164,7 +164,7 @@ class RealLab:
         return [_listed(payment) for payment in page["payments"]]
 
     async def listed(self, payment_hash: str) -> Listed | None:
-        """One payment out of that list."""
+        """Return the payment with this hash, or None."""
         return next((one for one in await self.list_payments() if one.payment_hash == payment_hash), None)
 
     async def blocks_left(self, payment_hash: str) -> int:
@@ -216,11 +216,11 @@ class RealLab:
         await self._network.connected(self.name)
 
     async def revoke_macaroon(self) -> None:
-        """See `Lab`: its root key is deleted."""
+        """See `Lab`. The root key of the macaroon is deleted."""
         await self.node.revoke_macaroon(self._root_key)
 
     async def bake_macaroon(self) -> None:
-        """See `Lab`: with a root key of its own, so that it can be revoked."""
+        """See `Lab`. Each macaroon has its own root key, so that it can be revoked."""
         self._root_key += 1
         await self.node.bake_macaroon(self.macaroon, self._root_key)
 
@@ -229,26 +229,26 @@ class RealLab:
         await self.node.bake_macaroon(target, self._root_key, WITHOUT_STREAM)
 
     async def readonly_macaroon(self) -> Path:
-        """See `Lab`: lnd's own."""
+        """See `Lab`."""
         return self.node.admin_macaroon.with_name("readonly.macaroon")
 
     async def renew_certificate(self) -> None:
         """See `Lab`."""
-        assert not self.node.running, "lnd makes a certificate only when it starts"
+        assert not self.node.running, "lnd creates a certificate only when it starts"
         self.node.tls_cert.unlink()
         self.node.tls_cert.with_suffix(".key").unlink()
 
     async def publish_certificate(self) -> None:
         """See `Lab`."""
-        fresh = self.tls_cert.with_suffix(".new")
-        shutil.copyfile(self.node.tls_cert, fresh)
-        fresh.replace(self.tls_cert)
+        copy = self.tls_cert.with_suffix(".new")
+        shutil.copyfile(self.node.tls_cert, copy)
+        copy.replace(self.tls_cert)
 
 
 PREIMAGES: dict[str, bytes] = {}
-"""Of hold invoices, by hash: what their recipients would know. As many as the stories make."""
+"""Preimages of hold invoices by payment hash, which `settle` reveals. As many as the stories make."""
 
-SPONTANEOUS: Json = {"fee_limit_sat": "100", "timeout_seconds": 60}
+WITHOUT_INVOICE: Json = {"fee_limit_sat": "100", "timeout_seconds": 60}
 
 
 def _listed(payment: Any) -> Listed:

@@ -1,4 +1,4 @@
-"""A payment under way on a real lnd, as its caller and its recipient see it."""
+"""A payment on a real lnd, as its caller and its recipient see it."""
 
 import asyncio
 import contextlib
@@ -14,31 +14,31 @@ from tests.stories.lab import Listed
 if TYPE_CHECKING:
     from tests.stories.real import RealLab
 
-SURELY_S = 1
-"""So much longer than its own timeout has a payment that is surely overdue."""
-CALM_S = 0.3
-"""lnd's last word on a payment comes up to 23 ms after its first end; whoever looks this long has seen it."""
+MARGIN_S = 1
+"""Seconds after its own timeout at which a payment is certainly overdue."""
+STABLE_S = 0.3
+"""Seconds without a change after which a terminal payment is final: lnd may overwrite its reason for up to 23 ms."""
 
 
 class RealSending:
-    """A payment under way: a task reads the caller's stream until lnd ends it or the caller hangs up."""
+    """A payment that was sent: a task reads the caller's stream until lnd ends it or `close` does."""
 
     def __init__(self, lab: "RealLab", body: Json, recipient: Node) -> None:
-        """Send it (a body of `SendPaymentV2`); needs a running loop."""
+        """Send a payment, with the body of `SendPaymentV2`; needs a running loop."""
         loop = asyncio.get_running_loop()
         self.payment_hash = ""
         self._lab = lab
         self._recipient = recipient
-        self._overdue_at = loop.time() + body["timeout_seconds"] + SURELY_S
+        self._overdue_at = loop.time() + body["timeout_seconds"] + MARGIN_S
         self._accepted = loop.create_future()
         self._stream = loop.create_task(self._read(body))
 
     async def accepted(self) -> None:
-        """Wait for lnd's first word: from then on the payment is in its database."""
+        """Wait for lnd's first update: from then on the payment is in its database."""
         self.payment_hash = await self._accepted
 
     async def held(self, parts: int = 1) -> None:
-        """See `Sending`: the recipient's invoice says it."""
+        """See `Sending`. The state of the recipient's invoice shows it."""
 
         async def held() -> bool:
             invoice = await self._recipient.get(f"/v1/invoice/{self.payment_hash}")
@@ -47,22 +47,22 @@ class RealSending:
         await until(f"{self.payment_hash} is held in {parts} parts", held)
 
     async def overdue(self) -> None:
-        """See `Sending`: a timer of lnd's that it tells nobody of can only be sat out."""
+        """See `Sending`. lnd sends no update when the timeout passes, so sleep."""
         await asyncio.sleep(self._overdue_at - asyncio.get_running_loop().time())
 
     async def close(self) -> None:
-        """See `Sending`: end the call."""
+        """See `Sending`."""
         self._stream.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._stream
 
     async def ended(self) -> Listed:
-        """See `Sending`: ask until the answer is an end and has stood still."""
+        """See `Sending`. Poll until the payment is terminal and hasn't changed for `STABLE_S`."""
         loop = asyncio.get_running_loop()
         last: Listed | None = None
         since = loop.time()
 
-        async def calm() -> bool:
+        async def stable() -> bool:
             nonlocal last, since
             try:
                 now = await self._lab.listed(self.payment_hash)
@@ -70,9 +70,9 @@ class RealSending:
                 return False  # down, or starting
             if now != last:
                 last, since = now, loop.time()
-            return now is not None and now.status.ended and loop.time() - since > CALM_S
+            return now is not None and now.status.ended and loop.time() - since > STABLE_S
 
-        await until(f"{self.payment_hash} has ended", calm, 5 * PATIENCE_S)
+        await until(f"{self.payment_hash} has ended", stable, 5 * PATIENCE_S)
         assert last is not None
         return last
 
@@ -84,4 +84,4 @@ class RealSending:
                         self._accepted.set_result(update["payment_hash"])
         except (aiohttp.ClientError, Refused) as error:
             if not self._accepted.done():
-                self._accepted.set_exception(error)  # later it only means that the node went down
+                self._accepted.set_exception(error)  # an error after that only means that the node went down

@@ -1,4 +1,4 @@
-"""The lab over simulated nodes: every verb leads to what a real lnd was seen to do."""
+"""The lab on simulated nodes: every method has the effects recorded from a real lnd."""
 
 import asyncio
 import hashlib
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Kind, Method, Status
-from exporter.simulator.credentials import replace
+from exporter.simulator.credentials import replace_file
 from exporter.simulator.mutation import Create, Delete, Fail, GiveUp, Mutation, Register, Settle
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.service import EVERYTHING, PATHS, SMALLEST
@@ -23,7 +23,7 @@ class SimulatedLab:
     """See `Lab`."""
 
     def __init__(self, network: Network, name: str) -> None:
-        """Prepare; `open` starts the node and makes the files for the exporter."""
+        """Prepare; `open` starts the node and writes the files for the exporter."""
         self.name = name
         self.network = network
         self.starts = 0
@@ -48,47 +48,47 @@ class SimulatedLab:
         return self.node.rest
 
     async def open(self) -> None:
-        """Start the node."""
+        """Start the node, and write the files for the exporter."""
         await self.node.start()
         await self.publish_certificate()
         await self.bake_macaroon()
 
     async def close(self) -> None:
-        """Stop the node; what is under way is dropped."""
+        """Stop the node, and cancel payments that haven't ended."""
         for sending in self._sendings:
-            sending._life.cancel()
+            sending.cancel()
         await self.node.stop()
 
-    async def happen(self, mutation: Mutation, delay_s: float) -> None:
-        """Let something happen in a moment; while the node is down it waits."""
+    async def apply(self, mutation: Mutation, delay_s: float) -> None:
+        """Apply a mutation after a delay, and after the node is up."""
         await self.node.clock.sleep(delay_s)
         await self.node.serving()
         self.node.database.apply(mutation)
 
-    # Things to pay.
+    # Invoices.
 
     async def invoice(self, sat: int, *, at: str, hold: bool = False) -> Invoice:
         """See `Lab`."""
-        network, preimage = self.network, self.network.chance.randbytes(32)
+        network, preimage = self.network, self.network.rng.randbytes(32)
         digest = hashlib.sha256(preimage)
         network.preimages[digest.hexdigest()] = preimage
         if hold:
-            network.verdicts[digest.hexdigest()] = asyncio.get_running_loop().create_future()
+            network.settled[digest.hexdigest()] = asyncio.get_running_loop().create_future()
         now_s = self.node.clock.now_ns() // 1_000_000_000
-        request = self.node.world.request(network.nodes[at], digest.digest(), sat * 1000, now_s)
+        request = self.node.world.payment_request(network.nodes[at], digest.digest(), sat * 1000, now_s)
         return Invoice(digest.hexdigest(), request, sat, at, hold)
 
     async def unknown_hash(self, sat: int, *, at: str) -> Invoice:
         """See `Lab`."""
-        return Invoice(self.network.chance.randbytes(32).hex(), "", sat, at)
+        return Invoice(self.network.rng.randbytes(32).hex(), "", sat, at)
 
     async def settle(self, invoice: Invoice) -> None:
         """See `Lab`."""
-        self.network.verdicts[invoice.payment_hash].set_result(True)
+        self.network.settled[invoice.payment_hash].set_result(True)
 
     async def cancel(self, invoice: Invoice) -> None:
         """See `Lab`."""
-        self.network.verdicts[invoice.payment_hash].set_result(False)
+        self.network.settled[invoice.payment_hash].set_result(False)
 
     # Payments.
 
@@ -112,9 +112,9 @@ class SimulatedLab:
         first = via or (invoice.at if invoice.at != "dave" else "bob")
         if first not in usable:
             first = next(iter(usable), first)
-        tries: tuple[pb.Route, ...] = ()
+        failing: tuple[pb.Route, ...] = ()
         if via is None and invoice.at == "dave" and invoice.sat >= TOO_MUCH_FOR_BOB:
-            tries, first = (self._route(invoice.at, "bob", create.value_msat),), "carol"
+            failing, first = (self._route(invoice.at, "bob", create.value_msat),), "carol"
         part_msat = create.value_msat // number
         parts = tuple(self._route(invoice.at, first, part_msat, total_msat=create.value_msat) for _ in range(number))
         if invoice.sat > sum(usable.values()):
@@ -124,16 +124,16 @@ class SimulatedLab:
         elif via == "bob" and invoice.at == "dave" and invoice.sat >= TOO_MUCH_FOR_BOB:
             plan = Plan(
                 create,
-                halved=lambda msat: self._route("dave", "bob", msat, total_msat=create.value_msat),
+                part_route=lambda msat: self._route("dave", "bob", msat, total_msat=create.value_msat),
                 max_parts=max_parts,
             )
         else:
-            plan = Plan(create, tries=tries, parts=parts)
+            plan = Plan(create, failing=failing, parts=parts)
         return self._send(plan, cancelable=cancelable)
 
     async def keysend(self, sat: int, *, to: str, via: str) -> SimulatedSending:
         """See `Lab`."""
-        preimage = self.network.chance.randbytes(32)
+        preimage = self.network.rng.randbytes(32)
         payment_hash = hashlib.sha256(preimage).hexdigest()
         route = self._route(to, via, sat * 1000, records={KEYSEND_RECORD: preimage}, total_msat=0)
         self.network.preimages[payment_hash] = preimage
@@ -141,31 +141,31 @@ class SimulatedLab:
 
     async def amp(self, sat: int, *, to: str, via: str) -> SimulatedSending:
         """See `Lab`."""
-        set_id = self.network.chance.randbytes(32)
+        set_id = self.network.rng.randbytes(32)
         route = self._route(to, via, sat * 1000, amp=set_id)
         return self._send(Plan(Create(set_id.hex(), sat * 1000, Kind.AMP), parts=(route,)))
 
     async def probe(self, invoice: Invoice) -> None:
         """See `Lab`."""
-        create = Create(self.network.chance.randbytes(32).hex(), invoice.sat * 1000, Kind.PROBE)
+        create = Create(self.network.rng.randbytes(32).hex(), invoice.sat * 1000, Kind.PROBE)
         route = self._route(invoice.at, invoice.at, create.value_msat)
         await self._send(Plan(create, parts=(route,))).ended()
 
     async def send_to_route(self, invoice: Invoice, *, via: str, offline: bool = False) -> None:
-        """See `Lab`. No life cycle, so nothing is deleted at its end."""
+        """See `Lab`. Without a lifecycle in lnd, so its failed attempt isn't deleted."""
         key, route = invoice.payment_hash, self._route(invoice.at, via, invoice.sat * 1000)
         known = self.network.preimages.get(key)
-        await self.happen(Create(key, invoice.sat * 1000, Kind.OTHER if known else Kind.PROBE), 0)
-        await self.happen(Register(key, route), HOP_S)
+        await self.apply(Create(key, invoice.sat * 1000, Kind.OTHER if known else Kind.PROBE), 0)
+        await self.apply(Register(key, route), HOP_S)
         if offline:
             await self.disconnect(via)
-            await self.happen(Fail(key, 0, pb.Failure.UNKNOWN_NEXT_PEER, 0), HOP_S)
-            await self.happen(GiveUp(key, pb.FAILURE_REASON_ERROR), 0)
+            await self.apply(Fail(key, 0, pb.Failure.UNKNOWN_NEXT_PEER, 0), HOP_S)
+            await self.apply(GiveUp(key, pb.FAILURE_REASON_ERROR), 0)
         elif known:
-            await self.happen(Settle(key, 0, known), HOP_S)
+            await self.apply(Settle(key, 0, known), HOP_S)
         else:
-            await self.happen(GiveUp(key, pb.FAILURE_REASON_INCORRECT_PAYMENT_DETAILS), HOP_S)
-            await self.happen(Fail(key, 0, DETAILS, len(route.hops)), 0)
+            await self.apply(GiveUp(key, pb.FAILURE_REASON_INCORRECT_PAYMENT_DETAILS), HOP_S)
+            await self.apply(Fail(key, 0, DETAILS, len(route.hops)), 0)
 
     def _send(self, plan: Plan, *, cancelable: bool = False) -> SimulatedSending:
         sending = SimulatedSending(self, plan, cancelable=cancelable)
@@ -182,7 +182,7 @@ class SimulatedLab:
         amp: bytes | None = None,
         total_msat: int | None = None,
     ) -> pb.Route:
-        """The shortest route over `via`; to oneself it comes back through the third of the ring."""
+        """Return the shortest route over `via`; a rebalance returns through the third node of the ring."""
         if at == self.name:
             [back] = set(RING) - {self.name, via}
             path = [via, back, at]
@@ -195,7 +195,7 @@ class SimulatedLab:
         total = amount_msat if total_msat is None else total_msat
         return self.node.world.route(keys, amount_msat, fees, records=records, amp=amp, mpp_total_msat=total)
 
-    # The truth.
+    # The node's database.
 
     async def list_payments(self) -> list[Listed]:
         """See `Lab`."""
@@ -262,7 +262,7 @@ class SimulatedLab:
         world.peers = tuple(peer._replace(active=True) for peer in world.peers)
 
     def _sendable(self) -> dict[str, int]:
-        """What each channel can send now, in sat."""
+        """Return the balance of each active channel by its peer, in sat."""
         return {peer.node.alias: peer.local_sat for peer in self.node.world.peers if peer.active}
 
     async def revoke_macaroon(self) -> None:
@@ -272,16 +272,16 @@ class SimulatedLab:
     async def bake_macaroon(self) -> None:
         """See `Lab`."""
         self.node.renew_macaroon(SMALLEST)
-        replace(self.macaroon, self.node.macaroon.read_bytes())
+        replace_file(self.macaroon, self.node.macaroon.read_bytes())
 
     async def bake_smaller_macaroon(self, target: Path) -> None:
         """See `Lab`."""
-        replace(target, self.node.another_macaroon(SMALLEST - {PATHS[Method.TRACK_PAYMENTS]}))
+        replace_file(target, self.node.add_macaroon(SMALLEST - {PATHS[Method.TRACK_PAYMENTS]}))
 
     async def readonly_macaroon(self) -> Path:
         """See `Lab`."""
         path = self.macaroon.with_name("readonly.macaroon")
-        replace(path, self.node.another_macaroon(EVERYTHING))
+        replace_file(path, self.node.add_macaroon(EVERYTHING))
         return path
 
     async def renew_certificate(self) -> None:
@@ -290,4 +290,4 @@ class SimulatedLab:
 
     async def publish_certificate(self) -> None:
         """See `Lab`."""
-        replace(self.tls_cert, self.node.tls_cert.read_bytes())
+        replace_file(self.tls_cert, self.node.tls_cert.read_bytes())

@@ -1,4 +1,4 @@
-"""The network that simulated nodes stand for: the same nodes and channels as the real one."""
+"""The network around simulated nodes: the same nodes and channels as in the real one."""
 
 import asyncio
 from pathlib import Path
@@ -8,19 +8,20 @@ from tests.stories.lab import CHANNELS, NODES
 
 
 class Network:
-    """The four nodes, and what recipients know: preimages, and their verdicts on hold invoices."""
+    """The four nodes, and what their recipients know: preimages, and whether hold invoices are settled."""
 
     def __init__(self, home: Path) -> None:
-        """Files go to `home`."""
+        """Remember the directory for files."""
         self.home = home
-        self.chance = generator("stories")
+        self.rng = generator("stories")
         self.nodes = {name: node(name, name.encode()) for name in NODES}
         self.preimages: dict[str, bytes] = {}
-        self.verdicts: dict[str, asyncio.Future[bool]] = {}
-        """True: settle; False: cancel. Of hold invoices only."""
+        """By payment hash."""
+        self.settled: dict[str, asyncio.Future[bool]] = {}
+        """Of hold invoices, by payment hash: True when settled, False when cancelled."""
 
     def world(self, name: str) -> World:
-        """As `name` sees it."""
+        """Return the world of the node `name`: its peers with its balances."""
         peers = []
         for channel in CHANNELS:
             if name in (channel.opener, channel.peer):

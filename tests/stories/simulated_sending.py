@@ -1,4 +1,4 @@
-"""What lnd does with a payment in the simulated lab: its life cycle, step by step, as real ones were recorded."""
+"""The lifecycle of a payment in the simulated lab, step by step as recorded from a real lnd."""
 
 import asyncio
 import hashlib
@@ -15,34 +15,34 @@ if TYPE_CHECKING:
     from tests.stories.simulated import SimulatedLab
 
 HOP_S = 0.01
-"""What an HTLC takes on its way, or lnd for a decision."""
+"""Seconds from one step of a payment to the next."""
 MPP_TIMEOUT_S = 0.5
-"""How long a recipient keeps parts of a payment that never becomes whole; two minutes in earnest."""
+"""Seconds for which a recipient holds parts of a payment that is never complete; 120 in a real lnd."""
 BOB_HAS_MSAT = 110_000_000
-"""What bob can forward to dave: his end of the channel without the reserve of 1 %."""
+"""Amount that bob can forward to dave: the balance of that channel without its reserve of 1 %."""
 MIN_SHARD_MSAT = 10_000_000
-"""lnd splits no further."""
+"""lnd doesn't split a part into smaller ones."""
 DETAILS = pb.Failure.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS
 TEMPORARY = pb.Failure.TEMPORARY_CHANNEL_FAILURE
 
 
 class Plan(NamedTuple):
-    """What lnd will find out about a payment."""
+    """The course of a payment."""
 
     create: Create
     reason: int = pb.FAILURE_REASON_NONE
-    """Set if lnd gives up before it sends anything."""
-    tries: tuple[pb.Route, ...] = ()
-    """These fail at their first hop, one after the other."""
+    """Set if the payment fails without an attempt."""
+    failing: tuple[pb.Route, ...] = ()
+    """Routes of attempts that fail at their first hop, one after the other."""
     parts: tuple[pb.Route, ...] = ()
-    """These reach the recipient together."""
-    halved: Callable[[int], pb.Route] | None = None
-    """Instead of `parts`: the route of a part of so many msat, when the first hop can't forward it all."""
+    """Routes of the parts that then reach the recipient together."""
+    part_route: Callable[[int], pb.Route] | None = None
+    """Instead of `parts`, if the first hop can't forward the whole amount: returns the route for an amount in msat."""
     max_parts: int = 1
 
 
 class SimulatedSending:
-    """A payment under way: a task is lnd's life cycle of it."""
+    """A payment that was sent: a task runs its lifecycle."""
 
     def __init__(self, lab: "SimulatedLab", plan: Plan, *, cancelable: bool = False) -> None:
         """Write it to the database and send it; needs a running loop."""
@@ -50,19 +50,23 @@ class SimulatedSending:
         self._lab = lab
         self._plan = plan
         self._cancelable = cancelable
-        self._given_up = pb.FAILURE_REASON_NONE  # what lnd will write when an HTLC is back, and not before
+        self._given_up = pb.FAILURE_REASON_NONE  # lnd writes it after an HTLC has resolved, not before
         self._starts = lab.starts
         self._held = asyncio.Event()
         lab.node.database.apply(plan.create)
-        self._life = asyncio.get_running_loop().create_task(self._live())
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def cancel(self) -> None:
+        """Stop the lifecycle."""
+        self._task.cancel()
 
     async def held(self, parts: int = 1) -> None:
-        """See `Sending`: all parts arrive together."""
+        """See `Sending`. All parts arrive together."""
         assert parts <= len(self._plan.parts)
         await self._held.wait()
 
     async def overdue(self) -> None:
-        """See `Sending`: the time is over when we say so."""
+        """See `Sending`. The timeout passes at once."""
         self._given_up = self._given_up or pb.FAILURE_REASON_TIMEOUT
 
     async def close(self) -> None:
@@ -72,16 +76,16 @@ class SimulatedSending:
 
     async def ended(self) -> Listed:
         """See `Sending`."""
-        await self._life
+        await self._task
         return next(one for one in await self._lab.list_payments() if one.payment_hash == self.payment_hash)
 
-    async def _live(self) -> None:
+    async def _run(self) -> None:
         key = self.payment_hash
         if self._plan.reason:
             await self._do(GiveUp(key, self._plan.reason))
-        if self._plan.halved is not None:
-            await self._storm(self._plan.halved)
-        for number, route in enumerate(self._plan.tries):
+        if self._plan.part_route is not None:
+            await self._storm(self._plan.part_route)
+        for number, route in enumerate(self._plan.failing):
             await self._do(Register(key, route))
             await self._do(Fail(key, number, TEMPORARY, 1))
         for route in self._plan.parts:
@@ -89,10 +93,10 @@ class SimulatedSending:
         self._held.set()
         network = self._lab.network
         paid = key in network.preimages or self._plan.create.kind in (Kind.KEYSEND, Kind.AMP)
-        if key in network.verdicts:
-            paid = await asyncio.shield(network.verdicts[key])
-        parts = list(enumerate(self._plan.parts, len(self._plan.tries)))
-        network.chance.shuffle(parts)  # HTLCs come back in any order
+        if key in network.settled:
+            paid = await asyncio.shield(network.settled[key])
+        parts = list(enumerate(self._plan.parts, len(self._plan.failing)))
+        network.rng.shuffle(parts)  # HTLCs resolve in any order
         for number, route in parts:
             if paid:
                 await self._do(Settle(key, number, network.preimages.get(key) or hashlib.sha256(key.encode()).digest()))
@@ -104,29 +108,29 @@ class SimulatedSending:
         await self._do(Finish(key), 0)
 
     async def _storm(self, route: Callable[[int], pb.Route]) -> None:
-        """Bob takes what he can and refuses the rest; lnd halves what came back until it has no more parts left.
+        """Run a storm: bob forwards what fits his balance and fails the rest; lnd halves failed parts while it may.
 
-        What dave got of it he keeps for two minutes, longer than the payment's own patience.
+        Dave holds the parts that arrive until MPP_TIMEOUT, which is longer than the payment's own timeout.
         """
         key, left_msat, given_up = self.payment_hash, BOB_HAS_MSAT, False
-        under_way = deque([self._plan.create.value_msat])
+        in_flight = deque([self._plan.create.value_msat])
         held: list[int] = []
-        await self._do(Register(key, route(under_way[0])))
+        await self._do(Register(key, route(in_flight[0])))
         number = 0
-        while under_way:
-            msat = under_way.popleft()
+        while in_flight:
+            msat = in_flight.popleft()
             if msat <= left_msat:
                 left_msat -= msat
                 held.append(number)
             else:
                 await self._do(Fail(key, number, TEMPORARY, 1), 0)
-                active = len(under_way) + len(held)
+                active = len(in_flight) + len(held)
                 if not given_up and (self._plan.max_parts - active <= 1 or msat < 2 * MIN_SHARD_MSAT):
                     await self._do(GiveUp(key, pb.FAILURE_REASON_NO_ROUTE), 0)
                     given_up = True
                 for half in () if given_up else (msat // 2, msat - msat // 2):
                     await self._do(Register(key, route(half)), 0)
-                    under_way.append(half)
+                    in_flight.append(half)
             number += 1
         await self._lab.node.clock.sleep(MPP_TIMEOUT_S)
         for number in held:
@@ -134,4 +138,4 @@ class SimulatedSending:
             await self._do(GiveUp(key, pb.FAILURE_REASON_TIMEOUT), 0)
 
     async def _do(self, mutation: Mutation, delay_s: float = HOP_S) -> None:
-        await self._lab.happen(mutation, delay_s)
+        await self._lab.apply(mutation, delay_s)

@@ -1,4 +1,4 @@
-"""Stories of a node that tells of payments only when they have ended: the same is counted, the rest isn't shown."""
+"""Stories with final updates only: the same is counted, and series that need other updates are left out."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,21 +9,21 @@ from exporter.config import AUTO
 from exporter.config.addresses import GRPC, REST, WEBSOCKET
 from exporter.payments.labels import Mode, Status
 from tests.stories.lab import TOO_MUCH_FOR_BOB
-from tests.stories.page import NOT_SHOWN, Page, change, total
-from tests.stories.process import exporting, ways
+from tests.stories.page import NOT_SHOWN, Page, changes, total
+from tests.stories.process import exporting, node_configs
 from tests.stories.world import World, ended
 
 HELD_S = 5
 
 
 @pytest.mark.parametrize(("mode", "transport"), [(AUTO, GRPC), (Mode.FIREHOSE.value, REST), (AUTO, WEBSOCKET)])
-async def test_the_same_is_counted(world: World, tmp_path: Path, mode: str, transport: str) -> None:
-    """HTLC attempts included, also of one that is held; that is seen, though lnd doesn't tell."""
+async def test_final_updates_count_the_same(world: World, tmp_path: Path, mode: str, transport: str) -> None:
+    """HTLC attempts included, also those of a held payment, which is found by listing."""
     alice = world.alice
-    node = replace(ways(alice, transport)[0], mode=mode, final_only=True)
+    node = replace(node_configs(alice, transport)[0], mode=mode, final_only=True)
     async with exporting([node], tmp_path / "exporter", HELD_S) as exporter:
         final = World(world.kind, world.labs, exporter.target, exporter.log)
-        assert total(await final.live("alice"), "alice", "mode", mode="final") == 1
+        assert total(await final.followed("alice"), "alice", "mode", mode="final") == 1
         before = await world.page(), await final.page()
         hold = await alice.invoice(3_000, at="carol", hold=True)
         held = await alice.pay(hold, via="bob")
@@ -32,12 +32,12 @@ async def test_the_same_is_counted(world: World, tmp_path: Path, mode: str, tran
         await (await alice.pay(await alice.invoice(TOO_MUCH_FOR_BOB, at="dave"))).ended()
         await (await alice.pay(await alice.invoice(1_000, at="carol"), via="bob", fee_limit_sat=0)).ended()
         page = await final.until(lambda page: total(page, "alice", "held_htlcs") == 1, "the held one is seen")
-        heard = [total(view, "alice", "updates_total", source="stream") for view in (before[1], page)]
-        assert heard[1] == heard[0] + 3
+        updates = [total(view, "alice", "updates_total", source="stream") for view in (before[1], page)]
+        assert updates[1] == updates[0] + 3
         await alice.settle(hold)
         assert (await held.ended()).status is Status.SUCCEEDED
         worlds = zip((world, final), before, strict=True)
-        after = [await one.settled("alice", int(ended(was, "alice")) + 4) for one, was in worlds]
+        after = [await one.counted("alice", int(ended(was, "alice")) + 4) for one, was in worlds]
         assert counted(before[1], after[1]) == counted(before[0], after[0])
         assert not [series for series in after[1]["alice"] if series.name.startswith(NOT_SHOWN)]
         assert {dict(series.labels)["age"] for series in after[1]["alice"] if series.name == "in_flight"} == {
@@ -48,5 +48,5 @@ async def test_the_same_is_counted(world: World, tmp_path: Path, mode: str, tran
 
 
 def counted(before: Page, after: Page) -> list[str]:
-    """What changed, but for what isn't shown."""
-    return [line for line in change(before, after, "alice", {}, restarts=True) if not line.startswith(NOT_SHOWN)]
+    """Return the changes, except those of series that are left out."""
+    return [line for line in changes(before, after, "alice", {}, restarts=True) if not line.startswith(NOT_SHOWN)]

@@ -1,4 +1,4 @@
-"""A macaroon file may have any of its forms, and another one at each connection: a real lnd and the simulator."""
+"""A macaroon file may be in any format, and in another one at each connection."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,17 +8,17 @@ import pytest
 from exporter.app import client_of
 from exporter.config.addresses import TRANSPORTS
 from exporter.lnd.client import LndError
-from tests.stories.process import ways
+from tests.stories.process import node_configs
 from tests.stories.world import World
 from tests.test_macaroon import FORMS
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_the_file_changes_its_form(world: World, tmp_path: Path, transport: str) -> None:
-    """Binary, hex, base64 and so on: lnd lets the same client in each time; without a macaroon nothing is asked."""
+async def test_macaroon_file_may_change_its_format(world: World, tmp_path: Path, transport: str) -> None:
+    """lnd accepts the same client with each format; a file without a macaroon is an error without a call."""
     alice, path = world.alice, tmp_path / "payments.macaroon"
     raw = alice.macaroon.read_bytes()
-    client = client_of(replace(ways(alice, transport)[0], macaroon=path))
+    client = client_of(replace(node_configs(alice, transport)[0], macaroon=path))
     try:
         for form in FORMS.values():
             path.write_bytes(form(raw))

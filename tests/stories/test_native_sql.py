@@ -1,4 +1,4 @@
-"""A real lnd that moves its payments to native SQL under us: it numbers them anew, deletes them, uses indexes again."""
+"""A real lnd that migrates its payments to native SQL: it renumbers payments, deletes them, reuses indexes."""
 
 import asyncio
 import secrets
@@ -21,7 +21,7 @@ NAME = "erin"
 
 @pytest.fixture
 async def erin(network: Network, programs: Path, tmp_path: Path) -> AsyncIterator[Node]:
-    """A node of its own, without channels: what it pays fails at once."""
+    """Return a further node, without channels, so that its payments fail at once."""
     node = Node(NAME, programs, tmp_path / NAME, network.chain, 1000)
     node.flags = ["--db.backend=sqlite"]
     mining = asyncio.create_task(mine(network))
@@ -37,14 +37,14 @@ async def erin(network: Network, programs: Path, tmp_path: Path) -> AsyncIterato
 
 
 async def mine(network: Network) -> None:
-    """A block now and then: a new node goes on only when it has seen a recent one."""
+    """Mine a block every 2 s until cancelled: a new node starts only when it has seen a recent block."""
     while True:
         await network.chain.mine(1)
         await asyncio.sleep(2)
 
 
 async def fail(node: Node, *payment_hashes: bytes) -> None:
-    """Payments that nobody can receive, one after the other."""
+    """Pay hashes to an unknown node, one after the other; all fail."""
     for payment_hash in payment_hashes:
         body = {
             "dest": b64(bytes.fromhex(node.pubkey)[:1] + secrets.token_bytes(32)),
@@ -58,18 +58,18 @@ async def fail(node: Node, *payment_hashes: bytes) -> None:
 
 
 def hashes(number: int) -> list[bytes]:
-    """New ones."""
+    """Return random payment hashes."""
     return [secrets.token_bytes(32) for _ in range(number)]
 
 
 async def indexes(node: Node) -> list[int]:
-    """Of all payments, as lnd lists them."""
+    """Return the indexes of all payments, in the order of lnd's list."""
     listed = await node.get("/v1/payments", include_incomplete="true")
     return [int(payment["payment_index"]) for payment in listed["payments"]]
 
 
 async def counted(world: World, number: int) -> None:
-    """So many have failed, each is counted once, and nothing is lost."""
+    """Wait until `number` payments are counted as failed; check that none is lost or counted twice."""
     page = await world.until(lambda page: total(page, NAME, "failed_total") >= number, f"{number} counted")
     page = await world.until(lambda page: total(page, NAME, "in_flight") == 0, "none is in flight")
     totals = [total(page, NAME, f"{name}_total") for name in ("started", "failed", "succeeded", "lost")]
@@ -77,8 +77,8 @@ async def counted(world: World, number: int) -> None:
     assert total(page, NAME, "audit_unaccounted") == 0
 
 
-async def test_native_sql(erin: Node, tmp_path: Path) -> None:
-    """Payments before, during and after the migration, after a deletion of all, and tried again under one index."""
+async def test_each_payment_is_counted_once(erin: Node, tmp_path: Path) -> None:
+    """Before, during and after the migration, after a deletion of all, and retried under the same index."""
     macaroon = tmp_path / "payments.macaroon"
     await erin.bake_macaroon(macaroon, root_key_id=0)
     first = hashes(1)[0]
@@ -89,14 +89,14 @@ async def test_native_sql(erin: Node, tmp_path: Path) -> None:
     ]
     async with exporting(nodes, tmp_path / "exporter") as exporter:
         world = World("real", {}, exporter.target, exporter.log)
-        await world.live(NAME)
+        await world.followed(NAME)
         tried, *others = hashes(5)
         await fail(erin, tried, *others, tried, *hashes(2))
         assert await indexes(erin) == [2, 3, 5, 6, 7, 8, 9, 10, 11]
         await counted(world, 8)
         await migrated(erin)
-        await world.live(NAME)
-        assert await indexes(erin) == list(range(1, 12)), "lnd numbers all payments anew"
+        await world.followed(NAME)
+        assert await indexes(erin) == list(range(1, 12)), "lnd renumbers all payments"
         await counted(world, 10)
         assert "lnd numbers its payments anew" in exporter.text()
         last = hashes(1)[0]
@@ -114,7 +114,7 @@ async def test_native_sql(erin: Node, tmp_path: Path) -> None:
 
 
 async def migrated(erin: Node) -> None:
-    """It is restarted under the exporter; two payments are made at once."""
+    """Restart the node with the migration while the exporter runs, and make two payments at once."""
     await erin.stop()
     erin.flags.append("--db.use-native-sql")
     await erin.start()

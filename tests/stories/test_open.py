@@ -1,4 +1,4 @@
-"""Stories of a person who asks which payments are in flight: while the exporter runs, and after it was killed."""
+"""Stories of the command `open`, while the exporter runs and after it was killed, and of the log on open payments."""
 
 import json
 import time
@@ -16,32 +16,32 @@ from tests.stories.world import World
 NOT_RUNNING = "The exporter is not running. This is the state at "
 
 
-def told(exporter: Exporter, payment_hash: str) -> list[Any]:
-    """What the log says of a payment."""
+def logged(exporter: Exporter, payment_hash: str) -> list[Any]:
+    """Return the log lines about a payment."""
     return [json.loads(line) for line in exporter.text().splitlines() if payment_hash in line]
 
 
-async def named(exporter: Exporter, payment_hash: str) -> list[Any]:
-    """The same, once it has named all limits of seconds."""
+async def logged_for_all_limits(exporter: Exporter, payment_hash: str) -> list[Any]:
+    """Return the log lines about a payment, once it has been in flight for the limits of 1 s and 2 s."""
 
     async def all_limits() -> bool:
-        return [line["limit_s"] for line in told(exporter, payment_hash)][-1:] == [2]
+        return [line["limit_s"] for line in logged(exporter, payment_hash)][-1:] == [2]
 
-    await until("the log names it", all_limits)
-    return told(exporter, payment_hash)
+    await until("the payment is logged for all limits", all_limits)
+    return logged(exporter, payment_hash)
 
 
-async def test_a_held_payment(world: World, tmp_path: Path) -> None:
-    """It appears with its first hop and the blocks left, is named in the log once for each limit, and goes."""
+async def test_held_payment_is_listed_and_logged(world: World, tmp_path: Path) -> None:
+    """It is listed with its first hop and the blocks left until it ends, and logged once for each limit."""
     alice = world.alice
     config = NodeConfig("alice", alice.address, alice.tls_cert, await alice.readonly_macaroon())
     log = {"open_after": "1s,2s,1h", "blocks_left": "none"}
     async with exporting([config], tmp_path / "open", log=log) as exporter:
-        ours = World(world.kind, {"alice": alice}, exporter.target, exporter.log)
-        await ours.live("alice")
+        own = World(world.kind, {"alice": alice}, exporter.target, exporter.log)
+        await own.followed("alice")
         invoice, sending = await held(alice)
         payment_hash = sending.payment_hash
-        await ours.until(lambda page: total(page, "alice", "in_flight_htlcs") == 1, "held")
+        await own.until(lambda page: total(page, "alice", "in_flight_htlcs") == 1, "held")
 
         found = json.loads(await exporter.open("--json"))
         assert found["exporter_running"]
@@ -60,7 +60,7 @@ async def test_a_held_payment(world: World, tmp_path: Path) -> None:
         assert second.split()[1:] == ["6,000", "1", str(payment["blocks_left"]), "in", "flight", "bob"]
         assert await exporter.open("--older-than=1h") == "alice: nothing in flight for 1h or longer\n"
 
-        lines = await named(exporter, payment_hash)
+        lines = await logged_for_all_limits(exporter, payment_hash)
         assert {(line["level"], line["node"], *line["first_hops"]) for line in lines} == {("warning", "alice", "bob")}
         await exporter.kill()
         after_kill = (await exporter.open()).splitlines()
@@ -68,13 +68,13 @@ async def test_a_held_payment(world: World, tmp_path: Path) -> None:
         assert after_kill[3] == payment_hash
         assert after_kill[4].split()[3].startswith("~")
         await exporter.start()
-        await ours.live("alice")
+        await own.followed("alice")
         another, later = await held(alice)
-        await named(exporter, later.payment_hash)
-        for owed, way in ((invoice, sending), (another, later)):
-            await alice.settle(owed)
-            assert (await way.ended()).status is Status.SUCCEEDED
-        await ours.settled("alice", 2)
+        await logged_for_all_limits(exporter, later.payment_hash)
+        for hold, payment_ in ((invoice, sending), (another, later)):
+            await alice.settle(hold)
+            assert (await payment_.ended()).status is Status.SUCCEEDED
+        await own.counted("alice", 2)
         assert await exporter.open() == "alice: nothing in flight\n"
-        assert told(exporter, payment_hash) == lines, "nothing is told twice, nor of what has ended"
+        assert logged(exporter, payment_hash) == lines, "nothing is logged twice, nor about a payment that has ended"
     assert (await exporter.open()).splitlines()[0] == "alice: nothing in flight"

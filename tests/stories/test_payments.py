@@ -1,4 +1,4 @@
-"""Stories of payments: every way in which one can end, and what the page then says."""
+"""Stories of payments: every way in which a payment can end, and the changes of the page."""
 
 import asyncio
 from pathlib import Path
@@ -7,121 +7,121 @@ from exporter.config.addresses import WEBSOCKET
 from exporter.payments.labels import Reason, Status
 from tests.stories.lab import MORE_THAN_ALICE_HAS, STORM_SAT, TOO_MUCH_FOR_BOB, Lab
 from tests.stories.page import Page, total
-from tests.stories.process import exporting, ways
-from tests.stories.world import World, telling
+from tests.stories.process import exporting, node_configs
+from tests.stories.world import World, page_changes
 
 REBALANCED = 50_000  # sat
 SUBSCRIBED_S = 2.0
-"""lnd never says when a subscription has begun."""
-TRIED, HELD = 25, 2
-"""HTLC attempts of the storm (`pages/storm.txt`), and those that the recipient holds until it gives up."""
-KILLED_AFTER_S = (3, 5, 20, 40)
-"""lnd holds them for two minutes; the simulator for half a second, so there nothing is killed."""
+"""Seconds after which a subscription has certainly begun: lnd doesn't acknowledge it."""
+ATTEMPTS, HELD = 25, 2
+"""HTLC attempts of the storm (`pages/storm.txt`), and those of them that the recipient holds until MPP_TIMEOUT."""
+KILL_AFTER_S = (3, 5, 20, 40)
+"""Seconds between kills. lnd holds HTLCs for two minutes, the simulator for half a second, without any kill."""
 
 
-def all_tried(page: Page) -> bool:
-    """Return True once all updates but those of the end were heard."""
-    tried, in_flight = (total(page, "carol", name) for name in ("htlc_attempts_started_total", "in_flight_htlcs"))
-    return (tried, in_flight) == (TRIED, HELD)
+def all_attempted(page: Page) -> bool:
+    """Return True once all updates but the last ones have been received: all attempts, two of them in flight."""
+    started, in_flight = (total(page, "carol", name) for name in ("htlc_attempts_started_total", "in_flight_htlcs"))
+    return (started, in_flight) == (ATTEMPTS, HELD)
 
 
 async def storm(world: World, home: Path) -> None:
-    """Carol pays more to dave than gets through: lnd halves and tries again for two minutes, then gives up.
+    """Let carol pay dave more than bob can forward: lnd splits and retries, and gives up after two minutes.
 
-    A second exporter is killed all the while, and comes to the same page.
+    A second exporter is killed several times meanwhile, and must come to the same page.
     """
-    async with exporting(ways(world.labs["carol"], WEBSOCKET), home) as exporter:
+    async with exporting(node_configs(world.labs["carol"], WEBSOCKET), home) as exporter:
         killed = World(world.kind, world.labs, exporter.target, exporter.log)
-        await killed.live("carol")
+        await killed.followed("carol")
         await asyncio.sleep(SUBSCRIBED_S)
-        again = telling(killed, "storm_killed", 1, lab="carol", restarts=True)
-        async with again, telling(world, "storm", 1, lab="carol") as carol:
+        again = page_changes(killed, "storm_killed", 1, lab="carol", restarts=True)
+        async with again, page_changes(world, "storm", 1, lab="carol") as carol:
             invoice = await carol.invoice(STORM_SAT, at="dave")
             sending = await carol.pay(invoice, via="bob", max_parts=16)
             end = asyncio.create_task(sending.ended())
             try:
-                for seconds in KILLED_AFTER_S:
+                for seconds in KILL_AFTER_S:
                     await asyncio.wait([end], timeout=seconds)
-                    await killed.until(lambda page: end.done() or all_tried(page), "the storm is over but for its end")
+                    await killed.until(lambda page: end.done() or all_attempted(page), "all attempts are counted")
                     if not end.done():
                         await exporter.kill()
                         await exporter.start()
                 assert (await end).status is Status.FAILED
             finally:
-                end.cancel()  # where only some stories are told nobody waits for this one
+                end.cancel()  # if only some stories run, none of them waits for the end of this one
 
 
 async def test_success(world: World) -> None:
     """Two hops, one attempt."""
-    async with telling(world, "success", 1) as alice:
+    async with page_changes(world, "success", 1) as alice:
         sending = await alice.pay(await alice.invoice(20_000, at="carol"), via="bob")
         assert (await sending.ended()).status is Status.SUCCEEDED
 
 
 async def test_success_at_a_direct_peer(world: World) -> None:
-    """One hop, free."""
-    async with telling(world, "direct", 1) as alice:
+    """One hop, no fee."""
+    async with page_changes(world, "direct", 1) as alice:
         await (await alice.pay(await alice.invoice(500, at="bob"), via="bob")).ended()
 
 
 async def test_retry(world: World) -> None:
-    """The cheap route has not enough, the dear one has: one failed attempt, then success."""
-    async with telling(world, "retry", 1) as alice:
+    """The cheap route lacks balance, the expensive one doesn't: one failed attempt, then success."""
+    async with page_changes(world, "retry", 1) as alice:
         sending = await alice.pay(await alice.invoice(TOO_MUCH_FOR_BOB, at="dave"))
         assert (await sending.ended()).status is Status.SUCCEEDED
 
 
 async def test_no_route(world: World) -> None:
-    """No route within the fee limit: nothing is ever sent."""
-    async with telling(world, "no_route", 1) as alice:
+    """No route within the fee limit, no attempt."""
+    async with page_changes(world, "no_route", 1) as alice:
         invoice = await alice.invoice(20_000, at="carol")
         sending = await alice.pay(invoice, via="bob", fee_limit_sat=0)
         assert (await sending.ended()).reason is Reason.NO_ROUTE
 
 
 async def test_insufficient_balance(world: World) -> None:
-    """More than all channels together hold: nothing is ever sent."""
-    async with telling(world, "insufficient_balance", 1) as alice:
+    """More than the balance of all channels, no attempt."""
+    async with page_changes(world, "insufficient_balance", 1) as alice:
         sending = await alice.pay(await alice.invoice(MORE_THAN_ALICE_HAS, at="bob"), max_parts=16)
         assert (await sending.ended()).reason is Reason.INSUFFICIENT_BALANCE
 
 
 async def test_unknown_hash(world: World) -> None:
-    """The recipient has never heard of it: from here it looks like a probe."""
-    async with telling(world, "unknown_hash", 1) as alice:
+    """The recipient doesn't know it: the exporter can't distinguish it from a probe."""
+    async with page_changes(world, "unknown_hash", 1) as alice:
         sending = await alice.pay(await alice.unknown_hash(3_000, at="carol"), via="bob")
         assert (await sending.ended()).reason is Reason.INCORRECT_PAYMENT_DETAILS
 
 
 async def test_probe(world: World) -> None:
     """`EstimateRouteFee` with a payment request pays a random hash."""
-    async with telling(world, "probe", 1) as alice:
+    async with page_changes(world, "probe", 1) as alice:
         await alice.probe(await alice.invoice(3_000, at="bob"))
 
 
 async def test_keysend(world: World) -> None:
     """Without an invoice."""
-    async with telling(world, "keysend", 1) as alice:
+    async with page_changes(world, "keysend", 1) as alice:
         await (await alice.keysend(1_234, to="carol", via="bob")).ended()
 
 
 async def test_amp(world: World) -> None:
     """An atomic multi-path payment of one part."""
-    async with telling(world, "amp", 1) as alice:
+    async with page_changes(world, "amp", 1) as alice:
         await (await alice.amp(1_234, to="carol", via="bob")).ended()
 
 
 async def test_parts(world: World) -> None:
     """300k sat in three parts."""
-    async with telling(world, "parts", 1) as alice:
+    async with page_changes(world, "parts", 1) as alice:
         invoice = await alice.invoice(300_000, at="carol")
         sending = await alice.pay(invoice, via="bob", max_parts=3, max_shard_sat=100_000)
         assert (await sending.ended()).status is Status.SUCCEEDED
 
 
 async def test_held_then_settled(world: World) -> None:
-    """While it is held the page says so; settled, it is an ordinary success."""
-    async with telling(world, "held_then_settled", 1) as alice:
+    """While it is held, the gauges show it; settled, it is an ordinary success."""
+    async with page_changes(world, "held_then_settled", 1) as alice:
         invoice = await alice.invoice(5_000, at="carol", hold=True)
         sending = await alice.pay(invoice, via="bob")
         await sending.held()
@@ -134,8 +134,8 @@ async def test_held_then_settled(world: World) -> None:
 
 
 async def test_held_then_cancelled(world: World) -> None:
-    """Cancelled, it is a refusal of the recipient."""
-    async with telling(world, "held_then_cancelled", 1) as alice:
+    """Cancelled, it fails with the reason of a refusal by the recipient."""
+    async with page_changes(world, "held_then_cancelled", 1) as alice:
         invoice = await alice.invoice(5_000, at="carol", hold=True)
         sending = await alice.pay(invoice, via="bob")
         await sending.held()
@@ -144,8 +144,8 @@ async def test_held_then_cancelled(world: World) -> None:
 
 
 async def test_cancelled_by_the_caller(world: World) -> None:
-    """The caller hangs up while the HTLC is held; the second terminal update says so."""
-    async with telling(world, "canceled", 1) as alice:
+    """The caller ends its stream while the HTLC is held; the second terminal update has the reason CANCELED."""
+    async with page_changes(world, "canceled", 1) as alice:
         invoice = await alice.invoice(5_000, at="carol", hold=True)
         sending = await alice.pay(invoice, via="bob", cancelable=True)
         await sending.held()
@@ -155,7 +155,7 @@ async def test_cancelled_by_the_caller(world: World) -> None:
 
 
 async def overdue(alice: Lab, *, settle: bool) -> Reason:
-    """A payment whose timeout passes while its HTLC is held."""
+    """Hold a payment beyond its timeout, then settle or cancel it; return its reason."""
     invoice = await alice.invoice(5_000, at="carol", hold=True)
     sending = await alice.pay(invoice, via="bob", timeout_s=4)
     await sending.held()
@@ -165,15 +165,15 @@ async def overdue(alice: Lab, *, settle: bool) -> Reason:
 
 
 async def test_late_settle_and_late_cancel(world: World) -> None:
-    """Settled after its timeout: a late success. Cancelled after it: timed out, because it was held."""
-    async with telling(world, "late", 2) as alice:
+    """Settled after the timeout it is a late success; cancelled after it, it has the reason TIMEOUT."""
+    async with page_changes(world, "late", 2) as alice:
         reasons = [*await asyncio.gather(overdue(alice, settle=True), overdue(alice, settle=False))]
         assert reasons == [Reason.TIMEOUT, Reason.TIMEOUT]
 
 
 async def test_failed_then_tried_again(world: World) -> None:
-    """Two runs of one hash; lnd forgets the first, the page doesn't."""
-    async with telling(world, "tried_again", 2) as alice:
+    """Two runs of one hash; lnd erases the first, the page keeps it."""
+    async with page_changes(world, "tried_again", 2) as alice:
         invoice = await alice.invoice(20_000, at="carol")
         await (await alice.pay(invoice, via="bob", fee_limit_sat=0)).ended()
         await world.until(lambda page: total(page, "alice", "in_flight") == 0, "the first is counted")
@@ -182,16 +182,16 @@ async def test_failed_then_tried_again(world: World) -> None:
 
 
 async def test_send_to_route(world: World) -> None:
-    """Along a route of one's own: one that succeeds, one that the recipient refuses."""
-    async with telling(world, "send_to_route", 2) as alice:
+    """One that succeeds, one that the recipient refuses."""
+    async with page_changes(world, "send_to_route", 2) as alice:
         await alice.send_to_route(await alice.invoice(7_000, at="carol"), via="bob")
         await alice.send_to_route(await alice.unknown_hash(7_000, at="carol"), via="bob")
 
 
 async def test_rebalance(world: World) -> None:
-    """Paying oneself around the ring, and the same without a route: both are rebalances, though one has no attempt."""
-    async with telling(world, "rebalance", 2) as alice:
+    """One around the ring, and one without a route: both are rebalances, though the second has no attempt."""
+    async with page_changes(world, "rebalance", 2) as alice:
         around = await alice.pay(await alice.invoice(REBALANCED, at="alice"), via="bob")
         assert (await around.ended()).status is Status.SUCCEEDED
-        nowhere = await alice.pay(await alice.invoice(REBALANCED, at="alice"), via="bob", fee_limit_sat=0)
-        assert (await nowhere.ended()).reason is Reason.NO_ROUTE
+        without_route = await alice.pay(await alice.invoice(REBALANCED, at="alice"), via="bob", fee_limit_sat=0)
+        assert (await without_route.ended()).reason is Reason.NO_ROUTE

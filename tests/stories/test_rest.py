@@ -1,4 +1,4 @@
-"""What lnd's REST says, word by word, and how its WebSockets end: of the real one and of the simulator."""
+"""lnd's REST, in detail: JSON, errors and WebSockets; the same on a real lnd and in the simulator."""
 
 import asyncio
 import base64
@@ -17,7 +17,7 @@ from tests.stories.lab import Lab
 from tests.stories.world import World
 
 UNKNOWN = base64.urlsafe_b64encode(bytes(range(32))).decode()
-ENDED = 1006
+CLOSED_ABNORMALLY = 1006
 NO_MACAROON = {"code": 2, "message": "expected 1 macaroon, got 0", "details": []}
 NOT_FOUND = {"code": 5, "message": "Not Found", "details": []}
 CANCELED = {"code": 1, "message": "context canceled", "details": []}
@@ -27,36 +27,36 @@ NOT_INITIATED = {"code": 5, "message": "payment isn't initiated", "details": []}
 
 @asynccontextmanager
 async def session(lab: Lab, macaroon: str | None = "from the file") -> AsyncIterator[aiohttp.ClientSession]:
-    """A bare client of a node's REST."""
-    sent = lab.macaroon.read_bytes().hex() if macaroon == "from the file" else macaroon
-    headers = {} if sent is None else {"Grpc-Metadata-Macaroon": sent}
+    """Open an HTTP client of a node's REST, with the exporter's macaroon or another one (hex; None: without)."""
+    sent_macaroon = lab.macaroon.read_bytes().hex() if macaroon == "from the file" else macaroon
+    headers = {} if sent_macaroon is None else {"Grpc-Metadata-Macaroon": sent_macaroon}
     connector = aiohttp.TCPConnector(ssl=False)
     async with aiohttp.ClientSession(f"https://{lab.rest}", connector=connector, headers=headers) as client:
         yield client
 
 
-async def heard(client: aiohttp.ClientSession, path: str, *, answering: bool = True) -> tuple[list[Any], int | None]:
-    """All messages of a WebSocket and its close code; pings among them as bytes, unless they are answered."""
+async def receive_all(client: aiohttp.ClientSession, path: str, *, pong: bool = True) -> tuple[list[Any], int | None]:
+    """Return all messages of a WebSocket and its close code; without `pong` the unanswered pings are included."""
     messages: list[Any] = []
-    async with client.ws_connect(f"{path}?method=GET", autoping=answering) as socket:
+    async with client.ws_connect(f"{path}?method=GET", autoping=pong) as socket:
         while (message := await socket.receive()).type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.PING):
             text = message.type is aiohttp.WSMsgType.TEXT
             messages.append(json.loads(message.data) if text else bytes(message.data))
         return messages, socket.close_code
 
 
-def kinds(message: Any, said: Mapping[str, Any]) -> dict[str, Any]:
-    """Of what kind each value is in JSON, of the fields that we read."""
-    found: dict[str, Any] = {}
+def json_types(message: Any, value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the type of each field of a message in JSON, for the fields that the exporter declares."""
+    types: dict[str, Any] = {}
     for field in message.fields:
-        value = said[field.name]
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            found[field.name] = [kinds(field.message_type, value[0])]
-        elif isinstance(value, dict) and field.name in ("route", "failure"):
-            found[field.name] = kinds(field.message_type, value)
+        inner = value[field.name]
+        if isinstance(inner, list) and inner and isinstance(inner[0], dict):
+            types[field.name] = [json_types(field.message_type, inner[0])]
+        elif isinstance(inner, dict) and field.name in ("route", "failure"):
+            types[field.name] = json_types(field.message_type, inner)
         else:
-            found[field.name] = type(value).__name__
-    return found
+            types[field.name] = type(inner).__name__
+    return types
 
 
 HOP = {"pub_key": "str", "custom_records": "dict", "amp_record": "NoneType"}
@@ -83,8 +83,8 @@ PAYMENT = {
 }
 
 
-async def test_a_payment_in_json(world: World) -> None:
-    """Which values are strings, which are numbers, what is null; by hash over HTTP and WebSocket, and in the list."""
+async def test_json_of_a_payment(world: World) -> None:
+    """Its strings, numbers and null are the same by hash over HTTP and WebSocket, and in the list."""
     alice = world.alice
     sending = await alice.pay(await alice.invoice(2_000, at="carol"), via="bob")
     assert (await sending.ended()).status is Status.SUCCEEDED
@@ -92,12 +92,12 @@ async def test_a_payment_in_json(world: World) -> None:
     async with session(alice) as client:
         async with client.get(path) as answer:
             line = await answer.content.readline()
-            assert await answer.content.read() == b"", "it ends with the end of the payment"
+            assert await answer.content.read() == b"", "the stream ends with the payment"
         tracked = json.loads(line)["result"]
-        assert kinds(rpc.Payment.DESCRIPTOR, tracked) == PAYMENT
+        assert json_types(rpc.Payment.DESCRIPTOR, tracked) == PAYMENT
         assert {tracked["status"], tracked["failure_reason"]} == {"SUCCEEDED", "FAILURE_REASON_NONE"}
         assert len(tracked["payment_preimage"]) == 64
-        assert await heard(client, path) == ([{"result": tracked}], ENDED)
+        assert await receive_all(client, path) == ([{"result": tracked}], CLOSED_ABNORMALLY)
         async with client.get("/v1/payments", params={"max_payments": "1", "reversed": "true"}) as answer:
             page = await answer.json()
         assert page["payments"] == [tracked]
@@ -105,7 +105,7 @@ async def test_a_payment_in_json(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "macaroon", "status", "said"),
+    ("path", "macaroon", "status", "body"),
     [
         ("/v1/getinfo", None, 500, NO_MACAROON),
         ("/v2/router/payments", None, 500, {"error": NO_MACAROON}),
@@ -116,42 +116,42 @@ async def test_a_payment_in_json(world: World) -> None:
         ("/v1/state", None, 200, {"state": "SERVER_ACTIVE"}),
     ],
 )
-async def test_refusals(world: World, path: str, macaroon: str | None, status: int, said: object) -> None:
-    """A single answer is refused by an error, a stream by an error under `error`; the state needs no macaroon."""
+async def test_errors_over_http(world: World, path: str, macaroon: str | None, status: int, body: object) -> None:
+    """The error of a method with one answer is the body, that of a stream is under `error`; the state is public."""
     async with session(world.alice, macaroon) as client, client.get(path) as answer:
-        assert (answer.status, json.loads(await answer.read())) == (status, said)
+        assert (answer.status, json.loads(await answer.read())) == (status, body)
 
 
 @pytest.mark.parametrize(
-    ("path", "macaroon", "said"),
+    ("path", "macaroon", "message"),
     [
         ("/v2/router/payments", None, {"error": NO_MACAROON}),
         (f"/v2/router/track/{UNKNOWN}", "from the file", {"error": NOT_INITIATED}),
         ("/v2/nothing", "from the file", NOT_FOUND),
     ],
 )
-async def test_refusals_of_a_websocket(world: World, path: str, macaroon: str | None, said: object) -> None:
-    """It opens all the same, says why, and ends without a farewell."""
+async def test_errors_over_a_websocket(world: World, path: str, macaroon: str | None, message: object) -> None:
+    """The WebSocket is opened, sends the error, and is closed without a close frame."""
     async with session(world.alice, macaroon) as client:
-        assert await heard(client, path) == ([said], ENDED)
+        assert await receive_all(client, path) == ([message], CLOSED_ABNORMALLY)
 
 
-async def test_a_quiet_stream_says_nothing(world: World) -> None:
-    """Not even headers."""
+async def test_stream_without_payments_sends_no_headers(world: World) -> None:
+    """So a client can't know that it is subscribed."""
     async with session(world.alice) as client:
-        asking = asyncio.ensure_future(client.get("/v2/router/payments"))
+        stream = asyncio.ensure_future(client.get("/v2/router/payments"))
         async with client.get("/v1/getinfo") as answer:
             assert answer.status == 200
-        assert not asking.done()
-        asking.cancel()
-        await asyncio.wait({asking})
+        assert not stream.done()
+        stream.cancel()
+        await asyncio.wait({stream})
 
 
-async def test_pings(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A WebSocket is pinged, and given up where nobody answers within 5 s."""
+async def test_websocket_is_closed_after_an_unanswered_ping(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """lnd waits for 5 s."""
     monkeypatch.setattr(gateway, "PING_S", 2.0)
     async with session(world.alice) as client:
-        messages, code = await heard(client, "/v2/router/payments", answering=False)
-        said = [message for message in messages if message != PING]
-        assert (messages[0], code) == (PING, ENDED)
-        assert said in ([], [{"error": CANCELED}]), "it may say why"
+        messages, code = await receive_all(client, "/v2/router/payments", pong=False)
+        other = [message for message in messages if message != PING]
+        assert (messages[0], code) == (PING, CLOSED_ABNORMALLY)
+        assert other in ([], [{"error": CANCELED}]), "the error is not always sent"

@@ -1,4 +1,4 @@
-"""Stories of a person who follows one payment in the terminal, in every way in which lnd can be asked."""
+"""Stories of the command `track`, over each transport at once."""
 
 import asyncio
 import json
@@ -13,18 +13,18 @@ from exporter.track import FAILED, NOT_FOLLOWED, SUCCEEDED
 from tests.network.process import until
 from tests.patience import PATIENCE_S
 from tests.stories.lab import Lab
-from tests.stories.process import ways
+from tests.stories.process import node_configs
 from tests.stories.test_restarts import held
 from tests.stories.world import World
 
-Said = list[dict[str, Any]]
+Updates = list[dict[str, Any]]
 
 
-class Tracking:
-    """The command under way, by one transport; what it says goes to files."""
+class TrackCommand:
+    """The command as a child process, over one transport; its output goes to files."""
 
     def __init__(self, node: NodeConfig, payment_hash: str, home: Path, *flags: str) -> None:
-        """Not yet started."""
+        """Prepare the command line; `start` runs it."""
         self._command = [
             *(sys.executable, "-m", "exporter", "track", payment_hash),
             *(f"--lnd.name={node.name}", f"--lnd.transport={node.transport}", f"--lnd.address={node.address}"),
@@ -34,74 +34,74 @@ class Tracking:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start it."""
+        """Start the process."""
         with self.out.open("wb") as out, self.err.open("wb") as err:
             self._process = await asyncio.create_subprocess_exec(*self._command, stdout=out, stderr=err)
 
     async def ended(self) -> int:
-        """Its exit code."""
+        """Wait for its end, and return its exit code."""
         assert self._process is not None
         return await asyncio.wait_for(self._process.wait(), PATIENCE_S)
 
-    async def heard(self, number: int) -> None:
-        """Wait until it has said so many updates."""
+    async def printed(self, number: int) -> None:
+        """Wait until it has printed `number` updates."""
 
-        async def said() -> bool:
-            return len(self.said()) >= number
+        async def enough() -> bool:
+            return len(self.updates()) >= number
 
-        await until(f"{number} updates", said)
+        await until(f"{number} updates", enough)
 
-    def said(self) -> Said:
-        """Its lines of JSON."""
+    def updates(self) -> Updates:
+        """Return the updates that it has printed, with `--json`."""
         return [json.loads(line) for line in self.out.read_text().splitlines()]
 
-    def complaints(self) -> list[str]:
-        """What stands on stderr."""
+    def errors(self) -> list[str]:
+        """Return its lines on stderr."""
         return self.err.read_text().splitlines()
 
     def kill(self) -> None:
-        """Nothing is left of a story that failed."""
+        """Kill it if it still runs, after a story that failed."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
 
 
-async def every_way(lab: Lab, payment_hash: str, home: Path, stack: AsyncExitStack, *flags: str) -> list[Tracking]:
-    """Follow it over gRPC, REST and WebSockets at once, with a macaroon that may read channels."""
+async def track(lab: Lab, payment_hash: str, home: Path, stack: AsyncExitStack, *flags: str) -> list[TrackCommand]:
+    """Start the command over gRPC, REST and WebSockets, with a macaroon that may read channels."""
     macaroon = await lab.readonly_macaroon()
-    trackings = []
-    for way in TRANSPORTS:
-        (node,) = ways(lab, way)
-        asked = NodeConfig(node.name, node.address, node.tls_cert, macaroon, way)
-        tracking = Tracking(asked, payment_hash, home, *flags)
-        stack.callback(tracking.kill)
-        await tracking.start()
-        trackings.append(tracking)
-    return trackings
+    commands = []
+    for transport in TRANSPORTS:
+        (node,) = node_configs(lab, transport)
+        config = NodeConfig(node.name, node.address, node.tls_cert, macaroon, transport)
+        command = TrackCommand(config, payment_hash, home, *flags)
+        stack.callback(command.kill)
+        await command.start()
+        commands.append(command)
+    return commands
 
 
-def told(update: dict[str, Any]) -> dict[str, Any]:
-    """What is the same over all transports: all but when it was heard."""
+def without_times(update: dict[str, Any]) -> dict[str, Any]:
+    """Return an update without the times of its receipt, which differ between transports."""
     return {name: value for name, value in update.items() if name not in ("heard_timestamp_seconds", "elapsed_seconds")}
 
 
-async def test_a_held_payment_is_settled(world: World, tmp_path: Path) -> None:
-    """It is followed from its HTLC to its end: route with names, fee, and one answer whichever way lnd was asked."""
+async def test_held_payment_that_is_settled(world: World, tmp_path: Path) -> None:
+    """It is tracked from its HTLC to its end: route with aliases and fees, the same over each transport."""
     alice = world.alice
     async with AsyncExitStack() as stack:
         invoice, sending = await held(alice)
-        trackings = await every_way(alice, sending.payment_hash, tmp_path, stack, "--json")
-        plain = await every_way(alice, sending.payment_hash, tmp_path, stack)
-        quiet = await every_way(alice, sending.payment_hash, tmp_path, stack, "--json", "--no-inflight")
-        for tracking in trackings:
-            await tracking.heard(1)
-        await asyncio.sleep(3)  # those that say nothing before the end have begun, too
+        commands = await track(alice, sending.payment_hash, tmp_path, stack, "--json")
+        plain = await track(alice, sending.payment_hash, tmp_path, stack)
+        quiet = await track(alice, sending.payment_hash, tmp_path, stack, "--json", "--no-inflight")
+        for command in commands:
+            await command.printed(1)
+        await asyncio.sleep(3)  # until the commands that print nothing before the end are subscribed, too
         await alice.settle(invoice)
-        for tracking in (*trackings, *plain, *quiet):
-            assert (await tracking.ended(), tracking.complaints()) == (SUCCEEDED, [])
+        for command in (*commands, *plain, *quiet):
+            assert (await command.ended(), command.errors()) == (SUCCEEDED, [])
         await sending.ended()
-        ends = [tracking.said()[-1] for tracking in (*trackings, *quiet)]
-        assert [told(end) for end in ends] == [told(ends[0])] * 6
-        first, end = trackings[0].said()[0], ends[0]
+        ends = [command.updates()[-1] for command in (*commands, *quiet)]
+        assert [without_times(end) for end in ends] == [without_times(ends[0])] * 6
+        first, end = commands[0].updates()[0], ends[0]
         assert (first["status"], first["htlcs"], first["final"]) == ("in_flight", 1, False)
         assert (end["status"], end["htlcs"], end["final"], end["reason"]) == ("succeeded", 0, True, None)
         (attempt,) = end["attempts"]
@@ -113,10 +113,10 @@ async def test_a_held_payment_is_settled(world: World, tmp_path: Path) -> None:
         assert attempt["route"][0]["fee_msat"] == 1006
         assert attempt["expiry_height"] > attempt["route"][0]["expiry_height"] > 0
         assert 0 < attempt["duration_seconds"] < end["elapsed_seconds"] + 1e-6
-        for tracking in quiet:
-            assert [update["status"] for update in tracking.said()] == ["succeeded", "succeeded"]
-        for tracking in plain:
-            lines = tracking.out.read_text().splitlines()
+        for command in quiet:
+            assert [update["status"] for update in command.updates()] == ["succeeded", "succeeded"]
+        for command in plain:
+            lines = command.out.read_text().splitlines()
             assert lines[0] == sending.payment_hash
             assert lines[1].startswith("alice: succeeded after ")
             assert lines[2] == "6,000 sat, fee 1.006 sat, no HTLCs in flight"
@@ -124,60 +124,60 @@ async def test_a_held_payment_is_settled(world: World, tmp_path: Path) -> None:
             assert lines[5].split() == ["bob", ">", "carol"]
 
 
-async def test_a_payment_that_fails(world: World, tmp_path: Path) -> None:
-    """Bob refuses what he doesn't know; lnd's reason, the code, and who it was. Afterwards the attempt is gone."""
+async def test_payment_that_fails(world: World, tmp_path: Path) -> None:
+    """The recipient refuses it: reason, failure code and source. Tracked afterwards, it has no attempt any more."""
     alice = world.alice
     async with AsyncExitStack() as stack:
         held_invoice, sending = await held(alice)
-        trackings = await every_way(alice, sending.payment_hash, tmp_path, stack, "--json")
-        for tracking in trackings:
-            await tracking.heard(1)
+        commands = await track(alice, sending.payment_hash, tmp_path, stack, "--json")
+        for command in commands:
+            await command.printed(1)
         await alice.cancel(held_invoice)
-        for tracking in trackings:
-            assert (await tracking.ended(), tracking.complaints()) == (FAILED, [])
-            end = tracking.said()[-1]
+        for command in commands:
+            assert (await command.ended(), command.errors()) == (FAILED, [])
+            end = command.updates()[-1]
             assert (end["status"], end["reason"], end["fee_msat"]) == ("failed", "incorrect_payment_details", 0)
             (attempt,) = end["attempts"]
             assert (attempt["status"], attempt["code"]) == ("failed", "incorrect_or_unknown_payment_details")
             assert (attempt["source"], attempt["source_index"]) == ("recipient", 2)
             assert attempt["source_pubkey"] == alice.pubkeys["carol"]
         await sending.ended()
-        for tracking in await every_way(alice, sending.payment_hash, tmp_path, stack):
-            assert (await tracking.ended(), tracking.complaints()) == (FAILED, [])
-            assert tracking.out.read_text().splitlines()[1:] == [
+        for command in await track(alice, sending.payment_hash, tmp_path, stack):
+            assert (await command.ended(), command.errors()) == (FAILED, [])
+            assert command.out.read_text().splitlines()[1:] == [
                 "alice: failed: incorrect payment details",
                 "6,000 sat, fee 0 sat, no HTLCs in flight",
             ]
 
 
-async def test_a_payment_that_lnd_does_not_know(world: World, tmp_path: Path) -> None:
-    """One line on stderr, and an exit code of its own."""
+async def test_unknown_payment(world: World, tmp_path: Path) -> None:
+    """One line on stderr, and a special exit code."""
     async with AsyncExitStack() as stack:
-        for tracking in await every_way(world.alice, "00" * 32, tmp_path, stack):
-            assert await tracking.ended() == NOT_FOLLOWED
-            (line,) = tracking.complaints()
+        for command in await track(world.alice, "00" * 32, tmp_path, stack):
+            assert await command.ended() == NOT_FOLLOWED
+            (line,) = command.errors()
             assert line.startswith("alice: lnd doesn't know this payment: is the hash right,")
             assert line.endswith("(NOT_FOUND: payment isn't initiated)")
-            assert tracking.out.read_text() == ""
+            assert command.out.read_text() == ""
 
 
-async def test_lnd_is_restarted_meanwhile(world: World, tmp_path: Path) -> None:
-    """The payment goes on in lnd; that the line was lost is said, and the end is told."""
+async def test_lnd_is_restarted(world: World, tmp_path: Path) -> None:
+    """The loss of the connection is reported on stderr, and the payment is tracked to its end."""
     alice = world.alice
     async with AsyncExitStack() as stack:
         invoice, sending = await held(alice)
-        trackings = await every_way(alice, sending.payment_hash, tmp_path, stack, "--json")
-        for tracking in trackings:
-            await tracking.heard(1)
+        commands = await track(alice, sending.payment_hash, tmp_path, stack, "--json")
+        for command in commands:
+            await command.printed(1)
         await alice.stop()
         await alice.start()
-        for tracking in trackings:
-            await tracking.heard(2)
+        for command in commands:
+            await command.printed(2)
         await alice.settle(invoice)
-        for tracking in trackings:
-            assert await tracking.ended() == SUCCEEDED
-            first, *_, last = tracking.complaints()
+        for command in commands:
+            assert await command.ended() == SUCCEEDED
+            first, *_, last = command.errors()
             assert first.endswith("; retrying until lnd answers")
             assert last == "lnd sends updates of the payment again"
-            assert tracking.said()[-1]["status"] == "succeeded"
+            assert command.updates()[-1]["status"] == "succeeded"
         await sending.ended()

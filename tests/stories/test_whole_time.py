@@ -1,4 +1,4 @@
-"""After all other stories: what must have held all the time, and what lnd's own database says."""
+"""After all other stories: what must have held all the time, and a comparison with lnd's own database."""
 
 import json
 from collections import Counter
@@ -16,7 +16,7 @@ SUCCEEDED = "succeeded"
 
 
 async def listed(lab: Lab) -> Counter[str]:
-    """Payments that are over, by reason or as succeeded, as the node's own database has them."""
+    """Return the numbers of ended payments in the node's own database, by reason or as `succeeded`."""
     return Counter(
         SUCCEEDED if payment.status is Status.SUCCEEDED else payment.reason.value
         for payment in await lab.list_payments()
@@ -25,7 +25,7 @@ async def listed(lab: Lab) -> Counter[str]:
 
 
 def counted(page: Page, name: str) -> Counter[str]:
-    """The same from the page."""
+    """Return the same numbers from the page."""
     tally: Counter[str] = Counter()
     for series, value in page[name].items():
         if series.name == "succeeded_total":
@@ -35,8 +35,8 @@ def counted(page: Page, name: str) -> Counter[str]:
     return +tally
 
 
-async def over(world: World) -> Page:
-    """The page once every view follows both nodes and has nothing in flight: what ended just now isn't counted yet."""
+async def final_page(world: World) -> Page:
+    """Wait until both nodes are followed over each transport and nothing is in flight or on hold; return the page."""
 
     def nothing(page: Page) -> bool:
         nodes = [(view, name) for view in views(page) for name in world.labs]
@@ -46,42 +46,42 @@ async def over(world: World) -> Page:
 
 
 async def test_storm(world: World) -> None:
-    """One payment, dozens of attempts, parts held by the recipient for two minutes. It began with the first story."""
+    """It began before the first story; here its result is checked."""
     assert world.storm is not None
     await world.storm
 
 
-async def test_the_nodes_own_database_agrees(world: World) -> None:
-    """Status by status and reason by reason, plus only what lnd itself has erased meanwhile."""
+async def test_counters_equal_the_nodes_database(world: World) -> None:
+    """They agree by status and reason, if runs that lnd has erased are added to its database."""
     erased = Counter({reason.value: number for reason, number in world.erased.items()})
-    for page in views(await over(world)):
+    for page in views(await final_page(world)):
         assert counted(page, "alice") == await listed(world.alice) + erased
         assert counted(page, "carol") == await listed(world.labs["carol"])
 
 
 @pytest.mark.network
 @pytest.mark.parametrize("labs", ["real"], indirect=True)
-async def test_lncli_agrees(world: World) -> None:
-    """The same as a person would look it up: `lncli listpayments --include_incomplete`."""
+async def test_counters_equal_lncli(world: World) -> None:
+    """The same with `lncli listpayments --include_incomplete`."""
     alice = world.alice
     assert isinstance(alice, RealLab)
-    listing = ["listpayments", "--include_incomplete", "--max_payments=1000"]  # else it shows a hundred
-    answer = await run([*alice.node.lncli(), *listing], alice.node.home)
-    told = Counter(
+    command = ["listpayments", "--include_incomplete", "--max_payments=1000"]  # the default is 100
+    answer = await run([*alice.node.lncli(), *command], alice.node.home)
+    in_lnd = Counter(
         SUCCEEDED
         if payment["status"] == "SUCCEEDED"
         else payment["failure_reason"].removeprefix("FAILURE_REASON_").lower()
         for payment in json.loads(answer)["payments"]
     )
     erased = Counter({reason.value: number for reason, number in world.erased.items()})
-    for page in views(await over(world)):
-        assert counted(page, "alice") == told + erased
+    for page in views(await final_page(world)):
+        assert counted(page, "alice") == in_lnd + erased
 
 
 @pytest.mark.network
 @pytest.mark.parametrize("labs", ["real"], indirect=True)
-async def test_prometheus_saw_no_error(world: World) -> None:
-    """Every scrape succeeded, both laws held at each of them, no counter ever fell, and promtool finds no fault."""
+async def test_prometheus_has_no_errors(world: World) -> None:
+    """Every scrape succeeded, both laws held at each of them, no counter decreased, and promtool finds nothing."""
     assert world.prometheus is not None
     await world.prometheus.next_scrape()
     assert await world.prometheus.scrape_errors() == []

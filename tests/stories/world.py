@@ -1,4 +1,4 @@
-"""A world for stories: two labs, the exporter as a process of its own that watches both in every way, its pages."""
+"""The world of the stories: two labs, and the exporter's pages about them."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ import aiohttp
 from exporter.payments.labels import Reason
 from tests.patience import PATIENCE_S
 from tests.stories.lab import Lab
-from tests.stories.page import Page, change, golden, read, total
+from tests.stories.page import Page, changes, golden, parse, total
 from tests.stories.prometheus import Prometheus
 
 UPDATE = bool(os.environ.get("UPDATE_GOLDEN"))
@@ -23,7 +23,7 @@ UPDATE = bool(os.environ.get("UPDATE_GOLDEN"))
 
 @dataclass
 class World:
-    """What a story has to do with."""
+    """The labs, and an exporter process that follows them."""
 
     kind: str
     """`real` or `simulator`."""
@@ -31,11 +31,11 @@ class World:
     target: str
     """HOST:PORT of the exporter."""
     log: Path
-    """All that the exporter said."""
+    """The log of the exporter."""
     erased: Counter[Reason] = field(default_factory=Counter)
-    """Failed runs of alice that lnd has erased because their hash was tried again, or deleted."""
+    """Number of alice's failed runs that lnd has erased because their hash was paid again, or deleted; by reason."""
     storm: "asyncio.Task[None] | None" = None
-    """It takes minutes, so it runs beside the other stories."""
+    """The story of the storm; it takes minutes, so it runs beside the others."""
     prometheus: Prometheus | None = None
     """Scrapes the exporter from the beginning; on the real network only."""
 
@@ -45,81 +45,81 @@ class World:
         return self.labs["alice"]
 
     async def text(self) -> str:
-        """The page."""
+        """Get the page as text."""
         async with aiohttp.ClientSession() as session, session.get(f"http://{self.target}/metrics") as answer:
             assert answer.status == HTTPStatus.OK
             return await answer.text()
 
     async def page(self) -> Page:
-        """The page, read."""
-        return read(await self.text())
+        """Get the page."""
+        return parse(await self.text())
 
-    async def state(self, name: str, state: str) -> Page:
-        """Wait until the exporter says that a node is in a state."""
+    async def in_state(self, name: str, state: str) -> Page:
+        """Wait until the page shows a node in a state; return the page."""
 
-        def there(page: Page) -> bool:
+        def shown(page: Page) -> bool:
             return total(page, name, "node_state", state=state) == 1
 
-        return await self.until(there, f"{name} {state}")
+        return await self.until(shown, f"{name} {state}")
 
-    async def live(self, name: str) -> Page:
-        """Wait until the stream of a node is up."""
+    async def followed(self, name: str) -> Page:
+        """Wait until the stream of a node is up; return the page."""
         return await self.until(lambda page: total(page, name, "stream_up") == 1, f"{name} is followed")
 
-    async def settled(self, name: str, at_least: int, in_flight: float = 0) -> Page:
-        """Wait until so many runs of a node have been counted as ended, and so many are in flight."""
+    async def counted(self, name: str, at_least: int, in_flight: float = 0) -> Page:
+        """Wait until at least this many runs of a node are counted as ended, and exactly `in_flight` are in flight."""
 
         def done(page: Page) -> bool:
             return ended(page, name) >= at_least and total(page, name, "in_flight") == in_flight
 
         return await self.until(done, f"{at_least} payments of {name} counted")
 
-    async def until(self, what: Callable[[Page], bool], words: str) -> Page:
-        """Ask for the page until something is so, in whatever way a node is asked."""
+    async def until(self, condition: Callable[[Page], bool], description: str) -> Page:
+        """Get the page until a condition holds for each transport; return the page."""
         deadline = time.monotonic() + PATIENCE_S
-        while not all(map(what, views(page := await self.page()))):
-            assert time.monotonic() < deadline, f"never happened: {words}\n{self.log.read_text()[-2000:]}"
+        while not all(map(condition, views(page := await self.page()))):
+            assert time.monotonic() < deadline, f"never happened: {description}\n{self.log.read_text()[-2000:]}"
             await asyncio.sleep(0.1)
         return page
 
 
 def views(page: Page) -> list[Page]:
-    """The page, and the same as each other way to ask nodes shows it, where a node is asked in several."""
-    ways = ("-rest", "-websocket")
-    others = [{name.removesuffix(way): page[name] for name in page if name.endswith(way)} for way in ways]
+    """Return a page for each transport over which a node is followed, all with the nodes' plain names."""
+    suffixes = ("-rest", "-websocket")
+    others = [{name.removesuffix(end): page[name] for name in page if name.endswith(end)} for end in suffixes]
     return [page, *(page | other for other in others if other)]
 
 
 def ended(page: Page, name: str) -> float:
-    """Runs of a node that have been counted as ended."""
+    """Return the number of a node's runs that are counted as ended."""
     return sum(total(page, name, counter) for counter in ("succeeded_total", "failed_total", "lost_total"))
 
 
 @asynccontextmanager
-async def telling(
+async def page_changes(
     world: World, story: str, ends: int, *, lab: str = "alice", restarts: bool = False
 ) -> AsyncIterator[Lab]:
-    """Tell a story in which so many payments of a node end; then the whole change of the page is as it must be.
+    """Check that the block, in which `ends` payments of a node end, leads to the golden changes of the page.
 
-    The change is kept in `pages/`, one file for the real network and the simulator: what a real lnd leads to, a
-    simulated one must lead to as well. `UPDATE_GOLDEN=1` writes it anew, on the real network only.
+    They are in `pages/`, one file for both the real network and the simulator. `UPDATE_GOLDEN=1` writes them again, on
+    the real network only.
     """
     before = await world.page()
     yield world.labs[lab]
-    after = await world.settled(lab, int(ended(before, lab)) + ends, total(before, lab, "in_flight"))
+    after = await world.counted(lab, int(ended(before, lab)) + ends, total(before, lab, "in_flight"))
     names = {key: name for name, key in world.labs[lab].pubkeys.items()}
-    told = [change(*two, lab, names, restarts=restarts) for two in zip(views(before), views(after), strict=True)]
+    actual = [changes(*two, lab, names, restarts=restarts) for two in zip(views(before), views(after), strict=True)]
     path = golden(story)
     if UPDATE and world.kind == "real":
         path.parent.mkdir(exist_ok=True)
-        path.write_text("\n".join(told[0]) + "\n")
-    for lines, view in zip(told, views(after), strict=True):
+        path.write_text("\n".join(actual[0]) + "\n")
+    for lines, view in zip(actual, views(after), strict=True):
         assert lines == path.read_text().splitlines()
-        times_are_sane(view, lab)
+        check_times(view, lab)
 
 
-def times_are_sane(page: Page, name: str) -> None:
-    """What depends on timing isn't compared, but it must be possible: nothing here takes an hour, or less than 0 s."""
+def check_times(page: Page, name: str) -> None:
+    """Check that values that depend on timing are plausible: durations from 0 s to an hour, timestamps of today."""
     for series, value in page[name].items():
         if "_seconds" in series.name and series.name.endswith("_sum"):
             count = total(page, name, series.name.replace("_sum", "_count"), **dict(series.labels))

@@ -1,1 +1,1 @@
-"""Real processes of the exporter, killed again and again while a simulated node is busy and everything goes wrong."""
+"""Torture: exporter processes that are killed again and again while a simulated node makes payments and has faults."""

@@ -1,4 +1,4 @@
-"""`make torture`: an hour of it, or as much as ARGS say: payments, faults, seed; and a transport, else all in turn."""
+"""`make torture`: an hour of it, or as much as ARGS say: payments, faults, seed; and transports, by default all."""
 
 import asyncio
 import sys
@@ -13,7 +13,7 @@ PAYMENTS, FAULTS = 100_000, 1000
 
 
 def main() -> int:
-    """Say what was done and what came of it."""
+    """Run it, and print the parameters and a summary."""
     transports = [word for word in sys.argv[1:] if word in TRANSPORTS] or TRANSPORTS
     numbers = [int(word) for word in sys.argv[1:] if word not in TRANSPORTS]
     payments, faults, seed = [*numbers, *(PAYMENTS, FAULTS, int(time.time()))[len(numbers) :]]
@@ -21,10 +21,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="torture-") as home:
         torture = Torture(Path(home), seed, transports=transports, progress=True)
         try:
-            told = asyncio.run(torture.run(payments, faults))
+            summary = asyncio.run(torture.run(payments, faults))
         finally:
-            print(f"\n{torture.told}")
-    print(f"Every payment counted once: {told.payments} payments, {told.scrapes} scrapes.")
+            print(f"\n{torture.summary}")
+    print(f"Every payment counted once: {summary.payments} payments, {summary.scrapes} scrapes.")
     return 0
 
 

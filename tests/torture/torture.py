@@ -1,4 +1,4 @@
-"""Payments and faults in random order, a scraper that never looks away, and the truth at the end."""
+"""Payments and faults in random order, frequent scrapes, and a comparison with the truth at the end."""
 
 import asyncio
 import sys
@@ -20,27 +20,28 @@ from exporter.simulator.lives import Lives
 from exporter.simulator.mix import Mix
 from exporter.simulator.mutation import Life
 from exporter.simulator.server import SimulatedNode
-from tests.stories.page import NOT_SHOWN, Page, fallen, read, total
+from tests.stories.page import NOT_SHOWN, Page, decreased_counters, parse, total
 from tests.stories.process import Exporter
-from tests.torture.books import differences
-from tests.torture.strikes import Strikes
+from tests.torture.random_faults import RandomFaults
+from tests.torture.totals import differences
 
 SPEED = 20.0
-"""A minute of a payment's life takes 3 s."""
+"""A minute of a scenario takes 3 s."""
 NAME = "alice"
-CALM_S = 90.0
+TIMEOUT_S = 90.0
+"""Seconds to wait for a page with a given content."""
 FAULT_S = 1.3
-"""About as long a fault takes, with the pause before it."""
+"""Seconds that a fault takes on average, with the pause before it."""
 SCRAPE_S = 0.2
 AFTERWARDS_S = 5.0
-"""So long the last page must stay true."""
+"""Seconds for which the last page must stay right."""
 RETRIED = 0.05
-"""Of all payments, beside those of the mix."""
+"""Share of payments that are replaced by a retried hash."""
 
 
 @dataclass
-class Told:
-    """What a run of the torture came to."""
+class Summary:
+    """The numbers of a torture run."""
 
     payments: int = 0
     faults: Tally[str] = field(default_factory=Tally)
@@ -49,14 +50,14 @@ class Told:
 
 
 class Torture:
-    """One node, one exporter after the other, one state file."""
+    """One node, a sequence of exporter processes, one state file."""
 
     def __init__(
         self, home: Path, seed: int, *, transports: Sequence[str] = TRANSPORTS, progress: bool = False
     ) -> None:
-        """Nothing has happened yet; the same seed gives the same faults in the same order, if not at the same time.
+        """Prepare; `run` starts it. The same seed gives the same faults in the same order, though at other times.
 
-        Each process of the exporter asks the node in another way than the one before, and follows it in another mode.
+        Each exporter process follows the node in another mode or over another transport than the one before.
         """
         self._random = Random(seed)
         self._seed = seed
@@ -65,82 +66,82 @@ class Torture:
         self._transports = transports
         self._progress = progress
         self._before: Page = {}
-        self._lives: set[asyncio.Task[None]] = set()
-        self.told = Told()
+        self._playing: set[asyncio.Task[None]] = set()
+        self.summary = Summary()
 
-    async def run(self, payments: int, faults: int) -> Told:
-        """Let it all happen; raises AssertionError where a promise is broken."""
+    async def run(self, payments: int, faults: int) -> Summary:
+        """Make the payments and faults. Raises AssertionError if a page is wrong or a counter decreases."""
         async with self._node:
             node = self._node
-            every_way = list(starmap(self._asked_by, product(Mode, self._transports)))
-            ways = cycle(Random(self._seed).sample(every_way, len(every_way)))
-            self._exporter = Exporter([next(ways)], self._home / "exporter")
+            all_configs = list(starmap(self._config, product(Mode, self._transports)))
+            configs = cycle(Random(self._seed).sample(all_configs, len(all_configs)))
+            self._exporter = Exporter([next(configs)], self._home / "exporter")
             await self._exporter.start()
-            self._strikes = Strikes(node, self._exporter, ways, self._random, self._see)
-            await self._until(lambda page: total(page, NAME, "stream_up") == 1, "it follows")
+            self._faults = RandomFaults(node, self._exporter, configs, self._random, self._saved_page)
+            await self._until(lambda page: total(page, NAME, "stream_up") == 1, "the node is followed")
             scraping = asyncio.create_task(self._scrape())
             paying = asyncio.create_task(self._pay(payments, faults))
             for number in range(faults):
-                name = await self._strikes.strike()
-                self.told.faults[name] += 1
+                name = await self._faults.inject()
+                self.summary.faults[name] += 1
                 self._show(f"{number + 1}/{faults} {name}")
                 if scraping.done():
                     scraping.result()
-            while self._lives or not paying.done():
-                self._show(f"{len(self._lives)} in flight")
-                await asyncio.wait({paying, *self._lives}, timeout=1)
+            while self._playing or not paying.done():
+                self._show(f"{len(self._playing)} in flight")
+                await asyncio.wait({paying, *self._playing}, timeout=1)
             await paying
             self._node.faults.heal()
-            await self._until(lambda page: self._missing(page) == "", self._missing)
+            await self._until(lambda page: self._differences(page) == "", self._differences)
             await asyncio.sleep(AFTERWARDS_S)
             page = await self._page()
-            assert self._missing(page) == "", "more was counted afterwards"
-            self._look(page)
+            assert self._differences(page) == "", "more was counted afterwards"
+            self._check(page)
             scraping.cancel()
             with suppress(asyncio.CancelledError):
                 await scraping
-            self.told.recovered = int(total(page, NAME, "recovered_total"))
-            assert self._strikes.noticed * 4 >= self.told.faults["disk full"], "nobody noticed that the disk was full"
+            self.summary.recovered = int(total(page, NAME, "recovered_total"))
+            assert self._faults.noticed * 4 >= self.summary.faults["disk full"], "full disks weren't noticed"
             await self._exporter.stop()
-        return self.told
+        return self.summary
 
-    def _asked_by(self, mode: Mode, transport: str) -> NodeConfig:
+    def _config(self, mode: Mode, transport: str) -> NodeConfig:
         node = self._node
         address = node.address if transport == GRPC else f"https://{node.rest}"
         final = mode is Mode.FINAL
-        asked = AUTO if final else mode.value
-        return NodeConfig(NAME, address, node.tls_cert, node.macaroon, transport, mode=asked, final_only=final)
+        setting = AUTO if final else mode.value
+        return NodeConfig(NAME, address, node.tls_cert, node.macaroon, transport, mode=setting, final_only=final)
 
     # Payments.
 
     async def _pay(self, number: int, faults: int) -> None:
-        """So many payments of every kind, spread over the time that the faults take."""
+        """Make `number` payments of every kind, spread over the time that the faults take."""
         more = Lives(self._node.world, ("more", self._seed))
-        random = Random(self._seed)  # its own: how payments and faults fall in time doesn't change which faults come
-        for life in islice(Mix(self._node.world, self._seed), number):
+        random = Random(self._seed)  # a separate one, so that the sequence of faults doesn't depend on timing
+        for scenario in islice(Mix(self._node.world, self._seed), number):
             await asyncio.sleep(random.expovariate(number / (faults * FAULT_S + 1)))
-            mixed = more.retried_hash() if random.random() < RETRIED else life
-            task = asyncio.create_task(self._play(mixed))
-            self._lives.add(task)
-            task.add_done_callback(self._lives.discard)
-            self.told.payments += 1
+            played = more.retried_hash() if random.random() < RETRIED else scenario
+            task = asyncio.create_task(self._play(played))
+            self._playing.add(task)
+            task.add_done_callback(self._playing.discard)
+            self.summary.payments += 1
 
-    async def _play(self, life: Life) -> None:
-        with suppress(ValueError):  # it has been deleted meanwhile
-            await self._node.play(life)
+    async def _play(self, scenario: Life) -> None:
+        with suppress(ValueError):  # the payment has been deleted meanwhile
+            await self._node.play(scenario)
 
-    def _show(self, words: str) -> None:
+    def _show(self, progress: str) -> None:
         if self._progress:
-            print(f"\r{words:40} {self.told.payments} payments ", end="", file=sys.stderr, flush=True)
+            print(f"\r{progress:40} {self.summary.payments} payments ", end="", file=sys.stderr, flush=True)
 
-    # What is seen.
+    # Pages.
 
     async def _scrape(self) -> None:
-        """Again and again; a page that was never finished is none."""
+        """Get and check pages until cancelled; scrapes that a fault interrupts are ignored."""
         while True:
-            await self._strikes.up.wait()
+            await self._faults.up.wait()
             with suppress(aiohttp.ClientError, TimeoutError):
-                self._look(await self._page())
+                self._check(await self._page())
             await asyncio.sleep(SCRAPE_S)
 
     async def _page(self) -> Page:
@@ -149,11 +150,11 @@ class Torture:
             aiohttp.ClientSession(timeout=timeout) as session,
             session.get(f"http://{self._exporter.target}/metrics") as answer,
         ):
-            return read(await answer.text())
+            return parse(await answer.text())
 
-    def _look(self, page: Page) -> None:
-        """The laws hold on this page, and nothing on it is less than it was."""
-        self.told.scrapes += 1
+    def _check(self, page: Page) -> None:
+        """Check the laws on a page, and that no counter has decreased."""
+        self.summary.scrapes += 1
         ended = sum(total(page, NAME, f"{name}_total") for name in ("succeeded", "failed", "lost"))
         resolved = sum(total(page, NAME, f"htlc_attempts_{name}_total") for name in ("settled", "failed", "unresolved"))
         in_flight = (
@@ -164,30 +165,30 @@ class Torture:
             assert min(in_flight) >= 0
             hidden = {s: value for s, value in self._before.get(NAME, {}).items() if s.name.startswith(NOT_SHOWN)}
             assert not hidden.keys() & page[NAME].keys()
-            page = page | {NAME: page[NAME] | hidden}  # when it is there again it may not be less
+            page = page | {NAME: page[NAME] | hidden}  # kept, to compare it when it is shown again
         else:
             assert in_flight == (total(page, NAME, "in_flight"), total(page, NAME, "in_flight_htlcs"))
         assert not total(page, NAME, "audit_unaccounted"), "the audit found something"
         assert not total(page, "", "exporter_state_resets_total"), "the state was lost"
-        assert fallen(self._before, page, NAME) == [], "a counter went back"
+        assert decreased_counters(self._before, page, NAME) == [], "a counter decreased"
         self._before = page
 
-    async def _until(self, what: Callable[[Page], bool], words: "str | Callable[[Page], str]") -> Page:
-        """Look until something is so."""
-        async with asyncio.timeout(CALM_S) as limit:
+    async def _until(self, condition: Callable[[Page], bool], failure: "str | Callable[[Page], str]") -> Page:
+        """Get pages until a condition holds; return the page. Raises AssertionError with `failure` after a timeout."""
+        async with asyncio.timeout(TIMEOUT_S) as limit:
             while True:
                 page = await self._page()
-                if what(page):
+                if condition(page):
                     return page
                 if (limit.when() or 0) - asyncio.get_running_loop().time() < 1:
-                    raise AssertionError(words if isinstance(words, str) else words(page))
+                    raise AssertionError(failure if isinstance(failure, str) else failure(page))
                 await asyncio.sleep(0.2)
 
-    async def _see(self) -> Page:
-        """Wait for a page that is on disk: the exporter's own clock says so, which may be an hour ahead."""
+    async def _saved_page(self) -> Page:
+        """Wait for a page that is on disk. Its checkpoint's time is of the exporter's clock, which faults put ahead."""
         written = "exporter_checkpoint_timestamp_seconds"
         before = total(await self._page(), "", written)
         return await self._until(lambda page: total(page, "", written) > before, "the state is written")
 
-    def _missing(self, page: Page) -> str:
-        return differences(page, NAME, self._node, self._strikes.deleted)
+    def _differences(self, page: Page) -> str:
+        return differences(page, NAME, self._node, self._faults.deleted)

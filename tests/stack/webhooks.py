@@ -1,4 +1,4 @@
-"""Whom Alertmanager calls: a web server that takes its messages, and the example's routes that lead to it."""
+"""A web server for Alertmanager's notifications, and the example configuration with it as every receiver."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,23 +11,23 @@ from aiohttp import web
 from tests.network.process import free_port
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "alertmanager" / "alertmanager.yml"
-Hear = Callable[[str, str, dict[str, str], dict[str, str]], None]
-"""Receiver, `firing` or `resolved`, labels, annotations."""
+OnAlert = Callable[[str, str, dict[str, str], dict[str, str]], None]
+"""Called with the receiver, `firing` or `resolved`, labels, annotations."""
 
 
-class Telephone:
-    """Every receiver of the example, on this machine."""
+class WebhookServer:
+    """A web server on this machine that stands for every receiver of the example configuration."""
 
-    def __init__(self, hear: Hear) -> None:
-        """Call `hear` for each alert of each message."""
-        self._hear = hear
+    def __init__(self, on_alert: OnAlert) -> None:
+        """Call `on_alert` for each alert of each notification."""
+        self._on_alert = on_alert
         self._runner: web.AppRunner | None = None
         self._port = free_port()
 
     async def __aenter__(self) -> Self:
-        """Listen."""
+        """Start to listen."""
         app = web.Application()
-        app.router.add_post("/{receiver}", self._take)
+        app.router.add_post("/{receiver}", self._receive)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
@@ -36,12 +36,12 @@ class Telephone:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Listen no more."""
+        """Stop listening."""
         assert self._runner is not None
         await self._runner.cleanup()
 
     def example(self) -> dict[str, Any]:
-        """The configuration that is shipped, but for the addresses of the receivers."""
+        """Return the example configuration of Alertmanager with this server as each of its receivers."""
         config: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text())
         names = [receiver["name"] for receiver in config["receivers"]]
         url = f"http://127.0.0.1:{self._port}"
@@ -50,7 +50,7 @@ class Telephone:
         ]
         return config
 
-    async def _take(self, request: web.Request) -> web.Response:
+    async def _receive(self, request: web.Request) -> web.Response:
         for alert in (await request.json())["alerts"]:
-            self._hear(request.match_info["receiver"], alert["status"], alert["labels"], alert["annotations"])
+            self._on_alert(request.match_info["receiver"], alert["status"], alert["labels"], alert["annotations"])
         return web.Response()

@@ -1,4 +1,4 @@
-"""What the last page must show: all that lnd still knows, exactly; what it has forgotten, at most."""
+"""Compares the last page with the truth: runs still in lnd's database must be counted exactly, erased ones at most."""
 
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
@@ -17,25 +17,28 @@ from tests.follow.oracle import Heard, Story, expected, tried_again
 from tests.stories.page import PREFIX, Page, total
 
 Buckets = Tally[tuple[str, str, float]]
-"""Observations by metric, outcome and upper edge, in each bucket alone."""
+"""Number of observations by metric, outcome and upper edge, not cumulative."""
 NAMES = {row.shows: row.name.removeprefix(PREFIX) for row in (*PAYMENTS, *ATTEMPTS) if isinstance(row, HistogramRow)}
 
 
 def differences(page: Page, node: str, lnd: SimulatedNode, deleted: Mapping[Run, Record]) -> str:
-    """In what a page differs from the truth; empty if in nothing but what left no trace."""
+    """Return the differences between a page and the truth, empty if there are none.
+
+    A run that lnd has erased may be missing on the page, but must not be counted twice.
+    """
     truth = {end.run: end for end in lnd.truth()}
     erased = tried_again(truth.keys()).union(deleted)
     lost = total(page, node, "lost_total")
-    there = _buckets(lnd.database, lnd)
-    most = there + _buckets(deleted.values(), lnd)
-    told_by_success = {key[:2] for key in most}
-    shown = Buckets({key: number for key, number in _shown(page, node).items() if key[:2] in told_by_success})
+    least = _buckets(lnd.database, lnd)
+    most = least + _buckets(deleted.values(), lnd)
+    of_successes = {key[:2] for key in most}
+    shown = Buckets({key: number for key, number in _shown(page, node).items() if key[:2] in of_successes})
     counted = _counted(page, node)
     kept = [end for run, end in truth.items() if run not in erased and end.status.value == "succeeded"]
     gone = [end for run, end in truth.items() if run in erased and end.status.value == "succeeded"]
     found = {
-        "too many": +(counted - _words(truth.values())),
-        "too few": +(_words(truth[run] for run in truth if run not in erased) - counted),
+        "too many": +(counted - _ends(truth.values())),
+        "too few": +(_ends(truth[run] for run in truth if run not in erased) - counted),
         "lost": lost if lost > len(erased) else 0,
         "in flight": total(page, node, "in_flight"),
         "sent": _beyond(
@@ -43,35 +46,36 @@ def differences(page: Page, node: str, lnd: SimulatedNode, deleted: Mapping[Run,
         ),
         "fees": _beyond(total(page, node, "fees_msat_total"), [e.fee_msat for e in kept], [e.fee_msat for e in gone]),
         "buckets with too many": +(shown - most),
-        "buckets with too few": +(there - shown),
+        "buckets with too few": +(least - shown),
     }
-    return ", ".join(f"{what}: {value}" for what, value in found.items() if value)
+    return ", ".join(f"{name}: {value}" for name, value in found.items() if value)
 
 
 def _beyond(shown: float, kept: list[int], gone: list[int]) -> float:
-    """By how much a sum is more or less than can be."""
+    """Return by how much a sum is below its least or above its greatest possible value."""
     return min(0, shown - sum(kept)) or max(0, shown - sum(kept) - sum(gone))
 
 
-def _words(ends: Iterable[Finished]) -> Tally[str]:
+def _ends(ends: Iterable[Finished]) -> Tally[str]:
+    """Count finished runs by status and reason."""
     return Tally(f"{end.status.value} {end.reason.value}" for end in ends)
 
 
 def _counted(page: Page, node: str) -> Tally[str]:
-    """Ended runs by status and reason."""
+    """Return the number of finished runs by status and reason, from the page."""
     counted = Tally[str]()
     for series, value in page[node].items():
         if series.name == "failed_total":
             counted[f"failed {dict(series.labels)['reason']}"] += int(value)
         if series.name == "succeeded_late_total":
             counted[f"succeeded {dict(series.labels)['reason']}"] += int(value)
-    late = sum(number for words, number in counted.items() if words.startswith("succeeded"))
+    late = sum(number for end, number in counted.items() if end.startswith("succeeded"))
     counted["succeeded none"] = int(total(page, node, "succeeded_total")) - late
     return counted
 
 
 def _buckets(records: Iterable[Record], lnd: SimulatedNode) -> Buckets:
-    """What succeeded payments must have put into which buckets: their settled attempts stay in lnd's database."""
+    """Return the observations of the successful payments among records, whose settled attempts lnd keeps."""
     stories = []
     for record in records:
         payment = decode.payment(record.message, lnd.world.me.pubkey)
@@ -86,7 +90,7 @@ def _buckets(records: Iterable[Record], lnd: SimulatedNode) -> Buckets:
 
 
 def _shown(page: Page, node: str) -> Buckets:
-    """The buckets of a page."""
+    """Return the buckets of a page."""
     buckets = Buckets()
     for series, value in page[node].items():
         labels = dict(series.labels)

@@ -1,4 +1,4 @@
-"""What can strike: the exporter's process, its files, its clock, lnd, its database, the line between them."""
+"""Random faults: of the exporter's process, files and clock, of lnd and its database, of the connection."""
 
 import asyncio
 import resource
@@ -19,37 +19,42 @@ from tests.stories.page import Page, total
 from tests.stories.process import Exporter
 
 PAUSES_S = (0.0, 0.05, 0.5, 2.0)
-OFTEN = 4
-"""So many times as often as anything else the exporter is killed."""
+KILL_WEIGHT = 4
+"""A kill of the exporter is this many times as likely as any other fault."""
 FAILURES = "exporter_checkpoint_failures_total"
 DISK_FULL_S = 2.0
 FAILED_ONLY = 0.8
-"""Of all deletions."""
+"""Share of deletions that delete only failed payments."""
 
-Blow = Callable[[], Awaitable[None]]
-Look = Callable[[], Awaitable[Page]]
+Fault = Callable[[], Awaitable[None]]
+GetPage = Callable[[], Awaitable[Page]]
 
 
-class Strikes:
-    """Blows at an exporter and at the simulated node that it follows, in an order that a seed decides."""
+class RandomFaults:
+    """Faults of a running exporter and of the simulated node that it follows, in an order given by a seed."""
 
     def __init__(
-        self, node: SimulatedNode, exporter: Exporter, ways: Iterator[NodeConfig], random: Random, look: Look
+        self,
+        node: SimulatedNode,
+        exporter: Exporter,
+        configs: Iterator[NodeConfig],
+        random: Random,
+        saved_page: GetPage,
     ) -> None:
-        """Both are up; each start asks the node in the next of `ways`; `look` waits for a page that is on disk."""
+        """Each start of the exporter takes the next of `configs`; `saved_page` waits for a page that is on disk."""
         self._node = node
         self._exporter = exporter
-        self._ways = ways
+        self._configs = configs
         self._random = random
-        self._look = look
+        self._saved_page = saved_page
         self.up = asyncio.Event()
         """Set while the exporter serves."""
         self.up.set()
         self.noticed = 0
-        """How often the exporter noticed that the disk was full: where nothing happens nothing is written."""
+        """Number of full disks that the exporter noticed: if nothing changes, it doesn't write."""
         self.deleted: dict[Run, Record] = {}
-        """What was deleted from lnd's database, as it was then."""
-        self._blows: dict[str, Blow] = {
+        """Runs deleted from lnd's database, as they were then."""
+        self._faults: dict[str, Fault] = {
             "exporter killed": self._kill,
             "exporter stopped": self._stop,
             "exporter stalled": self._stall,
@@ -62,18 +67,18 @@ class Strikes:
             "lnd restarted": node.restart,
             "lnd killed": self._kill_lnd,
             "lnd locked": self._lock,
-            "page failed half-way": self._fail_page,
+            "list failed at a later page": self._fail_list,
             "scan slow": self._slow_scan,
             "payments deleted": self._delete,
             "payments deleted in a gap": self._delete_in_a_gap,
-            "payments numbered anew": self._migrate,
+            "payments renumbered": self._migrate,
         }
 
-    async def strike(self) -> str:
-        """One of them; its name."""
-        name = self._random.choice([*self._blows, *["exporter killed"] * (OFTEN - 1)])
+    async def inject(self) -> str:
+        """Wait a moment, let a random fault happen, and return its name."""
+        name = self._random.choice([*self._faults, *["exporter killed"] * (KILL_WEIGHT - 1)])
         await self._pause()
-        await self._blows[name]()
+        await self._faults[name]()
         return name
 
     async def _pause(self) -> None:
@@ -82,7 +87,7 @@ class Strikes:
     # The exporter.
 
     async def _start(self) -> None:
-        self._exporter.ask([next(self._ways)])
+        self._exporter.configure([next(self._configs)])
         await self._exporter.start()
         self.up.set()
 
@@ -103,7 +108,7 @@ class Strikes:
         self._exporter.signal(signal.SIGCONT)
 
     async def _cut_power(self) -> None:
-        """What is on disk at one instant is all that is left."""
+        """Kill the exporter, and restore its files as they were on disk at an instant before."""
         self.up.clear()
         self._exporter.signal(signal.SIGSTOP)
         state = self._exporter.state
@@ -119,26 +124,26 @@ class Strikes:
         await self._start()
 
     async def _fill_disk(self) -> None:
-        """No file may grow; in the end there is room again, and what was shown meanwhile is written."""
-        failures = total(await self._look(), "", FAILURES)
+        """Forbid the exporter to grow files for a while; afterwards it must write everything."""
+        failures = total(await self._saved_page(), "", FAILURES)
         before = resource.prlimit(self._exporter.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(self._exporter.pid, resource.RLIMIT_FSIZE, (0, before[1]))
         await asyncio.sleep(DISK_FULL_S)
         resource.prlimit(self._exporter.pid, resource.RLIMIT_FSIZE, before)
-        self.noticed += total(await self._look(), "", FAILURES) > failures
+        self.noticed += total(await self._saved_page(), "", FAILURES) > failures
 
     async def _remove_state(self) -> None:
-        """Somebody clears up; the exporter writes it anew."""
+        """Remove the state file but not its lock; the exporter must write it again."""
         for path in self._exporter.state.parent.glob(f"{self._exporter.state.name}*"):
             if path.suffix != ".lock":
                 path.unlink()
-        await self._look()
+        await self._saved_page()
 
     async def _step_clock(self) -> None:
-        """An hour ahead, an hour behind; whoever starts again has the right time."""
+        """Put the exporter's clock an hour ahead or behind, until its next start."""
         self._exporter.signal(self._random.choice((signal.SIGUSR1, signal.SIGUSR2)))
 
-    # The line.
+    # The connection.
 
     async def _end(self) -> None:
         self._node.end_streams(End())
@@ -147,7 +152,7 @@ class Strikes:
         self._node.faults.cut(Method.TRACK_PAYMENTS, after=self._random.randrange(30))
         self._node.end_streams(End(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
 
-    async def _fail_page(self) -> None:
+    async def _fail_list(self) -> None:
         self._node.faults.refuse(Method.LIST_PAYMENTS, grpc.StatusCode.UNAVAILABLE, "Socket closed", after=2, times=2)
         await self._end()
 
@@ -169,7 +174,7 @@ class Strikes:
         await self._node.unlock()
 
     async def _delete(self) -> None:
-        """`deletepayments --all`, or more often only those that failed."""
+        """Delete all finished payments, or more often only the failed ones."""
         deleted = self._node.database.delete_all(failed_only=self._random.random() < FAILED_ONLY)
         self.deleted |= {record.run: record for record in deleted}
 
@@ -181,7 +186,7 @@ class Strikes:
         await self._start()
 
     async def _migrate(self) -> None:
-        """While the node is down its database gets new indexes."""
+        """Restart the node with its payments renumbered."""
         await self._node.kill()
         await self._pause()
         self._node.database.migrate()
