@@ -74,8 +74,9 @@ def changes(before: Page, after: Page, node: str, names: Mapping[str, str], *, r
     """Return the changes of a node's series, a line for each; `names` are node names by identity key.
 
     Gauges are included: a payment left in flight by a story would appear. For a series that depends on timing the line
-    has no amount. With `restarts` updates aren't compared (a new subscription repeats what is in flight), nor the cause
-    of interruptions (lnd may close the connection before it has sent a status).
+    has no amount. With `restarts` updates and their delays aren't compared (a new subscription repeats what is in
+    flight, and a list may show it earlier), nor the cause of interruptions (lnd may close the connection before it has
+    sent a status).
     """
     assert before[node].keys() <= after[node].keys(), "a series vanished"
     lines = []
@@ -84,6 +85,8 @@ def changes(before: Page, after: Page, node: str, names: Mapping[str, str], *, r
         if not difference or series.name.endswith(TIMESTAMPS):
             continue
         if series.name.startswith(ABOUT_THE_NODE) and (restarts or series != FROM_THE_STREAM):
+            continue
+        if series.name.startswith("update_delay_") and restarts:
             continue
         if "_seconds" in series.name and series.name.endswith("_bucket"):
             continue

@@ -22,11 +22,11 @@ from tests.patience import PATIENCE_S
 IMPATIENT = """
 import signal, sys, time
 from exporter.follow import audit, backoff, follower, overdue, pace
-from exporter.payments import inflight, tracker
+from exporter.payments import inflight, run
 from exporter.__main__ import main
 backoff.LAST_S = 3.0
 audit.GRACE_US = 10 * 10**6
-tracker.GONE_NS = 15 * 10**9
+run.GONE_NS = 15 * 10**9
 overdue.EVERY_S = 1.0
 follower.Pace = lambda: pace.Pace(audit_s=2, beat_s=10)
 inflight.HELD_NS = int(sys.argv.pop(1)) * 10**9

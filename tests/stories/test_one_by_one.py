@@ -35,10 +35,17 @@ async def test_mode_track_counts_the_same(world: World, tmp_path: Path, mode: st
         await (await alice.pay(await alice.invoice(20_000, at="carol"), via="bob")).ended()
         await (await alice.pay(await alice.invoice(TOO_MUCH_FOR_BOB, at="dave"))).ended()
         await (await alice.pay(await alice.invoice(1_000, at="carol"), via="bob", fee_limit_sat=0)).ended()
+        page = await single.counted("alice", int(ended(before[1], "alice")) + 3)
+        live_before = total(page, "alice", "updates_total", source="stream")
         hold = await alice.invoice(3_000, at="carol", hold=True)
         held = await alice.pay(hold, via="bob")
         await held.held()
-        await single.until(lambda page: total(page, "alice", "in_flight_htlcs") == 1, "the held one is seen")
+
+        def followed(page: Page) -> bool:
+            live = total(page, "alice", "updates_total", source="stream")
+            return total(page, "alice", "in_flight_htlcs") == 1 and live > live_before
+
+        await single.until(followed, "the held one is in flight and has a stream")
         await alice.settle(hold)
         assert (await held.ended()).status is Status.SUCCEEDED
         worlds = zip((world, single), before, strict=True)
