@@ -1,4 +1,4 @@
-"""Of the first dashboard what tells whether payments arrive: rates, targets and budgets."""
+"""The panels of the first dashboard on success: rates, targets and error budgets."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ from exporter.payments.labels import AmountBand
 
 
 def success(here: Grid) -> None:
-    """How much of it, at which amounts, and how much of the error budget that takes."""
+    """Add the panels on the success rate, by amount, and on the error budget."""
     here.row("Does it arrive?")
     here.add(
         crossed(
@@ -140,7 +140,7 @@ def success(here: Grid) -> None:
 
 
 def _by_band(value: Callable[[AmountBand], float]) -> str:
-    """A number for each band."""
+    """Return an expression with one value for each amount band."""
     return " or ".join(
         f'label_replace(vector({value(band):g}), "amount_band", "{band}", "", "")' for band in AmountBand
     )

@@ -1,4 +1,4 @@
-"""Of the fourth dashboard what tells how the exporter itself is, and what it hears of the node."""
+"""The panels of the fourth dashboard on the exporter itself and the updates that it receives."""
 
 from dashboards.graphs import bars, lines, number
 from dashboards.layout import Grid
@@ -9,11 +9,11 @@ from deploy.prometheus.rule import exactly
 from exporter.payments.labels import CallOutcome
 
 _OF_THESE = f"and on (job, instance) {KNOWN}"
-"""The end of an expression: only of exporters that follow the chosen nodes."""
+"""The end of an expression: restricts it to exporters that have the chosen nodes."""
 
 
 def heard(here: Grid) -> None:
-    """Whether all arrives, and in time."""
+    """Add the panels on whether all updates arrive, and in time."""
     here.row("What is heard of it")
     here.add(
         bars(
@@ -94,7 +94,7 @@ def heard(here: Grid) -> None:
 
 
 def exporter(here: Grid) -> None:
-    """The process and its state on disk."""
+    """Add the panels on the process and its state file."""
     here.row("The exporter")
     here.add(
         number(

@@ -1,4 +1,4 @@
-"""Alerts on payments in flight: HTLCs that near their expiry, payments that stay, successes after the end."""
+"""Alerts on payments in flight: HTLCs near their expiry, payments that stay in flight, late successes."""
 
 from deploy.prometheus.recording import BLOCKS_LEFT, LATE, PENDING
 from deploy.prometheus.rule import MEMORY, NODE, Alert, Group, Selector, on_its_page, one_of
@@ -7,11 +7,11 @@ from deploy.prometheus.values import Values
 from exporter.payments.labels import Age
 
 _OLD = {1: (Age.UNDER_1D, Age.OVER), 24: (Age.OVER,)}
-"""The label `age` of what is in flight for so many hours."""
+"""Values of the label `age` for payments in flight for this many hours."""
 
 
 def flight(values: Values) -> Group:
-    """The first three are never silenced by a node that is down: that is when they matter."""
+    """Return the alerts on payments in flight. A node that is down never mutes the first three: they matter then."""
     s = Selector(values)
     return Group("flight", [*_expiry(s, values), *_staying(s, values), _late(s, values)])
 
@@ -95,7 +95,7 @@ def _staying(s: Selector, values: Values) -> list[Alert]:
 
 
 def _late(s: Selector, values: Values) -> Alert:
-    """Compared with what was known before, not by `increase`: also those that were found after an absence are told."""
+    """Return the alert on late successes. It compares with the last known count, so that it includes an absence."""
     return Alert(
         "LateSuccess",
         values.alerts.late_success.severity,

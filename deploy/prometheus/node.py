@@ -1,4 +1,4 @@
-"""Alerts on the node: its state, its chain, and money that goes where it never went."""
+"""Alerts on the node: its state, its chain, and unusual amounts."""
 
 from deploy.prometheus.recording import BLOCKS_LEFT, FINISHED, SENT, SENT_1H, present
 from deploy.prometheus.rule import NODE, NODES_OF_A_JOB, PER_NODE, Alert, Group, Selector, exactly, one_of
@@ -10,13 +10,13 @@ _SAT = 1000  # msat
 
 
 def node(values: Values) -> Group:
-    """A node that is away silences what only follows from that."""
+    """Return the alerts on the node; one that can't be reached mutes the alerts that only follow from that."""
     s = Selector(values)
     return Group("node", [*_states(s, values), _offline(s, values), *_chain(s, values), *_certificate(s, values)])
 
 
 def traffic(values: Values) -> Group:
-    """More or less than usual."""
+    """Return the alerts on more or less traffic than usual."""
     s = Selector(values)
     return Group("traffic", [_gone(s, values), _outflow(s, values), *_fees(s, values)])
 
@@ -73,7 +73,7 @@ def _states(s: Selector, values: Values) -> list[Alert]:
 
 
 def _offline(s: Selector, values: Values) -> Alert:
-    """Told of nodes that make no payments, too: they receive none, and their peers may close the channels."""
+    """Return the alert on inactive channels; it also covers nodes without payments, whose peers may close channels."""
     given = values.alerts.no_active_channel
 
     def channels(state: ChannelState) -> str:
@@ -175,7 +175,7 @@ def _gone(s: Selector, values: Values) -> Alert:
 
 
 def _outflow(s: Selector, values: Values) -> Alert:
-    """What was sent in a longer absence is known only when all is over: the last minutes alone must tell then."""
+    """Return the alert on outflow; after a longer absence only the last minutes count, because the rest is over."""
     given = values.alerts.outflow
     sent = f"({s(SENT_1H)} or increase({s(SENT)}[10m]) {present(s, '10m')}) / {_SAT}"
     before = f"max_over_time({s(SENT_1H)}[7d] offset 1h) / {_SAT}"
@@ -214,5 +214,5 @@ def _fees(s: Selector, values: Values) -> list[Alert]:
 
 
 def _unless_down(s: Selector) -> str:
-    """The end of an expression that a node that is down makes true, and for which it is no news."""
+    """Return the end of an expression that excludes nodes that are down, on which it would always hold."""
     return f"unless {PER_NODE} {s('node_up')} == 0"

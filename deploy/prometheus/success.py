@@ -1,4 +1,4 @@
-"""Alerts on payments that fail, and on why they do."""
+"""Alerts on failing payments, and on their causes."""
 
 from deploy.prometheus.recording import (
     BAD,
@@ -20,21 +20,21 @@ from deploy.prometheus.values import Values
 from exporter.payments.labels import PURPOSE, AmountBand, Cause, ChannelState, Kind, Reason
 
 SMALL = (AmountBand.UNDER_1K, AmountBand.UNDER_10K, AmountBand.UNDER_100K)
-"""Amounts for which a node should have the balance: below 100k sat."""
+"""Amounts for which a node should have enough balance: below 100k sat."""
 ORDINARY = (*SMALL, AmountBand.UNDER_1M)
-"""Amounts of which most arrive on a healthy node: below 1M sat."""
+"""Amounts of which most succeed on a healthy node: below 1M sat."""
 ALL = "var-purpose=$__all"
-"""For a dashboard that shows payments at first, and neither probes nor rebalances."""
+"""URL query for a dashboard that shows neither probes nor rebalances by default."""
 
 
 def success(values: Values) -> Group:
-    """From the loudest to the quietest."""
+    """Return the alerts on failing and slow payments, the most urgent first."""
     s = Selector(values)
     return Group("success", [_outage(s, values), *_burning(s, values), _quiet(s, values), *_slow(s, values)])
 
 
 def reasons(values: Values) -> Group:
-    """What it comes from."""
+    """Return the alerts on the causes of failures."""
     s = Selector(values)
     given = values.alerts
     return Group(
@@ -68,7 +68,7 @@ def reasons(values: Values) -> Group:
 
 
 def _channels(state: ChannelState) -> str:
-    """How many channels of the alert's node are in a state, as the text of an alert asks for it."""
+    """Return a template that queries the number of channels in a state, for the text of an alert."""
     series = f'lnd_payments_node_channels{{job=%q,instance=%q,node=%q,state=\\"{state}\\"}}'
     asked = f'printf "{series}" $labels.job $labels.instance $labels.node | query'
     return f"{{{{ with {asked} }}}}{{{{ . | first | value }}}}{{{{ else }}}}?{{{{ end }}}}"
@@ -136,7 +136,7 @@ def _more(factor: float) -> str:
 
 
 def _quiet(s: Selector, values: Values) -> Alert:
-    """On a node with more payments the error budget tells it."""
+    """Return the alert on a quiet node; on a node with more payments the error budget covers it."""
     given = values.alerts.quiet_node_fails
     return Alert(
         "QuietNodeFails",
@@ -156,14 +156,14 @@ def _quiet(s: Selector, values: Values) -> Alert:
 
 def _slow(s: Selector, values: Values) -> list[Alert]:
     def counts(name: str, given: TooSlow, window: str, *matchers: str) -> tuple[str, str]:
-        """How many took longer, and how many there were."""
+        """Return the number of observations above a bound, and of all observations."""
         bound = exactly("le", str(float(given.seconds)))
         whole = f"sum without (purpose, outcome) ({grew(s(f'{name}_count', *matchers), window)})"
         within = f"sum without (purpose, outcome, le) ({grew(s(f'{name}_bucket', *matchers, bound), window)})"
         return f"({whole} - {within})", whole
 
     def late(window: str) -> str:
-        """Of payments that succeeded."""
+        """Return the condition that too many successful payments took too long."""
         longer, all_of_them = counts("duration_seconds", whole, window, *done)
         unseen = missed(s, window)
         return f"clamp_min({longer} - {unseen}, 0) / ({all_of_them} - {unseen}) > {ratio(whole.percent)}"
@@ -232,7 +232,7 @@ def _cause(values: Values, given: Share, cause: Cause, name: str, what: str, des
 
 
 def _peer(s: Selector, given: Share) -> Alert:
-    """The alias is added where it is known."""
+    """Return the alert on a failing peer; its alias is added if it is known."""
     attempts = "peer_htlc_attempts_total"
     known = 'peer!~"other|former"'
     blamed = s(attempts, known, 'outcome=~"failed_here|failed_at_peer"')
@@ -318,7 +318,7 @@ def _storms(s: Selector, values: Values) -> list[Alert]:
 
 
 def _unknown(s: Selector, severity: Severity) -> Alert:
-    """Compared with what was known before, not by `increase`: also those that were found after an absence are told."""
+    """Return the alert on unknown reasons. It compares with the last known count, so that it includes an absence."""
     return Alert(
         "UnknownReasons",
         severity,

@@ -1,4 +1,4 @@
-"""Alerts on the exporter itself: whether what it says can be relied upon."""
+"""Alerts on the exporter itself: whether its metrics can be trusted."""
 
 from deploy.prometheus.recording import known, older
 from deploy.prometheus.rule import (
@@ -21,7 +21,7 @@ INSTANCE = "{{ $labels.instance }}"
 
 
 def watching(values: Values) -> Group:
-    """Never alerted on: the time of the last update (quiet is not dead), and single interruptions."""
+    """Return the alerts on the exporter; none on the last update (a quiet node isn't dead) or a single loss."""
     s = Selector(values)
     given = values.alerts
     return Group(
@@ -41,7 +41,7 @@ def watching(values: Values) -> Group:
 
 
 def _blind(s: Selector, values: Values) -> list[Alert]:
-    """A node that was on a page and is on none; or an exporter that never gave one, which may be of any node."""
+    """Return the alert on a node that is on no page any more, or an exporter that was never scraped, of any node."""
     up = f'up{{job="{values.job}"}}'
     page = s("node_up")
     elsewhere = f"unless {NODES_OF_A_JOB} {page}"
@@ -138,7 +138,7 @@ def _state(fails: Lasting, reset: Severity) -> list[Alert]:
 
 
 def _renamed(severity: Severity) -> Alert:
-    """Of all nodes, whatever the profile: their names are in another label. No label of ours is called so."""
+    """Return the alert on renamed labels `node`, for all profiles: the names of nodes are in another label then."""
     return Alert(
         "NodeLabelTaken",
         severity,
@@ -181,7 +181,7 @@ def _missed(s: Selector, given: Lasting) -> Alert:
 
 
 def _behind(s: Selector, given: Lasting) -> Alert:
-    """Also of one that breaks off again and again, and is tried again in between."""
+    """Return the alert on long catch-ups, including those that break off and start again."""
     return Alert(
         "CatchUpLong",
         given.severity,
