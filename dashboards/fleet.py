@@ -99,7 +99,7 @@ def _nodes(here: Grid) -> None:
             ),
             [
                 Query(STATE),
-                *(Query(f"{expr} or NaN * {each(KNOWN)}") for expr in _columns()),  # or a node without values has no row
+                *(Query(f"{expr} or NaN * {each(KNOWN)}") for expr in _columns()),  # or a node without values is gone
             ],
             [
                 Column("node", "Node", "string", link=_LINK),

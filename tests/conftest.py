@@ -1,4 +1,4 @@
-"""What all tests share: the fixtures of the real network, started only when a test asks for them."""
+"""Shared fixtures and hooks; the real network starts only when a test requests it."""
 
 import logging
 import os
@@ -8,20 +8,20 @@ from collections.abc import Generator, Iterator
 import pytest
 import structlog
 
-# The simulator serves in this process while other programs are started: gRPC's handlers may end a child amid its fork.
-os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"  # before anybody imports grpc
+# The simulator serves in this process while other programs are started: gRPC's fork handlers may kill a child process.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"  # before grpc is imported
 
 pytest_plugins = ["tests.network.fixtures"]
 
-# Asserts outside test files, too, say what was compared.
+# Rewrite asserts outside test files, too, so that they show the compared values.
 pytest.register_assert_rewrite("tests.follow.watch", "tests.stories.world", "tests.stories.page")
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _signals_of_a_terminal() -> None:
-    """Let programs that tests start obey signals, also where pytest itself ignores them (`nohup`, `&` in a script).
+    """Let programs that tests start handle signals, even if pytest ignores them (`nohup`, `&` in a script).
 
-    A child inherits that a signal is ignored; one that is caught it gets as its default.
+    A child inherits an ignored signal, but a caught one is reset to its default.
     """
     for number in (signal.SIGHUP, signal.SIGINT):
         if signal.getsignal(number) is signal.SIG_IGN:
@@ -30,7 +30,7 @@ def _signals_of_a_terminal() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """An exporter that a test starts without a place for its state must not find that of the person who tests."""
+    """Keep exporters that tests start without a state path from using the developer's own state file."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
     os.environ.pop("STATE_DIRECTORY", None)
 
@@ -48,9 +48,9 @@ def logging_as_before() -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups, and `-m` the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs built programs, keep a network's tests on one worker, and begin with what takes the longest.
+    """Mark tests that need built programs, keep a network's tests on one worker, and run the longest tests first.
 
-    With several workers the last minutes are short tests then, and all workers have something to do until the end.
+    With several workers short tests are left for the end, so that all workers are busy until then.
     """
     for item in items:
         if item.get_closest_marker("network") or "programs" in _fixtures(item):
@@ -65,14 +65,14 @@ REAL, SIMULATED = "real", "simulated"
 
 
 def _world(item: pytest.Item) -> str:
-    """Which network a test shares with others, "" if none: each worker would start one of its own."""
+    """Return the network that a test shares with others, "" if none: each worker would start one of its own."""
     if item.get_closest_marker("network"):
         return REAL
     return SIMULATED if {"world", "labs"} & {*_fixtures(item)} else ""
 
 
 def _turn(item: pytest.Item) -> int:
-    """Whose turn it is: the real network has the most to wait for; sorting leaves the rest as it is."""
+    """Return the sort key: tests on the real network take the longest; the others keep their order."""
     turns = {REAL: 0, SIMULATED: 1, "": 3}
     return 2 if item.get_closest_marker("programs") and not _world(item) else turns[_world(item)]
 
@@ -83,7 +83,7 @@ def _fixtures(item: pytest.Item) -> list[str]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Where everything must run (`CI=true`), a test that is skipped has failed."""
+    """Turn skipped tests into failures if everything must run (`CI=true`)."""
     report = yield
     if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
         report.outcome = "failed"

@@ -1,4 +1,4 @@
-"""How long a test waits for what must happen: long enough for a machine that is busy with other things."""
+"""How long a test waits for an expected event: long enough for a busy machine."""
 
 PATIENCE_S = 120.0
-"""Seconds. A test that passes never waits so long; one that fails says what it waited for."""
+"""Seconds. A passing test never waits this long; a failing test names the missing event."""

@@ -1,4 +1,4 @@
-"""Runs `promtool test rules` on rules and on series that are made up, and compares what queries answer."""
+"""Runs `promtool test rules` with rules and generated series, and compares the results of queries."""
 
 import hashlib
 import json
@@ -12,11 +12,11 @@ from tests.network.build import binaries, cache
 
 MINUTE = 60
 ANSWERS = 1000
-"""Of promtool that are kept: some 130 for each state of the rules, a few kB each."""
+"""Cached answers of promtool: some 130 for each version of the rules, a few kB each."""
 
 
 class Right(NamedTuple):
-    """What a query must answer: a value for each set of labels."""
+    """The expected result of a query: a value for each set of labels."""
 
     expr: str
     at_min: int
@@ -24,10 +24,10 @@ class Right(NamedTuple):
 
 
 def says(home: Path, rules: Mapping[str, Any], test: Mapping[str, Any], evaluated_s: int) -> str:
-    """What it finds wrong with one test, its files in `home`; nothing if all is right. Rules are evaluated in order.
+    """Return promtool's errors on one test, "" if it passes; its files are in `home`. Rules are evaluated in order.
 
-    The answer depends on nothing but the files and the program, so the same question is asked only once on a machine:
-    the answers are kept beside the built programs, the newest `ANSWERS` of them.
+    The answer depends only on the files and the program, so each test runs only once on a machine: the newest
+    `ANSWERS` answers are cached beside the built programs.
     """
     file = {
         "rule_files": ["rules.yml"],
@@ -51,7 +51,7 @@ def says(home: Path, rules: Mapping[str, Any], test: Mapping[str, Any], evaluate
 
 
 def _keep(path: Path, answer: str) -> None:
-    """Write an answer as a whole, for other workers look for it, and remove the oldest ones beyond `ANSWERS`."""
+    """Write an answer atomically, because other workers may read it, and remove the oldest ones beyond `ANSWERS`."""
     path.parent.mkdir(exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=cache(), delete=False) as file:
         file.write(answer)
@@ -61,7 +61,7 @@ def _keep(path: Path, answer: str) -> None:
 
 
 def _written_s(path: Path) -> float:
-    """When it was written; 0 if another worker has removed it meanwhile."""
+    """Return when the file was written; 0 if another worker has removed it."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:
@@ -75,9 +75,9 @@ def answers(
     rules: Mapping[str, Any] | None = None,
     every_min: int = 1,
 ) -> str:
-    """What is wrong; nothing if all is right. `series` are written as promtool wants them, a sample every minute or so.
+    """Return promtool's errors on queries, "" if all are right. `series` are in promtool's notation, one sample a step.
 
-    promtool looks back over 10,000 samples at most: a week has more minutes.
+    promtool looks back over at most 10,000 samples, and a week has more minutes: hence `every_min`.
     """
     step_s = every_min * MINUTE
     test = {
@@ -96,5 +96,5 @@ def answers(
 
 
 def over(*values: float | None) -> str:
-    """A value for each minute, or none."""
+    """Return values in promtool's notation, one for each minute; None is a missing sample."""
     return " ".join("_" if value is None else f"{value:g}" for value in values)

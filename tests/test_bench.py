@@ -1,4 +1,4 @@
-"""`make bench` takes some seconds; here only that it still measures all that it means to measure."""
+"""`make bench` still measures everything, here with few payments."""
 
 import pytest
 
@@ -8,7 +8,7 @@ pytestmark = pytest.mark.slow
 
 
 async def test_every_row() -> None:
-    """Of a few payments."""
+    """Every row has a result, with a few payments."""
     rows = list(measured(20))
     assert len(rows) == 8
     assert all(row.seconds > 0 and row.bare > 0 for row in rows)

@@ -1,4 +1,4 @@
-"""`make bench`: what an update costs, from its bytes to the totals, and what a page does; ARGS: how many payments."""
+"""`make bench`: measures the cost of an update, from bytes to totals, and of a page; ARGS: number of payments."""
 
 import asyncio
 import os
@@ -30,24 +30,24 @@ from exporter.store import Store, encode
 
 PAYMENTS = 2000
 ROUNDS = 5
-"""Each is measured so often; the fastest counts."""
+"""Number of measurements; the fastest counts."""
 SECOND_NS = 10**9
 BORN_NS = 1_780_000_000 * SECOND_NS
 
 
 class Row(NamedTuple):
-    """What was measured."""
+    """A measurement."""
 
     what: str
     seconds: float
     number: int
-    """So many were done in that time."""
+    """Number of operations in that time."""
     bare: float
-    """Seconds that the bare loop took for as many, in the same run."""
+    """Seconds that the bare loop took for the same number, in the same run."""
 
 
 def updates(payments: int) -> tuple[World, list[bytes]]:
-    """What lnd tells of so many payments of every kind, one after the other."""
+    """Return lnd's updates of payments of every kind, one after the other."""
     clock, world = [BORN_NS], World.random("bench")
     database, told = Database(lambda: clock[0]), list[bytes]()
     for life in islice(Mix(world, "bench"), payments):
@@ -59,7 +59,7 @@ def updates(payments: int) -> tuple[World, list[bytes]]:
 
 
 def fastest(work: Callable[[], object]) -> float:
-    """Seconds that it takes."""
+    """Return the seconds of the fastest round."""
     times = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
@@ -69,7 +69,7 @@ def fastest(work: Callable[[], object]) -> float:
 
 
 def account(payments: Sequence[Payment]) -> Account:
-    """The books of a node that has told this; nothing of it is known before."""
+    """Return tracker and ledger after these updates, from an empty state."""
     clock = [Moment(BORN_NS, 0)]
     books = Account("lnd", lambda: clock[0], 50)
     books.tracker.begin([], 0, clock[0])
@@ -81,7 +81,7 @@ def account(payments: Sequence[Payment]) -> Account:
 
 
 def measured(payments: int) -> Iterator[Row]:
-    """Row by row."""
+    """Yield the measurements, row by row."""
     world, messages = updates(payments)
     own, number = world.me.pubkey, len(messages)
     texts = [rest.line(rest.words(rpc.Payment, message)) for message in messages]
@@ -111,7 +111,7 @@ def measured(payments: int) -> Iterator[Row]:
 
 
 def _written(home: Path, decoded: Sequence[Payment]) -> Iterator[Row]:
-    """The state before and after the last hundred updates, in turn: what changed goes to the disk."""
+    """Write the states before and after the last hundred updates in turn, so that each write has changes."""
     store = Store(home / "state.sqlite")
     states = [{"lnd": encode(books.saved(books.view()))} for books in (account(decoded[:-100]), account(decoded))]
 
@@ -133,7 +133,7 @@ def _written(home: Path, decoded: Sequence[Payment]) -> Iterator[Row]:
 
 
 async def show(payments: int) -> None:
-    """A table, a row as soon as it is measured."""
+    """Print a table, each row as soon as it is measured."""
     console = Console()
     table = Table("what", "each", "a second", "x bare", box=None)
     for column in table.columns[1:]:

@@ -1,4 +1,4 @@
-"""Dashboards and alerts agree: where a panel shows what an alert looks at, both say the same, at every moment."""
+"""Dashboards and alerts agree: a panel that shows an alert's value has the same value, at every moment."""
 
 import re
 from pathlib import Path
@@ -23,7 +23,7 @@ GROUPS = groups(query.VALUES)
 
 
 def recorded() -> dict[str, Any]:
-    """The rules that record, as they are shipped."""
+    """Return the shipped recording rules."""
     rules: dict[str, Any] = as_yaml(GROUPS, query.VALUES)
     for group in rules["groups"]:
         group["rules"] = [rule for rule in group["rules"] if "record" in rule]
@@ -31,10 +31,10 @@ def recorded() -> dict[str, Any]:
 
 
 def carol() -> dict[str, str]:
-    """Six hours, each another story.
+    """Return six hours of a node, each with another situation.
 
-    Nothing is held; an HTLC is; the node goes away; its exporter, too; both are back, and nothing is held any more;
-    the exporter is away again.
+    No HTLC is held; an HTLC is held; the node is down; its exporter is down, too; both are back, and no HTLC is held
+    any more; the exporter is down again.
     """
     up: list[float | None] = []
     height: list[float | None] = []
@@ -66,7 +66,7 @@ def carol() -> dict[str, str]:
 
 
 def page(instance: str, held: bool | None, header_s: int, begin_min: int, end_min: int) -> dict[str, str]:  # noqa: FBT001
-    """What the exporter of `carol` says at an address from then to then; `None`: it doesn't have the node."""
+    """Return the series of `carol`'s exporter at an address for some minutes; `held` None: it doesn't have the node."""
     target = f'job="lnd-payments",instance="{instance}:10019"'
     node = f'{target},node="carol"'
 
@@ -88,7 +88,7 @@ def page(instance: str, held: bool | None, header_s: int, begin_min: int, end_mi
 
 
 def joined(*pages: dict[str, str]) -> dict[str, str]:
-    """One page after the other."""
+    """Return pages one after the other, as one set of series."""
     series: dict[str, list[str]] = {}
     for said in pages:
         for name, values in said.items():
@@ -99,7 +99,7 @@ def joined(*pages: dict[str, str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("is_away", [False, True])
 def test_blocks_left_of_an_exporter_that_moved(is_away: bool, tmp_path: Path) -> None:  # noqa: FBT001
-    """What its old address said last is forgotten: by the new one nothing is held, also when that is away."""
+    """The last page of its old address is dropped: on the new one nothing is held, also while that is down."""
     series = page("a", True, 0, 0, 60) | page("b", False, 3600, 60, 120)
     series['up{job="lnd-payments",instance="b:10019"}'] += " 0" * 60 if is_away else ""
     shown = asks(FLIGHT, "Blocks until the first expiry")
@@ -109,7 +109,7 @@ def test_blocks_left_of_an_exporter_that_moved(is_away: bool, tmp_path: Path) ->
 
 
 def test_blocks_left_of_a_node_that_was_taken_out(tmp_path: Path) -> None:
-    """Its exporter is up, and without it; while it is away, nobody knows yet."""
+    """They end when its exporter is up without the node; while the exporter is down they are kept."""
     series = joined(page("a", True, 0, 0, 60), page("a", None, 0, 120, 180))
     series['up{job="lnd-payments",instance="a:10019"}'] = "1x59 0x59 1x59"
     shown = asks(FLIGHT, "Blocks until the first expiry")
@@ -120,7 +120,7 @@ def test_blocks_left_of_a_node_that_was_taken_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("is_away", [False, True])
 def test_blocks_left_of_a_node_that_another_exporter_had(is_away: bool, tmp_path: Path) -> None:  # noqa: FBT001
-    """The one that had it first is up without it; that the one that had it last is away takes nothing out."""
+    """The first exporter is up without the node; the last one is down, so the blocks left are kept."""
     series = joined(page("a", False, 0, 0, 60), page("a", None, 0, 60, 180)) | page("b", True, 3600, 60, 120)
     series['up{job="lnd-payments",instance="b:10019"}'] += " 0" * 60 if is_away else ""
     shown = asks(FLIGHT, "Blocks until the first expiry")
@@ -130,7 +130,7 @@ def test_blocks_left_of_a_node_that_another_exporter_had(is_away: bool, tmp_path
 
 
 def test_blocks_left(tmp_path: Path) -> None:
-    """The same as the series that the alerts look at, also while nobody looks: it goes on, and it ends."""
+    """The panel equals the series of the alerts, also while the exporter is down: it counts down, and it ends."""
     shown = asks(FLIGHT, "Blocks until the first expiry, over time")
     apart = f"abs({shown} - {BLOCKS_LEFT}) > 0.11 or ({shown} unless {BLOCKS_LEFT}) or ({BLOCKS_LEFT} unless {shown})"
     never = [Right(apart, minute, {}) for minute in range(7, HOURS * 60, 7)]
@@ -149,7 +149,7 @@ def test_blocks_left(tmp_path: Path) -> None:
 
 
 def test_blocks_left_of_an_exporter_that_lost_its_state(tmp_path: Path) -> None:
-    """It is back while lnd is down, and knows neither of HTLCs nor of blocks: what was held is held still."""
+    """It is back while lnd is down, without HTLCs and height: held HTLCs still count as held."""
     series = {name: values.split() for name, values in carol().items()}
     later = {f"lnd_payments_{name}{{{TARGET}}}": ["0"] * 60 for name in ("node_up", "stream_up")}
     story = {name: " ".join(values[60:120] + later.get(name, ["_"] * 60)) for name, values in series.items()}
@@ -159,7 +159,7 @@ def test_blocks_left_of_an_exporter_that_lost_its_state(tmp_path: Path) -> None:
 
 
 def test_held_htlcs_of_a_node_that_is_away(tmp_path: Path) -> None:
-    """Its bands stand still while it is away: they are not shown, but that something was held is."""
+    """Its bands are outdated while it is down: they are hidden, but the total of held HTLCs is shown."""
     title = "Held HTLCs, by blocks left"
     bands, unseen = [asks(FLIGHT, title, letter) for letter in "ABCD"], asks(FLIGHT, title, "E")
     right = [Right(band, 90, {"{}": 1}) for band in bands] + [Right(band, 150, {"{}": 0}) for band in bands]
@@ -171,13 +171,13 @@ def test_held_htlcs_of_a_node_that_is_away(tmp_path: Path) -> None:
 
 
 def test_time_left_is_in_hours() -> None:
-    """Units of time make a day of them, and round."""
+    """Grafana's units of time would round to days."""
     assert panel(FLIGHT, "Time until the first expiry")["fieldConfig"]["defaults"]["unit"] == "suffix: hours"
 
 
 @pytest.mark.parametrize("band", AmountBand)
 def test_burn(band: AmountBand, tmp_path: Path) -> None:
-    """Half of the payments of one band fail: the panel's rate is the recorded one, whose budget is capped."""
+    """Half of the payments of one band fail: the panel shows the recorded rate, whose budget is capped."""
     series = {f"lnd_payments_node_up{{{TARGET}}}": "1x420"}
     for each in AmountBand:
         labels = f'{TARGET},kind="{Kind.INVOICE}",amount_band="{each}"'
@@ -194,7 +194,7 @@ def test_burn(band: AmountBand, tmp_path: Path) -> None:
 
 
 def test_a_peer_is_blamed_as_the_alert_blames_it(tmp_path: Path) -> None:
-    """Of the last 30 minutes, by node, and not for few attempts."""
+    """It covers the last 30 minutes, by node, and ignores few attempts."""
 
     def attempts(instance: str, peer: str, outcome: str, values: str) -> dict[str, str]:
         where = f'job="lnd-payments",instance="{instance}:10019",node="alice"'
@@ -212,7 +212,7 @@ def test_a_peer_is_blamed_as_the_alert_blames_it(tmp_path: Path) -> None:
 
 
 def alert(name: str) -> str:
-    """What all alerts of a name ask."""
+    """Return the expressions of all alerts with a name."""
     found = [rule.expr for group in GROUPS for rule in group.rules if isinstance(rule, Alert) and rule.name == name]
     return " ".join(" ".join(found).split())
 
@@ -236,18 +236,18 @@ def alert(name: str) -> str:
     ],
 )
 def test_a_threshold_is_the_alerts(name: str, words: list[str]) -> None:
-    """What a panel marks is where the alert begins."""
+    """The threshold in a panel is the alert's."""
     assert [word for word in words if word not in alert(name)] == []
 
 
 def test_the_last_page_holds_as_long_as_for_the_alerts() -> None:
-    """Fifteen days, as lnd allows 2016 blocks."""
+    """It is fifteen days, because lnd allows 2016 blocks."""
     (expr,) = [r.expr for g in GROUPS for r in g.rules if isinstance(r, Recording) and r.record == BLOCKS_LEFT]
     assert set(re.findall(r"\[(\w+)\]", expr)) == {query.LAST_PAGE}
 
 
 def test_one_variable_tells_purposes_apart() -> None:
-    """Each of its values matches a purpose and just its kinds; all of them together match everything."""
+    """Each value matches a purpose and exactly its kinds; all values together match everything."""
     (variable,) = [v for v in dashboard(FAILURES)["templating"]["list"] if v["name"] == "purpose"]
     values = dict(option.split(" : ") for option in variable["query"].split(","))
     for name, value in values.items():
@@ -261,7 +261,7 @@ def test_one_variable_tells_purposes_apart() -> None:
 
 
 def test_panels_that_know_no_purpose_say_so() -> None:
-    """They are below a heading that does."""
+    """Panels without a purpose are below a heading that names this."""
     heading = ""
     for shown in dashboard(FAILURES)["panels"]:
         if shown["type"] == "row":

@@ -1,4 +1,4 @@
-"""Who is there, and who isn't: two nodes of one name, an exporter that is away, a node that nobody pays with."""
+"""Nodes and exporters that are down, two nodes of the same name, a node without payments."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ ALICE, BOB, OTHER = (
 
 
 def page(node: str, state: NodeState, minutes: str) -> dict[str, str]:
-    """What a quiet node says of itself for so long."""
+    """Return the series of a quiet node for some minutes."""
     states = {
         f'lnd_payments_node_state{{{node},state="{word}"}}': f"{int(word is state)}{minutes}" for word in NodeState
     }
@@ -40,7 +40,7 @@ def page(node: str, state: NodeState, minutes: str) -> dict[str, str]:
 
 
 def test_two_nodes_of_one_name(tmp_path: Path) -> None:
-    """Their states are not mixed, wherever a state is shown."""
+    """Their states are not mixed, in any panel that shows a state."""
     series = page(ALICE, NodeState.READY, "x100") | page(OTHER, NodeState.LOCKED, "x100")
     states = {f"{{{ALICE}}}": CODES["ready"], f"{{{OTHER}}}": CODES["locked"]}
     titles = ((NODE, "State of the node"), (FLIGHT, "State of the node"), (FLEET, TABLE))
@@ -51,7 +51,7 @@ def test_two_nodes_of_one_name(tmp_path: Path) -> None:
 
 
 def test_they_are_told_apart() -> None:
-    """By the exporter: in each legend that names a node, and in the table."""
+    """The exporter distinguishes them: in each legend that names a node, and in the table."""
     for uid in (NODE, FLIGHT, FLEET):
         for shown in dashboard(uid)["panels"]:
             for target in shown.get("targets", []):
@@ -62,7 +62,7 @@ def test_they_are_told_apart() -> None:
 
 
 def test_an_exporter_that_is_away(tmp_path: Path) -> None:
-    """Its nodes are still there, and away."""
+    """Its nodes are still shown, as away."""
     series = page(ALICE, NodeState.READY, "x200") | page(BOB, NodeState.READY, "x60")
     states = {f"{{{ALICE}}}": CODES["ready"], f"{{{BOB}}}": CODES["exporter away"]}
     right = [
@@ -82,7 +82,7 @@ def test_an_exporter_that_is_away(tmp_path: Path) -> None:
 
 
 def test_a_node_that_is_away(tmp_path: Path) -> None:
-    """Its last answers, which look healthy, are not shown; that the chain is followed is not known."""
+    """Its last answers, which look healthy, are hidden; whether the chain is in sync is unknown."""
     series = page(BOB, NodeState.UNREACHABLE, "x200")
     right = [Right(asks(NODE, title), 120, {}) for title in ("Age of the newest block", "Channels", "Spendable, sat")]
     right += [Right(asks(NODE, "Stream of updates, chain", "B"), 120, {f"{{{BOB}}}": 2})]
@@ -96,7 +96,7 @@ def test_a_node_that_is_away(tmp_path: Path) -> None:
 
 
 def test_the_table_of_a_quiet_node(tmp_path: Path) -> None:
-    """Zero is zero; what has no value has a word for that, and the column stays."""
+    """Zeros are shown as zeros; a missing value has a text, and the column stays."""
     labels = f"{{{ALICE}}}"
     letters = {letter: asks(FLEET, TABLE, letter, "3h") for letter in "BCDEFG"}
     right = [Right(letters[letter], 120, {labels: 0}) for letter in "CDE"]
@@ -115,7 +115,7 @@ def test_the_table_of_a_quiet_node(tmp_path: Path) -> None:
 
 
 def test_states_in_words() -> None:
-    """Every state has a word and a colour, in the table as over time."""
+    """Every state has a text and a colour, in the table and in the timeline."""
     words = {word for word, _ in STATES.values()}
     assert words == {*NodeState, "exporter away"}
     (mapped,) = [
@@ -131,7 +131,7 @@ def test_states_in_words() -> None:
 
 
 def test_the_way_to_a_node() -> None:
-    """Keeps the data source and the time, and is to just this node."""
+    """The link keeps the data source and the time, and selects exactly this node."""
     (link,) = [
         one["value"][0]["url"]
         for override in panel(FLEET, TABLE)["fieldConfig"]["overrides"]
@@ -149,7 +149,7 @@ def test_the_way_to_a_node() -> None:
 
 @pytest.mark.parametrize("uid", FILES)
 def test_alerts_are_marked_where_they_begin(uid: str, tmp_path: Path) -> None:
-    """Those of the chosen node, of its exporter, and of no exporter at all; never for as long as they fire."""
+    """Alerts of the node, of its exporter, and without an exporter are marked once, not for all of their time."""
 
     def alert(name: str, where: str) -> str:
         return f'ALERTS{{alertname="LndPayments{name}", alertstate="firing"{where and ", "}{where}}}'

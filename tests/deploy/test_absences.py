@@ -1,4 +1,4 @@
-"""What alerts say after an absence, and of exporters that come and go, where only large counters show the fault."""
+"""Alerts after an absence, and of exporters that come and go, with the large counters that such bugs need."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,12 +23,12 @@ Story = dict[str, str]
 
 
 def exporter(instance: str, runs: str) -> Story:
-    """Whether it answers, as promtool writes it."""
+    """Return whether the exporter answers, in promtool's notation."""
     return {f'up{{job="lnd-payments",instance="{instance}"}}': runs}
 
 
 def node(instance: str, name: str, **runs: str) -> Story:
-    """What it says of a node."""
+    """Return the series of a node on an exporter."""
     labels = f'job="lnd-payments",instance="{instance}",node="{name}"'
     more = {
         "failed_total": f',kind="invoice",amount_band="{BAND}",reason="no_route"',
@@ -40,17 +40,17 @@ def node(instance: str, name: str, **runs: str) -> Story:
 
 
 def firing(name: str, severity: str = "critical") -> str:
-    """The alert."""
+    """Return a query for the firing alert."""
     return f'count by (node) (ALERTS{{alertname="{PREFIX}{name}",alertstate="firing",severity="{severity}"}})'
 
 
 def never(expr: str, minutes: Sequence[int]) -> list[Right]:
-    """At none of these."""
+    """Expect an empty result at all of these minutes."""
     return [Right(expr, minute, {}) for minute in minutes]
 
 
 def check(tmp_path: Path, story: Mapping[str, str], right: Sequence[Right], every_min: int = 1) -> None:
-    """As it must be, by the alerts that are asked for and what they are made of."""
+    """Evaluate the alerts that `right` queries, and the recordings that they use, and compare."""
     asked = " ".join(expr for expr, _, _ in right)
     alerts = [r for g in GROUPS for r in g.rules if isinstance(r, Alert) and f'"{PREFIX}{r.name}"' in asked]
     needed: set[str] = set()
@@ -66,7 +66,7 @@ def check(tmp_path: Path, story: Mapping[str, str], right: Sequence[Right], ever
 @pytest.mark.parametrize("recovered_before", [0, 5000])
 @pytest.mark.parametrize("missed", [60, 1000])
 def test_failures_of_an_absence_are_no_outage(missed: int, recovered_before: int, tmp_path: Path) -> None:
-    """However large the counters were: all that failed meanwhile was missed, and since then payments succeed."""
+    """With counters of any size: all failures happened in the absence, and since then payments succeed."""
     story = exporter("a", "1x119 0x59 1x60") | node(
         "a",
         "alice",
@@ -80,7 +80,7 @@ def test_failures_of_an_absence_are_no_outage(missed: int, recovered_before: int
 
 
 def test_traffic_is_not_gone_while_nobody_looks(tmp_path: Path) -> None:
-    """For eight days there were payments; the exporter is away for two hours, then lnd can't be followed for two."""
+    """After eight days with payments the exporter is down for two hours, then lnd isn't followed for two."""
     every_min, days = 5, 8 * DAY
     many, two = days // every_min, 2 * HOUR // every_min
     quiet = f"0x{many} _x{two} 0x{2 * two}"
@@ -100,7 +100,7 @@ def test_traffic_is_not_gone_while_nobody_looks(tmp_path: Path) -> None:
 
 
 def test_an_outflow_is_seen_in_the_week_after_an_absence(tmp_path: Path) -> None:
-    """What was sent while the exporter was away comes in one hour, and is no measure of an hour."""
+    """Payments of an absence are counted within one hour, which must not become the usual hourly amount."""
     hourly, before, gone = 1_000_000_000 // 60, 3 * DAY, DAY
     sent = f"0+{hourly}x{before} _x{gone}"
     jump = hourly * (before + gone)
@@ -121,7 +121,7 @@ def test_an_outflow_is_seen_in_the_week_after_an_absence(tmp_path: Path) -> None
 
 
 def held(name: str, minutes: str) -> Story:
-    """An HTLC is held at block 1030; it is block 1000, at time 0."""
+    """Return a node with an HTLC that expires at block 1030; the height is 1000, at time 0."""
     return node(
         "a",
         name,
@@ -134,7 +134,7 @@ def held(name: str, minutes: str) -> Story:
 
 
 def test_a_node_that_was_taken_out_stays_out(tmp_path: Path) -> None:
-    """Hours after it was taken out with a held HTLC its exporter is away: that is told of the other node alone."""
+    """Hours after its removal with a held HTLC, its exporter goes down: an alert fires only for the other node."""
     story = held("alice", f"1x{HOUR}") | node(
         "a", "bob", node_up=f"1x{5 * HOUR} _x{HOUR}", stream_up=f"1x{5 * HOUR} _x{HOUR}"
     )
@@ -146,7 +146,7 @@ def test_a_node_that_was_taken_out_stays_out(tmp_path: Path) -> None:
 
 
 def test_an_exporter_that_is_evicted_is_told_once(tmp_path: Path) -> None:
-    """At first it doesn't answer, then Prometheus doesn't find it any more: that is one alert, without a gap."""
+    """First it doesn't answer, then Prometheus doesn't discover it any more: this is one alert, without a gap."""
     story = held("alice", f"1x{HOUR}") | exporter("a", f"1x{HOUR} 0x30") | exporter("b", f"1x{3 * HOUR}")
     fires = f'ALERTS{{alertname="{PREFIX}ExporterDown",alertstate="firing",severity="critical"}}'
     began = f'changes(ALERTS_FOR_STATE{{alertname="{PREFIX}ExporterDown",severity="critical"}}[100m])'

@@ -1,4 +1,4 @@
-"""The committed rules are what the values make; Prometheus and Alertmanager take them; wrong values are told."""
+"""The committed rules match the values; Prometheus and Alertmanager accept them; wrong values are reported."""
 
 import os
 import re
@@ -33,19 +33,19 @@ PROFILES = read()
 
 
 def tool(name: str, *arguments: str | Path) -> str:
-    """What a program says; it must be content."""
+    """Return the output of a program, which must succeed."""
     done = subprocess.run([binaries() / name, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def alerts(values: Values) -> list[Alert]:
-    """Those of a profile."""
+    """Return the alerts of a profile."""
     return [rule for group in groups(values) for rule in group.rules if isinstance(rule, Alert)]
 
 
 def test_the_rules_are_what_the_values_make() -> None:
-    """`make rules` has been run, and no file is left of a profile that is gone."""
+    """`make rules` has been run, and there is no file of a removed profile."""
     files = {RULES / f"{profile}.rules.yml": generated(profile, values) for profile, values in PROFILES.items()}
     assert {path: path.read_text() for path in RULES.glob("*.rules.yml")} == files, "run make rules"
 
@@ -53,13 +53,13 @@ def test_the_rules_are_what_the_values_make() -> None:
 @pytest.mark.usefixtures("programs")
 @pytest.mark.parametrize("profile", PROFILES)
 def test_prometheus_takes_them(profile: str) -> None:
-    """Nothing is wrong, nothing is there twice."""
+    """promtool finds no errors and no duplicates."""
     tool("promtool", "check", "rules", "--lint=all", "--lint-fatal", RULES / f"{profile}.rules.yml")
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_locked_wallet_behind_a_temporary_certificate(profile: str) -> None:
-    """With `tlsencryptkey` only `NodeUnreachable` can fire: it and its runbook lead to the wallet as well."""
+    """With `tlsencryptkey` only `NodeUnreachable` can fire: it and its runbook mention the wallet, too."""
     (alert,) = (alert for alert in alerts(PROFILES[profile]) if alert.name == "NodeUnreachable")
     assert "tlsencryptkey" in alert.description
     assert "lncli state" in alert.description
@@ -70,7 +70,7 @@ def test_a_locked_wallet_behind_a_temporary_certificate(profile: str) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_each_alert_helps(profile: str) -> None:
-    """It names a node or an instance in its first line, says what to do, and has a runbook."""
+    """Its summary names a node or an instance, its description gives advice, and it has a runbook."""
     for alert in alerts(PROFILES[profile]):
         if alert.name != "Watchdog":
             assert "$labels." in alert.summary, alert.name
@@ -80,7 +80,7 @@ def test_each_alert_helps(profile: str) -> None:
 
 
 def test_every_runbook_is_of_an_alert() -> None:
-    """None is left of one that is gone."""
+    """There is no runbook of a removed alert."""
     names = {f"{PREFIX}{alert.name}.md" for values in read(more=EVERYTHING).values() for alert in alerts(values)}
     assert {page.name for page in RUNBOOKS.glob("*.md")} == names | {"README.md"}
     assert set(re.findall(r"\[\w+\]\((\w+\.md)\)", (RUNBOOKS / "README.md").read_text())) == names
@@ -88,7 +88,7 @@ def test_every_runbook_is_of_an_alert() -> None:
 
 @pytest.mark.parametrize("page", sorted(RUNBOOKS.glob("Lnd*.md")), ids=lambda page: str(page.stem))
 def test_what_a_runbook_names(page: Path) -> None:
-    """Every panel is on its dashboard, every query parses and names what there is."""
+    """Every panel is on its dashboard; every query parses and names existing metrics."""
     text = page.read_text()
     titles = {f"{dashboard(uid)['title']} {ARROW} {panel['title']}" for uid in FILES for panel in panels(uid)}
     named = set(re.findall(rf"\*\*([^*]+ {ARROW} [^*]+)\*\*", text.replace("\n   ", " ")))
@@ -102,7 +102,7 @@ def test_what_a_runbook_names(page: Path) -> None:
 
 
 def test_recorded_names() -> None:
-    """`level:metric:operation`, as Prometheus' documentation asks for."""
+    """They are `level:metric:operation`, as Prometheus' documentation recommends."""
     for values in PROFILES.values():
         for group in groups(values):
             for rule in group.rules:
@@ -114,7 +114,7 @@ def test_recorded_names() -> None:
 
 @pytest.mark.usefixtures("programs")
 def test_alertmanager_takes_the_example() -> None:
-    """And its secrets are in files."""
+    """And it reads its secrets from files."""
     tool("amtool", "check-config", ALERTMANAGER)
     for receiver in yaml.safe_load(ALERTMANAGER.read_text())["receivers"]:
         for settings in receiver.get("webhook_configs", []) + receiver.get("email_configs", []):
@@ -134,7 +134,7 @@ def test_alertmanager_takes_the_example() -> None:
     ],
 )
 def test_who_is_called(labels: dict[str, str], receiver: str) -> None:
-    """By how urgent it is."""
+    """The severity decides, and a node whose name begins with `test-` never pages."""
     words = [f"{label}={word}" for label, word in labels.items()]
     said = tool("amtool", "config", "routes", "test", f"--config.file={ALERTMANAGER}", *words)
     assert said.split() == [receiver]
@@ -181,7 +181,7 @@ def test_who_is_called(labels: dict[str, str], receiver: str) -> None:
     ],
 )
 def test_wrong_values(before: str, after: str, problem: str, tmp_path: Path) -> None:
-    """What is wrong, and where."""
+    """The error names the file and the problem."""
     text = VALUES.read_text()
     assert before in text
     path = tmp_path / "values.yml"
@@ -193,7 +193,7 @@ def test_wrong_values(before: str, after: str, problem: str, tmp_path: Path) -> 
 
 
 def leaves(values: Mapping[str, Any], *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every value, with the keys that lead to it."""
+    """Yield every value, with its path of keys."""
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from leaves(value, *path, key)
@@ -209,18 +209,18 @@ NUMBERS = {
 
 
 def rules(values: Values) -> dict[str, Any]:
-    """What stands in the file of rules."""
+    """Return the content of the rule file."""
     return as_yaml(groups(values), values)
 
 
 USUAL = {name: rules(values) for name, values in PROFILES.items()}
 OTHERS: Mapping[str, Mapping[float, float]] = {"seconds": {30: 60, 2: 5, 5: 10}, "hours": {24: 1}}
-"""Where only some numbers will do."""
+"""Another allowed value, for keys that allow only some numbers."""
 
 
 @pytest.mark.parametrize("path", NUMBERS, ids=".".join)
 def test_every_number_counts(path: tuple[str, ...]) -> None:
-    """Another number makes other rules."""
+    """Changing any number changes the rules of some profile."""
     value = NUMBERS[path]
     more: Any = OTHERS.get(path[-1], {}).get(value, value + 1)
     for key in reversed(path):
@@ -230,7 +230,7 @@ def test_every_number_counts(path: tuple[str, ...]) -> None:
 
 
 def test_profiles_side_by_side() -> None:
-    """Each for nodes of its own: no selector is without them, but of alerts that no node's name can be known for."""
+    """Every selector contains the profile's nodes, except in alerts that can't know the name of a node."""
     for group in groups(read(more={"nodes": "al.+"})["home"]):
         for rule in group.rules:
             ours = rule.expr.count("lnd_payments_") - rule.expr.count("lnd_payments_exporter_")
@@ -239,7 +239,7 @@ def test_profiles_side_by_side() -> None:
 
 
 def test_a_total_outage_reaches_every_factor() -> None:
-    """A factor times a budget stays below 1, whatever the amounts are."""
+    """A factor times a budget stays below 1 for all amounts."""
     for values in PROFILES.values():
         by_name = {rule.record: rule.expr for rule in groups(values)[0].rules if isinstance(rule, Recording)}
         for speed, factor in factors(values).items():
@@ -251,7 +251,7 @@ def test_a_total_outage_reaches_every_factor() -> None:
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_the_tables_of_the_documentation(name: str) -> None:
-    """`UPDATE_GOLDEN=1 pytest tests/deploy` writes them anew."""
+    """`UPDATE_GOLDEN=1 pytest tests/deploy` generates them."""
     begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
     head, _, rest = ALERTS.read_text().partition(begin)
     table, _, tail = rest.partition(end)

@@ -1,4 +1,4 @@
-"""Which alert keeps which others quiet: every one with every other, asked of a real Alertmanager with the example."""
+"""Which alert inhibits which others: every pair, in a real Alertmanager with the example configuration."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("programs")
 NAMES = frozenset(alert.name for values in read(more=EVERYTHING).values() for alert in alerts(values))
 AWAY = {"NodeUnreachable", "WalletLocked", "AccessDenied", "WrongNode", "StartingForLong"}
 MONEY = {"HtlcNearExpiry", "HtlcExpired", "LateSuccess", "Outflow", "FeeBudget"}
-"""What went wrong before is not better because the node is away; who empties a node may stop it, too."""
+"""Never inhibited by a node that is down: past problems remain, and an attacker may stop the node."""
 OF_ITS_OWN = {"ExporterDown", "StateReset", "CheckpointFails", "CertificateExpires", "NodeLabelTaken", "Watchdog"}
 QUIET = {
     **dict.fromkeys(AWAY, NAMES - AWAY - MONEY - OF_ITS_OWN),
@@ -32,11 +32,11 @@ QUIET = {
     "OwnChannel": {"PeerFails"},
     "AuditUnaccounted": {"StreamLies"},
 }
-"""Beside its own warning, which every critical alert keeps quiet."""
+"""Alerts that each alert inhibits, besides its own warning."""
 
 
 async def test_who_keeps_whom_quiet(tmp_path: Path) -> None:
-    """Each two have a node of their own, so that one that kept quiet what is said of other nodes would show, too."""
+    """Each pair has a node of its own, so that inhibition across nodes would fail the test, too."""
     pairs = [(one, other) for one in sorted(NAMES) for other in sorted(NAMES)]
     async with alerting(tmp_path / "alertmanager") as alertmanager:
         await fires(alertmanager, [alert for pair in pairs for alert in of(*pair)])
@@ -55,7 +55,7 @@ async def test_who_keeps_whom_quiet(tmp_path: Path) -> None:
 
 
 def of(one: str, other: str) -> list[dict[str, Any]]:
-    """Two alerts of a node, the first critical."""
+    """Return two alerts of a node, the first critical."""
     labels = {"job": "lnd-payments", "instance": "localhost:10019", "node": f"{one} {other}"}
     return [
         {"labels": labels | {"alertname": f"{PREFIX}{name}", "severity": severity}}
@@ -64,14 +64,14 @@ def of(one: str, other: str) -> list[dict[str, Any]]:
 
 
 async def fires(alertmanager: Alertmanager, them: Sequence[dict[str, Any]]) -> None:
-    """Tell it, as Prometheus does."""
+    """Send alerts to Alertmanager, as Prometheus does."""
     url = f"http://{alertmanager.address}/api/v2/alerts"
     async with aiohttp.ClientSession() as session, session.post(url, json=them) as answer:
         assert answer.status == 200, await answer.text()
 
 
 async def quiet(alertmanager: Alertmanager) -> set[str]:
-    """The nodes of which the warning is kept quiet."""
+    """Return the nodes whose warning is inhibited."""
     url = f"http://{alertmanager.address}/api/v2/alerts"
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         said = await answer.json()

@@ -1,4 +1,4 @@
-"""A simulated node and the exporter's own core that watches it, in a time that passes as fast as both can work."""
+"""A simulated node and the exporter's own core that follows it, in virtual time."""
 
 import heapq
 import re
@@ -31,13 +31,13 @@ from exporter.simulator.world import World
 from tests.incidents.series import Series
 
 SCRAPE_S, SELDOM_S = 30, 300
-"""How often the page is taken; seldom in a story of days, which has few metrics."""
+"""Seconds between scrapes; longer in a story of several days, which has few metrics."""
 BLOCK_S = 600
 START_S = 1_780_000_000
 _SPENDABLE_MSAT = 12_000_000_000
 _NS = 1_000_000_000
 EVERYTHING = {"alerts": {"FeeBudget": {"sat": {"rebalance": 5000}}}}
-"""What must be said in values.yml so that no alert is left out of all profiles."""
+"""Values for values.yml with which every alert is in some profile."""
 _RULES = [rule for values in read(more=EVERYTHING).values() for group in groups(values) for rule in group.rules]
 _NAMES = {
     word.removesuffix("_bucket").removesuffix("_count").removesuffix("_sum")
@@ -50,7 +50,7 @@ NAMED = tuple(row for row in ROWS if row.name in _NAMES)
 
 
 class VirtualNode:
-    """What happens is told beforehand, by `play` and `at`; `run` lets it happen."""
+    """A node whose incident is scheduled with `play` and `at`, and then executed by `run`."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class VirtualNode:
         rows: Sequence[Row] = NAMED,
         begins_s: int = START_S,
     ) -> None:
-        """At `begins_s`, ready, with an empty database; the exporter was started an hour ago."""
+        """Begin at `begins_s`, ready, with an empty database; the exporter was started an hour ago."""
         self._name = name
         self._begins_s = begins_s
         self._rows = [row for row in rows if not metrics or row.name.removeprefix("lnd_payments_") in metrics]
@@ -77,19 +77,19 @@ class VirtualNode:
         self.exporter = ExporterStatus(self._begins_s)
         self.started_s = self._begins_s - 3600.0
         self.page = True
-        """The exporter answers."""
+        """Whether the exporter answers scrapes."""
         self.found = True
-        """Prometheus knows where it is."""
+        """Whether Prometheus discovers the exporter."""
         self.listed = True
-        """The exporter's configuration names it."""
+        """Whether the exporter's configuration contains the node."""
         self.neighbours: list[str] = []
-        """Other nodes, each with an exporter of its own, of which all is well."""
+        """Other healthy nodes, each with an exporter of its own."""
         self.hears = True
-        """The stream tells what happens."""
+        """Whether the stream sends updates."""
         self._chain_grows = True
         self._changed = True  # since the last page
         self.delay_s = 0.02
-        """From an update of lnd to us."""
+        """Seconds from an update of lnd until the exporter receives it."""
         self._script: list[tuple[float, int, Callable[[], object]]] = []
         self._turn = 0
         self._at_s = 0.0
@@ -110,15 +110,15 @@ class VirtualNode:
             certificate_expiry_s=self._begins_s + 300 * 86_400,
         )
 
-    # What will happen. Times are seconds since the beginning.
+    # Scheduling. Times are seconds since the beginning.
 
     def at(self, at_s: float, do: Callable[[], object]) -> None:
-        """Do something then."""
+        """Call `do` at this time."""
         self._turn += 1
         heapq.heappush(self._script, (at_s, self._turn, do))
 
     def play(self, at_s: float, life: Life) -> None:
-        """Let a payment live from then on."""
+        """Play the life of a payment from this time on."""
         for delay_s, mutation in life.steps:
             at_s += delay_s
             self.at(at_s, lambda mutation=mutation: self._change(mutation))  # type: ignore[misc]
@@ -128,7 +128,7 @@ class VirtualNode:
         self.status = replace(self.status, **changes)  # type: ignore[arg-type]
 
     def chain_stops(self, at_min: float) -> None:
-        """No block any more."""
+        """Stop the chain: no more blocks."""
 
         def stop() -> None:
             self._chain_grows = False
@@ -136,26 +136,26 @@ class VirtualNode:
         self.at(at_min * 60, stop)
 
     def certificate_for(self, days: int) -> None:
-        """lnd's certificate is valid for so long from now."""
+        """Set how long lnd's certificate is valid from now on."""
         self.set(certificate_expiry_s=int(self._begins_s + self._at_s) + days * 86_400)
 
-    def answers(self, yes: bool) -> None:  # noqa: FBT001 - nothing else is to be said
-        """Let the exporter answer scrapes, or not."""
+    def answers(self, yes: bool) -> None:  # noqa: FBT001 - the only argument
+        """Set whether the exporter answers scrapes."""
         self.page = yes
 
     def moves(self, instance: str) -> None:
-        """The exporter is from now on at another address."""
+        """Move the exporter to another address."""
         self.series.target = {**self.series.target, "instance": instance}
 
     def take_out(self) -> None:
-        """The exporter is from now on without the node."""
+        """Remove the node from the exporter's configuration."""
         self.listed = False
 
     def failed_checkpoints(self, times: int) -> None:
-        """The exporter could not write its state so often."""
+        """Set the number of failed checkpoints."""
         self.exporter = self.exporter._replace(checkpoint_failures=times)
 
-    # What happens.
+    # Execution.
 
     def run(self, until_s: float) -> None:
         """Let time pass, with a page every 30 seconds and a block every 10 minutes."""
@@ -180,12 +180,12 @@ class VirtualNode:
             self.tell(update, Source.STREAM)
 
     def tell(self, update: Update, source: Source) -> None:
-        """Let the exporter hear of a payment."""
+        """Send an update to the exporter."""
         payment = decode.payment(pb.Payment.FromString(update.message), self.world.me.pubkey)
         self.ledger.apply(self.tracker.update(payment, source, self._moment(self.delay_s)))
 
     def ask(self) -> None:
-        """Let the exporter hear of all that it doesn't know to be over."""
+        """List all payments to the exporter, as a catch-up does."""
         for record in self.database:
             self.tell(record.update, Source.LIST)
 
@@ -234,15 +234,15 @@ class VirtualNode:
                 yield from (metric for metric in _PROCESS.collect() if "start_time" not in metric.name)
 
     def _scraped(self, moment_s: float) -> float:
-        """For promtool time begins at 0: so do moments, which rules compare with `time()`."""
+        """Return the time as promtool has it, beginning at 0, because rules compare it with `time()`."""
         return moment_s - self._origin_s
 
     def resets(self, times: int) -> None:
-        """The exporter's state was damaged so often."""
+        """Set the number of state resets."""
         self.exporter = self.exporter._replace(state_resets=dict.fromkeys(Reset, 0) | {Reset.CORRUPT: times})
 
     def _now_ns(self) -> int:
-        """Each time a little later: creation times are part of the identity."""
+        """Return the time, each call a little later: creation times are part of a payment's identity."""
         self._last_ns = max(int((self._begins_s + self._at_s) * _NS), self._last_ns + 1000)
         return self._last_ns
 

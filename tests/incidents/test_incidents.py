@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("programs")
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_the_right_alerts(story: Story, tmp_path: Path) -> None:
-    """And no other, in any profile."""
+    """They fire in time, once, and no other alert does, in any profile."""
     node = VirtualNode(story.name, story.metrics)
     story.tell(node)
     node.run(story.hours * 3600)
@@ -24,7 +24,7 @@ def test_the_right_alerts(story: Story, tmp_path: Path) -> None:
 
 
 def _wrong(story: Story, profile: str, alerts: dict[str, Fired]) -> list[str]:
-    """What is not as it should be, a line each."""
+    """Return every difference from the expected alerts, one line each."""
     lines = []
     expected = story.expected(profile)
     due = {name: next((e for e in expected if name == e or name.startswith(f"{e} ")), None) for name in alerts}

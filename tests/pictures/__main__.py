@@ -1,7 +1,7 @@
 """`make pictures`: draws each dashboard with Grafana's own components over a real Prometheus.
 
-Without arguments the pictures of the documentation, or those of them that are named; `all DIRECTORY` draws every
-dashboard of every node in both themes, to be looked at.
+Without arguments it draws the pictures of the documentation, with names only those; `all DIRECTORY` draws every
+dashboard of every node in both themes, for a review.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ ALL = "$__all"
 
 
 class Picture(NamedTuple):
-    """One of them."""
+    """A picture of the documentation."""
 
     name: str
     board: str
@@ -48,7 +48,7 @@ SHOWN = (
 
 
 def everything() -> list[Picture]:
-    """Every dashboard of every node, in both themes."""
+    """Return every dashboard of every node, in both themes."""
     nodes = [make.__name__ for make in NODES]
     made = []
     for make, node, theme in product(BOARDS, [*nodes, ALL], ("light", "dark")):
@@ -58,7 +58,7 @@ def everything() -> list[Picture]:
 
 
 def main() -> int:
-    """Draw what is asked for."""
+    """Draw the requested pictures."""
     match sys.argv[1:]:
         case ["all", directory]:
             asyncio.run(_draw(everything(), Path(directory)))

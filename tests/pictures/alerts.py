@@ -1,4 +1,4 @@
-"""What the shipped rules would have made of the past: their recorded series and alerts, written into Prometheus."""
+"""Evaluates the shipped rules for the past, and writes their recorded series and alerts into Prometheus."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from tests.network.build import binaries
 
 STEP_S = 60
 RECEIVES = {"storage": {"tsdb": {"out_of_order_time_window": "1d"}}}
-"""What a Prometheus must be configured with, so that it can be told of the past."""
+"""Configuration with which Prometheus accepts samples of the past."""
 FLAGS = ["--web.enable-remote-write-receiver"]
 _SECONDS = {"m": 60, "h": 3600}
 
@@ -27,7 +27,7 @@ class Series(NamedTuple):
 
 
 def tell(address: str, from_s: int, to_s: int) -> None:
-    """Rule after rule: those further down look at those above."""
+    """Evaluate rule after rule and write the results: later rules use earlier ones."""
     values = read()["service"]
     for group in groups(values):
         for rule in group.rules:
@@ -46,7 +46,7 @@ def _asked(address: str, expr: str, from_s: int, to_s: int) -> list[Series]:
 
 
 def _fires(rule: Alert, series: Series) -> Series:
-    """When it fires: after it has held for so long, and until it has not held for so long."""
+    """Return when the alert fires: after its `for`, and until its `keep_firing_for` is over."""
     about = {"alertname": PREFIX + rule.name, "severity": rule.severity.value, "alertstate": "firing"}
     moments = [at_s for at_s, _ in series.samples]
     firing = [(at_s, "1") for at_s in _moments(moments, _seconds(rule.lasts), _seconds(rule.keeps))]
@@ -54,7 +54,7 @@ def _fires(rule: Alert, series: Series) -> Series:
 
 
 def _moments(held: Sequence[int], lasts_s: int, keeps_s: int) -> Iterator[int]:
-    """Of the moments at which a condition held those at which the alert fires, and those for which it goes on."""
+    """Yield the moments at which an alert fires, from the moments at which its condition held."""
     since = last = held[0]
     fires = False
     for now in held:
@@ -86,6 +86,6 @@ def _push(address: str, name: str, job: str, found: Sequence[Series]) -> None:
 
 
 def _inside(labels: Mapping[str, str]) -> str:
-    """All but the job, which promtool adds."""
+    """Return all labels except the job, which promtool adds."""
     words = {label: word for label, word in labels.items() if label not in {"__name__", "job"}}
     return ",".join(f"{label}={json.dumps(word, ensure_ascii=False)}" for label, word in words.items())

@@ -1,4 +1,4 @@
-"""When an alert would have fired in the past."""
+"""Alerts of the past fire as Prometheus would fire them."""
 
 import pytest
 
@@ -18,6 +18,6 @@ MINUTE = 60
     ],
 )
 def test_moments(held: list[int], lasts: int, keeps: int, fires: list[int]) -> None:
-    """It must hold for a while first, and goes on for a while."""
+    """The condition must hold for `for` first, and the alert then fires until `keep_firing_for` is over."""
     found = _moments([minute * MINUTE for minute in held], lasts * MINUTE, keeps * MINUTE)
     assert list(found) == [minute * MINUTE for minute in fires]

@@ -1,4 +1,4 @@
-"""All incidents and quiet times, in the order in which the documentation tells them."""
+"""All incidents and quiet times, in the order of the documentation."""
 
 from tests.incidents.stories import away, exporter, failing, flight, quiet
 from tests.incidents.story import TOLD

@@ -1,4 +1,4 @@
-"""Quiet times: nobody is called."""
+"""Quiet times: no alert fires."""
 
 from exporter.payments.labels import NodeState
 from exporter.simulator.mutation import Life
