@@ -8,8 +8,8 @@ from dashboards.panel import GREEN, ORANGE, RED, YELLOW, Query, Text
 from dashboards.query import (
     BURN_LEAST,
     BURNS,
-    DONE,
     SMALL_TARGET,
+    SUCCEEDED,
     TARGETS,
     burn,
     enough,
@@ -101,8 +101,8 @@ def success(here: Grid) -> None:
         ),
         6,
     )
-    first = increase("htlc_attempts_per_payment_bucket", *DONE, 'le="1.0"', window="1h")
-    tried = increase("htlc_attempts_per_payment_count", *DONE, window="1h")
+    first = increase("htlc_attempts_per_payment_bucket", *SUCCEEDED, 'le="1.0"', window="1h")
+    tried = increase("htlc_attempts_per_payment_count", *SUCCEEDED, window="1h")
     here.add(
         lines(
             Text(

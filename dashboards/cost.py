@@ -7,11 +7,11 @@ from dashboards.panel import RED, Query, Text
 from dashboards.query import (
     BAD,
     COUNTED,
-    DONE,
     FIRST_HTLC_S,
     FIRST_HTLC_SHARE,
     QUICK_S,
     SAT,
+    SUCCEEDED,
     increase,
     rate,
     total,
@@ -21,7 +21,7 @@ from dashboards.query import (
 def speed(here: Grid) -> None:
     """Add the panels on the duration of successes and of path finding."""
     here.row("How fast?")
-    buckets = rate("duration_seconds_bucket", *DONE)
+    buckets = rate("duration_seconds_bucket", *SUCCEEDED)
     here.add(
         spread(
             Text(

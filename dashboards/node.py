@@ -1,7 +1,7 @@
 """The fourth dashboard: can the numbers be trusted? The node, its updates, and the exporter itself."""
 
 from dashboards.board import Board
-from dashboards.exporter import exporter, heard
+from dashboards.exporter import exporter, updates
 from dashboards.graphs import areas, lines, states
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, Query, Text
@@ -16,7 +16,7 @@ def node() -> Board:
     """Return the dashboard 'Exporter and node'."""
     here = Grid()
     _node(here)
-    heard(here)
+    updates(here)
     exporter(here)
     return Board(
         "node",

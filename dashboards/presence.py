@@ -1,7 +1,7 @@
 """PromQL for nodes, their states and the blocks left of held HTLCs, including nodes that can't be reached."""
 
 from dashboards.panel import GREEN, GREY, ORANGE, RED, YELLOW
-from dashboards.query import LAST_PAGE, NODE, OURS, each, m, total
+from dashboards.query import EXPORTERS, LAST_PAGE, NODE, each, m, total
 from deploy.prometheus.recording import older
 from deploy.prometheus.rule import NODES_OF_A_JOB, PER_NODE, exactly
 from exporter.payments.labels import NodeState
@@ -52,7 +52,8 @@ def _blocks_left() -> str:
     gone = (
         f"{_last(expiry)} and {PER_NODE} {total(_last('held_htlcs'), *NODE)} > 0 "
         f"unless {NODES_OF_A_JOB} {m('stream_up')} == 1 unless {PER_NODE} {older(m)} "
-        f"unless {PER_NODE} ({_last('node_up')} unless {NODES_OF_A_JOB} {UP} and on (job, instance) up{{{OURS}}} == 1)"
+        f"unless {PER_NODE} ({_last('node_up')} unless {NODES_OF_A_JOB} {UP} "
+        f"and on (job, instance) up{{{EXPORTERS}}} == 1)"
     )
     return each(f"({m(expiry)} or ({gone})) - ({height})")
 

@@ -39,14 +39,14 @@ LAST_PAGE = MEMORY
 # The dashboard's variables.
 
 HERE = 'job=~"$job",instance=~"$instance",node=~"$node"'
-OURS = 'job=~"$job",instance=~"$instance"'
+EXPORTERS = 'job=~"$job",instance=~"$instance"'
 """Matchers for the exporter's own metrics, which have no label `node`."""
 PURPOSE, KIND = (f'{label}=~"${{purpose:pipe}}"' for label in ("purpose", "kind"))
 """Matchers with one variable for two labels: each of its values is a purpose and the kinds of it."""
 
 COUNTED = one_of("kind", VALUES.counted_kinds)
 BAD = one_of("reason", VALUES.bad_reasons)
-DONE = (exactly("purpose", Purpose.PAYMENT), exactly("outcome", Outcome.SUCCEEDED))
+SUCCEEDED = (exactly("purpose", Purpose.PAYMENT), exactly("outcome", Outcome.SUCCEEDED))
 """Matchers for payments that succeeded, without rebalances and probes."""
 NODE = ("job", "instance", "node")
 """Labels that identify a node: two exporters may use the same name for two nodes."""

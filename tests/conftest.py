@@ -55,26 +55,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("network") or "programs" in _fixtures(item):
             item.add_marker("programs")
-        if world := _world(item):
+        if world := _shared_network(item):
             item.add_marker(pytest.mark.xdist_group(world))
             item.add_marker("slow")
-    items.sort(key=_turn)
+    items.sort(key=_sort_key)
 
 
 REAL, SIMULATED = "real", "simulated"
 
 
-def _world(item: pytest.Item) -> str:
+def _shared_network(item: pytest.Item) -> str:
     """Return the network that a test shares with others, "" if none: each worker would start one of its own."""
     if item.get_closest_marker("network"):
         return REAL
     return SIMULATED if {"world", "labs"} & {*_fixtures(item)} else ""
 
 
-def _turn(item: pytest.Item) -> int:
+def _sort_key(item: pytest.Item) -> int:
     """Return the sort key: tests on the real network take the longest; the others keep their order."""
     turns = {REAL: 0, SIMULATED: 1, "": 3}
-    return 2 if item.get_closest_marker("programs") and not _world(item) else turns[_world(item)]
+    return 2 if item.get_closest_marker("programs") and not _shared_network(item) else turns[_shared_network(item)]
 
 
 def _fixtures(item: pytest.Item) -> list[str]:

@@ -15,7 +15,7 @@ ANSWERS = 1000
 """Cached answers of promtool: some 130 for each version of the rules, a few kB each."""
 
 
-class Right(NamedTuple):
+class Expected(NamedTuple):
     """The expected result of a query: a value for each set of labels."""
 
     expr: str
@@ -23,7 +23,7 @@ class Right(NamedTuple):
     answer: Mapping[str, float]
 
 
-def says(home: Path, rules: Mapping[str, Any], test: Mapping[str, Any], evaluated_s: int) -> str:
+def promtool_errors(home: Path, rules: Mapping[str, Any], test: Mapping[str, Any], evaluated_s: int) -> str:
     """Return promtool's errors on one test, "" if it passes; its files are in `home`. Rules are evaluated in order.
 
     The answer depends only on the files and the program, so each test runs only once on a machine: the newest
@@ -68,10 +68,10 @@ def _written_s(path: Path) -> float:
         return 0.0
 
 
-def answers(
+def query_errors(
     home: Path,
     series: Mapping[str, str],
-    right: Sequence[Right],
+    right: Sequence[Expected],
     rules: Mapping[str, Any] | None = None,
     every_min: int = 1,
 ) -> str:
@@ -92,7 +92,7 @@ def answers(
             for expr, at_min, answer in right
         ],
     }
-    return says(home, rules or {"groups": []}, test, step_s)
+    return promtool_errors(home, rules or {"groups": []}, test, step_s)
 
 
 def over(*values: float | None) -> str:

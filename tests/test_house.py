@@ -66,7 +66,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Modules of the exporter that each package may import, besides itself. `exporter` alone is the version."""
 
-ONLY_ROOM_WITH = {
+LIBRARY_USERS = {
     "grpc": {"exporter.lnd", "exporter.simulator"},
     "google": {"exporter.lnd", "exporter.simulator"},
     "aiohttp": {"exporter.lnd", "exporter.metrics", "exporter.simulator"},
@@ -107,12 +107,12 @@ IMPURE = {
 }
 """Modules of the standard library that do I/O or read a clock."""
 
-ACTS = ("open", "read_text", "read_bytes", "write_text", "getenv", "time", "time_ns", "run", "get_event_loop")
+SIDE_EFFECTS = ("open", "read_text", "read_bytes", "write_text", "getenv", "time", "time_ns", "run", "get_event_loop")
 """Calls with side effects, or with results that depend on the environment."""
-LONGEST = 280
+MAX_LINES = 280
 """Most lines of a file: about 250."""
 
-LISTS = {"exporter.payments.labels"}
+LONG_MODULES = {"exporter.payments.labels"}
 """Modules that are only lists of label values, which may be longer."""
 
 
@@ -121,7 +121,7 @@ def within(module: str, package: str) -> bool:
     return module == package or module.startswith(f"{package}.")
 
 
-def room(module: str) -> str:
+def package_of(module: str) -> str:
     """Return the longest entry of `MAY_IMPORT` that the module belongs to."""
     return max((name for name in MAY_IMPORT if within(module, name)), key=len)
 
@@ -146,22 +146,23 @@ def test_imports_point_inwards() -> None:
         for module, path in FILES.items()
         for name in imports(path)
         if within(name, "exporter")
-        and not within(name, room(module))
+        and not within(name, package_of(module))
         and not any(
-            name == allowed or (allowed != "exporter" and within(name, allowed)) for allowed in MAY_IMPORT[room(module)]
+            name == allowed or (allowed != "exporter" and within(name, allowed))
+            for allowed in MAY_IMPORT[package_of(module)]
         )
     ]
     assert wrong == []
 
 
-def test_foreign_libraries_stay_in_their_room() -> None:
+def test_third_party_libraries_stay_in_their_package() -> None:
     """Only lnd and the simulator use grpc and REST, and only metrics and the simulator serve HTTP."""
     wrong = [
         f"{module} imports {name}"
         for module, path in FILES.items()
         for name in imports(path)
-        for library, rooms in ONLY_ROOM_WITH.items()
-        if within(name, library) and not any(within(module, allowed) for allowed in rooms)
+        for library, packages in LIBRARY_USERS.items()
+        if within(name, library) and not any(within(module, allowed) for allowed in packages)
     ]
     assert wrong == []
 
@@ -179,7 +180,7 @@ def test_the_core_is_pure() -> None:
     assert wrong == []
 
 
-def test_await_has_its_places() -> None:
+def test_await_only_in_allowed_modules() -> None:
     """All other modules have plain functions, so that most tests are synchronous, too."""
     asynchronous = (ast.Await, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith)
     wrong = [
@@ -217,13 +218,15 @@ def test_nothing_happens_at_import() -> None:
         for node in ast.parse(path.read_text()).body
         if isinstance(node, (ast.Assign, ast.AnnAssign))
         for call in ast.walk(node)
-        if isinstance(call, ast.Call) and ast.unparse(call.func).rpartition(".")[2] in ACTS
+        if isinstance(call, ast.Call) and ast.unparse(call.func).rpartition(".")[2] in SIDE_EFFECTS
     ]
     assert wrong == []
 
 
 def test_a_file_can_be_read_in_five_minutes() -> None:
-    """It has a docstring, and it isn't longer than `LONGEST` lines, except for lists of label values."""
-    lengths = {module: len(path.read_text().splitlines()) for module, path in FILES.items() if module not in LISTS}
-    assert {module: length for module, length in lengths.items() if length > LONGEST} == {}
+    """It has a docstring, and it isn't longer than `MAX_LINES` lines, except for lists of label values."""
+    lengths = {
+        module: len(path.read_text().splitlines()) for module, path in FILES.items() if module not in LONG_MODULES
+    }
+    assert {module: length for module, length in lengths.items() if length > MAX_LINES} == {}
     assert [module for module, path in FILES.items() if not ast.get_docstring(ast.parse(path.read_text()))] == []

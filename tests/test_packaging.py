@@ -29,7 +29,7 @@ def pins(name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", WANTED)
-def test_a_lock_holds_what_is_asked_for(name: str) -> None:
+def test_lock_satisfies_pyproject(name: str) -> None:
     """After a change of pyproject.toml run `make lock`."""
     pinned = pins(name)
     wanted = [Requirement(text) for text in WANTED[name]]
@@ -41,7 +41,7 @@ def test_a_lock_holds_what_is_asked_for(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WANTED)
-def test_a_lock_has_hashes_and_names_no_host(name: str) -> None:
+def test_lock_has_hashes_and_names_no_host(name: str) -> None:
     """So it works with every package index that has the same files."""
     assert "://" not in lock(name)
     assert not re.search(r"^--", lock(name), re.MULTILINE)
@@ -49,7 +49,7 @@ def test_a_lock_has_hashes_and_names_no_host(name: str) -> None:
     assert [package.partition("==")[0] for package in packages if "--hash=sha256:" not in package] == []
 
 
-def test_what_is_tested_is_what_is_installed() -> None:
+def test_locks_have_the_same_versions() -> None:
     """The lock files have the same versions."""
     tested = pins("dev")
     for name in ("runtime", "build"):

@@ -29,8 +29,8 @@ def _expiry(s: Selector, values: Values) -> list[Alert]:
             nobody has settled or failed it by then, lnd closes the channel by force. Is the peer online, and is lnd?
             """,
             "flight",
-            lasts="5m",
-            keeps="30m",
+            for_="5m",
+            keep_firing_for="30m",
         )
 
     given, expired = values.alerts.htlc_near_expiry, values.alerts.htlc_expired
@@ -45,8 +45,8 @@ def _expiry(s: Selector, values: Values) -> list[Alert]:
             """The block height at which an HTLC expires has passed, and lnd still says that it is in flight. It should
             be closing the channel by force (`lncli pendingchannels` shows that): if lnd is down, start it now.""",
             "flight",
-            lasts=f"{expired.minutes}m",
-            keeps="30m",
+            for_=f"{expired.minutes}m",
+            keep_firing_for="30m",
         ),
     ]
 
@@ -63,8 +63,8 @@ def _staying(s: Selector, values: Values) -> list[Alert]:
             """Payments, rebalances and probes alike. Somebody holds their HTLCs (a hold invoice does that on purpose),
             or lnd has forgotten them. Until they end nobody knows whether they will be paid: do not pay again.""",
             "flight",
-            lasts="5m",
-            keeps="5m",
+            for_="5m",
+            keep_firing_for="5m",
         ),
         Alert(
             "Stalled",
@@ -74,7 +74,7 @@ def _staying(s: Selector, values: Values) -> list[Alert]:
             """lnd has nothing under way for them, and has said nothing for more than 10 minutes: they are stuck in lnd
             itself. A restart of lnd makes it look at them again.""",
             "flight",
-            lasts=f"{stalled.minutes}m",
+            for_=f"{stalled.minutes}m",
         ),
         Alert(
             "ManyPending",
@@ -88,8 +88,8 @@ def _staying(s: Selector, values: Values) -> list[Alert]:
             f"""That is more than {many.times:g} times as many as there are 99 % of the time within a week. A node on
             the way, or a peer of this node, takes HTLCs and lets go of none.""",
             "flight",
-            lasts="5m",
-            keeps="10m",
+            for_="5m",
+            keep_firing_for="10m",
         ),
     ]
 
@@ -104,5 +104,5 @@ def _late(s: Selector, values: Values) -> Alert:
         """lnd had written a failure reason, so whoever asked for the payment may have been told that it failed; then
         its HTLC was settled after all. Reconcile before anything is refunded or paid again.""",
         "flight",
-        keeps="10m",
+        keep_firing_for="10m",
     )

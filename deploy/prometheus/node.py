@@ -24,7 +24,7 @@ def traffic(values: Values) -> Group:
 def _states(s: Selector, values: Values) -> list[Alert]:
     def state(name: str, given: Lasting, states: tuple[NodeState, ...], what: str, why: str) -> Alert:
         expr = f"{s('node_state', one_of('state', states))} == 1"
-        return Alert(name, given.severity, expr, f"{NODE}: {what}", why, "node", lasts=f"{given.minutes}m")
+        return Alert(name, given.severity, expr, f"{NODE}: {what}", why, "node", for_=f"{given.minutes}m")
 
     given = values.alerts
     return [
@@ -91,8 +91,8 @@ def _offline(s: Selector, values: Values) -> Alert:
         """No peer is connected, so nothing can be paid or received. When all are gone at once it is this node's own
         network: Tor, VPN, firewall.""",
         "node",
-        lasts=f"{given.minutes}m",
-        keeps="5m",
+        for_=f"{given.minutes}m",
+        keep_firing_for="5m",
     )
 
 
@@ -111,7 +111,7 @@ def _chain(s: Selector, values: Values) -> list[Alert]:
     def alert(severity: Severity, expr: str, description: str) -> Alert:
         summary = f"{NODE}: lnd doesn't follow the chain"
         return Alert(
-            "ChainStalls", severity, expr, summary, description, "node", lasts=f"{given.minutes}m", keeps="10m"
+            "ChainStalls", severity, expr, summary, description, "node", for_=f"{given.minutes}m", keep_firing_for="10m"
         )
 
     return [
@@ -145,7 +145,7 @@ def _certificate(s: Selector, values: Values) -> list[Alert]:
             started without tls.cert and tls.key, or, but for tlsencryptkey, after their end; a restart locks the
             wallet. Give the new one to all who have the old one.""",
             "node",
-            lasts="5m",
+            for_="5m",
         )
 
     return [alert(Severity.WARNING, given.warning_days), alert(Severity.CRITICAL, given.critical_days)]
@@ -170,7 +170,7 @@ def _gone(s: Selector, values: Values) -> Alert:
         f"""lnd answers, and nobody asks it to pay: look at what makes the payments. At this time of day there were at
         least {given.at_least} an hour yesterday and a week ago.""",
         "overview",
-        keeps="10m",
+        keep_firing_for="10m",
     )
 
 
@@ -192,7 +192,7 @@ def _outflow(s: Selector, values: Values) -> Alert:
         the last week, and more than {given.sat:,} sat. If nobody meant to: this is also what a stolen macaroon looks
         like.""",
         "overview",
-        keeps="10m",
+        keep_firing_for="10m",
     )
 
 
@@ -207,7 +207,7 @@ def _fees(s: Selector, values: Values) -> list[Alert]:
             f"""More than the limit of {limit:,} sat, which is set in values.yml, was paid for routing within the last
             24 hours. A tool that rebalances in a circle, at any price, looks like this.""",
             "overview",
-            keeps="10m",
+            keep_firing_for="10m",
         )
         for purpose, limit in given.sat.items()
     ]

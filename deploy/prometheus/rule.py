@@ -40,11 +40,11 @@ class Alert(NamedTuple):
     """What it means for payments, and the first thing to check."""
     board: str
     """The dashboard that shows the cause, by the end of its uid."""
-    shows: str = ""
+    variables: str = ""
     """The dashboard's variables that differ from their defaults, as a URL query."""
-    lasts: str = "0m"
+    for_: str = "0m"
     """How long the condition must hold (`for`)."""
-    keeps: str = "0m"
+    keep_firing_for: str = "0m"
     """How long it keeps firing when the condition has ended (`keep_firing_for`), against flapping."""
 
 
@@ -113,10 +113,10 @@ def _rule(rule: Recording | Alert, values: Values) -> dict[str, Any]:
         return {"record": rule.record, "expr": written(rule.expr)}
     name = PREFIX + rule.name
     made: dict[str, Any] = {"alert": name, "expr": written(rule.expr)}
-    if rule.lasts != "0m":
-        made["for"] = rule.lasts
-    if rule.keeps != "0m":
-        made["keep_firing_for"] = rule.keeps
+    if rule.for_ != "0m":
+        made["for"] = rule.for_
+    if rule.keep_firing_for != "0m":
+        made["keep_firing_for"] = rule.keep_firing_for
     made["labels"] = {"severity": rule.severity.value}
     made["annotations"] = {
         "summary": rule.summary,
@@ -130,7 +130,7 @@ def _rule(rule: Recording | Alert, values: Values) -> dict[str, Any]:
 def _chosen(rule: Alert) -> str:
     """Return the URL query that selects the alert's node; an alert without a node selects all."""
     if "$labels.node" not in rule.summary:
-        return f"?{rule.shows}" if rule.shows else ""
+        return f"?{rule.variables}" if rule.variables else ""
     perhaps = "with $labels.node" in rule.summary
     node = "{{ with $labels.node }}var-node={{ . }}{{ end }}" if perhaps else "var-node={{ $labels.node }}"
-    return "?" + "&".join(filter(None, (node, rule.shows)))
+    return "?" + "&".join(filter(None, (node, rule.variables)))

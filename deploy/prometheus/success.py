@@ -99,12 +99,12 @@ def _outage(s: Selector, values: Values) -> Alert:
         first panel of the dashboard says why. {_channels(ChannelState.INACTIVE)} channels are inactive,
         {_channels(ChannelState.ACTIVE)} active.""",
         "failures",
-        keeps="10m",
+        keep_firing_for="10m",
     )
 
 
 def _burning(s: Selector, values: Values) -> list[Alert]:
-    def alert(name: str, given: Burning, windows: tuple[str, str], keeps: str, *, live: bool = True) -> Alert:
+    def alert(name: str, given: Burning, windows: tuple[str, str], keep_firing_for: str, *, live: bool = True) -> Alert:
         long, short = windows
         rate = live_burn if live else burn
         enough = f"{grew(s(FINISHED), long)} - {missed(s, long)}" if live else f"increase({s(FINISHED)}[{long}])"
@@ -120,7 +120,7 @@ def _burning(s: Selector, values: Values) -> list[Alert]:
             f"""Over {long} as over {short} {_more(given.burn)} the targets allow for amounts like these. Recipients
             that refuse and callers that cancel are not among them.""",
             "failures",
-            keeps=keeps,
+            keep_firing_for=keep_firing_for,
         )
 
     given = values.alerts
@@ -150,7 +150,7 @@ def _quiet(s: Selector, values: Values) -> Alert:
         """{{ $value | printf "%.0f" }} payments of the last 6 hours failed, and none succeeded. On a node with few
         payments that is all there is to see of an outage.""",
         "failures",
-        keeps="10m",
+        keep_firing_for="10m",
     )
 
 
@@ -185,8 +185,8 @@ def _slow(s: Selector, values: Values) -> list[Alert]:
             """Between the creation of a payment and its first HTLC there is only path finding: lnd is short of CPU or
             its database is slow, or it is given many payments at once.""",
             "overview",
-            lasts=f"{path_finding.minutes}m",
-            keeps="10m",
+            for_=f"{path_finding.minutes}m",
+            keep_firing_for="10m",
         ),
         Alert(
             "Slow",
@@ -200,7 +200,7 @@ def _slow(s: Selector, values: Values) -> list[Alert]:
             f"""Over 6 hours and over 30 minutes more than {whole.percent:g} % were not there within
             {whole.seconds:g} s. Attempts that fail before one arrives are the usual reason.""",
             "overview",
-            keeps="1h",
+            keep_firing_for="1h",
         ),
     ]
 
@@ -227,7 +227,7 @@ def _cause(values: Values, given: Share, cause: Cause, name: str, what: str, des
         f"""More than {given.percent:g} % of the payments below 100k sat that failed in the last 10 minutes
         {description}""",
         "failures",
-        keeps="10m",
+        keep_firing_for="10m",
     )
 
 
@@ -254,7 +254,7 @@ def _peer(s: Selector, given: Share) -> Alert:
         f"""More than {given.percent:g} % of the HTLC attempts of the last 30 minutes through this direct peer failed in
         the channel with it, or at the peer itself, not somewhere behind it. Peer: {{{{ $labels.peer }}}}""",
         "failures",
-        keeps="1h",
+        keep_firing_for="1h",
     )
 
 
@@ -267,7 +267,9 @@ def _storms(s: Selector, values: Values) -> list[Alert]:
     def failed(kind: Kind) -> str:
         return f"sum without (kind, amount_band, reason) (increase({s('failed_total', exactly('kind', kind))}[1h]))"
 
-    def storm(name: str, given: Share, these: str, whole: str, what: str, description: str, shows: str = "") -> Alert:
+    def storm(
+        name: str, given: Share, these: str, whole: str, what: str, description: str, variables: str = ""
+    ) -> Alert:
         return Alert(
             name,
             given.severity,
@@ -280,8 +282,8 @@ def _storms(s: Selector, values: Values) -> list[Alert]:
             f"{NODE}: {what}",
             description,
             "failures",
-            shows=shows,
-            keeps="10m",
+            variables=variables,
+            keep_firing_for="10m",
         )
 
     return [
@@ -327,5 +329,5 @@ def _unknown(s: Selector, severity: Severity) -> Alert:
         """{{ $value | printf "%.0f" }} payments that were counted within the last hour failed without a reason, or with
         one that this version of the exporter doesn't know. They are in no success rate. Is there a newer exporter?""",
         "failures",
-        shows=ALL,
+        variables=ALL,
     )

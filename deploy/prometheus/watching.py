@@ -64,7 +64,7 @@ def _blind(s: Selector, values: Values) -> list[Alert]:
             f"""Prometheus has got no page for {minutes} minutes: nobody watches payments and held HTLCs. When the
             exporter is back, it counts what happened meanwhile.""",
             "node",
-            lasts=f"{minutes}m",
+            for_=f"{minutes}m",
         )
 
     given = values.alerts.exporter_down
@@ -88,7 +88,7 @@ def _lies(s: Selector, severity: Severity) -> Alert:
         is counted, but HTLC attempts of such payments may be missing. Restart the exporter, which subscribes anew, and
         report it.""",
         "node",
-        keeps="10m",
+        keep_firing_for="10m",
     )
 
 
@@ -106,8 +106,8 @@ def _delayed(s: Selector, given: TooSlowForLong) -> Alert:
         """lnd or the connection to it is overloaded, the exporter lacks CPU, or the clocks of the two machines differ.
         """,
         "node",
-        lasts=f"{given.minutes}m",
-        keeps="10m",
+        for_=f"{given.minutes}m",
+        keep_firing_for="10m",
     )
 
 
@@ -122,8 +122,8 @@ def _state(fails: Lasting, reset: Severity) -> list[Alert]:
             """The disk is full, read-only, slow or gone, or another program holds a lock on the file: then pages stand
             still. Counting goes on, but what isn't written is lost with the process. The exporter's log says why.""",
             "node",
-            lasts=f"{fails.minutes}m",
-            keeps="5m",
+            for_=f"{fails.minutes}m",
+            keep_firing_for="5m",
         ),
         Alert(
             "StateReset",
@@ -163,7 +163,7 @@ def _deaf(s: Selector, given: Lasting) -> Alert:
         which --lnd.mode=firehose insists on), or something unexpected happens each time. The landing page of the
         exporter says which.""",
         "node",
-        lasts=f"{given.minutes}m",
+        for_=f"{given.minutes}m",
     )
 
 
@@ -176,7 +176,7 @@ def _missed(s: Selector, given: Lasting) -> Alert:
         """The audit found payments in lnd's database that no counter knew. They are counted now, but should never
         have been missed: please report it, with the line of the exporter's log that names their indexes.""",
         "node",
-        lasts=f"{given.minutes}m",
+        for_=f"{given.minutes}m",
     )
 
 
@@ -194,7 +194,7 @@ def _behind(s: Selector, given: Lasting) -> Alert:
         """It reads what happened while it was away; the landing page says how far it is. Until then the counters
         lag behind, and rates are too high afterwards.""",
         "node",
-        lasts=f"{given.minutes}m",
+        for_=f"{given.minutes}m",
     )
 
 

@@ -21,7 +21,7 @@ _INSIDE = {
 }
 
 
-class Asked(NamedTuple):
+class PanelQuery(NamedTuple):
     """A query of a dashboard."""
 
     where: str
@@ -41,12 +41,12 @@ def panels(uid: str) -> list[dict[str, Any]]:
     return [panel for panel in dashboard(uid)["panels"] if panel["type"] != "row"]
 
 
-def queries() -> Iterator[Asked]:
+def queries() -> Iterator[PanelQuery]:
     """Yield every query of every dashboard."""
     for uid in FILES:
         for panel in panels(uid):
             for target in panel["targets"]:
-                yield Asked(f"{uid}: {panel['title']} {target['refId']}", filled(target["expr"]))
+                yield PanelQuery(f"{uid}: {panel['title']} {target['refId']}", with_variables(target["expr"]))
 
 
 def panel(uid: str, title: str) -> dict[str, Any]:
@@ -55,13 +55,13 @@ def panel(uid: str, title: str) -> dict[str, Any]:
     return found
 
 
-def asks(uid: str, title: str, letter: str = "A", span: str = "1m") -> str:
+def panel_query(uid: str, title: str, letter: str = "A", span: str = "1m") -> str:
     """Return a query of a panel, in brackets."""
     (expr,) = [target["expr"] for target in panel(uid, title)["targets"] if target["refId"] == letter]
-    return f"({filled(expr, span)})"
+    return f"({with_variables(expr, span)})"
 
 
-def filled(expr: str, span: str = "1m") -> str:
+def with_variables(expr: str, span: str = "1m") -> str:
     """Return an expression with values for Grafana's variables."""
     expr = expr.replace("${purpose:pipe}", ".+")
     for name, value in {**_INSIDE, "$__range": span}.items():

@@ -11,8 +11,8 @@ from deploy.prometheus.generate import groups
 from deploy.prometheus.recording import BLOCKS_LEFT, burn
 from deploy.prometheus.rule import Alert, Recording, as_yaml
 from exporter.payments.labels import PURPOSE, AmountBand, BlocksLeft, Kind, Purpose, Reason
-from tests.dashboards.panels import asks, dashboard, panel
-from tests.promtool import Right, answers, over
+from tests.dashboards.panels import dashboard, panel, panel_query
+from tests.promtool import Expected, over, query_errors
 
 pytestmark = pytest.mark.usefixtures("programs")
 
@@ -102,20 +102,20 @@ def test_blocks_left_of_an_exporter_that_moved(is_away: bool, tmp_path: Path) ->
     """The last page of its old address is dropped: on the new one nothing is held, also while that is down."""
     series = page("a", True, 0, 0, 60) | page("b", False, 3600, 60, 120)
     series['up{job="lnd-payments",instance="b:10019"}'] += " 0" * 60 if is_away else ""
-    shown = asks(FLIGHT, "Blocks until the first expiry")
-    right = [Right(shown, 30, {"{}": 27}), Right(f"min({BLOCKS_LEFT})", 30, {"{}": 27})]
-    right += [Right(expr, at_min, {}) for expr in (shown, BLOCKS_LEFT) for at_min in (70, 119, 130, 170)]
-    assert not answers(tmp_path, series, right, recorded())
+    shown = panel_query(FLIGHT, "Blocks until the first expiry")
+    right = [Expected(shown, 30, {"{}": 27}), Expected(f"min({BLOCKS_LEFT})", 30, {"{}": 27})]
+    right += [Expected(expr, at_min, {}) for expr in (shown, BLOCKS_LEFT) for at_min in (70, 119, 130, 170)]
+    assert not query_errors(tmp_path, series, right, recorded())
 
 
-def test_blocks_left_of_a_node_that_was_taken_out(tmp_path: Path) -> None:
+def test_blocks_left_of_a_removed_node(tmp_path: Path) -> None:
     """They end when its exporter is up without the node; while the exporter is down they are kept."""
     series = joined(page("a", True, 0, 0, 60), page("a", None, 0, 120, 180))
     series['up{job="lnd-payments",instance="a:10019"}'] = "1x59 0x59 1x59"
-    shown = asks(FLIGHT, "Blocks until the first expiry")
-    right = [Right(expr, 90, {"{}": 21}) for expr in (shown, f"min({BLOCKS_LEFT})")]
-    right += [Right(expr, 150, {}) for expr in (shown, BLOCKS_LEFT)]
-    assert not answers(tmp_path, series, right, recorded())
+    shown = panel_query(FLIGHT, "Blocks until the first expiry")
+    right = [Expected(expr, 90, {"{}": 21}) for expr in (shown, f"min({BLOCKS_LEFT})")]
+    right += [Expected(expr, 150, {}) for expr in (shown, BLOCKS_LEFT)]
+    assert not query_errors(tmp_path, series, right, recorded())
 
 
 @pytest.mark.parametrize("is_away", [False, True])
@@ -123,29 +123,29 @@ def test_blocks_left_of_a_node_that_another_exporter_had(is_away: bool, tmp_path
     """The first exporter is up without the node; the last one is down, so the blocks left are kept."""
     series = joined(page("a", False, 0, 0, 60), page("a", None, 0, 60, 180)) | page("b", True, 3600, 60, 120)
     series['up{job="lnd-payments",instance="b:10019"}'] += " 0" * 60 if is_away else ""
-    shown = asks(FLIGHT, "Blocks until the first expiry")
-    right = [Right(expr, 90, {"{}": 21}) for expr in (shown, f"min({BLOCKS_LEFT})")]
-    right += [Right(expr, 150, {"{}": 15}) for expr in (shown, f"min({BLOCKS_LEFT})")]
-    assert not answers(tmp_path, series, right, recorded())
+    shown = panel_query(FLIGHT, "Blocks until the first expiry")
+    right = [Expected(expr, 90, {"{}": 21}) for expr in (shown, f"min({BLOCKS_LEFT})")]
+    right += [Expected(expr, 150, {"{}": 15}) for expr in (shown, f"min({BLOCKS_LEFT})")]
+    assert not query_errors(tmp_path, series, right, recorded())
 
 
 def test_blocks_left(tmp_path: Path) -> None:
     """The panel equals the series of the alerts, also while the exporter is down: it counts down, and it ends."""
-    shown = asks(FLIGHT, "Blocks until the first expiry, over time")
+    shown = panel_query(FLIGHT, "Blocks until the first expiry, over time")
     apart = f"abs({shown} - {BLOCKS_LEFT}) > 0.11 or ({shown} unless {BLOCKS_LEFT}) or ({BLOCKS_LEFT} unless {shown})"
-    never = [Right(apart, minute, {}) for minute in range(7, HOURS * 60, 7)]
-    first = asks(FLIGHT, "Blocks until the first expiry")
-    hours = asks(FLIGHT, "Time until the first expiry")
+    never = [Expected(apart, minute, {}) for minute in range(7, HOURS * 60, 7)]
+    first = panel_query(FLIGHT, "Blocks until the first expiry")
+    hours = panel_query(FLIGHT, "Time until the first expiry")
     known = [
-        Right(first, 59, {}),
-        Right(first, 90, {"{}": 21}),
-        Right(first, 150, {"{}": 15}),
-        Right(first, 210, {"{}": 9}),
-        Right(hours, 210, {"{}": 1.5}),
-        Right(first, 270, {}),
-        Right(first, 330, {}),
+        Expected(first, 59, {}),
+        Expected(first, 90, {"{}": 21}),
+        Expected(first, 150, {"{}": 15}),
+        Expected(first, 210, {"{}": 9}),
+        Expected(hours, 210, {"{}": 1.5}),
+        Expected(first, 270, {}),
+        Expected(first, 330, {}),
     ]
-    assert not answers(tmp_path, carol(), never + known, recorded())
+    assert not query_errors(tmp_path, carol(), never + known, recorded())
 
 
 def test_blocks_left_of_an_exporter_that_lost_its_state(tmp_path: Path) -> None:
@@ -153,21 +153,21 @@ def test_blocks_left_of_an_exporter_that_lost_its_state(tmp_path: Path) -> None:
     series = {name: values.split() for name, values in carol().items()}
     later = {f"lnd_payments_{name}{{{TARGET}}}": ["0"] * 60 for name in ("node_up", "stream_up")}
     story = {name: " ".join(values[60:120] + later.get(name, ["_"] * 60)) for name, values in series.items()}
-    shown = asks(FLIGHT, "Blocks until the first expiry")
-    right = [Right(expr, 110, {"{}": 19}) for expr in (shown, f"min({BLOCKS_LEFT})")]
-    assert not answers(tmp_path, story, right, recorded())
+    shown = panel_query(FLIGHT, "Blocks until the first expiry")
+    right = [Expected(expr, 110, {"{}": 19}) for expr in (shown, f"min({BLOCKS_LEFT})")]
+    assert not query_errors(tmp_path, story, right, recorded())
 
 
 def test_held_htlcs_of_a_node_that_is_away(tmp_path: Path) -> None:
     """Its bands are outdated while it is down: they are hidden, but the total of held HTLCs is shown."""
     title = "Held HTLCs, by blocks left"
-    bands, unseen = [asks(FLIGHT, title, letter) for letter in "ABCD"], asks(FLIGHT, title, "E")
-    right = [Right(band, 90, {"{}": 1}) for band in bands] + [Right(band, 150, {"{}": 0}) for band in bands]
-    right += [Right(band, 210, {}) for band in bands]
+    bands, unseen = [panel_query(FLIGHT, title, letter) for letter in "ABCD"], panel_query(FLIGHT, title, "E")
+    right = [Expected(band, 90, {"{}": 1}) for band in bands] + [Expected(band, 150, {"{}": 0}) for band in bands]
+    right += [Expected(band, 210, {}) for band in bands]
     right += [
-        Right(unseen, minute, {"{}": value}) for minute, value in ((90, 0), (150, 4), (210, 4), (270, 0), (330, 0))
+        Expected(unseen, minute, {"{}": value}) for minute, value in ((90, 0), (150, 4), (210, 4), (270, 0), (330, 0))
     ]
-    assert not answers(tmp_path, carol(), right)
+    assert not query_errors(tmp_path, carol(), right)
 
 
 def test_time_left_is_in_hours() -> None:
@@ -184,13 +184,16 @@ def test_burn(band: AmountBand, tmp_path: Path) -> None:
         rise = "0+1x420" if each is band else "0x420"
         series[f"lnd_payments_succeeded_total{{{labels}}}"] = rise
         series[f'lnd_payments_failed_total{{{labels},reason="{Reason.NO_ROUTE}"}}'] = rise
-    shown = asks(OVERVIEW, "Error budget burn, 1 h")
-    right = [Right(f"abs({shown} - scalar({burn('1h')})) > 0.01", 400, {}), Right(f"{shown} >= bool 3", 400, {"{}": 1})]
+    shown = panel_query(OVERVIEW, "Error budget burn, 1 h")
+    right = [
+        Expected(f"abs({shown} - scalar({burn('1h')})) > 0.01", 400, {}),
+        Expected(f"{shown} >= bool 3", 400, {"{}": 1}),
+    ]
     for letter, window in (("A", "1h"), ("B", "6h")):
-        over_time = asks(OVERVIEW, "Error budget burn", letter)
-        right += [Right(f"abs({over_time} - scalar({burn(window)})) > 0.01", 400, {})]
-        right += [Right(f"{over_time} > bool 2.4", 400, {"{}": 1}), Right(over_time, 2, {"{}": 0})]
-    assert not answers(tmp_path, series, right, recorded())
+        over_time = panel_query(OVERVIEW, "Error budget burn", letter)
+        right += [Expected(f"abs({over_time} - scalar({burn(window)})) > 0.01", 400, {})]
+        right += [Expected(f"{over_time} > bool 2.4", 400, {"{}": 1}), Expected(over_time, 2, {"{}": 0})]
+    assert not query_errors(tmp_path, series, right, recorded())
 
 
 def test_a_peer_is_blamed_as_the_alert_blames_it(tmp_path: Path) -> None:
@@ -207,8 +210,10 @@ def test_a_peer_is_blamed_as_the_alert_blames_it(tmp_path: Path) -> None:
         **attempts("b", "at one node", "settled", "0+9x240"),
         **attempts("a", "few", "failed_here", "0x235 0+1x5"),
     }
-    blamed = f"{asks(FAILURES, 'Direct peers', 'G', '4h')} >= 0"
-    assert not answers(tmp_path, series, [Right(blamed, 240, {'{peer="long ago"}': 0, '{peer="at one node"}': 1})])
+    blamed = f"{panel_query(FAILURES, 'Direct peers', 'G', '4h')} >= 0"
+    assert not query_errors(
+        tmp_path, series, [Expected(blamed, 240, {'{peer="long ago"}': 0, '{peer="at one node"}': 1})]
+    )
 
 
 def alert(name: str) -> str:
@@ -235,18 +240,18 @@ def alert(name: str) -> str:
         ("CertificateExpires", [f"< {limit // query.DAY_S} * 86400" for limit in query.CERTIFICATE_S]),
     ],
 )
-def test_a_threshold_is_the_alerts(name: str, words: list[str]) -> None:
+def test_threshold_of_a_panel_is_the_alerts(name: str, words: list[str]) -> None:
     """The threshold in a panel is the alert's."""
     assert [word for word in words if word not in alert(name)] == []
 
 
-def test_the_last_page_holds_as_long_as_for_the_alerts() -> None:
+def test_last_page_is_used_as_long_as_by_the_alerts() -> None:
     """It is fifteen days, because lnd allows 2016 blocks."""
     (expr,) = [r.expr for g in GROUPS for r in g.rules if isinstance(r, Recording) and r.record == BLOCKS_LEFT]
     assert set(re.findall(r"\[(\w+)\]", expr)) == {query.LAST_PAGE}
 
 
-def test_one_variable_tells_purposes_apart() -> None:
+def test_one_variable_selects_purpose_and_kinds() -> None:
     """Each value matches a purpose and exactly its kinds; all values together match everything."""
     (variable,) = [v for v in dashboard(FAILURES)["templating"]["list"] if v["name"] == "purpose"]
     values = dict(option.split(" : ") for option in variable["query"].split(","))
@@ -260,7 +265,7 @@ def test_one_variable_tells_purposes_apart() -> None:
     assert "kind" not in [v["name"] for v in dashboard(FAILURES)["templating"]["list"]]
 
 
-def test_panels_that_know_no_purpose_say_so() -> None:
+def test_panels_without_purpose_are_below_a_heading_that_says_so() -> None:
     """Panels without a purpose are below a heading that names this."""
     heading = ""
     for shown in dashboard(FAILURES)["panels"]:

@@ -37,7 +37,7 @@ def known() -> set[str]:
     return names | FOREIGN
 
 
-def test_they_are_what_the_code_makes() -> None:
+def test_json_is_up_to_date() -> None:
     """`make dashboards` has been run, and there is no file of a removed dashboard."""
     for make in BOARDS:
         board = make()
@@ -45,7 +45,7 @@ def test_they_are_what_the_code_makes() -> None:
     assert sorted(HERE.glob("*.json")) == sorted(FILES.values())
 
 
-def test_every_query_is_one() -> None:
+def test_every_query_parses_and_names_existing_metrics() -> None:
     """Each query parses and names only metrics of the exporter."""
     names = known()
     for asked in queries():
@@ -96,7 +96,7 @@ def test_nothing_overlaps(uid: str) -> None:
 
 
 @pytest.mark.parametrize("uid", FILES)
-def test_they_lead_to_each_other(uid: str) -> None:
+def test_dashboards_link_to_each_other(uid: str) -> None:
     """Links keep variables and time; firing alerts are marked on every graph."""
     made = dashboard(uid)
     assert made["uid"] == uid
@@ -108,7 +108,7 @@ def test_they_lead_to_each_other(uid: str) -> None:
     assert "ALERTS" in made["annotations"]["list"][0]["expr"]
 
 
-def test_every_alert_leads_to_a_dashboard() -> None:
+def test_every_alert_links_to_a_dashboard() -> None:
     """The dashboard that an alert names exists."""
     for values in read().values():
         for group in groups(values):

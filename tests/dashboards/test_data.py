@@ -10,7 +10,7 @@ import pytest
 from exporter.config import NodeConfig
 from exporter.simulator import demo
 from exporter.simulator.server import SimulatedNode
-from tests.dashboards.panels import FILES, filled, panels
+from tests.dashboards.panels import FILES, panels, with_variables
 from tests.stories.process import exporting
 from tests.stories.prometheus import Prometheus
 
@@ -38,17 +38,17 @@ async def watched(node: SimulatedNode, home: Path) -> AsyncIterator[Prometheus]:
             await prometheus.stop()
 
 
-async def empty(prometheus: Prometheus, uid: str) -> list[str]:
+async def empty_queries(prometheus: Prometheus, uid: str) -> list[str]:
     """Return the queries of a dashboard with an empty result, as `panel: query`."""
     return [
         f"{panel['title']}: {target['expr']}"
         for panel in panels(uid)
         for target in panel["targets"]
-        if not await prometheus.query(filled(target["expr"]))
+        if not await prometheus.query(with_variables(target["expr"]))
     ]
 
 
-def speechless(uid: str, lacking: list[str]) -> list[str]:
+def without_text(uid: str, lacking: list[str]) -> list[str]:
     """Return the panels without any result and without a text of their own for that."""
     return [
         panel["title"]
@@ -58,17 +58,17 @@ def speechless(uid: str, lacking: list[str]) -> list[str]:
     ]
 
 
-async def test_a_busy_node(tmp_path: Path) -> None:
+async def test_every_query_of_a_busy_node_has_a_result(tmp_path: Path) -> None:
     """Every query has a result."""
     async with demo.node(tmp_path) as node:
         traffic = asyncio.create_task(demo.traffic(node, PACE))
         async with watched(node, tmp_path) as prometheus:
-            assert {uid: await empty(prometheus, uid) for uid in FILES} == {uid: [] for uid in FILES}
+            assert {uid: await empty_queries(prometheus, uid) for uid in FILES} == {uid: [] for uid in FILES}
         traffic.cancel()
 
 
-async def test_a_quiet_node(tmp_path: Path) -> None:
+async def test_panels_of_a_quiet_node_show_zeros(tmp_path: Path) -> None:
     """Zeros are shown as zeros: no panel shows 'No data'."""
     async with SimulatedNode(tmp_path) as node, watched(node, tmp_path) as prometheus:
-        found = {uid: speechless(uid, await empty(prometheus, uid)) for uid in FILES}
+        found = {uid: without_text(uid, await empty_queries(prometheus, uid)) for uid in FILES}
         assert found == {uid: [] for uid in FILES}

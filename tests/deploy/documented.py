@@ -25,7 +25,7 @@ def alerts() -> Iterator[str]:
                 if isinstance(rule, Alert):
                     found = severities.setdefault(rule.name, {name: [] for name in profiles})[profile]
                     if rule.severity is not Severity.OFF:
-                        found.append(f"{rule.severity} ({rule.lasts})" if rule.lasts != "0m" else rule.severity.value)
+                        found.append(f"{rule.severity} ({rule.for_})" if rule.for_ != "0m" else rule.severity.value)
                     says.setdefault(rule.name, {})[_plain(rule.summary)] = None
     for name, by_profile in severities.items():
         cells = " | ".join(", ".join(found) or "-" for found in by_profile.values())

@@ -52,7 +52,7 @@ async def labels(prometheus: Prometheus, query: str, label: str = "node") -> lis
     return sorted({sample.labels.get(label, "") for sample in await prometheus.query(query)})
 
 
-async def test_a_target_label_hides_ours(tmp_path: Path) -> None:
+async def test_target_label_hides_the_nodes(tmp_path: Path) -> None:
     """The queries of the docs and the landing page find it, one alert fires, and no rule sees a node."""
     async with scraped(tmp_path, {}) as prometheus:
         assert await labels(prometheus, CHECK, "exported_node") == NODES
@@ -79,7 +79,7 @@ POD = {
 
 
 @pytest.mark.parametrize("job", [RELABELLED, POD, {"honor_labels": True}], ids=["relabelled", "PodMonitor", "honoured"])
-async def test_what_the_docs_advise(tmp_path: Path, job: Mapping[str, Any]) -> None:
+async def test_documented_fixes(tmp_path: Path, job: Mapping[str, Any]) -> None:
     """The query finds nothing any more, every rule sees both nodes, and the machine's label is kept."""
     async with scraped(tmp_path, job) as prometheus:
         assert await prometheus.rule_errors() == []

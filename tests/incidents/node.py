@@ -30,7 +30,7 @@ from exporter.simulator.record import Update
 from exporter.simulator.world import World
 from tests.incidents.series import Series
 
-SCRAPE_S, SELDOM_S = 30, 300
+SCRAPE_S, LONG_SCRAPE_S = 30, 300
 """Seconds between scrapes; longer in a story of several days, which has few metrics."""
 BLOCK_S = 600
 START_S = 1_780_000_000
@@ -69,10 +69,12 @@ class VirtualNode:
         self.world = World.random(seed, network="mainnet")
         self.lives = Lives(self.world, seed, now_s=self._begins_s)
         self.database = Database(self._now_ns)
-        self.database.watchers.append(self._hear)
+        self.database.watchers.append(self._on_update)
         self.tracker, self.ledger = Tracker(), Ledger()
         self._origin_s = begins_s if rows is NAMED else 0
-        self.series = Series({"job": "lnd-payments", "instance": f"{name}:10019"}, SELDOM_S if metrics else SCRAPE_S)
+        self.series = Series(
+            {"job": "lnd-payments", "instance": f"{name}:10019"}, LONG_SCRAPE_S if metrics else SCRAPE_S
+        )
         self.status = NodeStatus(state=NodeState.READY, stream_up=True, unaccounted=0)
         self.exporter = ExporterStatus(self._begins_s)
         self.started_s = self._begins_s - 3600.0
@@ -82,9 +84,9 @@ class VirtualNode:
         """Whether Prometheus discovers the exporter."""
         self.listed = True
         """Whether the exporter's configuration contains the node."""
-        self.neighbours: list[str] = []
+        self.other_nodes: list[str] = []
         """Other healthy nodes, each with an exporter of its own."""
-        self.hears = True
+        self.stream_works = True
         """Whether the stream sends updates."""
         self._chain_grows = True
         self._changed = True  # since the last page
@@ -139,15 +141,15 @@ class VirtualNode:
         """Set how long lnd's certificate is valid from now on."""
         self.set(certificate_expiry_s=int(self._begins_s + self._at_s) + days * 86_400)
 
-    def answers(self, yes: bool) -> None:  # noqa: FBT001 - the only argument
+    def answer_scrapes(self, yes: bool) -> None:  # noqa: FBT001 - the only argument
         """Set whether the exporter answers scrapes."""
         self.page = yes
 
-    def moves(self, instance: str) -> None:
+    def move_exporter(self, instance: str) -> None:
         """Move the exporter to another address."""
         self.series.target = {**self.series.target, "instance": instance}
 
-    def take_out(self) -> None:
+    def remove_from_configuration(self) -> None:
         """Remove the node from the exporter's configuration."""
         self.listed = False
 
@@ -175,8 +177,8 @@ class VirtualNode:
     def _change(self, mutation: Mutation) -> None:
         self.database.apply(mutation)
 
-    def _hear(self, update: Update) -> None:
-        if self.hears:
+    def _on_update(self, update: Update) -> None:
+        if self.stream_works:
             self.tell(update, Source.STREAM)
 
     def tell(self, update: Update, source: Source) -> None:
@@ -184,7 +186,7 @@ class VirtualNode:
         payment = decode.payment(pb.Payment.FromString(update.message), self.world.me.pubkey)
         self.ledger.apply(self.tracker.update(payment, source, self._moment(self.delay_s)))
 
-    def ask(self) -> None:
+    def list_all(self) -> None:
         """List all payments to the exporter, as a catch-up does."""
         for record in self.database:
             self.tell(record.update, Source.LIST)
@@ -208,7 +210,7 @@ class VirtualNode:
     def _families(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("up", "", labels=["instance"])
         node_up = GaugeMetricFamily("lnd_payments_node_up", "", labels=["instance", "node"])
-        for name in self.neighbours:
+        for name in self.other_nodes:
             up.add_metric([name], 1)
             node_up.add_metric([name, name], 1)
         if self.found:

@@ -10,14 +10,14 @@ from deploy.prometheus.generate import groups
 from deploy.prometheus.rule import PREFIX, as_yaml
 from deploy.prometheus.values import Values
 from tests.incidents.series import Series
-from tests.promtool import says
+from tests.promtool import promtool_errors
 
 _SAMPLE = re.compile(r"{(?P<labels>[^}]*)} (?P<value>[-+.\dEe]+)")
 _LABEL = re.compile(r'(\w+)=\\?"([^"\\]*)\\?"')
 _FAILED = "got:"
 EVALUATED_S = 60
 """Seconds between evaluations: twice the rules' interval, so that results don't depend on it."""
-_APART = 10**9
+_OFFSET = 10**9
 """Offset that separates the values of different answers."""
 
 
@@ -32,7 +32,7 @@ class Fired(NamedTuple):
     """How often it began to fire, for each of its series."""
     series: int
     """How many of its series fired at once."""
-    nowhere: int = 0
+    without_instance: int = 0
     """How many of them had no instance: dashboards don't mark these, and nothing inhibits them."""
 
 
@@ -54,11 +54,11 @@ def fired(profiles: Mapping[str, Values], series: Series, home: Path) -> dict[st
         "interval": f"{series.step_s}s",
         "input_series": series.written(),
         "promql_expr_test": [
-            {"expr": f"{query} + {number * _APART}", "eval_time": f"{end_s}s", "exp_samples": []}
+            {"expr": f"{query} + {number * _OFFSET}", "eval_time": f"{end_s}s", "exp_samples": []}
             for number, query in enumerate(queries)
         ],
     }
-    answers = _answers(says(home, _combined(profiles), test, step_s))
+    answers = _answers(promtool_errors(home, _combined(profiles), test, step_s))
     return {profile: _of(profile, answers) for profile in profiles}
 
 
@@ -91,7 +91,7 @@ def _answers(said: str) -> _Answers:
     answers: _Answers = {}
     for labels, number in _SAMPLE.findall(said):
         words = dict(_LABEL.findall(labels))
-        which, value = divmod(float(number), _APART)
+        which, value = divmod(float(number), _OFFSET)
         name = f"{words['alertname'].removeprefix(PREFIX)} {words['severity']}"
         answers.setdefault((name, words["profiles"]), {})[int(which)] = value
     return answers

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from deploy.prometheus.values import Values, read
 from tests.incidents.node import VirtualNode
 
-Tell = Callable[[VirtualNode], None]
+Script = Callable[[VirtualNode], None]
 Fires = Mapping[str, float]
 """Minutes within which each alert fires, by its name, with the severity if it has several."""
 
@@ -18,7 +18,7 @@ class Story:
     name: str
     says: str
     """What happens, in a sentence."""
-    tell: Tell
+    tell: Script
     fires: Fires = field(default_factory=dict)
     """Alerts in every profile."""
     only: Mapping[str, Fires] = field(default_factory=dict)
@@ -42,17 +42,17 @@ class Story:
         return read(more=self.values)
 
 
-TOLD: list[Story] = []
+REGISTERED: list[Story] = []
 """Every story of the imported modules."""
 
 
-def story(**about: object) -> Callable[[Tell], Tell]:
+def story(**about: object) -> Callable[[Script], Script]:
     """Register a function as a story: its name is the story's name, its docstring describes the incident."""
 
-    def add(tell: Tell) -> Tell:
+    def add(tell: Script) -> Script:
         assert tell.__doc__ is not None
         says = " ".join(tell.__doc__.split())
-        TOLD.append(Story(tell.__name__.replace("_", " "), says, tell, **about))  # type: ignore[arg-type]
+        REGISTERED.append(Story(tell.__name__.replace("_", " "), says, tell, **about))  # type: ignore[arg-type]
         return tell
 
     return add

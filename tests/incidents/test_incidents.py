@@ -13,17 +13,17 @@ pytestmark = pytest.mark.usefixtures("programs")
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
-def test_the_right_alerts(story: Story, tmp_path: Path) -> None:
+def test_exactly_the_expected_alerts_fire(story: Story, tmp_path: Path) -> None:
     """They fire in time, once, and no other alert does, in any profile."""
     node = VirtualNode(story.name, story.metrics)
     story.tell(node)
     node.run(story.hours * 3600)
     for profile, alerts in fired(story.profiles(), node.series, tmp_path).items():
-        wrong = _wrong(story, profile, alerts)
+        wrong = _differences(story, profile, alerts)
         assert wrong == [], f"{profile}: {alerts}"
 
 
-def _wrong(story: Story, profile: str, alerts: dict[str, Fired]) -> list[str]:
+def _differences(story: Story, profile: str, alerts: dict[str, Fired]) -> list[str]:
     """Return every difference from the expected alerts, one line each."""
     lines = []
     expected = story.expected(profile)
@@ -39,7 +39,7 @@ def _wrong(story: Story, profile: str, alerts: dict[str, Fired]) -> list[str]:
             lines.append(f"{name} fired after {after_min:.1f} minutes, not within {expected[wanted]:g}")
         if alert.times != 1:
             lines.append(f"{name} fired {alert.times} times")
-        if alert.nowhere:
+        if alert.without_instance:
             lines.append(f"{name} fired without an instance")
         if alert.series != 1 and wanted not in story.several:
             lines.append(f"{name} fired for {alert.series} series")

@@ -91,44 +91,46 @@ def down(node: VirtualNode, at_min: float, state: NodeState, until_min: float = 
     """Put the node into another state, in which the exporter receives no updates."""
 
     def fall() -> None:
-        node.hears = False
+        node.stream_works = False
         node.tracker.stream_lost()
         node.ledger.apply([StreamInterrupted(Interruption.UNREACHABLE)])
         node.set(state=state, stream_up=False)
 
     def rise() -> None:
-        node.hears = True
+        node.stream_works = True
         node.tracker.stream_started()
         node.set(state=NodeState.READY, stream_up=True)
-        node.ask()
+        node.list_all()
 
     node.at(at_min * MINUTE, fall)
     node.at(until_min * MINUTE, rise)
-    node.at((until_min + 1) * MINUTE, node.ask)  # once more, as the follower does: lnd may have overwritten the reason
+    node.at(
+        (until_min + 1) * MINUTE, node.list_all
+    )  # once more, as the follower does: lnd may have overwritten the reason
 
 
 def away(node: VirtualNode, at_min: float, until_min: float, catches_up_min: float = 0.5) -> None:
     """Take the exporter away; back, it shows its old counts at once, and missed payments half a minute later."""
 
     def stop() -> None:
-        node.hears = False
-        node.answers(False)
+        node.stream_works = False
+        node.answer_scrapes(False)
         node.tracker.stream_lost()
 
     def start() -> None:
-        node.answers(True)
+        node.answer_scrapes(True)
         node.set(stream_up=False, catching_up=True)
 
     def follow() -> None:
-        node.hears = True
+        node.stream_works = True
         node.tracker.stream_started()
         node.set(stream_up=True, catching_up=False)
-        node.ask()
+        node.list_all()
 
     node.at(at_min * MINUTE, stop)
     node.at(until_min * MINUTE, start)
     node.at((until_min + catches_up_min) * MINUTE, follow)
-    node.at((until_min + catches_up_min + 0.1) * MINUTE, node.ask)  # once more, as the follower does
+    node.at((until_min + catches_up_min + 0.1) * MINUTE, node.list_all)  # once more, as the follower does
 
 
 def offline(node: VirtualNode, at_min: float, until_min: float) -> None:

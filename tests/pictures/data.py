@@ -52,7 +52,7 @@ def dave() -> VirtualNode:
     node = VirtualNode("dave", name="dave", rows=ROWS, begins_s=FROM_S)
     _day(node, 0, 300)
     held(node, 400, at_min=60)
-    node.at(300 * MINUTE, lambda: node.answers(False))
+    node.at(300 * MINUTE, lambda: node.answer_scrapes(False))
     return node
 
 

@@ -21,16 +21,16 @@ def stream_lies(node: VirtualNode) -> None:
     pays(node, 62, 180)
 
     def deaf() -> None:
-        node.hears = False
+        node.stream_works = False
 
     def asks() -> None:
-        node.hears = True
-        node.ask()
+        node.stream_works = True
+        node.list_all()
 
     node.at(60 * MINUTE, deaf)
     node.play(60.5 * MINUTE, node.lives.success())
     node.at(61 * MINUTE, asks)
-    node.at(63 * MINUTE, node.ask)  # once more, as the follower does: lnd may have overwritten the reason
+    node.at(63 * MINUTE, node.list_all)  # once more, as the follower does: lnd may have overwritten the reason
 
 
 @story(fires={"UpdatesDelayed": 15})
@@ -97,7 +97,7 @@ def not_followed(node: VirtualNode) -> None:
 @story(fires={"ExporterDown warning": 6}, only={"service": {"ExporterDown critical": 16}})
 def target_is_gone(node: VirtualNode) -> None:
     """One of several exporters vanishes from Prometheus' service discovery."""
-    node.neighbours = ["bob", "carol"]
+    node.other_nodes = ["bob", "carol"]
     pays(node, 0, 180)
 
     def vanish() -> None:
@@ -144,13 +144,13 @@ def stream_that_is_cut_every_minute(node: VirtualNode) -> None:
     pays(node, 60, 180, life=drained)
 
     def cut() -> None:
-        node.hears = False
+        node.stream_works = False
         node.tracker.stream_lost()
         node.ledger.apply([StreamInterrupted(Interruption.ENDED)])
 
     def again() -> None:
         node.tracker.stream_started()
-        node.ask()
+        node.list_all()
 
     for minute in range(40, 180):
         node.at(minute * MINUTE, cut)
@@ -164,7 +164,7 @@ def late_success_while_the_exporter_moves(node: VirtualNode) -> None:
     node.play(57 * MINUTE, node.lives.held_then_settled(240))
     node.play(61 * MINUTE, strange(node))
     away(node, 60, 61.6, 0.1)  # its first page at the new address has both
-    node.at(61.6 * MINUTE, lambda: node.moves("elsewhere:10019"))
+    node.at(61.6 * MINUTE, lambda: node.move_exporter("elsewhere:10019"))
 
 
 @story(
@@ -176,7 +176,7 @@ def moved_and_away(node: VirtualNode) -> None:
     """An HTLC is held, the exporter is started elsewhere, the HTLC is settled; hours later the exporter is away."""
     held(node, 160, at_min=10, life=node.lives.success(resolve_s=60 * MINUTE))
     pays(node, 0, 600, 0.3)
-    node.at(50 * MINUTE, lambda: node.moves("elsewhere:10019"))
+    node.at(50 * MINUTE, lambda: node.move_exporter("elsewhere:10019"))
     away(node, 180, 500)
 
 
@@ -184,4 +184,4 @@ def moved_and_away(node: VirtualNode) -> None:
 def taken_out_with_a_held_htlc(node: VirtualNode) -> None:
     """A node with a held HTLC is taken out of its exporter's configuration: no alert fires for it any more."""
     held(node, 200, at_min=10)
-    node.at(55 * MINUTE, node.take_out)
+    node.at(55 * MINUTE, node.remove_from_configuration)
