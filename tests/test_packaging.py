@@ -3,8 +3,10 @@
 import re
 import tomllib
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -47,6 +49,14 @@ def test_lock_has_hashes_and_names_no_host(name: str) -> None:
     assert not re.search(r"^--", lock(name), re.MULTILINE)
     packages = re.split(r"\n(?=[a-z])", lock(name))[1:]
     assert [package.partition("==")[0] for package in packages if "--hash=sha256:" not in package] == []
+
+
+def test_wheel_has_the_marker_of_a_typed_package(tmp_path: Path) -> None:
+    """`Typing :: Typed` is among the classifiers, so a type checker must find `py.typed` in the installed package."""
+    assert "Typing :: Typed" in PROJECT["project"]["classifiers"]
+    wheel = next(WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"]))
+    with ZipFile(wheel) as content:
+        assert "exporter/py.typed" in content.namelist()
 
 
 def test_locks_have_the_same_versions() -> None:
