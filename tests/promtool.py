@@ -36,21 +36,21 @@ def promtool_errors(home: Path, rules: Mapping[str, Any], test: Mapping[str, Any
         "tests": [test],
     }
     command = [str(binaries() / "promtool"), "test", "rules", "tests.yml"]
-    asked = hashlib.sha256(repr(command).encode())
+    digest = hashlib.sha256(repr(command).encode())
     for name, content in (("rules.yml", rules), ("tests.yml", file)):
         text = json.dumps(content, ensure_ascii=False)  # JSON is YAML
         (home / name).write_text(text)
-        asked.update(text.encode())
-    kept = cache() / "promtool" / asked.hexdigest()
-    if kept.exists():
-        return kept.read_text()
+        digest.update(text.encode())
+    cached = cache() / "promtool" / digest.hexdigest()
+    if cached.exists():
+        return cached.read_text()
     done = subprocess.run(command, capture_output=True, text=True, cwd=home, check=False)
     answer = "" if done.returncode == 0 else done.stdout + done.stderr
-    _keep(kept, answer)
+    _store(cached, answer)
     return answer
 
 
-def _keep(path: Path, answer: str) -> None:
+def _store(path: Path, answer: str) -> None:
     """Write an answer atomically, because other workers may read it, and remove the oldest ones beyond `ANSWERS`."""
     path.parent.mkdir(exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=cache(), delete=False) as file:
@@ -71,7 +71,7 @@ def _written_s(path: Path) -> float:
 def query_errors(
     home: Path,
     series: Mapping[str, str],
-    right: Sequence[Expected],
+    expected: Sequence[Expected],
     rules: Mapping[str, Any] | None = None,
     every_min: int = 1,
 ) -> str:
@@ -89,7 +89,7 @@ def query_errors(
                 "eval_time": f"{at_min * MINUTE}s",
                 "exp_samples": [{"labels": labels, "value": value} for labels, value in answer.items()],
             }
-            for expr, at_min, answer in right
+            for expr, at_min, answer in expected
         ],
     }
     return promtool_errors(home, rules or {"groups": []}, test, step_s)

@@ -131,6 +131,6 @@ def _chosen(rule: Alert) -> str:
     """Return the URL query that selects the alert's node; an alert without a node selects all."""
     if "$labels.node" not in rule.summary:
         return f"?{rule.variables}" if rule.variables else ""
-    perhaps = "with $labels.node" in rule.summary
-    node = "{{ with $labels.node }}var-node={{ . }}{{ end }}" if perhaps else "var-node={{ $labels.node }}"
+    optional = "with $labels.node" in rule.summary
+    node = "{{ with $labels.node }}var-node={{ . }}{{ end }}" if optional else "var-node={{ $labels.node }}"
     return "?" + "&".join(filter(None, (node, rule.variables)))

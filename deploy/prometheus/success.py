@@ -70,8 +70,8 @@ def reasons(values: Values) -> Group:
 def _channels(state: ChannelState) -> str:
     """Return a template that queries the number of channels in a state, for the text of an alert."""
     series = f'lnd_payments_node_channels{{job=%q,instance=%q,node=%q,state=\\"{state}\\"}}'
-    asked = f'printf "{series}" $labels.job $labels.instance $labels.node | query'
-    return f"{{{{ with {asked} }}}}{{{{ . | first | value }}}}{{{{ else }}}}?{{{{ end }}}}"
+    call = f'printf "{series}" $labels.job $labels.instance $labels.node | query'
+    return f"{{{{ with {call} }}}}{{{{ . | first | value }}}}{{{{ else }}}}?{{{{ end }}}}"
 
 
 def _outage(s: Selector, values: Values) -> Alert:

@@ -103,9 +103,9 @@ def test_blocks_left_of_an_exporter_that_moved(is_away: bool, tmp_path: Path) ->
     series = page("a", True, 0, 0, 60) | page("b", False, 3600, 60, 120)
     series['up{job="lnd-payments",instance="b:10019"}'] += " 0" * 60 if is_away else ""
     shown = panel_query(FLIGHT, "Blocks until the first expiry")
-    right = [Expected(shown, 30, {"{}": 27}), Expected(f"min({BLOCKS_LEFT})", 30, {"{}": 27})]
-    right += [Expected(expr, at_min, {}) for expr in (shown, BLOCKS_LEFT) for at_min in (70, 119, 130, 170)]
-    assert not query_errors(tmp_path, series, right, recorded())
+    expected = [Expected(shown, 30, {"{}": 27}), Expected(f"min({BLOCKS_LEFT})", 30, {"{}": 27})]
+    expected += [Expected(expr, at_min, {}) for expr in (shown, BLOCKS_LEFT) for at_min in (70, 119, 130, 170)]
+    assert not query_errors(tmp_path, series, expected, recorded())
 
 
 def test_blocks_left_of_a_removed_node(tmp_path: Path) -> None:
@@ -113,9 +113,9 @@ def test_blocks_left_of_a_removed_node(tmp_path: Path) -> None:
     series = joined(page("a", True, 0, 0, 60), page("a", None, 0, 120, 180))
     series['up{job="lnd-payments",instance="a:10019"}'] = "1x59 0x59 1x59"
     shown = panel_query(FLIGHT, "Blocks until the first expiry")
-    right = [Expected(expr, 90, {"{}": 21}) for expr in (shown, f"min({BLOCKS_LEFT})")]
-    right += [Expected(expr, 150, {}) for expr in (shown, BLOCKS_LEFT)]
-    assert not query_errors(tmp_path, series, right, recorded())
+    expected = [Expected(expr, 90, {"{}": 21}) for expr in (shown, f"min({BLOCKS_LEFT})")]
+    expected += [Expected(expr, 150, {}) for expr in (shown, BLOCKS_LEFT)]
+    assert not query_errors(tmp_path, series, expected, recorded())
 
 
 @pytest.mark.parametrize("is_away", [False, True])
@@ -124,9 +124,9 @@ def test_blocks_left_of_a_node_that_another_exporter_had(is_away: bool, tmp_path
     series = joined(page("a", False, 0, 0, 60), page("a", None, 0, 60, 180)) | page("b", True, 3600, 60, 120)
     series['up{job="lnd-payments",instance="b:10019"}'] += " 0" * 60 if is_away else ""
     shown = panel_query(FLIGHT, "Blocks until the first expiry")
-    right = [Expected(expr, 90, {"{}": 21}) for expr in (shown, f"min({BLOCKS_LEFT})")]
-    right += [Expected(expr, 150, {"{}": 15}) for expr in (shown, f"min({BLOCKS_LEFT})")]
-    assert not query_errors(tmp_path, series, right, recorded())
+    expected = [Expected(expr, 90, {"{}": 21}) for expr in (shown, f"min({BLOCKS_LEFT})")]
+    expected += [Expected(expr, 150, {"{}": 15}) for expr in (shown, f"min({BLOCKS_LEFT})")]
+    assert not query_errors(tmp_path, series, expected, recorded())
 
 
 def test_blocks_left(tmp_path: Path) -> None:
@@ -154,20 +154,20 @@ def test_blocks_left_of_an_exporter_that_lost_its_state(tmp_path: Path) -> None:
     later = {f"lnd_payments_{name}{{{TARGET}}}": ["0"] * 60 for name in ("node_up", "stream_up")}
     story = {name: " ".join(values[60:120] + later.get(name, ["_"] * 60)) for name, values in series.items()}
     shown = panel_query(FLIGHT, "Blocks until the first expiry")
-    right = [Expected(expr, 110, {"{}": 19}) for expr in (shown, f"min({BLOCKS_LEFT})")]
-    assert not query_errors(tmp_path, story, right, recorded())
+    expected = [Expected(expr, 110, {"{}": 19}) for expr in (shown, f"min({BLOCKS_LEFT})")]
+    assert not query_errors(tmp_path, story, expected, recorded())
 
 
 def test_held_htlcs_of_a_node_that_is_away(tmp_path: Path) -> None:
     """Its bands are outdated while it is down: they are hidden, but the total of held HTLCs is shown."""
     title = "Held HTLCs, by blocks left"
     bands, unseen = [panel_query(FLIGHT, title, letter) for letter in "ABCD"], panel_query(FLIGHT, title, "E")
-    right = [Expected(band, 90, {"{}": 1}) for band in bands] + [Expected(band, 150, {"{}": 0}) for band in bands]
-    right += [Expected(band, 210, {}) for band in bands]
-    right += [
+    expected = [Expected(band, 90, {"{}": 1}) for band in bands] + [Expected(band, 150, {"{}": 0}) for band in bands]
+    expected += [Expected(band, 210, {}) for band in bands]
+    expected += [
         Expected(unseen, minute, {"{}": value}) for minute, value in ((90, 0), (150, 4), (210, 4), (270, 0), (330, 0))
     ]
-    assert not query_errors(tmp_path, carol(), right)
+    assert not query_errors(tmp_path, carol(), expected)
 
 
 def test_time_left_is_in_hours() -> None:
@@ -185,15 +185,15 @@ def test_burn(band: AmountBand, tmp_path: Path) -> None:
         series[f"lnd_payments_succeeded_total{{{labels}}}"] = rise
         series[f'lnd_payments_failed_total{{{labels},reason="{Reason.NO_ROUTE}"}}'] = rise
     shown = panel_query(OVERVIEW, "Error budget burn, 1 h")
-    right = [
+    expected = [
         Expected(f"abs({shown} - scalar({burn('1h')})) > 0.01", 400, {}),
         Expected(f"{shown} >= bool 3", 400, {"{}": 1}),
     ]
     for letter, window in (("A", "1h"), ("B", "6h")):
         over_time = panel_query(OVERVIEW, "Error budget burn", letter)
-        right += [Expected(f"abs({over_time} - scalar({burn(window)})) > 0.01", 400, {})]
-        right += [Expected(f"{over_time} > bool 2.4", 400, {"{}": 1}), Expected(over_time, 2, {"{}": 0})]
-    assert not query_errors(tmp_path, series, right, recorded())
+        expected += [Expected(f"abs({over_time} - scalar({burn(window)})) > 0.01", 400, {})]
+        expected += [Expected(f"{over_time} > bool 2.4", 400, {"{}": 1}), Expected(over_time, 2, {"{}": 0})]
+    assert not query_errors(tmp_path, series, expected, recorded())
 
 
 def test_a_peer_is_blamed_as_the_alert_blames_it(tmp_path: Path) -> None:

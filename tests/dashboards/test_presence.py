@@ -44,13 +44,13 @@ def test_states_of_two_nodes_with_one_name(tmp_path: Path) -> None:
     series = page(ALICE, NodeState.READY, "x100") | page(OTHER, NodeState.LOCKED, "x100")
     states = {f"{{{ALICE}}}": CODES["ready"], f"{{{OTHER}}}": CODES["locked"]}
     titles = ((NODE, "State of the node"), (FLIGHT, "State of the node"), (FLEET, TABLE))
-    right = [Expected(panel_query(uid, title), 60, states) for uid, title in titles]
-    right += [Expected(panel_query(NODE, "Stream of updates, chain"), 60, {f"{{{ALICE}}}": 1, f"{{{OTHER}}}": 0})]
-    right += [
+    expected = [Expected(panel_query(uid, title), 60, states) for uid, title in titles]
+    expected += [Expected(panel_query(NODE, "Stream of updates, chain"), 60, {f"{{{ALICE}}}": 1, f"{{{OTHER}}}": 0})]
+    expected += [
         Expected(panel_query(FLEET, "Nodes"), 60, {"{}": 2}),
         Expected(panel_query(FLEET, "Nodes away"), 60, {"{}": 1}),
     ]
-    assert not query_errors(tmp_path, series, right)
+    assert not query_errors(tmp_path, series, expected)
 
 
 def test_instance_distinguishes_two_nodes_with_one_name() -> None:
@@ -68,7 +68,7 @@ def test_nodes_of_an_exporter_that_is_down(tmp_path: Path) -> None:
     """Its nodes are still shown, as away."""
     series = page(ALICE, NodeState.READY, "x200") | page(BOB, NodeState.READY, "x60")
     states = {f"{{{ALICE}}}": CODES["ready"], f"{{{BOB}}}": CODES["exporter away"]}
-    right = [
+    expected = [
         *(
             Expected(panel_query(uid, title, span="3h"), 120, states)
             for uid, title in ((NODE, "State of the node"), (FLIGHT, "State of the node"), (FLEET, TABLE))
@@ -85,18 +85,18 @@ def test_nodes_of_an_exporter_that_is_down(tmp_path: Path) -> None:
             for letter in "AB"
         ),
     ]
-    assert not query_errors(tmp_path, series, right)
+    assert not query_errors(tmp_path, series, expected)
 
 
 def test_last_answers_of_a_node_that_is_down_are_hidden(tmp_path: Path) -> None:
     """Its last answers, which look healthy, are hidden; whether the chain is in sync is unknown."""
     series = page(BOB, NodeState.UNREACHABLE, "x200")
-    right = [
+    expected = [
         Expected(panel_query(NODE, title), 120, {})
         for title in ("Age of the newest block", "Channels", "Spendable, sat")
     ]
-    right += [Expected(panel_query(NODE, "Stream of updates, chain", "B"), 120, {f"{{{BOB}}}": 2})]
-    assert not query_errors(tmp_path, series, right)
+    expected += [Expected(panel_query(NODE, "Stream of updates, chain", "B"), 120, {f"{{{BOB}}}": 2})]
+    assert not query_errors(tmp_path, series, expected)
     healthy = [
         Expected(panel_query(NODE, "Age of the newest block"), 120, {f"{{{ALICE}}}": 3600}),
         Expected(panel_query(NODE, "Channels"), 120, {'{state="active"}': 8}),
@@ -109,9 +109,9 @@ def test_table_of_a_quiet_node_has_every_column(tmp_path: Path) -> None:
     """Zeros are shown as zeros; a missing value has a text, and the column stays."""
     labels = f"{{{ALICE}}}"
     letters = {letter: panel_query(FLEET, TABLE, letter, "3h") for letter in "BCDEFG"}
-    right = [Expected(letters[letter], 120, {labels: 0}) for letter in "CDE"]
-    right += [Expected(f"count({letters[letter]})", 120, {"{}": 1}) for letter in "BFG"]
-    assert not query_errors(tmp_path, page(ALICE, NodeState.READY, "x200"), right)
+    expected = [Expected(letters[letter], 120, {labels: 0}) for letter in "CDE"]
+    expected += [Expected(f"count({letters[letter]})", 120, {"{}": 1}) for letter in "BFG"]
+    assert not query_errors(tmp_path, page(ALICE, NodeState.READY, "x200"), expected)
     words = {
         override["matcher"]["options"]: mapping["options"]["result"]["text"]
         for override in panel(FLEET, TABLE)["fieldConfig"]["overrides"]
@@ -170,5 +170,5 @@ def test_alerts_are_marked_when_they_begin(uid: str, tmp_path: Path) -> None:
     series |= dict.fromkeys([*ours, *others], "_x30 1x70")
     expr = dashboard(uid)["annotations"]["list"][0]["expr"].replace("$node", "alice").replace("$__interval", "1m")
     marked = with_variables(expr, "1h")
-    right = [Expected(marked, 29, {}), Expected(marked, 30, dict.fromkeys(ours, 1)), Expected(marked, 60, {})]
-    assert not query_errors(tmp_path, series, right)
+    expected = [Expected(marked, 29, {}), Expected(marked, 30, dict.fromkeys(ours, 1)), Expected(marked, 60, {})]
+    assert not query_errors(tmp_path, series, expected)

@@ -49,18 +49,20 @@ def never(expr: str, minutes: Sequence[int]) -> list[Expected]:
     return [Expected(expr, minute, {}) for minute in minutes]
 
 
-def check(tmp_path: Path, story: Mapping[str, str], right: Sequence[Expected], every_min: int = 1) -> None:
-    """Evaluate the alerts that `right` queries, and the recordings that they use, and compare."""
-    asked = " ".join(expr for expr, _, _ in right)
-    alerts = [r for g in GROUPS for r in g.rules if isinstance(r, Alert) and f'"{PREFIX}{r.name}"' in asked]
+def check(tmp_path: Path, story: Mapping[str, str], expected: Sequence[Expected], every_min: int = 1) -> None:
+    """Evaluate the alerts that `expected` queries, and the recordings that they use, and compare."""
+    queried = " ".join(expr for expr, _, _ in expected)
+    alerts = [r for g in GROUPS for r in g.rules if isinstance(r, Alert) and f'"{PREFIX}{r.name}"' in queried]
     needed: set[str] = set()
-    look = [alert.expr for alert in alerts]
-    while look:
-        names = {name for name in RECORDED if name in look[-1]} - needed
+    pending = [alert.expr for alert in alerts]
+    while pending:
+        names = {name for name in RECORDED if name in pending[-1]} - needed
         needed |= names
-        look[-1:] = [RECORDED[name].expr for name in names]
+        pending[-1:] = [RECORDED[name].expr for name in names]
     recordings = [rule for name, rule in RECORDED.items() if name in needed]
-    assert not query_errors(tmp_path, story, right, as_yaml([Group("some", [*recordings, *alerts])], VALUES), every_min)
+    assert not query_errors(
+        tmp_path, story, expected, as_yaml([Group("some", [*recordings, *alerts])], VALUES), every_min
+    )
 
 
 @pytest.mark.parametrize("recovered_before", [0, 5000])
@@ -113,11 +115,11 @@ def test_outflow_fires_in_the_week_after_an_absence(tmp_path: Path) -> None:
         sent_msat_total=f"{sent} {hourly * before} {jump}+{hourly}x{2 * DAY} {jump * 3}+{40 * hourly}x{HOUR}",
     )
     begins = before + gone + 2 * DAY
-    right = [
+    expected = [
         *never(firing("Outflow"), range(before + gone, begins - 10, 30)),
         Expected(firing("Outflow"), begins + 30, {'{node="alice"}': 1}),
     ]
-    check(tmp_path, story, right)
+    check(tmp_path, story, expected)
 
 
 def held(name: str, minutes: str) -> Story:
@@ -140,9 +142,9 @@ def test_removed_node_stays_removed(tmp_path: Path) -> None:
     )
     story |= exporter("a", f"1x{5 * HOUR} 0x{HOUR}")
     at = range(HOUR + 40, 6 * HOUR, 10)
-    right = [*never(firing("HtlcNearExpiry"), at), *never(firing("HtlcExpired"), at)]
-    right.append(Expected(firing("ExporterDown"), 5 * HOUR + 30, {'{node="bob"}': 1}))
-    check(tmp_path, story, right)
+    expected = [*never(firing("HtlcNearExpiry"), at), *never(firing("HtlcExpired"), at)]
+    expected.append(Expected(firing("ExporterDown"), 5 * HOUR + 30, {'{node="bob"}': 1}))
+    check(tmp_path, story, expected)
 
 
 def test_evicted_exporter_fires_once(tmp_path: Path) -> None:
@@ -150,5 +152,5 @@ def test_evicted_exporter_fires_once(tmp_path: Path) -> None:
     story = held("alice", f"1x{HOUR}") | exporter("a", f"1x{HOUR} 0x30") | exporter("b", f"1x{3 * HOUR}")
     fires = f'ALERTS{{alertname="{PREFIX}ExporterDown",alertstate="firing",severity="critical"}}'
     began = f'changes(ALERTS_FOR_STATE{{alertname="{PREFIX}ExporterDown",severity="critical"}}[100m])'
-    right = [Expected(f"count({fires})", minute, {"{}": 1}) for minute in range(HOUR + 20, 3 * HOUR, 5)]
-    check(tmp_path, story, [*right, Expected(f"max({began})", 3 * HOUR - 1, {"{}": 0})])
+    expected = [Expected(f"count({fires})", minute, {"{}": 1}) for minute in range(HOUR + 20, 3 * HOUR, 5)]
+    check(tmp_path, story, [*expected, Expected(f"max({began})", 3 * HOUR - 1, {"{}": 0})])

@@ -135,9 +135,9 @@ def test_alertmanager_accepts_the_example() -> None:
 )
 def test_receiver_of_an_alert(labels: dict[str, str], receiver: str) -> None:
     """The severity decides, and a node whose name begins with `test-` never pages."""
-    words = [f"{label}={word}" for label, word in labels.items()]
-    said = run_program("amtool", "config", "routes", "test", f"--config.file={ALERTMANAGER}", *words)
-    assert said.split() == [receiver]
+    matchers = [f"{label}={word}" for label, word in labels.items()]
+    receivers = run_program("amtool", "config", "routes", "test", f"--config.file={ALERTMANAGER}", *matchers)
+    assert receivers.split() == [receiver]
 
 
 @pytest.mark.parametrize(

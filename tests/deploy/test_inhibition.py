@@ -74,6 +74,6 @@ async def inhibited(alertmanager: Alertmanager) -> set[str]:
     """Return the nodes whose warning is inhibited."""
     url = f"http://{alertmanager.address}/api/v2/alerts"
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        said = await answer.json()
-    warnings = [alert for alert in said if alert["labels"]["severity"] == "warning"]
+        alerts_of_alertmanager = await answer.json()
+    warnings = [alert for alert in alerts_of_alertmanager if alert["labels"]["severity"] == "warning"]
     return {alert["labels"]["node"] for alert in warnings if alert["status"]["inhibitedBy"]}

@@ -85,11 +85,11 @@ def _labelled(rules: Mapping[str, list[str]]) -> list[dict[str, Any]]:
 _Answers = dict[tuple[str, str], dict[int, float]]
 
 
-def _answers(said: str) -> _Answers:
+def _answers(output: str) -> _Answers:
     """Return the answer to each query, by alert and the profiles that have it."""
-    assert not said or _FAILED in said, said
+    assert not output or _FAILED in output, output
     answers: _Answers = {}
-    for labels, number in _SAMPLE.findall(said):
+    for labels, number in _SAMPLE.findall(output):
         words = dict(_LABEL.findall(labels))
         which, value = divmod(float(number), _OFFSET)
         name = f"{words['alertname'].removeprefix(PREFIX)} {words['severity']}"
