@@ -39,7 +39,7 @@ def incidents() -> Iterator[str]:
     yield "| --- | --- | " + " | ".join("---" for _ in profiles) + " |"
     for story in STORIES:
         cells = [_fires(story.fires), *(_fires(story.only.get(profile, {})) for profile in profiles)]
-        yield f"| {story.says} | {' | '.join(cells)} |"
+        yield f"| {story.description} | {' | '.join(cells)} |"
 
 
 def _plain(summary: str) -> str:

@@ -80,9 +80,9 @@ class VirtualNode:
         self.started_s = self._begins_s - 3600.0
         self.page = True
         """Whether the exporter answers scrapes."""
-        self.found = True
+        self.discovered = True
         """Whether Prometheus discovers the exporter."""
-        self.listed = True
+        self.configured = True
         """Whether the exporter's configuration contains the node."""
         self.other_nodes: list[str] = []
         """Other healthy nodes, each with an exporter of its own."""
@@ -151,7 +151,7 @@ class VirtualNode:
 
     def remove_from_configuration(self) -> None:
         """Remove the node from the exporter's configuration."""
-        self.listed = False
+        self.configured = False
 
     def failed_checkpoints(self, times: int) -> None:
         """Set the number of failed checkpoints."""
@@ -179,9 +179,9 @@ class VirtualNode:
 
     def _on_update(self, update: Update) -> None:
         if self.stream_works:
-            self.tell(update, Source.STREAM)
+            self.send_update(update, Source.STREAM)
 
-    def tell(self, update: Update, source: Source) -> None:
+    def send_update(self, update: Update, source: Source) -> None:
         """Send an update to the exporter."""
         payment = decode.payment(pb.Payment.FromString(update.message), self.world.me.pubkey)
         self.ledger.apply(self.tracker.update(payment, source, self._moment(self.delay_s)))
@@ -189,7 +189,7 @@ class VirtualNode:
     def list_all(self) -> None:
         """List all payments to the exporter, as a catch-up does."""
         for record in self.database:
-            self.tell(record.update, Source.LIST)
+            self.send_update(record.update, Source.LIST)
 
     def _block(self) -> None:
         if self._chain_grows:
@@ -213,11 +213,11 @@ class VirtualNode:
         for name in self.other_nodes:
             up.add_metric([name], 1)
             node_up.add_metric([name, name], 1)
-        if self.found:
+        if self.discovered:
             up.add_metric([self.series.target["instance"]], float(self.page))
         yield up
         yield node_up
-        if self.page and self.found:
+        if self.page and self.discovered:
             yield GaugeMetricFamily("process_start_time_seconds", "", value=self._scraped(self.started_s))
             now = self._moment()
             status = self.status
@@ -230,7 +230,7 @@ class VirtualNode:
             exporter = self.exporter._replace(checkpoint_s=self._scraped(now.wall_ns / _NS))
             begun_s = time.perf_counter()
             for row in self._rows:
-                yield family(row, PageData([view] if self.listed else [], exporter))
+                yield family(row, PageData([view] if self.configured else [], exporter))
             if not self._origin_s:
                 yield GaugeMetricFamily("scrape_duration_seconds", "", value=time.perf_counter() - begun_s)
                 yield from (metric for metric in _PROCESS.collect() if "start_time" not in metric.name)

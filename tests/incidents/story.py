@@ -16,9 +16,9 @@ class Story:
     """An incident or a quiet time, and the alerts that it must cause."""
 
     name: str
-    says: str
+    description: str
     """What happens, in a sentence."""
-    tell: Script
+    script: Script
     fires: Fires = field(default_factory=dict)
     """Alerts in every profile."""
     only: Mapping[str, Fires] = field(default_factory=dict)
@@ -49,10 +49,10 @@ REGISTERED: list[Story] = []
 def story(**about: object) -> Callable[[Script], Script]:
     """Register a function as a story: its name is the story's name, its docstring describes the incident."""
 
-    def add(tell: Script) -> Script:
-        assert tell.__doc__ is not None
-        says = " ".join(tell.__doc__.split())
-        REGISTERED.append(Story(tell.__name__.replace("_", " "), says, tell, **about))  # type: ignore[arg-type]
-        return tell
+    def add(script: Script) -> Script:
+        assert script.__doc__ is not None
+        description = " ".join(script.__doc__.split())
+        REGISTERED.append(Story(script.__name__.replace("_", " "), description, script, **about))  # type: ignore[arg-type]
+        return script
 
     return add

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("programs")
 def test_exactly_the_expected_alerts_fire(story: Story, tmp_path: Path) -> None:
     """They fire in time, once, and no other alert does, in any profile."""
     node = VirtualNode(story.name, story.metrics)
-    story.tell(node)
+    story.script(node)
     node.run(story.hours * 3600)
     for profile, alerts in fired(story.profiles(), node.series, tmp_path).items():
         wrong = _differences(story, profile, alerts)

@@ -7,5 +7,5 @@ STORIES = [
     story
     for room in (failing, flight, away, exporter, quiet)
     for story in REGISTERED
-    if story.tell.__module__ == room.__name__
+    if story.script.__module__ == room.__name__
 ]

@@ -101,7 +101,7 @@ def target_is_gone(node: VirtualNode) -> None:
     pays(node, 0, 180)
 
     def vanish() -> None:
-        node.found = False
+        node.discovered = False
 
     node.at(60 * MINUTE, vanish)
 
