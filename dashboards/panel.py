@@ -47,7 +47,7 @@ class Text(NamedTuple):
 
 
 def thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
-    """Lower bound of each colour."""
+    """Return the thresholds for the lower bound of each colour."""
     made = [model.Threshold(value=value, color=color) for value, color in steps]
     return dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(made)
 

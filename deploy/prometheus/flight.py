@@ -1,7 +1,7 @@
 """Alerts on payments in flight: HTLCs near their expiry, payments that stay in flight, late successes."""
 
 from deploy.prometheus.recording import BLOCKS_LEFT, LATE, PENDING
-from deploy.prometheus.rule import MEMORY, NODE, Alert, Group, Selector, on_its_page, one_of
+from deploy.prometheus.rule import MEMORY, NODE, Alert, Group, Selector, on_current_exporter, one_of
 from deploy.prometheus.thresholds import Severity
 from deploy.prometheus.values import Values
 from exporter.payments.labels import Age
@@ -13,10 +13,10 @@ _OLD = {1: (Age.UNDER_1D, Age.OVER), 24: (Age.OVER,)}
 def flight(values: Values) -> Group:
     """Return the alerts on payments in flight. A node that is down never mutes the first three: they matter then."""
     s = Selector(values)
-    return Group("flight", [*_expiry(s, values), *_staying(s, values), _late(s, values)])
+    return Group("flight", [*_htlc_expiry(s, values), *_stuck_payments(s, values), _late_success(s, values)])
 
 
-def _expiry(s: Selector, values: Values) -> list[Alert]:
+def _htlc_expiry(s: Selector, values: Values) -> list[Alert]:
     left = '{{ $value | printf "%.0f" }}'
 
     def near(severity: Severity, blocks: int) -> Alert:
@@ -51,7 +51,7 @@ def _expiry(s: Selector, values: Values) -> list[Alert]:
     ]
 
 
-def _staying(s: Selector, values: Values) -> list[Alert]:
+def _stuck_payments(s: Selector, values: Values) -> list[Alert]:
     stuck, stalled, many = values.alerts.stuck, values.alerts.stalled, values.alerts.many_pending
     usual = f"quantile_over_time(0.99, {s(PENDING)}[7d] offset 1h)"
     return [
@@ -94,12 +94,12 @@ def _staying(s: Selector, values: Values) -> list[Alert]:
     ]
 
 
-def _late(s: Selector, values: Values) -> Alert:
+def _late_success(s: Selector, values: Values) -> Alert:
     """Return the alert on late successes. It compares with the last known count, so that it includes an absence."""
     return Alert(
         "LateSuccess",
         values.alerts.late_success.severity,
-        on_its_page(s, f"{s(LATE)} - last_over_time({s(LATE)}[{MEMORY}] offset 10m) > 0"),
+        on_current_exporter(s, f"{s(LATE)} - last_over_time({s(LATE)}[{MEMORY}] offset 10m) > 0"),
         f"{NODE}: a payment succeeded after it had been given up",
         """lnd had written a failure reason, so whoever asked for the payment may have been told that it failed; then
         its HTLC was settled after all. Reconcile before anything is refunded or paid again.""",

@@ -12,13 +12,15 @@ _SAT = 1000  # msat
 def node(values: Values) -> Group:
     """Return the alerts on the node; one that can't be reached mutes the alerts that only follow from that."""
     s = Selector(values)
-    return Group("node", [*_states(s, values), _offline(s, values), *_chain(s, values), *_certificate(s, values)])
+    return Group(
+        "node", [*_states(s, values), _no_active_channel(s, values), *_chain(s, values), *_certificate(s, values)]
+    )
 
 
 def traffic(values: Values) -> Group:
     """Return the alerts on more or less traffic than usual."""
     s = Selector(values)
-    return Group("traffic", [_gone(s, values), _outflow(s, values), *_fees(s, values)])
+    return Group("traffic", [_traffic_gone(s, values), _outflow(s, values), *_fees(s, values)])
 
 
 def _states(s: Selector, values: Values) -> list[Alert]:
@@ -72,7 +74,7 @@ def _states(s: Selector, values: Values) -> list[Alert]:
     ]
 
 
-def _offline(s: Selector, values: Values) -> Alert:
+def _no_active_channel(s: Selector, values: Values) -> Alert:
     """Return the alert on inactive channels; it also covers nodes without payments, whose peers may close channels."""
     given = values.alerts.no_active_channel
 
@@ -151,7 +153,7 @@ def _certificate(s: Selector, values: Values) -> list[Alert]:
     return [alert(Severity.WARNING, given.warning_days), alert(Severity.CRITICAL, given.critical_days)]
 
 
-def _gone(s: Selector, values: Values) -> Alert:
+def _traffic_gone(s: Selector, values: Values) -> Alert:
     given = values.alerts.traffic_gone
     finished, pending = s(FINISHED), s("in_flight", exactly("purpose", Purpose.PAYMENT))
     return Alert(

@@ -97,12 +97,12 @@ def recordings(values: Values) -> Group:
                 Recording(burn(window), f"increase({s(BAD)}[{window}]) / increase({s(allowed(speed))}[{window}])")
                 for window, speed in WINDOWS.items()
             ),
-            *(Recording(live_burn(window), _live(s, window)) for window in WINDOWS if window != _DAYS),
+            *(Recording(live_burn(window), _live_burn(s, window)) for window in WINDOWS if window != _DAYS),
             Recording(SENT, f"sum without (kind, amount_band) ({s('sent_msat_total', paid)})"),
             Recording(SENT_1H, f"increase({s(SENT)}[1h]) {present(s, '1h')}"),
             Recording(LATE, f"max by (job, node) (sum without (reason) ({late}))"),
             Recording(UNEXPLAINED, f"max by (job, node) (sum without (kind, amount_band, reason) ({unexplained}))"),
-            Recording(LISTED, f"1 + 0 * {s('node_up')} or 0 * ({_taken_out(s)})"),
+            Recording(LISTED, f"1 + 0 * {s('node_up')} or 0 * ({_removed(s)})"),
             Recording(HELD_EXPIRY, f"{s('held_earliest_expiry_height')} or {PER_NODE} 0 * ({stream_up} == 1)"),
             Recording(BLOCKS_LEFT, _blocks_left(s)),
         ],
@@ -137,14 +137,14 @@ def budgets(values: Values, most: float = 1.0) -> dict[float, list[AmountBand]]:
     return bands
 
 
-def grew(series: str, window: str) -> str:
+def raw_increase(series: str, window: str) -> str:
     """Return the raw difference of a counter: `increase` extrapolates, and differently for each counter."""
     return f"({series} - min_over_time({series}[{window}]))"
 
 
-def _live(s: Selector, window: str) -> str:
+def _live_burn(s: Selector, window: str) -> str:
     """Return the live burn rate; the allowance shrinks with the missed payments, assuming the same allowed share."""
-    finished, bad, may = (grew(s(name), window) for name in (FINISHED, BAD, allowed(WINDOWS[window])))
+    finished, bad, may = (raw_increase(s(name), window) for name in (FINISHED, BAD, allowed(WINDOWS[window])))
     unseen = missed(s, window)
     return f"clamp_min({bad} - {unseen}, 0) / ({finished} - {unseen}) * ({finished} / {may})"
 
@@ -154,7 +154,7 @@ def known(s: Selector, window: str) -> str:
     return f"last_over_time({s(LISTED)}[{window}]) == 1"
 
 
-def _taken_out(s: Selector) -> str:
+def _removed(s: Selector) -> str:
     return f"""
     {known(s, MEMORY)}
       unless {NODES_OF_A_JOB} {s("node_up")}
@@ -201,7 +201,7 @@ def missed(s: Selector, window: str) -> str:
     They are all counted when the exporter catches up, and most of them are long over. Alerts on the present assume
     that all of them are bad, and exclude them.
     """
-    return f"{grew(s(RECOVERED), window)} * max_over_time({s(BACK)}[{window}])"
+    return f"{raw_increase(s(RECOVERED), window)} * max_over_time({s(BACK)}[{window}])"
 
 
 def present(s: Selector, window: str) -> str:

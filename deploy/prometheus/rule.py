@@ -70,16 +70,16 @@ class Selector:
 
 
 def one_of(label: str, words: Iterable[str]) -> str:
-    """A matcher."""
+    """Return a matcher for any of these label values."""
     return f'{label}=~"{"|".join(words)}"'
 
 
 def exactly(label: str, word: str) -> str:
-    """A matcher."""
+    """Return a matcher for one label value."""
     return f'{label}="{word}"'
 
 
-def on_its_page(s: Selector, expr: str) -> str:
+def on_current_exporter(s: Selector, expr: str) -> str:
     """Return the expression, restricted to the exporter that has the node now."""
     return f"0 * {s('node_up')} + {NODES_OF_A_JOB} group_left () ({expr})"
 

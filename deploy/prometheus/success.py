@@ -9,12 +9,23 @@ from deploy.prometheus.recording import (
     SUCCEEDED,
     UNEXPLAINED,
     burn,
-    grew,
     live_burn,
     missed,
     present,
+    raw_increase,
 )
-from deploy.prometheus.rule import MEMORY, NODE, SHARE, Alert, Group, Selector, exactly, on_its_page, one_of, ratio
+from deploy.prometheus.rule import (
+    MEMORY,
+    NODE,
+    SHARE,
+    Alert,
+    Group,
+    Selector,
+    exactly,
+    on_current_exporter,
+    one_of,
+    ratio,
+)
 from deploy.prometheus.thresholds import Burning, Severity, Share, TooSlow
 from deploy.prometheus.values import Values
 from exporter.payments.labels import PURPOSE, AmountBand, Cause, ChannelState, Kind, Reason
@@ -30,7 +41,9 @@ ALL = "var-purpose=$__all"
 def success(values: Values) -> Group:
     """Return the alerts on failing and slow payments, the most urgent first."""
     s = Selector(values)
-    return Group("success", [_outage(s, values), *_burning(s, values), _quiet(s, values), *_slow(s, values)])
+    return Group(
+        "success", [_outage(s, values), *_burning(s, values), _quiet_node_fails(s, values), *_slow_payments(s, values)]
+    )
 
 
 def reasons(values: Values) -> Group:
@@ -62,7 +75,7 @@ def reasons(values: Values) -> Group:
             ),
             _peer(s, given.peer_fails),
             *_storms(s, values),
-            _unknown(s, given.unknown_reasons.severity),
+            _unknown_reasons(s, given.unknown_reasons.severity),
         ],
     )
 
@@ -76,7 +89,7 @@ def _channels(state: ChannelState) -> str:
 
 def _outage(s: Selector, values: Values) -> Alert:
     def count(name: str, window: str) -> str:
-        return f"sum without (amount_band) ({grew(s(name, one_of('amount_band', ORDINARY)), window)})"
+        return f"sum without (amount_band) ({raw_increase(s(name, one_of('amount_band', ORDINARY)), window)})"
 
     def live(name: str, window: str) -> str:
         return f"({count(name, window)} - {missed(s, window)})"
@@ -107,7 +120,9 @@ def _burning(s: Selector, values: Values) -> list[Alert]:
     def alert(name: str, given: Burning, windows: tuple[str, str], keep_firing_for: str, *, live: bool = True) -> Alert:
         long, short = windows
         rate = live_burn if live else burn
-        enough = f"{grew(s(FINISHED), long)} - {missed(s, long)}" if live else f"increase({s(FINISHED)}[{long}])"
+        enough = (
+            f"{raw_increase(s(FINISHED), long)} - {missed(s, long)}" if live else f"increase({s(FINISHED)}[{long}])"
+        )
         return Alert(
             name,
             given.severity,
@@ -135,7 +150,7 @@ def _more(factor: float) -> str:
     return "more payments failed than" if factor == 1 else f"more than {factor:g} times as many payments failed as"
 
 
-def _quiet(s: Selector, values: Values) -> Alert:
+def _quiet_node_fails(s: Selector, values: Values) -> Alert:
     """Return the alert on a quiet node; on a node with more payments the error budget covers it."""
     given = values.alerts.quiet_node_fails
     return Alert(
@@ -154,12 +169,12 @@ def _quiet(s: Selector, values: Values) -> Alert:
     )
 
 
-def _slow(s: Selector, values: Values) -> list[Alert]:
+def _slow_payments(s: Selector, values: Values) -> list[Alert]:
     def counts(name: str, given: TooSlow, window: str, *matchers: str) -> tuple[str, str]:
         """Return the number of observations above a bound, and of all observations."""
         bound = exactly("le", str(float(given.seconds)))
-        whole = f"sum without (purpose, outcome) ({grew(s(f'{name}_count', *matchers), window)})"
-        within = f"sum without (purpose, outcome, le) ({grew(s(f'{name}_bucket', *matchers, bound), window)})"
+        whole = f"sum without (purpose, outcome) ({raw_increase(s(f'{name}_count', *matchers), window)})"
+        within = f"sum without (purpose, outcome, le) ({raw_increase(s(f'{name}_bucket', *matchers, bound), window)})"
         return f"({whole} - {within})", whole
 
     def late(window: str) -> str:
@@ -319,12 +334,12 @@ def _storms(s: Selector, values: Values) -> list[Alert]:
     ]
 
 
-def _unknown(s: Selector, severity: Severity) -> Alert:
+def _unknown_reasons(s: Selector, severity: Severity) -> Alert:
     """Return the alert on unknown reasons. It compares with the last known count, so that it includes an absence."""
     return Alert(
         "UnknownReasons",
         severity,
-        on_its_page(s, f"{s(UNEXPLAINED)} - last_over_time({s(UNEXPLAINED)}[{MEMORY}] offset 1h) > 0"),
+        on_current_exporter(s, f"{s(UNEXPLAINED)} - last_over_time({s(UNEXPLAINED)}[{MEMORY}] offset 1h) > 0"),
         f"{NODE}: payments failed for a reason that nobody knows",
         """{{ $value | printf "%.0f" }} payments that were counted within the last hour failed without a reason, or with
         one that this version of the exporter doesn't know. They are in no success rate. Is there a newer exporter?""",

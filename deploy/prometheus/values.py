@@ -68,7 +68,7 @@ def read(path: Path = VALUES, more: Mapping[str, object] | None = None) -> dict[
         raise WrongValues(f"{path} can't be read: {error}") from None
     try:
         defaults, profiles = raw["defaults"], raw["profiles"]
-        merged = {name: _over(_over(defaults, own or {}), more or {}) for name, own in profiles.items()}
+        merged = {name: _merged(_merged(defaults, own or {}), more or {}) for name, own in profiles.items()}
     except (KeyError, TypeError, AttributeError):
         raise WrongValues(f"{path}: not a file with `defaults` and `profiles`, each with names and values") from None
     for name in merged:
@@ -79,10 +79,10 @@ def read(path: Path = VALUES, more: Mapping[str, object] | None = None) -> dict[
     return {name: _checked(path, name, values) for name, values in merged.items()}
 
 
-def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Merge two mappings key by key; the upper one wins."""
     return dict(below) | {
-        key: _over(below[key], word) if isinstance(word, Mapping) and isinstance(below.get(key), Mapping) else word
+        key: _merged(below[key], word) if isinstance(word, Mapping) and isinstance(below.get(key), Mapping) else word
         for key, word in above.items()
     }
 

@@ -27,20 +27,20 @@ def watching(values: Values) -> Group:
     return Group(
         "exporter",
         [
-            *_blind(s, values),
-            _lies(s, given.stream_lies.severity),
-            _delayed(s, given.updates_delayed),
-            *_state(given.checkpoint_fails, given.state_reset.severity),
-            _renamed(given.node_label_taken.severity),
-            _deaf(s, given.not_following),
-            _missed(s, given.audit_unaccounted),
-            _behind(s, given.catch_up_long),
+            *_exporter_down(s, values),
+            _stream_lies(s, given.stream_lies.severity),
+            _updates_delayed(s, given.updates_delayed),
+            *_state_file(given.checkpoint_fails, given.state_reset.severity),
+            _node_label_taken(given.node_label_taken.severity),
+            _not_following(s, given.not_following),
+            _audit_unaccounted(s, given.audit_unaccounted),
+            _catch_up_long(s, given.catch_up_long),
             _watchdog(),
         ],
     )
 
 
-def _blind(s: Selector, values: Values) -> list[Alert]:
+def _exporter_down(s: Selector, values: Values) -> list[Alert]:
     """Return the alert on a node that is on no page any more, or an exporter that was never scraped, of any node."""
     up = f'up{{job="{values.job}"}}'
     page = s("node_up")
@@ -72,7 +72,7 @@ def _blind(s: Selector, values: Values) -> list[Alert]:
     return [first, alert(Severity.CRITICAL, given.critical_minutes)] if given.critical_minutes else [first]
 
 
-def _lies(s: Selector, severity: Severity) -> Alert:
+def _stream_lies(s: Selector, severity: Severity) -> Alert:
     return Alert(
         "StreamLies",
         severity,
@@ -92,7 +92,7 @@ def _lies(s: Selector, severity: Severity) -> Alert:
     )
 
 
-def _delayed(s: Selector, given: TooSlowForLong) -> Alert:
+def _updates_delayed(s: Selector, given: TooSlowForLong) -> Alert:
     within = s("update_delay_seconds_bucket", f'le="{float(given.seconds)}"')
     count = s("update_delay_seconds_count")
     return Alert(
@@ -111,7 +111,7 @@ def _delayed(s: Selector, given: TooSlowForLong) -> Alert:
     )
 
 
-def _state(fails: Lasting, reset: Severity) -> list[Alert]:
+def _state_file(fails: Lasting, reset: Severity) -> list[Alert]:
     resets = "lnd_payments_exporter_state_resets_total"
     return [
         Alert(
@@ -137,7 +137,7 @@ def _state(fails: Lasting, reset: Severity) -> list[Alert]:
     ]
 
 
-def _renamed(severity: Severity) -> Alert:
+def _node_label_taken(severity: Severity) -> Alert:
     """Return the alert on renamed labels `node`, for all profiles: the names of nodes are in another label then."""
     return Alert(
         "NodeLabelTaken",
@@ -150,7 +150,7 @@ def _renamed(severity: Severity) -> Alert:
     )
 
 
-def _deaf(s: Selector, given: Lasting) -> Alert:
+def _not_following(s: Selector, given: Lasting) -> Alert:
     return Alert(
         "NotFollowing",
         given.severity,
@@ -167,7 +167,7 @@ def _deaf(s: Selector, given: Lasting) -> Alert:
     )
 
 
-def _missed(s: Selector, given: Lasting) -> Alert:
+def _audit_unaccounted(s: Selector, given: Lasting) -> Alert:
     return Alert(
         "AuditUnaccounted",
         given.severity,
@@ -180,7 +180,7 @@ def _missed(s: Selector, given: Lasting) -> Alert:
     )
 
 
-def _behind(s: Selector, given: Lasting) -> Alert:
+def _catch_up_long(s: Selector, given: Lasting) -> Alert:
     """Return the alert on long catch-ups, including those that break off and start again."""
     return Alert(
         "CatchUpLong",
