@@ -7,8 +7,8 @@
 #     -e LND_PAYMENTS_EXPORTER_LND_MACAROON=/lnd/payments.macaroon lnd-payments-exporter
 #
 # Or `docker run -p 127.0.0.1:10019:10019 lnd-payments-exporter demo --web.listen-address=:10019`.
-# The counters live in the volume. All else may be read-only; only the demo, and gRPC through a
-# proxy, want to write (--tmpfs /tmp).
+# The state file is in the volume. Everything else may be read-only, except that the demo, and gRPC
+# through a proxy, need a writable /tmp (--tmpfs /tmp).
 
 ARG BASE=python:3.13-slim
 
@@ -31,13 +31,13 @@ LABEL org.opencontainers.image.title="lnd-payments-exporter" \
       org.opencontainers.image.licenses="MIT"
 COPY --from=build /opt/exporter /opt/exporter
 ENV PATH=/opt/exporter/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
-# Where the state is kept; a new volume takes owner and mode from here.
+# The directory of the state file; a new volume inherits its owner and mode.
 RUN install -d -o 10019 -g 10019 -m 700 /var/lib/lnd-payments-exporter
 ENV STATE_DIRECTORY=/var/lib/lnd-payments-exporter
 VOLUME /var/lib/lnd-payments-exporter
-# A number, so that Kubernetes can see that it isn't root. The macaroon must be readable by it.
+# A number, so that Kubernetes can verify that it isn't root. This user must be able to read the macaroon.
 USER 10019:10019
 EXPOSE 10019
-# Asks the address in LND_PAYMENTS_EXPORTER_WEB_LISTEN_ADDRESS: set the address there, not by a flag.
+# It reads the address from LND_PAYMENTS_EXPORTER_WEB_LISTEN_ADDRESS: set the address there, not by a flag.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["lnd-payments-exporter", "healthcheck"]
 ENTRYPOINT ["lnd-payments-exporter"]

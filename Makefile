@@ -1,4 +1,4 @@
-# Everything a person or CI does with this repository; `make` explains. Needs Python >= 3.11 and a package index.
+# All tasks of this repository, for developers and CI; `make` lists them. Needs Python >= 3.11 and a package index.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -16,75 +16,75 @@ INSTALL := $(PIP) install --no-deps --require-hashes
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
-# Two workers wait for a network nearly all the time; the others have the cores to themselves.
+# Two workers mostly wait for a test network, so there are two more than cores.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 WORKERS ?= $(shell echo $$(($(CORES) + 2)))
 
-# Many containers set this; each of the thousand processes that tests start would compile the whole project anew.
+# Many containers set this. Then each of the thousand processes that tests start would compile the whole project again.
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help run quick test check stack network torture mutations bench rules dashboards pictures protos lock clean
 
-help: ## Say what there is
+help: ## List all targets
 	@echo 'lnd-payments-exporter: a Prometheus exporter for the outgoing payments of lnd nodes'
 	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo '  ARGS=... is handed on:  make test ARGS="tests/test_log.py -x"    make run ARGS="--web.listen-address=:8000"'
+	@echo '  ARGS=... is passed on:  make test ARGS="tests/test_log.py -x"    make run ARGS="--web.listen-address=:8000"'
 
-run: $(VENV)/runtime.stamp ## Start the exporter against a simulated node, no lnd needed (Ctrl-C ends it)
+run: $(VENV)/runtime.stamp ## Start the exporter against a simulated node, no lnd needed (Ctrl-C stops it)
 	@MAKE_TARGET=run exec $(BIN)/lnd-payments-exporter demo $(ARGS)
 
-quick: check ## Run the checks and the quick tests, which need no built program: an answer in about a minute
+quick: check ## Run the checks and the quick tests, which need no built program: about a minute
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m 'not programs and not slow' $(ARGS)
 
 test: check ## Run every check and every test (the first run also builds lnd: about 15 minutes more)
 	@$(if $(ARGS),,$(BIN)/python -m tests.network.build >/dev/null || [ "$$CI" != true ])
 	@$(BIN)/python -m pytest -v $(or $(ARGS),-n $(WORKERS) --dist loadgroup --durations=20)
 
-check: $(VENV)/dev.stamp ## Lint, formatting, types and the import rules of the house, in seconds
+check: $(VENV)/dev.stamp ## Check lint, formatting, types and import rules, in seconds
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q -p no:xdist tests/test_house.py
 
-stack: $(VENV)/dev.stamp ## Start exporter, simulated node, Prometheus and Alertmanager (Ctrl-C ends them; ARGS=home)
+stack: $(VENV)/dev.stamp ## Start exporter, simulated node, Prometheus and Alertmanager (Ctrl-C stops them; ARGS=home)
 	@exec $(BIN)/python -m tests.stack $(ARGS)
 
-network: $(VENV)/dev.stamp ## Start a real network of four lnd nodes to play with (Ctrl-C ends it)
+network: $(VENV)/dev.stamp ## Start a real network of four lnd nodes to try things out (Ctrl-C stops it)
 	@exec $(BIN)/python -m tests.network $(ARGS)
 
-torture: $(VENV)/dev.stamp ## A thousand faults and kills while payments go on (ARGS="payments faults seed transport")
+torture: $(VENV)/dev.stamp ## Run payments with a thousand faults and kills (ARGS="payments faults seed transport")
 	@exec $(BIN)/python -m tests.torture $(ARGS)
 
-mutations: $(VENV)/dev.stamp ## Break the code on purpose, a dozen ways and more: some test must notice each
+mutations: $(VENV)/dev.stamp ## Break the code on purpose in many ways: a test must notice each
 	@exec $(BIN)/python -m tests.mutations
 
-bench: $(VENV)/dev.stamp ## Measure what an update and a page cost, against bare loops in the same run (ARGS=payments)
+bench: $(VENV)/dev.stamp ## Measure the cost of an update and a page, relative to bare loops in the same run (ARGS=payments)
 	@exec $(BIN)/python -m tests.bench $(ARGS)
 
-rules: $(VENV)/dev.stamp ## Write deploy/prometheus/*.rules.yml again from values.yml
+rules: $(VENV)/dev.stamp ## Generate deploy/prometheus/*.rules.yml from values.yml
 	@$(BIN)/python -m deploy.prometheus
 
-dashboards: $(VENV)/dev.stamp ## Write dashboards/*.json again
+dashboards: $(VENV)/dev.stamp ## Generate dashboards/*.json
 	@$(BIN)/python -m dashboards
 
-pictures: dashboards ## Draw the dashboards again for the documentation (needs Node 20.19 or newer, and Chromium)
+pictures: dashboards ## Draw the dashboards for the documentation (needs Node 20.19 or newer, and Chromium)
 	@$(BIN)/python -m tests.pictures $(ARGS)
 
-protos: $(VENV)/dev.stamp ## Generate exporter/lnd/rpc again from protos/*.proto
+protos: $(VENV)/dev.stamp ## Generate exporter/lnd/rpc from protos/*.proto
 	@$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=exporter/lnd/rpc --pyi_out=exporter/lnd/rpc protos/*.proto
 
-lock: $(VENV)/dev.stamp ## Write requirements/*.txt again (ARGS=--upgrade takes the newest versions)
+lock: $(VENV)/dev.stamp ## Generate requirements/*.txt (ARGS=--upgrade takes the newest versions)
 	@$(BIN)/$(LOCK) $(ARGS) pyproject.toml --output-file requirements/runtime.txt
 	@$(BIN)/$(LOCK) $(ARGS) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
 	@$(BIN)/$(LOCK) $(ARGS) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
 
-clean: ## Remove what make and the tools made (not the built lnd in .cache)
+clean: ## Remove everything that make and the tools created (but not the built programs in ~/.cache)
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find exporter tests dashboards deploy -name __pycache__ -prune -exec rm -rf {} +
 
-# The stamps are made again when a lock changes, in a fresh virtual environment: nothing stale stays behind.
+# A changed lock file makes the stamps outdated, and the virtual environment is created again, so nothing stale is left.
 
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/runtime.stamp
 	@echo 'make: installing the development tools into $(VENV)'
@@ -96,7 +96,7 @@ $(VENV)/runtime.stamp: requirements/runtime.txt requirements/build.txt
 		echo '      Debian 12, Ubuntu 24.04 or newer: apt install python3 python3-venv' >&2; exit 1)
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo 'make: $(PYTHON) lacks the modules venv and ensurepip. On Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
-	@echo 'make: creating $(VENV) with '"$$($(PYTHON) --version)"', takes half a minute'
+	@echo 'make: creating $(VENV) with '"$$($(PYTHON) --version)"', which takes half a minute'
 	@rm -rf $(VENV)
 	@$(PYTHON) -m venv $(VENV)
 	@$(INSTALL) -r requirements/runtime.txt -r requirements/build.txt

@@ -1,4 +1,4 @@
-"""`make dashboards`: writes the JSON of every dashboard anew."""
+"""`make dashboards`: generates the JSON file of every dashboard."""
 
 import sys
 from pathlib import Path
@@ -8,14 +8,14 @@ from deploy.prometheus.values import WrongValues
 try:
     from dashboards.board import TAG, written
     from dashboards.boards import BOARDS
-except WrongValues as error:  # they show thresholds
+except WrongValues as error:  # the dashboards show thresholds of values.yml
     sys.exit(str(error))
 
 HERE = Path(__file__).parent
 
 
 def main() -> None:
-    """Write them beside this file."""
+    """Write the JSON files beside this file."""
     for make in BOARDS:
         board = make()
         path = HERE / f"{TAG}-{board.uid}.json"

@@ -1,4 +1,4 @@
-"""Of the first dashboard what tells whether payments arrive: rates, targets and budgets."""
+"""The panels of the first dashboard on success: rates, targets and error budgets."""
 
 from collections.abc import Callable
 
@@ -8,8 +8,8 @@ from dashboards.panel import GREEN, ORANGE, RED, YELLOW, Query, Text
 from dashboards.query import (
     BURN_LEAST,
     BURNS,
-    DONE,
     SMALL_TARGET,
+    SUCCEEDED,
     TARGETS,
     burn,
     enough,
@@ -26,7 +26,7 @@ from exporter.payments.labels import AmountBand
 
 
 def success(here: Grid) -> None:
-    """How much of it, at which amounts, and how much of the error budget that takes."""
+    """Add the panels on the success rate, by amount, and on the error budget."""
     here.row("Does it arrive?")
     here.add(
         crossed(
@@ -101,8 +101,8 @@ def success(here: Grid) -> None:
         ),
         6,
     )
-    first = increase("htlc_attempts_per_payment_bucket", *DONE, 'le="1.0"', window="1h")
-    tried = increase("htlc_attempts_per_payment_count", *DONE, window="1h")
+    first = increase("htlc_attempts_per_payment_bucket", *SUCCEEDED, 'le="1.0"', window="1h")
+    tried = increase("htlc_attempts_per_payment_count", *SUCCEEDED, window="1h")
     here.add(
         lines(
             Text(
@@ -140,7 +140,7 @@ def success(here: Grid) -> None:
 
 
 def _by_band(value: Callable[[AmountBand], float]) -> str:
-    """A number for each band."""
+    """Return an expression with one value for each amount band."""
     return " or ".join(
         f'label_replace(vector({value(band):g}), "amount_band", "{band}", "", "")' for band in AmountBand
     )

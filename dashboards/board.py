@@ -17,21 +17,21 @@ TAG = "lnd-payments"
 
 
 class Board(NamedTuple):
-    """One of the dashboards."""
+    """A dashboard: its name, its variables and its panels."""
 
     uid: str
-    """After `lnd-payments-`; alerts link to it."""
+    """The end of its uid, after `lnd-payments-`; alerts link to it."""
     title: str
     description: str
     grid: Grid
     span: str = "now-6h"
-    """The time that it shows first."""
+    """Beginning of the default time range."""
     more: Sequence[dashboard.CustomVariable] = ()
-    """Variables of its own."""
+    """Variables of this dashboard only."""
 
 
 def written(board: Board) -> str:
-    """The JSON that Grafana imports."""
+    """Return the JSON that Grafana imports."""
     made = (
         dashboard.Dashboard(board.title)
         .uid(f"{TAG}-{board.uid}")
@@ -49,7 +49,7 @@ def written(board: Board) -> str:
         .build()
     )
     for link in made.links or []:
-        link.placement = None  # type: ignore[assignment]  # where the SDK puts it nobody sees it
+        link.placement = None  # type: ignore[assignment]  # the SDK's default hides it
     for annotation in made.annotations.list_val or []:
         annotation.placement = None  # type: ignore[assignment]
     made.panels = [panel.build() for panel in board.grid.placed]
@@ -84,7 +84,7 @@ def _labels(name: str, label: str, metric: str) -> dashboard.QueryVariable:
 
 
 def _link() -> dashboard.DashboardLink:
-    """To all others, with the same variables and time."""
+    """Return the link to all other dashboards, with the same variables and time range."""
     return (
         dashboard.DashboardLink("lnd payments")
         .type(model.DashboardLinkType.DASHBOARDS)
@@ -96,7 +96,7 @@ def _link() -> dashboard.DashboardLink:
 
 
 def _alerts() -> dashboard.AnnotationQuery:
-    """Where an alert begins to fire, as a mark on every graph; all the time that it fires would cover the graph."""
+    """Return the annotation that marks where an alert begins to fire; marking all of its time would cover the graph."""
 
     def firing(which: str, when: str = "") -> str:
         return f'ALERTS{{alertstate="firing",alertname=~"{PREFIX}.+",alertname!="{PREFIX}Watchdog",{which}}}{when}'

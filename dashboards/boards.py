@@ -1,4 +1,4 @@
-"""All dashboards, in the order in which they are opened."""
+"""All dashboards, in the order of their links."""
 
 from dashboards.failures import failures
 from dashboards.fleet import fleet

@@ -1,4 +1,4 @@
-"""Of the first dashboard what tells how long payments take and what they cost."""
+"""The panels of the first dashboard on the duration and the cost of payments."""
 
 from dashboards.flight import AGES, by_age
 from dashboards.graphs import areas, bars, lines, spread
@@ -7,11 +7,11 @@ from dashboards.panel import RED, Query, Text
 from dashboards.query import (
     BAD,
     COUNTED,
-    DONE,
     FIRST_HTLC_S,
     FIRST_HTLC_SHARE,
     QUICK_S,
     SAT,
+    SUCCEEDED,
     increase,
     rate,
     total,
@@ -19,9 +19,9 @@ from dashboards.query import (
 
 
 def speed(here: Grid) -> None:
-    """How long successes take, and the search for a path."""
+    """Add the panels on the duration of successes and of path finding."""
     here.row("How fast?")
-    buckets = rate("duration_seconds_bucket", *DONE)
+    buckets = rate("duration_seconds_bucket", *SUCCEEDED)
     here.add(
         spread(
             Text(
@@ -71,7 +71,7 @@ def speed(here: Grid) -> None:
 
 
 def money(here: Grid) -> None:
-    """Amounts, fees, and what is under way."""
+    """Add the panels on amounts, fees and payments in flight."""
     here.row("What goes out, and at what price?")
     hour = 3600 / SAT
     here.add(

@@ -1,19 +1,19 @@
-"""Of the fourth dashboard what tells how the exporter itself is, and what it hears of the node."""
+"""The panels of the fourth dashboard on the exporter itself and the updates that it receives."""
 
 from dashboards.graphs import bars, lines, number
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, ORANGE, RED, YELLOW, Query, Text
 from dashboards.presence import KNOWN
-from dashboards.query import CERTIFICATE_S, DAY_S, DELAY_S, DELAY_SHARE, NODE, OURS, WHO, increase, m, rate, total
+from dashboards.query import CERTIFICATE_S, DAY_S, DELAY_S, DELAY_SHARE, EXPORTERS, NODE, WHO, increase, m, rate, total
 from deploy.prometheus.rule import exactly
 from exporter.payments.labels import CallOutcome
 
-_OF_THESE = f"and on (job, instance) {KNOWN}"
-"""The end of an expression: only of exporters that follow the chosen nodes."""
+_OF_NODES = f"and on (job, instance) {KNOWN}"
+"""The end of an expression: restricts it to exporters that have the chosen nodes."""
 
 
-def heard(here: Grid) -> None:
-    """Whether all arrives, and in time."""
+def updates(here: Grid) -> None:
+    """Add the panels on whether all updates arrive, and in time."""
     here.row("What is heard of it")
     here.add(
         bars(
@@ -94,7 +94,7 @@ def heard(here: Grid) -> None:
 
 
 def exporter(here: Grid) -> None:
-    """The process and its state on disk."""
+    """Add the panels on the process and its state file."""
     here.row("The exporter")
     here.add(
         number(
@@ -113,7 +113,7 @@ def exporter(here: Grid) -> None:
     here.add(
         number(
             Text("Counters began anew", "State files that could not be used, within the time shown. Good: 0.", "short"),
-            f"sum(increase(lnd_payments_exporter_state_resets_total{{{OURS}}}[$__range]))",
+            f"sum(increase(lnd_payments_exporter_state_resets_total{{{EXPORTERS}}}[$__range]))",
             ((None, GREEN), (0.5, RED)),
             decimals=0,
         ),
@@ -127,7 +127,7 @@ def exporter(here: Grid) -> None:
                 "Within the time shown: the disk is full or read-only. Good: 0.",
                 "short",
             ),
-            f"sum(increase(lnd_payments_exporter_checkpoint_failures_total{{{OURS}}}[$__range]))",
+            f"sum(increase(lnd_payments_exporter_checkpoint_failures_total{{{EXPORTERS}}}[$__range]))",
             ((None, GREEN), (0.5, RED)),
             decimals=0,
         ),
@@ -142,7 +142,7 @@ def exporter(here: Grid) -> None:
                 "interval.",
                 "s",
             ),
-            f"max(time() - lnd_payments_exporter_checkpoint_timestamp_seconds{{{OURS}}})",
+            f"max(time() - lnd_payments_exporter_checkpoint_timestamp_seconds{{{EXPORTERS}}})",
             ((None, GREEN), (300, ORANGE)),
             decimals=0,
             empty="memory only",
@@ -178,21 +178,21 @@ def exporter(here: Grid) -> None:
     here.add(
         lines(
             Text("Scrape time", "How long Prometheus waits for a page. Good: below a second.", "s"),
-            [Query(f"scrape_duration_seconds{{{OURS}}} {_OF_THESE}", "{{instance}}")],
+            [Query(f"scrape_duration_seconds{{{EXPORTERS}}} {_OF_NODES}", "{{instance}}")],
         ),
         8,
     )
     here.add(
         lines(
             Text("Memory", "Resident memory of the exporter. Good: level.", "bytes"),
-            [Query(f"process_resident_memory_bytes{{{OURS}}} {_OF_THESE}", "{{instance}}")],
+            [Query(f"process_resident_memory_bytes{{{EXPORTERS}}} {_OF_NODES}", "{{instance}}")],
         ),
         8,
     )
     here.add(
         lines(
             Text("CPU", "Share of one core that the exporter uses. Good: a few percent.", "percentunit"),
-            [Query(f"rate(process_cpu_seconds_total{{{OURS}}}[$__rate_interval]) {_OF_THESE}", "{{instance}}")],
+            [Query(f"rate(process_cpu_seconds_total{{{EXPORTERS}}}[$__rate_interval]) {_OF_NODES}", "{{instance}}")],
         ),
         8,
     )

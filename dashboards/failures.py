@@ -1,4 +1,4 @@
-"""Reads from top to bottom as a diagnosis: what stops payments, who says so, at which amounts, through which peer."""
+"""The second dashboard, a diagnosis from top to bottom: causes, failing nodes, amounts, peers."""
 
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as model
@@ -16,7 +16,7 @@ from exporter.payments.labels import AmountBand, Purpose
 
 
 def failures() -> Board:
-    """Why payments fail."""
+    """Return the dashboard 'Why payments fail'."""
     here = Grid()
     _causes(here)
     attempts(here)
@@ -32,7 +32,7 @@ def failures() -> Board:
 
 
 def _purpose() -> dashboard.CustomVariable:
-    """Payments, rebalances and others, told apart; each stands for its kinds, too."""
+    """Return the variable that selects payments, rebalances or others; each value also stands for its kinds."""
     chosen = {
         purpose.value: "|".join(
             dict.fromkeys([purpose.value, *(k.value for k, of in OF_KIND.items() if of is purpose)])
@@ -156,6 +156,6 @@ def _causes(here: Grid) -> None:
 
 
 def _all_and_bands(metric: str, chosen: str, label: str) -> dict[str, str]:
-    """Of each word of a label how many there were, of all amounts and of each band."""
+    """Return queries for the number of each label value: of all amounts, and of each band."""
     bands = {band.value: total(increase(metric, chosen, exactly("amount_band", band)), label) for band in AmountBand}
     return {"All": total(increase(metric, chosen), label), **bands}

@@ -1,4 +1,4 @@
-"""All nodes in one table; a click leads to the node."""
+"""The dashboard of all nodes: one table, with a link to each node."""
 
 from dashboards.board import Board
 from dashboards.graphs import bars, number
@@ -16,7 +16,7 @@ _RATE = ((None, RED), (OUTAGE, ORANGE), (TARGET, GREEN))
 
 
 def fleet() -> Board:
-    """Every node."""
+    """Return the dashboard of all nodes."""
     here = Grid()
     _first_row(here)
     _nodes(here)
@@ -99,7 +99,7 @@ def _nodes(here: Grid) -> None:
             ),
             [
                 Query(STATE),
-                *(Query(f"{expr} or NaN * {each(KNOWN)}") for expr in _columns()),  # else one without any value is gone
+                *(Query(f"{expr} or NaN * {each(KNOWN)}") for expr in _columns()),  # or a node without values is gone
             ],
             [
                 Column("node", "Node", "string", link=_LINK),

@@ -1,4 +1,4 @@
-"""Money that is under way: how old, held by whom, and how many blocks are left until a channel is closed by force."""
+"""The dashboard of payments in flight: their ages, the peers that hold HTLCs, and the blocks left."""
 
 from dashboards.board import Board
 from dashboards.graphs import areas, in_words, lines, number
@@ -11,16 +11,16 @@ from deploy.prometheus.rule import exactly
 from exporter.payments.node import BLOCK_S
 
 _SLOTS = 483
-"""HTLCs that one side of a channel may have outstanding (BOLT 2, `max_accepted_htlcs`)."""
+"""Number of HTLCs that one side of a channel may have outstanding (BOLT 2, `max_accepted_htlcs`)."""
 AGES = {"under_1m": GREEN, "1m_to_10m": BLUE, "10m_to_1h": YELLOW, "1h_to_1d": ORANGE, "1d_and_over": RED}
-"""Of payments in flight, by colour."""
+"""Colour of each age band of payments in flight."""
 _LEFT = {"144_and_over": GREEN, "36_to_144": YELLOW, "under_36": ORANGE, "expired": RED}
 _UNSEEN = "node away: as of its last answer"
 _BLOCKS_AN_HOUR = 3600 / BLOCK_S
 
 
 def flight() -> Board:
-    """In flight and at risk."""
+    """Return the dashboard 'In flight and at risk'."""
     here = Grid()
     _first_row(here)
     _over_time(here)
@@ -128,7 +128,7 @@ def _first_row(here: Grid) -> None:
 
 
 def by_age() -> list[Query]:
-    """Payments in flight, the youngest first."""
+    """Return queries for the payments in flight by age, the youngest first."""
     return [Query(total(m("in_flight", exactly("age", age))), age) for age in AGES]
 
 

@@ -1,4 +1,4 @@
-"""Panels that draw: single numbers, lines, bars, areas, rankings, heatmaps, states over time."""
+"""Graph panels: single numbers, lines, bars, areas, rankings, heatmaps, states over time."""
 
 from collections.abc import Mapping, Sequence
 
@@ -32,7 +32,7 @@ def number(
     empty: str = "-",
     legend: str = "__auto",
 ) -> stat.Panel:
-    """One number, now or over the whole range."""
+    """Return a panel with one number, now or over the whole time range."""
     panel: stat.Panel = filled(stat.Panel(), text, [Query(expr, legend, instant=True)])
     panel.thresholds(thresholds(steps)).color_mode(words.BigValueColorMode.VALUE).no_value(empty)
     panel.mappings(mappings({}, empty))
@@ -44,13 +44,13 @@ def number(
 
 
 def in_words(text: Text, expr: str, legend: str, mapped: Mapping[str, tuple[str, str]]) -> stat.Panel:
-    """Numbers that stand for words."""
+    """Return a panel that shows numbers as texts."""
     panel = number(text, expr, ((None, BLACK),), legend=legend)
     return panel.mappings(mappings(mapped)).text_mode(words.BigValueTextMode.VALUE_AND_NAME)
 
 
 def leading(text: Text, expr: str, label: str) -> stat.Panel:
-    """The word with the highest number."""
+    """Return a panel with the label value that has the highest number."""
     panel = number(text, f"topk(1, {expr} > 0)", decimals=0, empty="none", legend=f"{{{{{label}}}}}")
     return panel.text_mode(words.BigValueTextMode.VALUE_AND_NAME)
 
@@ -66,7 +66,7 @@ def lines(
     empty: str = "",
     every: str = "",
 ) -> timeseries.Panel:
-    """How something went, at least `every` so often; with `steps` the limits of the alerts as dashed lines."""
+    """Return a line graph with a point at least each `every`; `steps` adds the alerts' limits as dashed lines."""
     panel = _over_time(text, queries, colors or {})
     panel.draw_style(words.GraphDrawStyle.LINE).line_width(1.5).fill_opacity(0)
     if text.unit == "short":
@@ -86,7 +86,7 @@ def lines(
 
 
 def bars(text: Text, queries: Sequence[Query], colors: Mapping[str, str] | None = None) -> timeseries.Panel:
-    """What happened in each five minutes or more, one word on the other: so that few events are seen, too."""
+    """Return stacked bars of five minutes or more for each label value, so that rare events are visible."""
     panel = _over_time(text, queries, colors or {}).interval("5m")
     panel.draw_style(words.GraphDrawStyle.BARS).line_width(0).fill_opacity(85).bar_width_factor(0.9)
     return _stacked(panel)
@@ -95,7 +95,7 @@ def bars(text: Text, queries: Sequence[Query], colors: Mapping[str, str] | None 
 def areas(
     text: Text, queries: Sequence[Query], colors: Mapping[str, str] | None = None, *, empty: str = ""
 ) -> timeseries.Panel:
-    """How much there was at each moment, one word on the other."""
+    """Return stacked areas of each label value over time."""
     panel = _over_time(text, queries, colors or {})
     if empty:
         panel.no_value(empty)
@@ -123,7 +123,7 @@ def _fixed(color: str) -> model.DynamicConfigValue:
 
 
 def ranking(text: Text, queries: Sequence[Query], steps: Steps = ((None, BLUE),)) -> bargauge.Panel:
-    """A bar for each word, the longest first."""
+    """Return a horizontal bar for each label value, the longest first."""
     panel: bargauge.Panel = filled(bargauge.Panel(), text, queries)
     panel.orientation(words.VizOrientation.HORIZONTAL).display_mode(words.BarGaugeDisplayMode.BASIC).min(0)
     panel.thresholds(thresholds(steps)).color_scheme(by_threshold())
@@ -133,7 +133,7 @@ def ranking(text: Text, queries: Sequence[Query], steps: Steps = ((None, BLUE),)
 
 
 def spread(text: Text, expr: str) -> heatmap.Panel:
-    """A heatmap of a histogram."""
+    """Return a heatmap of a histogram."""
     panel: heatmap.Panel = filled(heatmap.Panel(), text, [Query(expr, "{{le}}")], PromQueryFormat.HEATMAP)
     panel.calculate(False).hide_legend().cell_gap(1).interval("5m")
     panel.y_axis(heatmap.YAxisConfig().unit(text.unit).axis_placement(words.AxisPlacement.LEFT))
@@ -151,7 +151,7 @@ def spread(text: Text, expr: str) -> heatmap.Panel:
 
 
 def states(text: Text, queries: Sequence[Query], mapped: Mapping[str, tuple[str, str]]) -> statetimeline.Panel:
-    """Which state there was when: numbers to words and colours."""
+    """Return a timeline of states: numbers are mapped to texts and colours."""
     panel: statetimeline.Panel = filled(statetimeline.Panel(), text, queries)
     panel.mappings(mappings(mapped)).show_value(words.VisibilityMode.NEVER)
     panel.color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.FIXED).fixed_color(BLACK))

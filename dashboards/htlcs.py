@@ -1,4 +1,4 @@
-"""Of the second dashboard what tells which HTLCs fail, who fails them, and through which peer."""
+"""The panels of the second dashboard on failed HTLCs: codes, failing nodes, peers."""
 
 from dashboards.graphs import bars, spread
 from dashboards.layout import Grid
@@ -10,7 +10,7 @@ from exporter.payments.labels import FailureSource, PeerOutcome
 
 
 def attempts(here: Grid) -> None:
-    """Codes, and whose they are."""
+    """Add the panels on failure codes and on the nodes that fail attempts."""
     here.row("3. Which HTLCs fail, and who fails them?")
     failed = "htlc_attempts_failed_total"
     sources = {
@@ -61,7 +61,7 @@ def attempts(here: Grid) -> None:
 
 
 def peers(here: Grid) -> None:
-    """The direct peers, and what HTLCs lock: of all purposes, for these metrics don't tell them apart."""
+    """Add the panels on direct peers and locked liquidity, of all purposes: these metrics have no label `purpose`."""
     here.row("4. Through which peer, and at what cost? All purposes, whatever is chosen above")
     _peers(here)
     _locked(here)
@@ -69,7 +69,7 @@ def peers(here: Grid) -> None:
 
 def _peers(here: Grid) -> None:
     attempts, at_fault = "peer_htlc_attempts_total", 'outcome=~"failed_here|failed_at_peer"'
-    has_place = 'peer!="former"'  # what is moved there was not sent now
+    has_place = 'peer!="former"'  # counts that moved there are from an earlier time
 
     def ended(outcome: str) -> str:
         return total(increase(attempts, has_place, exactly("outcome", outcome)), "peer")

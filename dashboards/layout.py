@@ -1,4 +1,4 @@
-"""Where the panels of a dashboard are: from left to right, and below where there is no room."""
+"""The layout of a dashboard: panels from left to right, in a new line if there is no room."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ COLUMNS = 24
 
 @dataclass
 class Grid:
-    """Places panels from left to right; explicit, for the SDK's own layout overflows the columns."""
+    """Places panels from left to right, because the SDK's own layout overflows the columns."""
 
     placed: list[Panel | dashboard.Row] = field(default_factory=list)
     _x: int = 0
@@ -27,7 +27,7 @@ class Grid:
         self._y += 1
 
     def add(self, panel: Panel, width: int, height: int = 8) -> None:
-        """Place a panel beside the last one, or below if there is no room."""
+        """Place a panel beside the last one, or in a new line if there is no room."""
         if self._x + width > COLUMNS:
             self._break()
         panel.id(len(self.placed) + 1).grid_pos(model.GridPos(h=height, w=width, x=self._x, y=self._y))

@@ -1,7 +1,7 @@
-"""Can the numbers be relied upon: the node, what the exporter hears of it, and the exporter itself."""
+"""The fourth dashboard: can the numbers be trusted? The node, its updates, and the exporter itself."""
 
 from dashboards.board import Board
-from dashboards.exporter import exporter, heard
+from dashboards.exporter import exporter, updates
 from dashboards.graphs import areas, lines, states
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, Query, Text
@@ -13,10 +13,10 @@ _AWAY = "the node is away"
 
 
 def node() -> Board:
-    """Exporter and node."""
+    """Return the dashboard 'Exporter and node'."""
     here = Grid()
     _node(here)
-    heard(here)
+    updates(here)
     exporter(here)
     return Board(
         "node",
@@ -63,12 +63,12 @@ def _node(here: Grid) -> None:
 
 
 def _known(expr: str) -> str:
-    """And 2 where nobody knows."""
+    """Return the expression, with 2 where the value isn't known."""
     return f"{expr} or 2 + 0 * {each(KNOWN)}"
 
 
 def _chain(here: Grid) -> None:
-    """Last answers of a node that is away look healthy: they are not shown."""
+    """Add the panels on the chain, without nodes that can't be reached: their last answers look healthy."""
     here.add(
         lines(
             Text(

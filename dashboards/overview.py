@@ -1,4 +1,4 @@
-"""The first dashboard to open: whether it works, how fast, and at what price."""
+"""The first dashboard: whether payments work, how fast they are, and what they cost."""
 
 from dashboards.arrival import success
 from dashboards.board import Board
@@ -13,7 +13,7 @@ _BURN = ((None, GREEN), (BURNS["budget"], YELLOW), (BURNS["slow"], ORANGE), (BUR
 
 
 def overview() -> Board:
-    """Payments."""
+    """Return the dashboard 'Payments'."""
     here = Grid()
     _first_row(here)
     success(here)

@@ -1,4 +1,4 @@
-"""What every panel has: a title, a description, a unit, queries, colours by value."""
+"""The common parts of panels: title, description, unit, queries, colours by value."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -21,16 +21,16 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 GREEN, YELLOW, ORANGE, RED, BLUE, BLACK = "green", "yellow", "orange", "red", "blue", "text"
 GREY = "#8e8e8e"
-"""For what isn't known."""
+"""Colour of unknown values."""
 
 Panel: TypeAlias = stat.Panel | timeseries.Panel | bargauge.Panel | table.Panel | heatmap.Panel | statetimeline.Panel
 Mappings: TypeAlias = list[model.ValueMap | model.RangeMap | model.RegexMap | model.SpecialValueMap]
 Steps: TypeAlias = Sequence[tuple[float | None, str]]
-"""Thresholds: from which value on which colour; the first is None."""
+"""Thresholds: the lower bound of each colour; the first bound is None."""
 
 
 class Query(NamedTuple):
-    """One question to Prometheus."""
+    """A PromQL query of a panel."""
 
     expr: str
     legend: str = "__auto"
@@ -38,22 +38,22 @@ class Query(NamedTuple):
 
 
 class Text(NamedTuple):
-    """What every panel has."""
+    """The texts and options that every panel has."""
 
     title: str
     description: str
-    """What it shows, and what good looks like."""
+    """What the panel shows, and which values are healthy."""
     unit: str
 
 
 def thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
-    """Colours by value."""
+    """Return the thresholds for the lower bound of each colour."""
     made = [model.Threshold(value=value, color=color) for value, color in steps]
     return dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(made)
 
 
 def target(query: Query, number: int, form: PromQueryFormat) -> prometheus.Dataquery:
-    """A question with a letter of its own."""
+    """Return the query as a target with a letter of its own."""
     made = prometheus.Dataquery().expr(query.expr).legend_format(query.legend).ref_id(chr(ord("A") + number))
     made = made.format(form).datasource(SOURCE)
     return made.instant() if query.instant else made.range()
@@ -62,7 +62,7 @@ def target(query: Query, number: int, form: PromQueryFormat) -> prometheus.Dataq
 def filled(
     panel: Any, text: Text, queries: Sequence[Query], form: PromQueryFormat = PromQueryFormat.TIME_SERIES
 ) -> Any:
-    """A panel with its words and its queries."""
+    """Fill a panel with its texts and its queries."""
     panel.title(text.title).description(text.description).unit(text.unit).datasource(SOURCE)
     for number, query in enumerate(queries):
         panel.with_target(target(query, number, form))
@@ -70,7 +70,7 @@ def filled(
 
 
 def mappings(words: Mapping[str, tuple[str, str]], empty: str = "") -> Mappings:
-    """Words and their colours for numbers, and for no number."""
+    """Return the texts and colours that replace numbers and missing values."""
     made: Mappings = []
     if words:
         options = {
@@ -83,21 +83,21 @@ def mappings(words: Mapping[str, tuple[str, str]], empty: str = "") -> Mappings:
             match=model.SpecialValueMatch.NULL_AND_NAN,
             result=model.ValueMappingResult(text=empty, color=BLACK, index=len(words)),
         )
-        made.append(model.SpecialValueMap(options=nothing))  # else it has the colour of the lowest threshold
+        made.append(model.SpecialValueMap(options=nothing))  # or it gets the colour of the lowest threshold
     return made
 
 
 def last() -> common.ReduceDataOptions:
-    """Of each series its last value."""
+    """Reduce each series to its last value."""
     return common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False)
 
 
 def legend() -> common.VizLegendOptions:
-    """Below, in a line."""
+    """Return a legend below the graph, in one line."""
     made = common.VizLegendOptions().show_legend(True).calcs([])
     return made.display_mode(models.LegendDisplayMode.LIST).placement(models.LegendPlacement.BOTTOM)
 
 
 def by_threshold() -> dashboard.FieldColor:
-    """The colour that the thresholds give a value."""
+    """Return the colour mode that colours a value by its thresholds."""
     return dashboard.FieldColor().mode(model.FieldColorModeId.THRESHOLDS)

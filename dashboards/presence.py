@@ -1,7 +1,7 @@
-"""Which nodes there are, in which state, and how long their held HTLCs have: also of those that nobody hears of."""
+"""PromQL for nodes, their states and the blocks left of held HTLCs, including nodes that can't be reached."""
 
 from dashboards.panel import GREEN, GREY, ORANGE, RED, YELLOW
-from dashboards.query import LAST_PAGE, NODE, OURS, each, m, total
+from dashboards.query import EXPORTERS, LAST_PAGE, NODE, each, m, total
 from deploy.prometheus.recording import older
 from deploy.prometheus.rule import NODES_OF_A_JOB, PER_NODE, exactly
 from exporter.payments.labels import NodeState
@@ -19,16 +19,16 @@ _COLORS: dict[NodeState, str] = {
 EXPORTER_AWAY = "exporter away"
 STATES = {str(place): (state.value, color) for place, (state, color) in enumerate(_COLORS.items(), 1)}
 STATES |= {str(len(STATES) + 1): (EXPORTER_AWAY, GREY)}
-"""The words for each value of STATE, and their colours; the worse the higher."""
+"""Text and colour of each value of STATE; higher values are worse."""
 
 UP = m("node_up")
 READY = f"and {PER_NODE} {UP} == 1"
-"""The end of an expression that only holds while the node answers: its last answers stay on the page."""
+"""The end of an expression: only while the node answers, because its last answers stay on the page."""
 KNOWN = f"last_over_time({UP}[$__range])"
-"""All nodes that were heard of within the time shown."""
+"""All nodes that were on a page within the time range."""
 NODES = f"count({KNOWN}) or vector(0)"
 AWAY = f"count({KNOWN} unless {UP} == 1) or vector(0)"
-"""How many nodes don't answer, or have an exporter that doesn't."""
+"""Number of nodes that don't answer, or whose exporter doesn't."""
 
 
 def _state() -> str:
@@ -43,32 +43,33 @@ def _last(name: str) -> str:
 
 
 def _blocks_left() -> str:
-    """As the recorded series that the alerts look at, without recording: of the last page, however long ago.
+    """Return the expression of the recorded series that the alerts use, from the last page, however old.
 
-    Of a node that isn't followed something was held if its last numbers of held HTLCs are not 0.
+    A node that isn't followed holds HTLCs if its last numbers of held HTLCs are not 0.
     """
     expiry, header = "held_earliest_expiry_height", _last("node_best_header_timestamp_seconds")
     height = f"{_last('node_block_height')} + clamp_min(time() - {header}, 0) / {BLOCK_S}"
     gone = (
         f"{_last(expiry)} and {PER_NODE} {total(_last('held_htlcs'), *NODE)} > 0 "
         f"unless {NODES_OF_A_JOB} {m('stream_up')} == 1 unless {PER_NODE} {older(m)} "
-        f"unless {PER_NODE} ({_last('node_up')} unless {NODES_OF_A_JOB} {UP} and on (job, instance) up{{{OURS}}} == 1)"
+        f"unless {PER_NODE} ({_last('node_up')} unless {NODES_OF_A_JOB} {UP} "
+        f"and on (job, instance) up{{{EXPORTERS}}} == 1)"
     )
     return each(f"({m(expiry)} or ({gone})) - ({height})")
 
 
 STATE = _state()
-"""For each node a number that stands for a word."""
+"""State of each node as a number; see the texts above."""
 BLOCKS_LEFT = _blocks_left()
-"""For each node that holds HTLCs, until the first of them expires; estimated while nobody looks."""
+"""Blocks until the first held HTLC of each node expires; estimated while the node isn't followed."""
 
 
 def held(blocks_left: str) -> str:
-    """How many HTLCs are held, with so many blocks left; 0 while the node doesn't answer, for nobody knows."""
+    """Count the held HTLCs with these blocks left; 0 while the node doesn't answer, because the number isn't known."""
     return total(f"{m('held_htlcs', exactly('blocks_left', blocks_left))} * {PER_NODE} {UP}")
 
 
 def held_unseen() -> str:
-    """How many HTLCs were held when nodes that don't answer, or their exporters, were last heard."""
+    """Count the HTLCs that were held on the last page of nodes that don't answer, or whose exporter doesn't."""
     away = f"(({UP} or 0 * last_over_time({UP}[{LAST_PAGE}])) == bool 0)"
     return total(f"{total(_last('held_htlcs'), *NODE)} * {PER_NODE} {away}")

@@ -1,4 +1,4 @@
-"""PromQL that several dashboards share; only metrics that the exporter itself exposes, no recorded series."""
+"""PromQL that several dashboards share; it uses only the exporter's own metrics, no recorded series."""
 
 from collections.abc import Iterable
 
@@ -11,100 +11,100 @@ DAY_S = 86_400
 SAT = 1000
 """msat in a satoshi."""
 
-# Where the alerts begin: every threshold that a dashboard shows.
+# The alerts' thresholds: all those that a dashboard shows.
 
 VALUES: Values = read()[SHOWN]
-"""Where the profiles differ the strictest."""
+"""The values of the strictest profile."""
 TARGETS = {band: VALUES.target_percent[band] / 100 for band in AmountBand}
 TARGET, SMALL_TARGET = TARGETS[AmountBand.UNDER_100K], TARGETS[AmountBand.UNDER_1K]
-"""The success rates that are asked of middle and of small amounts."""
+"""Target success rates of medium and of small amounts."""
 ALERTS = VALUES.alerts
 OUTAGE = 1 - ALERTS.outage.percent / 100
-"""A success rate below is an outage."""
+"""A success rate below this is an outage."""
 BURNS = {"budget": ALERTS.error_budget.burn, "slow": ALERTS.fail_slowly.burn, "fast": ALERTS.fail_fast.burn}
 BURN_LEAST = {"1h": ALERTS.fail_fast.at_least, "6h": ALERTS.fail_slowly.at_least}
-"""Payments that must have finished before an alert is told of their burn rate."""
+"""Payments that must have finished in a window before its burn rate can trigger an alert."""
 QUICK_S = ALERTS.slow.seconds
 FIRST_HTLC_S, FIRST_HTLC_SHARE = ALERTS.path_finding_slow.seconds, ALERTS.path_finding_slow.percent / 100
 FAR, NEAR = ALERTS.htlc_near_expiry.warning_blocks, ALERTS.htlc_near_expiry.critical_blocks
-"""Blocks that are left of a held HTLC."""
+"""Blocks left of a held HTLC, at which the alerts begin."""
 BLAMED, BLAMED_LEAST, BLAMED_WINDOW = ALERTS.peer_fails.percent / 100, ALERTS.peer_fails.at_least, "30m"
-"""Share of a peer's HTLC attempts that fail through its fault, of at least so many."""
+"""Share of a peer's HTLC attempts that fail at it, and the minimum number and the window of these attempts."""
 HEADER_S = ALERTS.chain_stalls.header_hours * 3600
 DELAY_S, DELAY_SHARE = ALERTS.updates_delayed.seconds, ALERTS.updates_delayed.percent / 100
 CERTIFICATE_S = (ALERTS.certificate_expires.critical_days * DAY_S, ALERTS.certificate_expires.warning_days * DAY_S)
 LAST_PAGE = MEMORY
-"""The last page of an exporter that is away holds for so long."""
+"""How long the last page of an exporter that is away is used."""
 
-# What is chosen above the panels.
+# The dashboard's variables.
 
 HERE = 'job=~"$job",instance=~"$instance",node=~"$node"'
-OURS = 'job=~"$job",instance=~"$instance"'
-"""Of the exporters, whose own metrics have no node."""
+EXPORTERS = 'job=~"$job",instance=~"$instance"'
+"""Matchers for the exporter's own metrics, which have no label `node`."""
 PURPOSE, KIND = (f'{label}=~"${{purpose:pipe}}"' for label in ("purpose", "kind"))
-"""One variable for two labels: each of its values is a purpose and its kinds."""
+"""Matchers with one variable for two labels: each of its values is a purpose and the kinds of it."""
 
 COUNTED = one_of("kind", VALUES.counted_kinds)
 BAD = one_of("reason", VALUES.bad_reasons)
-DONE = (exactly("purpose", Purpose.PAYMENT), exactly("outcome", Outcome.SUCCEEDED))
-"""Payments that arrived; neither rebalances nor probes."""
+SUCCEEDED = (exactly("purpose", Purpose.PAYMENT), exactly("outcome", Outcome.SUCCEEDED))
+"""Matchers for payments that succeeded, without rebalances and probes."""
 NODE = ("job", "instance", "node")
-"""Two exporters may give two nodes the same name."""
+"""Labels that identify a node: two exporters may use the same name for two nodes."""
 WHO = "{{node}} ({{instance}})"
 
 
 def m(name: str, *matchers: str) -> str:
-    """A selector of the chosen nodes, by the end of a metric's name."""
+    """Return a selector for the chosen nodes, from the end of a metric's name."""
     return f"lnd_payments_{name}{{{','.join((HERE, *matchers))}}}"
 
 
 def increase(name: str, *matchers: str, window: str = "$__range") -> str:
-    """How much a counter rose."""
+    """Return the increase of a counter."""
     return f"increase({m(name, *matchers)}[{window}])"
 
 
 def total(expr: str, *by: str) -> str:
-    """A sum, by labels."""
+    """Return a sum by labels."""
     return f"sum by ({', '.join(by)}) ({expr})" if by else f"sum({expr})"
 
 
 def each(expr: str) -> str:
-    """Of each node the one series that it has."""
+    """Return the single series of each node."""
     return f"max by ({', '.join(NODE)}) ({expr})"
 
 
 def rate(name: str, *matchers: str) -> str:
-    """By how much a counter rises in a second, over as short a time as can be shown."""
+    """Return the rate of a counter over the shortest window that can be shown."""
     return f"rate({m(name, *matchers)}[$__rate_interval])"
 
 
 def finished(window: str, *by: str, matchers: Iterable[str] = ()) -> str:
-    """Payments that count for the success rate."""
+    """Return the number of payments that count for the success rate."""
     done = total(increase("succeeded_total", COUNTED, *matchers, window=window), *by)
     failed = total(increase("failed_total", COUNTED, KNOWN, *matchers, window=window), *by)
     return f"({done} + {failed})"
 
 
 def bad(window: str, *by: str, matchers: Iterable[str] = ()) -> str:
-    """Those of them that the node failed."""
+    """Return the number of those payments that the node failed."""
     return total(increase("failed_total", COUNTED, BAD, *matchers, window=window), *by)
 
 
 def success_rate(window: str, *by: str, matchers: Iterable[str] = ()) -> str:
-    """The share that did not fail; 1 where nothing was paid."""
+    """Return the share that did not fail; 1 without payments."""
     matchers = tuple(matchers)
     return f"1 - {bad(window, *by, matchers=matchers)} / clamp_min({finished(window, *by, matchers=matchers)}, 1)"
 
 
 def overall(window: str, *by: str) -> str:
-    """The same over all amounts; nothing where nothing was paid."""
+    """Return the success rate over all amounts; empty without payments."""
     return f"1 - {bad(window, *by)} / ({finished(window, *by)} > 0)"
 
 
 def burn(window: str) -> str:
-    """For each node how many times as many payments fail as the targets allow; nothing where nothing was paid.
+    """Return each node's burn rate: its bad payments divided by those that the targets allow; empty without any.
 
-    What is allowed is capped as in the recorded burn rate of the same window, for so are the alerts.
+    The allowance is capped as in the recorded burn rate of the same window, which the alerts use.
     """
     parts = (
         f"{budget:g} * {finished(window, *NODE, matchers=[one_of('amount_band', bands)])}"
@@ -114,5 +114,5 @@ def burn(window: str) -> str:
 
 
 def enough(window: str) -> str:
-    """Whether so many payments finished that an alert would be told of their burn rate."""
+    """Return a condition: enough payments finished for an alert on their burn rate."""
     return f"{finished(window, *NODE)} >= {BURN_LEAST[window]}"

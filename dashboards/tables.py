@@ -1,4 +1,4 @@
-"""Tables: a row for each node, peer or word, joined from several queries."""
+"""Table panels: a row for each node, peer or label value, joined from several queries."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -11,11 +11,11 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from dashboards.panel import BLACK, ORANGE, Query, Steps, Text, filled, mappings, target
 
 MARKED: Steps = ((None, BLACK), (0.5, ORANGE))
-"""Zeros stay quiet."""
+"""Colours of a table cell: zeros aren't highlighted."""
 
 
 class Column(NamedTuple):
-    """A column of a table: which query or label, its heading, unit and colours."""
+    """A column of a table: its query or label, heading, unit and colours."""
 
     name: str
     heading: str
@@ -25,9 +25,9 @@ class Column(NamedTuple):
     link: str = ""
     width: int | None = None
     words: Mapping[str, tuple[str, str]] = MappingProxyType({})
-    """What stands for a number, and in which colour."""
+    """Text and colour for each number."""
     empty: str = ""
-    """What stands for none."""
+    """Text of an empty cell."""
 
 
 def grid(
@@ -39,9 +39,9 @@ def grid(
     sort: str = "",
     empty: str = "",
 ) -> table.Panel:
-    """A table with a row for each word of the label `key`, joined from several queries.
+    """Return a table with a row for each value of the label `key`, joined from several queries.
 
-    With several labels their queries must have no others, and be of the same rows.
+    With several labels the queries must have exactly these labels, and the same rows.
     """
     panel: table.Panel = filled(
         table.Panel(), text, [query._replace(instant=True) for query in queries], PromQueryFormat.TABLE
@@ -113,9 +113,9 @@ def crossed(
     order: str = "",
     width: int = 150,
 ) -> table.Panel:
-    """A table with a row for each word of the label `row` and a column for each of `exprs`, in their order.
+    """Return a table with a row for each value of the label `row` and a column for each of `exprs`, in their order.
 
-    Rows are in the `order` of a number, or those with the highest first column come first.
+    Rows are sorted by `order`, or else by the first column, the highest first.
     """
     letters = [chr(ord("A") + place) for place in range(len(exprs))]
     in_units = dict.fromkeys(exprs, text.unit) | dict(units or {})

@@ -1,1 +1,1 @@
-"""What runs beside the exporter: rules and alerts for Prometheus, an example for Alertmanager."""
+"""Configuration beside the exporter: rules and alerts for Prometheus, an example for Alertmanager."""

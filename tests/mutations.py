@@ -1,4 +1,4 @@
-"""`make mutations`: the code broken on purpose, one promise at a time; some test must notice each."""
+"""`make mutations`: breaks the code on purpose, one promise at a time; a test must notice each."""
 
 import shutil
 import subprocess
@@ -15,12 +15,12 @@ class Mutation(NamedTuple):
 
     name: str
     file: str
-    """Below `exporter/`."""
+    """The file, below `exporter/`."""
     right: str
-    """What stands there once."""
+    """Source text that occurs exactly once in the file."""
     wrong: str
     tests: str
-    """Which must fail, below `tests/`."""
+    """Tests that must fail, below `tests/`."""
 
 
 MUTATIONS = (
@@ -374,7 +374,7 @@ MUTATIONS = (
 
 
 def fails(tests: str, copy: Path) -> bool:
-    """True if these tests run and fail."""
+    """Return whether these tests run and fail."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout=60", f"tests/{tests}"],
         cwd=copy,
@@ -386,7 +386,7 @@ def fails(tests: str, copy: Path) -> bool:
 
 
 def caught(mutation: Mutation, copy: Path) -> bool:
-    """True if the tests fail with the mutation."""
+    """Return whether the tests fail with the mutation."""
     path = copy / "exporter" / mutation.file
     content = path.read_text()
     path.write_text(content.replace(mutation.right, mutation.wrong))
@@ -397,7 +397,7 @@ def caught(mutation: Mutation, copy: Path) -> bool:
 
 
 def main() -> int:
-    """Try all; the exit code is the number of those that nobody noticed."""
+    """Try all mutations; the exit code is the number that no test noticed."""
     missed = 0
     with tempfile.TemporaryDirectory(prefix="mutations-") as home:
         copy = Path(home)
@@ -407,7 +407,7 @@ def main() -> int:
             shutil.copy(ROOT / name, copy / name)
         for tests in sorted({mutation.tests for mutation in MUTATIONS}):
             if fails(tests, copy):
-                print(f"{tests} fails as it is: mend that first")
+                print(f"{tests} fails without a mutation: fix that first")
                 return 1
         for mutation in MUTATIONS:
             print(f"{mutation.name}: ", end="", flush=True)

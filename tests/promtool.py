@@ -1,4 +1,4 @@
-"""Runs `promtool test rules` on made-up series, to test rules and queries."""
+"""Runs `promtool test rules` with rules and generated series, and compares the results of queries."""
 
 import hashlib
 import json
@@ -12,22 +12,22 @@ from tests.network.build import binaries, cache
 
 MINUTE = 60
 ANSWERS = 1000
-"""Number of cached answers of promtool: some 130 for each version of the rules, a few kB each."""
+"""Cached answers of promtool: some 130 for each version of the rules, a few kB each."""
 
 
-class Right(NamedTuple):
-    """The expected answer of a query at a time: a value for each set of labels."""
+class Expected(NamedTuple):
+    """The expected result of a query: a value for each set of labels."""
 
     expr: str
     at_min: int
     answer: Mapping[str, float]
 
 
-def says(home: Path, rules: Mapping[str, Any], test: Mapping[str, Any], evaluated_s: int) -> str:
-    """Run one promtool test with its files in `home`; return promtool's error, empty if the test passes.
+def promtool_errors(home: Path, rules: Mapping[str, Any], test: Mapping[str, Any], evaluated_s: int) -> str:
+    """Return promtool's errors on one test, "" if it passes; its files are in `home`. Rules are evaluated in order.
 
-    Groups of rules are evaluated in order. The answer depends only on the files and the program, so it is cached
-    beside the built programs: the newest `ANSWERS` of them.
+    The answer depends only on the files and the program, so each test runs only once on a machine: the newest
+    `ANSWERS` answers are cached beside the built programs.
     """
     file = {
         "rule_files": ["rules.yml"],
@@ -46,12 +46,12 @@ def says(home: Path, rules: Mapping[str, Any], test: Mapping[str, Any], evaluate
         return cached.read_text()
     done = subprocess.run(command, capture_output=True, text=True, cwd=home, check=False)
     answer = "" if done.returncode == 0 else done.stdout + done.stderr
-    _cache(cached, answer)
+    _store(cached, answer)
     return answer
 
 
-def _cache(path: Path, answer: str) -> None:
-    """Write an answer atomically, because other workers read it, and remove the oldest ones beyond `ANSWERS`."""
+def _store(path: Path, answer: str) -> None:
+    """Write an answer atomically, because other workers may read it, and remove the oldest ones beyond `ANSWERS`."""
     path.parent.mkdir(exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=cache(), delete=False) as file:
         file.write(answer)
@@ -61,23 +61,23 @@ def _cache(path: Path, answer: str) -> None:
 
 
 def _written_s(path: Path) -> float:
-    """Return the modification time; 0 if another worker has removed the file meanwhile."""
+    """Return when the file was written; 0 if another worker has removed it."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:
         return 0.0
 
 
-def answers(
+def query_errors(
     home: Path,
     series: Mapping[str, str],
-    right: Sequence[Right],
+    expected: Sequence[Expected],
     rules: Mapping[str, Any] | None = None,
     every_min: int = 1,
 ) -> str:
-    """Test queries on `series` in promtool's notation, a sample every `every_min` minutes; return promtool's error.
+    """Return promtool's errors on queries, "" if all are right. `series` are in promtool's notation, one sample a step.
 
-    It is empty if all answers are right. promtool looks back over 10,000 samples at most; a week has 10,080 minutes.
+    promtool looks back over at most 10,000 samples, and a week has more minutes: hence `every_min`.
     """
     step_s = every_min * MINUTE
     test = {
@@ -89,12 +89,12 @@ def answers(
                 "eval_time": f"{at_min * MINUTE}s",
                 "exp_samples": [{"labels": labels, "value": value} for labels, value in answer.items()],
             }
-            for expr, at_min, answer in right
+            for expr, at_min, answer in expected
         ],
     }
-    return says(home, rules or {"groups": []}, test, step_s)
+    return promtool_errors(home, rules or {"groups": []}, test, step_s)
 
 
 def over(*values: float | None) -> str:
-    """Return a series in promtool's notation: a value for each minute, None for a missing sample."""
+    """Return values in promtool's notation, one for each minute; None is a missing sample."""
     return " ".join("_" if value is None else f"{value:g}" for value in values)

@@ -1,4 +1,4 @@
-"""docs/files.md: every file of the exporter with its one sentence, made from the files themselves."""
+"""docs/files.md: every file of the exporter with the first sentence of its docstring."""
 
 import ast
 import os
@@ -9,8 +9,8 @@ DOCUMENT = ROOT / "docs" / "files.md"
 HEAD = """\
 # Files
 
-Every file of `exporter/` with the first sentence of its docstring.
-Made by `UPDATE_GOLDEN=1 make test ARGS=tests/test_files.py`.
+Every file of `exporter/` with the first sentence of its docstring. `UPDATE_GOLDEN=1 make test ARGS=tests/test_files.py`
+generates this page.
 """
 
 

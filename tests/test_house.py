@@ -1,4 +1,4 @@
-"""Rules of the house that a machine can check: who imports whom, where await may stand, what happens at import."""
+"""Architecture rules that a test can check: imports between packages, places of `await`, no actions at import."""
 
 import ast
 import sys
@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.output": set(),
     "exporter.text": {"exporter.payments"},
     "exporter.page": {"exporter.payments"},
-    # the rooms around the core; never each other
+    # the packages around the core; they never import each other
     "exporter.lnd": {"exporter.macaroon", "exporter.payments", "exporter.redact"},
     "exporter.metrics": {"exporter", "exporter.page", "exporter.payments", "exporter.text"},
     "exporter.store": {"exporter.payments"},
@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.text",
     },
     "exporter.listing": {"exporter.config", "exporter.payments", "exporter.store", "exporter.text"},
-    # what joins them
+    # the modules that join them
     "exporter.follow": {"exporter.payments", "exporter.lnd.client"},
     "exporter.checkpoint": {"exporter.follow", "exporter.page", "exporter.payments", "exporter.store"},
     "exporter.progress": {"exporter.follow", "exporter.payments"},
@@ -65,9 +65,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "exporter": set(),
 }
-"""Who may import what of ours, itself aside. `exporter` alone is its version."""
+"""Modules of the exporter that each package may import, besides itself. `exporter` alone is the version."""
 
-ONLY_ROOM_WITH = {
+LIBRARY_USERS = {
     "grpc": {"exporter.lnd", "exporter.simulator"},
     "google": {"exporter.lnd", "exporter.simulator"},
     "aiohttp": {"exporter.lnd", "exporter.metrics", "exporter.simulator"},
@@ -78,7 +78,7 @@ ONLY_ROOM_WITH = {
     "msgspec": {"exporter.lnd", "exporter.store"},
     "rich": {"exporter.listing", "exporter.progress", "exporter.track"},
 }
-"""Foreign libraries that stay in their room."""
+"""Packages that may import each third-party library."""
 
 MAY_AWAIT = (
     "exporter.__main__",
@@ -106,34 +106,34 @@ IMPURE = {
     "threading",
     "time",
 }
-"""The part of the standard library with which one could look at the world."""
+"""Modules of the standard library that do I/O or read a clock."""
 
-ACTS = ("open", "read_text", "read_bytes", "write_text", "getenv", "time", "time_ns", "run", "get_event_loop")
-"""Calls that ask or change the world."""
-LONGEST = 280
-"""Lines of a file: about 250."""
+SIDE_EFFECTS = ("open", "read_text", "read_bytes", "write_text", "getenv", "time", "time_ns", "run", "get_event_loop")
+"""Calls with side effects, or with results that depend on the environment."""
+MAX_LINES = 280
+"""Most lines of a file: about 250."""
 
-LISTS = {"exporter.payments.labels"}
-"""Nothing but words, one after the other."""
+LONG_MODULES = {"exporter.payments.labels"}
+"""Modules that are only lists of label values, which may be longer."""
 
 
 def within(module: str, package: str) -> bool:
-    """Tell whether the module is this package or inside it."""
+    """Return whether the module is this package or inside it."""
     return module == package or module.startswith(f"{package}.")
 
 
-def room(module: str) -> str:
-    """The longest entry of the table that this module belongs to."""
+def package_of(module: str) -> str:
+    """Return the longest entry of `MAY_IMPORT` that the module belongs to."""
     return max((name for name in MAY_IMPORT if within(module, name)), key=len)
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every module that a file imports, wherever in the file."""
+    """Yield every module that a file imports, anywhere in the file."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative imports hide which room they come from"
+            assert node.level == 0, f"{path}: relative imports hide their package"
             assert node.module is not None
             names = [f"{node.module}.{alias.name}" for alias in node.names]
             submodules = [name for name in names if name in FILES or name.startswith("exporter.lnd.rpc")]
@@ -141,15 +141,16 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def test_imports_point_inwards() -> None:
-    """Each room imports only what the table allows."""
+    """Each package imports only the modules that `MAY_IMPORT` allows."""
     wrong = [
         f"{module} imports {name}"
         for module, path in FILES.items()
         for name in imports(path)
         if within(name, "exporter")
-        and not within(name, room(module))
+        and not within(name, package_of(module))
         and not any(
-            name == allowed or (allowed != "exporter" and within(name, allowed)) for allowed in MAY_IMPORT[room(module)]
+            name == allowed or (allowed != "exporter" and within(name, allowed))
+            for allowed in MAY_IMPORT[package_of(module)]
         )
     ]
     assert wrong == []
@@ -183,20 +184,20 @@ def test_no_module_is_part_of_an_import_cycle() -> None:
     assert cycles(graph) == []
 
 
-def test_foreign_libraries_stay_in_their_room() -> None:
-    """Nobody but lnd knows grpc and REST, nobody but metrics serves HTTP; the simulator is both for others."""
+def test_third_party_libraries_stay_in_their_package() -> None:
+    """Only lnd and the simulator use grpc and REST, and only metrics and the simulator serve HTTP."""
     wrong = [
         f"{module} imports {name}"
         for module, path in FILES.items()
         for name in imports(path)
-        for library, rooms in ONLY_ROOM_WITH.items()
-        if within(name, library) and not any(within(module, allowed) for allowed in rooms)
+        for library, packages in LIBRARY_USERS.items()
+        if within(name, library) and not any(within(module, allowed) for allowed in packages)
     ]
     assert wrong == []
 
 
 def test_the_core_is_pure() -> None:
-    """`payments` imports the standard library only, and nothing of it that sees the world."""
+    """`payments` imports only the pure part of the standard library."""
     wrong = [
         f"{module} imports {name}"
         for module, path in FILES.items()
@@ -208,8 +209,8 @@ def test_the_core_is_pure() -> None:
     assert wrong == []
 
 
-def test_await_has_its_places() -> None:
-    """Everything else is plain functions, so that most tests are too."""
+def test_await_only_in_allowed_modules() -> None:
+    """All other modules have plain functions, so that most tests are synchronous, too."""
     asynchronous = (ast.Await, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith)
     wrong = [
         f"{module}:{node.lineno}"
@@ -222,7 +223,7 @@ def test_await_has_its_places() -> None:
 
 
 def test_nothing_happens_at_import() -> None:
-    """A module defines; it doesn't act, not even in a loop or a condition, except as the main program."""
+    """A module only contains definitions, except for its `__main__` block."""
     harmless = (
         ast.Import,
         ast.ImportFrom,
@@ -246,13 +247,15 @@ def test_nothing_happens_at_import() -> None:
         for node in ast.parse(path.read_text()).body
         if isinstance(node, (ast.Assign, ast.AnnAssign))
         for call in ast.walk(node)
-        if isinstance(call, ast.Call) and ast.unparse(call.func).rpartition(".")[2] in ACTS
+        if isinstance(call, ast.Call) and ast.unparse(call.func).rpartition(".")[2] in SIDE_EFFECTS
     ]
     assert wrong == []
 
 
 def test_a_file_can_be_read_in_five_minutes() -> None:
-    """Its first line says what it is for, and it isn't long; a list of words may be."""
-    lengths = {module: len(path.read_text().splitlines()) for module, path in FILES.items() if module not in LISTS}
-    assert {module: length for module, length in lengths.items() if length > LONGEST} == {}
+    """It has a docstring, and it isn't longer than `MAX_LINES` lines, except for lists of label values."""
+    lengths = {
+        module: len(path.read_text().splitlines()) for module, path in FILES.items() if module not in LONG_MODULES
+    }
+    assert {module: length for module, length in lengths.items() if length > MAX_LINES} == {}
     assert [module for module, path in FILES.items() if not ast.get_docstring(ast.parse(path.read_text()))] == []

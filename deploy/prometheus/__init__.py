@@ -1,1 +1,1 @@
-"""Recording rules and alerts for Prometheus, made from one file of values with a profile for each kind of node."""
+"""Recording rules and alerts for Prometheus, generated from one file of values with a profile for each kind of node."""

@@ -1,4 +1,4 @@
-"""`make rules`: writes the rules of each profile anew."""
+"""`make rules`: generates the rules of each profile."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 
 
 def main() -> int:
-    """Write them beside this file; 2 if the values are wrong."""
+    """Write the rule files beside this file; return 2 if the values are wrong."""
     try:
         profiles = read()
     except WrongValues as error:

@@ -1,22 +1,22 @@
-"""Alerts on payments in flight: HTLCs that near their expiry, payments that stay, successes after the end."""
+"""Alerts on payments in flight: HTLCs near their expiry, payments that stay in flight, late successes."""
 
 from deploy.prometheus.recording import BLOCKS_LEFT, LATE, PENDING
-from deploy.prometheus.rule import MEMORY, NODE, Alert, Group, Selector, on_its_page, one_of
+from deploy.prometheus.rule import MEMORY, NODE, Alert, Group, Selector, on_current_exporter, one_of
 from deploy.prometheus.thresholds import Severity
 from deploy.prometheus.values import Values
 from exporter.payments.labels import Age
 
 _OLD = {1: (Age.UNDER_1D, Age.OVER), 24: (Age.OVER,)}
-"""The label `age` of what is in flight for so many hours."""
+"""Values of the label `age` for payments in flight for this many hours."""
 
 
 def flight(values: Values) -> Group:
-    """The first three are never silenced by a node that is down: that is when they matter."""
+    """Return the alerts on payments in flight. A node that is down never mutes the first three: they matter then."""
     s = Selector(values)
-    return Group("flight", [*_expiry(s, values), *_staying(s, values), _late(s, values)])
+    return Group("flight", [*_htlc_expiry(s, values), *_stuck_payments(s, values), _late_success(s, values)])
 
 
-def _expiry(s: Selector, values: Values) -> list[Alert]:
+def _htlc_expiry(s: Selector, values: Values) -> list[Alert]:
     left = '{{ $value | printf "%.0f" }}'
 
     def near(severity: Severity, blocks: int) -> Alert:
@@ -29,8 +29,8 @@ def _expiry(s: Selector, values: Values) -> list[Alert]:
             nobody has settled or failed it by then, lnd closes the channel by force. Is the peer online, and is lnd?
             """,
             "flight",
-            lasts="5m",
-            keeps="30m",
+            for_="5m",
+            keep_firing_for="30m",
         )
 
     given, expired = values.alerts.htlc_near_expiry, values.alerts.htlc_expired
@@ -45,13 +45,13 @@ def _expiry(s: Selector, values: Values) -> list[Alert]:
             """The block height at which an HTLC expires has passed, and lnd still says that it is in flight. It should
             be closing the channel by force (`lncli pendingchannels` shows that): if lnd is down, start it now.""",
             "flight",
-            lasts=f"{expired.minutes}m",
-            keeps="30m",
+            for_=f"{expired.minutes}m",
+            keep_firing_for="30m",
         ),
     ]
 
 
-def _staying(s: Selector, values: Values) -> list[Alert]:
+def _stuck_payments(s: Selector, values: Values) -> list[Alert]:
     stuck, stalled, many = values.alerts.stuck, values.alerts.stalled, values.alerts.many_pending
     usual = f"quantile_over_time(0.99, {s(PENDING)}[7d] offset 1h)"
     return [
@@ -63,8 +63,8 @@ def _staying(s: Selector, values: Values) -> list[Alert]:
             """Payments, rebalances and probes alike. Somebody holds their HTLCs (a hold invoice does that on purpose),
             or lnd has forgotten them. Until they end nobody knows whether they will be paid: do not pay again.""",
             "flight",
-            lasts="5m",
-            keeps="5m",
+            for_="5m",
+            keep_firing_for="5m",
         ),
         Alert(
             "Stalled",
@@ -74,7 +74,7 @@ def _staying(s: Selector, values: Values) -> list[Alert]:
             """lnd has nothing under way for them, and has said nothing for more than 10 minutes: they are stuck in lnd
             itself. A restart of lnd makes it look at them again.""",
             "flight",
-            lasts=f"{stalled.minutes}m",
+            for_=f"{stalled.minutes}m",
         ),
         Alert(
             "ManyPending",
@@ -88,21 +88,21 @@ def _staying(s: Selector, values: Values) -> list[Alert]:
             f"""That is more than {many.times:g} times as many as there are 99 % of the time within a week. A node on
             the way, or a peer of this node, takes HTLCs and lets go of none.""",
             "flight",
-            lasts="5m",
-            keeps="10m",
+            for_="5m",
+            keep_firing_for="10m",
         ),
     ]
 
 
-def _late(s: Selector, values: Values) -> Alert:
-    """Compared with what was known before, not by `increase`: also those that were found after an absence are told."""
+def _late_success(s: Selector, values: Values) -> Alert:
+    """Return the alert on late successes. It compares with the last known count, so that it includes an absence."""
     return Alert(
         "LateSuccess",
         values.alerts.late_success.severity,
-        on_its_page(s, f"{s(LATE)} - last_over_time({s(LATE)}[{MEMORY}] offset 10m) > 0"),
+        on_current_exporter(s, f"{s(LATE)} - last_over_time({s(LATE)}[{MEMORY}] offset 10m) > 0"),
         f"{NODE}: a payment succeeded after it had been given up",
         """lnd had written a failure reason, so whoever asked for the payment may have been told that it failed; then
         its HTLC was settled after all. Reconcile before anything is refunded or paid again.""",
         "flight",
-        keeps="10m",
+        keep_firing_for="10m",
     )

@@ -1,4 +1,4 @@
-"""Values in, a file of rules out."""
+"""Generates a file of rules from the values of a profile."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ _WIDTH = 120
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes expressions of several lines as they stand."""
+    """Writes expressions of several lines unchanged, as literal blocks."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: FBT001, FBT002 - PyYAML's
         """Indent lists, too."""
@@ -29,7 +29,7 @@ _Dumper.add_representer(str, _text)
 
 
 def groups(values: Values) -> Sequence[Group]:
-    """All rules of a profile."""
+    """Return all rules of a profile."""
     return (
         recording.recordings(values),
         success.success(values),
@@ -42,7 +42,7 @@ def groups(values: Values) -> Sequence[Group]:
 
 
 def generated(profile: str, values: Values) -> str:
-    """The file, as Prometheus reads it."""
+    """Return the text of the rule file."""
     rules: dict[str, Any] = as_yaml(groups(values), values)
     head = f"# Made from values.yml, profile `{profile}`, by `make rules`: change it there.\n"
     return head + yaml.dump(rules, Dumper=_Dumper, sort_keys=False, width=_WIDTH, allow_unicode=True)

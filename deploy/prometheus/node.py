@@ -1,4 +1,4 @@
-"""Alerts on the node: its state, its chain, and money that goes where it never went."""
+"""Alerts on the node: its state, its chain, and unusual amounts."""
 
 from deploy.prometheus.recording import BLOCKS_LEFT, FINISHED, SENT, SENT_1H, present
 from deploy.prometheus.rule import NODE, NODES_OF_A_JOB, PER_NODE, Alert, Group, Selector, exactly, one_of
@@ -10,21 +10,23 @@ _SAT = 1000  # msat
 
 
 def node(values: Values) -> Group:
-    """A node that is away silences what only follows from that."""
+    """Return the alerts on the node; one that can't be reached mutes the alerts that only follow from that."""
     s = Selector(values)
-    return Group("node", [*_states(s, values), _offline(s, values), *_chain(s, values), *_certificate(s, values)])
+    return Group(
+        "node", [*_states(s, values), _no_active_channel(s, values), *_chain(s, values), *_certificate(s, values)]
+    )
 
 
 def traffic(values: Values) -> Group:
-    """More or less than usual."""
+    """Return the alerts on more or less traffic than usual."""
     s = Selector(values)
-    return Group("traffic", [_gone(s, values), _outflow(s, values), *_fees(s, values)])
+    return Group("traffic", [_traffic_gone(s, values), _outflow(s, values), *_fees(s, values)])
 
 
 def _states(s: Selector, values: Values) -> list[Alert]:
     def state(name: str, given: Lasting, states: tuple[NodeState, ...], what: str, why: str) -> Alert:
         expr = f"{s('node_state', one_of('state', states))} == 1"
-        return Alert(name, given.severity, expr, f"{NODE}: {what}", why, "node", lasts=f"{given.minutes}m")
+        return Alert(name, given.severity, expr, f"{NODE}: {what}", why, "node", for_=f"{given.minutes}m")
 
     given = values.alerts
     return [
@@ -72,8 +74,8 @@ def _states(s: Selector, values: Values) -> list[Alert]:
     ]
 
 
-def _offline(s: Selector, values: Values) -> Alert:
-    """Told of nodes that make no payments, too: they receive none, and their peers may close the channels."""
+def _no_active_channel(s: Selector, values: Values) -> Alert:
+    """Return the alert on inactive channels; it also covers nodes without payments, whose peers may close channels."""
     given = values.alerts.no_active_channel
 
     def channels(state: ChannelState) -> str:
@@ -91,8 +93,8 @@ def _offline(s: Selector, values: Values) -> Alert:
         """No peer is connected, so nothing can be paid or received. When all are gone at once it is this node's own
         network: Tor, VPN, firewall.""",
         "node",
-        lasts=f"{given.minutes}m",
-        keeps="5m",
+        for_=f"{given.minutes}m",
+        keep_firing_for="5m",
     )
 
 
@@ -111,7 +113,7 @@ def _chain(s: Selector, values: Values) -> list[Alert]:
     def alert(severity: Severity, expr: str, description: str) -> Alert:
         summary = f"{NODE}: lnd doesn't follow the chain"
         return Alert(
-            "ChainStalls", severity, expr, summary, description, "node", lasts=f"{given.minutes}m", keeps="10m"
+            "ChainStalls", severity, expr, summary, description, "node", for_=f"{given.minutes}m", keep_firing_for="10m"
         )
 
     return [
@@ -145,13 +147,13 @@ def _certificate(s: Selector, values: Values) -> list[Alert]:
             started without tls.cert and tls.key, or, but for tlsencryptkey, after their end; a restart locks the
             wallet. Give the new one to all who have the old one.""",
             "node",
-            lasts="5m",
+            for_="5m",
         )
 
     return [alert(Severity.WARNING, given.warning_days), alert(Severity.CRITICAL, given.critical_days)]
 
 
-def _gone(s: Selector, values: Values) -> Alert:
+def _traffic_gone(s: Selector, values: Values) -> Alert:
     given = values.alerts.traffic_gone
     finished, pending = s(FINISHED), s("in_flight", exactly("purpose", Purpose.PAYMENT))
     return Alert(
@@ -170,12 +172,12 @@ def _gone(s: Selector, values: Values) -> Alert:
         f"""lnd answers, and nobody asks it to pay: look at what makes the payments. At this time of day there were at
         least {given.at_least} an hour yesterday and a week ago.""",
         "overview",
-        keeps="10m",
+        keep_firing_for="10m",
     )
 
 
 def _outflow(s: Selector, values: Values) -> Alert:
-    """What was sent in a longer absence is known only when all is over: the last minutes alone must tell then."""
+    """Return the alert on outflow; after a longer absence only the last minutes count, because the rest is over."""
     given = values.alerts.outflow
     sent = f"({s(SENT_1H)} or increase({s(SENT)}[10m]) {present(s, '10m')}) / {_SAT}"
     before = f"max_over_time({s(SENT_1H)}[7d] offset 1h) / {_SAT}"
@@ -192,7 +194,7 @@ def _outflow(s: Selector, values: Values) -> Alert:
         the last week, and more than {given.sat:,} sat. If nobody meant to: this is also what a stolen macaroon looks
         like.""",
         "overview",
-        keeps="10m",
+        keep_firing_for="10m",
     )
 
 
@@ -207,12 +209,12 @@ def _fees(s: Selector, values: Values) -> list[Alert]:
             f"""More than the limit of {limit:,} sat, which is set in values.yml, was paid for routing within the last
             24 hours. A tool that rebalances in a circle, at any price, looks like this.""",
             "overview",
-            keeps="10m",
+            keep_firing_for="10m",
         )
         for purpose, limit in given.sat.items()
     ]
 
 
 def _unless_down(s: Selector) -> str:
-    """The end of an expression that a node that is down makes true, and for which it is no news."""
+    """Return the end of an expression that excludes nodes that are down, on which it would always hold."""
     return f"unless {PER_NODE} {s('node_up')} == 0"

@@ -9,49 +9,49 @@ from exporter.payments.node import BLOCK_S
 
 FAST, SLOW = "fast", "slow"
 WINDOWS = {"5m": FAST, "1h": FAST, "30m": SLOW, "6h": SLOW, "3d": SLOW}
-"""Windows over which the burn rate is taken, with whose factor is the highest that is asked of each."""
+"""Windows of the burn rate, each with the highest factor that an alert uses for it."""
 _DAYS = "3d"
 MOST_BAD = 0.9
-"""A factor times a budget stays below this, or not even a total outage could reach it."""
+"""Upper bound of a factor times a budget; above it not even a total outage could reach the factor."""
 
 KNOWN = f'reason!~"{Reason.NONE}|{Reason.OTHER}"'
-"""What has no known reason is neither good nor bad."""
+"""Excludes failures without a known reason: they count neither as good nor as bad."""
 FINISHED_BY_BAND = "node_band:lnd_payments_finished:sum"
 BAD_BY_BAND = "node_band:lnd_payments_bad:sum"
 FINISHED = "node:lnd_payments_finished:sum"
 BAD = "node:lnd_payments_bad:sum"
 SUCCEEDED = "node:lnd_payments_succeeded:sum"
 ENDED = "node:lnd_payments_ended:sum"
-"""Of every kind, for whatever reason."""
+"""Payments that ended, of every kind and reason."""
 PENDING = "node:lnd_payments_pending:sum"
-"""In flight for 10 minutes to an hour."""
+"""Payments in flight for 10 minutes to an hour."""
 SENT = "node:lnd_payments_sent_msat:sum"
 SENT_1H = "node:lnd_payments_sent_msat:increase1h"
 BACK = "node:lnd_payments_back:bool"
-"""1 when a node wasn't followed for five minutes, two minutes ago: what is counted now may have happened long ago."""
+"""1 if a node wasn't followed for five minutes, two minutes ago: payments counted now may have ended long ago."""
 RECOVERED = "node:lnd_payments_recovered:sum"
 LATE = "node:lnd_payments_succeeded_late:max"
 UNEXPLAINED = "node:lnd_payments_failed_unexplained:max"
-"""Failures without a reason that is known."""
+"""Failures without a known reason."""
 LISTED = "node:lnd_payments_listed:bool"
-"""1 while a node is on a page; 0 once, when the exporter that had it last is up without it: it was taken out."""
+"""1 while a node is on a page; 0 once, when the exporter that last had it is up without it: it was removed."""
 HELD_EXPIRY = "node:lnd_payments_held_expiry_height:min"
-"""0 if nothing is held, as lnd says; no more than that is known while it can't be asked."""
+"""Expiry height of the first held HTLC; 0 if none is held; absent while lnd can't be asked."""
 BLOCKS_LEFT = "node:lnd_payments_held_blocks_left:min"
 
 
 def burn(window: str) -> str:
-    """The recorded burn rate of a window: of all that was counted in it."""
+    """Return the name of the recorded burn rate of a window, of all payments counted in it."""
     return f"node:lnd_payments_burn:ratio{window}"
 
 
 def live_burn(window: str) -> str:
-    """The same without what was missed: what is the least that it can be now."""
+    """Return the name of the recorded burn rate without missed payments: the lowest possible current value."""
     return f"node:lnd_payments_live_burn:ratio{window}"
 
 
 def recordings(values: Values) -> Group:
-    """All of them. Summing counters before `increase` is right here: those of a node are reset all at once or never."""
+    """Return all recordings. They sum counters before `increase`: those of a node are reset all at once or never."""
     s = Selector(values)
     stream_up, late = s("stream_up"), s("succeeded_late_total")
     unexplained = s("failed_total", one_of("reason", (Reason.NONE, Reason.OTHER)))
@@ -61,7 +61,7 @@ def recordings(values: Values) -> Group:
     return Group(
         "recordings",
         [
-            # What was missed comes first: whoever looks amid an evaluation rather leaves out too much than too little.
+            # Missed payments come first: during an evaluation it is better to leave out too much than too little.
             Recording(
                 BACK,
                 f"""
@@ -97,12 +97,12 @@ def recordings(values: Values) -> Group:
                 Recording(burn(window), f"increase({s(BAD)}[{window}]) / increase({s(allowed(speed))}[{window}])")
                 for window, speed in WINDOWS.items()
             ),
-            *(Recording(live_burn(window), _live(s, window)) for window in WINDOWS if window != _DAYS),
+            *(Recording(live_burn(window), _live_burn(s, window)) for window in WINDOWS if window != _DAYS),
             Recording(SENT, f"sum without (kind, amount_band) ({s('sent_msat_total', paid)})"),
             Recording(SENT_1H, f"increase({s(SENT)}[1h]) {present(s, '1h')}"),
             Recording(LATE, f"max by (job, node) (sum without (reason) ({late}))"),
             Recording(UNEXPLAINED, f"max by (job, node) (sum without (kind, amount_band, reason) ({unexplained}))"),
-            Recording(LISTED, f"1 + 0 * {s('node_up')} or 0 * ({_taken_out(s)})"),
+            Recording(LISTED, f"1 + 0 * {s('node_up')} or 0 * ({_removed(s)})"),
             Recording(HELD_EXPIRY, f"{s('held_earliest_expiry_height')} or {PER_NODE} 0 * ({stream_up} == 1)"),
             Recording(BLOCKS_LEFT, _blocks_left(s)),
         ],
@@ -110,18 +110,18 @@ def recordings(values: Values) -> Group:
 
 
 def factors(values: Values) -> dict[str, float]:
-    """How many times as fast as it may the error budget burns when an alert begins: at 1 it lasts just long enough."""
+    """Return the burn rate at which each alert begins; at 1 the error budget lasts exactly its time."""
     alerts = values.alerts
     return {FAST: alerts.fail_fast.burn, SLOW: max(alerts.fail_slowly.burn, alerts.error_budget.burn)}
 
 
 def allowed(speed: str) -> str:
-    """The name of the recorded number of payments that the targets allow to be bad."""
+    """Return the name of the recorded number of payments that the targets allow to be bad."""
     return f"node:lnd_payments_allowed_bad:sum_{speed}"
 
 
 def _allowance(s: Selector, values: Values, factor: float) -> str:
-    """What the targets allow of just these amounts, so that a shift to larger ones pages nobody."""
+    """Return the bad payments that the targets allow for just these amounts: a shift to larger ones fires nothing."""
     return "\n+ ".join(
         f"{budget:g} * sum without (amount_band) ({s(FINISHED_BY_BAND, one_of('amount_band', of))})"
         for budget, of in budgets(values, MOST_BAD / factor).items()
@@ -129,7 +129,7 @@ def _allowance(s: Selector, values: Values, factor: float) -> str:
 
 
 def budgets(values: Values, most: float = 1.0) -> dict[float, list[AmountBand]]:
-    """The shares of payments that may be bad, at most `most`, each with the amounts that it holds for."""
+    """Return the shares of payments that may be bad, at most `most`, each with its amount bands."""
     bands: dict[float, list[AmountBand]] = {}
     for band in AmountBand:
         budget = min(1 - values.target_percent[band] / 100, most)
@@ -137,24 +137,24 @@ def budgets(values: Values, most: float = 1.0) -> dict[float, list[AmountBand]]:
     return bands
 
 
-def grew(series: str, window: str) -> str:
-    """By how much a counter rose, as it stands: `increase` extrapolates, and each counter in another way."""
+def raw_increase(series: str, window: str) -> str:
+    """Return the raw difference of a counter: `increase` extrapolates, and differently for each counter."""
     return f"({series} - min_over_time({series}[{window}]))"
 
 
-def _live(s: Selector, window: str) -> str:
-    """The budget of what was missed is left out with it: the share that is allowed is taken for the same."""
-    finished, bad, may = (grew(s(name), window) for name in (FINISHED, BAD, allowed(WINDOWS[window])))
+def _live_burn(s: Selector, window: str) -> str:
+    """Return the live burn rate; the allowance shrinks with the missed payments, assuming the same allowed share."""
+    finished, bad, may = (raw_increase(s(name), window) for name in (FINISHED, BAD, allowed(WINDOWS[window])))
     unseen = missed(s, window)
     return f"clamp_min({bad} - {unseen}, 0) / ({finished} - {unseen}) * ({finished} / {may})"
 
 
 def known(s: Selector, window: str) -> str:
-    """The nodes that were on a page within the window, and were not taken out since."""
+    """Return the nodes that were on a page within the window and have not been removed since."""
     return f"last_over_time({s(LISTED)}[{window}]) == 1"
 
 
-def _taken_out(s: Selector) -> str:
+def _removed(s: Selector) -> str:
     return f"""
     {known(s, MEMORY)}
       unless {NODES_OF_A_JOB} {s("node_up")}
@@ -164,7 +164,7 @@ def _taken_out(s: Selector) -> str:
 
 
 def older(s: Callable[[str], str]) -> str:
-    """Last pages that knew fewer blocks than another one of the node: its exporter is elsewhere since.
+    """Return a condition for last pages with an older block than another page of the node: its exporter has moved.
 
     `s` selects the series of a metric.
     """
@@ -173,9 +173,9 @@ def older(s: Callable[[str], str]) -> str:
 
 
 def _blocks_left(s: Selector) -> str:
-    """Until the first held HTLC expires: of what was known last, however long ago that was (lnd allows 2016 blocks).
+    """Return the blocks until the first held HTLC expires, from the last page, however old (lnd allows 2016 blocks).
 
-    It goes on when lnd is away, for then blocks are estimated by time, and when the exporter is.
+    While lnd or the exporter is away, blocks are estimated by time.
     """
     height, header = (
         f"max by (job, node) (last_over_time({s(name)}[{MEMORY}]))"
@@ -196,14 +196,14 @@ def _blocks_left(s: Selector) -> str:
 
 
 def missed(s: Selector, window: str) -> str:
-    """How many payments that were counted within the window had ended before, unseen, in a longer absence.
+    """Return the number of payments counted within the window that had ended unseen in a longer absence.
 
-    They are counted when lnd is asked for them, all at once, and most of what they tell is over. Alerts about the
-    present take them all for bad ones, and leave them out.
+    They are all counted when the exporter catches up, and most of them are long over. Alerts on the present assume
+    that all of them are bad, and exclude them.
     """
-    return f"{grew(s(RECOVERED), window)} * max_over_time({s(BACK)}[{window}])"
+    return f"{raw_increase(s(RECOVERED), window)} * max_over_time({s(BACK)}[{window}])"
 
 
 def present(s: Selector, window: str) -> str:
-    """The end of an expression about all that was counted within the window: unless some of it may be long over."""
+    """Return the end of an expression on a window: excludes it if some of its payments may be long over."""
     return f"unless {PER_NODE} max_over_time({s(BACK)}[{window}]) == 1"

@@ -1,4 +1,4 @@
-"""What rules are made of: groups of recordings and alerts, and the selectors that their expressions share."""
+"""The parts of rule files: groups, recordings, alerts, and the selectors that their expressions share."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -10,42 +10,42 @@ from deploy.prometheus.thresholds import Severity
 from deploy.prometheus.values import Values
 
 PREFIX = "LndPayments"
-"""Of each alert's name."""
+"""Prefix of each alert's name."""
 PER_NODE = "on (job, instance, node)"
-"""How series of the same node are joined."""
+"""Joins series of the same node."""
 NODES_OF_A_JOB = "on (job, node)"
-"""The same, wherever its exporter is: names of nodes differ within a job."""
+"""Joins series of the same node on any exporter: names of nodes are unique within a job."""
 MEMORY = "15d"
-"""How far back the last value is looked for: as long as Prometheus keeps everything, and an HTLC may be held."""
+"""How far back to look for a last value: Prometheus' default retention, and the longest time of a held HTLC."""
 SHARE = "{{ $value | humanizePercentage }}"
 NODE = "{{ $labels.node }}"
 
 
 class Recording(NamedTuple):
-    """A series that others are made of, named `level:metric:operation`."""
+    """A recorded series, named `level:metric:operation`."""
 
     record: str
     expr: str
 
 
 class Alert(NamedTuple):
-    """An alert; its name gets the prefix, and its description a person who was asleep a minute ago."""
+    """An alert. Its name gets `PREFIX`; its description must help a person who has just been woken up."""
 
     name: str
     severity: Severity
     expr: str
     summary: str
-    """One line: which node, what, how bad."""
+    """One line: the node, the problem, its size."""
     description: str
-    """What it means for payments, and the first thing to look at."""
+    """What it means for payments, and the first thing to check."""
     board: str
-    """The dashboard that shows the cause: the end of its uid."""
-    shows: str = ""
-    """Of its variables those that are not as they are at first, as in an address."""
-    lasts: str = "0m"
-    """The condition must hold for so long (`for`)."""
-    keeps: str = "0m"
-    """It goes on firing for so long when the condition holds no more (`keep_firing_for`): no flapping."""
+    """The dashboard that shows the cause, by the end of its uid."""
+    variables: str = ""
+    """The dashboard's variables that differ from their defaults, as a URL query."""
+    for_: str = "0m"
+    """How long the condition must hold (`for`)."""
+    keep_firing_for: str = "0m"
+    """How long it keeps firing when the condition has ended (`keep_firing_for`), against flapping."""
 
 
 class Group(NamedTuple):
@@ -59,43 +59,43 @@ class Selector:
     """Writes selectors for the nodes of a profile."""
 
     def __init__(self, values: Values) -> None:
-        """All nodes, or those that the profile is for."""
+        """Select all nodes, or those that match the profile's pattern."""
         self._own = [] if values.nodes == ".*" else [f"node=~{json.dumps(values.nodes, ensure_ascii=False)}"]
 
     def __call__(self, name: str, *matchers: str) -> str:
-        """The series of a metric of ours, by the end of its name (`started_total`) or all of a recorded one's."""
+        """Return a selector from the end of a metric's name (`started_total`) or from a recorded series' full name."""
         whole = name if ":" in name else f"lnd_payments_{name}"
         matchers = (*self._own, *matchers)
         return f"{whole}{{{','.join(matchers)}}}" if matchers else whole
 
 
 def one_of(label: str, words: Iterable[str]) -> str:
-    """A matcher."""
+    """Return a matcher for any of these label values."""
     return f'{label}=~"{"|".join(words)}"'
 
 
 def exactly(label: str, word: str) -> str:
-    """A matcher."""
+    """Return a matcher for one label value."""
     return f'{label}="{word}"'
 
 
-def on_its_page(s: Selector, expr: str) -> str:
-    """What is known of a node, as said by the exporter that has it now."""
+def on_current_exporter(s: Selector, expr: str) -> str:
+    """Return the expression, restricted to the exporter that has the node now."""
     return f"0 * {s('node_up')} + {NODES_OF_A_JOB} group_left () ({expr})"
 
 
 def ratio(percent: float) -> str:
-    """A share as PromQL has it."""
+    """Format a percentage as a ratio for PromQL."""
     return f"{percent / 100:g}"
 
 
 def written(expr: str) -> str:
-    """An expression as Prometheus' own formatter writes it."""
+    """Format an expression as Prometheus' own formatter does."""
     return promql_parser.parse(expr).prettify()
 
 
 def as_yaml(groups: Sequence[Group], values: Values) -> dict[str, Any]:
-    """What Prometheus reads; alerts whose severity is `off` are left out."""
+    """Return the content of a rule file; alerts with the severity `off` are left out."""
     return {
         "groups": [
             {
@@ -113,10 +113,10 @@ def _rule(rule: Recording | Alert, values: Values) -> dict[str, Any]:
         return {"record": rule.record, "expr": written(rule.expr)}
     name = PREFIX + rule.name
     made: dict[str, Any] = {"alert": name, "expr": written(rule.expr)}
-    if rule.lasts != "0m":
-        made["for"] = rule.lasts
-    if rule.keeps != "0m":
-        made["keep_firing_for"] = rule.keeps
+    if rule.for_ != "0m":
+        made["for"] = rule.for_
+    if rule.keep_firing_for != "0m":
+        made["keep_firing_for"] = rule.keep_firing_for
     made["labels"] = {"severity": rule.severity.value}
     made["annotations"] = {
         "summary": rule.summary,
@@ -128,9 +128,9 @@ def _rule(rule: Recording | Alert, values: Values) -> dict[str, Any]:
 
 
 def _chosen(rule: Alert) -> str:
-    """What the dashboard is to show; an alert that is of no node shows all."""
+    """Return the URL query that selects the alert's node; an alert without a node selects all."""
     if "$labels.node" not in rule.summary:
-        return f"?{rule.shows}" if rule.shows else ""
-    perhaps = "with $labels.node" in rule.summary
-    node = "{{ with $labels.node }}var-node={{ . }}{{ end }}" if perhaps else "var-node={{ $labels.node }}"
-    return "?" + "&".join(filter(None, (node, rule.shows)))
+        return f"?{rule.variables}" if rule.variables else ""
+    optional = "with $labels.node" in rule.summary
+    node = "{{ with $labels.node }}var-node={{ . }}{{ end }}" if optional else "var-node={{ $labels.node }}"
+    return "?" + "&".join(filter(None, (node, rule.variables)))

@@ -1,4 +1,4 @@
-"""Alerts on payments that fail, and on why they do."""
+"""Alerts on failing payments, and on their causes."""
 
 from deploy.prometheus.recording import (
     BAD,
@@ -9,32 +9,45 @@ from deploy.prometheus.recording import (
     SUCCEEDED,
     UNEXPLAINED,
     burn,
-    grew,
     live_burn,
     missed,
     present,
+    raw_increase,
 )
-from deploy.prometheus.rule import MEMORY, NODE, SHARE, Alert, Group, Selector, exactly, on_its_page, one_of, ratio
+from deploy.prometheus.rule import (
+    MEMORY,
+    NODE,
+    SHARE,
+    Alert,
+    Group,
+    Selector,
+    exactly,
+    on_current_exporter,
+    one_of,
+    ratio,
+)
 from deploy.prometheus.thresholds import Burning, Severity, Share, TooSlow
 from deploy.prometheus.values import Values
 from exporter.payments.labels import PURPOSE, AmountBand, Cause, ChannelState, Kind, Reason
 
 SMALL = (AmountBand.UNDER_1K, AmountBand.UNDER_10K, AmountBand.UNDER_100K)
-"""Amounts for which a node should have the balance: below 100k sat."""
+"""Amounts for which a node should have enough balance: below 100k sat."""
 ORDINARY = (*SMALL, AmountBand.UNDER_1M)
-"""Amounts of which most arrive on a healthy node: below 1M sat."""
+"""Amounts of which most succeed on a healthy node: below 1M sat."""
 ALL = "var-purpose=$__all"
-"""For a dashboard that shows payments at first, and neither probes nor rebalances."""
+"""URL query for a dashboard that shows neither probes nor rebalances by default."""
 
 
 def success(values: Values) -> Group:
-    """From the loudest to the quietest."""
+    """Return the alerts on failing and slow payments, the most urgent first."""
     s = Selector(values)
-    return Group("success", [_outage(s, values), *_burning(s, values), _quiet(s, values), *_slow(s, values)])
+    return Group(
+        "success", [_outage(s, values), *_burning(s, values), _quiet_node_fails(s, values), *_slow_payments(s, values)]
+    )
 
 
 def reasons(values: Values) -> Group:
-    """What it comes from."""
+    """Return the alerts on the causes of failures."""
     s = Selector(values)
     given = values.alerts
     return Group(
@@ -62,21 +75,21 @@ def reasons(values: Values) -> Group:
             ),
             _peer(s, given.peer_fails),
             *_storms(s, values),
-            _unknown(s, given.unknown_reasons.severity),
+            _unknown_reasons(s, given.unknown_reasons.severity),
         ],
     )
 
 
 def _channels(state: ChannelState) -> str:
-    """How many channels of the alert's node are in a state, as the text of an alert asks for it."""
+    """Return a template that queries the number of channels in a state, for the text of an alert."""
     series = f'lnd_payments_node_channels{{job=%q,instance=%q,node=%q,state=\\"{state}\\"}}'
-    asked = f'printf "{series}" $labels.job $labels.instance $labels.node | query'
-    return f"{{{{ with {asked} }}}}{{{{ . | first | value }}}}{{{{ else }}}}?{{{{ end }}}}"
+    call = f'printf "{series}" $labels.job $labels.instance $labels.node | query'
+    return f"{{{{ with {call} }}}}{{{{ . | first | value }}}}{{{{ else }}}}?{{{{ end }}}}"
 
 
 def _outage(s: Selector, values: Values) -> Alert:
     def count(name: str, window: str) -> str:
-        return f"sum without (amount_band) ({grew(s(name, one_of('amount_band', ORDINARY)), window)})"
+        return f"sum without (amount_band) ({raw_increase(s(name, one_of('amount_band', ORDINARY)), window)})"
 
     def live(name: str, window: str) -> str:
         return f"({count(name, window)} - {missed(s, window)})"
@@ -99,15 +112,17 @@ def _outage(s: Selector, values: Values) -> Alert:
         first panel of the dashboard says why. {_channels(ChannelState.INACTIVE)} channels are inactive,
         {_channels(ChannelState.ACTIVE)} active.""",
         "failures",
-        keeps="10m",
+        keep_firing_for="10m",
     )
 
 
 def _burning(s: Selector, values: Values) -> list[Alert]:
-    def alert(name: str, given: Burning, windows: tuple[str, str], keeps: str, *, live: bool = True) -> Alert:
+    def alert(name: str, given: Burning, windows: tuple[str, str], keep_firing_for: str, *, live: bool = True) -> Alert:
         long, short = windows
         rate = live_burn if live else burn
-        enough = f"{grew(s(FINISHED), long)} - {missed(s, long)}" if live else f"increase({s(FINISHED)}[{long}])"
+        enough = (
+            f"{raw_increase(s(FINISHED), long)} - {missed(s, long)}" if live else f"increase({s(FINISHED)}[{long}])"
+        )
         return Alert(
             name,
             given.severity,
@@ -120,7 +135,7 @@ def _burning(s: Selector, values: Values) -> list[Alert]:
             f"""Over {long} as over {short} {_more(given.burn)} the targets allow for amounts like these. Recipients
             that refuse and callers that cancel are not among them.""",
             "failures",
-            keeps=keeps,
+            keep_firing_for=keep_firing_for,
         )
 
     given = values.alerts
@@ -135,8 +150,8 @@ def _more(factor: float) -> str:
     return "more payments failed than" if factor == 1 else f"more than {factor:g} times as many payments failed as"
 
 
-def _quiet(s: Selector, values: Values) -> Alert:
-    """On a node with more payments the error budget tells it."""
+def _quiet_node_fails(s: Selector, values: Values) -> Alert:
+    """Return the alert on a quiet node; on a node with more payments the error budget covers it."""
     given = values.alerts.quiet_node_fails
     return Alert(
         "QuietNodeFails",
@@ -150,20 +165,20 @@ def _quiet(s: Selector, values: Values) -> Alert:
         """{{ $value | printf "%.0f" }} payments of the last 6 hours failed, and none succeeded. On a node with few
         payments that is all there is to see of an outage.""",
         "failures",
-        keeps="10m",
+        keep_firing_for="10m",
     )
 
 
-def _slow(s: Selector, values: Values) -> list[Alert]:
+def _slow_payments(s: Selector, values: Values) -> list[Alert]:
     def counts(name: str, given: TooSlow, window: str, *matchers: str) -> tuple[str, str]:
-        """How many took longer, and how many there were."""
+        """Return the number of observations above a bound, and of all observations."""
         bound = exactly("le", str(float(given.seconds)))
-        whole = f"sum without (purpose, outcome) ({grew(s(f'{name}_count', *matchers), window)})"
-        within = f"sum without (purpose, outcome, le) ({grew(s(f'{name}_bucket', *matchers, bound), window)})"
+        whole = f"sum without (purpose, outcome) ({raw_increase(s(f'{name}_count', *matchers), window)})"
+        within = f"sum without (purpose, outcome, le) ({raw_increase(s(f'{name}_bucket', *matchers, bound), window)})"
         return f"({whole} - {within})", whole
 
     def late(window: str) -> str:
-        """Of payments that succeeded."""
+        """Return the condition that too many successful payments took too long."""
         longer, all_of_them = counts("duration_seconds", whole, window, *done)
         unseen = missed(s, window)
         return f"clamp_min({longer} - {unseen}, 0) / ({all_of_them} - {unseen}) > {ratio(whole.percent)}"
@@ -185,8 +200,8 @@ def _slow(s: Selector, values: Values) -> list[Alert]:
             """Between the creation of a payment and its first HTLC there is only path finding: lnd is short of CPU or
             its database is slow, or it is given many payments at once.""",
             "overview",
-            lasts=f"{path_finding.minutes}m",
-            keeps="10m",
+            for_=f"{path_finding.minutes}m",
+            keep_firing_for="10m",
         ),
         Alert(
             "Slow",
@@ -200,7 +215,7 @@ def _slow(s: Selector, values: Values) -> list[Alert]:
             f"""Over 6 hours and over 30 minutes more than {whole.percent:g} % were not there within
             {whole.seconds:g} s. Attempts that fail before one arrives are the usual reason.""",
             "overview",
-            keeps="1h",
+            keep_firing_for="1h",
         ),
     ]
 
@@ -227,12 +242,12 @@ def _cause(values: Values, given: Share, cause: Cause, name: str, what: str, des
         f"""More than {given.percent:g} % of the payments below 100k sat that failed in the last 10 minutes
         {description}""",
         "failures",
-        keeps="10m",
+        keep_firing_for="10m",
     )
 
 
 def _peer(s: Selector, given: Share) -> Alert:
-    """The alias is added where it is known."""
+    """Return the alert on a failing peer; its alias is added if it is known."""
     attempts = "peer_htlc_attempts_total"
     known = 'peer!~"other|former"'
     blamed = s(attempts, known, 'outcome=~"failed_here|failed_at_peer"')
@@ -254,7 +269,7 @@ def _peer(s: Selector, given: Share) -> Alert:
         f"""More than {given.percent:g} % of the HTLC attempts of the last 30 minutes through this direct peer failed in
         the channel with it, or at the peer itself, not somewhere behind it. Peer: {{{{ $labels.peer }}}}""",
         "failures",
-        keeps="1h",
+        keep_firing_for="1h",
     )
 
 
@@ -267,7 +282,9 @@ def _storms(s: Selector, values: Values) -> list[Alert]:
     def failed(kind: Kind) -> str:
         return f"sum without (kind, amount_band, reason) (increase({s('failed_total', exactly('kind', kind))}[1h]))"
 
-    def storm(name: str, given: Share, these: str, whole: str, what: str, description: str, shows: str = "") -> Alert:
+    def storm(
+        name: str, given: Share, these: str, whole: str, what: str, description: str, variables: str = ""
+    ) -> Alert:
         return Alert(
             name,
             given.severity,
@@ -280,8 +297,8 @@ def _storms(s: Selector, values: Values) -> list[Alert]:
             f"{NODE}: {what}",
             description,
             "failures",
-            shows=shows,
-            keeps="10m",
+            variables=variables,
+            keep_firing_for="10m",
         )
 
     return [
@@ -317,15 +334,15 @@ def _storms(s: Selector, values: Values) -> list[Alert]:
     ]
 
 
-def _unknown(s: Selector, severity: Severity) -> Alert:
-    """Compared with what was known before, not by `increase`: also those that were found after an absence are told."""
+def _unknown_reasons(s: Selector, severity: Severity) -> Alert:
+    """Return the alert on unknown reasons. It compares with the last known count, so that it includes an absence."""
     return Alert(
         "UnknownReasons",
         severity,
-        on_its_page(s, f"{s(UNEXPLAINED)} - last_over_time({s(UNEXPLAINED)}[{MEMORY}] offset 1h) > 0"),
+        on_current_exporter(s, f"{s(UNEXPLAINED)} - last_over_time({s(UNEXPLAINED)}[{MEMORY}] offset 1h) > 0"),
         f"{NODE}: payments failed for a reason that nobody knows",
         """{{ $value | printf "%.0f" }} payments that were counted within the last hour failed without a reason, or with
         one that this version of the exporter doesn't know. They are in no success rate. Is there a newer exporter?""",
         "failures",
-        shows=ALL,
+        variables=ALL,
     )

@@ -1,4 +1,4 @@
-"""What may be said of each alert in `values.yml`, which explains the keys."""
+"""The keys of each alert in `values.yml`, which explains them."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -13,7 +13,7 @@ Positive = Annotated[float, Meta(ge=0.001, le=1_000)]
 Factor = Annotated[float, Meta(ge=1, le=1_000)]
 Whole = Annotated[int, Meta(ge=1, le=1_000_000_000_000)]
 Minutes = Annotated[int, Meta(ge=1, le=10_080)]
-"""At most a week: an alert that waits for longer is none."""
+"""1 minute to a week: an alert that waits longer is useless."""
 
 
 class Severity(StrEnum):
@@ -26,118 +26,118 @@ class Severity(StrEnum):
 
 
 class _Given(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Nothing may be missing, nothing unknown."""
+    """A mapping in which all keys are required and unknown keys are errors."""
 
 
 class Plain(_Given, frozen=True):
-    """It happened."""
+    """An alert on a single event."""
 
     severity: Severity
 
 
 class Counted(Plain, frozen=True):
-    """It happened so often."""
+    """An alert on a number of events."""
 
     at_least: Whole
 
 
 class Lasting(Plain, frozen=True):
-    """It has been so for some time."""
+    """An alert on a condition that holds for some time."""
 
     minutes: Minutes
 
 
 class Share(Counted, frozen=True):
-    """Too much of something is wrong."""
+    """An alert on a share that is too large."""
 
     percent: Percent
 
 
 class Burning(Counted, frozen=True):
-    """The error budget is used too fast."""
+    """An alert on the burn rate of the error budget."""
 
     burn: Positive
 
 
 class TooSlow(Share, frozen=True):
-    """Too much of something takes too long; can be told only at the bounds of a histogram."""
+    """An alert on durations; the limit must be a bucket bound of a histogram."""
 
     seconds: Positive
 
 
 class TooSlowForLong(TooSlow, frozen=True):
-    """The same, for some time."""
+    """An alert on durations that are too long for some time."""
 
     minutes: Minutes
 
 
 class Blocks(_Given, frozen=True):
-    """Until an expiry."""
+    """Blocks until an expiry, for two severities."""
 
     warning_blocks: Whole
     critical_blocks: Whole
 
     def __post_init__(self) -> None:
-        """The more urgent comes later. Raises ValueError."""
+        """Check that the critical limit comes after the warning. Raises ValueError."""
         _closer("blocks", self.critical_blocks, self.warning_blocks)
 
 
 class Stuck(Plain, frozen=True):
-    """Known only by the bounds of the label `age`."""
+    """An alert on old payments; the limit must be a bound of the label `age`."""
 
     hours: int
 
     def __post_init__(self) -> None:
-        """Only what a label tells. Raises ValueError."""
+        """Check that a bound of the label `age` matches. Raises ValueError."""
         if self.hours not in {1, 24}:
             raise ValueError(f"hours: {self.hours} is neither 1 nor 24")
 
 
 class Unusual(Counted, frozen=True):
-    """Many times as many as usual."""
+    """An alert on many times more than usual."""
 
     times: Factor
 
 
 class Chain(_Given, frozen=True):
-    """Its severity is that of what hangs on it."""
+    """An alert on the chain; held HTLCs make it more severe."""
 
     minutes: Minutes
     header_hours: Positive
 
 
 class Days(_Given, frozen=True):
-    """Until an end."""
+    """Days until an end, for two severities."""
 
     warning_days: Whole
     critical_days: Whole
 
     def __post_init__(self) -> None:
-        """The more urgent comes later. Raises ValueError."""
+        """Check that the critical limit comes after the warning. Raises ValueError."""
         _closer("days", self.critical_days, self.warning_days)
 
 
 class Outflow(Plain, frozen=True):
-    """Many times as much as usual, and much."""
+    """An alert on amounts far above the usual ones and above a minimum."""
 
     times: Factor
     sat: Whole
 
 
 class Fees(Plain, frozen=True):
-    """More than was set."""
+    """An alert on fees above a limit."""
 
     sat: dict[Purpose, Whole]
 
 
 class Down(_Given, frozen=True):
-    """First a warning, then perhaps more."""
+    """An alert that may become critical after a longer time."""
 
     warning_minutes: Minutes
     critical_minutes: Minutes | None
 
     def __post_init__(self) -> None:
-        """The more urgent comes later. Raises ValueError."""
+        """Check that the critical limit comes after the warning. Raises ValueError."""
         if self.critical_minutes is not None and self.critical_minutes <= self.warning_minutes:
             raise ValueError("critical_minutes: not above warning_minutes")
 
@@ -148,7 +148,7 @@ def _closer(unit: str, critical: int, warning: int) -> None:
 
 
 class Thresholds(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, rename="pascal"):
-    """All alerts but the watchdog, which has nothing to be set."""
+    """The settings of all alerts except the watchdog, which has none."""
 
     outage: Share
     fail_fast: Burning
@@ -192,7 +192,7 @@ class Thresholds(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, 
     catch_up_long: Lasting
 
     def __post_init__(self) -> None:
-        """Histograms tell only their bounds, and a quiet node has fewer payments than others. Raises ValueError."""
+        """Check limits against bucket bounds and against each other. Raises ValueError."""
         for given, name, histogram in (
             (self.path_finding_slow, "PathFindingSlow", HistogramName.FIRST_ATTEMPT),
             (self.slow, "Slow", HistogramName.DURATION),

@@ -1,4 +1,4 @@
-"""What the rules expect of a node: read from `values.yml`, checked, one `Values` for each profile."""
+"""Reads `values.yml` and checks it: one `Values` for each profile."""
 
 import difflib
 import json
@@ -17,14 +17,14 @@ from exporter.payments.labels import AmountBand, Kind, Reason
 
 VALUES = Path(__file__).parent / "values.yml"
 SHOWN = "service"
-"""The profile whose thresholds the dashboards show, for it has the strictest."""
+"""The profile whose thresholds the dashboards show: it has the strictest."""
 _NOT_RE2 = re.compile(r"[*+?}]\+|\d{4}")
-"""What the parser of PromQL lets pass and Prometheus refuses: possessive repetitions, and more than a thousand."""
+"""Regular expressions that the PromQL parser accepts and Prometheus refuses: possessive and very large repetitions."""
 _NOT_IN_A_NAME = frozenset('|*+?()[]{}^$\\"')
 
 
 class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """The keys of `values.yml`, which says what each means."""
+    """The values of a profile; `values.yml` explains each key."""
 
     job: Annotated[str, Meta(min_length=1)]
     nodes: Annotated[str, Meta(min_length=1)]
@@ -36,7 +36,7 @@ class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     alerts: Thresholds
 
     def __post_init__(self) -> None:
-        """Check what types can't say. Raises ValueError, which msgspec turns into its own kind of error."""
+        """Check constraints that types can't express. Raises ValueError, which msgspec converts to its own error."""
         missing = [band.value for band in AmountBand if band not in self.target_percent]
         if missing:
             raise ValueError(f"target_percent: no target for {', '.join(missing)}")
@@ -57,18 +57,18 @@ class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
 
 
 class WrongValues(Exception):
-    """Says which value is wrong, and what would be right."""
+    """A value in `values.yml` is wrong; the message names it and the allowed values."""
 
 
 def read(path: Path = VALUES, more: Mapping[str, object] | None = None) -> dict[str, Values]:
-    """The profiles by name, each with what is said besides. Raises `WrongValues`."""
+    """Return the profiles by name, each with the values of `more` on top. Raises `WrongValues`."""
     try:
         raw = yaml.safe_load(path.read_text())
     except (OSError, UnicodeError, yaml.YAMLError) as error:
         raise WrongValues(f"{path} can't be read: {error}") from None
     try:
         defaults, profiles = raw["defaults"], raw["profiles"]
-        merged = {name: _over(_over(defaults, own or {}), more or {}) for name, own in profiles.items()}
+        merged = {name: _merged(_merged(defaults, own or {}), more or {}) for name, own in profiles.items()}
     except (KeyError, TypeError, AttributeError):
         raise WrongValues(f"{path}: not a file with `defaults` and `profiles`, each with names and values") from None
     for name in merged:
@@ -79,10 +79,10 @@ def read(path: Path = VALUES, more: Mapping[str, object] | None = None) -> dict[
     return {name: _checked(path, name, values) for name, values in merged.items()}
 
 
-def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """What is said above goes before what is said below, key by key."""
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge two mappings key by key; the upper one wins."""
     return dict(below) | {
-        key: _over(below[key], word) if isinstance(word, Mapping) and isinstance(below.get(key), Mapping) else word
+        key: _merged(below[key], word) if isinstance(word, Mapping) and isinstance(below.get(key), Mapping) else word
         for key, word in above.items()
     }
 
@@ -95,7 +95,7 @@ def _checked(path: Path, name: str, values: dict[str, Any]) -> Values:
 
 
 def _hint(error: str) -> str:
-    """What would be right, where the error doesn't say it."""
+    """Return a hint at allowed values, if the error doesn't contain one."""
     if "got `bool`" in error:
         return ' (write "off" in quotes)'
     if "Invalid enum value" in error and ".severity" in error:

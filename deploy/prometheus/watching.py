@@ -1,4 +1,4 @@
-"""Alerts on the exporter itself: whether what it says can be relied upon."""
+"""Alerts on the exporter itself: whether its metrics can be trusted."""
 
 from deploy.prometheus.recording import known, older
 from deploy.prometheus.rule import (
@@ -21,27 +21,27 @@ INSTANCE = "{{ $labels.instance }}"
 
 
 def watching(values: Values) -> Group:
-    """Never alerted on: the time of the last update (quiet is not dead), and single interruptions."""
+    """Return the alerts on the exporter; none on the last update (a quiet node isn't dead) or a single loss."""
     s = Selector(values)
     given = values.alerts
     return Group(
         "exporter",
         [
-            *_blind(s, values),
-            _lies(s, given.stream_lies.severity),
-            _delayed(s, given.updates_delayed),
-            *_state(given.checkpoint_fails, given.state_reset.severity),
-            _renamed(given.node_label_taken.severity),
-            _deaf(s, given.not_following),
-            _missed(s, given.audit_unaccounted),
-            _behind(s, given.catch_up_long),
+            *_exporter_down(s, values),
+            _stream_lies(s, given.stream_lies.severity),
+            _updates_delayed(s, given.updates_delayed),
+            *_state_file(given.checkpoint_fails, given.state_reset.severity),
+            _node_label_taken(given.node_label_taken.severity),
+            _not_following(s, given.not_following),
+            _audit_unaccounted(s, given.audit_unaccounted),
+            _catch_up_long(s, given.catch_up_long),
             _watchdog(),
         ],
     )
 
 
-def _blind(s: Selector, values: Values) -> list[Alert]:
-    """A node that was on a page and is on none; or an exporter that never gave one, which may be of any node."""
+def _exporter_down(s: Selector, values: Values) -> list[Alert]:
+    """Return the alert on a node that is on no page any more, or an exporter that was never scraped, of any node."""
     up = f'up{{job="{values.job}"}}'
     page = s("node_up")
     elsewhere = f"unless {NODES_OF_A_JOB} {page}"
@@ -64,7 +64,7 @@ def _blind(s: Selector, values: Values) -> list[Alert]:
             f"""Prometheus has got no page for {minutes} minutes: nobody watches payments and held HTLCs. When the
             exporter is back, it counts what happened meanwhile.""",
             "node",
-            lasts=f"{minutes}m",
+            for_=f"{minutes}m",
         )
 
     given = values.alerts.exporter_down
@@ -72,7 +72,7 @@ def _blind(s: Selector, values: Values) -> list[Alert]:
     return [first, alert(Severity.CRITICAL, given.critical_minutes)] if given.critical_minutes else [first]
 
 
-def _lies(s: Selector, severity: Severity) -> Alert:
+def _stream_lies(s: Selector, severity: Severity) -> Alert:
     return Alert(
         "StreamLies",
         severity,
@@ -88,11 +88,11 @@ def _lies(s: Selector, severity: Severity) -> Alert:
         is counted, but HTLC attempts of such payments may be missing. Restart the exporter, which subscribes anew, and
         report it.""",
         "node",
-        keeps="10m",
+        keep_firing_for="10m",
     )
 
 
-def _delayed(s: Selector, given: TooSlowForLong) -> Alert:
+def _updates_delayed(s: Selector, given: TooSlowForLong) -> Alert:
     within = s("update_delay_seconds_bucket", f'le="{float(given.seconds)}"')
     count = s("update_delay_seconds_count")
     return Alert(
@@ -106,12 +106,12 @@ def _delayed(s: Selector, given: TooSlowForLong) -> Alert:
         """lnd or the connection to it is overloaded, the exporter lacks CPU, or the clocks of the two machines differ.
         """,
         "node",
-        lasts=f"{given.minutes}m",
-        keeps="10m",
+        for_=f"{given.minutes}m",
+        keep_firing_for="10m",
     )
 
 
-def _state(fails: Lasting, reset: Severity) -> list[Alert]:
+def _state_file(fails: Lasting, reset: Severity) -> list[Alert]:
     resets = "lnd_payments_exporter_state_resets_total"
     return [
         Alert(
@@ -122,8 +122,8 @@ def _state(fails: Lasting, reset: Severity) -> list[Alert]:
             """The disk is full, read-only, slow or gone, or another program holds a lock on the file: then pages stand
             still. Counting goes on, but what isn't written is lost with the process. The exporter's log says why.""",
             "node",
-            lasts=f"{fails.minutes}m",
-            keeps="5m",
+            for_=f"{fails.minutes}m",
+            keep_firing_for="5m",
         ),
         Alert(
             "StateReset",
@@ -137,8 +137,8 @@ def _state(fails: Lasting, reset: Severity) -> list[Alert]:
     ]
 
 
-def _renamed(severity: Severity) -> Alert:
-    """Of all nodes, whatever the profile: their names are in another label. No label of ours is called so."""
+def _node_label_taken(severity: Severity) -> Alert:
+    """Return the alert on renamed labels `node`, for all profiles: the names of nodes are in another label then."""
     return Alert(
         "NodeLabelTaken",
         severity,
@@ -150,7 +150,7 @@ def _renamed(severity: Severity) -> Alert:
     )
 
 
-def _deaf(s: Selector, given: Lasting) -> Alert:
+def _not_following(s: Selector, given: Lasting) -> Alert:
     return Alert(
         "NotFollowing",
         given.severity,
@@ -163,11 +163,11 @@ def _deaf(s: Selector, given: Lasting) -> Alert:
         which --lnd.mode=firehose insists on), or something unexpected happens each time. The landing page of the
         exporter says which.""",
         "node",
-        lasts=f"{given.minutes}m",
+        for_=f"{given.minutes}m",
     )
 
 
-def _missed(s: Selector, given: Lasting) -> Alert:
+def _audit_unaccounted(s: Selector, given: Lasting) -> Alert:
     return Alert(
         "AuditUnaccounted",
         given.severity,
@@ -176,12 +176,12 @@ def _missed(s: Selector, given: Lasting) -> Alert:
         """The audit found payments in lnd's database that no counter knew. They are counted now, but should never
         have been missed: please report it, with the line of the exporter's log that names their indexes.""",
         "node",
-        lasts=f"{given.minutes}m",
+        for_=f"{given.minutes}m",
     )
 
 
-def _behind(s: Selector, given: Lasting) -> Alert:
-    """Also of one that breaks off again and again, and is tried again in between."""
+def _catch_up_long(s: Selector, given: Lasting) -> Alert:
+    """Return the alert on long catch-ups, including those that break off and start again."""
     return Alert(
         "CatchUpLong",
         given.severity,
@@ -194,7 +194,7 @@ def _behind(s: Selector, given: Lasting) -> Alert:
         """It reads what happened while it was away; the landing page says how far it is. Until then the counters
         lag behind, and rates are too high afterwards.""",
         "node",
-        lasts=f"{given.minutes}m",
+        for_=f"{given.minutes}m",
     )
 
 

@@ -1,1 +1,1 @@
-"""The dashboards: complete, laid out without overlaps, and every panel has data."""
+"""Tests of the dashboards: complete, without overlaps, with data in every panel."""

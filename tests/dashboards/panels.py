@@ -1,4 +1,4 @@
-"""The committed dashboards as tests look at them."""
+"""Helpers to read the committed dashboards."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from dashboards.boards import BOARDS
 
 HERE = Path(__file__).parents[2] / "dashboards"
 FILES = {f"{TAG}-{make().uid}": HERE / f"{TAG}-{make().uid}.json" for make in BOARDS}
-"""By uid."""
+"""The JSON file of each dashboard, by uid."""
 _INSIDE = {
     "$__rate_interval": "15s",
     "$__interval": "15s",
@@ -21,48 +21,48 @@ _INSIDE = {
 }
 
 
-class Asked(NamedTuple):
-    """One query of a dashboard."""
+class PanelQuery(NamedTuple):
+    """A query of a dashboard."""
 
     where: str
     """Dashboard and panel."""
     expr: str
-    """With what Grafana would put in place of its variables."""
+    """The expression, with values for Grafana's variables."""
 
 
 def dashboard(uid: str) -> dict[str, Any]:
-    """The JSON of one."""
+    """Return the JSON of a dashboard."""
     made: dict[str, Any] = json.loads(FILES[uid].read_text())
     return made
 
 
 def panels(uid: str) -> list[dict[str, Any]]:
-    """All that shows something."""
+    """Return all panels of a dashboard, without the rows."""
     return [panel for panel in dashboard(uid)["panels"] if panel["type"] != "row"]
 
 
-def queries() -> Iterator[Asked]:
-    """Every query of every dashboard."""
+def queries() -> Iterator[PanelQuery]:
+    """Yield every query of every dashboard."""
     for uid in FILES:
         for panel in panels(uid):
             for target in panel["targets"]:
-                yield Asked(f"{uid}: {panel['title']} {target['refId']}", filled(target["expr"]))
+                yield PanelQuery(f"{uid}: {panel['title']} {target['refId']}", with_variables(target["expr"]))
 
 
 def panel(uid: str, title: str) -> dict[str, Any]:
-    """The one with this title."""
+    """Return the panel with this title."""
     (found,) = [panel for panel in panels(uid) if panel["title"] == title]
     return found
 
 
-def asks(uid: str, title: str, letter: str = "A", span: str = "1m") -> str:
-    """What a panel asks, in brackets."""
+def panel_query(uid: str, title: str, letter: str = "A", span: str = "1m") -> str:
+    """Return a query of a panel, in brackets."""
     (expr,) = [target["expr"] for target in panel(uid, title)["targets"] if target["refId"] == letter]
-    return f"({filled(expr, span)})"
+    return f"({with_variables(expr, span)})"
 
 
-def filled(expr: str, span: str = "1m") -> str:
-    """An expression with values for Grafana's variables."""
+def with_variables(expr: str, span: str = "1m") -> str:
+    """Return an expression with values for Grafana's variables."""
     expr = expr.replace("${purpose:pipe}", ".+")
     for name, value in {**_INSIDE, "$__range": span}.items():
         expr = re.sub(re.escape(name) + r"\b", value, expr)

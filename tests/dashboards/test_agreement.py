@@ -1,4 +1,4 @@
-"""Dashboards and alerts agree: where a panel shows what an alert looks at, both say the same, at every moment."""
+"""Dashboards and alerts agree: a panel that shows an alert's value has the same value, at every moment."""
 
 import re
 from pathlib import Path
@@ -11,8 +11,8 @@ from deploy.prometheus.generate import groups
 from deploy.prometheus.recording import BLOCKS_LEFT, burn
 from deploy.prometheus.rule import Alert, Recording, as_yaml
 from exporter.payments.labels import PURPOSE, AmountBand, BlocksLeft, Kind, Purpose, Reason
-from tests.dashboards.panels import asks, dashboard, panel
-from tests.promtool import Right, answers, over
+from tests.dashboards.panels import dashboard, panel, panel_query
+from tests.promtool import Expected, over, query_errors
 
 pytestmark = pytest.mark.usefixtures("programs")
 
@@ -23,7 +23,7 @@ GROUPS = groups(query.VALUES)
 
 
 def recorded() -> dict[str, Any]:
-    """The rules that record, as they are shipped."""
+    """Return the shipped recording rules."""
     rules: dict[str, Any] = as_yaml(GROUPS, query.VALUES)
     for group in rules["groups"]:
         group["rules"] = [rule for rule in group["rules"] if "record" in rule]
@@ -31,10 +31,10 @@ def recorded() -> dict[str, Any]:
 
 
 def carol() -> dict[str, str]:
-    """Six hours, each another story.
+    """Return six hours of a node, each with another situation.
 
-    Nothing is held; an HTLC is; the node goes away; its exporter, too; both are back, and nothing is held any more;
-    the exporter is away again.
+    No HTLC is held; an HTLC is held; the node is down; its exporter is down, too; both are back, and no HTLC is held
+    any more; the exporter is down again.
     """
     up: list[float | None] = []
     height: list[float | None] = []
@@ -66,7 +66,7 @@ def carol() -> dict[str, str]:
 
 
 def page(instance: str, held: bool | None, header_s: int, begin_min: int, end_min: int) -> dict[str, str]:  # noqa: FBT001
-    """What the exporter of `carol` says at an address from then to then; `None`: it doesn't have the node."""
+    """Return the series of `carol`'s exporter at an address for some minutes; `held` None: it doesn't have the node."""
     target = f'job="lnd-payments",instance="{instance}:10019"'
     node = f'{target},node="carol"'
 
@@ -88,7 +88,7 @@ def page(instance: str, held: bool | None, header_s: int, begin_min: int, end_mi
 
 
 def joined(*pages: dict[str, str]) -> dict[str, str]:
-    """One page after the other."""
+    """Return pages one after the other, as one set of series."""
     series: dict[str, list[str]] = {}
     for said in pages:
         for name, values in said.items():
@@ -99,102 +99,105 @@ def joined(*pages: dict[str, str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("is_away", [False, True])
 def test_blocks_left_of_an_exporter_that_moved(is_away: bool, tmp_path: Path) -> None:  # noqa: FBT001
-    """What its old address said last is forgotten: by the new one nothing is held, also when that is away."""
+    """The last page of its old address is dropped: on the new one nothing is held, also while that is down."""
     series = page("a", True, 0, 0, 60) | page("b", False, 3600, 60, 120)
     series['up{job="lnd-payments",instance="b:10019"}'] += " 0" * 60 if is_away else ""
-    shown = asks(FLIGHT, "Blocks until the first expiry")
-    right = [Right(shown, 30, {"{}": 27}), Right(f"min({BLOCKS_LEFT})", 30, {"{}": 27})]
-    right += [Right(expr, at_min, {}) for expr in (shown, BLOCKS_LEFT) for at_min in (70, 119, 130, 170)]
-    assert not answers(tmp_path, series, right, recorded())
+    shown = panel_query(FLIGHT, "Blocks until the first expiry")
+    expected = [Expected(shown, 30, {"{}": 27}), Expected(f"min({BLOCKS_LEFT})", 30, {"{}": 27})]
+    expected += [Expected(expr, at_min, {}) for expr in (shown, BLOCKS_LEFT) for at_min in (70, 119, 130, 170)]
+    assert not query_errors(tmp_path, series, expected, recorded())
 
 
-def test_blocks_left_of_a_node_that_was_taken_out(tmp_path: Path) -> None:
-    """Its exporter is up, and without it; while it is away, nobody knows yet."""
+def test_blocks_left_of_a_removed_node(tmp_path: Path) -> None:
+    """They end when its exporter is up without the node; while the exporter is down they are kept."""
     series = joined(page("a", True, 0, 0, 60), page("a", None, 0, 120, 180))
     series['up{job="lnd-payments",instance="a:10019"}'] = "1x59 0x59 1x59"
-    shown = asks(FLIGHT, "Blocks until the first expiry")
-    right = [Right(expr, 90, {"{}": 21}) for expr in (shown, f"min({BLOCKS_LEFT})")]
-    right += [Right(expr, 150, {}) for expr in (shown, BLOCKS_LEFT)]
-    assert not answers(tmp_path, series, right, recorded())
+    shown = panel_query(FLIGHT, "Blocks until the first expiry")
+    expected = [Expected(expr, 90, {"{}": 21}) for expr in (shown, f"min({BLOCKS_LEFT})")]
+    expected += [Expected(expr, 150, {}) for expr in (shown, BLOCKS_LEFT)]
+    assert not query_errors(tmp_path, series, expected, recorded())
 
 
 @pytest.mark.parametrize("is_away", [False, True])
 def test_blocks_left_of_a_node_that_another_exporter_had(is_away: bool, tmp_path: Path) -> None:  # noqa: FBT001
-    """The one that had it first is up without it; that the one that had it last is away takes nothing out."""
+    """The first exporter is up without the node; the last one is down, so the blocks left are kept."""
     series = joined(page("a", False, 0, 0, 60), page("a", None, 0, 60, 180)) | page("b", True, 3600, 60, 120)
     series['up{job="lnd-payments",instance="b:10019"}'] += " 0" * 60 if is_away else ""
-    shown = asks(FLIGHT, "Blocks until the first expiry")
-    right = [Right(expr, 90, {"{}": 21}) for expr in (shown, f"min({BLOCKS_LEFT})")]
-    right += [Right(expr, 150, {"{}": 15}) for expr in (shown, f"min({BLOCKS_LEFT})")]
-    assert not answers(tmp_path, series, right, recorded())
+    shown = panel_query(FLIGHT, "Blocks until the first expiry")
+    expected = [Expected(expr, 90, {"{}": 21}) for expr in (shown, f"min({BLOCKS_LEFT})")]
+    expected += [Expected(expr, 150, {"{}": 15}) for expr in (shown, f"min({BLOCKS_LEFT})")]
+    assert not query_errors(tmp_path, series, expected, recorded())
 
 
 def test_blocks_left(tmp_path: Path) -> None:
-    """The same as the series that the alerts look at, also while nobody looks: it goes on, and it ends."""
-    shown = asks(FLIGHT, "Blocks until the first expiry, over time")
+    """The panel equals the series of the alerts, also while the exporter is down: it counts down, and it ends."""
+    shown = panel_query(FLIGHT, "Blocks until the first expiry, over time")
     apart = f"abs({shown} - {BLOCKS_LEFT}) > 0.11 or ({shown} unless {BLOCKS_LEFT}) or ({BLOCKS_LEFT} unless {shown})"
-    never = [Right(apart, minute, {}) for minute in range(7, HOURS * 60, 7)]
-    first = asks(FLIGHT, "Blocks until the first expiry")
-    hours = asks(FLIGHT, "Time until the first expiry")
+    never = [Expected(apart, minute, {}) for minute in range(7, HOURS * 60, 7)]
+    first = panel_query(FLIGHT, "Blocks until the first expiry")
+    hours = panel_query(FLIGHT, "Time until the first expiry")
     known = [
-        Right(first, 59, {}),
-        Right(first, 90, {"{}": 21}),
-        Right(first, 150, {"{}": 15}),
-        Right(first, 210, {"{}": 9}),
-        Right(hours, 210, {"{}": 1.5}),
-        Right(first, 270, {}),
-        Right(first, 330, {}),
+        Expected(first, 59, {}),
+        Expected(first, 90, {"{}": 21}),
+        Expected(first, 150, {"{}": 15}),
+        Expected(first, 210, {"{}": 9}),
+        Expected(hours, 210, {"{}": 1.5}),
+        Expected(first, 270, {}),
+        Expected(first, 330, {}),
     ]
-    assert not answers(tmp_path, carol(), never + known, recorded())
+    assert not query_errors(tmp_path, carol(), never + known, recorded())
 
 
 def test_blocks_left_of_an_exporter_that_lost_its_state(tmp_path: Path) -> None:
-    """It is back while lnd is down, and knows neither of HTLCs nor of blocks: what was held is held still."""
+    """It is back while lnd is down, without HTLCs and height: held HTLCs still count as held."""
     series = {name: values.split() for name, values in carol().items()}
     later = {f"lnd_payments_{name}{{{TARGET}}}": ["0"] * 60 for name in ("node_up", "stream_up")}
     story = {name: " ".join(values[60:120] + later.get(name, ["_"] * 60)) for name, values in series.items()}
-    shown = asks(FLIGHT, "Blocks until the first expiry")
-    right = [Right(expr, 110, {"{}": 19}) for expr in (shown, f"min({BLOCKS_LEFT})")]
-    assert not answers(tmp_path, story, right, recorded())
+    shown = panel_query(FLIGHT, "Blocks until the first expiry")
+    expected = [Expected(expr, 110, {"{}": 19}) for expr in (shown, f"min({BLOCKS_LEFT})")]
+    assert not query_errors(tmp_path, story, expected, recorded())
 
 
 def test_held_htlcs_of_a_node_that_is_away(tmp_path: Path) -> None:
-    """Its bands stand still while it is away: they are not shown, but that something was held is."""
+    """Its bands are outdated while it is down: they are hidden, but the total of held HTLCs is shown."""
     title = "Held HTLCs, by blocks left"
-    bands, unseen = [asks(FLIGHT, title, letter) for letter in "ABCD"], asks(FLIGHT, title, "E")
-    right = [Right(band, 90, {"{}": 1}) for band in bands] + [Right(band, 150, {"{}": 0}) for band in bands]
-    right += [Right(band, 210, {}) for band in bands]
-    right += [
-        Right(unseen, minute, {"{}": value}) for minute, value in ((90, 0), (150, 4), (210, 4), (270, 0), (330, 0))
+    bands, unseen = [panel_query(FLIGHT, title, letter) for letter in "ABCD"], panel_query(FLIGHT, title, "E")
+    expected = [Expected(band, 90, {"{}": 1}) for band in bands] + [Expected(band, 150, {"{}": 0}) for band in bands]
+    expected += [Expected(band, 210, {}) for band in bands]
+    expected += [
+        Expected(unseen, minute, {"{}": value}) for minute, value in ((90, 0), (150, 4), (210, 4), (270, 0), (330, 0))
     ]
-    assert not answers(tmp_path, carol(), right)
+    assert not query_errors(tmp_path, carol(), expected)
 
 
 def test_time_left_is_in_hours() -> None:
-    """Units of time make a day of them, and round."""
+    """Grafana's units of time would round to days."""
     assert panel(FLIGHT, "Time until the first expiry")["fieldConfig"]["defaults"]["unit"] == "suffix: hours"
 
 
 @pytest.mark.parametrize("band", AmountBand)
 def test_burn(band: AmountBand, tmp_path: Path) -> None:
-    """Half of the payments of one band fail: the panel's rate is the recorded one, whose budget is capped."""
+    """Half of the payments of one band fail: the panel shows the recorded rate, whose budget is capped."""
     series = {f"lnd_payments_node_up{{{TARGET}}}": "1x420"}
     for each in AmountBand:
         labels = f'{TARGET},kind="{Kind.INVOICE}",amount_band="{each}"'
         rise = "0+1x420" if each is band else "0x420"
         series[f"lnd_payments_succeeded_total{{{labels}}}"] = rise
         series[f'lnd_payments_failed_total{{{labels},reason="{Reason.NO_ROUTE}"}}'] = rise
-    shown = asks(OVERVIEW, "Error budget burn, 1 h")
-    right = [Right(f"abs({shown} - scalar({burn('1h')})) > 0.01", 400, {}), Right(f"{shown} >= bool 3", 400, {"{}": 1})]
+    shown = panel_query(OVERVIEW, "Error budget burn, 1 h")
+    expected = [
+        Expected(f"abs({shown} - scalar({burn('1h')})) > 0.01", 400, {}),
+        Expected(f"{shown} >= bool 3", 400, {"{}": 1}),
+    ]
     for letter, window in (("A", "1h"), ("B", "6h")):
-        over_time = asks(OVERVIEW, "Error budget burn", letter)
-        right += [Right(f"abs({over_time} - scalar({burn(window)})) > 0.01", 400, {})]
-        right += [Right(f"{over_time} > bool 2.4", 400, {"{}": 1}), Right(over_time, 2, {"{}": 0})]
-    assert not answers(tmp_path, series, right, recorded())
+        over_time = panel_query(OVERVIEW, "Error budget burn", letter)
+        expected += [Expected(f"abs({over_time} - scalar({burn(window)})) > 0.01", 400, {})]
+        expected += [Expected(f"{over_time} > bool 2.4", 400, {"{}": 1}), Expected(over_time, 2, {"{}": 0})]
+    assert not query_errors(tmp_path, series, expected, recorded())
 
 
 def test_a_peer_is_blamed_as_the_alert_blames_it(tmp_path: Path) -> None:
-    """Of the last 30 minutes, by node, and not for few attempts."""
+    """It covers the last 30 minutes, by node, and ignores few attempts."""
 
     def attempts(instance: str, peer: str, outcome: str, values: str) -> dict[str, str]:
         where = f'job="lnd-payments",instance="{instance}:10019",node="alice"'
@@ -207,12 +210,14 @@ def test_a_peer_is_blamed_as_the_alert_blames_it(tmp_path: Path) -> None:
         **attempts("b", "at one node", "settled", "0+9x240"),
         **attempts("a", "few", "failed_here", "0x235 0+1x5"),
     }
-    blamed = f"{asks(FAILURES, 'Direct peers', 'G', '4h')} >= 0"
-    assert not answers(tmp_path, series, [Right(blamed, 240, {'{peer="long ago"}': 0, '{peer="at one node"}': 1})])
+    blamed = f"{panel_query(FAILURES, 'Direct peers', 'G', '4h')} >= 0"
+    assert not query_errors(
+        tmp_path, series, [Expected(blamed, 240, {'{peer="long ago"}': 0, '{peer="at one node"}': 1})]
+    )
 
 
 def alert(name: str) -> str:
-    """What all alerts of a name ask."""
+    """Return the expressions of all alerts with a name."""
     found = [rule.expr for group in GROUPS for rule in group.rules if isinstance(rule, Alert) and rule.name == name]
     return " ".join(" ".join(found).split())
 
@@ -235,19 +240,19 @@ def alert(name: str) -> str:
         ("CertificateExpires", [f"< {limit // query.DAY_S} * 86400" for limit in query.CERTIFICATE_S]),
     ],
 )
-def test_a_threshold_is_the_alerts(name: str, words: list[str]) -> None:
-    """What a panel marks is where the alert begins."""
+def test_threshold_of_a_panel_is_the_alerts(name: str, words: list[str]) -> None:
+    """The threshold in a panel is the alert's."""
     assert [word for word in words if word not in alert(name)] == []
 
 
-def test_the_last_page_holds_as_long_as_for_the_alerts() -> None:
-    """Fifteen days, as lnd allows 2016 blocks."""
+def test_last_page_is_used_as_long_as_by_the_alerts() -> None:
+    """It is fifteen days, because lnd allows 2016 blocks."""
     (expr,) = [r.expr for g in GROUPS for r in g.rules if isinstance(r, Recording) and r.record == BLOCKS_LEFT]
     assert set(re.findall(r"\[(\w+)\]", expr)) == {query.LAST_PAGE}
 
 
-def test_one_variable_tells_purposes_apart() -> None:
-    """Each of its values matches a purpose and just its kinds; all of them together match everything."""
+def test_one_variable_selects_purpose_and_kinds() -> None:
+    """Each value matches a purpose and exactly its kinds; all values together match everything."""
     (variable,) = [v for v in dashboard(FAILURES)["templating"]["list"] if v["name"] == "purpose"]
     values = dict(option.split(" : ") for option in variable["query"].split(","))
     for name, value in values.items():
@@ -260,8 +265,8 @@ def test_one_variable_tells_purposes_apart() -> None:
     assert "kind" not in [v["name"] for v in dashboard(FAILURES)["templating"]["list"]]
 
 
-def test_panels_that_know_no_purpose_say_so() -> None:
-    """They are below a heading that does."""
+def test_panels_without_purpose_are_below_a_heading_that_says_so() -> None:
+    """Panels without a purpose are below a heading that names this."""
     heading = ""
     for shown in dashboard(FAILURES)["panels"]:
         if shown["type"] == "row":

@@ -1,4 +1,4 @@
-"""What can be said of a dashboard without looking at it."""
+"""Static checks of the dashboards' JSON."""
 
 import re
 from itertools import combinations
@@ -23,13 +23,13 @@ FOREIGN = {
     "process_start_time_seconds",
     "scrape_duration_seconds",
 }
-"""What Prometheus and its client library add."""
+"""Series of Prometheus and its client library."""
 LONGEST = 340
-"""Characters that fit into the box that opens over a panel."""
+"""Characters that fit into a panel's tooltip."""
 
 
 def known() -> set[str]:
-    """Every name that a page has."""
+    """Return every series name of a page."""
     names = {row.name for row in ROWS}
     for row in ROWS:
         if isinstance(row, HistogramRow):
@@ -37,16 +37,16 @@ def known() -> set[str]:
     return names | FOREIGN
 
 
-def test_they_are_what_the_code_makes() -> None:
-    """`make dashboards` has been run, and no file is left of one that is gone."""
+def test_json_is_up_to_date() -> None:
+    """`make dashboards` has been run, and there is no file of a removed dashboard."""
     for make in BOARDS:
         board = make()
         assert FILES[f"{TAG}-{board.uid}"].read_text() == written(board), "run make dashboards"
     assert sorted(HERE.glob("*.json")) == sorted(FILES.values())
 
 
-def test_every_query_is_one() -> None:
-    """Each parses, and names only metrics that the exporter has."""
+def test_every_query_parses_and_names_existing_metrics() -> None:
+    """Each query parses and names only metrics of the exporter."""
     names = known()
     for asked in queries():
         used = set(_names(promql_parser.parse(asked.expr)))
@@ -59,7 +59,7 @@ def _names(node: promql_parser.Expr) -> set[str]:
 
 @pytest.mark.parametrize("uid", FILES)
 def test_every_panel_is_complete(uid: str) -> None:
-    """Title, description, unit, data source; ids and titles are unique; every target can be told apart."""
+    """It has title, description, unit and data source; ids and titles are unique, and so are the targets' letters."""
     shown = panels(uid)
     everything = dashboard(uid)["panels"]
     ids = [panel["id"] for panel in everything]
@@ -79,7 +79,7 @@ def test_every_panel_is_complete(uid: str) -> None:
 
 @pytest.mark.parametrize("uid", FILES)
 def test_nothing_overlaps(uid: str) -> None:
-    """Every panel lies within the columns, none on another, and there is no hole above one."""
+    """Every panel is within the columns, none overlaps another, and there is no gap above one."""
     places = [panel["gridPos"] for panel in dashboard(uid)["panels"]]
     for place in places:
         assert 0 <= place["x"] < place["x"] + place["w"] <= COLUMNS
@@ -96,8 +96,8 @@ def test_nothing_overlaps(uid: str) -> None:
 
 
 @pytest.mark.parametrize("uid", FILES)
-def test_they_lead_to_each_other(uid: str) -> None:
-    """With variables and time; firing alerts are marks on every graph."""
+def test_dashboards_link_to_each_other(uid: str) -> None:
+    """Links keep variables and time; firing alerts are marked on every graph."""
     made = dashboard(uid)
     assert made["uid"] == uid
     (link,) = made["links"]
@@ -108,8 +108,8 @@ def test_they_lead_to_each_other(uid: str) -> None:
     assert "ALERTS" in made["annotations"]["list"][0]["expr"]
 
 
-def test_every_alert_leads_to_a_dashboard() -> None:
-    """The one that it names is there."""
+def test_every_alert_links_to_a_dashboard() -> None:
+    """The dashboard that an alert names exists."""
     for values in read().values():
         for group in groups(values):
             for rule in group.rules:

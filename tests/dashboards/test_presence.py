@@ -1,4 +1,4 @@
-"""Who is there, and who isn't: two nodes of one name, an exporter that is away, a node that nobody pays with."""
+"""Nodes and exporters that are down, two nodes of the same name, a node without payments."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import pytest
 
 from dashboards.presence import STATES
 from exporter.payments.labels import NodeState
-from tests.dashboards.panels import FILES, asks, dashboard, filled, panel
-from tests.promtool import Right, answers
+from tests.dashboards.panels import FILES, dashboard, panel, panel_query, with_variables
+from tests.promtool import Expected, query_errors
 
 pytestmark = pytest.mark.usefixtures("programs")
 
@@ -21,7 +21,7 @@ ALICE, BOB, OTHER = (
 
 
 def page(node: str, state: NodeState, minutes: str) -> dict[str, str]:
-    """What a quiet node says of itself for so long."""
+    """Return the series of a quiet node for some minutes."""
     states = {
         f'lnd_payments_node_state{{{node},state="{word}"}}': f"{int(word is state)}{minutes}" for word in NodeState
     }
@@ -39,19 +39,22 @@ def page(node: str, state: NodeState, minutes: str) -> dict[str, str]:
     }
 
 
-def test_two_nodes_of_one_name(tmp_path: Path) -> None:
-    """Their states are not mixed, wherever a state is shown."""
+def test_states_of_two_nodes_with_one_name(tmp_path: Path) -> None:
+    """Their states are not mixed, in any panel that shows a state."""
     series = page(ALICE, NodeState.READY, "x100") | page(OTHER, NodeState.LOCKED, "x100")
     states = {f"{{{ALICE}}}": CODES["ready"], f"{{{OTHER}}}": CODES["locked"]}
     titles = ((NODE, "State of the node"), (FLIGHT, "State of the node"), (FLEET, TABLE))
-    right = [Right(asks(uid, title), 60, states) for uid, title in titles]
-    right += [Right(asks(NODE, "Stream of updates, chain"), 60, {f"{{{ALICE}}}": 1, f"{{{OTHER}}}": 0})]
-    right += [Right(asks(FLEET, "Nodes"), 60, {"{}": 2}), Right(asks(FLEET, "Nodes away"), 60, {"{}": 1})]
-    assert not answers(tmp_path, series, right)
+    expected = [Expected(panel_query(uid, title), 60, states) for uid, title in titles]
+    expected += [Expected(panel_query(NODE, "Stream of updates, chain"), 60, {f"{{{ALICE}}}": 1, f"{{{OTHER}}}": 0})]
+    expected += [
+        Expected(panel_query(FLEET, "Nodes"), 60, {"{}": 2}),
+        Expected(panel_query(FLEET, "Nodes away"), 60, {"{}": 1}),
+    ]
+    assert not query_errors(tmp_path, series, expected)
 
 
-def test_they_are_told_apart() -> None:
-    """By the exporter: in each legend that names a node, and in the table."""
+def test_instance_distinguishes_two_nodes_with_one_name() -> None:
+    """The exporter distinguishes them: in each legend that names a node, and in the table."""
     for uid in (NODE, FLIGHT, FLEET):
         for shown in dashboard(uid)["panels"]:
             for target in shown.get("targets", []):
@@ -61,47 +64,54 @@ def test_they_are_told_apart() -> None:
     assert {"node", "instance", "job"} <= renamed.keys()
 
 
-def test_an_exporter_that_is_away(tmp_path: Path) -> None:
-    """Its nodes are still there, and away."""
+def test_nodes_of_an_exporter_that_is_down(tmp_path: Path) -> None:
+    """Its nodes are still shown, as away."""
     series = page(ALICE, NodeState.READY, "x200") | page(BOB, NodeState.READY, "x60")
     states = {f"{{{ALICE}}}": CODES["ready"], f"{{{BOB}}}": CODES["exporter away"]}
-    right = [
+    expected = [
         *(
-            Right(asks(uid, title, span="3h"), 120, states)
+            Expected(panel_query(uid, title, span="3h"), 120, states)
             for uid, title in ((NODE, "State of the node"), (FLIGHT, "State of the node"), (FLEET, TABLE))
         ),
-        Right(asks(FLEET, "Nodes", span="3h"), 120, {"{}": 2}),
-        Right(asks(FLEET, "Nodes away", span="3h"), 120, {"{}": 1}),
-        Right(asks("lnd-payments-overview", "Nodes away", span="3h"), 120, {"{}": 1}),
+        Expected(panel_query(FLEET, "Nodes", span="3h"), 120, {"{}": 2}),
+        Expected(panel_query(FLEET, "Nodes away", span="3h"), 120, {"{}": 1}),
+        Expected(panel_query("lnd-payments-overview", "Nodes away", span="3h"), 120, {"{}": 1}),
         *(
-            Right(asks(NODE, "Stream of updates, chain", letter, span="3h"), 120, {f"{{{ALICE}}}": 1, f"{{{BOB}}}": 2})
+            Expected(
+                panel_query(NODE, "Stream of updates, chain", letter, span="3h"),
+                120,
+                {f"{{{ALICE}}}": 1, f"{{{BOB}}}": 2},
+            )
             for letter in "AB"
         ),
     ]
-    assert not answers(tmp_path, series, right)
+    assert not query_errors(tmp_path, series, expected)
 
 
-def test_a_node_that_is_away(tmp_path: Path) -> None:
-    """Its last answers, which look healthy, are not shown; that the chain is followed is not known."""
+def test_last_answers_of_a_node_that_is_down_are_hidden(tmp_path: Path) -> None:
+    """Its last answers, which look healthy, are hidden; whether the chain is in sync is unknown."""
     series = page(BOB, NodeState.UNREACHABLE, "x200")
-    right = [Right(asks(NODE, title), 120, {}) for title in ("Age of the newest block", "Channels", "Spendable, sat")]
-    right += [Right(asks(NODE, "Stream of updates, chain", "B"), 120, {f"{{{BOB}}}": 2})]
-    assert not answers(tmp_path, series, right)
-    healthy = [
-        Right(asks(NODE, "Age of the newest block"), 120, {f"{{{ALICE}}}": 3600}),
-        Right(asks(NODE, "Channels"), 120, {'{state="active"}': 8}),
-        Right(asks(NODE, "Spendable, sat"), 120, {f"{{{ALICE}}}": 5}),
+    expected = [
+        Expected(panel_query(NODE, title), 120, {})
+        for title in ("Age of the newest block", "Channels", "Spendable, sat")
     ]
-    assert not answers(tmp_path, page(ALICE, NodeState.READY, "x200"), healthy)
+    expected += [Expected(panel_query(NODE, "Stream of updates, chain", "B"), 120, {f"{{{BOB}}}": 2})]
+    assert not query_errors(tmp_path, series, expected)
+    healthy = [
+        Expected(panel_query(NODE, "Age of the newest block"), 120, {f"{{{ALICE}}}": 3600}),
+        Expected(panel_query(NODE, "Channels"), 120, {'{state="active"}': 8}),
+        Expected(panel_query(NODE, "Spendable, sat"), 120, {f"{{{ALICE}}}": 5}),
+    ]
+    assert not query_errors(tmp_path, page(ALICE, NodeState.READY, "x200"), healthy)
 
 
-def test_the_table_of_a_quiet_node(tmp_path: Path) -> None:
-    """Zero is zero; what has no value has a word for that, and the column stays."""
+def test_table_of_a_quiet_node_has_every_column(tmp_path: Path) -> None:
+    """Zeros are shown as zeros; a missing value has a text, and the column stays."""
     labels = f"{{{ALICE}}}"
-    letters = {letter: asks(FLEET, TABLE, letter, "3h") for letter in "BCDEFG"}
-    right = [Right(letters[letter], 120, {labels: 0}) for letter in "CDE"]
-    right += [Right(f"count({letters[letter]})", 120, {"{}": 1}) for letter in "BFG"]
-    assert not answers(tmp_path, page(ALICE, NodeState.READY, "x200"), right)
+    letters = {letter: panel_query(FLEET, TABLE, letter, "3h") for letter in "BCDEFG"}
+    expected = [Expected(letters[letter], 120, {labels: 0}) for letter in "CDE"]
+    expected += [Expected(f"count({letters[letter]})", 120, {"{}": 1}) for letter in "BFG"]
+    assert not query_errors(tmp_path, page(ALICE, NodeState.READY, "x200"), expected)
     words = {
         override["matcher"]["options"]: mapping["options"]["result"]["text"]
         for override in panel(FLEET, TABLE)["fieldConfig"]["overrides"]
@@ -114,8 +124,8 @@ def test_the_table_of_a_quiet_node(tmp_path: Path) -> None:
     assert {"Blocks left", "Last update", "Held HTLCs", "In flight"} <= words.keys()
 
 
-def test_states_in_words() -> None:
-    """Every state has a word and a colour, in the table as over time."""
+def test_every_state_has_text_and_colour() -> None:
+    """Every state has a text and a colour, in the table and in the timeline."""
     words = {word for word, _ in STATES.values()}
     assert words == {*NodeState, "exporter away"}
     (mapped,) = [
@@ -130,8 +140,8 @@ def test_states_in_words() -> None:
     assert {(option["text"], option["color"]) for option in over_time.values()} == set(STATES.values())
 
 
-def test_the_way_to_a_node() -> None:
-    """Keeps the data source and the time, and is to just this node."""
+def test_link_to_a_node() -> None:
+    """The link keeps the data source and the time, and selects exactly this node."""
     (link,) = [
         one["value"][0]["url"]
         for override in panel(FLEET, TABLE)["fieldConfig"]["overrides"]
@@ -148,8 +158,8 @@ def test_the_way_to_a_node() -> None:
 
 
 @pytest.mark.parametrize("uid", FILES)
-def test_alerts_are_marked_where_they_begin(uid: str, tmp_path: Path) -> None:
-    """Those of the chosen node, of its exporter, and of no exporter at all; never for as long as they fire."""
+def test_alerts_are_marked_when_they_begin(uid: str, tmp_path: Path) -> None:
+    """Alerts of the node, of its exporter, and without an exporter are marked once, not for all of their time."""
 
     def alert(name: str, where: str) -> str:
         return f'ALERTS{{alertname="LndPayments{name}", alertstate="firing"{where and ", "}{where}}}'
@@ -159,6 +169,6 @@ def test_alerts_are_marked_where_they_begin(uid: str, tmp_path: Path) -> None:
     series = page(ALICE, NodeState.READY, "x100") | page(BOB, NodeState.READY, "x100")
     series |= dict.fromkeys([*ours, *others], "_x30 1x70")
     expr = dashboard(uid)["annotations"]["list"][0]["expr"].replace("$node", "alice").replace("$__interval", "1m")
-    marked = filled(expr, "1h")
-    right = [Right(marked, 29, {}), Right(marked, 30, dict.fromkeys(ours, 1)), Right(marked, 60, {})]
-    assert not answers(tmp_path, series, right)
+    marked = with_variables(expr, "1h")
+    expected = [Expected(marked, 29, {}), Expected(marked, 30, dict.fromkeys(ours, 1)), Expected(marked, 60, {})]
+    assert not query_errors(tmp_path, series, expected)

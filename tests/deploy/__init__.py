@@ -1,1 +1,1 @@
-"""What is shipped for Prometheus and Alertmanager is what the values say, and is accepted by both."""
+"""The shipped rules match the values, and Prometheus and Alertmanager accept the configuration."""

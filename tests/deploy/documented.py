@@ -1,4 +1,4 @@
-"""The tables of docs/alerts.md, made from the rules and from the stories that test them."""
+"""The tables of docs/alerts.md, generated from the rules and from the stories that test them."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -13,9 +13,9 @@ from tests.incidents.story import Fires
 
 
 def alerts() -> Iterator[str]:
-    """Each alert with its severity in each profile, a line each."""
+    """Yield the table of alerts, with the severity in each profile."""
     profiles = read(more=EVERYTHING)
-    yield f"| alert | {' | '.join(profiles)} | what it says |"
+    yield f"| alert | {' | '.join(profiles)} | message |"
     yield "| --- | " + " | ".join("---" for _ in profiles) + " | --- |"
     severities: dict[str, dict[str, list[str]]] = {}
     says: dict[str, dict[str, None]] = {}
@@ -25,7 +25,7 @@ def alerts() -> Iterator[str]:
                 if isinstance(rule, Alert):
                     found = severities.setdefault(rule.name, {name: [] for name in profiles})[profile]
                     if rule.severity is not Severity.OFF:
-                        found.append(f"{rule.severity} ({rule.lasts})" if rule.lasts != "0m" else rule.severity.value)
+                        found.append(f"{rule.severity} ({rule.for_})" if rule.for_ != "0m" else rule.severity.value)
                     says.setdefault(rule.name, {})[_plain(rule.summary)] = None
     for name, by_profile in severities.items():
         cells = " | ".join(", ".join(found) or "-" for found in by_profile.values())
@@ -33,17 +33,17 @@ def alerts() -> Iterator[str]:
 
 
 def incidents() -> Iterator[str]:
-    """Each story with the alerts that must fire, and within how many minutes, a line each."""
+    """Yield the table of stories, with the minutes within which alerts must fire."""
     profiles = list(read())
     yield f"| what happens | in every profile | {' | '.join(f'only in `{profile}`' for profile in profiles)} |"
     yield "| --- | --- | " + " | ".join("---" for _ in profiles) + " |"
     for story in STORIES:
         cells = [_fires(story.fires), *(_fires(story.only.get(profile, {})) for profile in profiles)]
-        yield f"| {story.says} | {' | '.join(cells)} |"
+        yield f"| {story.description} | {' | '.join(cells)} |"
 
 
 def _plain(summary: str) -> str:
-    """A summary without the node, and with dots for the values."""
+    """Return a summary without the node, and with dots for the values."""
     without = re.sub(r"^{{ (with \$labels.node }}{{ \. }}: {{ end|\$labels\.\w+) }}(: )?", "", summary)
     return re.sub(r"{{ (if|with) .*{{ end }}|{{.*?}}", "…", without)
 
@@ -53,4 +53,4 @@ def _fires(fires: Fires) -> str:
 
 
 SECTIONS: Mapping[str, Callable[[], Iterator[str]]] = {"alerts": alerts, "incidents": incidents}
-"""What stands between `<!-- begin NAME -->` and `<!-- end NAME -->`."""
+"""The text between `<!-- begin NAME -->` and `<!-- end NAME -->`."""

@@ -1,4 +1,4 @@
-"""What alerts say after an absence, and of exporters that come and go, where only large counters show the fault."""
+"""Alerts after an absence, and of exporters that come and go, with the large counters that such bugs need."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from deploy.prometheus.generate import groups
 from deploy.prometheus.rule import PREFIX, Alert, Group, Recording, as_yaml
 from deploy.prometheus.values import read
 from exporter.payments.labels import AmountBand
-from tests.promtool import Right, answers
+from tests.promtool import Expected, query_errors
 
 pytestmark = pytest.mark.usefixtures("programs")
 
@@ -23,12 +23,12 @@ Story = dict[str, str]
 
 
 def exporter(instance: str, runs: str) -> Story:
-    """Whether it answers, as promtool writes it."""
+    """Return whether the exporter answers, in promtool's notation."""
     return {f'up{{job="lnd-payments",instance="{instance}"}}': runs}
 
 
 def node(instance: str, name: str, **runs: str) -> Story:
-    """What it says of a node."""
+    """Return the series of a node on an exporter."""
     labels = f'job="lnd-payments",instance="{instance}",node="{name}"'
     more = {
         "failed_total": f',kind="invoice",amount_band="{BAND}",reason="no_route"',
@@ -40,33 +40,35 @@ def node(instance: str, name: str, **runs: str) -> Story:
 
 
 def firing(name: str, severity: str = "critical") -> str:
-    """The alert."""
+    """Return a query for the firing alert."""
     return f'count by (node) (ALERTS{{alertname="{PREFIX}{name}",alertstate="firing",severity="{severity}"}})'
 
 
-def never(expr: str, minutes: Sequence[int]) -> list[Right]:
-    """At none of these."""
-    return [Right(expr, minute, {}) for minute in minutes]
+def never(expr: str, minutes: Sequence[int]) -> list[Expected]:
+    """Expect an empty result at all of these minutes."""
+    return [Expected(expr, minute, {}) for minute in minutes]
 
 
-def check(tmp_path: Path, story: Mapping[str, str], right: Sequence[Right], every_min: int = 1) -> None:
-    """As it must be, by the alerts that are asked for and what they are made of."""
-    asked = " ".join(expr for expr, _, _ in right)
-    alerts = [r for g in GROUPS for r in g.rules if isinstance(r, Alert) and f'"{PREFIX}{r.name}"' in asked]
+def check(tmp_path: Path, story: Mapping[str, str], expected: Sequence[Expected], every_min: int = 1) -> None:
+    """Evaluate the alerts that `expected` queries, and the recordings that they use, and compare."""
+    queried = " ".join(expr for expr, _, _ in expected)
+    alerts = [r for g in GROUPS for r in g.rules if isinstance(r, Alert) and f'"{PREFIX}{r.name}"' in queried]
     needed: set[str] = set()
-    look = [alert.expr for alert in alerts]
-    while look:
-        names = {name for name in RECORDED if name in look[-1]} - needed
+    pending = [alert.expr for alert in alerts]
+    while pending:
+        names = {name for name in RECORDED if name in pending[-1]} - needed
         needed |= names
-        look[-1:] = [RECORDED[name].expr for name in names]
+        pending[-1:] = [RECORDED[name].expr for name in names]
     recordings = [rule for name, rule in RECORDED.items() if name in needed]
-    assert not answers(tmp_path, story, right, as_yaml([Group("some", [*recordings, *alerts])], VALUES), every_min)
+    assert not query_errors(
+        tmp_path, story, expected, as_yaml([Group("some", [*recordings, *alerts])], VALUES), every_min
+    )
 
 
 @pytest.mark.parametrize("recovered_before", [0, 5000])
 @pytest.mark.parametrize("missed", [60, 1000])
-def test_failures_of_an_absence_are_no_outage(missed: int, recovered_before: int, tmp_path: Path) -> None:
-    """However large the counters were: all that failed meanwhile was missed, and since then payments succeed."""
+def test_failures_in_an_absence_are_not_an_outage(missed: int, recovered_before: int, tmp_path: Path) -> None:
+    """With counters of any size: all failures happened in the absence, and since then payments succeed."""
     story = exporter("a", "1x119 0x59 1x60") | node(
         "a",
         "alice",
@@ -79,8 +81,8 @@ def test_failures_of_an_absence_are_no_outage(missed: int, recovered_before: int
     check(tmp_path, story, never(firing("Outage"), range(180, 240)))
 
 
-def test_traffic_is_not_gone_while_nobody_looks(tmp_path: Path) -> None:
-    """For eight days there were payments; the exporter is away for two hours, then lnd can't be followed for two."""
+def test_traffic_is_not_gone_while_the_exporter_is_down(tmp_path: Path) -> None:
+    """After eight days with payments the exporter is down for two hours, then lnd isn't followed for two."""
     every_min, days = 5, 8 * DAY
     many, two = days // every_min, 2 * HOUR // every_min
     quiet = f"0x{many} _x{two} 0x{2 * two}"
@@ -94,13 +96,13 @@ def test_traffic_is_not_gone_while_nobody_looks(tmp_path: Path) -> None:
         recovered_total=quiet,
         in_flight=quiet,
     )
-    nobody_looks = range(days, days + 4 * HOUR, every_min)
+    down = range(days, days + 4 * HOUR, every_min)
     gone = firing("TrafficGone")
-    check(tmp_path, story, [*never(gone, nobody_looks), Right(gone, days + 350, {'{node="alice"}': 1})], every_min)
+    check(tmp_path, story, [*never(gone, down), Expected(gone, days + 350, {'{node="alice"}': 1})], every_min)
 
 
-def test_an_outflow_is_seen_in_the_week_after_an_absence(tmp_path: Path) -> None:
-    """What was sent while the exporter was away comes in one hour, and is no measure of an hour."""
+def test_outflow_fires_in_the_week_after_an_absence(tmp_path: Path) -> None:
+    """Payments of an absence are counted within one hour, which must not become the usual hourly amount."""
     hourly, before, gone = 1_000_000_000 // 60, 3 * DAY, DAY
     sent = f"0+{hourly}x{before} _x{gone}"
     jump = hourly * (before + gone)
@@ -113,15 +115,15 @@ def test_an_outflow_is_seen_in_the_week_after_an_absence(tmp_path: Path) -> None
         sent_msat_total=f"{sent} {hourly * before} {jump}+{hourly}x{2 * DAY} {jump * 3}+{40 * hourly}x{HOUR}",
     )
     begins = before + gone + 2 * DAY
-    right = [
+    expected = [
         *never(firing("Outflow"), range(before + gone, begins - 10, 30)),
-        Right(firing("Outflow"), begins + 30, {'{node="alice"}': 1}),
+        Expected(firing("Outflow"), begins + 30, {'{node="alice"}': 1}),
     ]
-    check(tmp_path, story, right)
+    check(tmp_path, story, expected)
 
 
 def held(name: str, minutes: str) -> Story:
-    """An HTLC is held at block 1030; it is block 1000, at time 0."""
+    """Return a node with an HTLC that expires at block 1030; the height is 1000, at time 0."""
     return node(
         "a",
         name,
@@ -133,22 +135,22 @@ def held(name: str, minutes: str) -> Story:
     )
 
 
-def test_a_node_that_was_taken_out_stays_out(tmp_path: Path) -> None:
-    """Hours after it was taken out with a held HTLC its exporter is away: that is told of the other node alone."""
+def test_removed_node_stays_removed(tmp_path: Path) -> None:
+    """Hours after its removal with a held HTLC, its exporter goes down: an alert fires only for the other node."""
     story = held("alice", f"1x{HOUR}") | node(
         "a", "bob", node_up=f"1x{5 * HOUR} _x{HOUR}", stream_up=f"1x{5 * HOUR} _x{HOUR}"
     )
     story |= exporter("a", f"1x{5 * HOUR} 0x{HOUR}")
     at = range(HOUR + 40, 6 * HOUR, 10)
-    right = [*never(firing("HtlcNearExpiry"), at), *never(firing("HtlcExpired"), at)]
-    right.append(Right(firing("ExporterDown"), 5 * HOUR + 30, {'{node="bob"}': 1}))
-    check(tmp_path, story, right)
+    expected = [*never(firing("HtlcNearExpiry"), at), *never(firing("HtlcExpired"), at)]
+    expected.append(Expected(firing("ExporterDown"), 5 * HOUR + 30, {'{node="bob"}': 1}))
+    check(tmp_path, story, expected)
 
 
-def test_an_exporter_that_is_evicted_is_told_once(tmp_path: Path) -> None:
-    """At first it doesn't answer, then Prometheus doesn't find it any more: that is one alert, without a gap."""
+def test_evicted_exporter_fires_once(tmp_path: Path) -> None:
+    """First it doesn't answer, then Prometheus doesn't discover it any more: this is one alert, without a gap."""
     story = held("alice", f"1x{HOUR}") | exporter("a", f"1x{HOUR} 0x30") | exporter("b", f"1x{3 * HOUR}")
     fires = f'ALERTS{{alertname="{PREFIX}ExporterDown",alertstate="firing",severity="critical"}}'
     began = f'changes(ALERTS_FOR_STATE{{alertname="{PREFIX}ExporterDown",severity="critical"}}[100m])'
-    right = [Right(f"count({fires})", minute, {"{}": 1}) for minute in range(HOUR + 20, 3 * HOUR, 5)]
-    check(tmp_path, story, [*right, Right(f"max({began})", 3 * HOUR - 1, {"{}": 0})])
+    expected = [Expected(f"count({fires})", minute, {"{}": 1}) for minute in range(HOUR + 20, 3 * HOUR, 5)]
+    check(tmp_path, story, [*expected, Expected(f"max({began})", 3 * HOUR - 1, {"{}": 0})])

@@ -1,4 +1,4 @@
-"""The committed rules are what the values make; Prometheus and Alertmanager take them; wrong values are told."""
+"""The committed rules match the values; Prometheus and Alertmanager accept them; wrong values are reported."""
 
 import os
 import re
@@ -32,34 +32,34 @@ ARROW = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
 PROFILES = read()
 
 
-def tool(name: str, *arguments: str | Path) -> str:
-    """What a program says; it must be content."""
+def run_program(name: str, *arguments: str | Path) -> str:
+    """Return the output of a program, which must succeed."""
     done = subprocess.run([binaries() / name, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def alerts(values: Values) -> list[Alert]:
-    """Those of a profile."""
+    """Return the alerts of a profile."""
     return [rule for group in groups(values) for rule in group.rules if isinstance(rule, Alert)]
 
 
-def test_the_rules_are_what_the_values_make() -> None:
-    """`make rules` has been run, and no file is left of a profile that is gone."""
+def test_rules_are_up_to_date() -> None:
+    """`make rules` has been run, and there is no file of a removed profile."""
     files = {RULES / f"{profile}.rules.yml": generated(profile, values) for profile, values in PROFILES.items()}
     assert {path: path.read_text() for path in RULES.glob("*.rules.yml")} == files, "run make rules"
 
 
 @pytest.mark.usefixtures("programs")
 @pytest.mark.parametrize("profile", PROFILES)
-def test_prometheus_takes_them(profile: str) -> None:
-    """Nothing is wrong, nothing is there twice."""
-    tool("promtool", "check", "rules", "--lint=all", "--lint-fatal", RULES / f"{profile}.rules.yml")
+def test_prometheus_accepts_the_rules(profile: str) -> None:
+    """promtool finds no errors and no duplicates."""
+    run_program("promtool", "check", "rules", "--lint=all", "--lint-fatal", RULES / f"{profile}.rules.yml")
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_locked_wallet_behind_a_temporary_certificate(profile: str) -> None:
-    """With `tlsencryptkey` only `NodeUnreachable` can fire: it and its runbook lead to the wallet as well."""
+def test_locked_wallet_behind_a_temporary_certificate(profile: str) -> None:
+    """With `tlsencryptkey` only `NodeUnreachable` can fire: it and its runbook mention the wallet, too."""
     (alert,) = (alert for alert in alerts(PROFILES[profile]) if alert.name == "NodeUnreachable")
     assert "tlsencryptkey" in alert.description
     assert "lncli state" in alert.description
@@ -69,8 +69,8 @@ def test_a_locked_wallet_behind_a_temporary_certificate(profile: str) -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_each_alert_helps(profile: str) -> None:
-    """It names a node or an instance in its first line, says what to do, and has a runbook."""
+def test_alert_names_its_node_gives_advice_and_has_a_runbook(profile: str) -> None:
+    """Its summary names a node or an instance, its description gives advice, and it has a runbook."""
     for alert in alerts(PROFILES[profile]):
         if alert.name != "Watchdog":
             assert "$labels." in alert.summary, alert.name
@@ -79,16 +79,16 @@ def test_each_alert_helps(profile: str) -> None:
         assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == HEADINGS, alert.name
 
 
-def test_every_runbook_is_of_an_alert() -> None:
-    """None is left of one that is gone."""
+def test_every_runbook_belongs_to_an_alert() -> None:
+    """There is no runbook of a removed alert."""
     names = {f"{PREFIX}{alert.name}.md" for values in read(more=EVERYTHING).values() for alert in alerts(values)}
     assert {page.name for page in RUNBOOKS.glob("*.md")} == names | {"README.md"}
     assert set(re.findall(r"\[\w+\]\((\w+\.md)\)", (RUNBOOKS / "README.md").read_text())) == names
 
 
 @pytest.mark.parametrize("page", sorted(RUNBOOKS.glob("Lnd*.md")), ids=lambda page: str(page.stem))
-def test_what_a_runbook_names(page: Path) -> None:
-    """Every panel is on its dashboard, every query parses and names what there is."""
+def test_runbook_names_existing_panels_and_metrics(page: Path) -> None:
+    """Every panel is on its dashboard; every query parses and names existing metrics."""
     text = page.read_text()
     titles = {f"{dashboard(uid)['title']} {ARROW} {panel['title']}" for uid in FILES for panel in panels(uid)}
     named = set(re.findall(rf"\*\*([^*]+ {ARROW} [^*]+)\*\*", text.replace("\n   ", " ")))
@@ -101,8 +101,8 @@ def test_what_a_runbook_names(page: Path) -> None:
         assert set(re.findall(r"\b(?:node\w*:)?lnd_payments_\w+(?::\w+)?", expr)) <= known() | recorded
 
 
-def test_recorded_names() -> None:
-    """`level:metric:operation`, as Prometheus' documentation asks for."""
+def test_names_of_recorded_series() -> None:
+    """They are `level:metric:operation`, as Prometheus' documentation recommends."""
     for values in PROFILES.values():
         for group in groups(values):
             for rule in group.rules:
@@ -113,9 +113,9 @@ def test_recorded_names() -> None:
 
 
 @pytest.mark.usefixtures("programs")
-def test_alertmanager_takes_the_example() -> None:
-    """And its secrets are in files."""
-    tool("amtool", "check-config", ALERTMANAGER)
+def test_alertmanager_accepts_the_example() -> None:
+    """And it reads its secrets from files."""
+    run_program("amtool", "check-config", ALERTMANAGER)
     for receiver in yaml.safe_load(ALERTMANAGER.read_text())["receivers"]:
         for settings in receiver.get("webhook_configs", []) + receiver.get("email_configs", []):
             assert not {"url", "auth_password"} & settings.keys()
@@ -133,11 +133,11 @@ def test_alertmanager_takes_the_example() -> None:
         ({"alertname": "LndPaymentsExporterDown", "severity": "critical"}, "pager"),
     ],
 )
-def test_who_is_called(labels: dict[str, str], receiver: str) -> None:
-    """By how urgent it is."""
-    words = [f"{label}={word}" for label, word in labels.items()]
-    said = tool("amtool", "config", "routes", "test", f"--config.file={ALERTMANAGER}", *words)
-    assert said.split() == [receiver]
+def test_receiver_of_an_alert(labels: dict[str, str], receiver: str) -> None:
+    """The severity decides, and a node whose name begins with `test-` never pages."""
+    matchers = [f"{label}={word}" for label, word in labels.items()]
+    receivers = run_program("amtool", "config", "routes", "test", f"--config.file={ALERTMANAGER}", *matchers)
+    assert receivers.split() == [receiver]
 
 
 @pytest.mark.parametrize(
@@ -180,8 +180,8 @@ def test_who_is_called(labels: dict[str, str], receiver: str) -> None:
         ("defaults:", "defaults: [", "can't be read: while parsing"),
     ],
 )
-def test_wrong_values(before: str, after: str, problem: str, tmp_path: Path) -> None:
-    """What is wrong, and where."""
+def test_wrong_value_is_reported(before: str, after: str, problem: str, tmp_path: Path) -> None:
+    """The error names the file and the problem."""
     text = VALUES.read_text()
     assert before in text
     path = tmp_path / "values.yml"
@@ -192,45 +192,45 @@ def test_wrong_values(before: str, after: str, problem: str, tmp_path: Path) -> 
     assert problem in str(found.value)
 
 
-def leaves(values: Mapping[str, Any], *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every value, with the keys that lead to it."""
+def leaf_values(values: Mapping[str, Any], *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield every value, with its path of keys."""
     for key, value in values.items():
         if isinstance(value, Mapping):
-            yield from leaves(value, *path, key)
+            yield from leaf_values(value, *path, key)
         else:
             yield (*path, key), value
 
 
 NUMBERS = {
     path: value
-    for path, value in leaves(yaml.safe_load(VALUES.read_text())["defaults"])
+    for path, value in leaf_values(yaml.safe_load(VALUES.read_text())["defaults"])
     if isinstance(value, (int, float))
 }
 
 
 def rules(values: Values) -> dict[str, Any]:
-    """What stands in the file of rules."""
+    """Return the content of the rule file."""
     return as_yaml(groups(values), values)
 
 
-USUAL = {name: rules(values) for name, values in PROFILES.items()}
-OTHERS: Mapping[str, Mapping[float, float]] = {"seconds": {30: 60, 2: 5, 5: 10}, "hours": {24: 1}}
-"""Where only some numbers will do."""
+UNCHANGED = {name: rules(values) for name, values in PROFILES.items()}
+OTHER_VALUES: Mapping[str, Mapping[float, float]] = {"seconds": {30: 60, 2: 5, 5: 10}, "hours": {24: 1}}
+"""Another allowed value, for keys that allow only some numbers."""
 
 
 @pytest.mark.parametrize("path", NUMBERS, ids=".".join)
-def test_every_number_counts(path: tuple[str, ...]) -> None:
-    """Another number makes other rules."""
+def test_every_number_changes_the_rules(path: tuple[str, ...]) -> None:
+    """Changing any number changes the rules of some profile."""
     value = NUMBERS[path]
-    more: Any = OTHERS.get(path[-1], {}).get(value, value + 1)
+    more: Any = OTHER_VALUES.get(path[-1], {}).get(value, value + 1)
     for key in reversed(path):
         more = {key: more}
     changed = read(more=more)
-    assert any(rules(changed[name]) != USUAL[name] for name in PROFILES)
+    assert any(rules(changed[name]) != UNCHANGED[name] for name in PROFILES)
 
 
-def test_profiles_side_by_side() -> None:
-    """Each for nodes of its own: no selector is without them, but of alerts that no node's name can be known for."""
+def test_every_selector_has_the_nodes_of_its_profile() -> None:
+    """Every selector contains the profile's nodes, except in alerts that can't know the name of a node."""
     for group in groups(read(more={"nodes": "al.+"})["home"]):
         for rule in group.rules:
             ours = rule.expr.count("lnd_payments_") - rule.expr.count("lnd_payments_exporter_")
@@ -238,8 +238,8 @@ def test_profiles_side_by_side() -> None:
             assert rule.expr.count('{node=~"al.+"') + of_any == ours, rule
 
 
-def test_a_total_outage_reaches_every_factor() -> None:
-    """A factor times a budget stays below 1, whatever the amounts are."""
+def test_total_outage_exceeds_every_factor() -> None:
+    """A factor times a budget stays below 1 for all amounts."""
     for values in PROFILES.values():
         by_name = {rule.record: rule.expr for rule in groups(values)[0].rules if isinstance(rule, Recording)}
         for speed, factor in factors(values).items():
@@ -250,8 +250,8 @@ def test_a_total_outage_reaches_every_factor() -> None:
 
 
 @pytest.mark.parametrize("name", SECTIONS)
-def test_the_tables_of_the_documentation(name: str) -> None:
-    """`UPDATE_GOLDEN=1 pytest tests/deploy` writes them anew."""
+def test_tables_of_the_documentation(name: str) -> None:
+    """`UPDATE_GOLDEN=1 pytest tests/deploy` generates them."""
     begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
     head, _, rest = ALERTS.read_text().partition(begin)
     table, _, tail = rest.partition(end)

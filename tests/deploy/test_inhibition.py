@@ -1,4 +1,4 @@
-"""Which alert keeps which others quiet: every one with every other, asked of a real Alertmanager with the example."""
+"""Which alert inhibits which others: every pair, in a real Alertmanager with the example configuration."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,9 +20,9 @@ pytestmark = pytest.mark.usefixtures("programs")
 NAMES = frozenset(alert.name for values in read(more=EVERYTHING).values() for alert in alerts(values))
 AWAY = {"NodeUnreachable", "WalletLocked", "AccessDenied", "WrongNode", "StartingForLong"}
 MONEY = {"HtlcNearExpiry", "HtlcExpired", "LateSuccess", "Outflow", "FeeBudget"}
-"""What went wrong before is not better because the node is away; who empties a node may stop it, too."""
+"""Never inhibited by a node that is down: past problems remain, and an attacker may stop the node."""
 OF_ITS_OWN = {"ExporterDown", "StateReset", "CheckpointFails", "CertificateExpires", "NodeLabelTaken", "Watchdog"}
-QUIET = {
+INHIBITED = {
     **dict.fromkeys(AWAY, NAMES - AWAY - MONEY - OF_ITS_OWN),
     "Outage": {"FailFast", "FailSlowly", "ErrorBudget", "QuietNodeFails", "PeerFails", "Slow"},
     "FailFast": {"FailSlowly", "ErrorBudget", "PeerFails"},
@@ -32,30 +32,30 @@ QUIET = {
     "OwnChannel": {"PeerFails"},
     "AuditUnaccounted": {"StreamLies"},
 }
-"""Beside its own warning, which every critical alert keeps quiet."""
+"""Alerts that each alert inhibits, besides its own warning."""
 
 
-async def test_who_keeps_whom_quiet(tmp_path: Path) -> None:
-    """Each two have a node of their own, so that one that kept quiet what is said of other nodes would show, too."""
+async def test_which_alert_inhibits_which(tmp_path: Path) -> None:
+    """Each pair has a node of its own, so that inhibition across nodes would fail the test, too."""
     pairs = [(one, other) for one in sorted(NAMES) for other in sorted(NAMES)]
     async with alerting(tmp_path / "alertmanager") as alertmanager:
-        await fires(alertmanager, [alert for pair in pairs for alert in of(*pair)])
+        await send(alertmanager, [alert for pair in pairs for alert in pair_of_alerts(*pair)])
         found: dict[str, set[str]] = {}
-        wanted = {one: {one} | QUIET.get(one, set()) for one in NAMES}
+        wanted = {one: {one} | INHIBITED.get(one, set()) for one in NAMES}
 
-        async def told() -> bool:
+        async def all_seen() -> bool:
             nonlocal found
-            nodes = await quiet(alertmanager)
+            nodes = await inhibited(alertmanager)
             found = {one: {other for other in NAMES if f"{one} {other}" in nodes} for one in NAMES}
             return found == wanted
 
         with suppress(NotReady):
-            await until("Alertmanager has seen them all", told)
+            await until("Alertmanager has seen them all", all_seen)
     assert found == wanted
 
 
-def of(one: str, other: str) -> list[dict[str, Any]]:
-    """Two alerts of a node, the first critical."""
+def pair_of_alerts(one: str, other: str) -> list[dict[str, Any]]:
+    """Return two alerts of a node, the first critical."""
     labels = {"job": "lnd-payments", "instance": "localhost:10019", "node": f"{one} {other}"}
     return [
         {"labels": labels | {"alertname": f"{PREFIX}{name}", "severity": severity}}
@@ -63,17 +63,17 @@ def of(one: str, other: str) -> list[dict[str, Any]]:
     ]
 
 
-async def fires(alertmanager: Alertmanager, them: Sequence[dict[str, Any]]) -> None:
-    """Tell it, as Prometheus does."""
+async def send(alertmanager: Alertmanager, alerts: Sequence[dict[str, Any]]) -> None:
+    """Send alerts to Alertmanager, as Prometheus does."""
     url = f"http://{alertmanager.address}/api/v2/alerts"
-    async with aiohttp.ClientSession() as session, session.post(url, json=them) as answer:
+    async with aiohttp.ClientSession() as session, session.post(url, json=alerts) as answer:
         assert answer.status == 200, await answer.text()
 
 
-async def quiet(alertmanager: Alertmanager) -> set[str]:
-    """The nodes of which the warning is kept quiet."""
+async def inhibited(alertmanager: Alertmanager) -> set[str]:
+    """Return the nodes whose warning is inhibited."""
     url = f"http://{alertmanager.address}/api/v2/alerts"
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        said = await answer.json()
-    warnings = [alert for alert in said if alert["labels"]["severity"] == "warning"]
+        alerts_of_alertmanager = await answer.json()
+    warnings = [alert for alert in alerts_of_alertmanager if alert["labels"]["severity"] == "warning"]
     return {alert["labels"]["node"] for alert in warnings if alert["status"]["inhibitedBy"]}

@@ -1,4 +1,4 @@
-"""A target label `node`, as clusters have it, hides the names of nodes: a real Prometheus, and what the docs advise."""
+"""A target label `node`, as in many clusters, hides the names of nodes: the documented fixes in a real Prometheus."""
 
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -35,7 +35,7 @@ async def _two_nodes() -> PageData:
 
 @asynccontextmanager
 async def scraped(home: Path, job: Mapping[str, Any]) -> AsyncIterator[Prometheus]:
-    """An exporter of two nodes, and a Prometheus that has scraped it."""
+    """Run an exporter of two nodes, and a Prometheus that has scraped it."""
     runner, port = await serve(build(_two_nodes), "127.0.0.1", 0)
     rules = hurried(read(more={"job": JOB})["service"])
     prometheus = Prometheus(home / "prometheus", f"127.0.0.1:{port}", rules=rules, labels={"node": MACHINE}, job=job)
@@ -48,12 +48,12 @@ async def scraped(home: Path, job: Mapping[str, Any]) -> AsyncIterator[Prometheu
 
 
 async def labels(prometheus: Prometheus, query: str, label: str = "node") -> list[str]:
-    """The values of a label of what a query finds."""
+    """Return the values of a label in the result of a query."""
     return sorted({sample.labels.get(label, "") for sample in await prometheus.query(query)})
 
 
-async def test_a_target_label_hides_ours(tmp_path: Path) -> None:
-    """The check of the docs and that of the landing page find it, an alert says it once, and rules know no node."""
+async def test_target_label_hides_the_nodes(tmp_path: Path) -> None:
+    """The queries of the docs and the landing page find it, one alert fires, and no rule sees a node."""
     async with scraped(tmp_path, {}) as prometheus:
         assert await labels(prometheus, CHECK, "exported_node") == NODES
         assert await labels(prometheus, CHECK) == [MACHINE]
@@ -75,12 +75,12 @@ POD = {
         for step in POD_MONITOR["spec"]["podMetricsEndpoints"][0]["relabelings"]
         if step.get("targetLabel") != "job"
     ]
-}  # as the operator writes it
+}  # as the Prometheus Operator writes it
 
 
 @pytest.mark.parametrize("job", [RELABELLED, POD, {"honor_labels": True}], ids=["relabelled", "PodMonitor", "honoured"])
-async def test_what_the_docs_advise(tmp_path: Path, job: Mapping[str, Any]) -> None:
-    """Nothing is found any more, every rule sees both nodes, and the machine is not lost."""
+async def test_documented_fixes(tmp_path: Path, job: Mapping[str, Any]) -> None:
+    """The query finds nothing any more, every rule sees both nodes, and the machine's label is kept."""
     async with scraped(tmp_path, job) as prometheus:
         assert await prometheus.rule_errors() == []
         assert await prometheus.query(CHECK) == []

@@ -1,1 +1,1 @@
-"""Days of a node's life in seconds: which alerts fire in which incident, and that no other does."""
+"""Incidents in virtual time: which alerts fire in each of them, and that no other does."""

@@ -1,4 +1,4 @@
-"""A simulated node and the exporter's own core that watches it, in a time that passes as fast as both can work."""
+"""A simulated node and the exporter's own core that follows it, in virtual time."""
 
 import heapq
 import re
@@ -31,14 +31,14 @@ from exporter.simulator.record import Update
 from exporter.simulator.world import World
 from tests.incidents.series import Series
 
-SCRAPE_S, SELDOM_S = 30, 300
-"""How often the page is taken; seldom in a story of days, which has few metrics."""
+SCRAPE_S, LONG_SCRAPE_S = 30, 300
+"""Seconds between scrapes; longer in a story of several days, which has few metrics."""
 BLOCK_S = 600
 START_S = 1_780_000_000
 _SPENDABLE_MSAT = 12_000_000_000
 _NS = 1_000_000_000
 EVERYTHING = {"alerts": {"FeeBudget": {"sat": {"rebalance": 5000}}}}
-"""What must be said in values.yml so that no alert is left out of all profiles."""
+"""Values for values.yml with which every alert is in some profile."""
 _RULES = [rule for values in read(more=EVERYTHING).values() for group in groups(values) for rule in group.rules]
 _NAMES = {
     word.removesuffix("_bucket").removesuffix("_count").removesuffix("_sum")
@@ -51,7 +51,7 @@ NAMED = tuple(row for row in ROWS if row.name in _NAMES)
 
 
 class VirtualNode:
-    """What happens is told beforehand, by `play` and `at`; `run` lets it happen."""
+    """A node whose incident is scheduled with `play` and `at`, and then executed by `run`."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class VirtualNode:
         rows: Sequence[Row] = NAMED,
         begins_s: int = START_S,
     ) -> None:
-        """At `begins_s`, ready, with an empty database; the exporter was started an hour ago."""
+        """Begin at `begins_s`, ready, with an empty database; the exporter was started an hour ago."""
         self._name = name
         self._begins_s = begins_s
         self._rows = [row for row in rows if not metrics or row.name.removeprefix("lnd_payments_") in metrics]
@@ -70,27 +70,29 @@ class VirtualNode:
         self.world = World.random(seed, network="mainnet")
         self.lives = Lives(self.world, seed, now_s=self._begins_s)
         self.database = Database(self._now_ns)
-        self.database.watchers.append(self._hear)
+        self.database.watchers.append(self._on_update)
         self.tracker, self.ledger = Tracker(), Ledger()
         self._origin_s = begins_s if rows is NAMED else 0
-        self.series = Series({"job": "lnd-payments", "instance": f"{name}:10019"}, SELDOM_S if metrics else SCRAPE_S)
+        self.series = Series(
+            {"job": "lnd-payments", "instance": f"{name}:10019"}, LONG_SCRAPE_S if metrics else SCRAPE_S
+        )
         self.status = NodeStatus(state=NodeState.READY, stream_up=True, unaccounted=0)
         self.exporter = ExporterStatus(self._begins_s)
         self.started_s = self._begins_s - 3600.0
         self.page = True
-        """The exporter answers."""
-        self.found = True
-        """Prometheus knows where it is."""
-        self.listed = True
-        """The exporter's configuration names it."""
-        self.neighbours: list[str] = []
-        """Other nodes, each with an exporter of its own, of which all is well."""
-        self.hears = True
-        """The stream tells what happens."""
+        """Whether the exporter answers scrapes."""
+        self.discovered = True
+        """Whether Prometheus discovers the exporter."""
+        self.configured = True
+        """Whether the exporter's configuration contains the node."""
+        self.other_nodes: list[str] = []
+        """Other healthy nodes, each with an exporter of its own."""
+        self.stream_works = True
+        """Whether the stream sends updates."""
         self._chain_grows = True
         self._changed = True  # since the last page
         self.delay_s = 0.02
-        """From an update of lnd to us."""
+        """Seconds from an update of lnd until the exporter receives it."""
         self._script: list[tuple[float, int, Callable[[], object]]] = []
         self._turn = 0
         self._at_s = 0.0
@@ -111,15 +113,15 @@ class VirtualNode:
             certificate_expiry_s=self._begins_s + 300 * 86_400,
         )
 
-    # What will happen. Times are seconds since the beginning.
+    # Scheduling. Times are seconds since the beginning.
 
     def at(self, at_s: float, do: Callable[[], object]) -> None:
-        """Do something then."""
+        """Call `do` at this time."""
         self._turn += 1
         heapq.heappush(self._script, (at_s, self._turn, do))
 
     def play(self, at_s: float, life: Life) -> None:
-        """Let a payment live from then on."""
+        """Play the life of a payment from this time on."""
         for delay_s, mutation in life.steps:
             at_s += delay_s
             self.at(at_s, lambda mutation=mutation: self._change(mutation))  # type: ignore[misc]
@@ -129,7 +131,7 @@ class VirtualNode:
         self.status = replace(self.status, **changes)  # type: ignore[arg-type]
 
     def chain_stops(self, at_min: float) -> None:
-        """No block any more."""
+        """Stop the chain: no more blocks."""
 
         def stop() -> None:
             self._chain_grows = False
@@ -137,26 +139,26 @@ class VirtualNode:
         self.at(at_min * 60, stop)
 
     def certificate_for(self, days: int) -> None:
-        """lnd's certificate is valid for so long from now."""
+        """Set how long lnd's certificate is valid from now on."""
         self.set(certificate_expiry_s=int(self._begins_s + self._at_s) + days * 86_400)
 
-    def answers(self, yes: bool) -> None:  # noqa: FBT001 - nothing else is to be said
-        """Let the exporter answer scrapes, or not."""
+    def answer_scrapes(self, yes: bool) -> None:  # noqa: FBT001 - the only argument
+        """Set whether the exporter answers scrapes."""
         self.page = yes
 
-    def moves(self, instance: str) -> None:
-        """The exporter is from now on at another address."""
+    def move_exporter(self, instance: str) -> None:
+        """Move the exporter to another address."""
         self.series.target = {**self.series.target, "instance": instance}
 
-    def take_out(self) -> None:
-        """The exporter is from now on without the node."""
-        self.listed = False
+    def remove_from_configuration(self) -> None:
+        """Remove the node from the exporter's configuration."""
+        self.configured = False
 
     def failed_checkpoints(self, times: int) -> None:
-        """The exporter could not write its state so often."""
+        """Set the number of failed checkpoints."""
         self.exporter = self.exporter._replace(checkpoint_failures=times)
 
-    # What happens.
+    # Execution.
 
     def run(self, until_s: float) -> None:
         """Let time pass, with a page every 30 seconds and a block every 10 minutes."""
@@ -176,19 +178,19 @@ class VirtualNode:
     def _change(self, mutation: Mutation) -> None:
         self.database.apply(mutation)
 
-    def _hear(self, update: Update) -> None:
-        if self.hears:
-            self.tell(update, Source.STREAM)
+    def _on_update(self, update: Update) -> None:
+        if self.stream_works:
+            self.send_update(update, Source.STREAM)
 
-    def tell(self, update: Update, source: Source) -> None:
-        """Let the exporter hear of a payment."""
+    def send_update(self, update: Update, source: Source) -> None:
+        """Send an update to the exporter."""
         payment = decode.payment(pb.Payment.FromString(update.message), self.world.me.pubkey)
         self.ledger.apply(self.tracker.update(payment, source, self._moment(self.delay_s)))
 
-    def ask(self) -> None:
-        """Let the exporter hear of all that it doesn't know to be over."""
+    def list_all(self) -> None:
+        """List all payments to the exporter, as a catch-up does."""
         for record in self.database:
-            self.tell(record.update, Source.LIST)
+            self.send_update(record.update, Source.LIST)
 
     def _block(self) -> None:
         if self._chain_grows:
@@ -209,14 +211,14 @@ class VirtualNode:
     def _families(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("up", "", labels=["instance"])
         node_up = GaugeMetricFamily("lnd_payments_node_up", "", labels=["instance", "node"])
-        for name in self.neighbours:
+        for name in self.other_nodes:
             up.add_metric([name], 1)
             node_up.add_metric([name, name], 1)
-        if self.found:
+        if self.discovered:
             up.add_metric([self.series.target["instance"]], float(self.page))
         yield up
         yield node_up
-        if self.page and self.found:
+        if self.page and self.discovered:
             yield GaugeMetricFamily("process_start_time_seconds", "", value=self._scraped(self.started_s))
             now = self._moment()
             status = self.status
@@ -229,21 +231,21 @@ class VirtualNode:
             exporter = self.exporter._replace(checkpoint_s=self._scraped(now.wall_ns / _NS))
             begun_s = time.perf_counter()
             for row in self._rows:
-                yield family(row, PageData([view] if self.listed else [], exporter))
+                yield family(row, PageData([view] if self.configured else [], exporter))
             if not self._origin_s:
                 yield GaugeMetricFamily("scrape_duration_seconds", "", value=time.perf_counter() - begun_s)
                 yield from (metric for metric in _PROCESS.collect() if "start_time" not in metric.name)
 
     def _scraped(self, moment_s: float) -> float:
-        """For promtool time begins at 0: so do moments, which rules compare with `time()`."""
+        """Return the time as promtool has it, beginning at 0, because rules compare it with `time()`."""
         return moment_s - self._origin_s
 
     def resets(self, times: int) -> None:
-        """The exporter's state was damaged so often."""
+        """Set the number of state resets."""
         self.exporter = self.exporter._replace(state_resets=dict.fromkeys(Reset, 0) | {Reset.CORRUPT: times})
 
     def _now_ns(self) -> int:
-        """Each time a little later: creation times are part of the identity."""
+        """Return the time, each call a little later: creation times are part of a payment's identity."""
         self._last_ns = max(int((self._begins_s + self._at_s) * _NS), self._last_ns + 1000)
         return self._last_ns
 

@@ -1,4 +1,4 @@
-"""Asks `promtool test rules` when which alert fires: what it says of expectations that are never met is the answer."""
+"""Finds out with `promtool test rules` when alerts fire: from its messages about expectations that never hold."""
 
 import json
 import re
@@ -10,34 +10,34 @@ from deploy.prometheus.generate import groups
 from deploy.prometheus.rule import PREFIX, as_yaml
 from deploy.prometheus.values import Values
 from tests.incidents.series import Series
-from tests.promtool import says
+from tests.promtool import promtool_errors
 
 _SAMPLE = re.compile(r"{(?P<labels>[^}]*)} (?P<value>[-+.\dEe]+)")
 _LABEL = re.compile(r'(\w+)=\\?"([^"\\]*)\\?"')
 _FAILED = "got:"
 EVALUATED_S = 60
-"""Rules are looked at once a minute: half as often as they ask for, so what they say doesn't hang on that either."""
-_APART = 10**9
-"""Answers are told apart by so much."""
+"""Seconds between evaluations: twice the rules' interval, so that results don't depend on it."""
+_OFFSET = 10**9
+"""Offset that separates the values of different answers."""
 
 
 class Fired(NamedTuple):
-    """One alert of a story."""
+    """An alert that fired in a story."""
 
     first_min: float
     """Minutes from the beginning until it first fired."""
     last_min: float
     """Minutes from the beginning until it last fired."""
     times: int
-    """How often it began to fire, each of its series."""
+    """How often it began to fire, for each of its series."""
     series: int
     """How many of its series fired at once."""
-    nowhere: int = 0
-    """How many of them had no instance: dashboards don't mark them, and nothing keeps them quiet."""
+    without_instance: int = 0
+    """How many of them had no instance: dashboards don't mark these, and nothing inhibits them."""
 
 
 def fired(profiles: Mapping[str, Values], series: Series, home: Path) -> dict[str, dict[str, Fired]]:
-    """For each profile every alert that fired, as `Name severity`; not the watchdog, which always does."""
+    """Return for each profile every alert that fired, by `Name severity`, without the watchdog."""
     step_s = max(series.step_s, EVALUATED_S)
     end_s = (len(series) - 1) * series.step_s
     whole = f"[{end_s + 2 * step_s}s:{step_s}s]"
@@ -54,16 +54,16 @@ def fired(profiles: Mapping[str, Values], series: Series, home: Path) -> dict[st
         "interval": f"{series.step_s}s",
         "input_series": series.written(),
         "promql_expr_test": [
-            {"expr": f"{query} + {number * _APART}", "eval_time": f"{end_s}s", "exp_samples": []}
+            {"expr": f"{query} + {number * _OFFSET}", "eval_time": f"{end_s}s", "exp_samples": []}
             for number, query in enumerate(queries)
         ],
     }
-    answers = _answers(says(home, _combined(profiles), test, step_s))
+    answers = _answers(promtool_errors(home, _combined(profiles), test, step_s))
     return {profile: _of(profile, answers) for profile in profiles}
 
 
 def _combined(profiles: Mapping[str, Values]) -> dict[str, Any]:
-    """The rules of all profiles, each only once, with a label that says whose they are."""
+    """Return the rules of all profiles, each only once, with a label for the profiles that have it."""
     owners: dict[str, dict[str, list[str]]] = {}
     for profile, values in profiles.items():
         for group in as_yaml(groups(values), values)["groups"]:
@@ -85,13 +85,13 @@ def _labelled(rules: Mapping[str, list[str]]) -> list[dict[str, Any]]:
 _Answers = dict[tuple[str, str], dict[int, float]]
 
 
-def _answers(said: str) -> _Answers:
-    """By alert and the profiles that have it, the answer to each query."""
-    assert not said or _FAILED in said, said
+def _answers(output: str) -> _Answers:
+    """Return the answer to each query, by alert and the profiles that have it."""
+    assert not output or _FAILED in output, output
     answers: _Answers = {}
-    for labels, number in _SAMPLE.findall(said):
+    for labels, number in _SAMPLE.findall(output):
         words = dict(_LABEL.findall(labels))
-        which, value = divmod(float(number), _APART)
+        which, value = divmod(float(number), _OFFSET)
         name = f"{words['alertname'].removeprefix(PREFIX)} {words['severity']}"
         answers.setdefault((name, words["profiles"]), {})[int(which)] = value
     return answers

@@ -1,4 +1,4 @@
-"""Pages of virtual time as promtool reads them: one line a series, equal values once with their number."""
+"""Pages of virtual time as input for promtool: one line per series, repeated values only once with their number."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -7,14 +7,14 @@ from prometheus_client.core import Metric
 
 _MISSING = "_"
 _STALE = "stale"
-"""What Prometheus notes when a series is missing for the first time."""
+"""Prometheus' marker for a series that is missing for the first time."""
 
 
 class Series:
-    """Everything that was scraped. What has no value at some scrape is missing there."""
+    """All scraped series; a series without a value at some scrape is missing there."""
 
     def __init__(self, target: dict[str, str], step_s: int) -> None:
-        """`target` are the labels that Prometheus adds; scrapes are `step_s` seconds apart."""
+        """Begin without scrapes; `target` are the labels that Prometheus adds, `step_s` the seconds between scrapes."""
         self.step_s = step_s
         self.target = target
         self._names: dict[tuple[object, ...], str] = {}  # one for each series of each target
@@ -22,7 +22,7 @@ class Series:
         self._scrapes = 0
 
     def scrape(self, families: Iterable[Metric]) -> None:
-        """Add what a page says."""
+        """Add a scrape of a page."""
         seen = {
             self._name(sample.name, sample.labels): float(sample.value)
             for family in families
@@ -36,21 +36,21 @@ class Series:
         self._scrapes += 1
 
     def repeat(self) -> None:
-        """The same page once more."""
+        """Add a scrape of the same page again."""
         for runs in self._runs.values():
             _extend(runs, runs[-1][0])
         self._scrapes += 1
 
     def __len__(self) -> int:
-        """How many scrapes."""
+        """Return the number of scrapes."""
         return self._scrapes
 
     def written(self) -> list[dict[str, str]]:
-        """`input_series` of a file for `promtool test rules`."""
+        """Return the `input_series` of a file for `promtool test rules`."""
         return [{"series": name, "values": _written(runs)} for name, runs in sorted(self._runs.items())]
 
     def samples(self, begin_s: int) -> Iterator[tuple[str, str]]:
-        """Every sample as a line of OpenMetrics, with its metric; the first scrape was at `begin_s`."""
+        """Yield every sample as a line of OpenMetrics, with its metric; the first scrape was at `begin_s`."""
         for name, runs in self._runs.items():
             at_s, lines = begin_s, []
             for value, times in runs:
@@ -60,7 +60,7 @@ class Series:
             yield name.partition("{")[0], "".join(lines)
 
     def _name(self, metric: str, labels: dict[str, str]) -> str:
-        """A page has some 800 series, and a story hundreds of pages: each name is written only once."""
+        """Return a series' name, formatted once: a page has some 800 series, and a story hundreds of pages."""
         key = (metric, *self.target.values(), *labels.items())
         if (name := self._names.get(key)) is None:
             words = sorted({**self.target, **labels}.items())
@@ -77,7 +77,7 @@ def _extend(runs: list[tuple[str, int]], value: str) -> None:
 
 
 def _written(runs: list[tuple[str, int]]) -> str:
-    """`7x3` is 7 and three times more 7; `_x3` is three times nothing."""
+    """Return values in promtool's notation: `7x3` is 7 and three more 7; `_x3` is three missing samples."""
     words = []
     for place, (value, times) in enumerate(runs):
         if value != _MISSING:

@@ -6,53 +6,53 @@ from dataclasses import dataclass, field
 from deploy.prometheus.values import Values, read
 from tests.incidents.node import VirtualNode
 
-Tell = Callable[[VirtualNode], None]
+Script = Callable[[VirtualNode], None]
 Fires = Mapping[str, float]
-"""By name of an alert, with its severity if it has several, the minutes within which it fires."""
+"""Minutes within which each alert fires, by its name, with the severity if it has several."""
 
 
 @dataclass(frozen=True)
 class Story:
-    """One of them."""
+    """An incident or a quiet time, and the alerts that it must cause."""
 
     name: str
-    says: str
+    description: str
     """What happens, in a sentence."""
-    tell: Tell
+    script: Script
     fires: Fires = field(default_factory=dict)
-    """In every profile."""
+    """Alerts in every profile."""
     only: Mapping[str, Fires] = field(default_factory=dict)
-    """In one profile besides."""
+    """More alerts in single profiles."""
     several: tuple[str, ...] = ()
     """Alerts that fire for several series at once, as for each of the peers."""
     hours: float = 3
     begins_min: float = 60
-    """When it happens; until then the node is healthy."""
+    """When the incident begins; until then the node is healthy."""
     values: Mapping[str, object] = field(default_factory=dict)
-    """What it needs to be said in values.yml besides."""
+    """Changes of values.yml for this story."""
     metrics: tuple[str, ...] = ()
-    """Of a story of days only these metrics are scraped, by the ends of their names; else all that rules name."""
+    """The only metrics to scrape in a story of several days, by the ends of their names; default: all."""
 
     def expected(self, profile: str) -> Fires:
-        """The alerts that must fire, and no other."""
+        """Return the alerts that must fire in a profile; no other may."""
         return {**self.fires, **self.only.get(profile, {})}
 
     def profiles(self) -> dict[str, Values]:
-        """Each profile with what this story needs."""
+        """Return each profile with this story's changes."""
         return read(more=self.values)
 
 
-TOLD: list[Story] = []
-"""Every story of the modules that were imported."""
+REGISTERED: list[Story] = []
+"""Every story of the imported modules."""
 
 
-def story(**about: object) -> Callable[[Tell], Tell]:
-    """Put a function into the list: its name is the story's, its docstring says what happens."""
+def story(**about: object) -> Callable[[Script], Script]:
+    """Register a function as a story: its name is the story's name, its docstring describes the incident."""
 
-    def add(tell: Tell) -> Tell:
-        assert tell.__doc__ is not None
-        says = " ".join(tell.__doc__.split())
-        TOLD.append(Story(tell.__name__.replace("_", " "), says, tell, **about))  # type: ignore[arg-type]
-        return tell
+    def add(script: Script) -> Script:
+        assert script.__doc__ is not None
+        description = " ".join(script.__doc__.split())
+        REGISTERED.append(Story(script.__name__.replace("_", " "), description, script, **about))  # type: ignore[arg-type]
+        return script
 
     return add

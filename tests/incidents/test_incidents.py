@@ -13,18 +13,18 @@ pytestmark = pytest.mark.usefixtures("programs")
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
-def test_the_right_alerts(story: Story, tmp_path: Path) -> None:
-    """And no other, in any profile."""
+def test_exactly_the_expected_alerts_fire(story: Story, tmp_path: Path) -> None:
+    """They fire in time, once, and no other alert does, in any profile."""
     node = VirtualNode(story.name, story.metrics)
-    story.tell(node)
+    story.script(node)
     node.run(story.hours * 3600)
     for profile, alerts in fired(story.profiles(), node.series, tmp_path).items():
-        wrong = _wrong(story, profile, alerts)
+        wrong = _differences(story, profile, alerts)
         assert wrong == [], f"{profile}: {alerts}"
 
 
-def _wrong(story: Story, profile: str, alerts: dict[str, Fired]) -> list[str]:
-    """What is not as it should be, a line each."""
+def _differences(story: Story, profile: str, alerts: dict[str, Fired]) -> list[str]:
+    """Return every difference from the expected alerts, one line each."""
     lines = []
     expected = story.expected(profile)
     due = {name: next((e for e in expected if name == e or name.startswith(f"{e} ")), None) for name in alerts}
@@ -39,7 +39,7 @@ def _wrong(story: Story, profile: str, alerts: dict[str, Fired]) -> list[str]:
             lines.append(f"{name} fired after {after_min:.1f} minutes, not within {expected[wanted]:g}")
         if alert.times != 1:
             lines.append(f"{name} fired {alert.times} times")
-        if alert.nowhere:
+        if alert.without_instance:
             lines.append(f"{name} fired without an instance")
         if alert.series != 1 and wanted not in story.several:
             lines.append(f"{name} fired for {alert.series} series")

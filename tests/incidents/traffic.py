@@ -1,4 +1,4 @@
-"""Payments that make up a node's day; times are in minutes since the story began."""
+"""The payments of a node; times are minutes since the beginning of the story."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -15,19 +15,19 @@ from tests.incidents.node import VirtualNode
 MINUTE = 60.0
 _TARGETS = read()["home"].target_percent
 _SHARE_OF_BUDGET = 0.3
-"""A healthy node fails so much of what its targets allow."""
+"""Share of the targets' allowance that a healthy node fails."""
 _DAY_MIN = 1440
 
 TEMPORARY = pb.Failure.TEMPORARY_CHANNEL_FAILURE
 SELF, FIRST_HOP, BEYOND = 0, 1, 2
 OTHER_REASON = 77
-"""A number that no lnd of today sends."""
+"""A failure reason that no current lnd sends."""
 
 
 def moments(
     node: VirtualNode, begin_min: float, end_min: float, per_min: float, *, rhythm: bool = False
 ) -> Iterator[float]:
-    """Seconds at which payments begin, by chance; with `rhythm` three times as many by day as by night."""
+    """Return random seconds at which payments begin; with `rhythm` three times as many by day as by night."""
     at_min = begin_min
     while True:
         now = per_min * (1 + 0.5 * math.sin(2 * math.pi * at_min / _DAY_MIN)) if rhythm else per_min
@@ -38,7 +38,7 @@ def moments(
 
 
 def ordinary(node: VirtualNode) -> Life:
-    """A payment of a healthy node: it may need a second attempt, and seldom fails."""
+    """Return a payment of a healthy node: it may need a second attempt, and rarely fails."""
     value = amount_msat(node.chance)
     budget = 1 - _TARGETS[amount_band(value)] / 100
     lot = node.chance.random()
@@ -52,12 +52,12 @@ def ordinary(node: VirtualNode) -> Life:
 
 
 def drained(node: VirtualNode) -> Life:
-    """A payment that finds no balance in the node's own channels."""
+    """Return a payment that finds no balance in the node's own channels."""
     return node.lives.route_fails(failures=((TEMPORARY, SELF),) * 2)
 
 
 def strange(node: VirtualNode) -> Life:
-    """A payment that fails for a reason that nobody knows."""
+    """Return a payment that fails with an unknown reason."""
     life = node.lives.no_route()
     steps = tuple(
         step._replace(mutation=step.mutation._replace(reason=OTHER_REASON))
@@ -77,62 +77,64 @@ def pays(
     *,
     rhythm: bool = False,
 ) -> None:
-    """Such payments from then to then."""
+    """Schedule such payments from one minute to another."""
     for at_s in moments(node, begin_min, end_min, per_min, rhythm=rhythm):
         node.play(at_s, life(node))
 
 
 def over_peer(life: Life) -> str:
-    """The peer that its first HTLC goes to."""
+    """Return the peer of its first HTLC."""
     return next(step.mutation.route.hops[0].pub_key for step in life.steps if isinstance(step.mutation, Register))
 
 
 def down(node: VirtualNode, at_min: float, state: NodeState, until_min: float = 10_000) -> None:
-    """The node is in another state, and nothing is heard of it."""
+    """Put the node into another state, in which the exporter receives no updates."""
 
     def fall() -> None:
-        node.hears = False
+        node.stream_works = False
         node.tracker.stream_lost()
         node.ledger.apply([StreamInterrupted(Interruption.UNREACHABLE)])
         node.set(state=state, stream_up=False)
 
     def rise() -> None:
-        node.hears = True
+        node.stream_works = True
         node.tracker.stream_started()
         node.set(state=NodeState.READY, stream_up=True)
-        node.ask()
+        node.list_all()
 
     node.at(at_min * MINUTE, fall)
     node.at(until_min * MINUTE, rise)
-    node.at((until_min + 1) * MINUTE, node.ask)  # once more, as the follower does: lnd may have had another last word
+    node.at(
+        (until_min + 1) * MINUTE, node.list_all
+    )  # once more, as the follower does: lnd may have overwritten the reason
 
 
 def away(node: VirtualNode, at_min: float, until_min: float, catches_up_min: float = 0.5) -> None:
-    """The exporter is away; back, it shows at once what it knew, and half a minute later what it missed."""
+    """Take the exporter away; back, it shows its old counts at once, and missed payments half a minute later."""
 
     def stop() -> None:
-        node.hears = False
-        node.answers(False)
+        node.stream_works = False
+        node.answer_scrapes(False)
         node.tracker.stream_lost()
 
     def start() -> None:
-        node.answers(True)
+        node.answer_scrapes(True)
         node.set(stream_up=False, catching_up=True)
 
     def follow() -> None:
-        node.hears = True
+        node.stream_works = True
         node.tracker.stream_started()
         node.set(stream_up=True, catching_up=False)
-        node.ask()
+        node.list_all()
 
     node.at(at_min * MINUTE, stop)
     node.at(until_min * MINUTE, start)
     node.at((until_min + catches_up_min) * MINUTE, follow)
-    node.at((until_min + catches_up_min + 0.1) * MINUTE, node.ask)  # once more, as the follower does
+    node.at((until_min + catches_up_min + 0.1) * MINUTE, node.list_all)  # once more, as the follower does
 
 
 def offline(node: VirtualNode, at_min: float, until_min: float) -> None:
-    """All peers are offline from then to then."""
+    """Take all peers offline from one minute to another."""
 
     def channels(active: int, inactive: int) -> None:
         assert node.status.info is not None
@@ -144,7 +146,7 @@ def offline(node: VirtualNode, at_min: float, until_min: float) -> None:
 
 
 def held(node: VirtualNode, blocks: int, at_min: float = 60, life: Life | None = None) -> None:
-    """An HTLC that is held from then on, for ever if nothing else is said, with so many blocks to live."""
+    """Schedule an HTLC that is held, by default for ever, with this many blocks left."""
     life = life or node.lives.held_then_settled(10_000 * MINUTE)
     height = node.world.height + int(at_min / 10)
 

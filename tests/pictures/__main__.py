@@ -1,7 +1,7 @@
 """`make pictures`: draws each dashboard with Grafana's own components over a real Prometheus.
 
-Without arguments the pictures of the documentation, or those of them that are named; `all DIRECTORY` draws every
-dashboard of every node in both themes, to be looked at.
+Without arguments it draws the pictures of the documentation, with names only those; `all DIRECTORY` draws every
+dashboard of every node in both themes, for a review.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from dashboards.board import TAG
 from dashboards.boards import BOARDS
 from tests.network.build import binaries
 from tests.network.process import Program, free_port, until
-from tests.pictures.alerts import FLAGS, RECEIVES, tell
+from tests.pictures.alerts import ACCEPTS_THE_PAST, FLAGS, backfill
 from tests.pictures.data import FROM_S, NODES, TO_S, exposition
 from tests.stack.programs import Running, listens
 
@@ -28,7 +28,7 @@ ALL = "$__all"
 
 
 class Picture(NamedTuple):
-    """One of them."""
+    """A picture of the documentation."""
 
     name: str
     board: str
@@ -48,7 +48,7 @@ SHOWN = (
 
 
 def everything() -> list[Picture]:
-    """Every dashboard of every node, in both themes."""
+    """Return every dashboard of every node, in both themes."""
     nodes = [make.__name__ for make in NODES]
     made = []
     for make, node, theme in product(BOARDS, [*nodes, ALL], ("light", "dark")):
@@ -58,7 +58,7 @@ def everything() -> list[Picture]:
 
 
 def main() -> int:
-    """Draw what is asked for."""
+    """Draw the requested pictures."""
     match sys.argv[1:]:
         case ["all", directory]:
             asyncio.run(_draw(everything(), Path(directory)))
@@ -79,7 +79,7 @@ async def _draw(pictures: list[Picture], directory: Path) -> None:
             file.writelines(exposition())
         blocks = [str(binaries() / "promtool"), "tsdb", "create-blocks-from", "openmetrics", "-q"]
         subprocess.run([*blocks, str(home / "metrics"), str(home / "data")], check=True, capture_output=True)
-        (home / "prometheus.yml").write_text(json.dumps(RECEIVES))
+        (home / "prometheus.yml").write_text(json.dumps(ACCEPTS_THE_PAST))
         address = f"127.0.0.1:{free_port()}"
         flags = [f"--config.file={home / 'prometheus.yml'}", f"--storage.tsdb.path={home / 'data'}", *FLAGS]
         flags += ["--storage.tsdb.retention.time=100y", f"--web.listen-address={address}"]
@@ -88,7 +88,7 @@ async def _draw(pictures: list[Picture], directory: Path) -> None:
         try:
             await until("Prometheus listens", listens(Running(program, int(address.rpartition(":")[2]))))
             print("pictures: the alerts of that time", flush=True)
-            await asyncio.to_thread(tell, address, FROM_S, TO_S)
+            await asyncio.to_thread(backfill, address, FROM_S, TO_S)
             for picture in pictures:
                 await _render(picture, address, directory)
         finally:

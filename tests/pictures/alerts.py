@@ -1,4 +1,4 @@
-"""What the shipped rules would have made of the past: their recorded series and alerts, written into Prometheus."""
+"""Evaluates the shipped rules for the past, and writes their recorded series and alerts into Prometheus."""
 
 import json
 import subprocess
@@ -13,8 +13,8 @@ from deploy.prometheus.values import read
 from tests.network.build import binaries
 
 STEP_S = 60
-RECEIVES = {"storage": {"tsdb": {"out_of_order_time_window": "1d"}}}
-"""What a Prometheus must be configured with, so that it can be told of the past."""
+ACCEPTS_THE_PAST = {"storage": {"tsdb": {"out_of_order_time_window": "1d"}}}
+"""Configuration with which Prometheus accepts samples of the past."""
 FLAGS = ["--web.enable-remote-write-receiver"]
 _SECONDS = {"m": 60, "h": 3600}
 
@@ -26,8 +26,8 @@ class Series(NamedTuple):
     samples: Sequence[tuple[int, str]]
 
 
-def tell(address: str, from_s: int, to_s: int) -> None:
-    """Rule after rule: those further down look at those above."""
+def backfill(address: str, from_s: int, to_s: int) -> None:
+    """Evaluate rule after rule and write the results: later rules use earlier ones."""
     values = read()["service"]
     for group in groups(values):
         for rule in group.rules:
@@ -35,7 +35,7 @@ def tell(address: str, from_s: int, to_s: int) -> None:
             if isinstance(rule, Recording):
                 _push(address, rule.record, values.job, found)
             else:
-                _push(address, "ALERTS", values.job, [_fires(rule, series) for series in found])
+                _push(address, "ALERTS", values.job, [_firing(rule, series) for series in found])
 
 
 def _asked(address: str, expr: str, from_s: int, to_s: int) -> list[Series]:
@@ -45,25 +45,25 @@ def _asked(address: str, expr: str, from_s: int, to_s: int) -> list[Series]:
     return [Series(series["metric"], [(int(at_s), value) for at_s, value in series["values"]]) for series in result]
 
 
-def _fires(rule: Alert, series: Series) -> Series:
-    """When it fires: after it has held for so long, and until it has not held for so long."""
+def _firing(rule: Alert, series: Series) -> Series:
+    """Return when the alert fires: after its `for`, and until its `keep_firing_for` is over."""
     about = {"alertname": PREFIX + rule.name, "severity": rule.severity.value, "alertstate": "firing"}
     moments = [at_s for at_s, _ in series.samples]
-    firing = [(at_s, "1") for at_s in _moments(moments, _seconds(rule.lasts), _seconds(rule.keeps))]
+    firing = [(at_s, "1") for at_s in _moments(moments, _seconds(rule.for_), _seconds(rule.keep_firing_for))]
     return Series({**series.labels, **about}, firing)
 
 
-def _moments(held: Sequence[int], lasts_s: int, keeps_s: int) -> Iterator[int]:
-    """Of the moments at which a condition held those at which the alert fires, and those for which it goes on."""
+def _moments(held: Sequence[int], for_s: int, keep_firing_s: int) -> Iterator[int]:
+    """Yield the moments at which an alert fires, from the moments at which its condition held."""
     since = last = held[0]
     fires = False
     for now in held:
-        kept = range(last + STEP_S, min(now, last + keeps_s + 1), STEP_S)
+        kept = range(last + STEP_S, min(now, last + keep_firing_s + 1), STEP_S)
         if fires:
             yield from kept
-        if now - last > STEP_S and not (fires and now - last <= keeps_s + STEP_S):
+        if now - last > STEP_S and not (fires and now - last <= keep_firing_s + STEP_S):
             since, fires = now, False
-        fires = fires or now - since >= lasts_s
+        fires = fires or now - since >= for_s
         if fires:
             yield now
         last = now
@@ -75,7 +75,7 @@ def _seconds(text: str) -> int:
 
 def _push(address: str, name: str, job: str, found: Sequence[Series]) -> None:
     lines = [
-        f"{name}{{{_inside(series.labels)}}} {value} {at_s * 1000}\n"
+        f"{name}{{{_labels(series.labels)}}} {value} {at_s * 1000}\n"
         for series in found
         for at_s, value in series.samples
     ]
@@ -85,7 +85,7 @@ def _push(address: str, name: str, job: str, found: Sequence[Series]) -> None:
         subprocess.run(command, input="".join(lines), text=True, check=True, capture_output=True)
 
 
-def _inside(labels: Mapping[str, str]) -> str:
-    """All but the job, which promtool adds."""
+def _labels(labels: Mapping[str, str]) -> str:
+    """Return all labels except the job, which promtool adds."""
     words = {label: word for label, word in labels.items() if label not in {"__name__", "job"}}
     return ",".join(f"{label}={json.dumps(word, ensure_ascii=False)}" for label, word in words.items())

@@ -1,4 +1,4 @@
-"""Six hours of four nodes: well, with drained channels, down while an HTLC nears its expiry, with its exporter away."""
+"""Six hours of four nodes: one healthy, one drained, one down with an HTLC near its expiry, one without exporter."""
 
 import time
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ _END_MIN = HOURS * 60
 
 
 def alice() -> VirtualNode:
-    """All is well."""
+    """Return a healthy node."""
     node = VirtualNode("alice", name="alice", rows=ROWS, begins_s=FROM_S)
     _day(node, 0, _END_MIN)
     return node
 
 
 def bob() -> VirtualNode:
-    """From the fourth hour on its channels are drained."""
+    """Return a node whose channels are drained from the fourth hour on."""
 
     def fails(node: VirtualNode) -> Life:
         return node.lives.route_fails(failures=((TEMPORARY, SELF),) * 2)
@@ -36,7 +36,7 @@ def bob() -> VirtualNode:
 
 
 def carol() -> VirtualNode:
-    """In the fourth hour it stops, while an HTLC is held."""
+    """Return a node that stops in the fourth hour, while an HTLC is held."""
     node = VirtualNode("carol", name="carol", rows=ROWS, begins_s=FROM_S)
     _day(node, 0, 230)
     held(node, 60, at_min=60)
@@ -48,11 +48,11 @@ def carol() -> VirtualNode:
 
 
 def dave() -> VirtualNode:
-    """In the fifth hour its exporter is stopped, while an HTLC is held."""
+    """Return a node whose exporter stops in the fifth hour, while an HTLC is held."""
     node = VirtualNode("dave", name="dave", rows=ROWS, begins_s=FROM_S)
     _day(node, 0, 300)
     held(node, 400, at_min=60)
-    node.at(300 * MINUTE, lambda: node.answers(False))
+    node.at(300 * MINUTE, lambda: node.answer_scrapes(False))
     return node
 
 
@@ -60,7 +60,7 @@ NODES = (alice, bob, carol, dave)
 
 
 def _day(node: VirtualNode, begin_min: float, end_min: float) -> None:
-    """What a node pays, rebalances and probes."""
+    """Schedule the payments, rebalances and probes of a node."""
     pays(node, begin_min, end_min, 2, rhythm=True)
     pays(node, begin_min, end_min, 0.1, lambda node: node.lives.keysend())
     pays(node, begin_min, end_min, 0.1, lambda node: node.lives.multi_part())
@@ -71,7 +71,7 @@ def _day(node: VirtualNode, begin_min: float, end_min: float) -> None:
 
 
 def exposition() -> Iterator[str]:
-    """All of them as OpenMetrics with the time of each scrape."""
+    """Return all nodes' samples as OpenMetrics, with the time of each scrape."""
     lines: dict[str, list[str]] = {}
     for make in NODES:
         node = make()

@@ -1,4 +1,4 @@
-"""The node is away, or its chain; and money that goes where it never went."""
+"""Incidents of the node and its chain, and unusual amounts."""
 
 from dataclasses import replace
 
@@ -87,7 +87,7 @@ def certificate_nears_its_end(node: VirtualNode) -> None:
 
 @story(fires={"Outflow": 30}, hours=28, begins_min=26 * 60, metrics=("sent_msat_total", "node_up", "stream_up"))
 def outflow(node: VirtualNode) -> None:
-    """Somebody empties the node: forty times the usual volume."""
+    """The node is being emptied: forty times the usual volume."""
     pays(node, 0, 28 * 60, 0.2, lambda node: node.lives.success(20_000_000))
     pays(node, 26 * 60, 27 * 60, 1, lambda node: node.lives.success(400_000_000))
 
@@ -106,7 +106,7 @@ def fee_loop(node: VirtualNode) -> None:
     metrics=("succeeded_total", "failed_total", "in_flight", "node_up", "stream_up"),
 )
 def traffic_gone(node: VirtualNode) -> None:
-    """After a week of payments nobody asks lnd to pay any more."""
+    """After a week of payments lnd gets no more requests to pay."""
     pays(node, 0, (7 * 24 + 2) * 60, 0.5, lambda node: node.lives.success())
 
 
@@ -116,7 +116,7 @@ def traffic_gone(node: VirtualNode) -> None:
     hours=5,
 )
 def failures_while_lnd_cannot_be_reached(node: VirtualNode) -> None:
-    """lnd can't be reached for three hours; payments fail meanwhile, and all is well when it is back."""
+    """lnd can't be reached for three hours; payments fail meanwhile, and succeed when it is back."""
     pays(node, 0, 60)
     pays(node, 60, 230, life=drained)
     pays(node, 230, 300)

@@ -1,4 +1,4 @@
-"""The exporter itself, and what lnd tells it."""
+"""Incidents of the exporter itself, and of the updates that lnd sends."""
 
 from exporter.payments.event import StreamInterrupted
 from exporter.payments.labels import Interruption
@@ -16,21 +16,21 @@ def exporterdown(node: VirtualNode) -> None:
 
 @story(fires={"StreamLies": 20})
 def stream_lies(node: VirtualNode) -> None:
-    """lnd's stream keeps quiet about a payment that ended."""
+    """lnd's stream doesn't send a payment that ended."""
     pays(node, 0, 60)
     pays(node, 62, 180)
 
     def deaf() -> None:
-        node.hears = False
+        node.stream_works = False
 
     def asks() -> None:
-        node.hears = True
-        node.ask()
+        node.stream_works = True
+        node.list_all()
 
     node.at(60 * MINUTE, deaf)
     node.play(60.5 * MINUTE, node.lives.success())
     node.at(61 * MINUTE, asks)
-    node.at(63 * MINUTE, node.ask)  # once more, as the follower does: lnd may have had another last word
+    node.at(63 * MINUTE, node.list_all)  # once more, as the follower does: lnd may have overwritten the reason
 
 
 @story(fires={"UpdatesDelayed": 15})
@@ -62,7 +62,7 @@ def state_reset(node: VirtualNode) -> None:
 
 @story(fires={"AuditUnaccounted": 31})
 def audit_finds(node: VirtualNode) -> None:
-    """The audit finds payments that no counter knows."""
+    """The audit finds payments that are in no counter."""
     pays(node, 0, 180)
     node.at(60 * MINUTE, lambda: node.set(unaccounted=3))
     node.at(120 * MINUTE, lambda: node.set(unaccounted=0))
@@ -78,7 +78,7 @@ def catching_up(node: VirtualNode) -> None:
 
 @story(fires={"CatchUpLong": 20})
 def catching_up_breaks_off(node: VirtualNode) -> None:
-    """Each catch-up breaks off after some minutes, and begins anew a minute later."""
+    """Each catch-up breaks off after some minutes, and begins again a minute later."""
     pays(node, 0, 180)
     for minute in range(60, 120, 5):
         node.at(minute * MINUTE, lambda: node.set(catching_up=True, stream_up=False))
@@ -88,7 +88,7 @@ def catching_up_breaks_off(node: VirtualNode) -> None:
 
 @story(fires={"NotFollowing": 16})
 def not_followed(node: VirtualNode) -> None:
-    """lnd answers, but doesn't tell of its payments."""
+    """lnd answers, but doesn't send its payments."""
     pays(node, 0, 60)
     node.at(60 * MINUTE, lambda: node.set(stream_up=False))
     node.at(120 * MINUTE, lambda: node.set(stream_up=True))
@@ -96,12 +96,12 @@ def not_followed(node: VirtualNode) -> None:
 
 @story(fires={"ExporterDown warning": 6}, only={"service": {"ExporterDown critical": 16}})
 def target_is_gone(node: VirtualNode) -> None:
-    """Of several exporters one vanishes from what Prometheus discovers."""
-    node.neighbours = ["bob", "carol"]
+    """One of several exporters vanishes from Prometheus' service discovery."""
+    node.other_nodes = ["bob", "carol"]
     pays(node, 0, 180)
 
     def vanish() -> None:
-        node.found = False
+        node.discovered = False
 
     node.at(60 * MINUTE, vanish)
 
@@ -127,7 +127,7 @@ def failures_while_the_exporter_is_away(node: VirtualNode) -> None:
     hours=6,
 )
 def one_failure_after_an_absence(node: VirtualNode) -> None:
-    """The exporter is away for half an hour: payments lack balance or are refused; back, a single one fails."""
+    """The exporter is away for half an hour: payments lack balance or are refused; after that a single one fails."""
     pays(node, 0, 60, 1)
     pays(node, 60, 88, 1, lambda node: node.lives.insufficient_balance(20_000_000))
     pays(node, 60, 88, 1, lambda node: node.lives.refused())
@@ -139,18 +139,18 @@ def one_failure_after_an_absence(node: VirtualNode) -> None:
 
 @story(fires={"Outage": 15, "FailFast": 25, "FailSlowly": 40, "ErrorBudget": 15})
 def stream_that_is_cut_every_minute(node: VirtualNode) -> None:
-    """A proxy cuts the stream every minute, so nearly every end is learnt by asking; payments fail, why is unknown."""
+    """A proxy cuts the stream every minute, so most ends are learnt by asking; payments fail with unknown causes."""
     pays(node, 0, 60)
     pays(node, 60, 180, life=drained)
 
     def cut() -> None:
-        node.hears = False
+        node.stream_works = False
         node.tracker.stream_lost()
         node.ledger.apply([StreamInterrupted(Interruption.ENDED)])
 
     def again() -> None:
         node.tracker.stream_started()
-        node.ask()
+        node.list_all()
 
     for minute in range(40, 180):
         node.at(minute * MINUTE, cut)
@@ -163,8 +163,8 @@ def late_success_while_the_exporter_moves(node: VirtualNode) -> None:
     pays(node, 0, 180)
     node.play(57 * MINUTE, node.lives.held_then_settled(240))
     node.play(61 * MINUTE, strange(node))
-    away(node, 60, 61.6, 0.1)  # its first page at the new address tells of both
-    node.at(61.6 * MINUTE, lambda: node.moves("elsewhere:10019"))
+    away(node, 60, 61.6, 0.1)  # its first page at the new address has both
+    node.at(61.6 * MINUTE, lambda: node.move_exporter("elsewhere:10019"))
 
 
 @story(
@@ -176,12 +176,12 @@ def moved_and_away(node: VirtualNode) -> None:
     """An HTLC is held, the exporter is started elsewhere, the HTLC is settled; hours later the exporter is away."""
     held(node, 160, at_min=10, life=node.lives.success(resolve_s=60 * MINUTE))
     pays(node, 0, 600, 0.3)
-    node.at(50 * MINUTE, lambda: node.moves("elsewhere:10019"))
+    node.at(50 * MINUTE, lambda: node.move_exporter("elsewhere:10019"))
     away(node, 180, 500)
 
 
 @story(hours=12, begins_min=0)
 def taken_out_with_a_held_htlc(node: VirtualNode) -> None:
-    """A node with a held HTLC is taken out of its exporter's configuration: nobody is to be called for it any more."""
+    """A node with a held HTLC is taken out of its exporter's configuration: no alert fires for it any more."""
     held(node, 200, at_min=10)
-    node.at(55 * MINUTE, node.take_out)
+    node.at(55 * MINUTE, node.remove_from_configuration)

@@ -1,4 +1,4 @@
-"""Payments that fail, or are slow, and why."""
+"""Incidents with payments that fail or are slow."""
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.simulator.draft import amount_msat
@@ -29,7 +29,7 @@ def peers_offline(node: VirtualNode) -> None:
 
 @story(fires={"NoActiveChannel": 17})
 def peers_of_a_node_that_sends_keysends(node: VirtualNode) -> None:
-    """All peers are offline; the node sends keysends only, and such as found no route look like probes."""
+    """All peers are offline; the node sends only keysends, which look like probes if they found no route."""
     offline(node, 60, 120)
     pays(node, 0, 60, 0.2, lambda node: node.lives.keysend())
     pays(node, 120, 180, 0.2, lambda node: node.lives.keysend())
@@ -59,7 +59,7 @@ def drained_channels(node: VirtualNode) -> None:
     several=("PeerFails",),
 )
 def own_channels_refuse(node: VirtualNode) -> None:
-    """Own channels refuse every HTLC: their peers have just gone."""
+    """Own channels refuse every HTLC: their peers have just gone offline."""
 
     def fails(node: VirtualNode) -> Life:
         return node.lives.route_fails(failures=((pb.Failure.UNKNOWN_NEXT_PEER, SELF),) * 2)
@@ -71,7 +71,7 @@ def own_channels_refuse(node: VirtualNode) -> None:
 
 @story(fires={"PeerFails": 40})
 def one_peer_fails(node: VirtualNode) -> None:
-    """One of eight peers fails everything; lnd finds another way each time."""
+    """One of eight peers fails everything; lnd finds another route each time."""
     peer = node.world.peers[0].node.pubkey
 
     def one(node: VirtualNode) -> Life:
@@ -115,7 +115,7 @@ def recipients_refuse(node: VirtualNode) -> None:
 
 @story(fires={"ProbeStorm": 30})
 def probe_storm(node: VirtualNode) -> None:
-    """Somebody probes through the node, once a second."""
+    """A program probes through the node, once a second."""
     pays(node, 0, 180)
     pays(node, 60, 90, 20, lambda node: node.lives.probe())
 
@@ -129,7 +129,7 @@ def rebalance_storm(node: VirtualNode) -> None:
 
 @story(fires={"UnknownReasons": 5})
 def unknown_reason(node: VirtualNode) -> None:
-    """A newer lnd gives a reason that nobody knows."""
+    """A newer lnd gives a reason that the exporter doesn't know."""
     pays(node, 0, 180)
     pays(node, 60, 70, 1, strange)
 
@@ -150,7 +150,7 @@ def path_finding_slow(node: VirtualNode) -> None:
 
 @story(fires={"Slow": 60})
 def slow_end_to_end(node: VirtualNode) -> None:
-    """Payments arrive, but only after 90 s."""
+    """Payments succeed, but only after 90 s."""
     pays(node, 0, 60)
     pays(node, 60, 150, life=lambda node: stretched(40, node.lives.success(resolve_s=2.2)))
     pays(node, 150, 180)
@@ -163,7 +163,7 @@ def slow_end_to_end(node: VirtualNode) -> None:
     metrics=("succeeded_total", "failed_total", "recovered_total", "node_up"),
 )
 def slow_burn(node: VirtualNode) -> None:
-    """Day after day half as many payments again fail as the targets allow."""
+    """Day after day one and a half times as many payments fail as the targets allow."""
     pays(node, 0, 12 * 60, 0.4, lambda node: node.lives.success(20_000_000))
     for place, at_min in enumerate(range(12 * 60, 60 * 60, 2)):
         value = 20_000_000

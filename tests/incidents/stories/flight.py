@@ -1,4 +1,4 @@
-"""Payments that stay in flight."""
+"""Incidents with payments that stay in flight."""
 
 from exporter.payments.labels import NodeState
 from tests.incidents.node import VirtualNode
@@ -23,7 +23,7 @@ def htlc_near_expiry(node: VirtualNode) -> None:
     hours=4,
 )
 def htlc_expires_while_lnd_is_down(node: VirtualNode) -> None:
-    """An HTLC is held that expires within hours, and lnd is stopped: nobody will settle it in time."""
+    """An HTLC is held that expires within hours, and lnd is stopped: it can't be settled in time."""
     pays(node, 0, 150)
     held(node, 40)
     node.chain_stops(150)
@@ -63,7 +63,7 @@ def stalled(node: VirtualNode) -> None:
 
 @story(fires={"ManyPending": 35}, hours=28, begins_min=26 * 60, metrics=("in_flight", "node_up"))
 def many_pending(node: VirtualNode) -> None:
-    """A node on the way takes HTLCs and keeps them for 40 minutes."""
+    """A node on the route holds HTLCs for 40 minutes."""
     pays(node, 0, 28 * 60, 0.2)
     pays(node, 26 * 60, 26.5 * 60, 1, lambda node: node.lives.success(resolve_s=40 * MINUTE))
 

@@ -1,4 +1,4 @@
-"""Quiet times: nobody is called."""
+"""Quiet times: no alert fires."""
 
 from exporter.payments.labels import NodeState
 from exporter.simulator.mutation import Life
@@ -116,4 +116,4 @@ def held_every_evening(node: VirtualNode) -> None:
 def moved_with_a_held_htlc(node: VirtualNode) -> None:
     """The exporter is started elsewhere while an HTLC is held; it is settled long before its expiry."""
     node.play(10 * MINUTE, node.lives.success(resolve_s=50 * MINUTE))
-    node.at(45 * MINUTE, lambda: node.moves("elsewhere:10019"))
+    node.at(45 * MINUTE, lambda: node.move_exporter("elsewhere:10019"))
