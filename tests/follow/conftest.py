@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.follow import page_size, questions
+from exporter.follow import calls, page_size
 from exporter.payments import memory
 from exporter.simulator.clock import WallClock
 from exporter.simulator.lives import Lives
@@ -22,7 +22,7 @@ async def node(tmp_path: Path) -> AsyncIterator[SimulatedNode]:
 @pytest.fixture
 def a_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a tenth of the payments fill a page and the memory: the same story takes a tenth of the time."""
-    monkeypatch.setattr(questions, "PAGE", questions.PAGE // 10)
+    monkeypatch.setattr(calls, "PAGE_LIMIT", calls.PAGE_LIMIT // 10)
     monkeypatch.setattr(page_size, "FIRST", page_size.FIRST // 10)
     monkeypatch.setattr(memory, "REMEMBERED", memory.REMEMBERED // 10)
     monkeypatch.setattr(memory, "_FORGOTTEN_AT_ONCE", memory._FORGOTTEN_AT_ONCE // 10)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.follow import audit, questions
+from exporter.follow import audit, calls
 from exporter.payments import memory
 from exporter.simulator.database import Backend, Options
 from tests.follow import chaos
@@ -101,8 +101,8 @@ async def a_gap(loop: VirtualLoop, path: Path, gap: Gap, strike_at: int) -> bool
 def test_killed_after_any_message(gap: Gap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a page was seen just before (every other time) it stays true; else what was heard is asked for again."""
     monkeypatch.setattr(memory, "REMEMBERED", 20)
-    monkeypatch.setattr(questions, "PAGE", 5)
-    monkeypatch.setattr(audit, "PAGE", 5)
+    monkeypatch.setattr(calls, "PAGE_LIMIT", 5)
+    monkeypatch.setattr(audit, "BATCH", 5)
     monkeypatch.setattr(chaos, "LAGS_S", (0.0005, 0.002))
     monkeypatch.setattr(chaos, "SCANS_S", (0.001, 1.0))
     monkeypatch.setattr(chaos, "SLOW", 0.0)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from exporter.follow.account import PULSE_S, Account
+from exporter.follow.account import RELEASE_S, Account
 from exporter.payments.labels import Source
 from exporter.payments.totals import Counter
 from tests.follow.watch import Clocks
@@ -28,8 +28,8 @@ class Stalls:
 
     def live(self, account: Account, seconds: float) -> None:
         """All is well for so long."""
-        for _ in range(round(seconds / PULSE_S)):
-            self.stand_still(PULSE_S)
+        for _ in range(round(seconds / RELEASE_S)):
+            self.stand_still(RELEASE_S)
             account.release()
 
 
@@ -65,9 +65,9 @@ async def test_the_hold_of_a_process_that_is_well(monkeypatch: pytest.MonkeyPatc
     account = Account("lnd", time.clocks, 0)
     time.stand_still(7200)
     account.record(FIRST, Source.STREAM)
-    assert account.holding.is_set()
+    assert account.has_holds.is_set()
     time.live(account, 0.75)
     assert failures(account) == []
     time.live(account, 0.25)
     assert failures(account) == ["incorrect_payment_details"]
-    assert not account.holding.is_set()
+    assert not account.has_holds.is_set()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from exporter.follow import Backoff, Follower, Pace, audit, questions
+from exporter.follow import Backoff, Follower, Pace, audit, calls
 from exporter.payments.payment import Run
 from exporter.payments.totals import Counter
 from exporter.simulator.database import Backend, Options
@@ -53,7 +53,7 @@ class Book:
 
 async def test_nothing_is_missing(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
     """History, what was counted, what is in flight and what has only just begun is nobody's loss."""
-    monkeypatch.setattr(audit, "PAGE", 3)
+    monkeypatch.setattr(audit, "BATCH", 3)
     await node.play(*[lives.no_route() for _ in range(10)])
     book = Book()
     async with watching(node, pace=PACE, counted=book) as watch:
@@ -72,7 +72,7 @@ async def test_nothing_is_missing(node: SimulatedNode, lives: Lives, monkeypatch
 
 async def test_what_was_missed(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
     """A floor that is wrong for whatever reason hides payments from the catch-up, but not from the audit."""
-    monkeypatch.setattr(audit, "PAGE", 4)
+    monkeypatch.setattr(audit, "BATCH", 4)
     await node.play(*[lives.no_route() for _ in range(10)])
     book = Book()
     async with watching(node, pace=PACE, counted=book) as watch:
@@ -93,16 +93,16 @@ async def test_what_was_missed(node: SimulatedNode, lives: Lives, monkeypatch: p
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 8, "succeeded": 2, "failed": 6, "lost": 0})
         assert counted_reasons(watch)["timeout"] == reasons(node)["timeout"] == 6
         assert watch.status.unaccounted == 7
-        indexes = [index for line in watch.said(FOUND) for index in line["indexes"]]
+        indexes = [index for line in watch.logged(FOUND) for index in line["indexes"]]
         assert sorted(indexes) == [12, 13, 14, 15, 16, 17, 18]
         await watch.until(lambda: watch.status.unaccounted == 0)  # two rounds later all is well again
-        assert len(watch.said(FOUND)) <= 3
+        assert len(watch.logged(FOUND)) <= 3
 
 
 async def test_an_end_that_was_overlooked(node: SimulatedNode, lives: Lives) -> None:
     """A payment that is in flight here and ended there long ago is found, too; once, and not while it is news."""
     book = Book()
-    async with watching(node, pace=replace(PACE, again_s=3600), counted=book) as watch:
+    async with watching(node, pace=replace(PACE, second_catch_up_s=3600), counted=book) as watch:
         watch.follower.account.keeps = True
         await watch.live()
         await node.play(lives.success())
@@ -118,13 +118,13 @@ async def test_an_end_that_was_overlooked(node: SimulatedNode, lives: Lives) -> 
         tracker.memory.saw(Run("", 2**62))
         watch.clocks.ahead_s += 700
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 3, "succeeded": 3, "failed": 0, "lost": 0})
-        assert sum(line["payments"] for line in watch.said(FOUND)) == 2
+        assert sum(line["payments"] for line in watch.logged(FOUND)) == 2
 
 
 async def test_our_clock_is_behind(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
     """An hour, when counting begins: what lnd did in that hour is history all the same."""
-    monkeypatch.setattr(audit, "PAGE", 3)
-    monkeypatch.setattr(questions, "PAGE", 3)
+    monkeypatch.setattr(audit, "BATCH", 3)
+    monkeypatch.setattr(calls, "PAGE_LIMIT", 3)
     await node.play(*[lives.no_route() for _ in range(10)])
     book = Book()
     async with watching(node, pace=PACE, counted=book, ahead_s=-3600) as watch:
@@ -140,7 +140,7 @@ async def test_our_clock_is_behind(node: SimulatedNode, lives: Lives, monkeypatc
 async def test_a_busy_node(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
     """The more payments come, the more are looked at; while none come it is left in peace."""
     monkeypatch.setattr(audit, "HURRY", 3)
-    monkeypatch.setattr(audit, "PULSE_S", 0.01)
+    monkeypatch.setattr(audit, "HURRY_S", 0.01)
     book = Book()
     async with watching(node, pace=replace(QUICK, audit_s=3600), counted=book) as watch:
         await watch.live()
@@ -166,7 +166,7 @@ async def test_a_list_that_cannot_be_read(node: SimulatedNode, lives: Lives) -> 
         watch.clocks.ahead_s += 700
         await watch.until(lambda: book.looked_up > 5)
         assert watch.status.unaccounted is None
-        assert watch.said(FOUND) == []
+        assert watch.logged(FOUND) == []
 
 
 def test_an_end_that_the_new_stream_has_yet_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from exporter.follow import audit, one_by_one, questions
+from exporter.follow import audit, calls, per_payment
 from exporter.payments import memory
 from exporter.payments.labels import Mode
 from exporter.simulator.database import Backend, Options
@@ -66,8 +66,8 @@ def test_every_payment_counts_once(
     """
     random = Random(seed)
     monkeypatch.setattr(memory, "REMEMBERED", random.choice((100, 1000)))
-    monkeypatch.setattr(questions, "PAGE", random.choice((50, 500)))
-    monkeypatch.setattr(audit, "PAGE", 20)
-    monkeypatch.setattr(one_by_one, "STREAMS", random.choice((2, 100)))
+    monkeypatch.setattr(calls, "PAGE_LIMIT", random.choice((50, 500)))
+    monkeypatch.setattr(audit, "BATCH", 20)
+    monkeypatch.setattr(per_payment, "MAX_STREAMS", random.choice((2, 100)))
     options = Options(backend=random.choice(list(Backend)))
     run_virtually(lambda loop: an_hour(loop, seed, options, tmp_path / "state.sqlite", mode, kills=kills))

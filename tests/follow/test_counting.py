@@ -4,7 +4,7 @@ from collections import Counter as Tally
 
 import pytest
 
-from exporter.follow import questions
+from exporter.follow import calls
 from exporter.payments.labels import Status
 from exporter.payments.totals import Counter
 from exporter.simulator.lives import Lives
@@ -98,7 +98,7 @@ async def test_an_old_payment_that_ends_before_any_stream_has_shown_it(
     node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is older than what is read at the beginning, and the first stream breaks before lnd has read its table."""
-    monkeypatch.setattr(questions, "PAGE", 2)
+    monkeypatch.setattr(calls, "PAGE_LIMIT", 2)
     rest = begin(node, lives.held_then_settled())
     await node.play(*[lives.no_route() for _ in range(5)])
     async with node.faults.scan_held(before=True) as scan, watching(node) as watch:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import grpc
 import pytest
 
-from exporter.follow import questions
+from exporter.follow import calls
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments import memory
 from exporter.payments.labels import Method, NodeState
@@ -107,7 +107,7 @@ async def test_a_long_catch_up_says_how_far_it_is(node: SimulatedNode, lives: Li
 @pytest.mark.usefixtures("a_tenth")
 async def test_a_node_that_is_caught_up_with_answers(node: SimulatedNode, lives: Lives) -> None:
     """However long it takes, nobody says meanwhile that it is out of reach."""
-    async with watching(node, pace=replace(QUICK, lasting_s=0.1)) as watch:
+    async with watching(node, pace=replace(QUICK, accepted_s=0.1)) as watch:
         await watch.live()
         await away(node, watch)
         assert watch.status.state is NodeState.UNREACHABLE
@@ -126,7 +126,7 @@ async def test_a_long_catch_up_that_is_cut_amid_traffic(
     """More payments end live meanwhile than are remembered; what wasn't read is read by the next catch-up."""
     monkeypatch.setattr(memory, "REMEMBERED", 100)
     monkeypatch.setattr(memory, "_FORGOTTEN_AT_ONCE", 10)
-    monkeypatch.setattr(questions, "PAGE", 50)
+    monkeypatch.setattr(calls, "PAGE_LIMIT", 50)
     async with watching(node) as watch:
         await watch.live()
         await away(node, watch)
@@ -151,7 +151,7 @@ async def test_a_long_catch_up_that_is_cut_amid_traffic(
         await watch.live()
         await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 1300})
         assert watch.totals(*ENDS) == {"started": 1300, "succeeded": 0, "failed": 1300, "lost": 0}
-        assert watch.said("lnd numbers its payments anew: reading back to known ones") == []
+        assert watch.logged("lnd numbers its payments anew: reading back to known ones") == []
 
 
 @pytest.mark.slow
@@ -259,7 +259,7 @@ async def test_a_payment_that_lnd_cannot_tell_about(node: SimulatedNode, lives: 
         await gone_while_away(node, lives, watch, 2)
         node.faults.refuse(Method.TRACK_PAYMENT, grpc.StatusCode.UNKNOWN, "this payment is broken", times=1)
         await watch.live()
-        (line,) = watch.said("lnd doesn't tell about some payments")
+        (line,) = watch.logged("requests for some payments failed: they are repeated later")
         assert (line["payments"], "this payment is broken" in line["advice"]) == (1, True)
         assert watch.labels(Counter.LND_CALLS)["track_payment", "error"] == 1
         watch.clocks.ahead_s += 70
@@ -338,7 +338,7 @@ async def test_migration_to_native_sql(node: SimulatedNode, lives: Lives, count:
         await watch.until(
             lambda: watch.totals(*ENDS) == {"started": count + 3, "succeeded": 2, "failed": count + 1, "lost": 0}
         )
-        assert watch.said("lnd numbers its payments anew: reading back to known ones")
+        assert watch.logged("lnd numbers its payments anew: reading back to known ones")
         await node.play(lives.success())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 3})
 
@@ -368,7 +368,7 @@ async def test_migration_read_in_small_pages(
     node: SimulatedNode, lives: Lives, page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Reading back to known payments doesn't end at a page that has none of history."""
-    monkeypatch.setattr(questions, "PAGE", page)
+    monkeypatch.setattr(calls, "PAGE_LIMIT", page)
     node.database.reserve_index()
     await node.play(*[lives.no_route() for _ in range(10)])
     async with watching(node) as watch:

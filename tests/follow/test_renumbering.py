@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from exporter.follow import Backoff, Follower, questions
+from exporter.follow import Backoff, Follower, calls
 from exporter.payments import memory
 from exporter.payments.totals import Counter
 from exporter.simulator.database import Backend, Options
@@ -65,7 +65,7 @@ def tell(backend: Backend, what: Callable[[Story], Awaitable[None]], monkeypatch
     """Tell it from beginning to end."""
     monkeypatch.setattr(memory, "REMEMBERED", 100)
     monkeypatch.setattr(memory, "_FORGOTTEN_AT_ONCE", 10)
-    monkeypatch.setattr(questions, "PAGE", 50)
+    monkeypatch.setattr(calls, "PAGE_LIMIT", 50)
     monkeypatch.setattr(chaos, "LAGS_S", (0.0005, 0.002))
     monkeypatch.setattr(chaos, "SCANS_S", (0.001,))
 

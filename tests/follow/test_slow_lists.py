@@ -7,8 +7,8 @@ import pytest
 
 from exporter.config.addresses import TRANSPORTS
 from exporter.follow import page_size
-from exporter.follow.one_by_one import OVERLAP
-from exporter.follow.page_size import AIM_S, PageSize
+from exporter.follow.page_size import TARGET_S, PageSize
+from exporter.follow.per_payment import OVERLAP
 from exporter.lnd import client
 from exporter.lnd.client import PAGE_S
 from exporter.payments.labels import Method
@@ -45,8 +45,8 @@ def test_pages_are_as_large_as_fits_into_a_few_seconds(each_s: float) -> None:
     assert given_up <= 2
     longest_s, given_up = read(size, 5_000, each_s)
     assert given_up == 0
-    assert longest_s <= AIM_S * 1.01 + 2 * each_s
-    if each_s <= AIM_S / 500:
+    assert longest_s <= TARGET_S * 1.01 + 2 * each_s
+    if each_s <= TARGET_S / 500:
         assert size.of(500) == 500
 
 
@@ -97,7 +97,7 @@ async def test_counting_begins_and_goes_on_where_lists_are_slow(
     """A page of all would never come in time: pages shrink, within one session."""
     monkeypatch.setattr(client, "PAGE_S", 0.5)
     monkeypatch.setattr(page_size, "PAGE_S", 0.5)
-    monkeypatch.setattr(page_size, "AIM_S", 0.1)
+    monkeypatch.setattr(page_size, "TARGET_S", 0.1)
     await node.play(*[lives.no_route() for _ in range(60)])
     node.faults.slow_list(0.02)
     async with watching(node) as watch:
@@ -154,7 +154,7 @@ async def test_losses_amid_what_is_read_again(node: SimulatedNode, lives: Lives)
     """However often reading breaks off, as many of the last payments are read again as ever."""
     async with watching(node) as watch:
         await watch.live()
-        watch.follower._questions.page_size.most = watch.follower._questions.page_size.wanted = 3
+        watch.follower._calls.page_size.most = watch.follower._calls.page_size.wanted = 3
         node.end_streams(End())
         await node.play(*[lives.no_route() for _ in range(60)])
         await watch.until(lambda: watch.totals(*ENDS)["failed"] == 60)
@@ -168,7 +168,7 @@ async def test_losses_amid_what_is_read_again(node: SimulatedNode, lives: Lives)
             node.faults.heal()
         await watch.live()
         await watch.until(lambda: watch.status.reading is None)
-        assert [place.payment_index for place in watch.follower._catch_up._read] == [*range(60 - OVERLAP, 61)]
+        assert [place.payment_index for place in watch.follower._catch_up._last_read] == [*range(60 - OVERLAP, 61)]
 
 
 @pytest.mark.slow

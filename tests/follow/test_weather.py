@@ -98,7 +98,7 @@ async def test_lost_and_found(
         await watch.live()
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 2, "succeeded": 1, "failed": 1, "lost": 0})
         assert watch.labels(Counter.INTERRUPTIONS) == {(cause.value,): 1}
-        assert [line["cause"] for line in watch.said("not following")] == [cause.value], "told once"
+        assert [line["cause"] for line in watch.logged("not following")] == [cause.value], "told once"
 
 
 async def test_a_locked_wallet(node: SimulatedNode) -> None:
@@ -114,7 +114,7 @@ async def test_a_locked_wallet(node: SimulatedNode) -> None:
         await node.unlock()
         await watch.live()
         assert watch.status.detail == ""
-        assert len(watch.said("waiting for lnd")) <= 3  # locked, starting, and perhaps locked seen twice
+        assert len(watch.logged("waiting for lnd")) <= 3  # locked, starting, and perhaps locked seen twice
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ async def test_nobody_there(node: SimulatedNode) -> None:
     async with watching(node) as watch:
         await watch.until(lambda: len(watch.delays) >= 9)
         assert watch.status.state is NodeState.UNREACHABLE
-        assert len(watch.said("not following")) == 1
+        assert len(watch.logged("not following")) == 1
         assert all(1 <= delay <= 60 for delay in watch.delays)
         assert max(watch.delays) > 5
         assert watch.labels(Counter.INTERRUPTIONS) == {}, "what was never up can't be interrupted"
@@ -261,7 +261,7 @@ async def test_another_node_that_does_not_say_who_it_is(node: SimulatedNode, liv
         node.faults.delay(Method.GET_INFO)
         await node.start()
         await node.play(Lives(node.world, 5).success())
-        await watch.until(lambda: "doesn't say who it is" in watch.status.detail)
+        await watch.until(lambda: "doesn't report its identity" in watch.status.detail)
         node.faults.heal()
         await watch.until(lambda: watch.status.state is NodeState.WRONG_NODE)
         assert watch.totals(*ENDS) == {"started": 1, "succeeded": 1, "failed": 0, "lost": 0}
@@ -305,7 +305,7 @@ async def test_a_subscription_that_breaks_while_catching_up(node: SimulatedNode)
         await cut(node)
         await watch.until(lambda: watch.labels(Counter.INTERRUPTIONS) == {("unreachable",): 2})
         await watch.live()
-        assert watch.said("lnd numbers its payments anew: reading back to known ones") == []
+        assert watch.logged("lnd numbers its payments anew: reading back to known ones") == []
         assert watch.labels(Counter.LND_CALLS)["track_payments", "error"] == 2
 
 

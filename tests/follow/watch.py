@@ -27,9 +27,9 @@ QUICK = Pace(
     first_info_s=0.3,
     info_s=0.5,
     state_s=0.5,
-    again_s=0.02,
-    look_s=0.02,
-    look_longest_s=0.05,
+    second_catch_up_s=0.02,
+    list_s=0.02,
+    list_longest_s=0.05,
     beat_s=3600,
     channels_every=5,
 )
@@ -113,7 +113,7 @@ class Watch:
         self.clocks.ahead_s += 2
         return {tuple(map(str, k)): n for k, n in self.follower.account.view().counters[counter].items() if n}
 
-    def said(self, event: str) -> list[Any]:
+    def logged(self, event: str) -> list[Any]:
         """The log lines with this event, but for debug ones."""
         return [line for line in self.logs if line["event"] == event and line["log_level"] != "debug"]
 

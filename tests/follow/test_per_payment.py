@@ -8,7 +8,7 @@ from dataclasses import replace
 import grpc
 import pytest
 
-from exporter.follow import Follower, one_by_one
+from exporter.follow import Follower, per_payment
 from exporter.lnd.client import Page
 from exporter.payments.labels import Method, Mode
 from exporter.payments.payment import Run
@@ -69,7 +69,7 @@ async def test_where_lnd_gives_none(refusal: str, node: SimulatedNode, lives: Li
         await until_ended(watch, 4)
         assert watch.totals(*ENDS) == {"started": 4, "succeeded": 3, "failed": 1, "lost": 0}
         assert watch.totals(Counter.SUCCEEDED_LATE) == {"succeeded_late": 1}
-        assert len(watch.said("no stream of all payments: following each by itself")) == 1
+        assert len(watch.logged("no stream of all payments: following each by a stream of its own")) == 1
 
 
 async def test_where_lnd_takes_its_time_to_refuse(node: SimulatedNode, lives: Lives) -> None:
@@ -107,15 +107,15 @@ async def test_where_it_is_insisted_on(node: SimulatedNode) -> None:
     """A macaroon that doesn't allow it is refused."""
     node.renew_macaroon(EVERYTHING - {PATHS[Method.TRACK_PAYMENTS]})
     async with watching(node, mode=Mode.FIREHOSE) as watch:
-        await watch.until(lambda: watch.said("not following"))
+        await watch.until(lambda: watch.logged("not following"))
         assert watch.status.mode is Mode.FIREHOSE
 
 
 async def test_more_than_can_be_followed(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest are; a quiet one gives its stream away, is asked for once a beat, and counts as ever."""
-    monkeypatch.setattr(one_by_one, "STREAMS", 2)
-    monkeypatch.setattr(one_by_one, "QUIET_NS", 0)
-    monkeypatch.setattr(one_by_one, "OVERLAP", 0)  # what has no stream is not read again with what is new
+    monkeypatch.setattr(per_payment, "MAX_STREAMS", 2)
+    monkeypatch.setattr(per_payment, "QUIET_NS", 0)
+    monkeypatch.setattr(per_payment, "OVERLAP", 0)  # what has no stream is not read again with what is new
     begun: list[Life] = []
     async with watching(node, mode=Mode.TRACK, pace=replace(QUICK, beat_s=0.3)) as watch:
         await watch.live()
@@ -142,9 +142,9 @@ async def test_between_two_looks(node: SimulatedNode, lives: Lives) -> None:
 
 async def test_over_before_its_stream_began(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream that begins with the end has not heard it live."""
-    monkeypatch.setattr(one_by_one, "OVERLAP", 0)  # only the stream tells
+    monkeypatch.setattr(per_payment, "OVERLAP", 0)  # only the stream tells
     node.faults.delay(Method.TRACK_PAYMENT, 0.3)
-    async with watching(node, mode=Mode.TRACK, pace=replace(QUICK, again_s=3600)) as watch:
+    async with watching(node, mode=Mode.TRACK, pace=replace(QUICK, second_catch_up_s=3600)) as watch:
         await watch.live()
         life = lives.retry()
         happen(node, life.steps[:1])
@@ -182,14 +182,14 @@ async def test_what_the_audit_has_seen(node: SimulatedNode, lives: Lives) -> Non
     async def counted(runs: Sequence[Run]) -> set[Run]:
         return set(runs)
 
-    pace = replace(QUICK, look_s=0.6, look_longest_s=0.6, audit_s=0.02)
+    pace = replace(QUICK, list_s=0.6, list_longest_s=0.6, audit_s=0.02)
     async with watching(node, mode=Mode.TRACK, pace=pace, counted=counted) as watch:
         await watch.live()
         await asyncio.sleep(0.3)  # until the second catch-up is over
-        for _ in range(3 * one_by_one.OVERLAP):
+        for _ in range(3 * per_payment.OVERLAP):
             for step in lives.success().steps:
                 node.database.apply(step.mutation)
-        await until_ended(watch, 3 * one_by_one.OVERLAP)
+        await until_ended(watch, 3 * per_payment.OVERLAP)
 
 
 @pytest.mark.slow
@@ -197,7 +197,7 @@ async def test_all_deleted_and_numbered_from_one(tmp_path_factory: pytest.TempPa
     """`deletepayments --all` on SQLite: no stream tells of the payments that come next, which have low indexes."""
     options = Options(backend=Backend.SQLITE)
     async with SimulatedNode(tmp_path_factory.mktemp("sql"), clock=WallClock(float("inf")), options=options) as node:
-        lives, many = Lives(node.world), 2 * one_by_one.OVERLAP
+        lives, many = Lives(node.world), 2 * per_payment.OVERLAP
         async with watching(node, mode=Mode.TRACK) as watch:
             await watch.live()
             await node.play(*[lives.success() for _ in range(many)])
@@ -213,15 +213,15 @@ async def test_pages_shorter_than_what_is_read_again(
     node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of payments that fill a message a page has few: one that ends below what is known says of no deletion."""
-    monkeypatch.setattr("exporter.follow.questions.PAGE", one_by_one.OVERLAP // 2)
-    for _ in range(2 * one_by_one.OVERLAP):
+    monkeypatch.setattr("exporter.follow.calls.PAGE_LIMIT", per_payment.OVERLAP // 2)
+    for _ in range(2 * per_payment.OVERLAP):
         happen(node, lives.success().steps)
     async with watching(node, mode=Mode.TRACK) as watch:
         await watch.live()
         await asyncio.sleep(0.3)  # until the second catch-up is over
-        for _ in range(one_by_one.OVERLAP):
+        for _ in range(per_payment.OVERLAP):
             happen(node, lives.success().steps)
-        await until_ended(watch, one_by_one.OVERLAP)
+        await until_ended(watch, per_payment.OVERLAP)
 
 
 async def test_its_loss(node: SimulatedNode, lives: Lives) -> None:
