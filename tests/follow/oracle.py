@@ -39,7 +39,7 @@ class Heard(NamedTuple):
     """When the present stream sent its first update, monotonic clock; None before, or without all terminal updates."""
 
 
-class Counted(NamedTuple):
+class CountedRun(NamedTuple):
     """A run was counted: later snapshots of it change nothing."""
 
     run: Run
@@ -50,7 +50,7 @@ class Log:
 
     def __init__(self) -> None:
         """Start without snapshots."""
-        self._entries: list[Heard | Counted] = []
+        self._entries: list[Heard | CountedRun] = []
         self._written = 0
         self.began = asyncio.Event()
         self.history: set[Run] = set()
@@ -78,9 +78,9 @@ class Log:
         def applied(events: list[Event]) -> None:
             for event in events:
                 if isinstance(event, PaymentSucceeded | PaymentFailed):
-                    self._entries.append(Counted(event.ending.run))
+                    self._entries.append(CountedRun(event.ending.run))
                 elif isinstance(event, PaymentLost):
-                    self._entries.append(Counted(event.run))
+                    self._entries.append(CountedRun(event.run))
             apply(events)
 
         def began(newest: tuple[Payment, ...], floor_index: int, at: Moment) -> list[Event]:
@@ -110,7 +110,7 @@ class Log:
         heard: dict[Run, list[Heard]] = defaultdict(list)
         over: set[Run] = set()
         for entry in self._entries:
-            if isinstance(entry, Counted):
+            if isinstance(entry, CountedRun):
                 over.add(entry.run)
             elif entry.payment.run not in over and entry.payment.run not in history:
                 heard[entry.payment.run].append(entry)

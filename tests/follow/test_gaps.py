@@ -21,6 +21,7 @@ from tests.follow.watch import ENDS, QUICK, Watch, watching
 
 async def disconnect(node: SimulatedNode, watch: Watch) -> None:
     """Break the connection and refuse new ones, while the node goes on paying."""
+    await node.subscribers(1)  # the stream may be up here before lnd has registered it
     for method in (Method.SUBSCRIBE_STATE, Method.GET_INFO):
         node.faults.refuse(method, grpc.StatusCode.UNAVAILABLE, "Socket closed")
     node.end_streams(End(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
@@ -146,6 +147,7 @@ async def test_long_catch_up_that_breaks_amid_traffic_loses_nothing(
         watch.clocks.ahead_s += 2
         watch.follower.account.release()
         node.faults.heal()
+        await node.subscribers(1)
         node.end_streams(End(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
         await watch.lost()
         await watch.live()
@@ -207,6 +209,7 @@ async def test_pages_grow_again_on_a_new_connection(node: SimulatedNode, lives: 
     """After pages that didn't fit, or calls beyond a rate limit, pages don't stay tiny for ever."""
     async with watching(node) as watch:
         await watch.live()
+        await node.subscribers(1)
         node.faults.refuse(Method.LIST_PAYMENTS, grpc.StatusCode.RESOURCE_EXHAUSTED, "too many requests", times=9)
         node.end_streams(End())
         await watch.lost()
@@ -234,6 +237,7 @@ async def test_run_that_is_retried_in_a_gap_is_lost(node: SimulatedNode, lives: 
         await watch.live()
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
         watch.clocks.ahead_s += 70
+        await node.subscribers(1)
         node.end_streams(End())
         await watch.until(lambda: watch.totals(Counter.LOST) == {"lost": 1})
         assert watch.labels(Counter.LOST) == {("retried",): 1}
@@ -248,6 +252,7 @@ async def test_run_that_is_deleted_in_a_gap_is_lost(node: SimulatedNode, lives: 
         await watch.until(lambda: any(run.missing for run in watch.follower.account.tracker.open.values()))
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 1, "succeeded": 0, "failed": 0, "lost": 0})
         watch.clocks.ahead_s += 70
+        await node.subscribers(1)
         node.end_streams(End())
         await watch.until(lambda: watch.totals(Counter.LOST) == {"lost": 1})
         assert watch.labels(Counter.ATTEMPTS_UNRESOLVED) == {("lost",): 1}
@@ -295,6 +300,7 @@ async def test_renewed_database_loses_open_payments(node: SimulatedNode, lives: 
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 2})
         await watch.until(lambda: any(run.missing for run in watch.follower.account.tracker.open.values()))
         watch.clocks.ahead_s += 70
+        await node.subscribers(1)
         node.end_streams(End())
         await watch.until(lambda: watch.totals(Counter.LOST) == {"lost": 1})
         assert watch.labels(Counter.LOST) == {("database_renewed",): 1}

@@ -11,7 +11,7 @@ import pytest
 from exporter.config.addresses import TRANSPORTS, WEBSOCKET
 from exporter.follow import Follower
 from exporter.lnd.rpc import lnd_pb2 as pb
-from exporter.payments.labels import Interruption, Method, Mode, NodeState
+from exporter.payments.labels import CallOutcome, Interruption, Method, Mode, NodeState
 from exporter.payments.totals import Counter
 from exporter.simulator.clock import WallClock
 from exporter.simulator.lives import Lives
@@ -90,6 +90,8 @@ async def test_lost_stream_comes_back(
     async with watching(node) as watch:
         await watch.live()
         await node.subscribers(1)
+        calls = watch.follower.account.ledger.counters[Counter.LND_CALLS]
+        await watch.until(lambda: calls.get((Method.LIST_PAYMENTS, CallOutcome.OK)) == 3)  # until both catch-ups ended
         rest = begin(node, lives.held_then_settled())
         await node.drained()
         await fault(node)
@@ -154,6 +156,7 @@ async def test_refused_macaroon_can_be_replaced(node: SimulatedNode) -> None:
     """The state is denied, with advice; the node is followed as soon as the file holds a good macaroon."""
     async with watching(node) as watch:
         await watch.live()
+        await node.subscribers(1)
         node.revoke_macaroons()
         await cut(node)
         await watch.until(lambda: watch.status.state is NodeState.DENIED)
@@ -191,6 +194,7 @@ async def test_broken_certificate_file_can_be_replaced(node: SimulatedNode, cont
     """A certificate file that vanishes or is damaged while running is retried like any fault."""
     async with watching(node) as watch:
         await watch.live()
+        await node.subscribers(1)
         good = node.tls_cert.read_bytes()
         node.tls_cert.unlink()
         if content is not None:
@@ -302,6 +306,7 @@ async def test_subscription_that_breaks_during_a_catch_up_is_an_interruption(nod
     """lnd has scanned its table for it; the call is counted as well."""
     async with watching(node) as watch:
         await watch.until(lambda: node.calls[Method.LIST_PAYMENTS] == 3)  # for the end of history, and two catch-ups
+        await node.subscribers(1)
         node.faults.refuse(Method.LIST_PAYMENTS, grpc.StatusCode.UNAVAILABLE, "Socket closed", after=1, times=1)
         await node.play(Lives(node.world).no_route())
         await cut(node)
@@ -336,6 +341,7 @@ async def test_page_that_makes_no_progress_ends_the_session(
     await node.play(lives.no_route(), lives.success())
     async with watching(node) as watch:
         await watch.live()
+        await node.subscribers(1)
         whole = pb.ListPaymentsRequest(include_incomplete=True, max_payments=2)
         with monkeypatch.context() as patch:
             page = node.database.page(whole)
