@@ -67,7 +67,7 @@ class Log:
             self._sends_all, self._first_update_ns = mode is not Mode.TRACK, None
             stream_started(mode)
 
-        def heard(payment: Payment, source: Source, asked: Moment | None = None) -> None:
+        def received(payment: Payment, source: Source, asked: Moment | None = None) -> None:
             at = account.now()
             if source is Source.STREAM and self._sends_all and self._first_update_ns is None:
                 self._first_update_ns = at.mono_ns
@@ -90,7 +90,7 @@ class Log:
             self.began.set()
             return begin(newest, floor_index, at)
 
-        vars(account).update(record=heard, apply=applied)
+        vars(account).update(record=received, apply=applied)
         vars(account.tracker).update(begin=began, stream_started=subscribed)
 
     def mark_written(self) -> None:
@@ -107,26 +107,26 @@ class Log:
 
     def stories(self, history: Container[Run]) -> list["Story"]:
         """Return the snapshots of each run until it was counted, except runs in `history`."""
-        heard: dict[Run, list[Heard]] = defaultdict(list)
+        received: dict[Run, list[Heard]] = defaultdict(list)
         over: set[Run] = set()
         for entry in self._entries:
             if isinstance(entry, CountedRun):
                 over.add(entry.run)
             elif entry.payment.run not in over and entry.payment.run not in history:
-                heard[entry.payment.run].append(entry)
-        return [Story(run, snapshots) for run, snapshots in heard.items()]
+                received[entry.payment.run].append(entry)
+        return [Story(run, snapshots) for run, snapshots in received.items()]
 
 
 class Story:
     """All snapshots of one run."""
 
-    def __init__(self, run: Run, heard: list[Heard]) -> None:
-        """`heard` is in the order of receipt."""
+    def __init__(self, run: Run, received: list[Heard]) -> None:
+        """`received` is in the order of receipt."""
         self.run = run
-        self._heard = heard
-        self.terminals = [entry for entry in heard if entry.payment.status.ended]
+        self._snapshots = received
+        self.terminals = [entry for entry in received if entry.payment.status.ended]
         self.attempts: dict[int, Attempt] = {}
-        for attempt in (attempt for entry in heard for attempt in entry.payment.attempts):
+        for attempt in (attempt for entry in received for attempt in entry.payment.attempts):
             known = self.attempts.get(attempt.key)
             if known is None or known.status is AttemptStatus.IN_FLIGHT:
                 self.attempts[attempt.key] = attempt
@@ -159,8 +159,10 @@ class Story:
         already sending updates when the request was sent.
         """
         return self.terminals[0].source is Source.STREAM or any(
-            told.source is Source.STREAM and told.first_update_ns is not None and told.first_update_ns < before.asked_ns
-            for before, told in combinations(self.terminals, 2)
+            later.source is Source.STREAM
+            and later.first_update_ns is not None
+            and later.first_update_ns < earlier.asked_ns
+            for earlier, later in combinations(self.terminals, 2)
         )
 
     @property
@@ -209,7 +211,7 @@ class Story:
         for attempt in self.resolved:
             yield HistogramName.ATTEMPT_DURATION, _outcome(attempt), max(0, attempt.resolve_ns - attempt.attempt_ns)
             yield HistogramName.ATTEMPT_HOPS, _outcome(attempt), attempt.hops
-        first = self._heard[0].payment
+        first = self._snapshots[0].payment
         if self.attempts and not first.attempts and not first.status.ended:
             sent_ns = next(iter(self.attempts.values())).attempt_ns
             yield HistogramName.FIRST_ATTEMPT, "", max(0, sent_ns - self._created_ns)
@@ -319,17 +321,17 @@ def check(
     retried = tried_again(truth)
     erased = retried.union(deleted)
     stories = log.stories(history)
-    heard = {story.run for story in stories}
+    received = {story.run for story in stories}
     lost = {story.run for story in stories if story.lost}
-    assert not truth.keys() - heard - erased, "lnd still knows it, but it was never received"
-    assert not heard - truth.keys(), "it never existed"
+    assert not truth.keys() - received - erased, "lnd still knows it, but it was never received"
+    assert not received - truth.keys(), "it never existed"
     assert not lost - erased, "counted as lost, but lnd still knows it"
     assert view.counters[Counter.LOST][Lost.RETRIED,] <= len(lost & retried), "its hash wasn't tried again"
     reason_missing = {story.run for story in stories if not story.lost and truth[story.run].reason not in story.reasons}
     assert not reason_missing - erased, "lnd's last reason for it was never received"
     assert page_totals(view) == expected(stories)
-    told = (story for story in stories if not story.lost)
-    assert _reasons(view) == Tally((str(s.status), str(s.reason(truth[s.run].reason))) for s in told)
+    ended = (story for story in stories if not story.lost)
+    assert _reasons(view) == Tally((str(s.status), str(s.reason(truth[s.run].reason))) for s in ended)
     transitions = Tally[str]()
     for (_, after), number in view.counters[Counter.TRANSITIONS].items():
         transitions[after] += number
