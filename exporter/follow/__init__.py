@@ -1,4 +1,4 @@
-"""One node's life: wait until lnd accepts calls, subscribe, catch up, record; on loss wait and start again."""
+"""Join `lnd` and `payments` for one node: subscribe, catch up, record, audit; reconnect after a loss."""
 
 from exporter.follow.account import Account
 from exporter.follow.audit import Counted

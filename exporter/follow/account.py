@@ -1,87 +1,108 @@
-"""All that is known and counted of one node: at every await its tracker and its ledger agree."""
+"""Everything that is known and counted of one node: at every await its tracker and its ledger agree."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TypedDict, Unpack
 
 from exporter.follow.backoff import scan_s
 from exporter.payments.event import EndUnconfirmed, Event, PaymentFailed, PaymentLost, PaymentSucceeded
-from exporter.payments.labels import NodeState, Source
+from exporter.payments.labels import Mode, NodeState, Source
 from exporter.payments.ledger import Ledger
-from exporter.payments.node import LastKnown, NodeStatus
+from exporter.payments.node import CatchUpProgress, Channels, Info, LastKnown, NodeStatus
 from exporter.payments.overdue import Limits, Overdue, pass_limits
 from exporter.payments.payment import Moment, Payment, Run
 from exporter.payments.saved import SavedNode, resume, save
 from exporter.payments.tracker import Tracker
 from exporter.payments.view import View, capture
 
-PULSE_S = 0.25
-"""While runs are on hold, time is looked at this often."""
-STILL_S = 0.5
-"""A longer pause between two looks means that this process stood still: stopped, or starved of CPU."""
+RELEASE_S = 0.25
+"""Seconds between two calls of `Account.release` while runs are on hold."""
+STALL_S = 0.5
+"""A longer pause between two calls means that this process stood still: it was stopped, or starved of CPU."""
+
+
+class StatusChanges(TypedDict, total=False):
+    """Fields of `NodeStatus` that `Account.set_status` changes."""
+
+    state: NodeState
+    stream_up: bool
+    catching_up: bool
+    mode: Mode | None
+    reading: CatchUpProgress | None
+    info: Info | None
+    channels: Channels | None
+    certificate_expiry_s: int | None
+    unaccounted: int | None
+    detail: str
 
 
 class Account:
-    """The books of one node."""
+    """The tracker, the ledger and the status of one node."""
 
     def __init__(self, name: str, now: Callable[[], Moment], max_peers: int) -> None:
-        """`name` is the label `node`; `now` is both clocks; `max_peers` first-hop peers get a label of their own."""
+        """Start with no history and all counters at zero.
+
+        `name` is the label `node`, `now` reads both clocks, `max_peers` limits the first-hop peers that get a label.
+        """
         self.name = name
         self.now = now
         self.tracker = Tracker()
         self.ledger = Ledger(max_peers)
         self.status = NodeStatus()
         self.pubkey = ""
-        """Identity key of the node that is counted; empty until it has answered once."""
+        """Identity key of the node that is counted; empty until the node has answered once."""
         self.version = 0
-        """Rises with every change of what must be saved."""
+        """Rises with every change of the saved state."""
         self.ended: list[Run] = []
-        """Runs counted as finished or lost that are not yet on the list on disk; empty if there is none."""
+        """Runs counted as finished or lost that are not on the list on disk yet; always empty without such a list."""
         self.keeps = False
-        """There is a list on disk; whoever has written runs to it removes them from `ended`."""
+        """Whether there is a list on disk; its writer removes the runs it has written from `ended`."""
         self.payment_count = 0
-        """Payments that lnd has to scan for a subscription; the highest index is near enough."""
-        self.holding = asyncio.Event()
-        """Set while runs are on hold: call `release` every `PULSE_S`."""
-        self._listened_s = 0.0  # by the event loop's clock
-        self.doubts = asyncio.Event()
-        """Set while there is something in `doubted`."""
-        self._doubted: dict[str, None] = {}  # at most what ended just now
-        self._heard = LastKnown()
+        """Payments that lnd must scan for a subscription; the highest `payment_index` is a good enough estimate."""
+        self.has_holds = asyncio.Event()
+        """Set while runs are on hold: `release` must be called every `RELEASE_S`."""
+        self.has_unconfirmed = asyncio.Event()
+        """Set while `take_unconfirmed` has something to return."""
+        self._unconfirmed: dict[str, None] = {}  # payment hashes; a few, because the follower takes them at once
+        self._last_run_s = 0.0  # the event loop's time when this process was last seen running
+        self._last_known = LastKnown()
 
     def record(self, payment: Payment, source: Source, asked: Moment | None = None) -> None:
-        """Take in one snapshot, and when it was asked for: from here to the end there is no await."""
-        self._listen()
+        """Count a snapshot; `asked` is when the request was sent that it answers.
+
+        There is no await from start to end, so the tracker and the ledger agree whenever other code runs.
+        """
+        self._note_running()
         at = self.now()
         if not payment.malformed:
-            self.saw_index(payment.payment_index)
+            self.note_index(payment.payment_index)
         self.apply(self.tracker.update(payment, source, at, asked))
         self._count_due(at)
 
-    def saw_index(self, payment_index: int) -> None:
-        """Note how many payments lnd has at least."""
+    def note_index(self, payment_index: int) -> None:
+        """Raise `payment_count` to an index that lnd has shown."""
         if payment_index > self.payment_count:
             self.payment_count = payment_index
             self.tracker.scan_ns = int(scan_s(self.payment_count) * 1e9)
 
-    def new_numbering(self, last_index: int) -> None:
-        """Begin to number anew: lnd answers, and has this many payments at most."""
+    def reset_numbering(self, last_index: int) -> None:
+        """Start a new numbering whose highest index is `last_index`; lnd has just answered, so it is ready."""
         self.payment_count = 0
-        self.saw_index(last_index)
+        self.note_index(last_index)
         self.set_status(state=NodeState.READY, detail="")
 
     def release(self) -> None:
         """Count the runs whose hold is over."""
-        self._listen()
+        self._note_running()
         self._count_due(self.now())
 
     def apply(self, events: list[Event]) -> None:
-        """Count facts, and note what must be asked."""
+        """Count facts; note the runs that ended and those that lnd must be asked for again."""
         for event in events:
             if isinstance(event, EndUnconfirmed):
-                self._doubted[event.payment_hash] = None
-                self.doubts.set()
+                self._unconfirmed[event.payment_hash] = None
+                self.has_unconfirmed.set()
             elif self.keeps and isinstance(event, PaymentSucceeded | PaymentFailed):
                 self.ended.append(event.ending.run)
             elif self.keeps and isinstance(event, PaymentLost):
@@ -89,29 +110,32 @@ class Account:
         self.ledger.apply(events)
         self.version += bool(events)
 
-    def doubted(self) -> list[str]:
-        """Hashes of payments that lnd must be asked about once more; they are given out once."""
-        hashes = list(self._doubted)
-        self._doubted.clear()
-        self.doubts.clear()
+    def take_unconfirmed(self) -> list[str]:
+        """Remove and return the hashes of the payments that lnd must be asked for once more."""
+        hashes = list(self._unconfirmed)
+        self._unconfirmed.clear()
+        self.has_unconfirmed.clear()
         return hashes
 
-    def set_status(self, **changes: Any) -> None:
-        """Change what is known of the node; the names are those of `NodeStatus`."""
+    def set_status(self, **changes: Unpack[StatusChanges]) -> None:
+        """Replace fields of `status`."""
         self.status = replace(self.status, **changes)
         self.version += 1
 
     def view(self) -> View:
-        """What a page shows of the node now."""
+        """Count the runs whose hold is over, then return a copy of everything that a page shows of the node."""
         self.release()
         return capture(self.name, self.tracker, self.ledger, self.status, self.now())
 
     def saved(self, view: View) -> SavedNode:
-        """What must be kept of the node at the instant of `view`: now, there must be no await in between."""
+        """Return everything that must outlive the process, and update what is last known of the node.
+
+        Call it right after `view` was captured, without an await in between.
+        """
         at = self.now()
         outstanding = (attempt for run in self.tracker.open.values() for attempt in run.outstanding.values())
         peers = {*self.ledger.peers.used_ns, *(attempt.peer for attempt in outstanding)}
-        self._heard = self._heard.then(self.status, peers, at.wall_ns)
+        self._last_known = self._last_known.then(self.status, peers, at.wall_ns)
         return save(
             view,
             self.tracker,
@@ -120,40 +144,40 @@ class Account:
             table=self.payment_count,
             ended=tuple(self.ended),
             at=at,
-            heard=self._heard,
+            heard=self._last_known,
         )
 
-    def known(self) -> set[Run]:
-        """Runs of which this process knows that they are counted, or will be."""
+    def known_runs(self) -> set[Run]:
+        """Return the runs in memory that have been counted or will be."""
         return {*self.tracker.open, *self.tracker.memory.indexes, *self.ended}
 
     def resume(self, saved: SavedNode) -> None:
-        """Go on where another process was when it saved."""
+        """Continue from what another process saved."""
         resume(saved, self.tracker, self.ledger, self.now())
         self.pubkey = saved.state.pubkey
-        self.saw_index(saved.state.table)
-        self._heard = saved.state.heard
+        self.note_index(saved.state.table)
+        self._last_known = saved.state.heard
         self.status = replace(self.status, before=saved.state.heard)
 
     def pass_limits(self, limits: Limits) -> list[Overdue]:
-        """Open payments that have passed a limit, each limit once; none while it isn't known what is open."""
+        """Return the open payments that have passed a limit, each limit once; none while the stream is down."""
         if not self.status.stream_up:
             return []
         passed = pass_limits(self.tracker.open.values(), self.now(), self.status.block_height, limits)
         self.version += bool(passed)
         return passed
 
-    def _listen(self) -> None:
-        """Note that this process runs. If it stood still, a last word of lnd may wait in the socket: hold on longer."""
+    def _note_running(self) -> None:
+        """Extend all holds if this process stood still: a second terminal update may be waiting in the socket."""
         now_s = asyncio.get_running_loop().time()
-        still_s = now_s - self._listened_s
-        if still_s > STILL_S:
-            self.tracker.postpone(int(still_s * 1e9))
-        self._listened_s = now_s
+        stalled_s = now_s - self._last_run_s
+        if stalled_s > STALL_S:
+            self.tracker.postpone(int(stalled_s * 1e9))
+        self._last_run_s = now_s
 
     def _count_due(self, at: Moment) -> None:
         self.apply(self.tracker.release(at))
         if self.tracker.on_hold:
-            self.holding.set()
+            self.has_holds.set()
         else:
-            self.holding.clear()
+            self.has_holds.clear()

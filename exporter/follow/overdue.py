@@ -1,4 +1,4 @@
-"""A line in the log for each open payment that has passed a limit of its age, or of blocks left to its expiry."""
+"""A log line for each open payment that has passed a limit of its age, or of blocks left to its expiry."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,16 +10,16 @@ from exporter.payments.description import describe
 from exporter.payments.overdue import Limits, Overdue
 
 EVERY_S = 60.0
-"""Between two looks."""
-LINES = 10
-"""At most so many at each look for each node, and one that says how many more there are."""
+"""Between two checks, seconds."""
+MAX_LINES = 10
+"""Log lines per check and node, at most; one more line counts the rest."""
 
 
 async def tell_overdue(accounts: Sequence[Account], limits: Limits, written: Callable[[], Awaitable[object]]) -> None:
-    """Look from time to time, until cancelled.
+    """Check from time to time until cancelled, and log what has passed a limit.
 
-    `written` returns when all that is known is on disk, or can't be written now: what has been told is remembered
-    before it is told, so that an exporter that is killed does not tell it again.
+    `written` returns when the state is on disk, or can't be written now. The state remembers which limits are logged,
+    and is written before they are: an exporter that is killed does not log them again.
     """
     while True:
         await asyncio.sleep(EVERY_S)
@@ -29,15 +29,15 @@ async def tell_overdue(accounts: Sequence[Account], limits: Limits, written: Cal
                 await written()
         finally:
             for account, overdue in passed.items():
-                _tell(account, overdue)
+                _log_node(account, overdue)
 
 
-def _tell(account: Account, passed: Sequence[Overdue]) -> None:
+def _log_node(account: Account, passed: Sequence[Overdue]) -> None:
     log = structlog.get_logger("exporter.follow").bind(node=account.name)
-    for overdue in passed[:LINES]:
+    for overdue in passed[:MAX_LINES]:
         payment = describe(overdue.run, account.status.aliases, account.now().wall_ns)
-        near = overdue.limit_blocks is not None
-        told = {
+        near_expiry = overdue.limit_blocks is not None
+        fields = {
             "payment_hash": payment.payment_hash,
             "age_s": overdue.age_s,
             "limit_s": overdue.limit_s,
@@ -49,12 +49,12 @@ def _tell(account: Account, passed: Sequence[Overdue]) -> None:
             "first_hops": [hop.alias or hop.pubkey for hop in payment.first_hops],
         }
         log.warning(
-            "an HTLC of a payment is near its expiry" if near else "a payment has been in flight for long",
-            **{name: value for name, value in told.items() if value is not None},
+            "an HTLC of a payment is near its expiry" if near_expiry else "a payment has been in flight for long",
+            **{name: value for name, value in fields.items() if value is not None},
         )
-    if len(passed) > LINES:
+    if len(passed) > MAX_LINES:
         log.warning(
             "more payments have been in flight for long",
-            payments=len(passed) - LINES,
+            payments=len(passed) - MAX_LINES,
             advice="lnd-payments-exporter open lists them all",
         )

@@ -1,7 +1,7 @@
-"""A node, a network and clocks in one virtual event loop, where a seed decides what goes wrong and when.
+"""A node, a network and clocks in one virtual event loop, where a seed decides which faults happen when.
 
-Nothing here knows what a follower does: it is a `Client` over the simulator's database, with late, stale and lost
-answers. Replayable: the same seed gives the same hours.
+Nothing here depends on the follower: this is a `Client` over the simulator's database, with late, stale and lost
+answers. The same seed gives the same run.
 """
 
 import asyncio
@@ -47,89 +47,89 @@ STALLS_S = (0.3, 1.1, 4.0, 90.0)
 
 
 class ChaoticNode:
-    """lnd on the other side of a bad line (`client.Client`)."""
+    """A `client.Client` of an lnd behind a bad connection."""
 
     address = "chaos:10009"
     own_key = ""
 
     def __init__(self, loop: VirtualLoop, seed: int, options: Options | None = None) -> None:
-        """A node without payments that can be called."""
+        """Create a reachable node without payments."""
         self.random = Random(seed)
         self._loop = loop
         self._last_ns = 0
         self.deletes = self.random.random() < 0.5
         self._listing_s = self.random.choice(LISTING_S)
         self.deleted: set[Run] = set()
-        """Runs that were deleted; who wasn't listening when they ended can't know of them."""
+        """Runs that were deleted; a follower that was away when they ended can't find them."""
         self._step_ns = 0
         self.behind_ns = 0
-        """How far lnd's clock is behind."""
+        """How far lnd's clock is behind, nanoseconds."""
         self.world = World.random(seed)
         self.database = Database(self._now_ns, options)
         self._tower = ControlTower(self.database)
         self._mix = iter(Mix(self.world, seed))
-        self._more = Lives(self.world, ("more", seed))
+        self._extra_lives = Lives(self.world, ("more", seed))
         self._migrates = options is not None and options.backend is Backend.KV
         self._cut = asyncio.Event()
-        self._away = False
+        self._unreachable = False
         self._connection = self._cut
         self._arrives_s = 0.0
         self.history: set[Run] = set()
-        """Runs that were over when it was last asked for its newest payments."""
+        """Runs that were over when its newest payments were last requested."""
         self.lives: set[asyncio.Task[None]] = set()
 
     def clocks(self) -> Moment:
-        """Now, on both clocks of the exporter; its wall clock is the node's, but for the steps that it takes."""
+        """Return the moment on the exporter's clocks; its wall clock differs from the node's by steps."""
         passed_ns = int(self._loop.time() * NS)
         return Moment(START_NS + passed_ns + self._step_ns, passed_ns)
 
     def _now_ns(self) -> int:
-        """No two moments of lnd share a microsecond."""
+        """Return lnd's time; no two calls return the same microsecond."""
         self._last_ns = max(self.clocks().wall_ns - self._step_ns, self._last_ns + TICK_NS)
         return self._last_ns - self.behind_ns
 
     def ends(self) -> dict[Run, Finished]:
-        """Every run that is over, as a perfect observer would have seen it, in the order of their ends."""
+        """Return every run that is over, as it really was, in the order of their ends."""
         return {end.run: end for end in self.database.truth()}
 
     def there(self) -> set[Run]:
-        """The runs in its database."""
+        """Return the runs in its database."""
         return {record.run for record in self.database}
 
-    # What happens.
+    # Payments and faults.
 
     def pay_at_once(self, number: int) -> None:
-        """So many payments from beginning to end."""
+        """Make payments from beginning to end, in no time."""
         for life in self._lives(number):
             for step in life.steps:
                 self.database.apply(step.mutation)
 
     async def pay(self, number: int, every_s: float) -> None:
-        """So many payments begin, one after the other; they take what time they take."""
+        """Begin payments one after the other; each takes its own time."""
         for life in self._lives(number):
             await asyncio.sleep(self.random.expovariate(1 / every_s))
             self._begin(life)
 
     def _lives(self, number: int) -> Iterator[Life]:
-        """A busy node's, with more that are tried again or have two ends."""
+        """Yield the lives of a busy node, with more retries and second terminal updates than usual."""
         for life in islice(self._mix, number):
             if self.random.random() < MIX:
                 yield life
             elif self.random.random() < 0.5:
-                yield self._more.held_then_cancelled(self.random.uniform(60, 90))
+                yield self._extra_lives.held_then_cancelled(self.random.uniform(60, 90))
             else:
-                yield self._more.retried_hash(pause_s=self.random.choice(PAUSES_S))
+                yield self._extra_lives.retried_hash(pause_s=self.random.choice(PAUSES_S))
 
     async def _live(self, life: Life) -> None:
         for step in life.steps:
             await asyncio.sleep(step.delay_s)
-            with suppress(ValueError):  # it has been deleted meanwhile
+            with suppress(ValueError):  # the payment has been deleted meanwhile
                 self.database.apply(step.mutation)
 
     def hold(self, number: int, longest_s: float = 900) -> None:
-        """So many payments begin that will be held for a minute or more."""
+        """Begin payments that will be held for a minute or more."""
         for _ in range(number):
-            self._begin(self._more.held_then_cancelled(self.random.uniform(60, longest_s)))
+            self._begin(self._extra_lives.held_then_cancelled(self.random.uniform(60, longest_s)))
 
     def _begin(self, life: Life) -> None:
         task = asyncio.create_task(self._live(life))
@@ -137,31 +137,31 @@ class ChaoticNode:
         task.add_done_callback(self.lives.discard)
 
     def delete(self) -> None:
-        """`deletepayments --all`, or only those that failed."""
+        """Delete all payments that are over (`deletepayments --all`), or only the failed ones."""
         deleted = self.database.delete_all(failed_only=self.random.random() < FAILED_ONLY)
         self.deleted |= {record.run for record in deleted}
 
     def lose(self) -> None:
-        """The connection breaks."""
+        """Break the connection."""
         self._cut.set()
         self._cut = asyncio.Event()
 
     async def be_away(self, seconds: float) -> None:
-        """Nobody can call, the payments go on; perhaps they are numbered anew."""
-        self._away = True
+        """Be unreachable while payments go on; the payments may be numbered anew."""
+        self._unreachable = True
         self.lose()
         await asyncio.sleep(seconds)
         if self._migrates and self.random.random() < MIGRATION:
             self._migrates = False
             self.database.migrate()
-        self._away = False
+        self._unreachable = False
 
-    def clear_up(self) -> None:
-        """From now on all goes well."""
-        self._away = False
+    def end_faults(self) -> None:
+        """End all faults."""
+        self._unreachable = False
 
-    async def weather(self) -> None:
-        """Losses, outages, gaps in the numbering, clocks that step, an exporter that stands still; for ever."""
+    async def cause_faults(self) -> None:
+        """Cause losses, outages, gaps in the numbering, clock steps and stalls of the exporter, for ever."""
         while True:
             await asyncio.sleep(self.random.expovariate(1 / self.random.choice(QUIET_S)))
             if self.deletes and self.random.random() < DELETION:
@@ -179,91 +179,91 @@ class ChaoticNode:
                     self._loop.stand_still(self.random.choice(STALLS_S))
 
     def delivered(self) -> None:
-        """A message has reached who asked for it, who works on it from here on."""
+        """Note that a message is about to reach the exporter; subclasses count."""
 
-    # What may be asked.
+    # `client.Client`.
 
-    async def _there(self) -> None:
-        """The way to lnd: questions don't overtake each other."""
+    async def _travel_there(self) -> None:
+        """Wait until a request reaches lnd: requests don't overtake each other."""
         self._arrives_s = max(self._arrives_s, self._loop.time() + self.random.choice(LAGS_S))
-        await self._way(self._arrives_s - self._loop.time())
+        await self._travel(self._arrives_s - self._loop.time())
 
-    async def _back(self) -> None:
-        """The way back: answers do, and updates come in between. Some take long."""
-        await self._way(self.random.choice(LAGS_S if self.random.random() > SLOW else SLOW_S))
+    async def _travel_back(self) -> None:
+        """Wait until an answer comes back: answers overtake each other and updates. Some take long."""
+        await self._travel(self.random.choice(LAGS_S if self.random.random() > SLOW else SLOW_S))
 
-    async def _way(self, seconds: float) -> None:
-        """Fails if the connection breaks meanwhile."""
+    async def _travel(self, seconds: float) -> None:
+        """Wait; raise `LndError` if the connection breaks meanwhile."""
         connection = self._connection
         await asyncio.sleep(seconds)
-        if self._away or connection.is_set():
-            raise LndError(Interruption.UNREACHABLE, NodeState.UNREACHABLE, "the line is cut")
+        if self._unreachable or connection.is_set():
+            raise LndError(Interruption.UNREACHABLE, NodeState.UNREACHABLE, "the connection is cut")
 
     async def connect(self) -> int | None:
-        """A new connection."""
+        """Open a new connection."""
         self._connection = self._cut
         return None
 
     async def close(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     async def states(self) -> AsyncGenerator[NodeState, None]:
-        """Ready, always."""
-        await self._there()
+        """Yield ready, always."""
+        await self._travel_there()
         yield NodeState.READY
         await self._connection.wait()
 
     async def info(self, timeout_s: float) -> Info:
-        """Who it is."""
-        await self._there()
+        """Return the node's identity."""
+        await self._travel_there()
         return Info(self.world.me.pubkey)
 
     async def channels(self) -> Channels:
-        """None."""
-        await self._there()
+        """Return no channels."""
+        await self._travel_there()
         return Channels(0)
 
     async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> Page:
-        """A page as it was when lnd read it: it may be old when it arrives."""
-        await self._there()
+        """Return a page as it was when lnd read it: it may be old when it arrives."""
+        await self._travel_there()
         request = rpc.ListPaymentsRequest(
             include_incomplete=True, index_offset=after, max_payments=limit, reversed=newest_first
         )
         answer = rpc.ListPaymentsResponse.FromString(self.database.page(request))
         history = set(self.ends())
-        await self._way(len(answer.payments) * self._listing_s)
-        await self._back()
+        await self._travel(len(answer.payments) * self._listing_s)
+        await self._travel_back()
         if newest_first and not after:
             self.history = history
         self.delivered()
         return Page(tuple(decode.payment(p, self.own_key) for p in answer.payments), answer.last_index_offset, limit)
 
     async def payment(self, payment_hash: str) -> Payment | None:
-        """The state as it was when lnd read it."""
-        await self._there()
+        """Return a payment as it was when lnd read it."""
+        await self._travel_there()
         update = self.database.current(payment_hash)
-        await self._back()
+        await self._travel_back()
         self.delivered()
         return None if update is None else self._decoded(update.message)
 
     async def track(self, payment_hash: str) -> AsyncGenerator[Payment, None]:
-        """Its state and what follows, until the first end or until the connection breaks."""
-        await self._there()
+        """Yield a payment's state and its updates, until the first terminal one or until the connection breaks."""
+        await self._travel_there()
         subscriber = self._tower.subscribe_payment(payment_hash, no_inflight_updates=False)
         if subscriber is None:
             raise LndError(Interruption.OTHER, NodeState.READY, "payment isn't initiated")
-        async for message in self._told(subscriber, set()):
+        async for message in self._messages(subscriber, set()):
             yield message
 
     async def updates(self, *, final_only: bool = False) -> AsyncGenerator[Payment, None]:
-        """Live updates and a snapshot, until the connection breaks; what is on its way then is lost."""
-        await self._there()
+        """Yield live updates and a snapshot, until the connection breaks; messages on their way are lost then."""
+        await self._travel_there()
         subscriber = self._tower.subscribe(no_inflight_updates=final_only)
-        async for message in self._told(subscriber, {asyncio.create_task(self._scan(subscriber))}):
+        async for message in self._messages(subscriber, {asyncio.create_task(self._scan(subscriber))}):
             yield message
 
-    async def _told(self, subscriber: Subscriber, first: set[asyncio.Task[Any]]) -> AsyncGenerator[Payment, None]:
-        """What is told, once `first` is done, until the end or until the connection breaks."""
+    async def _messages(self, subscriber: Subscriber, first: set[asyncio.Task[Any]]) -> AsyncGenerator[Payment, None]:
+        """Yield a subscription's messages, once `first` is done, until its end or until the connection breaks."""
         broken = asyncio.create_task(self._connection.wait())
         waiting: set[asyncio.Task[Any]] = {*first, broken}
         try:
@@ -274,7 +274,7 @@ class ChaoticNode:
                 waiting.add(update)
                 await asyncio.wait([update, broken], return_when=asyncio.FIRST_COMPLETED)
                 if broken.done():
-                    raise LndError(Interruption.UNREACHABLE, NodeState.UNREACHABLE, "the line is cut")
+                    raise LndError(Interruption.UNREACHABLE, NodeState.UNREACHABLE, "the connection is cut")
                 waiting.remove(update)
                 if isinstance(message := update.result(), End):
                     return
@@ -286,7 +286,7 @@ class ChaoticNode:
             self._tower.leave(subscriber)
 
     async def _scan(self, subscriber: Subscriber) -> None:
-        """Read the table; what happens meanwhile comes before the snapshot, or twice."""
+        """Read the table; updates made meanwhile come before the snapshot, or twice."""
         await asyncio.sleep(self.random.choice(SCANS_S))
         snapshot = self.database.snapshot()
         await asyncio.sleep(self.random.choice(SCANS_S))

@@ -1,11 +1,11 @@
-"""A simulated node whose lives pass at once."""
+"""Fixtures: a simulated node whose payments take no time."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from exporter.follow import page_size, questions
+from exporter.follow import calls, page_size
 from exporter.payments import memory
 from exporter.simulator.clock import WallClock
 from exporter.simulator.lives import Lives
@@ -14,15 +14,15 @@ from exporter.simulator.server import SimulatedNode
 
 @pytest.fixture
 async def node(tmp_path: Path) -> AsyncIterator[SimulatedNode]:
-    """A node that runs; what takes minutes on a real one passes at once, at true times of day."""
+    """Yield a running node; payments that take minutes on a real one pass at once, with the real time of day."""
     async with SimulatedNode(tmp_path, clock=WallClock(float("inf"))) as node:
         yield node
 
 
 @pytest.fixture
 def a_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a tenth of the payments fill a page and the memory: the same story takes a tenth of the time."""
-    monkeypatch.setattr(questions, "PAGE", questions.PAGE // 10)
+    """Make pages and memory hold a tenth of the payments, so that a test needs a tenth of the time."""
+    monkeypatch.setattr(calls, "PAGE_LIMIT", calls.PAGE_LIMIT // 10)
     monkeypatch.setattr(page_size, "FIRST", page_size.FIRST // 10)
     monkeypatch.setattr(memory, "REMEMBERED", memory.REMEMBERED // 10)
     monkeypatch.setattr(memory, "_FORGOTTEN_AT_ONCE", memory._FORGOTTEN_AT_ONCE // 10)
@@ -30,5 +30,5 @@ def a_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def lives(node: SimulatedNode) -> Lives:
-    """Lives for it."""
+    """Return lives of payments for `node`."""
     return Lives(node.world)

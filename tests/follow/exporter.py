@@ -1,4 +1,4 @@
-"""The exporter in virtual time, with a state file on disk: it can be killed and started again."""
+"""An exporter in virtual time with a state file on disk: it can be killed and started again."""
 
 import asyncio
 from collections.abc import Mapping
@@ -18,32 +18,32 @@ LIVES_S = (1.0, 20.0, 120.0)
 GAPS_S = (0.0, 0.5, 10.0, 100.0)
 PEERS = 5
 BY_PEER = (Counter.PEER_ATTEMPTS, Counter.PEER_SENT, Counter.PEER_FEES)
-"""Their series end when a peer loses its place, and begin anew if it comes back; the sum never falls."""
+"""Series that end when a peer loses its label, and start again if it gets one again; their sum never falls."""
 CALM_S = 400.0
-"""After this long in good weather everything has been tried again, asked twice, and counted."""
+"""After this long without faults everything has been tried again, requested twice, and counted; seconds."""
 
 
-class Written(Store):
-    """Tells what has reached the disk."""
+class LoggingStore(Store):
+    """A store that marks in a log what has been written to disk."""
 
     def __init__(self, path: Path, log: Log) -> None:
-        """Open it."""
+        """Open the file; write in the calling thread."""
         super().__init__(path)
         self.thread.shutdown()
         self.thread = Inline()
         self._log = log
 
     def save(self, nodes: Mapping[str, EncodedNode]) -> None:
-        """In virtual time a write takes none: all that was heard until now is on disk."""
+        """Write, then mark all that was received until now as written: in virtual time a write takes no time."""
         super().save(nodes)
-        self._log.written()
+        self._log.mark_written()
 
 
 class Exporter:
-    """What a process of the exporter does with one node; it can be killed and started again."""
+    """The tasks of an exporter process with one node; it can be killed and started again."""
 
     def __init__(self, node: ChaoticNode, path: Path, mode: Mode | None = None) -> None:
-        """Not started yet; the state is kept at `path`."""
+        """Prepare an exporter that keeps its state at `path`; `start` starts it."""
         self._mode = mode
         self._node = node
         self._path = path
@@ -54,9 +54,9 @@ class Exporter:
         self.log = Log()
 
     def start(self) -> None:
-        """Go on from what is on disk."""
-        self._store = Written(self._path, self.log)
-        self._one = Follower(
+        """Start from the state on disk."""
+        self._store = LoggingStore(self._path, self.log)
+        self._follower = Follower(
             "lnd",
             self._node,
             now=self._node.clocks,
@@ -67,15 +67,15 @@ class Exporter:
             mode=Mode.FIREHOSE if self._mode is Mode.FINAL else self._mode,
             final_only=self._mode is Mode.FINAL,
         )
-        self.log.listen(self._one.account)
+        self.log.attach(self._follower.account)
         if saved := self._store.load("lnd"):
-            self._one.account.resume(saved)
-        self._checkpoint = Checkpoint([self._one.account], self._store)
-        self._tasks = [asyncio.create_task(self._one.run()), asyncio.create_task(self._checkpoint.keep())]
+            self._follower.account.resume(saved)
+        self._checkpoint = Checkpoint([self._follower.account], self._store)
+        self._tasks = [asyncio.create_task(self._follower.run()), asyncio.create_task(self._checkpoint.keep())]
         self.up.set()
 
     async def kill(self) -> None:
-        """Nothing is saved any more."""
+        """Stop all tasks without a last write; forget in the log what is not on disk."""
         self.up.clear()
         for task in self._tasks:
             task.cancel()
@@ -84,10 +84,10 @@ class Exporter:
             assert task.cancelled(), task.exception()
         assert self._store is not None
         self._store.close()
-        self.log.killed()
+        self.log.forget_unwritten()
 
-    async def weather(self) -> None:
-        """Killed and started again, for ever."""
+    async def kill_repeatedly(self) -> None:
+        """Kill and start the exporter again and again, for ever."""
         random = self._node.random
         while True:
             await asyncio.sleep(random.expovariate(1 / random.choice(LIVES_S)))
@@ -96,14 +96,14 @@ class Exporter:
             self.start()
 
     async def scrape(self) -> None:
-        """A page every 15 s, for ever."""
+        """Scrape a page every 15 s, for ever."""
         while True:
             await self.up.wait()
             await self.page()
             await asyncio.sleep(15)
 
     async def page(self) -> View:
-        """One page, on which all laws hold."""
+        """Scrape one page and check that all laws hold on it."""
         (view,) = (await self._checkpoint.instant()).views
         total = {counter: sum(series.values()) for counter, series in view.counters.items()}
         in_flight = sum(view.in_flight.runs.values())
@@ -117,11 +117,12 @@ class Exporter:
             + view.in_flight.htlcs
         )
         flat = {(name, *labels): n for name, series in view.counters.items() for labels, n in series.items()}
-        assert not view.status.unaccounted, "the audit found something"
-        fallen = {key: (n, flat.get(key)) for key, n in self._before.items() if flat.get(key, -1) < n}
-        gone = [key for key, (_, now) in fallen.items() if now is None and key[0] in BY_PEER]  # they are `former`
-        back = [key for key, (_, now) in fallen.items() if now is not None and key[0] in BY_PEER and len(key[1]) == 66]
-        assert fallen.keys() == {*gone, *back}, "a counter went back"
+        assert not view.status.unaccounted, "the audit found uncounted payments"
+        decreased = {key: (n, flat.get(key)) for key, n in self._before.items() if flat.get(key, -1) < n}
+        of_peers = {key: now for key, (_, now) in decreased.items() if key[0] in BY_PEER}
+        dropped = [key for key, now in of_peers.items() if now is None]  # they are counted as `former`
+        returned = [key for key, now in of_peers.items() if now is not None and len(key[1]) == 66]
+        assert decreased.keys() == {*dropped, *returned}, "a counter went back"
         for counter in BY_PEER:
             assert total[counter] >= sum(n for key, n in self._before.items() if key[0] == counter)
             assert len({key[1] for key in flat if key[0] == counter} - {"other", "former"}) <= PEERS
@@ -129,5 +130,5 @@ class Exporter:
         return view
 
     def __len__(self) -> int:
-        """Payments in flight, as far as it knows."""
-        return len(self._one.account.tracker.open)
+        """Return how many payments it has in flight."""
+        return len(self._follower.account.tracker.open)

@@ -1,7 +1,7 @@
-"""What must be counted of what was heard, worked out afterwards in one go: no state, no order but that of the ends.
+"""The totals that must be counted, computed afterwards from all snapshots at once.
 
-The exporter learns step by step, forgets, is killed and goes on; this looks at all that an exporter heard and has not
-forgotten by a kill, payment by payment, and adds up what `docs/metrics.md` says.
+The exporter learns step by step, forgets, is killed and continues. This looks at all snapshots that it received and has
+not lost by a kill, payment by payment, and adds up the totals that `docs/metrics.md` defines.
 """
 
 import asyncio
@@ -19,68 +19,68 @@ from exporter.payments.totals import EDGES, Counter, Histogram, HistogramName
 from exporter.payments.view import View
 from exporter.simulator.truth import Finished
 
-Words: TypeAlias = tuple[str, ...]
+Key: TypeAlias = tuple[str, ...]
 
 NS_PER_MS = 1_000_000
 PICO = 10**12
 
 
 class Heard(NamedTuple):
-    """One snapshot, as it reached the books."""
+    """One snapshot, as it reached the account."""
 
     payment: Payment
     source: Source
     at: Moment
     first_page: bool = False
-    """It was in flight when counting began: not counted as an update."""
+    """It shows a payment in flight when counting began: not counted as an update."""
     asked_ns: int = 0
-    """When the question was put that it answers, monotonic clock."""
-    spoke_ns: int | None = None
-    """When the present stream said its first word, monotonic clock; None before, and if it doesn't tell all ends."""
+    """When the request was sent that it answers, nanoseconds on the monotonic clock."""
+    first_update_ns: int | None = None
+    """When the present stream sent its first update, monotonic clock; None before, or without all terminal updates."""
 
 
-class Over(NamedTuple):
-    """A run was counted: what is heard of it from now on says nothing."""
+class CountedRun(NamedTuple):
+    """A run was counted: later snapshots of it change nothing."""
 
     run: Run
 
 
 class Log:
-    """All that an exporter heard; a kill makes it forget what it hadn't written."""
+    """All snapshots that an exporter received; a kill makes it lose those that are not on disk."""
 
     def __init__(self) -> None:
-        """Nothing yet."""
-        self._entries: list[Heard | Over] = []
+        """Start without snapshots."""
+        self._entries: list[Heard | CountedRun] = []
         self._written = 0
         self.began = asyncio.Event()
         self.history: set[Run] = set()
-        """Runs that were over when the page with them was read, before counting began."""
-        self._tells_all = True
-        self._spoke_ns: int | None = None
+        """Runs that were already over on the page that was read when counting began."""
+        self._sends_all = True
+        self._first_update_ns: int | None = None
 
-    def listen(self, account: Account) -> None:
-        """Take down what these books are told, and when they close a run."""
+    def attach(self, account: Account) -> None:
+        """Log the snapshots that an account records, and the runs that it counts."""
         record, apply, begin = account.record, account.apply, account.tracker.begin
         stream_started = account.tracker.stream_started
 
         def subscribed(mode: Mode = Mode.FIREHOSE) -> None:
-            self._tells_all, self._spoke_ns = mode is not Mode.TRACK, None
+            self._sends_all, self._first_update_ns = mode is not Mode.TRACK, None
             stream_started(mode)
 
-        def heard(payment: Payment, source: Source, asked: Moment | None = None) -> None:
+        def received(payment: Payment, source: Source, asked: Moment | None = None) -> None:
             at = account.now()
-            if source is Source.STREAM and self._tells_all and self._spoke_ns is None:
-                self._spoke_ns = at.mono_ns
+            if source is Source.STREAM and self._sends_all and self._first_update_ns is None:
+                self._first_update_ns = at.mono_ns
             asked_ns = (asked or at).mono_ns
-            self._entries.append(Heard(payment, source, at, asked_ns=asked_ns, spoke_ns=self._spoke_ns))
+            self._entries.append(Heard(payment, source, at, asked_ns=asked_ns, first_update_ns=self._first_update_ns))
             record(payment, source, asked)
 
         def applied(events: list[Event]) -> None:
             for event in events:
                 if isinstance(event, PaymentSucceeded | PaymentFailed):
-                    self._entries.append(Over(event.ending.run))
+                    self._entries.append(CountedRun(event.ending.run))
                 elif isinstance(event, PaymentLost):
-                    self._entries.append(Over(event.run))
+                    self._entries.append(CountedRun(event.run))
             apply(events)
 
         def began(newest: tuple[Payment, ...], floor_index: int, at: Moment) -> list[Event]:
@@ -90,43 +90,43 @@ class Log:
             self.began.set()
             return begin(newest, floor_index, at)
 
-        vars(account).update(record=heard, apply=applied)
+        vars(account).update(record=received, apply=applied)
         vars(account.tracker).update(begin=began, stream_started=subscribed)
 
-    def written(self) -> None:
-        """All so far is on disk."""
+    def mark_written(self) -> None:
+        """Note that everything so far is on disk."""
         self._written = len(self._entries)
 
-    def killed(self) -> None:
-        """What isn't on disk was never heard."""
+    def forget_unwritten(self) -> None:
+        """Drop what is not on disk."""
         del self._entries[self._written :]
 
     def updates(self) -> Tally[str]:
-        """Snapshots by source."""
+        """Return the number of snapshots by source."""
         return Tally(entry.source.value for entry in self._entries if isinstance(entry, Heard) and not entry.first_page)
 
     def stories(self, history: Container[Run]) -> list["Story"]:
-        """What was heard of each run until it was counted, but for those that were over before."""
-        heard: dict[Run, list[Heard]] = defaultdict(list)
+        """Return the snapshots of each run until it was counted, except runs in `history`."""
+        received: dict[Run, list[Heard]] = defaultdict(list)
         over: set[Run] = set()
         for entry in self._entries:
-            if isinstance(entry, Over):
+            if isinstance(entry, CountedRun):
                 over.add(entry.run)
             elif entry.payment.run not in over and entry.payment.run not in history:
-                heard[entry.payment.run].append(entry)
-        return [Story(run, snapshots) for run, snapshots in heard.items()]
+                received[entry.payment.run].append(entry)
+        return [Story(run, snapshots) for run, snapshots in received.items()]
 
 
 class Story:
-    """All that was heard of one run."""
+    """All snapshots of one run."""
 
-    def __init__(self, run: Run, heard: list[Heard]) -> None:
-        """In the order in which it was heard."""
+    def __init__(self, run: Run, received: list[Heard]) -> None:
+        """`received` is in the order of receipt."""
         self.run = run
-        self._heard = heard
-        self.terminals = [entry for entry in heard if entry.payment.status.ended]
+        self._snapshots = received
+        self.terminals = [entry for entry in received if entry.payment.status.ended]
         self.attempts: dict[int, Attempt] = {}
-        for attempt in (attempt for entry in heard for attempt in entry.payment.attempts):
+        for attempt in (attempt for entry in received for attempt in entry.payment.attempts):
             known = self.attempts.get(attempt.key)
             if known is None or known.status is AttemptStatus.IN_FLIGHT:
                 self.attempts[attempt.key] = attempt
@@ -134,38 +134,44 @@ class Story:
 
     @property
     def lost(self) -> bool:
-        """Nobody saw its end."""
+        """Whether no terminal snapshot was received."""
         return not self.terminals
 
     @property
     def status(self) -> Status:
-        """Of its first end."""
+        """The status of its first terminal snapshot."""
         return self.terminals[0].payment.status
 
     @property
     def reasons(self) -> set[Reason]:
-        """Of all its ends."""
+        """The reasons of all its terminal snapshots."""
         return {entry.payment.reason for entry in self.terminals}
 
     def reason(self, last: Reason) -> Reason:
-        """What must be counted, if `last` is what lnd wrote at last: that, or else what was heard at last."""
+        """Return the reason to count: lnd's last one, `last`, if it was received, else the last one received."""
         return last if last in self.reasons else self.terminals[-1].payment.reason
 
     @property
     def live(self) -> bool:
-        """Its first end came by the stream, or an answer came before a stream that was there when it was asked."""
+        """Whether its end is live.
+
+        It is if the first terminal snapshot came from the stream, or from an answer that overtook a stream which was
+        already sending updates when the request was sent.
+        """
         return self.terminals[0].source is Source.STREAM or any(
-            told.source is Source.STREAM and told.spoke_ns is not None and told.spoke_ns < before.asked_ns
-            for before, told in combinations(self.terminals, 2)
+            later.source is Source.STREAM
+            and later.first_update_ns is not None
+            and later.first_update_ns < earlier.asked_ns
+            for earlier, later in combinations(self.terminals, 2)
         )
 
     @property
     def complete(self) -> bool:
-        """All its attempts have been seen."""
+        """Whether all its attempts have been seen."""
         return self.live or any(a.status is AttemptStatus.FAILED for a in self.terminals[0].payment.attempts)
 
-    def counts(self) -> Iterator[tuple[Words, int]]:
-        """What is counted, and how much of it."""
+    def counts(self) -> Iterator[tuple[Key, int]]:
+        """Yield counters with the labels that are compared, and how much is added to each."""
         yield (Counter.STARTED,), 1
         for attempt in self.attempts.values():
             yield from self._counts_of(attempt)
@@ -184,7 +190,7 @@ class Story:
         yield (Counter.RECOVERED,), not self.live
         yield (Counter.ATTEMPTS_INCOMPLETE,), not self.complete
 
-    def _counts_of(self, attempt: Attempt) -> Iterator[tuple[Words, int]]:
+    def _counts_of(self, attempt: Attempt) -> Iterator[tuple[Key, int]]:
         yield (Counter.ATTEMPTS_STARTED,), 1
         if attempt.status is AttemptStatus.IN_FLIGHT:
             yield (Counter.ATTEMPTS_UNRESOLVED, Unresolved.LOST if self.lost else Unresolved.DELETED), 1
@@ -201,11 +207,11 @@ class Story:
             yield (Counter.ATTEMPTS_FAILED, attempt.code or "", attempt.source or ""), 1
 
     def observations(self) -> Iterator[tuple[HistogramName, str, int]]:
-        """What histograms observe, with its outcome where they tell outcomes apart."""
+        """Yield the observations of histograms: name, outcome (empty without such a label), value."""
         for attempt in self.resolved:
             yield HistogramName.ATTEMPT_DURATION, _outcome(attempt), max(0, attempt.resolve_ns - attempt.attempt_ns)
             yield HistogramName.ATTEMPT_HOPS, _outcome(attempt), attempt.hops
-        first = self._heard[0].payment
+        first = self._snapshots[0].payment
         if self.attempts and not first.attempts and not first.status.ended:
             sent_ns = next(iter(self.attempts.values())).attempt_ns
             yield HistogramName.FIRST_ATTEMPT, "", max(0, sent_ns - self._created_ns)
@@ -236,33 +242,33 @@ def _outcome(attempt: Attempt) -> Outcome:
     return Outcome.SUCCEEDED if attempt.status is AttemptStatus.SETTLED else Outcome.FAILED
 
 
-class Books(NamedTuple):
-    """Totals and observations, summed over what only a page tells apart: kind, amount, purpose, cause, peer."""
+class Totals(NamedTuple):
+    """Totals and observations, summed over the labels that are not compared: kind, amount, purpose, cause, peer."""
 
-    counts: Tally[Words]
-    histograms: dict[Words, tuple[list[int], int]]
-    """Observations in each bucket alone, and their sum."""
+    counts: Tally[Key]
+    histograms: dict[Key, tuple[list[int], int]]
+    """Observations in each single bucket (not cumulative), and the sum of their values."""
 
 
-def expected(stories: Iterable[Story]) -> Books:
-    """What a page must show."""
-    counts = Tally[Words]()
-    histograms: dict[Words, Histogram] = {}
+def expected(stories: Iterable[Story]) -> Totals:
+    """Return what a page must show."""
+    counts = Tally[Key]()
+    histograms: dict[Key, Histogram] = {}
     for story in stories:
-        for words, number in story.counts():
-            counts[_plain(words)] += number
+        for key, number in story.counts():
+            counts[_plain(key)] += number
         for name, outcome, value in story.observations():
             histograms.setdefault(_plain((name, outcome)), Histogram(EDGES[name])).observe(value)
-    return Books(+counts, {words: (histogram.buckets, histogram.total) for words, histogram in histograms.items()})
+    return Totals(+counts, {key: (histogram.buckets, histogram.total) for key, histogram in histograms.items()})
 
 
-TOLD_APART: dict[Counter, slice] = {
+COMPARED_LABELS: dict[Counter, slice] = {
     Counter.ATTEMPTS_FAILED: slice(1, None),
     Counter.ATTEMPTS_UNRESOLVED: slice(None),
     Counter.LOCKED_MSAT_MS: slice(None),
 }
-"""The labels that are compared; of all other counters the sum is."""
-OTHERWISE = (
+"""The labels that are compared; of all other counters the sum over all labels is compared."""
+NOT_SUMMED = (
     Counter.TRANSITIONS,
     Counter.SUCCEEDED_LATE,
     Counter.UPDATES,
@@ -271,34 +277,34 @@ OTHERWISE = (
     Counter.CATCH_UP,
     Counter.LND_CALLS,
 )
-"""Compared with something else, or with nothing."""
+"""Counters that `check` compares otherwise, or not at all."""
 
 
-def shown(view: View) -> Books:
-    """The same of what a page shows."""
-    counts = Tally[Words]()
+def page_totals(view: View) -> Totals:
+    """Return what a page shows, in the form of `expected`."""
+    counts = Tally[Key]()
     for counter, series in view.counters.items():
         for labels, number in series.items():
-            if counter not in OTHERWISE:
-                counts[_plain((counter, *labels[TOLD_APART.get(counter, slice(0))]))] += number
-    histograms: dict[Words, tuple[list[int], int]] = {}
+            if counter not in NOT_SUMMED:
+                counts[_plain((counter, *labels[COMPARED_LABELS.get(counter, slice(0))]))] += number
+    histograms: dict[Key, tuple[list[int], int]] = {}
     for name, by_labels in view.histograms.items():
         for labels, histogram in by_labels.items():
             if name is HistogramName.UPDATE_DELAY or not any(histogram.buckets):
                 continue
-            words = _plain((name, labels[-1] if labels and labels[-1] in list(Outcome) else ""))
-            buckets, total = histograms.get(words, ([0] * len(histogram.buckets), 0))
+            key = _plain((name, labels[-1] if labels and labels[-1] in list(Outcome) else ""))
+            buckets, total = histograms.get(key, ([0] * len(histogram.buckets), 0))
             added = [before + more for before, more in zip(buckets, histogram.buckets, strict=True)]
-            histograms[words] = added, total + histogram.total
-    return Books(+counts, histograms)
+            histograms[key] = added, total + histogram.total
+    return Totals(+counts, histograms)
 
 
-def _plain(words: Words) -> Words:
-    return tuple(map(str, words))
+def _plain(key: Key) -> Key:
+    return tuple(map(str, key))
 
 
 def tried_again(runs: Collection[Run]) -> set[Run]:
-    """Those of the runs after which there is another one of their hash: lnd has erased them."""
+    """Return the runs that were followed by another run of the same hash: lnd has erased them."""
     last = {run.payment_hash: run for run in sorted(runs, key=lambda run: run.created_us)}
     return {run for run in runs if last[run.payment_hash] != run}
 
@@ -306,26 +312,26 @@ def tried_again(runs: Collection[Run]) -> set[Run]:
 def check(
     view: View, log: Log, ends: Mapping[Run, Finished], *, history: Container[Run], deleted: Collection[Run]
 ) -> None:
-    """Every count and every bucket, and of each run that it is where it belongs.
+    """Check every count and every bucket of a page, and that no run is missing, invented or wrongly lost.
 
-    `ends` are all runs that are over, `history` those that were before counting began, `deleted` those that somebody
+    `ends` are all runs that are over, `history` those that were over before counting began, `deleted` those that were
     deleted.
     """
     truth = {run: end for run, end in ends.items() if run not in history}
     retried = tried_again(truth)
     erased = retried.union(deleted)
     stories = log.stories(history)
-    heard = {story.run for story in stories}
+    received = {story.run for story in stories}
     lost = {story.run for story in stories if story.lost}
-    assert not truth.keys() - heard - erased, "lnd still knows it, and nobody asked"
-    assert not heard - truth.keys(), "it never was"
-    assert not lost - erased, "lost, and lnd still knows it"
+    assert not truth.keys() - received - erased, "lnd still knows it, but it was never received"
+    assert not received - truth.keys(), "it never existed"
+    assert not lost - erased, "counted as lost, but lnd still knows it"
     assert view.counters[Counter.LOST][Lost.RETRIED,] <= len(lost & retried), "its hash wasn't tried again"
-    unheard = {story.run for story in stories if not story.lost and truth[story.run].reason not in story.reasons}
-    assert not unheard - erased, "lnd's last word on it wasn't heard"
-    assert shown(view) == expected(stories)
-    told = (story for story in stories if not story.lost)
-    assert _reasons(view) == Tally((str(s.status), str(s.reason(truth[s.run].reason))) for s in told)
+    reason_missing = {story.run for story in stories if not story.lost and truth[story.run].reason not in story.reasons}
+    assert not reason_missing - erased, "lnd's last reason for it was never received"
+    assert page_totals(view) == expected(stories)
+    ended = (story for story in stories if not story.lost)
+    assert _reasons(view) == Tally((str(s.status), str(s.reason(truth[s.run].reason))) for s in ended)
     transitions = Tally[str]()
     for (_, after), number in view.counters[Counter.TRANSITIONS].items():
         transitions[after] += number
@@ -335,7 +341,7 @@ def check(
 
 
 def _reasons(view: View) -> Tally[tuple[str, str]]:
-    """Ended runs by status and reason."""
+    """Return the number of ended runs by status and reason."""
     reasons = Tally[tuple[str, str]]()
     for (_, _, reason), number in view.counters[Counter.FAILED].items():
         reasons["failed", reason] += number

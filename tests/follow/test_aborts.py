@@ -1,4 +1,4 @@
-"""Killed at every single point of a catch-up, one after the other: after each message of lnd."""
+"""The exporter is killed at every single point of a catch-up: after each message of lnd."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.follow import audit, questions
+from exporter.follow import audit, calls
 from exporter.payments import memory
 from exporter.simulator.database import Backend, Options
 from tests.follow import chaos
@@ -19,14 +19,14 @@ from tests.follow.virtual import VirtualLoop, run_virtually
 pytestmark = pytest.mark.slow
 
 ENOUGH = 15
-"""Messages that any of these catch-ups takes at least."""
+"""Messages that each of these catch-ups takes at least."""
 
 
 class CountingNode(ChaoticNode):
-    """Tells when so many messages have been delivered."""
+    """Sets `struck` when `strike_at` messages have been delivered."""
 
     def __init__(self, loop: VirtualLoop) -> None:
-        """Nothing is counted yet."""
+        """Start at no messages."""
         super().__init__(loop, 1, Options(backend=Backend.KV))
         self.deletes = False
         self.deliveries = 0
@@ -34,23 +34,23 @@ class CountingNode(ChaoticNode):
         self.struck = asyncio.Event()
 
     def delivered(self) -> None:
-        """Count one."""
+        """Count a message."""
         self.deliveries += 1
         if self.deliveries == self.strike_at:
             self.struck.set()
 
 
-async def nothing(_: CountingNode) -> None:
-    """What happened to the payments is enough."""
+async def unchanged(_: CountingNode) -> None:
+    """Leave the database unchanged."""
 
 
 async def migrated(node: CountingNode) -> None:
-    """lnd numbers its payments anew."""
+    """Number all payments anew."""
     node.database.migrate()
 
 
 async def deleted(node: CountingNode) -> None:
-    """`deletepayments --all`."""
+    """Delete payments that are over."""
     node.delete()
 
 
@@ -58,7 +58,10 @@ Gap = Callable[[CountingNode], Awaitable[None]]
 
 
 async def a_gap(loop: VirtualLoop, path: Path, gap: Gap, strike_at: int) -> bool:
-    """Payments before, during and after a gap; killed at the nth message after it. False if there were fewer."""
+    """Make payments before, during and after a gap; kill the exporter at the nth message after it.
+
+    Returns False if there were fewer messages.
+    """
     node = CountingNode(loop)
     node.pay_at_once(5)
     exporter = Exporter(node, path)
@@ -97,12 +100,12 @@ async def a_gap(loop: VirtualLoop, path: Path, gap: Gap, strike_at: int) -> bool
     return node.struck.is_set()
 
 
-@pytest.mark.parametrize("gap", [nothing, migrated, deleted])
-def test_killed_after_any_message(gap: Gap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a page was seen just before (every other time) it stays true; else what was heard is asked for again."""
+@pytest.mark.parametrize("gap", [unchanged, migrated, deleted])
+def test_kill_after_any_message_loses_nothing(gap: Gap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a page showed just before (every other time) stays counted; what it didn't show is requested again."""
     monkeypatch.setattr(memory, "REMEMBERED", 20)
-    monkeypatch.setattr(questions, "PAGE", 5)
-    monkeypatch.setattr(audit, "PAGE", 5)
+    monkeypatch.setattr(calls, "PAGE_LIMIT", 5)
+    monkeypatch.setattr(audit, "BATCH", 5)
     monkeypatch.setattr(chaos, "LAGS_S", (0.0005, 0.002))
     monkeypatch.setattr(chaos, "SCANS_S", (0.001, 1.0))
     monkeypatch.setattr(chaos, "SLOW", 0.0)
@@ -110,10 +113,10 @@ def test_killed_after_any_message(gap: Gap, tmp_path: Path, monkeypatch: pytest.
     for strike_at in count(1):
         struck = [False]
 
-        async def told(loop: VirtualLoop, strike_at: int = strike_at, struck: list[bool] = struck) -> None:
+        async def scenario(loop: VirtualLoop, strike_at: int = strike_at, struck: list[bool] = struck) -> None:
             struck[0] = await a_gap(loop, tmp_path / f"{strike_at}.sqlite", gap, strike_at)
 
-        run_virtually(told)
+        run_virtually(scenario)
         if not struck[0]:
             assert strike_at > ENOUGH
             return

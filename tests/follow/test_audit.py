@@ -1,4 +1,4 @@
-"""The audit: what was missed for whatever reason is found by another way, counted, and told."""
+"""The audit: payments missed for whatever reason are found in another way, counted, and logged."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from exporter.follow import Backoff, Follower, Pace, audit, questions
+from exporter.follow import Backoff, Follower, Pace, audit, calls
 from exporter.payments.payment import Run
 from exporter.payments.totals import Counter
 from exporter.simulator.database import Backend, Options
@@ -18,29 +18,29 @@ from exporter.simulator.server import SimulatedNode
 from tests.follow import chaos
 from tests.follow.chaos import ChaoticNode
 from tests.follow.test_counting import begin, counted_reasons, reasons
-from tests.follow.test_gaps import away, back
+from tests.follow.test_gaps import disconnect, reconnect
 from tests.follow.virtual import VirtualLoop, run_virtually
 from tests.follow.watch import ENDS, QUICK, Watch, watching
 
 PACE: Pace = replace(QUICK, audit_s=0.02)
 
 
-class Book:
-    """The list of what was counted."""
+class CountedList:
+    """The list of runs that were counted."""
 
     def __init__(self) -> None:
-        """Empty, and can be read."""
+        """Start empty and readable."""
         self.counted: set[Run] = set()
         self.readable = True
         self.looked_up = 0
 
     async def __call__(self, runs: Sequence[Run]) -> set[Run] | None:
-        """Those of the runs that are on it."""
+        """Return those of the runs that are on it."""
         self.looked_up += 1
         return self.counted & set(runs) if self.readable else None
 
-    def take(self, watch: Watch) -> None:
-        """Write down what was counted until now, and forget it there."""
+    def take_from(self, watch: Watch) -> None:
+        """Move the runs counted until now from the account's memory to the list."""
         account = watch.follower.account
         watch.clocks.ahead_s += 2
         account.release()
@@ -51,58 +51,62 @@ class Book:
         memory.indexes.clear()
 
 
-async def test_nothing_is_missing(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
-    """History, what was counted, what is in flight and what has only just begun is nobody's loss."""
-    monkeypatch.setattr(audit, "PAGE", 3)
+async def test_audit_of_complete_counts_finds_nothing(
+    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """History, counted payments, payments in flight and new payments are not missing."""
+    monkeypatch.setattr(audit, "BATCH", 3)
     await node.play(*[lives.no_route() for _ in range(10)])
-    book = Book()
-    async with watching(node, pace=PACE, counted=book) as watch:
+    counted_list = CountedList()
+    async with watching(node, pace=PACE, counted=counted_list) as watch:
         watch.follower.account.keeps = True
         await watch.live()
         await node.play(lives.success(), lives.no_route(), lives.retry(), lives.retried_hash(), lives.keysend())
         begin(node, lives.held_then_settled())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 4})
-        book.take(watch)
+        counted_list.take_from(watch)
         watch.clocks.ahead_s += 700
-        seen = book.looked_up
-        await watch.until(lambda: book.looked_up > seen + 9)
+        seen = counted_list.looked_up
+        await watch.until(lambda: counted_list.looked_up > seen + 9)
         assert watch.status.unaccounted == 0
         assert watch.totals(Counter.STARTED) == {"started": 7}
 
 
-async def test_what_was_missed(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A floor that is wrong for whatever reason hides payments from the catch-up, but not from the audit."""
-    monkeypatch.setattr(audit, "PAGE", 4)
+async def test_audit_counts_payments_that_the_catch_up_missed(
+    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A floor that is too high hides payments from the catch-up, but not from the audit."""
+    monkeypatch.setattr(audit, "BATCH", 4)
     await node.play(*[lives.no_route() for _ in range(10)])
-    book = Book()
-    async with watching(node, pace=PACE, counted=book) as watch:
+    counted_list = CountedList()
+    async with watching(node, pace=PACE, counted=counted_list) as watch:
         watch.follower.account.keeps = True
         await watch.live()
         await node.play(lives.success())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
-        await away(node, watch)
+        await disconnect(node, watch)
         await node.play(*[lives.held_then_cancelled(90) for _ in range(6)], lives.success())
-        book.take(watch)
+        counted_list.take_from(watch)
         memory = watch.follower.account.tracker.memory
-        memory.floor_index = 18  # of which 12 to 18 were never seen
+        memory.floor_index = 18  # 12 to 18 were never seen
         memory.saw(Run("", 2**62))
-        await back(node, watch)
-        await watch.until(lambda: book.looked_up > 9)
+        await reconnect(node, watch)
+        await watch.until(lambda: counted_list.looked_up > 9)
         assert watch.totals(*ENDS) == {"started": 1, "succeeded": 1, "failed": 0, "lost": 0}
         watch.clocks.ahead_s += 700
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 8, "succeeded": 2, "failed": 6, "lost": 0})
         assert counted_reasons(watch)["timeout"] == reasons(node)["timeout"] == 6
         assert watch.status.unaccounted == 7
-        indexes = [index for line in watch.said(FOUND) for index in line["indexes"]]
+        indexes = [index for line in watch.logged(FOUND) for index in line["indexes"]]
         assert sorted(indexes) == [12, 13, 14, 15, 16, 17, 18]
-        await watch.until(lambda: watch.status.unaccounted == 0)  # two rounds later all is well again
-        assert len(watch.said(FOUND)) <= 3
+        await watch.until(lambda: watch.status.unaccounted == 0)  # two rounds later
+        assert len(watch.logged(FOUND)) <= 3
 
 
-async def test_an_end_that_was_overlooked(node: SimulatedNode, lives: Lives) -> None:
-    """A payment that is in flight here and ended there long ago is found, too; once, and not while it is news."""
-    book = Book()
-    async with watching(node, pace=replace(PACE, again_s=3600), counted=book) as watch:
+async def test_audit_counts_an_open_payment_that_ended_long_ago(node: SimulatedNode, lives: Lives) -> None:
+    """In flight here and ended in lnd: it is found once, after the grace time."""
+    counted_list = CountedList()
+    async with watching(node, pace=replace(PACE, second_catch_up_s=3600), counted=counted_list) as watch:
         watch.follower.account.keeps = True
         await watch.live()
         await node.play(lives.success())
@@ -110,74 +114,78 @@ async def test_an_end_that_was_overlooked(node: SimulatedNode, lives: Lives) -> 
         held = begin(node, lives.held_then_settled())
         await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 2})
         tracker = watch.follower.account.tracker
-        node.tower.leave(next(iter(node.tower._all)))  # the stream says nothing any more
+        node.tower.leave(next(iter(node.tower._all)))  # the stream stays open, but silent
         await node.play(*held, lives.success())
-        seen = book.looked_up
-        await watch.until(lambda: book.looked_up > seen + 3)
+        seen = counted_list.looked_up
+        await watch.until(lambda: counted_list.looked_up > seen + 3)
         assert watch.totals(Counter.SUCCEEDED) == {"succeeded": 1}
         tracker.memory.saw(Run("", 2**62))
         watch.clocks.ahead_s += 700
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 3, "succeeded": 3, "failed": 0, "lost": 0})
-        assert sum(line["payments"] for line in watch.said(FOUND)) == 2
+        assert sum(line["payments"] for line in watch.logged(FOUND)) == 2
 
 
-async def test_our_clock_is_behind(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An hour, when counting begins: what lnd did in that hour is history all the same."""
-    monkeypatch.setattr(audit, "PAGE", 3)
-    monkeypatch.setattr(questions, "PAGE", 3)
+async def test_history_stays_history_when_our_clock_is_behind(
+    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By an hour, when counting begins: payments of that hour are not missing."""
+    monkeypatch.setattr(audit, "BATCH", 3)
+    monkeypatch.setattr(calls, "PAGE_LIMIT", 3)
     await node.play(*[lives.no_route() for _ in range(10)])
-    book = Book()
-    async with watching(node, pace=PACE, counted=book, ahead_s=-3600) as watch:
+    counted_list = CountedList()
+    async with watching(node, pace=PACE, counted=counted_list, ahead_s=-3600) as watch:
         await watch.live()
         await node.play(lives.success())
         watch.clocks.ahead_s += 7200
         watch.follower.account.tracker.memory.saw(Run("", 2**62))
-        await watch.until(lambda: book.looked_up > 9)
+        await watch.until(lambda: counted_list.looked_up > 9)
         assert watch.status.unaccounted == 0
         assert watch.totals(Counter.STARTED) == {"started": 1}
 
 
-async def test_a_busy_node(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The more payments come, the more are looked at; while none come it is left in peace."""
+async def test_audit_keeps_pace_with_new_payments(
+    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The more payments begin, the earlier its next step; while none begin it waits."""
     monkeypatch.setattr(audit, "HURRY", 3)
-    monkeypatch.setattr(audit, "PULSE_S", 0.01)
-    book = Book()
-    async with watching(node, pace=replace(QUICK, audit_s=3600), counted=book) as watch:
+    monkeypatch.setattr(audit, "HURRY_S", 0.01)
+    counted_list = CountedList()
+    async with watching(node, pace=replace(QUICK, audit_s=3600), counted=counted_list) as watch:
         await watch.live()
-        await watch.until(lambda: book.looked_up == 1)
-        for looks in (2, 3, 4):
+        await watch.until(lambda: counted_list.looked_up == 1)
+        for steps in (2, 3, 4):
             await node.play(lives.no_route(), lives.no_route())
             await watch.until(lambda: watch.counted(Counter.STARTED) % 3 == 2)
-            assert book.looked_up == looks - 1
+            assert counted_list.looked_up == steps - 1
             await node.play(lives.no_route())
-            await watch.until(lambda looks=looks: book.looked_up == looks)  # type: ignore[misc]
+            await watch.until(lambda steps=steps: counted_list.looked_up == steps)  # type: ignore[misc]
 
 
 FOUND = "payments that ended were in no counter: they are now; please report this bug"
 
 
-async def test_a_list_that_cannot_be_read(node: SimulatedNode, lives: Lives) -> None:
-    """Who can't look it up says nothing."""
-    book = Book()
-    book.readable = False
-    async with watching(node, pace=PACE, counted=book) as watch:
+async def test_unreadable_list_reports_nothing(node: SimulatedNode, lives: Lives) -> None:
+    """Without the list the audit doesn't know what is missing."""
+    counted_list = CountedList()
+    counted_list.readable = False
+    async with watching(node, pace=PACE, counted=counted_list) as watch:
         await watch.live()
         await node.play(lives.success())
         watch.clocks.ahead_s += 700
-        await watch.until(lambda: book.looked_up > 5)
+        await watch.until(lambda: counted_list.looked_up > 5)
         assert watch.status.unaccounted is None
-        assert watch.said(FOUND) == []
+        assert watch.logged(FOUND) == []
 
 
-def test_an_end_that_the_new_stream_has_yet_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    """lnd reads its table for long before a stream says the first word: what ended meanwhile was not overlooked."""
+def test_end_that_a_new_stream_has_yet_to_send_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """lnd reads its table for 20 s before a stream sends its first update, and the payment ends meanwhile."""
     monkeypatch.setattr(chaos, "LAGS_S", (0.002,))
     monkeypatch.setattr(chaos, "SCANS_S", (20.0,))
 
-    async def told(loop: VirtualLoop) -> None:
+    async def scenario(loop: VirtualLoop) -> None:
         node = ChaoticNode(loop, 1, Options(backend=Backend.KV))
-        lives, book = Lives(node.world), Book()
-        follower = Follower("lnd", node, now=node.clocks, backoff=Backoff(Random(1)), counted=book)
+        lives, counted_list = Lives(node.world), CountedList()
+        follower = Follower("lnd", node, now=node.clocks, backoff=Backoff(Random(1)), counted=counted_list)
         task = asyncio.create_task(follower.run())
         await asyncio.sleep(200)
         stuck = lives.stuck()
@@ -187,7 +195,7 @@ def test_an_end_that_the_new_stream_has_yet_to_tell(monkeypatch: pytest.MonkeyPa
         for step in lives.success().steps:
             node.database.apply(step.mutation)
         await asyncio.sleep(100)
-        book.counted |= {end.run for end in node.ends().values()}
+        counted_list.counted |= {end.run for end in node.ends().values()}
         node.lose()
         page = node.payments
 
@@ -204,4 +212,4 @@ def test_an_end_that_the_new_stream_has_yet_to_tell(monkeypatch: pytest.MonkeyPa
         task.cancel()
         await asyncio.wait([task])
 
-    run_virtually(told)
+    run_virtually(scenario)

@@ -1,4 +1,4 @@
-"""An hour of a busy node behind a bad line, many times over: whatever breaks when, every payment counts once."""
+"""Random faults for an hour of a busy node, many times: whatever breaks when, every payment counts once."""
 
 import asyncio
 import os
@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from exporter.follow import audit, one_by_one, questions
+from exporter.follow import audit, calls, per_payment
 from exporter.payments import memory
 from exporter.payments.labels import Mode
 from exporter.simulator.database import Backend, Options
@@ -20,10 +20,10 @@ SEEDS = int(os.environ.get("CHAOS_SEEDS", "6"))
 
 
 async def an_hour(loop: VirtualLoop, seed: int, options: Options, path: Path, mode: Mode, *, kills: bool) -> None:
-    """Payments, weather, then calm; at the end the books must agree with the node's."""
+    """Make payments amid faults, then without; at the end the totals must agree with the node's database."""
     random = Random(seed)
     node = ChaoticNode(loop, seed, options)
-    old = random.choice((0, 10))  # older than what is read when counting begins: only the stream of all shows them
+    old = random.choice((0, 10))  # older than the history that is read: only the stream of all payments shows them
     node.hold(old if mode is Mode.FIREHOSE else 0)
     await asyncio.sleep(5)
     node.pay_at_once(random.choice((0, 3, 100)))
@@ -35,18 +35,18 @@ async def an_hour(loop: VirtualLoop, seed: int, options: Options, path: Path, mo
         await exporter.log.began.wait()
         history = node.history | exporter.log.history
         await asyncio.sleep(2 * max(SCANS_S) + 30)  # until the first stream has surely shown the old ones
-        weather = [group.create_task(node.weather())]
+        faults = [group.create_task(node.cause_faults())]
         await exporter.page()
         if kills:
-            weather.append(group.create_task(exporter.weather()))
+            faults.append(group.create_task(exporter.kill_repeatedly()))
         await node.pay(300, every_s=random.choice((0.2, 2.0, 10.0)))
         await asyncio.gather(*node.lives)
-        for task in weather:
+        for task in faults:
             task.cancel()
-        await asyncio.wait(weather)
+        await asyncio.wait(faults)
         if not exporter.up.is_set():
             exporter.start()
-        node.clear_up()
+        node.end_faults()
         await asyncio.sleep(CALM_S)
         scraping.cancel()
     check(await exporter.page(), exporter.log, node.ends(), history=history, deleted=node.deleted)
@@ -60,14 +60,14 @@ async def an_hour(loop: VirtualLoop, seed: int, options: Options, path: Path, mo
 def test_every_payment_counts_once(
     seed: int, mode: Mode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, kills: bool
 ) -> None:
-    """Cuts, outages, slow scans, stale answers, gaps in the numbering, times in which the exporter stands still.
+    """Amid cuts, outages, slow scans, stale answers, gaps in the numbering, and stalls of the exporter.
 
-    With `kills` the exporter is killed again and again as well: no page ever shows less than one before it.
+    With `kills` the exporter is also killed again and again: no counter ever decreases from page to page.
     """
     random = Random(seed)
     monkeypatch.setattr(memory, "REMEMBERED", random.choice((100, 1000)))
-    monkeypatch.setattr(questions, "PAGE", random.choice((50, 500)))
-    monkeypatch.setattr(audit, "PAGE", 20)
-    monkeypatch.setattr(one_by_one, "STREAMS", random.choice((2, 100)))
+    monkeypatch.setattr(calls, "PAGE_LIMIT", random.choice((50, 500)))
+    monkeypatch.setattr(audit, "BATCH", 20)
+    monkeypatch.setattr(per_payment, "MAX_STREAMS", random.choice((2, 100)))
     options = Options(backend=random.choice(list(Backend)))
     run_virtually(lambda loop: an_hour(loop, seed, options, tmp_path / "state.sqlite", mode, kills=kills))

@@ -1,10 +1,10 @@
-"""What is counted of a node that is well: what happens from now on, each payment once."""
+"""Counting without faults: everything from now on, each payment once."""
 
 from collections import Counter as Tally
 
 import pytest
 
-from exporter.follow import questions
+from exporter.follow import calls
 from exporter.payments.labels import Status
 from exporter.payments.totals import Counter
 from exporter.simulator.lives import Lives
@@ -15,7 +15,7 @@ from tests.follow.watch import ENDS, Watch, watching
 
 
 def begin(node: SimulatedNode, life: Life) -> list[Life]:
-    """Let a life happen until its first HTLC is on its way; what is left of it."""
+    """Play a life until its first HTLC is sent; return the rest of it, as a list of one."""
     for number, step in enumerate(life.steps):
         node.database.apply(step.mutation)
         if isinstance(step.mutation, Register):
@@ -24,20 +24,20 @@ def begin(node: SimulatedNode, life: Life) -> list[Life]:
 
 
 def reasons(node: SimulatedNode) -> Tally[str]:
-    """Reasons of the failed payments, as the node knows them."""
+    """Return the reasons of the failed payments, as the node knows them."""
     return Tally(end.reason.value for end in node.truth() if end.status is Status.FAILED)
 
 
 def counted_reasons(watch: Watch) -> Tally[str]:
-    """Reasons of the failed payments, as counted."""
+    """Return the reasons of the failed payments, as counted."""
     tally: Tally[str] = Tally()
     for (_, _, reason), number in watch.labels(Counter.FAILED).items():
         tally[reason] += number
     return tally
 
 
-async def test_counting_begins_now(node: SimulatedNode, lives: Lives) -> None:
-    """What was over when counting began is not counted; what was in flight is, with its HTLC."""
+async def test_only_history_is_not_counted(node: SimulatedNode, lives: Lives) -> None:
+    """A payment that ended before counting began is not counted; one in flight is, with its HTLC."""
     await node.play(lives.success(), lives.no_route(), lives.retry())
     rest = begin(node, lives.held_then_settled())
     async with watching(node) as watch:
@@ -51,8 +51,8 @@ async def test_counting_begins_now(node: SimulatedNode, lives: Lives) -> None:
         }  # fmt: skip
 
 
-async def test_an_old_payment_in_flight(node: SimulatedNode, lives: Lives) -> None:
-    """In flight since before all that is remembered of history: the subscription shows it, and it counts."""
+async def test_old_payment_in_flight_is_counted(node: SimulatedNode, lives: Lives) -> None:
+    """It is older than all the history that is read: only the subscription shows it."""
     rest = begin(node, lives.held_then_settled())
     for _ in range(510):
         await node.play(lives.no_route())
@@ -64,8 +64,8 @@ async def test_an_old_payment_in_flight(node: SimulatedNode, lives: Lives) -> No
 
 
 @pytest.mark.slow
-async def test_random_traffic(node: SimulatedNode) -> None:
-    """A thousand payments of every kind, at full speed: all numbers are those of a perfect observer."""
+async def test_random_traffic_is_counted_exactly(node: SimulatedNode) -> None:
+    """A thousand payments of every kind, at full speed: all totals are the simulator's."""
     mix = iter(Mix(node.world, 7))
     async with watching(node) as watch:
         await watch.live()
@@ -94,11 +94,11 @@ async def test_random_traffic(node: SimulatedNode) -> None:
         }
 
 
-async def test_an_old_payment_that_ends_before_any_stream_has_shown_it(
+async def test_old_payment_that_ends_before_any_stream_has_shown_it_is_counted(
     node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is older than what is read at the beginning, and the first stream breaks before lnd has read its table."""
-    monkeypatch.setattr(questions, "PAGE", 2)
+    """It is older than the history that is read, and the first stream breaks before lnd has read its table."""
+    monkeypatch.setattr(calls, "PAGE_LIMIT", 2)
     rest = begin(node, lives.held_then_settled())
     await node.play(*[lives.no_route() for _ in range(5)])
     async with node.faults.scan_held(before=True) as scan, watching(node) as watch:
@@ -116,8 +116,8 @@ async def test_an_old_payment_that_ends_before_any_stream_has_shown_it(
         assert watch.totals(*ENDS) == {"started": 1, "succeeded": 1, "failed": 0, "lost": 0}
 
 
-async def test_counted_without_anybody_looking(node: SimulatedNode, lives: Lives) -> None:
-    """An end is counted a second later by itself."""
+async def test_end_is_counted_without_a_scrape(node: SimulatedNode, lives: Lives) -> None:
+    """A second later, when its hold is over."""
     async with watching(node) as watch:
         await watch.live()
         await node.play(lives.success())

@@ -1,4 +1,4 @@
-"""A node that is asked to tell of payments only when they have ended."""
+"""A stream with final updates only (`no_inflight_updates`)."""
 
 from dataclasses import replace
 
@@ -15,12 +15,12 @@ from exporter.simulator.server import SimulatedNode
 from tests.follow.watch import ENDS, QUICK, watching
 
 
-async def test_what_is_in_flight_is_looked_for(node: SimulatedNode, lives: Lives) -> None:
-    """Once a beat, for the stream is silent; the end it tells is live, with all attempts."""
+async def test_payments_in_flight_are_listed(node: SimulatedNode, lives: Lives) -> None:
+    """Once per `Pace.beat_s`, as the stream doesn't show them; the end that it sends is live, with all attempts."""
     async with watching(node, final_only=True, pace=replace(QUICK, beat_s=0.05)) as watch:
         await watch.live()
         await node.subscribers(1)
-        await watch.until(lambda: node.calls[Method.LIST_PAYMENTS] >= 3)  # where history ends, and two catch-ups
+        await watch.until(lambda: node.calls[Method.LIST_PAYMENTS] >= 3)  # for the end of history, and two catch-ups
         begin, attempt, *rest = lives.retry().steps
         for step in (begin, attempt):
             node.database.apply(step.mutation)
@@ -34,8 +34,8 @@ async def test_what_is_in_flight_is_looked_for(node: SimulatedNode, lives: Lives
         assert ("stream",) in watch.labels(Counter.UPDATES)
 
 
-async def test_where_there_is_no_such_stream(node: SimulatedNode, lives: Lives) -> None:
-    """Each is followed by its own, on its way, too."""
+async def test_without_that_stream_each_payment_has_its_own(node: SimulatedNode, lives: Lives) -> None:
+    """Then updates of payments in flight are received, too."""
     node.faults.refuse(Method.TRACK_PAYMENTS, grpc.StatusCode.UNIMPLEMENTED, "unknown method TrackPayments")
     async with watching(node, final_only=True) as watch:
         await watch.until(lambda: watch.status.mode is Mode.TRACK)
@@ -46,10 +46,10 @@ async def test_where_there_is_no_such_stream(node: SimulatedNode, lives: Lives) 
 
 
 @pytest.mark.slow
-async def test_all_deleted_and_numbered_from_one(
+async def test_payments_are_found_after_all_are_deleted_and_numbering_restarts(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`deletepayments --all` on SQLite: what is in flight next has a low index, and is found all the same."""
+    """`deletepayments --all` on SQLite: the next payment in flight has a low index, and is found nevertheless."""
     monkeypatch.setattr(memory, "REMEMBERED", 50)
     options = Options(backend=Backend.SQLITE)
     async with SimulatedNode(tmp_path_factory.mktemp("sql"), clock=WallClock(float("inf")), options=options) as node:
@@ -60,8 +60,8 @@ async def test_all_deleted_and_numbered_from_one(
             remembered = watch.follower.account.tracker.memory
             while remembered.floor_index < 10:
                 await node.play(*[lives.success() for _ in range(50)])
-                looked = node.calls[Method.LIST_PAYMENTS]
-                await watch.until(lambda looked=looked: node.calls[Method.LIST_PAYMENTS] > looked + 1)  # type: ignore[misc]
+                listed = node.calls[Method.LIST_PAYMENTS]
+                await watch.until(lambda listed=listed: node.calls[Method.LIST_PAYMENTS] > listed + 1)  # type: ignore[misc]
             node.database.delete_all()
             for step in lives.success().steps[:2]:
                 node.database.apply(step.mutation)

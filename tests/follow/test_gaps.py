@@ -1,11 +1,11 @@
-"""What happens while nobody listens: ends and beginnings that are found, and what can't be found any more."""
+"""Payments during a gap between two sessions: which are found, and which can't be found any more."""
 
 from dataclasses import replace
 
 import grpc
 import pytest
 
-from exporter.follow import questions
+from exporter.follow import calls
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments import memory
 from exporter.payments.labels import Method, NodeState
@@ -19,42 +19,43 @@ from tests.follow.test_counting import begin, counted_reasons, reasons
 from tests.follow.watch import ENDS, QUICK, Watch, watching
 
 
-async def away(node: SimulatedNode, watch: Watch) -> None:
-    """Nobody can call the node, while it goes on paying."""
+async def disconnect(node: SimulatedNode, watch: Watch) -> None:
+    """Break the connection and refuse new ones, while the node goes on paying."""
+    await node.subscribers(1)  # the stream may be up here before lnd has registered it
     for method in (Method.SUBSCRIBE_STATE, Method.GET_INFO):
         node.faults.refuse(method, grpc.StatusCode.UNAVAILABLE, "Socket closed")
     node.end_streams(End(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
     await watch.lost()
 
 
-async def back(node: SimulatedNode, watch: Watch) -> None:
-    """The node can be called again."""
+async def reconnect(node: SimulatedNode, watch: Watch) -> None:
+    """Accept connections again, and wait until the stream is up."""
     node.faults.heal()
     await watch.live()
 
 
-async def gone_while_away(node: SimulatedNode, lives: Lives, watch: Watch, count: int) -> None:
-    """So many payments that are open here end, and are deleted: nothing but a question about each can tell."""
+async def end_and_delete_in_a_gap(node: SimulatedNode, lives: Lives, watch: Watch, count: int) -> None:
+    """Let `count` open payments end and be deleted during a gap: only a request for each can find that out."""
     await watch.live()
     rest = [life for _ in range(count) for life in begin(node, lives.held_then_settled())]
     await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": count})
-    await away(node, watch)
+    await disconnect(node, watch)
     await node.play(*rest)
     node.database.delete_all()
     node.faults.heal()
 
 
-async def test_ends_and_beginnings(node: SimulatedNode, lives: Lives) -> None:
-    """One ends while away, others begin and end, one begins and is still in flight: all are counted, once."""
+async def test_ends_and_beginnings_in_a_gap_are_counted(node: SimulatedNode, lives: Lives) -> None:
+    """One payment ends, others begin and end, one begins and is still in flight: each is counted once."""
     async with watching(node) as watch:
         await watch.live()
         rest = begin(node, lives.held_then_settled())
         await node.drained()
         await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 1})
-        await away(node, watch)
+        await disconnect(node, watch)
         await node.play(*rest, lives.success(), lives.route_fails(), lives.no_route())
         still = begin(node, lives.held_then_settled())
-        await back(node, watch)
+        await reconnect(node, watch)
         await watch.until(lambda: sum(watch.totals(Counter.SUCCEEDED, Counter.FAILED).values()) == 4)
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 5, "succeeded": 2, "failed": 2, "lost": 0})
         assert watch.totals(Counter.RECOVERED, Counter.ATTEMPTS_INCOMPLETE) == {
@@ -66,11 +67,11 @@ async def test_ends_and_beginnings(node: SimulatedNode, lives: Lives) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("a_tenth")
-async def test_a_long_gap(node: SimulatedNode, lives: Lives) -> None:
-    """More payments than a page or the memory holds, with live ones during the catch-up: each counts once."""
+async def test_long_gap_amid_traffic_counts_each_payment_once(node: SimulatedNode, lives: Lives) -> None:
+    """More payments than a page or the memory holds, with live ones during the catch-up."""
     async with watching(node) as watch:
         await watch.live()
-        await away(node, watch)
+        await disconnect(node, watch)
         for _ in range(260):
             await node.play(lives.no_route())
         node.faults.heal()
@@ -83,33 +84,33 @@ async def test_a_long_gap(node: SimulatedNode, lives: Lives) -> None:
 
 
 @pytest.mark.slow
-async def test_a_long_catch_up_says_how_far_it_is(node: SimulatedNode, lives: Lives) -> None:
-    """Whoever waits for it sees that it gets on."""
+async def test_long_catch_up_reports_its_progress(node: SimulatedNode, lives: Lives) -> None:
+    """Page by page, in `NodeStatus.reading`."""
     async with watching(node) as watch:
         await watch.live()
-        await away(node, watch)
+        await disconnect(node, watch)
         await node.play(*[lives.no_route() for _ in range(1200)])
         node.faults.heal()
-        pages, told = node.database.page, []
+        pages, seen = node.database.page, []
 
-        def watched(request: pb.ListPaymentsRequest) -> bytes:
-            told.append(watch.status.reading)
+        def observed(request: pb.ListPaymentsRequest) -> bytes:
+            seen.append(watch.status.reading)
             return pages(request)
 
-        node.database.page = watched  # type: ignore[method-assign]
+        node.database.page = observed  # type: ignore[method-assign]
         await watch.live()
-        far = [reading for reading in told if reading is not None]
+        far = [reading for reading in seen if reading is not None]
         assert far[0] == CatchUpProgress(first=0, at=50, last=1200, payments=50)
         assert [reading.at for reading in far[:5]] == [50, 150, 350, 750, 1200]
         await watch.until(lambda: watch.status.reading is None)
 
 
 @pytest.mark.usefixtures("a_tenth")
-async def test_a_node_that_is_caught_up_with_answers(node: SimulatedNode, lives: Lives) -> None:
-    """However long it takes, nobody says meanwhile that it is out of reach."""
-    async with watching(node, pace=replace(QUICK, lasting_s=0.1)) as watch:
+async def test_node_is_ready_during_a_catch_up(node: SimulatedNode, lives: Lives) -> None:
+    """However long it takes, the node is not shown as unreachable."""
+    async with watching(node, pace=replace(QUICK, accepted_s=0.1)) as watch:
         await watch.live()
-        await away(node, watch)
+        await disconnect(node, watch)
         assert watch.status.state is NodeState.UNREACHABLE
         await node.play(*[lives.no_route() for _ in range(120)])
         node.faults.heal()
@@ -120,16 +121,16 @@ async def test_a_node_that_is_caught_up_with_answers(node: SimulatedNode, lives:
 
 
 @pytest.mark.slow
-async def test_a_long_catch_up_that_is_cut_amid_traffic(
+async def test_long_catch_up_that_breaks_amid_traffic_loses_nothing(
     node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """More payments end live meanwhile than are remembered; what wasn't read is read by the next catch-up."""
+    """More payments end live meanwhile than are remembered; the next catch-up reads what this one didn't."""
     monkeypatch.setattr(memory, "REMEMBERED", 100)
     monkeypatch.setattr(memory, "_FORGOTTEN_AT_ONCE", 10)
-    monkeypatch.setattr(questions, "PAGE", 50)
+    monkeypatch.setattr(calls, "PAGE_LIMIT", 50)
     async with watching(node) as watch:
         await watch.live()
-        await away(node, watch)
+        await disconnect(node, watch)
         await node.play(*[lives.no_route() for _ in range(1000)])
         node.faults.heal()
         pages = node.database.page
@@ -146,17 +147,18 @@ async def test_a_long_catch_up_that_is_cut_amid_traffic(
         watch.clocks.ahead_s += 2
         watch.follower.account.release()
         node.faults.heal()
+        await node.subscribers(1)
         node.end_streams(End(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
         await watch.lost()
         await watch.live()
         await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 1300})
         assert watch.totals(*ENDS) == {"started": 1300, "succeeded": 0, "failed": 1300, "lost": 0}
-        assert watch.said("lnd numbers its payments anew: reading back to known ones") == []
+        assert watch.logged("lnd numbers its payments anew: reading back to known ones") == []
 
 
 @pytest.mark.slow
-async def test_many_gaps(node: SimulatedNode, lives: Lives) -> None:
-    """The stream is cut again and again at any message; every payment counts once, with lnd's last reason."""
+async def test_many_gaps_count_each_payment_once_with_its_last_reason(node: SimulatedNode, lives: Lives) -> None:
+    """The stream breaks again and again at any message."""
     async with watching(node) as watch:
         await watch.live()
         for number in range(30):
@@ -172,11 +174,11 @@ async def test_many_gaps(node: SimulatedNode, lives: Lives) -> None:
 
 
 @pytest.mark.usefixtures("a_tenth")
-async def test_pages_that_fail_half_way(node: SimulatedNode, lives: Lives) -> None:
-    """A catch-up that breaks off begins again, and counts nothing twice."""
+async def test_catch_up_that_fails_half_way_counts_nothing_twice(node: SimulatedNode, lives: Lives) -> None:
+    """The next session catches up again."""
     async with watching(node) as watch:
         await watch.live()
-        await away(node, watch)
+        await disconnect(node, watch)
         for _ in range(120):
             await node.play(lives.no_route())
         node.faults.heal()
@@ -187,11 +189,11 @@ async def test_pages_that_fail_half_way(node: SimulatedNode, lives: Lives) -> No
 
 
 @pytest.mark.slow
-async def test_pages_that_are_too_large(node: SimulatedNode, lives: Lives) -> None:
-    """A page that doesn't fit into a message is asked for again in halves."""
+async def test_page_that_is_too_large_is_requested_in_halves(node: SimulatedNode, lives: Lives) -> None:
+    """It doesn't fit into a message; the session goes on."""
     async with watching(node) as watch:
         await watch.live()
-        await away(node, watch)
+        await disconnect(node, watch)
         for _ in range(600):
             await node.play(lives.no_route())
         node.faults.heal()
@@ -203,24 +205,25 @@ async def test_pages_that_are_too_large(node: SimulatedNode, lives: Lives) -> No
         assert watch.labels(Counter.INTERRUPTIONS) == {("unreachable",): 1}
 
 
-async def test_small_pages_are_for_one_connection(node: SimulatedNode, lives: Lives) -> None:
-    """What didn't fit once, or came too often for a limit of calls, isn't asked for in crumbs for ever."""
+async def test_pages_grow_again_on_a_new_connection(node: SimulatedNode, lives: Lives) -> None:
+    """After pages that didn't fit, or calls beyond a rate limit, pages don't stay tiny for ever."""
     async with watching(node) as watch:
         await watch.live()
+        await node.subscribers(1)
         node.faults.refuse(Method.LIST_PAYMENTS, grpc.StatusCode.RESOURCE_EXHAUSTED, "too many requests", times=9)
         node.end_streams(End())
         await watch.lost()
         await watch.live()
-        await away(node, watch)
+        await disconnect(node, watch)
         await node.play(*[lives.no_route() for _ in range(20)])
         before = node.calls[Method.LIST_PAYMENTS]
-        await back(node, watch)
+        await reconnect(node, watch)
         assert node.calls[Method.LIST_PAYMENTS] - before <= 5
         await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 20})
 
 
-async def test_retried_while_away(node: SimulatedNode, lives: Lives) -> None:
-    """A run that was open here failed and was tried again: its end is lost, the new run counts."""
+async def test_run_that_is_retried_in_a_gap_is_lost(node: SimulatedNode, lives: Lives) -> None:
+    """An open run fails and its hash is paid again: the end of the old run can't be found, the new run counts."""
     life = lives.retried_hash()
     create, *rest = life.steps
     async with watching(node) as watch:
@@ -228,38 +231,40 @@ async def test_retried_while_away(node: SimulatedNode, lives: Lives) -> None:
         node.database.apply(create.mutation)
         await node.drained()
         await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 1})
-        await away(node, watch)
+        await disconnect(node, watch)
         await node.play(life._replace(steps=tuple(rest)))
         node.faults.heal()
         await watch.live()
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
         watch.clocks.ahead_s += 70
+        await node.subscribers(1)
         node.end_streams(End())
         await watch.until(lambda: watch.totals(Counter.LOST) == {"lost": 1})
         assert watch.labels(Counter.LOST) == {("retried",): 1}
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 2, "succeeded": 1, "failed": 0, "lost": 1})
 
 
-async def test_deleted_while_away(node: SimulatedNode, lives: Lives) -> None:
-    """A run that ended and was deleted is lost after lnd has said so twice."""
+async def test_run_that_is_deleted_in_a_gap_is_lost(node: SimulatedNode, lives: Lives) -> None:
+    """After lnd has answered twice that it doesn't know it."""
     async with watching(node) as watch:
-        await gone_while_away(node, lives, watch, 1)
+        await end_and_delete_in_a_gap(node, lives, watch, 1)
         await watch.live()
         await watch.until(lambda: any(run.missing for run in watch.follower.account.tracker.open.values()))
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 1, "succeeded": 0, "failed": 0, "lost": 0})
         watch.clocks.ahead_s += 70
+        await node.subscribers(1)
         node.end_streams(End())
         await watch.until(lambda: watch.totals(Counter.LOST) == {"lost": 1})
         assert watch.labels(Counter.ATTEMPTS_UNRESOLVED) == {("lost",): 1}
 
 
-async def test_a_payment_that_lnd_cannot_tell_about(node: SimulatedNode, lives: Lives) -> None:
-    """The stream is up without its answer, and the others are asked about; it is asked for again."""
+async def test_failed_request_for_one_payment_is_repeated(node: SimulatedNode, lives: Lives) -> None:
+    """The stream is up without its answer, and the other payments are requested."""
     async with watching(node, pace=replace(QUICK, beat_s=0.2)) as watch:
-        await gone_while_away(node, lives, watch, 2)
+        await end_and_delete_in_a_gap(node, lives, watch, 2)
         node.faults.refuse(Method.TRACK_PAYMENT, grpc.StatusCode.UNKNOWN, "this payment is broken", times=1)
         await watch.live()
-        (line,) = watch.said("lnd doesn't tell about some payments")
+        (line,) = watch.logged("requests for some payments failed: they are repeated later")
         assert (line["payments"], "this payment is broken" in line["advice"]) == (1, True)
         assert watch.labels(Counter.LND_CALLS)["track_payment", "error"] == 1
         watch.clocks.ahead_s += 70
@@ -269,18 +274,18 @@ async def test_a_payment_that_lnd_cannot_tell_about(node: SimulatedNode, lives: 
         assert watch.labels(Counter.INTERRUPTIONS) == {("unreachable",): 1}
 
 
-async def test_an_lnd_that_tells_about_no_payment(node: SimulatedNode, lives: Lives) -> None:
-    """If many questions fail it isn't the payments' fault: the connection is given up, not waited for."""
+async def test_many_failed_requests_end_the_session(node: SimulatedNode, lives: Lives) -> None:
+    """Then it isn't the fault of single payments: the connection is given up."""
     async with watching(node) as watch:
-        await gone_while_away(node, lives, watch, 20)
+        await end_and_delete_in_a_gap(node, lives, watch, 20)
         node.faults.refuse(Method.TRACK_PAYMENT, grpc.StatusCode.UNKNOWN, "database is locked")
         await watch.until(lambda: "database is locked" in watch.status.detail)
         node.faults.heal()
         await watch.live()
 
 
-async def test_a_new_database(node: SimulatedNode, lives: Lives) -> None:
-    """The same node with an empty database: what was open here is lost for that reason; what comes next counts."""
+async def test_renewed_database_loses_open_payments(node: SimulatedNode, lives: Lives) -> None:
+    """The same node with an empty database: open payments are lost for that reason, later ones count."""
     async with watching(node) as watch:
         await watch.live()
         await node.play(lives.success())
@@ -295,14 +300,15 @@ async def test_a_new_database(node: SimulatedNode, lives: Lives) -> None:
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 2})
         await watch.until(lambda: any(run.missing for run in watch.follower.account.tracker.open.values()))
         watch.clocks.ahead_s += 70
+        await node.subscribers(1)
         node.end_streams(End())
         await watch.until(lambda: watch.totals(Counter.LOST) == {"lost": 1})
         assert watch.labels(Counter.LOST) == {("database_renewed",): 1}
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 3, "succeeded": 2, "failed": 0, "lost": 1})
 
 
-async def test_a_stale_subscription(node: SimulatedNode, lives: Lives) -> None:
-    """A payment ends while lnd reads its table for the subscription: the stale snapshot comes last and is ignored."""
+async def test_stale_snapshot_after_the_end_is_ignored(node: SimulatedNode, lives: Lives) -> None:
+    """The payment ends while lnd reads its table for the subscription, so the stale snapshot comes last."""
     rest = begin(node, lives.held_then_settled())
     async with node.faults.scan_held() as scan, watching(node) as watch:
         await watch.live()
@@ -316,8 +322,8 @@ async def test_a_stale_subscription(node: SimulatedNode, lives: Lives) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [30, 1300])
-async def test_migration_to_native_sql(node: SimulatedNode, lives: Lives, count: int) -> None:
-    """lnd is upgraded and numbers all payments anew; some are made before anybody listens again."""
+async def test_migration_to_native_sql_counts_each_payment_once(node: SimulatedNode, lives: Lives, count: int) -> None:
+    """lnd is upgraded and numbers all payments anew; some are made before the follower is back."""
     await node.play(*[lives.no_route() for _ in range(5)])
     node.database.delete_all()
     async with watching(node) as watch:
@@ -330,22 +336,22 @@ async def test_migration_to_native_sql(node: SimulatedNode, lives: Lives, count:
         await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": count})
         rest = begin(node, lives.held_then_settled())
         await node.drained()
-        await away(node, watch)
+        await disconnect(node, watch)
         node.database.migrate()
         await node.play(lives.success(), lives.no_route(), *rest)
-        await back(node, watch)
+        await reconnect(node, watch)
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 2})
         await watch.until(
             lambda: watch.totals(*ENDS) == {"started": count + 3, "succeeded": 2, "failed": count + 1, "lost": 0}
         )
-        assert watch.said("lnd numbers its payments anew: reading back to known ones")
+        assert watch.logged("lnd numbers its payments anew: reading back to known ones")
         await node.play(lives.success())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 3})
 
 
 @pytest.mark.usefixtures("a_tenth")
-async def test_migration_after_an_old_payment_ended_late(node: SimulatedNode, lives: Lives) -> None:
-    """It was held for so long that its index is far below all others that are remembered: history stays history."""
+async def test_history_stays_history_after_a_late_end_and_a_migration(node: SimulatedNode, lives: Lives) -> None:
+    """A payment was held for so long that its index is far below all others that are remembered."""
     rest = begin(node, lives.held_then_settled())
     node.database.reserve_index()
     await node.play(*[lives.no_route() for _ in range(110)])
@@ -354,38 +360,40 @@ async def test_migration_after_an_old_payment_ended_late(node: SimulatedNode, li
         await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 1})
         await node.play(*rest, lives.no_route())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED, Counter.FAILED) == {"succeeded": 1, "failed": 1})
-        await away(node, watch)
+        await disconnect(node, watch)
         await node.play(lives.success())
         node.database.migrate()
         await node.play(lives.success())
-        await back(node, watch)
+        await reconnect(node, watch)
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 3})
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 4, "succeeded": 3, "failed": 1, "lost": 0})
 
 
 @pytest.mark.parametrize("page", [1, 3, 500])
-async def test_migration_read_in_small_pages(
+async def test_migration_is_read_in_small_pages(
     node: SimulatedNode, lives: Lives, page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Reading back to known payments doesn't end at a page that has none of history."""
-    monkeypatch.setattr(questions, "PAGE", page)
+    """Reading back to known payments doesn't stop at a page without history."""
+    monkeypatch.setattr(calls, "PAGE_LIMIT", page)
     node.database.reserve_index()
     await node.play(*[lives.no_route() for _ in range(10)])
     async with watching(node) as watch:
         await watch.live()
         await node.play(*[lives.no_route() for _ in range(10)])
         await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 10})
-        await away(node, watch)
+        await disconnect(node, watch)
         await node.play(*[lives.success() for _ in range(11)])
         node.database.migrate()
-        await back(node, watch)
+        await reconnect(node, watch)
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 11})
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 21, "succeeded": 11, "failed": 10, "lost": 0})
 
 
 @pytest.mark.usefixtures("a_tenth")
-async def test_all_deleted_and_numbered_from_one(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """`deletepayments --all` on SQLite while we listen: the next payment has the index 1, and counts."""
+async def test_payments_count_after_all_are_deleted_and_numbering_restarts(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """`deletepayments --all` on SQLite while the stream is up: the next payment has the index 1."""
     options = Options(backend=Backend.SQLITE)
     async with SimulatedNode(tmp_path_factory.mktemp("sql"), options=options) as node:
         lives = Lives(node.world)
@@ -396,8 +404,8 @@ async def test_all_deleted_and_numbered_from_one(tmp_path_factory: pytest.TempPa
             await node.play(lives.no_route(), lives.no_route())
             await node.drained()
             await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 122})
-            await away(node, watch)
+            await disconnect(node, watch)
             await node.play(lives.no_route())
-            await back(node, watch)
+            await reconnect(node, watch)
             await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 123})
             await watch.until(lambda: watch.totals(*ENDS) == {"started": 123, "succeeded": 0, "failed": 123, "lost": 0})

@@ -1,4 +1,4 @@
-"""Lines in the log about payments that have been in flight for long: one for each limit, whatever happens to us."""
+"""Log lines about payments that have been in flight for long: one per limit, across restarts."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -24,10 +24,10 @@ Story = Callable[["Scene"], Coroutine[Any, Any, None]]
 
 
 class Scene:
-    """A node that is followed, with payments made at T0; and time, which is the event loop's."""
+    """A followed node with payments made at T0; its time is the event loop's."""
 
     def __init__(self, loop: VirtualLoop, began_s: float | None = None) -> None:
-        """It is T0, or was when the loop's time was `began_s`."""
+        """Start at T0, which is now or when the loop's time was `began_s`."""
         self._loop = loop
         self._began_s = loop.time() if began_s is None else began_s
         self.writes = 0
@@ -35,30 +35,30 @@ class Scene:
         self.follow(stream_up=True)
 
     def now(self) -> Moment:
-        """On both clocks."""
+        """Return the moment on both clocks."""
         ns = int((self._loop.time() - self._began_s) * 1e9)
         return Moment(T0 + ns, ns)
 
     def follow(self, *, stream_up: bool, left: int = 1000) -> None:
-        """The stream is there, or isn't; the payments have so many blocks left."""
+        """Set whether the stream is up, and how many blocks the payments have left."""
         info = Info("02" * 33, block_height=flying().expiry_height - left)
         self.account.set_status(stream_up=stream_up, info=info, channels=Channels(0, {PEER: ALIAS}))
 
-    def pays(self, number: int, *attempts: Attempt, reason: Reason = Reason.NONE) -> None:
-        """So many payments are in flight."""
+    def put_in_flight(self, number: int, *attempts: Attempt, reason: Reason = Reason.NONE) -> None:
+        """Put payments in flight."""
         for n in range(number):
             digits = HASH if number == 1 else f"{n:064x}"
             self.account.record(payment(IN_FLIGHT, *attempts, payment_hash=digits, reason=reason), Source.STREAM)
 
     async def written(self) -> None:
-        """All is on disk."""
+        """Count a write, done at once."""
         self.writes += 1
 
 
-def told(story: Story, limits: Limits = LIMITS) -> list[Any]:
-    """What the log says while a story goes on."""
+def logged_during(story: Story, limits: Limits = LIMITS) -> list[Any]:
+    """Run a story and return the log lines."""
 
-    async def tell(loop: VirtualLoop) -> None:
+    async def scenario(loop: VirtualLoop) -> None:
         scene = Scene(loop)
         task = asyncio.create_task(tell_overdue([scene.account], limits, scene.written))
         await story(scene)
@@ -66,15 +66,15 @@ def told(story: Story, limits: Limits = LIMITS) -> list[Any]:
         await asyncio.wait([task])
 
     with capture_logs() as logs:
-        run_virtually(tell)
+        run_virtually(scenario)
     return [{name: value for name, value in line.items() if name != "log_level"} for line in logs]
 
 
-def test_each_limit_is_a_line() -> None:
-    """Within a minute after it was passed, with all that is needed to find the payment."""
+def test_each_limit_is_logged_once() -> None:
+    """Within a minute after it was passed, with all fields needed to find the payment."""
 
     async def days(scene: Scene) -> None:
-        scene.pays(1, flying(), reason=Reason.TIMEOUT)
+        scene.put_in_flight(1, flying(), reason=Reason.TIMEOUT)
         await asyncio.sleep(3 * 86_400)
         assert scene.writes == 3
 
@@ -87,18 +87,18 @@ def test_each_limit_is_a_line() -> None:
         "htlcs": 1,
         "first_hops": [ALIAS],
     }
-    assert told(days) == [
+    assert logged_during(days) == [
         common | {"age_s": 600, "limit_s": 600},
         common | {"age_s": 3600, "limit_s": 3600, "blocks_left": 1000},
         common | {"age_s": 86_400, "limit_s": 86_400, "blocks_left": 1000},
     ]
 
 
-def test_blocks_left_are_a_line() -> None:
-    """One line also where a limit of its age is passed at the same look."""
+def test_limit_of_blocks_left_is_logged() -> None:
+    """In one line with a limit of its age that is passed at the same time."""
 
     async def blocks_come(scene: Scene) -> None:
-        scene.pays(1, flying())
+        scene.put_in_flight(1, flying())
         await asyncio.sleep(3599)
         scene.follow(stream_up=True, left=143)
         await asyncio.sleep(600)
@@ -107,7 +107,7 @@ def test_blocks_left_are_a_line() -> None:
 
     assert [
         (line["event"], line.get("limit_s"), line.get("limit_blocks"), line.get("blocks_left"))
-        for line in told(blocks_come)
+        for line in logged_during(blocks_come)
     ] == [
         ("a payment has been in flight for long", 600, None, None),
         ("an HTLC of a payment is near its expiry", 3600, 144, 143),
@@ -115,17 +115,17 @@ def test_blocks_left_are_a_line() -> None:
     ]
 
 
-def test_a_storm_is_a_few_lines() -> None:
-    """The oldest by name, and how many more there are; next time nothing."""
+def test_many_overdue_payments_are_a_few_lines() -> None:
+    """One for each of the oldest and one that counts the rest; nothing at the next check."""
 
     async def many(scene: Scene) -> None:
-        scene.pays(500)
+        scene.put_in_flight(500)
         await asyncio.sleep(1200)
         assert scene.writes == 1
 
-    lines = told(many)
-    assert len(lines) == overdue.LINES + 1
-    assert len({line.get("payment_hash") for line in lines[:-1]}) == overdue.LINES
+    lines = logged_during(many)
+    assert len(lines) == overdue.MAX_LINES + 1
+    assert len({line.get("payment_hash") for line in lines[:-1]}) == overdue.MAX_LINES
     assert lines[-1] == {
         "event": "more payments have been in flight for long",
         "node": "alice",
@@ -134,37 +134,37 @@ def test_a_storm_is_a_few_lines() -> None:
     }
 
 
-def test_while_nobody_knows_what_is_open() -> None:
-    """A node that is away may have ended them; when it is back one line says the most."""
+def test_nothing_is_logged_while_the_stream_is_down() -> None:
+    """The payments may have ended in lnd; afterwards one line reports the highest limit."""
 
     async def away(scene: Scene) -> None:
-        scene.pays(1)
+        scene.put_in_flight(1)
         scene.follow(stream_up=False)
         await asyncio.sleep(7200)
         assert scene.writes == 0
         scene.follow(stream_up=True)
         await asyncio.sleep(120)
 
-    assert [line["limit_s"] for line in told(away)] == [3600]
+    assert [line["limit_s"] for line in logged_during(away)] == [3600]
 
 
-def test_nothing_is_wanted() -> None:
-    """Nothing is told, and nothing written."""
+def test_no_limits_log_nothing() -> None:
+    """Nothing is written either."""
 
     async def day(scene: Scene) -> None:
-        scene.pays(1, flying())
+        scene.put_in_flight(1, flying())
         await asyncio.sleep(86_400)
         assert scene.writes == 0
 
-    assert told(day, Limits()) == []
+    assert logged_during(day, Limits()) == []
 
 
-def test_stopped_while_it_is_written() -> None:
-    """What is remembered as told is told."""
+def test_stop_during_the_write_still_logs() -> None:
+    """The state may already remember the limit as logged."""
 
     async def stop(loop: VirtualLoop) -> None:
         scene = Scene(loop)
-        scene.pays(1)
+        scene.put_in_flight(1)
         task = asyncio.create_task(tell_overdue([scene.account], LIMITS, asyncio.Event().wait))
         await asyncio.sleep(630)
         assert logs == []
@@ -177,8 +177,8 @@ def test_stopped_while_it_is_written() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 3600.0])
-def test_across_restarts(tmp_path: Path, seconds: float) -> None:
-    """What the log has said is on disk before: an exporter that is killed right afterwards doesn't say it again."""
+def test_limit_is_not_logged_again_after_a_restart(tmp_path: Path, seconds: float) -> None:
+    """The state is on disk before the line is logged, even if the exporter is killed right afterwards."""
 
     async def lives(loop: VirtualLoop) -> None:
         began_s = loop.time()
@@ -187,7 +187,7 @@ def test_across_restarts(tmp_path: Path, seconds: float) -> None:
             if saved := store.load("alice"):
                 scene.account.resume(saved)
             else:
-                scene.pays(1, flying())
+                scene.put_in_flight(1, flying())
             checkpoint = Checkpoint([scene.account], store)
             task = asyncio.create_task(tell_overdue([scene.account], LIMITS, checkpoint.instant))
             await asyncio.sleep(630)

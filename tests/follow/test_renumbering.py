@@ -1,4 +1,4 @@
-"""Payments deleted, numbered anew or created out of order, in quantity: followed on a good line in virtual time."""
+"""Many payments deleted, numbered anew or created out of order, over a good connection in virtual time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from exporter.follow import Backoff, Follower, questions
+from exporter.follow import Backoff, Follower, calls
 from exporter.payments import memory
 from exporter.payments.totals import Counter
 from exporter.simulator.database import Backend, Options
@@ -18,10 +18,10 @@ from tests.follow.virtual import VirtualLoop, run_virtually
 
 
 class Story:
-    """A node on a good line, and its follower."""
+    """A node behind a good connection, and its follower."""
 
     def __init__(self, loop: VirtualLoop, backend: Backend) -> None:
-        """The follower isn't started yet."""
+        """Create both; `follow` starts the follower."""
         self.loop = loop
         self.node = ChaoticNode(loop, 1, Options(backend=backend))
         self.lives = Lives(self.node.world)
@@ -34,73 +34,73 @@ class Story:
         await asyncio.sleep(20)
 
     async def fail(self, number: int, *, at_once: int = 5, every_s: float = 2) -> None:
-        """So many payments without a route, some at once."""
+        """Make payments without a route, `at_once` of them together."""
         for _ in range(number // at_once):
             for _ in range(at_once):
                 self.apply()
             await asyncio.sleep(every_s)
 
     def apply(self, payment_index: int | None = None) -> None:
-        """One payment without a route, perhaps under an index that was reserved."""
+        """Make a payment without a route, under a reserved index if one is given."""
         for _, mutation in self.lives.no_route().steps:
             indexed = isinstance(mutation, Create) and payment_index is not None
             self.node.database.apply(mutation._replace(payment_index=payment_index) if indexed else mutation)  # type: ignore[call-arg]
 
     async def migrate(self) -> None:
-        """lnd is away for a second, and comes back with other indexes."""
+        """Let lnd be away for a second and come back with other indexes."""
         await self.node.be_away(1)
         self.node.database.migrate()
         self.node.lose()
         await asyncio.sleep(300)
 
     def failed(self) -> int:
-        """Payments counted as failed; none is lost, and none in flight."""
+        """Return the payments counted as failed; check that none is lost or in flight."""
         view = self.follower.account.view()
         totals = {counter: sum(view.counters[counter].values()) for counter in view.counters}
         assert totals[Counter.STARTED] == totals[Counter.FAILED]
         return totals[Counter.FAILED]
 
 
-def tell(backend: Backend, what: Callable[[Story], Awaitable[None]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tell it from beginning to end."""
+def run_story(backend: Backend, script: Callable[[Story], Awaitable[None]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a story with small pages and a small memory."""
     monkeypatch.setattr(memory, "REMEMBERED", 100)
     monkeypatch.setattr(memory, "_FORGOTTEN_AT_ONCE", 10)
-    monkeypatch.setattr(questions, "PAGE", 50)
+    monkeypatch.setattr(calls, "PAGE_LIMIT", 50)
     monkeypatch.setattr(chaos, "LAGS_S", (0.0005, 0.002))
     monkeypatch.setattr(chaos, "SCANS_S", (0.001,))
 
-    async def told(loop: VirtualLoop) -> None:
+    async def scenario(loop: VirtualLoop) -> None:
         story = Story(loop, backend)
-        await what(story)
+        await script(story)
         assert story.task is not None
         story.task.cancel()
         await asyncio.wait([story.task])
         assert story.task.cancelled()
 
-    run_virtually(told)
+    run_virtually(scenario)
 
 
 @pytest.mark.parametrize(("before", "after"), [(120, 40), (65, 70), (125, 8)])
-def test_all_deleted_then_hundreds_more(before: int, after: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`deletepayments --all` on SQLite while we listen: what was counted since isn't counted again."""
+def test_payments_after_a_deletion_count_once(before: int, after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`deletepayments --all` on SQLite while the stream is up: later payments reuse the indexes."""
 
-    async def what(story: Story) -> None:
+    async def script(story: Story) -> None:
         await story.follow()
         await story.fail(before)
         story.node.database.delete_all()
         await story.fail(after, at_once=1, every_s=60)
         assert story.failed() == before + after
         remembered = story.follower.account.tracker.memory.indexes
-        if before > memory.REMEMBERED:  # else the new indexes are above the floor, and nothing is noticed
+        if before > memory.REMEMBERED:  # else the new indexes are above the floor, and the deletion is not noticed
             assert story.node.there() <= remembered.keys(), "the deleted ones are forgotten first"
 
-    tell(Backend.SQLITE, what, monkeypatch)
+    run_story(Backend.SQLITE, script, monkeypatch)
 
 
-def test_all_deleted_then_the_connection_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All that is remembered has been deleted, and some of what came after it has been forgotten."""
+def test_loss_after_a_deletion_counts_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All remembered payments were deleted, and some of the later ones have been forgotten."""
 
-    async def what(story: Story) -> None:
+    async def script(story: Story) -> None:
         await story.follow()
         await story.fail(260)
         story.node.database.delete_all()
@@ -109,13 +109,13 @@ def test_all_deleted_then_the_connection_is_lost(monkeypatch: pytest.MonkeyPatch
         await asyncio.sleep(300)
         assert story.failed() == 300
 
-    tell(Backend.SQLITE, what, monkeypatch)
+    run_story(Backend.SQLITE, script, monkeypatch)
 
 
-def test_all_deleted_then_migrated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few payments are left to tell what the new numbers mean."""
+def test_migration_after_a_deletion_counts_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few known payments are left to show script the new indexes mean."""
 
-    async def what(story: Story) -> None:
+    async def script(story: Story) -> None:
         await story.follow()
         await story.fail(125)
         story.node.database.delete_all()
@@ -124,13 +124,13 @@ def test_all_deleted_then_migrated(monkeypatch: pytest.MonkeyPatch) -> None:
         await story.fail(40, at_once=1, every_s=5)
         assert story.failed() == 170
 
-    tell(Backend.KV, what, monkeypatch)
+    run_story(Backend.KV, script, monkeypatch)
 
 
-def test_migrated_after_payments_out_of_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of each two payments the lower index is visible a moment after the higher one."""
+def test_migration_after_payments_out_of_order_counts_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each pair of payments the lower index appears after the higher one."""
 
-    async def what(story: Story) -> None:
+    async def script(story: Story) -> None:
         await story.follow()
         story.node.database.reserve_index()
         for number in range(65):
@@ -143,13 +143,13 @@ def test_migrated_after_payments_out_of_order(monkeypatch: pytest.MonkeyPatch) -
         await story.migrate()
         assert story.failed() == 130
 
-    tell(Backend.KV, what, monkeypatch)
+    run_story(Backend.KV, script, monkeypatch)
 
 
-def test_migrated_after_a_clock_was_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One payment was made before the node knew the time: history stays history all the same."""
+def test_migration_after_a_clock_was_behind_keeps_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One payment was made while the node's clock was far behind."""
 
-    async def what(story: Story) -> None:
+    async def script(story: Story) -> None:
         story.node.database.reserve_index()
         for _ in range(150):
             story.apply()
@@ -162,13 +162,13 @@ def test_migrated_after_a_clock_was_behind(monkeypatch: pytest.MonkeyPatch) -> N
         await story.migrate()
         assert story.failed() == 21
 
-    tell(Backend.KV, what, monkeypatch)
+    run_story(Backend.KV, script, monkeypatch)
 
 
-def test_a_process_that_is_always_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It runs for 0.15 s out of every 0.75 s, and counts all the same."""
+def test_process_that_is_always_late_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs for 0.15 s out of every 0.75 s."""
 
-    async def what(story: Story) -> None:
+    async def script(story: Story) -> None:
         await story.follow()
 
         async def busy() -> None:
@@ -181,14 +181,14 @@ def test_a_process_that_is_always_late(monkeypatch: pytest.MonkeyPatch) -> None:
         starving.cancel()
         assert story.failed() == 100
 
-    tell(Backend.KV, what, monkeypatch)
+    run_story(Backend.KV, script, monkeypatch)
 
 
 @pytest.mark.parametrize("late", [10, 55])
-def test_migrated_soon_after_counting_began(late: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two payments of history at once, and counting begins between them: the one below stays history."""
+def test_migration_soon_after_counting_began_keeps_history(late: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counting begins between two payments that were created at the same time: the lower one stays history."""
 
-    async def what(story: Story) -> None:
+    async def script(story: Story) -> None:
         story.node.database.reserve_index()
         for _ in range(20):
             story.apply()
@@ -203,4 +203,4 @@ def test_migrated_soon_after_counting_began(late: int, monkeypatch: pytest.Monke
         await story.migrate()
         assert story.failed() == late
 
-    tell(Backend.KV, what, monkeypatch)
+    run_story(Backend.KV, script, monkeypatch)

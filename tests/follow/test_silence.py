@@ -1,4 +1,4 @@
-"""Dead is not quiet: a connection over which nothing travels any more, though nobody has closed it."""
+"""A dead connection: nothing passes any more, though neither side has closed it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from exporter.lnd import liveness
 from exporter.payments.totals import Counter
 from exporter.simulator.lives import Lives
 from exporter.simulator.server import SimulatedNode
@@ -14,25 +13,25 @@ from tests.follow.watch import watching
 
 
 class Relay:
-    """Passes bytes on between a client and a node, until it is told to swallow them."""
+    """Forwards bytes between a client and a node; connections drop everything once `swallowing` is set."""
 
     def __init__(self, target: str) -> None:
-        """`target` is HOST:PORT of the node."""
+        """Forward to `target`, HOST:PORT of the node."""
         self.target = target
         self.address = ""
         self.swallowing = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection: both directions."""
+        """Forward both directions of one connection."""
         host, port = self.target.rsplit(":", 1)
         far_reader, far_writer = await asyncio.open_connection(host, int(port))
         for source, sink in ((reader, far_writer), (far_reader, writer)):
-            task = asyncio.create_task(self._pass_on(source, sink))
+            task = asyncio.create_task(self._forward(source, sink))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _forward(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         swallow = False
         try:
             while data := await source.read(65536):
@@ -41,14 +40,14 @@ class Relay:
                     sink.write(data)
                     await sink.drain()
         except ConnectionError:
-            pass  # the other side is gone: so is this one
+            pass  # the other side is gone: close this one, too
         finally:
             sink.close()
 
 
 @asynccontextmanager
 async def relaying(node: SimulatedNode) -> AsyncIterator[Relay]:
-    """A relay before a node."""
+    """Run a relay in front of a node."""
     relay = Relay(node.address)
     server = await asyncio.start_server(relay.accept, "127.0.0.1", 0)
     relay.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -61,12 +60,10 @@ async def relaying(node: SimulatedNode) -> AsyncIterator[Relay]:
 
 
 @pytest.mark.slow
-async def test_a_connection_that_swallows_everything(
-    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """lnd no longer answers when it is asked for its state; a fresh connection brings what was missed."""
-    monkeypatch.setattr(liveness, "PING_S", 1.0)  # in earnest a minute
-    monkeypatch.setattr(liveness, "PONG_S", 3.0)  # in earnest 20 s
+async def test_dead_connection_is_replaced(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
+    """lnd no longer answers a request for its state; over a fresh connection the missed payment is counted."""
+    monkeypatch.setattr(liveness, "PING_S", 1.0)  # a minute in production
+    monkeypatch.setattr(liveness, "PONG_S", 3.0)  # 20 s in production
     async with relaying(node) as relay, watching(node, address=relay.address) as watch:
         await watch.live()
         relay.swallowing = True

@@ -1,4 +1,4 @@
-"""Whatever happens to lnd: counted by cause, told once with what to do, and recovered from without help."""
+"""Faults of lnd and the network: counted by cause, logged once with advice, and recovered from automatically."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ import pytest
 from exporter.config.addresses import TRANSPORTS, WEBSOCKET
 from exporter.follow import Follower
 from exporter.lnd.rpc import lnd_pb2 as pb
-from exporter.payments.labels import Interruption, Method, Mode, NodeState
+from exporter.payments.labels import CallOutcome, Interruption, Method, Mode, NodeState
 from exporter.payments.totals import Counter
 from exporter.simulator.clock import WallClock
 from exporter.simulator.lives import Lives
@@ -25,53 +25,53 @@ from tests.follow.test_counting import begin
 from tests.follow.virtual import VirtualLoop, run_virtually
 from tests.follow.watch import ENDS, QUICK, watching
 
-Blow = Callable[[SimulatedNode], Awaitable[None]]
+Fault = Callable[[SimulatedNode], Awaitable[None]]
 
 
 @pytest.fixture(params=TRANSPORTS, autouse=True)
 def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The weather is the same whichever way a node is asked."""
+    """Run each test over every transport."""
     monkeypatch.setattr(watch_module, "TRANSPORT", request.param)
-    way: str = request.param
-    return way
+    value: str = request.param
+    return value
 
 
 async def cut(node: SimulatedNode) -> None:
-    """The connection breaks."""
+    """Break the connection."""
     node.end_streams(End(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
 
 
 async def end(node: SimulatedNode) -> None:
-    """The stream ends with status OK."""
+    """End the stream with status OK."""
     node.end_streams(End())
 
 
 async def restart(node: SimulatedNode) -> None:
-    """Stopped and started."""
+    """Stop and start the node."""
     await node.restart()
 
 
 async def kill(node: SimulatedNode) -> None:
-    """Killed and started."""
+    """Kill and start the node."""
     await node.kill()
     await node.start()
 
 
 async def renew_certificate(node: SimulatedNode) -> None:
-    """Started again with a new certificate, which is put where the old one was."""
+    """Restart the node with a new certificate, in the place of the old one."""
     await node.stop()
     node.renew_certificate()
     await node.start()
 
 
 async def renew_macaroon(node: SimulatedNode) -> None:
-    """The old macaroon is revoked, a new one is put where it was, the connection breaks."""
+    """Revoke the macaroon, put a new one in its place, and break the connection."""
     node.renew_macaroon()
     await cut(node)
 
 
 @pytest.mark.parametrize(
-    ("blow", "cause"),
+    ("fault", "cause"),
     [
         (cut, Interruption.UNREACHABLE),
         (end, Interruption.ENDED),
@@ -81,28 +81,30 @@ async def renew_macaroon(node: SimulatedNode) -> None:
         (renew_macaroon, Interruption.UNREACHABLE),
     ],
 )
-async def test_lost_and_found(
-    node: SimulatedNode, lives: Lives, blow: Blow, cause: Interruption, transport: str
+async def test_lost_stream_comes_back(
+    node: SimulatedNode, lives: Lives, fault: Fault, cause: Interruption, transport: str
 ) -> None:
-    """The stream comes back by itself; payments in flight meanwhile, and those after, count once."""
+    """Payments in flight meanwhile, and later ones, count once; the loss is logged once."""
     if transport == WEBSOCKET and cause is Interruption.ENDED:
-        cause = Interruption.UNREACHABLE  # lnd's WebSockets end without a word
+        cause = Interruption.UNREACHABLE  # lnd's WebSockets end without a status
     async with watching(node) as watch:
         await watch.live()
         await node.subscribers(1)
+        calls = watch.follower.account.ledger.counters[Counter.LND_CALLS]
+        await watch.until(lambda: calls.get((Method.LIST_PAYMENTS, CallOutcome.OK)) == 3)  # until both catch-ups ended
         rest = begin(node, lives.held_then_settled())
         await node.drained()
-        await blow(node)
+        await fault(node)
         await watch.until(lambda: watch.labels(Counter.INTERRUPTIONS))
         await node.play(*rest, lives.no_route())
         await watch.live()
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 2, "succeeded": 1, "failed": 1, "lost": 0})
         assert watch.labels(Counter.INTERRUPTIONS) == {(cause.value,): 1}
-        assert [line["cause"] for line in watch.said("not following")] == [cause.value], "told once"
+        assert [line["cause"] for line in watch.logged("not following")] == [cause.value], "logged once"
 
 
-async def test_a_locked_wallet(node: SimulatedNode) -> None:
-    """The state is shown, what to do is told once, and the unlocked node is followed the moment it is ready."""
+async def test_locked_wallet_is_followed_once_unlocked(node: SimulatedNode) -> None:
+    """The state and the advice are shown, and the unlocked node is followed the moment it is ready."""
     async with watching(node) as watch:
         await watch.live()
         await node.lock()
@@ -110,19 +112,21 @@ async def test_a_locked_wallet(node: SimulatedNode) -> None:
         assert "lncli unlock" in watch.status.detail
         tries = len(watch.delays)
         await asyncio.sleep(0.1)
-        assert len(watch.delays) == tries, "a locked node isn't asked again and again"
+        assert len(watch.delays) == tries, "a locked node isn't tried again and again"
         await node.unlock()
         await watch.live()
         assert watch.status.detail == ""
-        assert len(watch.said("waiting for lnd")) <= 3  # locked, starting, and perhaps locked seen twice
+        assert len(watch.logged("waiting for lnd")) <= 3  # locked, starting, and perhaps locked seen twice
 
 
 @pytest.mark.parametrize(
     ("state", "expected"),
     [(pb.NON_EXISTING, NodeState.NO_WALLET), (pb.WAITING_TO_START, NodeState.STARTING), (pb.LOCKED, NodeState.LOCKED)],
 )
-async def test_not_ready_from_the_start(tmp_path: Path, state: pb.WalletState, expected: NodeState) -> None:
-    """A node that isn't ready when the exporter starts is waited for."""
+async def test_node_that_is_not_ready_at_first_is_awaited(
+    tmp_path: Path, state: pb.WalletState, expected: NodeState
+) -> None:
+    """The exporter starts before the node is ready."""
     node = SimulatedNode(tmp_path)
     await node.start(state)
     try:
@@ -134,24 +138,25 @@ async def test_not_ready_from_the_start(tmp_path: Path, state: pb.WalletState, e
         await node.stop()
 
 
-async def test_nobody_there(node: SimulatedNode) -> None:
-    """An address where nothing listens: told once, tried again and again, later and later, then found."""
+async def test_unreachable_address_is_tried_with_backoff(node: SimulatedNode) -> None:
+    """Nothing listens there: logged once, tried again with growing delays, then found."""
     await node.stop()
     async with watching(node) as watch:
         await watch.until(lambda: len(watch.delays) >= 9)
         assert watch.status.state is NodeState.UNREACHABLE
-        assert len(watch.said("not following")) == 1
+        assert len(watch.logged("not following")) == 1
         assert all(1 <= delay <= 60 for delay in watch.delays)
         assert max(watch.delays) > 5
-        assert watch.labels(Counter.INTERRUPTIONS) == {}, "what was never up can't be interrupted"
+        assert watch.labels(Counter.INTERRUPTIONS) == {}, "a stream that was never up can't be interrupted"
         await node.start()
         await watch.live()
 
 
-async def test_a_macaroon_that_is_refused(node: SimulatedNode) -> None:
-    """Denied, and what to bake; as soon as a good one lies there, followed."""
+async def test_refused_macaroon_can_be_replaced(node: SimulatedNode) -> None:
+    """The state is denied, with advice; the node is followed as soon as the file holds a good macaroon."""
     async with watching(node) as watch:
         await watch.live()
+        await node.subscribers(1)
         node.revoke_macaroons()
         await cut(node)
         await watch.until(lambda: watch.status.state is NodeState.DENIED)
@@ -160,8 +165,8 @@ async def test_a_macaroon_that_is_refused(node: SimulatedNode) -> None:
         await watch.live()
 
 
-async def test_a_macaroon_without_the_optional_permission(tmp_path: Path) -> None:
-    """Without ListChannels there are no aliases and no balance, and nothing else suffers."""
+async def test_macaroon_without_list_channels_is_enough(tmp_path: Path) -> None:
+    """Only aliases and balance are missing."""
     async with SimulatedNode(tmp_path, permissions=SMALLEST) as node, watching(node) as watch:
         await watch.live()
         await watch.until(lambda: watch.labels(Counter.LND_CALLS).get(("list_channels", "error")))
@@ -169,8 +174,8 @@ async def test_a_macaroon_without_the_optional_permission(tmp_path: Path) -> Non
         assert watch.status.channels is None
 
 
-async def test_a_certificate_that_is_another(node: SimulatedNode) -> None:
-    """A new certificate on the node, the old one here: told what to copy; followed when it is there."""
+async def test_wrong_certificate_can_be_replaced(node: SimulatedNode) -> None:
+    """The node has a new certificate: the advice names the file to copy, and once copied the node is followed."""
     async with watching(node) as watch:
         await watch.live()
         await node.stop()
@@ -185,10 +190,11 @@ async def test_a_certificate_that_is_another(node: SimulatedNode) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
-async def test_files_that_break(node: SimulatedNode, content: bytes | None) -> None:
-    """A certificate file that vanishes or is spoilt while running is weather too."""
+async def test_broken_certificate_file_can_be_replaced(node: SimulatedNode, content: bytes | None) -> None:
+    """A certificate file that vanishes or is damaged while running is retried like any fault."""
     async with watching(node) as watch:
         await watch.live()
+        await node.subscribers(1)
         good = node.tls_cert.read_bytes()
         node.tls_cert.unlink()
         if content is not None:
@@ -199,8 +205,8 @@ async def test_files_that_break(node: SimulatedNode, content: bytes | None) -> N
         await watch.live()
 
 
-async def test_getinfo_hangs(node: SimulatedNode, lives: Lives) -> None:
-    """Payments don't wait for GetInfo."""
+async def test_payments_count_while_getinfo_hangs(node: SimulatedNode, lives: Lives) -> None:
+    """Payments don't wait for `GetInfo`."""
     node.faults.delay(Method.GET_INFO)
     async with watching(node) as watch:
         await watch.live()
@@ -209,8 +215,8 @@ async def test_getinfo_hangs(node: SimulatedNode, lives: Lives) -> None:
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
 
 
-async def test_a_node_that_accepts_and_never_answers(node: SimulatedNode) -> None:
-    """Silence is not mistaken for quiet."""
+async def test_node_that_never_answers_is_unreachable(node: SimulatedNode) -> None:
+    """It accepts connections, but sends nothing."""
     node.faults.silence()
     async with watching(node) as watch:
         await watch.until(lambda: "doesn't answer" in watch.status.detail)
@@ -219,8 +225,8 @@ async def test_a_node_that_accepts_and_never_answers(node: SimulatedNode) -> Non
         await watch.live()
 
 
-async def test_a_quiet_node_is_live(node: SimulatedNode) -> None:
-    """A node without payments sends nothing at all, not even headers, and is up all the same."""
+async def test_node_without_payments_is_up(node: SimulatedNode) -> None:
+    """Its stream sends nothing at all, not even headers."""
     async with watching(node) as watch:
         await watch.live()
         await asyncio.sleep(0.3)
@@ -228,8 +234,8 @@ async def test_a_quiet_node_is_live(node: SimulatedNode) -> None:
         assert watch.labels(Counter.INTERRUPTIONS) == {}
 
 
-async def test_another_node_behind_the_name(node: SimulatedNode, lives: Lives) -> None:
-    """Nothing of it is counted; the log says who it is; when the right one is back, counting goes on."""
+async def test_another_node_at_the_address_is_not_counted(node: SimulatedNode, lives: Lives) -> None:
+    """The status names it; when the right node is back, counting continues."""
     ours = node.world
     async with watching(node) as watch:
         await watch.live()
@@ -250,8 +256,8 @@ async def test_another_node_behind_the_name(node: SimulatedNode, lives: Lives) -
         await watch.live()
 
 
-async def test_another_node_that_does_not_say_who_it_is(node: SimulatedNode, lives: Lives) -> None:
-    """Its payments are not those that are known, so it must say who it is before anything of it is counted."""
+async def test_another_node_without_an_identity_is_not_counted(node: SimulatedNode, lives: Lives) -> None:
+    """Its payments are not the known ones, so it must answer `GetInfo` before anything is counted."""
     async with watching(node) as watch:
         await watch.live()
         await node.play(lives.success())
@@ -261,14 +267,14 @@ async def test_another_node_that_does_not_say_who_it_is(node: SimulatedNode, liv
         node.faults.delay(Method.GET_INFO)
         await node.start()
         await node.play(Lives(node.world, 5).success())
-        await watch.until(lambda: "doesn't say who it is" in watch.status.detail)
+        await watch.until(lambda: "doesn't report its identity" in watch.status.detail)
         node.faults.heal()
         await watch.until(lambda: watch.status.state is NodeState.WRONG_NODE)
         assert watch.totals(*ENDS) == {"started": 1, "succeeded": 1, "failed": 0, "lost": 0}
 
 
-async def test_a_rebalance_before_getinfo_answers(node: SimulatedNode, lives: Lives) -> None:
-    """An attempt seen while our own key wasn't known yet is recognised as soon as it is."""
+async def test_rebalance_before_getinfo_answers_is_recognised(node: SimulatedNode, lives: Lives) -> None:
+    """Its attempt is seen before the node's own key is known."""
     node.faults.delay(Method.GET_INFO, 1)
     async with watching(node, pace=replace(QUICK, beat_s=0.05, channels_every=99)) as watch:
         await watch.live()
@@ -282,8 +288,8 @@ async def test_a_rebalance_before_getinfo_answers(node: SimulatedNode, lives: Li
         assert {kind for kind, _ in watch.labels(Counter.SUCCEEDED)} == {"rebalance"}
 
 
-async def test_an_end_before_the_stream_is_lost(node: SimulatedNode, lives: Lives) -> None:
-    """A payment whose hold was over when the stream broke is counted, though nobody looked at the page meanwhile."""
+async def test_end_whose_hold_was_over_before_a_loss_is_counted(node: SimulatedNode, lives: Lives) -> None:
+    """It is counted when the stream breaks, without a scrape in between."""
     async with watching(node) as watch:
         await watch.live()
         await node.play(lives.success())
@@ -296,24 +302,25 @@ async def test_an_end_before_the_stream_is_lost(node: SimulatedNode, lives: Live
         assert watch.totals(*ENDS) == {"started": 1, "succeeded": 1, "failed": 0, "lost": 0}
 
 
-async def test_a_subscription_that_breaks_while_catching_up(node: SimulatedNode) -> None:
-    """It is a lost stream as well, and lnd has scanned its table for it: both are counted."""
+async def test_subscription_that_breaks_during_a_catch_up_is_an_interruption(node: SimulatedNode) -> None:
+    """lnd has scanned its table for it; the call is counted as well."""
     async with watching(node) as watch:
-        await watch.until(lambda: node.calls[Method.LIST_PAYMENTS] == 3)  # where history ends, and two catch-ups
+        await watch.until(lambda: node.calls[Method.LIST_PAYMENTS] == 3)  # for the end of history, and two catch-ups
+        await node.subscribers(1)
         node.faults.refuse(Method.LIST_PAYMENTS, grpc.StatusCode.UNAVAILABLE, "Socket closed", after=1, times=1)
         await node.play(Lives(node.world).no_route())
         await cut(node)
         await watch.until(lambda: watch.labels(Counter.INTERRUPTIONS) == {("unreachable",): 2})
         await watch.live()
-        assert watch.said("lnd numbers its payments anew: reading back to known ones") == []
+        assert watch.logged("lnd numbers its payments anew: reading back to known ones") == []
         assert watch.labels(Counter.LND_CALLS)["track_payments", "error"] == 2
 
 
 @pytest.mark.parametrize("steps", range(25))
-def test_stopped_while_the_stream_breaks(steps: int) -> None:
-    """Whatever step of its work a loss has reached, whoever stops the follower stops it."""
+def test_stop_during_a_loss_stops_the_follower(steps: int) -> None:
+    """At whatever step of handling the loss it is cancelled."""
 
-    async def told(loop: VirtualLoop) -> None:
+    async def scenario(loop: VirtualLoop) -> None:
         node = ChaoticNode(loop, 1)
         task = asyncio.create_task(Follower("lnd", node, now=node.clocks).run())
         await asyncio.sleep(500)
@@ -324,14 +331,17 @@ def test_stopped_while_the_stream_breaks(steps: int) -> None:
         await asyncio.wait([task], timeout=5)
         assert task.cancelled()
 
-    run_virtually(told)
+    run_virtually(scenario)
 
 
-async def test_pages_that_do_not_get_on(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same page for whatever is asked is not read for ever."""
+async def test_page_that_makes_no_progress_ends_the_session(
+    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same page for every request would be read for ever."""
     await node.play(lives.no_route(), lives.success())
     async with watching(node) as watch:
         await watch.live()
+        await node.subscribers(1)
         whole = pb.ListPaymentsRequest(include_incomplete=True, max_payments=2)
         with monkeypatch.context() as patch:
             page = node.database.page(whole)
@@ -341,8 +351,8 @@ async def test_pages_that_do_not_get_on(node: SimulatedNode, lives: Lives, monke
         await watch.live()
 
 
-async def test_an_lnd_without_states(node: SimulatedNode, lives: Lives) -> None:
-    """lnd before 0.13 has no `lnrpc.State`: whether it is ready the other calls tell."""
+async def test_lnd_without_state_service_is_followed(node: SimulatedNode, lives: Lives) -> None:
+    """lnd before 0.13 has no `lnrpc.State`: the other calls show whether it is ready."""
     node.faults.refuse(Method.SUBSCRIBE_STATE, grpc.StatusCode.UNIMPLEMENTED, "unknown service lnrpc.State")
     async with watching(node) as watch:
         await watch.live()
@@ -350,8 +360,8 @@ async def test_an_lnd_without_states(node: SimulatedNode, lives: Lives) -> None:
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
 
 
-async def test_an_lnd_without_trackpayments(node: SimulatedNode) -> None:
-    """lnd before 0.16, where that stream is insisted on: said so, and tried again in case it is upgraded."""
+async def test_lnd_without_trackpayments_is_tried_again(node: SimulatedNode) -> None:
+    """With mode `firehose` an lnd before 0.16 is not followed, until it is upgraded."""
     node.faults.refuse(Method.TRACK_PAYMENTS, grpc.StatusCode.UNIMPLEMENTED, "unknown method TrackPayments")
     async with watching(node, mode=Mode.FIREHOSE) as watch:
         await watch.until(lambda: "0.16" in watch.status.detail)
@@ -360,7 +370,7 @@ async def test_an_lnd_without_trackpayments(node: SimulatedNode) -> None:
 
 
 async def test_one_node_never_delays_another(tmp_path: Path) -> None:
-    """While one hangs and the next is gone, the third is followed."""
+    """One node hangs, the next is gone, the third is followed."""
     for name in ("a", "b", "c"):
         (tmp_path / name).mkdir()
     async with (
@@ -376,11 +386,11 @@ async def test_one_node_never_delays_another(tmp_path: Path) -> None:
             await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
 
 
-async def test_an_idle_node_is_asked_one_cheap_call_a_beat(node: SimulatedNode) -> None:
-    """After the catch-ups nothing but GetInfo, and every fifth time ListChannels instead."""
+async def test_idle_node_gets_one_cheap_call_per_interval(node: SimulatedNode) -> None:
+    """After the catch-ups only `GetInfo`, and every fifth time `ListChannels` instead."""
     async with watching(node, pace=replace(QUICK, beat_s=0.01)) as watch:
         await watch.live()
-        await watch.until(lambda: node.calls[Method.LIST_PAYMENTS] == 3)  # where history ends, and two catch-ups
+        await watch.until(lambda: node.calls[Method.LIST_PAYMENTS] == 3)  # for the end of history, and two catch-ups
         seen = node.calls[Method.LIST_CHANNELS]
         await watch.until(lambda: node.calls[Method.LIST_CHANNELS] == seen + 1)
         before = node.calls.copy()

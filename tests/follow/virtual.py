@@ -1,4 +1,4 @@
-"""An event loop whose time passes only when nothing else is left to do, and then at once: hours in a second."""
+"""An event loop in virtual time: when nothing is left to do, the clock jumps to the next timer. Hours in a second."""
 
 import asyncio
 import selectors
@@ -7,51 +7,51 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 
-class _Impatient(selectors.DefaultSelector):
-    """Waits for nothing: puts the clock forward instead."""
+class _JumpingSelector(selectors.DefaultSelector):
+    """A selector that puts the clock forward instead of waiting."""
 
     now_s = 1000.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What is ready now; it is `timeout` later afterwards."""
+        """Return what is ready now, and put the clock forward by `timeout`."""
         if timeout is None:
-            raise RuntimeError("nothing will ever happen again")
+            raise RuntimeError("all tasks wait, and there is no timer: this would hang for ever")
         self.now_s += max(0.0, timeout)
         return super().select(0)
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Runs coroutines that wait for each other and for time, but for nothing outside; the same every time."""
+    """Runs coroutines that wait for each other and for time, but not for anything outside; deterministic."""
 
     def __init__(self) -> None:
-        """It is some time."""
-        self._impatient = _Impatient()
-        super().__init__(self._impatient)
+        """Start at an arbitrary time."""
+        self._clock_selector = _JumpingSelector()
+        super().__init__(self._clock_selector)
 
     def time(self) -> float:
-        """Virtual seconds."""
-        return self._impatient.now_s
+        """Return the virtual time in seconds."""
+        return self._clock_selector.now_s
 
     def stand_still(self, seconds: float) -> None:
-        """Let time pass in which this process doesn't run."""
-        self._impatient.now_s += seconds
+        """Let time pass as if this process didn't run."""
+        self._clock_selector.now_s += seconds
 
 
 class Inline(ThreadPoolExecutor):
-    """Does at once what is given to a thread: in virtual time it takes none."""
+    """An executor that runs its work in the calling thread: in virtual time it takes no time."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Done when it returns."""
+        """Run the function; return a future that is done."""
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - whoever asked for it gets it
+        except Exception as error:  # noqa: BLE001 - the future carries it to its caller
             future.set_exception(error)
         return future
 
 
 def run_virtually(main: Callable[[VirtualLoop], Coroutine[Any, Any, None]]) -> None:
-    """Run to the end."""
+    """Run a coroutine in a new virtual loop to its end."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, VirtualLoop)

@@ -1,4 +1,4 @@
-"""A follower at work on a simulated node, and clocks that can be put forward."""
+"""A running follower of a simulated node, with clocks that can be put forward."""
 
 import asyncio
 import time
@@ -27,21 +27,21 @@ QUICK = Pace(
     first_info_s=0.3,
     info_s=0.5,
     state_s=0.5,
-    again_s=0.02,
-    look_s=0.02,
-    look_longest_s=0.05,
+    second_catch_up_s=0.02,
+    list_s=0.02,
+    list_longest_s=0.05,
     beat_s=3600,
     channels_every=5,
 )
-"""Nothing is waited for but what happens, and nothing is done twice by itself."""
+"""Short waits, and no polling: things happen only when a test causes them."""
 
 
 TRANSPORT = GRPC
-"""How nodes are asked."""
+"""The transport of all clients; tests set it with `monkeypatch`."""
 
 
-def asking(node: SimulatedNode, transport: str, address: str = "") -> Client:
-    """A client of a node, perhaps at another address than its own."""
+def client_of(node: SimulatedNode, transport: str, address: str = "") -> Client:
+    """Return a client of a node, at `address` if it is not the node's own."""
     if transport == GRPC:
         return GrpcClient(address or node.address, node.tls_cert, node.macaroon)
     url = f"https://{address or node.rest}"
@@ -50,41 +50,41 @@ def asking(node: SimulatedNode, transport: str, address: str = "") -> Client:
 
 @dataclass
 class Clocks:
-    """Both clocks, true but for what they were put forward."""
+    """Both clocks: the real ones, put forward by `ahead_s`."""
 
     ahead_s: float = 0.0
 
     def __call__(self) -> Moment:
-        """Now."""
+        """Return the present moment."""
         ahead_ns = int(self.ahead_s * 1e9)
         return Moment(time.time_ns() + ahead_ns, time.monotonic_ns() + ahead_ns)
 
 
 @dataclass
 class Watch:
-    """A follower, its node, and what it said."""
+    """A running follower, its clocks and its log."""
 
     follower: Follower
     clocks: Clocks
     logs: list[Any]
     task: asyncio.Task[None]
     delays: list[float]
-    """How long it would have waited between its tries."""
+    """The delays between its tries, seconds; the tests don't wait for them."""
 
     @property
     def status(self) -> NodeStatus:
-        """What is known of the node."""
+        """Return the present status of the node."""
         return self.follower.account.status
 
-    async def until(self, what: Callable[[], object], seconds: float = PATIENCE_S) -> None:
-        """Wait until something is so."""
+    async def until(self, condition: Callable[[], object], seconds: float = PATIENCE_S) -> None:
+        """Wait until `condition` returns something true."""
         deadline = time.monotonic() + seconds
-        while not what():
+        while not condition():
             assert time.monotonic() < deadline, f"never happened: {self.status} {self.logs[-3:]}"
             await asyncio.sleep(0.002)
 
     async def stop(self) -> None:
-        """Stop the follower; a bug of it is raised."""
+        """Stop the follower; raise its exception if it had a bug."""
         self.task.cancel()
         await asyncio.wait([self.task])
         if not self.task.cancelled():
@@ -99,22 +99,22 @@ class Watch:
         await self.until(lambda: not self.status.stream_up)
 
     def totals(self, *counters: Counter) -> dict[str, int]:
-        """The sums of counters, after all holds are over."""
+        """Put the clocks beyond all holds and return the sums of counters."""
         self.clocks.ahead_s += 2
         view = self.follower.account.view()
         return {counter.value: sum(view.counters[counter].values()) for counter in counters}
 
     def counted(self, *counters: Counter) -> int:
-        """The sum of counters, holds that aren't over left as they are: a second terminal update may be on its way."""
+        """Return the sum of counters without ending holds: a second terminal update may be on its way."""
         return sum(sum(self.follower.account.ledger.counters[counter].values()) for counter in counters)
 
     def labels(self, counter: Counter) -> dict[tuple[str, ...], int]:
-        """The series of a counter that are not 0, after all holds are over."""
+        """Put the clocks beyond all holds and return the series of a counter that are not 0."""
         self.clocks.ahead_s += 2
         return {tuple(map(str, k)): n for k, n in self.follower.account.view().counters[counter].items() if n}
 
-    def said(self, event: str) -> list[Any]:
-        """The log lines with this event, but for debug ones."""
+    def logged(self, event: str) -> list[Any]:
+        """Return the log lines with this event, except debug lines."""
         return [line for line in self.logs if line["event"] == event and line["log_level"] != "debug"]
 
 
@@ -133,13 +133,13 @@ async def watching(
     final_only: bool = False,
     saved: SavedNode | None = None,
 ) -> AsyncIterator[Watch]:
-    """Follow a node, perhaps at another address than its own; its tries follow each other almost at once.
+    """Run a follower of a node, at `address` if it is not the node's own, almost without delays between its tries.
 
-    `saved` is what an earlier process kept of it.
+    `saved` is the state that an earlier process saved.
     """
     with capture_logs() as logs:
         clocks = Clocks(ahead_s)
-        client = asking(node, TRANSPORT, address)
+        client = client_of(node, TRANSPORT, address)
         follower = Follower(
             "lnd",
             client,

@@ -1,4 +1,4 @@
-"""What is known of a node is used from the first update on, also while lnd doesn't say it again."""
+"""The saved identity, height and aliases of a node are used until lnd reports them again."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +21,12 @@ from tests.follow.watch import ENDS, QUICK, Watch, watching
 
 @pytest.fixture(params=TRANSPORTS, autouse=True)
 def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the same whichever way a node is asked."""
+    """Run each test over every transport."""
     monkeypatch.setattr(watch_module, "TRANSPORT", request.param)
 
 
 def kept(account: Account, path: Path) -> SavedNode:
-    """What the next process reads of an account, from a file."""
+    """Save an account to a file and return what the next process reads from it."""
     store = Store(path)
     store.save({account.name: encode(account.saved(account.view()))})
     store.close()
@@ -38,7 +38,7 @@ def kept(account: Account, path: Path) -> SavedNode:
 
 
 def kinds(watch: Watch, counter: Counter) -> dict[str, int]:
-    """Payments by kind."""
+    """Return payments by kind."""
     found: dict[str, int] = {}
     for (kind, *_), number in watch.labels(counter).items():
         found[kind] = found.get(kind, 0) + number
@@ -46,13 +46,13 @@ def kinds(watch: Watch, counter: Counter) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("mode", [Mode.FIREHOSE, Mode.TRACK])
-async def test_rebalances_after_a_restart_before_getinfo_answers(
+async def test_rebalances_are_recognised_after_a_restart_before_getinfo_answers(
     node: SimulatedNode, lives: Lives, tmp_path: Path, mode: Mode
 ) -> None:
-    """The state on disk knows the node's key: what ended meanwhile, in flight and live is recognised by it."""
+    """The saved state has the node's key: payments that ended meanwhile, and live ones, are recognised by it."""
     async with watching(node, mode=mode) as watch:
         await watch.live()
-        await node.play(lives.success())  # by which the next process sees that it is the same node
+        await node.play(lives.success())  # a known payment: the next process sees that this is the same node
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
         saved = kept(watch.follower.account, tmp_path / "state.sqlite")
     await node.play(lives.rebalance(), lives.rebalance_without_route())
@@ -66,10 +66,10 @@ async def test_rebalances_after_a_restart_before_getinfo_answers(
         assert kinds(watch, Counter.FAILED) == {"rebalance": 2, "invoice": 1}
 
 
-async def test_height_and_aliases_after_a_restart_before_lnd_says_them(
+async def test_saved_height_and_aliases_are_used_until_lnd_reports_them(
     node: SimulatedNode, lives: Lives, tmp_path: Path
 ) -> None:
-    """HTLCs that are held have their blocks left and their peers their names, as the last process knew them."""
+    """Held HTLCs have their blocks left and the aliases of their peers, as the last process knew them."""
     async with watching(node) as watch:
         await watch.live()
         (rest,) = begin(node, lives.held_then_settled())
@@ -90,13 +90,13 @@ async def test_height_and_aliases_after_a_restart_before_lnd_says_them(
         (peer,) = view.in_flight.peers
         assert view.status.aliases == {peer: before.status.aliases[peer]} != {peer: ""}
         watch.follower.account.set_status(channels=Channels(0))
-        assert watch.status.aliases == {}, "what lnd says now is what counts"
+        assert watch.status.aliases == {}, "the present answer replaces the saved aliases"
         await node.play(rest)
 
 
 @pytest.mark.slow
-async def test_first_start_while_getinfo_takes_long(node: SimulatedNode, lives: Lives) -> None:
-    """Counting begins when it is known who the node is: until then no rebalance could be told from a payment."""
+async def test_counting_begins_after_getinfo_answers(node: SimulatedNode, lives: Lives) -> None:
+    """On the first start, because without the node's key no rebalance can be told from a payment."""
     node.faults.delay(Method.GET_INFO)
     async with watching(node, pace=replace(QUICK, first_info_s=0.01, info_s=60)) as watch:
         await watch.until(lambda: watch.status.state is NodeState.STARTING)

@@ -1,4 +1,4 @@
-"""A node without a stream of all payments: each is followed by its own."""
+"""A node without a stream of all payments: each payment has a stream of its own."""
 
 import asyncio
 from collections import Counter as Tally
@@ -8,7 +8,7 @@ from dataclasses import replace
 import grpc
 import pytest
 
-from exporter.follow import Follower, one_by_one
+from exporter.follow import Follower, per_payment
 from exporter.lnd.client import Page
 from exporter.payments.labels import Method, Mode
 from exporter.payments.payment import Run
@@ -27,36 +27,38 @@ from tests.patience import PATIENCE_S
 MISSED = (Counter.RECOVERED, Counter.ATTEMPTS_INCOMPLETE, Counter.ATTEMPTS_FAILED)
 
 
-class Counting(ChaoticNode):
-    """Counts how often its payments are listed."""
+class CountingNode(ChaoticNode):
+    """A node that counts how often its payments are listed."""
 
-    looks = 0
+    lists = 0
 
     async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> Page:
-        """One more."""
-        self.looks += 1
+        """Count the call."""
+        self.lists += 1
         return await super().payments(after=after, limit=limit, newest_first=newest_first)
 
 
-def happen(node: SimulatedNode, steps: Iterable[Step]) -> None:
-    """At once."""
+def apply(node: SimulatedNode, steps: Iterable[Step]) -> None:
+    """Apply steps of a life to the database, in no time."""
     for step in steps:
         node.database.apply(step.mutation)
 
 
 def followed(node: SimulatedNode) -> set[str]:
-    """Hashes of the payments that somebody follows one by one."""
+    """Return the hashes of the payments that have a stream of their own."""
     return {payment_hash for payment_hash, some in node.tower._by_hash.items() if some}
 
 
 async def until_ended(watch: Watch, number: int) -> None:
-    """Wait until so many have been counted."""
+    """Wait until that many payments have been counted."""
     await watch.until(lambda: watch.counted(Counter.SUCCEEDED, Counter.FAILED) == number)
 
 
 @pytest.mark.parametrize("refusal", ["unimplemented", "denied"])
-async def test_where_lnd_gives_none(refusal: str, node: SimulatedNode, lives: Lives) -> None:
-    """It is said once, and all is counted: quick ones, one that takes time, two ends of one run."""
+async def test_refused_stream_is_replaced_by_one_for_each_payment(
+    refusal: str, node: SimulatedNode, lives: Lives
+) -> None:
+    """It is logged once, and all payments count: quick ones, a slow one, one with two terminal updates."""
     if refusal == "denied":
         node.renew_macaroon(EVERYTHING - {PATHS[Method.TRACK_PAYMENTS]})
     else:
@@ -69,11 +71,11 @@ async def test_where_lnd_gives_none(refusal: str, node: SimulatedNode, lives: Li
         await until_ended(watch, 4)
         assert watch.totals(*ENDS) == {"started": 4, "succeeded": 3, "failed": 1, "lost": 0}
         assert watch.totals(Counter.SUCCEEDED_LATE) == {"succeeded_late": 1}
-        assert len(watch.said("no stream of all payments: following each by itself")) == 1
+        assert len(watch.logged("no stream of all payments: following each by a stream of its own")) == 1
 
 
-async def test_where_lnd_takes_its_time_to_refuse(node: SimulatedNode, lives: Lives) -> None:
-    """Final updates were asked for, and read until then: afterwards finished runs are forgotten as ever."""
+async def test_late_refusal_of_final_updates_lets_finished_runs_be_forgotten(node: SimulatedNode, lives: Lives) -> None:
+    """Until then lists show what begins and nothing is forgotten; afterwards `Memory.reading` is None."""
     node.faults.refuse(Method.TRACK_PAYMENTS, grpc.StatusCode.UNIMPLEMENTED, "unknown method TrackPayments")
     node.faults.delay(Method.TRACK_PAYMENTS, 0.5)
     async with watching(node, pace=replace(QUICK, beat_s=0.2), final_only=True) as watch:
@@ -86,15 +88,15 @@ async def test_where_lnd_takes_its_time_to_refuse(node: SimulatedNode, lives: Li
         await until_ended(watch, 1)
 
 
-async def test_where_it_is_asked_for(node: SimulatedNode, lives: Lives) -> None:
-    """The stream of all is never asked for; what is seen from its beginning to its end was heard live."""
+async def test_mode_track_never_requests_the_stream_of_all_payments(node: SimulatedNode, lives: Lives) -> None:
+    """A payment that is seen from its beginning to its end is live."""
     async with watching(node, mode=Mode.TRACK) as watch:
         await watch.live()
         *begin, settled, last = lives.retry().steps
-        happen(node, begin)
+        apply(node, begin)
         tracker = watch.follower.account.tracker
         await watch.until(lambda: tracker.open and all(map(tracker.is_shown, tracker.open.values())))
-        happen(node, (settled, last))
+        apply(node, (settled, last))
         await until_ended(watch, 1)
         assert watch.totals(Counter.RECOVERED, Counter.ATTEMPTS_INCOMPLETE) == {
             "recovered": 0,
@@ -103,101 +105,107 @@ async def test_where_it_is_asked_for(node: SimulatedNode, lives: Lives) -> None:
         assert node.calls[Method.TRACK_PAYMENTS] == 0
 
 
-async def test_where_it_is_insisted_on(node: SimulatedNode) -> None:
-    """A macaroon that doesn't allow it is refused."""
+async def test_mode_firehose_does_not_replace_the_stream(node: SimulatedNode) -> None:
+    """Without permission for it the node is not followed."""
     node.renew_macaroon(EVERYTHING - {PATHS[Method.TRACK_PAYMENTS]})
     async with watching(node, mode=Mode.FIREHOSE) as watch:
-        await watch.until(lambda: watch.said("not following"))
+        await watch.until(lambda: watch.logged("not following"))
         assert watch.status.mode is Mode.FIREHOSE
 
 
-async def test_more_than_can_be_followed(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The newest are; a quiet one gives its stream away, is asked for once a beat, and counts as ever."""
-    monkeypatch.setattr(one_by_one, "STREAMS", 2)
-    monkeypatch.setattr(one_by_one, "QUIET_NS", 0)
-    monkeypatch.setattr(one_by_one, "OVERLAP", 0)  # what has no stream is not read again with what is new
+async def test_more_payments_than_streams_count(
+    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest have streams; a quiet one loses its stream, is requested once per `Pace.beat_s`, and counts."""
+    monkeypatch.setattr(per_payment, "MAX_STREAMS", 2)
+    monkeypatch.setattr(per_payment, "QUIET_NS", 0)
+    monkeypatch.setattr(per_payment, "OVERLAP", 0)  # payments without a stream are not listed again with new ones
     begun: list[Life] = []
     async with watching(node, mode=Mode.TRACK, pace=replace(QUICK, beat_s=0.3)) as watch:
         await watch.live()
         for number in range(1, 5):
             begun.append(lives.success())
-            happen(node, begun[-1].steps[:2])
+            apply(node, begun[-1].steps[:2])
             await watch.until(lambda number=number: watch.counted(Counter.ATTEMPTS_STARTED) == number)  # type: ignore[misc]
             newest = {life.payment_hash for life in begun[-2:]}
             await watch.until(lambda newest=newest: followed(node) == newest)  # type: ignore[misc]
         for life in begun:
-            happen(node, life.steps[2:])
+            apply(node, life.steps[2:])
         await until_ended(watch, 4)
         assert watch.totals(*ENDS) == {"started": 4, "succeeded": 4, "failed": 0, "lost": 0}
 
 
-async def test_between_two_looks(node: SimulatedNode, lives: Lives) -> None:
-    """The end is found, the failed attempt is not: that is said."""
+async def test_payment_between_two_lists_counts_without_its_failed_attempts(node: SimulatedNode, lives: Lives) -> None:
+    """The end is found, the failed attempt is not: `attempts_incomplete` counts that."""
     async with watching(node, mode=Mode.TRACK) as watch:
         await watch.live()
-        happen(node, lives.retry().steps)
+        apply(node, lives.retry().steps)
         await until_ended(watch, 1)
         assert watch.totals(*MISSED) == {"recovered": 1, "attempts_incomplete": 1, "attempts_failed": 0}
 
 
-async def test_over_before_its_stream_began(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stream that begins with the end has not heard it live."""
-    monkeypatch.setattr(one_by_one, "OVERLAP", 0)  # only the stream tells
+async def test_end_before_its_stream_began_is_recovered(
+    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An end in the first update of a stream is not live."""
+    monkeypatch.setattr(per_payment, "OVERLAP", 0)  # only the stream shows the end
     node.faults.delay(Method.TRACK_PAYMENT, 0.3)
-    async with watching(node, mode=Mode.TRACK, pace=replace(QUICK, again_s=3600)) as watch:
+    async with watching(node, mode=Mode.TRACK, pace=replace(QUICK, second_catch_up_s=3600)) as watch:
         await watch.live()
         life = lives.retry()
-        happen(node, life.steps[:1])
+        apply(node, life.steps[:1])
         await watch.until(lambda: node.calls[Method.TRACK_PAYMENT])
-        happen(node, life.steps[1:])
+        apply(node, life.steps[1:])
         await until_ended(watch, 1)
         assert watch.totals(*MISSED) == {"recovered": 1, "attempts_incomplete": 1, "attempts_failed": 0}
 
 
-def test_a_quiet_node_is_looked_at_less_often() -> None:
-    """Every ten seconds, and about every second while it pays; over a line that takes its time."""
+def test_quiet_node_is_listed_less_often() -> None:
+    """Every ten seconds, and about every second while it pays; over a slow connection."""
 
-    async def told(loop: VirtualLoop) -> None:
-        node, looks = Counting(loop, 1), Tally[str]()
+    async def scenario(loop: VirtualLoop) -> None:
+        node, lists = CountingNode(loop, 1), Tally[str]()
         task = asyncio.create_task(Follower("lnd", node, now=node.clocks, mode=Mode.TRACK).run())
         await asyncio.sleep(100)
         for phase, payments in (("quiet", 0), ("busy", 400), ("quiet again", 0)):
-            node.looks = 0
+            node.lists = 0
             for _ in range(200):
                 node.pay_at_once(payments // 200)
                 await asyncio.sleep(0.5)
-            looks[phase] = node.looks
+            lists[phase] = node.lists
         task.cancel()
         await asyncio.wait([task])
-        assert looks["quiet"] <= 12
-        assert looks["busy"] >= 40
-        assert looks["quiet again"] <= 20
+        assert lists["quiet"] <= 12
+        assert lists["busy"] >= 40
+        assert lists["quiet again"] <= 20
 
-    run_virtually(told)
+    run_virtually(scenario)
 
 
-async def test_what_the_audit_has_seen(node: SimulatedNode, lives: Lives) -> None:
-    """The audit reads the end of the table, too: what it has seen there is looked at here all the same."""
+async def test_payments_that_the_audit_has_listed_are_counted(node: SimulatedNode, lives: Lives) -> None:
+    """The audit lists the end of the table without recording it."""
 
     async def counted(runs: Sequence[Run]) -> set[Run]:
         return set(runs)
 
-    pace = replace(QUICK, look_s=0.6, look_longest_s=0.6, audit_s=0.02)
+    pace = replace(QUICK, list_s=0.6, list_longest_s=0.6, audit_s=0.02)
     async with watching(node, mode=Mode.TRACK, pace=pace, counted=counted) as watch:
         await watch.live()
-        await asyncio.sleep(0.3)  # until the second catch-up is over
-        for _ in range(3 * one_by_one.OVERLAP):
+        await asyncio.sleep(0.3)  # until the second catch-up has ended
+        for _ in range(3 * per_payment.OVERLAP):
             for step in lives.success().steps:
                 node.database.apply(step.mutation)
-        await until_ended(watch, 3 * one_by_one.OVERLAP)
+        await until_ended(watch, 3 * per_payment.OVERLAP)
 
 
 @pytest.mark.slow
-async def test_all_deleted_and_numbered_from_one(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """`deletepayments --all` on SQLite: no stream tells of the payments that come next, which have low indexes."""
+async def test_payments_count_after_all_are_deleted_and_numbering_restarts(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """`deletepayments --all` on SQLite: no stream shows the next payments, which have low indexes."""
     options = Options(backend=Backend.SQLITE)
     async with SimulatedNode(tmp_path_factory.mktemp("sql"), clock=WallClock(float("inf")), options=options) as node:
-        lives, many = Lives(node.world), 2 * one_by_one.OVERLAP
+        lives, many = Lives(node.world), 2 * per_payment.OVERLAP
         async with watching(node, mode=Mode.TRACK) as watch:
             await watch.live()
             await node.play(*[lives.success() for _ in range(many)])
@@ -209,28 +217,28 @@ async def test_all_deleted_and_numbered_from_one(tmp_path_factory: pytest.TempPa
             await until_ended(watch, many + 3)
 
 
-async def test_pages_shorter_than_what_is_read_again(
+async def test_page_shorter_than_the_overlap_is_no_sign_of_a_deletion(
     node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of payments that fill a message a page has few: one that ends below what is known says of no deletion."""
-    monkeypatch.setattr("exporter.follow.questions.PAGE", one_by_one.OVERLAP // 2)
-    for _ in range(2 * one_by_one.OVERLAP):
-        happen(node, lives.success().steps)
+    """Large payments make short pages: one may end below the known index."""
+    monkeypatch.setattr("exporter.follow.calls.PAGE_LIMIT", per_payment.OVERLAP // 2)
+    for _ in range(2 * per_payment.OVERLAP):
+        apply(node, lives.success().steps)
     async with watching(node, mode=Mode.TRACK) as watch:
         await watch.live()
-        await asyncio.sleep(0.3)  # until the second catch-up is over
-        for _ in range(one_by_one.OVERLAP):
-            happen(node, lives.success().steps)
-        await until_ended(watch, one_by_one.OVERLAP)
+        await asyncio.sleep(0.3)  # until the second catch-up has ended
+        for _ in range(per_payment.OVERLAP):
+            apply(node, lives.success().steps)
+        await until_ended(watch, per_payment.OVERLAP)
 
 
-async def test_its_loss(node: SimulatedNode, lives: Lives) -> None:
-    """Lost and found again, what ended meanwhile is counted."""
+async def test_payment_that_ends_during_a_loss_counts(node: SimulatedNode, lives: Lives) -> None:
+    """The node stops and starts again meanwhile."""
     async with watching(node, mode=Mode.TRACK) as watch:
         await watch.live()
         await node.stop()
         await watch.lost()
-        happen(node, lives.success().steps)
+        apply(node, lives.success().steps)
         await node.start()
         await watch.live()
         await asyncio.wait_for(until_ended(watch, 1), PATIENCE_S)

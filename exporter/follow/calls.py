@@ -1,0 +1,155 @@
+"""Calls to lnd that are counted: single answers, pages of payments, payments by hash."""
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+from typing import TypeVar
+
+import structlog
+
+from exporter.follow.account import Account
+from exporter.follow.page_size import PageSize
+from exporter.lnd.client import Client, LndError, Page
+from exporter.payments.event import LndCalled
+from exporter.payments.labels import CallOutcome, Interruption, Lost, Method, NodeState, Source
+from exporter.payments.payment import Payment, Run
+
+T = TypeVar("T")
+
+PAGE_LIMIT = 500
+"""Payments requested per page, at most; also how many of the newest are read when counting begins."""
+_PAGE_TOO_LARGE = (Interruption.TOO_LARGE, Interruption.TIMEOUT)
+"""Causes that a smaller page avoids."""
+CONCURRENT = 8
+"""Requests for single payments under way at once; as many may fail before the connection is given up."""
+
+
+class Calls:
+    """The counted calls to one node."""
+
+    def __init__(self, client: Client, account: Account) -> None:
+        """Count the calls, and record the payments requested by hash, in `account`."""
+        self.client = client
+        self.account = account
+        self.page_size = PageSize(PAGE_LIMIT)
+        self.not_found_cause = Lost.DELETED
+        """Why lnd doesn't know a payment that is open here."""
+        self._log = structlog.get_logger("exporter.follow").bind(node=account.name)
+
+    def count(self, method: Method, outcome: CallOutcome = CallOutcome.OK) -> None:
+        """Count a call that ended."""
+        self.account.apply([LndCalled(method, outcome)])
+
+    async def run(self, method: Method, call: Awaitable[T]) -> T:
+        """Wait for the answer to a call and count it. Raises `LndError`."""
+        try:
+            answer = await call
+        except LndError:
+            self.count(method, CallOutcome.ERROR)
+            raise
+        self.count(method)
+        return answer
+
+    async def list_payments(self, *, after: int = 0, newest_first: bool = False, limit: int | None = None) -> Page:
+        """Return a page of at most `limit` payments: as many as lnd lists in a few seconds and fit into a message.
+
+        `after` and `newest_first` are those of `Client.payments`. Raises `LndError`.
+        """
+        while True:
+            requested = self.page_size.of(limit or PAGE_LIMIT)
+            started_ns = self.account.now().mono_ns
+            call = self.client.payments(after=after, limit=requested, newest_first=newest_first)
+            try:
+                page = await self.run(Method.LIST_PAYMENTS, call)
+            except LndError as error:
+                if requested == 1 or error.cause not in _PAGE_TOO_LARGE:
+                    raise
+                if error.cause is Interruption.TIMEOUT:
+                    self.page_size.timed_out(requested)
+                else:
+                    self.page_size.too_large(requested)
+                self._log.info(
+                    "a page of ListPayments failed: requesting a smaller one",
+                    cause=error.cause.value,
+                    payments=requested,
+                )
+            else:
+                self.page_size.took(len(page.payments), (self.account.now().mono_ns - started_ns) / 1e9)
+                self.account.note_index(page.last_index)
+                _check_progress(page, after, newest_first=newest_first)
+                return page
+
+    async def newest_payments(self, kept: dict[Run, Payment] | None = None) -> Page:
+        """Return the `PAGE_LIMIT` newest payments, ascending, read in as many pages as that takes.
+
+        `kept` receives what has been read, for the case that a page fails: the next call with the same `kept` reads the
+        newest payments and then continues below `kept`, provided that one of those still has the same index.
+        """
+        kept = {} if kept is None else kept
+        read: dict[Run, Payment] = {}
+        known, before, last_index = dict(kept), 0, 0
+        while True:
+            page = await self.list_payments(after=before, newest_first=True, limit=PAGE_LIMIT - len(read))
+            last_index = last_index or page.last_index
+            overlaps = any(p.run in known and known[p.run].payment_index == p.payment_index for p in page.payments)
+            read = {payment.run: payment for payment in page.payments} | read
+            if overlaps:
+                read, known = known | read, {}
+            if page.is_last or len(read) >= PAGE_LIMIT:
+                payments = sorted(read.values(), key=lambda payment: payment.payment_index)
+                return Page(tuple(payments), last_index, PAGE_LIMIT)
+            before = min(payment.payment_index for payment in read.values())
+            if not known:
+                kept.clear()
+                kept.update(read)
+
+    async def fetch(self, hashes: Iterable[str]) -> None:
+        """Request payments by hash, `CONCURRENT` at a time, and record the answers.
+
+        A few requests may fail without stopping the others: these payments are requested again later. Raises an
+        exception group of `LndError` if the connection is lost, or if more than `CONCURRENT` requests fail.
+        """
+        slots = asyncio.Semaphore(CONCURRENT)
+        failed: list[LndError] = []
+
+        async def fetch_one(payment_hash: str) -> None:
+            try:
+                async with slots:
+                    asked = self.account.now()
+                    payment = await self.run(Method.TRACK_PAYMENT, self.client.payment(payment_hash))
+            except LndError as error:
+                failed.append(error)
+                if not concerns_one_payment(error) or len(failed) > CONCURRENT:
+                    raise
+                return
+            if payment is not None:
+                self.account.record(payment, Source.TRACK, asked)
+            else:
+                events = self.account.tracker.not_found(payment_hash, self.account.now(), self.not_found_cause)
+                self.account.apply(events)
+
+        async with asyncio.TaskGroup() as group:
+            for payment_hash in hashes:
+                group.create_task(fetch_one(payment_hash))
+        if failed:
+            self._log.warning(
+                "requests for some payments failed: they are repeated later",
+                payments=len(failed),
+                advice=failed[0].advice,
+            )
+
+
+def concerns_one_payment(error: LndError) -> bool:
+    """Return True if only the requested payment may be affected: lnd may well answer about others."""
+    return error.cause in (Interruption.TIMEOUT, Interruption.OTHER)
+
+
+def _check_progress(page: Page, after: int, *, newest_first: bool) -> None:
+    """Raise `LndError` if a page doesn't lie beyond `after`: reading on from it would never end."""
+    indexes = [payment.payment_index for payment in page.payments]
+    if indexes and (0 < after <= indexes[0] if newest_first else indexes[-1] <= after):
+        raise LndError(
+            Interruption.OTHER,
+            NodeState.READY,
+            f"ListPayments answers index_offset {after} with payments {indexes[0]} to {indexes[-1]}, "
+            "which no lnd does: is there a proxy in between?",
+        )

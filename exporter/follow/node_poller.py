@@ -1,0 +1,117 @@
+"""The identity and the health of a node, apart from its payments: polled with one cheap call from time to time."""
+
+import asyncio
+
+import structlog
+
+from exporter.follow.calls import Calls
+from exporter.follow.pace import Pace
+from exporter.lnd.client import LndError
+from exporter.payments.event import ChannelsListed
+from exporter.payments.labels import Interruption, Method, NodeState
+
+
+class NodePoller:
+    """Polls `GetInfo` and `ListChannels` of one node. Some nodes take minutes to answer; payments don't wait."""
+
+    def __init__(self, calls: Calls, pace: Pace) -> None:
+        """Start with an unidentified node."""
+        self._client = calls.client
+        self._calls = calls
+        self._account = calls.account
+        self._pace = pace
+        self._log = structlog.get_logger("exporter.follow").bind(node=calls.account.name)
+        self._denial_logged = False  # ListChannels was denied the last time, and the log has reported it
+        self.identified = False
+        """Whether `GetInfo` has been answered since the connection was opened."""
+
+    async def identify(self) -> None:
+        """Request the node's identity on a fresh connection; until it answers, assume that it is the known node.
+
+        Before counting begins lnd gets more time: without the node's key no rebalance can be told from a payment.
+        Raises `LndError`, also if another node answers.
+        """
+        self.identified = False
+        self._client.own_key = self._account.pubkey
+        await self._try_get_info(self._pace.first_info_s)
+        if not (self.identified or self._account.pubkey or self._account.tracker.begun):
+            self._account.set_status(
+                state=NodeState.STARTING,
+                detail="lnd doesn't report its identity: waiting for GetInfo before counting begins",
+            )
+            await self._try_get_info(self._pace.info_s)
+
+    async def require_identity(self) -> None:
+        """Request the identity again where it matters: the payments that lnd lists may be another node's.
+
+        Raises `LndError` if there is no answer, or if another node answers.
+        """
+        if self.identified or not self._account.pubkey:
+            return
+        await self._try_get_info(self._pace.info_s)
+        if not self.identified:
+            raise LndError(
+                Interruption.TIMEOUT,
+                NodeState.STARTING,
+                "lnd doesn't report its identity, and its payments are not the known ones: waiting for GetInfo",
+            )
+
+    async def run(self) -> None:
+        """Poll the node until cancelled. Raises `LndError` if another node answers."""
+        count, with_channels = 0, True
+        while True:
+            if with_channels and count % self._pace.channels_every == 0:
+                with_channels = await self._refresh_channels()
+            else:
+                await self._refresh_info()
+            await asyncio.sleep(self._pace.beat_s)
+            count += 1
+
+    async def _try_get_info(self, timeout_s: float) -> None:
+        """Request the identity; ignore a time-out, which doesn't concern payments."""
+        try:
+            await self._get_info(timeout_s)
+        except LndError as error:
+            if error.cause is not Interruption.TIMEOUT:
+                raise
+            self._log.info("GetInfo takes long", seconds=timeout_s)
+
+    async def _get_info(self, timeout_s: float) -> None:
+        """Request and note the node's info; raise `LndError` if it is not the node that is counted."""
+        info = await self._calls.run(Method.GET_INFO, self._client.info(timeout_s))
+        if self._account.pubkey and info.pubkey != self._account.pubkey:
+            raise LndError(
+                Interruption.WRONG_NODE,
+                NodeState.WRONG_NODE,
+                f"another node ({info.pubkey}) answers than the one that is counted here ({self._account.pubkey}): "
+                "correct the address, or forget the old node (--storage.reset=NODE) to count this one",
+            )
+        self._account.pubkey = self._client.own_key = info.pubkey
+        self.identified = True
+        self._account.set_status(info=info)
+
+    async def _refresh_info(self) -> None:
+        """Update height, synchronisation and number of channels; a failed call doesn't concern payments."""
+        try:
+            await self._get_info(self._pace.info_s)
+        except LndError as error:
+            if error.cause is Interruption.WRONG_NODE:
+                raise
+            self._log.debug("GetInfo failed", advice=error.advice)
+
+    async def _refresh_channels(self) -> bool:
+        """Update aliases and balance; return False if the macaroon doesn't allow it."""
+        try:
+            channels = await self._calls.run(Method.LIST_CHANNELS, self._client.channels())
+        except LndError as error:
+            self._account.set_status(channels=None)
+            if error.state is NodeState.DENIED:
+                if not self._denial_logged:
+                    self._log.info("the macaroon doesn't allow ListChannels: no aliases of peers, no spendable balance")
+                self._denial_logged = True
+                return False
+        else:
+            self._denial_logged = False
+            self._account.set_status(channels=channels)
+            self._account.apply([ChannelsListed(channels.peers)])
+        return True
