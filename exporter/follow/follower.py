@@ -14,7 +14,7 @@ from exporter.follow.node_poller import NodePoller
 from exporter.follow.pace import Pace
 from exporter.follow.per_payment import PerPaymentStreams
 from exporter.follow.readiness import wait_until_ready
-from exporter.follow.tasks import close, first_error, run_alone
+from exporter.follow.tasks import first_error, run_alone
 from exporter.lnd.client import WAITING, Client, LndError
 from exporter.payments.event import StreamInterrupted
 from exporter.payments.labels import CallOutcome, Interruption, Method, Mode, NodeState, Source
@@ -177,7 +177,7 @@ class Follower:
                 self.account.record(payment, Source.STREAM)
         finally:
             self._calls.count(Method.TRACK_PAYMENTS, CallOutcome.ERROR)  # however it ends, it is an error
-            await close(updates)
+            await updates.aclose()  # now, not when it is collected: that cancels its call
 
     async def _catch_up_and_refresh(self) -> None:
         """Catch up, show that the stream is up, then request from time to time what it doesn't show."""

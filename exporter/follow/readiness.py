@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 
 from exporter.follow.calls import Calls
-from exporter.follow.tasks import close
 from exporter.lnd.client import LndError
 from exporter.payments.labels import CallOutcome, Interruption, Method, NodeState
 
@@ -31,5 +30,5 @@ async def wait_until_ready(calls: Calls, timeout_s: float, waiting: Callable[[No
         ) from None
     finally:
         calls.count(Method.SUBSCRIBE_STATE, outcome)
-        await close(states)
+        await states.aclose()  # now, not when it is collected: that cancels its call
     raise LndError(Interruption.ENDED, NodeState.UNREACHABLE, "lnd ended the stream SubscribeState: is it stopping?")

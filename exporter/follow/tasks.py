@@ -1,7 +1,7 @@
-"""Helpers for asyncio tasks and streams."""
+"""Helpers for asyncio tasks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -31,9 +31,3 @@ def first_error(group: BaseExceptionGroup[LndError]) -> LndError:
     if not isinstance(error, LndError):
         raise TypeError(f"not an LndError: {error!r}")
     return error
-
-
-async def close(stream: AsyncIterator[object]) -> None:
-    """Close a generator now, not when it is collected: closing it cancels its call."""
-    if (aclose := getattr(stream, "aclose", None)) is not None:
-        await aclose()

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from exporter.lnd import liveness
 from exporter.payments.totals import Counter
 from exporter.simulator.lives import Lives
 from exporter.simulator.server import SimulatedNode
