@@ -12,11 +12,11 @@ import pytest
 from exporter.config.addresses import GRPC, TRANSPORTS
 from exporter.payments.labels import Method
 from exporter.simulator.clock import WallClock
-from exporter.simulator.lives import Lives
-from exporter.simulator.mix import Mix
 from exporter.simulator.mutation import Register
+from exporter.simulator.random_traffic import RandomTraffic
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
-from exporter.simulator.tower import End
+from exporter.simulator.subscriptions import RpcStatus
 from tests.network.process import until
 from tests.patience import PATIENCE_S
 
@@ -61,12 +61,12 @@ async def open_output(state: Path) -> str:
 
 def hold(node: SimulatedNode) -> str:
     """Start a payment that stays in flight and return its hash."""
-    life = Lives(node.world, "held").held_then_settled()
-    for step in life.steps:
+    scenario = Scenarios(node.world, "held").held_then_settled()
+    for step in scenario.steps:
         node.database.apply(step.mutation)
         if isinstance(step.mutation, Register):
             break
-    return life.payment_hash
+    return scenario.payment_hash
 
 
 async def track_output(node: SimulatedNode, transport: str, payment_hash: str, *flags: str) -> str:
@@ -86,17 +86,19 @@ async def track_output(node: SimulatedNode, transport: str, payment_hash: str, *
 async def test_track_shows_secrets_only_on_request(tmp_path: Path, transport: str) -> None:
     """As table and as JSON, for every kind of payment; and never those that an error of lnd quotes."""
     async with SimulatedNode(tmp_path, clock=WallClock(float("inf"))) as node:
-        lives = Lives(node.world)
-        some = [lives.success(), lives.keysend(), lives.amp(), lives.refused()]
+        scenarios = Scenarios(node.world)
+        some = [scenarios.success(), scenarios.keysend(), scenarios.amp(), scenarios.refused()]
         await node.play(*some)
         secrets = node.secrets()
         # The table is made of the same updates as the JSON: one transport is enough for it.
         for flags in (["--json"], *([[]] if transport == GRPC else [])):
-            outputs = await asyncio.gather(*(track_output(node, transport, life.payment_hash, *flags) for life in some))
-            assert [life.payment_hash in text for life, text in zip(some, outputs, strict=True)] == [True] * 4
+            outputs = await asyncio.gather(
+                *(track_output(node, transport, scenario.payment_hash, *flags) for scenario in some)
+            )
+            assert [scenario.payment_hash in text for scenario, text in zip(some, outputs, strict=True)] == [True] * 4
             assert [secret for secret in secrets if secret[:41] in "".join(outputs)] == []
             outputs = await asyncio.gather(
-                *(track_output(node, transport, life.payment_hash, "--show-secrets", *flags) for life in some)
+                *(track_output(node, transport, scenario.payment_hash, "--show-secrets", *flags) for scenario in some)
             )
             shown = "".join("".join(outputs).split())
             # Two payment requests and the preimages of three succeeded payments; macaroons are never shown.
@@ -126,12 +128,12 @@ async def test_exporter_leaks_no_secret(tmp_path: Path, transport: str) -> None:
             ]
             process = await asyncio.create_subprocess_exec(*command, *flags, stdout=sink, stderr=sink)
         try:
-            await node.subscribers(1)
-            lives = iter(Mix(node.world, 3))
+            await node.wait_for_subscribers(1)
+            scenarios = iter(RandomTraffic(node.world, 3))
             for _ in range(300):
-                await node.play(next(lives))
+                await node.play(next(scenarios))
             in_flight = hold(node)
-            await node.drained()
+            await node.wait_until_drained()
 
             async def named_in_log() -> bool:
                 return in_flight in log.read_text()
@@ -140,7 +142,7 @@ async def test_exporter_leaks_no_secret(tmp_path: Path, transport: str) -> None:
             secrets = node.secrets()
             quoted = " ".join(sorted(secrets)[::40])
             node.faults.refuse(Method.GET_INFO, grpc.StatusCode.UNKNOWN, f"cannot do this: {quoted}")
-            node.end_streams(End(grpc.StatusCode.UNKNOWN, f"broken by {quoted}"))
+            node.end_streams(RpcStatus(grpc.StatusCode.UNKNOWN, f"broken by {quoted}"))
 
             async def errors_in_log_and_page() -> bool:
                 base = log.read_text().split('"address": "')[1].split('"')[0]

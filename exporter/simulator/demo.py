@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 
 from exporter.simulator.clock import WallClock
-from exporter.simulator.lives import Lives
-from exporter.simulator.mix import Mix
-from exporter.simulator.mutation import Life, Register
+from exporter.simulator.mutation import Register, Scenario
+from exporter.simulator.random_traffic import RandomTraffic
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.world import World, generator
 
@@ -22,7 +22,7 @@ def node(directory: Path, seed: object = "demo") -> SimulatedNode:
     clock = WallClock()
     node = SimulatedNode(directory, seed=seed, world=World.random(seed, network="simnet"), clock=clock)
     clock.behind_s = _HELD_S
-    for step in Lives(node.world, "past", now_s=int(time.time()) - _HELD_S).held_then_settled().steps:
+    for step in Scenarios(node.world, "past", now_s=int(time.time()) - _HELD_S).held_then_settled().steps:
         node.database.apply(step.mutation)
         if isinstance(step.mutation, Register):
             break
@@ -40,14 +40,14 @@ async def traffic(node: SimulatedNode, pace: float = 1.0) -> None:
         for scenario in _one_of_each(node, seed):
             tasks.create_task(node.play(scenario))
             await node.clock.sleep(0.25 / pace)
-        for scenario in Mix(node.world, seed, now_s=int(time.time())):
+        for scenario in RandomTraffic(node.world, seed, now_s=int(time.time())):
             tasks.create_task(node.play(scenario))
             await node.clock.sleep(rng.expovariate(pace))
 
 
-def _one_of_each(node: SimulatedNode, seed: object) -> list[Life]:
+def _one_of_each(node: SimulatedNode, seed: object) -> list[Scenario]:
     """Return one of each scenario, so that a person doesn't wait for the rare ones."""
-    scenarios = Lives(node.world, ("showcase", seed), now_s=int(time.time()))
+    scenarios = Scenarios(node.world, ("showcase", seed), now_s=int(time.time()))
     return [
         scenarios.held_then_settled(240),
         scenarios.held_then_cancelled(75),

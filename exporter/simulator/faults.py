@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import grpc
 
 from exporter.payments.labels import Method
-from exporter.simulator.tower import End
+from exporter.simulator.subscriptions import RpcStatus
 
-BROKEN = End(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+BROKEN = RpcStatus(grpc.StatusCode.UNAVAILABLE, "Socket closed")
 """The status that a gRPC client sees when the connection breaks; over REST the server breaks it."""
 
 
@@ -19,7 +19,7 @@ BROKEN = End(grpc.StatusCode.UNAVAILABLE, "Socket closed")
 class _Fault:
     """A status with which calls of a method end."""
 
-    end: End
+    end: RpcStatus
     after: int
     """Number of calls (`refuse`) or messages of a stream (`cut`) that go well first."""
     times: float
@@ -57,7 +57,7 @@ class Faults:
         self, method: Method, code: grpc.StatusCode, text: str = "", *, after: int = 0, times: float = math.inf
     ) -> None:
         """Refuse the next `times` calls, after `after` calls that go well: a list fails at its third page with 2."""
-        self._refusals[method] = _Fault(End(code, text), after, times)
+        self._refusals[method] = _Fault(RpcStatus(code, text), after, times)
 
     def delay(self, method: Method, seconds: float = math.inf) -> None:
         """Delay the answers of a method; by default never answer."""
@@ -72,10 +72,10 @@ class Faults:
         for method in Method:
             self.delay(method)
 
-    def cut(self, method: Method, *, after: int, end: End = BROKEN, times: float = 1) -> None:
+    def cut(self, method: Method, *, after: int, end: RpcStatus = BROKEN, times: float = 1) -> None:
         """End the next `times` streams, each after `after` messages. The default status breaks the connection.
 
-        `End()`, status OK, ends the stream as well.
+        `RpcStatus()`, status OK, ends the stream as well.
         """
         self._cuts[method] = _Fault(end, after, times)
 
@@ -103,7 +103,7 @@ class Faults:
 
     # For the service.
 
-    async def before_call(self, method: Method) -> End | None:
+    async def before_call(self, method: Method) -> RpcStatus | None:
         """Wait for the delay of a method, then return the status with which the call is refused, or None."""
         delay = self._delays.get(method, 0.0)
         if delay:
@@ -115,11 +115,11 @@ class Faults:
         if self._listing_s:
             await asyncio.sleep(payments * self._listing_s)
 
-    def next_cut(self, method: Method) -> tuple[float, End]:
+    def next_cut(self, method: Method) -> tuple[float, RpcStatus]:
         """Return after how many messages a new stream is cut (infinity: never), and its status then."""
         cut = self._cuts.get(method)
         if cut is None or cut.times <= 0:
-            return math.inf, End()
+            return math.inf, RpcStatus()
         cut.times -= 1
         return cut.after, cut.end
 
@@ -133,7 +133,7 @@ class Faults:
             await asyncio.sleep(delay)
 
 
-def _next_refusal(fault: _Fault | None) -> End | None:
+def _next_refusal(fault: _Fault | None) -> RpcStatus | None:
     """Count a call, and return the status with which it is refused, or None."""
     if fault is None or fault.times <= 0:
         return None

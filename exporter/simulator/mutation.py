@@ -76,7 +76,7 @@ class Step(NamedTuple):
     mutation: Mutation
 
 
-class Life(NamedTuple):
+class Scenario(NamedTuple):
     """A scenario: all mutations of one payment hash; of more than one run if it is paid again."""
 
     name: str

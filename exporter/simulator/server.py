@@ -15,15 +15,15 @@ from exporter.simulator import credentials
 from exporter.simulator.clock import NS, Clock, WallClock
 from exporter.simulator.database import Database, Options
 from exporter.simulator.faults import BROKEN, Faults
-from exporter.simulator.gateway import RestServer
-from exporter.simulator.mutation import Life
-from exporter.simulator.service import EVERYTHING, Service
+from exporter.simulator.mutation import Scenario
+from exporter.simulator.rest_server import RestServer
+from exporter.simulator.service import ALL_PERMISSIONS, Service
+from exporter.simulator.subscriptions import RpcStatus, Subscriptions
 from exporter.simulator.timeline import timeline
-from exporter.simulator.tower import ControlTower, End
 from exporter.simulator.truth import Finished
 from exporter.simulator.world import World, generator
 
-_SHUTTING_DOWN = End(grpc.StatusCode.UNKNOWN, "routerrpc server shutting down")
+_SHUTTING_DOWN = RpcStatus(grpc.StatusCode.UNKNOWN, "routerrpc server shutting down")
 _HOST = "127.0.0.1"
 _GRACE_S = 10.0  # for open calls when the node stops; long, because on a busy machine the last messages take a while
 _OPTIONS = (
@@ -50,7 +50,7 @@ class SimulatedNode:
         world: World | None = None,
         clock: Clock | None = None,
         options: Options | None = None,
-        permissions: Iterable[str] = EVERYTHING,
+        permissions: Iterable[str] = ALL_PERMISSIONS,
         version: str = "0.21.2-beta commit=v0.21.2-beta",
     ) -> None:
         """Write certificate and macaroon; `start` listens."""
@@ -60,7 +60,7 @@ class SimulatedNode:
         self.calls: Counter[Method] = Counter()
         """Number of calls of each method, refused ones included."""
         self.state: pb.WalletState = pb.WAITING_TO_START
-        self.state_watchers: set[asyncio.Queue[pb.WalletState | End]] = set()
+        self.state_watchers: set[asyncio.Queue[pb.WalletState | RpcStatus]] = set()
         self.macaroons: dict[bytes, frozenset[str]] = {}
         """Accepted macaroons with the method paths that each allows."""
         self.revoked: dict[bytes, int] = {}
@@ -95,16 +95,16 @@ class SimulatedNode:
 
     # Payments.
 
-    async def play(self, *scenarios: Life) -> None:
+    async def play(self, *scenarios: Scenario) -> None:
         """Play scenarios, all beginning now; return when the last one is over. They pause while the node is down."""
         elapsed_s = 0.0
         for at_s, mutation in timeline(scenarios):
             await self.clock.sleep(at_s - elapsed_s)
             elapsed_s = at_s
-            await self.serving()
+            await self.wait_until_serving()
             self.database.apply(mutation)
 
-    async def serving(self) -> None:
+    async def wait_until_serving(self) -> None:
         """Wait until the node serves calls: HTLCs resolved while it is down are learnt when it is up again."""
         await self._serving.wait()
 
@@ -116,13 +116,13 @@ class SimulatedNode:
         """Return all secrets that the exporter must not expose: preimages and macaroons in hex, payment requests."""
         return self.database.secrets | {macaroon.hex() for macaroon in self.macaroons}
 
-    async def subscribers(self, number: int) -> None:
+    async def wait_for_subscribers(self, number: int) -> None:
         """Wait until exactly `number` streams of TrackPayments are open: lnd doesn't acknowledge a subscription."""
-        await self.tower.subscribers(number)
+        await self.subscriptions.wait_for_subscribers(number)
 
-    async def drained(self) -> None:
+    async def wait_until_drained(self) -> None:
         """Wait until everything has been sent on every stream of TrackPayments."""
-        await self.tower.drained()
+        await self.subscriptions.wait_until_drained()
 
     # Start, stop and lock. Database, address and files survive all of this.
 
@@ -133,13 +133,13 @@ class SimulatedNode:
         key = grpc.ssl_server_credentials([(self._certificate.key, self._certificate.certificate)])
         port = server.add_secure_port(self.address or f"{_HOST}:0", key)
         self.address = f"{_HOST}:{port}"
-        self.advance(state)
+        self.set_state(state)
         rest = await self._rest_server.start(_HOST, int(self.rest.rpartition(":")[2] or 0), self._certificate)
         self.rest = f"{_HOST}:{rest}"
         await server.start()
         self._server = server
 
-    def advance(self, state: pb.WalletState) -> None:
+    def set_state(self, state: pb.WalletState) -> None:
         """Change the state, and send it to the subscribers of it. Payments go on in SERVER_ACTIVE only."""
         self.state = state
         for queue in self.state_watchers:
@@ -152,7 +152,7 @@ class SimulatedNode:
     async def stop(self) -> None:
         """Shut down in order: end every stream of payments with a status, then close the ports."""
         self._serving.clear()
-        self.tower.end(_SHUTTING_DOWN)
+        self.subscriptions.end(_SHUTTING_DOWN)
         for queue in self.state_watchers:
             queue.put_nowait(BROKEN)  # lnd doesn't end streams of its state: their connection breaks
         await self._close(_GRACE_S)
@@ -180,12 +180,12 @@ class SimulatedNode:
     async def unlock(self) -> None:
         """Unlock the wallet, and pass through the states up to SERVER_ACTIVE."""
         for state in (pb.UNLOCKED, pb.RPC_ACTIVE, pb.SERVER_ACTIVE):
-            self.advance(state)
+            self.set_state(state)
             await asyncio.sleep(0)
 
-    def end_streams(self, end: End) -> None:
+    def end_streams(self, end: RpcStatus) -> None:
         """End all streams of payments, after what is queued on them; the node keeps running."""
-        self.tower.end(end)
+        self.subscriptions.end(end)
 
     # Replacements. Certificate, identity and database may be replaced only while the node is down.
 
@@ -200,7 +200,7 @@ class SimulatedNode:
             self.revoked[macaroon] = len(self.revoked) + 1
         self.macaroons = {}
 
-    def renew_macaroon(self, permissions: Iterable[str] = EVERYTHING) -> None:
+    def renew_macaroon(self, permissions: Iterable[str] = ALL_PERMISSIONS) -> None:
         """Revoke all macaroons, and write a new one to the same file."""
         self.revoke_macaroons()
         credentials.replace_file(self.macaroon, self.add_macaroon(permissions))
@@ -215,9 +215,9 @@ class SimulatedNode:
     def renew_database(self) -> None:
         """Start with an empty database; `truth` starts again, too."""
         self.database = Database(self.clock.now_ns, self._options)
-        self.tower = ControlTower(self.database)
+        self.subscriptions = Subscriptions(self.database)
 
-    def become(self, world: World) -> None:
+    def change_identity(self, world: World) -> None:
         """Become another node behind the same address, with an empty database."""
         self.world = world
         self.renew_database()

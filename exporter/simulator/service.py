@@ -12,7 +12,7 @@ from exporter.payments.labels import Method
 from exporter.simulator.credentials import decode_hex, macaroon_error
 from exporter.simulator.database import Database
 from exporter.simulator.faults import Faults
-from exporter.simulator.tower import ControlTower, End, Subscriber
+from exporter.simulator.subscriptions import RpcStatus, Subscriber, Subscriptions
 
 
 class CallContext(Protocol):
@@ -29,7 +29,7 @@ class ServedNode(Protocol):
     """The state of a node that the methods read and change. `SimulatedNode` has it, and starts the servers."""
 
     state: pb.WalletState
-    state_watchers: set[asyncio.Queue[pb.WalletState | End]]
+    state_watchers: set[asyncio.Queue[pb.WalletState | RpcStatus]]
     """One queue for each stream of SubscribeState."""
     calls: Counter[Method]
     faults: Faults
@@ -38,7 +38,7 @@ class ServedNode(Protocol):
     revoked: dict[bytes, int]
     """Formerly accepted macaroons with the ids of their root keys."""
     database: Database
-    tower: ControlTower
+    subscriptions: Subscriptions
 
     def info(self) -> pb.GetInfoResponse:
         """Return the answer to GetInfo."""
@@ -47,7 +47,7 @@ class ServedNode(Protocol):
         """Return the answer to ListChannels."""
 
 
-PATHS = {
+METHOD_PATHS = {
     Method.TRACK_PAYMENTS: "/routerrpc.Router/TrackPayments",
     Method.TRACK_PAYMENT: "/routerrpc.Router/TrackPaymentV2",
     Method.LIST_PAYMENTS: "/lnrpc.Lightning/ListPayments",
@@ -55,11 +55,11 @@ PATHS = {
     Method.LIST_CHANNELS: "/lnrpc.Lightning/ListChannels",
     Method.SUBSCRIBE_STATE: "/lnrpc.State/SubscribeState",
 }
-SMALLEST = frozenset(
-    PATHS[m] for m in (Method.TRACK_PAYMENTS, Method.TRACK_PAYMENT, Method.LIST_PAYMENTS, Method.GET_INFO)
+SMALLEST_PERMISSIONS = frozenset(
+    METHOD_PATHS[m] for m in (Method.TRACK_PAYMENTS, Method.TRACK_PAYMENT, Method.LIST_PAYMENTS, Method.GET_INFO)
 )
 """Method paths of the smallest macaroon that the exporter can work with."""
-EVERYTHING = SMALLEST | {PATHS[Method.LIST_CHANNELS]}
+ALL_PERMISSIONS = SMALLEST_PERMISSIONS | {METHOD_PATHS[Method.LIST_CHANNELS]}
 """The same and ListChannels, which the exporter needs for the peers' aliases only."""
 
 _REFUSAL = {
@@ -121,7 +121,7 @@ class Service:
         text = macaroon_error(binary, node.macaroons, node.revoked)
         if text is not None:
             await _unknown(context, text)
-        if PATHS[method] not in node.macaroons[binary]:
+        if METHOD_PATHS[method] not in node.macaroons[binary]:
             await _unknown(context, "permission denied")
 
     # Payments.
@@ -130,17 +130,17 @@ class Service:
         """TrackPayments."""
         await self._authorize(Method.TRACK_PAYMENTS, context)
         request = pb.TrackPaymentsRequest.FromString(data)
-        tower, faults = self._node.tower, self._node.faults
-        subscriber = tower.subscribe(no_inflight_updates=request.no_inflight_updates)
+        subscriptions, faults = self._node.subscriptions, self._node.faults
+        subscriber = subscriptions.subscribe(no_inflight_updates=request.no_inflight_updates)
         try:
             await faults.scan(before=True)
             snapshot = self._node.database.snapshot()
             await faults.scan(before=False)
-            tower.ready(subscriber, snapshot)
+            subscriptions.ready(subscriber, snapshot)
             async for message in self._stream(Method.TRACK_PAYMENTS, subscriber, context):
                 yield message
         finally:
-            tower.leave(subscriber)
+            subscriptions.leave(subscriber)
 
     async def track_payment(self, data: bytes, context: CallContext) -> AsyncIterator[bytes]:
         """TrackPaymentV2."""
@@ -148,16 +148,16 @@ class Service:
         request = pb.TrackPaymentRequest.FromString(data)
         if len(request.payment_hash) != _HASH_BYTES:
             await _unknown(context, f"invalid hash length of {len(request.payment_hash)}, want {_HASH_BYTES}")
-        tower = self._node.tower
+        subscriptions = self._node.subscriptions
         payment_hash = request.payment_hash.hex()
-        subscriber = tower.subscribe_payment(payment_hash, no_inflight_updates=request.no_inflight_updates)
+        subscriber = subscriptions.subscribe_payment(payment_hash, no_inflight_updates=request.no_inflight_updates)
         if subscriber is None:
             await context.abort(grpc.StatusCode.NOT_FOUND, "payment isn't initiated")
         try:
             async for message in self._stream(Method.TRACK_PAYMENT, subscriber, context):
                 yield message
         finally:
-            tower.leave(subscriber)
+            subscriptions.leave(subscriber)
 
     async def _stream(self, method: Method, subscriber: Subscriber, context: CallContext) -> AsyncIterator[bytes]:
         """Yield what is queued for the subscriber, until its stream is ended or cut by a fault."""
@@ -168,7 +168,7 @@ class Service:
                 await _end(cut, context)
                 return
             item = await subscriber.get()
-            if isinstance(item, End):
+            if isinstance(item, RpcStatus):
                 await _end(item, context)
                 return
             yield item.message
@@ -201,13 +201,13 @@ class Service:
     async def subscribe_state(self, _data: bytes, context: CallContext) -> AsyncIterator[bytes]:
         """SubscribeState."""
         await self._authorize(Method.SUBSCRIBE_STATE, context)
-        queue: asyncio.Queue[pb.WalletState | End] = asyncio.Queue()
+        queue: asyncio.Queue[pb.WalletState | RpcStatus] = asyncio.Queue()
         self._node.state_watchers.add(queue)
         try:
             yield pb.SubscribeStateResponse(state=self._node.state).SerializeToString()
             while True:
                 state = await queue.get()
-                if isinstance(state, End):
+                if isinstance(state, RpcStatus):
                     await _end(state, context)
                     return
                 yield pb.SubscribeStateResponse(state=state).SerializeToString()
@@ -215,7 +215,7 @@ class Service:
             self._node.state_watchers.discard(queue)
 
 
-async def _end(end: End, context: CallContext) -> None:
+async def _end(end: RpcStatus, context: CallContext) -> None:
     """End the call: abort it unless the status is OK."""
     if end.code is not grpc.StatusCode.OK:
         await context.abort(end.code, end.text)

@@ -22,9 +22,9 @@ from exporter.metrics.exposition import Format, render
 from exporter.page import PageData
 from exporter.payments.labels import Source
 from exporter.payments.payment import NS_PER_S, Moment, Payment
-from exporter.simulator import rest
+from exporter.simulator import rest_json
 from exporter.simulator.database import Database
-from exporter.simulator.mix import Mix
+from exporter.simulator.random_traffic import RandomTraffic
 from exporter.simulator.world import World
 from exporter.store import Store, encode
 
@@ -50,8 +50,8 @@ def updates(payments: int) -> tuple[World, list[bytes]]:
     """Return a world, and all updates that lnd sends of that many payments of every kind, one after the other."""
     clock, world = [START_NS], World.random("bench")
     database, messages = Database(lambda: clock[0]), list[bytes]()
-    for life in islice(Mix(world, "bench"), payments):
-        for step in life.steps:
+    for scenario in islice(RandomTraffic(world, "bench"), payments):
+        for step in scenario.steps:
             clock[0] += int(step.delay_s * NS_PER_S)
             if update := database.apply(step.mutation):
                 messages.append(update.message)
@@ -84,7 +84,7 @@ def measure(payments: int) -> Iterator[Row]:
     """Measure, and yield row by row."""
     world, messages = updates(payments)
     own, number = world.me.pubkey, len(messages)
-    texts = [rest.line(rest.words(rpc.Payment, message)) for message in messages]
+    texts = [rest_json.json_line(rest_json.message_json(rpc.Payment, message)) for message in messages]
     decoded = [decode.payment(rpc.Payment.FromString(message), own) for message in messages]
 
     protobuf = fastest(lambda: [rpc.Payment.FromString(message) for message in messages])

@@ -19,10 +19,10 @@ from exporter.payments.node import Channels, Info
 from exporter.payments.payment import Moment, Payment, Run
 from exporter.simulator.clock import NS
 from exporter.simulator.database import Backend, Database, Options
-from exporter.simulator.lives import Lives
-from exporter.simulator.mix import Mix
-from exporter.simulator.mutation import Life
-from exporter.simulator.tower import ControlTower, End, Subscriber
+from exporter.simulator.mutation import Scenario
+from exporter.simulator.random_traffic import RandomTraffic
+from exporter.simulator.scenarios import Scenarios
+from exporter.simulator.subscriptions import RpcStatus, Subscriber, Subscriptions
 from exporter.simulator.truth import Finished
 from exporter.simulator.world import World
 from tests.follow.virtual import VirtualLoop
@@ -66,9 +66,9 @@ class ChaoticNode:
         """How far lnd's clock is behind, nanoseconds."""
         self.world = World.random(seed)
         self.database = Database(self._now_ns, options)
-        self._tower = ControlTower(self.database)
-        self._mix = iter(Mix(self.world, seed))
-        self._extra_lives = Lives(self.world, ("more", seed))
+        self._tower = Subscriptions(self.database)
+        self._mix = iter(RandomTraffic(self.world, seed))
+        self._extra_lives = Scenarios(self.world, ("more", seed))
         self._migrates = options is not None and options.backend is Backend.KV
         self._cut = asyncio.Event()
         self._unreachable = False
@@ -76,7 +76,7 @@ class ChaoticNode:
         self._arrives_s = 0.0
         self.history: set[Run] = set()
         """Runs that were over when its newest payments were last requested."""
-        self.lives: set[asyncio.Task[None]] = set()
+        self.scenarios: set[asyncio.Task[None]] = set()
 
     def clocks(self) -> Moment:
         """Return the moment on the exporter's clocks; its wall clock differs from the node's by steps."""
@@ -100,28 +100,28 @@ class ChaoticNode:
 
     def pay_at_once(self, number: int) -> None:
         """Make payments from beginning to end, in no time."""
-        for life in self._lives(number):
-            for step in life.steps:
+        for scenario in self._scenarios(number):
+            for step in scenario.steps:
                 self.database.apply(step.mutation)
 
     async def pay(self, number: int, every_s: float) -> None:
         """Begin payments one after the other; each takes its own time."""
-        for life in self._lives(number):
+        for scenario in self._scenarios(number):
             await asyncio.sleep(self.random.expovariate(1 / every_s))
-            self._begin(life)
+            self._begin(scenario)
 
-    def _lives(self, number: int) -> Iterator[Life]:
+    def _scenarios(self, number: int) -> Iterator[Scenario]:
         """Yield the lives of a busy node, with more retries and second terminal updates than usual."""
-        for life in islice(self._mix, number):
+        for scenario in islice(self._mix, number):
             if self.random.random() < MIX:
-                yield life
+                yield scenario
             elif self.random.random() < 0.5:
                 yield self._extra_lives.held_then_cancelled(self.random.uniform(60, 90))
             else:
                 yield self._extra_lives.retried_hash(pause_s=self.random.choice(PAUSES_S))
 
-    async def _live(self, life: Life) -> None:
-        for step in life.steps:
+    async def _live(self, scenario: Scenario) -> None:
+        for step in scenario.steps:
             await asyncio.sleep(step.delay_s)
             with suppress(ValueError):  # the payment has been deleted meanwhile
                 self.database.apply(step.mutation)
@@ -131,10 +131,10 @@ class ChaoticNode:
         for _ in range(number):
             self._begin(self._extra_lives.held_then_cancelled(self.random.uniform(60, longest_s)))
 
-    def _begin(self, life: Life) -> None:
-        task = asyncio.create_task(self._live(life))
-        self.lives.add(task)
-        task.add_done_callback(self.lives.discard)
+    def _begin(self, scenario: Scenario) -> None:
+        task = asyncio.create_task(self._live(scenario))
+        self.scenarios.add(task)
+        task.add_done_callback(self.scenarios.discard)
 
     def delete(self) -> None:
         """Delete all payments that are over (`deletepayments --all`), or only the failed ones."""
@@ -276,7 +276,7 @@ class ChaoticNode:
                 if broken.done():
                     raise LndError(Interruption.UNREACHABLE, NodeState.UNREACHABLE, "the connection is cut")
                 waiting.remove(update)
-                if isinstance(message := update.result(), End):
+                if isinstance(message := update.result(), RpcStatus):
                     return
                 self.delivered()
                 yield self._decoded(message.message)

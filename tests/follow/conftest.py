@@ -8,7 +8,7 @@ import pytest
 from exporter.follow import calls, page_size
 from exporter.payments import memory
 from exporter.simulator.clock import WallClock
-from exporter.simulator.lives import Lives
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
 
 
@@ -29,6 +29,6 @@ def a_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def lives(node: SimulatedNode) -> Lives:
+def scenarios(node: SimulatedNode) -> Scenarios:
     """Return lives of payments for `node`."""
-    return Lives(node.world)
+    return Scenarios(node.world)

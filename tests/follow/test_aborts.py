@@ -92,7 +92,7 @@ async def a_gap(loop: VirtualLoop, path: Path, gap: Gap, strike_at: int) -> bool
     for task in (calm, struck):
         task.cancel()
     await going_on
-    await asyncio.gather(*node.lives)
+    await asyncio.gather(*node.scenarios)
     await asyncio.sleep(CALM_S)
     check(await exporter.page(), exporter.log, node.ends(), history=history, deleted=node.deleted)
     assert len(exporter) == 0

@@ -12,8 +12,8 @@ from exporter.follow import Backoff, Follower, Pace, audit, calls
 from exporter.payments.payment import Run
 from exporter.payments.totals import Counter
 from exporter.simulator.database import Backend, Options
-from exporter.simulator.lives import TIMEOUT, Lives
 from exporter.simulator.mutation import GiveUp
+from exporter.simulator.scenarios import TIMEOUT, Scenarios
 from exporter.simulator.server import SimulatedNode
 from tests.follow import chaos
 from tests.follow.chaos import ChaoticNode
@@ -52,17 +52,19 @@ class CountedList:
 
 
 async def test_audit_of_complete_counts_finds_nothing(
-    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+    node: SimulatedNode, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """History, counted payments, payments in flight and new payments are not missing."""
     monkeypatch.setattr(audit, "BATCH", 3)
-    await node.play(*[lives.no_route() for _ in range(10)])
+    await node.play(*[scenarios.no_route() for _ in range(10)])
     counted_list = CountedList()
     async with watching(node, pace=PACE, counted=counted_list) as watch:
         watch.follower.account.keeps = True
         await watch.live()
-        await node.play(lives.success(), lives.no_route(), lives.retry(), lives.retried_hash(), lives.keysend())
-        begin(node, lives.held_then_settled())
+        await node.play(
+            scenarios.success(), scenarios.no_route(), scenarios.retry(), scenarios.retried_hash(), scenarios.keysend()
+        )
+        begin(node, scenarios.held_then_settled())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 4})
         counted_list.take_from(watch)
         watch.clocks.ahead_s += 700
@@ -73,19 +75,19 @@ async def test_audit_of_complete_counts_finds_nothing(
 
 
 async def test_audit_counts_payments_that_the_catch_up_missed(
-    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+    node: SimulatedNode, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A floor that is too high hides payments from the catch-up, but not from the audit."""
     monkeypatch.setattr(audit, "BATCH", 4)
-    await node.play(*[lives.no_route() for _ in range(10)])
+    await node.play(*[scenarios.no_route() for _ in range(10)])
     counted_list = CountedList()
     async with watching(node, pace=PACE, counted=counted_list) as watch:
         watch.follower.account.keeps = True
         await watch.live()
-        await node.play(lives.success())
+        await node.play(scenarios.success())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
         await disconnect(node, watch)
-        await node.play(*[lives.held_then_cancelled(90) for _ in range(6)], lives.success())
+        await node.play(*[scenarios.held_then_cancelled(90) for _ in range(6)], scenarios.success())
         counted_list.take_from(watch)
         memory = watch.follower.account.tracker.memory
         memory.floor_index = 18  # 12 to 18 were never seen
@@ -103,19 +105,19 @@ async def test_audit_counts_payments_that_the_catch_up_missed(
         assert len(watch.logged(FOUND)) <= 3
 
 
-async def test_audit_counts_an_open_payment_that_ended_long_ago(node: SimulatedNode, lives: Lives) -> None:
+async def test_audit_counts_an_open_payment_that_ended_long_ago(node: SimulatedNode, scenarios: Scenarios) -> None:
     """In flight here and ended in lnd: it is found once, after the grace time."""
     counted_list = CountedList()
     async with watching(node, pace=replace(PACE, second_catch_up_s=3600), counted=counted_list) as watch:
         watch.follower.account.keeps = True
         await watch.live()
-        await node.play(lives.success())
+        await node.play(scenarios.success())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
-        held = begin(node, lives.held_then_settled())
+        held = begin(node, scenarios.held_then_settled())
         await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 2})
         tracker = watch.follower.account.tracker
-        node.tower.leave(next(iter(node.tower._all)))  # the stream stays open, but silent
-        await node.play(*held, lives.success())
+        node.subscriptions.leave(next(iter(node.subscriptions._all)))  # the stream stays open, but silent
+        await node.play(*held, scenarios.success())
         seen = counted_list.looked_up
         await watch.until(lambda: counted_list.looked_up > seen + 3)
         assert watch.totals(Counter.SUCCEEDED) == {"succeeded": 1}
@@ -126,16 +128,16 @@ async def test_audit_counts_an_open_payment_that_ended_long_ago(node: SimulatedN
 
 
 async def test_history_stays_history_when_our_clock_is_behind(
-    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+    node: SimulatedNode, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By an hour, when counting begins: payments of that hour are not missing."""
     monkeypatch.setattr(audit, "BATCH", 3)
     monkeypatch.setattr(calls, "PAGE_LIMIT", 3)
-    await node.play(*[lives.no_route() for _ in range(10)])
+    await node.play(*[scenarios.no_route() for _ in range(10)])
     counted_list = CountedList()
     async with watching(node, pace=PACE, counted=counted_list, ahead_s=-3600) as watch:
         await watch.live()
-        await node.play(lives.success())
+        await node.play(scenarios.success())
         watch.clocks.ahead_s += 7200
         watch.follower.account.tracker.memory.saw(Run("", 2**62))
         await watch.until(lambda: counted_list.looked_up > 9)
@@ -144,7 +146,7 @@ async def test_history_stays_history_when_our_clock_is_behind(
 
 
 async def test_audit_keeps_pace_with_new_payments(
-    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+    node: SimulatedNode, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The more payments begin, the earlier its next step; while none begin it waits."""
     monkeypatch.setattr(audit, "HURRY", 3)
@@ -154,23 +156,23 @@ async def test_audit_keeps_pace_with_new_payments(
         await watch.live()
         await watch.until(lambda: counted_list.looked_up == 1)
         for steps in (2, 3, 4):
-            await node.play(lives.no_route(), lives.no_route())
+            await node.play(scenarios.no_route(), scenarios.no_route())
             await watch.until(lambda: watch.counted(Counter.STARTED) % 3 == 2)
             assert counted_list.looked_up == steps - 1
-            await node.play(lives.no_route())
+            await node.play(scenarios.no_route())
             await watch.until(lambda steps=steps: counted_list.looked_up == steps)  # type: ignore[misc]
 
 
 FOUND = "payments that ended were in no counter: they are now; please report this bug"
 
 
-async def test_unreadable_list_reports_nothing(node: SimulatedNode, lives: Lives) -> None:
+async def test_unreadable_list_reports_nothing(node: SimulatedNode, scenarios: Scenarios) -> None:
     """Without the list the audit doesn't know what is missing."""
     counted_list = CountedList()
     counted_list.readable = False
     async with watching(node, pace=PACE, counted=counted_list) as watch:
         await watch.live()
-        await node.play(lives.success())
+        await node.play(scenarios.success())
         watch.clocks.ahead_s += 700
         await watch.until(lambda: counted_list.looked_up > 5)
         assert watch.status.unaccounted is None
@@ -184,15 +186,15 @@ def test_end_that_a_new_stream_has_yet_to_send_is_not_missing(monkeypatch: pytes
 
     async def scenario(loop: VirtualLoop) -> None:
         node = ChaoticNode(loop, 1, Options(backend=Backend.KV))
-        lives, counted_list = Lives(node.world), CountedList()
+        scenarios, counted_list = Scenarios(node.world), CountedList()
         follower = Follower("lnd", node, now=node.clocks, backoff=Backoff(Random(1)), counted=counted_list)
         task = asyncio.create_task(follower.run())
         await asyncio.sleep(200)
-        stuck = lives.stuck()
-        for mutation in (*stuck.steps, *lives.success().steps):
+        stuck = scenarios.stuck()
+        for mutation in (*stuck.steps, *scenarios.success().steps):
             node.database.apply(mutation.mutation)
         await asyncio.sleep(3600)
-        for step in lives.success().steps:
+        for step in scenarios.success().steps:
             node.database.apply(step.mutation)
         await asyncio.sleep(100)
         counted_list.counted |= {end.run for end in node.ends().values()}

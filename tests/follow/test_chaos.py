@@ -40,7 +40,7 @@ async def an_hour(loop: VirtualLoop, seed: int, options: Options, path: Path, mo
         if kills:
             faults.append(group.create_task(exporter.kill_repeatedly()))
         await node.pay(300, every_s=random.choice((0.2, 2.0, 10.0)))
-        await asyncio.gather(*node.lives)
+        await asyncio.gather(*node.scenarios)
         for task in faults:
             task.cancel()
         await asyncio.wait(faults)

@@ -7,19 +7,19 @@ import pytest
 from exporter.follow import calls
 from exporter.payments.labels import Status
 from exporter.payments.totals import Counter
-from exporter.simulator.lives import Lives
-from exporter.simulator.mix import Mix
-from exporter.simulator.mutation import Life, Register
+from exporter.simulator.mutation import Register, Scenario
+from exporter.simulator.random_traffic import RandomTraffic
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
 from tests.follow.watch import ENDS, Watch, watching
 
 
-def begin(node: SimulatedNode, life: Life) -> list[Life]:
+def begin(node: SimulatedNode, scenario: Scenario) -> list[Scenario]:
     """Play a life until its first HTLC is sent; return the rest of it, as a list of one."""
-    for number, step in enumerate(life.steps):
+    for number, step in enumerate(scenario.steps):
         node.database.apply(step.mutation)
         if isinstance(step.mutation, Register):
-            return [life._replace(steps=life.steps[number + 1 :])]
+            return [scenario._replace(steps=scenario.steps[number + 1 :])]
     raise AssertionError("this life has no HTLC")
 
 
@@ -36,26 +36,26 @@ def counted_reasons(watch: Watch) -> Tally[str]:
     return tally
 
 
-async def test_only_history_is_not_counted(node: SimulatedNode, lives: Lives) -> None:
+async def test_only_history_is_not_counted(node: SimulatedNode, scenarios: Scenarios) -> None:
     """A payment that ended before counting began is not counted; one in flight is, with its HTLC."""
-    await node.play(lives.success(), lives.no_route(), lives.retry())
-    rest = begin(node, lives.held_then_settled())
+    await node.play(scenarios.success(), scenarios.no_route(), scenarios.retry())
+    rest = begin(node, scenarios.held_then_settled())
     async with watching(node) as watch:
         await watch.live()
         assert watch.totals(*ENDS) == {"started": 1, "succeeded": 0, "failed": 0, "lost": 0}
-        await node.play(lives.success(), *rest)
-        await node.drained()
+        await node.play(scenarios.success(), *rest)
+        await node.wait_until_drained()
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 2})
         assert watch.totals(*ENDS, Counter.ATTEMPTS_STARTED) == {
             "started": 2, "succeeded": 2, "failed": 0, "lost": 0, "attempts_started": 2,
         }  # fmt: skip
 
 
-async def test_old_payment_in_flight_is_counted(node: SimulatedNode, lives: Lives) -> None:
+async def test_old_payment_in_flight_is_counted(node: SimulatedNode, scenarios: Scenarios) -> None:
     """It is older than all the history that is read: only the subscription shows it."""
-    rest = begin(node, lives.held_then_settled())
+    rest = begin(node, scenarios.held_then_settled())
     for _ in range(510):
-        await node.play(lives.no_route())
+        await node.play(scenarios.no_route())
     async with watching(node) as watch:
         await watch.live()
         await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 1})
@@ -66,12 +66,12 @@ async def test_old_payment_in_flight_is_counted(node: SimulatedNode, lives: Live
 @pytest.mark.slow
 async def test_random_traffic_is_counted_exactly(node: SimulatedNode) -> None:
     """A thousand payments of every kind, at full speed: all totals are the simulator's."""
-    mix = iter(Mix(node.world, 7))
+    mix = iter(RandomTraffic(node.world, 7))
     async with watching(node) as watch:
         await watch.live()
         for _ in range(1000):
             await node.play(next(mix))
-        await node.drained()
+        await node.wait_until_drained()
         truth = node.truth()
         ended = len(truth)
         await watch.until(lambda: watch.counted(Counter.SUCCEEDED, Counter.FAILED) >= ended)
@@ -95,12 +95,12 @@ async def test_random_traffic_is_counted_exactly(node: SimulatedNode) -> None:
 
 
 async def test_old_payment_that_ends_before_any_stream_has_shown_it_is_counted(
-    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+    node: SimulatedNode, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is older than the history that is read, and the first stream breaks before lnd has read its table."""
     monkeypatch.setattr(calls, "PAGE_LIMIT", 2)
-    rest = begin(node, lives.held_then_settled())
-    await node.play(*[lives.no_route() for _ in range(5)])
+    rest = begin(node, scenarios.held_then_settled())
+    await node.play(*[scenarios.no_route() for _ in range(5)])
     async with node.faults.scan_held(before=True) as scan, watching(node) as watch:
         await watch.live()
         await scan.reached.wait()
@@ -116,11 +116,11 @@ async def test_old_payment_that_ends_before_any_stream_has_shown_it_is_counted(
         assert watch.totals(*ENDS) == {"started": 1, "succeeded": 1, "failed": 0, "lost": 0}
 
 
-async def test_end_is_counted_without_a_scrape(node: SimulatedNode, lives: Lives) -> None:
+async def test_end_is_counted_without_a_scrape(node: SimulatedNode, scenarios: Scenarios) -> None:
     """A second later, when its hold is over."""
     async with watching(node) as watch:
         await watch.live()
-        await node.play(lives.success())
+        await node.play(scenarios.success())
         succeeded = watch.follower.account.ledger.counters[Counter.SUCCEEDED]
         await watch.until(lambda: watch.follower.account.tracker.on_hold)
         watch.clocks.ahead_s += 1

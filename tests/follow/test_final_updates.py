@@ -10,18 +10,18 @@ from exporter.payments.labels import Method, Mode
 from exporter.payments.totals import Counter
 from exporter.simulator.clock import WallClock
 from exporter.simulator.database import Backend, Options
-from exporter.simulator.lives import Lives
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
 from tests.follow.watch import ENDS, QUICK, watching
 
 
-async def test_payments_in_flight_are_listed(node: SimulatedNode, lives: Lives) -> None:
+async def test_payments_in_flight_are_listed(node: SimulatedNode, scenarios: Scenarios) -> None:
     """Once per `Pace.beat_s`, as the stream doesn't show them; the end that it sends is live, with all attempts."""
     async with watching(node, final_only=True, pace=replace(QUICK, beat_s=0.05)) as watch:
         await watch.live()
-        await node.subscribers(1)
+        await node.wait_for_subscribers(1)
         await watch.until(lambda: node.calls[Method.LIST_PAYMENTS] >= 3)  # for the end of history, and two catch-ups
-        begin, attempt, *rest = lives.retry().steps
+        begin, attempt, *rest = scenarios.retry().steps
         for step in (begin, attempt):
             node.database.apply(step.mutation)
         await watch.until(lambda: watch.counted(Counter.ATTEMPTS_STARTED) == 1)
@@ -34,13 +34,13 @@ async def test_payments_in_flight_are_listed(node: SimulatedNode, lives: Lives) 
         assert ("stream",) in watch.labels(Counter.UPDATES)
 
 
-async def test_without_that_stream_each_payment_has_its_own(node: SimulatedNode, lives: Lives) -> None:
+async def test_without_that_stream_each_payment_has_its_own(node: SimulatedNode, scenarios: Scenarios) -> None:
     """Then updates of payments in flight are received, too."""
     node.faults.refuse(Method.TRACK_PAYMENTS, grpc.StatusCode.UNIMPLEMENTED, "unknown method TrackPayments")
     async with watching(node, final_only=True) as watch:
         await watch.until(lambda: watch.status.mode is Mode.TRACK)
         await watch.live()
-        for step in lives.success().steps[:2]:
+        for step in scenarios.success().steps[:2]:
             node.database.apply(step.mutation)
         await watch.until(lambda: ("stream",) in watch.labels(Counter.UPDATES))
 
@@ -53,17 +53,17 @@ async def test_payments_are_found_after_all_are_deleted_and_numbering_restarts(
     monkeypatch.setattr(memory, "REMEMBERED", 50)
     options = Options(backend=Backend.SQLITE)
     async with SimulatedNode(tmp_path_factory.mktemp("sql"), clock=WallClock(float("inf")), options=options) as node:
-        lives = Lives(node.world)
+        scenarios = Scenarios(node.world)
         async with watching(node, final_only=True, pace=replace(QUICK, beat_s=0.05)) as watch:
             await watch.live()
-            await node.subscribers(1)
+            await node.wait_for_subscribers(1)
             remembered = watch.follower.account.tracker.memory
             while remembered.floor_index < 10:
-                await node.play(*[lives.success() for _ in range(50)])
+                await node.play(*[scenarios.success() for _ in range(50)])
                 listed = node.calls[Method.LIST_PAYMENTS]
                 await watch.until(lambda listed=listed: node.calls[Method.LIST_PAYMENTS] > listed + 1)  # type: ignore[misc]
             node.database.delete_all()
-            for step in lives.success().steps[:2]:
+            for step in scenarios.success().steps[:2]:
                 node.database.apply(step.mutation)
             await watch.until(lambda: len(watch.follower.account.tracker.open) == 1)
             assert remembered.floor_index < 10

@@ -12,19 +12,19 @@ from exporter.payments.labels import Method, NodeState
 from exporter.payments.node import CatchUpProgress
 from exporter.payments.totals import Counter
 from exporter.simulator.database import Backend, Options
-from exporter.simulator.lives import Lives
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
-from exporter.simulator.tower import End
+from exporter.simulator.subscriptions import RpcStatus
 from tests.follow.test_counting import begin, counted_reasons, reasons
 from tests.follow.watch import ENDS, QUICK, Watch, watching
 
 
 async def disconnect(node: SimulatedNode, watch: Watch) -> None:
     """Break the connection and refuse new ones, while the node goes on paying."""
-    await node.subscribers(1)  # the stream may be up here before lnd has registered it
+    await node.wait_for_subscribers(1)  # the stream may be up here before lnd has registered it
     for method in (Method.SUBSCRIBE_STATE, Method.GET_INFO):
         node.faults.refuse(method, grpc.StatusCode.UNAVAILABLE, "Socket closed")
-    node.end_streams(End(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
+    node.end_streams(RpcStatus(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
     await watch.lost()
 
 
@@ -34,10 +34,10 @@ async def reconnect(node: SimulatedNode, watch: Watch) -> None:
     await watch.live()
 
 
-async def end_and_delete_in_a_gap(node: SimulatedNode, lives: Lives, watch: Watch, count: int) -> None:
+async def end_and_delete_in_a_gap(node: SimulatedNode, scenarios: Scenarios, watch: Watch, count: int) -> None:
     """Let `count` open payments end and be deleted during a gap: only a request for each can find that out."""
     await watch.live()
-    rest = [life for _ in range(count) for life in begin(node, lives.held_then_settled())]
+    rest = [scenario for _ in range(count) for scenario in begin(node, scenarios.held_then_settled())]
     await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": count})
     await disconnect(node, watch)
     await node.play(*rest)
@@ -45,16 +45,16 @@ async def end_and_delete_in_a_gap(node: SimulatedNode, lives: Lives, watch: Watc
     node.faults.heal()
 
 
-async def test_ends_and_beginnings_in_a_gap_are_counted(node: SimulatedNode, lives: Lives) -> None:
+async def test_ends_and_beginnings_in_a_gap_are_counted(node: SimulatedNode, scenarios: Scenarios) -> None:
     """One payment ends, others begin and end, one begins and is still in flight: each is counted once."""
     async with watching(node) as watch:
         await watch.live()
-        rest = begin(node, lives.held_then_settled())
-        await node.drained()
+        rest = begin(node, scenarios.held_then_settled())
+        await node.wait_until_drained()
         await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 1})
         await disconnect(node, watch)
-        await node.play(*rest, lives.success(), lives.route_fails(), lives.no_route())
-        still = begin(node, lives.held_then_settled())
+        await node.play(*rest, scenarios.success(), scenarios.route_fails(), scenarios.no_route())
+        still = begin(node, scenarios.held_then_settled())
         await reconnect(node, watch)
         await watch.until(lambda: sum(watch.totals(Counter.SUCCEEDED, Counter.FAILED).values()) == 4)
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 5, "succeeded": 2, "failed": 2, "lost": 0})
@@ -67,29 +67,29 @@ async def test_ends_and_beginnings_in_a_gap_are_counted(node: SimulatedNode, liv
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("a_tenth")
-async def test_long_gap_amid_traffic_counts_each_payment_once(node: SimulatedNode, lives: Lives) -> None:
+async def test_long_gap_amid_traffic_counts_each_payment_once(node: SimulatedNode, scenarios: Scenarios) -> None:
     """More payments than a page or the memory holds, with live ones during the catch-up."""
     async with watching(node) as watch:
         await watch.live()
         await disconnect(node, watch)
         for _ in range(260):
-            await node.play(lives.no_route())
+            await node.play(scenarios.no_route())
         node.faults.heal()
         for _ in range(30):
-            await node.play(lives.no_route())
+            await node.play(scenarios.no_route())
         await watch.until(lambda: watch.status.stream_up)
-        await node.drained()
+        await node.wait_until_drained()
         await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 290})
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 290, "succeeded": 0, "failed": 290, "lost": 0})
 
 
 @pytest.mark.slow
-async def test_long_catch_up_reports_its_progress(node: SimulatedNode, lives: Lives) -> None:
+async def test_long_catch_up_reports_its_progress(node: SimulatedNode, scenarios: Scenarios) -> None:
     """Page by page, in `NodeStatus.reading`."""
     async with watching(node) as watch:
         await watch.live()
         await disconnect(node, watch)
-        await node.play(*[lives.no_route() for _ in range(1200)])
+        await node.play(*[scenarios.no_route() for _ in range(1200)])
         node.faults.heal()
         pages, seen = node.database.page, []
 
@@ -106,13 +106,13 @@ async def test_long_catch_up_reports_its_progress(node: SimulatedNode, lives: Li
 
 
 @pytest.mark.usefixtures("a_tenth")
-async def test_node_is_ready_during_a_catch_up(node: SimulatedNode, lives: Lives) -> None:
+async def test_node_is_ready_during_a_catch_up(node: SimulatedNode, scenarios: Scenarios) -> None:
     """However long it takes, the node is not shown as unreachable."""
     async with watching(node, pace=replace(QUICK, accepted_s=0.1)) as watch:
         await watch.live()
         await disconnect(node, watch)
         assert watch.status.state is NodeState.UNREACHABLE
-        await node.play(*[lives.no_route() for _ in range(120)])
+        await node.play(*[scenarios.no_route() for _ in range(120)])
         node.faults.heal()
         node.faults.delay(Method.LIST_PAYMENTS, 0.2)
         await watch.until(lambda: watch.status.state is NodeState.READY)
@@ -122,7 +122,7 @@ async def test_node_is_ready_during_a_catch_up(node: SimulatedNode, lives: Lives
 
 @pytest.mark.slow
 async def test_long_catch_up_that_breaks_amid_traffic_loses_nothing(
-    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+    node: SimulatedNode, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More payments end live meanwhile than are remembered; the next catch-up reads what this one didn't."""
     monkeypatch.setattr(memory, "REMEMBERED", 100)
@@ -131,13 +131,13 @@ async def test_long_catch_up_that_breaks_amid_traffic_loses_nothing(
     async with watching(node) as watch:
         await watch.live()
         await disconnect(node, watch)
-        await node.play(*[lives.no_route() for _ in range(1000)])
+        await node.play(*[scenarios.no_route() for _ in range(1000)])
         node.faults.heal()
         pages = node.database.page
 
         def slow(request: pb.ListPaymentsRequest) -> bytes:
             if request.index_offset == 200 and len(node.truth()) == 1000:
-                for step in (step for _ in range(300) for step in lives.no_route().steps):
+                for step in (step for _ in range(300) for step in scenarios.no_route().steps):
                     node.database.apply(step.mutation)
                 node.faults.delay(Method.LIST_PAYMENTS, 1)
             return pages(request)
@@ -147,8 +147,8 @@ async def test_long_catch_up_that_breaks_amid_traffic_loses_nothing(
         watch.clocks.ahead_s += 2
         watch.follower.account.release()
         node.faults.heal()
-        await node.subscribers(1)
-        node.end_streams(End(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
+        await node.wait_for_subscribers(1)
+        node.end_streams(RpcStatus(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
         await watch.lost()
         await watch.live()
         await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 1300})
@@ -157,16 +157,20 @@ async def test_long_catch_up_that_breaks_amid_traffic_loses_nothing(
 
 
 @pytest.mark.slow
-async def test_many_gaps_count_each_payment_once_with_its_last_reason(node: SimulatedNode, lives: Lives) -> None:
+async def test_many_gaps_count_each_payment_once_with_its_last_reason(
+    node: SimulatedNode, scenarios: Scenarios
+) -> None:
     """The stream breaks again and again at any message."""
     async with watching(node) as watch:
         await watch.live()
         for number in range(30):
             node.faults.cut(Method.TRACK_PAYMENTS, after=number)
-            node.end_streams(End())
-            await node.play(lives.held_then_cancelled(90), lives.retry(), lives.probe(), lives.rebalance())
+            node.end_streams(RpcStatus())
+            await node.play(
+                scenarios.held_then_cancelled(90), scenarios.retry(), scenarios.probe(), scenarios.rebalance()
+            )
         node.faults.heal()
-        node.end_streams(End())
+        node.end_streams(RpcStatus())
         await watch.until(lambda: watch.counted(Counter.SUCCEEDED, Counter.FAILED) == 120)
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 120, "succeeded": 60, "failed": 60, "lost": 0})
         assert counted_reasons(watch) == reasons(node)
@@ -174,13 +178,13 @@ async def test_many_gaps_count_each_payment_once_with_its_last_reason(node: Simu
 
 
 @pytest.mark.usefixtures("a_tenth")
-async def test_catch_up_that_fails_half_way_counts_nothing_twice(node: SimulatedNode, lives: Lives) -> None:
+async def test_catch_up_that_fails_half_way_counts_nothing_twice(node: SimulatedNode, scenarios: Scenarios) -> None:
     """The next session catches up again."""
     async with watching(node) as watch:
         await watch.live()
         await disconnect(node, watch)
         for _ in range(120):
-            await node.play(lives.no_route())
+            await node.play(scenarios.no_route())
         node.faults.heal()
         node.faults.refuse(Method.LIST_PAYMENTS, grpc.StatusCode.UNAVAILABLE, "Socket closed", after=3, times=2)
         await watch.live()
@@ -189,13 +193,13 @@ async def test_catch_up_that_fails_half_way_counts_nothing_twice(node: Simulated
 
 
 @pytest.mark.slow
-async def test_page_that_is_too_large_is_requested_in_halves(node: SimulatedNode, lives: Lives) -> None:
+async def test_page_that_is_too_large_is_requested_in_halves(node: SimulatedNode, scenarios: Scenarios) -> None:
     """It doesn't fit into a message; the session goes on."""
     async with watching(node) as watch:
         await watch.live()
         await disconnect(node, watch)
         for _ in range(600):
-            await node.play(lives.no_route())
+            await node.play(scenarios.no_route())
         node.faults.heal()
         node.faults.refuse(
             Method.LIST_PAYMENTS, grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max", times=3
@@ -205,63 +209,63 @@ async def test_page_that_is_too_large_is_requested_in_halves(node: SimulatedNode
         assert watch.labels(Counter.INTERRUPTIONS) == {("unreachable",): 1}
 
 
-async def test_pages_grow_again_on_a_new_connection(node: SimulatedNode, lives: Lives) -> None:
+async def test_pages_grow_again_on_a_new_connection(node: SimulatedNode, scenarios: Scenarios) -> None:
     """After pages that didn't fit, or calls beyond a rate limit, pages don't stay tiny for ever."""
     async with watching(node) as watch:
         await watch.live()
-        await node.subscribers(1)
+        await node.wait_for_subscribers(1)
         node.faults.refuse(Method.LIST_PAYMENTS, grpc.StatusCode.RESOURCE_EXHAUSTED, "too many requests", times=9)
-        node.end_streams(End())
+        node.end_streams(RpcStatus())
         await watch.lost()
         await watch.live()
         await disconnect(node, watch)
-        await node.play(*[lives.no_route() for _ in range(20)])
+        await node.play(*[scenarios.no_route() for _ in range(20)])
         before = node.calls[Method.LIST_PAYMENTS]
         await reconnect(node, watch)
         assert node.calls[Method.LIST_PAYMENTS] - before <= 5
         await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 20})
 
 
-async def test_run_that_is_retried_in_a_gap_is_lost(node: SimulatedNode, lives: Lives) -> None:
+async def test_run_that_is_retried_in_a_gap_is_lost(node: SimulatedNode, scenarios: Scenarios) -> None:
     """An open run fails and its hash is paid again: the end of the old run can't be found, the new run counts."""
-    life = lives.retried_hash()
-    create, *rest = life.steps
+    scenario = scenarios.retried_hash()
+    create, *rest = scenario.steps
     async with watching(node) as watch:
         await watch.live()
         node.database.apply(create.mutation)
-        await node.drained()
+        await node.wait_until_drained()
         await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 1})
         await disconnect(node, watch)
-        await node.play(life._replace(steps=tuple(rest)))
+        await node.play(scenario._replace(steps=tuple(rest)))
         node.faults.heal()
         await watch.live()
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
         watch.clocks.ahead_s += 70
-        await node.subscribers(1)
-        node.end_streams(End())
+        await node.wait_for_subscribers(1)
+        node.end_streams(RpcStatus())
         await watch.until(lambda: watch.totals(Counter.LOST) == {"lost": 1})
         assert watch.labels(Counter.LOST) == {("retried",): 1}
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 2, "succeeded": 1, "failed": 0, "lost": 1})
 
 
-async def test_run_that_is_deleted_in_a_gap_is_lost(node: SimulatedNode, lives: Lives) -> None:
+async def test_run_that_is_deleted_in_a_gap_is_lost(node: SimulatedNode, scenarios: Scenarios) -> None:
     """After lnd has answered twice that it doesn't know it."""
     async with watching(node) as watch:
-        await end_and_delete_in_a_gap(node, lives, watch, 1)
+        await end_and_delete_in_a_gap(node, scenarios, watch, 1)
         await watch.live()
         await watch.until(lambda: any(run.missing for run in watch.follower.account.tracker.open.values()))
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 1, "succeeded": 0, "failed": 0, "lost": 0})
         watch.clocks.ahead_s += 70
-        await node.subscribers(1)
-        node.end_streams(End())
+        await node.wait_for_subscribers(1)
+        node.end_streams(RpcStatus())
         await watch.until(lambda: watch.totals(Counter.LOST) == {"lost": 1})
         assert watch.labels(Counter.ATTEMPTS_UNRESOLVED) == {("lost",): 1}
 
 
-async def test_failed_request_for_one_payment_is_repeated(node: SimulatedNode, lives: Lives) -> None:
+async def test_failed_request_for_one_payment_is_repeated(node: SimulatedNode, scenarios: Scenarios) -> None:
     """The stream is up without its answer, and the other payments are requested."""
     async with watching(node, pace=replace(QUICK, beat_s=0.2)) as watch:
-        await end_and_delete_in_a_gap(node, lives, watch, 2)
+        await end_and_delete_in_a_gap(node, scenarios, watch, 2)
         node.faults.refuse(Method.TRACK_PAYMENT, grpc.StatusCode.UNKNOWN, "this payment is broken", times=1)
         await watch.live()
         (line,) = watch.logged("requests for some payments failed: they are repeated later")
@@ -274,42 +278,42 @@ async def test_failed_request_for_one_payment_is_repeated(node: SimulatedNode, l
         assert watch.labels(Counter.INTERRUPTIONS) == {("unreachable",): 1}
 
 
-async def test_many_failed_requests_end_the_session(node: SimulatedNode, lives: Lives) -> None:
+async def test_many_failed_requests_end_the_session(node: SimulatedNode, scenarios: Scenarios) -> None:
     """Then it isn't the fault of single payments: the connection is given up."""
     async with watching(node) as watch:
-        await end_and_delete_in_a_gap(node, lives, watch, 20)
+        await end_and_delete_in_a_gap(node, scenarios, watch, 20)
         node.faults.refuse(Method.TRACK_PAYMENT, grpc.StatusCode.UNKNOWN, "database is locked")
         await watch.until(lambda: "database is locked" in watch.status.detail)
         node.faults.heal()
         await watch.live()
 
 
-async def test_renewed_database_loses_open_payments(node: SimulatedNode, lives: Lives) -> None:
+async def test_renewed_database_loses_open_payments(node: SimulatedNode, scenarios: Scenarios) -> None:
     """The same node with an empty database: open payments are lost for that reason, later ones count."""
     async with watching(node) as watch:
         await watch.live()
-        await node.play(lives.success())
-        begin(node, lives.held_then_settled())
-        await node.drained()
+        await node.play(scenarios.success())
+        begin(node, scenarios.held_then_settled())
+        await node.wait_until_drained()
         await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 2})
         await node.stop()
         node.renew_database()
         await node.start()
         await watch.live()
-        await node.play(lives.success())
+        await node.play(scenarios.success())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 2})
         await watch.until(lambda: any(run.missing for run in watch.follower.account.tracker.open.values()))
         watch.clocks.ahead_s += 70
-        await node.subscribers(1)
-        node.end_streams(End())
+        await node.wait_for_subscribers(1)
+        node.end_streams(RpcStatus())
         await watch.until(lambda: watch.totals(Counter.LOST) == {"lost": 1})
         assert watch.labels(Counter.LOST) == {("database_renewed",): 1}
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 3, "succeeded": 2, "failed": 0, "lost": 1})
 
 
-async def test_stale_snapshot_after_the_end_is_ignored(node: SimulatedNode, lives: Lives) -> None:
+async def test_stale_snapshot_after_the_end_is_ignored(node: SimulatedNode, scenarios: Scenarios) -> None:
     """The payment ends while lnd reads its table for the subscription, so the stale snapshot comes last."""
-    rest = begin(node, lives.held_then_settled())
+    rest = begin(node, scenarios.held_then_settled())
     async with node.faults.scan_held() as scan, watching(node) as watch:
         await watch.live()
         await scan.reached.wait()
@@ -322,48 +326,52 @@ async def test_stale_snapshot_after_the_end_is_ignored(node: SimulatedNode, live
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [30, 1300])
-async def test_migration_to_native_sql_counts_each_payment_once(node: SimulatedNode, lives: Lives, count: int) -> None:
+async def test_migration_to_native_sql_counts_each_payment_once(
+    node: SimulatedNode, scenarios: Scenarios, count: int
+) -> None:
     """lnd is upgraded and numbers all payments anew; some are made before the follower is back."""
-    await node.play(*[lives.no_route() for _ in range(5)])
+    await node.play(*[scenarios.no_route() for _ in range(5)])
     node.database.delete_all()
     async with watching(node) as watch:
         await watch.live()
         for number in range(count):
-            await node.play(lives.no_route())
+            await node.play(scenarios.no_route())
             if number % 3 == 0:
                 node.database.reserve_index()
-        await node.drained()
+        await node.wait_until_drained()
         await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": count})
-        rest = begin(node, lives.held_then_settled())
-        await node.drained()
+        rest = begin(node, scenarios.held_then_settled())
+        await node.wait_until_drained()
         await disconnect(node, watch)
         node.database.migrate()
-        await node.play(lives.success(), lives.no_route(), *rest)
+        await node.play(scenarios.success(), scenarios.no_route(), *rest)
         await reconnect(node, watch)
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 2})
         await watch.until(
             lambda: watch.totals(*ENDS) == {"started": count + 3, "succeeded": 2, "failed": count + 1, "lost": 0}
         )
         assert watch.logged("lnd numbers its payments anew: reading back to known ones")
-        await node.play(lives.success())
+        await node.play(scenarios.success())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 3})
 
 
 @pytest.mark.usefixtures("a_tenth")
-async def test_history_stays_history_after_a_late_end_and_a_migration(node: SimulatedNode, lives: Lives) -> None:
+async def test_history_stays_history_after_a_late_end_and_a_migration(
+    node: SimulatedNode, scenarios: Scenarios
+) -> None:
     """A payment was held for so long that its index is far below all others that are remembered."""
-    rest = begin(node, lives.held_then_settled())
+    rest = begin(node, scenarios.held_then_settled())
     node.database.reserve_index()
-    await node.play(*[lives.no_route() for _ in range(110)])
+    await node.play(*[scenarios.no_route() for _ in range(110)])
     async with watching(node) as watch:
         await watch.live()
         await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 1})
-        await node.play(*rest, lives.no_route())
+        await node.play(*rest, scenarios.no_route())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED, Counter.FAILED) == {"succeeded": 1, "failed": 1})
         await disconnect(node, watch)
-        await node.play(lives.success())
+        await node.play(scenarios.success())
         node.database.migrate()
-        await node.play(lives.success())
+        await node.play(scenarios.success())
         await reconnect(node, watch)
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 3})
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 4, "succeeded": 3, "failed": 1, "lost": 0})
@@ -371,18 +379,18 @@ async def test_history_stays_history_after_a_late_end_and_a_migration(node: Simu
 
 @pytest.mark.parametrize("page", [1, 3, 500])
 async def test_migration_is_read_in_small_pages(
-    node: SimulatedNode, lives: Lives, page: int, monkeypatch: pytest.MonkeyPatch
+    node: SimulatedNode, scenarios: Scenarios, page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Reading back to known payments doesn't stop at a page without history."""
     monkeypatch.setattr(calls, "PAGE_LIMIT", page)
     node.database.reserve_index()
-    await node.play(*[lives.no_route() for _ in range(10)])
+    await node.play(*[scenarios.no_route() for _ in range(10)])
     async with watching(node) as watch:
         await watch.live()
-        await node.play(*[lives.no_route() for _ in range(10)])
+        await node.play(*[scenarios.no_route() for _ in range(10)])
         await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 10})
         await disconnect(node, watch)
-        await node.play(*[lives.success() for _ in range(11)])
+        await node.play(*[scenarios.success() for _ in range(11)])
         node.database.migrate()
         await reconnect(node, watch)
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 11})
@@ -396,16 +404,16 @@ async def test_payments_count_after_all_are_deleted_and_numbering_restarts(
     """`deletepayments --all` on SQLite while the stream is up: the next payment has the index 1."""
     options = Options(backend=Backend.SQLITE)
     async with SimulatedNode(tmp_path_factory.mktemp("sql"), options=options) as node:
-        lives = Lives(node.world)
+        scenarios = Scenarios(node.world)
         async with watching(node) as watch:
             await watch.live()
-            await node.play(*[lives.no_route() for _ in range(120)])
+            await node.play(*[scenarios.no_route() for _ in range(120)])
             node.database.delete_all()
-            await node.play(lives.no_route(), lives.no_route())
-            await node.drained()
+            await node.play(scenarios.no_route(), scenarios.no_route())
+            await node.wait_until_drained()
             await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 122})
             await disconnect(node, watch)
-            await node.play(lives.no_route())
+            await node.play(scenarios.no_route())
             await reconnect(node, watch)
             await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 123})
             await watch.until(lambda: watch.totals(*ENDS) == {"started": 123, "succeeded": 0, "failed": 123, "lost": 0})

@@ -11,7 +11,7 @@ from exporter.payments.labels import BlocksLeft, Method, Mode, NodeState
 from exporter.payments.node import Channels
 from exporter.payments.saved import SavedNode
 from exporter.payments.totals import Counter
-from exporter.simulator.lives import Lives
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
 from exporter.store import Store, encode
 from tests.follow import watch as watch_module
@@ -47,19 +47,21 @@ def kinds(watch: Watch, counter: Counter) -> dict[str, int]:
 
 @pytest.mark.parametrize("mode", [Mode.FIREHOSE, Mode.TRACK])
 async def test_rebalances_are_recognised_after_a_restart_before_getinfo_answers(
-    node: SimulatedNode, lives: Lives, tmp_path: Path, mode: Mode
+    node: SimulatedNode, scenarios: Scenarios, tmp_path: Path, mode: Mode
 ) -> None:
     """The saved state has the node's key: payments that ended meanwhile, and live ones, are recognised by it."""
     async with watching(node, mode=mode) as watch:
         await watch.live()
-        await node.play(lives.success())  # a known payment: the next process sees that this is the same node
+        await node.play(scenarios.success())  # a known payment: the next process sees that this is the same node
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
         saved = kept(watch.follower.account, tmp_path / "state.sqlite")
-    await node.play(lives.rebalance(), lives.rebalance_without_route())
+    await node.play(scenarios.rebalance(), scenarios.rebalance_without_route())
     node.faults.delay(Method.GET_INFO)
     async with watching(node, mode=mode, saved=saved) as watch:
         await watch.live()
-        await node.play(lives.rebalance(), lives.rebalance_without_route(), lives.success(), lives.no_route())
+        await node.play(
+            scenarios.rebalance(), scenarios.rebalance_without_route(), scenarios.success(), scenarios.no_route()
+        )
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 7, "succeeded": 4, "failed": 3, "lost": 0})
         assert watch.status.info is None
         assert kinds(watch, Counter.SUCCEEDED) == {"rebalance": 2, "invoice": 2}
@@ -67,12 +69,12 @@ async def test_rebalances_are_recognised_after_a_restart_before_getinfo_answers(
 
 
 async def test_saved_height_and_aliases_are_used_until_lnd_reports_them(
-    node: SimulatedNode, lives: Lives, tmp_path: Path
+    node: SimulatedNode, scenarios: Scenarios, tmp_path: Path
 ) -> None:
     """Held HTLCs have their blocks left and the aliases of their peers, as the last process knew them."""
     async with watching(node) as watch:
         await watch.live()
-        (rest,) = begin(node, lives.held_then_settled())
+        (rest,) = begin(node, scenarios.held_then_settled())
         await watch.until(lambda: watch.counted(Counter.ATTEMPTS_STARTED) == 1)
         await watch.until(lambda: watch.status.channels and watch.status.info)
         before = watch.follower.account.view()
@@ -95,18 +97,18 @@ async def test_saved_height_and_aliases_are_used_until_lnd_reports_them(
 
 
 @pytest.mark.slow
-async def test_counting_begins_after_getinfo_answers(node: SimulatedNode, lives: Lives) -> None:
+async def test_counting_begins_after_getinfo_answers(node: SimulatedNode, scenarios: Scenarios) -> None:
     """On the first start, because without the node's key no rebalance can be told from a payment."""
     node.faults.delay(Method.GET_INFO)
     async with watching(node, pace=replace(QUICK, first_info_s=0.01, info_s=60)) as watch:
         await watch.until(lambda: watch.status.state is NodeState.STARTING)
         assert "waiting for GetInfo" in watch.status.detail
-        (rest,) = begin(node, lives.rebalance())
-        await node.play(lives.rebalance())
+        (rest,) = begin(node, scenarios.rebalance())
+        await node.play(scenarios.rebalance())
         assert watch.totals(Counter.STARTED) == {"started": 0}
         node.faults.heal()
         await node.restart()  # the call that hangs breaks off
         await watch.live()
-        await node.play(rest, lives.rebalance_without_route())
+        await node.play(rest, scenarios.rebalance_without_route())
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 2, "succeeded": 1, "failed": 1, "lost": 0})
         assert kinds(watch, Counter.SUCCEEDED) == kinds(watch, Counter.FAILED) == {"rebalance": 1}

@@ -180,9 +180,9 @@ def test_stop_during_the_write_still_logs() -> None:
 def test_limit_is_not_logged_again_after_a_restart(tmp_path: Path, seconds: float) -> None:
     """The state is on disk before the line is logged, even if the exporter is killed right afterwards."""
 
-    async def lives(loop: VirtualLoop) -> None:
+    async def scenarios(loop: VirtualLoop) -> None:
         began_s = loop.time()
-        for life in range(2):
+        for scenario in range(2):
             scene, store = Scene(loop, began_s), Store(tmp_path / "state.sqlite")
             if saved := store.load("alice"):
                 scene.account.resume(saved)
@@ -194,9 +194,9 @@ def test_limit_is_not_logged_again_after_a_restart(tmp_path: Path, seconds: floa
             task.cancel()
             await asyncio.wait([task])
             store.close()
-            if not life:
+            if not scenario:
                 loop.stand_still(seconds)
 
     with capture_logs() as logs:
-        run_virtually(lives)
+        run_virtually(scenarios)
     assert [line["limit_s"] for line in logs if "limit_s" in line] == [600, 3600][: 1 + bool(seconds)]

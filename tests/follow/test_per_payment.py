@@ -15,10 +15,10 @@ from exporter.payments.payment import Run
 from exporter.payments.totals import Counter
 from exporter.simulator.clock import WallClock
 from exporter.simulator.database import Backend, Options
-from exporter.simulator.lives import Lives
-from exporter.simulator.mutation import Life, Step
+from exporter.simulator.mutation import Scenario, Step
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
-from exporter.simulator.service import EVERYTHING, PATHS
+from exporter.simulator.service import ALL_PERMISSIONS, METHOD_PATHS
 from tests.follow.chaos import ChaoticNode
 from tests.follow.virtual import VirtualLoop, run_virtually
 from tests.follow.watch import ENDS, QUICK, Watch, watching
@@ -46,7 +46,7 @@ def apply(node: SimulatedNode, steps: Iterable[Step]) -> None:
 
 def followed(node: SimulatedNode) -> set[str]:
     """Return the hashes of the payments that have a stream of their own."""
-    return {payment_hash for payment_hash, some in node.tower._by_hash.items() if some}
+    return {payment_hash for payment_hash, some in node.subscriptions._by_hash.items() if some}
 
 
 async def until_ended(watch: Watch, number: int) -> None:
@@ -56,25 +56,32 @@ async def until_ended(watch: Watch, number: int) -> None:
 
 @pytest.mark.parametrize("refusal", ["unimplemented", "denied"])
 async def test_refused_stream_is_replaced_by_one_for_each_payment(
-    refusal: str, node: SimulatedNode, lives: Lives
+    refusal: str, node: SimulatedNode, scenarios: Scenarios
 ) -> None:
     """It is logged once, and all payments count: quick ones, a slow one, one with two terminal updates."""
     if refusal == "denied":
-        node.renew_macaroon(EVERYTHING - {PATHS[Method.TRACK_PAYMENTS]})
+        node.renew_macaroon(ALL_PERMISSIONS - {METHOD_PATHS[Method.TRACK_PAYMENTS]})
     else:
         node.faults.refuse(Method.TRACK_PAYMENTS, grpc.StatusCode.UNIMPLEMENTED, "unknown method TrackPayments")
     async with watching(node) as watch:
         await watch.live()
         await watch.until(lambda: watch.status.mode is Mode.TRACK)
-        for life in (lives.success(), lives.retry(), lives.no_route(), lives.held_then_settled(240)):
-            await node.play(life)
+        for scenario in (
+            scenarios.success(),
+            scenarios.retry(),
+            scenarios.no_route(),
+            scenarios.held_then_settled(240),
+        ):
+            await node.play(scenario)
         await until_ended(watch, 4)
         assert watch.totals(*ENDS) == {"started": 4, "succeeded": 3, "failed": 1, "lost": 0}
         assert watch.totals(Counter.SUCCEEDED_LATE) == {"succeeded_late": 1}
         assert len(watch.logged("no stream of all payments: following each by a stream of its own")) == 1
 
 
-async def test_late_refusal_of_final_updates_lets_finished_runs_be_forgotten(node: SimulatedNode, lives: Lives) -> None:
+async def test_late_refusal_of_final_updates_lets_finished_runs_be_forgotten(
+    node: SimulatedNode, scenarios: Scenarios
+) -> None:
     """Until then lists show what begins and nothing is forgotten; afterwards `Memory.reading` is None."""
     node.faults.refuse(Method.TRACK_PAYMENTS, grpc.StatusCode.UNIMPLEMENTED, "unknown method TrackPayments")
     node.faults.delay(Method.TRACK_PAYMENTS, 0.5)
@@ -84,15 +91,15 @@ async def test_late_refusal_of_final_updates_lets_finished_runs_be_forgotten(nod
         await watch.until(lambda: memory.reading == 0)
         await watch.until(lambda: watch.status.mode is Mode.TRACK)
         await watch.until(lambda: memory.reading is None)
-        await node.play(lives.success())
+        await node.play(scenarios.success())
         await until_ended(watch, 1)
 
 
-async def test_mode_track_never_requests_the_stream_of_all_payments(node: SimulatedNode, lives: Lives) -> None:
+async def test_mode_track_never_requests_the_stream_of_all_payments(node: SimulatedNode, scenarios: Scenarios) -> None:
     """A payment that is seen from its beginning to its end is live."""
     async with watching(node, mode=Mode.TRACK) as watch:
         await watch.live()
-        *begin, settled, last = lives.retry().steps
+        *begin, settled, last = scenarios.retry().steps
         apply(node, begin)
         tracker = watch.follower.account.tracker
         await watch.until(lambda: tracker.open and all(map(tracker.is_shown, tracker.open.values())))
@@ -107,55 +114,57 @@ async def test_mode_track_never_requests_the_stream_of_all_payments(node: Simula
 
 async def test_mode_firehose_does_not_replace_the_stream(node: SimulatedNode) -> None:
     """Without permission for it the node is not followed."""
-    node.renew_macaroon(EVERYTHING - {PATHS[Method.TRACK_PAYMENTS]})
+    node.renew_macaroon(ALL_PERMISSIONS - {METHOD_PATHS[Method.TRACK_PAYMENTS]})
     async with watching(node, mode=Mode.FIREHOSE) as watch:
         await watch.until(lambda: watch.logged("not following"))
         assert watch.status.mode is Mode.FIREHOSE
 
 
 async def test_more_payments_than_streams_count(
-    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+    node: SimulatedNode, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The newest have streams; a quiet one loses its stream, is requested once per `Pace.beat_s`, and counts."""
     monkeypatch.setattr(per_payment, "MAX_STREAMS", 2)
     monkeypatch.setattr(per_payment, "QUIET_NS", 0)
     monkeypatch.setattr(per_payment, "OVERLAP", 0)  # payments without a stream are not listed again with new ones
-    begun: list[Life] = []
+    begun: list[Scenario] = []
     async with watching(node, mode=Mode.TRACK, pace=replace(QUICK, beat_s=0.3)) as watch:
         await watch.live()
         for number in range(1, 5):
-            begun.append(lives.success())
+            begun.append(scenarios.success())
             apply(node, begun[-1].steps[:2])
             await watch.until(lambda number=number: watch.counted(Counter.ATTEMPTS_STARTED) == number)  # type: ignore[misc]
-            newest = {life.payment_hash for life in begun[-2:]}
+            newest = {scenario.payment_hash for scenario in begun[-2:]}
             await watch.until(lambda newest=newest: followed(node) == newest)  # type: ignore[misc]
-        for life in begun:
-            apply(node, life.steps[2:])
+        for scenario in begun:
+            apply(node, scenario.steps[2:])
         await until_ended(watch, 4)
         assert watch.totals(*ENDS) == {"started": 4, "succeeded": 4, "failed": 0, "lost": 0}
 
 
-async def test_payment_between_two_lists_counts_without_its_failed_attempts(node: SimulatedNode, lives: Lives) -> None:
+async def test_payment_between_two_lists_counts_without_its_failed_attempts(
+    node: SimulatedNode, scenarios: Scenarios
+) -> None:
     """The end is found, the failed attempt is not: `attempts_incomplete` counts that."""
     async with watching(node, mode=Mode.TRACK) as watch:
         await watch.live()
-        apply(node, lives.retry().steps)
+        apply(node, scenarios.retry().steps)
         await until_ended(watch, 1)
         assert watch.totals(*MISSED) == {"recovered": 1, "attempts_incomplete": 1, "attempts_failed": 0}
 
 
 async def test_end_before_its_stream_began_is_recovered(
-    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+    node: SimulatedNode, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An end in the first update of a stream is not live."""
     monkeypatch.setattr(per_payment, "OVERLAP", 0)  # only the stream shows the end
     node.faults.delay(Method.TRACK_PAYMENT, 0.3)
     async with watching(node, mode=Mode.TRACK, pace=replace(QUICK, second_catch_up_s=3600)) as watch:
         await watch.live()
-        life = lives.retry()
-        apply(node, life.steps[:1])
+        scenario = scenarios.retry()
+        apply(node, scenario.steps[:1])
         await watch.until(lambda: node.calls[Method.TRACK_PAYMENT])
-        apply(node, life.steps[1:])
+        apply(node, scenario.steps[1:])
         await until_ended(watch, 1)
         assert watch.totals(*MISSED) == {"recovered": 1, "attempts_incomplete": 1, "attempts_failed": 0}
 
@@ -182,7 +191,7 @@ def test_quiet_node_is_listed_less_often() -> None:
     run_virtually(scenario)
 
 
-async def test_payments_that_the_audit_has_listed_are_counted(node: SimulatedNode, lives: Lives) -> None:
+async def test_payments_that_the_audit_has_listed_are_counted(node: SimulatedNode, scenarios: Scenarios) -> None:
     """The audit lists the end of the table without recording it."""
 
     async def counted(runs: Sequence[Run]) -> set[Run]:
@@ -193,7 +202,7 @@ async def test_payments_that_the_audit_has_listed_are_counted(node: SimulatedNod
         await watch.live()
         await asyncio.sleep(0.3)  # until the second catch-up has ended
         for _ in range(3 * per_payment.OVERLAP):
-            for step in lives.success().steps:
+            for step in scenarios.success().steps:
                 node.database.apply(step.mutation)
         await until_ended(watch, 3 * per_payment.OVERLAP)
 
@@ -205,40 +214,40 @@ async def test_payments_count_after_all_are_deleted_and_numbering_restarts(
     """`deletepayments --all` on SQLite: no stream shows the next payments, which have low indexes."""
     options = Options(backend=Backend.SQLITE)
     async with SimulatedNode(tmp_path_factory.mktemp("sql"), clock=WallClock(float("inf")), options=options) as node:
-        lives, many = Lives(node.world), 2 * per_payment.OVERLAP
+        scenarios, many = Scenarios(node.world), 2 * per_payment.OVERLAP
         async with watching(node, mode=Mode.TRACK) as watch:
             await watch.live()
-            await node.play(*[lives.success() for _ in range(many)])
+            await node.play(*[scenarios.success() for _ in range(many)])
             await until_ended(watch, many)
             node.database.delete_all()
-            await node.play(lives.success(), lives.no_route())
+            await node.play(scenarios.success(), scenarios.no_route())
             await until_ended(watch, many + 2)
-            await node.play(lives.success())
+            await node.play(scenarios.success())
             await until_ended(watch, many + 3)
 
 
 async def test_page_shorter_than_the_overlap_is_no_sign_of_a_deletion(
-    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+    node: SimulatedNode, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Large payments make short pages: one may end below the known index."""
     monkeypatch.setattr("exporter.follow.calls.PAGE_LIMIT", per_payment.OVERLAP // 2)
     for _ in range(2 * per_payment.OVERLAP):
-        apply(node, lives.success().steps)
+        apply(node, scenarios.success().steps)
     async with watching(node, mode=Mode.TRACK) as watch:
         await watch.live()
         await asyncio.sleep(0.3)  # until the second catch-up has ended
         for _ in range(per_payment.OVERLAP):
-            apply(node, lives.success().steps)
+            apply(node, scenarios.success().steps)
         await until_ended(watch, per_payment.OVERLAP)
 
 
-async def test_payment_that_ends_during_a_loss_counts(node: SimulatedNode, lives: Lives) -> None:
+async def test_payment_that_ends_during_a_loss_counts(node: SimulatedNode, scenarios: Scenarios) -> None:
     """The node stops and starts again meanwhile."""
     async with watching(node, mode=Mode.TRACK) as watch:
         await watch.live()
         await node.stop()
         await watch.lost()
-        apply(node, lives.success().steps)
+        apply(node, scenarios.success().steps)
         await node.start()
         await watch.live()
         await asyncio.wait_for(until_ended(watch, 1), PATIENCE_S)

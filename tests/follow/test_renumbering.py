@@ -10,8 +10,8 @@ from exporter.follow import Backoff, Follower, calls
 from exporter.payments import memory
 from exporter.payments.totals import Counter
 from exporter.simulator.database import Backend, Options
-from exporter.simulator.lives import Lives
 from exporter.simulator.mutation import Create
+from exporter.simulator.scenarios import Scenarios
 from tests.follow import chaos
 from tests.follow.chaos import ChaoticNode
 from tests.follow.virtual import VirtualLoop, run_virtually
@@ -24,7 +24,7 @@ class Story:
         """Create both; `follow` starts the follower."""
         self.loop = loop
         self.node = ChaoticNode(loop, 1, Options(backend=backend))
-        self.lives = Lives(self.node.world)
+        self.scenarios = Scenarios(self.node.world)
         self.follower = Follower("lnd", self.node, now=self.node.clocks, max_peers=5, backoff=Backoff(Random(1)))
         self.task: asyncio.Task[None] | None = None
 
@@ -42,7 +42,7 @@ class Story:
 
     def apply(self, payment_index: int | None = None) -> None:
         """Make a payment without a route, under a reserved index if one is given."""
-        for _, mutation in self.lives.no_route().steps:
+        for _, mutation in self.scenarios.no_route().steps:
             indexed = isinstance(mutation, Create) and payment_index is not None
             self.node.database.apply(mutation._replace(payment_index=payment_index) if indexed else mutation)  # type: ignore[call-arg]
 

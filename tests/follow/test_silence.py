@@ -8,7 +8,7 @@ import pytest
 
 from exporter.lnd import liveness
 from exporter.payments.totals import Counter
-from exporter.simulator.lives import Lives
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
 from tests.follow.watch import watching
 
@@ -61,14 +61,16 @@ async def relaying(node: SimulatedNode) -> AsyncIterator[Relay]:
 
 
 @pytest.mark.slow
-async def test_dead_connection_is_replaced(node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_dead_connection_is_replaced(
+    node: SimulatedNode, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """lnd no longer answers a request for its state; over a fresh connection the missed payment is counted."""
     monkeypatch.setattr(liveness, "PING_S", 1.0)  # a minute in production
     monkeypatch.setattr(liveness, "PONG_S", 3.0)  # 20 s in production
     async with relaying(node) as relay, watching(node, address=relay.address) as watch:
         await watch.live()
         relay.swallowing = True
-        await node.play(lives.success())
+        await node.play(scenarios.success())
         await watch.until(lambda: watch.labels(Counter.INTERRUPTIONS) == {("unreachable",): 1})
         relay.swallowing = False
         await watch.live()

@@ -14,9 +14,9 @@ from exporter.lnd.client import PAGE_S
 from exporter.payments.labels import Method
 from exporter.payments.totals import Counter
 from exporter.simulator.clock import WallClock
-from exporter.simulator.lives import Lives
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
-from exporter.simulator.tower import End
+from exporter.simulator.subscriptions import RpcStatus
 from tests.follow import watch as watch_module
 from tests.follow.watch import ENDS, Watch, watching
 
@@ -92,33 +92,33 @@ def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.slow
 @pytest.mark.usefixtures("transport")
 async def test_slow_lists_shrink_pages_within_one_session(
-    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+    node: SimulatedNode, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page of all payments would never arrive in time, neither when counting begins nor in a catch-up."""
     monkeypatch.setattr(client, "PAGE_S", 0.5)
     monkeypatch.setattr(page_size, "PAGE_S", 0.5)
     monkeypatch.setattr(page_size, "TARGET_S", 0.1)
-    await node.play(*[lives.no_route() for _ in range(60)])
+    await node.play(*[scenarios.no_route() for _ in range(60)])
     node.faults.slow_list(0.02)
     async with watching(node) as watch:
         await watch.live()
-        await node.subscribers(1)
-        node.end_streams(End(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
+        await node.wait_for_subscribers(1)
+        node.end_streams(RpcStatus(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
         node.faults.refuse(Method.SUBSCRIBE_STATE, grpc.StatusCode.UNAVAILABLE, "Socket closed")
         await watch.lost()
-        await node.play(*[lives.no_route() for _ in range(60)])
+        await node.play(*[scenarios.no_route() for _ in range(60)])
         node.faults.refuse(Method.SUBSCRIBE_STATE, grpc.StatusCode.UNAVAILABLE, times=0)
         await watch.until(lambda: watch.totals(*ENDS)["failed"] == 60)
         assert watch.labels(Counter.INTERRUPTIONS) == {("unreachable",): 1}
 
 
 async def test_single_payment_may_take_longer_than_a_page(
-    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+    node: SimulatedNode, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page of one is awaited as long as the connection lives."""
     monkeypatch.setattr(client, "PAGE_S", 0.1)
     monkeypatch.setattr(page_size, "PAGE_S", 0.1)
-    await node.play(lives.no_route(), lives.no_route())
+    await node.play(scenarios.no_route(), scenarios.no_route())
     node.faults.slow_list(0.2)
     async with watching(node) as watch:
         await watch.live()
@@ -129,21 +129,21 @@ async def test_single_payment_may_take_longer_than_a_page(
 async def test_next_catch_up_continues_where_the_last_one_ended(tmp_path: Path) -> None:
     """After a loss only the last few payments are read again."""
     async with SimulatedNode(tmp_path, clock=WallClock(float("inf"))) as node, watching(node) as watch:
-        lives = Lives(node.world)
+        scenarios = Scenarios(node.world)
         await watch.live()
-        await node.subscribers(1)
-        node.end_streams(End())
-        await node.play(*[lives.no_route() for _ in range(300)])
+        await node.wait_for_subscribers(1)
+        node.end_streams(RpcStatus())
+        await node.play(*[scenarios.no_route() for _ in range(300)])
         await watch.until(lambda: watch.totals(*ENDS)["failed"] == 300)
         await watch.until(lambda: watch.status.stream_up and watch.status.reading is None)
         for _ in range(3):
-            await node.subscribers(1)
-            node.end_streams(End())
+            await node.wait_for_subscribers(1)
+            node.end_streams(RpcStatus())
             await watch.lost()
             await watch.live()
             before = watch.counted(Counter.CATCH_UP)
-            await node.subscribers(1)
-            node.end_streams(End())
+            await node.wait_for_subscribers(1)
+            node.end_streams(RpcStatus())
             await watch.lost()
             await watch.live()
             assert watch.counted(Counter.CATCH_UP) - before <= 4 * 20
@@ -154,19 +154,19 @@ async def until_reading(watch: Watch, before: int) -> None:
     await watch.until(lambda: watch.counted(Counter.CATCH_UP) > before)
 
 
-async def test_losses_during_a_catch_up_keep_the_overlap(node: SimulatedNode, lives: Lives) -> None:
+async def test_losses_during_a_catch_up_keep_the_overlap(node: SimulatedNode, scenarios: Scenarios) -> None:
     """However often reading fails, the last `OVERLAP` payments are read again."""
     async with watching(node) as watch:
         await watch.live()
         watch.follower._calls.page_size.most = watch.follower._calls.page_size.wanted = 3
-        node.end_streams(End())
-        await node.play(*[lives.no_route() for _ in range(60)])
+        node.end_streams(RpcStatus())
+        await node.play(*[scenarios.no_route() for _ in range(60)])
         await watch.until(lambda: watch.totals(*ENDS)["failed"] == 60)
         await watch.until(lambda: watch.status.stream_up and watch.status.reading is None)
         for _ in range(5):  # the checks of index and start, a page and the check of the end succeed
             before = watch.counted(Counter.CATCH_UP)
             node.faults.refuse(Method.LIST_PAYMENTS, grpc.StatusCode.UNAVAILABLE, "Socket closed", after=4, times=1)
-            node.end_streams(End())
+            node.end_streams(RpcStatus())
             await watch.lost()
             await until_reading(watch, before)
             node.faults.heal()
@@ -176,9 +176,9 @@ async def test_losses_during_a_catch_up_keep_the_overlap(node: SimulatedNode, li
 
 
 @pytest.mark.slow
-async def test_beginning_continues_where_reading_failed(node: SimulatedNode, lives: Lives) -> None:
+async def test_beginning_continues_where_reading_failed(node: SimulatedNode, scenarios: Scenarios) -> None:
     """The newest payments are read in several pages; after a loss the pages before it aren't read again."""
-    await node.play(*[lives.no_route() for _ in range(400)])
+    await node.play(*[scenarios.no_route() for _ in range(400)])
     node.faults.refuse(Method.LIST_PAYMENTS, grpc.StatusCode.UNAVAILABLE, "Socket closed", after=2, times=1)
     async with watching(node) as watch:
         await watch.live()

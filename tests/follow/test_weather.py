@@ -14,10 +14,10 @@ from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import CallOutcome, Interruption, Method, Mode, NodeState
 from exporter.payments.totals import Counter
 from exporter.simulator.clock import WallClock
-from exporter.simulator.lives import Lives
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
-from exporter.simulator.service import SMALLEST
-from exporter.simulator.tower import End
+from exporter.simulator.service import SMALLEST_PERMISSIONS
+from exporter.simulator.subscriptions import RpcStatus
 from exporter.simulator.world import World
 from tests.follow import watch as watch_module
 from tests.follow.chaos import ChaoticNode
@@ -38,12 +38,12 @@ def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 async def cut(node: SimulatedNode) -> None:
     """Break the connection."""
-    node.end_streams(End(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
+    node.end_streams(RpcStatus(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
 
 
 async def end(node: SimulatedNode) -> None:
     """End the stream with status OK."""
-    node.end_streams(End())
+    node.end_streams(RpcStatus())
 
 
 async def restart(node: SimulatedNode) -> None:
@@ -82,21 +82,21 @@ async def renew_macaroon(node: SimulatedNode) -> None:
     ],
 )
 async def test_lost_stream_comes_back(
-    node: SimulatedNode, lives: Lives, fault: Fault, cause: Interruption, transport: str
+    node: SimulatedNode, scenarios: Scenarios, fault: Fault, cause: Interruption, transport: str
 ) -> None:
     """Payments in flight meanwhile, and later ones, count once; the loss is logged once."""
     if transport == WEBSOCKET and cause is Interruption.ENDED:
         cause = Interruption.UNREACHABLE  # lnd's WebSockets end without a status
     async with watching(node) as watch:
         await watch.live()
-        await node.subscribers(1)
+        await node.wait_for_subscribers(1)
         calls = watch.follower.account.ledger.counters[Counter.LND_CALLS]
         await watch.until(lambda: calls.get((Method.LIST_PAYMENTS, CallOutcome.OK)) == 3)  # until both catch-ups ended
-        rest = begin(node, lives.held_then_settled())
-        await node.drained()
+        rest = begin(node, scenarios.held_then_settled())
+        await node.wait_until_drained()
         await fault(node)
         await watch.until(lambda: watch.labels(Counter.INTERRUPTIONS))
-        await node.play(*rest, lives.no_route())
+        await node.play(*rest, scenarios.no_route())
         await watch.live()
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 2, "succeeded": 1, "failed": 1, "lost": 0})
         assert watch.labels(Counter.INTERRUPTIONS) == {(cause.value,): 1}
@@ -156,7 +156,7 @@ async def test_refused_macaroon_can_be_replaced(node: SimulatedNode) -> None:
     """The state is denied, with advice; the node is followed as soon as the file holds a good macaroon."""
     async with watching(node) as watch:
         await watch.live()
-        await node.subscribers(1)
+        await node.wait_for_subscribers(1)
         node.revoke_macaroons()
         await cut(node)
         await watch.until(lambda: watch.status.state is NodeState.DENIED)
@@ -167,7 +167,7 @@ async def test_refused_macaroon_can_be_replaced(node: SimulatedNode) -> None:
 
 async def test_macaroon_without_list_channels_is_enough(tmp_path: Path) -> None:
     """Only aliases and balance are missing."""
-    async with SimulatedNode(tmp_path, permissions=SMALLEST) as node, watching(node) as watch:
+    async with SimulatedNode(tmp_path, permissions=SMALLEST_PERMISSIONS) as node, watching(node) as watch:
         await watch.live()
         await watch.until(lambda: watch.labels(Counter.LND_CALLS).get(("list_channels", "error")))
         assert watch.status.stream_up
@@ -194,7 +194,7 @@ async def test_broken_certificate_file_can_be_replaced(node: SimulatedNode, cont
     """A certificate file that vanishes or is damaged while running is retried like any fault."""
     async with watching(node) as watch:
         await watch.live()
-        await node.subscribers(1)
+        await node.wait_for_subscribers(1)
         good = node.tls_cert.read_bytes()
         node.tls_cert.unlink()
         if content is not None:
@@ -205,13 +205,13 @@ async def test_broken_certificate_file_can_be_replaced(node: SimulatedNode, cont
         await watch.live()
 
 
-async def test_payments_count_while_getinfo_hangs(node: SimulatedNode, lives: Lives) -> None:
+async def test_payments_count_while_getinfo_hangs(node: SimulatedNode, scenarios: Scenarios) -> None:
     """Payments don't wait for `GetInfo`."""
     node.faults.delay(Method.GET_INFO)
     async with watching(node) as watch:
         await watch.live()
         assert watch.status.info is None
-        await node.play(lives.success())
+        await node.play(scenarios.success())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
 
 
@@ -234,51 +234,51 @@ async def test_node_without_payments_is_up(node: SimulatedNode) -> None:
         assert watch.labels(Counter.INTERRUPTIONS) == {}
 
 
-async def test_another_node_at_the_address_is_not_counted(node: SimulatedNode, lives: Lives) -> None:
+async def test_another_node_at_the_address_is_not_counted(node: SimulatedNode, scenarios: Scenarios) -> None:
     """The status names it; when the right node is back, counting continues."""
     ours = node.world
     async with watching(node) as watch:
         await watch.live()
-        await node.play(lives.success())
+        await node.play(scenarios.success())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
         await node.stop()
-        database, tower = node.database, node.tower
-        node.become(World.random("somebody else"))
+        database, tower = node.database, node.subscriptions
+        node.change_identity(World.random("somebody else"))
         await node.start()
         await watch.until(lambda: watch.status.state is NodeState.WRONG_NODE)
-        await node.play(Lives(node.world, 5).success())
+        await node.play(Scenarios(node.world, 5).success())
         await asyncio.sleep(0.1)
         assert watch.totals(*ENDS) == {"started": 1, "succeeded": 1, "failed": 0, "lost": 0}
         assert node.world.me.pubkey in watch.status.detail
         await node.stop()
-        node.world, node.database, node.tower = ours, database, tower
+        node.world, node.database, node.subscriptions = ours, database, tower
         await node.start()
         await watch.live()
 
 
-async def test_another_node_without_an_identity_is_not_counted(node: SimulatedNode, lives: Lives) -> None:
+async def test_another_node_without_an_identity_is_not_counted(node: SimulatedNode, scenarios: Scenarios) -> None:
     """Its payments are not the known ones, so it must answer `GetInfo` before anything is counted."""
     async with watching(node) as watch:
         await watch.live()
-        await node.play(lives.success())
+        await node.play(scenarios.success())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
         await node.stop()
-        node.become(World.random("somebody else"))
+        node.change_identity(World.random("somebody else"))
         node.faults.delay(Method.GET_INFO)
         await node.start()
-        await node.play(Lives(node.world, 5).success())
+        await node.play(Scenarios(node.world, 5).success())
         await watch.until(lambda: "doesn't report its identity" in watch.status.detail)
         node.faults.heal()
         await watch.until(lambda: watch.status.state is NodeState.WRONG_NODE)
         assert watch.totals(*ENDS) == {"started": 1, "succeeded": 1, "failed": 0, "lost": 0}
 
 
-async def test_rebalance_before_getinfo_answers_is_recognised(node: SimulatedNode, lives: Lives) -> None:
+async def test_rebalance_before_getinfo_answers_is_recognised(node: SimulatedNode, scenarios: Scenarios) -> None:
     """Its attempt is seen before the node's own key is known."""
     node.faults.delay(Method.GET_INFO, 1)
     async with watching(node, pace=replace(QUICK, beat_s=0.05, channels_every=99)) as watch:
         await watch.live()
-        rest = begin(node, lives.rebalance())
+        rest = begin(node, scenarios.rebalance())
         await watch.until(lambda: watch.totals(Counter.ATTEMPTS_STARTED) == {"attempts_started": 1})
         assert watch.status.info is None
         node.faults.heal()
@@ -288,12 +288,12 @@ async def test_rebalance_before_getinfo_answers_is_recognised(node: SimulatedNod
         assert {kind for kind, _ in watch.labels(Counter.SUCCEEDED)} == {"rebalance"}
 
 
-async def test_end_whose_hold_was_over_before_a_loss_is_counted(node: SimulatedNode, lives: Lives) -> None:
+async def test_end_whose_hold_was_over_before_a_loss_is_counted(node: SimulatedNode, scenarios: Scenarios) -> None:
     """It is counted when the stream breaks, without a scrape in between."""
     async with watching(node) as watch:
         await watch.live()
-        await node.play(lives.success())
-        await node.drained()
+        await node.play(scenarios.success())
+        await node.wait_until_drained()
         settled = watch.follower.account.ledger.counters[Counter.ATTEMPTS_SETTLED]
         await watch.until(lambda: settled == {(): 1})
         watch.clocks.ahead_s += 10
@@ -306,9 +306,9 @@ async def test_subscription_that_breaks_during_a_catch_up_is_an_interruption(nod
     """lnd has scanned its table for it; the call is counted as well."""
     async with watching(node) as watch:
         await watch.until(lambda: node.calls[Method.LIST_PAYMENTS] == 3)  # for the end of history, and two catch-ups
-        await node.subscribers(1)
+        await node.wait_for_subscribers(1)
         node.faults.refuse(Method.LIST_PAYMENTS, grpc.StatusCode.UNAVAILABLE, "Socket closed", after=1, times=1)
-        await node.play(Lives(node.world).no_route())
+        await node.play(Scenarios(node.world).no_route())
         await cut(node)
         await watch.until(lambda: watch.labels(Counter.INTERRUPTIONS) == {("unreachable",): 2})
         await watch.live()
@@ -335,13 +335,13 @@ def test_stop_during_a_loss_stops_the_follower(steps: int) -> None:
 
 
 async def test_page_that_makes_no_progress_ends_the_session(
-    node: SimulatedNode, lives: Lives, monkeypatch: pytest.MonkeyPatch
+    node: SimulatedNode, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same page for every request would be read for ever."""
-    await node.play(lives.no_route(), lives.success())
+    await node.play(scenarios.no_route(), scenarios.success())
     async with watching(node) as watch:
         await watch.live()
-        await node.subscribers(1)
+        await node.wait_for_subscribers(1)
         whole = pb.ListPaymentsRequest(include_incomplete=True, max_payments=2)
         with monkeypatch.context() as patch:
             page = node.database.page(whole)
@@ -351,12 +351,12 @@ async def test_page_that_makes_no_progress_ends_the_session(
         await watch.live()
 
 
-async def test_lnd_without_state_service_is_followed(node: SimulatedNode, lives: Lives) -> None:
+async def test_lnd_without_state_service_is_followed(node: SimulatedNode, scenarios: Scenarios) -> None:
     """lnd before 0.13 has no `lnrpc.State`: the other calls show whether it is ready."""
     node.faults.refuse(Method.SUBSCRIBE_STATE, grpc.StatusCode.UNIMPLEMENTED, "unknown service lnrpc.State")
     async with watching(node) as watch:
         await watch.live()
-        await node.play(lives.success())
+        await node.play(scenarios.success())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
 
 
@@ -382,7 +382,7 @@ async def test_one_node_never_delays_another(tmp_path: Path) -> None:
         await gone.stop()
         async with watching(hanging), watching(gone), watching(well) as watch:
             await watch.live()
-            await well.play(Lives(well.world).success())
+            await well.play(Scenarios(well.world).success())
             await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
 
 

@@ -25,9 +25,9 @@ from exporter.payments.payment import Moment
 from exporter.payments.tracker import Tracker
 from exporter.payments.view import capture
 from exporter.simulator.database import Database
-from exporter.simulator.lives import Lives
-from exporter.simulator.mutation import Life, Mutation
+from exporter.simulator.mutation import Mutation, Scenario
 from exporter.simulator.record import Update
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.world import World
 from tests.incidents.series import Series
 
@@ -68,7 +68,7 @@ class VirtualNode:
         self._rows = [row for row in rows if not metrics or row.name.removeprefix("lnd_payments_") in metrics]
         self.chance = Random(f"incident {seed}")
         self.world = World.random(seed, network="mainnet")
-        self.lives = Lives(self.world, seed, now_s=self._begins_s)
+        self.scenarios = Scenarios(self.world, seed, now_s=self._begins_s)
         self.database = Database(self._now_ns)
         self.database.watchers.append(self._on_update)
         self.tracker, self.ledger = Tracker(), Ledger()
@@ -120,9 +120,9 @@ class VirtualNode:
         self._turn += 1
         heapq.heappush(self._script, (at_s, self._turn, do))
 
-    def play(self, at_s: float, life: Life) -> None:
+    def play(self, at_s: float, scenario: Scenario) -> None:
         """Play the life of a payment from this time on."""
-        for delay_s, mutation in life.steps:
+        for delay_s, mutation in scenario.steps:
             at_s += delay_s
             self.at(at_s, lambda mutation=mutation: self._change(mutation))  # type: ignore[misc]
 

@@ -8,8 +8,8 @@ from deploy.prometheus.values import read
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.event import StreamInterrupted
 from exporter.payments.labels import Interruption, NodeState, amount_band
-from exporter.simulator.draft import amount_msat
-from exporter.simulator.mutation import GiveUp, Life, Register
+from exporter.simulator.mutation import GiveUp, Register, Scenario
+from exporter.simulator.scenario_builder import random_amount_msat
 from tests.incidents.node import VirtualNode
 
 MINUTE = 60.0
@@ -37,35 +37,35 @@ def moments(
         yield at_min * MINUTE
 
 
-def ordinary(node: VirtualNode) -> Life:
+def ordinary(node: VirtualNode) -> Scenario:
     """Return a payment of a healthy node: it may need a second attempt, and rarely fails."""
-    value = amount_msat(node.chance)
+    value = random_amount_msat(node.chance)
     budget = 1 - _TARGETS[amount_band(value)] / 100
     lot = node.chance.random()
     if lot < _SHARE_OF_BUDGET * budget:
-        return node.lives.route_fails(value)
+        return node.scenarios.route_fails(value)
     if lot < 0.2:
-        return node.lives.retry(value)
+        return node.scenarios.retry(value)
     if lot < 0.22:
-        return node.lives.refused(value)
-    return node.lives.success(value)
+        return node.scenarios.refused(value)
+    return node.scenarios.success(value)
 
 
-def drained(node: VirtualNode) -> Life:
+def drained(node: VirtualNode) -> Scenario:
     """Return a payment that finds no balance in the node's own channels."""
-    return node.lives.route_fails(failures=((TEMPORARY, SELF),) * 2)
+    return node.scenarios.route_fails(failures=((TEMPORARY, SELF),) * 2)
 
 
-def strange(node: VirtualNode) -> Life:
+def strange(node: VirtualNode) -> Scenario:
     """Return a payment that fails with an unknown reason."""
-    life = node.lives.no_route()
+    scenario = node.scenarios.no_route()
     steps = tuple(
         step._replace(mutation=step.mutation._replace(reason=OTHER_REASON))
         if isinstance(step.mutation, GiveUp)
         else step
-        for step in life.steps
+        for step in scenario.steps
     )
-    return life._replace(steps=steps)
+    return scenario._replace(steps=steps)
 
 
 def pays(
@@ -73,18 +73,18 @@ def pays(
     begin_min: float,
     end_min: float,
     per_min: float = 3,
-    life: Callable[[VirtualNode], Life] = ordinary,
+    scenario: Callable[[VirtualNode], Scenario] = ordinary,
     *,
     rhythm: bool = False,
 ) -> None:
     """Schedule such payments from one minute to another."""
     for at_s in moments(node, begin_min, end_min, per_min, rhythm=rhythm):
-        node.play(at_s, life(node))
+        node.play(at_s, scenario(node))
 
 
-def over_peer(life: Life) -> str:
+def over_peer(scenario: Scenario) -> str:
     """Return the peer of its first HTLC."""
-    return next(step.mutation.route.hops[0].pub_key for step in life.steps if isinstance(step.mutation, Register))
+    return next(step.mutation.route.hops[0].pub_key for step in scenario.steps if isinstance(step.mutation, Register))
 
 
 def down(node: VirtualNode, at_min: float, state: NodeState, until_min: float = 10_000) -> None:
@@ -145,12 +145,12 @@ def offline(node: VirtualNode, at_min: float, until_min: float) -> None:
     node.at(until_min * MINUTE, lambda: channels(number, 0))
 
 
-def held(node: VirtualNode, blocks: int, at_min: float = 60, life: Life | None = None) -> None:
+def held(node: VirtualNode, blocks: int, at_min: float = 60, scenario: Scenario | None = None) -> None:
     """Schedule an HTLC that is held, by default for ever, with this many blocks left."""
-    life = life or node.lives.held_then_settled(10_000 * MINUTE)
+    scenario = scenario or node.scenarios.held_then_settled(10_000 * MINUTE)
     height = node.world.height + int(at_min / 10)
 
-    for step in life.steps:
+    for step in scenario.steps:
         if isinstance(step.mutation, Register):
             step.mutation.route.total_time_lock = height + blocks
-    node.play(at_min * MINUTE, life)
+    node.play(at_min * MINUTE, scenario)

@@ -13,7 +13,7 @@ from exporter.lnd.client import DetailedClient
 from exporter.lnd.grpc import GrpcClient
 from exporter.lnd.rest import RestClient
 from exporter.simulator.credentials import Certificate
-from exporter.simulator.gateway import tls
+from exporter.simulator.rest_server import server_tls_context
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS = 0, 1, 3, 4
@@ -73,7 +73,7 @@ def frame(kind: int, flags: int = 0, stream: int = 0, body: bytes = b"") -> byte
 @asynccontextmanager
 async def between(server: Between, certificate: Certificate) -> AsyncIterator[Between]:
     """Run the server with this certificate."""
-    context = tls(certificate)
+    context = server_tls_context(certificate)
     context.set_alpn_protocols(["h2", "http/1.1"])
     async with await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=context) as running:
         server.port = running.sockets[0].getsockname()[1]

@@ -133,7 +133,7 @@ async def test_quiet_stream_goes_on_if_lnd_answers_probes(
         following = asyncio.ensure_future(anext(states))
         await until("lnd is probed again and again", enough)
         assert not following.done()
-        node.advance(pb.RPC_ACTIVE)
+        node.set_state(pb.RPC_ACTIVE)
         assert await following is NodeState.READY
 
 

@@ -17,7 +17,7 @@ from exporter.lnd.client import LndError
 from exporter.lnd.rest import RestClient
 from exporter.payments.labels import Interruption, NodeState
 from exporter.simulator import credentials
-from exporter.simulator.gateway import tls as serving_tls
+from exporter.simulator.rest_server import server_tls_context as serving_tls
 from tests.lnd.socks import pipe, proxying
 from tests.lnd.test_grpc import assert_damage_is_reported, damaged_files
 from tests.network.process import until

@@ -37,13 +37,13 @@ class Life(NamedTuple):
 
 
 @st.composite
-def lives(draw: st.DrawFn) -> list[Life]:
+def scenarios(draw: st.DrawFn) -> list[Life]:
     """Generate up to eight runs, each with its own hash and attempt ids."""
     ids = iter(range(1, 1000))
-    return [_life(draw, number, ids) for number in range(1, draw(st.integers(1, 8)) + 1)]
+    return [_scenario(draw, number, ids) for number in range(1, draw(st.integers(1, 8)) + 1)]
 
 
-def _life(draw: st.DrawFn, number: int, ids: Iterator[int]) -> Life:
+def _scenario(draw: st.DrawFn, number: int, ids: Iterator[int]) -> Life:
     base = Payment(
         payment_hash=f"{number:064x}",
         created_ns=T0 + number * 1000,
@@ -91,8 +91,8 @@ def _resolve(draw: st.DrawFn, attempt: Attempt) -> Attempt:
 @st.composite
 def streams(draw: st.DrawFn, of: list[Life]) -> list[Payment]:
     """Interleave the messages of all lives at random, those of each life in their order."""
-    order = draw(st.permutations([i for i, life in enumerate(of) for _ in life.messages]))
-    nexts = [iter(life.messages) for life in of]
+    order = draw(st.permutations([i for i, scenario in enumerate(of) for _ in scenario.messages]))
+    nexts = [iter(scenario.messages) for scenario in of]
     return [next(nexts[i]) for i in order]
 
 
@@ -149,14 +149,14 @@ class CheckingObserver(Observer):
 
 def expected(of: list[Life]) -> dict[Counter, object]:
     """Return the totals that must have been counted in the end."""
-    won = [life.final for life in of if life.final.status is SUCCEEDED]
+    won = [scenario.final for scenario in of if scenario.final.status is SUCCEEDED]
     return {
         Counter.STARTED: len(of),
         Counter.SUCCEEDED: len(won),
         Counter.FAILED: len(of) - len(won),
         Counter.SENT: sum(p.value_msat for p in won),
         Counter.FEES: sum(p.fee_msat for p in won),
-        Counter.FAILED_MSAT: sum(life.final.value_msat for life in of if life.final.status is FAILED),
+        Counter.FAILED_MSAT: sum(scenario.final.value_msat for scenario in of if scenario.final.status is FAILED),
     }
 
 
@@ -168,7 +168,7 @@ def counted(ledger: Ledger) -> dict[Counter, object]:
 
 def final_reasons(of: list[Life]) -> Tally[str]:
     """Return the number of failed payments by the reason in lnd's database."""
-    return Tally(life.final.reason.value for life in of if life.final.status is FAILED)
+    return Tally(scenario.final.reason.value for scenario in of if scenario.final.status is FAILED)
 
 
 def counted_reasons(ledger: Ledger) -> Tally[str]:
@@ -183,14 +183,14 @@ def counted_reasons(ledger: Ledger) -> Tally[str]:
 @settings(max_examples=150)
 def test_whole_history_is_counted_exactly(data: st.DataObject) -> None:
     """All messages are received live; the reasons are those in lnd's database."""
-    of = data.draw(lives())
+    of = data.draw(scenarios())
     observer = CheckingObserver()
     for message in data.draw(streams(of)):
         observer.hear(message, 1)
     observer.release(3)
     assert counted(observer.ledger) == expected(of)
     assert counted_reasons(observer.ledger) == final_reasons(of)
-    attempts = sum(len(life.final.attempts) for life in of)
+    attempts = sum(len(scenario.final.attempts) for scenario in of)
     assert observer.ledger.counters[Counter.ATTEMPTS_STARTED] == {(): attempts}
     assert not sum(observer.ledger.counters[Counter.ATTEMPTS_UNRESOLVED].values())
     assert observer.tracker.open == {}
@@ -203,7 +203,7 @@ def test_duplicates_and_late_snapshots_change_no_total(data: st.DataObject) -> N
 
     A late snapshot is one that a new subscription may send: a state in flight of any earlier time.
     """
-    of = data.draw(lives())
+    of = data.draw(scenarios())
     plain, noisy = CheckingObserver(), CheckingObserver()
     sent: list[Payment] = []
     for message in data.draw(streams(of)):
@@ -226,7 +226,7 @@ def test_interrupted_history_is_counted_exactly(data: st.DataObject) -> None:
 
     After the interruption lnd returns only the final states, without failed attempts.
     """
-    of = data.draw(lives())
+    of = data.draw(scenarios())
     messages = data.draw(streams(of))
     cut = data.draw(st.integers(0, len(messages)))
     observer = CheckingObserver()
@@ -236,12 +236,12 @@ def test_interrupted_history_is_counted_exactly(data: st.DataObject) -> None:
     observer.release(10)
     observer.tracker.stream_started()
     back = data.draw(st.sampled_from([20, 200]))
-    for life in of:
-        observer.hear(life.kept, back, Source.LIST)
+    for scenario in of:
+        observer.hear(scenario.kept, back, Source.LIST)
     for seconds in (back, back + 5):  # recent ends are asked for twice
         for payment_hash in observer.tracker.unseen():
-            life = next(life for life in of if life.final.payment_hash == payment_hash)
-            observer.hear(life.kept, seconds, Source.TRACK)
+            scenario = next(scenario for scenario in of if scenario.final.payment_hash == payment_hash)
+            observer.hear(scenario.kept, seconds, Source.TRACK)
         observer.release(seconds + 2)
     assert counted(observer.ledger) == expected(of)
     assert counted_reasons(observer.ledger) == final_reasons(of)
@@ -252,7 +252,7 @@ def test_interrupted_history_is_counted_exactly(data: st.DataObject) -> None:
 @settings(max_examples=100)
 def test_runs_deleted_or_retried_during_an_interruption(data: st.DataObject) -> None:
     """Runs that vanish are lost, each once; a retry of the hash is another run."""
-    of = data.draw(lives())
+    of = data.draw(scenarios())
     messages = data.draw(streams(of))
     observer = CheckingObserver()
     for message in messages[: data.draw(st.integers(0, len(messages)))]:
@@ -261,15 +261,15 @@ def test_runs_deleted_or_retried_during_an_interruption(data: st.DataObject) -> 
     observer.tracker.stream_started()
     seen = sum(observer.ledger.counters[Counter.STARTED].values())
     retried = 0
-    for life in of:
+    for scenario in of:
         if data.draw(st.booleans()):
             retried += 1
-            again = life.kept._replace(created_ns=T0 + SECOND, payment_index=life.kept.payment_index + 100)
+            again = scenario.kept._replace(created_ns=T0 + SECOND, payment_index=scenario.kept.payment_index + 100)
             observer.hear(again, 200, Source.LIST)
             observer.hear(again, 290, Source.TRACK)
         else:
-            observer.not_found(200, life.final.payment_hash)
-            observer.not_found(290, life.final.payment_hash)
+            observer.not_found(200, scenario.final.payment_hash)
+            observer.not_found(290, scenario.final.payment_hash)
     observer.release(299)
     assert observer.ledger.counters[Counter.STARTED] == {(): seen + retried}
     assert observer.tracker.open == {}

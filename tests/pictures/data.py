@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from exporter.metrics.names import ROWS
 from exporter.payments.labels import NodeState
-from exporter.simulator.mutation import Life
+from exporter.simulator.mutation import Scenario
 from tests.incidents.node import VirtualNode
 from tests.incidents.traffic import MINUTE, SELF, TEMPORARY, down, held, pays
 
@@ -25,8 +25,8 @@ def alice() -> VirtualNode:
 def bob() -> VirtualNode:
     """Return a node whose channels are drained from the fourth hour on."""
 
-    def fails(node: VirtualNode) -> Life:
-        return node.lives.route_fails(failures=((TEMPORARY, SELF),) * 2)
+    def fails(node: VirtualNode) -> Scenario:
+        return node.scenarios.route_fails(failures=((TEMPORARY, SELF),) * 2)
 
     node = VirtualNode("bob", name="bob", rows=ROWS, begins_s=FROM_S)
     _day(node, 0, 240)
@@ -41,7 +41,7 @@ def carol() -> VirtualNode:
     _day(node, 0, 230)
     held(node, 60, at_min=60)
     held(node, 190, at_min=100)
-    node.play(150 * MINUTE, node.lives.stuck())
+    node.play(150 * MINUTE, node.scenarios.stuck())
     node.chain_stops(230)
     down(node, 230, NodeState.UNREACHABLE)
     return node
@@ -62,12 +62,12 @@ NODES = (alice, bob, carol, dave)
 def _day(node: VirtualNode, begin_min: float, end_min: float) -> None:
     """Schedule the payments, rebalances and probes of a node."""
     pays(node, begin_min, end_min, 2, rhythm=True)
-    pays(node, begin_min, end_min, 0.1, lambda node: node.lives.keysend())
-    pays(node, begin_min, end_min, 0.1, lambda node: node.lives.multi_part())
-    pays(node, begin_min, end_min, 0.15, lambda node: node.lives.probe())
-    pays(node, begin_min, end_min, 0.1, lambda node: node.lives.rebalance())
-    pays(node, begin_min, end_min, 0.15, lambda node: node.lives.rebalance_without_route())
-    pays(node, begin_min, end_min, 0.02, lambda node: node.lives.held_then_settled(50))
+    pays(node, begin_min, end_min, 0.1, lambda node: node.scenarios.keysend())
+    pays(node, begin_min, end_min, 0.1, lambda node: node.scenarios.multi_part())
+    pays(node, begin_min, end_min, 0.15, lambda node: node.scenarios.probe())
+    pays(node, begin_min, end_min, 0.1, lambda node: node.scenarios.rebalance())
+    pays(node, begin_min, end_min, 0.15, lambda node: node.scenarios.rebalance_without_route())
+    pays(node, begin_min, end_min, 0.02, lambda node: node.scenarios.held_then_settled(50))
 
 
 def exposition() -> Iterator[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from exporter.simulator.clock import VirtualClock
-from exporter.simulator.lives import Lives
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
 from tests.simulator.raw import Raw, connected
 
@@ -26,6 +26,6 @@ async def raw(node: SimulatedNode) -> AsyncIterator[Raw]:
 
 
 @pytest.fixture
-def scenarios(node: SimulatedNode) -> Lives:
+def scenarios(node: SimulatedNode) -> Scenarios:
     """Return the scenarios of the node."""
-    return Lives(node.world)
+    return Scenarios(node.world)

@@ -8,8 +8,8 @@ import grpc
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Method
 from exporter.simulator.server import SimulatedNode
-from exporter.simulator.service import PATHS
-from exporter.simulator.tower import End
+from exporter.simulator.service import METHOD_PATHS
+from exporter.simulator.subscriptions import RpcStatus
 
 _STATUS = {1: "IN_FLIGHT", 2: "SUCCEEDED", 3: "FAILED", 4: "INITIATED"}
 _HTLC = {0: "in flight", 1: "settled", 2: "failed"}
@@ -42,15 +42,15 @@ class Stream:
         """Return the next `number` messages, waiting for them."""
         return [pb.Payment.FromString(await anext(self._messages)) for _ in range(number)]
 
-    async def rest(self) -> tuple[list[pb.Payment], End]:
+    async def rest(self) -> tuple[list[pb.Payment], RpcStatus]:
         """Return all further messages and the status with which the stream ends."""
         payments = []
         try:
             async for message in self._messages:
                 payments.append(pb.Payment.FromString(message))  # noqa: PERF401 - those before an error count too
         except grpc.aio.AioRpcError as error:
-            return payments, End(error.code(), error.details() or "")
-        return payments, End(await self.call.code())
+            return payments, RpcStatus(error.code(), error.details() or "")
+        return payments, RpcStatus(await self.call.code())
 
 
 class Raw:
@@ -85,16 +85,16 @@ class Raw:
 
     async def states(self) -> AsyncIterator[str]:
         """Call SubscribeState, and yield the names of the states."""
-        call: StreamCall = self.channel.unary_stream(PATHS[Method.SUBSCRIBE_STATE])
+        call: StreamCall = self.channel.unary_stream(METHOD_PATHS[Method.SUBSCRIBE_STATE])
         async for message in call(b""):
             yield pb.WalletState.Name(pb.SubscribeStateResponse.FromString(message).state)
 
     async def unary(self, method: Method, request: bytes = b"") -> bytes:
         """Call a method with one answer."""
-        call: UnaryCall = self.channel.unary_unary(PATHS[method])
+        call: UnaryCall = self.channel.unary_unary(METHOD_PATHS[method])
         return await call(request, metadata=self.metadata)
 
-    async def refusal(self, method: Method, request: bytes = b"") -> End | None:
+    async def refusal(self, method: Method, request: bytes = b"") -> RpcStatus | None:
         """Call a method, and return the status with which it is refused; None if it isn't."""
         try:
             if method in (Method.TRACK_PAYMENT, Method.TRACK_PAYMENTS):
@@ -103,11 +103,11 @@ class Raw:
             else:
                 await self.unary(method, request)
         except grpc.aio.AioRpcError as error:
-            return End(error.code(), error.details() or "")
+            return RpcStatus(error.code(), error.details() or "")
         return None
 
     def _stream(self, method: Method, request: bytes) -> Stream:
-        call: StreamCall = self.channel.unary_stream(PATHS[method])
+        call: StreamCall = self.channel.unary_stream(METHOD_PATHS[method])
         return Stream(call(request, metadata=self.metadata))
 
 

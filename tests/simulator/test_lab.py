@@ -25,7 +25,7 @@ async def test_updates_of_a_storm(alice: SimulatedLab) -> None:
     """As recorded with 400k sat and 16 parts: 65 updates, 31 attempts, one part held for two minutes."""
     async with connected(alice.node) as raw:
         stream = raw.track_all()
-        await alice.node.subscribers(1)
+        await alice.node.wait_for_subscribers(1)
         invoice = await alice.invoice(2 * TOO_MUCH_FOR_BOB, at="dave")
         ended = await (await alice.pay(invoice, via="bob", max_parts=16)).ended()
         updates = [update.split(" [")[0] for update in shapes(await stream.take(65))]

@@ -7,8 +7,8 @@ import pytest
 
 from exporter.simulator.clock import VirtualClock
 from exporter.simulator.database import Backend, Database, Options
-from exporter.simulator.lives import Lives
-from exporter.simulator.mutation import Create, Delete, Life
+from exporter.simulator.mutation import Create, Delete, Scenario
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.world import World
 from tests.simulator.raw import Raw, connected
@@ -19,26 +19,26 @@ def indexes(database: Database) -> dict[str, int]:
     return {hash_: record.index for hash_, record in database._records.items()}
 
 
-def database(backend: Backend, *scenarios: Life) -> Database:
+def database(backend: Backend, *scenarios: Scenario) -> Database:
     """Return a database to which these scenarios were applied, one after the other."""
     made = Database(VirtualClock().now_ns, Options(backend=backend))
     apply(made, *scenarios)
     return made
 
 
-def apply(database: Database, *scenarios: Life) -> None:
+def apply(database: Database, *scenarios: Scenario) -> None:
     """Apply all steps of scenarios, one scenario after the other."""
     for step in itertools.chain.from_iterable(scenario.steps for scenario in scenarios):
         database.apply(step.mutation)
 
 
 @pytest.fixture
-def scenarios() -> Lives:
+def scenarios() -> Scenarios:
     """Return scenarios for tests without a node."""
-    return Lives(World.random())
+    return Scenarios(World.random())
 
 
-async def test_offsets_of_pages(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+async def test_offsets_of_pages(node: SimulatedNode, raw: Raw, scenarios: Scenarios) -> None:
     """The offset is exclusive, pages ascend in both directions, and the offsets of an empty page are 0."""
     await node.play(*(scenarios.success() for _ in range(5)))
 
@@ -57,13 +57,15 @@ async def test_offsets_of_pages(node: SimulatedNode, raw: Raw, scenarios: Lives)
     assert await page(900, reverse=True) == ([4, 5], 4, 5)
 
 
-async def test_page_has_a_hundred_payments_by_default(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+async def test_page_has_a_hundred_payments_by_default(node: SimulatedNode, raw: Raw, scenarios: Scenarios) -> None:
     """As in lnd since 0.20."""
     await node.play(*(scenarios.no_route() for _ in range(120)))
     assert len((await raw.list_payments()).payments) == 100
 
 
-async def test_incomplete_payments_are_listed_on_request_only(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+async def test_incomplete_payments_are_listed_on_request_only(
+    node: SimulatedNode, raw: Raw, scenarios: Scenarios
+) -> None:
     """Without `include_incomplete` a page is filled with successful payments only."""
     await node.play(scenarios.success(), scenarios.no_route(), scenarios.stuck(), scenarios.success())
     complete = await raw.list_payments(limit=2, incomplete=False)
@@ -71,7 +73,7 @@ async def test_incomplete_payments_are_listed_on_request_only(node: SimulatedNod
     assert len((await raw.list_payments(limit=9)).payments) == 4
 
 
-def test_key_value_indexes_are_never_reused(scenarios: Lives) -> None:
+def test_key_value_indexes_are_never_reused(scenarios: Scenarios) -> None:
     """They rise, with gaps after a deletion and a retry, and to the next block of 1000 after a restart."""
     first, second, retried, last = (
         scenarios.success(),
@@ -89,7 +91,7 @@ def test_key_value_indexes_are_never_reused(scenarios: Lives) -> None:
     assert indexes(database_) == {after.payment_hash: 1001, later.payment_hash: 1002}
 
 
-def test_native_sqlite_reuses_the_last_index(scenarios: Lives) -> None:
+def test_native_sqlite_reuses_the_last_index(scenarios: Scenarios) -> None:
     """The index of the last payment is used again after its deletion or retry; after delete-all it begins at 1."""
     first, retried, last = scenarios.success(), scenarios.retried_hash(), scenarios.success()
     database_ = database(Backend.SQLITE, first, retried)
@@ -102,7 +104,7 @@ def test_native_sqlite_reuses_the_last_index(scenarios: Lives) -> None:
     assert indexes(database_) == {again.payment_hash: 1}
 
 
-def test_retried_hash_is_another_run(scenarios: Lives) -> None:
+def test_retried_hash_is_another_run(scenarios: Scenarios) -> None:
     """The old run is erased; the new one has its own creation time, and `truth` has both."""
     scenario = scenarios.retried_hash()
     database_ = database(Backend.SQLITE, scenario)
@@ -112,7 +114,7 @@ def test_retried_hash_is_another_run(scenarios: Lives) -> None:
     assert len(database_) == 1
 
 
-def test_only_a_failed_hash_can_be_paid_again(scenarios: Lives) -> None:
+def test_only_a_failed_hash_can_be_paid_again(scenarios: Scenarios) -> None:
     """Another run of an open or successful hash is refused with lnd's error."""
     done, open_ = scenarios.success(), scenarios.stuck()
     database_ = database(Backend.KV, done, open_)
@@ -124,7 +126,7 @@ def test_only_a_failed_hash_can_be_paid_again(scenarios: Lives) -> None:
 async def test_migration_renumbers_payments(tmp_path: Path) -> None:
     """Payments 1, 2, 3, 5 become 1 to 4, attempt ids go on at 1000; hashes and creation times stay."""
     async with SimulatedNode(tmp_path, clock=VirtualClock()) as node, connected(node) as raw:
-        scenarios = Lives(node.world)
+        scenarios = Scenarios(node.world)
         played = [scenarios.success() for _ in range(5)]
         await node.play(*played)
         node.database.apply(Delete(played[3].payment_hash))
@@ -141,7 +143,7 @@ async def test_migration_renumbers_payments(tmp_path: Path) -> None:
     assert [p.htlcs[0].attempt_id for p in after] == [1, 2, 3, 5, 1000]
 
 
-async def test_index_can_become_visible_after_a_higher_one(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+async def test_index_can_become_visible_after_a_higher_one(node: SimulatedNode, raw: Raw, scenarios: Scenarios) -> None:
     """lnd reserves the index before it writes the payment."""
     taken = node.database.reserve_index()
     await node.play(scenarios.success())
@@ -152,7 +154,7 @@ async def test_index_can_become_visible_after_a_higher_one(node: SimulatedNode, 
     assert [payment.payment_index for payment in (await raw.list_payments()).payments] == [1, 2]
 
 
-def test_postgres_truncates_times_to_microseconds(scenarios: Lives) -> None:
+def test_postgres_truncates_times_to_microseconds(scenarios: Scenarios) -> None:
     """The last three digits of the nanoseconds are 0."""
     truth = database(Backend.POSTGRES, *(scenarios.no_route() for _ in range(3))).truth()
     assert {run.created_ns % 1000 for run in truth} == {0}

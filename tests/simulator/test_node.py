@@ -8,10 +8,10 @@ import pytest
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Method
-from exporter.simulator.lives import Lives
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
-from exporter.simulator.service import SMALLEST
-from exporter.simulator.tower import End
+from exporter.simulator.service import SMALLEST_PERMISSIONS
+from exporter.simulator.subscriptions import RpcStatus
 from exporter.simulator.world import World
 from tests.simulator.raw import Raw, connected, shapes
 
@@ -34,22 +34,22 @@ async def test_wrong_macaroon_is_refused(macaroon: str | None, text: str, node: 
     """Every method but that of the state is refused with UNKNOWN and lnd's text."""
     async with connected(node, macaroon) as raw:
         for method in PROTECTED:
-            assert await raw.refusal(method) == End(UNKNOWN, text)
+            assert await raw.refusal(method) == RpcStatus(UNKNOWN, text)
         assert await anext(raw.states()) == "SERVER_ACTIVE"
 
 
 async def test_smallest_macaroon_does_not_allow_list_channels(node: SimulatedNode) -> None:
     """The exporter works without ListChannels."""
-    node.renew_macaroon(SMALLEST)
+    node.renew_macaroon(SMALLEST_PERMISSIONS)
     async with connected(node) as raw:
         assert (await raw.info()).alias == "simulated"
-        assert await raw.refusal(Method.LIST_CHANNELS) == End(UNKNOWN, "permission denied")
+        assert await raw.refusal(Method.LIST_CHANNELS) == RpcStatus(UNKNOWN, "permission denied")
 
 
 async def test_replaced_macaroon_is_refused(node: SimulatedNode, raw: Raw) -> None:
     """The old macaroon is refused; the file has the new one."""
     node.renew_macaroon()
-    assert await raw.refusal(Method.GET_INFO) == End(
+    assert await raw.refusal(Method.GET_INFO) == RpcStatus(
         UNKNOWN, "cannot retrieve macaroon: cannot get macaroon: root key with id 1 doesn't exist"
     )
     async with connected(node) as fresh:
@@ -92,11 +92,11 @@ async def test_starting_node_answers_the_state_service_only(
     """Only the state service answers, also to clients without a macaroon."""
     await node.restart(state)
     async with connected(node, None) as raw:
-        assert [await raw.refusal(method) for method in PROTECTED] == [End(UNKNOWN, text)] * len(PROTECTED)
+        assert [await raw.refusal(method) for method in PROTECTED] == [RpcStatus(UNKNOWN, text)] * len(PROTECTED)
         assert await anext(raw.states()) == pb.WalletState.Name(state)
 
 
-async def test_unlocking_passes_through_all_states(node: SimulatedNode, scenarios: Lives) -> None:
+async def test_unlocking_passes_through_all_states(node: SimulatedNode, scenarios: Scenarios) -> None:
     """States are sent in lnd's order; payments go on after the last one."""
     await node.lock()
     paid = asyncio.create_task(node.play(scenarios.success()))
@@ -111,14 +111,14 @@ async def test_unlocking_passes_through_all_states(node: SimulatedNode, scenario
         assert shapes((await raw.list_payments()).payments) == ["SUCCEEDED [settled]"]
 
 
-async def test_open_payment_survives_a_restart(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+async def test_open_payment_survives_a_restart(node: SimulatedNode, raw: Raw, scenarios: Scenarios) -> None:
     """The stream ends with lnd's status; the database, the address and the open payment survive."""
     scenario = scenarios.held_then_settled(30)
     await node.play(scenario._replace(steps=scenario.steps[:2]))
     stream, address = raw.track_all(), node.address
     await stream.take(1)
     await node.stop()
-    assert await stream.rest() == ([], End(UNKNOWN, "routerrpc server shutting down"))
+    assert await stream.rest() == ([], RpcStatus(UNKNOWN, "routerrpc server shutting down"))
     async with connected(node) as fresh:
         refused = await fresh.refusal(Method.GET_INFO)
         assert refused is not None
@@ -135,7 +135,7 @@ async def test_open_payment_survives_a_restart(node: SimulatedNode, raw: Raw, sc
 async def test_kill_breaks_connections(node: SimulatedNode, raw: Raw) -> None:
     """A stream ends with UNAVAILABLE, the status of a broken connection."""
     stream = raw.track_all()
-    await node.subscribers(1)
+    await node.wait_for_subscribers(1)
     await node.kill()
     updates, ended = await stream.rest()
     assert (updates, ended.code) == ([], UNAVAILABLE)
@@ -144,35 +144,35 @@ async def test_kill_breaks_connections(node: SimulatedNode, raw: Raw) -> None:
         assert (await fresh.info()).synced_to_chain
 
 
-async def test_become_replaces_identity_and_database(node: SimulatedNode, scenarios: Lives) -> None:
+async def test_become_replaces_identity_and_database(node: SimulatedNode, scenarios: Scenarios) -> None:
     """Afterwards the same address has another identity and an empty database."""
     await node.play(scenarios.success())
     await node.stop()
-    node.become(World.random("another"))
+    node.change_identity(World.random("another"))
     await node.start()
     async with connected(node) as raw:
         assert (await raw.info()).identity_pubkey == World.random("another").me.pubkey
         assert len((await raw.list_payments()).payments) == 0
 
 
-async def test_refuse_fails_the_given_calls(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+async def test_refuse_fails_the_given_calls(node: SimulatedNode, raw: Raw, scenarios: Scenarios) -> None:
     """`after` calls go well, the next `times` calls fail with the given code and text, then calls go well again."""
     await node.play(*(scenarios.success() for _ in range(4)))
     node.faults.refuse(Method.LIST_PAYMENTS, UNKNOWN, "boom", after=1, times=2)
     answers = [await raw.refusal(Method.LIST_PAYMENTS) for _ in range(4)]
-    assert answers == [None, End(UNKNOWN, "boom"), End(UNKNOWN, "boom"), None]
+    assert answers == [None, RpcStatus(UNKNOWN, "boom"), RpcStatus(UNKNOWN, "boom"), None]
     node.faults.refuse(Method.TRACK_PAYMENTS, grpc.StatusCode.UNIMPLEMENTED, "unknown method TrackPayments")
     refused = await raw.track_all().rest()
-    assert refused == ([], End(grpc.StatusCode.UNIMPLEMENTED, "unknown method TrackPayments"))
+    assert refused == ([], RpcStatus(grpc.StatusCode.UNIMPLEMENTED, "unknown method TrackPayments"))
     assert node.calls[Method.LIST_PAYMENTS] == 4
 
 
-async def test_hanging_call_does_not_block_others(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+async def test_hanging_call_does_not_block_others(node: SimulatedNode, raw: Raw, scenarios: Scenarios) -> None:
     """While GetInfo hangs, the stream goes on."""
     node.faults.delay(Method.GET_INFO, math.inf)
     hanging = asyncio.create_task(raw.info())
     stream = raw.track_all()
-    await node.subscribers(1)
+    await node.wait_for_subscribers(1)
     await node.play(scenarios.success())
     assert len(await stream.take(3)) == 3
     assert not hanging.done()

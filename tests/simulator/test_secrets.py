@@ -5,7 +5,7 @@ import base64
 from exporter.lnd.bolt11 import pays
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.simulator.invoice import encode
-from exporter.simulator.lives import Lives
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.world import KEYSEND_RECORD
 from tests.simulator.raw import Raw
@@ -26,7 +26,7 @@ def polymod(request: str) -> int:
     return check
 
 
-async def test_payment_requests_are_signed_by_the_payee(node: SimulatedNode, scenarios: Lives, raw: Raw) -> None:
+async def test_payment_requests_are_signed_by_the_payee(node: SimulatedNode, scenarios: Scenarios, raw: Raw) -> None:
     """So a rebalance without a route can be recognised by its invoice, as on a real node."""
     await node.play(scenarios.rebalance_without_route(), scenarios.success())
     own, other = [payment.payment_request for payment in (await raw.list_payments()).payments]
@@ -55,10 +55,10 @@ def test_payment_request_has_the_amount_in_the_largest_unit() -> None:
     ]
 
 
-async def test_secrets_are_those_of_the_messages(node: SimulatedNode, scenarios: Lives, raw: Raw) -> None:
+async def test_secrets_are_those_of_the_messages(node: SimulatedNode, scenarios: Scenarios, raw: Raw) -> None:
     """Preimages of payments and attempts and in keysend records, payment requests, the macaroon."""
     stream = raw.track_all()
-    await node.subscribers(1)
+    await node.wait_for_subscribers(1)
     await node.play(scenarios.success(), scenarios.keysend(), scenarios.amp(parts=2))
     updates = await stream.take(3 + 3 + 5)
     sent = b"".join(update.SerializeToString() for update in updates)
@@ -83,7 +83,7 @@ def test_macaroon_has_lnds_format(node: SimulatedNode) -> None:
     assert base64.b64encode(macaroon)
 
 
-async def test_messages_have_undeclared_fields(node: SimulatedNode, scenarios: Lives, raw: Raw) -> None:
+async def test_messages_have_undeclared_fields(node: SimulatedNode, scenarios: Scenarios, raw: Raw) -> None:
     """Fields that `protos/lnd.proto` doesn't declare are sent at every level of the message, as by a real lnd."""
     await node.play(scenarios.multi_part())
     (payment,) = (await raw.list_payments()).payments

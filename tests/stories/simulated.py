@@ -9,7 +9,7 @@ from exporter.payments.labels import Kind, Method, Status
 from exporter.simulator.credentials import replace_file
 from exporter.simulator.mutation import Create, Delete, Fail, GiveUp, Mutation, Register, Settle
 from exporter.simulator.server import SimulatedNode
-from exporter.simulator.service import EVERYTHING, PATHS, SMALLEST
+from exporter.simulator.service import ALL_PERMISSIONS, METHOD_PATHS, SMALLEST_PERMISSIONS
 from exporter.simulator.truth import reason
 from exporter.simulator.world import KEYSEND_RECORD
 from tests.stories.lab import TOO_MUCH_FOR_BOB, Invoice, Listed, fee_msat
@@ -34,7 +34,7 @@ class SimulatedLab:
             directory.mkdir(parents=True, exist_ok=True)
         self.tls_cert = files / "tls.cert"
         self.macaroon = files / "payments.macaroon"
-        self.node = SimulatedNode(own, seed=name, world=network.world(name), permissions=SMALLEST)
+        self.node = SimulatedNode(own, seed=name, world=network.world(name), permissions=SMALLEST_PERMISSIONS)
         self._sendings: list[SimulatedSending] = []
 
     @property
@@ -62,7 +62,7 @@ class SimulatedLab:
     async def apply(self, mutation: Mutation, delay_s: float) -> None:
         """Apply a mutation after a delay, and after the node is up."""
         await self.node.clock.sleep(delay_s)
-        await self.node.serving()
+        await self.node.wait_until_serving()
         self.node.database.apply(mutation)
 
     # Invoices.
@@ -271,17 +271,17 @@ class SimulatedLab:
 
     async def bake_macaroon(self) -> None:
         """See `Lab`."""
-        self.node.renew_macaroon(SMALLEST)
+        self.node.renew_macaroon(SMALLEST_PERMISSIONS)
         replace_file(self.macaroon, self.node.macaroon.read_bytes())
 
     async def bake_smaller_macaroon(self, target: Path) -> None:
         """See `Lab`."""
-        replace_file(target, self.node.add_macaroon(SMALLEST - {PATHS[Method.TRACK_PAYMENTS]}))
+        replace_file(target, self.node.add_macaroon(SMALLEST_PERMISSIONS - {METHOD_PATHS[Method.TRACK_PAYMENTS]}))
 
     async def readonly_macaroon(self) -> Path:
         """See `Lab`."""
         path = self.macaroon.with_name("readonly.macaroon")
-        replace_file(path, self.node.add_macaroon(EVERYTHING))
+        replace_file(path, self.node.add_macaroon(ALL_PERMISSIONS))
         return path
 
     async def renew_certificate(self) -> None:

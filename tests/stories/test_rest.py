@@ -12,7 +12,7 @@ import pytest
 
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import Status
-from exporter.simulator import gateway
+from exporter.simulator import rest_server
 from tests.stories.lab import Lab
 from tests.stories.world import World
 
@@ -149,7 +149,7 @@ async def test_stream_without_payments_sends_no_headers(world: World) -> None:
 
 async def test_websocket_is_closed_after_an_unanswered_ping(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """lnd waits for 5 s."""
-    monkeypatch.setattr(gateway, "PING_S", 2.0)
+    monkeypatch.setattr(rest_server, "PING_S", 2.0)
     async with session(world.alice) as client:
         messages, code = await receive_all(client, "/v2/router/payments", pong=False)
         other = [message for message in messages if message != PING]

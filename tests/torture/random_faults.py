@@ -14,7 +14,7 @@ from exporter.payments.labels import Method
 from exporter.payments.payment import Run
 from exporter.simulator.record import Record
 from exporter.simulator.server import SimulatedNode
-from exporter.simulator.tower import End
+from exporter.simulator.subscriptions import RpcStatus
 from tests.stories.page import Page, total
 from tests.stories.process import Exporter
 
@@ -146,11 +146,11 @@ class RandomFaults:
     # The connection.
 
     async def _end(self) -> None:
-        self._node.end_streams(End())
+        self._node.end_streams(RpcStatus())
 
     async def _cut(self) -> None:
         self._node.faults.cut(Method.TRACK_PAYMENTS, after=self._random.randrange(30))
-        self._node.end_streams(End(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
+        self._node.end_streams(RpcStatus(grpc.StatusCode.UNAVAILABLE, "Socket closed"))
 
     async def _fail_list(self) -> None:
         self._node.faults.refuse(Method.LIST_PAYMENTS, grpc.StatusCode.UNAVAILABLE, "Socket closed", after=2, times=2)

@@ -16,9 +16,9 @@ from exporter.config import AUTO, NodeConfig
 from exporter.config.addresses import GRPC, TRANSPORTS
 from exporter.payments.labels import Mode
 from exporter.simulator.clock import WallClock
-from exporter.simulator.lives import Lives
-from exporter.simulator.mix import Mix
-from exporter.simulator.mutation import Life
+from exporter.simulator.mutation import Scenario
+from exporter.simulator.random_traffic import RandomTraffic
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
 from tests.stories.page import NOT_SHOWN, Page, decreased_counters, parse, total
 from tests.stories.process import Exporter
@@ -116,9 +116,9 @@ class Torture:
 
     async def _pay(self, number: int, faults: int) -> None:
         """Make `number` payments of every kind, spread over the time that the faults take."""
-        more = Lives(self._node.world, ("more", self._seed))
+        more = Scenarios(self._node.world, ("more", self._seed))
         random = Random(self._seed)  # a separate one, so that the sequence of faults doesn't depend on timing
-        for scenario in islice(Mix(self._node.world, self._seed), number):
+        for scenario in islice(RandomTraffic(self._node.world, self._seed), number):
             await asyncio.sleep(random.expovariate(number / (faults * FAULT_S + 1)))
             played = more.retried_hash() if random.random() < RETRIED else scenario
             task = asyncio.create_task(self._play(played))
@@ -126,7 +126,7 @@ class Torture:
             task.add_done_callback(self._playing.discard)
             self.summary.payments += 1
 
-    async def _play(self, scenario: Life) -> None:
+    async def _play(self, scenario: Scenario) -> None:
         with suppress(ValueError):  # the payment has been deleted meanwhile
             await self._node.play(scenario)
 

@@ -14,8 +14,8 @@ from exporter.follow import backoff
 from exporter.lnd.client import DetailedClient, LndError
 from exporter.payments.detail import Detail
 from exporter.payments.labels import AttemptStatus, Status
-from exporter.simulator.lives import Lives
-from exporter.simulator.mutation import Life
+from exporter.simulator.mutation import Scenario
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
 from exporter.track import watcher
 from exporter.track.watcher import PaymentUpdate, PaymentWatcher
@@ -35,11 +35,11 @@ class Scene:
 
     def __post_init__(self) -> None:
         """Prepare lives of payments for the node."""
-        self.lives = Lives(self.node.world)
+        self.scenarios = Scenarios(self.node.world)
 
-    def begin(self, life: Life, steps: int) -> Callable[[], None]:
+    def begin(self, scenario: Scenario, steps: int) -> Callable[[], None]:
         """Apply this many steps of a life; each call of the returned function applies the next one."""
-        remaining = iter(life.steps)
+        remaining = iter(scenario.steps)
 
         def go_on() -> None:
             self.node.database.apply(next(remaining).mutation)

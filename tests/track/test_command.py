@@ -19,8 +19,8 @@ import pytest
 
 from exporter.__main__ import DO, main
 from exporter.payments.labels import Method
-from exporter.simulator.lives import Lives
-from exporter.simulator.mutation import Life
+from exporter.simulator.mutation import Scenario
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
 from tests.network.process import until
 from tests.patience import PATIENCE_S
@@ -64,15 +64,15 @@ async def run(node: SimulatedNode, *args: str) -> Result:
     return Result(process.returncode, stdout.decode(), stderr.decode())
 
 
-def apply(node: SimulatedNode, life: Life, steps: int | None = None) -> None:
+def apply(node: SimulatedNode, scenario: Scenario, steps: int | None = None) -> None:
     """Apply this many steps of a life, by default all."""
-    for step in life.steps[:steps]:
+    for step in scenario.steps[:steps]:
         node.database.apply(step.mutation)
 
 
 async def test_exit_code_of_an_ended_payment(node: SimulatedNode) -> None:
     """0 or 1, with nothing on stderr; the hash may be in upper case."""
-    won, lost = Lives(node.world).success(), Lives(node.world, 1).no_route()
+    won, lost = Scenarios(node.world).success(), Scenarios(node.world, 1).no_route()
     apply(node, won)
     apply(node, lost)
     assert (await run(node, won.payment_hash.upper())) == await run(node, won.payment_hash)
@@ -87,30 +87,30 @@ async def test_exit_code_of_an_ended_payment(node: SimulatedNode) -> None:
 
 async def test_payment_that_cannot_be_followed(node: SimulatedNode) -> None:
     """Exit code 3 and one line with advice on stderr, without traceback."""
-    life = Lives(node.world).success()
-    apply(node, life)
+    scenario = Scenarios(node.world).success()
+    apply(node, scenario)
     ended = await run(node, "00" * 32)
     assert (ended.code, ended.stdout, ended.stderr.count("\n")) == (3, "", 1)
     assert ended.stderr.startswith("alice: lnd doesn't know this payment: ")
     node.revoke_macaroons()
-    ended = await run(node, life.payment_hash)
+    ended = await run(node, scenario.payment_hash)
     assert (ended.code, ended.stdout, ended.stderr.count("\n")) == (3, "", 1)
     assert "bake a new one" in ended.stderr
     await node.lock()
-    ended = await run(node, life.payment_hash)
+    ended = await run(node, scenario.payment_hash)
     assert (ended.code, ended.stdout, ended.stderr.count("\n")) == (3, "", 1)
     assert ended.stderr.startswith("alice: the wallet is locked: unlock it with `lncli unlock`")
     await node.stop()
-    ended = await run(node, life.payment_hash)
+    ended = await run(node, scenario.payment_hash)
     assert (ended.code, ended.stdout, ended.stderr.count("\n")) == (3, "", 1)
     assert ended.stderr.startswith("alice: lnd can't be reached: is it running")
 
 
 async def test_node_without_a_name_has_no_preface(node: SimulatedNode) -> None:
     """Neither the table nor an error begins with `lnd: `."""
-    life = Lives(node.world).success()
-    apply(node, life)
-    args = [arg for arg in command(node, life.payment_hash) if arg != "--lnd.name=alice"]
+    scenario = Scenarios(node.world).success()
+    apply(node, scenario)
+    args = [arg for arg in command(node, scenario.payment_hash) if arg != "--lnd.name=alice"]
     stdout, _ = await (await start(*args)).communicate()
     assert stdout.decode().splitlines()[1].startswith("succeeded after ")
     await node.stop()
@@ -128,9 +128,9 @@ async def test_invalid_hash_is_a_usage_error(node: SimulatedNode) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_signal_prints_the_table(node: SimulatedNode, number: signal.Signals) -> None:
     """The exit code is 128 plus the number of the signal."""
-    life = Lives(node.world).success()
-    apply(node, life, 2)
-    process = await start(*command(node, life.payment_hash))
+    scenario = Scenarios(node.world).success()
+    apply(node, scenario, 2)
+    process = await start(*command(node, scenario.payment_hash))
     await payment_requested(node)
     await asyncio.sleep(1)  # until the answer has arrived
     process.send_signal(number)
@@ -160,15 +160,15 @@ async def payment_requested(node: SimulatedNode) -> None:
 
 async def test_broken_pipe_ends_the_command(node: SimulatedNode) -> None:
     """`track --json | head -1` ends without an error message, as soon as there is another update."""
-    life = Lives(node.world).success()
-    apply(node, life, 2)
-    process = await start(*command(node, "--json", life.payment_hash))
+    scenario = Scenarios(node.world).success()
+    apply(node, scenario, 2)
+    process = await start(*command(node, "--json", scenario.payment_hash))
     assert process.stdout is not None
     assert process.stderr is not None
     await process.stdout.readline()
     process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]
     await asyncio.sleep(0.1)
-    for step in life.steps[2:]:
+    for step in scenario.steps[2:]:
         node.database.apply(step.mutation)
     assert await process.stderr.read() == b""
     assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 128 + signal.SIGPIPE
@@ -177,11 +177,11 @@ async def test_broken_pipe_ends_the_command(node: SimulatedNode) -> None:
 @pytest.mark.parametrize("flags", [(), ("--json",)])
 async def test_full_disk_has_the_exit_code_of_not_followed(node: SimulatedNode, flags: tuple[str, ...]) -> None:
     """Neither that of a failed nor that of a succeeded payment."""
-    life = Lives(node.world).success()
-    apply(node, life)
+    scenario = Scenarios(node.world).success()
+    apply(node, scenario)
     full = os.open("/dev/full", os.O_WRONLY)
     process = await asyncio.create_subprocess_exec(
-        *command(node, life.payment_hash, *flags), stdout=full, stderr=asyncio.subprocess.PIPE
+        *command(node, scenario.payment_hash, *flags), stdout=full, stderr=asyncio.subprocess.PIPE
     )
     os.close(full)
     _, stderr = await asyncio.wait_for(process.communicate(), PATIENCE_S)
@@ -234,11 +234,11 @@ async def on(terminal: Terminal, *args: str) -> AsyncIterator[asyncio.subprocess
 
 async def test_no_inflight_on_a_terminal(node: SimulatedNode) -> None:
     """It shows since when it waits, and that time advances; the final table replaces it."""
-    life, terminal = Lives(node.world).success(), Terminal()
-    apply(node, life, 2)
-    async with on(terminal, *command(node, life.payment_hash, "--no-inflight")) as process:
+    scenario, terminal = Scenarios(node.world).success(), Terminal()
+    apply(node, scenario, 2)
+    async with on(terminal, *command(node, scenario.payment_hash, "--no-inflight")) as process:
         await terminal.wait_for(r"alice: waiting for the end for (\d)\.\ds, created", 3)
-        for step in life.steps[2:]:
+        for step in scenario.steps[2:]:
             node.database.apply(step.mutation)
         assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 0
         await terminal.wait_for("alice: succeeded after ")
@@ -247,9 +247,9 @@ async def test_no_inflight_on_a_terminal(node: SimulatedNode) -> None:
 
 async def test_table_on_a_terminal(node: SimulatedNode) -> None:
     """It changes in place, durations advance, a lost connection is reported, and the final table stays."""
-    life, terminal = Lives(node.world).retry(), Terminal()
-    apply(node, life, 2)
-    async with on(terminal, *command(node, life.payment_hash)) as process:
+    scenario, terminal = Scenarios(node.world).retry(), Terminal()
+    apply(node, scenario, 2)
+    async with on(terminal, *command(node, scenario.payment_hash)) as process:
         await terminal.wait_for("alice: asking lnd")
         await terminal.wait_for(r"alice: in flight for (\d+)\.", 3)
         await node.kill()
@@ -257,11 +257,11 @@ async def test_table_on_a_terminal(node: SimulatedNode) -> None:
         await terminal.wait_for(r"alice: in flight for [0-9.]+s, as of (\d)s ago: lnd doesn't answer, retrying", 2)
         await node.start()
         await terminal.wait_for("lnd sends updates of the payment again")
-        for step in life.steps[2:]:
+        for step in scenario.steps[2:]:
             node.database.apply(step.mutation)
         assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 0
         await terminal.wait_for("alice: succeeded after ")
     last = terminal.text.rpartition("\x1b[2K")[2]
-    assert last.startswith(life.payment_hash)
+    assert last.startswith(scenario.payment_hash)
     assert last.count("settled") == last.count("temporary channel failure") == 1
     assert last.endswith("\x1b[?25h"), "the cursor is back"

@@ -14,9 +14,9 @@ from tests.track.conftest import Scene, next_update, statuses
 
 async def test_reconnection_while_only_the_end_is_wanted(scene: Scene) -> None:
     """The return of lnd is reported before the end."""
-    life = scene.lives.success()
-    go_on = scene.begin(life, 2)
-    async with aclosing(scene.watcher(life.payment_hash, inflight=False).updates()) as updates:
+    scenario = scene.scenarios.success()
+    go_on = scene.begin(scenario, 2)
+    async with aclosing(scene.watcher(scenario.payment_hash, inflight=False).updates()) as updates:
         waiting = asyncio.ensure_future(next_update(updates))
 
         async def awaiting() -> bool:
@@ -38,9 +38,9 @@ async def test_reconnection_while_only_the_end_is_wanted(scene: Scene) -> None:
 
 async def test_updates_continue_after_a_reconnection(scene: Scene) -> None:
     """The loss and the return are each reported once."""
-    life = scene.lives.success()
-    go_on = scene.begin(life, 2)
-    async with aclosing(scene.watcher(life.payment_hash).updates()) as updates:
+    scenario = scene.scenarios.success()
+    go_on = scene.begin(scenario, 2)
+    async with aclosing(scene.watcher(scenario.payment_hash).updates()) as updates:
         await next_update(updates)
         await scene.node.kill()
         waiting = asyncio.ensure_future(next_update(updates))
@@ -62,12 +62,12 @@ def test_delay_before_reconnecting_is_limited(scene: Scene) -> None:
 
 async def test_attempt_deleted_during_an_outage_is_kept(scene: Scene) -> None:
     """The payment ends meanwhile and lnd deletes the attempt, so its outcome is unknown."""
-    life = scene.lives.refused()
-    go_on = scene.begin(life, 2)
-    async with aclosing(scene.watcher(life.payment_hash).updates()) as updates:
+    scenario = scene.scenarios.refused()
+    go_on = scene.begin(scenario, 2)
+    async with aclosing(scene.watcher(scenario.payment_hash).updates()) as updates:
         first = await next_update(updates)
         await scene.node.kill()
-        for _ in life.steps[2:]:
+        for _ in scenario.steps[2:]:
             go_on()
         await scene.node.start()
         ended, final = await next_update(updates), await next_update(updates)
@@ -80,9 +80,9 @@ async def test_attempt_deleted_during_an_outage_is_kept(scene: Scene) -> None:
 
 async def test_payment_unknown_after_a_reconnection(scene: Scene) -> None:
     """As when lnd has lost its database meanwhile."""
-    life = scene.lives.success()
-    scene.begin(life, 2)
-    async with aclosing(scene.watcher(life.payment_hash).updates()) as updates:
+    scenario = scene.scenarios.success()
+    scene.begin(scenario, 2)
+    async with aclosing(scene.watcher(scenario.payment_hash).updates()) as updates:
         await next_update(updates)
         await scene.node.stop()
         scene.node.renew_database()

@@ -88,15 +88,15 @@ def certificate_nears_its_end(node: VirtualNode) -> None:
 @story(fires={"Outflow": 30}, hours=28, begins_min=26 * 60, metrics=("sent_msat_total", "node_up", "stream_up"))
 def outflow(node: VirtualNode) -> None:
     """The node is being emptied: forty times the usual volume."""
-    pays(node, 0, 28 * 60, 0.2, lambda node: node.lives.success(20_000_000))
-    pays(node, 26 * 60, 27 * 60, 1, lambda node: node.lives.success(400_000_000))
+    pays(node, 0, 28 * 60, 0.2, lambda node: node.scenarios.success(20_000_000))
+    pays(node, 26 * 60, 27 * 60, 1, lambda node: node.scenarios.success(400_000_000))
 
 
 @story(fires={"FeeBudget": 60}, values={"alerts": {"FeeBudget": {"sat": {"rebalance": 1000}}}})
 def fee_loop(node: VirtualNode) -> None:
     """A tool rebalances in a circle, at any price."""
     pays(node, 0, 180)
-    pays(node, 60, 120, 1, lambda node: node.lives.rebalance(900_000_000))
+    pays(node, 60, 120, 1, lambda node: node.scenarios.rebalance(900_000_000))
 
 
 @story(
@@ -107,7 +107,7 @@ def fee_loop(node: VirtualNode) -> None:
 )
 def traffic_gone(node: VirtualNode) -> None:
     """After a week of payments lnd gets no more requests to pay."""
-    pays(node, 0, (7 * 24 + 2) * 60, 0.5, lambda node: node.lives.success())
+    pays(node, 0, (7 * 24 + 2) * 60, 0.5, lambda node: node.scenarios.success())
 
 
 @story(
@@ -118,9 +118,9 @@ def traffic_gone(node: VirtualNode) -> None:
 def failures_while_lnd_cannot_be_reached(node: VirtualNode) -> None:
     """lnd can't be reached for three hours; payments fail meanwhile, and succeed when it is back."""
     pays(node, 0, 60)
-    pays(node, 60, 230, life=drained)
+    pays(node, 60, 230, scenario=drained)
     pays(node, 230, 300)
-    node.play(70 * MINUTE, node.lives.held_then_settled(240))
+    node.play(70 * MINUTE, node.scenarios.held_then_settled(240))
     node.play(80 * MINUTE, strange(node))
     down(node, 60, NodeState.UNREACHABLE, 240)
 
@@ -142,5 +142,5 @@ def failures_while_lnd_cannot_be_reached(node: VirtualNode) -> None:
 def still_failing_after_an_absence(node: VirtualNode) -> None:
     """lnd can't be reached for three hours; payments fail meanwhile, and still do when it is back."""
     pays(node, 0, 60)
-    pays(node, 60, 300, life=drained)
+    pays(node, 60, 300, scenario=drained)
     down(node, 60, NodeState.UNREACHABLE, 240)

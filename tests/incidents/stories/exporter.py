@@ -28,7 +28,7 @@ def stream_lies(node: VirtualNode) -> None:
         node.list_all()
 
     node.at(60 * MINUTE, deaf)
-    node.play(60.5 * MINUTE, node.lives.success())
+    node.play(60.5 * MINUTE, node.scenarios.success())
     node.at(61 * MINUTE, asks)
     node.at(63 * MINUTE, node.list_all)  # once more, as the follower does: lnd may have overwritten the reason
 
@@ -114,9 +114,9 @@ def target_is_gone(node: VirtualNode) -> None:
 def failures_while_the_exporter_is_away(node: VirtualNode) -> None:
     """The exporter is away for three hours; payments fail meanwhile, one without a known reason, one succeeds late."""
     pays(node, 0, 60)
-    pays(node, 60, 230, life=lambda node: node.lives.no_route())
+    pays(node, 60, 230, scenario=lambda node: node.scenarios.no_route())
     pays(node, 230, 300)
-    node.play(70 * MINUTE, node.lives.held_then_settled(240))
+    node.play(70 * MINUTE, node.scenarios.held_then_settled(240))
     node.play(80 * MINUTE, strange(node))
     away(node, 60, 240)
 
@@ -129,19 +129,19 @@ def failures_while_the_exporter_is_away(node: VirtualNode) -> None:
 def one_failure_after_an_absence(node: VirtualNode) -> None:
     """The exporter is away for half an hour: payments lack balance or are refused; after that a single one fails."""
     pays(node, 0, 60, 1)
-    pays(node, 60, 88, 1, lambda node: node.lives.insufficient_balance(20_000_000))
-    pays(node, 60, 88, 1, lambda node: node.lives.refused())
+    pays(node, 60, 88, 1, lambda node: node.scenarios.insufficient_balance(20_000_000))
+    pays(node, 60, 88, 1, lambda node: node.scenarios.refused())
     away(node, 60, 90)
-    pays(node, 95, 160, 0.5, lambda node: node.lives.success())
-    node.play(160 * MINUTE, node.lives.no_route())
-    pays(node, 165, 360, 0.5, lambda node: node.lives.success())
+    pays(node, 95, 160, 0.5, lambda node: node.scenarios.success())
+    node.play(160 * MINUTE, node.scenarios.no_route())
+    pays(node, 165, 360, 0.5, lambda node: node.scenarios.success())
 
 
 @story(fires={"Outage": 15, "FailFast": 25, "FailSlowly": 40, "ErrorBudget": 15})
 def stream_that_is_cut_every_minute(node: VirtualNode) -> None:
     """A proxy cuts the stream every minute, so most ends are learnt by asking; payments fail with unknown causes."""
     pays(node, 0, 60)
-    pays(node, 60, 180, life=drained)
+    pays(node, 60, 180, scenario=drained)
 
     def cut() -> None:
         node.stream_works = False
@@ -161,7 +161,7 @@ def stream_that_is_cut_every_minute(node: VirtualNode) -> None:
 def late_success_while_the_exporter_moves(node: VirtualNode) -> None:
     """The exporter is started elsewhere; meanwhile a payment succeeds late, and one fails without a known reason."""
     pays(node, 0, 180)
-    node.play(57 * MINUTE, node.lives.held_then_settled(240))
+    node.play(57 * MINUTE, node.scenarios.held_then_settled(240))
     node.play(61 * MINUTE, strange(node))
     away(node, 60, 61.6, 0.1)  # its first page at the new address has both
     node.at(61.6 * MINUTE, lambda: node.move_exporter("elsewhere:10019"))
@@ -174,7 +174,7 @@ def late_success_while_the_exporter_moves(node: VirtualNode) -> None:
 )
 def moved_and_away(node: VirtualNode) -> None:
     """An HTLC is held, the exporter is started elsewhere, the HTLC is settled; hours later the exporter is away."""
-    held(node, 160, at_min=10, life=node.lives.success(resolve_s=60 * MINUTE))
+    held(node, 160, at_min=10, scenario=node.scenarios.success(resolve_s=60 * MINUTE))
     pays(node, 0, 600, 0.3)
     node.at(50 * MINUTE, lambda: node.move_exporter("elsewhere:10019"))
     away(node, 180, 500)

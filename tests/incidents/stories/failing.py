@@ -1,9 +1,9 @@
 """Incidents with payments that fail or are slow."""
 
 from exporter.lnd.rpc import lnd_pb2 as pb
-from exporter.simulator.draft import amount_msat
-from exporter.simulator.mutation import Life
-from exporter.simulator.timeline import stretched
+from exporter.simulator.mutation import Scenario
+from exporter.simulator.scenario_builder import random_amount_msat
+from exporter.simulator.timeline import slowed
 from tests.incidents.node import VirtualNode
 from tests.incidents.story import story
 from tests.incidents.traffic import FIRST_HOP, MINUTE, SELF, TEMPORARY, drained, offline, over_peer, pays, strange
@@ -23,7 +23,7 @@ def peers_offline(node: VirtualNode) -> None:
     """All peers are offline: lnd sends nothing at all."""
     offline(node, 60, 120)
     pays(node, 0, 60)
-    pays(node, 60, 120, life=lambda node: node.lives.insufficient_balance(amount_msat(node.chance)))
+    pays(node, 60, 120, scenario=lambda node: node.scenarios.insufficient_balance(random_amount_msat(node.chance)))
     pays(node, 120, 180)
 
 
@@ -31,15 +31,15 @@ def peers_offline(node: VirtualNode) -> None:
 def peers_of_a_node_that_sends_keysends(node: VirtualNode) -> None:
     """All peers are offline; the node sends only keysends, which look like probes if they found no route."""
     offline(node, 60, 120)
-    pays(node, 0, 60, 0.2, lambda node: node.lives.keysend())
-    pays(node, 120, 180, 0.2, lambda node: node.lives.keysend())
+    pays(node, 0, 60, 0.2, lambda node: node.scenarios.keysend())
+    pays(node, 120, 180, 0.2, lambda node: node.scenarios.keysend())
 
 
 @story(fires={"Outage": 10, "OwnLiquidity": 15, "FailFast": 30, "FailSlowly": 60, "ErrorBudget": 60})
 def empty_channels(node: VirtualNode) -> None:
     """All channels are empty: lnd sends nothing at all."""
     pays(node, 0, 60)
-    pays(node, 60, 120, life=lambda node: node.lives.insufficient_balance(amount_msat(node.chance)))
+    pays(node, 60, 120, scenario=lambda node: node.scenarios.insufficient_balance(random_amount_msat(node.chance)))
     pays(node, 120, 180)
 
 
@@ -50,7 +50,7 @@ def empty_channels(node: VirtualNode) -> None:
 def drained_channels(node: VirtualNode) -> None:
     """Channels are drained faster than lnd notices: every attempt fails for lack of own balance."""
     pays(node, 0, 60)
-    pays(node, 60, 120, life=drained)
+    pays(node, 60, 120, scenario=drained)
     pays(node, 120, 180)
 
 
@@ -61,11 +61,11 @@ def drained_channels(node: VirtualNode) -> None:
 def own_channels_refuse(node: VirtualNode) -> None:
     """Own channels refuse every HTLC: their peers have just gone offline."""
 
-    def fails(node: VirtualNode) -> Life:
-        return node.lives.route_fails(failures=((pb.Failure.UNKNOWN_NEXT_PEER, SELF),) * 2)
+    def fails(node: VirtualNode) -> Scenario:
+        return node.scenarios.route_fails(failures=((pb.Failure.UNKNOWN_NEXT_PEER, SELF),) * 2)
 
     pays(node, 0, 60)
-    pays(node, 60, 120, life=fails)
+    pays(node, 60, 120, scenario=fails)
     pays(node, 120, 180)
 
 
@@ -74,11 +74,11 @@ def one_peer_fails(node: VirtualNode) -> None:
     """One of eight peers fails everything; lnd finds another route each time."""
     peer = node.world.peers[0].node.pubkey
 
-    def one(node: VirtualNode) -> Life:
+    def one(node: VirtualNode) -> Scenario:
         for _ in range(100):
-            life = node.lives.retry(failures=((TEMPORARY, FIRST_HOP),))
-            if over_peer(life) == peer:
-                return life
+            scenario = node.scenarios.retry(failures=((TEMPORARY, FIRST_HOP),))
+            if over_peer(scenario) == peer:
+                return scenario
         raise AssertionError("none of a hundred lives began with that peer")
 
     pays(node, 0, 180)
@@ -89,42 +89,42 @@ def one_peer_fails(node: VirtualNode) -> None:
 def fee_limits_too_low(node: VirtualNode) -> None:
     """A third of the payments finds no route within its fee limit."""
     pays(node, 0, 180)
-    pays(node, 60, 120, 1.5, lambda node: node.lives.no_route(node.chance.randrange(1, 9) * 1_000_000))
+    pays(node, 60, 120, 1.5, lambda node: node.scenarios.no_route(node.chance.randrange(1, 9) * 1_000_000))
 
 
 @story(fires={"QuietNodeFails": 130}, hours=9)
 def quiet_node_fails(node: VirtualNode) -> None:
     """A node with few payments: three in a row fail in the evening."""
     for at_min in (60, 120, 180):
-        node.play(at_min * MINUTE, node.lives.no_route(5_000_000))
+        node.play(at_min * MINUTE, node.scenarios.no_route(5_000_000))
 
 
 @story(fires={"QuietNodeFails": 370}, hours=14, begins_min=240)
 def few_payments_and_all_fail(node: VirtualNode) -> None:
     """A node with six payments an hour: from now on all of them fail."""
-    pays(node, 0, 240, 0.1, lambda node: node.lives.success())
-    pays(node, 240, 840, 0.1, lambda node: node.lives.no_route())
+    pays(node, 0, 240, 0.1, lambda node: node.scenarios.success())
+    pays(node, 240, 840, 0.1, lambda node: node.scenarios.no_route())
 
 
 @story(fires={"RecipientsRefuse": 40})
 def recipients_refuse(node: VirtualNode) -> None:
     """Recipients refuse half of the payments."""
     pays(node, 0, 180)
-    pays(node, 60, 120, 3, lambda node: node.lives.refused())
+    pays(node, 60, 120, 3, lambda node: node.scenarios.refused())
 
 
 @story(fires={"ProbeStorm": 30})
 def probe_storm(node: VirtualNode) -> None:
     """A program probes through the node, once a second."""
     pays(node, 0, 180)
-    pays(node, 60, 90, 20, lambda node: node.lives.probe())
+    pays(node, 60, 90, 20, lambda node: node.scenarios.probe())
 
 
 @story(only={"home": {"RebalanceStorm": 30}, "service": {"RebalanceStorm": 30}})
 def rebalance_storm(node: VirtualNode) -> None:
     """A tool rebalances without success, again and again."""
     pays(node, 0, 180)
-    pays(node, 60, 90, 20, lambda node: node.lives.rebalance_without_route())
+    pays(node, 60, 90, 20, lambda node: node.scenarios.rebalance_without_route())
 
 
 @story(fires={"UnknownReasons": 5})
@@ -138,10 +138,10 @@ def unknown_reason(node: VirtualNode) -> None:
 def path_finding_slow(node: VirtualNode) -> None:
     """lnd's database is slow: path finding takes 5 s."""
 
-    def slow(node: VirtualNode) -> Life:
-        life = node.lives.success()
-        first, second, *rest = life.steps
-        return life._replace(steps=(first, second._replace(delay_s=5.0), *rest))
+    def slow(node: VirtualNode) -> Scenario:
+        scenario = node.scenarios.success()
+        first, second, *rest = scenario.steps
+        return scenario._replace(steps=(first, second._replace(delay_s=5.0), *rest))
 
     pays(node, 0, 60, 8)
     pays(node, 60, 120, 8, slow)
@@ -152,7 +152,7 @@ def path_finding_slow(node: VirtualNode) -> None:
 def slow_end_to_end(node: VirtualNode) -> None:
     """Payments succeed, but only after 90 s."""
     pays(node, 0, 60)
-    pays(node, 60, 150, life=lambda node: stretched(40, node.lives.success(resolve_s=2.2)))
+    pays(node, 60, 150, scenario=lambda node: slowed(40, node.scenarios.success(resolve_s=2.2)))
     pays(node, 150, 180)
 
 
@@ -164,8 +164,8 @@ def slow_end_to_end(node: VirtualNode) -> None:
 )
 def slow_burn(node: VirtualNode) -> None:
     """Day after day one and a half times as many payments fail as the targets allow."""
-    pays(node, 0, 12 * 60, 0.4, lambda node: node.lives.success(20_000_000))
+    pays(node, 0, 12 * 60, 0.4, lambda node: node.scenarios.success(20_000_000))
     for place, at_min in enumerate(range(12 * 60, 60 * 60, 2)):
         value = 20_000_000
-        life = node.lives.no_route(value) if place % 13 == 0 else node.lives.success(value)
-        node.play(at_min * MINUTE, life)
+        scenario = node.scenarios.no_route(value) if place % 13 == 0 else node.scenarios.success(value)
+        node.play(at_min * MINUTE, scenario)

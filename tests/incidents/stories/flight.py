@@ -58,18 +58,18 @@ def held_for_a_day(node: VirtualNode) -> None:
 def stalled(node: VirtualNode) -> None:
     """SendToRoute leaves a payment in flight without any HTLC."""
     pays(node, 0, 114)
-    node.play(60 * MINUTE, node.lives.stuck())
+    node.play(60 * MINUTE, node.scenarios.stuck())
 
 
 @story(fires={"ManyPending": 35}, hours=28, begins_min=26 * 60, metrics=("in_flight", "node_up"))
 def many_pending(node: VirtualNode) -> None:
     """A node on the route holds HTLCs for 40 minutes."""
     pays(node, 0, 28 * 60, 0.2)
-    pays(node, 26 * 60, 26.5 * 60, 1, lambda node: node.lives.success(resolve_s=40 * MINUTE))
+    pays(node, 26 * 60, 26.5 * 60, 1, lambda node: node.scenarios.success(resolve_s=40 * MINUTE))
 
 
 @story(fires={"LateSuccess": 12})
 def late_success(node: VirtualNode) -> None:
     """A held HTLC is settled after its payment was given up."""
     pays(node, 0, 180)
-    node.play(60 * MINUTE, node.lives.held_then_settled(240))
+    node.play(60 * MINUTE, node.scenarios.held_then_settled(240))

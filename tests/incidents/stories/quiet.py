@@ -1,7 +1,7 @@
 """Quiet times: no alert fires."""
 
 from exporter.payments.labels import NodeState
-from exporter.simulator.mutation import Life
+from exporter.simulator.mutation import Scenario
 from tests.incidents.node import VirtualNode
 from tests.incidents.story import story
 from tests.incidents.traffic import MINUTE, away, down, offline, pays
@@ -23,23 +23,23 @@ def busy_node(node: VirtualNode) -> None:
 def home_node(node: VirtualNode) -> None:
     """A node at home, five payments a day."""
     for hour in (1, 4, 5, 10, 13):
-        node.play(hour * 60 * MINUTE, node.lives.success(node.chance.randrange(1, 90) * 1_000_000))
+        node.play(hour * 60 * MINUTE, node.scenarios.success(node.chance.randrange(1, 90) * 1_000_000))
 
 
 @story(hours=6)
 def probes_and_rebalances(node: VirtualNode) -> None:
     """A healthy node that also probes and rebalances."""
     pays(node, 0, 360, 2)
-    pays(node, 0, 360, 0.3, lambda node: node.lives.probe())
-    pays(node, 0, 360, 0.3, lambda node: node.lives.rebalance_without_route())
-    pays(node, 0, 360, 0.3, lambda node: node.lives.rebalance())
+    pays(node, 0, 360, 0.3, lambda node: node.scenarios.probe())
+    pays(node, 0, 360, 0.3, lambda node: node.scenarios.rebalance_without_route())
+    pays(node, 0, 360, 0.3, lambda node: node.scenarios.rebalance())
 
 
 @story(hours=7)
 def one_failure_at_night(node: VirtualNode) -> None:
     """One payment fails in a quiet night."""
-    node.play(60 * MINUTE, node.lives.success())
-    node.play(180 * MINUTE, node.lives.route_fails())
+    node.play(60 * MINUTE, node.scenarios.success())
+    node.play(180 * MINUTE, node.scenarios.route_fails())
 
 
 @story()
@@ -61,16 +61,16 @@ def peers_come_back(node: VirtualNode) -> None:
 def hold_invoices(node: VirtualNode) -> None:
     """Hold invoices, held for twenty minutes and settled."""
     pays(node, 0, 240)
-    pays(node, 60, 180, 0.1, lambda node: node.lives.success(resolve_s=20 * MINUTE))
+    pays(node, 60, 180, 0.1, lambda node: node.scenarios.success(resolve_s=20 * MINUTE))
 
 
 @story(hours=4)
 def larger_amounts(node: VirtualNode) -> None:
     """Amounts grow: from now on mostly above 1M sat, of which more fail."""
 
-    def large(node: VirtualNode) -> Life:
+    def large(node: VirtualNode) -> Scenario:
         value = node.chance.randrange(1_000, 4_000) * 1_000_000
-        return node.lives.route_fails(value) if node.chance.random() < 0.15 else node.lives.success(value)
+        return node.scenarios.route_fails(value) if node.chance.random() < 0.15 else node.scenarios.success(value)
 
     pays(node, 0, 60, 1)
     pays(node, 60, 240, 1, large)
@@ -79,7 +79,7 @@ def larger_amounts(node: VirtualNode) -> None:
 @story(hours=4)
 def exporter_restarted_after_a_held_htlc(node: VirtualNode) -> None:
     """An HTLC was held, far from its expiry, and settled; later the exporter is away for four minutes."""
-    node.play(10 * MINUTE, node.lives.success(resolve_s=50 * MINUTE))
+    node.play(10 * MINUTE, node.scenarios.success(resolve_s=50 * MINUTE))
     pays(node, 0, 240, 1)
     away(node, 200, 204)
 
@@ -88,7 +88,7 @@ def exporter_restarted_after_a_held_htlc(node: VirtualNode) -> None:
 def unlocked_in_time(node: VirtualNode) -> None:
     """lnd is locked for four minutes; a payment ends while it comes up."""
     pays(node, 0, 60)
-    node.play(59.9 * MINUTE, node.lives.success(resolve_s=180))
+    node.play(59.9 * MINUTE, node.scenarios.success(resolve_s=180))
     down(node, 60, NodeState.LOCKED, 64)
     pays(node, 65, 300)
 
@@ -98,7 +98,7 @@ def held_every_evening(node: VirtualNode) -> None:
     """Every evening for two hours payments are held for twenty minutes."""
     for day in range(5):
         begin_min = (day * 24 + 18) * 60
-        pays(node, begin_min, begin_min + 120, 1, lambda node: node.lives.success(resolve_s=20 * MINUTE))
+        pays(node, begin_min, begin_min + 120, 1, lambda node: node.scenarios.success(resolve_s=20 * MINUTE))
 
 
 @story(
@@ -115,5 +115,5 @@ def held_every_evening(node: VirtualNode) -> None:
 )
 def moved_with_a_held_htlc(node: VirtualNode) -> None:
     """The exporter is started elsewhere while an HTLC is held; it is settled long before its expiry."""
-    node.play(10 * MINUTE, node.lives.success(resolve_s=50 * MINUTE))
+    node.play(10 * MINUTE, node.scenarios.success(resolve_s=50 * MINUTE))
     node.at(45 * MINUTE, lambda: node.move_exporter("elsewhere:10019"))

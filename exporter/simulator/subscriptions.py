@@ -1,4 +1,4 @@
-"""Subscriptions to payments, as in lnd's `routing.ControlTower`: one queue per stream, without a bound, as in lnd."""
+"""Subscriptions to payments, as in lnd's `routing.Subscriptions`: one queue per stream, without a bound, as in lnd."""
 
 import asyncio
 from collections import deque
@@ -11,7 +11,7 @@ from exporter.simulator.database import Database
 from exporter.simulator.record import Update
 
 
-class End(NamedTuple):
+class RpcStatus(NamedTuple):
     """The status with which a call ends, as in gRPC: a code and a text. The default is OK."""
 
     code: grpc.StatusCode = grpc.StatusCode.OK
@@ -23,12 +23,12 @@ class Subscriber:
 
     def __init__(self, *, no_inflight_updates: bool) -> None:
         self._no_inflight_updates = no_inflight_updates
-        self._queue: deque[Update | End] = deque()
+        self._queue: deque[Update | RpcStatus] = deque()
         self._not_empty = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
 
-    def put(self, item: Update | End) -> None:
+    def put(self, item: Update | RpcStatus) -> None:
         """Queue an update or the end of the stream; with `no_inflight_updates` drop updates that aren't terminal."""
         if self._no_inflight_updates and isinstance(item, Update) and not item.ended:
             return
@@ -36,7 +36,7 @@ class Subscriber:
         self._not_empty.set()
         self._empty.clear()
 
-    async def get(self) -> Update | End:
+    async def get(self) -> Update | RpcStatus:
         """Return the next item, waiting for it. A call means that the item before has been sent."""
         while not self._queue:
             self._not_empty.clear()
@@ -44,7 +44,7 @@ class Subscriber:
             await self._not_empty.wait()
         return self._queue.popleft()
 
-    async def drained(self) -> None:
+    async def wait_until_drained(self) -> None:
         """Wait until everything has been sent."""
         await self._empty.wait()
 
@@ -54,7 +54,7 @@ class Subscriber:
         self._empty.set()
 
 
-class ControlTower:
+class Subscriptions:
     """All payment streams of one node: TrackPayments and TrackPaymentV2."""
 
     def __init__(self, database: Database) -> None:
@@ -71,7 +71,7 @@ class ControlTower:
         for subscriber in self._by_hash.get(update.payment_hash, ()):
             subscriber.put(update)
             if update.ended:
-                subscriber.put(End())
+                subscriber.put(RpcStatus())
         if update.ended:
             self._by_hash.pop(update.payment_hash, None)
 
@@ -89,7 +89,7 @@ class ControlTower:
         subscriber = Subscriber(no_inflight_updates=no_inflight_updates)
         subscriber.put(current)
         if current.ended:
-            subscriber.put(End())
+            subscriber.put(RpcStatus())
         else:
             self._by_hash.setdefault(payment_hash, set()).add(subscriber)
         return subscriber
@@ -110,18 +110,18 @@ class ControlTower:
         subscriber.close()
         self._changed.set()
 
-    def end(self, end: End) -> None:
+    def end(self, end: RpcStatus) -> None:
         """End every stream, after what is queued on it."""
         for subscriber in self._all.union(*self._by_hash.values()):
             subscriber.put(end)
 
-    async def subscribers(self, number: int) -> None:
+    async def wait_for_subscribers(self, number: int) -> None:
         """Wait until exactly `number` streams of TrackPayments are open, each with its snapshot queued or sent."""
         while len(self._ready) != number:
             self._changed.clear()
             await self._changed.wait()
 
-    async def drained(self) -> None:
+    async def wait_until_drained(self) -> None:
         """Wait until everything has been sent on every stream of TrackPayments."""
         for subscriber in list(self._all):
-            await subscriber.drained()
+            await subscriber.wait_until_drained()

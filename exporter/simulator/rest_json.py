@@ -72,12 +72,12 @@ def request(kind: type[Message], parameters: Mapping[str, str]) -> bytes:
         raise CallFailed(grpc.StatusCode.INVALID_ARGUMENT, f"type mismatch, error: {error}") from None
 
 
-def line(value: object) -> bytes:
+def json_line(value: object) -> bytes:
     """Return a value as JSON without blanks, and a line feed."""
     return json.dumps(value, separators=(",", ":")).encode() + b"\n"
 
 
-def words(kind: type[Message], data: bytes) -> dict[str, Any]:
+def message_json(kind: type[Message], data: bytes) -> dict[str, Any]:
     """Return a serialised message as a JSON object; as in lnd, with its unset fields and with preimages."""
     message = kind.FromString(data)
     fields = _fields(message)

@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Kind
-from exporter.simulator.mutation import Create, Fail, Finish, GiveUp, Life, Mutation, Register, Settle, Step
+from exporter.simulator.mutation import Create, Fail, Finish, GiveUp, Mutation, Register, Scenario, Settle, Step
 from exporter.simulator.world import KEYSEND_RECORD, Node, World
 
 _EXPONENTS = (4.0, 10.3, 6.5)  # amounts from 10 sat to 0.2 BTC, most of them around 3000 sat
@@ -14,7 +14,7 @@ _BASE_FEE_MSAT = 1000
 _MAX_PPM = 800
 
 
-def amount_msat(rng: random.Random) -> int:
+def random_amount_msat(rng: random.Random) -> int:
     """Return a random amount."""
     return round(10 ** rng.triangular(*_EXPONENTS))
 
@@ -86,11 +86,11 @@ class ScenarioBuilder:
         """End the payment's lifecycle in lnd."""
         return self._add(0.0, Finish(self._payment.payment_hash))
 
-    def scenario(self, name: str, *, finish: bool = True) -> Life:
+    def scenario(self, name: str, *, finish: bool = True) -> Scenario:
         """Return the scenario. `finish` is False for payments without a lifecycle in lnd, such as SendToRoute."""
         if finish:
             self.finish()
-        return Life(name, self._payment.payment_hash, tuple(self._steps))
+        return Scenario(name, self._payment.payment_hash, tuple(self._steps))
 
     def _route(self, hops: int, parts: int) -> pb.Route:
         """Return a random route of `hops` hops: a peer, nodes beyond, the payee."""
@@ -153,7 +153,7 @@ class PaymentFactory:
         return self._rng.choice(self._world.far)
 
     def _value(self, value_msat: int | None) -> int:
-        return value_msat or amount_msat(self._rng)
+        return value_msat or random_amount_msat(self._rng)
 
 
 def _hash(preimage: bytes) -> bytes:

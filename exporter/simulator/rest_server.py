@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.simulator.credentials import Certificate
 from exporter.simulator.faults import BROKEN
-from exporter.simulator.rest import CallFailed, RestContext, line, request, words
+from exporter.simulator.rest_json import CallFailed, RestContext, json_line, message_json, request
 from exporter.simulator.service import Service
 
 PING_S, PONG_S = 30.0, 5.0
@@ -59,7 +59,9 @@ class RestServer:
         """Listen on a port, 0 for any free one; return the port."""
         self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=_GRACE_S, handler_cancellation=True)
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, ssl_context=tls(certificate), reuse_address=True).start()
+        await web.TCPSite(
+            self._runner, host, port, ssl_context=server_tls_context(certificate), reuse_address=True
+        ).start()
         bound_port: int = self._runner.addresses[0][1]
         return bound_port
 
@@ -83,7 +85,7 @@ def _unary(call: _Call) -> Handler:
             data: bytes = await call.method(_request(call, http), _context(http))
         except CallFailed as failed:
             return _json(failed.error, failed.http_status)
-        return _json(words(call.answer, data))
+        return _json(message_json(call.answer, data))
 
     return handle
 
@@ -103,7 +105,7 @@ async def _messages(call: _Call, http: web.Request) -> AsyncGenerator[bytes, Non
     """Yield each answer as a line of JSON."""
     async with aclosing(call.method(_request(call, http), _context(http))) as answers:
         async for answer in answers:
-            yield line({"result": words(call.answer, answer)})
+            yield json_line({"result": message_json(call.answer, answer)})
 
 
 async def _chunked(http: web.Request, messages: AsyncGenerator[bytes, None]) -> web.StreamResponse:
@@ -120,7 +122,7 @@ async def _chunked(http: web.Request, messages: AsyncGenerator[bytes, None]) -> 
             if not response.prepared:
                 return _json({"error": failed.error}, failed.http_status)
             with suppress(ConnectionError):
-                await response.write(line({"error": failed.error}))
+                await response.write(json_line({"error": failed.error}))
         except ConnectionError:
             return response
     if not response.prepared:
@@ -167,7 +169,7 @@ class _WebSocket:
 
     async def _send_json(self, value: object) -> None:
         with suppress(ConnectionError):
-            await self._socket.send_str(line(value).decode().rstrip("\n"))
+            await self._socket.send_str(json_line(value).decode().rstrip("\n"))
 
     async def _receive(self) -> None:
         """Answer pings and note pongs until the client closes the socket."""
@@ -196,7 +198,7 @@ async def _not_found(http: web.Request) -> web.StreamResponse:
     failed = CallFailed(grpc.StatusCode.NOT_FOUND, "Not Found")
 
     async def message() -> AsyncGenerator[bytes, None]:
-        yield line(failed.error)
+        yield json_line(failed.error)
 
     if web.WebSocketResponse().can_prepare(http):
         return await _WebSocket(http).serve(message())
@@ -218,10 +220,10 @@ def _abort_if_broken(http: web.Request, failed: CallFailed) -> None:
 
 
 def _json(value: object, status: int = 200) -> web.Response:
-    return web.Response(body=line(value).rstrip(), status=status, content_type="application/json")
+    return web.Response(body=json_line(value).rstrip(), status=status, content_type="application/json")
 
 
-def tls(certificate: Certificate) -> ssl.SSLContext:
+def server_tls_context(certificate: Certificate) -> ssl.SSLContext:
     """Return the TLS context of a server; Python reads certificate and key from files only."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(["http/1.1"])

@@ -3,8 +3,8 @@
 import pytest
 
 from exporter.payments.labels import Code, FailureSource, Kind, Reason, Status
-from exporter.simulator.lives import Lives
-from exporter.simulator.mutation import Life
+from exporter.simulator.mutation import Scenario
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.truth import Finished
 from tests.simulator.raw import Raw, shapes
@@ -19,10 +19,10 @@ ONE = ["IN_FLIGHT []", "IN_FLIGHT [in flight]"]
 """The first updates of every scenario with an attempt."""
 
 
-async def updates_of(scenario: Life, node: SimulatedNode, raw: Raw) -> list[str]:
+async def updates_of(scenario: Scenario, node: SimulatedNode, raw: Raw) -> list[str]:
     """Play a scenario, and return the updates that a new subscriber receives."""
     stream = raw.track_all()
-    await node.subscribers(1)
+    await node.wait_for_subscribers(1)
     await node.play(scenario)
     number = sum(type(step.mutation).__name__ != "Finish" for step in scenario.steps)
     return shapes(await stream.take(number))
@@ -93,13 +93,13 @@ async def updates_of(scenario: Life, node: SimulatedNode, raw: Raw) -> list[str]
     ],
 )
 async def test_updates_of_a_scenario(  # noqa: PLR0917 - three are fixtures
-    name: str, arguments: dict[str, float], expected: list[str], node: SimulatedNode, raw: Raw, scenarios: Lives
+    name: str, arguments: dict[str, float], expected: list[str], node: SimulatedNode, raw: Raw, scenarios: Scenarios
 ) -> None:
     """There is one update for each mutation of the database, in lnd's order."""
     assert await updates_of(getattr(scenarios, name)(**arguments), node, raw) == expected
 
 
-async def test_updates_and_truth_of_a_storm(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+async def test_updates_and_truth_of_a_storm(node: SimulatedNode, raw: Raw, scenarios: Scenarios) -> None:
     """It has 50 updates and 23 attempts; NO_ROUTE while in flight becomes TIMEOUT; the failure is sent twice."""
     updates = await updates_of(scenarios.storm(), node, raw)
     failed = ", ".join(["failed"] * 23)
@@ -144,7 +144,7 @@ async def test_truth_about_a_scenario(
     arguments: dict[str, float],
     expected: list[tuple[Kind, Status, Reason, int, tuple[object, ...]]],
     node: SimulatedNode,
-    scenarios: Lives,
+    scenarios: Scenarios,
 ) -> None:
     """It has every finished run: status of the first terminal update, reason of the last, all attempts."""
     await node.play(getattr(scenarios, name)(**arguments))
@@ -155,10 +155,10 @@ async def test_truth_about_a_scenario(
     assert list(map(summary, node.truth())) == expected
 
 
-async def test_fee_grows_with_each_settled_part(node: SimulatedNode, raw: Raw, scenarios: Lives) -> None:
+async def test_fee_grows_with_each_settled_part(node: SimulatedNode, raw: Raw, scenarios: Scenarios) -> None:
     """`fee_msat` is the sum over the attempts settled so far; the amounts of the parts add up to the payment's."""
     stream = raw.track_all()
-    await node.subscribers(1)
+    await node.wait_for_subscribers(1)
     await node.play(scenarios.multi_part(300_000_000, parts=3))
     updates = await stream.take(7)
     fees = [htlc.route.total_fees_msat for htlc in updates[-1].htlcs]
@@ -169,5 +169,5 @@ async def test_fee_grows_with_each_settled_part(node: SimulatedNode, raw: Raw, s
 
 async def test_same_seed_makes_the_same_scenarios(node: SimulatedNode) -> None:
     """A failing test can be repeated: hashes, amounts, routes and times depend on the seed only."""
-    assert Lives(node.world, 7).storm() == Lives(node.world, 7).storm()
-    assert Lives(node.world, 7).storm() != Lives(node.world, 8).storm()
+    assert Scenarios(node.world, 7).storm() == Scenarios(node.world, 7).storm()
+    assert Scenarios(node.world, 7).storm() != Scenarios(node.world, 8).storm()

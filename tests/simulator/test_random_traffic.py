@@ -13,9 +13,9 @@ from exporter.payments.labels import AmountBand, Kind, Status, amount_band
 from exporter.simulator.clock import VirtualClock, WallClock
 from exporter.simulator.demo import node as demo_node
 from exporter.simulator.demo import traffic
-from exporter.simulator.mix import Mix
+from exporter.simulator.random_traffic import RandomTraffic
 from exporter.simulator.server import SimulatedNode
-from exporter.simulator.timeline import later
+from exporter.simulator.timeline import delayed
 from exporter.simulator.truth import reason
 from tests.simulator.raw import connected
 
@@ -24,8 +24,10 @@ async def test_truth_equals_the_streamed_updates(tmp_path: Path) -> None:
     """500 scenarios at once: `truth` equals the last terminal update of each run."""
     async with SimulatedNode(tmp_path, clock=VirtualClock()) as node, connected(node) as raw:
         stream = raw.track_all()
-        await node.subscribers(1)
-        scenarios = [later(n / 10, scenario) for n, scenario in enumerate(itertools.islice(Mix(node.world, 1), 500))]
+        await node.wait_for_subscribers(1)
+        scenarios = [
+            delayed(n / 10, scenario) for n, scenario in enumerate(itertools.islice(RandomTraffic(node.world, 1), 500))
+        ]
         await node.play(*scenarios)
         number = sum(type(step.mutation).__name__ != "Finish" for scenario in scenarios for step in scenario.steps)
         ends: dict[tuple[str, int], pb.Payment] = {}
@@ -60,7 +62,7 @@ async def test_truth_equals_the_streamed_updates(tmp_path: Path) -> None:
 async def test_proportions_are_realistic(tmp_path: Path) -> None:
     """About 9 of 10 payments succeed, fewer of the large ones; every kind occurs."""
     async with SimulatedNode(tmp_path, clock=VirtualClock()) as node:
-        await node.play(*itertools.islice(Mix(node.world, 2), 3000))
+        await node.play(*itertools.islice(RandomTraffic(node.world, 2), 3000))
         paid = [run for run in node.truth() if run.kind in (Kind.INVOICE, Kind.KEYSEND, Kind.AMP)]
         good = Counter(amount_band(run.value_msat) for run in paid if run.status is Status.SUCCEEDED)
         everything = Counter(amount_band(run.value_msat) for run in paid)

@@ -5,10 +5,10 @@ from bisect import bisect
 from collections.abc import Callable, Iterator
 
 from exporter.lnd.rpc import lnd_pb2 as pb
-from exporter.simulator.draft import amount_msat
-from exporter.simulator.lives import Lives
-from exporter.simulator.mutation import Life
-from exporter.simulator.timeline import stretched
+from exporter.simulator.mutation import Scenario
+from exporter.simulator.scenario_builder import random_amount_msat
+from exporter.simulator.scenarios import Scenarios
+from exporter.simulator.timeline import slowed
 from exporter.simulator.world import World, generator
 
 # Probability of success below each amount, and above the last.
@@ -31,15 +31,15 @@ _FAILURES = (
 )
 
 
-class Mix:
+class RandomTraffic:
     """An endless iterator of random scenarios for the node of `world`; the same for the same seed."""
 
     def __init__(self, world: World, seed: object = 0, *, now_s: int = 1_780_000_000) -> None:
         """`now_s` is the creation time of invoices, seconds since 1970."""
-        self._scenarios = Lives(world, seed, now_s=now_s)
+        self._scenarios = Scenarios(world, seed, now_s=now_s)
         self._rng = generator("mix", seed)
         scenarios, rng = self._scenarios, self._rng
-        self._table: tuple[tuple[Callable[[], Life], float], ...] = (
+        self._table: tuple[tuple[Callable[[], Scenario], float], ...] = (
             (self._payment, 72),
             (scenarios.keysend, 8),
             (scenarios.probe, 6),
@@ -55,15 +55,15 @@ class Mix:
             (scenarios.storm, 0.2),
         )
 
-    def __iter__(self) -> Iterator[Life]:
+    def __iter__(self) -> Iterator[Scenario]:
         """Iterate for ever."""
         makers, weights = zip(*self._table, strict=True)
         while True:
-            yield stretched(self._rng.lognormvariate(0, 0.4), self._rng.choices(makers, weights)[0]())
+            yield slowed(self._rng.lognormvariate(0, 0.4), self._rng.choices(makers, weights)[0]())
 
-    def _payment(self) -> Life:
+    def _payment(self) -> Scenario:
         """Return a payment of an invoice."""
-        rng, scenarios, value = self._rng, self._scenarios, amount_msat(self._rng)
+        rng, scenarios, value = self._rng, self._scenarios, random_amount_msat(self._rng)
         if rng.random() > _SUCCESS_RATES[bisect(_AMOUNTS_SAT, value // 1000)]:
             return self._failure(value)
         if value > _LARGE_MSAT and rng.random() < 0.6:  # noqa: PLR2004
@@ -72,9 +72,9 @@ class Mix:
             return scenarios.retry(value, failures=_failures(rng), hops=rng.randint(2, 6))
         return scenarios.success(value, hops=rng.randint(1, 6))
 
-    def _failure(self, value: int) -> Life:
+    def _failure(self, value: int) -> Scenario:
         scenarios, rng = self._scenarios, self._rng
-        makers: list[Callable[[], Life]] = [
+        makers: list[Callable[[], Scenario]] = [
             lambda: scenarios.route_fails(value, failures=_failures(rng)),
             lambda: scenarios.no_route(value),
             lambda: scenarios.refused(value),
