@@ -12,7 +12,7 @@ from exporter import __version__, output
 from exporter.config import Config, ConfigError, load
 from exporter.config.settings import COMMANDS, Command
 from exporter.config.usage import usage
-from exporter.output import Unwritable
+from exporter.output import StdoutError
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _do(list(words))
         sys.stdout.flush()  # here, where it is known what to do if that fails
-    except Unwritable as error:
+    except StdoutError as error:
         if isinstance(error.why, BrokenPipeError):  # who reads no further (`| head`) has seen enough
             return BY_SIGNAL + signal.SIGPIPE
         print(f"{PROGRAM}: nothing can be written to where this goes ({error.why.strerror})", file=sys.stderr)
@@ -47,7 +47,7 @@ def _not_told(words: list[str]) -> int:
 
 
 def _do(words: list[str]) -> int:
-    """One command. Raises `Unwritable`."""
+    """One command. Raises `StdoutError`."""
     if {"-h", "--help"} & set(words) or words[:1] == ["help"]:
         print(usage(), end="")
         return OK
@@ -102,13 +102,13 @@ def _open(config: Config) -> int:
 
 
 def _track(config: Config) -> int:
-    from exporter.app import client_of, clocks
+    from exporter.app import client_of, current_moment
     from exporter.track import track
 
     (node,) = config.nodes
     for warning in node.warnings:
         print(f"{node.preface}{warning}", file=sys.stderr)
-    return asyncio.run(_ended_by_signals(track(config, client_of(node), clocks)))
+    return asyncio.run(_ended_by_signals(track(config, client_of(node), current_moment)))
 
 
 def _check(config: Config) -> int:
@@ -184,11 +184,11 @@ async def _ended_by_signals(work: Coroutine[Any, Any, T]) -> T | int:
     return BY_SIGNAL + caught[0] if task.cancelled() else task.result()
 
 
-def _innermost(error: Exception) -> ConfigError | Unwritable | None:
+def _innermost(error: Exception) -> ConfigError | StdoutError | None:
     """The error within a task group's, if it is no bug."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
-    return error if isinstance(error, ConfigError | Unwritable) else None
+    return error if isinstance(error, ConfigError | StdoutError) else None
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ from typing import Any
 import structlog
 
 from exporter import __version__
-from exporter.checkpoint import Checkpoint, looking_up
+from exporter.checkpoint import Checkpoint, counted_lookup
 from exporter.config import AUTO, Config, ConfigError, NodeConfig, Problem, StorageConfig, cannot_listen
 from exporter.config.addresses import GRPC, WEBSOCKET
-from exporter.follow import Follower, tell_overdue
+from exporter.follow import Follower, log_overdue
 from exporter.lnd.client import DetailedClient
 from exporter.lnd.grpc import GrpcClient
 from exporter.lnd.rest import RestClient
-from exporter.metrics.server import build, serve
+from exporter.metrics.server import build_app, serve
 from exporter.payments.labels import Mode
 from exporter.payments.overdue import Limits
 from exporter.payments.payment import Moment
@@ -24,7 +24,7 @@ from exporter.progress import best_display, report_progress
 from exporter.store import Store, StoreError, rehearse
 
 
-def clocks() -> Moment:
+def current_moment() -> Moment:
     """Return the present moment on both clocks; the only source of our own times for payments."""
     return Moment(time.time_ns(), time.monotonic_ns())
 
@@ -49,7 +49,7 @@ async def _run(config: Config, store: Store | None, on_ready: Callable[[str], No
         _resume(store, followers)
     accounts = [follower.account for follower in followers]
     checkpoint = Checkpoint(accounts, store)
-    app = build(checkpoint.instant, config.web.telemetry_path)
+    app = build_app(checkpoint.durable_page, config.web.telemetry_path)
     try:
         runner, port = await serve(app, config.web.host, config.web.port)
     except OSError as error:
@@ -69,10 +69,10 @@ async def _run(config: Config, store: Store | None, on_ready: Callable[[str], No
         async with asyncio.TaskGroup() as group:
             for follower in followers:
                 group.create_task(follower.run(), name=f"follow {follower.account.name}")
-            group.create_task(checkpoint.keep(), name="checkpoint")
+            group.create_task(checkpoint.run(), name="checkpoint")
             group.create_task(report_progress(accounts, display), name="progress")
             limits = Limits(config.log.open_after_s, config.log.blocks_left)
-            group.create_task(tell_overdue(accounts, limits, checkpoint.instant), name="overdue")
+            group.create_task(log_overdue(accounts, limits, checkpoint.durable_page), name="overdue")
     finally:
         await runner.cleanup()
         await checkpoint.finish()
@@ -145,12 +145,12 @@ def _resume(store: Store, followers: list[Follower]) -> None:
 
 
 def _follower(node: NodeConfig, max_peers: int, store: Store | None) -> Follower:
-    counted = looking_up(store, node.name) if store else None
+    counted = counted_lookup(store, node.name) if store else None
     mode = None if node.mode == AUTO else Mode(node.mode)
     return Follower(
         node.name,
         client_of(node),
-        now=clocks,
+        now=current_moment,
         max_peers=max_peers,
         counted=counted,
         mode=mode,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from exporter.follow import Account, Counted
+from exporter.follow import Account, CountedLookup
 from exporter.page import ExporterStatus, PageData
 from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
@@ -46,11 +46,11 @@ class Checkpoint:
         self._late: set[asyncio.Task[PageData]] = set()  # checkpoints that took longer than WAIT_S; two at most
         self._on_time = True  # False if the last request got an earlier page
         for account in accounts:
-            account.keeps = store is not None
+            account.lists_ended = store is not None
         self._log = structlog.get_logger("exporter.checkpoint")
-        self._last_views = [account.view() for account in accounts]  # at the start: the content of the file
+        self._last_views = [account.capture() for account in accounts]  # at the start: the content of the file
 
-    async def instant(self) -> PageData:
+    async def durable_page(self) -> PageData:
         """Return a page that is on disk: the present one, or after `WAIT_S` the last one that was written."""
         if self._next is None:
             self._next = asyncio.create_task(self._capture_and_write())
@@ -68,21 +68,21 @@ class Checkpoint:
     async def finish(self) -> None:
         """Write for the last time; retry for `LAST_S` if the disk is slow or another program has locked the file."""
         end_s = asyncio.get_running_loop().time() + LAST_S
-        await self.instant()
+        await self.durable_page()
         while not self._on_time and asyncio.get_running_loop().time() < end_s:
-            await self.instant()
+            await self.durable_page()
 
-    async def keep(self) -> None:
+    async def run(self) -> None:
         """Write every `INTERVAL_S` until cancelled."""
         while True:
             await asyncio.sleep(INTERVAL_S)
-            await self.instant()
+            await self.durable_page()
 
     async def _capture_and_write(self) -> PageData:
         """Wait for the write that is under way, then capture and write."""
         async with self._write_lock:
             self._next = None  # a request from here on must see events from here on
-            views = [account.view() for account in self._accounts]
+            views = [account.capture() for account in self._accounts]
             self._on_time = True
             if self._store is not None:
                 changed = self._changed_nodes(views)
@@ -94,7 +94,7 @@ class Checkpoint:
     def _changed_nodes(self, views: list[View]) -> dict[str, tuple[int, EncodedNode]]:
         """Return the nodes that are not on disk as they are now, each with the version of its account."""
         changed = {
-            view.node: (account.version, encode(account.saved(view)))
+            view.node: (account.version, encode(account.save(view)))
             for view, account in zip(views, self._accounts, strict=True)
             if account.version != self._versions.get(view.node)
         }
@@ -104,7 +104,7 @@ class Checkpoint:
         """Write changed nodes; count and log a failure. Return False if the page must not be served yet."""
         nodes = {node: encoded for node, (_, encoded) in changed.items()}
         try:
-            await asyncio.get_running_loop().run_in_executor(store.thread, store.save, nodes)
+            await asyncio.get_running_loop().run_in_executor(store.executor, store.save, nodes)
         except (sqlite3.Error, OSError, StoreError) as error:
             self._fail(str(error))
             return not isinstance(error, Busy)
@@ -139,7 +139,7 @@ class Checkpoint:
         )
 
 
-def looking_up(store: Store, node: str) -> Counted:
+def counted_lookup(store: Store, node: str) -> CountedLookup:
     """Return a function that looks up which runs of a node were counted; it returns None if that can't be read.
 
     Failures to read are part of the checkpoint failures.
@@ -148,7 +148,7 @@ def looking_up(store: Store, node: str) -> Counted:
 
     async def counted(runs: Sequence[Run]) -> set[Run] | None:
         try:
-            return await asyncio.get_running_loop().run_in_executor(store.thread, store.counted, node, runs)
+            return await asyncio.get_running_loop().run_in_executor(store.executor, store.counted, node, runs)
         except sqlite3.Error as error:
             log.warning("the audit can't read what was counted, and tries again", node=node, reason=str(error))
             return None

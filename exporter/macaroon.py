@@ -5,7 +5,7 @@ import binascii
 import codecs
 import re
 
-SHORTEST = 40
+MIN_BYTES = 40
 """Bytes that a macaroon has at least; lnd's have more: the signature alone takes 34."""
 
 _VERSION_2 = b"\x02"

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 STDOUT, STDERR = 1, 2
 
 
-class Unwritable(Exception):
+class StdoutError(Exception):
     """Writing to stdout failed; `args[0]` is the `OSError`."""
 
     @property
@@ -20,10 +20,10 @@ class Unwritable(Exception):
 
 
 class _Stdout(io.FileIO):
-    """Raises `Unwritable`, which distinguishes its errors from other ones: connections to lnd break, too."""
+    """Raises `StdoutError`, which distinguishes its errors from other ones: connections to lnd break, too."""
 
     def write(self, data: Any, /) -> int:
-        """Write the data, waiting for a slow reader; raise `Unwritable` if that fails."""
+        """Write the data, waiting for a slow reader; raise `StdoutError` if that fails."""
         try:
             while (written := super().write(data)) is None:  # full, and another program made it non-blocking
                 select.select([], [self], [])
@@ -31,7 +31,7 @@ class _Stdout(io.FileIO):
             devnull = os.open(os.devnull, os.O_WRONLY)
             os.dup2(devnull, self.fileno())  # or Python would flush again at its exit, and print an error of its own
             os.close(devnull)
-            raise Unwritable(error) from None
+            raise StdoutError(error) from None
         return written
 
 
@@ -48,7 +48,7 @@ class _Stderr(io.FileIO):
 
 
 def prepare() -> None:
-    """Make `sys.stdout` raise only `Unwritable`, and `sys.stderr` nothing; call this before anything else.
+    """Make `sys.stdout` raise only `StdoutError`, and `sys.stderr` nothing; call this before anything else.
 
     Closed streams are replaced by /dev/null, so that no other file gets their descriptor: C libraries write there.
     """

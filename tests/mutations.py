@@ -27,7 +27,7 @@ MUTATIONS = (
     Mutation(
         "a save is skipped",
         "checkpoint.py",
-        "await asyncio.get_running_loop().run_in_executor(store.thread, store.save, nodes)",
+        "await asyncio.get_running_loop().run_in_executor(store.executor, store.save, nodes)",
         "pass",
         "test_checkpoint.py",
     ),
@@ -100,7 +100,7 @@ MUTATIONS = (
     Mutation(
         "a payment that the stream doesn't show is not requested",
         "follow/catch_up.py",
-        "await self._calls.fetch(self._tracker.unseen())\n        self._calls.not_found_cause = ",
+        "await self._calls.fetch(self._tracker.hashes_to_ask_for())\n        self._calls.not_found_cause = ",
         "self._calls.not_found_cause = ",
         "follow/test_gaps.py",
     ),
@@ -113,24 +113,24 @@ MUTATIONS = (
     ),
     Mutation(
         "the floor rises above the unread",
-        "payments/memory.py",
-        "if self.reading is not None:  # `REMEMBERED`",
+        "payments/finished.py",
+        "if self.read_up_to is not None:  # `REMEMBERED`",
         "if False:  # `REMEMBERED`",
-        "payments/test_memory.py",
+        "payments/test_finished.py",
     ),
     Mutation(
         "deleted runs are remembered first",
         "follow/catch_up.py",
-        "self._memory.not_shown(not_listed)",
+        "self._finished.drop_indexes(not_listed)",
         "pass",
         "follow/test_renumbering.py",
     ),
     Mutation(
         "runs that lnd deleted do not show the floor by time",
-        "payments/memory.py",
+        "payments/finished.py",
         "if index > self.floor_index or not index)",
         "if index > self.floor_index)",
-        "payments/test_memory.py",
+        "payments/test_finished.py",
     ),
     Mutation(
         "a live terminal update after an answer does not restart the hold",
@@ -155,10 +155,10 @@ MUTATIONS = (
     ),
     Mutation(
         "payments read under old indexes count as read under new ones",
-        "payments/memory.py",
-        "self.reading = 0  # in",
+        "payments/finished.py",
+        "self.read_up_to = 0  # in",
         "pass  # in",
-        "payments/test_memory.py",
+        "payments/test_finished.py",
     ),
     Mutation(
         "nobody notices that the file is gone",
@@ -235,7 +235,7 @@ MUTATIONS = (
         "follow/follower.py",
         "await run_alone(self._session())",
         "await self._session()",
-        "follow/test_weather.py",
+        "follow/test_faults.py",
     ),
     Mutation(
         "the audit sees nothing",
@@ -296,7 +296,7 @@ MUTATIONS = (
     Mutation(
         "payments in flight are not listed where the stream sends only final updates",
         "follow/catch_up.py",
-        "elif self._memory.reading is not None:",
+        "elif self._finished.read_up_to is not None:",
         "elif False:",
         "follow/test_final_updates.py",
     ),

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter import checkpoint as checkpoint_module
-from exporter.checkpoint import Checkpoint, looking_up
+from exporter.checkpoint import Checkpoint, counted_lookup
 from exporter.follow import Account
 from exporter.page import PageData
 from exporter.payments.event import LndCalled
@@ -63,7 +63,7 @@ async def test_page_waits_for_the_disk(tmp_path: Path) -> None:
     store, (account,) = SlowStore(tmp_path / "state.sqlite"), accounts(1)
     checkpoint = Checkpoint([account], store)
     store.go_on.clear()
-    request = asyncio.create_task(checkpoint.instant())
+    request = asyncio.create_task(checkpoint.durable_page())
     assert await asyncio.to_thread(store.write_started.wait, 5), "no write has started"
     account.apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
     assert not request.done()
@@ -85,10 +85,10 @@ async def test_concurrent_requests_share_a_write(tmp_path: Path) -> None:
     store = SlowStore(tmp_path / "state.sqlite")
     checkpoint = Checkpoint(nodes, store)
     store.go_on.clear()
-    first = asyncio.create_task(checkpoint.instant())
+    first = asyncio.create_task(checkpoint.durable_page())
     assert await asyncio.to_thread(store.write_started.wait, 5), "no write has started"
     nodes[7].apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
-    others = [asyncio.create_task(checkpoint.instant()) for _ in range(200)]
+    others = [asyncio.create_task(checkpoint.durable_page()) for _ in range(200)]
     await asyncio.sleep(0)
     store.go_on.set()
     await first
@@ -104,9 +104,9 @@ async def test_unchanged_state_is_not_written(tmp_path: Path) -> None:
     """Each page checks the file nevertheless, and shows a later time of the checkpoint."""
     store = SlowStore(tmp_path / "state.sqlite")
     checkpoint = Checkpoint(accounts(2), store)
-    first = await checkpoint.instant()
+    first = await checkpoint.durable_page()
     changes = store._files.connection.total_changes
-    later = await checkpoint.instant()
+    later = await checkpoint.durable_page()
     assert store._files.connection.total_changes == changes
     assert store.saves[1:] == [[]]
     assert first.exporter.checkpoint_s
@@ -122,12 +122,12 @@ async def test_full_disk(tmp_path: Path, problem: Exception) -> None:
     checkpoint = Checkpoint(nodes, store)
     with capture_logs() as logs:
         store.problem = problem
-        pages = [await checkpoint.instant() for _ in range(3)]
+        pages = [await checkpoint.durable_page() for _ in range(3)]
         assert [page.exporter.checkpoint_failures for page in pages] == [1, 2, 3]
         assert pages[-1].exporter.checkpoint_s is None
         assert all(view.in_flight.runs for view in pages[-1].views)
         store.problem = None
-        assert (await checkpoint.instant()).exporter.checkpoint_s is not None
+        assert (await checkpoint.durable_page()).exporter.checkpoint_s is not None
     assert [line["event"] for line in logs] == [
         "the state can't be written: counting goes on",
         "the state is written again",
@@ -149,10 +149,10 @@ async def test_counted_run_is_in_memory_until_it_is_listed(tmp_path: Path) -> No
     run = payment().run
     assert account.ended == [run]
     store.problem = sqlite3.OperationalError("database or disk is full")
-    await checkpoint.instant()
+    await checkpoint.durable_page()
     assert (account.ended, store.counted("node0", [run])) == ([run], set())
     store.problem = None
-    await checkpoint.instant()
+    await checkpoint.durable_page()
     assert (account.ended, store.counted("node0", [run])) == ([], {run})
     store.close()
 
@@ -162,7 +162,7 @@ async def test_cancelled_request_does_not_stop_the_write(tmp_path: Path) -> None
     store = SlowStore(tmp_path / "state.sqlite")
     checkpoint = Checkpoint(accounts(1), store)
     store.go_on.clear()
-    cancelled, other = (asyncio.create_task(checkpoint.instant()) for _ in range(2))
+    cancelled, other = (asyncio.create_task(checkpoint.durable_page()) for _ in range(2))
     assert await asyncio.to_thread(store.write_started.wait, 5), "no write has started"
     cancelled.cancel()
     await asyncio.wait([cancelled])
@@ -177,13 +177,13 @@ async def test_lock_of_another_program_shows_the_last_page(tmp_path: Path, how: 
     """Each page that could not be written counts as a failure; after the lock is released everything is written."""
     store, (account,) = SlowStore(tmp_path / "state.sqlite"), accounts(1)
     checkpoint = Checkpoint([account], store)
-    written = await checkpoint.instant()
+    written = await checkpoint.durable_page()
     account.apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
     with capture_logs() as logs:
         with another_program(store.path, how):
-            during_lock = [await checkpoint.instant() for _ in range(2)]
+            during_lock = [await checkpoint.durable_page() for _ in range(2)]
             await checkpoint.finish()
-        after = await checkpoint.instant()
+        after = await checkpoint.durable_page()
     assert [page.views for page in during_lock] == [written.views] * 2
     assert [page.exporter.checkpoint_failures for page in during_lock] == [1, 2]
     assert [page.exporter.checkpoint_s for page in during_lock] == [written.exporter.checkpoint_s] * 2
@@ -206,18 +206,18 @@ async def test_hanging_disk_shows_the_last_page(tmp_path: Path, monkeypatch: pyt
     """One failure is counted for each write; look-ups of the audit wait, too, but block no other thread."""
     store, (account,) = SlowStore(tmp_path / "state.sqlite"), accounts(1)
     checkpoint = Checkpoint([account], store)
-    written = await checkpoint.instant()
+    written = await checkpoint.durable_page()
     account.apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
     store.go_on.clear()
     monkeypatch.setattr(checkpoint_module, "WAIT_S", 0.01)
-    audits = [asyncio.ensure_future(looking_up(store, "node0")([payment().run])) for _ in range(200)]
-    late = [await checkpoint.instant() for _ in range(3)]
+    audits = [asyncio.ensure_future(counted_lookup(store, "node0")([payment().run])) for _ in range(200)]
+    late = [await checkpoint.durable_page() for _ in range(3)]
     assert [page.views for page in late] == [written.views] * 3
     assert late[-1].exporter.checkpoint_failures == 2, "the write that hangs, and the next one, which waits for it"
     assert await asyncio.to_thread(lambda: "free") == "free"
     monkeypatch.setattr(checkpoint_module, "WAIT_S", 60.0)
     store.go_on.set()
-    after = await checkpoint.instant()
+    after = await checkpoint.durable_page()
     assert calls(after) == calls(written) + 1
     assert after.exporter.checkpoint_failures == 2
     assert await asyncio.gather(*audits) == [set()] * 200
@@ -230,12 +230,12 @@ async def test_lock_after_a_full_disk(tmp_path: Path) -> None:
     checkpoint = Checkpoint([account], store)
     store.problem = sqlite3.OperationalError("database or disk is full")
     account.apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
-    assert calls(await checkpoint.instant()) == 1
+    assert calls(await checkpoint.durable_page()) == 1
     store.problem = None
     account.apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
     with another_program(store.path, "BEGIN IMMEDIATE"):
-        assert calls(await checkpoint.instant()) == 1
-    assert calls(await checkpoint.instant()) == 2
+        assert calls(await checkpoint.durable_page()) == 1
+    assert calls(await checkpoint.durable_page()) == 2
     store.close()
 
 
@@ -245,8 +245,8 @@ async def test_lock_before_the_first_write(tmp_path: Path) -> None:
     checkpoint = Checkpoint([account], store)
     account.apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
     with another_program(store.path, "BEGIN IMMEDIATE"):
-        assert calls(await checkpoint.instant()) == 0
-    assert calls(await checkpoint.instant()) == 1
+        assert calls(await checkpoint.durable_page()) == 0
+    assert calls(await checkpoint.durable_page()) == 1
     store.close()
 
 
@@ -256,15 +256,17 @@ async def test_failed_read_of_the_audit_is_counted(tmp_path: Path) -> None:
     checkpoint = Checkpoint([account], store)
     store._files.connection.execute("ALTER TABLE counted_run RENAME TO elsewhere")
     with capture_logs() as logs:
-        assert await looking_up(store, "node0")([payment().run]) is None
+        assert await counted_lookup(store, "node0")([payment().run]) is None
     assert [line["event"] for line in logs] == ["the audit can't read what was counted, and tries again"]
-    assert (await checkpoint.instant()).exporter.checkpoint_failures == 1
-    assert await looking_up(store, "node0")([payment().run]) == {payment().run}, "the file is new, and the run is older"
+    assert (await checkpoint.durable_page()).exporter.checkpoint_failures == 1
+    assert await counted_lookup(store, "node0")([payment().run]) == {payment().run}, (
+        "the file is new, and the run is older"
+    )
     store.close()
 
 
 async def test_without_a_store() -> None:
     """There is no time of a checkpoint, and no failure."""
-    page = await Checkpoint(accounts(1), None).instant()
+    page = await Checkpoint(accounts(1), None).durable_page()
     assert (page.exporter.checkpoint_s, page.exporter.checkpoint_failures) == (None, 0)
     assert len(page.views) == 1

@@ -262,7 +262,7 @@ async def test_who_reads_no_further(tmp_path: Path) -> None:
     account.set_status(channels=Channels(0, {PEER: "café 🐙"}))
     for number in range(5000):
         account.record(payment(Status.IN_FLIGHT, flying(number + 1), payment_hash=f"{number:064x}"), Source.STREAM)
-    store.save({"lnd": encode(account.saved(account.view()))})
+    store.save({"lnd": encode(account.save(account.capture()))})
     store.close()
     command = f"open --storage.path={path}"
     for flags in ("", "--json"):
@@ -308,7 +308,7 @@ async def test_forgetting_a_node(tmp_path: Path) -> None:
     flags = [*a_node(tmp_path), f"--storage.path={path}", "--storage.reset=lnd"]
     assert run(*flags) == (0, "Nothing was kept of lnd.\n", "")
     store, account = Store(path), Account("lnd", lambda: Moment(1, 1), 5)
-    store.save({"lnd": encode(account.saved(account.view()))})
+    store.save({"lnd": encode(account.save(account.capture()))})
     store.close()
     typo = [*flags[:-1], "--storage.reset=ldn"]
     assert run(*typo) == (0, "Nothing was kept of ldn. Kept is something of lnd.\n", "")

@@ -8,7 +8,7 @@ from cryptography import x509
 
 from exporter.config.files import cannot_read, may_not_read, read
 from exporter.config.problems import Wrong
-from exporter.macaroon import SHORTEST, decode
+from exporter.macaroon import MIN_BYTES, decode
 
 MACAROONS = ("payments.macaroon", "readonly.macaroon")
 """What --lnd.dir looks for, best first. Never admin.macaroon."""
@@ -82,7 +82,7 @@ def check_macaroon(path: Path) -> None:
     if not content.strip():
         raise Wrong(f"{path} is empty.", f"Copy it again from lnd, or bake one:\n{BAKE}")
     found = decode(content)
-    if found is not None and len(found) < SHORTEST:
+    if found is not None and len(found) < MIN_BYTES:
         raise Wrong(f"{path} is cut off: only {len(found)} bytes.", "Copy it again from lnd, as a whole file.")
     if found is None:
         raise _no_macaroon_but(path, content.strip())

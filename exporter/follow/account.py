@@ -10,11 +10,11 @@ from exporter.payments.event import EndUnconfirmed, Event, PaymentFailed, Paymen
 from exporter.payments.labels import Mode, NodeState, Source
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import CatchUpProgress, Channels, Info, LastKnown, NodeStatus
-from exporter.payments.overdue import Limits, Overdue, pass_limits
+from exporter.payments.overdue import Limits, Overdue, mark_overdue
 from exporter.payments.payment import Moment, Payment, Run
 from exporter.payments.saved import SavedNode, resume, save
 from exporter.payments.tracker import Tracker
-from exporter.payments.view import View, capture
+from exporter.payments.view import View, capture_view
 
 RELEASE_S = 0.25
 """Seconds between two calls of `Account.release` while runs are on hold."""
@@ -56,7 +56,7 @@ class Account:
         """Rises with every change of the saved state."""
         self.ended: list[Run] = []
         """Runs counted as finished or lost that are not on the list on disk yet; always empty without such a list."""
-        self.keeps = False
+        self.lists_ended = False
         """Whether there is a list on disk; its writer removes the runs it has written from `ended`."""
         self.payment_count = 0
         """Payments that lnd must scan for a subscription; the highest `payment_index` is a good enough estimate."""
@@ -103,9 +103,9 @@ class Account:
             if isinstance(event, EndUnconfirmed):
                 self._unconfirmed[event.payment_hash] = None
                 self.has_unconfirmed.set()
-            elif self.keeps and isinstance(event, PaymentSucceeded | PaymentFailed):
+            elif self.lists_ended and isinstance(event, PaymentSucceeded | PaymentFailed):
                 self.ended.append(event.ending.run)
-            elif self.keeps and isinstance(event, PaymentLost):
+            elif self.lists_ended and isinstance(event, PaymentLost):
                 self.ended.append(event.run)
         self.ledger.apply(events)
         self.version += bool(events)
@@ -122,12 +122,12 @@ class Account:
         self.status = replace(self.status, **changes)
         self.version += 1
 
-    def view(self) -> View:
+    def capture(self) -> View:
         """Count the runs whose hold is over, then return a copy of everything that a page shows of the node."""
         self.release()
-        return capture(self.name, self.tracker, self.ledger, self.status, self.now())
+        return capture_view(self.name, self.tracker, self.ledger, self.status, self.now())
 
-    def saved(self, view: View) -> SavedNode:
+    def save(self, view: View) -> SavedNode:
         """Return everything that must outlive the process, and update what is last known of the node.
 
         Call it right after `view` was captured, without an await in between.
@@ -149,7 +149,7 @@ class Account:
 
     def known_runs(self) -> set[Run]:
         """Return the runs in memory that have been counted or will be."""
-        return {*self.tracker.open, *self.tracker.memory.indexes, *self.ended}
+        return {*self.tracker.open, *self.tracker.finished.indexes, *self.ended}
 
     def resume(self, saved: SavedNode) -> None:
         """Continue from what another process saved."""
@@ -159,11 +159,11 @@ class Account:
         self._last_known = saved.state.heard
         self.status = replace(self.status, before=saved.state.heard)
 
-    def pass_limits(self, limits: Limits) -> list[Overdue]:
+    def mark_overdue(self, limits: Limits) -> list[Overdue]:
         """Return the open payments that have passed a limit, each limit once; none while the stream is down."""
         if not self.status.stream_up:
             return []
-        passed = pass_limits(self.tracker.open.values(), self.now(), self.status.block_height, limits)
+        passed = mark_overdue(self.tracker.open.values(), self.now(), self.status.block_height, limits)
         self.version += bool(passed)
         return passed
 

@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from exporter.follow.calls import Calls
-from exporter.follow.pace import Pace
-from exporter.lnd.client import Page
+from exporter.follow.intervals import Intervals
+from exporter.lnd.client import PaymentsPage
 from exporter.payments.labels import Source
-from exporter.payments.payment import US_PER_NS, Payment, Run
+from exporter.payments.payment import NS_PER_US, Payment, Run
 from exporter.payments.totals import Counter
 
 BATCH = 100
@@ -28,19 +28,19 @@ RETRY_S = 10.0
 GRACE_US = 600_000_000
 """Runs created in the last ten minutes, or in the ten minutes before the newest run, may not have been recorded yet."""
 
-Counted = Callable[[Sequence[Run]], Awaitable[set[Run] | None]]
+CountedLookup = Callable[[Sequence[Run]], Awaitable[set[Run] | None]]
 """Returns which of some runs are on the list of those that were counted; None if it can't be read now."""
 
 
 class Audit:
     """Compares one node's database with what was counted of it, and counts what was missed."""
 
-    def __init__(self, calls: Calls, counted: Counted, pace: Pace) -> None:
+    def __init__(self, calls: Calls, counted: CountedLookup, intervals: Intervals) -> None:
         """Start at the newest payment; `counted` looks runs up in the list."""
         self._calls = calls
         self._account = calls.account
         self._counted = counted
-        self._pace = pace
+        self._intervals = intervals
         self._log = structlog.get_logger("exporter.follow").bind(node=calls.account.name)
         self._before = 0  # the next step checks payments below this index; 0: from the newest
         self._found = 0  # payments missed, in this round
@@ -62,8 +62,8 @@ class Audit:
     async def _wait(self) -> None:
         """Wait until the next step is due."""
         started = self._started()
-        pulse_s, waited_s = min(HURRY_S, self._pace.audit_s), 0.0
-        rest_s = min(RETRY_S, self._pace.audit_s) if self._unreadable else self._pace.audit_s
+        pulse_s, waited_s = min(HURRY_S, self._intervals.audit_s), 0.0
+        rest_s = min(RETRY_S, self._intervals.audit_s) if self._unreadable else self._intervals.audit_s
         while waited_s < rest_s and self._started() - started < HURRY:
             await asyncio.sleep(pulse_s)
             waited_s += pulse_s
@@ -82,7 +82,7 @@ class Audit:
                 break
         return before
 
-    async def _check_page(self, page: Page, before: int) -> int:
+    async def _check_page(self, page: PaymentsPage, before: int) -> int:
         """Check a page of payments below `before`, and count those that were missed.
 
         Returns the index below which the next page is: 0 if there is none, `before` if the list can't be read.
@@ -113,13 +113,13 @@ class Audit:
     def _overlooked(self, payment: Payment, until_us: int) -> bool:
         """Return True if an open run ended before `until_us` though a stream that shows it hasn't reported the end."""
         run = self._account.tracker.open[payment.run]
-        latest_us = (payment.latest_ns or payment.created_ns) // US_PER_NS
-        return run.terminal is None and latest_us < until_us and self._account.tracker.is_shown(run)
+        latest_us = (payment.latest_ns or payment.created_ns) // NS_PER_US
+        return run.terminal is None and latest_us < until_us and self._account.tracker.is_on_stream(run)
 
     async def _missed(self, payments: Sequence[Payment]) -> list[Payment] | None:
         """Return the payments that ended and were not counted; None if the list can't be read."""
         tracker = self._account.tracker
-        now_us = min(self._account.now().wall_ns // US_PER_NS, tracker.memory.newest_us)  # our clock may be ahead
+        now_us = min(self._account.now().wall_ns // NS_PER_US, tracker.finished.newest_us)  # our clock may be ahead
         until_us = now_us - GRACE_US
         ended = {
             payment.run: payment

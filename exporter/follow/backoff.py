@@ -7,7 +7,7 @@ LONG_LIVED_S = 60.0
 """After a stream that lived longer than this, the node is tried again at once, the first time."""
 FIRST_S = 1.0
 """The first bound of a delay, and the shortest delay, seconds."""
-LAST_S = 60.0
+MAX_S = 60.0
 """The largest bound of a delay, seconds."""
 PAYMENTS_PER_S = 50_000
 """Payments that an lnd with a key-value database scans per second.
@@ -32,7 +32,7 @@ class Backoff:
     random: Random = field(default_factory=Random)
     failures: int = 0
     """Sessions lost in a row."""
-    last_s: float | None = None
+    max_s: float | None = None
     """The largest bound, if it is not 60 s; a command that a person watches sets it lower."""
 
     def delay_s(self, lived_s: float, payment_count: int) -> float:
@@ -45,7 +45,7 @@ class Backoff:
         if lived_s >= max(LONG_LIVED_S, scan):
             self.failures = 0
             return 0.0
-        bound_s = min(FIRST_S * 2**self.failures, self.last_s or LAST_S)
+        bound_s = min(FIRST_S * 2**self.failures, self.max_s or MAX_S)
         if lived_s >= 2 * bound_s:
             self.failures, bound_s = 0, FIRST_S
         self.failures = min(self.failures + 1, 16)

@@ -8,7 +8,7 @@ import structlog
 
 from exporter.follow.account import Account
 from exporter.follow.page_size import PageSize
-from exporter.lnd.client import Client, LndError, Page
+from exporter.lnd.client import Client, LndError, PaymentsPage
 from exporter.payments.event import LndCalled
 from exporter.payments.labels import CallOutcome, Interruption, Lost, Method, NodeState, Source
 from exporter.payments.payment import Payment, Run
@@ -49,7 +49,9 @@ class Calls:
         self.count(method)
         return answer
 
-    async def list_payments(self, *, after: int = 0, newest_first: bool = False, limit: int | None = None) -> Page:
+    async def list_payments(
+        self, *, after: int = 0, newest_first: bool = False, limit: int | None = None
+    ) -> PaymentsPage:
         """Return a page of at most `limit` payments: as many as lnd lists in a few seconds and fit into a message.
 
         `after` and `newest_first` are those of `Client.payments`. Raises `LndError`.
@@ -78,7 +80,7 @@ class Calls:
                 _check_progress(page, after, newest_first=newest_first)
                 return page
 
-    async def newest_payments(self, kept: dict[Run, Payment] | None = None) -> Page:
+    async def newest_payments(self, kept: dict[Run, Payment] | None = None) -> PaymentsPage:
         """Return the `PAGE_LIMIT` newest payments, ascending, read in as many pages as that takes.
 
         `kept` receives what has been read, for the case that a page fails: the next call with the same `kept` reads the
@@ -96,7 +98,7 @@ class Calls:
                 read, known = known | read, {}
             if page.is_last or len(read) >= PAGE_LIMIT:
                 payments = sorted(read.values(), key=lambda payment: payment.payment_index)
-                return Page(tuple(payments), last_index, PAGE_LIMIT)
+                return PaymentsPage(tuple(payments), last_index, PAGE_LIMIT)
             before = min(payment.payment_index for payment in read.values())
             if not known:
                 kept.clear()
@@ -143,7 +145,7 @@ def concerns_one_payment(error: LndError) -> bool:
     return error.cause in (Interruption.TIMEOUT, Interruption.OTHER)
 
 
-def _check_progress(page: Page, after: int, *, newest_first: bool) -> None:
+def _check_progress(page: PaymentsPage, after: int, *, newest_first: bool) -> None:
     """Raise `LndError` if a page doesn't lie beyond `after`: reading on from it would never end."""
     indexes = [payment.payment_index for payment in page.payments]
     if indexes and (0 < after <= indexes[0] if newest_first else indexes[-1] <= after):

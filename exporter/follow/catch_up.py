@@ -7,7 +7,7 @@ import structlog
 
 from exporter.follow.calls import Calls
 from exporter.follow.per_payment import OVERLAP
-from exporter.payments.event import CaughtUp
+from exporter.payments.event import CatchUpPageRead
 from exporter.payments.labels import Lost, Mode, Source
 from exporter.payments.node import CatchUpProgress
 from exporter.payments.payment import Payment, Run
@@ -28,7 +28,7 @@ class CatchUp:
         self._calls = calls
         self._account = calls.account
         self._tracker = calls.account.tracker
-        self._memory = calls.account.tracker.memory
+        self._finished = calls.account.tracker.finished
         self._log = structlog.get_logger("exporter.follow").bind(node=calls.account.name)
         self._newest: dict[Run, Payment] = {}  # read by a session that was lost before counting began
         self._last_read: list[IndexedRun] = []  # the last runs read upwards, at most `OVERLAP` + 1, ascending
@@ -43,15 +43,17 @@ class CatchUp:
 
     async def indexes_hold(self) -> bool:
         """Return True if lnd lists a known run under its known index; False also if no run is known."""
-        if self._memory.by_time or not (len(self._memory) or self._tracker.open):
+        if self._finished.by_time or not (len(self._finished) or self._tracker.open):
             return False
         indexes = {run.run: run.payment_index for run in self._tracker.open.values()}
         after, checked = await self._start_index(), 0
-        if after > self._memory.floor_index:
+        if after > self._finished.floor_index:
             return True
         while checked < self._calls.page_size.most:
             page = await self._calls.list_payments(after=after)
-            if self._memory.vouches(page.payments) or any(indexes.get(p.run) == p.payment_index for p in page.payments):
+            if self._finished.confirms_numbering(page.payments) or any(
+                indexes.get(p.run) == p.payment_index for p in page.payments
+            ):
                 return True
             if page.is_last:
                 break
@@ -60,25 +62,25 @@ class CatchUp:
 
     async def learn_indexes(self) -> None:
         """Read back from the newest payment until known runs show where the floor is in a new numbering."""
-        self._memory.distrust_indexes()
+        self._finished.go_by_time()
         self._last_read.clear()
         self._log.warning("lnd numbers its payments anew: reading back to known ones")
         floor, before, known_count, unread = 0, 0, 0, True
-        not_listed = set(self._memory.indexes)
+        not_listed = set(self._finished.indexes)
         while unread:
             page = await self._calls.list_payments(after=before, newest_first=True)
             if not before:
                 self._account.reset_numbering(page.last_index)
-            fresh = {p.run for p in page.payments if p.run.created_us > self._memory.floor_us}
-            known = {p.run for p in page.payments if self._memory.recognise(p) or p.run in self._tracker.open}
+            fresh = {p.run for p in page.payments if p.run.created_us > self._finished.floor_us}
+            known = {p.run for p in page.payments if self._finished.recognise(p) or p.run in self._tracker.open}
             not_listed -= known
             history = [p.payment_index for p in page.payments if p.run not in fresh and p.run not in known]
             floor = max([floor, *history])
             known_count += len(known)
             before = page.payments[0].payment_index if page.payments else 0
             unread = (bool(fresh) or not history) and before > 1
-        self._memory.not_shown(not_listed)
-        self._memory.trust_indexes(floor)
+        self._finished.drop_indexes(not_listed)
+        self._finished.go_by_index(floor)
         self._calls.not_found_cause = Lost.DELETED if known_count else Lost.DATABASE_RENEWED
         self._log.warning("numbering learnt", history_ends=floor, known=known_count)
 
@@ -88,53 +90,53 @@ class CatchUp:
         Reading ends just beyond the payment that is the newest after the first page. Later ones are left to the stream:
         pages that chase live payments would show their ends, without failed attempts, before the stream does.
         """
-        memory = self._memory
-        memory.reading = memory.floor_index
-        memory.reading = first = await self._start_index()
+        finished = self._finished
+        finished.read_up_to = finished.floor_index
+        finished.read_up_to = first = await self._start_index()
         read, end = 0, None
         try:
-            while end is None or memory.reading <= end or memory.by_time:  # by time, the index `end` is no bound
+            while end is None or finished.read_up_to <= end or finished.by_time:  # by time, the index `end` is no bound
                 asked = self._account.now()
-                page = await self._calls.list_payments(after=memory.reading)
+                page = await self._calls.list_payments(after=finished.read_up_to)
                 if not page.payments:
                     break
-                self._account.apply([CaughtUp(len(page.payments))])
+                self._account.apply([CatchUpPageRead(len(page.payments))])
                 for payment in page.payments:
-                    if not memory.recognise(payment):
+                    if not finished.recognise(payment):
                         self._account.record(payment, Source.LIST, asked)
-                self._note_read(memory.reading, page.payments)
-                memory.reading = page.payments[-1].payment_index
+                self._note_read(finished.read_up_to, page.payments)
+                finished.read_up_to = page.payments[-1].payment_index
                 if end is None:
                     newest = page if page.is_last else await self._calls.list_payments(newest_first=True, limit=1)
                     end = newest.last_index
                 read += len(page.payments)
                 if show_progress:
                     self._account.set_status(
-                        reading=CatchUpProgress(first, memory.reading, self._account.payment_count, read)
+                        reading=CatchUpProgress(first, finished.read_up_to, self._account.payment_count, read)
                     )
         finally:
             self._account.set_status(reading=None)
         if self._account.status.mode is not Mode.FINAL:  # with final updates only lists show what begins above
-            memory.reading = None  # only now: after a failed catch-up the rest is still to be read
-        await self._calls.fetch(self._tracker.unseen())
+            finished.read_up_to = None  # only now: after a failed catch-up the rest is still to be read
+        await self._calls.fetch(self._tracker.hashes_to_ask_for())
         self._calls.not_found_cause = Lost.DELETED  # for payments that vanish from here on
 
     async def refresh(self) -> None:
         """Request what the stream has not shown since the catch-up."""
-        if self._memory.by_time:
+        if self._finished.by_time:
             await self.learn_indexes()
             await self.read()
-        elif self._memory.reading is not None:
+        elif self._finished.read_up_to is not None:
             await self._read_new()  # no stream shows what begins, or none did until now
         else:
             # The stream has shown all others: these wait for a second answer, or for the end of lnd's scan.
-            await self._calls.fetch(self._tracker.unseen())
+            await self._calls.fetch(self._tracker.hashes_to_ask_for())
 
     async def _read_new(self) -> None:
         """Read on where no stream shows what begins. If lnd on SQL has no payments left, it numbers from 1 again."""
-        before = self._memory.reading
+        before = self._finished.read_up_to
         await self.read(show_progress=False)
-        if before and self._memory.reading == self._memory.floor_index < before:
+        if before and self._finished.read_up_to == self._finished.floor_index < before:
             await self.learn_indexes()
             await self.read()
 
@@ -144,8 +146,8 @@ class CatchUp:
         The last `OVERLAP` payments are read again, and all of them if the one below has another index now: lnd on SQL
         gives the index of an erased payment to the next one, and may show a payment later than one with a higher index.
         """
-        floor = self._memory.floor_index
-        if len(self._last_read) <= OVERLAP or self._last_read[0].payment_index <= floor or self._memory.by_time:
+        floor = self._finished.floor_index
+        if len(self._last_read) <= OVERLAP or self._last_read[0].payment_index <= floor or self._finished.by_time:
             return floor
         lowest = self._last_read[0]
         page = await self._calls.list_payments(after=lowest.payment_index - 1, limit=1)

@@ -6,16 +6,16 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from exporter.follow.account import RELEASE_S, Account
-from exporter.follow.audit import Audit, Counted
+from exporter.follow.audit import Audit, CountedLookup
 from exporter.follow.backoff import Backoff
 from exporter.follow.calls import Calls
 from exporter.follow.catch_up import CatchUp
+from exporter.follow.intervals import Intervals
 from exporter.follow.node_poller import NodePoller
-from exporter.follow.pace import Pace
 from exporter.follow.per_payment import PerPaymentStreams
 from exporter.follow.readiness import wait_until_ready
 from exporter.follow.tasks import first_error, run_alone
-from exporter.lnd.client import WAITING, Client, LndError
+from exporter.lnd.client import NOT_READY, Client, LndError
 from exporter.payments.event import StreamInterrupted
 from exporter.payments.labels import CallOutcome, Interruption, Method, Mode, NodeState, Source
 from exporter.payments.payment import Moment
@@ -35,8 +35,8 @@ class Follower:
         now: Callable[[], Moment],
         max_peers: int = 50,
         backoff: Backoff | None = None,
-        pace: Pace | None = None,
-        counted: Counted | None = None,
+        intervals: Intervals | None = None,
+        counted: CountedLookup | None = None,
         mode: Mode | None = None,
         final_only: bool = False,
     ) -> None:
@@ -52,12 +52,12 @@ class Follower:
         self._calls = Calls(client, self.account)
         self._catch_up = CatchUp(self._calls)
         self._backoff = backoff or Backoff()
-        self._pace = pace or Pace()
+        self._intervals = intervals or Intervals()
         self._mode = mode
         self._one_stream = Mode.FINAL if final_only else Mode.FIREHOSE
-        self._per_payment = PerPaymentStreams(self._calls, self._pace)
-        self._audit = Audit(self._calls, counted, self._pace) if counted else None
-        self._node_poller = NodePoller(self._calls, self._pace)
+        self._per_payment = PerPaymentStreams(self._calls, self._intervals)
+        self._audit = Audit(self._calls, counted, self._intervals) if counted else None
+        self._node_poller = NodePoller(self._calls, self._intervals)
         self._log = structlog.get_logger("exporter.follow").bind(node=name)
         self.account.set_status(mode=Mode.FINAL if final_only else None)
         self._caught_up = asyncio.Event()
@@ -82,7 +82,7 @@ class Follower:
         self.account.set_status(certificate_expiry_s=await self._client.connect())
         self._calls.page_size.connected()
         self._caught_up.clear()
-        await wait_until_ready(self._calls, self._pace.state_s, self._report_waiting)
+        await wait_until_ready(self._calls, self._intervals.state_s, self._report_waiting)
         await self._node_poller.identify()
         await self._prepare()
         self.account.tracker.stream_started(self._one_stream)
@@ -127,7 +127,7 @@ class Follower:
 
     def _report_waiting(self, state: NodeState) -> None:
         """Show that lnd is not ready yet, and log it once."""
-        cause, advice = WAITING[state]
+        cause, advice = NOT_READY[state]
         if cause is not self._last_logged:
             self._last_logged = cause
             self._log.warning("waiting for lnd", state=state.value, advice=advice)
@@ -149,7 +149,7 @@ class Follower:
         self.account.set_status(catching_up=True)
         if not await self._catch_up.indexes_hold():
             await self._node_poller.require_identity()  # an unknown history may be another node's
-            if len(self.account.tracker.memory):
+            if len(self.account.tracker.finished):
                 await self._catch_up.learn_indexes()
 
     async def _receive_updates(self) -> None:
@@ -189,15 +189,15 @@ class Follower:
         mode, in_flight = account.status.mode, len(account.tracker.open)
         self._log.info("following", address=self._client.address, mode=mode and mode.value, in_flight=in_flight)
         self._last_logged = None
-        await asyncio.sleep(self._pace.second_catch_up_s)
+        await asyncio.sleep(self._intervals.second_catch_up_s)
         await self._catch_up.read()
         while True:
-            await asyncio.sleep(self._pace.beat_s)
+            await asyncio.sleep(self._intervals.poll_s)
             await self._catch_up.refresh()
 
     async def _mark_ready(self) -> None:
         """Show that lnd answers and accepts our macaroon, once a session has lasted; catching up may take hours."""
-        await asyncio.sleep(self._pace.accepted_s)
+        await asyncio.sleep(self._intervals.accepted_s)
         if self._node_poller.identified or self._subscribed_at is not None:
             self.account.set_status(state=NodeState.READY, detail="")
 

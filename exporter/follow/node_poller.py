@@ -5,7 +5,7 @@ import asyncio
 import structlog
 
 from exporter.follow.calls import Calls
-from exporter.follow.pace import Pace
+from exporter.follow.intervals import Intervals
 from exporter.lnd.client import LndError
 from exporter.payments.event import ChannelsListed
 from exporter.payments.labels import Interruption, Method, NodeState
@@ -14,12 +14,12 @@ from exporter.payments.labels import Interruption, Method, NodeState
 class NodePoller:
     """Polls `GetInfo` and `ListChannels` of one node. Some nodes take minutes to answer; payments don't wait."""
 
-    def __init__(self, calls: Calls, pace: Pace) -> None:
+    def __init__(self, calls: Calls, intervals: Intervals) -> None:
         """Start with an unidentified node."""
         self._client = calls.client
         self._calls = calls
         self._account = calls.account
-        self._pace = pace
+        self._intervals = intervals
         self._log = structlog.get_logger("exporter.follow").bind(node=calls.account.name)
         self._denial_logged = False  # ListChannels was denied the last time, and the log has reported it
         self.identified = False
@@ -33,13 +33,13 @@ class NodePoller:
         """
         self.identified = False
         self._client.own_key = self._account.pubkey
-        await self._try_get_info(self._pace.first_info_s)
+        await self._try_get_info(self._intervals.first_info_s)
         if not (self.identified or self._account.pubkey or self._account.tracker.begun):
             self._account.set_status(
                 state=NodeState.STARTING,
                 detail="lnd doesn't report its identity: waiting for GetInfo before counting begins",
             )
-            await self._try_get_info(self._pace.info_s)
+            await self._try_get_info(self._intervals.info_s)
 
     async def require_identity(self) -> None:
         """Request the identity again where it matters: the payments that lnd lists may be another node's.
@@ -48,7 +48,7 @@ class NodePoller:
         """
         if self.identified or not self._account.pubkey:
             return
-        await self._try_get_info(self._pace.info_s)
+        await self._try_get_info(self._intervals.info_s)
         if not self.identified:
             raise LndError(
                 Interruption.TIMEOUT,
@@ -60,11 +60,11 @@ class NodePoller:
         """Poll the node until cancelled. Raises `LndError` if another node answers."""
         count, with_channels = 0, True
         while True:
-            if with_channels and count % self._pace.channels_every == 0:
+            if with_channels and count % self._intervals.channels_every == 0:
                 with_channels = await self._refresh_channels()
             else:
                 await self._refresh_info()
-            await asyncio.sleep(self._pace.beat_s)
+            await asyncio.sleep(self._intervals.poll_s)
             count += 1
 
     async def _try_get_info(self, timeout_s: float) -> None:
@@ -93,7 +93,7 @@ class NodePoller:
     async def _refresh_info(self) -> None:
         """Update height, synchronisation and number of channels; a failed call doesn't concern payments."""
         try:
-            await self._get_info(self._pace.info_s)
+            await self._get_info(self._intervals.info_s)
         except LndError as error:
             if error.cause is Interruption.WRONG_NODE:
                 raise

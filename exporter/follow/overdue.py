@@ -15,7 +15,7 @@ MAX_LINES = 10
 """Log lines per check and node, at most; one more line counts the rest."""
 
 
-async def tell_overdue(accounts: Sequence[Account], limits: Limits, written: Callable[[], Awaitable[object]]) -> None:
+async def log_overdue(accounts: Sequence[Account], limits: Limits, written: Callable[[], Awaitable[object]]) -> None:
     """Check from time to time until cancelled, and log what has passed a limit.
 
     `written` returns when the state is on disk, or can't be written now. The state remembers which limits are logged,
@@ -23,7 +23,7 @@ async def tell_overdue(accounts: Sequence[Account], limits: Limits, written: Cal
     """
     while True:
         await asyncio.sleep(EVERY_S)
-        passed = {account: overdue for account in accounts if (overdue := account.pass_limits(limits))}
+        passed = {account: overdue for account in accounts if (overdue := account.mark_overdue(limits))}
         try:
             if passed:
                 await written()

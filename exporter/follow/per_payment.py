@@ -5,13 +5,13 @@ import asyncio
 import structlog
 
 from exporter.follow.calls import Calls, concerns_one_payment
-from exporter.follow.pace import Pace
-from exporter.lnd.client import LndError, Page
+from exporter.follow.intervals import Intervals
+from exporter.lnd.client import LndError, PaymentsPage
 from exporter.payments.labels import CallOutcome, Method, Source
 from exporter.payments.run import OpenRun
 
 MAX_STREAMS = 100
-"""Payments followed at the same time; of more in flight, the longest quiet are requested once per `Pace.beat_s`."""
+"""Payments followed at the same time; if more are in flight, the quietest are requested once per `Intervals.poll_s`."""
 QUIET_NS = 60_000_000_000
 """A payment whose last news is this much older than another's may lose its stream to it."""
 OVERLAP = 20
@@ -23,12 +23,12 @@ SLOWDOWN = 1.5
 class PerPaymentStreams:
     """Replaces `TrackPayments`. Of a payment that begins and ends between two lists only the end is seen."""
 
-    def __init__(self, calls: Calls, pace: Pace) -> None:
+    def __init__(self, calls: Calls, intervals: Intervals) -> None:
         """Start without any stream."""
         self._calls = calls
         self._account = calls.account
         self._tracker = calls.account.tracker
-        self._pace = pace
+        self._intervals = intervals
         self._streams: dict[str, asyncio.Task[None]] = {}  # by payment hash, at most `MAX_STREAMS`
         # The highest index listed here; the audit may raise `Account.payment_count` further, without recording.
         self._listed_index = 0
@@ -39,11 +39,11 @@ class PerPaymentStreams:
         self._streams.clear()
         self._listed_index = self._account.payment_count  # the catch-up reads what is below
         async with asyncio.TaskGroup() as group:
-            wait_s = self._pace.list_s
+            wait_s = self._intervals.list_s
             while True:
                 found = await self._list_new()
                 self._open_streams(group)
-                wait_s = self._pace.list_s if found else min(wait_s * SLOWDOWN, self._pace.list_longest_s)
+                wait_s = self._intervals.list_s if found else min(wait_s * SLOWDOWN, self._intervals.list_longest_s)
                 await asyncio.sleep(wait_s)
 
     async def _list_new(self) -> bool:
@@ -58,14 +58,16 @@ class PerPaymentStreams:
                 known = self._listed_index
             for payment in page.payments:
                 run = self._tracker.open.get(payment.run)
-                if not self._tracker.memory.recognise(payment) and (run is None or not self._tracker.is_shown(run)):
+                if not self._tracker.finished.recognise(payment) and (
+                    run is None or not self._tracker.is_on_stream(run)
+                ):
                     self._account.record(payment, Source.LIST, asked)
             if page.payments:
                 after = self._listed_index = page.payments[-1].payment_index
             if page.is_last:
                 return self._listed_index > known
 
-    async def _list_after_deletion(self) -> Page:
+    async def _list_after_deletion(self) -> PaymentsPage:
         """Return the newest payments after the last one was deleted; lnd on SQL may have reused indexes since."""
         page = await self._calls.newest_payments()
         self._listed_index = page.last_index
@@ -74,7 +76,9 @@ class PerPaymentStreams:
 
     def _open_streams(self, group: asyncio.TaskGroup) -> None:
         """Open a stream for each payment in flight that has none, those with the latest news first."""
-        waiting = [run for run in self._tracker.open.values() if not run.terminal and not self._tracker.is_shown(run)]
+        waiting = [
+            run for run in self._tracker.open.values() if not run.terminal and not self._tracker.is_on_stream(run)
+        ]
         for run in sorted(waiting, key=_last_news, reverse=True):
             payment_hash = run.run.payment_hash
             if payment_hash in self._streams:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from typing import NamedTuple, Protocol
 
-from exporter.payments.detail import Detail
+from exporter.payments.detail import PaymentDetail
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
 from exporter.payments.payment import Payment
@@ -31,7 +31,7 @@ class PaymentNotFound(LndError):
     """lnd doesn't know the payment that was requested."""
 
 
-WAITING: dict[NodeState, tuple[Interruption, str]] = {
+NOT_READY: dict[NodeState, tuple[Interruption, str]] = {
     NodeState.NO_WALLET: (Interruption.NO_WALLET, "lnd has no wallet yet: create one with `lncli create`"),
     NodeState.LOCKED: (Interruption.LOCKED, "the wallet is locked: unlock it with `lncli unlock`"),
     NodeState.STARTING: (
@@ -42,7 +42,7 @@ WAITING: dict[NodeState, tuple[Interruption, str]] = {
 """Cause and advice for each state in which a node answers but doesn't accept calls yet."""
 
 
-class Page(NamedTuple):
+class PaymentsPage(NamedTuple):
     """A page of `ListPayments`."""
 
     payments: tuple[Payment, ...]
@@ -96,7 +96,7 @@ class Client(Protocol):
     async def channels(self) -> Channels:
         """`ListChannels` with aliases; raises `LndError` with state `denied` if the macaroon doesn't allow it."""
 
-    async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> Page:
+    async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> PaymentsPage:
         """`ListPayments`, all statuses: return the next `limit` payments above index `after`, ascending.
 
         With `newest_first` the last `limit` payments below index `after` (0: from the end), still ascending.
@@ -119,7 +119,7 @@ class Client(Protocol):
 class DetailedClient(Client, Protocol):
     """A client that also returns routes and secrets, for the command `track`. The exporter itself can't call it."""
 
-    def details(self, payment_hash: str, *, inflight: bool, secrets: bool) -> AsyncGenerator[Detail, None]:
+    def details(self, payment_hash: str, *, inflight: bool, secrets: bool) -> AsyncGenerator[PaymentDetail, None]:
         """`TrackPaymentV2` with routes, and if `secrets` with preimages and the payment request.
 
         Without `inflight` only the terminal update (`no_inflight_updates`). It ends after the first terminal update.

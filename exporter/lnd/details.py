@@ -2,20 +2,20 @@
 
 from exporter.lnd import errors
 from exporter.lnd.rpc import track_pb2
-from exporter.payments.detail import Detail, Hop, RoutedAttempt
+from exporter.payments.detail import Hop, PaymentDetail, RoutedAttempt
 from exporter.payments.payment import Attempt, Payment
 
 _UNKNOWN = "0" * 64  # lnd sends this for a preimage that isn't known yet
 
 
-def to_detail(payment: Payment, message: track_pb2.Payment, *, secrets: bool) -> Detail:
+def to_detail(payment: Payment, message: track_pb2.Payment, *, secrets: bool) -> PaymentDetail:
     """Add the routes in `message` to `payment`, the snapshot of the same message; and secrets only with `secrets`.
 
     Raises `LndError` if the snapshot is malformed: lnd didn't send it.
     """
     if payment.malformed:
         raise errors.not_lnd()
-    return Detail(
+    return PaymentDetail(
         payment=payment,
         attempts=tuple(
             _attempt(htlc, attempt, secrets=secrets)

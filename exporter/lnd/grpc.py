@@ -11,7 +11,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError, Message
 
 from exporter.lnd import decode, errors, files, resolver
-from exporter.lnd.client import ANSWER_S, DECODE_BATCH, LndError, Page, page_timeout_s
+from exporter.lnd.client import ANSWER_S, DECODE_BATCH, LndError, PaymentsPage, page_timeout_s
 from exporter.lnd.liveness import wait_while_alive
 from exporter.lnd.network_errors import CONNECT_S
 from exporter.lnd.payment_streams import PaymentStreams, RawMessage
@@ -119,7 +119,7 @@ class GrpcClient(PaymentStreams):
             await self._call("/lnrpc.Lightning/ListChannels", request, rpc.ListChannelsResponse, ANSWER_S)
         )
 
-    async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> Page:
+    async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> PaymentsPage:
         """`ListPayments`, one page."""
         request = rpc.ListPaymentsRequest(
             include_incomplete=True, index_offset=after, max_payments=limit, reversed=newest_first
@@ -131,7 +131,7 @@ class GrpcClient(PaymentStreams):
             if number % DECODE_BATCH == 0:
                 await asyncio.sleep(0)
             payments.append(decode.payment(message, self.own_key))
-        return Page(tuple(payments), answer.last_index_offset, limit)
+        return PaymentsPage(tuple(payments), answer.last_index_offset, limit)
 
     def _track_payment(self, payment_hash: str, *, inflight: bool = True) -> AsyncGenerator[RawMessage, None]:
         request = rpc.TrackPaymentRequest(payment_hash=bytes.fromhex(payment_hash), no_inflight_updates=not inflight)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from exporter.lnd.client import WAITING
+from exporter.lnd.client import NOT_READY
 from exporter.payments.labels import Interruption, NodeState
 
 
@@ -18,7 +18,7 @@ class KnownError(NamedTuple):
 
 
 def _not_ready(text: str, state: NodeState) -> KnownError:
-    cause, advice = WAITING[state]
+    cause, advice = NOT_READY[state]
     return KnownError(text, cause, state, advice)
 
 

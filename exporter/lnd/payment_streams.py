@@ -14,7 +14,7 @@ from exporter.lnd.client import ANSWER_S, LndError, PaymentNotFound
 from exporter.lnd.details import to_detail
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.lnd.rpc import track_pb2
-from exporter.payments.detail import Detail
+from exporter.payments.detail import PaymentDetail
 from exporter.payments.payment import Payment
 
 M = TypeVar("M", bound=Message)
@@ -63,7 +63,7 @@ class PaymentStreams(ABC):
                 if payment.status.ended:
                     return
 
-    async def details(self, payment_hash: str, *, inflight: bool, secrets: bool) -> AsyncGenerator[Detail, None]:
+    async def details(self, payment_hash: str, *, inflight: bool, secrets: bool) -> AsyncGenerator[PaymentDetail, None]:
         """`TrackPaymentV2` with routes, up to the terminal update; raises `PaymentNotFound` for an unknown payment."""
         async with aclosing(self._track_payment(payment_hash, inflight=inflight)) as messages:
             async for raw in messages:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from google.protobuf.message import Message
 
 from exporter.lnd import decode, errors, files, http_errors, json_messages, rest_streams
-from exporter.lnd.client import ANSWER_S, DECODE_BATCH, LndError, Page, page_timeout_s
+from exporter.lnd.client import ANSWER_S, DECODE_BATCH, LndError, PaymentsPage, page_timeout_s
 from exporter.lnd.liveness import wait_while_alive
 from exporter.lnd.payment_streams import PaymentStreams, RawMessage
 from exporter.lnd.rest_connection import RestConnection
@@ -97,7 +97,7 @@ class RestClient(PaymentStreams):
         query = {"peer_alias_lookup": "true"}
         return decode.channels(await self._call("/v1/channels", query, rpc.ListChannelsResponse, ANSWER_S))
 
-    async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> Page:
+    async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> PaymentsPage:
         """`ListPayments`, one page. Wait until a subscription that is being opened is sent.
 
         The two use different connections, so the list could overtake the subscription, and what ends between them would
@@ -115,7 +115,7 @@ class RestClient(PaymentStreams):
                     await asyncio.sleep(0)
                 message = json_messages.message(rpc.Payment, json_messages.parse(text))
                 payments.append(decode.payment(message, self.own_key))
-            return Page(tuple(payments), int(page.last_index_offset), limit)
+            return PaymentsPage(tuple(payments), int(page.last_index_offset), limit)
         except (json_messages.Malformed, ValueError):
             raise errors.not_lnd() from None
 

@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from exporter.metrics.names import NOT_FINAL, ROWS
+from exporter.metrics.names import NOT_IN_FINAL_MODE, ROWS
 from exporter.metrics.row import CounterRow, ExporterRow, GaugeRow, HistogramRow, Row
 from exporter.page import PageData
 from exporter.payments.labels import Mode
@@ -36,7 +36,7 @@ class PageCollector(Collector):
 def family(row: Row, data: PageData) -> Metric:
     """Return one metric with the samples of all nodes."""
     views, exporter = data
-    if row.name in NOT_FINAL:
+    if row.name in NOT_IN_FINAL_MODE:
         views = [view for view in views if view.status.mode is not Mode.FINAL]
     match row:
         case CounterRow():

@@ -14,7 +14,7 @@ ROWS: tuple[Row, ...] = (
     *gauges.EXPORTER,
 )
 
-NOT_FINAL = frozenset(
+NOT_IN_FINAL_MODE = frozenset(
     {
         "lnd_payments_status_transitions_total",
         "lnd_payments_first_attempt_seconds",

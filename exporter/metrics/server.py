@@ -25,7 +25,7 @@ _LOGGER_OF_AIOHTTP = f"{_LOGGER}.http"
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def build(source: PageDataSource, telemetry_path: str = "/metrics") -> web.Application:
+def build_app(source: PageDataSource, telemetry_path: str = "/metrics") -> web.Application:
     """Return the application. An unknown path is 404, a method other than GET or HEAD is 405, both in plain text."""
     process = ProcessCollector(registry=None)
 

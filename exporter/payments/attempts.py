@@ -12,7 +12,7 @@ from exporter.payments.event import (
     FirstAttemptMade,
 )
 from exporter.payments.labels import PURPOSE, AttemptStatus, Cause, Code, FailureSource, Kind, Purpose, Unresolved
-from exporter.payments.payment import US_PER_NS, Attempt, Run
+from exporter.payments.payment import NS_PER_US, Attempt, Run
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,7 +91,7 @@ class SeenAttempts:
     def _started(self, attempt: Attempt) -> list[Event]:
         events: list[Event] = []
         if self.from_beginning and not self.outstanding and not self.resolved:
-            events.append(FirstAttemptMade(max(0, attempt.attempt_ns - self.run.created_us * US_PER_NS)))
+            events.append(FirstAttemptMade(max(0, attempt.attempt_ns - self.run.created_us * NS_PER_US)))
         events.append(AttemptStarted(attempt))
         return events
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from exporter.payments.labels import Purpose, Reason, Status
-from exporter.payments.payment import NS_PER_S, US_PER_NS, Attempt
+from exporter.payments.payment import NS_PER_S, NS_PER_US, Attempt
 from exporter.payments.run import OpenRun
 
 
@@ -53,7 +53,7 @@ def describe(run: OpenRun, aliases: Mapping[str, str], now_ns: int) -> PaymentIn
     return PaymentInFlight(
         payment_hash=run.run.payment_hash,
         created_us=created_us,
-        age_s=max(0, now_ns - created_us * US_PER_NS) // NS_PER_S,
+        age_s=max(0, now_ns - created_us * NS_PER_US) // NS_PER_S,
         purpose=run.purpose,
         amount_msat=run.value_msat,
         status=run.terminal.status if run.terminal else Status(run.status),

@@ -47,14 +47,14 @@ class RoutedAttempt:
         return max(0, attempt.resolve_ns - attempt.attempt_ns) if attempt.resolve_ns else None
 
     @property
-    def culprit(self) -> Hop | None:
+    def failing_hop(self) -> Hop | None:
         """The hop at which it failed; None if it was this node, or isn't known."""
         at = (FailureSource.FIRST_HOP, FailureSource.INTERMEDIATE, FailureSource.RECIPIENT)
         return self.hops[self.source_index - 1] if self.source_index and self.attempt.source in at else None
 
 
 @dataclass(frozen=True, slots=True)
-class Detail:
+class PaymentDetail:
     """One update of a payment (`lnrpc.Payment`)."""
 
     payment: Payment
@@ -79,7 +79,7 @@ class Detail:
         until_ns = payment.latest_ns if payment.status.ended else now_ns
         return max(0, until_ns - payment.created_ns) if until_ns else None
 
-    def after(self, before: "Detail") -> "Detail":
+    def after(self, before: "PaymentDetail") -> "PaymentDetail":
         """Return this update with the attempts of an earlier one: lnd deletes failed ones once the payment has ended.
 
         If the payment had ended before, return the earlier update, with the reason of this one if it is an end of the

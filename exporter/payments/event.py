@@ -150,7 +150,7 @@ class LndCalled(NamedTuple):
     outcome: CallOutcome
 
 
-class CaughtUp(NamedTuple):
+class CatchUpPageRead(NamedTuple):
     """A catch-up read a page of payments."""
 
     payments: int
@@ -181,6 +181,6 @@ Event: TypeAlias = (
     | PaymentLost
     | StreamInterrupted
     | LndCalled
-    | CaughtUp
+    | CatchUpPageRead
     | ChannelsListed
 )

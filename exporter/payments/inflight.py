@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from exporter.payments.labels import Age, BlocksLeft, Purpose
-from exporter.payments.payment import NS_PER_S, US_PER_NS, Attempt, Moment
+from exporter.payments.payment import NS_PER_S, NS_PER_US, Attempt, Moment
 from exporter.payments.run import OpenRun
 
 STALLED_NS = 600 * NS_PER_S
@@ -67,7 +67,7 @@ def count(runs: Iterable[OpenRun], now: Moment, block_height: int | None) -> InF
     if block_height is not None:
         result.held = dict.fromkeys(BlocksLeft, (0, 0))
     for run in runs:
-        created_ns = run.run.created_us * US_PER_NS
+        created_ns = run.run.created_us * NS_PER_US
         result.runs[run.purpose, age_band(now.wall_ns - created_ns)] += 1
         result.msat += run.value_msat
         result.oldest_us = min(run.run.created_us, result.oldest_us or run.run.created_us)

@@ -11,7 +11,7 @@ from exporter.payments.event import (
     AttemptSettled,
     AttemptStarted,
     AttemptUnresolved,
-    CaughtUp,
+    CatchUpPageRead,
     ChannelsListed,
     Ending,
     EndUnconfirmed,
@@ -90,7 +90,7 @@ class Ledger:
                 self._count(Counter.INTERRUPTIONS, cause)
             case LndCalled(method, outcome):
                 self._count(Counter.LND_CALLS, method, outcome)
-            case CaughtUp(payments):
+            case CatchUpPageRead(payments):
                 self._count(Counter.CATCH_UP, by=payments)
             case ChannelsListed(peers):
                 self.peers.with_channel = peers

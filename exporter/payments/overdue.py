@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from exporter.payments.inflight import held
-from exporter.payments.payment import NS_PER_S, US_PER_NS, Moment
+from exporter.payments.payment import NS_PER_S, NS_PER_US, Moment
 from exporter.payments.run import OpenRun
 
 
@@ -31,7 +31,7 @@ class Overdue(NamedTuple):
     """The limit of blocks left that it has passed; None if none that wasn't reported before."""
 
 
-def pass_limits(runs: Iterable[OpenRun], now: Moment, block_height: int | None, limits: Limits) -> list[Overdue]:
+def mark_overdue(runs: Iterable[OpenRun], now: Moment, block_height: int | None, limits: Limits) -> list[Overdue]:
     """Return the runs in flight that have passed a limit not reported before, the most urgent first.
 
     The limits are marked as reported on the runs, so each is returned once for each run. Runs that ended are left out.
@@ -46,7 +46,7 @@ def pass_limits(runs: Iterable[OpenRun], now: Moment, block_height: int | None, 
 
 
 def _compare(run: OpenRun, now: Moment, block_height: int | None, limits: Limits) -> Overdue:
-    age_s = (now.wall_ns - run.run.created_us * US_PER_NS) // NS_PER_S
+    age_s = (now.wall_ns - run.run.created_us * NS_PER_US) // NS_PER_S
     expiries = [attempt.expiry_height for attempt in run.outstanding.values() if held(attempt, now)]
     left = min(expiries) - block_height if expiries and block_height is not None else None
     oldest = max((limit for limit in limits.ages_s if run.told_age_s < limit <= age_s), default=None)

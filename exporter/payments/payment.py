@@ -10,7 +10,7 @@ from exporter.payments.labels import AttemptStatus, Code, FailureSource, Kind, R
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
-US_PER_NS = 1000
+NS_PER_US = 1000
 """Nanoseconds in a microsecond."""
 LARGEST_INDEX = 2**63 - 1
 """The largest `payment_index` that lnd's databases and our state file can store."""
@@ -64,7 +64,7 @@ class Attempt(NamedTuple):
     @property
     def key(self) -> int:
         """Unique within a node: the id, or for legacy attempts the negative send time in microseconds."""
-        return self.attempt_id or -(self.attempt_ns // US_PER_NS)
+        return self.attempt_id or -(self.attempt_ns // NS_PER_US)
 
 
 class Payment(NamedTuple):
@@ -92,7 +92,7 @@ class Payment(NamedTuple):
     @property
     def run(self) -> Run:
         """The identity of this run."""
-        return Run(self.payment_hash, self.created_ns // US_PER_NS)
+        return Run(self.payment_hash, self.created_ns // NS_PER_US)
 
     @property
     def malformed(self) -> bool:

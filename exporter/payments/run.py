@@ -29,11 +29,11 @@ from exporter.payments.labels import (
     ToStatus,
     Unresolved,
 )
-from exporter.payments.payment import NS_PER_S, US_PER_NS, Moment, Payment
+from exporter.payments.payment import NS_PER_S, NS_PER_US, Moment, Payment
 from exporter.payments.receipt import Receipt
 from exporter.payments.terminal import Terminal
 
-GONE_NS = 60 * NS_PER_S
+LOST_AFTER_NS = 60 * NS_PER_S
 """A run in flight is lost if lnd answers twice, at least this long apart, that it doesn't know it."""
 
 
@@ -129,7 +129,7 @@ class OpenRun(SeenAttempts):
             return None
         if self.missing is None:
             self.missing = NotFound(at.mono_ns, cause)
-        waited = at.mono_ns - self.missing.since_mono_ns >= GONE_NS + scan_ns
+        waited = at.mono_ns - self.missing.since_mono_ns >= LOST_AFTER_NS + scan_ns
         return self.missing.cause if waited or self.terminal else None
 
     def close(self, cause: Lost) -> list[Event]:
@@ -207,7 +207,7 @@ class OpenRun(SeenAttempts):
 
         None for a recovered failure whose attempts lnd has deleted: its end time isn't known anywhere.
         """
-        created_ns = self.run.created_us * US_PER_NS
+        created_ns = self.run.created_us * NS_PER_US
         known = terminal.complete or terminal.status is Status.SUCCEEDED
         if self.last_resolve_ns and known:
             return max(0, self.last_resolve_ns - created_ns)

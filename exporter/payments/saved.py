@@ -67,7 +67,7 @@ def save(
     heard: LastKnown,
 ) -> SavedNode:
     """Return the state of a node to be saved, at the instant of `view`."""
-    memory = tracker.memory
+    memory = tracker.finished
     state = SavedState(
         at=at,
         pubkey=pubkey,
@@ -99,7 +99,7 @@ def resume(saved: SavedNode, tracker: Tracker, ledger: Ledger, now: Moment) -> N
     tracker.begun = state.begun
     tracker.history_us = state.history_us
     tracker.survivors.update(dict.fromkeys(state.survivors))
-    memory = tracker.memory
+    memory = tracker.finished
     memory.indexes.update(saved.finished)
     memory.newest_us = state.newest_us
     memory.forgotten_us.extend(state.forgotten_us)

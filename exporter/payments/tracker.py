@@ -7,9 +7,9 @@ order changes nothing. `docs/reasons.md` gives the reason for each rule.
 from collections.abc import Sequence
 
 from exporter.payments.event import EndUnconfirmed, Event, PaymentStarted, UpdateIgnored, UpdateReceived
+from exporter.payments.finished import FinishedRuns
 from exporter.payments.labels import Ignored, Lost, Mode, Source
-from exporter.payments.memory import FinishedRuns
-from exporter.payments.payment import US_PER_NS, Moment, Payment, Run
+from exporter.payments.payment import NS_PER_US, Moment, Payment, Run
 from exporter.payments.receipt import Receipt, Subscription
 from exporter.payments.run import OpenRun
 from exporter.payments.terminal import Terminal
@@ -32,7 +32,7 @@ class Tracker:
         """The runs that are not counted as finished or lost yet."""
         self.on_hold: dict[Run, Terminal] = {}
         """The ends of the open runs that are on hold: while there are any, call `release` from time to time."""
-        self.memory = FinishedRuns()
+        self.finished = FinishedRuns()
         self._of_hash: dict[str, list[OpenRun]] = {}  # the open runs by hash, seldom more than one
         self._subscription = Subscription()
         self._newest_ns = 0  # lnd's newest time in any snapshot since this subscription began
@@ -55,19 +55,19 @@ class Tracker:
         """
         events: list[Event] = []
         self.begun = True
-        self.memory.trust_indexes(floor_index)
+        self.finished.go_by_index(floor_index)
         newest = [payment for payment in newest if not payment.malformed]
         # A run created far in the future must not make all new runs old. If it is less far, our clock may be behind.
-        now_us = at.wall_ns // US_PER_NS
+        now_us = at.wall_ns // NS_PER_US
         credible_us = [payment.run.created_us for payment in newest if payment.run.created_us < now_us + MAX_AHEAD_US]
         self.history_us = max(credible_us, default=now_us if newest else 0)
         if floor_index:
             # By time, only runs younger than the lower half of these are above the floor: of the runs that are never
             # read some may have been created when the lowest of these were.
-            self.memory.forgotten_us.extend(credible_us[: len(credible_us) // 2])
+            self.finished.forgotten_us.extend(credible_us[: len(credible_us) // 2])
         for payment in newest:
             if payment.status.ended:
-                self.memory.add(payment.run, payment.payment_index)
+                self.finished.add(payment.run, payment.payment_index)
             else:
                 events += self._start(payment, self._receipt(Source.LIST, at))
         return events
@@ -93,7 +93,7 @@ class Tracker:
         for terminal in self.on_hold.values():
             terminal.postpone(by_ns)
 
-    def unseen(self) -> list[str]:
+    def hashes_to_ask_for(self) -> list[str]:
         """Return the payment hashes that lnd must be asked for.
 
         They have an open run whose end is unconfirmed, or one in flight that the present subscription hasn't shown.
@@ -101,7 +101,7 @@ class Tracker:
         return [
             payment_hash
             for payment_hash, runs in self._of_hash.items()
-            if any(not run.on_hold if run.terminal else not self.is_shown(run) for run in runs)
+            if any(not run.on_hold if run.terminal else not self.is_on_stream(run) for run in runs)
         ]
 
     def stream_ended(self, payment_hash: str) -> None:
@@ -109,7 +109,7 @@ class Tracker:
         for run in self._of_hash.get(payment_hash, ()):
             run.stream = 0
 
-    def is_shown(self, run: OpenRun) -> bool:
+    def is_on_stream(self, run: OpenRun) -> bool:
         """Return True if the present subscription has shown the run: then it will show its end, too."""
         return run.stream == self._subscription.number
 
@@ -126,7 +126,7 @@ class Tracker:
         self._newest_ns = max(self._newest_ns, payment.latest_ns, payment.created_ns)
         if receipt.live and self._subscription.first_update_mono_ns is None:
             self._subscription.first_update_mono_ns = at.mono_ns
-        if not receipt.live or payment.run not in self.memory.indexes:  # a late update shows nothing about other runs
+        if not receipt.live or payment.run not in self.finished.indexes:  # a late update shows nothing about other runs
             events += self._close_others(payment, receipt)
         if (run := self.open.get(payment.run)) is not None:
             return events + self._receive(run, payment, receipt)
@@ -136,7 +136,7 @@ class Tracker:
 
     def repair(self, payment: Payment, at: Moment) -> list[Event]:
         """Count an ended run that the audit found missing, whatever the floor says, unless it is open or remembered."""
-        if payment.run in self.open or self.memory.recognise(payment):
+        if payment.run in self.open or self.finished.recognise(payment):
             return []
         return [UpdateReceived(Source.LIST, at.wall_ns), *self._start(payment, self._receipt(Source.LIST, at))]
 
@@ -163,11 +163,11 @@ class Tracker:
 
     def _is_new(self, payment: Payment, receipt: Receipt) -> bool:
         """Return True if a run that isn't open must be counted: it is neither history nor counted already."""
-        if self.memory.recognise(payment) or payment.run in self.survivors:
+        if self.finished.recognise(payment) or payment.run in self.survivors:
             return False
-        self.memory.check_numbering(payment)
+        self.finished.check_numbering(payment)
         # A stream shows runs that are in flight, or were when it began. An old one was in flight when counting began.
-        return self.memory.is_new(payment) or (receipt.live and self._is_old(payment.run))
+        return self.finished.is_new(payment) or (receipt.live and self._is_old(payment.run))
 
     def _is_old(self, run: Run) -> bool:
         """Return True if the run existed when counting began."""
@@ -187,7 +187,7 @@ class Tracker:
             self.survivors[run.run] = None
             if len(self.survivors) > MAX_SURVIVORS:
                 del self.survivors[next(iter(self.survivors))]
-        self.memory.saw(payment.run)
+        self.finished.note_created(payment.run)
         return [PaymentStarted(run.run), *self._receive(run, payment, receipt)]
 
     def _receive(self, run: OpenRun, payment: Payment, receipt: Receipt) -> list[Event]:
@@ -221,5 +221,5 @@ class Tracker:
         same_hash.remove(run)
         if not same_hash:
             del self._of_hash[run.run.payment_hash]
-        self.memory.add(run.run, run.payment_index)
+        self.finished.add(run.run, run.payment_index)
         return run.close(cause)

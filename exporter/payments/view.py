@@ -31,7 +31,7 @@ class View:
     """When the last snapshot was received, by our clock, nanoseconds since 1970; None before the first."""
 
 
-def capture(node: str, tracker: Tracker, ledger: Ledger, status: NodeStatus, now: Moment) -> View:
+def capture_view(node: str, tracker: Tracker, ledger: Ledger, status: NodeStatus, now: Moment) -> View:
     """Return a copy of all that a page needs. Call `Tracker.release` before: it counts runs whose hold is over."""
     in_flight = inflight.count(tracker.open.values(), now, status.block_height)
     labels = (label for (label,) in ledger.counters[Counter.PEER_SENT] if label != FORMER_PEERS)

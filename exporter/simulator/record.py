@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Kind
-from exporter.payments.payment import US_PER_NS, Run
+from exporter.payments.payment import NS_PER_US, Run
 from exporter.simulator.mutation import Create
 from exporter.simulator.wire import bytes_field, int_field
 
@@ -80,7 +80,7 @@ class Record:
     @property
     def run(self) -> Run:
         """The identity of this run."""
-        return Run(self.payment_hash, self.created_ns // US_PER_NS)
+        return Run(self.payment_hash, self.created_ns // NS_PER_US)
 
     @property
     def status(self) -> int:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Code, FailureSource, Kind, Reason, Status
-from exporter.payments.payment import US_PER_NS, Run
+from exporter.payments.payment import NS_PER_US, Run
 from exporter.simulator.record import Failure, Record
 
 _REASON_PREFIX = "FAILURE_REASON_"
@@ -30,7 +30,7 @@ class Finished(NamedTuple):
     @property
     def run(self) -> Run:
         """The identity of this run."""
-        return Run(self.payment_hash, self.created_ns // US_PER_NS)
+        return Run(self.payment_hash, self.created_ns // NS_PER_US)
 
     @property
     def attempts(self) -> int:

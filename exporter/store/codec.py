@@ -62,7 +62,7 @@ def encode_histogram(histogram: Histogram) -> tuple[str, str, str]:
     return _json(histogram.edges), _json(histogram.buckets), str(histogram.total)
 
 
-def state(text: str) -> SavedState:
+def decode_state(text: str) -> SavedState:
     """Decode the state of a node: everything but its totals and runs."""
     return msgspec.json.decode(text, type=SavedState)
 

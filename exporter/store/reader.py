@@ -72,7 +72,7 @@ def _read_nodes(connection: sqlite3.Connection) -> dict[str, StoredNode]:
     for node, run in connection.execute("SELECT node, state FROM open_run"):
         runs.setdefault(node, []).append(codec.decode_run(run))
     states = connection.execute("SELECT node, marks FROM node ORDER BY node")
-    return {node: StoredNode(codec.state(state), tuple(runs.get(node, ()))) for node, state in states}
+    return {node: StoredNode(codec.decode_state(state), tuple(runs.get(node, ()))) for node, state in states}
 
 
 @contextmanager

@@ -43,7 +43,7 @@ def read(connection: sqlite3.Connection, node: str, state: str) -> tuple[SavedNo
             changed.add(histogram_name)
     runs = rows("SELECT payment_hash, created_us, payment_index FROM finished_run")
     saved = SavedNode(
-        codec.state(state),
+        codec.decode_state(state),
         counters,
         histograms,
         tuple(codec.decode_run(run) for (run,) in rows("SELECT state FROM open_run")),

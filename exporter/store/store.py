@@ -49,7 +49,7 @@ class Store:
         """Why the counters are older than those that were written last; empty if they are not."""
         self.failed_reads = 0
         """How many times reading the list of counted runs has failed."""
-        self.thread = ThreadPoolExecutor(1, "state")
+        self.executor = ThreadPoolExecutor(1, "state")
         """One thread for all work that waits for the disk, so that a slow disk blocks no other thread."""
         with as_store_error(path, "written"):
             place.prepare(path)
@@ -199,7 +199,7 @@ class Store:
 
     def _continue_in_new_file(self, connection: sqlite3.Connection, to_write: Mapping[str, EncodedNode]) -> None:
         """Write to a new file that nothing is lost but the list of counted runs."""
-        newest_us = max((codec.state(encoded.state).newest_us for encoded in to_write.values()), default=0)
+        newest_us = max((codec.decode_state(encoded.state).newest_us for encoded in to_write.values()), default=0)
         self._listed_from_us = max(time.time_ns() // 1000, newest_us) + CLOCK_MARGIN_US
         connection.execute("INSERT INTO listed VALUES (?)", (self._listed_from_us,))
         self._write_resets(connection, self.resets)
@@ -239,7 +239,7 @@ class Store:
 
     def close(self) -> None:
         """Wait for work that has begun, and close the file."""
-        self.thread.shutdown()
+        self.executor.shutdown()
         with self._write_lock:
             self._files.close()
 

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from exporter.lnd.client import LndError
-from exporter.payments.detail import Detail
+from exporter.payments.detail import PaymentDetail
 from exporter.payments.labels import NodeState
 from exporter.payments.payment import Moment
 from exporter.text import STATE_TEXT
@@ -51,7 +51,7 @@ class PaymentDisplay(ABC):
         """Print that updates arrive again."""
         self.warn("lnd sends updates of the payment again")
 
-    def awaiting_end(self, detail: Detail) -> None:  # noqa: B027 - optional: only a terminal shows that
+    def awaiting_end(self, detail: PaymentDetail) -> None:  # noqa: B027 - optional: only a terminal shows that
         """Show that the payment is known and its end awaited."""
 
 
@@ -67,7 +67,7 @@ class TableDisplay(PaymentDisplay):
         self._secrets = secrets
         self._console = console or Console(highlight=False)
         self._update: PaymentUpdate | None = None
-        self._awaiting: tuple[Detail, int] | None = None  # and since when, nanoseconds since 1970
+        self._awaiting: tuple[PaymentDetail, int] | None = None  # and since when, nanoseconds since 1970
         self._outage: Outage | None = None
         self._live: Live | None = None
         self._finished = False
@@ -119,7 +119,7 @@ class TableDisplay(PaymentDisplay):
         self._outage = None
         super().connection_restored()
 
-    def awaiting_end(self, detail: Detail) -> None:
+    def awaiting_end(self, detail: PaymentDetail) -> None:
         """Show on a terminal since when the end is awaited."""
         since_ns = self._awaiting[1] if self._awaiting else self._now().wall_ns
         self._awaiting = detail, since_ns

@@ -35,7 +35,7 @@ def to_json_line(update: PaymentUpdate, node: str, *, secrets: bool) -> str:
 
 
 def _attempt(routed: RoutedAttempt, update: PaymentUpdate, *, secrets: bool) -> dict[str, Any]:
-    attempt, duration_ns, culprit = routed.attempt, routed.duration_ns, routed.culprit
+    attempt, duration_ns, failing_hop = routed.attempt, routed.duration_ns, routed.failing_hop
     fields = {
         "attempt_id": attempt.attempt_id,
         "status": "deleted" if routed.deleted else attempt.status,
@@ -48,7 +48,7 @@ def _attempt(routed: RoutedAttempt, update: PaymentUpdate, *, secrets: bool) -> 
         "code": attempt.code,
         "source": attempt.source,
         "source_index": routed.source_index,
-        "source_pubkey": culprit.pubkey if culprit else None,
+        "source_pubkey": failing_hop.pubkey if failing_hop else None,
         "route": [_hop(hop, update) for hop in routed.hops],
     }
     return fields | ({"preimage": routed.preimage or None} if secrets else {})

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.text import Text
 
-from exporter.payments.detail import Detail, Hop, RoutedAttempt
+from exporter.payments.detail import Hop, PaymentDetail, RoutedAttempt
 from exporter.payments.labels import AttemptStatus, Code, FailureSource, Reason, Status
 from exporter.text import format_duration, format_sat, sanitize, with_spaces
 from exporter.track.watcher import PaymentUpdate
@@ -87,7 +87,9 @@ def render_payment(
     return text(room)
 
 
-def render_waiting(detail: Detail, since_ns: int, preface: str, now_ns: int, outage: Outage | None = None) -> Text:
+def render_waiting(
+    detail: PaymentDetail, since_ns: int, preface: str, now_ns: int, outage: Outage | None = None
+) -> Text:
     """Return the text that is shown while only the end is wanted; times are in nanoseconds since 1970."""
     now_ns, suffix = _as_of(outage, now_ns)
     age = _format_duration_ns(max(0, now_ns - detail.payment.created_ns))
@@ -103,7 +105,7 @@ def _as_of(outage: Outage | None, now_ns: int) -> tuple[int, str]:
 
 def describe_source(routed: RoutedAttempt, aliases: Mapping[str, str]) -> str:
     """Return which node failed an attempt."""
-    name = f": {_format_node(routed.culprit, aliases)}" if routed.culprit else ""
+    name = f": {_format_node(routed.failing_hop, aliases)}" if routed.failing_hop else ""
     match routed.attempt.source:
         case FailureSource.SELF:
             return "by this node"

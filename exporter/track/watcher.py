@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from exporter.follow.backoff import Backoff
 from exporter.lnd.client import ANSWER_S, DetailedClient, LndError, PaymentNotFound
-from exporter.payments.detail import Detail
+from exporter.payments.detail import PaymentDetail
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.payment import Moment, Payment
 
@@ -25,7 +25,7 @@ LONGEST_DELAY_S = 5.0
 class PaymentUpdate(NamedTuple):
     """A state of the payment to show."""
 
-    detail: Detail
+    detail: PaymentDetail
     aliases: Mapping[str, str]
     """Known aliases by identity key."""
     at_ns: int
@@ -46,7 +46,7 @@ class Listener(Protocol):
     def connection_restored(self) -> None:
         """lnd sends updates of the payment again."""
 
-    def awaiting_end(self, detail: Detail) -> None:
+    def awaiting_end(self, detail: PaymentDetail) -> None:
         """lnd knows the payment, and no update before its end is wanted; called again after each reconnection."""
 
 
@@ -63,9 +63,9 @@ class PaymentWatcher:
     """True to yield updates before the end, too."""
     secrets: bool = False
     """True to keep preimages and the payment request."""
-    backoff: Backoff = field(default_factory=lambda: Backoff(last_s=LONGEST_DELAY_S))
+    backoff: Backoff = field(default_factory=lambda: Backoff(max_s=LONGEST_DELAY_S))
     _aliases: dict[str, str] = field(default_factory=dict, init=False)
-    _latest: Detail | None = field(default=None, init=False)
+    _latest: PaymentDetail | None = field(default=None, init=False)
 
     async def updates(self) -> AsyncGenerator[PaymentUpdate, None]:
         """Yield each update, the last one marked as final. A payment that ended long ago has only the final one.
@@ -97,7 +97,7 @@ class PaymentWatcher:
             if fetching is not None:
                 fetching.cancel()
 
-    async def _details_across_connections(self) -> AsyncGenerator[Detail, None]:
+    async def _details_across_connections(self) -> AsyncGenerator[PaymentDetail, None]:
         """Yield the details of one connection after the other, until the payment ends."""
         lost: Interruption | None = None
         while not self._ended:
@@ -127,7 +127,7 @@ class PaymentWatcher:
         latest_ns = payment.latest_ns
         return payment.status.ended and 0 < latest_ns < self.now().wall_ns - REASON_FINAL_AFTER_NS
 
-    async def _details_of_connection(self) -> AsyncGenerator[Detail, None]:
+    async def _details_of_connection(self) -> AsyncGenerator[PaymentDetail, None]:
         """Yield the details of one connection, always the current state first.
 
         A stream that sends only the end can't show whether lnd knows the payment: then the state is asked for before.
@@ -144,12 +144,12 @@ class PaymentWatcher:
             async for detail in details:
                 yield detail
 
-    async def _current_state(self) -> Detail:
+    async def _current_state(self) -> PaymentDetail:
         stream = self.client.details(self.payment_hash, inflight=True, secrets=self.secrets)
         async with aclosing(stream) as details:
             return await _first(details)
 
-    def _merge(self, detail: Detail) -> None:
+    def _merge(self, detail: PaymentDetail) -> None:
         self._latest = detail if self._latest is None else detail.after(self._latest)
 
     def _update(self, *, final: bool = False) -> PaymentUpdate:
@@ -184,7 +184,7 @@ class PaymentWatcher:
         return self.backoff.delay_s(lived_s, 0)
 
 
-async def _first(details: AsyncGenerator[Detail, None]) -> Detail:
+async def _first(details: AsyncGenerator[PaymentDetail, None]) -> PaymentDetail:
     """Return the current state, which lnd sends at once; raise `LndError` if it doesn't arrive in `ANSWER_S`."""
     try:
         async with asyncio.timeout(ANSWER_S):

@@ -100,7 +100,7 @@ def measure(payments: int) -> Iterator[Row]:
     yield Row("snapshot, counted", fastest(lambda: counted(decoded)), number, protobuf)
 
     account = counted(decoded)
-    view = account.view()
+    view = account.capture()
     lines = render(PageCollector(PageData([view])), Format.TEXT, compress=False).splitlines()
     bare = fastest(lambda: b"".join(line + b"\n" for line in lines))
     for form in Format:
@@ -113,7 +113,9 @@ def measure(payments: int) -> Iterator[Row]:
 def _measure_write(home: Path, decoded: Sequence[Payment]) -> Iterator[Row]:
     """Measure writing the state before and after the last hundred updates, in turn: only changed rows are written."""
     store = Store(home / "state.sqlite")
-    states = [{"lnd": encode(account.saved(account.view()))} for account in (counted(decoded[:-100]), counted(decoded))]
+    states = [
+        {"lnd": encode(account.save(account.capture()))} for account in (counted(decoded[:-100]), counted(decoded))
+    ]
 
     def write() -> None:
         for state in states:

@@ -12,7 +12,7 @@ import yaml
 from deploy.prometheus.recording import LISTED
 from deploy.prometheus.values import read
 from exporter.metrics import landing
-from exporter.metrics.server import build, serve
+from exporter.metrics.server import build_app, serve
 from exporter.page import PageData
 from tests.metrics import scene
 from tests.stories.alertmanager import hurried
@@ -36,7 +36,7 @@ async def _two_nodes() -> PageData:
 @asynccontextmanager
 async def scraped(home: Path, job: Mapping[str, Any]) -> AsyncIterator[Prometheus]:
     """Run an exporter of two nodes, and a Prometheus that has scraped it."""
-    runner, port = await serve(build(_two_nodes), "127.0.0.1", 0)
+    runner, port = await serve(build_app(_two_nodes), "127.0.0.1", 0)
     rules = hurried(read(more={"job": JOB})["service"])
     prometheus = Prometheus(home / "prometheus", f"127.0.0.1:{port}", rules=rules, labels={"node": MACHINE}, job=job)
     try:

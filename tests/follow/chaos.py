@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from exporter.lnd import decode
-from exporter.lnd.client import LndError, Page
+from exporter.lnd.client import LndError, PaymentsPage
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
@@ -223,7 +223,7 @@ class ChaoticNode:
         await self._travel_there()
         return Channels(0)
 
-    async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> Page:
+    async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> PaymentsPage:
         """Return a page as it was when lnd read it: it may be old when it arrives."""
         await self._travel_there()
         request = rpc.ListPaymentsRequest(
@@ -236,7 +236,9 @@ class ChaoticNode:
         if newest_first and not after:
             self.history = history
         self.delivered()
-        return Page(tuple(decode.payment(p, self.own_key) for p in answer.payments), answer.last_index_offset, limit)
+        return PaymentsPage(
+            tuple(decode.payment(p, self.own_key) for p in answer.payments), answer.last_index_offset, limit
+        )
 
     async def payment(self, payment_hash: str) -> Payment | None:
         """Return a payment as it was when lnd read it."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from exporter.follow import calls, page_size
-from exporter.payments import memory
+from exporter.payments import finished
 from exporter.simulator.clock import WallClock
 from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
@@ -24,8 +24,8 @@ def a_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make pages and memory hold a tenth of the payments, so that a test needs a tenth of the time."""
     monkeypatch.setattr(calls, "PAGE_LIMIT", calls.PAGE_LIMIT // 10)
     monkeypatch.setattr(page_size, "FIRST", page_size.FIRST // 10)
-    monkeypatch.setattr(memory, "REMEMBERED", memory.REMEMBERED // 10)
-    monkeypatch.setattr(memory, "_FORGOTTEN_AT_ONCE", memory._FORGOTTEN_AT_ONCE // 10)
+    monkeypatch.setattr(finished, "REMEMBERED", finished.REMEMBERED // 10)
+    monkeypatch.setattr(finished, "_FORGOTTEN_AT_ONCE", finished._FORGOTTEN_AT_ONCE // 10)
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-from exporter.checkpoint import Checkpoint, looking_up
-from exporter.follow import Backoff, Follower, Pace
+from exporter.checkpoint import Checkpoint, counted_lookup
+from exporter.follow import Backoff, Follower, Intervals
 from exporter.payments.labels import Mode
 from exporter.payments.totals import Counter
 from exporter.payments.view import View
@@ -29,8 +29,8 @@ class LoggingStore(Store):
     def __init__(self, path: Path, log: Log) -> None:
         """Open the file; write in the calling thread."""
         super().__init__(path)
-        self.thread.shutdown()
-        self.thread = Inline()
+        self.executor.shutdown()
+        self.executor = Inline()
         self._log = log
 
     def save(self, nodes: Mapping[str, EncodedNode]) -> None:
@@ -62,8 +62,8 @@ class Exporter:
             now=self._node.clocks,
             max_peers=PEERS,
             backoff=Backoff(self._node.random),
-            pace=Pace(audit_s=20),
-            counted=looking_up(self._store, "lnd"),
+            intervals=Intervals(audit_s=20),
+            counted=counted_lookup(self._store, "lnd"),
             mode=Mode.FIREHOSE if self._mode is Mode.FINAL else self._mode,
             final_only=self._mode is Mode.FINAL,
         )
@@ -71,7 +71,7 @@ class Exporter:
         if saved := self._store.load("lnd"):
             self._follower.account.resume(saved)
         self._checkpoint = Checkpoint([self._follower.account], self._store)
-        self._tasks = [asyncio.create_task(self._follower.run()), asyncio.create_task(self._checkpoint.keep())]
+        self._tasks = [asyncio.create_task(self._follower.run()), asyncio.create_task(self._checkpoint.run())]
         self.up.set()
 
     async def kill(self) -> None:
@@ -104,7 +104,7 @@ class Exporter:
 
     async def page(self) -> View:
         """Scrape one page and check that all laws hold on it."""
-        (view,) = (await self._checkpoint.instant()).views
+        (view,) = (await self._checkpoint.durable_page()).views
         total = {counter: sum(series.values()) for counter, series in view.counters.items()}
         in_flight = sum(view.in_flight.runs.values())
         assert total[Counter.STARTED] == (

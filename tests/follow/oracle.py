@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 from exporter.follow import Account
 from exporter.payments.event import Event, PaymentFailed, PaymentLost, PaymentSucceeded
 from exporter.payments.labels import AttemptStatus, Lost, Mode, Outcome, Reason, Source, Status, Unresolved
-from exporter.payments.payment import US_PER_NS, Attempt, Moment, Payment, Run
+from exporter.payments.payment import NS_PER_US, Attempt, Moment, Payment, Run
 from exporter.payments.totals import EDGES, Counter, Histogram, HistogramName
 from exporter.payments.view import View
 from exporter.simulator.truth import Finished
@@ -25,7 +25,7 @@ NS_PER_MS = 1_000_000
 PICO = 10**12
 
 
-class Heard(NamedTuple):
+class Received(NamedTuple):
     """One snapshot, as it reached the account."""
 
     payment: Payment
@@ -50,7 +50,7 @@ class Log:
 
     def __init__(self) -> None:
         """Start without snapshots."""
-        self._entries: list[Heard | CountedRun] = []
+        self._entries: list[Received | CountedRun] = []
         self._written = 0
         self.began = asyncio.Event()
         self.history: set[Run] = set()
@@ -72,7 +72,9 @@ class Log:
             if source is Source.STREAM and self._sends_all and self._first_update_ns is None:
                 self._first_update_ns = at.mono_ns
             asked_ns = (asked or at).mono_ns
-            self._entries.append(Heard(payment, source, at, asked_ns=asked_ns, first_update_ns=self._first_update_ns))
+            self._entries.append(
+                Received(payment, source, at, asked_ns=asked_ns, first_update_ns=self._first_update_ns)
+            )
             record(payment, source, asked)
 
         def applied(events: list[Event]) -> None:
@@ -85,7 +87,7 @@ class Log:
 
         def began(newest: tuple[Payment, ...], floor_index: int, at: Moment) -> list[Event]:
             in_flight = (payment for payment in newest if not payment.status.ended)
-            self._entries += (Heard(payment, Source.LIST, at, first_page=True) for payment in in_flight)
+            self._entries += (Received(payment, Source.LIST, at, first_page=True) for payment in in_flight)
             self.history |= {payment.run for payment in newest if payment.status.ended}
             self.began.set()
             return begin(newest, floor_index, at)
@@ -103,11 +105,13 @@ class Log:
 
     def updates(self) -> Tally[str]:
         """Return the number of snapshots by source."""
-        return Tally(entry.source.value for entry in self._entries if isinstance(entry, Heard) and not entry.first_page)
+        return Tally(
+            entry.source.value for entry in self._entries if isinstance(entry, Received) and not entry.first_page
+        )
 
     def stories(self, history: Container[Run]) -> list["Story"]:
         """Return the snapshots of each run until it was counted, except runs in `history`."""
-        received: dict[Run, list[Heard]] = defaultdict(list)
+        received: dict[Run, list[Received]] = defaultdict(list)
         over: set[Run] = set()
         for entry in self._entries:
             if isinstance(entry, CountedRun):
@@ -120,7 +124,7 @@ class Log:
 class Story:
     """All snapshots of one run."""
 
-    def __init__(self, run: Run, received: list[Heard]) -> None:
+    def __init__(self, run: Run, received: list[Received]) -> None:
         """`received` is in the order of receipt."""
         self.run = run
         self._snapshots = received
@@ -230,7 +234,7 @@ class Story:
 
     @property
     def _created_ns(self) -> int:
-        return self.run.created_us * US_PER_NS
+        return self.run.created_us * NS_PER_US
 
     def _duration_ns(self) -> int | None:
         if self.resolved and (self.complete or self.status is Status.SUCCEEDED):
@@ -303,7 +307,7 @@ def _plain(key: Key) -> Key:
     return tuple(map(str, key))
 
 
-def tried_again(runs: Collection[Run]) -> set[Run]:
+def retried_runs(runs: Collection[Run]) -> set[Run]:
     """Return the runs that were followed by another run of the same hash: lnd has erased them."""
     last = {run.payment_hash: run for run in sorted(runs, key=lambda run: run.created_us)}
     return {run for run in runs if last[run.payment_hash] != run}
@@ -318,7 +322,7 @@ def check(
     deleted.
     """
     truth = {run: end for run, end in ends.items() if run not in history}
-    retried = tried_again(truth)
+    retried = retried_runs(truth)
     erased = retried.union(deleted)
     stories = log.stories(history)
     received = {story.run for story in stories}

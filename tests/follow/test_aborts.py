@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exporter.follow import audit, calls
-from exporter.payments import memory
+from exporter.payments import finished
 from exporter.simulator.database import Backend, Options
 from tests.follow import chaos
 from tests.follow.chaos import ChaoticNode
@@ -103,7 +103,7 @@ async def a_gap(loop: VirtualLoop, path: Path, gap: Gap, strike_at: int) -> bool
 @pytest.mark.parametrize("gap", [unchanged, migrated, deleted])
 def test_kill_after_any_message_loses_nothing(gap: Gap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a page showed just before (every other time) stays counted; what it didn't show is requested again."""
-    monkeypatch.setattr(memory, "REMEMBERED", 20)
+    monkeypatch.setattr(finished, "REMEMBERED", 20)
     monkeypatch.setattr(calls, "PAGE_LIMIT", 5)
     monkeypatch.setattr(audit, "BATCH", 5)
     monkeypatch.setattr(chaos, "LAGS_S", (0.0005, 0.002))

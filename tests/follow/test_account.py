@@ -51,7 +51,7 @@ async def test_stall_between_two_terminal_updates_keeps_the_hold(
     time.run(account, 0.75)
     time.stand_still(seconds)
     if page:
-        account.view()
+        account.capture()
     account.record(payment(payment_hash=OTHER_HASH, payment_index=11), Source.STREAM)
     account.record(SECOND, Source.STREAM)
     assert failures(account) == []

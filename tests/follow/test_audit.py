@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from exporter.follow import Backoff, Follower, Pace, audit, calls
+from exporter.follow import Backoff, Follower, Intervals, audit, calls
 from exporter.payments.payment import Run
 from exporter.payments.totals import Counter
 from exporter.simulator.database import Backend, Options
@@ -22,7 +22,7 @@ from tests.follow.test_gaps import disconnect, reconnect
 from tests.follow.virtual import VirtualLoop, run_virtually
 from tests.follow.watch import ENDS, QUICK, Watch, watching
 
-PACE: Pace = replace(QUICK, audit_s=0.02)
+INTERVALS: Intervals = replace(QUICK, audit_s=0.02)
 
 
 class CountedList:
@@ -46,8 +46,8 @@ class CountedList:
         account.release()
         self.counted |= set(account.ended)
         account.ended.clear()
-        memory = account.tracker.memory
-        memory.trust_indexes(max(memory.indexes.values()))
+        memory = account.tracker.finished
+        memory.go_by_index(max(memory.indexes.values()))
         memory.indexes.clear()
 
 
@@ -58,8 +58,8 @@ async def test_audit_of_complete_counts_finds_nothing(
     monkeypatch.setattr(audit, "BATCH", 3)
     await node.play(*[scenarios.no_route() for _ in range(10)])
     counted_list = CountedList()
-    async with watching(node, pace=PACE, counted=counted_list) as watch:
-        watch.follower.account.keeps = True
+    async with watching(node, intervals=INTERVALS, counted=counted_list) as watch:
+        watch.follower.account.lists_ended = True
         await watch.live()
         await node.play(
             scenarios.success(), scenarios.no_route(), scenarios.retry(), scenarios.retried_hash(), scenarios.keysend()
@@ -81,17 +81,17 @@ async def test_audit_counts_payments_that_the_catch_up_missed(
     monkeypatch.setattr(audit, "BATCH", 4)
     await node.play(*[scenarios.no_route() for _ in range(10)])
     counted_list = CountedList()
-    async with watching(node, pace=PACE, counted=counted_list) as watch:
-        watch.follower.account.keeps = True
+    async with watching(node, intervals=INTERVALS, counted=counted_list) as watch:
+        watch.follower.account.lists_ended = True
         await watch.live()
         await node.play(scenarios.success())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
         await disconnect(node, watch)
         await node.play(*[scenarios.held_then_cancelled(90) for _ in range(6)], scenarios.success())
         counted_list.take_from(watch)
-        memory = watch.follower.account.tracker.memory
+        memory = watch.follower.account.tracker.finished
         memory.floor_index = 18  # 12 to 18 were never seen
-        memory.saw(Run("", 2**62))
+        memory.note_created(Run("", 2**62))
         await reconnect(node, watch)
         await watch.until(lambda: counted_list.looked_up > 9)
         assert watch.totals(*ENDS) == {"started": 1, "succeeded": 1, "failed": 0, "lost": 0}
@@ -108,8 +108,8 @@ async def test_audit_counts_payments_that_the_catch_up_missed(
 async def test_audit_counts_an_open_payment_that_ended_long_ago(node: SimulatedNode, scenarios: Scenarios) -> None:
     """In flight here and ended in lnd: it is found once, after the grace time."""
     counted_list = CountedList()
-    async with watching(node, pace=replace(PACE, second_catch_up_s=3600), counted=counted_list) as watch:
-        watch.follower.account.keeps = True
+    async with watching(node, intervals=replace(INTERVALS, second_catch_up_s=3600), counted=counted_list) as watch:
+        watch.follower.account.lists_ended = True
         await watch.live()
         await node.play(scenarios.success())
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
@@ -121,7 +121,7 @@ async def test_audit_counts_an_open_payment_that_ended_long_ago(node: SimulatedN
         seen = counted_list.looked_up
         await watch.until(lambda: counted_list.looked_up > seen + 3)
         assert watch.totals(Counter.SUCCEEDED) == {"succeeded": 1}
-        tracker.memory.saw(Run("", 2**62))
+        tracker.finished.note_created(Run("", 2**62))
         watch.clocks.ahead_s += 700
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 3, "succeeded": 3, "failed": 0, "lost": 0})
         assert sum(line["payments"] for line in watch.logged(FOUND)) == 2
@@ -135,11 +135,11 @@ async def test_history_stays_history_when_our_clock_is_behind(
     monkeypatch.setattr(calls, "PAGE_LIMIT", 3)
     await node.play(*[scenarios.no_route() for _ in range(10)])
     counted_list = CountedList()
-    async with watching(node, pace=PACE, counted=counted_list, ahead_s=-3600) as watch:
+    async with watching(node, intervals=INTERVALS, counted=counted_list, ahead_s=-3600) as watch:
         await watch.live()
         await node.play(scenarios.success())
         watch.clocks.ahead_s += 7200
-        watch.follower.account.tracker.memory.saw(Run("", 2**62))
+        watch.follower.account.tracker.finished.note_created(Run("", 2**62))
         await watch.until(lambda: counted_list.looked_up > 9)
         assert watch.status.unaccounted == 0
         assert watch.totals(Counter.STARTED) == {"started": 1}
@@ -152,7 +152,7 @@ async def test_audit_keeps_pace_with_new_payments(
     monkeypatch.setattr(audit, "HURRY", 3)
     monkeypatch.setattr(audit, "HURRY_S", 0.01)
     counted_list = CountedList()
-    async with watching(node, pace=replace(QUICK, audit_s=3600), counted=counted_list) as watch:
+    async with watching(node, intervals=replace(QUICK, audit_s=3600), counted=counted_list) as watch:
         await watch.live()
         await watch.until(lambda: counted_list.looked_up == 1)
         for steps in (2, 3, 4):
@@ -170,7 +170,7 @@ async def test_unreadable_list_reports_nothing(node: SimulatedNode, scenarios: S
     """Without the list the audit doesn't know what is missing."""
     counted_list = CountedList()
     counted_list.readable = False
-    async with watching(node, pace=PACE, counted=counted_list) as watch:
+    async with watching(node, intervals=INTERVALS, counted=counted_list) as watch:
         await watch.live()
         await node.play(scenarios.success())
         watch.clocks.ahead_s += 700
@@ -208,7 +208,7 @@ def test_end_that_a_new_stream_has_yet_to_send_is_not_missing(monkeypatch: pytes
 
         monkeypatch.setattr(node, "payments", ends_as_it_is_read)
         await asyncio.sleep(300)
-        view = follower.account.view()
+        view = follower.account.capture()
         assert sum(view.counters[Counter.FAILED].values()) == 1
         assert view.status.unaccounted == 0
         task.cancel()

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from exporter.follow import audit, calls, per_payment
-from exporter.payments import memory
+from exporter.payments import finished
 from exporter.payments.labels import Mode
 from exporter.simulator.database import Backend, Options
 from tests.follow.chaos import SCANS_S, ChaoticNode
@@ -65,7 +65,7 @@ def test_every_payment_counts_once(
     With `kills` the exporter is also killed again and again: no counter ever decreases from page to page.
     """
     random = Random(seed)
-    monkeypatch.setattr(memory, "REMEMBERED", random.choice((100, 1000)))
+    monkeypatch.setattr(finished, "REMEMBERED", random.choice((100, 1000)))
     monkeypatch.setattr(calls, "PAGE_LIMIT", random.choice((50, 500)))
     monkeypatch.setattr(audit, "BATCH", 20)
     monkeypatch.setattr(per_payment, "MAX_STREAMS", random.choice((2, 100)))

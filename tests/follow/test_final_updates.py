@@ -5,7 +5,7 @@ from dataclasses import replace
 import grpc
 import pytest
 
-from exporter.payments import memory
+from exporter.payments import finished
 from exporter.payments.labels import Method, Mode
 from exporter.payments.totals import Counter
 from exporter.simulator.clock import WallClock
@@ -16,8 +16,8 @@ from tests.follow.watch import ENDS, QUICK, watching
 
 
 async def test_payments_in_flight_are_listed(node: SimulatedNode, scenarios: Scenarios) -> None:
-    """Once per `Pace.beat_s`, as the stream doesn't show them; the end that it sends is live, with all attempts."""
-    async with watching(node, final_only=True, pace=replace(QUICK, beat_s=0.05)) as watch:
+    """Once per `Intervals.poll_s`, as the stream doesn't show them; the end that it sends is live and complete."""
+    async with watching(node, final_only=True, intervals=replace(QUICK, poll_s=0.05)) as watch:
         await watch.live()
         await node.wait_for_subscribers(1)
         await watch.until(lambda: node.calls[Method.LIST_PAYMENTS] >= 3)  # for the end of history, and two catch-ups
@@ -50,14 +50,14 @@ async def test_payments_are_found_after_all_are_deleted_and_numbering_restarts(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`deletepayments --all` on SQLite: the next payment in flight has a low index, and is found nevertheless."""
-    monkeypatch.setattr(memory, "REMEMBERED", 50)
+    monkeypatch.setattr(finished, "REMEMBERED", 50)
     options = Options(backend=Backend.SQLITE)
     async with SimulatedNode(tmp_path_factory.mktemp("sql"), clock=WallClock(float("inf")), options=options) as node:
         scenarios = Scenarios(node.world)
-        async with watching(node, final_only=True, pace=replace(QUICK, beat_s=0.05)) as watch:
+        async with watching(node, final_only=True, intervals=replace(QUICK, poll_s=0.05)) as watch:
             await watch.live()
             await node.wait_for_subscribers(1)
-            remembered = watch.follower.account.tracker.memory
+            remembered = watch.follower.account.tracker.finished
             while remembered.floor_index < 10:
                 await node.play(*[scenarios.success() for _ in range(50)])
                 listed = node.calls[Method.LIST_PAYMENTS]

@@ -7,7 +7,7 @@ import pytest
 
 from exporter.follow import calls
 from exporter.lnd.rpc import lnd_pb2 as pb
-from exporter.payments import memory
+from exporter.payments import finished
 from exporter.payments.labels import Method, NodeState
 from exporter.payments.node import CatchUpProgress
 from exporter.payments.totals import Counter
@@ -108,7 +108,7 @@ async def test_long_catch_up_reports_its_progress(node: SimulatedNode, scenarios
 @pytest.mark.usefixtures("a_tenth")
 async def test_node_is_ready_during_a_catch_up(node: SimulatedNode, scenarios: Scenarios) -> None:
     """However long it takes, the node is not shown as unreachable."""
-    async with watching(node, pace=replace(QUICK, accepted_s=0.1)) as watch:
+    async with watching(node, intervals=replace(QUICK, accepted_s=0.1)) as watch:
         await watch.live()
         await disconnect(node, watch)
         assert watch.status.state is NodeState.UNREACHABLE
@@ -125,8 +125,8 @@ async def test_long_catch_up_that_breaks_amid_traffic_loses_nothing(
     node: SimulatedNode, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More payments end live meanwhile than are remembered; the next catch-up reads what this one didn't."""
-    monkeypatch.setattr(memory, "REMEMBERED", 100)
-    monkeypatch.setattr(memory, "_FORGOTTEN_AT_ONCE", 10)
+    monkeypatch.setattr(finished, "REMEMBERED", 100)
+    monkeypatch.setattr(finished, "_FORGOTTEN_AT_ONCE", 10)
     monkeypatch.setattr(calls, "PAGE_LIMIT", 50)
     async with watching(node) as watch:
         await watch.live()
@@ -264,7 +264,7 @@ async def test_run_that_is_deleted_in_a_gap_is_lost(node: SimulatedNode, scenari
 
 async def test_failed_request_for_one_payment_is_repeated(node: SimulatedNode, scenarios: Scenarios) -> None:
     """The stream is up without its answer, and the other payments are requested."""
-    async with watching(node, pace=replace(QUICK, beat_s=0.2)) as watch:
+    async with watching(node, intervals=replace(QUICK, poll_s=0.2)) as watch:
         await end_and_delete_in_a_gap(node, scenarios, watch, 2)
         node.faults.refuse(Method.TRACK_PAYMENT, grpc.StatusCode.UNKNOWN, "this payment is broken", times=1)
         await watch.live()

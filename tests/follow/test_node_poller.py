@@ -28,7 +28,7 @@ def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 def kept(account: Account, path: Path) -> SavedNode:
     """Save an account to a file and return what the next process reads from it."""
     store = Store(path)
-    store.save({account.name: encode(account.saved(account.view()))})
+    store.save({account.name: encode(account.save(account.capture()))})
     store.close()
     store = Store(path)
     saved = store.load(account.name)
@@ -77,14 +77,14 @@ async def test_saved_height_and_aliases_are_used_until_lnd_reports_them(
         (rest,) = begin(node, scenarios.held_then_settled())
         await watch.until(lambda: watch.counted(Counter.ATTEMPTS_STARTED) == 1)
         await watch.until(lambda: watch.status.channels and watch.status.info)
-        before = watch.follower.account.view()
+        before = watch.follower.account.capture()
         saved = kept(watch.follower.account, tmp_path / "state.sqlite")
     node.faults.delay(Method.GET_INFO)
     node.faults.delay(Method.LIST_CHANNELS)
     async with watching(node, saved=saved) as watch:
         await watch.live()
         watch.clocks.ahead_s += 3600
-        view = watch.follower.account.view()
+        view = watch.follower.account.capture()
         assert (watch.status.info, watch.status.channels) == (None, None)
         assert view.status.block_height == before.status.block_height == node.world.height
         assert view.in_flight.held is not None
@@ -100,7 +100,7 @@ async def test_saved_height_and_aliases_are_used_until_lnd_reports_them(
 async def test_counting_begins_after_getinfo_answers(node: SimulatedNode, scenarios: Scenarios) -> None:
     """On the first start, because without the node's key no rebalance can be told from a payment."""
     node.faults.delay(Method.GET_INFO)
-    async with watching(node, pace=replace(QUICK, first_info_s=0.01, info_s=60)) as watch:
+    async with watching(node, intervals=replace(QUICK, first_info_s=0.01, info_s=60)) as watch:
         await watch.until(lambda: watch.status.state is NodeState.STARTING)
         assert "waiting for GetInfo" in watch.status.detail
         (rest,) = begin(node, scenarios.rebalance())

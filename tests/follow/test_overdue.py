@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.checkpoint import Checkpoint
-from exporter.follow import Account, overdue, tell_overdue
+from exporter.follow import Account, log_overdue, overdue
 from exporter.payments.labels import Reason, Source
 from exporter.payments.node import Channels, Info
 from exporter.payments.overdue import Limits
@@ -60,7 +60,7 @@ def logged_during(story: Story, limits: Limits = LIMITS) -> list[Any]:
 
     async def scenario(loop: VirtualLoop) -> None:
         scene = Scene(loop)
-        task = asyncio.create_task(tell_overdue([scene.account], limits, scene.written))
+        task = asyncio.create_task(log_overdue([scene.account], limits, scene.written))
         await story(scene)
         task.cancel()
         await asyncio.wait([task])
@@ -165,7 +165,7 @@ def test_stop_during_the_write_still_logs() -> None:
     async def stop(loop: VirtualLoop) -> None:
         scene = Scene(loop)
         scene.put_in_flight(1)
-        task = asyncio.create_task(tell_overdue([scene.account], LIMITS, asyncio.Event().wait))
+        task = asyncio.create_task(log_overdue([scene.account], LIMITS, asyncio.Event().wait))
         await asyncio.sleep(630)
         assert logs == []
         task.cancel()
@@ -189,7 +189,7 @@ def test_limit_is_not_logged_again_after_a_restart(tmp_path: Path, seconds: floa
             else:
                 scene.put_in_flight(1, flying())
             checkpoint = Checkpoint([scene.account], store)
-            task = asyncio.create_task(tell_overdue([scene.account], LIMITS, checkpoint.instant))
+            task = asyncio.create_task(log_overdue([scene.account], LIMITS, checkpoint.durable_page))
             await asyncio.sleep(630)
             task.cancel()
             await asyncio.wait([task])

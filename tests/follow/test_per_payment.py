@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from exporter.follow import Follower, per_payment
-from exporter.lnd.client import Page
+from exporter.lnd.client import PaymentsPage
 from exporter.payments.labels import Method, Mode
 from exporter.payments.payment import Run
 from exporter.payments.totals import Counter
@@ -32,7 +32,7 @@ class CountingNode(ChaoticNode):
 
     lists = 0
 
-    async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> Page:
+    async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> PaymentsPage:
         """Count the call."""
         self.lists += 1
         return await super().payments(after=after, limit=limit, newest_first=newest_first)
@@ -82,15 +82,15 @@ async def test_refused_stream_is_replaced_by_one_for_each_payment(
 async def test_late_refusal_of_final_updates_lets_finished_runs_be_forgotten(
     node: SimulatedNode, scenarios: Scenarios
 ) -> None:
-    """Until then lists show what begins and nothing is forgotten; afterwards `Memory.reading` is None."""
+    """Until then lists show what begins and nothing is forgotten; afterwards `FinishedRuns.read_up_to` is None."""
     node.faults.refuse(Method.TRACK_PAYMENTS, grpc.StatusCode.UNIMPLEMENTED, "unknown method TrackPayments")
     node.faults.delay(Method.TRACK_PAYMENTS, 0.5)
-    async with watching(node, pace=replace(QUICK, beat_s=0.2), final_only=True) as watch:
+    async with watching(node, intervals=replace(QUICK, poll_s=0.2), final_only=True) as watch:
         await watch.live()
-        memory = watch.follower.account.tracker.memory
-        await watch.until(lambda: memory.reading == 0)
+        memory = watch.follower.account.tracker.finished
+        await watch.until(lambda: memory.read_up_to == 0)
         await watch.until(lambda: watch.status.mode is Mode.TRACK)
-        await watch.until(lambda: memory.reading is None)
+        await watch.until(lambda: memory.read_up_to is None)
         await node.play(scenarios.success())
         await until_ended(watch, 1)
 
@@ -102,7 +102,7 @@ async def test_mode_track_never_requests_the_stream_of_all_payments(node: Simula
         *begin, settled, last = scenarios.retry().steps
         apply(node, begin)
         tracker = watch.follower.account.tracker
-        await watch.until(lambda: tracker.open and all(map(tracker.is_shown, tracker.open.values())))
+        await watch.until(lambda: tracker.open and all(map(tracker.is_on_stream, tracker.open.values())))
         apply(node, (settled, last))
         await until_ended(watch, 1)
         assert watch.totals(Counter.RECOVERED, Counter.ATTEMPTS_INCOMPLETE) == {
@@ -123,12 +123,12 @@ async def test_mode_firehose_does_not_replace_the_stream(node: SimulatedNode) ->
 async def test_more_payments_than_streams_count(
     node: SimulatedNode, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The newest have streams; a quiet one loses its stream, is requested once per `Pace.beat_s`, and counts."""
+    """The newest have streams; a quiet one loses its stream, is requested once per `Intervals.poll_s`, and counts."""
     monkeypatch.setattr(per_payment, "MAX_STREAMS", 2)
     monkeypatch.setattr(per_payment, "QUIET_NS", 0)
     monkeypatch.setattr(per_payment, "OVERLAP", 0)  # payments without a stream are not listed again with new ones
     begun: list[Scenario] = []
-    async with watching(node, mode=Mode.TRACK, pace=replace(QUICK, beat_s=0.3)) as watch:
+    async with watching(node, mode=Mode.TRACK, intervals=replace(QUICK, poll_s=0.3)) as watch:
         await watch.live()
         for number in range(1, 5):
             begun.append(scenarios.success())
@@ -159,7 +159,7 @@ async def test_end_before_its_stream_began_is_recovered(
     """An end in the first update of a stream is not live."""
     monkeypatch.setattr(per_payment, "OVERLAP", 0)  # only the stream shows the end
     node.faults.delay(Method.TRACK_PAYMENT, 0.3)
-    async with watching(node, mode=Mode.TRACK, pace=replace(QUICK, second_catch_up_s=3600)) as watch:
+    async with watching(node, mode=Mode.TRACK, intervals=replace(QUICK, second_catch_up_s=3600)) as watch:
         await watch.live()
         scenario = scenarios.retry()
         apply(node, scenario.steps[:1])
@@ -197,8 +197,8 @@ async def test_payments_that_the_audit_has_listed_are_counted(node: SimulatedNod
     async def counted(runs: Sequence[Run]) -> set[Run]:
         return set(runs)
 
-    pace = replace(QUICK, list_s=0.6, list_longest_s=0.6, audit_s=0.02)
-    async with watching(node, mode=Mode.TRACK, pace=pace, counted=counted) as watch:
+    intervals = replace(QUICK, list_s=0.6, list_longest_s=0.6, audit_s=0.02)
+    async with watching(node, mode=Mode.TRACK, intervals=intervals, counted=counted) as watch:
         await watch.live()
         await asyncio.sleep(0.3)  # until the second catch-up has ended
         for _ in range(3 * per_payment.OVERLAP):

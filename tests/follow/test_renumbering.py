@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from exporter.follow import Backoff, Follower, calls
-from exporter.payments import memory
+from exporter.payments import finished
 from exporter.payments.totals import Counter
 from exporter.simulator.database import Backend, Options
 from exporter.simulator.mutation import Create
@@ -55,16 +55,16 @@ class Story:
 
     def failed(self) -> int:
         """Return the payments counted as failed; check that none is lost or in flight."""
-        view = self.follower.account.view()
+        view = self.follower.account.capture()
         totals = {counter: sum(view.counters[counter].values()) for counter in view.counters}
         assert totals[Counter.STARTED] == totals[Counter.FAILED]
         return totals[Counter.FAILED]
 
 
 def run_story(backend: Backend, script: Callable[[Story], Awaitable[None]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run a story with small pages and a small memory."""
-    monkeypatch.setattr(memory, "REMEMBERED", 100)
-    monkeypatch.setattr(memory, "_FORGOTTEN_AT_ONCE", 10)
+    """Run a story with small pages and a small finished."""
+    monkeypatch.setattr(finished, "REMEMBERED", 100)
+    monkeypatch.setattr(finished, "_FORGOTTEN_AT_ONCE", 10)
     monkeypatch.setattr(calls, "PAGE_LIMIT", 50)
     monkeypatch.setattr(chaos, "LAGS_S", (0.0005, 0.002))
     monkeypatch.setattr(chaos, "SCANS_S", (0.001,))
@@ -90,8 +90,8 @@ def test_payments_after_a_deletion_count_once(before: int, after: int, monkeypat
         story.node.database.delete_all()
         await story.fail(after, at_once=1, every_s=60)
         assert story.failed() == before + after
-        remembered = story.follower.account.tracker.memory.indexes
-        if before > memory.REMEMBERED:  # else the new indexes are above the floor, and the deletion is not noticed
+        remembered = story.follower.account.tracker.finished.indexes
+        if before > finished.REMEMBERED:  # else the new indexes are above the floor, and the deletion is not noticed
             assert story.node.there() <= remembered.keys(), "the deleted ones are forgotten first"
 
     run_story(Backend.SQLITE, script, monkeypatch)

@@ -184,4 +184,4 @@ async def test_beginning_continues_where_reading_failed(node: SimulatedNode, sce
         await watch.live()
         # 50 and 100, and a third that fails; again the newest, now 100 or 200, then those below the 150.
         assert node.calls[Method.LIST_PAYMENTS] <= 3 + 3 + 4
-        assert watch.follower.account.tracker.memory.indexes.__len__() == 400
+        assert watch.follower.account.tracker.finished.indexes.__len__() == 400

@@ -11,7 +11,7 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from exporter.config.addresses import GRPC, WEBSOCKET
-from exporter.follow import Backoff, Counted, Follower, Pace
+from exporter.follow import Backoff, CountedLookup, Follower, Intervals
 from exporter.lnd.client import Client
 from exporter.lnd.grpc import GrpcClient
 from exporter.lnd.rest import RestClient
@@ -23,14 +23,14 @@ from exporter.payments.totals import Counter
 from exporter.simulator.server import SimulatedNode
 from tests.patience import PATIENCE_S
 
-QUICK = Pace(
+QUICK = Intervals(
     first_info_s=0.3,
     info_s=0.5,
     state_s=0.5,
     second_catch_up_s=0.02,
     list_s=0.02,
     list_longest_s=0.05,
-    beat_s=3600,
+    poll_s=3600,
     channels_every=5,
 )
 """Short waits, and no polling: things happen only when a test causes them."""
@@ -101,7 +101,7 @@ class Watch:
     def totals(self, *counters: Counter) -> dict[str, int]:
         """Put the clocks beyond all holds and return the sums of counters."""
         self.clocks.ahead_s += 2
-        view = self.follower.account.view()
+        view = self.follower.account.capture()
         return {counter.value: sum(view.counters[counter].values()) for counter in counters}
 
     def counted(self, *counters: Counter) -> int:
@@ -111,7 +111,7 @@ class Watch:
     def labels(self, counter: Counter) -> dict[tuple[str, ...], int]:
         """Put the clocks beyond all holds and return the series of a counter that are not 0."""
         self.clocks.ahead_s += 2
-        return {tuple(map(str, k)): n for k, n in self.follower.account.view().counters[counter].items() if n}
+        return {tuple(map(str, k)): n for k, n in self.follower.account.capture().counters[counter].items() if n}
 
     def logged(self, event: str) -> list[Any]:
         """Return the log lines with this event, except debug lines."""
@@ -125,9 +125,9 @@ ENDS = (Counter.STARTED, Counter.SUCCEEDED, Counter.FAILED, Counter.LOST)
 async def watching(
     node: SimulatedNode,
     *,
-    pace: Pace = QUICK,
+    intervals: Intervals = QUICK,
     address: str = "",
-    counted: Counted | None = None,
+    counted: CountedLookup | None = None,
     ahead_s: float = 0.0,
     mode: Mode | None = None,
     final_only: bool = False,
@@ -144,7 +144,7 @@ async def watching(
             "lnd",
             client,
             now=clocks,
-            pace=pace,
+            intervals=intervals,
             backoff=Backoff(Random(1)),
             counted=counted,
             mode=mode,

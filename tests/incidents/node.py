@@ -23,7 +23,7 @@ from exporter.payments.ledger import Ledger
 from exporter.payments.node import Channels, Info, NodeStatus
 from exporter.payments.payment import Moment
 from exporter.payments.tracker import Tracker
-from exporter.payments.view import capture
+from exporter.payments.view import capture_view
 from exporter.simulator.database import Database
 from exporter.simulator.mutation import Mutation, Scenario
 from exporter.simulator.record import Update
@@ -227,7 +227,7 @@ class VirtualNode:
                 status = replace(status, info=replace(status.info, best_header_s=header_s))
             if status.certificate_expiry_s is not None:
                 status = replace(status, certificate_expiry_s=int(self._scraped(status.certificate_expiry_s)))
-            view = capture(self._name, self.tracker, self.ledger, status, now)
+            view = capture_view(self._name, self.tracker, self.ledger, status, now)
             exporter = self.exporter._replace(checkpoint_s=self._scraped(now.wall_ns / _NS))
             begun_s = time.perf_counter()
             for row in self._rows:

@@ -70,7 +70,7 @@ def bob() -> Account:
 
 def encoded(*accounts: Account) -> dict[str, EncodedNode]:
     """Return the state of the nodes as it is written."""
-    return {account.name: encode(account.saved(account.view())) for account in accounts}
+    return {account.name: encode(account.save(account.capture())) for account in accounts}
 
 
 def config(path: Path, *, older_than_s: int = 0, node: str | None = None) -> Config:

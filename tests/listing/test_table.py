@@ -94,7 +94,7 @@ async def test_node_that_is_not_configured_any_more(stopped: Path) -> None:
     saved, resumed = store.load("alice"), account("alice", [500])
     assert saved is not None
     resumed.resume(saved)
-    await Checkpoint([resumed], store).instant()
+    await Checkpoint([resumed], store).durable_page()
     lines = printed(stopped).splitlines()
     reason = "The node is not followed: it is not in the exporter's configuration."
     when = "This is the state at 2026-05-28 20:30:00 UTC, 5m 10s ago."

@@ -16,7 +16,7 @@ from exporter.lnd.details import to_detail
 from exporter.lnd.grpc import GrpcClient
 from exporter.lnd.rpc import lnd_pb2
 from exporter.lnd.rpc import track_pb2 as rpc
-from exporter.payments.detail import Detail, Hop
+from exporter.payments.detail import Hop, PaymentDetail
 from exporter.payments.labels import Code, FailureSource, Reason, Status
 
 HASH = "ab" * 32
@@ -64,7 +64,7 @@ def message(**changes: Any) -> rpc.Payment:
     return rpc.Payment(**fields | changes)
 
 
-def detail(message: rpc.Payment, *, secrets: bool) -> Detail:
+def detail(message: rpc.Payment, *, secrets: bool) -> PaymentDetail:
     """Decode a message as `PaymentStreams.details` does."""
     payment = decode.payment(lnd_pb2.Payment.FromString(message.SerializeToString()), "")
     return to_detail(payment, message, secrets=secrets)
@@ -83,8 +83,8 @@ def test_snapshot_and_routes() -> None:
         FailureSource.FIRST_HOP,
         1,
     )
-    assert lost.culprit == lost.hops[0]
-    assert (won.source_index, won.culprit, won.duration_ns) == (None, None, 2)
+    assert lost.failing_hop == lost.hops[0]
+    assert (won.source_index, won.failing_hop, won.duration_ns) == (None, None, 2)
 
 
 def test_secrets_are_kept_only_on_request() -> None:
@@ -110,7 +110,7 @@ def test_unknown_enum_values_are_other() -> None:
     found = detail(message(status=9, failure_reason=9, htlcs=[attempt]), secrets=False)
     assert (found.payment.status, found.payment.reason) == (Status.IN_FLIGHT, Reason.OTHER)
     (one,) = found.attempts
-    assert (one.attempt.code, one.attempt.source, one.culprit) == (Code.OTHER, FailureSource.UNKNOWN, None)
+    assert (one.attempt.code, one.attempt.source, one.failing_hop) == (Code.OTHER, FailureSource.UNKNOWN, None)
 
 
 def test_json_gives_the_same_detail() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.follow import Pace
+from exporter.follow import Intervals
 from exporter.lnd import tunnel
 from exporter.lnd.client import LndError
 from exporter.lnd.grpc import _TUNNEL_CONNECT_MS, GrpcClient
@@ -76,7 +76,7 @@ async def test_refusal_of_the_proxy_is_reported(tmp_path: Path, user: str, text:
 
 async def test_proxy_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """gRPC waits until the tunnel has given up: else the error would blame lnd instead of the proxy."""
-    assert CONNECT_S < _TUNNEL_CONNECT_MS / 1000 < Pace().state_s
+    assert CONNECT_S < _TUNNEL_CONNECT_MS / 1000 < Intervals().state_s
     monkeypatch.setattr(tunnel, "CONNECT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         async with SimulatedNode(tmp_path) as node:

@@ -1,6 +1,6 @@
 """A node with payments of every sort, always the same, for the tests of the page."""
 
-from exporter.payments.event import CaughtUp, LndCalled, StreamInterrupted
+from exporter.payments.event import CatchUpPageRead, LndCalled, StreamInterrupted
 from exporter.payments.labels import (
     AttemptStatus,
     CallOutcome,
@@ -19,7 +19,7 @@ from exporter.payments.ledger import Ledger
 from exporter.payments.node import Channels, Info, NodeStatus
 from exporter.payments.payment import Attempt, Moment, Payment
 from exporter.payments.tracker import Tracker
-from exporter.payments.view import View, capture
+from exporter.payments.view import View, capture_view
 
 NEAR, FAR, LATE = "02" + "aa" * 32, "03" + "bb" * 32, "02" + "cc" * 32
 """First-hop peers; only two get labels of their own, so the third is counted as `other`."""
@@ -176,7 +176,7 @@ def populated(node: str = "lnd", status: NodeStatus = STATUS) -> View:
         ledger.apply(tracker.release(at(second)))
     _interrupted(tracker, ledger)
     ledger.apply(tracker.release(at(3600)))
-    return capture(node, tracker, ledger, status, at(3600))
+    return capture_view(node, tracker, ledger, status, at(3600))
 
 
 def _interrupted(tracker: Tracker, ledger: Ledger) -> None:
@@ -188,7 +188,7 @@ def _interrupted(tracker: Tracker, ledger: Ledger) -> None:
         payment(24, 200, Status.FAILED, reason=Reason.NO_ROUTE),
         payment(25, 201, Status.IN_FLIGHT, attempt(25, 201.5)),
     ]
-    ledger.apply([CaughtUp(len(page))])
+    ledger.apply([CatchUpPageRead(len(page))])
     for snapshot in page:
         ledger.apply(tracker.update(snapshot, Source.LIST, at(3500)))
     for second in (3510, 3580):
@@ -197,4 +197,4 @@ def _interrupted(tracker: Tracker, ledger: Ledger) -> None:
 
 def untouched(node: str = "lnd", status: NodeStatus | None = None) -> View:
     """Return the view of a node that has sent nothing yet."""
-    return capture(node, Tracker(), Ledger(), status or NodeStatus(), at(0))
+    return capture_view(node, Tracker(), Ledger(), status or NodeStatus(), at(0))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from exporter import log
-from exporter.metrics.server import PageDataSource, build, serve
+from exporter.metrics.server import PageDataSource, build_app, serve
 from exporter.page import PageData
 from tests.metrics import scene
 from tests.patience import PATIENCE_S
@@ -77,7 +77,7 @@ async def _large() -> PageData:
 @asynccontextmanager
 async def _served(source: PageDataSource = _small) -> AsyncIterator[int]:
     """Run a server and yield its port; the server has shut down when the block ends."""
-    runner, port = await serve(build(source), "127.0.0.1", 0)
+    runner, port = await serve(build_app(source), "127.0.0.1", 0)
     try:
         yield port
     finally:

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from prometheus_client import ProcessCollector
 
-from exporter.metrics.names import NOT_FINAL, ROWS
+from exporter.metrics.names import NOT_IN_FINAL_MODE, ROWS
 from exporter.metrics.row import GaugeRow
 from exporter.payments import labels, totals
 from exporter.payments.labels import Mode, NodeState
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import Channels, Info, NodeStatus
 from exporter.payments.tracker import Tracker
-from exporter.payments.view import View, capture
+from exporter.payments.view import View, capture_view
 from tests.metrics import scene
 from tests.metrics.reading import Series, families, series, text, total
 
@@ -125,7 +125,7 @@ def test_metrics_that_final_mode_does_not_measure_are_absent() -> None:
     young = {(name, dict(labels).get("age")) for name, labels in absent if name == "lnd_payments_in_flight"}
     assert young == {("lnd_payments_in_flight", age) for age in ("under_1m", "1m_to_10m")}
     of_histograms = re.compile(r"_(bucket|count|sum)$")
-    assert {of_histograms.sub("", name) for name, _ in absent} == NOT_FINAL | {"lnd_payments_in_flight"}
+    assert {of_histograms.sub("", name) for name, _ in absent} == NOT_IN_FINAL_MODE | {"lnd_payments_in_flight"}
     other = replace(final, node="two")
     assert series(text([whole, other])) == series(text([whole])) | series(text([other]))
 
@@ -173,7 +173,7 @@ def test_peer_without_htlcs_keeps_its_gauges() -> None:
         done = scene.attempt(number, 10, 11, labels.AttemptStatus.SETTLED, peer=peer)
         ended = scene.payment(number, 10, labels.Status.SUCCEEDED, done)
         ledger.apply(tracker.update(ended, labels.Source.STREAM, scene.at(11)))
-    page = series(text([capture("lnd", tracker, ledger, NodeStatus(), scene.at(12))]))
+    page = series(text([capture_view("lnd", tracker, ledger, NodeStatus(), scene.at(12))]))
     in_flight = {
         dict(have)["peer"]: v for (name, have), v in page.items() if name == "lnd_payments_peer_in_flight_htlcs"
     }

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from exporter.metrics.exposition import Format
-from exporter.metrics.server import PageDataSource, build, serve
+from exporter.metrics.server import PageDataSource, build_app, serve
 from exporter.page import PageData
 from exporter.payments.view import View
 from tests.metrics import scene
@@ -41,7 +41,7 @@ async def _served(
     source: PageDataSource = _instant, path: str = "/metrics", host: str = "127.0.0.1"
 ) -> AsyncIterator[str]:
     """Run a server and yield its URL."""
-    runner, port = await serve(build(source, path), host, 0)
+    runner, port = await serve(build_app(source, path), host, 0)
     try:
         yield f"http://{f'[{host}]' if ':' in host else host or '127.0.0.1'}:{port}"
     finally:
@@ -179,11 +179,11 @@ async def test_listen_address(host: str) -> None:
 async def test_port_in_use_is_an_os_error(host: str) -> None:
     """Its text names the cause."""
     with socket.create_server((host, 0)) as taken, pytest.raises(OSError, match="in use") as refused:
-        await serve(build(_instant), host, taken.getsockname()[1])
+        await serve(build_app(_instant), host, taken.getsockname()[1])
     assert refused.value.errno == errno.EADDRINUSE
 
 
 async def test_unknown_host_is_an_os_error() -> None:
     """As a port in use is."""
     with pytest.raises(OSError, match=r"."):
-        await serve(build(_instant), "no-such-host.invalid", 0)
+        await serve(build_app(_instant), "no-such-host.invalid", 0)

@@ -108,13 +108,13 @@ class Observer:
         self.events += facts
         return facts
 
-    def hear(self, snapshot: Payment, seconds: float, source: Source = Source.STREAM) -> list[Event]:
+    def receive(self, snapshot: Payment, seconds: float, source: Source = Source.STREAM) -> list[Event]:
         """Receive a snapshot that many seconds after `T0`; an answer takes no time. Return the facts."""
         return self.apply(self.tracker.update(snapshot, source, at(seconds)))
 
     def make_others_old(self, seconds: float = 3600) -> None:
         """Receive another payment, created that many seconds after `T0`: by lnd's clock all others are old."""
-        self.hear(payment(payment_hash="0a" * 32, created_s=seconds, payment_index=99_999), seconds)
+        self.receive(payment(payment_hash="0a" * 32, created_s=seconds, payment_index=99_999), seconds)
 
     def release(self, seconds: float) -> list[Event]:
         """Count the runs whose hold is over by then; return the facts."""

@@ -17,7 +17,7 @@ def only(observer: Observer, seconds: float = 10) -> PaymentInFlight:
 def test_payment_with_one_htlc() -> None:
     """All fields; the age in whole seconds."""
     observer = Observer()
-    observer.hear(payment(IN_FLIGHT, failed(flying(1)), flying(2)), 1)
+    observer.receive(payment(IN_FLIGHT, failed(flying(1)), flying(2)), 1)
     assert only(observer, 10.9) == PaymentInFlight(
         payment_hash=HASH,
         created_us=T0 // 1000,
@@ -40,7 +40,7 @@ def test_payment_with_several_parts() -> None:
         flying(4, msat=1)._replace(peer="", expiry_height=0),
     )
     observer = Observer()
-    observer.hear(payment(IN_FLIGHT, *parts), 1)
+    observer.receive(payment(IN_FLIGHT, *parts), 1)
     found = only(observer)
     assert found.first_hops == (
         FirstHop(PEER, "café", 2, 200),
@@ -53,7 +53,7 @@ def test_payment_with_several_parts() -> None:
 def test_payment_without_htlc() -> None:
     """Between two attempts, or stalled. The age is never negative, even if our clock is behind."""
     observer = Observer()
-    observer.hear(payment(INITIATED), 1)
+    observer.receive(payment(INITIATED), 1)
     found = only(observer, -5)
     assert (found.status, found.htlcs, found.expiry_height, found.age_s) == (Status.INITIATED, 0, None, 0)
 
@@ -61,9 +61,9 @@ def test_payment_without_htlc() -> None:
 def test_given_up_until_it_has_ended() -> None:
     """With the reason that lnd writes while an HTLC is outstanding."""
     observer = Observer()
-    observer.hear(payment(IN_FLIGHT, flying(), reason=Reason.TIMEOUT), 1)
+    observer.receive(payment(IN_FLIGHT, flying(), reason=Reason.TIMEOUT), 1)
     assert (only(observer).status, only(observer).given_up) == (Status.IN_FLIGHT, Reason.TIMEOUT)
-    observer.hear(payment(FAILED, failed(flying()), reason=Reason.TIMEOUT), 2)
+    observer.receive(payment(FAILED, failed(flying()), reason=Reason.TIMEOUT), 2)
     assert (only(observer).status, only(observer).given_up) == (Status.FAILED, None)
 
 

@@ -1,6 +1,6 @@
 """Updates of a payment that `track` follows: lnd deletes attempts, or overwrites the reason."""
 
-from exporter.payments.detail import Detail, Hop, RoutedAttempt
+from exporter.payments.detail import Hop, PaymentDetail, RoutedAttempt
 from exporter.payments.labels import FailureSource, Reason
 from exporter.payments.payment import Payment
 from tests.payments.build import FAILED, IN_FLIGHT, SECOND, SUCCEEDED, T0, failed, flying, payment, settled
@@ -8,10 +8,10 @@ from tests.payments.build import FAILED, IN_FLIGHT, SECOND, SUCCEEDED, T0, faile
 HOPS = tuple(Hop(key * 33, 1, 1_000_000, 5, 800_000) for key in ("02", "03", "04"))
 
 
-def detail(snapshot: Payment) -> Detail:
+def detail(snapshot: Payment) -> PaymentDetail:
     """Return an update with the routes of its attempts."""
     attempts = tuple(RoutedAttempt(one, HOPS, None if one.source is None else 2) for one in snapshot.attempts)
-    return Detail(snapshot, attempts)
+    return PaymentDetail(snapshot, attempts)
 
 
 def test_deleted_attempts_are_kept() -> None:
@@ -68,14 +68,14 @@ def test_elapsed_time_and_durations() -> None:
 
 def test_culprit_is_the_hop_of_lnds_index() -> None:
     """None if it was this node, or isn't known."""
-    culprits = {source: RoutedAttempt(failed(flying(), source=source), HOPS, 2).culprit for source in FailureSource}
+    culprits = {source: RoutedAttempt(failed(flying(), source=source), HOPS, 2).failing_hop for source in FailureSource}
     assert culprits[FailureSource.INTERMEDIATE] == HOPS[1]
     assert culprits[FailureSource.SELF] is culprits[FailureSource.UNKNOWN] is None
-    assert RoutedAttempt(flying(), HOPS).culprit is None
+    assert RoutedAttempt(flying(), HOPS).failing_hop is None
     assert detail(payment(IN_FLIGHT, flying(), failed(flying(2)))).in_flight == 1
 
 
 def test_secrets_are_not_in_the_repr() -> None:
     """So that no log and no traceback shows them."""
     secret = "5e" * 32
-    assert secret not in repr(Detail(payment(), (RoutedAttempt(flying(), preimage=secret),), secret, secret))
+    assert secret not in repr(PaymentDetail(payment(), (RoutedAttempt(flying(), preimage=secret),), secret, secret))

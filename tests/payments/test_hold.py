@@ -21,16 +21,16 @@ def reasons(observer: Observer) -> list[Reason]:
 def one_in_flight() -> Observer:
     """Return an observer with a payment in flight, which has one HTLC outstanding."""
     observer = Observer()
-    observer.hear(payment(), 0)
-    observer.hear(payment(payment().status, A), 1)
+    observer.receive(payment(), 0)
+    observer.receive(payment(payment().status, A), 1)
     return observer
 
 
 def test_second_terminal_replaces_the_reason() -> None:
     """If it is received within the second."""
     observer = one_in_flight()
-    observer.hear(FIRST, 8)
-    observer.hear(SECOND, 8.9)
+    observer.receive(FIRST, 8)
+    observer.receive(SECOND, 8.9)
     observer.release(9)
     assert reasons(observer) == [TIMEOUT]
 
@@ -38,20 +38,20 @@ def test_second_terminal_replaces_the_reason() -> None:
 def test_second_terminal_does_not_prolong_the_hold() -> None:
     """The second runs from the first terminal update; after it nothing changes the reason."""
     observer = one_in_flight()
-    observer.hear(FIRST, 8)
-    observer.hear(SECOND, 8.9)
+    observer.receive(FIRST, 8)
+    observer.receive(SECOND, 8.9)
     assert observer.release(8.999) == []
     observer.release(9)
     assert reasons(observer) == [TIMEOUT]
-    assert observer.hear(FIRST, 9.1) == [UpdateIgnored(Ignored.AFTER_TERMINAL)]
+    assert observer.receive(FIRST, 9.1) == [UpdateIgnored(Ignored.AFTER_TERMINAL)]
     assert reasons(observer) == [TIMEOUT]
 
 
 def test_run_on_hold_is_in_flight() -> None:
     """Until it is counted it is in flight, but neither given up nor stalled."""
     observer = one_in_flight()
-    observer.hear(payment(payment().status, A, reason=DETAILS), 7)
-    observer.hear(FIRST, 8)
+    observer.receive(payment(payment().status, A, reason=DETAILS), 7)
+    observer.receive(FIRST, 8)
     gauges = inflight.count(observer.tracker.open.values(), at(8.5), None)
     assert gauges.runs[Purpose.PAYMENT, Age.UNDER_1M] == 1
     assert (gauges.given_up, gauges.stalled, gauges.htlcs) == (0, 0, 0)
@@ -64,9 +64,9 @@ def test_release_counts_exactly_the_runs_whose_hold_is_over() -> None:
     """Each run's second is its own."""
     observer = one_in_flight()
     other = "cd" * 32
-    observer.hear(payment(payment_hash=other, payment_index=11), 8)
-    observer.hear(FIRST, 8)
-    observer.hear(payment(FAILED, reason=TIMEOUT, payment_hash=other, payment_index=11), 8.5)
+    observer.receive(payment(payment_hash=other, payment_index=11), 8)
+    observer.receive(FIRST, 8)
+    observer.receive(payment(FAILED, reason=TIMEOUT, payment_hash=other, payment_index=11), 8.5)
     observer.release(9.2)
     assert reasons(observer) == [DETAILS]
     observer.release(9.5)
@@ -76,13 +76,13 @@ def test_release_counts_exactly_the_runs_whose_hold_is_over() -> None:
 def test_end_is_unconfirmed_when_the_stream_is_lost() -> None:
     """The second terminal update may be missed, so lnd is asked; its answer is on hold for a second, then counted."""
     observer = one_in_flight()
-    observer.hear(FIRST, 8)
+    observer.receive(FIRST, 8)
     observer.tracker.stream_lost()
     assert observer.release(100) == []
     observer.tracker.stream_started()
-    assert observer.tracker.unseen() == [HASH]
-    observer.hear(SECOND._replace(attempts=()), 100, Source.TRACK)
-    assert observer.tracker.unseen() == []
+    assert observer.tracker.hashes_to_ask_for() == [HASH]
+    observer.receive(SECOND._replace(attempts=()), 100, Source.TRACK)
+    assert observer.tracker.hashes_to_ask_for() == []
     assert observer.release(100.9) == []
     observer.release(101)
     assert reasons(observer) == [TIMEOUT]
@@ -96,7 +96,7 @@ def test_end_learnt_by_asking_is_recovered() -> None:
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
     observer.make_others_old()
-    observer.hear(SECOND._replace(attempts=()), 50, Source.LIST)
+    observer.receive(SECOND._replace(attempts=()), 50, Source.LIST)
     assert observer.release(50.9) == []
     observer.release(51)
     (counted,) = [event for event in observer.events if isinstance(event, PaymentFailed)]
@@ -107,9 +107,9 @@ def test_end_learnt_by_asking_is_recovered() -> None:
 def test_new_run_of_the_hash_ends_the_hold() -> None:
     """The stream sends no more updates of the old run."""
     observer = one_in_flight()
-    observer.hear(FIRST, 8)
+    observer.receive(FIRST, 8)
     again = payment(created_s=8.2, payment_index=11)
-    events = observer.hear(again, 8.2)
+    events = observer.receive(again, 8.2)
     assert reasons(observer) == [DETAILS]
     assert events[-2] == PaymentStarted(again.run)
     assert [run.run for run in observer.tracker.open.values()] == [again.run]
@@ -118,8 +118,8 @@ def test_new_run_of_the_hash_ends_the_hold() -> None:
 def test_second_terminal_does_not_change_the_status() -> None:
     """Only the reason may be overwritten."""
     observer = one_in_flight()
-    observer.hear(payment(SUCCEEDED, settled(A, end_s=8)), 8)
-    observer.hear(payment(FAILED, settled(A, end_s=8), reason=TIMEOUT), 8.1)
+    observer.receive(payment(SUCCEEDED, settled(A, end_s=8)), 8)
+    observer.receive(payment(FAILED, settled(A, end_s=8), reason=TIMEOUT), 8.1)
     observer.release(9)
     assert observer.ledger.counters[Counter.SUCCEEDED]["invoice", "1k_to_10k_sat"] == 1
     assert reasons(observer) == []
@@ -128,9 +128,9 @@ def test_second_terminal_does_not_change_the_status() -> None:
 def test_answer_does_not_replace_the_reason_of_a_live_terminal() -> None:
     """lnd read it between the two terminal updates, and it was received after both."""
     observer = one_in_flight()
-    observer.hear(FIRST, 8)
-    observer.hear(SECOND, 8.01)
-    assert observer.hear(FIRST, 8.02, Source.LIST) == [UpdateIgnored(Ignored.DUPLICATE)]
+    observer.receive(FIRST, 8)
+    observer.receive(SECOND, 8.01)
+    assert observer.receive(FIRST, 8.02, Source.LIST) == [UpdateIgnored(Ignored.DUPLICATE)]
     observer.release(9)
     assert reasons(observer) == [TIMEOUT]
 
@@ -138,11 +138,11 @@ def test_answer_does_not_replace_the_reason_of_a_live_terminal() -> None:
 def test_later_answer_replaces_the_reason_after_the_stream_was_lost() -> None:
     """The stream broke between the two terminal updates; lnd was asked in between, and again."""
     observer = one_in_flight()
-    observer.hear(FIRST, 8)
+    observer.receive(FIRST, 8)
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
-    observer.hear(FIRST, 9, Source.LIST)
-    observer.hear(SECOND, 9.1, Source.TRACK)
+    observer.receive(FIRST, 9, Source.LIST)
+    observer.receive(SECOND, 9.1, Source.TRACK)
     observer.release(10)
     assert reasons(observer) == [TIMEOUT]
 
@@ -152,10 +152,10 @@ def test_answer_with_a_recent_end_is_asked_for_again() -> None:
     observer = one_in_flight()
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
-    observer.hear(FIRST, 8.005, Source.LIST)
+    observer.receive(FIRST, 8.005, Source.LIST)
     assert observer.release(9.1) == [EndUnconfirmed(HASH)]
-    assert observer.tracker.unseen() == [HASH], "without an answer it is asked for again"
-    observer.hear(SECOND, 9.2, Source.TRACK)
+    assert observer.tracker.hashes_to_ask_for() == [HASH], "without an answer it is asked for again"
+    observer.receive(SECOND, 9.2, Source.TRACK)
     observer.release(10.2)
     assert reasons(observer) == [TIMEOUT]
 
@@ -163,12 +163,12 @@ def test_answer_with_a_recent_end_is_asked_for_again() -> None:
 def test_answer_right_after_the_stream_was_lost_is_asked_for_again() -> None:
     """The stream broke between the two terminal updates and was back at once: the answer may be from between them."""
     observer = one_in_flight()
-    observer.hear(FIRST, 8)
+    observer.receive(FIRST, 8)
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
-    observer.hear(FIRST, 8.01, Source.LIST)
+    observer.receive(FIRST, 8.01, Source.LIST)
     assert observer.release(9.1) == [EndUnconfirmed(HASH)]
-    observer.hear(SECOND, 9.2, Source.TRACK)
+    observer.receive(SECOND, 9.2, Source.TRACK)
     observer.release(10.2)
     assert reasons(observer) == [TIMEOUT]
 
@@ -176,10 +176,10 @@ def test_answer_right_after_the_stream_was_lost_is_asked_for_again() -> None:
 def test_live_terminal_after_an_answer_restarts_the_hold() -> None:
     """The stream will send the second terminal update, too: lnd needn't be asked again."""
     observer = one_in_flight()
-    observer.hear(FIRST, 8.005, Source.LIST)
-    observer.hear(FIRST, 8.9)
+    observer.receive(FIRST, 8.005, Source.LIST)
+    observer.receive(FIRST, 8.9)
     assert observer.release(9.1) == []
-    observer.hear(SECOND, 9.2)
+    observer.receive(SECOND, 9.2)
     observer.release(9.9)
     assert reasons(observer) == [TIMEOUT]
 
@@ -187,8 +187,8 @@ def test_live_terminal_after_an_answer_restarts_the_hold() -> None:
 def test_answer_that_overtakes_an_open_stream_is_live() -> None:
     """The stream was open when lnd was asked: it sends the end a moment later, with all attempts."""
     observer = one_in_flight()
-    observer.hear(FIRST._replace(attempts=()), 8.005, Source.LIST)
-    observer.hear(FIRST, 8.01)
+    observer.receive(FIRST._replace(attempts=()), 8.005, Source.LIST)
+    observer.receive(FIRST, 8.01)
     observer.release(9.1)
     (counted,) = [event for event in observer.events if isinstance(event, PaymentFailed)]
     assert (counted.ending.recovered, counted.ending.attempts) == (False, 1)
@@ -199,8 +199,8 @@ def test_answer_before_the_first_update_of_a_stream_is_recovered() -> None:
     observer = one_in_flight()
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
-    observer.hear(FIRST._replace(attempts=()), 8.005, Source.LIST)
-    observer.hear(FIRST._replace(attempts=()), 8.01)
+    observer.receive(FIRST._replace(attempts=()), 8.005, Source.LIST)
+    observer.receive(FIRST._replace(attempts=()), 8.01)
     observer.release(9.1)
     (counted,) = [event for event in observer.events if isinstance(event, PaymentFailed)]
     assert (counted.ending.recovered, counted.ending.attempts) == (True, None)
@@ -211,9 +211,9 @@ def test_late_stream_and_wrong_clock() -> None:
     observer = one_in_flight()
     wall = at(8.1)._replace(wall_ns=at(3600).wall_ns)
     observer.apply(observer.tracker.update(SECOND, Source.LIST, wall, wall))
-    observer.hear(FIRST, 9.2)
+    observer.receive(FIRST, 9.2)
     assert observer.release(9.2) == []
-    observer.hear(SECOND, 9.3)
+    observer.receive(SECOND, 9.3)
     observer.release(10.3)
     assert reasons(observer) == [TIMEOUT]
 
@@ -221,7 +221,7 @@ def test_late_stream_and_wrong_clock() -> None:
 def test_slow_answer_is_judged_by_when_it_was_requested() -> None:
     """lnd may have read it between the two terminal updates, however late it is received."""
     observer = one_in_flight()
-    observer.hear(FIRST, 8)
+    observer.receive(FIRST, 8)
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
     observer.apply(observer.tracker.update(FIRST, Source.LIST, at(99), at(8.005)))
@@ -235,9 +235,9 @@ def test_answer_requested_earlier_does_not_replace_the_reason() -> None:
     """It is received after one that was requested later, when both terminal updates were written."""
     observer = one_in_flight()
     observer.tracker.stream_started(Mode.TRACK)
-    observer.hear(FIRST, 8)
+    observer.receive(FIRST, 8)
     assert observer.release(9.1) == [EndUnconfirmed(HASH)]
-    observer.hear(SECOND, 9.2, Source.TRACK)
+    observer.receive(SECOND, 9.2, Source.TRACK)
     observer.apply(observer.tracker.update(FIRST, Source.LIST, at(9.5), at(8.005)))
     observer.release(10.6)
     assert reasons(observer) == [TIMEOUT]
@@ -259,14 +259,14 @@ def test_end_is_believed_if_lnd_has_shown_newer_things() -> None:
 def test_recent_end_without_attempts_is_asked_for_again() -> None:
     """Without attempts the time of its creation decides."""
     observer = Observer()
-    observer.hear(payment(FAILED, reason=Reason.NO_ROUTE), 0.2, Source.LIST)
+    observer.receive(payment(FAILED, reason=Reason.NO_ROUTE), 0.2, Source.LIST)
     assert observer.release(1.3) == [EndUnconfirmed(HASH)]
 
 
 def test_hold_is_not_extended_for_ever() -> None:
     """A process that is always late must count, too."""
     observer = one_in_flight()
-    observer.hear(FIRST, 8)
+    observer.receive(FIRST, 8)
     for seconds in range(9, 200):
         observer.tracker.postpone(10**9)
         observer.release(seconds)
@@ -276,11 +276,11 @@ def test_hold_is_not_extended_for_ever() -> None:
 def test_hold_is_extended_while_the_process_stands_still() -> None:
     """The second terminal update may wait in the socket meanwhile."""
     observer = one_in_flight()
-    observer.hear(FIRST, 8)
+    observer.receive(FIRST, 8)
     assert observer.tracker.on_hold
     observer.tracker.postpone(5 * 10**9)
     assert observer.release(13.9) == []
-    observer.hear(SECOND, 13.9)
+    observer.receive(SECOND, 13.9)
     observer.release(14)
     assert reasons(observer) == [TIMEOUT]
     assert not observer.tracker.on_hold
@@ -289,7 +289,7 @@ def test_hold_is_extended_while_the_process_stands_still() -> None:
 def test_deleted_before_its_end_was_confirmed() -> None:
     """The run was seen to end: it is counted with the reason that is known, and not as lost."""
     observer = one_in_flight()
-    observer.hear(FIRST, 8)
+    observer.receive(FIRST, 8)
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
     observer.not_found(10)

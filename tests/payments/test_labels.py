@@ -57,7 +57,7 @@ def kind_of(*updates: Payment) -> Kind:
     """Return the kind under which a payment with these updates is counted."""
     observer = Observer()
     for update in updates:
-        observer.hear(update, 1)
+        observer.receive(update, 1)
     observer.release(9)
     (end,) = [event for event in observer.events if isinstance(event, PaymentFailed)]
     return end.ending.kind
@@ -152,8 +152,8 @@ def test_waiting_for_other_parts_is_not_held() -> None:
     """The recipient gives up an incomplete payment after two minutes: it held nothing, liquidity was missing."""
     observer = Observer()
     part = flying(1)
-    observer.hear(payment(IN_FLIGHT, part), 1)
+    observer.receive(payment(IN_FLIGHT, part), 1)
     end = failed(part, Code.MPP_TIMEOUT, FailureSource.RECIPIENT, end_s=121)
-    observer.hear(payment(FAILED, end, reason=Reason.TIMEOUT), 121)
+    observer.receive(payment(FAILED, end, reason=Reason.TIMEOUT), 121)
     observer.release(122)
     assert [event.cause for event in observer.events if isinstance(event, PaymentFailed)] == [Cause.ROUTE_LIQUIDITY]

@@ -32,24 +32,24 @@ MALFORMED = [UpdateIgnored(Ignored.MALFORMED)]
 def test_in_flight_update_after_the_end_is_ignored() -> None:
     """A new subscription's first update of a run may be older than its terminal update, and come later."""
     observer = Observer()
-    observer.hear(payment(IN_FLIGHT, A), 1)
-    observer.hear(payment(SUCCEEDED, settled(A)), 2)
-    assert observer.hear(payment(IN_FLIGHT, A), 2.5) == AFTER_TERMINAL
+    observer.receive(payment(IN_FLIGHT, A), 1)
+    observer.receive(payment(SUCCEEDED, settled(A)), 2)
+    assert observer.receive(payment(IN_FLIGHT, A), 2.5) == AFTER_TERMINAL
     observer.release(3)
-    assert observer.hear(payment(IN_FLIGHT, A), 4) == AFTER_TERMINAL
+    assert observer.receive(payment(IN_FLIGHT, A), 4) == AFTER_TERMINAL
     assert observer.tracker.open == {}
 
 
 def test_stale_snapshot_takes_nothing_back() -> None:
     """A snapshot is stale if it lacks an attempt, a resolution, a reason or a status that is known."""
     observer = Observer()
-    observer.hear(payment(INITIATED), 0)
-    observer.hear(payment(IN_FLIGHT, failed(A), B, reason=Reason.TIMEOUT), 3)
-    assert observer.hear(payment(IN_FLIGHT, failed(A), B, reason=Reason.TIMEOUT), 3) == DUPLICATE
-    assert observer.hear(payment(IN_FLIGHT, failed(A), reason=Reason.TIMEOUT), 3) == STALE
-    assert observer.hear(payment(IN_FLIGHT, A, B, reason=Reason.TIMEOUT), 3) == STALE
-    assert observer.hear(payment(IN_FLIGHT, failed(A), B), 3) == STALE
-    assert observer.hear(payment(INITIATED, failed(A), B, reason=Reason.TIMEOUT), 3) == STALE
+    observer.receive(payment(INITIATED), 0)
+    observer.receive(payment(IN_FLIGHT, failed(A), B, reason=Reason.TIMEOUT), 3)
+    assert observer.receive(payment(IN_FLIGHT, failed(A), B, reason=Reason.TIMEOUT), 3) == DUPLICATE
+    assert observer.receive(payment(IN_FLIGHT, failed(A), reason=Reason.TIMEOUT), 3) == STALE
+    assert observer.receive(payment(IN_FLIGHT, A, B, reason=Reason.TIMEOUT), 3) == STALE
+    assert observer.receive(payment(IN_FLIGHT, failed(A), B), 3) == STALE
+    assert observer.receive(payment(INITIATED, failed(A), B, reason=Reason.TIMEOUT), 3) == STALE
     (run,) = observer.tracker.open.values()
     assert (run.outstanding, run.resolved, run.reason) == ({2: B}, {1}, Reason.TIMEOUT)
 
@@ -57,14 +57,14 @@ def test_stale_snapshot_takes_nothing_back() -> None:
 def test_malformed_snapshot_is_ignored() -> None:
     """Without identity nothing can be counted; negative amounts would make totals fall."""
     observer = Observer()
-    assert observer.hear(payment(payment_hash=""), 0) == MALFORMED
-    assert observer.hear(payment()._replace(created_ns=0), 0) == MALFORMED
-    assert observer.hear(payment()._replace(created_ns=-(10**18)), 0) == MALFORMED
-    assert observer.hear(payment()._replace(value_msat=-1), 0) == MALFORMED
-    assert observer.hear(payment()._replace(fee_msat=-1), 0) == MALFORMED
-    assert observer.hear(payment()._replace(payment_index=2**63), 0) == MALFORMED
-    assert observer.hear(payment(IN_FLIGHT, A._replace(amount_msat=-1)), 0) == MALFORMED
-    assert observer.hear(payment(IN_FLIGHT, A._replace(fee_msat=-1)), 0) == MALFORMED
+    assert observer.receive(payment(payment_hash=""), 0) == MALFORMED
+    assert observer.receive(payment()._replace(created_ns=0), 0) == MALFORMED
+    assert observer.receive(payment()._replace(created_ns=-(10**18)), 0) == MALFORMED
+    assert observer.receive(payment()._replace(value_msat=-1), 0) == MALFORMED
+    assert observer.receive(payment()._replace(fee_msat=-1), 0) == MALFORMED
+    assert observer.receive(payment()._replace(payment_index=2**63), 0) == MALFORMED
+    assert observer.receive(payment(IN_FLIGHT, A._replace(amount_msat=-1)), 0) == MALFORMED
+    assert observer.receive(payment(IN_FLIGHT, A._replace(fee_msat=-1)), 0) == MALFORMED
     assert observer.tracker.open == {}
 
 
@@ -83,10 +83,10 @@ def test_history_is_not_counted() -> None:
     observer = counting_since(101, 102)
     old = payment(SUCCEEDED, payment_hash=f"{102:064x}", created_s=102 - 1000, payment_index=102)
     for source in Source:
-        assert observer.hear(old, 1, source) == AFTER_TERMINAL
+        assert observer.receive(old, 1, source) == AFTER_TERMINAL
     older = payment(FAILED, payment_hash=OTHER_HASH, created_s=-2000, payment_index=50)
-    assert observer.hear(older, 1, Source.LIST) == AFTER_TERMINAL
-    assert observer.hear(older, 1, Source.TRACK) == AFTER_TERMINAL
+    assert observer.receive(older, 1, Source.LIST) == AFTER_TERMINAL
+    assert observer.receive(older, 1, Source.TRACK) == AFTER_TERMINAL
 
 
 def test_run_in_flight_when_counting_begins_is_started() -> None:
@@ -103,31 +103,31 @@ def test_old_run_that_the_stream_shows_is_started() -> None:
     """It was in flight when counting began. The present stream has shown it, so lnd needn't be asked for it."""
     observer = counting_since(101, 102)
     old = payment(IN_FLIGHT, A, created_s=-2000, payment_index=50)
-    assert observer.hear(old, 1)[0] == PaymentStarted(old.run)
-    assert observer.tracker.unseen() == []
+    assert observer.receive(old, 1)[0] == PaymentStarted(old.run)
+    assert observer.tracker.hashes_to_ask_for() == []
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
-    assert observer.tracker.unseen() == [HASH]
+    assert observer.tracker.hashes_to_ask_for() == [HASH]
 
 
 def test_old_run_that_only_an_answer_shows_is_ignored() -> None:
     """It is history, or has been counted."""
     observer = counting_since(101, 102)
     for source in (Source.LIST, Source.TRACK):
-        assert observer.hear(payment(IN_FLIGHT, A, created_s=-2000, payment_index=50), 1, source) == AFTER_TERMINAL
+        assert observer.receive(payment(IN_FLIGHT, A, created_s=-2000, payment_index=50), 1, source) == AFTER_TERMINAL
 
 
 def test_late_answer_about_a_forgotten_run_is_ignored() -> None:
     """lnd read the payment in flight; before the answer was received it ended, was counted, and forgotten."""
     observer = Observer()
     new = payment(IN_FLIGHT, A, created_s=1, payment_index=50)
-    observer.hear(new, 1)
-    observer.hear(payment(SUCCEEDED, settled(A), created_s=1, payment_index=50), 2)
+    observer.receive(new, 1)
+    observer.receive(payment(SUCCEEDED, settled(A), created_s=1, payment_index=50), 2)
     for number in range(1, 2000):
         later = payment(SUCCEEDED, payment_hash=f"{number:064x}", created_s=1 + number, payment_index=200 + number)
-        observer.hear(later, 4)
+        observer.receive(later, 4)
     observer.release(6)
-    assert observer.hear(new, 6, Source.TRACK) == AFTER_TERMINAL
+    assert observer.receive(new, 6, Source.TRACK) == AFTER_TERMINAL
 
 
 def test_live_end_of_an_old_run_is_counted() -> None:
@@ -138,7 +138,7 @@ def test_live_end_of_an_old_run_is_counted() -> None:
         for _ in range(streams):
             observer.tracker.stream_lost()
             observer.tracker.stream_started()
-        assert observer.hear(old, 2)[0] == PaymentStarted(old.run)
+        assert observer.receive(old, 2)[0] == PaymentStarted(old.run)
 
 
 def test_old_run_that_was_counted_is_not_started_again() -> None:
@@ -146,14 +146,14 @@ def test_old_run_that_was_counted_is_not_started_again() -> None:
     observer = counting_since(101, 102)
     old = payment(IN_FLIGHT, A, created_s=-2000, payment_index=50)
     ended = payment(SUCCEEDED, settled(A), created_s=-2000, payment_index=50)
-    observer.hear(old, 2)
-    observer.hear(ended, 100)
+    observer.receive(old, 2)
+    observer.receive(ended, 100)
     for number in range(1, 2000):
         new = payment(SUCCEEDED, payment_hash=f"{number:064x}", created_s=number, payment_index=200 + number)
-        observer.hear(new, 100)
+        observer.receive(new, 100)
     observer.release(102)
-    assert not observer.tracker.memory.recognise(ended)
-    assert observer.hear(ended, 103) == AFTER_TERMINAL
+    assert not observer.tracker.finished.recognise(ended)
+    assert observer.receive(ended, 103) == AFTER_TERMINAL
 
 
 def test_number_of_old_runs_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,29 +164,31 @@ def test_number_of_old_runs_remembered_is_bounded(monkeypatch: pytest.MonkeyPatc
     tracker.stream_started()
     observer = Observer(tracker)
     for number in range(1, 100):
-        observer.hear(payment(SUCCEEDED, payment_hash=f"{number:064x}", created_s=number, payment_index=number), number)
+        observer.receive(
+            payment(SUCCEEDED, payment_hash=f"{number:064x}", created_s=number, payment_index=number), number
+        )
     assert [run.payment_hash for run in tracker.survivors] == [f"{number:064x}" for number in range(50, 100)]
 
 
 def test_late_update_of_a_finished_run_does_not_end_its_successor() -> None:
     """lnd's clock stepped back between two runs of a hash: by their times the finished one is the later one."""
     observer = Observer()
-    observer.hear(payment(IN_FLIGHT), 1)
-    observer.hear(payment(FAILED, reason=Reason.NO_ROUTE), 2)
+    observer.receive(payment(IN_FLIGHT), 1)
+    observer.receive(payment(FAILED, reason=Reason.NO_ROUTE), 2)
     observer.release(4)
     again = payment(IN_FLIGHT, created_s=-5, payment_index=11)
-    observer.hear(again, 6)
-    assert observer.hear(payment(IN_FLIGHT), 60) == AFTER_TERMINAL
+    observer.receive(again, 6)
+    assert observer.receive(payment(IN_FLIGHT), 60) == AFTER_TERMINAL
     assert list(observer.tracker.open) == [again.run]
 
 
 def test_not_found_while_on_hold_is_ignored() -> None:
     """lnd deleted the payment the moment it ended: its second terminal update is still to come."""
     observer = Observer()
-    observer.hear(payment(IN_FLIGHT, A), 1)
-    observer.hear(payment(FAILED, failed(A), reason=Reason.INCORRECT_PAYMENT_DETAILS), 10)
+    observer.receive(payment(IN_FLIGHT, A), 1)
+    observer.receive(payment(FAILED, failed(A), reason=Reason.INCORRECT_PAYMENT_DETAILS), 10)
     assert observer.not_found(10.001) == []
-    observer.hear(payment(FAILED, failed(A), reason=Reason.TIMEOUT), 10.01)
+    observer.receive(payment(FAILED, failed(A), reason=Reason.TIMEOUT), 10.01)
     assert [event.ending.reason for event in observer.release(12) if isinstance(event, PaymentFailed)] == [
         Reason.TIMEOUT
     ]
@@ -199,7 +201,9 @@ def test_history_from_the_far_future_does_not_make_new_runs_old() -> None:
     tracker.stream_started()
     observer = Observer(tracker)
     for number in range(1, 100):
-        observer.hear(payment(SUCCEEDED, payment_hash=f"{number:064x}", created_s=number, payment_index=number), number)
+        observer.receive(
+            payment(SUCCEEDED, payment_hash=f"{number:064x}", created_s=number, payment_index=number), number
+        )
     assert tracker.survivors == {}
 
 
@@ -212,25 +216,25 @@ def test_history_from_the_far_future_does_not_hide_new_runs_after_renumbering() 
     ]
     tracker.begin(history, 100, at(0))
     tracker.stream_started()
-    tracker.memory.distrust_indexes()
+    tracker.finished.go_by_time()
     new = payment(payment_index=1, created_s=1)
-    assert PaymentStarted(new.run) in Observer(tracker).hear(new, 1)
+    assert PaymentStarted(new.run) in Observer(tracker).receive(new, 1)
 
 
 def test_lower_index_above_the_floor_is_new() -> None:
     """lnd may show a payment later than one with a higher index."""
     observer = counting_since(101, 103)
     late = payment(IN_FLIGHT, payment_index=102, created_s=-898)
-    assert observer.hear(late, 1)[0] == PaymentStarted(late.run)
+    assert observer.receive(late, 1)[0] == PaymentStarted(late.run)
 
 
 def test_run_is_lost_after_two_answers_a_minute_apart() -> None:
     """NOT_FOUND must be answered twice, at least a minute apart; a snapshot in between makes it begin again."""
     observer = Observer()
-    observer.hear(payment(IN_FLIGHT, A), 1)
+    observer.receive(payment(IN_FLIGHT, A), 1)
     assert observer.not_found(10) == []
     assert observer.not_found(69) == []
-    observer.hear(payment(IN_FLIGHT, A), 69)
+    observer.receive(payment(IN_FLIGHT, A), 69)
     assert observer.not_found(71) == []
     lost = observer.not_found(131)
     assert lost[-1] == PaymentLost(payment().run, Lost.DELETED)
@@ -243,21 +247,21 @@ def test_run_is_lost_after_two_answers_a_minute_apart() -> None:
 def test_lost_run_stays_lost() -> None:
     """Even if lnd shows it again."""
     observer = Observer()
-    observer.hear(payment(IN_FLIGHT, A), 1)
+    observer.receive(payment(IN_FLIGHT, A), 1)
     observer.not_found(10)
     observer.not_found(70)
-    assert observer.hear(payment(IN_FLIGHT, A), 80) == AFTER_TERMINAL
-    assert observer.hear(payment(SUCCEEDED, settled(A)), 81) == AFTER_TERMINAL
+    assert observer.receive(payment(IN_FLIGHT, A), 80) == AFTER_TERMINAL
+    assert observer.receive(payment(SUCCEEDED, settled(A)), 81) == AFTER_TERMINAL
 
 
 def test_attempt_that_vanishes_is_unresolved() -> None:
     """lnd deletes failed attempts: one was seen in flight, and isn't in the terminal snapshot any more."""
     observer = Observer()
-    observer.hear(payment(IN_FLIGHT, A), 1)
+    observer.receive(payment(IN_FLIGHT, A), 1)
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
     observer.make_others_old()
-    observer.hear(payment(SUCCEEDED, settled(B, end_s=4)), 40, Source.LIST)
+    observer.receive(payment(SUCCEEDED, settled(B, end_s=4)), 40, Source.LIST)
     observer.release(41)
     counters = observer.ledger.counters
     assert counters[Counter.ATTEMPTS_STARTED] == {(): 2}
@@ -269,5 +273,5 @@ def test_attempt_that_vanishes_is_unresolved() -> None:
 def test_unknown_attempt_status_stays_in_flight() -> None:
     """A status that is new in lnd decodes as in flight."""
     observer = Observer()
-    observer.hear(payment(IN_FLIGHT, A._replace(status=AttemptStatus.IN_FLIGHT)), 1)
+    observer.receive(payment(IN_FLIGHT, A._replace(status=AttemptStatus.IN_FLIGHT)), 1)
     assert list(observer.tracker.open[payment().run].outstanding) == [1]

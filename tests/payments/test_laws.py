@@ -186,7 +186,7 @@ def test_whole_history_is_counted_exactly(data: st.DataObject) -> None:
     of = data.draw(scenarios())
     observer = CheckingObserver()
     for message in data.draw(streams(of)):
-        observer.hear(message, 1)
+        observer.receive(message, 1)
     observer.release(3)
     assert counted(observer.ledger) == expected(of)
     assert counted_reasons(observer.ledger) == final_reasons(of)
@@ -207,13 +207,13 @@ def test_duplicates_and_late_snapshots_change_no_total(data: st.DataObject) -> N
     plain, noisy = CheckingObserver(), CheckingObserver()
     sent: list[Payment] = []
     for message in data.draw(streams(of)):
-        plain.hear(message, 1)
-        noisy.hear(message, 1)
+        plain.receive(message, 1)
+        noisy.receive(message, 1)
         sent.append(message)
         for index in data.draw(st.lists(st.integers(0, len(sent) - 1), max_size=2)):
             late = sent[index]
             if not late.status.ended or late is message:
-                noisy.hear(late, 1)
+                noisy.receive(late, 1)
     plain.release(3)
     noisy.release(3)
     assert flat(noisy.ledger, but=UNEQUAL) == flat(plain.ledger, but=UNEQUAL)
@@ -231,17 +231,17 @@ def test_interrupted_history_is_counted_exactly(data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(messages)))
     observer = CheckingObserver()
     for message in messages[:cut]:
-        observer.hear(message, 1)
+        observer.receive(message, 1)
     observer.tracker.stream_lost()
     observer.release(10)
     observer.tracker.stream_started()
     back = data.draw(st.sampled_from([20, 200]))
     for scenario in of:
-        observer.hear(scenario.kept, back, Source.LIST)
+        observer.receive(scenario.kept, back, Source.LIST)
     for seconds in (back, back + 5):  # recent ends are asked for twice
-        for payment_hash in observer.tracker.unseen():
+        for payment_hash in observer.tracker.hashes_to_ask_for():
             scenario = next(scenario for scenario in of if scenario.final.payment_hash == payment_hash)
-            observer.hear(scenario.kept, seconds, Source.TRACK)
+            observer.receive(scenario.kept, seconds, Source.TRACK)
         observer.release(seconds + 2)
     assert counted(observer.ledger) == expected(of)
     assert counted_reasons(observer.ledger) == final_reasons(of)
@@ -256,7 +256,7 @@ def test_runs_deleted_or_retried_during_an_interruption(data: st.DataObject) -> 
     messages = data.draw(streams(of))
     observer = CheckingObserver()
     for message in messages[: data.draw(st.integers(0, len(messages)))]:
-        observer.hear(message, 1)
+        observer.receive(message, 1)
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
     seen = sum(observer.ledger.counters[Counter.STARTED].values())
@@ -265,8 +265,8 @@ def test_runs_deleted_or_retried_during_an_interruption(data: st.DataObject) -> 
         if data.draw(st.booleans()):
             retried += 1
             again = scenario.kept._replace(created_ns=T0 + SECOND, payment_index=scenario.kept.payment_index + 100)
-            observer.hear(again, 200, Source.LIST)
-            observer.hear(again, 290, Source.TRACK)
+            observer.receive(again, 200, Source.LIST)
+            observer.receive(again, 290, Source.TRACK)
         else:
             observer.not_found(200, scenario.final.payment_hash)
             observer.not_found(290, scenario.final.payment_hash)

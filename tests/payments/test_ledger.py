@@ -1,7 +1,7 @@
 """Facts in, totals out: the totals that a payment changes, and no others."""
 
 from exporter.payments import inflight
-from exporter.payments.event import CaughtUp, LndCalled, StreamInterrupted
+from exporter.payments.event import CatchUpPageRead, LndCalled, StreamInterrupted
 from exporter.payments.labels import (
     Age,
     BlocksLeft,
@@ -17,7 +17,7 @@ from exporter.payments.labels import (
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import Info, NodeStatus
 from exporter.payments.totals import Counter, Histogram, HistogramName
-from exporter.payments.view import capture
+from exporter.payments.view import capture_view
 from tests.payments.build import (
     FAILED,
     IN_FLIGHT,
@@ -47,11 +47,11 @@ def test_new_ledger_is_zero() -> None:
 def test_success() -> None:
     """All totals that change with one retry, then 1000 sat for 10 msat."""
     observer = Observer()
-    observer.hear(payment(), 0)
-    observer.hear(payment(IN_FLIGHT, A), 1)
-    observer.hear(payment(IN_FLIGHT, failed(A)), 2)
-    observer.hear(payment(IN_FLIGHT, failed(A), B), 3)
-    observer.hear(payment(SUCCEEDED, failed(A), settled(B, end_s=4)), 4)
+    observer.receive(payment(), 0)
+    observer.receive(payment(IN_FLIGHT, A), 1)
+    observer.receive(payment(IN_FLIGHT, failed(A)), 2)
+    observer.receive(payment(IN_FLIGHT, failed(A), B), 3)
+    observer.receive(payment(SUCCEEDED, failed(A), settled(B, end_s=4)), 4)
     observer.release(5)
     assert flat(observer.ledger) == {
         ("started",): 1,
@@ -113,7 +113,7 @@ def test_edges_are_inclusive() -> None:
 def test_success_with_a_reason_is_late() -> None:
     """lnd had reported to the caller that it failed."""
     observer = Observer()
-    observer.hear(payment(SUCCEEDED, settled(A), reason=Reason.TIMEOUT), 2)
+    observer.receive(payment(SUCCEEDED, settled(A), reason=Reason.TIMEOUT), 2)
     observer.release(3)
     late = observer.ledger.counters[Counter.SUCCEEDED_LATE]
     assert {labels: n for labels, n in late.items() if n} == {("timeout",): 1}
@@ -122,7 +122,7 @@ def test_success_with_a_reason_is_late() -> None:
 def peer_outcome(code: Code, source: FailureSource, hops: int = 3) -> str:
     """Return where an attempt that failed is counted, seen from its first hop."""
     observer = Observer()
-    observer.hear(payment(IN_FLIGHT, failed(A._replace(hops=hops), code, source)), 2)
+    observer.receive(payment(IN_FLIGHT, failed(A._replace(hops=hops), code, source)), 2)
     ((_, outcome),) = [k for k, n in observer.ledger.counters[Counter.PEER_ATTEMPTS].items() if n]
     return outcome
 
@@ -144,9 +144,9 @@ def test_peers_without_a_place_are_other() -> None:
         observer = Observer(ledger=Ledger(max_peers=limit))
         for number in range(1, 5):
             attempt = flying(number)._replace(peer=f"p{number}")
-            observer.hear(payment(IN_FLIGHT, attempt, payment_hash=f"{number:064x}", payment_index=number), 1)
+            observer.receive(payment(IN_FLIGHT, attempt, payment_hash=f"{number:064x}", payment_index=number), 1)
         assert {peer for peer, _ in observer.ledger.counters[Counter.PEER_ATTEMPTS]} == labels
-        view = capture("lnd", observer.tracker, observer.ledger, NodeStatus(), at(1))
+        view = capture_view("lnd", observer.tracker, observer.ledger, NodeStatus(), at(1))
         assert {peer: htlcs for peer, (htlcs, _) in view.peers_in_flight.items()} == (
             {"p1": 1, "p2": 1, "other": 2} if limit else {}
         )
@@ -159,8 +159,8 @@ def test_facts_of_the_follower() -> None:
         [
             StreamInterrupted(Interruption.LOCKED),
             LndCalled(Method.GET_INFO, CallOutcome.ERROR),
-            CaughtUp(500),
-            CaughtUp(7),
+            CatchUpPageRead(500),
+            CatchUpPageRead(7),
         ]
     )
     assert flat(ledger) == {
@@ -173,9 +173,9 @@ def test_facts_of_the_follower() -> None:
 def test_view_is_a_copy() -> None:
     """Later updates don't change it."""
     observer = Observer()
-    observer.hear(payment(IN_FLIGHT, A), 1)
-    view = capture("lnd", observer.tracker, observer.ledger, NodeStatus(), at(1))
-    observer.hear(payment(FAILED, refused(A)), 2)
+    observer.receive(payment(IN_FLIGHT, A), 1)
+    view = capture_view("lnd", observer.tracker, observer.ledger, NodeStatus(), at(1))
+    observer.receive(payment(FAILED, refused(A)), 2)
     observer.release(3)
     assert sum(view.counters[Counter.FAILED].values()) == 0
     assert view.histograms[HistogramName.ATTEMPT_HOPS]["failed",].total == 0
@@ -187,11 +187,11 @@ def test_in_flight() -> None:
     observer = Observer()
     near, far = A._replace(expiry_height=800_020), flying(2, sent_s=1, msat=7)._replace(expiry_height=800_500)
     fresh = flying(3, sent_s=3000, msat=5)._replace(expiry_height=800_001)
-    observer.hear(payment(IN_FLIGHT, near, far, fresh, reason=Reason.TIMEOUT), 1)
+    observer.receive(payment(IN_FLIGHT, near, far, fresh, reason=Reason.TIMEOUT), 1)
     stalled = payment(IN_FLIGHT, created_s=100, payment_hash="cd" * 32, payment_index=11, invoice=False)
-    observer.hear(stalled, 100)
+    observer.receive(stalled, 100)
     status = NodeStatus(info=Info(pubkey="", block_height=800_000))
-    gauges = capture("lnd", observer.tracker, observer.ledger, status, at(3600)).in_flight
+    gauges = capture_view("lnd", observer.tracker, observer.ledger, status, at(3600)).in_flight
     assert {key: n for key, n in gauges.runs.items() if n} == {
         (Purpose.PAYMENT, Age.UNDER_1D): 1,
         (Purpose.OTHER, Age.UNDER_1H): 1,

@@ -3,7 +3,7 @@
 import pytest
 
 from exporter.payments import inflight
-from exporter.payments.overdue import Limits, pass_limits
+from exporter.payments.overdue import Limits, mark_overdue
 from exporter.payments.payment import Attempt, Payment
 from tests.payments.build import FAILED, IN_FLIGHT, Observer, at, failed, flying, payment
 
@@ -17,7 +17,7 @@ def observing(*snapshots: Payment) -> Observer:
     """Return an observer that has received these at 1 s."""
     observer = Observer()
     for snapshot in snapshots:
-        observer.hear(snapshot, 1)
+        observer.receive(snapshot, 1)
     return observer
 
 
@@ -27,7 +27,7 @@ def passed(
     """Return the limits of age and of blocks that were passed by then, with `left` blocks until `EXPIRY`."""
     height = None if left is None else EXPIRY - left
     return [
-        (o.limit_s, o.limit_blocks) for o in pass_limits(observer.tracker.open.values(), at(seconds), height, limits)
+        (o.limit_s, o.limit_blocks) for o in mark_overdue(observer.tracker.open.values(), at(seconds), height, limits)
     ]
 
 
@@ -100,7 +100,7 @@ def test_no_limit_of_blocks_while_the_height_is_unknown() -> None:
 def test_ended_run_passes_no_limit() -> None:
     """Even while it is on hold."""
     observer = observing(payment(IN_FLIGHT))
-    observer.hear(payment(FAILED), 599)
+    observer.receive(payment(FAILED), 599)
     assert passed(observer, 3600) == []
 
 
@@ -126,7 +126,7 @@ def test_most_urgent_first() -> None:
         payment(IN_FLIGHT, flying(3)._replace(expiry_height=EXPIRY - 50), payment_hash="03" * 32),
         payment(IN_FLIGHT, payment_hash="04" * 32, created_s=-10_000),
     )
-    overdue = pass_limits(observer.tracker.open.values(), at(HELD_S), EXPIRY - 90, LIMITS)
+    overdue = mark_overdue(observer.tracker.open.values(), at(HELD_S), EXPIRY - 90, LIMITS)
     assert [(o.run.run.payment_hash[:2], o.blocks_left) for o in overdue] == [
         ("03", 40),
         ("02", 90),

@@ -14,7 +14,7 @@ from exporter.payments.peers import FORMER_PEERS, OTHER_PEERS, UNUSED_NS
 from exporter.payments.saved import resume, save
 from exporter.payments.totals import Counter
 from exporter.payments.tracker import Tracker
-from exporter.payments.view import capture
+from exporter.payments.view import capture_view
 from exporter.store import Store, codec, encode
 from tests.payments.build import IN_FLIGHT, T0, Observer, at, failed, flying, payment, settled
 
@@ -83,11 +83,11 @@ def test_peer_unused_for_a_week_loses_its_place() -> None:
 def test_peer_with_an_htlc_outstanding_keeps_its_place() -> None:
     """A channel that is force closed isn't listed any more, but still has HTLCs."""
     observer = Observer(ledger=Ledger(max_peers=1))
-    observer.hear(payment(IN_FLIGHT, flying(1)._replace(peer="a")), 1)
+    observer.receive(payment(IN_FLIGHT, flying(1)._replace(peer="a")), 1)
     observer.apply([ChannelsListed(frozenset())])
     use_peer(observer.ledger, "b", 2 * WEEK_S)
     assert labels(observer.ledger) == {"a", OTHER_PEERS}
-    view = capture("lnd", observer.tracker, observer.ledger, NodeStatus(), at(3))
+    view = capture_view("lnd", observer.tracker, observer.ledger, NodeStatus(), at(3))
     assert view.peers_in_flight == {"a": (1, 1_000_010), OTHER_PEERS: (0, 0)}
 
 
@@ -97,7 +97,7 @@ def test_former_has_no_gauge() -> None:
     ledger.apply([ChannelsListed(frozenset())])
     use_peer(ledger, "a", 1)
     use_peer(ledger, "b", 2)
-    view = capture("lnd", Tracker(), ledger, NodeStatus(), at(3))
+    view = capture_view("lnd", Tracker(), ledger, NodeStatus(), at(3))
     assert view.peers_in_flight == {"b": (0, 0)}
     assert (FORMER_PEERS,) in view.counters[Counter.PEER_SENT]
 
@@ -146,8 +146,10 @@ class RandomUse:
         in_flight = payment(IN_FLIGHT, *self.outstanding)
         tracker = observer.tracker
         tracker.update(in_flight, Source.STREAM, at(0))
-        view = capture("lnd", tracker, self.ledger, NodeStatus(), at(1))
-        saved = save(view, tracker, self.ledger, pubkey="", table=0, ended=(), at=at(1), heard=codec.state(OLD).heard)
+        view = capture_view("lnd", tracker, self.ledger, NodeStatus(), at(1))
+        saved = save(
+            view, tracker, self.ledger, pubkey="", table=0, ended=(), at=at(1), heard=codec.decode_state(OLD).heard
+        )
         store = Store(path)
         store.save({"lnd": encode(saved)})
         store.close()
@@ -170,7 +172,7 @@ OLD = (
 
 def test_state_of_an_older_version() -> None:
     """It doesn't contain when its peers were used: their week begins when another peer needs a place."""
-    state = codec.state(OLD)
+    state = codec.decode_state(OLD)
     assert (state.peers, state.peers_used_ns) == (("a", "b"), ())
     ledger = Ledger(max_peers=2)
     ledger.retire(ledger.peers.resume([(peer, 0) for peer in state.peers], []))
@@ -227,8 +229,8 @@ def test_counting_by_peer_is_switched_off() -> None:
         ledger.counters[counter].update(before.counters[counter])
     ledger.peers.resume(before.peers.used_ns.items(), [])
     observer = Observer()
-    observer.hear(payment(IN_FLIGHT, flying(1)._replace(peer=KEYS[0])), 0)
-    view = capture("alice", observer.tracker, ledger, NodeStatus(), at(1))
+    observer.receive(payment(IN_FLIGHT, flying(1)._replace(peer=KEYS[0])), 0)
+    view = capture_view("alice", observer.tracker, ledger, NodeStatus(), at(1))
     assert view.in_flight.htlcs == 1
     assert view.peers_in_flight == {}
     assert sent(ledger) == {KEYS[0]: 1}

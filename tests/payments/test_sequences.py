@@ -315,7 +315,7 @@ def test_sequence_leads_to_exactly_these_facts(updates: list[tuple[float, Paymen
     """All updates are live; afterwards nothing is in flight."""
     observer = Observer()
     for seconds, snapshot in updates:
-        observer.hear(snapshot, seconds)
+        observer.receive(snapshot, seconds)
     observer.release(updates[-1][0] + 1)
     assert observer.events == facts
     assert observer.tracker.open == {}
@@ -326,9 +326,9 @@ def test_doubled_updates_are_ignored_as_duplicates(updates: list[tuple[float, Pa
     """The facts are those of the sequence sent once."""
     once, twice = Observer(), Observer()
     for seconds, snapshot in updates:
-        once.hear(snapshot, seconds)
-        twice.hear(snapshot, seconds)
-        assert twice.hear(snapshot, seconds) == [UpdateIgnored(Ignored.DUPLICATE)]
+        once.receive(snapshot, seconds)
+        twice.receive(snapshot, seconds)
+        assert twice.receive(snapshot, seconds) == [UpdateIgnored(Ignored.DUPLICATE)]
     once.release(99)
     twice.release(99)
     assert [event for event in twice.events if not isinstance(event, UpdateIgnored)] == once.events

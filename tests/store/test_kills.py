@@ -25,7 +25,7 @@ def before_and_after() -> tuple[EncodedNode, EncodedNode]:
     """Return a node, and the same node later, with changes in every table."""
     observer = busy_node()
     before = encode(saved_node(observer))
-    observer.hear(payment(SUCCEEDED, settled(flying(2, sent_s=3)), payment_hash="dd" * 32, payment_index=300), 21)
+    observer.receive(payment(SUCCEEDED, settled(flying(2, sent_s=3)), payment_hash="dd" * 32, payment_index=300), 21)
     observer.release(25)
     return before, encode(saved_node(observer, 25))._replace(ended=(ENDED,))
 

@@ -70,7 +70,7 @@ def test_old_file_is_migrated(sample: Path, tmp_path: Path) -> None:
     assert store.resets == {Reset.CORRUPT: 2, Reset.OLDER: 0}
     store.close()
     assert {run.run for run in saved.open} == observer.tracker.open.keys()
-    assert saved.finished == observer.tracker.memory.indexes
+    assert saved.finished == observer.tracker.finished.indexes
     tracker, ledger = Tracker(), Ledger()
     saving.resume(saved, tracker, ledger, at(9))
     assert ledger.counters == observer.ledger.counters

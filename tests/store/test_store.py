@@ -21,7 +21,7 @@ from exporter.payments.payment import Moment, Run
 from exporter.payments.saved import SavedNode
 from exporter.payments.totals import Counter, HistogramName
 from exporter.payments.tracker import Tracker
-from exporter.payments.view import capture
+from exporter.payments.view import capture_view
 from exporter.store import EncodedNode, Locked, Store, StoreError, TooNew, codec, encode, file
 from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, Observer, at, failed, flying, payment, settled
 
@@ -33,24 +33,24 @@ LAST_KNOWN = LastKnown(NodeState.READY, True, 1_779_999_999_999_999_999, 800_000
 def busy_node() -> Observer:
     """Return a node with runs in flight, on hold and counted, and with a total beyond 64 bits."""
     observer = Observer()
-    observer.hear(payment(IN_FLIGHT, failed(A), B), 5)
+    observer.receive(payment(IN_FLIGHT, failed(A), B), 5)
     for number in range(1, 30):
         done = payment(
             SUCCEEDED, settled(flying(100 + number)), payment_hash=f"{number:064x}", payment_index=20 + number
         )
-        observer.hear(done, 6)
+        observer.receive(done, 6)
     observer.release(8)
-    observer.hear(payment(FAILED, failed(A), payment_hash="ee" * 32, payment_index=99), 8.5)
+    observer.receive(payment(FAILED, failed(A), payment_hash="ee" * 32, payment_index=99), 8.5)
     observer.ledger.counters[Counter.LOCKED_MSAT_MS]["succeeded",] = 2**70
     tracker = observer.tracker
     tracker.history_us, tracker.survivors = 1_700_000_000_000_000, {payment(created_s=-99).run: None}
-    tracker.memory.floor_us, tracker.memory.by_time = 1_700_000_000_000_001, True
+    tracker.finished.floor_us, tracker.finished.by_time = 1_700_000_000_000_001, True
     return observer
 
 
 def saved_node(observer: Observer, seconds: float = 9) -> SavedNode:
     """Return what is saved of `observer` this many seconds after T0."""
-    view = capture("alice", observer.tracker, observer.ledger, NodeStatus(), at(seconds))
+    view = capture_view("alice", observer.tracker, observer.ledger, NodeStatus(), at(seconds))
     return saving.save(
         view, observer.tracker, observer.ledger, pubkey=KEY, table=99, ended=(), at=at(seconds), heard=LAST_KNOWN
     )
@@ -87,7 +87,7 @@ def test_saved_state_is_restored(tmp_path: Path) -> None:
     assert (again.state, again.finished) == (saved_node(observer).state, saved_node(observer).finished)
     assert tracker.open.keys() == observer.tracker.open.keys()
     tracker.stream_started()
-    assert sorted(tracker.unseen()) == sorted(run.payment_hash for run in tracker.open), (
+    assert sorted(tracker.hashes_to_ask_for()) == sorted(run.payment_hash for run in tracker.open), (
         "lnd is asked about every open run"
     )
 
@@ -100,7 +100,7 @@ def test_resumed_ledger_is_a_copy(tmp_path: Path) -> None:
     saved, observer = store.load("alice"), Observer()
     assert saved is not None
     saving.resume(saved, observer.tracker, observer.ledger, at(20))
-    observer.hear(payment(SUCCEEDED, settled(B), payment_hash="dd" * 32, payment_index=300), 21)
+    observer.receive(payment(SUCCEEDED, settled(B), payment_hash="dd" * 32, payment_index=300), 21)
     observer.release(22)
     store.save({"alice": encode(saved_node(observer, 22))})
     store.close()
@@ -132,7 +132,7 @@ def test_only_changed_rows_are_written(tmp_path: Path) -> None:
         "the state, which has the time, and the mark of the file"
     )
     observer.release(10)
-    observer.tracker.memory.indexes.pop(next(iter(observer.tracker.memory.indexes)))
+    observer.tracker.finished.indexes.pop(next(iter(observer.tracker.finished.indexes)))
     before = store._files.connection.total_changes
     store.save({"alice": encode(saved_node(observer))})
     assert store._files.connection.total_changes - before < 30

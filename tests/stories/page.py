@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.metrics.names import NOT_FINAL
+from exporter.metrics.names import NOT_IN_FINAL_MODE
 
 PREFIX = "lnd_payments_"
-NOT_SHOWN = tuple(name.removeprefix(PREFIX) for name in NOT_FINAL)
+NOT_SHOWN = tuple(name.removeprefix(PREFIX) for name in NOT_IN_FINAL_MODE)
 """Names that a node with final updates only doesn't have."""
 COUNTERS = ("_total", "_count", "_sum", "_bucket")
 """Suffixes of series that never decrease."""

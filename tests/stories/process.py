@@ -21,15 +21,21 @@ from tests.patience import PATIENCE_S
 # wall clock can be put an hour ahead (SIGUSR1) or behind (SIGUSR2).
 IMPATIENT = """
 import signal, sys, time
-from exporter.follow import audit, backoff, follower, overdue, pace
+from exporter.follow import audit, backoff, follower, intervals, overdue
 from exporter.payments import inflight, run
 from exporter.__main__ import main
-backoff.LAST_S = 3.0
-audit.GRACE_US = 10 * 10**6
-run.GONE_NS = 15 * 10**9
-overdue.EVERY_S = 1.0
-follower.Pace = lambda: pace.Pace(audit_s=2, beat_s=10)
-inflight.HELD_NS = int(sys.argv.pop(1)) * 10**9
+
+def replace(module, **values):
+    for name, value in values.items():
+        assert hasattr(module, name), f"{module.__name__} has no {name}"
+        setattr(module, name, value)
+
+replace(backoff, MAX_S=3.0)
+replace(audit, GRACE_US=10 * 10**6)
+replace(run, LOST_AFTER_NS=15 * 10**9)
+replace(overdue, EVERY_S=1.0)
+replace(follower, Intervals=lambda: intervals.Intervals(audit_s=2, poll_s=10))
+replace(inflight, HELD_NS=int(sys.argv.pop(1)) * 10**9)
 true_ns, hours = time.time_ns, 0
 
 def step(number, _frame):

@@ -13,7 +13,7 @@ from exporter.payments.totals import EDGES, UNIT, HistogramName
 from exporter.simulator.record import Record
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.truth import Finished
-from tests.follow.oracle import Heard, Story, expected, tried_again
+from tests.follow.oracle import Received, Story, expected, retried_runs
 from tests.stories.page import PREFIX, Page, total
 
 Buckets = Tally[tuple[str, str, float]]
@@ -27,7 +27,7 @@ def differences(page: Page, node: str, lnd: SimulatedNode, deleted: Mapping[Run,
     A run that lnd has erased may be missing on the page, but must not be counted twice.
     """
     truth = {end.run: end for end in lnd.truth()}
-    erased = tried_again(truth.keys()).union(deleted)
+    erased = retried_runs(truth.keys()).union(deleted)
     lost = total(page, node, "lost_total")
     least = _buckets(lnd.database, lnd)
     most = least + _buckets(deleted.values(), lnd)
@@ -80,7 +80,7 @@ def _buckets(records: Iterable[Record], lnd: SimulatedNode) -> Buckets:
     for record in records:
         payment = decode.payment(record.message, lnd.world.me.pubkey)
         if payment.status is Status.SUCCEEDED:
-            stories.append(Story(payment.run, [Heard(payment, Source.LIST, Moment(0, 0))]))
+            stories.append(Story(payment.run, [Received(payment, Source.LIST, Moment(0, 0))]))
     buckets = Buckets()
     for (name, outcome), (numbers, _) in expected(stories).histograms.items():
         histogram = HistogramName(name)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from exporter.app import client_of, clocks
+from exporter.app import client_of, current_moment
 from exporter.config import NodeConfig
 from exporter.config.addresses import GRPC, TRANSPORTS
 from exporter.follow import backoff
 from exporter.lnd.client import DetailedClient, LndError
-from exporter.payments.detail import Detail
+from exporter.payments.detail import PaymentDetail
 from exporter.payments.labels import AttemptStatus, Status
 from exporter.simulator.mutation import Scenario
 from exporter.simulator.scenarios import Scenarios
@@ -60,13 +60,13 @@ class Scene:
         """Record the return."""
         self.messages.append("restored")
 
-    def awaiting_end(self, detail: Detail) -> None:
+    def awaiting_end(self, detail: PaymentDetail) -> None:
         """Record the status."""
         self.awaited.append(detail.payment.status)
 
     def watcher(self, payment_hash: str, *, inflight: bool = True, secrets: bool = False) -> PaymentWatcher:
         """Return a watcher of the payment whose listener is the scene."""
-        return PaymentWatcher(self.client, payment_hash, clocks, self, inflight=inflight, secrets=secrets)
+        return PaymentWatcher(self.client, payment_hash, current_moment, self, inflight=inflight, secrets=secrets)
 
 
 @pytest.fixture(params=TRANSPORTS)

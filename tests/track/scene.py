@@ -1,6 +1,6 @@
 """Updates of one payment, made of attempts in every state."""
 
-from exporter.payments.detail import Detail, Hop, RoutedAttempt
+from exporter.payments.detail import Hop, PaymentDetail, RoutedAttempt
 from exporter.payments.labels import Code, FailureSource, Reason, Status
 from exporter.track.watcher import PaymentUpdate
 from tests.payments.build import HASH, PEER, SECOND, T0, failed, flying, payment, settled
@@ -37,5 +37,5 @@ def update(
 ) -> PaymentUpdate:
     """Return an update received `received_s` after the payment was created."""
     snapshot = payment(status, *(one.attempt for one in attempts if not one.deleted), reason=reason, payment_hash=HASH)
-    detail = Detail(snapshot, attempts, PREIMAGE, REQUEST) if secrets else Detail(snapshot, attempts)
+    detail = PaymentDetail(snapshot, attempts, PREIMAGE, REQUEST) if secrets else PaymentDetail(snapshot, attempts)
     return PaymentUpdate(detail, ALIASES, now_ns(received_s), final)

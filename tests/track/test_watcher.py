@@ -6,7 +6,7 @@ from contextlib import aclosing
 import grpc
 import pytest
 
-from exporter.app import clocks
+from exporter.app import current_moment
 from exporter.lnd.client import LndError, PaymentNotFound
 from exporter.payments.labels import AttemptStatus, Interruption, Method, Reason, Status
 from exporter.payments.payment import Moment
@@ -86,9 +86,13 @@ async def test_payment_that_ended_long_ago_is_final_at_once(scene: Scene, *, inf
         scene.begin(scenario, len(scenario.steps))
 
     def later() -> Moment:
-        return clocks()._replace(wall_ns=clocks().wall_ns + 61 * 10**9)
+        return current_moment()._replace(wall_ns=current_moment().wall_ns + 61 * 10**9)
 
-    for scenario, now, finals in ((won, clocks, [False, True]), (won, later, [True]), (lost, later, [False, True])):
+    for scenario, now, finals in (
+        (won, current_moment, [False, True]),
+        (won, later, [True]),
+        (lost, later, [False, True]),
+    ):
         watching = scene.watcher(scenario.payment_hash, inflight=inflight)
         watching.now = now
         before = scene.node.calls[Method.TRACK_PAYMENT]
@@ -101,7 +105,7 @@ async def test_end_after_a_long_time_without_attempts_is_rechecked(scene: Scene)
     scenario = scene.scenarios.route_fails()
     go_on = scene.begin(scenario, 5)
     watching = scene.watcher(scenario.payment_hash)
-    watching.now = lambda: clocks()._replace(wall_ns=clocks().wall_ns + 61 * 10**9)
+    watching.now = lambda: current_moment()._replace(wall_ns=current_moment().wall_ns + 61 * 10**9)
     async with aclosing(watching.updates()) as updates:
         assert statuses(await next_update(updates)) == (Status.IN_FLIGHT, [AttemptStatus.FAILED] * 2)
         go_on()

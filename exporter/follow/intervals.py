@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Intervals:
     """Seconds, and one count."""
 
     first_info_s: float = 10.0
@@ -21,7 +21,7 @@ class Pace:
     """Between two lists of new payments, without a stream of all payments, while there are new ones."""
     list_longest_s: float = 10.0
     """The same while there are none."""
-    beat_s: float = 60.0
+    poll_s: float = 60.0
     """Between two cheap calls to an idle node."""
     audit_s: float = 300.0
     """Between two steps of the audit, each of which checks `audit.BATCH` payments."""

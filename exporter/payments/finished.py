@@ -38,7 +38,7 @@ class FinishedRuns:
         """The creation time above which all runs are known, microseconds since 1970; used only while `by_time`."""
         self.by_time = False
         """True while lnd's indexes can't be trusted: creation times decide which runs are new."""
-        self.reading: int | None = None
+        self.read_up_to: int | None = None
         """The `payment_index` up to which a catch-up has read, None if nothing is left to read.
 
         Runs above it aren't forgotten, or the floor would rise above runs that have not been read.
@@ -51,12 +51,12 @@ class FinishedRuns:
     def add(self, run: Run, payment_index: int) -> None:
         """Remember a finished run. If there are too many, forget the lowest and raise the floor above them."""
         self.indexes[run] = payment_index
-        self.saw(run)
+        self.note_created(run)
         if len(self.indexes) >= self._full:
             self._forget()
             self._full = max(REMEMBERED, len(self.indexes)) + _FORGOTTEN_AT_ONCE
 
-    def saw(self, run: Run) -> None:
+    def note_created(self, run: Run) -> None:
         """Note that a run exists: one created after all others is certainly new."""
         self.newest_us = max(self.newest_us, run.created_us)
 
@@ -70,7 +70,7 @@ class FinishedRuns:
     def check_numbering(self, payment: Payment) -> None:
         """Go by creation time if the newest run of all has an index below the floor: lnd has begun to number anew."""
         if payment.run.created_us > self.newest_us and payment.payment_index <= self.floor_index:
-            self.distrust_indexes()
+            self.go_by_time()
 
     def recognise(self, payment: Payment) -> bool:
         """Return True if this run is remembered, and note the index under which lnd shows it now."""
@@ -80,27 +80,27 @@ class FinishedRuns:
         self.indexes[run] = payment.payment_index
         return True
 
-    def vouches(self, payments: Iterable[Payment]) -> bool:
+    def confirms_numbering(self, payments: Iterable[Payment]) -> bool:
         """Return True if one of the payments still has the index that is remembered of it: lnd hasn't renumbered."""
         return any(self.indexes.get(p.run) == p.payment_index for p in payments)
 
-    def distrust_indexes(self) -> None:
+    def go_by_time(self) -> None:
         """Go by creation time: the database was migrated, emptied or restored, and all indexes may have changed."""
         if not self.by_time:
             self.by_time = True
-            if self.reading is not None:
-                self.reading = 0  # in the new numbering nothing has been read
+            if self.read_up_to is not None:
+                self.read_up_to = 0  # in the new numbering nothing has been read
             # Only runs above the floor show where it is. One below it may be old, with history created after it. A run
             # above it may be old by its time, too, if it was created out of order or with a clock that was behind:
             # therefore never lower than the runs that were forgotten last.
             above = (run.created_us for run, index in self.indexes.items() if index > self.floor_index or not index)
             self.floor_us = max(min(above, default=self.newest_us), max(self.forgotten_us, default=0))
 
-    def not_shown(self, runs: Iterable[Run]) -> None:
+    def drop_indexes(self, runs: Iterable[Run]) -> None:
         """Note that lnd doesn't show these runs any more: they lose their index, and are forgotten first."""
         self.indexes.update((run, 0) for run in runs if run in self.indexes)
 
-    def trust_indexes(self, floor_index: int) -> None:
+    def go_by_index(self, floor_index: int) -> None:
         """Go by index: every run above `floor_index` that exists by now is open, remembered or about to be read."""
         self.by_time = False
         self.floor_index = floor_index
@@ -108,8 +108,8 @@ class FinishedRuns:
     def _forget(self) -> None:
         """Forget the lowest runs, except `REMEMBERED`, and raise the floor above them."""
         lowest = sorted(self.indexes, key=lambda run: run.created_us if self.by_time else self.indexes[run])
-        if self.reading is not None:  # `REMEMBERED` of those read are kept: by their indexes the floor is checked later
-            lowest = [run for run in lowest if self.indexes[run] <= self.reading]
+        if self.read_up_to is not None:  # `REMEMBERED` of those read are kept: their indexes confirm the floor later
+            lowest = [run for run in lowest if self.indexes[run] <= self.read_up_to]
         for run in lowest[: max(0, len(lowest) - REMEMBERED)]:
             payment_index = self.indexes.pop(run)
             self.forgotten_us.append(run.created_us)

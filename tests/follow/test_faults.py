@@ -276,7 +276,7 @@ async def test_another_node_without_an_identity_is_not_counted(node: SimulatedNo
 async def test_rebalance_before_getinfo_answers_is_recognised(node: SimulatedNode, scenarios: Scenarios) -> None:
     """Its attempt is seen before the node's own key is known."""
     node.faults.delay(Method.GET_INFO, 1)
-    async with watching(node, pace=replace(QUICK, beat_s=0.05, channels_every=99)) as watch:
+    async with watching(node, intervals=replace(QUICK, poll_s=0.05, channels_every=99)) as watch:
         await watch.live()
         rest = begin(node, scenarios.rebalance())
         await watch.until(lambda: watch.totals(Counter.ATTEMPTS_STARTED) == {"attempts_started": 1})
@@ -388,7 +388,7 @@ async def test_one_node_never_delays_another(tmp_path: Path) -> None:
 
 async def test_idle_node_gets_one_cheap_call_per_interval(node: SimulatedNode) -> None:
     """After the catch-ups only `GetInfo`, and every fifth time `ListChannels` instead."""
-    async with watching(node, pace=replace(QUICK, beat_s=0.01)) as watch:
+    async with watching(node, intervals=replace(QUICK, poll_s=0.01)) as watch:
         await watch.live()
         await watch.until(lambda: node.calls[Method.LIST_PAYMENTS] == 3)  # for the end of history, and two catch-ups
         seen = node.calls[Method.LIST_CHANNELS]
