@@ -92,7 +92,7 @@ def test_only_track_declares_preimages() -> None:
     assert {str(path.relative_to(ROOT / "exporter")) for path in users} == {
         "lnd/details.py",
         "lnd/payment_streams.py",
-        "simulator/rest.py",
+        "simulator/rest_json.py",
     }
 
 

@@ -346,7 +346,7 @@ def test_io_error_at_the_start_changes_nothing(tmp_path: Path, monkeypatch: pyte
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(codec, "state", failing)
+        patch.setattr(codec, "decode_state", failing)
         with pytest.raises(StoreError, match="disk I/O error"):
             Store(path)
     assert reload(path) == saved_node(busy_node())
