@@ -22,7 +22,7 @@ import pytest
 
 from exporter import __version__
 from exporter.__main__ import main
-from exporter.config.credentials import BAKE
+from exporter.config.macaroons import BAKE
 from exporter.config.settings import SETTINGS
 from exporter.config.usage import usage
 from exporter.follow import Account
@@ -127,7 +127,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_unknown_commands(capsys: pytest.CaptureFixture[str], name: str, hint: str) -> None:
     """Exit code 2 and a suggestion."""
     assert main([name]) == 2
-    assert capsys.readouterr() == ("", f"lnd-payments-exporter: {name!r} is no command. {hint}\n")
+    assert capsys.readouterr() == ("", f"lnd-payments-exporter: unknown command {name!r}. {hint}\n")
 
 
 NOWHERE = """\
@@ -154,7 +154,7 @@ def test_check_says_what_it_understood(tmp_path: Path, capsys: pytest.CaptureFix
     flags += ["--lnd.proxy=me:secret@127.0.0.1:9050", "--lnd.final-updates-only", "--lnd.tls-server-name=b.example"]
     assert main(["check", *flags]) == 0
     assert capsys.readouterr().out == (
-        "The configuration is right (lnd was not asked).\n"
+        "The configuration is valid (lnd was not asked).\n"
         f"  node lnd: alice:10009 (grpc through a proxy), certificate trusted by the system for b.example,"
         f" macaroon {macaroon}\n"
         "    mode auto, final updates only\n"

@@ -33,10 +33,10 @@ def test_what_does_not_exist(home: Home) -> None:
     assert wrong("--lnd.dir=.lnd --lnd.mode=fire --lnd.final-updates-only=maybe") == [
         Problem(
             "--lnd.mode",
-            "'fire' is not among its words.",
+            "'fire' is not a valid value.",
             "Use one of auto, firehose, track. Did you mean firehose?",
         ),
-        Problem("--lnd.final-updates-only", "'maybe' is not among its words.", "Use one of true, false."),
+        Problem("--lnd.final-updates-only", "'maybe' is not a valid value.", "Use one of true, false."),
     ]
 
 
@@ -45,8 +45,8 @@ def test_final_updates_of_no_stream(home: Home) -> None:
     assert wrong("--lnd.dir=.lnd --lnd.mode=track --lnd.final-updates-only") == [
         Problem(
             "--lnd.final-updates-only",
-            "has no meaning with --lnd.mode=track.",
-            "Leave one of them out: what is followed each by itself is followed on its way.",
+            "has no effect with --lnd.mode=track.",
+            "Leave one of them out: a stream for each payment always sends all updates.",
         )
     ]
 

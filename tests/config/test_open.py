@@ -57,7 +57,7 @@ def test_lengths_of_time(home: Home, text: str, seconds: int) -> None:
 def test_no_lengths_of_time(home: Home, text: str) -> None:
     """What is wrong, and what would be right."""
     fix = "Write a number and s, m, h, d or w, such as 10m, 1h or 2d."
-    assert refused(f"--older-than={text}") == [Problem("--older-than", f"{text!r} is no length of time.", fix)]
+    assert refused(f"--older-than={text}") == [Problem("--older-than", f"{text!r} is not a duration.", fix)]
 
 
 def test_an_exporter_that_keeps_nothing(home: Home) -> None:
@@ -79,7 +79,7 @@ def test_flags_of_open_elsewhere(home: Home, flag: str, whose: str) -> None:
     fix = f"Leave it out, or write: lnd-payments-exporter open {name}"
     assert wrong(f"--lnd.dir=.lnd {flag}") == [Problem(name, f"is for the {whose}.", fix)]
     home.write("exporter.yml", f"{name[2:].replace('-', '_')}: 1h\n")
-    assert [problem.what for problem in wrong("--lnd.dir=.lnd --config.file=exporter.yml")] == ["is no setting."]
+    assert [problem.what for problem in wrong("--lnd.dir=.lnd --config.file=exporter.yml")] == ["Unknown setting."]
 
 
 def test_what_the_log_says_of_payments(home: Home) -> None:

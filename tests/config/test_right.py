@@ -76,7 +76,7 @@ def test_what_works_may_still_be_no_good_idea(home: Home) -> None:
     """A macaroon that is known by its name to be able to spend, and the port that REST usually has."""
     admin = home.macaroon("admin")
     assert [node.warnings for node in given("--lnd.dir=.lnd").nodes] == [[]]
-    assert [node.warnings for node in given(f"--lnd.dir=.lnd --lnd.macaroon={admin} --lnd.address=x:8080").nodes] == [
+    assert [node.warnings for node in given(f"--lnd.dir=.lnd --lnd.macaroon={admin} --lnd.address=localhost:8080").nodes] == [
         [
             "this macaroon can spend: a smaller one is enough (see --help)",
             "lnd's gRPC port is usually 10009 (8080 is REST: --lnd.transport=rest)",

@@ -66,7 +66,7 @@ def test_without_a_node(home: Home) -> None:
     assert commands[0] == "lnd-payments-exporter track HASH --lnd.dir ~/.lnd"
     assert all(command.startswith("lnd-payments-exporter track HASH --") for command in commands)
     assert "demo" not in problem.fix
-    assert refused(f"{HASH} --jsn") == [Problem("--jsn", "is no flag.", "Did you mean --json?")]
+    assert refused(f"{HASH} --jsn") == [Problem("--jsn", "Unknown flag.", "Did you mean --json?")]
 
 
 def test_one_of_several_nodes(home: Home) -> None:
@@ -82,15 +82,15 @@ def test_none_of_several_nodes(home: Home) -> None:
     home.write("several.yml", SEVERAL)
     which = "The file lists several nodes: which one is to be asked?"
     assert refused(f"{HASH} --config.file=several.yml") == [Problem("--lnd.name", which, "Add one of a, b.")]
-    other = Problem("--lnd.name", "x is not in the list.", "Listed are a, b.")
+    other = Problem("--lnd.name", "x is not in the list.", "The list has a, b.")
     assert refused(f"{HASH} --config.file=several.yml --lnd.name=x") == [other]
 
 
 @pytest.mark.parametrize("text", ["xyz", HASH[:-1] + "g", STANDARD[:-4], "+-" + "A" * 41])
 def test_no_hash(home: Home, text: str) -> None:
     """What is wrong, and what would be right."""
-    fix = "Give 64 hex digits, as lncli shows them (lncli decodepayreq: of a payment request), or base64."
-    assert refused(f"{text} --lnd.dir=.lnd") == [Problem("HASH", f"{text!r} is no payment hash.", fix)]
+    fix = "Give 64 hex digits, as lncli shows them (`lncli decodepayreq` for a payment request), or base64."
+    assert refused(f"{text} --lnd.dir=.lnd") == [Problem("HASH", f"{text!r} is not a payment hash.", fix)]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_payment_request_instead_of_a_hash(home: Home, prefix: str) -> None:
         with pytest.raises(ConfigError) as caught:
             load([prefix + rest, "--lnd.dir=.lnd"], {}, "track")
         assert str(caught.value) == (
-            "This is a payment request, not a payment hash. Its hash is what `lncli decodepayreq` shows.\n"
+            "This is a payment request, not a payment hash. `lncli decodepayreq` shows its hash.\n"
         )
 
 
@@ -117,7 +117,7 @@ def test_no_payment_or_two(home: Home) -> None:
     """One at a time."""
     fix = "Write: lnd-payments-exporter track HASH; lnd-payments-exporter open shows those in flight."
     assert refused("--lnd.dir=.lnd") == [Problem("HASH", "The hash of a payment is missing.", fix)]
-    two = Problem("HASH", "'cd' is one word too many.", "One payment at a time: track HASH")
+    two = Problem("HASH", "'cd' is one argument too many.", "One payment at a time: track HASH")
     assert refused(f"{HASH} cd --lnd.dir=.lnd") == [two]
 
 
@@ -146,6 +146,6 @@ def test_one_wrong_hash_is_one_line(home: Home) -> None:
     with pytest.raises(ConfigError) as caught:
         load(["xyz", "--lnd.dir=.lnd"], {}, "track")
     assert str(caught.value) == (
-        "'xyz' is no payment hash. Give 64 hex digits, as lncli shows them (lncli decodepayreq: of a payment request),"
+        "'xyz' is not a payment hash. Give 64 hex digits, as lncli shows them (`lncli decodepayreq` for a payment request),"
         " or base64.\n"
     )

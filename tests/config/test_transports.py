@@ -9,7 +9,7 @@ from tests.config.asking import given, wrong
 from tests.config.conftest import Home
 
 REST = "--lnd.dir=.lnd --lnd.transport=rest"
-RIGHT = "Give socks5://HOST:PORT, with USER:PASSWORD@ before HOST if it wants them. Tor's is usually socks5://127.0.0.1:9050"
+RIGHT = "Give socks5://HOST:PORT, with USER:PASSWORD@ before HOST if it needs them. Tor's is usually socks5://127.0.0.1:9050"
 PLAIN = "without TLS (http://) anybody on the way can read the macaroon"
 
 
@@ -61,7 +61,7 @@ def test_without_tls_there_is_no_certificate(home: Home) -> None:
     assert wrong(f"{plain} --lnd.tls-cert=.lnd/tls.cert") == [
         Problem(
             "--lnd.tls-cert",
-            "has no meaning without TLS (http:// in the address).",
+            "has no effect without TLS (http:// in the address).",
             "Leave it out, or write https:// in --lnd.address.",
         )
     ]
@@ -70,11 +70,11 @@ def test_without_tls_there_is_no_certificate(home: Home) -> None:
 @pytest.mark.parametrize(
     ("flags", "warnings"),
     [
-        ("--lnd.address=x:8080", [USUAL_GRPC]),
-        ("--lnd.address=x:10009", []),
-        ("--lnd.transport=rest --lnd.address=x:10009", [USUAL_REST]),
-        ("--lnd.transport=websocket --lnd.address=https://x:10009/y", [USUAL_REST]),
-        ("--lnd.transport=rest --lnd.address=x:8080", []),
+        ("--lnd.address=localhost:8080", [USUAL_GRPC]),
+        ("--lnd.address=localhost:10009", []),
+        ("--lnd.transport=rest --lnd.address=localhost:10009", [USUAL_REST]),
+        ("--lnd.transport=websocket --lnd.address=https://localhost:10009/y", [USUAL_REST]),
+        ("--lnd.transport=rest --lnd.address=localhost:8080", []),
         ("--lnd.transport=rest --lnd.address=http://x", [PLAIN]),
         ("--lnd.transport=rest --lnd.address=http://127.0.0.1", []),
         ("--lnd.transport=rest --lnd.address=http://[::1]", []),
@@ -96,12 +96,16 @@ def test_what_is_probably_not_meant(home: Home, flags: str, warnings: list[str])
         ("ws://x", "ws://x has ws:// in front.", "Write https:// or nothing, or http:// for no TLS."),
         (
             "https://x/a?b",
-            "/a?b in https://x/a?b is no path.",
-            "Give the one that a proxy wants, such as /lnd, or none.",
+            "/a?b in https://x/a?b is not a path.",
+            "Give the one that a reverse proxy expects, such as /lnd, or none.",
         ),
         ("https://", " has no host.", "Give HOST:PORT, such as localhost:8080."),
-        ("https://x:0", "'0' in x:0 is no port.", "A port is a number from 1 to 65535."),
-        ("https://me:secret@x", "The address has a user in it.", "lnd knows none: leave out all up to the @."),
+        ("https://x:0", "'0' in x:0 is not a port.", "A port is a number from 1 to 65535."),
+        (
+            "https://me:secret@x",
+            "The address has a user name in it.",
+            "lnd has no users: leave out everything up to the @.",
+        ),
     ],
 )
 def test_wrong_addresses(home: Home, value: str, what: str, fix: str) -> None:
@@ -112,8 +116,8 @@ def test_wrong_addresses(home: Home, value: str, what: str, fix: str) -> None:
 @pytest.mark.parametrize(
     ("value", "what"),
     [
-        ("http://127.0.0.1:3128", "This is no SOCKS5 proxy."),
-        ("socks4://127.0.0.1:9050", "This is no SOCKS5 proxy."),
+        ("http://127.0.0.1:3128", "This is not a SOCKS5 proxy."),
+        ("socks4://127.0.0.1:9050", "This is not a SOCKS5 proxy."),
         ("socks5://me@127.0.0.1:9050", "The proxy has a user without a password, or a password without a user."),
         ("socks5://:secret@127.0.0.1:9050", "The proxy has a user without a password, or a password without a user."),
         ("127.0.0.1", "127.0.0.1 has no port."),
@@ -168,7 +172,7 @@ def test_what_is_no_name_of_a_certificate(home: Home, name: str) -> None:
     """How to find one that is."""
     (problem,) = wrong(f"--lnd.dir=.lnd --lnd.tls-server-name={name}")
     assert problem.where == "--lnd.tls-server-name"
-    assert problem.what == f"{name!r} is no host name or IP address."
+    assert problem.what == f"{name!r} is neither a host name nor an IP address."
     assert "openssl x509" in problem.fix
 
 
@@ -178,7 +182,7 @@ def test_without_tls_no_certificate_has_a_name(home: Home) -> None:
     assert wrong(f"{plain} --lnd.tls-server-name=lnd.example") == [
         Problem(
             "--lnd.tls-server-name",
-            "has no meaning without TLS (http:// in the address).",
+            "has no effect without TLS (http:// in the address).",
             "Leave it out, or write https:// in --lnd.address.",
         )
     ]

@@ -14,8 +14,8 @@ from exporter.config.settings import SETTINGS
 from tests.config.asking import wrong
 from tests.config.conftest import Home
 
-WORDS = "Write --flag=value; --help shows all flags."
-SEE_HELP = "--help shows all flags."
+WORDS = "Write --flag=value; --help lists all flags."
+SEE_HELP = "--help lists all flags."
 
 
 def test_nothing_given() -> None:
@@ -41,11 +41,11 @@ def test_everything_wrong_at_once(home: Home) -> None:
       Write --lnd.macaroon=FILE
 
   --log-level
-      is no flag.
+      Unknown flag.
       Did you mean --log.level?
 
   {home.path}/exporter.yml:2 lnd.adress
-      is no setting.
+      Unknown setting.
       Did you mean `address` in section `lnd`?
 
   LND_PAYMENTS_EXPORTER_LND_TLS_CERT
@@ -57,7 +57,7 @@ def test_everything_wrong_at_once(home: Home) -> None:
       Add one, such as nowhere:10019
 
   LND_PAYMENTS_EXPORTER_METRICS_MAX_PEERS
-      'many' is no number of peers.
+      'many' is not a number of peers.
       Use 0 (none) to 10000; each peer adds about 9 series.
 """
     )
@@ -84,7 +84,7 @@ def test_everything_wrong_at_once(home: Home) -> None:
 )
 def test_unknown_flags(home: Home, flag: str, meant: str) -> None:
     """Misspelt, or in the words of lnd and lncli; its value is no second problem."""
-    problem = Problem(flag, "is no flag.", f"Did you mean {meant}?" if meant else SEE_HELP)
+    problem = Problem(flag, "Unknown flag.", f"Did you mean {meant}?" if meant else SEE_HELP)
     assert wrong(f"--lnd.dir=.lnd {flag} {home.lnd}")[0] == problem
 
 
@@ -99,8 +99,8 @@ def test_the_command_line_is_no_list_of_words(home: Home) -> None:
 
 def test_a_flag_that_is_not_understood() -> None:
     """Who mistypes a flag is not told how to begin."""
-    assert wrong("-v") == [Problem("-v", "is no flag.", SEE_HELP)]
-    assert wrong("--log.level=debug --frobnicate=yes") == [Problem("--frobnicate", "is no flag.", SEE_HELP)]
+    assert wrong("-v") == [Problem("-v", "Unknown flag.", SEE_HELP)]
+    assert wrong("--log.level=debug --frobnicate=yes") == [Problem("--frobnicate", "Unknown flag.", SEE_HELP)]
 
 
 def test_unknown_variables(home: Home) -> None:
@@ -108,10 +108,10 @@ def test_unknown_variables(home: Home) -> None:
     assert wrong("--lnd.dir=.lnd", LND_MACARON=str(home.macaroon("readonly")), TRACING="on") == [
         Problem(
             "LND_PAYMENTS_EXPORTER_LND_MACARON",
-            "is no setting.",
+            "Unknown setting.",
             "Did you mean LND_PAYMENTS_EXPORTER_LND_MACAROON?",
         ),
-        Problem("LND_PAYMENTS_EXPORTER_TRACING", "is no setting.", "--help shows all settings."),
+        Problem("LND_PAYMENTS_EXPORTER_TRACING", "Unknown setting.", "--help lists all settings."),
     ]
 
 
@@ -129,7 +129,7 @@ def test_typo_that_looks_like_a_variable_of_kubernetes(home: Home, name: str, te
     """A port that a person wrote is a number; Kubernetes' is a URL, and is left alone."""
     [problem, *_] = wrong("--lnd.dir=.lnd", **{name: text})
     ours = "LND_PAYMENTS_EXPORTER_"
-    assert problem == Problem(ours + name, "is no setting.", f"Did you mean {ours}{meant}?")
+    assert problem == Problem(ours + name, "Unknown setting.", f"Did you mean {ours}{meant}?")
 
 
 def test_a_node_has_three_parts(home: Home) -> None:
@@ -137,7 +137,7 @@ def test_a_node_has_three_parts(home: Home) -> None:
     network = "Add lnd's directory, or leave the network out: the macaroon already belongs to one."
     assert wrong("--lnd.network=mainnet") == [
         *(Problem(SETTINGS[name].flag, *MISSING[name]) for name in ("lnd.address", "lnd.tls-cert", "lnd.macaroon")),
-        Problem("--lnd.network", "chooses a part of --lnd.dir, which is not given.", network),
+        Problem("--lnd.network", "selects a network in --lnd.dir, which is not given.", network),
     ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from exporter.config.credentials import BAKE
+from exporter.config.macaroons import BAKE
 from exporter.config.problems import Problem
 from tests.config.asking import wrong
 from tests.config.conftest import CERTIFICATE, Home
@@ -71,7 +71,7 @@ def another_network(home: Home) -> str:
             "{dir} has no data/chain/bitcoin/NETWORK in it.",
             "Is it lnd's directory (its --lnddir)? If so lnd has no wallet yet: lncli create",
         ),
-        (among_the_macaroons, "{dir} is where macaroons lie, not lnd's own directory.", "Give {home}/.lnd."),
+        (among_the_macaroons, "{dir} is the directory of the macaroons, not lnd's own directory.", "Give {home}/.lnd."),
         (
             a_file_of_it,
             "{dir} is a file.",
@@ -94,7 +94,7 @@ def another_network(home: Home) -> str:
         ),
         (too_long, "{dir} can't be read: File name too long.", "Give the right path."),
         (two_networks, "{dir} has several networks: mainnet, testnet.", "Choose one: --lnd.network=mainnet"),
-        (another_network, "{dir} has nothing of the network testnet.", "It has mainnet."),
+        (another_network, "{dir} has no network testnet.", "It has mainnet."),
     ],
 )
 def test_not_lnds_directory(home: Home, mistake: Callable[[Home], str], what: str, fix: str) -> None:

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from exporter.config.credentials import BAKE
+from exporter.config.macaroons import BAKE
 from exporter.config.problems import Problem
 from tests.config.asking import given, wrong
 from tests.config.conftest import CERTIFICATE, MACAROON, Home, without_root
@@ -24,7 +24,7 @@ DER = ssl.PEM_cert_to_DER_cert(CERTIFICATE.certificate.decode())
         pytest.param(b"\n", "is empty.", f"Copy it again from lnd, or bake one:\n{BAKE}", id="empty"),
         pytest.param(
             MACAROON.hex()[:-1].encode() + b"\n",
-            "is cut off: its last byte is half there.",
+            "is cut off: its last byte is incomplete.",
             "Copy it again from lnd, as a whole file.",
             id="hex, cut off",
         ),
@@ -50,13 +50,13 @@ DER = ssl.PEM_cert_to_DER_cert(CERTIFICATE.certificate.decode())
         pytest.param(
             CERTIFICATE.certificate,
             "is a certificate or key, not a macaroon.",
-            f"Are the two exchanged? {GIVE_MACAROON}.",
+            f"Are the two swapped? {GIVE_MACAROON}.",
             id="certificate",
         ),
         pytest.param(
             MACAROON[:20], "is cut off: only 20 bytes.", "Copy it again from lnd, as a whole file.", id="cut off"
         ),
-        pytest.param(b"hello", "is no macaroon.", f"{GIVE_MACAROON}.", id="something else"),
+        pytest.param(b"hello", "is not a macaroon.", f"{GIVE_MACAROON}.", id="something else"),
         pytest.param(b"\0" * (1 << 21), "is larger than a mebibyte.", "Give the path of the right file.", id="large"),
     ],
 )
@@ -94,25 +94,25 @@ def test_the_advice_makes_a_macaroon(home: Home, content: str) -> None:
         pytest.param(
             MACAROON,
             "is a macaroon, not a certificate.",
-            f"Are the two exchanged? {GIVE_CERTIFICATE}",
+            f"Are the two swapped? {GIVE_CERTIFICATE}",
             id="macaroon",
         ),
         pytest.param(
             MACAROON.hex().encode(),
             "is a macaroon, not a certificate.",
-            f"Are the two exchanged? {GIVE_CERTIFICATE}",
+            f"Are the two swapped? {GIVE_CERTIFICATE}",
             id="hex",
         ),
         pytest.param(CERTIFICATE.key, "is a private key, not a certificate.", GIVE_CERTIFICATE, id="key"),
         pytest.param(
             DER,
-            "is a certificate in DER, PEM is needed.",
+            "is a DER certificate; PEM is needed.",
             "Convert it: openssl x509 -inform DER -in {path} -out tls.cert",
             id="DER",
         ),
         pytest.param(
             base64.b64encode(DER),
-            "is no certificate in PEM.",
+            "is not a PEM certificate.",
             f"It begins with -----BEGIN CERTIFICATE-----. {GIVE_CERTIFICATE}",
             id="base64 as in an lndconnect link",
         ),

@@ -9,7 +9,7 @@ from exporter.config.problems import Problem
 from tests.config.asking import wrong
 from tests.config.conftest import Home
 
-CORRECT = "Correct it there; blanks indent, tabs don't."
+CORRECT = "Correct it there. Indent with blanks, not with tabs."
 
 
 @pytest.mark.parametrize(
@@ -24,14 +24,16 @@ CORRECT = "Correct it there; blanks indent, tabs don't."
 def test_no_yaml(home: Home, content: str, what: str) -> None:
     """Line and column, and nothing of what the file holds; that no node is given is no second problem."""
     path = home.write("exporter.yml", content)
-    assert wrong("--config.file=exporter.yml") == [Problem("--config.file", f"{path} is no YAML: {what}", CORRECT)]
+    assert wrong("--config.file=exporter.yml") == [
+        Problem("--config.file", f"{path} is not valid YAML: {what}", CORRECT)
+    ]
 
 
 def test_no_text(home: Home) -> None:
     """A binary file, such as a macaroon in place of the configuration."""
     path = home.write("exporter.yml", b"\xff\xfe\x00")
     assert wrong("--config.file=exporter.yml") == [
-        Problem("--config.file", f"{path} is no YAML: it is not even text.", "Write it as UTF-8 text."),
+        Problem("--config.file", f"{path} is not valid YAML: it is not even text.", "Write it as UTF-8 text."),
     ]
 
 
@@ -58,10 +60,10 @@ def test_keys_and_sections(home: Home) -> None:
     assert wrong("--config.file=exporter.yml") == [
         Problem(f"{path}:3 lnd.dir", "is given twice.", "Leave one of them out."),
         Problem(f"{path}:4 lnd.name", "is a list or a section.", "Give one value: NAME"),
-        Problem(f"{path}:5 web", "is no section.", "Write `key: value` lines, indented by two blanks."),
-        Problem(f"{path}:6 loglevel", "is no setting.", "Did you mean `level` in section `log`?"),
-        Problem(f"{path}:7 max_peers", "is no setting.", "Did you mean `max_peers` in section `metrics`?"),
-        Problem(f"{path}:8 colour", "is no setting.", f"Known are: {everything}."),
+        Problem(f"{path}:5 web", "is not a section.", "Write `key: value` lines, indented by two blanks."),
+        Problem(f"{path}:6 loglevel", "Unknown setting.", "Did you mean `level` in section `log`?"),
+        Problem(f"{path}:7 max_peers", "Unknown setting.", "Did you mean `max_peers` in section `metrics`?"),
+        Problem(f"{path}:8 colour", "Unknown setting.", f"Known settings: {everything}."),
     ]
 
 
@@ -84,12 +86,12 @@ def test_a_list_of_nodes(home: Home) -> None:
     )
     own = "Give each node its own;"
     assert wrong("--config.file=exporter.yml") == [
-        Problem(f"{path}:9 nodes[2].tls_crt", "is no setting.", "Did you mean `tls_cert`?"),
-        Problem(f"{path}:10 nodes[3]", "is no section.", "Write `key: value` lines, indented by two blanks."),
-        Problem(f"{path}:4 nodes[1].name", "alice belongs to two nodes.", f"{own} {path}:2 nodes[0].name is the same."),
+        Problem(f"{path}:9 nodes[2].tls_crt", "Unknown setting.", "Did you mean `tls_cert`?"),
+        Problem(f"{path}:10 nodes[3]", "is not a section.", "Write `key: value` lines, indented by two blanks."),
+        Problem(f"{path}:4 nodes[1].name", "alice is used by two nodes.", f"{own} {path}:2 nodes[0].name is the same."),
         Problem(
             f"{path}:5 nodes[1].address",
-            "localhost:10009 belongs to two nodes.",
+            "localhost:10009 is used by two nodes.",
             f"{own} {path}:2 nodes[0] is the same.",
         ),
         Problem(f"{path}:8 nodes[2]", "has no name.", "Add `name: ...`: it becomes the label `node`."),
@@ -118,4 +120,4 @@ def test_a_list_without_nodes(home: Home, content: str) -> None:
     """It says how a list looks."""
     path = home.write("exporter.yml", content)
     example = "Write at least one:\nnodes:\n  - name: alice\n    dir: /home/alice/.lnd"
-    assert wrong("--config.file=exporter.yml") == [Problem(f"{path}:1 nodes", "is no list of nodes.", example)]
+    assert wrong("--config.file=exporter.yml") == [Problem(f"{path}:1 nodes", "is not a list of nodes.", example)]
