@@ -9,7 +9,8 @@ DOCUMENT = ROOT / "docs" / "files.md"
 HEAD = """\
 # Files
 
-Every file of `exporter/` with the first sentence of its docstring. Made by `UPDATE_GOLDEN=1 make test ARGS=tests/test_files.py`.
+Every file of `exporter/` with the first sentence of its docstring.
+Made by `UPDATE_GOLDEN=1 make test ARGS=tests/test_files.py`.
 """
 
 

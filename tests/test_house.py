@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.metrics": {"exporter", "exporter.payments", "exporter.redact"},
     "exporter.store": {"exporter.payments"},
     "exporter.simulator": {"exporter.payments", "exporter.lnd.rpc"},
-    "exporter.config": {"exporter.macaroon", "exporter.redact"},
+    "exporter.config": {"exporter.macaroon", "exporter.payments.labels", "exporter.redact"},
     "exporter.log": {"exporter.redact"},
     "exporter.healthcheck": {"exporter.config"},
     "exporter.track": {

@@ -73,7 +73,7 @@ COMMANDS: dict[Command, CommandHelp] = {
     ),
     "check": CommandHelp(
         "check FLAGS",
-        "only check the configuration: exit code 0 if it is valid, 2 if not",
+        "only check the configuration: exit code 0 if valid, 2 if not",
         {
             "0": "the configuration is valid; there may be warnings",
             "1": _UNWRITABLE,

@@ -1,4 +1,4 @@
-"""Values that are wrong: what people type for an address, a path, a name, and what is told them."""
+"""Invalid values: what is wrong with each, and what would be valid."""
 
 import errno
 import os
@@ -7,8 +7,8 @@ import pytest
 
 from exporter.config import cannot_listen
 from exporter.config.problems import Problem
-from tests.config.asking import wrong
 from tests.config.conftest import Home
+from tests.config.shortcuts import problems_of
 
 FROM_MACHINE = "Give HOST:PORT, such as node.example:10009"
 
@@ -38,9 +38,9 @@ FROM_MACHINE = "Give HOST:PORT, such as node.example:10009"
         ("[::1", "'[::1' is not an address.", f"{FROM_MACHINE}; IPv6 in brackets: [::1]:10009"),
     ],
 )
-def test_wrong_addresses(home: Home, value: str, what: str, fix: str) -> None:
-    """What people type for an address."""
-    assert wrong(f"--lnd.dir=.lnd --lnd.address={value}") == [Problem("--lnd.address", what, fix)]
+def test_invalid_addresses(home: Home, value: str, what: str, fix: str) -> None:
+    """What people type for an address of gRPC."""
+    assert problems_of(f"--lnd.dir=.lnd --lnd.address={value}") == [Problem("--lnd.address", what, fix)]
 
 
 @pytest.mark.parametrize(
@@ -118,18 +118,18 @@ def test_wrong_addresses(home: Home, value: str, what: str, fix: str) -> None:
         ),
     ],
 )
-def test_wrong_values(home: Home, flag: str, what: str, fix: str) -> None:
-    """One row a setting."""
+def test_invalid_values(home: Home, flag: str, what: str, fix: str) -> None:
+    """The other settings."""
     name = flag.partition("=")[0]
-    assert wrong(f"--lnd.dir=.lnd {flag}") == [Problem(name, what, fix)]
+    assert problems_of(f"--lnd.dir=.lnd {flag}") == [Problem(name, what, fix)]
 
 
 @pytest.mark.parametrize("name", ["ali\x07ce", "ali\udcffce", "ali\x9bce"])
-def test_what_can_not_be_shown(home: Home, name: str) -> None:
-    """The environment may hold anything, but labels and paths must be text that can be shown."""
+def test_unprintable_values(home: Home, name: str) -> None:
+    """The environment may hold any bytes, but labels and paths must be printable text."""
     where = "LND_PAYMENTS_EXPORTER_LND_"
     what = "has characters that can't be shown."
-    assert wrong("--lnd.dir=.lnd", LND_NAME=name, LND_MACAROON=name) == [
+    assert problems_of("--lnd.dir=.lnd", LND_NAME=name, LND_MACAROON=name) == [
         Problem(
             f"{where}NAME",
             f"{name!a} can't be the name of a node: it {what}",
@@ -168,10 +168,10 @@ def test_what_can_not_be_shown(home: Home, name: str) -> None:
         ),
     ],
 )
-def test_the_address_can_not_be_had(
+def test_address_that_cannot_be_listened_on(
     monkeypatch: pytest.MonkeyPatch, number: int, address: str, what: str, fix: str
 ) -> None:
-    """It turns out only when the program begins to listen; who said `make run` can say what helps to make."""
+    """Known only when the exporter starts to listen; after `make run` the fix is a `make` command."""
     error = OSError(number, os.strerror(number))
     for target, run in (("", ""), ("run", "make run ARGS=")):
         monkeypatch.setenv("MAKE_TARGET", target)
