@@ -1,4 +1,4 @@
-"""The command line: which command, and what becomes of errors and of signals."""
+"""The command line: run one command, and turn errors and signals into exit codes."""
 
 import asyncio
 import difflib
@@ -10,64 +10,65 @@ from typing import Any, TypeVar
 
 from exporter import __version__, output
 from exporter.config import Config, ConfigError, load
-from exporter.config.settings import COMMANDS, Command
+from exporter.config.commands import COMMANDS, PROGRAM, Command
 from exporter.config.usage import usage
 from exporter.output import StdoutError
 
 T = TypeVar("T")
 
-PROGRAM = "lnd-payments-exporter"
-
 OK, FAILED, UNUSABLE = 0, 1, 2
-"""Exit codes: UNUSABLE means that the command line or the configuration has to be changed."""
+"""Exit codes. UNUSABLE: the command line or the configuration has to be changed."""
 BY_SIGNAL = 128
-"""Plus the number of the signal that ended it."""
+"""Plus the number of a signal: exit code of a command that the signal ended."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the command line says; the result is the exit code."""
+    """Run the command line (default: `sys.argv`) and return the exit code."""
     output.prepare()
-    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _do(list(words))
-        sys.stdout.flush()  # here, where it is known what to do if that fails
+        code = _run_command(list(arguments))
+        sys.stdout.flush()  # here, where an error is handled
     except StdoutError as error:
-        if isinstance(error.why, BrokenPipeError):  # who reads no further (`| head`) has seen enough
+        if isinstance(error.why, BrokenPipeError):  # `| head` reads no further: no error
             return BY_SIGNAL + signal.SIGPIPE
-        print(f"{PROGRAM}: nothing can be written to where this goes ({error.why.strerror})", file=sys.stderr)
-        return _not_told(words)
+        print(f"{PROGRAM}: standard output can't be written ({error.why.strerror})", file=sys.stderr)
+        return _unwritable(arguments)
     return code
 
 
-def _not_told(words: list[str]) -> int:
-    """Exit code of a command that could not say all; of `track` FAILED would say that the payment has failed."""
+def _unwritable(arguments: list[str]) -> int:
+    """Return the exit code of a command that couldn't write its output: for `track` FAILED means a failed payment."""
     from exporter.track import NOT_FOLLOWED
 
-    return NOT_FOLLOWED if words[:1] == ["track"] else FAILED
+    return NOT_FOLLOWED if arguments[:1] == ["track"] else FAILED
 
 
-def _do(words: list[str]) -> int:
-    """One command. Raises `StdoutError`."""
-    if {"-h", "--help"} & set(words) or words[:1] == ["help"]:
-        print(usage(), end="")
+def _run_command(arguments: list[str]) -> int:
+    """Run one command and return its exit code. Raises `StdoutError`."""
+    asks_for_help = bool({"-h", "--help"} & set(arguments)) or arguments[:1] == ["help"]
+    if arguments[:1] == ["help"]:
+        del arguments[0]
+    name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "run"
+    command = next((command for command in COMMANDS if command == name), None)
+    if asks_for_help:
+        print(usage(command or "run"), end="")
         return OK
-    if "--version" in words or words[:1] == ["version"]:
+    if name == "version" or "--version" in arguments:
         print(f"{PROGRAM} {__version__}")
         return OK
-    name = words.pop(0) if words and not words[0].startswith("-") else "run"
-    command = next((command for command in COMMANDS if command == name), None)
     if command is None:
         close = difflib.get_close_matches(name, COMMANDS, n=1)
         hint = f"Did you mean {close[0]}?" if close else f"Commands are {', '.join(COMMANDS)}; see --help."
-        print(f"{PROGRAM}: {name!r} is no command. {hint}", file=sys.stderr)
+        print(f"{PROGRAM}: unknown command {name!r}. {hint}", file=sys.stderr)
         return UNUSABLE
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # grpc's own lines are no JSON, and repeat what we say once
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # grpc's own log lines aren't JSON, and repeat ours
     try:
-        return DO[command](load(words, os.environ, command))
+        return DO[command](load(arguments, os.environ, command))
     except ConfigError as error:
         print(f"{PROGRAM}: {error}", end="", file=sys.stderr)
         return UNUSABLE
-    except KeyboardInterrupt:  # before or after the signals are ours; `track` says OK of a success
+    except KeyboardInterrupt:  # before or after we handle signals; OK of `track` means a paid payment
         return BY_SIGNAL + signal.SIGINT if command == "track" else OK
 
 
@@ -115,10 +116,10 @@ def _check(config: Config) -> int:
     from exporter.app import check
 
     warnings = check(config.storage)
-    print("The configuration is right (lnd was not asked).")
+    print("The configuration is valid (lnd was not asked).")
     for node in config.nodes:
-        way = f"{node.transport}{' through a proxy' if node.proxy else ''}"
-        print(f"  node {node.name}: {node.address} ({way}), {node.trust}, macaroon {node.macaroon}")
+        transport = f"{node.transport}{' through a proxy' if node.proxy else ''}"
+        print(f"  node {node.name}: {node.address} ({transport}), {node.trust}, macaroon {node.macaroon}")
         print(f"    mode {node.mode}{', final updates only' if node.final_only else ''}")
         for warning in node.warnings:
             print(f"    warning: {warning}")
@@ -131,9 +132,9 @@ def _check(config: Config) -> int:
 
 
 def _healthcheck(config: Config) -> int:
-    from exporter.healthcheck import trouble
+    from exporter.healthcheck import check_ready
 
-    problem = trouble(config.web)
+    problem = check_ready(config.web)
     print(problem or "ready", file=sys.stderr if problem else sys.stdout)
     return FAILED if problem else OK
 
@@ -149,7 +150,7 @@ DO: dict[Command, Callable[[Config], int]] = {
 
 
 def _until_stopped(config: Config, work: Callable[[Config], Coroutine[Any, Any, None]]) -> int:
-    """Work until a signal cancels it; a bug is logged with its traceback."""
+    """Run `work` until a signal cancels it, and return the exit code; log a bug with its traceback."""
     import structlog
 
     from exporter import log
@@ -160,8 +161,8 @@ def _until_stopped(config: Config, work: Callable[[Config], Coroutine[Any, Any, 
             structlog.get_logger("exporter").warning(warning, node=node.name)
     try:
         asyncio.run(_ended_by_signals(work(config)))
-    except Exception as error:  # noqa: BLE001 - the last word of a process that a bug has ended
-        if (cause := _innermost(error)) is not None:
+    except Exception as error:  # noqa: BLE001 - a bug ends the process: log it
+        if (cause := _expected(error)) is not None:
             raise cause from None
         structlog.get_logger("exporter").exception("stopped by a bug, please report it")
         return FAILED
@@ -169,23 +170,23 @@ def _until_stopped(config: Config, work: Callable[[Config], Coroutine[Any, Any, 
 
 
 async def _ended_by_signals(work: Coroutine[Any, Any, T]) -> T | int:
-    """What the work returns, or the exit code of the signal that ended it: SIGTERM, SIGINT and SIGHUP cancel it."""
-    task, caught = asyncio.ensure_future(work), list[signal.Signals]()
+    """Return the result of `work`, or the exit code of the signal that cancelled it: SIGTERM, SIGINT or SIGHUP."""
+    task, received = asyncio.ensure_future(work), list[signal.Signals]()
 
-    def end(number: signal.Signals) -> None:
-        caught.append(number)
+    def cancel(number: signal.Signals) -> None:
+        received.append(number)
         task.cancel()
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_IGN:  # as `nohup` wants it
+        if signal.getsignal(number) is signal.SIG_IGN:  # as `nohup` sets it
             continue
-        asyncio.get_running_loop().add_signal_handler(number, end, number)
+        asyncio.get_running_loop().add_signal_handler(number, cancel, number)
     await asyncio.wait([task])
-    return BY_SIGNAL + caught[0] if task.cancelled() else task.result()
+    return BY_SIGNAL + received[0] if task.cancelled() else task.result()
 
 
-def _innermost(error: Exception) -> ConfigError | StdoutError | None:
-    """The error within a task group's, if it is no bug."""
+def _expected(error: Exception) -> ConfigError | StdoutError | None:
+    """Return the error, out of the groups that task groups make, unless it is a bug."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error if isinstance(error, ConfigError | StdoutError) else None

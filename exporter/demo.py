@@ -1,4 +1,4 @@
-"""The demo: the exporter against a simulated node, in one process, for people who want to see it at work."""
+"""The command `demo`: the exporter and a simulated node in one process."""
 
 import asyncio
 import os
@@ -13,18 +13,18 @@ from exporter.simulator import demo as simulated
 WELCOME = """
 A simulated node makes payments, and the exporter counts them. No lnd, no money; nothing is kept when it ends.
 
-  http://{address}/          how the node is, in words
-  http://{metrics}   what Prometheus reads
+  http://{address}/          state of the node, for people
+  http://{metrics}   metrics, for Prometheus
 
-Within a minute there is something to see of everything:
+Within a minute all of these have values:
 
-  lnd_payments_succeeded_total               what arrived: invoices, keysend, AMP, rebalances
-  lnd_payments_failed_total                  what did not, with lnd's reason
-  lnd_payments_failed_by_cause_total         the same, with what one can do about it
-  lnd_payments_htlc_attempts_failed_total    retries: which error, and how far away
+  lnd_payments_succeeded_total               payments that succeeded: invoices, keysend, AMP, rebalances
+  lnd_payments_failed_total                  payments that failed, by lnd's reason
+  lnd_payments_failed_by_cause_total         the same, by what one can do about it
+  lnd_payments_htlc_attempts_failed_total    failed HTLC attempts, by error and by how far away it came from
   lnd_payments_settled_parts_bucket          payments in several parts
-  lnd_payments_in_flight                     payments under way
-  lnd_payments_held_htlcs                    one that is being held for most of an hour
+  lnd_payments_in_flight                     payments in flight
+  lnd_payments_held_htlcs                    HTLCs in flight for over 30 minutes: one is held for most of an hour
 
   curl -s http://{metrics} | grep '^lnd_payments_failed' | grep -v ' 0.0$'
 
@@ -37,12 +37,12 @@ Ctrl-C ends it.
 
 
 async def demo(config: Config) -> None:
-    """Run both until cancelled."""
+    """Run the exporter and the simulated node until cancelled."""
     try:
         temporary = TemporaryDirectory(prefix="lnd-payments-exporter-demo-")
     except OSError:
         fix = "Set TMPDIR to a directory that this user may write to; in a container: --tmpfs /tmp"
-        raise ConfigError([Problem("demo", "The simulated node has no place for its files.", fix)]) from None
+        raise ConfigError([Problem("demo", "The simulated node has no directory for its files.", fix)]) from None
 
     with temporary as directory:
         state = Path(directory) / "state.sqlite"
@@ -59,5 +59,5 @@ async def demo(config: Config) -> None:
 
 
 def _program() -> str:
-    """How the program is called from where the demo was started."""
+    """Return the path of the program as seen from where the demo was started."""
     return f"{'.venv/bin/' * (os.environ.get('MAKE_TARGET') == 'run')}lnd-payments-exporter"

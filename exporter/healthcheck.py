@@ -1,4 +1,4 @@
-"""Asks a running exporter whether it is ready, for container engines; light, for they ask often."""
+"""Ask a running exporter whether it is ready. Imports little: container engines run it every few seconds."""
 
 import http.client
 
@@ -6,11 +6,11 @@ from exporter.config import WebConfig
 from exporter.config.values import join
 
 TIMEOUT_S = 3.0
-LOCAL = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a listener on every address is met
+LOCAL = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - to connect to a listener on every address
 
 
-def trouble(web: WebConfig) -> str:
-    """Why it is not ready, or nothing."""
+def check_ready(web: WebConfig) -> str:
+    """Return why the exporter is not ready, empty if it is."""
     host = LOCAL.get(web.host, web.host)
     url = f"http://{join(host, web.port)}/-/ready"
     connection = http.client.HTTPConnection(host, web.port, timeout=TIMEOUT_S)

@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.metrics": {"exporter", "exporter.page", "exporter.payments", "exporter.text"},
     "exporter.store": {"exporter.payments"},
     "exporter.simulator": {"exporter.payments", "exporter.lnd.rpc"},
-    "exporter.config": {"exporter.macaroon", "exporter.redact"},
+    "exporter.config": {"exporter.macaroon", "exporter.payments.labels", "exporter.redact"},
     "exporter.log": {"exporter.redact"},
     "exporter.healthcheck": {"exporter.config"},
     "exporter.track": {

@@ -1,4 +1,4 @@
-"""The command line from outside: exit codes, what is printed where, how it ends."""
+"""The command line as seen from outside: exit codes, standard output and standard error, signals."""
 
 import asyncio
 import json
@@ -22,7 +22,9 @@ import pytest
 
 from exporter import __version__
 from exporter.__main__ import main
-from exporter.config.credentials import BAKE
+from exporter.config import load
+from exporter.config.commands import COMMANDS, Command
+from exporter.config.macaroons import BAKE
 from exporter.config.settings import SETTINGS
 from exporter.config.usage import usage
 from exporter.follow import Account
@@ -41,7 +43,7 @@ PROGRAM = [sys.executable, "-m", "exporter"]
 
 
 class Ended(NamedTuple):
-    """How a command ended, and what it printed."""
+    """Exit code and output of a command."""
 
     code: int
     stdout: str
@@ -55,7 +57,7 @@ def run(*argv: str) -> Ended:
 
 
 def shell(line: str, encoding: str) -> Ended:
-    """The same by a shell, whose exit code is that of the first command of a pipe that fails."""
+    """Run a command in a shell; if a command of a pipe fails, its exit code is that of the pipe."""
     command = ["bash", "-o", "pipefail", "-c", f"{' '.join(PROGRAM)} {line}"]
     environ = {**os.environ, "PYTHONIOENCODING": encoding}
     done = subprocess.run(command, capture_output=True, encoding=encoding, check=False, cwd=ROOT, env=environ)
@@ -64,7 +66,7 @@ def shell(line: str, encoding: str) -> Ended:
 
 @contextmanager
 def demo(*argv: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The demo under way, and the base of its addresses."""
+    """Run the demo, and yield its process and the base of its URLs."""
     command = [*PROGRAM, "demo", "--web.listen-address=127.0.0.1:0", *argv]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
@@ -80,14 +82,14 @@ def demo(*argv: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def fetch(url: str) -> str:
-    """What an address answers."""
+    """Return the body of an HTTP response."""
     with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
         text: str = answer.read().decode()
     return text
 
 
-def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
-    """It fits a terminal, and comes on stdout with exit code 0, whatever else is on the line."""
+def test_help_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    """It fits a terminal, and goes to stdout with exit code 0, whatever the other arguments are."""
     assert main(["run", "--nonsense", "--help"]) == 0
     text = capsys.readouterr().out
     flags = [setting.flag + ("" if setting.switch else f"={setting.metavar}") for setting in SETTINGS.values()]
@@ -96,8 +98,78 @@ def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["help"]) == main(["-h"]) == 0
 
 
-def test_the_same_macaroon_everywhere() -> None:
-    """`--help`, every complaint about a macaroon and the README name the same five calls, no more and no fewer."""
+def words_of(text: str) -> str:
+    """Return a text without its line breaks."""
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command != "run"])
+def test_help_of_a_command(capsys: pytest.CaptureFixture[str], command: Command) -> None:
+    """It has the flags of this command and no others, an example, and the exit codes; it fits a terminal."""
+    texts = []
+    for arguments in ([command, "--help"], [command, "--nonsense", "-h"], ["help", command]):
+        assert main(arguments) == 0
+        texts.append(capsys.readouterr().out)
+    (text,) = {*texts}
+    described = COMMANDS[command]
+    assert text.startswith(f"Usage: lnd-payments-exporter {described.arguments}\n\n")
+    assert described.details in words_of(text)
+    assert f"\nExample:\n  lnd-payments-exporter {described.example}\n" in text
+    assert re.findall(r"^  (\d+(?:, \d+)*) ", text.partition("Exit codes:\n")[2], re.MULTILINE) == [
+        *described.exit_codes
+    ]
+    flags = [setting.flag for setting in SETTINGS.values() if command in setting.commands]
+    assert re.findall(r"^  (--[\w.-]+)", text, re.MULTILINE) == flags
+    assert [line for line in text.splitlines() if len(line) > 110] == []
+
+
+def test_help_of_healthcheck(capsys: pytest.CaptureFixture[str]) -> None:
+    """The whole text of the shortest one."""
+    assert main(["healthcheck", "--help"]) == 0
+    assert capsys.readouterr().out == HELP_OF_HEALTHCHECK
+
+
+HELP_OF_HEALTHCHECK = """\
+Usage: lnd-payments-exporter healthcheck [FLAGS]
+
+Ask a running exporter on this machine whether it is ready (GET /-/ready), as container engines do.
+
+Flags:
+  --web.listen-address=HOST:PORT    where that exporter serves metrics (default: :10019)
+  --config.file=FILE                a YAML file with settings
+  -h, --help                        print this text
+
+Each flag is also an environment variable: --web.listen-address is LND_PAYMENTS_EXPORTER_WEB_LISTEN_ADDRESS.
+lnd-payments-exporter --help describes the YAML file, and how to make a macaroon.
+
+Example:
+  lnd-payments-exporter healthcheck --web.listen-address=:8000
+
+Exit codes:
+  0         ready
+  1         not ready, or no answer within 3 seconds
+  2         the command line or the configuration is wrong
+"""
+
+
+def test_tables_of_commands_and_settings_agree() -> None:
+    """Help texts are for settings of the command, and examples are valid."""
+    for command, described in COMMANDS.items():
+        assert [name for name in described.flags if command not in SETTINGS[name].commands] == []
+    for command in ("demo", "open", "healthcheck"):
+        name, *arguments = COMMANDS[command].example.split()
+        assert (name, load(arguments, {}, command).nodes) == (command, ())
+
+
+def test_help_of_run_or_of_an_unknown_command_is_the_overview(capsys: pytest.CaptureFixture[str]) -> None:
+    """It lists all commands."""
+    for arguments in (["help"], ["help", "opne"], ["opne", "--help"], ["--help", "open"], ["run", "-h"]):
+        assert main(arguments) == 0
+        assert capsys.readouterr().out == usage()
+
+
+def test_macaroon_is_the_same_everywhere() -> None:
+    """`--help`, all problems with a macaroon and the README name the same five calls, no more and no fewer."""
     calls = {
         "uri:/routerrpc.Router/TrackPayments",
         "uri:/routerrpc.Router/TrackPaymentV2",
@@ -111,7 +183,7 @@ def test_the_same_macaroon_everywhere() -> None:
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    """The program's name and its version, which has one source."""
+    """The name of the program and its version, which is defined once."""
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"lnd-payments-exporter {__version__}\n"
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dynamic"] == ["version"]
@@ -127,7 +199,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_unknown_commands(capsys: pytest.CaptureFixture[str], name: str, hint: str) -> None:
     """Exit code 2 and a suggestion."""
     assert main([name]) == 2
-    assert capsys.readouterr() == ("", f"lnd-payments-exporter: {name!r} is no command. {hint}\n")
+    assert capsys.readouterr() == ("", f"lnd-payments-exporter: unknown command {name!r}. {hint}\n")
 
 
 NOWHERE = """\
@@ -140,13 +212,13 @@ lnd-payments-exporter: 1 problem with the configuration
 
 
 @pytest.mark.parametrize("command", ["", "run", "check"])
-def test_a_wrong_configuration(command: str) -> None:
+def test_invalid_configuration(command: str) -> None:
     """Exit code 2 and the message on stderr; no traceback."""
     assert run(*command.split(), "--lnd.dir=/nowhere") == (2, "", NOWHERE)
 
 
-def test_check_says_what_it_understood(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 0 if everything is right; nothing is started."""
+def test_check_prints_the_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 0 if it is valid; nothing is started."""
     macaroon = tmp_path / "admin.macaroon"
     macaroon.write_bytes(b"\x02\x01\x03lnd" + bytes(100))
     kept = tmp_path / "kept" / "here"
@@ -154,7 +226,7 @@ def test_check_says_what_it_understood(tmp_path: Path, capsys: pytest.CaptureFix
     flags += ["--lnd.proxy=me:secret@127.0.0.1:9050", "--lnd.final-updates-only", "--lnd.tls-server-name=b.example"]
     assert main(["check", *flags]) == 0
     assert capsys.readouterr().out == (
-        "The configuration is right (lnd was not asked).\n"
+        "The configuration is valid (lnd was not asked).\n"
         f"  node lnd: alice:10009 (grpc through a proxy), certificate trusted by the system for b.example,"
         f" macaroon {macaroon}\n"
         "    mode auto, final updates only\n"
@@ -164,8 +236,8 @@ def test_check_says_what_it_understood(tmp_path: Path, capsys: pytest.CaptureFix
     )
 
 
-def test_what_is_in_flight_in_the_demo() -> None:
-    """The command that it names lists the payment that has been held for most of an hour; both ways to show it."""
+def test_open_lists_payments_of_the_demo() -> None:
+    """The command that the demo suggests lists the payment that is held for most of an hour, as a table and as JSON."""
     with demo("--log.format=json") as (process, _):
         assert process.stdout is not None
         command = next(line.split()[1:] for line in process.stdout if " open --storage.path=" in line)
@@ -186,8 +258,8 @@ def test_what_is_in_flight_in_the_demo() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_the_demo_shows_something_and_stops_when_told(number: signal.Signals) -> None:
-    """Payments are counted within seconds, the health check agrees, and the exit code is 0."""
+def test_demo_counts_payments_and_stops_on_a_signal(number: signal.Signals) -> None:
+    """Within seconds; `healthcheck` finds it ready, and the exit code is 0."""
     with demo("--log.format=json", "--web.telemetry-path=/payments") as (process, url):
         address = url.removeprefix("http://")
         assert run("healthcheck", f"--web.listen-address={address}") == (0, "ready\n", "")
@@ -200,8 +272,8 @@ def test_the_demo_shows_something_and_stops_when_told(number: signal.Signals) ->
         assert [line for line in stderr.splitlines() if not line.startswith("{")] == []
 
 
-def test_the_address_is_taken() -> None:
-    """Exit code 2 and what to do, like any other problem with the configuration."""
+def test_address_in_use() -> None:
+    """Exit code 2 and a fix, as for any other problem with the configuration."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         code, stdout, stderr = run("demo", f"--web.listen-address={address}")
@@ -212,14 +284,14 @@ def test_the_address_is_taken() -> None:
 
 
 def a_node(home: Path) -> list[str]:
-    """The flags of a node that needn't be there."""
+    """Return valid flags of a node that doesn't exist."""
     macaroon = home / "payments.macaroon"
     macaroon.write_bytes(b"\x02\x01\x03lnd" + bytes(100))
     return ["--lnd.address=alice", "--lnd.tls-cert=system", f"--lnd.macaroon={macaroon}"]
 
 
 def too_new(path: Path) -> None:
-    """Written by a newer exporter."""
+    """Make a state file of a newer exporter."""
     Store(path).close()
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
@@ -227,12 +299,12 @@ def too_new(path: Path) -> None:
 
 
 def foreign(path: Path) -> None:
-    """No state at all."""
+    """Make a file that isn't a state file."""
     path.write_bytes(b"\x02\x01\x03lnd" + bytes(100))
 
 
 def nowhere(path: Path) -> None:
-    """A directory."""
+    """Make a directory."""
     path.mkdir()
 
 
@@ -245,8 +317,8 @@ def nowhere(path: Path) -> None:
         (nowhere, "is not the state of an exporter."),
     ],
 )
-def test_nothing_to_list_from(tmp_path: Path, spoil: Callable[[Path], None], words: str) -> None:
-    """Exit code 2, what is wrong in one line and what would be right."""
+def test_open_without_a_readable_state_file(tmp_path: Path, spoil: Callable[[Path], None], words: str) -> None:
+    """Exit code 2, one line that says what is wrong, and a fix."""
     path = tmp_path / "state"
     spoil(path)
     code, stdout, stderr = run("open", f"--storage.path={path}")
@@ -255,8 +327,8 @@ def test_nothing_to_list_from(tmp_path: Path, spoil: Callable[[Path], None], wor
     assert "Traceback" not in stderr
 
 
-async def test_who_reads_no_further(tmp_path: Path) -> None:
-    """`open | head` ends without a complaint; a terminal without UTF-8 shows what it can."""
+async def test_reader_that_stops_early(tmp_path: Path) -> None:
+    """`open | head` ends without an error message; a terminal without UTF-8 shows what it can."""
     path = tmp_path / "state"
     store, account = Store(path), Account("lnd", lambda: Moment(10**18, 1), 5)
     account.set_status(channels=Channels(0, {PEER: "café 🐙"}))
@@ -271,8 +343,8 @@ async def test_who_reads_no_further(tmp_path: Path) -> None:
     assert "café ?" in shell(command, "latin-1").stdout
 
 
-def test_nothing_to_list(tmp_path: Path) -> None:
-    """An exporter that has met no node: said in words, exit code 0."""
+def test_open_before_any_node_was_met(tmp_path: Path) -> None:
+    """It says so, with exit code 0."""
     Store(tmp_path / "state").close()
     found = run("open", f"--storage.path={tmp_path / 'state'}")
     assert found == (0, "The state file contains no nodes yet.\n", "")
@@ -282,8 +354,8 @@ def test_nothing_to_list(tmp_path: Path) -> None:
     ("spoil", "words"),
     [(too_new, "newer exporter (schema 99"), (foreign, "is not the state of"), (nowhere, "is a directory.")],
 )
-def test_a_state_that_cannot_be_kept(tmp_path: Path, spoil: Callable[[Path], None], words: str) -> None:
-    """Exit code 2, what is wrong and what would be right; also where a node is to be forgotten."""
+def test_unusable_state_file(tmp_path: Path, spoil: Callable[[Path], None], words: str) -> None:
+    """Exit code 2, what is wrong and a fix; also with --storage.reset."""
     path = tmp_path / "state"
     spoil(path)
     for command, *flags in (["run"], ["run", "--storage.reset=lnd"], ["check"]):
@@ -293,8 +365,8 @@ def test_a_state_that_cannot_be_kept(tmp_path: Path, spoil: Callable[[Path], Non
         assert "Traceback" not in stderr
 
 
-def test_a_state_that_somebody_keeps(tmp_path: Path) -> None:
-    """Exit code 2, naming the process."""
+def test_state_file_of_a_running_exporter(tmp_path: Path) -> None:
+    """Exit code 2; the message names the process."""
     store = Store(tmp_path / "state")
     code, stdout, stderr = run(*a_node(tmp_path), f"--storage.path={tmp_path / 'state'}")
     store.close()
@@ -302,8 +374,8 @@ def test_a_state_that_somebody_keeps(tmp_path: Path) -> None:
     assert f"another exporter (process {os.getpid()}) keeps its state there." in stderr
 
 
-async def test_forgetting_a_node(tmp_path: Path) -> None:
-    """It says whether there was something; a file that can't be read is set aside, and that is no success."""
+async def test_storage_reset(tmp_path: Path) -> None:
+    """It says whether there was anything; an unreadable file is renamed, and that is not a success."""
     path = tmp_path / "state"
     flags = [*a_node(tmp_path), f"--storage.path={path}", "--storage.reset=lnd"]
     assert run(*flags) == (0, "Nothing was kept of lnd.\n", "")
@@ -320,8 +392,8 @@ async def test_forgetting_a_node(tmp_path: Path) -> None:
     assert "the next start begins at zero" in stderr
 
 
-def test_health_check_of_nobody() -> None:
-    """Exit code 1, and what could be the matter."""
+def test_healthcheck_without_an_exporter() -> None:
+    """Exit code 1, and a possible reason."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     code, stdout, stderr = run("healthcheck", f"--web.listen-address=:{port}")
@@ -329,8 +401,8 @@ def test_health_check_of_nobody() -> None:
     assert stderr.startswith(f"http://127.0.0.1:{port}/-/ready does not answer: ")
 
 
-async def test_nothing_but_events_is_logged(tmp_path: Path) -> None:
-    """A macaroon that can spend is told; of a wrong certificate gRPC would complain, in lines that are no JSON."""
+async def test_log_holds_only_json(tmp_path: Path) -> None:
+    """A warning about a macaroon that can spend; and with a wrong certificate none of gRPC's own lines."""
     (tmp_path / "other").mkdir()
     other = SimulatedNode(tmp_path / "other")
     async with SimulatedNode(tmp_path) as node:
@@ -370,8 +442,8 @@ sys.exit(_until_stopped(config, buggy))
 """
 
 
-def test_a_bug_ends_the_process_loudly() -> None:
-    """Exit code 1 and a traceback in the log, without the secret that was in it."""
+def test_bug_ends_the_process() -> None:
+    """Exit code 1 and a traceback in the log, without the secret in it."""
     done = subprocess.run([sys.executable, "-c", BUG], capture_output=True, text=True, check=False, cwd=ROOT)
     logged = json.loads(done.stderr)
     assert (done.returncode, logged["event"]) == (1, "stopped by a bug, please report it")
@@ -379,8 +451,8 @@ def test_a_bug_ends_the_process_loudly() -> None:
 
 
 @pytest.mark.parametrize("command", ["healthcheck", "open"])
-def test_what_is_light(command: str) -> None:
-    """Asked every few seconds, or by somebody in a hurry: it must load neither grpc nor aiohttp."""
+def test_light_commands_import_little(command: str) -> None:
+    """One runs every few seconds, the other for somebody in a hurry: neither loads grpc nor aiohttp."""
     words = [command, "--storage.path=README.md"]
     loaded = f"import sys; from exporter.__main__ import main; main({words}); print([*sys.modules])"
     done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True, cwd=ROOT)

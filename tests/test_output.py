@@ -24,7 +24,7 @@ from tests.test_main import PROGRAM, ROOT, a_node
 
 pytestmark = pytest.mark.slow
 
-FULL = "lnd-payments-exporter: nothing can be written to where this goes (No space left on device)\n"
+FULL = "lnd-payments-exporter: standard output can't be written (No space left on device)\n"
 SERVING = re.compile(r'"address": "(?P<address>[^"]+)"')
 
 

@@ -1,14 +1,14 @@
-"""Where lnd is asked, and by which way: from the text of an address or of a proxy to what the clients want."""
+"""Parse the address of lnd and of a proxy into the forms that the clients take."""
 
 import re
 from urllib.parse import urlsplit
 
-from exporter.config.problems import Wrong
+from exporter.config.problems import InvalidValue
 from exporter.config.values import PATH, join, port_of, split
 
 GRPC, REST, WEBSOCKET = "grpc", "rest", "websocket"
 TRANSPORTS = (GRPC, REST, WEBSOCKET)
-"""REST asks for single answers as it does with `websocket`; only its streams are chunked answers."""
+"""`rest` and `websocket` differ only in streams: chunked answers of HTTP, or a WebSocket each."""
 
 GRPC_PORT, REST_PORT = 10009, 8080
 USUAL_GRPC = f"lnd's gRPC port is usually {GRPC_PORT} ({REST_PORT} is REST: --lnd.transport=rest)"
@@ -21,52 +21,55 @@ _PROXY = re.compile(r"socks5h?://(?:(?P<user>[^/@\s]*)@)?(?P<at>[^/@\s]+)/?")
 
 
 def lnd_address(given: str, transport: str) -> str:
-    """`HOST:PORT` as gRPC wants it, `[v6]:PORT` with brackets, or a URL without a slash at its end for the others.
+    """Return `HOST:PORT` for gRPC (IPv6 in brackets), for the others a URL without a slash at its end.
 
-    The port is lnd's usual one if there is none, and the scheme `https`. Raises `Wrong`.
+    The default of the port is lnd's usual one, that of the scheme `https`. Raises `InvalidValue`.
     """
     if "@" in given:
-        raise Wrong("The address has a user in it.", "lnd knows none: leave out all up to the @.")
+        raise InvalidValue("The address has a user name in it.", "lnd has no users: leave out everything up to the @.")
     if transport == GRPC:
         return _host_port(given, GRPC_PORT, note=f"; {USUAL_GRPC}")
     before, found, rest = given.partition("://")
     scheme, rest = (before.lower(), rest) if found else (_TLS, given)
     if scheme not in {_TLS, _PLAIN}:
-        raise Wrong(f"{given} has {scheme}:// in front.", "Write https:// or nothing, or http:// for no TLS.")
+        raise InvalidValue(f"{given} has {scheme}:// in front.", "Write https:// or nothing, or http:// for no TLS.")
     authority, slash, path = rest.partition("/")
     if path and not PATH.fullmatch(slash + path):
-        raise Wrong(f"{slash}{path} in {given} is no path.", "Give the one that a proxy wants, such as /lnd, or none.")
+        raise InvalidValue(
+            f"{slash}{path} in {given} is not a path.",
+            "Give the one that a reverse proxy expects, such as /lnd, or none.",
+        )
     return f"{scheme}://{_host_port(authority, REST_PORT)}{slash}{path}".rstrip("/")
 
 
 def _host_port(given: str, usual: int, note: str = "") -> str:
     host, port = split(given, usual, example=f"node.example:{usual}", note=note)
     if not host:
-        raise Wrong(f"{given} has no host.", f"Give HOST:PORT, such as localhost:{usual}.")
+        raise InvalidValue(f"{given} has no host.", f"Give HOST:PORT, such as localhost:{usual}.")
     return join(host, port_of(given, port, least=1) if port is not None else usual)
 
 
 def encrypted(address: str) -> bool:
-    """False where the address of a node says that there is no TLS."""
+    """Return whether the connection to this address uses TLS: all but `http://` do."""
     return not address.startswith(f"{_PLAIN}://")
 
 
 def host_and_port(address: str) -> tuple[str, int]:
-    """Of an address as `lnd_address` gives it; v6 without brackets."""
+    """Return host (IPv6 without brackets) and port of an address that `lnd_address` returned."""
     parts = urlsplit(address if "://" in address else f"//{address}")
     return parts.hostname or "", parts.port or 0
 
 
 def proxy(given: str) -> str:
-    """`socks5://[USER:PASSWORD@]HOST:PORT`; raises `Wrong`, which never quotes a password."""
-    right = f"Give socks5://HOST:PORT, with USER:PASSWORD@ before HOST if it wants them. Tor's is usually {TOR}"
+    """Return `socks5://[USER:PASSWORD@]HOST:PORT`; raises `InvalidValue`, which never quotes a password."""
+    right = f"Give socks5://HOST:PORT, with USER:PASSWORD@ before HOST if it needs them. Tor's is usually {TOR}"
     match = _PROXY.fullmatch(given if "://" in given else f"socks5://{given}")
     if not match:
-        raise Wrong("This is no SOCKS5 proxy.", right)
+        raise InvalidValue("This is not a SOCKS5 proxy.", right)
     user = match["user"]
     if user is not None and not re.fullmatch("[^:]+:[^:]+", user):
-        raise Wrong("The proxy has a user without a password, or a password without a user.", right)
+        raise InvalidValue("The proxy has a user without a password, or a password without a user.", right)
     host, port = split(match["at"], int(TOR.rpartition(":")[2]), example="127.0.0.1:9050")
     if not host or port is None:
-        raise Wrong(f"{match['at']} has no {'port' if host else 'host'}.", right)
+        raise InvalidValue(f"{match['at']} has no {'port' if host else 'host'}.", right)
     return f"socks5://{user + '@' if user else ''}{join(host, port_of(given, port, least=1))}"

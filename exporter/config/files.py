@@ -1,59 +1,61 @@
-"""Reads a file, or says why that is impossible: what is there instead, who may not read it."""
+"""Read a file, or explain why it can't be read and what is there instead."""
 
 import difflib
 import os
 import pwd
 from pathlib import Path
 
-from exporter.config.problems import Wrong
+from exporter.config.problems import InvalidValue
 
 LARGEST = 1 << 20
+"""Bytes."""
 SHOWN = 8
-"""Names in a directory: where there are more, only those that could be meant are told."""
+"""A directory with more names than this is not listed: only the names that may be meant are."""
 LIKELY = (".macaroon", ".cert", ".pem", ".yml", ".yaml")
 SIMILAR = 0.6
+"""Cutoff of `difflib` for names that may be meant."""
 
 
 def read(path: Path) -> bytes:
-    """What is in the file."""
+    """Return the content of a file; raises `InvalidValue`."""
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except (FileNotFoundError, NotADirectoryError):
-        raise Wrong(f"{path} does not exist.", _what_is_there(path)) from None
+        raise InvalidValue(f"{path} does not exist.", _nearby(path)) from None
     except IsADirectoryError:
-        raise Wrong(f"{path} is a directory, not a file.", _contents(path, "")) from None
+        raise InvalidValue(f"{path} is a directory, not a file.", _contents(path, "")) from None
     except PermissionError:
         raise may_not_read(path) from None
     except OSError as error:
         raise cannot_read(path, error) from None
     if len(content) > LARGEST:
-        raise Wrong(f"{path} is larger than a mebibyte.", "Give the path of the right file.")
+        raise InvalidValue(f"{path} is larger than a mebibyte.", "Give the path of the right file.")
     return content
 
 
-def cannot_read(path: Path, error: OSError) -> Wrong:
-    """For the rare reasons, such as a name that is too long."""
-    return Wrong(f"{path} can't be read: {error.strerror}.", "Give the right path.")
+def cannot_read(path: Path, error: OSError) -> InvalidValue:
+    """Return the error for rare reasons, such as a name that is too long."""
+    return InvalidValue(f"{path} can't be read: {error.strerror}.", "Give the right path.")
 
 
-def may_not_read(path: Path) -> Wrong:
-    """Says which part of the path is closed to this user."""
+def may_not_read(path: Path) -> InvalidValue:
+    """Return the error that names the part of the path that is closed to this user."""
     try:
         user = f"user {pwd.getpwuid(os.geteuid()).pw_name}"
     except KeyError:
         user = f"the user with the number {os.geteuid()}"
     closed = [parent for parent in path.parents if not os.access(parent, os.X_OK, effective_ids=True)]
     if closed:
-        return Wrong(
+        return InvalidValue(
             f"{path} can't be reached: {user} may not enter {closed[-1]}.",
             f"Copy the file to a place that {user} may read, or allow it to enter (chmod or chgrp on the directory).",
         )
-    return Wrong(f"{path} may not be read by {user}.", "Allow that (chmod or chgrp), or run as the owner.")
+    return InvalidValue(f"{path} may not be read by {user}.", "Allow that (chmod or chgrp), or run as the owner.")
 
 
-def _what_is_there(path: Path) -> str:
-    """How far the path leads, and what one finds there."""
+def _nearby(path: Path) -> str:
+    """Return advice: what was probably meant, or how far the path leads and what is there."""
     if path.name[-1:] in ("'", '"'):
         return "Leave out the quotation marks: here they are part of the name."
     try:
@@ -70,7 +72,7 @@ def _what_is_there(path: Path) -> str:
 
 
 def _contents(directory: Path, missing: str) -> str:
-    """The names in a directory, those that could be meant first; of many only those."""
+    """Return a sentence with the names in a directory, likely ones first; of many only those that may be meant."""
     try:
         names = sorted((entry.name for entry in directory.iterdir()), key=_unlikely)
     except OSError:

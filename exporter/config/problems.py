@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: every problem at once, where it is, and what would be right."""
+"""What is wrong with a configuration: all problems at once, each with its place and a fix."""
 
 import errno
 import os
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from exporter.redact import redact
 
 HASH = "HASH"
-"""What stands on the command line of `track` without a flag."""
+"""The argument of `track`, which is no flag."""
 
 
 class Problem(NamedTuple):
@@ -17,29 +17,30 @@ class Problem(NamedTuple):
     where: str
     """A flag, an environment variable or `file:line key`."""
     what: str
+    """A sentence, or the rest of one that begins with `where`."""
     fix: str
 
     def __str__(self) -> str:
-        """A paragraph of the message."""
+        """Return a paragraph of the message."""
         return f"  {self.where}\n" + "".join(f"      {line}\n" for line in f"{self.what}\n{self.fix}".splitlines())
 
 
-class Wrong(Exception):
-    """A value is wrong; whoever knows where it was given makes a `Problem` of it."""
+class InvalidValue(Exception):
+    """A value is wrong. The caller that knows where it was given turns this into a `Problem`."""
 
     def __init__(self, what: str, fix: str) -> None:
-        """Say what is wrong and what would be right."""
+        """Take what is wrong, and how to fix it."""
         super().__init__(what, fix)
         self.what = what
         self.fix = fix
 
     def at(self, where: str) -> Problem:
-        """The problem that this is in a certain place."""
+        """Return the problem of a value that was given there."""
         return Problem(where, self.what, self.fix)
 
 
 class ConfigError(Exception):
-    """The configuration can't be used. Its text names every problem and holds no secret, whatever was typed."""
+    """The configuration can't be used. Its text names every problem, and never contains a secret."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         """Take all problems, at least one."""
@@ -47,7 +48,7 @@ class ConfigError(Exception):
         super().__init__(self.problems)
 
     def __str__(self) -> str:
-        """The message for the terminal: a line for a wrong argument, else a paragraph for each problem."""
+        """Return the message for the terminal: one line if only `HASH` is wrong, else a paragraph for each problem."""
         if len(self.problems) == 1 and self.problems[0].where == HASH:
             return f"{self.problems[0].what} {self.problems[0].fix}\n"
         count = f"{len(self.problems)} problems" if len(self.problems) > 1 else "1 problem"
@@ -57,7 +58,7 @@ class ConfigError(Exception):
 LISTEN_ERRORS: dict[int | None, tuple[str, str, str]] = {
     errno.EADDRINUSE: (
         "is in use by another program (or another exporter).",
-        "Stop that one (`ss -ltnp` tells which), or listen elsewhere",
+        "Stop that one (`ss -ltnp` shows which), or listen elsewhere",
         "{host}:{next}",
     ),
     errno.EACCES: (
@@ -66,16 +67,16 @@ LISTEN_ERRORS: dict[int | None, tuple[str, str, str]] = {
         "{host}:10019",
     ),
     errno.EADDRNOTAVAIL: (
-        "is no address of this machine.",
+        "is not an address of this machine.",
         "Give one that is, or none to listen on all of them",
         ":10019",
     ),
 }
-"""What is wrong, what to do, and an address that may do."""
+"""By error of the system: what is wrong, what to do, and an address that may work."""
 
 
 def cannot_listen(address: str, error: OSError) -> Problem:
-    """What to say when the address for metrics (`web.address`) can't be had."""
+    """Return the problem of an address for metrics (`web.address`) on which the system doesn't let us listen."""
     what, fix, better = LISTEN_ERRORS.get(
         error.errno,
         (f"can't be listened on: {error.strerror or error}.", "Give HOST:PORT or :PORT, such as", ":10019"),

@@ -1,23 +1,23 @@
-"""What `--help` says, made from the table of settings."""
+"""The texts of `--help`, made from the tables of commands and settings."""
 
 import textwrap
+from typing import Any
 
-from exporter.config.credentials import BAKE
+from exporter.config.commands import COMMANDS, PROGRAM, Command
+from exporter.config.macaroons import BAKE
 from exporter.config.settings import SETTINGS, Setting
 
 WIDTH = 110
 INDENT = 36
 
-HEAD = """\
-lnd-payments-exporter: a Prometheus exporter for the outgoing payments of lnd nodes
+_USAGE = "\n".join(f"  {f'{PROGRAM} {command.arguments}':44}{command.summary}" for command in COMMANDS.values())
+
+HEAD = f"""\
+{PROGRAM}: a Prometheus exporter for the outgoing payments of lnd nodes
 
 Usage:
-  lnd-payments-exporter [run] FLAGS     serve /metrics (run is the default)
-  lnd-payments-exporter demo            the same against a simulated node: needs no lnd, no flags
-  lnd-payments-exporter open            list the payments in flight, by the state that an exporter keeps
-  lnd-payments-exporter track HASH      follow one payment in lnd until it ends; takes the FLAGS of run, too
-  lnd-payments-exporter check FLAGS     only look at the configuration: exit code 0 if it is right, 2 if not
-  lnd-payments-exporter healthcheck     ask a running exporter whether it is ready: exit code 0 or 1
+{_USAGE}
+  {f"{PROGRAM} COMMAND --help":44}the flags of that command, an example and the exit codes
 
 Examples:
   lnd-payments-exporter --lnd.dir ~/.lnd
@@ -29,19 +29,20 @@ Examples:
 GROUPS = {
     "lnd": "Which node (--lnd.dir, or --lnd.address with --lnd.tls-cert and --lnd.macaroon)",
     "web": "Where metrics are served",
-    "metrics": "What to show",
-    "storage": "What to keep",
-    "log": "What to log",
-    "command": "What the commands open and track show (--lnd.name: of that node only)",
-    "config": "Other places for all this",
+    "metrics": "Which metrics",
+    "storage": "What is kept",
+    "log": "What is logged",
+    "command": "For the commands open and track, which also have flags of the groups above (COMMAND --help)",
+    "config": "From a file",
 }
+"""Headings of the groups of settings."""
 
 TAIL = f"""\
-  --version                         the version
-  -h, --help                        this text
+  --version                         print the version
+  -h, --help                        print this text, or that of a command
 
-Each flag can also be given as an environment variable: --lnd.tls-cert is LND_PAYMENTS_EXPORTER_LND_TLS_CERT.
-And in the YAML file, where several nodes are listed instead of the lnd section:
+Each flag is also an environment variable: --lnd.tls-cert is LND_PAYMENTS_EXPORTER_LND_TLS_CERT.
+And a key of the YAML file, where several nodes are listed instead of the lnd section:
 
   lnd:                                  nodes:
     address: lnd.example:10009            - name: alice
@@ -52,26 +53,69 @@ And in the YAML file, where several nodes are listed instead of the lnd section:
                                             tls_cert: bob/tls.cert
                                             macaroon: bob/payments.macaroon
 
-A flag counts before the environment, that before the file. Paths in the file start at its folder.
+A flag overrides the environment, which overrides the file. Paths in the file start at its directory.
 
-A macaroon that is enough, and can do no more:
+A macaroon with no more permissions than needed:
 
 {textwrap.indent(BAKE, "  ")}
+
+Exit codes of run:
+{{exit_codes}}
+"""
+
+OF_COMMAND = """\
+Usage: {program} {arguments}
+
+{details}
+
+Flags:
+{flags}
+  -h, --help                        print this text
+
+Each flag is also an environment variable: {setting.flag} is {setting.variable}.
+{program} --help describes the YAML file, and how to make a macaroon.
+
+Example:
+  {program} {example}
+
+Exit codes:
+{exit_codes}
 """
 
 
-def usage() -> str:
-    """The whole text."""
-    groups = [
-        "\n".join([f"{title}:", *(_row(setting) for setting in SETTINGS.values() if setting.group == group)])
-        for group, title in GROUPS.items()
-    ]
-    return "\n".join([HEAD, "\n\n".join(groups), TAIL])
+def usage(command: Command = "run") -> str:
+    """Return the help of a command; that of `run` is the overview, with all settings."""
+    text = COMMANDS[command]
+    exit_codes = "\n".join(f"  {code:10}{meaning}" for code, meaning in text.exit_codes.items())
+    if command == "run":
+        groups = [
+            "\n".join([f"{title}:", *(_row(s, _overview(s)) for s in SETTINGS.values() if s.group == group)])
+            for group, title in GROUPS.items()
+        ]
+        return "\n".join([HEAD, "\n\n".join(groups), TAIL.format(exit_codes=exit_codes)])
+    settings = [setting for setting in SETTINGS.values() if command in setting.commands]
+    return OF_COMMAND.format(
+        program=PROGRAM,
+        arguments=text.arguments,
+        details=textwrap.fill(text.details, WIDTH),
+        flags="\n".join(_row(setting, text.flags.get(setting.name) or _with_default(setting)) for setting in settings),
+        setting=settings[0],
+        example=text.example,
+        exit_codes=exit_codes,
+    )
 
 
-def _row(setting: Setting) -> str:
-    """A flag, what it is for, and its default."""
-    text = setting.help + (f" (default: {setting.default})" if setting.default and not setting.switch else "")
+def _overview(setting: Setting[Any]) -> str:
+    """Return the help text for the overview, where flags of single commands name these."""
+    return f"{', '.join(setting.commands)}: " * (setting.group == "command") + _with_default(setting)
+
+
+def _with_default(setting: Setting[Any]) -> str:
+    return setting.help + f" (default: {setting.default})" * bool(setting.default and not setting.switch)
+
+
+def _row(setting: Setting[Any], text: str) -> str:
+    """Return the lines of a flag."""
     lines = textwrap.wrap(text, WIDTH - INDENT)
     left = f"  {setting.flag}" + ("" if setting.switch else f"={setting.metavar}")
     if len(left) < INDENT:

@@ -1,4 +1,4 @@
-"""From the text of a setting to its value, or to a sentence that says what would be right."""
+"""Parse the text of a setting; raise `InvalidValue` with what is wrong and what would be right."""
 
 import base64
 import difflib
@@ -7,16 +7,16 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 
-from exporter.config.problems import Wrong
+from exporter.config.problems import InvalidValue
 
 OUR_PORT = 10019
 MAX_PORT = 65535
 MAX_PEERS = 10_000
 OWN_PATHS = ("/", "/-/healthy", "/-/ready")
-"""Where other pages than the metrics are."""
+"""Paths of the other pages."""
 
-STRANGE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters, and what the environment holds that isn't UTF-8."""
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, and the surrogates that Python puts for bytes of the environment that aren't UTF-8."""
 
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?")
 _NUMBERS = re.compile(r"[0-9.]+")
@@ -25,66 +25,68 @@ _UNITS_S = {"w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1}
 _TIME = re.compile("".join(rf"(?:(?P<{unit}>\d{{1,6}}){unit})?" for unit in _UNITS_S), re.ASCII)
 _NODE_NAME = re.compile(r"[\w.:@/-]{1,64}")
 PATH = re.compile(r"(/[\w.~-]+)+/?", re.ASCII)
-"""Of a page."""
+"""The path of a URL."""
 HASH_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{43}|[A-Za-z0-9_-]{43})=?", re.ASCII)
-"""32 bytes. The alphabet for URLs may begin with the dash of a flag."""
+"""32 bytes. In the alphabet for URLs it may begin with a dash, as flags do."""
 HASH_HEX = re.compile("[0-9a-fA-F]{64}")
-"""The same as lncli shows it."""
+"""32 bytes as lncli shows them."""
 _REQUEST = re.compile(r"(?:lightning:)?ln(?:bcrt|bc|tbs|tb|sb)[0-9]\w*", re.IGNORECASE | re.ASCII)
-"""A payment request (BOLT 11): a secret."""
+"""A payment request (BOLT 11), which is a secret."""
 _HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<host>[^:\[\]]*))(?::(?P<port>.*))?")
 
 
 def text(given: str) -> str:
-    """Anything, as it is: a path."""
+    """Return the text as it is: a path, or an address that is parsed later."""
     return given
 
 
 def listen_address(given: str) -> tuple[str, int]:
-    """Host (empty: every address; v6 without brackets) and port (0: any that is free)."""
+    """Return the host (empty: every address; IPv6 without brackets) and the port (0: any free one)."""
     if given.isdigit():
-        raise Wrong(f"{given} is no address.", f"With a colon in front it is a port on every address: :{given}")
+        raise InvalidValue(
+            f"{given} is not an address.", f"With a colon in front it is a port on every address: :{given}"
+        )
     host, port = split(given, OUR_PORT, example=f":{OUR_PORT} or 127.0.0.1:{OUR_PORT}")
     if port is None:
-        raise Wrong(f"{given} has no port.", f"Add one, such as {join(host, OUR_PORT)}")
+        raise InvalidValue(f"{given} has no port.", f"Add one, such as {join(host, OUR_PORT)}")
     return host, port_of(given, port, least=0)
 
 
 def server_name(given: str) -> str:
-    """The name or IP address for which a certificate is made, as clients compare it; v6 without brackets."""
+    """Return a name or IP address in the form in which TLS clients compare it; IPv6 without brackets."""
     with suppress(ValueError):
-        if "%" not in given:  # which interface leads to an address is in no certificate
+        if "%" not in given:  # a certificate names no interface (fe80::1%eth0)
             return str(ipaddress.ip_address(given.removeprefix("[").removesuffix("]")))
     name = given.lower().rstrip(".")
     if _NUMBERS.fullmatch(name) or not _HOST.fullmatch(name):
         fix = "Give one that the certificate names, without a port: openssl x509 -in tls.cert -noout -text lists them."
-        raise Wrong(f"{given!r} is no host name or IP address.", fix)
+        raise InvalidValue(f"{given!r} is neither a host name nor an IP address.", fix)
     return name
 
 
 def telemetry_path(given: str) -> str:
-    """The path of the metrics."""
+    """Return the path of the metrics."""
     if given in OWN_PATHS:
-        raise Wrong(f"{given} is the path of another page.", "Use another one, such as /metrics.")
+        raise InvalidValue(f"{given} is the path of another page.", "Use another one, such as /metrics.")
     if not PATH.fullmatch(given):
-        raise Wrong(
-            f"{given!r} is no path.", "Begin it with / and use letters, digits and . _ ~ - only, such as /metrics."
+        raise InvalidValue(
+            f"{given!r} is not a path.", "Begin it with / and use letters, digits and . _ ~ - only, such as /metrics."
         )
     return given
 
 
 def join(host: str, port: int) -> str:
-    """`HOST:PORT`, with brackets around an IPv6 address."""
+    """Return `HOST:PORT`, with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def node_name(given: str) -> str:
-    """A name for the label `node`."""
-    if STRANGE.search(given):
+    """Return a name for the label `node`."""
+    if UNPRINTABLE.search(given):
         fix = "Use letters and digits, as UTF-8 text, such as alice or routing-1."
-        raise Wrong(f"{given!a} can't be the name of a node: it has characters that can't be shown.", fix)
+        raise InvalidValue(f"{given!a} can't be the name of a node: it has characters that can't be shown.", fix)
     if not _NODE_NAME.fullmatch(given):
-        raise Wrong(
+        raise InvalidValue(
             f"{given!r} can't be the name of a node.",
             "Use 1 to 64 letters, digits and . _ - : @ / without blanks, such as alice or routing-1.",
         )
@@ -92,38 +94,44 @@ def node_name(given: str) -> str:
 
 
 def network(given: str) -> str:
-    """The name of a folder in lnd's directory."""
+    """Return the name of a network: a directory name in lnd's directory."""
     if not re.fullmatch(r"[\w-]+", given):
-        raise Wrong(f"{given!r} is no network.", "Use mainnet, testnet, testnet4, signet, regtest or simnet.")
+        raise InvalidValue(f"{given!r} is not a network.", "Use mainnet, testnet, testnet4, signet, regtest or simnet.")
     return given
 
 
 def max_peers(given: str) -> int:
-    """A number of peers."""
+    """Return a number of peers."""
     if not re.fullmatch(r"\d{1,6}", given, re.ASCII) or int(given) > MAX_PEERS:
-        raise Wrong(f"{given!r} is no number of peers.", f"Use 0 (none) to {MAX_PEERS}; each peer adds about 9 series.")
+        raise InvalidValue(
+            f"{given!r} is not a number of peers.", f"Use 0 (none) to {MAX_PEERS}; each peer adds about 9 series."
+        )
     return int(given)
 
 
-def time(given: str) -> int:
-    """A length of time in seconds: `90s`, `10m`, `1h30m`, `2d`, `1w`."""
+def duration(given: str) -> int:
+    """Return a duration in seconds: `90s`, `10m`, `1h30m`, `2d`, `1w`."""
     match = _TIME.fullmatch(given.lower())
     if not given or not match:
-        raise Wrong(f"{given!r} is no length of time.", "Write a number and s, m, h, d or w, such as 10m, 1h or 2d.")
+        raise InvalidValue(
+            f"{given!r} is not a duration.", "Write a number and s, m, h, d or w, such as 10m, 1h or 2d."
+        )
     return sum(int(number or 0) * _UNITS_S[unit] for unit, number in match.groupdict().items())
 
 
-def times(given: str) -> tuple[int, ...]:
-    """Lengths of time above zero, in seconds; none for the word `none`."""
-    return _several(given, time, "10m,1h,24h")
+def durations(given: str) -> tuple[int, ...]:
+    """Return durations above zero in seconds, separated by commas; none for the word `none`."""
+    return _several(given, duration, "10m,1h,24h")
 
 
 def block_counts(given: str) -> tuple[int, ...]:
-    """Numbers of blocks above zero; none for the word `none`."""
+    """Return numbers of blocks above zero, separated by commas; none for the word `none`."""
 
     def count(part: str) -> int:
         if not re.fullmatch(r"\d{1,6}", part, re.ASCII):
-            raise Wrong(f"{part!r} is no number of blocks.", "Write numbers with commas in between, such as 144,36.")
+            raise InvalidValue(
+                f"{part!r} is not a number of blocks.", "Write numbers with commas in between, such as 144,36."
+            )
         return int(part)
 
     return _several(given, count, "144,36")
@@ -134,67 +142,68 @@ def _several(given: str, parse: Callable[[str], int], example: str) -> tuple[int
         return ()
     numbers = tuple(parse(part.strip()) for part in given.split(","))
     if 0 in numbers:
-        raise Wrong(f"{given!r} has a limit of zero.", f"Give limits above zero, such as {example}, or the word none.")
+        raise InvalidValue(
+            f"{given!r} has a limit of zero.", f"Give limits above zero, such as {example}, or the word none."
+        )
     return numbers
 
 
 def payment_hash(given: str) -> str:
-    """32 bytes in hex, or in base64 of either alphabet, with padding or without; 64 hex digits, lower case."""
+    """Return a payment hash, given in hex or in either base64 alphabet, padded or not, as 64 lower-case hex digits."""
     if HASH_HEX.fullmatch(given):
         return given.lower()
-    if re.fullmatch("[0-9a-fA-F]+", given):  # also where it could be base64: of 43 such letters that is never meant
+    if re.fullmatch("[0-9a-fA-F]+", given):  # 43 of them could be base64, but a hash that is cut off is likelier
         digits = f"{len(given)} hex digit{'s' * (len(given) != 1)}"
-        raise Wrong(f"{given!r} has {digits}; a hash has 64.", "Copy it whole, as lncli and `open` show it.")
+        raise InvalidValue(f"{given!r} has {digits}; a hash has 64.", "Copy it whole, as lncli and `open` show it.")
     if not HASH_BASE64.fullmatch(given):
         if _REQUEST.fullmatch(given):
-            raise Wrong(
-                "This is a payment request, not a payment hash.", "Its hash is what `lncli decodepayreq` shows."
-            )
-        fix = "Give 64 hex digits, as lncli shows them (lncli decodepayreq: of a payment request), or base64."
-        raise Wrong(f"{given!r} is no payment hash.", fix)
+            raise InvalidValue("This is a payment request, not a payment hash.", "`lncli decodepayreq` shows its hash.")
+        fix = "Give 64 hex digits, as lncli shows them (`lncli decodepayreq` for a payment request), or base64."
+        raise InvalidValue(f"{given!r} is not a payment hash.", fix)
     return base64.b64decode(given.rstrip("=") + "=", altchars=b"-_" if {*given} & {*"-_"} else None).hex()
 
 
 def switch(given: str) -> bool:
-    """Yes or no."""
+    """Return whether the text is `true`, in any case; `false` is the only other choice."""
     return one_of("true", "false")(given) == "true"
 
 
 def one_of(*words: str) -> Callable[[str], str]:
-    """One of these words, in any case."""
+    """Return a parser that takes one of these words, in any case."""
 
     def parse(given: str) -> str:
         if given.lower() in words:
             return given.lower()
         close = difflib.get_close_matches(given.lower(), words, n=1, cutoff=0.6)
         hint = f" Did you mean {close[0]}?" if close else ""
-        raise Wrong(f"{given!r} is not among its words.", f"Use one of {', '.join(words)}.{hint}")
+        raise InvalidValue(f"{given!r} is not a valid value.", f"Use one of {', '.join(words)}.{hint}")
 
     return parse
 
 
 def split(given: str, usual: int, *, example: str, note: str = "") -> tuple[str, str | None]:
-    """Host and port, neither a number yet; port None if there is none. `note` is for those who give a URL.
-
-    Raises `Wrong`.
-    """
+    """Return host and port as text; None if there is no port. `note` is added to the fix if a URL is given."""
     if "://" in given:
         scheme, _, rest = given.partition("://")
-        raise Wrong(f"{given} has {scheme}:// in front.", f"Leave it out: {rest.partition('/')[0]}{note}")
+        raise InvalidValue(f"{given} has {scheme}:// in front.", f"Leave it out: {rest.partition('/')[0]}{note}")
     if _is_ipv6(given):
         return str(ipaddress.IPv6Address(given)), None
     host, _, port = given.rpartition(":")
     if _is_ipv6(host):
-        raise Wrong(f"{given!r} is no address.", f"Write IPv6 addresses in brackets: [{host}]:{port}")
+        raise InvalidValue(f"{given!r} is not an address.", f"Write IPv6 addresses in brackets: [{host}]:{port}")
     match = _HOST_PORT.fullmatch(given)
     if not match:
-        raise Wrong(f"{given!r} is no address.", f"Give HOST:PORT, such as {example}; IPv6 in brackets: [::1]:{usual}")
+        raise InvalidValue(
+            f"{given!r} is not an address.", f"Give HOST:PORT, such as {example}; IPv6 in brackets: [::1]:{usual}"
+        )
     if match["v6"] is not None:
         if not _is_ipv6(match["v6"]):
-            raise Wrong(f"[{match['v6']}] is no IPv6 address.", f"Such as [::1]:{usual}")
+            raise InvalidValue(f"[{match['v6']}] is not an IPv6 address.", f"One is [::1]:{usual}")
         return str(ipaddress.IPv6Address(match["v6"])), match["port"]
     if match["host"] and not (_IPV4 if _NUMBERS.fullmatch(match["host"]) else _HOST).fullmatch(match["host"]):
-        raise Wrong(f"{match['host']!r} is no host name or IP address.", f"Give HOST:PORT, such as {example}.")
+        raise InvalidValue(
+            f"{match['host']!r} is neither a host name nor an IP address.", f"Give HOST:PORT, such as {example}."
+        )
     return match["host"], match["port"]
 
 
@@ -207,7 +216,7 @@ def _is_ipv6(text: str) -> bool:
 
 
 def port_of(given: str, port: str, least: int) -> int:
-    """The number of a port; raises `Wrong`."""
+    """Return the number of a port."""
     if not re.fullmatch(r"\d{1,6}", port, re.ASCII) or not least <= int(port) <= MAX_PORT:
-        raise Wrong(f"{port!r} in {given} is no port.", f"A port is a number from {least} to {MAX_PORT}.")
+        raise InvalidValue(f"{port!r} in {given} is not a port.", f"A port is a number from {least} to {MAX_PORT}.")
     return int(port)

@@ -1,4 +1,4 @@
-"""A person's home directory with an lnd in it."""
+"""The home directory of somebody who runs lnd."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 from exporter.simulator import credentials
 
 MACAROON = b"\x02\x01\x03lnd\x02\x20" + bytes(range(32)) + b"\x00\x00\x06\x20" + bytes(range(100, 132))
-"""In the form of lnd's, allowing nothing."""
+"""In lnd's format, with no permissions."""
 CERTIFICATE = credentials.certificate()
 NOBODY = 65534
 
@@ -38,7 +38,7 @@ class Home:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """Home of somebody who runs lnd on mainnet."""
+    """Return the home directory of somebody who runs lnd on mainnet, which is also the working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     home = Home(tmp_path)
@@ -49,7 +49,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 
 @contextmanager
 def without_root() -> Iterator[None]:
-    """As an ordinary user: root may read everything."""
+    """Run as an ordinary user, for root may read everything."""
     if os.geteuid() != 0:
         yield
         return

@@ -1,7 +1,6 @@
-"""Configurations that are right, and what becomes of them."""
+"""Valid configurations: defaults, precedence of the sources, and forms of values."""
 
 import base64
-import datetime as dt
 from pathlib import Path
 
 import pytest
@@ -9,18 +8,17 @@ import pytest
 from exporter.config import Config, LogConfig, NodeConfig, StorageConfig, WebConfig, load
 from exporter.config.settings import ENVIRONMENT, SETTINGS
 from exporter.config.sources import KUBERNETES
-from exporter.simulator import credentials
-from tests.config.asking import given
 from tests.config.conftest import MACAROON, Home
+from tests.config.shortcuts import config_of
 
 SYSTEM = "--lnd.tls-cert=system"
 LIMITS = (600, 3600, 86_400), (144, 36)
-"""Of age in seconds, and of blocks left, if nobody says otherwise."""
+"""Default limits of warnings: age in seconds, and blocks left."""
 
 
-def test_one_directory_is_enough(home: Home) -> None:
-    """lnd on the same machine: everything has a default."""
-    assert given("--lnd.dir .lnd") == Config(
+def test_directory_of_lnd_is_enough(home: Home) -> None:
+    """lnd on the same machine: all else has a default."""
+    assert config_of("--lnd.dir .lnd") == Config(
         nodes=(
             NodeConfig(
                 name="lnd",
@@ -36,8 +34,8 @@ def test_one_directory_is_enough(home: Home) -> None:
     )
 
 
-def test_every_flag_counts(home: Home) -> None:
-    """lnd on another machine, and nothing left at its default; both ways to write a flag."""
+def test_every_flag_overrides_its_default(home: Home) -> None:
+    """lnd on another machine; flags as `--name=value` and as `--name value`."""
     home.write("copies/tls.cert", (home.lnd / "tls.cert").read_bytes())
     macaroon = home.macaroon("admin")
     line = (
@@ -47,7 +45,7 @@ def test_every_flag_counts(home: Home) -> None:
         " --log.payment-hashes=true --metrics.max-peers=0"
         " --storage.path=kept/state.sqlite --storage.reset alice"
     )
-    assert given(line) == Config(
+    assert config_of(line) == Config(
         nodes=(NodeConfig("alice", "10.0.0.7:20009", home.path / "copies/tls.cert", macaroon),),
         web=WebConfig("127.0.0.1", 0, "/lnd/metrics"),
         log=LogConfig("debug", "json", (5400,), (72,)),
@@ -56,27 +54,29 @@ def test_every_flag_counts(home: Home) -> None:
     )
 
 
-def test_the_weakest_macaroon_is_taken(home: Home) -> None:
-    """payments.macaroon before readonly.macaroon; admin.macaroon only where it is named."""
+def test_macaroon_with_the_fewest_permissions_is_preferred(home: Home) -> None:
+    """payments.macaroon before readonly.macaroon; admin.macaroon only if it is named."""
     payments, admin = home.macaroon("payments"), home.lnd / "data/chain/bitcoin/mainnet/admin.macaroon"
-    assert [node.macaroon for node in given("--lnd.dir=~/.lnd").nodes] == [payments]
-    assert [node.macaroon for node in given(f"--lnd.dir=~/.lnd --lnd.macaroon={admin}").nodes] == [admin]
+    assert [node.macaroon for node in config_of("--lnd.dir=~/.lnd").nodes] == [payments]
+    assert [node.macaroon for node in config_of(f"--lnd.dir=~/.lnd --lnd.macaroon={admin}").nodes] == [admin]
 
 
 @pytest.mark.parametrize(
     "content", [MACAROON.hex() + "\n", base64.urlsafe_b64encode(MACAROON).decode().rstrip("=")], ids=["hex", "base64"]
 )
-def test_a_macaroon_as_text(home: Home, content: str) -> None:
+def test_macaroon_as_text(home: Home, content: str) -> None:
     """As hosting services hand it out; `tests/test_macaroon.py` has all forms."""
     path = home.write(".lnd/data/chain/bitcoin/mainnet/payments.macaroon", content)
-    assert given("--lnd.dir=.lnd").nodes[0].macaroon == path
+    assert config_of("--lnd.dir=.lnd").nodes[0].macaroon == path
 
 
-def test_what_works_may_still_be_no_good_idea(home: Home) -> None:
-    """A macaroon that is known by its name to be able to spend, and the port that REST usually has."""
+def test_warnings_about_a_valid_configuration(home: Home) -> None:
+    """A macaroon whose name says that it can spend, and the usual port of REST with gRPC."""
     admin = home.macaroon("admin")
-    assert [node.warnings for node in given("--lnd.dir=.lnd").nodes] == [[]]
-    assert [node.warnings for node in given(f"--lnd.dir=.lnd --lnd.macaroon={admin} --lnd.address=x:8080").nodes] == [
+    assert [node.warnings for node in config_of("--lnd.dir=.lnd").nodes] == [[]]
+    assert [
+        node.warnings for node in config_of(f"--lnd.dir=.lnd --lnd.macaroon={admin} --lnd.address=localhost:8080").nodes
+    ] == [
         [
             "this macaroon can spend: a smaller one is enough (see --help)",
             "lnd's gRPC port is usually 10009 (8080 is REST: --lnd.transport=rest)",
@@ -84,30 +84,17 @@ def test_what_works_may_still_be_no_good_idea(home: Home) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("since", "until", "words"),
-    [(-2, -1, "tls.cert expired on 20"), (1, 2, "tls.cert is valid from 20"), (-1, 1, "")],
-)
-def test_a_certificate_out_of_its_time(home: Home, since: int, until: int, words: str) -> None:
-    """The configuration is right, and no connection will be: a person hears of it, and is asked for the clock."""
-    made = credentials.certificate(dt.timedelta(days=since), dt.timedelta(days=until))
-    home.write(".lnd/tls.cert", made.certificate)
-    (node,) = given("--lnd.dir=.lnd").nodes
-    assert len(node.warnings) == bool(words)
-    assert all(words in warning and "is the clock right" in warning for warning in node.warnings)
-
-
-def test_a_network_is_chosen_where_there_are_several(home: Home) -> None:
-    """A network without a macaroon that we would take doesn't count as one."""
+def test_network_selects_one_of_several(home: Home) -> None:
+    """A network without a usable macaroon doesn't count as one."""
     home.macaroon("admin", network="regtest")
-    assert given("--lnd.dir=.lnd").nodes[0].macaroon.parent.name == "mainnet"
+    assert config_of("--lnd.dir=.lnd").nodes[0].macaroon.parent.name == "mainnet"
     signet = home.macaroon("readonly", network="signet")
-    assert given("--lnd.dir=.lnd --lnd.network=signet").nodes[0].macaroon == signet
+    assert config_of("--lnd.dir=.lnd --lnd.network=signet").nodes[0].macaroon == signet
 
 
-def test_a_publicly_trusted_certificate_needs_no_file(home: Home) -> None:
+def test_certificate_that_the_system_trusts_needs_no_file(home: Home) -> None:
     """The word `system` in place of a path."""
-    assert given(f"--lnd.dir=.lnd {SYSTEM}").nodes[0].tls_cert is None
+    assert config_of(f"--lnd.dir=.lnd {SYSTEM}").nodes[0].tls_cert is None
 
 
 @pytest.mark.parametrize(
@@ -122,8 +109,8 @@ def test_a_publicly_trusted_certificate_needs_no_file(home: Home) -> None:
     ],
 )
 def test_addresses_of_lnd(home: Home, text: str, address: str) -> None:
-    """With and without port, in each of the forms that an address has."""
-    assert given(f"--lnd.dir=.lnd --lnd.address={text}").nodes[0].address == address
+    """With and without port: name, IPv4, IPv6."""
+    assert config_of(f"--lnd.dir=.lnd --lnd.address={text}").nodes[0].address == address
 
 
 @pytest.mark.parametrize(
@@ -136,18 +123,18 @@ def test_addresses_of_lnd(home: Home, text: str, address: str) -> None:
     ],
 )
 def test_addresses_to_listen_on(home: Home, text: str, host: str, port: int) -> None:
-    """Without a host it is every address; what is shown is what was given."""
-    web = given(f"--lnd.dir=.lnd --web.listen-address={text}").web
+    """Without a host it is every address. `WebConfig.address` returns what was given."""
+    web = config_of(f"--lnd.dir=.lnd --web.listen-address={text}").web
     assert (web, web.address) == (WebConfig(host, port, "/metrics"), text)
 
 
-def test_flag_over_environment_over_file(home: Home) -> None:
-    """Each setting on its own: here a level from the flag, a format from the environment, the rest from the file."""
+def test_flag_overrides_environment_overrides_file(home: Home) -> None:
+    """Each setting by itself: here a level from the flag, a format from the environment, the rest from the file."""
     home.write(
         "etc/exporter.yml",
         "lnd: {dir: ../.lnd, name: from-file}\nlog: {level: error, format: console}\nmetrics: {max_peers: 7}\n",
     )
-    config = given("--log.level=warning", CONFIG_FILE="etc/exporter.yml", LOG_LEVEL="debug", LOG_FORMAT="json")
+    config = config_of("--log.level=warning", CONFIG_FILE="etc/exporter.yml", LOG_LEVEL="debug", LOG_FORMAT="json")
     assert (config.log, config.max_peers) == (LogConfig("warning", "json", *LIMITS), 7)
     assert [(node.name, node.tls_cert and node.tls_cert.resolve()) for node in config.nodes] == [
         ("from-file", home.lnd / "tls.cert")
@@ -155,7 +142,7 @@ def test_flag_over_environment_over_file(home: Home) -> None:
 
 
 def test_several_nodes(home: Home) -> None:
-    """A list in the file; paths in it start at its folder, and numbers or words are taken as they are written."""
+    """Paths in the file start at its directory; a number such as 007 stays text."""
     bob = home.write("etc/bob.macaroon", home.macaroon("readonly").read_bytes())
     home.write(
         "etc/exporter.yml",
@@ -173,7 +160,7 @@ def test_several_nodes(home: Home) -> None:
         log:  # nothing yet
         """,
     )
-    config = given("--config.file=etc/exporter.yml")
+    config = config_of("--config.file=etc/exporter.yml")
     assert config.nodes == (
         NodeConfig("alice", "localhost:10009", home.lnd / "tls.cert", home.macaroon("readonly")),
         NodeConfig("007", "bob.example:10009", None, bob),
@@ -181,13 +168,13 @@ def test_several_nodes(home: Home) -> None:
     assert config.web == WebConfig("", 9000, "/payments")
 
 
-def test_environment_of_compose(home: Home) -> None:
-    """Compose leaves variables empty, or with blanks around."""
-    assert given(LOG_LEVEL="", LND_DIR=" .lnd\n") == given("--lnd.dir=.lnd")
+def test_empty_variables_count_as_not_set(home: Home) -> None:
+    """Compose leaves variables empty, or with blanks around the value."""
+    assert config_of(LOG_LEVEL="", LND_DIR=" .lnd\n") == config_of("--lnd.dir=.lnd")
 
 
 def service(name: str, port_name: str = "web", number: int = 10019, protocol: str = "tcp") -> dict[str, str]:
-    """What Kubernetes adds for a Service, as its `envvars.FromServices` writes it; names without our prefix."""
+    """Return the variables that Kubernetes sets for a Service (`envvars.FromServices`); names without our prefix."""
     prefix = f"{name}_" if name else ""
     url, one = f"{protocol}://10.96.0.17:{number}", f"{prefix}PORT_{number}_{protocol.upper()}"
     return {
@@ -211,17 +198,17 @@ SERVICES = [
     service("LOG_LEVEL", protocol="sctp"),
     service("CONFIG_FILE", "port-1-tcp"),
 ]
-"""Of Services called lnd-payments-exporter, lnd-payments-exporter-metrics and so on."""
+"""Variables of Services called lnd-payments-exporter, lnd-payments-exporter-metrics and so on."""
 
 
 @pytest.mark.parametrize("variables", SERVICES, ids=lambda variables: next(iter(variables)))
-def test_environment_of_kubernetes(home: Home, variables: dict[str, str]) -> None:
-    """Variables of a Service whose name begins like the exporter's are neither settings nor mistakes."""
-    assert given("--lnd.dir=.lnd", **variables) == given("--lnd.dir=.lnd")
+def test_variables_of_kubernetes_are_ignored(home: Home, variables: dict[str, str]) -> None:
+    """Those of a Service whose name begins like the exporter's."""
+    assert config_of("--lnd.dir=.lnd", **variables) == config_of("--lnd.dir=.lnd")
 
 
-def test_no_setting_is_called_like_a_variable_of_kubernetes() -> None:
-    """Whatever a Service is called, none of its variables is the variable of a setting."""
+def test_no_setting_has_the_name_of_a_variable_of_kubernetes() -> None:
+    """Whatever the Service is called."""
     ours = [setting.variable.removeprefix(ENVIRONMENT) for setting in SETTINGS.values()]
     values = {value for variables in SERVICES for value in variables.values()}
     texts = [text for name in ours for text in (name, *(f"{name}={value}" for value in values))]
@@ -229,8 +216,8 @@ def test_no_setting_is_called_like_a_variable_of_kubernetes() -> None:
     assert [name for name in ours if name == "PORT" or name.endswith("_PORT")] == [], "a Service would set it"
 
 
-def test_demo_and_health_check_need_no_node(home: Home) -> None:
-    """The demo listens where nobody else can reach it; the environment may be that of a real node."""
+def test_demo_and_healthcheck_need_no_node(home: Home) -> None:
+    """Even where the environment has one. The demo listens on the loopback address only."""
     demo = load([], {"LND_PAYMENTS_EXPORTER_LND_DIR": "/nowhere"}, "demo")
     assert (demo.nodes, demo.web) == ((), WebConfig("127.0.0.1", 10019, "/metrics"))
     health = load([], {"LND_PAYMENTS_EXPORTER_LND_DIR": "/nowhere"}, "healthcheck")
@@ -246,23 +233,25 @@ def test_demo_and_health_check_need_no_node(home: Home) -> None:
         ({"XDG_STATE_HOME": "/state", "STATE_DIRECTORY": "/var/lib/a"}, "/var/lib/a/state.sqlite"),
     ],
 )
-def test_where_the_state_is_kept(home: Home, environ: dict[str, str], expected: str) -> None:
-    """systemd's place for it, else the user's."""
+def test_default_state_directory(home: Home, environ: dict[str, str], expected: str) -> None:
+    """systemd's for the service, else the user's."""
     assert load(["--lnd.dir=.lnd"], environ).storage == StorageConfig(Path(expected))
 
 
-def test_nothing_is_kept(home: Home) -> None:
-    """A flag without a value, before or after others; the word in the environment; the demo always."""
-    assert given("--storage.memory --lnd.dir=.lnd").storage == StorageConfig(None)
-    assert given("--lnd.dir=.lnd --storage.memory").storage == StorageConfig(None)
-    assert given("--lnd.dir=.lnd", STORAGE_MEMORY="true").storage == StorageConfig(None)
-    assert given("--lnd.dir=.lnd --storage.memory=false", STORAGE_MEMORY="true").storage.path is not None
-    assert given("--lnd.dir=.lnd --storage.memory", STORAGE_PATH="/kept").storage == StorageConfig(None)
-    assert given("--lnd.dir=.lnd --storage.path=/kept", STORAGE_MEMORY="true").storage == StorageConfig(Path("/kept"))
+def test_storage_memory(home: Home) -> None:
+    """As a flag without a value, in the environment, overridden; the demo never keeps anything."""
+    assert config_of("--storage.memory --lnd.dir=.lnd").storage == StorageConfig(None)
+    assert config_of("--lnd.dir=.lnd --storage.memory").storage == StorageConfig(None)
+    assert config_of("--lnd.dir=.lnd", STORAGE_MEMORY="true").storage == StorageConfig(None)
+    assert config_of("--lnd.dir=.lnd --storage.memory=false", STORAGE_MEMORY="true").storage.path is not None
+    assert config_of("--lnd.dir=.lnd --storage.memory", STORAGE_PATH="/kept").storage == StorageConfig(None)
+    assert config_of("--lnd.dir=.lnd --storage.path=/kept", STORAGE_MEMORY="true").storage == StorageConfig(
+        Path("/kept")
+    )
     assert load([], {}, "demo").storage == StorageConfig(None)
 
 
-def test_an_empty_file_says_nothing(home: Home) -> None:
-    """A file with comments only is no mistake."""
+def test_file_without_settings_is_valid(home: Home) -> None:
+    """It has only comments."""
     home.write("empty.yml", "# nothing yet\n")
-    assert given("--lnd.dir=.lnd --config.file=empty.yml") == given("--lnd.dir=.lnd")
+    assert config_of("--lnd.dir=.lnd --config.file=empty.yml") == config_of("--lnd.dir=.lnd")

@@ -1,15 +1,15 @@
-"""The ways in which lnd can be asked: addresses, TLS and proxies that belong to each."""
+"""Settings of the transports: addresses, TLS and proxies."""
 
 import pytest
 
 from exporter.config import NodeConfig
 from exporter.config.addresses import TRANSPORTS, USUAL_GRPC, USUAL_REST
 from exporter.config.problems import Problem
-from tests.config.asking import given, wrong
 from tests.config.conftest import Home
+from tests.config.shortcuts import config_of, problems_of
 
 REST = "--lnd.dir=.lnd --lnd.transport=rest"
-RIGHT = "Give socks5://HOST:PORT, with USER:PASSWORD@ before HOST if it wants them. Tor's is usually socks5://127.0.0.1:9050"
+RIGHT = "Give socks5://HOST:PORT, with USER:PASSWORD@ before HOST if it needs them. Tor's is usually socks5://127.0.0.1:9050"
 PLAIN = "without TLS (http://) anybody on the way can read the macaroon"
 
 
@@ -27,16 +27,16 @@ PLAIN = "without TLS (http://) anybody on the way can read the macaroon"
         ("::1", "https://[::1]:8080"),
     ],
 )
-def test_addresses(home: Home, transport: str, text: str, address: str) -> None:
-    """TLS unless the address says that there is none; a path where a proxy wants one."""
-    node = given(f"--lnd.dir=.lnd --lnd.transport={transport} --lnd.address={text}").nodes[0]
+def test_addresses_for_rest_and_websocket(home: Home, transport: str, text: str, address: str) -> None:
+    """TLS unless the address begins with http://; a path if a reverse proxy expects one."""
+    node = config_of(f"--lnd.dir=.lnd --lnd.transport={transport} --lnd.address={text}").nodes[0]
     assert (node.address, node.transport) == (address, transport)
 
 
-def test_defaults(home: Home) -> None:
-    """gRPC is asked at its port, REST at its own; a node in the list has its own way."""
-    assert [node.address for node in given("--lnd.dir=.lnd").nodes] == ["localhost:10009"]
-    assert [node.address for node in given(REST).nodes] == ["https://localhost:8080"]
+def test_default_ports_and_transports_of_each_node(home: Home) -> None:
+    """10009 for gRPC, 8080 for REST; each entry of the list has its own transport."""
+    assert [node.address for node in config_of("--lnd.dir=.lnd").nodes] == ["localhost:10009"]
+    assert [node.address for node in config_of(REST).nodes] == ["https://localhost:8080"]
     home.write(
         "exporter.yml",
         """
@@ -46,22 +46,22 @@ def test_defaults(home: Home) -> None:
         """,
     )
     files = home.lnd / "tls.cert", home.macaroon("readonly")
-    assert given("--config.file=exporter.yml").nodes == (
+    assert config_of("--config.file=exporter.yml").nodes == (
         NodeConfig("alice", "localhost:10009", *files),
         NodeConfig("bob", "https://localhost:8080", *files, "websocket", "socks5://[::1]:9050"),
     )
 
 
-def test_without_tls_there_is_no_certificate(home: Home) -> None:
-    """None need be given, and none may be."""
+def test_no_certificate_without_tls(home: Home) -> None:
+    """None is needed, and giving one is a problem."""
     macaroon = home.macaroon("payments")
     plain = f"--lnd.transport=rest --lnd.address=http://localhost --lnd.macaroon={macaroon}"
-    (node,) = given(plain).nodes
+    (node,) = config_of(plain).nodes
     assert (node.tls_cert, node.trust, node.warnings) == (None, "no TLS", [])
-    assert wrong(f"{plain} --lnd.tls-cert=.lnd/tls.cert") == [
+    assert problems_of(f"{plain} --lnd.tls-cert=.lnd/tls.cert") == [
         Problem(
             "--lnd.tls-cert",
-            "has no meaning without TLS (http:// in the address).",
+            "has no effect without TLS (http:// in the address).",
             "Leave it out, or write https:// in --lnd.address.",
         )
     ]
@@ -70,11 +70,11 @@ def test_without_tls_there_is_no_certificate(home: Home) -> None:
 @pytest.mark.parametrize(
     ("flags", "warnings"),
     [
-        ("--lnd.address=x:8080", [USUAL_GRPC]),
-        ("--lnd.address=x:10009", []),
-        ("--lnd.transport=rest --lnd.address=x:10009", [USUAL_REST]),
-        ("--lnd.transport=websocket --lnd.address=https://x:10009/y", [USUAL_REST]),
-        ("--lnd.transport=rest --lnd.address=x:8080", []),
+        ("--lnd.address=localhost:8080", [USUAL_GRPC]),
+        ("--lnd.address=localhost:10009", []),
+        ("--lnd.transport=rest --lnd.address=localhost:10009", [USUAL_REST]),
+        ("--lnd.transport=websocket --lnd.address=https://localhost:10009/y", [USUAL_REST]),
+        ("--lnd.transport=rest --lnd.address=localhost:8080", []),
         ("--lnd.transport=rest --lnd.address=http://x", [PLAIN]),
         ("--lnd.transport=rest --lnd.address=http://127.0.0.1", []),
         ("--lnd.transport=rest --lnd.address=http://[::1]", []),
@@ -85,9 +85,9 @@ def test_without_tls_there_is_no_certificate(home: Home) -> None:
         ("--lnd.transport=rest --lnd.address=http://x.onion --lnd.proxy=127.0.0.1:9050", []),
     ],
 )
-def test_what_is_probably_not_meant(home: Home, flags: str, warnings: list[str]) -> None:
-    """The port of the other way, a macaroon that anybody can read, Tor without Tor."""
-    assert [node.warnings for node in given(f"--lnd.dir=.lnd {flags}").nodes] == [warnings]
+def test_warnings_about_the_address(home: Home, flags: str, warnings: list[str]) -> None:
+    """The port of another transport, a macaroon sent in plain text, an onion service without Tor."""
+    assert [node.warnings for node in config_of(f"--lnd.dir=.lnd {flags}").nodes] == [warnings]
 
 
 @pytest.mark.parametrize(
@@ -96,60 +96,64 @@ def test_what_is_probably_not_meant(home: Home, flags: str, warnings: list[str])
         ("ws://x", "ws://x has ws:// in front.", "Write https:// or nothing, or http:// for no TLS."),
         (
             "https://x/a?b",
-            "/a?b in https://x/a?b is no path.",
-            "Give the one that a proxy wants, such as /lnd, or none.",
+            "/a?b in https://x/a?b is not a path.",
+            "Give the one that a reverse proxy expects, such as /lnd, or none.",
         ),
         ("https://", " has no host.", "Give HOST:PORT, such as localhost:8080."),
-        ("https://x:0", "'0' in x:0 is no port.", "A port is a number from 1 to 65535."),
-        ("https://me:secret@x", "The address has a user in it.", "lnd knows none: leave out all up to the @."),
+        ("https://x:0", "'0' in x:0 is not a port.", "A port is a number from 1 to 65535."),
+        (
+            "https://me:secret@x",
+            "The address has a user name in it.",
+            "lnd has no users: leave out everything up to the @.",
+        ),
     ],
 )
-def test_wrong_addresses(home: Home, value: str, what: str, fix: str) -> None:
+def test_invalid_addresses_for_rest(home: Home, value: str, what: str, fix: str) -> None:
     """What people type for a URL."""
-    assert wrong(f"{REST} --lnd.address={value}") == [Problem("--lnd.address", what, fix)]
+    assert problems_of(f"{REST} --lnd.address={value}") == [Problem("--lnd.address", what, fix)]
 
 
 @pytest.mark.parametrize(
     ("value", "what"),
     [
-        ("http://127.0.0.1:3128", "This is no SOCKS5 proxy."),
-        ("socks4://127.0.0.1:9050", "This is no SOCKS5 proxy."),
+        ("http://127.0.0.1:3128", "This is not a SOCKS5 proxy."),
+        ("socks4://127.0.0.1:9050", "This is not a SOCKS5 proxy."),
         ("socks5://me@127.0.0.1:9050", "The proxy has a user without a password, or a password without a user."),
         ("socks5://:secret@127.0.0.1:9050", "The proxy has a user without a password, or a password without a user."),
         ("127.0.0.1", "127.0.0.1 has no port."),
         (":9050", ":9050 has no host."),
     ],
 )
-def test_wrong_proxies(home: Home, value: str, what: str) -> None:
-    """What people type for a proxy; a password is never repeated."""
-    assert wrong(f"{REST} --lnd.proxy={value}") == [Problem("--lnd.proxy", what, RIGHT)]
+def test_invalid_proxies(home: Home, value: str, what: str) -> None:
+    """The message never repeats a password."""
+    assert problems_of(f"{REST} --lnd.proxy={value}") == [Problem("--lnd.proxy", what, RIGHT)]
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_a_proxy_for_every_way(home: Home, transport: str) -> None:
-    """Without a scheme, or with another word for the same."""
+def test_proxy_for_every_transport(home: Home, transport: str) -> None:
+    """Without a scheme, and as socks5h://."""
     for text in ("127.0.0.1:9050", "socks5h://127.0.0.1:9050"):
-        (node,) = given(f"--lnd.dir=.lnd --lnd.transport={transport} --lnd.proxy={text}").nodes
+        (node,) = config_of(f"--lnd.dir=.lnd --lnd.transport={transport} --lnd.proxy={text}").nodes
         assert node.proxy == "socks5://127.0.0.1:9050"
 
 
-def test_a_password_is_not_shown(home: Home) -> None:
-    """Wherever a setting is repeated."""
+def test_password_of_the_proxy_is_never_shown(home: Home) -> None:
+    """Not in the representation of the node, and not in problems that quote a value."""
     line = f"{REST} --lnd.proxy=socks5://me:hunter2@127.0.0.1:9050"
-    (node,) = given(line).nodes
+    (node,) = config_of(line).nodes
     assert node.proxy == "socks5://me:hunter2@127.0.0.1:9050"
     assert "hunter2" not in repr(node)
-    problems = wrong(f"{line} socks5://me:hunter2@127.0.0.1:9050 --lnd.address=socks5://me:hunter2@x")
+    problems = problems_of(f"{line} socks5://me:hunter2@127.0.0.1:9050 --lnd.address=socks5://me:hunter2@x")
     assert problems
     assert "hunter2" not in "".join(map(str, problems))
 
 
-def test_a_certificate_of_another_name(home: Home) -> None:
-    """As a flag, in the environment, and for each node of the list; `check` shows it."""
+def test_server_name_from_every_source(home: Home) -> None:
+    """It is normalised, and part of `trust`, which `check` prints."""
     for name, kept in (("LND.example.", "lnd.example"), ("10.0.0.7", "10.0.0.7"), ("[FD00:0::7]", "fd00::7")):
-        (node,) = given(f"--lnd.dir=.lnd --lnd.tls-server-name={name}").nodes
+        (node,) = config_of(f"--lnd.dir=.lnd --lnd.tls-server-name={name}").nodes
         assert (node.tls_server_name, node.trust) == (kept, f"certificate {home.lnd / 'tls.cert'} for {kept}")
-    assert given("--lnd.dir=.lnd", LND_TLS_SERVER_NAME="lnd.example").nodes[0].tls_server_name == "lnd.example"
+    assert config_of("--lnd.dir=.lnd", LND_TLS_SERVER_NAME="lnd.example").nodes[0].tls_server_name == "lnd.example"
     home.write(
         "exporter.yml",
         """
@@ -158,27 +162,27 @@ def test_a_certificate_of_another_name(home: Home) -> None:
           - {name: bob, dir: .lnd, transport: rest, tls_server_name: bob.example}
         """,
     )
-    assert [node.tls_server_name for node in given("--config.file=exporter.yml").nodes] == [None, "bob.example"]
+    assert [node.tls_server_name for node in config_of("--config.file=exporter.yml").nodes] == [None, "bob.example"]
 
 
 @pytest.mark.parametrize(
     "name", ["lnd.example:10009", "https://lnd.example", "*.example", "1.2.3", "fe80::1%eth0", "é"]
 )
-def test_what_is_no_name_of_a_certificate(home: Home, name: str) -> None:
-    """How to find one that is."""
-    (problem,) = wrong(f"--lnd.dir=.lnd --lnd.tls-server-name={name}")
+def test_invalid_server_names(home: Home, name: str) -> None:
+    """The fix is a command that lists the names of the certificate."""
+    (problem,) = problems_of(f"--lnd.dir=.lnd --lnd.tls-server-name={name}")
     assert problem.where == "--lnd.tls-server-name"
-    assert problem.what == f"{name!r} is no host name or IP address."
+    assert problem.what == f"{name!r} is neither a host name nor an IP address."
     assert "openssl x509" in problem.fix
 
 
-def test_without_tls_no_certificate_has_a_name(home: Home) -> None:
-    """Whoever gives one believes that it is looked at."""
+def test_no_server_name_without_tls(home: Home) -> None:
+    """It would be ignored, so it is a problem."""
     plain = f"--lnd.transport=rest --lnd.address=http://localhost --lnd.macaroon={home.macaroon('payments')}"
-    assert wrong(f"{plain} --lnd.tls-server-name=lnd.example") == [
+    assert problems_of(f"{plain} --lnd.tls-server-name=lnd.example") == [
         Problem(
             "--lnd.tls-server-name",
-            "has no meaning without TLS (http:// in the address).",
+            "has no effect without TLS (http:// in the address).",
             "Leave it out, or write https:// in --lnd.address.",
         )
     ]

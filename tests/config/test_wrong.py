@@ -1,30 +1,30 @@
-"""Configurations that are wrong: every problem at once, where it is, and what would be right."""
+"""Invalid configurations: all problems at once, each with its place and a fix; flags and variables."""
 
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given as for_any
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.config import ConfigError, load
 from exporter.config.nodes import MISSING, NO_NODE
 from exporter.config.problems import Problem
 from exporter.config.settings import SETTINGS
-from tests.config.asking import wrong
 from tests.config.conftest import Home
+from tests.config.shortcuts import problems_of
 
-WORDS = "Write --flag=value; --help shows all flags."
-SEE_HELP = "--help shows all flags."
-
-
-def test_nothing_given() -> None:
-    """Three ways to begin."""
-    assert wrong() == [NO_NODE]
+WORDS = "Write --flag=value; --help lists all flags."
+SEE_HELP = "--help lists all flags."
 
 
-def test_everything_wrong_at_once(home: Home) -> None:
-    """Nobody has to start the program five times to find five mistakes; and this is how it looks."""
+def test_no_node_is_given() -> None:
+    """The fix shows three ways to begin."""
+    assert problems_of() == [NO_NODE]
+
+
+def test_all_problems_in_one_message(home: Home) -> None:
+    """From all sources; this is how it looks."""
     home.write("exporter.yml", "lnd:\n  adress: localhost\nweb: {listen_address: nowhere}\n")
     with pytest.raises(ConfigError) as caught:
         load(
@@ -41,11 +41,11 @@ def test_everything_wrong_at_once(home: Home) -> None:
       Write --lnd.macaroon=FILE
 
   --log-level
-      is no flag.
+      Unknown flag.
       Did you mean --log.level?
 
   {home.path}/exporter.yml:2 lnd.adress
-      is no setting.
+      Unknown setting.
       Did you mean `address` in section `lnd`?
 
   LND_PAYMENTS_EXPORTER_LND_TLS_CERT
@@ -57,7 +57,7 @@ def test_everything_wrong_at_once(home: Home) -> None:
       Add one, such as nowhere:10019
 
   LND_PAYMENTS_EXPORTER_METRICS_MAX_PEERS
-      'many' is no number of peers.
+      'many' is not a number of peers.
       Use 0 (none) to 10000; each peer adds about 9 series.
 """
     )
@@ -83,35 +83,50 @@ def test_everything_wrong_at_once(home: Home) -> None:
     ],
 )
 def test_unknown_flags(home: Home, flag: str, meant: str) -> None:
-    """Misspelt, or in the words of lnd and lncli; its value is no second problem."""
-    problem = Problem(flag, "is no flag.", f"Did you mean {meant}?" if meant else SEE_HELP)
-    assert wrong(f"--lnd.dir=.lnd {flag} {home.lnd}")[0] == problem
+    """Misspelt, or a flag of lnd or lncli; the value is not a second problem."""
+    problem = Problem(flag, "Unknown flag.", f"Did you mean {meant}?" if meant else SEE_HELP)
+    assert problems_of(f"--lnd.dir=.lnd {flag} {home.lnd}")[0] == problem
 
 
-def test_the_command_line_is_no_list_of_words(home: Home) -> None:
-    """A value too many, a value too few, a flag too often."""
-    assert wrong("--lnd.dir .lnd readonly.macaroon --log.level --log.format=json --log.format=json") == [
+def test_stray_values_missing_values_and_repeated_flags(home: Home) -> None:
+    """Each is a problem of its own."""
+    assert problems_of("--lnd.dir .lnd readonly.macaroon --log.level --log.format=json --log.format=json") == [
         Problem("readonly.macaroon", "is neither a flag nor the value of one.", WORDS),
         Problem("--log.level", "has no value.", "Write --log.level=LEVEL"),
         Problem("--log.format", "is given twice.", "Give it once. Several nodes go into a file: --config.file"),
     ]
 
 
-def test_a_flag_that_is_not_understood() -> None:
-    """Who mistypes a flag is not told how to begin."""
-    assert wrong("-v") == [Problem("-v", "is no flag.", SEE_HELP)]
-    assert wrong("--log.level=debug --frobnicate=yes") == [Problem("--frobnicate", "is no flag.", SEE_HELP)]
+def test_command_after_the_flags() -> None:
+    """The command comes first."""
+    fix = "A command comes before its flags: lnd-payments-exporter demo --flag=value"
+    assert problems_of("--log.level=debug demo") == [Problem("demo", "is neither a flag nor the value of one.", fix)]
+
+
+@pytest.mark.parametrize("line", ["--older-than -10m", "--older-than=-10m"])
+def test_value_that_begins_with_a_dash(line: str) -> None:
+    """It belongs to the flag before it, and is no flag."""
+    with pytest.raises(ConfigError) as caught:
+        load(line.split(), {}, "open")
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.what) == ("--older-than", "'-10m' is not a duration.")
+
+
+def test_unknown_flag_hides_that_no_node_is_given() -> None:
+    """Whoever mistypes a flag needn't be told how to begin."""
+    assert problems_of("-v") == [Problem("-v", "Unknown flag.", SEE_HELP)]
+    assert problems_of("--log.level=debug --frobnicate=yes") == [Problem("--frobnicate", "Unknown flag.", SEE_HELP)]
 
 
 def test_unknown_variables(home: Home) -> None:
-    """A typo in the environment is told like one on the command line."""
-    assert wrong("--lnd.dir=.lnd", LND_MACARON=str(home.macaroon("readonly")), TRACING="on") == [
+    """A typo in the environment gets the same help as one in a flag."""
+    assert problems_of("--lnd.dir=.lnd", LND_MACARON=str(home.macaroon("readonly")), TRACING="on") == [
         Problem(
             "LND_PAYMENTS_EXPORTER_LND_MACARON",
-            "is no setting.",
+            "Unknown setting.",
             "Did you mean LND_PAYMENTS_EXPORTER_LND_MACAROON?",
         ),
-        Problem("LND_PAYMENTS_EXPORTER_TRACING", "is no setting.", "--help shows all settings."),
+        Problem("LND_PAYMENTS_EXPORTER_TRACING", "Unknown setting.", "--help lists all settings."),
     ]
 
 
@@ -126,40 +141,40 @@ def test_unknown_variables(home: Home) -> None:
     ],
 )
 def test_typo_that_looks_like_a_variable_of_kubernetes(home: Home, name: str, text: str, meant: str) -> None:
-    """A port that a person wrote is a number; Kubernetes' is a URL, and is left alone."""
-    [problem, *_] = wrong("--lnd.dir=.lnd", **{name: text})
+    """A port that a person wrote is a number; that of Kubernetes is a URL, and ignored."""
+    [problem, *_] = problems_of("--lnd.dir=.lnd", **{name: text})
     ours = "LND_PAYMENTS_EXPORTER_"
-    assert problem == Problem(ours + name, "is no setting.", f"Did you mean {ours}{meant}?")
+    assert problem == Problem(ours + name, "Unknown setting.", f"Did you mean {ours}{meant}?")
 
 
-def test_a_node_has_three_parts(home: Home) -> None:
-    """What is missing where lnd's directory isn't given; a network alone chooses nothing."""
+def test_missing_parts_of_a_node(home: Home) -> None:
+    """Without lnd's directory it needs three; a network has no effect then."""
     network = "Add lnd's directory, or leave the network out: the macaroon already belongs to one."
-    assert wrong("--lnd.network=mainnet") == [
+    assert problems_of("--lnd.network=mainnet") == [
         *(Problem(SETTINGS[name].flag, *MISSING[name]) for name in ("lnd.address", "lnd.tls-cert", "lnd.macaroon")),
-        Problem("--lnd.network", "chooses a part of --lnd.dir, which is not given.", network),
+        Problem("--lnd.network", "selects a network in --lnd.dir, which is not given.", network),
     ]
 
 
-def test_the_demo_brings_its_own_node() -> None:
-    """A node that is given to the demo would be ignored: that is told."""
+def test_demo_refuses_a_node() -> None:
+    """It would be ignored."""
     with pytest.raises(ConfigError) as caught:
         load(["--lnd.dir=.lnd"], {}, "demo")
     fix = "For a real node leave out the word demo."
     assert caught.value.problems == (Problem("--lnd.dir", "is not for the demo, which brings its own node.", fix),)
 
 
-@for_any(st.lists(st.text(max_size=30), max_size=6), st.dictionaries(st.sampled_from(list(SETTINGS)), st.text()))
-def test_no_input_is_a_bug(argv: list[str], settings: dict[str, str]) -> None:
-    """Whatever is typed ends in a configuration or in a `ConfigError`."""
+@given(st.lists(st.text(max_size=30), max_size=6), st.dictionaries(st.sampled_from(list(SETTINGS)), st.text()))
+def test_any_arguments_and_variables(argv: list[str], settings: dict[str, str]) -> None:
+    """Result in a configuration or in a `ConfigError`, in no other exception."""
     environ = {SETTINGS[name].variable: text for name, text in settings.items()}
     with suppress(ConfigError):
         load(argv, environ)
 
 
-@for_any(st.text())
-def test_no_file_is_a_bug(tmp_path_factory: pytest.TempPathFactory, content: str) -> None:
-    """Whatever the file holds, too."""
+@given(st.text())
+def test_any_file(tmp_path_factory: pytest.TempPathFactory, content: str) -> None:
+    """Results in a `ConfigError`, in no other exception."""
     path = Path(tmp_path_factory.getbasetemp()) / "any.yml"
     path.write_text(content, encoding="utf-8", errors="ignore")
     with pytest.raises(ConfigError):

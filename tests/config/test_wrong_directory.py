@@ -1,13 +1,13 @@
-"""Directories that are not lnd's, or that lack something: one problem for all that is missing in them."""
+"""Directories that aren't lnd's, or that lack something."""
 
 from collections.abc import Callable
 
 import pytest
 
-from exporter.config.credentials import BAKE
+from exporter.config.macaroons import BAKE
 from exporter.config.problems import Problem
-from tests.config.asking import wrong
 from tests.config.conftest import CERTIFICATE, Home
+from tests.config.shortcuts import problems_of
 
 NONE = "There is no payments.macaroon and no readonly.macaroon in"
 MAINNET, REGTEST = "{dir}/data/chain/bitcoin/mainnet", "{dir}/data/chain/bitcoin/regtest"
@@ -59,7 +59,7 @@ def two_networks(home: Home) -> str:
 
 
 def another_network(home: Home) -> str:
-    """Ask for a network that isn't there."""
+    """Select a network that lnd's directory doesn't have."""
     return f"{home.lnd} --lnd.network=testnet"
 
 
@@ -71,7 +71,7 @@ def another_network(home: Home) -> str:
             "{dir} has no data/chain/bitcoin/NETWORK in it.",
             "Is it lnd's directory (its --lnddir)? If so lnd has no wallet yet: lncli create",
         ),
-        (among_the_macaroons, "{dir} is where macaroons lie, not lnd's own directory.", "Give {home}/.lnd."),
+        (among_the_macaroons, "{dir} is the directory of the macaroons, not lnd's own directory.", "Give {home}/.lnd."),
         (
             a_file_of_it,
             "{dir} is a file.",
@@ -94,13 +94,13 @@ def another_network(home: Home) -> str:
         ),
         (too_long, "{dir} can't be read: File name too long.", "Give the right path."),
         (two_networks, "{dir} has several networks: mainnet, testnet.", "Choose one: --lnd.network=mainnet"),
-        (another_network, "{dir} has nothing of the network testnet.", "It has mainnet."),
+        (another_network, "{dir} has no network testnet.", "It has mainnet."),
     ],
 )
-def test_not_lnds_directory(home: Home, mistake: Callable[[Home], str], what: str, fix: str) -> None:
-    """One problem, not one for each file that is missing in it."""
+def test_wrong_directory(home: Home, mistake: Callable[[Home], str], what: str, fix: str) -> None:
+    """It is one problem, not one for each file that is missing."""
     text = mistake(home)
     directory = text.partition(" ")[0]
-    assert wrong(f"--lnd.dir={text}") == [
+    assert problems_of(f"--lnd.dir={text}") == [
         Problem("--lnd.dir", what.format(dir=directory), fix.format(home=home.path, dir=directory)),
     ]

@@ -1,4 +1,4 @@
-"""Files that are not what they should be: one sentence for what is wrong, one for what would be right."""
+"""Files that aren't a macaroon or a certificate, or can't be read."""
 
 import base64
 import json
@@ -8,10 +8,10 @@ import subprocess
 
 import pytest
 
-from exporter.config.credentials import BAKE
+from exporter.config.macaroons import BAKE
 from exporter.config.problems import Problem
-from tests.config.asking import given, wrong
 from tests.config.conftest import CERTIFICATE, MACAROON, Home, without_root
+from tests.config.shortcuts import config_of, problems_of
 
 GIVE_MACAROON = "Give the file that lnd or `lncli bakemacaroon --save_to` wrote, or its hex or base64"
 GIVE_CERTIFICATE = "Give lnd's tls.cert, or the word `system` if this system trusts lnd's certificate."
@@ -24,7 +24,7 @@ DER = ssl.PEM_cert_to_DER_cert(CERTIFICATE.certificate.decode())
         pytest.param(b"\n", "is empty.", f"Copy it again from lnd, or bake one:\n{BAKE}", id="empty"),
         pytest.param(
             MACAROON.hex()[:-1].encode() + b"\n",
-            "is cut off: its last byte is half there.",
+            "is cut off: its last byte is incomplete.",
             "Copy it again from lnd, as a whole file.",
             id="hex, cut off",
         ),
@@ -50,20 +50,20 @@ DER = ssl.PEM_cert_to_DER_cert(CERTIFICATE.certificate.decode())
         pytest.param(
             CERTIFICATE.certificate,
             "is a certificate or key, not a macaroon.",
-            f"Are the two exchanged? {GIVE_MACAROON}.",
+            f"Are the two swapped? {GIVE_MACAROON}.",
             id="certificate",
         ),
         pytest.param(
             MACAROON[:20], "is cut off: only 20 bytes.", "Copy it again from lnd, as a whole file.", id="cut off"
         ),
-        pytest.param(b"hello", "is no macaroon.", f"{GIVE_MACAROON}.", id="something else"),
+        pytest.param(b"hello", "is not a macaroon.", f"{GIVE_MACAROON}.", id="something else"),
         pytest.param(b"\0" * (1 << 21), "is larger than a mebibyte.", "Give the path of the right file.", id="large"),
     ],
 )
-def test_no_macaroon(home: Home, content: bytes, what: str, fix: str) -> None:
-    """What operators have in place of a macaroon, and how they get one."""
+def test_not_a_macaroon(home: Home, content: bytes, what: str, fix: str) -> None:
+    """What operators have instead, and how to make a macaroon from it."""
     path = home.write("m.macaroon", content)
-    assert wrong("--lnd.dir=.lnd --lnd.macaroon=m.macaroon") == [
+    assert problems_of("--lnd.dir=.lnd --lnd.macaroon=m.macaroon") == [
         Problem("--lnd.macaroon", f"{path} {what}", fix.format(path=path))
     ]
 
@@ -77,14 +77,14 @@ def test_no_macaroon(home: Home, content: bytes, what: str, fix: str) -> None:
     ],
     ids=["JSON", "lndconnect", "BTCPay"],
 )
-def test_the_advice_makes_a_macaroon(home: Home, content: str) -> None:
-    """The command that is proposed writes a file that is taken."""
+def test_suggested_command_writes_a_macaroon(home: Home, content: str) -> None:
+    """The new file is accepted."""
     if content.startswith("{") and shutil.which("jq") is None:
         pytest.skip("jq is not installed here")
     home.write("m.macaroon", content)
-    [problem] = wrong("--lnd.dir=.lnd --lnd.macaroon=m.macaroon")
+    [problem] = problems_of("--lnd.dir=.lnd --lnd.macaroon=m.macaroon")
     subprocess.run(problem.fix.partition("\n")[2], shell=True, check=True)
-    assert given("--lnd.dir=.lnd --lnd.macaroon=m.only.macaroon").nodes[0].macaroon.name == "m.only.macaroon"
+    assert config_of("--lnd.dir=.lnd --lnd.macaroon=m.only.macaroon").nodes[0].macaroon.name == "m.only.macaroon"
 
 
 @pytest.mark.parametrize(
@@ -94,25 +94,25 @@ def test_the_advice_makes_a_macaroon(home: Home, content: str) -> None:
         pytest.param(
             MACAROON,
             "is a macaroon, not a certificate.",
-            f"Are the two exchanged? {GIVE_CERTIFICATE}",
+            f"Are the two swapped? {GIVE_CERTIFICATE}",
             id="macaroon",
         ),
         pytest.param(
             MACAROON.hex().encode(),
             "is a macaroon, not a certificate.",
-            f"Are the two exchanged? {GIVE_CERTIFICATE}",
+            f"Are the two swapped? {GIVE_CERTIFICATE}",
             id="hex",
         ),
         pytest.param(CERTIFICATE.key, "is a private key, not a certificate.", GIVE_CERTIFICATE, id="key"),
         pytest.param(
             DER,
-            "is a certificate in DER, PEM is needed.",
+            "is a DER certificate; PEM is needed.",
             "Convert it: openssl x509 -inform DER -in {path} -out tls.cert",
             id="DER",
         ),
         pytest.param(
             base64.b64encode(DER),
-            "is no certificate in PEM.",
+            "is not a PEM certificate.",
             f"It begins with -----BEGIN CERTIFICATE-----. {GIVE_CERTIFICATE}",
             id="base64 as in an lndconnect link",
         ),
@@ -124,10 +124,10 @@ def test_the_advice_makes_a_macaroon(home: Home, content: str) -> None:
         ),
     ],
 )
-def test_no_certificate(home: Home, content: bytes, what: str, fix: str) -> None:
-    """What operators have in place of a certificate."""
+def test_not_a_certificate(home: Home, content: bytes, what: str, fix: str) -> None:
+    """What operators have instead."""
     path = home.write("c.cert", content)
-    assert wrong("--lnd.dir=.lnd --lnd.tls-cert=c.cert") == [
+    assert problems_of("--lnd.dir=.lnd --lnd.tls-cert=c.cert") == [
         Problem("--lnd.tls-cert", f"{path} {what}", fix.format(path=path))
     ]
 
@@ -168,23 +168,23 @@ def test_no_certificate(home: Home, content: bytes, what: str, fix: str) -> None
         ),
     ],
 )
-def test_no_such_file(home: Home, text: str, what: str, fix: str) -> None:
-    """The nearest thing that is there is named; a macaroon in place of its path is not repeated."""
-    (problem,) = wrong(f"--lnd.dir=.lnd --lnd.macaroon={text.format(home=home.path)}")
+def test_missing_file(home: Home, text: str, what: str, fix: str) -> None:
+    """The fix names the nearest file that exists; a macaroon that is given as a path is not repeated."""
+    (problem,) = problems_of(f"--lnd.dir=.lnd --lnd.macaroon={text.format(home=home.path)}")
     assert problem.what == what.format(home=home.path)
     assert problem.fix.startswith(fix.format(home=home.path))
 
 
-def test_many_files(home: Home) -> None:
-    """Of a full directory only the names that could be meant are told, or none."""
+def test_missing_file_in_a_full_directory(home: Home) -> None:
+    """The fix names only files that may be meant, or none."""
     for number in range(140):
         home.write(f"full/log.{number}", "")
-    (missing,) = wrong("--lnd.dir=.lnd --lnd.macaroon=full/m.macaroon")
+    (missing,) = problems_of("--lnd.dir=.lnd --lnd.macaroon=full/m.macaroon")
     home.write("full/read-only-macaroon", MACAROON)
-    (similar,) = wrong("--lnd.dir=.lnd --lnd.macaroon=full/readonly.mac")
+    (similar,) = problems_of("--lnd.dir=.lnd --lnd.macaroon=full/readonly.mac")
     home.write("full/b.macaroon", MACAROON)
-    (likely,) = wrong("--lnd.dir=.lnd --lnd.macaroon=full/m")
-    (directory,) = wrong("--lnd.dir=.lnd --lnd.macaroon=full")
+    (likely,) = problems_of("--lnd.dir=.lnd --lnd.macaroon=full/m")
+    (directory,) = problems_of("--lnd.dir=.lnd --lnd.macaroon=full")
     there = f"There is {home.path}/full, but no"
     assert [missing.fix, similar.fix, likely.fix, directory.fix] == [
         f"{there} m.macaroon in it. Give the path of the file.",
@@ -194,8 +194,8 @@ def test_many_files(home: Home) -> None:
     ]
 
 
-def test_an_ordinary_user_may_not_read(home: Home) -> None:
-    """Which file it is, or which directory is in the way."""
+def test_file_that_the_user_may_not_read(home: Home) -> None:
+    """The message names the file, or the directory that is closed."""
     macaroon, certificate = home.macaroon("readonly"), home.lnd / "tls.cert"
     for path in (home.path, *home.path.parents):
         if path.name.startswith(("pytest-", "popen-", "test_")):  # pytest's own directories are closed
@@ -203,7 +203,7 @@ def test_an_ordinary_user_may_not_read(home: Home) -> None:
     certificate.chmod(0)
     macaroon.parent.chmod(0)
     with without_root():
-        problems = wrong(f"--lnd.address=localhost --lnd.tls-cert={certificate} --lnd.macaroon={macaroon}")
+        problems = problems_of(f"--lnd.address=localhost --lnd.tls-cert={certificate} --lnd.macaroon={macaroon}")
     macaroon.parent.chmod(0o755)
     ((_, first, _), (_, second, _)) = problems
     assert first.startswith(f"{certificate} may not be read by user ")

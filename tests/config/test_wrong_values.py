@@ -1,4 +1,4 @@
-"""Values that are wrong: what people type for an address, a path, a name, and what is told them."""
+"""Invalid values: what is wrong with each, and what would be valid."""
 
 import errno
 import os
@@ -7,8 +7,8 @@ import pytest
 
 from exporter.config import cannot_listen
 from exporter.config.problems import Problem
-from tests.config.asking import wrong
 from tests.config.conftest import Home
+from tests.config.shortcuts import problems_of
 
 FROM_MACHINE = "Give HOST:PORT, such as node.example:10009"
 
@@ -26,21 +26,21 @@ FROM_MACHINE = "Give HOST:PORT, such as node.example:10009"
             "http://localhost:8080/v1 has http:// in front.",
             "Leave it out: localhost:8080; lnd's gRPC port is usually 10009 (8080 is REST: --lnd.transport=rest)",
         ),
-        ("::1:10009", "'::1:10009' is no address.", "Write IPv6 addresses in brackets: [::1]:10009"),
-        ("lnd.local:http", "'http' in lnd.local:http is no port.", "A port is a number from 1 to 65535."),
-        ("lnd.local:0", "'0' in lnd.local:0 is no port.", "A port is a number from 1 to 65535."),
-        ("lnd.local:70000", "'70000' in lnd.local:70000 is no port.", "A port is a number from 1 to 65535."),
-        ("lnd.local:", "'' in lnd.local: is no port.", "A port is a number from 1 to 65535."),
+        ("::1:10009", "'::1:10009' is not an address.", "Write IPv6 addresses in brackets: [::1]:10009"),
+        ("lnd.local:http", "'http' in lnd.local:http is not a port.", "A port is a number from 1 to 65535."),
+        ("lnd.local:0", "'0' in lnd.local:0 is not a port.", "A port is a number from 1 to 65535."),
+        ("lnd.local:70000", "'70000' in lnd.local:70000 is not a port.", "A port is a number from 1 to 65535."),
+        ("lnd.local:", "'' in lnd.local: is not a port.", "A port is a number from 1 to 65535."),
         (":10009", ":10009 has no host.", "Give HOST:PORT, such as localhost:10009."),
-        ("10.0.0.300", "'10.0.0.300' is no host name or IP address.", f"{FROM_MACHINE}."),
-        ("lnd/local", "'lnd/local' is no host name or IP address.", f"{FROM_MACHINE}."),
-        ("[::g]:1", "[::g] is no IPv6 address.", "Such as [::1]:10009"),
-        ("[::1", "'[::1' is no address.", f"{FROM_MACHINE}; IPv6 in brackets: [::1]:10009"),
+        ("10.0.0.300", "'10.0.0.300' is neither a host name nor an IP address.", f"{FROM_MACHINE}."),
+        ("lnd/local", "'lnd/local' is neither a host name nor an IP address.", f"{FROM_MACHINE}."),
+        ("[::g]:1", "[::g] is not an IPv6 address.", "One is [::1]:10009"),
+        ("[::1", "'[::1' is not an address.", f"{FROM_MACHINE}; IPv6 in brackets: [::1]:10009"),
     ],
 )
-def test_wrong_addresses(home: Home, value: str, what: str, fix: str) -> None:
-    """What people type for an address."""
-    assert wrong(f"--lnd.dir=.lnd --lnd.address={value}") == [Problem("--lnd.address", what, fix)]
+def test_invalid_addresses(home: Home, value: str, what: str, fix: str) -> None:
+    """What people type for an address of gRPC."""
+    assert problems_of(f"--lnd.dir=.lnd --lnd.address={value}") == [Problem("--lnd.address", what, fix)]
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,14 @@ def test_wrong_addresses(home: Home, value: str, what: str, fix: str) -> None:
     [
         (
             "--web.listen-address=10019",
-            "10019 is no address.",
+            "10019 is not an address.",
             "With a colon in front it is a port on every address: :10019",
         ),
-        ("--web.listen-address=:::10019", "':::10019' is no address.", "Write IPv6 addresses in brackets: [::]:10019"),
+        (
+            "--web.listen-address=:::10019",
+            "':::10019' is not an address.",
+            "Write IPv6 addresses in brackets: [::]:10019",
+        ),
         (
             "--web.listen-address=http://localhost:9000",
             "http://localhost:9000 has http:// in front.",
@@ -59,12 +63,12 @@ def test_wrong_addresses(home: Home, value: str, what: str, fix: str) -> None:
         ),
         (
             "--web.telemetry-path=metrics",
-            "'metrics' is no path.",
+            "'metrics' is not a path.",
             "Begin it with / and use letters, digits and . _ ~ - only, such as /metrics.",
         ),
         (
             "--web.telemetry-path=/{metrics}?all",
-            "'/{metrics}?all' is no path.",
+            "'/{metrics}?all' is not a path.",
             "Begin it with / and use letters, digits and . _ ~ - only, such as /metrics.",
         ),
         *(
@@ -77,10 +81,10 @@ def test_wrong_addresses(home: Home, value: str, what: str, fix: str) -> None:
         ),
         (
             "--log.level=warn",
-            "'warn' is not among its words.",
+            "'warn' is not a valid value.",
             "Use one of debug, info, warning, error. Did you mean warning?",
         ),
-        ("--log.format=xml", "'xml' is not among its words.", "Use one of auto, console, json."),
+        ("--log.format=xml", "'xml' is not a valid value.", "Use one of auto, console, json."),
         (
             '--lnd.name="alice"',
             "'\"alice\"' can't be the name of a node.",
@@ -88,12 +92,12 @@ def test_wrong_addresses(home: Home, value: str, what: str, fix: str) -> None:
         ),
         (
             "--metrics.max-peers=-1",
-            "'-1' is no number of peers.",
+            "'-1' is not a number of peers.",
             "Use 0 (none) to 10000; each peer adds about 9 series.",
         ),
         (
             "--log.open-after=10m,1x",
-            "'1x' is no length of time.",
+            "'1x' is not a duration.",
             "Write a number and s, m, h, d or w, such as 10m, 1h or 2d.",
         ),
         (
@@ -103,25 +107,29 @@ def test_wrong_addresses(home: Home, value: str, what: str, fix: str) -> None:
         ),
         (
             "--log.blocks-left=144;36",
-            "'144;36' is no number of blocks.",
+            "'144;36' is not a number of blocks.",
             "Write numbers with commas in between, such as 144,36.",
         ),
-        ("--log.payment-hashes=no", "'no' is not among its words.", "Use one of true, false."),
-        ("--lnd.network=../x", "'../x' is no network.", "Use mainnet, testnet, testnet4, signet, regtest or simnet."),
+        ("--log.payment-hashes=no", "'no' is not a valid value.", "Use one of true, false."),
+        (
+            "--lnd.network=../x",
+            "'../x' is not a network.",
+            "Use mainnet, testnet, testnet4, signet, regtest or simnet.",
+        ),
     ],
 )
-def test_wrong_values(home: Home, flag: str, what: str, fix: str) -> None:
-    """One row a setting."""
+def test_invalid_values(home: Home, flag: str, what: str, fix: str) -> None:
+    """The other settings."""
     name = flag.partition("=")[0]
-    assert wrong(f"--lnd.dir=.lnd {flag}") == [Problem(name, what, fix)]
+    assert problems_of(f"--lnd.dir=.lnd {flag}") == [Problem(name, what, fix)]
 
 
 @pytest.mark.parametrize("name", ["ali\x07ce", "ali\udcffce", "ali\x9bce"])
-def test_what_can_not_be_shown(home: Home, name: str) -> None:
-    """The environment may hold anything, but labels and paths must be text that can be shown."""
+def test_unprintable_values(home: Home, name: str) -> None:
+    """The environment may hold any bytes, but labels and paths must be printable text."""
     where = "LND_PAYMENTS_EXPORTER_LND_"
     what = "has characters that can't be shown."
-    assert wrong("--lnd.dir=.lnd", LND_NAME=name, LND_MACAROON=name) == [
+    assert problems_of("--lnd.dir=.lnd", LND_NAME=name, LND_MACAROON=name) == [
         Problem(
             f"{where}NAME",
             f"{name!a} can't be the name of a node: it {what}",
@@ -138,7 +146,7 @@ def test_what_can_not_be_shown(home: Home, name: str) -> None:
             errno.EADDRINUSE,
             "127.0.0.1:10019",
             "is in use by another program (or another exporter).",
-            "Stop that one (`ss -ltnp` tells which), or listen elsewhere: {run}--web.listen-address=127.0.0.1:10020",
+            "Stop that one (`ss -ltnp` shows which), or listen elsewhere: {run}--web.listen-address=127.0.0.1:10020",
         ),
         (
             errno.EACCES,
@@ -149,7 +157,7 @@ def test_what_can_not_be_shown(home: Home, name: str) -> None:
         (
             errno.EADDRNOTAVAIL,
             "10.0.0.7:10019",
-            "is no address of this machine.",
+            "is not an address of this machine.",
             "Give one that is, or none to listen on all of them: {run}--web.listen-address=:10019",
         ),
         (
@@ -160,10 +168,10 @@ def test_what_can_not_be_shown(home: Home, name: str) -> None:
         ),
     ],
 )
-def test_the_address_can_not_be_had(
+def test_address_that_cannot_be_listened_on(
     monkeypatch: pytest.MonkeyPatch, number: int, address: str, what: str, fix: str
 ) -> None:
-    """It turns out only when the program begins to listen; who said `make run` can say what helps to make."""
+    """Known only when the exporter starts to listen; after `make run` the fix is a `make` command."""
     error = OSError(number, os.strerror(number))
     for target, run in (("", ""), ("run", "make run ARGS=")):
         monkeypatch.setenv("MAKE_TARGET", target)

@@ -1,4 +1,4 @@
-"""Mistakes in the YAML file: each with its line."""
+"""Mistakes in the YAML file: each problem has its line."""
 
 from textwrap import dedent
 
@@ -6,10 +6,10 @@ import pytest
 
 from exporter.config.nodes import MISSING
 from exporter.config.problems import Problem
-from tests.config.asking import wrong
 from tests.config.conftest import Home
+from tests.config.shortcuts import problems_of
 
-CORRECT = "Correct it there; blanks indent, tabs don't."
+CORRECT = "Correct it there. Indent with blanks, not with tabs."
 
 
 @pytest.mark.parametrize(
@@ -21,22 +21,24 @@ CORRECT = "Correct it there; blanks indent, tabs don't."
         ("a: 1\n---\nb: 1", "line 2, column 1: but found another document."),
     ],
 )
-def test_no_yaml(home: Home, content: str, what: str) -> None:
-    """Line and column, and nothing of what the file holds; that no node is given is no second problem."""
+def test_invalid_yaml(home: Home, content: str, what: str) -> None:
+    """The message has line and column, and no content of the file; that no node is given isn't reported, too."""
     path = home.write("exporter.yml", content)
-    assert wrong("--config.file=exporter.yml") == [Problem("--config.file", f"{path} is no YAML: {what}", CORRECT)]
-
-
-def test_no_text(home: Home) -> None:
-    """A binary file, such as a macaroon in place of the configuration."""
-    path = home.write("exporter.yml", b"\xff\xfe\x00")
-    assert wrong("--config.file=exporter.yml") == [
-        Problem("--config.file", f"{path} is no YAML: it is not even text.", "Write it as UTF-8 text."),
+    assert problems_of("--config.file=exporter.yml") == [
+        Problem("--config.file", f"{path} is not valid YAML: {what}", CORRECT)
     ]
 
 
-def test_keys_and_sections(home: Home) -> None:
-    """Unknown, doubled, at the wrong depth, of the wrong shape."""
+def test_binary_file(home: Home) -> None:
+    """Such as a macaroon in place of the configuration."""
+    path = home.write("exporter.yml", b"\xff\xfe\x00")
+    assert problems_of("--config.file=exporter.yml") == [
+        Problem("--config.file", f"{path} is not valid YAML: it is not even text.", "Write it as UTF-8 text."),
+    ]
+
+
+def test_invalid_keys_and_sections(home: Home) -> None:
+    """Unknown, repeated, at the wrong depth, of the wrong type."""
     path = home.write(
         "exporter.yml",
         dedent("""\
@@ -55,18 +57,18 @@ def test_keys_and_sections(home: Home) -> None:
         " lnd.name, lnd.mode, lnd.final_updates_only, web.listen_address, web.telemetry_path, metrics.max_peers,"
         " storage.path, storage.memory, log.level, log.format, log.open_after, log.blocks_left, log.payment_hashes"
     )
-    assert wrong("--config.file=exporter.yml") == [
+    assert problems_of("--config.file=exporter.yml") == [
         Problem(f"{path}:3 lnd.dir", "is given twice.", "Leave one of them out."),
         Problem(f"{path}:4 lnd.name", "is a list or a section.", "Give one value: NAME"),
-        Problem(f"{path}:5 web", "is no section.", "Write `key: value` lines, indented by two blanks."),
-        Problem(f"{path}:6 loglevel", "is no setting.", "Did you mean `level` in section `log`?"),
-        Problem(f"{path}:7 max_peers", "is no setting.", "Did you mean `max_peers` in section `metrics`?"),
-        Problem(f"{path}:8 colour", "is no setting.", f"Known are: {everything}."),
+        Problem(f"{path}:5 web", "is not a section.", "Write `key: value` lines, indented by two blanks."),
+        Problem(f"{path}:6 loglevel", "Unknown setting.", "Did you mean `level` in section `log`?"),
+        Problem(f"{path}:7 max_peers", "Unknown setting.", "Did you mean `max_peers` in section `metrics`?"),
+        Problem(f"{path}:8 colour", "Unknown setting.", f"Known settings: {everything}."),
     ]
 
 
-def test_a_list_of_nodes(home: Home) -> None:
-    """Names and addresses belong to one node, each has a name, and its own mistakes."""
+def test_mistakes_in_the_list_of_nodes(home: Home) -> None:
+    """A name or an address that two nodes share, missing names, and mistakes within a node."""
     path = home.write(
         "exporter.yml",
         dedent("""\
@@ -83,13 +85,13 @@ def test_a_list_of_nodes(home: Home) -> None:
         """),
     )
     own = "Give each node its own;"
-    assert wrong("--config.file=exporter.yml") == [
-        Problem(f"{path}:9 nodes[2].tls_crt", "is no setting.", "Did you mean `tls_cert`?"),
-        Problem(f"{path}:10 nodes[3]", "is no section.", "Write `key: value` lines, indented by two blanks."),
-        Problem(f"{path}:4 nodes[1].name", "alice belongs to two nodes.", f"{own} {path}:2 nodes[0].name is the same."),
+    assert problems_of("--config.file=exporter.yml") == [
+        Problem(f"{path}:9 nodes[2].tls_crt", "Unknown setting.", "Did you mean `tls_cert`?"),
+        Problem(f"{path}:10 nodes[3]", "is not a section.", "Write `key: value` lines, indented by two blanks."),
+        Problem(f"{path}:4 nodes[1].name", "alice is used by two nodes.", f"{own} {path}:2 nodes[0].name is the same."),
         Problem(
             f"{path}:5 nodes[1].address",
-            "localhost:10009 belongs to two nodes.",
+            "localhost:10009 is used by two nodes.",
             f"{own} {path}:2 nodes[0] is the same.",
         ),
         Problem(f"{path}:8 nodes[2]", "has no name.", "Add `name: ...`: it becomes the label `node`."),
@@ -101,12 +103,12 @@ def test_a_list_of_nodes(home: Home) -> None:
     ]
 
 
-def test_one_node_or_a_list_of_them(home: Home) -> None:
-    """Settings of a single node beside the list would be ignored: wherever they are given, that is told."""
+def test_single_node_beside_the_list(home: Home) -> None:
+    """Its settings would be ignored, wherever they are given, so each is a problem."""
     path = home.write("exporter.yml", "lnd: {name: alice}\nnodes:\n  - {name: bob, dir: .lnd}\n")
     what = "is for a single node, but the file has a list of them (nodes:)."
     fix = "Put this node into the list too, or leave the list out."
-    assert wrong("--config.file=exporter.yml --lnd.address=localhost", LND_DIR=".lnd") == [
+    assert problems_of("--config.file=exporter.yml --lnd.address=localhost", LND_DIR=".lnd") == [
         Problem(f"{path}:1 lnd.name", what, fix),
         Problem("LND_PAYMENTS_EXPORTER_LND_DIR", what, fix),
         Problem("--lnd.address", what, fix),
@@ -114,8 +116,8 @@ def test_one_node_or_a_list_of_them(home: Home) -> None:
 
 
 @pytest.mark.parametrize("content", ["nodes: []", "nodes: {name: alice}", "nodes:"])
-def test_a_list_without_nodes(home: Home, content: str) -> None:
-    """It says how a list looks."""
+def test_list_without_nodes(home: Home, content: str) -> None:
+    """The fix shows how a list looks."""
     path = home.write("exporter.yml", content)
     example = "Write at least one:\nnodes:\n  - name: alice\n    dir: /home/alice/.lnd"
-    assert wrong("--config.file=exporter.yml") == [Problem(f"{path}:1 nodes", "is no list of nodes.", example)]
+    assert problems_of("--config.file=exporter.yml") == [Problem(f"{path}:1 nodes", "is not a list of nodes.", example)]

@@ -186,7 +186,7 @@ async def test_full_disk_has_the_exit_code_of_not_followed(node: SimulatedNode, 
     os.close(full)
     _, stderr = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     assert process.returncode == 3
-    assert stderr == b"lnd-payments-exporter: nothing can be written to where this goes (No space left on device)\n"
+    assert stderr == b"lnd-payments-exporter: standard output can't be written (No space left on device)\n"
 
 
 class Terminal:

@@ -1,0 +1,97 @@
+"""Check lnd's TLS certificate: that it is one, its dates, and the names it is made for."""
+
+import datetime as dt
+import ssl
+from collections.abc import Iterator
+from contextlib import suppress
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+
+from exporter.config.files import read
+from exporter.config.problems import InvalidValue
+from exporter.config.values import UNPRINTABLE
+from exporter.macaroon import decode
+
+SHOWN = 6
+"""How many names of a certificate a warning lists."""
+
+_UNREADABLE = (
+    ValueError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.ExtensionNotFound,
+    x509.UnsupportedGeneralNameType,
+)
+
+
+def check_certificate(path: Path) -> None:
+    """Raise `InvalidValue` unless this is a PEM certificate."""
+    content = read(path)
+    right = "Give lnd's tls.cert, or the word `system` if this system trusts lnd's certificate."
+    if not content.strip():
+        raise InvalidValue(f"{path} is empty.", "Copy it again from lnd, or restart lnd: it writes a new one.")
+    if decode(content) is not None:
+        raise InvalidValue(f"{path} is a macaroon, not a certificate.", "Are the two swapped? " + right)
+    if b"PRIVATE KEY-----" in content:
+        raise InvalidValue(f"{path} is a private key, not a certificate.", right)
+    if content.startswith(b"\x30\x82"):
+        fix = f"Convert it: openssl x509 -inform DER -in {path} -out tls.cert"
+        raise InvalidValue(f"{path} is a DER certificate; PEM is needed.", fix)
+    if b"-----BEGIN CERTIFICATE-----" not in content:
+        fix = f"It begins with -----BEGIN CERTIFICATE-----. {right}"
+        raise InvalidValue(f"{path} is not a PEM certificate.", fix)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=content.decode("ascii"))
+    except (ssl.SSLError, ValueError):
+        raise InvalidValue(f"{path} is a damaged certificate.", "Copy it again from lnd, as a whole file.") from None
+
+
+def certificate_warnings(path: Path, name: str) -> Iterator[str]:
+    """Return the reasons for which TLS will reject this certificate of lnd if it must be made for `name`."""
+    try:
+        certificates = x509.load_pem_x509_certificates(path.read_bytes())
+    except (OSError, *_UNREADABLE):
+        return  # it was valid a moment ago, or it is a mistake that `check_certificate` reports
+    first, now = certificates[0], dt.datetime.now(dt.UTC)
+    if first.not_valid_after_utc < now:
+        yield f"{path} expired on {first.not_valid_after_utc:%Y-%m-%d}: is the clock right? Then it needs renewal"
+    elif first.not_valid_before_utc > now:
+        yield f"{path} is valid from {first.not_valid_before_utc:%Y-%m-%d %H:%M} UTC on: is the clock right?"
+    if len(certificates) == 1 and first.issuer == first.subject:  # else a CA's: lnd or a proxy sends another one
+        names = _names(first)
+        if names and not any(_matches(name, pattern) for pattern in names):
+            yield _other_name(path, name, names)
+
+
+def _names(certificate: x509.Certificate) -> list[str]:
+    """Return the DNS names and IP addresses that a certificate is made for; empty without any DNS name.
+
+    Without a DNS name TLS libraries may look at the common name instead.
+    """
+    with suppress(*_UNREADABLE):
+        made_for = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        if dns := made_for.get_values_for_type(x509.DNSName):
+            return [*dns, *map(str, made_for.get_values_for_type(x509.IPAddress))]
+    return []
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Return whether a TLS client that wants `name` accepts a certificate for `pattern`, if in doubt yes."""
+    name, pattern = name.partition("%")[0].lower().rstrip("."), pattern.lower().rstrip(".")
+    return pattern == name or (pattern.startswith("*.") and pattern[2:] == name.partition(".")[2])
+
+
+def _other_name(path: Path, name: str, names: list[str]) -> str:
+    shown = [name for name in names if not UNPRINTABLE.search(name)]
+    listed = ", ".join(shown[:SHOWN]) + ", ..." * (len(shown) > SHOWN)
+    try:
+        option = f"tlsextraip={ip_address(name)}"
+    except ValueError:
+        option = f"tlsextradomain={name}"
+    return (
+        f"{path} is made for {listed}, not for {name}, so TLS will reject it: choose one of its names by"
+        f" --lnd.tls-server-name, or add {option} to lnd.conf, delete tls.cert and tls.key, restart lnd and copy the"
+        " new tls.cert here"
+    )

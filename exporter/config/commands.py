@@ -1,0 +1,94 @@
+"""The table of commands: usage line, summary, exit codes, and what else the `--help` of each tells."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+PROGRAM = "lnd-payments-exporter"
+
+Command = Literal["run", "demo", "open", "track", "check", "healthcheck"]
+
+
+class CommandHelp(NamedTuple):
+    """What `--help` tells of a command, apart from its flags."""
+
+    arguments: str
+    """The command and its arguments."""
+    summary: str
+    """For the list of commands."""
+    exit_codes: dict[str, str]
+    details: str = ""
+    example: str = ""
+    """The arguments of a useful call."""
+    flags: Mapping[str, str] = MappingProxyType({})
+    """Help texts of settings that mean something else for this command, by name."""
+
+
+_STOPPED = "stopped by Ctrl-C, SIGTERM or SIGHUP"
+_BUG = "stopped by a bug, which the log shows"
+_UNWRITABLE = "the output can't be written"
+_WRONG = "the command line or the configuration is wrong"
+
+COMMANDS: dict[Command, CommandHelp] = {
+    "run": CommandHelp(
+        "[run] FLAGS",
+        "serve /metrics (run is the default)",
+        {"0": _STOPPED, "1": _BUG, "2": f"{_WRONG}, or the state file can't be used"},
+    ),
+    "demo": CommandHelp(
+        "demo [FLAGS]",
+        "the same against a simulated node: needs no lnd, no flags",
+        {"0": _STOPPED, "1": _BUG, "2": _WRONG},
+        "Run the exporter against a simulated node that makes payments. Nothing is kept when it ends.",
+        "demo --web.listen-address=127.0.0.1:8000",
+        {"web.listen-address": "where metrics are served (default: 127.0.0.1:10019)"},
+    ),
+    "open": CommandHelp(
+        "open [FLAGS]",
+        "list the payments in flight, from the state file of an exporter",
+        {"0": "listed, even if nothing is in flight", "1": _UNWRITABLE, "2": f"{_WRONG}, or there is no state file"},
+        "List the payments in flight, the oldest first. They come from the state file that the exporter writes, so lnd"
+        " is not asked, and the exporter need not run. Run it as the exporter's user.",
+        "open --older-than=1h",
+        {"lnd.name": "only this node", "json": "print one JSON document instead of a table"},
+    ),
+    "track": CommandHelp(
+        "track HASH [FLAGS]",
+        "follow one payment in lnd until it ends",
+        {
+            "0": "the payment succeeded",
+            "1": "the payment failed",
+            "2": _WRONG,
+            "3": f"lnd doesn't know the payment or can't be asked, or {_UNWRITABLE}",
+            "130, 143": "stopped by Ctrl-C, by SIGTERM; the payment goes on",
+        },
+        "Follow one payment in lnd until it ends, and show its attempts, their routes and fees, and who failed them."
+        " HASH is the payment hash: 64 hex digits or base64; `open` shows those in flight. To reach lnd it needs the"
+        " settings of the exporter: flags, environment or file. It changes nothing in lnd.",
+        "track HASH --lnd.dir ~/.lnd",
+        {
+            "lnd.name": "which node, if the file lists several",
+            "json": "print a line of JSON for each update instead of a table",
+        },
+    ),
+    "check": CommandHelp(
+        "check FLAGS",
+        "only check the configuration: exit code 0 if valid, 2 if not",
+        {
+            "0": "the configuration is valid; there may be warnings",
+            "1": _UNWRITABLE,
+            "2": f"{_WRONG}, or the state file can't be used",
+        },
+        "Check the configuration, the files that it names and the place of the state file, and print what the exporter"
+        " would do. Nothing is started, and lnd is not asked. Run it as the exporter's user, with its flags.",
+        "check --config.file=exporter.yml",
+    ),
+    "healthcheck": CommandHelp(
+        "healthcheck [FLAGS]",
+        "ask a running exporter whether it is ready: exit code 0 or 1",
+        {"0": "ready", "1": "not ready, or no answer within 3 seconds", "2": _WRONG},
+        "Ask a running exporter on this machine whether it is ready (GET /-/ready), as container engines do.",
+        "healthcheck --web.listen-address=:8000",
+        {"web.listen-address": "where that exporter serves metrics (default: :10019)"},
+    ),
+}

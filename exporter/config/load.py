@@ -1,0 +1,160 @@
+"""Load the configuration of a command from its three sources."""
+
+from collections.abc import Mapping, Sequence
+
+from exporter.config.commands import PROGRAM, Command
+from exporter.config.model import Config, LogConfig, NodeConfig, OpenConfig, StorageConfig, TrackConfig, WebConfig
+from exporter.config.nodes import NO_NODE, NO_NODE_TO_ASK, several_nodes, single_node
+from exporter.config.problems import HASH, ConfigError, InvalidValue, Problem
+from exporter.config.raw import FileContent, RawValue, RawValues, optional_value, value
+from exporter.config.settings import (
+    CONFIG_FILE,
+    JSON,
+    LISTEN_DEMO,
+    LND_NAME,
+    LOG_BLOCKS_LEFT,
+    LOG_FORMAT,
+    LOG_LEVEL,
+    LOG_OPEN_AFTER,
+    LOG_PAYMENT_HASHES,
+    METRICS_MAX_PEERS,
+    NO_INFLIGHT,
+    OLDER_THAN,
+    SETTINGS,
+    SHOW_SECRETS,
+    STORAGE_MEMORY,
+    WEB_LISTEN_ADDRESS,
+    WEB_TELEMETRY_PATH,
+)
+from exporter.config.sources import from_environment, from_flags
+from exporter.config.storage import read_storage
+from exporter.config.values import payment_hash
+from exporter.config.yamlfile import from_file
+
+
+def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "run") -> Config:
+    """Return the configuration of a command; `argv` are its arguments. Raises `ConfigError` with all problems.
+
+    `demo` brings its own node, `healthcheck` calls only the exporter, `open` reads only the state file: they get no
+    nodes, so an environment with the wrong ones doesn't matter to them.
+    """
+    problems: list[Problem] = []
+    flags = from_flags(argv, problems, takes_hash=command == "track")
+    flags_are_right = not problems
+    raw = _merge(from_environment(environ, problems), flags)
+    path = raw.get(CONFIG_FILE.name)
+    file = from_file(path, problems) if path else FileContent()
+    if file is not None:
+        raw = _merge(file.values, raw)
+    nodes: tuple[NodeConfig, ...] = ()
+    if command == "demo":
+        _refuse_node_of_demo(flags, problems)
+        raw.setdefault(WEB_LISTEN_ADDRESS.name, RawValue(LISTEN_DEMO, "default"))
+    elif command in ("run", "check", "track") and file is not None:
+        if command == "track" and file.nodes is not None:
+            _choose_node(raw, file, problems)
+        nodes = _read_nodes(raw, file, problems)
+        if NO_NODE in problems:
+            problems.remove(NO_NODE)
+            if flags_are_right:  # a typo in a flag may be the reason: don't explain how to begin
+                problems.append(NO_NODE_TO_ASK if command == "track" else NO_NODE)
+    host, port = value(raw, WEB_LISTEN_ADDRESS, problems)
+    web = WebConfig(host, port, value(raw, WEB_TELEMETRY_PATH, problems))
+    log = _read_log(raw, problems)
+    max_peers = value(raw, METRICS_MAX_PEERS, problems)
+    has_state = command in ("run", "check", "open")
+    storage = read_storage(raw, environ, problems) if has_state else StorageConfig(None)
+    _refuse_flags_of_others(command, flags, problems)
+    open_ = _read_open(raw, problems) if command == "open" else OpenConfig()
+    track = _read_track(raw, problems) if command == "track" else TrackConfig()
+    if problems:
+        raise ConfigError(problems)
+    return Config(nodes, web, log, storage, max_peers, open_, track)
+
+
+def _merge(lower: RawValues, higher: RawValues) -> RawValues:
+    """Return both; `higher` overrides `lower`, and its --storage.path a --storage.memory there, or vice versa."""
+    raw = lower | higher
+    if "storage.path" in higher and "storage.memory" not in higher:
+        raw.pop("storage.memory", None)
+    if "storage.path" not in higher and higher.get("storage.memory", RawValue("", "")).text == "true":
+        raw.pop("storage.path", None)
+    return raw
+
+
+def _read_log(raw: RawValues, problems: list[Problem]) -> LogConfig:
+    """Return what is logged. Without payment hashes there are no warnings about single payments."""
+    level, log_format = value(raw, LOG_LEVEL, problems), value(raw, LOG_FORMAT, problems)
+    open_after_s, blocks_left = value(raw, LOG_OPEN_AFTER, problems), value(raw, LOG_BLOCKS_LEFT, problems)
+    if not value(raw, LOG_PAYMENT_HASHES, problems):
+        return LogConfig(level, log_format)
+    return LogConfig(level, log_format, open_after_s, blocks_left)
+
+
+def _read_open(raw: RawValues, problems: list[Problem]) -> OpenConfig:
+    """Return what `open` lists. An exporter with --storage.memory has no state file to read."""
+    if value(raw, STORAGE_MEMORY, problems):
+        fix = "Start the exporter with --storage.path=FILE, or ask lnd: lncli listpayments --include_incomplete"
+        problems.append(Problem(raw[STORAGE_MEMORY.name].where, "leaves nothing on disk that could be listed.", fix))
+    node = value(raw, LND_NAME, problems) if LND_NAME.name in raw else None  # its default is no choice
+    return OpenConfig(optional_value(raw, OLDER_THAN, problems) or 0, value(raw, JSON, problems), node)
+
+
+def _read_track(raw: RawValues, problems: list[Problem]) -> TrackConfig:
+    """Return which payment `track` follows, and how it is shown."""
+    given, hash_ = raw.get(HASH), ""
+    if given is None:
+        fix = f"Write: {PROGRAM} track HASH; {PROGRAM} open shows those in flight."
+        problems.append(Problem(HASH, "The hash of a payment is missing.", fix))
+    else:
+        try:
+            hash_ = payment_hash(given.text)
+        except InvalidValue as error:
+            problems.append(error.at(given.where))
+    json, quiet, secrets = (value(raw, setting, problems) for setting in (JSON, NO_INFLIGHT, SHOW_SECRETS))
+    return TrackConfig(hash_, json, not quiet, secrets)
+
+
+def _refuse_flags_of_others(command: Command, flags: RawValues, problems: list[Problem]) -> None:
+    """Report flags that belong to single commands, such as --json, and not to this one."""
+    for setting in SETTINGS.values():
+        commands = setting.commands
+        if setting.group == "command" and setting.name in flags and command not in commands:
+            where, argument = flags[setting.name].where, f"{HASH} " * (commands[0] == "track")
+            owners = f"command{'s' * (len(commands) > 1)} {' and '.join(commands)}"
+            fix = f"Leave it out, or write: {PROGRAM} {commands[0]} {argument}{where}"
+            problems.append(Problem(where, f"is for the {owners}.", fix))
+
+
+def _refuse_node_of_demo(flags: RawValues, problems: list[Problem]) -> None:
+    """Report flags that would be ignored."""
+    for name, given in flags.items():
+        if name.startswith("lnd."):
+            fix = "For a real node leave out the word demo."
+            problems.append(Problem(given.where, "is not for the demo, which brings its own node.", fix))
+
+
+def _choose_node(raw: RawValues, file: FileContent, problems: list[Problem]) -> None:
+    """Reduce `nodes:` to the entry that --lnd.name chooses; a single entry needs no name."""
+    name, entries = raw.pop(LND_NAME.name, None), file.nodes or []
+    listed = {entry[LND_NAME.name].text: (place, entry) for place, entry in entries if LND_NAME.name in entry}
+    if name is not None and name.text in listed:
+        file.nodes = [listed[name.text]]
+    elif name is not None or len(entries) > 1:
+        what = f"{name.text} is not in the list." if name else "The file lists several nodes: which one is to be asked?"
+        fix = f"The list has {', '.join(listed)}." if name else f"Add one of {', '.join(listed)}."
+        problems.append(Problem(LND_NAME.flag, what, fix))
+        file.nodes = []
+
+
+def _read_nodes(raw: RawValues, file: FileContent, problems: list[Problem]) -> tuple[NodeConfig, ...]:
+    """Return the nodes of the list, else the single one; both together are a problem."""
+    if file.nodes is None:
+        return single_node(raw, problems)
+    for name, given in raw.items():
+        if name.startswith("lnd."):
+            fix = "Put this node into the list too, or leave the list out."
+            problems.append(
+                Problem(given.where, "is for a single node, but the file has a list of them (nodes:).", fix)
+            )
+    return several_nodes(file.nodes, problems) if file.nodes else ()

@@ -1,0 +1,154 @@
+"""The configuration as the program uses it: values that were checked."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from exporter.config.addresses import (
+    GRPC,
+    GRPC_PORT,
+    REST_PORT,
+    TOR,
+    USUAL_GRPC,
+    USUAL_REST,
+    encrypted,
+    host_and_port,
+)
+from exporter.config.certificate import certificate_warnings
+from exporter.config.macaroons import ADMIN
+from exporter.config.settings import AUTO, LND_NAME
+from exporter.config.values import join
+
+_PRIVATE = re.compile(r"localhost|127\..*|::1|.*\.onion")
+"""Hosts to which a connection without TLS is private: this machine, and onion services, which Tor encrypts."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """How to reach one node, and how to follow its payments."""
+
+    name: str
+    """The label `node`."""
+    address: str
+    """`HOST:PORT` for gRPC; a URL for REST and WebSockets."""
+    tls_cert: Path | None
+    """lnd's certificate, absolute; None: trust what the system trusts, or no TLS. Read again at every reconnect."""
+    macaroon: Path
+    """Absolute; read again at every reconnect."""
+    transport: str = GRPC
+    """One of `TRANSPORTS`."""
+    proxy: str | None = field(default=None, repr=False)
+    """`socks5://[USER:PASSWORD@]HOST:PORT`: never show it."""
+    mode: str = AUTO
+    """How its payments are followed: `firehose`, `track` or `auto`."""
+    final_only: bool = False
+    """Whether lnd sends payments only when they have ended."""
+    tls_server_name: str | None = None
+    """The name or IP address that the certificate must be made for; None: the host of the address."""
+
+    @property
+    def preface(self) -> str:
+        """What precedes a line about this node: its name and a colon; nothing if it has the default name."""
+        return "" if self.name == LND_NAME.default else f"{self.name}: "
+
+    @property
+    def trust(self) -> str:
+        """What is trusted, for people to read."""
+        if not encrypted(self.address):
+            return "no TLS"
+        name = f" for {self.tls_server_name}" if self.tls_server_name else ""
+        return f"certificate {self.tls_cert or 'trusted by the system'}{name}"
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is valid, but could be better or is probably not meant. Reads the certificate."""
+        host, port = host_and_port(self.address)
+        grpc = self.transport == GRPC
+        warnings = {
+            "this macaroon can spend: a smaller one is enough (see --help)": self.macaroon.name == ADMIN,
+            USUAL_GRPC: grpc and port == REST_PORT,
+            USUAL_REST: not grpc and port == GRPC_PORT,
+            "without TLS (http://) anybody on the way can read the macaroon": not encrypted(self.address)
+            and not _PRIVATE.fullmatch(host),
+            f"an onion service needs Tor: --lnd.proxy={TOR}": host.endswith(".onion") and self.proxy is None,
+        }
+        of_tls = certificate_warnings(self.tls_cert, self.tls_server_name or host) if self.tls_cert else ()
+        return [*(warning for warning, applies in warnings.items() if applies), *of_tls]
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """Where metrics are served."""
+
+    host: str
+    """Empty: every address of the machine."""
+    port: int
+    """0: any free one."""
+    telemetry_path: str
+    """`/metrics`."""
+
+    @property
+    def address(self) -> str:
+        """`HOST:PORT` as it is given and shown."""
+        return join(self.host, self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """Level and format of the log, and which payments in flight it warns about."""
+
+    level: str
+    format: str
+    """`console`, `json`, or `auto`: console on a terminal."""
+    open_after_s: tuple[int, ...] = ()
+    """Ages of a payment in flight at which a warning names it, seconds."""
+    blocks_left: tuple[int, ...] = ()
+    """A warning names a payment when one of its held HTLCs has fewer blocks left than each of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class StorageConfig:
+    """Where counters are kept."""
+
+    path: Path | None
+    """The state file, absolute; None: nothing is kept."""
+    reset: str | None = None
+    """Name of the node to delete from it; nothing else is done then."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenConfig:
+    """Which payments the command `open` lists, and how."""
+
+    older_than_s: int = 0
+    """Only payments that have been in flight for at least this long, seconds."""
+    json: bool = False
+    node: str | None = None
+    """Only this node; None: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackConfig:
+    """Which payment the command `track` follows, and how it shows it."""
+
+    payment_hash: str = ""
+    """64 hex digits, lower case; empty for other commands."""
+    json: bool = False
+    inflight: bool = True
+    """Whether updates before the end are shown."""
+    secrets: bool = False
+    """Whether preimages and the payment request are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings of one command."""
+
+    nodes: tuple[NodeConfig, ...]
+    """For `track` the one to ask; empty for `demo`, `open` and `healthcheck`."""
+    web: WebConfig
+    log: LogConfig
+    storage: StorageConfig
+    max_peers: int
+    open: OpenConfig = OpenConfig()
+    track: TrackConfig = TrackConfig()

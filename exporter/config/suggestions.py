@@ -1,0 +1,54 @@
+"""Guess which setting was meant by an unknown name."""
+
+import difflib
+from collections.abc import Iterable
+
+NAMES_ELSEWHERE = {
+    "rpcserver": "lnd.address",
+    "lnd.rpcserver": "lnd.address",
+    "lnd.host": "lnd.address",
+    "lnd.port": "lnd.address",
+    "restlisten": "lnd.address",
+    "lnd.restlisten": "lnd.address",
+    "lnd.url": "lnd.address",
+    "tor.socks": "lnd.proxy",
+    "socksproxy": "lnd.proxy",
+    "proxy": "lnd.proxy",
+    "lnddir": "lnd.dir",
+    "lnd.lnddir": "lnd.dir",
+    "lnd.macaroondir": "lnd.dir",
+    "tlscertpath": "lnd.tls-cert",
+    "lnd.tlspath": "lnd.tls-cert",
+    "lnd.cert": "lnd.tls-cert",
+    "lnd.servername": "lnd.tls-server-name",
+    "lnd.tls-domain": "lnd.tls-server-name",
+    "macaroonpath": "lnd.macaroon",
+    "lnd.macaroonpath": "lnd.macaroon",
+    "lnd.macaroonname": "lnd.macaroon",
+    "config": "config.file",
+    "port": "web.listen-address",
+    "web.port": "web.listen-address",
+    "prometheus.listenaddr": "web.listen-address",
+    "debuglevel": "log.level",
+    "log.json": "log.format",
+    "storage.dir": "storage.path",
+    "storage.tsdb.path": "storage.path",
+    "state.path": "storage.path",
+    "datadir": "storage.path",
+}
+"""Flags of lnd, lncli, lndmon and other exporters that people type from habit, and our setting for the same."""
+
+
+def closest_setting(word: str, names: Iterable[str]) -> str | None:
+    """Return the one of these names (`lnd.tls-cert`) that `word` probably means, or None.
+
+    First the names that other programs use for a setting, then the names that look alike, then their last parts.
+    """
+    names = list(names)
+    word = word.lower().strip("-").replace("_", "-")
+    if NAMES_ELSEWHERE.get(word) in names:
+        return NAMES_ELSEWHERE[word]
+    whole = difflib.get_close_matches(word, names, n=1, cutoff=0.8)
+    by_last_part = {name.rpartition(".")[2]: name for name in names}
+    part = difflib.get_close_matches(word.rpartition(".")[2], by_last_part, n=1, cutoff=0.7)
+    return whole[0] if whole else by_last_part[part[0]] if part else None
