@@ -98,7 +98,7 @@ def ready() -> Iterator[str]:
     "command",
     ["--help", "--version", "check", "open", "open --json", "run --storage.reset=x", "healthcheck"],
 )
-def test_unwritable_stdout(tmp_path: Path, ready: str, command: str, place: str) -> None:
+def test_command_with_unwritable_stdout_ends_in_one_line(tmp_path: Path, ready: str, command: str, place: str) -> None:
     """Exit code 141 for a broken pipe, as after SIGPIPE; 1 and one line for a full disk; 0 if stdout was closed."""
     Store(tmp_path / "state").close()
     name, *flags = command.split()
@@ -144,7 +144,7 @@ def test_unwritable_stderr_keeps_the_exit_code(command: str, code: int, place: s
 
 
 @pytest.mark.parametrize("place", [place for place in PLACES if place != "closed"])
-def test_demo_with_unwritable_stdout(place: str) -> None:
+def test_demo_with_unwritable_stdout_ends_without_an_error_in_the_log(place: str) -> None:
     """It ends, and the log has no warning or error."""
     with start(["demo", "--web.listen-address=127.0.0.1:0", "--log.format=json"], place, stream=1) as process:
         _, stderr = process.communicate(timeout=PATIENCE_S)
@@ -154,7 +154,7 @@ def test_demo_with_unwritable_stdout(place: str) -> None:
 
 
 @pytest.mark.parametrize("place", [*PLACES, FULL_PIPE])
-def test_exporter_with_unwritable_log(place: str) -> None:
+def test_exporter_goes_on_if_its_log_is_unwritable(place: str) -> None:
     """It goes on, and ends with exit code 0 on SIGTERM."""
     address = f"127.0.0.1:{free_port()}"
     with start(["demo", f"--web.listen-address={address}", "--log.format=json"], place, stream=2) as process:
@@ -181,7 +181,7 @@ os.execv(sys.executable, [sys.executable, "-m", "exporter", *sys.argv[1:]])
 """
 
 
-def test_closed_streams(tmp_path: Path) -> None:
+def test_closed_streams_change_no_exit_code(tmp_path: Path) -> None:
     """No file gets one of their descriptors, which C libraries write to; the exit code is as usual."""
     flags = ["run", *a_node(tmp_path), f"--storage.path={tmp_path / 'state'}", "--storage.reset=lnd"]
     for code, args in ((0, flags), (2, ["check"]), (0, ["--help"]), (0, ["open", flags[-2]])):

@@ -31,7 +31,7 @@ def test_unprintable_characters_are_replaced() -> None:
     )
 
 
-def test_label_value_with_spaces() -> None:
+def test_label_value_is_written_with_spaces() -> None:
     """As it stands in a sentence."""
     assert with_spaces(Status.IN_FLIGHT) == "in flight"
 

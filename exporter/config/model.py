@@ -53,7 +53,7 @@ class NodeConfig:
 
     @property
     def trust(self) -> str:
-        """What is trusted, for people to read."""
+        """Describe for people which certificates are trusted."""
         if not encrypted(self.address):
             return "no TLS"
         name = f" for {self.tls_server_name}" if self.tls_server_name else ""
@@ -61,7 +61,7 @@ class NodeConfig:
 
     @property
     def warnings(self) -> list[str]:
-        """What is valid, but could be better or is probably not meant. Reads the certificate."""
+        """Settings that are valid but probably not what the user meant, one sentence each. Reads the certificate."""
         host, port = host_and_port(self.address)
         grpc = self.transport == GRPC
         warnings = {
@@ -113,7 +113,7 @@ class StorageConfig:
     path: Path | None
     """The state file, absolute; None: nothing is kept."""
     reset: str | None = None
-    """Name of the node to delete from it; nothing else is done then."""
+    """Name of the node to delete from it; the program does that and exits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,9 @@ class LockRecord(NamedTuple):
     """What the lock file repeats of the state, for a start that finds no state or an older one."""
 
     corrupt: int
-    """`Reset.CORRUPT` in the state."""
+    """How often the state was reset because it was `Reset.CORRUPT`."""
     older: int = 0
-    """`Reset.OLDER` in the state."""
+    """How often the state was reset because it was `Reset.OLDER`."""
     mark: Mark | None = None
     """Mark of the state; None if an exporter wrote the record that had no marks."""
 
@@ -77,7 +77,9 @@ class Lock:
         if record is not None:
             fields += [record.corrupt, *(record.mark or ()), *([record.older] if record.mark else [])]
         content = " ".join(map(str, fields))
-        os.pwrite(self._file, content.ljust(_CONTENT_BYTES).encode(), 0)  # one write: a kill leaves no older rest
+        os.pwrite(
+            self._file, content.ljust(_CONTENT_BYTES).encode(), 0
+        )  # in one write: a kill never leaves the end of an older record
 
     def sync(self) -> None:
         """Flush the record to disk, so that it survives a power cut."""

@@ -60,7 +60,9 @@ DER = ssl.PEM_cert_to_DER_cert(CERTIFICATE.certificate.decode())
         pytest.param(b"\0" * (1 << 21), "is larger than a mebibyte.", "Give the path of the right file.", id="large"),
     ],
 )
-def test_not_a_macaroon(home: Home, content: bytes, what: str, fix: str) -> None:
+def test_other_content_than_a_macaroon_is_named_with_a_way_to_get_one(
+    home: Home, content: bytes, what: str, fix: str
+) -> None:
     """What operators have instead, and how to make a macaroon from it."""
     path = home.write("m.macaroon", content)
     assert problems_of("--lnd.dir=.lnd --lnd.macaroon=m.macaroon") == [
@@ -124,7 +126,7 @@ def test_suggested_command_writes_a_macaroon(home: Home, content: str) -> None:
         ),
     ],
 )
-def test_not_a_certificate(home: Home, content: bytes, what: str, fix: str) -> None:
+def test_other_content_than_a_certificate_is_named(home: Home, content: bytes, what: str, fix: str) -> None:
     """What operators have instead."""
     path = home.write("c.cert", content)
     assert problems_of("--lnd.dir=.lnd --lnd.tls-cert=c.cert") == [
@@ -168,14 +170,14 @@ def test_not_a_certificate(home: Home, content: bytes, what: str, fix: str) -> N
         ),
     ],
 )
-def test_missing_file(home: Home, text: str, what: str, fix: str) -> None:
+def test_missing_file_is_reported_with_the_nearest_one(home: Home, text: str, what: str, fix: str) -> None:
     """The fix names the nearest file that exists; a macaroon that is given as a path is not repeated."""
     (problem,) = problems_of(f"--lnd.dir=.lnd --lnd.macaroon={text.format(home=home.path)}")
     assert problem.what == what.format(home=home.path)
     assert problem.fix.startswith(fix.format(home=home.path))
 
 
-def test_missing_file_in_a_full_directory(home: Home) -> None:
+def test_missing_file_in_a_full_directory_lists_similar_names_only(home: Home) -> None:
     """The fix names only files that may be meant, or none."""
     for number in range(140):
         home.write(f"full/log.{number}", "")
@@ -194,7 +196,7 @@ def test_missing_file_in_a_full_directory(home: Home) -> None:
     ]
 
 
-def test_file_that_the_user_may_not_read(home: Home) -> None:
+def test_unreadable_file_is_reported_with_the_closed_part_of_its_path(home: Home) -> None:
     """The message names the file, or the directory that is closed."""
     macaroon, certificate = home.macaroon("readonly"), home.lnd / "tls.cert"
     for path in (home.path, *home.path.parents):

@@ -70,7 +70,7 @@ def detail(message: rpc.Payment, *, secrets: bool) -> PaymentDetail:
     return to_detail(payment, message, secrets=secrets)
 
 
-def test_snapshot_and_routes() -> None:
+def test_details_have_the_snapshot_and_the_routes() -> None:
     """The snapshot is the one that the exporter would count."""
     found = detail(message(), secrets=False)
     payment = found.payment
