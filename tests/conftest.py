@@ -12,7 +12,7 @@ import structlog
 # The simulator serves in this process while child processes are started: gRPC's fork handlers may kill such a child.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"  # before grpc is imported
 
-# How long an example takes says how busy the machine is, not whether the code is right.
+# The duration of an example depends on the load of the machine.
 hypothesis.settings.register_profile("without deadline", deadline=None)
 hypothesis.settings.load_profile("without deadline")
 

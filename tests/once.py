@@ -1,4 +1,4 @@
-"""What only one worker of a test run may start."""
+"""Resources that only one worker of a test run may start."""
 
 import os
 

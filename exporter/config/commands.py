@@ -1,4 +1,4 @@
-"""The table of commands: usage line, summary, exit codes, and what else the `--help` of each tells."""
+"""The table of commands: usage line, summary, exit codes and the other parts of each `--help`."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -10,7 +10,7 @@ Command = Literal["run", "demo", "open", "track", "check", "healthcheck"]
 
 
 class CommandHelp(NamedTuple):
-    """What `--help` tells of a command, apart from its flags."""
+    """The parts of a command's `--help`, except its flags."""
 
     arguments: str
     """The command and its arguments."""

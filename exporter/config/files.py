@@ -8,7 +8,7 @@ from pathlib import Path
 from exporter.config.problems import InvalidValue
 
 LARGEST = 1 << 20
-"""Bytes."""
+"""The largest file that is read, bytes."""
 SHOWN = 8
 """A directory with more names than this is not listed: only the names that may be meant are."""
 LIKELY = (".macaroon", ".cert", ".pem", ".yml", ".yaml")

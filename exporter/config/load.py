@@ -96,7 +96,7 @@ def _read_open(raw: RawValues, problems: list[Problem]) -> OpenConfig:
     if value(raw, STORAGE_MEMORY, problems):
         fix = "Start the exporter with --storage.path=FILE, or ask lnd: lncli listpayments --include_incomplete"
         problems.append(Problem(raw[STORAGE_MEMORY.name].where, "leaves nothing on disk that could be listed.", fix))
-    node = value(raw, LND_NAME, problems) if LND_NAME.name in raw else None  # its default is no choice
+    node = value(raw, LND_NAME, problems) if LND_NAME.name in raw else None  # its default doesn't count as a choice
     return OpenConfig(optional_value(raw, OLDER_THAN, problems) or 0, value(raw, JSON, problems), node)
 
 

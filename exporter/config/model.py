@@ -48,7 +48,7 @@ class NodeConfig:
 
     @property
     def preface(self) -> str:
-        """What precedes a line about this node: its name and a colon; nothing if it has the default name."""
+        """The prefix of a line about this node: `NAME: `, or nothing if it has the default name."""
         return "" if self.name == LND_NAME.default else f"{self.name}: "
 
     @property
@@ -108,7 +108,7 @@ class LogConfig:
 
 @dataclass(frozen=True, slots=True)
 class StorageConfig:
-    """Where counters are kept."""
+    """The settings of the state file, which keeps the counters."""
 
     path: Path | None
     """The state file, absolute; None: nothing is kept."""

@@ -24,7 +24,7 @@ SYSTEM = "system"
 """`--lnd.tls-cert=system`: trust the certificate authorities that the system trusts."""
 
 _NOT_WHERE = ("lnd.name", "lnd.mode", "lnd.final-updates-only")
-"""Settings that don't say where a node is: with these alone no node is given."""
+"""Settings that don't locate a node: if only these are given, there is no node."""
 
 MISSING = {
     "lnd.address": ("The address of lnd is missing.", "Add it, such as localhost:10009."),
@@ -91,7 +91,7 @@ def _address(raw: RawValues, place: str) -> RawValue | None:
 
 
 def _node(raw: RawValues, place: str, problems: list[Problem]) -> NodeConfig | None:
-    """Return one node, None with problems. `place` is where its entry in `nodes:` stands, else empty."""
+    """Return one node, None with problems. `place` is the location of its entry in `nodes:`, else empty."""
     before = len(problems)
     directory = raw.get("lnd.dir")
     if directory is None:
@@ -153,7 +153,7 @@ def _missing(raw: RawValues, place: str) -> list[Problem]:
 
 
 def _is_plain(raw: RawValues) -> bool:
-    """Return whether the address says that there is no TLS."""
+    """Return True if the address turns TLS off."""
     return not encrypted(raw.get("lnd.address", RawValue("", "")).text.lower())
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: all problems at once, each with its place and a fix."""
+"""The problems of a configuration: all of them at once, each with its place and a fix."""
 
 import errno
 import os
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from exporter.redact import redact
 
 HASH = "HASH"
-"""The argument of `track`, which is no flag."""
+"""The argument of `track`; it isn't a flag."""
 
 
 class Problem(NamedTuple):
@@ -76,7 +76,7 @@ LISTEN_ERRORS: dict[int | None, tuple[str, str, str]] = {
 
 
 def cannot_listen(address: str, error: OSError) -> Problem:
-    """Return the problem of an address for metrics (`web.address`) on which the system doesn't let us listen."""
+    """Return the problem of an address for metrics (`web.address`) on which the system refuses to listen."""
     what, fix, better = LISTEN_ERRORS.get(
         error.errno,
         (f"can't be listened on: {error.strerror or error}.", "Give HOST:PORT or :PORT, such as", ":10019"),

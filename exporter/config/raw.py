@@ -49,11 +49,11 @@ class FileContent:
 
     values: RawValues = field(default_factory=dict)
     nodes: list[tuple[str, RawValues]] | None = None
-    """Each entry of `nodes:` after the place where it stands; None without such a list."""
+    """The location of each entry of `nodes:` and the entry; None without such a list."""
 
 
 def optional_value(raw: RawValues, setting: Setting[T], problems: list[Problem]) -> T | None:
-    """Return the value of a setting, else its default; None if it has none, or if the text is wrong: a problem then."""
+    """Return the value of a setting or its default; None if it has none, or if a wrong text has added a problem."""
     given = raw.get(setting.name)
     text = given.text if given else setting.default
     try:
@@ -64,6 +64,6 @@ def optional_value(raw: RawValues, setting: Setting[T], problems: list[Problem])
 
 
 def value(raw: RawValues, setting: Setting[T], problems: list[Problem]) -> T:
-    """Return the value of a setting that has a default, which also stands in for a wrong text: a problem then."""
+    """Return the value of a setting with a default; for a wrong text add a problem and return the default."""
     found = optional_value(raw, setting, problems)
     return setting.parse(setting.default) if found is None else found

@@ -26,29 +26,29 @@ No setting may ever have such a name (https://kubernetes.io/docs/concepts/servic
 
 
 def from_flags(argv: Sequence[str], problems: list[Problem], *, takes_hash: bool = False) -> RawValues:
-    """Parse `--name=value` and `--name value`; with `takes_hash` also one argument that is no flag, under `HASH`.
+    """Parse `--name=value` and `--name value`; with `takes_hash` also one argument that isn't a flag, under `HASH`.
 
     argparse doesn't do: it stops at the first error, refuses values that begin with a dash (a duration, a hash in
     base64), and takes the value of an unknown flag for the hash.
     """
     given: RawValues = {}
     by_flag = {setting.flag: setting for setting in SETTINGS.values()}
-    words = deque(argv)
-    while words:
-        word = words.popleft()
-        if takes_hash and (not word.startswith("-") or HASH_BASE64.fullmatch(word)):
+    arguments = deque(argv)
+    while arguments:
+        argument = arguments.popleft()
+        if takes_hash and (not argument.startswith("-") or HASH_BASE64.fullmatch(argument)):
             if HASH in given:
                 problems.append(
-                    Problem(HASH, f"{word!r} is one argument too many.", "One payment at a time: track HASH")
+                    Problem(HASH, f"{argument!r} is one argument too many.", "One payment at a time: track HASH")
                 )
-            given.setdefault(HASH, RawValue(word.strip(), HASH))
+            given.setdefault(HASH, RawValue(argument.strip(), HASH))
             continue
-        flag, equals, text = word.partition("=")
+        flag, equals, text = argument.partition("=")
         setting = by_flag.get(flag)
         if setting and setting.switch and not equals:
             text = "true"
-        elif flag.startswith("-") and not equals and words and not words[0].startswith("--"):
-            text = words.popleft()
+        elif flag.startswith("-") and not equals and arguments and not arguments[0].startswith("--"):
+            text = arguments.popleft()
         if setting is None:
             guess = closest_setting(flag, SETTINGS) if flag.startswith("-") else None
             problems.append(_unknown_flag(flag, guess))

@@ -39,16 +39,16 @@ NAMES_ELSEWHERE = {
 """Flags of lnd, lncli, lndmon and other exporters that people type from habit, and our setting for the same."""
 
 
-def closest_setting(word: str, names: Iterable[str]) -> str | None:
-    """Return the one of these names (`lnd.tls-cert`) that `word` probably means, or None.
+def closest_setting(name: str, names: Iterable[str]) -> str | None:
+    """Return the one of these names (`lnd.tls-cert`) that `name` probably means, or None.
 
     First the names that other programs use for a setting, then the names that look alike, then their last parts.
     """
     names = list(names)
-    word = word.lower().strip("-").replace("_", "-")
-    if NAMES_ELSEWHERE.get(word) in names:
-        return NAMES_ELSEWHERE[word]
-    whole = difflib.get_close_matches(word, names, n=1, cutoff=0.8)
-    by_last_part = {name.rpartition(".")[2]: name for name in names}
-    part = difflib.get_close_matches(word.rpartition(".")[2], by_last_part, n=1, cutoff=0.7)
+    name = name.lower().strip("-").replace("_", "-")
+    if NAMES_ELSEWHERE.get(name) in names:
+        return NAMES_ELSEWHERE[name]
+    whole = difflib.get_close_matches(name, names, n=1, cutoff=0.8)
+    by_last_part = {known.rpartition(".")[2]: known for known in names}
+    part = difflib.get_close_matches(name.rpartition(".")[2], by_last_part, n=1, cutoff=0.7)
     return whole[0] if whole else by_last_part[part[0]] if part else None

@@ -27,7 +27,7 @@ _NODE_NAME = re.compile(r"[\w.:@/-]{1,64}")
 PATH = re.compile(r"(/[\w.~-]+)+/?", re.ASCII)
 """The path of a URL."""
 HASH_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{43}|[A-Za-z0-9_-]{43})=?", re.ASCII)
-"""32 bytes. In the alphabet for URLs it may begin with a dash, as flags do."""
+"""32 bytes in base64. The URL-safe form may begin with a dash, as flags do."""
 HASH_HEX = re.compile("[0-9a-fA-F]{64}")
 """32 bytes as lncli shows them."""
 _REQUEST = re.compile(r"(?:lightning:)?ln(?:bcrt|bc|tbs|tb|sb)[0-9]\w*", re.IGNORECASE | re.ASCII)
@@ -169,7 +169,7 @@ def switch(given: str) -> bool:
 
 
 def one_of(*words: str) -> Callable[[str], str]:
-    """Return a parser that takes one of these words, in any case."""
+    """Return a parser that accepts one of these values, in upper or lower case."""
 
     def parse(given: str) -> str:
         if given.lower() in words:

@@ -32,7 +32,7 @@ class Calls:
         self.account = account
         self.page_size = PageSize(PAGE_LIMIT)
         self.not_found_cause = Lost.DELETED
-        """Why lnd doesn't know a payment that is open here."""
+        """The cause that is counted if lnd doesn't know an open payment."""
         self._log = structlog.get_logger("exporter.follow").bind(node=account.name)
 
     def count(self, method: Method, outcome: CallOutcome = CallOutcome.OK) -> None:

@@ -95,7 +95,9 @@ class CatchUp:
         finished.read_up_to = first = await self._start_index()
         read, end = 0, None
         try:
-            while end is None or finished.read_up_to <= end or finished.by_time:  # by time, the index `end` is no bound
+            while (
+                end is None or finished.read_up_to <= end or finished.by_time
+            ):  # after renumbering `end` is not a bound
                 asked = self._account.now()
                 page = await self._calls.list_payments(after=finished.read_up_to)
                 if not page.payments:
@@ -116,7 +118,7 @@ class CatchUp:
                     )
         finally:
             self._account.set_status(reading=None)
-        if self._account.status.mode is not Mode.FINAL:  # with final updates only lists show what begins above
+        if self._account.status.mode is not Mode.FINAL:  # with final updates only, new runs are seen only in lists
             finished.read_up_to = None  # only now: after a failed catch-up the rest is still to be read
         await self._calls.fetch(self._tracker.hashes_to_ask_for())
         self._calls.not_found_cause = Lost.DELETED  # for payments that vanish from here on
@@ -127,13 +129,13 @@ class CatchUp:
             await self.learn_indexes()
             await self.read()
         elif self._finished.read_up_to is not None:
-            await self._read_new()  # no stream shows what begins, or none did until now
+            await self._read_new()  # no stream shows new runs, or none has so far
         else:
             # The stream has shown all others: these wait for a second answer, or for the end of lnd's scan.
             await self._calls.fetch(self._tracker.hashes_to_ask_for())
 
     async def _read_new(self) -> None:
-        """Read on where no stream shows what begins. If lnd on SQL has no payments left, it numbers from 1 again."""
+        """List again where no stream shows new runs. If lnd on SQL has no payments left, it numbers from 1 again."""
         before = self._finished.read_up_to
         await self.read(show_progress=False)
         if before and self._finished.read_up_to == self._finished.floor_index < before:

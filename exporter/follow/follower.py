@@ -40,7 +40,7 @@ class Follower:
         mode: Mode | None = None,
         final_only: bool = False,
     ) -> None:
-        """Start with an empty account: `Account.resume` loads a saved one before `run`.
+        """Start with an empty account; to restore a saved one, call `Account.resume` before `run`.
 
         `name` is the label `node`, `now` reads both clocks, `max_peers` limits the first-hop peers that get a label.
         `counted` looks runs up among those that were counted; without it there is no audit. Without `mode` one stream
@@ -176,7 +176,7 @@ class Follower:
             async for payment in updates:
                 self.account.record(payment, Source.STREAM)
         finally:
-            self._calls.count(Method.TRACK_PAYMENTS, CallOutcome.ERROR)  # however it ends, it is an error
+            self._calls.count(Method.TRACK_PAYMENTS, CallOutcome.ERROR)  # an endless stream never ends well
             await updates.aclose()  # now, not when it is collected: that cancels its call
 
     async def _catch_up_and_refresh(self) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """Seconds, and one count."""
+    """Intervals and time-outs in seconds; `channels_every` is a number of polls."""
 
     first_info_s: float = 10.0
     """Time-out of `GetInfo` before a subscription: some nodes take minutes, and payments must not wait for it."""

@@ -18,7 +18,7 @@ _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s.*?-----END CERTIFICATE-----",
 LARGEST = 1 << 20
 """Bytes of a file that are accepted at most, as in the configuration: the file may have been replaced since."""
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
-"""The file names that `openssl rehash` gives."""
+"""Names of certificate files as `openssl rehash` makes them."""
 
 
 async def read_macaroon(path: Path) -> str:

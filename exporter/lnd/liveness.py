@@ -43,7 +43,7 @@ async def wait_while_alive(awaited: Awaitable[T], probe: Probe) -> T:
 
 
 async def _check(probe: Probe) -> None:
-    """Return if lnd answers the probe, with an error, too: an lnd without this call is alive. Else raise `LndError`."""
+    """Probe lnd. Any answer, even an error (an lnd without this call), means alive; otherwise raise `LndError`."""
     try:
         await probe(PONG_S)
     except LndError as error:

@@ -52,5 +52,5 @@ def from_exception(error: Exception) -> LndError:
 
 
 def no_address(text: str) -> str:
-    """Mark a text as "the host name has no address" for `known_errors`: C libraries word that differently."""
+    """Mark a text as "the host name has no address" for `known_errors`: each C library phrases it differently."""
     return f"no address: {text}"

@@ -55,7 +55,7 @@ class PaymentStreams(ABC):
         raise errors.stream_ended("TrackPaymentV2")
 
     async def track(self, payment_hash: str) -> AsyncGenerator[Payment, None]:
-        """`TrackPaymentV2`, up to the terminal update: behind it a WebSocket breaks off instead of ending."""
+        """`TrackPaymentV2`, up to the terminal update; after it a WebSocket breaks instead of ending."""
         async with aclosing(self._track_payment(payment_hash)) as messages:
             async for raw in messages:
                 payment = self._snapshot(raw)

@@ -31,5 +31,5 @@ NOT_IN_FINAL_MODE = frozenset(
 )
 """Metrics that are absent for a node in `Mode.FINAL`, because 0 would be wrong.
 
-In this mode unfinished payments are seen once a minute only. What has been in flight for long is measured all the same.
+In this mode unfinished payments are seen only once a minute. Payments in flight for long are measured nevertheless.
 """

@@ -82,7 +82,7 @@ class SeenAttempts:
         return events
 
     def close_outstanding(self, cause: Unresolved) -> list[Event]:
-        """Count all outstanding attempts as unresolved: it can't be learnt any more how they ended."""
+        """Count all outstanding attempts as unresolved: their end can't be learnt any more."""
         unresolved: list[Event] = [AttemptUnresolved(attempt, cause) for attempt in self.outstanding.values()]
         self.resolved.update(self.outstanding)
         self.outstanding.clear()

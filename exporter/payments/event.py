@@ -88,7 +88,7 @@ class AttemptFailed(NamedTuple):
 
     attempt: Attempt
     purpose: Purpose
-    """Of the payment, by what was known of it at that time."""
+    """Purpose of the payment, as far as it was known at that time."""
 
 
 class AttemptUnresolved(NamedTuple):

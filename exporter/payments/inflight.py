@@ -10,7 +10,7 @@ from exporter.payments.run import OpenRun
 STALLED_NS = 600 * NS_PER_S
 """A payment is stalled if it has no HTLC outstanding, and no snapshot has contained anything new for this long."""
 HELD_NS = 1800 * NS_PER_S
-"""An HTLC outstanding for longer is held. A new one to a direct peer always has few blocks left: that means nothing."""
+"""An HTLC outstanding for longer is held. A new one to a direct peer isn't: it always has few blocks left."""
 
 _AGES_S: tuple[tuple[int, Age], ...] = (
     (60, Age.UNDER_1M),

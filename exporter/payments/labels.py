@@ -108,7 +108,7 @@ class FailureSource(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a payment is for: the first that matches. A finished one is counted by all that was known when it ended."""
+    """The kind of a payment: the first that matches. A finished one is counted by all that was known when it ended."""
 
     REBALANCE = "rebalance"
     AMP = "amp"

@@ -67,7 +67,7 @@ def save(
     heard: LastKnown,
 ) -> SavedNode:
     """Return the state of a node to be saved, at the instant of `view`."""
-    memory = tracker.finished
+    finished = tracker.finished
     state = SavedState(
         at=at,
         pubkey=pubkey,
@@ -77,15 +77,17 @@ def save(
         begun=tracker.begun,
         history_us=tracker.history_us,
         survivors=tuple(tracker.survivors),
-        newest_us=memory.newest_us,
-        forgotten_us=tuple(memory.forgotten_us),
-        floor_index=memory.floor_index,
-        floor_us=memory.floor_us,
-        by_time=memory.by_time,
+        newest_us=finished.newest_us,
+        forgotten_us=tuple(finished.forgotten_us),
+        floor_index=finished.floor_index,
+        floor_us=finished.floor_us,
+        by_time=finished.by_time,
         heard=heard,
         peers_used_ns=tuple(ledger.peers.used_ns.values()),
     )
-    return SavedNode(state, view.counters, view.histograms, tuple(tracker.open.values()), memory.indexes.copy(), ended)
+    return SavedNode(
+        state, view.counters, view.histograms, tuple(tracker.open.values()), finished.indexes.copy(), ended
+    )
 
 
 def resume(saved: SavedNode, tracker: Tracker, ledger: Ledger, now: Moment) -> None:
@@ -99,11 +101,11 @@ def resume(saved: SavedNode, tracker: Tracker, ledger: Ledger, now: Moment) -> N
     tracker.begun = state.begun
     tracker.history_us = state.history_us
     tracker.survivors.update(dict.fromkeys(state.survivors))
-    memory = tracker.finished
-    memory.indexes.update(saved.finished)
-    memory.newest_us = state.newest_us
-    memory.forgotten_us.extend(state.forgotten_us)
-    memory.floor_index, memory.floor_us, memory.by_time = state.floor_index, state.floor_us, state.by_time
+    finished = tracker.finished
+    finished.indexes.update(saved.finished)
+    finished.newest_us = state.newest_us
+    finished.forgotten_us.extend(state.forgotten_us)
+    finished.floor_index, finished.floor_us, finished.by_time = state.floor_index, state.floor_us, state.by_time
     ledger.last_update_ns = state.last_update_ns
     for counter, totals in saved.counters.items():
         ledger.counters[counter].update(totals)

@@ -36,7 +36,7 @@ class Terminal:
     postponed: int = 0
     """Number of times its hold was extended."""
     held_until_mono_ns: int | None = None
-    """When it will be counted, monotonic clock; None while it is unconfirmed."""
+    """When it will be counted, monotonic clock; None while it is unconfirmed, as after a restart."""
 
     def hold(self, at: Moment) -> None:
         """Put it on hold: it is counted a second from `at`."""

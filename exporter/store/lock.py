@@ -24,7 +24,7 @@ _CONTENT_BYTES = 200
 
 
 class LockRecord(NamedTuple):
-    """What the lock file repeats of the state, for a start that finds no state or an older one."""
+    """The part of the state that the lock file repeats, for a start that finds no state or an older one."""
 
     corrupt: int
     """How often the state was reset because it was `Reset.CORRUPT`."""

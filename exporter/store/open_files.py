@@ -1,4 +1,4 @@
-"""The open state file with its log and its lock: detects when they are no longer ours, and replaces them."""
+"""The open state file with its log and its lock: detects when another program has replaced them, and makes new ones."""
 
 import sqlite3
 from collections.abc import Iterator, Mapping

@@ -119,7 +119,7 @@ class Store:
             self._files.move_aside(reason)
             self._to_rewrite, self._written = self._written, {}
         self._files.recreate()
-        if self._files.lock.record is not None:  # when filled, this is the file that was written last
+        if self._files.lock.record is not None:  # once it is filled, it counts as the file written last
             self._write_lock_record()
             self._files.lock.sync()
 
@@ -198,7 +198,7 @@ class Store:
         self._write_lock_record()
 
     def _continue_in_new_file(self, connection: sqlite3.Connection, to_write: Mapping[str, EncodedNode]) -> None:
-        """Write to a new file that nothing is lost but the list of counted runs."""
+        """Record in a new file that only the list of counted runs was lost."""
         newest_us = max((codec.decode_state(encoded.state).newest_us for encoded in to_write.values()), default=0)
         self._listed_from_us = max(time.time_ns() // 1000, newest_us) + CLOCK_MARGIN_US
         connection.execute("INSERT INTO listed VALUES (?)", (self._listed_from_us,))

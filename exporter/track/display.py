@@ -33,7 +33,7 @@ class PaymentDisplay(ABC):
     def __exit__(  # noqa: B027 - optional: not every display holds back output
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Print what was held back."""
+        """Print everything that was deferred."""
 
     @abstractmethod
     def show(self, update: PaymentUpdate) -> None:

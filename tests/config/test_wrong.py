@@ -105,7 +105,7 @@ def test_command_after_the_flags() -> None:
 
 @pytest.mark.parametrize("line", ["--older-than -10m", "--older-than=-10m"])
 def test_value_that_begins_with_a_dash(line: str) -> None:
-    """It belongs to the flag before it, and is no flag."""
+    """It belongs to the flag before it, and isn't parsed as a flag."""
     with pytest.raises(ConfigError) as caught:
         load(line.split(), {}, "open")
     (problem,) = caught.value.problems
@@ -113,7 +113,7 @@ def test_value_that_begins_with_a_dash(line: str) -> None:
 
 
 def test_unknown_flag_hides_that_no_node_is_given() -> None:
-    """Whoever mistypes a flag needn't be told how to begin."""
+    """A mistyped flag suppresses the advice on how to begin."""
     assert problems_of("-v") == [Problem("-v", "Unknown flag.", SEE_HELP)]
     assert problems_of("--log.level=debug --frobnicate=yes") == [Problem("--frobnicate", "Unknown flag.", SEE_HELP)]
 

@@ -91,7 +91,7 @@ def test_end_is_unconfirmed_when_the_stream_is_lost() -> None:
 
 
 def test_end_learnt_by_asking_is_recovered() -> None:
-    """Of a run that was open before the stream was lost; it is on hold for a second, too."""
+    """The run was open before the stream was lost; its end is on hold for a second, too."""
     observer = one_in_flight()
     observer.tracker.stream_lost()
     observer.tracker.stream_started()

@@ -28,7 +28,8 @@ def all_attempted(page: Page) -> bool:
 async def storm(world: World, home: Path) -> None:
     """Let carol pay dave more than bob can forward: lnd splits and retries, and gives up after two minutes.
 
-    A second exporter is killed several times meanwhile, and must come to the same page.
+    On real nodes a second exporter is killed several times meanwhile; it must come to the same page. The simulator's
+    storm is too short for that.
     """
     async with exporting(node_configs(world.labs["carol"], WEBSOCKET), home) as exporter:
         killed = World(world.kind, world.labs, exporter.target, exporter.log)

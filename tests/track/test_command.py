@@ -176,7 +176,7 @@ async def test_broken_pipe_ends_the_command(node: SimulatedNode) -> None:
 
 @pytest.mark.parametrize("flags", [(), ("--json",)])
 async def test_full_disk_has_the_exit_code_of_not_followed(node: SimulatedNode, flags: tuple[str, ...]) -> None:
-    """Neither that of a failed nor that of a succeeded payment."""
+    """It is 3: the payment has neither failed nor succeeded."""
     scenario = Scenarios(node.world).success()
     apply(node, scenario)
     full = os.open("/dev/full", os.O_WRONLY)
