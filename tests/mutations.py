@@ -55,7 +55,7 @@ MUTATIONS = (
     Mutation(
         "finished runs are forgotten at a restart",
         "payments/saved.py",
-        "memory.indexes.update(saved.finished)",
+        "finished.indexes.update(saved.finished)",
         "pass",
         "follow/test_chaos.py",
     ),

@@ -77,9 +77,8 @@ class Lock:
         if record is not None:
             fields += [record.corrupt, *(record.mark or ()), *([record.older] if record.mark else [])]
         content = " ".join(map(str, fields))
-        os.pwrite(
-            self._file, content.ljust(_CONTENT_BYTES).encode(), 0
-        )  # in one write: a kill never leaves the end of an older record
+        # One write: a kill never leaves the end of an older record.
+        os.pwrite(self._file, content.ljust(_CONTENT_BYTES).encode(), 0)
 
     def sync(self) -> None:
         """Flush the record to disk, so that it survives a power cut."""
