@@ -16,16 +16,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     # the leaves
     "exporter.payments": set(),
     "exporter.redact": set(),
+    "exporter.certificate": set(),
     "exporter.macaroon": set(),
     "exporter.output": set(),
     "exporter.text": {"exporter.payments"},
     "exporter.page": {"exporter.payments"},
     # the packages around the core; they never import each other
-    "exporter.lnd": {"exporter.macaroon", "exporter.payments", "exporter.redact"},
+    "exporter.lnd": {"exporter.certificate", "exporter.macaroon", "exporter.payments", "exporter.redact"},
     "exporter.metrics": {"exporter", "exporter.page", "exporter.payments", "exporter.text"},
     "exporter.store": {"exporter.payments"},
     "exporter.simulator": {"exporter.payments", "exporter.lnd.rpc"},
-    "exporter.config": {"exporter.macaroon", "exporter.payments.labels", "exporter.redact"},
+    "exporter.config": {"exporter.certificate", "exporter.macaroon", "exporter.payments.labels", "exporter.redact"},
     "exporter.log": {"exporter.redact"},
     "exporter.healthcheck": {"exporter.config"},
     "exporter.track": {

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from exporter.certificate import UNREADABLE, alternative_names
 from exporter.config.files import read
 from exporter.config.problems import InvalidValue
 from exporter.config.values import UNPRINTABLE
@@ -16,14 +17,6 @@ from exporter.macaroon import decode
 
 SHOWN = 6
 """How many names of a certificate a warning lists."""
-
-_UNREADABLE = (
-    ValueError,
-    x509.InvalidVersion,
-    x509.DuplicateExtension,
-    x509.ExtensionNotFound,
-    x509.UnsupportedGeneralNameType,
-)
 
 
 def check_certificate(path: Path) -> None:
@@ -52,7 +45,7 @@ def certificate_warnings(path: Path, name: str) -> Iterator[str]:
     """Return the reasons for which TLS will reject this certificate of lnd if it must be made for `name`."""
     try:
         certificates = x509.load_pem_x509_certificates(path.read_bytes())
-    except (OSError, *_UNREADABLE):
+    except (OSError, *UNREADABLE):
         return  # it was valid a moment ago, or it is a mistake that `check_certificate` reports
     first, now = certificates[0], dt.datetime.now(dt.UTC)
     if first.not_valid_after_utc < now:
@@ -70,10 +63,10 @@ def _names(certificate: x509.Certificate) -> list[str]:
 
     Without a DNS name TLS libraries may look at the common name instead.
     """
-    with suppress(*_UNREADABLE):
-        made_for = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        if dns := made_for.get_values_for_type(x509.DNSName):
-            return [*dns, *map(str, made_for.get_values_for_type(x509.IPAddress))]
+    with suppress(*UNREADABLE):
+        names, addresses = alternative_names(certificate)
+        if names:
+            return [*names, *map(str, addresses)]
     return []
 
 

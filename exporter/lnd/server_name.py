@@ -6,16 +6,11 @@ from contextlib import suppress
 
 from cryptography import x509
 
+from exporter.certificate import UNREADABLE, alternative_names
+
 _PREFERRED = "localhost"
 _HOST = re.compile(r"(?!.*\.[0-9]+$|[0-9]+$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.IGNORECASE)
 """A name that can be sent as SNI: without `*`, and not one that TLS takes for an IP address or refuses as a name."""
-_UNREADABLE = (
-    ValueError,
-    x509.InvalidVersion,
-    x509.DuplicateExtension,
-    x509.ExtensionNotFound,
-    x509.UnsupportedGeneralNameType,
-)
 
 
 def choose_server_name(pem: bytes, host: str) -> str:
@@ -29,11 +24,11 @@ def choose_server_name(pem: bytes, host: str) -> str:
     That is as safe only if the owner of the name owns the IP address, too. So `pem` must be a single self-signed
     certificate, which is lnd's own, and it must name the IP address.
     """
-    with suppress(*_UNREADABLE):
+    with suppress(*UNREADABLE):
         address = ipaddress.ip_address(host)
         (only,) = x509.load_pem_x509_certificates(pem)
-        made_for = only.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        names = [name for name in made_for.get_values_for_type(x509.DNSName) if _HOST.fullmatch(name)]
-        if names and only.issuer == only.subject and address in made_for.get_values_for_type(x509.IPAddress):
+        names, addresses = alternative_names(only)
+        names = [name for name in names if _HOST.fullmatch(name)]
+        if names and only.issuer == only.subject and address in addresses:
             return _PREFERRED if _PREFERRED in names else names[0]
     return host
