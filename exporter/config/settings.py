@@ -75,12 +75,7 @@ LND_DIR = Setting(
     " payments.macaroon before readonly.macaroon, never admin.macaroon",
 )
 LND_NETWORK = Setting(
-    "lnd.network",
-    "NAME",
-    values.network,
-    "",
-    _CALL_LND,
-    "which network, if --lnd.dir has several: mainnet, ...",
+    "lnd.network", "NAME", values.network, "", _CALL_LND, "which network, if --lnd.dir has several: mainnet, ..."
 )
 LND_ADDRESS = Setting(
     "lnd.address",
@@ -124,12 +119,7 @@ LND_TLS_SERVER_NAME = Setting(
     "a name or IP address in lnd's certificate, if the host of the address is not in it",
 )
 LND_MACAROON = Setting(
-    "lnd.macaroon",
-    "FILE",
-    values.text,
-    "",
-    _CALL_LND,
-    "the macaroon file: as lnd wrote it, or in hex or base64",
+    "lnd.macaroon", "FILE", values.text, "", _CALL_LND, "the macaroon file: as lnd wrote it, or in hex or base64"
 )
 LND_NAME = Setting(
     "lnd.name",

@@ -28,8 +28,8 @@ No setting may ever have such a name (https://kubernetes.io/docs/concepts/servic
 def from_flags(argv: Sequence[str], problems: list[Problem], *, takes_hash: bool = False) -> RawValues:
     """Parse `--name=value` and `--name value`; with `takes_hash` also one argument that isn't a flag, under `HASH`.
 
-    argparse doesn't do: it stops at the first error, refuses values that begin with a dash (a duration, a hash in
-    base64), and takes the value of an unknown flag for the hash.
+    argparse would stop at the first error, refuse values that begin with a dash (a hash in base64), and take the value
+    of an unknown flag for the hash.
     """
     given: RawValues = {}
     by_flag = {setting.flag: setting for setting in SETTINGS.values()}
