@@ -142,7 +142,7 @@ MUTATIONS = (
     Mutation(
         "an answer requested earlier replaces the reason",
         "payments/terminal.py",
-        "new_reason = receipt.rank >= (self.told, self.asked_mono_ns) and",
+        "new_reason = receipt.asked.mono_ns >= self.asked_mono_ns and",
         "new_reason =",
         "payments/test_hold.py",
     ),

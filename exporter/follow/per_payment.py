@@ -99,10 +99,11 @@ class PerPaymentStreams:
     async def _track(self, payment_hash: str) -> None:
         """Record the updates of one payment until it ends. An end in the first update is recovered, not live."""
         outcome, source = CallOutcome.ERROR, Source.TRACK
+        asked = self._account.now()  # the stream ends with the first terminal update: a later answer knows more
         updates = self._calls.client.track(payment_hash)
         try:
             async for payment in updates:
-                self._account.record(payment, source if payment.status.ended else Source.STREAM)
+                self._account.record(payment, source if payment.status.ended else Source.STREAM, asked)
                 source = Source.STREAM
             outcome = CallOutcome.OK
         except LndError as error:

@@ -26,7 +26,7 @@ class Receipt(NamedTuple):
     at: Moment
     """When it was received."""
     asked: Moment
-    """When the request for it was sent; lnd may have read the payment at any time since. For a stream, `at`."""
+    """When the request for it was sent; lnd may have read the payment at any time since. For a full stream, `at`."""
     subscription: Subscription
 
     @property
@@ -38,8 +38,3 @@ class Receipt(NamedTuple):
     def from_full_stream(self) -> bool:
         """True if it came from a stream that sends every terminal update, in the order in which lnd wrote them."""
         return self.live and self.subscription.full
-
-    @property
-    def rank(self) -> tuple[bool, int]:
-        """Order of credibility: a full stream above all answers, of two answers the one requested later."""
-        return self.from_full_stream, self.asked.mono_ns

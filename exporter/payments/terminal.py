@@ -62,8 +62,9 @@ class Terminal:
     def confirm(self, payment: Payment, receipt: Receipt) -> bool:
         """Take another terminal snapshot of the run; return True if it contains something new.
 
-        The reason of the snapshot with the higher rank is kept. The hold starts again if the end was unconfirmed, and
-        at the first terminal update from a full stream.
+        The reason of the snapshot that was requested later is kept. An update from a full stream counts as requested
+        when it is received: lnd had written it by then, and the stream sends all of them in order. The hold starts
+        again if the end was unconfirmed, and at the first terminal update from a full stream.
         """
         unconfirmed = self.held_until_mono_ns is None
         if unconfirmed or (receipt.from_full_stream and not self.told):
@@ -72,7 +73,7 @@ class Terminal:
             # The stream was open when lnd was asked, the answer only came first: so the end is live, and complete.
             if receipt.from_full_stream and first_mono_ns is not None and first_mono_ns < self.asked_mono_ns:
                 self.live = self.complete = True
-        new_reason = receipt.rank >= (self.told, self.asked_mono_ns) and self.reason is not payment.reason
+        new_reason = receipt.asked.mono_ns >= self.asked_mono_ns and self.reason is not payment.reason
         if new_reason:
             self.reason = payment.reason
         self.told = self.told or receipt.from_full_stream

@@ -130,7 +130,8 @@ def test_answer_does_not_replace_the_reason_of_a_live_terminal() -> None:
     observer = one_in_flight()
     observer.receive(FIRST, 8)
     observer.receive(SECOND, 8.01)
-    assert observer.receive(FIRST, 8.02, Source.LIST) == [UpdateIgnored(Ignored.DUPLICATE)]
+    late = observer.tracker.update(FIRST, Source.LIST, at(8.02), at(8.005))
+    assert observer.apply(late) == [UpdateIgnored(Ignored.DUPLICATE)]
     observer.release(9)
     assert reasons(observer) == [TIMEOUT]
 
@@ -192,6 +193,26 @@ def test_answer_that_overtakes_an_open_stream_is_live() -> None:
     observer.release(9.1)
     (counted,) = [event for event in observer.events if isinstance(event, PaymentFailed)]
     assert (counted.ending.recovered, counted.ending.attempts) == (False, 1)
+
+
+def test_answer_requested_after_the_stream_sent_an_end_knows_more() -> None:
+    """The stream's second terminal update is late; the answer shows it already."""
+    observer = one_in_flight()
+    observer.receive(FIRST, 8)
+    observer.apply(observer.tracker.update(SECOND, Source.LIST, at(8.9), at(8.5)))
+    observer.release(9)
+    assert reasons(observer) == [TIMEOUT]
+
+
+def test_answer_after_the_stream_of_a_single_payment_knows_more() -> None:
+    """That stream ends with the first terminal update; what was requested after it was opened may show the second."""
+    observer = one_in_flight()
+    observer.tracker.stream_started(Mode.TRACK)
+    observer.apply(observer.tracker.update(FIRST, Source.STREAM, at(8), at(2)))
+    observer.apply(observer.tracker.update(SECOND, Source.LIST, at(8.1), at(7.9)))
+    observer.release(9)
+    observer.not_found(9.1)
+    assert reasons(observer) == [TIMEOUT]
 
 
 def test_answer_before_the_first_update_of_a_stream_is_recovered() -> None:
