@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from exporter.config.values import LISTEN, LISTEN_DEMO
+
 PROGRAM = "lnd-payments-exporter"
 
 Command = Literal["run", "demo", "open", "track", "check", "healthcheck"]
@@ -41,7 +43,7 @@ COMMANDS: dict[Command, CommandHelp] = {
         {"0": _STOPPED, "1": _BUG, "2": _WRONG},
         "Run the exporter against a simulated node that makes payments. Nothing is kept when it ends.",
         "demo --web.listen-address=127.0.0.1:8000",
-        {"web.listen-address": "where metrics are served (default: 127.0.0.1:10019)"},
+        {"web.listen-address": f"where metrics are served (default: {LISTEN_DEMO})"},
     ),
     "open": CommandHelp(
         "open [FLAGS]",
@@ -89,6 +91,6 @@ COMMANDS: dict[Command, CommandHelp] = {
         {"0": "ready", "1": "not ready, or no answer within 3 seconds", "2": _WRONG},
         "Ask a running exporter on this machine whether it is ready (GET /-/ready), as container engines do.",
         "healthcheck --web.listen-address=:8000",
-        {"web.listen-address": "where that exporter serves metrics (default: :10019)"},
+        {"web.listen-address": f"where that exporter serves metrics (default: {LISTEN})"},
     ),
 }

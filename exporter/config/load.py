@@ -10,7 +10,6 @@ from exporter.config.raw import FileContent, RawValue, RawValues, optional_value
 from exporter.config.settings import (
     CONFIG_FILE,
     JSON,
-    LISTEN_DEMO,
     LND_NAME,
     LOG_BLOCKS_LEFT,
     LOG_FORMAT,
@@ -28,7 +27,7 @@ from exporter.config.settings import (
 )
 from exporter.config.sources import from_environment, from_flags
 from exporter.config.storage import read_storage
-from exporter.config.values import payment_hash
+from exporter.config.values import LISTEN_DEMO, payment_hash
 from exporter.config.yamlfile import from_file
 
 

@@ -15,8 +15,6 @@ ENVIRONMENT = "LND_PAYMENTS_EXPORTER_"
 AUTO = "auto"
 """`--lnd.mode=auto`: one stream of all payments if lnd offers it and the macaroon allows it, else a stream for each."""
 
-LISTEN = f":{values.OUR_PORT}"
-LISTEN_DEMO = f"127.0.0.1:{values.OUR_PORT}"
 
 _ALL: tuple[Command, ...] = ("run", "demo", "open", "track", "check", "healthcheck")
 _SERVE: tuple[Command, ...] = ("run", "demo", "check")
@@ -151,9 +149,9 @@ WEB_LISTEN_ADDRESS = Setting(
     "web.listen-address",
     "HOST:PORT",
     values.listen_address,
-    LISTEN,
+    values.LISTEN,
     (*_SERVE, "healthcheck"),
-    f"where metrics are served; without HOST on every address (demo: {LISTEN_DEMO})",
+    f"where metrics are served; without HOST on every address (demo: {values.LISTEN_DEMO})",
 )
 WEB_TELEMETRY_PATH = Setting(
     "web.telemetry-path", "PATH", values.telemetry_path, "/metrics", _SERVE, "HTTP path of the metrics"

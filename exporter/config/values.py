@@ -10,6 +10,8 @@ from contextlib import suppress
 from exporter.config.problems import InvalidValue
 
 OUR_PORT = 10019
+LISTEN = f":{OUR_PORT}"
+LISTEN_DEMO = f"127.0.0.1:{OUR_PORT}"
 MAX_PORT = 65535
 MAX_PEERS = 10_000
 OWN_PATHS = ("/", "/-/healthy", "/-/ready")

@@ -6,9 +6,8 @@ from typing import NamedTuple
 from exporter.config import Config, ConfigError, Problem
 from exporter.payments.description import PaymentInFlight, describe
 from exporter.payments.labels import Mode, NodeState
+from exporter.payments.payment import NS_PER_S
 from exporter.store import StoredNode, StoreError, read_state
-
-_SECOND_NS = 1_000_000_000
 
 
 class NodeReport(NamedTuple):
@@ -70,7 +69,7 @@ def read_report(config: Config, now_ns: int) -> Report:
         for name, node in stored.nodes.items()
         if options.node in (None, name)
     )
-    return Report(stored.running, now_ns // _SECOND_NS, options.older_than_s, tuple(nodes))
+    return Report(stored.running, now_ns // NS_PER_S, options.older_than_s, tuple(nodes))
 
 
 def _node_report(name: str, node: StoredNode, *, running: bool, now_ns: int, older_than_s: int) -> NodeReport:
@@ -84,9 +83,9 @@ def _node_report(name: str, node: StoredNode, *, running: bool, now_ns: int, old
         following=following,
         left=running and last_known.left,
         mode=last_known.mode,
-        followed_s=last_known.followed_ns // _SECOND_NS,
-        written_s=state.at.wall_ns // _SECOND_NS,
-        height=height if following else last_known.height_at(now_ns // _SECOND_NS),
+        followed_s=last_known.followed_ns // NS_PER_S,
+        written_s=state.at.wall_ns // NS_PER_S,
+        height=height if following else last_known.height_at(now_ns // NS_PER_S),
         estimated=not following,
         payments=tuple(_payments(node, now_ns, older_than_s)),
     )

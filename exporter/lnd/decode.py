@@ -13,11 +13,10 @@ from exporter.payments.labels import (
     Status,
 )
 from exporter.payments.node import Channels, Info
-from exporter.payments.payment import Attempt, Payment
+from exporter.payments.payment import NS_PER_S, Attempt, Payment
 
 KEYSEND_RECORD = 5482373484
 """Number of the custom record in which a keysend payment carries its preimage to the recipient (bLIP 3)."""
-NS_PER_S = 1_000_000_000
 
 _HASH_DIGITS = 64
 _KEY_DIGITS = 66

@@ -5,11 +5,11 @@ import platform
 from exporter import __version__
 from exporter.metrics.row import ExporterRow, GaugeRow, Row, Samples
 from exporter.payments.labels import Age, BlocksLeft, ChannelState, Mode, NodeState, Purpose, Reset
+from exporter.payments.payment import NS_PER_S
 from exporter.payments.view import View
 from exporter.text import sanitize
 
 _US_PER_S = 10**6
-_NS_PER_S = 10**9
 
 
 def _single(value: float | None) -> Samples:
@@ -218,7 +218,7 @@ NODE: tuple[Row, ...] = (
     GaugeRow(
         "lnd_payments_last_update_timestamp_seconds",
         {},
-        lambda view: _single(None if view.last_update_ns is None else view.last_update_ns / _NS_PER_S),
+        lambda view: _single(None if view.last_update_ns is None else view.last_update_ns / NS_PER_S),
         "Receipt of the last snapshot of a payment; absent before the first one. A quiet node is not a dead one.",
     ),
     GaugeRow(

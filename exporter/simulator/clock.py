@@ -4,7 +4,8 @@ import asyncio
 import time
 from typing import Protocol
 
-NS = 1_000_000_000  # nanoseconds in a second
+from exporter.payments.payment import NS_PER_S
+
 _TICK_NS = 1000  # at least a microsecond between two times: the creation time is part of a run's identity
 
 
@@ -29,7 +30,7 @@ class WallClock:
 
     def now_ns(self) -> int:
         """Return nanoseconds since 1970."""
-        self._last_ns = max(time.time_ns() - round(self.behind_s * NS), self._last_ns + _TICK_NS)
+        self._last_ns = max(time.time_ns() - round(self.behind_s * NS_PER_S), self._last_ns + _TICK_NS)
         return self._last_ns
 
     async def sleep(self, seconds: float) -> None:
@@ -40,7 +41,7 @@ class WallClock:
 class VirtualClock:
     """A virtual time that passes only in `sleep`, and there at once: the same script always gets the same times."""
 
-    def __init__(self, start_ns: int = 1_780_000_000 * NS) -> None:
+    def __init__(self, start_ns: int = 1_780_000_000 * NS_PER_S) -> None:
         self._now_ns = start_ns
 
     def now_ns(self) -> int:
@@ -50,5 +51,5 @@ class VirtualClock:
 
     async def sleep(self, seconds: float) -> None:
         """Advance the time by `seconds`, and let the other tasks run once."""
-        self._now_ns += round(seconds * NS)
+        self._now_ns += round(seconds * NS_PER_S)
         await asyncio.sleep(0)

@@ -4,11 +4,10 @@ from typing import NamedTuple
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Kind
-from exporter.payments.payment import NS_PER_US, Run
+from exporter.payments.payment import NS_PER_S, NS_PER_US, Run
 from exporter.simulator.mutation import Create
 from exporter.simulator.wire import bytes_field, int_field
 
-_S = 1_000_000_000
 _MSAT = 1000
 _NO_PREIMAGE = "0" * 64  # lnd sends this while the preimage is unknown
 
@@ -66,7 +65,7 @@ class Record:
         self._preimage = _NO_PREIMAGE
         self._message: pb.Payment | None = pb.Payment(
             payment_hash=create.payment_hash,
-            creation_date=created_ns // _S,
+            creation_date=created_ns // NS_PER_S,
             creation_time_ns=created_ns,
             value_msat=create.value_msat,
             payment_request=create.payment_request,

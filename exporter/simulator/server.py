@@ -11,8 +11,9 @@ import grpc
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Method
+from exporter.payments.payment import NS_PER_S
 from exporter.simulator import credentials
-from exporter.simulator.clock import NS, Clock, WallClock
+from exporter.simulator.clock import Clock, WallClock
 from exporter.simulator.database import Database, Options
 from exporter.simulator.faults import BROKEN, Faults
 from exporter.simulator.mutation import Scenario
@@ -234,7 +235,7 @@ class SimulatedNode:
             num_inactive_channels=len(self.world.peers) - active,
             block_height=self.world.height,
             synced_to_chain=True,
-            best_header_timestamp=self.clock.now_ns() // NS,
+            best_header_timestamp=self.clock.now_ns() // NS_PER_S,
             version=self._version,
             chains=[pb.Chain(network=self.world.network)],
         )

@@ -8,12 +8,12 @@ from rich.text import Text
 
 from exporter.payments.detail import Hop, PaymentDetail, RoutedAttempt
 from exporter.payments.labels import AttemptStatus, Code, FailureSource, Reason, Status
+from exporter.payments.payment import NS_PER_S
 from exporter.text import format_duration, format_sat, sanitize, with_spaces
 from exporter.track.watcher import PaymentUpdate
 
-_NS = 1_000_000_000
-_TENTH_NS = _NS // 10
-_MINUTE_NS = 60 * _NS
+_TENTH_NS = NS_PER_S // 10
+_MINUTE_NS = 60 * NS_PER_S
 _KEY_DIGITS = 10
 """Digits of the key that are shown for a node without alias."""
 _MIN_LINES = 2
@@ -39,7 +39,7 @@ class Outage(NamedTuple):
     def describe(self, now_ns: int) -> str:
         """Return how old the shown state is, and why."""
         retrying = "" if self.over else ", retrying"
-        return f"as of {format_duration(max(0, now_ns - self.since_ns) // _NS)} ago: {self.reason}{retrying}"
+        return f"as of {format_duration(max(0, now_ns - self.since_ns) // NS_PER_S)} ago: {self.reason}{retrying}"
 
 
 class _Row(NamedTuple):
@@ -193,7 +193,7 @@ def _format_row(row: _Row, widths: list[int]) -> str:
 def _format_duration_ns(nanoseconds: int) -> str:
     """Return a duration as `format_duration` does; below a minute with tenths of a second."""
     if nanoseconds >= _MINUTE_NS:
-        return format_duration(nanoseconds // _NS)
+        return format_duration(nanoseconds // NS_PER_S)
     seconds, tenths = divmod(nanoseconds // _TENTH_NS, 10)
     return f"{seconds}.{tenths}s"
 

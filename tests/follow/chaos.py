@@ -16,8 +16,7 @@ from exporter.lnd.client import LndError, PaymentsPage
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
-from exporter.payments.payment import Moment, Payment, Run
-from exporter.simulator.clock import NS
+from exporter.payments.payment import NS_PER_S, Moment, Payment, Run
 from exporter.simulator.database import Backend, Database, Options
 from exporter.simulator.mutation import Scenario
 from exporter.simulator.random_traffic import RandomTraffic
@@ -27,7 +26,7 @@ from exporter.simulator.truth import Finished
 from exporter.simulator.world import World
 from tests.follow.virtual import VirtualLoop
 
-START_NS = 1_780_000_000 * NS
+START_NS = 1_780_000_000 * NS_PER_S
 TICK_NS = 1000
 LAGS_S = (0.0, 0.0, 0.0005, 0.002, 0.03, 0.4)
 SCANS_S = (0.0, 0.001, 0.05, 2.0, 90.0)
@@ -80,7 +79,7 @@ class ChaoticNode:
 
     def clocks(self) -> Moment:
         """Return the moment on the exporter's clocks; its wall clock differs from the node's by steps."""
-        passed_ns = int(self._loop.time() * NS)
+        passed_ns = int(self._loop.time() * NS_PER_S)
         return Moment(START_NS + passed_ns + self._step_ns, passed_ns)
 
     def _now_ns(self) -> int:
@@ -167,7 +166,7 @@ class ChaoticNode:
             if self.deletes and self.random.random() < DELETION:
                 self.delete()
             if self.random.random() < STEP:
-                self._step_ns = self.random.choice(STEPS_S) * NS
+                self._step_ns = self.random.choice(STEPS_S) * NS_PER_S
             match self.random.randrange(10):
                 case 0 | 1 | 2:
                     self.lose()
