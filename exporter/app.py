@@ -16,12 +16,12 @@ from exporter.follow import Follower, log_overdue
 from exporter.lnd.client import DetailedClient
 from exporter.lnd.grpc import GrpcClient
 from exporter.lnd.rest import RestClient
-from exporter.metrics.server import build_app, serve
 from exporter.payments.labels import Mode
 from exporter.payments.overdue import Limits
 from exporter.payments.payment import Moment
 from exporter.progress import best_display, report_progress
 from exporter.store import Store, StoreError, rehearse
+from exporter.web.server import build_app, serve
 
 
 def current_moment() -> Moment:

@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.lnd": {"exporter.certificate", "exporter.macaroon", "exporter.payments", "exporter.redact"},
     "exporter.metrics": {"exporter", "exporter.page", "exporter.payments", "exporter.text"},
     "exporter.store": {"exporter.payments"},
+    "exporter.web": {"exporter.config", "exporter.metrics", "exporter.page", "exporter.payments"},
     "exporter.simulator": {"exporter.payments", "exporter.lnd.rpc"},
     "exporter.config": {"exporter.certificate", "exporter.macaroon", "exporter.payments.labels", "exporter.redact"},
     "exporter.log": {"exporter.redact"},
@@ -47,10 +48,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.config",
         "exporter.follow",
         "exporter.lnd",
-        "exporter.metrics",
         "exporter.payments",
         "exporter.progress",
         "exporter.store",
+        "exporter.web",
     },
     "exporter.demo": {"exporter.app", "exporter.config", "exporter.simulator"},
     "exporter.__main__": {
@@ -71,9 +72,9 @@ MAY_IMPORT: dict[str, set[str]] = {
 LIBRARY_USERS = {
     "grpc": {"exporter.lnd", "exporter.simulator"},
     "google": {"exporter.lnd", "exporter.simulator"},
-    "aiohttp": {"exporter.lnd", "exporter.metrics", "exporter.simulator"},
+    "aiohttp": {"exporter.lnd", "exporter.simulator", "exporter.web"},
     "aiohttp_socks": {"exporter.lnd"},
-    "prometheus_client": {"exporter.metrics"},
+    "prometheus_client": {"exporter.metrics", "exporter.web.server"},
     "yaml": {"exporter.config"},
     "sqlite3": {"exporter.store", "exporter.checkpoint"},
     "msgspec": {"exporter.lnd", "exporter.store"},
@@ -88,10 +89,10 @@ MAY_AWAIT = (
     "exporter.demo",
     "exporter.follow",
     "exporter.lnd",
-    "exporter.metrics.server",
     "exporter.progress",
     "exporter.simulator",
     "exporter.track",
+    "exporter.web",
 )
 
 IMPURE = {

@@ -1,1 +1,1 @@
-"""The exposition: the only package with metric names, labels and HTTP."""
+"""The exposition: the only package with metric names and labels."""

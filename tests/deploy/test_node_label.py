@@ -12,8 +12,8 @@ import yaml
 from deploy.prometheus.recording import LISTED
 from deploy.prometheus.values import read
 from exporter.metrics import landing
-from exporter.metrics.server import build_app, serve
 from exporter.page import PageData
+from exporter.web.server import build_app, serve
 from tests.metrics import scene
 from tests.stories.alertmanager import hurried
 from tests.stories.prometheus import JOB, Prometheus

@@ -1,1 +1,1 @@
-"""The exposition: pages, formats, the HTTP server, and the reference in docs/metrics.md."""
+"""The exposition: pages, formats, and the reference in docs/metrics.md."""

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from exporter import log
-from exporter.metrics.server import PageDataSource, build_app, serve
 from exporter.page import PageData
+from exporter.web.server import PageDataSource, build_app, serve
 from tests.metrics import scene
 from tests.patience import PATIENCE_S
 

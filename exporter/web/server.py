@@ -20,7 +20,7 @@ PageDataSource = Callable[[], Awaitable[PageData]]
 """Returns the data of a page, as of one instant not before the call."""
 
 _SHUTDOWN_S = 2.0
-_LOGGER = "exporter.metrics.server"
+_LOGGER = "exporter.web.server"
 _LOGGER_OF_AIOHTTP = f"{_LOGGER}.http"
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 

@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 
 from exporter.metrics.exposition import Format
-from exporter.metrics.server import PageDataSource, build_app, serve
 from exporter.page import PageData
 from exporter.payments.view import View
+from exporter.web.server import PageDataSource, build_app, serve
 from tests.metrics import scene
 from tests.metrics.reading import families, text
 from tests.patience import PATIENCE_S

@@ -1,0 +1,1 @@
+"""The HTTP server: listeners, pages, and who may read them."""
