@@ -32,7 +32,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Return the virtual time in seconds."""
         return self._clock_selector.now_s
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as in asyncio
         """Do nothing: `Inline` has no threads. asyncio's method waits for a real thread, which takes real time."""
 
     def stand_still(self, seconds: float) -> None:
