@@ -26,7 +26,7 @@ class CommandHelp(NamedTuple):
     """Help texts of settings that mean something else for this command, by name."""
 
 
-_STOPPED = "stopped by Ctrl-C, SIGTERM or SIGHUP"
+_STOPPED = "stopped by Ctrl-C or SIGTERM"
 _BUG = "stopped by a bug, which the log shows"
 _UNWRITABLE = "the output can't be written"
 _WRONG = "the command line or the configuration is wrong"
@@ -36,11 +36,13 @@ COMMANDS: dict[Command, CommandHelp] = {
         "[run] FLAGS",
         "serve /metrics (run is the default)",
         {"0": _STOPPED, "1": _BUG, "2": f"{_WRONG}, or the state file can't be used"},
+        "Serve /metrics. SIGHUP reloads the configuration: nodes that were added, removed or changed take effect, the"
+        " others aren't touched. If anything in it is wrong, nothing changes.",
     ),
     "demo": CommandHelp(
         "demo [FLAGS]",
         "the same against a simulated node: needs no lnd, no flags",
-        {"0": _STOPPED, "1": _BUG, "2": _WRONG},
+        {"0": "stopped by Ctrl-C, SIGTERM or SIGHUP", "1": _BUG, "2": _WRONG},
         "Run the exporter against a simulated node that makes payments. Nothing is kept when it ends.",
         "demo --web.listen-address=127.0.0.1:8000",
         {"web.listen-address": f"where metrics are served (default: {LISTEN_DEMO})"},

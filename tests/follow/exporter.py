@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from exporter.checkpoint import Checkpoint, counted_lookup
-from exporter.follow import Backoff, Follower, Intervals
+from exporter.follow import Account, Backoff, Follower, Intervals
 from exporter.payments.labels import Mode
 from exporter.payments.totals import Counter
 from exporter.payments.view import View
@@ -57,10 +57,8 @@ class Exporter:
         """Start from the state on disk."""
         self._store = LoggingStore(self._path, self.log)
         self._follower = Follower(
-            "lnd",
+            Account("lnd", self._node.clocks, PEERS),
             self._node,
-            now=self._node.clocks,
-            max_peers=PEERS,
             backoff=Backoff(self._node.random),
             intervals=Intervals(audit_s=20),
             counted=counted_lookup(self._store, "lnd"),
