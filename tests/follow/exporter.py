@@ -111,7 +111,7 @@ class Exporter:
     async def follows(self) -> None:
         """Wait until there is no reload any more and the node is followed."""
         self.reloads = False
-        while not self._nodes.accounts():
+        while not self._nodes.accounts():  # noqa: ASYNC110 - a second in virtual time takes none
             await asyncio.sleep(1)
 
     async def kill(self) -> None:

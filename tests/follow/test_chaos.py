@@ -68,8 +68,8 @@ def test_every_payment_counts_once(
 ) -> None:
     """Amid cuts, outages, slow scans, stale answers, gaps in the numbering, and stalls of the exporter.
 
-    With `kills` the exporter is also killed again and again: no counter ever decreases from page to page. With `reloads`
-    its configuration is reloaded meanwhile: the node is changed, removed and added again.
+    With `kills` the exporter is also killed again and again: no counter ever decreases from page to page. With
+    `reloads` its configuration is reloaded meanwhile: the node is changed, removed and added again.
     """
     random = Random(seed)
     monkeypatch.setattr(finished, "REMEMBERED", random.choice((100, 1000)))

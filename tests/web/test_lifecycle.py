@@ -49,10 +49,13 @@ async def serving(reload: ReloadHandler | None) -> AsyncIterator[int]:
 )
 async def test_answers(method: str, reload: ReloadHandler | None, answer: tuple[int, str]) -> None:
     """The status says whether it was done; another method never does anything."""
-    async with serving(reload) as port, aiohttp.ClientSession() as session:
-        async with session.request(method, f"http://127.0.0.1:{port}/-/reload") as got:
-            expected = answer if method in ("POST", "PUT") else (405, "405: Method Not Allowed")
-            assert (got.status, await got.text()) == expected
+    expected = answer if method in ("POST", "PUT") else (405, "405: Method Not Allowed")
+    async with (
+        serving(reload) as port,
+        aiohttp.ClientSession() as session,
+        session.request(method, f"http://127.0.0.1:{port}/-/reload") as got,
+    ):
+        assert (got.status, await got.text()) == expected
 
 
 async def test_the_body_is_not_waited_for() -> None:
