@@ -8,8 +8,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.nodes import Changes
-from exporter.payments.labels import Interruption, Method, NodeState
+from exporter.lnd.rpc import lnd_pb2 as pb
+from exporter.payments.labels import Interruption, Method, NodeState, Reason
 from exporter.payments.totals import Counter
+from exporter.simulator.mutation import GiveUp
 from exporter.simulator.scenarios import Scenarios
 from exporter.store import read_state
 from tests.follow.test_counting import begin
@@ -88,6 +90,40 @@ async def test_a_node_of_an_earlier_process(tmp_path: Path) -> None:
             assert bob is not None
             assert bob.state.heard.left
             assert sum(bob.counters[Counter.STARTED].values()) == 1
+
+
+async def test_an_end_on_hold_is_asked_for_again(tmp_path: Path) -> None:
+    """lnd overwrites the reason while the node is changed: the payment isn't counted before lnd has been asked."""
+    async with fleet(tmp_path) as the, following(the, "alice"):
+        alice, (account,) = the.nodes["alice"], the.followed.accounts()
+        create, give_up, *rest = Scenarios(alice.world).no_route().steps
+        for step in (create, give_up):
+            alice.database.apply(step.mutation)
+        await the.until(lambda: account.tracker.on_hold, "the end is on hold")
+        await the.change(the.config("alice", address="127.0.0.1:9"))
+        assert not account.tracker.on_hold
+        assert isinstance(give_up.mutation, GiveUp)
+        alice.database.apply(GiveUp(give_up.mutation.payment_hash, pb.FAILURE_REASON_TIMEOUT))
+        for step in rest:
+            alice.database.apply(step.mutation)
+        assert await the.totals("alice", *ENDS) == (1, 0, 0, 0)
+        await the.change(the.config("alice"))
+        await the.ended("alice", (1, 0, 1, 0))
+        reasons = {labels for labels, n in account.ledger.counters[Counter.FAILED].items() if n}
+        assert [Reason.TIMEOUT in labels for labels in reasons] == [True]
+
+
+async def test_a_finding_of_the_audit_stays(tmp_path: Path) -> None:
+    """It is a bug that somebody must see: it isn't reset because the node's configuration changes."""
+    async with fleet(tmp_path) as the, following(the, "alice"):
+        (account,) = the.followed.accounts()
+        await the.until(lambda: account.status.unaccounted == 0, "the audit has begun")
+        account.set_status(unaccounted=3)
+        calls = the.nodes["alice"].calls[Method.LIST_PAYMENTS]
+        await the.change(the.rest("alice"))
+        await the.live("alice")
+        await the.until(lambda: the.nodes["alice"].calls[Method.LIST_PAYMENTS] > calls + 2, "the audit has begun again")
+        assert account.status.unaccounted == 3
 
 
 async def test_without_a_state_file(tmp_path: Path) -> None:
@@ -191,6 +227,7 @@ async def test_many_reloads_leak_nothing(tmp_path: Path) -> None:
 
     async with fleet(tmp_path) as the, following(the, "alice", "bob"):
         alice, bob = the.nodes["alice"], the.nodes["bob"]
+        first = open_now()
         for number in range(50):
             await alice.play(Scenarios(alice.world, number).success())
             await bob.play(Scenarios(bob.world, number).success())

@@ -154,13 +154,13 @@ async def test_a_wrong_configuration_changes_nothing() -> None:
 async def test_requests_during_a_reload_share_one_more() -> None:
     """They may have come after the file was read; reloads never run at the same time."""
     reading, go_on = Event(), Event()
-    loads: list[int] = []
+    configs = [STARTED, replace(STARTED, nodes=(ALICE, BOB))]
 
     def load() -> Config:
-        loads.append(1)
+        config = configs.pop(0)
         reading.set()
         assert go_on.wait(PATIENCE_S)
-        return STARTED
+        return config
 
     async with running(load) as run:
         first = asyncio.create_task(run.reloader.reload())
@@ -171,8 +171,9 @@ async def test_requests_during_a_reload_share_one_more() -> None:
         await asyncio.sleep(0)
         gone.cancel()
         go_on.set()
-        assert all(result.successful for result in await asyncio.gather(first, *others))
-    assert loads == [1, 1]
+        answers = [result.text for result in await asyncio.gather(first, *others)]
+    assert answers == ["Reloaded. Nodes: 1 unchanged.\n", *["Reloaded. Nodes: 1 added (bob), 1 unchanged.\n"] * 5]
+    assert configs == []
 
 
 async def test_stop_during_a_reload() -> None:
