@@ -15,7 +15,7 @@ from exporter.payments.overdue import Limits
 from exporter.web.lifecycle import ReloadResult
 
 MAX_NAMES = 10
-"""Nodes named in an answer, of those that were added, removed or changed."""
+"""Nodes named in an answer and in the log, of those that were added, removed or changed."""
 _SETTINGS = {
     "host": "listen-address",
     "port": "listen-address",
@@ -89,7 +89,13 @@ class Reloader:
             for warning in warnings:
                 self._log.warning(warning, node=node)
         nodes.checkpoint.reload = ReloadStatus(time.time())
-        self._log.info("the configuration was reloaded", **changes._asdict())
+        self._log.info(
+            "the configuration was reloaded",
+            added=_first(changes.added),
+            removed=_first(changes.removed),
+            changed=_first(changes.changed),
+            unchanged=changes.unchanged,
+        )
         ignored = _need_restart(started, config)
         if ignored:
             self._log.warning("some changed settings need a restart of the exporter", settings=ignored)
@@ -141,7 +147,7 @@ def _need_restart(started: Config, config: Config) -> list[str]:
 def _describe(changes: Changes, ignored: Sequence[str]) -> str:
     """Return the answer of a successful reload."""
     parts = [
-        f"{len(names)} {how} ({_some(names)})"
+        f"{len(names)} {how} ({', '.join(_first(names))})"
         for how, names in (("added", changes.added), ("removed", changes.removed), ("changed", changes.changed))
         if names
     ]
@@ -149,6 +155,6 @@ def _describe(changes: Changes, ignored: Sequence[str]) -> str:
     return text + (f"A restart is needed for: {', '.join(ignored)}.\n" if ignored else "")
 
 
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
-    return ", ".join(names[:MAX_NAMES]) + more
+def _first(names: Sequence[str]) -> list[str]:
+    """Return the first `MAX_NAMES`, and how many more there are."""
+    return [*names[:MAX_NAMES], *([f"{len(names) - MAX_NAMES} more"] if len(names) > MAX_NAMES else [])]

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.nodes import Changes
+from exporter.config.addresses import GRPC, TRANSPORTS
 from exporter.lnd.rpc import lnd_pb2 as pb
+from exporter.nodes import Changes
 from exporter.payments.labels import Interruption, Method, NodeState, Reason
 from exporter.payments.totals import Counter
 from exporter.simulator.mutation import GiveUp
@@ -172,6 +173,26 @@ async def test_reload_while_lnd_is_unreachable(tmp_path: Path) -> None:
 
 
 RELOADS = Interruption.RELOAD
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_reload_while_lnd_is_silent(tmp_path: Path, transport: str) -> None:
+    """lnd answers nothing any more, without breaking the connection: no reload waits for it."""
+    async with fleet(tmp_path) as the, following(the, "bob"):
+        alice = the.nodes["alice"]
+        address = alice.address if transport == GRPC else f"https://{alice.rest}"
+        one, other = (
+            the.config("alice", address=address, transport=transport, mode=mode) for mode in ("auto", "track")
+        )
+        await the.change(one)
+        await the.live("alice")
+        alice.faults.silence()
+        for configs in ([other], [one], [], [one]):
+            await asyncio.wait_for(the.change(*configs), 15)  # less than the shortest time-out of a call
+        alice.faults.heal()
+        await alice.play(Scenarios(alice.world).success())
+        await the.change(other)
+        await the.ended("alice", (1, 1, 0, 0))
 
 
 async def test_reload_during_a_catch_up(tmp_path: Path) -> None:

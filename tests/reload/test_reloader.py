@@ -81,20 +81,31 @@ async def test_changes_are_named() -> None:
         {
             "event": "the configuration was reloaded",
             "log_level": "info",
-            "added": ("bob",),
-            "removed": ("alice",),
-            "changed": (),
+            "added": ["bob"],
+            "removed": ["alice"],
+            "changed": [],
             "unchanged": 0,
         },
         {
             "event": "the configuration was reloaded",
             "log_level": "info",
-            "added": (),
-            "removed": (),
-            "changed": (),
+            "added": [],
+            "removed": [],
+            "changed": [],
             "unchanged": 1,
         },
     ]
+
+
+async def test_many_nodes() -> None:
+    """The answer and the log name ten of them."""
+    many = tuple(replace(ALICE, name=f"node{n}") for n in range(13))
+    with capture_logs() as logs:
+        async with running(lambda: replace(STARTED, nodes=(ALICE, *many))) as run:
+            text = (await run.reloader.reload()).text
+    ten = [*(f"node{n}" for n in range(10)), "3 more"]
+    assert text == f"Reloaded. Nodes: 13 added ({', '.join(ten)}), 1 unchanged.\n"
+    assert [line["added"] for line in logs if "added" in line] == [ten]
 
 
 async def test_settings_that_need_a_restart() -> None:
@@ -122,7 +133,12 @@ async def test_settings_that_need_a_restart() -> None:
 async def test_a_wrong_configuration_changes_nothing() -> None:
     """Every problem is in one line of the log and in the answer; the next good one is taken again."""
     answers: list[Config | Exception] = [
-        ConfigError([Problem("a.yml:3 lnd.mode", "is\nwrong.", "Mend it."), Problem("a.yml:4", "is bad.", "Go.")]),
+        ConfigError(
+            [
+                Problem("a.yml:3 lnd.mode", "is\nwrong.", "Mend it."),
+                Problem("a.yml:4", "socks5://me:pass@tor:1 is bad.", "Go."),
+            ]
+        ),
         RuntimeError("macaroon 0201036c6e64"),
         replace(STARTED, nodes=(BOB,)),
     ]
@@ -137,7 +153,7 @@ async def test_a_wrong_configuration_changes_nothing() -> None:
         async with running(load) as run:
             (account,) = run.nodes.accounts()
             started = run.nodes.checkpoint.reload
-            lines = ["a.yml:3 lnd.mode: is wrong. Mend it.", "a.yml:4: is bad. Go."]
+            lines = ["a.yml:3 lnd.mode: is wrong. Mend it.", "a.yml:4: socks5://me:[redacted]@tor:1 is bad. Go."]
             assert await run.reloader.reload() == ReloadResult(
                 successful=False, text=f"Not reloaded, nothing has changed:\n  {lines[0]}\n  {lines[1]}\n"
             )
