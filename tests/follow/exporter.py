@@ -76,16 +76,18 @@ class Exporter:
         self.log.attach(account)
         return account
 
-    def _new_follower(self, _: NodeConfig, account: Account) -> Follower:
+    def _new_follower(self, config: NodeConfig, account: Account) -> Follower:
+        """Follow in the mode of this exporter, or in a random one if a reload has changed the node."""
         assert self._store is not None
+        mode = self._mode if config is FIRST else self._node.random.choice([None, *Mode])
         return Follower(
             account,
             self._node,
             backoff=Backoff(self._node.random),
             intervals=Intervals(audit_s=20),
             counted=counted_lookup(self._store, "lnd"),
-            mode=Mode.FIREHOSE if self._mode is Mode.FINAL else self._mode,
-            final_only=self._mode is Mode.FINAL,
+            mode=Mode.FIREHOSE if mode is Mode.FINAL else mode,
+            final_only=mode is Mode.FINAL,
         )
 
     async def _run(self) -> None:
