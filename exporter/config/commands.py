@@ -36,8 +36,6 @@ COMMANDS: dict[Command, CommandHelp] = {
         "[run] FLAGS",
         "serve /metrics (run is the default)",
         {"0": _STOPPED, "1": _BUG, "2": f"{_WRONG}, or the state file can't be used"},
-        "Serve /metrics. SIGHUP reloads the configuration: nodes that were added, removed or changed take effect, the"
-        " others aren't touched. If anything in it is wrong, nothing changes.",
     ),
     "demo": CommandHelp(
         "demo [FLAGS]",
