@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from exporter import __version__, output
@@ -64,7 +65,7 @@ def _run_command(arguments: list[str]) -> int:
         return UNUSABLE
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # grpc's own log lines aren't JSON, and repeat ours
     try:
-        return DO[command](load(arguments, os.environ, command))
+        return _run(arguments) if command == "run" else DO[command](load(arguments, os.environ, command))
     except ConfigError as error:
         print(f"{PROGRAM}: {error}", end="", file=sys.stderr)
         return UNUSABLE
@@ -72,13 +73,19 @@ def _run_command(arguments: list[str]) -> int:
         return BY_SIGNAL + signal.SIGINT if command == "track" else OK
 
 
-def _run(config: Config) -> int:
+def _run(arguments: Sequence[str]) -> int:
+    early: list[int] = []
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # a reload must not end a start that is under way
+        signal.signal(signal.SIGHUP, lambda number, _: early.append(number))
+    config = load(arguments, os.environ)
     from exporter.app import forget, run
+    from exporter.reload import Reloader
 
     if config.storage.reset:
         print(forget(config))
         return OK
-    return _until_stopped(config, run)
+    reloader = Reloader(partial(load, arguments, os.environ))
+    return _until_stopped(config, partial(run, reloader=reloader), reloader.request, early)
 
 
 def _demo(config: Config) -> int:
@@ -140,7 +147,6 @@ def _healthcheck(config: Config) -> int:
 
 
 DO: dict[Command, Callable[[Config], int]] = {
-    "run": _run,
     "demo": _demo,
     "open": _open,
     "track": _track,
@@ -149,8 +155,16 @@ DO: dict[Command, Callable[[Config], int]] = {
 }
 
 
-def _until_stopped(config: Config, work: Callable[[Config], Coroutine[Any, Any, None]]) -> int:
-    """Run `work` until a signal cancels it, and return the exit code; log a bug with its traceback."""
+def _until_stopped(
+    config: Config,
+    work: Callable[[Config], Coroutine[Any, Any, None]],
+    reload: Callable[[], None] | None = None,
+    early: Sequence[int] = (),
+) -> int:
+    """Run `work` until a signal cancels it, and return the exit code; log a bug with its traceback.
+
+    With `reload` SIGHUP calls this instead, also for those that came `early`.
+    """
     import structlog
 
     from exporter import log
@@ -160,7 +174,7 @@ def _until_stopped(config: Config, work: Callable[[Config], Coroutine[Any, Any, 
         for warning in node.warnings:
             structlog.get_logger("exporter").warning(warning, node=node.name)
     try:
-        asyncio.run(_ended_by_signals(work(config)))
+        asyncio.run(_ended_by_signals(work(config), reload, early))
     except Exception as error:  # noqa: BLE001 - a bug ends the process: log it
         if (cause := _expected(error)) is not None:
             raise cause from None
@@ -169,8 +183,13 @@ def _until_stopped(config: Config, work: Callable[[Config], Coroutine[Any, Any, 
     return OK
 
 
-async def _ended_by_signals(work: Coroutine[Any, Any, T]) -> T | int:
-    """Return the result of `work`, or the exit code of the signal that cancelled it: SIGTERM, SIGINT or SIGHUP."""
+async def _ended_by_signals(
+    work: Coroutine[Any, Any, T], reload: Callable[[], None] | None = None, early: Sequence[int] = ()
+) -> T | int:
+    """Return the result of `work`, or the exit code of the signal that cancelled it: SIGTERM, SIGINT or SIGHUP.
+
+    With `reload` SIGHUP calls this instead, also for those that came `early`.
+    """
     task, received = asyncio.ensure_future(work), list[signal.Signals]()
 
     def cancel(number: signal.Signals) -> None:
@@ -180,7 +199,12 @@ async def _ended_by_signals(work: Coroutine[Any, Any, T]) -> T | int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:  # as `nohup` sets it
             continue
-        asyncio.get_running_loop().add_signal_handler(number, cancel, number)
+        if number == signal.SIGHUP and reload is not None:
+            asyncio.get_running_loop().add_signal_handler(number, reload)
+        else:
+            asyncio.get_running_loop().add_signal_handler(number, cancel, number)
+    if early and reload is not None:
+        reload()
     await asyncio.wait([task])
     return BY_SIGNAL + received[0] if task.cancelled() else task.result()
 

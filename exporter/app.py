@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,17 +10,18 @@ from typing import Any
 import structlog
 
 from exporter import __version__
-from exporter.checkpoint import Checkpoint, counted_lookup
+from exporter.checkpoint import counted_lookup
 from exporter.config import AUTO, Config, ConfigError, NodeConfig, Problem, StorageConfig, cannot_listen
 from exporter.config.addresses import GRPC, WEBSOCKET
-from exporter.follow import Follower, log_overdue
+from exporter.follow import Account, Follower, log_overdue
 from exporter.lnd.client import DetailedClient
 from exporter.lnd.grpc import GrpcClient
 from exporter.lnd.rest import RestClient
+from exporter.nodes import FollowedNodes
 from exporter.payments.labels import Mode
-from exporter.payments.overdue import Limits
 from exporter.payments.payment import Moment
 from exporter.progress import best_display, report_progress
+from exporter.reload import Reloader, limits_of
 from exporter.store import Store, StoreError, rehearse
 from exporter.web.server import build_app, serve
 
@@ -29,50 +31,60 @@ def current_moment() -> Moment:
     return Moment(time.time_ns(), time.monotonic_ns())
 
 
-async def run(config: Config, *, on_ready: Callable[[str], None] | None = None) -> None:
+async def run(
+    config: Config, *, on_ready: Callable[[str], None] | None = None, reloader: Reloader | None = None
+) -> None:
     """Serve metrics and follow all nodes until cancelled; an unexpected exception in one task ends all of them.
 
-    `on_ready` is called with the address of the server as soon as it listens. Raises `ConfigError` if the address can't
-    be used or the state can't be kept.
+    `on_ready` is called with the address of the server as soon as it listens; with `reloader` the configuration can be
+    reloaded. Raises `ConfigError` if the address can't be used or the state can't be kept.
     """
     store = _open(config.storage)
     try:
-        await _run(config, store, on_ready)
+        await _run(config, store, on_ready, reloader)
     finally:
         if store is not None:
             store.close()
 
 
-async def _run(config: Config, store: Store | None, on_ready: Callable[[str], None] | None) -> None:
-    followers = [_follower(node, config.max_peers, store) for node in config.nodes]
+async def _run(
+    config: Config, store: Store | None, on_ready: Callable[[str], None] | None, reloader: Reloader | None
+) -> None:
     if store is not None:
-        _resume(store, followers)
-    accounts = [follower.account for follower in followers]
-    checkpoint = Checkpoint(accounts, store)
-    app = build_app(checkpoint.durable_page, config.web.telemetry_path)
+        _report_condition(store)
+    nodes = FollowedNodes(
+        config.nodes,
+        store,
+        lambda name: Account(name, current_moment, config.max_peers),
+        lambda node, account: _follower(node, account, store),
+    )
+    checkpoint = nodes.checkpoint
+    reload = reloader.reload if reloader is not None and config.web.enable_lifecycle else None
+    app = build_app(checkpoint.durable_page, config.web.telemetry_path, reload)
     try:
         runner, port = await serve(app, config.web.host, config.web.port)
     except OSError as error:
         raise ConfigError([cannot_listen(config.web.address, error)]) from None
     log = structlog.get_logger("exporter.app")
     display = best_display(config.log.format)
+    limits = deque([limits_of(config)], maxlen=1)  # a reload replaces them
     try:
         log.info(
             "serving metrics",
             address=f"{config.web.host}:{port}",
-            nodes=len(followers),
+            nodes=len(config.nodes),
             version=__version__,
             state=str(config.storage.path or "memory only"),
         )
         if on_ready is not None:
             on_ready(f"{config.web.host or 'localhost'}:{port}")
         async with asyncio.TaskGroup() as group:
-            for follower in followers:
-                group.create_task(follower.run(), name=f"follow {follower.account.name}")
+            nodes.start(group)
             group.create_task(checkpoint.run(), name="checkpoint")
-            group.create_task(report_progress(accounts, display), name="progress")
-            limits = Limits(config.log.open_after_s, config.log.blocks_left)
-            group.create_task(log_overdue(accounts, limits, checkpoint.durable_page), name="overdue")
+            group.create_task(report_progress(nodes.accounts, display), name="progress")
+            group.create_task(log_overdue(nodes.accounts, lambda: limits[0], checkpoint.durable_page), name="overdue")
+            if reloader is not None:
+                group.create_task(reloader.run(config, nodes, limits.append), name="reload")
     finally:
         await runner.cleanup()
         await checkpoint.finish()
@@ -124,8 +136,8 @@ def _as_config_error() -> Iterator[None]:
         raise ConfigError([Problem("--storage.path", str(error), error.fix)]) from None
 
 
-def _resume(store: Store, followers: list[Follower]) -> None:
-    """Log the condition of the state, and resume each node from it."""
+def _report_condition(store: Store) -> None:
+    """Log the condition of the state."""
     log, path = structlog.get_logger("exporter.app"), str(store.path)
     if reason := store.replace_reason:
         old = {"old": str(store.set_aside)} if store.set_aside else {}
@@ -136,26 +148,12 @@ def _resume(store: Store, followers: list[Follower]) -> None:
         log.warning(warning)
     for histogram in sorted(store.restarted):
         log.warning("a histogram has other buckets than before: it begins at zero", histogram=histogram)
-    for follower in followers:
-        account = follower.account
-        saved = store.load(account.name)
-        if saved is not None:
-            account.resume(saved)
-            log.info("counting goes on", node=account.name, in_flight=len(account.tracker.open), path=path)
 
 
-def _follower(node: NodeConfig, max_peers: int, store: Store | None) -> Follower:
+def _follower(node: NodeConfig, account: Account, store: Store | None) -> Follower:
     counted = counted_lookup(store, node.name) if store else None
     mode = None if node.mode == AUTO else Mode(node.mode)
-    return Follower(
-        node.name,
-        client_of(node),
-        now=current_moment,
-        max_peers=max_peers,
-        counted=counted,
-        mode=mode,
-        final_only=node.final_only,
-    )
+    return Follower(account, client_of(node), counted=counted, mode=mode, final_only=node.final_only)
 
 
 def client_of(node: NodeConfig) -> DetailedClient:

@@ -4,15 +4,16 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import structlog
 
 from exporter.follow import Account, CountedLookup
-from exporter.page import ExporterStatus, PageData
+from exporter.page import ExporterStatus, PageData, ReloadStatus
 from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
 from exporter.payments.view import View
-from exporter.store import Busy, EncodedNode, Store, StoreError, encode
+from exporter.store import Busy, EncodedNode, Store, StoreError, encode, mark_unfollowed
 
 INTERVAL_S = 5.0
 """Time between writes without scrapes: a bound for the loss of data that can't be asked of lnd again."""
@@ -22,17 +23,32 @@ LAST_S = 5.0
 """Time for retries of the last write before the process ends; container engines kill after ten seconds."""
 
 
+class _Captured(NamedTuple):
+    """An account as it was at the instant of a page."""
+
+    account: Account
+    version: int
+    encoded: EncodedNode
+    left: bool
+    """True if it is marked as no longer followed."""
+
+
 class Checkpoint:
     """Captures all nodes at one instant, writes what changed, then returns the page; concurrent requests share a write.
 
     If the disk reports that it can't be written (full, read-only), the present page is returned nevertheless: no
     metrics would be worse. But if a retry will probably succeed, because another program holds a lock on the file or
     the disk is slow, the last page that was written is returned again.
+
+    The nodes may change. One that is no longer followed stays in memory until its last state is on disk; if it is
+    followed again before that, this is where it continues.
     """
 
     def __init__(self, accounts: Sequence[Account], store: Store | None) -> None:
         """Start with the page that is on disk. Without a store nothing is written, and pages don't wait."""
-        self._accounts = accounts
+        self._accounts = {account.name: account for account in accounts}
+        # Accounts that are no longer followed and not on disk yet; without a store they stay here.
+        self._left: dict[str, Account] = {}
         self._store = store
         self._write_lock = asyncio.Lock()
         self._next: asyncio.Task[PageData] | None = None  # waits for the lock; later requests share it
@@ -49,6 +65,28 @@ class Checkpoint:
             account.lists_ended = store is not None
         self._log = structlog.get_logger("exporter.checkpoint")
         self._last_views = [account.capture() for account in accounts]  # at the start: the content of the file
+        self.reload = ReloadStatus(time.time())
+        """How the last reload of the configuration went; the start is the first one."""
+
+    def kept(self, name: str) -> Account | None:
+        """Return the account of a node that is no longer followed, if its last state is not on disk yet."""
+        return self._left.get(name)
+
+    def follow(self, accounts: Sequence[Account]) -> None:
+        """Show these accounts from now on; those of them that are new contain what is on disk, or are `kept`.
+
+        Those that are missing are on the next page no longer, and are written before that.
+        """
+        old, self._accounts = self._accounts, {account.name: account for account in accounts}
+        self._left |= {name: account for name, account in old.items() if name not in self._accounts}
+        shown = {view.node for view in self._last_views}
+        for name, account in self._accounts.items():
+            if name not in old:
+                account.lists_ended = self._store is not None
+                self._left.pop(name, None)
+                self._unfollowed.pop(name, None)
+                if name not in shown:
+                    self._last_views = [*self._last_views, account.capture()]
 
     async def durable_page(self) -> PageData:
         """Return a page that is on disk: the present one, or after `WAIT_S` the last one that was written."""
@@ -82,27 +120,36 @@ class Checkpoint:
         """Wait for the write that is under way, then capture and write."""
         async with self._write_lock:
             self._next = None  # a request from here on must see events from here on
-            views = [account.capture() for account in self._accounts]
+            views = [account.capture() for account in self._accounts.values()]
             self._on_time = True
             if self._store is not None:
-                changed = self._changed_nodes(views)
+                changed = self._changed_accounts(views)
                 self._on_time = await self._write(self._store, changed)
             if self._on_time:
-                self._last_views = views
+                self._last_views = self._with_added(views)
             return PageData(self._last_views, self._status())
 
-    def _changed_nodes(self, views: list[View]) -> dict[str, tuple[int, EncodedNode]]:
-        """Return the nodes that are not on disk as they are now, each with the version of its account."""
-        changed = {
-            view.node: (account.version, encode(account.save(view)))
-            for view, account in zip(views, self._accounts, strict=True)
-            if account.version != self._versions.get(view.node)
-        }
-        return changed | {node: (0, encoded) for node, encoded in self._unfollowed.items()}
+    def _with_added(self, views: list[View]) -> list[View]:
+        """Return views that were captured before the write, and the last ones of nodes that were added meanwhile."""
+        captured = {view.node for view in views}
+        return views + [v for v in self._last_views if v.node in self._accounts and v.node not in captured]
 
-    async def _write(self, store: Store, changed: dict[str, tuple[int, EncodedNode]]) -> bool:
+    def _changed_accounts(self, views: list[View]) -> list[_Captured]:
+        """Return the accounts that are not on disk as they are now."""
+        changed = [
+            _Captured(account, account.version, encode(account.save(view)), left=False)
+            for view, account in zip(views, self._accounts.values(), strict=True)
+            if account.version != self._versions.get(view.node)
+        ]
+        for account in self._left.values():
+            encoded = mark_unfollowed(encode(account.save(account.capture())))
+            changed.append(_Captured(account, account.version, encoded, left=True))
+        return changed
+
+    async def _write(self, store: Store, changed: list[_Captured]) -> bool:
         """Write changed nodes; count and log a failure. Return False if the page must not be served yet."""
-        nodes = {node: encoded for node, (_, encoded) in changed.items()}
+        unfollowed = dict(self._unfollowed)
+        nodes = {captured.account.name: captured.encoded for captured in changed} | unfollowed
         try:
             await asyncio.get_running_loop().run_in_executor(store.executor, store.save, nodes)
         except (sqlite3.Error, OSError, StoreError) as error:
@@ -115,11 +162,16 @@ class Checkpoint:
             self._replacements = store.replacements
             old = {"old": str(store.set_aside)} if store.set_aside else {}
             self._log.error("the state is written to a new file, nothing is lost", reason=store.replace_reason, **old)
-        for account in self._accounts:
-            if account.name in changed:
-                self._versions[account.name], encoded = changed[account.name]
-                del account.ended[: len(encoded.ended)]
-        self._unfollowed.clear()
+        for account, version, encoded, left in changed:
+            del account.ended[: len(encoded.ended)]
+            if not left:
+                self._versions[account.name] = version
+                continue
+            self._versions.pop(account.name, None)  # if it is followed again, it is written without the mark
+            if self._left.get(account.name) is account:
+                del self._left[account.name]
+        for node in unfollowed:
+            self._unfollowed.pop(node, None)
         self._written_s = time.time()
         return True
 
@@ -136,6 +188,7 @@ class Checkpoint:
             checkpoint_s=self._written_s,
             checkpoint_failures=self._failures + (self._store.failed_reads if self._store else 0),
             state_resets=self._store.resets if self._store else dict.fromkeys(Reset, 0),
+            reload=self.reload,
         )
 
 

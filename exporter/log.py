@@ -35,7 +35,7 @@ def configure(level: str, log_format: str, stream: TextIO | None = None) -> None
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    set_level(level)
     logging.getLogger("grpc").setLevel(logging.INFO)  # at debug it logs the event loop of each call
     logging.captureWarnings(capture=True)
     structlog.configure(
@@ -48,6 +48,11 @@ def configure(level: str, log_format: str, stream: TextIO | None = None) -> None
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
+
+
+def set_level(level: str) -> None:
+    """Log records of this level and above from now on, after `configure`."""
+    logging.getLogger().setLevel(level.upper())
 
 
 class _ToStderr(logging.StreamHandler[TextIO]):

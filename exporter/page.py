@@ -8,6 +8,14 @@ from exporter.payments.labels import Reset
 from exporter.payments.view import View
 
 
+class ReloadStatus(NamedTuple):
+    """How the configuration was loaded last, at the start or by a reload."""
+
+    success_s: float
+    """When it was last loaded successfully, seconds since 1970."""
+    successful: bool = True
+
+
 class ExporterStatus(NamedTuple):
     """The state of the exporter itself."""
 
@@ -16,6 +24,7 @@ class ExporterStatus(NamedTuple):
     checkpoint_failures: int = 0
     """Writes and audit reads of the state file that failed or took too long, since the process started."""
     state_resets: Mapping[Reset, int] = MappingProxyType(dict.fromkeys(Reset, 0))
+    reload: ReloadStatus = ReloadStatus(0.0)
 
 
 class PageData(NamedTuple):

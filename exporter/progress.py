@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Protocol
 
@@ -29,14 +29,14 @@ class ProgressDisplay(Protocol):
         """Show the progress of all nodes whose catch-up takes long; called every `REFRESH_S`."""
 
 
-async def report_progress(accounts: Sequence[Account], display: ProgressDisplay) -> None:
-    """Show the progress of long catch-ups until cancelled, then clear the display."""
+async def report_progress(accounts: Callable[[], Iterable[Account]], display: ProgressDisplay) -> None:
+    """Show the progress of long catch-ups of the present `accounts` until cancelled, then clear the display."""
     time_s = asyncio.get_running_loop().time
     since_s: dict[str, float] = {}
     try:
         while True:
             await asyncio.sleep(REFRESH_S)
-            catching_up = {account.name: account.status.reading for account in accounts}
+            catching_up = {account.name: account.status.reading for account in accounts()}
             since_s = {name: since_s.get(name, time_s()) for name, progress in catching_up.items() if progress}
             long = {name: p for name, p in catching_up.items() if p and time_s() - since_s[name] >= LONG_S}
             with suppress(OSError):  # the terminal was closed

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -270,6 +271,15 @@ def test_demo_counts_payments_and_stops_on_a_signal(number: signal.Signals) -> N
         _, stderr = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0
         assert [line for line in stderr.splitlines() if not line.startswith("{")] == []
+
+
+def test_the_demo_is_not_reloaded() -> None:
+    """The lifecycle API is off unless it is switched on, and the demo has no configuration to reload anyway."""
+    for flags in ((), ("--web.enable-lifecycle",)):
+        with demo("--log.format=json", *flags) as (_, url):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(f"{url}/-/reload", data=b"", timeout=PATIENCE_S)
+            assert (refused.value.code, refused.value.read()) == (403, b"Lifecycle API is not enabled.\n")
 
 
 def test_address_in_use() -> None:

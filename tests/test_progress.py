@@ -36,7 +36,7 @@ def test_only_long_catch_ups_are_shown() -> None:
 
     async def scenario(_: VirtualLoop) -> None:
         alice, bob = accounts = [Account(name, Clocks(), 5) for name in ("alice", "bob")]
-        task = asyncio.create_task(report_progress(accounts, recorder))
+        task = asyncio.create_task(report_progress(lambda: accounts, recorder))
         alice.set_status(reading=HALF)
         bob.set_status(reading=HALF)
         await asyncio.sleep(LONG_S - 0.1)

@@ -26,7 +26,7 @@ class CommandHelp(NamedTuple):
     """Help texts of settings that mean something else for this command, by name."""
 
 
-_STOPPED = "stopped by Ctrl-C, SIGTERM or SIGHUP"
+_STOPPED = "stopped by Ctrl-C or SIGTERM"
 _BUG = "stopped by a bug, which the log shows"
 _UNWRITABLE = "the output can't be written"
 _WRONG = "the command line or the configuration is wrong"
@@ -40,7 +40,7 @@ COMMANDS: dict[Command, CommandHelp] = {
     "demo": CommandHelp(
         "demo [FLAGS]",
         "the same against a simulated node: needs no lnd, no flags",
-        {"0": _STOPPED, "1": _BUG, "2": _WRONG},
+        {"0": "stopped by Ctrl-C, SIGTERM or SIGHUP", "1": _BUG, "2": _WRONG},
         "Run the exporter against a simulated node that makes payments. Nothing is kept when it ends.",
         "demo --web.listen-address=127.0.0.1:8000",
         {"web.listen-address": f"where metrics are served (default: {LISTEN_DEMO})"},

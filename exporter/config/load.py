@@ -22,6 +22,7 @@ from exporter.config.settings import (
     SETTINGS,
     SHOW_SECRETS,
     STORAGE_MEMORY,
+    WEB_ENABLE_LIFECYCLE,
     WEB_LISTEN_ADDRESS,
     WEB_TELEMETRY_PATH,
 )
@@ -58,7 +59,8 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
             if flags_are_right:  # a typo in a flag may be the reason: don't explain how to begin
                 problems.append(NO_NODE_TO_ASK if command == "track" else NO_NODE)
     host, port = value(raw, WEB_LISTEN_ADDRESS, problems)
-    web = WebConfig(host, port, value(raw, WEB_TELEMETRY_PATH, problems))
+    lifecycle = value(raw, WEB_ENABLE_LIFECYCLE, problems)
+    web = WebConfig(host, port, value(raw, WEB_TELEMETRY_PATH, problems), lifecycle)
     log = _read_log(raw, problems)
     max_peers = value(raw, METRICS_MAX_PEERS, problems)
     has_state = command in ("run", "check", "open")

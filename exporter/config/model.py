@@ -86,6 +86,8 @@ class WebConfig:
     """0: any free one."""
     telemetry_path: str
     """`/metrics`."""
+    enable_lifecycle: bool = False
+    """Whether `POST /-/reload` reloads the configuration."""
 
     @property
     def address(self) -> str:

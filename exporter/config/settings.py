@@ -156,6 +156,14 @@ WEB_LISTEN_ADDRESS = Setting(
 WEB_TELEMETRY_PATH = Setting(
     "web.telemetry-path", "PATH", values.telemetry_path, "/metrics", _SERVE, "HTTP path of the metrics"
 )
+WEB_ENABLE_LIFECYCLE = Setting(
+    "web.enable-lifecycle",
+    "",
+    values.switch,
+    "false",
+    _FOLLOW_NODES,
+    "also reload the configuration on a request: POST /-/reload does the same as SIGHUP",
+)
 METRICS_MAX_PEERS = Setting(
     "metrics.max-peers",
     "NUMBER",

@@ -55,6 +55,9 @@ And a key of the YAML file, where several nodes are listed instead of the lnd se
 
 A flag overrides the environment, which overrides the file. Paths in the file start at its directory.
 
+SIGHUP makes a running exporter read all of it again: nodes that were added, removed or changed take effect. If
+anything is wrong, nothing changes.
+
 A macaroon with no more permissions than needed:
 
 {textwrap.indent(BAKE, "  ")}

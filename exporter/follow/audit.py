@@ -44,7 +44,7 @@ class Audit:
         self._log = structlog.get_logger("exporter.follow").bind(node=calls.account.name)
         self._before = 0  # the next step checks payments below this index; 0: from the newest
         self._found = 0  # payments missed, in this round
-        self._found_last_round = 0
+        self._found_last_round = calls.account.status.unaccounted or 0  # by an earlier follower of the node
         self._unreadable = False  # the list could not be read the last time
 
     async def run(self) -> None:

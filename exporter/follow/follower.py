@@ -18,36 +18,32 @@ from exporter.follow.tasks import first_error, run_alone
 from exporter.lnd.client import NOT_READY, Client, LndError
 from exporter.payments.event import StreamInterrupted
 from exporter.payments.labels import CallOutcome, Interruption, Method, Mode, NodeState, Source
-from exporter.payments.payment import Moment
 
 _NO_STREAM = (Interruption.UNIMPLEMENTED, Interruption.DENIED)
 """Why lnd refuses a stream of all payments: it is older than 0.16, or the macaroon doesn't allow this one call."""
 
 
 class Follower:
-    """Follows one node for ever."""
+    """Follows one node for ever, or until another follower takes over its account."""
 
     def __init__(
         self,
-        name: str,
+        account: Account,
         client: Client,
         *,
-        now: Callable[[], Moment],
-        max_peers: int = 50,
         backoff: Backoff | None = None,
         intervals: Intervals | None = None,
         counted: CountedLookup | None = None,
         mode: Mode | None = None,
         final_only: bool = False,
     ) -> None:
-        """Start with an empty account; to restore a saved one, call `Account.resume` before `run`.
+        """Count in `account`, which may have a history; to restore a saved one, call `Account.resume` before.
 
-        `name` is the label `node`, `now` reads both clocks, `max_peers` limits the first-hop peers that get a label.
         `counted` looks runs up among those that were counted; without it there is no audit. Without `mode` one stream
         follows all payments where lnd has it and the macaroon allows it, else each payment has its own. With
         `final_only` that one stream sends only payments that have ended.
         """
-        self.account = Account(name, now, max_peers)
+        self.account = account
         self._client = client
         self._calls = Calls(client, self.account)
         self._catch_up = CatchUp(self._calls)
@@ -58,7 +54,7 @@ class Follower:
         self._per_payment = PerPaymentStreams(self._calls, self._intervals)
         self._audit = Audit(self._calls, counted, self._intervals) if counted else None
         self._node_poller = NodePoller(self._calls, self._intervals)
-        self._log = structlog.get_logger("exporter.follow").bind(node=name)
+        self._log = structlog.get_logger("exporter.follow").bind(node=account.name)
         self.account.set_status(mode=Mode.FINAL if final_only else None)
         self._caught_up = asyncio.Event()
         self._subscribed_at: int | None = None  # nanoseconds, monotonic clock; None before the subscription
@@ -116,14 +112,40 @@ class Follower:
                 advice=error.advice,
             )
         account.set_status(state=error.state, stream_up=False, catching_up=False, detail=error.advice)
-        subscribed_at, self._subscribed_at = self._subscribed_at, None
+        subscribed_at = self._lose_stream(error.cause)
         if subscribed_at is None:
             return self._backoff.delay_s(0, 0)
-        # A hold that was over while the stream still lived counts: nothing more was to come.
-        account.release()
-        account.apply([StreamInterrupted(error.cause)])
-        account.tracker.stream_lost()
         return self._backoff.delay_s((account.now().mono_ns - subscribed_at) / 1e9, account.payment_count)
+
+    def _lose_stream(self, cause: Interruption) -> int | None:
+        """Count the end of the subscription, if there is one; return when it began."""
+        subscribed_at, self._subscribed_at = self._subscribed_at, None
+        if subscribed_at is not None:
+            # A hold that was over while the stream still lived counts: nothing more was to come.
+            self.account.release()
+            self.account.apply([StreamInterrupted(cause)])
+            self.account.tracker.stream_lost()
+        return subscribed_at
+
+    async def stop(self, running: asyncio.Task[None]) -> None:
+        """End the task `running`, which is in `run`, because the configuration has changed.
+
+        It is as if the stream was lost; afterwards the account may get another follower, or none.
+        """
+        self._leave()
+        running.cancel()
+        while not (await asyncio.wait([running], timeout=RELEASE_S))[0]:
+            self._leave()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Show that the node isn't followed, and keep runs that ended on hold no longer: see `_end_session`.
+
+        It is called again while the tasks end, because an update may just have been recorded.
+        """
+        self.account.set_status(stream_up=False, catching_up=False, detail="")
+        self._lose_stream(Interruption.RELOAD)
+        self.account.tracker.stream_lost()
 
     def _report_waiting(self, state: NodeState) -> None:
         """Show that lnd is not ready yet, and log it once."""

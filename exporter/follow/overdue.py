@@ -1,7 +1,7 @@
 """A log line for each open payment that has passed a limit of its age, or of blocks left to its expiry."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import structlog
 
@@ -15,15 +15,18 @@ MAX_LINES = 10
 """Log lines per check and node, at most; one more line counts the rest."""
 
 
-async def log_overdue(accounts: Sequence[Account], limits: Limits, written: Callable[[], Awaitable[object]]) -> None:
+async def log_overdue(
+    accounts: Callable[[], Iterable[Account]], limits: Callable[[], Limits], written: Callable[[], Awaitable[object]]
+) -> None:
     """Check from time to time until cancelled, and log what has passed a limit.
 
-    `written` returns when the state is on disk, or can't be written now. The state remembers which limits are logged,
-    and is written before they are: an exporter that is killed does not log them again.
+    `accounts` and `limits` return the present ones. `written` returns when the state is on disk, or can't be written
+    now. The state remembers which limits are logged, and is written before they are: an exporter that is killed does
+    not log them again.
     """
     while True:
         await asyncio.sleep(EVERY_S)
-        passed = {account: overdue for account in accounts if (overdue := account.mark_overdue(limits))}
+        passed = {account: overdue for account in accounts() if (overdue := account.mark_overdue(limits()))}
         try:
             if passed:
                 await written()

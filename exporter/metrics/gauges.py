@@ -260,6 +260,18 @@ EXPORTER: tuple[Row, ...] = (
         counter=True,
     ),
     ExporterRow(
+        "lnd_payments_exporter_config_last_reload_successful",
+        {},
+        lambda exporter: _single(exporter.reload.successful),
+        "1 if the last reload of the configuration was successful, or there was none since the start, else 0.",
+    ),
+    ExporterRow(
+        "lnd_payments_exporter_config_last_reload_success_timestamp_seconds",
+        {},
+        lambda exporter: _single(exporter.reload.success_s),
+        "When the configuration was last loaded successfully, by the start or by a reload.",
+    ),
+    ExporterRow(
         "lnd_payments_exporter_build_info",
         {"version": None, "python": None},
         lambda _: [((__version__, platform.python_version()), 1)],

@@ -281,6 +281,8 @@ class Interruption(StrEnum):
     TIMEOUT = "timeout"
     TOO_LARGE = "too_large"
     WRONG_NODE = "wrong_node"
+    RELOAD = "reload"
+    """The exporter ended it itself: its configuration was reloaded, and this node was changed or removed."""
     OTHER = "other"
 
 

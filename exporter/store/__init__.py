@@ -1,6 +1,6 @@
 """Persistence: one SQLite file for each exporter, in which each node has its own rows."""
 
-from exporter.store.codec import EncodedNode, encode
+from exporter.store.codec import EncodedNode, encode, mark_unfollowed
 from exporter.store.errors import Busy, Locked, StoreError, TooNew
 from exporter.store.reader import StoredNode, StoredState, read_state
 from exporter.store.rehearsal import rehearse
@@ -16,6 +16,7 @@ __all__ = [
     "StoredState",
     "TooNew",
     "encode",
+    "mark_unfollowed",
     "read_state",
     "rehearse",
 ]

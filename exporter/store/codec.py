@@ -1,5 +1,6 @@
 """Encoding of the saved state to the values of table columns, and decoding; decoding raises `ValueError`."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import msgspec
@@ -45,6 +46,23 @@ def encode(saved: SavedNode) -> EncodedNode:
         finished=saved.finished,
         ended=saved.ended,
     )
+
+
+def decode(encoded: EncodedNode) -> SavedNode:
+    """Decode a node; its totals are those of `encoded`, so copy them before they change."""
+    return SavedNode(
+        state=decode_state(encoded.state),
+        counters=encoded.counters,
+        histograms=encoded.histograms,
+        open=tuple(map(decode_run, encoded.open.values())),
+        finished=encoded.finished,
+    )
+
+
+def mark_unfollowed(encoded: EncodedNode) -> EncodedNode:
+    """Mark a node as no longer followed by the exporter that is running."""
+    state = decode_state(encoded.state)
+    return encoded._replace(state=_json(replace(state, heard=replace(state.heard, following=False, left=True))))
 
 
 def hash_prefix(payment_hash: str) -> bytes:

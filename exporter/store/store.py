@@ -1,4 +1,4 @@
-"""The saved state of all nodes: read once at the start, then written as it changes, each time in one transaction."""
+"""The saved state of all nodes: read at the start, then written as it changes, each time in one transaction."""
 
 import os
 import sqlite3
@@ -6,15 +6,14 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
-from exporter.payments.saved import SavedNode, SavedState
+from exporter.payments.saved import SavedNode
 from exporter.payments.totals import HistogramName
 from exporter.store import codec, file, place, rows
-from exporter.store.codec import EncodedNode, encode
+from exporter.store.codec import EncodedNode, encode, mark_unfollowed
 from exporter.store.compare import explain_older
 from exporter.store.errors import Broken, Busy, as_store_error, is_busy, is_transient
 from exporter.store.lock import LockRecord
@@ -41,7 +40,6 @@ class Store:
         self._written: dict[str, EncodedNode] = {}  # the content of the file
         self._to_rewrite: dict[str, EncodedNode] | None = None  # content of a replaced file that the new one lacks
         self._listed_from_us = 0  # runs created before may have been counted without a row in counted_run
-        self._saved: dict[str, SavedNode] = {}
         self._write_lock = threading.Lock()
         self.resets: dict[Reset, int] = dict.fromkeys(Reset, 0)
         """How many times the counters started at zero or at an older state, by cause."""
@@ -87,10 +85,10 @@ class Store:
                 files.connection.close()
                 raise
         except Broken as broken:
-            self._written, self._saved = {}, {}
+            self._written = {}
             files.replace_unreadable(str(broken))
         record = files.lock.record
-        if not self._saved:  # an earlier process may have found the state missing or broken, and ended before its write
+        if not self._written:  # an earlier process may have found the state missing or broken, and ended before a write
             corrupt = 0 if record is None else record.corrupt + 1
             files.replace_reason = files.replace_reason or ("it is gone" if corrupt else "")
             set_aside = file.count_set_aside(self.path, BROKEN)
@@ -130,20 +128,26 @@ class Store:
     # Reading.
 
     def load(self, node: str) -> SavedNode | None:
-        """Return the saved state of a node once, and forget it; None if there is none."""
-        return self._saved.pop(node, None)
+        """Return the saved state of a node, as of the last write that succeeded; None if there is none."""
+        with self._write_lock:
+            encoded = self._content().get(node)
+        return None if encoded is None else codec.decode(encoded)
 
     def unfollowed(self, nodes: Collection[str]) -> dict[str, EncodedNode]:
         """Return all nodes of the file but these, marked as no longer followed."""
-        others = {node: saved for node, saved in self._saved.items() if node not in nodes}
-        return {node: encode(replace(saved, state=_mark_unfollowed(saved.state))) for node, saved in others.items()}
+        others = {node: encoded for node, encoded in self._content().items() if node not in nodes}
+        return {node: mark_unfollowed(encoded) for node, encoded in others.items()}
+
+    def _content(self) -> dict[str, EncodedNode]:
+        """Return what the file contains, or will when a file that was replaced has been written again."""
+        return (self._to_rewrite or {}) | self._written
 
     def _read_all(self, connection: sqlite3.Connection) -> None:
         part = "nodes"
         try:
             for part, state in connection.execute("SELECT node, marks FROM node ORDER BY node").fetchall():
-                self._saved[part], changed = rows.read(connection, part, state)
-                self._written[part] = encode(self._saved[part])
+                saved, changed = rows.read(connection, part, state)
+                self._written[part] = encode(saved)
                 self.restarted |= changed
             part = "resets"
             (self._listed_from_us,) = connection.execute("SELECT coalesce(max(from_us), 0) FROM listed").fetchone()
@@ -230,7 +234,6 @@ class Store:
         known = self._written.pop(node, None) is not None
         with self._files.transaction() as connection:
             rows.forget(connection, node)
-        self._saved.pop(node, None)
         if self._written:
             self._write_lock_record()
         else:
@@ -242,7 +245,3 @@ class Store:
         self.executor.shutdown()
         with self._write_lock:
             self._files.close()
-
-
-def _mark_unfollowed(state: SavedState) -> SavedState:
-    return replace(state, heard=replace(state.heard, following=False, left=True))

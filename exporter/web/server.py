@@ -14,6 +14,7 @@ from exporter.metrics import landing
 from exporter.metrics.collector import PageCollector
 from exporter.metrics.exposition import accepts_gzip, choose_format, render
 from exporter.page import PageData
+from exporter.web.lifecycle import ReloadHandler, add_lifecycle
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PageDataSource = Callable[[], Awaitable[PageData]]
@@ -25,8 +26,13 @@ _LOGGER_OF_AIOHTTP = f"{_LOGGER}.http"
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def build_app(source: PageDataSource, telemetry_path: str = "/metrics") -> web.Application:
-    """Return the application. An unknown path is 404, a method other than GET or HEAD is 405, both in plain text."""
+def build_app(
+    source: PageDataSource, telemetry_path: str = "/metrics", reload: ReloadHandler | None = None
+) -> web.Application:
+    """Return the application; without `reload` the lifecycle API is off.
+
+    An unknown path is 404, a method other than GET or HEAD is 405, both in plain text.
+    """
     process = ProcessCollector(registry=None)
 
     async def metrics(request: web.Request) -> web.Response:
@@ -49,6 +55,7 @@ def build_app(source: PageDataSource, telemetry_path: str = "/metrics") -> web.A
     app.router.add_get("/-/healthy", _healthy)
     app.router.add_get("/-/ready", _ready)
     app.router.add_get("/", home)
+    add_lifecycle(app, reload)
     return app
 
 

@@ -1,11 +1,15 @@
 """An exporter in virtual time with a state file on disk: it can be killed and started again."""
 
 import asyncio
+from collections import Counter as Tally
 from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 
-from exporter.checkpoint import Checkpoint, counted_lookup
-from exporter.follow import Backoff, Follower, Intervals
+from exporter.checkpoint import counted_lookup
+from exporter.config import NodeConfig
+from exporter.follow import Account, Backoff, Follower, Intervals
+from exporter.nodes import FollowedNodes
 from exporter.payments.labels import Mode
 from exporter.payments.totals import Counter
 from exporter.payments.view import View
@@ -19,6 +23,8 @@ GAPS_S = (0.0, 0.5, 10.0, 100.0)
 PEERS = 5
 BY_PEER = (Counter.PEER_ATTEMPTS, Counter.PEER_SENT, Counter.PEER_FEES)
 """Series that end when a peer loses its label, and start again if it gets one again; their sum never falls."""
+FIRST, SECOND = (NodeConfig("lnd", address, None, Path("macaroon")) for address in ("chaos:10009", "chaos:10010"))
+"""Two configurations of the same node."""
 CALM_S = 400.0
 """After this long without faults everything has been tried again, requested twice, and counted; seconds."""
 
@@ -48,40 +54,75 @@ class Exporter:
         self._node = node
         self._path = path
         self._before: dict[tuple[str, ...], int] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._process: asyncio.Task[None] | None = None
         self._store: Store | None = None
         self.up = asyncio.Event()
+        """Set while it runs."""
         self.log = Log()
+        self.reloads = False
+        """Whether its configuration is reloaded from time to time."""
+        self.changes: Tally[str] = Tally()
+        """How many times reloads added, removed and changed the node."""
 
     def start(self) -> None:
         """Start from the state on disk."""
         self._store = LoggingStore(self._path, self.log)
-        self._follower = Follower(
-            "lnd",
+        self._nodes = FollowedNodes([FIRST], self._store, self._new_account, self._new_follower)
+        self._process = asyncio.create_task(self._run())
+        self.up.set()
+
+    def _new_account(self, name: str) -> Account:
+        account = Account(name, self._node.clocks, PEERS)
+        self.log.attach(account)
+        return account
+
+    def _new_follower(self, config: NodeConfig, account: Account) -> Follower:
+        """Follow in the mode of this exporter, or in a random one if a reload has changed the node."""
+        assert self._store is not None
+        mode = self._mode if config is FIRST else self._node.random.choice([None, *Mode])
+        return Follower(
+            account,
             self._node,
-            now=self._node.clocks,
-            max_peers=PEERS,
             backoff=Backoff(self._node.random),
             intervals=Intervals(audit_s=20),
             counted=counted_lookup(self._store, "lnd"),
-            mode=Mode.FIREHOSE if self._mode is Mode.FINAL else self._mode,
-            final_only=self._mode is Mode.FINAL,
+            mode=Mode.FIREHOSE if mode is Mode.FINAL else mode,
+            final_only=mode is Mode.FINAL,
         )
-        self.log.attach(self._follower.account)
-        if saved := self._store.load("lnd"):
-            self._follower.account.resume(saved)
-        self._checkpoint = Checkpoint([self._follower.account], self._store)
-        self._tasks = [asyncio.create_task(self._follower.run()), asyncio.create_task(self._checkpoint.run())]
-        self.up.set()
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            self._nodes.start(group)
+            group.create_task(self._nodes.checkpoint.run())
+            group.create_task(self._reload_repeatedly())
+
+    async def _reload_repeatedly(self) -> None:
+        """Change the node, or remove it for a while, again and again; it is always there in the end."""
+        random, configs = self._node.random, cycle([SECOND, FIRST])
+        while self.reloads:
+            await asyncio.sleep(random.expovariate(1 / random.choice(LIVES_S)))
+            if random.random() < 0.5:
+                await self._change([])
+                await asyncio.sleep(random.choice(GAPS_S))
+            await self._change([next(configs)])
+
+    async def _change(self, configs: list[NodeConfig]) -> None:
+        changes = await self._nodes.change(configs)
+        self.changes.update({name: len(names) for name, names in changes._asdict().items() if name != "unchanged"})
+
+    async def follows(self) -> None:
+        """Wait until there is no reload any more and the node is followed."""
+        self.reloads = False
+        while not self._nodes.accounts():  # noqa: ASYNC110 - a second in virtual time takes none
+            await asyncio.sleep(1)
 
     async def kill(self) -> None:
         """Stop all tasks without a last write; forget in the log what is not on disk."""
         self.up.clear()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.wait(self._tasks)
-        for task in self._tasks:
-            assert task.cancelled(), task.exception()
+        assert self._process is not None
+        self._process.cancel()
+        await asyncio.wait([self._process])
+        assert self._process.cancelled(), self._process.exception()
         assert self._store is not None
         self._store.close()
         self.log.forget_unwritten()
@@ -103,8 +144,11 @@ class Exporter:
             await asyncio.sleep(15)
 
     async def page(self) -> View:
-        """Scrape one page and check that all laws hold on it."""
-        (view,) = (await self._checkpoint.durable_page()).views
+        """Scrape one page that has the node, and check that all laws hold on it."""
+        while not (views := (await self._nodes.checkpoint.durable_page()).views):
+            await asyncio.sleep(1)
+            await self.up.wait()
+        (view,) = views
         total = {counter: sum(series.values()) for counter, series in view.counters.items()}
         in_flight = sum(view.in_flight.runs.values())
         assert total[Counter.STARTED] == (
@@ -131,4 +175,5 @@ class Exporter:
 
     def __len__(self) -> int:
         """Return how many payments it has in flight."""
-        return len(self._follower.account.tracker.open)
+        (account,) = self._nodes.accounts()
+        return len(account.tracker.open)

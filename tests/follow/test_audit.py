@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from exporter.follow import Backoff, Follower, Intervals, audit, calls
+from exporter.follow import Account, Backoff, Follower, Intervals, audit, calls
 from exporter.payments.payment import Run
 from exporter.payments.totals import Counter
 from exporter.simulator.database import Backend, Options
@@ -187,7 +187,7 @@ def test_end_that_a_new_stream_has_yet_to_send_is_not_missing(monkeypatch: pytes
     async def scenario(loop: VirtualLoop) -> None:
         node = ChaoticNode(loop, 1, Options(backend=Backend.KV))
         scenarios, counted_list = Scenarios(node.world), CountedList()
-        follower = Follower("lnd", node, now=node.clocks, backoff=Backoff(Random(1)), counted=counted_list)
+        follower = Follower(Account("lnd", node.clocks, 50), node, backoff=Backoff(Random(1)), counted=counted_list)
         task = asyncio.create_task(follower.run())
         await asyncio.sleep(200)
         stuck = scenarios.stuck()

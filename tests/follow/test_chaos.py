@@ -19,7 +19,9 @@ from tests.follow.virtual import VirtualLoop, run_virtually
 SEEDS = int(os.environ.get("CHAOS_SEEDS", "6"))
 
 
-async def an_hour(loop: VirtualLoop, seed: int, options: Options, path: Path, mode: Mode, *, kills: bool) -> None:
+async def an_hour(
+    loop: VirtualLoop, seed: int, options: Options, path: Path, mode: Mode, *, kills: bool, reloads: bool = False
+) -> None:
     """Make payments amid faults, then without; at the end the totals must agree with the node's database."""
     random = Random(seed)
     node = ChaoticNode(loop, seed, options)
@@ -29,6 +31,7 @@ async def an_hour(loop: VirtualLoop, seed: int, options: Options, path: Path, mo
     node.pay_at_once(random.choice((0, 3, 100)))
     await node.pay(20, every_s=1)  # some of them are in flight when counting begins
     exporter = Exporter(node, path, mode)
+    exporter.reloads = reloads
     exporter.start()
     async with asyncio.TaskGroup() as group:
         scraping = group.create_task(exporter.scrape())
@@ -46,23 +49,27 @@ async def an_hour(loop: VirtualLoop, seed: int, options: Options, path: Path, mo
         await asyncio.wait(faults)
         if not exporter.up.is_set():
             exporter.start()
+        await exporter.follows()
         node.end_faults()
         await asyncio.sleep(CALM_S)
         scraping.cancel()
     check(await exporter.page(), exporter.log, node.ends(), history=history, deleted=node.deleted)
     assert len(exporter) == 0
+    assert bool(exporter.changes.total()) == reloads
     await exporter.kill()
 
 
 @pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("reloads", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kills", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, SEEDS))])
 def test_every_payment_counts_once(
-    seed: int, mode: Mode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, kills: bool
+    seed: int, mode: Mode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, kills: bool, reloads: bool
 ) -> None:
     """Amid cuts, outages, slow scans, stale answers, gaps in the numbering, and stalls of the exporter.
 
-    With `kills` the exporter is also killed again and again: no counter ever decreases from page to page.
+    With `kills` the exporter is also killed again and again: no counter ever decreases from page to page. With
+    `reloads` its configuration is reloaded meanwhile: the node is changed (into any mode), removed and added again.
     """
     random = Random(seed)
     monkeypatch.setattr(finished, "REMEMBERED", random.choice((100, 1000)))
@@ -70,4 +77,6 @@ def test_every_payment_counts_once(
     monkeypatch.setattr(audit, "BATCH", 20)
     monkeypatch.setattr(per_payment, "MAX_STREAMS", random.choice((2, 100)))
     options = Options(backend=random.choice(list(Backend)))
-    run_virtually(lambda loop: an_hour(loop, seed, options, tmp_path / "state.sqlite", mode, kills=kills))
+    run_virtually(
+        lambda loop: an_hour(loop, seed, options, tmp_path / "state.sqlite", mode, kills=kills, reloads=reloads)
+    )

@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from exporter.config.addresses import TRANSPORTS, WEBSOCKET
-from exporter.follow import Follower
+from exporter.follow import Account, Follower
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import CallOutcome, Interruption, Method, Mode, NodeState
 from exporter.payments.totals import Counter
@@ -322,7 +322,7 @@ def test_stop_during_a_loss_stops_the_follower(steps: int) -> None:
 
     async def scenario(loop: VirtualLoop) -> None:
         node = ChaoticNode(loop, 1)
-        task = asyncio.create_task(Follower("lnd", node, now=node.clocks).run())
+        task = asyncio.create_task(Follower(Account("lnd", node.clocks, 50), node).run())
         await asyncio.sleep(500)
         node.lose()
         for _ in range(steps):

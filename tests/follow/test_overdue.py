@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def logged_during(story: Story, limits: Limits = LIMITS) -> list[Any]:
 
     async def scenario(loop: VirtualLoop) -> None:
         scene = Scene(loop)
-        task = asyncio.create_task(log_overdue([scene.account], limits, scene.written))
+        task = asyncio.create_task(log_overdue(lambda: [scene.account], lambda: limits, scene.written))
         await story(scene)
         task.cancel()
         await asyncio.wait([task])
@@ -165,7 +166,7 @@ def test_stop_during_the_write_still_logs() -> None:
     async def stop(loop: VirtualLoop) -> None:
         scene = Scene(loop)
         scene.put_in_flight(1)
-        task = asyncio.create_task(log_overdue([scene.account], LIMITS, asyncio.Event().wait))
+        task = asyncio.create_task(log_overdue(lambda: [scene.account], lambda: LIMITS, asyncio.Event().wait))
         await asyncio.sleep(630)
         assert logs == []
         task.cancel()
@@ -189,7 +190,8 @@ def test_limit_is_not_logged_again_after_a_restart(tmp_path: Path, seconds: floa
             else:
                 scene.put_in_flight(1, flying())
             checkpoint = Checkpoint([scene.account], store)
-            task = asyncio.create_task(log_overdue([scene.account], LIMITS, checkpoint.durable_page))
+            accounts = partial(list[Account], [scene.account])
+            task = asyncio.create_task(log_overdue(accounts, lambda: LIMITS, checkpoint.durable_page))
             await asyncio.sleep(630)
             task.cancel()
             await asyncio.wait([task])

@@ -8,7 +8,7 @@ from dataclasses import replace
 import grpc
 import pytest
 
-from exporter.follow import Follower, per_payment
+from exporter.follow import Account, Follower, per_payment
 from exporter.lnd.client import PaymentsPage
 from exporter.payments.labels import Method, Mode
 from exporter.payments.payment import Run
@@ -174,7 +174,7 @@ def test_quiet_node_is_listed_less_often() -> None:
 
     async def scenario(loop: VirtualLoop) -> None:
         node, lists = CountingNode(loop, 1), Tally[str]()
-        task = asyncio.create_task(Follower("lnd", node, now=node.clocks, mode=Mode.TRACK).run())
+        task = asyncio.create_task(Follower(Account("lnd", node.clocks, 50), node, mode=Mode.TRACK).run())
         await asyncio.sleep(100)
         for phase, payments in (("quiet", 0), ("busy", 400), ("quiet again", 0)):
             node.lists = 0

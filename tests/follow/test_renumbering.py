@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from exporter.follow import Backoff, Follower, calls
+from exporter.follow import Account, Backoff, Follower, calls
 from exporter.payments import finished
 from exporter.payments.totals import Counter
 from exporter.simulator.database import Backend, Options
@@ -25,7 +25,7 @@ class Story:
         self.loop = loop
         self.node = ChaoticNode(loop, 1, Options(backend=backend))
         self.scenarios = Scenarios(self.node.world)
-        self.follower = Follower("lnd", self.node, now=self.node.clocks, max_peers=5, backoff=Backoff(Random(1)))
+        self.follower = Follower(Account("lnd", self.node.clocks, 5), self.node, backoff=Backoff(Random(1)))
         self.task: asyncio.Task[None] | None = None
 
     async def follow(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from exporter.config.addresses import GRPC, WEBSOCKET
-from exporter.follow import Backoff, CountedLookup, Follower, Intervals
+from exporter.follow import Account, Backoff, CountedLookup, Follower, Intervals
 from exporter.lnd.client import Client
 from exporter.lnd.grpc import GrpcClient
 from exporter.lnd.rest import RestClient
@@ -141,9 +141,8 @@ async def watching(
         clocks = Clocks(ahead_s)
         client = client_of(node, TRANSPORT, address)
         follower = Follower(
-            "lnd",
+            Account("lnd", clocks, 50),
             client,
-            now=clocks,
             intervals=intervals,
             backoff=Backoff(Random(1)),
             counted=counted,

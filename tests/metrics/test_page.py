@@ -112,6 +112,8 @@ def test_page_without_nodes() -> None:
         "lnd_payments_exporter_checkpoint_failures_total",
         "lnd_payments_exporter_state_resets_total",
         "lnd_payments_exporter_state_resets_total",  # one per cause
+        "lnd_payments_exporter_config_last_reload_successful",
+        "lnd_payments_exporter_config_last_reload_success_timestamp_seconds",
         "lnd_payments_exporter_build_info",
     ]
     assert len(families(text([]))) == len(ROWS)

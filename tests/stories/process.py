@@ -70,9 +70,9 @@ class Exporter:
         self.configure(nodes)
 
     def configure(self, nodes: Sequence[NodeConfig]) -> None:
-        """Write the configuration, with these nodes; the next start reads it."""
+        """Write the configuration, with these nodes; the next start or reload reads it."""
         settings = {
-            "web": {"listen_address": self.target},
+            "web": {"listen_address": self.target, "enable_lifecycle": True},
             "log": {"level": "debug", **self._log},
             "storage": {"path": self.state.name},
             "nodes": [
@@ -90,7 +90,13 @@ class Exporter:
                 for node in nodes
             ],
         }
-        self._config.write_text(yaml.safe_dump(settings))
+        self.replace_config(yaml.safe_dump(settings))
+
+    def replace_config(self, text: str) -> None:
+        """Write the configuration file; a process that reads it meanwhile gets the old one or the new one."""
+        written = self._config.with_suffix(".new")
+        written.write_text(text)
+        written.replace(self._config)
 
     async def start(self) -> None:
         """Start it; return when it serves metrics."""
@@ -110,6 +116,16 @@ class Exporter:
             return "serving metrics" in self.text()[logged:]
 
         await until("the exporter serves", serves)
+
+    async def reload(self) -> None:
+        """Make it reload its configuration by SIGHUP; return when it has."""
+        logged = len(self.text())
+        self.signal(signal.SIGHUP)
+
+        async def reloaded() -> bool:
+            return "the configuration was reloaded" in self.text()[logged:]
+
+        await until("the exporter reloads", reloaded)
 
     async def kill(self) -> None:
         """Kill it with -9."""

@@ -23,6 +23,8 @@ KILL_WEIGHT = 4
 """A kill of the exporter is this many times as likely as any other fault."""
 FAILURES = "exporter_checkpoint_failures_total"
 DISK_FULL_S = 2.0
+KILLED_WITHIN_S = 0.3
+"""How long after a request for a reload the exporter is killed, at most."""
 FAILED_ONLY = 0.8
 """Share of deletions that delete only failed payments."""
 
@@ -47,6 +49,7 @@ class RandomFaults:
         self._configs = configs
         self._random = random
         self._saved_page = saved_page
+        self._nobody = NodeConfig("nobody", "127.0.0.1:9", node.tls_cert, node.macaroon)
         self.up = asyncio.Event()
         """Set while the exporter serves."""
         self.up.set()
@@ -62,6 +65,9 @@ class RandomFaults:
             "disk full": self._fill_disk,
             "state file removed": self._remove_state,
             "clock stepped": self._step_clock,
+            "node changed by a reload": self._change,
+            "node removed and added by reloads": self._remove,
+            "exporter killed during a reload": self._kill_during_a_reload,
             "stream ended": self._end,
             "stream cut at a message": self._cut,
             "lnd restarted": node.restart,
@@ -142,6 +148,24 @@ class RandomFaults:
     async def _step_clock(self) -> None:
         """Put the exporter's clock an hour ahead or behind, until its next start."""
         self._exporter.signal(self._random.choice((signal.SIGUSR1, signal.SIGUSR2)))
+
+    async def _change(self) -> None:
+        self._exporter.configure([next(self._configs)])
+        await self._exporter.reload()
+
+    async def _remove(self) -> None:
+        """Follow another address, where nobody listens, instead of the node; the node's page ends and begins again."""
+        self._exporter.configure([self._nobody])
+        await self._exporter.reload()
+        await self._pause()
+        await self._change()
+
+    async def _kill_during_a_reload(self) -> None:
+        """Begin to change or to remove the node, and kill the exporter at some moment of that."""
+        self._exporter.configure([self._random.choice((self._nobody, next(self._configs)))])
+        self._exporter.signal(signal.SIGHUP)
+        await asyncio.sleep(self._random.uniform(0, KILLED_WITHIN_S))
+        await self._kill()
 
     # The connection.
 

@@ -155,6 +155,8 @@ class Torture:
     def _check(self, page: Page) -> None:
         """Check the laws on a page, and that no counter has decreased."""
         self.summary.scrapes += 1
+        if NAME not in page:  # a reload has removed it, and will add it again
+            return
         ended = sum(total(page, NAME, f"{name}_total") for name in ("succeeded", "failed", "lost"))
         resolved = sum(total(page, NAME, f"htlc_attempts_{name}_total") for name in ("settled", "failed", "unresolved"))
         in_flight = (

@@ -33,6 +33,28 @@ def stream_lies(node: VirtualNode) -> None:
     node.at(63 * MINUTE, node.list_all)  # once more, as the follower does: lnd may have overwritten the reason
 
 
+@story()
+def reloaded(node: VirtualNode) -> None:
+    """A reload changes how the node is followed, and a payment ends meanwhile: no page shows the stream down."""
+    pays(node, 0, 60)
+    pays(node, 62, 180)
+
+    def stop() -> None:
+        node.stream_works = False
+        node.tracker.stream_lost()
+        node.ledger.apply([StreamInterrupted(Interruption.RELOAD)])
+
+    def start() -> None:
+        node.stream_works = True
+        node.tracker.stream_started()
+        node.list_all()
+
+    node.at(60 * MINUTE, stop)
+    node.play(60.5 * MINUTE, node.scenarios.success())
+    node.at(61 * MINUTE, start)
+    node.at(63 * MINUTE, node.list_all)
+
+
 @story(fires={"UpdatesDelayed": 15})
 def updates_delayed(node: VirtualNode) -> None:
     """lnd's updates come 8 s late."""
