@@ -127,7 +127,8 @@ def _check(config: Config) -> int:
     print(f"  state in {config.storage.path or 'memory only'}")
     for warning in warnings:
         print(f"    warning: {warning}")
-    print(f"  metrics on {web.address}{web.telemetry_path}, peers {config.max_peers}, log {log.level} {log.format}")
+    pages = ", ".join(address.page(web.telemetry_path) for address in web.addresses) or "the sockets of systemd"
+    print(f"  metrics on {pages}, peers {config.max_peers}, log {log.level} {log.format}")
     return OK
 
 

@@ -1,8 +1,9 @@
 """The composition root: builds all objects, runs their tasks, and closes them."""
 
 import asyncio
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +11,16 @@ import structlog
 
 from exporter import __version__
 from exporter.checkpoint import Checkpoint, counted_lookup
-from exporter.config import AUTO, Config, ConfigError, NodeConfig, Problem, StorageConfig, cannot_listen
+from exporter.config import (
+    AUTO,
+    Config,
+    ConfigError,
+    ListenAddress,
+    NodeConfig,
+    Problem,
+    StorageConfig,
+    cannot_listen,
+)
 from exporter.config.addresses import GRPC, WEBSOCKET
 from exporter.follow import Follower, log_overdue
 from exporter.lnd.client import DetailedClient
@@ -21,7 +31,13 @@ from exporter.payments.overdue import Limits
 from exporter.payments.payment import Moment
 from exporter.progress import best_display, report_progress
 from exporter.store import Store, StoreError, rehearse
+from exporter.web.limits import raise_file_limit
 from exporter.web.server import build_app, serve
+from exporter.web.sockets import CannotListen
+from exporter.web.systemd import passed_sockets
+
+OnReady = Callable[[Sequence[ListenAddress]], None]
+"""Gets the addresses of the server."""
 
 
 def current_moment() -> Moment:
@@ -29,12 +45,13 @@ def current_moment() -> Moment:
     return Moment(time.time_ns(), time.monotonic_ns())
 
 
-async def run(config: Config, *, on_ready: Callable[[str], None] | None = None) -> None:
+async def run(config: Config, *, on_ready: OnReady | None = None) -> None:
     """Serve metrics and follow all nodes until cancelled; an unexpected exception in one task ends all of them.
 
-    `on_ready` is called with the address of the server as soon as it listens. Raises `ConfigError` if the address can't
-    be used or the state can't be kept.
+    `on_ready` is called with the addresses of the server as soon as it listens. Raises `ConfigError` if one of them
+    can't be used or the state can't be kept.
     """
+    raise_file_limit()
     store = _open(config.storage)
     try:
         await _run(config, store, on_ready)
@@ -43,7 +60,7 @@ async def run(config: Config, *, on_ready: Callable[[str], None] | None = None) 
             store.close()
 
 
-async def _run(config: Config, store: Store | None, on_ready: Callable[[str], None] | None) -> None:
+async def _run(config: Config, store: Store | None, on_ready: OnReady | None) -> None:
     followers = [_follower(node, config.max_peers, store) for node in config.nodes]
     if store is not None:
         _resume(store, followers)
@@ -51,21 +68,22 @@ async def _run(config: Config, store: Store | None, on_ready: Callable[[str], No
     checkpoint = Checkpoint(accounts, store)
     app = build_app(checkpoint.durable_page, config.web.telemetry_path)
     try:
-        runner, port = await serve(app, config.web.host, config.web.port)
-    except OSError as error:
-        raise ConfigError([cannot_listen(config.web.address, error)]) from None
+        passed = passed_sockets(os.environ) if config.web.systemd_socket else ()
+        server = await serve(app, config.web.addresses, passed=passed)
+    except CannotListen as error:
+        raise ConfigError(cannot_listen(*failure) for failure in error.failures) from None
     log = structlog.get_logger("exporter.app")
     display = best_display(config.log.format)
     try:
         log.info(
             "serving metrics",
-            address=f"{config.web.host}:{port}",
+            address=", ".join(map(str, server.addresses)),
             nodes=len(followers),
             version=__version__,
             state=str(config.storage.path or "memory only"),
         )
         if on_ready is not None:
-            on_ready(f"{config.web.host or 'localhost'}:{port}")
+            on_ready(server.addresses)
         async with asyncio.TaskGroup() as group:
             for follower in followers:
                 group.create_task(follower.run(), name=f"follow {follower.account.name}")
@@ -74,7 +92,7 @@ async def _run(config: Config, store: Store | None, on_ready: Callable[[str], No
             limits = Limits(config.log.open_after_s, config.log.blocks_left)
             group.create_task(log_overdue(accounts, limits, checkpoint.durable_page), name="overdue")
     finally:
-        await runner.cleanup()
+        await server.close()
         await checkpoint.finish()
         log.info("stopped")
 

@@ -135,7 +135,7 @@ Usage: lnd-payments-exporter healthcheck [FLAGS]
 Ask a running exporter on this machine whether it is ready (GET /-/ready), as container engines do.
 
 Flags:
-  --web.listen-address=HOST:PORT    where that exporter serves metrics (default: :10019)
+  --web.listen-address=ADDRESS      where that exporter serves metrics (default: :10019)
   --config.file=FILE                a YAML file with settings
   -h, --help                        print this text
 
@@ -437,7 +437,7 @@ from exporter.config import Config, LogConfig, StorageConfig, WebConfig
 async def buggy(config):
     raise KeyError("preimage=" + "5e" * 32)
 
-config = Config((), WebConfig("", 0, "/metrics"), LogConfig("info", "json"), StorageConfig(None), 0)
+config = Config((), WebConfig((), "/metrics"), LogConfig("info", "json"), StorageConfig(None), 0)
 sys.exit(_until_stopped(config, buggy))
 """
 

@@ -23,6 +23,7 @@ from exporter.config.settings import (
     SHOW_SECRETS,
     STORAGE_MEMORY,
     WEB_LISTEN_ADDRESS,
+    WEB_SYSTEMD_SOCKET,
     WEB_TELEMETRY_PATH,
 )
 from exporter.config.sources import from_environment, from_flags
@@ -57,8 +58,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
             problems.remove(NO_NODE)
             if flags_are_right:  # a typo in a flag may be the reason: don't explain how to begin
                 problems.append(NO_NODE_TO_ASK if command == "track" else NO_NODE)
-    host, port = value(raw, WEB_LISTEN_ADDRESS, problems)
-    web = WebConfig(host, port, value(raw, WEB_TELEMETRY_PATH, problems))
+    web = _read_web(raw, command, problems)
     log = _read_log(raw, problems)
     max_peers = value(raw, METRICS_MAX_PEERS, problems)
     has_state = command in ("run", "check", "open")
@@ -79,6 +79,24 @@ def _merge(lower: RawValues, higher: RawValues) -> RawValues:
     if "storage.path" not in higher and higher.get("storage.memory", RawValue("", "")).text == "true":
         raw.pop("storage.path", None)
     return raw
+
+
+def _read_web(raw: RawValues, command: Command, problems: list[Problem]) -> WebConfig:
+    """Return where metrics are served: on addresses, or on the sockets that systemd passes."""
+    addresses, path = value(raw, WEB_LISTEN_ADDRESS, problems), value(raw, WEB_TELEMETRY_PATH, problems)
+    given = raw.get(WEB_LISTEN_ADDRESS.name)
+    if command == "demo" or not value(raw, WEB_SYSTEMD_SOCKET, problems):
+        return WebConfig(addresses, path)
+    where = raw[WEB_SYSTEMD_SOCKET.name].where
+    if command == "healthcheck":  # here the address is only the one to ask
+        if given is None:
+            fix = f"Give one of them: {WEB_LISTEN_ADDRESS.flag}=HOST:PORT or unix:/PATH, as the .socket unit has it."
+            problems.append(Problem(where, "systemd chooses the addresses, so the one to ask is not known.", fix))
+        return WebConfig(addresses, path)
+    if given is not None:
+        fix = f"Leave one of them out; the addresses of {where} are those of the .socket unit (ListenStream=)."
+        problems.append(Problem(where, f"excludes {given.where}.", fix))
+    return WebConfig((), path, systemd_socket=True)
 
 
 def _read_log(raw: RawValues, problems: list[Problem]) -> LogConfig:

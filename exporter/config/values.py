@@ -42,18 +42,6 @@ def text(given: str) -> str:
     return given
 
 
-def listen_address(given: str) -> tuple[str, int]:
-    """Return the host (empty: every address; IPv6 without brackets) and the port (0: any free one)."""
-    if given.isdigit():
-        raise InvalidValue(
-            f"{given} is not an address.", f"With a colon in front it is a port on every address: :{given}"
-        )
-    host, port = split(given, OUR_PORT, example=f":{OUR_PORT} or 127.0.0.1:{OUR_PORT}")
-    if port is None:
-        raise InvalidValue(f"{given} has no port.", f"Add one, such as {join(host, OUR_PORT)}")
-    return host, port_of(given, port, least=0)
-
-
 def server_name(given: str) -> str:
     """Return a name or IP address in the form in which TLS clients compare it; IPv6 without brackets."""
     with suppress(ValueError):

@@ -14,9 +14,10 @@ import pytest
 
 from exporter import log
 from exporter.page import PageData
-from exporter.web.server import PageDataSource, build_app, serve
+from exporter.web.server import PageDataSource
 from tests.metrics import scene
 from tests.patience import PATIENCE_S
+from tests.web.serving import serving
 
 pytestmark = pytest.mark.usefixtures("logging_as_before")
 
@@ -77,11 +78,8 @@ async def _large() -> PageData:
 @asynccontextmanager
 async def _served(source: PageDataSource = _small) -> AsyncIterator[int]:
     """Run a server and yield its port; the server has shut down when the block ends."""
-    runner, port = await serve(build_app(source), "127.0.0.1", 0)
-    try:
-        yield port
-    finally:
-        await runner.cleanup()
+    async with serving(source) as server:
+        yield server.addresses[0].port
 
 
 async def _send(port: int, *parts: bytes) -> bytes:

@@ -1,0 +1,68 @@
+"""Takes over the listening sockets that systemd passes to a service with a .socket unit (sd_listen_fds(3))."""
+
+import os
+import socket
+import stat
+from collections.abc import MutableMapping
+
+from exporter.config import ConfigError, Problem
+
+FIRST = 3
+"""The first descriptor that systemd passes: after standard input, output and error."""
+FLAG = "--web.systemd-socket"
+VARIABLES = ("LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES")
+_SUPPORTED = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
+_UNIT = "Give the .socket unit ListenStream= only, with Accept=no."
+
+
+def passed_sockets(environ: MutableMapping[str, str]) -> list[socket.socket]:
+    """Return the sockets; raises `ConfigError` if there are none, or others. Unsets the variables, for children."""
+    values = {name: environ.pop(name, "") for name in VARIABLES}
+    count = values["LISTEN_FDS"]
+    if values["LISTEN_PID"] != str(os.getpid()) or not count.isdecimal() or int(count) < 1:
+        fix = "Start the .socket unit, which starts the service; without systemd give --web.listen-address instead."
+        raise ConfigError([Problem(FLAG, "systemd has passed no sockets.", fix)])
+    sockets: list[socket.socket] = []
+    problems: list[Problem] = []
+    for number in range(FIRST, FIRST + int(count)):
+        try:
+            sockets.append(_adopt(number))
+        except OSError as error:
+            what = f"The descriptor {number} that was passed can't be used: {error.strerror}."
+            problems.append(Problem(FLAG, what, _UNIT))
+            if len(problems) == 1 and not stat_of(number):
+                break  # more of them may be announced than there can be
+    if problems:
+        for each in sockets:
+            each.close()
+        raise ConfigError(problems)
+    return sockets
+
+
+def stat_of(number: int) -> os.stat_result | None:
+    """Return what the descriptor is, None if it is not open."""
+    try:
+        return os.fstat(number)
+    except (OSError, OverflowError):
+        return None
+
+
+def _adopt(number: int) -> socket.socket:
+    found = stat_of(number)
+    if found is None:
+        raise OSError(0, "it is not open")
+    if not stat.S_ISSOCK(found.st_mode):
+        raise OSError(0, "it is not a socket")
+    passed = socket.socket(fileno=number)
+    reason = None
+    if passed.family not in _SUPPORTED:
+        reason = "it is neither a TCP nor a Unix socket"
+    elif passed.type != socket.SOCK_STREAM:
+        reason = "it is not a stream socket"
+    elif not passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        reason = "it does not listen"
+    if reason is not None:
+        passed.close()
+        raise OSError(0, reason)
+    passed.set_inheritable(False)
+    return passed
