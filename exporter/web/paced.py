@@ -25,7 +25,8 @@ class PacedTransport(asyncio.Transport):
         self._held = False  # the transport below holds something back
         self._full = False
         self._closing = False
-        below.set_write_buffer_limits(high=0)  # it calls `pause` as soon as anything waits, `resume` when nothing does
+        # It calls `pause` as soon as anything waits, `resume` when nothing does. With 0 asyncio's TLS pauses always.
+        below.set_write_buffer_limits(high=1, low=0)
 
     def pause(self) -> None:
         """Write no more: the transport below holds something back."""

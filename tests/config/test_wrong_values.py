@@ -171,29 +171,37 @@ def test_unprintable_values(home: Home, name: str) -> None:
             errno.EADDRINUSE,
             "unix:/run/exporter/a.sock",
             "is in use by another program (or another exporter).",
-            "Stop that one (`ss -lxp` shows which), or listen elsewhere:"
-            " {run}--web.listen-address=unix:/run/exporter/other.sock",
+            (
+                "Stop that one (`ss -lxp` shows which), or listen elsewhere:"
+                " {run}--web.listen-address=unix:/run/exporter/other.sock"
+            ),
         ),
         (
             errno.EACCES,
             "unix:/run/a.sock",
             "may not be created by this user.",
-            "Allow the user to write to its directory, or choose another one:"
-            " {run}--web.listen-address=unix:/run/lnd-payments-exporter/metrics.sock",
+            (
+                "Allow the user to write to its directory, or choose another one:"
+                " {run}--web.listen-address=unix:/run/lnd-payments-exporter/metrics.sock"
+            ),
         ),
         (
             errno.ENOENT,
             "unix:/run/exporter/a.sock",
             "can't be created: its directory does not exist.",
-            "Create /run/exporter, or choose another one:"
-            " {run}--web.listen-address=unix:/run/lnd-payments-exporter/metrics.sock",
+            (
+                "Create /run/exporter, or choose another one:"
+                " {run}--web.listen-address=unix:/run/lnd-payments-exporter/metrics.sock"
+            ),
         ),
         (
             errno.ENOTSOCK,
             "unix:/a.sock",
             "is there already, and it is not a socket.",
-            "It may be of use to somebody, so remove it yourself, or choose another path:"
-            " {run}--web.listen-address=unix:/metrics.sock",
+            (
+                "It may be of use to somebody, so remove it yourself, or choose another path:"
+                " {run}--web.listen-address=unix:/metrics.sock"
+            ),
         ),
         (
             errno.EROFS,
