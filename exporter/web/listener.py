@@ -19,6 +19,8 @@ TLS = Callable[[], ssl.SSLContext | None]
 
 RETRY_S = 0.1
 """Pause after a failed accept, such as one for which there are no more file descriptors."""
+AT_ONCE = 32
+"""Connections that are accepted before others are served."""
 LOG_EVERY_S = 60.0
 """A trouble that lasts is logged so often."""
 _OF_THE_CLIENT = (errno.ECONNABORTED, errno.EPROTO)
@@ -30,7 +32,7 @@ def no_tls() -> None:
 
 
 class Listener:
-    """The accept loops."""
+    """Accepts connections until it is closed."""
 
     def __init__(self, sockets: ListeningSockets, server: web.Server, connections: Connections, tls: TLS) -> None:
         """Begin to accept."""
@@ -40,10 +42,12 @@ class Listener:
         self._tls = tls
         self._logged: dict[str, float] = {}
         self._log = structlog.get_logger("exporter.web.listener")
+        self._loop = asyncio.get_running_loop()
+        self._paused: set[asyncio.TimerHandle] = set()
+        self._establishing: set[asyncio.Task[None]] = set()
         for each in sockets.sockets:
             each.setblocking(False)
-        self._loops = [asyncio.create_task(self._accept(each), name="accept") for each in sockets.sockets]
-        self._establishing: set[asyncio.Task[None]] = set()
+            self._listen(each)
 
     @property
     def addresses(self) -> Sequence[ListenAddress]:
@@ -52,25 +56,47 @@ class Listener:
 
     async def close(self) -> None:
         """Stop accepting, close the sockets, and drop connections whose TLS handshake is not over."""
-        tasks = [*self._loops, *self._establishing]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for timer in self._paused:
+            timer.cancel()
+        for each in self._sockets.sockets:
+            self._loop.remove_reader(each)
         self._sockets.close()
+        for task in self._establishing:
+            task.cancel()
+        await asyncio.gather(*self._establishing, return_exceptions=True)
 
-    async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
+    def _listen(self, listening: socket.socket) -> None:
+        """Accept whenever there is a connection."""
+        # loop.sock_accept would log an InvalidStateError if it is cancelled while a connection waits.
+        self._loop.add_reader(listening, self._accept, listening)
+
+    def _accept(self, listening: socket.socket) -> None:
+        """Accept a few connections; the rest in the next round, so that a flood keeps nobody from being served."""
+        for _ in range(AT_ONCE):
             try:
-                accepted, _ = await loop.sock_accept(listening)
+                accepted, _ = listening.accept()
+            except BlockingIOError:
+                return
             except OSError as error:
                 if error.errno not in _OF_THE_CLIENT:
-                    self._warn("a connection can't be accepted", reason=error.strerror)
-                    self._connections.make_room()
-                    await asyncio.sleep(RETRY_S)
-                continue
-            self._begin(accepted)
-            await asyncio.sleep(0)  # a flood of connections must not keep the loop from serving them
+                    self._pause(listening, error)
+                    return
+            else:
+                accepted.setblocking(False)
+                self._begin(accepted)
+
+    def _pause(self, listening: socket.socket, error: OSError) -> None:
+        """Try again later, and make room until then."""
+        self._warn("a connection can't be accepted", reason=error.strerror)
+        self._connections.make_room()
+        self._loop.remove_reader(listening)
+
+        def again() -> None:
+            self._paused.discard(timer)
+            self._listen(listening)
+
+        timer = self._loop.call_later(RETRY_S, again)
+        self._paused.add(timer)
 
     def _begin(self, accepted: socket.socket) -> None:
         connection = self._connections.add(self._server)
@@ -83,10 +109,9 @@ class Listener:
         task.add_done_callback(self._establishing.discard)
 
     async def _establish(self, connection: Connection, accepted: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
         try:
             context = self._tls()
-            await loop.connect_accepted_socket(
+            await self._loop.connect_accepted_socket(
                 lambda: connection,
                 accepted,
                 ssl=context,
@@ -102,7 +127,7 @@ class Listener:
 
     def _warn(self, event: str, **details: object) -> None:
         """Log, but the same event only every `LOG_EVERY_S`."""
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         if now - self._logged.get(event, -LOG_EVERY_S) >= LOG_EVERY_S:
             self._logged[event] = now
             self._log.warning(event, **details)

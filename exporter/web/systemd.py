@@ -30,8 +30,8 @@ def passed_sockets(environ: MutableMapping[str, str]) -> list[socket.socket]:
         except OSError as error:
             what = f"The descriptor {number} that was passed can't be used: {error.strerror}."
             problems.append(Problem(FLAG, what, _UNIT))
-            if len(problems) == 1 and not stat_of(number):
-                break  # more of them may be announced than there can be
+            if _stat(number) is None:
+                break  # as are all the others that were announced
     if problems:
         for each in sockets:
             each.close()
@@ -39,7 +39,7 @@ def passed_sockets(environ: MutableMapping[str, str]) -> list[socket.socket]:
     return sockets
 
 
-def stat_of(number: int) -> os.stat_result | None:
+def _stat(number: int) -> os.stat_result | None:
     """Return what the descriptor is, None if it is not open."""
     try:
         return os.fstat(number)
@@ -48,7 +48,7 @@ def stat_of(number: int) -> os.stat_result | None:
 
 
 def _adopt(number: int) -> socket.socket:
-    found = stat_of(number)
+    found = _stat(number)
     if found is None:
         raise OSError(0, "it is not open")
     if not stat.S_ISSOCK(found.st_mode):

@@ -95,7 +95,7 @@ async def site(way_: Way, limits_: Limits = GENEROUS) -> AsyncIterator[Site]:
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until it holds."""
     async with asyncio.timeout(PATIENCE_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the condition is part of the server
             await asyncio.sleep(0.01)
 
 
