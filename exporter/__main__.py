@@ -1,7 +1,5 @@
 """The command line: run one command, and turn errors and signals into exit codes."""
 
-import asyncio
-import difflib
 import os
 import signal
 import sys
@@ -11,7 +9,6 @@ from typing import Any, TypeVar
 from exporter import __version__, output
 from exporter.config import Config, ConfigError, load
 from exporter.config.commands import COMMANDS, PROGRAM, Command
-from exporter.config.usage import usage
 from exporter.output import StdoutError
 
 T = TypeVar("T")
@@ -52,12 +49,16 @@ def _run_command(arguments: list[str]) -> int:
     name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "run"
     command = next((command for command in COMMANDS if command == name), None)
     if asks_for_help:
+        from exporter.config.usage import usage
+
         print(usage(command or "run"), end="")
         return OK
     if name == "version" or "--version" in arguments:
         print(f"{PROGRAM} {__version__}")
         return OK
     if command is None:
+        import difflib
+
         close = difflib.get_close_matches(name, COMMANDS, n=1)
         hint = f"Did you mean {close[0]}?" if close else f"Commands are {', '.join(COMMANDS)}; see --help."
         print(f"{PROGRAM}: unknown command {name!r}. {hint}", file=sys.stderr)
@@ -103,6 +104,8 @@ def _open(config: Config) -> int:
 
 
 def _track(config: Config) -> int:
+    import asyncio
+
     from exporter.app import client_of, current_moment
     from exporter.track import track
 
@@ -152,6 +155,8 @@ DO: dict[Command, Callable[[Config], int]] = {
 
 def _until_stopped(config: Config, work: Callable[[Config], Coroutine[Any, Any, None]]) -> int:
     """Run `work` until a signal cancels it, and return the exit code; log a bug with its traceback."""
+    import asyncio
+
     import structlog
 
     from exporter import log
@@ -172,6 +177,8 @@ def _until_stopped(config: Config, work: Callable[[Config], Coroutine[Any, Any, 
 
 async def _ended_by_signals(work: Coroutine[Any, Any, T]) -> T | int:
     """Return the result of `work`, or the exit code of the signal that cancelled it: SIGTERM, SIGINT or SIGHUP."""
+    import asyncio
+
     task, received = asyncio.ensure_future(work), list[signal.Signals]()
 
     def cancel(number: signal.Signals) -> None:

@@ -29,7 +29,6 @@ from exporter.config.settings import (
 from exporter.config.sources import from_environment, from_flags
 from exporter.config.storage import read_storage
 from exporter.config.values import LISTEN_DEMO, payment_hash
-from exporter.config.yamlfile import from_file
 
 
 def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "run") -> Config:
@@ -43,7 +42,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     flags_are_right = not problems
     raw = _merge(from_environment(environ, problems), flags)
     path = raw.get(CONFIG_FILE.name)
-    file = from_file(path, problems) if path else FileContent()
+    file = _read_file(path, problems) if path else FileContent()
     if file is not None:
         raw = _merge(file.values, raw)
     nodes: tuple[NodeConfig, ...] = ()
@@ -69,6 +68,12 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     if problems:
         raise ConfigError(problems)
     return Config(nodes, web, log, storage, max_peers, open_, track)
+
+
+def _read_file(path: RawValue, problems: list[Problem]) -> FileContent | None:
+    from exporter.config.yamlfile import from_file
+
+    return from_file(path, problems)
 
 
 def _merge(lower: RawValues, higher: RawValues) -> RawValues:

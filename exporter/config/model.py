@@ -14,7 +14,6 @@ from exporter.config.addresses import (
     encrypted,
     host_and_port,
 )
-from exporter.config.certificate import certificate_warnings
 from exporter.config.listen import ListenAddress
 from exporter.config.macaroons import ADMIN
 from exporter.config.settings import AUTO, LND_NAME
@@ -62,6 +61,8 @@ class NodeConfig:
     @property
     def warnings(self) -> list[str]:
         """Settings that are valid but probably not what the user meant, one sentence each. Reads the certificate."""
+        from exporter.config.certificate import certificate_warnings
+
         host, port = host_and_port(self.address)
         grpc = self.transport == GRPC
         warnings = {

@@ -1,7 +1,6 @@
 """Parse the text of a setting; raise `InvalidValue` with what is wrong and what would be right."""
 
 import base64
-import difflib
 import ipaddress
 import re
 from collections.abc import Callable
@@ -164,6 +163,8 @@ def one_of(*words: str) -> Callable[[str], str]:
     def parse(given: str) -> str:
         if given.lower() in words:
             return given.lower()
+        import difflib
+
         close = difflib.get_close_matches(given.lower(), words, n=1, cutoff=0.6)
         hint = f" Did you mean {close[0]}?" if close else ""
         raise InvalidValue(f"{given!r} is not a valid value.", f"Use one of {', '.join(words)}.{hint}")

@@ -19,6 +19,9 @@ LINGER_S = 1.0
 connection, and the client might lose the answer."""
 CLOSE_S = 2.0
 """Seconds for the end of a TLS connection (close_notify)."""
+SEND_BUFFER = 128 * 1024
+"""Bytes of an answer that the system keeps for a client which doesn't read (Linux doubles this). Without a limit it
+copies a whole page for each of them. A megabyte over Tor (a second there and back) takes some seconds nevertheless."""
 CONNECTIONS = 512
 """Connections at the same time, of all addresses. A Prometheus has one, so this is far more than a crowd of them."""
 ANSWERS = 40

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from exporter.config import ListenAddress
 from exporter.web.connections import Connection, Connections
-from exporter.web.limits import CLOSE_S
+from exporter.web.limits import CLOSE_S, SEND_BUFFER
 from exporter.web.sockets import ListeningSockets
 
 TLS = Callable[[], ssl.SSLContext | None]
@@ -83,6 +83,7 @@ class Listener:
                     return
             else:
                 accepted.setblocking(False)
+                accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
                 self._begin(accepted)
 
     def _pause(self, listening: socket.socket, error: OSError) -> None:

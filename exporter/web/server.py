@@ -15,6 +15,7 @@ from exporter.metrics import landing
 from exporter.metrics.collector import PageCollector
 from exporter.metrics.exposition import accepts_gzip, choose_format, render
 from exporter.page import PageData
+from exporter.web.body import SharedBody
 from exporter.web.connections import Connections
 from exporter.web.limits import DEFAULTS, LINGER_S, Limits
 from exporter.web.listener import TLS, Listener, no_tls
@@ -48,7 +49,7 @@ def build_app(source: PageDataSource, telemetry_path: str = "/metrics") -> web.A
         headers = {hdrs.CONTENT_TYPE: form.value, hdrs.VARY: "Accept, Accept-Encoding", **_NO_SNIFFING}
         if compress:
             headers[hdrs.CONTENT_ENCODING] = "gzip"
-        return web.Response(body=body, headers=headers)
+        return web.Response(body=SharedBody(body), headers=headers)
 
     async def home(_: web.Request) -> web.Response:
         async def make() -> bytes:

@@ -25,13 +25,13 @@ def passed_sockets(environ: MutableMapping[str, str]) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     problems: list[Problem] = []
     for number in range(FIRST, FIRST + int(count)):
+        if (found := _stat(number)) is None:
+            problems.append(Problem(FLAG, f"The descriptor {number} was announced, but it is not open.", _UNIT))
+            break  # as are all the others
         try:
-            sockets.append(_adopt(number))
-        except OSError as error:
-            what = f"The descriptor {number} that was passed can't be used: {error.strerror}."
-            problems.append(Problem(FLAG, what, _UNIT))
-            if _stat(number) is None:
-                break  # as are all the others that were announced
+            sockets.append(_adopt(number, found))
+        except _Unusable as error:
+            problems.append(Problem(FLAG, f"The descriptor {number} that was passed can't be used: {error}.", _UNIT))
     if problems:
         for each in sockets:
             each.close()
@@ -47,22 +47,23 @@ def _stat(number: int) -> os.stat_result | None:
         return None
 
 
-def _adopt(number: int) -> socket.socket:
-    found = _stat(number)
-    if found is None:
-        raise OSError(0, "it is not open")
+class _Unusable(Exception):
+    """A descriptor is not a listening stream socket."""
+
+
+def _adopt(number: int, found: os.stat_result) -> socket.socket:
     if not stat.S_ISSOCK(found.st_mode):
-        raise OSError(0, "it is not a socket")
+        raise _Unusable("it is not a socket")
     passed = socket.socket(fileno=number)
-    reason = None
+    reason = ""
     if passed.family not in _SUPPORTED:
         reason = "it is neither a TCP nor a Unix socket"
     elif passed.type != socket.SOCK_STREAM:
         reason = "it is not a stream socket"
     elif not passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         reason = "it does not listen"
-    if reason is not None:
+    if reason:
         passed.close()
-        raise OSError(0, reason)
+        raise _Unusable(reason)
     passed.set_inheritable(False)
     return passed

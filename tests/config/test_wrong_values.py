@@ -218,6 +218,6 @@ def test_address_that_cannot_be_listened_on(
     error = OSError(number, os.strerror(number))
     for target, run in (("", ""), ("run", "make run ARGS=")):
         monkeypatch.setenv("MAKE_TARGET", target)
-        assert cannot_listen(*listen_addresses(address), error) == Problem(
+        assert cannot_listen(listen_addresses(address)[0], error) == Problem(
             "--web.listen-address", f"{address} {what}", fix.format(run=run)
         )

@@ -266,3 +266,59 @@ async def test_socket_activation(tmp_path: Path) -> None:
         process.terminate()
     assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 0
     assert b"serving metrics" in await process.stderr.read()
+
+
+OUT_OF_FILES = """
+import asyncio, os, resource, sys
+from exporter import log
+from exporter.config import ListenAddress
+from exporter.web.limits import Limits
+from exporter.web.server import build_app, serve
+from tests.web.serving import small
+
+async def main():
+    log.configure("info", "json", sys.stdout)
+    server = await serve(build_app(small), [ListenAddress("127.0.0.1", 0)])
+    loop = asyncio.get_running_loop()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    files = []
+    while True:
+        try:
+            files.append(os.open(os.devnull, os.O_RDONLY))
+        except OSError:
+            break
+    accepts, before = 0, server._listener._accept
+    def counted(listening):
+        nonlocal accepts
+        accepts += 1
+        before(listening)
+    server._listener._accept = counted
+    for each in server._listener._sockets.sockets:
+        server._listener._listen(each)
+    print(server.addresses[0].port, flush=True)
+    await asyncio.sleep(1)
+    print(accepts, flush=True)
+    for each in files:
+        os.close(each)
+    await loop.run_in_executor(None, sys.stdin.readline)
+    await server.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_no_more_file_descriptors() -> None:
+    """The server tries again ten times in a second, logs it once, and accepts as soon as it can."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", OUT_OF_FILES, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=ROOT
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    port = int(await process.stdout.readline())
+    fetched = asyncio.create_task(fetch(ListenAddress("127.0.0.1", port)))
+    logged = json.loads(await process.stdout.readline())
+    assert (logged["event"], logged["reason"]) == ("a connection can't be accepted", "Too many open files")
+    assert 2 <= int(await process.stdout.readline()) <= 12
+    assert (await fetched).endswith(b"The exporter is ready.\n")
+    process.stdin.write(b"\n")
+    assert (await process.stdout.read(), await process.wait()) == (b"", 0)
