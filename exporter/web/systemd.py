@@ -36,6 +36,8 @@ def passed_sockets(environ: MutableMapping[str, str]) -> list[socket.socket]:
         for each in sockets:
             each.close()
         raise ConfigError(problems)
+    for number in range(FIRST, FIRST + int(count)):
+        os.close(number)
     return sockets
 
 
@@ -54,7 +56,7 @@ class _Unusable(Exception):
 def _adopt(number: int, found: os.stat_result) -> socket.socket:
     if not stat.S_ISSOCK(found.st_mode):
         raise _Unusable("it is not a socket")
-    passed = socket.socket(fileno=number)
+    passed = socket.socket(fileno=os.dup(number))  # a wrong number of them must not close what is ours
     reason = ""
     if passed.family not in _SUPPORTED:
         reason = "it is neither a TCP nor a Unix socket"
@@ -65,5 +67,4 @@ def _adopt(number: int, found: os.stat_result) -> socket.socket:
     if reason:
         passed.close()
         raise _Unusable(reason)
-    passed.set_inheritable(False)
     return passed
