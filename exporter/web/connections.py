@@ -175,7 +175,7 @@ class Connections:
         self._all: set[Connection] = set()
         self._idle: dict[Connection, None] = {}
         self._taking: dict[Connection, None] = {}
-        self._requests: set[asyncio.Task[object]] = set()
+        self._serving: set[asyncio.Task[None]] = set()  # of aiohttp, one for each connection that had a request
         self._none = asyncio.Event()
         self._none.set()
 
@@ -230,12 +230,13 @@ class Connections:
 
         @web.middleware
         async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
-            transport, task = request.transport, asyncio.current_task()
+            transport, task = request.transport, request.task
             connection = transport.connection if isinstance(transport, _Transport) else None
-            if connection is None or task is None:
+            if connection is None:
                 return await handler(request)
-            self._requests.add(task)
-            task.add_done_callback(self._requests.discard)
+            if task not in self._serving:
+                self._serving.add(task)
+                task.add_done_callback(self._serving.discard)
             connection.request_begins()
             try:
                 return await handler(request)
@@ -254,7 +255,7 @@ class Connections:
         except TimeoutError:
             for connection in [*self._all]:
                 connection.cut()
-        for task in [*self._requests]:
+        for task in [*self._serving]:
             task.cancel()
-        await asyncio.gather(*self._requests, return_exceptions=True)
+        await asyncio.gather(*self._serving, return_exceptions=True)
         await self._none.wait()

@@ -5,6 +5,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import structlog
 from aiohttp import web
@@ -83,7 +84,8 @@ class Listener:
                     return
             else:
                 accepted.setblocking(False)
-                accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+                with suppress(OSError):  # the client is gone already
+                    accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
                 self._begin(accepted)
 
     def _pause(self, listening: socket.socket, error: OSError) -> None:

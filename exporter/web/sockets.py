@@ -83,6 +83,8 @@ async def open_sockets(addresses: Sequence[ListenAddress]) -> ListeningSockets:
                     opened = await _tcp(address.host, address.port)
                     sockets += opened
                     bound.append(address._replace(port=opened[0].getsockname()[1]))
+            except UnicodeError:  # a label of the name is empty or too long
+                failures.append((address, OSError(errno.EINVAL, "it is not a host name")))
             except OSError as error:
                 failures.append((address, error))
         if failures:

@@ -183,8 +183,9 @@ async def test_port_in_use(host: str) -> None:
     assert [(address.host, error.errno) for address, error in refused.value.failures] == [(host, errno.EADDRINUSE)]
 
 
-async def test_unknown_host() -> None:
+@pytest.mark.parametrize("name", ["no-such-host.invalid", "a..b", "a" * 200])
+async def test_unknown_host(name: str) -> None:
     """As a port in use."""
     with pytest.raises(CannotListen) as refused:
-        await serve(build_app(_instant), [ListenAddress("no-such-host.invalid", 0)])
-    assert [address.host for address, _ in refused.value.failures] == ["no-such-host.invalid"]
+        await serve(build_app(_instant), [ListenAddress(name, 0)])
+    assert [address.host for address, _ in refused.value.failures] == [name]
