@@ -1,7 +1,5 @@
 """The command line: run one command, and turn errors and signals into exit codes."""
 
-import asyncio
-import difflib
 import os
 import signal
 import sys
@@ -12,7 +10,6 @@ from typing import Any, TypeVar
 from exporter import __version__, output
 from exporter.config import Config, ConfigError, load
 from exporter.config.commands import COMMANDS, PROGRAM, Command
-from exporter.config.usage import usage
 from exporter.output import StdoutError
 
 T = TypeVar("T")
@@ -53,12 +50,16 @@ def _run_command(arguments: list[str]) -> int:
     name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "run"
     command = next((command for command in COMMANDS if command == name), None)
     if asks_for_help:
+        from exporter.config.usage import usage
+
         print(usage(command or "run"), end="")
         return OK
     if name == "version" or "--version" in arguments:
         print(f"{PROGRAM} {__version__}")
         return OK
     if command is None:
+        import difflib
+
         close = difflib.get_close_matches(name, COMMANDS, n=1)
         hint = f"Did you mean {close[0]}?" if close else f"Commands are {', '.join(COMMANDS)}; see --help."
         print(f"{PROGRAM}: unknown command {name!r}. {hint}", file=sys.stderr)
@@ -110,6 +111,8 @@ def _open(config: Config) -> int:
 
 
 def _track(config: Config) -> int:
+    import asyncio
+
     from exporter.app import client_of, current_moment
     from exporter.track import track
 
@@ -134,7 +137,8 @@ def _check(config: Config) -> int:
     print(f"  state in {config.storage.path or 'memory only'}")
     for warning in warnings:
         print(f"    warning: {warning}")
-    print(f"  metrics on {web.address}{web.telemetry_path}, peers {config.max_peers}, log {log.level} {log.format}")
+    pages = ", ".join(address.page(web.telemetry_path) for address in web.addresses) or "the sockets of systemd"
+    print(f"  metrics on {pages}, peers {config.max_peers}, log {log.level} {log.format}")
     return OK
 
 
@@ -165,6 +169,8 @@ def _until_stopped(
 
     With `reload` SIGHUP calls this instead, also for those that came `early`.
     """
+    import asyncio
+
     import structlog
 
     from exporter import log
@@ -190,6 +196,8 @@ async def _ended_by_signals(
 
     With `reload` SIGHUP calls this instead, also for those that came `early`.
     """
+    import asyncio
+
     task, received = asyncio.ensure_future(work), list[signal.Signals]()
 
     def cancel(number: signal.Signals) -> None:

@@ -1,9 +1,10 @@
 """The composition root: builds all objects, runs their tasks, and closes them."""
 
 import asyncio
+import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +12,16 @@ import structlog
 
 from exporter import __version__
 from exporter.checkpoint import counted_lookup
-from exporter.config import AUTO, Config, ConfigError, NodeConfig, Problem, StorageConfig, cannot_listen
+from exporter.config import (
+    AUTO,
+    Config,
+    ConfigError,
+    ListenAddress,
+    NodeConfig,
+    Problem,
+    StorageConfig,
+    cannot_listen,
+)
 from exporter.config.addresses import GRPC, WEBSOCKET
 from exporter.follow import Account, Follower, log_overdue
 from exporter.lnd.client import DetailedClient
@@ -23,7 +33,13 @@ from exporter.payments.payment import Moment
 from exporter.progress import best_display, report_progress
 from exporter.reload import Reloader, limits_of
 from exporter.store import Store, StoreError, rehearse
+from exporter.web.limits import raise_file_limit
 from exporter.web.server import build_app, serve
+from exporter.web.sockets import CannotListen
+from exporter.web.systemd import passed_sockets
+
+OnReady = Callable[[Sequence[ListenAddress]], None]
+"""Gets the addresses of the server."""
 
 
 def current_moment() -> Moment:
@@ -31,14 +47,13 @@ def current_moment() -> Moment:
     return Moment(time.time_ns(), time.monotonic_ns())
 
 
-async def run(
-    config: Config, *, on_ready: Callable[[str], None] | None = None, reloader: Reloader | None = None
-) -> None:
+async def run(config: Config, *, on_ready: OnReady | None = None, reloader: Reloader | None = None) -> None:
     """Serve metrics and follow all nodes until cancelled; an unexpected exception in one task ends all of them.
 
-    `on_ready` is called with the address of the server as soon as it listens; with `reloader` the configuration can be
-    reloaded. Raises `ConfigError` if the address can't be used or the state can't be kept.
+    `on_ready` is called with the addresses of the server as soon as it listens; with `reloader` the configuration can
+    be reloaded. Raises `ConfigError` if an address can't be used or the state can't be kept.
     """
+    raise_file_limit()
     store = _open(config.storage)
     try:
         await _run(config, store, on_ready, reloader)
@@ -47,9 +62,7 @@ async def run(
             store.close()
 
 
-async def _run(
-    config: Config, store: Store | None, on_ready: Callable[[str], None] | None, reloader: Reloader | None
-) -> None:
+async def _run(config: Config, store: Store | None, on_ready: OnReady | None, reloader: Reloader | None) -> None:
     if store is not None:
         _report_condition(store)
     nodes = FollowedNodes(
@@ -62,22 +75,23 @@ async def _run(
     reload = reloader.reload if reloader is not None and config.web.enable_lifecycle else None
     app = build_app(checkpoint.durable_page, config.web.telemetry_path, reload)
     try:
-        runner, port = await serve(app, config.web.host, config.web.port)
-    except OSError as error:
-        raise ConfigError([cannot_listen(config.web.address, error)]) from None
+        passed = passed_sockets(os.environ) if config.web.systemd_socket else ()
+        server = await serve(app, config.web.addresses, passed=passed)
+    except CannotListen as error:
+        raise ConfigError(cannot_listen(*failure) for failure in error.failures) from None
     log = structlog.get_logger("exporter.app")
     display = best_display(config.log.format)
     limits = deque([limits_of(config)], maxlen=1)  # a reload replaces them
     try:
         log.info(
             "serving metrics",
-            address=f"{config.web.host}:{port}",
+            address=", ".join(map(str, server.addresses)),
             nodes=len(config.nodes),
             version=__version__,
             state=str(config.storage.path or "memory only"),
         )
         if on_ready is not None:
-            on_ready(f"{config.web.host or 'localhost'}:{port}")
+            on_ready(server.addresses)
         async with asyncio.TaskGroup() as group:
             nodes.start(group)
             group.create_task(checkpoint.run(), name="checkpoint")
@@ -86,7 +100,7 @@ async def _run(
             if reloader is not None:
                 group.create_task(reloader.run(config, nodes, limits.append), name="reload")
     finally:
-        await runner.cleanup()
+        await server.close()
         await checkpoint.finish()
         log.info("stopped")
 

@@ -2,19 +2,19 @@
 
 import asyncio
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from exporter import app
-from exporter.config import Config, ConfigError, NodeConfig, Problem, StorageConfig
+from exporter.config import Config, ConfigError, ListenAddress, NodeConfig, Problem, StorageConfig
 from exporter.simulator import demo as simulated
 
 WELCOME = """
 A simulated node makes payments, and the exporter counts them. No lnd, no money; nothing is kept when it ends.
 
-  http://{address}/          state of the node, for people
-  http://{metrics}   metrics, for Prometheus
+{pages}
 
 Within a minute all of these have values:
 
@@ -26,7 +26,7 @@ Within a minute all of these have values:
   lnd_payments_in_flight                     payments in flight
   lnd_payments_held_htlcs                    HTLCs in flight for over 30 minutes: one is held for most of an hour
 
-  curl -s http://{metrics} | grep '^lnd_payments_failed' | grep -v ' 0.0$'
+  {curl} | grep '^lnd_payments_failed' | grep -v ' 0.0$'
 
 Which payments are in flight, in another terminal:
 
@@ -47,15 +47,27 @@ async def demo(config: Config) -> None:
     with temporary as directory:
         state = Path(directory) / "state.sqlite"
 
-        def welcome(address: str) -> None:
-            metrics = address + config.web.telemetry_path
-            print(WELCOME.format(address=address, metrics=metrics, program=_program(), state=state), flush=True)
+        def welcome(addresses: Sequence[ListenAddress]) -> None:
+            print(_welcome(addresses, config.web.telemetry_path, state), flush=True)
 
         async with simulated.node(Path(directory)) as node, asyncio.TaskGroup() as tasks:
             nodes = (NodeConfig("demo", node.address, node.tls_cert, node.macaroon),)
             follow = replace(config, nodes=nodes, storage=StorageConfig(state))
             tasks.create_task(app.run(follow, on_ready=welcome))
             tasks.create_task(simulated.traffic(node))
+
+
+def _welcome(addresses: Sequence[ListenAddress], path: str, state: Path) -> str:
+    """Return what to try, with the first address in the examples."""
+    lines, commands = list[str](), list[str]()
+    for address in addresses:
+        shown = address if address.host or address.path else address._replace(host="localhost")
+        server = "http://localhost" if address.path else f"http://{shown}"
+        curl = f"curl -s {f'--unix-socket {address.path} ' * bool(address.path)}{server}"
+        home, metrics = (f"{curl}/", f"{curl}{path}") if address.path else (f"{server}/", f"{server}{path}")
+        lines += [f"  {home}          state of the node, for people", f"  {metrics}   metrics, for Prometheus"]
+        commands.append(f"{curl}{path}")
+    return WELCOME.format(pages="\n".join(lines), curl=commands[0], program=_program(), state=state)
 
 
 def _program() -> str:

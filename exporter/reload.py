@@ -16,12 +16,7 @@ from exporter.web.lifecycle import ReloadResult
 
 MAX_NAMES = 10
 """Nodes named in an answer and in the log, of those that were added, removed or changed."""
-_SETTINGS = {
-    "host": "listen-address",
-    "port": "listen-address",
-    "addresses": "listen-address",
-    "config_file": "config.file",
-}
+_SETTINGS = {"addresses": "listen-address", "config_file": "config.file"}
 """Names of settings that differ from those of their fields."""
 _STOPPED = ReloadResult(successful=False, text="Not reloaded: the exporter is being stopped.\n")
 

@@ -1,14 +1,17 @@
 """Flags over environment over file -> `Config`, or one error that names everything that is wrong."""
 
+from exporter.config.listen import ListenAddress
+from exporter.config.listen_errors import cannot_listen
 from exporter.config.load import load
 from exporter.config.model import Config, LogConfig, NodeConfig, OpenConfig, StorageConfig, TrackConfig, WebConfig
-from exporter.config.problems import ConfigError, Problem, cannot_listen
+from exporter.config.problems import ConfigError, Problem
 from exporter.config.settings import AUTO
 
 __all__ = [
     "AUTO",
     "Config",
     "ConfigError",
+    "ListenAddress",
     "LogConfig",
     "NodeConfig",
     "OpenConfig",

@@ -1,6 +1,5 @@
 """Read a file, or explain why it can't be read and what is there instead."""
 
-import difflib
 import os
 import pwd
 from pathlib import Path
@@ -64,6 +63,8 @@ def _nearby(path: Path) -> str:
         deeper = sorted(there.glob(f"data/chain/bitcoin/*/{path.name}"))
     except OSError:
         return "Give the path of the file; in a container: is the volume mounted?"
+    import difflib
+
     missing = path.relative_to(there).parts[0]
     close = [there / name for name in difflib.get_close_matches(missing, names, n=1, cutoff=0.85)]
     if guess := deeper or close:
@@ -79,6 +80,8 @@ def _contents(directory: Path, missing: str) -> str:
         return "Give the path of the file."
     if not names:
         return "It is empty; in a container: is the volume mounted?"
+    import difflib
+
     if len(names) <= SHOWN:
         return f"It contains {', '.join(names)}."
     similar = difflib.get_close_matches(missing, names, n=SHOWN, cutoff=SIMILAR)

@@ -24,12 +24,12 @@ from exporter.config.settings import (
     STORAGE_MEMORY,
     WEB_ENABLE_LIFECYCLE,
     WEB_LISTEN_ADDRESS,
+    WEB_SYSTEMD_SOCKET,
     WEB_TELEMETRY_PATH,
 )
 from exporter.config.sources import from_environment, from_flags
 from exporter.config.storage import read_storage
 from exporter.config.values import LISTEN_DEMO, payment_hash
-from exporter.config.yamlfile import from_file
 
 
 def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "run") -> Config:
@@ -43,7 +43,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     flags_are_right = not problems
     raw = _merge(from_environment(environ, problems), flags)
     path = raw.get(CONFIG_FILE.name)
-    file = from_file(path, problems) if path else FileContent()
+    file = _read_file(path, problems) if path else FileContent()
     if file is not None:
         raw = _merge(file.values, raw)
     nodes: tuple[NodeConfig, ...] = ()
@@ -58,9 +58,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
             problems.remove(NO_NODE)
             if flags_are_right:  # a typo in a flag may be the reason: don't explain how to begin
                 problems.append(NO_NODE_TO_ASK if command == "track" else NO_NODE)
-    host, port = value(raw, WEB_LISTEN_ADDRESS, problems)
-    lifecycle = value(raw, WEB_ENABLE_LIFECYCLE, problems)
-    web = WebConfig(host, port, value(raw, WEB_TELEMETRY_PATH, problems), lifecycle)
+    web = _read_web(raw, command, problems)
     log = _read_log(raw, problems)
     max_peers = value(raw, METRICS_MAX_PEERS, problems)
     has_state = command in ("run", "check", "open")
@@ -73,6 +71,12 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     return Config(nodes, web, log, storage, max_peers, open_, track)
 
 
+def _read_file(path: RawValue, problems: list[Problem]) -> FileContent | None:
+    from exporter.config.yamlfile import from_file
+
+    return from_file(path, problems)
+
+
 def _merge(lower: RawValues, higher: RawValues) -> RawValues:
     """Return both; `higher` overrides `lower`, and its --storage.path a --storage.memory there, or vice versa."""
     raw = lower | higher
@@ -81,6 +85,33 @@ def _merge(lower: RawValues, higher: RawValues) -> RawValues:
     if "storage.path" not in higher and higher.get("storage.memory", RawValue("", "")).text == "true":
         raw.pop("storage.path", None)
     return raw
+
+
+def _read_web(raw: RawValues, command: Command, problems: list[Problem]) -> WebConfig:
+    """Return where metrics are served, and how."""
+    addresses, path = value(raw, WEB_LISTEN_ADDRESS, problems), value(raw, WEB_TELEMETRY_PATH, problems)
+    passed = command != "demo" and value(raw, WEB_SYSTEMD_SOCKET, problems)
+    if passed:
+        _check_systemd_socket(raw, command, problems)
+    served_by_systemd = passed and command != "healthcheck"  # for this the address is only the one to ask
+    return WebConfig(
+        () if served_by_systemd else addresses,
+        path,
+        systemd_socket=served_by_systemd,
+        enable_lifecycle=value(raw, WEB_ENABLE_LIFECYCLE, problems),
+    )
+
+
+def _check_systemd_socket(raw: RawValues, command: Command, problems: list[Problem]) -> None:
+    """Report addresses beside the sockets of systemd; `healthcheck` needs one, because only systemd knows them."""
+    where, given = raw[WEB_SYSTEMD_SOCKET.name].where, raw.get(WEB_LISTEN_ADDRESS.name)
+    if command == "healthcheck":
+        if given is None:
+            fix = f"Give one of them: {WEB_LISTEN_ADDRESS.flag}=HOST:PORT or unix:/PATH, as the .socket unit has it."
+            problems.append(Problem(where, "systemd chooses the addresses, so the one to ask is not known.", fix))
+    elif given is not None:
+        fix = f"Leave one of them out; the addresses of {where} are those of the .socket unit (ListenStream=)."
+        problems.append(Problem(where, f"excludes {given.where}.", fix))
 
 
 def _read_log(raw: RawValues, problems: list[Problem]) -> LogConfig:

@@ -14,10 +14,9 @@ from exporter.config.addresses import (
     encrypted,
     host_and_port,
 )
-from exporter.config.certificate import certificate_warnings
+from exporter.config.listen import ListenAddress
 from exporter.config.macaroons import ADMIN
 from exporter.config.settings import AUTO, LND_NAME
-from exporter.config.values import join
 
 _PRIVATE = re.compile(r"localhost|127\..*|::1|.*\.onion")
 """Hosts to which a connection without TLS is private: this machine, and onion services, which Tor encrypts."""
@@ -62,6 +61,8 @@ class NodeConfig:
     @property
     def warnings(self) -> list[str]:
         """Settings that are valid but probably not what the user meant, one sentence each. Reads the certificate."""
+        from exporter.config.certificate import certificate_warnings
+
         host, port = host_and_port(self.address)
         grpc = self.transport == GRPC
         warnings = {
@@ -80,19 +81,14 @@ class NodeConfig:
 class WebConfig:
     """Where metrics are served."""
 
-    host: str
-    """Empty: every address of the machine."""
-    port: int
-    """0: any free one."""
+    addresses: tuple[ListenAddress, ...]
+    """At least one, unless systemd passes the sockets."""
     telemetry_path: str
     """`/metrics`."""
+    systemd_socket: bool = False
+    """Whether systemd passes the listening sockets."""
     enable_lifecycle: bool = False
     """Whether `POST /-/reload` reloads the configuration."""
-
-    @property
-    def address(self) -> str:
-        """`HOST:PORT` as it is given and shown."""
-        return join(self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from exporter.config.addresses import HOME, encrypted, lnd_address
-from exporter.config.certificate import check_certificate
 from exporter.config.macaroons import check_directory, check_macaroon, find_macaroon
 from exporter.config.model import NodeConfig
 from exporter.config.problems import InvalidValue, Problem
@@ -162,6 +161,8 @@ def _tls_cert(raw: RawValues, directory: RawValue | None, problems: list[Problem
     given = raw.get("lnd.tls-cert", directory)
     if given is None or not given.text or (given is not directory and given.text == SYSTEM):
         return None
+    from exporter.config.certificate import check_certificate
+
     try:
         path = given.path / "tls.cert" if given is directory else given.path
         check_certificate(path)

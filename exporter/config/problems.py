@@ -1,7 +1,5 @@
 """The problems of a configuration: all of them at once, each with its place and a fix."""
 
-import errno
-import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -53,36 +51,3 @@ class ConfigError(Exception):
             return f"{self.problems[0].what} {self.problems[0].fix}\n"
         count = f"{len(self.problems)} problems" if len(self.problems) > 1 else "1 problem"
         return f"{count} with the configuration\n\n" + "\n".join(map(str, self.problems))
-
-
-LISTEN_ERRORS: dict[int | None, tuple[str, str, str]] = {
-    errno.EADDRINUSE: (
-        "is in use by another program (or another exporter).",
-        "Stop that one (`ss -ltnp` shows which), or listen elsewhere",
-        "{host}:{next}",
-    ),
-    errno.EACCES: (
-        "may not be used by this user: ports below 1024 need a privilege.",
-        "Choose a port above 1023",
-        "{host}:10019",
-    ),
-    errno.EADDRNOTAVAIL: (
-        "is not an address of this machine.",
-        "Give one that is, or none to listen on all of them",
-        ":10019",
-    ),
-}
-"""By error of the system: what is wrong, what to do, and an address that may work."""
-
-
-def cannot_listen(address: str, error: OSError) -> Problem:
-    """Return the problem of an address for metrics (`web.address`) on which the system refuses to listen."""
-    what, fix, better = LISTEN_ERRORS.get(
-        error.errno,
-        (f"can't be listened on: {error.strerror or error}.", "Give HOST:PORT or :PORT, such as", ":10019"),
-    )
-    host, _, port = address.rpartition(":")
-    flag = f"--web.listen-address={better.format(host=host, next=int(port) + 1)}"
-    if os.environ.get("MAKE_TARGET") == "run":
-        flag = f"make run ARGS={flag}"
-    return Problem("--web.listen-address", f"{address} {what}", f"{fix}: {flag}")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from exporter.config import addresses, values
+from exporter.config import addresses, listen, values
 from exporter.config.commands import Command
 from exporter.payments.labels import Mode
 
@@ -35,6 +35,8 @@ class Setting(NamedTuple, Generic[T]):
     commands: tuple[Command, ...]
     """The commands that use it; their `--help` lists it."""
     help: str
+    several: bool = False
+    """Whether it takes several values: the flag repeated, a list in the file, commas in between everywhere."""
 
     @property
     def switch(self) -> bool:
@@ -147,11 +149,21 @@ LND_FINAL_UPDATES_ONLY = Setting(
 )
 WEB_LISTEN_ADDRESS = Setting(
     "web.listen-address",
-    "HOST:PORT",
-    values.listen_address,
+    "ADDRESS",
+    listen.listen_addresses,
     values.LISTEN,
     (*_SERVE, "healthcheck"),
-    f"where metrics are served; without HOST on every address (demo: {values.LISTEN_DEMO})",
+    "where metrics are served: HOST:PORT, :PORT for every address, or unix:/PATH; may be given several times"
+    f" (demo: {values.LISTEN_DEMO})",
+    several=True,
+)
+WEB_SYSTEMD_SOCKET = Setting(
+    "web.systemd-socket",
+    "",
+    values.switch,
+    "false",
+    ("run", "check"),
+    "serve on the sockets that systemd passes (a .socket unit) instead of addresses",
 )
 WEB_TELEMETRY_PATH = Setting(
     "web.telemetry-path", "PATH", values.telemetry_path, "/metrics", _SERVE, "HTTP path of the metrics"

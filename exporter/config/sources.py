@@ -57,11 +57,12 @@ def from_flags(argv: Sequence[str], problems: list[Problem], *, takes_hash: bool
         elif not text.strip():
             problems.append(Problem(flag, "has no value.", f"Write {flag}={setting.metavar}"))
             given.setdefault(setting.name, RawValue("", flag))  # so that it isn't reported as missing, too
-        elif setting.name in given:
+        elif setting.name in given and not setting.several:
             fix = "Give it once. Several nodes go into a file: --config.file"
             problems.append(Problem(flag, "is given twice.", fix))
         else:
-            given[setting.name] = RawValue(text.strip(), flag)
+            before = f"{given[setting.name].text}," if setting.name in given else ""
+            given[setting.name] = RawValue(before + text.strip(), flag)
     return given
 
 

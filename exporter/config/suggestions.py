@@ -1,6 +1,5 @@
 """Guess which setting was meant by an unknown name."""
 
-import difflib
 from collections.abc import Iterable
 
 NAMES_ELSEWHERE = {
@@ -44,6 +43,8 @@ def closest_setting(name: str, names: Iterable[str]) -> str | None:
 
     First the names that other programs use for a setting, then the names that look alike, then their last parts.
     """
+    import difflib
+
     names = list(names)
     name = name.lower().strip("-").replace("_", "-")
     if NAMES_ELSEWHERE.get(name) in names:

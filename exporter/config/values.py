@@ -1,7 +1,6 @@
 """Parse the text of a setting; raise `InvalidValue` with what is wrong and what would be right."""
 
 import base64
-import difflib
 import ipaddress
 import re
 from collections.abc import Callable
@@ -40,18 +39,6 @@ _HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<host>[^:\[\]]*))(?::(?P<port
 def text(given: str) -> str:
     """Return the text as it is: a path, or an address that is parsed later."""
     return given
-
-
-def listen_address(given: str) -> tuple[str, int]:
-    """Return the host (empty: every address; IPv6 without brackets) and the port (0: any free one)."""
-    if given.isdigit():
-        raise InvalidValue(
-            f"{given} is not an address.", f"With a colon in front it is a port on every address: :{given}"
-        )
-    host, port = split(given, OUR_PORT, example=f":{OUR_PORT} or 127.0.0.1:{OUR_PORT}")
-    if port is None:
-        raise InvalidValue(f"{given} has no port.", f"Add one, such as {join(host, OUR_PORT)}")
-    return host, port_of(given, port, least=0)
 
 
 def server_name(given: str) -> str:
@@ -176,6 +163,8 @@ def one_of(*words: str) -> Callable[[str], str]:
     def parse(given: str) -> str:
         if given.lower() in words:
             return given.lower()
+        import difflib
+
         close = difflib.get_close_matches(given.lower(), words, n=1, cutoff=0.6)
         hint = f" Did you mean {close[0]}?" if close else ""
         raise InvalidValue(f"{given!r} is not a valid value.", f"Use one of {', '.join(words)}.{hint}")

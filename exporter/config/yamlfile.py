@@ -116,6 +116,13 @@ class _Reader:
             self.problems.append(Problem(where, "Unknown setting.", fix))
             if guess and isinstance(node, yaml.ScalarNode):  # so that it isn't reported as missing, too
                 into.setdefault(guess, RawValue(node.value, where, self.path.parent))
+        elif setting.several and isinstance(node, yaml.SequenceNode):
+            items = [item.value.strip() if isinstance(item, yaml.ScalarNode) else "" for item in node.value]
+            if all(items) and items:
+                into[setting.name] = RawValue(",".join(items), where, self.path.parent)
+            else:
+                fix = f"Give one value or a list of them: {setting.metavar}"
+                self.problems.append(Problem(where, "is not a list of values.", fix))
         elif not isinstance(node, yaml.ScalarNode):
             self.problems.append(Problem(where, "is a list or a section.", f"Give one value: {setting.metavar}"))
         elif not _is_null(node) and node.value.strip():

@@ -3,18 +3,25 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import ProcessCollector
 
+from exporter.config import ListenAddress
 from exporter.metrics import landing
 from exporter.metrics.collector import PageCollector
 from exporter.metrics.exposition import accepts_gzip, choose_format, render
 from exporter.page import PageData
+from exporter.web.body import SharedBody
+from exporter.web.connections import Connections
 from exporter.web.lifecycle import ReloadHandler, add_lifecycle
+from exporter.web.limits import DEFAULTS, LINGER_S, Limits
+from exporter.web.listener import TLS, Listener, no_tls
+from exporter.web.single_flight import SingleFlight
+from exporter.web.sockets import adopt, open_sockets
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PageDataSource = Callable[[], Awaitable[PageData]]
@@ -34,23 +41,36 @@ def build_app(
     An unknown path is 404, a method other than GET or HEAD is 405, both in plain text.
     """
     process = ProcessCollector(registry=None)
+    pages = SingleFlight[bytes]()
 
     async def metrics(request: web.Request) -> web.Response:
         form = choose_format(_header(request, hdrs.ACCEPT))
         compress = accepts_gzip(_header(request, hdrs.ACCEPT_ENCODING))
-        page = PageCollector(await source(), process)
-        body = await asyncio.to_thread(render, page, form, compress=compress)
+
+        async def make() -> bytes:
+            page = PageCollector(await source(), process)
+            return await asyncio.to_thread(render, page, form, compress=compress)
+
+        body = await pages.get((telemetry_path, form, compress), make)
         headers = {hdrs.CONTENT_TYPE: form.value, hdrs.VARY: "Accept, Accept-Encoding", **_NO_SNIFFING}
         if compress:
             headers[hdrs.CONTENT_ENCODING] = "gzip"
-        return web.Response(body=body, headers=headers)
+        return web.Response(body=SharedBody(body), headers=headers)
 
     async def home(_: web.Request) -> web.Response:
-        text = await asyncio.to_thread(landing.render_page, (await source()).views, telemetry_path)
+        async def make() -> bytes:
+            views = (await source()).views
+            return (await asyncio.to_thread(landing.render_page, views, telemetry_path)).encode()
+
+        body = await pages.get("/", make)
         headers = {"Content-Security-Policy": _PAGE_POLICY, hdrs.CACHE_CONTROL: "no-store", **_NO_SNIFFING}
-        return web.Response(text=text, content_type="text/html", headers=headers)
+        return web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
+
+    async def stop(_: web.Application) -> None:
+        await pages.close()
 
     app = web.Application(middlewares=[_log_exceptions])
+    app.on_cleanup.append(stop)
     app.router.add_get(telemetry_path, metrics)
     app.router.add_get("/-/healthy", _healthy)
     app.router.add_get("/-/ready", _ready)
@@ -59,31 +79,50 @@ def build_app(
     return app
 
 
-async def serve(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
-    """Listen on a host (empty: all interfaces) and port (0: any free one). Raises `OSError` if that fails.
+class Server:
+    """A server that listens."""
 
-    Returns the runner, whose `cleanup` stops the server, and the port that was bound.
-    """
-    # A client that reads slowly may delay the shutdown, but no longer than `_SHUTDOWN_S`.
+    def __init__(self, runner: web.AppRunner, listener: Listener, connections: Connections) -> None:
+        """Take its parts, which run."""
+        self._runner = runner
+        self._listener = listener
+        self._connections = connections
+
+    @property
+    def addresses(self) -> Sequence[ListenAddress]:
+        """Where it listens, with the ports that were bound."""
+        return self._listener.addresses
+
+    async def close(self) -> None:
+        """Listen no more, finish running answers for at most `_SHUTDOWN_S`, and close all connections."""
+        await self._listener.close()
+        await self._connections.finish(_SHUTDOWN_S)
+        await self._runner.cleanup()
+
+
+async def serve(
+    app: web.Application,
+    addresses: Sequence[ListenAddress] = (),
+    *,
+    passed: Sequence[socket.socket] = (),
+    tls: TLS = no_tls,
+    limits: Limits = DEFAULTS,
+) -> Server:
+    """Serve on addresses, or on sockets that were passed. Raises `CannotListen` if an address can't be used."""
     logger = logging.getLogger(_LOGGER_OF_AIOHTTP)
     logger.addFilter(_quiet_client_errors)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S, logger=logger)
+    connections = Connections(limits)
+    app.middlewares.insert(0, connections.middleware())
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0, lingering_time=LINGER_S, logger=logger)
     await runner.setup()
     try:
-        await (
-            web.TCPSite(runner, host, port) if host else web.SockSite(runner, _listen_on_all_interfaces(port))
-        ).start()
+        sockets = adopt(passed) if passed else await open_sockets(addresses)
     except BaseException:
         await runner.cleanup()
         raise
-    return runner, runner.addresses[0][1]
-
-
-def _listen_on_all_interfaces(port: int) -> socket.socket:
-    """Return one socket for IPv4 and IPv6: asyncio would open two, which with port 0 would get different ports."""
-    if socket.has_dualstack_ipv6():
-        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
-    return socket.create_server(("", port))
+    server = runner.server
+    assert server is not None, "the runner is set up"
+    return Server(runner, Listener(sockets, server, connections, tls), connections)
 
 
 @web.middleware

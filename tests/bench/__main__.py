@@ -27,6 +27,7 @@ from exporter.simulator.database import Database
 from exporter.simulator.random_traffic import RandomTraffic
 from exporter.simulator.world import World
 from exporter.store import Store, encode
+from tests.bench.crowd import measure_crowd
 
 PAYMENTS = 2000
 ROUNDS = 5
@@ -145,6 +146,9 @@ async def show(payments: int) -> None:
             each = row.seconds / row.number
             table.add_row(row.name, f"{each * 1e6:,.1f} us", f"{1 / each:,.0f}", f"{row.seconds / row.bare:.1f}")
             status.update(f"measured: {row.name}")
+        status.update("measuring scrapes in a crowd")
+        for name, seconds, alone in await measure_crowd():
+            table.add_row(name, f"{seconds * 1e6:,.1f} us", f"{1 / seconds:,.0f}", f"{seconds / alone:.1f}")
     console.print(table)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config import Config, LogConfig, NodeConfig, StorageConfig, WebConfig, load
+from exporter.config import Config, ListenAddress, LogConfig, NodeConfig, StorageConfig, WebConfig, load
 from exporter.config.settings import ENVIRONMENT, SETTINGS
 from exporter.config.sources import KUBERNETES
 from tests.config.conftest import MACAROON, Home
@@ -27,7 +27,7 @@ def test_directory_of_lnd_is_enough(home: Home) -> None:
                 macaroon=home.lnd / "data/chain/bitcoin/mainnet/readonly.macaroon",
             ),
         ),
-        web=WebConfig(host="", port=10019, telemetry_path="/metrics"),
+        web=WebConfig((ListenAddress("", 10019),), telemetry_path="/metrics"),
         log=LogConfig("info", "auto", *LIMITS),
         storage=StorageConfig(home.path / ".local/state/lnd-payments-exporter/state.sqlite"),
         max_peers=50,
@@ -47,7 +47,7 @@ def test_every_flag_overrides_its_default(home: Home) -> None:
     )
     assert config_of(line) == Config(
         nodes=(NodeConfig("alice", "10.0.0.7:20009", home.path / "copies/tls.cert", macaroon),),
-        web=WebConfig("127.0.0.1", 0, "/lnd/metrics"),
+        web=WebConfig((ListenAddress("127.0.0.1", 0),), "/lnd/metrics"),
         log=LogConfig("debug", "json", (5400,), (72,)),
         storage=StorageConfig(home.path / "kept/state.sqlite", "alice"),
         max_peers=0,
@@ -123,9 +123,9 @@ def test_addresses_of_lnd(home: Home, text: str, address: str) -> None:
     ],
 )
 def test_addresses_to_listen_on(home: Home, text: str, host: str, port: int) -> None:
-    """Without a host it is every address. `WebConfig.address` returns what was given."""
+    """Without a host it is every address. As text the address is what was given."""
     web = config_of(f"--lnd.dir=.lnd --web.listen-address={text}").web
-    assert (web, web.address) == (WebConfig(host, port, "/metrics"), text)
+    assert (web, str(web.addresses[0])) == (WebConfig((ListenAddress(host, port),), "/metrics"), text)
 
 
 def test_flag_overrides_environment_overrides_file(home: Home) -> None:
@@ -165,7 +165,7 @@ def test_several_nodes(home: Home) -> None:
         NodeConfig("alice", "localhost:10009", home.lnd / "tls.cert", home.macaroon("readonly")),
         NodeConfig("007", "bob.example:10009", None, bob),
     )
-    assert config.web == WebConfig("", 9000, "/payments")
+    assert config.web == WebConfig((ListenAddress("", 9000),), "/payments")
 
 
 def test_empty_variables_count_as_not_set(home: Home) -> None:
@@ -219,9 +219,9 @@ def test_no_setting_has_the_name_of_a_variable_of_kubernetes() -> None:
 def test_demo_and_healthcheck_need_no_node(home: Home) -> None:
     """Even where the environment has one. The demo listens on the loopback address only."""
     demo = load([], {"LND_PAYMENTS_EXPORTER_LND_DIR": "/nowhere"}, "demo")
-    assert (demo.nodes, demo.web) == ((), WebConfig("127.0.0.1", 10019, "/metrics"))
+    assert (demo.nodes, demo.web) == ((), WebConfig((ListenAddress("127.0.0.1", 10019),), "/metrics"))
     health = load([], {"LND_PAYMENTS_EXPORTER_LND_DIR": "/nowhere"}, "healthcheck")
-    assert (health.nodes, health.web) == ((), WebConfig("", 10019, "/metrics"))
+    assert (health.nodes, health.web) == ((), WebConfig((ListenAddress("", 10019),), "/metrics"))
 
 
 @pytest.mark.parametrize(

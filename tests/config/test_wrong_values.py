@@ -6,6 +6,7 @@ import os
 import pytest
 
 from exporter.config import cannot_listen
+from exporter.config.listen import listen_addresses
 from exporter.config.problems import Problem
 from tests.config.conftest import Home
 from tests.config.shortcuts import problems_of
@@ -166,6 +167,48 @@ def test_unprintable_values(home: Home, name: str) -> None:
             "can't be listened on: Too many open files.",
             "Give HOST:PORT or :PORT, such as: {run}--web.listen-address=:10019",
         ),
+        (
+            errno.EADDRINUSE,
+            "unix:/run/exporter/a.sock",
+            "is in use by another program (or another exporter).",
+            (
+                "Stop that one (`ss -lxp` shows which), or listen elsewhere:"
+                " {run}--web.listen-address=unix:/run/exporter/other.sock"
+            ),
+        ),
+        (
+            errno.EACCES,
+            "unix:/run/a.sock",
+            "may not be created by this user.",
+            (
+                "Allow the user to write to its directory, or choose another one:"
+                " {run}--web.listen-address=unix:/run/lnd-payments-exporter/metrics.sock"
+            ),
+        ),
+        (
+            errno.ENOENT,
+            "unix:/run/exporter/a.sock",
+            "can't be created: its directory does not exist.",
+            (
+                "Create /run/exporter, or choose another one:"
+                " {run}--web.listen-address=unix:/run/lnd-payments-exporter/metrics.sock"
+            ),
+        ),
+        (
+            errno.ENOTSOCK,
+            "unix:/a.sock",
+            "is there already, and it is not a socket.",
+            (
+                "It may be of use to somebody, so remove it yourself, or choose another path:"
+                " {run}--web.listen-address=unix:/metrics.sock"
+            ),
+        ),
+        (
+            errno.EROFS,
+            "unix:/srv/a.sock",
+            "can't be listened on: Read-only file system.",
+            "Choose another path: {run}--web.listen-address=unix:/srv/metrics.sock",
+        ),
     ],
 )
 def test_address_that_cannot_be_listened_on(
@@ -175,6 +218,6 @@ def test_address_that_cannot_be_listened_on(
     error = OSError(number, os.strerror(number))
     for target, run in (("", ""), ("run", "make run ARGS=")):
         monkeypatch.setenv("MAKE_TARGET", target)
-        assert cannot_listen(address, error) == Problem(
+        assert cannot_listen(listen_addresses(address)[0], error) == Problem(
             "--web.listen-address", f"{address} {what}", fix.format(run=run)
         )

@@ -11,6 +11,7 @@ import yaml
 
 from deploy.prometheus.recording import LISTED
 from deploy.prometheus.values import read
+from exporter.config import ListenAddress
 from exporter.metrics import landing
 from exporter.page import PageData
 from exporter.web.server import build_app, serve
@@ -36,15 +37,17 @@ async def _two_nodes() -> PageData:
 @asynccontextmanager
 async def scraped(home: Path, job: Mapping[str, Any]) -> AsyncIterator[Prometheus]:
     """Run an exporter of two nodes, and a Prometheus that has scraped it."""
-    runner, port = await serve(build_app(_two_nodes), "127.0.0.1", 0)
+    server = await serve(build_app(_two_nodes), [ListenAddress("127.0.0.1", 0)])
     rules = hurried(read(more={"job": JOB})["service"])
-    prometheus = Prometheus(home / "prometheus", f"127.0.0.1:{port}", rules=rules, labels={"node": MACHINE}, job=job)
+    prometheus = Prometheus(
+        home / "prometheus", str(server.addresses[0]), rules=rules, labels={"node": MACHINE}, job=job
+    )
     try:
         await prometheus.start()
         yield prometheus
     finally:
         await prometheus.stop()
-        await runner.cleanup()
+        await server.close()
 
 
 async def labels(prometheus: Prometheus, query: str, label: str = "node") -> list[str]:

@@ -76,7 +76,7 @@ def encoded(*accounts: Account) -> dict[str, EncodedNode]:
 def config(path: Path, *, older_than_s: int = 0, node: str | None = None) -> Config:
     """Return the configuration of the command `open`."""
     options = OpenConfig(older_than_s, node=node)
-    return Config((), WebConfig("", 0, "/metrics"), LogConfig("info", "auto"), StorageConfig(path), 0, options)
+    return Config((), WebConfig((), "/metrics"), LogConfig("info", "auto"), StorageConfig(path), 0, options)
 
 
 def read_ns(later_s: float = 0) -> int:

@@ -202,12 +202,13 @@ async def test_reload_during_a_catch_up(tmp_path: Path) -> None:
         await the.change()
         for seed in range(30):
             await alice.play(Scenarios(alice.world, seed).success())
-        alice.faults.slow_list(0.05)
+        alice.faults.slow_list(2)  # a minute for a list: nobody waits for its end
         await the.change(the.config("alice"))
         for config in (the.rest("alice"), the.config("alice")):
             await the.until(lambda: the.followed.accounts()[0].status.reading, "the catch-up reads")
             await the.change(config)
         alice.faults.heal()
+        await the.change(the.rest("alice"))
         await the.ended("alice", (30, 30, 0, 0))
         assert await the.totals("alice", Counter.RECOVERED) == (30,)
 

@@ -11,7 +11,7 @@ from threading import Event
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.config import Config, ConfigError, LogConfig, NodeConfig, Problem, StorageConfig, WebConfig
+from exporter.config import Config, ConfigError, ListenAddress, LogConfig, NodeConfig, Problem, StorageConfig, WebConfig
 from exporter.follow import Account, Follower
 from exporter.nodes import FollowedNodes
 from exporter.payments.overdue import Limits
@@ -23,7 +23,13 @@ from tests.follow.watch import Clocks
 from tests.patience import PATIENCE_S
 
 ALICE, BOB = (NodeConfig(name, f"{name}:10009", None, Path("macaroon")) for name in ("alice", "bob"))
-STARTED = Config((ALICE,), WebConfig("", 10019, "/metrics"), LogConfig("info", "json", (600,)), StorageConfig(None), 50)
+STARTED = Config(
+    (ALICE,),
+    WebConfig((ListenAddress("", 10019),), "/metrics"),
+    LogConfig("info", "json", (600,)),
+    StorageConfig(None),
+    50,
+)
 
 
 class Running:
@@ -112,7 +118,7 @@ async def test_settings_that_need_a_restart() -> None:
     """They are named in one warning and in the answer, at each reload until the restart; the rest takes effect."""
     config = Config(
         (ALICE, BOB),
-        WebConfig("localhost", 9999, "/other", enable_lifecycle=True),
+        WebConfig((ListenAddress("localhost", 9999),), "/other", enable_lifecycle=True),
         replace(STARTED.log, format="console"),
         StorageConfig(Path("/elsewhere"), "alice"),
         7,

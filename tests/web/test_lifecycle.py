@@ -11,6 +11,7 @@ from exporter.page import PageData
 from exporter.web.lifecycle import ReloadHandler, ReloadResult
 from exporter.web.server import build_app, serve
 from tests.patience import PATIENCE_S
+from tests.web.serving import LOCAL
 
 
 async def no_nodes() -> PageData:
@@ -31,11 +32,11 @@ async def fails() -> ReloadResult:
 @asynccontextmanager
 async def serving(reload: ReloadHandler | None) -> AsyncIterator[int]:
     """Serve within the block; yield the port."""
-    runner, port = await serve(build_app(no_nodes, reload=reload), "127.0.0.1", 0)
+    server = await serve(build_app(no_nodes, reload=reload), (LOCAL,))
     try:
-        yield port
+        yield server.addresses[0].port
     finally:
-        await runner.cleanup()
+        await server.close()
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "GET", "DELETE"])

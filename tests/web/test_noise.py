@@ -8,15 +8,18 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exporter import log
 from exporter.page import PageData
-from exporter.web.server import PageDataSource, build_app, serve
+from exporter.web.server import PageDataSource
 from tests.metrics import scene
 from tests.patience import PATIENCE_S
+from tests.web.serving import closed, connect, fetch, serving
+from tests.web.ways import way
 
 pytestmark = pytest.mark.usefixtures("logging_as_before")
 
@@ -77,11 +80,8 @@ async def _large() -> PageData:
 @asynccontextmanager
 async def _served(source: PageDataSource = _small) -> AsyncIterator[int]:
     """Run a server and yield its port; the server has shut down when the block ends."""
-    runner, port = await serve(build_app(source), "127.0.0.1", 0)
-    try:
-        yield port
-    finally:
-        await runner.cleanup()
+    async with serving(source) as server:
+        yield server.addresses[0].port
 
 
 async def _send(port: int, *parts: bytes) -> bytes:
@@ -180,3 +180,27 @@ async def test_exception_of_a_handler_is_logged(path: str, bug: type[Exception])
         path,
     )
     assert event["exception"].splitlines()[-1].endswith(f"{bug.__name__}: {bug('of ours')}")
+
+
+async def test_client_that_does_not_speak_tls(tmp_path: Path) -> None:
+    """To a server with TLS: the connection is closed, and the log gets at most a line at level debug."""
+    at_info, there = Log("info"), way("TLS", tmp_path)
+    async with serving(addresses=[there.address], tls=there.server) as server:
+        for request in [*NOT_HTTP.values(), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\x16\x03\x01"]:
+            stream = await connect(server.addresses[0])
+            stream[1].write(request)
+            stream[1].write_eof()
+            await closed(stream)
+        assert b" 200 OK\r\n" in await fetch(server.addresses[0], tls=there.client)
+    assert at_info.events() == []
+    at_debug = Log("debug")
+    async with serving(addresses=[there.address], tls=there.server) as server:
+        stream = await connect(server.addresses[0])
+        stream[1].write(b"GET / HTTP/1.1\r\n\r\n")
+        await closed(stream)
+    (event,) = at_debug.events()
+    assert (event["level"], event["event"], event["reason"]) == (
+        "debug",
+        "a connection without a TLS handshake",
+        "SSLError",
+    )

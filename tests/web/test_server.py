@@ -11,13 +11,16 @@ from typing import NamedTuple
 import aiohttp
 import pytest
 
+from exporter.config import ListenAddress
 from exporter.metrics.exposition import Format
 from exporter.page import PageData
 from exporter.payments.view import View
 from exporter.web.server import PageDataSource, build_app, serve
+from exporter.web.sockets import CannotListen
 from tests.metrics import scene
 from tests.metrics.reading import families, text
 from tests.patience import PATIENCE_S
+from tests.web.serving import serving
 
 
 class Answer(NamedTuple):
@@ -41,11 +44,8 @@ async def _served(
     source: PageDataSource = _instant, path: str = "/metrics", host: str = "127.0.0.1"
 ) -> AsyncIterator[str]:
     """Run a server and yield its URL."""
-    runner, port = await serve(build_app(source, path), host, 0)
-    try:
-        yield f"http://{f'[{host}]' if ':' in host else host or '127.0.0.1'}:{port}"
-    finally:
-        await runner.cleanup()
+    async with serving(source, [ListenAddress(host)], path=path) as server:
+        yield f"http://{server.addresses[0]._replace(host=host or '127.0.0.1')}"
 
 
 async def _request(url: str, method: str = "GET", headers: dict[str, str] | None = None) -> Answer:
@@ -169,21 +169,23 @@ async def test_listen_address(host: str) -> None:
             assert (await _request(f"{url}/-/healthy")).status == 200
             if not host and socket.has_dualstack_ipv6():
                 assert (await _request(f"{url.replace('127.0.0.1', '[::1]')}/-/healthy")).status == 200
-    except OSError as error:
-        if host != "::1" or error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+    except CannotListen as error:
+        if host != "::1" or error.failures[0][1].errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
             raise
         pytest.skip("this machine has no IPv6")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", ""])
-async def test_port_in_use_is_an_os_error(host: str) -> None:
-    """Its text names the cause."""
-    with socket.create_server((host, 0)) as taken, pytest.raises(OSError, match="in use") as refused:
-        await serve(build_app(_instant), host, taken.getsockname()[1])
-    assert refused.value.errno == errno.EADDRINUSE
+async def test_port_in_use(host: str) -> None:
+    """The error names the address and the cause."""
+    with socket.create_server((host, 0)) as taken, pytest.raises(CannotListen) as refused:
+        await serve(build_app(_instant), [ListenAddress(host, taken.getsockname()[1])])
+    assert [(address.host, error.errno) for address, error in refused.value.failures] == [(host, errno.EADDRINUSE)]
 
 
-async def test_unknown_host_is_an_os_error() -> None:
-    """As a port in use is."""
-    with pytest.raises(OSError, match=r"."):
-        await serve(build_app(_instant), "no-such-host.invalid", 0)
+@pytest.mark.parametrize("name", ["no-such-host.invalid", "a..b", "a" * 200])
+async def test_unknown_host(name: str) -> None:
+    """As a port in use."""
+    with pytest.raises(CannotListen) as refused:
+        await serve(build_app(_instant), [ListenAddress(name, 0)])
+    assert [address.host for address, _ in refused.value.failures] == [name]
