@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 OK, FAILED, UNUSABLE = 0, 1, 2
 """Exit codes. UNUSABLE: the command line or the configuration has to be changed."""
+STATE = "state"
+"""The first word of commands of two words."""
 BY_SIGNAL = 128
 """Plus the number of a signal: exit code of a command that the signal ended."""
 
@@ -50,17 +52,18 @@ def _run_command(arguments: list[str]) -> int:
     if arguments[:1] == ["help"]:
         del arguments[0]
     name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "run"
+    if name == STATE and arguments and not arguments[0].startswith("-"):
+        name = f"{STATE} {arguments.pop(0)}"
     command = next((command for command in COMMANDS if command == name), None)
     if asks_for_help:
-        print(usage(command or "run"), end="")
+        of_state = [each for each in COMMANDS if each.startswith(f"{STATE} ")] if name == STATE else []
+        print("\n".join(map(usage, of_state or [command or "run"])), end="")
         return OK
     if name == "version" or "--version" in arguments:
         print(f"{PROGRAM} {__version__}")
         return OK
     if command is None:
-        close = difflib.get_close_matches(name, COMMANDS, n=1)
-        hint = f"Did you mean {close[0]}?" if close else f"Commands are {', '.join(COMMANDS)}; see --help."
-        print(f"{PROGRAM}: unknown command {name!r}. {hint}", file=sys.stderr)
+        print(f"{PROGRAM}: {_unknown_command(name)}", file=sys.stderr)
         return UNUSABLE
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # grpc's own log lines aren't JSON, and repeat ours
     try:
@@ -70,6 +73,14 @@ def _run_command(arguments: list[str]) -> int:
         return UNUSABLE
     except KeyboardInterrupt:  # before or after we handle signals; OK of `track` means a paid payment
         return BY_SIGNAL + signal.SIGINT if command == "track" else OK
+
+
+def _unknown_command(name: str) -> str:
+    if name == STATE:
+        return f"a word is missing: {STATE} export, or {STATE} import; see --help."
+    close = difflib.get_close_matches(name, COMMANDS, n=1)
+    hint = f"Did you mean {close[0]}?" if close else f"Commands are {', '.join(COMMANDS)}; see --help."
+    return f"unknown command {name!r}. {hint}"
 
 
 def _run(config: Config) -> int:
@@ -117,6 +128,12 @@ def _check(config: Config) -> int:
 
     warnings = check(config.storage)
     print("The configuration is valid (lnd was not asked).")
+    if shard := config.shard:
+        total = len(config.nodes) + config.other_nodes
+        followed = (
+            f"{len(config.nodes)} of {total} nodes" if config.nodes else f"none of {total} nodes: nothing is counted"
+        )
+        print(f"  shard {shard}: follows {followed}; the other {config.other_nodes} belong to other shards")
     for node in config.nodes:
         transport = f"{node.transport}{' through a proxy' if node.proxy else ''}"
         print(f"  node {node.name}: {node.address} ({transport}), {node.trust}, macaroon {node.macaroon}")
@@ -139,6 +156,28 @@ def _healthcheck(config: Config) -> int:
     return FAILED if problem else OK
 
 
+def _export(config: Config) -> int:
+    from exporter.handover import WriteError, export_state
+
+    try:
+        for line in export_state(config):
+            print(line, file=sys.stderr)
+    except WriteError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return FAILED
+    return OK
+
+
+def _import(config: Config) -> int:
+    from exporter.handover import import_state
+
+    said, warnings = import_state(config)
+    print("\n".join(said))
+    for warning in warnings:
+        print(warning, file=sys.stderr)
+    return OK
+
+
 DO: dict[Command, Callable[[Config], int]] = {
     "run": _run,
     "demo": _demo,
@@ -146,6 +185,8 @@ DO: dict[Command, Callable[[Config], int]] = {
     "track": _track,
     "check": _check,
     "healthcheck": _healthcheck,
+    "state export": _export,
+    "state import": _import,
 }
 
 

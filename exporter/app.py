@@ -63,7 +63,10 @@ async def _run(config: Config, store: Store | None, on_ready: Callable[[str], No
             nodes=len(followers),
             version=__version__,
             state=str(config.storage.path or "memory only"),
+            **({"shard": str(config.shard)} if config.shard else {}),
         )
+        if not followers:
+            log.warning("this exporter follows no node: none of the file belongs to its shard")
         if on_ready is not None:
             on_ready(f"{config.web.host or 'localhost'}:{port}")
         async with asyncio.TaskGroup() as group:

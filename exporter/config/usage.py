@@ -32,7 +32,7 @@ GROUPS = {
     "metrics": "Which metrics",
     "storage": "What is kept",
     "log": "What is logged",
-    "command": "For the commands open and track, which also have flags of the groups above (COMMAND --help)",
+    "command": "For single commands, which also have flags of the groups above (COMMAND --help)",
     "config": "From a file",
 }
 """Headings of the groups of settings."""
