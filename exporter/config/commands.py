@@ -27,6 +27,7 @@ class CommandHelp(NamedTuple):
 
 
 _STOPPED = "stopped by Ctrl-C, SIGTERM or SIGHUP"
+_NOT_IMPORTED = "an export or the state file can't be used, or it counts one of the nodes already"
 _BUG = "stopped by a bug, which the log shows"
 _UNWRITABLE = "the output can't be written"
 _WRONG = "the command line or the configuration is wrong"
@@ -98,13 +99,13 @@ COMMANDS: dict[Command, CommandHelp] = {
         "write the state of one node to a file, for another exporter",
         {
             "0": "exported; there may be a warning on standard error",
-            "1": f"{_UNWRITABLE}",
+            "1": _UNWRITABLE,
             "2": f"{_WRONG}, FILE exists, or the state file doesn't have this node",
         },
         "Write all that the state file has of one node to a new FILE, which `state import` adds to the state file of"
-        " another exporter. Without FILE, or with - instead, it goes to standard output. The state file stays as it is, and the"
-        " exporter may run, but it should not follow the node any more: what it counts afterwards is counted by the"
-        " other exporter, too. Run it as the exporter's user.",
+        " another exporter. Without FILE, or with - instead, it goes to standard output. The state file stays as it is,"
+        " and the exporter may run, but it should not follow the node any more: what it counts afterwards is counted by"
+        " the other exporter, too. Run it as the exporter's user.",
         "state export alice alice.state --storage.path=state.sqlite",
     ),
     "state import": CommandHelp(
@@ -113,7 +114,7 @@ COMMANDS: dict[Command, CommandHelp] = {
         {
             "0": "the state file has these nodes, now or already with the same content",
             "1": _UNWRITABLE,
-            "2": f"{_WRONG}, an export or the state file can't be used, or it counts one of the nodes already",
+            "2": f"{_WRONG}, {_NOT_IMPORTED}",
         },
         "Add the nodes of one or more exports to the state file; it is created if there is none. All of them are added,"
         " or none. FILE may be - for standard input. The exporter of this state file must not run. At its next start it"

@@ -59,14 +59,16 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     if file is not None:
         raw = _merge(file.values, raw)
     nodes: tuple[NodeConfig, ...] = ()
-    shard = optional_value(raw, SHARD, problems) if command in SHARD.commands else None
+    if command not in SHARD.commands:
+        raw.pop(SHARD.name, None)
+    shard = optional_value(raw, SHARD, problems)
     if command == "demo":
         _refuse_node_of_demo(flags, problems)
         raw.setdefault(WEB_LISTEN_ADDRESS.name, RawValue(LISTEN_DEMO, "default"))
     elif command in ("run", "check", "track") and file is not None:
         if command == "track" and file.nodes is not None:
             _choose_node(raw, file, problems)
-        if SHARD.name in raw and file.nodes is None and command in SHARD.commands:
+        if SHARD.name in raw and file.nodes is None:
             fix = "Write the nodes of all exporters into one file (nodes:) and name it with --config.file."
             problems.append(Problem(raw[SHARD.name].where, "needs a list of nodes, and there is none.", fix))
         nodes = _read_nodes(raw, file, problems, shard)
@@ -187,4 +189,5 @@ def _read_nodes(
             problems.append(
                 Problem(given.where, "is for a single node, but the file has a list of them (nodes:).", fix)
             )
-    return several_nodes(file.nodes, problems, shard) if file.nodes else ()
+    is_own = shard.has if shard else lambda _name: SHARD.name not in raw  # none, if the shard is among the problems
+    return several_nodes(file.nodes, problems, is_own) if file.nodes else ()

@@ -19,7 +19,6 @@ from exporter.config.settings import (
     LND_TRANSPORT,
     SETTINGS,
 )
-from exporter.config.shard import Shard
 from exporter.payments.labels import Mode
 
 SYSTEM = "system"
@@ -67,12 +66,12 @@ def single_node(raw: RawValues, problems: list[Problem]) -> tuple[NodeConfig, ..
 
 
 def several_nodes(
-    entries: list[tuple[str, RawValues]], problems: list[Problem], shard: Shard | None = None
+    entries: list[tuple[str, RawValues]], problems: list[Problem], is_own: Callable[[str], bool]
 ) -> tuple[NodeConfig, ...]:
     """Return the nodes of the list `nodes:`. Each needs a name; a name or an address that occurs twice is a problem.
 
-    With a shard only its own nodes are returned. The settings of the others are checked all the same, because all
-    exporters share the file, but not the files that they name: these need not be on this machine.
+    Only the nodes whose name `is_own` are returned. The settings of the others are checked all the same, because all
+    shards use the same list, but not the files that they name: these need not be on this machine.
     """
     first: dict[str, str] = {}
     nodes: list[NodeConfig] = []
@@ -83,7 +82,7 @@ def several_nodes(
             if given and first.setdefault(given.text, given.where) != given.where:
                 fix = f"Give each node its own; {first[given.text]} is the same."
                 problems.append(Problem(given.where, f"{given.text} is used by two nodes.", fix))
-        own = shard is None or shard.has(raw["lnd.name"].text if "lnd.name" in raw else "")
+        own = is_own(raw["lnd.name"].text if "lnd.name" in raw else "")
         node = _node(raw, place, problems, own=own)
         nodes += [node] if node and own else []
     return tuple(nodes)

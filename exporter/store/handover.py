@@ -16,6 +16,8 @@ from exporter.store.reader import connect_without_trace
 
 EXPORT_ID = 0x4C4E5058
 """`PRAGMA application_id` of an export: "LNPX". An exporter refuses to use it as its state, and it isn't one."""
+SHOWN = 50
+"""How many nodes of a state file an error lists."""
 _EXPORT = "CREATE TABLE export (node TEXT NOT NULL, digest TEXT NOT NULL)"
 _FIX_EXPORT = "`state export NODE FILE` makes such a file; copy it as a whole, as a binary file."
 _PAGE_COUNT, _PAGE_SIZE = slice(28, 32), slice(16, 18)
@@ -67,8 +69,7 @@ def export_node(path: Path, node: str) -> Exported:
                 raise NoNode(f"{path} has no nodes yet.", "Name the state file of the exporter: --storage.path=FILE")
             names = [name for (name,) in connection.execute("SELECT node FROM node ORDER BY node")]
             if node not in names:
-                others = f"Its nodes: {', '.join(names)}" if names else "It has no nodes yet."
-                raise NoNode(f"{path} has no node {node}.", others)
+                raise NoNode(f"{path} has no node {node}.", _list(names))
             export = _export_of(connection, node)
             state = codec.decode_state(export.content["node"][0][1])
         return Exported(export, is_locked(path) and not state.heard.left)
@@ -158,6 +159,13 @@ def _check_header(content: bytes, path: Path) -> None:
     if len(content) != size:
         fix = "Copy the whole file again, as a binary file."
         raise StoreError(f"{path} is damaged: it has {len(content)} bytes instead of {size}.", fix)
+
+
+def _list(names: list[str]) -> str:
+    if not names:
+        return "It has no nodes yet."
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"Its nodes: {', '.join(names[:SHOWN])}{more}"
 
 
 def _rows_of(connection: sqlite3.Connection, node: str) -> Content:
