@@ -171,7 +171,7 @@ def test_what_is_wrong_with_other_nodes_is_reported(home: Home) -> None:
     wrong = """\
   - {name: alice, dir: gone}
   - {name: frank, adress: f.example, tls_cert: x, macaroon: x}
-  - {name: "judy smith", dir: gone, address: j.example}
+  - {name: "a b", dir: gone, address: j.example}
   - {dir: gone2, address: k.example, mode: fast}
   - {name: grace, address: g.example}
 """
