@@ -76,10 +76,13 @@ def _run_command(arguments: list[str]) -> int:
 
 
 def _unknown_command(name: str) -> str:
+    """Return what is wrong with the name of a command, and what was probably meant."""
     if name == STATE:
         return f"a word is missing: {STATE} export, or {STATE} import; see --help."
-    close = difflib.get_close_matches(name, COMMANDS, n=1)
-    hint = f"Did you mean {close[0]}?" if close else f"Commands are {', '.join(COMMANDS)}; see --help."
+    first = f"{STATE} " if name.startswith(f"{STATE} ") else ""
+    known = [command for command in COMMANDS if command.startswith(first)]
+    close = difflib.get_close_matches(name.removeprefix(first), [each.removeprefix(first) for each in known], n=1)
+    hint = f"Did you mean {first}{close[0]}?" if close else f"Commands are {', '.join(known)}; see --help."
     return f"unknown command {name!r}. {hint}"
 
 

@@ -59,18 +59,13 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     if file is not None:
         raw = _merge(file.values, raw)
     nodes: tuple[NodeConfig, ...] = ()
-    if command not in SHARD.commands:
-        raw.pop(SHARD.name, None)
-    shard = optional_value(raw, SHARD, problems)
+    shard = _read_shard(raw, file, command, problems)
     if command == "demo":
         _refuse_node_of_demo(flags, problems)
         raw.setdefault(WEB_LISTEN_ADDRESS.name, RawValue(LISTEN_DEMO, "default"))
     elif command in ("run", "check", "track") and file is not None:
         if command == "track" and file.nodes is not None:
             _choose_node(raw, file, problems)
-        if SHARD.name in raw and file.nodes is None:
-            fix = "Write the nodes of all exporters into one file (nodes:) and name it with --config.file."
-            problems.append(Problem(raw[SHARD.name].where, "needs a list of nodes, and there is none.", fix))
         nodes = _read_nodes(raw, file, problems, shard)
         if NO_NODE in problems:
             problems.remove(NO_NODE)
@@ -105,6 +100,16 @@ def _merge(lower: RawValues, higher: RawValues) -> RawValues:
     if "storage.path" not in higher and higher.get("storage.memory", RawValue("", "")).text == "true":
         raw.pop("storage.path", None)
     return raw
+
+
+def _read_shard(raw: RawValues, file: FileContent | None, command: Command, problems: list[Problem]) -> Shard | None:
+    """Return which of several exporters this is; other commands than an exporter's ignore the variable."""
+    if command not in SHARD.commands:
+        raw.pop(SHARD.name, None)
+    if SHARD.name in raw and file is not None and file.nodes is None:
+        fix = "Write the nodes of all exporters into one file (nodes:) and name it with --config.file."
+        problems.append(Problem(raw[SHARD.name].where, "needs a list of nodes, and there is none.", fix))
+    return optional_value(raw, SHARD, problems)
 
 
 def _read_log(raw: RawValues, problems: list[Problem]) -> LogConfig:
