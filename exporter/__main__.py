@@ -131,12 +131,12 @@ def _check(config: Config) -> int:
 
     warnings = check(config.storage)
     print("The configuration is valid (lnd was not asked).")
-    if shard := config.shard:
-        total = len(config.nodes) + config.other_nodes
-        followed = (
-            f"{len(config.nodes)} of {total} nodes" if config.nodes else f"none of {total} nodes: nothing is counted"
+    if config.shard:
+        own, others = len(config.nodes), config.other_nodes
+        follows = (
+            f"{own} of {own + others} nodes; the other" if own else f"none of {others} nodes: nothing is counted; all"
         )
-        print(f"  shard {shard}: follows {followed}; the other {config.other_nodes} belong to other shards")
+        print(f"  shard {config.shard}: follows {follows} {others} belong to other shards")
     for node in config.nodes:
         transport = f"{node.transport}{' through a proxy' if node.proxy else ''}"
         print(f"  node {node.name}: {node.address} ({transport}), {node.trust}, macaroon {node.macaroon}")

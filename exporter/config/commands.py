@@ -116,8 +116,9 @@ COMMANDS: dict[Command, CommandHelp] = {
             "2": f"{_WRONG}, or an export or the state file can't be used",
         },
         "Add the nodes of one or more exports to the state file; it is created if there is none. All of them are added,"
-        " or none; a node that it counts already is refused. FILE may be - for standard input. The exporter of this state"
-        " file must not run. At its next start it goes on with these nodes as after a restart. Run it as the exporter's user.",
+        " or none; a node that it counts already is refused. FILE may be - for standard input. The exporter of this"
+        " state file must not run. At its next start it goes on with these nodes as after a restart. Run it as the"
+        " exporter's user.",
         "state import alice.state bob.state --storage.path=state.sqlite",
     ),
 }

@@ -442,3 +442,21 @@ def test_clock_of_another_machine(tmp_path: Path) -> None:
     assert [now.mono_ns - run.news_mono_ns for run in tracker.open.values()] == [
         at(9).mono_ns - mono_ns + 100 * 10**9 for mono_ns in before
     ]
+
+
+def test_export_is_one_instant(tmp_path: Path) -> None:
+    """An exporter that writes in the middle of the export changes nothing of it."""
+    path = tmp_path / "state.sqlite"
+    store = Store(path)
+    store.save({"alice": node()})
+    first = export_node(path, "alice").export
+    read: Callable[..., Any] = rows.read
+
+    def write_meanwhile(connection: sqlite3.Connection, name: str, state: str) -> Any:
+        store.save({"alice": node(30)._replace(open={}, finished={})})
+        return read(connection, name, state)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "read", write_meanwhile)
+        assert export_node(path, "alice").export == first
+    store.close()
