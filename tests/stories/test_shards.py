@@ -141,15 +141,15 @@ class Fleet:
             stderr=asyncio.subprocess.PIPE,
         )
 
-    async def export(self, name: str) -> Path:
-        """Export a node from the file of its exporter, which runs and doesn't follow it any more."""
+    async def export(self, name: str, number: int) -> Path:
+        """Export a node from the file of an exporter, which doesn't follow it any more."""
         path = self.home / f"{name}.state"
         said = b""
 
         async def without_warning() -> bool:  # once the exporter has noted on disk that it has left the node
             nonlocal said
             path.unlink(missing_ok=True)
-            process = await self.command(MOVE[name], "export", name, str(path))
+            process = await self.command(number, "export", name, str(path))
             _, said = await process.communicate()
             assert process.returncode == 0, said
             return b"warning" not in said
@@ -160,21 +160,21 @@ class Fleet:
 
 
 @asynccontextmanager
-async def fleet(home: Path) -> AsyncIterator[Fleet]:
-    """Run two lnds and the exporters of a fleet, which are killed at the end."""
+async def fleet(home: Path, count: int = NEW) -> AsyncIterator[Fleet]:
+    """Run two lnds and `count` exporters of a fleet, which are killed at the end."""
     for name in "ab":
         (home / name).mkdir()
     lnds = [SimulatedNode(home / name, seed=name, clock=WallClock(SPEED)) for name in "ab"]
     async with lnds[0], lnds[1]:
         fleet = Fleet(lnds, home)
         try:
-            for number in range(NEW):
-                await fleet.start(number, NEW)
-            await fleet.followed(NEW)
+            for number in range(count):
+                await fleet.start(number, count)
+            await fleet.followed(count)
             yield fleet
         finally:
             for exporter in fleet.exporters:
-                with suppress(AssertionError):
+                with suppress(AssertionError, ProcessLookupError):
                     await exporter.kill()
 
 
@@ -194,7 +194,7 @@ async def test_a_shard_is_added(tmp_path: Path, *, kills: bool) -> None:
             exporter = nodes.exporters[number]
             await (exporter.kill() if kills else exporter.stop())
             await nodes.start(number, NEW + 1)
-        exports = [str(await nodes.export(name)) for name in MOVE]
+        exports = [str(await nodes.export(name, MOVE[name])) for name in MOVE]
         for _ in range(4 * kills):
             process = await nodes.command(NEW, "import", *exports)
             await asyncio.sleep(random.uniform(0.1, 0.6))
@@ -217,6 +217,25 @@ async def test_a_shard_is_added(tmp_path: Path, *, kills: bool) -> None:
         refused = await nodes.command(NEW, "import", exports[0])
         _, err = await refused.communicate()
         assert (refused.returncode, b"An exporter is running with " in err) == (2, True)
+
+
+async def test_a_shard_is_removed(tmp_path: Path) -> None:
+    """Its nodes go to the others, each of which is stopped for the import; traffic goes on all the time."""
+    async with fleet(tmp_path, NEW + 1) as nodes:
+        nodes.pay()
+        await asyncio.sleep(2)
+        await nodes.pages(NEW + 1)
+        await nodes.exporters[NEW].stop()
+        for name, number in MOVE.items():
+            path = await nodes.export(name, NEW)
+            await nodes.exporters[number].stop()
+            process = await nodes.command(number, "import", str(path))
+            assert await process.communicate() == (f"{name}: imported\n".encode(), b"")
+            await nodes.start(number, NEW)
+        nodes.pay()
+        await nodes.followed(NEW)
+        await nodes.all_ended()
+        await nodes.agree(NEW, *STAY, *MOVE)
 
 
 async def test_a_shard_is_added_without_a_handover(tmp_path: Path) -> None:
