@@ -15,9 +15,10 @@ from exporter.config import NodeConfig
 from exporter.config.addresses import GRPC, REST, WEBSOCKET
 from exporter.config.shard import shard_of
 from exporter.simulator.clock import WallClock
+from exporter.simulator.mutation import Scenario
 from exporter.simulator.random_traffic import RandomTraffic
 from exporter.simulator.server import SimulatedNode
-from tests.network.process import until
+from tests.network.process import NotReady, until
 from tests.stories.page import Page, decreased_counters, parse, total
 from tests.stories.process import Exporter
 from tests.torture.totals import differences
@@ -92,7 +93,7 @@ class Fleet:
                 self._playing.append(asyncio.create_task(self._play(lnd, at * 0.1, scenario)))
 
     @staticmethod
-    async def _play(lnd: SimulatedNode, delay_s: float, scenario) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    async def _play(lnd: SimulatedNode, delay_s: float, scenario: Scenario) -> None:
         await asyncio.sleep(delay_s)
         await lnd.play(scenario)
 
@@ -129,7 +130,7 @@ class Fleet:
             ]
             return not wrong
 
-        with suppress(TimeoutError):
+        with suppress(NotReady):
             await until("the pages agree with the truth", right)
         assert wrong == []
 
