@@ -228,3 +228,12 @@ def test_other_commands_ignore_it(home: Home) -> None:
     environ = {"LND_PAYMENTS_EXPORTER_SHARD": "auto/3", "LND_PAYMENTS_EXPORTER_CONFIG_FILE": "exporter.yml"}
     assert load([], environ, "open").shard is None
     assert load(["ab" * 32, "--lnd.name=bob"], environ, "track").nodes[0].name == "bob"
+
+
+def test_size_of_the_file(home: Home) -> None:
+    """Ten thousand nodes take more than a mebibyte."""
+    path = home.write("exporter.yml", FILE + "#" * (1 << 20))
+    assert len(config_of("--config.file=exporter.yml --shard=2/3").nodes) == 1
+    home.write("exporter.yml", "#" * (17 << 20))
+    (problem,) = problems_of("--config.file=exporter.yml --shard=2/3")
+    assert problem.what == f"{path} is larger than 16 MiB."
