@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 OK, FAILED, UNUSABLE = 0, 1, 2
 """Exit codes. UNUSABLE: the command line or the configuration has to be changed."""
+STATE = "state"
+"""The first word of commands of two words."""
 BY_SIGNAL = 128
 """Plus the number of a signal: exit code of a command that the signal ended."""
 
@@ -48,21 +50,20 @@ def _run_command(arguments: list[str]) -> int:
     if arguments[:1] == ["help"]:
         del arguments[0]
     name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "run"
+    if name == STATE and arguments and not arguments[0].startswith("-"):
+        name = f"{STATE} {arguments.pop(0)}"
     command = next((command for command in COMMANDS if command == name), None)
     if asks_for_help:
         from exporter.config.usage import usage
 
-        print(usage(command or "run"), end="")
+        of_state = [each for each in COMMANDS if each.startswith(f"{STATE} ")] if name == STATE else []
+        print("\n".join(map(usage, of_state or [command or "run"])), end="")
         return OK
     if name == "version" or "--version" in arguments:
         print(f"{PROGRAM} {__version__}")
         return OK
     if command is None:
-        import difflib
-
-        close = difflib.get_close_matches(name, COMMANDS, n=1)
-        hint = f"Did you mean {close[0]}?" if close else f"Commands are {', '.join(COMMANDS)}; see --help."
-        print(f"{PROGRAM}: unknown command {name!r}. {hint}", file=sys.stderr)
+        print(f"{PROGRAM}: {_unknown_command(name)}", file=sys.stderr)
         return UNUSABLE
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # grpc's own log lines aren't JSON, and repeat ours
     try:
@@ -72,6 +73,19 @@ def _run_command(arguments: list[str]) -> int:
         return UNUSABLE
     except KeyboardInterrupt:  # before or after we handle signals; OK of `track` means a paid payment
         return BY_SIGNAL + signal.SIGINT if command == "track" else OK
+
+
+def _unknown_command(name: str) -> str:
+    """Return what is wrong with the name of a command, and what was probably meant."""
+    import difflib
+
+    if name == STATE:
+        return f"a word is missing: {STATE} export, or {STATE} import; see --help."
+    first = f"{STATE} " if name.startswith(f"{STATE} ") else ""
+    known = [command for command in COMMANDS if command.startswith(first)]
+    close = difflib.get_close_matches(name.removeprefix(first), [each.removeprefix(first) for each in known], n=1)
+    hint = f"Did you mean {first}{close[0]}?" if close else f"Commands are {', '.join(known)}; see --help."
+    return f"unknown command {name!r}. {hint}"
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -127,6 +141,12 @@ def _check(config: Config) -> int:
 
     warnings = check(config.storage)
     print("The configuration is valid (lnd was not asked).")
+    if config.shard:
+        own, others = len(config.nodes), config.other_nodes
+        follows = (
+            f"{own} of {own + others} nodes; the other" if own else f"none of {others} nodes: nothing is counted; all"
+        )
+        print(f"  shard {config.shard}: follows {follows} {others} belong to other shards")
     for node in config.nodes:
         transport = f"{node.transport}{' through a proxy' if node.proxy else ''}"
         print(f"  node {node.name}: {node.address} ({transport}), {node.trust}, macaroon {node.macaroon}")
@@ -150,12 +170,36 @@ def _healthcheck(config: Config) -> int:
     return FAILED if problem else OK
 
 
+def _export(config: Config) -> int:
+    from exporter.handover import WriteError, export_state
+
+    try:
+        for line in export_state(config):
+            print(line, file=sys.stderr)
+    except WriteError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return FAILED
+    return OK
+
+
+def _import(config: Config) -> int:
+    from exporter.handover import import_state
+
+    said, warnings = import_state(config)
+    print("\n".join(said))
+    for warning in warnings:
+        print(warning, file=sys.stderr)
+    return OK
+
+
 DO: dict[Command, Callable[[Config], int]] = {
     "demo": _demo,
     "open": _open,
     "track": _track,
     "check": _check,
     "healthcheck": _healthcheck,
+    "state export": _export,
+    "state import": _import,
 }
 
 

@@ -89,7 +89,10 @@ async def _run(config: Config, store: Store | None, on_ready: OnReady | None, re
             nodes=len(config.nodes),
             version=__version__,
             state=str(config.storage.path or "memory only"),
+            **({"shard": str(config.shard)} if config.shard else {}),
         )
+        if not config.nodes:
+            log.warning("this exporter follows no node: none of the file belongs to its shard")
         if on_ready is not None:
             on_ready(server.addresses)
         async with asyncio.TaskGroup() as group:

@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.text",
     },
     "exporter.listing": {"exporter.config", "exporter.payments", "exporter.store", "exporter.text"},
+    "exporter.handover": {"exporter.config", "exporter.store"},
     # the modules that join them
     "exporter.follow": {"exporter.payments", "exporter.lnd.client"},
     "exporter.checkpoint": {"exporter.follow", "exporter.page", "exporter.payments", "exporter.store"},
@@ -76,6 +77,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.app",
         "exporter.config",
         "exporter.demo",
+        "exporter.handover",
         "exporter.healthcheck",
         "exporter.listing",
         "exporter.log",

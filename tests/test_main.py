@@ -108,7 +108,8 @@ def words_of(text: str) -> str:
 def test_help_of_a_command(capsys: pytest.CaptureFixture[str], command: Command) -> None:
     """It has the flags of this command and no others, an example, and the exit codes; it fits a terminal."""
     texts = []
-    for arguments in ([command, "--help"], [command, "--nonsense", "-h"], ["help", command]):
+    words = command.split()
+    for arguments in ([*words, "--help"], [*words, "--nonsense", "-h"], ["help", *words]):
         assert main(arguments) == 0
         texts.append(capsys.readouterr().out)
     (text,) = {*texts}
@@ -157,9 +158,10 @@ def test_tables_of_commands_and_settings_agree() -> None:
     """Help texts are for settings of the command, and examples are valid."""
     for command, described in COMMANDS.items():
         assert [name for name in described.flags if command not in SETTINGS[name].commands] == []
-    for command in ("demo", "open", "healthcheck"):
-        name, *arguments = COMMANDS[command].example.split()
-        assert (name, load(arguments, {}, command).nodes) == (command, ())
+    commands: tuple[Command, ...] = ("demo", "open", "healthcheck", "state export", "state import")
+    for command in commands:
+        arguments = COMMANDS[command].example.removeprefix(f"{command} ").split()
+        assert load(arguments, {}, command).nodes == ()
 
 
 def test_help_of_run_or_of_an_unknown_command_is_the_overview(capsys: pytest.CaptureFixture[str]) -> None:
@@ -194,7 +196,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("name", "hint"),
     [
         ("deom", "Did you mean demo?"),
-        ("lightning", "Commands are run, demo, open, track, check, healthcheck; see --help."),
+        (
+            "lightning",
+            "Commands are run, demo, open, track, check, healthcheck, state export, state import; see --help.",
+        ),
     ],
 )
 def test_unknown_commands(capsys: pytest.CaptureFixture[str], name: str, hint: str) -> None:
@@ -460,10 +465,10 @@ def test_bug_ends_the_process() -> None:
     assert logged["exception"].endswith("KeyError: 'preimage=[redacted]'")
 
 
-@pytest.mark.parametrize("command", ["healthcheck", "open"])
+@pytest.mark.parametrize("command", ["healthcheck", "open", "state export alice", "state import README.md"])
 def test_light_commands_import_little(command: str) -> None:
-    """One runs every few seconds, the other for somebody in a hurry: neither loads what it doesn't need."""
-    words = [command, "--storage.path=README.md"]
+    """One runs every few seconds, the others for somebody in a hurry: none loads grpc or aiohttp."""
+    words = [*command.split(), "--storage.path=README.md"]
     loaded = f"import sys; from exporter.__main__ import main; main({words}); print([*sys.modules])"
     done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True, cwd=ROOT)
     heavy = ["grpc", "aiohttp", "prometheus_client", "structlog"]

@@ -3,7 +3,16 @@
 from exporter.config.listen import ListenAddress
 from exporter.config.listen_errors import cannot_listen
 from exporter.config.load import load
-from exporter.config.model import Config, LogConfig, NodeConfig, OpenConfig, StorageConfig, TrackConfig, WebConfig
+from exporter.config.model import (
+    Config,
+    HandoverConfig,
+    LogConfig,
+    NodeConfig,
+    OpenConfig,
+    StorageConfig,
+    TrackConfig,
+    WebConfig,
+)
 from exporter.config.problems import ConfigError, Problem
 from exporter.config.settings import AUTO
 
@@ -11,6 +20,7 @@ __all__ = [
     "AUTO",
     "Config",
     "ConfigError",
+    "HandoverConfig",
     "ListenAddress",
     "LogConfig",
     "NodeConfig",

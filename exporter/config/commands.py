@@ -8,7 +8,7 @@ from exporter.config.values import LISTEN, LISTEN_DEMO
 
 PROGRAM = "lnd-payments-exporter"
 
-Command = Literal["run", "demo", "open", "track", "check", "healthcheck"]
+Command = Literal["run", "demo", "open", "track", "check", "healthcheck", "state export", "state import"]
 
 
 class CommandHelp(NamedTuple):
@@ -47,7 +47,7 @@ COMMANDS: dict[Command, CommandHelp] = {
     ),
     "open": CommandHelp(
         "open [FLAGS]",
-        "list the payments in flight, from the state file of an exporter",
+        "list the payments in flight, from an exporter's state file",
         {"0": "listed, even if nothing is in flight", "1": _UNWRITABLE, "2": f"{_WRONG}, or there is no state file"},
         "List the payments in flight, the oldest first. They come from the state file that the exporter writes, so lnd"
         " is not asked, and the exporter need not run. Run it as the exporter's user.",
@@ -92,5 +92,33 @@ COMMANDS: dict[Command, CommandHelp] = {
         "Ask a running exporter on this machine whether it is ready (GET /-/ready), as container engines do.",
         "healthcheck --web.listen-address=:8000",
         {"web.listen-address": f"where that exporter serves metrics (default: {LISTEN})"},
+    ),
+    "state export": CommandHelp(
+        "state export NODE [FILE]",
+        "write the state of one node to a file, for another exporter",
+        {
+            "0": "exported; there may be a warning on standard error",
+            "1": _UNWRITABLE,
+            "2": f"{_WRONG}, FILE exists, or the node isn't in the state file",
+        },
+        "Write all that the state file has of one node to a new FILE, which `state import` adds to the state file of"
+        " another exporter. Without FILE, or with - instead, it goes to standard output. The state file stays as it is,"
+        " and the exporter may run, but it should not follow the node any more: what it counts afterwards is counted by"
+        " the other exporter, too. Run it as the exporter's user.",
+        "state export alice alice.state --storage.path=state.sqlite",
+    ),
+    "state import": CommandHelp(
+        "state import FILE...",
+        "add nodes that `state export` has written to the state file",
+        {
+            "0": "the state file has these nodes, now or already with the same content",
+            "1": _UNWRITABLE,
+            "2": f"{_WRONG}, or an export or the state file can't be used",
+        },
+        "Add the nodes of one or more exports to the state file; it is created if there is none. All of them are added,"
+        " or none; a node that it counts already is refused. FILE may be - for standard input. The exporter of this"
+        " state file must not run. At its next start it goes on with these nodes as after a restart. Run it as the"
+        " exporter's user.",
+        "state import alice.state bob.state --storage.path=state.sqlite",
     ),
 }

@@ -15,11 +15,11 @@ SIMILAR = 0.6
 """Cutoff of `difflib` for names that may be meant."""
 
 
-def read(path: Path) -> bytes:
-    """Return the content of a file; raises `InvalidValue`."""
+def read(path: Path, largest: int = LARGEST) -> bytes:
+    """Return the content of a file of at most `largest` bytes; raises `InvalidValue`."""
     try:
         with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
+            content = file.read(largest + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise InvalidValue(f"{path} does not exist.", _nearby(path)) from None
     except IsADirectoryError:
@@ -28,8 +28,11 @@ def read(path: Path) -> bytes:
         raise may_not_read(path) from None
     except OSError as error:
         raise cannot_read(path, error) from None
-    if len(content) > LARGEST:
-        raise InvalidValue(f"{path} is larger than a mebibyte.", "Give the path of the right file.")
+    if len(content) > largest:
+        raise InvalidValue(
+            f"{path} is larger than {'a mebibyte' if largest == LARGEST else f'{largest >> 20} MiB'}.",
+            "Give the path of the right file.",
+        )
     return content
 
 

@@ -3,7 +3,17 @@
 from collections.abc import Mapping, Sequence
 
 from exporter.config.commands import PROGRAM, Command
-from exporter.config.model import Config, LogConfig, NodeConfig, OpenConfig, StorageConfig, TrackConfig, WebConfig
+from exporter.config.handover import read_handover
+from exporter.config.model import (
+    Config,
+    HandoverConfig,
+    LogConfig,
+    NodeConfig,
+    OpenConfig,
+    StorageConfig,
+    TrackConfig,
+    WebConfig,
+)
 from exporter.config.nodes import NO_NODE, NO_NODE_TO_ASK, several_nodes, single_node
 from exporter.config.problems import HASH, ConfigError, InvalidValue, Problem
 from exporter.config.raw import FileContent, RawValue, RawValues, optional_value, value
@@ -20,6 +30,7 @@ from exporter.config.settings import (
     NO_INFLIGHT,
     OLDER_THAN,
     SETTINGS,
+    SHARD,
     SHOW_SECRETS,
     STORAGE_MEMORY,
     WEB_ENABLE_LIFECYCLE,
@@ -27,6 +38,7 @@ from exporter.config.settings import (
     WEB_SYSTEMD_SOCKET,
     WEB_TELEMETRY_PATH,
 )
+from exporter.config.shard import Shard
 from exporter.config.sources import from_environment, from_flags
 from exporter.config.storage import read_storage
 from exporter.config.values import LISTEN_DEMO, payment_hash
@@ -35,11 +47,12 @@ from exporter.config.values import LISTEN_DEMO, payment_hash
 def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "run") -> Config:
     """Return the configuration of a command; `argv` are its arguments. Raises `ConfigError` with all problems.
 
-    `demo` brings its own node, `healthcheck` calls only the exporter, `open` reads only the state file: they get no
-    nodes, so an environment with the wrong ones doesn't matter to them.
+    `demo` brings its own node, `healthcheck` calls only the exporter, `open`, `state export` and `state import` use
+    only the state file: they get no nodes, so an environment with the wrong ones doesn't matter to them.
     """
     problems: list[Problem] = []
-    flags = from_flags(argv, problems, takes_hash=command == "track")
+    names: list[str] | None = [] if command in ("state export", "state import") else None
+    flags = from_flags(argv, problems, takes_hash=command == "track", names=names)
     flags_are_right = not problems
     raw = _merge(from_environment(environ, problems), flags)
     path = raw.get(CONFIG_FILE.name)
@@ -47,13 +60,14 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     if file is not None:
         raw = _merge(file.values, raw)
     nodes: tuple[NodeConfig, ...] = ()
+    shard = _read_shard(raw, file, command, problems)
     if command == "demo":
         _refuse_node_of_demo(flags, problems)
         raw.setdefault(WEB_LISTEN_ADDRESS.name, RawValue(LISTEN_DEMO, "default"))
     elif command in ("run", "check", "track") and file is not None:
         if command == "track" and file.nodes is not None:
             _choose_node(raw, file, problems)
-        nodes = _read_nodes(raw, file, problems)
+        nodes = _read_nodes(raw, file, problems, shard)
         if NO_NODE in problems:
             problems.remove(NO_NODE)
             if flags_are_right:  # a typo in a flag may be the reason: don't explain how to begin
@@ -61,14 +75,21 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     web = _read_web(raw, command, problems)
     log = _read_log(raw, problems)
     max_peers = value(raw, METRICS_MAX_PEERS, problems)
-    has_state = command in ("run", "check", "open")
+    has_state = command in ("run", "check", "open") or names is not None
     storage = read_storage(raw, environ, problems) if has_state else StorageConfig(None)
     _refuse_flags_of_others(command, flags, problems)
     open_ = _read_open(raw, problems) if command == "open" else OpenConfig()
     track = _read_track(raw, problems) if command == "track" else TrackConfig()
+    handover = HandoverConfig()
+    if names is not None:
+        handover = read_handover(command, names, problems)
+        _refuse_memory(
+            raw, "leaves nothing on disk that could be handed over.", "Name it: --storage.path=FILE", problems
+        )
     if problems:
         raise ConfigError(problems)
-    return Config(nodes, web, log, storage, max_peers, open_, track)
+    others = len((file and file.nodes) or ()) - len(nodes) if shard else 0
+    return Config(nodes, web, log, storage, max_peers, open_, track, shard, others, handover)
 
 
 def _read_file(path: RawValue, problems: list[Problem]) -> FileContent | None:
@@ -114,6 +135,16 @@ def _check_systemd_socket(raw: RawValues, command: Command, problems: list[Probl
         problems.append(Problem(where, f"excludes {given.where}.", fix))
 
 
+def _read_shard(raw: RawValues, file: FileContent | None, command: Command, problems: list[Problem]) -> Shard | None:
+    """Return which of several exporters this is; other commands than an exporter's ignore the variable."""
+    if command not in SHARD.commands:
+        raw.pop(SHARD.name, None)
+    if SHARD.name in raw and file is not None and file.nodes is None:
+        fix = "Write the nodes of all exporters into one file (nodes:) and name it with --config.file."
+        problems.append(Problem(raw[SHARD.name].where, "needs a list of nodes, and there is none.", fix))
+    return optional_value(raw, SHARD, problems)
+
+
 def _read_log(raw: RawValues, problems: list[Problem]) -> LogConfig:
     """Return what is logged. Without payment hashes there are no warnings about single payments."""
     level, log_format = value(raw, LOG_LEVEL, problems), value(raw, LOG_FORMAT, problems)
@@ -125,11 +156,16 @@ def _read_log(raw: RawValues, problems: list[Problem]) -> LogConfig:
 
 def _read_open(raw: RawValues, problems: list[Problem]) -> OpenConfig:
     """Return what `open` lists. An exporter with --storage.memory has no state file to read."""
-    if value(raw, STORAGE_MEMORY, problems):
-        fix = "Start the exporter with --storage.path=FILE, or ask lnd: lncli listpayments --include_incomplete"
-        problems.append(Problem(raw[STORAGE_MEMORY.name].where, "leaves nothing on disk that could be listed.", fix))
+    fix = "Start the exporter with --storage.path=FILE, or ask lnd: lncli listpayments --include_incomplete"
+    _refuse_memory(raw, "leaves nothing on disk that could be listed.", fix, problems)
     node = value(raw, LND_NAME, problems) if LND_NAME.name in raw else None  # its default doesn't count as a choice
     return OpenConfig(optional_value(raw, OLDER_THAN, problems) or 0, value(raw, JSON, problems), node)
+
+
+def _refuse_memory(raw: RawValues, what: str, fix: str, problems: list[Problem]) -> None:
+    """Report --storage.memory for a command that needs the state file."""
+    if value(raw, STORAGE_MEMORY, problems):
+        problems.append(Problem(raw[STORAGE_MEMORY.name].where, what, fix))
 
 
 def _read_track(raw: RawValues, problems: list[Problem]) -> TrackConfig:
@@ -179,7 +215,9 @@ def _choose_node(raw: RawValues, file: FileContent, problems: list[Problem]) -> 
         file.nodes = []
 
 
-def _read_nodes(raw: RawValues, file: FileContent, problems: list[Problem]) -> tuple[NodeConfig, ...]:
+def _read_nodes(
+    raw: RawValues, file: FileContent, problems: list[Problem], shard: Shard | None
+) -> tuple[NodeConfig, ...]:
     """Return the nodes of the list, else the single one; both together are a problem."""
     if file.nodes is None:
         return single_node(raw, problems)
@@ -189,4 +227,5 @@ def _read_nodes(raw: RawValues, file: FileContent, problems: list[Problem]) -> t
             problems.append(
                 Problem(given.where, "is for a single node, but the file has a list of them (nodes:).", fix)
             )
-    return several_nodes(file.nodes, problems) if file.nodes else ()
+    is_own = shard.has if shard else lambda _name: SHARD.name not in raw  # none, if the shard is among the problems
+    return several_nodes(file.nodes, problems, is_own) if file.nodes else ()

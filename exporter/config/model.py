@@ -17,6 +17,7 @@ from exporter.config.addresses import (
 from exporter.config.listen import ListenAddress
 from exporter.config.macaroons import ADMIN
 from exporter.config.settings import AUTO, LND_NAME
+from exporter.config.shard import Shard
 
 _PRIVATE = re.compile(r"localhost|127\..*|::1|.*\.onion")
 """Hosts to which a connection without TLS is private: this machine, and onion services, which Tor encrypts."""
@@ -139,14 +140,29 @@ class TrackConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class HandoverConfig:
+    """What the commands `state export` and `state import` are to do."""
+
+    node: str = ""
+    """The node to export."""
+    files: tuple[Path | None, ...] = ()
+    """The file to write, or those to read, absolute; None: standard output or input."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All settings of one command."""
 
     nodes: tuple[NodeConfig, ...]
-    """For `track` the one to ask; empty for `demo`, `open` and `healthcheck`."""
+    """For `track` the one to ask, with `--shard` those of this shard; empty for commands that need no node."""
     web: WebConfig
     log: LogConfig
     storage: StorageConfig
     max_peers: int
     open: OpenConfig = OpenConfig()
     track: TrackConfig = TrackConfig()
+    shard: Shard | None = None
+    """Which of several exporters this is; None: it follows all nodes of its file."""
+    other_nodes: int = 0
+    """How many nodes of the file belong to other shards."""
+    handover: HandoverConfig = HandoverConfig()

@@ -1,5 +1,6 @@
 """Build the `NodeConfig` of each node from its settings, or report everything that is wrong with them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from exporter.config.addresses import HOME, encrypted, lnd_address
@@ -63,8 +64,14 @@ def single_node(raw: RawValues, problems: list[Problem]) -> tuple[NodeConfig, ..
     return (node,) if node else ()
 
 
-def several_nodes(entries: list[tuple[str, RawValues]], problems: list[Problem]) -> tuple[NodeConfig, ...]:
-    """Return the nodes of the list `nodes:`. Each needs a name; a name or an address that occurs twice is a problem."""
+def several_nodes(
+    entries: list[tuple[str, RawValues]], problems: list[Problem], is_own: Callable[[str], bool]
+) -> tuple[NodeConfig, ...]:
+    """Return the nodes of the list `nodes:`. Each needs a name; a name or an address that occurs twice is a problem.
+
+    Only the nodes whose name `is_own` are returned. The settings of the others are checked all the same, because all
+    shards use the same list, but not the files that they name: these need not be on this machine.
+    """
     first: dict[str, str] = {}
     nodes: list[NodeConfig] = []
     for place, raw in entries:
@@ -74,8 +81,9 @@ def several_nodes(entries: list[tuple[str, RawValues]], problems: list[Problem])
             if given and first.setdefault(given.text, given.where) != given.where:
                 fix = f"Give each node its own; {first[given.text]} is the same."
                 problems.append(Problem(given.where, f"{given.text} is used by two nodes.", fix))
-        node = _node(raw, place, problems)
-        nodes += [node] if node else []
+        own = is_own(raw["lnd.name"].text if "lnd.name" in raw else "")
+        node = _node(raw, place, problems, own=own)
+        nodes += [node] if node and own else []
     return tuple(nodes)
 
 
@@ -89,15 +97,18 @@ def _address(raw: RawValues, place: str) -> RawValue | None:
         return None
 
 
-def _node(raw: RawValues, place: str, problems: list[Problem]) -> NodeConfig | None:
-    """Return one node, None with problems. `place` is the location of its entry in `nodes:`, else empty."""
+def _node(raw: RawValues, place: str, problems: list[Problem], *, own: bool = True) -> NodeConfig | None:
+    """Return one node, None with problems. `place` is the location of its entry in `nodes:`, else empty.
+
+    Unless it is this exporter's own, the files that it names are not looked at.
+    """
     before = len(problems)
     directory = raw.get("lnd.dir")
     if directory is None:
         problems += _missing(raw, place)
     elif directory.text:
         try:
-            check_directory(directory.path)
+            _look_at(directory.path, check_directory, own=own)
         except InvalidValue as error:  # one problem, not one for each file in it
             problems.append(error.at(directory.where))
             directory = None
@@ -111,9 +122,9 @@ def _node(raw: RawValues, place: str, problems: list[Problem]) -> NodeConfig | N
         fix = "Leave one of them out: a stream for each payment always sends all updates."
         where = raw["lnd.final-updates-only"].where
         problems.append(Problem(where, f"has no effect with --lnd.mode={Mode.TRACK}.", fix))
-    tls_cert = _tls_cert(raw, directory, problems) if encrypted(address) else None
+    tls_cert = _tls_cert(raw, directory, problems, own=own) if encrypted(address) else None
     server_name = optional_value(raw, LND_TLS_SERVER_NAME, problems)
-    macaroon = _macaroon(raw, directory, network, problems)
+    macaroon = _macaroon(raw, directory, network, problems, own=own)
     proxy = optional_value(raw, LND_PROXY, problems)
     if transport is None or macaroon is None or len(problems) > before:
         return None
@@ -156,7 +167,12 @@ def _is_plain(raw: RawValues) -> bool:
     return not encrypted(raw.get("lnd.address", RawValue("", "")).text.lower())
 
 
-def _tls_cert(raw: RawValues, directory: RawValue | None, problems: list[Problem]) -> Path | None:
+def _look_at(path: Path, check: Callable[[Path], None], *, own: bool) -> None:
+    if own:
+        check(path)
+
+
+def _tls_cert(raw: RawValues, directory: RawValue | None, problems: list[Problem], *, own: bool) -> Path | None:
     """Return the checked certificate; None if the system's are trusted, or if there is a problem."""
     given = raw.get("lnd.tls-cert", directory)
     if given is None or not given.text or (given is not directory and given.text == SYSTEM):
@@ -165,21 +181,25 @@ def _tls_cert(raw: RawValues, directory: RawValue | None, problems: list[Problem
 
     try:
         path = given.path / "tls.cert" if given is directory else given.path
-        check_certificate(path)
+        _look_at(path, check_certificate, own=own)
     except InvalidValue as error:
         problems.append(error.at(given.where))
         return None
     return path
 
 
-def _macaroon(raw: RawValues, directory: RawValue | None, network: str, problems: list[Problem]) -> Path | None:
+def _macaroon(
+    raw: RawValues, directory: RawValue | None, network: str, problems: list[Problem], *, own: bool
+) -> Path | None:
     """Return the checked macaroon; None if it is missing or wrong."""
     given = raw.get("lnd.macaroon", directory)
     if given is None or not given.text:
         return None
     try:
-        path = find_macaroon(given.path, network) if given is directory else given.path
-        check_macaroon(path)
+        path = given.path
+        if given is directory and own:
+            path = find_macaroon(path, network)
+        _look_at(path, check_macaroon, own=own)
     except InvalidValue as error:
         problems.append(error.at(given.where))
         return None

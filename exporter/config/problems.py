@@ -7,6 +7,9 @@ from exporter.redact import redact
 
 HASH = "HASH"
 """The argument of `track`; it isn't a flag."""
+NODE, FILE = "NODE", "FILE"
+"""The arguments of `state export` and `state import`."""
+_ARGUMENTS = (HASH, NODE, FILE)
 
 
 class Problem(NamedTuple):
@@ -46,8 +49,8 @@ class ConfigError(Exception):
         super().__init__(self.problems)
 
     def __str__(self) -> str:
-        """Return the message for the terminal: one line if only `HASH` is wrong, else a paragraph for each problem."""
-        if len(self.problems) == 1 and self.problems[0].where == HASH:
+        """Return the message: a paragraph for each problem, or one line if only an argument is wrong."""
+        if len(self.problems) == 1 and self.problems[0].where in _ARGUMENTS:
             return f"{self.problems[0].what} {self.problems[0].fix}\n"
         count = f"{len(self.problems)} problems" if len(self.problems) > 1 else "1 problem"
         return f"{count} with the configuration\n\n" + "\n".join(map(str, self.problems))

@@ -5,6 +5,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from exporter.config import addresses, listen, values
 from exporter.config.commands import Command
+from exporter.config.shard import parse_shard
 from exporter.payments.labels import Mode
 
 T = TypeVar("T")
@@ -16,7 +17,8 @@ AUTO = "auto"
 """`--lnd.mode=auto`: one stream of all payments if lnd offers it and the macaroon allows it, else a stream for each."""
 
 
-_ALL: tuple[Command, ...] = ("run", "demo", "open", "track", "check", "healthcheck")
+_STATE: tuple[Command, ...] = ("state export", "state import")
+_ALL: tuple[Command, ...] = ("run", "demo", "open", "track", "check", "healthcheck", *_STATE)
 _SERVE: tuple[Command, ...] = ("run", "demo", "check")
 _CALL_LND: tuple[Command, ...] = ("run", "track", "check")
 _FOLLOW_NODES: tuple[Command, ...] = ("run", "check")
@@ -189,7 +191,7 @@ STORAGE_PATH = Setting(
     "FILE",
     values.text,
     "",
-    (*_FOLLOW_NODES, "open"),
+    (*_FOLLOW_NODES, "open", *_STATE),
     "the state file, which keeps the counters over a restart: a file of this exporter alone"
     " (default: state.sqlite in $STATE_DIRECTORY, else in ~/.local/state/lnd-payments-exporter)",
 )
@@ -264,6 +266,15 @@ NO_INFLIGHT = Setting(
     "no-inflight", "", values.switch, "false", ("track",), "print nothing before the payment has ended"
 )
 SHOW_SECRETS = Setting("show-secrets", "", values.switch, "false", ("track",), "show preimages and the payment request")
+SHARD = Setting(
+    "shard",
+    "I/N",
+    parse_shard,
+    "",
+    _FOLLOW_NODES,
+    "follow only the nodes of `nodes:` that belong to shard I of N, counted from 0: several exporters share one file;"
+    " auto/N takes I from the end of the host name (exporter-3)",
+)
 CONFIG_FILE = Setting("config.file", "FILE", values.text, "", _ALL, "a YAML file with settings")
 
 SETTINGS: dict[str, Setting[Any]] = {

@@ -25,9 +25,12 @@ No setting may ever have such a name (https://kubernetes.io/docs/concepts/servic
 """
 
 
-def from_flags(argv: Sequence[str], problems: list[Problem], *, takes_hash: bool = False) -> RawValues:
+def from_flags(  # noqa: C901 - one case for each kind of argument
+    argv: Sequence[str], problems: list[Problem], *, takes_hash: bool = False, names: list[str] | None = None
+) -> RawValues:
     """Parse `--name=value` and `--name value`; with `takes_hash` also one argument that isn't a flag, under `HASH`.
 
+    If `names` is given, all arguments that aren't flags are appended to it, also a lone `-`, and all that follows `--`.
     argparse would stop at the first error, refuse values that begin with a dash (a hash in base64), and take the value
     of an unknown flag for the hash.
     """
@@ -42,6 +45,9 @@ def from_flags(argv: Sequence[str], problems: list[Problem], *, takes_hash: bool
                     Problem(HASH, f"{argument!r} is one argument too many.", "One payment at a time: track HASH")
                 )
             given.setdefault(HASH, RawValue(argument.strip(), HASH))
+            continue
+        if names is not None and (argument in ("-", "--") or not argument.startswith("-")):
+            names += _names(argument, arguments)
             continue
         flag, equals, text = argument.partition("=")
         setting = by_flag.get(flag)
@@ -64,6 +70,15 @@ def from_flags(argv: Sequence[str], problems: list[Problem], *, takes_hash: bool
             before = f"{given[setting.name].text}," if setting.name in given else ""
             given[setting.name] = RawValue(before + text.strip(), flag)
     return given
+
+
+def _names(argument: str, following: deque[str]) -> list[str]:
+    """Return the names in an argument that isn't a flag; after `--` all that follows, which is removed."""
+    if argument != "--":
+        return [argument]
+    rest = [*following]
+    following.clear()
+    return rest
 
 
 def _unknown_flag(flag: str, guess: str | None) -> Problem:

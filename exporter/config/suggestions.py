@@ -34,6 +34,10 @@ NAMES_ELSEWHERE = {
     "storage.tsdb.path": "storage.path",
     "state.path": "storage.path",
     "datadir": "storage.path",
+    "shards": "shard",
+    "total-shards": "shard",
+    "shard-index": "shard",
+    "web.shard": "shard",
 }
 """Flags of lnd, lncli, lndmon and other exporters that people type from habit, and our setting for the same."""
 

@@ -9,15 +9,18 @@ from exporter.config.settings import SETTINGS, Setting
 
 WIDTH = 110
 INDENT = 36
+COMMAND_WIDTH = 47
 
-_USAGE = "\n".join(f"  {f'{PROGRAM} {command.arguments}':44}{command.summary}" for command in COMMANDS.values())
+_USAGE = "\n".join(
+    f"  {f'{PROGRAM} {command.arguments}':{COMMAND_WIDTH}}{command.summary}" for command in COMMANDS.values()
+)
 
 HEAD = f"""\
 {PROGRAM}: a Prometheus exporter for the outgoing payments of lnd nodes
 
 Usage:
 {_USAGE}
-  {f"{PROGRAM} COMMAND --help":44}the flags of that command, an example and the exit codes
+  {f"{PROGRAM} COMMAND --help":{COMMAND_WIDTH}}the flags of that command, an example and the exit codes
 
 Examples:
   lnd-payments-exporter --lnd.dir ~/.lnd
@@ -32,7 +35,7 @@ GROUPS = {
     "metrics": "Which metrics",
     "storage": "What is kept",
     "log": "What is logged",
-    "command": "For the commands open and track, which also have flags of the groups above (COMMAND --help)",
+    "command": "For single commands, which also have flags of the groups above (COMMAND --help)",
     "config": "From a file",
 }
 """Headings of the groups of settings."""

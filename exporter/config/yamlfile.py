@@ -20,6 +20,9 @@ KEYS = {
 """The settings that the file may hold."""
 SECTIONS = {setting.group for setting in KEYS.values()}
 
+LARGEST = 16 << 20
+"""The largest file that is read, bytes: ten thousand nodes take one or two MiB."""
+
 Entry = tuple[str, str, yaml.Node]
 """Key, place (`file:line key`), value."""
 
@@ -39,7 +42,7 @@ def from_file(file: RawValue, problems: list[Problem]) -> FileContent | None:
 def _compose(path: Path) -> yaml.Node | None:
     """Return the tree of the YAML file, in which every value keeps its line and its text as written."""
     try:
-        node: yaml.Node | None = yaml.compose(read(path).decode(), Loader=yaml.SafeLoader)
+        node: yaml.Node | None = yaml.compose(read(path, LARGEST).decode(), Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"

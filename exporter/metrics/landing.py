@@ -68,7 +68,7 @@ tr > :first-child { text-align: left; padding-left: 0; white-space: normal; }
 
 def render_page(views: Sequence[View], telemetry_path: str) -> str:
     """Return the whole page. Every text from a node or the configuration is escaped."""
-    cards = "\n".join(_card(view) for view in views)
+    cards = "\n".join(_card(view) for view in views) or "<p>This exporter follows no node.</p>"
     return f"""<!doctype html>
 <html lang="en">
 <head>

@@ -188,8 +188,13 @@ def check_version(version: int, path: Path) -> int:
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     version = check_version(connection.execute("PRAGMA user_version").fetchone()[0], path)
     if version < SCHEMA:
-        steps = "".join(_MIGRATIONS[step] for step in range(version + 1, SCHEMA + 1))
-        connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {SCHEMA}; COMMIT;")
+        create_tables(connection, version)
+
+
+def create_tables(connection: sqlite3.Connection, version: int = 0) -> None:
+    """Create the tables of the present schema in a database without any, or migrate those of an older version."""
+    steps = "".join(_MIGRATIONS[step] for step in range(version + 1, SCHEMA + 1))
+    connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {SCHEMA}; COMMIT;")
 
 
 def set_aside(path: Path, why: str) -> Path:

@@ -46,7 +46,7 @@ def read_state(path: Path) -> StoredState:
         path = path.resolve(strict=True)
         if not stat.S_ISREG(path.stat().st_mode) or not file.is_ours(path):
             raise StoreError(f"{path} is not the state of an exporter.", _FIX_PATH)
-        with closing(_connect(path)) as connection:
+        with closing(connect_without_trace(path)) as connection:
             (schema,) = connection.execute("PRAGMA user_version").fetchone()
             if not 1 <= schema <= file.SCHEMA:  # the tables that are read here are the same in all of these
                 problem = f"{path} was written by another version (schema {schema}, this one knows {file.SCHEMA})."
@@ -55,7 +55,7 @@ def read_state(path: Path) -> StoredState:
         return StoredState(is_locked(path), nodes)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connect_without_trace(path: Path) -> sqlite3.Connection:
     """Open the file read-only.
 
     If it was written with a log and there is no log now, nobody has it open for writing: it is read as `immutable`, so

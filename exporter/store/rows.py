@@ -15,7 +15,8 @@ from exporter.store.file_identity import Mark
 K = TypeVar("K")
 V = TypeVar("V")
 
-_TABLES = ("node", "counter", "histogram", "open_run", "finished_run", "counted_run")
+TABLES = ("node", "counter", "histogram", "open_run", "finished_run", "counted_run")
+"""The tables that have rows of a node, by which they begin."""
 _COUNTED = "SELECT 1 FROM counted_run WHERE node = ? AND created_us = ? AND hash = ?"
 
 
@@ -105,7 +106,7 @@ def counted(connection: sqlite3.Connection, node: str, runs: Iterable[Run]) -> s
 
 def forget(connection: sqlite3.Connection, node: str) -> None:
     """Delete all rows of a node."""
-    for table in _TABLES:
+    for table in TABLES:
         connection.execute(f"DELETE FROM {table} WHERE node = ?", (node,))  # noqa: S608 - a constant
 
 

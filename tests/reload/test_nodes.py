@@ -202,7 +202,7 @@ async def test_reload_during_a_catch_up(tmp_path: Path) -> None:
         await the.change()
         for seed in range(30):
             await alice.play(Scenarios(alice.world, seed).success())
-        alice.faults.slow_list(2)  # a minute for a list: nobody waits for its end
+        alice.faults.slow_list(0.5)  # 15 s for a list: nobody waits for its end
         await the.change(the.config("alice"))
         for config in (the.rest("alice"), the.config("alice")):
             await the.until(lambda: the.followed.accounts()[0].status.reading, "the catch-up reads")

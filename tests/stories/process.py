@@ -67,6 +67,8 @@ class Exporter:
         self._process: asyncio.subprocess.Process | None = None
         self._held_s = held_s
         self._log = log or {}
+        self.flags: tuple[str, ...] = ()
+        """Further flags; the next start takes them."""
         self.configure(nodes)
 
     def configure(self, nodes: Sequence[NodeConfig]) -> None:
@@ -108,6 +110,7 @@ class Exporter:
                 IMPATIENT,
                 str(self._held_s),
                 f"--config.file={self._config}",
+                *self.flags,
                 stdout=sink,
                 stderr=sink,
             )
