@@ -21,6 +21,7 @@ from exporter.payments.overdue import Limits
 from exporter.payments.payment import Moment
 from exporter.progress import best_display, report_progress
 from exporter.store import Store, StoreError, rehearse
+from exporter.web.security import WebSecurity
 from exporter.web.server import build_app, serve
 
 
@@ -49,9 +50,10 @@ async def _run(config: Config, store: Store | None, on_ready: Callable[[str], No
         _resume(store, followers)
     accounts = [follower.account for follower in followers]
     checkpoint = Checkpoint(accounts, store)
-    app = build_app(checkpoint.durable_page, config.web.telemetry_path)
+    security = WebSecurity(config.web.config_file, health_without_password=config.web.health_without_password)
+    app = build_app(checkpoint.durable_page, config.web.telemetry_path, security)
     try:
-        runner, port = await serve(app, config.web.host, config.web.port)
+        runner, port = await serve(app, config.web.host, config.web.port, security.tls())
     except OSError as error:
         raise ConfigError([cannot_listen(config.web.address, error)]) from None
     log = structlog.get_logger("exporter.app")

@@ -22,12 +22,15 @@ from exporter.config.settings import (
     SETTINGS,
     SHOW_SECRETS,
     STORAGE_MEMORY,
+    WEB_CONFIG_FILE,
+    WEB_HEALTH_WITHOUT_PASSWORD,
     WEB_LISTEN_ADDRESS,
     WEB_TELEMETRY_PATH,
 )
 from exporter.config.sources import from_environment, from_flags
 from exporter.config.storage import read_storage
 from exporter.config.values import LISTEN_DEMO, payment_hash
+from exporter.config.webfile import check_web_file
 from exporter.config.yamlfile import from_file
 
 
@@ -58,7 +61,10 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
             if flags_are_right:  # a typo in a flag may be the reason: don't explain how to begin
                 problems.append(NO_NODE_TO_ASK if command == "track" else NO_NODE)
     host, port = value(raw, WEB_LISTEN_ADDRESS, problems)
-    web = WebConfig(host, port, value(raw, WEB_TELEMETRY_PATH, problems))
+    serves = command in WEB_CONFIG_FILE.commands
+    web_file = check_web_file(raw.get(WEB_CONFIG_FILE.name), problems) if serves else None
+    open_health = value(raw, WEB_HEALTH_WITHOUT_PASSWORD, problems)
+    web = WebConfig(host, port, value(raw, WEB_TELEMETRY_PATH, problems), web_file, open_health)
     log = _read_log(raw, problems)
     max_peers = value(raw, METRICS_MAX_PEERS, problems)
     has_state = command in ("run", "check", "open")

@@ -86,6 +86,10 @@ class WebConfig:
     """0: any free one."""
     telemetry_path: str
     """`/metrics`."""
+    config_file: Path | None = None
+    """The web file (TLS, passwords, ...), absolute; None: neither. Read again when it changes."""
+    health_without_password: bool = False
+    """Whether the two health pages need no password."""
 
     @property
     def address(self) -> str:

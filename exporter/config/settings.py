@@ -60,7 +60,8 @@ class Setting(NamedTuple, Generic[T]):
     @property
     def key(self) -> str:
         """`lnd.tls_cert`: key `tls_cert` of section `lnd`."""
-        return self.name.replace("-", "_")
+        section, dot, rest = self.name.replace("-", "_").partition(".")
+        return section + dot + rest.replace(".", "_")
 
 
 LND_DIR = Setting(
@@ -155,6 +156,22 @@ WEB_LISTEN_ADDRESS = Setting(
 )
 WEB_TELEMETRY_PATH = Setting(
     "web.telemetry-path", "PATH", values.telemetry_path, "/metrics", _SERVE, "HTTP path of the metrics"
+)
+WEB_CONFIG_FILE = Setting(
+    "web.config.file",
+    "FILE",
+    values.text,
+    "",
+    _SERVE,
+    "a YAML file with TLS, client certificates, passwords, headers and a rate limit: the one of all Prometheus exporters",
+)
+WEB_HEALTH_WITHOUT_PASSWORD = Setting(
+    "web.health-without-password",
+    "",
+    values.switch,
+    "false",
+    _SERVE,
+    "answer /-/healthy and /-/ready, and nothing else, without the password of --web.config.file",
 )
 METRICS_MAX_PEERS = Setting(
     "metrics.max-peers",

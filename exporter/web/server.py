@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -14,8 +15,8 @@ from exporter.metrics import landing
 from exporter.metrics.collector import PageCollector
 from exporter.metrics.exposition import accepts_gzip, choose_format, render
 from exporter.page import PageData
+from exporter.web.security import Handler, WebSecurity
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PageDataSource = Callable[[], Awaitable[PageData]]
 """Returns the data of a page, as of one instant not before the call."""
 
@@ -25,8 +26,13 @@ _LOGGER_OF_AIOHTTP = f"{_LOGGER}.http"
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def build_app(source: PageDataSource, telemetry_path: str = "/metrics") -> web.Application:
-    """Return the application. An unknown path is 404, a method other than GET or HEAD is 405, both in plain text."""
+def build_app(
+    source: PageDataSource, telemetry_path: str = "/metrics", security: WebSecurity | None = None
+) -> web.Application:
+    """Return the application. An unknown path is 404, a method other than GET or HEAD is 405, both in plain text.
+
+    `security` decides who gets an answer, and adds headers.
+    """
     process = ProcessCollector(registry=None)
 
     async def metrics(request: web.Request) -> web.Response:
@@ -45,6 +51,8 @@ def build_app(source: PageDataSource, telemetry_path: str = "/metrics") -> web.A
         return web.Response(text=text, content_type="text/html", headers=headers)
 
     app = web.Application(middlewares=[_log_exceptions])
+    if security is not None:
+        security.protect(app)
     app.router.add_get(telemetry_path, metrics)
     app.router.add_get("/-/healthy", _healthy)
     app.router.add_get("/-/ready", _ready)
@@ -52,7 +60,9 @@ def build_app(source: PageDataSource, telemetry_path: str = "/metrics") -> web.A
     return app
 
 
-async def serve(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
+async def serve(
+    app: web.Application, host: str, port: int, tls: ssl.SSLContext | None = None
+) -> tuple[web.AppRunner, int]:
     """Listen on a host (empty: all interfaces) and port (0: any free one). Raises `OSError` if that fails.
 
     Returns the runner, whose `cleanup` stops the server, and the port that was bound.
@@ -64,7 +74,9 @@ async def serve(app: web.Application, host: str, port: int) -> tuple[web.AppRunn
     await runner.setup()
     try:
         await (
-            web.TCPSite(runner, host, port) if host else web.SockSite(runner, _listen_on_all_interfaces(port))
+            web.TCPSite(runner, host, port, ssl_context=tls)
+            if host
+            else web.SockSite(runner, _listen_on_all_interfaces(port), ssl_context=tls)
         ).start()
     except BaseException:
         await runner.cleanup()
