@@ -14,7 +14,7 @@ SECRET_KEY = re.compile(
 )
 """Matches a key whose value is secret; `macaroon_file` and `macaroon_path` hold a path, not a secret."""
 
-_NAMED = r"(?i)(?P<name>(?:preimage|password|passphrase|authorization)(?:\\*['\"])?\s*[:=,]\s*)"
+_NAMED = r"(?i)(?P<name>(?:preimage|(?<!without[-_])password|passphrase|authorization)(?:\\*['\"])?\s*[:=,]\s*)"
 
 # A line end, raw or as Python and JSON escape it, or a zero byte of UTF-16. Together with blanks it may separate the
 # lines of a macaroon that is stored as text.

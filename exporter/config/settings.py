@@ -163,7 +163,7 @@ WEB_CONFIG_FILE = Setting(
     values.text,
     "",
     _SERVE,
-    "a YAML file with TLS, client certificates, passwords, headers and a rate limit: the one of all Prometheus exporters",
+    "a file with TLS, client certificates, passwords, headers and a rate limit, as all Prometheus exporters have it",
 )
 WEB_HEALTH_WITHOUT_PASSWORD = Setting(
     "web.health-without-password",

@@ -97,7 +97,7 @@ def _read(tree: WebTree, root: yaml.Node, files: list[Path]) -> WebFile:
 
 def _headers(tree: WebTree, where: str, node: yaml.Node) -> list[tuple[str, str]]:
     headers = []
-    section = tree.section(node, where, where.partition(" ")[2], tuple(HEADERS))
+    section = tree.section(node, where, where.partition(" ")[2], tuple(HEADERS), with_empty=True)
     for name, (place, _) in section.items():
         given = tree.text(section, name)
         if given is None:

@@ -1,7 +1,6 @@
 """Reads the values of the web file: texts, lists, switches and sections, each with its place."""
 
 import difflib
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,16 +16,16 @@ YES = ("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON")
 NO = ("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF")
 """The words of YAML 1.1 for switches, as Go reads them."""
 
-_HARMLESS = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,40}")
-"""A key that may be shown: it isn't a hash or a key that is in the wrong place."""
-
 
 class WebTree(TreeReader):
     """Reads values out of the tree of the web file. No message shows a value: it may be a secret in the wrong place."""
 
     def shown(self, key: str) -> str:
-        """Return a key unless it may be a secret in the wrong place."""
-        return key if _HARMLESS.fullmatch(key) else "?"
+        """Return a key that is known, or nearly; anything else may be a secret in the wrong place."""
+        return key if difflib.get_close_matches(key, self._known, n=1) else "?"
+
+    _known: tuple[str, ...] = ()
+    """The keys of the section that is being read."""
 
     def problem(self, entry: tuple[str, yaml.Node], what: str, fix: str) -> None:
         """Add what is wrong with an entry of a section."""
@@ -39,15 +38,18 @@ class WebTree(TreeReader):
         except InvalidValue as error:
             self.problems.append(error.at(where))
 
-    def section(self, node: yaml.Node, where: str, name: str, known: tuple[str, ...]) -> Section:
-        """Return the keys of a section that have a value; report unknown ones."""
+    def section(
+        self, node: yaml.Node, where: str, name: str, known: tuple[str, ...], *, with_empty: bool = False
+    ) -> Section:
+        """Return the keys of a section that have a value, or perhaps an empty text; report unknown ones."""
         found: Section = {}
+        self._known = known
         for key, place, value in self.entries(node, f"{name}." if name else "", where):
             if key not in known:
                 close = difflib.get_close_matches(key, known, n=1)
                 fix = f"Did you mean {close[0]}?" if close else f"Known are {', '.join(known)}."
                 self.problems.append(Problem(place, "Unknown setting.", fix))
-            elif not is_null(value) and not (isinstance(value, yaml.ScalarNode) and not value.value):
+            elif not is_null(value) and (with_empty or not isinstance(value, yaml.ScalarNode) or value.value):
                 found[key] = (place, value)
         return found
 
@@ -57,6 +59,9 @@ class WebTree(TreeReader):
 
     def scalar(self, where: str, node: yaml.Node) -> tuple[str, str] | None:
         """Return a text and its place; report a list or a section."""
+        if node.tag == "tag:yaml.org,2002:binary":
+            self.problems.append(Problem(where, "has the tag !!binary.", "Write the text itself."))
+            return None
         if isinstance(node, yaml.ScalarNode):
             return ("" if is_null(node) else node.value), where
         self.problems.append(Problem(where, "is a list or a section.", "Give one value."))

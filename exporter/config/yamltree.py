@@ -12,8 +12,9 @@ from exporter.config.problems import InvalidValue, Problem
 Entry = tuple[str, str, yaml.Node]
 """Key, place (`file:line key`), value."""
 
-_QUOTED = re.compile(r"(['\"])(?!<[a-z ]+>\1)[^'\"]{2,}\1")
-"""Content of the file in a message of the parser; its names of tokens have angle brackets."""
+_QUOTED = re.compile(r"'(?P<content>(?:\\.|[^'\\])*)'")
+_LONGEST = 2
+"""Of the content of the file a message shows a character, perhaps escaped, but no more: it may be a secret."""
 
 
 def compose(path: Path) -> yaml.Node | None:
@@ -24,7 +25,7 @@ def compose(path: Path) -> yaml.Node | None:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
         raise InvalidValue(
-            f"{path} is not valid YAML: {place}: {_QUOTED.sub('...', error.problem or error.context or '?')}.",
+            f"{path} is not valid YAML: {place}: {_QUOTED.sub(_shown, error.problem or error.context or '?')}.",
             "Correct it there. Indent with blanks, not with tabs.",
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError):
@@ -32,6 +33,12 @@ def compose(path: Path) -> yaml.Node | None:
     except (RecursionError, ValueError, OverflowError):  # thousands of brackets; an escape that is no character
         raise InvalidValue(f"{path} is not valid YAML.", "Give the path of the right file.") from None
     return node
+
+
+def _shown(quoted: re.Match[str]) -> str:
+    """Return a quoted part of the parser's message unless it is from the file; names of tokens have angle brackets."""
+    content = quoted["content"]
+    return quoted[0] if len(content) <= _LONGEST or content.startswith("<") else "'...'"
 
 
 def is_null(node: yaml.Node) -> bool:

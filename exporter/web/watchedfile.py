@@ -75,18 +75,18 @@ class WatchedFile:
         """Read the file, and remember how it and the files that it names looked before they were read."""
         while True:
             self._seen = _signature(self._files)
+            known = set(self._files)
             try:
                 file = read_web_file(self.path)
             except WebFileError as error:
-                files, failure = error.files, error
+                self._files = error.files
+                if known.issuperset(error.files):
+                    raise
             else:
-                files, failure = file.files, None
-            known, self._files = self._files, files
-            if set(files) <= set(known):  # else it isn't known how the others looked before
-                break
-        if failure is not None:
-            raise failure
-        return file
+                self._files = file.files
+                if known.issuperset(file.files):
+                    return file
+            # It isn't known how the other files looked before they were read: once more.
 
     def _complain(self, reason: str) -> None:
         """Log why the last good content stays in force, once for each reason."""
