@@ -63,7 +63,7 @@ def read_web_file(path: Path, where: str = "--web.config.file") -> WebFile:
     """Return the content of the file, with the certificates and the key that it names. Raises `WebFileError`."""
     problems: list[Problem] = []
     files = [path]
-    file = WebFile()
+    file = WebFile(files=(path,))
     try:
         read_regular(path)
         root = compose(path)
