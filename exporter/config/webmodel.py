@@ -94,6 +94,7 @@ def _tls_summary(tls: TlsConfig | None) -> str:
     if tls.clients is None:
         return "TLS, no client certificates"
     need = "required" if tls.clients.required else "verified if given"
-    names = f" ({len(tls.clients.allowed_names)} allowed names)" if tls.clients.allowed_names else ""
+    count = len(tls.clients.allowed_names or ())
+    names = f" ({count} allowed name{'s' * (count != 1)})" if count else ""
     source = "" if tls.clients.authorities else " of any authority that this system trusts"
     return f"TLS, client certificates{source} {need}{names}"

@@ -314,6 +314,7 @@ async def test_files_in_other_places(site: Site, tmp_path_factory: pytest.TempPa
     assert security.tls() is again  # the same content: the same context
 
 
+@pytest.mark.slow
 async def test_many_wrong_passwords_do_not_delay_the_right_one(site: Site) -> None:
     """A scrape that was let in before gets its answer while the others still wait."""
     slow = bcrypt.hashpw(b"secret", bcrypt.gensalt(8)).decode()
