@@ -5,7 +5,7 @@ import pytest
 
 from exporter.__main__ import main
 from exporter.config import load
-from tests.config.conftest import CERTIFICATE, Home
+from tests.config.conftest import CERTIFICATE, Home, without_root
 from tests.config.shortcuts import config_of, problems_of
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
@@ -39,6 +39,22 @@ def test_a_file_that_does_not_exist(home: Home) -> None:
     (problem,) = problems_of(f"{NODE} --web.config.file=web.yaml")
     assert problem.where == "--web.config.file"
     assert problem.what == f"{home.path}/web.yaml does not exist."
+
+
+def test_a_key_that_may_not_be_read(home: Home) -> None:
+    """The problem names the key, and the user."""
+    home.write("server.pem", CERTIFICATE.certificate)
+    key = home.write("server.key", CERTIFICATE.key)
+    web = home.write("web.yml", "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n")
+    for path in (home.path, *home.path.parents):
+        if path.name.startswith(("pytest-", "popen-", "test_")):  # pytest's own directories are closed
+            path.chmod(0o755)
+    key.chmod(0)
+    with without_root():
+        found = problems_of(f"--lnd.dir=.lnd --web.config.file={web}")
+    (problem,) = (problem for problem in found if problem.where.startswith(str(web)))
+    assert problem.where == f"{web}:3 tls_server_config.key_file"
+    assert problem.what.startswith(f"{key} may not be read by user ")
 
 
 def test_commands_that_serve_nothing_do_not_read_it(home: Home) -> None:

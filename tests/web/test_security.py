@@ -1,7 +1,10 @@
 """The web file in force: who gets an answer, with a real client over real sockets."""
 
 import asyncio
+import base64
+import logging
 import os
+import random
 import ssl
 import time
 from pathlib import Path
@@ -14,9 +17,11 @@ from structlog.testing import capture_logs
 
 from exporter.config import ConfigError
 from exporter.web.security import WebSecurity
+from exporter.web.server import build_app, serve
+from exporter.web.watchedfile import _signature
 from tests.patience import PATIENCE_S
 from tests.web import certificates
-from tests.web.serving import Answer, client, request, serving
+from tests.web.serving import Answer, client, instant, request, serving
 from tests.web.test_passwords import basic
 
 ALICE = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
@@ -282,6 +287,14 @@ async def test_a_file_that_was_written_just_now_is_read_once_more(site: Site) ->
         assert (await request(port, headers=AUTHORIZED)).status == 401
 
 
+def test_a_file_that_was_written_just_now_has_no_signature(site: Site) -> None:
+    """It may change once more within the same tick; the time of an older one is trusted."""
+    assert _signature([_stamped(site, ALICE, time.time_ns())]) is None
+    old = _signature([_stamped(site, ALICE, time.time_ns() - 10**9)])
+    assert old == _signature([site.path])
+    assert old is not None
+
+
 def _stamped(site: Site, stored: str, now_ns: int) -> Path:
     site.path.write_text(f"basic_auth_users: {{alice: {stored}}}\n")
     os.utime(site.path, ns=(now_ns, now_ns))
@@ -330,3 +343,31 @@ async def test_many_wrong_passwords_do_not_delay_the_right_one(site: Site) -> No
         assert not all(task.done() for task in wrong)
         statuses = {(await task).status for task in wrong}
     assert statuses <= {401, 503}
+
+
+async def test_no_header_causes_a_traceback(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """Arbitrary bytes as `Authorization`: refused, or no HTTP at all; nothing of them is logged."""
+    site.write("web.yml", f"basic_auth_users: {{alice: {ALICE}}}\n")
+    seen = set()
+    made = random.Random(17)
+    runner, port = await serve(build_app(instant, security=WebSecurity(site.path)), "127.0.0.1", 0)
+    with capture_logs() as logs:
+        for number in range(300):
+            content = made.randbytes(made.randrange(60))
+            if number % 2:
+                content = base64.b64encode(content)
+            seen.add(await _raw_status(port, b"Basic " * (number % 3 > 0) + content))
+        too_long = await _raw_status(port, b"Basic " + b"QUFB" * 10_000)
+    await runner.cleanup()
+    assert (seen, too_long) == ({400, 401}, 400)
+    assert logs == []
+    assert [record for record in caplog.records if record.levelno > logging.DEBUG] == []
+
+
+async def _raw_status(port: int, header: bytes) -> int:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: " + header + b"\r\n\r\n")
+        return int((await asyncio.wait_for(reader.readline(), PATIENCE_S)).split()[1])
+    finally:
+        writer.close()

@@ -31,6 +31,11 @@ def _aes_128_first(context: ssl.SSLContext) -> None:
     context.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384")
 
 
+def _old_aes(context: ssl.SSLContext) -> None:
+    _only_12(context)
+    context.set_ciphers("ECDHE-ECDSA-AES128-SHA")
+
+
 def _p_256(context: ssl.SSLContext) -> None:
     context.set_ecdh_curve("prime256v1")
 
@@ -50,7 +55,7 @@ def _p_384(context: ssl.SSLContext) -> None:
         (", max_version: TLS12", lambda _: None, "TLSv1.2"),
         (f", cipher_suites: [{AES_256}]", _only_12, "TLSv1.2 ECDHE-ECDSA-AES256-GCM-SHA384"),
         (f", cipher_suites: [{AES_256}]", _only_13, "TLSv1.3"),
-        (f", cipher_suites: [{OLD_AES}, TLS_AES_128_GCM_SHA256]", _only_12, None),
+        (f", cipher_suites: [{OLD_AES}, TLS_AES_128_GCM_SHA256]", _old_aes, "TLSv1.2 ECDHE-ECDSA-AES128-SHA"),
         (", cipher_suites: [TLS_AES_128_GCM_SHA256]", _only_12, None),
         (", cipher_suites: [TLS_AES_128_GCM_SHA256]", _only_13, "TLSv1.3"),
         (f", cipher_suites: [{AES_256}, {AES_128}]", _aes_128_first, "TLSv1.2 ECDHE-ECDSA-AES256-GCM-SHA384"),
