@@ -2,6 +2,7 @@
 
 import ssl
 import stat
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -106,6 +107,7 @@ def read_regular(path: Path) -> bytes:
     return read(path)
 
 
+@lru_cache(1)  # the same pair is read several times, and to check a large RSA key takes 0.2 s
 def _match(certificate: bytes, key: bytes) -> None:
     """Raise `InvalidValue` unless these are a certificate and its key. Nothing of the key is in the message."""
     right = "It begins with -----BEGIN CERTIFICATE-----."
