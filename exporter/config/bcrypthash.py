@@ -13,8 +13,8 @@ ALPHABET = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 LONGEST = 72
 """How many bytes of a password bcrypt looks at."""
 LEAST_COST = 4
-LARGEST_COST = 16
-"""A hash of this cost takes some 7 seconds; each step more doubles that."""
+LARGEST_COST = 18
+"""A hash of this cost takes some 14 seconds; each step more doubles that."""
 
 _HASH = re.compile(
     r"\$2[a-z]?\$(?P<cost>[0-9]{2})\$(?P<salt>[./A-Za-z0-9]{22})(?P<digest>[./A-Za-z0-9]{31})", re.DOTALL
