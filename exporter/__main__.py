@@ -138,6 +138,7 @@ def _track(config: Config) -> int:
 
 def _check(config: Config) -> int:
     from exporter.app import check
+    from exporter.config.webfile import read_web_file
 
     warnings = check(config.storage)
     print("The configuration is valid (lnd was not asked).")
@@ -159,6 +160,9 @@ def _check(config: Config) -> int:
         print(f"    warning: {warning}")
     pages = ", ".join(address.page(web.telemetry_path) for address in web.addresses) or "the sockets of systemd"
     print(f"  metrics on {pages}, peers {config.max_peers}, log {log.level} {log.format}")
+    if web.config_file is not None:
+        open_health = ", health pages without password" * web.health_without_password
+        print(f"  web: {read_web_file(web.config_file).summary}{open_health} ({web.config_file})")
     return OK
 
 

@@ -34,6 +34,7 @@ from exporter.progress import best_display, report_progress
 from exporter.reload import Reloader, limits_of
 from exporter.store import Store, StoreError, rehearse
 from exporter.web.limits import raise_file_limit
+from exporter.web.security import WebSecurity
 from exporter.web.server import build_app, serve
 from exporter.web.sockets import CannotListen
 from exporter.web.systemd import passed_sockets
@@ -73,10 +74,11 @@ async def _run(config: Config, store: Store | None, on_ready: OnReady | None, re
     )
     checkpoint = nodes.checkpoint
     reload = reloader.reload if reloader is not None and config.web.enable_lifecycle else None
-    app = build_app(checkpoint.durable_page, config.web.telemetry_path, reload)
+    security = WebSecurity(config.web.config_file, health_without_password=config.web.health_without_password)
+    app = build_app(checkpoint.durable_page, config.web.telemetry_path, security=security, reload=reload)
     try:
         passed = passed_sockets(os.environ) if config.web.systemd_socket else ()
-        server = await serve(app, config.web.addresses, passed=passed)
+        server = await serve(app, config.web.addresses, passed=passed, tls=security.tls)
     except CannotListen as error:
         raise ConfigError(cannot_listen(*failure) for failure in error.failures) from None
     log = structlog.get_logger("exporter.app")

@@ -14,7 +14,7 @@ SECRET_KEY = re.compile(
 )
 """Matches a key whose value is secret; `macaroon_file` and `macaroon_path` hold a path, not a secret."""
 
-_NAMED = r"(?i)(?P<name>(?:preimage|password|passphrase|authorization)(?:\\*['\"])?\s*[:=,]\s*)"
+_NAMED = r"(?i)(?P<name>(?:preimage|(?<!without[-_])password|passphrase|authorization)(?:\\*['\"])?\s*[:=,]\s*)"
 
 # A line end, raw or as Python and JSON escape it, or a zero byte of UTF-16. Together with blanks it may separate the
 # lines of a macaroon that is stored as text.
@@ -35,6 +35,9 @@ SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(rf"(?i){_in_lines('0201036c6e64', '[0-9a-f]')}"), REDACTED),
     (re.compile(_in_lines("AgEDbG5k", "[A-Za-z0-9+/_=-]")), REDACTED),
     (re.compile(r"(?:\\x02\\x01\\x03|\\002\\001\\003|\x02\x01\x03)lnd[^\n]*"), REDACTED),
+    # Hashes of passwords (bcrypt), and private keys in PEM.
+    (re.compile(r"\$2[a-z]?\$\d\d\$[A-Za-z0-9./]{20,}"), REDACTED),
+    (re.compile(r"(?<=PRIVATE KEY-----)(?:\s|\\+[rn])+[A-Za-z0-9+/=:,\s\\-]{16,}"), REDACTED),
     # `socks5://user:password@host`
     (re.compile(r"(?P<name>://[^\s/:@]*:)[^\s/@]+(?=@)"), rf"\g<name>{REDACTED}"),
     # `authorization: Basic dXNlcjpw...`

@@ -161,6 +161,9 @@ def test_values_are_redacted_by_key_and_by_form() -> None:
         ("https://me@x:8080 and https://x:8080/a@b", "https://me@x:8080 and https://x:8080/a@b"),
         ("Authorization: Basic dXNlcjpwYXNz", f"Authorization: Basic {REDACTED}"),
         ("password = 'hunter2'", f"password = {REDACTED}"),
+        (f"alice: $2y$10${'aB./' * 13}c is wrong", f"alice: {REDACTED} is wrong"),
+        (f"-----BEGIN EC PRIVATE KEY-----\n{'aB+/' * 16}\n{'cD' * 9}==\n", f"-----BEGIN EC PRIVATE KEY-----{REDACTED}"),
+        ("--web.health-without-password, --web.config.file", "--web.health-without-password, --web.config.file"),
         ("wallet locked, unlock it to enable full RPC access", "wallet locked, unlock it to enable full RPC access"),
         (f"payment {HASH} through {'02' * 33}", f"payment {HASH} through {'02' * 33}"),
         (

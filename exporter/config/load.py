@@ -1,6 +1,7 @@
 """Load the configuration of a command from its three sources."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from exporter.config.commands import PROGRAM, Command
 from exporter.config.handover import read_handover
@@ -33,7 +34,9 @@ from exporter.config.settings import (
     SHARD,
     SHOW_SECRETS,
     STORAGE_MEMORY,
+    WEB_CONFIG_FILE,
     WEB_ENABLE_LIFECYCLE,
+    WEB_HEALTH_WITHOUT_PASSWORD,
     WEB_LISTEN_ADDRESS,
     WEB_SYSTEMD_SOCKET,
     WEB_TELEMETRY_PATH,
@@ -120,7 +123,19 @@ def _read_web(raw: RawValues, command: Command, problems: list[Problem]) -> WebC
         path,
         systemd_socket=served_by_systemd,
         enable_lifecycle=value(raw, WEB_ENABLE_LIFECYCLE, problems),
+        config_file=_web_file(raw, command, problems),
+        health_without_password=value(raw, WEB_HEALTH_WITHOUT_PASSWORD, problems),
     )
+
+
+def _web_file(raw: RawValues, command: Command, problems: list[Problem]) -> Path | None:
+    """Return the path of the web file, which is checked; None without one."""
+    given = raw.get(WEB_CONFIG_FILE.name)
+    if given is None or command not in WEB_CONFIG_FILE.commands:
+        return None
+    from exporter.config.webfile import check_web_file
+
+    return check_web_file(given, problems)
 
 
 def _check_systemd_socket(raw: RawValues, command: Command, problems: list[Problem]) -> None:

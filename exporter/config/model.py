@@ -90,6 +90,10 @@ class WebConfig:
     """Whether systemd passes the listening sockets."""
     enable_lifecycle: bool = False
     """Whether `POST /-/reload` reloads the configuration."""
+    config_file: Path | None = None
+    """The web file (TLS, passwords, ...), absolute; None: neither. Read again when it changes."""
+    health_without_password: bool = False
+    """Whether the two health pages need no password."""
 
 
 @dataclass(frozen=True, slots=True)

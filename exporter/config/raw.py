@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from exporter.config.problems import InvalidValue, Problem
-from exporter.config.settings import Setting
+from exporter.config.setting import Setting
 from exporter.config.values import UNPRINTABLE
 from exporter.redact import redact
 

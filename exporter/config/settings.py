@@ -1,17 +1,12 @@
-"""The table of settings: name, type, default, commands and help text of each."""
+"""The table of settings."""
 
-from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any
 
 from exporter.config import addresses, listen, values
 from exporter.config.commands import Command
+from exporter.config.setting import Setting
 from exporter.config.shard import parse_shard
 from exporter.payments.labels import Mode
-
-T = TypeVar("T")
-
-ENVIRONMENT = "LND_PAYMENTS_EXPORTER_"
-"""Prefix of all environment variables."""
 
 AUTO = "auto"
 """`--lnd.mode=auto`: one stream of all payments if lnd offers it and the macaroon allows it, else a stream for each."""
@@ -22,49 +17,6 @@ _ALL: tuple[Command, ...] = ("run", "demo", "open", "track", "check", "healthche
 _SERVE: tuple[Command, ...] = ("run", "demo", "check")
 _CALL_LND: tuple[Command, ...] = ("run", "track", "check")
 _FOLLOW_NODES: tuple[Command, ...] = ("run", "check")
-
-
-class Setting(NamedTuple, Generic[T]):
-    """A setting. Its name has three spellings: as a flag, as an environment variable and as a key of the YAML file."""
-
-    name: str
-    metavar: str
-    """Placeholder for the value in `--help`; empty for a switch."""
-    parse: Callable[[str], T]
-    """Convert the text to the value, or raise `InvalidValue`. Paths stay text: `nodes` and `storage` open the files."""
-    default: str
-    """As text; empty if there is none, or if it depends on other settings."""
-    commands: tuple[Command, ...]
-    """The commands that use it; their `--help` lists it."""
-    help: str
-    several: bool = False
-    """Whether it takes several values: the flag repeated, a list in the file, commas in between everywhere."""
-
-    @property
-    def switch(self) -> bool:
-        """Whether the flag needs no value: given alone it means `true`."""
-        return not self.metavar
-
-    @property
-    def group(self) -> str:
-        """The part of the name that is a section of the YAML file (`lnd`); `command` for settings outside the file."""
-        section, dot, _ = self.name.partition(".")
-        return section if dot else "command"
-
-    @property
-    def flag(self) -> str:
-        """`--lnd.tls-cert`."""
-        return f"--{self.name}"
-
-    @property
-    def variable(self) -> str:
-        """`LND_PAYMENTS_EXPORTER_LND_TLS_CERT`."""
-        return ENVIRONMENT + self.name.replace(".", "_").replace("-", "_").upper()
-
-    @property
-    def key(self) -> str:
-        """`lnd.tls_cert`: key `tls_cert` of section `lnd`."""
-        return self.name.replace("-", "_")
 
 
 LND_DIR = Setting(
@@ -177,6 +129,22 @@ WEB_ENABLE_LIFECYCLE = Setting(
     "false",
     _FOLLOW_NODES,
     "also reload the configuration on a request: POST /-/reload does the same as SIGHUP",
+)
+WEB_CONFIG_FILE = Setting(
+    "web.config.file",
+    "FILE",
+    values.text,
+    "",
+    _SERVE,
+    "a file with TLS, client certificates, passwords, headers and a rate limit, as all Prometheus exporters have it",
+)
+WEB_HEALTH_WITHOUT_PASSWORD = Setting(
+    "web.health-without-password",
+    "",
+    values.switch,
+    "false",
+    _SERVE,
+    "answer /-/healthy and /-/ready, and nothing else, without the password of --web.config.file",
 )
 METRICS_MAX_PEERS = Setting(
     "metrics.max-peers",

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from exporter.config.commands import COMMANDS, PROGRAM
 from exporter.config.problems import HASH, Problem
 from exporter.config.raw import RawValue, RawValues
-from exporter.config.settings import ENVIRONMENT, SETTINGS
+from exporter.config.setting import ENVIRONMENT
+from exporter.config.settings import SETTINGS
 from exporter.config.suggestions import closest_setting
 from exporter.config.values import HASH_BASE64, HASH_HEX
 

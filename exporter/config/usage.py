@@ -5,7 +5,8 @@ from typing import Any
 
 from exporter.config.commands import COMMANDS, PROGRAM, Command
 from exporter.config.macaroons import BAKE
-from exporter.config.settings import SETTINGS, Setting
+from exporter.config.setting import Setting
+from exporter.config.settings import SETTINGS
 
 WIDTH = 110
 INDENT = 36

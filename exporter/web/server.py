@@ -20,10 +20,10 @@ from exporter.web.connections import Connections
 from exporter.web.lifecycle import ReloadHandler, add_lifecycle
 from exporter.web.limits import DEFAULTS, LINGER_S, Limits
 from exporter.web.listener import TLS, Listener, no_tls
+from exporter.web.security import Handler, WebSecurity
 from exporter.web.single_flight import SingleFlight
 from exporter.web.sockets import adopt, open_sockets
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PageDataSource = Callable[[], Awaitable[PageData]]
 """Returns the data of a page, as of one instant not before the call."""
 
@@ -34,11 +34,16 @@ _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; 
 
 
 def build_app(
-    source: PageDataSource, telemetry_path: str = "/metrics", reload: ReloadHandler | None = None
+    source: PageDataSource,
+    telemetry_path: str = "/metrics",
+    *,
+    security: WebSecurity | None = None,
+    reload: ReloadHandler | None = None,
 ) -> web.Application:
     """Return the application; without `reload` the lifecycle API is off.
 
-    An unknown path is 404, a method other than GET or HEAD is 405, both in plain text.
+    `security` decides who gets an answer, and adds headers. An unknown path is 404, a method other than GET or HEAD is
+    405, both in plain text.
     """
     process = ProcessCollector(registry=None)
     pages = SingleFlight[bytes]()
@@ -71,6 +76,8 @@ def build_app(
 
     app = web.Application(middlewares=[_log_exceptions])
     app.on_cleanup.append(stop)
+    if security is not None:
+        security.protect(app)
     app.router.add_get(telemetry_path, metrics)
     app.router.add_get("/-/healthy", _healthy)
     app.router.add_get("/-/ready", _ready)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from exporter.config import Config, ListenAddress, LogConfig, NodeConfig, StorageConfig, WebConfig, load
-from exporter.config.settings import ENVIRONMENT, SETTINGS
+from exporter.config.setting import ENVIRONMENT
+from exporter.config.settings import SETTINGS
 from exporter.config.sources import KUBERNETES
 from tests.config.conftest import MACAROON, Home
 from tests.config.shortcuts import config_of
