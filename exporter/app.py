@@ -49,7 +49,7 @@ async def _run(config: Config, store: Store | None, on_ready: Callable[[str], No
         _resume(store, followers)
     accounts = [follower.account for follower in followers]
     checkpoint = Checkpoint(accounts, store)
-    app = build_app(checkpoint.durable_page, config.web.telemetry_path)
+    app = build_app(checkpoint.durable_page, config.web.telemetry_path, checkpoint.nodes)
     try:
         runner, port = await serve(app, config.web.host, config.web.port)
     except OSError as error:

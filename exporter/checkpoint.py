@@ -50,6 +50,10 @@ class Checkpoint:
         self._log = structlog.get_logger("exporter.checkpoint")
         self._last_views = [account.capture() for account in accounts]  # at the start: the content of the file
 
+    def nodes(self) -> list[str]:
+        """Return the names of the present nodes, without writing."""
+        return [account.name for account in self._accounts]
+
     async def durable_page(self) -> PageData:
         """Return a page that is on disk: the present one, or after `WAIT_S` the last one that was written."""
         if self._next is None:

@@ -3,21 +3,25 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import ProcessCollector
+from prometheus_client.registry import Collector
 
 from exporter.metrics import landing
-from exporter.metrics.collector import PageCollector
 from exporter.metrics.exposition import accepts_gzip, choose_format, render
 from exporter.page import PageData
+from exporter.web import pages
+from exporter.web.pages import NO_SNIFFING
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PageDataSource = Callable[[], Awaitable[PageData]]
 """Returns the data of a page, as of one instant not before the call."""
+Page = Callable[[web.Request, PageData, Collector], Collector]
+"""Returns the part of the data that a request asks for; its last argument collects the metrics of the process."""
 
 _SHUTDOWN_S = 2.0
 _LOGGER = "exporter.web.server"
@@ -25,27 +29,44 @@ _LOGGER_OF_AIOHTTP = f"{_LOGGER}.http"
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def build_app(source: PageDataSource, telemetry_path: str = "/metrics") -> web.Application:
-    """Return the application. An unknown path is 404, a method other than GET or HEAD is 405, both in plain text."""
+def build_app(
+    source: PageDataSource, telemetry_path: str = "/metrics", nodes: Callable[[], Iterable[str]] | None = None
+) -> web.Application:
+    """Return the application. An unknown path is 404, a method other than GET or HEAD is 405, both in plain text.
+
+    `nodes` returns the names of the present nodes without writing to the disk; by default they are those of a page.
+    """
     process = ProcessCollector(registry=None)
 
     async def metrics(request: web.Request) -> web.Response:
+        return await respond(request, pages.page_of_nodes)
+
+    async def exporter(request: web.Request) -> web.Response:
+        return await respond(request, pages.page_of_exporter)
+
+    async def respond(request: web.Request, choose: Page) -> web.Response:
         form = choose_format(_header(request, hdrs.ACCEPT))
         compress = accepts_gzip(_header(request, hdrs.ACCEPT_ENCODING))
-        page = PageCollector(await source(), process)
+        page = choose(request, await source(), process)
         body = await asyncio.to_thread(render, page, form, compress=compress)
-        headers = {hdrs.CONTENT_TYPE: form.value, hdrs.VARY: "Accept, Accept-Encoding", **_NO_SNIFFING}
+        headers = {hdrs.CONTENT_TYPE: form.value, hdrs.VARY: "Accept, Accept-Encoding", **NO_SNIFFING}
         if compress:
             headers[hdrs.CONTENT_ENCODING] = "gzip"
         return web.Response(body=body, headers=headers)
 
     async def home(_: web.Request) -> web.Response:
         text = await asyncio.to_thread(landing.render_page, (await source()).views, telemetry_path)
-        headers = {"Content-Security-Policy": _PAGE_POLICY, hdrs.CACHE_CONTROL: "no-store", **_NO_SNIFFING}
+        headers = {"Content-Security-Policy": _PAGE_POLICY, hdrs.CACHE_CONTROL: "no-store", **NO_SNIFFING}
         return web.Response(text=text, content_type="text/html", headers=headers)
+
+    async def targets(request: web.Request) -> web.Response:
+        names = nodes() if nodes is not None else [view.node for view in (await source()).views]
+        return pages.targets(request, names, telemetry_path)
 
     app = web.Application(middlewares=[_log_exceptions])
     app.router.add_get(telemetry_path, metrics)
+    app.router.add_get(pages.exporter_path(telemetry_path), exporter)
+    app.router.add_get(pages.SERVICE_DISCOVERY, targets)
     app.router.add_get("/-/healthy", _healthy)
     app.router.add_get("/-/ready", _ready)
     app.router.add_get("/", home)
@@ -84,7 +105,7 @@ async def _log_exceptions(request: web.Request, handler: Handler) -> web.StreamR
     """Log each exception of a handler as a bug; aiohttp would take a timeout or a lost connection for the client's."""
     try:
         return await handler(request)
-    except web.HTTPException:  # 404 and 405
+    except web.HTTPException:  # 400, 404 and 405
         raise
     except Exception:  # noqa: BLE001 - logged, and answered with 500
         structlog.get_logger(_LOGGER).exception("failed to render a page, please report this bug", path=request.path)
@@ -105,9 +126,6 @@ def _quiet_client_errors(record: logging.LogRecord) -> bool:
     record.msg, record.args, record.exc_info = "a request that is not HTTP: %s", (type(error).__name__,), None
     record.levelno, record.levelname = logging.DEBUG, logging.getLevelName(logging.DEBUG)
     return logging.getLogger(_LOGGER_OF_AIOHTTP).isEnabledFor(logging.DEBUG)
-
-
-_NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
 
 
 def _header(request: web.Request, name: str) -> str:

@@ -77,7 +77,7 @@ def test_invalid_addresses(home: Home, value: str, what: str, fix: str) -> None:
                 f"{path} is the path of another page.",
                 "Use another one, such as /metrics.",
             )
-            for path in ("/", "/-/healthy", "/-/ready")
+            for path in ("/", "/-/healthy", "/-/ready", "/sd")
         ),
         (
             "--log.level=warn",
