@@ -234,7 +234,7 @@ def test_every_selector_has_the_nodes_of_its_profile() -> None:
     for group in groups(read(more={"nodes": "al.+"})["home"]):
         for rule in group.rules:
             ours = rule.expr.count("lnd_payments_") - rule.expr.count("lnd_payments_exporter_")
-            of_any = {"ExporterDown": 2, "NodeLabelTaken": 1}.get(getattr(rule, "name", ""), 0)
+            of_any = {"ExporterDown": 4, "NodeLabelTaken": 2}.get(getattr(rule, "name", ""), 0)
             assert rule.expr.count('{node=~"al.+"') + of_any == ours, rule
 
 
