@@ -19,7 +19,7 @@ from exporter.payments.labels import AmountBand
 from tests.dashboards.panels import FILES, dashboard, panels
 from tests.dashboards.test_dashboards import known
 from tests.deploy.documented import SECTIONS
-from tests.incidents.node import EVERYTHING
+from tests.incidents.named import EVERYTHING
 from tests.network.build import binaries
 
 ROOT = Path(__file__).parents[2]
