@@ -31,7 +31,7 @@ def name(metric: str, labels: Mapping[str, str]) -> str:
 
 def exporters(layout: Layout, up: Mapping[str, str]) -> dict[str, str]:
     """Return the series of all targets: whether they are up, by address of the exporter, and its own metrics."""
-    series = {}
+    series: dict[str, str] = {}
     for number, (address, runs) in enumerate(up.items(), 1):
         target = of_exporter(layout, address)
         series |= {
