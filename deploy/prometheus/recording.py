@@ -190,13 +190,12 @@ def removed(gone: str, *matchers: str) -> str:
 
 
 def _away(s: Selector, values: Values) -> str:
-    """Return the nodes that are gone, but not removed. One whose target vanished, too, counts for a day."""
-    job = exactly("job", values.job)
-    up, others = f"up{{{job}}}", f"up{{{job},{PAGE_A_NODE}}}"
-    gone = s(GONE)
-    vanished = (
-        f"{gone} and {PER_NODE} {known(s, '1d')} unless on (job, instance) {up} unless {OF_EXPORTER} {others} == 1"
-    )
+    """Return the nodes that are gone; `LISTED` before it has told which were removed.
+
+    If the target of a node vanished, too, the node counts for a day.
+    """
+    up, gone = f"up{{{exactly('job', values.job)}}}", s(GONE)
+    vanished = f"{gone} and {PER_NODE} {known(s, '1d')} unless on (job, instance) {up}"
     away = f"({gone} and on (job, instance) {up} == 0) or ({vanished})"
     return f"1 + 0 * max by (job, instance, node) ({at_exporter(away)})"
 
