@@ -46,6 +46,8 @@ ODD_REQUESTS = {
     "a cut chunk": (b"POST /metrics HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc", 405),
     "an unexpected body": (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc", 200),
     "another path": (b"GET /%ff%00/../wp-login.php HTTP/1.1\r\nHost: a\r\n\r\n", 404),
+    "an odd name of a node": (b"GET /metrics?node=%ff%00%0d%0a&node&=%zz HTTP/1.1\r\nHost: a\r\n\r\n", 404),
+    "targets of an odd host": (b"GET /sd HTTP/1.1\r\nHost: \xff\r\n\r\n", 400),
     "odd headers": (b"GET / HTTP/1.1\r\nHost: \xff\r\nAccept: \xff;q=z\r\nAccept-Encoding: \xff;q=9\r\n\r\n", 200),
     "an expectation": (b"GET / HTTP/1.1\r\nHost: a\r\nExpect: much\r\n\r\n", 417),
     "an upgrade": (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", 200),
@@ -161,7 +163,7 @@ async def test_clients_that_disconnect_are_not_logged(path: bytes, header: bytes
 
 
 @pytest.mark.parametrize("bug", [KeyError, TimeoutError, ConnectionResetError, BrokenPipeError])
-@pytest.mark.parametrize("path", ["/", "/metrics"])
+@pytest.mark.parametrize("path", ["/", "/metrics", "/metrics/exporter", "/sd"])
 async def test_exception_of_a_handler_is_logged(path: str, bug: type[Exception]) -> None:
     """As an error with its traceback; the client gets a 500 without details."""
     log_lines = Log("error")
