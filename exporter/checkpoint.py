@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import structlog
 
@@ -36,6 +36,7 @@ class Checkpoint:
         self._store = store
         self._write_lock = asyncio.Lock()
         self._next: asyncio.Task[PageData] | None = None  # waits for the lock; later requests share it
+        self._wanted: set[str] | None = set()  # the nodes that the next checkpoint must capture; None for all
         self._versions: dict[str, int] = {}  # the version of each account that is on disk
         # Nodes of the file that are no longer followed: written once.
         self._unfollowed = store.unfollowed([account.name for account in accounts]) if store else {}
@@ -48,16 +49,22 @@ class Checkpoint:
         for account in accounts:
             account.lists_ended = store is not None
         self._log = structlog.get_logger("exporter.checkpoint")
-        self._last_views = [account.capture() for account in accounts]  # at the start: the content of the file
+        # At the start: the content of the file.
+        self._last_views = {account.name: account.capture() for account in accounts}
 
     def nodes(self) -> list[str]:
         """Return the names of the present nodes, without writing."""
         return [account.name for account in self._accounts]
 
-    async def durable_page(self) -> PageData:
-        """Return a page that is on disk: the present one, or after `WAIT_S` the last one that was written."""
+    async def durable_page(self, nodes: Collection[str] | None = None) -> PageData:
+        """Return a page that is on disk: the present one, or after `WAIT_S` the last one that was written.
+
+        With `nodes` only these are sure to be on it. Whatever changed is written in any case; but copying 200 nodes for
+        each of 200 pages would take longer than rendering them.
+        """
         if self._next is None:
             self._next = asyncio.create_task(self._capture_and_write())
+        self._wanted = None if nodes is None or self._wanted is None else self._wanted.union(nodes)
         checkpoint = self._next
         await asyncio.wait({checkpoint}, timeout=WAIT_S)
         if checkpoint.done():
@@ -67,7 +74,7 @@ class Checkpoint:
             self._late.add(checkpoint)
             checkpoint.add_done_callback(self._late.discard)
             self._fail(f"the disk does not answer within {WAIT_S:g} s")
-        return PageData(self._last_views, self._status())
+        return PageData([*self._last_views.values()], self._status())
 
     async def finish(self) -> None:
         """Write for the last time; retry for `LAST_S` if the disk is slow or another program has locked the file."""
@@ -86,21 +93,30 @@ class Checkpoint:
         """Wait for the write that is under way, then capture and write."""
         async with self._write_lock:
             self._next = None  # a request from here on must see events from here on
-            views = [account.capture() for account in self._accounts]
+            wanted, self._wanted = self._wanted, set()
+            views = [
+                account.capture()
+                for account in self._accounts
+                if wanted is None or account.name in wanted or self._must_be_written(account)
+            ]
             self._on_time = True
             if self._store is not None:
                 changed = self._changed_nodes(views)
                 self._on_time = await self._write(self._store, changed)
             if self._on_time:
-                self._last_views = views
-            return PageData(self._last_views, self._status())
+                self._last_views |= {view.node: view for view in views}
+            return PageData(views if self._on_time else [*self._last_views.values()], self._status())
+
+    def _must_be_written(self, account: Account) -> bool:
+        return self._store is not None and account.version != self._versions.get(account.name)
 
     def _changed_nodes(self, views: list[View]) -> dict[str, tuple[int, EncodedNode]]:
         """Return the nodes that are not on disk as they are now, each with the version of its account."""
+        accounts = {account.name: account for account in self._accounts}
         changed = {
-            view.node: (account.version, encode(account.save(view)))
-            for view, account in zip(views, self._accounts, strict=True)
-            if account.version != self._versions.get(view.node)
+            view.node: (accounts[view.node].version, encode(accounts[view.node].save(view)))
+            for view in views
+            if self._must_be_written(accounts[view.node])
         }
         return changed | {node: (0, encoded) for node, encoded in self._unfollowed.items()}
 

@@ -39,6 +39,20 @@ MUTATIONS = (
         "test_checkpoint.py",
     ),
     Mutation(
+        "a page of some nodes is shared with a request for others",
+        "checkpoint.py",
+        "self._wanted.union(nodes)",
+        "set(nodes)",
+        "test_checkpoint.py",
+    ),
+    Mutation(
+        "a page of one node has all nodes",
+        "web/pages.py",
+        "[views[name] for name in dict.fromkeys(names)]",
+        "[*views.values()]",
+        "web/test_pages.py",
+    ),
+    Mutation(
         "changes are not noticed",
         "follow/account.py",
         "self.version += bool(events)",

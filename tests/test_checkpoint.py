@@ -16,7 +16,7 @@ from exporter.page import PageData
 from exporter.payments.event import LndCalled
 from exporter.payments.labels import CallOutcome, Method, Source, Status
 from exporter.payments.totals import Counter
-from exporter.store import EncodedNode, Store
+from exporter.store import Busy, EncodedNode, Store
 from tests.follow.watch import Clocks
 from tests.payments.build import flying, payment, settled
 from tests.store.another_program import another_program
@@ -98,6 +98,32 @@ async def test_concurrent_requests_share_a_write(tmp_path: Path) -> None:
     calls = pages[0].views[7].counters["lnd_calls"]  # type: ignore[index]  # a member of a StrEnum is a string
     assert sum(calls.values()) == 1
     store.close()
+
+
+async def test_page_of_a_node_copies_no_other(tmp_path: Path) -> None:
+    """Only what changed is copied and written with it; while another program has a lock, all are on the last page."""
+    nodes, store = accounts(4), SlowStore(tmp_path / "state.sqlite")
+    checkpoint = Checkpoint(nodes, store)
+    names = [account.name for account in nodes]
+    assert shown(await checkpoint.durable_page(["node1"])) == names, "all are written for the first time"
+    assert shown(await checkpoint.durable_page(["node1", "node9"])) == ["node1"]
+    assert shown(await checkpoint.durable_page([])) == []
+    nodes[3].apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
+    one, other = await asyncio.gather(checkpoint.durable_page(["node1"]), checkpoint.durable_page(["node0"]))
+    assert (shown(one), one) == (["node0", "node1", "node3"], other)
+    assert shown(await checkpoint.durable_page()) == names
+    assert store.saves == [names, [], [], ["node3"], []]
+    store.problem = Busy(store.path, "a backup")
+    nodes[2].apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
+    page = await checkpoint.durable_page(["node2"])
+    assert (shown(page), calls(PageData([page.views[2]]))) == (names, 0)
+    store.problem = None
+    store.close()
+
+
+def shown(page: PageData) -> list[str]:
+    """Return the nodes of a page."""
+    return [view.node for view in page.views]
 
 
 async def test_unchanged_state_is_not_written(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
 import structlog
 from aiohttp import hdrs, web
@@ -18,8 +18,8 @@ from exporter.web import pages
 from exporter.web.pages import NO_SNIFFING
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-PageDataSource = Callable[[], Awaitable[PageData]]
-"""Returns the data of a page, as of one instant not before the call."""
+PageDataSource = Callable[..., Awaitable[PageData]]
+"""Returns the data of a page, as of one instant not before the call; all nodes, or at least those of its argument."""
 Page = Callable[[web.Request, PageData, Collector], Collector]
 """Returns the part of the data that a request asks for; its last argument collects the metrics of the process."""
 
@@ -39,15 +39,15 @@ def build_app(
     process = ProcessCollector(registry=None)
 
     async def metrics(request: web.Request) -> web.Response:
-        return await respond(request, pages.page_of_nodes)
+        return await respond(request, pages.page_of_nodes, request.query.getall("node", None))
 
     async def exporter(request: web.Request) -> web.Response:
-        return await respond(request, pages.page_of_exporter)
+        return await respond(request, pages.page_of_exporter, [])
 
-    async def respond(request: web.Request, choose: Page) -> web.Response:
+    async def respond(request: web.Request, choose: Page, names: Collection[str] | None) -> web.Response:
         form = choose_format(_header(request, hdrs.ACCEPT))
         compress = accepts_gzip(_header(request, hdrs.ACCEPT_ENCODING))
-        page = choose(request, await source(), process)
+        page = choose(request, await (source() if names is None else source(names)), process)
         body = await asyncio.to_thread(render, page, form, compress=compress)
         headers = {hdrs.CONTENT_TYPE: form.value, hdrs.VARY: "Accept, Accept-Encoding", **NO_SNIFFING}
         if compress:

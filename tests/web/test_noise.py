@@ -68,7 +68,7 @@ class Log:
         return [json.loads(line) for line in self._stream.getvalue().splitlines()]
 
 
-async def _small() -> PageData:
+async def _small(_: object = None) -> PageData:
     return PageData([scene.untouched()])
 
 
@@ -168,7 +168,7 @@ async def test_exception_of_a_handler_is_logged(path: str, bug: type[Exception])
     """As an error with its traceback; the client gets a 500 without details."""
     log_lines = Log("error")
 
-    async def broken() -> PageData:
+    async def broken(_: object = None) -> PageData:
         raise bug("of ours")
 
     async with _served(broken) as port:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -29,8 +29,8 @@ DATA = PageData([scene.populated(name) for name in NAMES], ExporterStatus(12.5, 
 Served = tuple[aiohttp.ClientSession, str]
 
 
-async def _source() -> PageData:
-    return DATA
+async def _source(nodes: Collection[str] | None = None) -> PageData:
+    return DATA if nodes is None else DATA._replace(views=[view for view in DATA.views if view.node in nodes])
 
 
 @asynccontextmanager
@@ -247,12 +247,12 @@ async def test_pages_that_are_requested_together_share_a_write(tmp_path: Path, m
     checkpoint = Checkpoint(accounts(len(names)), store)
     waiting = 0
 
-    async def source() -> PageData:
+    async def source(nodes: Collection[str]) -> PageData:
         nonlocal waiting
         waiting += 1
         if waiting == len(names):
             store.go_on.set()
-        return await checkpoint.durable_page()
+        return await checkpoint.durable_page(nodes)
 
     runner, port = await serve(build_app(source, nodes=checkpoint.nodes), "127.0.0.1", 0)
     together = aiohttp.TCPConnector(limit=len(names))
