@@ -37,9 +37,11 @@ async def _source(_: Collection[str] = ()) -> PageData:
 async def served(telemetry_path: str = "/metrics") -> AsyncIterator[Served]:
     """Run a server of all nodes; yield a client and the server's HOST:PORT."""
     runner, port = await serve(build_app(_source, telemetry_path), "127.0.0.1", 0)
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
-        yield client, f"127.0.0.1:{port}"
-    await runner.cleanup()
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+            yield client, f"127.0.0.1:{port}"
+    finally:
+        await runner.cleanup()
 
 
 async def got(client: aiohttp.ClientSession, path: str) -> tuple[int, str]:
