@@ -8,6 +8,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from random import Random
 from typing import Any
 
 import pytest
@@ -121,6 +122,23 @@ async def test_odd_request_is_not_logged(request_: bytes, status: int) -> None:
     async with _served() as port:
         assert f" {status} ".encode() in await _send(port, request_)
         assert b" 200 " in await _send(port, *(bytes([byte]) for byte in b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
+    assert log_lines.events() == []
+
+
+async def test_random_queries_and_hosts() -> None:
+    """They get the page, a 404 for an unknown node, or a 400; nothing is logged above debug."""
+    chance, log_lines = Random("queries"), Log("info")
+
+    def anything(letters: bytes) -> bytes:
+        return bytes(chance.choice(letters) for _ in range(chance.randrange(12)))
+
+    async with _served() as port:
+        for _ in range(300):
+            query = b"&".join(anything(b"node=+%0fz;\x80\xff[]\"'<{") for _ in range(3))
+            path = chance.choice([b"/metrics?node=", b"/metrics?", b"/metrics/exporter?", b"/sd?"])
+            host = anything(b"a1.:-_[]f@/%\xe9")
+            answer = await _send(port, b"GET %s%s HTTP/1.1\r\nHost: %s\r\n\r\n" % (path, query, host))
+            assert answer.split()[1] in (b"200", b"400", b"404"), (path, query, host)
     assert log_lines.events() == []
 
 
