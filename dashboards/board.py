@@ -10,8 +10,8 @@ from grafana_foundation_sdk.models import dashboard as model
 from dashboards.layout import Grid
 from dashboards.panel import SOURCE
 from dashboards.presence import KNOWN
-from dashboards.query import HERE
-from deploy.prometheus.rule import PREFIX
+from dashboards.query import ANYWHERE, of_exporters
+from deploy.prometheus.rule import PER_NODE, PREFIX, at_exporter
 
 TAG = "lnd-payments"
 
@@ -104,8 +104,10 @@ def _alerts() -> dashboard.AnnotationQuery:
     def begins(which: str) -> str:
         return f"({firing(which)} unless {firing(which, ' offset $__interval')})"
 
-    of_exporter, of_none = begins('node="",instance!=""'), begins('node="",instance=""')
-    expr = f"{begins(HERE)} or {of_exporter} and on (job, instance) {KNOWN} or {of_none}"
+    # ExporterDown has the address of the exporter as `instance`, even where each node has a target of its own.
+    of_nodes = f"{begins(ANYWHERE)} and {PER_NODE} ({KNOWN} or {at_exporter(KNOWN)})"
+    of_exporter, of_none = of_exporters(begins('node="",instance!=""')), begins('node="",instance=""')
+    expr = f"{of_nodes} or {of_exporter} or {of_none}"
     return (
         dashboard.AnnotationQuery()
         .name("Firing alerts")

@@ -3,13 +3,28 @@
 from dashboards.graphs import bars, lines, number
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, ORANGE, RED, YELLOW, Query, Text
-from dashboards.presence import KNOWN
-from dashboards.query import CERTIFICATE_S, DAY_S, DELAY_S, DELAY_SHARE, EXPORTERS, NODE, WHO, increase, m, rate, total
-from deploy.prometheus.rule import exactly
+from dashboards.query import (
+    CERTIFICATE_S,
+    DAY_S,
+    DELAY_S,
+    DELAY_SHARE,
+    JOBS,
+    NODE,
+    WHO,
+    increase,
+    m,
+    of_exporters,
+    rate,
+    total,
+)
+from deploy.prometheus.rule import ONE_PAGE, PAGE_A_NODE, exactly
 from exporter.payments.labels import CallOutcome
 
-_OF_NODES = f"and on (job, instance) {KNOWN}"
-"""The end of an expression: restricts it to exporters that have the chosen nodes."""
+_AWAY = " or ".join(
+    f"count by (job, {by}) (up{{{JOBS},{layout}}} == 0)"
+    for by, layout in (("instance", ONE_PAGE), ("exporter", PAGE_A_NODE))
+)
+"""Exporters of which Prometheus can't scrape some page."""
 
 
 def updates(here: Grid) -> None:
@@ -113,7 +128,7 @@ def exporter(here: Grid) -> None:
     here.add(
         number(
             Text("Counters began anew", "State files that could not be used, within the time shown. Good: 0.", "short"),
-            f"sum(increase(lnd_payments_exporter_state_resets_total{{{EXPORTERS}}}[$__range]))",
+            total(of_exporters(f"increase(lnd_payments_exporter_state_resets_total{{{JOBS}}}[$__range])")),
             ((None, GREEN), (0.5, RED)),
             decimals=0,
         ),
@@ -127,7 +142,7 @@ def exporter(here: Grid) -> None:
                 "Within the time shown: the disk is full or read-only. Good: 0.",
                 "short",
             ),
-            f"sum(increase(lnd_payments_exporter_checkpoint_failures_total{{{EXPORTERS}}}[$__range]))",
+            total(of_exporters(f"increase(lnd_payments_exporter_checkpoint_failures_total{{{JOBS}}}[$__range])")),
             ((None, GREEN), (0.5, RED)),
             decimals=0,
         ),
@@ -142,7 +157,7 @@ def exporter(here: Grid) -> None:
                 "interval.",
                 "s",
             ),
-            f"max(time() - lnd_payments_exporter_checkpoint_timestamp_seconds{{{EXPORTERS}}})",
+            f"max(time() - {of_exporters(f'lnd_payments_exporter_checkpoint_timestamp_seconds{{{JOBS}}}')})",
             ((None, GREEN), (300, ORANGE)),
             decimals=0,
             empty="memory only",
@@ -168,8 +183,10 @@ def exporter(here: Grid) -> None:
     )
     here.add(
         number(
-            Text("Exporters away", "Targets of the job that Prometheus can't scrape, of all nodes. Good: 0.", "short"),
-            'count(up{job=~"$job"} == 0) or vector(0)',
+            Text(
+                "Exporters away", "Exporters of the job that Prometheus can't scrape, of all nodes. Good: 0.", "short"
+            ),
+            f"count({_AWAY}) or vector(0)",
             ((None, GREEN), (1, RED)),
         ),
         4,
@@ -178,21 +195,21 @@ def exporter(here: Grid) -> None:
     here.add(
         lines(
             Text("Scrape time", "How long Prometheus waits for a page. Good: below a second.", "s"),
-            [Query(f"scrape_duration_seconds{{{EXPORTERS}}} {_OF_NODES}", "{{instance}}")],
+            [Query(of_exporters(f"scrape_duration_seconds{{{JOBS}}}"), "{{instance}}")],
         ),
         8,
     )
     here.add(
         lines(
             Text("Memory", "Resident memory of the exporter. Good: level.", "bytes"),
-            [Query(f"process_resident_memory_bytes{{{EXPORTERS}}} {_OF_NODES}", "{{instance}}")],
+            [Query(of_exporters(f"process_resident_memory_bytes{{{JOBS}}}"), "{{instance}}")],
         ),
         8,
     )
     here.add(
         lines(
             Text("CPU", "Share of one core that the exporter uses. Good: a few percent.", "percentunit"),
-            [Query(f"rate(process_cpu_seconds_total{{{EXPORTERS}}}[$__rate_interval]) {_OF_NODES}", "{{instance}}")],
+            [Query(of_exporters(f"rate(process_cpu_seconds_total{{{JOBS}}}[$__rate_interval])"), "{{instance}}")],
         ),
         8,
     )

@@ -1,8 +1,8 @@
 """PromQL for nodes, their states and the blocks left of held HTLCs, including nodes that can't be reached."""
 
 from dashboards.panel import GREEN, GREY, ORANGE, RED, YELLOW
-from dashboards.query import EXPORTERS, LAST_PAGE, NODE, each, m, total
-from deploy.prometheus.recording import older
+from dashboards.query import JOBS, LAST_PAGE, NODE, each, m, total
+from deploy.prometheus.recording import older, removed
 from deploy.prometheus.rule import NODES_OF_A_JOB, PER_NODE, exactly
 from exporter.payments.labels import NodeState
 from exporter.payments.node import BLOCK_S
@@ -48,12 +48,12 @@ def _blocks_left() -> str:
     A node that isn't followed holds HTLCs if its last numbers of held HTLCs are not 0.
     """
     expiry, header = "held_earliest_expiry_height", _last("node_best_header_timestamp_seconds")
+    without_page = f"{_last('node_up')} unless {NODES_OF_A_JOB} {UP}"
     height = f"{_last('node_block_height')} + clamp_min(time() - {header}, 0) / {BLOCK_S}"
     gone = (
         f"{_last(expiry)} and {PER_NODE} {total(_last('held_htlcs'), *NODE)} > 0 "
         f"unless {NODES_OF_A_JOB} {m('stream_up')} == 1 unless {PER_NODE} {older(m)} "
-        f"unless {PER_NODE} ({_last('node_up')} unless {NODES_OF_A_JOB} {UP} "
-        f"and on (job, instance) up{{{EXPORTERS}}} == 1)"
+        f"unless {PER_NODE} ({removed(without_page, JOBS)})"
     )
     return each(f"({m(expiry)} or ({gone})) - ({height})")
 

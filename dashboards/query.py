@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from deploy.prometheus.recording import KNOWN, MOST_BAD, WINDOWS, budgets, factors
-from deploy.prometheus.rule import MEMORY, exactly, one_of
+from deploy.prometheus.rule import MEMORY, at_exporter, exactly, one_of
 from deploy.prometheus.values import SHOWN, Values, read
 from exporter.payments.labels import AmountBand, Outcome, Purpose
 
@@ -38,9 +38,11 @@ LAST_PAGE = MEMORY
 
 # The dashboard's variables.
 
+ANYWHERE = 'job=~"$job",node=~"$node"'
+"""Matchers for the chosen nodes on any instance."""
 HERE = 'job=~"$job",instance=~"$instance",node=~"$node"'
-EXPORTERS = 'job=~"$job",instance=~"$instance"'
-"""Matchers for the exporter's own metrics, which have no label `node`."""
+JOBS = 'job=~"$job"'
+"""Matcher for series without a label `node`; see also `of_exporters`."""
 PURPOSE, KIND = (f'{label}=~"${{purpose:pipe}}"' for label in ("purpose", "kind"))
 """Matchers with one variable for two labels: each of its values is a purpose and the kinds of it."""
 
@@ -56,6 +58,12 @@ WHO = "{{node}} ({{instance}})"
 def m(name: str, *matchers: str) -> str:
     """Return a selector for the chosen nodes, from the end of a metric's name."""
     return f"lnd_payments_{name}{{{','.join((HERE, *matchers))}}}"
+
+
+def of_exporters(expr: str) -> str:
+    """Restrict series without a label `node` to the exporters of the chosen nodes, and to the pages of these nodes."""
+    nodes = f"last_over_time({m('node_up')}[$__range])"
+    return f"({expr} and on (job, instance) ({nodes} or {at_exporter(nodes)}))"
 
 
 def increase(name: str, *matchers: str, window: str = "$__range") -> str:

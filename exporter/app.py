@@ -75,7 +75,13 @@ async def _run(config: Config, store: Store | None, on_ready: OnReady | None, re
     checkpoint = nodes.checkpoint
     reload = reloader.reload if reloader is not None and config.web.enable_lifecycle else None
     security = WebSecurity(config.web.config_file, health_without_password=config.web.health_without_password)
-    app = build_app(checkpoint.durable_page, config.web.telemetry_path, security=security, reload=reload)
+    app = build_app(
+        checkpoint.durable_page,
+        config.web.telemetry_path,
+        nodes=checkpoint.nodes,
+        security=security,
+        reload=reload,
+    )
     try:
         passed = passed_sockets(os.environ) if config.web.systemd_socket else ()
         server = await serve(app, config.web.addresses, passed=passed, tls=security.tls)

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -52,6 +52,7 @@ class Checkpoint:
         self._store = store
         self._write_lock = asyncio.Lock()
         self._next: asyncio.Task[PageData] | None = None  # waits for the lock; later requests share it
+        self._wanted: set[str] | None = set()  # the nodes that the next checkpoint must capture; None for all
         self._versions: dict[str, int] = {}  # the version of each account that is on disk
         # Nodes of the file that are no longer followed: written once.
         self._unfollowed = store.unfollowed([account.name for account in accounts]) if store else {}
@@ -64,7 +65,8 @@ class Checkpoint:
         for account in accounts:
             account.lists_ended = store is not None
         self._log = structlog.get_logger("exporter.checkpoint")
-        self._last_views = [account.capture() for account in accounts]  # at the start: the content of the file
+        # At the start: the content of the file.
+        self._last_views = {account.name: account.capture() for account in accounts}
         self.reload = ReloadStatus(time.time())
         """How the last reload of the configuration went; the start is the first one."""
 
@@ -79,19 +81,27 @@ class Checkpoint:
         """
         old, self._accounts = self._accounts, {account.name: account for account in accounts}
         self._left |= {name: account for name, account in old.items() if name not in self._accounts}
-        shown = {view.node for view in self._last_views}
         for name, account in self._accounts.items():
             if name not in old:
                 account.lists_ended = self._store is not None
                 self._left.pop(name, None)
                 self._unfollowed.pop(name, None)
-                if name not in shown:
-                    self._last_views = [*self._last_views, account.capture()]
+                if name not in self._last_views:
+                    self._last_views[name] = account.capture()
 
-    async def durable_page(self) -> PageData:
-        """Return a page that is on disk: the present one, or after `WAIT_S` the last one that was written."""
+    def nodes(self) -> list[str]:
+        """Return the names of the present nodes, without writing."""
+        return list(self._accounts)
+
+    async def durable_page(self, nodes: Collection[str] | None = None) -> PageData:
+        """Return a page that is on disk: the present one, or after `WAIT_S` the last one that was written.
+
+        With `nodes` only these are sure to be as they are now. Whatever changed is written in any case, but copying 200
+        nodes for each of 200 pages would take longer than rendering them.
+        """
         if self._next is None:
             self._next = asyncio.create_task(self._capture_and_write())
+        self._wanted = None if nodes is None or self._wanted is None else self._wanted.union(nodes)
         checkpoint = self._next
         await asyncio.wait({checkpoint}, timeout=WAIT_S)
         if checkpoint.done():
@@ -101,7 +111,7 @@ class Checkpoint:
             self._late.add(checkpoint)
             checkpoint.add_done_callback(self._late.discard)
             self._fail(f"the disk does not answer within {WAIT_S:g} s")
-        return PageData(self._last_views, self._status())
+        return PageData([*self._last_views.values()], self._status())
 
     async def finish(self) -> None:
         """Write for the last time; retry for `LAST_S` if the disk is slow or another program has locked the file."""
@@ -120,26 +130,37 @@ class Checkpoint:
         """Wait for the write that is under way, then capture and write."""
         async with self._write_lock:
             self._next = None  # a request from here on must see events from here on
-            views = [account.capture() for account in self._accounts.values()]
+            wanted, self._wanted = self._wanted, set()
+            present = dict(self._accounts)
+            views = {
+                name: account.capture()
+                for name, account in present.items()
+                if wanted is None or name in wanted or self._must_be_written(account)
+            }
             self._on_time = True
             if self._store is not None:
                 changed = self._changed_accounts(views)
                 self._on_time = await self._write(self._store, changed)
             if self._on_time:
-                self._last_views = self._with_added(views)
-            return PageData(self._last_views, self._status())
+                self._last_views = {
+                    name: view
+                    for name, view in (self._last_views | views).items()
+                    if name in present or name in self._accounts  # those that were added during the write, too
+                }
+            return self._last_page()
 
-    def _with_added(self, views: list[View]) -> list[View]:
-        """Return views that were captured before the write, and the last ones of nodes that were added meanwhile."""
-        captured = {view.node for view in views}
-        return views + [v for v in self._last_views if v.node in self._accounts and v.node not in captured]
+    def _last_page(self) -> PageData:
+        return PageData([*self._last_views.values()], self._status())
 
-    def _changed_accounts(self, views: list[View]) -> list[_Captured]:
+    def _must_be_written(self, account: Account) -> bool:
+        return self._store is not None and account.version != self._versions.get(account.name)
+
+    def _changed_accounts(self, views: Mapping[str, View]) -> list[_Captured]:
         """Return the accounts that are not on disk as they are now."""
         changed = [
-            _Captured(account, account.version, encode(account.save(view)), left=False)
-            for view, account in zip(views, self._accounts.values(), strict=True)
-            if account.version != self._versions.get(view.node)
+            _Captured(account, account.version, encode(account.save(views[name])), left=False)
+            for name, account in self._accounts.items()
+            if self._must_be_written(account)
         ]
         for account in self._left.values():
             encoded = mark_unfollowed(encode(account.save(account.capture())))

@@ -73,7 +73,7 @@ def _network(item: pytest.Item) -> str:
     """Return the network that a test shares with others, "" for none: each worker would start its own."""
     if item.get_closest_marker("network"):
         return REAL
-    return SIMULATED if {"world", "labs"} & {*_fixtures(item)} else ""
+    return SIMULATED if {"world", "labs", "simulated_labs"} & {*_fixtures(item)} else ""
 
 
 def _order(item: pytest.Item) -> int:

@@ -16,7 +16,7 @@ from exporter.page import PageData
 from exporter.payments.event import LndCalled
 from exporter.payments.labels import CallOutcome, Method, Source, Status
 from exporter.payments.totals import Counter
-from exporter.store import EncodedNode, Store
+from exporter.store import Busy, EncodedNode, Store
 from tests.follow.watch import Clocks
 from tests.payments.build import flying, payment, settled
 from tests.store.another_program import another_program
@@ -97,6 +97,37 @@ async def test_concurrent_requests_share_a_write(tmp_path: Path) -> None:
     assert all(page is pages[0] for page in pages)
     calls = pages[0].views[7].counters["lnd_calls"]  # type: ignore[index]  # a member of a StrEnum is a string
     assert sum(calls.values()) == 1
+    store.close()
+
+
+async def test_page_of_a_node_copies_no_other(tmp_path: Path) -> None:
+    """Only what changed is copied and written with it; while another program has a lock, all are on the last page."""
+    nodes, store = accounts(4), SlowStore(tmp_path / "state.sqlite")
+    checkpoint = Checkpoint(nodes, store)
+    names = [account.name for account in nodes]
+    page = await checkpoint.durable_page(["node1"])
+
+    async def copied(*wanted: str) -> list[str]:
+        nonlocal page
+        before, page = page, await checkpoint.durable_page(wanted)
+        assert [view.node for view in page.views] == names
+        return [new.node for new, old in zip(page.views, before.views, strict=True) if new is not old]
+
+    assert await copied("node1", "node9") == ["node1"]
+    assert await copied() == []
+    nodes[3].apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
+    assert await copied("node1") == ["node1", "node3"], "what has changed is written, and so copied"
+    assert store.saves == [names, [], [], ["node3"]]
+    one, other = await asyncio.gather(checkpoint.durable_page(["node1"]), checkpoint.durable_page(["node0"]))
+    assert one is other, "one write for both"
+    assert [new.node for new, old in zip(one.views, page.views, strict=True) if new is not old] == ["node0", "node1"]
+    every = await checkpoint.durable_page()
+    assert all(new is not old for new, old in zip(every.views, one.views, strict=True))
+    store.problem = Busy(store.path, "a backup")
+    nodes[2].apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
+    late = await checkpoint.durable_page(["node2"])
+    assert calls(PageData([late.views[2]])) == 0
+    store.problem = None
     store.close()
 
 

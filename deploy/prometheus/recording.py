@@ -2,7 +2,19 @@
 
 from collections.abc import Callable
 
-from deploy.prometheus.rule import MEMORY, NODES_OF_A_JOB, PER_NODE, Group, Recording, Selector, exactly, one_of
+from deploy.prometheus.rule import (
+    MEMORY,
+    NODES_OF_A_JOB,
+    OF_EXPORTER,
+    PAGE_A_NODE,
+    PER_NODE,
+    Group,
+    Recording,
+    Selector,
+    at_exporter,
+    exactly,
+    one_of,
+)
 from deploy.prometheus.values import Values
 from exporter.payments.labels import Age, AmountBand, Kind, Reason
 from exporter.payments.node import BLOCK_S
@@ -33,8 +45,12 @@ RECOVERED = "node:lnd_payments_recovered:sum"
 LATE = "node:lnd_payments_succeeded_late:max"
 UNEXPLAINED = "node:lnd_payments_failed_unexplained:max"
 """Failures without a known reason."""
+GONE = "node:lnd_payments_gone:bool"
+"""1 for a node that was on a page and is on none: its exporter is away, or it was removed."""
 LISTED = "node:lnd_payments_listed:bool"
 """1 while a node is on a page; 0 once, when the exporter that last had it is up without it: it was removed."""
+AWAY = "node:lnd_payments_away:bool"
+"""1 for a node whose page can't be got; in both layouts `instance` is the address of its exporter."""
 HELD_EXPIRY = "node:lnd_payments_held_expiry_height:min"
 """Expiry height of the first held HTLC; 0 if none is held; absent while lnd can't be asked."""
 BLOCKS_LEFT = "node:lnd_payments_held_blocks_left:min"
@@ -102,7 +118,9 @@ def recordings(values: Values) -> Group:
             Recording(SENT_1H, f"increase({s(SENT)}[1h]) {present(s, '1h')}"),
             Recording(LATE, f"max by (job, node) (sum without (reason) ({late}))"),
             Recording(UNEXPLAINED, f"max by (job, node) (sum without (kind, amount_band, reason) ({unexplained}))"),
-            Recording(LISTED, f"1 + 0 * {s('node_up')} or 0 * ({_removed(s)})"),
+            Recording(GONE, _gone(s)),
+            Recording(LISTED, f"1 + 0 * {s('node_up')} or 0 * ({removed(s(GONE))})"),
+            Recording(AWAY, _away(s, values)),
             Recording(HELD_EXPIRY, f"{s('held_earliest_expiry_height')} or {PER_NODE} 0 * ({stream_up} == 1)"),
             Recording(BLOCKS_LEFT, _blocks_left(s)),
         ],
@@ -154,13 +172,32 @@ def known(s: Selector, window: str) -> str:
     return f"last_over_time({s(LISTED)}[{window}]) == 1"
 
 
-def _removed(s: Selector) -> str:
-    return f"""
-    {known(s, MEMORY)}
-      unless {NODES_OF_A_JOB} {s("node_up")}
-      unless {PER_NODE} {older(s)}
-      and on (job, instance) up == 1
+def _gone(s: Selector) -> str:
+    return f"{known(s, MEMORY)} unless {NODES_OF_A_JOB} {s('node_up')} unless {PER_NODE} {older(s)}"
+
+
+def removed(gone: str, *matchers: str) -> str:
+    """Return those of the nodes that were removed: their exporter is up without them.
+
+    If each node has a target, Prometheus doesn't discover the node's any more, while another one of the exporter is up.
+    `matchers` select the targets.
     """
+    up, others = (f"up{{{','.join((*matchers, *more))}}}" for more in ((), (PAGE_A_NODE,)))
+    return f"""
+    ({gone}) and on (job, instance) {up} == 1
+    or ({gone}) unless on (job, instance) {up} and {OF_EXPORTER} {others} == 1
+    """
+
+
+def _away(s: Selector, values: Values) -> str:
+    """Return the nodes that are gone; `LISTED` before it has told which were removed.
+
+    If the target of a node vanished, too, the node counts for a day.
+    """
+    up, gone = f"up{{{exactly('job', values.job)}}}", s(GONE)
+    vanished = f"{gone} and {PER_NODE} {known(s, '1d')} unless on (job, instance) {up}"
+    away = f"({gone} and on (job, instance) {up} == 0) or ({vanished})"
+    return f"1 + 0 * max by (job, instance, node) ({at_exporter(away)})"
 
 
 def older(s: Callable[[str], str]) -> str:

@@ -15,6 +15,12 @@ PER_NODE = "on (job, instance, node)"
 """Joins series of the same node."""
 NODES_OF_A_JOB = "on (job, node)"
 """Joins series of the same node on any exporter: names of nodes are unique within a job."""
+OF_EXPORTER = "on (job, exporter)"
+"""Joins series of a node with those of its exporter, if each node has a target: only then they have this label."""
+PAGE_A_NODE = 'exporter!=""'
+"""Matches targets that have the label `exporter`: the pages of single nodes, and the page of their exporter alone."""
+ONE_PAGE = 'exporter=""'
+"""Matches targets of which each has one page for all nodes."""
 MEMORY = "15d"
 """How far back to look for a last value: Prometheus' default retention, and the longest time of a held HTLC."""
 SHARE = "{{ $value | humanizePercentage }}"
@@ -82,6 +88,11 @@ def exactly(label: str, word: str) -> str:
 def on_current_exporter(s: Selector, expr: str) -> str:
     """Return the expression, restricted to the exporter that has the node now."""
     return f"0 * {s('node_up')} + {NODES_OF_A_JOB} group_left () ({expr})"
+
+
+def at_exporter(expr: str) -> str:
+    """Return the expression with the address of the exporter as `instance`, in both layouts."""
+    return f'label_replace({expr}, "instance", "$1", "exporter", "(.+)")'
 
 
 def ratio(percent: float) -> str:

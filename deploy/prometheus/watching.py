@@ -1,15 +1,18 @@
 """Alerts on the exporter itself: whether its metrics can be trusted."""
 
-from deploy.prometheus.recording import known, older
+from deploy.prometheus.recording import AWAY
 from deploy.prometheus.rule import (
     MEMORY,
     NODE,
-    NODES_OF_A_JOB,
+    OF_EXPORTER,
+    ONE_PAGE,
+    PAGE_A_NODE,
     PER_NODE,
     SHARE,
     Alert,
     Group,
     Selector,
+    at_exporter,
     exactly,
     ratio,
 )
@@ -41,18 +44,20 @@ def watching(values: Values) -> Group:
 
 
 def _exporter_down(s: Selector, values: Values) -> list[Alert]:
-    """Return the alert on a node that is on no page any more, or an exporter that was never scraped, of any node."""
-    up = f'up{{job="{values.job}"}}'
-    page = s("node_up")
-    elsewhere = f"unless {NODES_OF_A_JOB} {page}"
-    silent = f"{known(s, MEMORY)} {elsewhere} unless {PER_NODE} {older(s)} and on (job, instance) {up} == 0"
-    vanished = f"{known(s, '1d')} {elsewhere} unless {PER_NODE} {older(s)} unless on (job, instance) {up}"
-    away = f"""
-    ({silent})
-    or ({vanished})
-    or ({up} == 0 unless on (job, instance) last_over_time(lnd_payments_node_up[{MEMORY}]))
-    or (absent({up}) unless on (job) last_over_time(lnd_payments_node_up[1d]))
+    """Return the alert on a page that can't be got: one for a node, or one for an exporter that is away with several.
+
+    So an exporter of 200 nodes is one alert, and a node's name still decides where its alert is sent.
     """
+    nodes = f"count by (job, instance) ({s(AWAY)})"
+    away = f"""
+    ({s(AWAY)} unless on (job, instance) {nodes} > 1)
+    or ({nodes} > 1)
+    or ({_never_scraped(values)})
+    or (absent(up{{job="{values.job}"}}) unless on (job) last_over_time(lnd_payments_node_up[1d]))
+    """
+    own_page = 'printf "up{job=%q,instance=%q,exporter!=\\"\\"} == 1" $labels.job $labels.instance | query'
+    answers = f"""{{{{ with $labels.instance }}}}{{{{ if {own_page} }}}} The exporter itself answers: see the targets of
+            its nodes in Prometheus.{{{{ end }}}}{{{{ end }}}}"""
 
     def alert(severity: Severity, minutes: int) -> Alert:
         return Alert(
@@ -60,9 +65,10 @@ def _exporter_down(s: Selector, values: Values) -> list[Alert]:
             severity,
             away,
             "{{ with $labels.node }}{{ . }}: {{ end }}the payments exporter "
-            "{{ with $labels.instance }}{{ . }} {{ end }}is away",
+            "{{ with $labels.instance }}{{ . }} {{ end }}"
+            "{{ if gt $value 1.0 }}of {{ $value }} nodes {{ end }}is away",
             f"""Prometheus has got no page for {minutes} minutes: nobody watches payments and held HTLCs. When the
-            exporter is back, it counts what happened meanwhile.""",
+            exporter is back, it counts what happened meanwhile.{answers}""",
             "node",
             for_=f"{minutes}m",
         )
@@ -70,6 +76,20 @@ def _exporter_down(s: Selector, values: Values) -> list[Alert]:
     given = values.alerts.exporter_down
     first = alert(Severity.WARNING, given.warning_minutes)
     return [first, alert(Severity.CRITICAL, given.critical_minutes)] if given.critical_minutes else [first]
+
+
+def _never_scraped(values: Values) -> str:
+    """Return the exporters, of any node, of which no page was ever got; the value is 0."""
+
+    def silent(layout: str) -> str:
+        page = f"last_over_time(lnd_payments_node_up{{{layout}}}[{MEMORY}])"
+        return f'up{{job="{values.job}",{layout}}} == 0 unless on (job, instance) {page}'
+
+    of_nodes = at_exporter(f"min by (job, exporter) ({silent(PAGE_A_NODE)})")
+    return f"""
+    ({silent(ONE_PAGE)})
+    or sum without (exporter) ({of_nodes} unless on (job, instance) {AWAY})
+    """
 
 
 def _stream_lies(s: Selector, severity: Severity) -> Alert:
@@ -81,6 +101,7 @@ def _stream_lies(s: Selector, severity: Severity) -> Alert:
         unless {PER_NODE} sum without (cause) (increase({s("interruptions_total")}[30m])) > 0
         unless {PER_NODE} min_over_time({s("stream_up")}[30m]) == 0
         unless on (job, instance) time() - process_start_time_seconds < 1800
+        unless {OF_EXPORTER} time() - process_start_time_seconds{{{PAGE_A_NODE}}} < 1800
         unless {PER_NODE} {s("mode", exactly("mode", Mode.TRACK))} == 1
         """,
         f"{NODE}: lnd's stream kept quiet about payments that ended",
@@ -139,10 +160,14 @@ def _state_file(fails: Lasting, reset: Severity) -> list[Alert]:
 
 def _node_label_taken(severity: Severity) -> Alert:
     """Return the alert on renamed labels `node`, for all profiles: the names of nodes are in another label then."""
+
+    def hidden(layout: str, by: str) -> str:
+        return f'count by (job, {by}) (lnd_payments_node_up{{exported_node!="",{layout}}}) > 0'
+
     return Alert(
         "NodeLabelTaken",
         severity,
-        'count by (job, instance) (lnd_payments_node_up{exported_node!=""}) > 0',
+        f"{hidden(ONE_PAGE, 'instance')} or sum without (exporter) ({at_exporter(hidden(PAGE_A_NODE, 'exporter'))})",
         f"{INSTANCE}: the scrape configuration hides the names of nodes",
         """The target has a label `node` of its own, so Prometheus calls the exporter's `exported_node`: rules and
         dashboards take something else for the node, and other alerts are wrong or missing. Drop the target's label.""",

@@ -13,7 +13,7 @@ LISTEN = f":{OUR_PORT}"
 LISTEN_DEMO = f"127.0.0.1:{OUR_PORT}"
 MAX_PORT = 65535
 MAX_PEERS = 10_000
-OWN_PATHS = ("/", "/-/healthy", "/-/ready", "/-/reload")
+OWN_PATHS = ("/", "/-/healthy", "/-/ready", "/-/reload", "/sd")
 """Paths of the other pages."""
 
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")

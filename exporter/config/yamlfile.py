@@ -9,7 +9,7 @@ from exporter.config.raw import FileContent, RawValue, RawValues
 from exporter.config.setting import Setting
 from exporter.config.settings import CONFIG_FILE, NODE_KEYS, SETTINGS, STORAGE_RESET
 from exporter.config.suggestions import closest_setting
-from exporter.config.yamltree import compose, is_null
+from exporter.config.yamltree import TreeReader, compose, is_null
 
 KEYS = {
     setting.key: setting

@@ -1,6 +1,6 @@
 """Converts views to metric families; each family holds the samples of all nodes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import accumulate
 from typing import assert_never
@@ -18,16 +18,17 @@ from exporter.payments.view import View
 
 
 class PageCollector(Collector):
-    """Collects the metrics of one page: all nodes, the exporter, then those of the collector `process`."""
+    """Collects the metrics of one page: those of `rows`, then those of the collector `process`."""
 
-    def __init__(self, data: PageData, process: Collector | None = None) -> None:
+    def __init__(self, data: PageData, process: Collector | None = None, rows: Sequence[Row] = ROWS) -> None:
         """Take data that doesn't change any more: another thread may collect it."""
         self._data = data
         self._process = process
+        self._rows = rows
 
     def collect(self) -> Iterator[Metric]:
         """Yield all families; one without samples (no peer seen yet) still has its name, type and help."""
-        for row in ROWS:
+        for row in self._rows:
             yield family(row, self._data)
         if self._process is not None:
             yield from self._process.collect()

@@ -1,7 +1,7 @@
 """The table of all metrics in page order, and those that are absent for some nodes."""
 
 from exporter.metrics import counters, gauges
-from exporter.metrics.row import Row
+from exporter.metrics.row import ExporterRow, Row
 
 ROWS: tuple[Row, ...] = (
     *counters.PAYMENTS,
@@ -13,6 +13,9 @@ ROWS: tuple[Row, ...] = (
     *counters.STREAM,
     *gauges.EXPORTER,
 )
+NODE_ROWS = tuple(row for row in ROWS if not isinstance(row, ExporterRow))
+EXPORTER_ROWS = tuple(row for row in ROWS if isinstance(row, ExporterRow))
+"""The metrics of the exporter itself; the others are those of its nodes."""
 
 NOT_IN_FINAL_MODE = frozenset(
     {

@@ -6,9 +6,6 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-PARALLEL = 4
-"""Renderings of different pages at the same time. Python runs one thread at a time, so more only delay each other."""
-
 
 class SingleFlight(Generic[T]):
     """Makes results, each for all who asked for it before it was begun.
@@ -17,9 +14,8 @@ class SingleFlight(Generic[T]):
     thousand requests at once cost two renderings, and a request takes at most twice the time of one alone.
     """
 
-    def __init__(self, parallel: int = PARALLEL) -> None:
-        """Start without any result; at most `parallel` are made at the same time."""
-        self._slots = asyncio.Semaphore(parallel)
+    def __init__(self) -> None:
+        """Start without any result."""
         self._next: dict[Hashable, asyncio.Task[T]] = {}  # not yet begun: later requests share it
         self._locks: dict[Hashable, asyncio.Lock] = {}  # held while a result of this key is made
         self._tasks: set[asyncio.Task[T]] = set()
@@ -45,7 +41,7 @@ class SingleFlight(Generic[T]):
     async def _make(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
         lock = self._locks.setdefault(key, asyncio.Lock())
         try:
-            async with lock, self._slots:
+            async with lock:
                 del self._next[key]  # a request from here on must see what happens from here on
                 return await make()
         finally:

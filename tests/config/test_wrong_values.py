@@ -78,7 +78,7 @@ def test_invalid_addresses(home: Home, value: str, what: str, fix: str) -> None:
                 f"{path} is the path of another page.",
                 "Use another one, such as /metrics.",
             )
-            for path in ("/", "/-/healthy", "/-/ready", "/-/reload")
+            for path in ("/", "/-/healthy", "/-/ready", "/-/reload", "/sd")
         ),
         (
             "--log.level=warn",

@@ -1,8 +1,8 @@
 """Every query of every dashboard returns data from a real Prometheus that scrapes the exporter."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -24,18 +24,29 @@ NO_WORDS = "-"
 """The text of an empty panel that should have data."""
 
 
+Both = Mapping[str, Prometheus]
+"""The servers that scrape one page for all nodes, and a page a node."""
+
+
 @asynccontextmanager
-async def watched(node: SimulatedNode, home: Path) -> AsyncIterator[Prometheus]:
-    """Run a node, the exporter and Prometheus, long enough for rates."""
+async def watched(node: SimulatedNode, home: Path) -> AsyncIterator[Both]:
+    """Run a node, the exporter and Prometheus in both layouts, long enough for rates."""
     lab = NodeConfig("alice", node.address, node.tls_cert, node.macaroon)
-    async with exporting([lab], home / "exporter") as exporter:
-        prometheus = Prometheus(home / "prometheus", exporter.target)
-        await prometheus.start()
-        try:
-            await asyncio.sleep(SCRAPED_S)
-            yield prometheus
-        finally:
-            await prometheus.stop()
+    async with exporting([lab], home / "exporter") as exporter, AsyncExitStack() as stack:
+        both = {
+            "one page": Prometheus(home / "one", exporter.target),
+            "a page a node": Prometheus(home / "discovering", exporter.target, discover=True),
+        }
+        for prometheus in both.values():
+            stack.push_async_callback(prometheus.stop)
+            await prometheus.start()
+        await asyncio.sleep(SCRAPED_S)
+        yield both
+
+
+async def lacking(both: Both) -> dict[tuple[str, str], list[str]]:
+    """Return the queries with an empty result, by layout and dashboard."""
+    return {(layout, uid): await empty_queries(both[layout], uid) for layout in both for uid in FILES}
 
 
 async def empty_queries(prometheus: Prometheus, uid: str) -> list[str]:
@@ -62,13 +73,13 @@ async def test_every_query_of_a_busy_node_has_a_result(tmp_path: Path) -> None:
     """Every query has a result."""
     async with demo.node(tmp_path) as node:
         traffic = asyncio.create_task(demo.traffic(node, PACE))
-        async with watched(node, tmp_path) as prometheus:
-            assert {uid: await empty_queries(prometheus, uid) for uid in FILES} == {uid: [] for uid in FILES}
+        async with watched(node, tmp_path) as both:
+            assert {where: queries for where, queries in (await lacking(both)).items() if queries} == {}
         traffic.cancel()
 
 
 async def test_panels_of_a_quiet_node_show_zeros(tmp_path: Path) -> None:
     """Zeros are shown as zeros: no panel shows 'No data'."""
-    async with SimulatedNode(tmp_path) as node, watched(node, tmp_path) as prometheus:
-        found = {uid: without_text(uid, await empty_queries(prometheus, uid)) for uid in FILES}
-        assert found == {uid: [] for uid in FILES}
+    async with SimulatedNode(tmp_path) as node, watched(node, tmp_path) as both:
+        found = {where: without_text(where[1], queries) for where, queries in (await lacking(both)).items()}
+        assert {where: panels for where, panels in found.items() if panels} == {}

@@ -7,7 +7,7 @@ from deploy.prometheus.generate import groups
 from deploy.prometheus.rule import PREFIX, Alert
 from deploy.prometheus.thresholds import Severity
 from deploy.prometheus.values import read
-from tests.incidents.node import EVERYTHING
+from tests.incidents.named import EVERYTHING
 from tests.incidents.stories import STORIES
 from tests.incidents.story import Fires
 

@@ -16,10 +16,11 @@ from deploy.prometheus.recording import factors
 from deploy.prometheus.rule import PREFIX, Alert, Recording, as_yaml
 from deploy.prometheus.values import VALUES, Values, WrongValues, read
 from exporter.payments.labels import AmountBand
+from exporter.web.pages import SERVICE_DISCOVERY
 from tests.dashboards.panels import FILES, dashboard, panels
 from tests.dashboards.test_dashboards import known
 from tests.deploy.documented import SECTIONS
-from tests.incidents.node import EVERYTHING
+from tests.incidents.named import EVERYTHING
 from tests.network.build import binaries
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +56,17 @@ def test_rules_are_up_to_date() -> None:
 def test_prometheus_accepts_the_rules(profile: str) -> None:
     """promtool finds no errors and no duplicates."""
     run_program("promtool", "check", "rules", "--lint=all", "--lint-fatal", RULES / f"{profile}.rules.yml")
+
+
+@pytest.mark.usefixtures("programs")
+def test_prometheus_accepts_the_example() -> None:
+    """The example configuration, with its rules; its job is the one that the rules expect."""
+    example = RULES / "prometheus.yml"
+    assert "SUCCESS" in run_program("promtool", "check", "config", "--lint=all", "--lint-fatal", example)
+    (job,) = yaml.safe_load(example.read_text())["scrape_configs"]
+    assert {values.job for values in PROFILES.values()} == {job["job_name"]}
+    (discovery,) = job["http_sd_configs"]
+    assert discovery["url"].endswith(SERVICE_DISCOVERY)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -234,7 +246,7 @@ def test_every_selector_has_the_nodes_of_its_profile() -> None:
     for group in groups(read(more={"nodes": "al.+"})["home"]):
         for rule in group.rules:
             ours = rule.expr.count("lnd_payments_") - rule.expr.count("lnd_payments_exporter_")
-            of_any = {"ExporterDown": 2, "NodeLabelTaken": 1}.get(getattr(rule, "name", ""), 0)
+            of_any = {"ExporterDown": 4, "NodeLabelTaken": 2}.get(getattr(rule, "name", ""), 0)
             assert rule.expr.count('{node=~"al.+"') + of_any == ours, rule
 
 

@@ -11,7 +11,7 @@ import pytest
 from deploy.prometheus.rule import PREFIX
 from deploy.prometheus.values import read
 from tests.deploy.test_deploy import alerts
-from tests.incidents.node import EVERYTHING
+from tests.incidents.named import EVERYTHING
 from tests.network.process import NotReady, until
 from tests.stories.alertmanager import Alertmanager, alerting
 

@@ -1,7 +1,6 @@
 """A simulated node and the exporter's own core that follows it, in virtual time."""
 
 import heapq
-import re
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
@@ -10,13 +9,10 @@ from random import Random
 from prometheus_client import ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from deploy.prometheus.generate import groups
-from deploy.prometheus.values import read
 from exporter.lnd import decode
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.metrics.collector import family
-from exporter.metrics.names import ROWS
-from exporter.metrics.row import Row
+from exporter.metrics.row import ExporterRow, Row
 from exporter.page import ExporterStatus, PageData
 from exporter.payments.labels import NodeState, Reset, Source
 from exporter.payments.ledger import Ledger
@@ -29,25 +25,19 @@ from exporter.simulator.mutation import Mutation, Scenario
 from exporter.simulator.record import Update
 from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.world import World
+from tests.incidents.named import NAMED
 from tests.incidents.series import Series
+from tests.incidents.targets import Layout, Scraped, healthy, of_exporter, of_node, up
 
 SCRAPE_S, LONG_SCRAPE_S = 30, 300
 """Seconds between scrapes; longer in a story of several days, which has few metrics."""
 BLOCK_S = 600
+REDISCOVERED_S = 60
+"""Seconds between two requests of Prometheus for the targets."""
 START_S = 1_780_000_000
 _SPENDABLE_MSAT = 12_000_000_000
 _NS = 1_000_000_000
-EVERYTHING = {"alerts": {"FeeBudget": {"sat": {"rebalance": 5000}}}}
-"""Values for values.yml with which every alert is in some profile."""
-_RULES = [rule for values in read(more=EVERYTHING).values() for group in groups(values) for rule in group.rules]
-_NAMES = {
-    word.removesuffix("_bucket").removesuffix("_count").removesuffix("_sum")
-    for rule in _RULES
-    for word in re.findall(r"\blnd_payments_\w+", rule.expr)
-}
 _PROCESS = ProcessCollector(registry=None)
-NAMED = tuple(row for row in ROWS if row.name in _NAMES)
-"""The metrics that the rules name."""
 
 
 class VirtualNode:
@@ -59,11 +49,15 @@ class VirtualNode:
         metrics: Collection[str] = (),
         *,
         name: str = "alice",
+        layout: Layout = Layout.ONE_PAGE,
         rows: Sequence[Row] = NAMED,
         begins_s: int = START_S,
     ) -> None:
         """Begin at `begins_s`, ready, with an empty database; the exporter was started an hour ago."""
         self._name = name
+        self.layout = layout
+        self.address = f"{name}:10019"
+        """Where the exporter is that has the node."""
         self._begins_s = begins_s
         self._rows = [row for row in rows if not metrics or row.name.removeprefix("lnd_payments_") in metrics]
         self.chance = Random(f"incident {seed}")
@@ -73,9 +67,7 @@ class VirtualNode:
         self.database.watchers.append(self._on_update)
         self.tracker, self.ledger = Tracker(), Ledger()
         self._origin_s = begins_s if rows is NAMED else 0
-        self.series = Series(
-            {"job": "lnd-payments", "instance": f"{name}:10019"}, LONG_SCRAPE_S if metrics else SCRAPE_S
-        )
+        self.series = Series(LONG_SCRAPE_S if metrics else SCRAPE_S)
         self.status = NodeStatus(state=NodeState.READY, stream_up=True, unaccounted=0)
         self.exporter = ExporterStatus(self._begins_s)
         self.started_s = self._begins_s - 3600.0
@@ -85,8 +77,11 @@ class VirtualNode:
         """Whether Prometheus discovers the exporter."""
         self.configured = True
         """Whether the exporter's configuration contains the node."""
-        self.other_nodes: list[str] = []
-        """Other healthy nodes, each with an exporter of its own."""
+        self.own_page = True
+        """Whether the page of the node is answered in time, if it has a page of its own."""
+        self.other_nodes: dict[str, str] = {}
+        """Other healthy nodes, each with the address of its exporter; those at `address` share the exporter's fate."""
+        self._is_target = True
         self.stream_works = True
         """Whether the stream sends updates."""
         self._chain_grows = True
@@ -146,13 +141,22 @@ class VirtualNode:
         """Set whether the exporter answers scrapes."""
         self.page = yes
 
-    def move_exporter(self, instance: str) -> None:
-        """Move the exporter to another address."""
-        self.series.target = {**self.series.target, "instance": instance}
+    def move(self, address: str) -> None:
+        """Move the node to an exporter at another address; the old one is gone, unless it has other nodes."""
+        self.address = address
 
     def remove_from_configuration(self) -> None:
-        """Remove the node from the exporter's configuration."""
+        """Remove the node from the exporter's configuration; Prometheus discovers that a minute later."""
+
+        def discover() -> None:
+            self._is_target = False
+
         self.configured = False
+        self.at(self._at_s + REDISCOVERED_S, discover)
+
+    def answer_in_time(self, yes: bool) -> None:  # noqa: FBT001 - the only argument
+        """Set whether the node's own page is answered in time."""
+        self.own_page = yes
 
     def failed_checkpoints(self, times: int) -> None:
         """Set the number of failed checkpoints."""
@@ -203,38 +207,52 @@ class VirtualNode:
                 info=replace(self.status.info, block_height=self.world.height, best_header_s=self._header_s),
             )
         if self._changed:
-            self.series.scrape(self._families())
+            self.series.scrape(self._targets())
         else:
             self.series.repeat()
         self._changed = False
 
-    def _families(self) -> Iterator[Metric]:
-        up = GaugeMetricFamily("up", "", labels=["instance"])
-        node_up = GaugeMetricFamily("lnd_payments_node_up", "", labels=["instance", "node"])
-        for name in self.other_nodes:
-            up.add_metric([name], 1)
-            node_up.add_metric([name, name], 1)
-        if self.discovered:
-            up.add_metric([self.series.target["instance"]], float(self.page))
-        yield up
-        yield node_up
-        if self.page and self.discovered:
-            yield GaugeMetricFamily("process_start_time_seconds", "", value=self._scraped(self.started_s))
-            now = self._moment()
-            status = self.status
-            if status.info is not None:
-                header_s = int(self._scraped(status.info.best_header_s))
-                status = replace(status, info=replace(status.info, best_header_s=header_s))
-            if status.certificate_expiry_s is not None:
-                status = replace(status, certificate_expiry_s=int(self._scraped(status.certificate_expiry_s)))
-            view = capture_view(self._name, self.tracker, self.ledger, status, now)
-            exporter = self.exporter._replace(checkpoint_s=self._scraped(now.wall_ns / _NS))
-            begun_s = time.perf_counter()
-            for row in self._rows:
-                yield family(row, PageData([view] if self.configured else [], exporter))
-            if not self._origin_s:
-                yield GaugeMetricFamily("scrape_duration_seconds", "", value=time.perf_counter() - begun_s)
-                yield from (metric for metric in _PROCESS.collect() if "start_time" not in metric.name)
+    def _targets(self) -> Iterator[Scraped]:
+        hidden = set() if self.discovered else {self.address}
+        for address in sorted({self.address, *self.other_nodes.values()} - hidden):
+            here = address == self.address
+            is_up = self.page or not here
+            pages = {
+                node: [healthy(node)] if is_up else [] for node, where in self.other_nodes.items() if where == address
+            }
+            if here and (self.configured or self._is_target):
+                answers = is_up and self.configured and (self.own_page or self.layout is Layout.ONE_PAGE)
+                pages[self._name] = list(self._of_node()) if answers else []
+            yield Scraped(
+                of_exporter(self.layout, address), [up(is_up), *(self._of_exporter() if here and is_up else ())]
+            )
+            for node, metrics in pages.items():
+                ups = [up(bool(metrics))] if self.layout is Layout.PAGE_A_NODE else []
+                yield Scraped(of_node(self.layout, address, node), [*ups, *metrics])
+
+    def _of_exporter(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("process_start_time_seconds", "", value=self._scraped(self.started_s))
+        exporter = self.exporter._replace(checkpoint_s=self._scraped(self._moment().wall_ns / _NS))
+        for row in self._rows:
+            if isinstance(row, ExporterRow):
+                yield family(row, PageData([], exporter))
+        if not self._origin_s:
+            yield from (metric for metric in _PROCESS.collect() if "start_time" not in metric.name)
+
+    def _of_node(self) -> Iterator[Metric]:
+        status = self.status
+        if status.info is not None:
+            header_s = int(self._scraped(status.info.best_header_s))
+            status = replace(status, info=replace(status.info, best_header_s=header_s))
+        if status.certificate_expiry_s is not None:
+            status = replace(status, certificate_expiry_s=int(self._scraped(status.certificate_expiry_s)))
+        view = capture_view(self._name, self.tracker, self.ledger, status, self._moment())
+        begun_s = time.perf_counter()
+        for row in self._rows:
+            if not isinstance(row, ExporterRow):
+                yield family(row, PageData([view]))
+        if not self._origin_s:
+            yield GaugeMetricFamily("scrape_duration_seconds", "", value=time.perf_counter() - begun_s)
 
     def _scraped(self, moment_s: float) -> float:
         """Return the time as promtool has it, beginning at 0, because rules compare it with `time()`."""

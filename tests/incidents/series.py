@@ -1,9 +1,9 @@
 """Pages of virtual time as input for promtool: one line per series, repeated values only once with their number."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from prometheus_client.core import Metric
+from tests.incidents.targets import Scraped
 
 _MISSING = "_"
 _STALE = "stale"
@@ -13,19 +13,19 @@ _STALE = "stale"
 class Series:
     """All scraped series; a series without a value at some scrape is missing there."""
 
-    def __init__(self, target: dict[str, str], step_s: int) -> None:
-        """Begin without scrapes; `target` are the labels that Prometheus adds, `step_s` the seconds between scrapes."""
+    def __init__(self, step_s: int) -> None:
+        """Begin without scrapes; `step_s` are the seconds between scrapes."""
         self.step_s = step_s
-        self.target = target
         self._names: dict[tuple[object, ...], str] = {}  # one for each series of each target
         self._runs: dict[str, list[tuple[str, int]]] = {}
         self._scrapes = 0
 
-    def scrape(self, families: Iterable[Metric]) -> None:
-        """Add a scrape of a page."""
+    def scrape(self, targets: Iterable[Scraped]) -> None:
+        """Add a scrape of all targets."""
         seen = {
-            self._name(sample.name, sample.labels): float(sample.value)
-            for family in families
+            self._name(sample.name, labels, sample.labels): float(sample.value)
+            for labels, metrics in targets
+            for family in metrics
             for sample in family.samples
         }
         for name, value in seen.items():
@@ -59,11 +59,11 @@ class Series:
                 at_s += times * self.step_s
             yield name.partition("{")[0], "".join(lines)
 
-    def _name(self, metric: str, labels: dict[str, str]) -> str:
+    def _name(self, metric: str, target: Mapping[str, str], labels: dict[str, str]) -> str:
         """Return a series' name, formatted once: a page has some 800 series, and a story hundreds of pages."""
-        key = (metric, *self.target.values(), *labels.items())
+        key = (metric, *target.values(), *labels.items())
         if (name := self._names.get(key)) is None:
-            words = sorted({**self.target, **labels}.items())
+            words = sorted({**target, **labels}.items())
             inside = ",".join(f"{label}={json.dumps(word, ensure_ascii=False)}" for label, word in words)
             name = self._names[key] = f"{metric}{{{inside}}}"
         return name

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from deploy.prometheus.values import Values, read
 from tests.incidents.node import VirtualNode
+from tests.incidents.targets import Layout
 
 Script = Callable[[VirtualNode], None]
 Fires = Mapping[str, float]
@@ -30,6 +31,8 @@ class Story:
     """When the incident begins; until then the node is healthy."""
     values: Mapping[str, object] = field(default_factory=dict)
     """Changes of values.yml for this story."""
+    layouts: tuple[Layout, ...] = (Layout.ONE_PAGE,)
+    """The layouts in which it is played: both, if a rule joins series of the node with those of its exporter."""
     metrics: tuple[str, ...] = ()
     """The only metrics to scrape in a story of several days, by the ends of their names; default: all."""
 

@@ -8,14 +8,20 @@ from tests.incidents.node import VirtualNode
 from tests.incidents.promtool import Fired, fired
 from tests.incidents.stories import STORIES
 from tests.incidents.story import Story
+from tests.incidents.targets import Layout
 
 pytestmark = pytest.mark.usefixtures("programs")
 
 
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
-def test_exactly_the_expected_alerts_fire(story: Story, tmp_path: Path) -> None:
+PLAYED = [(story, layout) for layout in Layout for story in STORIES if layout in story.layouts]
+
+
+@pytest.mark.parametrize(
+    ("story", "layout"), PLAYED, ids=[f"{story.name} - {layout.value}" for story, layout in PLAYED]
+)
+def test_exactly_the_expected_alerts_fire(story: Story, layout: Layout, tmp_path: Path) -> None:
     """They fire in time, once, and no other alert does, in any profile."""
-    node = VirtualNode(story.name, story.metrics)
+    node = VirtualNode(story.name, story.metrics, layout=layout)
     story.script(node)
     node.run(story.hours * 3600)
     for profile, alerts in fired(story.profiles(), node.series, tmp_path).items():

@@ -81,21 +81,24 @@ class Prometheus:
         alertmanager: str = "",
         labels: Mapping[str, str] | None = None,
         job: Mapping[str, Any] | None = None,
+        discover: bool = False,
     ) -> None:
         """Write the configuration to scrape `target` (HOST:PORT); build the programs if they aren't yet.
 
         With `rules` (YAML) alerts are sent to `alertmanager` (HOST:PORT). The target gets these `labels`; `job` has
-        further settings of its section in `scrape_configs`.
+        further settings of its section in `scrape_configs`. With `discover` each node at `target` has a target.
         """
         home.mkdir()
         self._tools = binaries()
         self._home = home
         self._address = f"127.0.0.1:{free_port()}"
         targets = {"targets": [target], "labels": dict(labels or {})}
-        scrape = [{**(job or {}), "job_name": JOB, "static_configs": [targets]}]
-        config = home / "prometheus.yml"
-        config.write_text(json.dumps(CONFIG | {"scrape_configs": scrape} | _alerting(home, rules, alertmanager)))
-        flags = [f"--config.file={config}", f"--storage.tsdb.path={home / 'data'}", "--rules.alert.resend-delay=1s"]
+        listed = {"http_sd_configs": [{"url": f"http://{target}/sd", "refresh_interval": f"{LIMIT_S}s"}]}
+        scrape = [{**(job or {}), "job_name": JOB, **(listed if discover else {"static_configs": [targets]})}]
+        self.config = home / "prometheus.yml"
+        self.config.write_text(json.dumps(CONFIG | {"scrape_configs": scrape} | _alerting(home, rules, alertmanager)))
+        flags = [f"--config.file={self.config}", f"--storage.tsdb.path={home / 'data'}"]
+        flags += ["--rules.alert.resend-delay=1s"]
         command = [str(self._tools / "prometheus"), *flags, f"--web.listen-address={self._address}"]
         self._program = Program("prometheus", command, home)
         self._session: aiohttp.ClientSession | None = None
@@ -155,6 +158,11 @@ class Prometheus:
 
         await until("all rules are evaluated", evaluated)
         return [rule["lastError"] for rule in rules if rule.get("lastError")]
+
+    async def alerts(self, name: str) -> list[dict[str, Any]]:
+        """Return the firing alerts of this name, with their labels and annotations."""
+        alerts = (await self._get("/api/v1/alerts"))["alerts"]
+        return [one for one in alerts if (one["labels"]["alertname"], one["state"]) == (name, "firing")]
 
     async def scrape_errors(self) -> list[str]:
         """Return every scrape that failed since the start, one line each.

@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 
 from exporter.config import ListenAddress
 from exporter.page import PageData
+from exporter.web.handlers import PageDataSource
 from exporter.web.limits import DEFAULTS, Limits
 from exporter.web.listener import TLS, no_tls
-from exporter.web.server import PageDataSource, Server, build_app, serve
+from exporter.web.server import Server, build_app, serve
 from tests.metrics import scene
 from tests.patience import PATIENCE_S
 

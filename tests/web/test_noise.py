@@ -9,13 +9,14 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from exporter import log
 from exporter.page import PageData
-from exporter.web.server import PageDataSource
+from exporter.web.handlers import PageDataSource
 from tests.metrics import scene
 from tests.patience import PATIENCE_S
 from tests.web.serving import closed, connect, fetch, serving
@@ -49,6 +50,8 @@ ODD_REQUESTS = {
     "a cut chunk": (b"POST /metrics HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc", 405),
     "an unexpected body": (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc", 200),
     "another path": (b"GET /%ff%00/../wp-login.php HTTP/1.1\r\nHost: a\r\n\r\n", 404),
+    "an odd name of a node": (b"GET /metrics?node=%ff%00%0d%0a&node&=%zz HTTP/1.1\r\nHost: a\r\n\r\n", 404),
+    "targets of an odd host": (b"GET /sd HTTP/1.1\r\nHost: \xff\r\n\r\n", 400),
     "odd headers": (b"GET / HTTP/1.1\r\nHost: \xff\r\nAccept: \xff;q=z\r\nAccept-Encoding: \xff;q=9\r\n\r\n", 200),
     "an expectation": (b"GET / HTTP/1.1\r\nHost: a\r\nExpect: much\r\n\r\n", 417),
     "an upgrade": (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", 200),
@@ -69,7 +72,7 @@ class Log:
         return [json.loads(line) for line in self._stream.getvalue().splitlines()]
 
 
-async def _small() -> PageData:
+async def _small(_: object = None) -> PageData:
     return PageData([scene.untouched()])
 
 
@@ -122,6 +125,23 @@ async def test_odd_request_is_not_logged(request_: bytes, status: int) -> None:
     assert log_lines.events() == []
 
 
+async def test_random_queries_and_hosts() -> None:
+    """They get the page, a 404 for an unknown node, or a 400; nothing is logged above debug."""
+    chance, log_lines = Random("queries"), Log("info")
+
+    def anything(letters: bytes) -> bytes:
+        return bytes(chance.choice(letters) for _ in range(chance.randrange(12)))
+
+    async with _served() as port:
+        for _ in range(300):
+            query = b"&".join(anything(b"node=+%0fz;\x80\xff[]\"'<{") for _ in range(3))
+            path = chance.choice([b"/metrics?node=", b"/metrics?", b"/metrics/exporter?", b"/sd?"])
+            host = anything(b"a1.:-_[]f@/%\xe9")
+            answer = await _send(port, b"GET %s%s HTTP/1.1\r\nHost: %s\r\n\r\n" % (path, query, host))
+            assert answer.split()[1] in (b"200", b"400", b"404"), (path, query, host)
+    assert log_lines.events() == []
+
+
 async def test_garbage_after_a_request_is_not_logged() -> None:
     """On a connection that is kept open: the request is answered, and what follows gets a 400."""
     log_lines = Log("info")
@@ -161,12 +181,12 @@ async def test_clients_that_disconnect_are_not_logged(path: bytes, header: bytes
 
 
 @pytest.mark.parametrize("bug", [KeyError, TimeoutError, ConnectionResetError, BrokenPipeError])
-@pytest.mark.parametrize("path", ["/", "/metrics"])
+@pytest.mark.parametrize("path", ["/", "/metrics", "/metrics/exporter", "/sd"])
 async def test_exception_of_a_handler_is_logged(path: str, bug: type[Exception]) -> None:
     """As an error with its traceback; the client gets a 500 without details."""
     log_lines = Log("error")
 
-    async def broken() -> PageData:
+    async def broken(_: object = None) -> PageData:
         raise bug("of ours")
 
     async with _served(broken) as port:

@@ -15,7 +15,8 @@ from exporter.config import ListenAddress
 from exporter.metrics.exposition import Format
 from exporter.page import PageData
 from exporter.payments.view import View
-from exporter.web.server import PageDataSource, build_app, serve
+from exporter.web.handlers import PageDataSource
+from exporter.web.server import build_app, serve
 from exporter.web.sockets import CannotListen
 from tests.metrics import scene
 from tests.metrics.reading import families, text

@@ -4,17 +4,18 @@ from exporter.payments.event import StreamInterrupted
 from exporter.payments.labels import Interruption
 from tests.incidents.node import VirtualNode
 from tests.incidents.story import story
+from tests.incidents.targets import BOTH
 from tests.incidents.traffic import MINUTE, away, drained, held, pays, strange
 
 
-@story(fires={"ExporterDown warning": 6}, only={"service": {"ExporterDown critical": 16}})
+@story(fires={"ExporterDown warning": 6}, only={"service": {"ExporterDown critical": 16}}, layouts=BOTH)
 def exporterdown(node: VirtualNode) -> None:
     """The exporter is killed and stays away."""
     pays(node, 0, 180)
     away(node, 60, 120)
 
 
-@story(fires={"StreamLies": 20})
+@story(fires={"StreamLies": 20}, layouts=BOTH)
 def stream_lies(node: VirtualNode) -> None:
     """lnd's stream doesn't send a payment that ended."""
     pays(node, 0, 60)
@@ -67,7 +68,7 @@ def updates_delayed(node: VirtualNode) -> None:
     node.at(120 * MINUTE, lambda: late(0.02))
 
 
-@story(fires={"CheckpointFails": 6})
+@story(fires={"CheckpointFails": 6}, layouts=BOTH)
 def disk_full(node: VirtualNode) -> None:
     """The disk is full."""
     pays(node, 0, 180)
@@ -75,7 +76,7 @@ def disk_full(node: VirtualNode) -> None:
         node.at((60 + scrape / 2) * MINUTE, lambda failures=scrape + 1: node.failed_checkpoints(failures))  # type: ignore[misc]
 
 
-@story(fires={"StateReset": 1})
+@story(fires={"StateReset": 1}, layouts=BOTH)
 def state_reset(node: VirtualNode) -> None:
     """The state file is damaged; counting begins at zero."""
     pays(node, 0, 180)
@@ -116,10 +117,10 @@ def not_followed(node: VirtualNode) -> None:
     node.at(120 * MINUTE, lambda: node.set(stream_up=True))
 
 
-@story(fires={"ExporterDown warning": 6}, only={"service": {"ExporterDown critical": 16}})
+@story(fires={"ExporterDown warning": 6}, only={"service": {"ExporterDown critical": 16}}, layouts=BOTH)
 def target_is_gone(node: VirtualNode) -> None:
     """One of several exporters vanishes from Prometheus' service discovery."""
-    node.other_nodes = ["bob", "carol"]
+    node.other_nodes = {"bob": "bob:10019", "carol": "carol:10019"}
     pays(node, 0, 180)
 
     def vanish() -> None:
@@ -179,30 +180,31 @@ def stream_that_is_cut_every_minute(node: VirtualNode) -> None:
         node.at((minute + 0.9) * MINUTE, again)
 
 
-@story(fires={"LateSuccess": 12, "UnknownReasons": 12})
+@story(fires={"LateSuccess": 12, "UnknownReasons": 12}, layouts=BOTH)
 def late_success_while_the_exporter_moves(node: VirtualNode) -> None:
     """The exporter is started elsewhere; meanwhile a payment succeeds late, and one fails without a known reason."""
     pays(node, 0, 180)
     node.play(57 * MINUTE, node.scenarios.held_then_settled(240))
     node.play(61 * MINUTE, strange(node))
     away(node, 60, 61.6, 0.1)  # its first page at the new address has both
-    node.at(61.6 * MINUTE, lambda: node.move_exporter("elsewhere:10019"))
+    node.at(61.6 * MINUTE, lambda: node.move("elsewhere:10019"))
 
 
 @story(
     fires={"ExporterDown warning": 130},
     only={"service": {"ExporterDown critical": 140}},
     hours=10,
+    layouts=BOTH,
 )
 def moved_and_away(node: VirtualNode) -> None:
     """An HTLC is held, the exporter is started elsewhere, the HTLC is settled; hours later the exporter is away."""
     held(node, 160, at_min=10, scenario=node.scenarios.success(resolve_s=60 * MINUTE))
     pays(node, 0, 600, 0.3)
-    node.at(50 * MINUTE, lambda: node.move_exporter("elsewhere:10019"))
+    node.at(50 * MINUTE, lambda: node.move("elsewhere:10019"))
     away(node, 180, 500)
 
 
-@story(hours=12, begins_min=0)
+@story(hours=12, begins_min=0, layouts=BOTH)
 def taken_out_with_a_held_htlc(node: VirtualNode) -> None:
     """A node with a held HTLC is taken out of its exporter's configuration: no alert fires for it any more."""
     held(node, 200, at_min=10)

@@ -4,6 +4,7 @@ from exporter.payments.labels import NodeState
 from exporter.simulator.mutation import Scenario
 from tests.incidents.node import VirtualNode
 from tests.incidents.story import story
+from tests.incidents.targets import BOTH
 from tests.incidents.traffic import MINUTE, away, down, offline, pays
 
 
@@ -76,7 +77,7 @@ def larger_amounts(node: VirtualNode) -> None:
     pays(node, 60, 240, 1, large)
 
 
-@story(hours=4)
+@story(hours=4, layouts=BOTH)
 def exporter_restarted_after_a_held_htlc(node: VirtualNode) -> None:
     """An HTLC was held, far from its expiry, and settled; later the exporter is away for four minutes."""
     node.play(10 * MINUTE, node.scenarios.success(resolve_s=50 * MINUTE))
@@ -112,8 +113,9 @@ def held_every_evening(node: VirtualNode) -> None:
         "stream_up",
         "in_flight",
     ),
+    layouts=BOTH,
 )
 def moved_with_a_held_htlc(node: VirtualNode) -> None:
     """The exporter is started elsewhere while an HTLC is held; it is settled long before its expiry."""
     node.play(10 * MINUTE, node.scenarios.success(resolve_s=50 * MINUTE))
-    node.at(45 * MINUTE, lambda: node.move_exporter("elsewhere:10019"))
+    node.at(45 * MINUTE, lambda: node.move("elsewhere:10019"))

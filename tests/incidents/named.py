@@ -1,0 +1,18 @@
+"""The metrics that the rules name: the only ones that an incident needs."""
+
+import re
+
+from deploy.prometheus.generate import groups
+from deploy.prometheus.values import read
+from exporter.metrics.names import ROWS
+
+EVERYTHING = {"alerts": {"FeeBudget": {"sat": {"rebalance": 5000}}}}
+"""Values for values.yml with which every alert is in some profile."""
+_RULES = [rule for values in read(more=EVERYTHING).values() for group in groups(values) for rule in group.rules]
+_NAMES = {
+    word.removesuffix("_bucket").removesuffix("_count").removesuffix("_sum")
+    for rule in _RULES
+    for word in re.findall(r"\blnd_payments_\w+", rule.expr)
+}
+NAMED = tuple(row for row in ROWS if row.name in _NAMES)
+"""The metrics that the rules name."""
