@@ -40,7 +40,7 @@ async def test_payments_in_flight_are_listed(node: SimulatedNode, scenarios: Sce
         assert watch.totals(*ENDS) == {"started": 2, "succeeded": 2, "failed": 0, "lost": 0}
         assert watch.totals(Counter.ATTEMPTS_FAILED, Counter.RECOVERED) == {
             "attempts_failed": 1,
-            "recovered": recovered,
+            "recovered": before,
         }
         assert watch.labels(Counter.UPDATES)["stream",] == 2
 
