@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -109,7 +110,7 @@ class Listener:
             return
         task = connection.establishing = asyncio.create_task(self._establish(connection, accepted), name="establish")
         self._establishing.add(task)
-        task.add_done_callback(self._establishing.discard)
+        task.add_done_callback(partial(self._end_of_establishing, connection, accepted))
 
     async def _establish(self, connection: Connection, accepted: socket.socket) -> None:
         try:
@@ -123,10 +124,13 @@ class Listener:
             )
         except OSError as error:  # whatever the client does wrong, also if it takes too long
             self._log.debug("a connection without a TLS handshake", reason=type(error).__name__)
-        finally:
-            if not connection.established:
-                accepted.close()
-                connection.connection_lost(None)
+
+    def _end_of_establishing(self, connection: Connection, accepted: socket.socket, task: asyncio.Task[None]) -> None:
+        """Forget what was not established. Not a part of the task: one that is cancelled at once never begins."""
+        self._establishing.discard(task)
+        if not connection.established:
+            accepted.close()
+            connection.connection_lost(None)
 
     def _warn(self, event: str, **details: object) -> None:
         """Log, but the same event only every `LOG_EVERY_S`."""

@@ -223,6 +223,20 @@ async def test_more_connections_than_the_limit(each_way: Way) -> None:
         assert [await is_open(stream) for stream in (streams[0], streams[2], streams[3])] == [True] * 3
 
 
+async def test_more_connections_at_once_than_the_limit(each_way: Way) -> None:
+    """Those that are cut in the moment in which they were accepted are forgotten: the server can be closed."""
+    async with site(each_way, GENEROUS._replace(connections=2)) as running:
+        host, port, path, *_ = running.address
+        clients = [socket.socket(socket.AF_UNIX if path else socket.AF_INET) for _ in range(8)]
+        for client in clients:  # this blocks the loop, so that all of them are accepted in one round
+            client.connect(path or (host, port))
+        await until(lambda: running.open == 2 and len(running.server._connections._all) == 2)
+        for client in clients:
+            client.close()
+        await until(lambda: not running.server._connections._all)
+        await running.ready()
+
+
 async def test_more_requests_than_connections(each_way: Way) -> None:
     """If no connection is idle, the new one is closed; those with a request go on."""
     async with site(each_way, GENEROUS._replace(connections=3)) as running:
