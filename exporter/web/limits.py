@@ -26,7 +26,7 @@ CONNECTIONS = 512
 """Connections at the same time, of all addresses. A Prometheus has one, so this is far more than a crowd of them."""
 ANSWERS = 40
 """Answers that clients are taking at the same time, as the 40 requests of node_exporter (--web.max-requests): they
-keep their pages in memory."""
+keep their pages in memory. At most half of the connections, so that slow readers keep nobody out."""
 SHARE_OF_FILES = 2
 """Connections are at most half of the files that the process may have open: the rest is for lnd and the state."""
 

@@ -20,9 +20,11 @@ TLS = Callable[[], ssl.SSLContext | None]
 """Returns the encryption of a new connection; None: none. Called for each, so a renewed certificate counts."""
 
 RETRY_S = 0.1
-"""Pause after a failed accept, such as one for which there are no more file descriptors."""
+"""Pause after a failed accept, such as one for which there are no more file descriptors, if none can be freed."""
 AT_ONCE = 32
-"""Connections that are accepted before others are served."""
+"""Connections that are accepted before others are served, at most."""
+ROUNDS = 8
+"""A flood takes at least so many rounds of the loop to push a new connection out: its request is read after four."""
 LOG_EVERY_S = 60.0
 """A trouble that lasts is logged so often."""
 _OF_THE_CLIENT = (errno.ECONNABORTED, errno.EPROTO)
@@ -45,6 +47,7 @@ class Listener:
         self._logged: dict[str, float] = {}
         self._log = structlog.get_logger("exporter.web.listener")
         self._loop = asyncio.get_running_loop()
+        self._at_once = min(AT_ONCE, max(1, connections.most // (ROUNDS * len(sockets.sockets))))
         self._paused: set[asyncio.TimerHandle] = set()
         self._establishing: set[asyncio.Task[None]] = set()
         for each in sockets.sockets:
@@ -74,14 +77,14 @@ class Listener:
 
     def _accept(self, listening: socket.socket) -> None:
         """Accept a few connections; the rest in the next round, so that a flood keeps nobody from being served."""
-        for _ in range(AT_ONCE):
+        for _ in range(self._at_once):
             try:
                 accepted, _ = listening.accept()
             except BlockingIOError:
                 return
             except OSError as error:
                 if error.errno not in _OF_THE_CLIENT:
-                    self._pause(listening, error)
+                    self._make_room(listening, error)
                     return
             else:
                 accepted.setblocking(False)
@@ -89,10 +92,13 @@ class Listener:
                     accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
                 self._begin(accepted)
 
-    def _pause(self, listening: socket.socket, error: OSError) -> None:
-        """Try again later, and make room until then."""
+    def _make_room(self, listening: socket.socket, error: OSError) -> None:
+        """Try again in the next round, in which files of closed connections are free; or later, if there are none."""
+        if self._connections.closing:
+            return
         self._warn("a connection can't be accepted", reason=error.strerror)
-        self._connections.make_room()
+        if self._connections.make_room():
+            return
         self._loop.remove_reader(listening)
 
         def again() -> None:

@@ -237,6 +237,22 @@ async def test_more_connections_at_once_than_the_limit(each_way: Way) -> None:
         await running.ready()
 
 
+@pytest.mark.parametrize("name", ["TCP", "Unix"])
+async def test_flood_does_not_push_out_what_was_just_accepted(tmp_path: Path, name: str) -> None:
+    """Its request is read first, although many connections wait to be accepted behind it."""
+    async with site(way(name, tmp_path), GENEROUS._replace(connections=16)) as running:
+        host, port, path = running.address
+        clients = [socket.socket(socket.AF_UNIX if path else socket.AF_INET) for _ in range(100)]
+        for client in clients:
+            client.connect(path or (host, port))
+            client.send(READY if client is clients[0] else b"")
+        clients[0].setblocking(False)
+        got = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(clients[0], 1 << 16), PATIENCE_S)
+        assert got.startswith(b"HTTP/1.1 200 OK\r\n")
+        for client in clients:
+            client.close()
+
+
 async def test_more_requests_than_connections(each_way: Way) -> None:
     """If no connection is idle, the new one is closed; those with a request go on."""
     async with site(each_way, GENEROUS._replace(connections=3)) as running:
@@ -265,6 +281,18 @@ async def test_more_readers_than_the_limit(each_way: Way) -> None:
         assert len(await closed(streams[0])) < len(BIG)
         await running.ready()
         assert len(taking) == 2
+
+
+async def test_readers_leave_half_of_the_connections(each_way: Way) -> None:
+    """If there may be only a few connections, clients that never read don't take all of them."""
+    async with site(each_way, GENEROUS._replace(connections=4)) as running:
+        taking = running.server._connections._taking
+        for number in range(4):
+            (await running.connect())[1].write(GET_BIG)
+            await until(lambda: len(taking) == min(number + 1, 2))  # noqa: B023 - called at once
+            await running.ready()
+        await running.ready()
+        assert running.open <= 3
 
 
 @pytest.mark.parametrize("head", ["GET /-/ready", "POST /-/ready", "GET /big"])
