@@ -61,6 +61,7 @@ class Server:
     async def close(self) -> None:
         """Listen no more, finish running answers for at most `_SHUTDOWN_S`, and close all connections."""
         await self._listener.close()
+        await self._runner.shutdown()  # a flood of wrong passwords is not waited for
         await self._connections.finish(_SHUTDOWN_S)
         await self._runner.cleanup()
 
