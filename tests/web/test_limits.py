@@ -4,8 +4,10 @@ import asyncio
 import resource
 import socket
 import ssl
+from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -335,6 +337,18 @@ async def test_three_hundred_clients_of_every_bad_kind(each_way: Way) -> None:
                 streams[-1][1].write(request)
         await running.ready()
         assert running.open <= 100
+
+
+async def test_buffers_of_tls_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are small, and big pages get through all the same."""
+    monkeypatch.setattr(SSLProtocol, "max_size", SSLProtocol.max_size)  # as before at the end of the test
+    limits.limit_tls_buffers()
+    async with site(way("TLS", tmp_path)) as running:
+        assert same((await fetch(running.address, GET_BIG, running.tls)).partition(b"\r\n\r\n")[2], BIG)
+        await until(lambda: running.open == 0)
+        await answer(await running.connect())
+        (connection,) = running.server._connections._all
+        assert len(attrgetter("_transport._below._ssl_protocol._ssl_buffer")(connection)) == limits.TLS_BUFFER
 
 
 def test_limits_leave_files_for_others() -> None:
