@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 
 import structlog
-from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from exporter.config import ListenAddress
 from exporter.web.connections import Connection, Connections
@@ -38,10 +38,12 @@ def no_tls() -> None:
 class Listener:
     """Accepts connections until it is closed."""
 
-    def __init__(self, sockets: ListeningSockets, server: web.Server, connections: Connections, tls: TLS) -> None:
+    def __init__(
+        self, sockets: ListeningSockets, handler: Callable[[], RequestHandler], connections: Connections, tls: TLS
+    ) -> None:
         """Begin to accept."""
         self._sockets = sockets
-        self._server = server
+        self._new_handler = handler
         self._connections = connections
         self._tls = tls
         self._logged: dict[str, float] = {}
@@ -109,7 +111,7 @@ class Listener:
         self._paused.add(timer)
 
     def _begin(self, accepted: socket.socket) -> None:
-        connection = self._connections.add(self._server)
+        connection = self._connections.add(self._new_handler)
         if connection is None:
             accepted.close()
             self._warn("too many requests at once: a connection was closed", connections=self._connections.most)
