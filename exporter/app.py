@@ -33,7 +33,7 @@ from exporter.payments.payment import Moment
 from exporter.progress import best_display, report_progress
 from exporter.reload import Reloader, limits_of
 from exporter.store import Store, StoreError, rehearse
-from exporter.web.limits import raise_file_limit
+from exporter.web.limits import limit_tls_buffers, raise_file_limit
 from exporter.web.security import WebSecurity
 from exporter.web.server import build_app, serve
 from exporter.web.sockets import CannotListen
@@ -55,6 +55,7 @@ async def run(config: Config, *, on_ready: OnReady | None = None, reloader: Relo
     be reloaded. Raises `ConfigError` if an address can't be used or the state can't be kept.
     """
     raise_file_limit()
+    limit_tls_buffers()
     store = _open(config.storage)
     try:
         await _run(config, store, on_ready, reloader)

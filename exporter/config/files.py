@@ -30,10 +30,14 @@ def read(path: Path, largest: int = LARGEST) -> bytes:
         raise cannot_read(path, error) from None
     if len(content) > largest:
         raise InvalidValue(
-            f"{path} is larger than {'a mebibyte' if largest == LARGEST else f'{largest >> 20} MiB'}.",
+            f"{path} is larger than {'a mebibyte' if largest == LARGEST else _size(largest)}.",
             "Give the path of the right file.",
         )
     return content
+
+
+def _size(count: int) -> str:
+    return f"{count >> 20} MiB" if count >= LARGEST else f"{count >> 10} KiB"
 
 
 def cannot_read(path: Path, error: OSError) -> InvalidValue:

@@ -24,6 +24,9 @@ HEADERS: dict[str, tuple[str, ...]] = {
 }
 """The headers that may be set, with their only values, if they are few."""
 
+LARGEST = 64 << 10
+"""Bytes of the file: some 800 users. It is read between two requests, which a megabyte would delay for ten seconds."""
+
 _LINE_END = re.compile(r"[\r\n]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -66,7 +69,7 @@ def read_web_file(path: Path, where: str = "--web.config.file") -> WebFile:
     file = WebFile(files=(path,))
     try:
         read_regular(path)
-        root = compose(path)
+        root = compose(path, LARGEST)
         if root is not None:
             file = _read(WebTree(path, problems), root, files)
     except InvalidValue as error:

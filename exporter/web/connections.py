@@ -172,6 +172,7 @@ class Connections:
         """Start without any."""
         self.limits = limits
         self.most = most_connections(limits)
+        self._answers = min(limits.answers, max(1, self.most // 2))  # the other half is for new clients
         self._all: set[Connection] = set()
         self._idle: dict[Connection, None] = {}
         self._taking: dict[Connection, None] = {}
@@ -183,6 +184,11 @@ class Connections:
     def open(self) -> int:
         """How many there are, without those that are being closed."""
         return sum(not connection.closing for connection in self._all)
+
+    @property
+    def closing(self) -> int:
+        """How many are being closed, so that the system has not got back their files."""
+        return len(self._all) - self.open
 
     def add(self, handler: Callable[[], RequestHandler]) -> Connection | None:
         """Return a new connection; for it the oldest idle one may be closed. None if there are too many requests."""
@@ -222,7 +228,7 @@ class Connections:
             self._idle[connection] = None
         elif connection.taking:
             self._taking.setdefault(connection)
-            if len(self._taking) > self.limits.answers:
+            if len(self._taking) > self._answers:
                 next(iter(self._taking)).cut()
 
     def middleware(self) -> Middleware:

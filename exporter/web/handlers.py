@@ -35,6 +35,7 @@ class Handlers:
         self._process = ProcessCollector(registry=None)
         self._shared = SingleFlight[bytes]()
         self._rendering = asyncio.Semaphore(PARALLEL)
+        self._rendering_choices = asyncio.Semaphore(1)
 
     def add_to(self, app: web.Application) -> None:
         """Add the routes to an application; its cleanup ends what is being rendered."""
@@ -60,7 +61,8 @@ class Handlers:
         async def make() -> bytes:
             data = await (self._source() if names is None else self._source(names))
             page = pages.page(data, self._process, names)
-            async with self._rendering:
+            # There are endless choices of several nodes: a flood of them must not keep the other pages waiting.
+            async with self._rendering if names is None or len(names) <= 1 else self._rendering_choices:
                 return await asyncio.to_thread(render, page, form, compress=compress)
 
         try:

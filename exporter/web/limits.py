@@ -1,6 +1,7 @@
 """The limits of connections: how long a client may take for each step, and how many there may be."""
 
 import resource
+from asyncio.sslproto import SSLProtocol
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -26,7 +27,10 @@ CONNECTIONS = 512
 """Connections at the same time, of all addresses. A Prometheus has one, so this is far more than a crowd of them."""
 ANSWERS = 40
 """Answers that clients are taking at the same time, as the 40 requests of node_exporter (--web.max-requests): they
-keep their pages in memory."""
+keep their pages in memory. At most half of the connections, so that slow readers keep nobody out."""
+TLS_BUFFER = 32 * 1024
+"""Bytes that asyncio reserves for each TLS connection to read into: two records. By default it is a quarter of a
+megabyte, so that five hundred clients who don't even finish their handshake took half a gigabyte."""
 SHARE_OF_FILES = 2
 """Connections are at most half of the files that the process may have open: the rest is for lnd and the state."""
 
@@ -50,6 +54,11 @@ def raise_file_limit() -> None:
     with suppress(OSError, ValueError):
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def limit_tls_buffers() -> None:
+    """Let TLS connections from now on, also those to lnd, reserve no more than `TLS_BUFFER`."""
+    SSLProtocol.max_size = TLS_BUFFER
 
 
 def most_connections(limits: Limits) -> int:

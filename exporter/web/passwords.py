@@ -28,7 +28,7 @@ class Verdict(Enum):
     WRONG = 2
     """There is no password, or not the right one."""
     BUSY = 3
-    """Too many other passwords are waiting."""
+    """Too many other passwords are waiting, or the exporter is being stopped."""
 
 
 def parse_basic_auth(header: str | None) -> tuple[bytes, bytes] | None:
@@ -54,10 +54,12 @@ class Passwords:
         self._right: dict[bytes, bytes] = {}
         self._wrong: dict[bytes, None] = {}
         self._waiting: dict[bytes, asyncio.Future[bool]] = {}
+        self._closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="bcrypt")
 
     def close(self) -> None:
-        """Drop what is waiting."""
+        """Drop what is waiting, and compare no more: those who wait are told that it is busy."""
+        self._closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def keep_only(self, users: Mapping[bytes, BcryptHash]) -> None:
@@ -79,12 +81,15 @@ class Passwords:
             return Verdict.WRONG
         comparison = self._waiting.get(digest)
         if comparison is None:
-            if len(self._waiting) >= MOST_WAITING:
+            if self._closed or len(self._waiting) >= MOST_WAITING:
                 return Verdict.BUSY
             comparison = asyncio.get_running_loop().run_in_executor(self._thread, stored.matches, password)
             self._waiting[digest] = comparison
             comparison.add_done_callback(partial(self._compared, digest, name if known else None))
-        right = await asyncio.shield(comparison)  # others may wait for it, too
+        await asyncio.wait({comparison})  # not cancelled with this request: others may wait for it, too
+        if comparison.cancelled():
+            return Verdict.BUSY
+        right = comparison.result()
         return Verdict.RIGHT if right and known else Verdict.WRONG
 
     def _compared(self, digest: bytes, name: bytes | None, comparison: asyncio.Future[bool]) -> None:

@@ -2,7 +2,7 @@
 
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class WebSecurity:
         """Let nothing out of the application past this object; its own middlewares come before."""
         app.middlewares.append(self.middleware)
         app.on_response_prepare.append(self.add_headers)
-        app.cleanup_ctx.append(self._until_cleanup)
+        app.on_shutdown.append(self._stop)
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -86,8 +86,7 @@ class WebSecurity:
         elif self._bucket is None or self._bucket.limit != file.rate_limit:
             self._bucket = TokenBucket(file.rate_limit, self._clock)
 
-    async def _until_cleanup(self, _: web.Application) -> AsyncIterator[None]:
-        yield
+    async def _stop(self, _: web.Application) -> None:
         self._passwords.close()
 
 

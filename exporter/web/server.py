@@ -1,12 +1,17 @@
 """The HTTP server: metrics, health checks, and a landing page for browsers."""
 
+import asyncio
 import logging
 import socket
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from http import HTTPStatus
+from typing import Any
 
 import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestHandler
 
 from exporter.config import ListenAddress
 from exporter.web.connections import Connections
@@ -61,6 +66,7 @@ class Server:
     async def close(self) -> None:
         """Listen no more, finish running answers for at most `_SHUTDOWN_S`, and close all connections."""
         await self._listener.close()
+        await self._runner.shutdown()  # a flood of wrong passwords is not waited for
         await self._connections.finish(_SHUTDOWN_S)
         await self._runner.cleanup()
 
@@ -78,7 +84,7 @@ async def serve(
     logger.addFilter(_quiet_client_errors)
     connections = Connections(limits)
     app.middlewares.insert(0, connections.middleware())
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0, lingering_time=LINGER_S, logger=logger)
+    runner = web.AppRunner(app, shutdown_timeout=0)
     await runner.setup()
     try:
         sockets = adopt(passed) if passed else await open_sockets(addresses)
@@ -87,7 +93,25 @@ async def serve(
         raise
     server = runner.server
     assert server is not None, "the runner is set up"
-    return Server(runner, Listener(sockets, server, connections, tls), connections)
+
+    # Nobody reads the body of a request, so it isn't decompressed.
+    options: dict[str, Any] = {"access_log": None, "auto_decompress": False, "lingering_time": LINGER_S}
+    new_handler = partial(_Requests, server, loop=asyncio.get_running_loop(), logger=logger, **options)
+    return Server(runner, Listener(sockets, new_handler, connections, tls), connections)
+
+
+class _Requests(RequestHandler):
+    """Reads the requests of a connection."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """Answer what isn't HTTP. aiohttp would repeat a part of it, perhaps the header with the password."""
+        if isinstance(exc, HttpProcessingError):
+            message = f"{status}: {HTTPStatus(status).phrase}"
+        return super().handle_error(request, status, exc, message)
 
 
 @web.middleware

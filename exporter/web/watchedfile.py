@@ -16,6 +16,8 @@ UNSETTLED_NS = 100_000_000
 """A file that was written so recently is read once more: clocks of file systems have ticks of some milliseconds."""
 RETRY_S = 5.0
 """What can't be used is tried again after this time even if nothing has changed: the reason may be elsewhere."""
+RETRY_SHARE = 50
+"""So many times as long as the last try took is the least time until the next: requests wait for it."""
 
 _Signature = tuple[object, ...]
 
@@ -42,20 +44,21 @@ class WatchedFile:
         due = bool(self._reason) and self._clock() >= self._retry_at_s
         if signature is not None and signature == self._seen and not due:
             return False
+        began_s = self._clock()
         try:
             file = self._read()
             if weaker := file.weaker_than(self.file):
                 fix = "Restart the exporter if that is meant; a file that is being written may look like this"
-                self._complain(f"it takes away {weaker}, which only a restart does. {fix}")
+                self._complain(began_s, f"it takes away {weaker}, which only a restart does. {fix}")
                 return False
             changed = file != self.file
             if changed:
                 self._take(file)
         except ConfigError as error:
-            self._complain("; ".join(f"{problem.where}: {problem.what}" for problem in error.problems))
+            self._complain(began_s, "; ".join(f"{problem.where}: {problem.what}" for problem in error.problems))
             return False
         except Exception as error:  # noqa: BLE001 - a bug here must not stop connections
-            self._complain(f"a bug, please report it: {type(error).__name__}")
+            self._complain(began_s, f"a bug, please report it: {type(error).__name__}")
             return False
         if self._reason:
             self._log.info("the web configuration can be used again", path=str(self.path), web=file.summary)
@@ -88,9 +91,10 @@ class WatchedFile:
                     return file
             # It isn't known how the other files looked before they were read: once more.
 
-    def _complain(self, reason: str) -> None:
+    def _complain(self, began_s: float, reason: str) -> None:
         """Log why the last good content stays in force, once for each reason."""
-        self._retry_at_s = self._clock() + RETRY_S
+        now_s = self._clock()
+        self._retry_at_s = now_s + max(RETRY_S, RETRY_SHARE * (now_s - began_s))
         if reason != self._reason:
             text = "the web configuration can't be used: the last good one stays in force"
             self._log.error(text, path=str(self.path), reason=reason)

@@ -4,8 +4,10 @@ import asyncio
 import resource
 import socket
 import ssl
+from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -223,6 +225,36 @@ async def test_more_connections_than_the_limit(each_way: Way) -> None:
         assert [await is_open(stream) for stream in (streams[0], streams[2], streams[3])] == [True] * 3
 
 
+async def test_more_connections_at_once_than_the_limit(each_way: Way) -> None:
+    """Those that are cut in the moment in which they were accepted are forgotten: the server can be closed."""
+    async with site(each_way, GENEROUS._replace(connections=2)) as running:
+        host, port, path, *_ = running.address
+        clients = [socket.socket(socket.AF_UNIX if path else socket.AF_INET) for _ in range(8)]
+        for client in clients:  # this blocks the loop, so that all of them are accepted in one round
+            client.connect(path or (host, port))
+        await until(lambda: running.open == 2 and len(running.server._connections._all) == 2)
+        for client in clients:
+            client.close()
+        await until(lambda: not running.server._connections._all)
+        await running.ready()
+
+
+@pytest.mark.parametrize("name", ["TCP", "Unix"])
+async def test_flood_does_not_push_out_what_was_just_accepted(tmp_path: Path, name: str) -> None:
+    """Its request is read first, although many connections wait to be accepted behind it."""
+    async with site(way(name, tmp_path), GENEROUS._replace(connections=16)) as running:
+        host, port, path = running.address
+        clients = [socket.socket(socket.AF_UNIX if path else socket.AF_INET) for _ in range(100)]
+        for client in clients:
+            client.connect(path or (host, port))
+            client.send(READY if client is clients[0] else b"")
+        clients[0].setblocking(False)
+        got = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(clients[0], 1 << 16), PATIENCE_S)
+        assert got.startswith(b"HTTP/1.1 200 OK\r\n")
+        for client in clients:
+            client.close()
+
+
 async def test_more_requests_than_connections(each_way: Way) -> None:
     """If no connection is idle, the new one is closed; those with a request go on."""
     async with site(each_way, GENEROUS._replace(connections=3)) as running:
@@ -251,6 +283,18 @@ async def test_more_readers_than_the_limit(each_way: Way) -> None:
         assert len(await closed(streams[0])) < len(BIG)
         await running.ready()
         assert len(taking) == 2
+
+
+async def test_readers_leave_half_of_the_connections(each_way: Way) -> None:
+    """If there may be only a few connections, clients that never read don't take all of them."""
+    async with site(each_way, GENEROUS._replace(connections=4)) as running:
+        taking = running.server._connections._taking
+        for number in range(4):
+            (await running.connect())[1].write(GET_BIG)
+            await until(lambda: len(taking) == min(number + 1, 2))  # noqa: B023 - called at once
+            await running.ready()
+        await running.ready()
+        assert running.open <= 3
 
 
 @pytest.mark.parametrize("head", ["GET /-/ready", "POST /-/ready", "GET /big"])
@@ -293,6 +337,18 @@ async def test_three_hundred_clients_of_every_bad_kind(each_way: Way) -> None:
                 streams[-1][1].write(request)
         await running.ready()
         assert running.open <= 100
+
+
+async def test_buffers_of_tls_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are small, and big pages get through all the same."""
+    monkeypatch.setattr(SSLProtocol, "max_size", SSLProtocol.max_size)  # as before at the end of the test
+    limits.limit_tls_buffers()
+    async with site(way("TLS", tmp_path)) as running:
+        assert same((await fetch(running.address, GET_BIG, running.tls)).partition(b"\r\n\r\n")[2], BIG)
+        await until(lambda: running.open == 0)
+        await answer(await running.connect())
+        (connection,) = running.server._connections._all
+        assert len(attrgetter("_transport._below._ssl_protocol._ssl_buffer")(connection)) == limits.TLS_BUFFER
 
 
 def test_limits_leave_files_for_others() -> None:

@@ -115,6 +115,27 @@ async def test_client_that_does_not_speak_http(request_: bytes) -> None:
     assert event["level"] == "debug"
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET / HTTP/1.1\nHost: a\nAuthorization: Basic c2VjcmV0\n\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization : Basic c2VjcmV0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic c2VjcmV0" + b"c2VjcmV0" * 2000 + b"\r\n\r\n",
+        b"GET /?c2VjcmV0 \x1b HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+    ids=["line ends", "a blank", "a long header", "the path"],
+)
+async def test_answer_repeats_nothing_of_what_is_not_http(request_: bytes) -> None:
+    """It may be a password."""
+    async with _served() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request_)
+        got = await closed((reader, writer))
+        writer.close()
+    assert got.endswith(b"\r\n\r\n400: Bad Request")
+    assert b"c2VjcmV0" not in got
+
+
 @pytest.mark.parametrize(("request_", "status"), ODD_REQUESTS.values(), ids=ODD_REQUESTS)
 async def test_odd_request_is_not_logged(request_: bytes, status: int) -> None:
     """It gets an answer; so does a request that arrives byte by byte."""

@@ -16,6 +16,8 @@ from aiohttp import web
 
 from exporter import checkpoint as checkpoint_module
 from exporter.checkpoint import Checkpoint
+from exporter.metrics.collector import PageCollector
+from exporter.metrics.exposition import Format, render
 from exporter.metrics.names import EXPORTER_ROWS, NODE_ROWS
 from exporter.page import ExporterStatus, PageData
 from exporter.simulator.credentials import certificate
@@ -299,3 +301,27 @@ async def test_few_pages_are_rendered_at_the_same_time(monkeypatch: pytest.Monke
         go_on.set()
         assert [status for status, _ in await asyncio.gather(*pages)] == [200] * 6
     assert max(most) == handlers.PARALLEL
+
+
+async def test_choices_of_nodes_do_not_delay_other_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are: each order of the names is a page of its own."""
+    may_end = threading.Event()
+
+    def slow(page: PageCollector, form: Format, *, compress: bool) -> bytes:
+        if page._rows == NODE_ROWS and len(page._data.views) > 1:
+            may_end.wait(PATIENCE_S)
+        return render(page, form, compress=compress)
+
+    monkeypatch.setattr(handlers, "render", slow)
+    async with served() as (client, _):
+        names = [NAMES[n:] + NAMES[:n] for n in range(4)] + [NAMES[:n] for n in (2, 3)]
+        paths = [f"/metrics?{urlencode([('node', name) for name in choice])}" for choice in names]
+        choices = [asyncio.create_task(got(client, path)) for path in paths]
+        await asyncio.sleep(0.1)
+        try:
+            async with asyncio.timeout(5):
+                for path in ("/metrics", "/metrics/exporter", "/metrics?node=alice"):
+                    assert (await got(client, path))[0] == 200
+        finally:
+            may_end.set()
+        assert [status for status, _ in await asyncio.gather(*choices)] == [200] * 6

@@ -173,6 +173,26 @@ async def test_another_hash_or_no_user_any_more() -> None:
     assert await checker.check({b"bob": hashed(b"new")}, basic("alice", "new")) is Verdict.WRONG
 
 
+async def test_shutdown_waits_for_one_comparison_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that wait are told that it is busy, as are those that come later; the right password is still known."""
+    checker, begun, may_end = Passwords(), threading.Event(), threading.Event()
+    assert await checker.check(USERS, basic("alice", "secret")) is Verdict.RIGHT
+
+    def slow(_: BcryptHash, __: bytes) -> bool:
+        begun.set()
+        return not may_end.wait(PATIENCE_S)
+
+    monkeypatch.setattr(BcryptHash, "matches", slow)
+    first, *others = [asyncio.create_task(checker.check(USERS, basic("alice", f"wrong {n}"))) for n in range(5)]
+    await asyncio.to_thread(begun.wait, PATIENCE_S)
+    checker.close()
+    assert [await asyncio.wait_for(other, PATIENCE_S) for other in others] == [Verdict.BUSY] * 4
+    assert await checker.check(USERS, basic("alice", "too late")) is Verdict.BUSY
+    assert await checker.check(USERS, basic("alice", "secret")) is Verdict.RIGHT
+    may_end.set()
+    assert await first is Verdict.WRONG
+
+
 async def test_an_unknown_user_costs_as_much_as_a_known_one() -> None:
     """The same comparison is made, of the cost that some user's hash has, the same for each try."""
     users = {b"alice": hashed(b"a", 4), b"bob": hashed(b"b", 5)}

@@ -16,8 +16,10 @@ from cryptography import x509
 from structlog.testing import capture_logs
 
 from exporter.config import ConfigError
+from exporter.config.webfile import WebFileError
+from exporter.config.webmodel import WebFile
 from exporter.web.security import WebSecurity
-from exporter.web.watchedfile import _signature
+from exporter.web.watchedfile import WatchedFile, _signature
 from tests.patience import PATIENCE_S
 from tests.web import certificates
 from tests.web.secured import Answer, client, request, serving
@@ -230,6 +232,7 @@ BROKEN: dict[str, tuple[str | None, str]] = {
     "no hash": ("basic_auth_users: {alice: hunter2}", "is not a bcrypt hash"),
     "removed": (None, "does not exist"),
     "emptied": ("", "it takes away passwords"),
+    "the wrong file": ("x: [" + "a," * 400_000 + "]", "is larger than 64 KiB"),
     "a half of it": ("http_server_config:\n  headers: {}\n", "it takes away passwords"),
 }
 
@@ -369,3 +372,22 @@ async def _raw_status(port: int, header: bytes) -> int:
         return int((await asyncio.wait_for(reader.readline(), PATIENCE_S)).split()[1])
     finally:
         writer.close()
+
+
+def test_a_file_that_takes_long_is_tried_seldom(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests wait while it is read: at most a fiftieth of the time."""
+    now_s, tries = 0.0, 0
+    site.write("web.yml", f"basic_auth_users: {{alice: {ALICE}}}\n")
+    watched = WatchedFile(site.path, lambda: now_s)
+
+    def slow(path: Path) -> WebFile:
+        nonlocal now_s, tries
+        now_s, tries = now_s + 1.0, tries + 1
+        raise WebFileError([], (path,))
+
+    monkeypatch.setattr("exporter.web.watchedfile.read_web_file", slow)
+    site.write("web.yml", "broken")
+    while now_s < 500:
+        watched.refresh()
+        now_s += 0.1
+    assert tries <= 10

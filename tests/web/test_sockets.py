@@ -307,6 +307,42 @@ asyncio.run(main())
 """
 
 
+FEW_FILES = """
+import asyncio, resource, sys
+from exporter.web.limits import Limits
+from exporter.web.server import build_app, serve
+from exporter import log
+from tests.web.serving import LOCAL, small
+
+async def main():
+    log.configure("info", "json", sys.stdout)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    server = await serve(build_app(small), [LOCAL], limits=Limits(300, 300, 300, 300))
+    print(server.addresses[0].port, flush=True)
+    files = [open("/dev/null") for _ in range(20)]
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    await server.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_flood_of_connections_with_few_file_descriptors() -> None:
+    """Old connections are closed for new ones without a pause, and nothing is logged: there are files for all."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", FEW_FILES, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=ROOT
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    address = ListenAddress("127.0.0.1", int(await process.stdout.readline()))
+    streams = [await connect(address) for _ in range(500)]
+    assert (await fetch(address)).endswith(b"The exporter is ready.\n")
+    process.stdin.write(b"\n")
+    assert (await process.stdout.read(), await process.wait()) == (b"", 0)
+    for stream in streams:
+        stream[1].transport.abort()
+
+
 async def test_no_more_file_descriptors() -> None:
     """The server tries again ten times in a second, logs it once, and accepts as soon as it can."""
     process = await asyncio.create_subprocess_exec(
