@@ -8,7 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from exporter import app
-from exporter.config import Config, ConfigError, ListenAddress, NodeConfig, Problem, StorageConfig
+from exporter.config import Config, ConfigError, ListenAddress, NodeConfig, Problem, StorageConfig, WebConfig
+from exporter.config.webfile import read_web_file
 from exporter.simulator import demo as simulated
 
 WELCOME = """
@@ -48,7 +49,7 @@ async def demo(config: Config) -> None:
         state = Path(directory) / "state.sqlite"
 
         def welcome(addresses: Sequence[ListenAddress]) -> None:
-            print(_welcome(addresses, config.web.telemetry_path, state), flush=True)
+            print(_welcome(addresses, config.web, state), flush=True)
 
         async with simulated.node(Path(directory)) as node, asyncio.TaskGroup() as tasks:
             nodes = (NodeConfig("demo", node.address, node.tls_cert, node.macaroon),)
@@ -57,12 +58,14 @@ async def demo(config: Config) -> None:
             tasks.create_task(simulated.traffic(node))
 
 
-def _welcome(addresses: Sequence[ListenAddress], path: str, state: Path) -> str:
+def _welcome(addresses: Sequence[ListenAddress], web: WebConfig, state: Path) -> str:
     """Return what to try, with the first address in the examples."""
+    scheme = "https" if web.config_file is not None and read_web_file(web.config_file).tls else "http"
+    path = web.telemetry_path
     lines, commands = list[str](), list[str]()
     for address in addresses:
         shown = address if address.host or address.path else address._replace(host="localhost")
-        server = "http://localhost" if address.path else f"http://{shown}"
+        server = f"{scheme}://{'localhost' if address.path else shown}"
         curl = f"curl -s {f'--unix-socket {address.path} ' * bool(address.path)}{server}"
         home, metrics = (f"{curl}/", f"{curl}{path}") if address.path else (f"{server}/", f"{server}{path}")
         lines += [f"  {home}          state of the node, for people", f"  {metrics}   metrics, for Prometheus"]

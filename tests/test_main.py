@@ -134,10 +134,13 @@ def test_help_of_healthcheck(capsys: pytest.CaptureFixture[str]) -> None:
 HELP_OF_HEALTHCHECK = """\
 Usage: lnd-payments-exporter healthcheck [FLAGS]
 
-Ask a running exporter on this machine whether it is ready (GET /-/ready), as container engines do.
+Ask a running exporter on this machine whether it is ready (GET /-/ready), as container engines do. With TLS,
+too; it needs no password: the exporter listens only when it is ready, so an answer that asks for one is
+enough.
 
 Flags:
   --web.listen-address=ADDRESS      where that exporter serves metrics (default: :10019)
+  --web.config.file=FILE            that exporter's web file, needed only if it requires client certificates
   --config.file=FILE                a YAML file with settings
   -h, --help                        print this text
 

@@ -89,9 +89,14 @@ COMMANDS: dict[Command, CommandHelp] = {
         "healthcheck [FLAGS]",
         "ask a running exporter whether it is ready: exit code 0 or 1",
         {"0": "ready", "1": "not ready, or no answer within 3 seconds", "2": _WRONG},
-        "Ask a running exporter on this machine whether it is ready (GET /-/ready), as container engines do.",
+        "Ask a running exporter on this machine whether it is ready (GET /-/ready), as container engines do. With TLS,"
+        " too; it needs no password: the exporter listens only when it is ready, so an answer that asks for one is"
+        " enough.",
         "healthcheck --web.listen-address=:8000",
-        {"web.listen-address": f"where that exporter serves metrics (default: {LISTEN})"},
+        {
+            "web.listen-address": f"where that exporter serves metrics (default: {LISTEN})",
+            "web.config.file": "that exporter's web file, needed only if it requires client certificates",
+        },
     ),
     "state export": CommandHelp(
         "state export NODE [FILE]",

@@ -135,6 +135,12 @@ def _web_file(raw: RawValues, command: Command, problems: list[Problem]) -> Path
     given = raw.get(WEB_CONFIG_FILE.name)
     if given is None or command not in WEB_CONFIG_FILE.commands:
         return None
+    if command == "healthcheck":  # it reads the file only if the exporter's answer depends on it
+        try:
+            return given.path
+        except InvalidValue as error:
+            problems.append(error.at(given.where))
+            return None
     from exporter.config.webfile import check_web_file
 
     return check_web_file(given, problems)

@@ -135,7 +135,7 @@ WEB_CONFIG_FILE = Setting(
     "FILE",
     values.text,
     "",
-    _SERVE,
+    (*_SERVE, "healthcheck"),
     "a file with TLS, client certificates, passwords, headers and a rate limit, as all Prometheus exporters have it",
 )
 WEB_HEALTH_WITHOUT_PASSWORD = Setting(

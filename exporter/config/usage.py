@@ -59,8 +59,8 @@ And a key of the YAML file, where several nodes are listed instead of the lnd se
 
 A flag overrides the environment, which overrides the file. Paths in the file start at its directory.
 
-SIGHUP makes a running exporter read all of it again: nodes that were added, removed or changed take effect.
-If anything is wrong, nothing changes.
+SIGHUP makes a running exporter read all of it again: nodes that were added, removed or changed take
+effect. If anything is wrong, nothing changes.
 
 A macaroon with no more permissions than needed:
 

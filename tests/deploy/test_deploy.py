@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import bcrypt
 import promql_parser
 import pytest
 import yaml
@@ -15,6 +16,8 @@ from deploy.prometheus.generate import generated, groups
 from deploy.prometheus.recording import factors
 from deploy.prometheus.rule import PREFIX, Alert, Recording, as_yaml
 from deploy.prometheus.values import VALUES, Values, WrongValues, read
+from exporter.config import ConfigError
+from exporter.config.webfile import read_web_file
 from exporter.payments.labels import AmountBand
 from exporter.web.pages import SERVICE_DISCOVERY
 from tests.dashboards.panels import FILES, dashboard, panels
@@ -22,6 +25,7 @@ from tests.dashboards.test_dashboards import known
 from tests.deploy.documented import SECTIONS
 from tests.incidents.named import EVERYTHING
 from tests.network.build import binaries
+from tests.web import certificates
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus"
@@ -56,6 +60,34 @@ def test_rules_are_up_to_date() -> None:
 def test_prometheus_accepts_the_rules(profile: str) -> None:
     """promtool finds no errors and no duplicates."""
     run_program("promtool", "check", "rules", "--lint=all", "--lint-fatal", RULES / f"{profile}.rules.yml")
+
+
+def example_web_file(home: Path, password: str | None = None) -> Path:
+    """Return a copy of the example of a web file, with its certificate, and with the hash of a password."""
+    text = (ROOT / "deploy" / "exporter" / "web.yml").read_text()
+    if password is not None:
+        text = text.replace("PUT-THE-HASH-HERE", bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode())
+    made = certificates.make("exporter.example")
+    for name, content in {"web.yml": text.encode(), "server.pem": made.pem, "server.key": made.key}.items():
+        (home / name).write_bytes(content)
+    return home / "web.yml"
+
+
+def test_example_of_a_web_file(tmp_path: Path) -> None:
+    """It has TLS and a user; as it stands it is refused, because everybody would know its password."""
+    file = read_web_file(example_web_file(tmp_path, "secret"))
+    assert file.summary == "TLS, no client certificates, 1 user"
+    with pytest.raises(ConfigError) as refused:
+        read_web_file(example_web_file(tmp_path))
+    (problem,) = refused.value.problems
+    assert problem.where.startswith(f"{tmp_path / 'web.yml'}:")
+    assert "PUT-THE" not in str(problem)
+
+
+@pytest.mark.usefixtures("programs")
+def test_promtool_accepts_the_example_of_a_web_file(tmp_path: Path) -> None:
+    """So do all exporters of the family."""
+    run_program("promtool", "check", "web-config", example_web_file(tmp_path, "secret"))
 
 
 @pytest.mark.usefixtures("programs")
