@@ -144,10 +144,9 @@ def _check(config: Config) -> int:
     print("The configuration is valid (lnd was not asked).")
     if config.shard:
         own, others = len(config.nodes), config.other_nodes
-        follows = (
-            f"{own} of {own + others} nodes; the other" if own else f"none of {others} nodes: nothing is counted; all"
-        )
-        print(f"  shard {config.shard}: follows {follows} {others} belong to other shards")
+        follows = f"{own} of {own + others} nodes" if own else f"none of {others} nodes: nothing is counted"
+        rest = f"; {'the other' if own else 'all'} {others} belong to other shards" * bool(others)
+        print(f"  shard {config.shard}: follows {follows}{rest}")
     for node in config.nodes:
         transport = f"{node.transport}{' through a proxy' if node.proxy else ''}"
         print(f"  node {node.name}: {node.address} ({transport}), {node.trust}, macaroon {node.macaroon}")

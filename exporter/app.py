@@ -27,7 +27,7 @@ from exporter.follow import Account, Follower, log_overdue
 from exporter.lnd.client import DetailedClient
 from exporter.lnd.grpc import GrpcClient
 from exporter.lnd.rest import RestClient
-from exporter.nodes import FollowedNodes
+from exporter.nodes import NO_NODE, FollowedNodes
 from exporter.payments.labels import Mode
 from exporter.payments.payment import Moment
 from exporter.progress import best_display, report_progress
@@ -101,7 +101,7 @@ async def _run(config: Config, store: Store | None, on_ready: OnReady | None, re
             **({"shard": str(config.shard)} if config.shard else {}),
         )
         if not config.nodes:
-            log.warning("this exporter follows no node: none of the file belongs to its shard")
+            log.warning(NO_NODE)
         if on_ready is not None:
             on_ready(server.addresses)
         async with asyncio.TaskGroup() as group:
@@ -110,7 +110,7 @@ async def _run(config: Config, store: Store | None, on_ready: OnReady | None, re
             group.create_task(report_progress(nodes.accounts, display), name="progress")
             group.create_task(log_overdue(nodes.accounts, lambda: limits[0], checkpoint.durable_page), name="overdue")
             if reloader is not None:
-                group.create_task(reloader.run(config, nodes, limits.append), name="reload")
+                group.create_task(reloader.run(config, nodes, limits.append, security.held_back), name="reload")
     finally:
         await server.close()
         await checkpoint.finish()

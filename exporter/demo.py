@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from exporter import app
 from exporter.config import Config, ConfigError, ListenAddress, NodeConfig, Problem, StorageConfig, WebConfig
 from exporter.config.webfile import read_web_file
+from exporter.config.webmodel import WebFile
 from exporter.simulator import demo as simulated
 
 WELCOME = """
@@ -60,17 +61,30 @@ async def demo(config: Config) -> None:
 
 def _welcome(addresses: Sequence[ListenAddress], web: WebConfig, state: Path) -> str:
     """Return what to try, with the first address in the examples."""
-    scheme = "https" if web.config_file is not None and read_web_file(web.config_file).tls else "http"
+    file = read_web_file(web.config_file) if web.config_file is not None else WebFile()
+    scheme, options = "https" if file.tls else "http", _curl_options(file)
     path = web.telemetry_path
     lines, commands = list[str](), list[str]()
     for address in addresses:
         shown = address if address.host or address.path else address._replace(host="localhost")
         server = f"{scheme}://{'localhost' if address.path else shown}"
-        curl = f"curl -s {f'--unix-socket {address.path} ' * bool(address.path)}{server}"
+        curl = f"curl {options} {f'--unix-socket {address.path} ' * bool(address.path)}{server}"
         home, metrics = (f"{curl}/", f"{curl}{path}") if address.path else (f"{server}/", f"{server}{path}")
         lines += [f"  {home}          state of the node, for people", f"  {metrics}   metrics, for Prometheus"]
         commands.append(f"{curl}{path}")
     return WELCOME.format(pages="\n".join(lines), curl=commands[0], program=_program(), state=state)
+
+
+def _curl_options(file: WebFile) -> str:
+    """Return what `curl` needs to get a page. Names, files and passwords are left to the reader."""
+    clients = file.tls.clients if file.tls else None
+    options = {
+        "-s": True,
+        "-k": file.tls is not None,
+        "--cert FILE --key FILE": clients is not None and clients.required,
+        "-u NAME": bool(file.users),
+    }
+    return " ".join(option for option, needed in options.items() if needed)
 
 
 def _program() -> str:

@@ -12,6 +12,8 @@ from exporter.follow import Account, Follower
 from exporter.payments.saved import SavedNode
 from exporter.store import Store
 
+NO_NODE = "this exporter follows no node: none of the file belongs to its shard"
+"""A warning."""
 NewAccount = Callable[[str], Account]
 """Returns an empty account for a name."""
 NewFollower = Callable[[NodeConfig, Account], Follower]

@@ -9,7 +9,7 @@ import structlog
 
 from exporter import log
 from exporter.config import Config, ConfigError, NodeConfig
-from exporter.nodes import Changes, FollowedNodes
+from exporter.nodes import NO_NODE, Changes, FollowedNodes
 from exporter.page import ReloadStatus
 from exporter.payments.overdue import Limits
 from exporter.web.lifecycle import ReloadResult
@@ -45,8 +45,17 @@ class Reloader:
         self.request()
         return await waiting
 
-    async def run(self, started: Config, nodes: FollowedNodes, set_limits: Callable[[Limits], None]) -> None:
-        """Reload when requested, until cancelled. `started` is the configuration of the start."""
+    async def run(
+        self,
+        started: Config,
+        nodes: FollowedNodes,
+        set_limits: Callable[[Limits], None],
+        web_file_held_back: Callable[[], bool],
+    ) -> None:
+        """Reload when requested, until cancelled. `started` is the configuration of the start.
+
+        `web_file_held_back` returns whether the web file has a change that needs a restart.
+        """
         level = started.log.level
         try:
             while True:
@@ -55,7 +64,7 @@ class Reloader:
                 # Those who ask from here on get the next reload: this one may have read the file already.
                 waiting, self._waiting = self._waiting, []
                 try:
-                    result, level = await self._reload(started, nodes, set_limits, level)
+                    result, level = await self._reload(started, nodes, set_limits, web_file_held_back, level)
                 except BaseException:  # the process ends: answer those, too
                     self._waiting += waiting
                     raise
@@ -65,7 +74,12 @@ class Reloader:
             _answer(self._waiting, _STOPPED)
 
     async def _reload(
-        self, started: Config, nodes: FollowedNodes, set_limits: Callable[[Limits], None], level: str
+        self,
+        started: Config,
+        nodes: FollowedNodes,
+        set_limits: Callable[[Limits], None],
+        web_file_held_back: Callable[[], bool],
+        level: str,
     ) -> tuple[ReloadResult, str]:
         """Read the configuration and apply it; return the result, and the level of the log from now on."""
         try:
@@ -91,7 +105,9 @@ class Reloader:
             changed=_first(changes.changed),
             unchanged=changes.unchanged,
         )
-        ignored = _need_restart(started, config)
+        if not config.nodes:
+            self._log.warning(NO_NODE)
+        ignored = _need_restart(started, config, web_file_held_back=web_file_held_back())
         if ignored:
             self._log.warning("some changed settings need a restart of the exporter", settings=ignored)
         return ReloadResult(successful=True, text=_describe(changes, ignored)), config.log.level
@@ -124,7 +140,7 @@ def _warnings(nodes: Iterable[NodeConfig]) -> list[tuple[str, list[str]]]:
     return [(node.name, node.warnings) for node in nodes]
 
 
-def _need_restart(started: Config, config: Config) -> list[str]:
+def _need_restart(started: Config, config: Config, *, web_file_held_back: bool) -> list[str]:
     """Return the changed settings that only a restart applies, compared with those that the exporter runs with."""
     changed = {
         f"{section}.{_SETTINGS.get(field.name, field.name.replace('_', '-'))}": None
@@ -132,6 +148,8 @@ def _need_restart(started: Config, config: Config) -> list[str]:
         for field in fields(getattr(config, section))
         if getattr(getattr(config, section), field.name) != getattr(getattr(started, section), field.name)
     }
+    if web_file_held_back:
+        changed["web.config.file"] = None
     if config.max_peers != started.max_peers:
         changed["metrics.max-peers"] = None
     if config.log.format != started.log.format:

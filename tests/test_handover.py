@@ -102,6 +102,13 @@ def test_names_that_begin_with_a_dash(state: Place) -> None:
     assert state("import", "--storage.path=b", "--", "-x") == (0, "--json: imported\n", "")
 
 
+def test_advice_for_a_state_that_does_not_exist(state: Place) -> None:
+    """It doesn't propose to keep nothing, as it does for an exporter."""
+    ended = state("export", "bob", "x", "--storage.path=no")
+    fix = "Name the state file of the exporter: --storage.path=FILE"
+    assert ended.err.endswith(f"\n      {state.home}/no does not exist.\n      {fix}\n")
+
+
 def test_terminal(state: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """No binary data on it."""
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
@@ -207,7 +214,8 @@ def test_wrong_arguments(state: Place, line: str, err: str) -> None:
 @pytest.mark.parametrize(
     ("line", "where", "what"),
     [
-        ("export bob x --storage.path=no", "--storage.path", "{home}/no can't be read (No such file or directory)."),
+        ("export bob x --storage.path=no", "--storage.path", "{home}/no does not exist."),
+        ("export bob x --storage.path=no/a", "--storage.path", "{home}/no/a does not exist."),
         ("export bob x --storage.path=.", "--storage.path", "{home} is not the state of an exporter."),
         ("export bob x --storage.path=text", "--storage.path", "{home}/text is not the state of an exporter."),
         ("import x --storage.path=text", "--storage.path", "{home}/text is not the state of an exporter."),

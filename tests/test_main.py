@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import bcrypt
 import pytest
 
 from exporter import __version__
@@ -32,6 +33,7 @@ from exporter.follow import Account
 from exporter.payments.labels import Source, Status
 from exporter.payments.node import Channels
 from exporter.payments.payment import Moment
+from exporter.simulator import credentials
 from exporter.simulator.server import SimulatedNode
 from exporter.store import Store, encode
 from tests.patience import PATIENCE_S
@@ -73,7 +75,7 @@ def demo(*argv: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         assert process.stdout is not None
         try:
             for line in process.stdout:
-                if found := re.search(r"(http://[^/]+)/ ", line):
+                if found := re.search(r"(https?://[^/]+)/ ", line):
                     yield process, found[1]
                     break
             else:
@@ -288,6 +290,20 @@ def test_the_demo_is_not_reloaded() -> None:
             with pytest.raises(urllib.error.HTTPError) as refused:
                 urllib.request.urlopen(f"{url}/-/reload", data=b"", timeout=PATIENCE_S)
             assert (refused.value.code, refused.value.read()) == (403, b"Lifecycle API is not enabled.\n")
+
+
+def test_the_demo_with_a_web_file(tmp_path: Path) -> None:
+    """The command that it prints leads to the metrics; name and password are left to the reader."""
+    made = credentials.certificate()
+    (tmp_path / "cert.pem").write_bytes(made.certificate)
+    (tmp_path / "key.pem").write_bytes(made.key)
+    user = f"basic_auth_users: {{prometheus: {bcrypt.hashpw(b'secret', bcrypt.gensalt(4)).decode()}}}\n"
+    (tmp_path / "web.yml").write_text(f"tls_server_config: {{cert_file: cert.pem, key_file: key.pem}}\n{user}")
+    with demo("--log.format=json", f"--web.config.file={tmp_path}/web.yml") as (process, url):
+        assert url.startswith("https://127.0.0.1:")
+        assert process.stdout is not None
+        command = next(line for line in process.stdout if "curl" in line)
+        assert command.startswith(f"  curl -s -k -u NAME {url}/metrics | grep ")
 
 
 def test_address_in_use() -> None:

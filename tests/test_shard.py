@@ -101,3 +101,12 @@ async def test_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         ],
         ["  shard 3/50: follows none of 6 nodes: nothing is counted; all 6 belong to other shards"],
     ]
+
+
+async def test_check_of_the_only_shard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """There are no others to speak of."""
+    Bob(tmp_path).renew_macaroon()
+    node = "{name: bob, address: bob.example, tls_cert: tls.cert, macaroon: payments.macaroon}"
+    (tmp_path / "exporter.yml").write_text(f"nodes: [{node}]\nstorage: {{path: state.sqlite}}\n")
+    assert await asyncio.to_thread(main, ["check", f"--config.file={tmp_path}/exporter.yml", "--shard=0/1"]) == 0
+    assert "  shard 0/1: follows 1 of 1 nodes\n" in capsys.readouterr().out

@@ -186,6 +186,7 @@ class Thresholds(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, 
     updates_delayed: TooSlowForLong
     checkpoint_fails: Lasting
     state_reset: Plain
+    reload_failed: Lasting
     node_label_taken: Plain
     not_following: Lasting
     audit_unaccounted: Lasting

@@ -34,6 +34,7 @@ def watching(values: Values) -> Group:
             _stream_lies(s, given.stream_lies.severity),
             _updates_delayed(s, given.updates_delayed),
             *_state_file(given.checkpoint_fails, given.state_reset.severity),
+            _reload_failed(given.reload_failed),
             _node_label_taken(given.node_label_taken.severity),
             _not_following(s, given.not_following),
             _audit_unaccounted(s, given.audit_unaccounted),
@@ -156,6 +157,19 @@ def _state_file(fails: Lasting, reset: Severity) -> list[Alert]:
             "node",
         ),
     ]
+
+
+def _reload_failed(given: Lasting) -> Alert:
+    return Alert(
+        "ReloadFailed",
+        given.severity,
+        "lnd_payments_exporter_config_last_reload_successful == 0",
+        f"{INSTANCE}: the exporter has refused to reload its configuration",
+        """Something in it is wrong, so nothing has changed: nodes that were added are not followed, and the exporter
+        would not start again. Its log names every problem, and so does `lnd-payments-exporter check`.""",
+        "node",
+        for_=f"{given.minutes}m",
+    )
 
 
 def _node_label_taken(severity: Severity) -> Alert:

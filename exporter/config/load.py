@@ -117,6 +117,8 @@ def _read_web(raw: RawValues, command: Command, problems: list[Problem]) -> WebC
     passed = command != "demo" and value(raw, WEB_SYSTEMD_SOCKET, problems)
     if passed:
         _check_systemd_socket(raw, command, problems)
+    if command in WEB_HEALTH_WITHOUT_PASSWORD.commands:
+        _check_health_without_password(raw, problems)
     served_by_systemd = passed and command != "healthcheck"  # for this the address is only the one to ask
     return WebConfig(
         () if served_by_systemd else addresses,
@@ -142,6 +144,14 @@ def _web_file(raw: RawValues, command: Command, problems: list[Problem]) -> Path
     from exporter.config.webfile import check_web_file
 
     return check_web_file(given, problems)
+
+
+def _check_health_without_password(raw: RawValues, problems: list[Problem]) -> None:
+    """Report the setting if no page needs a password. A web file without any may get some while the exporter runs."""
+    given = raw.get(WEB_HEALTH_WITHOUT_PASSWORD.name)
+    if given is not None and given.text == "true" and WEB_CONFIG_FILE.name not in raw:
+        fix = f"Leave it out, or name the file that has the passwords: {WEB_CONFIG_FILE.flag}=FILE"
+        problems.append(Problem(given.where, f"has no effect without {WEB_CONFIG_FILE.flag}.", fix))
 
 
 def _check_systemd_socket(raw: RawValues, command: Command, problems: list[Problem]) -> None:

@@ -1,7 +1,8 @@
 """The landing page: the state of each node in plain words, and links to the other pages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 
 from exporter import __version__
 from exporter.payments.labels import PURPOSE, Kind, Mode, NodeState, Purpose
@@ -66,8 +67,12 @@ tr > :first-child { text-align: left; padding-left: 0; white-space: normal; }
 """
 
 
-def render_page(views: Sequence[View], telemetry_path: str) -> str:
-    """Return the whole page. Every text from a node or the configuration is escaped."""
+def render_page(views: Sequence[View], telemetry_path: str, others: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return the whole page, with links to the metrics, to `others` (text by path) and to the health pages.
+
+    Every text from a node or the configuration is escaped.
+    """
+    links = "".join(f'\n<a href="{_escape(path)}">{_escape(text)}</a>' for path, text in others.items())
     cards = "\n".join(_card(view) for view in views) or "<p>This exporter follows no node.</p>"
     return f"""<!doctype html>
 <html lang="en">
@@ -82,7 +87,7 @@ def render_page(views: Sequence[View], telemetry_path: str) -> str:
 <h1>lnd payments exporter</h1>
 <p class="soft">Version {_escape(__version__)}. Exports metrics of the outgoing payments of lnd nodes to Prometheus.</p>
 <nav>
-<a href="{_escape(telemetry_path)}">Metrics</a>
+<a href="{_escape(telemetry_path)}">Metrics</a>{links}
 <a href="/-/healthy">Is the exporter alive?</a>
 <a href="/-/ready">Is it ready?</a>
 </nav>

@@ -20,6 +20,8 @@ SHOWN = 50
 """How many nodes of a state file an error lists."""
 _EXPORT = "CREATE TABLE export (node TEXT NOT NULL, digest TEXT NOT NULL)"
 _FIX_EXPORT = "`state export NODE FILE` makes such a file; copy it as a whole, as a binary file."
+_FIX_PATH = "Name the state file of the exporter: --storage.path=FILE"
+_FIX_USER = "Export as its owner: sudo -u OWNER lnd-payments-exporter state export NODE --storage.path=FILE"
 _PAGE_COUNT, _PAGE_SIZE = slice(28, 32), slice(16, 18)
 """Fields of SQLite's header (https://sqlite.org/fileformat.html)."""
 _SQLITE = b"SQLite format 3\0"
@@ -66,7 +68,7 @@ def export_node(path: Path, node: str) -> Exported:
             connection.execute("BEGIN")
             (schema,) = connection.execute("PRAGMA user_version").fetchone()
             if file.check_version(schema, path) < 1:  # the tables of a node are the same in all versions
-                raise NoNode(f"{path} has no nodes yet.", "Name the state file of the exporter: --storage.path=FILE")
+                raise NoNode(f"{path} has no nodes yet.", _FIX_PATH)
             names = [name for (name,) in connection.execute("SELECT node FROM node ORDER BY node")]
             if node not in names:
                 raise NoNode(f"{path} has no node {node}.", _list(names))
@@ -200,8 +202,19 @@ def _digest(export: Export) -> str:
 def _read_errors(path: Path) -> Iterator[None]:
     """Convert any error of reading a state to a `StoreError` with advice."""
     try:
-        with as_store_error(path, "read"):
+        with as_store_error(path, "read"), _not_readable(path):
             yield
     except (ValueError, KeyError, TypeError) as error:
         reason, _, _ = str(error).partition(" with text ")
         raise StoreError(f"{path} can't be read ({reason}).", FIX) from None
+
+
+@contextmanager
+def _not_readable(path: Path) -> Iterator[None]:
+    """Explain the usual mistakes: the path of another state, and another user."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError(f"{path} does not exist.", _FIX_PATH) from None
+    except PermissionError:
+        raise StoreError(f"{path} can't be read: this user has no permission.", _FIX_USER) from None

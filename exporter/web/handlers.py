@@ -77,7 +77,11 @@ class Handlers:
     async def _home(self, _: web.Request) -> web.Response:
         async def make() -> bytes:
             views = (await self._source()).views
-            return (await asyncio.to_thread(landing.render_page, views, self._telemetry_path)).encode()
+            others = {
+                pages.exporter_path(self._telemetry_path): "Metrics of the exporter alone",
+                pages.SERVICE_DISCOVERY: "Targets for Prometheus, one a node",
+            }
+            return (await asyncio.to_thread(landing.render_page, views, self._telemetry_path, others)).encode()
 
         body = await self._shared.get("/", make)
         headers = {"Content-Security-Policy": _PAGE_POLICY, hdrs.CACHE_CONTROL: "no-store", **NO_SNIFFING}

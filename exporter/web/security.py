@@ -43,6 +43,11 @@ class WebSecurity:
         self._current()
         return self._watched.context if self._watched else None
 
+    def held_back(self) -> bool:
+        """Return whether older content is in force, because what is in the file now can't be used without a restart."""
+        self._current()
+        return self._watched is not None and self._watched.held_back
+
     def protect(self, app: web.Application) -> None:
         """Let nothing out of the application past this object; its own middlewares come before."""
         app.middlewares.append(self.middleware)

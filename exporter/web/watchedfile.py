@@ -38,6 +38,11 @@ class WatchedFile:
         self._log = structlog.get_logger("exporter.web.security")
         self._take(self._read())
 
+    @property
+    def held_back(self) -> bool:
+        """Whether the last look at the file found something that can't be used, so that older content is in force."""
+        return bool(self._reason)
+
     def refresh(self) -> bool:
         """Read the file again if something has changed; return whether its content has. Never raises."""
         signature = _signature(self._files)

@@ -4,7 +4,8 @@ import bcrypt
 import pytest
 
 from exporter.__main__ import main
-from exporter.config import load
+from exporter.config import ConfigError, load
+from exporter.config.commands import Command
 from tests.config.conftest import CERTIFICATE, Home, without_root
 from tests.config.shortcuts import config_of, problems_of
 
@@ -25,6 +26,22 @@ def test_flag_variable_and_file(home: Home) -> None:
     assert (by_flag.config_file, by_flag.health_without_password) == (web, True)
     none = config_of(NODE).web
     assert (none.config_file, none.health_without_password) == (None, False)
+
+
+@pytest.mark.parametrize("command", ["run", "check", "demo"])
+def test_health_pages_that_need_no_password_anyway(home: Home, command: Command) -> None:
+    """Without a web file the setting has no effect; with one whose passwords come later it may be given."""
+    where = "LND_PAYMENTS_EXPORTER_WEB_HEALTH_WITHOUT_PASSWORD"
+    environ = {where: "true"}
+    flags = [] if command == "demo" else [NODE]
+    with pytest.raises(ConfigError) as wrong:
+        load(flags, environ, command)
+    (problem,) = wrong.value.problems
+    assert (problem.where, problem.what) == (where, "has no effect without --web.config.file.")
+    web = home.write("web.yml", "")
+    assert load([*flags, "--web.config.file=web.yml"], environ, command).web.config_file == web
+    load(flags, {where: "false"}, command)
+    load([], environ, "healthcheck")
 
 
 def test_its_problems_are_listed_with_all_others(home: Home) -> None:

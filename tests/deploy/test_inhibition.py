@@ -21,7 +21,15 @@ NAMES = frozenset(alert.name for values in read(more=EVERYTHING).values() for al
 AWAY = {"NodeUnreachable", "WalletLocked", "AccessDenied", "WrongNode", "StartingForLong"}
 MONEY = {"HtlcNearExpiry", "HtlcExpired", "LateSuccess", "Outflow", "FeeBudget"}
 """Never inhibited by a node that is down: past problems remain, and an attacker may stop the node."""
-OF_ITS_OWN = {"ExporterDown", "StateReset", "CheckpointFails", "CertificateExpires", "NodeLabelTaken", "Watchdog"}
+OF_ITS_OWN = {
+    "ExporterDown",
+    "StateReset",
+    "CheckpointFails",
+    "ReloadFailed",
+    "CertificateExpires",
+    "NodeLabelTaken",
+    "Watchdog",
+}
 INHIBITED = {
     **dict.fromkeys(AWAY, NAMES - AWAY - MONEY - OF_ITS_OWN),
     "Outage": {"FailFast", "FailSlowly", "ErrorBudget", "QuietNodeFails", "PeerFails", "Slow"},

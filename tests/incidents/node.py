@@ -162,6 +162,10 @@ class VirtualNode:
         """Set the number of failed checkpoints."""
         self.exporter = self.exporter._replace(checkpoint_failures=times)
 
+    def reload_refused(self, yes: bool) -> None:  # noqa: FBT001 - the only argument
+        """Set whether the last reload of the configuration was refused."""
+        self.exporter = self.exporter._replace(reload=self.exporter.reload._replace(successful=not yes))
+
     # Execution.
 
     def run(self, until_s: float) -> None:

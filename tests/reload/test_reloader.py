@@ -39,6 +39,7 @@ class Running:
         """Prepare it; `load` returns the configuration."""
         self.reloader = Reloader(load)
         self.limits: list[Limits] = []
+        self.held_back = False
         self.nodes = FollowedNodes([ALICE], None, lambda name: Account(name, Clocks(), 5), self._follower)
 
     @staticmethod
@@ -53,7 +54,7 @@ class Running:
         """Follow the nodes and reload."""
         async with asyncio.TaskGroup() as group:
             self.nodes.start(group)
-            group.create_task(self.reloader.run(STARTED, self.nodes, self.limits.append))
+            group.create_task(self.reloader.run(STARTED, self.nodes, self.limits.append, lambda: self.held_back))
 
 
 @asynccontextmanager
@@ -134,6 +135,25 @@ async def test_settings_that_need_a_restart() -> None:
     assert first == ReloadResult(successful=True, text=f"Reloaded. Nodes: 1 added (bob), 1 unchanged.\n{text}")
     assert second == ReloadResult(successful=True, text=f"Reloaded. Nodes: 2 unchanged.\n{text}")
     assert [line["settings"] for line in logs if line["log_level"] == "warning" and "settings" in line] == [names] * 2
+
+
+async def test_a_web_file_that_needs_a_restart() -> None:
+    """It is named until it can be used, or is what it was."""
+    async with running(lambda: STARTED) as run:
+        run.held_back = True
+        text = "Reloaded. Nodes: 1 unchanged.\nA restart is needed for: web.config.file.\n"
+        assert await run.reloader.reload() == ReloadResult(successful=True, text=text)
+        run.held_back = False
+        assert (await run.reloader.reload()).text == "Reloaded. Nodes: 1 unchanged.\n"
+
+
+async def test_no_node_is_left() -> None:
+    """A shard may lose its last node; the log says so, as at a start."""
+    with capture_logs() as logs:
+        async with running(lambda: replace(STARTED, nodes=())) as run:
+            assert (await run.reloader.reload()).text == "Reloaded. Nodes: 1 removed (alice), 0 unchanged.\n"
+    what = "this exporter follows no node: none of the file belongs to its shard"
+    assert [line["log_level"] for line in logs if line["event"] == what] == ["warning"]
 
 
 async def test_a_wrong_configuration_changes_nothing() -> None:

@@ -166,6 +166,17 @@ async def test_targets() -> None:
             assert (await got(client, labels["__metrics_path__"] + query))[0] == 200
 
 
+@pytest.mark.parametrize("telemetry_path", ["/metrics", "/deep/path/"])
+async def test_the_landing_page_links_to_all_pages(telemetry_path: str) -> None:
+    """Each link leads somewhere."""
+    async with served(telemetry_path) as (client, _):
+        _, text = await got(client, "/")
+        links = re.findall(r'<a href="([^"]*)"', text)
+        exporter = f"{telemetry_path.rstrip('/')}/exporter"
+        assert links == [telemetry_path, exporter, "/sd", "/-/healthy", "/-/ready"]
+        assert [(await got(client, link))[0] for link in links] == [200] * 5
+
+
 async def answer_to(address: str, *hosts: bytes, version: bytes = b"1.1") -> tuple[int, bytes]:
     """Return the status and the body of the answer to a request with these Host headers."""
     reader, writer = await asyncio.open_connection(*address.split(":"))

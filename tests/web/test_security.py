@@ -242,7 +242,9 @@ async def test_a_broken_file_changes_nothing(site: Site, content: str | None, re
     """It is logged once, without any secret; and told when the file is good again. A new password holds at once."""
     site.write("web.yml", f"basic_auth_users: {{alice: {ALICE}}}\n")
     bob = bcrypt.hashpw(b"new", bcrypt.gensalt(4)).decode()
-    async with serving(WebSecurity(site.path)) as port:
+    security = WebSecurity(site.path)
+    assert not security.held_back()
+    async with serving(security) as port:
         assert (await request(port, headers=AUTHORIZED)).status == 200
         with capture_logs() as logs:
             if content is None:
@@ -251,6 +253,7 @@ async def test_a_broken_file_changes_nothing(site: Site, content: str | None, re
                 site.write("web.yml", content)
             answers = [await request(port, headers=headers) for headers in (AUTHORIZED, AUTHORIZED, None)]
             assert [answer.status for answer in answers] == [200, 200, 401]
+            assert security.held_back()
             site.write("web.yml", f"basic_auth_users: {{bob: {bob}}}\n")
             answers = [await request(port, headers=h) for h in (AUTHORIZED, {"Authorization": basic("bob", "new")})]
             assert [answer.status for answer in answers] == [401, 200]

@@ -83,6 +83,14 @@ def state_reset(node: VirtualNode) -> None:
     node.at(60 * MINUTE, lambda: node.resets(1))
 
 
+@story(fires={"ReloadFailed": 6}, layouts=BOTH)
+def reload_refused(node: VirtualNode) -> None:
+    """The configuration is wrong at a reload, and mended an hour later."""
+    pays(node, 0, 180)
+    node.at(60 * MINUTE, lambda: node.reload_refused(True))
+    node.at(120 * MINUTE, lambda: node.reload_refused(False))
+
+
 @story(fires={"AuditUnaccounted": 31})
 def audit_finds(node: VirtualNode) -> None:
     """The audit finds payments that are in no counter."""
