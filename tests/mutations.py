@@ -394,9 +394,23 @@ MUTATIONS = (
     Mutation(
         "a removed node is written for ever",
         "checkpoint.py",
-        "if self._left.get(account.name) is account:",
+        "if self._left.get(account.name) is account and account.version == version:",
         "if False:",
         "reload/test_checkpoint.py",
+    ),
+    Mutation(
+        "what is counted between two removals during one write is lost",
+        "checkpoint.py",
+        "is account and account.version == version:",
+        "is account:",
+        "reload/test_interleavings.py",
+    ),
+    Mutation(
+        "a node that comes back is shown before it is written, although the disk is late",
+        "checkpoint.py",
+        "account.capture() if hidden is None else hidden",
+        "account.capture()",
+        "reload/test_interleavings.py",
     ),
     Mutation(
         "a node that is added again keeps its mark",
