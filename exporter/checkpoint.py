@@ -124,10 +124,10 @@ class Checkpoint:
             await self.durable_page()
 
     async def run(self) -> None:
-        """Write every `INTERVAL_S` until cancelled."""
+        """Write at once, so that the state tells which nodes are followed; then every `INTERVAL_S` until cancelled."""
         while True:
-            await asyncio.sleep(INTERVAL_S)
             await self.durable_page()
+            await asyncio.sleep(INTERVAL_S)
 
     async def _capture_and_write(self) -> PageData:
         """Wait for the write that is under way, then capture and write."""

@@ -413,6 +413,13 @@ MUTATIONS = (
         "reload/test_interleavings.py",
     ),
     Mutation(
+        "an exporter that has just started says for seconds what was true before",
+        "checkpoint.py",
+        "            await self.durable_page()\n            await asyncio.sleep(INTERVAL_S)\n",
+        "            await asyncio.sleep(INTERVAL_S)\n            await self.durable_page()\n",
+        "reload/test_checkpoint.py",
+    ),
+    Mutation(
         "a node that is added again keeps its mark",
         "checkpoint.py",
         "self._versions.pop(account.name, None)",
