@@ -67,6 +67,8 @@ class Checkpoint:
         self._log = structlog.get_logger("exporter.checkpoint")
         # At the start: the content of the file.
         self._last_views = {account.name: account.capture() for account in accounts}
+        # As they were shown last: nodes that are on no page any more, but not on disk yet either (it is full).
+        self._hidden_views: dict[str, View] = {}
         self.reload = ReloadStatus(time.time())
         """How the last reload of the configuration went; the start is the first one."""
 
@@ -87,7 +89,8 @@ class Checkpoint:
                 self._left.pop(name, None)
                 self._unfollowed.pop(name, None)
                 if name not in self._last_views:
-                    self._last_views[name] = account.capture()
+                    hidden = self._hidden_views.pop(name, None)
+                    self._last_views[name] = account.capture() if hidden is None else hidden
 
     def nodes(self) -> list[str]:
         """Return the names of the present nodes, without writing."""
@@ -121,10 +124,10 @@ class Checkpoint:
             await self.durable_page()
 
     async def run(self) -> None:
-        """Write every `INTERVAL_S` until cancelled."""
+        """Write at once, so that the state tells which nodes are followed; then every `INTERVAL_S` until cancelled."""
         while True:
-            await asyncio.sleep(INTERVAL_S)
             await self.durable_page()
+            await asyncio.sleep(INTERVAL_S)
 
     async def _capture_and_write(self) -> PageData:
         """Wait for the write that is under way, then capture and write."""
@@ -142,11 +145,12 @@ class Checkpoint:
                 changed = self._changed_accounts(views)
                 self._on_time = await self._write(self._store, changed)
             if self._on_time:
-                self._last_views = {
-                    name: view
-                    for name, view in (self._last_views | views).items()
-                    if name in present or name in self._accounts  # those that were added during the write, too
-                }
+                last, self._last_views = self._last_views | views, {}
+                for name, view in last.items():
+                    if name in present or name in self._accounts:  # those that were added during the write, too
+                        self._last_views[name] = view
+                    elif self._store is not None and name in self._left:
+                        self._hidden_views[name] = view
             return self._last_page()
 
     def _last_page(self) -> PageData:
@@ -189,8 +193,10 @@ class Checkpoint:
                 self._versions[account.name] = version
                 continue
             self._versions.pop(account.name, None)  # if it is followed again, it is written without the mark
-            if self._left.get(account.name) is account:
+            # It may have been followed and left once more during this write: then the next one writes the rest.
+            if self._left.get(account.name) is account and account.version == version:
                 del self._left[account.name]
+                self._hidden_views.pop(account.name, None)
         for node in unfollowed:
             self._unfollowed.pop(node, None)
         self._written_s = time.time()

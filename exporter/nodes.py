@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import structlog
@@ -14,6 +15,8 @@ from exporter.store import Store
 
 NO_NODE = "this exporter follows no node: none of the file belongs to its shard"
 """A warning."""
+LONG_NS = 3_600_000_000_000
+"""A node that was left longer ago than this has probably not just been handed over or put back: the log warns."""
 NewAccount = Callable[[str], Account]
 """Returns an empty account for a name."""
 NewFollower = Callable[[NodeConfig, Account], Follower]
@@ -92,6 +95,14 @@ class FollowedNodes:
             account.resume(saved)
             path = str(self._store.path) if self._store else ""
             self._log.info("counting goes on", node=name, in_flight=len(account.tracker.open), path=path)
+            saved_ns = saved.state.at.wall_ns
+            if saved.state.heard.left and account.now().wall_ns - saved_ns > LONG_NS:
+                self._log.warning(
+                    "this exporter had stopped following the node, and counts what has happened since: if another one"
+                    " has followed it, both count that",
+                    node=name,
+                    since=f"{datetime.fromtimestamp(saved_ns / 1e9, UTC):%Y-%m-%d %H:%M:%S} UTC",
+                )
         return account
 
     def _start(self, name: str) -> None:

@@ -394,8 +394,29 @@ MUTATIONS = (
     Mutation(
         "a removed node is written for ever",
         "checkpoint.py",
-        "if self._left.get(account.name) is account:",
+        "if self._left.get(account.name) is account and account.version == version:",
         "if False:",
+        "reload/test_checkpoint.py",
+    ),
+    Mutation(
+        "what is counted between two removals during one write is lost",
+        "checkpoint.py",
+        "is account and account.version == version:",
+        "is account:",
+        "reload/test_interleavings.py",
+    ),
+    Mutation(
+        "a node that comes back is shown before it is written, although the disk is late",
+        "checkpoint.py",
+        "account.capture() if hidden is None else hidden",
+        "account.capture()",
+        "reload/test_interleavings.py",
+    ),
+    Mutation(
+        "an exporter that has just started says for seconds what was true before",
+        "checkpoint.py",
+        "            await self.durable_page()\n            await asyncio.sleep(INTERVAL_S)\n",
+        "            await asyncio.sleep(INTERVAL_S)\n            await self.durable_page()\n",
         "reload/test_checkpoint.py",
     ),
     Mutation(
@@ -425,6 +446,20 @@ MUTATIONS = (
         "if (account := self.checkpoint.kept(name)) is not None:",
         "if (account := self.checkpoint.kept('')) is not None:",
         "reload/test_nodes.py",
+    ),
+    Mutation(
+        "a node that comes back to an old state is no reason for a warning",
+        "nodes.py",
+        "if saved.state.heard.left and",
+        "if False and",
+        "reload/test_nodes.py",
+    ),
+    Mutation(
+        "an export mixes two instants if an exporter starts meanwhile",
+        "store/handover.py",
+        "before is None or before == version_if_unused(path)",
+        "True",
+        "store/test_handover.py",
     ),
     Mutation(
         "a reload begins with unchanged nodes anew",

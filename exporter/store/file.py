@@ -175,13 +175,13 @@ def _claim(connection: sqlite3.Connection, path: Path) -> None:
         raise Foreign(path)
 
 
-def check_version(version: int, path: Path) -> int:
-    """Return the schema version. Raises `TooNew` if this exporter doesn't know it."""
+_FIX_VERSION = "Start that one, or give this one a file of its own: --storage.path=OTHER"
+
+
+def check_version(version: int, path: Path, fix: str = _FIX_VERSION) -> int:
+    """Return the schema version. Raises `TooNew`, with the advice `fix`, if this exporter doesn't know it."""
     if version > SCHEMA:
-        raise TooNew(
-            f"{path} was written by a newer exporter (schema {version}, this one knows {SCHEMA}).",
-            "Start that one, or give this one a file of its own: --storage.path=OTHER",
-        )
+        raise TooNew(f"{path} was written by a newer exporter (schema {version}, this one knows {SCHEMA}).", fix)
     return version
 
 

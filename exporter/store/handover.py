@@ -12,16 +12,20 @@ from exporter.payments.totals import HistogramName
 from exporter.store import codec, file, rows
 from exporter.store.errors import FIX, Broken, Foreign, StoreError, as_store_error
 from exporter.store.lock import is_locked
-from exporter.store.reader import connect_without_trace
+from exporter.store.reader import connect_without_trace, version_if_unused
 
 EXPORT_ID = 0x4C4E5058
 """`PRAGMA application_id` of an export: "LNPX". An exporter refuses to use it as its state, and it isn't one."""
 SHOWN = 50
 """How many nodes of a state file an error lists."""
+TRIES = 3
+"""How often a file that nobody had open is read, if an exporter starts with it meanwhile."""
 _EXPORT = "CREATE TABLE export (node TEXT NOT NULL, digest TEXT NOT NULL)"
 _FIX_EXPORT = "`state export NODE FILE` makes such a file; copy it as a whole, as a binary file."
 _FIX_PATH = "Name the state file of the exporter: --storage.path=FILE"
 _FIX_USER = "Export as its owner: sudo -u OWNER lnd-payments-exporter state export NODE --storage.path=FILE"
+_FIX_NEWER_STATE = "Export by that version of the exporter."
+_FIX_NEWER_EXPORT = "Import it by that version of the exporter, or a later one."
 _PAGE_COUNT, _PAGE_SIZE = slice(28, 32), slice(16, 18)
 """Fields of SQLite's header (https://sqlite.org/fileformat.html)."""
 _SQLITE = b"SQLite format 3\0"
@@ -64,17 +68,26 @@ def export_node(path: Path, node: str) -> Exported:
         path = path.resolve(strict=True)
         if not stat.S_ISREG(path.stat().st_mode) or not file.is_ours(path):
             raise Foreign(path)
-        with closing(connect_without_trace(path)) as connection:
-            connection.execute("BEGIN")
-            (schema,) = connection.execute("PRAGMA user_version").fetchone()
-            if file.check_version(schema, path) < 1:  # the tables of a node are the same in all versions
-                raise NoNode(f"{path} has no nodes yet.", _FIX_PATH)
-            names = [name for (name,) in connection.execute("SELECT node FROM node ORDER BY node")]
-            if node not in names:
-                raise NoNode(f"{path} has no node {node}.", _list(names))
-            export = _export_of(connection, node)
-            state = codec.decode_state(export.content["node"][0][1])
-        return Exported(export, is_locked(path) and not state.heard.left)
+        for _ in range(TRIES):
+            before = version_if_unused(path)
+            exported = _export(path, node)
+            if before is None or before == version_if_unused(path):
+                return exported
+        raise StoreError(f"{path} was changed each time it was read.", "Wait until its exporter runs or has stopped.")
+
+
+def _export(path: Path, node: str) -> Exported:
+    with closing(connect_without_trace(path)) as connection:
+        connection.execute("BEGIN")
+        (schema,) = connection.execute("PRAGMA user_version").fetchone()
+        if file.check_version(schema, path, _FIX_NEWER_STATE) < 1:  # the tables of a node are the same in all versions
+            raise NoNode(f"{path} has no nodes yet.", _FIX_PATH)
+        names = [name for (name,) in connection.execute("SELECT node FROM node ORDER BY node")]
+        if node not in names:
+            raise NoNode(f"{path} has no node {node}.", _list(names))
+        export = _export_of(connection, node)
+        state = codec.decode_state(export.content["node"][0][1])
+    return Exported(export, is_locked(path) and not state.heard.left)
 
 
 def to_bytes(export: Export) -> bytes:
@@ -100,7 +113,7 @@ def from_bytes(content: bytes, path: Path) -> Export:
             if verdict != "ok":
                 raise Broken(str(verdict))
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if file.check_version(version, path) < file.SCHEMA:
+            if file.check_version(version, path, _FIX_NEWER_EXPORT) < file.SCHEMA:
                 file.create_tables(connection, version)
             return _checked(connection)
     except (sqlite3.Error, ValueError, KeyError, TypeError) as error:

@@ -61,9 +61,16 @@ def connect_without_trace(path: Path) -> sqlite3.Connection:
     If it was written with a log and there is no log now, nobody has it open for writing: it is read as `immutable`, so
     that SQLite doesn't create the files of a log.
     """
-    unused = file.uses_log(path) and not path.with_name(f"{path.name}-wal").exists()
-    uri = f"{path.as_uri()}?mode=ro{'&immutable=1' if unused else ''}"
+    uri = f"{path.as_uri()}?mode=ro{'&immutable=1' if version_if_unused(path) else ''}"
     return sqlite3.connect(uri, uri=True, isolation_level=None)
+
+
+def version_if_unused(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes if an exporter writes the file, if it is to be read as `immutable`; else None."""
+    if not file.uses_log(path) or path.with_name(f"{path.name}-wal").exists():
+        return None
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _read_nodes(connection: sqlite3.Connection) -> dict[str, StoredNode]:

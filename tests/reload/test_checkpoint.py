@@ -197,3 +197,20 @@ async def test_loaded_while_the_file_is_replaced(tmp_path: Path) -> None:
     assert stored(store, "node0") == (1, True)
     assert list(store.unfollowed([])) == ["node0"]
     store.close()
+
+
+async def test_the_start_is_written_at_once(tmp_path: Path) -> None:
+    """Before any page: an export must not take a node that is followed again for one that was left, or vice versa."""
+    store, (one, other) = SlowStore(tmp_path / "state.sqlite"), accounts(2)
+    checkpoint = Checkpoint([one, other], store)
+    await checkpoint.durable_page()
+    checkpoint.follow([one])
+    await checkpoint.durable_page()
+    store.close()
+    store = SlowStore(tmp_path / "state.sqlite")
+    running = asyncio.create_task(Checkpoint(accounts(2)[1:], store).run())
+    assert await asyncio.to_thread(store.write_started.wait, 4), "nothing is written at once"
+    running.cancel()
+    await asyncio.get_running_loop().run_in_executor(store.executor, lambda: None)
+    assert [stored(store, name)[1] for name in ("node0", "node1")] == [True, False]
+    store.close()

@@ -93,6 +93,21 @@ async def test_a_node_of_an_earlier_process(tmp_path: Path) -> None:
             assert sum(bob.counters[Counter.STARTED].values()) == 1
 
 
+@pytest.mark.parametrize("hours", [0.5, 2])
+async def test_a_node_that_was_left_long_ago(tmp_path: Path, *, hours: float) -> None:
+    """It goes on from there, with a warning: another exporter may have counted the same payments meanwhile."""
+    async with fleet(tmp_path) as the, following(the, "alice", "bob"):
+        await the.nodes["bob"].play(Scenarios(the.nodes["bob"].world).success())
+        await the.ended("bob", (1, 1, 0, 0))
+        await the.change(the.config("alice"))
+        the.clocks.ahead_s += hours * 3600
+        with capture_logs() as logs:
+            await the.change(the.config("alice"), the.config("bob"))
+        assert await the.totals("bob", *ENDS) == (1, 1, 0, 0)
+        warnings = [line["node"] for line in logs if line["event"].startswith("this exporter had stopped following")]
+        assert warnings == ["bob"] * (hours > 1)
+
+
 async def test_an_end_on_hold_is_asked_for_again(tmp_path: Path) -> None:
     """lnd overwrites the reason while the node is changed: the payment isn't counted before lnd has been asked."""
     async with fleet(tmp_path) as the, following(the, "alice"):
@@ -241,6 +256,7 @@ async def test_reload_while_the_disk_is_locked(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.asyncio(loop_scope="function")  # no tasks of other tests
 async def test_many_reloads_leak_nothing(tmp_path: Path) -> None:
     """50 reloads under traffic leave no task, no file and no connection behind, and the counts are right."""
 

@@ -336,6 +336,20 @@ def test_files_that_are_no_exports(tmp_path: Path) -> None:
         assert str(caught.value).startswith(message)
 
 
+def test_newer_versions(tmp_path: Path) -> None:
+    """The advice is to use that version for this step, not to give the exporter another state file."""
+    export = exported(tmp_path)
+    with pytest.raises(StoreError) as caught:
+        from_bytes(changed(export, f"PRAGMA user_version = {file.SCHEMA + 1}"), Path("x"))
+    assert caught.value.fix == "Import it by that version of the exporter, or a later one."
+    source = tmp_path / "source-9.sqlite"
+    with closing(sqlite3.connect(source)) as connection:
+        connection.execute(f"PRAGMA user_version = {file.SCHEMA + 1}")
+    with pytest.raises(StoreError) as caught:
+        export_node(source, NAME)
+    assert caught.value.fix == "Export by that version of the exporter."
+
+
 def test_export_is_no_state(tmp_path: Path) -> None:
     """An exporter refuses it, an import into it leaves no trace, and nothing can be exported from it."""
     path = tmp_path / "export"
@@ -463,3 +477,50 @@ def test_export_is_one_instant(tmp_path: Path) -> None:
         patch.setattr(rows, "read", write_meanwhile)
         assert export_node(path, "alice").export == first
     store.close()
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_exporter_that_starts_during_an_export(tmp_path: Path, *, stops: bool) -> None:
+    """The file was read as one that nobody writes, so it is read again: never a mixture of two instants."""
+    path, stores = tmp_path / "state.sqlite", list[Store]()
+    write_state(path, {"alice": node()})
+    read: Callable[..., Any] = rows.read
+
+    def read_late(*args: Any) -> Any:
+        """Read the rest after another process has begun, and perhaps ended."""
+        if not stores:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(rows, "read", read)
+                stores.append(Store(path))
+            stores[0].save({"alice": node(20)})
+            if stops:
+                stores[0].close()
+        return read(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "read", read_late)
+        export = export_node(path, "alice").export
+    if not stops:
+        stores[0].close()
+    assert export.content == all_rows(path, "alice")
+
+
+def test_a_file_that_never_rests(tmp_path: Path) -> None:
+    """After three tries there is an error instead of a mixture."""
+    path = tmp_path / "state.sqlite"
+    write_state(path, {"alice": node()})
+    read: Callable[..., Any] = rows.read
+    seconds = iter(range(20, 30))
+
+    def read_late(*args: Any) -> Any:
+        """Write in between."""
+        content = read(*args)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(rows, "read", read)
+            write_state(path, {"alice": node(next(seconds))})
+        return content
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "read", read_late)
+        with pytest.raises(StoreError, match="was changed each time it was read"):
+            export_node(path, "alice")

@@ -111,6 +111,7 @@ async def test_one_address_that_fails(tmp_path: Path) -> None:
     assert len(asyncio.all_tasks()) == 1
 
 
+@pytest.mark.asyncio(loop_scope="function")  # no tasks of other tests
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WAYS)
 async def test_orderly_end(tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
