@@ -90,8 +90,7 @@ def _unknown_command(name: str) -> str:
 
 def _run(arguments: Sequence[str]) -> int:
     early: list[int] = []
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # a reload must not end a start that is under way
-        signal.signal(signal.SIGHUP, lambda number, _: early.append(number))
+    signal.signal(signal.SIGHUP, lambda number, _: early.append(number))  # it must not end a start that is under way
     config = load(arguments, os.environ)
     from exporter.app import forget, run
     from exporter.reload import Reloader
@@ -252,11 +251,9 @@ async def _ended_by_signals(
         task.cancel()
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_IGN:  # as `nohup` sets it
-            continue
-        if number == signal.SIGHUP and reload is not None:
+        if number == signal.SIGHUP and reload is not None:  # also if `nohup` ignores it: it ends nothing any more
             asyncio.get_running_loop().add_signal_handler(number, reload)
-        else:
+        elif signal.getsignal(number) is not signal.SIG_IGN:
             asyncio.get_running_loop().add_signal_handler(number, cancel, number)
     if early and reload is not None:
         reload()

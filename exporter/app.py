@@ -32,7 +32,7 @@ from exporter.payments.labels import Mode
 from exporter.payments.payment import Moment
 from exporter.progress import best_display, report_progress
 from exporter.reload import Reloader, limits_of
-from exporter.store import Store, StoreError, rehearse
+from exporter.store import Locked, Store, StoreError, rehearse
 from exporter.web.limits import limit_tls_buffers, raise_file_limit
 from exporter.web.security import WebSecurity
 from exporter.web.server import build_app, serve
@@ -119,18 +119,23 @@ async def _run(config: Config, store: Store | None, on_ready: OnReady | None, re
 
 def forget(config: Config) -> str:
     """Delete everything about one node from the state (`--storage.reset`). Return a message. Raises `ConfigError`."""
-    store, node = _open(config.storage), config.storage.reset
-    if store is None or node is None:
-        return "Nothing is kept."
+    path, node = config.storage.path, config.storage.reset
+    assert path is not None, "the configuration is refused without a path"
+    assert node is not None, "this is called because of it"
+    if not path.exists():
+        fix = "Name the state file of the exporter: --storage.path=FILE"
+        raise ConfigError([Problem("--storage.path", f"{path} does not exist.", fix)])
+    with _as_config_error("Stop it, delete the node, and start it again."):
+        store = Store(path)
     try:
         if store.set_aside is not None:
-            problem = f"{store.path} could not be read ({store.replace_reason}): it is now {store.set_aside}."
+            problem = f"{path} could not be read ({store.replace_reason}): it is now {store.set_aside}."
             fix = "Nothing is kept of any node any more; the next start begins at zero."
             raise ConfigError([Problem("--storage.path", problem, fix)])
         if store.forget(node):
-            return f"Nothing is kept of {node} any more."
-        others = f" Kept is something of {', '.join(store.nodes())}." if store.nodes() else ""
-        return f"Nothing was kept of {node}.{others}"
+            return f"Nothing is kept of {node} any more in {path}."
+        fix = f"It has {', '.join(store.nodes()) or 'none'}."
+        raise ConfigError([Problem("--storage.reset", f"{path} has no node {node}.", fix)])
     finally:
         store.close()
 
@@ -154,12 +159,13 @@ def _open(storage: StorageConfig) -> Store | None:
 
 
 @contextmanager
-def _as_config_error() -> Iterator[None]:
-    """Convert a `StoreError` to a `ConfigError` of `--storage.path`."""
+def _as_config_error(if_locked: str = "") -> Iterator[None]:
+    """Convert a `StoreError` to a `ConfigError` of `--storage.path`; `if_locked` is what to do if an exporter runs."""
     try:
         yield
     except StoreError as error:
-        raise ConfigError([Problem("--storage.path", str(error), error.fix)]) from None
+        fix = if_locked if if_locked and isinstance(error, Locked) else error.fix
+        raise ConfigError([Problem("--storage.path", str(error), fix)]) from None
 
 
 def _report_condition(store: Store) -> None:

@@ -82,7 +82,7 @@ def import_state(config: Config) -> tuple[list[str], list[str]]:
     except StoreError as error:
         raise ConfigError([Problem("--storage.path", str(error), error.fix)]) from None
     said = [
-        f"{node}: {'imported' if new else 'is there already, with the same content'}"
+        f"{node}: {'imported into' if new else 'is already, with the same content, in'} {config.storage.path}"
         for node, new in zip(exports, added, strict=True)
     ]
     warnings = [

@@ -62,8 +62,9 @@ def test_handover_of_two_nodes(state: Place) -> None:
     assert state("export", NAME, "1.state", "--storage.path=a") == (0, "", f"{NAME}: {AT}")
     assert state("export", "--storage.path", "a", "bob", "2.state") == (0, "", f"bob: {AT}")
     assert Path("1.state").stat().st_mode & 0o777 == 0o600
-    assert state("import", "1.state", "--storage.path=b", "2.state") == (0, f"{NAME}: imported\nbob: imported\n", "")
-    again = f"{NAME}: is there already, with the same content\n"
+    into = f"imported into {state.home / 'b'}\n"
+    assert state("import", "1.state", "--storage.path=b", "2.state") == (0, f"{NAME}: {into}bob: {into}", "")
+    again = f"{NAME}: is already, with the same content, in {state.home / 'b'}\n"
     assert state("import", "1.state", "--storage.path=b") == (0, again, "")
     assert (state.nodes("a"), state.nodes("b")) == (["bob", NAME], ["bob", NAME])
 
@@ -75,7 +76,7 @@ def test_environment_and_file_of_the_exporter(state: Place, monkeypatch: pytest.
     monkeypatch.setenv("LND_PAYMENTS_EXPORTER_SHARD", "auto/3")
     assert state("export", "bob", "bob.state") == (0, "", f"bob: {AT}")
     monkeypatch.setenv("LND_PAYMENTS_EXPORTER_STORAGE_PATH", "b")
-    assert state("import", "bob.state").out == "bob: imported\n"
+    assert state("import", "bob.state").out == f"bob: imported into {state.home / 'b'}\n"
 
 
 def piped(*words: str, given: bytes = b"") -> bytes:
@@ -92,14 +93,15 @@ def test_standard_streams(state: Place) -> None:
     state("export", NAME, "n.state", flag)
     content = Path("n.state").read_bytes()
     assert [piped("export", NAME, flag), piped("export", NAME, "-", flag)] == [content, content]
-    assert piped("import", "-", f"--storage.path={state.home}/b", given=content).decode() == f"{NAME}: imported\n"
+    said = piped("import", "-", f"--storage.path={state.home}/b", given=content).decode()
+    assert said == f"{NAME}: imported into {state.home}/b\n"
 
 
 def test_names_that_begin_with_a_dash(state: Place) -> None:
     """After `--` there are no flags."""
     write_state(state.home / "c", {"--json": node()})
     assert state("export", "--storage.path=c", "--", "--json", "-x") == (0, "", f"--json: {AT}")
-    assert state("import", "--storage.path=b", "--", "-x") == (0, "--json: imported\n", "")
+    assert state("import", "--storage.path=b", "--", "-x") == (0, f"--json: imported into {state.home / 'b'}\n", "")
 
 
 def test_advice_for_a_state_that_does_not_exist(state: Place) -> None:

@@ -409,16 +409,21 @@ def test_state_file_of_a_running_exporter(tmp_path: Path) -> None:
 
 
 async def test_storage_reset(tmp_path: Path) -> None:
-    """It says whether there was anything; an unreadable file is renamed, and that is not a success."""
+    """It needs no node of the configuration, and names the file; an unreadable one is renamed, and is no success."""
     path = tmp_path / "state"
-    flags = [*a_node(tmp_path), f"--storage.path={path}", "--storage.reset=lnd"]
-    assert run(*flags) == (0, "Nothing was kept of lnd.\n", "")
+    flags = [f"--storage.path={path}", "--storage.reset=lnd"]
+    code, _, stderr = run(*flags)
+    assert (code, f"{path} does not exist." in stderr, path.exists()) == (2, True, False)
     store, account = Store(path), Account("lnd", lambda: Moment(1, 1), 5)
     store.save({"lnd": encode(account.save(account.capture()))})
+    code, _, stderr = run(*flags)
+    assert (code, "Stop it, delete the node, and start it again." in stderr) == (2, True)
     store.close()
-    typo = [*flags[:-1], "--storage.reset=ldn"]
-    assert run(*typo) == (0, "Nothing was kept of ldn. Kept is something of lnd.\n", "")
-    assert run(*flags) == (0, "Nothing is kept of lnd any more.\n", "")
+    code, _, stderr = run(*flags[:-1], "--storage.reset=ldn")
+    assert (code, f"{path} has no node ldn.\n      It has lnd.\n" in stderr) == (2, True)
+    assert run(*flags) == (0, f"Nothing is kept of lnd any more in {path}.\n", "")
+    code, _, stderr = run(*flags, *a_node(tmp_path))
+    assert (code, f"{path} has no node lnd.\n      It has none.\n" in stderr) == (2, True)
     path.write_bytes(path.read_bytes()[:3000])
     code, stdout, stderr = run(*flags)
     assert (code, stdout) == (2, "")

@@ -17,9 +17,10 @@ from typing import NamedTuple
 import pytest
 
 from exporter.config.usage import usage
-from exporter.store import Store
 from tests.network.process import free_port
 from tests.patience import PATIENCE_S
+from tests.store.test_handover import node
+from tests.store.test_store import write_state
 from tests.test_main import PROGRAM, ROOT, a_node
 
 pytestmark = pytest.mark.slow
@@ -100,11 +101,11 @@ def ready() -> Iterator[str]:
 )
 def test_command_with_unwritable_stdout_ends_in_one_line(tmp_path: Path, ready: str, command: str, place: str) -> None:
     """Exit code 141 for a broken pipe, as after SIGPIPE; 1 and one line for a full disk; 0 if stdout was closed."""
-    Store(tmp_path / "state").close()
+    write_state(tmp_path / "state", {"x": node()})
     name, *flags = command.split()
     if name in ("check", "open", "run"):
         flags.append(f"--storage.path={tmp_path / 'state'}")
-    if name in ("check", "run"):
+    if name == "check":
         flags += a_node(tmp_path)
     if name == "healthcheck":
         flags.append(f"--web.listen-address={ready}")
@@ -183,8 +184,9 @@ os.execv(sys.executable, [sys.executable, "-m", "exporter", *sys.argv[1:]])
 
 def test_closed_streams_change_no_exit_code(tmp_path: Path) -> None:
     """No file gets one of their descriptors, which C libraries write to; the exit code is as usual."""
-    flags = ["run", *a_node(tmp_path), f"--storage.path={tmp_path / 'state'}", "--storage.reset=lnd"]
-    for code, args in ((0, flags), (2, ["check"]), (0, ["--help"]), (0, ["open", flags[-2]])):
+    write_state(tmp_path / "state", {"lnd": node()})
+    flags = ["run", f"--storage.path={tmp_path / 'state'}", "--storage.reset=lnd"]
+    for code, args in ((0, ["open", flags[1]]), (0, flags), (2, ["check"]), (0, ["--help"])):
         done = subprocess.run([sys.executable, "-c", CLOSED, *args], capture_output=True, check=False, cwd=ROOT)
         assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
 

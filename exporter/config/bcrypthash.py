@@ -20,6 +20,7 @@ _HASH = re.compile(
     r"\$2[a-z]?\$(?P<cost>[0-9]{2})\$(?P<salt>[./A-Za-z0-9]{22})(?P<digest>[./A-Za-z0-9]{31})", re.DOTALL
 )
 _FIX = "Make one: htpasswd -nBC 10 '' | tr -d ':\\n'"
+_SIZE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,11 @@ def parse_hash(text: str) -> BcryptHash:
     """Return the hash. Raises `InvalidValue`, without any part of it."""
     match = _HASH.match(text)  # what follows is ignored, such as a line end
     if not match:
-        raise InvalidValue("is not a bcrypt hash.", _FIX)
+        _, name, rest = text.rpartition(":")
+        if name and _HASH.match(rest):
+            raise InvalidValue("has a name before the hash.", "Leave out everything up to the colon.")
+        cut = f" It has {len(text)} characters, and a hash {_SIZE}." if text.startswith("$2") else ""
+        raise InvalidValue(f"is not a bcrypt hash.{cut}", _FIX)
     cost = int(match["cost"])
     if not LEAST_COST <= cost <= LARGEST_COST:
         slow = f" A higher one than {LARGEST_COST} takes too long for a scrape." if cost > LARGEST_COST else ""

@@ -34,6 +34,7 @@ from exporter.config.settings import (
     SHARD,
     SHOW_SECRETS,
     STORAGE_MEMORY,
+    STORAGE_RESET,
     WEB_CONFIG_FILE,
     WEB_ENABLE_LIFECYCLE,
     WEB_HEALTH_WITHOUT_PASSWORD,
@@ -73,7 +74,8 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
         nodes = _read_nodes(raw, file, problems, shard)
         if NO_NODE in problems:
             problems.remove(NO_NODE)
-            if flags_are_right:  # a typo in a flag may be the reason: don't explain how to begin
+            resets = STORAGE_RESET.name in raw  # that needs only the state file
+            if flags_are_right and not resets:  # a typo in a flag may be the reason: don't explain how to begin
                 problems.append(NO_NODE_TO_ASK if command == "track" else NO_NODE)
     web = _read_web(raw, command, problems)
     log = _read_log(raw, problems)

@@ -22,6 +22,12 @@ SECTIONS = {setting.group for setting in KEYS.values()}
 LARGEST = 16 << 20
 """The largest file that is read, bytes: ten thousand nodes take one or two MiB."""
 
+_WEB_FILE = "This belongs into the web file: --web.config.file=FILE"
+ELSEWHERE = dict.fromkeys(("tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"), _WEB_FILE) | {
+    "shard": "It is a flag, because each exporter has another one: --shard=I/N"
+}
+"""Keys of other places, and where they belong."""
+
 
 def from_file(file: RawValue, problems: list[Problem]) -> FileContent | None:
     """Return the content of the file, without what is wrong in it; None if it can't be read at all."""
@@ -74,6 +80,8 @@ class _Reader(TreeReader):
             guess = closest_setting(key, (setting.name for setting in known.values()))
             right = next((key for key, setting in known.items() if setting.name == guess), None)
             fix = f"Did you mean {_spelled(right)}?" if right else f"Known settings: {', '.join(known)}."
+            if key in ELSEWHERE:
+                guess, fix = None, ELSEWHERE[key]
             self.problems.append(Problem(where, "Unknown setting.", fix))
             if guess and isinstance(node, yaml.ScalarNode):  # so that it isn't reported as missing, too
                 into.setdefault(guess, RawValue(node.value, where, self.path.parent))

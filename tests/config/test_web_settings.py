@@ -4,7 +4,7 @@ import bcrypt
 import pytest
 
 from exporter.__main__ import main
-from exporter.config import ConfigError, load
+from exporter.config import ConfigError, Problem, load
 from exporter.config.commands import Command
 from tests.config.conftest import CERTIFICATE, Home, without_root
 from tests.config.shortcuts import config_of, problems_of
@@ -124,3 +124,29 @@ basic_auth_users: {{alice: {HASH}}}
         "  web: TLS, client certificates required (1 allowed name), 1 user, a request each 0.1 s, 20 at once,"
         f" health pages without password ({web})"
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        (f"alice:{HASH}", "has a name before the hash."),
+        (HASH[:-1], "is not a bcrypt hash. It has 59 characters, and a hash 60."),
+        ("secret", "is not a bcrypt hash."),
+    ],
+)
+def test_common_mistakes_with_a_hash(home: Home, value: str, what: str) -> None:
+    """The message names the mistake, and nothing of the value."""
+    web = home.write("web.yml", f'basic_auth_users:\n  alice: "{value}"\n')
+    problems = problems_of(f"--lnd.dir=.lnd --web.config.file={web}")
+    assert [problem.what for problem in problems] == [what]
+
+
+def test_keys_of_other_places(home: Home) -> None:
+    """A web file that is given as the configuration file, and the shard, which is no key."""
+    path = home.write("exporter.yml", "tls_server_config: {cert_file: a}\nshard: 1/3\nnodes: [{name: a, dir: .lnd}]\n")
+    web = "This belongs into the web file: --web.config.file=FILE"
+    shard = "It is a flag, because each exporter has another one: --shard=I/N"
+    assert problems_of(f"--config.file={path}") == [
+        Problem(f"{path}:1 tls_server_config", "Unknown setting.", web),
+        Problem(f"{path}:2 shard", "Unknown setting.", shard),
+    ]

@@ -205,8 +205,9 @@ async def test_a_shard_is_added(tmp_path: Path, *, kills: bool) -> None:
         process = await nodes.command(NEW, "import", *exports)
         out, err = await process.communicate()
         assert (process.returncode, err) == (0, b"")
-        words = ("imported", "is there already, with the same content") if kills else ("imported",)
-        assert out.decode() in [f"erin: {word}\nfrank: {word}\nolivia: {word}\n" for word in words]
+        words = ("imported into", "is already, with the same content, in") if kills else ("imported into",)
+        said = out.decode().replace(f" {nodes.exporters[NEW].state}\n", "\n")
+        assert said in [f"erin: {word}\nfrank: {word}\nolivia: {word}\n" for word in words]
         nodes.pay()
         await nodes.start(NEW, NEW + 1)
         if kills:
@@ -231,7 +232,10 @@ async def test_a_shard_is_removed(tmp_path: Path) -> None:
             path = await nodes.export(name, NEW)
             await nodes.exporters[number].stop()
             process = await nodes.command(number, "import", str(path))
-            assert await process.communicate() == (f"{name}: imported\n".encode(), b"")
+            assert await process.communicate() == (
+                f"{name}: imported into {nodes.exporters[number].state}\n".encode(),
+                b"",
+            )
             await nodes.start(number, NEW)
         nodes.pay()
         await nodes.followed(NEW)
