@@ -11,6 +11,8 @@ LARGEST = 1 << 20
 SHOWN = 8
 """A directory with more names than this is not listed: only the names that may be meant are."""
 LIKELY = (".macaroon", ".cert", ".pem", ".yml", ".yaml")
+_DESCRIPTORS = (Path("/dev/fd"), Path("/proc/self/fd"))
+"""Here a shell puts the output of a command (`--config.file=<(...)`), which ends."""
 SIMILAR = 0.6
 """Cutoff of `difflib` for names that may be meant."""
 
@@ -18,6 +20,8 @@ SIMILAR = 0.6
 def read(path: Path, largest: int = LARGEST) -> bytes:
     """Return the content of a file of at most `largest` bytes; raises `InvalidValue`."""
     try:
+        if path.is_fifo() and path.parent not in _DESCRIPTORS:
+            raise InvalidValue(f"{path} is a named pipe: reading it could wait for ever.", "Give a regular file.")
         with path.open("rb") as file:
             content = file.read(largest + 1)
     except (FileNotFoundError, NotADirectoryError):

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import shutil
 import ssl
 import subprocess
@@ -211,3 +212,19 @@ def test_unreadable_file_is_reported_with_the_closed_part_of_its_path(home: Home
     assert first.startswith(f"{certificate} may not be read by user ")
     assert second.startswith(f"{macaroon} can't be reached: user ")
     assert second.endswith(f" may not enter {macaroon.parent}.")
+
+
+def test_named_pipe(home: Home) -> None:
+    """It is refused, because a reload would wait for somebody who writes to it; the output of a command is read."""
+    pipe = home.path / "exporter.yml"
+    os.mkfifo(pipe)
+    assert problems_of(f"--config.file={pipe}") == [
+        Problem("--config.file", f"{pipe} is a named pipe: reading it could wait for ever.", "Give a regular file.")
+    ]
+    reading, writing = os.pipe()
+    os.write(writing, f"nodes: [{{name: alice, dir: {home.lnd}}}]\n".encode())
+    os.close(writing)
+    try:
+        assert [node.name for node in config_of(f"--config.file=/dev/fd/{reading}").nodes] == ["alice"]
+    finally:
+        os.close(reading)
