@@ -48,9 +48,14 @@ async def chunked(
         raise network_errors.from_exception(error) from None
     finally:
         request.cancel()
+        request.add_done_callback(_close)  # also if this task is cancelled while it waits
         await asyncio.wait({request})
-        if not request.cancelled() and request.exception() is None:
-            request.result().close()
+
+
+def _close(request: asyncio.Future[aiohttp.ClientResponse]) -> None:
+    """Close the answer to a request, if there is one."""
+    if not request.cancelled() and request.exception() is None:
+        request.result().close()
 
 
 async def websocket(

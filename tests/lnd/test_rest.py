@@ -21,6 +21,7 @@ from exporter.simulator.rest_server import server_tls_context as serving_tls
 from tests.lnd.socks import pipe, proxying
 from tests.lnd.test_grpc import assert_damage_is_reported, damaged_files
 from tests.network.process import until
+from tests.patience import PATIENCE_S
 
 HASH = "ab" * 32
 EMPTY = b'{"result":{},"payments":[],"last_index_offset":"0"}'
@@ -305,6 +306,35 @@ async def test_broken_stream_is_not_silently_opened_again(tmp_path: Path, transp
     async with connected(tmp_path, handle, transport=transport) as (client, _):
         assert (await stream_failure(client)).cause is Interruption.UNREACHABLE
         assert subscribed == 1
+
+
+@both_transports
+async def test_stream_whose_end_is_cancelled_leaves_no_connection(tmp_path: Path, transport: str) -> None:
+    """As by a reload just when the state of lnd is known: the stream is being closed then."""
+    ended = asyncio.Event()
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        stream = web.WebSocketResponse() if transport == WEBSOCKET else web.StreamResponse()
+        await stream.prepare(request)
+        try:
+            if isinstance(stream, web.WebSocketResponse):
+                await stream.send_str('{"result":{"state":"SERVER_ACTIVE"}}')
+                await stream.receive()
+            else:
+                await stream.write(b'{"result":{"state":"SERVER_ACTIVE"}}\n')
+                await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return stream
+
+    async with connected(tmp_path, handle, transport=transport) as (client, _):
+        states = client.states()
+        assert await anext(states) is NodeState.READY
+        closing = asyncio.create_task(states.aclose())
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.wait({closing})
+        await asyncio.wait_for(ended.wait(), PATIENCE_S)
 
 
 async def test_dead_connection_is_unreachable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
