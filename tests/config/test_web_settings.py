@@ -133,6 +133,7 @@ basic_auth_users: {{alice: {HASH}}}
         (HASH[:-1], "is not a bcrypt hash. It has 59 characters, and a hash 60."),
         ("secret", "is not a bcrypt hash."),
     ],
+    ids=["name", "cut off", "password"],
 )
 def test_common_mistakes_with_a_hash(home: Home, value: str, what: str) -> None:
     """The message names the mistake, and nothing of the value."""

@@ -4,7 +4,9 @@ import asyncio
 import resource
 import shutil
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from random import Random
 
 import grpc
@@ -18,6 +20,7 @@ from exporter.simulator.subscriptions import RpcStatus
 from tests.stories.page import Page, total
 from tests.stories.process import Exporter
 
+NAME = "alice"
 PAUSES_S = (0.0, 0.05, 0.5, 2.0)
 KILL_WEIGHT = 4
 """A kill of the exporter is this many times as likely as any other fault."""
@@ -25,6 +28,8 @@ FAILURES = "exporter_checkpoint_failures_total"
 DISK_FULL_S = 2.0
 KILLED_WITHIN_S = 0.3
 """How long after a request for a reload the exporter is killed, at most."""
+IMPORTS_KILLED, IMPORT_S = 0.5, 0.5
+"""Share of imports that are killed at first, within this time; one takes some tenths of a second."""
 FAILED_ONLY = 0.8
 """Share of deletions that delete only failed payments."""
 
@@ -55,6 +60,7 @@ class RandomFaults:
         self.up.set()
         self.noticed = 0
         """Number of full disks that the exporter noticed: if nothing changes, it doesn't write."""
+        self._handed_over = 0  # how often
         self.deleted: dict[Run, Record] = {}
         """Runs deleted from lnd's database, as they were then."""
         self._faults: dict[str, Fault] = {
@@ -68,6 +74,7 @@ class RandomFaults:
             "node changed by a reload": self._change,
             "node removed and added by reloads": self._remove,
             "exporter killed during a reload": self._kill_during_a_reload,
+            "node handed over to another exporter": self._hand_over,
             "stream ended": self._end,
             "stream cut at a message": self._cut,
             "lnd restarted": node.restart,
@@ -166,6 +173,30 @@ class RandomFaults:
         self._exporter.signal(signal.SIGHUP)
         await asyncio.sleep(self._random.uniform(0, KILLED_WITHIN_S))
         await self._kill()
+
+    async def _hand_over(self) -> None:
+        """End the exporter, and let one with another state file go on; the import is killed at some moment, or not."""
+        self.up.clear()
+        await self._random.choice((self._exporter.kill, self._exporter.stop))()
+        self._handed_over += 1
+        old = self._exporter.state
+        export, new = (old.with_name(f"{name}-{self._handed_over}") for name in ("export", "state"))
+        assert await self._state("export", NAME, str(export), f"--storage.path={old}") == 0
+        if self._random.random() < IMPORTS_KILLED:
+            await self._state("import", str(export), f"--storage.path={new}", kill=True)
+        assert await self._state("import", str(export), f"--storage.path={new}") == 0
+        self._exporter.state = new
+        await self._start()
+
+    async def _state(self, *arguments: str, kill: bool = False) -> int:
+        """Run a command `state`, or kill it after a while; return its exit code."""
+        command = (sys.executable, "-m", "exporter", "state", *arguments)
+        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+        if kill:
+            await asyncio.sleep(self._random.uniform(0, IMPORT_S))
+            with suppress(ProcessLookupError):
+                process.kill()
+        return await process.wait()
 
     # The connection.
 

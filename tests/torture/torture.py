@@ -22,12 +22,11 @@ from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
 from tests.stories.page import NOT_SHOWN, Page, decreased_counters, parse, total
 from tests.stories.process import Exporter
-from tests.torture.random_faults import RandomFaults
+from tests.torture.random_faults import NAME, RandomFaults
 from tests.torture.totals import differences
 
 SPEED = 20.0
 """A minute of a scenario takes 3 s."""
-NAME = "alice"
 TIMEOUT_S = 90.0
 """Seconds to wait for a page with a given content."""
 FAULT_S = 1.3
