@@ -65,7 +65,7 @@ async def test_audit_of_complete_counts_finds_nothing(
             scenarios.success(), scenarios.no_route(), scenarios.retry(), scenarios.retried_hash(), scenarios.keysend()
         )
         begin(node, scenarios.held_then_settled())
-        await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 4})
+        await watch.until(lambda: watch.counted(Counter.SUCCEEDED) == 4)
         counted_list.take_from(watch)
         watch.clocks.ahead_s += 700
         seen = counted_list.looked_up
@@ -85,7 +85,7 @@ async def test_audit_counts_payments_that_the_catch_up_missed(
         watch.follower.account.lists_ended = True
         await watch.live()
         await node.play(scenarios.success())
-        await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
+        await watch.until(lambda: watch.counted(Counter.SUCCEEDED) == 1)
         await disconnect(node, watch)
         await node.play(*[scenarios.held_then_cancelled(90) for _ in range(6)], scenarios.success())
         counted_list.take_from(watch)
@@ -112,9 +112,9 @@ async def test_audit_counts_an_open_payment_that_ended_long_ago(node: SimulatedN
         watch.follower.account.lists_ended = True
         await watch.live()
         await node.play(scenarios.success())
-        await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 1})
+        await watch.until(lambda: watch.counted(Counter.SUCCEEDED) == 1)
         held = begin(node, scenarios.held_then_settled())
-        await watch.until(lambda: watch.totals(Counter.STARTED) == {"started": 2})
+        await watch.until(lambda: watch.counted(Counter.STARTED) == 2)
         tracker = watch.follower.account.tracker
         node.subscriptions.leave(next(iter(node.subscriptions._all)))  # the stream stays open, but silent
         await node.play(*held, scenarios.success())

@@ -99,7 +99,10 @@ class Watch:
         await self.until(lambda: not self.status.stream_up)
 
     def totals(self, *counters: Counter) -> dict[str, int]:
-        """Put the clocks beyond all holds and return the sums of counters."""
+        """Put the clocks beyond all holds and return the sums of counters.
+
+        While a busy machine polls this, the clocks get far ahead: wait with `counted` where the time matters.
+        """
         self.clocks.ahead_s += 2
         view = self.follower.account.capture()
         return {counter.value: sum(view.counters[counter].values()) for counter in counters}
