@@ -58,7 +58,7 @@ async def at_the_newest_payment(watch: Watch, counted_list: CountedList) -> None
     while True:
         await watch.until(lambda: audit_of_the_node._before == 0)
         counted_list.readable, seen = False, counted_list.looked_up
-        await watch.until(lambda: counted_list.looked_up > seen + 1)
+        await watch.until(lambda seen=seen: counted_list.looked_up > seen + 1)  # type: ignore[misc]
         if audit_of_the_node._before == 0:
             return
         counted_list.readable = True
