@@ -17,12 +17,13 @@ from tests.network.process import free_port, run, until
 from tests.patience import PATIENCE_S
 
 # The exporter with two changes. Its waiting times are short: between reconnects, before it asks lnd again, between
-# audits, between checks for overdue payments, and until an HTLC counts as held (first argument, in seconds). And its
-# wall clock can be put an hour ahead (SIGUSR1) or behind (SIGUSR2).
+# audits, between checks for overdue payments, and until an HTLC counts as held (first argument, in seconds). The second
+# argument is how long an end is on hold, in seconds. And its wall clock can be put an hour ahead (SIGUSR1) or behind
+# (SIGUSR2).
 IMPATIENT = """
 import signal, sys, time
 from exporter.follow import audit, backoff, follower, intervals, overdue
-from exporter.payments import inflight, run
+from exporter.payments import inflight, run, terminal
 from exporter.__main__ import main
 
 def replace(module, **values):
@@ -36,6 +37,7 @@ replace(run, LOST_AFTER_NS=15 * 10**9)
 replace(overdue, EVERY_S=1.0)
 replace(follower, Intervals=lambda: intervals.Intervals(audit_s=2, poll_s=10))
 replace(inflight, HELD_NS=int(sys.argv.pop(1)) * 10**9)
+replace(terminal, HOLD_NS=int(sys.argv.pop(1)) * 10**9)
 true_ns, hours = time.time_ns, 0
 
 def step(number, _frame):
@@ -50,6 +52,8 @@ sys.exit(main())
 
 HELD_S = 1800
 """Seconds until an HTLC counts as held: the exporter's own value."""
+HOLD_S = 1
+"""Seconds for which an end is on hold: the exporter's own value."""
 
 
 class Exporter:
@@ -66,6 +70,8 @@ class Exporter:
         self._config = home / "exporter.yml"
         self._process: asyncio.subprocess.Process | None = None
         self._held_s = held_s
+        self.hold_s = HOLD_S
+        """More on a network whose second update of an end comes late, because this machine is busy."""
         self._log = log or {}
         self.flags: tuple[str, ...] = ()
         """Further flags; the next start takes them."""
@@ -109,6 +115,7 @@ class Exporter:
                 "-c",
                 IMPATIENT,
                 str(self._held_s),
+                str(self.hold_s),
                 f"--config.file={self._config}",
                 *self.flags,
                 stdout=sink,

@@ -60,6 +60,8 @@ class Fleet:
                 self.of[name] = lnd
                 configs.append(NodeConfig(name, address, lnd.tls_cert, lnd.macaroon, transport))
         self.exporters = [Exporter(configs, home / f"exporter-{number}") for number in range(NEW + 1)]
+        for exporter in self.exporters:
+            exporter.hold_s = 5  # two lnds in one busy process may take more than a second between two updates
         self._seen: dict[str, Page] = {}
         self._traffic = [iter(RandomTraffic(lnd.world, number)) for number, lnd in enumerate(lnds)]
         self._playing: list[asyncio.Task[None]] = []
