@@ -284,16 +284,20 @@ async def test_many_reloads_leak_nothing(tmp_path: Path) -> None:
         assert interruptions(the, "alice") == {}
         for node in (alice, bob):
             await node.wait_for_subscribers(1)
+        # How many idle connections a client and its server keep varies by a few; a leak is one for each of 39 reloads.
         await the.until(
-            lambda: all(now <= then for now, then in zip(open_now(), first, strict=True)),
-            f"no more than {first} tasks and files are open",
+            lambda: all(now < then + 10 for now, then in zip(open_now(), first, strict=True)),
+            f"about {first} tasks and files are open",
         )
 
 
 async def _settled(the: Fleet, measure: Callable[[], tuple[int, int]]) -> tuple[int, int]:
     """Return the numbers when both nodes are followed and the connections of earlier sessions are closed."""
+    bob = the.nodes["bob"]
+    before = bob.calls[Method.LIST_CHANNELS]
+    await the.change(the.config("alice"))
     await the.change(the.config("alice"), the.rest("bob"))
     await the.live("alice", "bob")
-    await the.nodes["bob"].wait_for_subscribers(1)
-    await the.until(lambda: the.nodes["bob"].calls[Method.LIST_CHANNELS], "all calls of a start are made")
+    await bob.wait_for_subscribers(1)
+    await the.until(lambda: bob.calls[Method.LIST_CHANNELS] > before, "all calls of a start are made")
     return measure()

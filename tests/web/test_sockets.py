@@ -100,6 +100,7 @@ async def test_file_that_was_replaced_is_not_removed(tmp_path: Path) -> None:
     assert path.read_text() == "of another"
 
 
+@pytest.mark.asyncio(loop_scope="function")  # no tasks of other tests
 async def test_one_address_that_fails(tmp_path: Path) -> None:
     """All that fail are named, and nothing is left of the others."""
     good, nowhere = ListenAddress(path=str(tmp_path / "a.sock")), ListenAddress(path=str(tmp_path / "no" / "a.sock"))
