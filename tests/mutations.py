@@ -456,7 +456,7 @@ MUTATIONS = (
     ),
     Mutation(
         "an export mixes two instants if an exporter starts meanwhile",
-        "store/handover.py",
+        "store/reader.py",
         "before is None or before == version_if_unused(path)",
         "True",
         "store/test_handover.py",
@@ -624,7 +624,7 @@ MUTATIONS = (
     ),
     Mutation(
         "an export isn't one instant of the state",
-        "store/handover.py",
+        "store/reader.py",
         'connection.execute("BEGIN")',
         "pass",
         "store/test_handover.py",

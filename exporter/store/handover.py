@@ -12,14 +12,12 @@ from exporter.payments.totals import HistogramName
 from exporter.store import codec, file, rows
 from exporter.store.errors import FIX, Broken, Foreign, StoreError, as_store_error
 from exporter.store.lock import is_locked
-from exporter.store.reader import connect_without_trace, version_if_unused
+from exporter.store.reader import explain_unreadable, read_consistently
 
 EXPORT_ID = 0x4C4E5058
 """`PRAGMA application_id` of an export: "LNPX". An exporter refuses to use it as its state, and it isn't one."""
 SHOWN = 50
 """How many nodes of a state file an error lists."""
-TRIES = 3
-"""How often a file that nobody had open is read, if an exporter starts with it meanwhile."""
 _EXPORT = "CREATE TABLE export (node TEXT NOT NULL, digest TEXT NOT NULL)"
 _FIX_EXPORT = "`state export NODE FILE` makes such a file; copy it as a whole, as a binary file."
 _FIX_PATH = "Name the state file of the exporter: --storage.path=FILE"
@@ -68,25 +66,18 @@ def export_node(path: Path, node: str) -> Exported:
         path = path.resolve(strict=True)
         if not stat.S_ISREG(path.stat().st_mode) or not file.is_ours(path):
             raise Foreign(path)
-        for _ in range(TRIES):
-            before = version_if_unused(path)
-            exported = _export(path, node)
-            if before is None or before == version_if_unused(path):
-                return exported
-        raise StoreError(f"{path} was changed each time it was read.", "Wait until its exporter runs or has stopped.")
+        return read_consistently(path, lambda connection: _export(connection, path, node))
 
 
-def _export(path: Path, node: str) -> Exported:
-    with closing(connect_without_trace(path)) as connection:
-        connection.execute("BEGIN")
-        (schema,) = connection.execute("PRAGMA user_version").fetchone()
-        if file.check_version(schema, path, _FIX_NEWER_STATE) < 1:  # the tables of a node are the same in all versions
-            raise NoNode(f"{path} has no nodes yet.", _FIX_PATH)
-        names = [name for (name,) in connection.execute("SELECT node FROM node ORDER BY node")]
-        if node not in names:
-            raise NoNode(f"{path} has no node {node}.", _list(names))
-        export = _export_of(connection, node)
-        state = codec.decode_state(export.content["node"][0][1])
+def _export(connection: sqlite3.Connection, path: Path, node: str) -> Exported:
+    (schema,) = connection.execute("PRAGMA user_version").fetchone()
+    if file.check_version(schema, path, _FIX_NEWER_STATE) < 1:  # the tables of a node are the same in all versions
+        raise NoNode(f"{path} has no nodes yet.", _FIX_PATH)
+    names = [name for (name,) in connection.execute("SELECT node FROM node ORDER BY node")]
+    if node not in names:
+        raise NoNode(f"{path} has no node {node}.", _list(names))
+    export = _export_of(connection, node)
+    state = codec.decode_state(export.content["node"][0][1])
     return Exported(export, is_locked(path) and not state.heard.left)
 
 
@@ -215,19 +206,8 @@ def _digest(export: Export) -> str:
 def _read_errors(path: Path) -> Iterator[None]:
     """Convert any error of reading a state to a `StoreError` with advice."""
     try:
-        with as_store_error(path, "read"), _not_readable(path):
+        with as_store_error(path, "read"), explain_unreadable(path, _FIX_PATH, _FIX_USER):
             yield
     except (ValueError, KeyError, TypeError) as error:
         reason, _, _ = str(error).partition(" with text ")
         raise StoreError(f"{path} can't be read ({reason}).", FIX) from None
-
-
-@contextmanager
-def _not_readable(path: Path) -> Iterator[None]:
-    """Explain the usual mistakes: the path of another state, and another user."""
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError):
-        raise StoreError(f"{path} does not exist.", _FIX_PATH) from None
-    except PermissionError:
-        raise StoreError(f"{path} can't be read: this user has no permission.", _FIX_USER) from None

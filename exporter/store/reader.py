@@ -2,10 +2,10 @@
 
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from exporter.payments.run import OpenRun
 from exporter.payments.saved import SavedState
@@ -13,6 +13,10 @@ from exporter.store import codec, file
 from exporter.store.errors import StoreError
 from exporter.store.lock import is_locked
 
+T = TypeVar("T")
+
+TRIES = 3
+"""How often a file that nobody had open is read, if an exporter starts with it meanwhile."""
 _FIX_PATH = (
     "Name the file that the exporter was started with: --storage.path=FILE\n"
     "If it runs in a container: docker exec CONTAINER lnd-payments-exporter open\n"
@@ -46,13 +50,23 @@ def read_state(path: Path) -> StoredState:
         path = path.resolve(strict=True)
         if not stat.S_ISREG(path.stat().st_mode) or not file.is_ours(path):
             raise StoreError(f"{path} is not the state of an exporter.", _FIX_PATH)
-        with closing(connect_without_trace(path)) as connection:
-            (schema,) = connection.execute("PRAGMA user_version").fetchone()
-            if not 1 <= schema <= file.SCHEMA:  # the tables that are read here are the same in all of these
-                problem = f"{path} was written by another version (schema {schema}, this one knows {file.SCHEMA})."
-                raise StoreError(problem, _FIX_VERSION)
-            nodes = _read_nodes(connection)
+        nodes = read_consistently(path, lambda connection: _read_nodes(connection, path))
         return StoredState(is_locked(path), nodes)
+
+
+def read_consistently(path: Path, read: Callable[[sqlite3.Connection], T]) -> T:
+    """Return what `read` returns, which is as of one instant, and leave the file as it is. Raises `StoreError`.
+
+    A file that nobody has open is read as `immutable`; if an exporter starts with it meanwhile, it is read again.
+    """
+    for _ in range(TRIES):
+        before = version_if_unused(path)
+        with closing(connect_without_trace(path)) as connection:
+            connection.execute("BEGIN")  # all queries read the same snapshot
+            found = read(connection)
+        if before is None or before == version_if_unused(path):
+            return found
+    raise StoreError(f"{path} was changed each time it was read.", "Wait until its exporter runs or has stopped.")
 
 
 def connect_without_trace(path: Path) -> sqlite3.Connection:
@@ -73,8 +87,11 @@ def version_if_unused(path: Path) -> tuple[int, int, int] | None:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _read_nodes(connection: sqlite3.Connection) -> dict[str, StoredNode]:
-    connection.execute("BEGIN")  # both queries read the same snapshot
+def _read_nodes(connection: sqlite3.Connection, path: Path) -> dict[str, StoredNode]:
+    (schema,) = connection.execute("PRAGMA user_version").fetchone()
+    if not 1 <= schema <= file.SCHEMA:  # the tables that are read here are the same in all of these
+        problem = f"{path} was written by another version (schema {schema}, this one knows {file.SCHEMA})."
+        raise StoreError(problem, _FIX_VERSION)
     runs: dict[str, list[OpenRun]] = {}
     for node, run in connection.execute("SELECT node, state FROM open_run"):
         runs.setdefault(node, []).append(codec.decode_run(run))
@@ -86,11 +103,19 @@ def _read_nodes(connection: sqlite3.Connection) -> dict[str, StoredNode]:
 def _as_store_error(path: Path) -> Iterator[None]:
     """Convert any error of reading to a `StoreError` with advice."""
     try:
-        yield
-    except (FileNotFoundError, NotADirectoryError):
-        raise StoreError(f"{path} does not exist.", _FIX_PATH) from None
-    except PermissionError:
-        raise StoreError(f"{path} can't be read: this user has no permission.", _FIX_USER) from None
+        with explain_unreadable(path, _FIX_PATH, _FIX_USER):
+            yield
     except (OSError, sqlite3.Error, ValueError) as error:
         reason, _, _ = str(error).partition(" with text ")  # Python quotes the text, which may be confidential
         raise StoreError(f"{path} can't be read ({reason}).", _FIX_RETRY) from None
+
+
+@contextmanager
+def explain_unreadable(path: Path, fix_path: str, fix_user: str) -> Iterator[None]:
+    """Explain the usual mistakes: the path of another state, and another user."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError(f"{path} does not exist.", fix_path) from None
+    except PermissionError:
+        raise StoreError(f"{path} can't be read: this user has no permission.", fix_user) from None

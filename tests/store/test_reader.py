@@ -14,7 +14,8 @@ from types import FrameType
 import pytest
 
 from exporter.payments.node import LastKnown
-from exporter.store import Locked, Store, StoredNode, StoreError, encode, file, lock, read_state
+from exporter.payments.saved import SavedState
+from exporter.store import Locked, Store, StoredNode, StoreError, codec, encode, file, lock, read_state
 from tests.config.conftest import without_root
 from tests.patience import PATIENCE_S
 from tests.store.test_schemas import SAMPLES, restore
@@ -50,6 +51,22 @@ def shared() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         yield Path(name)
         Path(name).chmod(0o700)
+
+
+def test_exporter_that_starts_while_the_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file was read as one that nobody writes, so it is read again: never a mixture of two instants."""
+    path, begun = tmp_path / "state.sqlite", list[bool]()
+    write_state(path, {"alice": encode(saved_node(busy_node(), 8)), "bob": encode(saved_node(busy_node(), 8))})
+    decode = codec.decode_state
+
+    def decode_late(text: str) -> SavedState:
+        if not begun:
+            begun.append(True)
+            write_state(path, {"alice": encode(saved_node(busy_node())), "bob": encode(saved_node(busy_node()))})
+        return decode(text)
+
+    monkeypatch.setattr(codec, "decode_state", decode_late)
+    assert read_state(path).nodes == {"alice": expected_node(), "bob": expected_node()}
 
 
 def test_running_exporter(tmp_path: Path) -> None:
