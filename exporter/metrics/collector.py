@@ -61,9 +61,9 @@ def family(row: Row, data: PageData) -> Metric:
 
 
 def _counter(row: CounterRow, views: Iterable[View]) -> Metric:
-    counter = CounterMetricFamily(row.name, row.help, labels=("node", *row.labels))
+    counter = CounterMetricFamily(row.name, row.help, labels=("node", *row.shown_labels))
     for view in views:
-        for labels, total in view.counters[row.shows].items():
+        for labels, total in row.shown(view.counters[row.shows]).items():
             # Dividing integers rounds once, however large they are.
             counter.add_metric((view.node, *labels), total / row.unit)
     return counter

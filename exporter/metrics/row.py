@@ -24,6 +24,24 @@ class CounterRow:
     help: str
     unit: int = 1
     """How many counted units make one exposed unit."""
+    summed: frozenset[str] = frozenset()
+    """Labels that are left out of the page: series that differ in nothing else are added up."""
+
+    @property
+    def shown_labels(self) -> tuple[str, ...]:
+        """The labels of its series besides `node`."""
+        return tuple(label for label in self.labels if label not in self.summed)
+
+    def shown(self, series: Mapping[Labels, int]) -> Mapping[Labels, int]:
+        """Return the totals by the labels that are shown, in counted units."""
+        if not self.summed:
+            return series
+        kept = [index for index, label in enumerate(self.labels) if label not in self.summed]
+        totals: dict[Labels, int] = {}
+        for labels, total in series.items():
+            shown = tuple(labels[index] for index in kept)
+            totals[shown] = totals.get(shown, 0) + total
+        return totals
 
 
 @dataclass(frozen=True, slots=True)
