@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from exporter import __version__, output
+from exporter import __version__, lean, output
 from exporter.config import Config, ConfigError, load
 from exporter.config.commands import COMMANDS, PROGRAM, Command
 from exporter.output import StdoutError
@@ -92,6 +92,7 @@ def _run(arguments: Sequence[str]) -> int:
     early: list[int] = []
     signal.signal(signal.SIGHUP, lambda number, _: early.append(number))  # it must not end a start that is under way
     config = load(arguments, os.environ)
+    lean.import_structlog()  # before others import it
     from exporter.app import forget, run
     from exporter.reload import Reloader
 
@@ -103,6 +104,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _demo(config: Config) -> int:
+    lean.import_structlog()  # before others import it
     from exporter.demo import demo
 
     return _until_stopped(config, demo)

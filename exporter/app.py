@@ -26,7 +26,6 @@ from exporter.config.addresses import GRPC, WEBSOCKET
 from exporter.follow import Account, Follower, log_overdue
 from exporter.lnd.client import DetailedClient
 from exporter.lnd.grpc import GrpcClient
-from exporter.lnd.rest import RestClient
 from exporter.nodes import NO_NODE, FollowedNodes
 from exporter.payments.labels import Mode
 from exporter.payments.payment import Moment
@@ -193,4 +192,6 @@ def client_of(node: NodeConfig) -> DetailedClient:
     options: dict[str, Any] = {"proxy": node.proxy, "server_name": node.tls_server_name}
     if node.transport == GRPC:
         return GrpcClient(node.address, node.tls_cert, node.macaroon, **options)
+    from exporter.lnd.rest import RestClient  # noqa: PLC0415 - it loads the proxy's library, and JSON by descriptors
+
     return RestClient(node.address, node.tls_cert, node.macaroon, websocket=node.transport == WEBSOCKET, **options)

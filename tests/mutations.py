@@ -345,7 +345,7 @@ MUTATIONS = (
     Mutation(
         "another name in the certificate is accepted although the certificate lacks the IP address",
         "lnd/server_name.py",
-        " and address in addresses",
+        " and address in only.addresses",
         "",
         "lnd/test_in_between.py",
     ),

@@ -18,6 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.redact": set(),
     "exporter.certificate": set(),
     "exporter.macaroon": set(),
+    "exporter.lean": set(),
     "exporter.output": set(),
     "exporter.text": {"exporter.payments"},
     "exporter.page": {"exporter.payments"},
@@ -49,7 +50,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # the modules that join them
     "exporter.follow": {"exporter.payments", "exporter.lnd.client"},
     "exporter.checkpoint": {"exporter.follow", "exporter.page", "exporter.payments", "exporter.store"},
-    "exporter.progress": {"exporter.follow", "exporter.payments"},
+    "exporter.bars": {"exporter.payments"},
+    "exporter.progress": {"exporter.bars", "exporter.follow", "exporter.payments"},
     "exporter.nodes": {
         "exporter.checkpoint",
         "exporter.config",
@@ -86,6 +88,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.demo",
         "exporter.handover",
         "exporter.healthcheck",
+        "exporter.lean",
         "exporter.listing",
         "exporter.log",
         "exporter.output",
@@ -106,7 +109,7 @@ LIBRARY_USERS = {
     "bcrypt": {"exporter.config"},
     "sqlite3": {"exporter.store", "exporter.checkpoint"},
     "msgspec": {"exporter.lnd", "exporter.store"},
-    "rich": {"exporter.listing", "exporter.progress", "exporter.track"},
+    "rich": {"exporter.bars", "exporter.listing", "exporter.track"},
 }
 """Packages that may import each third-party library."""
 

@@ -7,9 +7,10 @@ import sys
 from rich.console import Console
 from structlog.testing import capture_logs
 
+from exporter.bars import Bars
 from exporter.follow import Account
 from exporter.payments.node import CatchUpProgress
-from exporter.progress import LONG_S, Bars, LogLines, report_progress
+from exporter.progress import LONG_S, LogLines, report_progress
 from tests.follow.virtual import VirtualLoop, run_virtually
 from tests.follow.watch import Clocks
 

@@ -4,8 +4,6 @@ import hmac
 import re
 from dataclasses import dataclass, field
 
-import bcrypt
-
 from exporter.config.problems import InvalidValue
 
 ALPHABET = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -38,6 +36,8 @@ class BcryptHash:
 
         The letter of the version makes no difference, as in Go: `$2y$` is what `htpasswd` writes.
         """
+        import bcrypt  # few exporters have passwords
+
         try:
             found = bcrypt.hashpw(password[:LONGEST], self.salt)
         except ValueError:  # older versions of the library refuse a zero byte

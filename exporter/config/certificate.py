@@ -1,15 +1,11 @@
 """Check lnd's TLS certificate: that it is one, its dates, and the names it is made for."""
 
 import datetime as dt
-import ssl
 from collections.abc import Iterator
-from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 
-from cryptography import x509
-
-from exporter.certificate import UNREADABLE, alternative_names
+from exporter.certificate import Certificate, check, read_certificates
 from exporter.config.files import read
 from exporter.config.problems import InvalidValue
 from exporter.config.values import UNPRINTABLE
@@ -36,38 +32,34 @@ def check_certificate(path: Path) -> None:
         fix = f"It begins with -----BEGIN CERTIFICATE-----. {right}"
         raise InvalidValue(f"{path} is not a PEM certificate.", fix)
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=content.decode("ascii"))
-    except (ssl.SSLError, ValueError):
+        check(content)
+    except ValueError:
         raise InvalidValue(f"{path} is a damaged certificate.", "Copy it again from lnd, as a whole file.") from None
 
 
 def certificate_warnings(path: Path, name: str) -> Iterator[str]:
     """Return the reasons for which TLS will reject this certificate of lnd if it must be made for `name`."""
     try:
-        certificates = x509.load_pem_x509_certificates(path.read_bytes())
-    except (OSError, *UNREADABLE):
+        certificates = read_certificates(path.read_bytes())
+    except (OSError, ValueError):
         return  # it was valid a moment ago, or it is a mistake that `check_certificate` reports
     first, now = certificates[0], dt.datetime.now(dt.UTC)
-    if first.not_valid_after_utc < now:
-        yield f"{path} expired on {first.not_valid_after_utc:%Y-%m-%d}: is the clock right? Then it needs renewal"
-    elif first.not_valid_before_utc > now:
-        yield f"{path} is valid from {first.not_valid_before_utc:%Y-%m-%d %H:%M} UTC on: is the clock right?"
-    if len(certificates) == 1 and first.issuer == first.subject:  # else a CA's: lnd or a proxy sends another one
+    if first.ends < now:
+        yield f"{path} expired on {first.ends:%Y-%m-%d}: is the clock right? Then it needs renewal"
+    elif first.begins > now:
+        yield f"{path} is valid from {first.begins:%Y-%m-%d %H:%M} UTC on: is the clock right?"
+    if len(certificates) == 1 and first.self_signed:  # else a CA's: lnd or a proxy sends another one
         names = _names(first)
         if names and not any(_matches(name, pattern) for pattern in names):
             yield _other_name(path, name, names)
 
 
-def _names(certificate: x509.Certificate) -> list[str]:
+def _names(certificate: Certificate) -> list[str]:
     """Return the DNS names and IP addresses that a certificate is made for; empty without any DNS name.
 
     Without a DNS name TLS libraries may look at the common name instead.
     """
-    with suppress(*UNREADABLE):
-        names, addresses = alternative_names(certificate)
-        if names:
-            return [*names, *map(str, addresses)]
-    return []
+    return [*certificate.names, *map(str, certificate.addresses)] if certificate.names else []
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -10,7 +10,6 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from exporter.certificate import UNREADABLE
 from exporter.config.files import read
 from exporter.config.problems import InvalidValue, Problem
 from exporter.config.raw import RawValue
@@ -38,6 +37,14 @@ UNVERIFIED = ("RequestClientCert", "RequireAnyClientCert", "RequireClientCert")
 """Values of `client_auth_type` with which Go takes certificates without looking who signed them."""
 VERIFIED = ("VerifyClientCertIfGiven", "RequireAndVerifyClientCert")
 OBSOLETE = ("TLS10", "TLS11")
+UNREADABLE = (
+    ValueError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.ExtensionNotFound,
+    x509.UnsupportedGeneralNameType,
+)
+"""What `cryptography` raises for a certificate that it can't read."""
 
 
 def read_tls(tree: WebTree, node: yaml.Node, where: str, files: list[Path]) -> TlsConfig | None:

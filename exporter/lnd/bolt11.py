@@ -5,11 +5,7 @@ lnd validated the request before it paid it, so nothing else is checked here, an
 
 from functools import lru_cache
 from hashlib import sha256
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256K1, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
+from typing import Any
 
 _CHARSET = {char: value for value, char in enumerate("qpzry9x8gf2tvdw0s3jn54khce6mua7l")}
 _CHECKSUM, _SIGNATURE, _TIMESTAMP = 6, 104, 7  # in words of 5 bits
@@ -47,6 +43,11 @@ def _payee_field(fields: list[int]) -> str | None:
 
 def _is_signed_by(message: bytes, signature: bytes, key: str) -> bool:
     """Return True if the key made the signature: 32 bytes r, 32 bytes s, and a recovery id, which isn't needed."""
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - 8 MB, for a payment without an attempt
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature  # noqa: PLC0415
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
     try:
         _public_key(key).verify(encode_dss_signature(r, s), sha256(message).digest(), ECDSA(Prehashed(SHA256())))
@@ -56,7 +57,9 @@ def _is_signed_by(message: bytes, signature: bytes, key: str) -> bool:
 
 
 @lru_cache(maxsize=256)  # one entry for each node of this process
-def _public_key(key: str) -> EllipticCurvePublicKey:
+def _public_key(key: str) -> Any:
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256K1, EllipticCurvePublicKey  # noqa: PLC0415
+
     return EllipticCurvePublicKey.from_encoded_point(SECP256K1(), bytes.fromhex(key))
 
 

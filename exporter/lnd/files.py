@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from cryptography import x509
-
+from exporter.certificate import PEM, check, read_certificates
 from exporter.lnd.client import LndError
 from exporter.macaroon import decode
 from exporter.payments.labels import Interruption, NodeState
 
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s.*?-----END CERTIFICATE-----", re.DOTALL)
 LARGEST = 1 << 20
 """Bytes of a file that are accepted at most, as in the configuration: the file may have been replaced since."""
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
@@ -75,17 +73,17 @@ def _certificate_files(file: str, directories: str) -> Iterator[Path]:
 def _certificates(path: Path) -> Iterator[bytes]:
     """Yield the certificates in a file, each in PEM. A damaged one is skipped: gRPC would ignore all that follow it."""
     with suppress(OSError):
-        for block in _PEM.findall(path.read_bytes()):
-            with suppress(ssl.SSLError, ValueError):
-                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=block.decode("ascii"))
+        for block in PEM.findall(path.read_bytes()):
+            with suppress(ValueError):
+                check(block)
                 yield block
 
 
 async def _read_certificate(path: Path) -> tuple[bytes, int]:
     pem = await _read(path, Interruption.CERTIFICATE, NodeState.UNREACHABLE)
     try:
-        return pem, int(x509.load_pem_x509_certificate(pem).not_valid_after_utc.timestamp())
-    except (ValueError, x509.InvalidVersion):
+        return pem, int(read_certificates(pem)[0].ends.timestamp())
+    except ValueError:
         raise not_a_certificate(path) from None
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 import grpc.aio
@@ -17,9 +17,11 @@ from exporter.lnd.network_errors import CONNECT_S
 from exporter.lnd.payment_streams import PaymentStreams, RawMessage
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.lnd.server_name import choose_server_name
-from exporter.lnd.tunnel import Tunnel
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
+
+if TYPE_CHECKING:
+    from exporter.lnd.tunnel import Tunnel
 
 M = TypeVar("M", bound=Message)
 
@@ -81,6 +83,8 @@ class GrpcClient(PaymentStreams):
         if self._proxy is None:
             target = await resolver.resolve(self._host, self._port)
         else:
+            from exporter.lnd.tunnel import Tunnel  # noqa: PLC0415 - most nodes are reached without a proxy
+
             self._tunnel = Tunnel(self._proxy, self._host, self._port)
             target, options = await self._tunnel.open(), (*options, *_TUNNEL_OPTIONS)
         self._channel = grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(pem), options=options)

@@ -15,9 +15,10 @@ import grpc
 from aiohttp import hdrs
 from aiohttp_socks import ProxyConnector
 
-from exporter.lnd import errors, http_errors, network_errors
+from exporter.lnd import errors, http_errors, proxy_errors
 from exporter.lnd.client import LndError
-from exporter.lnd.network_errors import CONNECT_S, NETWORK_ERRORS, StreamBroken
+from exporter.lnd.network_errors import CONNECT_S, StreamBroken
+from exporter.lnd.proxy_errors import CONNECTION_ERRORS
 
 LARGEST = 200 * 1024 * 1024
 """Bytes of an answer or message that are accepted at most, as over gRPC."""
@@ -61,7 +62,7 @@ class RestConnection:
         await self._session.close()
 
     async def stream(self, path: str, *, macaroon: bool, sent: asyncio.Event) -> aiohttp.ClientResponse:
-        """Request an endless answer and return it once its headers arrive; raises one of `NETWORK_ERRORS`.
+        """Request an endless answer and return it once its headers arrive; raises one of `CONNECTION_ERRORS`.
 
         `sent` is set when the request is on its way.
         """
@@ -77,7 +78,7 @@ class RestConnection:
     async def websocket(
         self, path: str, *, macaroon: bool, heartbeat_s: float, close_s: float
     ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-        """Open a WebSocket; raises one of `NETWORK_ERRORS`.
+        """Open a WebSocket; raises one of `CONNECTION_ERRORS`.
 
         It sends a ping after `heartbeat_s` without a message and waits half as long for the answer; at the end it waits
         `close_s` for the other side to close.
@@ -112,8 +113,8 @@ class RestConnection:
                 ) as response,
             ):
                 body = await read_body(response)
-        except NETWORK_ERRORS as error:
-            raise network_errors.from_exception(error) from None
+        except CONNECTION_ERRORS as error:
+            raise proxy_errors.from_exception(error) from None
         if response.status != HTTPStatus.OK:
             raise http_errors.from_response(response.status, body, path)
         http_errors.reject_web_page(response)

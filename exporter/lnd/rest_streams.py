@@ -8,10 +8,10 @@ from http import HTTPStatus
 import aiohttp
 import grpc
 
-from exporter.lnd import errors, http_errors, network_errors
+from exporter.lnd import errors, http_errors, proxy_errors
 from exporter.lnd.client import LndError
 from exporter.lnd.liveness import PONG_S, wait_while_alive
-from exporter.lnd.network_errors import NETWORK_ERRORS
+from exporter.lnd.proxy_errors import CONNECTION_ERRORS
 from exporter.lnd.rest_connection import LARGEST, RestConnection, read_body, too_large
 from exporter.payments.labels import Interruption, NodeState
 
@@ -44,8 +44,8 @@ async def chunked(
                 if text := b"".join(pending):
                     yield text
                 pending = [part]
-    except NETWORK_ERRORS as error:
-        raise network_errors.from_exception(error) from None
+    except CONNECTION_ERRORS as error:
+        raise proxy_errors.from_exception(error) from None
     finally:
         request.cancel()
         request.add_done_callback(_close)  # also if this task is cancelled while it waits
@@ -82,8 +82,8 @@ async def websocket(
         await _check_without_websocket(connection)
         text = f"HTTP {error.status} instead of a WebSocket: does a proxy not support WebSockets?"
         raise errors.not_lnd(text, NodeState.READY) from None
-    except NETWORK_ERRORS as error:
-        raise network_errors.from_exception(error) from None
+    except CONNECTION_ERRORS as error:
+        raise proxy_errors.from_exception(error) from None
 
 
 async def _check_without_websocket(connection: RestConnection) -> None:
@@ -99,6 +99,6 @@ def _from_websocket(error: Exception) -> LndError:
     """Return the `LndError` for an error within a WebSocket."""
     if isinstance(error, aiohttp.WebSocketError) and error.code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG:
         return too_large()
-    if isinstance(error, NETWORK_ERRORS):
-        return network_errors.from_exception(error)
+    if isinstance(error, CONNECTION_ERRORS):
+        return proxy_errors.from_exception(error)
     return errors.from_status(grpc.StatusCode.UNAVAILABLE, str(error))

@@ -4,9 +4,7 @@ import ipaddress
 import re
 from contextlib import suppress
 
-from cryptography import x509
-
-from exporter.certificate import UNREADABLE, alternative_names
+from exporter.certificate import read_certificates
 
 _PREFERRED = "localhost"
 _HOST = re.compile(r"(?!.*\.[0-9]+$|[0-9]+$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.IGNORECASE)
@@ -24,11 +22,10 @@ def choose_server_name(pem: bytes, host: str) -> str:
     That is as safe only if the owner of the name owns the IP address, too. So `pem` must be a single self-signed
     certificate, which is lnd's own, and it must name the IP address.
     """
-    with suppress(*UNREADABLE):
+    with suppress(ValueError):
         address = ipaddress.ip_address(host)
-        (only,) = x509.load_pem_x509_certificates(pem)
-        names, addresses = alternative_names(only)
-        names = [name for name in names if _HOST.fullmatch(name)]
-        if names and only.issuer == only.subject and address in addresses:
+        (only,) = read_certificates(pem)
+        names = [name for name in only.names if _HOST.fullmatch(name)]
+        if names and only.self_signed and address in only.addresses:
             return _PREFERRED if _PREFERRED in names else names[0]
     return host

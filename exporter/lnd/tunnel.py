@@ -7,9 +7,10 @@ from urllib.parse import quote
 
 from python_socks.async_.asyncio import Proxy
 
-from exporter.lnd import network_errors
+from exporter.lnd import proxy_errors
 from exporter.lnd.client import LndError
-from exporter.lnd.network_errors import CONNECT_S, NETWORK_ERRORS
+from exporter.lnd.network_errors import CONNECT_S
+from exporter.lnd.proxy_errors import CONNECTION_ERRORS
 from exporter.payments.labels import Interruption, NodeState
 
 _CHUNK = 1 << 16  # bytes
@@ -77,8 +78,8 @@ class Tunnel:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_copy(reader, to_lnd))
                 group.create_task(_copy(from_lnd, writers[0]))
-        except NETWORK_ERRORS as error:
-            self.error = network_errors.from_exception(error)
+        except CONNECTION_ERRORS as error:
+            self.error = proxy_errors.from_exception(error)
         finally:
             for writer in writers:
                 writer.close()

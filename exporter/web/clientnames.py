@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from cryptography import x509
 
-from exporter.certificate import UNREADABLE
+from exporter.config.webtls import UNREADABLE
 
 CERTIFICATES = 128
 """How many certificates are remembered."""

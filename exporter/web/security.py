@@ -5,14 +5,16 @@ import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
 from exporter.config.webmodel import WebFile
-from exporter.web.clientnames import names_of
 from exporter.web.passwords import Passwords, Verdict
 from exporter.web.ratelimit import TokenBucket
-from exporter.web.watchedfile import WatchedFile
+
+if TYPE_CHECKING:
+    from exporter.web.watchedfile import WatchedFile
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -31,7 +33,7 @@ class WebSecurity:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Read the file; without one everybody gets everything. Raises `ConfigError` if it can't be used."""
-        self._watched = WatchedFile(path, clock) if path else None
+        self._watched = _watched(path, clock) if path else None
         self._free = HEALTH if health_without_password else ()
         self._clock = clock
         self._passwords = Passwords()
@@ -95,11 +97,19 @@ class WebSecurity:
         self._passwords.close()
 
 
+def _watched(path: Path, clock: Callable[[], float]) -> "WatchedFile":
+    from exporter.web.watchedfile import WatchedFile  # noqa: PLC0415 - yaml and cryptography take 9 MB
+
+    return WatchedFile(path, clock)
+
+
 def _has_allowed_name(file: WebFile, request: web.Request) -> bool:
     """Return whether the client's certificate has one of the allowed names, if there are any."""
     clients = file.tls.clients if file.tls else None
     if clients is None or clients.allowed_names is None:
         return True
+    from exporter.web.clientnames import names_of  # noqa: PLC0415 - cryptography
+
     connection = request.transport.get_extra_info("ssl_object") if request.transport else None
     certificate = connection.getpeercert(binary_form=True) if connection else None
     return certificate is not None and not clients.allowed_names.isdisjoint(names_of(certificate))

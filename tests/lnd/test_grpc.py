@@ -160,7 +160,7 @@ async def test_damaged_file_is_reported_with_its_path(
 
 
 async def test_certificate_of_unknown_version_is_an_error(tmp_path: Path) -> None:
-    """`cryptography` raises another exception for it than for other damage."""
+    """OpenSSL reads it: another error than for other damage."""
     async with connected(tmp_path, b"") as (client, _):
         path = tmp_path / "tls.cert"
         der = bytearray(x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER))
