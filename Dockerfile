@@ -31,6 +31,10 @@ LABEL org.opencontainers.image.title="lnd-payments-exporter" \
       org.opencontainers.image.licenses="MIT"
 COPY --from=build /opt/exporter /opt/exporter
 ENV PATH=/opt/exporter/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# The official image has no compiled standard library, and the exporter's user can't write one. Compiling it at every start
+# would take 1.2 s of CPU, and 0.4 s at every health check.
+RUN python3 -m compileall -q -x '/(site-packages|test|tests|idlelib|lib2to3|tkinter|turtledemo)/' \
+      "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 # The directory of the state file; a new volume inherits its owner and mode.
 RUN install -d -o 10019 -g 10019 -m 700 /var/lib/lnd-payments-exporter
 ENV STATE_DIRECTORY=/var/lib/lnd-payments-exporter
