@@ -44,14 +44,15 @@ def join(parts: Iterable[Part]) -> Part:
     deflated, length, crc = [], 0, 0
     for part in parts:
         deflated.append(part.deflated)
+        crc = part.crc ^ zlib.crc32(bytes(part.length), crc ^ _ALL_ONES) ^ _ALL_ONES if length else part.crc
         length += part.length
-        crc = part.crc ^ zlib.crc32(bytes(part.length), crc ^ _ALL_ONES) ^ _ALL_ONES
     return Part(b"".join(deflated), length, crc)
 
 
-def member(part: Part) -> bytes:
-    """Return a gzip file with one member."""
-    return b"".join((_HEADER, part.deflated, _END, pack("<II", part.crc, part.length & _ALL_ONES)))
+def member(parts: Iterable[Part]) -> bytes:
+    """Return a gzip file with one member: several are allowed, but curl and browsers read only the first."""
+    whole = join(parts)
+    return b"".join((_HEADER, whole.deflated, _END, pack("<II", whole.crc, whole.length & _ALL_ONES)))
 
 
 def text_of(file: bytes) -> bytes:

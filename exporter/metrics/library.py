@@ -36,17 +36,18 @@ def _head(kind: type[Metric], name: str, text: str, form: Format) -> str:
     return _generate([kind(name, text)], form).removesuffix(_END[form]).decode()  # type: ignore[call-arg]
 
 
-def tail(exporter_rows: Iterable[ExporterRow], exporter: ExporterStatus, process: Collector, form: Format) -> bytes:
+def tail(rows: Iterable[ExporterRow], exporter: ExporterStatus, process: Collector | None, form: Format) -> bytes:
     """Return the metrics of the exporter and its process, and the end of the page."""
 
     def families() -> Iterator[Metric]:
-        for row in exporter_rows:
+        for row in rows:
             family = CounterMetricFamily if row.counter else GaugeMetricFamily
             metric = family(row.name, row.help, labels=tuple(row.labels))
             for labels, value in row.read(exporter):
                 metric.add_metric(labels, value)
             yield metric
-        yield from process.collect()
+        if process is not None:
+            yield from process.collect()
 
     return _generate(families(), form)
 

@@ -102,7 +102,3 @@ def _text(unit: Unit, form: Format, views: Sequence[View], source: samples.Sourc
 
 def _compressed(texts: Iterable[str]) -> gzipped.Part:
     return gzipped.compress("".join(texts).encode())
-
-
-
-

@@ -47,7 +47,7 @@ def text(row: NodeRow, node: str, source: Source) -> str:
     """Return the lines of all samples, as the client library writes them."""
     if source is None:
         return ""
-    names, edges = tuple(row.labels), ()
+    names, edges = tuple(row.labels), tuple[str, ...]()
     values: Iterable[float]
     if isinstance(row, CounterRow):
         names, totals = row.shown_labels, row.shown(source)
@@ -81,7 +81,7 @@ def _between(name: str, names: tuple[str, ...], keys: tuple[Labels, ...], edges:
 
     `names` are the labels besides the node, `keys` their values; `edges` are those of a histogram, else empty.
     """
-    texts, end = [], ""
+    texts, end = list[str](), ""
     for (before, after), key in _lines(name, names, keys, edges):
         values = [_escape(value) for value in key]
         texts += (end + before.format(*values), after.format(*values))

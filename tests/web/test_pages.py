@@ -5,9 +5,10 @@ import json
 import re
 import ssl
 import threading
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -16,12 +17,13 @@ from aiohttp import web
 
 from exporter import checkpoint as checkpoint_module
 from exporter.checkpoint import Checkpoint
-from exporter.metrics.collector import PageCollector
-from exporter.metrics.exposition import Format, render
+from exporter.metrics import gzipped
+from exporter.metrics.gzipped import Part, member
 from exporter.metrics.names import EXPORTER_ROWS, NODE_ROWS
+from exporter.metrics.rendered import Rendered
 from exporter.page import ExporterStatus, PageData
 from exporter.simulator.credentials import certificate
-from exporter.web import handlers
+from exporter.web import rendering
 from exporter.web.server import build_app, serve
 from tests.metrics import scene
 from tests.metrics.reading import families, series
@@ -292,38 +294,39 @@ async def test_few_pages_are_rendered_at_the_same_time(monkeypatch: pytest.Monke
     """More would only delay each other."""
     running, most, go_on = set[int](), [0], threading.Event()
 
-    def slow_render(*_: object, **__: object) -> bytes:
+    def slow_member(parts: Iterable[Part]) -> bytes:
         running.add(threading.get_ident())
         most.append(len(running))
         go_on.wait(PATIENCE_S)
         running.discard(threading.get_ident())
-        return b""
+        return member(parts)
 
-    monkeypatch.setattr(handlers, "render", slow_render)
+    monkeypatch.setattr(gzipped, "member", slow_member)
     async with served() as (client, _):
         pages = [asyncio.create_task(got(client, f"/metrics?node={name}")) for name in NAMES]
         pages += [asyncio.create_task(got(client, path)) for path in ("/metrics", "/metrics/exporter")]
 
         async def all_wait() -> bool:
-            return len(running) == handlers.PARALLEL
+            return len(running) == rendering.PARALLEL
 
         await until("pages are rendered", all_wait)
         assert (await got(client, "/-/ready"))[0] == 200
         go_on.set()
         assert [status for status, _ in await asyncio.gather(*pages)] == [200] * 6
-    assert max(most) == handlers.PARALLEL
+    assert max(most) == rendering.PARALLEL
 
 
 async def test_choices_of_nodes_do_not_delay_other_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many there are: each order of the names is a page of its own."""
     may_end = threading.Event()
 
-    def slow(page: PageCollector, form: Format, *, compress: bool) -> bytes:
-        if page._rows == NODE_ROWS and len(page._data.views) > 1:
+    def slow(data: PageData, names: rendering.Names, *rest: Any) -> tuple[Rendered, bytes]:
+        if names and len(names) > 1:
             may_end.wait(PATIENCE_S)
-        return render(page, form, compress=compress)
+        return render(data, names, *rest)
 
-    monkeypatch.setattr(handlers, "render", slow)
+    render = rendering._render
+    monkeypatch.setattr(rendering, "_render", slow)
     async with served() as (client, _):
         names = [NAMES[n:] + NAMES[:n] for n in range(4)] + [NAMES[:n] for n in (2, 3)]
         paths = [f"/metrics?{urlencode([('node', name) for name in choice])}" for choice in names]
