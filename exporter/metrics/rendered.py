@@ -46,8 +46,9 @@ class Rendered(NamedTuple):
 NOTHING = Rendered((), (), gzipped.EMPTY)
 
 
-def render(rows: Sequence[samples.NodeRow], form: Format, views: Sequence[View], before: Rendered) -> Rendered:
+def render(rows: Sequence[samples.NodeRow], form: Format, views: Iterable[View], before: Rendered) -> Rendered:
     """Return a page of these views; `before` is an earlier one of the same metrics and format, or `NOTHING`."""
+    views = tuple(views)
     if before.chunks and before.shows(views):
         return before
     if not before.chunks or [view.node for view in views] != [view.node for view in before.views]:
