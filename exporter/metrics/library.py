@@ -1,6 +1,6 @@
 """What the client library renders: the head of each metric, and the values of the exporter and its process."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
 from prometheus_client import generate_latest
@@ -13,6 +13,11 @@ from exporter.metrics.row import CounterRow, ExporterRow, HistogramRow, Row
 from exporter.page import ExporterStatus
 
 _END = {Format.TEXT: b"", Format.OPENMETRICS: b"# EOF\n"}
+
+_FAMILIES: dict[type, Callable[[str, str], Metric]] = {
+    CounterRow: CounterMetricFamily,
+    HistogramRow: HistogramMetricFamily,
+}
 
 
 class _Families(Collector):
@@ -27,13 +32,12 @@ class _Families(Collector):
 
 def head(row: Row, form: Format) -> str:
     """Return the lines with name, type and help of a metric."""
-    kind = {CounterRow: CounterMetricFamily, HistogramRow: HistogramMetricFamily}.get(type(row), GaugeMetricFamily)
-    return _head(kind, row.name, row.help, form)
+    return _head(_FAMILIES.get(type(row), GaugeMetricFamily), row.name, row.help, form)
 
 
 @cache
-def _head(kind: type[Metric], name: str, text: str, form: Format) -> str:
-    return _generate([kind(name, text)], form).removesuffix(_END[form]).decode()  # type: ignore[call-arg]
+def _head(family: Callable[[str, str], Metric], name: str, text: str, form: Format) -> str:
+    return _generate([family(name, text)], form).removesuffix(_END[form]).decode()
 
 
 def tail(rows: Iterable[ExporterRow], exporter: ExporterStatus, process: Collector | None, form: Format) -> bytes:

@@ -18,6 +18,8 @@ Source: TypeAlias = Any
 """The totals of a counter or a histogram by their labels, or a list of pairs of labels and value of a gauge."""
 _TEMPLATES = 256
 """Lists of texts that are kept. A metric has one for all nodes, and more if failures are met that few nodes meet."""
+_LABELS = 1000
+"""Label values that are kept escaped."""
 _NUMBERS = 20_000
 """Numbers whose texts are kept: some 2 MB."""
 _GO_EXPONENT = 1_000_000
@@ -50,7 +52,9 @@ def text(row: NodeRow, node: str, source: Source) -> str:
     names, edges = tuple(row.labels), tuple[str, ...]()
     values: Iterable[float]
     if isinstance(row, CounterRow):
-        names, totals = row.shown_labels, row.shown(source)
+        totals = source
+        if row.summed:
+            names, totals = row.shown_labels, row.shown(source)
         # Dividing integers rounds once, however large they are.
         keys, values = tuple(totals), totals.values() if row.unit == 1 else [x / row.unit for x in totals.values()]
     elif isinstance(row, HistogramRow):
@@ -64,7 +68,7 @@ def text(row: NodeRow, node: str, source: Source) -> str:
     # There are few choices of labels of closed sets, but endless ones of peers and aliases.
     closed = None not in row.labels.values()
     between = (_between if closed else _between.__wrapped__)(row.name, names, keys, edges)
-    return _fill(between, _escape(node), [_numbers[value] for value in values])
+    return _fill(between, _escape(node), list(map(_numbers.__getitem__, values)))
 
 
 def _fill(between: Sequence[str], node: str, numbers: Sequence[str]) -> str:
@@ -112,6 +116,7 @@ def _formats(name: str, names: tuple[str, ...]) -> tuple[str, str]:
     return before, after
 
 
+@lru_cache(_LABELS)
 def _escape(value: str) -> str:
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 

@@ -1,7 +1,7 @@
 """Renders pages in threads, few at a time, and keeps of each what its next rendering can use again."""
 
 import asyncio
-import time
+from time import monotonic
 from typing import TypeAlias
 
 from prometheus_client import ProcessCollector
@@ -51,7 +51,7 @@ class Rendering:
         return page
 
     def _keep(self, key: tuple[Names, Format], rendered: Rendered) -> None:
-        now_s = time.monotonic()
+        now_s = monotonic()
         self._kept.pop(key, None)
         self._kept[key] = (rendered, now_s)  # the last one: they are in the order of their use
         while self._kept[oldest := next(iter(self._kept))][1] < now_s - KEPT_S:
