@@ -1,7 +1,6 @@
 """Compresses parts of a text apart from each other, and joins them to one gzip member."""
 
 import zlib
-from collections.abc import Iterable
 from struct import pack
 from typing import NamedTuple
 
@@ -35,24 +34,19 @@ def compress(text: bytes) -> Part:
     return Part(deflated, len(text), zlib.crc32(text))
 
 
-def join(parts: Iterable[Part]) -> Part:
-    """Return what `compress` might return for all texts in a row. Takes some 0.4 us for each 1000 bytes of them.
+def crc_with(crc: int, part: Part) -> int:
+    """Return the CRC-32 of a text that a part follows, by the CRC-32 of the text. Takes 0.4 us for 1000 bytes.
 
-    The CRC-32 of two texts is that of the second, xor what zeros of its length make of the CRC-32 of the first.
-    zlib inverts a CRC-32 at the start and at the end, so it is inverted before and after.
+    It is the CRC-32 of the part, xor what zeros of its length make of the text's. zlib inverts a CRC-32 before and
+    after, so that is undone.
     """
-    deflated, length, crc = [], 0, 0
-    for part in parts:
-        deflated.append(part.deflated)
-        crc = part.crc ^ zlib.crc32(bytes(part.length), crc ^ _ALL_ONES) ^ _ALL_ONES if length else part.crc
-        length += part.length
-    return Part(b"".join(deflated), length, crc)
+    return part.crc ^ zlib.crc32(bytes(part.length), crc ^ _ALL_ONES) ^ _ALL_ONES
 
 
-def member(parts: Iterable[Part]) -> bytes:
+def member(first: Part, last: Part) -> bytes:
     """Return a gzip file with one member: several are allowed, but curl and browsers read only the first."""
-    whole = join(parts)
-    return b"".join((_HEADER, whole.deflated, _END, pack("<II", whole.crc, whole.length & _ALL_ONES)))
+    trailer = pack("<II", crc_with(first.crc, last), (first.length + last.length) & _ALL_ONES)
+    return b"".join((_HEADER, first.deflated, last.deflated, _END, trailer))
 
 
 def text_of(file: bytes) -> bytes:

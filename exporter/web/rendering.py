@@ -1,24 +1,26 @@
-"""Renders pages in threads, few at a time, and keeps of each what its next rendering can use again."""
+"""Renders pages in short slices of the event loop's time, and keeps of each what its next rendering can use again."""
 
 import asyncio
+from collections.abc import Generator
 from time import monotonic
 from typing import TypeAlias
 
 from prometheus_client import ProcessCollector
-from prometheus_client.registry import Collector
 
 from exporter.metrics import gzipped, library
 from exporter.metrics.exposition import Format
 from exporter.metrics.names import EXPORTER_ROWS, NODE_ROWS
-from exporter.metrics.rendered import NOTHING, Rendered, render
+from exporter.metrics.rendered import NOTHING, Rendered, render_in_steps
 from exporter.page import PageData
 from exporter.web import pages
 
 Names: TypeAlias = tuple[str, ...] | None
 """The nodes of a page; None: all nodes, the exporter and its process; empty: the last two alone."""
 
-PARALLEL = 4
-"""Renderings of different pages at the same time. Python runs one thread at a time, so more only delay each other."""
+PARALLEL = 2
+"""Renderings of different pages at the same time; more only delay each other, and each takes a slice."""
+SLICE_S = 0.001
+"""After this time a rendering lets everything else go on that is due. A thread would make it wait longer."""
 KEPT_S = 600.0
 """A page that nobody requested for so long is forgotten; that of a node that was removed, too."""
 
@@ -29,8 +31,8 @@ class Rendering:
     def __init__(self) -> None:
         """Keep nothing yet."""
         self._process = ProcessCollector(registry=None)
-        self._threads = asyncio.Semaphore(PARALLEL)
-        self._threads_for_choices = asyncio.Semaphore(1)
+        self._others = asyncio.Semaphore(PARALLEL)
+        self._choices = asyncio.Semaphore(1)
         self._kept: dict[tuple[Names, Format], tuple[Rendered, float]] = {}
 
     async def page(self, data: PageData, names: Names, form: Format) -> bytes:
@@ -40,15 +42,14 @@ class Rendering:
         """
         data = data._replace(views=pages.chosen(data.views, names))
         before, _ = self._kept.get((names, form), (NOTHING, 0.0))
-        if names and before.shows(data.views):
-            rendered, page = _render(data, names, form, before, self._process)  # takes a tenth of what a thread takes
-        else:
-            # There are endless choices of several nodes: a flood of them must not keep the other pages waiting.
-            async with self._threads_for_choices if names and len(names) > 1 else self._threads:
-                rendered, page = await asyncio.to_thread(_render, data, names, form, before, self._process)
+        rows = NODE_ROWS if names != () else ()
+        # There are endless choices of several nodes: a flood of them must not keep the other pages waiting.
+        async with self._choices if names and len(names) > 1 else self._others:
+            rendered = await in_slices(render_in_steps(rows, form, data.views, before))
+        last = library.end(form) if names else library.tail(EXPORTER_ROWS, data.exporter, self._process, form)
         if not names or len(names) == 1:
             self._keep((names, form), rendered)
-        return page
+        return gzipped.member(rendered.part, gzipped.compress(last))
 
     def _keep(self, key: tuple[Names, Format], rendered: Rendered) -> None:
         now_s = monotonic()
@@ -58,8 +59,15 @@ class Rendering:
             del self._kept[oldest]
 
 
-def _render(data: PageData, names: Names, form: Format, before: Rendered, process: Collector) -> tuple[Rendered, bytes]:
-    """Return the nodes of a page for its next rendering, and all of it, compressed."""
-    rendered = NOTHING if names == () else render(NODE_ROWS, form, data.views, before)
-    last = library.end(form) if names else library.tail(EXPORTER_ROWS, data.exporter, process, form)
-    return rendered, gzipped.member((rendered.part, gzipped.compress(last)))
+async def in_slices(steps: Generator[None, None, Rendered]) -> Rendered:
+    """Do the steps, and let the event loop go on after each `SLICE_S`."""
+    end_s = monotonic() + SLICE_S
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            rendered: Rendered = done.value
+            return rendered
+        if monotonic() >= end_s:
+            await asyncio.sleep(0)
+            end_s = monotonic() + SLICE_S

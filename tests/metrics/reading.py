@@ -39,7 +39,7 @@ def text(views: Sequence[View], form: Format = Format.TEXT, process: Collector |
     """Return an uncompressed page."""
     nodes = render(NODE_ROWS, form, views, NOTHING).part
     last = compress(tail(EXPORTER_ROWS, ExporterStatus(), process, form))
-    return text_of(member([nodes, last])).decode()
+    return text_of(member(nodes, last)).decode()
 
 
 def families(page: str, form: Format = Format.TEXT) -> dict[str, Metric]:

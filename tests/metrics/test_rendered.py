@@ -43,7 +43,7 @@ def page(
     """Return what can be reused, and the compressed page."""
     nodes = render(rows, form, views, before)
     last = gzipped.compress(library.tail(EXPORTER_ROWS, STATUS, Process(), form))
-    return nodes, gzipped.member([nodes.part, last])
+    return nodes, gzipped.member(nodes.part, last)
 
 
 def expected(views: Sequence[View], form: Format, rows: Sequence[NodeRow] = NODE_ROWS) -> bytes:

@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Generator
 from dataclasses import replace
 from random import Random
 
@@ -12,11 +12,12 @@ import pytest
 
 from exporter.metrics.exposition import Format
 from exporter.metrics.names import NODE_ROWS
+from exporter.metrics.rendered import Rendered
 from exporter.page import PageData
 from exporter.payments.view import View
 from exporter.web import rendering
 from exporter.web.pages import UnknownNode
-from exporter.web.rendering import Rendering
+from exporter.web.rendering import Rendering, in_slices
 from exporter.web.server import build_app, serve
 from tests.metrics import changing, judge, scene
 from tests.web.serving import LOCAL
@@ -77,17 +78,16 @@ async def test_every_answer_is_of_one_instant_of_each_node() -> None:
 
 async def test_scrapers_at_the_same_instant_share_a_rendering(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether they accept gzip or not."""
-    data, rendered = PageData([scene.untouched("alice")]), list[Format]()
+    data, rendered = PageData([scene.untouched("alice")]), list[object]()
 
     async def source(_: Collection[str] = ()) -> PageData:
         return data
 
-    def counted(data: PageData, names: rendering.Names, form: Format, *rest: object) -> object:
-        rendered.append(form)
-        return render(data, names, form, *rest)  # type: ignore[arg-type]
+    async def counted(steps: Generator[None, None, Rendered]) -> Rendered:
+        rendered.append(steps)
+        return await in_slices(steps)
 
-    render = rendering._render
-    monkeypatch.setattr(rendering, "_render", counted)
+    monkeypatch.setattr(rendering, "in_slices", counted)
     server = await serve(build_app(source), (LOCAL,))
 
     async def scrape(encoding: str) -> bytes:
