@@ -104,7 +104,7 @@ LIBRARY_USERS = {
     "google": {"exporter.lnd", "exporter.simulator"},
     "aiohttp": {"exporter.lnd", "exporter.simulator", "exporter.web"},
     "aiohttp_socks": {"exporter.lnd"},
-    "prometheus_client": {"exporter.metrics", "exporter.web.handlers", "exporter.web.pages"},
+    "prometheus_client": {"exporter.metrics", "exporter.web.rendering"},
     "yaml": {"exporter.config"},
     "bcrypt": {"exporter.config"},
     "sqlite3": {"exporter.store", "exporter.checkpoint"},

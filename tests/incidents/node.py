@@ -11,7 +11,6 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from exporter.lnd import decode
 from exporter.lnd.rpc import lnd_pb2 as pb
-from exporter.metrics.collector import family
 from exporter.metrics.row import ExporterRow, Row
 from exporter.page import ExporterStatus, PageData
 from exporter.payments.labels import NodeState, Reset, Source
@@ -28,6 +27,7 @@ from exporter.simulator.world import World
 from tests.incidents.named import NAMED
 from tests.incidents.series import Series
 from tests.incidents.targets import Layout, Scraped, healthy, of_exporter, of_node, up
+from tests.metrics.judge import family
 
 SCRAPE_S, LONG_SCRAPE_S = 30, 300
 """Seconds between scrapes; longer in a story of several days, which has few metrics."""
