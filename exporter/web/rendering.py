@@ -2,15 +2,16 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from prometheus_client import ProcessCollector
-from prometheus_client.registry import Collector
 
 from exporter.metrics import gzipped, library
 from exporter.metrics.exposition import Format
 from exporter.metrics.names import EXPORTER_ROWS, NODE_ROWS
 from exporter.metrics.rendered import NOTHING, Rendered, render
+from exporter.metrics.row import NodeRow
 from exporter.page import PageData
 from exporter.web import pages
 
@@ -26,8 +27,9 @@ KEPT_S = 600.0
 class Rendering:
     """The pages of one server: at most two for each node and two for all, one in each format."""
 
-    def __init__(self) -> None:
-        """Keep nothing yet."""
+    def __init__(self, rows: Sequence[NodeRow] = NODE_ROWS) -> None:
+        """Keep nothing yet; `rows` are the metrics of the nodes that the pages show."""
+        self._rows = rows
         self._process = ProcessCollector(registry=None)
         self._threads = asyncio.Semaphore(PARALLEL)
         self._threads_for_choices = asyncio.Semaphore(1)
@@ -41,11 +43,11 @@ class Rendering:
         data = data._replace(views=pages.chosen(data.views, names))
         before, _ = self._kept.get((names, form), (NOTHING, 0.0))
         if names and before.shows(data.views):
-            rendered, page = _render(data, names, form, before, self._process)  # takes a tenth of what a thread takes
+            rendered, page = self._render(data, names, form, before)  # takes a tenth of what a thread takes
         else:
             # There are endless choices of several nodes: a flood of them must not keep the other pages waiting.
             async with self._threads_for_choices if names and len(names) > 1 else self._threads:
-                rendered, page = await asyncio.to_thread(_render, data, names, form, before, self._process)
+                rendered, page = await asyncio.to_thread(self._render, data, names, form, before)
         if not names or len(names) == 1:
             self._keep((names, form), rendered)
         return page
@@ -57,9 +59,8 @@ class Rendering:
         while self._kept[oldest := next(iter(self._kept))][1] < now_s - KEPT_S:
             del self._kept[oldest]
 
-
-def _render(data: PageData, names: Names, form: Format, before: Rendered, process: Collector) -> tuple[Rendered, bytes]:
-    """Return the nodes of a page for its next rendering, and all of it, compressed."""
-    rendered = NOTHING if names == () else render(NODE_ROWS, form, data.views, before)
-    last = library.end(form) if names else library.tail(EXPORTER_ROWS, data.exporter, process, form)
-    return rendered, gzipped.member((rendered.part, gzipped.compress(last)))
+    def _render(self, data: PageData, names: Names, form: Format, before: Rendered) -> tuple[Rendered, bytes]:
+        """Return the nodes of a page for its next rendering, and all of it, compressed."""
+        rendered = NOTHING if names == () else render(self._rows, form, data.views, before)
+        last = library.end(form) if names else library.tail(EXPORTER_ROWS, data.exporter, self._process, form)
+        return rendered, gzipped.member((rendered.part, gzipped.compress(last)))
