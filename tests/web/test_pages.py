@@ -320,10 +320,10 @@ async def test_choices_of_nodes_do_not_delay_other_pages(monkeypatch: pytest.Mon
     """However many there are: each order of the names is a page of its own."""
     may_end = threading.Event()
 
-    def slow(data: PageData, names: rendering.Names, *rest: Any) -> tuple[Rendered, bytes]:
+    def slow(data: PageData, names: rendering.Names, *rest: Any, **more: Any) -> tuple[Rendered, bytes]:
         if names and len(names) > 1:
             may_end.wait(PATIENCE_S)
-        return render(data, names, *rest)
+        return render(data, names, *rest, **more)
 
     render = rendering._render
     monkeypatch.setattr(rendering, "_render", slow)
