@@ -145,10 +145,11 @@ def allowed(speed: str) -> str:
 
 def _allowance(s: Selector, values: Values, factor: float) -> str:
     """Return the bad payments that the targets allow for just these amounts: a shift to larger ones fires nothing."""
-    return "\n+ ".join(
-        f"{budget:g} * sum without (amount_band) ({s(FINISHED_BY_BAND, one_of('amount_band', of))})"
+    by_band = " or ".join(
+        f"{budget:g} * {s(FINISHED_BY_BAND, one_of('amount_band', of))}"
         for budget, of in budgets(values, MOST_BAD / factor).items()
     )
+    return f"sum without (amount_band) ({by_band})"
 
 
 def budgets(values: Values, most: float = 1.0) -> dict[float, list[str]]:
