@@ -35,7 +35,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.text",
     },
     "exporter.simulator": {"exporter.payments", "exporter.lnd.rpc"},
-    "exporter.config": {"exporter.certificate", "exporter.macaroon", "exporter.payments.labels", "exporter.redact"},
+    "exporter.config": {
+        "exporter.certificate",
+        "exporter.macaroon",
+        "exporter.metrics.groups",
+        "exporter.payments.labels",
+        "exporter.redact",
+    },
     "exporter.log": {"exporter.redact"},
     "exporter.healthcheck": {"exporter.config"},
     "exporter.track": {

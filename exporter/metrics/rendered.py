@@ -7,6 +7,7 @@ from typing import NamedTuple
 from exporter.metrics import gzipped, samples
 from exporter.metrics.exposition import Format
 from exporter.metrics.library import head
+from exporter.metrics.row import NodeRow
 from exporter.payments.view import View
 
 CHUNK = 16 * 1024
@@ -16,7 +17,7 @@ CHUNK = 16 * 1024
 class Unit(NamedTuple):
     """A piece of a page: the samples of a metric for one node, or the lines about the metric itself."""
 
-    row: samples.NodeRow
+    row: NodeRow
     node: int | None
     """Which of the nodes; None: name, type and help of the metric."""
 
@@ -46,7 +47,7 @@ class Rendered(NamedTuple):
 NOTHING = Rendered((), (), gzipped.EMPTY)
 
 
-def render(rows: Sequence[samples.NodeRow], form: Format, views: Iterable[View], before: Rendered) -> Rendered:
+def render(rows: Sequence[NodeRow], form: Format, views: Iterable[View], before: Rendered) -> Rendered:
     """Return a page of these views; `before` is an earlier one of the same metrics and format, or `NOTHING`."""
     steps = render_in_steps(rows, form, views, before)
     while True:
@@ -80,7 +81,7 @@ def render_in_steps(
     return Rendered(views, chunks, gzipped.Part(deflated, sum(chunk.part.length for chunk in chunks), crc))
 
 
-def _planned(rows: Iterable[samples.NodeRow], form: Format, views: Sequence[View]) -> Iterator[Chunk]:
+def _planned(rows: Iterable[NodeRow], form: Format, views: Sequence[View]) -> Iterator[Chunk]:
     """Yield the chunks of a page of which nothing is known."""
     units, sources, texts, size = list[Unit](), list[samples.Source](), list[str](), 0
     for row in rows:

@@ -8,12 +8,11 @@ from typing import Any, TypeAlias
 from prometheus_client.utils import floatToGoString
 
 from exporter.metrics.names import NOT_IN_FINAL_MODE
-from exporter.metrics.row import CounterRow, GaugeRow, HistogramRow
+from exporter.metrics.row import CounterRow, HistogramRow, NodeRow
 from exporter.payments.labels import Mode
 from exporter.payments.totals import EDGES, UNIT, HistogramName, Labels
 from exporter.payments.view import View
 
-NodeRow: TypeAlias = CounterRow | HistogramRow | GaugeRow
 Source: TypeAlias = Any
 """The totals of a counter or a histogram by their labels, or a list of pairs of labels and value of a gauge."""
 _TEMPLATES = 256

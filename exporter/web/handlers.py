@@ -1,12 +1,14 @@
 """Answers the requests for pages: metrics, targets, health checks, and a landing page for browsers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
 from aiohttp import hdrs, web
 
 from exporter.metrics import gzipped, landing
 from exporter.metrics.exposition import accepts_gzip, choose_format
+from exporter.metrics.groups import Group
+from exporter.metrics.names import node_rows
 from exporter.page import PageData
 from exporter.web import pages
 from exporter.web.body import SharedBody
@@ -24,13 +26,20 @@ class Handlers:
     """The pages of one server; requests for the same page that come together share one rendering."""
 
     def __init__(
-        self, source: PageDataSource, telemetry_path: str, nodes: Callable[[], Iterable[str]] | None = None
+        self,
+        source: PageDataSource,
+        telemetry_path: str,
+        nodes: Callable[[], Iterable[str]] | None = None,
+        without: Collection[Group] = (),
     ) -> None:
-        """Take the source of all pages; `nodes` returns the names of the present nodes, by default those of a page."""
+        """Take the source of all pages, and the groups of series that they lack.
+
+        `nodes` returns the names of the present nodes, by default those of a page.
+        """
         self._source = source
         self._telemetry_path = telemetry_path
         self._nodes = nodes
-        self._rendering = Rendering()
+        self._rendering = Rendering(node_rows(without))
         self._shared = SingleFlight[bytes]()
 
     def add_to(self, app: web.Application) -> None:

@@ -1,7 +1,7 @@
 """Renders pages in short slices of the event loop's time, and keeps of each what its next rendering can use again."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from time import monotonic
 from typing import TypeAlias
 
@@ -11,6 +11,7 @@ from exporter.metrics import gzipped, library
 from exporter.metrics.exposition import Format
 from exporter.metrics.names import EXPORTER_ROWS, NODE_ROWS
 from exporter.metrics.rendered import NOTHING, Rendered, render_in_steps
+from exporter.metrics.row import NodeRow
 from exporter.page import PageData
 from exporter.web import pages
 
@@ -28,8 +29,9 @@ KEPT_S = 600.0
 class Rendering:
     """The pages of one server: at most two for each node and two for all, one in each format."""
 
-    def __init__(self) -> None:
-        """Keep nothing yet."""
+    def __init__(self, rows: Sequence[NodeRow] = NODE_ROWS) -> None:
+        """Keep nothing yet; `rows` are the metrics of the nodes that the pages show."""
+        self._rows = rows
         self._process = ProcessCollector(registry=None)
         self._others = asyncio.Semaphore(PARALLEL)
         self._choices = asyncio.Semaphore(1)
@@ -42,7 +44,7 @@ class Rendering:
         """
         data = data._replace(views=pages.chosen(data.views, names))
         before, _ = self._kept.get((names, form), (NOTHING, 0.0))
-        rows = NODE_ROWS if names != () else ()
+        rows = self._rows if names != () else ()
         # There are endless choices of several nodes: a flood of them must not keep the other pages waiting.
         async with self._choices if names and len(names) > 1 else self._others:
             rendered = await in_slices(render_in_steps(rows, form, data.views, before))
