@@ -67,6 +67,8 @@ class Account:
         self._unconfirmed: dict[str, None] = {}  # payment hashes; a few, because the follower takes them at once
         self._last_run_s = 0.0  # the event loop's time when this process was last seen running
         self._last_known = LastKnown()
+        self._last_view: View | None = None
+        self._last_view_version = 0  # `version` when it was captured
 
     def record(self, payment: Payment, source: Source, asked: Moment | None = None) -> None:
         """Count a snapshot; `asked` is when the request was sent that it answers.
@@ -123,9 +125,16 @@ class Account:
         self.version += 1
 
     def capture(self) -> View:
-        """Count the runs whose hold is over, then return a copy of everything that a page shows of the node."""
+        """Count the runs whose hold is over, then return a copy of everything that a page shows of the node.
+
+        What has not changed since the last call is the same object as in the last view, or all of it the same view.
+        """
         self.release()
-        return capture_view(self.name, self.tracker, self.ledger, self.status, self.now())
+        last = self._last_view
+        if last is None or self.version != self._last_view_version or self.tracker.open:  # their ages change, too
+            last = capture_view(self.name, self.tracker, self.ledger, self.status, self.now(), last)
+            self._last_view, self._last_view_version = last, self.version
+        return last
 
     def save(self, view: View) -> SavedNode:
         """Return everything that must outlive the process, and update what is last known of the node.

@@ -67,7 +67,10 @@ def write_mark(connection: sqlite3.Connection, writes: int) -> None:
 
 
 def write(connection: sqlite3.Connection, node: str, old: EncodedNode, new: EncodedNode) -> None:
-    """Write the rows of `new` that differ from `old`, the present content; delete rows that `new` lacks."""
+    """Write the rows of `new` that differ from `old`, the present content; delete rows that `new` lacks.
+
+    Counters, histograms and runs that are the same objects in both are not looked at: nothing changes them.
+    """
     many = connection.executemany
     many("REPLACE INTO node VALUES (?, ?)", [(node, new.state)])
     many(
@@ -75,6 +78,7 @@ def write(connection: sqlite3.Connection, node: str, old: EncodedNode, new: Enco
         (
             (node, name, codec.encode_labels(labels))
             for name, series in old.counters.items()
+            if series is not new.counters.get(name)
             for labels in series.keys() - new.counters.get(name, {}).keys()
         ),
     )
@@ -83,6 +87,7 @@ def write(connection: sqlite3.Connection, node: str, old: EncodedNode, new: Enco
         (
             (node, name, codec.encode_labels(labels), str(total))
             for name, series in new.counters.items()
+            if series is not old.counters.get(name)
             for labels, total in _changed(old.counters.get(name, {}), series)
         ),
     )
@@ -91,6 +96,7 @@ def write(connection: sqlite3.Connection, node: str, old: EncodedNode, new: Enco
         (
             (node, name, codec.encode_labels(labels), *codec.encode_histogram(histogram))
             for name, series in new.histograms.items()
+            if series is not old.histograms.get(name)
             for labels, histogram in _changed(old.histograms.get(name, {}), series)
         ),
     )
