@@ -8,11 +8,6 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256K1, Ellip
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-try:
-    import coincurve
-except ImportError:  # no wheel for this platform (pyproject.toml)
-    coincurve = None  # type: ignore[assignment]
-
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 """Number of points of the curve: r and s of a signature are from 1 to one less."""
 
@@ -30,19 +25,27 @@ def is_signed_by(digest: bytes, r: int, s: int, key: str) -> bool:
 
 @lru_cache(maxsize=256)  # one entry for each node of this process
 def verifier(key: str) -> Verify:
-    """Return the faster function that verifies signatures of a key."""
-    return openssl(key) if coincurve is None else libsecp256k1(key)
+    """Return the fastest function here that verifies signatures of a key."""
+    try:
+        return libsecp256k1(key)
+    except ImportError:  # no wheel for this platform (pyproject.toml)
+        return openssl(key)
 
 
 def libsecp256k1(key: str) -> Verify:
-    """Return a function that verifies with libsecp256k1."""
+    """Return a function that verifies with libsecp256k1; raises ImportError where that isn't installed."""
+    import coincurve  # noqa: PLC0415 - most nodes never verify a signature
+
     public = coincurve.PublicKey(bytes.fromhex(key))
     return lambda signature, digest: public.verify(signature, digest, hasher=None)
 
 
 def openssl(key: str) -> Verify:
     """Return a function that verifies with OpenSSL: eight times slower, but on every platform."""
-    public, algorithm = EllipticCurvePublicKey.from_encoded_point(SECP256K1(), bytes.fromhex(key)), ECDSA(Prehashed(SHA256()))
+    public, algorithm = (
+        EllipticCurvePublicKey.from_encoded_point(SECP256K1(), bytes.fromhex(key)),
+        ECDSA(Prehashed(SHA256())),
+    )
 
     def verify(signature: bytes, digest: bytes) -> bool:
         try:

@@ -3,19 +3,22 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+from google.protobuf.message import Message
 
 from exporter.follow import Account
 from exporter.follow.calls import Calls
 from exporter.follow.catch_up import CatchUp
 from exporter.lnd import decode
-from exporter.lnd.client import PaymentsPage
 from exporter.lnd.grpc import GrpcClient
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import Source
 from exporter.payments.payment import NS_PER_MS, NS_PER_S, Moment, Payment
 from exporter.simulator.invoice import encode
 from exporter.simulator.wire import bytes_field, int_field
+
+M = TypeVar("M", bound=Message)
 
 ROUNDS = 3
 """Each row is measured this many times, in turn with its bare loop; the fastest counts."""
@@ -128,7 +131,7 @@ def measure_updates() -> Iterator[Cost]:
         yield Cost(f"{name}, decoded", took, number, bare)
         yield Cost(f"{name}, decoded and counted", all_of_it, number, bare)
     # One payment whose attempts fail one after the other: each message repeats all attempts before it.
-    growing = [message(1, attempts, ended=attempts == 200).SerializeToString() for attempts in range(201)]  # noqa: PLR2004
+    growing = [message(1, attempts, ended=attempts == 200).SerializeToString() for attempts in range(201)]
 
     def parse_growing() -> None:
         for data in growing:
@@ -151,14 +154,15 @@ class PreparedClient(GrpcClient):
         sent = self.payments_sent[int(payment_hash, 16) - 1]
         return decode.payment(rpc.ListPaymentsResponse.FromString(sent).payments[0], OWN)
 
-    async def _call(self, _method: str, request: rpc.ListPaymentsRequest, _answer: object, _timeout_s: object) -> object:  # type: ignore[override]
+    async def _call(self, method: str, request: Message, answer: type[M], timeout_s: float | None) -> M:
+        assert isinstance(request, rpc.ListPaymentsRequest), f"{method} within {timeout_s} s"
         first, last = request.index_offset, request.index_offset + request.max_payments
         if request.reversed:
             last = request.index_offset - 1 if request.index_offset else len(self.payments_sent)
             first = max(0, last - request.max_payments)
         page = self.payments_sent[first:last]
         data = b"".join(page) + int_field(2, first + 1) + int_field(3, first + len(page))
-        return rpc.ListPaymentsResponse.FromString(data)
+        return answer.FromString(data)
 
 
 def _listed(number: int, attempts: int) -> bytes:
