@@ -160,5 +160,5 @@ class CatchUp:
         """Remember the indexes of payments listed above `after`, in place of those that were read there before."""
         last = payments[-1].payment_index
         others = [indexed for indexed in self._last_read if not after < indexed.payment_index <= last]
-        listed = [IndexedRun(payment.run, payment.payment_index) for payment in payments]
+        listed = [IndexedRun(payment.run, payment.payment_index) for payment in payments[-OVERLAP - 1 :]]
         self._last_read = sorted([*others, *listed], key=lambda indexed: indexed.payment_index)[-OVERLAP - 1 :]

@@ -64,7 +64,7 @@ def test_every_field_of_a_payment() -> None:
         value_msat=1_000,
         fee_msat=10,
         invoice=True,
-        pays_self=False,
+        pays_self=None,
         attempts=(
             Attempt(
                 attempt_id=7,
@@ -174,13 +174,17 @@ def test_last_hop_hints_at_the_kind(last: Callable[[], rpc.Hop], hint: Kind | No
 def test_request_to_own_key_pays_self() -> None:
     """The payment request is checked only for ended runs without attempts, and only if our key is known."""
     ended = rpc.Payment(status=rpc.Payment.FAILED, payment_request=BOLT11_DONATION)
-    assert decode.payment(ended, BOLT11_PAYEE).pays_self
-    assert not decode.payment(ended, OWN).pays_self
-    assert not decode.payment(ended, "").pays_self
+    ours, theirs = decode.payment(ended, BOLT11_PAYEE).pays_self, decode.payment(ended, OWN).pays_self
+    assert ours is not None
+    assert ours()
+    assert theirs is not None
+    assert not theirs()
+    assert decode.payment(ended, "").pays_self is None
     tried = rpc.Payment(status=rpc.Payment.FAILED, payment_request=BOLT11_DONATION, htlcs=[attempt(hop(FAR))])
-    assert not decode.payment(tried, BOLT11_PAYEE).pays_self
+    assert decode.payment(tried, BOLT11_PAYEE).pays_self is None
     running = rpc.Payment(status=rpc.Payment.IN_FLIGHT, payment_request=BOLT11_DONATION)
-    assert not decode.payment(running, BOLT11_PAYEE).pays_self
+    assert decode.payment(running, BOLT11_PAYEE).pays_self is None
+    assert decode.payment(rpc.Payment(status=rpc.Payment.FAILED), BOLT11_PAYEE).pays_self is None
 
 
 @given(st.binary(max_size=300))
