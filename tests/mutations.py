@@ -352,8 +352,22 @@ MUTATIONS = (
     Mutation(
         "a dead connection looks quiet",
         "lnd/liveness.py",
-        "asyncio.wait({waiting}, timeout=PING_S)",
-        "asyncio.wait({waiting})",
+        "self._timer = self._loop.call_later(PING_S, self._look)",
+        "self._timer = self._loop.call_later(2 * PONG_S * PING_S, self._look)",
+        "lnd/test_liveness.py",
+    ),
+    Mutation(
+        "a probe interrupts who has received a message since",
+        "lnd/liveness.py",
+        "await self._end_probe(self._probing)",
+        "pass",
+        "lnd/test_liveness.py",
+    ),
+    Mutation(
+        "a dead connection hides that the reader was cancelled",
+        "lnd/liveness.py",
+        "if self._dead is not None and reader.uncancel() <= self._cancelling:",
+        "if self._dead is not None:",
         "lnd/test_liveness.py",
     ),
     Mutation(
