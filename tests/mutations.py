@@ -114,7 +114,7 @@ MUTATIONS = (
     Mutation(
         "a payment that the stream doesn't show is not requested",
         "follow/catch_up.py",
-        "await self._calls.fetch(self._tracker.hashes_to_ask_for())\n        self._calls.not_found_cause = ",
+        "await self._calls.fetch(self._tracker.hashes_to_ask_for(self._account.now()))\n        self._calls.not_found_cause = ",
         "self._calls.not_found_cause = ",
         "follow/test_gaps.py",
     ),
@@ -352,8 +352,22 @@ MUTATIONS = (
     Mutation(
         "a dead connection looks quiet",
         "lnd/liveness.py",
-        "asyncio.wait({waiting}, timeout=PING_S)",
-        "asyncio.wait({waiting})",
+        "self._timer = self._loop.call_later(PING_S, self._look)",
+        "self._timer = self._loop.call_later(2 * PONG_S * PING_S, self._look)",
+        "lnd/test_liveness.py",
+    ),
+    Mutation(
+        "a probe interrupts who has received a message since",
+        "lnd/liveness.py",
+        "await self._end_probe(self._probing)",
+        "pass",
+        "lnd/test_liveness.py",
+    ),
+    Mutation(
+        "a dead connection hides that the reader was cancelled",
+        "lnd/liveness.py",
+        "if self._dead is not None and reader.uncancel() <= self._cancelling:",
+        "if self._dead is not None:",
         "lnd/test_liveness.py",
     ),
     Mutation(
