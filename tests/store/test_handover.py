@@ -39,7 +39,7 @@ def exported(tmp_path: Path, name: str = NAME, seconds: float = 9) -> Export:
     path = tmp_path / f"source-{seconds}.sqlite"
     write_state(path, {name: node(seconds), "bob": node()})
     with closing(sqlite3.connect(path)) as connection:
-        connection.executemany("INSERT INTO listed VALUES (?, ?)", [(name, LISTED_US), ("bob", LISTED_US + 1)])
+        connection.executemany("REPLACE INTO listed VALUES (?, ?)", [(name, LISTED_US), ("bob", LISTED_US + 1)])
         connection.commit()
     return export_node(path, name).export
 
