@@ -5,8 +5,8 @@ from exporter.payments.payment import NS_PER_US
 AUDITED_US = 30 * 86_400_000_000
 """Thirty days, in microseconds.
 
-An HTLC is held for two weeks at most (2,016 blocks, lnd's default limit). If the audit is twice as fast as payments come,
-it comes to each payment twice within this time, the second time when the payment is 15 to 30 days old: after its end.
+An HTLC is held for two weeks at most (2,016 blocks, lnd's default limit). If the audit is twice as fast as payments
+come, it comes to each payment twice within this time, the second time when it is 15 to 30 days old: after its end.
 """
 
 
