@@ -23,6 +23,8 @@ AS_TAKEN = 0.0
 """Rate: as fast as the streams take the updates; lnd's lists are never more than some hundred updates ahead of them."""
 AT_ONCE = float("inf")
 """Rate: all updates at one instant, as after a long pause; they wait in lnd for the streams to take them."""
+AUDIT = "list_payments newest first"
+"""In `FakeLnd.calls`: those calls of `list_payments` that only the audit makes once counting has begun."""
 _AHEAD = 100  # updates that are queued before the streams are waited for
 _PACE_S = 0.005  # updates that are due within this time are sent together
 
@@ -36,6 +38,8 @@ class PlayedPayments(Database):
         self._latest: dict[int, Update] = {}  # by payment index, ascending
         self._of_hash: dict[str, Update] = {}
         self._unfinished: dict[str, Update] = {}
+        self.lists_backwards = 0
+        """Requests for more than one payment, newest first."""
 
     def show(self, index: int, update: Update) -> None:
         """Take an update, and send it on all streams."""
@@ -58,6 +62,7 @@ class PlayedPayments(Database):
     def page(self, request: pb.ListPaymentsRequest) -> bytes:
         """Return the answer to `ListPayments`; indexes are 1, 2, 3 and so on without a gap."""
         last = len(self._latest)
+        self.lists_backwards += request.reversed and request.max_payments > 1
         if request.reversed:
             end = min(last, request.index_offset - 1 if request.index_offset else last)
             indexes = range(max(0, end - request.max_payments) + 1, end + 1)
@@ -95,7 +100,8 @@ class _Child:
 
     @staticmethod
     def _answer(answer: dict[str, Any]) -> None:
-        print(json.dumps(answer), flush=True)
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
 
     async def prepare(self, shape: str, updates: int, rate: float) -> dict[str, Any]:
         """Prepare updates of payments with the next indexes; their times fit to this rate."""
@@ -123,8 +129,15 @@ class _Child:
     async def calls(self) -> dict[str, Any]:
         """Return how often each method was called since the last time."""
         calls = {method.value: number for method, number in self._node.calls.items()}
+        calls[AUDIT] = self._payments.lists_backwards
         self._node.calls.clear()
+        self._payments.lists_backwards = 0
         return calls
+
+    async def subscribed(self, number: int) -> dict[str, Any]:
+        """Wait until exactly that many streams of all payments are open."""
+        await self._node.wait_for_subscribers(number)
+        return {}
 
     def _due(self, rate: float, elapsed_s: float, sent: int) -> int:
         """Return how many updates to send now, at least one."""
@@ -172,6 +185,10 @@ class FakeLnd:
     async def calls(self) -> dict[str, int]:
         """Return how often each method was called since the last time, by the names of `labels.Method`."""
         return await self._ask(do="calls")
+
+    async def subscribed(self, number: int = 1) -> None:
+        """Wait until exactly that many streams of all payments are open."""
+        await self._ask(do="subscribed", number=number)
 
     async def _ask(self, **command: Any) -> dict[str, Any]:
         assert self._process.stdin is not None
