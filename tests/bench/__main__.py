@@ -10,13 +10,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import group_page, group_stream, line
+from tests.bench import group_decode, group_page, group_process, group_stream, line
 from tests.bench.document import describe_machine, write_into
 from tests.bench.line import NORMAL, QUICK, Line, Measure, Scale
 
 GROUPS: Mapping[str, Measure] = {
     group_stream.GROUP: group_stream.measure,
+    group_decode.GROUP: group_decode.measure,
     group_page.GROUP: group_page.measure,
+    group_process.GROUP: group_process.measure,
 }
 """The groups by name, in the order of the table."""
 

@@ -17,12 +17,17 @@ def describe_machine() -> str:
     """Return the date, the processor and Python's version."""
     models = [row.partition(":")[2].strip() for row in _CPU.read_text().splitlines() if row.startswith("model name")]
     today = dt.datetime.now(dt.UTC).date()
-    return f"{today}, {os.cpu_count()} x {models[0] if models else platform.machine()}, Python {platform.python_version()}"
+    return (
+        f"{today}, {os.cpu_count()} x {models[0] if models else platform.machine()}, Python {platform.python_version()}"
+    )
 
 
 def markdown(lines: Sequence[Line]) -> str:
     """Return the table as Markdown."""
-    rows = ["| figure | measured | compared with, in the same run | ratio | goal | met |", "| --- | --- | --- | --- | --- | --- |"]
+    rows = [
+        "| figure | measured | compared with, in the same run | ratio | goal | met |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for each in lines:
         cells = (
             f"{each.group}: {each.name}",

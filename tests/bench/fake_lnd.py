@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.payment import NS_PER_S
@@ -161,6 +161,30 @@ class Load(NamedTuple):
     """Of all updates together."""
     payments: int
     """Payments that end in it: all."""
+
+
+class Reachable(Protocol):
+    """The address and files by which an exporter follows a node."""
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT of gRPC."""
+
+    @property
+    def tls_cert(self) -> Path:
+        """The certificate."""
+
+    @property
+    def macaroon(self) -> Path:
+        """The macaroon."""
+
+
+class Address(NamedTuple):
+    """A node that need not be there."""
+
+    address: str
+    tls_cert: Path
+    macaroon: Path
 
 
 class FakeLnd:

@@ -79,13 +79,18 @@ class _Fleet:
         self._checkpoint = Checkpoint(self._accounts, self._store)
         self._changes = 0
         self._lag_s = 0.0
+        self._watching: asyncio.Task[None] | None = None
 
     def _account(self, name: str, saved: Any) -> Account:
         account = Account(name, self._now, 50)
         account.resume(saved)
         account.tracker.stream_started()
         account.set_status(
-            state=NodeState.READY, stream_up=True, mode=Mode.FIREHOSE, info=scene.STATUS.info, channels=scene.STATUS.channels
+            state=NodeState.READY,
+            stream_up=True,
+            mode=Mode.FIREHOSE,
+            info=scene.STATUS.info,
+            channels=scene.STATUS.channels,
         )
         return account
 
@@ -97,14 +102,12 @@ class _Fleet:
         """Serve until the input ends."""
         app = build_app(self._checkpoint.durable_page, nodes=self._checkpoint.nodes)
         server = await serve(app, [LOCAL])
-        lag = asyncio.create_task(self._watch_lag())
         _answer({"port": server.addresses[0].port})
         reader = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while line := await reader.readline():
             command = json.loads(line)
             _answer(getattr(self, command.pop("do"))(**command))
-        lag.cancel()
         await server.close()
         if self._store:
             self._store.close()
@@ -116,7 +119,10 @@ class _Fleet:
         now_ns = self._now().wall_ns
         for prepared in prepare(Shape.PAID, 1, NS_PER_S // 10, index)[:3]:
             payment = decode.payment(rpc.Payment.FromString(prepared.update.message), "")
-            attempts = tuple(each._replace(attempt_ns=now_ns, resolve_ns=each.resolve_ns and now_ns + NS_PER_S // 2) for each in payment.attempts)
+            attempts = tuple(
+                each._replace(attempt_ns=now_ns, resolve_ns=each.resolve_ns and now_ns + NS_PER_S // 2)
+                for each in payment.attempts
+            )
             payment = payment._replace(created_ns=now_ns, attempts=attempts)
             for account in self._accounts[:nodes]:
                 account.record(payment, Source.STREAM)
@@ -129,10 +135,17 @@ class _Fleet:
         """Return the CPU seconds of this process."""
         return {"seconds": time.process_time()}
 
+    def watch(self) -> dict[str, float]:
+        """Measure from now on how long the event loop stands still."""
+        self._lag_s = 0.0
+        self._watching = asyncio.create_task(self._watch_lag())
+        return {}
+
     def lag(self) -> dict[str, float]:
-        """Return how long the event loop has stood still at most, seconds, since the last time this was asked."""
-        longest_s, self._lag_s = self._lag_s, 0.0
-        return {"seconds": longest_s}
+        """Return how long the event loop has stood still at most, seconds, since `watch`; measure it no longer."""
+        if self._watching is not None:
+            self._watching.cancel()
+        return {"seconds": self._lag_s}
 
     async def _watch_lag(self) -> None:
         loop = asyncio.get_running_loop()
@@ -150,9 +163,10 @@ def _answer(answer: dict[str, Any]) -> None:
 class Fleet:
     """The child process."""
 
-    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, nodes: int, port: int) -> None:
         """Take a process that serves."""
         self._process = process
+        self.nodes = nodes
         self.pid = process.pid
         self.address = ListenAddress("127.0.0.1", port)
 
@@ -164,14 +178,13 @@ class Fleet:
         """Return the CPU seconds of the process."""
         return await self._ask(do="cpu")
 
-    async def lag_s(self) -> float:
-        """Return how long its event loop has stood still at most since the last call."""
-        return await self._ask(do="lag")
+    async def watch(self) -> None:
+        """Measure from now on how long its event loop stands still."""
+        await self._ask(do="watch")
 
-    @staticmethod
-    async def idle(seconds: float) -> None:
-        """Wait."""
-        await asyncio.sleep(seconds)
+    async def lag_s(self) -> float:
+        """Return how long its event loop has stood still at most since `watch`."""
+        return await self._ask(do="lag")
 
     async def scrape(self, target: str = "/metrics") -> bytes:
         """Return a page as Prometheus gets it: OpenMetrics, compressed."""
@@ -192,7 +205,7 @@ async def fleet(nodes: int, payments: int, path: Path | None = None) -> AsyncIte
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", __name__, *arguments, stdin=pipe, stdout=pipe)
     try:
-        yield Fleet(process, int((await read_answer(process))["port"]))
+        yield Fleet(process, nodes, int((await read_answer(process))["port"]))
     finally:
         assert process.stdin is not None
         process.stdin.close()

@@ -1,5 +1,6 @@
 """What a scrape costs over HTTP: one node and 200, with nothing, a tenth and everything changed since the last one."""
 
+import asyncio
 import gzip
 import tempfile
 import time
@@ -14,8 +15,8 @@ GROUP = "page"
 NODES = 200
 PAYMENTS = 300
 """Payments of each node before the first page."""
-ROUNDS = 5
-"""Scrapes of each repetition; one more before them is not counted."""
+ROUNDS = 10
+"""Scrapes of one node in each repetition; of many nodes there is one. One more before the first is not counted."""
 _GZIP_LEVEL = 1
 _BARE = "gzip of the same text"
 
@@ -44,15 +45,17 @@ async def _scrapes(served: Fleet, name: str, changed: int, scale: Scale, goal: G
     """Measure scrapes of all nodes, after a change of some of them."""
     own, bare = list[float](), list[float]()
     text = b""
+    rounds = ROUNDS if served.nodes == 1 else 1
+    await served.scrape()
     for _ in range(scale.repetitions):
         used = 0.0
-        for number in range(ROUNDS + 1):
+        for _ in range(rounds):
             await served.change(changed)
             before = await served.cpu_s()
             page = await served.scrape()
-            used += await served.cpu_s() - before if number else 0
+            used += await served.cpu_s() - before
         text = gzip.decompress(page)
-        own.append(used / ROUNDS * 1000)
+        own.append(used / rounds * 1000)
         before = time.process_time()
         gzip.compress(text, _GZIP_LEVEL)
         bare.append((time.process_time() - before) * 1000)
@@ -65,12 +68,13 @@ async def _lag(served: Fleet, nodes: int, scale: Scale) -> Line:
     own, bare = list[float](), list[float]()
     for _ in range(scale.repetitions):
         await served.change(nodes)
-        await served.lag_s()
+        await served.watch()
         begin = time.monotonic()
         await served.scrape()
         took = time.monotonic() - begin
         own.append(await served.lag_s() * 1000)
-        await served.idle(max(took, 0.2))
+        await served.watch()
+        await asyncio.sleep(max(took, 0.2))
         bare.append(await served.lag_s() * 1000)
     name = f"longest pause of the event loop while a page of {nodes} nodes is taken, everything changed"
     return Line(GROUP, name, "ms", own, "as long without a page", bare, Goal(Limit.VALUE, 5))
@@ -89,4 +93,6 @@ async def _one_after_the_other(served: Fleet, nodes: int, scale: Scale) -> Line:
         before = await served.cpu_s()
         await served.scrape()
         bare.append((await served.cpu_s() - before) * 1000)
-    return Line(GROUP, f"{nodes} pages of a node each, everything changed and written", "ms", own, "one page for all", bare)
+    return Line(
+        GROUP, f"{nodes} pages of a node each, everything changed and written", "ms", own, "one page for all", bare
+    )

@@ -11,13 +11,13 @@ from pathlib import Path
 import yaml
 
 from exporter.config import ListenAddress
-from tests.bench.fake_lnd import FakeLnd, read_answer
+from tests.bench.fake_lnd import FakeLnd, Reachable, read_answer
 from tests.network.process import free_port
 from tests.patience import PATIENCE_S
 from tests.web.serving import fetch
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _QUIET_S = 1.0
 _QUIET_CPU_S = 0.03
 """A process that uses less than this in `_QUIET_S` has nothing to do."""
@@ -31,7 +31,7 @@ def cpu_s(pid: int) -> float:
 
 def resident_mb(pid: int) -> float:
     """Return the resident memory of a process, MB of 10^6 bytes."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES / 1e6
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES / 1e6
 
 
 async def until_quiet(pid: int) -> float:
@@ -98,7 +98,7 @@ class ExporterProcess:
 
 @asynccontextmanager
 async def exporter_process(
-    home: Path, lnds: Sequence[FakeLnd], *, final_only: bool = False, flags: Sequence[str] = ()
+    home: Path, lnds: Sequence[Reachable], *, final_only: bool = False, flags: Sequence[str] = ()
 ) -> AsyncIterator[ExporterProcess]:
     """Run an exporter with its state in `home`, which follows these nodes."""
     port = free_port()
