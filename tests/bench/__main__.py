@@ -1,4 +1,4 @@
-"""`make bench`: measure, and show one table. ARGS chooses groups or lines, the size, and where the table is written."""
+"""`make bench`: measure, and show one table. ARGS chooses groups, lines, the size, and where the table is written."""
 
 import argparse
 import asyncio
@@ -6,11 +6,12 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import group_decode, group_page, group_process, group_stream, line
+from tests.bench import group_decode, group_growth, group_page, group_process, group_stream, line
 from tests.bench.document import describe_machine, write_into
 from tests.bench.line import NORMAL, QUICK, Line, Measure, Scale
 
@@ -19,20 +20,26 @@ GROUPS: Mapping[str, Measure] = {
     group_decode.GROUP: group_decode.measure,
     group_page.GROUP: group_page.measure,
     group_process.GROUP: group_process.measure,
+    group_growth.GROUP: group_growth.measure,
 }
 """The groups by name, in the order of the table."""
 
 
-async def run(groups: Sequence[str], scale: Scale, console: Console) -> list[Line]:
+async def measure(groups: Sequence[str], scale: Scale, console: Console) -> list[Line]:
     """Measure groups; show each line as soon as it is measured. Nothing moves meanwhile, for that would cost CPU."""
     lines: list[Line] = []
     for group in groups:
-        console.print(f"[bold]{group}[/bold]: measuring", highlight=False)
+        console.print(f"{group}: measuring", style="bold", highlight=False)
         async for each in GROUPS[group](scale):
+            if not scale.wants(each.name):
+                continue
             lines.append(each)
-            goal = f", goal {line.goal_text(each)}: {line.met_text(each)}" if each.goal else ""
-            ratio = f", {line.ratio_text(each)} {each.compared_with}" if each.ratio is not None else ""
-            console.print(f"  {each.name}: {line.value_text(each)}{ratio}{goal}", highlight=False, markup=False)
+            text = f"  {each.name}: {line.value_text(each)}"
+            if each.ratio is not None:
+                text += f", {line.ratio_text(each)} {each.compared_with}"
+            if each.goal:
+                text += f", goal {line.goal_text(each)}: {line.met_text(each)}"
+            console.print(text, highlight=False, markup=False)
     return lines
 
 
@@ -42,7 +49,7 @@ def table(lines: Sequence[Line]) -> Table:
     for each in lines:
         shown.add_row(
             each.group,
-            each.name,
+            line.full_name(each),
             line.value_text(each),
             line.baseline_text(each),
             line.ratio_text(each),
@@ -52,29 +59,46 @@ def table(lines: Sequence[Line]) -> Table:
     return shown
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code: 0 also if a goal is missed, for another machine is another figure."""
+def _read(file: Path) -> list[Line]:
+    content: dict[str, Any] = json.loads(file.read_text())
+    return [line.from_json(each) for each in content["lines"]]
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"any of {', '.join(GROUPS)}; by default all")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only lines whose name contains this text")
     parser.add_argument("--quick", action="store_true", help="only show that it works: the figures mean nothing")
-    parser.add_argument("--full", action="store_true", help="long lines in full size: a storm of 30,000, a million ...")
+    parser.add_argument("--full", action="store_true", help="long lines in full size: a burst of 50,000, a million ...")
     parser.add_argument("--repeat", type=int, metavar="N", help=f"repetitions, by default {NORMAL.repetitions}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there, too")
+    parser.add_argument("--read", type=Path, metavar="FILE", help="show what --json wrote instead of measuring")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the table into this document")
+    parser.add_argument("--before", type=Path, metavar="FILE", help="what --json wrote earlier: a column of --write")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code: 0 also if a goal is missed, for another machine is another figure."""
+    parser = _parser()
     arguments = parser.parse_args(argv)
     if unknown := [group for group in arguments.groups if group not in GROUPS]:
         parser.error(f"no group is called {', '.join(unknown)}")
-    scale = (QUICK if arguments.quick else NORMAL)._replace(full=arguments.full)
+    scale = (QUICK if arguments.quick else NORMAL)._replace(full=arguments.full, only=arguments.only)
     if arguments.repeat:
         scale = scale._replace(repetitions=arguments.repeat)
     console = Console()
-    lines = asyncio.run(run(arguments.groups or list(GROUPS), scale, console))
+    machine = describe_machine()
+    if arguments.read:
+        lines, machine = _read(arguments.read), json.loads(arguments.read.read_text())["machine"]
+    else:
+        lines = asyncio.run(measure(arguments.groups or list(GROUPS), scale, console))
     console.print(table(lines))
     if arguments.json:
-        content = {"machine": describe_machine(), "scale": scale._asdict(), "lines": [line.as_json(l) for l in lines]}
+        content = {"machine": machine, "scale": scale._asdict(), "lines": [line.as_json(each) for each in lines]}
         arguments.json.write_text(json.dumps(content, indent=1) + "\n")
     if arguments.write:
-        write_into(arguments.write, lines)
+        write_into(arguments.write, lines, machine, _read(arguments.before) if arguments.before else [])
     return 0
 
 

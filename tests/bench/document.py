@@ -16,36 +16,40 @@ _CPU = Path("/proc/cpuinfo")
 def describe_machine() -> str:
     """Return the date, the processor and Python's version."""
     models = [row.partition(":")[2].strip() for row in _CPU.read_text().splitlines() if row.startswith("model name")]
-    today = dt.datetime.now(dt.UTC).date()
+    processor = models[0] if models else platform.machine()
     return (
-        f"{today}, {os.cpu_count()} x {models[0] if models else platform.machine()}, Python {platform.python_version()}"
+        f"{dt.datetime.now(dt.UTC).date()}, {os.cpu_count()} cores of {processor}, Python {platform.python_version()}"
     )
 
 
-def markdown(lines: Sequence[Line]) -> str:
-    """Return the table as Markdown."""
-    rows = [
-        "| figure | measured | compared with, in the same run | ratio | goal | met |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+def markdown(lines: Sequence[Line], earlier: Sequence[Line] = ()) -> str:
+    """Return the table as Markdown; with `earlier` lines it has a column of their values and ratios."""
+    before = {(each.group, each.name): each for each in earlier}
+    columns = ["figure", *(["before"] if earlier else []), "measured", "compared with, in the same run", "ratio"]
+    columns += ["goal", "met"]
+    rows = [columns, ["---"] * len(columns)]
     for each in lines:
-        cells = (
-            f"{each.group}: {each.name}",
-            line.value_text(each),
-            line.baseline_text(each),
-            line.ratio_text(each),
-            line.goal_text(each),
-            line.met_text(each),
+        old = before.get((each.group, each.name))
+        ratio = f", {line.ratio_text(old)}" if old and old.ratio is not None else ""
+        rows.append(
+            [
+                f"{each.group}: {line.full_name(each)}",
+                *([f"{line.number(old.value)} {old.unit}{ratio}" if old else ""] if earlier else []),
+                line.value_text(each),
+                line.baseline_text(each),
+                line.ratio_text(each),
+                line.goal_text(each),
+                line.met_text(each),
+            ]
         )
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def write_into(document: Path, lines: Sequence[Line]) -> None:
+def write_into(document: Path, lines: Sequence[Line], machine: str, earlier: Sequence[Line] = ()) -> None:
     """Replace what is between the markers of a document. Raises ValueError if it has none."""
     text = document.read_text()
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{document} has no lines {BEGIN} and {END}")
-    document.write_text(f"{before}{BEGIN}\n{describe_machine()}\n\n{markdown(lines)}\n{END}{after}")
+    document.write_text(f"{before}{BEGIN}\n{machine}.\n\n{markdown(lines, earlier)}\n{END}{after}")

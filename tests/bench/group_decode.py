@@ -101,9 +101,14 @@ def _write(home: Path, decoded: Sequence[Payment], scale: Scale) -> Line:
     store = Store(home / "state.sqlite")
     own, bare = list[float](), list[float]()
     with (home / "bare").open("wb", buffering=0) as file:
+
+        def write_bare() -> None:
+            file.write(bytes(4096))
+            os.fsync(file.fileno())
+
         for _ in range(scale.repetitions + 1):
             store.save(states[0])
             own.append(cpu_of(lambda: store.save(states[1])) * 1000)
-            bare.append(cpu_of(lambda: (file.write(bytes(4096)), os.fsync(file.fileno()))) * 1000)
+            bare.append(cpu_of(write_bare) * 1000)
     store.close()
     return Line(GROUP, "state written after 100 updates", "ms", own[1:], "4 KiB written and fsync", bare[1:])

@@ -19,32 +19,38 @@ ROUNDS = 10
 """Scrapes of one node in each repetition; of many nodes there is one. One more before the first is not counted."""
 _GZIP_LEVEL = 1
 _BARE = "gzip of the same text"
+_PAUSE = "longest pause of the event loop while a page is taken"
 
 
 async def measure(scale: Scale) -> AsyncIterator[Line]:
     """Measure pages of one node and of many, the write to disk, the lag of the event loop, and a crowd of clients."""
     nodes, payments = scale.of(NODES, 10), scale.of(PAYMENTS, 20)
     with tempfile.TemporaryDirectory() as home:
-        async with fleet(1, payments, Path(home) / "one.sqlite") as one:
-            goal = Goal(Limit.VALUE, 3)
-            yield await _scrapes(one, "whole scrape of 1 node, with the write to disk", 1, scale, goal)
-            yield await _scrapes(one, "the same, nothing changed", 0, scale, goal)
+        for name, changed in (("changed and written", 1), ("nothing changed", 0)):
+            if scale.wants(line := f"whole scrape of 1 node, {name}"):
+                async with fleet(1, payments, Path(home) / f"{changed}.sqlite") as one:
+                    yield await _scrapes(one, line, changed, scale, Goal(Limit.VALUE, 3))
         async with fleet(nodes, payments) as many:
             for name, changed, limit in (("nothing", 0, 50), ("a tenth", nodes // 10, 150), ("everything", nodes, 350)):
-                line = f"whole scrape of {nodes} nodes, {name} changed, nothing written"
-                yield await _scrapes(many, line, changed, scale, Goal(Limit.VALUE, limit))
-            yield await _lag(many, nodes, scale)
+                if scale.wants(line := f"whole scrape of {nodes} nodes, {name} changed, no state file"):
+                    yield await _scrapes(many, line, changed, scale, Goal(Limit.VALUE, limit))
+            if scale.wants(_PAUSE):
+                yield await _lag(many, nodes, scale)
         async with fleet(nodes, payments, Path(home) / "many.sqlite") as written:
-            yield await _scrapes(written, f"the same of {nodes} nodes, everything changed and written", nodes, scale)
-            yield await _one_after_the_other(written, nodes, scale)
-    for name, seconds, alone in await measure_crowd():
-        yield Line(GROUP, name, "ms", [seconds * 1000], "without any other client", [alone * 1000])
+            if scale.wants(line := f"whole scrape of {nodes} nodes, everything changed and written"):
+                yield await _scrapes(written, line, nodes, scale)
+            if scale.wants(line := f"{nodes} pages of a node each, everything changed and written"):
+                yield await _one_after_the_other(written, line, nodes, scale)
+    if scale.wants("crowd"):
+        for name, seconds, alone in await measure_crowd():
+            compared = ("without any other client", [alone * 1000]) if seconds != alone else ("", [])
+            yield Line(GROUP, f"crowd: {name}, wall clock", "ms", [seconds * 1000], *compared)
 
 
 async def _scrapes(served: Fleet, name: str, changed: int, scale: Scale, goal: Goal | None = None) -> Line:
     """Measure scrapes of all nodes, after a change of some of them."""
     own, bare = list[float](), list[float]()
-    text = b""
+    page = b""
     rounds = ROUNDS if served.nodes == 1 else 1
     await served.scrape()
     for _ in range(scale.repetitions):
@@ -54,13 +60,13 @@ async def _scrapes(served: Fleet, name: str, changed: int, scale: Scale, goal: G
             before = await served.cpu_s()
             page = await served.scrape()
             used += await served.cpu_s() - before
-        text = gzip.decompress(page)
         own.append(used / rounds * 1000)
+        text = gzip.decompress(page)
         before = time.process_time()
         gzip.compress(text, _GZIP_LEVEL)
         bare.append((time.process_time() - before) * 1000)
-    series = sum(not line.startswith(b"#") for line in text.splitlines())
-    return Line(GROUP, f"{name} ({series:,} series)", "ms", own, _BARE, bare, goal)
+    series = sum(not line.startswith(b"#") for line in gzip.decompress(page).splitlines())
+    return Line(GROUP, name, "ms", own, _BARE, bare, goal, f"{series:,} series")
 
 
 async def _lag(served: Fleet, nodes: int, scale: Scale) -> Line:
@@ -76,11 +82,11 @@ async def _lag(served: Fleet, nodes: int, scale: Scale) -> Line:
         await served.watch()
         await asyncio.sleep(max(took, 0.2))
         bare.append(await served.lag_s() * 1000)
-    name = f"longest pause of the event loop while a page of {nodes} nodes is taken, everything changed"
-    return Line(GROUP, name, "ms", own, "as long without a page", bare, Goal(Limit.VALUE, 5))
+    note = f"wall clock, {nodes} nodes, everything changed"
+    return Line(GROUP, _PAUSE, "ms", own, "as long without a page", bare, Goal(Limit.VALUE, 5), note)
 
 
-async def _one_after_the_other(served: Fleet, nodes: int, scale: Scale) -> Line:
+async def _one_after_the_other(served: Fleet, name: str, nodes: int, scale: Scale) -> Line:
     """Measure a page for each node, one after the other, after all have changed; compared with one page for all."""
     own, bare = list[float](), list[float]()
     for _ in range(scale.repetitions):
@@ -93,6 +99,4 @@ async def _one_after_the_other(served: Fleet, nodes: int, scale: Scale) -> Line:
         before = await served.cpu_s()
         await served.scrape()
         bare.append((await served.cpu_s() - before) * 1000)
-    return Line(
-        GROUP, f"{nodes} pages of a node each, everything changed and written", "ms", own, "one page for all", bare
-    )
+    return Line(GROUP, name, "ms", own, "one page for all", bare)

@@ -3,8 +3,9 @@
 import asyncio
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,10 @@ _BARE_NAME = "bare process with grpc, aiohttp and a channel"
 _SETTLE_S = 8.0
 """After the start: the second catch-up is over."""
 _PAGES = 3
+_START, _START_OPEN = "start, until the first page", "start with open payments in the state, until the first page"
+_MEMORY_ONE, _MEMORY_MANY = "memory, 1 node", "memory, many nodes"
+_IDLE_CPU, _IDLE_CALLS = "idle node: CPU", "idle node: calls to lnd"
+_AFTER = "memory after {:,} finished payments"
 
 
 @asynccontextmanager
@@ -62,14 +67,17 @@ async def measure(scale: Scale) -> AsyncIterator[Line]:
     with tempfile.TemporaryDirectory() as home:
         place = Path(home)
         async with fake_lnd(place) as lnd:
-            async for line in _start(lnd, place, scale):
-                yield line
-            async for line in _idle(lnd, place, scale):
-                yield line
-    async for line in _many(scale):
-        yield line
-    async for line in _growth(scale):
-        yield line
+            if scale.wants(_START, _START_OPEN, _MEMORY_ONE):
+                async for line in _start(lnd, place, scale):
+                    yield line
+            if scale.wants(_IDLE_CPU, _IDLE_CALLS):
+                async for line in _idle(lnd, place, scale):
+                    yield line
+    if scale.wants(_MEMORY_MANY):
+        yield await _many(scale)
+    if any(scale.wants(_AFTER.format(number)) for number in _payments(scale)):
+        async for line in _growth(scale):
+            yield line
 
 
 async def _start(lnd: FakeLnd, home: Path, scale: Scale) -> AsyncIterator[Line]:
@@ -87,8 +95,8 @@ async def _start(lnd: FakeLnd, home: Path, scale: Scale) -> AsyncIterator[Line]:
                 await exporter.page()
             memory.append(resident_mb(exporter.pid))
     above = Goal(Limit.ABOVE, 0.6)
-    yield Line(GROUP, "start, until the first page", "s", cold, _BARE_NAME, bare_start, above)
-    yield Line(GROUP, "memory, 1 node", "MB", memory, _BARE_NAME, bare_memory, Goal(Limit.ABOVE, 12))
+    yield Line(GROUP, _START, "s", cold, _BARE_NAME, bare_start, above)
+    yield Line(GROUP, _MEMORY_ONE, "MB", memory, _BARE_NAME, bare_memory, Goal(Limit.ABOVE, 12))
     many, number = list[float](), scale.of(OPEN)
     away = Address(f"127.0.0.1:{free_port()}", lnd.tls_cert, lnd.macaroon)
     for repetition in range(scale.repetitions):
@@ -98,8 +106,7 @@ async def _start(lnd: FakeLnd, home: Path, scale: Scale) -> AsyncIterator[Line]:
         async with exporter_process(place, [away]) as exporter:
             await exporter.first_page()
             many.append(cpu_s(exporter.pid))
-    name = f"start with {number:,} open payments in the state, until the first page"
-    yield Line(GROUP, name, "s", many, "cold start", cold)
+    yield Line(GROUP, _START_OPEN, "s", many, _START, cold, note=f"{number:,}")
 
 
 def _write_open(path: Path, number: int) -> None:
@@ -126,11 +133,11 @@ async def _idle(lnd: FakeLnd, home: Path, scale: Scale) -> AsyncIterator[Line]:
         before = cpu_s(exporter.pid)
         await asyncio.sleep(seconds)
         used, calls = cpu_s(exporter.pid) - before, await lnd.calls()
-    yield Line(GROUP, "idle node: CPU", "ms/min", [used * 1000 * 60 / seconds])
-    yield Line(GROUP, "idle node: calls to lnd", "per minute", [sum(calls.values()) * 60 / seconds])
+    yield Line(GROUP, _IDLE_CPU, "ms/min", [used * 1000 * 60 / seconds])
+    yield Line(GROUP, _IDLE_CALLS, "per minute", [sum(calls.values()) * 60 / seconds])
 
 
-async def _many(scale: Scale) -> AsyncIterator[Line]:
+async def _many(scale: Scale) -> Line:
     """Measure the memory of many nodes, without their connections."""
     nodes = scale.of(NODES, 5)
     own, bare = list[float](), list[float]()
@@ -141,19 +148,24 @@ async def _many(scale: Scale) -> AsyncIterator[Line]:
                 await served.scrape()
             own.append(resident_mb(served.pid))
         bare.append((await _bare())[1])
-    name = f"memory, {nodes} nodes after {_PAGES} pages (without connections, with the benchmark's own modules)"
-    yield Line(GROUP, name, "MB", own, _BARE_NAME, bare, Goal(Limit.VALUE, 200))
+    note = f"{nodes}, after {_PAGES} pages, without connections, with the benchmark's own modules"
+    return Line(GROUP, _MEMORY_MANY, "MB", own, _BARE_NAME, bare, Goal(Limit.VALUE, 200), note)
+
+
+def _payments(scale: Scale) -> list[int]:
+    """Return after how many finished payments the memory is measured."""
+    return [scale.of(each) for each in ([10_000, 100_000, 1_000_000] if scale.full else [10_000, 100_000])]
 
 
 async def _growth(scale: Scale) -> AsyncIterator[Line]:
     """Measure the memory after some numbers of finished payments."""
-    numbers = [scale.of(each) for each in ([10_000, 100_000, 1_000_000] if scale.full else [10_000, 100_000])]
+    numbers = _payments(scale)
     after: dict[int, list[float]] = {number: [] for number in numbers}
     for _ in range(scale.repetitions):
         async with _child("-m", "tests.bench.grow", *map(str, numbers)) as process:
             for number in numbers:
                 after[number].append((await read_answer(process))["pages"] * PAGE_BYTES / 1e6)
-    for fewer, number in zip(numbers, numbers[1:], strict=False):
+    for fewer, number in pairwise(numbers):
         goal = Goal(Limit.ABOVE, 2) if number == 1_000_000 else None
-        name = f"memory after {number:,} finished payments"
+        name = _AFTER.format(number)
         yield Line(GROUP, name, "MB", after[number], f"after {fewer:,}", after[fewer], goal)

@@ -1,10 +1,10 @@
 """One line of the table of `make bench`: a figure, what it is compared with in the same run, and its goal."""
 
 import statistics
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Limit(StrEnum):
@@ -35,6 +35,8 @@ class Line:
     baselines: Sequence[float] = ()
     """In the same unit, each measured next to the value at the same place."""
     goal: Goal | None = None
+    note: str = ""
+    """What differs from run to run, such as a number of series."""
 
     @property
     def value(self) -> float:
@@ -74,6 +76,12 @@ class Scale(NamedTuple):
     """Of the number of updates and seconds: 1 is what the table shows, less is only a test that it works."""
     full: bool
     """Whether the long lines have the size of the goal instead of a tenth or so."""
+    only: str = ""
+    """Measure only lines whose name contains this."""
+
+    def wants(self, *names: str) -> bool:
+        """Return whether one of these lines is to be measured."""
+        return any(self.only in name for name in names)
 
     def of(self, number: float, least: int = 1) -> int:
         """Return a number of things to measure."""
@@ -92,6 +100,7 @@ def as_json(line: Line) -> dict[str, object]:
     return {
         "group": line.group,
         "name": line.name,
+        "note": line.note,
         "unit": line.unit,
         "value": line.value,
         "values": list(line.values),
@@ -100,8 +109,30 @@ def as_json(line: Line) -> dict[str, object]:
         "baselines": list(line.baselines),
         "ratio": line.ratio,
         "goal": goal_text(line),
+        "goal_limits": line.goal and line.goal.what.name,
+        "goal_limit": line.goal and line.goal.limit,
         "met": line.met,
     }
+
+
+def from_json(content: Mapping[str, Any]) -> Line:
+    """Return the line that was written so."""
+    kind = content["goal_limits"]
+    return Line(
+        group=content["group"],
+        name=content["name"],
+        unit=content["unit"],
+        values=content["values"],
+        compared_with=content["compared_with"],
+        baselines=content["baselines"],
+        goal=Goal(Limit[kind], content["goal_limit"]) if kind else None,
+        note=content["note"],
+    )
+
+
+def full_name(line: Line) -> str:
+    """Return the name with the note."""
+    return f"{line.name} ({line.note})" if line.note else line.name
 
 
 def number(value: float) -> str:

@@ -84,14 +84,19 @@ def _count(first: int) -> Iterator[int]:
         first += 1
 
 
-def _payment(shape: Shape, world: World, index: int, now_ns: Callable[[], int]) -> Iterator[Prepared]:
-    """Yield the updates of one payment, each at the time of the clock."""
+def new_record(world: World, index: int, now_ns: int) -> tuple[Record, str]:
+    """Return a new payment of an invoice, and its payee's key."""
     payment_hash = hashlib.sha256(b"bench %d" % index).digest()
     payee = world.far[index % len(world.far)]
     request = world.payment_request(payee, payment_hash, MSAT, START_NS // NS_PER_S)
     create = Create(payment_hash=payment_hash.hex(), kind=Kind.INVOICE, value_msat=MSAT, payment_request=request)
-    record = Record(create, index, now_ns(), initiated=False)
-    for _ in _STEPS[shape](record, world, payee.pubkey, now_ns):
+    return Record(create, index, now_ns, initiated=False), payee.pubkey
+
+
+def _payment(shape: Shape, world: World, index: int, now_ns: Callable[[], int]) -> Iterator[Prepared]:
+    """Yield the updates of one payment, each at the time of the clock."""
+    record, payee = new_record(world, index, now_ns())
+    for _ in _STEPS[shape](record, world, payee, now_ns):
         yield Prepared(index, record.write())
 
 
@@ -102,7 +107,7 @@ def _storm(record: Record, _world: World, _payee: str, _now_ns: Callable[[], int
 
 
 def _paid(record: Record, world: World, payee: str, now_ns: Callable[[], int]) -> Iterator[None]:
-    _register(record, world, payee, now_ns(), ATTEMPTS[Shape.PAID])
+    add_attempts(record, world, payee, now_ns(), ATTEMPTS[Shape.PAID])
     yield
     for places in ((0, 1), (2, 3)):
         for place in places:
@@ -111,7 +116,7 @@ def _paid(record: Record, world: World, payee: str, now_ns: Callable[[], int]) -
 
 
 def _large(record: Record, world: World, payee: str, now_ns: Callable[[], int]) -> Iterator[None]:
-    _register(record, world, payee, now_ns(), ATTEMPTS[Shape.LARGE])
+    add_attempts(record, world, payee, now_ns(), ATTEMPTS[Shape.LARGE])
     yield
     for place in range(_LARGE_UPDATES - 2):
         record.fail(place, pb.Failure.TEMPORARY_CHANNEL_FAILURE, 2, now_ns())
@@ -126,12 +131,12 @@ def _steady(record: Record, world: World, payee: str, now_ns: Callable[[], int])
     yield
     place = 0
     if record.index % 6 == 0:
-        _register(record, world, payee, now_ns(), 1)
+        add_attempts(record, world, payee, now_ns(), 1)
         yield
         record.fail(place, pb.Failure.TEMPORARY_CHANNEL_FAILURE, 2, now_ns())
         place = 1
         yield
-    _register(record, world, payee, now_ns(), 1)
+    add_attempts(record, world, payee, now_ns(), 1)
     yield
     record.settle(place, hashlib.sha256(record.payment_hash.encode()).digest(), now_ns())
     yield
@@ -140,7 +145,7 @@ def _steady(record: Record, world: World, payee: str, now_ns: Callable[[], int])
 _STEPS = {Shape.STORM: _storm, Shape.PAID: _paid, Shape.LARGE: _large, Shape.STEADY: _steady}
 
 
-def _register(record: Record, world: World, payee: str, now_ns: int, attempts: int) -> None:
+def add_attempts(record: Record, world: World, payee: str, now_ns: int, attempts: int) -> None:
     """Add attempts in flight, over different peers."""
     rng = generator("route", record.payment_hash, attempts)
     peers = cycle(peer.node.pubkey for peer in world.peers)
