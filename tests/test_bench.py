@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.__main__ import GROUPS, main
-from tests.bench.document import BEGIN, END
+from tests.bench.document import GROWTH, SECTIONS, markers
 from tests.bench.line import Goal, Limit, Line
 
 pytestmark = pytest.mark.slow
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 def test_every_line_is_measured(group: str, tmp_path: Path) -> None:
     """In the quick form: each line has a value, and what it is compared with; the document gets a row of each."""
     document, written = tmp_path / "performance.md", tmp_path / "bench.json"
-    document.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    document.write_text("".join("\n".join([f"before {name}", *markers(name), "after\n"]) for name in SECTIONS))
     assert main([group, "--quick", f"--json={written}", f"--write={document}"]) == 0
     lines = json.loads(written.read_text())["lines"]
     assert lines
@@ -25,10 +25,9 @@ def test_every_line_is_measured(group: str, tmp_path: Path) -> None:
     assert all(line["value"] >= 0 for line in lines)
     assert all((line["ratio"] is not None) == bool(line["compared_with"]) for line in lines)
     assert all((line["met"] is None) == (not line["goal"]) for line in lines)
-    text = document.read_text()
-    assert text.startswith(f"before\n{BEGIN}\n")
-    assert text.endswith(f"{END}\nafter\n")
-    assert sum(row.startswith(f"| {group}: ") for row in text.splitlines()) == len(lines)
+    begin, end = markers(GROWTH if group == GROWTH else SECTIONS[0])
+    rows = document.read_text().partition(begin)[2].partition(end)[0].splitlines()
+    assert sum(row.startswith(f"| {group}: ") for row in rows) == len(lines)
 
 
 @pytest.mark.parametrize(

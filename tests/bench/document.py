@@ -1,4 +1,4 @@
-"""Writes the table into a document, between two markers, with the date and the machine."""
+"""Writes the table into a document, between markers, with the date and the machine."""
 
 import datetime as dt
 import os
@@ -9,7 +9,9 @@ from pathlib import Path
 from tests.bench import line
 from tests.bench.line import Line
 
-BEGIN, END = "<!-- bench -->", "<!-- end of bench -->"
+GROWTH = "growth"
+SECTIONS = ("table", GROWTH)
+"""The tables of a document."""
 _CPU = Path("/proc/cpuinfo")
 
 
@@ -46,10 +48,27 @@ def markdown(lines: Sequence[Line], earlier: Sequence[Line] = ()) -> str:
 
 
 def write_into(document: Path, lines: Sequence[Line], machine: str, earlier: Sequence[Line] = ()) -> None:
-    """Replace what is between the markers of a document. Raises ValueError if it has none."""
+    """Replace the tables of a document: the growth of costs has one of its own, if it was measured.
+
+    Raises ValueError if the document lacks the markers of a table.
+    """
     text = document.read_text()
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    for name in SECTIONS:
+        chosen = [each for each in lines if (each.group == GROWTH) == (name == GROWTH)]
+        if chosen:
+            text = _replaced(text, name, f"{machine}.\n\n{markdown(chosen, earlier)}")
+    document.write_text(text)
+
+
+def markers(name: str) -> tuple[str, str]:
+    """Return the lines before and after a table."""
+    return f"<!-- {name}: written by make bench -->", f"<!-- end of {name} -->"
+
+
+def _replaced(text: str, name: str, content: str) -> str:
+    first, last = markers(name)
+    before, begin, rest = text.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"{document} has no lines {BEGIN} and {END}")
-    document.write_text(f"{before}{BEGIN}\n{machine}.\n\n{markdown(lines, earlier)}\n{END}{after}")
+        raise ValueError(f"the document has no lines {first} and {last}")
+    return f"{before}{first}\n{content}\n{last}{after}"

@@ -1,5 +1,6 @@
 """What decoding, counting, listing and writing cost in this process, compared with parsing alone."""
 
+import hashlib
 import os
 import tempfile
 import time
@@ -11,17 +12,18 @@ import msgspec
 from exporter.lnd import decode, json_messages
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import Source
-from exporter.payments.payment import Payment
+from exporter.payments.payment import Payment, Run
 from exporter.simulator import rest_json
 from exporter.simulator.wire import bytes_field
 from exporter.store import Store, encode
 from tests.bench.fleet import counted, traffic
 from tests.bench.line import Goal, Limit, Line, Scale
-from tests.bench.messages import Shape, prepare
+from tests.bench.messages import START_NS, Shape, prepare
 
 GROUP = "decode"
 PAYMENTS = 2000
 LISTED = 5000
+COUNTED = 200_000
 PAGE = 500
 """Payments of a page of ListPayments."""
 _PARSED = "protobuf, parsed"
@@ -71,6 +73,7 @@ async def measure(scale: Scale) -> AsyncIterator[Line]:
     yield _catch_up(scale)
     with tempfile.TemporaryDirectory() as home:
         yield _write(Path(home), decoded, scale)
+        yield _list(Path(home), scale)
 
 
 def _catch_up(scale: Scale) -> Line:
@@ -112,3 +115,20 @@ def _write(home: Path, decoded: Sequence[Payment], scale: Scale) -> Line:
             bare.append(cpu_of(write_bare) * 1000)
     store.close()
     return Line(GROUP, "state written after 100 updates", "ms", own[1:], "4 KiB written and fsync", bare[1:])
+
+
+def _list(home: Path, scale: Scale) -> Line:
+    """Measure how much the state file grows with each payment that was counted, written a thousand at a time."""
+    account, number = counted([]), scale.of(COUNTED, 1000)
+    path = home / "list.sqlite"
+    store = Store(path)
+    store.save({"lnd": encode(account.save(account.capture()))})
+    store.close()
+    before = path.stat().st_size
+    store = Store(path)
+    for first in range(0, number, 1000):
+        hashes = (hashlib.sha256(b"%d" % index).hexdigest() for index in range(first, first + 1000))
+        account.ended = [Run(each, START_NS // 1000 + first * 1000 + place) for place, each in enumerate(hashes)]
+        store.save({"lnd": encode(account.save(account.capture()))})
+    store.close()
+    return Line(GROUP, "list of counted payments, on disk", "bytes/payment", [(path.stat().st_size - before) / number])

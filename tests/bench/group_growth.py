@@ -10,12 +10,13 @@ from exporter.payments.labels import Source, Status
 from exporter.payments.payment import NS_PER_MS, NS_PER_S, Moment
 from exporter.simulator.world import World
 from exporter.store import encode
+from tests.bench.document import GROWTH
 from tests.bench.fleet import counted, fleet
 from tests.bench.line import Line, Scale
 from tests.bench.messages import START_NS, add_attempts, new_record
 from tests.metrics import scene
 
-GROUP = "growth"
+GROUP = GROWTH
 ATTEMPTS = (1, 4, 16, 64, 200)
 OPEN = (10, 1_000, 10_000, 50_000)
 NODES = (1, 10, 50, 200)
