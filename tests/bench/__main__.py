@@ -25,8 +25,11 @@ GROUPS: Mapping[str, Measure] = {
 """The groups by name, in the order of the table."""
 
 
-async def measure(groups: Sequence[str], scale: Scale, console: Console) -> list[Line]:
-    """Measure groups; show each line as soon as it is measured. Nothing moves meanwhile, for that would cost CPU."""
+async def measure(groups: Sequence[str], scale: Scale, console: Console, written: Path | None) -> list[Line]:
+    """Measure groups; show and write each line as soon as it is measured.
+
+    Nothing moves on the terminal meanwhile, for that would cost CPU.
+    """
     lines: list[Line] = []
     for group in groups:
         console.print(f"{group}: measuring", style="bold", highlight=False)
@@ -34,6 +37,8 @@ async def measure(groups: Sequence[str], scale: Scale, console: Console) -> list
             if not scale.wants(each.name):
                 continue
             lines.append(each)
+            if written:
+                _write(written, lines, scale)
             text = f"  {each.name}: {line.value_text(each)}"
             if each.ratio is not None:
                 text += f", {line.ratio_text(each)} {each.compared_with}"
@@ -57,6 +62,11 @@ def table(lines: Sequence[Line]) -> Table:
             line.met_text(each),
         )
     return shown
+
+
+def _write(file: Path, lines: Sequence[Line], scale: Scale) -> None:
+    content = {"machine": describe_machine(), "scale": scale._asdict(), "lines": [line.as_json(each) for each in lines]}
+    file.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def _read(file: Path) -> list[Line]:
@@ -92,11 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.read:
         lines, machine = _read(arguments.read), json.loads(arguments.read.read_text())["machine"]
     else:
-        lines = asyncio.run(measure(arguments.groups or list(GROUPS), scale, console))
+        lines = asyncio.run(measure(arguments.groups or list(GROUPS), scale, console, arguments.json))
     console.print(table(lines))
-    if arguments.json:
-        content = {"machine": machine, "scale": scale._asdict(), "lines": [line.as_json(each) for each in lines]}
-        arguments.json.write_text(json.dumps(content, indent=1) + "\n")
     if arguments.write:
         write_into(arguments.write, lines, machine, _read(arguments.before) if arguments.before else [])
     return 0

@@ -29,8 +29,10 @@ async def measure(scale: Scale) -> AsyncIterator[Line]:
         for name, changed in (("changed and written", 1), ("nothing changed", 0)):
             if scale.wants(line := f"whole scrape of 1 node, {name}"):
                 async with fleet(1, payments, Path(home) / f"{changed}.sqlite") as one:
+                    await one.scrape()
                     yield await _scrapes(one, line, changed, scale, Goal(Limit.VALUE, 3))
         async with fleet(nodes, payments) as many:
+            await many.scrape()
             for name, changed, limit in (("nothing", 0, 50), ("a tenth", nodes // 10, 150), ("everything", nodes, 350)):
                 if scale.wants(line := f"whole scrape of {nodes} nodes, {name} changed, no state file"):
                     yield await _scrapes(many, line, changed, scale, Goal(Limit.VALUE, limit))
@@ -52,7 +54,6 @@ async def _scrapes(served: Fleet, name: str, changed: int, scale: Scale, goal: G
     own, bare = list[float](), list[float]()
     page = b""
     rounds = ROUNDS if served.nodes == 1 else 1
-    await served.scrape()
     for _ in range(scale.repetitions):
         used = 0.0
         for _ in range(rounds):
