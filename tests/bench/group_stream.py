@@ -90,7 +90,7 @@ async def _measure_load(load: _Load, lnd: FakeLnd, home: Path, repetitions: int)
         yield Line(GROUP, f"calls of the audit, {name}", "% of ends", audit)
 
 
-_EVERY, _FINAL = ("steady: 6 payments/s, 20 updates/s", "the same, final updates only")
+_EVERY, _FINAL = ("steady: 6 payments/s, 20 updates/s", "steady: 6 payments/s, final updates only")
 
 
 async def _measure_steady(home: Path, scale: Scale) -> AsyncIterator[Line]:
