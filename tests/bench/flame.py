@@ -1,6 +1,7 @@
 """Draws where an exporter spends its time in a load: `python -m tests.bench.flame FILE.svg [SHAPE UPDATES RATE]`."""
 
 import asyncio
+import re
 import signal
 import sys
 import tempfile
@@ -11,18 +12,20 @@ from tests.bench.messages import Shape
 from tests.bench.processes import exporter_process
 
 _PER_S = "100"
+_TITLE = re.compile(r'(<text id="title"[^>]*>)(.*?)(</text>)')
+"""Of the picture: py-spy puts its own command there."""
 _SETTLE_S = 7.0
 """After the start: the second catch-up is over."""
 
 
 async def draw(file: Path, shape: Shape, updates: int, rate: float) -> None:
-    """Let py-spy (`pip install py-spy`) take samples of the threads that hold the interpreter lock."""
+    """Let py-spy (`pip install py-spy`) take samples of all threads that run."""
     with tempfile.TemporaryDirectory() as home:
         async with fake_lnd(Path(home)) as lnd, exporter_process(Path(home) / "exporter", [lnd]) as exporter:
             await exporter.until_following()
             prepared = await lnd.prepare(shape, updates)
             await asyncio.sleep(_SETTLE_S)
-            arguments = ["record", "--gil", "--function", "--rate", _PER_S, "--duration", "3600"]
+            arguments = ["record", "--function", "--rate", _PER_S, "--duration", "3600"]
             spy = await asyncio.create_subprocess_exec(
                 str(Path(sys.executable).with_name("py-spy")),
                 *arguments,
@@ -36,6 +39,8 @@ async def draw(file: Path, shape: Shape, updates: int, rate: float) -> None:
             await exporter.until_counted(prepared.payments)
             spy.send_signal(signal.SIGINT)
             await spy.wait()
+    title = f"{prepared.updates:,} updates: {shape}"
+    file.write_text(_TITLE.sub(lambda found: found[1] + title + found[3], file.read_text()))
 
 
 def main(file: str, shape: str = Shape.STORM.value, updates: str = "10000", rate: str = "0") -> None:
