@@ -131,7 +131,9 @@ class Checkpoint:
     async def run(self) -> None:
         """Write at once, so that the state tells which nodes are followed; then every `INTERVAL_S` until cancelled."""
         while True:
-            await self.durable_page([name for name, account in self._accounts.items() if self._must_be_written(account)])
+            await self.durable_page(
+                [name for name, account in self._accounts.items() if self._must_be_written(account)]
+            )
             await asyncio.sleep(INTERVAL_S)
 
     async def _capture_and_write(self) -> PageData:

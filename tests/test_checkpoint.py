@@ -175,9 +175,7 @@ async def test_capturing_lets_others_run_and_no_node_is_of_two_instants(
     store.close()
 
 
-async def test_an_interval_without_changes_captures_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_interval_without_changes_captures_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a node nor the disk is touched; what has changed is written by itself."""
     monkeypatch.setattr(checkpoint_module, "INTERVAL_S", 0.0)
     nodes, store = accounts(3), SlowStore(tmp_path / "state.sqlite")

@@ -59,7 +59,7 @@ def render(rows: Sequence[NodeRow], form: Format, views: Iterable[View], before:
 
 
 def render_in_steps(
-    rows: Sequence[samples.NodeRow], form: Format, views: Iterable[View], before: Rendered
+    rows: Sequence[NodeRow], form: Format, views: Iterable[View], before: Rendered
 ) -> Generator[None, None, Rendered]:
     """Do the same, and yield after each chunk: some 0.2 ms if it is rendered, a hundredth if it is used again."""
     views = tuple(views)

@@ -41,7 +41,6 @@ _FINAL = (rpc.Payment.SUCCEEDED, rpc.Payment.FAILED)
 _PAYMENTS, _FIRST, _LAST = 1, 2, 3  # fields of ListPaymentsResponse
 
 
-
 class Sent(NamedTuple):
     """One update."""
 
@@ -114,12 +113,16 @@ def steady(seconds: float) -> tuple[World, list[Sent]]:
             value_msat=50_000_000,
             creation_date=created_ns // NS_PER_S,
             creation_time_ns=created_ns,
-            payment_request=world.payment_request(random.choice(world.far), payment_hash, 50_000, created_ns // NS_PER_S),
+            payment_request=world.payment_request(
+                random.choice(world.far), payment_hash, 50_000, created_ns // NS_PER_S
+            ),
             status=track.Payment.IN_FLIGHT,
             payment_index=number + 1,
         )
         for step in range(3):
-            payment.htlcs.extend(_attempt(world, random, 8 * number + len(payment.htlcs) + n, created_ns) for n in (1, 2))
+            payment.htlcs.extend(
+                _attempt(world, random, 8 * number + len(payment.htlcs) + n, created_ns) for n in (1, 2)
+            )
             if step == 1:
                 for htlc in payment.htlcs:
                     htlc.status, htlc.resolve_time_ns = track.HTLCAttempt.FAILED, created_ns + NS_PER_S // 10
@@ -296,7 +299,9 @@ def _calls(account: Account) -> dict[Method, int]:
     return dict(calls)
 
 
-async def follow(home: Path, address: str, sent: Sequence[Sent], *, final_only: bool = False, slow_s: float = 0) -> Cost:
+async def follow(
+    home: Path, address: str, sent: Sequence[Sent], *, final_only: bool = False, slow_s: float = 0
+) -> Cost:
     """Follow the fake lnd until all payments that end are counted; `slow_s` is wasted at each update."""
     account = Account("lnd", _moment, 50)
     client = GrpcClient(address, home / "tls.cert", home / "macaroon")
