@@ -83,7 +83,19 @@ def plain_source(message: rpc.HTLCAttempt) -> FailureSource:
 
 
 hexes = st.text(alphabet="0123456789abcdefABCDEF -_x\tg\u0660", min_size=62, max_size=67) | st.sampled_from(
-    [HASH, HASH.upper(), f" {HASH[1:]}", f"{HASH[:-1]} ", f"{HASH[:30]}  {HASH[32:]}", OWN, OWN.upper(), PEER, FAR, ""]
+    [
+        HASH,
+        HASH.upper(),
+        f" {HASH[1:]}",
+        f"{HASH[:-1]} ",
+        f"{HASH} ",
+        f"{HASH[:30]}  {HASH[32:]}",
+        OWN,
+        OWN.upper(),
+        PEER,
+        FAR,
+        "",
+    ]
 )
 hop = st.builds(
     rpc.Hop,
