@@ -132,3 +132,14 @@ async def test_a_node_that_returns_is_rendered_anew() -> None:
     assert gzip.decompress(page) == expected([new])
     page = await pages.page(PageData([other, new]), None, Format.TEXT)
     assert gzip.decompress(page).startswith(expected([other, new]))
+
+
+async def test_the_event_loop_goes_on_meanwhile() -> None:
+    """Everything that is due is done after each slice of a page of many nodes."""
+    views = [replace(scene.populated(), node=f"node{number}") for number in range(30)]
+    task = asyncio.create_task(Rendering().page(PageData(views), None, Format.TEXT))
+    rounds = 0
+    while not task.done():
+        await asyncio.sleep(0)
+        rounds += 1
+    assert rounds > 10
