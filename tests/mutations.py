@@ -149,7 +149,7 @@ MUTATIONS = (
     Mutation(
         "a payment that the stream doesn't show is not requested",
         "follow/catch_up.py",
-        "await self._calls.fetch(self._tracker.hashes_to_ask_for(self._account.now()))\n        self._calls.not_found_cause = ",
+        "await self._calls.fetch_unseen()\n        self._calls.not_found_cause = ",
         "self._calls.not_found_cause = ",
         "follow/test_gaps.py",
     ),
