@@ -104,6 +104,10 @@ class Calls:
                 kept.clear()
                 kept.update(read)
 
+    async def fetch_unseen(self) -> None:
+        """Request all payments that lnd must be asked for at present; see `fetch`."""
+        await self.fetch(self.account.tracker.hashes_to_ask_for(self.account.now()))
+
     async def fetch(self, hashes: Iterable[str]) -> None:
         """Request payments by hash, `CONCURRENT` at a time, and record the answers; not those that a stream has shown.
 

@@ -89,7 +89,7 @@ class Watch:
         self._look()
 
     async def _end_probe(self, probing: asyncio.Task[None]) -> None:
-        """End a probe that is under way when the reader has stopped waiting: what it received is a sign of life."""
+        """End a probe that is under way when the reader stops waiting: a message is a sign of life, too."""
         self._probing = None
         probing.cancel()
         try:

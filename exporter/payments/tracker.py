@@ -90,7 +90,10 @@ class Tracker:
         self.on_hold.clear()
 
     def postpone(self, by_ns: int) -> None:
-        """Extend all holds: this process stood still, and second terminal updates may wait in the socket."""
+        """Extend all holds: this process stood still until now, and second terminal updates may wait in the socket.
+
+        They still end in order: a hold that begins now ends after those that are extended, for they began before.
+        """
         for terminal in self.on_hold.values():
             terminal.postpone(by_ns)
 

@@ -11,8 +11,8 @@ import pytest
 from exporter.app import client_of
 from exporter.config import NodeConfig
 from exporter.config.addresses import GRPC, REST
-from exporter.lnd import grpc as lnd_grpc
 from exporter.lnd import errors, liveness
+from exporter.lnd import grpc as lnd_grpc
 from exporter.lnd.client import Client, LndError
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Interruption, Method, NodeState

@@ -3,7 +3,7 @@
 from exporter.payments.event import PaymentFailed, PaymentLost, PaymentStarted, PaymentSucceeded, UpdateIgnored
 from exporter.payments.labels import Ignored, Lost, Reason, Source
 from exporter.payments.totals import Counter
-from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, Observer, flying, payment, settled
+from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, Observer, at, flying, payment, settled
 
 A, B = flying(1), flying(2, sent_s=6)
 OLD_IN_FLIGHT = payment(IN_FLIGHT, A)
