@@ -60,7 +60,7 @@ torture: $(VENV)/dev.stamp ## Run payments with a thousand faults and kills (ARG
 mutations: $(VENV)/dev.stamp ## Break the code on purpose in many ways: a test must notice each
 	@exec $(BIN)/python -m tests.mutations
 
-bench: $(VENV)/dev.stamp ## Measure the cost of an update and a page, relative to bare loops in the same run (ARGS=payments)
+bench: $(VENV)/dev.stamp ## Measure what everything costs, against bare loops in the same run and the goals (ARGS="page --quick")
 	@exec $(BIN)/python -m tests.bench $(ARGS)
 
 rules: $(VENV)/dev.stamp ## Generate deploy/prometheus/*.rules.yml from values.yml

@@ -115,10 +115,10 @@ def burn(window: str) -> str:
     The allowance is capped as in the recorded burn rate of the same window, which the alerts use.
     """
     parts = (
-        f"{budget:g} * {finished(window, *NODE, matchers=[one_of('amount_band', bands)])}"
+        f"{budget:g} * {finished(window, *NODE, 'amount_band', matchers=[one_of('amount_band', bands)])}"
         for budget, bands in budgets(VALUES, MOST_BAD / factors(VALUES)[WINDOWS[window]]).items()
     )
-    return f"{bad(window, *NODE)} / (({' + '.join(parts)}) > 0)"
+    return f"{bad(window, *NODE)} / ({total(' or '.join(parts), *NODE)} > 0)"
 
 
 def enough(window: str) -> str:

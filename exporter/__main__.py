@@ -159,7 +159,8 @@ def _check(config: Config) -> int:
     for warning in warnings:
         print(f"    warning: {warning}")
     pages = ", ".join(address.page(web.telemetry_path) for address in web.addresses) or "the sockets of systemd"
-    print(f"  metrics on {pages}, peers {config.max_peers}, log {log.level} {log.format}")
+    without = f", without {', '.join(config.without)}" * bool(config.without)
+    print(f"  metrics on {pages}, peers {config.max_peers}{without}, log {log.level} {log.format}")
     if web.config_file is not None:
         open_health = ", health pages without password" * web.health_without_password
         print(f"  web: {read_web_file(web.config_file).summary}{open_health} ({web.config_file})")

@@ -81,6 +81,7 @@ async def _run(config: Config, store: Store | None, on_ready: OnReady | None, re
         nodes=checkpoint.nodes,
         security=security,
         reload=reload,
+        without=config.without,
     )
     try:
         passed = passed_sockets(os.environ) if config.web.systemd_socket else ()

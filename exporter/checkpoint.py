@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -23,8 +23,12 @@ LAST_S = 5.0
 """Time for retries of the last write before the process ends; container engines kill after ten seconds."""
 
 
+PAUSE_AFTER_S = 0.002
+"""Nodes are captured for this long at a time, then other tasks of the event loop run; one node is never interrupted."""
+
+
 class _Captured(NamedTuple):
-    """An account as it was at the instant of a page."""
+    """An account as it was at one instant: that of its view."""
 
     account: Account
     version: int
@@ -34,7 +38,7 @@ class _Captured(NamedTuple):
 
 
 class Checkpoint:
-    """Captures all nodes at one instant, writes what changed, then returns the page; concurrent requests share a write.
+    """Captures nodes, each at one instant, writes what changed, then returns the page; concurrent requests share a write.
 
     If the disk reports that it can't be written (full, read-only), the present page is returned nevertheless: no
     metrics would be worse. But if a retry will probably succeed, because another program holds a lock on the file or
@@ -99,8 +103,9 @@ class Checkpoint:
     async def durable_page(self, nodes: Collection[str] | None = None) -> PageData:
         """Return a page that is on disk: the present one, or after `WAIT_S` the last one that was written.
 
-        With `nodes` only these are sure to be as they are now. Whatever changed is written in any case, but copying 200
-        nodes for each of 200 pages would take longer than rendering them.
+        With `nodes` only these are captured and written, and sure to be as they are now; the others are as they were
+        last written. After a write that failed all are written, so that the time of the last write is true of all that
+        pages show.
         """
         if self._next is None:
             self._next = asyncio.create_task(self._capture_and_write())
@@ -126,7 +131,9 @@ class Checkpoint:
     async def run(self) -> None:
         """Write at once, so that the state tells which nodes are followed; then every `INTERVAL_S` until cancelled."""
         while True:
-            await self.durable_page()
+            await self.durable_page(
+                [name for name, account in self._accounts.items() if self._must_be_written(account)]
+            )
             await asyncio.sleep(INTERVAL_S)
 
     async def _capture_and_write(self) -> PageData:
@@ -134,16 +141,14 @@ class Checkpoint:
         async with self._write_lock:
             self._next = None  # a request from here on must see events from here on
             wanted, self._wanted = self._wanted, set()
-            present = dict(self._accounts)
-            views = {
-                name: account.capture()
-                for name, account in present.items()
-                if wanted is None or name in wanted or self._must_be_written(account)
-            }
+            wanted = None if self._failure else wanted
+            changed: dict[str, _Captured] = {}  # by name: a node that is removed meanwhile is captured twice
+            views = await self._capture_present(wanted, changed)
+            present = {*self._accounts}  # no await since the last capture: the nodes of the page
+            await self._capture_left(changed)
             self._on_time = True
             if self._store is not None:
-                changed = self._changed_accounts(views)
-                self._on_time = await self._write(self._store, changed)
+                self._on_time = await self._write(self._store, [*changed.values()])
             if self._on_time:
                 last, self._last_views = self._last_views | views, {}
                 for name, view in last.items():
@@ -159,17 +164,32 @@ class Checkpoint:
     def _must_be_written(self, account: Account) -> bool:
         return self._store is not None and account.version != self._versions.get(account.name)
 
-    def _changed_accounts(self, views: Mapping[str, View]) -> list[_Captured]:
-        """Return the accounts that are not on disk as they are now."""
-        changed = [
-            _Captured(account, account.version, encode(account.save(views[name])), left=False)
-            for name, account in self._accounts.items()
-            if self._must_be_written(account)
-        ]
-        for account in self._left.values():
-            encoded = mark_unfollowed(encode(account.save(account.capture())))
-            changed.append(_Captured(account, account.version, encoded, left=True))
-        return changed
+    async def _capture_present(self, wanted: set[str] | None, changed: dict[str, _Captured]) -> dict[str, View]:
+        """Return views of the wanted nodes, None for all; add those that are not on disk as they are to `changed`."""
+        views: dict[str, View] = {}
+        began_s = time.perf_counter()
+        for name, account in [*self._accounts.items()]:
+            if (wanted is not None and name not in wanted) or self._accounts.get(name) is not account:
+                continue  # not wanted, or removed during a pause
+            if time.perf_counter() - began_s > PAUSE_AFTER_S:
+                await asyncio.sleep(0)
+                began_s = time.perf_counter()
+                if self._accounts.get(name) is not account:
+                    continue
+            views[name] = view = account.capture()
+            if self._must_be_written(account):
+                changed[name] = _Captured(account, account.version, encode(account.save(view)), left=False)
+        return views
+
+    async def _capture_left(self, changed: dict[str, _Captured]) -> None:
+        """Add the nodes that are no longer followed to `changed`, where they replace what was captured before."""
+        if self._store is None:
+            return
+        for account in [*self._left.values()]:
+            if self._left.get(account.name) is account:  # not added again during a pause
+                encoded = mark_unfollowed(encode(account.save(account.capture())))
+                changed[account.name] = _Captured(account, account.version, encoded, left=True)
+                await asyncio.sleep(0)
 
     async def _write(self, store: Store, changed: list[_Captured]) -> bool:
         """Write changed nodes; count and log a failure. Return False if the page must not be served yet."""

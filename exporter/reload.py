@@ -152,6 +152,8 @@ def _need_restart(started: Config, config: Config, *, web_file_held_back: bool) 
         changed["web.config.file"] = None
     if config.max_peers != started.max_peers:
         changed["metrics.max-peers"] = None
+    if config.without != started.without:
+        changed["metrics.without"] = None
     if config.log.format != started.log.format:
         changed["log.format"] = None
     return list(changed)

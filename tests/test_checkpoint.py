@@ -101,7 +101,7 @@ async def test_concurrent_requests_share_a_write(tmp_path: Path) -> None:
 
 
 async def test_page_of_a_node_copies_no_other(tmp_path: Path) -> None:
-    """Only what changed is copied and written with it; while another program has a lock, all are on the last page."""
+    """It alone is written with it, if it has changed; while another program has a lock, all are on the last page."""
     nodes, store = accounts(4), SlowStore(tmp_path / "state.sqlite")
     checkpoint = Checkpoint(nodes, store)
     names = [account.name for account in nodes]
@@ -113,21 +113,88 @@ async def test_page_of_a_node_copies_no_other(tmp_path: Path) -> None:
         assert [view.node for view in page.views] == names
         return [new.node for new, old in zip(page.views, before.views, strict=True) if new is not old]
 
+    def call(*numbers: int) -> None:
+        for number in numbers:
+            nodes[number].apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
+
+    assert await copied("node1", "node9") == []
+    call(1, 3)
     assert await copied("node1", "node9") == ["node1"]
     assert await copied() == []
-    nodes[3].apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
-    assert await copied("node1") == ["node1", "node3"], "what has changed is written, and so copied"
-    assert store.saves == [names, [], [], ["node3"]]
+    assert await copied("node3") == ["node3"]
+    assert store.saves == [["node1"], [], ["node1"], [], ["node3"]]
+    call(0, 1, 2)
     one, other = await asyncio.gather(checkpoint.durable_page(["node1"]), checkpoint.durable_page(["node0"]))
     assert one is other, "one write for both"
+    assert store.saves[5:] == [["node0", "node1"]]
     assert [new.node for new, old in zip(one.views, page.views, strict=True) if new is not old] == ["node0", "node1"]
+    call(*range(4))
     every = await checkpoint.durable_page()
     assert all(new is not old for new, old in zip(every.views, one.views, strict=True))
+    assert store.saves[6:] == [names]
     store.problem = Busy(store.path, "a backup")
     nodes[2].apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
     late = await checkpoint.durable_page(["node2"])
     assert calls(PageData([late.views[2]])) == 0
     store.problem = None
+    await checkpoint.durable_page(["node1"])
+    assert store.saves[8:] == [["node2"]], "after a failure everything is written"
+    store.close()
+
+
+async def test_capturing_lets_others_run_and_no_node_is_of_two_instants(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another task counts, removes and adds nodes between any two captures: each view is what was written of it."""
+    monkeypatch.setattr(checkpoint_module, "PAUSE_AFTER_S", 0.0)
+    nodes, store = accounts(6), SlowStore(tmp_path / "state.sqlite")
+    checkpoint, steps = Checkpoint(nodes, store), 0
+
+    async def interfere() -> None:
+        nonlocal steps
+        while True:
+            for account in nodes:
+                account.apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
+            steps += 1
+            checkpoint.follow(nodes if steps % 3 else [nodes[0], *nodes[2:4]])
+            await asyncio.sleep(0)
+
+    interfering = asyncio.create_task(interfere())
+    for number in range(12):
+        wanted = None if number % 2 else ["node0", "node2"]
+        page = await checkpoint.durable_page(wanted)
+        written = {view.node: view for view in page.views}
+        for name in wanted or ["node0", "node2", "node3"]:
+            saved = store._written[name]
+            assert saved.counters == written[name].counters, name
+            assert saved.histograms == written[name].histograms, name
+    interfering.cancel()
+    assert steps > 24, "the loop was never free"
+    await checkpoint.durable_page()
+    assert all(saved.counters == nodes[int(name[-1])].ledger.counters for name, saved in store._written.items())
+    store.close()
+
+
+async def test_an_interval_without_changes_captures_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a node nor the disk is touched; what has changed is written by itself."""
+    monkeypatch.setattr(checkpoint_module, "INTERVAL_S", 0.0)
+    nodes, store = accounts(3), SlowStore(tmp_path / "state.sqlite")
+    checkpoint = Checkpoint(nodes, store)
+    await checkpoint.durable_page()
+    captured: list[str] = []
+    capture = Account.capture
+    monkeypatch.setattr(Account, "capture", lambda account: captured.append(account.name) or capture(account))
+    running = asyncio.create_task(checkpoint.run())
+    while len(store.saves) < 5:
+        await asyncio.sleep(0)
+    assert (captured, [*filter(None, store.saves[1:])]) == ([], [])
+    nodes[2].apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
+    seen = len(store.saves)
+    while len(store.saves) < seen + 3:
+        await asyncio.sleep(0)
+    assert (captured, [*filter(None, store.saves[1:])]) == (["node2"], [["node2"]])
+    running.cancel()
+    await asyncio.get_running_loop().run_in_executor(store.executor, lambda: None)
     store.close()
 
 

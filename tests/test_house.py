@@ -35,7 +35,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.text",
     },
     "exporter.simulator": {"exporter.payments", "exporter.lnd.rpc"},
-    "exporter.config": {"exporter.certificate", "exporter.macaroon", "exporter.payments.labels", "exporter.redact"},
+    "exporter.config": {
+        "exporter.certificate",
+        "exporter.macaroon",
+        "exporter.metrics.groups",
+        "exporter.payments.labels",
+        "exporter.redact",
+    },
     "exporter.log": {"exporter.redact"},
     "exporter.healthcheck": {"exporter.config"},
     "exporter.track": {
@@ -104,7 +110,7 @@ LIBRARY_USERS = {
     "google": {"exporter.lnd", "exporter.simulator"},
     "aiohttp": {"exporter.lnd", "exporter.simulator", "exporter.web"},
     "aiohttp_socks": {"exporter.lnd"},
-    "prometheus_client": {"exporter.metrics", "exporter.web.handlers", "exporter.web.pages"},
+    "prometheus_client": {"exporter.metrics", "exporter.web.rendering"},
     "yaml": {"exporter.config"},
     "bcrypt": {"exporter.config"},
     "sqlite3": {"exporter.store", "exporter.checkpoint"},

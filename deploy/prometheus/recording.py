@@ -26,6 +26,11 @@ _DAYS = "3d"
 MOST_BAD = 0.9
 """Upper bound of a factor times a budget; above it not even a total outage could reach the factor."""
 
+NO_BAND = ""
+"""The amount band of all payments, if the exporter has `--metrics.without=amounts`: the label is missing then."""
+OF_ANY_AMOUNT = AmountBand.UNDER_100K
+"""The band whose target holds for payments of an unknown amount."""
+
 KNOWN = f'reason!~"{Reason.NONE}|{Reason.OTHER}"'
 """Excludes failures without a known reason: they count neither as good nor as bad."""
 FINISHED_BY_BAND = "node_band:lnd_payments_finished:sum"
@@ -140,17 +145,18 @@ def allowed(speed: str) -> str:
 
 def _allowance(s: Selector, values: Values, factor: float) -> str:
     """Return the bad payments that the targets allow for just these amounts: a shift to larger ones fires nothing."""
-    return "\n+ ".join(
-        f"{budget:g} * sum without (amount_band) ({s(FINISHED_BY_BAND, one_of('amount_band', of))})"
+    by_band = " or ".join(
+        f"{budget:g} * {s(FINISHED_BY_BAND, one_of('amount_band', of))}"
         for budget, of in budgets(values, MOST_BAD / factor).items()
     )
+    return f"sum without (amount_band) ({by_band})"
 
 
-def budgets(values: Values, most: float = 1.0) -> dict[float, list[AmountBand]]:
+def budgets(values: Values, most: float = 1.0) -> dict[float, list[str]]:
     """Return the shares of payments that may be bad, at most `most`, each with its amount bands."""
-    bands: dict[float, list[AmountBand]] = {}
-    for band in AmountBand:
-        budget = min(1 - values.target_percent[band] / 100, most)
+    bands: dict[float, list[str]] = {}
+    for band in (*AmountBand, NO_BAND):
+        budget = min(1 - values.target_percent[band or OF_ANY_AMOUNT] / 100, most)
         bands.setdefault(round(budget, 6), []).append(band)
     return bands
 

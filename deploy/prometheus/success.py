@@ -6,6 +6,7 @@ from deploy.prometheus.recording import (
     ENDED,
     FINISHED,
     FINISHED_BY_BAND,
+    NO_BAND,
     SUCCEEDED,
     UNEXPLAINED,
     burn,
@@ -30,7 +31,7 @@ from deploy.prometheus.thresholds import Burning, Severity, Share, TooSlow
 from deploy.prometheus.values import Values
 from exporter.payments.labels import PURPOSE, AmountBand, Cause, ChannelState, Kind, Reason
 
-SMALL = (AmountBand.UNDER_1K, AmountBand.UNDER_10K, AmountBand.UNDER_100K)
+SMALL = (NO_BAND, AmountBand.UNDER_1K, AmountBand.UNDER_10K, AmountBand.UNDER_100K)
 """Amounts for which a node should have enough balance: below 100k sat."""
 ORDINARY = (*SMALL, AmountBand.UNDER_1M)
 """Amounts of which most succeed on a healthy node: below 1M sat."""

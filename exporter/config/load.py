@@ -28,6 +28,7 @@ from exporter.config.settings import (
     LOG_OPEN_AFTER,
     LOG_PAYMENT_HASHES,
     METRICS_MAX_PEERS,
+    METRICS_WITHOUT,
     NO_INFLIGHT,
     OLDER_THAN,
     SETTINGS,
@@ -80,6 +81,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     web = _read_web(raw, command, problems)
     log = _read_log(raw, problems)
     max_peers = value(raw, METRICS_MAX_PEERS, problems)
+    without = value(raw, METRICS_WITHOUT, problems)
     has_state = command in ("run", "check", "open") or names is not None
     storage = read_storage(raw, environ, problems) if has_state else StorageConfig(None)
     _refuse_flags_of_others(command, flags, problems)
@@ -94,7 +96,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     if problems:
         raise ConfigError(problems)
     others = len((file and file.nodes) or ()) - len(nodes) if shard else 0
-    return Config(nodes, web, log, storage, max_peers, open_, track, shard, others, handover)
+    return Config(nodes, web, log, storage, max_peers, open_, track, shard, others, handover, without)
 
 
 def _read_file(path: RawValue, problems: list[Problem]) -> FileContent | None:

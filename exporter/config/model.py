@@ -18,6 +18,7 @@ from exporter.config.listen import ListenAddress
 from exporter.config.macaroons import ADMIN
 from exporter.config.settings import AUTO, LND_NAME
 from exporter.config.shard import Shard
+from exporter.metrics.groups import Group
 
 _PRIVATE = re.compile(r"localhost|127\..*|::1|.*\.onion")
 """Hosts to which a connection without TLS is private: this machine, and onion services, which Tor encrypts."""
@@ -170,3 +171,5 @@ class Config:
     other_nodes: int = 0
     """How many nodes of the file belong to other shards."""
     handover: HandoverConfig = HandoverConfig()
+    without: tuple[Group, ...] = ()
+    """Groups of series that the pages lack, in the order of `Group`."""

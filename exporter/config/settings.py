@@ -6,6 +6,7 @@ from exporter.config import addresses, listen, values
 from exporter.config.commands import Command
 from exporter.config.setting import Setting
 from exporter.config.shard import parse_shard
+from exporter.metrics.groups import Group
 from exporter.payments.labels import Mode
 
 AUTO = "auto"
@@ -153,6 +154,16 @@ METRICS_MAX_PEERS = Setting(
     "50",
     _SERVE,
     "how many of the direct peers that payments use get series of their own; 0 for none",
+)
+METRICS_WITHOUT = Setting(
+    "metrics.without",
+    "GROUP",
+    values.groups,
+    values.NONE,
+    _SERVE,
+    f"keep off the pages: {', '.join(Group)};"
+    " these series are counted all the same; docs/series.md says what each group costs and which alerts need it",
+    several=True,
 )
 STORAGE_PATH = Setting(
     "storage.path",

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from exporter.config.problems import InvalidValue
+from exporter.metrics.groups import Group
 
 OUR_PORT = 10019
 LISTEN = f":{OUR_PORT}"
 LISTEN_DEMO = f"127.0.0.1:{OUR_PORT}"
 MAX_PORT = 65535
 MAX_PEERS = 10_000
+NONE = "none"
+"""The word for an empty list."""
 OWN_PATHS = ("/", "/-/healthy", "/-/ready", "/-/reload", "/sd")
 """Paths of the other pages."""
 
@@ -98,6 +101,14 @@ def max_peers(given: str) -> int:
     return int(given)
 
 
+def groups(given: str) -> tuple[Group, ...]:
+    """Return groups of series, separated by commas, in the order of `Group`; none for the word `none`."""
+    if given.lower() == NONE:
+        return ()
+    named = {one_of(*Group)(part.strip()) for part in given.split(",")}
+    return tuple(group for group in Group if group in named)
+
+
 def duration(given: str) -> int:
     """Return a duration in seconds: `90s`, `10m`, `1h30m`, `2d`, `1w`."""
     match = _TIME.fullmatch(given.lower())
@@ -127,7 +138,7 @@ def block_counts(given: str) -> tuple[int, ...]:
 
 
 def _several(given: str, parse: Callable[[str], int], example: str) -> tuple[int, ...]:
-    if given.lower() == "none":
+    if given.lower() == NONE:
         return ()
     numbers = tuple(parse(part.strip()) for part in given.split(","))
     if 0 in numbers:

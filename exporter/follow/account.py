@@ -1,7 +1,7 @@
 """Everything that is known and counted of one node: at every await its tracker and its ledger agree."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TypedDict, Unpack
 
@@ -13,6 +13,7 @@ from exporter.payments.node import CatchUpProgress, Channels, Info, LastKnown, N
 from exporter.payments.overdue import Limits, Overdue, mark_overdue
 from exporter.payments.payment import Moment, Payment, Run
 from exporter.payments.saved import SavedNode, resume, save
+from exporter.payments.totals import Counter
 from exporter.payments.tracker import Tracker
 from exporter.payments.view import View, capture_view
 
@@ -65,8 +66,12 @@ class Account:
         self.has_unconfirmed = asyncio.Event()
         """Set while `take_unconfirmed` has something to return."""
         self._unconfirmed: dict[str, None] = {}  # payment hashes; a few, because the follower takes them at once
+        self._awaited_started = 0
+        self._has_started = asyncio.Event()  # set while `_awaited_started` runs have been started
         self._last_run_s = 0.0  # the event loop's time when this process was last seen running
         self._last_known = LastKnown()
+        self._last_view: View | None = None
+        self._last_view_version = 0  # `version` when it was captured
 
     def record(self, payment: Payment, source: Source, asked: Moment | None = None) -> None:
         """Count a snapshot; `asked` is when the request was sent that it answers.
@@ -109,6 +114,8 @@ class Account:
                 self.ended.append(event.run)
         self.ledger.apply(events)
         self.version += bool(events)
+        if self.started >= self._awaited_started:
+            self._has_started.set()
 
     def take_unconfirmed(self) -> list[str]:
         """Remove and return the hashes of the payments that lnd must be asked for once more."""
@@ -123,9 +130,16 @@ class Account:
         self.version += 1
 
     def capture(self) -> View:
-        """Count the runs whose hold is over, then return a copy of everything that a page shows of the node."""
+        """Count the runs whose hold is over, then return a copy of everything that a page shows of the node.
+
+        What has not changed since the last call is the same object as in the last view, or all of it the same view.
+        """
         self.release()
-        return capture_view(self.name, self.tracker, self.ledger, self.status, self.now())
+        last = self._last_view
+        if last is None or self.version != self._last_view_version or self.tracker.open:  # their ages change, too
+            last = capture_view(self.name, self.tracker, self.ledger, self.status, self.now(), last)
+            self._last_view, self._last_view_version = last, self.version
+        return last
 
     def save(self, view: View) -> SavedNode:
         """Return everything that must outlive the process, and update what is last known of the node.
@@ -147,9 +161,22 @@ class Account:
             heard=self._last_known,
         )
 
-    def known_runs(self) -> set[Run]:
-        """Return the runs in memory that have been counted or will be."""
-        return {*self.tracker.open, *self.tracker.finished.indexes, *self.ended}
+    def known_runs(self, runs: Collection[Run]) -> set[Run]:
+        """Return those of some runs that are in memory: they have been counted or will be."""
+        remembered = {run for run in runs if run in self.tracker.open or run in self.tracker.finished.indexes}
+        return remembered.union({*runs}.intersection(self.ended))
+
+    async def started_until(self, started: int) -> None:
+        """Wait until this many runs have been started since the counters began; for one waiting task."""
+        self._awaited_started = started
+        self._has_started.clear()
+        if self.started < started:
+            await self._has_started.wait()
+
+    @property
+    def started(self) -> int:
+        """Return how many runs have been started since the counters began."""
+        return self.ledger.counters[Counter.STARTED][()]
 
     def resume(self, saved: SavedNode) -> None:
         """Continue from what another process saved."""

@@ -1,11 +1,12 @@
 """An independent check that every payment that ended in lnd's database has been counted.
 
 It trusts neither floor nor cursor: it walks through lnd's payments page by page, from the newest down to the beginning
-of counting, again and again, and looks each of them up in the list of runs that were counted. It also checks that the
-payments that are in flight here are in flight in lnd.
+of counting or to those of thirty days ago, again and again, and looks each of them up in the list of runs that were
+counted. It also checks that the payments that are in flight here are in flight in lnd.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
@@ -13,9 +14,9 @@ import structlog
 from exporter.follow.calls import Calls
 from exporter.follow.intervals import Intervals
 from exporter.lnd.client import PaymentsPage
+from exporter.payments.horizon import audited_from_us, newest_credible_us
 from exporter.payments.labels import Source
 from exporter.payments.payment import NS_PER_US, Payment, Run
-from exporter.payments.totals import Counter
 
 BATCH = 100
 """Payments checked in one step."""
@@ -61,15 +62,13 @@ class Audit:
 
     async def _wait(self) -> None:
         """Wait until the next step is due."""
-        started = self._started()
-        pulse_s, waited_s = min(HURRY_S, self._intervals.audit_s), 0.0
+        hurry_at = self._account.started + HURRY
         rest_s = min(RETRY_S, self._intervals.audit_s) if self._unreadable else self._intervals.audit_s
-        while waited_s < rest_s and self._started() - started < HURRY:
-            await asyncio.sleep(pulse_s)
-            waited_s += pulse_s
-
-    def _started(self) -> int:
-        return self._account.ledger.counters[Counter.STARTED][()]
+        least_s = min(HURRY_S, rest_s)
+        await asyncio.sleep(least_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(rest_s - least_s):
+                await self._account.started_until(hurry_at)
 
     async def _step(self, before: int) -> int:
         """Check `BATCH` payments below an index, 0 for the newest; return where to continue, 0 at the end."""
@@ -105,7 +104,8 @@ class Audit:
                     self._account.apply(self._account.tracker.repair(payment, self._account.now()))
             self._account.release()
         self._account.set_status(unaccounted=max(self._found, self._found_last_round))
-        began_us = self._account.tracker.history_us
+        tracker, now_ns = self._account.tracker, self._account.now().wall_ns
+        began_us = max(tracker.history_us, audited_from_us(now_ns, tracker.finished.newest_us))
         if not any(payment.run.created_us > began_us for payment in page.payments):
             return 0
         return page.payments[0].payment_index
@@ -119,17 +119,16 @@ class Audit:
     async def _missed(self, payments: Sequence[Payment]) -> list[Payment] | None:
         """Return the payments that ended and were not counted; None if the list can't be read."""
         tracker = self._account.tracker
-        now_us = min(self._account.now().wall_ns // NS_PER_US, tracker.finished.newest_us)  # our clock may be ahead
-        until_us = now_us - GRACE_US
+        until_us = newest_credible_us(self._account.now().wall_ns, tracker.finished.newest_us) - GRACE_US
         ended = {
             payment.run: payment
             for payment in payments
             if payment.status.ended and not payment.malformed and tracker.history_us < payment.run.created_us < until_us
         }
-        known = self._account.known_runs()  # before the list is read: a run that ends now is on it a moment later
+        known = self._account.known_runs(ended)  # before the list is read: a run that ends now is on it a moment later
         counted = await self._counted([run for run in ended if run not in known])
         if counted is None:
             return None
-        known |= counted | self._account.known_runs()
+        known |= counted | self._account.known_runs(ended)
         known -= {run for run in ended.keys() & tracker.open.keys() if self._overlooked(ended[run], until_us)}
         return [payment for run, payment in ended.items() if run not in known]

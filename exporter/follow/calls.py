@@ -105,39 +105,43 @@ class Calls:
                 kept.update(read)
 
     async def fetch(self, hashes: Iterable[str]) -> None:
-        """Request payments by hash, `CONCURRENT` at a time, and record the answers.
+        """Request payments by hash, `CONCURRENT` at a time, and record the answers; not those that a stream has shown.
 
         A few requests may fail without stopping the others: these payments are requested again later. Raises an
         exception group of `LndError` if the connection is lost, or if more than `CONCURRENT` requests fail.
         """
-        slots = asyncio.Semaphore(CONCURRENT)
+        left = iter(hashes)
         failed: list[LndError] = []
 
-        async def fetch_one(payment_hash: str) -> None:
-            try:
-                async with slots:
-                    asked = self.account.now()
-                    payment = await self.run(Method.TRACK_PAYMENT, self.client.payment(payment_hash))
-            except LndError as error:
-                failed.append(error)
-                if not concerns_one_payment(error) or len(failed) > CONCURRENT:
-                    raise
-                return
-            if payment is not None:
-                self.account.record(payment, Source.TRACK, asked)
-            else:
-                events = self.account.tracker.not_found(payment_hash, self.account.now(), self.not_found_cause)
-                self.account.apply(events)
+        async def fetch_some() -> None:
+            for payment_hash in left:
+                if self.account.tracker.must_ask(payment_hash, self.account.now()):
+                    try:
+                        await self._fetch_one(payment_hash)
+                    except LndError as error:
+                        failed.append(error)
+                        if not concerns_one_payment(error) or len(failed) > CONCURRENT:
+                            raise
 
         async with asyncio.TaskGroup() as group:
-            for payment_hash in hashes:
-                group.create_task(fetch_one(payment_hash))
+            for _ in range(CONCURRENT):
+                group.create_task(fetch_some())
         if failed:
             self._log.warning(
                 "requests for some payments failed: they are repeated later",
                 payments=len(failed),
                 advice=failed[0].advice,
             )
+
+    async def _fetch_one(self, payment_hash: str) -> None:
+        """Request a payment and record the answer. Raises `LndError`."""
+        asked = self.account.now()
+        payment = await self.run(Method.TRACK_PAYMENT, self.client.payment(payment_hash))
+        if payment is not None:
+            self.account.record(payment, Source.TRACK, asked)
+        else:
+            events = self.account.tracker.not_found(payment_hash, self.account.now(), self.not_found_cause)
+            self.account.apply(events)
 
 
 def concerns_one_payment(error: LndError) -> bool:

@@ -120,7 +120,7 @@ class CatchUp:
             self._account.set_status(reading=None)
         if self._account.status.mode is not Mode.FINAL:  # with final updates only, new runs are seen only in lists
             finished.read_up_to = None  # only now: after a failed catch-up the rest is still to be read
-        await self._calls.fetch(self._tracker.hashes_to_ask_for())
+        await self._calls.fetch(self._tracker.hashes_to_ask_for(self._account.now()))
         self._calls.not_found_cause = Lost.DELETED  # for payments that vanish from here on
 
     async def refresh(self) -> None:
@@ -132,7 +132,7 @@ class CatchUp:
             await self._read_new()  # no stream shows new runs, or none has so far
         else:
             # The stream has shown all others: these wait for a second answer, or for the end of lnd's scan.
-            await self._calls.fetch(self._tracker.hashes_to_ask_for())
+            await self._calls.fetch(self._tracker.hashes_to_ask_for(self._account.now()))
 
     async def _read_new(self) -> None:
         """List again where no stream shows new runs. If lnd on SQL has no payments left, it numbers from 1 again."""
@@ -160,5 +160,5 @@ class CatchUp:
         """Remember the indexes of payments listed above `after`, in place of those that were read there before."""
         last = payments[-1].payment_index
         others = [indexed for indexed in self._last_read if not after < indexed.payment_index <= last]
-        listed = [IndexedRun(payment.run, payment.payment_index) for payment in payments]
+        listed = [IndexedRun(payment.run, payment.payment_index) for payment in payments[-OVERLAP - 1 :]]
         self._last_read = sorted([*others, *listed], key=lambda indexed: indexed.payment_index)[-OVERLAP - 1 :]

@@ -1,6 +1,6 @@
 """Converts lnd's messages into snapshots: unknown enum values become `other`, and no parsed message raises."""
 
-from exporter.lnd import bolt11
+from exporter.lnd.bolt11 import PayeeCheck
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import (
     MSAT_PER_SAT,
@@ -20,7 +20,6 @@ KEYSEND_RECORD = 5482373484
 
 _HASH_DIGITS = 64
 _KEY_DIGITS = 66
-_HEX = frozenset("0123456789abcdef")
 
 # An unknown status isn't terminal: the payment is in flight until it is SUCCEEDED or FAILED.
 _STATUS: dict[int, Status] = {
@@ -46,50 +45,55 @@ _STATE: dict[int, NodeState] = {
     rpc.RPC_ACTIVE: NodeState.READY,  # calls are accepted from here on, before payments resume
     rpc.SERVER_ACTIVE: NodeState.READY,
 }
+# Python 3.11 takes longer to look up the member of an enum than a global name.
+_IN_FLIGHT, _OTHER_REASON = Status.IN_FLIGHT, Reason.OTHER
+_ATTEMPT_IN_FLIGHT, _ATTEMPT_FAILED = AttemptStatus.IN_FLIGHT, AttemptStatus.FAILED
 # With these lnd sends index 0 also when it doesn't know which node failed the attempt.
 _SOURCELESS = (Code.INTERNAL_FAILURE, Code.UNKNOWN_FAILURE, Code.UNREADABLE_FAILURE)
 
 
 def payment(message: rpc.Payment, own_key: str) -> Payment:
     """Convert a `lnrpc.Payment`; `own_key` is the node's identity key in hex, empty if not known yet."""
-    status = _STATUS.get(message.status, Status.IN_FLIGHT)
-    unattempted = status.ended and not message.htlcs
-    pays_self = unattempted and bool(own_key) and bolt11.pays(message.payment_request, own_key)
+    # Reading a field of a message costs as much as a few lines of Python, so each is read once.
+    status = _STATUS.get(message.status, _IN_FLIGHT)
+    request = message.payment_request
+    attempts = tuple([_attempt(htlc, own_key) for htlc in message.htlcs])
+    asks = status.ended and not attempts and request and own_key
     return Payment(
-        payment_hash=_hex(message.payment_hash, _HASH_DIGITS),
-        created_ns=message.creation_time_ns or message.creation_date * NS_PER_S,
-        payment_index=message.payment_index,
-        status=status,
-        reason=_REASON.get(message.failure_reason, Reason.OTHER),
-        value_msat=message.value_msat,
-        fee_msat=message.fee_msat,
-        invoice=bool(message.payment_request),
-        pays_self=pays_self,
-        attempts=tuple(_attempt(htlc, own_key) for htlc in message.htlcs),
+        _hex(message.payment_hash, _HASH_DIGITS),
+        message.creation_time_ns or message.creation_date * NS_PER_S,
+        message.payment_index,
+        status,
+        _REASON.get(message.failure_reason, _OTHER_REASON),
+        message.value_msat,
+        message.fee_msat,
+        invoice=bool(request),
+        pays_self=PayeeCheck(request, own_key) if asks else None,
+        attempts=attempts,
     )
 
 
 def _attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
+    status = _ATTEMPT_STATUS.get(message.status, _ATTEMPT_IN_FLIGHT)
     route = message.route
     hops = route.hops
-    status = _ATTEMPT_STATUS.get(message.status, AttemptStatus.IN_FLIGHT)
+    length = len(hops)
     code = source = None
-    if status is AttemptStatus.FAILED:
-        code = _CODE.get(message.failure.code, Code.OTHER) if message.HasField("failure") else Code.OTHER
-        source = _source(message, code)
-    return Attempt(
-        attempt_id=message.attempt_id,
-        status=status,
-        attempt_ns=message.attempt_time_ns,
-        resolve_ns=message.resolve_time_ns,
-        amount_msat=route.total_amt_msat,
-        fee_msat=route.total_fees_msat,
-        hops=len(hops),
-        peer=_hex(hops[0].pub_key, _KEY_DIGITS) if hops else "",
-        expiry_height=route.total_time_lock,
-        hint=_hint(hops[-1], own_key) if hops else None,
-        code=code,
-        source=source,
+    if status is _ATTEMPT_FAILED:
+        code, source = _failure(message, length)
+    return Attempt(  # by position: with twelve names it takes twice as long
+        message.attempt_id,
+        status,
+        message.attempt_time_ns,
+        message.resolve_time_ns,
+        route.total_amt_msat,
+        route.total_fees_msat,
+        length,
+        _hex(hops[0].pub_key, _KEY_DIGITS) if length else "",
+        route.total_time_lock,
+        _hint(hops[-1], own_key) if length else None,
+        code,
+        source,
     )
 
 
@@ -102,16 +106,22 @@ def _hint(last: rpc.Hop, own_key: str) -> Kind | None:
     return Kind.KEYSEND if KEYSEND_RECORD in last.custom_records else None
 
 
-def _source(message: rpc.HTLCAttempt, code: Code) -> FailureSource:
-    """Return who failed an attempt: `failure_source_index` is 0 for this node, the number of hops for the recipient."""
-    index, hops = message.failure.failure_source_index, len(message.route.hops)
-    if not message.HasField("failure") or index > hops:
-        return FailureSource.UNKNOWN
+def _failure(message: rpc.HTLCAttempt, hops: int) -> tuple[Code, FailureSource]:
+    """Return why an attempt over that many hops failed, and who failed it.
+
+    `failure_source_index` is 0 for this node, the number of hops for the recipient.
+    """
+    if not message.HasField("failure"):
+        return Code.OTHER, FailureSource.UNKNOWN
+    failure = message.failure
+    code, index = _CODE.get(failure.code, Code.OTHER), failure.failure_source_index
+    if index > hops or (index == 0 and code in _SOURCELESS):
+        return code, FailureSource.UNKNOWN
     if index == 0:
-        return FailureSource.UNKNOWN if code in _SOURCELESS else FailureSource.SELF
+        return code, FailureSource.SELF
     if index == hops:
-        return FailureSource.RECIPIENT
-    return FailureSource.FIRST_HOP if index == 1 else FailureSource.INTERMEDIATE
+        return code, FailureSource.RECIPIENT
+    return code, FailureSource.FIRST_HOP if index == 1 else FailureSource.INTERMEDIATE
 
 
 def info(message: rpc.GetInfoResponse) -> Info:
@@ -149,5 +159,8 @@ def state(number: int) -> NodeState:
 
 def _hex(text: str, digits: int) -> str:
     """Return the text in lower case if it consists of that many hex digits, else an empty string."""
-    lower = text.lower()
-    return lower if len(lower) == digits and _HEX.issuperset(lower) else ""
+    try:
+        lower = bytes.fromhex(text).hex()  # it ignores spaces: the length tells
+    except ValueError:
+        return ""
+    return lower if len(lower) == len(text) == digits else ""

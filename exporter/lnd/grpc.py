@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError, Message
 
 from exporter.lnd import decode, errors, files, resolver
 from exporter.lnd.client import ANSWER_S, DECODE_BATCH, LndError, PaymentsPage, page_timeout_s
-from exporter.lnd.liveness import wait_while_alive
+from exporter.lnd.liveness import Watch, wait_while_alive
 from exporter.lnd.network_errors import CONNECT_S
 from exporter.lnd.payment_streams import PaymentStreams, RawMessage
 from exporter.lnd.rpc import lnd_pb2 as rpc
@@ -171,8 +171,9 @@ class GrpcClient(PaymentStreams):
         )
         call = unary_stream(request, metadata=metadata)
         try:
-            while (data := await wait_while_alive(call.read(), self._get_state)) is not grpc.aio.EOF:
-                yield data
+            async with Watch(self._get_state) as watch:
+                while (data := await watch.wait(call.read())) is not grpc.aio.EOF:
+                    yield data
         except grpc.aio.AioRpcError as error:
             raise self._lnd_error(error) from None
         finally:

@@ -10,7 +10,7 @@ import grpc
 
 from exporter.lnd import errors, http_errors, proxy_errors
 from exporter.lnd.client import LndError
-from exporter.lnd.liveness import PONG_S, wait_while_alive
+from exporter.lnd.liveness import PONG_S, Watch, wait_while_alive
 from exporter.lnd.proxy_errors import CONNECTION_ERRORS
 from exporter.lnd.rest_connection import LARGEST, RestConnection, read_body, too_large
 from exporter.payments.labels import Interruption, NodeState
@@ -35,15 +35,16 @@ async def chunked(
                 raise http_errors.from_response(response.status, await read_body(response), path)
         http_errors.reject_web_page(response)
         pending: list[bytes] = []
-        while chunk := await wait_while_alive(response.content.readany(), connection.get_state):
-            first, *rest = chunk.split(b"\n")
-            pending.append(first)
-            if sum(map(len, pending)) > LARGEST:
-                raise too_large()
-            for part in rest:
-                if text := b"".join(pending):
-                    yield text
-                pending = [part]
+        async with Watch(connection.get_state) as watch:
+            while chunk := await watch.wait(response.content.readany()):
+                first, *rest = chunk.split(b"\n")
+                pending.append(first)
+                if sum(map(len, pending)) > LARGEST:
+                    raise too_large()
+                for part in rest:
+                    if text := b"".join(pending):
+                        yield text
+                    pending = [part]
     except CONNECTION_ERRORS as error:
         raise proxy_errors.from_exception(error) from None
     finally:

@@ -1,16 +1,8 @@
-"""Renders a page as bytes, in the format and compression that the scraper accepts."""
+"""Which format and compression a scraper accepts."""
 
-import gzip
 from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
-
-from prometheus_client import generate_latest
-from prometheus_client.openmetrics import exposition as openmetrics
-from prometheus_client.registry import Collector
-
-# Level 1 compresses a page to a fifteenth; level 6 to a seventeenth, in four times the time.
-_GZIP_LEVEL = 1
 
 
 class Format(Enum):
@@ -50,14 +42,6 @@ def accepts_gzip(accept_encoding: str) -> bool:
     """Return True if an Accept-Encoding header allows gzip."""
     qualities = {value: quality for value, _, quality in _choices(accept_encoding)}
     return qualities.get("gzip", qualities.get("*", 0.0)) > 0
-
-
-def render(page: Collector, form: Format, *, compress: bool) -> bytes:
-    """Return the page as bytes. Takes about 7 microseconds per series: call it in a thread."""
-    # Our names need no escaping, and this scheme is the fastest at detecting that.
-    generate = openmetrics.generate_latest if form is Format.OPENMETRICS else generate_latest
-    body: bytes = generate(page, escaping=openmetrics.ALLOWUTF8)
-    return gzip.compress(body, _GZIP_LEVEL, mtime=0) if compress else body
 
 
 def _choices(header: str) -> Iterator[_Choice]:

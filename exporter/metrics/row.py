@@ -76,4 +76,5 @@ class ExporterRow:
     """True for a counter, False for a gauge."""
 
 
-Row: TypeAlias = CounterRow | HistogramRow | GaugeRow | ExporterRow
+NodeRow: TypeAlias = CounterRow | HistogramRow | GaugeRow
+Row: TypeAlias = NodeRow | ExporterRow

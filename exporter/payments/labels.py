@@ -20,7 +20,10 @@ class Status(StrEnum):
     @property
     def ended(self) -> bool:
         """True for a terminal status."""
-        return self in (Status.SUCCEEDED, Status.FAILED)
+        return self in _ENDED
+
+
+_ENDED = frozenset((Status.SUCCEEDED, Status.FAILED))
 
 
 class AttemptStatus(StrEnum):

@@ -48,6 +48,27 @@ class Ledger:
         """When the last snapshot was received, by our clock, nanoseconds since 1970; None before the first."""
         self.peers = Peers(max_peers)
         """The first-hop peers that have a label of their own."""
+        self._own: set[Counter | tuple[HistogramName, Labels]] = set(self.counters)
+        """What no copy of the totals contains, so that it may be changed in place: bounded by the series."""
+
+    def share(self) -> tuple[dict[Counter, dict[Labels, int]], dict[HistogramName, dict[Labels, Histogram]]]:
+        """Return all counters and histograms as they are now: nothing changes them any more.
+
+        What changes later is copied before (`_to_change`, `_observe`), so two results share what hasn't changed between
+        them: `is` tells.
+        """
+        self._own.clear()
+        return self.counters.copy(), self.histograms.copy()
+
+    def resume(
+        self, counters: dict[Counter, dict[Labels, int]], histograms: dict[HistogramName, dict[Labels, Histogram]]
+    ) -> None:
+        """Continue from saved totals; series that were not saved start at zero."""
+        for counter, totals in counters.items():
+            self._to_change(counter).update(totals)
+        for name, series in histograms.items():
+            self.histograms[name] = self.histograms[name] | series  # not its own: copied before they change
+            self._own.difference_update((name, labels) for labels in series)
 
     def apply(self, events: list[Event]) -> None:
         """Add the facts to the totals."""
@@ -111,7 +132,7 @@ class Ledger:
         if not peers:
             return
         for counter in (Counter.PEER_ATTEMPTS, Counter.PEER_SENT, Counter.PEER_FEES):
-            series = self.counters[counter]
+            series = self._to_change(counter)
             for labels in [labels for labels in series if labels[0] in peers]:
                 self._count(counter, FORMER_PEERS, *labels[1:], by=series.pop(labels))
 
@@ -180,11 +201,23 @@ class Ledger:
             self._count(Counter.RECOVERED)
 
     def _count(self, counter: Counter, *labels: str, by: int = 1) -> None:
-        series = self.counters[counter]
-        series[labels] = series.get(labels, 0) + by
+        if by or labels not in self.counters[counter]:
+            series = self._to_change(counter)
+            series[labels] = series.get(labels, 0) + by
+
+    def _to_change(self, counter: Counter) -> dict[Labels, int]:
+        """Return the series of a counter, which may be changed: not those that `share` has returned, but a copy."""
+        if counter not in self._own:
+            self.counters[counter] = self.counters[counter].copy()
+            self._own.add(counter)
+        return self.counters[counter]
 
     def _observe(self, name: HistogramName, value: int, *labels: str) -> None:
-        self.histograms[name][labels].observe(value)
+        series = self.histograms[name]
+        if (name, labels) not in self._own:  # `share` has returned it
+            self.histograms[name] = series = series | {labels: series[labels].copy()}
+            self._own.add((name, labels))
+        series[labels].observe(value)
 
 
 def _peer_outcome(source: FailureSource) -> PeerOutcome:

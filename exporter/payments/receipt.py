@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from exporter.payments.labels import Source
-from exporter.payments.payment import Moment
+from exporter.payments.payment import NS_PER_S, Moment
+
+LAG_NS = 5 * NS_PER_S
+"""What a stream shows may be this much older, by lnd's clock, than what it has shown already."""
+QUIET_NS = NS_PER_S
+"""A stream that sent nothing for this long has sent all that there was. This process ran: see `Account`."""
+LONGEST_LAG_NS = 300 * NS_PER_S
+"""What a stream hasn't shown by then is requested, however late the stream seems."""
 
 
 @dataclass(slots=True)
@@ -17,6 +24,31 @@ class Subscription:
     """True if it sends every terminal update of a payment. `TrackPaymentV2` doesn't: it ends with the first one."""
     first_update_mono_ns: int | None = None
     """When its first update was received, monotonic clock: lnd had registered it by then. None before."""
+    last_update_mono_ns: int = -QUIET_NS
+    """When its last update was received, monotonic clock; long ago before the first one."""
+    newest_ns: int = 0
+    """lnd's newest time in any of its updates, nanoseconds since 1970."""
+
+    def note_update(self, newest_ns: int, at: Moment) -> None:
+        """Note an update that was received at `at`; `newest_ns` is the newest of lnd's times in it."""
+        if self.first_update_mono_ns is None:
+            self.first_update_mono_ns = at.mono_ns
+        self.last_update_mono_ns = at.mono_ns
+        self.newest_ns = max(self.newest_ns, newest_ns)
+
+    def is_late(self, run_stream: int, happened_ns: int, received_mono_ns: int, at: Moment) -> bool:
+        """Return True if it will probably show what an answer, received at `received_mono_ns`, has shown already.
+
+        That happened at `happened_ns`, lnd's clock, to a run that subscription `run_stream` was the last to show. This
+        process reads slower than lnd sends if updates still arrive, and the stream shows the run, or hasn't come that
+        far. Waiting is always right: lnd is asked if the stream turns out not to tell.
+        """
+        return (
+            self.full
+            and at.mono_ns - self.last_update_mono_ns < QUIET_NS
+            and (run_stream == self.number or happened_ns > self.newest_ns - LAG_NS)
+            and at.mono_ns - received_mono_ns < LONGEST_LAG_NS
+        )
 
 
 class Receipt(NamedTuple):

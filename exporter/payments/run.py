@@ -178,7 +178,7 @@ class OpenRun(SeenAttempts):
         )
         self.terminal.hold(receipt.at)
         self.fee_msat = payment.fee_msat
-        self.pays_self = self.pays_self or payment.pays_self
+        self.pays_self = payment.pays_self is not None and payment.pays_self()  # here only: once a run, on disk later
 
     def _finish(self, terminal: Terminal) -> list[Event]:
         events = self.close_outstanding(Unresolved.DELETED)

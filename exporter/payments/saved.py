@@ -107,10 +107,7 @@ def resume(saved: SavedNode, tracker: Tracker, ledger: Ledger, now: Moment) -> N
     finished.forgotten_us.extend(state.forgotten_us)
     finished.floor_index, finished.floor_us, finished.by_time = state.floor_index, state.floor_us, state.by_time
     ledger.last_update_ns = state.last_update_ns
-    for counter, totals in saved.counters.items():
-        ledger.counters[counter].update(totals)
-    for name, series in saved.histograms.items():
-        ledger.histograms[name].update({labels: histogram.copy() for labels, histogram in series.items()})
+    ledger.resume(saved.counters, saved.histograms)
     used_ns = dict.fromkeys(state.peers, 0) | dict(zip(state.peers, state.peers_used_ns, strict=False))
     outstanding = (attempt.peer for run in saved.open for attempt in run.outstanding.values())
     ledger.retire(ledger.peers.resume(used_ns.items(), outstanding))

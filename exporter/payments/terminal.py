@@ -34,13 +34,13 @@ class Terminal:
     told: bool
     """True if the present subscription sends every terminal update, and has sent one of this run."""
     postponed: int = 0
-    """Number of times its hold was extended."""
+    """Number of times its hold was extended: a hold that began earlier was extended as often, or more."""
     held_until_mono_ns: int | None = None
     """When it will be counted, monotonic clock; None while it is unconfirmed, as after a restart."""
 
     def hold(self, at: Moment) -> None:
-        """Put it on hold: it is counted a second from `at`."""
-        self.held_until_mono_ns = at.mono_ns + HOLD_NS
+        """Put it on hold: it is counted a second from `at`. All holds take as long, so they end as they began."""
+        self.held_until_mono_ns, self.postponed = at.mono_ns + HOLD_NS, 0
 
     def postpone(self, by_ns: int) -> None:
         """Extend the hold: the process stood still, and a second terminal update may wait in the socket.

@@ -4,6 +4,7 @@ Three laws hold: a run ends at most once; an attempt ends at most once; a snapsh
 order changes nothing. `docs/reasons.md` gives the reason for each rule.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from exporter.payments.event import EndUnconfirmed, Event, PaymentStarted, UpdateIgnored, UpdateReceived
@@ -30,8 +31,8 @@ class Tracker:
         """Start without any run; counting begins with `begin`, or where another process saved it."""
         self.open: dict[Run, OpenRun] = {}
         """The runs that are not counted as finished or lost yet."""
-        self.on_hold: dict[Run, Terminal] = {}
-        """The ends of the open runs that are on hold: while there are any, call `release` from time to time."""
+        self.on_hold: OrderedDict[Run, Terminal] = OrderedDict()
+        """The ends of the open runs that are on hold, in the order in which their holds end: see `release`."""
         self.finished = FinishedRuns()
         self._of_hash: dict[str, list[OpenRun]] = {}  # the open runs by hash, seldom more than one
         self._subscription = Subscription()
@@ -93,16 +94,23 @@ class Tracker:
         for terminal in self.on_hold.values():
             terminal.postpone(by_ns)
 
-    def hashes_to_ask_for(self) -> list[str]:
-        """Return the payment hashes that lnd must be asked for.
+    def hashes_to_ask_for(self, at: Moment) -> list[str]:
+        """Return the payment hashes that lnd must be asked for at present: see `must_ask`."""
+        return [payment_hash for payment_hash in self._of_hash if self.must_ask(payment_hash, at)]
 
-        They have an open run whose end is unconfirmed, or one in flight that the present subscription hasn't shown.
+    def must_ask(self, payment_hash: str, at: Moment) -> bool:
+        """Return True if lnd must be asked for this hash.
+
+        It has an open run whose end is unconfirmed, or one in flight that the present subscription hasn't shown, unless
+        the stream is only late.
         """
-        return [
-            payment_hash
-            for payment_hash, runs in self._of_hash.items()
-            if any(not run.on_hold if run.terminal else not self.is_on_stream(run) for run in runs)
-        ]
+        return any(
+            not run.on_hold
+            if run.terminal
+            else not self.is_on_stream(run)
+            and not self._is_late(run, run.run.created_us * NS_PER_US, run.news_mono_ns, at)
+            for run in self._of_hash.get(payment_hash, ())
+        )
 
     def stream_ended(self, payment_hash: str) -> None:
         """Note that no stream shows this payment any more: lnd must be asked for it."""
@@ -123,9 +131,10 @@ class Tracker:
         if payment.malformed:
             return [*events, UpdateIgnored(Ignored.MALFORMED)]
         receipt = self._receipt(source, at, asked)
-        self._newest_ns = max(self._newest_ns, payment.latest_ns, payment.created_ns)
-        if receipt.live and self._subscription.first_update_mono_ns is None:
-            self._subscription.first_update_mono_ns = at.mono_ns
+        newest_ns = max(payment.latest_ns, payment.created_ns)
+        self._newest_ns = max(self._newest_ns, newest_ns)
+        if receipt.live:
+            self._subscription.note_update(newest_ns, at)
         if not receipt.live or payment.run not in self.finished.indexes:  # a late update shows nothing about other runs
             events += self._close_others(payment, receipt)
         if (run := self.open.get(payment.run)) is not None:
@@ -150,13 +159,22 @@ class Tracker:
     def release(self, at: Moment) -> list[Event]:
         """Count the runs whose hold is over, except those whose end lnd must be asked for once more."""
         events: list[Event] = []
-        for run in [run for run, terminal in self.on_hold.items() if terminal.is_due(at)]:
-            if self.on_hold[run].may_change(self._newest_ns, at):
+        while self.on_hold:
+            run, terminal = next(iter(self.on_hold.items()))
+            if not terminal.is_due(at):
+                break
+            if not terminal.may_change(self._newest_ns, at):
+                events += self._close(self.open[run], Lost.DELETED)
+            elif self._is_late(self.open[run], terminal.latest_ns, terminal.received.mono_ns, at):
+                terminal.hold(at)
+                self.on_hold.move_to_end(run)
+            else:
                 self.on_hold.pop(run).unconfirm()
                 events.append(EndUnconfirmed(run.payment_hash))
-            else:
-                events += self._close(self.open[run], Lost.DELETED)
         return events
+
+    def _is_late(self, run: OpenRun, happened_ns: int, received_mono_ns: int, at: Moment) -> bool:
+        return self._subscription.is_late(run.stream, happened_ns, received_mono_ns, at)
 
     def _receipt(self, source: Source, at: Moment, asked: Moment | None = None) -> Receipt:
         return Receipt(source, at, asked or at, self._subscription)
@@ -191,9 +209,11 @@ class Tracker:
         return [PaymentStarted(run.run), *self._receive(run, payment, receipt)]
 
     def _receive(self, run: OpenRun, payment: Payment, receipt: Receipt) -> list[Event]:
+        before = run.terminal and run.terminal.held_until_mono_ns
         events = run.receive(payment, receipt)
-        if run.terminal is not None and run.on_hold:
+        if run.terminal is not None and run.terminal.held_until_mono_ns != before:  # its hold has begun, or begun again
             self.on_hold[run.run] = run.terminal
+            self.on_hold.move_to_end(run.run)
         return events
 
     def _close_others(self, payment: Payment, receipt: Receipt) -> list[Event]:

@@ -14,7 +14,7 @@ from exporter.payments.tracker import Tracker
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One node at one instant: an independent copy, so that another thread can render it."""
+    """One node at one instant. Nothing changes it any more, so that another thread can render it."""
 
     node: str
     """The node's configured name: the label `node`."""
@@ -31,8 +31,15 @@ class View:
     """When the last snapshot was received, by our clock, nanoseconds since 1970; None before the first."""
 
 
-def capture_view(node: str, tracker: Tracker, ledger: Ledger, status: NodeStatus, now: Moment) -> View:
-    """Return a copy of all that a page needs. Call `Tracker.release` before: it counts runs whose hold is over."""
+def capture_view(
+    node: str, tracker: Tracker, ledger: Ledger, status: NodeStatus, now: Moment, last: View | None = None
+) -> View:
+    """Return a copy of all that a page needs. Call `Tracker.release` before: it counts runs whose hold is over.
+
+    It consists of the same objects as `last`, an earlier view of the node, wherever nothing has changed, so that `is`
+    tells what is new; it is `last` if nothing at all is.
+    """
+    counters, histograms = ledger.share()
     in_flight = inflight.count(tracker.open.values(), now, status.block_height)
     labels = (label for (label,) in ledger.counters[Counter.PEER_SENT] if label != FORMER_PEERS)
     peers = dict.fromkeys(labels if ledger.peers.places else (), (0, 0))  # `other` too, once there is one
@@ -40,12 +47,13 @@ def capture_view(node: str, tracker: Tracker, ledger: Ledger, status: NodeStatus
         if label := ledger.peers.label(key):
             before = peers.get(label, (0, 0))
             peers[label] = (before[0] + htlcs, before[1] + msat)
-    return View(
+    view = View(
         node=node,
-        counters={counter: series.copy() for counter, series in ledger.counters.items()},
-        histograms={name: {k: h.copy() for k, h in series.items()} for name, series in ledger.histograms.items()},
-        in_flight=in_flight,
-        peers_in_flight=peers,
-        status=status,
+        counters=counters,
+        histograms=histograms,
+        in_flight=last.in_flight if last and last.in_flight == in_flight else in_flight,
+        peers_in_flight=last.peers_in_flight if last and last.peers_in_flight == peers else peers,
+        status=last.status if last and last.status == status else status,
         last_update_ns=ledger.last_update_ns,
     )
+    return last if last == view else view

@@ -11,7 +11,7 @@ from exporter.store.errors import Broken, Foreign, TooNew, lacks_shared_memory
 
 APPLICATION_ID = 0x4C4E5045
 """Identifies a SQLite file as the state of an exporter (`PRAGMA application_id`): "LNPE"."""
-SCHEMA = 2
+SCHEMA = 3
 """Version of the tables (`PRAGMA user_version`); each change of them increments it and adds a step to `_MIGRATIONS`."""
 
 _MIGRATIONS: dict[int, str] = {
@@ -33,6 +33,12 @@ _MIGRATIONS: dict[int, str] = {
     2: """
         CREATE TABLE mark (file TEXT NOT NULL, writes INTEGER NOT NULL);
         INSERT INTO mark VALUES (lower(hex(randomblob(8))), 0);
+    """,
+    3: """
+        ALTER TABLE listed RENAME TO listed_of_all;
+        CREATE TABLE listed (node TEXT PRIMARY KEY, from_us INTEGER NOT NULL) WITHOUT ROWID;
+        INSERT INTO listed SELECT node, max(from_us) FROM node, listed_of_all GROUP BY node HAVING max(from_us) > 0;
+        DROP TABLE listed_of_all;
     """,
 }
 """SQL that migrates the tables from the version before to this one."""

@@ -16,6 +16,8 @@ from exporter.store.reader import explain_unreadable, read_consistently
 
 EXPORT_ID = 0x4C4E5058
 """`PRAGMA application_id` of an export: "LNPX". An exporter refuses to use it as its state, and it isn't one."""
+LISTED_BY_NODE = 3
+"""The schema since which the table `listed` is by node; before it was for the whole file."""
 SHOWN = 50
 """How many nodes of a state file an error lists."""
 _EXPORT = "CREATE TABLE export (node TEXT NOT NULL, digest TEXT NOT NULL)"
@@ -37,13 +39,16 @@ class Export(NamedTuple):
 
     node: str
     content: Content
-    listed_from_us: int
-    """Runs of the node created before may have been counted without a row in `counted_run`; 0: none."""
     at_ns: int
     """When the exporter wrote it, nanoseconds since 1970."""
     in_flight: int
     restarted: frozenset[HistogramName]
     """Histograms that will begin at zero, because their bucket edges are not those of this version."""
+
+    @property
+    def listed_from_us(self) -> int:
+        """Runs of the node created until then may have been counted without a row in `counted_run`; 0: none."""
+        return max((int(from_us) for _, from_us in self.content["listed"]), default=0)
 
 
 class Exported(NamedTuple):
@@ -71,7 +76,7 @@ def export_node(path: Path, node: str) -> Exported:
 
 def _export(connection: sqlite3.Connection, path: Path, node: str) -> Exported:
     (schema,) = connection.execute("PRAGMA user_version").fetchone()
-    if file.check_version(schema, path, _FIX_NEWER_STATE) < 1:  # the tables of a node are the same in all versions
+    if file.check_version(schema, path, _FIX_NEWER_STATE) < 1:  # `_rows_of` knows the tables of all versions
         raise NoNode(f"{path} has no nodes yet.", _FIX_PATH)
     names = [name for (name,) in connection.execute("SELECT node FROM node ORDER BY node")]
     if node not in names:
@@ -89,7 +94,6 @@ def to_bytes(export: Export) -> bytes:
         connection.execute("DELETE FROM mark")  # random: the same state gives the same bytes
         connection.execute(_EXPORT)
         connection.execute("INSERT INTO export VALUES (?, ?)", (export.node, _digest(export)))
-        connection.execute("INSERT INTO listed VALUES (?)", (export.listed_from_us,))
         _insert(connection, export.content)
         return connection.serialize()
 
@@ -125,9 +129,6 @@ def add(connection: sqlite3.Connection, export: Export) -> bool:
         fix = f"If the import is to replace that: delete it first, by --storage.reset={export.node}"
         raise StoreError(problem, fix)
     _insert(connection, export.content)
-    (listed_from_us,) = connection.execute("SELECT coalesce(max(from_us), 0) FROM listed").fetchone()
-    if export.listed_from_us > listed_from_us:
-        connection.execute("INSERT INTO listed VALUES (?)", (export.listed_from_us,))
     return True
 
 
@@ -135,8 +136,7 @@ def _export_of(connection: sqlite3.Connection, node: str) -> Export:
     """Read and decode a node that the database has."""
     content = _rows_of(connection, node)
     saved, restarted = rows.read(connection, node, content["node"][0][1])
-    (listed_from_us,) = connection.execute("SELECT coalesce(max(from_us), 0) FROM listed").fetchone()
-    return Export(node, content, listed_from_us, saved.state.at.wall_ns, len(saved.open), frozenset(restarted))
+    return Export(node, content, saved.state.at.wall_ns, len(saved.open), frozenset(restarted))
 
 
 def _checked(connection: sqlite3.Connection) -> Export:
@@ -176,8 +176,11 @@ def _list(names: list[str]) -> str:
 
 
 def _rows_of(connection: sqlite3.Connection, node: str) -> Content:
-    query = "SELECT * FROM {} WHERE node = ?"
-    return {table: sorted(connection.execute(query.format(table), (node,))) for table in rows.TABLES}
+    queries = {table: f"SELECT * FROM {table} WHERE node = ?" for table in rows.TABLES}  # noqa: S608 - constants
+    (schema,) = connection.execute("PRAGMA user_version").fetchone()
+    if schema < LISTED_BY_NODE:
+        queries["listed"] = "SELECT ?, max(from_us) FROM listed HAVING max(from_us) > 0"
+    return {table: sorted(connection.execute(query, (node,))) for table, query in queries.items()}
 
 
 def _count(connection: sqlite3.Connection, table: str) -> int:
@@ -193,11 +196,14 @@ def _insert(connection: sqlite3.Connection, content: Mapping[str, list[tuple[Any
 
 
 def _digest(export: Export) -> str:
-    """Return a hash of all rows, which tells whether an export is as it was written."""
+    """Return a hash of all rows, which tells whether an export is as it was written.
+
+    The row of `listed` is hashed as in exports of before schema 3.
+    """
     digest = sha256(f"{export.node} {export.listed_from_us}".encode())
-    for table, found in export.content.items():
+    for table in [table for table in export.content if table != "listed"]:
         digest.update(f"\n{table}\n".encode())
-        for row in found:
+        for row in export.content[table]:
             digest.update(ascii(row).encode())
     return digest.hexdigest()
 

@@ -1,7 +1,7 @@
 """Reading all rows of a node, and writing the rows that have changed."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
 from exporter.payments.payment import Run
@@ -15,9 +15,10 @@ from exporter.store.file_identity import Mark
 K = TypeVar("K")
 V = TypeVar("V")
 
-TABLES = ("node", "counter", "histogram", "open_run", "finished_run", "counted_run")
+TABLES = ("node", "counter", "histogram", "open_run", "finished_run", "counted_run", "listed")
 """The tables that have rows of a node, by which they begin."""
-_COUNTED = "SELECT 1 FROM counted_run WHERE node = ? AND created_us = ? AND hash = ?"
+_OLDEST = "SELECT created_us FROM counted_run WHERE node = ? AND created_us <= ? ORDER BY created_us LIMIT ?"
+_RAISE = "INSERT INTO listed VALUES (?, ?) ON CONFLICT DO UPDATE SET from_us = max(from_us, excluded.from_us)"
 
 
 def read(connection: sqlite3.Connection, node: str, state: str) -> tuple[SavedNode, set[HistogramName]]:
@@ -67,7 +68,10 @@ def write_mark(connection: sqlite3.Connection, writes: int) -> None:
 
 
 def write(connection: sqlite3.Connection, node: str, old: EncodedNode, new: EncodedNode) -> None:
-    """Write the rows of `new` that differ from `old`, the present content; delete rows that `new` lacks."""
+    """Write the rows of `new` that differ from `old`, the present content; delete rows that `new` lacks.
+
+    Counters, histograms and runs that are the same objects in both are not looked at: nothing changes them.
+    """
     many = connection.executemany
     many("REPLACE INTO node VALUES (?, ?)", [(node, new.state)])
     many(
@@ -75,6 +79,7 @@ def write(connection: sqlite3.Connection, node: str, old: EncodedNode, new: Enco
         (
             (node, name, codec.encode_labels(labels))
             for name, series in old.counters.items()
+            if series is not new.counters.get(name)
             for labels in series.keys() - new.counters.get(name, {}).keys()
         ),
     )
@@ -83,6 +88,7 @@ def write(connection: sqlite3.Connection, node: str, old: EncodedNode, new: Enco
         (
             (node, name, codec.encode_labels(labels), str(total))
             for name, series in new.counters.items()
+            if series is not old.counters.get(name)
             for labels, total in _changed(old.counters.get(name, {}), series)
         ),
     )
@@ -91,6 +97,7 @@ def write(connection: sqlite3.Connection, node: str, old: EncodedNode, new: Enco
         (
             (node, name, codec.encode_labels(labels), *codec.encode_histogram(histogram))
             for name, series in new.histograms.items()
+            if series is not old.histograms.get(name)
             for labels, histogram in _changed(old.histograms.get(name, {}), series)
         ),
     )
@@ -99,9 +106,36 @@ def write(connection: sqlite3.Connection, node: str, old: EncodedNode, new: Enco
     many("REPLACE INTO counted_run VALUES (?, ?, ?)", (_counted_key(node, run) for run in new.ended))
 
 
-def counted(connection: sqlite3.Connection, node: str, runs: Iterable[Run]) -> set[Run]:
-    """Return those of the runs that are in the table of counted runs."""
-    return {run for run in runs if connection.execute(_COUNTED, _counted_key(node, run)).fetchone()}
+def counted(connection: sqlite3.Connection, node: str, runs: Collection[Run]) -> set[Run]:
+    """Return those of the runs, some hundred at most, that are in the table of counted runs."""
+    places = ", ".join("?" * len(runs))
+    query = f"SELECT * FROM counted_run WHERE node = ? AND created_us IN ({places})"  # noqa: S608 - question marks
+    rows = {*connection.execute(query, (node, *(run.created_us for run in runs)))}
+    return {run for run in runs if _counted_key(node, run) in rows}
+
+
+def listed_from_us(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return for each node the creation time up to which runs may have been counted without a row; if 0, none."""
+    return dict(connection.execute("SELECT node, from_us FROM listed"))
+
+
+def raise_listed_from(connection: sqlite3.Connection, node: str, from_us: int) -> None:
+    """Note that runs of the node created until `from_us` may have been counted without a row in `counted_run`."""
+    connection.execute(_RAISE, (node, from_us))
+
+
+def shorten(connection: sqlite3.Connection, node: str, until_us: int, limit: int) -> int:
+    """Take the oldest runs off the list of counted runs: `limit` at most, and only those created until `until_us`.
+
+    Returns the creation of the youngest of them, which `listed` notes in the same transaction; 0 if there are none.
+    """
+    oldest = connection.execute(_OLDEST, (node, until_us, limit)).fetchall()
+    if not oldest:
+        return 0
+    ((last_us,),) = oldest[-1:]
+    raise_listed_from(connection, node, last_us)
+    connection.execute("DELETE FROM counted_run WHERE node = ? AND created_us <= ?", (node, last_us))
+    return int(last_us)
 
 
 def forget(connection: sqlite3.Connection, node: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from exporter.payments.horizon import audited_from_us
 from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
 from exporter.payments.saved import SavedNode
@@ -21,6 +22,8 @@ from exporter.store.open_files import BROKEN, OpenFiles
 
 CLOCK_MARGIN_US = 3_600_000_000
 """How far lnd's clock may be ahead of ours."""
+SHORTENED = 500
+"""A write takes at most this many more counted runs off the list of a node than it adds: 1 ms."""
 _EMPTY = EncodedNode("", {}, {}, {}, {})
 
 
@@ -39,7 +42,8 @@ class Store:
         """Histograms that start at zero because their bucket edges have changed since they were saved."""
         self._written: dict[str, EncodedNode] = {}  # the content of the file
         self._to_rewrite: dict[str, EncodedNode] | None = None  # content of a replaced file that the new one lacks
-        self._listed_from_us = 0  # runs created before may have been counted without a row in counted_run
+        # By node: runs created until then may have been counted without a row in counted_run.
+        self._listed_from_us: dict[str, int] = {}
         self._write_lock = threading.Lock()
         self.resets: dict[Reset, int] = dict.fromkeys(Reset, 0)
         """How many times the counters started at zero or at an older state, by cause."""
@@ -150,7 +154,7 @@ class Store:
                 self._written[part] = encode(saved)
                 self.restarted |= changed
             part = "resets"
-            (self._listed_from_us,) = connection.execute("SELECT coalesce(max(from_us), 0) FROM listed").fetchone()
+            self._listed_from_us = rows.listed_from_us(connection)
             for cause, times in connection.execute("SELECT cause, times FROM reset"):
                 self.resets[Reset(cause)] = times
         except (ValueError, KeyError, sqlite3.DatabaseError) as error:
@@ -192,20 +196,33 @@ class Store:
 
     def _save(self, nodes: Mapping[str, EncodedNode]) -> None:
         to_write = (self._to_rewrite or {}) | dict(nodes)
+        shortened: dict[str, int] = {}
         with self._files.transaction() as connection:
             if self._to_rewrite is not None:
                 self._continue_in_new_file(connection, to_write)
             for node, encoded in to_write.items():
                 rows.write(connection, node, self._written.get(node, _EMPTY), encoded)
+                if encoded.ended:
+                    shortened[node] = self._shorten_list(connection, node, encoded)
         self._written.update({node: encoded._replace(ended=()) for node, encoded in to_write.items()})
+        for node, from_us in shortened.items():
+            self._listed_from_us[node] = max(self._listed_from_us.get(node, 0), from_us)
         self._to_rewrite = None
         self._write_lock_record()
 
+    @staticmethod
+    def _shorten_list(connection: sqlite3.Connection, node: str, encoded: EncodedNode) -> int:
+        """Take runs that are no longer audited off the list; return up to when, 0 if there are none."""
+        state = codec.decode_state(encoded.state)
+        until_us = audited_from_us(state.at.wall_ns, state.newest_us)
+        return rows.shorten(connection, node, until_us, len(encoded.ended) + SHORTENED)
+
     def _continue_in_new_file(self, connection: sqlite3.Connection, to_write: Mapping[str, EncodedNode]) -> None:
         """Record in a new file that only the list of counted runs was lost."""
-        newest_us = max((codec.decode_state(encoded.state).newest_us for encoded in to_write.values()), default=0)
-        self._listed_from_us = max(time.time_ns() // 1000, newest_us) + CLOCK_MARGIN_US
-        connection.execute("INSERT INTO listed VALUES (?)", (self._listed_from_us,))
+        for node, encoded in to_write.items():
+            newest_us = codec.decode_state(encoded.state).newest_us
+            self._listed_from_us[node] = max(time.time_ns() // 1000, newest_us) + CLOCK_MARGIN_US
+            rows.raise_listed_from(connection, node, self._listed_from_us[node])
         self._write_resets(connection, self.resets)
 
     def counted(self, node: str, runs: Collection[Run]) -> set[Run]:
@@ -216,7 +233,7 @@ class Store:
         with self._write_lock:
             if self._to_rewrite is not None:
                 return {*runs}  # the list went with the file that was replaced, and the new file doesn't say so yet
-            younger = [run for run in runs if run.created_us > self._listed_from_us]
+            younger = [run for run in runs if run.created_us > self._listed_from_us.get(node, 0)]
             try:
                 return {*runs} - {*younger} | rows.counted(self._files.connection, node, younger)
             except sqlite3.DatabaseError as error:
@@ -234,6 +251,7 @@ class Store:
         known = self._written.pop(node, None) is not None
         with self._files.transaction() as connection:
             rows.forget(connection, node)
+        self._listed_from_us.pop(node, None)
         if self._written:
             self._write_lock_record()
         else:

@@ -1,24 +1,24 @@
 """Answers the requests for pages: metrics, targets, health checks, and a landing page for browsers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
 from aiohttp import hdrs, web
-from prometheus_client import ProcessCollector
 
-from exporter.metrics import landing
-from exporter.metrics.exposition import accepts_gzip, choose_format, render
+from exporter.metrics import gzipped, landing
+from exporter.metrics.exposition import accepts_gzip, choose_format
+from exporter.metrics.groups import Group
+from exporter.metrics.names import node_rows
 from exporter.page import PageData
 from exporter.web import pages
 from exporter.web.body import SharedBody
 from exporter.web.pages import NO_SNIFFING
+from exporter.web.rendering import Names, Rendering
 from exporter.web.single_flight import SingleFlight
 
 PageDataSource = Callable[..., Awaitable[PageData]]
 """Returns the data of a page, as of one instant not before the call; all nodes, or at least those of its argument."""
 
-PARALLEL = 4
-"""Renderings of different pages at the same time. Python runs one thread at a time, so more only delay each other."""
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
@@ -26,16 +26,21 @@ class Handlers:
     """The pages of one server; requests for the same page that come together share one rendering."""
 
     def __init__(
-        self, source: PageDataSource, telemetry_path: str, nodes: Callable[[], Iterable[str]] | None = None
+        self,
+        source: PageDataSource,
+        telemetry_path: str,
+        nodes: Callable[[], Iterable[str]] | None = None,
+        without: Collection[Group] = (),
     ) -> None:
-        """Take the source of all pages; `nodes` returns the names of the present nodes, by default those of a page."""
+        """Take the source of all pages, and the groups of series that they lack.
+
+        `nodes` returns the names of the present nodes, by default those of a page.
+        """
         self._source = source
         self._telemetry_path = telemetry_path
         self._nodes = nodes
-        self._process = ProcessCollector(registry=None)
+        self._rendering = Rendering(node_rows(without))
         self._shared = SingleFlight[bytes]()
-        self._rendering = asyncio.Semaphore(PARALLEL)
-        self._rendering_choices = asyncio.Semaphore(1)
 
     def add_to(self, app: web.Application) -> None:
         """Add the routes to an application; its cleanup ends what is being rendered."""
@@ -54,19 +59,23 @@ class Handlers:
     async def _exporter(self, request: web.Request) -> web.Response:
         return await self._page(request, ())
 
-    async def _page(self, request: web.Request, names: tuple[str, ...] | None) -> web.Response:
+    async def _page(self, request: web.Request, names: Names) -> web.Response:
         form = choose_format(_header(request, hdrs.ACCEPT))
         compress = accepts_gzip(_header(request, hdrs.ACCEPT_ENCODING))
 
         async def make() -> bytes:
             data = await (self._source() if names is None else self._source(names))
-            page = pages.page(data, self._process, names)
-            # There are endless choices of several nodes: a flood of them must not keep the other pages waiting.
-            async with self._rendering if names is None or len(names) <= 1 else self._rendering_choices:
-                return await asyncio.to_thread(render, page, form, compress=compress)
+            return await self._rendering.page(data, names, form)
+
+        async def make_plain() -> bytes:
+            page = await self._shared.get((names, form, "gzip"), make)
+            return await asyncio.to_thread(gzipped.text_of, page)
 
         try:
-            body = await self._shared.get((names, form, compress), make)
+            if compress:
+                body = await self._shared.get((names, form, "gzip"), make)
+            else:
+                body = await self._shared.get((names, form, "plain"), make_plain)
         except pages.UnknownNode as error:
             raise web.HTTPNotFound(text=f"404: {error}\n", headers=NO_SNIFFING) from None
         headers = {hdrs.CONTENT_TYPE: form.value, hdrs.VARY: "Accept, Accept-Encoding", **NO_SNIFFING}

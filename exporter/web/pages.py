@@ -5,11 +5,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from aiohttp import hdrs, web
-from prometheus_client.registry import Collector
 
-from exporter.metrics.collector import PageCollector
-from exporter.metrics.names import EXPORTER_ROWS, NODE_ROWS
-from exporter.page import PageData
+from exporter.payments.view import View
 from exporter.text import sanitize
 
 SERVICE_DISCOVERY = "/sd"
@@ -42,19 +39,14 @@ class UnknownNode(Exception):
         )
 
 
-def page(data: PageData, process: Collector, names: Sequence[str] | None) -> Collector:
-    """Return the page of these nodes; None: of all nodes, the exporter and its process; empty: of the last two alone.
-
-    Raises `UnknownNode`.
-    """
+def chosen(views: Sequence[View], names: Sequence[str] | None) -> Sequence[View]:
+    """Return the views of these nodes; None: of all. Raises `UnknownNode`."""
     if names is None:
-        return PageCollector(data, process)
-    if not names:
-        return PageCollector(data._replace(views=()), process, EXPORTER_ROWS)
-    views = {view.node: view for view in data.views}
-    if unknown := [name for name in names if name not in views]:
+        return tuple(views)
+    by_name = {view.node: view for view in views}
+    if unknown := [name for name in names if name not in by_name]:
         raise UnknownNode(unknown)
-    return PageCollector(PageData([views[name] for name in names]), rows=NODE_ROWS)
+    return tuple(by_name[name] for name in names)
 
 
 def targets(request: web.Request, nodes: Iterable[str], telemetry_path: str) -> web.Response:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
 from exporter.config import ListenAddress
+from exporter.metrics.groups import Group
 from exporter.web.connections import Connections
 from exporter.web.handlers import Handlers, PageDataSource
 from exporter.web.lifecycle import ReloadHandler, add_lifecycle
@@ -34,17 +35,18 @@ def build_app(
     nodes: Callable[[], Iterable[str]] | None = None,
     security: WebSecurity | None = None,
     reload: ReloadHandler | None = None,
+    without: Collection[Group] = (),
 ) -> web.Application:
     """Return the application; without `reload` the lifecycle API is off.
 
     `nodes` returns the names of the present nodes without writing to the disk; by default they are those of a page.
-    `security` decides who gets an answer, and adds headers. An unknown path is 404, a method other than GET or HEAD is
-    405, both in plain text.
+    `security` decides who gets an answer, and adds headers. The pages lack the groups of series `without`. An unknown
+    path is 404, a method other than GET or HEAD is 405, both in plain text.
     """
     app = web.Application(middlewares=[_log_exceptions])
     if security is not None:
         security.protect(app)
-    Handlers(source, telemetry_path, nodes).add_to(app)
+    Handlers(source, telemetry_path, nodes, without).add_to(app)
     add_lifecycle(app, reload)
     return app
 

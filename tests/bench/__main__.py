@@ -1,160 +1,111 @@
-"""`make bench`: measure what an update, a page and a checkpoint cost. ARGS is the number of payments."""
+"""`make bench`: measure, and show one table. ARGS chooses groups, lines, the size, and where the table is written."""
 
+import argparse
 import asyncio
-import os
+import json
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from exporter.follow import Account
-from exporter.lnd import decode, json_messages
-from exporter.lnd.rpc import lnd_pb2 as rpc
-from exporter.metrics.collector import PageCollector
-from exporter.metrics.exposition import Format, render
-from exporter.page import PageData
-from exporter.payments.labels import Source
-from exporter.payments.payment import NS_PER_S, Moment, Payment
-from exporter.simulator import rest_json
-from exporter.simulator.database import Database
-from exporter.simulator.random_traffic import RandomTraffic
-from exporter.simulator.world import World
-from exporter.store import Store, encode
-from tests.bench.crowd import measure_crowd
+from tests.bench import group_decode, group_growth, group_page, group_process, group_stream, line
+from tests.bench.document import describe_machine, write_into
+from tests.bench.line import NORMAL, QUICK, Line, Measure, Scale
 
-PAYMENTS = 2000
-ROUNDS = 5
-"""Each row is measured this many times; the fastest counts."""
-START_NS = 1_780_000_000 * NS_PER_S
-"""When the payments begin, nanoseconds since 1970."""
+GROUPS: Mapping[str, Measure] = {
+    group_stream.GROUP: group_stream.measure,
+    group_decode.GROUP: group_decode.measure,
+    group_page.GROUP: group_page.measure,
+    group_process.GROUP: group_process.measure,
+    group_growth.GROUP: group_growth.measure,
+}
+"""The groups by name, in the order of the table."""
 
 
-class Row(NamedTuple):
-    """One measurement."""
+async def measure(groups: Sequence[str], scale: Scale, console: Console, written: Path | None) -> list[Line]:
+    """Measure groups; show and write each line as soon as it is measured.
 
-    name: str
-    seconds: float
-    """How long `number` of them took."""
-    number: int
-    bare: float
-    """Seconds that a bare loop took for as many, in the same run."""
-
-
-def updates(payments: int) -> tuple[World, list[bytes]]:
-    """Return a world, and all updates that lnd sends of that many payments of every kind, one after the other."""
-    clock, world = [START_NS], World.random("bench")
-    database, messages = Database(lambda: clock[0]), list[bytes]()
-    for scenario in islice(RandomTraffic(world, "bench"), payments):
-        for step in scenario.steps:
-            clock[0] += int(step.delay_s * NS_PER_S)
-            if update := database.apply(step.mutation):
-                messages.append(update.message)
-    return world, messages
-
-
-def fastest(work: Callable[[], object]) -> float:
-    """Return the seconds that the fastest round takes."""
-    times = []
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - began)
-    return min(times)
+    Nothing moves on the terminal meanwhile, for that would cost CPU.
+    """
+    lines: list[Line] = []
+    for group in groups:
+        console.print(f"{group}: measuring", style="bold", highlight=False)
+        async for each in GROUPS[group](scale):
+            if not scale.wants(each.name):
+                continue
+            lines.append(each)
+            if written:
+                _write(written, lines, scale)
+            text = f"  {each.name}: {line.value_text(each)}"
+            if each.ratio is not None:
+                text += f", {line.ratio_text(each)} {each.compared_with}"
+            if each.goal:
+                text += f", goal {line.goal_text(each)}: {line.met_text(each)}"
+            console.print(text, highlight=False, markup=False)
+    return lines
 
 
-def counted(payments: Sequence[Payment]) -> Account:
-    """Return a new account that has counted these snapshots."""
-    clock = [Moment(START_NS, 0)]
-    account = Account("lnd", lambda: clock[0], 50)
-    account.tracker.begin([], 0, clock[0])
-    account.tracker.stream_started()
-    for payment in payments:
-        clock[0] = Moment(payment.latest_ns or payment.created_ns, clock[0].mono_ns + NS_PER_S // 5)
-        account.record(payment, Source.STREAM)
-    return account
+def table(lines: Sequence[Line]) -> Table:
+    """Return the table."""
+    shown = Table("group", "figure", "measured", "compared with", "ratio", "goal", "met")
+    for each in lines:
+        shown.add_row(
+            each.group,
+            line.full_name(each),
+            line.value_text(each),
+            line.baseline_text(each),
+            line.ratio_text(each),
+            line.goal_text(each),
+            line.met_text(each),
+        )
+    return shown
 
 
-def measure(payments: int) -> Iterator[Row]:
-    """Measure, and yield row by row."""
-    world, messages = updates(payments)
-    own, number = world.me.pubkey, len(messages)
-    texts = [rest_json.json_line(rest_json.message_json(rpc.Payment, message)) for message in messages]
-    decoded = [decode.payment(rpc.Payment.FromString(message), own) for message in messages]
-
-    protobuf = fastest(lambda: [rpc.Payment.FromString(message) for message in messages])
-    json = fastest(lambda: [msgspec.json.decode(text) for text in texts])
-    yield Row("protobuf, parsed (bare)", protobuf, number, protobuf)
-    took = fastest(lambda: [decode.payment(rpc.Payment.FromString(message), own) for message in messages])
-    yield Row("update over gRPC, to a snapshot", took, number, protobuf)
-    yield Row("JSON, parsed (bare)", json, number, json)
-    took = fastest(
-        lambda: [decode.payment(json_messages.message(rpc.Payment, json_messages.parse(text)), own) for text in texts],
-    )
-    yield Row("update over REST, to a snapshot", took, number, json)
-    yield Row("snapshot, counted", fastest(lambda: counted(decoded)), number, protobuf)
-
-    account = counted(decoded)
-    view = account.capture()
-    lines = render(PageCollector(PageData([view])), Format.TEXT, compress=False).splitlines()
-    bare = fastest(lambda: b"".join(line + b"\n" for line in lines))
-    for form in Format:
-        took = fastest(lambda form=form: render(PageCollector(PageData([view])), form, compress=False))  # type: ignore[misc]
-        yield Row(f"page of {len(lines):,} lines, {form.name.lower()}", took, 1, bare)
-    with tempfile.TemporaryDirectory() as home:
-        yield from _measure_write(Path(home), decoded)
+def _write(file: Path, lines: Sequence[Line], scale: Scale) -> None:
+    content = {"machine": describe_machine(), "scale": scale._asdict(), "lines": [line.as_json(each) for each in lines]}
+    file.write_text(json.dumps(content, indent=1) + "\n")
 
 
-def _measure_write(home: Path, decoded: Sequence[Payment]) -> Iterator[Row]:
-    """Measure writing the state before and after the last hundred updates, in turn: only changed rows are written."""
-    store = Store(home / "state.sqlite")
-    states = [
-        {"lnd": encode(account.save(account.capture()))} for account in (counted(decoded[:-100]), counted(decoded))
-    ]
-
-    def write() -> None:
-        for state in states:
-            store.save(state)
-
-    took = fastest(write)
-    store.close()
-    with (home / "bare").open("wb", buffering=0) as file:
-
-        def write_bare() -> None:
-            for _ in states:
-                file.write(bytes(4096))
-                os.fsync(file.fileno())
-
-        bare = fastest(write_bare)
-    yield Row("state written (bare: 4 KiB, fsync)", took, len(states), bare)
+def _read(file: Path) -> list[Line]:
+    content: dict[str, Any] = json.loads(file.read_text())
+    return [line.from_json(each) for each in content["lines"]]
 
 
-async def show(payments: int) -> None:
-    """Measure and print the table; async because an account reads the clock of the running event loop."""
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"any of {', '.join(GROUPS)}; by default all")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only lines whose name contains this text")
+    parser.add_argument("--quick", action="store_true", help="only show that it works: the figures mean nothing")
+    parser.add_argument("--full", action="store_true", help="long lines in full size: a burst of 50,000, a million ...")
+    parser.add_argument("--repeat", type=int, metavar="N", help=f"repetitions, by default {NORMAL.repetitions}")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there, too")
+    parser.add_argument("--read", type=Path, metavar="FILE", help="show what --json wrote instead of measuring")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the table into this document")
+    parser.add_argument("--before", type=Path, metavar="FILE", help="what --json wrote earlier: a column of --write")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code: 0 also if a goal is missed, for another machine is another figure."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if unknown := [group for group in arguments.groups if group not in GROUPS]:
+        parser.error(f"no group is called {', '.join(unknown)}")
+    scale = (QUICK if arguments.quick else NORMAL)._replace(full=arguments.full, only=arguments.only)
+    if arguments.repeat:
+        scale = scale._replace(repetitions=arguments.repeat)
     console = Console()
-    table = Table("measured", "each", "per second", "x bare", box=None)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    with console.status("measuring") as status:
-        for row in measure(payments):
-            each = row.seconds / row.number
-            table.add_row(row.name, f"{each * 1e6:,.1f} us", f"{1 / each:,.0f}", f"{row.seconds / row.bare:.1f}")
-            status.update(f"measured: {row.name}")
-        status.update("measuring scrapes in a crowd")
-        for name, seconds, alone in await measure_crowd():
-            table.add_row(name, f"{seconds * 1e6:,.1f} us", f"{1 / seconds:,.0f}", f"{seconds / alone:.1f}")
-    console.print(table)
-
-
-def main() -> int:
-    """Run the command line; return the exit code."""
-    asyncio.run(show(int(sys.argv[1]) if len(sys.argv) > 1 else PAYMENTS))
+    machine = describe_machine()
+    if arguments.read:
+        lines, machine = _read(arguments.read), json.loads(arguments.read.read_text())["machine"]
+    else:
+        lines = asyncio.run(measure(arguments.groups or list(GROUPS), scale, console, arguments.json))
+    console.print(table(lines))
+    if arguments.write:
+        write_into(arguments.write, lines, machine, _read(arguments.before) if arguments.before else [])
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from exporter.follow import Account, Backoff, Follower, Intervals, audit, calls
+from exporter.payments import horizon
 from exporter.payments.payment import Run
 from exporter.payments.totals import Counter
 from exporter.simulator.database import Backend, Options
@@ -158,6 +159,35 @@ async def test_history_stays_history_when_our_clock_is_behind(
         await watch.until(lambda: counted_list.looked_up > 9)
         assert watch.status.unaccounted == 0
         assert watch.totals(Counter.STARTED) == {"started": 1}
+
+
+async def test_audit_stops_at_its_horizon(
+    node: SimulatedNode, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes back no further than the list of counted runs does, then begins again at the newest payment."""
+    monkeypatch.setattr(audit, "BATCH", 3)
+    counted_list = CountedList()
+    async with watching(node, intervals=INTERVALS, counted=counted_list) as watch:
+        watch.follower.account.lists_ended = True
+        await watch.live()
+        await node.play(*[scenarios.no_route() for _ in range(12)])
+        await watch.until(lambda: watch.counted(Counter.FAILED) == 12)
+        counted_list.take_from(watch)
+        asked: list[int] = []
+        audit_of_the_node = watch.follower._audit
+        assert audit_of_the_node is not None
+        await watch.until(lambda: 0 < audit_of_the_node._before <= 4)
+        monkeypatch.setattr(horizon, "AUDITED_US", 0)
+        await watch.until(lambda: audit_of_the_node._before == 0)
+        step = audit_of_the_node._step
+
+        async def noted(before: int) -> int:
+            asked.append(before)
+            return await step(before)
+
+        monkeypatch.setattr(audit_of_the_node, "_step", noted)
+        await watch.until(lambda: len(asked) > 5)
+        assert set(asked) == {0}
 
 
 async def test_audit_keeps_pace_with_new_payments(

@@ -11,7 +11,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from exporter.lnd import decode
 from exporter.lnd.rpc import lnd_pb2 as pb
-from exporter.metrics.collector import family
+from exporter.metrics.groups import Group
+from exporter.metrics.names import EXPORTER_ROWS, node_rows
 from exporter.metrics.row import ExporterRow, Row
 from exporter.page import ExporterStatus, PageData
 from exporter.payments.labels import NodeState, Reset, Source
@@ -28,6 +29,7 @@ from exporter.simulator.world import World
 from tests.incidents.named import NAMED
 from tests.incidents.series import Series
 from tests.incidents.targets import Layout, Scraped, healthy, of_exporter, of_node, up
+from tests.metrics.judge import family
 
 SCRAPE_S, LONG_SCRAPE_S = 30, 300
 """Seconds between scrapes; longer in a story of several days, which has few metrics."""
@@ -51,15 +53,24 @@ class VirtualNode:
         name: str = "alice",
         layout: Layout = Layout.ONE_PAGE,
         rows: Sequence[Row] = NAMED,
+        without: Collection[Group] = (),
         begins_s: int = START_S,
     ) -> None:
-        """Begin at `begins_s`, ready, with an empty database; the exporter was started an hour ago."""
+        """Begin at `begins_s`, ready, with an empty database; the exporter was started an hour ago.
+
+        Its pages lack the groups of series `without`.
+        """
         self._name = name
         self.layout = layout
         self.address = f"{name}:10019"
         """Where the exporter is that has the node."""
         self._begins_s = begins_s
-        self._rows = [row for row in rows if not metrics or row.name.removeprefix("lnd_payments_") in metrics]
+        left = {row.name: row for row in (*node_rows(without), *EXPORTER_ROWS)}
+        self._rows = [
+            left[row.name]
+            for row in rows
+            if row.name in left and (not metrics or row.name.removeprefix("lnd_payments_") in metrics)
+        ]
         self.chance = Random(f"incident {seed}")
         self.world = World.random(seed, network="mainnet")
         self.scenarios = Scenarios(self.world, seed, now_s=self._begins_s)

@@ -1,10 +1,17 @@
 """Which payment requests pay a node: the examples of BOLT 11, and nonsense."""
 
+import copy
+import pickle
+from collections.abc import Callable
+
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.lnd.bolt11 import pays
+from exporter.lnd.bolt11 import PayeeCheck, pays
 from tests.lnd.test_decode import BOLT11_DONATION, BOLT11_PAYEE
+from tests.payments.build import payment
 
 # Further examples of BOLT 11, all made by the same key.
 COFFEE = (
@@ -51,3 +58,29 @@ def test_nonsense_pays_nobody(text: str) -> None:
     """Nothing is raised."""
     assert not pays(text, BOLT11_PAYEE)
     assert not pays("lnbc1" + text, BOLT11_PAYEE)
+
+
+def test_check_is_the_same_question_for_the_same_request_and_key() -> None:
+    """Snapshots with it can be compared."""
+    check = PayeeCheck(COFFEE, BOLT11_PAYEE)
+    assert check()
+    assert not PayeeCheck(COFFEE, STRANGER)()
+    assert len({check, PayeeCheck(COFFEE, BOLT11_PAYEE)}) == 1
+    assert len({check, PayeeCheck(COFFEE, STRANGER), PayeeCheck(BOLT11_DONATION, BOLT11_PAYEE)}) == 3
+    assert check != COFFEE
+
+
+def test_check_shows_nothing_of_the_request() -> None:
+    """Nor does a snapshot that has it, as text of any kind."""
+    check = PayeeCheck(COFFEE, BOLT11_PAYEE)
+    ended = payment()._replace(pays_self=check)
+    for text in (repr(check), str(check), f"{check}", repr(ended), str(ended), f"{ended}", str(vars(PayeeCheck))):
+        assert COFFEE[:20] not in text
+        assert BOLT11_PAYEE not in text
+
+
+@pytest.mark.parametrize("write", [msgspec.json.encode, pickle.dumps, copy.copy])
+def test_check_can_not_be_written(write: Callable[[object], object]) -> None:
+    """Not even by mistake, as a part of something else."""
+    with pytest.raises(TypeError):
+        write(PayeeCheck(COFFEE, BOLT11_PAYEE))

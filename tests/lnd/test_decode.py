@@ -7,7 +7,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.lnd import decode
+from exporter.lnd import bolt11, decode
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import AttemptStatus, Code, FailureSource, Kind, NodeState, Reason, Status
 from exporter.payments.node import Channels, Info
@@ -64,7 +64,7 @@ def test_every_field_of_a_payment() -> None:
         value_msat=1_000,
         fee_msat=10,
         invoice=True,
-        pays_self=False,
+        pays_self=None,
         attempts=(
             Attempt(
                 attempt_id=7,
@@ -87,7 +87,7 @@ def test_creation_date_replaces_missing_nanoseconds() -> None:
     assert decode.payment(message, OWN).created_ns == 1_600_000_000 * 10**9
 
 
-@pytest.mark.parametrize("text", ["", "ab", "zz" * 32, HASH + "00", "0x" + "ab" * 31])
+@pytest.mark.parametrize("text", ["", "ab", "zz" * 32, HASH + "00", "0x" + "ab" * 31, f" {HASH}", f"ab {HASH[3:]}"])
 def test_invalid_hash_is_empty(text: str) -> None:
     """A hash has exactly 64 hex digits."""
     assert decode.payment(rpc.Payment(payment_hash=text), OWN).payment_hash == ""
@@ -174,13 +174,29 @@ def test_last_hop_hints_at_the_kind(last: Callable[[], rpc.Hop], hint: Kind | No
 def test_request_to_own_key_pays_self() -> None:
     """The payment request is checked only for ended runs without attempts, and only if our key is known."""
     ended = rpc.Payment(status=rpc.Payment.FAILED, payment_request=BOLT11_DONATION)
-    assert decode.payment(ended, BOLT11_PAYEE).pays_self
-    assert not decode.payment(ended, OWN).pays_self
-    assert not decode.payment(ended, "").pays_self
+    ours, theirs = decode.payment(ended, BOLT11_PAYEE).pays_self, decode.payment(ended, OWN).pays_self
+    assert ours is not None
+    assert ours()
+    assert theirs is not None
+    assert not theirs()
+    assert decode.payment(ended, "").pays_self is None
     tried = rpc.Payment(status=rpc.Payment.FAILED, payment_request=BOLT11_DONATION, htlcs=[attempt(hop(FAR))])
-    assert not decode.payment(tried, BOLT11_PAYEE).pays_self
+    assert decode.payment(tried, BOLT11_PAYEE).pays_self is None
     running = rpc.Payment(status=rpc.Payment.IN_FLIGHT, payment_request=BOLT11_DONATION)
-    assert not decode.payment(running, BOLT11_PAYEE).pays_self
+    assert decode.payment(running, BOLT11_PAYEE).pays_self is None
+    assert decode.payment(rpc.Payment(status=rpc.Payment.FAILED), BOLT11_PAYEE).pays_self is None
+
+
+def test_decoding_verifies_no_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is left to the one who counts: lnd shows an ended payment many times."""
+    asked: list[str] = []
+    monkeypatch.setattr(bolt11, "pays", lambda request, _key: asked.append(request))
+    message = rpc.Payment(payment_hash=HASH, status=rpc.Payment.FAILED, payment_request=BOLT11_DONATION)
+    checks = [decode.payment(message, BOLT11_PAYEE).pays_self for _ in range(3)]
+    assert asked == []
+    assert checks[2] is not None
+    checks[2]()
+    assert asked == [BOLT11_DONATION]
 
 
 @given(st.binary(max_size=300))

@@ -12,7 +12,7 @@ from exporter.app import client_of
 from exporter.config import NodeConfig
 from exporter.config.addresses import GRPC, REST
 from exporter.lnd import grpc as lnd_grpc
-from exporter.lnd import liveness
+from exporter.lnd import errors, liveness
 from exporter.lnd.client import Client, LndError
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Interruption, Method, NodeState
@@ -120,9 +120,9 @@ async def test_quiet_stream_goes_on_if_lnd_answers_probes(
 ) -> None:
     """Any answer counts, an error, too."""
     async with connected(tmp_path, transport) as (client, node, _):
+        monkeypatch.setattr(liveness, "PING_S", 0.02)
         states = client.states()
         assert await anext(states) is NodeState.READY
-        monkeypatch.setattr(liveness, "PING_S", 0.02)
         if answer:
             node.faults.refuse(Method.SUBSCRIBE_STATE, *answer)
         before = node.calls[Method.SUBSCRIBE_STATE]
@@ -191,6 +191,91 @@ async def test_cancelled_wait_leaves_no_task_behind(monkeypatch: pytest.MonkeyPa
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert sorted(ended) == ["awaited", "probe"]
+
+
+async def test_quiet_time_begins_with_the_last_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream is probed when it was quiet for `PING_S`, however often something arrived before, and not earlier."""
+    monkeypatch.setattr(liveness, "PING_S", 0.2)
+    loop, probed_s, messages = asyncio.get_running_loop(), list[float](), asyncio.Queue[int]()
+
+    async def probe(_seconds: float) -> None:
+        probed_s.append(loop.time())
+        raise errors.from_status(grpc.StatusCode.UNAVAILABLE, "it is gone")
+
+    async def send() -> float:
+        for number in range(6):
+            await asyncio.sleep(0.05)
+            messages.put_nowait(number)
+        return loop.time()
+
+    async with liveness.Watch(probe) as watch:
+        sending = asyncio.create_task(send())
+        assert [await watch.wait(messages.get()) for _ in range(6)] == [*range(6)]
+        with pytest.raises(LndError, match="it is gone"):
+            await watch.wait(messages.get())
+    (only,) = probed_s
+    assert 0.2 <= only - await sending + 0.01 < 0.2 + PATIENCE_S
+    task = asyncio.current_task()
+    assert task is not None
+    assert not task.cancelling()
+
+
+async def test_quiet_consumer_is_not_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nobody waits for a message, lnd isn't probed, and the consumer isn't interrupted."""
+    monkeypatch.setattr(liveness, "PING_S", 0.01)
+
+    async def probe(_seconds: float) -> None:
+        raise AssertionError
+
+    async with liveness.Watch(probe) as watch:
+        assert await watch.wait(asyncio.sleep(0, "a message")) == "a message"
+        await asyncio.sleep(0.1)
+
+
+async def test_update_that_arrives_during_a_failing_probe_is_a_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next wait isn't interrupted by a probe that began before the last message."""
+    monkeypatch.setattr(liveness, "PING_S", 0.01)
+    probed, fail = asyncio.Event(), asyncio.Event()
+
+    async def probe(_seconds: float) -> None:
+        if probed.is_set():
+            return
+        probed.set()
+        await fail.wait()
+        raise errors.from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "")
+
+    async def quiet() -> str:
+        fail.set()
+        await asyncio.sleep(0.1)
+        return "another update"
+
+    async with liveness.Watch(probe) as watch:
+        await watch.wait(probed.wait())
+        assert await watch.wait(quiet()) == "another update"
+
+
+async def test_bug_in_a_probe_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing goes on unwatched."""
+    monkeypatch.setattr(liveness, "PING_S", 0.01)
+
+    async def probe(_seconds: float) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await liveness.wait_while_alive(asyncio.Event().wait(), probe)
+
+
+async def test_cancelled_reader_of_a_dead_connection_ends_as_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who cancels a task expects it to end, also if the connection is found dead at the same moment."""
+    monkeypatch.setattr(liveness, "PING_S", 0.01)
+
+    async def probe(_seconds: float) -> None:
+        waiting.cancel()
+        raise errors.from_status(grpc.StatusCode.UNAVAILABLE, "it is gone")
+
+    waiting = asyncio.create_task(liveness.wait_while_alive(asyncio.Event().wait(), probe))
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
 
 
 def test_dead_connection_is_noticed_after_80_s() -> None:

@@ -7,10 +7,13 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 from prometheus_client.registry import Collector
 
-from exporter.metrics.collector import PageCollector
-from exporter.metrics.exposition import Format, render
+from exporter.metrics.exposition import Format
+from exporter.metrics.gzipped import compress, member, text_of
+from exporter.metrics.library import tail
+from exporter.metrics.names import EXPORTER_ROWS, NODE_ROWS
+from exporter.metrics.rendered import NOTHING, render
 from exporter.metrics.row import CounterRow, ExporterRow, HistogramRow, Row
-from exporter.page import PageData
+from exporter.page import ExporterStatus
 from exporter.payments.view import View
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -34,7 +37,9 @@ def type_of(row: Row) -> str:
 
 def text(views: Sequence[View], form: Format = Format.TEXT, process: Collector | None = None) -> str:
     """Return an uncompressed page."""
-    return render(PageCollector(PageData(views), process), form, compress=False).decode()
+    nodes = render(NODE_ROWS, form, views, NOTHING).part
+    last = compress(tail(EXPORTER_ROWS, ExporterStatus(), process, form))
+    return text_of(member(nodes, last)).decode()
 
 
 def families(page: str, form: Format = Format.TEXT) -> dict[str, Metric]:

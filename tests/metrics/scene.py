@@ -106,7 +106,7 @@ def payment(
         value_msat=msat,
         fee_msat=sum(a.fee_msat for a in settled),
         invoice=invoice,
-        pays_self=pays_self,
+        pays_self=(lambda: True) if pays_self else None,
         attempts=attempts,
     )
 

@@ -1,14 +1,10 @@
 """The format and compression of a page, and that scrapers can parse it."""
 
-import gzip
-
 import pytest
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from exporter.metrics.collector import PageCollector
-from exporter.metrics.exposition import Format, accepts_gzip, choose_format, render
+from exporter.metrics.exposition import Format, accepts_gzip, choose_format
 from exporter.metrics.names import ROWS
-from exporter.page import PageData
 from exporter.payments.node import Info, NodeStatus
 from tests.metrics import scene
 from tests.metrics.reading import families, series, text, type_of
@@ -89,15 +85,6 @@ def test_content_type_names_the_version_sent() -> None:
 def test_gzip_follows_the_accept_encoding_header(accept_encoding: str, *, accepted: bool) -> None:
     """Without the header a page isn't compressed."""
     assert accepts_gzip(accept_encoding) is accepted
-
-
-@pytest.mark.parametrize("form", Format)
-def test_compressed_page_has_the_same_content(form: Format) -> None:
-    """And the same page is always compressed to the same bytes."""
-    page = PageCollector(PageData([scene.populated()]))
-    packed = render(page, form, compress=True)
-    assert gzip.decompress(packed) == render(page, form, compress=False)
-    assert packed == render(page, form, compress=True)
 
 
 def test_both_formats_hold_the_same_series() -> None:

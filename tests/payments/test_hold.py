@@ -80,9 +80,9 @@ def test_end_is_unconfirmed_when_the_stream_is_lost() -> None:
     observer.tracker.stream_lost()
     assert observer.release(100) == []
     observer.tracker.stream_started()
-    assert observer.tracker.hashes_to_ask_for() == [HASH]
+    assert observer.tracker.hashes_to_ask_for(at(200)) == [HASH]
     observer.receive(SECOND._replace(attempts=()), 100, Source.TRACK)
-    assert observer.tracker.hashes_to_ask_for() == []
+    assert observer.tracker.hashes_to_ask_for(at(200)) == []
     assert observer.release(100.9) == []
     observer.release(101)
     assert reasons(observer) == [TIMEOUT]
@@ -155,7 +155,7 @@ def test_answer_with_a_recent_end_is_asked_for_again() -> None:
     observer.tracker.stream_started()
     observer.receive(FIRST, 8.005, Source.LIST)
     assert observer.release(9.1) == [EndUnconfirmed(HASH)]
-    assert observer.tracker.hashes_to_ask_for() == [HASH], "without an answer it is asked for again"
+    assert observer.tracker.hashes_to_ask_for(at(200)) == [HASH], "without an answer it is asked for again"
     observer.receive(SECOND, 9.2, Source.TRACK)
     observer.release(10.2)
     assert reasons(observer) == [TIMEOUT]

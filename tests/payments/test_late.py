@@ -104,10 +104,10 @@ def test_old_run_that_the_stream_shows_is_started() -> None:
     observer = counting_since(101, 102)
     old = payment(IN_FLIGHT, A, created_s=-2000, payment_index=50)
     assert observer.receive(old, 1)[0] == PaymentStarted(old.run)
-    assert observer.tracker.hashes_to_ask_for() == []
+    assert observer.tracker.hashes_to_ask_for(at(200)) == []
     observer.tracker.stream_lost()
     observer.tracker.stream_started()
-    assert observer.tracker.hashes_to_ask_for() == [HASH]
+    assert observer.tracker.hashes_to_ask_for(at(200)) == [HASH]
 
 
 def test_old_run_that_only_an_answer_shows_is_ignored() -> None:

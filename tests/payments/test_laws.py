@@ -239,7 +239,7 @@ def test_interrupted_history_is_counted_exactly(data: st.DataObject) -> None:
     for scenario in of:
         observer.receive(scenario.kept, back, Source.LIST)
     for seconds in (back, back + 5):  # recent ends are asked for twice
-        for payment_hash in observer.tracker.hashes_to_ask_for():
+        for payment_hash in observer.tracker.hashes_to_ask_for(at(seconds)):
             scenario = next(scenario for scenario in of if scenario.final.payment_hash == payment_hash)
             observer.receive(scenario.kept, seconds, Source.TRACK)
         observer.release(seconds + 2)

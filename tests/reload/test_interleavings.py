@@ -120,7 +120,7 @@ class Exporter:
         assert names >= followed & {*self.accounts}, "a node is missing"
         for name, value in shown.items():
             assert value >= self.shown[name], f"{name} has fallen"
-            if on_time and name in followed:
+            if on_time and name in followed and (nodes is None or name in nodes):
                 assert value >= min(before[name], self.counted[name]), f"{name}: the page is old"
             if value > self.shown[name] and (not on_time or not self.may_fall):
                 assert stored(self.store, name)[0] >= value, f"{name} isn't on disk"

@@ -21,10 +21,10 @@ from exporter.store.handover import Export, NoNode, export_node, from_bytes, to_
 from exporter.store.receive import receive
 from tests.payments.build import at
 from tests.store.test_reader import file_stats
-from tests.store.test_schemas import SAMPLES, restore
+from tests.store.test_schemas import LISTED_US, SAMPLES, restore
 from tests.store.test_store import busy_node, saved_node, write_state
 
-ENDED = Run("dd" * 32, 1_700_000_000_000_000)
+ENDED = Run("dd" * 32, 1_780_000_000_000_000)
 NAME = "eu/alice:1@../x"
 """No path is made from it."""
 
@@ -38,6 +38,9 @@ def exported(tmp_path: Path, name: str = NAME, seconds: float = 9) -> Export:
     """Return a node of a state file with two."""
     path = tmp_path / f"source-{seconds}.sqlite"
     write_state(path, {name: node(seconds), "bob": node()})
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executemany("REPLACE INTO listed VALUES (?, ?)", [(name, LISTED_US), ("bob", LISTED_US + 1)])
+        connection.commit()
     return export_node(path, name).export
 
 
@@ -249,7 +252,9 @@ def test_files_of_older_versions(tmp_path: Path, sample: Path) -> None:
     export = reread(export_node(path, name).export)
     assert path.read_bytes() == before
     receive(tmp_path / "new.sqlite", [export])
+    Store(path).close()  # migrates it
     assert all_rows(tmp_path / "new.sqlite", name) == all_rows(path, name)
+    assert export.listed_from_us == LISTED_US
 
 
 def test_export_of_an_older_version(tmp_path: Path) -> None:
@@ -258,6 +263,9 @@ def test_export_of_an_older_version(tmp_path: Path) -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.deserialize(to_bytes(export))
         connection.execute("DROP TABLE mark")
+        connection.execute("DROP TABLE listed")
+        connection.execute("CREATE TABLE listed (from_us INTEGER NOT NULL)")
+        connection.execute("INSERT INTO listed VALUES (?)", (export.listed_from_us,))
         connection.execute("PRAGMA user_version = 1")
         assert from_bytes(connection.serialize(), Path("export")) == export
 

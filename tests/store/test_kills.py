@@ -16,7 +16,7 @@ from tests.store.test_store import busy_node, saved_node
 pytestmark = pytest.mark.slow
 
 NODES = ("alice", "bob")
-ENDED = Run("dd" * 32, 1_700_000_000_000_000)
+ENDED = Run("dd" * 32, 1_780_000_000_000_000)
 STATEMENTS = 15
 """Least number of statements of these writes."""
 

@@ -45,9 +45,12 @@ def test_present_schema_has_a_sample(tmp_path: Path) -> None:
     """`UPDATE_GOLDEN=1` creates a missing sample; an existing one never changes, because such files are in use."""
     sample = SAMPLES / f"schema-{file.SCHEMA}.sql"
     if os.environ.get("UPDATE_GOLDEN") and not sample.exists():
-        write_state(tmp_path / "state.sqlite", {"alice": encode(saved_node(busy_node()))._replace(ended=(ENDED,))})
+        write_state(tmp_path / "state.sqlite", {"alice": encode(saved_node(busy_node()))})
         connection = sqlite3.connect(tmp_path / "state.sqlite")
-        connection.executescript(f"INSERT INTO listed VALUES ({LISTED_US}); REPLACE INTO reset VALUES ('corrupt', 2);")
+        connection.execute("INSERT INTO counted_run VALUES ('alice', ?, ?)", (ENDED.created_us, b"\xdd" * 8))
+        connection.execute("INSERT INTO listed VALUES ('alice', ?)", (LISTED_US,))
+        connection.execute("REPLACE INTO reset VALUES ('corrupt', 2)")
+        connection.commit()
         connection.close()
         sample.write_text(dump(tmp_path / "state.sqlite"))
     assert sample.exists(), "create it with UPDATE_GOLDEN=1, and commit it"

@@ -4,8 +4,7 @@ import asyncio
 import json
 import re
 import ssl
-import threading
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -16,12 +15,12 @@ from aiohttp import web
 
 from exporter import checkpoint as checkpoint_module
 from exporter.checkpoint import Checkpoint
-from exporter.metrics.collector import PageCollector
-from exporter.metrics.exposition import Format, render
 from exporter.metrics.names import EXPORTER_ROWS, NODE_ROWS
+from exporter.metrics.rendered import Rendered
 from exporter.page import ExporterStatus, PageData
 from exporter.simulator.credentials import certificate
-from exporter.web import handlers
+from exporter.web import rendering
+from exporter.web.rendering import in_slices
 from exporter.web.server import build_app, serve
 from tests.metrics import scene
 from tests.metrics.reading import families, series
@@ -285,47 +284,49 @@ async def test_pages_that_are_requested_together_share_a_write(tmp_path: Path, m
     store.close()
     assert [group["labels"].get("__param_node") for group in json.loads(targets)] == [*names, None]
     assert [(status, nodes_of(page)) for status, page in pages] == [(200, {name}) for name in names]
-    assert store.saves == [names, []]
+    assert len(store.saves) == 2
+    assert sorted(store.saves[0] + store.saves[1]) == sorted(names), "each node is written once"
 
 
 async def test_few_pages_are_rendered_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """More would only delay each other."""
-    running, most, go_on = set[int](), [0], threading.Event()
+    running, most, go_on = set[object](), [0], asyncio.Event()
 
-    def slow_render(*_: object, **__: object) -> bytes:
-        running.add(threading.get_ident())
+    async def slow(steps: Generator[None, None, Rendered]) -> Rendered:
+        running.add(steps)
         most.append(len(running))
-        go_on.wait(PATIENCE_S)
-        running.discard(threading.get_ident())
-        return b""
+        await go_on.wait()
+        running.discard(steps)
+        return await in_slices(steps)
 
-    monkeypatch.setattr(handlers, "render", slow_render)
+    monkeypatch.setattr(rendering, "in_slices", slow)
     async with served() as (client, _):
         pages = [asyncio.create_task(got(client, f"/metrics?node={name}")) for name in NAMES]
         pages += [asyncio.create_task(got(client, path)) for path in ("/metrics", "/metrics/exporter")]
 
         async def all_wait() -> bool:
-            return len(running) == handlers.PARALLEL
+            return len(running) == rendering.PARALLEL
 
         await until("pages are rendered", all_wait)
         assert (await got(client, "/-/ready"))[0] == 200
         go_on.set()
         assert [status for status, _ in await asyncio.gather(*pages)] == [200] * 6
-    assert max(most) == handlers.PARALLEL
+    assert max(most) == rendering.PARALLEL
 
 
 async def test_choices_of_nodes_do_not_delay_other_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many there are: each order of the names is a page of its own."""
-    may_end = threading.Event()
+    may_end = asyncio.Event()
 
-    def slow(page: PageCollector, form: Format, *, compress: bool) -> bytes:
-        if page._rows == NODE_ROWS and len(page._data.views) > 1:
-            may_end.wait(PATIENCE_S)
-        return render(page, form, compress=compress)
+    async def slow(steps: Generator[None, None, Rendered]) -> Rendered:
+        rendered = await in_slices(steps)
+        if len(rendered.views) > 1 and [view.node for view in rendered.views] != NAMES:
+            await may_end.wait()
+        return rendered
 
-    monkeypatch.setattr(handlers, "render", slow)
+    monkeypatch.setattr(rendering, "in_slices", slow)
     async with served() as (client, _):
-        names = [NAMES[n:] + NAMES[:n] for n in range(4)] + [NAMES[:n] for n in (2, 3)]
+        names = [NAMES[n:] + NAMES[:n] for n in range(1, 4)] + [NAMES[::-1]] + [NAMES[:n] for n in (2, 3)]
         paths = [f"/metrics?{urlencode([('node', name) for name in choice])}" for choice in names]
         choices = [asyncio.create_task(got(client, path)) for path in paths]
         await asyncio.sleep(0.1)

@@ -1,14 +1,17 @@
-"""Converts views to metric families; each family holds the samples of all nodes."""
+"""Renders pages with the client library alone: what the exporter renders must be the same."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import accumulate
 from typing import assert_never
 
+from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from exporter.metrics.exposition import Format
 from exporter.metrics.names import NOT_IN_FINAL_MODE, ROWS
 from exporter.metrics.row import CounterRow, ExporterRow, GaugeRow, HistogramRow, Row
 from exporter.page import PageData
@@ -83,3 +86,10 @@ def _histogram(row: HistogramRow, views: Iterable[View]) -> Metric:
 def _edges(edges: tuple[int, ...], unit: int) -> tuple[str, ...]:
     """Return the values of the label `le`."""
     return (*(floatToGoString(edge / unit) for edge in edges), "+Inf")  # type: ignore[no-untyped-call]
+
+
+def rendered(page: Collector, form: Format) -> bytes:
+    """Return the page as the client library renders it."""
+    generate = openmetrics.generate_latest if form is Format.OPENMETRICS else generate_latest
+    body: bytes = generate(page, escaping=openmetrics.ALLOWUTF8)
+    return body

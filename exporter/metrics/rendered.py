@@ -1,0 +1,125 @@
+"""Renders the nodes of a page; what did not change since the last one is used again as it was compressed then."""
+
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from operator import is_
+from typing import NamedTuple
+
+from exporter.metrics import gzipped, samples
+from exporter.metrics.exposition import Format
+from exporter.metrics.library import head
+from exporter.metrics.row import NodeRow
+from exporter.payments.view import View
+
+CHUNK = 16 * 1024
+"""Characters of text from which a chunk takes no more. Smaller ones compress worse, larger ones change more often."""
+
+
+class Unit(NamedTuple):
+    """A piece of a page: the samples of a metric for one node, or the lines about the metric itself."""
+
+    row: NodeRow
+    node: int | None
+    """Which of the nodes; None: name, type and help of the metric."""
+
+
+class Chunk(NamedTuple):
+    """Some units in page order, compressed together."""
+
+    units: Sequence[Unit]
+    sources: Sequence[samples.Source]
+    """What each unit was made of."""
+    part: gzipped.Part
+
+
+class Rendered(NamedTuple):
+    """The nodes of a page as of one time; it is never changed, so several threads may render from it."""
+
+    views: Sequence[View]
+    chunks: Sequence[Chunk]
+    part: gzipped.Part
+    """All chunks as one."""
+
+    def shows(self, views: Sequence[View]) -> bool:
+        """Return True if a page of these views is this one."""
+        return len(views) == len(self.views) and all(map(is_, self.views, views))
+
+
+NOTHING = Rendered((), (), gzipped.EMPTY)
+
+
+def render(rows: Sequence[NodeRow], form: Format, views: Iterable[View], before: Rendered) -> Rendered:
+    """Return a page of these views; `before` is an earlier one of the same metrics and format, or `NOTHING`."""
+    steps = render_in_steps(rows, form, views, before)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            rendered: Rendered = end.value
+            return rendered
+
+
+def render_in_steps(
+    rows: Sequence[NodeRow], form: Format, views: Iterable[View], before: Rendered
+) -> Generator[None, None, Rendered]:
+    """Do the same, and yield after each chunk: some 0.2 ms if it is rendered, a hundredth if it is used again."""
+    views = tuple(views)
+    if before.chunks and before.shows(views):
+        return before
+    if not before.chunks or [view.node for view in views] != [view.node for view in before.views]:
+        made = _planned(rows, form, views)
+    else:
+        changed = {place for place, view in enumerate(views) if view is not before.views[place]}
+        made = (_renewed(chunk, form, views, changed) for chunk in before.chunks)
+    chunks, crc = list[Chunk](), 0
+    for chunk in made:
+        chunks.append(chunk)
+        crc = gzipped.crc_with(crc, chunk.part)
+        yield
+    if len(chunks) == len(before.chunks) and all(map(is_, chunks, before.chunks)):
+        return before._replace(views=views)
+    deflated = b"".join(chunk.part.deflated for chunk in chunks)
+    return Rendered(views, chunks, gzipped.Part(deflated, sum(chunk.part.length for chunk in chunks), crc))
+
+
+def _planned(rows: Iterable[NodeRow], form: Format, views: Sequence[View]) -> Iterator[Chunk]:
+    """Yield the chunks of a page of which nothing is known."""
+    units, sources, texts, size = list[Unit](), list[samples.Source](), list[str](), 0
+    for row in rows:
+        for unit in (Unit(row, None), *(Unit(row, place) for place in range(len(views)))):
+            source = _source(unit, views)
+            text = _text(unit, form, views, source)
+            units.append(unit)
+            sources.append(source)
+            texts.append(text)
+            size += len(text)
+            if size >= CHUNK:
+                yield Chunk(units, sources, _compressed(texts))
+                units, sources, texts, size = [], [], [], 0
+    if units:
+        yield Chunk(units, sources, _compressed(texts))
+
+
+def _renewed(chunk: Chunk, form: Format, views: Sequence[View], changed: Collection[int]) -> Chunk:
+    """Return the chunk for these views, which is the same one if it shows nothing that changed."""
+    sources = [
+        _source(unit, views) if unit.node in changed else source
+        for unit, source in zip(chunk.units, chunk.sources, strict=True)
+    ]
+    if all(map(samples.same, chunk.sources, sources)):
+        return chunk
+    texts = [_text(unit, form, views, source) for unit, source in zip(chunk.units, sources, strict=True)]
+    return Chunk(chunk.units, sources, _compressed(texts))
+
+
+def _source(unit: Unit, views: Sequence[View]) -> samples.Source:
+    return None if unit.node is None else samples.source(unit.row, views[unit.node])
+
+
+def _text(unit: Unit, form: Format, views: Sequence[View], source: samples.Source) -> str:
+    if unit.node is None:
+        return head(unit.row, form)
+    return samples.text(unit.row, views[unit.node].node, source)
+
+
+def _compressed(texts: Iterable[str]) -> gzipped.Part:
+    return gzipped.compress("".join(texts).encode())

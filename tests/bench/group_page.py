@@ -1,0 +1,103 @@
+"""What a scrape costs over HTTP: one node and 200, with nothing, a tenth and everything changed since the last one."""
+
+import asyncio
+import gzip
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from tests.bench.crowd import measure_crowd
+from tests.bench.fleet import Fleet, fleet
+from tests.bench.line import Goal, Limit, Line, Scale
+
+GROUP = "page"
+NODES = 200
+PAYMENTS = 300
+"""Payments of each node before the first page."""
+ROUNDS = 10
+"""Scrapes of one node in each repetition; of many nodes there is one. One more before the first is not counted."""
+_GZIP_LEVEL = 1
+_BARE = "gzip of the same text"
+_PAUSE = "longest pause of the event loop while a page is taken"
+
+
+async def measure(scale: Scale) -> AsyncIterator[Line]:
+    """Measure pages of one node and of many, the write to disk, the lag of the event loop, and a crowd of clients."""
+    nodes, payments = scale.of(NODES, 10), scale.of(PAYMENTS, 20)
+    with tempfile.TemporaryDirectory() as home:
+        for name, changed in (("changed and written", 1), ("nothing changed", 0)):
+            if scale.wants(line := f"whole scrape of 1 node, {name}"):
+                async with fleet(1, payments, Path(home) / f"{changed}.sqlite") as one:
+                    await one.scrape()
+                    yield await _scrapes(one, line, changed, scale, Goal(Limit.VALUE, 3))
+        async with fleet(nodes, payments) as many:
+            await many.scrape()
+            for name, changed, limit in (("nothing", 0, 50), ("a tenth", nodes // 10, 150), ("everything", nodes, 350)):
+                if scale.wants(line := f"whole scrape of {nodes} nodes, {name} changed, no state file"):
+                    yield await _scrapes(many, line, changed, scale, Goal(Limit.VALUE, limit))
+            if scale.wants(_PAUSE):
+                yield await _lag(many, nodes, scale)
+        async with fleet(nodes, payments, Path(home) / "many.sqlite") as written:
+            if scale.wants(line := f"whole scrape of {nodes} nodes, everything changed and written"):
+                yield await _scrapes(written, line, nodes, scale)
+            if scale.wants(line := f"{nodes} pages of a node each, everything changed and written"):
+                yield await _one_after_the_other(written, line, nodes, scale)
+    if scale.wants("crowd"):
+        for name, seconds, alone in await measure_crowd():
+            compared = ("without any other client", [alone * 1000]) if seconds != alone else ("", [])
+            yield Line(GROUP, f"crowd: {name}, wall clock", "ms", [seconds * 1000], *compared)
+
+
+async def _scrapes(served: Fleet, name: str, changed: int, scale: Scale, goal: Goal | None = None) -> Line:
+    """Measure scrapes of all nodes, after a change of some of them."""
+    own, bare = list[float](), list[float]()
+    page = b""
+    rounds = ROUNDS if served.nodes == 1 else 1
+    for _ in range(scale.repetitions):
+        used = 0.0
+        for _ in range(rounds):
+            await served.change(changed)
+            before = await served.cpu_s()
+            page = await served.scrape()
+            used += await served.cpu_s() - before
+        own.append(used / rounds * 1000)
+        text = gzip.decompress(page)
+        before = time.process_time()
+        gzip.compress(text, _GZIP_LEVEL)
+        bare.append((time.process_time() - before) * 1000)
+    series = sum(not line.startswith(b"#") for line in gzip.decompress(page).splitlines())
+    return Line(GROUP, name, "ms", own, _BARE, bare, goal, f"{series:,} series")
+
+
+async def _lag(served: Fleet, nodes: int, scale: Scale) -> Line:
+    """Measure by the wall clock how long the event loop stands still while pages are taken, and while none is."""
+    own, bare = list[float](), list[float]()
+    for _ in range(scale.repetitions):
+        await served.change(nodes)
+        await served.watch()
+        begin = time.monotonic()
+        await served.scrape()
+        took = time.monotonic() - begin
+        own.append(await served.lag_s() * 1000)
+        await served.watch()
+        await asyncio.sleep(max(took, 0.2))
+        bare.append(await served.lag_s() * 1000)
+    note = f"wall clock, {nodes} nodes, everything changed"
+    return Line(GROUP, _PAUSE, "ms", own, "as long without a page", bare, Goal(Limit.VALUE, 5), note)
+
+
+async def _one_after_the_other(served: Fleet, name: str, nodes: int, scale: Scale) -> Line:
+    """Measure a page for each node, one after the other, after all have changed; compared with one page for all."""
+    own, bare = list[float](), list[float]()
+    for _ in range(scale.repetitions):
+        await served.change(nodes)
+        before = await served.cpu_s()
+        for number in range(nodes):
+            await served.scrape(f"/metrics?node=node{number}")
+        own.append((await served.cpu_s() - before) * 1000)
+        await served.change(nodes)
+        before = await served.cpu_s()
+        await served.scrape()
+        bare.append((await served.cpu_s() - before) * 1000)
+    return Line(GROUP, name, "ms", own, "one page for all", bare)

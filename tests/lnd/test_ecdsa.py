@@ -1,0 +1,119 @@
+"""Signatures on secp256k1: libsecp256k1 and OpenSSL must say the same of every signature, good or not."""
+
+import platform
+import secrets
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256K1, EllipticCurvePrivateKey, derive_private_key
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from exporter.lnd import ecdsa
+from exporter.lnd.ecdsa import ORDER, is_signed_by
+from tests.lnd.test_bolt11 import STRANGER
+from tests.lnd.test_decode import BOLT11_PAYEE
+
+scalars = st.integers(1, ORDER - 1)
+odd = st.sampled_from([0, 1, ORDER // 2, ORDER // 2 + 1, ORDER - 1, ORDER, ORDER + 1, 2**256 - 1]) | st.integers(
+    0, 2**256
+)
+
+
+def public(key: EllipticCurvePrivateKey) -> str:
+    """Return the public key in hex."""
+    return key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint).hex()
+
+
+def sign(key: EllipticCurvePrivateKey, digest: bytes) -> tuple[int, int]:
+    """Return r and s."""
+    return decode_dss_signature(key.sign(digest, ECDSA(Prehashed(SHA256()))))
+
+
+def both(digest: bytes, r: int, s: int, key: str, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Verify with each library; they must agree."""
+    answers = set()
+    for library in (ecdsa.libsecp256k1, ecdsa.openssl):
+        with monkeypatch.context() as patch:
+            patch.setattr(ecdsa, "verifier", library)
+            answers.add(is_signed_by(digest, r, s, key))
+    (answer,) = answers
+    return answer
+
+
+@pytest.fixture(scope="module")
+def patches() -> pytest.MonkeyPatch:
+    """Return what replaces the library, for all examples of a test."""
+    return pytest.MonkeyPatch()
+
+
+@given(scalars, st.binary(min_size=32, max_size=32))
+@settings(max_examples=30)
+def test_own_signature_is_valid_with_low_and_high_s(patches: pytest.MonkeyPatch, secret: int, digest: bytes) -> None:
+    """And not for another digest, another key, or with r and s exchanged."""
+    key = derive_private_key(secret, SECP256K1())
+    r, s = sign(key, digest)
+    assert both(digest, r, s, public(key), patches)
+    assert both(digest, r, ORDER - s, public(key), patches)
+    assert not both(digest[1:] + bytes([digest[0] ^ 1]), r, s, public(key), patches)
+    assert not both(digest, r, s, STRANGER if public(key) != STRANGER else BOLT11_PAYEE, patches)
+    assert not both(digest, s, r, public(key), patches)
+    assert not both(digest, ORDER - r, s, public(key), patches)
+
+
+@given(odd, odd)
+@example(0, 0)
+@example(ORDER, 1)
+@settings(max_examples=30)
+def test_garbage_is_no_signature(patches: pytest.MonkeyPatch, r: int, s: int) -> None:
+    """Also with r or s of 0, or too large, and none of it raises."""
+    assert not both(bytes(range(32)), r, s, BOLT11_PAYEE, patches)
+
+
+@given(odd)
+@settings(max_examples=30)
+def test_one_wrong_half_is_no_signature(patches: pytest.MonkeyPatch, other: int) -> None:
+    """The right r with another s, and the other way round."""
+    digest, key = bytes(range(32)), derive_private_key(7, SECP256K1())
+    r, s = sign(key, digest)
+    assert both(digest, r, other, public(key), patches) is (other in (s, ORDER - s))
+    assert both(digest, other, s, public(key), patches) is (other == r)
+
+
+def test_adding_the_order_makes_no_second_signature(patches: pytest.MonkeyPatch) -> None:
+    """It would be valid if a library reduced it first."""
+    key, digest = derive_private_key(7, SECP256K1()), bytes(32)
+    r, s = sign(key, digest)
+    assert not both(digest, r, s + ORDER, public(key), patches)
+    assert not both(digest, r + ORDER, s, public(key), patches)
+
+
+@pytest.mark.parametrize("make", [ecdsa.libsecp256k1, ecdsa.openssl])
+def test_key_that_is_no_point_is_an_error(make: Callable[[str], object]) -> None:
+    """lnd sent no such key."""
+    with pytest.raises(ValueError):  # noqa: PT011 - each library has a text of its own
+        make("02" + "ff" * 32)
+
+
+def test_libsecp256k1_is_used_where_there_is_a_wheel() -> None:
+    """The dependency has markers: pyproject.toml."""
+    wheel = sys.platform in ("linux", "darwin") and sys.version_info < (3, 14)
+    if wheel and platform.machine() in ("x86_64", "aarch64", "arm64"):
+        assert find_spec("coincurve") is not None
+
+
+def test_without_a_wheel_openssl_verifies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a Raspberry Pi with a 32-bit system."""
+    key, digest = derive_private_key(secrets.randbelow(ORDER - 1) + 1, SECP256K1()), bytes(32)
+    monkeypatch.setitem(sys.modules, "coincurve", None)  # so that its import fails
+    with pytest.raises(ImportError):
+        ecdsa.libsecp256k1(public(key))
+    ecdsa.verifier.cache_clear()
+    r, s = sign(key, digest)
+    assert is_signed_by(digest, r, ORDER - s, public(key))
+    ecdsa.verifier.cache_clear()
