@@ -469,6 +469,27 @@ MUTATIONS = (
         "lnd/test_rest.py",
     ),
     Mutation(
+        "a certificate of a CA counts as self-signed",
+        "certificate.py",
+        "issuer == subject,",
+        "True,",
+        "test_certificate.py",
+    ),
+    Mutation(
+        "a certificate of an unknown version is accepted",
+        "certificate.py",
+        " not in _VERSIONS",
+        " is None",
+        "lnd/test_grpc.py",
+    ),
+    Mutation(
+        "structlog loads rich",
+        "__main__.py",
+        "lean.import_structlog()  # before others import it\n    from exporter.app",
+        "from exporter.app",
+        "test_lean.py",
+    ),
+    Mutation(
         "another name in the certificate is accepted although the certificate lacks the IP address",
         "lnd/server_name.py",
         " and address in only.addresses",

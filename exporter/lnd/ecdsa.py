@@ -3,11 +3,6 @@
 from collections.abc import Callable
 from functools import lru_cache
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256K1, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
-
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 """Number of points of the curve: r and s of a signature are from 1 to one less."""
 
@@ -20,7 +15,14 @@ def is_signed_by(digest: bytes, r: int, s: int, key: str) -> bool:
     if not 0 < r < ORDER or not 0 < s < ORDER:
         return False
     # Whoever has (r, s) can make (r, ORDER - s), so both are valid. libsecp256k1 refuses the higher s.
-    return verifier(key)(encode_dss_signature(r, min(s, ORDER - s)), digest)
+    return verifier(key)(_der(r, min(s, ORDER - s)), digest)
+
+
+def _der(r: int, s: int) -> bytes:
+    """Return a signature in DER: a sequence of two integers, each of at most 33 bytes."""
+    numbers = (number.to_bytes(number.bit_length() // 8 + 1, "big") for number in (r, s))
+    content = b"".join(bytes((0x02, len(number))) + number for number in numbers)
+    return bytes((0x30, len(content))) + content
 
 
 @lru_cache(maxsize=256)  # one entry for each node of this process
@@ -42,6 +44,12 @@ def libsecp256k1(key: str) -> Verify:
 
 def openssl(key: str) -> Verify:
     """Return a function that verifies with OpenSSL: eight times slower, but on every platform."""
+    # 8 MB, which nobody needs who has libsecp256k1.
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256K1, EllipticCurvePublicKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.utils import Prehashed  # noqa: PLC0415
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+
     public, algorithm = (
         EllipticCurvePublicKey.from_encoded_point(SECP256K1(), bytes.fromhex(key)),
         ECDSA(Prehashed(SHA256())),
