@@ -16,8 +16,7 @@ from exporter.metrics import gzipped, library, rendered
 from exporter.metrics.exposition import Format
 from exporter.metrics.names import EXPORTER_ROWS, NODE_ROWS, ROWS
 from exporter.metrics.rendered import NOTHING, Rendered, render
-from exporter.metrics.row import CounterRow
-from exporter.metrics.samples import NodeRow
+from exporter.metrics.row import CounterRow, NodeRow
 from exporter.page import ExporterStatus, PageData
 from exporter.payments.labels import Mode
 from exporter.payments.totals import Counter
