@@ -235,6 +235,7 @@ def test_check_prints_the_configuration(tmp_path: Path, capsys: pytest.CaptureFi
     kept = tmp_path / "kept" / "here"
     flags = ["--lnd.address=alice", "--lnd.tls-cert=system", f"--lnd.macaroon={macaroon}", f"--storage.path={kept}"]
     flags += ["--lnd.proxy=me:secret@127.0.0.1:9050", "--lnd.final-updates-only", "--lnd.tls-server-name=b.example"]
+    flags += ["--metrics.without=peers,amounts"]
     assert main(["check", *flags]) == 0
     assert capsys.readouterr().out == (
         "The configuration is valid (lnd was not asked).\n"
@@ -243,7 +244,7 @@ def test_check_prints_the_configuration(tmp_path: Path, capsys: pytest.CaptureFi
         "    mode auto, final updates only\n"
         "    warning: this macaroon can spend: a smaller one is enough (see --help)\n"
         f"  state in {kept}\n"
-        "  metrics on :10019/metrics, peers 50, log info auto\n"
+        "  metrics on :10019/metrics, peers 50, without amounts, peers, log info auto\n"
     )
 
 

@@ -44,8 +44,10 @@ def _effect(node: promql_parser.Expr, left: LeftOut, recorded: Mapping[str, Effe
             found = max((_effect(argument, left, recorded) for argument in node.args), default=Effect.NONE)
         case promql_parser.NumberLiteral() | promql_parser.StringLiteral():
             found = Effect.NONE
-        case _:  # in parentheses, negative, or a subquery
+        case promql_parser.ParenExpr() | promql_parser.UnaryExpr() | promql_parser.SubqueryExpr():
             found = _effect(node.expr, left, recorded)
+        case _:
+            raise TypeError(f"an expression of an unknown type: {type(node)}")
     return found
 
 

@@ -25,11 +25,11 @@ def test_exactly_the_expected_alerts_fire(story: Story, layout: Layout, tmp_path
     story.script(node)
     node.run(story.hours * 3600)
     for profile, alerts in fired(story.profiles(), node.series, tmp_path).items():
-        wrong = _differences(story, profile, alerts)
+        wrong = differences(story, profile, alerts)
         assert wrong == [], f"{profile}: {alerts}"
 
 
-def _differences(story: Story, profile: str, alerts: dict[str, Fired]) -> list[str]:
+def differences(story: Story, profile: str, alerts: dict[str, Fired]) -> list[str]:
     """Return every difference from the expected alerts, one line each."""
     lines = []
     expected = story.expected(profile)

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from exporter.config import Config, ConfigError, ListenAddress, LogConfig, NodeConfig, Problem, StorageConfig, WebConfig
 from exporter.follow import Account, Follower
+from exporter.metrics.groups import Group
 from exporter.nodes import FollowedNodes
 from exporter.payments.overdue import Limits
 from exporter.reload import Reloader, limits_of
@@ -123,10 +124,11 @@ async def test_settings_that_need_a_restart() -> None:
         replace(STARTED.log, format="console"),
         StorageConfig(Path("/elsewhere"), "alice"),
         7,
+        without=(Group.PEERS,),
     )
     names = [
         "web.listen-address", "web.telemetry-path", "web.enable-lifecycle", "storage.path", "storage.reset",
-        "metrics.max-peers", "log.format",
+        "metrics.max-peers", "metrics.without", "log.format",
     ]  # fmt: skip
     with capture_logs() as logs:
         async with running(lambda: config) as run:

@@ -15,7 +15,8 @@ from aiohttp import web
 
 from exporter import checkpoint as checkpoint_module
 from exporter.checkpoint import Checkpoint
-from exporter.metrics.names import EXPORTER_ROWS, NODE_ROWS
+from exporter.metrics.groups import Group
+from exporter.metrics.names import EXPORTER_ROWS, NODE_ROWS, node_rows
 from exporter.metrics.rendered import Rendered
 from exporter.page import ExporterStatus, PageData
 from exporter.simulator.credentials import certificate
@@ -39,9 +40,9 @@ async def _source(_: Collection[str] = ()) -> PageData:
 
 
 @asynccontextmanager
-async def served(telemetry_path: str = "/metrics") -> AsyncIterator[Served]:
+async def served(telemetry_path: str = "/metrics", without: Collection[Group] = ()) -> AsyncIterator[Served]:
     """Run a server of all nodes; yield a client and the server's HOST:PORT."""
-    server = await serve(build_app(_source, telemetry_path), (LOCAL,))
+    server = await serve(build_app(_source, telemetry_path, without=without), (LOCAL,))
     port = server.addresses[0].port
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
@@ -81,6 +82,20 @@ async def test_page_of_a_node_has_its_series_and_no_other() -> None:
             assert families(page).keys() == names_of(NODE_ROWS)
         assert nodes_of(whole) == set(NAMES)
         assert families(whole).keys() > names_of(NODE_ROWS) | names_of(EXPORTER_ROWS) | {"process_cpu_seconds"}
+
+
+async def test_pages_without_groups() -> None:
+    """They lack the same on every page; the exporter's page and the landing page are the same."""
+    async with served() as (client, _), served(without=tuple(Group)) as (short, _):
+        paths = ["/metrics", f"/metrics?{urlencode({'node': NAMES[0]})}", "/metrics/exporter"]
+        whole, left = [[families((await got(of, path))[1]).keys() for path in paths] for of in (client, short)]
+        missing = names_of(NODE_ROWS) - names_of(node_rows(tuple(Group)))
+        assert missing
+        assert [all_of - some for all_of, some in zip(whole, left, strict=True)] == [missing, missing, set()]
+        for path in paths[:2]:
+            assert "amount_band" in (await got(client, path))[1]
+            assert "amount_band" not in (await got(short, path))[1]
+        assert (await got(client, "/"))[1] == (await got(short, "/"))[1]
 
 
 async def test_page_of_several_nodes() -> None:
