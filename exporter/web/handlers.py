@@ -15,7 +15,7 @@ from exporter.web.pages import NO_SNIFFING
 from exporter.web.single_flight import SingleFlight
 
 PageDataSource = Callable[..., Awaitable[PageData]]
-"""Returns the data of a page, as of one instant not before the call; all nodes, or at least those of its argument."""
+"""Returns the data of a page; all nodes, or those of its argument, are as of an instant after the call."""
 
 PARALLEL = 4
 """Renderings of different pages at the same time. Python runs one thread at a time, so more only delay each other."""
