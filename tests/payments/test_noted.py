@@ -57,13 +57,14 @@ steps = st.lists(
 
 
 @given(steps)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 async def test_written_in_parts_is_what_is_written_at_once(script: list[tuple[int, str]]) -> None:  # noqa: C901
     """Whatever was captured and not written in between; views never change and share what is the same."""
     clocks = Clocks()
     account = Account("lnd", clocks, 5)
     account.tracker.begin([], 0, clocks())
     views: list[tuple[View, dict[Counter, int]]] = []
+    encoded = encode(account.save(account.capture()))
     with TemporaryDirectory() as home:
         store = Store(Path(home) / "parts.sqlite")
         for number, verb in [*script, (0, "write")]:
@@ -92,7 +93,7 @@ async def test_written_in_parts_is_what_is_written_at_once(script: list[tuple[in
                     store.save({"lnd": encoded})
         store.close()
         whole = Store(Path(home) / "whole.sqlite")
-        whole.save({"lnd": encode(account.save(account.capture()))})
+        whole.save({"lnd": encoded})
         whole.close()
         for table in ("node", "counter", "histogram", "open_run", "finished_run"):
             parts, at_once = (_rows(Path(home) / name, table) for name in ("parts.sqlite", "whole.sqlite"))
