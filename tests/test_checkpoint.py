@@ -156,7 +156,7 @@ async def test_capturing_lets_others_run_and_no_node_is_of_two_instants(
         nonlocal steps
         while True:
             for account in nodes:
-                account.apply([LndCalled(Method.GET_INFO, CallOutcome.OK)])
+                account.record(payment(payment_hash=f"{steps + 1:064x}", payment_index=steps + 2), Source.STREAM)
             steps += 1
             checkpoint.follow(nodes if steps % 3 else [nodes[0], *nodes[2:4]])
             await asyncio.sleep(0)
@@ -170,6 +170,7 @@ async def test_capturing_lets_others_run_and_no_node_is_of_two_instants(
             saved = store._written[name]
             assert saved.counters == written[name].counters, name
             assert saved.histograms == written[name].histograms, name
+            assert len(saved.open) == sum(written[name].in_flight.runs.values()), name
     interfering.cancel()
     assert steps > 24, "the loop was never free"
     await checkpoint.durable_page()
