@@ -38,7 +38,7 @@ class _Captured(NamedTuple):
 
 
 class Checkpoint:
-    """Captures nodes, each at one instant, writes what changed, then returns the page; concurrent requests share a write.
+    """Captures nodes, each at one instant, writes what changed, then returns the page; requests share a write.
 
     If the disk reports that it can't be written (full, read-only), the present page is returned nevertheless: no
     metrics would be worse. But if a retry will probably succeed, because another program holds a lock on the file or
@@ -131,9 +131,7 @@ class Checkpoint:
     async def run(self) -> None:
         """Write at once, so that the state tells which nodes are followed; then every `INTERVAL_S` until cancelled."""
         while True:
-            await self.durable_page(
-                [name for name, account in self._accounts.items() if self._must_be_written(account)]
-            )
+            await self.durable_page(self._unwritten())
             await asyncio.sleep(INTERVAL_S)
 
     async def _capture_and_write(self) -> PageData:
@@ -157,6 +155,9 @@ class Checkpoint:
                     elif self._store is not None and name in self._left:
                         self._hidden_views[name] = view
             return self._last_page()
+
+    def _unwritten(self) -> list[str]:
+        return [name for name, account in self._accounts.items() if self._must_be_written(account)]
 
     def _last_page(self) -> PageData:
         return PageData([*self._last_views.values()], self._status())

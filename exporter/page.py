@@ -1,4 +1,4 @@
-"""The data of one page: copies of all nodes and the state of the exporter itself, taken at one instant."""
+"""The data of one page: copies of all nodes, each of one instant, and the state of the exporter itself."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType

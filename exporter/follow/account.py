@@ -147,8 +147,7 @@ class Account:
         Call it right after `view` was captured, without an await in between.
         """
         at = self.now()
-        outstanding = (attempt for run in self.tracker.open.values() for attempt in run.outstanding.values())
-        peers = {*self.ledger.peers.used_ns, *(attempt.peer for attempt in outstanding)}
+        peers = {*self.ledger.peers.used_ns, *view.in_flight.peers}
         self._last_known = self._last_known.then(self.status, peers, at.wall_ns)
         return save(
             view,
@@ -192,6 +191,8 @@ class Account:
             return []
         passed = mark_overdue(self.tracker.open.values(), self.now(), self.status.block_height, limits)
         self.version += bool(passed)
+        for overdue in passed:
+            self.tracker.texts.changed(overdue.run.run)
         return passed
 
     def _note_running(self) -> None:

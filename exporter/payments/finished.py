@@ -7,6 +7,7 @@ is known, except that they are history or have been counted.
 from collections import deque
 from collections.abc import Iterable
 
+from exporter.payments.noted import NotedDict
 from exporter.payments.payment import Payment, Run
 
 REMEMBERED = 1000
@@ -25,7 +26,7 @@ class FinishedRuns:
 
     def __init__(self) -> None:
         """Start without any run, and with the floor at 0: every run is new."""
-        self.indexes: dict[Run, int] = {}
+        self.indexes: NotedDict[Run, int] = NotedDict()
         """The `payment_index` under which lnd last showed each remembered run."""
         self._full = REMEMBERED + _FORGOTTEN_AT_ONCE
         self.newest_us = 0

@@ -1,5 +1,6 @@
 """The payments and HTLCs in flight at one instant, counted from the open runs."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -12,12 +13,8 @@ STALLED_NS = 600 * NS_PER_S
 HELD_NS = 1800 * NS_PER_S
 """An HTLC outstanding for longer is held. A new one to a direct peer isn't: it always has few blocks left."""
 
-_AGES_S: tuple[tuple[int, Age], ...] = (
-    (60, Age.UNDER_1M),
-    (600, Age.UNDER_10M),
-    (3600, Age.UNDER_1H),
-    (86400, Age.UNDER_1D),
-)
+_AGES = (Age.UNDER_1M, Age.UNDER_10M, Age.UNDER_1H, Age.UNDER_1D, Age.OVER)
+_AGE_EDGES_NS = tuple(seconds * NS_PER_S for seconds in (60, 600, 3600, 86400))
 _BLOCKS: tuple[tuple[int, BlocksLeft], ...] = (
     (1, BlocksLeft.EXPIRED),
     (36, BlocksLeft.UNDER_36),
@@ -27,7 +24,7 @@ _BLOCKS: tuple[tuple[int, BlocksLeft], ...] = (
 
 def age_band(age_ns: int) -> Age:
     """Return the band of an age. A boundary belongs to the older band."""
-    return next((band for below_s, band in _AGES_S if age_ns < below_s * NS_PER_S), Age.OVER)
+    return _AGES[bisect_right(_AGE_EDGES_NS, age_ns)]
 
 
 def blocks_left(blocks: int) -> BlocksLeft:

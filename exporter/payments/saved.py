@@ -7,7 +7,7 @@ from exporter.payments.node import LastKnown
 from exporter.payments.payment import Moment, Run
 from exporter.payments.run import OpenRun
 from exporter.payments.totals import Counter, Histogram, HistogramName, Labels
-from exporter.payments.tracker import Tracker
+from exporter.payments.tracker import OpenTexts, Tracker
 from exporter.payments.view import View
 
 
@@ -53,6 +53,8 @@ class SavedNode:
     """The finished runs that are remembered, each with the index under which lnd last showed it."""
     ended: tuple[Run, ...] = ()
     """Runs counted as finished or lost that are not yet on the list on disk, which the audit uses."""
+    texts: OpenTexts | None = field(default=None, compare=False)
+    """What is known of `open` as text: the tracker's own, which changes; None if these runs are of no tracker."""
 
 
 def save(
@@ -86,7 +88,13 @@ def save(
         peers_used_ns=tuple(ledger.peers.used_ns.values()),
     )
     return SavedNode(
-        state, view.counters, view.histograms, tuple(tracker.open.values()), finished.indexes.copy(), ended
+        state,
+        view.counters,
+        view.histograms,
+        tuple(tracker.open.values()),
+        finished.indexes.snapshot(),
+        ended,
+        tracker.texts,
     )
 
 

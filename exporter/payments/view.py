@@ -31,7 +31,7 @@ class View:
     """When the last snapshot was received, by our clock, nanoseconds since 1970; None before the first."""
 
 
-def capture_view(
+def capture_view(  # noqa: PLR0917 - the parts of an account
     node: str, tracker: Tracker, ledger: Ledger, status: NodeStatus, now: Moment, last: View | None = None
 ) -> View:
     """Return a copy of all that a page needs. Call `Tracker.release` before: it counts runs whose hold is over.

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
+from exporter.payments.noted import differing
 from exporter.payments.payment import Run
 from exporter.payments.saved import SavedNode
 from exporter.payments.totals import Counter, Histogram, HistogramName, Labels
@@ -148,13 +149,14 @@ def _write_runs(
     connection: sqlite3.Connection, table: str, node: str, old: Mapping[Run, V], new: Mapping[Run, V]
 ) -> None:
     """Delete the rows of runs that are gone, and write those that changed, in a table with a row for each run."""
+    runs = differing(old, new)
     connection.executemany(
         f"DELETE FROM {table} WHERE node = ? AND payment_hash = ? AND created_us = ?",  # noqa: S608 - a constant
-        ((node, *run) for run in old if run not in new),
+        ((node, *run) for run in runs if run in old and run not in new),
     )
     connection.executemany(
         f"REPLACE INTO {table} VALUES (?, ?, ?, ?)",  # noqa: S608 - a constant
-        ((node, *run, value) for run, value in _changed(old, new)),
+        ((node, *run, new[run]) for run in runs if run in new and (run not in old or old[run] != new[run])),
     )
 
 

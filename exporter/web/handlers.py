@@ -17,7 +17,7 @@ from exporter.web.rendering import Names, Rendering
 from exporter.web.single_flight import SingleFlight
 
 PageDataSource = Callable[..., Awaitable[PageData]]
-"""Returns the data of a page, as of one instant not before the call; all nodes, or at least those of its argument."""
+"""Returns the data of a page; all nodes, or those of its argument, are as of an instant after the call."""
 
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
