@@ -288,7 +288,7 @@ def test_total_outage_exceeds_every_factor() -> None:
         by_name = {rule.record: rule.expr for rule in groups(values)[0].rules if isinstance(rule, Recording)}
         for speed, factor in factors(values).items():
             allowed = by_name[f"node:lnd_payments_allowed_bad:sum_{speed}"]
-            budgets = [float(line.lstrip("+ ").split(" * ")[0]) for line in allowed.splitlines()]
+            budgets = [float(number) for number in re.findall(r"([0-9.]+) \* ", allowed)]
             assert factor * max(budgets) <= 0.9
             assert allowed.count("_sat") == len(AmountBand)
 
