@@ -31,6 +31,8 @@ from tests.web.serving import LOCAL, fetch
 
 _LATER_INDEX = 1_000_000
 """Index of the first payment that a change adds."""
+_PAGE_BYTES = 1 << 24
+"""A client reads so much of an answer at once."""
 _LAG_EVERY_S = 0.001
 _REQUEST = (
     "GET {} HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n"
@@ -78,6 +80,9 @@ class _Fleet:
         self._store = Store(path) if path else None
         self._checkpoint = Checkpoint(self._accounts, self._store)
         self._changes = 0
+        prepared = prepare(Shape.PAID, 1, NS_PER_S // 10)
+        of_one = [each.update.message for each in prepared if each.payment_index == prepared[0].payment_index]
+        self._paid = [decode.payment(rpc.Payment.FromString(message), "") for message in of_one]
         self._lag_s = 0.0
         self._watching: asyncio.Task[None] | None = None
 
@@ -117,13 +122,14 @@ class _Fleet:
         self._changes += 1
         index = _LATER_INDEX + self._changes
         now_ns = self._now().wall_ns
-        for prepared in prepare(Shape.PAID, 1, NS_PER_S // 10, index)[:3]:
-            payment = decode.payment(rpc.Payment.FromString(prepared.update.message), "")
+        for update in self._paid:
             attempts = tuple(
                 each._replace(attempt_ns=now_ns, resolve_ns=each.resolve_ns and now_ns + NS_PER_S // 2)
-                for each in payment.attempts
+                for each in update.attempts
             )
-            payment = payment._replace(created_ns=now_ns, attempts=attempts)
+            payment = update._replace(
+                payment_hash=f"{index:064x}", payment_index=index, created_ns=now_ns, attempts=attempts
+            )
             for account in self._accounts[:nodes]:
                 account.record(payment, Source.STREAM)
         self._ahead_ns += 2 * NS_PER_S
