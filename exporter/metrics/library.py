@@ -1,6 +1,6 @@
-"""What the client library renders: the head of each metric, and the values of the exporter and its process."""
+"""What the client library gives: the head of each metric, and the values of the process, beside the exporter's own."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from prometheus_client import generate_latest
@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from exporter.metrics.exposition import Format
 from exporter.metrics.row import CounterRow, ExporterRow, HistogramRow, Row
+from exporter.metrics.samples import line
 from exporter.page import ExporterStatus
 
 _END = {Format.TEXT: b"", Format.OPENMETRICS: b"# EOF\n"}
@@ -41,19 +42,16 @@ def _head(family: Callable[[str, str], Metric], name: str, text: str, form: Form
 
 
 def tail(rows: Iterable[ExporterRow], exporter: ExporterStatus, process: Collector | None, form: Format) -> bytes:
-    """Return the metrics of the exporter and its process, and the end of the page."""
-
-    def families() -> Iterator[Metric]:
-        for row in rows:
-            family = CounterMetricFamily if row.counter else GaugeMetricFamily
-            metric = family(row.name, row.help, labels=tuple(row.labels))
-            for labels, value in row.read(exporter):
-                metric.add_metric(labels, value)
-            yield metric
-        if process is not None:
-            yield from process.collect()
-
-    return _generate(families(), form)
+    """Return the metrics of the exporter and its process, and the end of the page, as the library renders them."""
+    lines = list[str]()
+    for row in rows:
+        family = CounterMetricFamily if row.counter else GaugeMetricFamily
+        lines.append(_head(family, row.name, row.help, form))
+        lines += (line(row.name, dict(zip(row.labels, labels, strict=True)), value) for labels, value in row.read(exporter))
+    for metric in process.collect() if process is not None else ():
+        lines.append(_head(type(metric), metric.name, metric.documentation, form))
+        lines += (line(sample.name, sample.labels, sample.value) for sample in metric.samples)
+    return "".join(lines).encode() + _END[form]
 
 
 def end(form: Format) -> bytes:

@@ -88,6 +88,9 @@ def _planned(rows: Iterable[NodeRow], form: Format, views: Sequence[View]) -> It
         for unit in (Unit(row, None), *(Unit(row, place) for place in range(len(views)))):
             source = _source(unit, views)
             text = _text(unit, form, views, source)
+            if units and len(text) >= CHUNK:  # a chunk of its own: it is long, so it shall change only by itself
+                yield Chunk(units, sources, _compressed(texts))
+                units, sources, texts, size = [], [], [], 0
             units.append(unit)
             sources.append(source)
             texts.append(text)

@@ -1,6 +1,6 @@
 """Writes the samples of one metric of one node as text: numbers between texts that are made once for all nodes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import accumulate
 from typing import Any, TypeAlias
@@ -17,6 +17,10 @@ Source: TypeAlias = Any
 """The totals of a counter or a histogram by their labels, or a list of pairs of labels and value of a gauge."""
 _TEMPLATES = 256
 """Lists of texts that are kept. A metric has one for all nodes, and more if failures are met that few nodes meet."""
+_OPEN_TEMPLATES = 64
+"""The same with labels of peers and aliases, of which each node has its own: those of some ten nodes, 1 MB at most."""
+_LAST = ("count", "sum")
+"""What follows the buckets of a histogram."""
 _LABELS = 1000
 """Label values that are kept escaped."""
 _NUMBERS = 20_000
@@ -65,8 +69,7 @@ def text(row: NodeRow, node: str, source: Source) -> str:
     else:
         keys, values = tuple(labels for labels, _ in source), [value for _, value in source]
     # There are few choices of labels of closed sets, but endless ones of peers and aliases.
-    closed = None not in row.labels.values()
-    between = (_between if closed else _between.__wrapped__)(row.name, names, keys, edges)
+    between = (_between_open if None in row.labels.values() else _between)(row.name, names, keys, edges)
     return _fill(between, _escape(node), list(map(_numbers.__getitem__, values)))
 
 
@@ -78,41 +81,49 @@ def _fill(between: Sequence[str], node: str, numbers: Sequence[str]) -> str:
     return "".join(pieces)
 
 
-@lru_cache(_TEMPLATES)
-def _between(name: str, names: tuple[str, ...], keys: tuple[Labels, ...], edges: tuple[str, ...]) -> Sequence[str]:
+def _make_between(name: str, names: tuple[str, ...], keys: tuple[Labels, ...], edges: tuple[str, ...]) -> Sequence[str]:
     """Return the texts before, between and after node, number, node, number, ... of all lines.
 
     `names` are the labels besides the node, `keys` their values; `edges` are those of a histogram, else empty.
     """
-    texts, end = list[str](), ""
-    for (before, after), key in _lines(name, names, keys, edges):
-        values = [_escape(value) for value in key]
-        texts += (end + before.format(*values), after.format(*values))
-        end = "\n"
-    return (*texts, end)
+    if edges:
+        buckets, *others = (_format(f"{name}_bucket", (*names, "le")), *(_format(f"{name}_{x}", names) for x in _LAST))
+        lines = (
+            line
+            for key in (tuple(map(_escape, key)) for key in keys)
+            for line in (*(buckets.format(*key, edge) for edge in edges), *(each.format(*key) for each in others))
+        )
+        return _pieces("".join(lines))
+    line = _format(name, names)
+    return _pieces("".join([line.format(*map(_escape, key)) for key in keys]))
 
 
-def _lines(
-    name: str, names: tuple[str, ...], keys: tuple[Labels, ...], edges: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, str], Labels]]:
-    """Yield for each line its two formats, before and after the node, and its label values."""
-    for key in keys:
-        if not edges:
-            yield _formats(name, names), key
-            continue
-        for edge in edges:
-            yield _formats(f"{name}_bucket", (*names, "le")), (*key, edge)
-        yield _formats(f"{name}_count", names), key
-        yield _formats(f"{name}_sum", names), key
+def _pieces(lines: str) -> Sequence[str]:
+    """Return the texts between the places of node and number, in lines whose only ends are these places."""
+    pieces = lines.split("\n")
+    pieces[2::2] = ["\n" + piece for piece in pieces[2::2]]
+    return tuple(pieces)
+
+
+_between = lru_cache(_TEMPLATES)(_make_between)
+_between_open = lru_cache(_OPEN_TEMPLATES)(_make_between)
 
 
 @cache
-def _formats(name: str, names: tuple[str, ...]) -> tuple[str, str]:
-    """Return a line's formats before and after the node; labels are in alphabetical order, as in the client library."""
+def _format(name: str, names: tuple[str, ...]) -> str:
+    """Return the format of a line, with line ends where node and number belong.
+
+    Labels are in alphabetical order, as in the client library.
+    """
     fields = {label: f"{{{place}}}" for place, label in enumerate(names)} | {"node": "\n"}
     labels = ",".join(f'{label}="{fields[label]}"' for label in sorted(fields))
-    before, _, after = f"{name}{{{{{labels}}}}} ".partition("\n")
-    return before, after
+    return f"{name}{{{{{labels}}}}} \n"
+
+
+def line(name: str, labels: Mapping[str, str], value: float) -> str:
+    """Return the line of one sample that is of no node."""
+    inside = ",".join([f'{label}="{_escape(labels[label])}"' for label in sorted(labels)])
+    return f"{name}{{{inside}}} {_written(value)}\n" if inside else f"{name} {_written(value)}\n"
 
 
 @lru_cache(_LABELS)
@@ -127,12 +138,16 @@ def _edges(histogram: HistogramName) -> tuple[str, ...]:
     return (*(floatToGoString(edge / unit) for edge in EDGES[histogram]), "+Inf")  # type: ignore[no-untyped-call]
 
 
+def _written(number: float) -> str:
+    value = float(number)
+    return repr(value) if 0 <= value < _GO_EXPONENT else floatToGoString(value)  # type: ignore[no-untyped-call]
+
+
 class _Numbers(dict[float, str]):
     """The texts of numbers; most samples are 0."""
 
     def __missing__(self, number: float) -> str:
-        value = float(number)
-        written = repr(value) if 0 <= value < _GO_EXPONENT else floatToGoString(value)  # type: ignore[no-untyped-call]
+        written = _written(number)
         if len(self) >= _NUMBERS:
             self.clear()
         self[number] = written
