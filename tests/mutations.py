@@ -485,8 +485,8 @@ MUTATIONS = (
     Mutation(
         "what was counted isn't listed",
         "store/rows.py",
-        "(_counted_key(node, run) for run in new.ended)",
-        "()",
+        "[_counted_key(node, run) for run in new.ended]",
+        "[]",
         "store",
     ),
     Mutation(

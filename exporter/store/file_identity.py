@@ -1,5 +1,6 @@
 """Identity of the open files: whether the names still lead to them, and whether another program wrote to them."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,13 +31,13 @@ class FileIdentity(NamedTuple):
 
 def identify(path: Path) -> FileIdentity:
     """Return the identity of the state and its log as they are now."""
-    return FileIdentity(stat_of(path), stat_of(path.with_name(f"{path.name}-wal")))
+    return FileIdentity(stat_of(path), stat_of(f"{path}-wal"))
 
 
-def stat_of(path: Path) -> FileStat | None:
+def stat_of(path: Path | str) -> FileStat | None:
     """Return the present stat of a file; None if there is no file."""
     try:
-        stat = path.stat()
+        stat = os.stat(path)  # noqa: PTH116 - each write does this: a `Path` would take longer than the system
     except FileNotFoundError:
         return None
     return FileStat(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)

@@ -1,7 +1,7 @@
 """Reading all rows of a node, and writing the rows that have changed."""
 
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from exporter.payments.noted import differing
@@ -73,38 +73,47 @@ def write(connection: sqlite3.Connection, node: str, old: EncodedNode, new: Enco
 
     Counters, histograms and runs that are the same objects in both are not looked at: nothing changes them.
     """
-    many = connection.executemany
-    many("REPLACE INTO node VALUES (?, ?)", [(node, new.state)])
-    many(
+    connection.execute("REPLACE INTO node VALUES (?, ?)", (node, new.state))
+    changed = [name for name, series in new.counters.items() if series is not old.counters.get(name)]
+    gone = [name for name, series in old.counters.items() if series is not new.counters.get(name)]
+    _execute_each(
+        connection,
         "DELETE FROM counter WHERE node = ? AND counter = ? AND labels = ?",
-        (
+        [
             (node, name, codec.encode_labels(labels))
-            for name, series in old.counters.items()
-            if series is not new.counters.get(name)
-            for labels in series.keys() - new.counters.get(name, {}).keys()
-        ),
+            for name in gone
+            for labels in old.counters[name].keys() - new.counters.get(name, {}).keys()
+        ],
     )
-    many(
+    _execute_each(
+        connection,
         "REPLACE INTO counter VALUES (?, ?, ?, ?)",
-        (
+        [
             (node, name, codec.encode_labels(labels), str(total))
-            for name, series in new.counters.items()
-            if series is not old.counters.get(name)
-            for labels, total in _changed(old.counters.get(name, {}), series)
-        ),
+            for name in changed
+            for labels, total in _changed(old.counters.get(name, {}), new.counters[name])
+        ],
     )
-    many(
+    _execute_each(
+        connection,
         "REPLACE INTO histogram VALUES (?, ?, ?, ?, ?, ?)",
-        (
+        [
             (node, name, codec.encode_labels(labels), *codec.encode_histogram(histogram))
             for name, series in new.histograms.items()
             if series is not old.histograms.get(name)
             for labels, histogram in _changed(old.histograms.get(name, {}), series)
-        ),
+        ],
     )
     _write_runs(connection, "open_run", node, old.open, new.open)
     _write_runs(connection, "finished_run", node, old.finished, new.finished)
-    many("REPLACE INTO counted_run VALUES (?, ?, ?)", (_counted_key(node, run) for run in new.ended))
+    ended = [_counted_key(node, run) for run in new.ended]
+    _execute_each(connection, "REPLACE INTO counted_run VALUES (?, ?, ?)", ended)
+
+
+def _execute_each(connection: sqlite3.Connection, statement: str, rows: Sequence[Sequence[object]]) -> None:
+    """Execute the statement for each row; without rows it isn't even prepared."""
+    if rows:
+        connection.executemany(statement, rows)
 
 
 def counted(connection: sqlite3.Connection, node: str, runs: Collection[Run]) -> set[Run]:
@@ -150,14 +159,11 @@ def _write_runs(
 ) -> None:
     """Delete the rows of runs that are gone, and write those that changed, in a table with a row for each run."""
     runs = differing(old, new)
-    connection.executemany(
-        f"DELETE FROM {table} WHERE node = ? AND payment_hash = ? AND created_us = ?",  # noqa: S608 - a constant
-        ((node, *run) for run in runs if run in old and run not in new),
-    )
-    connection.executemany(
-        f"REPLACE INTO {table} VALUES (?, ?, ?, ?)",  # noqa: S608 - a constant
-        ((node, *run, new[run]) for run in runs if run in new and (run not in old or old[run] != new[run])),
-    )
+    gone = [(node, *run) for run in runs if run in old and run not in new]
+    changed = [(node, *run, new[run]) for run in runs if run in new and (run not in old or old[run] != new[run])]
+    delete = f"DELETE FROM {table} WHERE node = ? AND payment_hash = ? AND created_us = ?"  # noqa: S608 - a constant
+    _execute_each(connection, delete, gone)
+    _execute_each(connection, f"REPLACE INTO {table} VALUES (?, ?, ?, ?)", changed)  # noqa: S608 - a constant
 
 
 def _counted_key(node: str, run: Run) -> tuple[str, int, bytes]:
