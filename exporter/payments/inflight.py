@@ -1,11 +1,12 @@
 """The payments and HTLCs in flight at one instant, counted from the open runs."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple
 
 from exporter.payments.labels import Age, BlocksLeft, Purpose
-from exporter.payments.payment import NS_PER_S, NS_PER_US, Attempt, Moment
+from exporter.payments.payment import NS_PER_S, NS_PER_US, Attempt, Moment, Run
 from exporter.payments.run import OpenRun
 
 STALLED_NS = 600 * NS_PER_S
@@ -58,41 +59,175 @@ class InFlight:
     """Number and amount of HTLCs outstanding, by key of the first hop; at most as many as the node has channels."""
 
 
-def count(runs: Iterable[OpenRun], now: Moment, block_height: int | None) -> InFlight:
-    """Count the runs and HTLCs in flight. A run on hold is in flight, but neither given up nor stalled."""
-    result = InFlight()
-    if block_height is not None:
-        result.held = dict.fromkeys(BlocksLeft, (0, 0))
-    for run in runs:
-        created_ns = run.run.created_us * NS_PER_US
-        result.runs[run.purpose, age_band(now.wall_ns - created_ns)] += 1
-        result.msat += run.value_msat
-        result.oldest_us = min(run.run.created_us, result.oldest_us or run.run.created_us)
-        if run.given_up:
-            result.given_up += 1
-            result.given_up_msat += run.value_msat
-        if not run.terminal and not run.outstanding and now.mono_ns - run.news_mono_ns >= STALLED_NS:
-            result.stalled += 1
-        for attempt in run.outstanding.values():
-            _add_attempt(result, attempt, now, block_height)
-    return result
-
-
 def held(attempt: Attempt, now: Moment) -> bool:
     """Return True if an outstanding HTLC is held, and its expiry height is known."""
     return now.wall_ns - attempt.attempt_ns > HELD_NS and attempt.expiry_height > 0
 
 
-def _add_attempt(result: InFlight, attempt: Attempt, now: Moment, block_height: int | None) -> None:
-    result.htlcs += 1
-    result.htlcs_msat += attempt.amount_msat
-    htlcs, msat = result.peers.get(attempt.peer, (0, 0))
-    result.peers[attempt.peer] = (htlcs + 1, msat + attempt.amount_msat)
-    if not held(attempt, now):
-        return
-    earliest = result.earliest_expiry_height
-    result.earliest_expiry_height = min(attempt.expiry_height, earliest or attempt.expiry_height)
-    if result.held is not None and block_height is not None:
-        band = blocks_left(attempt.expiry_height - block_height)
-        htlcs, msat = result.held[band]
-        result.held[band] = (htlcs + 1, msat + attempt.amount_msat)
+class _Share(NamedTuple):
+    """What a run adds to the gauges, until it changes or an age is crossed."""
+
+    created_us: int
+    group: tuple[Purpose, Age]
+    msat: int
+    given_up: bool
+    stalled: bool
+    outstanding: tuple[Attempt, ...]
+    held: tuple[Attempt, ...]
+    """Those of the outstanding HTLCs that are held."""
+    until_wall_ns: int
+    """From then on, by our clock, the age is in another band or another HTLC is held; `_NEVER` if at no time."""
+    until_mono_ns: int
+    """From then on, by the monotonic clock, the run is stalled."""
+
+
+_NEVER = 1 << 64
+
+
+class InFlightCounter:
+    """Keeps the gauges of the open runs of a node, and counts again only the runs that changed or crossed an age.
+
+    It has as many shares as there are open runs, and looks at each of them (50 ns) when one of them crosses an age.
+    """
+
+    def __init__(self, runs: Mapping[Run, OpenRun]) -> None:
+        """Start without any run counted; `runs` are the open runs, which change."""
+        self._runs = runs
+        self._stale: set[Run] = set()  # open runs that have changed since they were counted, or never were
+        self._shares: dict[Run, _Share] = {}
+        self._sums = InFlight()  # of the shares; what depends on the block height is added when it is asked for
+        self._with_held: set[Run] = set()  # few: an HTLC is held after half an hour
+        self._last = InFlight()
+        self._fresh = False  # whether `_last` is of the present shares
+        self._last_height: int | None = None
+        self._last_ns = 0  # our clock at the last count
+        self._next_wall_ns = self._next_mono_ns = _NEVER  # no share ends before
+
+    def changed(self, run: Run) -> None:
+        """Note that something of an open run has changed."""
+        self._stale.add(run)
+
+    def closed(self, run: Run) -> None:
+        """Note that a run isn't open any more."""
+        self._stale.discard(run)
+        self._remove(run)
+
+    def count(self, now: Moment, block_height: int | None) -> InFlight:
+        """Return the gauges, the same object if nothing has changed.
+
+        A run on hold is in flight, but neither given up nor stalled.
+        """
+        if now.wall_ns < self._last_ns:  # our clock was set back: ages have become less
+            self._stale.update(self._shares)
+        elif now.wall_ns >= self._next_wall_ns or now.mono_ns >= self._next_mono_ns:
+            self._note_ended(now)
+        self._last_ns = now.wall_ns
+        for run in self._stale:
+            self._remove(run)
+            self._add(run, _share(self._runs[run], now))
+        self._stale.clear()
+        if not self._fresh or block_height != self._last_height:
+            self._last, self._last_height, self._fresh = self._at_height(block_height), block_height, True
+        return self._last
+
+    def _note_ended(self, now: Moment) -> None:
+        """Note the runs whose shares end by now, and when the next one of the others does."""
+        wall_ns, mono_ns = now
+        self._stale.update(
+            [
+                run
+                for run, share in self._shares.items()
+                if share.until_wall_ns <= wall_ns or share.until_mono_ns <= mono_ns
+            ]
+        )
+        others = [share for run, share in self._shares.items() if run not in self._stale]
+        self._next_wall_ns = min((share.until_wall_ns for share in others), default=_NEVER)
+        self._next_mono_ns = min((share.until_mono_ns for share in others), default=_NEVER)
+
+    def _add(self, run: Run, share: _Share) -> None:
+        self._shares[run] = share
+        self._next_wall_ns = min(self._next_wall_ns, share.until_wall_ns)
+        self._next_mono_ns = min(self._next_mono_ns, share.until_mono_ns)
+        if share.held:
+            self._with_held.add(run)
+        if len(self._shares) == 1:
+            self._sums.oldest_us = share.created_us
+        elif self._sums.oldest_us is not None:  # else it isn't known which one is the oldest
+            self._sums.oldest_us = min(share.created_us, self._sums.oldest_us)
+        self._sum(share, 1)
+
+    def _remove(self, run: Run) -> None:
+        share = self._shares.pop(run, None)
+        if share is not None:
+            self._with_held.discard(run)
+            if share.created_us == self._sums.oldest_us:
+                self._sums.oldest_us = None
+            self._sum(share, -1)
+
+    def _sum(self, share: _Share, sign: Literal[1, -1]) -> None:
+        """Add a share to the sums, or take it off."""
+        self._fresh = False
+        sums = self._sums
+        sums.runs[share.group] += sign
+        sums.msat += sign * share.msat
+        if share.given_up:
+            sums.given_up += sign
+            sums.given_up_msat += sign * share.msat
+        sums.stalled += sign * share.stalled
+        for attempt in share.outstanding:
+            sums.htlcs += sign
+            sums.htlcs_msat += sign * attempt.amount_msat
+            htlcs, msat = sums.peers.get(attempt.peer, (0, 0))
+            sums.peers[attempt.peer] = (htlcs + sign, msat + sign * attempt.amount_msat)
+            if htlcs + sign == 0:
+                del sums.peers[attempt.peer]
+
+    def _at_height(self, block_height: int | None) -> InFlight:
+        """Return the gauges as they are now."""
+        sums, shares = self._sums, self._shares
+        if sums.oldest_us is None:
+            sums.oldest_us = min((share.created_us for share in shares.values()), default=None)
+        attempts = [attempt for run in self._with_held for attempt in shares[run].held]
+        by_band: dict[BlocksLeft, tuple[int, int]] | None = None
+        if block_height is not None:
+            by_band = dict.fromkeys(BlocksLeft, (0, 0))
+            for attempt in attempts:
+                band = blocks_left(attempt.expiry_height - block_height)
+                htlcs, msat = by_band[band]
+                by_band[band] = (htlcs + 1, msat + attempt.amount_msat)
+        earliest = min((attempt.expiry_height for attempt in attempts), default=None)
+        runs, peers = {**sums.runs}, {**sums.peers}
+        return replace(sums, runs=runs, peers=peers, held=by_band, earliest_expiry_height=earliest)
+
+
+def _share(run: OpenRun, now: Moment) -> _Share:
+    created_ns = run.run.created_us * NS_PER_US
+    age = bisect_right(_AGE_EDGES_NS, now.wall_ns - created_ns)
+    until_ns = created_ns + _AGE_EDGES_NS[age] if age < len(_AGE_EDGES_NS) else _NEVER
+    outstanding = tuple(run.outstanding.values())
+    can_be_held = [attempt for attempt in outstanding if attempt.expiry_height > 0]
+    held_now = tuple(attempt for attempt in can_be_held if held(attempt, now))
+    later_ns = (attempt.attempt_ns + HELD_NS + 1 for attempt in can_be_held if not held(attempt, now))
+    idle = not run.terminal and not outstanding
+    stalls_ns = run.news_mono_ns + STALLED_NS
+    stalled = idle and now.mono_ns >= stalls_ns
+    return _Share(
+        run.run.created_us,
+        (run.purpose, _AGES[age]),
+        run.value_msat,
+        run.given_up,
+        stalled,
+        outstanding,
+        held_now,
+        min((until_ns, *later_ns)),
+        stalls_ns if idle and not stalled else _NEVER,
+    )
+
+
+def count(runs: Iterable[OpenRun], now: Moment, block_height: int | None) -> InFlight:
+    """Count runs from scratch."""
+    by_run = {run.run: run for run in runs}
+    counter = InFlightCounter(by_run)
+    for run in by_run:
+        counter.changed(run)
+    return counter.count(now, block_height)

@@ -6,8 +6,9 @@ from exporter.payments.ledger import Ledger
 from exporter.payments.node import LastKnown
 from exporter.payments.payment import Moment, Run
 from exporter.payments.run import OpenRun
+from exporter.payments.texts import OpenTexts
 from exporter.payments.totals import Counter, Histogram, HistogramName, Labels
-from exporter.payments.tracker import OpenTexts, Tracker
+from exporter.payments.tracker import Tracker
 from exporter.payments.view import View
 
 

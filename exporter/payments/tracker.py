@@ -9,40 +9,18 @@ from collections.abc import Sequence
 
 from exporter.payments.event import EndUnconfirmed, Event, PaymentStarted, UpdateIgnored, UpdateReceived
 from exporter.payments.finished import FinishedRuns
+from exporter.payments.inflight import InFlightCounter
 from exporter.payments.labels import Ignored, Lost, Mode, Source
-from exporter.payments.noted import NotedDict
 from exporter.payments.payment import NS_PER_US, Moment, Payment, Run
 from exporter.payments.receipt import Receipt, Subscription
 from exporter.payments.run import OpenRun
 from exporter.payments.terminal import Terminal
+from exporter.payments.texts import OpenTexts
 
 MAX_AHEAD_US = 7 * 86_400_000_000
 """A run created further in the future when counting begins is from a time when lnd's clock was wrong."""
 MAX_SURVIVORS = 5_000
 """More than any node has in flight when counting begins. If lnd's clock was ahead then, new runs count as old, too."""
-
-
-class OpenTexts:
-    """The open runs as they were last encoded for the state file, and which of them have changed since."""
-
-    def __init__(self, runs: dict[Run, OpenRun]) -> None:
-        """Start without any text; `runs` are the open runs, which change."""
-        self.runs = runs
-        self.texts: NotedDict[Run, str] = NotedDict()
-        """Each run as text, by whoever writes the state; empty if nobody does."""
-        self.stale: set[Run] = set()
-        """Runs whose text is missing or old, and those that are open no more but have one."""
-
-    def changed(self, run: Run) -> None:
-        """Note that something of an open run changed that outlives the process."""
-        self.stale.add(run)
-
-    def closed(self, run: Run) -> None:
-        """Note that a run isn't open any more."""
-        if run in self.texts:
-            self.stale.add(run)
-        else:
-            self.stale.discard(run)
 
 
 class Tracker:
@@ -57,6 +35,8 @@ class Tracker:
         """The runs that are not counted as finished or lost yet."""
         self.texts = OpenTexts(self.open)
         """Of these runs. What `OpenRun.resume` sets anew doesn't count as a change."""
+        self.in_flight = InFlightCounter(self.open)
+        """The gauges of these runs."""
         self.on_hold: OrderedDict[Run, Terminal] = OrderedDict()
         """The ends of the open runs that are on hold, in the order in which their holds end: see `release`."""
         self.finished = FinishedRuns()
@@ -103,6 +83,7 @@ class Tracker:
         """Add an open run."""
         self.open[run.run] = run
         self.texts.changed(run.run)
+        self.in_flight.changed(run.run)
         self._of_hash.setdefault(run.run.payment_hash, []).append(run)
 
     def stream_started(self, mode: Mode = Mode.FIREHOSE) -> None:
@@ -242,6 +223,7 @@ class Tracker:
         before = run.terminal and run.terminal.held_until_mono_ns
         events = run.receive(payment, receipt)
         self.texts.changed(run.run)
+        self.in_flight.changed(run.run)
         if run.terminal is not None and run.terminal.held_until_mono_ns != before:  # its hold has begun, or begun again
             self.on_hold[run.run] = run.terminal
             self.on_hold.move_to_end(run.run)
@@ -268,6 +250,7 @@ class Tracker:
         """Count a run as finished if it was seen to end, else as lost because of `cause`; remember it from now on."""
         del self.open[run.run]
         self.texts.closed(run.run)
+        self.in_flight.closed(run.run)
         self.on_hold.pop(run.run, None)
         same_hash = self._of_hash[run.run.payment_hash]
         same_hash.remove(run)

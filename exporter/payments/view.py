@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from exporter.payments import inflight
 from exporter.payments.inflight import InFlight
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import NodeStatus
@@ -40,7 +39,7 @@ def capture_view(  # noqa: PLR0917 - the parts of an account
     tells what is new; it is `last` if nothing at all is.
     """
     counters, histograms = ledger.share()
-    in_flight = inflight.count(tracker.open.values(), now, status.block_height)
+    in_flight = tracker.in_flight.count(now, status.block_height)
     labels = (label for (label,) in ledger.counters[Counter.PEER_SENT] if label != FORMER_PEERS)
     peers = dict.fromkeys(labels if ledger.peers.places else (), (0, 0))  # `other` too, once there is one
     for key, (htlcs, msat) in in_flight.peers.items():
