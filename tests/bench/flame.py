@@ -21,7 +21,7 @@ _SETTLE_S = 7.0
 async def draw(file: Path, shape: Shape, updates: int, rate: float) -> None:
     """Let py-spy (`pip install py-spy`) take samples of all threads that run."""
     with tempfile.TemporaryDirectory() as home:
-        async with fake_lnd(Path(home)) as lnd, exporter_process(Path(home) / "exporter", [lnd]) as exporter:
+        async with fake_lnd(Path(home)) as lnd, exporter_process(Path(home) / "exporter", lnd) as exporter:
             await exporter.until_following()
             prepared = await lnd.prepare(shape, updates)
             await asyncio.sleep(_SETTLE_S)
