@@ -39,7 +39,7 @@ async def measure(scale: Scale) -> AsyncIterator[Line]:
     for text in (*_texts(1, scale), *_texts(nodes, scale)):
         yield text
     with tempfile.TemporaryDirectory() as home:
-        async for line in _one(payments, Path(home), scale):
+        async for line in _one(payments, Path(home) / "one.sqlite", scale):
             yield line
         async for line in _many(nodes, payments, scale):
             yield line
@@ -51,11 +51,11 @@ async def measure(scale: Scale) -> AsyncIterator[Line]:
             yield Line(GROUP, f"crowd: {name}, wall clock", "ms", [seconds * 1000], *compared)
 
 
-async def _one(payments: int, home: Path, scale: Scale) -> AsyncIterator[Line]:
-    for name, changed in (("changed and written", 1), ("nothing changed", 0)):
-        if scale.wants(line := f"whole scrape of 1 node, {name}"):
-            async with fleet(1, payments, home / f"{changed}.sqlite") as one:
-                await one.scrape()
+async def _one(payments: int, path: Path, scale: Scale) -> AsyncIterator[Line]:
+    async with fleet(1, payments, path) as one:
+        await one.scrape()
+        for name, changed in (("changed and written", 1), ("nothing changed", 0)):
+            if scale.wants(line := f"whole scrape of 1 node, {name}"):
                 yield await _scrapes(one, line, changed, scale, Goal(Limit.VALUE, 3))
 
 

@@ -129,10 +129,10 @@ def _write_open(path: Path, number: int) -> None:
 
 async def _idle(lnd: FakeLnd, home: Path, scale: Scale) -> AsyncIterator[Line]:
     """Measure an exporter whose node is idle, which nobody scrapes."""
-    seconds = max(2.0, 60.0 * scale.factor)
+    seconds = 60.0 * scale.factor
     async with exporter_process(home / "idle", lnd) as exporter:
         await exporter.until_following()
-        await asyncio.sleep(_SETTLE_S)
+        await asyncio.sleep(scale.wait_s(_SETTLE_S))
         await lnd.calls()
         before = cpu_s(exporter.pid)
         await asyncio.sleep(seconds)

@@ -16,9 +16,9 @@ from tests.web.serving import fetch
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_QUIET_S = 1.0
+QUIET_S = 1.0
 _QUIET_CPU_S = 0.03
-"""A process that uses less than this in `_QUIET_S` has nothing to do."""
+"""A process that uses less than this in `QUIET_S` has nothing to do."""
 
 
 def cpu_s(pid: int) -> float:
@@ -32,11 +32,11 @@ def resident_mb(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES / 1e6
 
 
-async def until_quiet(pid: int) -> float:
-    """Wait until a process has nothing to do; return its CPU seconds until then."""
+async def until_quiet(pid: int, quiet_s: float = QUIET_S) -> float:
+    """Wait until a process has nothing to do for so long; return its CPU seconds until then."""
     before = cpu_s(pid)
     while True:
-        await asyncio.sleep(_QUIET_S)
+        await asyncio.sleep(quiet_s)
         now = cpu_s(pid)
         if now - before < _QUIET_CPU_S:
             return before
@@ -85,10 +85,10 @@ class ExporterProcess:
                 raise RuntimeError(f"it does not follow: {self.log.read_text()[-2000:]}")
             await asyncio.sleep(0.2)
 
-    async def until_counted(self, payments: int) -> float:
+    async def until_counted(self, payments: int, quiet_s: float = QUIET_S) -> float:
         """Wait until that many payments have ended on its page; return its CPU seconds until then, without the page."""
         while True:
-            used = await until_quiet(self.pid)
+            used = await until_quiet(self.pid, quiet_s)
             ended = await self.sum("lnd_payments_succeeded_total") + await self.sum("lnd_payments_failed_total")
             if ended >= payments:
                 return used
