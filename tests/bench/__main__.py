@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import compileall
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+import exporter
 from tests.bench import group_decode, group_growth, group_page, group_process, group_stream, line
 from tests.bench.document import describe_machine, write_into
 from tests.bench.line import NORMAL, QUICK, Line, Measure, Scale
@@ -23,6 +25,9 @@ GROUPS: Mapping[str, Measure] = {
     group_growth.GROUP: group_growth.measure,
 }
 """The groups by name, in the order of the table."""
+
+_WIDTH = 200
+"""Of the table, characters, where the output is no terminal."""
 
 
 async def measure(groups: Sequence[str], scale: Scale, console: Console, written: Path | None) -> list[Line]:
@@ -97,7 +102,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     scale = (QUICK if arguments.quick else NORMAL)._replace(full=arguments.full, only=arguments.only)
     if arguments.repeat:
         scale = scale._replace(repetitions=arguments.repeat)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    for package in exporter.__path__:  # as pip compiles it: compiling at a start costs seconds, and memory
+        compileall.compile_dir(package, quiet=2)
     machine = describe_machine()
     if arguments.read:
         lines, machine = _read(arguments.read), json.loads(arguments.read.read_text())["machine"]

@@ -25,14 +25,15 @@ def describe_machine() -> str:
 
 
 def markdown(lines: Sequence[Line], earlier: Sequence[Line] = ()) -> str:
-    """Return the table as Markdown; with `earlier` lines it has a column of their values and ratios."""
+    """Return the table as Markdown; with `earlier` lines it has a column of their values, and of ratios to the same."""
     before = {(each.group, each.name): each for each in earlier}
     columns = ["figure", *(["before"] if earlier else []), "measured", "compared with, in the same run", "ratio"]
     columns += ["goal", "met"]
     rows = [columns, ["---"] * len(columns)]
     for each in lines:
         old = before.get((each.group, each.name))
-        ratio = f", {line.ratio_text(old)}" if old and old.ratio is not None else ""
+        same = old is not None and old.ratio is not None and old.compared_with == each.compared_with
+        ratio = f", {line.ratio_text(old)}" if old and same else ""
         rows.append(
             [
                 f"{each.group}: {line.full_name(each)}",

@@ -134,9 +134,9 @@ class _Child:
         self._payments.lists_backwards = 0
         return calls
 
-    async def subscribed(self, number: int) -> dict[str, Any]:
-        """Wait until exactly that many streams of all payments are open."""
-        await self._node.wait_for_subscribers(number)
+    async def subscribed(self) -> dict[str, Any]:
+        """Wait until exactly one stream of all payments is open."""
+        await self._node.wait_for_subscribers(1)
         return {}
 
     def _due(self, rate: float, elapsed_s: float, sent: int) -> int:
@@ -210,9 +210,9 @@ class FakeLnd:
         """Return how often each method was called since the last time, by the names of `labels.Method`."""
         return await self._ask(do="calls")
 
-    async def subscribed(self, number: int = 1) -> None:
-        """Wait until exactly that many streams of all payments are open."""
-        await self._ask(do="subscribed", number=number)
+    async def subscribed(self) -> None:
+        """Wait until exactly one stream of all payments is open."""
+        await self._ask(do="subscribed")
 
     async def _ask(self, **command: Any) -> dict[str, Any]:
         assert self._process.stdin is not None

@@ -19,15 +19,15 @@ _SETTLE_S = 7.0
 
 
 async def draw(file: Path, shape: Shape, updates: int, rate: float) -> None:
-    """Let py-spy (`pip install py-spy`) take samples of all threads that run."""
+    """Let py-spy, which must be installed and found by its name, take samples of all threads that run."""
     with tempfile.TemporaryDirectory() as home:
-        async with fake_lnd(Path(home)) as lnd, exporter_process(Path(home) / "exporter", [lnd]) as exporter:
+        async with fake_lnd(Path(home)) as lnd, exporter_process(Path(home) / "exporter", lnd) as exporter:
             await exporter.until_following()
             prepared = await lnd.prepare(shape, updates)
             await asyncio.sleep(_SETTLE_S)
             arguments = ["record", "--function", "--rate", _PER_S, "--duration", "3600"]
             spy = await asyncio.create_subprocess_exec(
-                str(Path(sys.executable).with_name("py-spy")),
+                "py-spy",
                 *arguments,
                 "--pid",
                 str(exporter.pid),

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from exporter import log
 from exporter.app import current_moment
 from exporter.checkpoint import Checkpoint
 from exporter.config import ListenAddress
@@ -104,7 +105,9 @@ class _Fleet:
         return Moment(now.wall_ns + self._ahead_ns, now.mono_ns + self._ahead_ns)
 
     async def run(self) -> None:
-        """Serve until the input ends."""
+        """Write node by node, as two hundred at once take longer than a page waits; then serve until the input ends."""
+        for name in self._checkpoint.nodes():
+            await self._checkpoint.durable_page([name])
         app = build_app(self._checkpoint.durable_page, nodes=self._checkpoint.nodes)
         server = await serve(app, [LOCAL])
         _answer({"port": server.addresses[0].port})
@@ -219,6 +222,7 @@ async def fleet(nodes: int, payments: int, path: Path | None = None) -> AsyncIte
 
 
 async def _main(nodes: str, payments: str, path: str = "") -> None:
+    log.configure("warning", "console")  # to stderr: stdout is for the answers
     await _Fleet(int(nodes), int(payments), Path(path) if path else None).run()
 
 

@@ -9,29 +9,24 @@ from pathlib import Path
 
 import msgspec
 
-from exporter.app import current_moment
-from exporter.follow import Account
 from exporter.lnd import decode, json_messages
 from exporter.lnd.rpc import lnd_pb2 as rpc
-from exporter.payments.labels import Source
 from exporter.payments.payment import Payment, Run
 from exporter.simulator import rest_json
-from exporter.simulator.wire import bytes_field
 from exporter.store import Store, encode
+from tests.bench.catch_up import catch_up, listed, parse
 from tests.bench.fleet import counted, traffic
 from tests.bench.line import Goal, Limit, Line, Scale
-from tests.bench.messages import START_NS, Shape, prepare
+from tests.bench.messages import START_NS
 
 GROUP = "decode"
 PAYMENTS = 2000
-LISTED = 5000
+LISTED = 10_000
 COUNTED = 200_000
-PAGE = 500
-"""Payments of a page of ListPayments."""
 _PARSED = "protobuf, parsed"
 _GRPC, _REST = "update over gRPC, to a snapshot", "update over REST, to a snapshot"
 _COUNTED, _WRITTEN = "snapshot, counted", "state written after 100 updates"
-_LISTED = "catch-up: listed, decoded and compared"
+_KNOWN, _NEW = "catch-up: known payments, decoded and compared", "catch-up: new payments, decoded and counted"
 _LIST = "list of counted payments, on disk"
 
 
@@ -58,8 +53,9 @@ async def measure(scale: Scale) -> AsyncIterator[Line]:
     if scale.wants(_GRPC, _REST, _COUNTED, _WRITTEN):
         for line in _updates(scale):
             yield line
-    if scale.wants(_LISTED):
-        yield _catch_up(scale)
+    if scale.wants(_KNOWN, _NEW):
+        async for line in _catch_ups(scale):
+            yield line
     if scale.wants(_LIST):
         with tempfile.TemporaryDirectory() as home:
             yield _list(Path(home), scale)
@@ -89,26 +85,19 @@ def _updates(scale: Scale) -> Iterator[Line]:
         yield _write(Path(home), decoded, scale)
 
 
-def _catch_up(scale: Scale) -> Line:
-    """Measure pages of ListPayments: parsed, decoded, and counted as new."""
-    latest = {each.payment_index: each.update.message for each in prepare(Shape.STEADY, scale.of(LISTED * 3.3), 10**6)}
-    listed = list(latest.values())
-    pages = [
-        b"".join(bytes_field(1, message) for message in listed[first : first + PAGE])
-        for first in range(0, len(listed), PAGE)
-    ]
-
-    def read() -> None:
-        account = Account("lnd", current_moment, 50)
-        account.tracker.begin([], 0, account.now())
-        for page in pages:
-            for message in rpc.ListPaymentsResponse.FromString(page).payments:
-                account.record(decode.payment(message, "02"), Source.LIST)
-
-    used, bare = _pairs(scale, read, lambda: [rpc.ListPaymentsResponse.FromString(page) for page in pages])
-    rates, bare_rates = [len(listed) / each for each in used], [len(listed) / each for each in bare]
-    goal = Goal(Limit.LEAST, 25_000)
-    return Line(GROUP, _LISTED, "payments/s", rates, _PARSED, bare_rates, goal)
+async def _catch_ups(scale: Scale) -> AsyncIterator[Line]:
+    """Measure catch-ups on prepared lists: of payments that are known as finished, and of new ones."""
+    sent = listed(scale.of(LISTED, 100))
+    for name, known, goal in ((_KNOWN, True, Goal(Limit.LEAST, 25_000)), (_NEW, False, None)):
+        rates, bare_rates = list[float](), list[float]()
+        for _ in range(scale.repetitions):
+            prepared = catch_up(sent, known=known)
+            before = time.process_time()
+            await prepared.read()
+            rates.append(len(sent) / (time.process_time() - before))
+            bare_rates.append(len(sent) / cpu_of(lambda: parse(sent)))
+        note = f"{len(sent):,}, half without an attempt"
+        yield Line(GROUP, name, "payments/s", rates, _PARSED, bare_rates, goal, note)
 
 
 def _write(home: Path, decoded: Sequence[Payment], scale: Scale) -> Line:

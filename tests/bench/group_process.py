@@ -24,17 +24,21 @@ GROUP = "process"
 OPEN = 50_000
 NODES = 200
 _BARE = """
-import asyncio, json, time
+import asyncio, json, sys, time
 import aiohttp, grpc, grpc.aio
 
-async def main():
-    async with grpc.aio.insecure_channel("127.0.0.1:1"):
-        print(json.dumps({"seconds": time.process_time()}), flush=True)
+async def main(address, cert):
+    credentials = grpc.ssl_channel_credentials(open(cert, "rb").read())
+    async with grpc.aio.secure_channel(address, credentials) as channel:
+        seconds = time.process_time()
+        await channel.channel_ready()
+        print(json.dumps({"seconds": seconds}), flush=True)
         await asyncio.sleep(3600)
 
-asyncio.run(main())
+asyncio.run(main(*sys.argv[1:]))
 """
-_BARE_NAME = "bare process with grpc, aiohttp and a channel"
+_BARE_NAME = "bare process with grpc, aiohttp and a connected channel"
+"""Its CPU seconds are those until the channel begins to connect."""
 _SETTLE_S = 8.0
 """After the start: the second catch-up is over."""
 _PAGES = 3
@@ -55,9 +59,9 @@ async def _child(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
         await process.wait()
 
 
-async def _bare() -> tuple[float, float]:
+async def _bare(lnd: FakeLnd) -> tuple[float, float]:
     """Return CPU seconds and memory of a bare process."""
-    async with _child("-c", _BARE) as process:
+    async with _child("-c", _BARE, lnd.address, str(lnd.tls_cert)) as process:
         answer: dict[str, Any] = await read_answer(process)
         return answer["seconds"], resident_mb(process.pid)
 
@@ -73,8 +77,8 @@ async def measure(scale: Scale) -> AsyncIterator[Line]:
             if scale.wants(_IDLE_CPU, _IDLE_CALLS):
                 async for line in _idle(lnd, place, scale):
                     yield line
-    if scale.wants(_MEMORY_MANY):
-        yield await _many(scale)
+            if scale.wants(_MEMORY_MANY):
+                yield await _many(lnd, scale)
     if any(scale.wants(_AFTER.format(number)) for number in _payments(scale)):
         async for line in _growth(scale):
             yield line
@@ -84,10 +88,10 @@ async def _start(lnd: FakeLnd, home: Path, scale: Scale) -> AsyncIterator[Line]:
     """Measure the start until the first page, cold and with open payments; and the memory of one node."""
     cold, memory, bare_start, bare_memory = list[float](), list[float](), list[float](), list[float]()
     for number in range(scale.repetitions):
-        seconds, resident = await _bare()
+        seconds, resident = await _bare(lnd)
         bare_start.append(seconds)
         bare_memory.append(resident)
-        async with exporter_process(home / f"cold{number}", [lnd]) as exporter:
+        async with exporter_process(home / f"cold{number}", lnd) as exporter:
             await exporter.first_page()
             cold.append(cpu_s(exporter.pid))
             await exporter.until_following()
@@ -103,7 +107,7 @@ async def _start(lnd: FakeLnd, home: Path, scale: Scale) -> AsyncIterator[Line]:
         place = home / f"open{repetition}"
         place.mkdir()
         _write_open(place / "state.sqlite", number)
-        async with exporter_process(place, [away]) as exporter:
+        async with exporter_process(place, away) as exporter:
             await exporter.first_page()
             many.append(cpu_s(exporter.pid))
     yield Line(GROUP, _START_OPEN, "s", many, _START, cold, note=f"{number:,}")
@@ -125,10 +129,10 @@ def _write_open(path: Path, number: int) -> None:
 
 async def _idle(lnd: FakeLnd, home: Path, scale: Scale) -> AsyncIterator[Line]:
     """Measure an exporter whose node is idle, which nobody scrapes."""
-    seconds = max(2.0, 60.0 * scale.factor)
-    async with exporter_process(home / "idle", [lnd]) as exporter:
+    seconds = 60.0 * scale.factor
+    async with exporter_process(home / "idle", lnd) as exporter:
         await exporter.until_following()
-        await asyncio.sleep(_SETTLE_S)
+        await asyncio.sleep(scale.wait_s(_SETTLE_S))
         await lnd.calls()
         before = cpu_s(exporter.pid)
         await asyncio.sleep(seconds)
@@ -137,7 +141,7 @@ async def _idle(lnd: FakeLnd, home: Path, scale: Scale) -> AsyncIterator[Line]:
     yield Line(GROUP, _IDLE_CALLS, "per minute", [sum(calls.values()) * 60 / seconds])
 
 
-async def _many(scale: Scale) -> Line:
+async def _many(lnd: FakeLnd, scale: Scale) -> Line:
     """Measure the memory of many nodes, without their connections."""
     nodes = scale.of(NODES, 5)
     own, bare = list[float](), list[float]()
@@ -147,7 +151,7 @@ async def _many(scale: Scale) -> Line:
                 await served.change(nodes)
                 await served.scrape()
             own.append(resident_mb(served.pid))
-        bare.append((await _bare())[1])
+        bare.append((await _bare(lnd))[1])
     note = f"{nodes}, after {_PAGES} pages, without connections, with the benchmark's own modules"
     return Line(GROUP, _MEMORY_MANY, "MB", own, _BARE_NAME, bare, Goal(Limit.VALUE, 200), note)
 
@@ -158,10 +162,10 @@ def _payments(scale: Scale) -> list[int]:
 
 
 async def _growth(scale: Scale) -> AsyncIterator[Line]:
-    """Measure the memory after some numbers of finished payments."""
+    """Measure the memory after some numbers of finished payments; a million, which takes minutes, only once."""
     numbers = _payments(scale)
     after: dict[int, list[float]] = {number: [] for number in numbers}
-    for _ in range(scale.repetitions):
+    for _ in range(1 if scale.full else scale.repetitions):
         async with _child("-m", "tests.bench.grow", *map(str, numbers)) as process:
             for number in numbers:
                 after[number].append((await read_answer(process))["pages"] * PAGE_BYTES / 1e6)

@@ -83,6 +83,10 @@ class Scale(NamedTuple):
         """Return whether one of these lines is to be measured."""
         return any(self.only in name for name in names)
 
+    def wait_s(self, seconds: float) -> float:
+        """Return how long to wait until something is over; where figures mean nothing, not that long."""
+        return seconds if self.factor >= 1 else 0.2
+
     def of(self, number: float, least: int = 1) -> int:
         """Return a number of things to measure."""
         return max(least, int(number * self.factor))

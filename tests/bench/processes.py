@@ -4,11 +4,9 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-
-import yaml
 
 from exporter.config import ListenAddress
 from tests.bench.fake_lnd import FakeLnd, Reachable, read_answer
@@ -18,9 +16,9 @@ from tests.web.serving import fetch
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_QUIET_S = 1.0
+QUIET_S = 1.0
 _QUIET_CPU_S = 0.03
-"""A process that uses less than this in `_QUIET_S` has nothing to do."""
+"""A process that uses less than this in `QUIET_S` has nothing to do."""
 
 
 def cpu_s(pid: int) -> float:
@@ -34,11 +32,11 @@ def resident_mb(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES / 1e6
 
 
-async def until_quiet(pid: int) -> float:
-    """Wait until a process has nothing to do; return its CPU seconds until then."""
+async def until_quiet(pid: int, quiet_s: float = QUIET_S) -> float:
+    """Wait until a process has nothing to do for so long; return its CPU seconds until then."""
     before = cpu_s(pid)
     while True:
-        await asyncio.sleep(_QUIET_S)
+        await asyncio.sleep(quiet_s)
         now = cpu_s(pid)
         if now - before < _QUIET_CPU_S:
             return before
@@ -87,41 +85,33 @@ class ExporterProcess:
                 raise RuntimeError(f"it does not follow: {self.log.read_text()[-2000:]}")
             await asyncio.sleep(0.2)
 
-    async def until_counted(self, payments: int) -> float:
+    async def until_counted(self, payments: int, quiet_s: float = QUIET_S) -> float:
         """Wait until that many payments have ended on its page; return its CPU seconds until then, without the page."""
         while True:
-            used = await until_quiet(self.pid)
+            used = await until_quiet(self.pid, quiet_s)
             ended = await self.sum("lnd_payments_succeeded_total") + await self.sum("lnd_payments_failed_total")
             if ended >= payments:
                 return used
 
 
 @asynccontextmanager
-async def exporter_process(
-    home: Path, lnds: Sequence[Reachable], *, final_only: bool = False, flags: Sequence[str] = ()
-) -> AsyncIterator[ExporterProcess]:
-    """Run an exporter with its state in `home`, which follows these nodes."""
+async def exporter_process(home: Path, lnd: Reachable, *, final_only: bool = False) -> AsyncIterator[ExporterProcess]:
+    """Run an exporter with its state in `home`, which follows this node; with flags, as the README starts it."""
     port = free_port()
     home.mkdir(parents=True, exist_ok=True)
-    settings = {
-        "web": {"listen_address": f"127.0.0.1:{port}"},
-        "storage": {"path": "state.sqlite"},
-        "nodes": [
-            {
-                "name": f"node{number}",
-                "address": lnd.address,
-                "tls_cert": str(lnd.tls_cert),
-                "macaroon": str(lnd.macaroon),
-                "final_updates_only": final_only,
-            }
-            for number, lnd in enumerate(lnds)
-        ],
-    }
-    (home / "exporter.yml").write_text(yaml.safe_dump(settings))
+    flags = [
+        "--lnd.name=node0",
+        f"--lnd.address={lnd.address}",
+        f"--lnd.tls-cert={lnd.tls_cert}",
+        f"--lnd.macaroon={lnd.macaroon}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        f"--storage.path={home / 'state.sqlite'}",
+        *(["--lnd.final-updates-only"] if final_only else []),
+    ]
     log = home / "exporter.log"
     with log.open("wb") as sink:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "exporter", f"--config.file={home / 'exporter.yml'}", *flags, stdout=sink, stderr=sink
+            sys.executable, "-m", "exporter", *flags, stdout=sink, stderr=sink
         )
     try:
         yield ExporterProcess(process, port, log)
@@ -136,11 +126,11 @@ import asyncio, json, sys
 import grpc, grpc.aio
 from exporter.lnd.rpc import lnd_pb2 as rpc
 
-async def main(address, cert, macaroon, final):
+async def main(address, cert, macaroon):
     credentials = grpc.ssl_channel_credentials(open(cert, "rb").read())
     async with grpc.aio.secure_channel(address, credentials) as channel:
         method = channel.unary_stream("/routerrpc.Router/TrackPayments")
-        request = rpc.TrackPaymentsRequest(no_inflight_updates=bool(int(final))).SerializeToString()
+        request = rpc.TrackPaymentsRequest().SerializeToString()
         call = method(request, metadata=(("macaroon", open(macaroon, "rb").read().hex()),))
         print(json.dumps({"ready": True}), flush=True)
         while (data := await call.read()) is not grpc.aio.EOF:
@@ -151,18 +141,15 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 @asynccontextmanager
-async def bare_loop(lnd: FakeLnd, *, final_only: bool = False, streams: int = 1) -> AsyncIterator[int]:
-    """Run a process that only reads the stream of payments and parses each message; yield its process id.
-
-    `streams` is how many streams of this lnd are open then.
-    """
-    arguments = [lnd.address, str(lnd.tls_cert), str(lnd.macaroon), str(int(final_only))]
+async def bare_loop(lnd: FakeLnd) -> AsyncIterator[int]:
+    """Run a process that only reads the stream of all updates and parses each message; yield its process id."""
+    arguments = [lnd.address, str(lnd.tls_cert), str(lnd.macaroon)]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", _BARE_LOOP, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )
     try:
         await read_answer(process)
-        await lnd.subscribed(streams)
+        await lnd.subscribed()
         yield process.pid
     finally:
         process.kill()
