@@ -5,6 +5,7 @@ import gzip
 import tempfile
 import time
 from collections.abc import AsyncIterator
+from enum import Enum
 from pathlib import Path
 
 from tests.bench.crowd import measure_crowd
@@ -22,15 +23,26 @@ _BARE = "gzip of the same text"
 _PAUSE = "longest pause of the event loop while a page is taken"
 
 
+class Way(Enum):
+    """How pages are taken."""
+
+    KEPT = "connection kept as Prometheus does"
+    NEW = "a new connection each time"
+    TWO = "two scrapers at the same instant, each with its connection kept"
+
+    async def take(self, served: Fleet) -> bytes:
+        """Return a page; a second scraper gets the same one."""
+        if self is Way.TWO:
+            return await served.scrape_twice()
+        return await (served.scrape_anew() if self is Way.NEW else served.scrape())
+
+
 async def measure(scale: Scale) -> AsyncIterator[Line]:
     """Measure pages of one node and of many, the write to disk, the lag of the event loop, and a crowd of clients."""
     nodes, payments = scale.of(NODES, 10), scale.of(PAYMENTS, 20)
     with tempfile.TemporaryDirectory() as home:
-        for name, changed in (("changed and written", 1), ("nothing changed", 0)):
-            if scale.wants(line := f"whole scrape of 1 node, {name}"):
-                async with fleet(1, payments, Path(home) / f"{changed}.sqlite") as one:
-                    await one.scrape()
-                    yield await _scrapes(one, line, changed, scale, Goal(Limit.VALUE, 3))
+        async for each in _of_one(Path(home), payments, scale):
+            yield each
         async with fleet(nodes, payments) as many:
             await many.scrape()
             for name, changed, limit in (("nothing", 0, 50), ("a tenth", nodes // 10, 150), ("everything", nodes, 350)):
@@ -49,7 +61,19 @@ async def measure(scale: Scale) -> AsyncIterator[Line]:
             yield Line(GROUP, f"crowd: {name}, wall clock", "ms", [seconds * 1000], *compared)
 
 
-async def _scrapes(served: Fleet, name: str, changed: int, scale: Scale, goal: Goal | None = None) -> Line:
+async def _of_one(home: Path, payments: int, scale: Scale) -> AsyncIterator[Line]:
+    """Measure scrapes of one node that is written to disk."""
+    for name, changed in (("changed and written", 1), ("nothing changed", 0)):
+        for way, goal in ((Way.KEPT, Goal(Limit.VALUE, 3)), (Way.NEW, None), (Way.TWO, None)):
+            if scale.wants(line := f"whole scrape of 1 node, {name}, {way.value}"):
+                async with fleet(1, payments, home / f"{changed}-{way.name}.sqlite") as one:
+                    await way.take(one)
+                    yield await _scrapes(one, line, changed, scale, goal, way=way)
+
+
+async def _scrapes(
+    served: Fleet, name: str, changed: int, scale: Scale, goal: Goal | None = None, *, way: Way = Way.KEPT
+) -> Line:
     """Measure scrapes of all nodes, after a change of some of them."""
     own, bare = list[float](), list[float]()
     page = b""
@@ -59,7 +83,7 @@ async def _scrapes(served: Fleet, name: str, changed: int, scale: Scale, goal: G
         for _ in range(rounds):
             await served.change(changed)
             before = await served.cpu_s()
-            page = await served.scrape()
+            page = await way.take(served)
             used += await served.cpu_s() - before
         own.append(used / rounds * 1000)
         text = gzip.decompress(page)
