@@ -67,6 +67,20 @@ MUTATIONS = (
         "metrics/test_rendered.py",
     ),
     Mutation(
+        "a label of the exporter's own values isn't escaped",
+        "metrics/samples.py",
+        "{_escape(labels[label])}",
+        "{labels[label]}",
+        "metrics/test_rendered.py",
+    ),
+    Mutation(
+        "the value of a process metric is written as Python writes it",
+        "metrics/samples.py",
+        "repr(value) if 0 <= value < _GO_EXPONENT else floatToGoString(value)",
+        "repr(value)",
+        "metrics/test_rendered.py",
+    ),
+    Mutation(
         "a piece of a page is used for another node",
         "metrics/rendered.py",
         "[view.node for view in views] != [view.node for view in before.views]",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -10,6 +11,10 @@ class Format(Enum):
 
     TEXT = "text/plain; version=0.0.4; charset=utf-8"
     OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+_HEADERS = 32
+"""Headers whose choice is kept: a scraper sends the same one each time."""
 
 
 class _Choice(NamedTuple):
@@ -21,6 +26,7 @@ class _Choice(NamedTuple):
     quality: float
 
 
+@lru_cache(_HEADERS)
 def choose_format(accept: str) -> Format:
     """Return the format that an Accept header prefers; OpenMetrics only if the header names it, else text."""
     text = wildcard = openmetrics_quality = 0.0
@@ -38,6 +44,7 @@ def choose_format(accept: str) -> Format:
     return Format.TEXT  # even if it isn't accepted: a page in another format is more useful than an error
 
 
+@lru_cache(_HEADERS)
 def accepts_gzip(accept_encoding: str) -> bool:
     """Return True if an Accept-Encoding header allows gzip."""
     qualities = {value: quality for value, _, quality in _choices(accept_encoding)}

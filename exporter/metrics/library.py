@@ -47,11 +47,16 @@ def tail(rows: Iterable[ExporterRow], exporter: ExporterStatus, process: Collect
     for row in rows:
         family = CounterMetricFamily if row.counter else GaugeMetricFamily
         lines.append(_head(family, row.name, row.help, form))
-        lines += (line(row.name, dict(zip(row.labels, labels, strict=True)), value) for labels, value in row.read(exporter))
+        for labels, value in row.read(exporter):
+            lines.append(line(row.name, dict(zip(row.labels, labels, strict=True)), value))
     for metric in process.collect() if process is not None else ():
-        lines.append(_head(type(metric), metric.name, metric.documentation, form))
+        lines.append(_head(_family(metric), metric.name, metric.documentation, form))
         lines += (line(sample.name, sample.labels, sample.value) for sample in metric.samples)
     return "".join(lines).encode() + _END[form]
+
+
+def _family(metric: Metric) -> Callable[[str, str], Metric]:
+    return type(metric)
 
 
 def end(form: Format) -> bytes:

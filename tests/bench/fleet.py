@@ -28,7 +28,7 @@ from exporter.web.server import build_app, serve
 from tests.bench.fake_lnd import read_answer
 from tests.bench.messages import START_NS, Shape, prepare
 from tests.metrics import scene
-from tests.web.serving import LOCAL, fetch
+from tests.web.serving import LOCAL, Stream, answer, connect, fetch
 
 _LATER_INDEX = 1_000_000
 """Index of the first payment that a change adds."""
@@ -169,6 +169,10 @@ def _answer(answer: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
+def _body(page: bytes) -> bytes:
+    return page.partition(b"\r\n\r\n")[2]
+
+
 class Fleet:
     """The child process."""
 
@@ -178,6 +182,8 @@ class Fleet:
         self.nodes = nodes
         self.pid = process.pid
         self.address = ListenAddress("127.0.0.1", port)
+        self._stream: Stream | None = None
+        self._second: Stream | None = None
 
     async def change(self, nodes: int) -> None:
         """Let a payment succeed on each of that many nodes."""
@@ -196,9 +202,27 @@ class Fleet:
         return await self._ask(do="lag")
 
     async def scrape(self, target: str = "/metrics") -> bytes:
-        """Return a page as Prometheus gets it: OpenMetrics, compressed."""
-        answer = await fetch(self.address, _REQUEST.format(target).encode())
-        return answer.partition(b"\r\n\r\n")[2]
+        """Return a page as Prometheus gets it: OpenMetrics, compressed, over one connection for all scrapes."""
+        if self._stream is None:
+            self._stream = await connect(self.address, limit=_PAGE_BYTES)
+        return _body(await answer(self._stream, _REQUEST.format(target).encode()))
+
+    async def scrape_anew(self) -> bytes:
+        """Return the same over a connection of its own."""
+        return _body(await fetch(self.address, _REQUEST.format("/metrics").encode()))
+
+    async def scrape_twice(self) -> bytes:
+        """Take two pages at the same instant, as two Prometheus do, each over a kept connection; return one."""
+        if self._second is None:
+            self._second = await connect(self.address, limit=_PAGE_BYTES)
+        page, _ = await asyncio.gather(self.scrape(), answer(self._second, _REQUEST.format("/metrics").encode()))
+        return page
+
+    def hang_up(self) -> None:
+        """Close the kept connections."""
+        for stream in (self._stream, self._second):
+            if stream is not None:
+                stream[1].close()
 
     async def _ask(self, **command: Any) -> float:
         assert self._process.stdin is not None
@@ -213,9 +237,13 @@ async def fleet(nodes: int, payments: int, path: Path | None = None) -> AsyncIte
     arguments = [str(nodes), str(payments), *([str(path)] if path else [])]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", __name__, *arguments, stdin=pipe, stdout=pipe)
+    served: Fleet | None = None
     try:
-        yield Fleet(process, nodes, int((await read_answer(process))["port"]))
+        served = Fleet(process, nodes, int((await read_answer(process))["port"]))
+        yield served
     finally:
+        if served is not None:
+            served.hang_up()
         assert process.stdin is not None
         process.stdin.close()
         await process.wait()

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
+from enum import Enum
 from pathlib import Path
 
 from exporter.metrics import gzipped
@@ -29,8 +30,21 @@ _GZIP_LEVEL = 1
 _BARE = "gzip of the same text"
 _LIBRARY = "the client library, with gzip"
 _FORM = Format.OPENMETRICS
-_TOGETHER = "two scrapers at the same instant, everything changed, no state file"
 _PAUSE = "longest pause of the event loop while a page is taken"
+
+
+class Way(Enum):
+    """How pages are taken."""
+
+    KEPT = "connection kept as Prometheus does"
+    NEW = "a new connection each time"
+    TWO = "two scrapers at the same instant, each with its connection kept"
+
+    async def take(self, served: Fleet) -> bytes:
+        """Return a page; a second scraper gets the same one."""
+        if self is Way.TWO:
+            return await served.scrape_twice()
+        return await (served.scrape_anew() if self is Way.NEW else served.scrape())
 
 
 async def measure(scale: Scale) -> AsyncIterator[Line]:
@@ -39,7 +53,7 @@ async def measure(scale: Scale) -> AsyncIterator[Line]:
     for text in (*_texts(1, scale), *_texts(nodes, scale)):
         yield text
     with tempfile.TemporaryDirectory() as home:
-        async for line in _one(payments, Path(home) / "one.sqlite", scale):
+        async for line in _of_one(Path(home), payments, scale):
             yield line
         async for line in _many(nodes, payments, scale):
             yield line
@@ -51,22 +65,14 @@ async def measure(scale: Scale) -> AsyncIterator[Line]:
             yield Line(GROUP, f"crowd: {name}, wall clock", "ms", [seconds * 1000], *compared)
 
 
-async def _one(payments: int, path: Path, scale: Scale) -> AsyncIterator[Line]:
-    async with fleet(1, payments, path) as one:
-        await one.scrape()
-        for name, changed in (("changed and written", 1), ("nothing changed", 0)):
-            if scale.wants(line := f"whole scrape of 1 node, {name}"):
-                yield await _scrapes(one, line, changed, scale, Goal(Limit.VALUE, 3))
-
-
 async def _many(nodes: int, payments: int, scale: Scale) -> AsyncIterator[Line]:
     async with fleet(nodes, payments) as many:
         await many.scrape()
         for name, changed, limit in (("nothing", 0, 50), ("a tenth", nodes // 10, 150), ("everything", nodes, 350)):
             if scale.wants(line := f"whole scrape of {nodes} nodes, {name} changed, no state file"):
                 yield await _scrapes(many, line, changed, scale, Goal(Limit.VALUE, limit))
-        if scale.wants(_TOGETHER):
-            yield await _together(many, scale)
+        if scale.wants(line := f"whole scrape of {nodes} nodes, everything changed, no state file, {Way.TWO.value}"):
+            yield await _scrapes(many, line, nodes, scale, way=Way.TWO)
         if scale.wants(_PAUSE):
             yield await _lag(many, nodes, scale)
 
@@ -116,7 +122,19 @@ def _library_ms(views: Sequence[View]) -> float:
     return (time.process_time() - begin) * 1000
 
 
-async def _scrapes(served: Fleet, name: str, changed: int, scale: Scale, goal: Goal | None = None) -> Line:
+async def _of_one(home: Path, payments: int, scale: Scale) -> AsyncIterator[Line]:
+    """Measure scrapes of one node that is written to disk."""
+    for name, changed in (("changed and written", 1), ("nothing changed", 0)):
+        for way, goal in ((Way.KEPT, Goal(Limit.VALUE, 3)), (Way.NEW, None), (Way.TWO, None)):
+            if scale.wants(line := f"whole scrape of 1 node, {name}, {way.value}"):
+                async with fleet(1, payments, home / f"{changed}-{way.name}.sqlite") as one:
+                    await way.take(one)
+                    yield await _scrapes(one, line, changed, scale, goal, way=way)
+
+
+async def _scrapes(
+    served: Fleet, name: str, changed: int, scale: Scale, goal: Goal | None = None, *, way: Way = Way.KEPT
+) -> Line:
     """Measure scrapes of all nodes, after a change of some of them."""
     own, bare = list[float](), list[float]()
     page = b""
@@ -126,7 +144,7 @@ async def _scrapes(served: Fleet, name: str, changed: int, scale: Scale, goal: G
         for _ in range(rounds):
             await served.change(changed)
             before = await served.cpu_s()
-            page = await served.scrape()
+            page = await way.take(served)
             used += await served.cpu_s() - before
         own.append(used / rounds * 1000)
         text = gzip.decompress(page)
@@ -135,18 +153,6 @@ async def _scrapes(served: Fleet, name: str, changed: int, scale: Scale, goal: G
         bare.append((time.process_time() - before) * 1000)
     series = sum(not line.startswith(b"#") for line in gzip.decompress(page).splitlines())
     return Line(GROUP, name, "ms", own, _BARE, bare, goal, f"{series:,} series")
-
-
-async def _together(served: Fleet, scale: Scale) -> Line:
-    """Measure two scrapes at the same instant, compared with one."""
-    own, bare = list[float](), list[float]()
-    for _ in range(scale.repetitions):
-        for times, used in ((2, own), (1, bare)):
-            await served.change(served.nodes)
-            before = await served.cpu_s()
-            await asyncio.gather(*(served.scrape() for _ in range(times)))
-            used.append((await served.cpu_s() - before) * 1000)
-    return Line(GROUP, _TOGETHER, "ms", own, "one scraper", bare, note=f"{served.nodes} nodes")
 
 
 async def _lag(served: Fleet, nodes: int, scale: Scale) -> Line:

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from exporter.metrics import gzipped, library, rendered
@@ -75,6 +75,38 @@ def summed(chance: Random) -> tuple[NodeRow, ...]:
         else row
         for row in NODE_ROWS
     )
+
+
+class AnyProcess(Collector):
+    """A process with a counter, and a gauge with labels."""
+
+    def __init__(self, values: Sequence[float], labels: Sequence[str]) -> None:
+        """Take the values of both, and the label values of the gauge."""
+        self._values = values
+        self._labels = labels
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield both."""
+        gauge = GaugeMetricFamily("process_any", 'A "help" with\nan end and \\.', labels=("zone", "area"))
+        for value in self._values:
+            gauge.add_metric(self._labels, value)
+        return [CounterMetricFamily("process_cpu_seconds_total", "CPU.", value=abs(sum(self._values))), gauge]
+
+
+@pytest.mark.parametrize("form", Format)
+@given(
+    st.lists(st.floats() | st.integers(-(10**18), 10**18), max_size=4),
+    st.tuples(st.text(max_size=5), st.text('a"\\\nß', max_size=5)),
+    st.floats(0, 1e12) | st.none(),
+    st.integers(0, 10**9),
+)
+def test_the_end_of_a_page_is_the_librarys(
+    form: Format, values: list[float], labels: tuple[str, str], checkpoint_s: float | None, failures: int
+) -> None:
+    """The values of the exporter and its process are written as the client library writes them, whatever they are."""
+    status, process = ExporterStatus(checkpoint_s, failures), AnyProcess(values, labels)
+    page = judge.PageCollector(PageData((), status), process, EXPORTER_ROWS)
+    assert library.tail(EXPORTER_ROWS, status, process, form) == judge.rendered(page, form)
 
 
 @pytest.mark.parametrize("form", Format)
