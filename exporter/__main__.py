@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from exporter import __version__, lean, output
+from exporter import __version__, garbage, lean, output
 from exporter.config import Config, ConfigError, load
 from exporter.config.commands import COMMANDS, PROGRAM, Command
 from exporter.output import StdoutError
@@ -100,7 +100,9 @@ def _run(arguments: Sequence[str]) -> int:
         print(forget(config))
         return OK
     reloader = Reloader(partial(load, arguments, os.environ))
-    return _until_stopped(config, partial(run, reloader=reloader), reloader.request, early)
+    return _until_stopped(
+        config, partial(run, reloader=reloader, on_ready=lambda _: garbage.collect_seldom()), reloader.request, early
+    )
 
 
 def _demo(config: Config) -> int:

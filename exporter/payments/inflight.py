@@ -110,7 +110,11 @@ class InFlightCounter:
     def closed(self, run: Run) -> None:
         """Note that a run isn't open any more."""
         self._stale.discard(run)
-        self._remove(run)
+        if (share := self._shares.pop(run, None)) is not None:
+            self._sum(share, -1)
+            self._with_held.discard(run)
+            if share.created_us == self._sums.oldest_us:
+                self._sums.oldest_us = None
 
     def count(self, now: Moment, block_height: int | None) -> InFlight:
         """Return the gauges, the same object if nothing has changed.
@@ -123,8 +127,7 @@ class InFlightCounter:
             self._note_ended(now)
         self._last_ns = now.wall_ns
         for run in self._stale:
-            self._remove(run)
-            self._add(run, _share(self._runs[run], now))
+            self._replace(run, _share(self._runs[run], now))
         self._stale.clear()
         if not self._fresh or block_height != self._last_height:
             self._last, self._last_height, self._fresh = self._at_height(block_height), block_height, True
@@ -144,25 +147,22 @@ class InFlightCounter:
         self._next_wall_ns = min((share.until_wall_ns for share in others), default=_NEVER)
         self._next_mono_ns = min((share.until_mono_ns for share in others), default=_NEVER)
 
-    def _add(self, run: Run, share: _Share) -> None:
+    def _replace(self, run: Run, share: _Share) -> None:
+        """Put a share in the place of the one that the run has, if it has one."""
+        if (before := self._shares.get(run)) is not None:
+            self._sum(before, -1)
+        elif not self._shares:
+            self._sums.oldest_us = share.created_us
+        elif self._sums.oldest_us is not None:  # else it isn't known which one is the oldest
+            self._sums.oldest_us = min(share.created_us, self._sums.oldest_us)
         self._shares[run] = share
+        self._sum(share, 1)
         self._next_wall_ns = min(self._next_wall_ns, share.until_wall_ns)
         self._next_mono_ns = min(self._next_mono_ns, share.until_mono_ns)
         if share.held:
             self._with_held.add(run)
-        if len(self._shares) == 1:
-            self._sums.oldest_us = share.created_us
-        elif self._sums.oldest_us is not None:  # else it isn't known which one is the oldest
-            self._sums.oldest_us = min(share.created_us, self._sums.oldest_us)
-        self._sum(share, 1)
-
-    def _remove(self, run: Run) -> None:
-        share = self._shares.pop(run, None)
-        if share is not None:
+        else:
             self._with_held.discard(run)
-            if share.created_us == self._sums.oldest_us:
-                self._sums.oldest_us = None
-            self._sum(share, -1)
 
     def _sum(self, share: _Share, sign: Literal[1, -1]) -> None:
         """Add a share to the sums, or take it off."""
@@ -201,26 +201,25 @@ class InFlightCounter:
 
 
 def _share(run: OpenRun, now: Moment) -> _Share:
-    created_ns = run.run.created_us * NS_PER_US
-    age = bisect_right(_AGE_EDGES_NS, now.wall_ns - created_ns)
-    until_ns = created_ns + _AGE_EDGES_NS[age] if age < len(_AGE_EDGES_NS) else _NEVER
+    created_us, (wall_ns, mono_ns) = run.run.created_us, now
+    created_ns = created_us * NS_PER_US
+    age = bisect_right(_AGE_EDGES_NS, wall_ns - created_ns)
+    until_wall_ns = created_ns + _AGE_EDGES_NS[age] if age < len(_AGE_EDGES_NS) else _NEVER
+    held_now: tuple[Attempt, ...] = ()
     outstanding = tuple(run.outstanding.values())
-    can_be_held = [attempt for attempt in outstanding if attempt.expiry_height > 0]
-    held_now = tuple(attempt for attempt in can_be_held if held(attempt, now))
-    later_ns = (attempt.attempt_ns + HELD_NS + 1 for attempt in can_be_held if not held(attempt, now))
-    idle = not run.terminal and not outstanding
-    stalls_ns = run.news_mono_ns + STALLED_NS
-    stalled = idle and now.mono_ns >= stalls_ns
+    for attempt in outstanding:
+        if held(attempt, now):
+            held_now += (attempt,)
+        elif attempt.expiry_height > 0:
+            until_wall_ns = min(until_wall_ns, attempt.attempt_ns + HELD_NS + 1)
+    until_mono_ns, stalled = _NEVER, False
+    if run.terminal is None and not outstanding:
+        stalls_ns = run.news_mono_ns + STALLED_NS
+        stalled = mono_ns >= stalls_ns
+        until_mono_ns = _NEVER if stalled else stalls_ns
+    group = (run.purpose, _AGES[age])
     return _Share(
-        run.run.created_us,
-        (run.purpose, _AGES[age]),
-        run.value_msat,
-        run.given_up,
-        stalled,
-        outstanding,
-        held_now,
-        min((until_ns, *later_ns)),
-        stalls_ns if idle and not stalled else _NEVER,
+        created_us, group, run.value_msat, run.given_up, stalled, outstanding, held_now, until_wall_ns, until_mono_ns
     )
 
 

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from exporter import log
+from exporter import garbage, log
 from exporter.app import current_moment
 from exporter.checkpoint import Checkpoint
 from exporter.config import ListenAddress
@@ -110,6 +110,7 @@ class _Fleet:
             await self._checkpoint.durable_page([name])
         app = build_app(self._checkpoint.durable_page, nodes=self._checkpoint.nodes)
         server = await serve(app, [LOCAL])
+        garbage.collect_seldom()  # as the exporter does when it serves
         _answer({"port": server.addresses[0].port})
         reader = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

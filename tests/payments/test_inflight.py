@@ -35,9 +35,7 @@ def plain_count(runs: list[OpenRun], now: Moment, block_height: int | None) -> I
         gauges.held = {}
         for band in BlocksLeft:
             amounts = [
-                attempt.amount_msat
-                for attempt in held_now
-                if blocks_left(attempt.expiry_height - block_height) is band
+                attempt.amount_msat for attempt in held_now if blocks_left(attempt.expiry_height - block_height) is band
             ]
             gauges.held[band] = (len(amounts), sum(amounts))
     return gauges
@@ -60,7 +58,8 @@ _STEPS = st.lists(
 @given(_STEPS)
 def test_counted_bit_by_bit_it_is_what_a_plain_count_gives(steps: list[tuple[str, *tuple[object, ...]]]) -> None:
     """Runs start, change and end in any order, while both clocks and the block height change."""
-    tracker, clock, height = Tracker(), scene.at(100), None
+    tracker, clock = Tracker(), scene.at(100)
+    height: int | None = None
     tracker.begin([], 0, clock)
     tracker.stream_started()
     for kind, *values in [*steps, ("count",)]:
@@ -77,8 +76,8 @@ def test_counted_bit_by_bit_it_is_what_a_plain_count_gives(steps: list[tuple[str
                 tracker.release(clock)
             case "wall clock set back", (int(seconds),):
                 clock = Moment(clock.wall_ns - seconds * NS_PER_S, clock.mono_ns)
-            case "height", (int() | None as height,):
-                pass
+            case "height", (int() | None as value,):
+                height = value
             case _:
                 counted = tracker.in_flight.count(clock, height)
                 assert counted == plain_count([*tracker.open.values()], clock, height)
@@ -92,7 +91,7 @@ def test_each_boundary_is_crossed_in_time() -> None:
     tracker.stream_started()
     tracker.update(scene.payment(1, 100, Status.IN_FLIGHT), Source.STREAM, begin)
     tracker.update(scene.payment(2, 100, Status.IN_FLIGHT, scene.attempt(1, 100)), Source.STREAM, begin)
-    assert tracker.in_flight.count(begin, 1)
+    tracker.in_flight.count(begin, 1)
     for edge_ns in (60 * NS_PER_S, STALLED_NS, HELD_NS, HELD_NS + 1, 3600 * NS_PER_S, 86400 * NS_PER_S):
         for past_ns in (-1, 0):
             now = Moment(begin.wall_ns + edge_ns + past_ns, begin.mono_ns + edge_ns + past_ns)
