@@ -18,7 +18,7 @@ from exporter.payments.tracker import Tracker
 from exporter.payments.view import View, capture_view
 
 RELEASE_S = 0.25
-"""Seconds between two calls of `Account.release` while runs are on hold."""
+"""While runs are on hold, `Account.release` is called this long after the last update or call, seconds."""
 STALL_S = 0.5
 """A longer pause between two calls means that this process stood still: it was stopped, or starved of CPU."""
 
@@ -62,13 +62,14 @@ class Account:
         self.payment_count = 0
         """Payments that lnd must scan for a subscription; the highest `payment_index` is a good enough estimate."""
         self.has_holds = asyncio.Event()
-        """Set while runs are on hold: `release` must be called every `RELEASE_S`."""
+        """Set while runs are on hold: `release` must be called whenever no update came for `RELEASE_S`."""
+        self.last_run_s = 0.0
+        """When this process was last seen running: at an update or in `release`, by the event loop's clock."""
         self.has_unconfirmed = asyncio.Event()
         """Set while `take_unconfirmed` has something to return."""
         self._unconfirmed: dict[str, None] = {}  # payment hashes; a few, because the follower takes them at once
         self._awaited_started = 0
         self._has_started = asyncio.Event()  # set while `_awaited_started` runs have been started
-        self._last_run_s = 0.0  # the event loop's time when this process was last seen running
         self._last_known = LastKnown()
         self._last_view: View | None = None
         self._last_view_version = 0  # `version` when it was captured
@@ -80,10 +81,9 @@ class Account:
         """
         self._note_running()
         at = self.now()
-        if not payment.malformed:
+        if payment.payment_index > self.payment_count and not payment.malformed:
             self.note_index(payment.payment_index)
-        self.apply(self.tracker.update(payment, source, at, asked))
-        self._count_due(at)
+        self._count(self.tracker.update(payment, source, at, asked) + self.tracker.release(at))
 
     def note_index(self, payment_index: int) -> None:
         """Raise `payment_count` to an index that lnd has shown."""
@@ -100,7 +100,7 @@ class Account:
     def release(self) -> None:
         """Count the runs whose hold is over."""
         self._note_running()
-        self._count_due(self.now())
+        self._count(self.tracker.release(self.now()))
 
     def apply(self, events: list[Event]) -> None:
         """Count facts; note the runs that ended and those that lnd must be asked for again."""
@@ -108,7 +108,7 @@ class Account:
             if isinstance(event, EndUnconfirmed):
                 self._unconfirmed[event.payment_hash] = None
                 self.has_unconfirmed.set()
-            elif self.lists_ended and isinstance(event, PaymentSucceeded | PaymentFailed):
+            elif self.lists_ended and isinstance(event, (PaymentSucceeded, PaymentFailed)):
                 self.ended.append(event.ending.run)
             elif self.lists_ended and isinstance(event, PaymentLost):
                 self.ended.append(event.run)
@@ -198,13 +198,14 @@ class Account:
     def _note_running(self) -> None:
         """Extend all holds if this process stood still: a second terminal update may be waiting in the socket."""
         now_s = asyncio.get_running_loop().time()
-        stalled_s = now_s - self._last_run_s
+        stalled_s = now_s - self.last_run_s
         if stalled_s > STALL_S:
             self.tracker.postpone(int(stalled_s * 1e9))
-        self._last_run_s = now_s
+        self.last_run_s = now_s
 
-    def _count_due(self, at: Moment) -> None:
-        self.apply(self.tracker.release(at))
+    def _count(self, events: list[Event]) -> None:
+        """Count facts, then tell whether runs are on hold."""
+        self.apply(events)
         if self.tracker.on_hold:
             self.has_holds.set()
         else:

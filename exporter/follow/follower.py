@@ -224,11 +224,14 @@ class Follower:
             self.account.set_status(state=NodeState.READY, detail="")
 
     async def _release_holds(self) -> None:
-        """Count runs when their hold is over, even if nothing else happens."""
+        """Count runs when their hold is over, even if nothing else happens: each update counts them, too."""
+        time_s = asyncio.get_running_loop().time
         while True:
             await self.account.has_holds.wait()
-            await asyncio.sleep(RELEASE_S)
-            self.account.release()
+            if (rest_s := self.account.last_run_s + RELEASE_S - time_s()) > 0:
+                await asyncio.sleep(rest_s)
+            else:
+                self.account.release()
 
     async def _audit_when_caught_up(self) -> None:
         await self._caught_up.wait()

@@ -35,6 +35,7 @@ from exporter.payments.totals import Counter, Histogram, HistogramName, Labels, 
 
 PICO = 10**12
 """Millionths of a ppm in 1."""
+_PEER_OUTCOMES = (*PeerOutcome,)  # Python 3.11 takes longer to go through an enum
 
 
 class Ledger:
@@ -122,8 +123,9 @@ class Ledger:
         self._count(Counter.ATTEMPTS_STARTED)
         self.retire(self.peers.use(attempt.peer, self._now_ns))
         if peer := self.peers.label(attempt.peer):
-            for outcome in PeerOutcome:
-                self._count(Counter.PEER_ATTEMPTS, peer, outcome, by=0)
+            for outcome in _PEER_OUTCOMES:
+                if (peer, outcome) not in self.counters[Counter.PEER_ATTEMPTS]:
+                    self._count(Counter.PEER_ATTEMPTS, peer, outcome, by=0)
             self._count(Counter.PEER_SENT, peer, by=0)
             self._count(Counter.PEER_FEES, peer, by=0)
 
@@ -202,7 +204,7 @@ class Ledger:
 
     def _count(self, counter: Counter, *labels: str, by: int = 1) -> None:
         if by or labels not in self.counters[counter]:
-            series = self._to_change(counter)
+            series = self.counters[counter] if counter in self._own else self._to_change(counter)
             series[labels] = series.get(labels, 0) + by
 
     def _to_change(self, counter: Counter) -> dict[Labels, int]:

@@ -141,15 +141,15 @@ class Tracker:
         events: list[Event] = [UpdateReceived(source, at.wall_ns)]
         if payment.malformed:
             return [*events, UpdateIgnored(Ignored.MALFORMED)]
-        receipt = self._receipt(source, at, asked)
+        receipt, run = self._receipt(source, at, asked), payment.run
         newest_ns = max(payment.latest_ns, payment.created_ns)
         self._newest_ns = max(self._newest_ns, newest_ns)
         if receipt.live:
             self._subscription.note_update(newest_ns, at)
-        if not receipt.live or payment.run not in self.finished.indexes:  # a late update shows nothing about other runs
+        if not receipt.live or run not in self.finished.indexes:  # a late update shows nothing about other runs
             events += self._close_others(payment, receipt)
-        if (run := self.open.get(payment.run)) is not None:
-            return events + self._receive(run, payment, receipt)
+        if (known := self.open.get(run)) is not None:
+            return events + self._receive(known, payment, receipt)
         if self._is_new(payment, receipt):
             return events + self._start(payment, receipt)
         return [*events, UpdateIgnored(Ignored.AFTER_TERMINAL)]
