@@ -15,7 +15,7 @@ from tests.patience import PATIENCE_S
 from tests.web.serving import fetch
 
 _SCHEDULED = 2
-"""Makes a process id that of the process' CPU clock, as clock_getcpuclockid(3) does; Python offers it for threads only."""
+"""Makes a process id that of the process' CPU clock, as clock_getcpuclockid(3) does; Python has it for threads."""
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 QUIET_S = 1.0
 _QUIET_CPU_S = 0.03
