@@ -35,7 +35,7 @@ class Shape(StrEnum):
 
 ATTEMPTS = {Shape.STORM: 0, Shape.PAID: 4, Shape.LARGE: 200}
 _PARALLEL = {Shape.STORM: 8, Shape.PAID: 50, Shape.LARGE: 3, Shape.STEADY: 12}
-"""Payments in flight at the same time."""
+"""Payments in flight at the same time; fewer where there are few updates."""
 _LARGE_UPDATES = 50
 """Updates of a payment with 200 attempts."""
 
@@ -52,7 +52,7 @@ def prepare(shape: Shape, updates: int, every_ns: int, first_index: int = 1) -> 
     clock, world = [START_NS], World.random("bench")
     made: list[Prepared] = []
     coming = (_payment(shape, world, index, lambda: clock[0]) for index in _count(first_index))
-    running = list(islice(coming, _PARALLEL[shape]))
+    running = list(islice(coming, min(_PARALLEL[shape], 1 + updates // _LARGE_UPDATES)))
     while running:
         for payment in list(running):
             sent = next(payment, None)
