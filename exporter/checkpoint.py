@@ -17,6 +17,8 @@ from exporter.store import Busy, EncodedNode, Store, StoreError, encode, mark_un
 
 INTERVAL_S = 5.0
 """Time between writes without scrapes: a bound for the loss of data that can't be asked of lnd again."""
+TOGETHER = 20
+"""Nodes in a write without a scrape. Of a new node all rows are written: 200 at once take longer than `WAIT_S`."""
 WAIT_S = 1.0
 """Longest wait of a page for the disk; Prometheus' scrape timeout is ten seconds by default, and often shorter."""
 LAST_S = 5.0
@@ -131,7 +133,9 @@ class Checkpoint:
     async def run(self) -> None:
         """Write at once, so that the state tells which nodes are followed; then every `INTERVAL_S` until cancelled."""
         while True:
-            await self.durable_page(self._unwritten())
+            names = self._unwritten()
+            for first in range(0, max(1, len(names)), TOGETHER):  # also without any: the file is looked at
+                await self.durable_page(names[first : first + TOGETHER])
             await asyncio.sleep(INTERVAL_S)
 
     async def _capture_and_write(self) -> PageData:

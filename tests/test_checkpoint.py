@@ -209,6 +209,19 @@ async def test_an_interval_without_changes_captures_nothing(tmp_path: Path, monk
     store.close()
 
 
+async def test_many_new_nodes_are_written_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All rows of all of them at once would take longer than a page waits."""
+    monkeypatch.setattr(checkpoint_module, "TOGETHER", 2)
+    store = SlowStore(tmp_path / "state.sqlite")
+    running = asyncio.create_task(Checkpoint(accounts(5), store).run())
+    await asyncio.sleep(0)
+    while sum(map(len, store.saves)) < 5:
+        await asyncio.get_running_loop().run_in_executor(store.executor, lambda: None)
+    running.cancel()
+    assert [saved for saved in store.saves if saved] == [["node0", "node1"], ["node2", "node3"], ["node4"]]
+    store.close()
+
+
 async def test_unchanged_state_is_not_written(tmp_path: Path) -> None:
     """Each page checks the file nevertheless, and shows a later time of the checkpoint."""
     store = SlowStore(tmp_path / "state.sqlite")

@@ -92,6 +92,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.app",
         "exporter.config",
         "exporter.demo",
+        "exporter.garbage",
         "exporter.handover",
         "exporter.healthcheck",
         "exporter.lean",
