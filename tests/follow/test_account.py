@@ -115,7 +115,13 @@ def test_updates_make_the_pulse_of_a_hold_needless() -> None:
         releasing = asyncio.create_task(follower._release_holds())
         account.record(FIRST, Source.STREAM)
         began_s, released = loop.time(), list[float]()
-        release, account.release = account.release, lambda: (released.append(loop.time()), release())[1]  # type: ignore[method-assign]
+        release = account.release
+
+        def note_release() -> None:
+            released.append(loop.time())
+            release()
+
+        account.release = note_release  # type: ignore[method-assign]
         while loop.time() < began_s + 0.75:
             await asyncio.sleep(RELEASE_S / 5)
             account.record(payment(payment_hash=OTHER_HASH, payment_index=11), Source.STREAM)
