@@ -364,6 +364,13 @@ MUTATIONS = (
         "follow/test_account.py",
     ),
     Mutation(
+        "a hold is looked at so seldom that a stop isn't noticed",
+        "follow/follower.py",
+        "self.account.last_run_s + RELEASE_S - time_s()",
+        "self.account.last_run_s + 4 * RELEASE_S - time_s()",
+        "follow/test_account.py",
+    ),
+    Mutation(
         "a payment that the stream doesn't show is not requested",
         "follow/catch_up.py",
         "await self._calls.fetch_unseen()\n        self._calls.not_found_cause = ",

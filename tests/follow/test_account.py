@@ -114,13 +114,14 @@ def test_updates_make_the_pulse_of_a_hold_needless() -> None:
         follower = Follower(account, GrpcClient("127.0.0.1:1", None, Path("unused")))
         releasing = asyncio.create_task(follower._release_holds())
         account.record(FIRST, Source.STREAM)
-        began_s, released, release = loop.time(), list[float](), account.release
+        began_s, released = loop.time(), list[float]()
+        release = account.release
 
-        def noted() -> None:
+        def note_release() -> None:
             released.append(loop.time())
             release()
 
-        account.release = noted  # type: ignore[method-assign]
+        account.release = note_release  # type: ignore[method-assign]
         while loop.time() < began_s + 0.75:
             await asyncio.sleep(RELEASE_S / 5)
             account.record(payment(payment_hash=OTHER_HASH, payment_index=11), Source.STREAM)
