@@ -104,8 +104,8 @@ MUTATIONS = (
     Mutation(
         "rendering holds up the event loop",
         "web/rendering.py",
-        "await asyncio.sleep(0)",
-        "pass",
+        "            await asyncio.sleep(0)\n            end_s",
+        "            end_s",
         "web/test_rendering.py",
     ),
     Mutation(
