@@ -18,6 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.redact": set(),
     "exporter.certificate": set(),
     "exporter.macaroon": set(),
+    "exporter.garbage": set(),
     "exporter.lean": set(),
     "exporter.output": set(),
     "exporter.text": {"exporter.payments"},

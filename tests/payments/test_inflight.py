@@ -106,8 +106,9 @@ def test_what_was_counted_stays_as_it_was() -> None:
     tracker.update(scene.payment(1, 100, Status.IN_FLIGHT, scene.attempt(1, 100)), Source.STREAM, clock)
     first = tracker.in_flight.count(clock, 1)
     before = plain_count([*tracker.open.values()], clock, 1)
-    tracker.update(scene.payment(2, 100, Status.IN_FLIGHT, scene.attempt(2, 100)), Source.STREAM, clock)
-    assert tracker.in_flight.count(clock, 1) != before
+    sent = (scene.attempt(1, 100), scene.attempt(2, 100))
+    tracker.update(scene.payment(1, 100, Status.IN_FLIGHT, *sent), Source.STREAM, clock)
+    assert tracker.in_flight.count(clock, 1) == plain_count([*tracker.open.values()], clock, 1) != before
     assert first == before
 
 
