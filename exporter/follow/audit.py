@@ -91,6 +91,7 @@ class Audit:
         if missed is None:
             return before
         if missed:
+            self._account.release()  # notes that this process runs: the holds that begin here aren't extended below
             self._found += len(missed)
             self._log.error(
                 "payments that ended were in no counter: they are now; please report this bug",

@@ -36,17 +36,16 @@ class Subscription:
         self.last_update_mono_ns = at.mono_ns
         self.newest_ns = max(self.newest_ns, newest_ns)
 
-    def is_late(self, run_stream: int, happened_ns: int, received_mono_ns: int, at: Moment) -> bool:
+    def is_late(self, happened_ns: int, received_mono_ns: int, at: Moment) -> bool:
         """Return True if it will probably show what an answer, received at `received_mono_ns`, has shown already.
 
-        That happened at `happened_ns`, lnd's clock, to a run that subscription `run_stream` was the last to show. This
-        process reads slower than lnd sends if updates still arrive, and the stream shows the run, or hasn't come that
-        far. Waiting is always right: lnd is asked if the stream turns out not to tell.
+        That happened at `happened_ns`, lnd's clock. This process reads slower than lnd sends if updates still arrive,
+        and the stream hasn't come that far. lnd is asked if the stream turns out not to tell.
         """
         return (
             self.full
             and at.mono_ns - self.last_update_mono_ns < QUIET_NS
-            and (run_stream == self.number or happened_ns > self.newest_ns - LAG_NS)
+            and happened_ns > self.newest_ns - LAG_NS
             and at.mono_ns - received_mono_ns < LONGEST_LAG_NS
         )
 
@@ -70,3 +69,9 @@ class Receipt(NamedTuple):
     def from_full_stream(self) -> bool:
         """True if it came from a stream that sends every terminal update, in the order in which lnd wrote them."""
         return self.live and self.subscription.full
+
+    @property
+    def after_first_update(self) -> bool:
+        """True for an answer that was requested after the stream's first update: lnd had registered it by then."""
+        first_mono_ns = self.subscription.first_update_mono_ns
+        return not self.live and first_mono_ns is not None and first_mono_ns < self.asked.mono_ns

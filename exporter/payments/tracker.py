@@ -43,6 +43,8 @@ class Tracker:
         self._of_hash: dict[str, list[OpenRun]] = {}  # the open runs by hash, seldom more than one
         self._subscription = Subscription()
         self._newest_ns = 0  # lnd's newest time in any snapshot since this subscription began
+        # Open runs that an answer showed in flight when lnd had registered the subscription: it will tell their ends.
+        self._expected: set[Run] = set()
         self.history_us = 0
         """Creation of the newest run that existed when counting began, microseconds since 1970."""
         self.survivors: dict[Run, None] = {}
@@ -90,6 +92,7 @@ class Tracker:
         """Begin another subscription. Its first update of a run may be old."""
         self._subscription = Subscription(self._subscription.number + 1, full=mode is not Mode.TRACK)
         self._newest_ns = 0
+        self._expected.clear()
 
     def stream_lost(self) -> None:
         """End the subscription: all ends on hold become unconfirmed, for a second terminal update may be missed."""
@@ -119,7 +122,10 @@ class Tracker:
             not run.on_hold
             if run.terminal
             else not self.is_on_stream(run)
-            and not self._is_late(run, run.run.created_us * NS_PER_US, run.news_mono_ns, at)
+            and not (
+                run.run in self._expected
+                and self._subscription.is_late(run.run.created_us * NS_PER_US, run.news_mono_ns, at)
+            )
             for run in self._of_hash.get(payment_hash, ())
         )
 
@@ -176,16 +182,13 @@ class Tracker:
                 break
             if not terminal.may_change(self._newest_ns, at):
                 events += self._close(self.open[run], Lost.DELETED)
-            elif self._is_late(self.open[run], terminal.latest_ns, terminal.received.mono_ns, at):
+            elif self._subscription.is_late(terminal.latest_ns, terminal.received.mono_ns, at):
                 terminal.hold(at)
                 self.on_hold.move_to_end(run)
             else:
                 self.on_hold.pop(run).unconfirm()
                 events.append(EndUnconfirmed(run.payment_hash))
         return events
-
-    def _is_late(self, run: OpenRun, happened_ns: int, received_mono_ns: int, at: Moment) -> bool:
-        return self._subscription.is_late(run.stream, happened_ns, received_mono_ns, at)
 
     def _receipt(self, source: Source, at: Moment, asked: Moment | None = None) -> Receipt:
         return Receipt(source, at, asked or at, self._subscription)
@@ -222,6 +225,8 @@ class Tracker:
     def _receive(self, run: OpenRun, payment: Payment, receipt: Receipt) -> list[Event]:
         before = run.terminal and run.terminal.held_until_mono_ns
         events = run.receive(payment, receipt)
+        if run.terminal is None and receipt.after_first_update:
+            self._expected.add(run.run)
         self.texts.changed(run.run)
         self.in_flight.changed(run.run)
         if run.terminal is not None and run.terminal.held_until_mono_ns != before:  # its hold has begun, or begun again
@@ -252,6 +257,7 @@ class Tracker:
         self.texts.closed(run.run)
         self.in_flight.closed(run.run)
         self.on_hold.pop(run.run, None)
+        self._expected.discard(run.run)
         same_hash = self._of_hash[run.run.payment_hash]
         same_hash.remove(run)
         if not same_hash:

@@ -87,6 +87,25 @@ def test_run_in_flight_that_a_late_stream_has_yet_to_show_is_not_asked_for() -> 
     assert HASH in observer.tracker.hashes_to_ask_for(at(31))
 
 
+def test_run_in_flight_that_a_list_showed_before_the_stream_began_is_asked_for() -> None:
+    """It may have ended before lnd had registered the subscription: then no update tells its end."""
+    observer = Observer()
+    observer.receive(payment(created_s=CREATED_S), 30, Source.LIST)
+    send(observer, 30.1, created_s=CREATED_S)
+    assert observer.tracker.hashes_to_ask_for(at(30.2)) == [HASH]
+    observer.receive(payment(created_s=CREATED_S), 30.3, Source.TRACK)
+    assert observer.tracker.hashes_to_ask_for(at(30.4)) == []
+
+
+def test_end_that_a_stream_has_passed_is_asked_for_though_it_shows_the_payment() -> None:
+    """Updates come in order, so this one won't come any more."""
+    observer = Observer()
+    observer.receive(payment(created_s=CREATED_S), 30)
+    observer.receive(FIRST, 31, Source.LIST)
+    send(observer, 31.9, created_s=CREATED_S + LAG_NS / 1e9)
+    assert observer.release(32) == [EndUnconfirmed(HASH)]
+
+
 class Scanning(Tracker):
     """The rule without an order: look through all holds."""
 
