@@ -31,5 +31,5 @@ class PageData(NamedTuple):
     """Everything that one page shows."""
 
     views: Sequence[View]
-    """One per node. Nothing changes them any more, so another thread may render them."""
+    """One per node. Nothing changes them any more."""
     exporter: ExporterStatus = ExporterStatus()

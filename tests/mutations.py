@@ -352,7 +352,7 @@ MUTATIONS = (
     Mutation(
         "what a late stream will tell is asked for",
         "payments/tracker.py",
-        "elif self._is_late(self.open[run], terminal.latest_ns, terminal.received.mono_ns, at):",
+        "elif self._subscription.is_late(terminal.latest_ns, terminal.received.mono_ns, at):",
         "elif False:",
         "payments/test_lag.py",
     ),
@@ -646,8 +646,8 @@ MUTATIONS = (
     Mutation(
         "a dead connection hides that the reader was cancelled",
         "lnd/liveness.py",
-        "if self._dead is not None and reader.uncancel() <= self._cancelling:",
-        "if self._dead is not None:",
+        " and left is not None and left <= self._cancelling:",
+        " and left is not None:",
         "lnd/test_liveness.py",
     ),
     Mutation(

@@ -29,9 +29,12 @@ def _der(r: int, s: int) -> bytes:
 def verifier(key: str) -> Verify:
     """Return the fastest function here that verifies signatures of a key."""
     try:
-        return libsecp256k1(key)
-    except ImportError:  # no wheel for this platform (pyproject.toml)
-        return openssl(key)
+        try:
+            return libsecp256k1(key)
+        except ImportError:  # no wheel for this platform (pyproject.toml)
+            return openssl(key)
+    except ValueError:  # no point of the curve: nobody can sign with that
+        return lambda _signature, _digest: False
 
 
 def libsecp256k1(key: str) -> Verify:

@@ -56,11 +56,16 @@ class Watch:
         self._reader = reader
         self._since_s, self._cancelling = self._loop.time(), reader.cancelling()
         try:
-            return await awaited
-        except asyncio.CancelledError:
-            if self._dead is not None and reader.uncancel() <= self._cancelling:
-                raise self._dead from None
+            result = await awaited
+        except BaseException as error:
+            left = reader.uncancel() if self._dead is not None else None  # also if `awaited` made another error of it
+            if isinstance(error, asyncio.CancelledError) and left is not None and left <= self._cancelling:
+                raise self._dead from None  # type: ignore[misc]
             raise
+        else:
+            if self._dead is not None:
+                reader.uncancel()
+            return result
         finally:
             self._reader = None
             if self._probing is not None:

@@ -12,6 +12,8 @@ from exporter.payments.view import View
 
 CHUNK = 16 * 1024
 """Characters of text from which a chunk takes no more. Smaller ones compress worse, larger ones change more often."""
+OUTGROWN = 4 * CHUNK
+"""A chunk whose text grew beyond that is planned again. No new one is longer than half of it, unless it is one unit."""
 UNITS = 100
 """A chunk takes no more of them: short ones cost their number rather than their characters, some 8 us each."""
 
@@ -34,7 +36,7 @@ class Chunk(NamedTuple):
 
 
 class Rendered(NamedTuple):
-    """The nodes of a page as of one time; it is never changed, so several threads may render from it."""
+    """The nodes of a page as of one time; it is never changed, so several pages may be rendered from it at a time."""
 
     views: Sequence[View]
     chunks: Sequence[Chunk]
@@ -71,10 +73,11 @@ def render_in_steps(
     if before.chunks and before.shows(views):
         return before
     if not before.chunks or [view.node for view in views] != [view.node for view in before.views]:
-        made = _planned(rows, form, views)
+        units = (unit for row in rows for unit in (Unit(row, None), *(Unit(row, place) for place in range(len(views)))))
+        made = _planned(units, form, views)
     else:
         changed = {place for place, view in enumerate(views) if view is not before.views[place]}
-        made = (_renewed(chunk, form, views, changed) for chunk in before.chunks)
+        made = (each for chunk in before.chunks for each in _renewed(chunk, form, views, changed))
     chunks, crc = list[Chunk](), 0
     for chunk in made:
         chunks.append(chunk)
@@ -87,37 +90,43 @@ def render_in_steps(
     return Rendered(views, chunks, gzipped.Part(deflated, sum(chunk.part.length for chunk in chunks), crc))
 
 
-def _planned(rows: Iterable[NodeRow], form: Format, views: Sequence[View]) -> Iterator[Chunk]:
-    """Yield the chunks of a page of which nothing is known."""
+def _planned(planned: Iterable[Unit], form: Format, views: Sequence[View]) -> Iterator[Chunk]:
+    """Yield the chunks of some units of which nothing is known."""
     units, sources, texts, size = list[Unit](), list[samples.Source](), list[str](), 0
-    for row in rows:
-        for unit in (Unit(row, None), *(Unit(row, place) for place in range(len(views)))):
-            source = _source(unit, views)
-            text = _text(unit, form, views, source)
-            if units and len(text) >= CHUNK:  # a chunk of its own: it is long, so it shall change only by itself
-                yield Chunk(units, sources, _compressed(texts))
-                units, sources, texts, size = [], [], [], 0
-            units.append(unit)
-            sources.append(source)
-            texts.append(text)
-            size += len(text)
-            if size >= CHUNK or len(units) >= UNITS:
-                yield Chunk(units, sources, _compressed(texts))
-                units, sources, texts, size = [], [], [], 0
+    for unit in planned:
+        source = _source(unit, views)
+        text = _text(unit, form, views, source)
+        if units and len(text) >= CHUNK:  # a chunk of its own: it is long, so it shall change only by itself
+            yield Chunk(units, sources, _compressed(texts))
+            units, sources, texts, size = [], [], [], 0
+        units.append(unit)
+        sources.append(source)
+        texts.append(text)
+        size += len(text)
+        if size >= CHUNK or len(units) >= UNITS:
+            yield Chunk(units, sources, _compressed(texts))
+            units, sources, texts, size = [], [], [], 0
     if units:
         yield Chunk(units, sources, _compressed(texts))
 
 
-def _renewed(chunk: Chunk, form: Format, views: Sequence[View], changed: Collection[int]) -> Chunk:
-    """Return the chunk for these views, which is the same one if it shows nothing that changed."""
+def _renewed(chunk: Chunk, form: Format, views: Sequence[View], changed: Collection[int]) -> Iterator[Chunk]:
+    """Yield the chunk for these views, which is the same one if it shows nothing that changed; several if it grew."""
     sources = [
         _source(unit, views) if unit.node in changed else source
         for unit, source in zip(chunk.units, chunk.sources, strict=True)
     ]
     if all(map(samples.same, chunk.sources, sources)):
-        return chunk
-    texts = [_text(unit, form, views, source) for unit, source in zip(chunk.units, sources, strict=True)]
-    return Chunk(chunk.units, sources, _compressed(texts))
+        yield chunk
+        return
+    texts, size = list[str](), 0
+    for unit, source in zip(chunk.units, sources, strict=True):
+        texts.append(_text(unit, form, views, source))
+        size += len(texts[-1])
+        if size > OUTGROWN and len(chunk.units) > 1:  # peers came since it was planned
+            yield from _planned(chunk.units, form, views)
+            return
+    yield Chunk(chunk.units, sources, _compressed(texts))
 
 
 def _source(unit: Unit, views: Sequence[View]) -> samples.Source:

@@ -225,10 +225,10 @@ class Tracker:
     def _receive(self, run: OpenRun, payment: Payment, receipt: Receipt) -> list[Event]:
         before = run.terminal and run.terminal.held_until_mono_ns
         events = run.receive(payment, receipt)
-        if run.terminal is None and receipt.after_first_update:
-            self._expected.add(run.run)
         self.texts.changed(run.run)
         self.in_flight.changed(run.run)
+        if run.terminal is None and receipt.after_first_update:
+            self._expected.add(run.run)
         if run.terminal is not None and run.terminal.held_until_mono_ns != before:  # its hold has begun, or begun again
             self.on_hold[run.run] = run.terminal
             self.on_hold.move_to_end(run.run)

@@ -179,7 +179,7 @@ def _rows_of(connection: sqlite3.Connection, node: str) -> Content:
     queries = {table: f"SELECT * FROM {table} WHERE node = ?" for table in rows.TABLES}  # noqa: S608 - constants
     (schema,) = connection.execute("PRAGMA user_version").fetchone()
     if schema < LISTED_BY_NODE:
-        queries["listed"] = "SELECT ?, max(from_us) FROM listed HAVING max(from_us) > 0"
+        queries["listed"] = "SELECT ?, max(from_us) FROM listed WHERE from_us > 0 GROUP BY 1"
     return {table: sorted(connection.execute(query, (node,))) for table, query in queries.items()}
 
 

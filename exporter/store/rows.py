@@ -19,7 +19,7 @@ V = TypeVar("V")
 TABLES = ("node", "counter", "histogram", "open_run", "finished_run", "counted_run", "listed")
 """The tables that have rows of a node, by which they begin."""
 _OLDEST = "SELECT created_us FROM counted_run WHERE node = ? AND created_us <= ? ORDER BY created_us LIMIT ?"
-_RAISE = "INSERT INTO listed VALUES (?, ?) ON CONFLICT DO UPDATE SET from_us = max(from_us, excluded.from_us)"
+_RAISE = "INSERT INTO listed VALUES (?, ?) ON CONFLICT (node) DO UPDATE SET from_us = max(from_us, excluded.from_us)"
 
 
 def read(connection: sqlite3.Connection, node: str, state: str) -> tuple[SavedNode, set[HistogramName]]:

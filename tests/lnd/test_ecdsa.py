@@ -117,3 +117,9 @@ def test_without_a_wheel_openssl_verifies(monkeypatch: pytest.MonkeyPatch) -> No
     r, s = sign(key, digest)
     assert is_signed_by(digest, r, ORDER - s, public(key))
     ecdsa.verifier.cache_clear()
+
+
+@pytest.mark.parametrize("key", ["00" * 33, "02" + "ff" * 32, "05" + "11" * 32])
+def test_a_key_that_is_no_point_of_the_curve_made_no_signature(key: str) -> None:
+    """No lnd has such a key; it must not end the process."""
+    assert not is_signed_by(bytes(32), 1, 1, key)

@@ -15,11 +15,11 @@ from prometheus_client.registry import Collector
 from exporter.metrics import gzipped, library, rendered
 from exporter.metrics.exposition import Format
 from exporter.metrics.names import EXPORTER_ROWS, NODE_ROWS, ROWS
-from exporter.metrics.rendered import NOTHING, Rendered, render
+from exporter.metrics.rendered import NOTHING, OUTGROWN, Rendered, render
 from exporter.metrics.row import CounterRow, NodeRow
 from exporter.page import ExporterStatus, PageData
 from exporter.payments.labels import Mode
-from exporter.payments.totals import Counter
+from exporter.payments.totals import Counter, Labels
 from exporter.payments.view import View
 from tests.metrics import changing, judge, scene
 
@@ -199,3 +199,19 @@ def test_pages_are_what_the_client_library_renders(seed: int, steps: int, chunk:
                 before[form], file = page(tuple(views), form, before[form], rows)
                 assert gzipped.text_of(file).splitlines(True) == expected(views, form, rows).splitlines(True)
             views = step(list(views), chance)
+
+
+def test_a_chunk_that_grows_is_divided() -> None:
+    """A node has no peers at the start, so its series by peer stand in chunks with those of many others."""
+    row = next(row for row in NODE_ROWS if row.name == "lnd_payments_peer_sent_msat_total")
+    new = [scene.untouched(f"node{number}") for number in range(50)]
+    totals: dict[Labels, int] = {(f"{peer:066x}",): 1 for peer in range(50)}
+    used = [replace(view, counters=view.counters | {Counter.PEER_SENT: totals}) for view in new]
+    before = render([row], Format.TEXT, new, NOTHING)
+    rendered = render([row], Format.TEXT, used, before)
+    assert len(before.chunks) == 1
+    assert max(chunk.part.length for chunk in rendered.chunks) < OUTGROWN
+    afresh = render([row], Format.TEXT, used, NOTHING)
+    assert [gzipped.text_of(gzipped.member(page.part, gzipped.EMPTY)) for page in (rendered, afresh)] == [
+        judge.rendered(judge.PageCollector(PageData(used), rows=[row]), Format.TEXT)
+    ] * 2

@@ -1,6 +1,7 @@
 """Files of every earlier schema can be read; a migration to the present one is atomic."""
 
 import os
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -143,3 +144,11 @@ def test_failed_migration_changes_nothing(tmp_path: Path, monkeypatch: pytest.Mo
             Store(path)
     assert dump(path) == before
     assert reload(path) == saved_node(busy_node())
+
+
+def test_statements_are_understood_by_old_versions_of_sqlite() -> None:
+    """An upsert must name its columns before SQLite 3.35, and `HAVING` needs `GROUP BY` before 3.39."""
+    code = "\n".join(path.read_text() for path in Path(file.__file__).parent.glob("*.py"))
+    assert not re.findall(r"ON CONFLICT (?!\()", code)
+    assert not [line for line in code.splitlines() if "HAVING" in line and "GROUP BY" not in line]
+    assert "RETURNING" not in code
