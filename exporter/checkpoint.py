@@ -23,8 +23,6 @@ WAIT_S = 1.0
 """Longest wait of a page for the disk; Prometheus' scrape timeout is ten seconds by default, and often shorter."""
 LAST_S = 5.0
 """Time for retries of the last write before the process ends; container engines kill after ten seconds."""
-
-
 PAUSE_AFTER_S = 0.001
 """Nodes are captured for this long at a time, then other tasks of the event loop run; one node is never interrupted."""
 
@@ -174,13 +172,13 @@ class Checkpoint:
         views: dict[str, View] = {}
         began_s = time.perf_counter()
         for name, account in [*self._accounts.items()]:
-            if (wanted is not None and name not in wanted) or self._accounts.get(name) is not account:
-                continue  # not wanted, or removed during a pause
+            if wanted is not None and name not in wanted:
+                continue
             if time.perf_counter() - began_s > PAUSE_AFTER_S:
                 await asyncio.sleep(0)
                 began_s = time.perf_counter()
-                if self._accounts.get(name) is not account:
-                    continue
+            if self._accounts.get(name) is not account:  # removed during a pause
+                continue
             views[name] = view = account.capture()
             if self._must_be_written(account):
                 changed[name] = _Captured(account, account.version, encode(account.save(view)), left=False)
