@@ -150,11 +150,11 @@ class Checkpoint:
             if self._store is not None:
                 self._on_time = await self._write(self._store, [*changed.values()])
             if self._on_time:
-                last, self._last_views = self._last_views | views, {}
-                for name, view in last.items():
-                    if name in present or name in self._accounts:  # those that were added during the write, too
-                        self._last_views[name] = view
-                    elif self._store is not None and name in self._left:
+                self._last_views |= views
+                # Those that were added during the write stay, too.
+                for name in self._last_views.keys() - present - self._accounts.keys():
+                    view = self._last_views.pop(name)
+                    if self._store is not None and name in self._left:
                         self._hidden_views[name] = view
             return self._last_page()
 

@@ -53,6 +53,13 @@ MUTATIONS = (
         "web/test_pages.py",
     ),
     Mutation(
+        "a page shows the process as it was at the start",
+        "metrics/process.py",
+        "self._metrics[name].samples = [sample._replace(value=value)]",
+        "pass",
+        "metrics/test_process.py",
+    ),
+    Mutation(
         "a stale piece of a page is used again",
         "metrics/rendered.py",
         "if all(map(samples.same, chunk.sources, sources)):",
@@ -476,6 +483,20 @@ MUTATIONS = (
         "test_checkpoint.py",
     ),
     Mutation(
+        "a start writes all counters that are zero",
+        "store/rows.py",
+        "{counter: series for counter, series in zero_counters().items() if series}",
+        "{}",
+        "store/test_store.py",
+    ),
+    Mutation(
+        "a counter that is not zero has no row",
+        "store/rows.py",
+        "if key not in old or old[key] != value)",
+        "if key in old and old[key] != value)",
+        "store/test_store.py",
+    ),
+    Mutation(
         "a commit doesn't wait for the disk",
         "store/file.py",
         "PRAGMA synchronous = FULL",
@@ -723,8 +744,8 @@ MUTATIONS = (
     Mutation(
         "a node that is added during a write is missed",
         "checkpoint.py",
-        "if name in present or name in self._accounts",
-        "if name in present",
+        "- present - self._accounts.keys()",
+        "- present",
         "reload/test_checkpoint.py",
     ),
     Mutation(

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from exporter.payments.noted import differing
 from exporter.payments.payment import Run
 from exporter.payments.saved import SavedNode
-from exporter.payments.totals import Counter, Histogram, HistogramName, Labels
+from exporter.payments.totals import Counter, Histogram, HistogramName, Labels, zero_counters
 from exporter.store import codec
 from exporter.store.codec import EncodedNode
 from exporter.store.errors import Broken
@@ -31,7 +31,8 @@ def read(connection: sqlite3.Connection, node: str, state: str) -> tuple[SavedNo
     def rows(query: str) -> list[Any]:
         return connection.execute(f"{query} WHERE node = ?", (node,)).fetchall()
 
-    counters: dict[Counter, dict[Labels, int]] = {}
+    # What is zero from the start has no row.
+    counters = {counter: series for counter, series in zero_counters().items() if series}
     for name, labels, total in rows("SELECT counter, labels, total FROM counter"):
         counter = Counter(name)
         counters.setdefault(counter, {})[codec.counter_labels(counter, labels)] = int(total)

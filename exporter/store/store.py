@@ -12,7 +12,7 @@ from exporter.payments.horizon import audited_from_us
 from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
 from exporter.payments.saved import SavedNode
-from exporter.payments.totals import HistogramName
+from exporter.payments.totals import HistogramName, zero_counters
 from exporter.store import codec, file, place, rows
 from exporter.store.codec import EncodedNode, encode, mark_unfollowed
 from exporter.store.compare import explain_older
@@ -24,7 +24,8 @@ CLOCK_MARGIN_US = 3_600_000_000
 """How far lnd's clock may be ahead of ours."""
 SHORTENED = 500
 """A write takes at most this many more counted runs off the list of a node than it adds: 1 ms."""
-_EMPTY = EncodedNode("", {}, {}, {}, {})
+_EMPTY = EncodedNode("", zero_counters(), {}, {}, {})
+"""The content of a file without the node: zeros from the start have no row. A peer's have, and those of older files."""
 
 
 class Store:

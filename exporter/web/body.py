@@ -5,8 +5,10 @@ from typing import Any
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import Payload
 
-WITH_HEADERS = 1024
-"""Bytes sent in one packet with the headers. With the whole body aiohttp would make a copy of it."""
+from exporter.web.paced import PIECE
+
+WITH_HEADERS = PIECE - 4096
+"""Bytes sent at once with the headers. With the whole body aiohttp would make a copy of a large one for each client."""
 
 
 class SharedBody(Payload):

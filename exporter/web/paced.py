@@ -45,9 +45,8 @@ class PacedTransport(asyncio.Transport):
             self._pump()
 
     def writelines(self, list_of_data: Iterable[Buffer]) -> None:
-        """Write all of them."""
-        for data in list_of_data:
-            self.write(data)
+        """Write all of them at once: aiohttp gives headers and the beginning of a body."""
+        self.write(b"".join(list_of_data))
 
     def _pump(self) -> None:
         while self._pieces and not self._held and not self._below.is_closing():

@@ -5,11 +5,10 @@ from collections.abc import Generator, Sequence
 from time import monotonic
 from typing import TypeAlias, TypeVar
 
-from prometheus_client import ProcessCollector
-
 from exporter.metrics import gzipped, library
 from exporter.metrics.exposition import Format
 from exporter.metrics.names import EXPORTER_ROWS, NODE_ROWS
+from exporter.metrics.process import Process
 from exporter.metrics.rendered import NOTHING, Rendered, render_in_steps
 from exporter.metrics.row import NodeRow
 from exporter.page import PageData
@@ -33,7 +32,7 @@ class Rendering:
     def __init__(self, rows: Sequence[NodeRow] = NODE_ROWS) -> None:
         """Keep nothing yet; `rows` are the metrics of the nodes that the pages show."""
         self._rows = rows
-        self._process = ProcessCollector(registry=None)
+        self._process = Process()
         self._others = asyncio.Semaphore(PARALLEL)
         self._choices = asyncio.Semaphore(1)
         self._kept: dict[tuple[Names, Format], tuple[Rendered, float]] = {}

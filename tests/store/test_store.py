@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from exporter.metrics.names import ROWS
 from exporter.metrics.row import CounterRow, HistogramRow
 from exporter.payments import saved as saving
-from exporter.payments.labels import NodeState
+from exporter.payments.labels import NodeState, Source
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import LastKnown, NodeStatus
 from exporter.payments.payment import Moment, Run
@@ -27,6 +28,7 @@ from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, Observer, at, fai
 
 A, B = flying(1), flying(2, sent_s=3)
 KEY = "02" + "11" * 32
+_COUNTER_ROWS = "SELECT counter, labels, total FROM counter"
 LAST_KNOWN = LastKnown(NodeState.READY, True, 1_779_999_999_999_999_999, 800_000, 1_779_999_000, {KEY: "café"})
 
 
@@ -518,11 +520,49 @@ def test_full_disk(tmp_path: Path) -> None:
 
 def test_every_counter_and_histogram_is_restored(tmp_path: Path) -> None:
     """Adding one or changing buckets needs no migration; removing one does, and so does changing its labels."""
-    path = tmp_path / "state.sqlite"
-    write_state(path, {"alice": encode(saved_node(Observer()))})
+    path, observer = tmp_path / "state.sqlite", Observer()
+    for number, series in enumerate(observer.ledger.counters.values(), 1):
+        series.update((labels, number * 10_000 + place) for place, labels in enumerate(series))
+    write_state(path, {"alice": encode(saved_node(observer))})
     saved = reload(path)
+    assert saved.counters == {name: series for name, series in observer.ledger.counters.items() if series}
     assert set(saved.counters) == {c for c in Counter if Ledger().counters[c]}
     assert set(saved.histograms) == set(HistogramName)
+
+
+def counter_rows(path: Path) -> dict[tuple[str, str], str]:
+    """Return the totals in the file by counter and labels."""
+    with closing(sqlite3.connect(path)) as connection:
+        return {(name, labels): total for name, labels, total in connection.execute(_COUNTER_ROWS)}
+
+
+def test_counters_that_are_zero_from_the_start_have_no_row(tmp_path: Path) -> None:
+    """A new node has a thousand of them; after a restart they aren't written either. Those of a peer have rows."""
+    path, observer = tmp_path / "state.sqlite", Observer()
+    write_state(path, {"alice": encode(saved_node(observer))})
+    assert not counter_rows(path)
+    observer = busy_node()
+    write_state(path, {"alice": encode(saved_node(observer))})
+    found = counter_rows(path)
+    assert found["started", "[]"] == "31"
+    assert {name for (name, _), total in found.items() if total == "0"} == {"peer_attempts"}
+    again = Observer()
+    saving.resume(reload(path), again.tracker, again.ledger, at(9))
+    write_state(path, {"alice": encode(saved_node(again))})
+    assert counter_rows(path) == found
+
+
+def test_file_with_rows_of_counters_at_zero_is_read(tmp_path: Path) -> None:
+    """Earlier versions wrote them; this one changes them when the counters rise."""
+    path, observer = tmp_path / "state.sqlite", busy_node()
+    write_state(path, {"alice": encode(saved_node(observer))})
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO counter VALUES ('alice', 'updates', ?, '0')", ('["list"]',))
+    assert reload(path) == saved_node(observer)
+    observer.ledger.counters[Counter.UPDATES][Source.LIST,] = 5
+    write_state(path, {"alice": encode(saved_node(observer))})
+    assert counter_rows(path)["updates", '["list"]'] == "5"
+    assert reload(path) == saved_node(observer)
 
 
 def test_number_of_labels_is_that_of_the_metric() -> None:
