@@ -27,7 +27,7 @@ class SingleFlight(Generic[T]):
         """
         task = self._next.get(key)
         if task is None:
-            task = self._next[key] = asyncio.create_task(self._make(key, make), name=f"render {key}")
+            task = self._next[key] = asyncio.create_task(self._make(key, make), name="render")
             self._tasks.add(task)
             task.add_done_callback(self._done)
         return await asyncio.shield(task)
