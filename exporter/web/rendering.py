@@ -56,7 +56,7 @@ class Rendering:
         gone, before = [*before.views, *before.chunks], NOTHING
         await in_slices(_let_go(gone))  # to free two hundred nodes at once takes 5 ms
         await asyncio.sleep(0)
-        return gzipped.member(rendered.part, gzipped.compress(last))
+        return gzipped.member(rendered.parts, last)
 
     def _keep(self, key: tuple[Names, Format], rendered: Rendered) -> None:
         now_s = monotonic()
