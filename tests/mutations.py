@@ -82,6 +82,20 @@ MUTATIONS = (
         "metrics/test_rendered.py",
     ),
     Mutation(
+        "a metric that is added up is written with the labels of all its series",
+        "metrics/samples.py",
+        "_Shape(row.shown_labels",
+        "_Shape(tuple(row.labels)",
+        "metrics/test_rendered.py",
+    ),
+    Mutation(
+        "a number is written in the unit of another metric",
+        "metrics/samples.py",
+        "_Shape(row.shown_labels, row.unit",
+        "_Shape(row.shown_labels, 1",
+        "metrics/test_rendered.py",
+    ),
+    Mutation(
         "a piece of a page is used for another node",
         "metrics/rendered.py",
         "[view.node for view in views] != [view.node for view in before.views]",
