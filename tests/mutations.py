@@ -1100,7 +1100,7 @@ def fails(tests: str, copy: Path) -> bool:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout=60", f"tests/{tests}"],
         cwd=copy,
-        env={"PYTHONPATH": str(copy), "PATH": os.defpath},
+        env={"PYTHONPATH": str(copy), "PATH": os.environ["PATH"]},
         capture_output=True,
         check=False,
     )
