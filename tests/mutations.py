@@ -1,5 +1,6 @@
 """`make mutations`: breaks the code on purpose, one promise at a time; a test must notice each."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -88,6 +89,20 @@ MUTATIONS = (
         "metrics/test_rendered.py",
     ),
     Mutation(
+        "a metric that is added up is written with the labels of all its series",
+        "metrics/samples.py",
+        "_Shape(row.shown_labels",
+        "_Shape(tuple(row.labels)",
+        "metrics/test_rendered.py",
+    ),
+    Mutation(
+        "a number is written in the unit of another metric",
+        "metrics/samples.py",
+        "_Shape(row.shown_labels, row.unit",
+        "_Shape(row.shown_labels, 1",
+        "metrics/test_rendered.py",
+    ),
+    Mutation(
         "a piece of a page is used for another node",
         "metrics/rendered.py",
         "[view.node for view in views] != [view.node for view in before.views]",
@@ -104,15 +119,22 @@ MUTATIONS = (
     Mutation(
         "a page has a wrong checksum",
         "metrics/gzipped.py",
-        "zlib.crc32(bytes(part.length), crc ^ _ALL_ONES) ^ _ALL_ONES",
-        "zlib.crc32(bytes(part.length), crc)",
+        "zlib.crc32(bytes(self.length), crc ^ self.before ^ _ALL_ONES) ^ _ALL_ONES",
+        "zlib.crc32(bytes(self.length), crc ^ self.before)",
         "metrics/test_gzipped.py",
+    ),
+    Mutation(
+        "a page has the checksum of an earlier page",
+        "metrics/gzipped.py",
+        "if crc == self.before:",
+        "if self.length:",
+        "metrics/test_rendered.py",
     ),
     Mutation(
         "a compressed piece refers to the one before it",
         "metrics/gzipped.py",
-        "compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)",
-        'compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, zdict=b"0123456789 " * 9)',
+        "self._compressor.flush(zlib.Z_FULL_FLUSH)",
+        "self._compressor.flush(zlib.Z_SYNC_FLUSH)",
         "metrics/test_gzipped.py",
     ),
     Mutation(
@@ -1099,7 +1121,7 @@ def fails(tests: str, copy: Path) -> bool:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout=60", f"tests/{tests}"],
         cwd=copy,
-        env={"PYTHONPATH": str(copy), "PATH": ""},
+        env={"PYTHONPATH": str(copy), "PATH": os.environ["PATH"]},
         capture_output=True,
         check=False,
     )

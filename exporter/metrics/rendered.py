@@ -40,15 +40,15 @@ class Rendered(NamedTuple):
 
     views: Sequence[View]
     chunks: Sequence[Chunk]
-    part: gzipped.Part
-    """All chunks as one."""
+    parts: gzipped.Parts
+    """The texts of all chunks."""
 
     def shows(self, views: Sequence[View]) -> bool:
         """Return True if a page of these views is this one."""
         return len(views) == len(self.views) and all(map(is_, self.views, views))
 
 
-NOTHING = Rendered((), (), gzipped.EMPTY)
+NOTHING = Rendered((), (), gzipped.NO_PARTS)
 
 
 def render(rows: Sequence[NodeRow], form: Format, views: Iterable[View], before: Rendered) -> Rendered:
@@ -65,58 +65,56 @@ def render(rows: Sequence[NodeRow], form: Format, views: Iterable[View], before:
 def render_in_steps(
     rows: Sequence[NodeRow], form: Format, views: Iterable[View], before: Rendered
 ) -> Generator[None, None, Rendered]:
-    """Do the same, and yield after each chunk: up to 1 ms if it is rendered, a hundredth of that if it is used again.
-
-    What remains then takes 2 ms for two hundred nodes.
-    """
+    """Do the same, and yield after each chunk: up to 1 ms if it is rendered, a hundredth of that if it is reused."""
     views = tuple(views)
     if before.chunks and before.shows(views):
         return before
+    writer = gzipped.Writer()
     if not before.chunks or [view.node for view in views] != [view.node for view in before.views]:
         units = (unit for row in rows for unit in (Unit(row, None), *(Unit(row, place) for place in range(len(views)))))
-        made = _planned(units, form, views)
+        made = _planned(units, form, views, writer)
     else:
         changed = {place for place, view in enumerate(views) if view is not before.views[place]}
-        made = (each for chunk in before.chunks for each in _renewed(chunk, form, views, changed))
-    chunks, crc = list[Chunk](), 0
+        made = (each for chunk in before.chunks for each in _renewed(chunk, form, views, changed, writer))
+    chunks = list[Chunk]()
     for chunk in made:
         chunks.append(chunk)
-        crc = gzipped.crc_with(crc, chunk.part)
         yield
     if len(chunks) == len(before.chunks) and all(map(is_, chunks, before.chunks)):
         return before._replace(views=views)
-    yield
-    deflated = b"".join(chunk.part.deflated for chunk in chunks)
-    return Rendered(views, chunks, gzipped.Part(deflated, sum(chunk.part.length for chunk in chunks), crc))
+    return Rendered(views, chunks, writer.parts())
 
 
-def _planned(planned: Iterable[Unit], form: Format, views: Sequence[View]) -> Iterator[Chunk]:
-    """Yield the chunks of some units of which nothing is known."""
+def _planned(planned: Iterable[Unit], form: Format, views: Sequence[View], writer: gzipped.Writer) -> Iterator[Chunk]:
+    """Write and yield the chunks of some units of which nothing is known."""
     units, sources, texts, size = list[Unit](), list[samples.Source](), list[str](), 0
     for unit in planned:
         source = _source(unit, views)
         text = _text(unit, form, views, source)
         if units and len(text) >= CHUNK:  # a chunk of its own: it is long, so it shall change only by itself
-            yield Chunk(units, sources, _compressed(texts))
+            yield Chunk(units, sources, _written(texts, writer))
             units, sources, texts, size = [], [], [], 0
         units.append(unit)
         sources.append(source)
         texts.append(text)
         size += len(text)
         if size >= CHUNK or len(units) >= UNITS:
-            yield Chunk(units, sources, _compressed(texts))
+            yield Chunk(units, sources, _written(texts, writer))
             units, sources, texts, size = [], [], [], 0
     if units:
-        yield Chunk(units, sources, _compressed(texts))
+        yield Chunk(units, sources, _written(texts, writer))
 
 
-def _renewed(chunk: Chunk, form: Format, views: Sequence[View], changed: Collection[int]) -> Iterator[Chunk]:
-    """Yield the chunk for these views, which is the same one if it shows nothing that changed; several if it grew."""
+def _renewed(
+    chunk: Chunk, form: Format, views: Sequence[View], changed: Collection[int], writer: gzipped.Writer
+) -> Iterator[Chunk]:
+    """Write and yield the chunk for these views: the same one if it shows nothing that changed; several if it grew."""
     sources = [
         _source(unit, views) if unit.node in changed else source
         for unit, source in zip(chunk.units, chunk.sources, strict=True)
     ]
     if all(map(samples.same, chunk.sources, sources)):
+        writer.write_again(chunk.part)
         yield chunk
         return
     texts, size = list[str](), 0
@@ -124,9 +122,9 @@ def _renewed(chunk: Chunk, form: Format, views: Sequence[View], changed: Collect
         texts.append(_text(unit, form, views, source))
         size += len(texts[-1])
         if size > OUTGROWN and len(chunk.units) > 1:  # peers came since it was planned
-            yield from _planned(chunk.units, form, views)
+            yield from _planned(chunk.units, form, views, writer)
             return
-    yield Chunk(chunk.units, sources, _compressed(texts))
+    yield Chunk(chunk.units, sources, _written(texts, writer))
 
 
 def _source(unit: Unit, views: Sequence[View]) -> samples.Source:
@@ -139,5 +137,5 @@ def _text(unit: Unit, form: Format, views: Sequence[View], source: samples.Sourc
     return samples.text(unit.row, views[unit.node].node, source)
 
 
-def _compressed(texts: Iterable[str]) -> gzipped.Part:
-    return gzipped.compress("".join(texts).encode())
+def _written(texts: Iterable[str], writer: gzipped.Writer) -> gzipped.Part:
+    return writer.write("".join(texts).encode())

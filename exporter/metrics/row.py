@@ -14,7 +14,8 @@ LabelSets: TypeAlias = Mapping[str, type[StrEnum] | None]
 Samples: TypeAlias = Iterable[tuple[Labels, float]]
 
 
-@dataclass(frozen=True, slots=True)
+# A row equals only itself, so that it can be the key of a cache.
+@dataclass(frozen=True, slots=True, eq=False)
 class CounterRow:
     """A counter of the ledger."""
 
@@ -44,7 +45,7 @@ class CounterRow:
         return totals
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class HistogramRow:
     """A histogram of the ledger."""
 
@@ -54,7 +55,7 @@ class HistogramRow:
     help: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class GaugeRow:
     """A current value, read from a view; an unknown value has no sample."""
 
@@ -64,7 +65,7 @@ class GaugeRow:
     help: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ExporterRow:
     """A value of the exporter itself, without the label `node`."""
 

@@ -1,9 +1,9 @@
 """Writes the samples of one metric of one node as text: numbers between texts that are made once for all nodes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import accumulate
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from prometheus_client.utils import floatToGoString
 
@@ -48,37 +48,50 @@ def same(before: Source, now: Source) -> bool:
     return before is now or (isinstance(now, list) and before == now)
 
 
+class _Shape(NamedTuple):
+    """What the texts of all nodes have in common, worked out once for a metric."""
+
+    names: tuple[str, ...]
+    """The labels besides the node."""
+    unit: int
+    edges: tuple[str, ...]
+    """Those of a histogram, else empty."""
+    between: Callable[[str, tuple[str, ...], tuple[Labels, ...], tuple[str, ...]], Sequence[str]]
+
+
 def text(row: NodeRow, node: str, source: Source) -> str:
     """Return the lines of all samples, as the client library writes them."""
     if source is None:
         return ""
-    names, edges = tuple(row.labels), tuple[str, ...]()
+    names, unit, edges, between = _shape(row)
     values: Iterable[float]
     if isinstance(row, CounterRow):
-        totals = source
-        if row.summed:
-            names, totals = row.shown_labels, row.shown(source)
+        totals = row.shown(source)
         # Dividing integers rounds once, however large they are.
-        keys, values = tuple(totals), totals.values() if row.unit == 1 else [x / row.unit for x in totals.values()]
+        keys, values = tuple(totals), totals.values() if unit == 1 else [total / unit for total in totals.values()]
     elif isinstance(row, HistogramRow):
-        unit = UNIT.get(row.shows, 1)
-        keys, values, edges = tuple(source), [], _edges(row.shows)
+        keys, values = tuple(source), []
         for histogram in source.values():
             values.extend(accumulate(histogram.buckets))
             values += (values[-1], histogram.total / unit)
     else:
-        keys, values = tuple(labels for labels, _ in source), [value for _, value in source]
-    # There are few choices of labels of closed sets, but endless ones of peers and aliases.
-    between = (_between_open if None in row.labels.values() else _between)(row.name, names, keys, edges)
-    return _fill(between, _escape(node), list(map(_numbers.__getitem__, values)))
-
-
-def _fill(between: Sequence[str], node: str, numbers: Sequence[str]) -> str:
-    """Return the lines with the node and a number in each."""
-    pieces = [node] * (2 * len(between) - 1)
-    pieces[::2] = between
-    pieces[3::4] = numbers
+        keys, values = tuple([labels for labels, _ in source]), [value for _, value in source]
+    texts = between(row.name, names, keys, edges)
+    pieces = [_escape(node)] * (2 * len(texts) - 1)
+    pieces[::2] = texts
+    pieces[3::4] = list(map(_numbers.__getitem__, values))
     return "".join(pieces)
+
+
+@lru_cache(_TEMPLATES)
+def _shape(row: NodeRow) -> _Shape:
+    # There are few choices of labels of closed sets, but endless ones of peers and aliases.
+    between = _between_open if None in row.labels.values() else _between
+    if isinstance(row, CounterRow):
+        return _Shape(row.shown_labels, row.unit, (), between)
+    if isinstance(row, HistogramRow):
+        return _Shape(tuple(row.labels), UNIT.get(row.shows, 1), _edges(row.shows), between)
+    return _Shape(tuple(row.labels), 1, (), between)
 
 
 def _make_between(name: str, names: tuple[str, ...], keys: tuple[Labels, ...], edges: tuple[str, ...]) -> Sequence[str]:

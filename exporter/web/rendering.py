@@ -20,8 +20,9 @@ Names: TypeAlias = tuple[str, ...] | None
 
 PARALLEL = 2
 """Renderings of different pages at the same time; more only delay each other, and each takes a slice."""
-SLICE_S = 0.001
-"""After this time a rendering lets everything else go on that is due. A thread would make it wait longer."""
+SLICE_S = 0.0005
+"""After this time a rendering lets everything else go on that is due; a thread would make it wait longer. A timer waits
+for up to three slices: asyncio looks at the clock once in a round, and whoever is woken then runs in the next one."""
 KEPT_S = 600.0
 """A page that nobody requested for so long is forgotten; that of a node that was removed, too."""
 
@@ -55,7 +56,7 @@ class Rendering:
         gone, before = [*before.views, *before.chunks], NOTHING
         await in_slices(_let_go(gone))  # to free two hundred nodes at once takes 5 ms
         await asyncio.sleep(0)
-        return gzipped.member(rendered.part, gzipped.compress(last))
+        return gzipped.member(rendered.parts, last)
 
     def _keep(self, key: tuple[Names, Format], rendered: Rendered) -> None:
         now_s = monotonic()

@@ -111,7 +111,7 @@ def _texts(nodes: int, scale: Scale) -> Iterator[Line]:
 def _text_ms(views: Sequence[View], before: Rendered, rounds: int) -> float:
     begin = time.process_time()
     for _ in range(rounds):
-        gzipped.member(render(NODE_ROWS, _FORM, views, before).part, gzipped.EMPTY)
+        gzipped.member(render(NODE_ROWS, _FORM, views, before).parts, b"")
     return (time.process_time() - begin) / rounds * 1000
 
 

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 from prometheus_client.registry import Collector
 
 from exporter.metrics.exposition import Format
-from exporter.metrics.gzipped import compress, member, text_of
+from exporter.metrics.gzipped import member, text_of
 from exporter.metrics.library import tail
 from exporter.metrics.names import EXPORTER_ROWS, NODE_ROWS
 from exporter.metrics.rendered import NOTHING, render
@@ -37,8 +37,8 @@ def type_of(row: Row) -> str:
 
 def text(views: Sequence[View], form: Format = Format.TEXT, process: Collector | None = None) -> str:
     """Return an uncompressed page."""
-    nodes = render(NODE_ROWS, form, views, NOTHING).part
-    last = compress(tail(EXPORTER_ROWS, ExporterStatus(), process, form))
+    nodes = render(NODE_ROWS, form, views, NOTHING).parts
+    last = tail(EXPORTER_ROWS, ExporterStatus(), process, form)
     return text_of(member(nodes, last)).decode()
 
 

@@ -8,7 +8,7 @@ from prometheus_client import generate_latest
 
 from exporter.metrics.exposition import Format
 from exporter.metrics.groups import LEFT_OUT, Group
-from exporter.metrics.gzipped import EMPTY, member, text_of
+from exporter.metrics.gzipped import member, text_of
 from exporter.metrics.names import NODE_ROWS, node_rows
 from exporter.metrics.rendered import NOTHING, render
 from exporter.metrics.row import CounterRow
@@ -33,7 +33,7 @@ CHOICES = list(chain.from_iterable(combinations(Group, number) for number in ran
 
 def page(without: Sequence[Group]) -> str:
     """Return the page of the scene without some groups."""
-    return text_of(member(render(node_rows(without), Format.TEXT, [scene.populated()], NOTHING).part, EMPTY)).decode()
+    return text_of(member(render(node_rows(without), Format.TEXT, [scene.populated()], NOTHING).parts, b"")).decode()
 
 
 def added_up(whole: Series, label: str) -> Series:
