@@ -23,7 +23,7 @@ WAIT_S = 1.0
 """Longest wait of a page for the disk; Prometheus' scrape timeout is ten seconds by default, and often shorter."""
 LAST_S = 5.0
 """Time for retries of the last write before the process ends; container engines kill after ten seconds."""
-PAUSE_AFTER_S = 0.001
+PAUSE_AFTER_S = 0.0005
 """Nodes are captured for this long at a time, then other tasks of the event loop run; one node is never interrupted."""
 
 
