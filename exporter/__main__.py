@@ -92,7 +92,7 @@ def _run(arguments: Sequence[str]) -> int:
     early: list[int] = []
     signal.signal(signal.SIGHUP, lambda number, _: early.append(number))  # it must not end a start that is under way
     config = load(arguments, os.environ)
-    lean.import_structlog()  # before others import it
+    lean.import_libraries()
     from exporter.app import forget, run
     from exporter.reload import Reloader
 
@@ -106,7 +106,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _demo(config: Config) -> int:
-    lean.import_structlog()  # before others import it
+    lean.import_libraries()
     from exporter.demo import demo
 
     return _until_stopped(config, demo)

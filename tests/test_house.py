@@ -110,9 +110,9 @@ MAY_IMPORT: dict[str, set[str]] = {
 LIBRARY_USERS = {
     "grpc": {"exporter.lnd", "exporter.simulator"},
     "google": {"exporter.lnd", "exporter.simulator"},
-    "aiohttp": {"exporter.lnd", "exporter.simulator", "exporter.web"},
+    "aiohttp": {"exporter.lean", "exporter.lnd", "exporter.simulator", "exporter.web"},
     "aiohttp_socks": {"exporter.lnd"},
-    "prometheus_client": {"exporter.metrics", "exporter.web.rendering"},
+    "prometheus_client": set(),
     "yaml": {"exporter.config"},
     "bcrypt": {"exporter.config"},
     "sqlite3": {"exporter.store", "exporter.checkpoint"},

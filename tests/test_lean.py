@@ -1,12 +1,18 @@
 """What an exporter that runs without a terminal leaves out of memory."""
 
 import asyncio
+import json
+import os
 import signal
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
 
+import pytest
+
+from exporter import lean
+from exporter.simulator.credentials import certificate
 from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
 from tests.network.process import free_port, until
@@ -22,6 +28,11 @@ HEAVY = (
     "bcrypt",
     "aiohttp_socks",
     "python_socks",
+    "prometheus_client",
+    "http.server",
+    "wsgiref",
+    "bz2",
+    "lzma",
     "exporter.bars",
     "exporter.config.webfile",
     "exporter.demo",
@@ -34,8 +45,21 @@ HEAVY = (
 )
 """Modules that `run` does not need for a node over gRPC, without a configuration file: together 20 MB."""
 
+MAY_BE_LOADED = 530
+"""Modules that `run` loads at most. A new one is paid for with 20 to 50 kB: is it needed by every exporter?"""
+
 PAID = 'lnd_payments_status_transitions_total{from_status="in_flight",node="lnd",to_status="succeeded"} 1.0'
-SHOW_MODULES = "import sys; from exporter.__main__ import main; main(); print(*sys.modules)"
+SHOW_MODULES = """
+import json, sys
+from exporter.__main__ import main
+main()
+from aiohttp import connector
+print(json.dumps({
+    "loaded": [name for name, module in sys.modules.items() if getattr(module, "__spec__", None)],
+    "trusted": connector._SSL_CONTEXT_VERIFIED.cert_store_stats()["x509"],
+}))
+"""
+"""A module that was to be imported later, and never was, has no `__spec__`."""
 
 
 def page(port: int) -> str:
@@ -70,13 +94,16 @@ async def test_an_exporter_that_runs_loads_nothing_that_it_does_not_need(tmp_pat
 
             await until("the payment is counted", counted)
             process.send_signal(signal.SIGTERM)
-            loaded = (await asyncio.wait_for(process.stdout.read(), PATIENCE_S)).decode().split()
+            shown = json.loads(await asyncio.wait_for(process.stdout.read(), PATIENCE_S))
         finally:
             if process.returncode is None:
                 process.kill()
             await process.wait()
+    loaded = shown["loaded"]
     assert "exporter.lnd.grpc" in loaded
-    assert [name for name in HEAVY if name in loaded] == []
+    assert [name for name in (*HEAVY, *lean.LATER) if name in loaded] == []
+    assert len(loaded) <= MAY_BE_LOADED
+    assert shown["trusted"] == 0
 
 
 LOG = """
@@ -112,3 +139,112 @@ def test_the_log_on_a_terminal_is_the_same_without_rich() -> None:
     assert "\x1b[" in lean
     assert "ZeroDivisionError" in lean
     assert lean == usual
+
+
+USED = """
+import importlib, json, sys
+from exporter import lean
+before = {**lean.os.environ}
+lean.import_libraries()
+assert lean.os.environ == before
+import aiohttp, attr, google.protobuf.internal.builder, grpc, msgspec
+stand_ins = {name: sys.modules[name] for name in lean.LATER}
+assert not any(each.__spec__ for each in stand_ins.values())
+for name, attribute in json.loads(sys.argv[1]).items():
+    used = getattr(stand_ins[name], attribute)
+    module = importlib.import_module(name)
+    assert module is not stand_ins[name]
+    assert used is getattr(module, attribute) is getattr(stand_ins[name], attribute)
+import idna.core, attr.validators
+assert idna.encode("\u00e4") == b"xn--4ca" and attr.validators.instance_of(int)
+"""
+ONE_OF = {
+    "attr.validators": "instance_of",
+    "google.protobuf.internal.python_message": "GeneratedProtocolMessageType",
+    "idna": "encode",
+    "locale": "setlocale",
+    "msgspec.inspect": "type_info",
+    "pkgutil": "walk_packages",
+    "shutil": "rmtree",
+}
+"""Something of each module that is imported later."""
+
+
+def test_what_is_imported_later_is_there_when_it_is_used() -> None:
+    """By those who imported the module before, and by those who import it afterwards."""
+    assert list(ONE_OF) == list(lean.LATER)
+    subprocess.run([sys.executable, "-c", USED, json.dumps(ONE_OF)], check=True, cwd=ROOT)
+
+
+THREADS = """
+import sys, threading
+from exporter import lean
+sys.setswitchinterval(1e-6)
+lean._import_later("shutil")
+import shutil
+begin = threading.Barrier(8)
+found = []
+def use():
+    begin.wait()
+    found.append(shutil.rmtree)
+threads = [threading.Thread(target=use) for _ in range(8)]
+[each.start() for each in threads]
+[each.join() for each in threads]
+assert len(found) == 8 and set(found) == {sys.modules["shutil"].rmtree}
+"""
+
+
+def test_threads_that_use_it_first_at_the_same_time() -> None:
+    """All get the same module."""
+    for _ in range(5):
+        subprocess.run([sys.executable, "-c", THREADS], check=True, cwd=ROOT)
+
+
+MESSAGE = """
+from exporter import lean
+lean.import_libraries()
+from google.protobuf.internal import api_implementation
+from exporter.lnd import json_messages
+from exporter.lnd.rpc import lnd_pb2 as rpc
+message = json_messages.message(rpc.Payment, {"payment_hash": "aa", "value_msat": "7"})
+print(api_implementation.Type(), rpc.Payment.FromString(message.SerializeToString()).value_msat)
+"""
+
+
+@pytest.mark.parametrize("implementation", ["upb", "python"])
+def test_protobuf_works_compiled_or_not(implementation: str) -> None:
+    """Platforms without a wheel of protobuf have it in Python; a node over REST may come by a reload."""
+    environment = os.environ | {"PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": implementation}
+    done = subprocess.run(
+        [sys.executable, "-c", MESSAGE], capture_output=True, text=True, check=True, cwd=ROOT, env=environment
+    )
+    assert done.stdout.split() == [implementation, "7"]
+
+
+CERTIFICATES = """
+import os, ssl
+from exporter import lean
+before = {**os.environ}
+lean.import_libraries()
+print({**os.environ} == before, ssl.create_default_context().cert_store_stats()["x509"])
+"""
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_other_connections_trust_the_systems_certificates_afterwards(tmp_path: Path, *, given: bool) -> None:
+    """Those that the environment names, or OpenSSL's own ones."""
+    names = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    if given:
+        file = tmp_path / "one.pem"
+        file.write_bytes(certificate().certificate)
+        environment |= {"SSL_CERT_FILE": str(file), "SSL_CERT_DIR": str(tmp_path)}
+    shown = [
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env=environment
+        ).stdout
+        for code in (CERTIFICATES, CERTIFICATES.replace("lean.import_libraries()", ""))
+    ]
+    assert shown[0] == shown[1]
+    assert shown[0].startswith("True")
+    assert not given or shown[0] == "True 1\n"
