@@ -91,6 +91,7 @@ def _unknown_command(name: str) -> str:
 def _run(arguments: Sequence[str]) -> int:
     early: list[int] = []
     signal.signal(signal.SIGHUP, lambda number, _: early.append(number))  # it must not end a start that is under way
+    garbage.collect_seldom()
     config = load(arguments, os.environ)
     lean.import_libraries()
     from exporter.app import forget, run
@@ -101,7 +102,10 @@ def _run(arguments: Sequence[str]) -> int:
         return OK
     reloader = Reloader(partial(load, arguments, os.environ))
     return _until_stopped(
-        config, partial(run, reloader=reloader, on_ready=lambda _: garbage.collect_seldom()), reloader.request, early
+        config,
+        partial(run, reloader=reloader, on_ready=lambda _: garbage.leave_out_what_is_there()),
+        reloader.request,
+        early,
     )
 
 

@@ -10,8 +10,12 @@ work. The third comes seldom: after a million new objects at most."""
 
 
 def collect_seldom() -> None:
+    """Call it at the start: to look again and again at 50,000 open payments while they are read takes a second."""
+    if sys.version_info < (3, 14):  # from then on collections go by small steps
+        gc.set_threshold(*_THRESHOLDS)
+
+
+def leave_out_what_is_there() -> None:
     """Call it once, when the process has loaded all that it keeps: no collection looks at that again."""
     gc.collect()
     gc.freeze()
-    if sys.version_info < (3, 14):  # from then on collections go by small steps
-        gc.set_threshold(*_THRESHOLDS)

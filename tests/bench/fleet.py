@@ -110,7 +110,7 @@ class _Fleet:
             await self._checkpoint.durable_page([name])
         app = build_app(self._checkpoint.durable_page, nodes=self._checkpoint.nodes)
         server = await serve(app, [LOCAL])
-        garbage.collect_seldom()  # as the exporter does when it serves
+        garbage.leave_out_what_is_there()  # as the exporter does when it serves
         _answer({"port": server.addresses[0].port})
         reader = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -251,6 +251,7 @@ async def fleet(nodes: int, payments: int, path: Path | None = None) -> AsyncIte
 
 
 async def _main(nodes: str, payments: str, path: str = "") -> None:
+    garbage.collect_seldom()
     log.configure("warning", "console")  # to stderr: stdout is for the answers
     await _Fleet(int(nodes), int(payments), Path(path) if path else None).run()
 
