@@ -1,7 +1,9 @@
-"""The tables of docs/alerts.md, generated from the rules and from the stories that test them."""
+"""The generated parts of documents, and those of docs/alerts.md: made from the rules and the stories that test them."""
 
+import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 
 from deploy.prometheus.generate import groups
 from deploy.prometheus.rule import PREFIX, Alert
@@ -52,5 +54,20 @@ def _fires(fires: Fires) -> str:
     return ", ".join(f"{name} {minutes:g}" for name, minutes in fires.items()) or "-"
 
 
+def check(document: Path, name: str, lines: Iterable[str]) -> None:
+    """Assert that the part `name` of a document has these lines; `UPDATE_GOLDEN=1` writes them there.
+
+    It is between `<!-- begin NAME -->` and `<!-- end NAME -->`.
+    """
+    begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
+    head, _, rest = document.read_text().partition(begin)
+    found, _, tail = rest.partition(end)
+    wanted = "\n" + "\n".join(lines) + "\n\n"
+    if os.environ.get("UPDATE_GOLDEN"):
+        document.write_text(head + begin + wanted + end + tail)
+    else:
+        assert found == wanted
+
+
 SECTIONS: Mapping[str, Callable[[], Iterator[str]]] = {"alerts": alerts, "incidents": incidents}
-"""The text between `<!-- begin NAME -->` and `<!-- end NAME -->`."""
+"""The parts of docs/alerts.md."""

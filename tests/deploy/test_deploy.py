@@ -1,6 +1,5 @@
 """The committed rules match the values; Prometheus and Alertmanager accept them; wrong values are reported."""
 
-import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -22,7 +21,7 @@ from exporter.payments.labels import AmountBand
 from exporter.web.pages import SERVICE_DISCOVERY
 from tests.dashboards.panels import FILES, dashboard, panels
 from tests.dashboards.test_dashboards import known
-from tests.deploy.documented import SECTIONS
+from tests.deploy.documented import SECTIONS, check
 from tests.incidents.named import EVERYTHING
 from tests.network.build import binaries
 from tests.web import certificates
@@ -296,11 +295,4 @@ def test_total_outage_exceeds_every_factor() -> None:
 @pytest.mark.parametrize("name", SECTIONS)
 def test_tables_of_the_documentation(name: str) -> None:
     """`UPDATE_GOLDEN=1 pytest tests/deploy` generates them."""
-    begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
-    head, _, rest = ALERTS.read_text().partition(begin)
-    table, _, tail = rest.partition(end)
-    wanted = "\n" + "\n".join(SECTIONS[name]()) + "\n\n"
-    if os.environ.get("UPDATE_GOLDEN"):
-        ALERTS.write_text(head + begin + wanted + end + tail)
-        return
-    assert table == wanted
+    check(ALERTS, name, SECTIONS[name]())

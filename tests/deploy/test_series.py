@@ -1,11 +1,11 @@
 """docs/series.md is true; rules and dashboards live without groups of series, or the page says that they need them."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from exporter.metrics.groups import Group
+from tests.deploy.documented import check
 from tests.deploy.needs import Effect, alerts, effect
 from tests.deploy.series import SECTIONS
 
@@ -15,14 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "series.md"
 @pytest.mark.parametrize("name", SECTIONS)
 def test_generated_part(name: str) -> None:
     """`UPDATE_GOLDEN=1 pytest tests/deploy` generates it."""
-    begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
-    head, _, rest = PAGE.read_text().partition(begin)
-    found, _, tail = rest.partition(end)
-    wanted = "\n" + "\n".join(SECTIONS[name]()) + "\n\n"
-    if os.environ.get("UPDATE_GOLDEN"):
-        PAGE.write_text(head + begin + wanted + end + tail)
-        return
-    assert found == wanted
+    check(PAGE, name, SECTIONS[name]())
 
 
 def test_only_one_alert_needs_a_group() -> None:
