@@ -668,8 +668,8 @@ MUTATIONS = (
     Mutation(
         "aiohttp loads the system's certificates",
         "lean.py",
-        "os.environ.update(dict.fromkeys(_TRUSTED, os.devnull))",
-        "os.environ.update(dict.fromkeys(_TRUSTED, os.environ.get(_TRUSTED[0], '')))",
+        "    import_structlog()\n    _import_aiohttp()",
+        "    import_structlog()",
         "test_lean.py",
     ),
     Mutation(
