@@ -91,6 +91,7 @@ async def test_an_exporter_that_runs_loads_nothing_that_it_does_not_need(tmp_pat
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             cwd=ROOT,
+            env=os.environ | {"SSL_CERT_FILE": str(node.tls_cert)},
         )
         assert process.stdout is not None
         try:
