@@ -101,12 +101,8 @@ def _run(arguments: Sequence[str]) -> int:
         print(forget(config))
         return OK
     reloader = Reloader(partial(load, arguments, os.environ))
-    return _until_stopped(
-        config,
-        partial(run, reloader=reloader, on_ready=lambda _: garbage.leave_out_what_is_there()),
-        reloader.request,
-        early,
-    )
+    running = partial(run, reloader=reloader, on_ready=lambda _: garbage.leave_out_what_is_there())
+    return _until_stopped(config, running, reloader.request, early)
 
 
 def _demo(config: Config) -> int:

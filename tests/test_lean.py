@@ -29,6 +29,8 @@ HEAVY = (
     "bcrypt",
     "aiohttp_socks",
     "python_socks",
+    "aiohttp.web",
+    "argparse",
     "prometheus_client",
     "http.server",
     "wsgiref",

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from aiohttp import web
 from aiohttp.typedefs import Middleware
 from aiohttp.web_protocol import RequestHandler
 
+from exporter.web import aiohttp_web as web
 from exporter.web.limits import Limits, most_connections
 from exporter.web.paced import PacedTransport
 

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 from exporter.metrics import gzipped, landing
 from exporter.metrics.exposition import accepts_gzip, choose_format
 from exporter.metrics.groups import Group
 from exporter.metrics.names import node_rows
 from exporter.page import PageData
+from exporter.web import aiohttp_web as web
 from exporter.web import pages
 from exporter.web.body import SharedBody
 from exporter.web.pages import NO_SNIFFING

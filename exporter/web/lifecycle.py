@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from aiohttp import web
+from exporter.web import aiohttp_web as web
 
 PATH = "/-/reload"
 _DISABLED = "Lifecycle API is not enabled.\n"

@@ -4,10 +4,11 @@ import ipaddress
 import re
 from collections.abc import Iterable, Sequence
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 from exporter.payments.view import View
 from exporter.text import sanitize
+from exporter.web import aiohttp_web as web
 
 SERVICE_DISCOVERY = "/sd"
 NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}

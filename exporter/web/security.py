@@ -7,9 +7,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 from exporter.config.webmodel import WebFile
+from exporter.web import aiohttp_web as web
 from exporter.web.passwords import Passwords, Verdict
 from exporter.web.ratelimit import TokenBucket
 

@@ -9,12 +9,12 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
 from exporter.config import ListenAddress
 from exporter.metrics.groups import Group
+from exporter.web import aiohttp_web as web
 from exporter.web.connections import Connections
 from exporter.web.handlers import Handlers, PageDataSource
 from exporter.web.lifecycle import ReloadHandler, add_lifecycle
