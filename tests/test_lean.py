@@ -115,7 +115,7 @@ async def test_an_exporter_that_runs_loads_nothing_that_it_does_not_need(tmp_pat
     assert [name for name in (*HEAVY, *lean.LATER) if name in loaded] == []
     assert len(loaded) <= MAY_BE_LOADED
     assert shown["trusted"] == 0
-    assert shown["thresholds"] == [[700, 2, 500] if sys.version_info < (3, 14) else [*gc.get_threshold()]]
+    assert shown["thresholds"] == [[*(garbage._THRESHOLDS if sys.version_info < (3, 14) else gc.get_threshold())]]
     assert shown["frozen"] > FROZEN
 
 
