@@ -112,7 +112,7 @@ LIBRARY_USERS = {
     "google": {"exporter.lnd", "exporter.simulator"},
     "aiohttp": {"exporter.lean", "exporter.lnd", "exporter.simulator", "exporter.web"},
     "aiohttp_socks": {"exporter.lnd"},
-    "prometheus_client": set(),
+    "prometheus_client": {"exporter.metrics", "exporter.web.rendering"},
     "yaml": {"exporter.config"},
     "bcrypt": {"exporter.config"},
     "sqlite3": {"exporter.store", "exporter.checkpoint"},

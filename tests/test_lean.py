@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter import lean
+from exporter import garbage, lean
 from exporter.simulator.credentials import certificate
 from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
@@ -31,9 +31,6 @@ HEAVY = (
     "python_socks",
     "aiohttp.web",
     "argparse",
-    "prometheus_client",
-    "http.server",
-    "wsgiref",
     "bz2",
     "lzma",
     "exporter.bars",
@@ -156,7 +153,7 @@ def test_the_log_on_a_terminal_is_the_same_without_rich() -> None:
 
 USED = """
 import importlib, json, sys
-from exporter import lean
+from exporter import garbage, lean
 before = {**lean.os.environ}
 lean.import_libraries()
 assert lean.os.environ == before
@@ -191,7 +188,7 @@ def test_what_is_imported_later_is_there_when_it_is_used() -> None:
 
 THREADS = """
 import sys, threading
-from exporter import lean
+from exporter import garbage, lean
 sys.setswitchinterval(1e-6)
 lean._import_later("shutil")
 import shutil
@@ -214,7 +211,7 @@ def test_threads_that_use_it_first_at_the_same_time() -> None:
 
 
 MESSAGE = """
-from exporter import lean
+from exporter import garbage, lean
 lean.import_libraries()
 from google.protobuf.internal import api_implementation
 from exporter.lnd import json_messages
@@ -236,7 +233,7 @@ def test_protobuf_works_compiled_or_not(implementation: str) -> None:
 
 CERTIFICATES = """
 import os, ssl
-from exporter import lean
+from exporter import garbage, lean
 before = {**os.environ}
 lean.import_libraries()
 print({**os.environ} == before, ssl.create_default_context().cert_store_stats()["x509"])

@@ -34,7 +34,8 @@ class Process(Collector):
 
 def _values() -> Iterator[tuple[str, float]]:
     yield "process_cpu_seconds", time.process_time()
-    yield "process_max_fds", float(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield "process_max_fds", float("inf") if most == resource.RLIM_INFINITY else float(most)
     yield "process_open_fds", float(len(os.listdir(_FILES)))  # noqa: PTH208 - a `Path` takes longer than the system
     with open(_MEMORY, "rb", buffering=0) as file:  # noqa: PTH123
         size, resident, *_ = file.read(128).split()

@@ -52,6 +52,12 @@ def test_values_are_the_present_ones() -> None:
     assert after["process_max_fds"] == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
+def test_without_a_limit_of_files_there_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A negative one would be taken for a limit that is used up."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert values(Process().collect())["process_max_fds"] == float("inf")
+
+
 def test_values_that_can_not_be_read_keep_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """The page is shown nevertheless: all descriptors may be in use."""
     measured = Process()
