@@ -221,6 +221,13 @@ MUTATIONS = (
         "payments/test_inflight.py",
     ),
     Mutation(
+        "ends that a list confirms count as requested before they were listed for the first time",
+        "follow/calls.py",
+        "                    self.account.record(payment, Source.LIST, asked)\n",
+        "                    self.account.record(payment, Source.LIST, asked._replace(mono_ns=0))\n",
+        "follow/test_gaps.py",
+    ),
+    Mutation(
         "a payment in flight that becomes older keeps its age",
         "payments/inflight.py",
         "            if share.ages_wall_ns <= wall_ns:\n                self._age(share, wall_ns)\n",
