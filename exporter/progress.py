@@ -12,6 +12,8 @@ import structlog
 from exporter.follow import Account
 from exporter.payments.node import CatchUpProgress
 
+IDLE_S = 2.0
+"""Between two looks whether a catch-up has begun, while there is none."""
 REFRESH_S = 0.5
 """Time between two updates of the display."""
 LONG_S = 2.0
@@ -24,7 +26,7 @@ class ProgressDisplay(Protocol):
     """A place where progress is shown."""
 
     def show(self, nodes: dict[str, CatchUpProgress]) -> None:
-        """Show the progress of all nodes whose catch-up takes long; called every `REFRESH_S`."""
+        """Show the progress of all nodes whose catch-up takes long; called every `REFRESH_S`, or every `IDLE_S`."""
 
 
 async def report_progress(accounts: Callable[[], Iterable[Account]], display: ProgressDisplay) -> None:
@@ -33,12 +35,12 @@ async def report_progress(accounts: Callable[[], Iterable[Account]], display: Pr
     since_s: dict[str, float] = {}
     try:
         while True:
-            await asyncio.sleep(REFRESH_S)
             catching_up = {account.name: account.status.reading for account in accounts()}
             since_s = {name: since_s.get(name, time_s()) for name, progress in catching_up.items() if progress}
             long = {name: p for name, p in catching_up.items() if p and time_s() - since_s[name] >= LONG_S}
             with suppress(OSError):  # the terminal was closed
                 display.show(long)
+            await asyncio.sleep(REFRESH_S if since_s else IDLE_S)
     finally:
         with suppress(OSError):
             display.show({})

@@ -236,7 +236,7 @@ MUTATIONS = (
         "payments/test_inflight.py",
     ),
     Mutation(
-        "an open run doesn't get older",
+        "an HTLC in flight is never held for long",
         "payments/inflight.py",
         "share.until_wall_ns <= wall_ns or",
         "",
@@ -247,6 +247,27 @@ MUTATIONS = (
         "payments/inflight.py",
         "if now.wall_ns < self._last_ns:",
         "if False:",
+        "payments/test_inflight.py",
+    ),
+    Mutation(
+        "ends that a list confirms count as requested before they were listed for the first time",
+        "follow/calls.py",
+        "                    self.account.record(payment, Source.LIST, asked)\n",
+        "                    self.account.record(payment, Source.LIST, asked._replace(mono_ns=0))\n",
+        "follow/test_gaps.py",
+    ),
+    Mutation(
+        "a payment in flight that becomes older keeps its age",
+        "payments/inflight.py",
+        "            if share.ages_wall_ns <= wall_ns:\n                self._age(share, wall_ns)\n",
+        "",
+        "payments/test_inflight.py",
+    ),
+    Mutation(
+        "a payment in flight leaves a band of ages and comes into none",
+        "payments/inflight.py",
+        "        runs[share.group] += 1\n\n",
+        "\n",
         "payments/test_inflight.py",
     ),
     Mutation(

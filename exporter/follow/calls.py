@@ -1,7 +1,8 @@
 """Calls to lnd that are counted: single answers, pages of payments, payments by hash."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from bisect import bisect_right
+from collections.abc import Awaitable, Collection
 from typing import TypeVar
 
 import structlog
@@ -19,6 +20,10 @@ PAGE_LIMIT = 500
 """Payments requested per page, at most; also how many of the newest are read when counting begins."""
 _PAGE_TOO_LARGE = (Interruption.TOO_LARGE, Interruption.TIMEOUT)
 """Causes that a smaller page avoids."""
+MANY = 20
+"""So many payments, at least, are requested by one page of the list instead of one by one."""
+RECORD_BATCH = 50
+"""Payments of a page that are recorded at a time, in some 5 ms: streams and scrapes run in between."""
 CONCURRENT = 8
 """Requests for single payments under way at once; as many may fail before the connection is given up."""
 
@@ -108,12 +113,14 @@ class Calls:
         """Request all payments that lnd must be asked for at present; see `fetch`."""
         await self.fetch(self.account.tracker.hashes_to_ask_for(self.account.now()))
 
-    async def fetch(self, hashes: Iterable[str]) -> None:
+    async def fetch(self, hashes: Collection[str]) -> None:
         """Request payments by hash, `CONCURRENT` at a time, and record the answers; not those that a stream has shown.
 
-        A few requests may fail without stopping the others: these payments are requested again later. Raises an
-        exception group of `LndError` if the connection is lost, or if more than `CONCURRENT` requests fail.
+        Many whose end is unconfirmed are requested by pages of the list. A few requests may fail without stopping the
+        others: these payments are requested again later. Raises an exception group of `LndError` if the connection is
+        lost, or if more than `CONCURRENT` requests fail; a page that fails raises `LndError`.
         """
+        await self._list_unconfirmed(hashes)
         left = iter(hashes)
         failed: list[LndError] = []
 
@@ -136,6 +143,26 @@ class Calls:
                 payments=len(failed),
                 advice=failed[0].advice,
             )
+
+    async def _list_unconfirmed(self, hashes: Collection[str]) -> None:
+        """Request payments whose end is unconfirmed in pages, as long as a page shows many of them.
+
+        After a pause in a storm there are thousands, one after the other in lnd's list. Raises `LndError`.
+        """
+        tracker = self.account.tracker
+        indexes = tracker.unconfirmed_indexes(hashes)
+        while len(indexes) >= MANY:
+            asked = self.account.now()
+            page = await self.list_payments(after=max(0, indexes[0] - 1))
+            for number, payment in enumerate(page.payments):
+                if number % RECORD_BATCH == 0:
+                    await asyncio.sleep(0)
+                if tracker.must_ask(payment.payment_hash, self.account.now()):
+                    self.account.record(payment, Source.LIST, asked)
+            left = indexes[bisect_right(indexes, page.payments[-1].payment_index) :] if page.payments else []
+            if len(indexes) - len(left) < MANY:
+                break  # they are far apart, or the page is a small one
+            indexes = left
 
     async def _fetch_one(self, payment_hash: str) -> None:
         """Request a payment and record the answer. Raises `LndError`."""

@@ -1,11 +1,12 @@
 """Find out what happened while no stream was up: where history ends, what the indexes mean, what began or ended."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
 
-from exporter.follow.calls import Calls
+from exporter.follow.calls import RECORD_BATCH, Calls
 from exporter.follow.per_payment import OVERLAP
 from exporter.payments.event import CatchUpPageRead
 from exporter.payments.labels import Lost, Mode, Source
@@ -103,7 +104,9 @@ class CatchUp:
                 if not page.payments:
                     break
                 self._account.apply([CatchUpPageRead(len(page.payments))])
-                for payment in page.payments:
+                for number, payment in enumerate(page.payments):
+                    if number % RECORD_BATCH == 0:
+                        await asyncio.sleep(0)
                     if not finished.recognise(payment):
                         self._account.record(payment, Source.LIST, asked)
                 self._note_read(finished.read_up_to, page.payments)

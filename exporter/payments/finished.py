@@ -6,6 +6,7 @@ is known, except that they are history or have been counted.
 
 from collections import deque
 from collections.abc import Iterable
+from operator import attrgetter
 
 from exporter.payments.noted import NotedDict
 from exporter.payments.payment import Payment, Run
@@ -13,6 +14,7 @@ from exporter.payments.payment import Payment, Run
 REMEMBERED = 1000
 """Number of finished runs remembered for each node, about 300 kB: two pages of ListPayments."""
 _FORGOTTEN_AT_ONCE = 100  # so that they needn't be sorted each time
+_CREATED_US = attrgetter("created_us")
 
 
 class FinishedRuns:
@@ -108,7 +110,7 @@ class FinishedRuns:
 
     def _forget(self) -> None:
         """Forget the lowest runs, except `REMEMBERED`, and raise the floor above them."""
-        lowest = sorted(self.indexes, key=lambda run: run.created_us if self.by_time else self.indexes[run])
+        lowest = sorted(self.indexes, key=_CREATED_US if self.by_time else self.indexes.__getitem__)
         if self.read_up_to is not None:  # `REMEMBERED` of those read are kept: their indexes confirm the floor later
             lowest = [run for run in lowest if self.indexes[run] <= self.read_up_to]
         for run in lowest[: max(0, len(lowest) - REMEMBERED)]:

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from exporter.payments.labels import Age, BlocksLeft, Purpose
 from exporter.payments.payment import NS_PER_S, NS_PER_US, Attempt, Moment, Run
@@ -64,11 +64,14 @@ def held(attempt: Attempt, now: Moment) -> bool:
     return now.wall_ns - attempt.attempt_ns > HELD_NS and attempt.expiry_height > 0
 
 
-class _Share(NamedTuple):
-    """What a run adds to the gauges, until it changes or an age is crossed."""
+@dataclass(slots=True)
+class _Share:
+    """What a run adds to the gauges, until it changes or a time has come; only its age is replaced before."""
 
     created_us: int
     group: tuple[Purpose, Age]
+    ages_wall_ns: int
+    """From then on, by our clock, its age is in the next band; `_NEVER` if at no time."""
     msat: int
     given_up: bool
     stalled: bool
@@ -76,7 +79,7 @@ class _Share(NamedTuple):
     held: tuple[Attempt, ...]
     """Those of the outstanding HTLCs that are held."""
     until_wall_ns: int
-    """From then on, by our clock, the age is in another band or another HTLC is held; `_NEVER` if at no time."""
+    """From then on, by our clock, another HTLC is held; `_NEVER` if at no time."""
     until_mono_ns: int
     """From then on, by the monotonic clock, the run is stalled."""
 
@@ -85,9 +88,10 @@ _NEVER = 1 << 64
 
 
 class InFlightCounter:
-    """Keeps the gauges of the open runs of a node, and counts again only the runs that changed or crossed an age.
+    """Keeps the gauges of the open runs of a node, and counts again only the runs that changed, or whose time has come.
 
-    It has as many shares as there are open runs, and looks at each of them (50 ns) when one of them crosses an age.
+    It has as many shares as there are open runs, and looks at each of them (0.3 us) when the time of one has come. A
+    run that only becomes older is put into the next band of ages (0.5 us): thousands may do so at the same time.
     """
 
     def __init__(self, runs: Mapping[Run, OpenRun]) -> None:
@@ -134,18 +138,27 @@ class InFlightCounter:
         return self._last
 
     def _note_ended(self, now: Moment) -> None:
-        """Note the runs whose shares end by now, and when the next one of the others does."""
+        """Put runs into the next band of ages, note the others whose time has come, and when the next time comes."""
         wall_ns, mono_ns = now
-        self._stale.update(
-            [
-                run
-                for run, share in self._shares.items()
-                if share.until_wall_ns <= wall_ns or share.until_mono_ns <= mono_ns
-            ]
-        )
-        others = [share for run, share in self._shares.items() if run not in self._stale]
-        self._next_wall_ns = min((share.until_wall_ns for share in others), default=_NEVER)
-        self._next_mono_ns = min((share.until_mono_ns for share in others), default=_NEVER)
+        next_wall_ns = next_mono_ns = _NEVER
+        for run, share in self._shares.items():
+            if share.until_wall_ns <= wall_ns or share.until_mono_ns <= mono_ns:
+                self._stale.add(run)
+                continue
+            if share.ages_wall_ns <= wall_ns:
+                self._age(share, wall_ns)
+            next_wall_ns = min(next_wall_ns, share.ages_wall_ns, share.until_wall_ns)
+            next_mono_ns = min(next_mono_ns, share.until_mono_ns)
+        self._next_wall_ns, self._next_mono_ns = next_wall_ns, next_mono_ns
+
+    def _age(self, share: _Share, wall_ns: int) -> None:
+        """Put a run that is older now into its band of ages: nothing else of its share changes."""
+        self._fresh = False
+        runs = self._sums.runs
+        runs[share.group] -= 1
+        age, share.ages_wall_ns = _age(share.created_us, wall_ns)
+        share.group = (share.group[0], age)
+        runs[share.group] += 1
 
     def _replace(self, run: Run, share: _Share) -> None:
         """Put a share in the place of the one that the run has, if it has one."""
@@ -157,7 +170,7 @@ class InFlightCounter:
             self._sums.oldest_us = min(share.created_us, self._sums.oldest_us)
         self._shares[run] = share
         self._sum(share, 1)
-        self._next_wall_ns = min(self._next_wall_ns, share.until_wall_ns)
+        self._next_wall_ns = min(self._next_wall_ns, share.ages_wall_ns, share.until_wall_ns)
         self._next_mono_ns = min(self._next_mono_ns, share.until_mono_ns)
         if share.held:
             self._with_held.add(run)
@@ -200,12 +213,17 @@ class InFlightCounter:
         return replace(sums, runs=runs, peers=peers, held=by_band, earliest_expiry_height=earliest)
 
 
-def _share(run: OpenRun, now: Moment) -> _Share:
-    created_us, (wall_ns, mono_ns) = run.run.created_us, now
+def _age(created_us: int, wall_ns: int) -> tuple[Age, int]:
+    """Return the band of a run's age, and from when on, by our clock, it will be in the next one."""
     created_ns = created_us * NS_PER_US
-    age = bisect_right(_AGE_EDGES_NS, wall_ns - created_ns)
-    until_wall_ns = created_ns + _AGE_EDGES_NS[age] if age < len(_AGE_EDGES_NS) else _NEVER
-    held_now: tuple[Attempt, ...] = ()
+    band = bisect_right(_AGE_EDGES_NS, wall_ns - created_ns)
+    return _AGES[band], created_ns + _AGE_EDGES_NS[band] if band < len(_AGE_EDGES_NS) else _NEVER
+
+
+def _share(run: OpenRun, now: Moment) -> _Share:
+    created_us = run.run.created_us
+    age, ages_wall_ns = _age(created_us, now.wall_ns)
+    until_wall_ns, held_now = _NEVER, tuple[Attempt, ...]()
     outstanding = tuple(run.outstanding.values())
     for attempt in outstanding:
         if held(attempt, now):
@@ -215,11 +233,19 @@ def _share(run: OpenRun, now: Moment) -> _Share:
     until_mono_ns, stalled = _NEVER, False
     if run.terminal is None and not outstanding:
         stalls_ns = run.news_mono_ns + STALLED_NS
-        stalled = mono_ns >= stalls_ns
+        stalled = now.mono_ns >= stalls_ns
         until_mono_ns = _NEVER if stalled else stalls_ns
-    group = (run.purpose, _AGES[age])
     return _Share(
-        created_us, group, run.value_msat, run.given_up, stalled, outstanding, held_now, until_wall_ns, until_mono_ns
+        created_us,
+        (run.purpose, age),
+        ages_wall_ns,
+        run.value_msat,
+        run.given_up,
+        stalled,
+        outstanding,
+        held_now,
+        until_wall_ns,
+        until_mono_ns,
     )
 
 

@@ -5,7 +5,7 @@ order changes nothing. `docs/reasons.md` gives the reason for each rule.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from exporter.payments.event import EndUnconfirmed, Event, PaymentStarted, UpdateIgnored, UpdateReceived
 from exporter.payments.finished import FinishedRuns
@@ -128,6 +128,11 @@ class Tracker:
             )
             for run in self._of_hash.get(payment_hash, ())
         )
+
+    def unconfirmed_indexes(self, hashes: Iterable[str]) -> list[int]:
+        """Return, ascending, under which indexes lnd last showed the runs of these hashes whose end is unconfirmed."""
+        runs = (run for payment_hash in hashes for run in self._of_hash.get(payment_hash, ()))
+        return sorted(run.payment_index for run in runs if run.terminal and not run.on_hold)
 
     def stream_ended(self, payment_hash: str) -> None:
         """Note that no stream shows this payment any more: lnd must be asked for it."""

@@ -23,6 +23,7 @@ async def node(tmp_path: Path) -> AsyncIterator[SimulatedNode]:
 def a_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make pages and memory hold a tenth of the payments, so that a test needs a tenth of the time."""
     monkeypatch.setattr(calls, "PAGE_LIMIT", calls.PAGE_LIMIT // 10)
+    monkeypatch.setattr(calls, "MANY", calls.MANY // 10)
     monkeypatch.setattr(page_size, "FIRST", page_size.FIRST // 10)
     monkeypatch.setattr(finished, "REMEMBERED", finished.REMEMBERED // 10)
     monkeypatch.setattr(finished, "_FORGOTTEN_AT_ONCE", finished._FORGOTTEN_AT_ONCE // 10)

@@ -77,6 +77,7 @@ def test_every_payment_counts_once(
     monkeypatch.setattr(audit, "BATCH", 20)
     monkeypatch.setattr(per_payment, "MAX_STREAMS", random.choice((2, 100)))
     options = Options(backend=random.choice(list(Backend)))
+    monkeypatch.setattr(calls, "MANY", random.choice((2, 20)))
     run_virtually(
         lambda loop: an_hour(loop, seed, options, tmp_path / "state.sqlite", mode, kills=kills, reloads=reloads)
     )

@@ -65,6 +65,38 @@ async def test_ends_and_beginnings_in_a_gap_are_counted(node: SimulatedNode, sce
         await watch.until(lambda: watch.totals(Counter.SUCCEEDED) == {"succeeded": 3})
 
 
+async def test_many_ends_of_a_gap_are_confirmed_by_a_list(node: SimulatedNode, scenarios: Scenarios) -> None:
+    """Their reason may just have been overwritten when the catch-up listed them: one more list shows all of them."""
+    async with watching(node) as watch:
+        await watch.live()
+        await disconnect(node, watch)
+        for _ in range(2 * calls.MANY):
+            await node.play(scenarios.no_route())
+        lists = node.calls[Method.LIST_PAYMENTS]
+        await reconnect(node, watch)
+        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 2 * calls.MANY})
+        assert counted_reasons(watch) == reasons(node)
+        assert node.calls[Method.TRACK_PAYMENT] < calls.MANY  # the first hold may be over before the others
+        assert node.calls[Method.LIST_PAYMENTS] - lists < calls.MANY
+
+
+async def test_ends_of_a_gap_that_are_far_apart_are_confirmed_one_by_one(
+    node: SimulatedNode, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of the list that shows too few of them ends the lists, and no end is left out."""
+    monkeypatch.setattr(calls, "PAGE_LIMIT", 3)
+    monkeypatch.setattr(calls, "MANY", 6)
+    async with watching(node) as watch:
+        await watch.live()
+        await disconnect(node, watch)
+        for _ in range(12):
+            await node.play(scenarios.no_route())
+        await reconnect(node, watch)
+        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": 12})
+        assert counted_reasons(watch) == reasons(node)
+        assert node.calls[Method.TRACK_PAYMENT]
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("a_tenth")
 async def test_long_gap_amid_traffic_counts_each_payment_once(node: SimulatedNode, scenarios: Scenarios) -> None:
