@@ -1121,7 +1121,7 @@ def _fail(tests: str, copy: Path) -> bool:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout=60", f"tests/{tests}"],
         cwd=copy,
-        env={"PYTHONPATH": str(copy), "PATH": ""},
+        env={"PYTHONPATH": str(copy), "PATH": os.environ["PATH"]},
         capture_output=True,
         check=False,
     )
