@@ -79,9 +79,11 @@ def _attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
     hops = route.hops
     length = len(hops)
     code = source = None
+    before_recipient = False
     if status is _ATTEMPT_FAILED:
         code, source = _failure(message, length)
-    return Attempt(  # by position: with twelve names it takes twice as long
+        before_recipient = 0 < message.failure.failure_source_index == length - 1
+    return Attempt(  # by position: with thirteen names it takes twice as long
         message.attempt_id,
         status,
         message.attempt_time_ns,
@@ -94,6 +96,7 @@ def _attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
         _hint(hops[-1], own_key) if length else None,
         code,
         source,
+        before_recipient,
     )
 
 

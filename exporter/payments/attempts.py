@@ -101,7 +101,7 @@ class SeenAttempts:
             self.settled += 1
             return AttemptSettled(attempt)
         code, source = attempt.code or Code.OTHER, attempt.source or FailureSource.UNKNOWN
-        cause = attempt_cause(code, source)
+        cause = attempt_cause(code, source, before_recipient=attempt.before_recipient)
         self.failures[cause] = self.failures.get(cause, 0) + 1
         if code is not Code.MPP_TIMEOUT:  # it wasn't held: it waited for the other parts
             self.longest_ns = max(self.longest_ns, attempt.resolve_ns - attempt.attempt_ns)

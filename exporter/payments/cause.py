@@ -46,6 +46,14 @@ _BY_CODE: dict[Code, Cause] = {
     Code.UNREADABLE_FAILURE: Cause.UNREADABLE,
 }
 
+# ... if it comes from the node before the recipient, so that it is about a channel of the recipient ...
+_BY_LAST_CODE: dict[Code, Cause] = {
+    Code.TEMPORARY_CHANNEL_FAILURE: Cause.RECIPIENT_LIQUIDITY,
+    Code.UNKNOWN_NEXT_PEER: Cause.RECIPIENT_UNREACHABLE,  # the recipient is offline, or has closed the channel
+    Code.CHANNEL_DISABLED: Cause.RECIPIENT_UNREACHABLE,
+    Code.PERMANENT_CHANNEL_FAILURE: Cause.RECIPIENT_UNREACHABLE,
+}
+
 # ... and if it comes from one of this node's own channels.
 _BY_OWN_CODE: dict[Code, Cause] = {
     Code.TEMPORARY_CHANNEL_FAILURE: Cause.OWN_LIQUIDITY,
@@ -56,10 +64,10 @@ _BY_OWN_CODE: dict[Code, Cause] = {
 }
 
 
-def attempt_cause(code: Code, source: FailureSource) -> Cause:
-    """Return why one HTLC attempt failed."""
-    own = _BY_OWN_CODE.get(code) if source is FailureSource.SELF else None
-    return own or _BY_CODE.get(code, Cause.OTHER)
+def attempt_cause(code: Code, source: FailureSource, *, before_recipient: bool = False) -> Cause:
+    """Return why one HTLC attempt failed; `before_recipient` is that of the `Attempt`."""
+    near = _BY_OWN_CODE if source is FailureSource.SELF else _BY_LAST_CODE if before_recipient else _BY_CODE
+    return near.get(code) or _BY_CODE.get(code, Cause.OTHER)
 
 
 def payment_cause(reason: Reason, failures: Mapping[Cause, int], *, held: bool) -> Cause:

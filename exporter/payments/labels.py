@@ -167,10 +167,13 @@ class Cause(StrEnum):
 
     OWN_LIQUIDITY = "own_liquidity"
     OWN_CHANNEL = "own_channel"
+    OWN_INACTIVE = "own_inactive"
     ROUTE_LIQUIDITY = "route_liquidity"
     ROUTE_POLICY = "route_policy"
     NO_ROUTE = "no_route"
     RECIPIENT = "recipient"
+    RECIPIENT_LIQUIDITY = "recipient_liquidity"
+    RECIPIENT_UNREACHABLE = "recipient_unreachable"
     HELD = "held"
     CALLER = "caller"
     UNREADABLE = "unreadable"

@@ -61,6 +61,8 @@ class Attempt(NamedTuple):
     """Why it failed (`Failure.code`); None unless it failed with a reason."""
     source: FailureSource | None = None
     """Where it failed (`Failure.failure_source_index`); None unless it failed with a reason."""
+    before_recipient: bool = False
+    """True if it failed at the node before the recipient, which may be the first hop; never at this node itself."""
 
     @property
     def key(self) -> int:

@@ -148,10 +148,28 @@ def test_failure_source(number: int, index: int, hops: int, source: FailureSourc
     assert failed(number, index, hops).source is source
 
 
+@pytest.mark.parametrize(
+    ("index", "hops", "before_recipient"),
+    [
+        (0, 1, False),
+        (1, 1, False),
+        (0, 2, False),
+        (1, 2, True),
+        (2, 2, False),
+        (1, 3, False),
+        (2, 3, True),
+        (4, 3, False),
+    ],
+)
+def test_failure_before_the_recipient(index: int, hops: int, before_recipient: bool) -> None:  # noqa: FBT001
+    """It is one hop before the last, and never this node."""
+    assert failed(15, index, hops).before_recipient is before_recipient
+
+
 def test_failed_attempt_without_failure_has_code_other() -> None:
     """Its source is unknown."""
     decoded = failed(0, 0, with_failure=False)
-    assert (decoded.code, decoded.source) == (Code.OTHER, FailureSource.UNKNOWN)
+    assert (decoded.code, decoded.source, decoded.before_recipient) == (Code.OTHER, FailureSource.UNKNOWN, False)
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,24 @@ def test_attempt_cause(code: Code, source: FailureSource, cause: Cause) -> None:
     assert attempt_cause(code, source) is cause
 
 
+@pytest.mark.parametrize("source", [FIRST, MIDDLE])
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        (Code.TEMPORARY_CHANNEL_FAILURE, Cause.RECIPIENT_LIQUIDITY),
+        (Code.UNKNOWN_NEXT_PEER, Cause.RECIPIENT_UNREACHABLE),
+        (Code.CHANNEL_DISABLED, Cause.RECIPIENT_UNREACHABLE),
+        (Code.PERMANENT_CHANNEL_FAILURE, Cause.RECIPIENT_UNREACHABLE),
+        (Code.FEE_INSUFFICIENT, Cause.ROUTE_POLICY),
+        (Code.TEMPORARY_NODE_FAILURE, Cause.ROUTE_POLICY),
+        (Code.INVALID_ONION_BLINDING, Cause.ROUTE_POLICY),
+    ],
+)
+def test_attempt_cause_before_the_recipient(code: Code, source: FailureSource, cause: Cause) -> None:
+    """The node before the recipient tells whether the recipient can be reached, also if it is the direct peer."""
+    assert attempt_cause(code, source, before_recipient=True) is cause
+
+
 @pytest.mark.parametrize(
     ("reason", "failures", "held", "cause"),
     [
