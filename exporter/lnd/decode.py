@@ -144,15 +144,17 @@ def info(message: rpc.GetInfoResponse) -> Info:
 
 
 def channels(message: rpc.ListChannelsResponse) -> Channels:
-    """Convert the answer of `ListChannels`: the spendable balance and the direct peers."""
-    spendable_sat = sum(
-        max(0, channel.local_balance - channel.local_constraints.chan_reserve_sat)
-        for channel in message.channels
-        if channel.active
-    )
+    """Convert the answer of `ListChannels`: the balance and the direct peers."""
+    active_sat = inactive_sat = 0
+    for channel in message.channels:
+        sat = max(0, channel.local_balance - channel.local_constraints.chan_reserve_sat)
+        if channel.active:
+            active_sat += sat
+        else:
+            inactive_sat += sat
     aliases = {channel.remote_pubkey: channel.peer_alias for channel in message.channels if channel.peer_alias}
     peers = frozenset(channel.remote_pubkey for channel in message.channels)
-    return Channels(spendable_sat * MSAT_PER_SAT, aliases, peers)
+    return Channels(active_sat * MSAT_PER_SAT, aliases, peers, inactive_sat * MSAT_PER_SAT)
 
 
 def state(number: int) -> NodeState:

@@ -70,13 +70,16 @@ def attempt_cause(code: Code, source: FailureSource, *, before_recipient: bool =
     return near.get(code) or _BY_CODE.get(code, Cause.OTHER)
 
 
-def payment_cause(reason: Reason, failures: Mapping[Cause, int], *, held: bool) -> Cause:
+def payment_cause(reason: Reason, failures: Mapping[Cause, int], *, held: bool, lacked_inactive: bool = False) -> Cause:
     """Return why a payment failed.
 
     `failures` counts its failed attempts by cause: the most frequent decides, on a tie the first in `Cause`. `held` is
     True if one HTLC was outstanding for most of the payment's life, or if the recipient refused one: had it refused in
-    time, that would be the reason instead of `timeout`.
+    time, that would be the reason instead of `timeout`. `lacked_inactive` is True if the balance of inactive channels
+    is known to have been what it lacked.
     """
+    if reason is Reason.INSUFFICIENT_BALANCE and lacked_inactive:
+        return Cause.OWN_INACTIVE
     if reason in _BY_REASON:
         return _BY_REASON[reason]
     if reason is Reason.TIMEOUT and held:

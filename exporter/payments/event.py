@@ -57,6 +57,10 @@ class EndUnconfirmed(NamedTuple):
     payment_hash: str
 
 
+class BalanceLacked(NamedTuple):
+    """A run has ended for lack of balance: the node's channels tell why, if lnd is asked at once. Counts nothing."""
+
+
 class StatusChanged(NamedTuple):
     """A run changed its status. The change to a final status is reported when the run is counted."""
 
@@ -170,6 +174,7 @@ Event: TypeAlias = (
     | UpdateDelayed
     | PaymentStarted
     | EndUnconfirmed
+    | BalanceLacked
     | StatusChanged
     | FirstAttemptMade
     | AttemptStarted

@@ -11,6 +11,7 @@ from exporter.payments.event import (
     AttemptSettled,
     AttemptStarted,
     AttemptUnresolved,
+    BalanceLacked,
     CatchUpPageRead,
     ChannelsListed,
     Ending,
@@ -87,7 +88,7 @@ class Ledger:
                 self._observe(HistogramName.UPDATE_DELAY, delay_ns)
             case PaymentStarted():
                 self._count(Counter.STARTED)
-            case EndUnconfirmed():
+            case EndUnconfirmed() | BalanceLacked():
                 pass
             case StatusChanged(before, after):
                 self._count(Counter.TRANSITIONS, before, after)

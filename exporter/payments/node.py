@@ -31,11 +31,13 @@ class Channels:
     """The answer of `ListChannels`, which not every macaroon allows."""
 
     spendable_msat: int
-    """Local balance of active channels less their reserves, msat, never below 0."""
+    """Local balance of the active channels less their reserves, msat, never below 0 (`ListChannels`)."""
     aliases: dict[str, str] = field(default_factory=dict)
     """Alias of each direct peer by identity key; as many as the node has channels, at most."""
     peers: frozenset[str] = frozenset()
     """Identity keys of all direct peers with a channel."""
+    inactive_msat: int = 0
+    """Local balance of the inactive channels less their reserves, msat, never below 0: their peers are offline."""
 
 
 class CatchUpProgress(NamedTuple):
