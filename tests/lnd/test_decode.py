@@ -292,4 +292,4 @@ def test_spendable_balance_and_aliases() -> None:
     message = rpc.ListChannelsResponse(
         channels=[channel(PEER, 100, 10, alias="bob"), channel(FAR, 5, 10), channel(FAR, 100, 0, active=False)]
     )
-    assert decode.channels(message) == Channels(90_000, {PEER: "bob"}, frozenset((PEER, FAR)))
+    assert decode.channels(message) == Channels(90_000, {PEER: "bob"}, frozenset((PEER, FAR)), 100_000)
