@@ -132,4 +132,4 @@ class NodePoller:
             self._denial_logged = False
             self._account.tracker.balance = Balance.of(channels, asked)
             self._account.set_status(channels=channels)
-            self._account.apply([ChannelsListed(channels.peers)])
+            self._account.apply([ChannelsListed(frozenset(channels.by_peer))])

@@ -12,7 +12,7 @@ from exporter.payments.labels import (
     Reason,
     Status,
 )
-from exporter.payments.node import Channels, Info
+from exporter.payments.node import Channels, Info, PeerChannels
 from exporter.payments.payment import NS_PER_S, Attempt, Payment
 
 KEYSEND_RECORD = 5482373484
@@ -137,6 +137,7 @@ def info(message: rpc.GetInfoResponse) -> Info:
         block_height=message.block_height,
         best_header_s=message.best_header_timestamp,
         synced_to_chain=message.synced_to_chain,
+        synced_to_graph=message.synced_to_graph,
         channels_active=message.num_active_channels,
         channels_inactive=message.num_inactive_channels,
         channels_pending=message.num_pending_channels,
@@ -145,16 +146,36 @@ def info(message: rpc.GetInfoResponse) -> Info:
 
 def channels(message: rpc.ListChannelsResponse) -> Channels:
     """Convert the answer of `ListChannels`: the balance and the direct peers."""
-    active_sat = inactive_sat = 0
+    by_peer: dict[str, PeerChannels] = {}
+    inactive_msat = 0
     for channel in message.channels:
-        sat = max(0, channel.local_balance - channel.local_constraints.chan_reserve_sat)
-        if channel.active:
-            active_sat += sat
-        else:
-            inactive_sat += sat
+        peer = _channels_of_peer(channel)
+        if not channel.active:
+            inactive_msat += _above_reserve_msat(channel.local_balance, channel.local_constraints)
+        before = by_peer.get(channel.remote_pubkey)
+        by_peer[channel.remote_pubkey] = before.plus(peer) if before else peer
     aliases = {channel.remote_pubkey: channel.peer_alias for channel in message.channels if channel.peer_alias}
-    peers = frozenset(channel.remote_pubkey for channel in message.channels)
-    return Channels(active_sat * MSAT_PER_SAT, aliases, peers, inactive_sat * MSAT_PER_SAT)
+    return Channels(sum(peer.spendable_msat for peer in by_peer.values()), aliases, by_peer, inactive_msat)
+
+
+def _channels_of_peer(channel: rpc.Channel) -> PeerChannels:
+    """Return one channel of a peer. What this node may offer is in `local_constraints`: seen on lnd 0.21."""
+    offered = [htlc.amount for htlc in channel.pending_htlcs if not htlc.incoming]
+    local, active = channel.local_constraints, channel.active
+    return PeerChannels(
+        active=int(active),
+        inactive=int(not active),
+        spendable_msat=_above_reserve_msat(channel.local_balance, local) if active else 0,
+        receivable_msat=_above_reserve_msat(channel.remote_balance, channel.remote_constraints) if active else 0,
+        offered=len(offered),
+        offered_limit=local.max_accepted_htlcs,
+        offered_msat=sum(offered) * MSAT_PER_SAT,
+        offered_msat_limit=local.max_pending_amt_msat,
+    )
+
+
+def _above_reserve_msat(balance_sat: int, constraints: rpc.ChannelConstraints) -> int:
+    return max(0, balance_sat - constraints.chan_reserve_sat) * MSAT_PER_SAT
 
 
 def state(number: int) -> NodeState:

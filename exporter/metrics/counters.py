@@ -51,6 +51,12 @@ PAYMENTS: tuple[Row, ...] = (
         "Of the succeeded ones those with a Payment.failure_reason: the caller may have been told that they failed.",
     ),
     CounterRow(
+        "lnd_payments_succeeded_late_msat_total",
+        {"reason": Reason},
+        Counter.SUCCEEDED_LATE_MSAT,
+        "Amount of the succeeded payments with a Payment.failure_reason, fees not included (Payment.value_msat).",
+    ),
+    CounterRow(
         "lnd_payments_failed_total",
         {"kind": Kind, "amount_band": AmountBand, "reason": Reason},
         Counter.FAILED,

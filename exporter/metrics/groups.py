@@ -44,6 +44,13 @@ LEFT_OUT: Mapping[Group, LeftOut] = {
                 "lnd_payments_peer_in_flight_htlcs",
                 "lnd_payments_peer_in_flight_msat",
                 "lnd_payments_peer_info",
+                "lnd_payments_peer_channels",
+                "lnd_payments_peer_spendable_msat",
+                "lnd_payments_peer_receivable_msat",
+                "lnd_payments_peer_offered_htlcs",
+                "lnd_payments_peer_offered_htlcs_limit",
+                "lnd_payments_peer_offered_msat",
+                "lnd_payments_peer_offered_msat_limit",
             }
         )
     ),

@@ -319,6 +319,13 @@ class Reset(StrEnum):
     """The state file was an older copy, or another one, than the one last written."""
 
 
+class PeerChannelState(StrEnum):
+    """State of an open channel with a peer."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+
+
 class ChannelState(StrEnum):
     """State of a channel."""
 

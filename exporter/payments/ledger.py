@@ -178,6 +178,7 @@ class Ledger:
         self._count(Counter.FEES, *labels, by=ending.fee_msat)
         if ending.reason is not Reason.NONE:
             self._count(Counter.SUCCEEDED_LATE, ending.reason)
+            self._count(Counter.SUCCEEDED_LATE_MSAT, ending.reason, by=ending.value_msat)
         self._observe(HistogramName.FEE, ending.fee_msat, purpose)
         if ending.value_msat:
             # Millionths of a ppm, rounded up, so that the comparison with the edges of buckets, whole ppm, is exact.

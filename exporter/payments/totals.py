@@ -36,6 +36,7 @@ class Counter(StrEnum):
     TRANSITIONS = "transitions"
     SUCCEEDED = "succeeded"
     SUCCEEDED_LATE = "succeeded_late"
+    SUCCEEDED_LATE_MSAT = "succeeded_late_msat"
     FAILED = "failed"
     FAILED_BY_CAUSE = "failed_by_cause"
     SENT = "sent"
@@ -172,6 +173,7 @@ _INITIAL_LABELS: dict[Counter, tuple[Labels, ...]] = {
     ),
     Counter.SUCCEEDED: tuple(product(_SUCCEEDING_KINDS, AmountBand)),
     Counter.SUCCEEDED_LATE: tuple((reason,) for reason in Reason if reason is not Reason.NONE),
+    Counter.SUCCEEDED_LATE_MSAT: tuple((reason,) for reason in Reason if reason is not Reason.NONE),
     Counter.FAILED: tuple(product(Kind, AmountBand, Reason)),
     Counter.FAILED_BY_CAUSE: tuple(product(Purpose, Cause, AmountBand)),
     Counter.SENT: tuple(product(_SUCCEEDING_KINDS, AmountBand)),

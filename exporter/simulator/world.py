@@ -16,6 +16,8 @@ _CLTV_DELTA = 80  # blocks that each forwarding node requires, lnd's default
 _FINAL_DELTA = 18
 _MSAT = 1000
 _CHANNEL_SAT = 5_000_000
+MAX_HTLCS = 483
+"""HTLCs that one side of a channel may offer at once, at most (BOLT 2): what an lnd accepts."""
 
 _PEERS = (
     "Harbour Bank",
@@ -45,6 +47,9 @@ class Peer(NamedTuple):
     local_sat: int
     reserve_sat: int = 50_000
     active: bool = True
+    remote_sat: int = 0
+    htlcs: int = MAX_HTLCS
+    """How many HTLCs it accepts at once."""
 
 
 def node(alias: str, secret: bytes) -> Node:
@@ -77,7 +82,10 @@ class World:
             return node(alias, rng.randbytes(32))
 
         me = new("simulated")
-        peers = tuple(Peer(new(alias), rng.randrange(1, 9) * _CHANNEL_SAT // 10) for alias in _PEERS)
+        peers = tuple(
+            Peer(new(alias), (sat := rng.randrange(1, 9) * _CHANNEL_SAT // 10), remote_sat=_CHANNEL_SAT - sat)
+            for alias in _PEERS
+        )
         return cls(me, peers, tuple(new(f"node {n}") for n in range(_FAR)), network)
 
     def payment_request(self, payee: Node, payment_hash: bytes, amount_msat: int, created_s: int) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from exporter.lnd import bolt11, decode
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import AttemptStatus, Code, FailureSource, Kind, NodeState, Reason, Status
-from exporter.payments.node import Channels, Info
+from exporter.payments.node import Channels, Info, PeerChannels
 from exporter.payments.payment import Attempt, Payment
 
 HASH = "ab" * 32
@@ -274,22 +274,44 @@ def test_every_field_of_info() -> None:
     """That is, each field of GetInfo that is used."""
     message = rpc.GetInfoResponse(
         identity_pubkey=OWN, alias="us", version="0.21.2", block_height=7, best_header_timestamp=8,
-        synced_to_chain=True, num_active_channels=1, num_inactive_channels=2, num_pending_channels=3,
-        chains=[rpc.Chain(network="regtest")],
+        synced_to_chain=True, synced_to_graph=True, num_active_channels=1, num_inactive_channels=2,
+        num_pending_channels=3, chains=[rpc.Chain(network="regtest")],
     )  # fmt: skip
-    assert decode.info(message) == Info(OWN, "us", "0.21.2", "regtest", 7, 8, True, 1, 2, 3)
+    assert decode.info(message) == Info(OWN, "us", "0.21.2", "regtest", 7, 8, True, 1, 2, 3, True)
 
 
-def test_spendable_balance_and_aliases() -> None:
-    """Spendable is the local balance of active channels less the reserve, never negative; aliases where known."""
+def test_channels_with_each_peer() -> None:
+    """Channels are added up by peer; balances are those of active channels above the reserve, never negative."""
 
-    def channel(key: str, balance: int, reserve: int, *, active: bool = True, alias: str = "") -> rpc.Channel:
-        constraints = rpc.ChannelConstraints(chan_reserve_sat=reserve)
-        return rpc.Channel(
-            remote_pubkey=key, local_balance=balance, active=active, local_constraints=constraints, peer_alias=alias
-        )
+    def bounds(reserve_sat: int, htlcs: int, msat: int) -> rpc.ChannelConstraints:
+        return rpc.ChannelConstraints(chan_reserve_sat=reserve_sat, max_accepted_htlcs=htlcs, max_pending_amt_msat=msat)
 
+    htlcs = [rpc.HTLC(amount=7), rpc.HTLC(amount=8), rpc.HTLC(amount=100, incoming=True)]
+    ours, theirs = bounds(10, 30, 5_000), bounds(20, 483, 6_000)
     message = rpc.ListChannelsResponse(
-        channels=[channel(PEER, 100, 10, alias="bob"), channel(FAR, 5, 10), channel(FAR, 100, 0, active=False)]
+        channels=[
+            rpc.Channel(
+                remote_pubkey=PEER, active=True, local_balance=100, remote_balance=50, peer_alias="bob",
+                local_constraints=ours, remote_constraints=theirs, pending_htlcs=htlcs,
+            ),
+            rpc.Channel(
+                remote_pubkey=PEER, active=True, local_balance=5, remote_balance=19, peer_alias="bob",
+                local_constraints=ours, remote_constraints=theirs,
+            ),
+            rpc.Channel(
+                remote_pubkey=FAR, active=False, local_balance=110, remote_balance=70,
+                local_constraints=ours, remote_constraints=theirs, pending_htlcs=htlcs[:1],
+            ),
+        ]
+    )  # fmt: skip
+    bob = PeerChannels(
+        active=2,
+        spendable_msat=90_000,
+        receivable_msat=30_000,
+        offered=2,
+        offered_limit=60,
+        offered_msat=15_000,
+        offered_msat_limit=10_000,
     )
-    assert decode.channels(message) == Channels(90_000, {PEER: "bob"}, frozenset((PEER, FAR)), 100_000)
+    far = PeerChannels(inactive=1, offered=1, offered_limit=30, offered_msat=7_000, offered_msat_limit=5_000)
+    assert decode.channels(message) == Channels(90_000, {PEER: "bob"}, {PEER: bob, FAR: far}, 100_000)

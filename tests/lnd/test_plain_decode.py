@@ -52,6 +52,7 @@ def plain_attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
         hint=plain_hint(hops[-1], own_key) if hops else None,
         code=plain_code(message) if is_failed else None,
         source=plain_source(message) if is_failed else None,
+        before_recipient=is_failed and plain_before_recipient(message),
     )
 
 
@@ -80,6 +81,12 @@ def plain_source(message: rpc.HTLCAttempt) -> FailureSource:
     if index == hops:
         return FailureSource.RECIPIENT
     return FailureSource.FIRST_HOP if index == 1 else FailureSource.INTERMEDIATE
+
+
+def plain_before_recipient(message: rpc.HTLCAttempt) -> bool:
+    """Return whether another node failed an attempt, and only the recipient comes after it."""
+    index, hops = message.failure.failure_source_index, len(message.route.hops)
+    return message.HasField("failure") and index != 0 and index + 1 == hops
 
 
 hexes = st.text(alphabet="0123456789abcdefABCDEF -_x\tg\u0660", min_size=62, max_size=67) | st.sampled_from(

@@ -14,7 +14,7 @@ from exporter.metrics.row import GaugeRow
 from exporter.payments import labels, totals
 from exporter.payments.labels import Mode, NodeState
 from exporter.payments.ledger import Ledger
-from exporter.payments.node import Channels, Info, NodeStatus
+from exporter.payments.node import Channels, Info, NodeStatus, PeerChannels
 from exporter.payments.tracker import Tracker
 from exporter.payments.view import View, capture_view
 from tests.metrics import scene
@@ -236,7 +236,9 @@ def _with_peers(view: View, count: int) -> View:
         view.counters[totals.Counter.PEER_SENT][peer,] = 1
         view.counters[totals.Counter.PEER_FEES][peer,] = 1
     status = replace(scene.STATUS, channels=Channels(0, {peer: f"alias of {peer}" for peer in peers}))
-    return replace(view, peers_in_flight=dict.fromkeys([*peers, "other"], (1, 1)), status=status)
+    channels = {peer: PeerChannels(1, 1) for peer in [*peers, "other"]}
+    in_flight = dict.fromkeys([*peers, "other"], (1, 1))
+    return replace(view, peers_in_flight=in_flight, peer_channels=channels, status=status)
 
 
 def _with_every_code(view: View) -> View:
