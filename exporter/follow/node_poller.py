@@ -130,6 +130,8 @@ class NodePoller:
                 self._with_channels = False
         else:
             self._denial_logged = False
-            self._account.tracker.balance = Balance.of(channels, asked)
+            tracker = self._account.tracker
+            tracker.balance = Balance.of(channels, asked)
+            tracker.ghosts.compare(channels.offered, tracker.open.values(), asked)
             self._account.set_status(channels=channels)
             self._account.apply([ChannelsListed(frozenset(channels.by_peer))])

@@ -83,7 +83,7 @@ def _attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
     if status is _ATTEMPT_FAILED:
         code, source = _failure(message, length)
         before_recipient = 0 < message.failure.failure_source_index == length - 1
-    return Attempt(  # by position: with thirteen names it takes twice as long
+    return Attempt(  # by position: with so many names it takes twice as long
         message.attempt_id,
         status,
         message.attempt_time_ns,
@@ -97,6 +97,7 @@ def _attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
         code,
         source,
         before_recipient,
+        0 if not length or hops[-1].HasField("amp_record") else hops[0].chan_id,
     )
 
 
@@ -155,7 +156,17 @@ def channels(message: rpc.ListChannelsResponse) -> Channels:
         before = by_peer.get(channel.remote_pubkey)
         by_peer[channel.remote_pubkey] = before.plus(peer) if before else peer
     aliases = {channel.remote_pubkey: channel.peer_alias for channel in message.channels if channel.peer_alias}
-    return Channels(sum(peer.spendable_msat for peer in by_peer.values()), aliases, by_peer, inactive_msat)
+    return Channels(
+        spendable_msat=sum(peer.spendable_msat for peer in by_peer.values()),
+        aliases=aliases,
+        by_peer=by_peer,
+        offered={channel.chan_id: _offered(channel) for channel in message.channels},
+        inactive_msat=inactive_msat,
+    )
+
+
+def _offered(channel: rpc.Channel) -> frozenset[str]:
+    return frozenset([htlc.hash_lock.hex() for htlc in channel.pending_htlcs if not htlc.incoming])
 
 
 def _channels_of_peer(channel: rpc.Channel) -> PeerChannels:

@@ -96,6 +96,18 @@ IN_FLIGHT: tuple[Row, ...] = (
         "Amount of the HTLC attempts outstanding, fees included (Route.total_amt_msat).",
     ),
     GaugeRow(
+        "lnd_payments_in_flight_ghost_htlcs",
+        {},
+        lambda view: _single(view.ghosts and view.ghosts[0]),
+        "HTLC attempts in flight that have not been on their open channel for 10 minutes (Channel.pending_htlcs).",
+    ),
+    GaugeRow(
+        "lnd_payments_in_flight_ghost_htlcs_msat",
+        {},
+        lambda view: _single(view.ghosts and view.ghosts[1]),
+        "Amount of the HTLC attempts in flight that are not on their channel, fees included (Route.total_amt_msat).",
+    ),
+    GaugeRow(
         "lnd_payments_held_htlcs",
         {"blocks_left": BlocksLeft},
         lambda view: _held(view, 0),

@@ -63,6 +63,11 @@ class Attempt(NamedTuple):
     """Where it failed (`Failure.failure_source_index`); None unless it failed with a reason."""
     before_recipient: bool = False
     """True if it failed at the node before the recipient, which may be the first hop; never at this node itself."""
+    channel_id: int = 0
+    """This node's channel with the first hop (`Hop.chan_id`), where an HTLC with the payment's hash is offered.
+
+    0 without a route, and for AMP, whose HTLCs have hashes of their own.
+    """
 
     @property
     def key(self) -> int:

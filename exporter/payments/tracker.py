@@ -17,6 +17,7 @@ from exporter.payments.event import (
     UpdateReceived,
 )
 from exporter.payments.finished import FinishedRuns
+from exporter.payments.ghosts import Ghosts
 from exporter.payments.inflight import InFlightCounter
 from exporter.payments.labels import Ignored, Lost, Mode, Source
 from exporter.payments.payment import NS_PER_US, Moment, Payment, Run
@@ -48,6 +49,7 @@ class Tracker:
         self.on_hold: OrderedDict[Run, Terminal] = OrderedDict()
         """The ends of the open runs that are on hold, in the order in which their holds end: see `release`."""
         self.finished = FinishedRuns()
+        self.ghosts = Ghosts()
         self.balance: Balance | None = None
         """What `ListChannels` last answered to this process; None before the first answer."""
         self._of_hash: dict[str, list[OpenRun]] = {}  # the open runs by hash, seldom more than one

@@ -29,6 +29,8 @@ class View:
     status: NodeStatus
     peer_channels: dict[str, PeerChannels]
     """The channels by label of the peer, those of peers without a label added up; empty if they aren't known."""
+    ghosts: tuple[int, int] | None
+    """Number and amount in msat of HTLCs that are on no channel any more; None if the channels aren't known."""
     last_update_ns: int | None
     """When the last snapshot was received, by our clock, nanoseconds since 1970; None before the first."""
 
@@ -61,6 +63,7 @@ def capture_view(  # noqa: PLR0917 - the parts of an account
         peers_in_flight=last.peers_in_flight if last and last.peers_in_flight == peers else peers,
         status=last.status if last and last.status == status else status,
         peer_channels=peer_channels,
+        ghosts=tracker.ghosts.count(tracker.open, now) if status.channels else None,
         last_update_ns=ledger.last_update_ns,
     )
     return last if last == view else view

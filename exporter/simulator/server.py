@@ -22,7 +22,7 @@ from exporter.simulator.service import ALL_PERMISSIONS, Service
 from exporter.simulator.subscriptions import RpcStatus, Subscriptions
 from exporter.simulator.timeline import timeline
 from exporter.simulator.truth import Finished
-from exporter.simulator.world import MAX_HTLCS, World, generator
+from exporter.simulator.world import MAX_HTLCS, World, channel_to, generator
 
 _SHUTTING_DOWN = RpcStatus(grpc.StatusCode.UNKNOWN, "routerrpc server shutting down")
 _HOST = "127.0.0.1"
@@ -246,12 +246,14 @@ class SimulatedNode:
         offered: dict[str, list[pb.HTLC]] = {}
         for payment_hash, attempt in self.database.outstanding():
             htlc = pb.HTLC(amount=attempt.route.total_amt_msat // 1000, hash_lock=bytes.fromhex(payment_hash))
-            offered.setdefault(attempt.route.hops[0].pub_key, []).append(htlc)
+            if payment_hash not in self.faults.ghosts:
+                offered.setdefault(attempt.route.hops[0].pub_key, []).append(htlc)
         return pb.ListChannelsResponse(
             channels=[
                 pb.Channel(
                     active=peer.active,
                     remote_pubkey=peer.node.pubkey,
+                    chan_id=channel_to(peer.node.pubkey),
                     local_balance=peer.local_sat,
                     remote_balance=peer.remote_sat,
                     pending_htlcs=offered.get(peer.node.pubkey, ()),

@@ -138,13 +138,16 @@ class World:
         return route
 
 
+def channel_to(pubkey: str) -> int:
+    """Return the id of the only channel that leads to a node."""
+    return int(pubkey[2:14], 16)
+
+
 def _hop(pubkey: str, forward_msat: int, fee_msat: int, expiry: int) -> pb.Hop:
     """Return a hop with all fields that lnd sends."""
-    hop = pb.Hop(pub_key=pubkey)
-    channel = int(pubkey[2:14], 16)
+    hop = pb.Hop(pub_key=pubkey, chan_id=channel_to(pubkey))
     hop.MergeFromString(
-        int_field(1, channel)
-        + int_field(2, _CHANNEL_SAT)
+        int_field(2, _CHANNEL_SAT)
         + int_field(3, forward_msat // _MSAT)
         + int_field(4, fee_msat // _MSAT)
         + int_field(5, expiry)

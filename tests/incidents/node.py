@@ -27,7 +27,7 @@ from exporter.simulator.database import Database
 from exporter.simulator.mutation import Mutation, Scenario
 from exporter.simulator.record import Update
 from exporter.simulator.scenarios import Scenarios
-from exporter.simulator.world import World
+from exporter.simulator.world import World, channel_to
 from tests.incidents.named import NAMED
 from tests.incidents.series import Series
 from tests.incidents.targets import Layout, Scraped, healthy, of_exporter, of_node, up
@@ -216,6 +216,12 @@ class VirtualNode:
         """List all payments to the exporter, as a catch-up does."""
         for record in self.database:
             self.send_update(record.update, Source.LIST)
+
+    def list_empty_channels(self) -> None:
+        """List the channels to the exporter: all are open, none has an HTLC."""
+        at = self._moment()
+        offered = {channel_to(peer.node.pubkey): frozenset[str]() for peer in self.world.peers}
+        self.tracker.ghosts.compare(offered, self.tracker.open.values(), at)
 
     def _block(self) -> None:
         if self._chain_grows:

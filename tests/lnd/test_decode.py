@@ -286,20 +286,24 @@ def test_channels_with_each_peer() -> None:
     def bounds(reserve_sat: int, htlcs: int, msat: int) -> rpc.ChannelConstraints:
         return rpc.ChannelConstraints(chan_reserve_sat=reserve_sat, max_accepted_htlcs=htlcs, max_pending_amt_msat=msat)
 
-    htlcs = [rpc.HTLC(amount=7), rpc.HTLC(amount=8), rpc.HTLC(amount=100, incoming=True)]
+    htlcs = [
+        rpc.HTLC(amount=7, hash_lock=b"\xaa"),
+        rpc.HTLC(amount=8, hash_lock=b"\xbb"),
+        rpc.HTLC(amount=100, hash_lock=b"\xcc", incoming=True),
+    ]
     ours, theirs = bounds(10, 30, 5_000), bounds(20, 483, 6_000)
     message = rpc.ListChannelsResponse(
         channels=[
             rpc.Channel(
-                remote_pubkey=PEER, active=True, local_balance=100, remote_balance=50, peer_alias="bob",
+                remote_pubkey=PEER, chan_id=1, active=True, local_balance=100, remote_balance=50, peer_alias="bob",
                 local_constraints=ours, remote_constraints=theirs, pending_htlcs=htlcs,
             ),
             rpc.Channel(
-                remote_pubkey=PEER, active=True, local_balance=5, remote_balance=19, peer_alias="bob",
+                remote_pubkey=PEER, chan_id=2, active=True, local_balance=5, remote_balance=19, peer_alias="bob",
                 local_constraints=ours, remote_constraints=theirs,
             ),
             rpc.Channel(
-                remote_pubkey=FAR, active=False, local_balance=110, remote_balance=70,
+                remote_pubkey=FAR, chan_id=3, active=False, local_balance=110, remote_balance=70,
                 local_constraints=ours, remote_constraints=theirs, pending_htlcs=htlcs[:1],
             ),
         ]
@@ -314,4 +318,5 @@ def test_channels_with_each_peer() -> None:
         offered_msat_limit=10_000,
     )
     far = PeerChannels(inactive=1, offered=1, offered_limit=30, offered_msat=7_000, offered_msat_limit=5_000)
-    assert decode.channels(message) == Channels(90_000, {PEER: "bob"}, {PEER: bob, FAR: far}, 100_000)
+    offered = {1: frozenset(("aa", "bb")), 2: frozenset[str](), 3: frozenset(("aa",))}
+    assert decode.channels(message) == Channels(90_000, {PEER: "bob"}, {PEER: bob, FAR: far}, offered, 100_000)

@@ -53,6 +53,7 @@ def plain_attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
         code=plain_code(message) if is_failed else None,
         source=plain_source(message) if is_failed else None,
         before_recipient=is_failed and plain_before_recipient(message),
+        channel_id=hops[0].chan_id if hops and not hops[-1].HasField("amp_record") else 0,
     )
 
 
@@ -106,6 +107,7 @@ hexes = st.text(alphabet="0123456789abcdefABCDEF -_x\tg\u0660", min_size=62, max
 )
 hop = st.builds(
     rpc.Hop,
+    chan_id=st.integers(0, 2),
     pub_key=hexes,
     amp_record=st.none() | st.just(rpc.AMPRecord()),
     custom_records=st.dictionaries(st.sampled_from([5482373484, 1]), st.just(b""), max_size=2),

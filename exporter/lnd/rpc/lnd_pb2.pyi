@@ -111,7 +111,7 @@ class Route(_message.Message):
     def __init__(self, total_time_lock: _Optional[int] = ..., hops: _Optional[_Iterable[_Union[Hop, _Mapping]]] = ..., total_fees_msat: _Optional[int] = ..., total_amt_msat: _Optional[int] = ...) -> None: ...
 
 class Hop(_message.Message):
-    __slots__ = ("pub_key", "custom_records", "amp_record")
+    __slots__ = ("chan_id", "pub_key", "custom_records", "amp_record")
     class CustomRecordsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -119,13 +119,15 @@ class Hop(_message.Message):
         key: int
         value: bytes
         def __init__(self, key: _Optional[int] = ..., value: _Optional[bytes] = ...) -> None: ...
+    CHAN_ID_FIELD_NUMBER: _ClassVar[int]
     PUB_KEY_FIELD_NUMBER: _ClassVar[int]
     CUSTOM_RECORDS_FIELD_NUMBER: _ClassVar[int]
     AMP_RECORD_FIELD_NUMBER: _ClassVar[int]
+    chan_id: int
     pub_key: str
     custom_records: _containers.ScalarMap[int, bytes]
     amp_record: AMPRecord
-    def __init__(self, pub_key: _Optional[str] = ..., custom_records: _Optional[_Mapping[int, bytes]] = ..., amp_record: _Optional[_Union[AMPRecord, _Mapping]] = ...) -> None: ...
+    def __init__(self, chan_id: _Optional[int] = ..., pub_key: _Optional[str] = ..., custom_records: _Optional[_Mapping[int, bytes]] = ..., amp_record: _Optional[_Union[AMPRecord, _Mapping]] = ...) -> None: ...
 
 class AMPRecord(_message.Message):
     __slots__ = ()
@@ -284,9 +286,10 @@ class ListChannelsResponse(_message.Message):
     def __init__(self, channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ...) -> None: ...
 
 class Channel(_message.Message):
-    __slots__ = ("active", "remote_pubkey", "local_balance", "remote_balance", "pending_htlcs", "local_constraints", "remote_constraints", "peer_alias")
+    __slots__ = ("active", "remote_pubkey", "chan_id", "local_balance", "remote_balance", "pending_htlcs", "local_constraints", "remote_constraints", "peer_alias")
     ACTIVE_FIELD_NUMBER: _ClassVar[int]
     REMOTE_PUBKEY_FIELD_NUMBER: _ClassVar[int]
+    CHAN_ID_FIELD_NUMBER: _ClassVar[int]
     LOCAL_BALANCE_FIELD_NUMBER: _ClassVar[int]
     REMOTE_BALANCE_FIELD_NUMBER: _ClassVar[int]
     PENDING_HTLCS_FIELD_NUMBER: _ClassVar[int]
@@ -295,13 +298,14 @@ class Channel(_message.Message):
     PEER_ALIAS_FIELD_NUMBER: _ClassVar[int]
     active: bool
     remote_pubkey: str
+    chan_id: int
     local_balance: int
     remote_balance: int
     pending_htlcs: _containers.RepeatedCompositeFieldContainer[HTLC]
     local_constraints: ChannelConstraints
     remote_constraints: ChannelConstraints
     peer_alias: str
-    def __init__(self, active: bool = ..., remote_pubkey: _Optional[str] = ..., local_balance: _Optional[int] = ..., remote_balance: _Optional[int] = ..., pending_htlcs: _Optional[_Iterable[_Union[HTLC, _Mapping]]] = ..., local_constraints: _Optional[_Union[ChannelConstraints, _Mapping]] = ..., remote_constraints: _Optional[_Union[ChannelConstraints, _Mapping]] = ..., peer_alias: _Optional[str] = ...) -> None: ...
+    def __init__(self, active: bool = ..., remote_pubkey: _Optional[str] = ..., chan_id: _Optional[int] = ..., local_balance: _Optional[int] = ..., remote_balance: _Optional[int] = ..., pending_htlcs: _Optional[_Iterable[_Union[HTLC, _Mapping]]] = ..., local_constraints: _Optional[_Union[ChannelConstraints, _Mapping]] = ..., remote_constraints: _Optional[_Union[ChannelConstraints, _Mapping]] = ..., peer_alias: _Optional[str] = ...) -> None: ...
 
 class HTLC(_message.Message):
     __slots__ = ("incoming", "amount", "hash_lock")
