@@ -175,3 +175,22 @@ def test_waiting_for_other_parts_is_not_held() -> None:
     observer.receive(payment(FAILED, end, reason=Reason.TIMEOUT), 121)
     observer.release(122)
     assert [event.cause for event in observer.events if isinstance(event, PaymentFailed)] == [Cause.ROUTE_LIQUIDITY]
+
+
+def test_recipient_that_cannot_be_reached() -> None:
+    """Two nodes before it say so, one of them the direct peer; a failure elsewhere doesn't outweigh them."""
+    observer = Observer()
+    ends = [
+        failed(flying(number), code, source)._replace(before_recipient=before)
+        for number, code, source, before in (
+            (1, Code.UNKNOWN_NEXT_PEER, FIRST, True),
+            (2, Code.TEMPORARY_CHANNEL_FAILURE, MIDDLE, False),
+            (3, Code.UNKNOWN_NEXT_PEER, MIDDLE, True),
+        )
+    ]
+    observer.receive(payment(IN_FLIGHT), 1)
+    observer.receive(payment(FAILED, *ends, reason=Reason.NO_ROUTE), 3)
+    observer.release(5)
+    assert [event.cause for event in observer.events if isinstance(event, PaymentFailed)] == [
+        Cause.RECIPIENT_UNREACHABLE
+    ]
