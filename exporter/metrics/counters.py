@@ -189,6 +189,19 @@ PEERS: tuple[Row, ...] = (
         Counter.PEER_FEES,
         "Routing fees of settled HTLC attempts through a peer (Route.total_fees_msat).",
     ),
+    CounterRow(
+        "lnd_payments_peer_fees_by_purpose_msat_total",
+        {"peer": None, "purpose": Purpose},
+        Counter.PEER_FEES_BY_PURPOSE,
+        "The same fees by purpose of the payment, as far as it was known when the HTLC attempt was settled.",
+    ),
+    CounterRow(
+        "lnd_payments_peer_htlc_outstanding_seconds_total",
+        {"peer": None, "outcome": Outcome},
+        Counter.PEER_OUTSTANDING_MS,
+        "Time for which HTLC attempts through a peer were outstanding (HTLCAttempt.attempt_time_ns, resolve_time_ns).",
+        unit=_MS_PER_S,
+    ),
 )
 
 STREAM: tuple[Row, ...] = (

@@ -99,7 +99,7 @@ class SeenAttempts:
         self.last_resolve_ns = max(self.last_resolve_ns, attempt.resolve_ns)
         if attempt.status is AttemptStatus.SETTLED:
             self.settled += 1
-            return AttemptSettled(attempt)
+            return AttemptSettled(attempt, self.purpose)
         code, source = attempt.code or Code.OTHER, attempt.source or FailureSource.UNKNOWN
         cause = attempt_cause(code, source, before_recipient=attempt.before_recipient)
         self.failures[cause] = self.failures.get(cause, 0) + 1

@@ -85,6 +85,8 @@ class AttemptSettled(NamedTuple):
     """An HTLC attempt was settled."""
 
     attempt: Attempt
+    purpose: Purpose
+    """Purpose of the payment, as far as it was known at that time."""
 
 
 class AttemptFailed(NamedTuple):

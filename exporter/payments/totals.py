@@ -51,6 +51,9 @@ class Counter(StrEnum):
     PEER_ATTEMPTS = "peer_attempts"
     PEER_SENT = "peer_sent"
     PEER_FEES = "peer_fees"
+    PEER_FEES_BY_PURPOSE = "peer_fees_by_purpose"
+    PEER_OUTSTANDING_MS = "peer_outstanding_ms"
+    """Time for which HTLCs were outstanding, milliseconds."""
     UPDATES = "updates"
     UPDATES_IGNORED = "updates_ignored"
     INTERRUPTIONS = "interruptions"
@@ -187,6 +190,8 @@ _INITIAL_LABELS: dict[Counter, tuple[Labels, ...]] = {
     Counter.PEER_ATTEMPTS: (),
     Counter.PEER_SENT: (),
     Counter.PEER_FEES: (),
+    Counter.PEER_FEES_BY_PURPOSE: (),
+    Counter.PEER_OUTSTANDING_MS: (),
     Counter.UPDATES: tuple((source,) for source in Source),
     Counter.UPDATES_IGNORED: tuple((cause,) for cause in Ignored),
     Counter.INTERRUPTIONS: tuple((cause,) for cause in Interruption),

@@ -29,6 +29,8 @@ OF_PEERS = {
     "htlc_attempts",
     "sent_msat",
     "fees_msat",
+    "fees_by_purpose_msat",
+    "htlc_outstanding_seconds",
     "in_flight_htlcs",
     "in_flight_msat",
     "info",
@@ -40,7 +42,7 @@ OF_PEERS = {
     "offered_msat",
     "offered_msat_limit",
 }
-SAVED = {Group.AMOUNTS: 550, Group.ATTEMPT_HISTOGRAMS: 169, Group.FEE_HISTOGRAMS: 90, Group.PEERS: 41}
+SAVED = {Group.AMOUNTS: 550, Group.ATTEMPT_HISTOGRAMS: 169, Group.FEE_HISTOGRAMS: 90, Group.PEERS: 49}
 """Series of the scene, which has three peers, one of them with an alias."""
 CHOICES = list(chain.from_iterable(combinations(Group, number) for number in range(len(Group) + 1)))
 

@@ -7,7 +7,7 @@ import pytest
 
 from exporter.payments.event import AttemptFailed, AttemptSettled, AttemptStarted, AttemptUnresolved, ChannelsListed
 from exporter.payments.labels import Purpose, Source, Unresolved
-from exporter.payments.ledger import Ledger
+from exporter.payments.ledger import PEER_COUNTERS, Ledger
 from exporter.payments.node import NodeStatus
 from exporter.payments.payment import Attempt
 from exporter.payments.peers import FORMER_PEERS, OTHER_PEERS, UNUSED_NS
@@ -19,7 +19,7 @@ from exporter.store import Store, codec, encode
 from tests.payments.build import IN_FLIGHT, T0, Observer, at, failed, flying, payment, settled
 
 PLACES = 3
-BY_PEER = (Counter.PEER_ATTEMPTS, Counter.PEER_SENT, Counter.PEER_FEES)
+BY_PEER = PEER_COUNTERS
 KEYS = [f"02{number:064x}" for number in range(12)]
 WEEK_S = UNUSED_NS / 1e9
 
@@ -28,7 +28,7 @@ def use_peer(ledger: Ledger, key: str, seconds: float, number: int = 1) -> None:
     """Start an attempt through a peer, and settle it at once."""
     ledger.last_update_ns = at(seconds).wall_ns
     attempt = flying(number)._replace(peer=key)
-    ledger.apply([AttemptStarted(attempt), AttemptSettled(settled(attempt))])
+    ledger.apply([AttemptStarted(attempt), AttemptSettled(settled(attempt), Purpose.PAYMENT)])
 
 
 def labels(ledger: Ledger) -> set[str]:
@@ -137,7 +137,7 @@ class RandomUse:
             case 1:
                 self.ledger.apply([AttemptFailed(failed(attempt), Purpose.PAYMENT)])
             case _:
-                self.ledger.apply([AttemptSettled(settled(attempt))])
+                self.ledger.apply([AttemptSettled(settled(attempt), Purpose.PAYMENT)])
         self.ended += 1
 
     def restart(self, path: Path) -> None:
