@@ -12,7 +12,7 @@ from exporter.payments import saved as saving
 from exporter.payments.labels import Reset
 from exporter.payments.ledger import Ledger
 from exporter.payments.payment import Run
-from exporter.payments.totals import Counter
+from exporter.payments.totals import Counter, Labels
 from exporter.payments.tracker import Tracker
 from exporter.store import Store, StoreError, encode, file
 from tests.payments.build import at
@@ -85,7 +85,7 @@ def test_old_file_is_migrated(sample: Path, tmp_path: Path) -> None:
     assert saved.finished == observer.tracker.finished.indexes
     tracker, ledger = Tracker(), Ledger()
     saving.resume(saved, tracker, ledger, at(9))
-    unknown = {} if NEWER & saved.counters.keys() else dict.fromkeys(NEWER, {})  # of the time before they were counted
+    unknown: dict[Counter, dict[Labels, int]] = {counter: {} for counter in NEWER if counter not in saved.counters}
     assert ledger.counters == observer.ledger.counters | unknown
     assert tracker.survivors == observer.tracker.survivors
     write_state(path, {"alice": encode(saved)})
