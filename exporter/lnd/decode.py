@@ -47,6 +47,7 @@ _STATE: dict[int, NodeState] = {
 }
 # Python 3.11 takes longer to look up the member of an enum than a global name.
 _IN_FLIGHT, _OTHER_REASON = Status.IN_FLIGHT, Reason.OTHER
+_REBALANCE = Kind.REBALANCE
 _ATTEMPT_IN_FLIGHT, _ATTEMPT_FAILED = AttemptStatus.IN_FLIGHT, AttemptStatus.FAILED
 # With these lnd sends index 0 also when it doesn't know which node failed the attempt.
 _SOURCELESS = (Code.INTERNAL_FAILURE, Code.UNKNOWN_FAILURE, Code.UNREADABLE_FAILURE)
@@ -78,6 +79,7 @@ def _attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
     route = message.route
     hops = route.hops
     length = len(hops)
+    hint = _hint(hops[-1], own_key) if length else None
     code = source = None
     before_recipient = False
     if status is _ATTEMPT_FAILED:
@@ -93,11 +95,12 @@ def _attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
         length,
         _hex(hops[0].pub_key, _KEY_DIGITS) if length else "",
         route.total_time_lock,
-        _hint(hops[-1], own_key) if length else None,
+        hint,
         code,
         source,
         before_recipient,
         0 if not length or hops[-1].HasField("amp_record") else hops[0].chan_id,
+        _hex(hops[-2].pub_key, _KEY_DIGITS) if hint is _REBALANCE and length > 1 else "",
     )
 
 

@@ -196,6 +196,18 @@ PEERS: tuple[Row, ...] = (
         "The same fees by purpose of the payment, as far as it was known when the HTLC attempt was settled.",
     ),
     CounterRow(
+        "lnd_payments_peer_rebalanced_in_msat_total",
+        {"peer": None},
+        Counter.PEER_REBALANCED_IN,
+        "Amount of settled rebalances that came back through a peer (Hop.pub_key of the last but one of Route.hops).",
+    ),
+    CounterRow(
+        "lnd_payments_peer_rebalanced_in_fees_msat_total",
+        {"peer": None},
+        Counter.PEER_REBALANCED_IN_FEES,
+        "Routing fees of settled rebalances that came back through a peer (Route.total_fees_msat).",
+    ),
+    CounterRow(
         "lnd_payments_peer_htlc_outstanding_seconds_total",
         {"peer": None, "outcome": Outcome},
         Counter.PEER_OUTSTANDING_MS,

@@ -42,6 +42,8 @@ LEFT_OUT: Mapping[Group, LeftOut] = {
                 "lnd_payments_peer_sent_msat_total",
                 "lnd_payments_peer_fees_msat_total",
                 "lnd_payments_peer_fees_by_purpose_msat_total",
+                "lnd_payments_peer_rebalanced_in_msat_total",
+                "lnd_payments_peer_rebalanced_in_fees_msat_total",
                 "lnd_payments_peer_htlc_outstanding_seconds_total",
                 "lnd_payments_peer_in_flight_htlcs",
                 "lnd_payments_peer_in_flight_msat",

@@ -42,6 +42,8 @@ PEER_COUNTERS = (
     Counter.PEER_SENT,
     Counter.PEER_FEES,
     Counter.PEER_FEES_BY_PURPOSE,
+    Counter.PEER_REBALANCED_IN,
+    Counter.PEER_REBALANCED_IN_FEES,
     _OUTSTANDING,
 )
 """Counters whose first label is a peer."""
@@ -135,7 +137,7 @@ class Ledger:
             self._add_peer(peer)
 
     def _add_peer(self, peer: str) -> None:
-        """Let the series of a peer begin at 0, all but the fees by purpose: most peers are used for one purpose."""
+        """Let the series of a peer begin at 0, except those that most peers don't have: by purpose, of rebalances."""
         if (peer,) in self.counters[Counter.PEER_SENT] and (peer, Outcome.FAILED) in self.counters[_OUTSTANDING]:
             return
         for peer_outcome in PeerOutcome:
@@ -168,6 +170,11 @@ class Ledger:
             self._count(Counter.PEER_SENT, peer, by=max(0, attempt.amount_msat - attempt.fee_msat))
             self._count(Counter.PEER_FEES, peer, by=attempt.fee_msat)
             self._count(Counter.PEER_FEES_BY_PURPOSE, peer, purpose, by=attempt.fee_msat)
+        self.retire(self.peers.give_place(attempt.back_peer, self._now_ns))
+        if peer := self.peers.label(attempt.back_peer):
+            self._add_peer(peer)
+            self._count(Counter.PEER_REBALANCED_IN, peer, by=max(0, attempt.amount_msat - attempt.fee_msat))
+            self._count(Counter.PEER_REBALANCED_IN_FEES, peer, by=attempt.fee_msat)
 
     def _attempt_failed(self, event: AttemptFailed) -> None:
         attempt = event.attempt

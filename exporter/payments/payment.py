@@ -68,6 +68,8 @@ class Attempt(NamedTuple):
 
     0 without a route, and for AMP, whose HTLCs have hashes of their own.
     """
+    back_peer: str = ""
+    """Identity key of the peer through which a rebalance comes back: the hop before this node; empty for others."""
 
     @property
     def key(self) -> int:

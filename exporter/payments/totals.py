@@ -52,6 +52,8 @@ class Counter(StrEnum):
     PEER_SENT = "peer_sent"
     PEER_FEES = "peer_fees"
     PEER_FEES_BY_PURPOSE = "peer_fees_by_purpose"
+    PEER_REBALANCED_IN = "peer_rebalanced_in"
+    PEER_REBALANCED_IN_FEES = "peer_rebalanced_in_fees"
     PEER_OUTSTANDING_MS = "peer_outstanding_ms"
     """Time for which HTLCs were outstanding, milliseconds."""
     UPDATES = "updates"
@@ -191,6 +193,8 @@ _INITIAL_LABELS: dict[Counter, tuple[Labels, ...]] = {
     Counter.PEER_SENT: (),
     Counter.PEER_FEES: (),
     Counter.PEER_FEES_BY_PURPOSE: (),
+    Counter.PEER_REBALANCED_IN: (),
+    Counter.PEER_REBALANCED_IN_FEES: (),
     Counter.PEER_OUTSTANDING_MS: (),
     Counter.UPDATES: tuple((source,) for source in Source),
     Counter.UPDATES_IGNORED: tuple((cause,) for cause in Ignored),

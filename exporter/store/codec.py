@@ -23,6 +23,8 @@ _PEER_LABELS = {
     Counter.PEER_SENT: 1,
     Counter.PEER_FEES: 1,
     Counter.PEER_FEES_BY_PURPOSE: 2,
+    Counter.PEER_REBALANCED_IN: 1,
+    Counter.PEER_REBALANCED_IN_FEES: 1,
     Counter.PEER_OUTSTANDING_MS: 2,
 }
 """Number of labels of the counters that have no series at the start."""

@@ -53,6 +53,9 @@ def plain_attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
         code=plain_code(message) if is_failed else None,
         source=plain_source(message) if is_failed else None,
         before_recipient=is_failed and plain_before_recipient(message),
+        back_peer=plain_hex(hops[-2].pub_key, 66)
+        if len(hops) > 1 and plain_hint(hops[-1], own_key) is Kind.REBALANCE
+        else "",
         channel_id=hops[0].chan_id if hops and not hops[-1].HasField("amp_record") else 0,
     )
 

@@ -30,6 +30,8 @@ OF_PEERS = {
     "sent_msat",
     "fees_msat",
     "fees_by_purpose_msat",
+    "rebalanced_in_msat",
+    "rebalanced_in_fees_msat",
     "htlc_outstanding_seconds",
     "in_flight_htlcs",
     "in_flight_msat",
