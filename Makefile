@@ -57,8 +57,8 @@ network: $(VENV)/dev.stamp ## Start a real network of four lnd nodes to try thin
 torture: $(VENV)/dev.stamp ## Run payments with a thousand faults and kills (ARGS="payments faults seed transport")
 	@exec $(BIN)/python -m tests.torture $(ARGS)
 
-mutations: $(VENV)/dev.stamp ## Break the code on purpose in many ways: a test must notice each
-	@exec $(BIN)/python -m tests.mutations
+mutations: $(VENV)/dev.stamp ## Break the code on purpose in many ways: a test must notice each (ARGS="words of names")
+	@exec $(BIN)/python -m tests.mutations $(ARGS)
 
 bench: $(VENV)/dev.stamp ## Measure what everything costs, against bare loops in the same run and the goals (ARGS="page --quick")
 	@exec $(BIN)/python -m tests.bench $(ARGS)

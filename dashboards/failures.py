@@ -60,7 +60,8 @@ def _causes(here: Grid) -> None:
             Text(
                 "Most frequent cause",
                 "Of the failed payments within the time shown. own_liquidity: rebalance or open channels. "
-                "own_channel: look at the peer. no_route: raise the fee limit. recipient: ask for a new invoice.",
+                "own_inactive, own_channel: look at the peers. no_route: raise the fee limit. recipient: ask for a new "
+                "invoice. recipient_unreachable, recipient_liquidity: tell the recipient.",
                 "locale",
             ),
             total(causes, "cause"),

@@ -192,12 +192,17 @@ def _over_time(here: Grid) -> None:
     here.add(
         lines(
             Text(
-                "Given up and still open, stalled",
-                "Given up: may yet succeed. Stalled: without an HTLC and without news. Good: 0.",
+                "Given up and still open, stalled, on no channel",
+                "Given up: may yet succeed. Stalled: without an HTLC and without news. On no channel: HTLCs that lnd "
+                "calls in flight, but that are on no open channel. Good: 0.",
                 "short",
             ),
-            [Query(total(m("in_flight_given_up")), "given up"), Query(total(m("in_flight_stalled")), "stalled")],
-            colors={"given up": YELLOW, "stalled": ORANGE},
+            [
+                Query(total(m("in_flight_given_up")), "given up"),
+                Query(total(m("in_flight_stalled")), "stalled"),
+                Query(total(m("in_flight_ghost_htlcs")), "HTLCs on no channel"),
+            ],
+            colors={"given up": YELLOW, "stalled": ORANGE, "HTLCs on no channel": RED},
         ),
         12,
     )

@@ -5,7 +5,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
@@ -1079,6 +1083,55 @@ MUTATIONS = (
         "follow/test_audit.py",
     ),
     Mutation(
+        "a recipient that can't be reached counts as a failure of the route",
+        "payments/attempts.py",
+        "before_recipient=attempt.before_recipient",
+        "before_recipient=False",
+        "payments/test_labels.py",
+    ),
+    Mutation(
+        "this node counts as the node before the recipient",
+        "lnd/decode.py",
+        "0 < message.failure.failure_source_index == length - 1",
+        "message.failure.failure_source_index == length - 1",
+        "lnd/test_decode.py",
+    ),
+    Mutation(
+        "channels of long ago tell why a payment lacked balance",
+        "payments/balance.py",
+        "if abs(ended_mono_ns - self.asked_mono_ns) > NEAR_NS:",
+        "if False:",
+        "payments/test_balance.py",
+    ),
+    Mutation(
+        "channels tell about an end that wasn't live",
+        "payments/run.py",
+        "if terminal is None or not terminal.live or self.resolved",
+        "if terminal is None or self.resolved",
+        "payments/test_balance.py",
+    ),
+    Mutation(
+        "lnd is asked for its channels at each payment that lacks balance",
+        "follow/node_poller.py",
+        "account.now().mono_ns - asked_ns > NEAR_NS",
+        "True",
+        "follow/test_balance.py",
+    ),
+    Mutation(
+        "an HTLC of a channel that is being closed is a ghost",
+        "payments/ghosts.py",
+        "if attempt.channel_id in offered\n            and run.run.payment_hash not in offered[attempt.channel_id]",
+        "if run.run.payment_hash not in offered.get(attempt.channel_id, ())",
+        "payments/test_ghosts.py",
+    ),
+    Mutation(
+        "an HTLC that is on its channel again stays a ghost",
+        "payments/ghosts.py",
+        "        self._since_ns = {\n",
+        "        self._since_ns |= {\n",
+        "payments/test_ghosts.py",
+    ),
+    Mutation(
         "an export isn't one instant of the state",
         "store/reader.py",
         'connection.execute("BEGIN")',
@@ -1193,8 +1246,46 @@ MUTATIONS = (
 )
 
 
-def fails(tests: str, copy: Path) -> bool:
-    """Return whether these tests run and fail."""
+class Copies:
+    """Copies of the project, one for each thread: a mutation breaks the copy that its tests run in."""
+
+    def __init__(self, home: Path, number: int) -> None:
+        """Copy what the tests need `number` times into the directory `home`."""
+        self._free = SimpleQueue[Path]()
+        for copy in (home / str(place) for place in range(number)):
+            for name in ("exporter", "tests", "docs", "protos"):
+                shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            for name in ("pyproject.toml", "README.md"):
+                shutil.copy(ROOT / name, copy / name)
+            self._free.put(copy)
+
+    def fail(self, tests: str) -> bool:
+        """Return whether these tests run and fail without a mutation."""
+        with self._taken() as copy:
+            return _fail(tests, copy)
+
+    def notice(self, mutation: Mutation) -> bool:
+        """Return whether the tests fail with the mutation."""
+        with self._taken() as copy:
+            path = copy / "exporter" / mutation.file
+            content = path.read_text()
+            path.write_text(content.replace(mutation.right, mutation.wrong))
+            try:
+                return _fail(mutation.tests, copy)
+            finally:
+                path.write_text(content)
+
+    @contextmanager
+    def _taken(self) -> Iterator[Path]:
+        """Wait for a copy that no other thread uses."""
+        copy = self._free.get()
+        try:
+            yield copy
+        finally:
+            self._free.put(copy)
+
+
+def _fail(tests: str, copy: Path) -> bool:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout=60", f"tests/{tests}"],
         cwd=copy,
@@ -1205,37 +1296,25 @@ def fails(tests: str, copy: Path) -> bool:
     return done.returncode == 1
 
 
-def caught(mutation: Mutation, copy: Path) -> bool:
-    """Return whether the tests fail with the mutation."""
-    path = copy / "exporter" / mutation.file
-    content = path.read_text()
-    path.write_text(content.replace(mutation.right, mutation.wrong))
-    try:
-        return fails(mutation.tests, copy)
-    finally:
-        path.write_text(content)
-
-
-def main() -> int:
-    """Try all mutations; the exit code is the number that no test noticed."""
-    missed = 0
-    with tempfile.TemporaryDirectory(prefix="mutations-") as home:
-        copy = Path(home)
-        for name in ("exporter", "tests", "docs", "protos"):
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("pyproject.toml", "README.md"):
-            shutil.copy(ROOT / name, copy / name)
-        for tests in sorted({mutation.tests for mutation in MUTATIONS}):
-            if fails(tests, copy):
-                print(f"{tests} fails without a mutation: fix that first")
-                return 1
-        for mutation in MUTATIONS:
-            print(f"{mutation.name}: ", end="", flush=True)
-            noticed = caught(mutation, copy)
+def main(words: list[str]) -> int:
+    """Try the mutations whose names contain one of `words`, or all; return how many no test noticed, at most 99."""
+    chosen = [mutation for mutation in MUTATIONS if not words or any(word in mutation.name for word in words)]
+    if not chosen:
+        print(f"no mutation has a name with {' or '.join(map(repr, words))}", file=sys.stderr)
+        return 2
+    threads = os.cpu_count() or 1
+    with tempfile.TemporaryDirectory(prefix="mutations-") as home, ThreadPoolExecutor(threads) as pool:
+        copies = Copies(Path(home), threads)
+        files = sorted({mutation.tests for mutation in chosen})
+        if failing := [tests for tests, fails in zip(files, pool.map(copies.fail, files), strict=True) if fails]:
+            print(f"{', '.join(failing)} fail without a mutation: fix that first")
+            return 1
+        missed = 0
+        for mutation, noticed in zip(chosen, pool.map(copies.notice, chosen), strict=True):
+            print(f"{mutation.name}: {'caught' if noticed else 'NOT CAUGHT'}", flush=True)
             missed += not noticed
-            print("caught" if noticed else "NOT CAUGHT")
-    return missed
+    return min(missed, 99)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

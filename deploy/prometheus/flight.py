@@ -77,6 +77,16 @@ def _stuck_payments(s: Selector, values: Values) -> list[Alert]:
             for_=f"{stalled.minutes}m",
         ),
         Alert(
+            "GhostHtlcs",
+            values.alerts.ghost_htlcs.severity,
+            f"{s('in_flight_ghost_htlcs')} > 0",
+            f"{NODE}: {{{{ $value }}}} HTLCs are in flight, but on no channel",
+            """lnd says that they are in flight, but for 10 minutes they have not been on their channels, which are
+            open. Nobody can settle or fail them: their payments may hang for ever. Do not pay them again yet.""",
+            "flight",
+            keep_firing_for="10m",
+        ),
+        Alert(
             "ManyPending",
             many.severity,
             f"""

@@ -57,22 +57,23 @@ def reasons(values: Values) -> Group:
             _cause(
                 values,
                 given.own_liquidity,
-                Cause.OWN_LIQUIDITY,
+                [Cause.OWN_LIQUIDITY],
                 "OwnLiquidity",
                 "for lack of own outbound balance",
-                f"""lacked balance in this node's own channels. A channel whose peer is offline counts as empty, so look
-                there first: {_channels(ChannelState.INACTIVE)} channels are inactive, {_channels(ChannelState.ACTIVE)}
-                active. If that is as ever, they are drained: receive, swap in, or open channels; where all are,
-                rebalancing doesn't help.""",
+                f"""lacked balance in this node's own channels: they are drained. Receive, swap in, or open channels;
+                where all are drained, rebalancing doesn't help. If the exporter's macaroon doesn't allow ListChannels,
+                the peers may also be offline: {_channels(ChannelState.INACTIVE)} channels are inactive,
+                {_channels(ChannelState.ACTIVE)} active.""",
             ),
             _cause(
                 values,
                 given.own_channel,
-                Cause.OWN_CHANNEL,
+                [Cause.OWN_CHANNEL, Cause.OWN_INACTIVE],
                 "OwnChannel",
                 "at this node's own channels",
-                """failed because a channel of this node was gone when lnd used it: its peer has just gone offline, or
-                the channel is being closed.""",
+                f"""failed because channels of this node can't be used: their peers are offline, or they are being
+                closed. {_channels(ChannelState.INACTIVE)} channels are inactive, {_channels(ChannelState.ACTIVE)}
+                active.""",
             ),
             _peer(s, given.peer_fails),
             *_storms(s, values),
@@ -221,7 +222,7 @@ def _slow_payments(s: Selector, values: Values) -> list[Alert]:
     ]
 
 
-def _cause(values: Values, given: Share, cause: Cause, name: str, what: str, description: str) -> Alert:
+def _cause(values: Values, given: Share, causes: list[Cause], name: str, what: str, description: str) -> Alert:
     s = Selector(values)
     purposes = sorted({PURPOSE[kind] for kind in values.counted_kinds})
     small = (one_of("purpose", purposes), one_of("amount_band", SMALL))
@@ -234,7 +235,7 @@ def _cause(values: Values, given: Share, cause: Cause, name: str, what: str, des
         name,
         given.severity,
         f"""
-        {failures(exactly("cause", cause))}
+        {failures(one_of("cause", causes))}
           / {failures()} > {ratio(given.percent)}
         and {failures()} >= {given.at_least}
         {present(s, "10m")}

@@ -168,6 +168,7 @@ class Thresholds(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, 
     htlc_expired: Lasting
     stuck: Stuck
     stalled: Lasting
+    ghost_htlcs: Plain
     many_pending: Unusual
     late_success: Plain
     wallet_locked: Lasting

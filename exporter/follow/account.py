@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TypedDict, Unpack
 
 from exporter.follow.backoff import scan_s
-from exporter.payments.event import EndUnconfirmed, Event, PaymentFailed, PaymentLost, PaymentSucceeded
+from exporter.payments.event import BalanceLacked, EndUnconfirmed, Event, PaymentFailed, PaymentLost, PaymentSucceeded
 from exporter.payments.labels import Mode, NodeState, Source
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import CatchUpProgress, Channels, Info, LastKnown, NodeStatus
@@ -65,6 +65,8 @@ class Account:
         """Set while runs are on hold: `release` must be called whenever no update came for `RELEASE_S`."""
         self.last_run_s = 0.0
         """When this process was last seen running: at an update or in `release`, by the event loop's clock."""
+        self.lacks_balance = asyncio.Event()
+        """Set when a payment has just ended for lack of balance: `ListChannels` tells whether peers are offline."""
         self.has_unconfirmed = asyncio.Event()
         """Set while `take_unconfirmed` has something to return."""
         self._unconfirmed: dict[str, None] = {}  # payment hashes; a few, because the follower takes them at once
@@ -108,6 +110,8 @@ class Account:
             if isinstance(event, EndUnconfirmed):
                 self._unconfirmed[event.payment_hash] = None
                 self.has_unconfirmed.set()
+            elif isinstance(event, BalanceLacked):
+                self.lacks_balance.set()
             elif self.lists_ended and isinstance(event, (PaymentSucceeded, PaymentFailed)):
                 self.ended.append(event.ending.run)
             elif self.lists_ended and isinstance(event, PaymentLost):

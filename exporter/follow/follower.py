@@ -92,6 +92,7 @@ class Follower:
                 group.create_task(self._release_holds())
                 group.create_task(self._audit_when_caught_up())
                 group.create_task(self._node_poller.run())
+                group.create_task(self._node_poller.ask_when_balance_lacks())
         except BaseExceptionGroup as group_error:
             lnd_errors, bugs = group_error.split(LndError)
             if bugs or lnd_errors is None:

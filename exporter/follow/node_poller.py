@@ -7,6 +7,7 @@ import structlog
 from exporter.follow.calls import Calls
 from exporter.follow.intervals import Intervals
 from exporter.lnd.client import LndError
+from exporter.payments.balance import NEAR_NS, Balance
 from exporter.payments.event import ChannelsListed
 from exporter.payments.labels import Interruption, Method, NodeState
 
@@ -21,6 +22,8 @@ class NodePoller:
         self._account = calls.account
         self._intervals = intervals
         self._log = structlog.get_logger("exporter.follow").bind(node=calls.account.name)
+        self._channels_asked_ns: int | None = None  # when they were last requested, monotonic clock
+        self._with_channels = True  # the macaroon of this session allows ListChannels, as far as is known
         self._denial_logged = False  # ListChannels was denied the last time, and the log has reported it
         self.identified = False
         """Whether `GetInfo` has been answered since the connection was opened."""
@@ -58,14 +61,27 @@ class NodePoller:
 
     async def run(self) -> None:
         """Poll the node until cancelled. Raises `LndError` if another node answers."""
-        count, with_channels = 0, True
+        count, self._with_channels = 0, True
         while True:
-            if with_channels and count % self._intervals.channels_every == 0:
-                with_channels = await self._refresh_channels()
+            if self._with_channels and count % self._intervals.channels_every == 0:
+                await self._refresh_channels()
             else:
                 await self._refresh_info()
             await asyncio.sleep(self._intervals.poll_s)
             count += 1
+
+    async def ask_when_balance_lacks(self) -> None:
+        """Request the channels when a payment has ended for lack of balance, at most once in ten seconds.
+
+        An answer that comes within a second is there before the payment is counted. A later one may tell about others.
+        """
+        account = self._account
+        while True:
+            await account.lacks_balance.wait()
+            account.lacks_balance.clear()
+            asked_ns = self._channels_asked_ns
+            if self._with_channels and (asked_ns is None or account.now().mono_ns - asked_ns > NEAR_NS):
+                await self._refresh_channels()
 
     async def _try_get_info(self, timeout_s: float) -> None:
         """Request the identity; ignore a time-out, which doesn't concern payments."""
@@ -99,8 +115,10 @@ class NodePoller:
                 raise
             self._log.debug("GetInfo failed", advice=error.advice)
 
-    async def _refresh_channels(self) -> bool:
-        """Update aliases and balance; return False if the macaroon doesn't allow it."""
+    async def _refresh_channels(self) -> None:
+        """Update aliases and balance; a failed call doesn't concern payments."""
+        asked = self._account.now()
+        self._channels_asked_ns = asked.mono_ns
         try:
             channels = await self._calls.run(Method.LIST_CHANNELS, self._client.channels())
         except LndError as error:
@@ -109,9 +127,11 @@ class NodePoller:
                 if not self._denial_logged:
                     self._log.info("the macaroon doesn't allow ListChannels: no aliases of peers, no spendable balance")
                 self._denial_logged = True
-                return False
+                self._with_channels = False
         else:
             self._denial_logged = False
+            tracker = self._account.tracker
+            tracker.balance = Balance.of(channels, asked)
+            tracker.ghosts.compare(channels.offered, tracker.open.values(), asked)
             self._account.set_status(channels=channels)
-            self._account.apply([ChannelsListed(channels.peers)])
-        return True
+            self._account.apply([ChannelsListed(frozenset(channels.by_peer))])

@@ -12,7 +12,7 @@ from exporter.payments.labels import (
     Reason,
     Status,
 )
-from exporter.payments.node import Channels, Info
+from exporter.payments.node import Channels, Info, PeerChannels
 from exporter.payments.payment import NS_PER_S, Attempt, Payment
 
 KEYSEND_RECORD = 5482373484
@@ -47,6 +47,7 @@ _STATE: dict[int, NodeState] = {
 }
 # Python 3.11 takes longer to look up the member of an enum than a global name.
 _IN_FLIGHT, _OTHER_REASON = Status.IN_FLIGHT, Reason.OTHER
+_REBALANCE = Kind.REBALANCE
 _ATTEMPT_IN_FLIGHT, _ATTEMPT_FAILED = AttemptStatus.IN_FLIGHT, AttemptStatus.FAILED
 # With these lnd sends index 0 also when it doesn't know which node failed the attempt.
 _SOURCELESS = (Code.INTERNAL_FAILURE, Code.UNKNOWN_FAILURE, Code.UNREADABLE_FAILURE)
@@ -78,10 +79,13 @@ def _attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
     route = message.route
     hops = route.hops
     length = len(hops)
+    hint = _hint(hops[-1], own_key) if length else None
     code = source = None
+    before_recipient = False
     if status is _ATTEMPT_FAILED:
         code, source = _failure(message, length)
-    return Attempt(  # by position: with twelve names it takes twice as long
+        before_recipient = 0 < message.failure.failure_source_index == length - 1
+    return Attempt(  # by position: with so many names it takes twice as long
         message.attempt_id,
         status,
         message.attempt_time_ns,
@@ -91,9 +95,12 @@ def _attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
         length,
         _hex(hops[0].pub_key, _KEY_DIGITS) if length else "",
         route.total_time_lock,
-        _hint(hops[-1], own_key) if length else None,
+        hint,
         code,
         source,
+        before_recipient,
+        0 if not length or hops[-1].HasField("amp_record") else hops[0].chan_id,
+        _hex(hops[-2].pub_key, _KEY_DIGITS) if hint is _REBALANCE and length > 1 else "",
     )
 
 
@@ -134,6 +141,7 @@ def info(message: rpc.GetInfoResponse) -> Info:
         block_height=message.block_height,
         best_header_s=message.best_header_timestamp,
         synced_to_chain=message.synced_to_chain,
+        synced_to_graph=message.synced_to_graph,
         channels_active=message.num_active_channels,
         channels_inactive=message.num_inactive_channels,
         channels_pending=message.num_pending_channels,
@@ -141,15 +149,47 @@ def info(message: rpc.GetInfoResponse) -> Info:
 
 
 def channels(message: rpc.ListChannelsResponse) -> Channels:
-    """Convert the answer of `ListChannels`: the spendable balance and the direct peers."""
-    spendable_sat = sum(
-        max(0, channel.local_balance - channel.local_constraints.chan_reserve_sat)
-        for channel in message.channels
-        if channel.active
-    )
+    """Convert the answer of `ListChannels`: the balance and the direct peers."""
+    by_peer: dict[str, PeerChannels] = {}
+    inactive_msat = 0
+    for channel in message.channels:
+        peer = _channels_of_peer(channel)
+        if not channel.active:
+            inactive_msat += _above_reserve_msat(channel.local_balance, channel.local_constraints)
+        before = by_peer.get(channel.remote_pubkey)
+        by_peer[channel.remote_pubkey] = before.plus(peer) if before else peer
     aliases = {channel.remote_pubkey: channel.peer_alias for channel in message.channels if channel.peer_alias}
-    peers = frozenset(channel.remote_pubkey for channel in message.channels)
-    return Channels(spendable_sat * MSAT_PER_SAT, aliases, peers)
+    return Channels(
+        spendable_msat=sum(peer.spendable_msat for peer in by_peer.values()),
+        aliases=aliases,
+        by_peer=by_peer,
+        offered={channel.chan_id: _offered(channel) for channel in message.channels},
+        inactive_msat=inactive_msat,
+    )
+
+
+def _offered(channel: rpc.Channel) -> frozenset[str]:
+    return frozenset([htlc.hash_lock.hex() for htlc in channel.pending_htlcs if not htlc.incoming])
+
+
+def _channels_of_peer(channel: rpc.Channel) -> PeerChannels:
+    """Return one channel of a peer. What this node may offer is in `local_constraints`: seen on lnd 0.21."""
+    offered = [htlc.amount for htlc in channel.pending_htlcs if not htlc.incoming]
+    local, active = channel.local_constraints, channel.active
+    return PeerChannels(
+        active=int(active),
+        inactive=int(not active),
+        spendable_msat=_above_reserve_msat(channel.local_balance, local) if active else 0,
+        receivable_msat=_above_reserve_msat(channel.remote_balance, channel.remote_constraints) if active else 0,
+        offered=len(offered),
+        offered_limit=local.max_accepted_htlcs,
+        offered_msat=sum(offered) * MSAT_PER_SAT,
+        offered_msat_limit=local.max_pending_amt_msat,
+    )
+
+
+def _above_reserve_msat(balance_sat: int, constraints: rpc.ChannelConstraints) -> int:
+    return max(0, balance_sat - constraints.chan_reserve_sat) * MSAT_PER_SAT
 
 
 def state(number: int) -> NodeState:

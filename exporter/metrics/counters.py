@@ -51,6 +51,12 @@ PAYMENTS: tuple[Row, ...] = (
         "Of the succeeded ones those with a Payment.failure_reason: the caller may have been told that they failed.",
     ),
     CounterRow(
+        "lnd_payments_succeeded_late_msat_total",
+        {"reason": Reason},
+        Counter.SUCCEEDED_LATE_MSAT,
+        "Amount of the succeeded payments with a Payment.failure_reason, fees not included (Payment.value_msat).",
+    ),
+    CounterRow(
         "lnd_payments_failed_total",
         {"kind": Kind, "amount_band": AmountBand, "reason": Reason},
         Counter.FAILED,
@@ -182,6 +188,31 @@ PEERS: tuple[Row, ...] = (
         {"peer": None},
         Counter.PEER_FEES,
         "Routing fees of settled HTLC attempts through a peer (Route.total_fees_msat).",
+    ),
+    CounterRow(
+        "lnd_payments_peer_fees_by_purpose_msat_total",
+        {"peer": None, "purpose": Purpose},
+        Counter.PEER_FEES_BY_PURPOSE,
+        "The same fees by purpose of the payment, as far as it was known when the HTLC attempt was settled.",
+    ),
+    CounterRow(
+        "lnd_payments_peer_rebalanced_in_msat_total",
+        {"peer": None},
+        Counter.PEER_REBALANCED_IN,
+        "Amount of settled rebalances that came back through a peer (Hop.pub_key of the last but one of Route.hops).",
+    ),
+    CounterRow(
+        "lnd_payments_peer_rebalanced_in_fees_msat_total",
+        {"peer": None},
+        Counter.PEER_REBALANCED_IN_FEES,
+        "Routing fees of settled rebalances that came back through a peer (Route.total_fees_msat).",
+    ),
+    CounterRow(
+        "lnd_payments_peer_htlc_outstanding_seconds_total",
+        {"peer": None, "outcome": Outcome},
+        Counter.PEER_OUTSTANDING_MS,
+        "Time for which HTLC attempts through a peer were outstanding (HTLCAttempt.attempt_time_ns, resolve_time_ns).",
+        unit=_MS_PER_S,
     ),
 )
 

@@ -46,15 +46,6 @@ def _held(view: View, which: int) -> Samples:
     return [((band,), held[which]) for band, held in (view.in_flight.held or {}).items()]
 
 
-def _peers(view: View, which: int) -> Samples:
-    return [((peer,), in_flight[which]) for peer, in_flight in view.peers_in_flight.items()]
-
-
-def _peer_info(view: View) -> Samples:
-    aliases = view.status.aliases
-    return [((peer, sanitize(aliases[peer])), 1) for peer in view.peers_in_flight if aliases.get(peer)]
-
-
 IN_FLIGHT: tuple[Row, ...] = (
     GaugeRow(
         "lnd_payments_in_flight",
@@ -105,6 +96,18 @@ IN_FLIGHT: tuple[Row, ...] = (
         "Amount of the HTLC attempts outstanding, fees included (Route.total_amt_msat).",
     ),
     GaugeRow(
+        "lnd_payments_in_flight_ghost_htlcs",
+        {},
+        lambda view: _single(view.ghosts and view.ghosts[0]),
+        "HTLC attempts in flight that have not been on their open channel for 10 minutes (Channel.pending_htlcs).",
+    ),
+    GaugeRow(
+        "lnd_payments_in_flight_ghost_htlcs_msat",
+        {},
+        lambda view: _single(view.ghosts and view.ghosts[1]),
+        "Amount of the HTLC attempts in flight that are not on their channel, fees included (Route.total_amt_msat).",
+    ),
+    GaugeRow(
         "lnd_payments_held_htlcs",
         {"blocks_left": BlocksLeft},
         lambda view: _held(view, 0),
@@ -122,27 +125,6 @@ IN_FLIGHT: tuple[Row, ...] = (
         {},
         lambda view: _single(view.in_flight.earliest_expiry_height),
         "Lowest Route.total_time_lock of the HTLC attempts outstanding for more than 30 minutes; absent without one.",
-    ),
-)
-
-PEERS: tuple[Row, ...] = (
-    GaugeRow(
-        "lnd_payments_peer_in_flight_htlcs",
-        {"peer": None},
-        lambda view: _peers(view, 0),
-        "HTLC attempts outstanding through a peer (Hop.pub_key of the first of Route.hops).",
-    ),
-    GaugeRow(
-        "lnd_payments_peer_in_flight_msat",
-        {"peer": None},
-        lambda view: _peers(view, 1),
-        "Amount of the HTLC attempts outstanding through a peer, fees included (Route.total_amt_msat).",
-    ),
-    GaugeRow(
-        "lnd_payments_peer_info",
-        {"peer": None, "alias": None},
-        _peer_info,
-        "Always 1; the alias of a peer (Channel.peer_alias of ListChannels), where it is known.",
     ),
 )
 
@@ -182,6 +164,12 @@ NODE: tuple[Row, ...] = (
         {},
         lambda view: _single(view.status.info.synced_to_chain if view.status.info else None),
         "1 if the node's wallet follows the best chain, else 0 (GetInfo.synced_to_chain).",
+    ),
+    GaugeRow(
+        "lnd_payments_node_synced_to_graph",
+        {},
+        lambda view: _single(view.status.info.synced_to_graph if view.status.info else None),
+        "1 if the node knows the public channels well enough to find routes, else 0 (GetInfo.synced_to_graph).",
     ),
     GaugeRow(
         "lnd_payments_node_channels",

@@ -99,9 +99,9 @@ class SeenAttempts:
         self.last_resolve_ns = max(self.last_resolve_ns, attempt.resolve_ns)
         if attempt.status is AttemptStatus.SETTLED:
             self.settled += 1
-            return AttemptSettled(attempt)
+            return AttemptSettled(attempt, self.purpose)
         code, source = attempt.code or Code.OTHER, attempt.source or FailureSource.UNKNOWN
-        cause = attempt_cause(code, source)
+        cause = attempt_cause(code, source, before_recipient=attempt.before_recipient)
         self.failures[cause] = self.failures.get(cause, 0) + 1
         if code is not Code.MPP_TIMEOUT:  # it wasn't held: it waited for the other parts
             self.longest_ns = max(self.longest_ns, attempt.resolve_ns - attempt.attempt_ns)

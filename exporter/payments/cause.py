@@ -46,6 +46,14 @@ _BY_CODE: dict[Code, Cause] = {
     Code.UNREADABLE_FAILURE: Cause.UNREADABLE,
 }
 
+# ... if it comes from the node before the recipient, so that it is about a channel of the recipient ...
+_BY_LAST_CODE: dict[Code, Cause] = {
+    Code.TEMPORARY_CHANNEL_FAILURE: Cause.RECIPIENT_LIQUIDITY,
+    Code.UNKNOWN_NEXT_PEER: Cause.RECIPIENT_UNREACHABLE,  # the recipient is offline, or has closed the channel
+    Code.CHANNEL_DISABLED: Cause.RECIPIENT_UNREACHABLE,
+    Code.PERMANENT_CHANNEL_FAILURE: Cause.RECIPIENT_UNREACHABLE,
+}
+
 # ... and if it comes from one of this node's own channels.
 _BY_OWN_CODE: dict[Code, Cause] = {
     Code.TEMPORARY_CHANNEL_FAILURE: Cause.OWN_LIQUIDITY,
@@ -56,19 +64,22 @@ _BY_OWN_CODE: dict[Code, Cause] = {
 }
 
 
-def attempt_cause(code: Code, source: FailureSource) -> Cause:
-    """Return why one HTLC attempt failed."""
-    own = _BY_OWN_CODE.get(code) if source is FailureSource.SELF else None
-    return own or _BY_CODE.get(code, Cause.OTHER)
+def attempt_cause(code: Code, source: FailureSource, *, before_recipient: bool = False) -> Cause:
+    """Return why one HTLC attempt failed; `before_recipient` is that of the `Attempt`."""
+    near = _BY_OWN_CODE if source is FailureSource.SELF else _BY_LAST_CODE if before_recipient else _BY_CODE
+    return near.get(code) or _BY_CODE.get(code, Cause.OTHER)
 
 
-def payment_cause(reason: Reason, failures: Mapping[Cause, int], *, held: bool) -> Cause:
+def payment_cause(reason: Reason, failures: Mapping[Cause, int], *, held: bool, lacked_inactive: bool = False) -> Cause:
     """Return why a payment failed.
 
     `failures` counts its failed attempts by cause: the most frequent decides, on a tie the first in `Cause`. `held` is
     True if one HTLC was outstanding for most of the payment's life, or if the recipient refused one: had it refused in
-    time, that would be the reason instead of `timeout`.
+    time, that would be the reason instead of `timeout`. `lacked_inactive` is True if the balance of inactive channels
+    is known to have been what it lacked.
     """
+    if reason is Reason.INSUFFICIENT_BALANCE and lacked_inactive:
+        return Cause.OWN_INACTIVE
     if reason in _BY_REASON:
         return _BY_REASON[reason]
     if reason is Reason.TIMEOUT and held:

@@ -57,6 +57,10 @@ class EndUnconfirmed(NamedTuple):
     payment_hash: str
 
 
+class BalanceLacked(NamedTuple):
+    """A run has ended for lack of balance: the node's channels tell why, if lnd is asked at once. Counts nothing."""
+
+
 class StatusChanged(NamedTuple):
     """A run changed its status. The change to a final status is reported when the run is counted."""
 
@@ -81,6 +85,8 @@ class AttemptSettled(NamedTuple):
     """An HTLC attempt was settled."""
 
     attempt: Attempt
+    purpose: Purpose
+    """Purpose of the payment, as far as it was known at that time."""
 
 
 class AttemptFailed(NamedTuple):
@@ -170,6 +176,7 @@ Event: TypeAlias = (
     | UpdateDelayed
     | PaymentStarted
     | EndUnconfirmed
+    | BalanceLacked
     | StatusChanged
     | FirstAttemptMade
     | AttemptStarted

@@ -167,10 +167,13 @@ class Cause(StrEnum):
 
     OWN_LIQUIDITY = "own_liquidity"
     OWN_CHANNEL = "own_channel"
+    OWN_INACTIVE = "own_inactive"
     ROUTE_LIQUIDITY = "route_liquidity"
     ROUTE_POLICY = "route_policy"
     NO_ROUTE = "no_route"
     RECIPIENT = "recipient"
+    RECIPIENT_LIQUIDITY = "recipient_liquidity"
+    RECIPIENT_UNREACHABLE = "recipient_unreachable"
     HELD = "held"
     CALLER = "caller"
     UNREADABLE = "unreadable"
@@ -314,6 +317,13 @@ class Reset(StrEnum):
     """The state file could not be read and was set aside, or was gone."""
     OLDER = "older"
     """The state file was an older copy, or another one, than the one last written."""
+
+
+class PeerChannelState(StrEnum):
+    """State of an open channel with a peer."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
 
 
 class ChannelState(StrEnum):

@@ -11,6 +11,7 @@ from exporter.payments.event import (
     AttemptSettled,
     AttemptStarted,
     AttemptUnresolved,
+    BalanceLacked,
     CatchUpPageRead,
     ChannelsListed,
     Ending,
@@ -28,14 +29,24 @@ from exporter.payments.event import (
     UpdateIgnored,
     UpdateReceived,
 )
-from exporter.payments.labels import PURPOSE, Code, FailureSource, Outcome, PeerOutcome, Reason, amount_band
+from exporter.payments.labels import PURPOSE, Code, FailureSource, Outcome, PeerOutcome, Purpose, Reason, amount_band
 from exporter.payments.payment import NS_PER_MS, Attempt
 from exporter.payments.peers import FORMER_PEERS, Peers
 from exporter.payments.totals import Counter, Histogram, HistogramName, Labels, zero_counters, zero_histograms
 
 PICO = 10**12
 """Millionths of a ppm in 1."""
-_PEER_OUTCOMES = (*PeerOutcome,)  # Python 3.11 takes longer to go through an enum
+_OUTSTANDING = Counter.PEER_OUTSTANDING_MS
+PEER_COUNTERS = (
+    Counter.PEER_ATTEMPTS,
+    Counter.PEER_SENT,
+    Counter.PEER_FEES,
+    Counter.PEER_FEES_BY_PURPOSE,
+    Counter.PEER_REBALANCED_IN,
+    Counter.PEER_REBALANCED_IN_FEES,
+    _OUTSTANDING,
+)
+"""Counters whose first label is a peer."""
 
 
 class Ledger:
@@ -87,7 +98,7 @@ class Ledger:
                 self._observe(HistogramName.UPDATE_DELAY, delay_ns)
             case PaymentStarted():
                 self._count(Counter.STARTED)
-            case EndUnconfirmed():
+            case EndUnconfirmed() | BalanceLacked():
                 pass
             case StatusChanged(before, after):
                 self._count(Counter.TRANSITIONS, before, after)
@@ -95,8 +106,8 @@ class Ledger:
                 self._observe(HistogramName.FIRST_ATTEMPT, after_ns)
             case AttemptStarted(attempt):
                 self._started(attempt)
-            case AttemptSettled(attempt):
-                self._settled(attempt)
+            case AttemptSettled(attempt, purpose):
+                self._settled(attempt, purpose)
             case AttemptFailed():
                 self._attempt_failed(event)
             case AttemptUnresolved(attempt, cause):
@@ -123,17 +134,24 @@ class Ledger:
         self._count(Counter.ATTEMPTS_STARTED)
         self.retire(self.peers.use(attempt.peer, self._now_ns))
         if peer := self.peers.label(attempt.peer):
-            for outcome in _PEER_OUTCOMES:
-                if (peer, outcome) not in self.counters[Counter.PEER_ATTEMPTS]:
-                    self._count(Counter.PEER_ATTEMPTS, peer, outcome, by=0)
-            self._count(Counter.PEER_SENT, peer, by=0)
-            self._count(Counter.PEER_FEES, peer, by=0)
+            self._add_peer(peer)
+
+    def _add_peer(self, peer: str) -> None:
+        """Let the series of a peer begin at 0, except those that most peers don't have: by purpose, of rebalances."""
+        if (peer,) in self.counters[Counter.PEER_SENT] and (peer, Outcome.FAILED) in self.counters[_OUTSTANDING]:
+            return
+        for peer_outcome in PeerOutcome:
+            self._count(Counter.PEER_ATTEMPTS, peer, peer_outcome, by=0)
+        for outcome in Outcome:
+            self._count(_OUTSTANDING, peer, outcome, by=0)
+        self._count(Counter.PEER_SENT, peer, by=0)
+        self._count(Counter.PEER_FEES, peer, by=0)
 
     def retire(self, peers: list[str]) -> None:
         """Add the totals of peers that have lost their place to the label `former`: no sum over all peers falls."""
         if not peers:
             return
-        for counter in (Counter.PEER_ATTEMPTS, Counter.PEER_SENT, Counter.PEER_FEES):
+        for counter in PEER_COUNTERS:
             series = self._to_change(counter)
             for labels in [labels for labels in series if labels[0] in peers]:
                 self._count(counter, FORMER_PEERS, *labels[1:], by=series.pop(labels))
@@ -143,7 +161,7 @@ class Ledger:
         """The time of the last snapshot, which is near enough to now: nanoseconds since 1970, 0 before the first."""
         return self.last_update_ns or 0
 
-    def _settled(self, attempt: Attempt) -> None:
+    def _settled(self, attempt: Attempt, purpose: Purpose) -> None:
         self._count(Counter.ATTEMPTS_SETTLED)
         self.peers.resolved(attempt.peer, self._now_ns)
         self._resolved(attempt, Outcome.SUCCEEDED)
@@ -151,6 +169,12 @@ class Ledger:
             self._count(Counter.PEER_ATTEMPTS, peer, PeerOutcome.SETTLED)
             self._count(Counter.PEER_SENT, peer, by=max(0, attempt.amount_msat - attempt.fee_msat))
             self._count(Counter.PEER_FEES, peer, by=attempt.fee_msat)
+            self._count(Counter.PEER_FEES_BY_PURPOSE, peer, purpose, by=attempt.fee_msat)
+        self.retire(self.peers.give_place(attempt.back_peer, self._now_ns))
+        if peer := self.peers.label(attempt.back_peer):
+            self._add_peer(peer)
+            self._count(Counter.PEER_REBALANCED_IN, peer, by=max(0, attempt.amount_msat - attempt.fee_msat))
+            self._count(Counter.PEER_REBALANCED_IN_FEES, peer, by=attempt.fee_msat)
 
     def _attempt_failed(self, event: AttemptFailed) -> None:
         attempt = event.attempt
@@ -166,6 +190,8 @@ class Ledger:
             locked_ns = max(0, attempt.resolve_ns - attempt.attempt_ns)
             self._observe(HistogramName.ATTEMPT_DURATION, locked_ns, outcome)
             self._count(Counter.LOCKED_MSAT_MS, outcome, by=attempt.amount_msat * (locked_ns // NS_PER_MS))
+            if peer := self.peers.label(attempt.peer):
+                self._count(_OUTSTANDING, peer, outcome, by=locked_ns // NS_PER_MS)
         if attempt.hops:
             self._observe(HistogramName.ATTEMPT_HOPS, attempt.hops, outcome)
 
@@ -177,6 +203,7 @@ class Ledger:
         self._count(Counter.FEES, *labels, by=ending.fee_msat)
         if ending.reason is not Reason.NONE:
             self._count(Counter.SUCCEEDED_LATE, ending.reason)
+            self._count(Counter.SUCCEEDED_LATE_MSAT, ending.reason, by=ending.value_msat)
         self._observe(HistogramName.FEE, ending.fee_msat, purpose)
         if ending.value_msat:
             # Millionths of a ppm, rounded up, so that the comparison with the edges of buckets, whole ppm, is exact.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import add
 from typing import NamedTuple
 
 from exporter.payments.labels import Mode, NodeState
@@ -24,6 +25,33 @@ class Info:
     channels_active: int = 0
     channels_inactive: int = 0
     channels_pending: int = 0
+    synced_to_graph: bool = False
+    """True if the node knows the public channels well enough to find routes (`synced_to_graph`)."""
+
+
+class PeerChannels(NamedTuple):
+    """The open channels with one peer or with several, added up (`ListChannels`)."""
+
+    active: int = 0
+    """Number of channels that can be used (`Channel.active`)."""
+    inactive: int = 0
+    """Number of channels whose peer is offline."""
+    spendable_msat: int = 0
+    """Local balance of the active channels less their reserves, never below 0."""
+    receivable_msat: int = 0
+    """Remote balance of the active channels less their reserves, never below 0."""
+    offered: int = 0
+    """Number of HTLCs that this node has offered in all of the channels, forwarded ones included (`pending_htlcs`)."""
+    offered_limit: int = 0
+    """How many it may offer: what the peers accept (`max_accepted_htlcs` of `local_constraints`)."""
+    offered_msat: int = 0
+    """Amount of the HTLCs offered."""
+    offered_msat_limit: int = 0
+    """The largest amount that it may offer (`max_pending_amt_msat` of `local_constraints`)."""
+
+    def plus(self, other: "PeerChannels") -> "PeerChannels":
+        """Return both added up."""
+        return PeerChannels(*map(add, self, other))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +59,18 @@ class Channels:
     """The answer of `ListChannels`, which not every macaroon allows."""
 
     spendable_msat: int
-    """Local balance of active channels less their reserves, msat, never below 0."""
+    """Local balance of the active channels less their reserves, msat, never below 0 (`ListChannels`)."""
     aliases: dict[str, str] = field(default_factory=dict)
     """Alias of each direct peer by identity key; as many as the node has channels, at most."""
-    peers: frozenset[str] = frozenset()
-    """Identity keys of all direct peers with a channel."""
+    by_peer: dict[str, PeerChannels] = field(default_factory=dict)
+    """The channels with each direct peer by its identity key; as many as the node has channels, at most."""
+    offered: dict[int, frozenset[str]] = field(default_factory=dict, repr=False)
+    """The payment hashes of the HTLCs that this node has offered, by open channel (`Channel.chan_id`).
+
+    At most 483 for each channel (BOLT 2). Channels that are being closed aren't listed.
+    """
+    inactive_msat: int = 0
+    """Local balance of the inactive channels less their reserves, msat, never below 0: their peers are offline."""
 
 
 class CatchUpProgress(NamedTuple):

@@ -61,6 +61,15 @@ class Attempt(NamedTuple):
     """Why it failed (`Failure.code`); None unless it failed with a reason."""
     source: FailureSource | None = None
     """Where it failed (`Failure.failure_source_index`); None unless it failed with a reason."""
+    before_recipient: bool = False
+    """True if it failed at the node before the recipient, which may be the first hop; never at this node itself."""
+    channel_id: int = 0
+    """This node's channel with the first hop (`Hop.chan_id`), where an HTLC with the payment's hash is offered.
+
+    0 without a route, and for AMP, whose HTLCs have hashes of their own.
+    """
+    back_peer: str = ""
+    """Identity key of the peer through which a rebalance comes back: the hop before this node; empty for others."""
 
     @property
     def key(self) -> int:

@@ -36,6 +36,10 @@ class Peers:
         Return the peer that lost its place for it, if any.
         """
         self._outstanding[key] = self._outstanding.get(key, 0) + 1
+        return self.give_place(key, now_ns)
+
+    def give_place(self, key: str, now_ns: int) -> list[str]:
+        """Give a peer that is used a place if possible; return the peer that lost its place for it, if any."""
         if not key or not self.places:
             return []
         lost: list[str] = []

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from exporter.payments.attempts import SeenAttempts
+from exporter.payments.balance import Balance
 from exporter.payments.cause import payment_cause
 from exporter.payments.event import (
     Ending,
@@ -87,6 +88,14 @@ class OpenRun(SeenAttempts):
         return self.terminal is None and self.reason is not Reason.NONE
 
     @property
+    def lacks_balance(self) -> bool:
+        """True if its end was seen live, without any attempt: lnd found too little balance in its active channels."""
+        terminal = self.terminal
+        if terminal is None or not terminal.live or self.resolved or self.outstanding:
+            return False
+        return terminal.status is Status.FAILED and terminal.reason is Reason.INSUFFICIENT_BALANCE
+
+    @property
     def on_hold(self) -> bool:
         """True if it has ended and is counted when its hold is over; False if it is in flight or unconfirmed."""
         return self.terminal is not None and self.terminal.held_until_mono_ns is not None
@@ -132,10 +141,13 @@ class OpenRun(SeenAttempts):
         waited = at.mono_ns - self.missing.since_mono_ns >= LOST_AFTER_NS + scan_ns
         return self.missing.cause if waited or self.terminal else None
 
-    def close(self, cause: Lost) -> list[Event]:
-        """Count it: as finished if it was seen to end, else as lost because of `cause`."""
+    def close(self, cause: Lost, balance: Balance | None) -> list[Event]:
+        """Count it: as finished if it was seen to end, else as lost because of `cause`.
+
+        `balance` is what is known of the node's channels by now; None if nothing is.
+        """
         if self.terminal is not None:
-            return self._finish(self.terminal)
+            return self._finish(self.terminal, balance)
         events = self.close_outstanding(Unresolved.LOST)
         return [*events, StatusChanged(self.status, ToStatus.LOST), PaymentLost(self.run, cause)]
 
@@ -180,7 +192,7 @@ class OpenRun(SeenAttempts):
         self.fee_msat = payment.fee_msat
         self.pays_self = payment.pays_self is not None and payment.pays_self()  # here only: once a run, on disk later
 
-    def _finish(self, terminal: Terminal) -> list[Event]:
+    def _finish(self, terminal: Terminal, balance: Balance | None) -> list[Event]:
         events = self.close_outstanding(Unresolved.DELETED)
         events.append(StatusChanged(self.status, ToStatus(terminal.status)))
         duration_ns = self._duration_ns(terminal)
@@ -199,7 +211,13 @@ class OpenRun(SeenAttempts):
             events.append(PaymentSucceeded(ending))
         else:
             held = self.refused or (duration_ns is not None and self.longest_ns * 2 > duration_ns)
-            events.append(PaymentFailed(ending, payment_cause(terminal.reason, self.failures, held=held)))
+            lacked_inactive = (
+                balance is not None
+                and self.lacks_balance
+                and balance.lacked_inactive(self.value_msat, terminal.received.mono_ns)
+            )
+            cause = payment_cause(terminal.reason, self.failures, held=held, lacked_inactive=lacked_inactive)
+            events.append(PaymentFailed(ending, cause))
         return events
 
     def _duration_ns(self, terminal: Terminal) -> int | None:

@@ -36,6 +36,7 @@ class Counter(StrEnum):
     TRANSITIONS = "transitions"
     SUCCEEDED = "succeeded"
     SUCCEEDED_LATE = "succeeded_late"
+    SUCCEEDED_LATE_MSAT = "succeeded_late_msat"
     FAILED = "failed"
     FAILED_BY_CAUSE = "failed_by_cause"
     SENT = "sent"
@@ -50,6 +51,11 @@ class Counter(StrEnum):
     PEER_ATTEMPTS = "peer_attempts"
     PEER_SENT = "peer_sent"
     PEER_FEES = "peer_fees"
+    PEER_FEES_BY_PURPOSE = "peer_fees_by_purpose"
+    PEER_REBALANCED_IN = "peer_rebalanced_in"
+    PEER_REBALANCED_IN_FEES = "peer_rebalanced_in_fees"
+    PEER_OUTSTANDING_MS = "peer_outstanding_ms"
+    """Time for which HTLCs were outstanding, milliseconds."""
     UPDATES = "updates"
     UPDATES_IGNORED = "updates_ignored"
     INTERRUPTIONS = "interruptions"
@@ -172,6 +178,7 @@ _INITIAL_LABELS: dict[Counter, tuple[Labels, ...]] = {
     ),
     Counter.SUCCEEDED: tuple(product(_SUCCEEDING_KINDS, AmountBand)),
     Counter.SUCCEEDED_LATE: tuple((reason,) for reason in Reason if reason is not Reason.NONE),
+    Counter.SUCCEEDED_LATE_MSAT: tuple((reason,) for reason in Reason if reason is not Reason.NONE),
     Counter.FAILED: tuple(product(Kind, AmountBand, Reason)),
     Counter.FAILED_BY_CAUSE: tuple(product(Purpose, Cause, AmountBand)),
     Counter.SENT: tuple(product(_SUCCEEDING_KINDS, AmountBand)),
@@ -185,6 +192,10 @@ _INITIAL_LABELS: dict[Counter, tuple[Labels, ...]] = {
     Counter.PEER_ATTEMPTS: (),
     Counter.PEER_SENT: (),
     Counter.PEER_FEES: (),
+    Counter.PEER_FEES_BY_PURPOSE: (),
+    Counter.PEER_REBALANCED_IN: (),
+    Counter.PEER_REBALANCED_IN_FEES: (),
+    Counter.PEER_OUTSTANDING_MS: (),
     Counter.UPDATES: tuple((source,) for source in Source),
     Counter.UPDATES_IGNORED: tuple((cause,) for cause in Ignored),
     Counter.INTERRUPTIONS: tuple((cause,) for cause in Interruption),

@@ -7,8 +7,17 @@ order changes nothing. `docs/reasons.md` gives the reason for each rule.
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
-from exporter.payments.event import EndUnconfirmed, Event, PaymentStarted, UpdateIgnored, UpdateReceived
+from exporter.payments.balance import Balance
+from exporter.payments.event import (
+    BalanceLacked,
+    EndUnconfirmed,
+    Event,
+    PaymentStarted,
+    UpdateIgnored,
+    UpdateReceived,
+)
 from exporter.payments.finished import FinishedRuns
+from exporter.payments.ghosts import Ghosts
 from exporter.payments.inflight import InFlightCounter
 from exporter.payments.labels import Ignored, Lost, Mode, Source
 from exporter.payments.payment import NS_PER_US, Moment, Payment, Run
@@ -40,6 +49,9 @@ class Tracker:
         self.on_hold: OrderedDict[Run, Terminal] = OrderedDict()
         """The ends of the open runs that are on hold, in the order in which their holds end: see `release`."""
         self.finished = FinishedRuns()
+        self.ghosts = Ghosts()
+        self.balance: Balance | None = None
+        """What `ListChannels` last answered to this process; None before the first answer."""
         self._of_hash: dict[str, list[OpenRun]] = {}  # the open runs by hash, seldom more than one
         self._subscription = Subscription()
         self._newest_ns = 0  # lnd's newest time in any snapshot since this subscription began
@@ -237,6 +249,8 @@ class Tracker:
         if run.terminal is not None and run.terminal.held_until_mono_ns != before:  # its hold has begun, or begun again
             self.on_hold[run.run] = run.terminal
             self.on_hold.move_to_end(run.run)
+            if run.lacks_balance:
+                events.append(BalanceLacked())
         return events
 
     def _close_others(self, payment: Payment, receipt: Receipt) -> list[Event]:
@@ -268,4 +282,4 @@ class Tracker:
         if not same_hash:
             del self._of_hash[run.run.payment_hash]
         self.finished.add(run.run, run.payment_index)
-        return run.close(cause)
+        return run.close(cause, self.balance)

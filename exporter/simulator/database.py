@@ -77,6 +77,13 @@ class Database:
             return [self._open[payment_hash].update for payment_hash in sorted(self._open)]
         return [record.update for record in sorted(self._open.values(), key=lambda record: record.index)]
 
+    def outstanding(self) -> Iterator[tuple[str, pb.HTLCAttempt]]:
+        """Yield payment hash and attempt of each HTLC that is in flight."""
+        for payment_hash, record in self._open.items():
+            for attempt in record.message.htlcs:
+                if attempt.status == pb.HTLCAttempt.IN_FLIGHT:
+                    yield payment_hash, attempt
+
     def __iter__(self) -> Iterator[Record]:
         """Iterate over the payments in the order of their indexes."""
         return (self._by_index[index] for index in self._indexes)

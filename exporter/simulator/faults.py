@@ -47,6 +47,8 @@ class Faults:
         self._refusals: dict[Method, _Fault] = {}
         self._cuts: dict[Method, _Fault] = {}
         self._delays: dict[Method, float] = {}
+        self.ghosts: set[str] = set()
+        """Hashes of payments whose HTLCs in flight are on no channel."""
         self._listing_s = 0.0
         self._before_scan: Scan | float = 0.0
         self._after_scan: Scan | float = 0.0

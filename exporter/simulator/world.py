@@ -16,6 +16,8 @@ _CLTV_DELTA = 80  # blocks that each forwarding node requires, lnd's default
 _FINAL_DELTA = 18
 _MSAT = 1000
 _CHANNEL_SAT = 5_000_000
+MAX_HTLCS = 483
+"""HTLCs that one side of a channel may offer at once, at most (BOLT 2): what an lnd accepts."""
 
 _PEERS = (
     "Harbour Bank",
@@ -45,6 +47,9 @@ class Peer(NamedTuple):
     local_sat: int
     reserve_sat: int = 50_000
     active: bool = True
+    remote_sat: int = 0
+    htlcs: int = MAX_HTLCS
+    """How many HTLCs it accepts at once."""
 
 
 def node(alias: str, secret: bytes) -> Node:
@@ -77,7 +82,10 @@ class World:
             return node(alias, rng.randbytes(32))
 
         me = new("simulated")
-        peers = tuple(Peer(new(alias), rng.randrange(1, 9) * _CHANNEL_SAT // 10) for alias in _PEERS)
+        peers = tuple(
+            Peer(new(alias), (sat := rng.randrange(1, 9) * _CHANNEL_SAT // 10), remote_sat=_CHANNEL_SAT - sat)
+            for alias in _PEERS
+        )
         return cls(me, peers, tuple(new(f"node {n}") for n in range(_FAR)), network)
 
     def payment_request(self, payee: Node, payment_hash: bytes, amount_msat: int, created_s: int) -> str:
@@ -130,13 +138,16 @@ class World:
         return route
 
 
+def channel_to(pubkey: str) -> int:
+    """Return the id of the only channel that leads to a node."""
+    return int(pubkey[2:14], 16)
+
+
 def _hop(pubkey: str, forward_msat: int, fee_msat: int, expiry: int) -> pb.Hop:
     """Return a hop with all fields that lnd sends."""
-    hop = pb.Hop(pub_key=pubkey)
-    channel = int(pubkey[2:14], 16)
+    hop = pb.Hop(pub_key=pubkey, chan_id=channel_to(pubkey))
     hop.MergeFromString(
-        int_field(1, channel)
-        + int_field(2, _CHANNEL_SAT)
+        int_field(2, _CHANNEL_SAT)
         + int_field(3, forward_msat // _MSAT)
         + int_field(4, fee_msat // _MSAT)
         + int_field(5, expiry)

@@ -18,7 +18,15 @@ from exporter.payments.totals import (
     zero_histograms,
 )
 
-_PEER_LABELS = {Counter.PEER_ATTEMPTS: 2, Counter.PEER_SENT: 1, Counter.PEER_FEES: 1}
+_PEER_LABELS = {
+    Counter.PEER_ATTEMPTS: 2,
+    Counter.PEER_SENT: 1,
+    Counter.PEER_FEES: 1,
+    Counter.PEER_FEES_BY_PURPOSE: 2,
+    Counter.PEER_REBALANCED_IN: 1,
+    Counter.PEER_REBALANCED_IN_FEES: 1,
+    Counter.PEER_OUTSTANDING_MS: 2,
+}
 """Number of labels of the counters that have no series at the start."""
 _COUNTER_LABELS = {name: len(next(iter(series))) for name, series in zero_counters().items() if series} | _PEER_LABELS
 _HISTOGRAM_LABELS = {name: len(next(iter(series))) for name, series in zero_histograms().items()}

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 from prometheus_client import generate_latest
 
-from exporter.metrics import counters, gauges
+from exporter.metrics import counters, gauges, peer_gauges
 from exporter.metrics.groups import LEFT_OUT, Group
 from exporter.metrics.names import NODE_ROWS, node_rows
 from exporter.metrics.row import ExporterRow, Row
 from exporter.page import PageData
 from exporter.payments.labels import AttemptStatus, Source, Status
 from exporter.payments.ledger import Ledger
-from exporter.payments.node import Channels
+from exporter.payments.node import Channels, PeerChannels
 from exporter.payments.tracker import Tracker
 from exporter.payments.view import View, capture_view
 from tests.deploy.needs import Effect, alerts, boards
@@ -24,7 +24,7 @@ _SECTIONS: Mapping[str, Sequence[Row]] = {
     "Payments": counters.PAYMENTS,
     "HTLC attempts": counters.ATTEMPTS,
     "Now in flight": gauges.IN_FLIGHT,
-    "By first-hop peer": (*counters.PEERS, *gauges.PEERS),
+    "By first-hop peer": (*counters.PEERS, *peer_gauges.PEERS),
     "Node": gauges.NODE,
     "Stream of updates": counters.STREAM,
 }
@@ -43,7 +43,9 @@ def node_with_peers() -> View:
         attempt = scene.attempt(number, 10.1, 11, AttemptStatus.SETTLED, peer=peer)
         ledger.apply(tracker.update(scene.payment(number, 10, Status.SUCCEEDED, attempt), Source.STREAM, scene.at(11)))
         ledger.apply(tracker.release(scene.at(13)))
-    status = replace(scene.STATUS, channels=Channels(0, dict.fromkeys(peers, "alias")))
+    status = replace(
+        scene.STATUS, channels=Channels(0, dict.fromkeys(peers, "alias"), dict.fromkeys(peers, PeerChannels(1)))
+    )
     return capture_view("alice", tracker, ledger, status, scene.at(60))
 
 

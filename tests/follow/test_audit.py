@@ -200,7 +200,9 @@ async def test_audit_keeps_pace_with_new_payments(
     async with watching(node, intervals=replace(QUICK, audit_s=3600), counted=counted_list) as watch:
         await watch.live()
         await watch.until(lambda: counted_list.looked_up == 1)
+        account = watch.follower.account
         for steps in (2, 3, 4):
+            await watch.until(lambda: account._awaited_started == account.started + 3)  # `HURRY_S` is over
             await node.play(scenarios.no_route(), scenarios.no_route())
             await watch.until(lambda: watch.counted(Counter.STARTED) % 3 == 2)
             assert counted_list.looked_up == steps - 1

@@ -15,6 +15,8 @@ from exporter.metrics.groups import Group
 from exporter.metrics.names import EXPORTER_ROWS, node_rows
 from exporter.metrics.row import ExporterRow, Row
 from exporter.page import ExporterStatus, PageData
+from exporter.payments.balance import Balance
+from exporter.payments.event import BalanceLacked
 from exporter.payments.labels import NodeState, Reset, Source
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import Channels, Info, NodeStatus
@@ -25,7 +27,7 @@ from exporter.simulator.database import Database
 from exporter.simulator.mutation import Mutation, Scenario
 from exporter.simulator.record import Update
 from exporter.simulator.scenarios import Scenarios
-from exporter.simulator.world import World
+from exporter.simulator.world import World, channel_to
 from tests.incidents.named import NAMED
 from tests.incidents.series import Series
 from tests.incidents.targets import Layout, Scraped, healthy, of_exporter, of_node, up
@@ -37,7 +39,7 @@ BLOCK_S = 600
 REDISCOVERED_S = 60
 """Seconds between two requests of Prometheus for the targets."""
 START_S = 1_780_000_000
-_SPENDABLE_MSAT = 12_000_000_000
+SPENDABLE_MSAT = 12_000_000_000
 _NS = 1_000_000_000
 _PROCESS = ProcessCollector(registry=None)
 
@@ -115,7 +117,7 @@ class VirtualNode:
                 synced_to_chain=True,
                 channels_active=len(self.world.peers),
             ),
-            channels=Channels(_SPENDABLE_MSAT, {peer.node.pubkey: peer.node.alias for peer in self.world.peers}),
+            channels=Channels(SPENDABLE_MSAT, {peer.node.pubkey: peer.node.alias for peer in self.world.peers}),
             certificate_expiry_s=self._begins_s + 300 * 86_400,
         )
 
@@ -204,12 +206,22 @@ class VirtualNode:
     def send_update(self, update: Update, source: Source) -> None:
         """Send an update to the exporter."""
         payment = decode.payment(pb.Payment.FromString(update.message), self.world.me.pubkey)
-        self.ledger.apply(self.tracker.update(payment, source, self._moment(self.delay_s)))
+        at = self._moment(self.delay_s)
+        events = self.tracker.update(payment, source, at)
+        if BalanceLacked() in events and self.status.channels is not None:  # lnd is asked for them, and answers at once
+            self.tracker.balance = Balance.of(self.status.channels, at)
+        self.ledger.apply(events)
 
     def list_all(self) -> None:
         """List all payments to the exporter, as a catch-up does."""
         for record in self.database:
             self.send_update(record.update, Source.LIST)
+
+    def list_empty_channels(self) -> None:
+        """List the channels to the exporter: all are open, none has an HTLC."""
+        at = self._moment()
+        offered = {channel_to(peer.node.pubkey): frozenset[str]() for peer in self.world.peers}
+        self.tracker.ghosts.compare(offered, self.tracker.open.values(), at)
 
     def _block(self) -> None:
         if self._chain_grows:

@@ -10,7 +10,7 @@ from exporter.payments.event import StreamInterrupted
 from exporter.payments.labels import Interruption, NodeState, amount_band
 from exporter.simulator.mutation import GiveUp, Register, Scenario
 from exporter.simulator.scenario_builder import random_amount_msat
-from tests.incidents.node import VirtualNode
+from tests.incidents.node import SPENDABLE_MSAT, VirtualNode
 
 MINUTE = 60.0
 _TARGETS = read()["home"].target_percent
@@ -138,7 +138,12 @@ def offline(node: VirtualNode, at_min: float, until_min: float) -> None:
 
     def channels(active: int, inactive: int) -> None:
         assert node.status.info is not None
-        node.set(info=replace(node.status.info, channels_active=active, channels_inactive=inactive))
+        assert node.status.channels is not None
+        spendable_msat, inactive_msat = (SPENDABLE_MSAT if number else 0 for number in (active, inactive))
+        node.set(
+            info=replace(node.status.info, channels_active=active, channels_inactive=inactive),
+            channels=replace(node.status.channels, spendable_msat=spendable_msat, inactive_msat=inactive_msat),
+        )
 
     number = len(node.world.peers)
     node.at(at_min * MINUTE, lambda: channels(0, number))

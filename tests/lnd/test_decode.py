@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from exporter.lnd import bolt11, decode
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import AttemptStatus, Code, FailureSource, Kind, NodeState, Reason, Status
-from exporter.payments.node import Channels, Info
+from exporter.payments.node import Channels, Info, PeerChannels
 from exporter.payments.payment import Attempt, Payment
 
 HASH = "ab" * 32
@@ -148,10 +148,28 @@ def test_failure_source(number: int, index: int, hops: int, source: FailureSourc
     assert failed(number, index, hops).source is source
 
 
+@pytest.mark.parametrize(
+    ("index", "hops", "before_recipient"),
+    [
+        (0, 1, False),
+        (1, 1, False),
+        (0, 2, False),
+        (1, 2, True),
+        (2, 2, False),
+        (1, 3, False),
+        (2, 3, True),
+        (4, 3, False),
+    ],
+)
+def test_failure_before_the_recipient(index: int, hops: int, before_recipient: bool) -> None:  # noqa: FBT001
+    """It is one hop before the last, and never this node."""
+    assert failed(15, index, hops).before_recipient is before_recipient
+
+
 def test_failed_attempt_without_failure_has_code_other() -> None:
     """Its source is unknown."""
     decoded = failed(0, 0, with_failure=False)
-    assert (decoded.code, decoded.source) == (Code.OTHER, FailureSource.UNKNOWN)
+    assert (decoded.code, decoded.source, decoded.before_recipient) == (Code.OTHER, FailureSource.UNKNOWN, False)
 
 
 @pytest.mark.parametrize(
@@ -256,22 +274,49 @@ def test_every_field_of_info() -> None:
     """That is, each field of GetInfo that is used."""
     message = rpc.GetInfoResponse(
         identity_pubkey=OWN, alias="us", version="0.21.2", block_height=7, best_header_timestamp=8,
-        synced_to_chain=True, num_active_channels=1, num_inactive_channels=2, num_pending_channels=3,
-        chains=[rpc.Chain(network="regtest")],
+        synced_to_chain=True, synced_to_graph=True, num_active_channels=1, num_inactive_channels=2,
+        num_pending_channels=3, chains=[rpc.Chain(network="regtest")],
     )  # fmt: skip
-    assert decode.info(message) == Info(OWN, "us", "0.21.2", "regtest", 7, 8, True, 1, 2, 3)
+    assert decode.info(message) == Info(OWN, "us", "0.21.2", "regtest", 7, 8, True, 1, 2, 3, True)
 
 
-def test_spendable_balance_and_aliases() -> None:
-    """Spendable is the local balance of active channels less the reserve, never negative; aliases where known."""
+def test_channels_with_each_peer() -> None:
+    """Channels are added up by peer; balances are those of active channels above the reserve, never negative."""
 
-    def channel(key: str, balance: int, reserve: int, *, active: bool = True, alias: str = "") -> rpc.Channel:
-        constraints = rpc.ChannelConstraints(chan_reserve_sat=reserve)
-        return rpc.Channel(
-            remote_pubkey=key, local_balance=balance, active=active, local_constraints=constraints, peer_alias=alias
-        )
+    def bounds(reserve_sat: int, htlcs: int, msat: int) -> rpc.ChannelConstraints:
+        return rpc.ChannelConstraints(chan_reserve_sat=reserve_sat, max_accepted_htlcs=htlcs, max_pending_amt_msat=msat)
 
+    htlcs = [
+        rpc.HTLC(amount=7, hash_lock=b"\xaa"),
+        rpc.HTLC(amount=8, hash_lock=b"\xbb"),
+        rpc.HTLC(amount=100, hash_lock=b"\xcc", incoming=True),
+    ]
+    ours, theirs = bounds(10, 30, 5_000), bounds(20, 483, 6_000)
     message = rpc.ListChannelsResponse(
-        channels=[channel(PEER, 100, 10, alias="bob"), channel(FAR, 5, 10), channel(FAR, 100, 0, active=False)]
+        channels=[
+            rpc.Channel(
+                remote_pubkey=PEER, chan_id=1, active=True, local_balance=100, remote_balance=50, peer_alias="bob",
+                local_constraints=ours, remote_constraints=theirs, pending_htlcs=htlcs,
+            ),
+            rpc.Channel(
+                remote_pubkey=PEER, chan_id=2, active=True, local_balance=5, remote_balance=19, peer_alias="bob",
+                local_constraints=ours, remote_constraints=theirs,
+            ),
+            rpc.Channel(
+                remote_pubkey=FAR, chan_id=3, active=False, local_balance=110, remote_balance=70,
+                local_constraints=ours, remote_constraints=theirs, pending_htlcs=htlcs[:1],
+            ),
+        ]
+    )  # fmt: skip
+    bob = PeerChannels(
+        active=2,
+        spendable_msat=90_000,
+        receivable_msat=30_000,
+        offered=2,
+        offered_limit=60,
+        offered_msat=15_000,
+        offered_msat_limit=10_000,
     )
-    assert decode.channels(message) == Channels(90_000, {PEER: "bob"}, frozenset((PEER, FAR)))
+    far = PeerChannels(inactive=1, offered=1, offered_limit=30, offered_msat=7_000, offered_msat_limit=5_000)
+    offered = {1: frozenset(("aa", "bb")), 2: frozenset[str](), 3: frozenset(("aa",))}
+    assert decode.channels(message) == Channels(90_000, {PEER: "bob"}, {PEER: bob, FAR: far}, offered, 100_000)

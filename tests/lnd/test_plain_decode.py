@@ -52,6 +52,11 @@ def plain_attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
         hint=plain_hint(hops[-1], own_key) if hops else None,
         code=plain_code(message) if is_failed else None,
         source=plain_source(message) if is_failed else None,
+        before_recipient=is_failed and plain_before_recipient(message),
+        back_peer=plain_hex(hops[-2].pub_key, 66)
+        if len(hops) > 1 and plain_hint(hops[-1], own_key) is Kind.REBALANCE
+        else "",
+        channel_id=hops[0].chan_id if hops and not hops[-1].HasField("amp_record") else 0,
     )
 
 
@@ -82,6 +87,12 @@ def plain_source(message: rpc.HTLCAttempt) -> FailureSource:
     return FailureSource.FIRST_HOP if index == 1 else FailureSource.INTERMEDIATE
 
 
+def plain_before_recipient(message: rpc.HTLCAttempt) -> bool:
+    """Return whether another node failed an attempt, and only the recipient comes after it."""
+    index, hops = message.failure.failure_source_index, len(message.route.hops)
+    return message.HasField("failure") and index != 0 and index + 1 == hops
+
+
 hexes = st.text(alphabet="0123456789abcdefABCDEF -_x\tg\u0660", min_size=62, max_size=67) | st.sampled_from(
     [
         HASH,
@@ -99,6 +110,7 @@ hexes = st.text(alphabet="0123456789abcdefABCDEF -_x\tg\u0660", min_size=62, max
 )
 hop = st.builds(
     rpc.Hop,
+    chan_id=st.integers(0, 2),
     pub_key=hexes,
     amp_record=st.none() | st.just(rpc.AMPRecord()),
     custom_records=st.dictionaries(st.sampled_from([5482373484, 1]), st.just(b""), max_size=2),

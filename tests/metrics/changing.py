@@ -5,7 +5,7 @@ from dataclasses import replace
 from random import Random
 
 from exporter.payments.labels import BlocksLeft, Code, FailureSource, Mode, NodeState, PeerOutcome, Purpose
-from exporter.payments.node import Channels
+from exporter.payments.node import Channels, PeerChannels
 from exporter.payments.totals import EDGES, Counter, HistogramName, Labels
 from exporter.payments.view import View
 from tests.metrics import scene
@@ -69,6 +69,7 @@ def peers(view: View, chance: Random) -> View:
         view,
         counters=view.counters | {Counter.PEER_ATTEMPTS: attempts, Counter.PEER_SENT: sent, Counter.PEER_FEES: sent},
         peers_in_flight={peer: (chance.randrange(3), chance.choice(NUMBERS)) for peer in names},
+        peer_channels={peer: PeerChannels(chance.randrange(3), offered_msat=chance.choice(NUMBERS)) for peer in names},
         status=replace(view.status, channels=Channels(chance.choice(NUMBERS), dict(zip(names, ALIASES, strict=False)))),
     )
 

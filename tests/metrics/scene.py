@@ -16,7 +16,7 @@ from exporter.payments.labels import (
     Status,
 )
 from exporter.payments.ledger import Ledger
-from exporter.payments.node import Channels, Info, NodeStatus
+from exporter.payments.node import Channels, Info, NodeStatus, PeerChannels
 from exporter.payments.payment import Attempt, Moment, Payment
 from exporter.payments.tracker import Tracker
 from exporter.payments.view import View, capture_view
@@ -42,7 +42,14 @@ STATUS = NodeStatus(
         channels_inactive=2,
         channels_pending=1,
     ),
-    channels=Channels(spendable_msat=7_654_321_000, aliases={NEAR: "near\0by", LATE: "has no series of its own"}),
+    channels=Channels(
+        spendable_msat=7_654_321_000,
+        aliases={NEAR: "near\0by", LATE: "has no series of its own"},
+        by_peer={
+            NEAR: PeerChannels(2, 1, 7_000_000_000, 5_000_000_000, 12, 60, 3_000_000_000, 9_900_000_000),
+            LATE: PeerChannels(1, 0, 654_321_000, 11_000, 1, 483, 2_000, 3_000_000),
+        },
+    ),
     certificate_expiry_s=1_730_000_000,
 )
 

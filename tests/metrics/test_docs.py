@@ -73,14 +73,16 @@ def _heading(words: type[StrEnum]) -> str:
 
 
 def test_cause_of_every_code_is_documented() -> None:
-    """For an attempt that this node failed, and for one that another node failed."""
+    """For an attempt that this node failed, the one before the recipient, or another."""
     (table,) = [section.table for section in _sections() if section.heading == "`code`"]
-    documented = [(_code(row["cause, from others"]), _code(row["cause, from self"])) for row in table]
+    columns = ("cause, from others", "cause, before the recipient", "cause, from self")
+    documented = [[_code(row[column]) for column in columns] for row in table]
     assert documented == [
-        (
+        [
             [attempt_cause(code, labels.FailureSource.INTERMEDIATE).value],
+            [attempt_cause(code, labels.FailureSource.INTERMEDIATE, before_recipient=True).value],
             [attempt_cause(code, labels.FailureSource.SELF).value],
-        )
+        ]
         for code in labels.Code
     ]
 

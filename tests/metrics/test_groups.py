@@ -25,8 +25,26 @@ OF_ATTEMPTS = {
     "htlc_attempt_hops",
 }
 OF_FEES = {"fee_msat", "fee_ppm"}
-OF_PEERS = {"htlc_attempts", "sent_msat", "fees_msat", "in_flight_htlcs", "in_flight_msat", "info"}
-SAVED = {Group.AMOUNTS: 505, Group.ATTEMPT_HISTOGRAMS: 169, Group.FEE_HISTOGRAMS: 90, Group.PEERS: 25}
+OF_PEERS = {
+    "htlc_attempts",
+    "sent_msat",
+    "fees_msat",
+    "fees_by_purpose_msat",
+    "rebalanced_in_msat",
+    "rebalanced_in_fees_msat",
+    "htlc_outstanding_seconds",
+    "in_flight_htlcs",
+    "in_flight_msat",
+    "info",
+    "channels",
+    "spendable_msat",
+    "receivable_msat",
+    "offered_htlcs",
+    "offered_htlcs_limit",
+    "offered_msat",
+    "offered_msat_limit",
+}
+SAVED = {Group.AMOUNTS: 550, Group.ATTEMPT_HISTOGRAMS: 169, Group.FEE_HISTOGRAMS: 90, Group.PEERS: 49}
 """Series of the scene, which has three peers, one of them with an alias."""
 CHOICES = list(chain.from_iterable(combinations(Group, number) for number in range(len(Group) + 1)))
 

@@ -16,6 +16,9 @@ from tests.network.node import Node, Refused
 from tests.network.process import until
 from tests.stories.lab import CHANNELS, FEE_BASE_MSAT, NODES, Channel
 
+DAVE_ACCEPTS = 30
+"""HTLCs that dave accepts at once in each channel, as Core Lightning does; an lnd accepts 483."""
+
 # The first address of each wallet that opens channels, for btcd to mine to. Known beforehand, because wallets are
 # derived from names; btcd takes them only when it starts.
 MINERS = {
@@ -35,6 +38,7 @@ class Network:
         self.home = home or Path(tempfile.mkdtemp(prefix="lnd-network-"))
         self.chain = Chain(tools, self.home / "btcd", tuple(MINERS.values()))
         self.nodes = {name: Node(name, tools, self.home / name, self.chain, FEE_BASE_MSAT[name]) for name in NODES}
+        self.nodes["dave"].flags.append(f"--default-remote-max-htlcs={DAVE_ACCEPTS}")
         self.started_in_s = 0.0
 
     async def start(self) -> None:

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from exporter.payments.labels import Status
-from tests.network.node import Json
+from tests.network.node import Json, b64hex
 from tests.network.process import until
-from tests.network.regtest import Network
+from tests.network.regtest import DAVE_ACCEPTS, Network
 from tests.stories.lab import Invoice
 from tests.stories.real import RealLab
 from tests.stories.real_sending import RealSending
@@ -189,3 +189,13 @@ async def test_disabled_channel_is_used_for_own_payments(bob: RealLab) -> None:
         assert (await sending.ended()).status is Status.SUCCEEDED
     finally:
         await becomes("ENABLE", disabled=False)
+
+
+async def test_local_constraints_bind_the_own_htlcs(network: Network) -> None:
+    """What a peer accepts is in `local_constraints` of `ListChannels`: an lnd accepts 483 HTLCs, dave is told 30."""
+    constraints = {}
+    for name, peer in (("carol", "dave"), ("dave", "carol")):
+        channels = await network.nodes[name].get("/v1/channels", peer=b64hex(network.nodes[peer].pubkey))
+        (channel,) = channels["channels"]
+        constraints[name] = [channel[f"{side}_constraints"]["max_accepted_htlcs"] for side in ("local", "remote")]
+    assert constraints == {"carol": [DAVE_ACCEPTS, 483], "dave": [483, DAVE_ACCEPTS]}

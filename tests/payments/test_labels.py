@@ -126,6 +126,24 @@ def test_attempt_cause(code: Code, source: FailureSource, cause: Cause) -> None:
     assert attempt_cause(code, source) is cause
 
 
+@pytest.mark.parametrize("source", [FIRST, MIDDLE])
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        (Code.TEMPORARY_CHANNEL_FAILURE, Cause.RECIPIENT_LIQUIDITY),
+        (Code.UNKNOWN_NEXT_PEER, Cause.RECIPIENT_UNREACHABLE),
+        (Code.CHANNEL_DISABLED, Cause.RECIPIENT_UNREACHABLE),
+        (Code.PERMANENT_CHANNEL_FAILURE, Cause.RECIPIENT_UNREACHABLE),
+        (Code.FEE_INSUFFICIENT, Cause.ROUTE_POLICY),
+        (Code.TEMPORARY_NODE_FAILURE, Cause.ROUTE_POLICY),
+        (Code.INVALID_ONION_BLINDING, Cause.ROUTE_POLICY),
+    ],
+)
+def test_attempt_cause_before_the_recipient(code: Code, source: FailureSource, cause: Cause) -> None:
+    """The node before the recipient tells whether the recipient can be reached, also if it is the direct peer."""
+    assert attempt_cause(code, source, before_recipient=True) is cause
+
+
 @pytest.mark.parametrize(
     ("reason", "failures", "held", "cause"),
     [
@@ -157,3 +175,22 @@ def test_waiting_for_other_parts_is_not_held() -> None:
     observer.receive(payment(FAILED, end, reason=Reason.TIMEOUT), 121)
     observer.release(122)
     assert [event.cause for event in observer.events if isinstance(event, PaymentFailed)] == [Cause.ROUTE_LIQUIDITY]
+
+
+def test_recipient_that_cannot_be_reached() -> None:
+    """Two nodes before it say so, one of them the direct peer; a failure elsewhere doesn't outweigh them."""
+    observer = Observer()
+    ends = [
+        failed(flying(number), code, source)._replace(before_recipient=before)
+        for number, code, source, before in (
+            (1, Code.UNKNOWN_NEXT_PEER, FIRST, True),
+            (2, Code.TEMPORARY_CHANNEL_FAILURE, MIDDLE, False),
+            (3, Code.UNKNOWN_NEXT_PEER, MIDDLE, True),
+        )
+    ]
+    observer.receive(payment(IN_FLIGHT), 1)
+    observer.receive(payment(FAILED, *ends, reason=Reason.NO_ROUTE), 3)
+    observer.release(5)
+    assert [event.cause for event in observer.events if isinstance(event, PaymentFailed)] == [
+        Cause.RECIPIENT_UNREACHABLE
+    ]

@@ -7,7 +7,7 @@ import pytest
 
 from exporter.payments.event import AttemptFailed, AttemptSettled, AttemptStarted, AttemptUnresolved, ChannelsListed
 from exporter.payments.labels import Purpose, Source, Unresolved
-from exporter.payments.ledger import Ledger
+from exporter.payments.ledger import PEER_COUNTERS, Ledger
 from exporter.payments.node import NodeStatus
 from exporter.payments.payment import Attempt
 from exporter.payments.peers import FORMER_PEERS, OTHER_PEERS, UNUSED_NS
@@ -19,7 +19,7 @@ from exporter.store import Store, codec, encode
 from tests.payments.build import IN_FLIGHT, T0, Observer, at, failed, flying, payment, settled
 
 PLACES = 3
-BY_PEER = (Counter.PEER_ATTEMPTS, Counter.PEER_SENT, Counter.PEER_FEES)
+BY_PEER = PEER_COUNTERS
 KEYS = [f"02{number:064x}" for number in range(12)]
 WEEK_S = UNUSED_NS / 1e9
 
@@ -28,7 +28,7 @@ def use_peer(ledger: Ledger, key: str, seconds: float, number: int = 1) -> None:
     """Start an attempt through a peer, and settle it at once."""
     ledger.last_update_ns = at(seconds).wall_ns
     attempt = flying(number)._replace(peer=key)
-    ledger.apply([AttemptStarted(attempt), AttemptSettled(settled(attempt))])
+    ledger.apply([AttemptStarted(attempt), AttemptSettled(settled(attempt), Purpose.PAYMENT)])
 
 
 def labels(ledger: Ledger) -> set[str]:
@@ -137,7 +137,7 @@ class RandomUse:
             case 1:
                 self.ledger.apply([AttemptFailed(failed(attempt), Purpose.PAYMENT)])
             case _:
-                self.ledger.apply([AttemptSettled(settled(attempt))])
+                self.ledger.apply([AttemptSettled(settled(attempt), Purpose.PAYMENT)])
         self.ended += 1
 
     def restart(self, path: Path) -> None:
@@ -234,3 +234,32 @@ def test_counting_by_peer_is_switched_off() -> None:
     assert view.in_flight.htlcs == 1
     assert view.peers_in_flight == {}
     assert sent(ledger) == {KEYS[0]: 1}
+
+
+def rebalance(ledger: Ledger, first: str, back: str, seconds: float) -> None:
+    """Settle a rebalance of 1000 sat that leaves through one peer and comes back through another."""
+    ledger.last_update_ns = at(seconds).wall_ns
+    attempt = flying(1)._replace(peer=first, back_peer=back)
+    ledger.apply([AttemptStarted(attempt), AttemptSettled(settled(attempt), Purpose.REBALANCE)])
+
+
+def test_rebalances_by_the_peer_through_which_they_come_back() -> None:
+    """That peer gets a place, too, and its other series begin at 0."""
+    ledger = Ledger(PLACES)
+    first, back = KEYS[:2]
+    rebalance(ledger, first, back, 1)
+    assert ledger.counters[Counter.PEER_REBALANCED_IN] == {(back,): 1_000_000}
+    assert ledger.counters[Counter.PEER_REBALANCED_IN_FEES] == {(back,): 10}
+    assert ledger.counters[Counter.PEER_FEES_BY_PURPOSE] == {(first, Purpose.REBALANCE): 10}
+    assert ledger.counters[Counter.PEER_SENT] == {(first,): 1_000_000, (back,): 0}
+    use_peer(ledger, first, 2)
+    assert ledger.counters[Counter.PEER_REBALANCED_IN] == {(back,): 1_000_000}
+
+
+def test_totals_of_rebalances_move_with_the_place() -> None:
+    """No sum over all peers falls when peers get the places of others."""
+    ledger = Ledger(2)
+    rebalance(ledger, KEYS[0], KEYS[1], 1)
+    rebalance(ledger, KEYS[2], KEYS[3], 2 + 2 * WEEK_S)
+    totals = ledger.counters[Counter.PEER_REBALANCED_IN]
+    assert totals == {(FORMER_PEERS,): 1_000_000, (KEYS[3],): 1_000_000}

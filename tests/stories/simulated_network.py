@@ -25,8 +25,7 @@ class Network:
         peers = []
         for channel in CHANNELS:
             if name in (channel.opener, channel.peer):
-                peer, own_sat = (
-                    (channel.peer, channel.opener_sat) if name == channel.opener else (channel.opener, channel.peer_sat)
-                )
-                peers.append(Peer(self.nodes[peer], own_sat))
+                ends = [(channel.opener, channel.opener_sat), (channel.peer, channel.peer_sat)]
+                (_, own_sat), (peer, peer_sat) = ends if name == channel.opener else ends[::-1]
+                peers.append(Peer(self.nodes[peer], own_sat, remote_sat=peer_sat))
         return World(self.nodes[name], tuple(peers), tuple(self.nodes.values()), "regtest", height=500)

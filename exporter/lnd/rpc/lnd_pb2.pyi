@@ -111,7 +111,7 @@ class Route(_message.Message):
     def __init__(self, total_time_lock: _Optional[int] = ..., hops: _Optional[_Iterable[_Union[Hop, _Mapping]]] = ..., total_fees_msat: _Optional[int] = ..., total_amt_msat: _Optional[int] = ...) -> None: ...
 
 class Hop(_message.Message):
-    __slots__ = ("pub_key", "custom_records", "amp_record")
+    __slots__ = ("chan_id", "pub_key", "custom_records", "amp_record")
     class CustomRecordsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -119,13 +119,15 @@ class Hop(_message.Message):
         key: int
         value: bytes
         def __init__(self, key: _Optional[int] = ..., value: _Optional[bytes] = ...) -> None: ...
+    CHAN_ID_FIELD_NUMBER: _ClassVar[int]
     PUB_KEY_FIELD_NUMBER: _ClassVar[int]
     CUSTOM_RECORDS_FIELD_NUMBER: _ClassVar[int]
     AMP_RECORD_FIELD_NUMBER: _ClassVar[int]
+    chan_id: int
     pub_key: str
     custom_records: _containers.ScalarMap[int, bytes]
     amp_record: AMPRecord
-    def __init__(self, pub_key: _Optional[str] = ..., custom_records: _Optional[_Mapping[int, bytes]] = ..., amp_record: _Optional[_Union[AMPRecord, _Mapping]] = ...) -> None: ...
+    def __init__(self, chan_id: _Optional[int] = ..., pub_key: _Optional[str] = ..., custom_records: _Optional[_Mapping[int, bytes]] = ..., amp_record: _Optional[_Union[AMPRecord, _Mapping]] = ...) -> None: ...
 
 class AMPRecord(_message.Message):
     __slots__ = ()
@@ -240,7 +242,7 @@ class GetInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetInfoResponse(_message.Message):
-    __slots__ = ("identity_pubkey", "alias", "num_pending_channels", "num_active_channels", "block_height", "synced_to_chain", "best_header_timestamp", "version", "num_inactive_channels", "chains")
+    __slots__ = ("identity_pubkey", "alias", "num_pending_channels", "num_active_channels", "block_height", "synced_to_chain", "best_header_timestamp", "version", "num_inactive_channels", "chains", "synced_to_graph")
     IDENTITY_PUBKEY_FIELD_NUMBER: _ClassVar[int]
     ALIAS_FIELD_NUMBER: _ClassVar[int]
     NUM_PENDING_CHANNELS_FIELD_NUMBER: _ClassVar[int]
@@ -251,6 +253,7 @@ class GetInfoResponse(_message.Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     NUM_INACTIVE_CHANNELS_FIELD_NUMBER: _ClassVar[int]
     CHAINS_FIELD_NUMBER: _ClassVar[int]
+    SYNCED_TO_GRAPH_FIELD_NUMBER: _ClassVar[int]
     identity_pubkey: str
     alias: str
     num_pending_channels: int
@@ -261,7 +264,8 @@ class GetInfoResponse(_message.Message):
     version: str
     num_inactive_channels: int
     chains: _containers.RepeatedCompositeFieldContainer[Chain]
-    def __init__(self, identity_pubkey: _Optional[str] = ..., alias: _Optional[str] = ..., num_pending_channels: _Optional[int] = ..., num_active_channels: _Optional[int] = ..., block_height: _Optional[int] = ..., synced_to_chain: bool = ..., best_header_timestamp: _Optional[int] = ..., version: _Optional[str] = ..., num_inactive_channels: _Optional[int] = ..., chains: _Optional[_Iterable[_Union[Chain, _Mapping]]] = ...) -> None: ...
+    synced_to_graph: bool
+    def __init__(self, identity_pubkey: _Optional[str] = ..., alias: _Optional[str] = ..., num_pending_channels: _Optional[int] = ..., num_active_channels: _Optional[int] = ..., block_height: _Optional[int] = ..., synced_to_chain: bool = ..., best_header_timestamp: _Optional[int] = ..., version: _Optional[str] = ..., num_inactive_channels: _Optional[int] = ..., chains: _Optional[_Iterable[_Union[Chain, _Mapping]]] = ..., synced_to_graph: bool = ...) -> None: ...
 
 class Chain(_message.Message):
     __slots__ = ("network",)
@@ -282,24 +286,46 @@ class ListChannelsResponse(_message.Message):
     def __init__(self, channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ...) -> None: ...
 
 class Channel(_message.Message):
-    __slots__ = ("active", "remote_pubkey", "local_balance", "local_constraints", "peer_alias")
+    __slots__ = ("active", "remote_pubkey", "chan_id", "local_balance", "remote_balance", "pending_htlcs", "local_constraints", "remote_constraints", "peer_alias")
     ACTIVE_FIELD_NUMBER: _ClassVar[int]
     REMOTE_PUBKEY_FIELD_NUMBER: _ClassVar[int]
+    CHAN_ID_FIELD_NUMBER: _ClassVar[int]
     LOCAL_BALANCE_FIELD_NUMBER: _ClassVar[int]
+    REMOTE_BALANCE_FIELD_NUMBER: _ClassVar[int]
+    PENDING_HTLCS_FIELD_NUMBER: _ClassVar[int]
     LOCAL_CONSTRAINTS_FIELD_NUMBER: _ClassVar[int]
+    REMOTE_CONSTRAINTS_FIELD_NUMBER: _ClassVar[int]
     PEER_ALIAS_FIELD_NUMBER: _ClassVar[int]
     active: bool
     remote_pubkey: str
+    chan_id: int
     local_balance: int
+    remote_balance: int
+    pending_htlcs: _containers.RepeatedCompositeFieldContainer[HTLC]
     local_constraints: ChannelConstraints
+    remote_constraints: ChannelConstraints
     peer_alias: str
-    def __init__(self, active: bool = ..., remote_pubkey: _Optional[str] = ..., local_balance: _Optional[int] = ..., local_constraints: _Optional[_Union[ChannelConstraints, _Mapping]] = ..., peer_alias: _Optional[str] = ...) -> None: ...
+    def __init__(self, active: bool = ..., remote_pubkey: _Optional[str] = ..., chan_id: _Optional[int] = ..., local_balance: _Optional[int] = ..., remote_balance: _Optional[int] = ..., pending_htlcs: _Optional[_Iterable[_Union[HTLC, _Mapping]]] = ..., local_constraints: _Optional[_Union[ChannelConstraints, _Mapping]] = ..., remote_constraints: _Optional[_Union[ChannelConstraints, _Mapping]] = ..., peer_alias: _Optional[str] = ...) -> None: ...
+
+class HTLC(_message.Message):
+    __slots__ = ("incoming", "amount", "hash_lock")
+    INCOMING_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    HASH_LOCK_FIELD_NUMBER: _ClassVar[int]
+    incoming: bool
+    amount: int
+    hash_lock: bytes
+    def __init__(self, incoming: bool = ..., amount: _Optional[int] = ..., hash_lock: _Optional[bytes] = ...) -> None: ...
 
 class ChannelConstraints(_message.Message):
-    __slots__ = ("chan_reserve_sat",)
+    __slots__ = ("chan_reserve_sat", "max_pending_amt_msat", "max_accepted_htlcs")
     CHAN_RESERVE_SAT_FIELD_NUMBER: _ClassVar[int]
+    MAX_PENDING_AMT_MSAT_FIELD_NUMBER: _ClassVar[int]
+    MAX_ACCEPTED_HTLCS_FIELD_NUMBER: _ClassVar[int]
     chan_reserve_sat: int
-    def __init__(self, chan_reserve_sat: _Optional[int] = ...) -> None: ...
+    max_pending_amt_msat: int
+    max_accepted_htlcs: int
+    def __init__(self, chan_reserve_sat: _Optional[int] = ..., max_pending_amt_msat: _Optional[int] = ..., max_accepted_htlcs: _Optional[int] = ...) -> None: ...
 
 class SubscribeStateRequest(_message.Message):
     __slots__ = ()

@@ -12,7 +12,7 @@ from tests.incidents.traffic import FIRST_HOP, MINUTE, SELF, TEMPORARY, drained,
 @story(
     fires={
         "Outage": 10,
-        "OwnLiquidity": 15,
+        "OwnChannel": 15,
         "NoActiveChannel": 17,
         "FailFast": 30,
         "FailSlowly": 60,

@@ -61,6 +61,15 @@ def stalled(node: VirtualNode) -> None:
     node.play(60 * MINUTE, node.scenarios.stuck())
 
 
+@story(fires={"GhostHtlcs": 20}, only={"service": {"Stuck": 70}})
+def htlc_on_no_channel(node: VirtualNode) -> None:
+    """lnd forgets the HTLC of a payment, which stays in flight; channels are listed every five minutes."""
+    pays(node, 0, 180)
+    held(node, 1000)
+    for at_min in range(0, 180, 5):
+        node.at(at_min * MINUTE + 1, node.list_empty_channels)
+
+
 @story(fires={"ManyPending": 35}, hours=28, begins_min=26 * 60, metrics=("in_flight", "node_up"))
 def many_pending(node: VirtualNode) -> None:
     """A node on the route holds HTLCs for 40 minutes."""
