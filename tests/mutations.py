@@ -357,7 +357,7 @@ MUTATIONS = (
     Mutation(
         "old runs are forgotten at a restart",
         "payments/saved.py",
-        "tracker.survivors.update(dict.fromkeys(state.survivors))",
+        "tracker.history.survivors.update(dict.fromkeys(state.survivors))",
         "pass",
         "store",
     ),
@@ -1071,8 +1071,8 @@ MUTATIONS = (
     Mutation(
         "the audit goes back beyond its list",
         "follow/audit.py",
-        "max(tracker.history_us, audited_from_us(now_ns, tracker.finished.newest_us))",
-        "tracker.history_us",
+        "max(tracker.history.newest_us, audited_from_us(now_ns, tracker.finished.newest_us))",
+        "tracker.history.newest_us",
         "follow/test_audit.py",
     ),
     Mutation(

@@ -106,7 +106,7 @@ class Audit:
             self._account.release()
         self._account.set_status(unaccounted=max(self._found, self._found_last_round))
         tracker, now_ns = self._account.tracker, self._account.now().wall_ns
-        began_us = max(tracker.history_us, audited_from_us(now_ns, tracker.finished.newest_us))
+        began_us = max(tracker.history.newest_us, audited_from_us(now_ns, tracker.finished.newest_us))
         if not any(payment.run.created_us > began_us for payment in page.payments):
             return 0
         return page.payments[0].payment_index
@@ -120,11 +120,12 @@ class Audit:
     async def _missed(self, payments: Sequence[Payment]) -> list[Payment] | None:
         """Return the payments that ended and were not counted; None if the list can't be read."""
         tracker = self._account.tracker
+        history_us = tracker.history.newest_us
         until_us = newest_credible_us(self._account.now().wall_ns, tracker.finished.newest_us) - GRACE_US
         ended = {
             payment.run: payment
             for payment in payments
-            if payment.status.ended and not payment.malformed and tracker.history_us < payment.run.created_us < until_us
+            if payment.status.ended and not payment.malformed and history_us < payment.run.created_us < until_us
         }
         known = self._account.known_runs(ended)  # before the list is read: a run that ends now is on it a moment later
         counted = await self._counted([run for run in ended if run not in known])

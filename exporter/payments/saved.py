@@ -78,8 +78,8 @@ def save(
         peers=tuple(ledger.peers.used_ns),
         last_update_ns=ledger.last_update_ns,
         begun=tracker.begun,
-        history_us=tracker.history_us,
-        survivors=tuple(tracker.survivors),
+        history_us=tracker.history.newest_us,
+        survivors=tuple(tracker.history.survivors),
         newest_us=finished.newest_us,
         forgotten_us=tuple(finished.forgotten_us),
         floor_index=finished.floor_index,
@@ -108,8 +108,8 @@ def resume(saved: SavedNode, tracker: Tracker, ledger: Ledger, now: Moment) -> N
         run.resume(shift_ns)
         tracker.add(run)
     tracker.begun = state.begun
-    tracker.history_us = state.history_us
-    tracker.survivors.update(dict.fromkeys(state.survivors))
+    tracker.history.newest_us = state.history_us
+    tracker.history.survivors.update(dict.fromkeys(state.survivors))
     finished = tracker.finished
     finished.indexes.update(saved.finished)
     finished.newest_us = state.newest_us

@@ -18,6 +18,7 @@ from exporter.payments.event import (
 )
 from exporter.payments.finished import FinishedRuns
 from exporter.payments.ghosts import Ghosts
+from exporter.payments.history import History
 from exporter.payments.inflight import InFlightCounter
 from exporter.payments.labels import Ignored, Lost, Mode, Source
 from exporter.payments.payment import NS_PER_US, Moment, Payment, Run
@@ -25,11 +26,6 @@ from exporter.payments.receipt import Receipt, Subscription
 from exporter.payments.run import OpenRun
 from exporter.payments.terminal import Terminal
 from exporter.payments.texts import OpenTexts
-
-MAX_AHEAD_US = 7 * 86_400_000_000
-"""A run created further in the future when counting begins is from a time when lnd's clock was wrong."""
-MAX_SURVIVORS = 5_000
-"""More than any node has in flight when counting begins. If lnd's clock was ahead then, new runs count as old, too."""
 
 
 class Tracker:
@@ -57,13 +53,7 @@ class Tracker:
         self._newest_ns = 0  # lnd's newest time in any snapshot since this subscription began
         # Open runs that an answer showed in flight when lnd had registered the subscription: it will tell their ends.
         self._expected: set[Run] = set()
-        self.history_us = 0
-        """Creation of the newest run that existed when counting began, microseconds since 1970."""
-        self.survivors: dict[Run, None] = {}
-        """Runs as old as that which have been started here, at most `MAX_SURVIVORS`; the values are unused.
-
-        They are not forgotten with the other finished runs, or a stream that shows one late would start it again.
-        """
+        self.history = History()
         self.scan_ns = 0
         """How long lnd may read its payments table before a new stream sends its first update."""
         self.begun = False
@@ -78,10 +68,7 @@ class Tracker:
         self.begun = True
         self.finished.go_by_index(floor_index)
         newest = [payment for payment in newest if not payment.malformed]
-        # A run created far in the future must not make all new runs old. If it is less far, our clock may be behind.
-        now_us = at.wall_ns // NS_PER_US
-        credible_us = [payment.run.created_us for payment in newest if payment.run.created_us < now_us + MAX_AHEAD_US]
-        self.history_us = max(credible_us, default=now_us if newest else 0)
+        credible_us = self.history.end_with(newest, at.wall_ns // NS_PER_US)
         if floor_index:
             # By time, only runs younger than the lower half of these are above the floor: of the runs that are never
             # read some may have been created when the lowest of these were.
@@ -212,15 +199,11 @@ class Tracker:
 
     def _is_new(self, payment: Payment, receipt: Receipt) -> bool:
         """Return True if a run that isn't open must be counted: it is neither history nor counted already."""
-        if self.finished.recognise(payment) or payment.run in self.survivors:
+        if self.finished.recognise(payment) or payment.run in self.history.survivors:
             return False
         self.finished.check_numbering(payment)
         # A stream shows runs that are in flight, or were when it began. An old one was in flight when counting began.
-        return self.finished.is_new(payment) or (receipt.live and self._is_old(payment.run))
-
-    def _is_old(self, run: Run) -> bool:
-        """Return True if the run existed when counting began."""
-        return run.created_us <= self.history_us
+        return self.finished.is_new(payment) or (receipt.live and self.history.is_old(payment.run))
 
     def _start(self, payment: Payment, receipt: Receipt) -> list[Event]:
         run = OpenRun(
@@ -232,10 +215,7 @@ class Tracker:
             invoice=payment.invoice,
         )
         self.add(run)
-        if self._is_old(run.run):
-            self.survivors[run.run] = None
-            if len(self.survivors) > MAX_SURVIVORS:
-                del self.survivors[next(iter(self.survivors))]
+        self.history.note_start(run.run)
         self.finished.note_created(payment.run)
         return [PaymentStarted(run.run), *self._receive(run, payment, receipt)]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.payments import tracker as tracker_module
+from exporter.payments import history
 from exporter.payments.event import PaymentFailed, PaymentLost, PaymentStarted, UpdateIgnored
 from exporter.payments.labels import AttemptStatus, Ignored, Lost, Reason, Source
 from exporter.payments.totals import Counter, HistogramName
@@ -158,7 +158,7 @@ def test_old_run_that_was_counted_is_not_started_again() -> None:
 
 def test_number_of_old_runs_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """lnd's clock was a day ahead when counting began: all runs of that day count as old."""
-    monkeypatch.setattr(tracker_module, "MAX_SURVIVORS", 50)
+    monkeypatch.setattr(history, "MAX_SURVIVORS", 50)
     tracker = Tracker()
     tracker.begin([payment(SUCCEEDED, created_s=86_400)], 0, at(0))
     tracker.stream_started()
@@ -167,7 +167,7 @@ def test_number_of_old_runs_remembered_is_bounded(monkeypatch: pytest.MonkeyPatc
         observer.receive(
             payment(SUCCEEDED, payment_hash=f"{number:064x}", created_s=number, payment_index=number), number
         )
-    assert [run.payment_hash for run in tracker.survivors] == [f"{number:064x}" for number in range(50, 100)]
+    assert [run.payment_hash for run in tracker.history.survivors] == [f"{number:064x}" for number in range(50, 100)]
 
 
 def test_late_update_of_a_finished_run_does_not_end_its_successor() -> None:
@@ -204,7 +204,7 @@ def test_history_from_the_far_future_does_not_make_new_runs_old() -> None:
         observer.receive(
             payment(SUCCEEDED, payment_hash=f"{number:064x}", created_s=number, payment_index=number), number
         )
-    assert tracker.survivors == {}
+    assert tracker.history.survivors == {}
 
 
 def test_history_from_the_far_future_does_not_hide_new_runs_after_renumbering() -> None:

@@ -92,7 +92,7 @@ def test_old_file_is_migrated(sample: Path, tmp_path: Path) -> None:
     saving.resume(saved, tracker, ledger, at(9))
     unknown: dict[Counter, dict[Labels, int]] = {counter: {} for counter in NEWER if counter not in saved.counters}
     assert ledger.counters == observer.ledger.counters | unknown
-    assert tracker.survivors == observer.tracker.survivors
+    assert tracker.history.survivors == observer.tracker.history.survivors
     write_state(path, {"alice": encode(saved)})
     assert f"PRAGMA user_version = {file.SCHEMA};" in dump(path)
 

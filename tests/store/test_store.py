@@ -45,7 +45,7 @@ def busy_node() -> Observer:
     observer.receive(payment(FAILED, failed(A), payment_hash="ee" * 32, payment_index=99), 8.5)
     observer.ledger.counters[Counter.LOCKED_MSAT_MS]["succeeded",] = 2**70
     tracker = observer.tracker
-    tracker.history_us, tracker.survivors = 1_700_000_000_000_000, {payment(created_s=-99).run: None}
+    tracker.history.newest_us, tracker.history.survivors = 1_700_000_000_000_000, {payment(created_s=-99).run: None}
     tracker.finished.floor_us, tracker.finished.by_time = 1_700_000_000_000_001, True
     return observer
 
