@@ -32,10 +32,10 @@ def read(connection: sqlite3.Connection, node: str, state: str) -> tuple[SavedNo
         return connection.execute(f"{query} WHERE node = ?", (node,)).fetchall()
 
     # What is zero from the start has no row.
-    counters = {counter: series for counter, series in zero_counters().items() if series}
+    counters = zero_counters()
     for name, labels, total in rows("SELECT counter, labels, total FROM counter"):
         counter = Counter(name)
-        counters.setdefault(counter, {})[codec.counter_labels(counter, labels)] = int(total)
+        counters[counter][codec.counter_labels(counter, labels)] = int(total)
     histograms: dict[HistogramName, dict[Labels, Histogram]] = {}
     changed: set[HistogramName] = set()
     for name, labels, *content in rows("SELECT histogram, labels, edges, buckets, total FROM histogram"):
