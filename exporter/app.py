@@ -24,7 +24,7 @@ from exporter.config import (
 )
 from exporter.config.addresses import GRPC, WEBSOCKET
 from exporter.follow import Account, Follower, log_overdue
-from exporter.lnd.client import DetailedClient
+from exporter.lnd.client import ExplainingClient
 from exporter.lnd.grpc import GrpcClient
 from exporter.nodes import NO_NODE, FollowedNodes
 from exporter.payments.labels import Mode
@@ -188,7 +188,7 @@ def _follower(node: NodeConfig, account: Account, store: Store | None) -> Follow
     return Follower(account, client_of(node), counted=counted, mode=mode, final_only=node.final_only)
 
 
-def client_of(node: NodeConfig) -> DetailedClient:
+def client_of(node: NodeConfig) -> ExplainingClient:
     """Return the client for a node's transport, not yet connected."""
     options: dict[str, Any] = {"proxy": node.proxy, "server_name": node.tls_server_name}
     if node.transport == GRPC:

@@ -8,7 +8,10 @@ from exporter.config.values import LISTEN, LISTEN_DEMO
 
 PROGRAM = "lnd-payments-exporter"
 
-Command = Literal["run", "demo", "open", "track", "check", "healthcheck", "state export", "state import"]
+Command = Literal["run", "demo", "open", "track", "why", "check", "healthcheck", "state export", "state import"]
+
+OF_ONE_PAYMENT: tuple[Command, ...] = ("track", "why")
+"""The commands that take the hash of a payment, and ask lnd about it."""
 
 
 class CommandHelp(NamedTuple):
@@ -72,6 +75,24 @@ COMMANDS: dict[Command, CommandHelp] = {
             "lnd.name": "which node, if the file lists several",
             "json": "print a line of JSON for each update instead of a table",
         },
+    ),
+    "why": CommandHelp(
+        "why HASH [FLAGS]",
+        "explain what became of one payment, and what to do",
+        {
+            "0": "the payment succeeded",
+            "1": "the payment failed",
+            "2": _WRONG,
+            "3": f"lnd doesn't know the payment or can't be asked, or {_UNWRITABLE}",
+            "4": "the payment is in flight",
+            "130, 143": "stopped by Ctrl-C, by SIGTERM",
+        },
+        "Explain one payment in plain words: the verdict, what speaks for it, and what to do. HASH is the payment hash:"
+        " 64 hex digits or base64. To reach lnd it needs the settings of the exporter: flags, environment or file. It"
+        " only asks: nothing is sent or changed. If the macaroon also allows DecodePayReq, QueryRoutes and GetNodeInfo,"
+        " it asks lnd for a route now; without them it says what it couldn't ask.",
+        "why HASH --lnd.dir ~/.lnd",
+        {"lnd.name": "which node, if the file lists several", "json": "print one JSON document instead of text"},
     ),
     "check": CommandHelp(
         "check FLAGS",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from exporter.config.commands import PROGRAM, Command
+from exporter.config.commands import OF_ONE_PAYMENT, PROGRAM, Command
 from exporter.config.handover import read_handover
 from exporter.config.model import (
     Config,
@@ -15,7 +15,7 @@ from exporter.config.model import (
     TrackConfig,
     WebConfig,
 )
-from exporter.config.nodes import NO_NODE, NO_NODE_TO_ASK, several_nodes, single_node
+from exporter.config.nodes import NO_NODE, no_node_to_ask, several_nodes, single_node
 from exporter.config.problems import HASH, ConfigError, InvalidValue, Problem
 from exporter.config.raw import FileContent, RawValue, RawValues, optional_value, value
 from exporter.config.settings import (
@@ -57,7 +57,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     """
     problems: list[Problem] = []
     names: list[str] | None = [] if command in ("state export", "state import") else None
-    flags = from_flags(argv, problems, takes_hash=command == "track", names=names)
+    flags = from_flags(argv, problems, takes_hash=command in OF_ONE_PAYMENT, names=names)
     flags_are_right = not problems
     raw = _merge(from_environment(environ, problems), flags)
     path = raw.get(CONFIG_FILE.name)
@@ -69,15 +69,15 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     if command == "demo":
         _refuse_node_of_demo(flags, problems)
         raw.setdefault(WEB_LISTEN_ADDRESS.name, RawValue(LISTEN_DEMO, "default"))
-    elif command in ("run", "check", "track") and file is not None:
-        if command == "track" and file.nodes is not None:
+    elif command in ("run", "check", *OF_ONE_PAYMENT) and file is not None:
+        if command in OF_ONE_PAYMENT and file.nodes is not None:
             _choose_node(raw, file, problems)
         nodes = _read_nodes(raw, file, problems, shard)
         if NO_NODE in problems:
             problems.remove(NO_NODE)
             resets = STORAGE_RESET.name in raw  # that needs only the state file
             if flags_are_right and not resets:  # a typo in a flag may be the reason: don't explain how to begin
-                problems.append(NO_NODE_TO_ASK if command == "track" else NO_NODE)
+                problems.append(no_node_to_ask(command) if command in OF_ONE_PAYMENT else NO_NODE)
     web = _read_web(raw, command, problems)
     log = _read_log(raw, problems)
     max_peers = value(raw, METRICS_MAX_PEERS, problems)
@@ -86,7 +86,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     storage = read_storage(raw, environ, problems) if has_state else StorageConfig(None)
     _refuse_flags_of_others(command, flags, problems)
     open_ = _read_open(raw, problems) if command == "open" else OpenConfig()
-    track = _read_track(raw, problems) if command == "track" else TrackConfig()
+    track = _read_track(raw, command, problems) if command in OF_ONE_PAYMENT else TrackConfig()
     handover = HandoverConfig()
     if names is not None:
         handover = read_handover(command, names, problems)
@@ -203,11 +203,11 @@ def _refuse_memory(raw: RawValues, what: str, fix: str, problems: list[Problem])
         problems.append(Problem(raw[STORAGE_MEMORY.name].where, what, fix))
 
 
-def _read_track(raw: RawValues, problems: list[Problem]) -> TrackConfig:
-    """Return which payment `track` follows, and how it is shown."""
+def _read_track(raw: RawValues, command: Command, problems: list[Problem]) -> TrackConfig:
+    """Return which payment `track` follows or `why` explains, and how it is shown."""
     given, hash_ = raw.get(HASH), ""
     if given is None:
-        fix = f"Write: {PROGRAM} track HASH; {PROGRAM} open shows those in flight."
+        fix = f"Write: {PROGRAM} {command} HASH; {PROGRAM} open shows those in flight."
         problems.append(Problem(HASH, "The hash of a payment is missing.", fix))
     else:
         try:
@@ -223,8 +223,9 @@ def _refuse_flags_of_others(command: Command, flags: RawValues, problems: list[P
     for setting in SETTINGS.values():
         commands = setting.commands
         if setting.group == "command" and setting.name in flags and command not in commands:
-            where, argument = flags[setting.name].where, f"{HASH} " * (commands[0] == "track")
-            owners = f"command{'s' * (len(commands) > 1)} {' and '.join(commands)}"
+            where, argument = flags[setting.name].where, f"{HASH} " * (commands[0] in OF_ONE_PAYMENT)
+            *others, last = commands
+            owners = f"commands {', '.join(others)} and {last}" if others else f"command {last}"
             fix = f"Leave it out, or write: {PROGRAM} {commands[0]} {argument}{where}"
             problems.append(Problem(where, f"is for the {owners}.", fix))
 

@@ -133,7 +133,7 @@ class OpenConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrackConfig:
-    """Which payment the command `track` follows, and how it shows it."""
+    """Which payment the command `track` follows or `why` explains, and how it is shown."""
 
     payment_hash: str = ""
     """64 hex digits, lower case; empty for other commands."""
@@ -159,7 +159,7 @@ class Config:
     """All settings of one command."""
 
     nodes: tuple[NodeConfig, ...]
-    """For `track` the one to ask, with `--shard` those of this shard; empty for commands that need no node."""
+    """For `track` and `why` the one to ask, with `--shard` those of this shard; empty if a command needs no node."""
     web: WebConfig
     log: LogConfig
     storage: StorageConfig

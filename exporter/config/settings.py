@@ -3,7 +3,7 @@
 from typing import Any
 
 from exporter.config import addresses, listen, values
-from exporter.config.commands import Command
+from exporter.config.commands import OF_ONE_PAYMENT, Command
 from exporter.config.setting import Setting
 from exporter.config.shard import parse_shard
 from exporter.metrics.groups import Group
@@ -14,9 +14,9 @@ AUTO = "auto"
 
 
 _STATE: tuple[Command, ...] = ("state export", "state import")
-_ALL: tuple[Command, ...] = ("run", "demo", "open", "track", "check", "healthcheck", *_STATE)
+_ALL: tuple[Command, ...] = ("run", "demo", "open", *OF_ONE_PAYMENT, "check", "healthcheck", *_STATE)
 _SERVE: tuple[Command, ...] = ("run", "demo", "check")
-_CALL_LND: tuple[Command, ...] = ("run", "track", "check")
+_CALL_LND: tuple[Command, ...] = ("run", *OF_ONE_PAYMENT, "check")
 _FOLLOW_NODES: tuple[Command, ...] = ("run", "check")
 
 
@@ -82,7 +82,7 @@ LND_NAME = Setting(
     values.node_name,
     "lnd",
     (*_CALL_LND, "open"),
-    "the node's name: the label `node` of every metric; open and track: which node, if there are several",
+    "the node's name: the label `node` of every metric; open, track and why: which node, if there are several",
 )
 LND_MODE = Setting(
     "lnd.mode",
@@ -238,8 +238,8 @@ JSON = Setting(
     "",
     values.switch,
     "false",
-    ("open", "track"),
-    "print JSON instead of a table: one document (open), or one line for each update (track)",
+    ("open", *OF_ONE_PAYMENT),
+    "print JSON instead of a table or text: one document (open, why), or one line for each update (track)",
 )
 NO_INFLIGHT = Setting(
     "no-inflight", "", values.switch, "false", ("track",), "print nothing before the payment has ended"

@@ -1,0 +1,82 @@
+"""What lnd has said about a payment and finds about it now: all that a verdict is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from exporter.payments.detail import PaymentDetail
+from exporter.payments.findings import Invoice, NoRoute, OwnChannel, Route
+from exporter.payments.node import Info
+
+
+class Found(NamedTuple):
+    """The routes that lnd finds now for the whole amount, in one part unless said otherwise. None: not asked."""
+
+    whole: Route | NoRoute | None = None
+    """As a payment would find it: channels that have failed lately are avoided."""
+    regardless: Route | NoRoute | None = None
+    """Without regard to failures; asked only if there was no path."""
+    before_recipient: Route | NoRoute | None = None
+    """As a payment would find it, but only to the last hop before the recipient of the route `regardless`."""
+    part: Route | None = None
+    """For an equal part of the amount, the largest that finds a route when it is halved as lnd does."""
+    parts: int = 1
+    """How many such parts make the amount."""
+
+
+class Balance(NamedTuple):
+    """What the node's own channels can spend now, in msat."""
+
+    active_msat: int
+    inactive_msat: int
+    largest_msat: int
+    """What the fullest active channel can spend."""
+
+
+class NotAnswered(NamedTuple):
+    """A question that lnd hasn't answered."""
+
+    call: str
+    """Name of lnd's call."""
+    advice: str
+    denied: bool
+    """True if the macaroon doesn't allow it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """All that is known of one payment."""
+
+    detail: PaymentDetail
+    """Without secrets."""
+    at_ns: int
+    """When lnd was asked, by the clock of this machine, nanoseconds since 1970."""
+    info: Info | None = None
+    channels: tuple[OwnChannel, ...] | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Known aliases by identity key."""
+    invoice: Invoice | None = None
+    found: Found = field(default_factory=Found)
+    not_answered: tuple[NotAnswered, ...] = ()
+
+    @property
+    def recipient(self) -> str:
+        """Identity key of the recipient; empty if it is hidden, or neither an invoice nor an attempt shows it."""
+        if self.invoice:
+            return "" if self.invoice.blinded else self.invoice.destination
+        routes = [one.hops for one in self.detail.attempts if one.hops]
+        return routes[-1][-1].pubkey if routes else ""
+
+    @property
+    def pays_self(self) -> bool:
+        """True if it is a rebalance: the node pays itself."""
+        return self.info is not None and self.recipient == self.info.pubkey != ""
+
+    @property
+    def balance(self) -> Balance | None:
+        """What the node can spend now; None if lnd hasn't said it."""
+        if self.channels is None:
+            return None
+        active = [channel.spendable_msat for channel in self.channels if channel.active]
+        inactive = sum(channel.spendable_msat for channel in self.channels if not channel.active)
+        return Balance(sum(active), inactive, max(active, default=0))
