@@ -19,6 +19,10 @@ class Invoice:
     """The part of a question about routes that it determines: hints, features, blinded paths. Only `lnd` reads it."""
 
 
+UNLIKELY = 0.05
+"""A route with a smaller chance isn't what lnd would have found then: it has failed lately, and the memory fades."""
+
+
 class RouteQuery(NamedTuple):
     """A question about a route from this node (`QueryRoutes`), at whatever fee."""
 
@@ -39,6 +43,11 @@ class Route(NamedTuple):
     """The chance that lnd gives it, from 0 to 1 (`success_prob`); 1 if it doesn't take failures into account."""
     hops: tuple[str, ...]
     """Identity keys, from the direct peer to the recipient."""
+
+    @property
+    def likely(self) -> bool:
+        """True unless lnd gives it hardly any chance, as it does after a failure for some minutes to hours."""
+        return self.probability >= UNLIKELY
 
 
 class NoRoute(StrEnum):

@@ -93,4 +93,6 @@ def advice(answers: Answers, judgement: Judgement) -> tuple[str, ...]:
     expired = invoice is not None and invoice.expires_s * NS_PER_S <= answers.at_ns
     if expired and payment.status.ended and judgement.verdict is not Verdict.INVOICE_EXPIRED:
         return ("The invoice has expired meanwhile: ask for a new one.", *sentences)
+    if answers.found.likely and judgement.verdict is not Verdict.FEE_LIMIT:
+        return ("Pay again: lnd finds a route now, see above.", *sentences)
     return sentences

@@ -17,11 +17,23 @@ class Found(NamedTuple):
     regardless: Route | NoRoute | None = None
     """Without regard to failures; asked only if there was no path."""
     before_recipient: Route | NoRoute | None = None
-    """As a payment would find it, but only to the last hop before the recipient of the route `regardless`."""
+    """As a payment would find it, but only to the last node before the recipient on the route `avoided`."""
     part: Route | None = None
     """For an equal part of the amount, the largest that finds a route when it is halved as lnd does."""
     parts: int = 1
     """How many such parts make the amount."""
+
+    @property
+    def likely(self) -> Route | None:
+        """The route that a payment would take now; None if there is none, or it has hardly any chance."""
+        return self.whole if isinstance(self.whole, Route) and self.whole.likely else None
+
+    @property
+    def avoided(self) -> Route | None:
+        """The route that lnd knows, but avoids or gives hardly any chance, because of failures; None without."""
+        if isinstance(self.whole, Route):
+            return None if self.whole.likely else self.whole
+        return self.regardless if isinstance(self.regardless, Route) else None
 
 
 class Balance(NamedTuple):

@@ -61,7 +61,8 @@ class Asker:
             return None
         except LndError as error:
             denied = error.state is NodeState.DENIED
-            self._not_answered.setdefault(call, NotAnswered(call, error.advice, denied))
+            advice = "the macaroon doesn't allow it" if denied else error.advice
+            self._not_answered.setdefault(call, NotAnswered(call, advice, denied))
             return None
 
     async def _invoice(self, request: str) -> Invoice | None:
@@ -74,12 +75,13 @@ class Asker:
             return Found()
         whole = RouteQuery(answers.recipient, answers.detail.payment.value_msat, invoice=answers.invoice)
         found = Found(await self._route(whole))
+        if found.whole is NoRoute.NO_PATH:
+            found = found._replace(regardless=await self._route(whole._replace(learned=False)))
+        if found.avoided and not hidden and len(found.avoided.hops) > 1:
+            before = whole._replace(destination=found.avoided.hops[-2], invoice=None)
+            found = found._replace(before_recipient=await self._route(before))
         if found.whole is not NoRoute.NO_PATH:
             return found
-        found = found._replace(regardless=await self._route(whole._replace(learned=False)))
-        if isinstance(found.regardless, Route) and not hidden and len(found.regardless.hops) > 1:
-            before = whole._replace(destination=found.regardless.hops[-2], invoice=None)
-            found = found._replace(before_recipient=await self._route(before))
         for parts in _halvings(whole.amount_msat):
             part = await self._route(whole._replace(amount_msat=whole.amount_msat // parts))
             if isinstance(part, Route):

@@ -88,9 +88,10 @@ def _routes(answers: Answers) -> Iterator[str]:
         )
     elif found.regardless is NoRoute.NO_PATH:
         yield "nor without regard to channels that have failed lately"
-    if isinstance(found.before_recipient, Route) and isinstance(found.regardless, Route):
-        before = format_node(found.regardless.hops[-2], answers.aliases)
-        yield f"to {before}, the last node before the recipient, it finds a route: it avoids only the last step"
+    if found.avoided and isinstance(found.before_recipient, Route) and found.before_recipient.likely:
+        before = format_node(found.avoided.hops[-2], answers.aliases)
+        chance = f"{found.before_recipient.probability:.0%}"
+        yield f"to {before}, the last node before the recipient, it finds one with a chance of {chance}"
     if found.part:
         part_msat = amount_msat // found.parts
         yield (

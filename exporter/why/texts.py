@@ -12,12 +12,13 @@ MILLION = 1_000_000
 
 
 def summary(answers: Answers, judgement: Judgement) -> str:
-    """Return the verdict in one line, for example `failed: no route: probably ...`."""
+    """Return the verdict in one line, for example `failed: no route; probably its fee limit was too low: ...`."""
     verdict = judgement.verdict
     status = describe_status(answers.detail, answers.at_ns)
     if verdict in (Verdict.PAID, Verdict.PAID_LATE):
         payment = answers.detail.payment
-        return f"{status}: {format_sat(payment.value_msat)} sat for {format_fee(payment.fee_msat, payment.value_msat)}"
+        fee = format_fee(payment.fee_msat, payment.value_msat)
+        return f"{status}; {format_sat(payment.value_msat)} sat for a fee of {fee}"
     because = _BECAUSE[verdict]
     if verdict is Verdict.HELD_NOW:
         because = f"{because} {held(answers)}"
@@ -26,7 +27,7 @@ def summary(answers: Answers, judgement: Judgement) -> str:
     elif verdict is Verdict.TOO_LARGE and (balance := answers.balance) and balance.largest_msat < _amount(answers):
         because = f"{because}: no single channel of this node can send so much"
     probably = "probably " * judgement.guess
-    return f"{status}: {probably}{because}"
+    return f"{status}; {probably}{because}"
 
 
 def held(answers: Answers) -> str:
@@ -76,7 +77,7 @@ _BECAUSE: dict[Verdict, str] = {
     Verdict.ROUTE_POLICY: "nodes on the way refused it or were gone",
     Verdict.NO_ROUTE: "no route leads to the recipient",
     Verdict.RECIPIENT: "the recipient refused it",
-    Verdict.RECIPIENT_LIQUIDITY: "the recipient can't receive so much, its channels are full",
+    Verdict.RECIPIENT_LIQUIDITY: "the channels to the recipient that were tried have no room for so much",
     Verdict.RECIPIENT_UNREACHABLE: "the recipient can't be reached: it is offline, or its channels are closed",
     Verdict.HELD: "an HTLC was held for so long that its time ran out",
     Verdict.CALLER: "whoever made it has cancelled it",

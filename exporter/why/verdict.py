@@ -14,8 +14,6 @@ HELD_AFTER_NS = 60 * NS_PER_S
 """An HTLC that is outstanding for longer is called held: lnd's own time for a payment is over by then."""
 STUCK_AFTER_NS = 600 * NS_PER_S
 """A payment in flight without HTLC for longer is called stuck: between two attempts lnd takes seconds."""
-UNLIKELY = 0.05
-"""A route with a smaller chance isn't what lnd would have found: it has failed lately, and the memory fades."""
 
 
 class Verdict(StrEnum):
@@ -123,13 +121,13 @@ def _own_balance(answers: Answers, *, certain: bool) -> Judgement:
 def _without_attempts(answers: Answers) -> Judgement:
     """Return what is likely for a payment that found no route, and of which lnd has no attempt (any more)."""
     found, balance, amount_msat = answers.found, answers.balance, answers.detail.payment.value_msat
-    if isinstance(found.whole, Route):
-        likely = found.whole.probability >= UNLIKELY
-        return Judgement(Verdict.FEE_LIMIT if likely else Verdict.ROUTE_AVOIDED, guess=True)
+    if found.likely:
+        return Judgement(Verdict.FEE_LIMIT, guess=True)
     if found.whole is NoRoute.INSUFFICIENT_BALANCE or (balance and balance.active_msat < amount_msat):
         return _own_balance(answers, certain=False)
-    if isinstance(found.regardless, Route):
-        near = isinstance(found.before_recipient, Route)
+    if found.avoided:
+        before = found.before_recipient
+        near = isinstance(before, Route) and before.likely
         return Judgement(Verdict.RECIPIENT_AVOIDED if near else Verdict.ROUTE_AVOIDED, guess=True)
     if found.part or (balance and balance.largest_msat < amount_msat):
         return Judgement(Verdict.TOO_LARGE, guess=True)
