@@ -26,8 +26,19 @@ def summary(answers: Answers, judgement: Judgement) -> str:
         because = f"{because}: lnd finds a route for {format_fee(found.fee_msat, _amount(answers))} now"
     elif verdict is Verdict.TOO_LARGE and (balance := answers.balance) and balance.largest_msat < _amount(answers):
         because = f"{because}: no single channel of this node can send so much"
+    elif verdict is Verdict.UNEXPLAINED:
+        because = f"{because}{_not_looked_for(answers)}"
     probably = "probably " * judgement.guess
     return f"{status}; {probably}{because}"
+
+
+def _not_looked_for(answers: Answers) -> str:
+    """Return why no route was looked for now."""
+    if answers.pays_self:
+        return ", and a rebalance may take only some routes, which lnd doesn't name"
+    if not answers.recipient and not any(one.call == "DecodePayReq" for one in answers.not_answered):
+        return ", and neither an invoice nor an attempt shows its recipient"
+    return ", and could not be asked for a route"
 
 
 def held(answers: Answers) -> str:
@@ -89,5 +100,5 @@ _BECAUSE: dict[Verdict, str] = {
     Verdict.RECIPIENT_AVOIDED: "the recipient is offline or can't receive so much: lnd avoids the last step to it",
     Verdict.ROUTE_AVOIDED: "channels on the way have failed: lnd avoids the route that it knows",
     Verdict.TIMEOUT: "its time ran out; lnd has deleted the attempts that would say why",
-    Verdict.UNEXPLAINED: "lnd has no attempt of it, and could not be asked for a route",
+    Verdict.UNEXPLAINED: "lnd has no attempt of it",
 }
