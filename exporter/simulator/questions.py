@@ -60,7 +60,8 @@ class Questions:
         await self._authorize(Question.QUERY_ROUTES, context)
         request = why_pb2.QueryRoutesRequest.FromString(data)
         learned = self._node.database.mission_control if request.use_mission_control else None
-        found = find_route(self._node.world, request.pub_key, request.amt_msat, learned)
+        limit_msat = request.fee_limit.fixed_msat
+        found = find_route(self._node.world, request.pub_key, request.amt_msat, learned, limit_msat)
         if isinstance(found, str):
             await context.abort(grpc.StatusCode.UNKNOWN, found)
         route, probability = found

@@ -15,6 +15,7 @@ ME = ""
 """Stands for the key of this node, in what it has learnt."""
 _REMEMBERED = 1000
 _APRIORI = 0.6  # lnd's default probability of a channel that hasn't been tried; its own count as sure
+_SMALL_MSAT, _PART_OF_OTHERS = 1_000_000, 20  # lnd's limit of the fee: the amount if it is small, else 5 % of it
 _AMOUNT_MATTERS = (pb.Failure.TEMPORARY_CHANNEL_FAILURE,)
 _GONE = (pb.Failure.UNKNOWN_NEXT_PEER, pb.Failure.CHANNEL_DISABLED, pb.Failure.PERMANENT_CHANNEL_FAILURE)
 
@@ -59,12 +60,13 @@ class MissionControl:
 
 
 def find_route(
-    world: World, target: str, amount_msat: int, learned: MissionControl | None
+    world: World, target: str, amount_msat: int, learned: MissionControl | None, limit_msat: int = 0
 ) -> tuple[pb.Route, float] | str:
     """Return the cheapest route and its probability, or lnd's text if there is none.
 
-    With `learned` channels that have failed are avoided.
+    With `learned` channels that have failed are avoided. A `limit_msat` of 0 stands for lnd's own limit of the fee.
     """
+    limit_msat = limit_msat or (amount_msat if amount_msat <= _SMALL_MSAT else amount_msat // _PART_OF_OTHERS)
     usable = [peer.spendable_msat for peer in world.peers if peer.active]
     if sum(usable) < amount_msat:
         return INSUFFICIENT
@@ -86,6 +88,8 @@ def find_route(
             if amount > edge.capacity_msat or (learned and learned.avoids(edge, amount)):
                 continue
             fee = 0 if own else edge.fee_msat(amount)
+            if amount + fee > amount_msat + limit_msat:
+                continue
             heappush(heap, (amount + fee, (edge.start, *path), fees if own else (fee, *fees)))
     return NO_PATH
 

@@ -230,6 +230,13 @@ async def test_lnd_that_does_not_answer(node: SimulatedNode) -> None:
     assert judge(answers) == (Verdict.UNEXPLAINED, False)
     assert [(one.call, one.denied) for one in answers.not_answered] == [("QueryRoutes", False)]
     assert "unknown required feature" in answers.not_answered[0].advice
+    large = Scenarios(node.world, 1).no_route(spendable(node)[1] + SAT)
+    await node.play(large)
+    node.calls.clear()
+    node.faults.refuse(Question.QUERY_ROUTES, grpc.StatusCode.UNKNOWN, "busy", after=1)
+    answers = await ask(node, large.payment_hash)
+    assert answers.found == Found(NoRoute.NO_PATH)
+    assert node.calls[Question.QUERY_ROUTES] == 2, "it isn't asked again after an error"
     node.revoke_macaroons()
     with pytest.raises(LndError, match="revoked"):
         await ask(node, lost.payment_hash)
