@@ -30,6 +30,7 @@ def evidence(answers: Answers) -> Iterator[str]:
         gone = answers.invoice.expires_s * NS_PER_S <= answers.at_ns
         yield f"its invoice {'expired' if gone else 'expires'} at {at}"
     yield from _attempts(answers)
+    yield from _holding_peers(answers)
     yield from _routes(answers)
     yield from _balance(answers)
 
@@ -69,6 +70,19 @@ def _attempt(routed: RoutedAttempt, answers: Answers) -> str:
         return f"{head}: settled{took}, fee {format_sat(attempt.fee_msat)} sat"
     code = with_spaces(attempt.code or Code.OTHER)
     return f"{head}: {code}, {describe_source(routed, answers.aliases)}{took}"
+
+
+def _holding_peers(answers: Answers) -> Iterator[str]:
+    """Yield the direct peers with an outstanding HTLC that can't answer now, or with which no channel is open."""
+    if answers.channels is None:
+        return
+    for peer in dict.fromkeys(one.attempt.peer for one in answers.detail.attempts if one.in_flight):
+        name = format_node(peer, answers.aliases)
+        active = [channel.active for channel in answers.channels if channel.peer == peer]
+        if not active:
+            yield f"no channel with {name} is open: the HTLC is resolved on chain (lncli pendingchannels)"
+        elif not any(active):
+            yield f"{name} is offline: nothing can come back through it now"
 
 
 def _routes(answers: Answers) -> Iterator[str]:

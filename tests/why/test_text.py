@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from exporter.payments.findings import Invoice, OwnChannel
 from exporter.payments.labels import Code, FailureSource, Reason
 from exporter.payments.node import Info
 from exporter.payments.payment import Attempt
@@ -11,6 +12,7 @@ from exporter.why.answers import Answers, Found, NotAnswered
 from exporter.why.document import to_json, to_text
 from tests.payments.build import FAILED, HASH, IN_FLIGHT, PEER, SUCCEEDED, T0, failed, flying, settled
 from tests.why.scene import (
+    ENOUGH,
     HOPS,
     NO_PATH,
     OFFLINE,
@@ -82,6 +84,21 @@ def test_held() -> None:
         "What to do",
     ]
     assert lines(known)[6] == "  lnd has given it up (timeout) and makes no more attempts."
+
+
+@pytest.mark.parametrize(
+    ("channels", "line"),
+    [
+        (OFFLINE, "  Harbour Bank is offline: nothing can come back through it now"),
+        ((), "  no channel with Harbour Bank is open: the HTLC is resolved on chain (lncli pendingchannels)"),
+    ],
+)
+def test_peer_that_cannot_answer(channels: tuple[OwnChannel, ...], line: str) -> None:
+    """The first thing to know about a held HTLC; nothing is said of a peer that is online, or if it isn't known."""
+    attempts = (flying(1), flying(2))
+    assert lines(answers(IN_FLIGHT, *attempts, channels=channels)).count(line) == 1
+    for others in (ENOUGH, (*OFFLINE, *ENOUGH), None):
+        assert line not in lines(answers(IN_FLIGHT, *attempts, channels=others))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +180,7 @@ def test_unexplained() -> None:
     for changes, end in (
         ({"not_answered": (DENIED,)}, "could not be asked for a route"),
         (
-            {"invoice": invoice().__class__(own.pubkey, 1)},
+            {"invoice": Invoice(own.pubkey, 1)},
             "a rebalance may take only some routes, which lnd doesn't name",
         ),
         ({"invoice": None}, "neither an invoice nor an attempt shows its recipient"),
