@@ -81,6 +81,7 @@ _ADVICE: dict[Verdict, tuple[str, ...]] = {
     ),
     Verdict.UNEXPLAINED: ("Try again, while `track` with the hash shows each attempt.",),
 }
+_PROBE = "It has no invoice: if it was a probe, by which somebody looked for a route, it was meant to be refused."
 
 
 def advice(answers: Answers, judgement: Judgement) -> tuple[str, ...]:
@@ -90,6 +91,8 @@ def advice(answers: Answers, judgement: Judgement) -> tuple[str, ...]:
     if not payment.status.ended and payment.reason is not Reason.NONE:
         given_up = f"lnd has given it up ({with_spaces(payment.reason)}) and makes no more attempts."
         return (given_up, *sentences)
+    if judgement.verdict is Verdict.RECIPIENT and not payment.invoice:
+        return (_PROBE, *sentences)
     expired = invoice is not None and invoice.expires_s * NS_PER_S <= answers.at_ns
     if expired and payment.status.ended and judgement.verdict is not Verdict.INVOICE_EXPIRED:
         return ("The invoice has expired meanwhile: ask for a new one.", *sentences)

@@ -1,6 +1,7 @@
 """What people read, whole; and the same as JSON."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from exporter.payments.node import Info
 from exporter.payments.payment import Attempt
 from exporter.why.answers import Answers, Found, NotAnswered
 from exporter.why.document import to_json, to_text
-from tests.payments.build import FAILED, HASH, IN_FLIGHT, PEER, SUCCEEDED, T0, failed, flying, settled
+from tests.payments.build import FAILED, HASH, IN_FLIGHT, PEER, SUCCEEDED, T0, failed, flying, refused, settled
 from tests.why.scene import (
     ENOUGH,
     HOPS,
@@ -188,6 +189,26 @@ def test_unexplained() -> None:
     ):
         known = answers(FAILED, reason=NO_ROUTE, **changes)
         assert lines(known)[0] == f"alice: failed: no route; lnd has no attempt of it, and {end}"
+
+
+def test_advice_that_depends_on_more_than_the_verdict() -> None:
+    """A probe, an invoice that has expired since, and a route that is there again."""
+    refusal = answers(FAILED, refused(flying()), reason=Reason.INCORRECT_PAYMENT_DETAILS)
+    asks = "  Ask the recipient for a new invoice: it doesn't know this one, has cancelled it, or it is paid already."
+    assert lines(refusal)[-2:] == ["What to do", asks]
+    snapshot = refusal.detail.payment._replace(invoice=False)
+    probe = replace(refusal, invoice=None, detail=replace(refusal.detail, payment=snapshot))
+    assert lines(probe)[-2:] == [
+        "  It has no invoice: if it was a probe, by which somebody looked for a route, it was meant to be refused.",
+        asks,
+    ]
+    expired = replace(refusal, invoice=invoice(89))
+    assert lines(expired)[-2:] == ["  The invoice has expired meanwhile: ask for a new one.", asks]
+    gone = answers(FAILED, before_recipient(flying(), Code.UNKNOWN_NEXT_PEER), reason=NO_ROUTE, found=Found(ROUTE))
+    assert lines(gone)[-2:] == [
+        "  Pay again: lnd finds a route now, see above.",
+        "  Tell the recipient, and try again when it is online: nothing here helps.",
+    ]
 
 
 def test_many_attempts() -> None:
