@@ -233,7 +233,8 @@ def _refuse_flags_of_others(command: Command, flags: RawValues, problems: list[P
         commands = setting.commands
         if setting.group == "command" and setting.name in flags and command not in commands:
             where, argument = flags[setting.name].where, f"{HASH} " * (commands[0] == "track")
-            owners = f"command{'s' * (len(commands) > 1)} {' and '.join(commands)}"
+            several = f"commands {', '.join(commands[:-1])} and {commands[-1]}"
+            owners = several if commands[1:] else f"command {commands[0]}"
             fix = f"Leave it out, or write: {PROGRAM} {commands[0]} {argument}{where}"
             problems.append(Problem(where, f"is for the {owners}.", fix))
 
