@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from exporter.payments.ended import EndedPayment, Outcome
+from exporter.payments.ended import EndedPayment, RunOutcome
 from exporter.payments.labels import Reason
 
 NONE, FAILED, ALL = "none", "failed", "all"
@@ -33,7 +33,7 @@ class EndedLog:
     def note(self, node: str, ended: EndedPayment, aliases: Mapping[str, str]) -> None:
         """Log a payment that has just been counted, if it is to be logged; `aliases` is by key of the peer."""
         warns = ended.late and self.hashes
-        if not warns and (self.which == NONE or (self.which == FAILED and ended.outcome == Outcome.SUCCEEDED)):
+        if not warns and (self.which == NONE or (self.which == FAILED and ended.outcome == RunOutcome.SUCCEEDED)):
             return
         log = structlog.get_logger("exporter.follow").bind(node=node)
         fields = {

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from exporter.config import Config, ConfigError, Problem
 from exporter.config.model import EndedConfig
 from exporter.listing.report import NodeReport, check_node, node_report
-from exporter.payments.ended import EndedPayment, Outcome
+from exporter.payments.ended import EndedPayment, RunOutcome
 from exporter.payments.labels import MSAT_PER_SAT
 from exporter.payments.payment import NS_PER_S, NS_PER_US
 from exporter.payments.saved import SavedState
@@ -34,7 +34,7 @@ class EndedOfNode(NamedTuple):
     payments: tuple[EndedPayment, ...]
     """The newest ones, the newest first, as many as were asked for."""
     outcomes: Counter[str]
-    """How many there are in all, by `Outcome`."""
+    """How many there are in all, by `RunOutcome`."""
     earlier: int
     """Number of payments that were counted in the time asked for, or at any time, but have left the list."""
     begins_s: int | None
@@ -100,11 +100,11 @@ def _collect(entries: Iterator[EndedPayment], aliases: Mapping[str, str], option
 
 def _matches(entry: EndedPayment, aliases: Mapping[str, str], options: EndedConfig) -> bool:
     """Return True if a payment is one of those that were asked for."""
-    by_outcome = (options.failed and entry.outcome == Outcome.FAILED) or (options.late and entry.late)
+    by_outcome = (options.failed and entry.outcome == RunOutcome.FAILED) or (options.late and entry.late)
     return (
         (by_outcome or not (options.failed or options.late))
-        and (not options.causes or (entry.outcome == Outcome.FAILED and entry.cause in options.causes))
-        and (not options.reasons or (entry.outcome != Outcome.LOST and entry.reason in options.reasons))
+        and (not options.causes or (entry.outcome == RunOutcome.FAILED and entry.cause in options.causes))
+        and (not options.reasons or (entry.outcome != RunOutcome.LOST and entry.reason in options.reasons))
         and (not options.kinds or entry.kind in options.kinds)
         and entry.value_msat >= options.min_sat * MSAT_PER_SAT
         and (not options.peer or any(_is_peer(key, aliases.get(key, ""), options.peer) for key in entry.first_hops))

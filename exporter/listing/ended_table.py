@@ -9,7 +9,7 @@ from rich.text import Text
 
 from exporter.listing.ended_report import EndedOfNode, EndedReport
 from exporter.listing.table import format_time, freshness
-from exporter.payments.ended import EndedPayment, Outcome
+from exporter.payments.ended import EndedPayment, RunOutcome
 from exporter.payments.labels import FailureSource
 from exporter.payments.payment import NS_PER_MS, NS_PER_S, NS_PER_US
 from exporter.text import format_duration, format_sat, sanitize
@@ -25,7 +25,7 @@ _SOURCE: dict[str, str] = {
     FailureSource.RECIPIENT: "at the recipient",
     FailureSource.UNKNOWN: "at an unknown node",
 }
-_COLOUR: dict[str, str] = {Outcome.FAILED: "red", Outcome.LOST: "yellow"}
+_COLOUR: dict[str, str] = {RunOutcome.FAILED: "red", RunOutcome.LOST: "yellow"}
 
 
 class _Row(NamedTuple):
@@ -87,7 +87,7 @@ def _headline(node: EndedOfNode, report: EndedReport) -> str:
     if not count:
         return f"{node.node.name}: no such payment ended{time}"
     payments = f"{count:,} payment{'s' * (count != 1)} ended{time}"
-    by_outcome = ", ".join(f"{node.outcomes[outcome]:,} {outcome}" for outcome in Outcome if node.outcomes[outcome])
+    by_outcome = ", ".join(f"{node.outcomes[outcome]:,} {outcome}" for outcome in RunOutcome if node.outcomes[outcome])
     return f"{node.node.name}: {payments} ({by_outcome})" + ", newest first" * (count > 1)
 
 
@@ -101,11 +101,11 @@ def _earlier(node: EndedOfNode, now_s: int) -> str:
 
 def _row(payment: EndedPayment) -> _Row:
     outcome = f"{payment.outcome} late" if payment.late else payment.outcome
-    shown = payment.outcome == Outcome.FAILED or payment.late
+    shown = payment.outcome == RunOutcome.FAILED or payment.late
     return _Row(
         f"{datetime.fromtimestamp(payment.counted_us / 1e6, UTC):%Y-%m-%d %H:%M:%S}",
         format_sat(payment.value_msat),
-        format_sat(payment.fee_msat) if payment.outcome == Outcome.SUCCEEDED else "-",
+        format_sat(payment.fee_msat) if payment.outcome == RunOutcome.SUCCEEDED else "-",
         payment.kind,
         f"{outcome}: {payment.reason}" if shown else outcome,
         payment.cause or "-",

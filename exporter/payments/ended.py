@@ -12,7 +12,7 @@ End = PaymentSucceeded | PaymentFailed | PaymentLost
 """The facts by which a run ends: each counts one run in `succeeded_total`, `failed_total` or `lost_total`."""
 
 
-class Outcome(StrEnum):
+class RunOutcome(StrEnum):
     """How a run ended."""
 
     SUCCEEDED = "succeeded"
@@ -34,7 +34,7 @@ class EndedPayment(NamedTuple):
     """When it was counted, our clock, microseconds since 1970."""
     run: Run
     outcome: str
-    """An `Outcome`."""
+    """An `RunOutcome`."""
     reason: str
     """A `Reason`: that of a failure, or why lnd had given up a payment that then succeeded; else `none`."""
     cause: str
@@ -67,7 +67,7 @@ class EndedPayment(NamedTuple):
     @property
     def late(self) -> bool:
         """True if it succeeded although lnd had given it up."""
-        return self.outcome == Outcome.SUCCEEDED and self.reason != Reason.NONE
+        return self.outcome == RunOutcome.SUCCEEDED and self.reason != Reason.NONE
 
     @property
     def ended_us(self) -> int | None:
@@ -80,14 +80,14 @@ def describe_end(event: End, number: int, now_ns: int) -> EndedPayment:
     ending = event.ending
     match event:
         case PaymentSucceeded():
-            return _entry(ending, number, now_ns, Outcome.SUCCEEDED, "")
+            return _entry(ending, number, now_ns, RunOutcome.SUCCEEDED, "")
         case PaymentFailed():
-            return _entry(ending, number, now_ns, Outcome.FAILED, event.cause)
+            return _entry(ending, number, now_ns, RunOutcome.FAILED, event.cause)
         case PaymentLost():
-            return _entry(ending, number, now_ns, Outcome.LOST, event.cause)
+            return _entry(ending, number, now_ns, RunOutcome.LOST, event.cause)
 
 
-def _entry(ending: Ending, number: int, now_ns: int, outcome: Outcome, cause: str) -> EndedPayment:
+def _entry(ending: Ending, number: int, now_ns: int, outcome: RunOutcome, cause: str) -> EndedPayment:
     failure = ending.last_failure
     return EndedPayment(
         number=number,
