@@ -1,4 +1,4 @@
-"""Prints ended payments as a table: three lines for each, because hashes and keys fill lines of their own."""
+"""Prints ended payments as a table: some lines for each, because hashes and keys fill lines of their own."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -75,8 +75,8 @@ def _lines(node: EndedOfNode, report: EndedReport) -> Iterator[Text]:
     for payment, row in zip(node.payments, rows, strict=True):
         yield Text(payment.run.payment_hash)
         yield Text(_format_row(row, widths), style="magenta" if payment.late else _COLOUR.get(payment.outcome, ""))
-        if path := _path(node, payment):
-            yield Text(f"    {path}")
+        for detail in _details(node, payment):
+            yield Text(f"    {detail}")
     if hidden := node.outcomes.total() - len(node.payments):
         yield Text(f"and {hidden:,} older: --limit=0 shows all", style="dim")
 
@@ -119,22 +119,22 @@ def _format_duration(nanoseconds: int) -> str:
     return format_duration(seconds) if seconds >= LONG_S else f"{nanoseconds // NS_PER_MS / 1000:.1f}s"
 
 
-def _path(node: EndedOfNode, payment: EndedPayment) -> str:
-    """Return first hops, destination, and the last failure, as far as they are known."""
-    parts = []
+def _details(node: EndedOfNode, payment: EndedPayment) -> Iterator[str]:
+    """Yield lines with first hops and destination, the last failure, and a late recovery, as far as they are known."""
+    path = []
     if payment.first_hops:
-        parts.append(f"via {', '.join(sanitize(node.name_of(key)) for key in payment.first_hops)}")
+        path.append(f"via {', '.join(sanitize(node.name_of(key)) for key in payment.first_hops)}")
     if payment.destination:
-        parts.append(f"to {sanitize(node.name_of(payment.destination))}")
-    path = " ".join(parts)
+        path.append(f"to {sanitize(node.name_of(payment.destination))}")
+    if path:
+        yield " ".join(path)
     if payment.failure_code:
         where = _SOURCE.get(payment.failure_source, payment.failure_source)
         by = f", by {sanitize(node.name_of(payment.failed_by))}" if payment.failed_by else ""
-        path += f"{'; ' * bool(path)}last failure: {payment.failure_code} {where}{by}"
+        yield f"last failure: {payment.failure_code} {where}{by}"
     if payment.ended_us is not None and payment.counted_us - payment.ended_us > RECOVERED_S * NS_PER_S // NS_PER_US:
         ago_s = (payment.counted_us - payment.ended_us) * NS_PER_US // NS_PER_S
-        path += f"{'; ' * bool(path)}ended {format_duration(ago_s)} before it was counted"
-    return path
+        yield f"ended {format_duration(ago_s)} before it was counted"
 
 
 def _format_row(row: _Row, widths: list[int]) -> str:
