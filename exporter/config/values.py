@@ -120,8 +120,6 @@ def sat(given: str) -> int:
 
 def peer(given: str) -> str:
     """Return the key of a peer, the beginning of one, or an alias, in lower case."""
-    if not given.strip():
-        raise InvalidValue("The name of the peer is empty.", "Give its key, the beginning of it, or its alias.")
     return given.strip().lower()
 
 
