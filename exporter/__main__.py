@@ -113,17 +113,16 @@ def _demo(config: Config) -> int:
 
 
 def _open(config: Config) -> int:
-    import time
+    from exporter.listing.command import show_open
 
-    from exporter.listing.document import to_json
-    from exporter.listing.report import read_report
-    from exporter.listing.table import print_table
+    show_open(config)
+    return OK
 
-    report = read_report(config, time.time_ns())
-    if config.open.json:
-        print(to_json(report))
-    else:
-        print_table(report)
+
+def _ended(config: Config) -> int:
+    from exporter.listing.command import show_ended
+
+    show_ended(config)
     return OK
 
 
@@ -195,6 +194,7 @@ def _import(config: Config) -> int:
 DO: dict[Command, Callable[[Config], int]] = {
     "demo": _demo,
     "open": _open,
+    "ended": _ended,
     "track": _track,
     "why": _why,
     "check": _check,

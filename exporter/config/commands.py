@@ -8,7 +8,9 @@ from exporter.config.values import LISTEN, LISTEN_DEMO
 
 PROGRAM = "lnd-payments-exporter"
 
-Command = Literal["run", "demo", "open", "track", "why", "check", "healthcheck", "state export", "state import"]
+Command = Literal[
+    "run", "demo", "open", "ended", "track", "why", "check", "healthcheck", "state export", "state import"
+]
 
 OF_ONE_PAYMENT: tuple[Command, ...] = ("track", "why")
 """The commands that take the hash of a payment, and ask lnd about it."""
@@ -56,6 +58,16 @@ COMMANDS: dict[Command, CommandHelp] = {
         " is not asked, and the exporter need not run. Run it as the exporter's user.",
         "open --older-than=1h",
         {"lnd.name": "only this node", "json": "print one JSON document instead of a table"},
+    ),
+    "ended": CommandHelp(
+        "ended [FLAGS]",
+        "list the last payments that ended, from an exporter's state file",
+        {"0": "listed, even if there are none", "1": _UNWRITABLE, "2": f"{_WRONG}, or there is no state file"},
+        "List the payments that ended, the newest first: those by which the counters grew in the same time. They come"
+        " from the state file that the exporter writes, so lnd is not asked, and the exporter need not run. Run it as"
+        " the exporter's user.",
+        "ended --since=1h --failed",
+        {"lnd.name": "only this node", "json": "print a line of JSON for each payment instead of a table"},
     ),
     "track": CommandHelp(
         "track HASH [FLAGS]",

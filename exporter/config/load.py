@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from exporter.config.command_settings import JSON, NO_INFLIGHT, OLDER_THAN, SHOW_SECRETS
 from exporter.config.commands import OF_ONE_PAYMENT, PROGRAM, Command
+from exporter.config.ended import read_ended
 from exporter.config.handover import read_handover
 from exporter.config.model import (
     Config,
+    EndedConfig,
     HandoverConfig,
     LogConfig,
     NodeConfig,
@@ -20,21 +23,19 @@ from exporter.config.problems import HASH, ConfigError, InvalidValue, Problem
 from exporter.config.raw import FileContent, RawValue, RawValues, optional_value, value
 from exporter.config.settings import (
     CONFIG_FILE,
-    JSON,
     LND_NAME,
     LOG_BLOCKS_LEFT,
+    LOG_ENDED,
     LOG_FORMAT,
     LOG_LEVEL,
     LOG_OPEN_AFTER,
     LOG_PAYMENT_HASHES,
     METRICS_MAX_PEERS,
     METRICS_WITHOUT,
-    NO_INFLIGHT,
-    OLDER_THAN,
     SETTINGS,
     SHARD,
-    SHOW_SECRETS,
     STORAGE_MEMORY,
+    STORAGE_PATH,
     STORAGE_RESET,
     WEB_CONFIG_FILE,
     WEB_ENABLE_LIFECYCLE,
@@ -48,12 +49,15 @@ from exporter.config.sources import from_environment, from_flags
 from exporter.config.storage import read_storage
 from exporter.config.values import LISTEN_DEMO, payment_hash
 
+_FIX_ENDED = "Start the exporter with --storage.path=FILE, or have it log payments that end: --log.ended=failed"
+
 
 def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "run") -> Config:
     """Return the configuration of a command; `argv` are its arguments. Raises `ConfigError` with all problems.
 
-    `demo` brings its own node, `healthcheck` calls only the exporter, `open`, `state export` and `state import` use
-    only the state file: they get no nodes, so an environment with the wrong ones doesn't matter to them.
+    `demo` brings its own node, `healthcheck` calls only the exporter, `open`, `ended`, `state export` and
+    `state import` use only the state file: they get no nodes, so an environment with the wrong ones doesn't
+    matter to them.
     """
     problems: list[Problem] = []
     names: list[str] | None = [] if command in ("state export", "state import") else None
@@ -82,10 +86,14 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     log = _read_log(raw, problems)
     max_peers = value(raw, METRICS_MAX_PEERS, problems)
     without = value(raw, METRICS_WITHOUT, problems)
-    has_state = command in ("run", "check", "open") or names is not None
+    has_state = command in STORAGE_PATH.commands
     storage = read_storage(raw, environ, problems) if has_state else StorageConfig(None)
     _refuse_flags_of_others(command, flags, problems)
     open_ = _read_open(raw, problems) if command == "open" else OpenConfig()
+    ended = EndedConfig()
+    if command == "ended":
+        _refuse_memory(raw, "leaves nothing on disk that could be listed.", _FIX_ENDED, problems)
+        ended = read_ended(raw, problems)
     track = _read_track(raw, command, problems) if command in OF_ONE_PAYMENT else TrackConfig()
     handover = HandoverConfig()
     if names is not None:
@@ -96,7 +104,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     if problems:
         raise ConfigError(problems)
     others = len((file and file.nodes) or ()) - len(nodes) if shard else 0
-    return Config(nodes, web, log, storage, max_peers, open_, track, shard, others, handover, without)
+    return Config(nodes, web, log, storage, max_peers, open_, track, ended, shard, others, handover, without)
 
 
 def _read_file(path: RawValue, problems: list[Problem]) -> FileContent | None:
@@ -184,9 +192,10 @@ def _read_log(raw: RawValues, problems: list[Problem]) -> LogConfig:
     """Return what is logged. Without payment hashes there are no warnings about single payments."""
     level, log_format = value(raw, LOG_LEVEL, problems), value(raw, LOG_FORMAT, problems)
     open_after_s, blocks_left = value(raw, LOG_OPEN_AFTER, problems), value(raw, LOG_BLOCKS_LEFT, problems)
+    ended = value(raw, LOG_ENDED, problems)
     if not value(raw, LOG_PAYMENT_HASHES, problems):
-        return LogConfig(level, log_format)
-    return LogConfig(level, log_format, open_after_s, blocks_left)
+        return LogConfig(level, log_format, payment_hashes=False, ended=ended)
+    return LogConfig(level, log_format, open_after_s, blocks_left, ended=ended)
 
 
 def _read_open(raw: RawValues, problems: list[Problem]) -> OpenConfig:

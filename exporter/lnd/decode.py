@@ -1,5 +1,7 @@
 """Converts lnd's messages into snapshots: unknown enum values become `other`, and no parsed message raises."""
 
+from functools import lru_cache
+
 from exporter.lnd.bolt11 import PayeeCheck
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import (
@@ -20,6 +22,8 @@ KEYSEND_RECORD = 5482373484
 
 _HASH_DIGITS = 64
 _KEY_DIGITS = 66
+_KEYS = 4096
+"""Keys that are remembered as checked, about 1 MB: lnd repeats them in every message."""
 
 # An unknown status isn't terminal: the payment is in flight until it is SUCCEEDED or FAILED.
 _STATUS: dict[int, Status] = {
@@ -48,6 +52,7 @@ _STATE: dict[int, NodeState] = {
 # Python 3.11 takes longer to look up the member of an enum than a global name.
 _IN_FLIGHT, _OTHER_REASON = Status.IN_FLIGHT, Reason.OTHER
 _ATTEMPT_IN_FLIGHT, _ATTEMPT_FAILED = AttemptStatus.IN_FLIGHT, AttemptStatus.FAILED
+_INTERMEDIATE = FailureSource.INTERMEDIATE
 # With these lnd sends index 0 also when it doesn't know which node failed the attempt.
 _SOURCELESS = (Code.INTERNAL_FAILURE, Code.UNKNOWN_FAILURE, Code.UNREADABLE_FAILURE)
 
@@ -57,7 +62,10 @@ def payment(message: rpc.Payment, own_key: str) -> Payment:
     # Reading a field of a message costs as much as a few lines of Python, so each is read once.
     status = _STATUS.get(message.status, _IN_FLIGHT)
     request = message.payment_request
-    attempts = tuple([_attempt(htlc, own_key) for htlc in message.htlcs])
+    attempts, destination = list[Attempt](), ""
+    for htlc in message.htlcs:
+        attempt, destination = _attempt(htlc, own_key)
+        attempts.append(attempt)
     asks = status.ended and not attempts and request and own_key
     return Payment(
         _hex(message.payment_hash, _HASH_DIGITS),
@@ -69,21 +77,33 @@ def payment(message: rpc.Payment, own_key: str) -> Payment:
         message.fee_msat,
         invoice=bool(request),
         pays_self=PayeeCheck(request, own_key) if asks else None,
-        attempts=attempts,
+        attempts=tuple(attempts),
+        destination=destination,
     )
 
 
-def _attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
+def _attempt(message: rpc.HTLCAttempt, own_key: str) -> tuple[Attempt, str]:
+    """Convert an attempt; return it and the key of its recipient, empty without a route and on a blinded path."""
     status = _ATTEMPT_STATUS.get(message.status, _ATTEMPT_IN_FLIGHT)
     route = message.route
     hops = route.hops
     length = len(hops)
-    code = source = None
-    before_recipient = False
+    peer = destination = ""
+    hint = code = source = None
+    if length:
+        last = hops[-1]
+        peer, destination = _key(hops[0].pub_key), _key(last.pub_key)
+        hint = _hint(last, own=bool(own_key) and destination == own_key)
+        if last.encrypted_data:
+            destination = ""
+    before_recipient, failed_by = False, ""
     if status is _ATTEMPT_FAILED:
         code, source = _failure(message, length)
-        before_recipient = 0 < message.failure.failure_source_index == length - 1
-    return Attempt(  # by position: with thirteen names it takes twice as long
+        index = message.failure.failure_source_index
+        before_recipient = 0 < index == length - 1
+        if source is _INTERMEDIATE:
+            failed_by = _key(hops[index - 1].pub_key)
+    attempt = Attempt(  # by position: with fourteen names it takes twice as long
         message.attempt_id,
         status,
         message.attempt_time_ns,
@@ -91,18 +111,20 @@ def _attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
         route.total_amt_msat,
         route.total_fees_msat,
         length,
-        _hex(hops[0].pub_key, _KEY_DIGITS) if length else "",
+        peer,
         route.total_time_lock,
-        _hint(hops[-1], own_key) if length else None,
+        hint,
         code,
         source,
         before_recipient,
+        failed_by,
     )
+    return attempt, destination
 
 
-def _hint(last: rpc.Hop, own_key: str) -> Kind | None:
-    """Return the kind of payment that the last hop shows; None if it shows none."""
-    if own_key and last.pub_key == own_key:
+def _hint(last: rpc.Hop, *, own: bool) -> Kind | None:
+    """Return the kind of payment that the last hop shows; None if it shows none. `own`: it is this very node."""
+    if own:
         return Kind.REBALANCE
     if last.HasField("amp_record"):
         return Kind.AMP
@@ -158,6 +180,12 @@ def channels(message: rpc.ListChannelsResponse) -> Channels:
 def state(number: int) -> NodeState:
     """Return the node state for a `lnrpc.WalletState`; an unknown one means that the node isn't ready."""
     return _STATE.get(number, NodeState.STARTING)
+
+
+@lru_cache(maxsize=_KEYS)
+def _key(text: str) -> str:
+    """Return an identity key in lower case, empty if it is none."""
+    return _hex(text, _KEY_DIGITS)
 
 
 def _hex(text: str, digits: int) -> str:
