@@ -1132,6 +1132,20 @@ MUTATIONS = (
         "lnd/test_findings.py",
     ),
     Mutation(
+        "why takes what was counted of another run of the hash",
+        "why/counted.py",
+        "if entry.run == run)",
+        "if entry.run.payment_hash == run.payment_hash)",
+        "why/test_counted.py",
+    ),
+    Mutation(
+        "why guesses although the exporter has counted the cause",
+        "why/verdict.py",
+        "if counted and not payment.attempts and",
+        "if False and",
+        "why/test_counted.py",
+    ),
+    Mutation(
         "why asks again what lnd refuses",
         "why/asker.py",
         'if "QueryRoutes" in self._not_answered:',

@@ -57,6 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.config",
         "exporter.lnd.client",
         "exporter.payments",
+        "exporter.store",
         "exporter.text",
         "exporter.track",
     },

@@ -104,7 +104,12 @@ COMMANDS: dict[Command, CommandHelp] = {
         " only asks: nothing is sent or changed. If the macaroon also allows DecodePayReq, QueryRoutes and GetNodeInfo,"
         " it asks lnd for a route now; without them it says what it couldn't ask.",
         "why HASH --lnd.dir ~/.lnd",
-        {"lnd.name": "which node, if the file lists several", "json": "print one JSON document instead of text"},
+        {
+            "lnd.name": "which node, if the file lists several",
+            "json": "print one JSON document instead of text",
+            "storage.path": "the exporter's state file, if it isn't at this user's default path: its list of ended"
+            " payments knows attempts that lnd has deleted",
+        },
     ),
     "check": CommandHelp(
         "check FLAGS",

@@ -87,7 +87,8 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     max_peers = value(raw, METRICS_MAX_PEERS, problems)
     without = value(raw, METRICS_WITHOUT, problems)
     has_state = command in STORAGE_PATH.commands
-    storage = read_storage(raw, environ, problems) if has_state else StorageConfig(None)
+    no_matter = command == "why" and STORAGE_PATH.name not in raw  # it can do without
+    storage = read_storage(raw, environ, [] if no_matter else problems) if has_state else StorageConfig(None)
     _refuse_flags_of_others(command, flags, problems)
     open_ = _read_open(raw, problems) if command == "open" else OpenConfig()
     ended = EndedConfig()

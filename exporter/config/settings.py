@@ -170,7 +170,7 @@ STORAGE_PATH = Setting(
     "FILE",
     values.text,
     "",
-    (*_FOLLOW_NODES, "open", "ended", *_STATE),
+    (*_FOLLOW_NODES, "open", "ended", "why", *_STATE),
     "the state file, which keeps the counters over a restart: a file of this exporter alone"
     " (default: state.sqlite in $STATE_DIRECTORY, else in ~/.local/state/lnd-payments-exporter)",
 )

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from exporter.payments.detail import PaymentDetail
+from exporter.payments.ended import EndedPayment, RunOutcome
 from exporter.payments.findings import Invoice, NoRoute, OwnChannel, Route
+from exporter.payments.labels import Cause
 from exporter.payments.node import Info
 
 
@@ -70,6 +72,17 @@ class Answers:
     invoice: Invoice | None = None
     found: Found = field(default_factory=Found)
     not_answered: tuple[NotAnswered, ...] = ()
+    counted: EndedPayment | None = None
+    """What the exporter has seen of a payment that failed, if lnd has no attempt of it (any more)."""
+
+    @property
+    def counted_cause(self) -> Cause | None:
+        """The cause by which the exporter has counted it; None if it hasn't, or knows no more than lnd does now."""
+        counted = self.counted
+        if counted is None or counted.outcome != RunOutcome.FAILED or counted.cause not in set(Cause):
+            return None
+        cause = Cause(counted.cause)
+        return None if cause in (Cause.NO_ROUTE, Cause.OTHER) else cause
 
     @property
     def recipient(self) -> str:
@@ -77,7 +90,9 @@ class Answers:
         if self.invoice:
             return "" if self.invoice.blinded else self.invoice.destination
         routes = [one.hops for one in self.detail.attempts if one.hops]
-        return routes[-1][-1].pubkey if routes else ""
+        if routes:
+            return routes[-1][-1].pubkey
+        return self.counted.destination if self.counted else ""
 
     @property
     def pays_self(self) -> bool:

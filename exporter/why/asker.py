@@ -8,12 +8,18 @@ from typing import TypeVar
 
 from exporter.lnd.client import ANSWER_S, ExplainingClient, LndError, PaymentNotFound
 from exporter.payments.detail import PaymentDetail
+from exporter.payments.ended import EndedPayment
 from exporter.payments.findings import Invoice, NoRoute, Route, RouteQuery
 from exporter.payments.labels import NodeState, Reason, Status
+from exporter.payments.payment import Payment, Run
+from exporter.store import StoreError
 from exporter.track.watcher import first_detail
 from exporter.why.answers import Answers, Found, NotAnswered
 
 T = TypeVar("T")
+
+THE_LIST = "the exporter's list of ended payments"
+"""The question that isn't lnd's."""
 
 MAX_PARTS = 16
 """As many parts as lnd makes by default (`max_parts`): no smaller ones are asked for."""
@@ -32,7 +38,9 @@ class Asker:
     client: ExplainingClient
     now_ns: Callable[[], int]
     """The clock of this machine, nanoseconds since 1970."""
-    _not_answered: dict[str, NotAnswered] = field(default_factory=dict, init=False)  # by call: six at most
+    find_counted: Callable[[Run], EndedPayment | None] = lambda _run: None
+    """Looks for a run in the exporter's own list of ended payments; raises `StoreError`."""
+    _not_answered: dict[str, NotAnswered] = field(default_factory=dict, init=False)  # by call: seven at most
 
     async def ask(self, payment_hash: str) -> Answers:
         """Return everything; raises `LndError` if lnd can't be asked about the payment, or doesn't know it."""
@@ -41,7 +49,7 @@ class Asker:
         async with aclosing(stream) as details:
             detail = await first_detail(details)
         request, detail = detail.payment_request, replace(detail, payment_request="")
-        answers = Answers(detail, self.now_ns())
+        answers = Answers(detail, self.now_ns(), counted=self._counted(detail.payment))
         info, channels, invoice = await asyncio.gather(
             self._try("GetInfo", self.client.info(ANSWER_S)),
             self._try("ListChannels", self.client.own_channels()),
@@ -52,6 +60,16 @@ class Asker:
             answers = replace(answers, found=await self._routes(answers))
         answers = replace(answers, aliases=await self._aliases(answers))
         return replace(answers, not_answered=tuple(self._not_answered.values()))
+
+    def _counted(self, payment: Payment) -> EndedPayment | None:
+        """Return what the exporter has seen, if lnd shows less: a failed payment without attempts."""
+        if payment.status is not Status.FAILED or payment.attempts:
+            return None
+        try:
+            return self.find_counted(payment.run)
+        except StoreError as error:
+            self._not_answered[THE_LIST] = NotAnswered(THE_LIST, str(error), denied=False)
+            return None
 
     async def _try(self, call: str, answer: Awaitable[T]) -> T | None:
         """Return an answer, or None and note why there is none."""
@@ -118,6 +136,7 @@ def _mentioned(answers: Answers) -> Iterator[str]:
     """Yield the keys of the nodes that the explanation names, the most important first."""
     yield answers.recipient
     yield from _failing(answers.detail)
+    yield answers.counted.failed_by if answers.counted else ""
     for route in (answers.found.whole, answers.found.regardless, answers.found.part):
         if isinstance(route, Route):
             yield from route.hops

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from exporter.config.macaroons import BAKE_FOR_WHY
+from exporter.payments.ended import EndedPayment
 from exporter.payments.findings import NoRoute, Route
 from exporter.payments.labels import Reason
 from exporter.payments.payment import NS_PER_S
@@ -59,6 +60,7 @@ def to_json(answers: Answers, node: str) -> str:
         "htlcs": detail.in_flight,
         "first_expiry_height": min(heights, default=None),
         "block_height": info.block_height if info and info.block_height else None,
+        "counted": _counted(answers.counted),
         "attempts": [attempt_fields(one, answers.aliases, secrets=False) for one in detail.attempts],
         "now": {
             "route": _route(found.whole),
@@ -73,6 +75,19 @@ def to_json(answers: Answers, node: str) -> str:
         "not_asked": [{"call": one.call, "denied": one.denied, "why": one.advice} for one in answers.not_answered],
     }
     return json.dumps(fields)
+
+
+def _counted(counted: EndedPayment | None) -> dict[str, Any] | None:
+    """Return what the exporter has seen of a payment whose attempts lnd has deleted."""
+    if counted is None:
+        return None
+    return {
+        "cause": counted.cause,
+        "attempts": counted.attempts,
+        "failure_code": counted.failure_code or None,
+        "failure_source": counted.failure_source or None,
+        "failed_by_pubkey": counted.failed_by or None,
+    }
 
 
 def _route(found: Route | NoRoute | None) -> dict[str, Any] | str | None:

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 
 from exporter.payments.detail import RoutedAttempt
+from exporter.payments.ended import EndedPayment
 from exporter.payments.findings import NoRoute, Route
 from exporter.payments.labels import AttemptStatus, Code, Status
 from exporter.payments.payment import NS_PER_S
@@ -12,6 +13,7 @@ from exporter.track.table import describe_source, format_duration_ns, format_nod
 from exporter.why.answers import Answers
 from exporter.why.texts import format_fee, until
 
+US_PER_S = 1_000_000
 MAX_ATTEMPTS = 10
 """Attempts that are told in words, the newest; `--json` and `track` have all."""
 MAX_PEERS = 5
@@ -47,7 +49,7 @@ def _what(answers: Answers) -> str:
 def _attempts(answers: Answers) -> Iterator[str]:
     attempts = answers.detail.attempts
     if not attempts and answers.detail.payment.status is Status.FAILED:
-        yield _ATTEMPTS_DELETED
+        yield _counted(answers.counted, answers) if answers.counted else _ATTEMPTS_DELETED
     if len(attempts) > MAX_ATTEMPTS:
         yield f"{len(attempts) - MAX_ATTEMPTS} earlier attempts"
     numbered = list(enumerate(attempts, 1))[-MAX_ATTEMPTS:]
@@ -56,6 +58,22 @@ def _attempts(answers: Answers) -> Iterator[str]:
     failed_ns = [one.duration_ns or 0 for one in attempts if one.attempt.status is AttemptStatus.FAILED]
     if len(failed_ns) > 1:
         yield f"{len(failed_ns)} attempts failed; the longest HTLC was locked for {format_duration_ns(max(failed_ns))}"
+
+
+def _counted(counted: EndedPayment, answers: Answers) -> str:
+    """Return what the exporter has seen of its attempts."""
+    at = _time(counted.counted_us // US_PER_S)
+    if counted.attempts == 0:
+        return f"the exporter counted it at {at}, and saw that lnd made no attempt"
+    attempts = (
+        "its attempts" if counted.attempts is None else f"{counted.attempts} attempt{'s' * (counted.attempts > 1)}"
+    )
+    head = f"the exporter counted it at {at} as {counted.cause}; lnd has deleted {attempts}"
+    if not counted.failure_code:
+        return head
+    by = {"self": "this node", "first_hop": "the first hop", "recipient": "the recipient"}.get(counted.failure_source)
+    by = by or (format_node(counted.failed_by, answers.aliases) if counted.failed_by else "an unknown node")
+    return f"{head}, the last failed with {counted.failure_code.replace('_', ' ')}, by {by}"
 
 
 def _attempt(routed: RoutedAttempt, answers: Answers) -> str:

@@ -72,7 +72,9 @@ def judge(answers: Answers) -> Judgement:
 
 
 def _failed(answers: Answers) -> Judgement:
-    payment = answers.detail.payment
+    payment, counted = answers.detail.payment, answers.counted_cause
+    if counted and not payment.attempts and not (counted is Cause.RECIPIENT and expired_in_time(answers)):
+        return Judgement(Verdict(counted.value))
     if payment.reason is Reason.INSUFFICIENT_BALANCE:
         return _own_balance(answers, certain=True)
     cause = _cause(answers)

@@ -1,5 +1,7 @@
 """Settings of the command `why`: those of `track`, but no flags of its own display."""
 
+from pathlib import Path
+
 import pytest
 
 from exporter.config import ConfigError, TrackConfig, load
@@ -14,12 +16,14 @@ HASH = "5c" * 32
 
 
 def test_all_flags_of_why(home: Home) -> None:
-    """The node is given as to the exporter; no state file is used."""
+    """The node is given as to the exporter; its state file is read, if it has one."""
     line = f"{HASH} --lnd.dir=.lnd --lnd.name=alice --json"
     config = load(line.split(), {"LND_PAYMENTS_EXPORTER_STORAGE_PATH": "/kept/state"}, "why")
+    assert config.storage.path == Path("/kept/state")
+    assert load(line.split(), {"LND_PAYMENTS_EXPORTER_STORAGE_MEMORY": "true"}, "why").storage.path is None
+    assert load(line.split(), {"STATE_DIRECTORY": "/var/lib/x"}, "why").storage.path == Path("/var/lib/x/state.sqlite")
     assert config.track == TrackConfig(HASH, json=True)
     assert [node.name for node in config.nodes] == ["alice"]
-    assert config.storage.path is None
 
 
 def problem_of_why(line: str) -> Problem:

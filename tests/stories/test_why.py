@@ -3,10 +3,12 @@
 import asyncio
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from exporter.payments.labels import Reason, Status
 from exporter.track import FAILED, NOT_FOLLOWED, SUCCEEDED
+from exporter.why.asker import THE_LIST
 from exporter.why.command import IN_FLIGHT
 from exporter.why.verdict import Verdict
 from tests.patience import PATIENCE_S
@@ -21,15 +23,18 @@ GUESS, SURE = True, False
 
 
 async def why(
-    lab: Lab, payment_hash: str, transport: str = "grpc", *, all_allowed: bool = True
+    lab: Lab, payment_hash: str, transport: str = "grpc", *, all_allowed: bool = True, state: Path | None = None
 ) -> tuple[int, Document]:
-    """Return exit code and document of the command, with a macaroon that may read everything, or the exporter's."""
+    """Return exit code and document of the command, with a macaroon that may read everything, or the exporter's.
+
+    With `state` it reads the list of the exporter in this file, else none.
+    """
     (node,) = node_configs(lab, transport)
     macaroon = await lab.readonly_macaroon() if all_allowed else lab.macaroon
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "exporter", "why", payment_hash, "--json", f"--lnd.name={lab.name}"),
         *(f"--lnd.transport={transport}", f"--lnd.address={node.address}"),
-        *(f"--lnd.tls-cert={node.tls_cert}", f"--lnd.macaroon={macaroon}"),
+        *(f"--lnd.tls-cert={node.tls_cert}", f"--lnd.macaroon={macaroon}", f"--storage.path={state or '/nowhere'}"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -41,7 +46,8 @@ async def why(
 async def verdict(lab: Lab, payment_hash: str) -> tuple[str, bool, Document]:
     """Return the verdict on a payment that failed, whether it is a guess, and what lnd finds now (names for keys)."""
     code, document = await why(lab, payment_hash)
-    assert (code, document["not_asked"]) == (FAILED, [])
+    assert code == FAILED
+    assert [one["call"] for one in document["not_asked"] if one["call"] != THE_LIST] == []
     names = {key: name for name, key in lab.pubkeys.items()}
     for found in document["now"].values():
         if isinstance(found, dict):
@@ -112,6 +118,11 @@ async def test_recipient_is_offline(world: World) -> None:
         assert now["route"] == "no_path"
         assert now["route_regardless_of_failures"]["hops"] == ["bob", "dave"]
         assert now["route_to_last_hop"]["hops"] == ["bob"]
+        await world.counted("alice", 0, in_flight=0)
+        code, document = await why(alice, sending.payment_hash, state=world.log.with_name("state.sqlite"))
+        assert (code, document["verdict"], document["guess"]) == (FAILED, Verdict.RECIPIENT_UNREACHABLE, SURE)
+        assert document["counted"]["failure_code"] == "unknown_next_peer", "the exporter has seen what lnd has deleted"
+        assert document["counted"]["attempts"] == 2
         await alice.send_to_route(by_route, via="bob")
         code, document = await why(alice, by_route.payment_hash)
         assert (code, document["verdict"], document["guess"]) == (FAILED, Verdict.RECIPIENT_UNREACHABLE, SURE)

@@ -258,6 +258,7 @@ def test_json() -> None:
         "recipient_alias": "shop\x1b[2J",
         "invoice_expiry_timestamp_seconds": T0 // 10**9 + 3600,
         "htlcs": 0,
+        "counted": None,
         "first_expiry_height": None,
         "block_height": 800_000,
         "now": {
