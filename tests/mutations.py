@@ -679,7 +679,7 @@ MUTATIONS = (
     Mutation(
         "secrets are kept although they were not requested",
         "lnd/details.py",
-        'payment_request=message.payment_request if secrets else "",',
+        'payment_request=message.payment_request if secrets or request else "",',
         "payment_request=message.payment_request,",
         "lnd/test_details.py",
     ),
