@@ -52,7 +52,7 @@ _STATE: dict[int, NodeState] = {
 # Python 3.11 takes longer to look up the member of an enum than a global name.
 _IN_FLIGHT, _OTHER_REASON = Status.IN_FLIGHT, Reason.OTHER
 _ATTEMPT_IN_FLIGHT, _ATTEMPT_FAILED = AttemptStatus.IN_FLIGHT, AttemptStatus.FAILED
-_INTERMEDIATE = FailureSource.INTERMEDIATE
+_INTERMEDIATE, _REBALANCE = FailureSource.INTERMEDIATE, Kind.REBALANCE
 # With these lnd sends index 0 also when it doesn't know which node failed the attempt.
 _SOURCELESS = (Code.INTERNAL_FAILURE, Code.UNKNOWN_FAILURE, Code.UNREADABLE_FAILURE)
 
@@ -62,7 +62,8 @@ def payment(message: rpc.Payment, own_key: str) -> Payment:
     # Reading a field of a message costs as much as a few lines of Python, so each is read once.
     status = _STATUS.get(message.status, _IN_FLIGHT)
     request = message.payment_request
-    attempts, destination = list[Attempt](), ""
+    attempts: list[Attempt] = []
+    destination = ""
     for htlc in message.htlcs:
         attempt, destination = _attempt(htlc, own_key)
         attempts.append(attempt)
@@ -93,7 +94,7 @@ def _attempt(message: rpc.HTLCAttempt, own_key: str) -> tuple[Attempt, str]:
     if length:
         last = hops[-1]
         peer, destination = _key(hops[0].pub_key), _key(last.pub_key)
-        hint = _hint(last, own=bool(own_key) and destination == own_key)
+        hint = _REBALANCE if own_key and destination == own_key else _hint(last)
         if last.encrypted_data:
             destination = ""
     before_recipient, failed_by = False, ""
@@ -122,10 +123,8 @@ def _attempt(message: rpc.HTLCAttempt, own_key: str) -> tuple[Attempt, str]:
     return attempt, destination
 
 
-def _hint(last: rpc.Hop, *, own: bool) -> Kind | None:
-    """Return the kind of payment that the last hop shows; None if it shows none. `own`: it is this very node."""
-    if own:
-        return Kind.REBALANCE
+def _hint(last: rpc.Hop) -> Kind | None:
+    """Return the kind of payment that the records of the last hop show; None if they show none."""
     if last.HasField("amp_record"):
         return Kind.AMP
     return Kind.KEYSEND if KEYSEND_RECORD in last.custom_records else None

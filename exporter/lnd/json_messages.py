@@ -89,6 +89,12 @@ def _enum_number(enum: Any, value: Any) -> int:
     return _integer(value)
 
 
+def _string(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError
+    return value
+
+
 def _bytes(value: Any) -> bytes:
     return base64.b64decode(value) if value != "" else b""  # most are empty: decoding would take four times as long
 
@@ -105,6 +111,6 @@ def _of_type(kind: type[T], value: Any) -> T:
 
 
 _SIMPLE: dict[int, Convert] = {
-    FieldDescriptor.CPPTYPE_STRING: partial(_of_type, str),
+    FieldDescriptor.CPPTYPE_STRING: _string,
     FieldDescriptor.CPPTYPE_BOOL: partial(_of_type, bool),
 }

@@ -5,6 +5,7 @@ that node's payments.
 """
 
 import asyncio
+import base64
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -16,7 +17,7 @@ from exporter.payments.findings import Invoice as ReadInvoice
 from exporter.payments.findings import NoRoute, Route, RouteQuery
 from exporter.payments.labels import Status
 from exporter.simulator.wire import bytes_field, int_field
-from tests.network.node import Json
+from tests.network.node import Json, b64hex
 from tests.network.process import until
 from tests.network.regtest import Network
 from tests.stories.lab import Invoice
@@ -214,3 +215,18 @@ async def test_disabled_channel_is_used_for_own_payments(bob: RealLab) -> None:
         assert (await sending.ended()).status is Status.SUCCEEDED
     finally:
         await becomes("ENABLE", disabled=False)
+
+
+async def test_blinded_path_ends_at_the_key_of_no_node(bob: RealLab, network: Network) -> None:
+    """lnd sends a blinded key as that of the last hop, and encrypted data, which no hop of another route has."""
+    short = {"num_hops": 1, "min_num_real_hops": 1, "node_omission_list": [b64hex(bob.pubkey)]}
+    made = await network.nodes["dave"].post("/v1/invoices", value="1000", is_blinded=True, blinded_path_config=short)
+    blinded = Invoice(base64.b64decode(made["r_hash"]).hex(), made["payment_request"], 1000, "dave")
+    keys = {*bob.pubkeys.values()}
+    for invoice, known in ((blinded, False), (await bob.invoice(1000, at="carol"), True)):
+        sending = await bob.pay(invoice, via="alice")
+        assert (await sending.ended()).status is Status.SUCCEEDED
+        (attempt,) = (await in_database(bob, sending.payment_hash))["htlcs"]
+        *others, last = attempt["route"]["hops"]
+        assert (last["pub_key"] in keys, last["encrypted_data"] == "") == (known, known)
+        assert others[0]["encrypted_data"] == ""

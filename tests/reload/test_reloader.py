@@ -121,13 +121,13 @@ async def test_settings_that_need_a_restart() -> None:
         (ALICE, BOB),
         WebConfig((ListenAddress("localhost", 9999),), "/other", enable_lifecycle=True),
         replace(STARTED.log, format="console"),
-        StorageConfig(Path("/elsewhere"), "alice"),
+        StorageConfig(Path("/elsewhere"), "alice", 5, ended_destinations=False),
         7,
         without=(Group.PEERS,),
     )
     names = [
         "web.listen-address", "web.telemetry-path", "web.enable-lifecycle", "storage.path", "storage.reset",
-        "metrics.max-peers", "metrics.without", "log.format",
+        "storage.ended", "storage.ended-destinations", "metrics.max-peers", "metrics.without", "log.format",
     ]  # fmt: skip
     with capture_logs() as logs:
         async with running(lambda: config) as run:
