@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from exporter import __version__, garbage, lean, output
 from exporter.config import Config, ConfigError, load
-from exporter.config.commands import COMMANDS, PROGRAM, Command
+from exporter.config.commands import COMMANDS, OF_ONE_PAYMENT, PROGRAM, Command
 from exporter.output import StdoutError
 
 T = TypeVar("T")
@@ -38,10 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _unwritable(arguments: list[str]) -> int:
-    """Return the exit code of a command that couldn't write its output: for `track` FAILED means a failed payment."""
+    """Return the exit code of a command that couldn't write its output: for some FAILED means a failed payment."""
     from exporter.track import NOT_FOLLOWED
 
-    return NOT_FOLLOWED if arguments[:1] == ["track"] else FAILED
+    return NOT_FOLLOWED if set(arguments[:1]) & set(OF_ONE_PAYMENT) else FAILED
 
 
 def _run_command(arguments: list[str]) -> int:
@@ -71,8 +71,8 @@ def _run_command(arguments: list[str]) -> int:
     except ConfigError as error:
         print(f"{PROGRAM}: {error}", end="", file=sys.stderr)
         return UNUSABLE
-    except KeyboardInterrupt:  # before or after we handle signals; OK of `track` means a paid payment
-        return BY_SIGNAL + signal.SIGINT if command == "track" else OK
+    except KeyboardInterrupt:  # before or after we handle signals; OK may mean a paid payment
+        return BY_SIGNAL + signal.SIGINT if command in OF_ONE_PAYMENT else OK
 
 
 def _unknown_command(name: str) -> str:
@@ -113,59 +113,51 @@ def _demo(config: Config) -> int:
 
 
 def _open(config: Config) -> int:
-    import time
+    from exporter.listing.command import show_open
 
-    from exporter.listing.document import to_json
-    from exporter.listing.report import read_report
-    from exporter.listing.table import print_table
+    show_open(config)
+    return OK
 
-    report = read_report(config, time.time_ns())
-    if config.open.json:
-        print(to_json(report))
-    else:
-        print_table(report)
+
+def _ended(config: Config) -> int:
+    from exporter.listing.command import show_ended
+
+    show_ended(config)
     return OK
 
 
 def _track(config: Config) -> int:
+    from exporter.app import current_moment
+    from exporter.track import track
+
+    return _ask_lnd(config, lambda client: track(config, client, current_moment))
+
+
+def _why(config: Config) -> int:
+    import time
+
+    from exporter.why.command import why
+
+    return _ask_lnd(config, lambda client: why(config, client, time.time_ns))
+
+
+def _ask_lnd(config: Config, work: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
+    """Run a command that asks a node about one payment, by a client, and return its exit code."""
     import asyncio
 
-    from exporter.app import client_of, current_moment
-    from exporter.track import track
+    from exporter.app import client_of
 
     (node,) = config.nodes
     for warning in node.warnings:
         print(f"{node.preface}{warning}", file=sys.stderr)
-    return asyncio.run(_ended_by_signals(track(config, client_of(node), current_moment)))
+    return asyncio.run(_ended_by_signals(work(client_of(node))))
 
 
 def _check(config: Config) -> int:
     from exporter.app import check
-    from exporter.config.webfile import read_web_file
+    from exporter.summary import summarise
 
-    warnings = check(config.storage)
-    print("The configuration is valid (lnd was not asked).")
-    if config.shard:
-        own, others = len(config.nodes), config.other_nodes
-        follows = f"{own} of {own + others} nodes" if own else f"none of {others} nodes: nothing is counted"
-        rest = f"; {'the other' if own else 'all'} {others} belong to other shards" * bool(others)
-        print(f"  shard {config.shard}: follows {follows}{rest}")
-    for node in config.nodes:
-        transport = f"{node.transport}{' through a proxy' if node.proxy else ''}"
-        print(f"  node {node.name}: {node.address} ({transport}), {node.trust}, macaroon {node.macaroon}")
-        print(f"    mode {node.mode}{', final updates only' if node.final_only else ''}")
-        for warning in node.warnings:
-            print(f"    warning: {warning}")
-    web, log = config.web, config.log
-    print(f"  state in {config.storage.path or 'memory only'}")
-    for warning in warnings:
-        print(f"    warning: {warning}")
-    pages = ", ".join(address.page(web.telemetry_path) for address in web.addresses) or "the sockets of systemd"
-    without = f", without {', '.join(config.without)}" * bool(config.without)
-    print(f"  metrics on {pages}, peers {config.max_peers}{without}, log {log.level} {log.format}")
-    if web.config_file is not None:
-        open_health = ", health pages without password" * web.health_without_password
-        print(f"  web: {read_web_file(web.config_file).summary}{open_health} ({web.config_file})")
+    print("\n".join(summarise(config, check(config.storage))))
     return OK
 
 
@@ -202,7 +194,9 @@ def _import(config: Config) -> int:
 DO: dict[Command, Callable[[Config], int]] = {
     "demo": _demo,
     "open": _open,
+    "ended": _ended,
     "track": _track,
+    "why": _why,
     "check": _check,
     "healthcheck": _healthcheck,
     "state export": _export,

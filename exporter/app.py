@@ -3,7 +3,6 @@
 import asyncio
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,14 +16,15 @@ from exporter.config import (
     Config,
     ConfigError,
     ListenAddress,
+    LogConfig,
     NodeConfig,
     Problem,
     StorageConfig,
     cannot_listen,
 )
 from exporter.config.addresses import GRPC, WEBSOCKET
-from exporter.follow import Account, Follower, log_overdue
-from exporter.lnd.client import DetailedClient
+from exporter.follow import Account, EndedLog, Follower, log_overdue
+from exporter.lnd.client import ExplainingClient
 from exporter.lnd.grpc import GrpcClient
 from exporter.nodes import NO_NODE, FollowedNodes
 from exporter.payments.labels import Mode
@@ -40,6 +40,19 @@ from exporter.web.systemd import passed_sockets
 
 OnReady = Callable[[Sequence[ListenAddress]], None]
 """Gets the addresses of the server."""
+
+
+class _Named:
+    """Which payments the log names; a reload of the configuration changes it."""
+
+    def __init__(self, config: LogConfig) -> None:
+        self.ended = EndedLog()
+        self.set(config)
+
+    def set(self, config: LogConfig) -> None:
+        """Apply the settings."""
+        self.limits = limits_of(config)
+        self.ended.which, self.ended.hashes = config.ended, config.payment_hashes
 
 
 def current_moment() -> Moment:
@@ -66,10 +79,11 @@ async def run(config: Config, *, on_ready: OnReady | None = None, reloader: Relo
 async def _run(config: Config, store: Store | None, on_ready: OnReady | None, reloader: Reloader | None) -> None:
     if store is not None:
         _report_condition(store)
+    named, destinations = _Named(config.log), config.storage.ended_destinations
     nodes = FollowedNodes(
         config.nodes,
         store,
-        lambda name: Account(name, current_moment, config.max_peers),
+        lambda name: Account(name, current_moment, config.max_peers, ended_log=named.ended, destinations=destinations),
         lambda node, account: _follower(node, account, store),
     )
     checkpoint = nodes.checkpoint
@@ -90,7 +104,6 @@ async def _run(config: Config, store: Store | None, on_ready: OnReady | None, re
         raise ConfigError(cannot_listen(*failure) for failure in error.failures) from None
     log = structlog.get_logger("exporter.app")
     display = best_display(config.log.format)
-    limits = deque([limits_of(config)], maxlen=1)  # a reload replaces them
     try:
         log.info(
             "serving metrics",
@@ -108,9 +121,10 @@ async def _run(config: Config, store: Store | None, on_ready: OnReady | None, re
             nodes.start(group)
             group.create_task(checkpoint.run(), name="checkpoint")
             group.create_task(report_progress(nodes.accounts, display), name="progress")
-            group.create_task(log_overdue(nodes.accounts, lambda: limits[0], checkpoint.durable_page), name="overdue")
+            overdue = log_overdue(nodes.accounts, lambda: named.limits, checkpoint.durable_page)
+            group.create_task(overdue, name="overdue")
             if reloader is not None:
-                group.create_task(reloader.run(config, nodes, limits.append, security.held_back), name="reload")
+                group.create_task(reloader.run(config, nodes, named.set, security.held_back), name="reload")
     finally:
         await server.close()
         await checkpoint.finish()
@@ -155,7 +169,7 @@ def _open(storage: StorageConfig) -> Store | None:
     if storage.path is None:
         return None
     with _as_config_error():
-        return Store(storage.path)
+        return Store(storage.path, ended_length=storage.ended, destinations=storage.ended_destinations)
 
 
 @contextmanager
@@ -188,7 +202,7 @@ def _follower(node: NodeConfig, account: Account, store: Store | None) -> Follow
     return Follower(account, client_of(node), counted=counted, mode=mode, final_only=node.final_only)
 
 
-def client_of(node: NodeConfig) -> DetailedClient:
+def client_of(node: NodeConfig) -> ExplainingClient:
     """Return the client for a node's transport, not yet connected."""
     options: dict[str, Any] = {"proxy": node.proxy, "server_name": node.tls_server_name}
     if node.transport == GRPC:

@@ -67,7 +67,7 @@ class Checkpoint:
         self._late: set[asyncio.Task[PageData]] = set()  # checkpoints that took longer than WAIT_S; two at most
         self._on_time = True  # False if the last request got an earlier page
         for account in accounts:
-            account.lists_ended = store is not None
+            self._begin_lists(account)
         self._log = structlog.get_logger("exporter.checkpoint")
         # At the start: the content of the file.
         self._last_views = {account.name: account.capture() for account in accounts}
@@ -89,12 +89,17 @@ class Checkpoint:
         self._left |= {name: account for name, account in old.items() if name not in self._accounts}
         for name, account in self._accounts.items():
             if name not in old:
-                account.lists_ended = self._store is not None
+                self._begin_lists(account)
                 self._left.pop(name, None)
                 self._unfollowed.pop(name, None)
                 if name not in self._last_views:
                     hidden = self._hidden_views.pop(name, None)
                     self._last_views[name] = account.capture() if hidden is None else hidden
+
+    def _begin_lists(self, account: Account) -> None:
+        """Have the account note which runs end, for the lists on disk."""
+        account.lists_ended = self._store is not None
+        account.newly_ended.limit(self._store.ended_length if self._store else 0)
 
     def nodes(self) -> list[str]:
         """Return the names of the present nodes, without writing."""
@@ -212,6 +217,8 @@ class Checkpoint:
             self._log.error("the state is written to a new file, nothing is lost", reason=store.replace_reason, **old)
         for account, version, encoded, left in changed:
             del account.ended[: len(encoded.ended)]
+            if encoded.newly_ended:
+                account.newly_ended.written(encoded.newly_ended[-1].number)
             if not left:
                 self._versions[account.name] = version
                 continue

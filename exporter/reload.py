@@ -8,7 +8,7 @@ from dataclasses import fields
 import structlog
 
 from exporter import log
-from exporter.config import Config, ConfigError, NodeConfig
+from exporter.config import Config, ConfigError, LogConfig, NodeConfig
 from exporter.nodes import NO_NODE, Changes, FollowedNodes
 from exporter.page import ReloadStatus
 from exporter.payments.overdue import Limits
@@ -49,11 +49,12 @@ class Reloader:
         self,
         started: Config,
         nodes: FollowedNodes,
-        set_limits: Callable[[Limits], None],
+        set_log: Callable[[LogConfig], None],
         web_file_held_back: Callable[[], bool],
     ) -> None:
         """Reload when requested, until cancelled. `started` is the configuration of the start.
 
+        `set_log` applies which payments the log names.
         `web_file_held_back` returns whether the web file has a change that needs a restart.
         """
         level = started.log.level
@@ -64,7 +65,7 @@ class Reloader:
                 # Those who ask from here on get the next reload: this one may have read the file already.
                 waiting, self._waiting = self._waiting, []
                 try:
-                    result, level = await self._reload(started, nodes, set_limits, web_file_held_back, level)
+                    result, level = await self._reload(started, nodes, set_log, web_file_held_back, level)
                 except BaseException:  # the process ends: answer those, too
                     self._waiting += waiting
                     raise
@@ -77,7 +78,7 @@ class Reloader:
         self,
         started: Config,
         nodes: FollowedNodes,
-        set_limits: Callable[[Limits], None],
+        set_log: Callable[[LogConfig], None],
         web_file_held_back: Callable[[], bool],
         level: str,
     ) -> tuple[ReloadResult, str]:
@@ -91,7 +92,7 @@ class Reloader:
             return self._refused(nodes, ["a bug, which the log shows"]), level
         if config.log.level != level:
             log.set_level(config.log.level)
-        set_limits(limits_of(config))
+        set_log(config.log)
         changes = await nodes.change(config.nodes)
         touched = {*changes.added, *changes.changed}
         for node, warnings in await asyncio.to_thread(_warnings, [n for n in config.nodes if n.name in touched]):
@@ -119,9 +120,9 @@ class Reloader:
         return ReloadResult(successful=False, text=f"Not reloaded, nothing has changed:\n{lines}")
 
 
-def limits_of(config: Config) -> Limits:
+def limits_of(config: LogConfig) -> Limits:
     """Return when the log warns about payments in flight."""
-    return Limits(config.log.open_after_s, config.log.blocks_left)
+    return Limits(config.open_after_s, config.blocks_left)
 
 
 def _answer(waiting: Iterable[asyncio.Future[ReloadResult]], result: ReloadResult) -> None:

@@ -45,12 +45,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "exporter.log": {"exporter.redact"},
     "exporter.healthcheck": {"exporter.config"},
+    "exporter.summary": {"exporter.config"},
     "exporter.track": {
         "exporter.config",
         "exporter.follow.backoff",
         "exporter.lnd.client",
         "exporter.payments",
         "exporter.text",
+    },
+    "exporter.why": {
+        "exporter.config",
+        "exporter.lnd.client",
+        "exporter.payments",
+        "exporter.store",
+        "exporter.text",
+        "exporter.track",
     },
     "exporter.listing": {"exporter.config", "exporter.payments", "exporter.store", "exporter.text"},
     "exporter.handover": {"exporter.config", "exporter.store"},
@@ -101,7 +110,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.log",
         "exporter.output",
         "exporter.reload",
+        "exporter.summary",
         "exporter.track",
+        "exporter.why",
     },
     "exporter": set(),
 }
@@ -134,6 +145,7 @@ MAY_AWAIT = (
     "exporter.simulator",
     "exporter.track",
     "exporter.web",
+    "exporter.why",
 )
 
 IMPURE = {

@@ -11,11 +11,13 @@ import pytest
 
 from exporter.config.addresses import GRPC, TRANSPORTS
 from exporter.payments.labels import Method
+from exporter.simulator.calls import Question
 from exporter.simulator.clock import WallClock
 from exporter.simulator.mutation import Register
 from exporter.simulator.random_traffic import RandomTraffic
 from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
+from exporter.simulator.service import READONLY_PERMISSIONS
 from exporter.simulator.subscriptions import RpcStatus
 from tests.network.process import until
 from tests.patience import PATIENCE_S
@@ -69,10 +71,12 @@ def hold(node: SimulatedNode) -> str:
     return scenario.payment_hash
 
 
-async def track_output(node: SimulatedNode, transport: str, payment_hash: str, *flags: str) -> str:
-    """Return the output of the command `track`, stdout and stderr."""
+async def track_output(
+    node: SimulatedNode, transport: str, payment_hash: str, *flags: str, command: str = "track"
+) -> str:
+    """Return the output of the command `track` or `why`, stdout and stderr."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "exporter", "track", payment_hash, f"--lnd.transport={transport}"),
+        *(sys.executable, "-m", "exporter", command, payment_hash, f"--lnd.transport={transport}"),
         *(f"--lnd.address={node.address if transport == GRPC else node.rest}", f"--lnd.tls-cert={node.tls_cert}"),
         *(f"--lnd.macaroon={node.macaroon}", *flags),
         stdout=asyncio.subprocess.PIPE,
@@ -80,6 +84,25 @@ async def track_output(node: SimulatedNode, transport: str, payment_hash: str, *
     )
     output, _ = await process.communicate()
     return output.decode()
+
+
+async def test_why_shows_no_secrets(tmp_path: Path) -> None:
+    """As text and as JSON, for payments of every kind; and none that an error of lnd quotes."""
+    async with SimulatedNode(tmp_path, permissions=READONLY_PERMISSIONS, clock=WallClock(float("inf"))) as node:
+        scenarios = Scenarios(node.world)
+        some = [scenarios.success(), scenarios.keysend(), scenarios.amp(), scenarios.refused(), scenarios.no_route()]
+        await node.play(*some)
+        hashes = [*(scenario.payment_hash for scenario in some), hold(node)]
+        secrets = node.secrets()
+        runs = [(one, flags) for one in hashes for flags in ((), ("--json",))]
+        outputs = await asyncio.gather(*(track_output(node, GRPC, one, *flags, command="why") for one, flags in runs))
+        assert [one in text for (one, _), text in zip(runs, outputs, strict=True)] == [True] * len(runs)
+        for refused in (Question.QUERY_ROUTES, Question.DECODE_PAY_REQ):
+            quoted = f"cannot do this: {' '.join(sorted(secrets))}"
+            node.faults.refuse(refused, grpc.StatusCode.UNKNOWN, quoted)
+            outputs.append(await track_output(node, GRPC, some[-1].payment_hash, command="why"))
+            assert "cannot do this" in outputs[-1]
+        assert [secret for secret in secrets if secret[:41] in "".join(outputs)] == []
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

@@ -8,7 +8,12 @@ from exporter.config.values import LISTEN, LISTEN_DEMO
 
 PROGRAM = "lnd-payments-exporter"
 
-Command = Literal["run", "demo", "open", "track", "check", "healthcheck", "state export", "state import"]
+Command = Literal[
+    "run", "demo", "open", "ended", "track", "why", "check", "healthcheck", "state export", "state import"
+]
+
+OF_ONE_PAYMENT: tuple[Command, ...] = ("track", "why")
+"""The commands that take the hash of a payment, and ask lnd about it."""
 
 
 class CommandHelp(NamedTuple):
@@ -54,6 +59,16 @@ COMMANDS: dict[Command, CommandHelp] = {
         "open --older-than=1h",
         {"lnd.name": "only this node", "json": "print one JSON document instead of a table"},
     ),
+    "ended": CommandHelp(
+        "ended [FLAGS]",
+        "list the last payments that ended, from an exporter's state file",
+        {"0": "listed, even if there are none", "1": _UNWRITABLE, "2": f"{_WRONG}, or there is no state file"},
+        "List the payments that ended, the newest first: those by which the counters grew in the same time. They come"
+        " from the state file that the exporter writes, so lnd is not asked, and the exporter need not run. Run it as"
+        " the exporter's user.",
+        "ended --since=1h --failed",
+        {"lnd.name": "only this node", "json": "print a line of JSON for each payment instead of a table"},
+    ),
     "track": CommandHelp(
         "track HASH [FLAGS]",
         "follow one payment in lnd until it ends",
@@ -71,6 +86,29 @@ COMMANDS: dict[Command, CommandHelp] = {
         {
             "lnd.name": "which node, if the file lists several",
             "json": "print a line of JSON for each update instead of a table",
+        },
+    ),
+    "why": CommandHelp(
+        "why HASH [FLAGS]",
+        "explain what became of one payment, and what to do",
+        {
+            "0": "the payment succeeded",
+            "1": "the payment failed",
+            "2": _WRONG,
+            "3": f"lnd doesn't know the payment or can't be asked, or {_UNWRITABLE}",
+            "4": "the payment is in flight",
+            "130, 143": "stopped by Ctrl-C, by SIGTERM",
+        },
+        "Explain one payment in plain words: the verdict, what speaks for it, and what to do. HASH is the payment hash:"
+        " 64 hex digits or base64. To reach lnd it needs the settings of the exporter: flags, environment or file. It"
+        " only asks: nothing is sent or changed. If the macaroon also allows DecodePayReq, QueryRoutes and GetNodeInfo,"
+        " it asks lnd for a route now; without them it says what it couldn't ask.",
+        "why HASH --lnd.dir ~/.lnd",
+        {
+            "lnd.name": "which node, if the file lists several",
+            "json": "print one JSON document instead of text",
+            "storage.path": "the exporter's state file, if it isn't at this user's default path: its list of ended"
+            " payments knows attempts that lnd has deleted",
         },
     ),
     "check": CommandHelp(

@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from exporter.config.commands import PROGRAM, Command
+from exporter.config.command_settings import JSON, NO_INFLIGHT, OLDER_THAN, SHOW_SECRETS
+from exporter.config.commands import OF_ONE_PAYMENT, PROGRAM, Command
+from exporter.config.ended import read_ended
 from exporter.config.handover import read_handover
 from exporter.config.model import (
     Config,
+    EndedConfig,
     HandoverConfig,
     LogConfig,
     NodeConfig,
@@ -15,26 +18,24 @@ from exporter.config.model import (
     TrackConfig,
     WebConfig,
 )
-from exporter.config.nodes import NO_NODE, NO_NODE_TO_ASK, several_nodes, single_node
+from exporter.config.nodes import NO_NODE, no_node_to_ask, several_nodes, single_node
 from exporter.config.problems import HASH, ConfigError, InvalidValue, Problem
 from exporter.config.raw import FileContent, RawValue, RawValues, optional_value, value
 from exporter.config.settings import (
     CONFIG_FILE,
-    JSON,
     LND_NAME,
     LOG_BLOCKS_LEFT,
+    LOG_ENDED,
     LOG_FORMAT,
     LOG_LEVEL,
     LOG_OPEN_AFTER,
     LOG_PAYMENT_HASHES,
     METRICS_MAX_PEERS,
     METRICS_WITHOUT,
-    NO_INFLIGHT,
-    OLDER_THAN,
     SETTINGS,
     SHARD,
-    SHOW_SECRETS,
     STORAGE_MEMORY,
+    STORAGE_PATH,
     STORAGE_RESET,
     WEB_CONFIG_FILE,
     WEB_ENABLE_LIFECYCLE,
@@ -48,16 +49,19 @@ from exporter.config.sources import from_environment, from_flags
 from exporter.config.storage import read_storage
 from exporter.config.values import LISTEN_DEMO, payment_hash
 
+_FIX_ENDED = "Start the exporter with --storage.path=FILE, or have it log payments that end: --log.ended=failed"
+
 
 def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "run") -> Config:
     """Return the configuration of a command; `argv` are its arguments. Raises `ConfigError` with all problems.
 
-    `demo` brings its own node, `healthcheck` calls only the exporter, `open`, `state export` and `state import` use
-    only the state file: they get no nodes, so an environment with the wrong ones doesn't matter to them.
+    `demo` brings its own node, `healthcheck` calls only the exporter, `open`, `ended`, `state export` and
+    `state import` use only the state file: they get no nodes, so an environment with the wrong ones doesn't
+    matter to them.
     """
     problems: list[Problem] = []
     names: list[str] | None = [] if command in ("state export", "state import") else None
-    flags = from_flags(argv, problems, takes_hash=command == "track", names=names)
+    flags = from_flags(argv, problems, takes_hash=command in OF_ONE_PAYMENT, names=names)
     flags_are_right = not problems
     raw = _merge(from_environment(environ, problems), flags)
     path = raw.get(CONFIG_FILE.name)
@@ -69,24 +73,29 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     if command == "demo":
         _refuse_node_of_demo(flags, problems)
         raw.setdefault(WEB_LISTEN_ADDRESS.name, RawValue(LISTEN_DEMO, "default"))
-    elif command in ("run", "check", "track") and file is not None:
-        if command == "track" and file.nodes is not None:
+    elif command in ("run", "check", *OF_ONE_PAYMENT) and file is not None:
+        if command in OF_ONE_PAYMENT and file.nodes is not None:
             _choose_node(raw, file, problems)
         nodes = _read_nodes(raw, file, problems, shard)
         if NO_NODE in problems:
             problems.remove(NO_NODE)
             resets = STORAGE_RESET.name in raw  # that needs only the state file
             if flags_are_right and not resets:  # a typo in a flag may be the reason: don't explain how to begin
-                problems.append(NO_NODE_TO_ASK if command == "track" else NO_NODE)
+                problems.append(no_node_to_ask(command) if command in OF_ONE_PAYMENT else NO_NODE)
     web = _read_web(raw, command, problems)
     log = _read_log(raw, problems)
     max_peers = value(raw, METRICS_MAX_PEERS, problems)
     without = value(raw, METRICS_WITHOUT, problems)
-    has_state = command in ("run", "check", "open") or names is not None
-    storage = read_storage(raw, environ, problems) if has_state else StorageConfig(None)
+    has_state = command in STORAGE_PATH.commands
+    no_matter = command == "why" and STORAGE_PATH.name not in raw  # it can do without
+    storage = read_storage(raw, environ, [] if no_matter else problems) if has_state else StorageConfig(None)
     _refuse_flags_of_others(command, flags, problems)
     open_ = _read_open(raw, problems) if command == "open" else OpenConfig()
-    track = _read_track(raw, problems) if command == "track" else TrackConfig()
+    ended = EndedConfig()
+    if command == "ended":
+        _refuse_memory(raw, "leaves nothing on disk that could be listed.", _FIX_ENDED, problems)
+        ended = read_ended(raw, problems)
+    track = _read_track(raw, command, problems) if command in OF_ONE_PAYMENT else TrackConfig()
     handover = HandoverConfig()
     if names is not None:
         handover = read_handover(command, names, problems)
@@ -96,7 +105,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     if problems:
         raise ConfigError(problems)
     others = len((file and file.nodes) or ()) - len(nodes) if shard else 0
-    return Config(nodes, web, log, storage, max_peers, open_, track, shard, others, handover, without)
+    return Config(nodes, web, log, storage, max_peers, open_, track, ended, shard, others, handover, without)
 
 
 def _read_file(path: RawValue, problems: list[Problem]) -> FileContent | None:
@@ -184,9 +193,10 @@ def _read_log(raw: RawValues, problems: list[Problem]) -> LogConfig:
     """Return what is logged. Without payment hashes there are no warnings about single payments."""
     level, log_format = value(raw, LOG_LEVEL, problems), value(raw, LOG_FORMAT, problems)
     open_after_s, blocks_left = value(raw, LOG_OPEN_AFTER, problems), value(raw, LOG_BLOCKS_LEFT, problems)
+    ended = value(raw, LOG_ENDED, problems)
     if not value(raw, LOG_PAYMENT_HASHES, problems):
-        return LogConfig(level, log_format)
-    return LogConfig(level, log_format, open_after_s, blocks_left)
+        return LogConfig(level, log_format, payment_hashes=False, ended=ended)
+    return LogConfig(level, log_format, open_after_s, blocks_left, ended=ended)
 
 
 def _read_open(raw: RawValues, problems: list[Problem]) -> OpenConfig:
@@ -203,11 +213,11 @@ def _refuse_memory(raw: RawValues, what: str, fix: str, problems: list[Problem])
         problems.append(Problem(raw[STORAGE_MEMORY.name].where, what, fix))
 
 
-def _read_track(raw: RawValues, problems: list[Problem]) -> TrackConfig:
-    """Return which payment `track` follows, and how it is shown."""
+def _read_track(raw: RawValues, command: Command, problems: list[Problem]) -> TrackConfig:
+    """Return which payment `track` follows or `why` explains, and how it is shown."""
     given, hash_ = raw.get(HASH), ""
     if given is None:
-        fix = f"Write: {PROGRAM} track HASH; {PROGRAM} open shows those in flight."
+        fix = f"Write: {PROGRAM} {command} HASH; {PROGRAM} open shows those in flight."
         problems.append(Problem(HASH, "The hash of a payment is missing.", fix))
     else:
         try:
@@ -223,8 +233,9 @@ def _refuse_flags_of_others(command: Command, flags: RawValues, problems: list[P
     for setting in SETTINGS.values():
         commands = setting.commands
         if setting.group == "command" and setting.name in flags and command not in commands:
-            where, argument = flags[setting.name].where, f"{HASH} " * (commands[0] == "track")
-            owners = f"command{'s' * (len(commands) > 1)} {' and '.join(commands)}"
+            where, argument = flags[setting.name].where, f"{HASH} " * (commands[0] in OF_ONE_PAYMENT)
+            *others, last = commands
+            owners = f"commands {', '.join(others)} and {last}" if others else f"command {last}"
             fix = f"Leave it out, or write: {PROGRAM} {commands[0]} {argument}{where}"
             problems.append(Problem(where, f"is for the {owners}.", fix))
 

@@ -19,6 +19,12 @@ lncli bakemacaroon --save_to payments.macaroon \\
 ListChannels is optional: for aliases and balance."""
 """The command that makes a macaroon with no more permissions than needed."""
 
+BAKE_FOR_WHY = """\
+lncli bakemacaroon --save_to why.macaroon \\
+  uri:/routerrpc.Router/TrackPaymentV2 uri:/lnrpc.Lightning/GetInfo uri:/lnrpc.Lightning/ListChannels \\
+  uri:/lnrpc.Lightning/DecodePayReq uri:/lnrpc.Lightning/QueryRoutes uri:/lnrpc.Lightning/GetNodeInfo"""
+"""The command that makes a macaroon with everything that `why` can ask. The exporter needs the other one."""
+
 NETWORKS = "data/chain/bitcoin"
 """In lnd's directory: has a directory for each network, with its macaroons."""
 

@@ -108,6 +108,10 @@ class LogConfig:
     """Ages of a payment in flight at which a warning names it, seconds."""
     blocks_left: tuple[int, ...] = ()
     """A warning names a payment when one of its held HTLCs has fewer blocks left than each of these."""
+    payment_hashes: bool = True
+    """Whether there may be warnings about single payments, and payment hashes in the log."""
+    ended: str = "none"
+    """Which payments that ended get a line: `none`, `failed` or `all`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,10 @@ class StorageConfig:
     """The state file, absolute; None: nothing is kept."""
     reset: str | None = None
     """Name of the node to delete from it; the program does that and exits."""
+    ended: int = 10_000
+    """How many of the last payments that ended are kept of each node."""
+    ended_destinations: bool = True
+    """Whether it is kept, and logged, who was paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +140,32 @@ class OpenConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedConfig:
+    """Which payments the command `ended` lists, and how."""
+
+    since_s: int | None = None
+    """Only payments that were counted at most this long ago, seconds; None: all."""
+    failed: bool = False
+    """Only those that failed, or, with `late`, those that succeeded late."""
+    late: bool = False
+    """Only those that succeeded late, or, with `failed`, those that failed."""
+    causes: tuple[str, ...] = ()
+    """Only those that failed by one of these causes; empty: all."""
+    reasons: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    min_sat: int = 0
+    peer: str = ""
+    """Only those through this first hop: its key, the beginning of it, or a part of its alias, in lower case."""
+    limit: int | None = None
+    """At most this many of each node, the newest; None: all."""
+    json: bool = False
+    node: str | None = None
+    """Only this node; None: all."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrackConfig:
-    """Which payment the command `track` follows, and how it shows it."""
+    """Which payment the command `track` follows or `why` explains, and how it is shown."""
 
     payment_hash: str = ""
     """64 hex digits, lower case; empty for other commands."""
@@ -159,13 +191,14 @@ class Config:
     """All settings of one command."""
 
     nodes: tuple[NodeConfig, ...]
-    """For `track` the one to ask, with `--shard` those of this shard; empty for commands that need no node."""
+    """For `track` and `why` the one to ask, with `--shard` those of this shard; empty if a command needs no node."""
     web: WebConfig
     log: LogConfig
     storage: StorageConfig
     max_peers: int
     open: OpenConfig = OpenConfig()
     track: TrackConfig = TrackConfig()
+    ended: EndedConfig = EndedConfig()
     shard: Shard | None = None
     """Which of several exporters this is; None: it follows all nodes of its file."""
     other_nodes: int = 0

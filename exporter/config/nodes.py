@@ -45,14 +45,17 @@ NO_NODE = Problem(
     "From another one:      lnd-payments-exporter --lnd.address HOST:10009 --lnd.tls-cert FILE --lnd.macaroon FILE\n"
     "Without any lnd:       lnd-payments-exporter demo",
 )
-NO_NODE_TO_ASK = NO_NODE._replace(
-    fix="Give what the exporter was given: its flags, its environment or its file.\n"
-    "On lnd's own machine:  lnd-payments-exporter track HASH --lnd.dir ~/.lnd\n"
-    "From another one:      lnd-payments-exporter track HASH --lnd.address HOST:10009 --lnd.tls-cert FILE"
-    " --lnd.macaroon FILE\n"
-    "As an exporter does:   lnd-payments-exporter track HASH --config.file FILE"
-)
-"""The same for `track`: other commands, and nothing about the demo."""
+
+
+def no_node_to_ask(command: str) -> Problem:
+    """Return the same problem for a command that asks about one payment: other examples, and not about the demo."""
+    return NO_NODE._replace(
+        fix="Give what the exporter was given: its flags, its environment or its file.\n"
+        f"On lnd's own machine:  lnd-payments-exporter {command} HASH --lnd.dir ~/.lnd\n"
+        f"From another one:      lnd-payments-exporter {command} HASH --lnd.address HOST:10009 --lnd.tls-cert FILE"
+        " --lnd.macaroon FILE\n"
+        f"As an exporter does:   lnd-payments-exporter {command} HASH --config.file FILE"
+    )
 
 
 def single_node(raw: RawValues, problems: list[Problem]) -> tuple[NodeConfig, ...]:

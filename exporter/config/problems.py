@@ -6,7 +6,7 @@ from typing import NamedTuple
 from exporter.redact import redact
 
 HASH = "HASH"
-"""The argument of `track`; it isn't a flag."""
+"""The argument of `track` and `why`; it isn't a flag."""
 NODE, FILE = "NODE", "FILE"
 """The arguments of `state export` and `state import`."""
 _ARGUMENTS = (HASH, NODE, FILE)

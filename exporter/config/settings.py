@@ -1,9 +1,9 @@
-"""The table of settings."""
+"""The table of settings; those of single commands are in `command_settings`."""
 
 from typing import Any
 
-from exporter.config import addresses, listen, values
-from exporter.config.commands import Command
+from exporter.config import addresses, command_settings, listen, values
+from exporter.config.commands import OF_ONE_PAYMENT, Command
 from exporter.config.setting import Setting
 from exporter.config.shard import parse_shard
 from exporter.metrics.groups import Group
@@ -14,9 +14,9 @@ AUTO = "auto"
 
 
 _STATE: tuple[Command, ...] = ("state export", "state import")
-_ALL: tuple[Command, ...] = ("run", "demo", "open", "track", "check", "healthcheck", *_STATE)
+_ALL: tuple[Command, ...] = ("run", "demo", "open", "ended", *OF_ONE_PAYMENT, "check", "healthcheck", *_STATE)
 _SERVE: tuple[Command, ...] = ("run", "demo", "check")
-_CALL_LND: tuple[Command, ...] = ("run", "track", "check")
+_CALL_LND: tuple[Command, ...] = ("run", *OF_ONE_PAYMENT, "check")
 _FOLLOW_NODES: tuple[Command, ...] = ("run", "check")
 
 
@@ -81,8 +81,8 @@ LND_NAME = Setting(
     "NAME",
     values.node_name,
     "lnd",
-    (*_CALL_LND, "open"),
-    "the node's name: the label `node` of every metric; open and track: which node, if there are several",
+    (*_CALL_LND, "open", "ended"),
+    "the node's name: the label `node` of every metric; open, ended, track and why: which node, if there are several",
 )
 LND_MODE = Setting(
     "lnd.mode",
@@ -170,7 +170,7 @@ STORAGE_PATH = Setting(
     "FILE",
     values.text,
     "",
-    (*_FOLLOW_NODES, "open", *_STATE),
+    (*_FOLLOW_NODES, "open", "ended", "why", *_STATE),
     "the state file, which keeps the counters over a restart: a file of this exporter alone"
     " (default: state.sqlite in $STATE_DIRECTORY, else in ~/.local/state/lnd-payments-exporter)",
 )
@@ -189,6 +189,22 @@ STORAGE_RESET = Setting(
     "",
     ("run",),
     "delete all that is kept of one node, and exit: its counters begin at zero at the next start",
+)
+STORAGE_ENDED = Setting(
+    "storage.ended",
+    "NUMBER",
+    values.list_length,
+    "10000",
+    _FOLLOW_NODES,
+    "how many of the last payments that ended are kept of each node, for the command ended; 0 for none",
+)
+STORAGE_ENDED_DESTINATIONS = Setting(
+    "storage.ended-destinations",
+    "true|false",
+    values.switch,
+    "true",
+    _FOLLOW_NODES,
+    "false: neither this list nor the log says who was paid",
 )
 LOG_LEVEL = Setting(
     "log.level",
@@ -228,23 +244,16 @@ LOG_PAYMENT_HASHES = Setting(
     values.switch,
     "true",
     _SERVE,
-    "false: no such warnings, and so no payment hashes in the log",
+    "false: no warnings about single payments, and no payment hashes in the log",
 )
-OLDER_THAN = Setting(
-    "older-than", "TIME", values.duration, "", ("open",), "only payments in flight for at least this long: 10m, 1h, 2d"
+LOG_ENDED = Setting(
+    "log.ended",
+    "WHICH",
+    values.one_of("none", "failed", "all"),
+    "none",
+    _SERVE,
+    "write a line for each payment that failed or was lost (failed), or for each that ended (all)",
 )
-JSON = Setting(
-    "json",
-    "",
-    values.switch,
-    "false",
-    ("open", "track"),
-    "print JSON instead of a table: one document (open), or one line for each update (track)",
-)
-NO_INFLIGHT = Setting(
-    "no-inflight", "", values.switch, "false", ("track",), "print nothing before the payment has ended"
-)
-SHOW_SECRETS = Setting("show-secrets", "", values.switch, "false", ("track",), "show preimages and the payment request")
 SHARD = Setting(
     "shard",
     "I/N",
@@ -256,10 +265,11 @@ SHARD = Setting(
 )
 CONFIG_FILE = Setting("config.file", "FILE", values.text, "", _ALL, "a YAML file with settings")
 
+_OWN = [setting for setting in list(globals().values()) if isinstance(setting, Setting)]
 SETTINGS: dict[str, Setting[Any]] = {
-    setting.name: setting for setting in list(globals().values()) if isinstance(setting, Setting)
+    setting.name: setting for setting in (*_OWN[:-2], *command_settings.ALL, *_OWN[-2:])
 }
-"""All of the above by name, in their order."""
+"""All settings by name, in the order of `--help`."""
 
 NODE_KEYS = {setting.key.removeprefix("lnd."): setting for setting in SETTINGS.values() if setting.group == "lnd"}
 """What an entry of `nodes:` may hold, by its key there."""

@@ -43,7 +43,7 @@ def from_flags(  # noqa: C901 - one case for each kind of argument
         if takes_hash and (not argument.startswith("-") or HASH_BASE64.fullmatch(argument)):
             if HASH in given:
                 problems.append(
-                    Problem(HASH, f"{argument!r} is one argument too many.", "One payment at a time: track HASH")
+                    Problem(HASH, f"{argument!r} is one argument too many.", "One payment at a time: one HASH.")
                 )
             given.setdefault(HASH, RawValue(argument.strip(), HASH))
             continue

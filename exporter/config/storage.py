@@ -6,7 +6,13 @@ from pathlib import Path
 from exporter.config.model import StorageConfig
 from exporter.config.problems import InvalidValue, Problem
 from exporter.config.raw import RawValues, optional_value, value
-from exporter.config.settings import STORAGE_MEMORY, STORAGE_PATH, STORAGE_RESET
+from exporter.config.settings import (
+    STORAGE_ENDED,
+    STORAGE_ENDED_DESTINATIONS,
+    STORAGE_MEMORY,
+    STORAGE_PATH,
+    STORAGE_RESET,
+)
 
 STATE_FILE = "state.sqlite"
 
@@ -14,13 +20,15 @@ STATE_FILE = "state.sqlite"
 def read_storage(raw: RawValues, environ: Mapping[str, str], problems: list[Problem]) -> StorageConfig:
     """Return the state file that is given, else the default one of this user; no file with `--storage.memory`."""
     path, reset = raw.get(STORAGE_PATH.name), optional_value(raw, STORAGE_RESET, problems)
+    destinations = value(raw, STORAGE_ENDED_DESTINATIONS, problems)
+    ended = value(raw, STORAGE_ENDED, problems)
     if value(raw, STORAGE_MEMORY, problems):
         for given in filter(None, (path, raw.get(STORAGE_RESET.name))):
             fix = "Leave one of them out."
             problems.append(Problem(given.where, "has no effect if nothing is kept (--storage.memory).", fix))
-        return StorageConfig(None)
+        return StorageConfig(None, ended_destinations=destinations)
     try:
-        return StorageConfig(path.path if path else state_directory(environ) / STATE_FILE, reset)
+        return StorageConfig(path.path if path else state_directory(environ) / STATE_FILE, reset, ended, destinations)
     except InvalidValue as error:
         problems.append(error.at(path.where if path else STORAGE_PATH.flag))
         return StorageConfig(None)

@@ -14,6 +14,9 @@ LISTEN = f":{OUR_PORT}"
 LISTEN_DEMO = f"127.0.0.1:{OUR_PORT}"
 MAX_PORT = 65535
 MAX_PEERS = 10_000
+MAX_LENGTH = 1_000_000
+MAX_SAT = 2_100_000_000_000_000
+"""All bitcoin there will be, in sat."""
 NONE = "none"
 """The word for an empty list."""
 OWN_PATHS = ("/", "/-/healthy", "/-/ready", "/-/reload", "/sd")
@@ -99,6 +102,31 @@ def max_peers(given: str) -> int:
             f"{given!r} is not a number of peers.", f"Use 0 (none) to {MAX_PEERS}; each peer adds about 9 series."
         )
     return int(given)
+
+
+def list_length(given: str) -> int:
+    """Return the length of a list of payments."""
+    if not re.fullmatch(r"\d{1,7}", given, re.ASCII) or int(given) > MAX_LENGTH:
+        raise InvalidValue(f"{given!r} is not a number of payments.", f"Use 0 to {MAX_LENGTH}, such as 10000.")
+    return int(given)
+
+
+def sat(given: str) -> int:
+    """Return an amount in sat."""
+    if not re.fullmatch(r"\d{1,16}", given, re.ASCII) or int(given) > MAX_SAT:
+        raise InvalidValue(f"{given!r} is not an amount in sat.", "Write a whole number, such as 100000.")
+    return int(given)
+
+
+def peer(given: str) -> str:
+    """Return the key of a peer, the beginning of one, or an alias, in lower case."""
+    return given.strip().lower()
+
+
+def several_of(*words: str) -> Callable[[str], tuple[str, ...]]:
+    """Return a parser of some of these values, separated by commas."""
+    parse = one_of(*words)
+    return lambda given: tuple(parse(part.strip()) for part in given.split(","))
 
 
 def groups(given: str) -> tuple[Group, ...]:

@@ -3,8 +3,9 @@
 from exporter.follow.account import Account
 from exporter.follow.audit import CountedLookup
 from exporter.follow.backoff import Backoff
+from exporter.follow.ended_log import EndedLog
 from exporter.follow.follower import Follower
 from exporter.follow.intervals import Intervals
 from exporter.follow.overdue import log_overdue
 
-__all__ = ["Account", "Backoff", "CountedLookup", "Follower", "Intervals", "log_overdue"]
+__all__ = ["Account", "Backoff", "CountedLookup", "EndedLog", "Follower", "Intervals", "log_overdue"]

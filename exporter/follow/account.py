@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TypedDict, Unpack
 
 from exporter.follow.backoff import scan_s
+from exporter.follow.ended_log import EndedLog
+from exporter.payments.ended import End, NewlyEnded, describe_end
 from exporter.payments.event import BalanceLacked, EndUnconfirmed, Event, PaymentFailed, PaymentLost, PaymentSucceeded
 from exporter.payments.labels import Mode, NodeState, Source
 from exporter.payments.ledger import Ledger
@@ -41,14 +43,24 @@ class StatusChanges(TypedDict, total=False):
 class Account:
     """The tracker, the ledger and the status of one node."""
 
-    def __init__(self, name: str, now: Callable[[], Moment], max_peers: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        now: Callable[[], Moment],
+        max_peers: int,
+        *,
+        ended_log: EndedLog | None = None,
+        destinations: bool = True,
+    ) -> None:
         """Start with no history and all counters at zero.
 
         `name` is the label `node`, `now` reads both clocks, `max_peers` limits the first-hop peers that get a label.
+        `destinations`: whether it remembers who the recipients of payments are.
         """
         self.name = name
         self.now = now
         self.tracker = Tracker()
+        self.tracker.keeps_destinations = destinations
         self.ledger = Ledger(max_peers)
         self.status = NodeStatus()
         self.pubkey = ""
@@ -59,6 +71,9 @@ class Account:
         """Runs counted as finished or lost that are not on the list on disk yet; always empty without such a list."""
         self.lists_ended = False
         """Whether there is a list on disk; its writer removes the runs it has written from `ended`."""
+        self.newly_ended = NewlyEnded()
+        """What the list of ended payments on disk lacks yet; whoever writes that list limits it."""
+        self._ended_log = ended_log or EndedLog(hashes=False)
         self.payment_count = 0
         """Payments that lnd must scan for a subscription; the highest `payment_index` is a good enough estimate."""
         self.has_holds = asyncio.Event()
@@ -112,14 +127,22 @@ class Account:
                 self.has_unconfirmed.set()
             elif isinstance(event, BalanceLacked):
                 self.lacks_balance.set()
-            elif self.lists_ended and isinstance(event, (PaymentSucceeded, PaymentFailed)):
-                self.ended.append(event.ending.run)
-            elif self.lists_ended and isinstance(event, PaymentLost):
-                self.ended.append(event.run)
+            elif isinstance(event, (PaymentSucceeded, PaymentFailed, PaymentLost)):
+                self._note_end(event)
         self.ledger.apply(events)
         self.version += bool(events)
         if self.started >= self._awaited_started:
             self._has_started.set()
+
+    def _note_end(self, event: End) -> None:
+        """Put a run that is counted now on the lists for the disk, and into the log."""
+        self.newly_ended.counted += 1
+        if self.lists_ended:
+            self.ended.append(event.ending.run)
+        if self.newly_ended.wanted or self._ended_log.active:
+            entry = describe_end(event, self.newly_ended.counted, self.now().wall_ns)
+            self.newly_ended.add(entry)
+            self._ended_log.note(self.name, entry, self.status.aliases)
 
     def take_unconfirmed(self) -> list[str]:
         """Remove and return the hashes of the payments that lnd must be asked for once more."""
@@ -160,6 +183,7 @@ class Account:
             pubkey=self.pubkey,
             table=self.payment_count,
             ended=tuple(self.ended),
+            newly_ended=self.newly_ended.unwritten(),
             at=at,
             heard=self._last_known,
         )
@@ -184,6 +208,7 @@ class Account:
     def resume(self, saved: SavedNode) -> None:
         """Continue from what another process saved."""
         resume(saved, self.tracker, self.ledger, self.now())
+        self.newly_ended.counted = self.ledger.ended
         self.pubkey = saved.state.pubkey
         self.note_index(saved.state.table)
         self._last_known = saved.state.heard

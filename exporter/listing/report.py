@@ -1,6 +1,7 @@
 """Reads the state file into a report of the payments in flight."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from exporter.config import Config, ConfigError, Problem
@@ -61,18 +62,24 @@ def read_report(config: Config, now_ns: int) -> Report:
         stored = read_state(path)
     except StoreError as error:
         raise ConfigError([Problem("--storage.path", str(error), error.fix)]) from None
-    if options.node is not None and options.node not in stored.nodes:
-        others = f"Its nodes: {', '.join(stored.nodes)}." if stored.nodes else f"{path} has no nodes yet."
-        raise ConfigError([Problem("--lnd.name", f"the state file has no node {options.node}.", others)])
+    check_node(options.node, stored.nodes, path)
     nodes = (
-        _node_report(name, node, running=stored.running, now_ns=now_ns, older_than_s=options.older_than_s)
+        node_report(name, node, running=stored.running, now_ns=now_ns, older_than_s=options.older_than_s)
         for name, node in stored.nodes.items()
         if options.node in (None, name)
     )
     return Report(stored.running, now_ns // NS_PER_S, options.older_than_s, tuple(nodes))
 
 
-def _node_report(name: str, node: StoredNode, *, running: bool, now_ns: int, older_than_s: int) -> NodeReport:
+def check_node(node: str | None, nodes: Collection[str], path: Path) -> None:
+    """Raise `ConfigError` if a node was chosen that the state file doesn't have."""
+    if node is not None and node not in nodes:
+        others = f"Its nodes: {', '.join(nodes)}." if nodes else f"{path} has no nodes yet."
+        raise ConfigError([Problem("--lnd.name", f"the state file has no node {node}.", others)])
+
+
+def node_report(name: str, node: StoredNode, *, running: bool, now_ns: int, older_than_s: int) -> NodeReport:
+    """Return the report of one node; `now_ns` is in nanoseconds since 1970."""
     state, last_known = node.state, node.state.heard
     following = running and last_known.following
     height = last_known.block_height or None

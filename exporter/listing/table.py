@@ -20,7 +20,7 @@ STALE_AFTER_S = 600
 MIN_HOP_WIDTH = 12
 """Cells that a first hop gets, however narrow the terminal is."""
 
-_GIVEN_UP: dict[Reason, str] = {
+GIVEN_UP: dict[Reason, str] = {
     Reason.TIMEOUT: "timeout",
     Reason.NO_ROUTE: "no route",
     Reason.ERROR: "error",
@@ -69,7 +69,7 @@ def _lines(node: NodeReport, report: Report, width: int | None) -> Iterator[Text
     order = ", oldest first" if count > 1 else ""
     payments = f"{count:,} payment{'s' * (count != 1)}" if count else "nothing"
     yield Text(f"{node.name}: {payments} in flight{minimum}{order}", style="bold")
-    if warning := _warning(node, report):
+    if warning := freshness(node, report.now_s, running=report.running):
         yield Text(warning, style="yellow")
     if not count:
         return
@@ -82,19 +82,20 @@ def _lines(node: NodeReport, report: Report, width: int | None) -> Iterator[Text
             yield Text(line, style=_style(node.blocks_left(payment)))
 
 
-def _warning(node: NodeReport, report: Report) -> str:
-    """Return why the payments shown may be out of date; empty if they aren't."""
-    if node.following and report.now_s - node.written_s <= STALE_AFTER_S:
+def freshness(node: NodeReport, now_s: int, *, running: bool) -> str:
+    """Return why the payments shown may be out of date, as of `now_s`, seconds since 1970; empty if they aren't."""
+    if node.following and now_s - node.written_s <= STALE_AFTER_S:
         return "Payments are listed once a minute (--lnd.final-updates-only)." if node.mode is Mode.FINAL else ""
     if node.following:
-        when = _format_time(node.written_s, report.now_s)
+        when = format_time(node.written_s, now_s)
         return f"The state of this node was last written at {when}: is the disk full?"
     state = "it is not in the exporter's configuration" if node.left else STATE_TEXT[node.state]
-    reason = f"The node is not followed: {state}." if report.running else "The exporter is not running."
-    return reason + (f" This is the state at {_format_time(node.followed_s, report.now_s)}." if node.followed_s else "")
+    reason = f"The node is not followed: {state}." if running else "The exporter is not running."
+    return reason + (f" This is the state at {format_time(node.followed_s, now_s)}." if node.followed_s else "")
 
 
-def _format_time(then_s: int, now_s: int) -> str:
+def format_time(then_s: int, now_s: int) -> str:
+    """Return a time, seconds since 1970, and how long ago it is."""
     return f"{datetime.fromtimestamp(then_s, UTC):%Y-%m-%d %H:%M:%S} UTC, {format_duration(max(0, now_s - then_s))} ago"
 
 
@@ -106,7 +107,7 @@ def _row(node: NodeReport, payment: PaymentInFlight) -> _Row:
         format_sat(payment.amount_msat),
         str(payment.htlcs),
         unknown if left is None else f"{'~' * node.estimated}{left}",
-        with_spaces(payment.status) if payment.given_up is None else f"given up: {_GIVEN_UP[payment.given_up]}",
+        with_spaces(payment.status) if payment.given_up is None else f"given up: {GIVEN_UP[payment.given_up]}",
         tuple(map(_format_hop, payment.first_hops)) or ("-",),
     )
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from typing import NamedTuple, Protocol
 
 from exporter.payments.detail import PaymentDetail
+from exporter.payments.findings import Invoice, NoRoute, OwnChannel, Route, RouteQuery
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
 from exporter.payments.payment import Payment
@@ -29,6 +30,24 @@ class LndError(Exception):
 
 class PaymentNotFound(LndError):
     """lnd doesn't know the payment that was requested."""
+
+
+class RouteNotFound(LndError):
+    """lnd has found no route. That is an answer, too: `ExplainingClient.find_route` returns its `why`."""
+
+    def __init__(self, why: NoRoute, advice: str) -> None:
+        """`why` is what lnd said."""
+        super().__init__(Interruption.OTHER, NodeState.READY, advice)
+        self.why = why
+
+
+class NotOverRest(LndError):
+    """lnd would have to be asked by a URL that contains what is private: over REST it isn't asked."""
+
+    def __init__(self) -> None:
+        """Take nothing: the reason is always the same."""
+        advice = "not asked over REST, whose URLs would contain it, and proxies log URLs: use --lnd.transport=grpc"
+        super().__init__(Interruption.UNIMPLEMENTED, NodeState.READY, advice)
 
 
 NOT_READY: dict[NodeState, tuple[Interruption, str]] = {
@@ -119,9 +138,32 @@ class Client(Protocol):
 class DetailedClient(Client, Protocol):
     """A client that also returns routes and secrets, for the command `track`. The exporter itself can't call it."""
 
-    def details(self, payment_hash: str, *, inflight: bool, secrets: bool) -> AsyncGenerator[PaymentDetail, None]:
+    def details(
+        self, payment_hash: str, *, inflight: bool, secrets: bool, request: bool = False
+    ) -> AsyncGenerator[PaymentDetail, None]:
         """`TrackPaymentV2` with routes, and if `secrets` with preimages and the payment request.
 
-        Without `inflight` only the terminal update (`no_inflight_updates`). It ends after the first terminal update.
-        Raises `LndError` if it breaks off before, `PaymentNotFound` if lnd doesn't know the payment.
+        With `request` it has the payment request, but no preimage. Without `inflight` only the terminal update
+        (`no_inflight_updates`). It ends after the first terminal update. Raises `LndError` if it breaks off before,
+        `PaymentNotFound` if lnd doesn't know the payment.
         """
+
+
+class ExplainingClient(DetailedClient, Protocol):
+    """A client that also asks what only the command `why` wants to know. The exporter itself can't call it.
+
+    Except for `own_channels` these are permissions that other commands don't need: without them the error has the state
+    `denied`. Over REST these methods raise `NotOverRest`.
+    """
+
+    async def own_channels(self) -> tuple[OwnChannel, ...]:
+        """`ListChannels`, each channel by itself."""
+
+    async def invoice(self, payment_request: str) -> Invoice:
+        """`DecodePayReq`."""
+
+    async def find_route(self, query: RouteQuery) -> Route | NoRoute:
+        """`QueryRoutes`."""
+
+    async def alias(self, pubkey: str) -> str:
+        """`GetNodeInfo`: the name that a node (66 hex digits) has given itself; empty if it has none."""

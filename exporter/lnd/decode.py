@@ -1,5 +1,7 @@
 """Converts lnd's messages into snapshots: unknown enum values become `other`, and no parsed message raises."""
 
+from functools import lru_cache
+
 from exporter.lnd.bolt11 import PayeeCheck
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import (
@@ -20,6 +22,8 @@ KEYSEND_RECORD = 5482373484
 
 _HASH_DIGITS = 64
 _KEY_DIGITS = 66
+_KEYS = 4096
+"""Keys that are remembered as checked, about 1 MB: lnd repeats them in every message."""
 
 # An unknown status isn't terminal: the payment is in flight until it is SUCCEEDED or FAILED.
 _STATUS: dict[int, Status] = {
@@ -47,8 +51,8 @@ _STATE: dict[int, NodeState] = {
 }
 # Python 3.11 takes longer to look up the member of an enum than a global name.
 _IN_FLIGHT, _OTHER_REASON = Status.IN_FLIGHT, Reason.OTHER
-_REBALANCE = Kind.REBALANCE
 _ATTEMPT_IN_FLIGHT, _ATTEMPT_FAILED = AttemptStatus.IN_FLIGHT, AttemptStatus.FAILED
+_INTERMEDIATE, _REBALANCE = FailureSource.INTERMEDIATE, Kind.REBALANCE
 # With these lnd sends index 0 also when it doesn't know which node failed the attempt.
 _SOURCELESS = (Code.INTERNAL_FAILURE, Code.UNKNOWN_FAILURE, Code.UNREADABLE_FAILURE)
 
@@ -58,7 +62,11 @@ def payment(message: rpc.Payment, own_key: str) -> Payment:
     # Reading a field of a message costs as much as a few lines of Python, so each is read once.
     status = _STATUS.get(message.status, _IN_FLIGHT)
     request = message.payment_request
-    attempts = tuple([_attempt(htlc, own_key) for htlc in message.htlcs])
+    attempts: list[Attempt] = []
+    destination = ""
+    for htlc in message.htlcs:
+        attempt, destination = _attempt(htlc, own_key)
+        attempts.append(attempt)
     asks = status.ended and not attempts and request and own_key
     return Payment(
         _hex(message.payment_hash, _HASH_DIGITS),
@@ -70,22 +78,38 @@ def payment(message: rpc.Payment, own_key: str) -> Payment:
         message.fee_msat,
         invoice=bool(request),
         pays_self=PayeeCheck(request, own_key) if asks else None,
-        attempts=attempts,
+        attempts=tuple(attempts),
+        destination=destination,
     )
 
 
-def _attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
+def _attempt(message: rpc.HTLCAttempt, own_key: str) -> tuple[Attempt, str]:
+    """Convert an attempt; return it and the key of its recipient, empty without a route and on a blinded path."""
     status = _ATTEMPT_STATUS.get(message.status, _ATTEMPT_IN_FLIGHT)
     route = message.route
     hops = route.hops
     length = len(hops)
-    hint = _hint(hops[-1], own_key) if length else None
-    code = source = None
-    before_recipient = False
+    peer = destination = back_peer = ""
+    channel_id = 0
+    hint = code = source = None
+    if length:
+        last = hops[-1]
+        peer, destination = _key(hops[0].pub_key), _key(last.pub_key)
+        hint = _REBALANCE if own_key and destination == own_key else _hint(last)
+        if last.encrypted_data:
+            destination = ""
+        if not last.HasField("amp_record"):
+            channel_id = hops[0].chan_id
+        if hint is _REBALANCE and length > 1:
+            back_peer = _key(hops[-2].pub_key)
+    before_recipient, failed_by = False, ""
     if status is _ATTEMPT_FAILED:
         code, source = _failure(message, length)
-        before_recipient = 0 < message.failure.failure_source_index == length - 1
-    return Attempt(  # by position: with so many names it takes twice as long
+        index = message.failure.failure_source_index
+        before_recipient = 0 < index == length - 1
+        if source is _INTERMEDIATE:
+            failed_by = _key(hops[index - 1].pub_key)
+    attempt = Attempt(  # by position: with sixteen names it takes twice as long
         message.attempt_id,
         status,
         message.attempt_time_ns,
@@ -93,21 +117,21 @@ def _attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
         route.total_amt_msat,
         route.total_fees_msat,
         length,
-        _hex(hops[0].pub_key, _KEY_DIGITS) if length else "",
+        peer,
         route.total_time_lock,
         hint,
         code,
         source,
         before_recipient,
-        0 if not length or hops[-1].HasField("amp_record") else hops[0].chan_id,
-        _hex(hops[-2].pub_key, _KEY_DIGITS) if hint is _REBALANCE and length > 1 else "",
+        failed_by,
+        channel_id,
+        back_peer,
     )
+    return attempt, destination
 
 
-def _hint(last: rpc.Hop, own_key: str) -> Kind | None:
-    """Return the kind of payment that the last hop shows; None if it shows none."""
-    if own_key and last.pub_key == own_key:
-        return Kind.REBALANCE
+def _hint(last: rpc.Hop) -> Kind | None:
+    """Return the kind of payment that the records of the last hop show; None if they show none."""
     if last.HasField("amp_record"):
         return Kind.AMP
     return Kind.KEYSEND if KEYSEND_RECORD in last.custom_records else None
@@ -195,6 +219,12 @@ def _above_reserve_msat(balance_sat: int, constraints: rpc.ChannelConstraints) -
 def state(number: int) -> NodeState:
     """Return the node state for a `lnrpc.WalletState`; an unknown one means that the node isn't ready."""
     return _STATE.get(number, NodeState.STARTING)
+
+
+@lru_cache(maxsize=_KEYS)
+def _key(text: str) -> str:
+    """Return an identity key in lower case, empty if it is none."""
+    return _hex(text, _KEY_DIGITS)
 
 
 def _hex(text: str, digits: int) -> str:

@@ -8,8 +8,10 @@ from exporter.payments.payment import Attempt, Payment
 _UNKNOWN = "0" * 64  # lnd sends this for a preimage that isn't known yet
 
 
-def to_detail(payment: Payment, message: track_pb2.Payment, *, secrets: bool) -> PaymentDetail:
+def to_detail(payment: Payment, message: track_pb2.Payment, *, secrets: bool, request: bool = False) -> PaymentDetail:
     """Add the routes in `message` to `payment`, the snapshot of the same message; and secrets only with `secrets`.
+
+    With `request` alone only the payment request is kept, for `why`, which asks lnd what is in it.
 
     Raises `LndError` if the snapshot is malformed: lnd didn't send it.
     """
@@ -22,7 +24,7 @@ def to_detail(payment: Payment, message: track_pb2.Payment, *, secrets: bool) ->
             for htlc, attempt in zip(message.htlcs, payment.attempts, strict=True)
         ),
         preimage=_preimage(message.payment_preimage) if secrets else "",
-        payment_request=message.payment_request if secrets else "",
+        payment_request=message.payment_request if secrets or request else "",
     )
 
 

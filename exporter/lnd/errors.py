@@ -9,8 +9,9 @@ import textwrap
 
 import grpc
 
-from exporter.lnd.client import LndError, PaymentNotFound
+from exporter.lnd.client import LndError, PaymentNotFound, RouteNotFound
 from exporter.lnd.known_errors import KNOWN_ERRORS, MACAROON, KnownError
+from exporter.payments.findings import NoRoute
 from exporter.payments.labels import Interruption, NodeState
 
 _QUOTED = 200  # characters of a foreign text that are quoted at most
@@ -46,6 +47,11 @@ _CODES: dict[grpc.StatusCode, KnownError] = {
     grpc.StatusCode.UNAUTHENTICATED: KnownError("", Interruption.DENIED, NodeState.DENIED, MACAROON),
     grpc.StatusCode.PERMISSION_DENIED: KnownError("", Interruption.DENIED, NodeState.DENIED, MACAROON),
 }
+_NO_ROUTE = {
+    "unable to find a path to destination": NoRoute.NO_PATH,
+    "insufficient local balance": NoRoute.INSUFFICIENT_BALANCE,
+}
+"""Texts with which `QueryRoutes` says that there is no route (lnd: routing/payment_session.go)."""
 _NOT_FOUND = "lnd doesn't know this payment: is the hash right, did this node pay it, has it been deleted?"
 # lnd answers and accepts the macaroon, so it is ready; only the error is new to us.
 _OTHER = KnownError(
@@ -61,6 +67,8 @@ def from_status(code: grpc.StatusCode, details: str) -> LndError:
 
     NOT_FOUND becomes `PaymentNotFound`: lnd uses this status for payments only.
     """
+    if details in _NO_ROUTE:
+        return RouteNotFound(_NO_ROUTE[details], f"lnd has found no route ({details})")
     lower = details.lower().replace(_HTTP_STATUS, "http ")
     known = next((known for known in KNOWN_ERRORS if known.text in lower), None) or _CODES.get(code, _OTHER)
     text = _CONTROL.sub(" ", _TOKEN.sub("...", _PREAMBLE.sub("", details)))

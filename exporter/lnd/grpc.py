@@ -10,13 +10,15 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError, Message
 
-from exporter.lnd import decode, errors, files, resolver
-from exporter.lnd.client import ANSWER_S, DECODE_BATCH, LndError, PaymentsPage, page_timeout_s
+from exporter.lnd import decode, errors, files, findings, resolver
+from exporter.lnd.client import ANSWER_S, DECODE_BATCH, LndError, PaymentsPage, RouteNotFound, page_timeout_s
 from exporter.lnd.liveness import Watch, wait_while_alive
 from exporter.lnd.network_errors import CONNECT_S
 from exporter.lnd.payment_streams import PaymentStreams, RawMessage
 from exporter.lnd.rpc import lnd_pb2 as rpc
+from exporter.lnd.rpc import why_pb2
 from exporter.lnd.server_name import choose_server_name
+from exporter.payments.findings import Invoice, NoRoute, OwnChannel, Route, RouteQuery
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
 
@@ -40,7 +42,7 @@ _TUNNEL_OPTIONS = (("grpc.min_reconnect_backoff_ms", _TUNNEL_CONNECT_MS),)
 
 
 class GrpcClient(PaymentStreams):
-    """A node's gRPC API (`client.DetailedClient`)."""
+    """A node's gRPC API (`client.ExplainingClient`)."""
 
     def __init__(
         self,
@@ -122,6 +124,33 @@ class GrpcClient(PaymentStreams):
         return decode.channels(
             await self._call("/lnrpc.Lightning/ListChannels", request, rpc.ListChannelsResponse, ANSWER_S)
         )
+
+    async def own_channels(self) -> tuple[OwnChannel, ...]:
+        """`ListChannels`, each channel by itself."""
+        request = rpc.ListChannelsRequest(peer_alias_lookup=True)
+        return findings.own_channels(
+            await self._call("/lnrpc.Lightning/ListChannels", request, rpc.ListChannelsResponse, ANSWER_S)
+        )
+
+    async def invoice(self, payment_request: str) -> Invoice:
+        """`DecodePayReq`."""
+        request = why_pb2.PayReqString(pay_req=payment_request)
+        return findings.invoice(await self._call("/lnrpc.Lightning/DecodePayReq", request, why_pb2.PayReq, ANSWER_S))
+
+    async def find_route(self, query: RouteQuery) -> Route | NoRoute:
+        """`QueryRoutes`."""
+        request = findings.routes_request(query)
+        try:
+            answer = await self._call("/lnrpc.Lightning/QueryRoutes", request, why_pb2.QueryRoutesResponse, ANSWER_S)
+        except RouteNotFound as error:
+            return error.why
+        return findings.route(answer) or NoRoute.NO_PATH
+
+    async def alias(self, pubkey: str) -> str:
+        """`GetNodeInfo`."""
+        request = why_pb2.NodeInfoRequest(pub_key=pubkey)
+        answer = await self._call("/lnrpc.Lightning/GetNodeInfo", request, why_pb2.NodeInfo, ANSWER_S)
+        return answer.node.alias
 
     async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> PaymentsPage:
         """`ListPayments`, one page."""

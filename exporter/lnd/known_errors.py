@@ -125,6 +125,19 @@ KNOWN_ERRORS: tuple[KnownError, ...] = (
         NodeState.READY,
         "lnd closed the stream, as it does when a ping of its own isn't answered within 5 s: it is opened again",
     ),
+    # Answers of QueryRoutes, besides that there is no route.
+    KnownError(
+        "introduction point as own node",
+        Interruption.OTHER,
+        NodeState.READY,
+        "the invoice hides its recipient behind this very node, for which lnd looks for no route",
+    ),
+    KnownError(
+        "unknown required feature",
+        Interruption.OTHER,
+        NodeState.READY,
+        "the recipient requires a feature that this lnd doesn't know: update lnd",
+    ),
     # Certificates. Errors with `x509` are Go's: lnd's REST port reports its own connection to lnd.
     _unreachable(
         "x509",

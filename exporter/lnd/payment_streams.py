@@ -63,13 +63,14 @@ class PaymentStreams(ABC):
                 if payment.status.ended:
                     return
 
-    async def details(self, payment_hash: str, *, inflight: bool, secrets: bool) -> AsyncGenerator[PaymentDetail, None]:
+    async def details(
+        self, payment_hash: str, *, inflight: bool, secrets: bool, request: bool = False
+    ) -> AsyncGenerator[PaymentDetail, None]:
         """`TrackPaymentV2` with routes, up to the terminal update; raises `PaymentNotFound` for an unknown payment."""
         async with aclosing(self._track_payment(payment_hash, inflight=inflight)) as messages:
             async for raw in messages:
                 payment = decode.payment(self._parse(rpc.Payment, raw), "")
-                detail = to_detail(payment, self._parse(track_pb2.Payment, raw), secrets=secrets)
-                yield detail
+                yield to_detail(payment, self._parse(track_pb2.Payment, raw), secrets=secrets, request=request)
                 if payment.status.ended:
                     return
         raise errors.stream_ended("TrackPaymentV2")

@@ -10,14 +10,15 @@ from urllib.parse import urlsplit
 
 from google.protobuf.message import Message
 
-from exporter.lnd import decode, errors, files, http_errors, json_messages, rest_streams
-from exporter.lnd.client import ANSWER_S, DECODE_BATCH, LndError, PaymentsPage, page_timeout_s
+from exporter.lnd import decode, errors, files, findings, http_errors, json_messages, rest_streams
+from exporter.lnd.client import ANSWER_S, DECODE_BATCH, LndError, NotOverRest, PaymentsPage, page_timeout_s
 from exporter.lnd.liveness import wait_while_alive
 from exporter.lnd.payment_streams import PaymentStreams, RawMessage
 from exporter.lnd.rest_connection import RestConnection
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.lnd.server_name import choose_server_name
 from exporter.lnd.tls import client_context
+from exporter.payments.findings import Invoice, NoRoute, OwnChannel, Route, RouteQuery
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import Channels, Info
 
@@ -25,7 +26,7 @@ M = TypeVar("M", bound=Message)
 
 
 class RestClient(PaymentStreams):
-    """A node's REST API (`client.DetailedClient`)."""
+    """A node's REST API (`client.ExplainingClient`)."""
 
     def __init__(
         self,
@@ -96,6 +97,26 @@ class RestClient(PaymentStreams):
         """`ListChannels`, all channels, with the peers' aliases."""
         query = {"peer_alias_lookup": "true"}
         return decode.channels(await self._call("/v1/channels", query, rpc.ListChannelsResponse, ANSWER_S))
+
+    async def own_channels(self) -> tuple[OwnChannel, ...]:
+        """`ListChannels`, each channel by itself."""
+        query = {"peer_alias_lookup": "true"}
+        return findings.own_channels(await self._call("/v1/channels", query, rpc.ListChannelsResponse, ANSWER_S))
+
+    # lnd has these only with the invoice or the key in the path: `DecodePayReq` and `GetNodeInfo` as a GET, and even
+    # the POST of `QueryRoutes` has key and amount there.
+
+    async def invoice(self, payment_request: str) -> Invoice:  # noqa: ARG002 - the same method as over gRPC
+        """`DecodePayReq`, which isn't called."""
+        raise NotOverRest
+
+    async def find_route(self, query: RouteQuery) -> Route | NoRoute:  # noqa: ARG002
+        """`QueryRoutes`, which isn't called."""
+        raise NotOverRest
+
+    async def alias(self, pubkey: str) -> str:  # noqa: ARG002
+        """`GetNodeInfo`, which isn't called."""
+        raise NotOverRest
 
     async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> PaymentsPage:
         """`ListPayments`, one page. Wait until a subscription that is being opened is sent.

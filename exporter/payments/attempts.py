@@ -10,9 +10,13 @@ from exporter.payments.event import (
     AttemptUnresolved,
     Event,
     FirstAttemptMade,
+    LastFailure,
 )
 from exporter.payments.labels import PURPOSE, AttemptStatus, Cause, Code, FailureSource, Kind, Purpose, Unresolved
 from exporter.payments.payment import NS_PER_US, Attempt, Run
+
+MAX_FIRST_HOPS = 8
+"""Direct peers of a run that are remembered after its end."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,6 +46,25 @@ class SeenAttempts:
     """The longest time for which a failed HTLC was locked, not counting those that waited for other parts."""
     last_resolve_ns: int = 0
     """lnd's time of the last resolution, nanoseconds since 1970; 0 before the first."""
+    destination: str = ""
+    """Identity key of the recipient (`Payment.destination`); empty if it isn't known, or isn't to be kept."""
+    peers: dict[str, int] = field(default_factory=dict)
+    """Amount that settled by first hop, msat with fees; 0 for those that were only tried; the last one used is last."""
+    last_failure: LastFailure | None = None
+
+    @property
+    def first_hops(self) -> tuple[str, ...]:
+        """`Ending.first_hops`."""
+        if self.settled:
+            paid = [peer for peer, msat in self.peers.items() if msat]
+            return tuple(sorted(paid, key=lambda peer: -self.peers[peer])[:MAX_FIRST_HOPS])
+        return tuple(reversed(self.peers))[:MAX_FIRST_HOPS]
+
+    def drop_destination(self) -> None:
+        """Forget who the recipient is, and who failed an attempt on the way there."""
+        self.destination = ""
+        if self.last_failure:
+            self.last_failure = self.last_failure._replace(failed_by="")
 
     @property
     def kind(self) -> Kind:
@@ -92,6 +115,8 @@ class SeenAttempts:
         events: list[Event] = []
         if self.from_beginning and not self.outstanding and not self.resolved:
             events.append(FirstAttemptMade(max(0, attempt.attempt_ns - self.run.created_us * NS_PER_US)))
+        if attempt.peer:
+            self.peers[attempt.peer] = self.peers.pop(attempt.peer, 0)
         events.append(AttemptStarted(attempt))
         return events
 
@@ -99,10 +124,14 @@ class SeenAttempts:
         self.last_resolve_ns = max(self.last_resolve_ns, attempt.resolve_ns)
         if attempt.status is AttemptStatus.SETTLED:
             self.settled += 1
+            if attempt.peer:
+                self.peers[attempt.peer] = self.peers.get(attempt.peer, 0) + attempt.amount_msat
             return AttemptSettled(attempt, self.purpose)
         code, source = attempt.code or Code.OTHER, attempt.source or FailureSource.UNKNOWN
         cause = attempt_cause(code, source, before_recipient=attempt.before_recipient)
         self.failures[cause] = self.failures.get(cause, 0) + 1
+        if self.last_failure is None or attempt.resolve_ns >= self.last_failure.resolve_ns:
+            self.last_failure = LastFailure(code, source, attempt.failed_by, attempt.resolve_ns)
         if code is not Code.MPP_TIMEOUT:  # it wasn't held: it waited for the other parts
             self.longest_ns = max(self.longest_ns, attempt.resolve_ns - attempt.attempt_ns)
         if code is Code.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS and source is FailureSource.RECIPIENT:

@@ -9,6 +9,8 @@ from typing import NamedTuple, TypeAlias
 from exporter.payments.labels import (
     CallOutcome,
     Cause,
+    Code,
+    FailureSource,
     FromStatus,
     Ignored,
     Interruption,
@@ -104,6 +106,17 @@ class AttemptUnresolved(NamedTuple):
     cause: Unresolved
 
 
+class LastFailure(NamedTuple):
+    """The failure of the HTLC attempt of a run that failed last."""
+
+    code: Code
+    source: FailureSource
+    failed_by: str = ""
+    """`Attempt.failed_by`."""
+    resolve_ns: int = 0
+    """When it failed, lnd's clock, nanoseconds since 1970."""
+
+
 class Ending(NamedTuple):
     """The facts about a run that is counted as finished."""
 
@@ -121,6 +134,14 @@ class Ending(NamedTuple):
     """Number of HTLC attempts of the whole run; None unless all were seen."""
     recovered: bool
     """True if the end was learnt by asking lnd, False if it was seen live."""
+    first_hops: tuple[str, ...] = ()
+    """Identity keys of direct peers, at most `MAX_FIRST_HOPS`.
+
+    Those through which HTLCs settled, the largest amount first; if none did, those that were tried, the last one first.
+    """
+    destination: str = ""
+    """Identity key of the recipient; empty if no attempt showed it, or if it isn't to be kept."""
+    last_failure: LastFailure | None = None
 
 
 class PaymentSucceeded(NamedTuple):
@@ -139,7 +160,8 @@ class PaymentFailed(NamedTuple):
 class PaymentLost(NamedTuple):
     """A run that was open here isn't known to lnd any more: it can't be learnt how it ended."""
 
-    run: Run
+    ending: Ending
+    """As far as it was seen: without end and reason."""
     cause: Lost
 
 

@@ -34,6 +34,8 @@ from exporter.payments.payment import NS_PER_MS, Attempt
 from exporter.payments.peers import FORMER_PEERS, Peers
 from exporter.payments.totals import Counter, Histogram, HistogramName, Labels, zero_counters, zero_histograms
 
+ENDS = (Counter.SUCCEEDED, Counter.FAILED, Counter.LOST)
+"""The counters of which one counts each run when it ends."""
 PICO = 10**12
 """Millionths of a ppm in 1."""
 _OUTSTANDING = Counter.PEER_OUTSTANDING_MS
@@ -81,6 +83,11 @@ class Ledger:
         for name, series in histograms.items():
             self.histograms[name] = self.histograms[name] | series  # not its own: copied before they change
             self._own.difference_update((name, labels) for labels in series)
+
+    @property
+    def ended(self) -> int:
+        """Number of runs counted as succeeded, failed or lost."""
+        return sum(sum(self.counters[counter].values()) for counter in ENDS)
 
     def apply(self, events: list[Event]) -> None:
         """Add the facts to the totals."""

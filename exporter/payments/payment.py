@@ -63,6 +63,8 @@ class Attempt(NamedTuple):
     """Where it failed (`Failure.failure_source_index`); None unless it failed with a reason."""
     before_recipient: bool = False
     """True if it failed at the node before the recipient, which may be the first hop; never at this node itself."""
+    failed_by: str = ""
+    """Identity key, hex, of the node that failed it, if that is neither this node, the first hop nor the recipient."""
     channel_id: int = 0
     """This node's channel with the first hop (`Hop.chan_id`), where an HTLC with the payment's hash is offered.
 
@@ -101,11 +103,21 @@ class Payment(NamedTuple):
     None if the request isn't needed for that: it has attempts, or hasn't ended; or if the node's key isn't known.
     """
     attempts: tuple[Attempt, ...] = ()
+    destination: str = ""
+    """Identity key of the recipient, hex: the last hop (`Hop.pub_key`) of the last attempt.
+
+    Empty without attempts and on blinded paths, where lnd sends a key that is no node's.
+    """
 
     @property
     def run(self) -> Run:
         """The identity of this run."""
         return Run(self.payment_hash, self.created_ns // NS_PER_US)
+
+    def without_destination(self) -> "Payment":
+        """Return it without the keys of the recipient and of nodes on the way to it, except the first hops."""
+        attempts = tuple(each._replace(failed_by="") if each.failed_by else each for each in self.attempts)
+        return self._replace(destination="", attempts=attempts)
 
     @property
     def malformed(self) -> bool:

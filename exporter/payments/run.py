@@ -112,6 +112,7 @@ class OpenRun(SeenAttempts):
         if receipt.live:
             self.stream = receipt.subscription.number
         events = self.learn(payment.attempts)
+        self.destination = self.destination or payment.destination
         if self.terminal is not None:
             if not payment.status.ended:
                 return events or [UpdateIgnored(Ignored.AFTER_TERMINAL)]
@@ -149,7 +150,7 @@ class OpenRun(SeenAttempts):
         if self.terminal is not None:
             return self._finish(self.terminal, balance)
         events = self.close_outstanding(Unresolved.LOST)
-        return [*events, StatusChanged(self.status, ToStatus.LOST), PaymentLost(self.run, cause)]
+        return [*events, StatusChanged(self.status, ToStatus.LOST), PaymentLost(self._ending(), cause)]
 
     def _is_stale(self, payment: Payment) -> bool:
         """Return True if a snapshot lacks a status, a reason, an attempt or a resolution that is known."""
@@ -196,13 +197,9 @@ class OpenRun(SeenAttempts):
         events = self.close_outstanding(Unresolved.DELETED)
         events.append(StatusChanged(self.status, ToStatus(terminal.status)))
         duration_ns = self._duration_ns(terminal)
-        ending = Ending(
-            run=self.run,
-            kind=self.kind,
+        ending = self._ending()._replace(
             reason=terminal.reason,
-            value_msat=self.value_msat,
             fee_msat=self.fee_msat if terminal.status is Status.SUCCEEDED else 0,
-            parts=self.settled,
             duration_ns=duration_ns,
             attempts=len(self.resolved) if terminal.complete else None,
             recovered=not terminal.live,
@@ -219,6 +216,23 @@ class OpenRun(SeenAttempts):
             cause = payment_cause(terminal.reason, self.failures, held=held, lacked_inactive=lacked_inactive)
             events.append(PaymentFailed(ending, cause))
         return events
+
+    def _ending(self) -> Ending:
+        """Return what is known without its end."""
+        return Ending(
+            run=self.run,
+            kind=self.kind,
+            reason=Reason.NONE,
+            value_msat=self.value_msat,
+            fee_msat=0,
+            parts=self.settled,
+            duration_ns=None,
+            attempts=None,
+            recovered=True,
+            first_hops=self.first_hops,
+            destination=self.destination,
+            last_failure=self.last_failure,
+        )
 
     def _duration_ns(self, terminal: Terminal) -> int | None:
         """Return the time from creation to end: to the last resolution, without one to the receipt of a live terminal.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from exporter.payments.ended import EndedPayment
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import LastKnown
 from exporter.payments.payment import Moment, Run
@@ -54,6 +55,8 @@ class SavedNode:
     """The finished runs that are remembered, each with the index under which lnd last showed it."""
     ended: tuple[Run, ...] = ()
     """Runs counted as finished or lost that are not yet on the list on disk, which the audit uses."""
+    newly_ended: tuple[EndedPayment, ...] = ()
+    """What the list of ended payments on disk lacks yet, oldest first."""
     texts: OpenTexts | None = field(default=None, compare=False)
     """What is known of `open` as text: the tracker's own, which changes; None if these runs are of no tracker."""
 
@@ -68,6 +71,7 @@ def save(
     ended: tuple[Run, ...],
     at: Moment,
     heard: LastKnown,
+    newly_ended: tuple[EndedPayment, ...] = (),
 ) -> SavedNode:
     """Return the state of a node to be saved, at the instant of `view`."""
     finished = tracker.finished
@@ -95,6 +99,7 @@ def save(
         tuple(tracker.open.values()),
         finished.indexes.snapshot(),
         ended,
+        newly_ended,
         tracker.texts,
     )
 

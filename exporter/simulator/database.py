@@ -8,6 +8,7 @@ from typing import NamedTuple
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.simulator.mutation import Create, Delete, Fail, Finish, GiveUp, Mutation, Register, Settle
 from exporter.simulator.record import Record, Update
+from exporter.simulator.routing import MissionControl
 from exporter.simulator.truth import Finished, finished
 from exporter.simulator.wire import bytes_field, int_field
 from exporter.simulator.world import KEYSEND_RECORD
@@ -41,6 +42,7 @@ class Database:
         self.watchers: list[Callable[[Update], None]] = []
         self.secrets: set[str] = set()
         """Preimages in hex and payment requests of all payments: an exporter must not expose them."""
+        self.mission_control = MissionControl()
         self._now_ns = now_ns
         self._options = options or Options()
         self._records: dict[str, Record] = {}
@@ -132,6 +134,7 @@ class Database:
                 record.settle(attempt, preimage, self._now_ns())
             case Fail(attempt=attempt, code=code, source=source):
                 record.fail(attempt, code, source, self._now_ns())
+                self.mission_control.learn(record.message.htlcs[attempt].route, code, source)
             case GiveUp(reason=reason):
                 record.give_up(reason)
             case Finish():

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import grpc
 
 from exporter.payments.labels import Method
+from exporter.simulator.calls import Call, Question
 from exporter.simulator.subscriptions import RpcStatus
 
 BROKEN = RpcStatus(grpc.StatusCode.UNAVAILABLE, "Socket closed")
@@ -44,11 +45,11 @@ class Faults:
 
     def heal(self) -> None:
         """Remove all faults. Calls that already hang go on hanging."""
-        self._refusals: dict[Method, _Fault] = {}
-        self._cuts: dict[Method, _Fault] = {}
-        self._delays: dict[Method, float] = {}
         self.ghosts: set[str] = set()
         """Hashes of payments whose HTLCs in flight are on no channel."""
+        self._refusals: dict[Call, _Fault] = {}
+        self._cuts: dict[Call, _Fault] = {}
+        self._delays: dict[Call, float] = {}
         self._listing_s = 0.0
         self._before_scan: Scan | float = 0.0
         self._after_scan: Scan | float = 0.0
@@ -56,12 +57,12 @@ class Faults:
     # For tests.
 
     def refuse(
-        self, method: Method, code: grpc.StatusCode, text: str = "", *, after: int = 0, times: float = math.inf
+        self, method: Call, code: grpc.StatusCode, text: str = "", *, after: int = 0, times: float = math.inf
     ) -> None:
         """Refuse the next `times` calls, after `after` calls that go well: a list fails at its third page with 2."""
         self._refusals[method] = _Fault(RpcStatus(code, text), after, times)
 
-    def delay(self, method: Method, seconds: float = math.inf) -> None:
+    def delay(self, method: Call, seconds: float = math.inf) -> None:
         """Delay the answers of a method; by default never answer."""
         self._delays[method] = seconds
 
@@ -71,7 +72,7 @@ class Faults:
 
     def silence(self) -> None:
         """Accept calls of every method and never answer."""
-        for method in Method:
+        for method in (*Method, *Question):
             self.delay(method)
 
     def cut(self, method: Method, *, after: int, end: RpcStatus = BROKEN, times: float = 1) -> None:
@@ -105,7 +106,7 @@ class Faults:
 
     # For the service.
 
-    async def before_call(self, method: Method) -> RpcStatus | None:
+    async def before_call(self, method: Call) -> RpcStatus | None:
         """Wait for the delay of a method, then return the status with which the call is refused, or None."""
         delay = self._delays.get(method, 0.0)
         if delay:

@@ -2,9 +2,11 @@
 
 import base64
 import hashlib
+from typing import NamedTuple
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from exporter.simulator.key import private_key
@@ -28,6 +30,8 @@ _TOP = tuple(
 
 HRP = {"mainnet": "lnbc", "testnet": "lntb", "signet": "lntbs", "regtest": "lnbcrt", "simnet": "lnsb"}
 _UNITS_MSAT = (("m", 100_000_000), ("u", 100_000), ("n", 100))
+_EXPIRY_S = 3600  # of an invoice that doesn't say (BOLT 11)
+_CHECKSUM, _SIGNATURE = 6, 104  # letters
 _FEATURES = 1 << 9 | 1 << 14 | 1 << 17  # var_onion_optin, payment_secret, basic_mpp
 _ECDSA = ECDSA(Prehashed(SHA256()), deterministic_signing=True)  # so the same seed makes the same requests
 
@@ -35,6 +39,12 @@ _ECDSA = ECDSA(Prehashed(SHA256()), deterministic_signing=True)  # so the same s
 def _letters(data: bytes) -> bytes:
     """Encode bytes in groups of five bits, the last one padded with zeros."""
     return base64.b32encode(data).rstrip(b"=").translate(_TO_BECH32)
+
+
+def _whole_bytes(letters: bytes) -> bytes:
+    """Return the bits of letters as bytes, padded with zeros: over these goes the signature."""
+    bits = letters.translate(_TO_BASE32) + b"A" * (-len(letters) % 8)
+    return base64.b32decode(bits)[: -(-len(letters) * 5 // 8)]
 
 
 def _number(value: int, groups: int) -> bytes:
@@ -76,8 +86,54 @@ def encode(*, key: bytes, network: str, payment_hash: bytes, amount_msat: int, c
         + _field("d", _letters(memo.encode()))
         + _field("9", _number(_FEATURES, 4))
     )
-    # The signature is of whole bytes: the letters' bits, padded with zeros.
-    bits = data.translate(_TO_BASE32) + b"A" * (-len(data) % 8)
-    signed = hrp.encode() + base64.b32decode(bits)[: -(-len(data) * 5 // 8)]
-    data += _letters(_signature(key, signed))
+    data += _letters(_signature(key, hrp.encode() + _whole_bytes(data)))
     return f"{hrp}1{data.decode()}{_checksum(hrp, data).decode()}"
+
+
+class Decoded(NamedTuple):
+    """The parts of a payment request that are asked for."""
+
+    created_s: int
+    expiry_s: int
+    features: tuple[int, ...]
+    """Numbers of the bits that are set."""
+    digest: bytes
+    signature: bytes
+    """Of the digest, by the payee."""
+
+    def is_signed_by(self, key: bytes) -> bool:
+        """Return True if the node with this private key is the payee."""
+        try:
+            private_key(key).public_key().verify(self.signature, self.digest, _ECDSA)
+        except InvalidSignature:
+            return False
+        return True
+
+
+def decode(request: str) -> Decoded:
+    """Return the parts of a payment request that `encode` has made."""
+    hrp, _, rest = request.rpartition("1")
+    data = rest[:-_CHECKSUM].encode()
+    signed, signature = data[:-_SIGNATURE], _whole_bytes(data[-_SIGNATURE:])
+    fields, place = dict[str, bytes](), 7
+    while place < len(signed):
+        length = _value(signed[place + 1 : place + 3])
+        fields[chr(signed[place])] = signed[place + 3 : place + 3 + length]
+        place += 3 + length
+    features = _value(fields.get("9", b""))
+    r, s = (int.from_bytes(signature[start : start + 32], "big") for start in (0, 32))
+    return Decoded(
+        created_s=_value(signed[:7]),
+        expiry_s=_value(fields["x"]) if "x" in fields else _EXPIRY_S,
+        features=tuple(bit for bit in range(features.bit_length()) if features >> bit & 1),
+        digest=hashlib.sha256(hrp.encode() + _whole_bytes(signed)).digest(),
+        signature=encode_dss_signature(r, s),
+    )
+
+
+def _value(letters: bytes) -> int:
+    """Return the number that letters stand for."""
+    value = 0
+    for digit in letters.translate(_TO_VALUES):
+        value = value << 5 | digit
+    return value

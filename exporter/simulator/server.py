@@ -10,13 +10,14 @@ from typing import Self
 import grpc
 
 from exporter.lnd.rpc import lnd_pb2 as pb
-from exporter.payments.labels import Method
 from exporter.payments.payment import NS_PER_S
 from exporter.simulator import credentials
+from exporter.simulator.calls import Call
 from exporter.simulator.clock import Clock, WallClock
 from exporter.simulator.database import Database, Options
 from exporter.simulator.faults import BROKEN, Faults
 from exporter.simulator.mutation import Scenario
+from exporter.simulator.questions import Questions
 from exporter.simulator.rest_server import RestServer
 from exporter.simulator.service import ALL_PERMISSIONS, Service
 from exporter.simulator.subscriptions import RpcStatus, Subscriptions
@@ -58,7 +59,7 @@ class SimulatedNode:
         self.world = world or World.random(seed)
         self.clock: Clock = clock or WallClock()
         self.faults = Faults()
-        self.calls: Counter[Method] = Counter()
+        self.calls: Counter[Call] = Counter()
         """Number of calls of each method, refused ones included."""
         self.state: pb.WalletState = pb.WAITING_TO_START
         self.state_watchers: set[asyncio.Queue[pb.WalletState | RpcStatus]] = set()
@@ -130,7 +131,8 @@ class SimulatedNode:
     async def start(self, state: pb.WalletState = pb.SERVER_ACTIVE) -> None:
         """Listen, and get as far as `state`. A locked node listens too, but answers the state service only."""
         server = grpc.aio.server(options=_OPTIONS)
-        server.add_generic_rpc_handlers(tuple(self._service.handlers()))
+        questions = Questions(self, self._service.authorize)
+        server.add_generic_rpc_handlers((*self._service.handlers(), *questions.handlers()))
         key = grpc.ssl_server_credentials([(self._certificate.key, self._certificate.certificate)])
         port = server.add_secure_port(self.address or f"{_HOST}:0", key)
         self.address = f"{_HOST}:{port}"

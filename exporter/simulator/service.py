@@ -9,6 +9,7 @@ import grpc
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Method
+from exporter.simulator.calls import Call, Question
 from exporter.simulator.credentials import decode_hex, macaroon_error
 from exporter.simulator.database import Database
 from exporter.simulator.faults import Faults
@@ -31,7 +32,7 @@ class ServedNode(Protocol):
     state: pb.WalletState
     state_watchers: set[asyncio.Queue[pb.WalletState | RpcStatus]]
     """One queue for each stream of SubscribeState."""
-    calls: Counter[Method]
+    calls: Counter[Call]
     faults: Faults
     macaroons: dict[bytes, frozenset[str]]
     """Accepted macaroons with the method paths that each allows."""
@@ -47,13 +48,14 @@ class ServedNode(Protocol):
         """Return the answer to ListChannels."""
 
 
-METHOD_PATHS = {
+METHOD_PATHS: dict[Call, str] = {
     Method.TRACK_PAYMENTS: "/routerrpc.Router/TrackPayments",
     Method.TRACK_PAYMENT: "/routerrpc.Router/TrackPaymentV2",
     Method.LIST_PAYMENTS: "/lnrpc.Lightning/ListPayments",
     Method.GET_INFO: "/lnrpc.Lightning/GetInfo",
     Method.LIST_CHANNELS: "/lnrpc.Lightning/ListChannels",
     Method.SUBSCRIBE_STATE: "/lnrpc.State/SubscribeState",
+    **{question: question.value for question in Question},
 }
 SMALLEST_PERMISSIONS = frozenset(
     METHOD_PATHS[m] for m in (Method.TRACK_PAYMENTS, Method.TRACK_PAYMENT, Method.LIST_PAYMENTS, Method.GET_INFO)
@@ -61,6 +63,8 @@ SMALLEST_PERMISSIONS = frozenset(
 """Method paths of the smallest macaroon that the exporter can work with."""
 ALL_PERMISSIONS = SMALLEST_PERMISSIONS | {METHOD_PATHS[Method.LIST_CHANNELS]}
 """The same and ListChannels, which the exporter needs for the peers' aliases only."""
+READONLY_PERMISSIONS = ALL_PERMISSIONS | {METHOD_PATHS[question] for question in Question}
+"""The same and what only `why` asks, as in lnd's `readonly.macaroon`."""
 
 _REFUSAL = {
     # In these states only the state service answers. The texts are lnd's.
@@ -100,7 +104,7 @@ class Service:
 
     # Access.
 
-    async def _authorize(self, method: Method, context: CallContext) -> None:
+    async def authorize(self, method: Call, context: CallContext) -> None:
         """Abort the call if it is refused. As in lnd's interceptors the node's state comes first, then the macaroon."""
         node = self._node
         node.calls[method] += 1
@@ -128,7 +132,7 @@ class Service:
 
     async def track_payments(self, data: bytes, context: CallContext) -> AsyncIterator[bytes]:
         """TrackPayments."""
-        await self._authorize(Method.TRACK_PAYMENTS, context)
+        await self.authorize(Method.TRACK_PAYMENTS, context)
         request = pb.TrackPaymentsRequest.FromString(data)
         subscriptions, faults = self._node.subscriptions, self._node.faults
         subscriber = subscriptions.subscribe(no_inflight_updates=request.no_inflight_updates)
@@ -144,7 +148,7 @@ class Service:
 
     async def track_payment(self, data: bytes, context: CallContext) -> AsyncIterator[bytes]:
         """TrackPaymentV2."""
-        await self._authorize(Method.TRACK_PAYMENT, context)
+        await self.authorize(Method.TRACK_PAYMENT, context)
         request = pb.TrackPaymentRequest.FromString(data)
         if len(request.payment_hash) != _HASH_BYTES:
             await _unknown(context, f"invalid hash length of {len(request.payment_hash)}, want {_HASH_BYTES}")
@@ -176,7 +180,7 @@ class Service:
 
     async def list_payments(self, data: bytes, context: CallContext) -> bytes:
         """ListPayments."""
-        await self._authorize(Method.LIST_PAYMENTS, context)
+        await self.authorize(Method.LIST_PAYMENTS, context)
         page = self._node.database.page(pb.ListPaymentsRequest.FromString(data))
         await self._node.faults.wait_for_list(len(pb.ListPaymentsResponse.FromString(page).payments))
         return page
@@ -185,22 +189,22 @@ class Service:
 
     async def get_info(self, _data: bytes, context: CallContext) -> bytes:
         """GetInfo."""
-        await self._authorize(Method.GET_INFO, context)
+        await self.authorize(Method.GET_INFO, context)
         return self._node.info().SerializeToString()
 
     async def list_channels(self, _data: bytes, context: CallContext) -> bytes:
         """ListChannels."""
-        await self._authorize(Method.LIST_CHANNELS, context)
+        await self.authorize(Method.LIST_CHANNELS, context)
         return self._node.channels().SerializeToString()
 
     async def get_state(self, _data: bytes, context: CallContext) -> bytes:
         """GetState."""
-        await self._authorize(Method.SUBSCRIBE_STATE, context)
+        await self.authorize(Method.SUBSCRIBE_STATE, context)
         return pb.SubscribeStateResponse(state=self._node.state).SerializeToString()
 
     async def subscribe_state(self, _data: bytes, context: CallContext) -> AsyncIterator[bytes]:
         """SubscribeState."""
-        await self._authorize(Method.SUBSCRIBE_STATE, context)
+        await self.authorize(Method.SUBSCRIBE_STATE, context)
         queue: asyncio.Queue[pb.WalletState | RpcStatus] = asyncio.Queue()
         self._node.state_watchers.add(queue)
         try:

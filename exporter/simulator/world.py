@@ -51,6 +51,27 @@ class Peer(NamedTuple):
     htlcs: int = MAX_HTLCS
     """How many HTLCs it accepts at once."""
 
+    @property
+    def spendable_msat(self) -> int:
+        """What the node can send over the channel, if it is active."""
+        return max(0, self.local_sat - self.reserve_sat) * _MSAT
+
+
+class Edge(NamedTuple):
+    """One direction of a public channel beyond the node's own, as the graph shows it."""
+
+    start: str
+    end: str
+    """Identity keys."""
+    capacity_msat: int
+    base_msat: int = 1000
+    """The fee of `start`, and `ppm` of the amount."""
+    ppm: int = 1
+
+    def fee_msat(self, amount_msat: int) -> int:
+        """Return the fee for forwarding an amount; lnd rounds down."""
+        return self.base_msat + amount_msat * self.ppm // 1_000_000
+
 
 def node(alias: str, secret: bytes) -> Node:
     """Return a node whose key is derived from a secret."""
@@ -72,6 +93,8 @@ class World:
     far: tuple[Node, ...]
     network: str = "regtest"
     height: int = 840_000
+    edges: tuple[Edge, ...] = ()
+    """The channels beyond the peers, on which routes are found (`QueryRoutes`)."""
 
     @classmethod
     def random(cls, seed: object = 0, network: str = "regtest") -> "World":
@@ -86,7 +109,10 @@ class World:
             Peer(new(alias), (sat := rng.randrange(1, 9) * _CHANNEL_SAT // 10), remote_sat=_CHANNEL_SAT - sat)
             for alias in _PEERS
         )
-        return cls(me, peers, tuple(new(f"node {n}") for n in range(_FAR)), network)
+        far = tuple(new(f"node {n}") for n in range(_FAR))
+        pairs = ((peer.node, beyond) for peer in peers for beyond in far)
+        edges = tuple(Edge(start.pubkey, end.pubkey, _CHANNEL_SAT * _MSAT) for start, end in pairs)
+        return cls(me, peers, far, network, edges=edges)
 
     def payment_request(self, payee: Node, payment_hash: bytes, amount_msat: int, created_s: int) -> str:
         """Return a BOLT 11 invoice of `payee`, created at `created_s` (seconds since 1970)."""

@@ -2,7 +2,7 @@
 
 from exporter.store.codec import EncodedNode, encode, mark_unfollowed
 from exporter.store.errors import Busy, Locked, StoreError, TooNew
-from exporter.store.reader import StoredNode, StoredState, read_state
+from exporter.store.reader import StoredNode, StoredState, read_ended, read_state
 from exporter.store.rehearsal import rehearse
 from exporter.store.store import Store
 
@@ -17,6 +17,7 @@ __all__ = [
     "TooNew",
     "encode",
     "mark_unfollowed",
+    "read_ended",
     "read_state",
     "rehearse",
 ]

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from exporter.payments.ended import EndedPayment
 from exporter.payments.payment import Run
 from exporter.payments.run import OpenRun
 from exporter.payments.saved import SavedNode, SavedState
@@ -42,6 +43,8 @@ class EncodedNode(NamedTuple):
     finished: dict[Run, int]
     ended: tuple[Run, ...] = ()
     """Runs that were counted and are not yet in the table `counted_run`."""
+    newly_ended: tuple[EndedPayment, ...] = ()
+    """What the table `ended` lacks yet, oldest first."""
 
 
 def encode(saved: SavedNode) -> EncodedNode:
@@ -56,6 +59,7 @@ def encode(saved: SavedNode) -> EncodedNode:
         open=_encode_open(saved),
         finished=saved.finished,
         ended=saved.ended,
+        newly_ended=saved.newly_ended,
     )
 
 

@@ -11,7 +11,7 @@ from exporter.store.errors import Broken, Foreign, TooNew, lacks_shared_memory
 
 APPLICATION_ID = 0x4C4E5045
 """Identifies a SQLite file as the state of an exporter (`PRAGMA application_id`): "LNPE"."""
-SCHEMA = 3
+SCHEMA = 4
 """Version of the tables (`PRAGMA user_version`); each change of them increments it and adds a step to `_MIGRATIONS`."""
 
 _MIGRATIONS: dict[int, str] = {
@@ -39,6 +39,14 @@ _MIGRATIONS: dict[int, str] = {
         CREATE TABLE listed (node TEXT PRIMARY KEY, from_us INTEGER NOT NULL) WITHOUT ROWID;
         INSERT INTO listed SELECT node, max(from_us) FROM node, listed_of_all GROUP BY node HAVING max(from_us) > 0;
         DROP TABLE listed_of_all;
+    """,
+    4: """
+        CREATE TABLE ended (node TEXT, number INTEGER, counted_us INTEGER NOT NULL, payment_hash BLOB NOT NULL,
+            created_us INTEGER NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL, cause TEXT NOT NULL,
+            kind TEXT NOT NULL, value_msat INTEGER NOT NULL, fee_msat INTEGER NOT NULL, parts INTEGER NOT NULL,
+            attempts INTEGER, duration_ns INTEGER, recovered INTEGER NOT NULL, first_hops BLOB NOT NULL,
+            destination BLOB NOT NULL, failure_code TEXT NOT NULL, failure_source TEXT NOT NULL,
+            failed_by BLOB NOT NULL, PRIMARY KEY (node, number)) WITHOUT ROWID;
     """,
 }
 """SQL that migrates the tables from the version before to this one."""

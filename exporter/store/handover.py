@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from exporter.payments.totals import HistogramName
-from exporter.store import codec, file, rows
+from exporter.store import codec, ended, file, rows
 from exporter.store.errors import FIX, Broken, Foreign, StoreError, as_store_error
 from exporter.store.lock import is_locked
 from exporter.store.reader import explain_unreadable, read_consistently
@@ -180,7 +180,10 @@ def _rows_of(connection: sqlite3.Connection, node: str) -> Content:
     (schema,) = connection.execute("PRAGMA user_version").fetchone()
     if schema < LISTED_BY_NODE:
         queries["listed"] = "SELECT ?, max(from_us) FROM listed WHERE from_us > 0 GROUP BY 1"
-    return {table: sorted(connection.execute(query, (node,))) for table, query in queries.items()}
+    if schema < ended.SINCE_SCHEMA:
+        del queries["ended"]
+    found = {table: sorted(connection.execute(query, (node,))) for table, query in queries.items()}
+    return {table: found.get(table, []) for table in rows.TABLES}
 
 
 def _count(connection: sqlite3.Connection, table: str) -> int:
@@ -198,10 +201,11 @@ def _insert(connection: sqlite3.Connection, content: Mapping[str, list[tuple[Any
 def _digest(export: Export) -> str:
     """Return a hash of all rows, which tells whether an export is as it was written.
 
-    The row of `listed` is hashed as in exports of before schema 3.
+    The row of `listed` is hashed as in exports of before schema 3, an empty table `ended` as in those of before 4.
     """
     digest = sha256(f"{export.node} {export.listed_from_us}".encode())
-    for table in [table for table in export.content if table != "listed"]:
+    left_out = {"listed"} if export.content["ended"] else {"listed", "ended"}
+    for table in [table for table in export.content if table not in left_out]:
         digest.update(f"\n{table}\n".encode())
         for row in export.content[table]:
             digest.update(ascii(row).encode())

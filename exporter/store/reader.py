@@ -1,15 +1,16 @@
-"""Reading the state without changing it, for the command `open`; an exporter may have it open meanwhile."""
+"""Reading the state without changing it, for `open` and `ended`; an exporter may have it open meanwhile."""
 
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
+from exporter.payments.ended import EndedPayment
 from exporter.payments.run import OpenRun
 from exporter.payments.saved import SavedState
-from exporter.store import codec, file
+from exporter.store import codec, ended, file
 from exporter.store.errors import StoreError
 from exporter.store.lock import is_locked
 
@@ -19,11 +20,11 @@ TRIES = 3
 """How often a file that nobody had open is read, if an exporter starts with it meanwhile."""
 _FIX_PATH = (
     "Name the file that the exporter was started with: --storage.path=FILE\n"
-    "If it runs in a container: docker exec CONTAINER lnd-payments-exporter open\n"
+    "If it runs in a container: docker exec CONTAINER lnd-payments-exporter {command}\n"
     "With --storage.memory it keeps nothing that could be listed."
 )
-_FIX_USER = "Read it as its owner: sudo -u OWNER lnd-payments-exporter open --storage.path=FILE"
-_FIX_VERSION = "Use the exporter that wrote it: it has the command `open`, too."
+_FIX_USER = "Read it as its owner: sudo -u OWNER lnd-payments-exporter {command} --storage.path=FILE"
+_FIX_VERSION = "Use the exporter that wrote it: it has the command `{command}`, too."
 _FIX_RETRY = "Try again; if the error stays, look into the log of the exporter."
 
 
@@ -44,14 +45,58 @@ class StoredState(NamedTuple):
     """Nodes by name, including those that an exporter followed once and doesn't any more."""
 
 
+class EndedOfNode(NamedTuple, Generic[T]):
+    """The list of ended payments of one node in the state file."""
+
+    state: SavedState
+    counted: int
+    """Number of runs that were counted as finished or lost so far: the number of the newest entry, if there is any."""
+    oldest: EndedPayment | None
+    """The oldest entry; None if the list is empty."""
+    collected: T
+
+
 def read_state(path: Path) -> StoredState:
     """Read the state and leave it unchanged; an exporter can write meanwhile. Raises `StoreError`."""
-    with _as_store_error(path):
+    running, nodes = _read(path, "open", _read_nodes)
+    return StoredState(running, nodes)
+
+
+def read_ended(
+    path: Path, since_us: int, collect: Callable[[str, SavedState, Iterator[EndedPayment]], T]
+) -> tuple[bool, dict[str, EndedOfNode[T]]]:
+    """Read the lists of ended payments like `read_state`; return whether an exporter has the state open, and the nodes.
+
+    `collect` gets the name of a node, its state, and its entries counted since `since_us`, microseconds since 1970, the
+    newest first. Raises `StoreError`.
+    """
+
+    def read(connection: sqlite3.Connection) -> dict[str, EndedOfNode[T]]:
+        (schema,) = connection.execute("PRAGMA user_version").fetchone()
+        return {
+            node: _read_ended(connection, node, codec.decode_state(text), since_us, collect, schema=schema)
+            for node, text in connection.execute("SELECT node, marks FROM node ORDER BY node").fetchall()
+        }
+
+    return _read(path, "ended", read)
+
+
+def _read(path: Path, command: str, read: Callable[[sqlite3.Connection], T]) -> tuple[bool, T]:
+    """Return whether an exporter has the state open, and what `read` returns. Raises `StoreError`."""
+    with _as_store_error(path, command):
         path = path.resolve(strict=True)
         if not stat.S_ISREG(path.stat().st_mode) or not file.is_ours(path):
-            raise StoreError(f"{path} is not the state of an exporter.", _FIX_PATH)
-        nodes = read_consistently(path, lambda connection: _read_nodes(connection, path))
-        return StoredState(is_locked(path), nodes)
+            raise StoreError(f"{path} is not the state of an exporter.", _FIX_PATH.format(command=command))
+
+        def checked(connection: sqlite3.Connection) -> T:
+            (schema,) = connection.execute("PRAGMA user_version").fetchone()
+            if not 1 <= schema <= file.SCHEMA:  # other tables than `ended` are the same in all of these
+                problem = f"{path} was written by another version (schema {schema}, this one knows {file.SCHEMA})."
+                raise StoreError(problem, _FIX_VERSION.format(command=command))
+            return read(connection)
+
+        found = read_consistently(path, checked)
+        return is_locked(path), found
 
 
 def read_consistently(path: Path, read: Callable[[sqlite3.Connection], T]) -> T:
@@ -87,11 +132,7 @@ def version_if_unused(path: Path) -> tuple[int, int, int] | None:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _read_nodes(connection: sqlite3.Connection, path: Path) -> dict[str, StoredNode]:
-    (schema,) = connection.execute("PRAGMA user_version").fetchone()
-    if not 1 <= schema <= file.SCHEMA:  # the tables that are read here are the same in all of these
-        problem = f"{path} was written by another version (schema {schema}, this one knows {file.SCHEMA})."
-        raise StoreError(problem, _FIX_VERSION)
+def _read_nodes(connection: sqlite3.Connection) -> dict[str, StoredNode]:
     runs: dict[str, list[OpenRun]] = {}
     for node, run in connection.execute("SELECT node, state FROM open_run"):
         runs.setdefault(node, []).append(codec.decode_run(run))
@@ -99,13 +140,30 @@ def _read_nodes(connection: sqlite3.Connection, path: Path) -> dict[str, StoredN
     return {node: StoredNode(codec.decode_state(state), tuple(runs.get(node, ()))) for node, state in states}
 
 
+def _read_ended(
+    connection: sqlite3.Connection,
+    node: str,
+    state: SavedState,
+    since_us: int,
+    collect: Callable[[str, SavedState, Iterator[EndedPayment]], T],
+    *,
+    schema: int,
+) -> EndedOfNode[T]:
+    """Read the list of one node; before the table was introduced it is empty."""
+    counted = ended.counted(connection, node)
+    if schema < ended.SINCE_SCHEMA:
+        return EndedOfNode(state, counted, None, collect(node, state, iter(())))
+    oldest = next(ended.entries(connection, node, oldest_first=True), None)
+    return EndedOfNode(state, counted, oldest, collect(node, state, ended.entries(connection, node, since_us)))
+
+
 @contextmanager
-def _as_store_error(path: Path) -> Iterator[None]:
+def _as_store_error(path: Path, command: str) -> Iterator[None]:
     """Convert any error of reading to a `StoreError` with advice."""
     try:
-        with explain_unreadable(path, _FIX_PATH, _FIX_USER):
+        with explain_unreadable(path, _FIX_PATH.format(command=command), _FIX_USER.format(command=command)):
             yield
-    except (OSError, sqlite3.Error, ValueError) as error:
+    except (OSError, sqlite3.Error, ValueError, TypeError) as error:
         reason, _, _ = str(error).partition(" with text ")  # Python quotes the text, which may be confidential
         raise StoreError(f"{path} can't be read ({reason}).", _FIX_RETRY) from None
 

@@ -16,7 +16,7 @@ from exporter.store.file_identity import Mark
 K = TypeVar("K")
 V = TypeVar("V")
 
-TABLES = ("node", "counter", "histogram", "open_run", "finished_run", "counted_run", "listed")
+TABLES = ("node", "counter", "histogram", "open_run", "finished_run", "counted_run", "listed", "ended")
 """The tables that have rows of a node, by which they begin."""
 _OLDEST = "SELECT created_us FROM counted_run WHERE node = ? AND created_us <= ? ORDER BY created_us LIMIT ?"
 _RAISE = "INSERT INTO listed VALUES (?, ?) ON CONFLICT (node) DO UPDATE SET from_us = max(from_us, excluded.from_us)"

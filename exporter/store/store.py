@@ -13,7 +13,7 @@ from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
 from exporter.payments.saved import SavedNode
 from exporter.payments.totals import HistogramName, zero_counters
-from exporter.store import codec, file, place, rows
+from exporter.store import codec, ended, file, place, rows
 from exporter.store.codec import EncodedNode, encode, mark_unfollowed
 from exporter.store.compare import explain_older
 from exporter.store.errors import Broken, Busy, as_store_error, is_busy, is_transient
@@ -31,11 +31,15 @@ _EMPTY = EncodedNode("", zero_counters(), {}, {}, {})
 class Store:
     """The state file. Any thread may write, but only one at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, ended_length: int = ended.LENGTH, destinations: bool = True) -> None:
         """Open the state; create it if there is none, set it aside if it is broken.
 
-        Raises `StoreError` if it is locked, too new or not writable.
+        `ended_length` is the length of the list of ended payments of each node, `destinations` whether it says who was
+        paid. Raises `StoreError` if it is locked, too new or not writable.
         """
+        self.ended_length = ended_length
+        # What an earlier process, with other settings, has left in the list of ended payments is removed once.
+        self._clear_ended = ended.clearing(ended_length, destinations=destinations)
         self.path = path = Path(os.path.realpath(path))  # a second exporter could use a link to evade the lock
         self.warnings: list[str] = []
         """Warnings for the operator about the place of the state, though it can be kept there."""
@@ -199,16 +203,21 @@ class Store:
         to_write = (self._to_rewrite or {}) | dict(nodes)
         shortened: dict[str, int] = {}
         with self._files.transaction() as connection:
+            if self._clear_ended:
+                connection.execute(self._clear_ended)
             if self._to_rewrite is not None:
                 self._continue_in_new_file(connection, to_write)
             for node, encoded in to_write.items():
                 rows.write(connection, node, self._written.get(node, _EMPTY), encoded)
+                if encoded.newly_ended:
+                    ended.write(connection, node, encoded.newly_ended, self.ended_length)
                 if encoded.ended:
                     shortened[node] = self._shorten_list(connection, node, encoded)
-        self._written.update({node: encoded._replace(ended=()) for node, encoded in to_write.items()})
+        self._written.update({node: encoded._replace(ended=(), newly_ended=()) for node, encoded in to_write.items()})
         for node, from_us in shortened.items():
             self._listed_from_us[node] = max(self._listed_from_us.get(node, 0), from_us)
         self._to_rewrite = None
+        self._clear_ended = ""
         self._write_lock_record()
 
     @staticmethod

@@ -1,6 +1,7 @@
 """Renders an update as one line of JSON; docs/track.md describes its fields."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from exporter.payments.detail import Hop, RoutedAttempt
@@ -27,14 +28,15 @@ def to_json_line(update: PaymentUpdate, node: str, *, secrets: bool) -> str:
         "amount_msat": payment.value_msat,
         "fee_msat": payment.fee_msat,
         "htlcs": detail.in_flight,
-        "attempts": [_attempt(attempt, update, secrets=secrets) for attempt in detail.attempts],
+        "attempts": [attempt_fields(attempt, update.aliases, secrets=secrets) for attempt in detail.attempts],
     }
     if secrets:
         fields |= {"preimage": detail.preimage or None, "payment_request": detail.payment_request or None}
     return json.dumps(fields)
 
 
-def _attempt(routed: RoutedAttempt, update: PaymentUpdate, *, secrets: bool) -> dict[str, Any]:
+def attempt_fields(routed: RoutedAttempt, aliases: Mapping[str, str], *, secrets: bool) -> dict[str, Any]:
+    """Return an attempt with its route; `aliases` are known names of nodes by key."""
     attempt, duration_ns, failing_hop = routed.attempt, routed.duration_ns, routed.failing_hop
     fields = {
         "attempt_id": attempt.attempt_id,
@@ -49,15 +51,15 @@ def _attempt(routed: RoutedAttempt, update: PaymentUpdate, *, secrets: bool) -> 
         "source": attempt.source,
         "source_index": routed.source_index,
         "source_pubkey": failing_hop.pubkey if failing_hop else None,
-        "route": [_hop(hop, update) for hop in routed.hops],
+        "route": [_hop(hop, aliases) for hop in routed.hops],
     }
     return fields | ({"preimage": routed.preimage or None} if secrets else {})
 
 
-def _hop(hop: Hop, update: PaymentUpdate) -> dict[str, Any]:
+def _hop(hop: Hop, aliases: Mapping[str, str]) -> dict[str, Any]:
     return {
         "pubkey": hop.pubkey or None,
-        "alias": update.aliases.get(hop.pubkey) or None,
+        "alias": aliases.get(hop.pubkey) or None,
         "channel_id": str(hop.channel_id),
         "amount_msat": hop.amount_msat,
         "fee_msat": hop.fee_msat,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.text import Text
 
-from exporter.payments.detail import Hop, PaymentDetail, RoutedAttempt
+from exporter.payments.detail import PaymentDetail, RoutedAttempt
 from exporter.payments.labels import AttemptStatus, Code, FailureSource, Reason, Status
 from exporter.payments.payment import NS_PER_S
 from exporter.text import format_duration, format_sat, sanitize, with_spaces
@@ -71,7 +71,7 @@ def render_payment(
     the state at its beginning.
     """
     now_ns, suffix = _as_of(outage, now_ns)
-    status = Text(f"{preface}{_format_status(update, now_ns)}{suffix}")
+    status = Text(f"{preface}{describe_status(update.detail, now_ns)}{suffix}")
     status.stylize("bold yellow" if outage else _STYLE.get(update.detail.payment.status, "bold"))
 
     def text(room: int) -> Text:
@@ -92,8 +92,8 @@ def render_waiting(
 ) -> Text:
     """Return the text that is shown while only the end is wanted; times are in nanoseconds since 1970."""
     now_ns, suffix = _as_of(outage, now_ns)
-    age = _format_duration_ns(max(0, now_ns - detail.payment.created_ns))
-    waiting = f"waiting for the end for {_format_duration_ns(max(0, now_ns - since_ns))}, created {age} ago"
+    age = format_duration_ns(max(0, now_ns - detail.payment.created_ns))
+    waiting = f"waiting for the end for {format_duration_ns(max(0, now_ns - since_ns))}, created {age} ago"
     status = Text(f"{preface}{waiting}{suffix}", style="bold yellow" if outage else "bold")
     return Text("\n", overflow="fold").join([Text(detail.payment.payment_hash), status])
 
@@ -105,7 +105,7 @@ def _as_of(outage: Outage | None, now_ns: int) -> tuple[int, str]:
 
 def describe_source(routed: RoutedAttempt, aliases: Mapping[str, str]) -> str:
     """Return which node failed an attempt."""
-    name = f": {_format_node(routed.failing_hop, aliases)}" if routed.failing_hop else ""
+    name = f": {format_node(routed.failing_hop.pubkey, aliases)}" if routed.failing_hop else ""
     match routed.attempt.source:
         case FailureSource.SELF:
             return "by this node"
@@ -144,7 +144,7 @@ def _lines(update: PaymentUpdate, status: Text, now_ns: int, *, secrets: bool, r
 
 def _attempt_lines(routed: RoutedAttempt, aliases: Mapping[str, str], indent: str, *, secrets: bool) -> Iterator[Text]:
     """Yield the lines below the numbers of an attempt."""
-    yield Text(indent + (" > ".join(_format_node(hop, aliases) for hop in routed.hops) or "no route"))
+    yield Text(indent + (" > ".join(format_node(hop.pubkey, aliases) for hop in routed.hops) or "no route"))
     if routed.attempt.status is AttemptStatus.FAILED:
         code = with_spaces(routed.attempt.code or Code.OTHER)
         yield Text(f"{indent}{code}, {describe_source(routed, aliases)}")
@@ -154,11 +154,11 @@ def _attempt_lines(routed: RoutedAttempt, aliases: Mapping[str, str], indent: st
         yield Text(f"{indent}preimage {routed.preimage}")
 
 
-def _format_status(update: PaymentUpdate, now_ns: int) -> str:
+def describe_status(detail: PaymentDetail, now_ns: int) -> str:
     """Return `in flight for 2m 5s, given up: timeout` or `failed after 12.3s: no route`."""
-    payment, elapsed_ns = update.detail.payment, update.detail.elapsed_ns(now_ns)
+    payment, elapsed_ns = detail.payment, detail.elapsed_ns(now_ns)
     after = (
-        "" if elapsed_ns is None else f" {'after' if payment.status.ended else 'for'} {_format_duration_ns(elapsed_ns)}"
+        "" if elapsed_ns is None else f" {'after' if payment.status.ended else 'for'} {format_duration_ns(elapsed_ns)}"
     )
     return with_spaces(payment.status) + after + _format_reason(payment.status, payment.reason)
 
@@ -180,7 +180,7 @@ def _row(number: int, routed: RoutedAttempt, now_ns: int) -> _Row:
         format_sat(attempt.amount_msat),
         format_sat(attempt.fee_msat),
         f"{attempt.expiry_height:,}" if attempt.expiry_height else "-",
-        "-" if routed.deleted else _format_duration_ns(took_ns),
+        "-" if routed.deleted else format_duration_ns(took_ns),
         "deleted" if routed.deleted else with_spaces(attempt.status),
     )
 
@@ -190,7 +190,7 @@ def _format_row(row: _Row, widths: list[int]) -> str:
     return "  ".join(["", *numbers, row.state])
 
 
-def _format_duration_ns(nanoseconds: int) -> str:
+def format_duration_ns(nanoseconds: int) -> str:
     """Return a duration as `format_duration` does; below a minute with tenths of a second."""
     if nanoseconds >= _MINUTE_NS:
         return format_duration(nanoseconds // NS_PER_S)
@@ -202,6 +202,6 @@ def _count_htlcs(htlcs: int) -> str:
     return f"{htlcs or 'no'} HTLC{'s' * (htlcs != 1)} in flight"
 
 
-def _format_node(hop: Hop, aliases: Mapping[str, str]) -> str:
-    """Return the alias of the hop's node, else the beginning of its key."""
-    return sanitize(aliases.get(hop.pubkey, "")) or sanitize(hop.pubkey[:_KEY_DIGITS]) or "?"
+def format_node(pubkey: str, aliases: Mapping[str, str]) -> str:
+    """Return the alias of a node, else the beginning of its key."""
+    return sanitize(aliases.get(pubkey, "")) or sanitize(pubkey[:_KEY_DIGITS]) or "?"

@@ -140,14 +140,14 @@ class PaymentWatcher:
         stream = self.client.details(self.payment_hash, inflight=self.inflight, secrets=self.secrets)
         async with aclosing(stream) as details:
             if self.inflight:
-                yield await _first(details)
+                yield await first_detail(details)
             async for detail in details:
                 yield detail
 
     async def _current_state(self) -> PaymentDetail:
         stream = self.client.details(self.payment_hash, inflight=True, secrets=self.secrets)
         async with aclosing(stream) as details:
-            return await _first(details)
+            return await first_detail(details)
 
     def _merge(self, detail: PaymentDetail) -> None:
         self._latest = detail if self._latest is None else detail.after(self._latest)
@@ -184,7 +184,7 @@ class PaymentWatcher:
         return self.backoff.delay_s(lived_s, 0)
 
 
-async def _first(details: AsyncGenerator[PaymentDetail, None]) -> PaymentDetail:
+async def first_detail(details: AsyncGenerator[PaymentDetail, None]) -> PaymentDetail:
     """Return the current state, which lnd sends at once; raise `LndError` if it doesn't arrive in `ANSWER_S`."""
     try:
         async with asyncio.timeout(ANSWER_S):

@@ -11,6 +11,7 @@ import msgspec
 
 from exporter.lnd import decode, json_messages
 from exporter.lnd.rpc import lnd_pb2 as rpc
+from exporter.payments.ended import EndedPayment
 from exporter.payments.payment import Payment, Run
 from exporter.simulator import rest_json
 from exporter.store import Store, encode
@@ -23,11 +24,13 @@ GROUP = "decode"
 PAYMENTS = 2000
 LISTED = 10_000
 COUNTED = 200_000
+ENDED, AT_ONCE = 10_000, 375
 _PARSED = "protobuf, parsed"
 _GRPC, _REST = "update over gRPC, to a snapshot", "update over REST, to a snapshot"
 _COUNTED, _WRITTEN = "snapshot, counted", "state written after 100 updates"
 _KNOWN, _NEW = "catch-up: known payments, decoded and compared", "catch-up: new payments, decoded and counted"
 _LIST = "list of counted payments, on disk"
+_ENDED, _ENDED_WRITTEN = "list of ended payments, on disk", "375 ended payments written"
 
 
 def cpu_of(work: Callable[[], object]) -> float:
@@ -59,6 +62,10 @@ async def measure(scale: Scale) -> AsyncIterator[Line]:
     if scale.wants(_LIST):
         with tempfile.TemporaryDirectory() as home:
             yield _list(Path(home), scale)
+    if scale.wants(_ENDED, _ENDED_WRITTEN):
+        with tempfile.TemporaryDirectory() as home:
+            for line in _ended(Path(home), scale):
+                yield line
 
 
 def _updates(scale: Scale) -> Iterator[Line]:
@@ -135,3 +142,39 @@ def _list(home: Path, scale: Scale) -> Line:
         store.save({"lnd": encode(account.save(account.capture()))})
     store.close()
     return Line(GROUP, _LIST, "bytes/payment", [(path.stat().st_size - before) / number])
+
+
+def _ended(home: Path, scale: Scale) -> list[Line]:
+    """Measure the list of ended payments: its size when it is full, and writing what ends in 15 s at 25 a second."""
+    length, path = scale.of(ENDED, 750), home / "ended.sqlite"
+    account = counted([])
+    store = Store(path, ended_length=length)
+    state = {"lnd": encode(account.save(account.capture()))}
+    store.save(state)
+    store.close()
+    before = path.stat().st_size
+    store = Store(path, ended_length=length)
+    times = list[float]()
+    for first in range(0, 2 * length, AT_ONCE):
+        entries = tuple(_entry(number) for number in range(first + 1, first + 1 + AT_ONCE))
+        more = {"lnd": state["lnd"]._replace(newly_ended=entries)}
+        times.append(cpu_of(lambda more=more: store.save(more)) * 1000)  # type: ignore[misc]
+    store.close()
+    size = (path.stat().st_size - before) / length
+    return [Line(GROUP, _ENDED, "bytes/payment", [size]), Line(GROUP, _ENDED_WRITTEN, "ms", times[len(times) // 2 :])]
+
+
+def _entry(number: int) -> EndedPayment:
+    """Return a payment that failed on the way, one of several first hops of the node."""
+
+    def key(of: str) -> str:
+        return "02" + hashlib.sha256(of.encode()).hexdigest()
+
+    digest = hashlib.sha256(b"%d" % number).hexdigest()
+    created_us = START_NS // 1000 + number
+    return EndedPayment(
+        number, created_us + 2_000_000, Run(digest, created_us), "failed", "no_route", "route_liquidity", "invoice",
+        12_345_678, 0, 0, 3, 1_234_567_890, recovered=False, first_hops=(key(f"peer {number % 20}"),),
+        destination=key(f"to {number}"), failure_code="temporary_channel_failure", failure_source="intermediate",
+        failed_by=key(f"by {number}"),
+    )  # fmt: skip

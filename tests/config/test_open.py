@@ -71,7 +71,7 @@ def test_storage_memory_leaves_nothing_to_read(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flag", "whose"), [("--json", "commands open and track"), ("--older-than=10m", "command open")]
+    ("flag", "whose"), [("--json", "commands open, ended, track and why"), ("--older-than=10m", "command open")]
 )
 def test_flags_of_open_with_another_command(home: Home, flag: str, whose: str) -> None:
     """The fix is the command that was probably forgotten. The YAML file can't hold them."""
@@ -88,4 +88,4 @@ def test_limits_of_warnings_about_payments(home: Home) -> None:
     """In any order, none of one kind, or no warnings at all without payment hashes."""
     line = "--lnd.dir=.lnd --log.open-after=2d,10m"
     assert config_of(f"{line} --log.blocks-left=none").log == LogConfig("info", "auto", (172_800, 600), ())
-    assert config_of(f"{line} --log.payment-hashes=false").log == LogConfig("info", "auto")
+    assert config_of(f"{line} --log.payment-hashes=false").log == LogConfig("info", "auto", payment_hashes=False)

@@ -43,14 +43,15 @@ def test_every_flag_overrides_its_default(home: Home) -> None:
         f"--lnd.name=alice --lnd.address 10.0.0.7:20009 --lnd.tls-cert=copies/tls.cert --lnd.macaroon {macaroon}"
         " --web.listen-address=127.0.0.1:0 --web.telemetry-path=/lnd/metrics"
         " --log.level=DEBUG --log.format json --log.open-after=1h30m --log.blocks-left 72"
-        " --log.payment-hashes=true --metrics.max-peers=0"
+        " --log.payment-hashes=true --log.ended=All --storage.ended=0 --storage.ended-destinations=false"
+        " --metrics.max-peers=0"
         " --storage.path=kept/state.sqlite --storage.reset alice"
     )
     assert config_of(line) == Config(
         nodes=(NodeConfig("alice", "10.0.0.7:20009", home.path / "copies/tls.cert", macaroon),),
         web=WebConfig((ListenAddress("127.0.0.1", 0),), "/lnd/metrics"),
-        log=LogConfig("debug", "json", (5400,), (72,)),
-        storage=StorageConfig(home.path / "kept/state.sqlite", "alice"),
+        log=LogConfig("debug", "json", (5400,), (72,), ended="all"),
+        storage=StorageConfig(home.path / "kept/state.sqlite", "alice", ended=0, ended_destinations=False),
         max_peers=0,
     )
 

@@ -119,7 +119,7 @@ def test_exactly_one_hash_is_needed(home: Home) -> None:
     """None or two are problems."""
     fix = "Write: lnd-payments-exporter track HASH; lnd-payments-exporter open shows those in flight."
     assert problems_of_track("--lnd.dir=.lnd") == [Problem("HASH", "The hash of a payment is missing.", fix)]
-    two = Problem("HASH", "'cd' is one argument too many.", "One payment at a time: track HASH")
+    two = Problem("HASH", "'cd' is one argument too many.", "One payment at a time: one HASH.")
     assert problems_of_track(f"{HASH} cd --lnd.dir=.lnd") == [two]
 
 

@@ -111,6 +111,10 @@ def test_invalid_addresses(home: Home, value: str, what: str, fix: str) -> None:
             "'144;36' is not a number of blocks.",
             "Write numbers with commas in between, such as 144,36.",
         ),
+        ("--log.ended=some", "'some' is not a valid value.", "Use one of none, failed, all."),
+        ("--storage.ended=1e4", "'1e4' is not a number of payments.", "Use 0 to 1000000, such as 10000."),
+        ("--storage.ended=1000001", "'1000001' is not a number of payments.", "Use 0 to 1000000, such as 10000."),
+        ("--storage.ended-destinations=never", "'never' is not a valid value.", "Use one of true, false."),
         ("--log.payment-hashes=no", "'no' is not a valid value.", "Use one of true, false."),
         (
             "--lnd.network=../x",

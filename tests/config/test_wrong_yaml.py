@@ -56,8 +56,9 @@ def test_invalid_keys_and_sections(home: Home) -> None:
         "lnd.dir, lnd.network, lnd.address, lnd.transport, lnd.proxy, lnd.tls_cert, lnd.tls_server_name, lnd.macaroon,"
         " lnd.name, lnd.mode, lnd.final_updates_only, web.listen_address, web.systemd_socket,"
         " web.telemetry_path, web.enable_lifecycle, web.config_file, web.health_without_password, metrics.max_peers,"
-        " metrics.without, storage.path, storage.memory, log.level, log.format, log.open_after, log.blocks_left,"
-        " log.payment_hashes"
+        " metrics.without, storage.path, storage.memory, storage.ended,"
+        " storage.ended_destinations, log.level, log.format, log.open_after, log.blocks_left,"
+        " log.payment_hashes, log.ended"
     )
     assert problems_of("--config.file=exporter.yml") == [
         Problem(f"{path}:3 lnd.dir", "is given twice.", "Leave one of them out."),

@@ -10,10 +10,12 @@ from exporter.checkpoint import counted_lookup
 from exporter.config import NodeConfig
 from exporter.follow import Account, Backoff, Follower, Intervals
 from exporter.nodes import FollowedNodes
+from exporter.payments.ended import EndedPayment
 from exporter.payments.labels import Mode
 from exporter.payments.totals import Counter
 from exporter.payments.view import View
 from exporter.store import EncodedNode, Store
+from tests.ended_law import between, check_numbers, grown, on_disk
 from tests.follow.chaos import ChaoticNode
 from tests.follow.oracle import Log
 from tests.follow.virtual import Inline
@@ -27,6 +29,11 @@ FIRST, SECOND = (NodeConfig("lnd", address, None, Path("macaroon")) for address 
 """Two configurations of the same node."""
 CALM_S = 400.0
 """After this long without faults everything has been tried again, requested twice, and counted; seconds."""
+
+
+def total_ended(total: Mapping[Counter, int]) -> int:
+    """Return how many runs were counted as over."""
+    return total[Counter.SUCCEEDED] + total[Counter.FAILED] + total[Counter.LOST]
 
 
 class LoggingStore(Store):
@@ -171,7 +178,15 @@ class Exporter:
             assert total[counter] >= sum(n for key, n in self._before.items() if key[0] == counter)
             assert len({key[1] for key in flat if key[0] == counter} - {"other", "former"}) <= PEERS
         self._before = flat
+        entries = [entry for entry in self.listed() if entry.number <= total_ended(total)]
+        check_numbers(entries)
+        assert len(entries) == total_ended(total), "an entry is missing"
+        assert grown(entries) == between({}, view.counters), "the list is not what the counters grew by"
         return view
+
+    def listed(self) -> list[EndedPayment]:
+        """Return the list of ended payments on disk, the oldest first."""
+        return on_disk(self._path, FIRST.name)
 
     def __len__(self) -> int:
         """Return how many payments it has in flight."""

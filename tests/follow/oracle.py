@@ -79,10 +79,8 @@ class Log:
 
         def applied(events: list[Event]) -> None:
             for event in events:
-                if isinstance(event, PaymentSucceeded | PaymentFailed):
+                if isinstance(event, PaymentSucceeded | PaymentFailed | PaymentLost):
                     self._entries.append(CountedRun(event.ending.run))
-                elif isinstance(event, PaymentLost):
-                    self._entries.append(CountedRun(event.run))
             apply(events)
 
         def began(newest: tuple[Payment, ...], floor_index: int, at: Moment) -> list[Event]:

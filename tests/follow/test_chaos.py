@@ -11,9 +11,10 @@ from exporter.follow import audit, calls, per_payment
 from exporter.payments import finished
 from exporter.payments.labels import Mode
 from exporter.simulator.database import Backend, Options
+from tests.ended_law import untrue
 from tests.follow.chaos import SCANS_S, ChaoticNode
 from tests.follow.exporter import CALM_S, Exporter
-from tests.follow.oracle import check
+from tests.follow.oracle import check, retried_runs
 from tests.follow.virtual import VirtualLoop, run_virtually
 
 SEEDS = int(os.environ.get("CHAOS_SEEDS", "6"))
@@ -54,6 +55,8 @@ async def an_hour(
         await asyncio.sleep(CALM_S)
         scraping.cancel()
     check(await exporter.page(), exporter.log, node.ends(), history=history, deleted=node.deleted)
+    truth = node.ends()
+    assert untrue(exporter.listed(), truth, retried_runs(truth).union(node.deleted)) == []
     assert len(exporter) == 0
     assert bool(exporter.changes.total()) == reloads
     await exporter.kill()

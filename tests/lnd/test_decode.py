@@ -15,6 +15,7 @@ from exporter.payments.payment import Attempt, Payment
 
 HASH = "ab" * 32
 OWN, PEER, FAR = "02" + "aa" * 32, "03" + "bb" * 32, "02" + "cc" * 32
+OTHER = "03" + "dd" * 32
 # BOLT 11, examples: made by this key (e126f68f7eafcc8b74f54d269fe206be715000f94dac067d1c04a8ca3b2db734).
 BOLT11_PAYEE = "03e7156ae33b0a208d0744199163177e909e80176e55d97a2f221ede0f934dd9ad"
 BOLT11_DONATION = (
@@ -78,7 +79,34 @@ def test_every_field_of_a_payment() -> None:
                 expiry_height=800_144,
             ),
         ),
+        destination=FAR,
     )
+
+
+def test_destination_is_the_last_hop() -> None:
+    """It is unknown without attempts, without a route, with a key that is none, and on a blinded path."""
+
+    def destination(*attempts: rpc.HTLCAttempt) -> str:
+        return decode.payment(rpc.Payment(htlcs=attempts), OWN).destination
+
+    assert destination(attempt(hop(PEER), hop(FAR.upper()))) == FAR
+    assert destination(attempt(hop(PEER))) == PEER
+    assert destination(attempt(hop(PEER), hop(OWN))) == OWN
+    blinded = attempt(hop(PEER), hop(FAR, encrypted_data=b"path"))
+    for unknown in ([], [attempt()], [attempt(hop(PEER), hop("no key"))], [blinded]):
+        assert destination(*unknown) == ""
+    assert destination(blinded, attempt(hop(PEER), hop(FAR))) == FAR
+
+
+def test_node_that_failed_an_attempt_on_the_way() -> None:
+    """Its key is in the attempt; not that of this node, the first hop or the recipient, which are known anyway."""
+    route = (hop(PEER), hop(FAR), hop(OTHER), hop(OWN))
+    named = []
+    for index in (0, 1, 2, 3, 4, 5):
+        failure = rpc.Failure(code=rpc.Failure.TEMPORARY_CHANNEL_FAILURE, failure_source_index=index)
+        message = attempt(*route, status=rpc.HTLCAttempt.FAILED, failure=failure)
+        named.append(decode.payment(rpc.Payment(htlcs=[message]), OWN).attempts[0].failed_by)
+    assert named == ["", "", FAR, OTHER, "", ""]
 
 
 def test_creation_date_replaces_missing_nanoseconds() -> None:

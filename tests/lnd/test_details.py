@@ -1,6 +1,7 @@
 """Decoding a payment for `track`: routes, and secrets only if they are requested."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +65,10 @@ def message(**changes: Any) -> rpc.Payment:
     return rpc.Payment(**fields | changes)
 
 
-def detail(message: rpc.Payment, *, secrets: bool) -> PaymentDetail:
+def detail(message: rpc.Payment, *, secrets: bool, request: bool = False) -> PaymentDetail:
     """Decode a message as `PaymentStreams.details` does."""
     payment = decode.payment(lnd_pb2.Payment.FromString(message.SerializeToString()), "")
-    return to_detail(payment, message, secrets=secrets)
+    return to_detail(payment, message, secrets=secrets, request=request)
 
 
 def test_details_have_the_snapshot_and_the_routes() -> None:
@@ -95,6 +96,9 @@ def test_secrets_are_kept_only_on_request() -> None:
     assert (found.preimage, found.payment_request) == (PREIMAGE, REQUEST)
     assert [one.preimage for one in found.attempts] == ["", OTHER_PREIMAGE]
     assert detail(message(payment_preimage="0" * 64), secrets=True).preimage == ""
+    for_why = detail(message(), secrets=False, request=True)
+    assert for_why == replace(without, payment_request=REQUEST), "no preimage"
+    assert REQUEST not in repr(for_why)
 
 
 @pytest.mark.parametrize("change", [{"payment_hash": "ab"}, {"creation_time_ns": 0}, {"value_msat": -1}])

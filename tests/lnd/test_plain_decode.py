@@ -32,7 +32,14 @@ def plain_payment(message: rpc.Payment, own_key: str) -> Payment:
         invoice=message.payment_request != "",
         pays_self=PayeeCheck(message.payment_request, own_key) if asks else None,
         attempts=tuple(plain_attempt(htlc, own_key) for htlc in message.htlcs),
+        destination=plain_destination(message.htlcs[-1]) if message.htlcs else "",
     )
+
+
+def plain_destination(message: rpc.HTLCAttempt) -> str:
+    """Return the key of the recipient."""
+    hops = message.route.hops
+    return plain_hex(hops[-1].pub_key, 66) if hops and hops[-1].encrypted_data == b"" else ""
 
 
 def plain_attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
@@ -53,6 +60,7 @@ def plain_attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
         code=plain_code(message) if is_failed else None,
         source=plain_source(message) if is_failed else None,
         before_recipient=is_failed and plain_before_recipient(message),
+        failed_by=plain_failed_by(message) if is_failed else "",
         back_peer=plain_hex(hops[-2].pub_key, 66)
         if len(hops) > 1 and plain_hint(hops[-1], own_key) is Kind.REBALANCE
         else "",
@@ -60,9 +68,16 @@ def plain_attempt(message: rpc.HTLCAttempt, own_key: str) -> Attempt:
     )
 
 
+def plain_failed_by(message: rpc.HTLCAttempt) -> str:
+    """Return the key of the node between first hop and recipient that failed an attempt."""
+    if plain_source(message) is not FailureSource.INTERMEDIATE:
+        return ""
+    return plain_hex(message.route.hops[message.failure.failure_source_index - 1].pub_key, 66)
+
+
 def plain_hint(last: rpc.Hop, own_key: str) -> Kind | None:
     """Return the kind that the last hop shows."""
-    if own_key != "" and last.pub_key == own_key:
+    if own_key != "" and plain_hex(last.pub_key, 66) == own_key:
         return Kind.REBALANCE
     if last.HasField("amp_record"):
         return Kind.AMP
@@ -113,6 +128,7 @@ hop = st.builds(
     chan_id=st.integers(0, 2),
     pub_key=hexes,
     amp_record=st.none() | st.just(rpc.AMPRecord()),
+    encrypted_data=st.sampled_from([b"", b"path"]),
     custom_records=st.dictionaries(st.sampled_from([5482373484, 1]), st.just(b""), max_size=2),
 )
 failure = st.builds(

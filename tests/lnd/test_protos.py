@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FileDescriptorProto, FileDescriptorSet
 
-from exporter.lnd.rpc import lnd_pb2, track_pb2
+from exporter.lnd.rpc import lnd_pb2, track_pb2, why_pb2
 
 ROOT = Path(__file__).parents[2]
 RPC = ROOT / "exporter" / "lnd" / "rpc"
@@ -21,7 +21,8 @@ def protoc(*arguments: str) -> None:
 
 def test_generated_code_is_up_to_date(tmp_path: Path) -> None:
     """`make protos` would change nothing."""
-    protoc(f"-I{ROOT / 'protos'}", f"--python_out={tmp_path}", f"--pyi_out={tmp_path}", "lnd.proto", "track.proto")
+    files = ("lnd.proto", "track.proto", "why.proto")
+    protoc(f"-I{ROOT / 'protos'}", f"--python_out={tmp_path}", f"--pyi_out={tmp_path}", *files)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {path.name for path in RPC.iterdir() if "_pb2" in path.name and path.is_file()}
     for name in names:
@@ -62,7 +63,10 @@ def fields(message: DescriptorProto) -> dict[str, tuple[object, ...]]:
     return {f.name: (f.number, f.type, f.label, f.type_name.rpartition(".")[2]) for f in message.field}
 
 
-@pytest.mark.parametrize("descriptor", [lnd_pb2.DESCRIPTOR, track_pb2.DESCRIPTOR], ids=["lnd", "track"])
+OURS = {"lnd": lnd_pb2.DESCRIPTOR, "track": track_pb2.DESCRIPTOR, "why": why_pb2.DESCRIPTOR}
+
+
+@pytest.mark.parametrize("descriptor", OURS.values(), ids=OURS)
 def test_messages_and_enums_agree_with_lnds(
     lnds_own: dict[str, DescriptorProto | EnumDescriptorProto], descriptor: FileDescriptor
 ) -> None:
@@ -81,7 +85,8 @@ def test_only_track_declares_preimages() -> None:
     """The exporter itself can't read one by mistake."""
     declared = {
         field
-        for message in ours(lnd_pb2.DESCRIPTOR).values()
+        for descriptor in (lnd_pb2.DESCRIPTOR, why_pb2.DESCRIPTOR)
+        for message in ours(descriptor).values()
         if isinstance(message, DescriptorProto)
         for field in fields(message)
     }
@@ -108,6 +113,9 @@ def test_methods_exist_in_lnds_protos(lnd_protos: Path) -> None:
         ("lightning.proto", "rpc ListPayments (ListPaymentsRequest) returns (ListPaymentsResponse);"),
         ("lightning.proto", "rpc GetInfo (GetInfoRequest) returns (GetInfoResponse);"),
         ("lightning.proto", "rpc ListChannels (ListChannelsRequest) returns (ListChannelsResponse);"),
+        ("lightning.proto", "rpc DecodePayReq (PayReqString) returns (PayReq);"),
+        ("lightning.proto", "rpc QueryRoutes (QueryRoutesRequest) returns (QueryRoutesResponse);"),
+        ("lightning.proto", "rpc GetNodeInfo (NodeInfoRequest) returns (NodeInfo);"),
         ("stateservice.proto", "rpc SubscribeState (SubscribeStateRequest) returns (stream SubscribeStateResponse);"),
     ):
         assert signature in text[file]

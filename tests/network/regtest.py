@@ -96,6 +96,18 @@ class Network:
 
         await until(f"{name}'s channels with {' and '.join(peers)} are inactive", inactive)
 
+    async def missed(self, name: str) -> None:
+        """Wait until the peers of a node that is down have noticed: their channels with it are inactive."""
+
+        async def inactive() -> bool:
+            for peer in {channel.peer if channel.opener == name else channel.opener for channel in _channels_of(name)}:
+                query = {"active_only": "true", "peer": _query_bytes(self.nodes[name].pubkey)}
+                if (await self.nodes[peer].get("/v1/channels", **query))["channels"]:
+                    return False
+            return True
+
+        await until(f"{name} is missed", inactive)
+
     async def _create(self, node: Node) -> None:
         await node.create()
         address = (await node.get("/v1/newaddress", type="WITNESS_PUBKEY_HASH"))["address"]

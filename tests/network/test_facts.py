@@ -5,12 +5,18 @@ that node's payments.
 """
 
 import asyncio
+import base64
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from exporter.lnd.grpc import GrpcClient
+from exporter.lnd.rpc import why_pb2
+from exporter.payments.findings import Invoice as ReadInvoice
+from exporter.payments.findings import NoRoute, Route, RouteQuery
 from exporter.payments.labels import Status
+from exporter.simulator.wire import bytes_field, int_field
 from tests.network.node import Json, b64hex
 from tests.network.process import until
 from tests.network.regtest import DAVE_ACCEPTS, Network
@@ -20,6 +26,8 @@ from tests.stories.real_sending import RealSending
 
 pytestmark = pytest.mark.network
 
+HIDDEN = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
+"""The key of no node; a point of the curve."""
 SENT = ["IN_FLIGHT NONE -", "IN_FLIGHT NONE IN_FLIGHT"]
 REFUSED = [*SENT, "IN_FLIGHT INCORRECT_PAYMENT_DETAILS IN_FLIGHT", "FAILED INCORRECT_PAYMENT_DETAILS FAILED"]
 
@@ -54,6 +62,24 @@ async def stream(bob: RealLab) -> AsyncIterator[dict[str, list[str]]]:
     yield received
     receiving.cancel()
     await asyncio.gather(receiving, return_exceptions=True)
+
+
+async def test_hints_of_an_invoice_lead_to_a_node_that_is_not_in_the_graph(bob: RealLab) -> None:
+    """`why` passes on what lnd has read in the invoice, as lnd sent it: here a `RouteHint` over alice."""
+    client = GrpcClient(bob.address, bob.tls_cert, await bob.readonly_macaroon())
+    query = RouteQuery(HIDDEN, 5_000_000)
+    hop = bytes_field(1, bob.pubkeys["alice"].encode()) + int_field(2, 7) + int_field(3, 500) + int_field(5, 40)
+    known = why_pb2.QueryRoutesRequest(final_cltv_delta=80)
+    known.route_hints.add().MergeFromString(bytes_field(1, hop))
+    try:
+        await client.connect()
+        assert await client.find_route(query) is NoRoute.NO_PATH
+        read = ReadInvoice(HIDDEN, 0, for_routes=known.SerializeToString())
+        found = await client.find_route(query._replace(invoice=read))
+        assert isinstance(found, Route)
+        assert (found.fee_msat, found.hops) == (500, (bob.pubkeys["alice"], HIDDEN))
+    finally:
+        await client.close()
 
 
 async def success(bob: RealLab) -> RealSending:
@@ -199,3 +225,18 @@ async def test_local_constraints_bind_the_own_htlcs(network: Network) -> None:
         (channel,) = channels["channels"]
         constraints[name] = [channel[f"{side}_constraints"]["max_accepted_htlcs"] for side in ("local", "remote")]
     assert constraints == {"carol": [DAVE_ACCEPTS, 483], "dave": [483, DAVE_ACCEPTS]}
+
+
+async def test_blinded_path_ends_at_the_key_of_no_node(bob: RealLab, network: Network) -> None:
+    """lnd sends a blinded key as that of the last hop, and encrypted data, which no hop of another route has."""
+    short = {"num_hops": 1, "min_num_real_hops": 1, "node_omission_list": [b64hex(bob.pubkey)]}
+    made = await network.nodes["dave"].post("/v1/invoices", value="1000", is_blinded=True, blinded_path_config=short)
+    blinded = Invoice(base64.b64decode(made["r_hash"]).hex(), made["payment_request"], 1000, "dave")
+    keys = {*bob.pubkeys.values()}
+    for invoice, known in ((blinded, False), (await bob.invoice(1000, at="carol"), True)):
+        sending = await bob.pay(invoice, via="alice")
+        assert (await sending.ended()).status is Status.SUCCEEDED
+        (attempt,) = (await in_database(bob, sending.payment_hash))["htlcs"]
+        *others, last = attempt["route"]["hops"]
+        assert (last["pub_key"] in keys, last["encrypted_data"] == "") == (known, known)
+        assert others[0]["encrypted_data"] == ""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from exporter.payments.event import Event, UpdateReceived
+from exporter.payments.event import Ending, Event, UpdateReceived
 from exporter.payments.labels import AttemptStatus, Code, FailureSource, Kind, Reason, Source, Status
 from exporter.payments.ledger import Ledger
 from exporter.payments.payment import Attempt, Moment, Payment, Run
@@ -80,6 +80,22 @@ def payment(
         invoice=invoice,
         pays_self=(lambda: True) if pays_self else None,
         attempts=attempts,
+    )
+
+
+def unfinished(snapshot: Payment, first_hops: tuple[str, ...] = (PEER,)) -> Ending:
+    """Return what is known of a payment by an invoice whose end was never seen, nor any attempt resolved."""
+    return Ending(
+        run=snapshot.run,
+        kind=Kind.INVOICE,
+        reason=Reason.NONE,
+        value_msat=snapshot.value_msat,
+        fee_msat=0,
+        parts=0,
+        duration_ns=None,
+        attempts=None,
+        recovered=True,
+        first_hops=first_hops,
     )
 
 

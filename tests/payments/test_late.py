@@ -20,6 +20,7 @@ from tests.payments.build import (
     flying,
     payment,
     settled,
+    unfinished,
 )
 
 A, B = flying(1), flying(2, sent_s=3)
@@ -237,7 +238,7 @@ def test_run_is_lost_after_two_answers_a_minute_apart() -> None:
     observer.receive(payment(IN_FLIGHT, A), 69)
     assert observer.not_found(71) == []
     lost = observer.not_found(131)
-    assert lost[-1] == PaymentLost(payment().run, Lost.DELETED)
+    assert lost[-1] == PaymentLost(unfinished(payment()), Lost.DELETED)
     assert observer.not_found(200) == []
     counters = observer.ledger.counters
     assert counters[Counter.ATTEMPTS_UNRESOLVED] == {("deleted",): 0, ("lost",): 1}

@@ -123,9 +123,7 @@ class CheckingObserver(Observer):
         counters = self.ledger.counters
         gauges = inflight.count(self.tracker.open.values(), at(3600), 1)
         finished = [
-            event.run if isinstance(event, PaymentLost) else event.ending.run
-            for event in facts
-            if isinstance(event, PaymentSucceeded | PaymentFailed | PaymentLost)
+            event.ending.run for event in facts if isinstance(event, PaymentSucceeded | PaymentFailed | PaymentLost)
         ]
         self.ends.update(finished)
         assert max(self.ends.values(), default=0) <= 1, "a run ended twice"

@@ -3,7 +3,7 @@
 from exporter.payments.event import PaymentFailed, PaymentLost, PaymentStarted, PaymentSucceeded, UpdateIgnored
 from exporter.payments.labels import Ignored, Lost, Reason, Source
 from exporter.payments.totals import Counter
-from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, Observer, at, flying, payment, settled
+from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, Observer, at, flying, payment, settled, unfinished
 
 A, B = flying(1), flying(2, sent_s=6)
 OLD_IN_FLIGHT = payment(IN_FLIGHT, A)
@@ -37,7 +37,7 @@ def test_live_retry_while_the_old_run_is_open() -> None:
         observer.receive(OLD_IN_FLIGHT, 1)
         new = payment(IN_FLIGHT, created_s=5, payment_index=index)
         events = observer.receive(new, 5)
-        assert PaymentLost(OLD_IN_FLIGHT.run, Lost.RETRIED) in events
+        assert PaymentLost(unfinished(OLD_IN_FLIGHT), Lost.RETRIED) in events
         assert PaymentStarted(new.run) in events
         assert observer.ledger.counters[Counter.ATTEMPTS_UNRESOLVED]["lost",] == 1
 

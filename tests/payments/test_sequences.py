@@ -11,6 +11,7 @@ from exporter.payments.event import (
     Ending,
     Event,
     FirstAttemptMade,
+    LastFailure,
     PaymentFailed,
     PaymentStarted,
     PaymentSucceeded,
@@ -19,11 +20,12 @@ from exporter.payments.event import (
     UpdateIgnored,
 )
 from exporter.payments.labels import Cause, FromStatus, Ignored, Kind, Purpose, Reason, ToStatus
-from exporter.payments.payment import Payment
+from exporter.payments.payment import Attempt, Payment
 from tests.payments.build import (
     FAILED,
     IN_FLIGHT,
     INITIATED,
+    PEER,
     RUN,
     SECOND,
     SUCCEEDED,
@@ -52,8 +54,16 @@ def ending(**changes: Any) -> Ending:
         duration_ns=2 * SECOND,
         attempts=1,
         recovered=False,
+        first_hops=(PEER,),
     )
     return ordinary._replace(**changes)
+
+
+def last(attempt: Attempt) -> LastFailure:
+    """Return a failed attempt as the last failure of its run."""
+    assert attempt.code is not None
+    assert attempt.source is not None
+    return LastFailure(attempt.code, attempt.source, attempt.failed_by, attempt.resolve_ns)
 
 
 def failure(reason: Reason, **changes: Any) -> Ending:
@@ -102,7 +112,7 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
             AttemptSettled(settled(B, end_s=4), Purpose.PAYMENT),
             UpdateDelayed(SECOND // 2),
             SUCCESS,
-            PaymentSucceeded(ending(duration_ns=4 * SECOND, attempts=2)),
+            PaymentSucceeded(ending(duration_ns=4 * SECOND, attempts=2, last_failure=last(failed(A)))),
         ],
     ),
     (
@@ -112,7 +122,7 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
             PaymentStarted(RUN),
             NEW,
             FAILURE,
-            PaymentFailed(failure(NO_ROUTE, duration_ns=SECOND // 2, attempts=0), Cause.NO_ROUTE),
+            PaymentFailed(failure(NO_ROUTE, duration_ns=SECOND // 2, attempts=0, first_hops=()), Cause.NO_ROUTE),
         ],
     ),
     (
@@ -132,7 +142,7 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
             AttemptFailed(refused(A), Purpose.PAYMENT),
             UpdateDelayed(0),
             FAILURE,
-            PaymentFailed(failure(DETAILS), Cause.RECIPIENT),
+            PaymentFailed(failure(DETAILS, last_failure=last(refused(A))), Cause.RECIPIENT),
         ],
     ),
     (
@@ -151,7 +161,7 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
             AttemptFailed(refused(A), Purpose.OTHER),
             UpdateDelayed(0),
             FAILURE,
-            PaymentFailed(failure(DETAILS, kind=Kind.PROBE), Cause.RECIPIENT),
+            PaymentFailed(failure(DETAILS, kind=Kind.PROBE, last_failure=last(refused(A))), Cause.RECIPIENT),
         ],
     ),
     (
@@ -219,7 +229,7 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
             AttemptFailed(refused(A, end_s=8), Purpose.PAYMENT),
             UpdateDelayed(0),
             FAILURE,
-            PaymentFailed(failure(TIMEOUT, duration_ns=8 * SECOND), Cause.HELD),
+            PaymentFailed(failure(TIMEOUT, duration_ns=8 * SECOND, last_failure=last(refused(A, end_s=8))), Cause.HELD),
         ],
     ),
     (
@@ -240,7 +250,7 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
             AttemptFailed(failed(A, end_s=9), Purpose.PAYMENT),
             UpdateDelayed(0),
             FAILURE,
-            PaymentFailed(failure(TIMEOUT, duration_ns=9 * SECOND), Cause.HELD),
+            PaymentFailed(failure(TIMEOUT, duration_ns=9 * SECOND, last_failure=last(failed(A, end_s=9))), Cause.HELD),
         ],
     ),
     (
@@ -256,7 +266,7 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
             AttemptSettled(settled(B, end_s=4), Purpose.PAYMENT),
             UpdateDelayed(0),
             SUCCESS,
-            PaymentSucceeded(ending(duration_ns=4 * SECOND, attempts=2)),
+            PaymentSucceeded(ending(duration_ns=4 * SECOND, attempts=2, last_failure=last(failed(A)))),
         ],
     ),
     (
@@ -293,7 +303,7 @@ SEQUENCES: list[tuple[str, list[tuple[float, Payment]], list[Event]]] = [
             AttemptSettled(settled(flying(0, sent_s=3), end_s=4), Purpose.PAYMENT),
             UpdateDelayed(0),
             SUCCESS,
-            PaymentSucceeded(ending(duration_ns=4 * SECOND, attempts=2)),
+            PaymentSucceeded(ending(duration_ns=4 * SECOND, attempts=2, last_failure=last(failed(A)))),
         ],
     ),
     (

@@ -15,8 +15,7 @@ from exporter.config import Config, ConfigError, ListenAddress, LogConfig, NodeC
 from exporter.follow import Account, Follower
 from exporter.metrics.groups import Group
 from exporter.nodes import FollowedNodes
-from exporter.payments.overdue import Limits
-from exporter.reload import Reloader, limits_of
+from exporter.reload import Reloader
 from exporter.web.lifecycle import ReloadResult
 from tests.follow.chaos import ChaoticNode
 from tests.follow.virtual import VirtualLoop
@@ -39,7 +38,7 @@ class Running:
     def __init__(self, load: Callable[[], Config]) -> None:
         """Prepare it; `load` returns the configuration."""
         self.reloader = Reloader(load)
-        self.limits: list[Limits] = []
+        self.logs: list[LogConfig] = []
         self.held_back = False
         self.nodes = FollowedNodes([ALICE], None, lambda name: Account(name, Clocks(), 5), self._follower)
 
@@ -55,7 +54,7 @@ class Running:
         """Follow the nodes and reload."""
         async with asyncio.TaskGroup() as group:
             self.nodes.start(group)
-            group.create_task(self.reloader.run(STARTED, self.nodes, self.limits.append, lambda: self.held_back))
+            group.create_task(self.reloader.run(STARTED, self.nodes, self.logs.append, lambda: self.held_back))
 
 
 @asynccontextmanager
@@ -72,7 +71,7 @@ async def running(load: Callable[[], Config]) -> AsyncIterator[Running]:
 
 
 async def test_changes_are_named() -> None:
-    """In the answer and in the log; limits take effect at once."""
+    """In the answer and in the log; the settings of the log take effect at once."""
     config = replace(STARTED, nodes=(BOB,), log=replace(STARTED.log, open_after_s=(60,)))
     with capture_logs() as logs:
         async with running(lambda: config) as run:
@@ -81,7 +80,7 @@ async def test_changes_are_named() -> None:
                 successful=True, text="Reloaded. Nodes: 1 added (bob), 1 removed (alice), 0 unchanged.\n"
             )
             assert await run.reloader.reload() == ReloadResult(successful=True, text="Reloaded. Nodes: 1 unchanged.\n")
-            assert run.limits == [limits_of(config)] * 2
+            assert run.logs == [config.log] * 2
             reload = run.nodes.checkpoint.reload
             assert reload.successful
             assert reload.success_s > started_s
@@ -122,13 +121,13 @@ async def test_settings_that_need_a_restart() -> None:
         (ALICE, BOB),
         WebConfig((ListenAddress("localhost", 9999),), "/other", enable_lifecycle=True),
         replace(STARTED.log, format="console"),
-        StorageConfig(Path("/elsewhere"), "alice"),
+        StorageConfig(Path("/elsewhere"), "alice", 5, ended_destinations=False),
         7,
         without=(Group.PEERS,),
     )
     names = [
         "web.listen-address", "web.telemetry-path", "web.enable-lifecycle", "storage.path", "storage.reset",
-        "metrics.max-peers", "metrics.without", "log.format",
+        "storage.ended", "storage.ended-destinations", "metrics.max-peers", "metrics.without", "log.format",
     ]  # fmt: skip
     with capture_logs() as logs:
         async with running(lambda: config) as run:
@@ -188,7 +187,7 @@ async def test_a_wrong_configuration_changes_nothing() -> None:
             assert await run.reloader.reload() == ReloadResult(
                 successful=False, text="Not reloaded, nothing has changed:\n  a bug, which the log shows\n"
             )
-            assert (run.nodes.accounts(), run.limits) == ([account], [])
+            assert (run.nodes.accounts(), run.logs) == ([account], [])
             assert run.nodes.checkpoint.reload == started._replace(successful=False)
             assert (await run.reloader.reload()).successful
             assert run.nodes.checkpoint.reload.successful

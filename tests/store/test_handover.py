@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from exporter.store import EncodedNode, Locked, Store, StoreError, encode, file,
 from exporter.store.handover import Export, NoNode, export_node, from_bytes, to_bytes
 from exporter.store.receive import receive
 from tests.payments.build import at
+from tests.store.ended_entries import entry
 from tests.store.test_reader import file_stats
 from tests.store.test_schemas import LISTED_US, SAMPLES, restore
 from tests.store.test_store import busy_node, saved_node, write_state
@@ -31,7 +33,7 @@ NAME = "eu/alice:1@../x"
 
 def node(seconds: float = 9) -> EncodedNode:
     """Return a node with rows in every table."""
-    return encode(saved_node(busy_node(), seconds))._replace(ended=(ENDED,))
+    return encode(saved_node(busy_node(), seconds))._replace(ended=(ENDED,), newly_ended=(entry(29),))
 
 
 def exported(tmp_path: Path, name: str = NAME, seconds: float = 9) -> Export:
@@ -258,11 +260,17 @@ def test_files_of_older_versions(tmp_path: Path, sample: Path) -> None:
 
 
 def test_export_of_an_older_version(tmp_path: Path) -> None:
-    """It is migrated."""
+    """It is migrated; the hash of its rows is that of a version without lists of ended payments."""
     export = exported(tmp_path)
+    export = export._replace(content=export.content | {"ended": []})
+    digest = sha256(f"{export.node} {export.listed_from_us}".encode())
+    for table in ("node", "counter", "histogram", "open_run", "finished_run", "counted_run"):
+        digest.update("".join([f"\n{table}\n", *map(ascii, export.content[table])]).encode())
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.deserialize(to_bytes(export))
+        assert connection.execute("SELECT digest FROM export").fetchone() == (digest.hexdigest(),)
         connection.execute("DROP TABLE mark")
+        connection.execute("DROP TABLE ended")
         connection.execute("DROP TABLE listed")
         connection.execute("CREATE TABLE listed (from_us INTEGER NOT NULL)")
         connection.execute("INSERT INTO listed VALUES (?)", (export.listed_from_us,))
@@ -284,6 +292,8 @@ def changed(export: Export, *statements: str) -> bytes:
     [
         ("UPDATE counter SET total = total || '1'", "its content is not what was exported"),
         ("DELETE FROM counted_run", "its content is not what was exported"),
+        ("DELETE FROM ended", "its content is not what was exported"),
+        ("UPDATE ended SET value_msat = value_msat + 1", "its content is not what was exported"),
         ("UPDATE listed SET from_us = 5", "its content is not what was exported"),
         ("UPDATE export SET node = 'bob'", "it has 1 nodes instead of the one that was exported"),
         ("UPDATE node SET node = 'bob'", "it has 1 nodes instead of the one that was exported"),

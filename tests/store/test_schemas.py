@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from exporter.payments.ledger import Ledger
 from exporter.payments.payment import Run
 from exporter.payments.totals import Counter
 from exporter.payments.tracker import Tracker
-from exporter.store import Store, StoreError, encode, file
+from exporter.store import Store, StoreError, encode, ended, file
 from tests.payments.build import at
+from tests.store.ended_entries import entry, listed
 from tests.store.test_store import busy_node, reload, saved_node, write_state
 
 LISTED_US = 1_600_000_000_000_000
@@ -47,7 +49,8 @@ def test_present_schema_has_a_sample(tmp_path: Path) -> None:
     """`UPDATE_GOLDEN=1` creates a missing sample; an existing one never changes, because such files are in use."""
     sample = SAMPLES / f"schema-{file.SCHEMA}.sql"
     if os.environ.get("UPDATE_GOLDEN") and not sample.exists():
-        write_state(tmp_path / "state.sqlite", {"alice": encode(saved_node(busy_node()))})
+        saved = replace(saved_node(busy_node()), newly_ended=(entry(29),))
+        write_state(tmp_path / "state.sqlite", {"alice": encode(saved)})
         connection = sqlite3.connect(tmp_path / "state.sqlite")
         connection.execute("INSERT INTO counted_run VALUES ('alice', ?, ?)", (ENDED.created_us, b"\xdd" * 8))
         connection.execute("INSERT INTO listed VALUES ('alice', ?)", (LISTED_US,))
@@ -72,7 +75,10 @@ def test_old_file_is_migrated(sample: Path, tmp_path: Path) -> None:
     """Everything in it is read, a node resumes from it, and it is saved in the present schema."""
     path = tmp_path / "state.sqlite"
     restore(sample, path)
+    has_ended = sample.stem >= f"schema-{ended.SINCE_SCHEMA}"
+    assert listed(path) == [entry(29)] * has_ended, "also without a migration"
     saved = reload(path)
+    assert listed(path) == [entry(29)] * has_ended
     observer = busy_node()
     unknown = {counter: saved.counters[counter] for counter in NEWER if not saved.counters[counter]}
     for counter, series in ((counter, saved.counters[counter]) for counter in saved.counters.keys() - unknown.keys()):

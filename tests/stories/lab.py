@@ -234,6 +234,12 @@ class Lab(Protocol):
     async def connect(self) -> None:
         """Bring all peers back; return when all channels are active."""
 
+    async def stop_other(self, name: str) -> None:
+        """Shut down another node that isn't a peer; return when its own peers have noticed."""
+
+    async def start_other(self, name: str) -> None:
+        """Start it again; return when its channels are active."""
+
     async def revoke_macaroon(self) -> None:
         """Make lnd refuse the macaroon in the exporter's file from now on. Open streams stay open."""
 
@@ -244,7 +250,7 @@ class Lab(Protocol):
         """Write a macaroon that doesn't allow TrackPayments; the exporter's own stays valid."""
 
     async def readonly_macaroon(self) -> Path:
-        """Return the file of another macaroon, which may also read channels, as lnd's `readonly.macaroon`."""
+        """Return the file of another macaroon, which may also read channels and graph: lnd's `readonly.macaroon`."""
 
     async def renew_certificate(self) -> None:
         """Make the next start of a node that is down create a new certificate. The exporter's file stays."""

@@ -153,7 +153,14 @@ class Exporter:
 
     async def open(self, *flags: str) -> str:
         """Return the output of the command `open` for its state file, whether it runs or not."""
-        command = [sys.executable, "-m", "exporter", "open", f"--storage.path={self.state}", *flags]
+        return await self._command("open", *flags)
+
+    async def ended(self, *flags: str) -> str:
+        """Return the output of the command `ended`, likewise."""
+        return await self._command("ended", *flags)
+
+    async def _command(self, name: str, *flags: str) -> str:
+        command = [sys.executable, "-m", "exporter", name, f"--storage.path={self.state}", *flags]
         return await run(command, self.state.parent)
 
     @property

@@ -215,6 +215,16 @@ class RealLab:
         """See `Lab`."""
         await self._network.connected(self.name)
 
+    async def stop_other(self, name: str) -> None:
+        """See `Lab`."""
+        await self._network.nodes[name].stop()
+        await self._network.missed(name)
+
+    async def start_other(self, name: str) -> None:
+        """See `Lab`."""
+        await self._network.nodes[name].start()
+        await self._network.connected(name)
+
     async def revoke_macaroon(self) -> None:
         """See `Lab`. The root key of the macaroon is deleted."""
         await self.node.revoke_macaroon(self._root_key)

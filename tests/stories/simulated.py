@@ -9,7 +9,7 @@ from exporter.payments.labels import Kind, Method, Status
 from exporter.simulator.credentials import replace_file
 from exporter.simulator.mutation import Create, Delete, Fail, GiveUp, Mutation, Register, Settle
 from exporter.simulator.server import SimulatedNode
-from exporter.simulator.service import ALL_PERMISSIONS, METHOD_PATHS, SMALLEST_PERMISSIONS
+from exporter.simulator.service import METHOD_PATHS, READONLY_PERMISSIONS, SMALLEST_PERMISSIONS
 from exporter.simulator.truth import reason
 from exporter.simulator.world import KEYSEND_RECORD
 from tests.stories.lab import TOO_MUCH_FOR_BOB, Invoice, Listed, fee_msat
@@ -119,6 +119,11 @@ class SimulatedLab:
         parts = tuple(self._route(invoice.at, first, part_msat, total_msat=create.value_msat) for _ in range(number))
         if invoice.sat > sum(usable.values()):
             plan = Plan(create, pb.FAILURE_REASON_INSUFFICIENT_BALANCE)
+        elif invoice.sat > max(usable.values()) * max_parts:
+            plan = Plan(create, pb.FAILURE_REASON_NO_ROUTE)
+        elif invoice.at in self.network.offline:
+            ways = tuple(self._route(invoice.at, name, create.value_msat) for name in ("bob", "carol"))
+            plan = Plan(create, pb.FAILURE_REASON_NO_ROUTE, ways, pb.Failure.UNKNOWN_NEXT_PEER)
         elif sum(part.total_fees_msat for part in parts) > fee_limit_sat * 1000:
             plan = Plan(create, pb.FAILURE_REASON_NO_ROUTE)
         elif via == "bob" and invoice.at == "dave" and invoice.sat >= TOO_MUCH_FOR_BOB:
@@ -161,6 +166,12 @@ class SimulatedLab:
             await self.disconnect(via)
             await self.apply(Fail(key, 0, pb.Failure.UNKNOWN_NEXT_PEER, 0), HOP_S)
             await self.apply(GiveUp(key, pb.FAILURE_REASON_ERROR), 0)
+        elif invoice.at in self.network.offline:
+            await self.apply(Fail(key, 0, pb.Failure.UNKNOWN_NEXT_PEER, 1), HOP_S)
+            await self.apply(GiveUp(key, pb.FAILURE_REASON_ERROR), 0)
+        elif (via, invoice.at) == ("bob", "dave") and invoice.sat >= TOO_MUCH_FOR_BOB:
+            await self.apply(Fail(key, 0, pb.Failure.TEMPORARY_CHANNEL_FAILURE, 1), HOP_S)
+            await self.apply(GiveUp(key, pb.FAILURE_REASON_ERROR), 0)
         elif known:
             await self.apply(Settle(key, 0, known), HOP_S)
         else:
@@ -168,6 +179,7 @@ class SimulatedLab:
             await self.apply(Fail(key, 0, DETAILS, len(route.hops)), 0)
 
     def _send(self, plan: Plan, *, cancelable: bool = False) -> SimulatedSending:
+        self.node.database.mission_control.reset()
         sending = SimulatedSending(self, plan, cancelable=cancelable)
         self._sendings.append(sending)
         return sending
@@ -261,6 +273,14 @@ class SimulatedLab:
         world = self.node.world
         world.peers = tuple(peer._replace(active=True) for peer in world.peers)
 
+    async def stop_other(self, name: str) -> None:
+        """See `Lab`."""
+        self.network.offline.add(name)
+
+    async def start_other(self, name: str) -> None:
+        """See `Lab`."""
+        self.network.offline.discard(name)
+
     def _sendable(self) -> dict[str, int]:
         """Return the balance of each active channel by its peer, in sat."""
         return {peer.node.alias: peer.local_sat for peer in self.node.world.peers if peer.active}
@@ -281,7 +301,7 @@ class SimulatedLab:
     async def readonly_macaroon(self) -> Path:
         """See `Lab`."""
         path = self.macaroon.with_name("readonly.macaroon")
-        replace_file(path, self.node.add_macaroon(ALL_PERMISSIONS))
+        replace_file(path, self.node.add_macaroon(READONLY_PERMISSIONS))
         return path
 
     async def renew_certificate(self) -> None:

@@ -31,9 +31,11 @@ class Plan(NamedTuple):
 
     create: Create
     reason: int = pb.FAILURE_REASON_NONE
-    """Set if the payment fails without an attempt."""
+    """Set if the payment fails without an attempt that reaches the recipient."""
     failing: tuple[pb.Route, ...] = ()
     """Routes of attempts that fail at their first hop, one after the other."""
+    code: int = TEMPORARY
+    """The failure code of these."""
     parts: tuple[pb.Route, ...] = ()
     """Routes of the parts that then reach the recipient together."""
     part_route: Callable[[int], pb.Route] | None = None
@@ -81,13 +83,13 @@ class SimulatedSending:
 
     async def _run(self) -> None:
         key = self.payment_hash
-        if self._plan.reason:
-            await self._do(GiveUp(key, self._plan.reason))
         if self._plan.part_route is not None:
             await self._storm(self._plan.part_route)
         for number, route in enumerate(self._plan.failing):
             await self._do(Register(key, route))
-            await self._do(Fail(key, number, TEMPORARY, 1))
+            await self._do(Fail(key, number, self._plan.code, 1))
+        if self._plan.reason:
+            await self._do(GiveUp(key, self._plan.reason))
         for route in self._plan.parts:
             await self._do(Register(key, route))
         self._held.set()

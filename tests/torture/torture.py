@@ -22,6 +22,7 @@ from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
 from tests.stories.page import NOT_SHOWN, Page, decreased_counters, parse, total
 from tests.stories.process import Exporter
+from tests.torture.ended import check_list
 from tests.torture.random_faults import NAME, RandomFaults
 from tests.torture.totals import differences
 
@@ -102,6 +103,7 @@ class Torture:
             self.summary.recovered = int(total(page, NAME, "recovered_total"))
             assert self._faults.noticed * 4 >= self.summary.faults["disk full"], "full disks weren't noticed"
             await self._exporter.stop()
+            check_list(self._exporter.state, NAME, page, self._node, self._faults.deleted)
         return self.summary
 
     def _config(self, mode: Mode, transport: str) -> NodeConfig:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\tlnd.proto\x12\x15lnd_payments_exporter\"\xb3\x03\n\x07Payment\x12\x14\n\x0cpayment_hash\x18\x01 \x01(\t\x12\x15\n\rcreation_date\x18\x03 \x01(\x03\x12\x12\n\nvalue_msat\x18\x08 \x01(\x03\x12\x17\n\x0fpayment_request\x18\t \x01(\t\x12<\n\x06status\x18\n \x01(\x0e\x32,.lnd_payments_exporter.Payment.PaymentStatus\x12\x10\n\x08\x66\x65\x65_msat\x18\x0c \x01(\x03\x12\x18\n\x10\x63reation_time_ns\x18\r \x01(\x03\x12\x31\n\x05htlcs\x18\x0e \x03(\x0b\x32\".lnd_payments_exporter.HTLCAttempt\x12\x15\n\rpayment_index\x18\x0f \x01(\x04\x12\x43\n\x0e\x66\x61ilure_reason\x18\x10 \x01(\x0e\x32+.lnd_payments_exporter.PaymentFailureReason\"U\n\rPaymentStatus\x12\x0b\n\x07UNKNOWN\x10\x00\x12\r\n\tIN_FLIGHT\x10\x01\x12\r\n\tSUCCEEDED\x10\x02\x12\n\n\x06\x46\x41ILED\x10\x03\x12\r\n\tINITIATED\x10\x04\"\xa8\x02\n\x0bHTLCAttempt\x12=\n\x06status\x18\x01 \x01(\x0e\x32-.lnd_payments_exporter.HTLCAttempt.HTLCStatus\x12+\n\x05route\x18\x02 \x01(\x0b\x32\x1c.lnd_payments_exporter.Route\x12\x17\n\x0f\x61ttempt_time_ns\x18\x03 \x01(\x03\x12\x17\n\x0fresolve_time_ns\x18\x04 \x01(\x03\x12/\n\x07\x66\x61ilure\x18\x05 \x01(\x0b\x32\x1e.lnd_payments_exporter.Failure\x12\x12\n\nattempt_id\x18\x07 \x01(\x04\"6\n\nHTLCStatus\x12\r\n\tIN_FLIGHT\x10\x00\x12\r\n\tSUCCEEDED\x10\x01\x12\n\n\x06\x46\x41ILED\x10\x02\"{\n\x05Route\x12\x17\n\x0ftotal_time_lock\x18\x01 \x01(\r\x12(\n\x04hops\x18\x04 \x03(\x0b\x32\x1a.lnd_payments_exporter.Hop\x12\x17\n\x0ftotal_fees_msat\x18\x05 \x01(\x03\x12\x16\n\x0etotal_amt_msat\x18\x06 \x01(\x03\"\xda\x01\n\x03Hop\x12\x0f\n\x07\x63han_id\x18\x01 \x01(\x04\x12\x0f\n\x07pub_key\x18\x08 \x01(\t\x12\x45\n\x0e\x63ustom_records\x18\x0b \x03(\x0b\x32-.lnd_payments_exporter.Hop.CustomRecordsEntry\x12\x34\n\namp_record\x18\x0c \x01(\x0b\x32 .lnd_payments_exporter.AMPRecord\x1a\x34\n\x12\x43ustomRecordsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x04\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\x0b\n\tAMPRecord\"\xef\x06\n\x07\x46\x61ilure\x12\x38\n\x04\x63ode\x18\x01 \x01(\x0e\x32*.lnd_payments_exporter.Failure.FailureCode\x12\x1c\n\x14\x66\x61ilure_source_index\x18\x08 \x01(\r\"\x8b\x06\n\x0b\x46\x61ilureCode\x12\x0c\n\x08RESERVED\x10\x00\x12(\n$INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS\x10\x01\x12\x1c\n\x18INCORRECT_PAYMENT_AMOUNT\x10\x02\x12\x1f\n\x1b\x46INAL_INCORRECT_CLTV_EXPIRY\x10\x03\x12\x1f\n\x1b\x46INAL_INCORRECT_HTLC_AMOUNT\x10\x04\x12\x19\n\x15\x46INAL_EXPIRY_TOO_SOON\x10\x05\x12\x11\n\rINVALID_REALM\x10\x06\x12\x13\n\x0f\x45XPIRY_TOO_SOON\x10\x07\x12\x19\n\x15INVALID_ONION_VERSION\x10\x08\x12\x16\n\x12INVALID_ONION_HMAC\x10\t\x12\x15\n\x11INVALID_ONION_KEY\x10\n\x12\x18\n\x14\x41MOUNT_BELOW_MINIMUM\x10\x0b\x12\x14\n\x10\x46\x45\x45_INSUFFICIENT\x10\x0c\x12\x19\n\x15INCORRECT_CLTV_EXPIRY\x10\r\x12\x14\n\x10\x43HANNEL_DISABLED\x10\x0e\x12\x1d\n\x19TEMPORARY_CHANNEL_FAILURE\x10\x0f\x12!\n\x1dREQUIRED_NODE_FEATURE_MISSING\x10\x10\x12$\n REQUIRED_CHANNEL_FEATURE_MISSING\x10\x11\x12\x15\n\x11UNKNOWN_NEXT_PEER\x10\x12\x12\x1a\n\x16TEMPORARY_NODE_FAILURE\x10\x13\x12\x1a\n\x16PERMANENT_NODE_FAILURE\x10\x14\x12\x1d\n\x19PERMANENT_CHANNEL_FAILURE\x10\x15\x12\x12\n\x0e\x45XPIRY_TOO_FAR\x10\x16\x12\x0f\n\x0bMPP_TIMEOUT\x10\x17\x12\x19\n\x15INVALID_ONION_PAYLOAD\x10\x18\x12\x1a\n\x16INVALID_ONION_BLINDING\x10\x19\x12\x15\n\x10INTERNAL_FAILURE\x10\xe5\x07\x12\x14\n\x0fUNKNOWN_FAILURE\x10\xe6\x07\x12\x17\n\x12UNREADABLE_FAILURE\x10\xe7\x07\"H\n\x13TrackPaymentRequest\x12\x14\n\x0cpayment_hash\x18\x01 \x01(\x0c\x12\x1b\n\x13no_inflight_updates\x18\x02 \x01(\x08\"3\n\x14TrackPaymentsRequest\x12\x1b\n\x13no_inflight_updates\x18\x01 \x01(\x08\"o\n\x13ListPaymentsRequest\x12\x1a\n\x12include_incomplete\x18\x01 \x01(\x08\x12\x14\n\x0cindex_offset\x18\x02 \x01(\x04\x12\x14\n\x0cmax_payments\x18\x03 \x01(\x04\x12\x10\n\x08reversed\x18\x04 \x01(\x08\"\x7f\n\x14ListPaymentsResponse\x12\x30\n\x08payments\x18\x01 \x03(\x0b\x32\x1e.lnd_payments_exporter.Payment\x12\x1a\n\x12\x66irst_index_offset\x18\x02 \x01(\x04\x12\x19\n\x11last_index_offset\x18\x03 \x01(\x04\"\x10\n\x0eGetInfoRequest\"\xb9\x02\n\x0fGetInfoResponse\x12\x17\n\x0fidentity_pubkey\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x1c\n\x14num_pending_channels\x18\x03 \x01(\r\x12\x1b\n\x13num_active_channels\x18\x04 \x01(\r\x12\x14\n\x0c\x62lock_height\x18\x06 \x01(\r\x12\x17\n\x0fsynced_to_chain\x18\t \x01(\x08\x12\x1d\n\x15\x62\x65st_header_timestamp\x18\r \x01(\x03\x12\x0f\n\x07version\x18\x0e \x01(\t\x12\x1d\n\x15num_inactive_channels\x18\x0f \x01(\r\x12,\n\x06\x63hains\x18\x10 \x03(\x0b\x32\x1c.lnd_payments_exporter.Chain\x12\x17\n\x0fsynced_to_graph\x18\x12 \x01(\x08\"\x18\n\x05\x43hain\x12\x0f\n\x07network\x18\x02 \x01(\t\"0\n\x13ListChannelsRequest\x12\x19\n\x11peer_alias_lookup\x18\x06 \x01(\x08\"H\n\x14ListChannelsResponse\x12\x30\n\x08\x63hannels\x18\x0b \x03(\x0b\x32\x1e.lnd_payments_exporter.Channel\"\xc5\x02\n\x07\x43hannel\x12\x0e\n\x06\x61\x63tive\x18\x01 \x01(\x08\x12\x15\n\rremote_pubkey\x18\x02 \x01(\t\x12\x0f\n\x07\x63han_id\x18\x04 \x01(\x04\x12\x15\n\rlocal_balance\x18\x06 \x01(\x03\x12\x16\n\x0eremote_balance\x18\x07 \x01(\x03\x12\x32\n\rpending_htlcs\x18\x0f \x03(\x0b\x32\x1b.lnd_payments_exporter.HTLC\x12\x44\n\x11local_constraints\x18\x1d \x01(\x0b\x32).lnd_payments_exporter.ChannelConstraints\x12\x45\n\x12remote_constraints\x18\x1e \x01(\x0b\x32).lnd_payments_exporter.ChannelConstraints\x12\x12\n\npeer_alias\x18\" \x01(\t\";\n\x04HTLC\x12\x10\n\x08incoming\x18\x01 \x01(\x08\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x03\x12\x11\n\thash_lock\x18\x03 \x01(\x0c\"h\n\x12\x43hannelConstraints\x12\x18\n\x10\x63han_reserve_sat\x18\x02 \x01(\x04\x12\x1c\n\x14max_pending_amt_msat\x18\x04 \x01(\x04\x12\x1a\n\x12max_accepted_htlcs\x18\x06 \x01(\r\"\x17\n\x15SubscribeStateRequest\"K\n\x16SubscribeStateResponse\x12\x31\n\x05state\x18\x01 \x01(\x0e\x32\".lnd_payments_exporter.WalletState*\xf6\x01\n\x14PaymentFailureReason\x12\x17\n\x13\x46\x41ILURE_REASON_NONE\x10\x00\x12\x1a\n\x16\x46\x41ILURE_REASON_TIMEOUT\x10\x01\x12\x1b\n\x17\x46\x41ILURE_REASON_NO_ROUTE\x10\x02\x12\x18\n\x14\x46\x41ILURE_REASON_ERROR\x10\x03\x12,\n(FAILURE_REASON_INCORRECT_PAYMENT_DETAILS\x10\x04\x12\'\n#FAILURE_REASON_INSUFFICIENT_BALANCE\x10\x05\x12\x1b\n\x17\x46\x41ILURE_REASON_CANCELED\x10\x06*s\n\x0bWalletState\x12\x10\n\x0cNON_EXISTING\x10\x00\x12\n\n\x06LOCKED\x10\x01\x12\x0c\n\x08UNLOCKED\x10\x02\x12\x0e\n\nRPC_ACTIVE\x10\x03\x12\x11\n\rSERVER_ACTIVE\x10\x04\x12\x15\n\x10WAITING_TO_START\x10\xff\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\tlnd.proto\x12\x15lnd_payments_exporter\"\xb3\x03\n\x07Payment\x12\x14\n\x0cpayment_hash\x18\x01 \x01(\t\x12\x15\n\rcreation_date\x18\x03 \x01(\x03\x12\x12\n\nvalue_msat\x18\x08 \x01(\x03\x12\x17\n\x0fpayment_request\x18\t \x01(\t\x12<\n\x06status\x18\n \x01(\x0e\x32,.lnd_payments_exporter.Payment.PaymentStatus\x12\x10\n\x08\x66\x65\x65_msat\x18\x0c \x01(\x03\x12\x18\n\x10\x63reation_time_ns\x18\r \x01(\x03\x12\x31\n\x05htlcs\x18\x0e \x03(\x0b\x32\".lnd_payments_exporter.HTLCAttempt\x12\x15\n\rpayment_index\x18\x0f \x01(\x04\x12\x43\n\x0e\x66\x61ilure_reason\x18\x10 \x01(\x0e\x32+.lnd_payments_exporter.PaymentFailureReason\"U\n\rPaymentStatus\x12\x0b\n\x07UNKNOWN\x10\x00\x12\r\n\tIN_FLIGHT\x10\x01\x12\r\n\tSUCCEEDED\x10\x02\x12\n\n\x06\x46\x41ILED\x10\x03\x12\r\n\tINITIATED\x10\x04\"\xa8\x02\n\x0bHTLCAttempt\x12=\n\x06status\x18\x01 \x01(\x0e\x32-.lnd_payments_exporter.HTLCAttempt.HTLCStatus\x12+\n\x05route\x18\x02 \x01(\x0b\x32\x1c.lnd_payments_exporter.Route\x12\x17\n\x0f\x61ttempt_time_ns\x18\x03 \x01(\x03\x12\x17\n\x0fresolve_time_ns\x18\x04 \x01(\x03\x12/\n\x07\x66\x61ilure\x18\x05 \x01(\x0b\x32\x1e.lnd_payments_exporter.Failure\x12\x12\n\nattempt_id\x18\x07 \x01(\x04\"6\n\nHTLCStatus\x12\r\n\tIN_FLIGHT\x10\x00\x12\r\n\tSUCCEEDED\x10\x01\x12\n\n\x06\x46\x41ILED\x10\x02\"{\n\x05Route\x12\x17\n\x0ftotal_time_lock\x18\x01 \x01(\r\x12(\n\x04hops\x18\x04 \x03(\x0b\x32\x1a.lnd_payments_exporter.Hop\x12\x17\n\x0ftotal_fees_msat\x18\x05 \x01(\x03\x12\x16\n\x0etotal_amt_msat\x18\x06 \x01(\x03\"\xf2\x01\n\x03Hop\x12\x0f\n\x07\x63han_id\x18\x01 \x01(\x04\x12\x0f\n\x07pub_key\x18\x08 \x01(\t\x12\x45\n\x0e\x63ustom_records\x18\x0b \x03(\x0b\x32-.lnd_payments_exporter.Hop.CustomRecordsEntry\x12\x34\n\namp_record\x18\x0c \x01(\x0b\x32 .lnd_payments_exporter.AMPRecord\x12\x16\n\x0e\x65ncrypted_data\x18\x0f \x01(\x0c\x1a\x34\n\x12\x43ustomRecordsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x04\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\x0b\n\tAMPRecord\"\xef\x06\n\x07\x46\x61ilure\x12\x38\n\x04\x63ode\x18\x01 \x01(\x0e\x32*.lnd_payments_exporter.Failure.FailureCode\x12\x1c\n\x14\x66\x61ilure_source_index\x18\x08 \x01(\r\"\x8b\x06\n\x0b\x46\x61ilureCode\x12\x0c\n\x08RESERVED\x10\x00\x12(\n$INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS\x10\x01\x12\x1c\n\x18INCORRECT_PAYMENT_AMOUNT\x10\x02\x12\x1f\n\x1b\x46INAL_INCORRECT_CLTV_EXPIRY\x10\x03\x12\x1f\n\x1b\x46INAL_INCORRECT_HTLC_AMOUNT\x10\x04\x12\x19\n\x15\x46INAL_EXPIRY_TOO_SOON\x10\x05\x12\x11\n\rINVALID_REALM\x10\x06\x12\x13\n\x0f\x45XPIRY_TOO_SOON\x10\x07\x12\x19\n\x15INVALID_ONION_VERSION\x10\x08\x12\x16\n\x12INVALID_ONION_HMAC\x10\t\x12\x15\n\x11INVALID_ONION_KEY\x10\n\x12\x18\n\x14\x41MOUNT_BELOW_MINIMUM\x10\x0b\x12\x14\n\x10\x46\x45\x45_INSUFFICIENT\x10\x0c\x12\x19\n\x15INCORRECT_CLTV_EXPIRY\x10\r\x12\x14\n\x10\x43HANNEL_DISABLED\x10\x0e\x12\x1d\n\x19TEMPORARY_CHANNEL_FAILURE\x10\x0f\x12!\n\x1dREQUIRED_NODE_FEATURE_MISSING\x10\x10\x12$\n REQUIRED_CHANNEL_FEATURE_MISSING\x10\x11\x12\x15\n\x11UNKNOWN_NEXT_PEER\x10\x12\x12\x1a\n\x16TEMPORARY_NODE_FAILURE\x10\x13\x12\x1a\n\x16PERMANENT_NODE_FAILURE\x10\x14\x12\x1d\n\x19PERMANENT_CHANNEL_FAILURE\x10\x15\x12\x12\n\x0e\x45XPIRY_TOO_FAR\x10\x16\x12\x0f\n\x0bMPP_TIMEOUT\x10\x17\x12\x19\n\x15INVALID_ONION_PAYLOAD\x10\x18\x12\x1a\n\x16INVALID_ONION_BLINDING\x10\x19\x12\x15\n\x10INTERNAL_FAILURE\x10\xe5\x07\x12\x14\n\x0fUNKNOWN_FAILURE\x10\xe6\x07\x12\x17\n\x12UNREADABLE_FAILURE\x10\xe7\x07\"H\n\x13TrackPaymentRequest\x12\x14\n\x0cpayment_hash\x18\x01 \x01(\x0c\x12\x1b\n\x13no_inflight_updates\x18\x02 \x01(\x08\"3\n\x14TrackPaymentsRequest\x12\x1b\n\x13no_inflight_updates\x18\x01 \x01(\x08\"o\n\x13ListPaymentsRequest\x12\x1a\n\x12include_incomplete\x18\x01 \x01(\x08\x12\x14\n\x0cindex_offset\x18\x02 \x01(\x04\x12\x14\n\x0cmax_payments\x18\x03 \x01(\x04\x12\x10\n\x08reversed\x18\x04 \x01(\x08\"\x7f\n\x14ListPaymentsResponse\x12\x30\n\x08payments\x18\x01 \x03(\x0b\x32\x1e.lnd_payments_exporter.Payment\x12\x1a\n\x12\x66irst_index_offset\x18\x02 \x01(\x04\x12\x19\n\x11last_index_offset\x18\x03 \x01(\x04\"\x10\n\x0eGetInfoRequest\"\xb9\x02\n\x0fGetInfoResponse\x12\x17\n\x0fidentity_pubkey\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x1c\n\x14num_pending_channels\x18\x03 \x01(\r\x12\x1b\n\x13num_active_channels\x18\x04 \x01(\r\x12\x14\n\x0c\x62lock_height\x18\x06 \x01(\r\x12\x17\n\x0fsynced_to_chain\x18\t \x01(\x08\x12\x1d\n\x15\x62\x65st_header_timestamp\x18\r \x01(\x03\x12\x0f\n\x07version\x18\x0e \x01(\t\x12\x1d\n\x15num_inactive_channels\x18\x0f \x01(\r\x12,\n\x06\x63hains\x18\x10 \x03(\x0b\x32\x1c.lnd_payments_exporter.Chain\x12\x17\n\x0fsynced_to_graph\x18\x12 \x01(\x08\"\x18\n\x05\x43hain\x12\x0f\n\x07network\x18\x02 \x01(\t\"0\n\x13ListChannelsRequest\x12\x19\n\x11peer_alias_lookup\x18\x06 \x01(\x08\"H\n\x14ListChannelsResponse\x12\x30\n\x08\x63hannels\x18\x0b \x03(\x0b\x32\x1e.lnd_payments_exporter.Channel\"\xc5\x02\n\x07\x43hannel\x12\x0e\n\x06\x61\x63tive\x18\x01 \x01(\x08\x12\x15\n\rremote_pubkey\x18\x02 \x01(\t\x12\x0f\n\x07\x63han_id\x18\x04 \x01(\x04\x12\x15\n\rlocal_balance\x18\x06 \x01(\x03\x12\x16\n\x0eremote_balance\x18\x07 \x01(\x03\x12\x32\n\rpending_htlcs\x18\x0f \x03(\x0b\x32\x1b.lnd_payments_exporter.HTLC\x12\x44\n\x11local_constraints\x18\x1d \x01(\x0b\x32).lnd_payments_exporter.ChannelConstraints\x12\x45\n\x12remote_constraints\x18\x1e \x01(\x0b\x32).lnd_payments_exporter.ChannelConstraints\x12\x12\n\npeer_alias\x18\" \x01(\t\";\n\x04HTLC\x12\x10\n\x08incoming\x18\x01 \x01(\x08\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x03\x12\x11\n\thash_lock\x18\x03 \x01(\x0c\"h\n\x12\x43hannelConstraints\x12\x18\n\x10\x63han_reserve_sat\x18\x02 \x01(\x04\x12\x1c\n\x14max_pending_amt_msat\x18\x04 \x01(\x04\x12\x1a\n\x12max_accepted_htlcs\x18\x06 \x01(\r\"\x17\n\x15SubscribeStateRequest\"K\n\x16SubscribeStateResponse\x12\x31\n\x05state\x18\x01 \x01(\x0e\x32\".lnd_payments_exporter.WalletState*\xf6\x01\n\x14PaymentFailureReason\x12\x17\n\x13\x46\x41ILURE_REASON_NONE\x10\x00\x12\x1a\n\x16\x46\x41ILURE_REASON_TIMEOUT\x10\x01\x12\x1b\n\x17\x46\x41ILURE_REASON_NO_ROUTE\x10\x02\x12\x18\n\x14\x46\x41ILURE_REASON_ERROR\x10\x03\x12,\n(FAILURE_REASON_INCORRECT_PAYMENT_DETAILS\x10\x04\x12\'\n#FAILURE_REASON_INSUFFICIENT_BALANCE\x10\x05\x12\x1b\n\x17\x46\x41ILURE_REASON_CANCELED\x10\x06*s\n\x0bWalletState\x12\x10\n\x0cNON_EXISTING\x10\x00\x12\n\n\x06LOCKED\x10\x01\x12\x0c\n\x08UNLOCKED\x10\x02\x12\x0e\n\nRPC_ACTIVE\x10\x03\x12\x11\n\rSERVER_ACTIVE\x10\x04\x12\x15\n\x10WAITING_TO_START\x10\xff\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,10 +33,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_HOP_CUSTOMRECORDSENTRY']._loaded_options = None
   _globals['_HOP_CUSTOMRECORDSENTRY']._serialized_options = b'8\001'
-  _globals['_PAYMENTFAILUREREASON']._serialized_start=3465
-  _globals['_PAYMENTFAILUREREASON']._serialized_end=3711
-  _globals['_WALLETSTATE']._serialized_start=3713
-  _globals['_WALLETSTATE']._serialized_end=3828
+  _globals['_PAYMENTFAILUREREASON']._serialized_start=3489
+  _globals['_PAYMENTFAILUREREASON']._serialized_end=3735
+  _globals['_WALLETSTATE']._serialized_start=3737
+  _globals['_WALLETSTATE']._serialized_end=3852
   _globals['_PAYMENT']._serialized_start=37
   _globals['_PAYMENT']._serialized_end=472
   _globals['_PAYMENT_PAYMENTSTATUS']._serialized_start=387
@@ -48,41 +48,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROUTE']._serialized_start=773
   _globals['_ROUTE']._serialized_end=896
   _globals['_HOP']._serialized_start=899
-  _globals['_HOP']._serialized_end=1117
-  _globals['_HOP_CUSTOMRECORDSENTRY']._serialized_start=1065
-  _globals['_HOP_CUSTOMRECORDSENTRY']._serialized_end=1117
-  _globals['_AMPRECORD']._serialized_start=1119
-  _globals['_AMPRECORD']._serialized_end=1130
-  _globals['_FAILURE']._serialized_start=1133
-  _globals['_FAILURE']._serialized_end=2012
-  _globals['_FAILURE_FAILURECODE']._serialized_start=1233
-  _globals['_FAILURE_FAILURECODE']._serialized_end=2012
-  _globals['_TRACKPAYMENTREQUEST']._serialized_start=2014
-  _globals['_TRACKPAYMENTREQUEST']._serialized_end=2086
-  _globals['_TRACKPAYMENTSREQUEST']._serialized_start=2088
-  _globals['_TRACKPAYMENTSREQUEST']._serialized_end=2139
-  _globals['_LISTPAYMENTSREQUEST']._serialized_start=2141
-  _globals['_LISTPAYMENTSREQUEST']._serialized_end=2252
-  _globals['_LISTPAYMENTSRESPONSE']._serialized_start=2254
-  _globals['_LISTPAYMENTSRESPONSE']._serialized_end=2381
-  _globals['_GETINFOREQUEST']._serialized_start=2383
-  _globals['_GETINFOREQUEST']._serialized_end=2399
-  _globals['_GETINFORESPONSE']._serialized_start=2402
-  _globals['_GETINFORESPONSE']._serialized_end=2715
-  _globals['_CHAIN']._serialized_start=2717
-  _globals['_CHAIN']._serialized_end=2741
-  _globals['_LISTCHANNELSREQUEST']._serialized_start=2743
-  _globals['_LISTCHANNELSREQUEST']._serialized_end=2791
-  _globals['_LISTCHANNELSRESPONSE']._serialized_start=2793
-  _globals['_LISTCHANNELSRESPONSE']._serialized_end=2865
-  _globals['_CHANNEL']._serialized_start=2868
-  _globals['_CHANNEL']._serialized_end=3193
-  _globals['_HTLC']._serialized_start=3195
-  _globals['_HTLC']._serialized_end=3254
-  _globals['_CHANNELCONSTRAINTS']._serialized_start=3256
-  _globals['_CHANNELCONSTRAINTS']._serialized_end=3360
-  _globals['_SUBSCRIBESTATEREQUEST']._serialized_start=3362
-  _globals['_SUBSCRIBESTATEREQUEST']._serialized_end=3385
-  _globals['_SUBSCRIBESTATERESPONSE']._serialized_start=3387
-  _globals['_SUBSCRIBESTATERESPONSE']._serialized_end=3462
+  _globals['_HOP']._serialized_end=1141
+  _globals['_HOP_CUSTOMRECORDSENTRY']._serialized_start=1089
+  _globals['_HOP_CUSTOMRECORDSENTRY']._serialized_end=1141
+  _globals['_AMPRECORD']._serialized_start=1143
+  _globals['_AMPRECORD']._serialized_end=1154
+  _globals['_FAILURE']._serialized_start=1157
+  _globals['_FAILURE']._serialized_end=2036
+  _globals['_FAILURE_FAILURECODE']._serialized_start=1257
+  _globals['_FAILURE_FAILURECODE']._serialized_end=2036
+  _globals['_TRACKPAYMENTREQUEST']._serialized_start=2038
+  _globals['_TRACKPAYMENTREQUEST']._serialized_end=2110
+  _globals['_TRACKPAYMENTSREQUEST']._serialized_start=2112
+  _globals['_TRACKPAYMENTSREQUEST']._serialized_end=2163
+  _globals['_LISTPAYMENTSREQUEST']._serialized_start=2165
+  _globals['_LISTPAYMENTSREQUEST']._serialized_end=2276
+  _globals['_LISTPAYMENTSRESPONSE']._serialized_start=2278
+  _globals['_LISTPAYMENTSRESPONSE']._serialized_end=2405
+  _globals['_GETINFOREQUEST']._serialized_start=2407
+  _globals['_GETINFOREQUEST']._serialized_end=2423
+  _globals['_GETINFORESPONSE']._serialized_start=2426
+  _globals['_GETINFORESPONSE']._serialized_end=2739
+  _globals['_CHAIN']._serialized_start=2741
+  _globals['_CHAIN']._serialized_end=2765
+  _globals['_LISTCHANNELSREQUEST']._serialized_start=2767
+  _globals['_LISTCHANNELSREQUEST']._serialized_end=2815
+  _globals['_LISTCHANNELSRESPONSE']._serialized_start=2817
+  _globals['_LISTCHANNELSRESPONSE']._serialized_end=2889
+  _globals['_CHANNEL']._serialized_start=2892
+  _globals['_CHANNEL']._serialized_end=3217
+  _globals['_HTLC']._serialized_start=3219
+  _globals['_HTLC']._serialized_end=3278
+  _globals['_CHANNELCONSTRAINTS']._serialized_start=3280
+  _globals['_CHANNELCONSTRAINTS']._serialized_end=3384
+  _globals['_SUBSCRIBESTATEREQUEST']._serialized_start=3386
+  _globals['_SUBSCRIBESTATEREQUEST']._serialized_end=3409
+  _globals['_SUBSCRIBESTATERESPONSE']._serialized_start=3411
+  _globals['_SUBSCRIBESTATERESPONSE']._serialized_end=3486
 # @@protoc_insertion_point(module_scope)

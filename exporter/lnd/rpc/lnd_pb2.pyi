@@ -111,7 +111,7 @@ class Route(_message.Message):
     def __init__(self, total_time_lock: _Optional[int] = ..., hops: _Optional[_Iterable[_Union[Hop, _Mapping]]] = ..., total_fees_msat: _Optional[int] = ..., total_amt_msat: _Optional[int] = ...) -> None: ...
 
 class Hop(_message.Message):
-    __slots__ = ("chan_id", "pub_key", "custom_records", "amp_record")
+    __slots__ = ("chan_id", "pub_key", "custom_records", "amp_record", "encrypted_data")
     class CustomRecordsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -123,11 +123,13 @@ class Hop(_message.Message):
     PUB_KEY_FIELD_NUMBER: _ClassVar[int]
     CUSTOM_RECORDS_FIELD_NUMBER: _ClassVar[int]
     AMP_RECORD_FIELD_NUMBER: _ClassVar[int]
+    ENCRYPTED_DATA_FIELD_NUMBER: _ClassVar[int]
     chan_id: int
     pub_key: str
     custom_records: _containers.ScalarMap[int, bytes]
     amp_record: AMPRecord
-    def __init__(self, chan_id: _Optional[int] = ..., pub_key: _Optional[str] = ..., custom_records: _Optional[_Mapping[int, bytes]] = ..., amp_record: _Optional[_Union[AMPRecord, _Mapping]] = ...) -> None: ...
+    encrypted_data: bytes
+    def __init__(self, chan_id: _Optional[int] = ..., pub_key: _Optional[str] = ..., custom_records: _Optional[_Mapping[int, bytes]] = ..., amp_record: _Optional[_Union[AMPRecord, _Mapping]] = ..., encrypted_data: _Optional[bytes] = ...) -> None: ...
 
 class AMPRecord(_message.Message):
     __slots__ = ()

@@ -1,0 +1,73 @@
+"""The settings of single commands: flags without a dot, which the YAML file can't hold."""
+
+from typing import Any
+
+from exporter.config import values
+from exporter.config.commands import OF_ONE_PAYMENT
+from exporter.config.setting import Setting
+from exporter.payments.labels import Cause, Kind, Reason
+
+OLDER_THAN = Setting(
+    "older-than", "TIME", values.duration, "", ("open",), "only payments in flight for at least this long: 10m, 1h, 2d"
+)
+SINCE = Setting(
+    "since", "TIME", values.duration, "", ("ended",), "only payments counted since then: 10m, 1h, 2d; default: all"
+)
+FAILED = Setting("failed", "", values.switch, "false", ("ended",), "only payments that failed")
+LATE = Setting(
+    "late", "", values.switch, "false", ("ended",), "only payments that succeeded after lnd had given them up"
+)
+CAUSE = Setting(
+    "cause", "CAUSE", values.several_of(*Cause), "", ("ended",), "only payments that failed by this cause", several=True
+)
+REASON = Setting(
+    "reason", "REASON", values.several_of(*Reason), "", ("ended",), "only payments with this reason", several=True
+)
+KIND = Setting("kind", "KIND", values.several_of(*Kind), "", ("ended",), "only payments of this kind", several=True)
+MIN_SAT = Setting("min-sat", "NUMBER", values.sat, "0", ("ended",), "only payments of at least this amount")
+PEER = Setting(
+    "peer",
+    "PEER",
+    values.peer,
+    "",
+    ("ended",),
+    "only payments through this first hop: its key, or the beginning, or alias",
+)
+LIMIT = Setting(
+    "limit",
+    "NUMBER",
+    values.list_length,
+    "",
+    ("ended",),
+    "at most this many payments of each node, the newest; 0 for all (default: 50, with --json all)",
+)
+JSON = Setting(
+    "json",
+    "",
+    values.switch,
+    "false",
+    ("open", "ended", *OF_ONE_PAYMENT),
+    "print JSON instead of a table or text: one document (open, why), or a line for each payment (ended) or update"
+    " (track)",
+)
+NO_INFLIGHT = Setting(
+    "no-inflight", "", values.switch, "false", ("track",), "print nothing before the payment has ended"
+)
+SHOW_SECRETS = Setting("show-secrets", "", values.switch, "false", ("track",), "show preimages and the payment request")
+
+ALL: tuple[Setting[Any], ...] = (
+    OLDER_THAN,
+    SINCE,
+    FAILED,
+    LATE,
+    CAUSE,
+    REASON,
+    KIND,
+    MIN_SAT,
+    PEER,
+    LIMIT,
+    JSON,
+    NO_INFLIGHT,
+    SHOW_SECRETS,
+)
+"""In the order of `--help`."""

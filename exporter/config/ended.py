@@ -1,0 +1,30 @@
+"""The flags of the command `ended`."""
+
+from exporter.config.command_settings import CAUSE, FAILED, JSON, KIND, LATE, LIMIT, MIN_SAT, PEER, REASON, SINCE
+from exporter.config.model import EndedConfig
+from exporter.config.problems import Problem
+from exporter.config.raw import RawValues, optional_value, value
+from exporter.config.settings import LND_NAME
+
+TABLE_LIMIT = 50
+"""Payments of each node in a table, unless the limit is given."""
+
+
+def read_ended(raw: RawValues, problems: list[Problem]) -> EndedConfig:
+    """Return which payments `ended` lists. An exporter with --storage.memory has no state file to read."""
+    json, limit = value(raw, JSON, problems), optional_value(raw, LIMIT, problems)
+    if limit is None and not json:
+        limit = TABLE_LIMIT
+    return EndedConfig(
+        since_s=optional_value(raw, SINCE, problems),
+        failed=value(raw, FAILED, problems),
+        late=value(raw, LATE, problems),
+        causes=optional_value(raw, CAUSE, problems) or (),
+        reasons=optional_value(raw, REASON, problems) or (),
+        kinds=optional_value(raw, KIND, problems) or (),
+        min_sat=value(raw, MIN_SAT, problems) or 0,
+        peer=optional_value(raw, PEER, problems) or "",
+        limit=limit or None,
+        json=json,
+        node=value(raw, LND_NAME, problems) if LND_NAME.name in raw else None,
+    )

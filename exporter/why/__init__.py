@@ -1,0 +1,1 @@
+"""The command `why`: explains what became of one payment."""

@@ -1,0 +1,33 @@
+"""Explains one payment, and turns its state into an exit code."""
+
+import sys
+from collections.abc import Callable
+from functools import partial
+
+from exporter.config import Config
+from exporter.lnd.client import ExplainingClient, LndError
+from exporter.payments.labels import Status
+from exporter.track import FAILED, NOT_FOLLOWED, SUCCEEDED
+from exporter.why.asker import Asker
+from exporter.why.counted import find_counted
+from exporter.why.document import to_json, to_text
+
+IN_FLIGHT = 4
+"""Exit code of a payment that hasn't ended; the others are those of `track`."""
+
+
+async def why(config: Config, client: ExplainingClient, now_ns: Callable[[], int]) -> int:
+    """Explain the payment, close the client and return the exit code."""
+    (node,) = config.nodes
+    try:
+        asker = Asker(client, now_ns)
+        if path := config.storage.path:
+            asker.find_counted = partial(find_counted, path, node.name)
+        answers = await asker.ask(config.track.payment_hash)
+    except LndError as error:
+        print(f"{node.preface}{error.advice}", file=sys.stderr)
+        return NOT_FOLLOWED
+    finally:
+        await client.close()
+    print(to_json(answers, node.name) if config.track.json else to_text(answers, node.preface), flush=True)
+    return {Status.SUCCEEDED: SUCCEEDED, Status.FAILED: FAILED}.get(answers.detail.payment.status, IN_FLIGHT)
