@@ -201,10 +201,15 @@ class Story:
         locked_ms = max(0, attempt.resolve_ns - attempt.attempt_ns) // NS_PER_MS
         yield (Counter.LOCKED_MSAT_MS, _outcome(attempt)), attempt.amount_msat * locked_ms
         yield (Counter.PEER_ATTEMPTS,), 1
+        yield (Counter.PEER_OUTSTANDING_MS, _outcome(attempt)), locked_ms
         if settled:
             yield (Counter.ATTEMPTS_SETTLED,), 1
             yield (Counter.PEER_SENT,), attempt.amount_msat - attempt.fee_msat
             yield (Counter.PEER_FEES,), attempt.fee_msat
+            yield (Counter.PEER_FEES_BY_PURPOSE,), attempt.fee_msat
+            if attempt.back_peer:
+                yield (Counter.PEER_REBALANCED_IN,), attempt.amount_msat - attempt.fee_msat
+                yield (Counter.PEER_REBALANCED_IN_FEES,), attempt.fee_msat
         else:
             yield (Counter.ATTEMPTS_FAILED, attempt.code or "", attempt.source or ""), 1
 
@@ -268,11 +273,13 @@ COMPARED_LABELS: dict[Counter, slice] = {
     Counter.ATTEMPTS_FAILED: slice(1, None),
     Counter.ATTEMPTS_UNRESOLVED: slice(None),
     Counter.LOCKED_MSAT_MS: slice(None),
+    Counter.PEER_OUTSTANDING_MS: slice(1, None),
 }
 """The labels that are compared; of all other counters the sum over all labels is compared."""
 NOT_SUMMED = (
     Counter.TRANSITIONS,
     Counter.SUCCEEDED_LATE,
+    Counter.SUCCEEDED_LATE_MSAT,
     Counter.UPDATES,
     Counter.UPDATES_IGNORED,
     Counter.INTERRUPTIONS,
@@ -332,8 +339,11 @@ def check(
     reason_missing = {story.run for story in stories if not story.lost and truth[story.run].reason not in story.reasons}
     assert not reason_missing - erased, "lnd's last reason for it was never received"
     assert page_totals(view) == expected(stories)
-    ended = (story for story in stories if not story.lost)
+    ended = [story for story in stories if not story.lost]
     assert _reasons(view) == Tally((str(s.status), str(s.reason(truth[s.run].reason))) for s in ended)
+    late = (s for s in ended if s.status is Status.SUCCEEDED and s.reason(truth[s.run].reason) is not Reason.NONE)
+    late_msat = sum(view.counters[Counter.SUCCEEDED_LATE_MSAT].values())
+    assert late_msat == sum(s.terminals[0].payment.value_msat for s in late)
     transitions = Tally[str]()
     for (_, after), number in view.counters[Counter.TRANSITIONS].items():
         transitions[after] += number
