@@ -59,7 +59,13 @@ def json_types(message: Any, value: Mapping[str, Any]) -> dict[str, Any]:
     return types
 
 
-HOP = {"pub_key": "str", "custom_records": "dict", "amp_record": "NoneType"}
+HOP = {
+    "chan_id": "str",
+    "pub_key": "str",
+    "custom_records": "dict",
+    "amp_record": "NoneType",
+    "encrypted_data": "str",
+}
 ROUTE = {"total_time_lock": "int", "total_fees_msat": "str", "total_amt_msat": "str", "hops": [HOP]}
 ATTEMPT = {
     "status": "str",
