@@ -20,7 +20,7 @@ from exporter.simulator.wire import bytes_field, int_field
 from tests.network.node import Json, b64hex
 from tests.network.process import until
 from tests.network.regtest import DAVE_ACCEPTS, Network
-from tests.stories.lab import Invoice
+from tests.stories.lab import MORE_THAN_ALICE_HAS, Invoice
 from tests.stories.real import RealLab
 from tests.stories.real_sending import RealSending
 
@@ -94,7 +94,7 @@ async def no_route(bob: RealLab) -> RealSending:
 
 async def insufficient_balance(bob: RealLab) -> RealSending:
     """Make a payment above the balance of the channel."""
-    return await bob.pay(await bob.invoice(3_000_000, at="alice"), via="alice")
+    return await bob.pay(await bob.invoice(MORE_THAN_ALICE_HAS, at="alice"), via="alice")
 
 
 async def refused(bob: RealLab) -> RealSending:

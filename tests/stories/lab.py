@@ -240,6 +240,9 @@ class Lab(Protocol):
     async def start_other(self, name: str) -> None:
         """Start it again; return when its channels are active."""
 
+    async def refill(self) -> None:
+        """Let the peers pay back what earlier stories have sent over their channels. Carol's storm must be over."""
+
     async def revoke_macaroon(self) -> None:
         """Make lnd refuse the macaroon in the exporter's file from now on. Open streams stay open."""
 

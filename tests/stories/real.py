@@ -225,6 +225,18 @@ class RealLab:
         await self._network.nodes[name].start()
         await self._network.connected(name)
 
+    async def refill(self) -> None:
+        """See `Lab`."""
+        names = {pubkey: name for name, pubkey in self.pubkeys.items()}
+        for channel in (await self.node.get("/v1/channels"))["channels"]:
+            missing = int(channel["capacity"]) // 2 - int(channel["local_balance"])
+            if missing > 0:
+                peer = RealLab(self._network, names[channel["remote_pubkey"]])
+                await peer.open()
+                paid = await peer.pay(await self.invoice(missing, at=self.name), via=self.name)
+                assert (await paid.ended()).status is Status.SUCCEEDED
+                await peer.close()
+
     async def revoke_macaroon(self) -> None:
         """See `Lab`. The root key of the macaroon is deleted."""
         await self.node.revoke_macaroon(self._root_key)

@@ -285,6 +285,9 @@ class SimulatedLab:
         """Return the balance of each active channel by its peer, in sat."""
         return {peer.node.alias: peer.local_sat for peer in self.node.world.peers if peer.active}
 
+    async def refill(self) -> None:
+        """See `Lab`. Balances never change here."""
+
     async def revoke_macaroon(self) -> None:
         """See `Lab`."""
         self.node.revoke_macaroons()

@@ -70,6 +70,9 @@ async def test_fee_limit(world: World) -> None:
 async def test_too_large_for_one_channel(world: World) -> None:
     """In one part: no single channel holds so much, together they do."""
     alice = world.alice
+    assert world.storm is not None
+    await asyncio.wait([world.storm])
+    await alice.refill()
     sending = await alice.pay(await alice.invoice(MORE_THAN_ONE_CHANNEL_HAS, at="dave"), max_parts=1)
     assert (await sending.ended()).reason is Reason.NO_ROUTE
     said, guess, now = await verdict(alice, sending.payment_hash)
