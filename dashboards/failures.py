@@ -164,7 +164,7 @@ def _advice(causes: str, everything: str) -> table.Panel:
     return grid(
         Text(
             "Cause",
-            "Failed payments within the time shown. Run on the exporter's machine, as its user, the command lists those "
+            "Failed payments within the time shown. The command, run on the exporter's machine, lists those "
             "of a cause, of all purposes (--kind=invoice: only these); --since counts from now. "
             "`lnd-payments-exporter why HASH` then explains one of them.",
             "locale",

@@ -7,7 +7,9 @@ from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, YELLOW, Query, Text
 from dashboards.peers import held_by
 from dashboards.presence import BLOCKS_LEFT, STATE, STATES, held, held_unseen
 from dashboards.query import FAR, NEAR, SAT, WHO, increase, m, total
+from dashboards.words import CAUSES
 from deploy.prometheus.rule import exactly
+from exporter.payments.labels import Cause
 from exporter.payments.node import BLOCK_S
 
 AGES = {"under_1m": GREEN, "1m_to_10m": BLUE, "10m_to_1h": YELLOW, "1h_to_1d": ORANGE, "1d_and_over": RED}
@@ -185,7 +187,7 @@ def _over_time(here: Grid) -> None:
                 Query(f"{total(m('in_flight_htlcs_msat'))} / {SAT}", "outstanding"),
                 Query(f"{total(m('held_htlcs_msat'))} / {SAT}", "held"),
             ],
-            colors={"outstanding": BLUE, "held": ORANGE},
+            colors={"outstanding": BLUE, "held": CAUSES[Cause.HELD]},
         ),
         12,
     )
