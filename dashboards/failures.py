@@ -178,7 +178,7 @@ def _advice(causes: str, everything: str) -> table.Panel:
             Column("Value #A", "Failed", "locale", decimals=0, width=90),
             Column("Value #B", "Share", "percentunit", decimals=0, width=80),
             Column("advice", "What helps", "string", words={word: (text, BLACK) for word, text in ADVICE.items()}),
-            Column("command", "Which ones? Then: lnd-payments-exporter why HASH", "string", width=640),
+            Column("command", "Which ones? Then: lnd-payments-exporter why HASH", "string", width=680, copied=True),
         ],
         "cause",
         sort="Failed",

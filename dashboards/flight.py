@@ -209,7 +209,6 @@ def _over_time(here: Grid) -> None:
         ),
         12,
     )
-    warned = ((None, "transparent"), (0.5, ORANGE))
     here.add(
         lines(
             Text(
@@ -219,7 +218,7 @@ def _over_time(here: Grid) -> None:
                 "short",
             ),
             [Query(total(increase("succeeded_late_total", window="10m")), "succeeded late")],
-            warned,
+            ((None, "transparent"), (0.5, ORANGE)),
         ),
         6,
     )
@@ -232,7 +231,6 @@ def _over_time(here: Grid) -> None:
                 "locale",
             ),
             [Query(f"{total(increase('succeeded_late_msat_total', window='10m'))} / {SAT}", "sat")],
-            warned,
         ),
         6,
     )

@@ -33,6 +33,18 @@ def _grown(metric: str, *matchers: str) -> str:
     return total(increase(metric, _HAS_PLACE, *matchers), "peer")
 
 
+def _grown_from_nothing(metric: str, *matchers: str) -> str:
+    """Return the growth of a counter whose series begins when it counts something, so `increase` misses the first.
+
+    If the peer had series at the beginning of the time shown, but not this one, all that it has was counted since.
+    """
+    counter, then = m(metric, _HAS_PLACE, *matchers), "offset $__range"
+    begun = (
+        f"{counter} unless {counter} {then} and on ({', '.join((*NODE, 'peer'))}) {m('peer_sent_msat_total')} {then}"
+    )
+    return total(f"({begun}) or {increase(metric, _HAS_PLACE, *matchers)}", "peer")
+
+
 def _now(metric: str, *matchers: str) -> str:
     """Return a gauge that comes from ListChannels, of nodes that answer; the last answers of others look healthy."""
     return total(f"{m(metric, *matchers)} {READY}", "peer")
@@ -72,15 +84,23 @@ def _fails(here: Grid) -> None:
             ],
             [
                 *_NAMES,
-                Column("Value #B", "Attempts", "locale", decimals=0),
-                Column("Value #C", "Settled", "locale", decimals=0),
-                Column("Value #D", "Failed here", "locale", decimals=0),
-                Column("Value #E", "Failed at peer", "locale", decimals=0),
-                Column("Value #F", "Failed beyond", "locale", decimals=0),
-                Column("Value #G", "Blamed, 30 min", "percentunit", ((None, GREEN), (BLAMED, RED)), 0, empty="few"),
-                Column("Value #H", "Takes", "s", decimals=1, empty="-"),
-                Column("Value #I", "Active channels", "short", decimals=0, empty=_UNKNOWN),
-                Column("Value #J", "Inactive", "short", ((None, GREEN), (1, ORANGE)), 0, empty=_UNKNOWN),
+                Column("Value #B", "Attempts", "locale", decimals=0, width=90),
+                Column("Value #C", "Settled", "locale", decimals=0, width=85),
+                Column("Value #D", "Failed here", "locale", decimals=0, width=105),
+                Column("Value #E", "Failed at peer", "locale", decimals=0, width=115),
+                Column("Value #F", "Failed beyond", "locale", decimals=0, width=120),
+                Column(
+                    "Value #G",
+                    "Blamed, 30 min",
+                    "percentunit",
+                    ((None, GREEN), (BLAMED, RED)),
+                    0,
+                    width=125,
+                    empty="few",
+                ),
+                Column("Value #H", "Takes", "s", decimals=1, empty="-", width=75),
+                Column("Value #I", "Active channels", "short", decimals=0, width=130, empty=_UNKNOWN),
+                Column("Value #J", "Inactive", "short", ((None, GREEN), (1, ORANGE)), 0, empty=_UNKNOWN, width=85),
                 Column("Value #K", "Spendable, sat", "locale", decimals=0, empty=_UNKNOWN),
             ],
             "peer",
@@ -95,17 +115,20 @@ def _fails(here: Grid) -> None:
 def _costs(here: Grid) -> None:
     everything = _grown("peer_htlc_attempts_total")
     sent = _grown("peer_sent_msat_total")
-    fees = {purpose: _grown("peer_fees_by_purpose_msat_total", exactly("purpose", purpose)) for purpose in Purpose}
-    back, cost = (_grown(f"peer_rebalanced_in_{what}_total") for what in ("msat", "fees_msat"))
+    fees = {
+        purpose: _grown_from_nothing("peer_fees_by_purpose_msat_total", exactly("purpose", purpose))
+        for purpose in Purpose
+    }
+    back, cost = (_grown_from_nothing(f"peer_rebalanced_in_{what}_total") for what in ("msat", "fees_msat"))
     counted = [sent, *fees.values(), back, cost]
     known = [_now("peer_spendable_msat"), _now("peer_receivable_msat")]
     here.add(
         grid(
             Text(
-                "What direct peers cost",
+                "Direct peers: cost and balance",
                 "Within the time shown: sent and fees by first hop; rebalances by the peer through which they came "
-                "back, whose fees are also among those of a first hop. Now: what each can still send to us and we to "
-                "it. Good: fees for rebalances far below those that they save.",
+                "back; their fees are also those of a first hop. Spendable, receivable: now, in active channels; not "
+                "known: needs ListChannels, and a node that answers. Good: balance on both sides.",
                 "locale",
             ),
             [
@@ -180,7 +203,7 @@ def held_by(here: Grid) -> None:
                 *_NAMES,
                 Column("Value #B", "HTLCs", "short", decimals=0),
                 Column("Value #C", "Locked, sat", "locale", decimals=0),
-                Column("Value #D", "Offered in all", "short", decimals=0, empty=_UNKNOWN),
+                Column("Value #D", "Offered, all", "short", decimals=0, empty=_UNKNOWN),
                 Column("Value #E", "Of its slots", "percentunit", full, 1, empty=_UNKNOWN),
                 Column("Value #F", "Of its amount", "percentunit", full, 1, empty=_UNKNOWN),
                 Column("Value #G", "Spendable, sat", "locale", decimals=0, empty=_UNKNOWN),

@@ -28,6 +28,8 @@ class Column(NamedTuple):
     """Text and colour for each number or word."""
     empty: str = ""
     """Text of an empty cell."""
+    copied: bool = False
+    """A cell opens its whole text, to be copied."""
 
 
 def grid(
@@ -91,6 +93,8 @@ def _column(column: Column) -> list[model.DynamicConfigValue]:
         made.append(model.DynamicConfigValue(id_val="decimals", value=column.decimals))
     if column.width is not None:
         made.append(model.DynamicConfigValue(id_val="custom.width", value=column.width))
+    if column.copied:
+        made.append(model.DynamicConfigValue(id_val="custom.inspect", value=True))
     if column.words or column.empty:
         made.append(model.DynamicConfigValue(id_val="mappings", value=mappings(column.words, column.empty)))
     if column.steps:

@@ -11,7 +11,8 @@ from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, YELLOW
 from dashboards.presence import STATES
 from exporter.payments.labels import Cause, FailureSource, Interruption, Kind, Outcome, Reason
 
-_PURPLE, _LIGHT_GREY, _TEAL, _BROWN = "purple", "#c7c7c7", "#4fb3a9", "#a0785a"
+_PURPLE, _LIGHT_GREY, _TEAL, _PINK = "purple", "#b0b0b0", "#4fb3a9", "#d16ba5"
+_DARK_YELLOW = "dark-yellow"  # also legible as a text on white
 
 CAUSES: Mapping[str, str] = {
     Cause.OWN_LIQUIDITY: ORANGE,
@@ -20,19 +21,19 @@ CAUSES: Mapping[str, str] = {
     Cause.ROUTE_LIQUIDITY: BLUE,
     Cause.ROUTE_POLICY: "light-blue",
     Cause.NO_ROUTE: _PURPLE,
-    Cause.RECIPIENT: YELLOW,
-    Cause.RECIPIENT_LIQUIDITY: "dark-yellow",
-    Cause.RECIPIENT_UNREACHABLE: "super-light-yellow",
+    Cause.RECIPIENT: _DARK_YELLOW,
+    Cause.RECIPIENT_LIQUIDITY: "#a8782f",
+    Cause.RECIPIENT_UNREACHABLE: YELLOW,
     Cause.HELD: "light-purple",
     Cause.CALLER: _TEAL,
-    Cause.UNREADABLE: _BROWN,
+    Cause.UNREADABLE: _PINK,
     Cause.OTHER: GREY,
 }
 REASONS: Mapping[str, str] = {
     Reason.TIMEOUT: "dark-blue",
     Reason.NO_ROUTE: _PURPLE,
     Reason.ERROR: RED,
-    Reason.INCORRECT_PAYMENT_DETAILS: YELLOW,
+    Reason.INCORRECT_PAYMENT_DETAILS: _DARK_YELLOW,
     Reason.INSUFFICIENT_BALANCE: ORANGE,
     Reason.CANCELED: _TEAL,
     Reason.NONE: _LIGHT_GREY,
@@ -51,7 +52,7 @@ SOURCES: Mapping[str, str] = {
     FailureSource.SELF: ORANGE,
     FailureSource.FIRST_HOP: "light-orange",
     FailureSource.INTERMEDIATE: BLUE,
-    FailureSource.RECIPIENT: YELLOW,
+    FailureSource.RECIPIENT: _DARK_YELLOW,
     FailureSource.UNKNOWN: _LIGHT_GREY,
 }
 OUTCOMES: Mapping[str, str] = {Outcome.SUCCEEDED: GREEN, Outcome.FAILED: RED}

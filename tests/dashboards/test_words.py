@@ -1,7 +1,7 @@
 """Words have one colour everywhere; every cause has advice; the commands on panels and in runbooks can be run."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,6 @@ from tests.dashboards.panels import FILES, panel, panels
 FAILURES, OVERVIEW = "lnd-payments-failures", "lnd-payments-overview"
 RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
 PROGRAM = "lnd-payments-exporter"
-LISTING = ("ended", "open")
-"""Commands that read the exporter's file: all that they need is on the line."""
 FROM_ALERT_TO_PAYMENT = {
     "Outage": "ended --failed",
     "FailFast": "ended --failed",
@@ -66,7 +64,7 @@ def test_one_colour_a_word() -> None:
         ("outcome", Outcome, words.OUTCOMES),
     ],
 )
-def test_every_value_has_a_colour_of_its_own(label: str, values: type, colours: dict[str, str]) -> None:
+def test_every_value_has_a_colour_of_its_own(label: str, values: Iterable[str], colours: dict[str, str]) -> None:
     """On every graph with a series for each value."""
     assert set(colours) == {*values}
     assert len({*colours.values()}) == len(colours)
@@ -106,18 +104,21 @@ def test_every_cause_has_advice() -> None:
         assert (ended.causes, ended.since_s) == ((cause.value,), 21600)
 
 
-def commands(text: str) -> list[list[str]]:
-    """Return the commands in a text that list payments, as words."""
-    found = re.findall(rf"`{PROGRAM} ([^`]+)`", text.replace("\n", " "))
-    return [words for command in found if (words := command.split())[0] in LISTING]
+def check_commands(text: str) -> None:
+    """Read the flags of each command in a text that lists payments, as the program does."""
+    for command in re.findall(rf"`{PROGRAM} ([^`]+)`", text.replace("\n", " ")):
+        name, *flags = command.replace("PEER", "02ab").split()
+        if name == "ended":
+            load(flags, {}, "ended")
+        elif name == "open":
+            load(flags, {}, "open")
 
 
 @pytest.mark.parametrize("uid", FILES)
 def test_commands_on_panels(uid: str) -> None:
     """Each can be run as it is."""
     for shown in panels(uid):
-        for command, *flags in commands(shown["description"]):
-            load(flags, {}, command)
+        check_commands(shown["description"])
 
 
 @pytest.mark.parametrize(
@@ -138,8 +139,7 @@ def test_panels_on_failures_lead_to_payments(uid: str, title: str) -> None:
 @pytest.mark.parametrize("page", sorted(RUNBOOKS.glob("*.md")), ids=lambda page: str(page.stem))
 def test_commands_in_runbooks(page: Path) -> None:
     """Each can be run as it is."""
-    for command, *flags in commands(page.read_text()):
-        load([flag.replace("PEER", "02ab") for flag in flags], {}, command)
+    check_commands(page.read_text())
 
 
 @pytest.mark.parametrize("name", FROM_ALERT_TO_PAYMENT)

@@ -8,7 +8,7 @@ from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.metrics.names import ROWS
 from exporter.payments.labels import NodeState
 from exporter.payments.node import Channels, PeerChannels
-from exporter.simulator.mutation import Scenario
+from exporter.simulator.mutation import Register, Scenario
 from tests.incidents.node import VirtualNode
 from tests.incidents.traffic import MINUTE, SELF, TEMPORARY, down, held, pays
 
@@ -79,9 +79,18 @@ def _day(node: VirtualNode, begin_min: float, end_min: float) -> None:
     pays(node, begin_min, end_min, 0.1, lambda node: node.scenarios.keysend())
     pays(node, begin_min, end_min, 0.1, lambda node: node.scenarios.multi_part())
     pays(node, begin_min, end_min, 0.15, lambda node: node.scenarios.probe())
-    pays(node, begin_min, end_min, 0.1, lambda node: node.scenarios.rebalance())
+    pays(node, begin_min, end_min, 0.1, _circle)
     pays(node, begin_min, end_min, 0.15, lambda node: node.scenarios.rebalance_without_route())
     pays(node, begin_min, end_min, 0.02, lambda node: node.scenarios.held_then_settled(50))
+
+
+def _circle(node: VirtualNode) -> Scenario:
+    """Return a rebalance that comes back through a peer."""
+    scenario = node.scenarios.rebalance()
+    for step in scenario.steps:
+        if isinstance(step.mutation, Register):
+            step.mutation.route.hops[-2].pub_key = node.chance.choice(node.world.peers).node.pubkey
+    return scenario
 
 
 def _channels(node: VirtualNode, left: float = 1.0, offline: int = 0) -> None:
