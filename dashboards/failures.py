@@ -171,7 +171,7 @@ def _advice(causes: str, everything: str) -> table.Panel:
         ),
         [
             Query(f'label_replace({listed}, "advice", "$1", "cause", "(.+)")'),
-            Query(f"{causes} / ({everything} > 0) > 0"),
+            Query(f"{causes} / on () group_left () ({everything} > 0) > 0"),
         ],
         [
             Column("cause", "Cause", "string", width=200, words=named(CAUSES)),

@@ -9,7 +9,8 @@ import pytest
 from dashboards import words
 from exporter.config import load
 from exporter.payments.labels import Cause, FailureSource, Kind, Outcome, Reason
-from tests.dashboards.panels import FILES, panel, panels
+from tests.dashboards.panels import FILES, panel, panel_query, panels
+from tests.promtool import Expected, query_errors
 
 FAILURES, OVERVIEW = "lnd-payments-failures", "lnd-payments-overview"
 RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
@@ -149,3 +150,28 @@ def test_runbook_leads_to_the_payments_first(name: str) -> None:
     first = " ".join(steps.split("\n2. ")[0].split())
     assert f"`{PROGRAM} {FROM_ALERT_TO_PAYMENT[name]}" in first
     assert f"`{PROGRAM} why HASH`" in first
+
+
+@pytest.mark.usefixtures("programs")
+def test_table_of_causes(tmp_path: Path) -> None:
+    """A row for each cause that occurred: number, share, and the command for the time shown."""
+    where = 'job="lnd-payments",instance="a:10019",node="alice",purpose="payment",amount_band="under_1k_sat"'
+    rises = {"own_inactive": "0+3x100", "recipient_unreachable": "0+1x100", "held": "0x100"}
+    series = {f'lnd_payments_failed_by_cause_total{{{where},cause="{cause}"}}': said for cause, said in rises.items()}
+    listed = {cause: f"{PROGRAM} ended --cause={cause} --since=3600s" for cause in rises}
+    expected = [
+        Expected(
+            panel_query(FAILURES, "Cause", "A", "3600s"),
+            80,
+            {
+                f'{{cause="{cause}", advice="{cause}", command="{listed[cause]}"}}': number
+                for cause, number in (("own_inactive", 180), ("recipient_unreachable", 60))
+            },
+        ),
+        Expected(
+            panel_query(FAILURES, "Cause", "B", "3600s"),
+            80,
+            {'{cause="own_inactive"}': 0.75, '{cause="recipient_unreachable"}': 0.25},
+        ),
+    ]
+    assert not query_errors(tmp_path, series, expected)
