@@ -18,7 +18,7 @@ _HAS_PLACE = 'peer!="former"'
 _NONE = "no HTLC attempts yet, or no metrics by peer (--metrics.without=peers, --metrics.max-peers=0)"
 _UNKNOWN = "not known"
 """The text of a number that needs ListChannels, or a node that answers."""
-_NAMES = [Column("alias", "Peer", "string", width=170), Column("peer", "Key", "string", width=110)]
+_NAMES = [Column("alias", "Peer", "string"), Column("peer", "Key", "string", width=110)]
 
 
 def peers(here: Grid) -> None:
@@ -101,7 +101,7 @@ def _fails(here: Grid) -> None:
                 Column("Value #H", "Takes", "s", decimals=1, empty="-", width=75),
                 Column("Value #I", "Active channels", "short", decimals=0, width=130, empty=_UNKNOWN),
                 Column("Value #J", "Inactive", "short", ((None, GREEN), (1, ORANGE)), 0, empty=_UNKNOWN, width=85),
-                Column("Value #K", "Spendable, sat", "locale", decimals=0, empty=_UNKNOWN),
+                Column("Value #K", "Spendable, sat", "locale", decimals=0, width=130, empty=_UNKNOWN),
             ],
             "peer",
             sort="Attempts",

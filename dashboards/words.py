@@ -16,7 +16,7 @@ _DARK_YELLOW = "dark-yellow"  # also legible as a text on white
 
 CAUSES: Mapping[str, str] = {
     Cause.OWN_LIQUIDITY: ORANGE,
-    Cause.OWN_CHANNEL: "dark-red",
+    Cause.OWN_CHANNEL: "light-red",
     Cause.OWN_INACTIVE: RED,
     Cause.ROUTE_LIQUIDITY: BLUE,
     Cause.ROUTE_POLICY: "light-blue",
