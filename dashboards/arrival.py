@@ -21,6 +21,7 @@ from dashboards.query import (
     total,
 )
 from dashboards.tables import crossed
+from dashboards.words import KINDS
 from deploy.prometheus.rule import exactly
 from exporter.payments.labels import AmountBand
 
@@ -72,6 +73,7 @@ def success(here: Grid) -> None:
                 "short",
             ),
             [Query(f"60 * {total(rate('succeeded_total'), 'kind')}", "{{kind}}")],
+            colors=KINDS,
         ),
         12,
     )
@@ -83,6 +85,7 @@ def success(here: Grid) -> None:
                 "short",
             ),
             [Query(f"60 * {total(rate('failed_total'), 'kind')}", "{{kind}}")],
+            colors=KINDS,
         ),
         12,
     )

@@ -16,6 +16,7 @@ from dashboards.query import (
     rate,
     total,
 )
+from dashboards.words import KINDS, REASONS
 
 
 def speed(here: Grid) -> None:
@@ -82,6 +83,7 @@ def money(here: Grid) -> None:
                 "locale",
             ),
             [Query(f"{hour:g} * {total(rate('sent_msat_total'), 'kind')}", "{{kind}}")],
+            colors=KINDS,
         ),
         8,
     )
@@ -89,6 +91,7 @@ def money(here: Grid) -> None:
         bars(
             Text("Fees paid, sat per hour", "Routing fees of what succeeded, by kind.", "locale"),
             [Query(f"{hour:g} * {total(rate('fees_msat_total'), 'kind')}", "{{kind}}")],
+            colors=KINDS,
         ),
         8,
     )
@@ -102,6 +105,7 @@ def money(here: Grid) -> None:
                 "suffix: ppm",
             ),
             [Query(f"1e6 * {fees} / clamp_min({sent}, 1)", "{{kind}}")],
+            colors=KINDS,
         ),
         8,
     )
@@ -122,10 +126,12 @@ def money(here: Grid) -> None:
         bars(
             Text(
                 "Bad payments per minute, by reason",
-                "Those that count against the success rate. Why payments fail tells more.",
+                "Those that count against the success rate. Why they fail tells more; `lnd-payments-exporter ended "
+                "--failed --since=1h` lists them, `why HASH` explains one.",
                 "short",
             ),
             [Query(f"60 * {total(rate('failed_total', COUNTED, BAD), 'reason')}", "{{reason}}")],
+            colors=REASONS,
         ),
         12,
     )

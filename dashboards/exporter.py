@@ -17,6 +17,7 @@ from dashboards.query import (
     rate,
     total,
 )
+from dashboards.words import INTERRUPTIONS
 from deploy.prometheus.rule import ONE_PAGE, PAGE_A_NODE, exactly
 from exporter.payments.labels import CallOutcome
 
@@ -38,6 +39,7 @@ def updates(here: Grid) -> None:
                 "short",
             ),
             [Query(total(increase("interruptions_total", window="10m"), "cause"), "{{cause}}")],
+            colors=INTERRUPTIONS,
         ),
         8,
     )

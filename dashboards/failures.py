@@ -1,15 +1,17 @@
 """The second dashboard, a diagnosis from top to bottom: causes, failing nodes, amounts, peers."""
 
-from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.builders import dashboard, table
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards.board import Board
-from dashboards.graphs import bars, leading, number, ranking
-from dashboards.htlcs import attempts, peers
+from dashboards.graphs import bars, leading, number
+from dashboards.htlcs import attempts
 from dashboards.layout import Grid
-from dashboards.panel import GREEN, ORANGE, RED, Query, Text
+from dashboards.panel import BLACK, GREEN, ORANGE, RED, Query, Text
+from dashboards.peers import peers
 from dashboards.query import KIND, OUTAGE, PURPOSE, TARGET, increase, rate, total
-from dashboards.tables import MARKED, crossed
+from dashboards.tables import MARKED, Column, crossed, grid, named
+from dashboards.words import ADVICE, CAUSES, REASONS
 from deploy.prometheus.rule import exactly
 from exporter.payments.labels import PURPOSE as OF_KIND
 from exporter.payments.labels import AmountBand, Purpose
@@ -59,20 +61,24 @@ def _causes(here: Grid) -> None:
         leading(
             Text(
                 "Most frequent cause",
-                "Of the failed payments within the time shown. own_liquidity: rebalance or open channels. "
-                "own_inactive, own_channel: look at the peers. no_route: raise the fee limit. recipient: ask for a new "
-                "invoice. recipient_unreachable, recipient_liquidity: tell the recipient.",
+                "Of the failed payments within the time shown. The table below tells what helps, and which ones they "
+                "were.",
                 "locale",
             ),
             total(causes, "cause"),
             "cause",
+            CAUSES,
         ),
         12,
         5,
     )
     here.add(
         number(
-            Text("Failed payments", "Within the time shown, of the purposes chosen.", "locale"),
+            Text(
+                "Failed payments",
+                "Within the time shown, of the purposes chosen. `lnd-payments-exporter ended --failed` lists them.",
+                "locale",
+            ),
             total(causes),
             decimals=0,
         ),
@@ -94,30 +100,19 @@ def _causes(here: Grid) -> None:
         6,
         5,
     )
+    here.add(_advice(total(causes, "cause"), total(causes)), 24, 9)
     here.add(
         bars(
             Text(
                 "Failures per minute, by cause",
-                "Since when, and how bad. Good: few, and no cause that stands out.",
+                "Since when, and how bad. Good: few, and no cause that stands out. Red and orange are this node, blue "
+                "and purple the network, yellow the recipients.",
                 "short",
             ),
             [Query(f"60 * {total(rate('failed_by_cause_total', PURPOSE), 'cause')}", "{{cause}}")],
+            colors=CAUSES,
         ),
-        14,
-        10,
-    )
-    here.add(
-        ranking(
-            Text(
-                "Cause",
-                "Failed payments within the time shown, by what one can do about it; the documentation of the "
-                "metrics tells what helps against each.",
-                "locale",
-            ),
-            [Query(f"sort_desc({total(causes, 'cause')})", "{{cause}}", instant=True)],
-        ),
-        10,
-        10,
+        24,
     )
     here.row("2. At which amounts, and what does lnd say?")
     here.add(
@@ -125,7 +120,8 @@ def _causes(here: Grid) -> None:
             Text(
                 "Cause by amount",
                 "Failed payments within the time shown. No own balance for large amounts is normal; for amounts "
-                "below 100k sat it means drained channels.",
+                "below 100k sat it means drained channels. `lnd-payments-exporter ended --cause=own_liquidity "
+                "--min-sat=100000` lists such payments, `why HASH` explains one.",
                 "locale",
             ),
             _all_and_bands("failed_by_cause_total", PURPOSE, "cause"),
@@ -133,6 +129,7 @@ def _causes(here: Grid) -> None:
             "Cause",
             steps=MARKED,
             width=230,
+            colors=CAUSES,
         ),
         24,
         12,
@@ -142,7 +139,8 @@ def _causes(here: Grid) -> None:
             Text(
                 "lnd's reason by amount",
                 "What `lncli listpayments` says, of the purposes chosen. It says less than the cause: timeout and "
-                "no_route only mean that lnd stopped trying.",
+                "no_route only mean that lnd stopped trying. `lnd-payments-exporter ended --reason=timeout --since=1h` "
+                "lists such payments, `why HASH` explains one.",
                 "locale",
             ),
             _all_and_bands("failed_total", KIND, "reason"),
@@ -150,9 +148,41 @@ def _causes(here: Grid) -> None:
             "Reason",
             steps=MARKED,
             width=230,
+            colors=REASONS,
         ),
         24,
         9,
+    )
+
+
+def _advice(causes: str, everything: str) -> table.Panel:
+    """Return the table of causes: how many, what helps, and the command that lists these payments."""
+    listed = (
+        f'label_replace({causes} > 0, "command", "lnd-payments-exporter ended --cause=$1 --since=$__range", '
+        '"cause", "(.+)")'
+    )
+    return grid(
+        Text(
+            "Cause",
+            "Failed payments within the time shown. The command, run on the exporter's machine, lists those "
+            "of a cause, of all purposes (--kind=invoice: only these); --since counts from now. "
+            "`lnd-payments-exporter why HASH` then explains one of them.",
+            "locale",
+        ),
+        [
+            Query(f'label_replace({listed}, "advice", "$1", "cause", "(.+)")'),
+            Query(f"{causes} / on () group_left () ({everything} > 0) > 0"),
+        ],
+        [
+            Column("cause", "Cause", "string", width=200, words=named(CAUSES)),
+            Column("Value #A", "Failed", "locale", decimals=0, width=90),
+            Column("Value #B", "Share", "percentunit", decimals=0, width=80),
+            Column("advice", "What helps", "string", words={word: (text, BLACK) for word, text in ADVICE.items()}),
+            Column("command", "Which ones? Then: lnd-payments-exporter why HASH", "string", width=680, copied=True),
+        ],
+        "cause",
+        sort="Failed",
+        empty="no failed payments",
     )
 
 

@@ -4,14 +4,14 @@ from dashboards.board import Board
 from dashboards.graphs import areas, in_words, lines, number
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, YELLOW, Query, Text
+from dashboards.peers import held_by
 from dashboards.presence import BLOCKS_LEFT, STATE, STATES, held, held_unseen
 from dashboards.query import FAR, NEAR, SAT, WHO, increase, m, total
-from dashboards.tables import Column, grid
+from dashboards.words import CAUSES
 from deploy.prometheus.rule import exactly
+from exporter.payments.labels import Cause
 from exporter.payments.node import BLOCK_S
 
-_SLOTS = 483
-"""Number of HTLCs that one side of a channel may have outstanding (BOLT 2, `max_accepted_htlcs`)."""
 AGES = {"under_1m": GREEN, "1m_to_10m": BLUE, "10m_to_1h": YELLOW, "1h_to_1d": ORANGE, "1d_and_over": RED}
 """Colour of each age band of payments in flight."""
 _LEFT = {"144_and_over": GREEN, "36_to_144": YELLOW, "under_36": ORANGE, "expired": RED}
@@ -24,7 +24,7 @@ def flight() -> Board:
     here = Grid()
     _first_row(here)
     _over_time(here)
-    _peers(here)
+    held_by(here)
     return Board(
         "flight",
         "Lightning payments: in flight and at risk",
@@ -103,7 +103,7 @@ def _first_row(here: Grid) -> None:
             Text(
                 "Given up, still open",
                 "lnd has written a failure reason and tries no more, but an HTLC is outstanding: they may yet "
-                "succeed. Do not pay again. Good: 0, or gone within minutes.",
+                "succeed. Do not pay again. Good: 0, or gone within minutes. `lnd-payments-exporter open` lists them.",
                 "short",
             ),
             total(m("in_flight_given_up")),
@@ -116,7 +116,8 @@ def _first_row(here: Grid) -> None:
         number(
             Text(
                 "Stalled",
-                "In flight without an HTLC and without news for 10 minutes: stuck in lnd itself. Good: 0.",
+                "In flight without an HTLC and without news for 10 minutes: stuck in lnd itself. Good: 0. "
+                "`lnd-payments-exporter open` lists them, `why HASH` explains one.",
                 "short",
             ),
             total(m("in_flight_stalled")),
@@ -138,7 +139,8 @@ def _over_time(here: Grid) -> None:
         areas(
             Text(
                 "Payments in flight, by age",
-                "Good: next to nothing older than 10 minutes, hold invoices aside.",
+                "Good: next to nothing older than 10 minutes, hold invoices aside. "
+                "`lnd-payments-exporter open --older-than=10m` lists them, `why HASH` explains one.",
                 "short",
             ),
             by_age(),
@@ -185,7 +187,7 @@ def _over_time(here: Grid) -> None:
                 Query(f"{total(m('in_flight_htlcs_msat'))} / {SAT}", "outstanding"),
                 Query(f"{total(m('held_htlcs_msat'))} / {SAT}", "held"),
             ],
-            colors={"outstanding": BLUE, "held": ORANGE},
+            colors={"outstanding": BLUE, "held": CAUSES[Cause.HELD]},
         ),
         12,
     )
@@ -194,7 +196,8 @@ def _over_time(here: Grid) -> None:
             Text(
                 "Given up and still open, stalled, on no channel",
                 "Given up: may yet succeed. Stalled: without an HTLC and without news. On no channel: HTLCs that lnd "
-                "calls in flight, but that are on no open channel. Good: 0.",
+                "calls in flight, but that their open channel has not held for 10 minutes (needs ListChannels). "
+                "Good: 0. `lnd-payments-exporter open` lists the payments.",
                 "short",
             ),
             [
@@ -210,44 +213,24 @@ def _over_time(here: Grid) -> None:
         lines(
             Text(
                 "Successes after giving up",
-                "Within the last 10 minutes; each is told by an alert. Good: 0. Reconcile before anything is refunded.",
+                "Within the last 10 minutes; each is told by an alert. Good: 0. Reconcile before anything is refunded: "
+                "`lnd-payments-exporter ended --late --since=1d` lists them.",
                 "short",
             ),
             [Query(total(increase("succeeded_late_total", window="10m")), "succeeded late")],
             ((None, "transparent"), (0.5, ORANGE)),
         ),
-        12,
+        6,
     )
-
-
-def _peers(here: Grid) -> None:
-    here.row("Through which peer?")
     here.add(
-        grid(
+        lines(
             Text(
-                "HTLCs outstanding by peer",
-                f"A channel takes {_SLOTS} HTLCs in each direction. Good: far below; near it new payments can't go "
-                "that way.",
-                "short",
+                "Succeeded after giving up, sat",
+                "Their amount, fees not included, within the last 10 minutes: what may have been refunded or paid "
+                "again. Good: 0.",
+                "locale",
             ),
-            [
-                Query(total(m("peer_info"), "peer", "alias")),
-                Query(total(m("peer_in_flight_htlcs"), "peer")),
-                Query(f"{total(m('peer_in_flight_htlcs'), 'peer')} / {_SLOTS}"),
-                Query(f"{total(m('peer_in_flight_msat'), 'peer')} / {SAT}"),
-            ],
-            [
-                Column("alias", "Peer", "string"),
-                Column("peer", "Key", "string"),
-                Column("Value #B", "HTLCs", "short", decimals=0),
-                Column(
-                    "Value #C", "Of one channel's slots", "percentunit", ((None, GREEN), (0.5, ORANGE), (0.9, RED)), 1
-                ),
-                Column("Value #D", "Locked, sat", "locale", decimals=0),
-            ],
-            "peer",
-            sort="HTLCs",
-            empty="no HTLC attempts yet, or the exporter is away",
+            [Query(f"{total(increase('succeeded_late_msat_total', window='10m'))} / {SAT}", "sat")],
         ),
-        24,
+        6,
     )

@@ -1,8 +1,8 @@
-"""Graph panels: single numbers, lines, bars, areas, rankings, heatmaps, states over time."""
+"""Graph panels: single numbers, lines, bars, areas, heatmaps, states over time."""
 
 from collections.abc import Mapping, Sequence
 
-from grafana_foundation_sdk.builders import bargauge, common, dashboard, heatmap, stat, statetimeline, timeseries
+from grafana_foundation_sdk.builders import common, dashboard, heatmap, stat, statetimeline, timeseries
 from grafana_foundation_sdk.models import common as words
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import heatmap as heat
@@ -19,6 +19,7 @@ from dashboards.panel import (
     last,
     legend,
     mappings,
+    target,
     thresholds,
 )
 
@@ -49,9 +50,19 @@ def in_words(text: Text, expr: str, legend: str, mapped: Mapping[str, tuple[str,
     return panel.mappings(mappings(mapped)).text_mode(words.BigValueTextMode.VALUE_AND_NAME)
 
 
-def leading(text: Text, expr: str, label: str) -> stat.Panel:
+def leading(text: Text, expr: str, label: str, colors: Mapping[str, str]) -> stat.Panel:
     """Return a panel with the label value that has the highest number."""
     panel = number(text, f"topk(1, {expr} > 0)", decimals=0, empty="none", legend=f"{{{{{label}}}}}")
+    for name, color in colors.items():
+        panel.override_by_name(name, [_fixed(color)])
+    return panel.text_mode(words.BigValueTextMode.VALUE_AND_NAME)
+
+
+def two(text: Text, first: Query, second: Query, steps: Steps, unit: str) -> stat.Panel:
+    """Return a panel with two numbers and their names; the second is in a unit of its own."""
+    panel: stat.Panel = number(text, first.expr, steps, decimals=0, legend=first.legend)
+    panel.with_target(target(second._replace(instant=True), 1, PromQueryFormat.TIME_SERIES))
+    panel.override_by_name(second.legend, [model.DynamicConfigValue(id_val="unit", value=unit)])
     return panel.text_mode(words.BigValueTextMode.VALUE_AND_NAME)
 
 
@@ -120,16 +131,6 @@ def _over_time(text: Text, queries: Sequence[Query], colors: Mapping[str, str]) 
 
 def _fixed(color: str) -> model.DynamicConfigValue:
     return model.DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": color})
-
-
-def ranking(text: Text, queries: Sequence[Query], steps: Steps = ((None, BLUE),)) -> bargauge.Panel:
-    """Return a horizontal bar for each label value, the longest first."""
-    panel: bargauge.Panel = filled(bargauge.Panel(), text, queries)
-    panel.orientation(words.VizOrientation.HORIZONTAL).display_mode(words.BarGaugeDisplayMode.BASIC).min(0)
-    panel.thresholds(thresholds(steps)).color_scheme(by_threshold())
-    panel.value_mode(words.BarGaugeValueMode.COLOR).show_unfilled(True)
-    panel.reduce_options(last())
-    return panel
 
 
 def spread(text: Text, expr: str) -> heatmap.Panel:

@@ -45,14 +45,16 @@ def _node(here: Grid) -> None:
     here.add(
         states(
             Text(
-                "Stream of updates, chain",
-                "Whether updates are flowing (or would flow), and whether lnd follows the chain. Good: both yes. not "
-                "known: the node or its exporter is away.",
+                "Stream of updates, chain, graph",
+                "Whether updates are flowing (or would flow), whether lnd follows the chain, and whether it knows the "
+                "public channels well enough to find routes. Good: all yes. not known: the node or its exporter is "
+                "away.",
                 "none",
             ),
             [
                 Query(_known(each(m("stream_up"))), f"{WHO}: updates flow"),
                 Query(_known(f"{each(m('node_synced_to_chain'))} {READY}"), f"{WHO}: chain followed"),
+                Query(_known(f"{each(m('node_synced_to_graph'))} {READY}"), f"{WHO}: graph known"),
             ],
             _HEARD,
         ),

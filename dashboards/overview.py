@@ -3,11 +3,11 @@
 from dashboards.arrival import success
 from dashboards.board import Board
 from dashboards.cost import money, speed
-from dashboards.graphs import number
+from dashboards.graphs import number, two
 from dashboards.layout import Grid
-from dashboards.panel import GREEN, ORANGE, RED, YELLOW, Text
+from dashboards.panel import GREEN, ORANGE, RED, YELLOW, Query, Text
 from dashboards.presence import AWAY
-from dashboards.query import BURN_LEAST, BURNS, OUTAGE, TARGET, burn, enough, increase, m, overall, total
+from dashboards.query import BURN_LEAST, BURNS, OUTAGE, SAT, TARGET, burn, enough, increase, m, overall, total
 
 _BURN = ((None, GREEN), (BURNS["budget"], YELLOW), (BURNS["slow"], ORANGE), (BURNS["fast"], RED))
 
@@ -79,16 +79,18 @@ def _first_row(here: Grid) -> None:
         5,
     )
     here.add(
-        number(
+        two(
             Text(
                 "Successes after giving up",
-                "Payments that succeeded although lnd had given them up: whoever asked may have been told that they "
-                "failed. Good: 0. Reconcile before anything is refunded.",
-                "short",
+                "Payments that succeeded although lnd had given them up, and their amount: whoever asked may have been "
+                "told that they failed. Good: 0. Reconcile before anything is refunded: `lnd-payments-exporter ended "
+                "--late` lists them.",
+                "locale",
             ),
-            total(increase("succeeded_late_total")),
+            Query(total(increase("succeeded_late_total")), "payments"),
+            Query(f"{total(increase('succeeded_late_msat_total'))} / {SAT}", "amount"),
             ((None, GREEN), (0.5, ORANGE)),
-            decimals=0,
+            "suffix: sat",
         ),
         4,
         5,

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from grafana_foundation_sdk.builders import (
-    bargauge,
     common,
     dashboard,
     heatmap,
@@ -23,7 +22,7 @@ GREEN, YELLOW, ORANGE, RED, BLUE, BLACK = "green", "yellow", "orange", "red", "b
 GREY = "#8e8e8e"
 """Colour of unknown values."""
 
-Panel: TypeAlias = stat.Panel | timeseries.Panel | bargauge.Panel | table.Panel | heatmap.Panel | statetimeline.Panel
+Panel: TypeAlias = stat.Panel | timeseries.Panel | table.Panel | heatmap.Panel | statetimeline.Panel
 Mappings: TypeAlias = list[model.ValueMap | model.RangeMap | model.RegexMap | model.SpecialValueMap]
 Steps: TypeAlias = Sequence[tuple[float | None, str]]
 """Thresholds: the lower bound of each colour; the first bound is None."""

@@ -25,9 +25,11 @@ class Column(NamedTuple):
     link: str = ""
     width: int | None = None
     words: Mapping[str, tuple[str, str]] = MappingProxyType({})
-    """Text and colour for each number."""
+    """Text and colour for each number or word."""
     empty: str = ""
     """Text of an empty cell."""
+    copied: bool = False
+    """A cell opens its whole text, to be copied."""
 
 
 def grid(
@@ -76,6 +78,11 @@ def grid(
     return panel
 
 
+def named(colors: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return the label values as texts in their colours, for `Column.words`."""
+    return {word: (word, color) for word, color in colors.items()}
+
+
 def _escaped(name: str) -> str:
     return name.replace("#", r"\#")
 
@@ -86,6 +93,8 @@ def _column(column: Column) -> list[model.DynamicConfigValue]:
         made.append(model.DynamicConfigValue(id_val="decimals", value=column.decimals))
     if column.width is not None:
         made.append(model.DynamicConfigValue(id_val="custom.width", value=column.width))
+    if column.copied:
+        made.append(model.DynamicConfigValue(id_val="custom.inspect", value=True))
     if column.words or column.empty:
         made.append(model.DynamicConfigValue(id_val="mappings", value=mappings(column.words, column.empty)))
     if column.steps:
@@ -112,10 +121,11 @@ def crossed(
     units: Mapping[str, str] | None = None,
     order: str = "",
     width: int = 150,
+    colors: Mapping[str, str] = MappingProxyType({}),
 ) -> table.Panel:
     """Return a table with a row for each value of the label `row` and a column for each of `exprs`, in their order.
 
-    Rows are sorted by `order`, or else by the first column, the highest first.
+    Rows are sorted by `order`, or else by the first column, the highest first. `colors` has those of the label values.
     """
     letters = [chr(ord("A") + place) for place in range(len(exprs))]
     in_units = dict.fromkeys(exprs, text.unit) | dict(units or {})
@@ -130,7 +140,7 @@ def crossed(
         for letter, name in zip(letters, exprs, strict=True)
     ]
     queries = [Query(expr) for expr in exprs.values()]
-    panel = grid(text, queries, [Column(row, heading, "string", width=width), *columns], row)
+    panel = grid(text, queries, [Column(row, heading, "string", width=width, words=named(colors)), *columns], row)
     if order:
         letter = chr(ord("A") + len(exprs))
         panel.with_target(target(Query(order, instant=True), len(exprs), PromQueryFormat.TABLE))

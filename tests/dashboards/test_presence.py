@@ -31,6 +31,7 @@ def page(node: str, state: NodeState, minutes: str) -> dict[str, str]:
         f"lnd_payments_node_up{{{node}}}": f"{up}{minutes}",
         f"lnd_payments_stream_up{{{node}}}": f"{up}{minutes}",
         f"lnd_payments_node_synced_to_chain{{{node}}}": f"1{minutes}",
+        f"lnd_payments_node_synced_to_graph{{{node}}}": f"1{minutes}",
         f'lnd_payments_node_channels{{{node},state="active"}}': f"8{minutes}",
         f"lnd_payments_node_spendable_msat{{{node}}}": f"5000{minutes}",
         f"lnd_payments_node_best_header_timestamp_seconds{{{node}}}": f"3600{minutes}",
@@ -45,7 +46,9 @@ def test_states_of_two_nodes_with_one_name(tmp_path: Path) -> None:
     states = {f"{{{ALICE}}}": CODES["ready"], f"{{{OTHER}}}": CODES["locked"]}
     titles = ((NODE, "State of the node"), (FLIGHT, "State of the node"), (FLEET, TABLE))
     expected = [Expected(panel_query(uid, title), 60, states) for uid, title in titles]
-    expected += [Expected(panel_query(NODE, "Stream of updates, chain"), 60, {f"{{{ALICE}}}": 1, f"{{{OTHER}}}": 0})]
+    expected += [
+        Expected(panel_query(NODE, "Stream of updates, chain, graph"), 60, {f"{{{ALICE}}}": 1, f"{{{OTHER}}}": 0})
+    ]
     expected += [
         Expected(panel_query(FLEET, "Nodes"), 60, {"{}": 2}),
         Expected(panel_query(FLEET, "Nodes away"), 60, {"{}": 1}),
@@ -78,11 +81,11 @@ def test_nodes_of_an_exporter_that_is_down(tmp_path: Path) -> None:
         Expected(panel_query("lnd-payments-overview", "Nodes away", span="3h"), 120, {"{}": 1}),
         *(
             Expected(
-                panel_query(NODE, "Stream of updates, chain", letter, span="3h"),
+                panel_query(NODE, "Stream of updates, chain, graph", letter, span="3h"),
                 120,
                 {f"{{{ALICE}}}": 1, f"{{{BOB}}}": 2},
             )
-            for letter in "AB"
+            for letter in "ABC"
         ),
     ]
     assert not query_errors(tmp_path, series, expected)
@@ -95,7 +98,9 @@ def test_last_answers_of_a_node_that_is_down_are_hidden(tmp_path: Path) -> None:
         Expected(panel_query(NODE, title), 120, {})
         for title in ("Age of the newest block", "Channels", "Spendable, sat")
     ]
-    expected += [Expected(panel_query(NODE, "Stream of updates, chain", "B"), 120, {f"{{{BOB}}}": 2})]
+    expected += [
+        Expected(panel_query(NODE, "Stream of updates, chain, graph", x), 120, {f"{{{BOB}}}": 2}) for x in "BC"
+    ]
     assert not query_errors(tmp_path, series, expected)
     healthy = [
         Expected(panel_query(NODE, "Age of the newest block"), 120, {f"{{{ALICE}}}": 3600}),

@@ -8,10 +8,13 @@ import asyncio
 import json
 import subprocess
 import sys
+from functools import partial
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 from dashboards.board import TAG
 from dashboards.boards import BOARDS
@@ -87,12 +90,22 @@ async def _draw(pictures: list[Picture], directory: Path) -> None:
         await program.start()
         try:
             await until("Prometheus listens", listens(Running(program, int(address.rpartition(":")[2]))))
+            await until("Prometheus is ready", partial(_is_ready, address))
             print("pictures: the alerts of that time", flush=True)
             await asyncio.to_thread(backfill, address, FROM_S, TO_S)
             for picture in pictures:
                 await _render(picture, address, directory)
         finally:
             await program.stop()
+
+
+async def _is_ready(address: str) -> bool:
+    """Return False while Prometheus listens, but still reads its data."""
+    try:
+        with await asyncio.to_thread(urlopen, f"http://{address}/-/ready"):
+            return True
+    except HTTPError:
+        return False
 
 
 async def _render(picture: Picture, address: str, directory: Path) -> None:

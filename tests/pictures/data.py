@@ -2,14 +2,19 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
+from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.metrics.names import ROWS
 from exporter.payments.labels import NodeState
-from exporter.simulator.mutation import Scenario
+from exporter.payments.node import Channels, PeerChannels
+from exporter.simulator.mutation import Register, Scenario
 from tests.incidents.node import VirtualNode
 from tests.incidents.traffic import MINUTE, SELF, TEMPORARY, down, held, pays
 
 HOURS = 6
+LAST = 2
+"""The node before the recipient, on the routes of three hops that payments take."""
 TO_S = int(time.time()) // 60 * 60
 FROM_S = TO_S - HOURS * 3600
 _END_MIN = HOURS * 60
@@ -18,18 +23,25 @@ _END_MIN = HOURS * 60
 def alice() -> VirtualNode:
     """Return a healthy node."""
     node = VirtualNode("alice", name="alice", rows=ROWS, begins_s=FROM_S)
+    _channels(node)
     _day(node, 0, _END_MIN)
     return node
 
 
 def bob() -> VirtualNode:
-    """Return a node whose channels are drained from the fourth hour on."""
+    """Return a node whose channels are drained from the fourth hour on, one peer offline; a recipient is, too."""
 
     def fails(node: VirtualNode) -> Scenario:
         return node.scenarios.route_fails(failures=((TEMPORARY, SELF),) * 2)
 
+    def unreachable(node: VirtualNode) -> Scenario:
+        return node.scenarios.route_fails(failures=((pb.Failure.UNKNOWN_NEXT_PEER, LAST),) * 2)
+
     node = VirtualNode("bob", name="bob", rows=ROWS, begins_s=FROM_S)
+    _channels(node)
     _day(node, 0, 240)
+    node.at(240 * MINUTE, lambda: _channels(node, left=0.02, offline=1))
+    pays(node, 180, _END_MIN, 0.3, unreachable)
     pays(node, 240, _END_MIN, 2, fails)
     pays(node, 240, _END_MIN, 0.6)
     return node
@@ -38,6 +50,7 @@ def bob() -> VirtualNode:
 def carol() -> VirtualNode:
     """Return a node that stops in the fourth hour, while an HTLC is held."""
     node = VirtualNode("carol", name="carol", rows=ROWS, begins_s=FROM_S)
+    _channels(node)
     _day(node, 0, 230)
     held(node, 60, at_min=60)
     held(node, 190, at_min=100)
@@ -50,6 +63,7 @@ def carol() -> VirtualNode:
 def dave() -> VirtualNode:
     """Return a node whose exporter stops in the fifth hour, while an HTLC is held."""
     node = VirtualNode("dave", name="dave", rows=ROWS, begins_s=FROM_S)
+    _channels(node)
     _day(node, 0, 300)
     held(node, 400, at_min=60)
     node.at(300 * MINUTE, lambda: node.answer_scrapes(False))
@@ -65,9 +79,40 @@ def _day(node: VirtualNode, begin_min: float, end_min: float) -> None:
     pays(node, begin_min, end_min, 0.1, lambda node: node.scenarios.keysend())
     pays(node, begin_min, end_min, 0.1, lambda node: node.scenarios.multi_part())
     pays(node, begin_min, end_min, 0.15, lambda node: node.scenarios.probe())
-    pays(node, begin_min, end_min, 0.1, lambda node: node.scenarios.rebalance())
+    pays(node, begin_min, end_min, 0.1, _circle)
     pays(node, begin_min, end_min, 0.15, lambda node: node.scenarios.rebalance_without_route())
     pays(node, begin_min, end_min, 0.02, lambda node: node.scenarios.held_then_settled(50))
+
+
+def _circle(node: VirtualNode) -> Scenario:
+    """Return a rebalance that comes back through a peer."""
+    scenario = node.scenarios.rebalance()
+    for step in scenario.steps:
+        if isinstance(step.mutation, Register):
+            step.mutation.route.hops[-2].pub_key = node.chance.choice(node.world.peers).node.pubkey
+    return scenario
+
+
+def _channels(node: VirtualNode, left: float = 1.0, offline: int = 0) -> None:
+    """Set the channels: what is left of their balance, peers offline; every third accepts 30 HTLCs."""
+    by_peer: dict[str, PeerChannels] = {}
+    for place, peer in enumerate(node.world.peers):
+        spendable, is_active = int(peer.spendable_msat * left), place >= offline
+        by_peer[peer.node.pubkey] = PeerChannels(
+            active=int(is_active),
+            inactive=int(not is_active),
+            spendable_msat=spendable * is_active,
+            receivable_msat=(peer.local_sat + peer.remote_sat) * 1000 - spendable if is_active else 0,
+            offered=place % 4,
+            offered_limit=30 if place % 3 == 0 else peer.htlcs,
+            offered_msat=place % 4 * 40_000_000,
+            offered_msat_limit=(peer.local_sat + peer.remote_sat) * 990,
+        )
+    aliases = {peer.node.pubkey: peer.node.alias for peer in node.world.peers}
+    node.set(channels=Channels(sum(one.spendable_msat for one in by_peer.values()), aliases, by_peer))
+    if node.status.info is not None:
+        up = len(by_peer) - offline
+        node.set(info=replace(node.status.info, channels_active=up, channels_inactive=offline, synced_to_graph=True))
 
 
 def exposition() -> Iterator[str]:
