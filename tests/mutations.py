@@ -1245,7 +1245,7 @@ MUTATIONS = (
     ),
     Mutation(
         "why keeps the invoice",
-        "why/asker.py",
+        "explain/asker.py",
         'replace(detail, payment_request="")',
         "detail",
         "why/test_asker.py",
@@ -1266,7 +1266,7 @@ MUTATIONS = (
     ),
     Mutation(
         "why calls a guess a fact",
-        "why/verdict.py",
+        "explain/verdict.py",
         "return Judgement(Verdict.FEE_LIMIT, guess=True)",
         "return Judgement(Verdict.FEE_LIMIT)",
         "why/test_verdict.py",
@@ -1308,14 +1308,14 @@ MUTATIONS = (
     ),
     Mutation(
         "why guesses although the exporter has counted the cause",
-        "why/verdict.py",
+        "explain/verdict.py",
         "if counted and not payment.attempts and",
         "if False and",
         "why/test_counted.py",
     ),
     Mutation(
         "why asks again what lnd refuses",
-        "why/asker.py",
+        "explain/asker.py",
         'if "QueryRoutes" in self._not_answered:',
         "if False:",
         "why/test_asker.py",
