@@ -70,7 +70,7 @@ def test_explaining_is_off_by_default(home: Home) -> None:
     )
     config = config_of("--config.file=exporter.yml")
     assert [node.explain_no_route for node in config.nodes] == [True, False]
-    lines = [line.strip() for line in summarise(config, ()) if "explain" in line]
+    lines = [line.strip() for line in summarise(config, ()) if "explains" in line]
     assert lines == ["explains no route: its macaroon must also allow DecodePayReq and QueryRoutes"]
 
 
