@@ -10,6 +10,7 @@ from exporter.follow.calls import Calls
 from exporter.lnd.client import ExplainingClient, LndError
 from exporter.payments.event import NoRouteChecked
 from exporter.payments.labels import CallOutcome, Method, NodeState, RouteCheck
+from exporter.payments.node import Info
 from exporter.payments.payment import NS_PER_S, Run
 
 EVERY_NS = 10 * NS_PER_S
@@ -60,11 +61,11 @@ class NoRouteChecks:
         while True:
             await account.unexplained.wait()
             account.unexplained.clear()
-            run, started_ns = account.last_unexplained, account.now().mono_ns
-            if run is None or started_ns < account.next_check_ns:
+            run, info, started_ns = account.last_unexplained, account.status.info, account.now().mono_ns
+            if run is None or info is None or started_ns < account.next_check_ns:
                 continue
             try:
-                verdict = await self._check(run)
+                verdict = await self._check(run, info)
             finally:  # also if the session ends meanwhile
                 took_ns = account.now().mono_ns - started_ns
                 account.next_check_ns = started_ns + max(EVERY_NS, (1 + PAUSE) * took_ns)
@@ -74,14 +75,9 @@ class NoRouteChecks:
                 return
             self._denial_logged = False
 
-    async def _check(self, run: Run) -> RouteCheck:
-        """Return what lnd finds."""
-        asker = Asker(
-            self._client,
-            lambda: self._account.now().wall_ns,
-            known_info=self._account.status.info,
-            note_call=self._count,
-        )
+    async def _check(self, run: Run, info: Info) -> RouteCheck:
+        """Return what lnd finds; `info` is what is known of the node."""
+        asker = Asker(self._client, lambda: self._account.now().wall_ns, known_info=info, note_call=self._count)
         try:
             async with asyncio.timeout(LONGEST_S):
                 return check(await asker.ask(run.payment_hash), run)
