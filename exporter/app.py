@@ -199,7 +199,9 @@ def _report_condition(store: Store) -> None:
 def _follower(node: NodeConfig, account: Account, store: Store | None) -> Follower:
     counted = counted_lookup(store, node.name) if store else None
     mode = None if node.mode == AUTO else Mode(node.mode)
-    return Follower(account, client_of(node), counted=counted, mode=mode, final_only=node.final_only)
+    client = client_of(node)
+    explaining = client if node.explain_no_route else None
+    return Follower(account, client, counted=counted, mode=mode, final_only=node.final_only, explaining=explaining)
 
 
 def client_of(node: NodeConfig) -> ExplainingClient:

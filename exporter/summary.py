@@ -19,6 +19,8 @@ def summarise(config: Config, storage_warnings: Sequence[str]) -> Iterator[str]:
         transport = f"{node.transport}{' through a proxy' if node.proxy else ''}"
         yield f"  node {node.name}: {node.address} ({transport}), {node.trust}, macaroon {node.macaroon}"
         yield f"    mode {node.mode}{', final updates only' if node.final_only else ''}"
+        if node.explain_no_route:
+            yield "    explains no route: its macaroon must also allow DecodePayReq and QueryRoutes"
         for warning in node.warnings:
             yield f"    warning: {warning}"
     web, log = config.web, config.log

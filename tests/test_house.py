@@ -53,8 +53,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.payments",
         "exporter.text",
     },
+    "exporter.explain": {"exporter.lnd.client", "exporter.payments"},
     "exporter.why": {
         "exporter.config",
+        "exporter.explain",
         "exporter.lnd.client",
         "exporter.payments",
         "exporter.store",
@@ -64,7 +66,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.listing": {"exporter.config", "exporter.payments", "exporter.store", "exporter.text"},
     "exporter.handover": {"exporter.config", "exporter.store"},
     # the modules that join them
-    "exporter.follow": {"exporter.payments", "exporter.lnd.client"},
+    "exporter.follow": {"exporter.explain", "exporter.payments", "exporter.lnd.client"},
     "exporter.checkpoint": {"exporter.follow", "exporter.page", "exporter.payments", "exporter.store"},
     "exporter.bars": {"exporter.payments"},
     "exporter.progress": {"exporter.bars", "exporter.follow", "exporter.payments"},
@@ -137,6 +139,7 @@ MAY_AWAIT = (
     "exporter.app",
     "exporter.checkpoint",
     "exporter.demo",
+    "exporter.explain",
     "exporter.follow",
     "exporter.lnd",
     "exporter.nodes",

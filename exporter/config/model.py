@@ -44,6 +44,8 @@ class NodeConfig:
     """How its payments are followed: `firehose`, `track` or `auto`."""
     final_only: bool = False
     """Whether lnd sends payments only when they have ended."""
+    explain_no_route: bool = False
+    """Whether lnd is asked by sample why payments have found no route. Over gRPC only."""
     tls_server_name: str | None = None
     """The name or IP address that the certificate must be made for; None: the host of the address."""
 

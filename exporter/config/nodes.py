@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from exporter.config.addresses import HOME, encrypted, lnd_address
+from exporter.config.addresses import GRPC, HOME, encrypted, lnd_address
 from exporter.config.macaroons import check_directory, check_macaroon, find_macaroon
 from exporter.config.model import NodeConfig
 from exporter.config.problems import InvalidValue, Problem
 from exporter.config.raw import RawValue, RawValues, optional_value, value
 from exporter.config.settings import (
+    LND_EXPLAIN_NO_ROUTE,
     LND_FINAL_UPDATES_ONLY,
     LND_MODE,
     LND_NAME,
@@ -23,7 +24,7 @@ from exporter.payments.labels import Mode
 SYSTEM = "system"
 """`--lnd.tls-cert=system`: trust the certificate authorities that the system trusts."""
 
-_NOT_WHERE = ("lnd.name", "lnd.mode", "lnd.final-updates-only")
+_NOT_WHERE = ("lnd.name", "lnd.mode", "lnd.final-updates-only", "lnd.explain-no-route")
 """Settings that don't locate a node: if only these are given, there is no node."""
 
 MISSING = {
@@ -125,13 +126,19 @@ def _node(raw: RawValues, place: str, problems: list[Problem], *, own: bool = Tr
         fix = "Leave one of them out: a stream for each payment always sends all updates."
         where = raw["lnd.final-updates-only"].where
         problems.append(Problem(where, f"has no effect with --lnd.mode={Mode.TRACK}.", fix))
+    explain = value(raw, LND_EXPLAIN_NO_ROUTE, problems)
+    if explain and transport and transport != GRPC:
+        where, fix = raw["lnd.explain-no-route"].where, f"Use --lnd.transport={GRPC}, or leave it out."
+        problems.append(Problem(where, "needs gRPC: REST would put keys and invoices into URLs.", fix))
     tls_cert = _tls_cert(raw, directory, problems, own=own) if encrypted(address) else None
     server_name = optional_value(raw, LND_TLS_SERVER_NAME, problems)
     macaroon = _macaroon(raw, directory, network, problems, own=own)
     proxy = optional_value(raw, LND_PROXY, problems)
     if transport is None or macaroon is None or len(problems) > before:
         return None
-    return NodeConfig(name, address, tls_cert, macaroon, transport, proxy, mode, final_only, server_name)
+    return NodeConfig(
+        name, address, tls_cert, macaroon, transport, proxy, mode, bool(final_only), bool(explain), server_name
+    )
 
 
 def _read_address(raw: RawValues, transport: str, problems: list[Problem]) -> str:

@@ -102,6 +102,9 @@ LND_FINAL_UPDATES_ONLY = Setting(
     "have lnd send payments only when they have ended: less work on a very busy node, but less is known of payments"
     " in flight",
 )
+LND_EXPLAIN_NO_ROUTE = Setting(
+    "lnd.explain-no-route", "", values.switch, "false", _FOLLOW_NODES, "by sample, ask lnd why payments found no route"
+)
 WEB_LISTEN_ADDRESS = Setting(
     "web.listen-address",
     "ADDRESS",

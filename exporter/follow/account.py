@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TypedDict, Unpack
 
+from exporter.explain.check import is_unexplained
 from exporter.follow.backoff import scan_s
 from exporter.follow.ended_log import EndedLog
 from exporter.payments.ended import End, NewlyEnded, describe_end
@@ -82,6 +83,12 @@ class Account:
         """When this process was last seen running: at an update or in `release`, by the event loop's clock."""
         self.lacks_balance = asyncio.Event()
         """Set when a payment has just ended for lack of balance: `ListChannels` tells whether peers are offline."""
+        self.unexplained = asyncio.Event()
+        """Set when a payment has just ended without a route and without any attempt."""
+        self.last_unexplained: Run | None = None
+        """The last one of these."""
+        self.next_check_ns = 0
+        """When lnd may be asked again why there was no route, monotonic clock; another follower obeys it, too."""
         self.has_unconfirmed = asyncio.Event()
         """Set while `take_unconfirmed` has something to return."""
         self._unconfirmed: dict[str, None] = {}  # payment hashes; a few, because the follower takes them at once
@@ -137,6 +144,9 @@ class Account:
     def _note_end(self, event: End) -> None:
         """Put a run that is counted now on the lists for the disk, and into the log."""
         self.newly_ended.counted += 1
+        if is_unexplained(event):
+            self.last_unexplained = event.ending.run
+            self.unexplained.set()
         if self.lists_ended:
             self.ended.append(event.ending.run)
         if self.newly_ended.wanted or self._ended_log.active:

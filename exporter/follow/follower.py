@@ -11,11 +11,12 @@ from exporter.follow.backoff import Backoff
 from exporter.follow.calls import Calls
 from exporter.follow.catch_up import CatchUp
 from exporter.follow.intervals import Intervals
+from exporter.follow.no_route import NoRouteChecks
 from exporter.follow.node_poller import NodePoller
 from exporter.follow.per_payment import PerPaymentStreams
 from exporter.follow.readiness import wait_until_ready
 from exporter.follow.tasks import first_error, run_alone
-from exporter.lnd.client import NOT_READY, Client, LndError
+from exporter.lnd.client import NOT_READY, Client, ExplainingClient, LndError
 from exporter.payments.event import StreamInterrupted
 from exporter.payments.labels import CallOutcome, Interruption, Method, Mode, NodeState, Source
 
@@ -36,12 +37,14 @@ class Follower:
         counted: CountedLookup | None = None,
         mode: Mode | None = None,
         final_only: bool = False,
+        explaining: ExplainingClient | None = None,
     ) -> None:
         """Count in `account`, which may have a history; to restore a saved one, call `Account.resume` before.
 
         `counted` looks runs up among those that were counted; without it there is no audit. Without `mode` one stream
         follows all payments where lnd has it and the macaroon allows it, else each payment has its own. With
-        `final_only` that one stream sends only payments that have ended.
+        `final_only` that one stream sends only payments that have ended. With `explaining`, the same client, lnd is
+        asked by sample why payments have found no route.
         """
         self.account = account
         self._client = client
@@ -54,6 +57,7 @@ class Follower:
         self._per_payment = PerPaymentStreams(self._calls, self._intervals)
         self._audit = Audit(self._calls, counted, self._intervals) if counted else None
         self._node_poller = NodePoller(self._calls, self._intervals)
+        self._no_route_checks = NoRouteChecks(self._calls, explaining) if explaining else None
         self._log = structlog.get_logger("exporter.follow").bind(node=account.name)
         self.account.set_status(mode=Mode.FINAL if final_only else None)
         self._caught_up = asyncio.Event()
@@ -93,6 +97,8 @@ class Follower:
                 group.create_task(self._audit_when_caught_up())
                 group.create_task(self._node_poller.run())
                 group.create_task(self._node_poller.ask_when_balance_lacks())
+                if self._no_route_checks is not None:
+                    group.create_task(self._no_route_checks.run())
         except BaseExceptionGroup as group_error:
             lnd_errors, bugs = group_error.split(LndError)
             if bugs or lnd_errors is None:

@@ -1,5 +1,6 @@
 """The interface to a node that the rest of the exporter uses, and the one exception that its methods raise."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import NamedTuple, Protocol
 
@@ -150,7 +151,7 @@ class DetailedClient(Client, Protocol):
 
 
 class ExplainingClient(DetailedClient, Protocol):
-    """A client that also asks what only the command `why` wants to know. The exporter itself can't call it.
+    """A client that also asks what the command `why` wants to know, and the exporter if it is to explain failures.
 
     Except for `own_channels` these are permissions that other commands don't need: without them the error has the state
     `denied`. Over REST these methods raise `NotOverRest`.
@@ -167,3 +168,13 @@ class ExplainingClient(DetailedClient, Protocol):
 
     async def alias(self, pubkey: str) -> str:
         """`GetNodeInfo`: the name that a node (66 hex digits) has given itself; empty if it has none."""
+
+
+async def first_detail(details: AsyncGenerator[PaymentDetail, None]) -> PaymentDetail:
+    """Return the current state, which lnd sends at once; raise `LndError` if it doesn't arrive in `ANSWER_S`."""
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            return await anext(details)
+    except TimeoutError:
+        advice = "lnd took too long to answer: is its machine overloaded?"
+        raise LndError(Interruption.TIMEOUT, NodeState.UNREACHABLE, advice) from None

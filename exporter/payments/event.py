@@ -19,6 +19,7 @@ from exporter.payments.labels import (
     Method,
     Purpose,
     Reason,
+    RouteCheck,
     Source,
     ToStatus,
     Unresolved,
@@ -165,6 +166,12 @@ class PaymentLost(NamedTuple):
     cause: Lost
 
 
+class NoRouteChecked(NamedTuple):
+    """lnd was asked why a payment had found no route."""
+
+    verdict: RouteCheck
+
+
 class StreamInterrupted(NamedTuple):
     """A session ended: the stream of updates was lost."""
 
@@ -208,6 +215,7 @@ Event: TypeAlias = (
     | PaymentSucceeded
     | PaymentFailed
     | PaymentLost
+    | NoRouteChecked
     | StreamInterrupted
     | LndCalled
     | CatchUpPageRead

@@ -180,6 +180,26 @@ class Cause(StrEnum):
     OTHER = "other"
 
 
+class RouteCheck(StrEnum):
+    """What lnd finds when it is asked why a payment has found no route. All but the last three are guesses."""
+
+    FEE_LIMIT = "fee_limit"
+    TOO_LARGE = "too_large"
+    OWN_LIQUIDITY = "own_liquidity"
+    OWN_INACTIVE = "own_inactive"
+    RECIPIENT_AVOIDED = "recipient_avoided"
+    ROUTE_AVOIDED = "route_avoided"
+    NO_ROUTE = "no_route"
+    TIMEOUT = "timeout"
+    """There is a route, and its time was over before lnd tried one."""
+    UNKNOWN = "unknown"
+    """What lnd answers doesn't explain it."""
+    DENIED = "denied"
+    """The macaroon doesn't allow to ask."""
+    FAILED = "failed"
+    """lnd didn't answer, or not in time."""
+
+
 class FromStatus(StrEnum):
     """Status before a transition; `new` if it is the first one seen of the run."""
 
@@ -301,6 +321,8 @@ class Method(StrEnum):
     LIST_PAYMENTS = "list_payments"
     TRACK_PAYMENT = "track_payment"
     TRACK_PAYMENTS = "track_payments"
+    DECODE_PAY_REQ = "decode_pay_req"
+    QUERY_ROUTES = "query_routes"
 
 
 class CallOutcome(StrEnum):

@@ -19,6 +19,7 @@ from exporter.payments.event import (
     Event,
     FirstAttemptMade,
     LndCalled,
+    NoRouteChecked,
     PaymentFailed,
     PaymentLost,
     PaymentStarted,
@@ -126,6 +127,8 @@ class Ledger:
                 self._failed(event)
             case PaymentLost(_, cause):
                 self._count(Counter.LOST, cause)
+            case NoRouteChecked(verdict):
+                self._count(Counter.NO_ROUTE_CHECKS, verdict)
             case StreamInterrupted(cause):
                 self._count(Counter.INTERRUPTIONS, cause)
             case LndCalled(method, outcome):

@@ -20,6 +20,7 @@ from exporter.payments.labels import (
     Outcome,
     Purpose,
     Reason,
+    RouteCheck,
     Source,
     ToStatus,
     Unresolved,
@@ -39,6 +40,7 @@ class Counter(StrEnum):
     SUCCEEDED_LATE_MSAT = "succeeded_late_msat"
     FAILED = "failed"
     FAILED_BY_CAUSE = "failed_by_cause"
+    NO_ROUTE_CHECKS = "no_route_checks"
     SENT = "sent"
     FEES = "fees"
     FAILED_MSAT = "failed_msat"
@@ -181,6 +183,7 @@ _INITIAL_LABELS: dict[Counter, tuple[Labels, ...]] = {
     Counter.SUCCEEDED_LATE_MSAT: tuple((reason,) for reason in Reason if reason is not Reason.NONE),
     Counter.FAILED: tuple(product(Kind, AmountBand, Reason)),
     Counter.FAILED_BY_CAUSE: tuple(product(Purpose, Cause, AmountBand)),
+    Counter.NO_ROUTE_CHECKS: tuple((verdict,) for verdict in RouteCheck),
     Counter.SENT: tuple(product(_SUCCEEDING_KINDS, AmountBand)),
     Counter.FEES: tuple(product(_SUCCEEDING_KINDS, AmountBand)),
     Counter.FAILED_MSAT: tuple(product(Kind, Reason)),

@@ -7,7 +7,7 @@ from exporter.payments.labels import Method
 
 
 class Question(StrEnum):
-    """A call that only the command `why` makes: the exporter's metrics don't know it. The value is lnd's path."""
+    """A call that the command `why` makes, and two of them the exporter by sample. The value is lnd's path."""
 
     DECODE_PAY_REQ = "/lnrpc.Lightning/DecodePayReq"
     QUERY_ROUTES = "/lnrpc.Lightning/QueryRoutes"

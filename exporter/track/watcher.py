@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from exporter.follow.backoff import Backoff
-from exporter.lnd.client import ANSWER_S, DetailedClient, LndError, PaymentNotFound
+from exporter.lnd.client import ANSWER_S, DetailedClient, LndError, PaymentNotFound, first_detail
 from exporter.payments.detail import PaymentDetail
-from exporter.payments.labels import Interruption, NodeState
+from exporter.payments.labels import Interruption
 from exporter.payments.payment import Moment, Payment
 
 ALIASES_WAIT_S = 3.0
@@ -182,13 +182,3 @@ class PaymentWatcher:
         """Return the seconds until the next try; subscribing to one payment makes lnd read no large table."""
         lived_s = (self.now().mono_ns - opened_ns) / 1e9 if opened_ns else 0.0
         return self.backoff.delay_s(lived_s, 0)
-
-
-async def first_detail(details: AsyncGenerator[PaymentDetail, None]) -> PaymentDetail:
-    """Return the current state, which lnd sends at once; raise `LndError` if it doesn't arrive in `ANSWER_S`."""
-    try:
-        async with asyncio.timeout(ANSWER_S):
-            return await anext(details)
-    except TimeoutError:
-        advice = "lnd took too long to answer: is its machine overloaded?"
-        raise LndError(Interruption.TIMEOUT, NodeState.UNREACHABLE, advice) from None

@@ -1,10 +1,10 @@
 """What to do about each verdict."""
 
+from exporter.explain.answers import Answers
+from exporter.explain.verdict import Judgement, Verdict
 from exporter.payments.labels import Reason
 from exporter.payments.payment import NS_PER_S
 from exporter.text import with_spaces
-from exporter.why.answers import Answers
-from exporter.why.verdict import Judgement, Verdict
 
 _ADVICE: dict[Verdict, tuple[str, ...]] = {
     Verdict.PAID: (),

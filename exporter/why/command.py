@@ -5,11 +5,11 @@ from collections.abc import Callable
 from functools import partial
 
 from exporter.config import Config
+from exporter.explain.asker import Asker
 from exporter.lnd.client import ExplainingClient, LndError
 from exporter.payments.labels import Status
 from exporter.track import FAILED, NOT_FOLLOWED, SUCCEEDED
-from exporter.why.asker import Asker
-from exporter.why.counted import find_counted
+from exporter.why.counted import look_up
 from exporter.why.document import to_json, to_text
 
 IN_FLIGHT = 4
@@ -20,9 +20,10 @@ async def why(config: Config, client: ExplainingClient, now_ns: Callable[[], int
     """Explain the payment, close the client and return the exit code."""
     (node,) = config.nodes
     try:
+        await client.connect()
         asker = Asker(client, now_ns)
         if path := config.storage.path:
-            asker.find_counted = partial(find_counted, path, node.name)
+            asker.find_counted = partial(look_up, path, node.name)
         answers = await asker.ask(config.track.payment_hash)
     except LndError as error:
         print(f"{node.preface}{error.advice}", file=sys.stderr)

@@ -3,10 +3,22 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from exporter.explain.answers import NotAnswered
 from exporter.payments.ended import EndedPayment
 from exporter.payments.payment import Run
 from exporter.payments.saved import SavedState
-from exporter.store import read_ended
+from exporter.store import StoreError, read_ended
+
+THE_LIST = "the exporter's list of ended payments"
+"""The question that isn't lnd's, among those that were not answered."""
+
+
+def look_up(path: Path, node: str, run: Run) -> EndedPayment | NotAnswered | None:
+    """Return the entry of a run of a node in the state file; None if it has none."""
+    try:
+        return find_counted(path, node, run)
+    except StoreError as error:
+        return NotAnswered(THE_LIST, str(error), denied=False)
 
 
 def find_counted(path: Path, node: str, run: Run) -> EndedPayment | None:

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 from exporter.config.macaroons import BAKE_FOR_WHY
+from exporter.explain.answers import Answers
+from exporter.explain.verdict import judge
 from exporter.payments.ended import EndedPayment
 from exporter.payments.findings import NoRoute, Route
 from exporter.payments.labels import Reason
@@ -11,10 +13,8 @@ from exporter.payments.payment import NS_PER_S
 from exporter.text import sanitize
 from exporter.track.document import attempt_fields
 from exporter.why.advice import advice
-from exporter.why.answers import Answers
 from exporter.why.evidence import evidence
 from exporter.why.texts import summary
-from exporter.why.verdict import judge
 
 _OPTIONAL = "For all of this bake another macaroon and give it with --lnd.macaroon=why.macaroon:"
 

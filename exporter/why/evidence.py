@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator
 
+from exporter.explain.answers import Answers
 from exporter.payments.detail import RoutedAttempt
 from exporter.payments.ended import EndedPayment
 from exporter.payments.findings import NoRoute, Route
@@ -10,7 +11,6 @@ from exporter.payments.labels import AttemptStatus, Code, Status
 from exporter.payments.payment import NS_PER_S
 from exporter.text import format_sat, with_spaces
 from exporter.track.table import describe_source, format_duration_ns, format_node
-from exporter.why.answers import Answers
 from exporter.why.texts import format_fee, until
 
 US_PER_S = 1_000_000

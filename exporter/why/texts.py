@@ -1,12 +1,12 @@
 """The verdict in one line: a sentence for each verdict."""
 
+from exporter.explain.answers import Answers
+from exporter.explain.verdict import Judgement, Verdict
 from exporter.payments.detail import RoutedAttempt
 from exporter.payments.findings import Route
 from exporter.payments.node import BLOCK_S
 from exporter.text import format_duration, format_sat
 from exporter.track.table import describe_status, format_duration_ns, format_node
-from exporter.why.answers import Answers
-from exporter.why.verdict import Judgement, Verdict
 
 MILLION = 1_000_000
 

@@ -1,7 +1,8 @@
-"""Settings for how the payments of a node are followed: --lnd.mode and --lnd.final-updates-only."""
+"""Settings for how the payments of a node are followed: its mode, and whether lnd is asked why there was no route."""
 
 from exporter.config.nodes import NO_NODE
 from exporter.config.problems import Problem
+from exporter.summary import summarise
 from tests.config.conftest import Home
 from tests.config.shortcuts import config_of, problems_of
 
@@ -54,3 +55,32 @@ def test_final_updates_only_needs_the_stream_of_all_payments(home: Home) -> None
 def test_modes_alone_are_not_a_node(home: Home) -> None:
     """They don't say where lnd is."""
     assert problems_of("--lnd.mode=track --lnd.final-updates-only=false") == [NO_NODE]
+
+
+def test_explaining_is_off_by_default(home: Home) -> None:
+    """Each node of the list has its own, and `check` says what the macaroon must allow."""
+    assert [node.explain_no_route for node in config_of("--lnd.dir=.lnd").nodes] == [False]
+    home.write(
+        "exporter.yml",
+        """
+        nodes:
+          - {name: alice, dir: .lnd, explain_no_route: true}
+          - {name: bob, dir: .lnd, address: "bob:10009"}
+        """,
+    )
+    config = config_of("--config.file=exporter.yml")
+    assert [node.explain_no_route for node in config.nodes] == [True, False]
+    lines = [line.strip() for line in summarise(config, ()) if "explains" in line]
+    assert lines == ["explains no route: its macaroon must also allow DecodePayReq and QueryRoutes"]
+
+
+def test_explaining_needs_grpc(home: Home) -> None:
+    """Over REST the calls would put keys and invoices into URLs, which proxies log."""
+    for transport in ("rest", "websocket"):
+        assert problems_of(f"--lnd.dir=.lnd --lnd.transport={transport} --lnd.explain-no-route") == [
+            Problem(
+                "--lnd.explain-no-route",
+                "needs gRPC: REST would put keys and invoices into URLs.",
+                "Use --lnd.transport=grpc, or leave it out.",
+            )
+        ]

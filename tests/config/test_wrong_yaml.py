@@ -54,7 +54,7 @@ def test_invalid_keys_and_sections(home: Home) -> None:
     )
     everything = (
         "lnd.dir, lnd.network, lnd.address, lnd.transport, lnd.proxy, lnd.tls_cert, lnd.tls_server_name, lnd.macaroon,"
-        " lnd.name, lnd.mode, lnd.final_updates_only, web.listen_address, web.systemd_socket,"
+        " lnd.name, lnd.mode, lnd.final_updates_only, lnd.explain_no_route, web.listen_address, web.systemd_socket,"
         " web.telemetry_path, web.enable_lifecycle, web.config_file, web.health_without_password, metrics.max_peers,"
         " metrics.without, storage.path, storage.memory, storage.ended,"
         " storage.ended_destinations, log.level, log.format, log.open_after, log.blocks_left,"

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from exporter.config.addresses import GRPC, WEBSOCKET
 from exporter.follow import Account, Backoff, CountedLookup, Follower, Intervals
-from exporter.lnd.client import Client
+from exporter.lnd.client import ExplainingClient
 from exporter.lnd.grpc import GrpcClient
 from exporter.lnd.rest import RestClient
 from exporter.payments.labels import Mode
@@ -40,7 +40,7 @@ TRANSPORT = GRPC
 """The transport of all clients; tests set it with `monkeypatch`."""
 
 
-def client_of(node: SimulatedNode, transport: str, address: str = "") -> Client:
+def client_of(node: SimulatedNode, transport: str, address: str = "") -> ExplainingClient:
     """Return a client of a node, at `address` if it is not the node's own."""
     if transport == GRPC:
         return GrpcClient(address or node.address, node.tls_cert, node.macaroon)
@@ -135,10 +135,11 @@ async def watching(
     mode: Mode | None = None,
     final_only: bool = False,
     saved: SavedNode | None = None,
+    explain: bool = False,
 ) -> AsyncIterator[Watch]:
     """Run a follower of a node, at `address` if it is not the node's own, almost without delays between its tries.
 
-    `saved` is the state that an earlier process saved.
+    `saved` is the state that an earlier process saved. With `explain` payments without a route are looked into.
     """
     with capture_logs() as logs:
         clocks = Clocks(ahead_s)
@@ -151,6 +152,7 @@ async def watching(
             counted=counted,
             mode=mode,
             final_only=final_only,
+            explaining=client if explain else None,
         )
         if saved is not None:
             follower.account.resume(saved)

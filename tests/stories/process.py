@@ -17,12 +17,13 @@ from tests.network.process import free_port, run, until
 from tests.patience import PATIENCE_S
 
 # The exporter with two changes. Its waiting times are short: between reconnects, before it asks lnd again, between
-# audits, between checks for overdue payments, and until an HTLC counts as held (first argument, in seconds). The second
+# audits, between checks for overdue payments and of those without a route, and until an HTLC counts as held (first
+# argument, in seconds). The second
 # argument is how long an end is on hold, in seconds. And its wall clock can be put an hour ahead (SIGUSR1) or behind
 # (SIGUSR2).
 IMPATIENT = """
 import signal, sys, time
-from exporter.follow import audit, backoff, follower, intervals, overdue
+from exporter.follow import audit, backoff, follower, intervals, no_route, overdue
 from exporter.payments import inflight, run, terminal
 from exporter.__main__ import main
 
@@ -35,6 +36,7 @@ replace(backoff, MAX_S=3.0)
 replace(audit, GRACE_US=10 * 10**6)
 replace(run, LOST_AFTER_NS=15 * 10**9)
 replace(overdue, EVERY_S=1.0)
+replace(no_route, EVERY_NS=10**9)
 replace(follower, Intervals=lambda: intervals.Intervals(audit_s=2, poll_s=10))
 replace(inflight, HELD_NS=int(sys.argv.pop(1)) * 10**9)
 replace(terminal, HOLD_NS=int(sys.argv.pop(1)) * 10**9)
@@ -94,6 +96,7 @@ class Exporter:
                     **({"tls_server_name": node.tls_server_name} if node.tls_server_name else {}),
                     "mode": node.mode,
                     "final_updates_only": node.final_only,
+                    "explain_no_route": node.explain_no_route,
                 }
                 for node in nodes
             ],

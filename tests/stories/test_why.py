@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from exporter.explain.verdict import Verdict
 from exporter.payments.labels import Reason, Status
 from exporter.track import FAILED, NOT_FOLLOWED, SUCCEEDED
-from exporter.why.asker import THE_LIST
 from exporter.why.command import IN_FLIGHT
-from exporter.why.verdict import Verdict
+from exporter.why.counted import THE_LIST
 from tests.patience import PATIENCE_S
 from tests.stories.lab import TOO_MUCH_FOR_BOB, Lab
 from tests.stories.process import node_configs

@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from exporter.explain.answers import Answers, Found
 from exporter.payments.detail import Hop, PaymentDetail, RoutedAttempt
 from exporter.payments.findings import Invoice, NoRoute, OwnChannel, Route
 from exporter.payments.labels import Code, FailureSource, Reason, Status
 from exporter.payments.node import Info
 from exporter.payments.payment import Attempt
-from exporter.why.answers import Answers, Found
 from tests.payments.build import PEER, SECOND, T0, failed, payment
 
 PAYEE = "03" + "22" * 32

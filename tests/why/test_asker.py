@@ -8,6 +8,9 @@ from pathlib import Path
 import grpc
 import pytest
 
+from exporter.explain.answers import Answers, Found, NotAnswered
+from exporter.explain.asker import Asker
+from exporter.explain.verdict import Verdict, judge
 from exporter.lnd.client import ExplainingClient, LndError, PaymentNotFound
 from exporter.lnd.grpc import GrpcClient
 from exporter.lnd.rest import RestClient
@@ -20,9 +23,6 @@ from exporter.simulator.mutation import Create, Fail, Finish, GiveUp, Register
 from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.service import METHOD_PATHS, READONLY_PERMISSIONS, SMALLEST_PERMISSIONS
-from exporter.why.answers import Answers, Found, NotAnswered
-from exporter.why.asker import Asker
-from exporter.why.verdict import Verdict, judge
 
 SAT, SECOND = 1000, 1_000_000_000
 GONE = pb.Failure.UNKNOWN_NEXT_PEER
@@ -40,6 +40,7 @@ async def node(tmp_path: Path) -> AsyncIterator[SimulatedNode]:
 async def client_of(node: SimulatedNode) -> AsyncIterator[ExplainingClient]:
     """A client over gRPC."""
     client = GrpcClient(node.address, node.tls_cert, node.macaroon)
+    await client.connect()
     try:
         yield client
     finally:
@@ -204,6 +205,7 @@ async def test_over_rest_nothing_private_is_asked(node: SimulatedNode, websocket
     """lnd takes invoice and keys in the URL there, which proxies log."""
     lost = fail_everywhere(node, 5_000 * SAT, GONE, finish=False)
     client = RestClient(f"https://{node.rest}", node.tls_cert, node.macaroon, websocket=websocket)
+    await client.connect()
     try:
         answers = await Asker(client, node.clock.now_ns).ask(lost)
     finally:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from exporter.explain.answers import Found
+from exporter.explain.verdict import Judgement, Verdict, judge
 from exporter.payments.ended import EndedPayment
 from exporter.payments.labels import Reason
 from exporter.store import Store, StoreError
-from exporter.why.answers import Found
 from exporter.why.counted import find_counted
-from exporter.why.verdict import Judgement, Verdict, judge
 from tests.payments.build import FAILED, RUN, failed, flying
 from tests.store.ended_entries import DESTINATION, FAR, entry
 from tests.store.test_ended import node

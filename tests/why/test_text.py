@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from exporter.explain.answers import Answers, Found, NotAnswered
 from exporter.payments.findings import Invoice, OwnChannel
 from exporter.payments.labels import Code, FailureSource, Reason
 from exporter.payments.node import Info
 from exporter.payments.payment import Attempt
-from exporter.why.answers import Answers, Found, NotAnswered
 from exporter.why.document import to_json, to_text
 from tests.payments.build import FAILED, HASH, IN_FLIGHT, PEER, SUCCEEDED, T0, failed, flying, refused, settled
 from tests.why.scene import (

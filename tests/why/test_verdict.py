@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from exporter.explain.answers import Found
+from exporter.explain.verdict import Judgement, Verdict, judge
 from exporter.payments.labels import Cause, Code, FailureSource, Reason
 from exporter.payments.payment import Attempt
 from exporter.why.advice import _ADVICE
-from exporter.why.answers import Found
 from exporter.why.texts import _BECAUSE
-from exporter.why.verdict import Judgement, Verdict, judge
 from tests.payments.build import FAILED, IN_FLIGHT, INITIATED, SUCCEEDED, failed, flying, refused, settled
 from tests.why.scene import (
     DRAINED,

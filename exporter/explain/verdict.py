@@ -3,12 +3,12 @@
 from enum import StrEnum
 from typing import NamedTuple
 
+from exporter.explain.answers import Answers
 from exporter.payments.attempts import SeenAttempts
 from exporter.payments.cause import payment_cause
 from exporter.payments.findings import NoRoute, Route
 from exporter.payments.labels import Cause, Reason, Status
 from exporter.payments.payment import NS_PER_S
-from exporter.why.answers import Answers
 
 HELD_AFTER_NS = 60 * NS_PER_S
 """An HTLC that is outstanding for longer is called held: lnd's own time for a payment is over by then."""
@@ -84,7 +84,7 @@ def _failed(answers: Answers) -> Judgement:
         return Judgement(Verdict(cause.value))
     if payment.reason is Reason.TIMEOUT:
         return Judgement(Verdict.TIMEOUT)
-    return _without_attempts(answers) if payment.reason is Reason.NO_ROUTE else Judgement(Verdict.OTHER)
+    return judge_without_attempts(answers) if payment.reason is Reason.NO_ROUTE else Judgement(Verdict.OTHER)
 
 
 def expired_in_time(answers: Answers) -> bool:
@@ -120,7 +120,7 @@ def _own_balance(answers: Answers, *, certain: bool) -> Judgement:
     return Judgement(Verdict.OWN_LIQUIDITY, guess=not certain)
 
 
-def _without_attempts(answers: Answers) -> Judgement:
+def judge_without_attempts(answers: Answers) -> Judgement:
     """Return what is likely for a payment that found no route, and of which lnd has no attempt (any more)."""
     found, balance, amount_msat = answers.found, answers.balance, answers.detail.payment.value_msat
     if found.likely:

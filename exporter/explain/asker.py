@@ -6,20 +6,16 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from exporter.lnd.client import ANSWER_S, ExplainingClient, LndError, PaymentNotFound
+from exporter.explain.answers import Answers, Found, NotAnswered
+from exporter.lnd.client import ANSWER_S, ExplainingClient, LndError, PaymentNotFound, first_detail
 from exporter.payments.detail import PaymentDetail
 from exporter.payments.ended import EndedPayment
 from exporter.payments.findings import Invoice, NoRoute, Route, RouteQuery
 from exporter.payments.labels import NodeState, Reason, Status
+from exporter.payments.node import Info
 from exporter.payments.payment import Payment, Run
-from exporter.store import StoreError
-from exporter.track.watcher import first_detail
-from exporter.why.answers import Answers, Found, NotAnswered
 
 T = TypeVar("T")
-
-THE_LIST = "the exporter's list of ended payments"
-"""The question that isn't lnd's."""
 
 MAX_PARTS = 16
 """As many parts as lnd makes by default (`max_parts`): no smaller ones are asked for."""
@@ -38,50 +34,73 @@ class Asker:
     client: ExplainingClient
     now_ns: Callable[[], int]
     """The clock of this machine, nanoseconds since 1970."""
-    find_counted: Callable[[Run], EndedPayment | None] = lambda _run: None
-    """Looks for a run in the exporter's own list of ended payments; raises `StoreError`."""
+    find_counted: Callable[[Run], EndedPayment | NotAnswered | None] = lambda _run: None
+    """Looks for a run in the exporter's own list of ended payments."""
+    known_info: Info | None = None
+    """What is known of the node. With it no names are asked for: neither `GetInfo` nor `GetNodeInfo` is called."""
+    note_call: Callable[[str, bool], None] = lambda _call, _ok: None
+    """Is told of each call that ended: lnd's name for it, and whether it was answered."""
     _not_answered: dict[str, NotAnswered] = field(default_factory=dict, init=False)  # by call: seven at most
 
     async def ask(self, payment_hash: str) -> Answers:
-        """Return everything; raises `LndError` if lnd can't be asked about the payment, or doesn't know it."""
-        await self.client.connect()
-        stream = self.client.details(payment_hash, inflight=True, secrets=False, request=True)
-        async with aclosing(stream) as details:
-            detail = await first_detail(details)
+        """Return everything, by a client that is connected.
+
+        Raises `LndError` if lnd can't be asked about the payment, or doesn't know it.
+        """
+        detail = await self._detail(payment_hash)
         request, detail = detail.payment_request, replace(detail, payment_request="")
         answers = Answers(detail, self.now_ns(), counted=self._counted(detail.payment))
         info, channels, invoice = await asyncio.gather(
-            self._try("GetInfo", self.client.info(ANSWER_S)),
+            self._info(),
             self._try("ListChannels", self.client.own_channels()),
             self._invoice(request if detail.payment.status is not Status.SUCCEEDED else ""),
         )
         answers = replace(answers, info=info, channels=channels, invoice=invoice)
         if detail.payment.status is Status.FAILED and detail.payment.reason in _NEEDS_A_ROUTE:
             answers = replace(answers, found=await self._routes(answers))
-        answers = replace(answers, aliases=await self._aliases(answers))
+        if self.known_info is None:
+            answers = replace(answers, aliases=await self._aliases(answers))
         return replace(answers, not_answered=tuple(self._not_answered.values()))
+
+    async def _detail(self, payment_hash: str) -> PaymentDetail:
+        """Return the payment as lnd knows it now, with its invoice."""
+        stream = self.client.details(payment_hash, inflight=True, secrets=False, request=True)
+        try:
+            async with aclosing(stream) as details:
+                detail = await first_detail(details)
+        except LndError:
+            self.note_call("TrackPaymentV2", False)
+            raise
+        self.note_call("TrackPaymentV2", True)
+        return detail
 
     def _counted(self, payment: Payment) -> EndedPayment | None:
         """Return what the exporter has seen, if lnd shows less: a failed payment without attempts."""
         if payment.status is not Status.FAILED or payment.attempts:
             return None
-        try:
-            return self.find_counted(payment.run)
-        except StoreError as error:
-            self._not_answered[THE_LIST] = NotAnswered(THE_LIST, str(error), denied=False)
+        found = self.find_counted(payment.run)
+        if isinstance(found, NotAnswered):
+            self._not_answered[found.call] = found
             return None
+        return found
 
     async def _try(self, call: str, answer: Awaitable[T]) -> T | None:
         """Return an answer, or None and note why there is none."""
         try:
-            return await answer
-        except PaymentNotFound:  # lnd's status for anything that it doesn't know
-            return None
+            known = await answer
         except LndError as error:
+            self.note_call(call, False)
+            if isinstance(error, PaymentNotFound):  # lnd's status for anything that it doesn't know
+                return None
             denied = error.state is NodeState.DENIED
             advice = "the macaroon doesn't allow it" if denied else error.advice
             self._not_answered.setdefault(call, NotAnswered(call, advice, denied))
             return None
+        self.note_call(call, True)
+        return known
+
+    async def _info(self) -> Info | None:
+        return self.known_info or await self._try("GetInfo", self.client.info(ANSWER_S))
 
     async def _invoice(self, request: str) -> Invoice | None:
         return await self._try("DecodePayReq", self.client.invoice(request)) if request else None

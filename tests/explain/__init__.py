@@ -1,0 +1,1 @@
+"""Tests of what a sampled payment without a route is counted as."""
