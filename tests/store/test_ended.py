@@ -1,13 +1,15 @@
 """The list of ended payments: the last ones of each node, written in the same transaction as the totals."""
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from exporter.payments.ended import EndedPayment
-from exporter.store import EncodedNode, Store, encode, read_ended, rows
+from exporter.store import EncodedNode, Store, StoreError, encode, read_ended, rows
 from exporter.store.handover import export_node, from_bytes, to_bytes
 from exporter.store.receive import receive
 from tests.store.ended_entries import T0_US, entry, listed, numbers
@@ -156,3 +158,15 @@ def test_file_that_is_replaced_while_running_has_a_new_list(tmp_path: Path) -> N
     state.save({"alice": node(entry(29))})
     assert (state.replacements, numbers(path)) == (1, [29])
     state.close()
+
+
+@pytest.mark.parametrize("change", ["destination = 7", "payment_hash = 'ab'", "counted_us = 'now'", "cause = x'00'"])
+def test_an_edited_entry_is_an_error(tmp_path: Path, change: str) -> None:
+    """SQLite takes any value in any column; what is no entry is reported like a damaged file."""
+    path = tmp_path / "state.sqlite"
+    written(path, [1])
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"UPDATE ended SET {change}")
+    with pytest.raises(StoreError, match="the list of ended payments has a value of another type") as error:
+        listed(path)
+    assert error.value.fix == "Try again; if the error stays, look into the log of the exporter."
