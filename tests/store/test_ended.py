@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from exporter.payments.ended import EndedPayment
+from exporter.payments.event import LastFailure
+from exporter.payments.labels import Code, FailureSource
 from exporter.store import EncodedNode, Store, StoreError, encode, read_ended, rows
 from exporter.store.handover import export_node, from_bytes, to_bytes
 from exporter.store.receive import receive
-from tests.store.ended_entries import T0_US, entry, listed, numbers
+from tests.store.ended_entries import DESTINATION, FAR, T0_US, entry, listed, numbers
 from tests.store.test_kills import copies
 from tests.store.test_store import busy_node, saved_node
 
@@ -83,6 +85,31 @@ def test_destinations_are_deleted(tmp_path: Path) -> None:
     state.save({"alice": node()})
     assert listed(path) == [entry(number, destination="", failed_by="") for number in (2, 1)]
     state.close()
+
+
+def test_destinations_of_payments_in_flight_are_deleted(tmp_path: Path) -> None:
+    """Also those of a node that isn't followed any more; all else that is known of it stays."""
+    path = tmp_path / "state.sqlite"
+    state, observer = Store(path), busy_node()
+    for run in observer.tracker.open.values():
+        run.destination, run.last_failure = DESTINATION, LastFailure(Code.OTHER, FailureSource.INTERMEDIATE, FAR)
+        observer.tracker.texts.changed(run.run)
+    state.save({"bob": encode(saved_node(observer))})
+    before = state.load("bob")
+    state.close()
+    state = Store(path, destinations=False)
+    state.save(state.unfollowed([]))
+    state.close()
+    state = Store(path)
+    after = state.load("bob")
+    state.close()
+    assert before is not None
+    assert after is not None
+    for run in before.open:
+        assert run.destination == DESTINATION
+        run.drop_destination()
+    assert {run.run: run for run in after.open} == {run.run: run for run in before.open}
+    assert (after.counters, after.finished) == (before.counters, before.finished)
 
 
 def test_kill_at_any_statement(tmp_path: Path) -> None:
