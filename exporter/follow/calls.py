@@ -118,7 +118,7 @@ class Calls:
 
         Many whose end is unconfirmed are requested by pages of the list. A few requests may fail without stopping the
         others: these payments are requested again later. Raises an exception group of `LndError` if the connection is
-        lost, or if more than `CONCURRENT` requests fail; a page that fails raises `LndError`.
+        lost, or if more than `CONCURRENT` requests fail; `LndError` if it is lost while a page is read.
         """
         await self._list_unconfirmed(hashes)
         left = iter(hashes)
@@ -147,13 +147,21 @@ class Calls:
     async def _list_unconfirmed(self, hashes: Collection[str]) -> None:
         """Request payments whose end is unconfirmed in pages, as long as a page shows many of them.
 
-        After a pause in a storm there are thousands, one after the other in lnd's list. Raises `LndError`.
+        After a pause in a storm there are thousands, one after the other in lnd's list. If a page fails though lnd
+        answers, they are left to single requests: other payments may be why. Raises `LndError` if the connection is
+        lost.
         """
         tracker = self.account.tracker
         indexes = tracker.unconfirmed_indexes(hashes)
         while len(indexes) >= MANY:
             asked = self.account.now()
-            page = await self.list_payments(after=max(0, indexes[0] - 1))
+            try:
+                page = await self.list_payments(after=max(0, indexes[0] - 1))
+            except LndError as error:
+                if not concerns_one_payment(error):
+                    raise
+                self._log.warning("a page of payments failed: each is requested by itself", advice=error.advice)
+                break
             for number, payment in enumerate(page.payments):
                 if number % RECORD_BATCH == 0:
                     await asyncio.sleep(0)

@@ -10,6 +10,7 @@ from exporter.lnd.client import LndError
 from exporter.payments.balance import NEAR_NS, Balance
 from exporter.payments.event import ChannelsListed
 from exporter.payments.labels import Interruption, Method, NodeState
+from exporter.payments.payment import Moment
 
 
 class NodePoller:
@@ -23,6 +24,7 @@ class NodePoller:
         self._intervals = intervals
         self._log = structlog.get_logger("exporter.follow").bind(node=calls.account.name)
         self._channels_asked_ns: int | None = None  # when they were last requested, monotonic clock
+        self._channels_known_ns = 0  # when the newest request that has an answer, or has failed, was sent
         self._with_channels = True  # the macaroon of this session allows ListChannels, as far as is known
         self._denial_logged = False  # ListChannels was denied the last time, and the log has reported it
         self.identified = False
@@ -116,12 +118,17 @@ class NodePoller:
             self._log.debug("GetInfo failed", advice=error.advice)
 
     async def _refresh_channels(self) -> None:
-        """Update aliases and balance; a failed call doesn't concern payments."""
+        """Update aliases and balance; a failed call doesn't concern payments.
+
+        Two calls may be under way: what came of the later one is not replaced by that of the earlier one.
+        """
         asked = self._account.now()
         self._channels_asked_ns = asked.mono_ns
         try:
             channels = await self._calls.run(Method.LIST_CHANNELS, self._client.channels())
         except LndError as error:
+            if self._is_late(asked):
+                return
             self._account.set_status(channels=None)
             if error.state is NodeState.DENIED:
                 if not self._denial_logged:
@@ -129,9 +136,18 @@ class NodePoller:
                 self._denial_logged = True
                 self._with_channels = False
         else:
+            if self._is_late(asked):
+                return
             self._denial_logged = False
             tracker = self._account.tracker
             tracker.balance = Balance.of(channels, asked)
             tracker.ghosts.compare(channels.offered, tracker.open.values(), asked)
             self._account.set_status(channels=channels)
             self._account.apply([ChannelsListed(frozenset(channels.by_peer))])
+
+    def _is_late(self, asked: Moment) -> bool:
+        """Return True if a later request has an answer already, or has failed; note this one if not."""
+        if asked.mono_ns < self._channels_known_ns:
+            return True
+        self._channels_known_ns = asked.mono_ns
+        return False

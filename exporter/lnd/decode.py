@@ -187,7 +187,7 @@ def channels(message: rpc.ListChannelsResponse) -> Channels:
         spendable_msat=sum(peer.spendable_msat for peer in by_peer.values()),
         aliases=aliases,
         by_peer=by_peer,
-        offered={channel.chan_id: _offered(channel) for channel in message.channels},
+        offered={channel.chan_id: _offered(channel) for channel in message.channels if channel.active},
         inactive_msat=inactive_msat,
     )
 

@@ -6,7 +6,7 @@ from exporter.payments.payment import NS_PER_S, Moment, Run
 from exporter.payments.run import OpenRun
 
 GHOST_NS = 600 * NS_PER_S
-"""An HTLC is a ghost if it has been missing on its channel for this long: lnd may list channels a moment too early."""
+"""An HTLC is a ghost if lists of channels so long apart, and all between, lack it: one may be a moment too early."""
 
 
 class Ghosts:
@@ -15,12 +15,15 @@ class Ghosts:
     def __init__(self) -> None:
         """Start with none."""
         self._since_ns: dict[tuple[Run, int], int] = {}  # by run and `Attempt.key`, monotonic clock
+        self._asked_ns = 0  # when lnd was last asked, monotonic clock
 
     def compare(self, offered: Mapping[int, frozenset[str]], runs: Iterable[OpenRun], asked: Moment) -> None:
-        """Compare the HTLCs of the open runs with those on open channels, which lnd was asked for at `asked`.
+        """Compare the HTLCs of the open runs with those on active channels, which lnd was asked for at `asked`.
 
-        An HTLC whose channel isn't listed is left out: the channel is being closed, and the HTLC resolved on chain.
+        An HTLC whose channel isn't listed is left out: it is being closed, and the HTLC resolved on chain, or its peer
+        is offline. lnd lists what is in its own commitment, and an HTLC gets there only when the peer has answered.
         """
+        self._asked_ns = asked.mono_ns
         self._since_ns = {
             (run.run, key): self._since_ns.get((run.run, key), asked.mono_ns)
             for run in runs
@@ -31,11 +34,11 @@ class Ghosts:
             and attempt.attempt_ns < asked.wall_ns
         }
 
-    def count(self, runs: Mapping[Run, OpenRun], at: Moment) -> tuple[int, int]:
-        """Return number and amount in msat of the ghosts among the HTLCs of the open runs."""
+    def count(self, runs: Mapping[Run, OpenRun]) -> tuple[int, int]:
+        """Return number and amount in msat of the ghosts among the HTLCs of the open runs, as of the last list."""
         amounts = [
             runs[run].outstanding[key].amount_msat
             for (run, key), since_ns in self._since_ns.items()
-            if at.mono_ns - since_ns >= GHOST_NS and run in runs and key in runs[run].outstanding
+            if self._asked_ns - since_ns >= GHOST_NS and run in runs and key in runs[run].outstanding
         ]
         return len(amounts), sum(amounts)

@@ -65,9 +65,10 @@ class Channels:
     by_peer: dict[str, PeerChannels] = field(default_factory=dict)
     """The channels with each direct peer by its identity key; as many as the node has channels, at most."""
     offered: dict[int, frozenset[str]] = field(default_factory=dict, repr=False)
-    """The payment hashes of the HTLCs that this node has offered, by open channel (`Channel.chan_id`).
+    """The payment hashes of the HTLCs that this node has offered, by active channel (`Channel.chan_id`).
 
-    At most 483 for each channel (BOLT 2). Channels that are being closed aren't listed.
+    At most 483 for each channel (BOLT 2). Those of inactive ones aren't all known: lnd lists an HTLC when its peer has
+    acknowledged it, which one that is offline can't. Channels that are being closed aren't listed.
     """
     inactive_msat: int = 0
     """Local balance of the inactive channels less their reserves, msat, never below 0: their peers are offline."""

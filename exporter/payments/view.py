@@ -63,7 +63,7 @@ def capture_view(  # noqa: PLR0917 - the parts of an account
         peers_in_flight=last.peers_in_flight if last and last.peers_in_flight == peers else peers,
         status=last.status if last and last.status == status else status,
         peer_channels=peer_channels,
-        ghosts=tracker.ghosts.count(tracker.open, now) if status.channels else None,
+        ghosts=tracker.ghosts.count(tracker.open) if status.channels else None,
         last_update_ns=ledger.last_update_ns,
     )
     return last if last == view else view

@@ -17,6 +17,11 @@ COLUMNS = (
     " duration_ns, recovered, first_hops, destination, failure_code, failure_source, failed_by"
 )
 """In the order of `decode`; the table has the column `node` in front."""
+_PERHAPS = (int, type(None))
+_TYPES: tuple[type | tuple[type, ...], ...] = (
+    int, int, bytes, int, str, str, str, str, int, int, int, _PERHAPS,
+    _PERHAPS, int, bytes, bytes, str, str, bytes,
+)  # fmt: skip
 KEY_BYTES = 33
 """Length of an identity key."""
 _INSERT = f"REPLACE INTO ended (node, {COLUMNS}) VALUES (?{', ?' * (COLUMNS.count(',') + 1)})"  # noqa: S608 - constants
@@ -57,6 +62,10 @@ def counted(connection: sqlite3.Connection, node: str) -> int:
 
 def _decode(row: Sequence[Any]) -> EndedPayment:
     """Return the entry that is in the `COLUMNS` of a row. Raises `ValueError`, `TypeError`."""
+    if not all(
+        isinstance(value, kind) for value, kind in zip(row, _TYPES, strict=True)
+    ):  # SQLite stores what it is given
+        raise TypeError("the list of ended payments has a value of another type")
     number, counted_us, payment_hash, created_us, *same, recovered, hops, destination, code, source, failed_by = row
     keys = tuple(hops[first : first + KEY_BYTES].hex() for first in range(0, len(hops), KEY_BYTES))
     run = Run(payment_hash.hex(), created_us)

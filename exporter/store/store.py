@@ -14,7 +14,7 @@ from exporter.payments.payment import Run
 from exporter.payments.saved import SavedNode
 from exporter.payments.totals import HistogramName, zero_counters
 from exporter.store import codec, ended, file, place, rows
-from exporter.store.codec import EncodedNode, encode, mark_unfollowed
+from exporter.store.codec import EncodedNode, encode, mark_unfollowed, without_destinations
 from exporter.store.compare import explain_older
 from exporter.store.errors import Broken, Busy, as_store_error, is_busy, is_transient
 from exporter.store.lock import LockRecord
@@ -40,6 +40,7 @@ class Store:
         self.ended_length = ended_length
         # What an earlier process, with other settings, has left in the list of ended payments is removed once.
         self._clear_ended = ended.clearing(ended_length, destinations=destinations)
+        self._destinations = destinations
         self.path = path = Path(os.path.realpath(path))  # a second exporter could use a link to evade the lock
         self.warnings: list[str] = []
         """Warnings for the operator about the place of the state, though it can be kept there."""
@@ -143,8 +144,10 @@ class Store:
         return None if encoded is None else codec.decode(encoded)
 
     def unfollowed(self, nodes: Collection[str]) -> dict[str, EncodedNode]:
-        """Return all nodes of the file but these, marked as no longer followed."""
+        """Return all nodes of the file but these, marked as no longer followed, and with destinations if wanted."""
         others = {node: encoded for node, encoded in self._content().items() if node not in nodes}
+        if not self._destinations:
+            others = {node: without_destinations(encoded) for node, encoded in others.items()}
         return {node: mark_unfollowed(encoded) for node, encoded in others.items()}
 
     def _content(self) -> dict[str, EncodedNode]:

@@ -1,9 +1,14 @@
 """When a payment lacks balance, lnd is asked for its channels: peers may be offline."""
 
+import asyncio
+
 import grpc
 import pytest
 
-from exporter.payments.labels import Cause, Method
+from exporter.lnd.client import LndError
+from exporter.lnd.grpc import GrpcClient
+from exporter.payments.labels import Cause, Interruption, Method, NodeState
+from exporter.payments.node import Channels
 from exporter.payments.totals import Counter
 from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
@@ -72,3 +77,36 @@ async def test_without_the_channels_the_cause_is_what_lnd_says(
         await watch.until(lambda: watch.counted(Counter.FAILED) == 3)
         assert causes(watch) == {Cause.OWN_LIQUIDITY: 3}
         assert node.calls[Method.LIST_CHANNELS] == calls
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_what_comes_of_an_earlier_request_later_is_ignored(
+    node: SimulatedNode, monkeypatch: pytest.MonkeyPatch, *, answers: bool
+) -> None:
+    """The poll's request hangs, that for a payment is answered: neither an older balance nor a time-out replaces it."""
+    requests: list[asyncio.Future[Channels]] = []
+
+    async def channels(_client: object) -> Channels:
+        requests.append(asyncio.get_running_loop().create_future())
+        return await requests[-1]
+
+    async with watching(node) as watch:
+        await watch.live()
+        await watch.until(lambda: watch.status.channels)
+        monkeypatch.setattr(GrpcClient, "channels", channels)
+        account, poller = watch.follower.account, watch.follower._node_poller
+        poll = asyncio.create_task(poller._refresh_channels())
+        await watch.until(lambda: len(requests) == 1)
+        watch.clocks.ahead_s += 11
+        account.lacks_balance.set()
+        await watch.until(lambda: len(requests) == 2)
+        requests[1].set_result(Channels(5, inactive_msat=7))
+        await watch.until(lambda: watch.status.channels == Channels(5, inactive_msat=7))
+        if answers:
+            requests[0].set_result(Channels(12))
+        else:
+            requests[0].set_exception(LndError(Interruption.TIMEOUT, NodeState.READY, "no answer"))
+        await poll
+        assert watch.status.channels == Channels(5, inactive_msat=7)
+        assert account.tracker.balance is not None
+        assert account.tracker.balance.inactive_msat == 7

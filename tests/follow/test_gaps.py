@@ -97,6 +97,26 @@ async def test_ends_of_a_gap_that_are_far_apart_are_confirmed_one_by_one(
         assert node.calls[Method.TRACK_PAYMENT]
 
 
+async def test_ends_are_confirmed_one_by_one_if_a_page_fails(
+    node: SimulatedNode, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """lnd can't read one of the payments of the page, perhaps another one; the session goes on."""
+    monkeypatch.setattr(calls, "MANY", 3)
+    async with watching(node, intervals=replace(QUICK, second_catch_up_s=3600)) as watch:
+        await watch.live()
+        tracker, many = watch.follower.account.tracker, 6
+        for _ in range(many):
+            await node.play(scenarios.no_route())
+        await watch.until(lambda: len(tracker.on_hold) == many)
+        tracker.stream_lost()
+        node.faults.refuse(Method.LIST_PAYMENTS, grpc.StatusCode.UNKNOWN, "unable to decode payment", times=1)
+        await watch.follower._calls.fetch([run.payment_hash for run in tracker.open])
+        assert node.calls[Method.TRACK_PAYMENT] == many
+        await watch.until(lambda: watch.totals(Counter.FAILED) == {"failed": many})
+        assert counted_reasons(watch) == reasons(node)
+        assert watch.delays == []
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("a_tenth")
 async def test_long_gap_amid_traffic_counts_each_payment_once(node: SimulatedNode, scenarios: Scenarios) -> None:

@@ -1,16 +1,20 @@
 """The list of ended payments: the last ones of each node, written in the same transaction as the totals."""
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from exporter.payments.ended import EndedPayment
-from exporter.store import EncodedNode, Store, encode, read_ended, rows
+from exporter.payments.event import LastFailure
+from exporter.payments.labels import Code, FailureSource
+from exporter.store import EncodedNode, Store, StoreError, encode, read_ended, rows
 from exporter.store.handover import export_node, from_bytes, to_bytes
 from exporter.store.receive import receive
-from tests.store.ended_entries import T0_US, entry, listed, numbers
+from tests.store.ended_entries import DESTINATION, FAR, T0_US, entry, listed, numbers
 from tests.store.test_kills import copies
 from tests.store.test_store import busy_node, saved_node
 
@@ -81,6 +85,31 @@ def test_destinations_are_deleted(tmp_path: Path) -> None:
     state.save({"alice": node()})
     assert listed(path) == [entry(number, destination="", failed_by="") for number in (2, 1)]
     state.close()
+
+
+def test_destinations_of_payments_in_flight_are_deleted(tmp_path: Path) -> None:
+    """Also those of a node that isn't followed any more; all else that is known of it stays."""
+    path = tmp_path / "state.sqlite"
+    state, observer = Store(path), busy_node()
+    for run in observer.tracker.open.values():
+        run.destination, run.last_failure = DESTINATION, LastFailure(Code.OTHER, FailureSource.INTERMEDIATE, FAR)
+        observer.tracker.texts.changed(run.run)
+    state.save({"bob": encode(saved_node(observer))})
+    before = state.load("bob")
+    state.close()
+    state = Store(path, destinations=False)
+    state.save(state.unfollowed([]))
+    state.close()
+    state = Store(path)
+    after = state.load("bob")
+    state.close()
+    assert before is not None
+    assert after is not None
+    for run in before.open:
+        assert run.destination == DESTINATION
+        run.drop_destination()
+    assert {run.run: run for run in after.open} == {run.run: run for run in before.open}
+    assert (after.counters, after.finished) == (before.counters, before.finished)
 
 
 def test_kill_at_any_statement(tmp_path: Path) -> None:
@@ -156,3 +185,15 @@ def test_file_that_is_replaced_while_running_has_a_new_list(tmp_path: Path) -> N
     state.save({"alice": node(entry(29))})
     assert (state.replacements, numbers(path)) == (1, [29])
     state.close()
+
+
+@pytest.mark.parametrize("change", ["destination = 7", "payment_hash = 'ab'", "counted_us = 'now'", "cause = x'00'"])
+def test_an_edited_entry_is_an_error(tmp_path: Path, change: str) -> None:
+    """SQLite takes any value in any column; what is no entry is reported like a damaged file."""
+    path = tmp_path / "state.sqlite"
+    written(path, [1])
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"UPDATE ended SET {change}")
+    with pytest.raises(StoreError, match="the list of ended payments has a value of another type") as error:
+        listed(path)
+    assert error.value.fix == "Try again; if the error stays, look into the log of the exporter."
