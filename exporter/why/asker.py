@@ -38,8 +38,8 @@ class Asker:
     client: ExplainingClient
     now_ns: Callable[[], int]
     """The clock of this machine, nanoseconds since 1970."""
-    find_counted: Callable[[Run], EndedPayment | None] = lambda _run: None
-    """Looks for a run in the exporter's own list of ended payments; raises `StoreError`."""
+    find_counted: Callable[[str, Run], EndedPayment | None] = lambda _pubkey, _run: None
+    """Looks for a run of the node with this key (empty: unknown) in the exporter's own list; raises `StoreError`."""
     _not_answered: dict[str, NotAnswered] = field(default_factory=dict, init=False)  # by call: seven at most
 
     async def ask(self, payment_hash: str) -> Answers:
@@ -49,24 +49,25 @@ class Asker:
         async with aclosing(stream) as details:
             detail = await first_detail(details)
         request, detail = detail.payment_request, replace(detail, payment_request="")
-        answers = Answers(detail, self.now_ns(), counted=self._counted(detail.payment))
+        answers = Answers(detail, self.now_ns())
         info, channels, invoice = await asyncio.gather(
             self._try("GetInfo", self.client.info(ANSWER_S)),
             self._try("ListChannels", self.client.own_channels()),
             self._invoice(request if detail.payment.status is not Status.SUCCEEDED else ""),
         )
-        answers = replace(answers, info=info, channels=channels, invoice=invoice)
+        counted = self._counted(detail.payment, info.pubkey if info else "")
+        answers = replace(answers, info=info, channels=channels, invoice=invoice, counted=counted)
         if detail.payment.status is Status.FAILED and detail.payment.reason in _NEEDS_A_ROUTE:
             answers = replace(answers, found=await self._routes(answers))
         answers = replace(answers, aliases=await self._aliases(answers))
         return replace(answers, not_answered=tuple(self._not_answered.values()))
 
-    def _counted(self, payment: Payment) -> EndedPayment | None:
+    def _counted(self, payment: Payment, pubkey: str) -> EndedPayment | None:
         """Return what the exporter has seen, if lnd shows less: a failed payment without attempts."""
         if payment.status is not Status.FAILED or payment.attempts:
             return None
         try:
-            return self.find_counted(payment.run)
+            return self.find_counted(pubkey, payment.run)
         except StoreError as error:
             self._not_answered[THE_LIST] = NotAnswered(THE_LIST, str(error), denied=False)
             return None

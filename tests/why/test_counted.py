@@ -15,6 +15,7 @@ from exporter.why.verdict import Judgement, Verdict, judge
 from tests.payments.build import FAILED, RUN, failed, flying
 from tests.store.ended_entries import DESTINATION, FAR, entry
 from tests.store.test_ended import node
+from tests.store.test_store import busy_node, saved_node
 from tests.why.scene import ALIASES, NO_PATH, OFFLINE, ROUTE, answers, invoice
 from tests.why.test_text import lines
 
@@ -27,17 +28,29 @@ def counted(**changes: Any) -> EndedPayment:
 
 
 def test_the_run_is_found_in_the_state_file(tmp_path: Path) -> None:
-    """Of this node, and not another run of the same hash; a file that isn't there is an error."""
+    """Of this node, and not another run of the same hash; a file without the node, or that isn't there, is an error."""
     path = tmp_path / "state.sqlite"
     earlier = entry(1, run=RUN._replace(created_us=RUN.created_us - 1))
     store = Store(path)
     store.save({"alice": node(earlier, entry(2, run=RUN), entry(3)), "bob": node(earlier)})
-    assert find_counted(path, "alice", RUN) == entry(2, run=RUN)
-    assert find_counted(path, "bob", RUN) is None
-    assert find_counted(path, "carol", RUN) is None
+    assert find_counted(path, "alice", "", RUN) == entry(2, run=RUN)
+    assert find_counted(path, "bob", "", RUN) is None
+    for key in ("", "02" + "77" * 32):
+        with pytest.raises(StoreError, match="has no node carol; its nodes: alice, bob"):
+            find_counted(path, "carol", key, RUN)
     store.close()
     with pytest.raises(StoreError, match="does not exist"):
-        find_counted(tmp_path / "nothing", "alice", RUN)
+        find_counted(tmp_path / "nothing", "alice", "", RUN)
+
+
+def test_the_node_is_found_by_its_key(tmp_path: Path) -> None:
+    """If the address is given by flags, the command doesn't know the name that the node has in the file."""
+    path, kept = tmp_path / "state.sqlite", saved_node(busy_node())
+    assert kept.state.pubkey
+    store = Store(path)
+    store.save({"alice": node(entry(2, run=RUN))})
+    store.close()
+    assert find_counted(path, "lnd", kept.state.pubkey, RUN) == entry(2, run=RUN)
 
 
 @pytest.mark.parametrize(
