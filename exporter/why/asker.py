@@ -137,7 +137,9 @@ def _mentioned(answers: Answers) -> Iterator[str]:
     """Yield the keys of the nodes that the explanation names, the most important first."""
     yield answers.recipient
     yield from _failing(answers.detail)
-    yield answers.counted.failed_by if answers.counted else ""
+    if answers.counted:
+        yield answers.counted.failed_by
+        yield from answers.counted.first_hops
     for route in (answers.found.whole, answers.found.regardless, answers.found.part):
         if isinstance(route, Route):
             yield from route.hops

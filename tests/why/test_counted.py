@@ -12,7 +12,7 @@ from exporter.store import Store, StoreError
 from exporter.why.answers import Found
 from exporter.why.counted import find_counted
 from exporter.why.verdict import Judgement, Verdict, judge
-from tests.payments.build import FAILED, RUN, failed, flying
+from tests.payments.build import FAILED, PEER, RUN, failed, flying
 from tests.store.ended_entries import DESTINATION, FAR, entry
 from tests.store.test_ended import node
 from tests.store.test_store import busy_node, saved_node
@@ -87,31 +87,25 @@ def test_recipient_is_known_without_invoice() -> None:
     assert answers(FAILED, invoice=None, counted=counted(destination="")).recipient == ""
 
 
+LAST = "the last failed with temporary channel failure, by"
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
+        ({}, f" as route_liquidity; lnd has deleted 2 attempts through Harbour Bank, router; {LAST} router"),
         (
-            {},
-            (
-                " as route_liquidity; lnd has deleted 2 attempts, the last failed with temporary channel failure,"
-                " by router"
-            ),
+            {"attempts": 1, "first_hops": (PEER,), "failure_source": "first_hop", "failed_by": ""},
+            f" as route_liquidity; lnd has deleted 1 attempt through Harbour Bank; {LAST} the first hop",
         ),
         (
-            {"attempts": 1, "failure_source": "first_hop", "failed_by": ""},
-            (
-                " as route_liquidity; lnd has deleted 1 attempt, the last failed with temporary channel failure,"
-                " by the first hop"
-            ),
-        ),
-        (
-            {"attempts": None, "failure_code": "", "failure_source": ""},
+            {"attempts": None, "first_hops": (), "failure_code": "", "failure_source": ""},
             " as route_liquidity; lnd has deleted its attempts",
         ),
         (
-            {"failure_code": "unreadable_failure", "failure_source": "unknown", "failed_by": ""},
+            {"first_hops": (), "failure_code": "unreadable_failure", "failure_source": "unknown", "failed_by": ""},
             (
-                " as route_liquidity; lnd has deleted 2 attempts, the last failed with unreadable failure,"
+                " as route_liquidity; lnd has deleted 2 attempts; the last failed with unreadable failure,"
                 " by an unknown node"
             ),
         ),
