@@ -34,6 +34,10 @@ Which payments are in flight, in another terminal:
 
   {program} open --storage.path={state}
 
+And which have failed:
+
+  {program} ended --failed --storage.path={state}
+
 Ctrl-C ends it.
 """
 

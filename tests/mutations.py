@@ -1307,6 +1307,13 @@ MUTATIONS = (
         "why/test_counted.py",
     ),
     Mutation(
+        "why doesn't know a node by its key",
+        "why/counted.py",
+        "(not pubkey or state.pubkey != pubkey)",
+        "True",
+        "why/test_counted.py",
+    ),
+    Mutation(
         "why guesses although the exporter has counted the cause",
         "explain/verdict.py",
         "if counted and not payment.attempts and",

@@ -187,7 +187,7 @@ def test_macaroon_is_the_same_everywhere() -> None:
     }
     texts = [BAKE, usage(), (ROOT / "README.md").read_text()]
     assert [set(re.findall(r"uri:/[\w./]+", text)) for text in texts] == [calls] * 3
-    assert BAKE.endswith("\nListChannels is optional: for aliases and balance.")
+    assert BAKE.endswith("\nListChannels is optional: for aliases, balances, offline peers and lost HTLCs.")
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -100,9 +100,10 @@ COMMANDS: dict[Command, CommandHelp] = {
             "130, 143": "stopped by Ctrl-C, by SIGTERM",
         },
         "Explain one payment in plain words: the verdict, what speaks for it, and what to do. HASH is the payment hash:"
-        " 64 hex digits or base64. To reach lnd it needs the settings of the exporter: flags, environment or file. It"
-        " only asks: nothing is sent or changed. If the macaroon also allows DecodePayReq, QueryRoutes and GetNodeInfo,"
-        " it asks lnd for a route now; without them it says what it couldn't ask.",
+        " 64 hex digits or base64; `open` shows those in flight, `ended` those that ended. To reach lnd it needs the"
+        " settings of the exporter: flags, environment or file. It only asks: nothing is sent or changed. If the"
+        " macaroon also allows DecodePayReq, QueryRoutes and GetNodeInfo, it asks lnd for a route now; without them"
+        " it says what it couldn't ask.",
         "why HASH --lnd.dir ~/.lnd",
         {
             "lnd.name": "which node, if the file lists several",

@@ -217,7 +217,7 @@ def _read_track(raw: RawValues, command: Command, problems: list[Problem]) -> Tr
     """Return which payment `track` follows or `why` explains, and how it is shown."""
     given, hash_ = raw.get(HASH), ""
     if given is None:
-        fix = f"Write: {PROGRAM} {command} HASH; {PROGRAM} open shows those in flight."
+        fix = f"Write: {PROGRAM} {command} HASH; `open` lists the payments in flight, `ended` those that ended."
         problems.append(Problem(HASH, "The hash of a payment is missing.", fix))
     else:
         try:

@@ -34,8 +34,8 @@ class Asker:
     client: ExplainingClient
     now_ns: Callable[[], int]
     """The clock of this machine, nanoseconds since 1970."""
-    find_counted: Callable[[Run], EndedPayment | NotAnswered | None] = lambda _run: None
-    """Looks for a run in the exporter's own list of ended payments."""
+    find_counted: Callable[[str, Run], EndedPayment | NotAnswered | None] = lambda _pubkey, _run: None
+    """Looks for a run of the node with this key (empty: unknown) in the exporter's own list of ended payments."""
     known_info: Info | None = None
     """What is known of the node. With it no names are asked for: neither `GetInfo` nor `GetNodeInfo` is called."""
     note_call: Callable[[str, bool], None] = lambda _call, _ok: None
@@ -49,13 +49,14 @@ class Asker:
         """
         detail = await self._detail(payment_hash)
         request, detail = detail.payment_request, replace(detail, payment_request="")
-        answers = Answers(detail, self.now_ns(), counted=self._counted(detail.payment))
+        answers = Answers(detail, self.now_ns())
         info, channels, invoice = await asyncio.gather(
             self._info(),
             self._try("ListChannels", self.client.own_channels()),
             self._invoice(request if detail.payment.status is not Status.SUCCEEDED else ""),
         )
-        answers = replace(answers, info=info, channels=channels, invoice=invoice)
+        counted = self._counted(detail.payment, info.pubkey if info else "")
+        answers = replace(answers, info=info, channels=channels, invoice=invoice, counted=counted)
         if detail.payment.status is Status.FAILED and detail.payment.reason in _NEEDS_A_ROUTE:
             answers = replace(answers, found=await self._routes(answers))
         if self.known_info is None:
@@ -74,11 +75,11 @@ class Asker:
         self.note_call("TrackPaymentV2", True)
         return detail
 
-    def _counted(self, payment: Payment) -> EndedPayment | None:
+    def _counted(self, payment: Payment, pubkey: str) -> EndedPayment | None:
         """Return what the exporter has seen, if lnd shows less: a failed payment without attempts."""
         if payment.status is not Status.FAILED or payment.attempts:
             return None
-        found = self.find_counted(payment.run)
+        found = self.find_counted(pubkey, payment.run)
         if isinstance(found, NotAnswered):
             self._not_answered[found.call] = found
             return None
@@ -155,7 +156,9 @@ def _mentioned(answers: Answers) -> Iterator[str]:
     """Yield the keys of the nodes that the explanation names, the most important first."""
     yield answers.recipient
     yield from _failing(answers.detail)
-    yield answers.counted.failed_by if answers.counted else ""
+    if answers.counted:
+        yield answers.counted.failed_by
+        yield from answers.counted.first_hops
     for route in (answers.found.whole, answers.found.regardless, answers.found.part):
         if isinstance(route, Route):
             yield from route.hops

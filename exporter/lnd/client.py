@@ -47,7 +47,7 @@ class NotOverRest(LndError):
 
     def __init__(self) -> None:
         """Take nothing: the reason is always the same."""
-        advice = "not asked over REST, whose URLs would contain it, and proxies log URLs: use --lnd.transport=grpc"
+        advice = "over REST the question would be part of a URL, and proxies log URLs: use --lnd.transport=grpc"
         super().__init__(Interruption.UNIMPLEMENTED, NodeState.READY, advice)
 
 

@@ -93,13 +93,17 @@ class ScenarioBuilder:
         return Scenario(name, self._payment.payment_hash, tuple(self._steps))
 
     def _route(self, hops: int, parts: int) -> pb.Route:
-        """Return a random route of `hops` hops: a peer, nodes beyond, the payee."""
+        """Return a random route of `hops` hops: a peer, nodes beyond, the payee; back to the node by another peer."""
         rng, payment = self._rng, self._payment
         if hops == 1:
             path = [payment.payee.pubkey]
         else:
             beyond = rng.sample(self._world.far, hops - 2)
-            path = [rng.choice(self._world.peers).node.pubkey, *(n.pubkey for n in beyond), payment.payee.pubkey]
+            first = rng.choice(self._world.peers).node
+            others = [peer.node for peer in self._world.peers if peer.node != first]
+            if beyond and others and payment.kind is Kind.REBALANCE:
+                beyond[-1] = rng.choice(others)
+            path = [first.pubkey, *(n.pubkey for n in beyond), payment.payee.pubkey]
         value = payment.value_msat // parts
         fees = [_BASE_FEE_MSAT + value * rng.randrange(_MAX_PPM) // 1_000_000 for _ in path[1:]]
         return self._world.route(

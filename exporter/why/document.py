@@ -84,6 +84,7 @@ def _counted(counted: EndedPayment | None) -> dict[str, Any] | None:
     return {
         "cause": counted.cause,
         "attempts": counted.attempts,
+        "first_hops": list(counted.first_hops),
         "failure_code": counted.failure_code or None,
         "failure_source": counted.failure_source or None,
         "failed_by_pubkey": counted.failed_by or None,

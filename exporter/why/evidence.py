@@ -1,7 +1,7 @@
 """The evidence for a verdict: what is known of the payment, what each attempt met, what lnd finds now."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from exporter.explain.answers import Answers
 from exporter.payments.detail import RoutedAttempt
@@ -17,7 +17,7 @@ US_PER_S = 1_000_000
 MAX_ATTEMPTS = 10
 """Attempts that are told in words, the newest; `--json` and `track` have all."""
 MAX_PEERS = 5
-"""Peers offline that are named."""
+"""Peers that are named in one line."""
 _ATTEMPTS_DELETED = (
     "lnd has no attempt of it: it made none, or deleted them, as it does when a payment fails"
     " (unless keep-failed-payment-attempts=true)"
@@ -68,12 +68,13 @@ def _counted(counted: EndedPayment, answers: Answers) -> str:
     attempts = (
         "its attempts" if counted.attempts is None else f"{counted.attempts} attempt{'s' * (counted.attempts > 1)}"
     )
-    head = f"the exporter counted it at {at} as {counted.cause}; lnd has deleted {attempts}"
+    through = f" through {_names(counted.first_hops, answers)}" if counted.first_hops else ""
+    head = f"the exporter counted it at {at} as {counted.cause}; lnd has deleted {attempts}{through}"
     if not counted.failure_code:
         return head
     by = {"self": "this node", "first_hop": "the first hop", "recipient": "the recipient"}.get(counted.failure_source)
     by = by or (format_node(counted.failed_by, answers.aliases) if counted.failed_by else "an unknown node")
-    return f"{head}, the last failed with {counted.failure_code.replace('_', ' ')}, by {by}"
+    return f"{head}; the last failed with {counted.failure_code.replace('_', ' ')}, by {by}"
 
 
 def _attempt(routed: RoutedAttempt, answers: Answers) -> str:
@@ -149,9 +150,14 @@ def _balance(answers: Answers) -> Iterator[str]:
     )
     offline = sorted((c for c in channels if not c.active), key=lambda c: c.spendable_msat, reverse=True)
     if offline:
-        names = list(dict.fromkeys(format_node(channel.peer, answers.aliases) for channel in offline))
-        more = f" and {len(names) - MAX_PEERS} more" * (len(names) > MAX_PEERS)
-        yield f"peers offline: {', '.join(names[:MAX_PEERS])}{more}, with {format_sat(balance.inactive_msat)} sat"
+        names = _names([channel.peer for channel in offline], answers)
+        yield f"peers offline: {names}, with {format_sat(balance.inactive_msat)} sat"
+
+
+def _names(keys: Iterable[str], answers: Answers) -> str:
+    """Return the names of some nodes, each once, `MAX_PEERS` at most."""
+    names = list(dict.fromkeys(format_node(key, answers.aliases) for key in keys))
+    return f"{', '.join(names[:MAX_PEERS])}{f' and {len(names) - MAX_PEERS} more' * (len(names) > MAX_PEERS)}"
 
 
 def _time(seconds: int) -> str:

@@ -117,7 +117,7 @@ def test_payment_request_instead_of_a_hash(home: Home, prefix: str) -> None:
 
 def test_exactly_one_hash_is_needed(home: Home) -> None:
     """None or two are problems."""
-    fix = "Write: lnd-payments-exporter track HASH; lnd-payments-exporter open shows those in flight."
+    fix = "Write: lnd-payments-exporter track HASH; `open` lists the payments in flight, `ended` those that ended."
     assert problems_of_track("--lnd.dir=.lnd") == [Problem("HASH", "The hash of a payment is missing.", fix)]
     two = Problem("HASH", "'cd' is one argument too many.", "One payment at a time: one HASH.")
     assert problems_of_track(f"{HASH} cd --lnd.dir=.lnd") == [two]

@@ -39,7 +39,7 @@ def test_problems_name_the_command(home: Home) -> None:
     assert problem_of_why("--lnd.dir=.lnd") == Problem(
         "HASH",
         "The hash of a payment is missing.",
-        "Write: lnd-payments-exporter why HASH; lnd-payments-exporter open shows those in flight.",
+        "Write: lnd-payments-exporter why HASH; `open` lists the payments in flight, `ended` those that ended.",
     )
     assert "lnd-payments-exporter why HASH --lnd.dir ~/.lnd\n" in problem_of_why(HASH).fix
     assert problem_of_why(f"{HASH} --lnd.dir=.lnd --show-secrets").what == "is for the command track."

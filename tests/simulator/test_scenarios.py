@@ -3,7 +3,7 @@
 import pytest
 
 from exporter.payments.labels import Code, FailureSource, Kind, Reason, Status
-from exporter.simulator.mutation import Scenario
+from exporter.simulator.mutation import Register, Scenario
 from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.truth import Finished
@@ -97,6 +97,16 @@ async def test_updates_of_a_scenario(  # noqa: PLR0917 - three are fixtures
 ) -> None:
     """There is one update for each mutation of the database, in lnd's order."""
     assert await updates_of(getattr(scenarios, name)(**arguments), node, raw) == expected
+
+
+def test_rebalance_comes_back_through_another_peer(scenarios: Scenarios, node: SimulatedNode) -> None:
+    """The last hop but one is a direct peer, because only such a node has a channel with this one."""
+    peers = {peer.node.pubkey for peer in node.world.peers}
+    for fails in (False, True):
+        registered = [s.mutation for s in scenarios.rebalance(fails=fails).steps if isinstance(s.mutation, Register)]
+        for first, last, me in ([hop.pub_key for hop in each.route.hops] for each in registered):
+            assert {first, last} <= peers
+            assert (first != last, me) == (True, node.world.me.pubkey)
 
 
 async def test_updates_and_truth_of_a_storm(node: SimulatedNode, raw: Raw, scenarios: Scenarios) -> None:

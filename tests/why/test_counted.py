@@ -12,9 +12,10 @@ from exporter.payments.ended import EndedPayment
 from exporter.payments.labels import Reason
 from exporter.store import Store, StoreError
 from exporter.why.counted import find_counted
-from tests.payments.build import FAILED, RUN, failed, flying
+from tests.payments.build import FAILED, PEER, RUN, failed, flying
 from tests.store.ended_entries import DESTINATION, FAR, entry
 from tests.store.test_ended import node
+from tests.store.test_store import busy_node, saved_node
 from tests.why.scene import ALIASES, NO_PATH, OFFLINE, ROUTE, answers, invoice
 from tests.why.test_text import lines
 
@@ -27,17 +28,29 @@ def counted(**changes: Any) -> EndedPayment:
 
 
 def test_the_run_is_found_in_the_state_file(tmp_path: Path) -> None:
-    """Of this node, and not another run of the same hash; a file that isn't there is an error."""
+    """Of this node, and not another run of the same hash; a file without the node, or that isn't there, is an error."""
     path = tmp_path / "state.sqlite"
     earlier = entry(1, run=RUN._replace(created_us=RUN.created_us - 1))
     store = Store(path)
     store.save({"alice": node(earlier, entry(2, run=RUN), entry(3)), "bob": node(earlier)})
-    assert find_counted(path, "alice", RUN) == entry(2, run=RUN)
-    assert find_counted(path, "bob", RUN) is None
-    assert find_counted(path, "carol", RUN) is None
+    assert find_counted(path, "alice", "", RUN) == entry(2, run=RUN)
+    assert find_counted(path, "bob", "", RUN) is None
+    for key in ("", "02" + "77" * 32):
+        with pytest.raises(StoreError, match="has no node carol; its nodes: alice, bob"):
+            find_counted(path, "carol", key, RUN)
     store.close()
     with pytest.raises(StoreError, match="does not exist"):
-        find_counted(tmp_path / "nothing", "alice", RUN)
+        find_counted(tmp_path / "nothing", "alice", "", RUN)
+
+
+def test_the_node_is_found_by_its_key(tmp_path: Path) -> None:
+    """If the address is given by flags, the command doesn't know the name that the node has in the file."""
+    path, kept = tmp_path / "state.sqlite", saved_node(busy_node())
+    assert kept.state.pubkey
+    store = Store(path)
+    store.save({"alice": node(entry(2, run=RUN))})
+    store.close()
+    assert find_counted(path, "lnd", kept.state.pubkey, RUN) == entry(2, run=RUN)
 
 
 @pytest.mark.parametrize(
@@ -74,31 +87,25 @@ def test_recipient_is_known_without_invoice() -> None:
     assert answers(FAILED, invoice=None, counted=counted(destination="")).recipient == ""
 
 
+LAST = "the last failed with temporary channel failure, by"
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
+        ({}, f" as route_liquidity; lnd has deleted 2 attempts through Harbour Bank, router; {LAST} router"),
         (
-            {},
-            (
-                " as route_liquidity; lnd has deleted 2 attempts, the last failed with temporary channel failure,"
-                " by router"
-            ),
+            {"attempts": 1, "first_hops": (PEER,), "failure_source": "first_hop", "failed_by": ""},
+            f" as route_liquidity; lnd has deleted 1 attempt through Harbour Bank; {LAST} the first hop",
         ),
         (
-            {"attempts": 1, "failure_source": "first_hop", "failed_by": ""},
-            (
-                " as route_liquidity; lnd has deleted 1 attempt, the last failed with temporary channel failure,"
-                " by the first hop"
-            ),
-        ),
-        (
-            {"attempts": None, "failure_code": "", "failure_source": ""},
+            {"attempts": None, "first_hops": (), "failure_code": "", "failure_source": ""},
             " as route_liquidity; lnd has deleted its attempts",
         ),
         (
-            {"failure_code": "unreadable_failure", "failure_source": "unknown", "failed_by": ""},
+            {"first_hops": (), "failure_code": "unreadable_failure", "failure_source": "unknown", "failed_by": ""},
             (
-                " as route_liquidity; lnd has deleted 2 attempts, the last failed with unreadable failure,"
+                " as route_liquidity; lnd has deleted 2 attempts; the last failed with unreadable failure,"
                 " by an unknown node"
             ),
         ),
