@@ -203,7 +203,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("deom", "Did you mean demo?"),
         (
             "lightning",
-            "Commands are run, demo, open, track, check, healthcheck, state export, state import; see --help.",
+            "Commands are run, demo, open, ended, track, why, check, healthcheck, state export, state import; see --help.",
         ),
     ],
 )
