@@ -203,7 +203,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("deom", "Did you mean demo?"),
         (
             "lightning",
-            "Commands are run, demo, open, track, check, healthcheck, state export, state import; see --help.",
+            (
+                "Commands are run, demo, open, ended, track, why, check, healthcheck, state export, state import;"
+                " see --help."
+            ),
         ),
     ],
 )
@@ -347,7 +350,7 @@ def nowhere(path: Path) -> None:
     ("spoil", "words"),
     [
         (lambda _path: None, "does not exist."),
-        (too_new, "was written by another version (schema 99, this one knows 3)."),
+        (too_new, "was written by another version (schema 99, this one knows 4)."),
         (foreign, "is not the state of an exporter."),
         (nowhere, "is not the state of an exporter."),
     ],

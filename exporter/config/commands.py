@@ -61,7 +61,7 @@ COMMANDS: dict[Command, CommandHelp] = {
     ),
     "ended": CommandHelp(
         "ended [FLAGS]",
-        "list the last payments that ended, from an exporter's state file",
+        "list the payments that ended, from an exporter's state file",
         {"0": "listed, even if there are none", "1": _UNWRITABLE, "2": f"{_WRONG}, or there is no state file"},
         "List the payments that ended, the newest first: those by which the counters grew in the same time. They come"
         " from the state file that the exporter writes, so lnd is not asked, and the exporter need not run. Run it as"
