@@ -1406,14 +1406,14 @@ MUTATIONS = (
     ),
     Mutation(
         "payments with attempts are looked into",
-        "explain/check.py",
+        "payments/ended.py",
         "ending.attempts == 0",
         "ending.attempts is not None",
         "explain/test_check.py",
     ),
     Mutation(
         "what ended long ago is looked into",
-        "explain/check.py",
+        "payments/ended.py",
         "and not ending.recovered",
         "",
         "explain/test_check.py",

@@ -2,9 +2,7 @@
 
 from exporter.explain.answers import Answers
 from exporter.explain.verdict import Verdict, judge_without_attempts
-from exporter.payments.ended import End
-from exporter.payments.event import PaymentFailed
-from exporter.payments.labels import Kind, Reason, RouteCheck, Status
+from exporter.payments.labels import Reason, RouteCheck, Status
 from exporter.payments.payment import Run
 
 NEEDED = ("DecodePayReq", "QueryRoutes")
@@ -20,21 +18,6 @@ _CHECKS: dict[Verdict, RouteCheck] = {
     Verdict.NO_ROUTE: RouteCheck.NO_ROUTE,
 }
 """All others are `unknown`."""
-
-
-def is_unexplained(event: End) -> bool:
-    """Return True for an end that lnd can be asked about: without a route and without any attempt, seen live.
-
-    Without an invoice nobody knows the recipient, and which peers a rebalance had to use isn't known either.
-    """
-    ending = event.ending
-    return (
-        isinstance(event, PaymentFailed)
-        and ending.reason in (Reason.NO_ROUTE, Reason.TIMEOUT)
-        and ending.attempts == 0
-        and ending.kind is Kind.INVOICE
-        and not ending.recovered
-    )
 
 
 def check(answers: Answers, run: Run) -> RouteCheck:

@@ -5,10 +5,9 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TypedDict, Unpack
 
-from exporter.explain.check import is_unexplained
 from exporter.follow.backoff import scan_s
 from exporter.follow.ended_log import EndedLog
-from exporter.payments.ended import End, NewlyEnded, describe_end
+from exporter.payments.ended import End, NewlyEnded, describe_end, is_unexplained
 from exporter.payments.event import BalanceLacked, EndUnconfirmed, Event, PaymentFailed, PaymentLost, PaymentSucceeded
 from exporter.payments.labels import Mode, NodeState, Source
 from exporter.payments.ledger import Ledger

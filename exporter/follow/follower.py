@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -11,7 +12,6 @@ from exporter.follow.backoff import Backoff
 from exporter.follow.calls import Calls
 from exporter.follow.catch_up import CatchUp
 from exporter.follow.intervals import Intervals
-from exporter.follow.no_route import NoRouteChecks
 from exporter.follow.node_poller import NodePoller
 from exporter.follow.per_payment import PerPaymentStreams
 from exporter.follow.readiness import wait_until_ready
@@ -19,6 +19,9 @@ from exporter.follow.tasks import first_error, run_alone
 from exporter.lnd.client import NOT_READY, Client, ExplainingClient, LndError
 from exporter.payments.event import StreamInterrupted
 from exporter.payments.labels import CallOutcome, Interruption, Method, Mode, NodeState, Source
+
+if TYPE_CHECKING:
+    from exporter.follow.no_route import NoRouteChecks
 
 _NO_STREAM = (Interruption.UNIMPLEMENTED, Interruption.DENIED)
 """Why lnd refuses a stream of all payments: it is older than 0.16, or the macaroon doesn't allow this one call."""
@@ -57,12 +60,17 @@ class Follower:
         self._per_payment = PerPaymentStreams(self._calls, self._intervals)
         self._audit = Audit(self._calls, counted, self._intervals) if counted else None
         self._node_poller = NodePoller(self._calls, self._intervals)
-        self._no_route_checks = NoRouteChecks(self._calls, explaining) if explaining else None
+        self._no_route_checks = self._checks(explaining) if explaining else None
         self._log = structlog.get_logger("exporter.follow").bind(node=account.name)
         self.account.set_status(mode=Mode.FINAL if final_only else None)
         self._caught_up = asyncio.Event()
         self._subscribed_at: int | None = None  # nanoseconds, monotonic clock; None before the subscription
         self._last_logged: Interruption | None = None  # why the node is not followed; None while it is
+
+    def _checks(self, client: ExplainingClient) -> "NoRouteChecks":
+        from exporter.follow.no_route import NoRouteChecks  # noqa: PLC0415 - opt-in, and others do without its memory
+
+        return NoRouteChecks(self._calls, client)
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Follow until cancelled. Whatever lnd or the network does is counted, logged once and tried again."""

@@ -137,7 +137,7 @@ class Client(Protocol):
 
 
 class DetailedClient(Client, Protocol):
-    """A client that also returns routes and secrets, for the command `track`. The exporter itself can't call it."""
+    """A client that also returns routes and secrets, for `track`. The exporter can't call it unless it explains."""
 
     def details(
         self, payment_hash: str, *, inflight: bool, secrets: bool, request: bool = False

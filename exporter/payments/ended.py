@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from exporter.payments.event import Ending, PaymentFailed, PaymentLost, PaymentSucceeded
-from exporter.payments.labels import Reason
+from exporter.payments.labels import Kind, Reason
 from exporter.payments.payment import NS_PER_US, Run
 
 End = PaymentSucceeded | PaymentFailed | PaymentLost
@@ -73,6 +73,21 @@ class EndedPayment(NamedTuple):
     def ended_us(self) -> int | None:
         """When it ended, lnd's clock, microseconds since 1970; None if that isn't known anywhere."""
         return None if self.duration_ns is None else self.run.created_us + self.duration_ns // NS_PER_US
+
+
+def is_unexplained(event: End) -> bool:
+    """Return True for an end that lnd can be asked about: without a route and without any attempt, seen live.
+
+    Without an invoice nobody knows the recipient, and which peers a rebalance had to use isn't known either.
+    """
+    ending = event.ending
+    return (
+        isinstance(event, PaymentFailed)
+        and ending.reason in (Reason.NO_ROUTE, Reason.TIMEOUT)
+        and ending.attempts == 0
+        and ending.kind is Kind.INVOICE
+        and not ending.recovered
+    )
 
 
 def describe_end(event: End, number: int, now_ns: int) -> EndedPayment:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from exporter.explain.answers import Found, NotAnswered
-from exporter.explain.check import check, is_unexplained
+from exporter.explain.check import check
+from exporter.payments.ended import is_unexplained
 from exporter.payments.event import Ending, PaymentFailed, PaymentLost, PaymentSucceeded
 from exporter.payments.findings import Route
 from exporter.payments.labels import Cause, Kind, Lost, Reason, RouteCheck
