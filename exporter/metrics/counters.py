@@ -69,6 +69,12 @@ PAYMENTS: tuple[Row, ...] = (
         "Failed payments by what stopped them, derived from Payment.failure_reason and HTLCAttempt.failure.",
     ),
     CounterRow(
+        "lnd_payments_failed_made_good_total",
+        {"kind": Kind, "amount_band": AmountBand, "reason": Reason},
+        Counter.FAILED_MADE_GOOD,
+        "Failed payments whose Payment.payment_hash succeeded in a later run, with their labels in failed_total.",
+    ),
+    CounterRow(
         "lnd_payments_sent_msat_total",
         {"kind": Kind, "amount_band": AmountBand},
         Counter.SENT,
@@ -121,6 +127,12 @@ PAYMENTS: tuple[Row, ...] = (
         {"purpose": Purpose},
         HistogramName.PARTS,
         "Settled HTLCs of each succeeded payment (Payment.htlcs with status SUCCEEDED).",
+    ),
+    HistogramRow(
+        "lnd_payments_runs_per_success",
+        {"purpose": Purpose},
+        HistogramName.RUNS,
+        "Runs of its Payment.payment_hash that each success took, failed ones included; without keysend and AMP.",
     ),
 )
 

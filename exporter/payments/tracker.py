@@ -16,6 +16,7 @@ from exporter.payments.event import (
     UpdateIgnored,
     UpdateReceived,
 )
+from exporter.payments.failed_hashes import FailedHashes
 from exporter.payments.finished import FinishedRuns
 from exporter.payments.ghosts import Ghosts
 from exporter.payments.history import History
@@ -45,6 +46,7 @@ class Tracker:
         self.on_hold: OrderedDict[Run, Terminal] = OrderedDict()
         """The ends of the open runs that are on hold, in the order in which their holds end: see `release`."""
         self.finished = FinishedRuns()
+        self.failed = FailedHashes()
         self.ghosts = Ghosts()
         self.balance: Balance | None = None
         """What `ListChannels` last answered to this process; None before the first answer."""
@@ -268,4 +270,4 @@ class Tracker:
         if not same_hash:
             del self._of_hash[run.run.payment_hash]
         self.finished.add(run.run, run.payment_index)
-        return run.close(cause, self.balance)
+        return self.failed.note(run.close(cause, self.balance))
