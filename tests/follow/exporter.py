@@ -12,6 +12,7 @@ from exporter.follow import Account, Backoff, Follower, Intervals
 from exporter.nodes import FollowedNodes
 from exporter.payments.ended import EndedPayment
 from exporter.payments.labels import Mode
+from exporter.payments.ledger import PEER_COUNTERS
 from exporter.payments.totals import Counter
 from exporter.payments.view import View
 from exporter.store import EncodedNode, Store
@@ -23,7 +24,7 @@ from tests.follow.virtual import Inline
 LIVES_S = (1.0, 20.0, 120.0)
 GAPS_S = (0.0, 0.5, 10.0, 100.0)
 PEERS = 5
-BY_PEER = (Counter.PEER_ATTEMPTS, Counter.PEER_SENT, Counter.PEER_FEES)
+BY_PEER = PEER_COUNTERS
 """Series that end when a peer loses its label, and start again if it gets one again; their sum never falls."""
 FIRST, SECOND = (NodeConfig("lnd", address, None, Path("macaroon")) for address in ("chaos:10009", "chaos:10010"))
 """Two configurations of the same node."""

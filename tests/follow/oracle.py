@@ -212,10 +212,15 @@ class Story:
         locked_ms = max(0, attempt.resolve_ns - attempt.attempt_ns) // NS_PER_MS
         yield (Counter.LOCKED_MSAT_MS, _outcome(attempt)), attempt.amount_msat * locked_ms
         yield (Counter.PEER_ATTEMPTS,), 1
+        yield (Counter.PEER_OUTSTANDING_MS,), locked_ms
         if settled:
             yield (Counter.ATTEMPTS_SETTLED,), 1
             yield (Counter.PEER_SENT,), attempt.amount_msat - attempt.fee_msat
             yield (Counter.PEER_FEES,), attempt.fee_msat
+            yield (Counter.PEER_FEES_BY_PURPOSE,), attempt.fee_msat
+            if attempt.back_peer:
+                yield (Counter.PEER_REBALANCED_IN,), attempt.amount_msat - attempt.fee_msat
+                yield (Counter.PEER_REBALANCED_IN_FEES,), attempt.fee_msat
         else:
             yield (Counter.ATTEMPTS_FAILED, attempt.code or "", attempt.source or ""), 1
 
@@ -284,6 +289,7 @@ COMPARED_LABELS: dict[Counter, slice] = {
 NOT_SUMMED = (
     Counter.TRANSITIONS,
     Counter.SUCCEEDED_LATE,
+    Counter.SUCCEEDED_LATE_MSAT,
     Counter.FAILED_MADE_GOOD,
     Counter.UPDATES,
     Counter.UPDATES_IGNORED,
