@@ -55,13 +55,19 @@ def grown(entries: Iterable[EndedPayment]) -> dict[Counter, Tally[Labels]]:
 def made_good(entries: Iterable[EndedPayment]) -> tuple[Tally[Labels], Tally[int]]:
     """Return how often failed runs whose hash succeeded later are counted, by labels; and the runs of each success."""
     failed: defaultdict[str, list[Labels]] = defaultdict(list)
+    succeeded: dict[str, int] = {}
     counts, runs = Tally[Labels](), Tally[int]()
     for entry in entries:
         if entry.kind in REPAYABLE and entry.outcome == RunOutcome.FAILED:
-            failed[entry.run.payment_hash].append((entry.kind, amount_band(entry.value_msat), entry.reason))
+            labels = (entry.kind, amount_band(entry.value_msat), entry.reason)
+            if entry.run.created_us < succeeded.get(entry.run.payment_hash, 0):  # it was learnt late
+                counts[labels] += 1
+            else:
+                failed[entry.run.payment_hash].append(labels)
         elif entry.kind in REPAYABLE and entry.outcome == RunOutcome.SUCCEEDED:
             before = failed.pop(entry.run.payment_hash, [])
             counts.update(before)
+            succeeded[entry.run.payment_hash] = entry.run.created_us
             runs[1 + len(before)] += 1
     return counts, runs
 

@@ -169,6 +169,8 @@ class PaymentFailed(NamedTuple):
 
     ending: Ending
     cause: Cause
+    made_good: bool = False
+    """True if a later run of its hash has been counted as succeeded: its end was learnt too late."""
 
 
 class PaymentLost(NamedTuple):

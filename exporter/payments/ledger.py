@@ -236,6 +236,8 @@ class Ledger:
     def _failed(self, event: PaymentFailed) -> None:
         ending, band = event.ending, amount_band(event.ending.value_msat)
         self._count(Counter.FAILED, ending.kind, band, ending.reason)
+        if event.made_good:
+            self._count(Counter.FAILED_MADE_GOOD, ending.kind, band, ending.reason)
         self._count(Counter.FAILED_BY_CAUSE, PURPOSE[ending.kind], event.cause, band)
         self._count(Counter.FAILED_MSAT, ending.kind, ending.reason, by=ending.value_msat)
         self._ended(ending, Outcome.FAILED)

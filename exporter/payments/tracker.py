@@ -21,7 +21,7 @@ from exporter.payments.finished import FinishedRuns
 from exporter.payments.ghosts import Ghosts
 from exporter.payments.history import History
 from exporter.payments.inflight import InFlightCounter
-from exporter.payments.labels import Ignored, Lost, Mode, Source
+from exporter.payments.labels import Ignored, Lost, Mode, Source, Status
 from exporter.payments.payment import NS_PER_US, Moment, Payment, Run
 from exporter.payments.receipt import Receipt, Subscription
 from exporter.payments.run import OpenRun
@@ -267,6 +267,10 @@ class Tracker:
         self._expected.discard(run.run)
         same_hash = self._of_hash[run.run.payment_hash]
         same_hash.remove(run)
+        if run.terminal and run.terminal.status is Status.SUCCEEDED:
+            for other in same_hash:
+                other.succeeded_later = True
+                self.texts.changed(other.run)
         if not same_hash:
             del self._of_hash[run.run.payment_hash]
         self.finished.add(run.run, run.payment_index)

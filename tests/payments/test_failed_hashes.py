@@ -11,6 +11,7 @@ from exporter.payments.node import LastKnown, NodeStatus
 from exporter.payments.totals import Counter, HistogramName
 from exporter.payments.tracker import Tracker
 from exporter.payments.view import capture_view
+from exporter.store import codec
 from tests.payments.build import FAILED, HASH, OTHER_HASH, SUCCEEDED, Observer, at, flying, payment, refused, settled
 
 DAY_S = 86_400
@@ -97,8 +98,9 @@ def test_a_hash_that_nobody_pays_again() -> None:
     assert not any(any(each.buckets) for each in observer.ledger.histograms[HistogramName.RUNS].values())
 
 
-def test_remembered_for_a_day_after_the_last_failure() -> None:
+def test_remembered_for_a_day_after_the_last_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """By lnd's clock: whenever the exporter hears of it, it is counted alike."""
+    monkeypatch.setattr(failed_hashes, "_FORGOTTEN_AT_ONCE", 1)
     observer = Observer()
     fail(observer, 100)
     fail(observer, 100 + DAY_S)
@@ -125,6 +127,7 @@ def test_payment_in_flight_for_days() -> None:
 def test_only_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that failed last."""
     monkeypatch.setattr(failed_hashes, "REMEMBERED", 3)
+    monkeypatch.setattr(failed_hashes, "_FORGOTTEN_AT_ONCE", 1)
     observer = Observer()
     for number in (1, 2, 3, 1, 4):
         fail(observer, 10 * len(observer.events) + 10, payment_hash=f"{number:064}")
@@ -144,25 +147,35 @@ def test_catch_up_after_a_long_absence() -> None:
     assert counted(observer) == {("invoice", "1k_to_10k_sat", "no_route"): 1}
 
 
-def test_failure_whose_second_end_comes_late() -> None:
-    """Runs of a hash are counted in their order, or the failure would never be made good."""
+def test_failure_that_is_learnt_after_the_success() -> None:
+    """An answer overtook a stream that is late: the failure is made good when it is counted, also after a restart."""
     observer = Observer()
-    observer.receive(payment(FAILED, reason=Reason.NO_ROUTE), 1)
+    observer.receive(payment(), 1)
     paid = payment(SUCCEEDED, settled(flying(sent_s=1.2), end_s=1.2), created_s=1.1, payment_index=11)
     observer.receive(paid, 1.5, Source.LIST)
-    observer.receive(payment(FAILED, reason=Reason.TIMEOUT), 1.8)
     observer.release(2.6)
+    observer.receive(paid, 2.7, Source.TRACK)
+    observer.release(3.8)
+    observer = restarted(observer)
+    observer.receive(payment(FAILED, reason=Reason.TIMEOUT), 4)
+    observer.release(5.1)
     assert counted(observer) == {("invoice", "1k_to_10k_sat", "timeout"): 1}
+    assert observer.tracker.failed.by_hash == {}
+
+
+def restarted(observer: Observer) -> Observer:
+    """Return an observer that goes on from what this one saved."""
+    view = capture_view("alice", observer.tracker, observer.ledger, NodeStatus(), at(4))
+    saved = saving.save(
+        view, observer.tracker, observer.ledger, pubkey="", table=0, ended=(), at=at(4), heard=LastKnown()
+    )
+    tracker, ledger = Tracker(), Ledger()
+    saving.resume(codec.decode(codec.encode(saved)), tracker, ledger, at(4))
+    return Observer(tracker, ledger)
 
 
 def test_another_process_goes_on() -> None:
     """What failed before a restart is made good after it."""
     observer = Observer()
-    fail(observer, 100)
-    view = capture_view("alice", observer.tracker, observer.ledger, NodeStatus(), at(102))
-    saved = saving.save(
-        view, observer.tracker, observer.ledger, pubkey="", table=0, ended=(), at=at(102), heard=LastKnown()
-    )
-    tracker, ledger = Tracker(), Ledger()
-    saving.resume(saved, tracker, ledger, at(103))
-    assert succeed(Observer(tracker, ledger), 110) == (runs(Reason.NO_ROUTE),)
+    fail(observer, 1)
+    assert succeed(restarted(observer), 10) == (runs(Reason.NO_ROUTE),)
