@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from exporter.metrics import counters, gauges, peer_gauges
+from exporter.metrics import counters, gauges, peer_counters, peer_gauges
 from exporter.metrics.groups import Group, labels_of, metrics_of
 from exporter.metrics.row import CounterRow, ExporterRow, NodeRow, Row
 
@@ -11,7 +11,7 @@ ROWS: tuple[Row, ...] = (
     *counters.PAYMENTS,
     *counters.ATTEMPTS,
     *gauges.IN_FLIGHT,
-    *counters.PEERS,
+    *peer_counters.PEERS,
     *peer_gauges.PEERS,
     *gauges.NODE,
     *counters.STREAM,
