@@ -1,12 +1,13 @@
 """The law of the list of ended payments: it has what the counters grew by, one entry for each run, and what is true."""
 
 from collections import Counter as Tally
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from exporter.payments.ended import EndedPayment, RunOutcome
-from exporter.payments.labels import PURPOSE, Kind, amount_band
+from exporter.payments.labels import PURPOSE, REPAYABLE, Kind, amount_band
 from exporter.payments.payment import Run
 from exporter.payments.totals import Counter, Labels
 from exporter.simulator.truth import Finished
@@ -49,6 +50,26 @@ def grown(entries: Iterable[EndedPayment]) -> dict[Counter, Tally[Labels]]:
             by[Counter.FAILED_BY_CAUSE][PURPOSE[kind], entry.cause, band] += 1
             by[Counter.FAILED_MSAT][kind, entry.reason] += entry.value_msat
     return {counter: +tally for counter, tally in by.items()}
+
+
+def made_good(entries: Iterable[EndedPayment]) -> tuple[Tally[Labels], Tally[int]]:
+    """Return how often failed runs whose hash succeeded later are counted, by labels; and the runs of each success."""
+    failed: defaultdict[str, list[Labels]] = defaultdict(list)
+    succeeded: dict[str, int] = {}
+    counts, runs = Tally[Labels](), Tally[int]()
+    for entry in entries:
+        if entry.kind in REPAYABLE and entry.outcome == RunOutcome.FAILED:
+            labels = (entry.kind, amount_band(entry.value_msat), entry.reason)
+            if entry.run.created_us < succeeded.get(entry.run.payment_hash, 0):  # it was learnt late
+                counts[labels] += 1
+            else:
+                failed[entry.run.payment_hash].append(labels)
+        elif entry.kind in REPAYABLE and entry.outcome == RunOutcome.SUCCEEDED:
+            before = failed.pop(entry.run.payment_hash, [])
+            counts.update(before)
+            succeeded[entry.run.payment_hash] = entry.run.created_us
+            runs[1 + len(before)] += 1
+    return counts, runs
 
 
 def between(before: Totals, after: Totals) -> dict[Counter, Tally[Labels]]:

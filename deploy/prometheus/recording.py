@@ -15,7 +15,7 @@ from deploy.prometheus.rule import (
     exactly,
     one_of,
 )
-from deploy.prometheus.values import Values
+from deploy.prometheus.values import Success, Values
 from exporter.payments.labels import Age, AmountBand, Kind, Reason
 from exporter.payments.node import BLOCK_S
 
@@ -37,6 +37,8 @@ FINISHED_BY_BAND = "node_band:lnd_payments_finished:sum"
 BAD_BY_BAND = "node_band:lnd_payments_bad:sum"
 FINISHED = "node:lnd_payments_finished:sum"
 BAD = "node:lnd_payments_bad:sum"
+MADE_GOOD = "node:lnd_payments_made_good:sum"
+"""Bad payments that a later one of the same hash made good; only recorded if the burn rates leave them out."""
 SUCCEEDED = "node:lnd_payments_succeeded:sum"
 ENDED = "node:lnd_payments_ended:sum"
 """Payments that ended, of every kind and reason."""
@@ -104,6 +106,16 @@ def recordings(values: Values) -> Group:
             Recording(BAD_BY_BAND, f"sum without (kind, reason) ({s('failed_total', counted, bad)})"),
             Recording(FINISHED, f"sum without (amount_band) ({s(FINISHED_BY_BAND)})"),
             Recording(BAD, f"sum without (amount_band) ({s(BAD_BY_BAND)})"),
+            *(
+                [
+                    Recording(
+                        MADE_GOOD,
+                        f"sum without (kind, amount_band, reason) ({s('failed_made_good_total', counted, bad)})",
+                    )
+                ]
+                if values.success is Success.CUSTOMER
+                else []
+            ),
             *(Recording(allowed(speed), _allowance(s, values, factor)) for speed, factor in factors(values).items()),
             Recording(SUCCEEDED, f"sum without (kind, amount_band) ({s('succeeded_total', counted)})"),
             Recording(
@@ -115,10 +127,10 @@ def recordings(values: Values) -> Group:
             ),
             Recording(PENDING, f"sum without (purpose, age) ({s('in_flight', exactly('age', Age.UNDER_1H))})"),
             *(
-                Recording(burn(window), f"increase({s(BAD)}[{window}]) / increase({s(allowed(speed))}[{window}])")
+                Recording(burn(window), f"{_burned(s, values, window)} / increase({s(allowed(speed))}[{window}])")
                 for window, speed in WINDOWS.items()
             ),
-            *(Recording(live_burn(window), _live_burn(s, window)) for window in WINDOWS if window != _DAYS),
+            *(Recording(live_burn(window), _live_burn(s, values, window)) for window in WINDOWS if window != _DAYS),
             Recording(SENT, f"sum without (kind, amount_band) ({s('sent_msat_total', paid)})"),
             Recording(SENT_1H, f"increase({s(SENT)}[1h]) {present(s, '1h')}"),
             Recording(LATE, f"max by (job, node) (sum without (reason) ({late}))"),
@@ -166,10 +178,20 @@ def raw_increase(series: str, window: str) -> str:
     return f"({series} - min_over_time({series}[{window}]))"
 
 
-def _live_burn(s: Selector, window: str) -> str:
+def _burned(s: Selector, values: Values, window: str) -> str:
+    """Return the bad payments of a window, without what was made good in it, if the burn rates are the customer's."""
+    bad = f"increase({s(BAD)}[{window}])"
+    if values.success is Success.NODE:
+        return bad
+    return f"clamp_min({bad} - (increase({s(MADE_GOOD)}[{window}]) or 0 * {bad}), 0)"  # 0: an older exporter
+
+
+def _live_burn(s: Selector, values: Values, window: str) -> str:
     """Return the live burn rate; the allowance shrinks with the missed payments, assuming the same allowed share."""
     finished, bad, may = (raw_increase(s(name), window) for name in (FINISHED, BAD, allowed(WINDOWS[window])))
     unseen = missed(s, window)
+    if values.success is Success.CUSTOMER:
+        bad = f"({bad} - ({raw_increase(s(MADE_GOOD), window)} or 0 * {bad}))"
     return f"clamp_min({bad} - {unseen}, 0) / ({finished} - {unseen}) * ({finished} / {may})"
 
 

@@ -4,6 +4,7 @@ import difflib
 import json
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,15 @@ _NOT_RE2 = re.compile(r"[*+?}]\+|\d{4}")
 _NOT_IN_A_NAME = frozenset('|*+?()[]{}^$\\"')
 
 
+class Success(StrEnum):
+    """Whose success the burn rates are about."""
+
+    NODE = "node"
+    """Each bad payment counts."""
+    CUSTOMER = "customer"
+    """Those that a later payment of the same hash made good don't."""
+
+
 class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """The values of a profile; `values.yml` explains each key."""
 
@@ -32,6 +42,7 @@ class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     grafana: str
     counted_kinds: Annotated[list[Kind], Meta(min_length=1)]
     bad_reasons: Annotated[list[Reason], Meta(min_length=1)]
+    success: Success
     target_percent: dict[AmountBand, Percent]
     alerts: Thresholds
 

@@ -14,7 +14,6 @@ from exporter.payments.labels import (
     Lost,
     Method,
     Outcome,
-    PeerOutcome,
     Purpose,
     Reason,
     Source,
@@ -67,6 +66,12 @@ PAYMENTS: tuple[Row, ...] = (
         {"purpose": Purpose, "cause": Cause, "amount_band": AmountBand},
         Counter.FAILED_BY_CAUSE,
         "Failed payments by what stopped them, derived from Payment.failure_reason and HTLCAttempt.failure.",
+    ),
+    CounterRow(
+        "lnd_payments_failed_made_good_total",
+        {"kind": Kind, "amount_band": AmountBand, "reason": Reason},
+        Counter.FAILED_MADE_GOOD,
+        "Failed payments whose Payment.payment_hash succeeded in a later run, with their labels in failed_total.",
     ),
     CounterRow(
         "lnd_payments_sent_msat_total",
@@ -122,6 +127,12 @@ PAYMENTS: tuple[Row, ...] = (
         HistogramName.PARTS,
         "Settled HTLCs of each succeeded payment (Payment.htlcs with status SUCCEEDED).",
     ),
+    HistogramRow(
+        "lnd_payments_runs_per_success",
+        {"purpose": Purpose},
+        HistogramName.RUNS,
+        "Runs of its Payment.payment_hash that each success took, failed ones included; without keysend and AMP.",
+    ),
 )
 
 ATTEMPTS: tuple[Row, ...] = (
@@ -166,52 +177,6 @@ ATTEMPTS: tuple[Row, ...] = (
         {"outcome": Outcome},
         Counter.LOCKED_MSAT_MS,
         "Route.total_amt_msat of resolved HTLC attempts times the seconds that it was locked.",
-        unit=_MS_PER_S,
-    ),
-)
-
-PEERS: tuple[Row, ...] = (
-    CounterRow(
-        "lnd_payments_peer_htlc_attempts_total",
-        {"peer": None, "outcome": PeerOutcome},
-        Counter.PEER_ATTEMPTS,
-        "Resolved HTLC attempts by first-hop peer (Hop.pub_key of the first of Route.hops) and by where they ended.",
-    ),
-    CounterRow(
-        "lnd_payments_peer_sent_msat_total",
-        {"peer": None},
-        Counter.PEER_SENT,
-        "Amount delivered by settled HTLC attempts through a peer (Route.total_amt_msat less Route.total_fees_msat).",
-    ),
-    CounterRow(
-        "lnd_payments_peer_fees_msat_total",
-        {"peer": None},
-        Counter.PEER_FEES,
-        "Routing fees of settled HTLC attempts through a peer (Route.total_fees_msat).",
-    ),
-    CounterRow(
-        "lnd_payments_peer_fees_by_purpose_msat_total",
-        {"peer": None, "purpose": Purpose},
-        Counter.PEER_FEES_BY_PURPOSE,
-        "The same fees by purpose of the payment, as far as it was known when the HTLC attempt was settled.",
-    ),
-    CounterRow(
-        "lnd_payments_peer_rebalanced_in_msat_total",
-        {"peer": None},
-        Counter.PEER_REBALANCED_IN,
-        "Amount of settled rebalances that came back through a peer (Hop.pub_key of the last but one of Route.hops).",
-    ),
-    CounterRow(
-        "lnd_payments_peer_rebalanced_in_fees_msat_total",
-        {"peer": None},
-        Counter.PEER_REBALANCED_IN_FEES,
-        "Routing fees of settled rebalances that came back through a peer (Route.total_fees_msat).",
-    ),
-    CounterRow(
-        "lnd_payments_peer_htlc_outstanding_seconds_total",
-        {"peer": None, "outcome": Outcome},
-        Counter.PEER_OUTSTANDING_MS,
-        "Time for which HTLC attempts through a peer were outstanding (HTLCAttempt.attempt_time_ns, resolve_time_ns).",
         unit=_MS_PER_S,
     ),
 )

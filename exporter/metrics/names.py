@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from exporter.metrics import check_counters, counters, gauges, peer_gauges
+from exporter.metrics import check_counters, counters, gauges, peer_counters, peer_gauges
 from exporter.metrics.groups import Group, labels_of, metrics_of
 from exporter.metrics.row import CounterRow, ExporterRow, NodeRow, Row
 
@@ -12,7 +12,7 @@ ROWS: tuple[Row, ...] = (
     *check_counters.CHECKS,
     *counters.ATTEMPTS,
     *gauges.IN_FLIGHT,
-    *counters.PEERS,
+    *peer_counters.PEERS,
     *peer_gauges.PEERS,
     *gauges.NODE,
     *counters.STREAM,

@@ -17,8 +17,8 @@ Source: TypeAlias = Any
 """The totals of a counter or a histogram by their labels, or a list of pairs of labels and value of a gauge."""
 _TEMPLATES = 256
 """Lists of texts that are kept. A metric has one for all nodes, and more if failures are met that few nodes meet."""
-_OPEN_TEMPLATES = 64
-"""The same with labels of peers and aliases, of which each node has its own: those of some ten nodes, 1 MB at most."""
+_OPEN_TEMPLATES = 192
+"""The same with labels of peers and aliases, of which each node has its own: those of some ten nodes, 2 MB at most."""
 _LAST = ("count", "sum")
 """What follows the buckets of a histogram."""
 _LABELS = 1000

@@ -145,10 +145,24 @@ class Ending(NamedTuple):
     last_failure: LastFailure | None = None
 
 
+class FailedRuns(NamedTuple):
+    """Failed runs of one hash that were counted under the same labels. Words on disk may be newer than this program."""
+
+    kind: str
+    """A `Kind`."""
+    amount_band: str
+    """An `AmountBand`."""
+    reason: str
+    """A `Reason`."""
+    number: int
+
+
 class PaymentSucceeded(NamedTuple):
     """A run succeeded."""
 
     ending: Ending
+    made_good: tuple[FailedRuns, ...] = ()
+    """The runs of its hash that had failed before and are remembered: to the person who pays they were no failures."""
 
 
 class PaymentFailed(NamedTuple):
@@ -156,6 +170,8 @@ class PaymentFailed(NamedTuple):
 
     ending: Ending
     cause: Cause
+    made_good: bool = False
+    """True if a later run of its hash has been counted as succeeded: its end was learnt too late."""
 
 
 class PaymentLost(NamedTuple):

@@ -122,6 +122,10 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
+REPAYABLE = frozenset((Kind.REBALANCE, Kind.INVOICE, Kind.OTHER, Kind.UNKNOWN))
+"""The kinds whose hash may be paid again. A keysend, an AMP payment and a probe have a new hash each time."""
+
+
 class Purpose(StrEnum):
     """Three groups of kinds, for metrics that would have too many series by kind."""
 

@@ -30,10 +30,20 @@ from exporter.payments.event import (
     UpdateIgnored,
     UpdateReceived,
 )
-from exporter.payments.labels import PURPOSE, Code, FailureSource, Outcome, PeerOutcome, Purpose, Reason, amount_band
+from exporter.payments.labels import (
+    PURPOSE,
+    REPAYABLE,
+    Code,
+    FailureSource,
+    Outcome,
+    PeerOutcome,
+    Purpose,
+    Reason,
+    amount_band,
+)
 from exporter.payments.payment import NS_PER_MS, Attempt
-from exporter.payments.peers import FORMER_PEERS, Peers
-from exporter.payments.totals import Counter, Histogram, HistogramName, Labels, zero_counters, zero_histograms
+from exporter.payments.peers import FORMER_PEERS, Peers, peer_outcome
+from exporter.payments.totals import EDGES, Counter, Histogram, HistogramName, Labels, zero_counters, zero_histograms
 
 ENDS = (Counter.SUCCEEDED, Counter.FAILED, Counter.LOST)
 """The counters of which one counts each run when it ends."""
@@ -121,8 +131,8 @@ class Ledger:
             case AttemptUnresolved(attempt, cause):
                 self._count(Counter.ATTEMPTS_UNRESOLVED, cause)
                 self.peers.resolved(attempt.peer, self._now_ns)
-            case PaymentSucceeded(ending):
-                self._succeeded(ending)
+            case PaymentSucceeded():
+                self._succeeded(event)
             case PaymentFailed():
                 self._failed(event)
             case PaymentLost(_, cause):
@@ -150,8 +160,8 @@ class Ledger:
         """Let the series of a peer begin at 0, except those that most peers don't have: by purpose, of rebalances."""
         if (peer,) in self.counters[Counter.PEER_SENT] and (peer, Outcome.FAILED) in self.counters[_OUTSTANDING]:
             return
-        for peer_outcome in PeerOutcome:
-            self._count(Counter.PEER_ATTEMPTS, peer, peer_outcome, by=0)
+        for resolution in PeerOutcome:
+            self._count(Counter.PEER_ATTEMPTS, peer, resolution, by=0)
         for outcome in Outcome:
             self._count(_OUTSTANDING, peer, outcome, by=0)
         self._count(Counter.PEER_SENT, peer, by=0)
@@ -193,7 +203,7 @@ class Ledger:
         self.peers.resolved(attempt.peer, self._now_ns)
         self._resolved(attempt, Outcome.FAILED)
         if peer := self.peers.label(attempt.peer):
-            self._count(Counter.PEER_ATTEMPTS, peer, _peer_outcome(source))
+            self._count(Counter.PEER_ATTEMPTS, peer, peer_outcome(source))
 
     def _resolved(self, attempt: Attempt, outcome: Outcome) -> None:
         if attempt.resolve_ns:
@@ -205,7 +215,8 @@ class Ledger:
         if attempt.hops:
             self._observe(HistogramName.ATTEMPT_HOPS, attempt.hops, outcome)
 
-    def _succeeded(self, ending: Ending) -> None:
+    def _succeeded(self, event: PaymentSucceeded) -> None:
+        ending = event.ending
         labels = (ending.kind, amount_band(ending.value_msat))
         purpose = PURPOSE[ending.kind]
         self._count(Counter.SUCCEEDED, *labels)
@@ -220,10 +231,16 @@ class Ledger:
             self._observe(HistogramName.FEE_PPM, -(-ending.fee_msat * PICO // ending.value_msat), purpose)
         self._observe(HistogramName.PARTS, ending.parts, purpose)
         self._ended(ending, Outcome.SUCCEEDED)
+        for kind, band, reason, number in event.made_good:
+            self._count(Counter.FAILED_MADE_GOOD, kind, band, reason, by=number)
+        if ending.kind in REPAYABLE:
+            self._observe(HistogramName.RUNS, 1 + sum(runs.number for runs in event.made_good), purpose)
 
     def _failed(self, event: PaymentFailed) -> None:
         ending, band = event.ending, amount_band(event.ending.value_msat)
         self._count(Counter.FAILED, ending.kind, band, ending.reason)
+        if event.made_good:
+            self._count(Counter.FAILED_MADE_GOOD, ending.kind, band, ending.reason)
         self._count(Counter.FAILED_BY_CAUSE, PURPOSE[ending.kind], event.cause, band)
         self._count(Counter.FAILED_MSAT, ending.kind, ending.reason, by=ending.value_msat)
         self._ended(ending, Outcome.FAILED)
@@ -254,15 +271,7 @@ class Ledger:
     def _observe(self, name: HistogramName, value: int, *labels: str) -> None:
         series = self.histograms[name]
         if (name, labels) not in self._own:  # `share` has returned it
-            self.histograms[name] = series = series | {labels: series[labels].copy()}
+            before = series.get(labels)  # a few series begin with their first observation
+            self.histograms[name] = series = series | {labels: before.copy() if before else Histogram(EDGES[name])}
             self._own.add((name, labels))
         series[labels].observe(value)
-
-
-def _peer_outcome(source: FailureSource) -> PeerOutcome:
-    """Return where an attempt failed, seen from its first hop. Refusals and unknown failures are beyond the peer."""
-    if source is FailureSource.SELF:
-        return PeerOutcome.FAILED_HERE
-    if source is FailureSource.FIRST_HOP:
-        return PeerOutcome.FAILED_AT_PEER
-    return PeerOutcome.FAILED_BEYOND

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from exporter.payments.labels import FailureSource, PeerOutcome
 from exporter.payments.payment import NS_PER_S
 
 OTHER_PEERS = "other"
@@ -89,3 +90,12 @@ class Peers:
                 return [key]
             self.used_ns[key] = used_ns or now_ns  # if unknown, its week begins now
         return []
+
+
+def peer_outcome(source: FailureSource) -> PeerOutcome:
+    """Return where an attempt failed, seen from its first hop. Refusals and unknown failures are beyond the peer."""
+    if source is FailureSource.SELF:
+        return PeerOutcome.FAILED_HERE
+    if source is FailureSource.FIRST_HOP:
+        return PeerOutcome.FAILED_AT_PEER
+    return PeerOutcome.FAILED_BEYOND

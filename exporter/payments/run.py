@@ -66,6 +66,8 @@ class OpenRun(SeenAttempts):
     """Number of the last subscription that has shown it; 0 if lnd must be asked for it."""
     missing: NotFound | None = None
     """Set while the last answer about it was that lnd doesn't know it."""
+    succeeded_later: bool = False
+    """True if a later run of its hash has been counted as succeeded: an answer overtook the stream."""
     told_age_s: int = 0
     """The highest limit of age that the log has reported of it, seconds; 0 if none."""
     told_blocks: int | None = None
@@ -214,7 +216,7 @@ class OpenRun(SeenAttempts):
                 and balance.lacked_inactive(self.value_msat, terminal.received.mono_ns)
             )
             cause = payment_cause(terminal.reason, self.failures, held=held, lacked_inactive=lacked_inactive)
-            events.append(PaymentFailed(ending, cause))
+            events.append(PaymentFailed(ending, cause, self.succeeded_later))
         return events
 
     def _ending(self) -> Ending:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from exporter.payments.ended import EndedPayment
+from exporter.payments.failed_hashes import FailedHash
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import LastKnown
 from exporter.payments.payment import Moment, Run
@@ -53,6 +54,8 @@ class SavedNode:
     open: tuple[OpenRun, ...]
     finished: dict[Run, int]
     """The finished runs that are remembered, each with the index under which lnd last showed it."""
+    failed: dict[str, FailedHash] = field(default_factory=dict)
+    """The hashes that failed and are remembered, the one that failed last at the end."""
     ended: tuple[Run, ...] = ()
     """Runs counted as finished or lost that are not yet on the list on disk, which the audit uses."""
     newly_ended: tuple[EndedPayment, ...] = ()
@@ -98,6 +101,7 @@ def save(
         view.histograms,
         tuple(tracker.open.values()),
         finished.indexes.snapshot(),
+        tracker.failed.by_hash.snapshot(),
         ended,
         newly_ended,
         tracker.texts,
@@ -120,6 +124,7 @@ def resume(saved: SavedNode, tracker: Tracker, ledger: Ledger, now: Moment) -> N
     finished.newest_us = state.newest_us
     finished.forgotten_us.extend(state.forgotten_us)
     finished.floor_index, finished.floor_us, finished.by_time = state.floor_index, state.floor_us, state.by_time
+    tracker.failed.by_hash.update(saved.failed)
     ledger.last_update_ns = state.last_update_ns
     ledger.resume(saved.counters, saved.histograms)
     used_ns = dict.fromkeys(state.peers, 0) | dict(zip(state.peers, state.peers_used_ns, strict=False))

@@ -41,6 +41,7 @@ class Counter(StrEnum):
     FAILED = "failed"
     FAILED_BY_CAUSE = "failed_by_cause"
     NO_ROUTE_CHECKS = "no_route_checks"
+    FAILED_MADE_GOOD = "failed_made_good"
     SENT = "sent"
     FEES = "fees"
     FAILED_MSAT = "failed_msat"
@@ -77,6 +78,7 @@ class HistogramName(StrEnum):
     FIRST_ATTEMPT = "first_attempt"
     ATTEMPTS = "attempts"
     PARTS = "parts"
+    RUNS = "runs"
     ATTEMPT_DURATION = "attempt_duration"
     ATTEMPT_HOPS = "attempt_hops"
     UPDATE_DELAY = "update_delay"
@@ -137,6 +139,8 @@ _FEE_PPM = (0, 1, 10, 50, 100, 200, 300, 500, 750, 1000, 1500, 2500, 5000)
 _ATTEMPTS = (0, 1, 2, 3, 5, 8, 13, 21, 50, 100)
 # lnd's default for `max_parts` is 16.
 _PARTS = (1, 2, 3, 4, 6, 8, 12, 16)
+# 1: at once. People try two or three times; above ten it is a program.
+_RUNS = (1, 2, 3, 5, 10)
 # An onion has room for some 20 hops.
 _HOPS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20)
 
@@ -152,6 +156,7 @@ EDGES: dict[HistogramName, tuple[int, ...]] = {
     HistogramName.FIRST_ATTEMPT: _ns(_FIRST_ATTEMPT_MS),
     HistogramName.ATTEMPTS: _ATTEMPTS,
     HistogramName.PARTS: _PARTS,
+    HistogramName.RUNS: _RUNS,
     HistogramName.ATTEMPT_DURATION: _ns(_DURATION_MS),
     HistogramName.ATTEMPT_HOPS: _HOPS,
     HistogramName.UPDATE_DELAY: _ns(_UPDATE_DELAY_MS),
@@ -159,6 +164,8 @@ EDGES: dict[HistogramName, tuple[int, ...]] = {
 
 # A payment that succeeded has had an attempt, so its kind is known; and a probe never succeeds.
 _SUCCEEDING_KINDS = tuple(kind for kind in Kind if kind not in (Kind.PROBE, Kind.UNKNOWN))
+# Failures of the node, not refusals: those that lower a success rate.
+_BAD_REASONS = (Reason.TIMEOUT, Reason.NO_ROUTE, Reason.ERROR, Reason.INSUFFICIENT_BALANCE)
 # Failures that every node meets, from sources that are known. All other series appear with their first failure.
 _COMMON_CODES = (
     Code.TEMPORARY_CHANNEL_FAILURE,
@@ -184,6 +191,7 @@ _INITIAL_LABELS: dict[Counter, tuple[Labels, ...]] = {
     Counter.FAILED: tuple(product(Kind, AmountBand, Reason)),
     Counter.FAILED_BY_CAUSE: tuple(product(Purpose, Cause, AmountBand)),
     Counter.NO_ROUTE_CHECKS: tuple((verdict,) for verdict in RouteCheck),
+    Counter.FAILED_MADE_GOOD: tuple(product((Kind.INVOICE,), AmountBand, _BAD_REASONS)),
     Counter.SENT: tuple(product(_SUCCEEDING_KINDS, AmountBand)),
     Counter.FEES: tuple(product(_SUCCEEDING_KINDS, AmountBand)),
     Counter.FAILED_MSAT: tuple(product(Kind, Reason)),
@@ -215,6 +223,7 @@ _HISTOGRAM_LABELS: dict[HistogramName, tuple[Labels, ...]] = {
     HistogramName.FIRST_ATTEMPT: ((),),
     HistogramName.ATTEMPTS: tuple(product(Purpose, Outcome)),
     HistogramName.PARTS: tuple((purpose,) for purpose in Purpose),
+    HistogramName.RUNS: ((Purpose.PAYMENT,),),
     HistogramName.ATTEMPT_DURATION: tuple((outcome,) for outcome in Outcome),
     HistogramName.ATTEMPT_HOPS: tuple((outcome,) for outcome in Outcome),
     HistogramName.UPDATE_DELAY: ((),),

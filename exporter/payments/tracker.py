@@ -16,11 +16,12 @@ from exporter.payments.event import (
     UpdateIgnored,
     UpdateReceived,
 )
+from exporter.payments.failed_hashes import FailedHashes
 from exporter.payments.finished import FinishedRuns
 from exporter.payments.ghosts import Ghosts
 from exporter.payments.history import History
 from exporter.payments.inflight import InFlightCounter
-from exporter.payments.labels import Ignored, Lost, Mode, Source
+from exporter.payments.labels import Ignored, Lost, Mode, Source, Status
 from exporter.payments.payment import NS_PER_US, Moment, Payment, Run
 from exporter.payments.receipt import Receipt, Subscription
 from exporter.payments.run import OpenRun
@@ -45,6 +46,7 @@ class Tracker:
         self.on_hold: OrderedDict[Run, Terminal] = OrderedDict()
         """The ends of the open runs that are on hold, in the order in which their holds end: see `release`."""
         self.finished = FinishedRuns()
+        self.failed = FailedHashes()
         self.ghosts = Ghosts()
         self.balance: Balance | None = None
         """What `ListChannels` last answered to this process; None before the first answer."""
@@ -265,7 +267,11 @@ class Tracker:
         self._expected.discard(run.run)
         same_hash = self._of_hash[run.run.payment_hash]
         same_hash.remove(run)
+        if run.terminal and run.terminal.status is Status.SUCCEEDED:
+            for other in same_hash:
+                other.succeeded_later = True
+                self.texts.changed(other.run)
         if not same_hash:
             del self._of_hash[run.run.payment_hash]
         self.finished.add(run.run, run.payment_index)
-        return run.close(cause, self.balance)
+        return self.failed.note(run.close(cause, self.balance))

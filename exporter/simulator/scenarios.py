@@ -177,9 +177,10 @@ class Scenarios:
             payment.settle(attempt)
         return payment.scenario("send_to_route", finish=False)
 
-    def retried_hash(self, value_msat: int | None = None, *, pause_s: float = 5.0) -> Scenario:
-        """A run without a route, then a run of the same invoice that succeeds; it erases the first in lnd."""
+    def retried_hash(self, value_msat: int | None = None, *, pause_s: float = 5.0, failures: int = 1) -> Scenario:
+        """Runs without a route, then a run of the same invoice that succeeds; each erases the one before in lnd."""
         payment: ScenarioBuilder = self._payments.invoice(value_msat)
-        payment.give_up(NO_ROUTE).finish().create(pause_s)
+        for _ in range(failures):
+            payment.give_up(NO_ROUTE).finish().create(pause_s)
         payment.settle(payment.attempt())
         return payment.scenario("retried_hash")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.payments.ended import EndedPayment
+from exporter.payments.failed_hashes import FailedHash
 from exporter.payments.payment import Run
 from exporter.payments.run import OpenRun
 from exporter.payments.saved import SavedNode, SavedState
@@ -41,6 +42,7 @@ class EncodedNode(NamedTuple):
     histograms: dict[HistogramName, dict[Labels, Histogram]]
     open: dict[Run, str]
     finished: dict[Run, int]
+    failed: dict[str, FailedHash]
     ended: tuple[Run, ...] = ()
     """Runs that were counted and are not yet in the table `counted_run`."""
     newly_ended: tuple[EndedPayment, ...] = ()
@@ -58,6 +60,7 @@ def encode(saved: SavedNode) -> EncodedNode:
         histograms=saved.histograms,
         open=_encode_open(saved),
         finished=saved.finished,
+        failed=saved.failed,
         ended=saved.ended,
         newly_ended=saved.newly_ended,
     )
@@ -84,6 +87,7 @@ def decode(encoded: EncodedNode) -> SavedNode:
         histograms=encoded.histograms,
         open=tuple(map(decode_run, encoded.open.values())),
         finished=encoded.finished,
+        failed=encoded.failed,
     )
 
 

@@ -47,6 +47,8 @@ _MIGRATIONS: dict[int, str] = {
             attempts INTEGER, duration_ns INTEGER, recovered INTEGER NOT NULL, first_hops BLOB NOT NULL,
             destination BLOB NOT NULL, failure_code TEXT NOT NULL, failure_source TEXT NOT NULL,
             failed_by BLOB NOT NULL, PRIMARY KEY (node, number)) WITHOUT ROWID;
+        CREATE TABLE failed_hash (node TEXT, payment_hash BLOB, ended_us INTEGER NOT NULL, runs TEXT NOT NULL,
+            PRIMARY KEY (node, payment_hash)) WITHOUT ROWID;
     """,
 }
 """SQL that migrates the tables from the version before to this one."""

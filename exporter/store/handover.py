@@ -18,6 +18,8 @@ EXPORT_ID = 0x4C4E5058
 """`PRAGMA application_id` of an export: "LNPX". An exporter refuses to use it as its state, and it isn't one."""
 LISTED_BY_NODE = 3
 """The schema since which the table `listed` is by node; before it was for the whole file."""
+NEWER_TABLES = ("ended", "failed_hash")
+"""The tables that came with schema 4."""
 SHOWN = 50
 """How many nodes of a state file an error lists."""
 _EXPORT = "CREATE TABLE export (node TEXT NOT NULL, digest TEXT NOT NULL)"
@@ -181,7 +183,8 @@ def _rows_of(connection: sqlite3.Connection, node: str) -> Content:
     if schema < LISTED_BY_NODE:
         queries["listed"] = "SELECT ?, max(from_us) FROM listed WHERE from_us > 0 GROUP BY 1"
     if schema < ended.SINCE_SCHEMA:
-        del queries["ended"]
+        for table in NEWER_TABLES:
+            del queries[table]
     found = {table: sorted(connection.execute(query, (node,))) for table, query in queries.items()}
     return {table: found.get(table, []) for table in rows.TABLES}
 
@@ -201,10 +204,10 @@ def _insert(connection: sqlite3.Connection, content: Mapping[str, list[tuple[Any
 def _digest(export: Export) -> str:
     """Return a hash of all rows, which tells whether an export is as it was written.
 
-    The row of `listed` is hashed as in exports of before schema 3, an empty table `ended` as in those of before 4.
+    The row of `listed` is hashed as in exports of before schema 3, newer tables that are empty as in those of before 4.
     """
     digest = sha256(f"{export.node} {export.listed_from_us}".encode())
-    left_out = {"listed"} if export.content["ended"] else {"listed", "ended"}
+    left_out = {"listed", *(table for table in NEWER_TABLES if not export.content[table])}
     for table in [table for table in export.content if table not in left_out]:
         digest.update(f"\n{table}\n".encode())
         for row in export.content[table]:

@@ -8,7 +8,7 @@ from exporter.payments.noted import differing
 from exporter.payments.payment import Run
 from exporter.payments.saved import SavedNode
 from exporter.payments.totals import Counter, Histogram, HistogramName, Labels, zero_counters
-from exporter.store import codec
+from exporter.store import codec, failed_hashes
 from exporter.store.codec import EncodedNode
 from exporter.store.errors import Broken
 from exporter.store.file_identity import Mark
@@ -16,7 +16,7 @@ from exporter.store.file_identity import Mark
 K = TypeVar("K")
 V = TypeVar("V")
 
-TABLES = ("node", "counter", "histogram", "open_run", "finished_run", "counted_run", "listed", "ended")
+TABLES = ("node", "counter", "histogram", "open_run", "finished_run", "counted_run", "listed", "ended", "failed_hash")
 """The tables that have rows of a node, by which they begin."""
 _OLDEST = "SELECT created_us FROM counted_run WHERE node = ? AND created_us <= ? ORDER BY created_us LIMIT ?"
 _RAISE = "INSERT INTO listed VALUES (?, ?) ON CONFLICT (node) DO UPDATE SET from_us = max(from_us, excluded.from_us)"
@@ -52,6 +52,7 @@ def read(connection: sqlite3.Connection, node: str, state: str) -> tuple[SavedNo
         histograms,
         tuple(codec.decode_run(run) for (run,) in rows("SELECT state FROM open_run")),
         {Run(payment_hash, created_us): index for payment_hash, created_us, index in runs},
+        failed_hashes.read(connection, node),
     )
     return saved, changed
 
@@ -107,6 +108,7 @@ def write(connection: sqlite3.Connection, node: str, old: EncodedNode, new: Enco
     )
     _write_runs(connection, "open_run", node, old.open, new.open)
     _write_runs(connection, "finished_run", node, old.finished, new.finished)
+    failed_hashes.write(connection, node, old.failed, new.failed)
     ended = [_counted_key(node, run) for run in new.ended]
     _execute_each(connection, "REPLACE INTO counted_run VALUES (?, ?, ?)", ended)
 

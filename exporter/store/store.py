@@ -24,7 +24,7 @@ CLOCK_MARGIN_US = 3_600_000_000
 """How far lnd's clock may be ahead of ours."""
 SHORTENED = 500
 """A write takes at most this many more counted runs off the list of a node than it adds: 1 ms."""
-_EMPTY = EncodedNode("", zero_counters(), {}, {}, {})
+_EMPTY = EncodedNode("", zero_counters(), {}, {}, {}, {})
 """The content of a file without the node: zeros from the start have no row. A peer's have, and those of older files."""
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from prometheus_client import generate_latest
 
-from exporter.metrics import counters, gauges, peer_gauges
+from exporter.metrics import counters, gauges, peer_counters, peer_gauges
 from exporter.metrics.groups import LEFT_OUT, Group
 from exporter.metrics.names import NODE_ROWS, node_rows
 from exporter.metrics.row import ExporterRow, Row
@@ -24,7 +24,7 @@ _SECTIONS: Mapping[str, Sequence[Row]] = {
     "Payments": counters.PAYMENTS,
     "HTLC attempts": counters.ATTEMPTS,
     "Now in flight": gauges.IN_FLIGHT,
-    "By first-hop peer": (*counters.PEERS, *peer_gauges.PEERS),
+    "By first-hop peer": (*peer_counters.PEERS, *peer_gauges.PEERS),
     "Node": gauges.NODE,
     "Stream of updates": counters.STREAM,
 }

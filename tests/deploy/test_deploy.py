@@ -14,7 +14,7 @@ import yaml
 from deploy.prometheus.generate import generated, groups
 from deploy.prometheus.recording import factors
 from deploy.prometheus.rule import PREFIX, Alert, Recording, as_yaml
-from deploy.prometheus.values import VALUES, Values, WrongValues, read
+from deploy.prometheus.values import VALUES, Success, Values, WrongValues, read
 from exporter.config import ConfigError
 from exporter.config.webfile import read_web_file
 from exporter.payments.labels import AmountBand
@@ -202,6 +202,7 @@ def test_receiver_of_an_alert(labels: dict[str, str], receiver: str) -> None:
         ("job: lnd-payments", "job: lnd-.*", "is no name but a pattern"),
         ("job: lnd-payments", 'job: ""', "Expected `str` of length >= 1"),
         ("[timeout, no_route,", "[timeout, none,", "bad_reasons: none: what nobody knows"),
+        ("success: node", "success: payer", "Invalid enum value 'payer' - at `$.success`"),
         ("burn: 6", "burn: .inf", "Expected `float` <= 1000.0"),
         ("times: 4", "times: 0.5", "Expected `float` >= 1"),
         (
@@ -272,9 +273,10 @@ def test_every_number_changes_the_rules(path: tuple[str, ...]) -> None:
     assert any(rules(changed[name]) != UNCHANGED[name] for name in PROFILES)
 
 
-def test_every_selector_has_the_nodes_of_its_profile() -> None:
+@pytest.mark.parametrize("success", Success)
+def test_every_selector_has_the_nodes_of_its_profile(success: Success) -> None:
     """Every selector contains the profile's nodes, except in alerts that can't know the name of a node."""
-    for group in groups(read(more={"nodes": "al.+"})["home"]):
+    for group in groups(read(more={"nodes": "al.+", "success": success.value})["home"]):
         for rule in group.rules:
             ours = rule.expr.count("lnd_payments_") - rule.expr.count("lnd_payments_exporter_")
             of_any = {"ExporterDown": 4, "NodeLabelTaken": 2}.get(getattr(rule, "name", ""), 0)

@@ -117,7 +117,9 @@ class ChaoticNode:
             elif self.random.random() < 0.5:
                 yield self._extra_lives.held_then_cancelled(self.random.uniform(60, 90))
             else:
-                yield self._extra_lives.retried_hash(pause_s=self.random.choice(PAUSES_S))
+                yield self._extra_lives.retried_hash(
+                    pause_s=self.random.choice(PAUSES_S), failures=self.random.choice((1, 1, 2, 3))
+                )
 
     async def _live(self, scenario: Scenario) -> None:
         for step in scenario.steps:

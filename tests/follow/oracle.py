@@ -13,7 +13,18 @@ from typing import NamedTuple, TypeAlias
 
 from exporter.follow import Account
 from exporter.payments.event import Event, PaymentFailed, PaymentLost, PaymentSucceeded
-from exporter.payments.labels import AttemptStatus, Lost, Mode, Outcome, Reason, Source, Status, Unresolved
+from exporter.payments.labels import (
+    REPAYABLE,
+    AttemptStatus,
+    Lost,
+    Mode,
+    Outcome,
+    Reason,
+    Source,
+    Status,
+    Unresolved,
+    amount_band,
+)
 from exporter.payments.payment import NS_PER_US, Attempt, Moment, Payment, Run
 from exporter.payments.totals import EDGES, Counter, Histogram, HistogramName
 from exporter.payments.view import View
@@ -280,6 +291,7 @@ NOT_SUMMED = (
     Counter.TRANSITIONS,
     Counter.SUCCEEDED_LATE,
     Counter.SUCCEEDED_LATE_MSAT,
+    Counter.FAILED_MADE_GOOD,
     Counter.UPDATES,
     Counter.UPDATES_IGNORED,
     Counter.INTERRUPTIONS,
@@ -299,7 +311,7 @@ def page_totals(view: View) -> Totals:
     histograms: dict[Key, tuple[list[int], int]] = {}
     for name, by_labels in view.histograms.items():
         for labels, histogram in by_labels.items():
-            if name is HistogramName.UPDATE_DELAY or not any(histogram.buckets):
+            if name in (HistogramName.UPDATE_DELAY, HistogramName.RUNS) or not any(histogram.buckets):
                 continue
             key = _plain((name, labels[-1] if labels and labels[-1] in list(Outcome) else ""))
             buckets, total = histograms.get(key, ([0] * len(histogram.buckets), 0))
@@ -344,12 +356,33 @@ def check(
     late = (s for s in ended if s.status is Status.SUCCEEDED and s.reason(truth[s.run].reason) is not Reason.NONE)
     late_msat = sum(view.counters[Counter.SUCCEEDED_LATE_MSAT].values())
     assert late_msat == sum(s.terminals[0].payment.value_msat for s in late)
+    _check_made_good(view, ended, truth)
     transitions = Tally[str]()
     for (_, after), number in view.counters[Counter.TRANSITIONS].items():
         transitions[after] += number
     over = [sum(view.counters[counter].values()) for counter in (Counter.SUCCEEDED, Counter.FAILED, Counter.LOST)]
     assert [transitions["succeeded"], transitions["failed"], transitions["lost"]] == over
     assert {source: n for (source,), n in view.counters[Counter.UPDATES].items() if n} == log.updates()
+
+
+def _check_made_good(view: View, ended: Collection[Story], truth: Mapping[Run, Finished]) -> None:
+    """Check that each failed run whose hash succeeded counts once as made good, with the labels of its failure."""
+    failed: defaultdict[str, list[Key]] = defaultdict(list)
+    for end, story in ((truth[story.run], story) for story in ended):
+        if end.status is Status.FAILED and end.kind in REPAYABLE:
+            labels = (end.kind, amount_band(end.value_msat), story.reason(end.reason))
+            failed[end.payment_hash].append(_plain(labels))
+    successes = [truth[story.run] for story in ended if story.status is Status.SUCCEEDED]
+    made_good = Tally(labels for end in successes for labels in failed[end.payment_hash])
+    shown = view.counters[Counter.FAILED_MADE_GOOD]
+    assert +Tally({_plain(labels): number for labels, number in shown.items()}) == made_good
+    runs = Histogram(EDGES[HistogramName.RUNS])
+    for end in successes:
+        if end.kind in REPAYABLE:
+            runs.observe(1 + len(failed[end.payment_hash]))
+    histograms = view.histograms[HistogramName.RUNS].values()
+    assert [sum(numbers) for numbers in zip(*(each.buckets for each in histograms), strict=True)] == runs.buckets
+    assert sum(each.total for each in histograms) == runs.total
 
 
 def _reasons(view: View) -> Tally[tuple[str, str]]:

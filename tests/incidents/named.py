@@ -3,12 +3,13 @@
 import re
 
 from deploy.prometheus.generate import groups
-from deploy.prometheus.values import read
+from deploy.prometheus.values import Success, read
 from exporter.metrics.names import ROWS
 
 EVERYTHING = {"alerts": {"FeeBudget": {"sat": {"rebalance": 5000}}}}
 """Values for values.yml with which every alert is in some profile."""
-_RULES = [rule for values in read(more=EVERYTHING).values() for group in groups(values) for rule in group.rules]
+_PROFILES = [values for success in Success for values in read(more=EVERYTHING | {"success": success.value}).values()]
+_RULES = [rule for values in _PROFILES for group in groups(values) for rule in group.rules]
 _NAMES = {
     word.removesuffix("_bucket").removesuffix("_count").removesuffix("_sum")
     for rule in _RULES

@@ -17,7 +17,7 @@ from tests.metrics import scene
 from tests.metrics.judge import PageCollector
 from tests.metrics.reading import Series, families, series
 
-BANDS = {"succeeded", "failed", "failed_by_cause", "sent_msat", "fees_msat"}
+BANDS = {"succeeded", "failed", "failed_by_cause", "failed_made_good", "sent_msat", "fees_msat"}
 OF_ATTEMPTS = {
     "htlc_attempts_per_payment",
     "settled_parts",
@@ -44,7 +44,7 @@ OF_PEERS = {
     "offered_msat",
     "offered_msat_limit",
 }
-SAVED = {Group.AMOUNTS: 550, Group.ATTEMPT_HISTOGRAMS: 169, Group.FEE_HISTOGRAMS: 90, Group.PEERS: 49}
+SAVED = {Group.AMOUNTS: 570, Group.ATTEMPT_HISTOGRAMS: 169, Group.FEE_HISTOGRAMS: 90, Group.PEERS: 49}
 """Series of the scene, which has three peers, one of them with an alias."""
 CHOICES = list(chain.from_iterable(combinations(Group, number) for number in range(len(Group) + 1)))
 

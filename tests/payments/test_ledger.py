@@ -85,6 +85,8 @@ def test_success() -> None:
         ("attempts", "payment", "succeeded", "sum"): 2,
         ("parts", "payment", "0"): 1,
         ("parts", "payment", "sum"): 1,
+        ("runs", "payment", "0"): 1,
+        ("runs", "payment", "sum"): 1,
         ("attempt_duration", "succeeded", "3"): 1,
         ("attempt_duration", "succeeded", "sum"): 1_000_000_000,
         ("attempt_duration", "failed", "3"): 1,

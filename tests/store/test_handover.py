@@ -23,7 +23,7 @@ from exporter.store.receive import receive
 from tests.payments.build import at
 from tests.store.ended_entries import entry
 from tests.store.test_reader import file_stats
-from tests.store.test_schemas import LISTED_US, SAMPLES, restore
+from tests.store.test_schemas import FAILED, LISTED_US, SAMPLES, restore
 from tests.store.test_store import busy_node, saved_node, write_state
 
 ENDED = Run("dd" * 32, 1_780_000_000_000_000)
@@ -33,7 +33,7 @@ NAME = "eu/alice:1@../x"
 
 def node(seconds: float = 9) -> EncodedNode:
     """Return a node with rows in every table."""
-    return encode(saved_node(busy_node(), seconds))._replace(ended=(ENDED,), newly_ended=(entry(29),))
+    return encode(saved_node(busy_node(), seconds))._replace(ended=(ENDED,), newly_ended=(entry(29),), failed=FAILED)
 
 
 def exported(tmp_path: Path, name: str = NAME, seconds: float = 9) -> Export:
@@ -260,9 +260,9 @@ def test_files_of_older_versions(tmp_path: Path, sample: Path) -> None:
 
 
 def test_export_of_an_older_version(tmp_path: Path) -> None:
-    """It is migrated; the hash of its rows is that of a version without lists of ended payments."""
+    """It is migrated; the hash of its rows is that of a version without ended payments and failed hashes."""
     export = exported(tmp_path)
-    export = export._replace(content=export.content | {"ended": []})
+    export = export._replace(content=export.content | {"ended": [], "failed_hash": []})
     digest = sha256(f"{export.node} {export.listed_from_us}".encode())
     for table in ("node", "counter", "histogram", "open_run", "finished_run", "counted_run"):
         digest.update("".join([f"\n{table}\n", *map(ascii, export.content[table])]).encode())
@@ -271,6 +271,7 @@ def test_export_of_an_older_version(tmp_path: Path) -> None:
         assert connection.execute("SELECT digest FROM export").fetchone() == (digest.hexdigest(),)
         connection.execute("DROP TABLE mark")
         connection.execute("DROP TABLE ended")
+        connection.execute("DROP TABLE failed_hash")
         connection.execute("DROP TABLE listed")
         connection.execute("CREATE TABLE listed (from_us INTEGER NOT NULL)")
         connection.execute("INSERT INTO listed VALUES (?)", (export.listed_from_us,))
@@ -294,6 +295,7 @@ def changed(export: Export, *statements: str) -> bytes:
         ("DELETE FROM counted_run", "its content is not what was exported"),
         ("DELETE FROM ended", "its content is not what was exported"),
         ("UPDATE ended SET value_msat = value_msat + 1", "its content is not what was exported"),
+        ("UPDATE failed_hash SET runs = replace(runs, '1]', '2]')", "its content is not what was exported"),
         ("UPDATE listed SET from_us = 5", "its content is not what was exported"),
         ("UPDATE export SET node = 'bob'", "it has 1 nodes instead of the one that was exported"),
         ("UPDATE node SET node = 'bob'", "it has 1 nodes instead of the one that was exported"),

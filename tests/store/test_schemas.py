@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from exporter.payments import saved as saving
+from exporter.payments.event import FailedRuns
+from exporter.payments.failed_hashes import FailedHash
 from exporter.payments.labels import Reset
 from exporter.payments.ledger import Ledger
 from exporter.payments.payment import Run
@@ -22,6 +24,16 @@ from tests.store.test_store import busy_node, reload, saved_node, write_state
 
 LISTED_US = 1_600_000_000_000_000
 ENDED = Run("dd" * 32, LISTED_US + 99)
+FAILED = {
+    "ee" * 32: FailedHash(LISTED_US + 5, (FailedRuns("invoice", "1k_to_10k_sat", "no_route", 1),)),
+    "0f" * 32: FailedHash(
+        LISTED_US + 7,
+        (
+            FailedRuns("rebalance", "under_1k_sat", "timeout", 300),
+            FailedRuns("unknown", "under_1k_sat", "a reason of a newer version", 1),
+        ),
+    ),
+}
 SAMPLES = Path(__file__).parent / "samples"
 """A dump of a file of each schema, made from `busy_node` by the exporter that introduced the schema."""
 
@@ -49,7 +61,7 @@ def test_present_schema_has_a_sample(tmp_path: Path) -> None:
     """`UPDATE_GOLDEN=1` creates a missing sample; an existing one never changes, because such files are in use."""
     sample = SAMPLES / f"schema-{file.SCHEMA}.sql"
     if os.environ.get("UPDATE_GOLDEN") and not sample.exists():
-        saved = replace(saved_node(busy_node()), newly_ended=(entry(29),))
+        saved = replace(saved_node(busy_node()), newly_ended=(entry(29),), failed=FAILED)
         write_state(tmp_path / "state.sqlite", {"alice": encode(saved)})
         connection = sqlite3.connect(tmp_path / "state.sqlite")
         connection.execute("INSERT INTO counted_run VALUES ('alice', ?, ?)", (ENDED.created_us, b"\xdd" * 8))
@@ -94,10 +106,12 @@ def test_old_file_is_migrated(sample: Path, tmp_path: Path) -> None:
     assert store.resets == {Reset.CORRUPT: 2, Reset.OLDER: 0}
     store.close()
     assert {run.run for run in saved.open} == observer.tracker.open.keys()
+    assert saved.failed == (FAILED if has_ended else {})
     assert saved.finished == observer.tracker.finished.indexes
     tracker, ledger = Tracker(), Ledger()
     saving.resume(saved, tracker, ledger, at(9))
     assert ledger.counters == observer.ledger.counters | unknown
+    assert [*tracker.failed.by_hash.items()] == [*saved.failed.items()]
     assert tracker.history.survivors == observer.tracker.history.survivors
     write_state(path, {"alice": encode(saved)})
     assert f"PRAGMA user_version = {file.SCHEMA};" in dump(path)

@@ -1,11 +1,12 @@
 """Compares the list of ended payments on disk with the last page and with the truth."""
 
+from collections import Counter as Tally
 from collections.abc import Collection
 from pathlib import Path
 
 from exporter.payments.payment import Run
 from exporter.simulator.server import SimulatedNode
-from tests.ended_law import check_numbers, on_disk, untrue
+from tests.ended_law import check_numbers, made_good, on_disk, untrue
 from tests.follow.oracle import retried_runs
 from tests.stories.page import Page, total
 
@@ -25,6 +26,19 @@ def check_list(path: Path, node: str, page: Page, lnd: SimulatedNode, deleted: C
     if entries[0].number == 1:
         outcomes = [entry.outcome for entry in entries]
         assert {name: outcomes.count(name) for name in totals} == totals
+        counts, runs = made_good(entries)
+        assert counts == Tally(
+            {
+                (labels["kind"], labels["amount_band"], labels["reason"]): int(value)
+                for labels, value in (
+                    (dict(of.labels), value)
+                    for of, value in page[node].items()
+                    if value and of.name == "failed_made_good_total"
+                )
+            }
+        )
+        for end, number in (("count", runs.total()), ("sum", sum(each * n for each, n in runs.items()))):
+            assert total(page, node, f"runs_per_success_{end}") == number
         assert truth.keys() - erased - {entry.run for entry in entries} == set(), "a run is not on the list"
     recipients = {
         record.run: record.message.htlcs[-1].route.hops[-1].pub_key for record in lnd.database if record.message.htlcs

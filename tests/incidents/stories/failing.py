@@ -6,7 +6,18 @@ from exporter.simulator.scenario_builder import random_amount_msat
 from exporter.simulator.timeline import slowed
 from tests.incidents.node import VirtualNode
 from tests.incidents.story import story
-from tests.incidents.traffic import FIRST_HOP, MINUTE, SELF, TEMPORARY, drained, offline, over_peer, pays, strange
+from tests.incidents.traffic import (
+    FIRST_HOP,
+    MINUTE,
+    SELF,
+    TEMPORARY,
+    drained,
+    offline,
+    ordinary,
+    over_peer,
+    pays,
+    strange,
+)
 
 
 @story(
@@ -66,6 +77,39 @@ def own_channels_refuse(node: VirtualNode) -> None:
 
     pays(node, 0, 60)
     pays(node, 60, 120, scenario=fails)
+    pays(node, 120, 180)
+
+
+def _tried_again(node: VirtualNode) -> Scenario:
+    """Return a payment that finds no route at first, and arrives when it is tried again within a minute."""
+    return node.scenarios.retried_hash(pause_s=node.chance.uniform(5, 60))
+
+
+def _second_try_arrives(node: VirtualNode) -> None:
+    pays(node, 0, 60)
+    pays(node, 60, 150, scenario=lambda node: _tried_again(node) if node.chance.random() < 0.5 else ordinary(node))
+
+
+@story(fires={"FailFast": 60, "FailSlowly": 90, "ErrorBudget": 90})
+def second_try_arrives(node: VirtualNode) -> None:
+    """Every second payment arrives only when its invoice is paid again: each first try is a failure of the node."""
+    _second_try_arrives(node)
+
+
+@story(values={"success": "customer"})
+def second_try_arrives_and_only_that_counts(node: VirtualNode) -> None:
+    """The same, with `success: customer`: in the end everybody has paid."""
+    _second_try_arrives(node)
+
+
+@story(
+    fires={"Outage": 15, "FailFast": 30, "FailSlowly": 60, "ErrorBudget": 60},
+    values={"success": "customer"},
+)
+def nothing_arrives_for_the_customer(node: VirtualNode) -> None:
+    """No payment finds a route, and nobody succeeds later: an outage also with `success: customer`."""
+    pays(node, 0, 60)
+    pays(node, 60, 120, scenario=lambda node: node.scenarios.no_route())
     pays(node, 120, 180)
 
 
