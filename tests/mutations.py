@@ -1414,8 +1414,8 @@ MUTATIONS = (
     Mutation(
         "all failed hashes of a day are remembered",
         "payments/failed_hashes.py",
-        "n < too_many or last.ended_us < until_us",
-        "last.ended_us < until_us",
+        "len(gone) >= too_many and failed.ended_us >= until_us",
+        "failed.ended_us >= until_us",
         "payments/test_failed_hashes.py",
     ),
     Mutation(

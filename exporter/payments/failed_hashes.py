@@ -86,10 +86,14 @@ class FailedHashes:
             self._forget(created_us - FORGOTTEN_US)
 
     def _forget(self, until_us: int) -> None:
-        """Forget the hashes that failed first, except `REMEMBERED`, and those that failed before `until_us`."""
+        """Forget the hashes that failed first, except `REMEMBERED`, and of those the first that failed long ago."""
         too_many = len(self.by_hash) - REMEMBERED
-        failed = [*self.by_hash.items()]
-        for payment_hash in [each for n, (each, last) in enumerate(failed) if n < too_many or last.ended_us < until_us]:
+        gone: list[str] = []
+        for payment_hash, failed in self.by_hash.items():
+            if len(gone) >= too_many and failed.ended_us >= until_us:
+                break
+            gone.append(payment_hash)
+        for payment_hash in gone:
             del self.by_hash[payment_hash]
 
     def _take(self, ending: Ending) -> tuple[FailedRuns, ...]:
