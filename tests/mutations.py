@@ -1533,8 +1533,8 @@ MUTATIONS = (
     Mutation(
         "all failed hashes of a day are remembered",
         "payments/failed_hashes.py",
-        "n < too_many or last.ended_us < until_us",
-        "last.ended_us < until_us",
+        "len(gone) >= too_many and failed.ended_us >= until_us",
+        "failed.ended_us >= until_us",
         "payments/test_failed_hashes.py",
     ),
     Mutation(
@@ -1547,8 +1547,22 @@ MUTATIONS = (
     Mutation(
         "a failure that is learnt after the success is remembered",
         "payments/failed_hashes.py",
-        "and not end.made_good:",
-        ":",
+        "if not end.made_good:",
+        "if True:",
+        "payments/test_failed_hashes.py",
+    ),
+    Mutation(
+        "a failure of which nothing was known when its hash succeeded is never made good",
+        "payments/failed_hashes.py",
+        "self._succeeded.get(end.ending.run.payment_hash, 0) > end.ending.run.created_us",
+        "False",
+        "payments/test_failed_hashes.py",
+    ),
+    Mutation(
+        "all successes are remembered for failures that are learnt later",
+        "payments/failed_hashes.py",
+        "if len(self._succeeded) > SUCCESSES:",
+        "if False:",
         "payments/test_failed_hashes.py",
     ),
     Mutation(

@@ -118,6 +118,10 @@ class Log:
             entry.source.value for entry in self._entries if isinstance(entry, Received) and not entry.first_page
         )
 
+    def order(self) -> dict[Run, int]:
+        """Return the runs that were counted, numbered in that order."""
+        return {entry.run: number for number, entry in enumerate(self._entries) if isinstance(entry, CountedRun)}
+
     def stories(self, history: Container[Run]) -> list["Story"]:
         """Return the snapshots of each run until it was counted, except runs in `history`."""
         received: dict[Run, list[Received]] = defaultdict(list)
@@ -356,7 +360,7 @@ def check(
     late = (s for s in ended if s.status is Status.SUCCEEDED and s.reason(truth[s.run].reason) is not Reason.NONE)
     late_msat = sum(view.counters[Counter.SUCCEEDED_LATE_MSAT].values())
     assert late_msat == sum(s.terminals[0].payment.value_msat for s in late)
-    _check_made_good(view, ended, truth)
+    _check_made_good(view, ended, truth, log.order())
     transitions = Tally[str]()
     for (_, after), number in view.counters[Counter.TRANSITIONS].items():
         transitions[after] += number
@@ -365,21 +369,26 @@ def check(
     assert {source: n for (source,), n in view.counters[Counter.UPDATES].items() if n} == log.updates()
 
 
-def _check_made_good(view: View, ended: Collection[Story], truth: Mapping[Run, Finished]) -> None:
-    """Check that each failed run whose hash succeeded counts once as made good, with the labels of its failure."""
-    failed: defaultdict[str, list[Key]] = defaultdict(list)
+def _check_made_good(
+    view: View, ended: Collection[Story], truth: Mapping[Run, Finished], order: Mapping[Run, int]
+) -> None:
+    """Check that each failed run whose hash succeeded counts once as made good, with the labels of its failure.
+
+    The runs of a success are those that were counted until then.
+    """
+    failed: defaultdict[str, dict[Run, Key]] = defaultdict(dict)
     for end, story in ((truth[story.run], story) for story in ended):
         if end.status is Status.FAILED and end.kind in REPAYABLE:
             labels = (end.kind, amount_band(end.value_msat), story.reason(end.reason))
-            failed[end.payment_hash].append(_plain(labels))
+            failed[end.payment_hash][end.run] = _plain(labels)
     successes = [truth[story.run] for story in ended if story.status is Status.SUCCEEDED]
-    made_good = Tally(labels for end in successes for labels in failed[end.payment_hash])
+    made_good = Tally(labels for end in successes for labels in failed[end.payment_hash].values())
     shown = view.counters[Counter.FAILED_MADE_GOOD]
     assert +Tally({_plain(labels): number for labels, number in shown.items()}) == made_good
     runs = Histogram(EDGES[HistogramName.RUNS])
     for end in successes:
         if end.kind in REPAYABLE:
-            runs.observe(1 + len(failed[end.payment_hash]))
+            runs.observe(1 + sum(order[run] < order[end.run] for run in failed[end.payment_hash]))
     histograms = view.histograms[HistogramName.RUNS].values()
     assert [sum(numbers) for numbers in zip(*(each.buckets for each in histograms), strict=True)] == runs.buckets
     assert sum(each.total for each in histograms) == runs.total

@@ -163,6 +163,23 @@ def test_failure_that_is_learnt_after_the_success() -> None:
     assert observer.tracker.failed.by_hash == {}
 
 
+def test_failure_that_is_heard_of_after_the_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was known of its run when an answer showed the success of the next one; few of these are remembered."""
+    for remembered, made_good in ((2, 1), (1, 0)):
+        monkeypatch.setattr(failed_hashes, "SUCCESSES", remembered)
+        observer = Observer()
+        for payment_hash in (HASH, OTHER_HASH):
+            paid = settled(flying(int(payment_hash[:2], 16), sent_s=1.2), end_s=1.2)
+            answer = payment(SUCCEEDED, paid, created_s=1.1, payment_index=11, payment_hash=payment_hash)
+            observer.receive(answer, 1.5, Source.LIST)
+            observer.receive(answer, 2.7, Source.TRACK)
+            observer.release(3.8)
+        observer.tracker.finished.floor_index = 0
+        observer.receive(payment(FAILED, reason=Reason.TIMEOUT), 4)
+        observer.release(5.1)
+        assert counted(observer) == ({("invoice", "1k_to_10k_sat", "timeout"): 1} if made_good else {})
+
+
 def restarted(observer: Observer) -> Observer:
     """Return an observer that goes on from what this one saved."""
     view = capture_view("alice", observer.tracker, observer.ledger, NodeStatus(), at(4))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config.addresses import TRANSPORTS
+from exporter.config.addresses import GRPC, TRANSPORTS
 from exporter.payments.labels import Reason, Status
 from tests.stories.lab import Invoice, Lab, Sending
 from tests.stories.page import ABOUT_THE_NODE, PREFIX, Page, decreased_counters, parse, total
@@ -82,6 +82,29 @@ async def test_exporter_is_killed(world: World, tmp_path: Path, transport: str) 
         assert total(page, "alice", "failed_total", reason="incorrect_payment_details") == 1
         if second.prometheus is not None:
             await check_prometheus(second.prometheus, page)
+
+
+async def test_failure_is_made_good_while_no_exporter_runs(world: World, tmp_path: Path) -> None:
+    """Its hash is paid again after a kill with -9: the next exporter process knows which failure that was."""
+    alice = world.alice
+    async with exporting(node_configs(alice, GRPC), tmp_path / "made_good") as exporter:
+        second = World(world.kind, {"alice": alice}, exporter.target, exporter.log)
+        await second.followed("alice")
+        invoice = await alice.invoice(9_000, at="carol")
+        assert (await (await alice.pay(invoice, via="bob", fee_limit_sat=0)).ended()).reason is Reason.NO_ROUTE
+        page = await second.counted("alice", 1)
+        assert total(page, "alice", "failed_made_good_total") == 0
+        await exporter.kill()
+        assert (await (await alice.pay(invoice, via="bob")).ended()).status is Status.SUCCEEDED
+        world.erased[Reason.NO_ROUTE] += 1
+        await exporter.start()
+        page = await second.counted("alice", 2)
+        labels = {"kind": "invoice", "amount_band": "1k_to_10k_sat", "reason": "no_route"}
+        assert total(page, "alice", "failed_total", **labels) == 1
+        assert total(page, "alice", "failed_made_good_total", **labels) == 1
+        assert total(page, "alice", "failed_made_good_total") == 1
+        assert total(page, "alice", "runs_per_success_count", purpose="payment") == 1
+        assert total(page, "alice", "runs_per_success_sum", purpose="payment") == 2
 
 
 async def pay_meanwhile(world: World, alice: Lab) -> None:
