@@ -16,8 +16,7 @@ BAKE = """\
 lncli bakemacaroon --save_to payments.macaroon \\
   uri:/routerrpc.Router/TrackPayments uri:/routerrpc.Router/TrackPaymentV2 \\
   uri:/lnrpc.Lightning/ListPayments uri:/lnrpc.Lightning/GetInfo uri:/lnrpc.Lightning/ListChannels
-ListChannels is optional: for aliases, balances, offline peers and lost HTLCs. --lnd.explain-no-route needs two more:
-  uri:/lnrpc.Lightning/DecodePayReq uri:/lnrpc.Lightning/QueryRoutes"""
+ListChannels is optional: for aliases, balances, offline peers and lost HTLCs."""
 """The command that makes a macaroon with no more permissions than needed."""
 
 BAKE_FOR_WHY = """\

@@ -15,7 +15,7 @@ from tests.incidents.test_incidents import differences
 
 pytestmark = pytest.mark.usefixtures("programs")
 
-NAMES = {"peers offline", "own channels refuse", "fee loop", "peers come back"}
+NAMES = {"peers offline", "empty channels", "fee loop", "peers come back"}
 PLAYED = [story for story in STORIES if story.name in NAMES]
 NEED_A_GROUP = {name for group in Group for name, found in alerts(group).items() if found is Effect.NOTHING}
 
