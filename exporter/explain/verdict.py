@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from exporter.explain.answers import Answers
 from exporter.payments.attempts import SeenAttempts
+from exporter.payments.balance import lacks_inactive
 from exporter.payments.cause import payment_cause
 from exporter.payments.findings import NoRoute, Route
 from exporter.payments.labels import Cause, Reason, Status
@@ -115,7 +116,7 @@ def _cause(answers: Answers) -> Cause:
 def _own_balance(answers: Answers, *, certain: bool) -> Judgement:
     """Return whether the node has too little, or has enough and its peers are offline, which is known only of now."""
     balance, amount_msat = answers.balance, answers.detail.payment.value_msat
-    if balance and balance.active_msat < amount_msat <= balance.active_msat + balance.inactive_msat:
+    if balance and lacks_inactive(amount_msat, balance.active_msat, balance.inactive_msat):
         return Judgement(Verdict.OWN_INACTIVE, guess=True)
     return Judgement(Verdict.OWN_LIQUIDITY, guess=not certain)
 

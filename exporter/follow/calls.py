@@ -2,7 +2,7 @@
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Awaitable, Collection
+from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
 from typing import TypeVar
 
 import structlog
@@ -162,11 +162,10 @@ class Calls:
                     raise
                 self._log.warning("a page of payments failed: each is requested by itself", advice=error.advice)
                 break
-            for number, payment in enumerate(page.payments):
-                if number % RECORD_BATCH == 0:
-                    await asyncio.sleep(0)
-                if tracker.must_ask(payment.payment_hash, self.account.now()):
-                    self.account.record(payment, Source.LIST, asked)
+            async for payments in in_steps(page):
+                for payment in payments:
+                    if tracker.must_ask(payment.payment_hash, self.account.now()):
+                        self.account.record(payment, Source.LIST, asked)
             left = indexes[bisect_right(indexes, page.payments[-1].payment_index) :] if page.payments else []
             if len(indexes) - len(left) < MANY:
                 break  # they are far apart, or the page is a small one
@@ -181,6 +180,13 @@ class Calls:
         else:
             events = self.account.tracker.not_found(payment_hash, self.account.now(), self.not_found_cause)
             self.account.apply(events)
+
+
+async def in_steps(page: PaymentsPage) -> AsyncIterator[Sequence[Payment]]:
+    """Yield the payments of a page, `RECORD_BATCH` at a time, and let other tasks run before each step."""
+    for start in range(0, len(page.payments), RECORD_BATCH):
+        await asyncio.sleep(0)
+        yield page.payments[start : start + RECORD_BATCH]
 
 
 def concerns_one_payment(error: LndError) -> bool:

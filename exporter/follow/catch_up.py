@@ -1,12 +1,11 @@
 """Find out what happened while no stream was up: where history ends, what the indexes mean, what began or ended."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
 
-from exporter.follow.calls import RECORD_BATCH, Calls
+from exporter.follow.calls import Calls, in_steps
 from exporter.follow.per_payment import OVERLAP
 from exporter.payments.event import CatchUpPageRead
 from exporter.payments.labels import Lost, Mode, Source
@@ -104,11 +103,10 @@ class CatchUp:
                 if not page.payments:
                     break
                 self._account.apply([CatchUpPageRead(len(page.payments))])
-                for number, payment in enumerate(page.payments):
-                    if number % RECORD_BATCH == 0:
-                        await asyncio.sleep(0)
-                    if not finished.recognise(payment):
-                        self._account.record(payment, Source.LIST, asked)
+                async for payments in in_steps(page):
+                    for payment in payments:
+                        if not finished.recognise(payment):
+                            self._account.record(payment, Source.LIST, asked)
                 self._note_read(finished.read_up_to, page.payments)
                 finished.read_up_to = page.payments[-1].payment_index
                 if end is None:

@@ -25,7 +25,7 @@ class NodePoller:
         self._log = structlog.get_logger("exporter.follow").bind(node=calls.account.name)
         self._channels_asked_ns: int | None = None  # when they were last requested, monotonic clock
         self._channels_known_ns = 0  # when the newest request that has an answer, or has failed, was sent
-        self._with_channels = True  # the macaroon of this session allows ListChannels, as far as is known
+        self._with_channels = True  # the macaroon allows ListChannels, unless lnd has denied it since it was connected
         self._denial_logged = False  # ListChannels was denied the last time, and the log has reported it
         self.identified = False
         """Whether `GetInfo` has been answered since the connection was opened."""

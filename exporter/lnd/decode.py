@@ -179,7 +179,7 @@ def channels(message: rpc.ListChannelsResponse) -> Channels:
     for channel in message.channels:
         peer = _channels_of_peer(channel)
         if not channel.active:
-            inactive_msat += _above_reserve_msat(channel.local_balance, channel.local_constraints)
+            inactive_msat += above_reserve_msat(channel.local_balance, channel.local_constraints)
         before = by_peer.get(channel.remote_pubkey)
         by_peer[channel.remote_pubkey] = before.plus(peer) if before else peer
     aliases = {channel.remote_pubkey: channel.peer_alias for channel in message.channels if channel.peer_alias}
@@ -203,8 +203,8 @@ def _channels_of_peer(channel: rpc.Channel) -> PeerChannels:
     return PeerChannels(
         active=int(active),
         inactive=int(not active),
-        spendable_msat=_above_reserve_msat(channel.local_balance, local) if active else 0,
-        receivable_msat=_above_reserve_msat(channel.remote_balance, channel.remote_constraints) if active else 0,
+        spendable_msat=above_reserve_msat(channel.local_balance, local) if active else 0,
+        receivable_msat=above_reserve_msat(channel.remote_balance, channel.remote_constraints) if active else 0,
         offered=len(offered),
         offered_limit=local.max_accepted_htlcs,
         offered_msat=sum(offered) * MSAT_PER_SAT,
@@ -212,7 +212,8 @@ def _channels_of_peer(channel: rpc.Channel) -> PeerChannels:
     )
 
 
-def _above_reserve_msat(balance_sat: int, constraints: rpc.ChannelConstraints) -> int:
+def above_reserve_msat(balance_sat: int, constraints: rpc.ChannelConstraints) -> int:
+    """Return what one side of a channel can spend, msat: its balance less its reserve, never below 0."""
     return max(0, balance_sat - constraints.chan_reserve_sat) * MSAT_PER_SAT
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from exporter.lnd.decode import above_reserve_msat
 from exporter.lnd.rpc import lnd_pb2, why_pb2
 from exporter.payments.findings import Invoice, OwnChannel, Route, RouteQuery
 from exporter.payments.labels import MSAT_PER_SAT
@@ -56,7 +57,7 @@ def own_channels(message: lnd_pb2.ListChannelsResponse) -> tuple[OwnChannel, ...
             peer=channel.remote_pubkey,
             alias=channel.peer_alias,
             active=channel.active,
-            spendable_msat=MSAT_PER_SAT * max(0, channel.local_balance - channel.local_constraints.chan_reserve_sat),
+            spendable_msat=above_reserve_msat(channel.local_balance, channel.local_constraints),
         )
         for channel in message.channels
     )

@@ -16,6 +16,7 @@ from exporter.payments.labels import (
     Outcome,
     Purpose,
     Reason,
+    RouteCheck,
     Source,
     ToStatus,
     Unresolved,
@@ -132,6 +133,12 @@ PAYMENTS: tuple[Row, ...] = (
         {"purpose": Purpose},
         HistogramName.RUNS,
         "Runs of its Payment.payment_hash that each success took, failed ones included; without keysend and AMP.",
+    ),
+    CounterRow(
+        "lnd_payments_no_route_checks_total",
+        {"verdict": RouteCheck},
+        Counter.NO_ROUTE_CHECKS,
+        "Failed payments without HTLC attempts about which lnd was asked, by sample, why (DecodePayReq, QueryRoutes).",
     ),
 )
 

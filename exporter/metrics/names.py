@@ -3,13 +3,12 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from exporter.metrics import check_counters, counters, gauges, peer_counters, peer_gauges
+from exporter.metrics import counters, gauges, peer_counters, peer_gauges
 from exporter.metrics.groups import Group, labels_of, metrics_of
 from exporter.metrics.row import CounterRow, ExporterRow, NodeRow, Row
 
 ROWS: tuple[Row, ...] = (
     *counters.PAYMENTS,
-    *check_counters.CHECKS,
     *counters.ATTEMPTS,
     *gauges.IN_FLIGHT,
     *peer_counters.PEERS,

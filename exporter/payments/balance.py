@@ -31,4 +31,9 @@ class Balance(NamedTuple):
         """
         if abs(ended_mono_ns - self.asked_mono_ns) > NEAR_NS:
             return False
-        return self.active_msat < value_msat <= self.active_msat + self.inactive_msat
+        return lacks_inactive(value_msat, self.active_msat, self.inactive_msat)
+
+
+def lacks_inactive(value_msat: int, active_msat: int, inactive_msat: int) -> bool:
+    """Return True if active channels have too little for a payment, and would have enough with the inactive ones."""
+    return active_msat < value_msat <= active_msat + inactive_msat

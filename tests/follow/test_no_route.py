@@ -200,7 +200,7 @@ async def test_an_error_of_lnd(node: SimulatedNode, scenarios: Scenarios, call: 
 
 @pytest.mark.parametrize("denied", [DECODE, ROUTES])
 async def test_denied(node: SimulatedNode, scenarios: Scenarios, denied: Question) -> None:
-    """No further check in this session; the next one tries again. The log says once what to do."""
+    """No further check over this connection; over the next one it is tried again. The log says once what to do."""
     node.renew_macaroon(READONLY_PERMISSIONS - {METHOD_PATHS[denied]})
     async with watching(node, explain=True) as watch:
         await watch.live()

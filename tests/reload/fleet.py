@@ -32,6 +32,7 @@ class Fleet:
         self.nodes = nodes
         self.store = store
         self.clocks = Clocks()
+        self.intervals = QUICK
 
     def config(self, name: str, **changes: object) -> NodeConfig:
         """Return the configuration of a node."""
@@ -52,7 +53,7 @@ class Fleet:
 
     def _new_follower(self, node: NodeConfig, account: Account) -> Follower:
         counted = counted_lookup(self.store, node.name) if self.store else None
-        return Follower(account, client_of(node), intervals=QUICK, backoff=Backoff(Random(1), max_s=1), counted=counted)
+        return Follower(account, client_of(node), intervals=self.intervals, backoff=Backoff(Random(1), max_s=1), counted=counted)
 
     def end_process(self) -> None:
         """Forget everything that is not on disk, as a process that ends, and open the state again."""

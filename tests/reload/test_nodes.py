@@ -1,7 +1,10 @@
 """Nodes that a reload adds, removes and changes keep their counters; those that it leaves alone notice nothing."""
 
 import asyncio
+import math
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +31,10 @@ def interruptions(the: Fleet, name: str) -> dict[str, int]:
 
 async def test_a_changed_node_keeps_its_account(tmp_path: Path) -> None:
     """A payment stays in flight over the change to REST, and ends once; no counter moves, another node isn't called."""
-    async with fleet(tmp_path) as the, following(the, "alice", "bob"):
+    async with AsyncExitStack() as stack:
+        the = await stack.enter_async_context(fleet(tmp_path))
+        the.intervals = replace(the.intervals, second_catch_up_s=math.inf)  # bob would be called for that, too
+        await stack.enter_async_context(following(the, "alice", "bob"))
         alice, bob = the.nodes["alice"], the.nodes["bob"]
         rest = begin(alice, Scenarios(alice.world).held_then_settled())
         await the.ended("alice", (1, 0, 0, 0))
