@@ -53,7 +53,9 @@ class Fleet:
 
     def _new_follower(self, node: NodeConfig, account: Account) -> Follower:
         counted = counted_lookup(self.store, node.name) if self.store else None
-        return Follower(account, client_of(node), intervals=self.intervals, backoff=Backoff(Random(1), max_s=1), counted=counted)
+        return Follower(
+            account, client_of(node), intervals=self.intervals, backoff=Backoff(Random(1), max_s=1), counted=counted
+        )
 
     def end_process(self) -> None:
         """Forget everything that is not on disk, as a process that ends, and open the state again."""
