@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from exporter.payments.noted import differing
 from exporter.payments.payment import Run
 from exporter.payments.saved import SavedNode
-from exporter.payments.totals import Counter, Histogram, HistogramName, Labels, zero_counters
+from exporter.payments.totals import Counter, HistogramName, zero_counters, zero_histograms
 from exporter.store import codec, failed_hashes
 from exporter.store.codec import EncodedNode
 from exporter.store.errors import Broken
@@ -36,7 +36,7 @@ def read(connection: sqlite3.Connection, node: str, state: str) -> tuple[SavedNo
     for name, labels, total in rows("SELECT counter, labels, total FROM counter"):
         counter = Counter(name)
         counters[counter][codec.counter_labels(counter, labels)] = int(total)
-    histograms: dict[HistogramName, dict[Labels, Histogram]] = {}
+    histograms = {name: series for name, series in zero_histograms().items() if not series}  # they may have no row
     changed: set[HistogramName] = set()
     for name, labels, *content in rows("SELECT histogram, labels, edges, buckets, total FROM histogram"):
         histogram_name = HistogramName(name)
@@ -85,6 +85,16 @@ def write(connection: sqlite3.Connection, node: str, old: EncodedNode, new: Enco
             (node, name, codec.encode_labels(labels))
             for name in gone
             for labels in old.counters[name].keys() - new.counters.get(name, {}).keys()
+        ],
+    )
+    _execute_each(
+        connection,
+        "DELETE FROM histogram WHERE node = ? AND histogram = ? AND labels = ?",
+        [
+            (node, name, codec.encode_labels(labels))
+            for name, series in old.histograms.items()
+            if series is not new.histograms.get(name)
+            for labels in series.keys() - new.histograms.get(name, {}).keys()
         ],
     )
     _execute_each(
