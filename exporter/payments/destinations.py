@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Mapping
 
-from exporter.payments.attempts import SeenAttempts
 from exporter.payments.ended import RunOutcome
 from exporter.payments.event import Ending
 from exporter.payments.labels import Cause, EndCause, Lost, Outcome
 from exporter.payments.payment import Payment
+from exporter.payments.run import OpenRun
 from exporter.payments.running_totals import RunningTotals
 from exporter.payments.totals import Counter, HistogramName
 
@@ -35,13 +35,17 @@ class Recipients:
         self.groups: Mapping[str, str] = {}
         """The name of the group of each key that is in one."""
 
-    def note(self, run: SeenAttempts, payment: Payment) -> Payment:
+    def note(self, run: OpenRun, payment: Payment) -> Payment:
         """Note in which group the recipient is; return the snapshot, without the recipient if it isn't to be kept.
 
         The last snapshot that shows the recipient decides, so a run that is open while the groups change follows them.
+        Without any attempt only the payment request tells it, which is asked when the run ends.
         """
-        if self.groups and payment.destination:
-            run.group = self.groups.get(payment.destination, "")
+        if self.groups:
+            if payment.destination:
+                run.group = self.groups.get(payment.destination, "")
+            elif payment.payee_among is not None and run.terminal is None and not run.group:
+                run.group = self.groups.get(payment.payee_among(self.groups), "")
         return payment if self.kept else payment.without_destination()
 
 
