@@ -93,7 +93,7 @@ class Reloader:
         if config.log.level != level:
             log.set_level(config.log.level)
         set_log(config.log)
-        changes = await nodes.change(config.nodes)
+        changes = await nodes.change(config.nodes, config.destinations)
         touched = {*changes.added, *changes.changed}
         for node, warnings in await asyncio.to_thread(_warnings, [n for n in config.nodes if n.name in touched]):
             for warning in warnings:

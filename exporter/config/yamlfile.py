@@ -1,9 +1,10 @@
-"""Read settings from the YAML file: in sections, or in the list `nodes:`."""
+"""Read settings from the YAML file: in sections, in the list `nodes:`, and the groups of destinations."""
 
 from typing import Any
 
 import yaml
 
+from exporter.config.destinations import read_destinations
 from exporter.config.problems import InvalidValue, Problem
 from exporter.config.raw import FileContent, RawValue, RawValues
 from exporter.config.setting import Setting
@@ -24,7 +25,9 @@ LARGEST = 16 << 20
 
 _WEB_FILE = "This belongs into the web file: --web.config.file=FILE"
 ELSEWHERE = dict.fromkeys(("tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"), _WEB_FILE) | {
-    "shard": "It is a flag, because each exporter has another one: --shard=I/N"
+    "shard": "It is a flag, because each exporter has another one: --shard=I/N",
+    "destination": "Did you mean `destinations`?",
+    "destinations": "They are the same for all nodes: write `destinations:` at the beginning of a line.",
 }
 """Keys of other places, and where they belong."""
 
@@ -50,6 +53,8 @@ class _Reader(TreeReader):
         for key, where, value in self.entries(root, "", str(self.path)):
             if key == "nodes":
                 result.nodes = self.nodes(value, where)
+            elif key == "destinations":
+                result.destinations = read_destinations(self, value, where)
             elif key in SECTIONS:
                 for inner, place, text in self.entries(value, f"{key}.", where):
                     self.setting(KEYS, f"{key}.{inner}", place, text, result.values)

@@ -51,12 +51,11 @@ class Account:
         *,
         ended_log: EndedLog | None = None,
         destinations: bool = True,
-        groups: Mapping[str, str] | None = None,
     ) -> None:
         """Start with no history and all counters at zero.
 
         `name` is the label `node`, `now` reads both clocks, `max_peers` limits the first-hop peers that get a label.
-        `destinations`: whether it remembers who the recipients of payments are. `groups`: see `group_destinations`.
+        `destinations`: whether it remembers who the recipients of payments are.
         """
         self.name = name
         self.now = now
@@ -97,14 +96,15 @@ class Account:
         self._last_known = LastKnown()
         self._last_view: View | None = None
         self._last_view_version = 0  # `version` when it was captured
-        self.group_destinations(groups or {})
 
     def group_destinations(self, groups: Mapping[str, str]) -> None:
-        """Count by these groups of destinations from now on: the name of the group of each key that is in one."""
-        if groups != self.tracker.recipients.groups:
-            self.tracker.recipients.groups = groups
-            self.ledger.destinations.use({*groups.values()})
-            self.version += 1
+        """Count by these groups of destinations from now on: the name of the group of each key that is in one.
+
+        Call it after `resume`: the totals of groups that were saved and aren't named any more become `former`.
+        """
+        self.tracker.recipients.groups = groups
+        self.ledger.destinations.use({*groups.values()})
+        self.version += 1
 
     def record(self, payment: Payment, source: Source, asked: Moment | None = None) -> None:
         """Count a snapshot; `asked` is when the request was sent that it answers.
@@ -226,7 +226,6 @@ class Account:
     def resume(self, saved: SavedNode) -> None:
         """Continue from what another process saved."""
         resume(saved, self.tracker, self.ledger, self.now())
-        self.ledger.destinations.use({*self.tracker.recipients.groups.values()})
         self.newly_ended.counted = self.ledger.ended
         self.pubkey = saved.state.pubkey
         self.note_index(saved.state.table)

@@ -1,4 +1,4 @@
-"""Verifies ECDSA signatures on secp256k1, and finds who made them: with libsecp256k1 where `coincurve` is installed, else with OpenSSL."""
+"""Verifies ECDSA signatures on secp256k1, and finds who made them: with libsecp256k1 (`coincurve`) or with OpenSSL."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
@@ -41,7 +41,7 @@ def recovered(digest: bytes, r: int, s: int) -> Iterator[str]:
 
     numbers = r.to_bytes(32, "big") + s.to_bytes(32, "big")
     for recovery_id in (b"\0", b"\1"):
-        with suppress(ValueError):  # r is the x of no point, or Python's name for another failure of the library
+        with suppress(ValueError):  # no key made this
             key = coincurve.PublicKey.from_signature_and_message(numbers + recovery_id, digest, hasher=None)
             yield key.format().hex()
 
@@ -53,7 +53,7 @@ def _der(r: int, s: int) -> bytes:
     return bytes((0x30, len(content))) + content
 
 
-@lru_cache(maxsize=256)  # one entry for each node of this process
+@lru_cache(maxsize=1024)  # one entry for each node of this process; with OpenSSL also for each key in a destination
 def verifier(key: str) -> Verify:
     """Return the fastest function here that verifies signatures of a key."""
     try:

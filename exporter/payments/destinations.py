@@ -4,18 +4,12 @@ from collections.abc import Collection, Mapping
 
 from exporter.payments.ended import RunOutcome
 from exporter.payments.event import Ending
-from exporter.payments.labels import Cause, EndCause, Lost, Outcome
+from exporter.payments.labels import FORMER_DESTINATIONS, OTHER_DESTINATIONS, Cause, EndCause, Lost, Outcome
 from exporter.payments.payment import Payment
 from exporter.payments.run import OpenRun
 from exporter.payments.running_totals import RunningTotals
 from exporter.payments.totals import Counter, HistogramName
 
-MAX_GROUPS = 50
-"""The configuration may name no more."""
-OTHER_DESTINATIONS = "other"
-"""Label of all payments whose recipient is in no group, or isn't known."""
-FORMER_DESTINATIONS = "former"
-"""Label of the totals of groups that have left the configuration."""
 DESTINATION_TOTALS: tuple[Counter | HistogramName, ...] = (
     Counter.DESTINATION_ENDED,
     Counter.DESTINATION_SENT,
@@ -50,7 +44,7 @@ class Recipients:
 
 
 class DestinationTotals:
-    """The totals by destination of one node: `MAX_GROUPS` groups, `other` and `former`."""
+    """The totals by destination of one node: the groups, at most 50 by the configuration, `other` and `former`."""
 
     def __init__(self, totals: RunningTotals) -> None:
         """Count nothing by destination; `totals` is where it will be."""
@@ -63,7 +57,7 @@ class DestinationTotals:
         The totals of groups that aren't among them are added to `former`, and new ones begin at 0.
         """
         self._names = frozenset(names)
-        known = {name for name, in self._totals.counters[Counter.DESTINATION_SENT]}
+        known = {name for (name,) in self._totals.counters[Counter.DESTINATION_SENT]}
         gone = known - self._names - {OTHER_DESTINATIONS, FORMER_DESTINATIONS}
         self._totals.rename(DESTINATION_TOTALS, gone, FORMER_DESTINATIONS)
         for name in (*sorted(self._names), OTHER_DESTINATIONS) if names else ():

@@ -230,6 +230,12 @@ class Lost(StrEnum):
     DATABASE_RENEWED = "database_renewed"
 
 
+OTHER_DESTINATIONS = "other"
+"""The destination of all payments whose recipient is in no group, or isn't known."""
+FORMER_DESTINATIONS = "former"
+"""The destination of the totals of groups that have left the configuration."""
+
+
 class EndCause(StrEnum):
     """Why a run ended as it did: a `Cause` if it failed, a `Lost` if it was lost, `none` if it succeeded."""
 

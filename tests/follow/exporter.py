@@ -75,7 +75,7 @@ class Exporter:
     def start(self) -> None:
         """Start from the state on disk."""
         self._store = LoggingStore(self._path, self.log)
-        self._nodes = FollowedNodes([FIRST], self._store, self._new_account, self._new_follower)
+        self._nodes = FollowedNodes([FIRST], {}, self._store, self._new_account, self._new_follower)
         self._process = asyncio.create_task(self._run())
         self.up.set()
 
@@ -115,7 +115,7 @@ class Exporter:
             await self._change([next(configs)])
 
     async def _change(self, configs: list[NodeConfig]) -> None:
-        changes = await self._nodes.change(configs)
+        changes = await self._nodes.change(configs, {})
         self.changes.update({name: len(names) for name, names in changes._asdict().items() if name != "unchanged"})
 
     async def follows(self) -> None:

@@ -131,12 +131,13 @@ def _finished() -> list[tuple[float, Payment]]:
     rare = (Code.INVALID_ONION_HMAC, FailureSource.FIRST_HOP)
     big = 30_001_000
     first = attempt(1, 10.2, 11, failed, no_liquidity)
+    paid = payment(1, 10, Status.SUCCEEDED, first, attempt(2, 11.1, 12.4, settled), to=SHOP)
     parts = [attempt(n, 20 + n / 8, 24, settled, peer=FAR, msat=big, hint=Kind.KEYSEND) for n in (3, 4)]
     return [
         (10, payment(1, 10, Status.IN_FLIGHT)),
         (10.21, payment(1, 10, Status.IN_FLIGHT, first._replace(status=AttemptStatus.IN_FLIGHT, resolve_ns=0))),
-        (12.5, payment(1, 10, Status.SUCCEEDED, first, attempt(2, 11.1, 12.4, settled), to=SHOP)),
-        (12.5, payment(1, 10, Status.SUCCEEDED, first, attempt(2, 11.1, 12.4, settled), to=SHOP)),  # lnd repeats updates
+        (12.5, paid),
+        (12.5, paid),  # lnd repeats updates
         (20, payment(2, 20, Status.INITIATED, invoice=False, msat=60_000_000)),
         (24, payment(2, 20, Status.SUCCEEDED, *parts, invoice=False, msat=60_000_000)),
         (30, payment(3, 29.7, Status.FAILED, reason=Reason.NO_ROUTE, msat=2_500_000_000)),

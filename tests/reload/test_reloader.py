@@ -40,7 +40,7 @@ class Running:
         self.reloader = Reloader(load)
         self.logs: list[LogConfig] = []
         self.held_back = False
-        self.nodes = FollowedNodes([ALICE], None, lambda name: Account(name, Clocks(), 5), self._follower)
+        self.nodes = FollowedNodes([ALICE], {}, None, lambda name: Account(name, Clocks(), 5), self._follower)
 
     @staticmethod
     def _follower(_: NodeConfig, account: Account) -> Follower:
