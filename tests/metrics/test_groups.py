@@ -45,7 +45,13 @@ OF_PEERS = {
     "offered_msat_limit",
 }
 OF_DESTINATIONS = {"ended", "sent_msat", "fees_msat", "duration_seconds"}
-SAVED = {Group.AMOUNTS: 570, Group.ATTEMPT_HISTOGRAMS: 169, Group.FEE_HISTOGRAMS: 90, Group.PEERS: 49, Group.DESTINATIONS: 73}
+SAVED = {
+    Group.AMOUNTS: 570,
+    Group.ATTEMPT_HISTOGRAMS: 169,
+    Group.FEE_HISTOGRAMS: 90,
+    Group.PEERS: 49,
+    Group.DESTINATIONS: 73,
+}
 """Series of the scene, which has three peers, one of them with an alias, and a destination besides `other`."""
 CHOICES = list(chain.from_iterable(combinations(Group, number) for number in range(len(Group) + 1)))
 

@@ -62,9 +62,17 @@ class Exporter:
     """An exporter with its own state file, which can be killed and started again."""
 
     def __init__(
-        self, nodes: Sequence[NodeConfig], home: Path, held_s: int = HELD_S, log: Mapping[str, str] | None = None
+        self,
+        nodes: Sequence[NodeConfig],
+        home: Path,
+        held_s: int = HELD_S,
+        log: Mapping[str, str] | None = None,
+        destinations: Mapping[str, str] | None = None,
     ) -> None:
-        """Write the configuration into the directory `home`; `log` has further settings of the section `log`."""
+        """Write the configuration into the directory `home`; `log` has further settings of the section `log`.
+
+        `destinations` has the name of the group of each key that is in one.
+        """
         home.mkdir(parents=True, exist_ok=True)
         self.target = f"127.0.0.1:{free_port()}"
         self.log = home / "exporter.log"
@@ -75,6 +83,8 @@ class Exporter:
         self.hold_s = HOLD_S
         """More on a network whose second update of an end comes late, because this machine is busy."""
         self._log = log or {}
+        self.destinations = destinations or {}
+        """The name of the group of each key that is in one; `configure` writes them."""
         self.flags: tuple[str, ...] = ()
         """Further flags; the next start takes them."""
         self.configure(nodes)
@@ -85,6 +95,10 @@ class Exporter:
             "web": {"listen_address": self.target, "enable_lifecycle": True},
             "log": {"level": "debug", **self._log},
             "storage": {"path": self.state.name},
+            "destinations": {
+                name: [key for key, of in self.destinations.items() if of == name]
+                for name in self.destinations.values()
+            },
             "nodes": [
                 {
                     "name": node.name,
@@ -218,10 +232,14 @@ def node_configs(lab: ReachableNode, *transports: str) -> list[NodeConfig]:
 
 @asynccontextmanager
 async def exporting(
-    nodes: Sequence[NodeConfig], home: Path, held_s: int = HELD_S, log: Mapping[str, str] | None = None
+    nodes: Sequence[NodeConfig],
+    home: Path,
+    held_s: int = HELD_S,
+    log: Mapping[str, str] | None = None,
+    destinations: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Exporter]:
     """Run an exporter within the block; an HTLC that is in flight for more than `held_s` counts as held."""
-    exporter = Exporter(nodes, home, held_s, log)
+    exporter = Exporter(nodes, home, held_s, log, destinations)
     await exporter.start()
     try:
         yield exporter
