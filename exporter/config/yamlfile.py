@@ -27,7 +27,7 @@ _WEB_FILE = "This belongs into the web file: --web.config.file=FILE"
 ELSEWHERE = dict.fromkeys(("tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"), _WEB_FILE) | {
     "shard": "It is a flag, because each exporter has another one: --shard=I/N",
     "destination": "Did you mean `destinations`?",
-    "destinations": "They are the same for all nodes: write `destinations:` at the beginning of a line.",
+    "destinations": "It is a section, the same for all nodes: write `destinations:` at the beginning of a line.",
 }
 """Keys of other places, and where they belong."""
 
@@ -85,8 +85,8 @@ class _Reader(TreeReader):
             guess = closest_setting(key, (setting.name for setting in known.values()))
             right = next((key for key, setting in known.items() if setting.name == guess), None)
             fix = f"Did you mean {_spelled(right)}?" if right else f"Known settings: {', '.join(known)}."
-            if key in ELSEWHERE:
-                guess, fix = None, ELSEWHERE[key]
+            if (name := key.rpartition(".")[2]) in ELSEWHERE:
+                guess, fix = None, ELSEWHERE[name]
             self.problems.append(Problem(where, "Unknown setting.", fix))
             if guess and isinstance(node, yaml.ScalarNode):  # so that it isn't reported as missing, too
                 into.setdefault(guess, RawValue(node.value, where, self.path.parent))
