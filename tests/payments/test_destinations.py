@@ -1,6 +1,5 @@
 """Totals by destination: which group a payment counts for, what is counted, and what becomes of groups that go."""
 
-from collections import Counter as Tally
 from collections.abc import Collection
 
 import pytest
@@ -9,7 +8,6 @@ from hypothesis import strategies as st
 
 from exporter.payments import saved as saving
 from exporter.payments.destinations import DESTINATION_TOTALS
-from exporter.payments.ended import RunOutcome
 from exporter.payments.labels import Cause, EndCause, Lost, Outcome, Reason
 from exporter.payments.ledger import Ledger
 from exporter.payments.node import LastKnown, NodeStatus
@@ -17,7 +15,8 @@ from exporter.payments.payment import Payment
 from exporter.payments.saved import SavedNode
 from exporter.payments.totals import Counter, HistogramName, Labels
 from exporter.payments.tracker import Tracker
-from exporter.payments.view import View, capture_view
+from exporter.payments.view import capture_view
+from tests.destination_law import all_sums, sums
 from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, Observer, at, failed, flying, payment, settled
 
 SHOP, BANK, STRANGER = "02" + "5a" * 32, "03" + "ba" * 32, "02" + "99" * 32
@@ -241,32 +240,6 @@ def test_groups_that_went_while_the_exporter_was_down() -> None:
     saving.resume(saved(observer), again.tracker, again.ledger, at(20))
     use(again, {BANK: "bank"})
     assert counted(again.ledger) == {("bank", "succeeded", "none"): 1, ("former", "succeeded", "none"): 1}
-
-
-def sums(view: View) -> Tally[str]:
-    """Return the sums over all destinations, and those that they must be equal to."""
-    found = Tally[str]()
-    for (_, outcome, _), n in view.counters[Counter.DESTINATION_ENDED].items():
-        found[outcome] += n
-    for counter in (Counter.DESTINATION_SENT, Counter.DESTINATION_FEES):
-        found[counter] += sum(view.counters[counter].values())
-    for (_, outcome), histogram in view.histograms[HistogramName.DESTINATION_DURATION].items():
-        found[f"{outcome} of known duration"] += sum(histogram.buckets)
-        found[f"duration {outcome}"] += histogram.total
-    return +found
-
-
-def all_sums(view: View) -> Tally[str]:
-    """Return what `sums` must be, from the totals of all payments."""
-    found = Tally[str]()
-    ends = {Counter.SUCCEEDED: RunOutcome.SUCCEEDED, Counter.FAILED: RunOutcome.FAILED, Counter.LOST: RunOutcome.LOST}
-    of = {Counter.SENT: Counter.DESTINATION_SENT, Counter.FEES: Counter.DESTINATION_FEES}
-    for counter, name in (*ends.items(), *of.items()):
-        found[name] += sum(view.counters[counter].values())
-    for (_, outcome), histogram in view.histograms[HistogramName.DURATION].items():
-        found[f"{outcome} of known duration"] += sum(histogram.buckets)
-        found[f"duration {outcome}"] += histogram.total
-    return +found
 
 
 groups = st.dictionaries(
