@@ -13,7 +13,7 @@ Verify = Callable[[bytes, bytes], bool]
 
 def is_signed_by(digest: bytes, r: int, s: int, key: str) -> bool:
     """Return True if the key, 66 hex digits, made the signature of a digest; takes some 50 us, with OpenSSL 400."""
-    if not 0 < r < ORDER or not 0 < s < ORDER:
+    if not _in_range(r, s):
         return False
     # Whoever has (r, s) can make (r, ORDER - s), so both are valid. libsecp256k1 refuses the higher s.
     return verifier(key)(_der(r, min(s, ORDER - s)), digest)
@@ -24,7 +24,7 @@ def signer_among(digest: bytes, r: int, s: int, keys: Collection[str]) -> str:
 
     Takes some 100 us however many there are; with OpenSSL, which recovers no keys, 400 for each.
     """
-    if not 0 < r < ORDER or not 0 < s < ORDER:
+    if not _in_range(r, s):
         return ""
     try:
         return next((key for key in recovered(digest, r, s) if key in keys), "")
@@ -44,6 +44,10 @@ def recovered(digest: bytes, r: int, s: int) -> Iterator[str]:
         with suppress(ValueError):  # no key made this
             key = coincurve.PublicKey.from_signature_and_message(numbers + recovery_id, digest, hasher=None)
             yield key.format().hex()
+
+
+def _in_range(r: int, s: int) -> bool:
+    return 0 < r < ORDER and 0 < s < ORDER
 
 
 def _der(r: int, s: int) -> bytes:

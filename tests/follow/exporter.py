@@ -140,11 +140,17 @@ class Exporter:
         self.up.clear()
         assert self._process is not None
         self._process.cancel()
+        await self.killed()
+
+    async def killed(self) -> None:
+        """Wait for the end of a kill, of which whoever began it may have been cancelled."""
+        assert self._process is not None
         await asyncio.wait([self._process])
         assert self._process.cancelled(), self._process.exception()
-        assert self._store is not None
-        self._store.close()
-        self.log.forget_unwritten()
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+            self.log.forget_unwritten()
 
     async def kill_repeatedly(self) -> None:
         """Kill and start the exporter again and again, for ever."""

@@ -50,6 +50,7 @@ async def an_hour(
             task.cancel()
         await asyncio.wait(faults)
         if not exporter.up.is_set():
+            await exporter.killed()
             exporter.start()
         await exporter.follows()
         node.end_faults()
