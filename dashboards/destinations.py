@@ -1,10 +1,11 @@
 """The panels on named destinations: is it them or us? Where the operator has named none, they say so."""
 
-from dashboards.graphs import bars, lines
+from dashboards.graphs import lines
 from dashboards.layout import Grid
 from dashboards.panel import BLACK, ORANGE, RED, Query, Text
-from dashboards.query import OUTAGE, SAT, TARGET, increase, rate, total
-from dashboards.tables import Column, grid
+from dashboards.query import OUTAGE, SAT, TARGET, increase, total
+from dashboards.tables import Column, grid, named
+from dashboards.words import ADVICE, CAUSES
 from deploy.prometheus.rule import exactly, one_of
 from exporter.payments.ended import RunOutcome
 from exporter.payments.labels import Cause
@@ -12,6 +13,7 @@ from exporter.payments.labels import Cause
 _NAMED = 'destination!="former"'
 """Counts that moved to `former` are from an earlier time."""
 _NONE = "no destinations are named (destinations: in the configuration file), or --metrics.without=destinations"
+_ENDED = "destination_ended_total"
 _SUCCEEDED, _FAILED = (exactly("outcome", outcome) for outcome in (RunOutcome.SUCCEEDED, RunOutcome.FAILED))
 _WHOSE = {
     "Us": (Cause.OWN_LIQUIDITY, Cause.OWN_CHANNEL, Cause.OWN_INACTIVE),
@@ -25,14 +27,21 @@ def destinations(here: Grid) -> None:
     """Add the panels on named destinations, of all purposes, to the second dashboard."""
     here.row("5. To whom? All purposes, whatever is chosen above")
     _table(here)
-    ended = "destination_ended_total"
-    done, failed = (total(rate(ended, _NAMED, outcome), "destination") for outcome in (_SUCCEEDED, _FAILED))
+    _success(here)
+    _failures(here)
+
+
+def _success(here: Grid) -> None:
+    done, failed = (
+        total(increase(_ENDED, _NAMED, outcome, window="1h"), "destination") for outcome in (_SUCCEEDED, _FAILED)
+    )
     here.add(
         lines(
             Text(
                 "Success by destination",
-                "Share of the payments to each that succeed. If one line falls, it is them; if all fall together, it "
-                "is this node or the network. `other` has everybody else, rebalances and probes too.",
+                "Share of the payments to each that succeeded within the last hour. If one line falls, it is them; if "
+                "all fall together, it is this node or the network. `other` has everybody else, rebalances and probes "
+                "too.",
                 "percentunit",
             ),
             [Query(f"{done} / (({done} + {failed}) > 0)", "{{destination}}")],
@@ -42,22 +51,29 @@ def destinations(here: Grid) -> None:
         ),
         12,
     )
+
+
+def _failures(here: Grid) -> None:
+    failed = total(increase(_ENDED, _NAMED, _FAILED), "destination", "cause")
     here.add(
-        bars(
+        grid(
             Text(
                 "Failures by destination",
-                "Per minute, by cause. Good: no destination that stands out. Causes that begin with recipient are "
-                "theirs, those that begin with own are ours. `lnd-payments-exporter ended --failed` lists payments "
+                "Failed payments within the time shown, by cause. `lnd-payments-exporter ended --failed` lists them, "
                 "with their recipients.",
-                "short",
+                "locale",
             ),
+            [Query(f'label_replace({failed} > 0, "advice", "$1", "cause", "(.+)")')],
             [
-                Query(
-                    f"60 * {total(rate(ended, _NAMED, _FAILED), 'destination', 'cause')} > 0",
-                    "{{destination}}: {{cause}}",
-                )
+                Column("destination", "Destination", "string", width=150),
+                Column("cause", "Cause", "string", width=190, words=named(CAUSES)),
+                Column("Value", "Failed", "locale", decimals=0, width=80),
+                Column("advice", "What helps", "string", words={word: (text, BLACK) for word, text in ADVICE.items()}),
             ],
-        ).no_value(f"no failures, or {_NONE}"),
+            ["destination", "cause"],
+            sort="Failed",
+            empty=f"no failures, or {_NONE}",
+        ),
         12,
     )
 
@@ -66,12 +82,11 @@ def _table(here: Grid) -> None:
     def grown(metric: str, *matchers: str) -> str:
         return total(increase(metric, _NAMED, *matchers), "destination")
 
-    ended = "destination_ended_total"
-    done, failed, sent = grown(ended, _SUCCEEDED), grown(ended, _FAILED), grown("destination_sent_msat_total")
+    done, failed, sent = grown(_ENDED, _SUCCEEDED), grown(_ENDED, _FAILED), grown("destination_sent_msat_total")
     took, timed = (grown(f"destination_duration_seconds_{end}", _SUCCEEDED) for end in ("sum", "count"))
-    whose = {name: grown(ended, _FAILED, one_of("cause", causes)) for name, causes in _WHOSE.items()}
+    whose = {name: grown(_ENDED, _FAILED, one_of("cause", causes)) for name, causes in _WHOSE.items()}
     queries = [
-        grown(ended),
+        grown(_ENDED),
         f"{done} / (({done} + {failed}) > 0)",
         *whose.values(),
         f"{sent} / {SAT}",
