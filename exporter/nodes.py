@@ -53,6 +53,8 @@ class FollowedNodes:
         self._new_follower = new_follower
         self._log = structlog.get_logger("exporter.app")
         self._accounts = {name: self._resumed(name, store.load(name) if store else None) for name in self._configs}
+        self.destinations: Mapping[str, str] = {}
+        """The name of the group of each key of a recipient that is in one."""
         self._group_destinations(destinations)
         self._followers: dict[str, tuple[Follower, asyncio.Task[None]]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -117,6 +119,7 @@ class FollowedNodes:
         return account
 
     def _group_destinations(self, groups: Mapping[str, str]) -> None:
+        self.destinations = groups
         for account in self.accounts():
             account.group_destinations(groups)
 

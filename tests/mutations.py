@@ -221,8 +221,8 @@ MUTATIONS = (
     Mutation(
         "durations of a destination that has gone stay in the file",
         "store/rows.py",
-        "for labels in series.keys() - new.histograms.get(name, {}).keys()",
-        "for labels in series.keys() - series.keys()",
+        '    _delete_gone(connection, "histogram", node, old.histograms, new.histograms)\n',
+        "",
         "store/test_destinations.py",
     ),
     Mutation(
