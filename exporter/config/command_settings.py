@@ -1,7 +1,5 @@
 """The settings of single commands: flags without a dot, which the YAML file can't hold."""
 
-from typing import Any
-
 from exporter.config import values
 from exporter.config.commands import OF_ONE_PAYMENT
 from exporter.config.setting import Setting
@@ -54,20 +52,3 @@ NO_INFLIGHT = Setting(
     "no-inflight", "", values.switch, "false", ("track",), "print nothing before the payment has ended"
 )
 SHOW_SECRETS = Setting("show-secrets", "", values.switch, "false", ("track",), "show preimages and the payment request")
-
-ALL: tuple[Setting[Any], ...] = (
-    OLDER_THAN,
-    SINCE,
-    FAILED,
-    LATE,
-    CAUSE,
-    REASON,
-    KIND,
-    MIN_SAT,
-    PEER,
-    LIMIT,
-    JSON,
-    NO_INFLIGHT,
-    SHOW_SECRETS,
-)
-"""In the order of `--help`."""

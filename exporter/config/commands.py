@@ -14,6 +14,14 @@ Command = Literal[
 
 OF_ONE_PAYMENT: tuple[Command, ...] = ("track", "why")
 """The commands that take the hash of a payment, and ask lnd about it."""
+OF_STATE: tuple[Command, ...] = ("state export", "state import")
+"""The commands that move the state of nodes to another exporter."""
+SERVE: tuple[Command, ...] = ("run", "demo", "check")
+"""The commands that serve metrics, and `check`, which tells how."""
+FOLLOW_NODES: tuple[Command, ...] = ("run", "check")
+"""The commands that follow the user's nodes, and `check`, which tells how."""
+CALL_LND: tuple[Command, ...] = ("run", *OF_ONE_PAYMENT, "check")
+"""The commands that use the settings of nodes."""
 
 
 class CommandHelp(NamedTuple):

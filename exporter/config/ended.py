@@ -1,10 +1,10 @@
 """The flags of the command `ended`."""
 
 from exporter.config.command_settings import CAUSE, FAILED, JSON, KIND, LATE, LIMIT, MIN_SAT, PEER, REASON, SINCE
+from exporter.config.lnd_settings import LND_NAME
 from exporter.config.model import EndedConfig
 from exporter.config.problems import Problem
 from exporter.config.raw import RawValues, optional_value, value
-from exporter.config.settings import LND_NAME
 
 TABLE_LIMIT = 50
 """Payments of each node in a table, unless the limit is given."""

@@ -15,8 +15,8 @@ from exporter.config.addresses import (
     host_and_port,
 )
 from exporter.config.listen import ListenAddress
+from exporter.config.lnd_settings import AUTO, LND_NAME
 from exporter.config.macaroons import ADMIN
-from exporter.config.settings import AUTO, LND_NAME
 from exporter.config.shard import Shard
 from exporter.metrics.groups import Group
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from exporter.config.model import StorageConfig
 from exporter.config.problems import InvalidValue, Problem
 from exporter.config.raw import RawValues, optional_value, value
-from exporter.config.settings import (
+from exporter.config.storage_settings import (
     STORAGE_ENDED,
     STORAGE_ENDED_DESTINATIONS,
     STORAGE_MEMORY,

@@ -7,7 +7,8 @@ import yaml
 from exporter.config.problems import InvalidValue, Problem
 from exporter.config.raw import FileContent, RawValue, RawValues
 from exporter.config.setting import Setting
-from exporter.config.settings import CONFIG_FILE, NODE_KEYS, SETTINGS, STORAGE_RESET
+from exporter.config.settings import CONFIG_FILE, NODE_KEYS, SETTINGS
+from exporter.config.storage_settings import STORAGE_RESET
 from exporter.config.suggestions import closest_setting
 from exporter.config.yamltree import TreeReader, compose, is_null
 
