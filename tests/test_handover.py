@@ -299,4 +299,4 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     for command, text in zip(("export", "import"), both, strict=True):
         assert main(["help", "state", command]) == 0
         assert capsys.readouterr().out == text
-    assert "lnd-payments-exporter state export NODE [FILE] " in usage()
+    assert "\n  state export NODE [FILE]  write" in usage()

@@ -97,7 +97,7 @@ def test_help_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     flags = [setting.flag + ("" if setting.switch else f"={setting.metavar}") for setting in SETTINGS.values()]
     assert [flag for flag in flags if f"  {flag}" not in text] == []
-    assert [line for line in text.splitlines() if len(line) > 110] == []
+    assert [line for line in text.splitlines() if len(line) > 80] == []
     assert main(["help"]) == main(["-h"]) == 0
 
 
@@ -124,7 +124,7 @@ def test_help_of_a_command(capsys: pytest.CaptureFixture[str], command: Command)
     ]
     flags = [setting.flag for setting in SETTINGS.values() if command in setting.commands]
     assert re.findall(r"^  (--[\w.-]+)", text, re.MULTILINE) == flags
-    assert [line for line in text.splitlines() if len(line) > 110] == []
+    assert [line for line in text.splitlines() if len(line) > 80] == []
 
 
 def test_help_of_healthcheck(capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,18 +136,21 @@ def test_help_of_healthcheck(capsys: pytest.CaptureFixture[str]) -> None:
 HELP_OF_HEALTHCHECK = """\
 Usage: lnd-payments-exporter healthcheck [FLAGS]
 
-Ask a running exporter on this machine whether it is ready (GET /-/ready), as container engines do. With TLS,
-too; it needs no password: the exporter listens only when it is ready, so an answer that asks for one is
-enough.
+Ask a running exporter on this machine whether it is ready (GET /-/ready), as
+container engines do. With TLS, too; it needs no password: the exporter listens
+only when it is ready, so an answer that asks for one is enough.
 
 Flags:
-  --web.listen-address=ADDRESS      where that exporter serves metrics (default: :10019)
-  --web.config.file=FILE            that exporter's web file, needed only if it requires client certificates
-  --config.file=FILE                a YAML file with settings
-  -h, --help                        print this text
+  --web.listen-address=ADDRESS
+                            where that exporter serves metrics (default: :10019)
+  --web.config.file=FILE    that exporter's web file, needed only if it requires
+                            client certificates
+  --config.file=FILE        a YAML file with settings
+  -h, --help                print this text
 
-Each flag is also an environment variable: --web.listen-address is LND_PAYMENTS_EXPORTER_WEB_LISTEN_ADDRESS.
-lnd-payments-exporter --help describes the YAML file, and how to make a macaroon.
+Each flag is also an environment variable: --web.listen-address is
+LND_PAYMENTS_EXPORTER_WEB_LISTEN_ADDRESS. `lnd-payments-exporter --help`
+describes the YAML file, and how to make a macaroon.
 
 Example:
   lnd-payments-exporter healthcheck --web.listen-address=:8000
