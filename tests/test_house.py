@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "exporter.log": {"exporter.redact"},
     "exporter.healthcheck": {"exporter.config"},
-    "exporter.summary": {"exporter.config"},
+    "exporter.summary": {"exporter.config", "exporter.text"},
     "exporter.track": {
         "exporter.config",
         "exporter.follow.backoff",

@@ -250,8 +250,54 @@ def test_check_prints_the_configuration(tmp_path: Path, capsys: pytest.CaptureFi
         "    mode auto, final updates only\n"
         "    warning: this macaroon can spend: a smaller one is enough (see --help)\n"
         f"  state in {kept}\n"
-        "  metrics on :10019/metrics, peers 50, without amounts, peers, log info auto\n"
+        "    list of the last 10,000 payments of each node that ended, with who was paid\n"
+        "  metrics on :10019/metrics, peers 50, without amounts, peers\n"
+        "  log info auto: warnings of payments in flight for 10m, 1h, 1d, of held HTLCs with fewer than 144, 36 blocks"
+        " left\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("flags", "shown"),
+    [
+        (["--storage.ended=500"], "    list of the last 500 payments of each node that ended, with who was paid"),
+        (
+            ["--storage.ended-destinations=false"],
+            "    list of the last 10,000 payments of each node that ended, without who was paid",
+        ),
+        (["--storage.ended=0"], "    no list of payments that ended"),
+        (["--storage.memory"], "    no list of payments that ended"),
+        (["--storage.memory"], "  state in memory only: counters begin at zero at each start"),
+        (
+            ["--lnd.explain-no-route"],
+            "    explains no route: its macaroon must also allow DecodePayReq and QueryRoutes",
+        ),
+        (["--web.enable-lifecycle"], "  metrics on :10019/metrics, peers 50, reload on request"),
+        (
+            ["--log.ended=failed", "--log.blocks-left=none"],
+            "  log info auto: payments that failed or were lost, warnings of payments in flight for 10m, 1h, 1d",
+        ),
+        (
+            ["--log.ended=all", "--log.payment-hashes=false"],
+            "  log info auto: payments that ended, no payment hashes, no warnings about single payments",
+        ),
+        (
+            ["--log.open-after=none", "--log.blocks-left=none"],
+            "  log info auto: nothing of single payments, except late successes",
+        ),
+        (
+            ["--log.open-after=none", "--log.blocks-left=36"],
+            "  log info auto: warnings of held HTLCs with fewer than 36 blocks left",
+        ),
+    ],
+)
+def test_check_shows_what_is_kept_and_logged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], shown: str
+) -> None:
+    """A line of its output for each setting that somebody may want to see before the start."""
+    kept = [] if "--storage.memory" in flags else [f"--storage.path={tmp_path}/state.sqlite"]
+    assert main(["check", *a_node(tmp_path), *kept, *flags]) == 0
+    assert shown in capsys.readouterr().out.splitlines()
 
 
 def test_open_lists_payments_of_the_demo() -> None:
@@ -292,11 +338,11 @@ def test_demo_counts_payments_and_stops_on_a_signal(number: signal.Signals) -> N
 
 def test_the_demo_is_not_reloaded() -> None:
     """The lifecycle API is off unless it is switched on, and the demo has no configuration to reload anyway."""
-    for flags in ((), ("--web.enable-lifecycle",)):
-        with demo("--log.format=json", *flags) as (_, url):
-            with pytest.raises(urllib.error.HTTPError) as refused:
-                urllib.request.urlopen(f"{url}/-/reload", data=b"", timeout=PATIENCE_S)
-            assert (refused.value.code, refused.value.read()) == (403, b"Lifecycle API is not enabled.\n")
+    with demo("--log.format=json") as (_, url):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{url}/-/reload", data=b"", timeout=PATIENCE_S)
+        assert (refused.value.code, refused.value.read()) == (403, b"Lifecycle API is not enabled.\n")
+    assert run("demo", "--web.enable-lifecycle").code == 2
 
 
 def test_the_demo_with_a_web_file(tmp_path: Path) -> None:

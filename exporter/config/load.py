@@ -32,7 +32,7 @@ from exporter.config.settings import CONFIG_FILE, SETTINGS, SHARD
 from exporter.config.shard import Shard
 from exporter.config.sources import from_environment, from_flags
 from exporter.config.storage import read_storage
-from exporter.config.storage_settings import STORAGE_MEMORY, STORAGE_PATH, STORAGE_RESET
+from exporter.config.storage_settings import STORAGE_ENDED, STORAGE_MEMORY, STORAGE_PATH, STORAGE_RESET
 from exporter.config.values import LISTEN_DEMO, payment_hash
 from exporter.config.web import read_web
 from exporter.config.web_settings import METRICS_MAX_PEERS, METRICS_WITHOUT, WEB_LISTEN_ADDRESS
@@ -77,7 +77,6 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     has_state = command in STORAGE_PATH.commands
     no_matter = command == "why" and STORAGE_PATH.name not in raw  # it can do without
     storage = read_storage(raw, environ, [] if no_matter else problems) if has_state else StorageConfig(None)
-    _refuse_flags_of_others(command, flags, problems)
     open_ = _read_open(raw, problems) if command == "open" else OpenConfig()
     ended = EndedConfig()
     if command == "ended":
@@ -90,6 +89,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
         _refuse_memory(
             raw, "leaves nothing on disk that could be handed over.", "Name it: --storage.path=FILE", problems
         )
+    _refuse_flags_of_others(command, flags, problems)
     if problems:
         raise ConfigError(problems)
     others = len((file and file.nodes) or ()) - len(nodes) if shard else 0
@@ -103,12 +103,17 @@ def _read_file(path: RawValue, problems: list[Problem]) -> FileContent | None:
 
 
 def _merge(lower: RawValues, higher: RawValues) -> RawValues:
-    """Return both; `higher` overrides `lower`, and its --storage.path a --storage.memory there, or vice versa."""
+    """Return both; `higher` overrides `lower`.
+
+    Its --storage.path overrides a --storage.memory there; its --storage.memory what there has no effect with it.
+    """
     raw = lower | higher
-    if "storage.path" in higher and "storage.memory" not in higher:
-        raw.pop("storage.memory", None)
-    if "storage.path" not in higher and higher.get("storage.memory", RawValue("", "")).text == "true":
-        raw.pop("storage.path", None)
+    if STORAGE_PATH.name in higher and STORAGE_MEMORY.name not in higher:
+        raw.pop(STORAGE_MEMORY.name, None)
+    if STORAGE_PATH.name not in higher and higher.get(STORAGE_MEMORY.name, RawValue("", "")).text == "true":
+        for setting in (STORAGE_PATH, STORAGE_ENDED):
+            if setting.name not in higher:
+                raw.pop(setting.name, None)
     return raw
 
 
@@ -162,15 +167,21 @@ def _read_track(raw: RawValues, command: Command, problems: list[Problem]) -> Tr
 
 
 def _refuse_flags_of_others(command: Command, flags: RawValues, problems: list[Problem]) -> None:
-    """Report flags that belong to single commands, such as --json, and not to this one."""
+    """Report flags that this command doesn't use, unless there is a problem with them already."""
+    reported = {problem.where for problem in problems}
     for setting in SETTINGS.values():
         commands = setting.commands
-        if setting.group == "command" and setting.name in flags and command not in commands:
-            where, argument = flags[setting.name].where, f"{HASH} " * (commands[0] in OF_ONE_PAYMENT)
-            *others, last = commands
-            owners = f"commands {', '.join(others)} and {last}" if others else f"command {last}"
-            fix = f"Leave it out, or write: {PROGRAM} {commands[0]} {argument}{where}"
-            problems.append(Problem(where, f"is for the {owners}.", fix))
+        if setting.name not in flags or command in commands or flags[setting.name].where in reported:
+            continue
+        where, argument = flags[setting.name].where, f"{HASH} " * (commands[0] in OF_ONE_PAYMENT)
+        if setting.group != "command":
+            fix = f"Leave it out; {PROGRAM} {command} --help lists the flags of this command."
+            problems.append(Problem(where, f"is not for the command {command}.", fix))
+            continue
+        *others, last = commands
+        owners = f"commands {', '.join(others)} and {last}" if others else f"command {last}"
+        fix = f"Leave it out, or write: {PROGRAM} {commands[0]} {argument}{where}"
+        problems.append(Problem(where, f"is for the {owners}.", fix))
 
 
 def _refuse_node_of_demo(flags: RawValues, problems: list[Problem]) -> None:

@@ -23,7 +23,8 @@ def read_storage(raw: RawValues, environ: Mapping[str, str], problems: list[Prob
     destinations = value(raw, STORAGE_ENDED_DESTINATIONS, problems)
     ended = value(raw, STORAGE_ENDED, problems)
     if value(raw, STORAGE_MEMORY, problems):
-        for given in filter(None, (path, raw.get(STORAGE_RESET.name))):
+        list_ = raw.get(STORAGE_ENDED.name) if ended else None
+        for given in filter(None, (path, raw.get(STORAGE_RESET.name), list_)):
             fix = "Leave one of them out."
             problems.append(Problem(given.where, "has no effect if nothing is kept (--storage.memory).", fix))
         return StorageConfig(None, ended_destinations=destinations)

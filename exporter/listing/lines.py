@@ -3,6 +3,8 @@
 from rich.console import Console
 from rich.text import Text
 
+MIN_WIDTH = 20
+"""Columns into which words are put, however narrow the terminal is."""
 CONTINUED = 2
 """Blanks before the rest of a line that was broken, beside those that the line begins with."""
 
@@ -11,7 +13,7 @@ def print_line(console: Console, line: Text) -> None:
     """Print a line of text; elsewhere than on a terminal, and with `no_wrap`, in one piece."""
     if console.is_terminal and not line.no_wrap and line.cell_len > console.width:
         indent = len(line.plain) - len(line.plain.lstrip())
-        first, *rest = line[indent:].wrap(console, console.width - indent - CONTINUED)
+        first, *rest = line[indent:].wrap(console, max(MIN_WIDTH, console.width - indent - CONTINUED))
         pieces = [Text(" " * indent) + first, *(Text(" " * (indent + CONTINUED)) + piece for piece in rest)]
     else:
         pieces = [line]
