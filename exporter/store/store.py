@@ -122,10 +122,9 @@ class Store:
             if self._removal.is_needed(self._files.connection, self._written):
                 self._save({})
                 self._removal.overwrite(self._files)
+            self._removal.done()
         except (sqlite3.Error, Busy) as error:
             self.warnings.append(f"what is no longer to be kept is not overwritten before the next start: {error}")
-        else:
-            self._removal.done()
 
     def _write_lock_record(self) -> None:
         record = LockRecord(self.resets[Reset.CORRUPT], self.resets[Reset.OLDER], self._files.mark)
