@@ -45,6 +45,6 @@ def state_directory(environ: Mapping[str, str]) -> Path:
     except RuntimeError:
         raise InvalidValue(
             "This user has no home directory for the state file.",
-            "Give a file: --storage.path=FILE, or keep nothing: --storage.memory",
+            "Give a file: --storage.path=FILE; an exporter may also keep nothing: --storage.memory",
         ) from None
     return base / "lnd-payments-exporter"
