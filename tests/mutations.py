@@ -1489,6 +1489,27 @@ MUTATIONS = (
         "store/test_removal.py",
     ),
     Mutation(
+        "a node that is handed over counts as left",
+        "store/handover.py",
+        "codec.mark_handed_over(state)",
+        "state",
+        "store/test_handover.py",
+    ),
+    Mutation(
+        "flags without effect are accepted",
+        "config/load.py",
+        "_refuse_flags_of_others(command, flags, problems)\n    if",
+        "if",
+        "config/test_unused.py",
+    ),
+    Mutation(
+        "a cause drops late successes that are asked for",
+        "listing/ended_report.py",
+        "entry.cause in options.causes if failed or lost else named",
+        "entry.cause in options.causes",
+        "listing/test_ended.py",
+    ),
+    Mutation(
         "removed recipients stay in the log",
         "store/removal.py",
         'busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()',

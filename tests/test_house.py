@@ -57,6 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.why": {
         "exporter.config",
         "exporter.explain",
+        "exporter.listing.lines",
         "exporter.lnd.client",
         "exporter.payments",
         "exporter.store",

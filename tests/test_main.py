@@ -304,7 +304,7 @@ def test_open_lists_payments_of_the_demo() -> None:
     """The command that the demo suggests lists the payment that is held for most of an hour, as a table and as JSON."""
     with demo("--log.format=json") as (process, _):
         assert process.stdout is not None
-        command = next(line.split()[1:] for line in process.stdout if " open --storage.path=" in line)
+        command = next(line.split()[1:] for line in process.stdout if " open --config.file=" in line)
         deadline = time.monotonic() + PATIENCE_S
         while not (found := json.loads(run(*command, "--older-than=44m", "--json").stdout))["payments"]:
             assert time.monotonic() < deadline

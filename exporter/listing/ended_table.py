@@ -103,9 +103,13 @@ def _headline(node: EndedOfNode, report: EndedReport) -> str:
     time = "" if since_s is None else f" in the last {format_duration(since_s)}"
     if not count:
         return f"{node.node.name}: no such payment ended{time}"
-    payments = f"{count:,} payment{'s' * (count != 1)} ended{time}"
-    by_outcome = ", ".join(f"{node.outcomes[outcome]:,} {outcome}" for outcome in RunOutcome if node.outcomes[outcome])
-    return f"{node.node.name}: {payments} ({by_outcome})" + ", newest first" * (count > 1)
+    payments, order = f"{count:,} payment{'s' * (count != 1)}", ", newest first" * (count > 1)
+    outcomes = [outcome for outcome in RunOutcome if node.outcomes[outcome]]
+    if len(outcomes) == 1:
+        be = f"{'was' if count == 1 else 'were'} " * (outcomes[0] is RunOutcome.LOST)
+        return f"{node.node.name}: {payments} {be}{outcomes[0]}{time}{order}"
+    by_outcome = ", ".join(f"{node.outcomes[outcome]:,} {outcome}" for outcome in outcomes)
+    return f"{node.node.name}: {payments} ended{time} ({by_outcome}){order}"
 
 
 def _earlier(node: EndedOfNode, now_s: int) -> str:

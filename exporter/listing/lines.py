@@ -9,6 +9,13 @@ CONTINUED = 2
 """Blanks before the rest of a line that was broken, beside those that the line begins with."""
 
 
+def print_text(text: str) -> None:
+    """Print several lines of text to stdout."""
+    console = Console()
+    for line in text.splitlines():
+        print_line(console, Text(line))
+
+
 def print_line(console: Console, line: Text) -> None:
     """Print a line of text; elsewhere than on a terminal, and with `no_wrap`, in one piece."""
     if console.is_terminal and not line.no_wrap and line.cell_len > console.width:

@@ -27,7 +27,8 @@ def summary(answers: Answers, judgement: Judgement) -> str:
     elif verdict is Verdict.TOO_LARGE and (balance := answers.balance) and balance.largest_msat < _amount(answers):
         because = f"{because}: no single channel of this node can send so much"
     elif verdict is Verdict.UNEXPLAINED:
-        because = f"{because}{_not_looked_for(answers)}"
+        made_none = answers.counted is not None and answers.counted.attempts == 0
+        because = f"{'lnd made no attempt' if made_none else because}{_not_looked_for(answers)}"
     probably = "probably " * judgement.guess
     return f"{status}; {probably}{because}"
 

@@ -224,6 +224,20 @@ async def test_limit_of_a_table(path: Path) -> None:
     assert found[-1] == "and 5 older: --limit=0 shows all"
 
 
+async def test_headline(path: Path) -> None:
+    """It names the outcome if all have the same."""
+    write(path)
+    options: dict[str, dict[str, Any]] = {
+        "alice: 2 payments failed, newest first": {"failed": True},
+        "alice: 1 payment was lost": {"lost": True},
+        "alice: 1 payment succeeded in the last 2m": {"since_s": 120, "late": True},
+        "alice: 3 payments ended (1 succeeded, 2 failed), newest first": {"failed": True, "late": True},
+        "alice: no such payment ended": {"min_sat": 1001},
+    }
+    for headline, chosen in options.items():
+        assert printed(path, node="alice", **chosen).splitlines()[0] == headline
+
+
 async def test_lines_of_several_nodes_are_in_one_order(tmp_path: Path) -> None:
     """By the time at which they were counted."""
     store, bob = Store(tmp_path / "state.sqlite"), alice()
