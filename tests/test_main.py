@@ -301,7 +301,7 @@ def test_check_shows_what_is_kept_and_logged(
 
 
 def test_open_lists_payments_of_the_demo() -> None:
-    """The command that the demo suggests lists the payment that is held for most of an hour, as a table and as JSON."""
+    """The command that the demo suggests lists the payment that is held for most of an hour; `why` explains it."""
     with demo("--log.format=json") as (process, _):
         assert process.stdout is not None
         command = next(line.split()[1:] for line in process.stdout if " open --config.file=" in line)
@@ -313,6 +313,9 @@ def test_open_lists_payments_of_the_demo() -> None:
         assert table.stdout.startswith("demo: 1 payment in flight for 44m or longer\n")
         assert found["payments"][0]["payment_hash"] in table.stdout
         assert found["payments"][0]["first_hops"][0]["alias"] in table.stdout
+        explained = run("why", found["payments"][0]["payment_hash"], command[1])
+        assert (explained.code, explained.stderr) == (4, "")
+        assert explained.stdout.startswith("demo: in flight for ")
         process.kill()
         process.wait(PATIENCE_S)
         table = run(*command)
