@@ -14,6 +14,7 @@ from exporter.store import Store, encode
 from exporter.store.removal import Removal
 from tests.store.ended_entries import entry, numbers
 from tests.store.test_ended import node
+from tests.store.test_kills import STATEMENTS, copies
 from tests.store.test_store import busy_node, saved_node
 
 ENTRIES, WRITTEN_AT_ONCE, LENGTH = 630, 7, 300
@@ -46,7 +47,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return connection
 
     monkeypatch.setattr(sqlite3, "connect", forgetful)
-    path = tmp_path / "state.sqlite"
+    path = tmp_path / "kept" / "state.sqlite"
     state, observer = Store(path, ended_length=LENGTH), busy_node()
     for run in observer.tracker.open.values():
         run.destination = IN_FLIGHT
@@ -114,6 +115,22 @@ def test_kill_between_removal_and_overwriting(path: Path, monkeypatch: pytest.Mo
     assert found(path) > 0
     Store(path, ended_length=LENGTH, destinations=False).close()
     assert found(path) == 0
+
+
+def test_kill_at_any_statement(path: Path, tmp_path: Path) -> None:
+    """The next start finishes it: nothing of it is left, and all else is there."""
+    before = [numbers(path, name) for name in ("alice", "bob")]
+    state = Store(path, ended_length=LENGTH)
+    state._removal = Removal(LENGTH, destinations=False)
+    made = copies(state, state._remove, tmp_path / "copies")
+    state.close()
+    assert len(made) > STATEMENTS
+    for copy in made:
+        again = Store(copy, ended_length=LENGTH, destinations=False)
+        assert (found(copy), again.warnings, again.nodes()) == (0, [], ["alice", "bob", "dave"])
+        assert not any(again.resets.values())
+        again.close()
+        assert [numbers(copy, name) for name in ("alice", "bob")] == before
 
 
 def test_a_disk_that_is_full_at_the_start(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
