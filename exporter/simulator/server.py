@@ -245,11 +245,18 @@ class SimulatedNode:
 
     def channels(self) -> pb.ListChannelsResponse:
         """Return the answer to ListChannels, with the peers' aliases."""
-        offered: dict[str, list[pb.HTLC]] = {}
+        htlcs: dict[str, list[pb.HTLC]] = {}
         for payment_hash, attempt in self.database.outstanding():
-            htlc = pb.HTLC(amount=attempt.route.total_amt_msat // 1000, hash_lock=bytes.fromhex(payment_hash))
+            route, digest = attempt.route, bytes.fromhex(payment_hash)
             if payment_hash not in self.faults.ghosts:
-                offered.setdefault(attempt.route.hops[0].pub_key, []).append(htlc)
+                sent = pb.HTLC(
+                    amount=route.total_amt_msat // 1000, hash_lock=digest, expiration_height=route.total_time_lock
+                )
+                htlcs.setdefault(route.hops[0].pub_key, []).append(sent)
+            if len(route.hops) > 1 and route.hops[-1].pub_key == self.world.me.pubkey:  # it comes back
+                msat = route.total_amt_msat - route.total_fees_msat
+                back = pb.HTLC(incoming=True, amount=msat // 1000, hash_lock=digest)
+                htlcs.setdefault(route.hops[-2].pub_key, []).append(back)
         return pb.ListChannelsResponse(
             channels=[
                 pb.Channel(
@@ -258,7 +265,7 @@ class SimulatedNode:
                     chan_id=channel_to(peer.node.pubkey),
                     local_balance=peer.local_sat,
                     remote_balance=peer.remote_sat,
-                    pending_htlcs=offered.get(peer.node.pubkey, ()),
+                    pending_htlcs=htlcs.get(peer.node.pubkey, ()),
                     local_constraints=_constraints(peer.reserve_sat, peer.htlcs),
                     remote_constraints=_constraints(peer.reserve_sat, MAX_HTLCS),
                     peer_alias=peer.node.alias,
