@@ -192,17 +192,17 @@ def channels(message: rpc.ListChannelsResponse) -> Channels:
     )
 
 
-def channel_ids(channel: rpc.Channel) -> set[int]:
+def channel_ids(channel: rpc.Channel) -> frozenset[int]:
     """Return the ids by which routes may name a channel: that of a public zero-conf channel changes when it confirms.
 
     Its `chan_id` remains the alias with which it began.
     """
-    return {channel.chan_id, channel.zero_conf_confirmed_scid or channel.chan_id}
+    return frozenset((channel.chan_id, channel.zero_conf_confirmed_scid or channel.chan_id))
 
 
 def offered(channel: rpc.Channel) -> Offered:
     """Return the HTLCs that this node has offered in a channel; a rebalance may come back with the same hash."""
-    by_hash: Offered = {}
+    by_hash: dict[str, tuple[OfferedHtlc, ...]] = {}
     for htlc in channel.pending_htlcs:
         if not htlc.incoming:
             payment_hash = htlc.hash_lock.hex()

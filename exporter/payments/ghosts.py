@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from exporter.payments.labels import MSAT_PER_SAT
-from exporter.payments.node import OfferedHtlc, Offered
+from exporter.payments.node import Offered, OfferedHtlc
 from exporter.payments.payment import NS_PER_S, Attempt, Moment, Run
 from exporter.payments.run import OpenRun
 

@@ -1,6 +1,6 @@
 """The state of a node itself, apart from its payments."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import add
 from typing import NamedTuple
@@ -63,7 +63,7 @@ class OfferedHtlc(NamedTuple):
     """Block height at which it expires (`expiration_height`)."""
 
 
-Offered = dict[str, tuple[OfferedHtlc, ...]]
+Offered = Mapping[str, tuple[OfferedHtlc, ...]]
 """The HTLCs that this node has offered in one channel, by payment hash: 64 hex digits; at most 483 (BOLT 2)."""
 
 

@@ -32,6 +32,7 @@ def evidence(answers: Answers) -> Iterator[str]:
         gone = answers.invoice.expires_s * NS_PER_S <= answers.at_ns
         yield f"its invoice {'expired' if gone else 'expires'} at {at}"
     yield from _attempts(answers)
+    yield from _ghosts(answers)
     yield from _holding_peers(answers)
     yield from _routes(answers)
     yield from _balance(answers)
@@ -83,12 +84,23 @@ def _attempt(routed: RoutedAttempt, answers: Answers) -> str:
     head = f"{format_sat(attempt.amount_msat)} sat over {way}"
     if routed.in_flight:
         age = format_duration_ns(max(0, answers.at_ns - attempt.attempt_ns))
-        return f"{head}: in flight for {age}, {until(answers, routed)}"
+        gone = routed in answers.ghosts
+        return f"{head}: in flight for {age}, {'but on no channel' if gone else until(answers, routed)}"
     took = "" if routed.duration_ns is None else f" after {format_duration_ns(routed.duration_ns)}"
     if attempt.status is AttemptStatus.SETTLED:
         return f"{head}: settled{took}, fee {format_sat(attempt.fee_msat)} sat"
     code = with_spaces(attempt.code or Code.OTHER)
     return f"{head}: {code}, {describe_source(routed, answers.aliases)}{took}"
+
+
+def _ghosts(answers: Answers) -> Iterator[str]:
+    """Yield the channels on which lnd doesn't list an HTLC that it calls in flight."""
+    channels = {(one.attempt.channel_id, one.attempt.peer): None for one in answers.ghosts}
+    for channel_id, peer in channels:
+        yield (
+            f"lnd doesn't list it among the HTLCs of channel {channel_id} with {format_node(peer, answers.aliases)},"
+            " which is active"
+        )
 
 
 def _holding_peers(answers: Answers) -> Iterator[str]:

@@ -22,6 +22,8 @@ def summary(answers: Answers, judgement: Judgement) -> str:
     because = _BECAUSE[verdict]
     if verdict is Verdict.HELD_NOW:
         because = f"{because} {held(answers)}"
+    elif verdict is Verdict.GHOST:
+        because = f"{because} {ghosts(answers)}"
     elif isinstance(found := answers.found.whole, Route) and verdict is Verdict.FEE_LIMIT:
         because = f"{because}: lnd finds a route for {format_fee(found.fee_msat, _amount(answers))} now"
     elif verdict is Verdict.TOO_LARGE and (balance := answers.balance) and balance.largest_msat < _amount(answers):
@@ -49,6 +51,13 @@ def held(answers: Answers) -> str:
     since_ns = min(one.attempt.attempt_ns for one in waiting)
     age = format_duration_ns(max(0, answers.at_ns - since_ns))
     return f"through {' and '.join(peers)} for {age}, {until(answers, *waiting)}"
+
+
+def ghosts(answers: Answers) -> str:
+    """Return how many of its HTLCs are on no channel."""
+    gone, total = len(answers.ghosts), answers.detail.in_flight
+    some = "an HTLC that is" if total == 1 else f"{gone} of its {total} HTLCs, which {'are' if gone > 1 else 'is'}"
+    return f"{some} on no channel any more"
 
 
 def until(answers: Answers, *waiting: RoutedAttempt) -> str:
@@ -79,6 +88,7 @@ def _amount(answers: Answers) -> int:
 _BECAUSE: dict[Verdict, str] = {
     Verdict.ON_ITS_WAY: "its HTLC is on its way",
     Verdict.HELD_NOW: "it is held",
+    Verdict.GHOST: "lnd waits for the end of",
     Verdict.BETWEEN_ATTEMPTS: "lnd is looking for a route, no HTLC is outstanding",
     Verdict.STUCK: "lnd has got stuck with it, no HTLC is outstanding",
     Verdict.OWN_LIQUIDITY: "this node's channels could not send so much",
