@@ -8,6 +8,8 @@ from exporter.payments import ghosts
 from exporter.payments.labels import Method
 from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
+from exporter.store import encode
+from exporter.store.codec import decode_run
 from tests.follow.test_counting import begin
 from tests.follow.watch import QUICK, Watch, watching
 
@@ -19,6 +21,12 @@ def found(watch: Watch) -> int | None:
     """Return the number of ghosts on the page."""
     view = watch.follower.account.capture()
     return view.ghosts[0] if view.ghosts else None
+
+
+def saved(watch: Watch) -> list[frozenset[int]]:
+    """Return the ghosts of each payment in flight, as they are written to disk."""
+    account = watch.follower.account
+    return [decode_run(text).ghosts for text in encode(account.save(account.capture())).open.values()]
 
 
 async def test_ghost(node: SimulatedNode, scenarios: Scenarios, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,7 +41,9 @@ async def test_ghost(node: SimulatedNode, scenarios: Scenarios, monkeypatch: pyt
         await watch.until(lambda: node.calls[Method.LIST_CHANNELS] > seen + 9)
         assert found(watch) == 0
         node.faults.ghosts.add(list(node.database)[-1].payment_hash)
+        assert {key for keys in saved(watch) for key in keys} == set()
         await watch.until(lambda: found(watch) == 1)
+        assert sorted(map(len, saved(watch))) == [0, 1]
         await node.play(*rest)
         await watch.until(lambda: found(watch) == 0)
 
