@@ -133,6 +133,10 @@ class Node:
         """Shut it down in order."""
         await self._program.stop()
 
+    def signal(self, number: int) -> None:
+        """Send its process a signal."""
+        self._program.signal(number)
+
     async def kill(self) -> None:
         """Kill it with -9."""
         await self._program.kill()
