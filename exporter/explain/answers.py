@@ -15,8 +15,8 @@ from exporter.payments.payment import NS_PER_S
 GHOST_AFTER_NS = 300 * NS_PER_S
 """An HTLC that was sent less long ago is not missed on its channel: lnd lists it when the peer has acknowledged it.
 
-A peer that doesn't answer at all is disconnected within five minutes (`idleTimeout` in lnd's peer/brontide.go; a peer
-that was stopped took four and a half), and its channels are inactive then.
+lnd disconnects a peer that doesn't answer at all within a minute and a half, through Tor within four and a half
+(`pingInterval`, `pingTimeout` in its peer/brontide.go); then its channels are inactive.
 """
 
 

@@ -19,8 +19,10 @@ PAYER, PEER = "frank", "grace"
 FUNDS_SAT, CHANNEL_SAT = 2_000_000, 1_000_000
 DUST_SAT = 354
 """A smaller HTLC has no output of its own in a commitment."""
-NOTICED_S = 330
-"""A peer that doesn't answer is disconnected within 5 minutes (`idleTimeout` in lnd's peer/brontide.go)."""
+NEAR = "127.0.0.2"
+"""lnd takes what comes from 127.0.0.1 for a connection through Tor, and waits three times as long for an answer."""
+NOTICED_S = 120.0
+"""lnd disconnects a peer that doesn't answer after a minute and a half (`pingInterval`, `pingTimeout`)."""
 
 
 class Listed(NamedTuple):
@@ -136,7 +138,7 @@ class RealPair:
         self.name, self.peer = PAYER, PEER
         self._network = network
         for name in (PAYER, PEER):
-            network.nodes[name] = Node(name, programs, home / name, network.chain, 1000)
+            network.nodes[name] = Node(name, programs, home / name, network.chain, 1000, host=NEAR)
         self._payer, self._peer = network.nodes[PAYER], network.nodes[PEER]
 
     async def open(self) -> None:
