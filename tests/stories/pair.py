@@ -21,6 +21,8 @@ DUST_SAT = 354
 """A smaller HTLC has no output of its own in a commitment."""
 NEAR = "127.0.0.2"
 """lnd takes what comes from 127.0.0.1 for a connection through Tor, and waits three times as long for an answer."""
+STORM_S = 300.0
+"""The HTLCs of other stories end in this time: those of the storm are held for two minutes."""
 NOTICED_S = 120.0
 """lnd disconnects a peer that doesn't answer after a minute and a half (`pingInterval`, `pingTimeout`)."""
 
@@ -207,14 +209,27 @@ class RealPair:
         await self._network.chain.mine(1)
 
     async def expire(self) -> None:
-        """See `Pair`."""
+        """See `Pair`. First wait until no other node has an HTLC: it would expire, too."""
+        height = 0
+
+        async def quiet() -> bool:
+            nodes = [node for node in self._network.nodes.values() if node is not self._peer]
+            channels = [one for node in nodes for one in (await node.get("/v1/channels"))["channels"]]
+            return not any(channel["pending_htlcs"] for channel in channels)
 
         async def resolved() -> bool:
-            await self._network.chain.mine(5)
+            nonlocal height
+            height = await self._network.chain.mine(5)
             await asyncio.sleep(0.5)
             return all(payment.status.ended for payment in await self.lab.list_payments())
 
+        async def synced() -> bool:
+            infos = [await node.get("/v1/getinfo") for node in self._network.nodes.values()]
+            return all(info["synced_to_chain"] and info["block_height"] >= height for info in infos)
+
+        await until("no HTLC of another node is in flight", quiet, STORM_S)
         await until("the HTLCs are resolved", resolved)
+        await until("all nodes know the new blocks", synced)
 
     async def _mine(self) -> None:
         """Mine a block every 2 s until cancelled: a new node starts only when it has seen a recent block."""

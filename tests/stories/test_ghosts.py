@@ -14,6 +14,7 @@ from exporter.explain.verdict import Verdict
 from exporter.payments.labels import Reason, Status
 from exporter.why.command import IN_FLIGHT
 from tests.network.regtest import Network
+from tests.stories.lab import Invoice
 from tests.stories.page import total
 from tests.stories.pair import DUST_SAT, Pair, RealPair, SimulatedPair
 from tests.stories.process import GHOST_S, Exporter, exporting, node_configs
@@ -31,19 +32,21 @@ NO_OTHER_CHANNEL = Reason.INSUFFICIENT_BALANCE
 """Why lnd gives up a payment whose only channel is closed."""
 
 
-@pytest.fixture
-async def simulated_pair(tmp_path: Path) -> AsyncIterator[Pair]:
+@pytest.fixture(scope="module")
+async def simulated_pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SimulatedPair]:
     """Return a simulated payer."""
-    pair = SimulatedPair(tmp_path / "pair")
+    pair = SimulatedPair(tmp_path_factory.mktemp("pair"))
     await pair.lab.open()
     yield pair
     await pair.lab.close()
 
 
-@pytest.fixture
-async def real_pair(network: Network, programs: Path, tmp_path: Path) -> AsyncIterator[Pair]:
+@pytest.fixture(scope="module")
+async def real_pair(
+    network: Network, programs: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RealPair]:
     """Return a real payer."""
-    pair = RealPair(network, programs, tmp_path)
+    pair = RealPair(network, programs, tmp_path_factory.mktemp("pair"))
     try:
         await pair.open()
         yield pair
@@ -51,9 +54,9 @@ async def real_pair(network: Network, programs: Path, tmp_path: Path) -> AsyncIt
         await pair.close()
 
 
-@pytest.fixture(params=["simulator", pytest.param("real", marks=pytest.mark.network)])
+@pytest.fixture(scope="module", params=["simulator", pytest.param("real", marks=pytest.mark.network)])
 def pair(request: pytest.FixtureRequest) -> Pair:
-    """Return either. Not async: it requests a fixture that is."""
+    """Return either, whose only channel the last story closes. Not async: it requests a fixture that is."""
     found: Pair = request.getfixturevalue("real_pair" if request.param == "real" else "simulated_pair")
     return found
 
@@ -79,9 +82,10 @@ async def lists(world: World, pair: Pair, number: int) -> None:
     assert total(page, pair.name, "in_flight_ghost_htlcs") == 0
 
 
-async def reasons(pair: Pair) -> dict[str, Reason]:
-    """Return why the payer's payments failed, by hash."""
-    return {payment.payment_hash: payment.reason for payment in await pair.lab.list_payments()}
+async def reasons(pair: Pair, *invoices: Invoice) -> list[Reason]:
+    """Return why the payments of these invoices failed."""
+    by_hash = {payment.payment_hash: payment.reason for payment in await pair.lab.list_payments()}
+    return [by_hash[invoice.payment_hash] for invoice in invoices]
 
 
 async def test_frozen_peer(pair: Pair, tmp_path: Path) -> None:
@@ -133,20 +137,21 @@ async def test_forced_close(pair: Pair, tmp_path: Path) -> None:
         assert [line for line in document["evidence"] if line.endswith("is resolved on chain (lncli pendingchannels)")]
         await pair.confirm()
         await world.counted(pair.name, 1, in_flight=1)
-        assert await reasons(pair) == {large.payment_hash: Reason.NONE, dust.payment_hash: NO_OTHER_CHANNEL}
+        assert await reasons(pair, large, dust) == [Reason.NONE, NO_OTHER_CHANNEL]
         await lists(world, pair, MANY)
         (payment,) = json.loads(await exporter.open("--json"))["payments"]
         assert (payment["payment_hash"], payment["ghost_htlcs"]) == (large.payment_hash, 0)
         await pair.expire()
         page = await world.counted(pair.name, 2)
-        assert set((await reasons(pair)).values()) == {NO_OTHER_CHANNEL}
+        assert await reasons(pair, large, dust) == [NO_OTHER_CHANNEL, NO_OTHER_CHANNEL]
         assert total(page, pair.name, "failed_total") == 2
         await lists(world, pair, 2)
 
 
-async def test_ghost(simulated_pair: SimulatedPair, tmp_path: Path) -> None:
+async def test_ghost(tmp_path: Path) -> None:
     """From the alert to the hash, as its runbook says, and from there to the advice. No lnd loses an HTLC on demand."""
-    pair = simulated_pair
+    pair = SimulatedPair(tmp_path / "pair")
+    await pair.lab.open()
     pair.lab.node.clock.behind_s = HOUR_S  # type: ignore[attr-defined]
     async with followed(pair, tmp_path, ghost_s=SOON_S) as (world, exporter):
         first, lost = [await pair.lab.invoice(sat, at=pair.peer, hold=True) for sat in (6_000, 7_000)]
@@ -174,3 +179,4 @@ async def test_ghost(simulated_pair: SimulatedPair, tmp_path: Path) -> None:
             assert (await sending.ended()).status is Status.SUCCEEDED
         page = await world.counted(pair.name, 2)
         assert total(page, pair.name, "in_flight_ghost_htlcs") == 0
+    await pair.lab.close()
