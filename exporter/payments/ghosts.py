@@ -11,8 +11,8 @@ GHOST_NS = 600 * NS_PER_S
 """An HTLC is a ghost if lists of channels so long apart, and all between, lack it: one may be a moment too early.
 
 lnd needs less to disconnect a peer that doesn't answer any more: a minute and a half, through Tor four and a half
-(`pingInterval`, `pingTimeout` in its peer/brontide.go). Until then the channel is active, and lacks what the peer hasn't
-acknowledged.
+(`pingInterval`, `pingTimeout` in its peer/brontide.go). Until then the channel is active, and lacks what the peer has
+not acknowledged.
 """
 
 
