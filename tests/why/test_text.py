@@ -125,6 +125,19 @@ def test_held() -> None:
     assert lines(known)[6] == "  lnd has given it up (timeout) and makes no more attempts."
 
 
+def test_htlc_of_one_of_several_channels() -> None:
+    """It is being closed; another one with the same peer is open. Nothing is said about that one."""
+    first, second = over_channel(flying(sent_s=3)), over_channel(flying(2, sent_s=3))._replace(channel_id=8)
+    other = ACTIVE._replace(ids=frozenset((8,)), offered={HASH: (LISTED,)})
+    found = lines(answers(IN_FLIGHT, first, second, at_s=7203, channels=(other,)))
+    line = "  channel 7 with Harbour Bank isn't open any more: the HTLC is resolved on chain (lncli pendingchannels)"
+    assert [one for one in found if one.startswith("  channel ") or "no channel" in one] == [line]
+    assert found[0].startswith("alice: in flight for 2h; it is held through Harbour Bank for 2h")
+    gone = ACTIVE._replace(ids=frozenset((7, 8)), active=False)
+    found = lines(answers(IN_FLIGHT, first, second, at_s=7203, channels=(gone,)))
+    assert found.count("  Harbour Bank is offline: nothing can come back through it now") == 1
+
+
 @pytest.mark.parametrize(
     ("channels", "line"),
     [
