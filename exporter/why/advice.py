@@ -5,6 +5,7 @@ from exporter.explain.verdict import Judgement, Verdict
 from exporter.payments.labels import Reason
 from exporter.payments.payment import NS_PER_S
 from exporter.text import with_spaces
+from exporter.why.texts import may_ask_more
 
 _ADVICE: dict[Verdict, tuple[str, ...]] = {
     Verdict.PAID: (),
@@ -88,6 +89,7 @@ _ADVICE: dict[Verdict, tuple[str, ...]] = {
     ),
     Verdict.UNEXPLAINED: ("Try again, while `track` with the hash shows each attempt.",),
 }
+_ASK_MORE = "Ask again with the macaroon below: then lnd is asked for a route, which tells why in most cases."
 _PROBE = "It has no invoice: if it was a probe, by which somebody looked for a route, it was meant to be refused."
 
 
@@ -98,6 +100,8 @@ def advice(answers: Answers, judgement: Judgement) -> tuple[str, ...]:
     if not payment.status.ended and payment.reason is not Reason.NONE:
         given_up = f"lnd has given it up ({with_spaces(payment.reason)}) and makes no more attempts."
         return (given_up, *sentences)
+    if judgement.verdict is Verdict.UNEXPLAINED and may_ask_more(answers):
+        return (_ASK_MORE, *sentences)
     if judgement.verdict is Verdict.RECIPIENT and not payment.invoice:
         return (_PROBE, *sentences)
     expired = invoice is not None and invoice.expires_s * NS_PER_S <= answers.at_ns

@@ -212,16 +212,30 @@ def test_peers_offline() -> None:
 def test_what_was_not_asked() -> None:
     """The reason, and if it is the macaroon the command that makes another."""
     known = answers(FAILED, reason=NO_ROUTE, not_answered=(REST,))
-    assert lines(known)[-2:] == ["Not asked", "  DecodePayReq: not asked over REST"]
-    known = answers(FAILED, reason=NO_ROUTE, not_answered=(DENIED, REST))
-    assert lines(known)[-7:] == [
+    assert lines(known)[-2:] == [
         "Not asked",
-        "  QueryRoutes: the macaroon doesn't allow it",
-        "  DecodePayReq: not asked over REST",
+        (
+            "  who is to be paid, so that a route can be asked for, and when the invoice expires (DecodePayReq):"
+            " not asked over REST"
+        ),
+    ]
+    listed = NotAnswered("the exporter's list of ended payments", "state.sqlite does not exist.", denied=False)
+    assert lines(answers(FAILED, reason=NO_ROUTE, not_answered=(listed,)))[-1] == (
+        "  the exporter's list of ended payments: state.sqlite does not exist."
+    )
+    known = answers(FAILED, reason=NO_ROUTE, not_answered=(DENIED, REST))
+    assert lines(known)[-8:] == [
+        "Not asked",
+        "  whether there is a route now (QueryRoutes): the macaroon doesn't allow it",
+        (
+            "  who is to be paid, so that a route can be asked for, and when the invoice expires (DecodePayReq):"
+            " not asked over REST"
+        ),
         "  For all of this bake another macaroon and give it with --lnd.macaroon=why.macaroon:",
         "  lncli bakemacaroon --save_to why.macaroon \\",
-        "    uri:/routerrpc.Router/TrackPaymentV2 uri:/lnrpc.Lightning/GetInfo uri:/lnrpc.Lightning/ListChannels \\",
-        "    uri:/lnrpc.Lightning/DecodePayReq uri:/lnrpc.Lightning/QueryRoutes uri:/lnrpc.Lightning/GetNodeInfo",
+        "    uri:/routerrpc.Router/TrackPaymentV2 uri:/lnrpc.Lightning/GetInfo \\",
+        "    uri:/lnrpc.Lightning/ListChannels uri:/lnrpc.Lightning/DecodePayReq \\",
+        "    uri:/lnrpc.Lightning/QueryRoutes uri:/lnrpc.Lightning/GetNodeInfo",
     ]
 
 
@@ -229,17 +243,17 @@ def test_unexplained() -> None:
     """Each reason why no route was looked for has its own words."""
     own = answers(FAILED).info
     assert own is not None
+    unknown = "; the reason is not known, because"
     for changes, end in (
-        ({"not_answered": (DENIED,)}, "could not be asked for a route"),
-        (
-            {"invoice": Invoice(own.pubkey, 1)},
-            "a rebalance may take only some routes, which lnd doesn't name",
-        ),
-        ({"invoice": None}, "neither an invoice nor an attempt shows its recipient"),
-        ({"invoice": None, "not_answered": (REST,)}, "could not be asked for a route"),
+        ({"not_answered": (DENIED,)}, f"{unknown} the macaroon doesn't allow to ask lnd for a route now"),
+        ({"invoice": Invoice(own.pubkey, 1)}, ", and a rebalance may take only some routes, which lnd doesn't name"),
+        ({"invoice": None}, ", and neither an invoice nor an attempt shows its recipient"),
+        ({"invoice": None, "not_answered": (REST,)}, f"{unknown} lnd could not be asked for a route now"),
     ):
         known = answers(FAILED, reason=NO_ROUTE, **changes)
-        assert lines(known)[0] == f"alice: failed: no route; lnd has no attempt of it, and {end}"
+        assert lines(known)[0] == f"alice: failed: no route; lnd has no attempt of it{end}"
+        advised = "  Ask again with the macaroon below: then lnd is asked for a route, which tells why in most cases."
+        assert (advised in lines(known)) == (DENIED in known.not_answered)
 
 
 def test_advice_that_depends_on_more_than_the_verdict() -> None:
