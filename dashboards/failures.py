@@ -220,7 +220,7 @@ def _checks() -> table.Panel:
         ],
         "verdict",
         sort="Checks",
-        empty="nothing checked: --lnd.explain-no-route is off, or every payment had a route",
+        empty="nothing checked: --lnd.explain-no-route is off, or no payment needed it",
     )
 
 

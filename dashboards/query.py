@@ -105,6 +105,14 @@ def made_good(window: str, *by: str) -> str:
     return total(increase("failed_made_good_total", COUNTED, BAD, window=window), *by)
 
 
+def left_bad(window: str, *by: str) -> str:
+    """Return the number of the bad payments that were not made good.
+
+    It is right over windows much longer than the time after which people pay again.
+    """
+    return f"clamp_min({bad(window, *by)} - {made_good(window, *by)}, 0)"
+
+
 def success_rate(window: str, *by: str, matchers: Iterable[str] = ()) -> str:
     """Return the share that did not fail; 1 without payments."""
     matchers = tuple(matchers)
@@ -117,11 +125,8 @@ def overall(window: str, *by: str) -> str:
 
 
 def overall_in_the_end(window: str, *by: str) -> str:
-    """Return the success rate of the customer, with the denominator of `overall`: what was made good isn't bad.
-
-    It is right over windows much longer than the time after which people pay again.
-    """
-    return f"1 - clamp_min({bad(window, *by)} - {made_good(window, *by)}, 0) / ({finished(window, *by)} > 0)"
+    """Return the success rate of the customer, with the denominator of `overall`: what was made good isn't bad."""
+    return f"1 - {left_bad(window, *by)} / ({finished(window, *by)} > 0)"
 
 
 def burn(window: str, values: Values = VALUES) -> str:
