@@ -60,12 +60,6 @@ EACH_TRY, IN_THE_END = "each try", "in the end"
 """The names of the node's and of the customer's success rate."""
 RATES: Mapping[str, str] = {EACH_TRY: BLUE, IN_THE_END: GREEN}
 TRIES: Mapping[str, str] = {"more than 1": BLUE, "more than 2": _PURPLE, "more than 5": ORANGE}
-INTERRUPTIONS: Mapping[str, str] = {
-    **{word: color for word, color in STATES.values() if word in {*Interruption}},
-    Interruption.TIMEOUT: REASONS[Reason.TIMEOUT],
-    Interruption.OTHER: GREY,
-}
-"""Those that are words elsewhere, too; the others have colours of Grafana's."""
 CHECKS: Mapping[str, str] = {
     RouteCheck.FEE_LIMIT: _TEAL,
     RouteCheck.TOO_LARGE: "light-orange",
@@ -80,6 +74,13 @@ CHECKS: Mapping[str, str] = {
     RouteCheck.FAILED: OUTCOMES[Outcome.FAILED],
 }
 """What lnd finds when it is asked why there was no route."""
+INTERRUPTIONS: Mapping[str, str] = {
+    **{word: color for word, color in STATES.values() if word in {*Interruption}},
+    Interruption.TIMEOUT: REASONS[Reason.TIMEOUT],
+    Interruption.TOO_LARGE: CHECKS[RouteCheck.TOO_LARGE],
+    Interruption.OTHER: GREY,
+}
+"""Those that are words elsewhere, too; the others have colours of Grafana's."""
 
 ADVICE: Mapping[str, str] = MappingProxyType(
     {
