@@ -28,7 +28,8 @@ from dashboards.words import EACH_TRY, IN_THE_END, KINDS, RATES, TRIES
 from deploy.prometheus.rule import exactly
 from exporter.payments.labels import AmountBand, Purpose
 
-_TRIES = "6h"
+_TRIES, _STEP = "6h", "5m"
+"""A window longer than most people wait before they try again, and a step at which it isn't costly for Prometheus."""
 _PAYMENTS = exactly("purpose", Purpose.PAYMENT)
 
 
@@ -134,7 +135,7 @@ def success(here: Grid) -> None:
 
 
 def _tries(here: Grid) -> None:
-    """Add the panels on payments that are tried again, over a window that is longer than most people wait."""
+    """Add the panels on payments that are tried again."""
     here.add(
         lines(
             Text(
@@ -148,6 +149,7 @@ def _tries(here: Grid) -> None:
             top=1,
             colors=RATES,
             empty="no payments",
+            every=_STEP,
         ),
         7,
     )
@@ -168,6 +170,7 @@ def _tries(here: Grid) -> None:
             [Query(beyond(1), "more than 1"), Query(beyond(2), "more than 2"), Query(beyond(5), "more than 5")],
             colors=TRIES,
             empty="no invoice paid",
+            every=_STEP,
         ),
         7,
     )

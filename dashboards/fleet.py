@@ -97,8 +97,8 @@ def _nodes(here: Grid) -> None:
             Text(
                 "Nodes, a click leads to the payments of one",
                 "Success rate (of each try) and payments within the time shown; in flight and held as of lnd's last "
-                "answer; blocks left go on when nobody looks. A node taken away stays until it is out of the time shown. Good: ready, "
-                "no red. Quiet is not dead: a node may have no payments for days.",
+                "answer; blocks left go on when nobody looks. A node taken away stays until it is out of the time "
+                "shown. Good: ready, no red. Quiet is not dead: a node may have no payments for days.",
                 "short",
             ),
             [

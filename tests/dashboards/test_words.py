@@ -162,6 +162,12 @@ def test_commands_in_runbooks(page: Path) -> None:
     check_commands(page.read_text())
 
 
+@pytest.mark.parametrize("page", sorted(RUNBOOKS.glob("*.md")), ids=lambda page: str(page.stem))
+def test_runbooks_list_no_payments_of_lnd(page: Path) -> None:
+    """On a busy node its newest payments are those of seconds, and all of them are too many."""
+    assert "max_payments" not in page.read_text()
+
+
 @pytest.mark.parametrize("name", FROM_ALERT_TO_PAYMENT)
 def test_runbook_leads_to_the_payments_first(name: str) -> None:
     """The first step lists them, and explains one."""

@@ -155,6 +155,17 @@ def test_runbook_names_existing_panels_and_metrics(page: Path) -> None:
         assert set(re.findall(r"\b(?:node\w*:)?lnd_payments_\w+(?::\w+)?", expr)) <= known() | recorded
 
 
+@pytest.mark.parametrize("name", ["FailFast", "FailSlowly", "ErrorBudget", "Outage", "QuietNodeFails"])
+def test_runbook_says_whose_success_counts(name: str) -> None:
+    """Those that can be set to either explain both, as their text names it; the others say that they can't."""
+    page = " ".join((RUNBOOKS / f"{PREFIX}{name}.md").read_text().split())
+    (alert,) = (alert for alert in alerts(PROFILES["home"]) if alert.name == name)
+    if "`success: " in alert.description:
+        assert all(f"`success: {success}`" in page for success in Success)
+    else:
+        assert "whichever `success` is set in `values.yml`" in page
+
+
 def test_names_of_recorded_series() -> None:
     """They are `level:metric:operation`, as Prometheus' documentation recommends."""
     for values in PROFILES.values():
