@@ -31,7 +31,12 @@ GIVEN_UP: dict[Reason, str] = {
     Reason.NONE: "",
     Reason.OTHER: "other",
 }
-_COLOUR: dict[BlocksLeft, str] = {BlocksLeft.EXPIRED: "red", BlocksLeft.UNDER_36: "red", BlocksLeft.UNDER_144: "yellow"}
+_ALARM = "red"
+_COLOUR: dict[BlocksLeft, str] = {
+    BlocksLeft.EXPIRED: _ALARM,
+    BlocksLeft.UNDER_36: _ALARM,
+    BlocksLeft.UNDER_144: "yellow",
+}
 
 
 class _Row(NamedTuple):
@@ -76,7 +81,8 @@ def _lines(node: NodeReport, report: Report, width: int | None) -> Iterator[Text
     for payment, row in zip(node.payments, rows, strict=True):
         yield Text(payment.payment_hash, no_wrap=True)
         for line in _format_row(row, widths, width):
-            yield Text(line, style=_style(node.blocks_left(payment)), no_wrap=True)
+            style = _ALARM if payment.ghosts else _style(node.blocks_left(payment))
+            yield Text(line, style=style, no_wrap=True)
 
 
 def freshness(node: NodeReport, now_s: int, *, running: bool) -> str:
@@ -99,12 +105,13 @@ def format_time(then_s: int, now_s: int) -> str:
 def _row(node: NodeReport, payment: PaymentInFlight) -> _Row:
     left = node.blocks_left(payment)
     unknown = "?" if payment.htlcs else "-"
+    status = with_spaces(payment.status) if payment.given_up is None else f"given up: {GIVEN_UP[payment.given_up]}"
     return _Row(
         format_duration(payment.age_s),
         format_sat(payment.amount_msat),
         str(payment.htlcs),
         unknown if left is None else f"{'~' * node.estimated}{left}",
-        with_spaces(payment.status) if payment.given_up is None else f"given up: {GIVEN_UP[payment.given_up]}",
+        f"{status}, {payment.ghosts} on no channel" if payment.ghosts else status,
         tuple(map(_format_hop, payment.first_hops)) or ("-",),
     )
 

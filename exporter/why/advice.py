@@ -20,6 +20,13 @@ _ADVICE: dict[Verdict, tuple[str, ...]] = {
         "Keep lnd running: at that block it closes the channel to get the amount back on chain.",
         "If the direct peer is offline, reconnect it before: lncli connect KEY@HOST:PORT",
     ),
+    Verdict.GHOST: (
+        "Ask again in a minute: lnd may just be removing the HTLC from the channel.",
+        "Before you pay by another invoice, ask the recipient whether this one was paid.",
+        "Reconnect the peer, in case it has never acknowledged the HTLC: lncli disconnect KEY, then lncli connect.",
+        "If that doesn't help, restart lnd at a quiet moment: it asks again for the result of each HTLC in flight.",
+        "If it is in flight even then, report it to lnd with its log.",
+    ),
     Verdict.BETWEEN_ATTEMPTS: ("Wait: lnd makes another attempt, or gives it up.",),
     Verdict.STUCK: (
         "Restart lnd: it takes up again what is in flight, and ends it.",

@@ -58,6 +58,7 @@ def to_json(answers: Answers, node: str) -> str:
         "recipient_alias": answers.aliases.get(answers.recipient),
         "invoice_expiry_timestamp_seconds": invoice.expires_s if invoice else None,
         "htlcs": detail.in_flight,
+        "ghost_htlcs": None if answers.channels is None else len(answers.ghosts),
         "first_expiry_height": min(heights, default=None),
         "block_height": info.block_height if info and info.block_height else None,
         "counted": _counted(answers.counted),

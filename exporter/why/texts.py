@@ -22,6 +22,8 @@ def summary(answers: Answers, judgement: Judgement) -> str:
     because = _BECAUSE[verdict]
     if verdict is Verdict.HELD_NOW:
         because = f"{because} {held(answers)}"
+    elif verdict is Verdict.GHOST:
+        because = f"{because} {ghosts(answers)}"
     elif isinstance(found := answers.found.whole, Route) and verdict is Verdict.FEE_LIMIT:
         because = f"{because}: lnd finds a route for {format_fee(found.fee_msat, _amount(answers))} now"
     elif verdict is Verdict.TOO_LARGE and (balance := answers.balance) and balance.largest_msat < _amount(answers):
@@ -66,6 +68,13 @@ def held(answers: Answers) -> str:
     return f"through {' and '.join(peers)} for {age}, {until(answers, *waiting)}"
 
 
+def ghosts(answers: Answers) -> str:
+    """Return how many of its HTLCs are on no channel."""
+    gone, total = len(answers.ghosts), answers.detail.in_flight
+    some = "an HTLC that is" if total == 1 else f"{gone} of its {total} HTLCs, which {'are' if gone > 1 else 'is'}"
+    return f"{some} on no channel any more"
+
+
 def until(answers: Answers, *waiting: RoutedAttempt) -> str:
     """Return the block at which the first of these HTLCs expires, and about when that is."""
     heights = [one.attempt.expiry_height for one in waiting if one.attempt.expiry_height]
@@ -101,6 +110,7 @@ _QUESTIONS: dict[str, str] = {
 _BECAUSE: dict[Verdict, str] = {
     Verdict.ON_ITS_WAY: "its HTLC is on its way",
     Verdict.HELD_NOW: "it is held",
+    Verdict.GHOST: "lnd waits for the end of",
     Verdict.BETWEEN_ATTEMPTS: "lnd is looking for a route, no HTLC is outstanding",
     Verdict.STUCK: "lnd has got stuck with it, no HTLC is outstanding",
     Verdict.OWN_LIQUIDITY: "this node's channels could not send so much",
