@@ -4,6 +4,7 @@ from grafana_foundation_sdk.builders import dashboard, table
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards.board import Board
+from dashboards.destinations import destinations
 from dashboards.graphs import bars, leading, number, two
 from dashboards.htlcs import attempts
 from dashboards.layout import Grid
@@ -23,6 +24,7 @@ def failures() -> Board:
     _causes(here)
     attempts(here)
     peers(here)
+    destinations(here)
     return Board(
         "failures",
         "Lightning payments: why they fail",

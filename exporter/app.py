@@ -82,6 +82,7 @@ async def _run(config: Config, store: Store | None, on_ready: OnReady | None, re
     named, destinations = _Named(config.log), config.storage.ended_destinations
     nodes = FollowedNodes(
         config.nodes,
+        config.destinations,
         store,
         lambda name: Account(name, current_moment, config.max_peers, ended_log=named.ended, destinations=destinations),
         lambda node, account: _follower(node, account, store),

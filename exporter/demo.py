@@ -28,6 +28,7 @@ Within a minute all of these have values:
   lnd_payments_settled_parts_bucket          payments in several parts
   lnd_payments_in_flight                     payments in flight
   lnd_payments_held_htlcs                    HTLCs in flight for over 30 minutes: one is held for most of an hour
+  lnd_payments_destination_ended_total       payments by recipient: exchange-a, swap-service, all others
 
   {curl} | grep '^lnd_payments_failed' | grep -v ' 0.0$'
 
@@ -57,7 +58,8 @@ async def demo(config: Config) -> None:
 
         async with simulated.node(Path(directory)) as node, asyncio.TaskGroup() as tasks:
             own = NodeConfig("demo", node.address, node.tls_cert, node.macaroon)
-            follow = replace(config, nodes=(own,), storage=StorageConfig(state))
+            groups = config.destinations or simulated.destinations(node)
+            follow = replace(config, nodes=(own,), storage=StorageConfig(state), destinations=groups)
             settings.write_text(_settings(own, state))
             tasks.create_task(app.run(follow, on_ready=welcome))
             tasks.create_task(simulated.traffic(node))

@@ -1,7 +1,7 @@
 """The nodes that are followed: each has an account and a running follower; a reload adds, removes and changes some."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -36,15 +36,26 @@ class FollowedNodes:
     """One follower for each node of the configuration."""
 
     def __init__(
-        self, configs: Iterable[NodeConfig], store: Store | None, new_account: NewAccount, new_follower: NewFollower
+        self,
+        configs: Iterable[NodeConfig],
+        destinations: Mapping[str, str],
+        store: Store | None,
+        new_account: NewAccount,
+        new_follower: NewFollower,
     ) -> None:
-        """Take up each node where the state file left it; nothing is followed before `start`."""
+        """Take up each node where the state file left it; nothing is followed before `start`.
+
+        `destinations`: see `Account.group_destinations`.
+        """
         self._configs = {config.name: config for config in configs}
         self._store = store
         self._new_account = new_account
         self._new_follower = new_follower
         self._log = structlog.get_logger("exporter.app")
         self._accounts = {name: self._resumed(name, store.load(name) if store else None) for name in self._configs}
+        self.destinations: Mapping[str, str] = {}
+        """The name of the group of each key of a recipient that is in one."""
+        self._group_destinations(destinations)
         self._followers: dict[str, tuple[Follower, asyncio.Task[None]]] = {}
         self._group: asyncio.TaskGroup | None = None
         self.checkpoint = Checkpoint(self.accounts(), store)
@@ -59,9 +70,10 @@ class FollowedNodes:
         for name in self._configs:
             self._start(name)
 
-    async def change(self, configs: Iterable[NodeConfig]) -> Changes:
+    async def change(self, configs: Iterable[NodeConfig], destinations: Mapping[str, str]) -> Changes:
         """Follow these nodes from now on, and touch none whose configuration is the same. Only one call at a time.
 
+        `destinations`: see `Account.group_destinations`.
         Returns when the state has been written without the nodes that were removed, or can't be written now.
         """
         old, new = self._configs, {config.name: config for config in configs}
@@ -73,6 +85,7 @@ class FollowedNodes:
         # No await from here on: a page shows either the old nodes or the new ones.
         self._configs = new
         self._accounts = {name: loaded.get(name) or self._accounts[name] for name in new}
+        self._group_destinations(destinations)
         self.checkpoint.follow(self.accounts())
         for name in [*changed, *added]:
             self._start(name)
@@ -104,6 +117,11 @@ class FollowedNodes:
                     since=f"{datetime.fromtimestamp(saved_ns / 1e9, UTC):%Y-%m-%d %H:%M:%S} UTC",
                 )
         return account
+
+    def _group_destinations(self, groups: Mapping[str, str]) -> None:
+        self.destinations = groups
+        for account in self.accounts():
+            account.group_destinations(groups)
 
     def _start(self, name: str) -> None:
         if self._group is None:

@@ -93,7 +93,9 @@ class Reloader:
         if config.log.level != level:
             log.set_level(config.log.level)
         set_log(config.log)
-        changes = await nodes.change(config.nodes)
+        regrouped = config.destinations != nodes.destinations
+        changes = await nodes.change(config.nodes, config.destinations)
+        groups = list(dict.fromkeys(config.destinations.values())) if regrouped else None
         touched = {*changes.added, *changes.changed}
         for node, warnings in await asyncio.to_thread(_warnings, [n for n in config.nodes if n.name in touched]):
             for warning in warnings:
@@ -105,13 +107,14 @@ class Reloader:
             removed=_first(changes.removed),
             changed=_first(changes.changed),
             unchanged=changes.unchanged,
+            **({} if groups is None else {"destinations": groups}),
         )
         if not config.nodes:
             self._log.warning(NO_NODE)
         ignored = _need_restart(started, config, web_file_held_back=web_file_held_back())
         if ignored:
             self._log.warning("some changed settings need a restart of the exporter", settings=ignored)
-        return ReloadResult(successful=True, text=_describe(changes, ignored)), config.log.level
+        return ReloadResult(successful=True, text=_describe(changes, groups, ignored)), config.log.level
 
     def _refused(self, nodes: FollowedNodes, problems: list[str]) -> ReloadResult:
         nodes.checkpoint.reload = nodes.checkpoint.reload._replace(successful=False)
@@ -160,14 +163,16 @@ def _need_restart(started: Config, config: Config, *, web_file_held_back: bool) 
     return list(changed)
 
 
-def _describe(changes: Changes, ignored: Sequence[str]) -> str:
-    """Return the answer of a successful reload."""
+def _describe(changes: Changes, groups: Sequence[str] | None, ignored: Sequence[str]) -> str:
+    """Return the answer of a successful reload; `groups` are the destinations if they have changed."""
     parts = [
         f"{len(names)} {how} ({', '.join(_first(names))})"
         for how, names in (("added", changes.added), ("removed", changes.removed), ("changed", changes.changed))
         if names
     ]
     text = f"Reloaded. Nodes: {', '.join([*parts, f'{changes.unchanged} unchanged'])}.\n"
+    if groups is not None:
+        text += f"Destinations: {', '.join(groups) or 'none'}.\n"
     return text + (f"A restart is needed for: {', '.join(ignored)}.\n" if ignored else "")
 
 

@@ -1,5 +1,6 @@
 """Describes a valid configuration, for the command `check`."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from exporter.config import Config, LogConfig, StorageConfig
@@ -33,6 +34,10 @@ def summarise(config: Config, storage_warnings: Sequence[str]) -> Iterator[str]:
     without = f", without {', '.join(config.without)}" * bool(config.without)
     yield f"  metrics on {pages}, peers {config.max_peers}{without}{', reload on request' * web.enable_lifecycle}"
     yield f"  log {log.level} {log.format}: {_logged(log)}"
+    if config.destinations:
+        keys = Counter(config.destinations.values())
+        groups = ", ".join(f"{name} ({number} key{'s' * (number > 1)})" for name, number in keys.items())
+        yield f"  destinations {groups}"
     if web.config_file is not None:
         open_health = ", health pages without password" * web.health_without_password
         yield f"  web: {read_web_file(web.config_file).summary}{open_health} ({web.config_file})"

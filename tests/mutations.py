@@ -185,10 +185,45 @@ MUTATIONS = (
     ),
     Mutation(
         "a total on a page goes on changing",
-        "payments/ledger.py",
+        "payments/running_totals.py",
         "        self._own.clear()\n",
         "",
         "payments/test_noted.py",
+    ),
+    Mutation(
+        "the totals of a destination go with it",
+        "payments/running_totals.py",
+        "self.count(kind, to, *labels[1:], by=counter.pop(labels))",
+        "counter.pop(labels)",
+        "payments/test_destinations.py",
+    ),
+    Mutation(
+        "a failed payment without attempts is to nobody",
+        "payments/destinations.py",
+        "elif payment.payee_among is not None and run.terminal is None and not run.group:",
+        "elif False:",
+        "payments/test_destinations.py",
+    ),
+    Mutation(
+        "a run in flight doesn't follow the groups of destinations",
+        "payments/destinations.py",
+        'run.group = self.groups.get(payment.destination, "")',
+        'run.group = run.group or self.groups.get(payment.destination, "")',
+        "payments/test_destinations.py",
+    ),
+    Mutation(
+        "a reload forgets the destinations",
+        "nodes.py",
+        "        self._group_destinations(destinations)\n        self.checkpoint.follow",
+        "        self.checkpoint.follow",
+        "reload/test_destinations.py",
+    ),
+    Mutation(
+        "durations of a destination that has gone stay in the file",
+        "store/rows.py",
+        '    _delete_gone(connection, "histogram", node, old.histograms, new.histograms)\n',
+        "",
+        "store/test_destinations.py",
     ),
     Mutation(
         "a page has the state of an earlier one",
@@ -312,8 +347,8 @@ MUTATIONS = (
     Mutation(
         "a signature out of range is verified",
         "lnd/ecdsa.py",
-        "if not 0 < r < ORDER or not 0 < s < ORDER:",
-        "if False:",
+        "return 0 < r < ORDER and 0 < s < ORDER",
+        "return True",
         "lnd/test_ecdsa.py",
     ),
     Mutation(
@@ -1576,9 +1611,9 @@ MUTATIONS = (
     ),
     Mutation(
         "recipients that aren't wanted are remembered",
-        "payments/tracker.py",
-        "payment = payment.without_destination()",
-        "pass",
+        "payments/destinations.py",
+        "return payment if self.kept else payment.without_destination()",
+        "return payment",
         "follow/test_ended_log.py",
     ),
     Mutation(

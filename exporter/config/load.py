@@ -93,7 +93,8 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     if problems:
         raise ConfigError(problems)
     others = len((file and file.nodes) or ()) - len(nodes) if shard else 0
-    return Config(nodes, web, log, storage, max_peers, open_, track, ended, shard, others, handover, without)
+    groups = file.destinations if file else {}
+    return Config(nodes, web, log, storage, max_peers, open_, track, ended, shard, others, handover, without, groups)
 
 
 def _read_file(path: RawValue, problems: list[Problem]) -> FileContent | None:

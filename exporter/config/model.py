@@ -1,6 +1,7 @@
 """The configuration as the program uses it: values that were checked."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -211,3 +212,5 @@ class Config:
     handover: HandoverConfig = HandoverConfig()
     without: tuple[Group, ...] = ()
     """Groups of series that the pages lack, in the order of `Group`."""
+    destinations: Mapping[str, str] = field(default_factory=dict)
+    """The name of the group of each key of a recipient that is in one."""

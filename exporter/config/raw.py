@@ -50,6 +50,8 @@ class FileContent:
     values: RawValues = field(default_factory=dict)
     nodes: list[tuple[str, RawValues]] | None = None
     """The location of each entry of `nodes:` and the entry; None without such a list."""
+    destinations: dict[str, str] = field(default_factory=dict)
+    """The name of the group of destinations of each key that is in one."""
 
 
 def optional_value(raw: RawValues, setting: Setting[T], problems: list[Problem]) -> T | None:

@@ -1,9 +1,10 @@
-"""Read settings from the YAML file: in sections, or in the list `nodes:`."""
+"""Read settings from the YAML file: in sections, in the list `nodes:`, and the groups of destinations."""
 
 from typing import Any
 
 import yaml
 
+from exporter.config.destinations import read_destinations
 from exporter.config.problems import InvalidValue, Problem
 from exporter.config.raw import FileContent, RawValue, RawValues
 from exporter.config.setting import Setting
@@ -26,7 +27,9 @@ LARGEST = 16 << 20
 
 _WEB_FILE = "This belongs into the web file: --web.config.file=FILE"
 ELSEWHERE = dict.fromkeys(("tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"), _WEB_FILE) | {
-    "shard": "It is a flag, because each exporter has another one: --shard=I/N"
+    "shard": "It is a flag, because each exporter has another one: --shard=I/N",
+    "destination": "Did you mean `destinations`?",
+    "destinations": "It is a section, the same for all nodes: write `destinations:` at the beginning of a line.",
 }
 """Keys of other places, and where they belong."""
 
@@ -52,6 +55,8 @@ class _Reader(TreeReader):
         for key, where, value in self.entries(root, "", str(self.path)):
             if key == "nodes":
                 result.nodes = self.nodes(value, where)
+            elif key == "destinations":
+                result.destinations = read_destinations(self, value, where)
             elif key in SECTIONS:
                 for inner, place, text in self.entries(value, f"{key}.", where):
                     self.setting(KEYS, f"{key}.{inner}", place, text, result.values)
@@ -82,8 +87,8 @@ class _Reader(TreeReader):
             guess = closest_setting(key, (setting.name for setting in known.values()))
             right = next((key for key, setting in known.items() if setting.name == guess), None)
             fix = f"Did you mean {_spelled(right)}?" if right else f"Known settings: {', '.join(known)}."
-            if key in ELSEWHERE:
-                guess, fix = None, ELSEWHERE[key]
+            if (name := key.rpartition(".")[2]) in ELSEWHERE:
+                guess, fix = None, ELSEWHERE[name]
             self.problems.append(Problem(where, "Unknown setting.", fix))
             if guess and isinstance(node, yaml.ScalarNode):  # so that it isn't reported as missing, too
                 into.setdefault(guess, RawValue(node.value, where, self.path.parent))

@@ -1,7 +1,7 @@
 """Everything that is known and counted of one node: at every await its tracker and its ledger agree."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TypedDict, Unpack
 
@@ -60,7 +60,7 @@ class Account:
         self.name = name
         self.now = now
         self.tracker = Tracker()
-        self.tracker.keeps_destinations = destinations
+        self.tracker.recipients.kept = destinations
         self.ledger = Ledger(max_peers)
         self.status = NodeStatus()
         self.pubkey = ""
@@ -96,6 +96,15 @@ class Account:
         self._last_known = LastKnown()
         self._last_view: View | None = None
         self._last_view_version = 0  # `version` when it was captured
+
+    def group_destinations(self, groups: Mapping[str, str]) -> None:
+        """Count by these groups of destinations from now on: the name of the group of each key that is in one.
+
+        Call it after `resume`: the totals of groups that were saved and aren't named any more become `former`.
+        """
+        self.tracker.recipients.groups = groups
+        self.ledger.destinations.use({*groups.values()})
+        self.version += 1
 
     def record(self, payment: Payment, source: Source, asked: Moment | None = None) -> None:
         """Count a snapshot; `asked` is when the request was sent that it answers.

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from exporter.lnd.bolt11 import PayeeCheck
+from exporter.lnd.bolt11 import PayeeCheck, PayeeSearch
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import (
     MSAT_PER_SAT,
@@ -67,7 +67,7 @@ def payment(message: rpc.Payment, own_key: str) -> Payment:
     for htlc in message.htlcs:
         attempt, destination = _attempt(htlc, own_key)
         attempts.append(attempt)
-    asks = status.ended and not attempts and request and own_key
+    asks = status.ended and not attempts and request
     return Payment(
         _hex(message.payment_hash, _HASH_DIGITS),
         message.creation_time_ns or message.creation_date * NS_PER_S,
@@ -77,7 +77,8 @@ def payment(message: rpc.Payment, own_key: str) -> Payment:
         message.value_msat,
         message.fee_msat,
         invoice=bool(request),
-        pays_self=PayeeCheck(request, own_key) if asks else None,
+        pays_self=PayeeCheck(request, own_key) if asks and own_key else None,
+        payee_among=PayeeSearch(request) if asks else None,
         attempts=tuple(attempts),
         destination=destination,
     )

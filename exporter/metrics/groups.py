@@ -12,6 +12,7 @@ class Group(StrEnum):
     ATTEMPT_HISTOGRAMS = "attempt-histograms"
     FEE_HISTOGRAMS = "fee-histograms"
     PEERS = "peers"
+    DESTINATIONS = "destinations"
 
 
 class LeftOut(NamedTuple):
@@ -55,6 +56,16 @@ LEFT_OUT: Mapping[Group, LeftOut] = {
                 "lnd_payments_peer_offered_htlcs_limit",
                 "lnd_payments_peer_offered_msat",
                 "lnd_payments_peer_offered_msat_limit",
+            }
+        )
+    ),
+    Group.DESTINATIONS: LeftOut(
+        frozenset(
+            {
+                "lnd_payments_destination_ended_total",
+                "lnd_payments_destination_sent_msat_total",
+                "lnd_payments_destination_fees_msat_total",
+                "lnd_payments_destination_duration_seconds",
             }
         )
     ),

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from exporter.metrics import counters, gauges, peer_counters, peer_gauges
+from exporter.metrics import counters, destination_counters, gauges, peer_counters, peer_gauges
 from exporter.metrics.groups import Group, labels_of, metrics_of
 from exporter.metrics.row import CounterRow, ExporterRow, NodeRow, Row
 
@@ -13,6 +13,7 @@ ROWS: tuple[Row, ...] = (
     *gauges.IN_FLIGHT,
     *peer_counters.PEERS,
     *peer_gauges.PEERS,
+    *destination_counters.DESTINATIONS,
     *gauges.NODE,
     *counters.STREAM,
     *gauges.EXPORTER,

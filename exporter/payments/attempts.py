@@ -48,6 +48,8 @@ class SeenAttempts:
     """lnd's time of the last resolution, nanoseconds since 1970; 0 before the first."""
     destination: str = ""
     """Identity key of the recipient (`Payment.destination`); empty if it isn't known, or isn't to be kept."""
+    group: str = ""
+    """Name of the group of destinations that the recipient is in; kept even if the recipient is not."""
     peers: dict[str, int] = field(default_factory=dict)
     """Amount that settled by first hop, msat with fees; 0 for those that were only tried; the last one used is last."""
     last_failure: LastFailure | None = None

@@ -143,6 +143,8 @@ class Ending(NamedTuple):
     destination: str = ""
     """Identity key of the recipient; empty if no attempt showed it, or if it isn't to be kept."""
     last_failure: LastFailure | None = None
+    group: str = ""
+    """Name of the group of destinations that the recipient is in; empty if it is in none, or isn't known."""
 
 
 class FailedRuns(NamedTuple):

@@ -230,6 +230,34 @@ class Lost(StrEnum):
     DATABASE_RENEWED = "database_renewed"
 
 
+OTHER_DESTINATIONS = "other"
+"""The destination of all payments whose recipient is in no group, or isn't known."""
+FORMER_DESTINATIONS = "former"
+"""The destination of the totals of groups that have left the configuration."""
+
+
+class EndCause(StrEnum):
+    """Why a run ended as it did: a `Cause` if it failed, a `Lost` if it was lost, `none` if it succeeded."""
+
+    NONE = "none"
+    OWN_LIQUIDITY = Cause.OWN_LIQUIDITY
+    OWN_CHANNEL = Cause.OWN_CHANNEL
+    OWN_INACTIVE = Cause.OWN_INACTIVE
+    ROUTE_LIQUIDITY = Cause.ROUTE_LIQUIDITY
+    ROUTE_POLICY = Cause.ROUTE_POLICY
+    NO_ROUTE = Cause.NO_ROUTE
+    RECIPIENT = Cause.RECIPIENT
+    RECIPIENT_LIQUIDITY = Cause.RECIPIENT_LIQUIDITY
+    RECIPIENT_UNREACHABLE = Cause.RECIPIENT_UNREACHABLE
+    HELD = Cause.HELD
+    CALLER = Cause.CALLER
+    UNREADABLE = Cause.UNREADABLE
+    OTHER = Cause.OTHER
+    DELETED = Lost.DELETED
+    RETRIED = Lost.RETRIED
+    DATABASE_RENEWED = Lost.DATABASE_RENEWED
+
+
 class Unresolved(StrEnum):
     """Why it isn't known how an attempt ended."""
 

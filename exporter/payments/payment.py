@@ -4,7 +4,7 @@ lnd repeats all attempts in every message, so snapshots are flat and small. They
 a payment request only within `Payment.pays_self`, which shows it to nobody.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from exporter.payments.labels import AttemptStatus, Code, FailureSource, Kind, Reason, Status
@@ -107,6 +107,12 @@ class Payment(NamedTuple):
     """Identity key of the recipient, hex: the last hop (`Hop.pub_key`) of the last attempt.
 
     Empty without attempts and on blinded paths, where lnd sends a key that is no node's.
+    """
+
+    payee_among: Callable[[Collection[str]], str] | None = None
+    """Finds which of some identity keys its payment request pays; empty if none. That takes long: do it once a run.
+
+    None if the request isn't needed for that: it has attempts, or hasn't ended, or there is no request.
     """
 
     @property

@@ -237,6 +237,7 @@ class OpenRun(SeenAttempts):
             first_hops=self.first_hops,
             destination=self.destination,
             last_failure=self.last_failure,
+            group=self.group,
         )
 
     def _duration_ns(self, terminal: Terminal) -> int | None:

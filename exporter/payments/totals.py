@@ -59,6 +59,9 @@ class Counter(StrEnum):
     PEER_REBALANCED_IN_FEES = "peer_rebalanced_in_fees"
     PEER_OUTSTANDING_MS = "peer_outstanding_ms"
     """Time for which HTLCs were outstanding, milliseconds."""
+    DESTINATION_ENDED = "destination_ended"
+    DESTINATION_SENT = "destination_sent"
+    DESTINATION_FEES = "destination_fees"
     UPDATES = "updates"
     UPDATES_IGNORED = "updates_ignored"
     INTERRUPTIONS = "interruptions"
@@ -82,6 +85,7 @@ class HistogramName(StrEnum):
     ATTEMPT_DURATION = "attempt_duration"
     ATTEMPT_HOPS = "attempt_hops"
     UPDATE_DELAY = "update_delay"
+    DESTINATION_DURATION = "destination_duration"
 
 
 class Histogram:
@@ -108,6 +112,11 @@ class Histogram:
 
     __hash__ = None  # type: ignore[assignment]  # it changes
 
+    def add(self, other: "Histogram") -> None:
+        """Add all observations of another one with the same edges."""
+        self.buckets = [one + more for one, more in zip(self.buckets, other.buckets, strict=True)]
+        self.total += other.total
+
     def copy(self) -> "Histogram":
         """Return an independent copy."""
         twin = Histogram(self.edges)
@@ -121,6 +130,7 @@ UNIT: dict[HistogramName, int] = {
     HistogramName.FIRST_ATTEMPT: NS_PER_S,
     HistogramName.ATTEMPT_DURATION: NS_PER_S,
     HistogramName.UPDATE_DELAY: NS_PER_S,
+    HistogramName.DESTINATION_DURATION: NS_PER_S,
     HistogramName.FEE_PPM: 10**6,
 }
 """Observed units in one exposed unit: nanoseconds in a second, millionths in a ppm. 1 for all other histograms."""
@@ -141,6 +151,8 @@ _ATTEMPTS = (0, 1, 2, 3, 5, 8, 13, 21, 50, 100)
 _PARTS = (1, 2, 3, 4, 6, 8, 12, 16)
 # 1: at once. People try two or three times; above ten it is a program.
 _RUNS = (1, 2, 3, 5, 10)
+# Half of those of all payments: there may be fifty destinations.
+_DESTINATION_DURATION_MS = (1000, 2000, 5000, 10_000, 30_000, 60_000, 600_000)
 # An onion has room for some 20 hops.
 _HOPS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20)
 
@@ -160,6 +172,7 @@ EDGES: dict[HistogramName, tuple[int, ...]] = {
     HistogramName.ATTEMPT_DURATION: _ns(_DURATION_MS),
     HistogramName.ATTEMPT_HOPS: _HOPS,
     HistogramName.UPDATE_DELAY: _ns(_UPDATE_DELAY_MS),
+    HistogramName.DESTINATION_DURATION: _ns(_DESTINATION_DURATION_MS),
 }
 
 # A payment that succeeded has had an attempt, so its kind is known; and a probe never succeeds.
@@ -207,6 +220,9 @@ _INITIAL_LABELS: dict[Counter, tuple[Labels, ...]] = {
     Counter.PEER_REBALANCED_IN: (),
     Counter.PEER_REBALANCED_IN_FEES: (),
     Counter.PEER_OUTSTANDING_MS: (),
+    Counter.DESTINATION_ENDED: (),
+    Counter.DESTINATION_SENT: (),
+    Counter.DESTINATION_FEES: (),
     Counter.UPDATES: tuple((source,) for source in Source),
     Counter.UPDATES_IGNORED: tuple((cause,) for cause in Ignored),
     Counter.INTERRUPTIONS: tuple((cause,) for cause in Interruption),
@@ -227,6 +243,7 @@ _HISTOGRAM_LABELS: dict[HistogramName, tuple[Labels, ...]] = {
     HistogramName.ATTEMPT_DURATION: tuple((outcome,) for outcome in Outcome),
     HistogramName.ATTEMPT_HOPS: tuple((outcome,) for outcome in Outcome),
     HistogramName.UPDATE_DELAY: ((),),
+    HistogramName.DESTINATION_DURATION: (),
 }
 
 

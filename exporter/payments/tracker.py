@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 from exporter.payments.balance import Balance
+from exporter.payments.destinations import Recipients
 from exporter.payments.event import (
     BalanceLacked,
     EndUnconfirmed,
@@ -60,8 +61,8 @@ class Tracker:
         """How long lnd may read its payments table before a new stream sends its first update."""
         self.begun = False
         """True once counting has begun: it is known where history ends."""
-        self.keeps_destinations = True
-        """Whether the open runs remember who the recipient is."""
+        self.recipients = Recipients()
+        """What the open runs remember of who the recipient is."""
 
     def begin(self, newest: Sequence[Payment], floor_index: int, at: Moment) -> list[Event]:
         """Begin to count: of the payments in `newest` those that are over are history, the others are started.
@@ -86,7 +87,7 @@ class Tracker:
 
     def add(self, run: OpenRun) -> None:
         """Add an open run."""
-        if not self.keeps_destinations:
+        if not self.recipients.kept:
             run.drop_destination()
         self.open[run.run] = run
         self.texts.changed(run.run)
@@ -226,8 +227,7 @@ class Tracker:
         return [PaymentStarted(run.run), *self._receive(run, payment, receipt)]
 
     def _receive(self, run: OpenRun, payment: Payment, receipt: Receipt) -> list[Event]:
-        if not self.keeps_destinations:
-            payment = payment.without_destination()
+        payment = self.recipients.note(run, payment)
         before = run.terminal and run.terminal.held_until_mono_ns
         events = run.receive(payment, receipt)
         self.texts.changed(run.run)

@@ -31,6 +31,12 @@ def node(directory: Path, seed: object = "demo") -> SimulatedNode:
     return node
 
 
+def destinations(node: SimulatedNode) -> dict[str, str]:
+    """Return groups of recipients, as a configuration names them: the name of the group of each key."""
+    names = ["exchange-a"] * 4 + ["swap-service"] * 2
+    return {far.pubkey: name for far, name in zip(node.world.far, names, strict=False)}
+
+
 async def traffic(node: SimulatedNode, pace: float = 1.0) -> None:
     """Make about `pace` payments per second until cancelled; the first are one of each scenario, at four times that."""
     seed = time.time_ns()

@@ -20,7 +20,7 @@ from exporter.payments.totals import (
     zero_histograms,
 )
 
-_PEER_LABELS = {
+_LATER_LABELS = {
     Counter.PEER_ATTEMPTS: 2,
     Counter.PEER_SENT: 1,
     Counter.PEER_FEES: 1,
@@ -28,10 +28,15 @@ _PEER_LABELS = {
     Counter.PEER_REBALANCED_IN: 1,
     Counter.PEER_REBALANCED_IN_FEES: 1,
     Counter.PEER_OUTSTANDING_MS: 2,
+    Counter.DESTINATION_ENDED: 3,
+    Counter.DESTINATION_SENT: 1,
+    Counter.DESTINATION_FEES: 1,
 }
 """Number of labels of the counters that have no series at the start."""
-_COUNTER_LABELS = {name: len(next(iter(series))) for name, series in zero_counters().items() if series} | _PEER_LABELS
-_HISTOGRAM_LABELS = {name: len(next(iter(series))) for name, series in zero_histograms().items()}
+_COUNTER_LABELS = {name: len(next(iter(series))) for name, series in zero_counters().items() if series} | _LATER_LABELS
+_HISTOGRAM_LABELS = {name: len(next(iter(series))) for name, series in zero_histograms().items() if series} | {
+    HistogramName.DESTINATION_DURATION: 2
+}
 
 
 class EncodedNode(NamedTuple):

@@ -8,7 +8,7 @@ from exporter.payments.labels import Reset
 from exporter.payments.noted import differing
 from exporter.payments.payment import Run
 from exporter.payments.saved import SavedNode
-from exporter.payments.totals import Counter, Histogram, HistogramName, Labels, zero_counters
+from exporter.payments.totals import Counter, HistogramName, Labels, zero_counters, zero_histograms
 from exporter.store import codec, failed_hashes
 from exporter.store.codec import EncodedNode
 from exporter.store.errors import Broken
@@ -39,7 +39,7 @@ def read(connection: sqlite3.Connection, node: str, state: str) -> tuple[SavedNo
     for name, labels, total in rows("SELECT counter, labels, total FROM counter"):
         counter = Counter(name)
         counters[counter][codec.counter_labels(counter, labels)] = int(total)
-    histograms: dict[HistogramName, dict[Labels, Histogram]] = {}
+    histograms = {name: series for name, series in zero_histograms().items() if not series}  # they may have no row
     changed: set[HistogramName] = set()
     for name, labels, *content in rows("SELECT histogram, labels, edges, buckets, total FROM histogram"):
         histogram_name = HistogramName(name)
@@ -85,16 +85,8 @@ def write(connection: sqlite3.Connection, node: str, old: EncodedNode, new: Enco
     """
     connection.execute("REPLACE INTO node VALUES (?, ?)", (node, new.state))
     changed = [name for name, series in new.counters.items() if series is not old.counters.get(name)]
-    gone = [name for name, series in old.counters.items() if series is not new.counters.get(name)]
-    _execute_each(
-        connection,
-        "DELETE FROM counter WHERE node = ? AND counter = ? AND labels = ?",
-        [
-            (node, name, codec.encode_labels(labels))
-            for name in gone
-            for labels in old.counters[name].keys() - new.counters.get(name, {}).keys()
-        ],
-    )
+    _delete_gone(connection, "counter", node, old.counters, new.counters)
+    _delete_gone(connection, "histogram", node, old.histograms, new.histograms)
     _execute_each(
         connection,
         "REPLACE INTO counter VALUES (?, ?, ?, ?)",
@@ -163,6 +155,23 @@ def forget(connection: sqlite3.Connection, node: str) -> None:
     """Delete all rows of a node."""
     for table in TABLES:
         connection.execute(f"DELETE FROM {table} WHERE node = ?", (node,))  # noqa: S608 - a constant
+
+
+def _delete_gone(
+    connection: sqlite3.Connection,
+    table: str,
+    node: str,
+    old: Mapping[K, Mapping[Labels, object]],
+    new: Mapping[K, Mapping[Labels, object]],
+) -> None:
+    """Delete the rows of series that are gone: of peers and destinations without a label of their own any more."""
+    gone = [
+        (node, name, codec.encode_labels(labels))
+        for name, series in old.items()
+        if series is not new.get(name)
+        for labels in series.keys() - new.get(name, {}).keys()
+    ]
+    _execute_each(connection, f"DELETE FROM {table} WHERE node = ? AND {table} = ? AND labels = ?", gone)  # noqa: S608 - a constant
 
 
 def _write_runs(

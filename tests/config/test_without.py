@@ -9,7 +9,7 @@ from exporter.metrics.groups import Group
 from tests.config.conftest import Home
 from tests.config.shortcuts import config_of, problems_of
 
-ALL = "amounts, attempt-histograms, fee-histograms, peers"
+ALL = "amounts, attempt-histograms, fee-histograms, peers, destinations"
 
 
 def test_default_is_complete(home: Home) -> None:

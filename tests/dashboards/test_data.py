@@ -32,10 +32,12 @@ Both = Mapping[str, Prometheus]
 
 
 @asynccontextmanager
-async def watched(node: SimulatedNode, home: Path) -> AsyncIterator[Both]:
+async def watched(
+    node: SimulatedNode, home: Path, destinations: Mapping[str, str] | None = None
+) -> AsyncIterator[Both]:
     """Run a node, the exporter and Prometheus in both layouts, long enough for rates."""
     lab = NodeConfig("alice", node.address, node.tls_cert, node.macaroon, explain_no_route=True)
-    async with exporting([lab], home / "exporter") as exporter, AsyncExitStack() as stack:
+    async with exporting([lab], home / "exporter", destinations=destinations) as exporter, AsyncExitStack() as stack:
         both = {
             "one page": Prometheus(home / "one", exporter.target),
             "a page a node": Prometheus(home / "discovering", exporter.target, discover=True),
@@ -77,7 +79,7 @@ async def test_every_query_of_a_busy_node_has_a_result(tmp_path: Path) -> None:
     async with demo.node(tmp_path) as node:
         node.renew_macaroon(READONLY_PERMISSIONS)
         traffic = [asyncio.create_task(demo.traffic(node, PACE)), asyncio.create_task(without_route(node))]
-        async with watched(node, tmp_path) as both:
+        async with watched(node, tmp_path, demo.destinations(node)) as both:
             assert {where: queries for where, queries in (await lacking(both)).items() if queries} == {}
         for task in traffic:
             task.cancel()

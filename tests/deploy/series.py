@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from prometheus_client import generate_latest
 
-from exporter.metrics import counters, gauges, peer_counters, peer_gauges
+from exporter.metrics import counters, destination_counters, gauges, peer_counters, peer_gauges
 from exporter.metrics.groups import LEFT_OUT, Group
 from exporter.metrics.names import NODE_ROWS, node_rows
 from exporter.metrics.row import ExporterRow, Row
@@ -25,6 +25,7 @@ _SECTIONS: Mapping[str, Sequence[Row]] = {
     "HTLC attempts": counters.ATTEMPTS,
     "Now in flight": gauges.IN_FLIGHT,
     "By first-hop peer": (*peer_counters.PEERS, *peer_gauges.PEERS),
+    "By destination": destination_counters.DESTINATIONS,
     "Node": gauges.NODE,
     "Stream of updates": counters.STREAM,
 }
@@ -33,9 +34,13 @@ _DAY_S, _SCRAPE_S, _BYTES_PER_SAMPLE = 86_400, 15, 2
 _RETENTION_DAYS = 15
 
 
-def node_with_peers() -> View:
-    """Return a node with series for as many peers as there are by default, and for `other`, all with an alias."""
+def node_with_peers(*destinations: str) -> View:
+    """Return a node with series for as many peers as there are by default, and for `other`, all with an alias.
+
+    And with those of named destinations.
+    """
     tracker, ledger = Tracker(), Ledger(max_peers=PEERS)
+    ledger.destinations.use(destinations)
     ledger.apply(tracker.begin([], 0, scene.at(0)))
     tracker.stream_started()
     peers = [f"02{number:064x}" for number in range(PEERS + 1)]
@@ -67,8 +72,12 @@ def costs() -> Iterator[str]:
         return f"| {name} | {series:,} | {series / whole[0]:.0%} | {length:,} | {disk:.0f} |"
 
     for group in Group:
-        series, length = size(node_rows([group]), view)
-        yield line(f"`{group}`", whole[0] - series, whole[1] - length)
+        if group is Group.DESTINATIONS:
+            one, two = (size(NODE_ROWS, node_with_peers(*names)) for names in (["exchange-a"], ["exchange-a", "shop"]))
+            yield line(f"`{group}`, each that is named, and `other`", two[0] - one[0], one[1] - whole[1] >> 1)
+        else:
+            series, length = size(node_rows([group]), view)
+            yield line(f"`{group}`", whole[0] - series, whole[1] - length)
     left = {row.name: row for row in node_rows(tuple(Group))}
     for section, rows in _SECTIONS.items():
         rest = [left[row.name] for row in rows if row.name in left and not isinstance(row, ExporterRow)]

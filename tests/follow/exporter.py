@@ -16,6 +16,7 @@ from exporter.payments.ledger import PEER_COUNTERS
 from exporter.payments.totals import Counter
 from exporter.payments.view import View
 from exporter.store import EncodedNode, Store
+from tests.destination_law import BY_DESTINATION, all_sums, sums
 from tests.ended_law import between, check_numbers, grown, on_disk
 from tests.follow.chaos import ChaoticNode
 from tests.follow.oracle import Log
@@ -26,6 +27,8 @@ GAPS_S = (0.0, 0.5, 10.0, 100.0)
 PEERS = 5
 BY_PEER = PEER_COUNTERS
 """Series that end when a peer loses its label, and start again if it gets one again; their sum never falls."""
+ALWAYS, SOMETIMES = "always", "sometimes"
+"""Groups of destinations."""
 FIRST, SECOND = (NodeConfig("lnd", address, None, Path("macaroon")) for address in ("chaos:10009", "chaos:10010"))
 """Two configurations of the same node."""
 CALM_S = 400.0
@@ -69,13 +72,18 @@ class Exporter:
         self.log = Log()
         self.reloads = False
         """Whether its configuration is reloaded from time to time."""
+        far = [other.pubkey for other in node.world.far]
+        self.always = far[::2]
+        """Keys of a group of destinations that is always named."""
+        self._sometimes = far[1::4]
+        self._destinations = dict.fromkeys(self.always, ALWAYS)
         self.changes: Tally[str] = Tally()
         """How many times reloads added, removed and changed the node."""
 
     def start(self) -> None:
         """Start from the state on disk."""
         self._store = LoggingStore(self._path, self.log)
-        self._nodes = FollowedNodes([FIRST], self._store, self._new_account, self._new_follower)
+        self._nodes = FollowedNodes([FIRST], self._destinations, self._store, self._new_account, self._new_follower)
         self._process = asyncio.create_task(self._run())
         self.up.set()
 
@@ -109,13 +117,16 @@ class Exporter:
         random, configs = self._node.random, cycle([SECOND, FIRST])
         while self.reloads:
             await asyncio.sleep(random.expovariate(1 / random.choice(LIVES_S)))
+            self._destinations = dict.fromkeys(self.always, ALWAYS)
+            if random.random() < 0.5:
+                self._destinations |= dict.fromkeys(self._sometimes, SOMETIMES)
             if random.random() < 0.5:
                 await self._change([])
                 await asyncio.sleep(random.choice(GAPS_S))
             await self._change([next(configs)])
 
     async def _change(self, configs: list[NodeConfig]) -> None:
-        changes = await self._nodes.change(configs)
+        changes = await self._nodes.change(configs, self._destinations)
         self.changes.update({name: len(names) for name, names in changes._asdict().items() if name != "unchanged"})
 
     async def follows(self) -> None:
@@ -129,11 +140,17 @@ class Exporter:
         self.up.clear()
         assert self._process is not None
         self._process.cancel()
+        await self.killed()
+
+    async def killed(self) -> None:
+        """Wait for the end of a kill, of which whoever began it may have been cancelled."""
+        assert self._process is not None
         await asyncio.wait([self._process])
         assert self._process.cancelled(), self._process.exception()
-        assert self._store is not None
-        self._store.close()
-        self.log.forget_unwritten()
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+            self.log.forget_unwritten()
 
     async def kill_repeatedly(self) -> None:
         """Kill and start the exporter again and again, for ever."""
@@ -171,12 +188,15 @@ class Exporter:
         flat = {(name, *labels): n for name, series in view.counters.items() for labels, n in series.items()}
         assert not view.status.unaccounted, "the audit found uncounted payments"
         decreased = {key: (n, flat.get(key)) for key, n in self._before.items() if flat.get(key, -1) < n}
-        of_peers = {key: now for key, (_, now) in decreased.items() if key[0] in BY_PEER}
-        dropped = [key for key, now in of_peers.items() if now is None]  # they are counted as `former`
-        returned = [key for key, now in of_peers.items() if now is not None and len(key[1]) == 66]
+        named = {key: now for key, (_, now) in decreased.items() if key[0] in (*BY_PEER, *BY_DESTINATION)}
+        dropped = [key for key, now in named.items() if now is None]  # they are counted as `former`
+        returned = [key for key, now in named.items() if now is not None and (len(key[1]) == 66 or key[1] == SOMETIMES)]
         assert decreased.keys() == {*dropped, *returned}, "a counter went back"
-        for counter in BY_PEER:
+        assert {key[1] for key in dropped if key[0] in BY_DESTINATION} <= {SOMETIMES}
+        assert sums(view) == all_sums(view)
+        for counter in (*BY_PEER, *BY_DESTINATION):
             assert total[counter] >= sum(n for key, n in self._before.items() if key[0] == counter)
+        for counter in BY_PEER:
             assert len({key[1] for key in flat if key[0] == counter} - {"other", "former"}) <= PEERS
         self._before = flat
         entries = [entry for entry in self.listed() if entry.number <= total_ended(total)]

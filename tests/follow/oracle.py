@@ -150,6 +150,11 @@ class Story:
         self.resolved = [a for a in self.attempts.values() if a.status is not AttemptStatus.IN_FLIGHT]
 
     @property
+    def payments(self) -> list[Payment]:
+        """Its snapshots."""
+        return [entry.payment for entry in self._snapshots]
+
+    @property
     def lost(self) -> bool:
         """Whether no terminal snapshot was received."""
         return not self.terminals
@@ -296,13 +301,17 @@ NOT_SUMMED = (
     Counter.SUCCEEDED_LATE,
     Counter.SUCCEEDED_LATE_MSAT,
     Counter.FAILED_MADE_GOOD,
+    Counter.DESTINATION_ENDED,
+    Counter.DESTINATION_SENT,
+    Counter.DESTINATION_FEES,
     Counter.UPDATES,
     Counter.UPDATES_IGNORED,
     Counter.INTERRUPTIONS,
     Counter.CATCH_UP,
     Counter.LND_CALLS,
 )
-"""Counters that `check` compares otherwise, or not at all."""
+"""Counters that `check` compares otherwise, or not at all; `destination_law` compares those by destination."""
+HISTOGRAMS_NOT_SUMMED = (HistogramName.UPDATE_DELAY, HistogramName.RUNS, HistogramName.DESTINATION_DURATION)
 
 
 def page_totals(view: View) -> Totals:
@@ -315,7 +324,7 @@ def page_totals(view: View) -> Totals:
     histograms: dict[Key, tuple[list[int], int]] = {}
     for name, by_labels in view.histograms.items():
         for labels, histogram in by_labels.items():
-            if name in (HistogramName.UPDATE_DELAY, HistogramName.RUNS) or not any(histogram.buckets):
+            if name in HISTOGRAMS_NOT_SUMMED or not any(histogram.buckets):
                 continue
             key = _plain((name, labels[-1] if labels and labels[-1] in list(Outcome) else ""))
             buckets, total = histograms.get(key, ([0] * len(histogram.buckets), 0))

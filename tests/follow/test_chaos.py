@@ -11,9 +11,10 @@ from exporter.follow import audit, calls, per_payment
 from exporter.payments import finished
 from exporter.payments.labels import Mode
 from exporter.simulator.database import Backend, Options
+from tests.destination_law import paid_to, sums
 from tests.ended_law import untrue
 from tests.follow.chaos import SCANS_S, ChaoticNode
-from tests.follow.exporter import CALM_S, Exporter
+from tests.follow.exporter import ALWAYS, CALM_S, Exporter
 from tests.follow.oracle import check, retried_runs
 from tests.follow.virtual import VirtualLoop, run_virtually
 
@@ -49,12 +50,14 @@ async def an_hour(
             task.cancel()
         await asyncio.wait(faults)
         if not exporter.up.is_set():
+            await exporter.killed()
             exporter.start()
         await exporter.follows()
         node.end_faults()
         await asyncio.sleep(CALM_S)
         scraping.cancel()
-    check(await exporter.page(), exporter.log, node.ends(), history=history, deleted=node.deleted)
+    check(page := await exporter.page(), exporter.log, node.ends(), history=history, deleted=node.deleted)
+    assert sums(page, ALWAYS) == paid_to(exporter.always, exporter.log.stories(history))
     truth = node.ends()
     assert untrue(exporter.listed(), truth, retried_runs(truth).union(node.deleted)) == []
     assert len(exporter) == 0

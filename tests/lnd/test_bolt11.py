@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.lnd.bolt11 import PayeeCheck, pays
+from exporter.lnd.bolt11 import PayeeCheck, PayeeSearch, payee_among, pays
 from tests.lnd.test_decode import BOLT11_DONATION, BOLT11_PAYEE
 from tests.payments.build import payment
 
@@ -42,6 +42,17 @@ def test_field_n_names_the_payee() -> None:
     request = head + unsigned[:6] + field + unsigned[6:] + "q" * 110
     assert pays(request, BOLT11_PAYEE)
     assert not pays(request, STRANGER)
+    assert payee_among(request, {BOLT11_PAYEE, STRANGER}) == BOLT11_PAYEE
+    assert payee_among(request, {STRANGER}) == ""
+
+
+def test_payee_is_found_among_some() -> None:
+    """By the signature, in requests without the field `n`; one that is altered pays none of them."""
+    for request in (BOLT11_DONATION, COFFEE, f" {COFFEE.upper()}\n"):
+        assert payee_among(request, [STRANGER, BOLT11_PAYEE]) == BOLT11_PAYEE
+        assert payee_among(request, [STRANGER]) == payee_among(request, []) == ""
+    for text in ("", "ln1", "1" * 200, BOLT11_DONATION[:50], BOLT11_DONATION[:-20] + "q" + BOLT11_DONATION[-19:]):
+        assert payee_among(text, [STRANGER, BOLT11_PAYEE]) == ""
 
 
 def test_malformed_request_pays_nobody() -> None:
@@ -58,6 +69,7 @@ def test_nonsense_pays_nobody(text: str) -> None:
     """Nothing is raised."""
     assert not pays(text, BOLT11_PAYEE)
     assert not pays("lnbc1" + text, BOLT11_PAYEE)
+    assert payee_among("lnbc1" + text, [BOLT11_PAYEE, STRANGER]) == ""
 
 
 def test_check_is_the_same_question_for_the_same_request_and_key() -> None:
@@ -68,12 +80,14 @@ def test_check_is_the_same_question_for_the_same_request_and_key() -> None:
     assert len({check, PayeeCheck(COFFEE, BOLT11_PAYEE)}) == 1
     assert len({check, PayeeCheck(COFFEE, STRANGER), PayeeCheck(BOLT11_DONATION, BOLT11_PAYEE)}) == 3
     assert check != COFFEE
+    assert check != PayeeSearch(COFFEE) != PayeeSearch(BOLT11_DONATION)
+    assert PayeeSearch(COFFEE) == PayeeSearch(COFFEE)
 
 
 def test_check_shows_nothing_of_the_request() -> None:
     """Nor does a snapshot that has it, as text of any kind."""
     check = PayeeCheck(COFFEE, BOLT11_PAYEE)
-    ended = payment()._replace(pays_self=check)
+    ended = payment()._replace(pays_self=check, payee_among=PayeeSearch(COFFEE))
     for text in (repr(check), str(check), f"{check}", repr(ended), str(ended), f"{ended}", str(vars(PayeeCheck))):
         assert COFFEE[:20] not in text
         assert BOLT11_PAYEE not in text
@@ -84,3 +98,5 @@ def test_check_can_not_be_written(write: Callable[[object], object]) -> None:
     """Not even by mistake, as a part of something else."""
     with pytest.raises(TypeError):
         write(PayeeCheck(COFFEE, BOLT11_PAYEE))
+    with pytest.raises(TypeError):
+        write(PayeeSearch(COFFEE))

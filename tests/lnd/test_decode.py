@@ -245,6 +245,21 @@ def test_decoding_verifies_no_signature(monkeypatch: pytest.MonkeyPatch) -> None
     assert asked == [BOLT11_DONATION]
 
 
+def test_the_payee_of_a_request_is_found() -> None:
+    """Only for ended runs without attempts, which show it better; whether our own key is known doesn't matter."""
+    ended = rpc.Payment(status=rpc.Payment.FAILED, payment_request=BOLT11_DONATION)
+    find = decode.payment(ended, "").payee_among
+    assert find is not None
+    assert find({OWN: "ours", BOLT11_PAYEE: "theirs"}) == BOLT11_PAYEE
+    assert find({OWN}) == ""
+    for other in (
+        rpc.Payment(status=rpc.Payment.FAILED),
+        rpc.Payment(status=rpc.Payment.IN_FLIGHT, payment_request=BOLT11_DONATION),
+        rpc.Payment(status=rpc.Payment.FAILED, payment_request=BOLT11_DONATION, htlcs=[attempt(hop(FAR))]),
+    ):
+        assert decode.payment(other, OWN).payee_among is None
+
+
 @given(st.binary(max_size=300))
 def test_any_parsable_bytes_are_decoded(data: bytes) -> None:
     """Bytes that protobuf can't parse never reach `decode`."""

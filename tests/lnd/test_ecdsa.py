@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.lnd import ecdsa
-from exporter.lnd.ecdsa import ORDER, is_signed_by
+from exporter.lnd.ecdsa import ORDER, is_signed_by, recovered, signer_among
 from tests.lnd.test_bolt11 import STRANGER
 from tests.lnd.test_decode import BOLT11_PAYEE
 
@@ -64,6 +64,33 @@ def test_own_signature_is_valid_with_low_and_high_s(patches: pytest.MonkeyPatch,
     assert not both(digest, r, s, STRANGER if public(key) != STRANGER else BOLT11_PAYEE, patches)
     assert not both(digest, s, r, public(key), patches)
     assert not both(digest, ORDER - r, s, public(key), patches)
+
+
+@given(scalars, st.binary(min_size=32, max_size=32))
+@settings(max_examples=30)
+def test_signer_is_found_among_some(patches: pytest.MonkeyPatch, secret: int, digest: bytes) -> None:
+    """Whichever library finds it, and with low and high s."""
+    key = derive_private_key(secret, SECP256K1())
+    r, s = sign(key, digest)
+    others = [other for other in (STRANGER, BOLT11_PAYEE) if other != public(key)]
+    assert public(key) in recovered(digest, r, s)
+    for wheel in (True, False):
+        with patches.context() as patch:
+            if not wheel:
+                patch.setitem(sys.modules, "coincurve", None)
+                ecdsa.verifier.cache_clear()
+            for either in (s, ORDER - s):
+                assert signer_among(digest, r, either, [*others, public(key)]) == public(key)
+                assert signer_among(digest, r, either, others) == ""
+
+
+@given(odd, odd)
+@example(0, 0)
+@example(ORDER, 1)
+@settings(max_examples=30)
+def test_garbage_has_no_signer(r: int, s: int) -> None:
+    """Also with r or s of 0, or too large, or r no point; none of it raises."""
+    assert signer_among(bytes(range(32)), r, s, [BOLT11_PAYEE, STRANGER]) == ""
 
 
 @given(odd, odd)

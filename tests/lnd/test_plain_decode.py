@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.lnd import decode
-from exporter.lnd.bolt11 import PayeeCheck
+from exporter.lnd.bolt11 import PayeeCheck, PayeeSearch
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import AttemptStatus, Code, FailureSource, Kind, Reason, Status
 from exporter.payments.payment import Attempt, Payment
@@ -20,7 +20,7 @@ def plain_payment(message: rpc.Payment, own_key: str) -> Payment:
     """Decode a payment."""
     status = decode._STATUS.get(message.status, Status.IN_FLIGHT)
     over = status in (Status.SUCCEEDED, Status.FAILED)
-    asks = over and not message.htlcs and message.payment_request != "" and own_key != ""
+    asks = over and not message.htlcs and message.payment_request != ""
     return Payment(
         payment_hash=plain_hex(message.payment_hash, 64),
         created_ns=message.creation_time_ns or message.creation_date * 10**9,
@@ -30,7 +30,8 @@ def plain_payment(message: rpc.Payment, own_key: str) -> Payment:
         value_msat=message.value_msat,
         fee_msat=message.fee_msat,
         invoice=message.payment_request != "",
-        pays_self=PayeeCheck(message.payment_request, own_key) if asks else None,
+        pays_self=PayeeCheck(message.payment_request, own_key) if asks and own_key else None,
+        payee_among=PayeeSearch(message.payment_request) if asks else None,
         attempts=tuple(plain_attempt(htlc, own_key) for htlc in message.htlcs),
         destination=plain_destination(message.htlcs[-1]) if message.htlcs else "",
     )

@@ -4,9 +4,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
-from exporter.payments.labels import BlocksLeft, Code, FailureSource, Mode, NodeState, PeerOutcome, Purpose
+from exporter.payments.labels import (
+    BlocksLeft,
+    Cause,
+    Code,
+    FailureSource,
+    Mode,
+    NodeState,
+    Outcome,
+    PeerOutcome,
+    Purpose,
+)
 from exporter.payments.node import Channels, PeerChannels
-from exporter.payments.totals import EDGES, Counter, HistogramName, Labels
+from exporter.payments.totals import EDGES, Counter, Histogram, HistogramName, Labels
 from exporter.payments.view import View
 from tests.metrics import scene
 
@@ -53,7 +63,7 @@ def order(view: View, chance: Random) -> View:
 
 def histogram(view: View, chance: Random) -> View:
     """Observe something; the other series of the histogram are shared."""
-    name = chance.choice(list(HistogramName))
+    name = chance.choice([name for name in HistogramName if view.histograms[name]])
     labels = chance.choice(list(view.histograms[name]))
     changed = view.histograms[name][labels].copy()
     changed.observe(chance.choice((*EDGES[name], *NUMBERS)))
@@ -71,6 +81,20 @@ def peers(view: View, chance: Random) -> View:
         peers_in_flight={peer: (chance.randrange(3), chance.choice(NUMBERS)) for peer in names},
         peer_channels={peer: PeerChannels(chance.randrange(3), offered_msat=chance.choice(NUMBERS)) for peer in names},
         status=replace(view.status, channels=Channels(chance.choice(NUMBERS), dict(zip(names, ALIASES, strict=False)))),
+    )
+
+
+def destinations(view: View, chance: Random) -> View:
+    """Name other destinations: their series come and go, those of the histogram, too."""
+    names = [f"{chance.choice('ab')}{chance.randrange(3)}" for _ in range(chance.randrange(4))]
+    ended: dict[Labels, int] = {(name, "failed", cause): chance.choice(NUMBERS) for name in names for cause in Cause}
+    sent: dict[Labels, int] = {(name,): chance.choice(NUMBERS) for name in names}
+    duration = HistogramName.DESTINATION_DURATION
+    durations: dict[Labels, Histogram] = {(name, of): Histogram(EDGES[duration]) for name in names for of in Outcome}
+    return replace(
+        view,
+        counters=view.counters | {Counter.DESTINATION_ENDED: ended, Counter.DESTINATION_SENT: sent},
+        histograms=view.histograms | {duration: durations},
     )
 
 
@@ -106,6 +130,7 @@ CHANGES: Sequence[Callable[[View, Random], View]] = (
     order,
     histogram,
     peers,
+    destinations,
     in_flight,
     status,
     mode,

@@ -23,6 +23,8 @@ from exporter.payments.view import View, capture_view
 
 NEAR, FAR, LATE = "02" + "aa" * 32, "03" + "bb" * 32, "02" + "cc" * 32
 """First-hop peers; only two get labels of their own, so the third is counted as `other`."""
+SHOP = "03" + "dd" * 32
+"""The recipient of some payments, in the group `shop`; all others are in no group, or unknown."""
 HEIGHT = 812_345
 
 STATUS = NodeStatus(
@@ -101,6 +103,7 @@ def payment(
     msat: int = 1_000_000,
     invoice: bool = True,
     pays_self: bool = False,
+    to: str = "",
 ) -> Payment:
     """Return a snapshot of a payment; hash and index are its number."""
     settled = [a for a in attempts if a.status is AttemptStatus.SETTLED]
@@ -115,6 +118,7 @@ def payment(
         invoice=invoice,
         pays_self=(lambda: True) if pays_self else None,
         attempts=attempts,
+        destination=to,
     )
 
 
@@ -127,12 +131,13 @@ def _finished() -> list[tuple[float, Payment]]:
     rare = (Code.INVALID_ONION_HMAC, FailureSource.FIRST_HOP)
     big = 30_001_000
     first = attempt(1, 10.2, 11, failed, no_liquidity)
+    paid = payment(1, 10, Status.SUCCEEDED, first, attempt(2, 11.1, 12.4, settled), to=SHOP)
     parts = [attempt(n, 20 + n / 8, 24, settled, peer=FAR, msat=big, hint=Kind.KEYSEND) for n in (3, 4)]
     return [
         (10, payment(1, 10, Status.IN_FLIGHT)),
         (10.21, payment(1, 10, Status.IN_FLIGHT, first._replace(status=AttemptStatus.IN_FLIGHT, resolve_ns=0))),
-        (12.5, payment(1, 10, Status.SUCCEEDED, first, attempt(2, 11.1, 12.4, settled))),
-        (12.5, payment(1, 10, Status.SUCCEEDED, first, attempt(2, 11.1, 12.4, settled))),  # lnd repeats updates
+        (12.5, paid),
+        (12.5, paid),  # lnd repeats updates
         (20, payment(2, 20, Status.INITIATED, invoice=False, msat=60_000_000)),
         (24, payment(2, 20, Status.SUCCEEDED, *parts, invoice=False, msat=60_000_000)),
         (30, payment(3, 29.7, Status.FAILED, reason=Reason.NO_ROUTE, msat=2_500_000_000)),
@@ -158,6 +163,7 @@ def _finished() -> list[tuple[float, Payment]]:
                 attempt(7, 75.1, 75.2, failed, own),
                 attempt(8, 75.3, 77, failed, rare),
                 reason=Reason.TIMEOUT,
+                to=SHOP,
             ),
         ),
     ]
@@ -176,6 +182,8 @@ def _open() -> list[tuple[float, Payment]]:
 def populated(node: str = "lnd", status: NodeStatus = STATUS) -> View:
     """Return the view an hour after the exporter began to count."""
     tracker, ledger = Tracker(), Ledger(max_peers=2)
+    tracker.recipients.groups = {SHOP: "shop"}
+    ledger.destinations.use(["shop"])
     ledger.apply(tracker.begin([], 0, at(0)))
     tracker.stream_started()
     for second, snapshot in sorted([*_finished(), *_open()], key=lambda row: row[0]):

@@ -44,8 +44,15 @@ OF_PEERS = {
     "offered_msat",
     "offered_msat_limit",
 }
-SAVED = {Group.AMOUNTS: 570, Group.ATTEMPT_HISTOGRAMS: 169, Group.FEE_HISTOGRAMS: 90, Group.PEERS: 49}
-"""Series of the scene, which has three peers, one of them with an alias."""
+OF_DESTINATIONS = {"ended", "sent_msat", "fees_msat", "duration_seconds"}
+SAVED = {
+    Group.AMOUNTS: 570,
+    Group.ATTEMPT_HISTOGRAMS: 169,
+    Group.FEE_HISTOGRAMS: 90,
+    Group.PEERS: 49,
+    Group.DESTINATIONS: 73,
+}
+"""Series of the scene, which has three peers, one of them with an alias, and a destination besides `other`."""
 CHOICES = list(chain.from_iterable(combinations(Group, number) for number in range(len(Group) + 1)))
 
 
@@ -91,6 +98,7 @@ def test_what_each_group_leaves_out() -> None:
         Group.ATTEMPT_HISTOGRAMS: OF_ATTEMPTS,
         Group.FEE_HISTOGRAMS: OF_FEES,
         Group.PEERS: {f"peer_{name}" for name in OF_PEERS},
+        Group.DESTINATIONS: {f"destination_{name}" for name in OF_DESTINATIONS},
     }
     summed = {row.name for row in node_rows([Group.AMOUNTS]) if isinstance(row, CounterRow) and row.summed}
     assert summed == {f"lnd_payments_{name}_total" for name in BANDS}

@@ -36,9 +36,15 @@ def bob() -> VirtualNode:
         return node.scenarios.route_fails(failures=((TEMPORARY, SELF),) * 2)
 
     def unreachable(node: VirtualNode) -> Scenario:
-        return node.scenarios.route_fails(failures=((pb.Failure.UNKNOWN_NEXT_PEER, LAST),) * 2)
+        while True:
+            scenario = node.scenarios.route_fails(failures=((pb.Failure.UNKNOWN_NEXT_PEER, LAST),) * 2)
+            sent = (step.mutation for step in scenario.steps)
+            if any(isinstance(each, Register) and each.route.hops[-1].pub_key == exchange for each in sent):
+                return scenario
 
     node = VirtualNode("bob", name="bob", rows=ROWS, begins_s=FROM_S)
+    exchange, *others = (far.pubkey for far in node.world.far[:8])
+    _destinations(node, {exchange: "exchange-a"} | dict.fromkeys(others[:4], "exchange-b") | {others[4]: "swaps"})
     _channels(node)
     _day(node, 0, 240)
     node.at(240 * MINUTE, lambda: _channels(node, left=0.02, offline=1))
@@ -75,6 +81,12 @@ def dave() -> VirtualNode:
 
 
 NODES = (alice, bob, carol, dave)
+
+
+def _destinations(node: VirtualNode, groups: dict[str, str]) -> None:
+    """Name groups of recipients, as a configuration does."""
+    node.tracker.recipients.groups = groups
+    node.ledger.destinations.use({*groups.values()})
 
 
 def _day(node: VirtualNode, begin_min: float, end_min: float) -> None:

@@ -33,6 +33,8 @@ class Fleet:
         self.store = store
         self.clocks = Clocks()
         self.intervals = QUICK
+        self.destinations: dict[str, str] = {}
+        """The groups of destinations by key; the next start or reload takes them."""
 
     def config(self, name: str, **changes: object) -> NodeConfig:
         """Return the configuration of a node."""
@@ -45,7 +47,7 @@ class Fleet:
 
     def start(self, group: asyncio.TaskGroup, *configs: NodeConfig) -> None:
         """Follow these nodes."""
-        self.followed = FollowedNodes(configs, self.store, self._new_account, self._new_follower)
+        self.followed = FollowedNodes(configs, self.destinations, self.store, self._new_account, self._new_follower)
         self.followed.start(group)
 
     def _new_account(self, name: str) -> Account:
@@ -66,7 +68,7 @@ class Fleet:
 
     async def change(self, *configs: NodeConfig) -> Changes:
         """Reload with these nodes."""
-        return await self.followed.change(configs)
+        return await self.followed.change(configs, self.destinations)
 
     async def page(self) -> dict[str, View]:
         """Return a page that is on disk, with everything that was on hold."""

@@ -15,6 +15,7 @@ from exporter.config import Config, ConfigError, ListenAddress, LogConfig, NodeC
 from exporter.follow import Account, Follower
 from exporter.metrics.groups import Group
 from exporter.nodes import FollowedNodes
+from exporter.payments.totals import Counter
 from exporter.reload import Reloader
 from exporter.web.lifecycle import ReloadResult
 from tests.follow.chaos import ChaoticNode
@@ -40,7 +41,7 @@ class Running:
         self.reloader = Reloader(load)
         self.logs: list[LogConfig] = []
         self.held_back = False
-        self.nodes = FollowedNodes([ALICE], None, lambda name: Account(name, Clocks(), 5), self._follower)
+        self.nodes = FollowedNodes([ALICE], {}, None, lambda name: Account(name, Clocks(), 5), self._follower)
 
     @staticmethod
     def _follower(_: NodeConfig, account: Account) -> Follower:
@@ -136,6 +137,24 @@ async def test_settings_that_need_a_restart() -> None:
     assert first == ReloadResult(successful=True, text=f"Reloaded. Nodes: 1 added (bob), 1 unchanged.\n{text}")
     assert second == ReloadResult(successful=True, text=f"Reloaded. Nodes: 2 unchanged.\n{text}")
     assert [line["settings"] for line in logs if line["log_level"] == "warning" and "settings" in line] == [names] * 2
+
+
+async def test_destinations() -> None:
+    """They take effect at once; the log and the answer name the groups whenever they change."""
+    key, other = "02" + "aa" * 32, "03" + "bb" * 32
+    answers = [{key: "shop", other: "bank"}, {other: "bank", key: "shop"}, {key: "bank"}, {}]
+    configs = iter([replace(STARTED, destinations=groups) for groups in answers])
+    with capture_logs() as logs:
+        async with running(lambda: next(configs)) as run:
+            texts = [(await run.reloader.reload()).text for _ in answers]
+            (account,) = run.nodes.accounts()
+            assert {name for (name,) in account.ledger.counters[Counter.DESTINATION_SENT]} == {"other", "former"}
+    same = "Reloaded. Nodes: 1 unchanged.\n"
+    assert texts == [
+        f"{same}Destinations: shop, bank.\n", same, f"{same}Destinations: bank.\n", f"{same}Destinations: none.\n",
+    ]  # fmt: skip
+    named = [line.get("destinations") for line in logs if line["event"] == "the configuration was reloaded"]
+    assert named == [["shop", "bank"], None, ["bank"], []]
 
 
 async def test_a_web_file_that_needs_a_restart() -> None:

@@ -68,9 +68,17 @@ class Exporter:
     """An exporter with its own state file, which can be killed and started again."""
 
     def __init__(
-        self, nodes: Sequence[NodeConfig], home: Path, held_s: int = HELD_S, log: Mapping[str, str] | None = None
+        self,
+        nodes: Sequence[NodeConfig],
+        home: Path,
+        held_s: int = HELD_S,
+        log: Mapping[str, str] | None = None,
+        destinations: Mapping[str, str] | None = None,
     ) -> None:
-        """Write the configuration into the directory `home`; `log` has further settings of the section `log`."""
+        """Write the configuration into the directory `home`; `log` has further settings of the section `log`.
+
+        `destinations` has the name of the group of each key that is in one.
+        """
         home.mkdir(parents=True, exist_ok=True)
         self.target = f"127.0.0.1:{free_port()}"
         self.log = home / "exporter.log"
@@ -83,6 +91,8 @@ class Exporter:
         self.ghost_s = GHOST_S
         self.poll_s = POLL_S
         self._log = log or {}
+        self.destinations = destinations or {}
+        """The name of the group of each key that is in one; `configure` writes them."""
         self.flags: tuple[str, ...] = ()
         """Further flags; the next start takes them."""
         self.configure(nodes)
@@ -93,6 +103,10 @@ class Exporter:
             "web": {"listen_address": self.target, "enable_lifecycle": True},
             "log": {"level": "debug", **self._log},
             "storage": {"path": self.state.name},
+            "destinations": {
+                name: [key for key, of in self.destinations.items() if of == name]
+                for name in self.destinations.values()
+            },
             "nodes": [
                 {
                     "name": node.name,
@@ -235,9 +249,10 @@ async def exporting(
     *,
     ghost_s: int = GHOST_S,
     poll_s: float = POLL_S,
+    destinations: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Exporter]:
     """Run an exporter within the block; an HTLC that is in flight for more than `held_s` counts as held."""
-    exporter = Exporter(nodes, home, held_s, log)
+    exporter = Exporter(nodes, home, held_s, log, destinations)
     exporter.ghost_s, exporter.poll_s = ghost_s, poll_s
     await exporter.start()
     try:

@@ -75,7 +75,8 @@ class Torture:
             node = self._node
             all_configs = list(starmap(self._config, product(Mode, self._transports)))
             configs = cycle(Random(self._seed).sample(all_configs, len(all_configs)))
-            self._exporter = Exporter([next(configs)], self._home / "exporter")
+            shop = {other.pubkey: "shop" for other in node.world.far[::2]}
+            self._exporter = Exporter([next(configs)], self._home / "exporter", destinations=shop)
             await self._exporter.start()
             self._faults = RandomFaults(node, self._exporter, configs, self._random, self._saved_page)
             await self._until(lambda page: total(page, NAME, "stream_up") == 1, "the node is followed")
@@ -171,6 +172,11 @@ class Torture:
             page = page | {NAME: page[NAME] | hidden}  # kept, to compare it when it is shown again
         else:
             assert in_flight == (total(page, NAME, "in_flight"), total(page, NAME, "in_flight_htlcs"))
+        for name in ("succeeded", "failed", "lost"):
+            by_destination = total(page, NAME, "destination_ended_total", outcome=name)
+            assert by_destination == total(page, NAME, f"{name}_total"), "the destinations are not all payments"
+        for name in ("sent_msat_total", "fees_msat_total"):
+            assert total(page, NAME, f"destination_{name}") == total(page, NAME, name)
         assert not total(page, NAME, "audit_unaccounted"), "the audit found something"
         assert not total(page, "", "exporter_state_resets_total"), "the state was lost"
         assert decreased_counters(self._before, page, NAME) == [], "a counter decreased"

@@ -1,0 +1,127 @@
+"""The panels on named destinations: is it them or us? Where the operator has named none, they say so."""
+
+from dashboards.graphs import lines
+from dashboards.layout import Grid
+from dashboards.panel import BLACK, ORANGE, RED, Query, Text
+from dashboards.query import OUTAGE, SAT, TARGET, increase, total
+from dashboards.tables import Column, grid, named
+from dashboards.words import ADVICE, CAUSES
+from deploy.prometheus.rule import exactly, one_of
+from exporter.payments.ended import RunOutcome
+from exporter.payments.labels import Cause
+
+_NAMED = 'destination!="former"'
+"""Counts that moved to `former` are from an earlier time."""
+_NONE = "no destinations are named (destinations: in the configuration file), or --metrics.without=destinations"
+_ENDED = "destination_ended_total"
+_SUCCEEDED, _FAILED = (exactly("outcome", outcome) for outcome in (RunOutcome.SUCCEEDED, RunOutcome.FAILED))
+_WHOSE = {
+    "Us": (Cause.OWN_LIQUIDITY, Cause.OWN_CHANNEL, Cause.OWN_INACTIVE),
+    "Way": (Cause.ROUTE_LIQUIDITY, Cause.ROUTE_POLICY, Cause.NO_ROUTE, Cause.HELD, Cause.UNREADABLE),
+    "Them": (Cause.RECIPIENT, Cause.RECIPIENT_LIQUIDITY, Cause.RECIPIENT_UNREACHABLE),
+}
+"""Whom the causes are due to; `caller` and `other` are nobody's."""
+
+
+def destinations(here: Grid) -> None:
+    """Add the panels on named destinations, of all purposes, to the second dashboard."""
+    here.row("5. To whom? All purposes, whatever is chosen above")
+    _table(here)
+    _success(here)
+    _failures(here)
+
+
+def _success(here: Grid) -> None:
+    done, failed = (
+        total(increase(_ENDED, _NAMED, outcome, window="1h"), "destination") for outcome in (_SUCCEEDED, _FAILED)
+    )
+    here.add(
+        lines(
+            Text(
+                "Success by destination",
+                "Share of the payments to each that succeeded within the last hour. If one line falls, it is them; if "
+                "all fall together, it is this node or the network. `other` has everybody else, rebalances and probes "
+                "too.",
+                "percentunit",
+            ),
+            [Query(f"{done} / (({done} + {failed}) > 0)", "{{destination}}")],
+            top=1,
+            empty=_NONE,
+            every="5m",
+        ),
+        12,
+    )
+
+
+def _failures(here: Grid) -> None:
+    failed = total(increase(_ENDED, _NAMED, _FAILED), "destination", "cause")
+    here.add(
+        grid(
+            Text(
+                "Failures by destination",
+                "Failed payments within the time shown, by cause. `lnd-payments-exporter ended --failed` lists them, "
+                "with their recipients.",
+                "locale",
+            ),
+            [Query(f'label_replace({failed} > 0, "advice", "$1", "cause", "(.+)")')],
+            [
+                Column("destination", "Destination", "string", width=150),
+                Column("cause", "Cause", "string", width=190, words=named(CAUSES)),
+                Column("Value", "Failed", "locale", decimals=0, width=80),
+                Column("advice", "What helps", "string", words={word: (text, BLACK) for word, text in ADVICE.items()}),
+            ],
+            ["destination", "cause"],
+            sort="Failed",
+            empty=f"no failures, or {_NONE}",
+        ),
+        12,
+    )
+
+
+def _table(here: Grid) -> None:
+    def grown(metric: str, *matchers: str) -> str:
+        return total(increase(metric, _NAMED, *matchers), "destination")
+
+    done, failed, sent = grown(_ENDED, _SUCCEEDED), grown(_ENDED, _FAILED), grown("destination_sent_msat_total")
+    took, timed = (grown(f"destination_duration_seconds_{end}", _SUCCEEDED) for end in ("sum", "count"))
+    whose = {name: grown(_ENDED, _FAILED, one_of("cause", causes)) for name, causes in _WHOSE.items()}
+    queries = [
+        grown(_ENDED),
+        f"{done} / (({done} + {failed}) > 0)",
+        *whose.values(),
+        f"{sent} / {SAT}",
+        f"1e6 * {grown('destination_fees_msat_total')} / ({sent} > 0)",
+        f"{took} / ({timed} > 0)",
+    ]
+    marked = ((None, BLACK), (0.5, ORANGE))
+    shares = ((None, RED), (OUTAGE, ORANGE), (TARGET, BLACK))
+    columns = [
+        Column("destination", "Destination", "string", width=200),
+        Column("Value #A", "Ended", "locale", decimals=0),
+        Column("Value #B", "Succeeded", "percentunit", shares, decimals=1, empty="no payments"),
+        *(
+            Column(f"Value #{letter}", f"Failed: {name.lower()}", "locale", marked, decimals=0)
+            for letter, name in zip("CDE", whose, strict=True)
+        ),
+        Column("Value #F", "Sent, sat", "locale", decimals=0),
+        Column("Value #G", "Fees, ppm", "locale", decimals=0, empty="-"),
+        Column("Value #H", "Takes", "s", decimals=1, empty="-"),
+    ]
+    here.add(
+        grid(
+            Text(
+                "Named destinations",
+                "Within the time shown. Failed, us: this node's channels; way: the network between, or no route within "
+                "the limits; them: the recipient refused, is offline or lacks inbound balance. Takes: the average "
+                "success. Keysends without any HTLC and blinded paths don't show their recipient: they are in other.",
+                "short",
+            ),
+            [Query(query) for query in queries],
+            columns,
+            "destination",
+            sort="Ended",
+            empty=_NONE,
+        ),
+        24,
+        9,
+    )
