@@ -1603,6 +1603,13 @@ MUTATIONS = (
         "listing/test_ended.py",
     ),
     Mutation(
+        "the file is written anew until the disk is full",
+        "store/removal.py",
+        "free < COPIES * content:",
+        "free < 0:",
+        "store/test_removal.py",
+    ),
+    Mutation(
         "removed recipients stay in the log",
         "store/removal.py",
         'busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()',
