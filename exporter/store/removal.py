@@ -71,7 +71,7 @@ class Removal:
                 connection.execute("VACUUM")
             except sqlite3.Error:
                 with suppress(sqlite3.Error):
-                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # or the log keeps the space it had until then
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # or the log keeps the space
                 raise
             busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             if busy:
