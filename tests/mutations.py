@@ -200,15 +200,22 @@ MUTATIONS = (
     Mutation(
         "a failed payment without attempts is to nobody",
         "payments/destinations.py",
-        "elif payment.payee_among is not None and run.terminal is None and not run.group:",
+        "elif payment.payee_among is not None and run.terminal is None:",
         "elif False:",
+        "payments/test_destinations.py",
+    ),
+    Mutation(
+        "the recipient that is remembered of a run is not looked up again",
+        "payments/destinations.py",
+        "payment.destination or run.destination:",
+        "payment.destination:",
         "payments/test_destinations.py",
     ),
     Mutation(
         "a run in flight doesn't follow the groups of destinations",
         "payments/destinations.py",
-        'run.group = self.groups.get(payment.destination, "")',
-        'run.group = run.group or self.groups.get(payment.destination, "")',
+        'run.group = self.groups.get(recipient, "")',
+        'run.group = run.group or self.groups.get(recipient, "")',
         "payments/test_destinations.py",
     ),
     Mutation(
