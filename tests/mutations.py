@@ -205,6 +205,13 @@ MUTATIONS = (
         "payments/test_destinations.py",
     ),
     Mutation(
+        "what becomes former is shown before it is on disk",
+        "nodes.py",
+        "self.checkpoint.follow(self.accounts())\n        self._group_destinations(destinations)",
+        "self._group_destinations(destinations)\n        self.checkpoint.follow(self.accounts())",
+        "reload/test_destinations.py",
+    ),
+    Mutation(
         "the recipient that is remembered of a run is not looked up again",
         "payments/destinations.py",
         "payment.destination or run.destination:",
