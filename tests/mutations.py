@@ -228,8 +228,8 @@ MUTATIONS = (
     Mutation(
         "a reload forgets the destinations",
         "nodes.py",
-        "        self._group_destinations(destinations)\n        self.checkpoint.follow",
-        "        self.checkpoint.follow",
+        "self.checkpoint.follow(self.accounts())\n        self._group_destinations(destinations)",
+        "self.checkpoint.follow(self.accounts())",
         "reload/test_destinations.py",
     ),
     Mutation(
