@@ -11,6 +11,7 @@ from exporter.config import ConfigError, load
 from exporter.config.nodes import MISSING, NO_NODE
 from exporter.config.problems import Problem
 from exporter.config.settings import SETTINGS
+from exporter.config.suggestions import SECTIONS
 from tests.config.conftest import Home
 from tests.config.shortcuts import problems_of
 
@@ -86,6 +87,17 @@ def test_unknown_flags(home: Home, flag: str, meant: str) -> None:
     """Misspelt, or a flag of lnd or lncli; the value is not a second problem."""
     problem = Problem(flag, "Unknown flag.", f"Did you mean {meant}?" if meant else SEE_HELP)
     assert problems_of(f"--lnd.dir=.lnd {flag} {home.lnd}")[0] == problem
+
+
+@pytest.mark.parametrize("name", ["destinations", "nodes"])
+def test_sections_of_the_file(home: Home, name: str) -> None:
+    """They are no flags and no variables, and no guess takes their value for that of another setting."""
+    variable = f"LND_PAYMENTS_EXPORTER_{name.upper()}"
+    assert problems_of(f"--lnd.dir=.lnd --{name}=exchange-a --lnd.{name}=b", **{name.upper(): "c"}) == [
+        Problem(f"--{name}", "Unknown flag.", SECTIONS[name]),
+        Problem(f"--lnd.{name}", "Unknown flag.", SECTIONS[name]),
+        Problem(variable, "Unknown setting.", SECTIONS[name]),
+    ]
 
 
 def test_stray_values_missing_values_and_repeated_flags(home: Home) -> None:
