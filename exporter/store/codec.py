@@ -20,7 +20,8 @@ from exporter.payments.totals import (
     zero_histograms,
 )
 
-_PEER_LABELS = {
+_LABELS = {
+    Counter.NO_ROUTE_CHECKS: 1,
     Counter.PEER_ATTEMPTS: 2,
     Counter.PEER_SENT: 1,
     Counter.PEER_FEES: 1,
@@ -30,7 +31,7 @@ _PEER_LABELS = {
     Counter.PEER_OUTSTANDING_MS: 2,
 }
 """Number of labels of the counters that have no series at the start."""
-_COUNTER_LABELS = {name: len(next(iter(series))) for name, series in zero_counters().items() if series} | _PEER_LABELS
+_COUNTER_LABELS = {name: len(next(iter(series))) for name, series in zero_counters().items() if series} | _LABELS
 _HISTOGRAM_LABELS = {name: len(next(iter(series))) for name, series in zero_histograms().items()}
 
 

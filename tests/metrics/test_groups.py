@@ -29,7 +29,7 @@ OF_PEERS = {
     "htlc_attempts",
     "sent_msat",
     "fees_msat",
-    "fees_by_purpose_msat",
+    "rebalance_fees_msat",
     "rebalanced_in_msat",
     "rebalanced_in_fees_msat",
     "htlc_outstanding_seconds",
@@ -39,12 +39,9 @@ OF_PEERS = {
     "channels",
     "spendable_msat",
     "receivable_msat",
-    "offered_htlcs",
-    "offered_htlcs_limit",
-    "offered_msat",
-    "offered_msat_limit",
+    "offered_ratio",
 }
-SAVED = {Group.AMOUNTS: 570, Group.ATTEMPT_HISTOGRAMS: 169, Group.FEE_HISTOGRAMS: 90, Group.PEERS: 49}
+SAVED = {Group.AMOUNTS: 480, Group.ATTEMPT_HISTOGRAMS: 169, Group.FEE_HISTOGRAMS: 90, Group.PEERS: 44}
 """Series of the scene, which has three peers, one of them with an alias."""
 CHOICES = list(chain.from_iterable(combinations(Group, number) for number in range(len(Group) + 1)))
 
