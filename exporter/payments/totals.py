@@ -54,6 +54,7 @@ class Counter(StrEnum):
     PEER_SENT = "peer_sent"
     PEER_FEES = "peer_fees"
     PEER_FEES_BY_PURPOSE = "peer_fees_by_purpose"
+    """The same; a page shows only those of rebalances, and no label `purpose`: that would be three series a peer."""
     PEER_REBALANCED_IN = "peer_rebalanced_in"
     PEER_REBALANCED_IN_FEES = "peer_rebalanced_in_fees"
     PEER_OUTSTANDING_MS = "peer_outstanding_ms"

@@ -191,13 +191,20 @@ class Lab(Protocol):
         """
 
     async def send_to_route(
-        self, invoice: Invoice, *, via: str, through: tuple[str, ...] = (), offline: bool = False
+        self,
+        invoice: Invoice,
+        *,
+        via: str,
+        through: tuple[str, ...] = (),
+        offline: bool = False,
+        garbled: bool = False,
     ) -> None:
         """Call `SendToRouteV2` with the route of `BuildRoute`; return when its only attempt has ended.
 
         The route goes from the first hop through these nodes, if any, to the recipient. With `offline` the first hop
-        is disconnected in between: earlier, `BuildRoute` would refuse. lnd's database has no payment request of it. An
-        unknown hash fails, and keeps its failed attempt.
+        is disconnected in between: earlier, `BuildRoute` would refuse. With `garbled` the recipient finds something
+        for a blinded path in the onion, though there is none. lnd's database has no payment request of it. An unknown
+        hash fails, and keeps its failed attempt.
         """
 
     # The node's database.

@@ -124,7 +124,13 @@ class RealLab:
         await self.node.post("/v2/router/route/estimatefee", payment_request=invoice.request, timeout=30)
 
     async def send_to_route(
-        self, invoice: Invoice, *, via: str, through: tuple[str, ...] = (), offline: bool = False
+        self,
+        invoice: Invoice,
+        *,
+        via: str,
+        through: tuple[str, ...] = (),
+        offline: bool = False,
+        garbled: bool = False,
     ) -> None:
         """See `Lab`."""
         address = b64(secrets.token_bytes(32))
@@ -140,6 +146,8 @@ class RealLab:
         )
         if offline:
             await self.disconnect(via)
+        if garbled:
+            route["route"]["hops"][-1]["encrypted_data"] = b64(secrets.token_bytes(32))
         await self.node.post("/v2/router/route/send", payment_hash=b64hex(invoice.payment_hash), route=route["route"])
 
     def _to(self, name: str, sat: int) -> Json:

@@ -157,7 +157,13 @@ class SimulatedLab:
         await self._send(Plan(create, parts=(route,))).ended()
 
     async def send_to_route(
-        self, invoice: Invoice, *, via: str, through: tuple[str, ...] = (), offline: bool = False
+        self,
+        invoice: Invoice,
+        *,
+        via: str,
+        through: tuple[str, ...] = (),
+        offline: bool = False,
+        garbled: bool = False,
     ) -> None:
         """See `Lab`. Without a lifecycle in lnd, so its failed attempt isn't deleted."""
         key, route = invoice.payment_hash, self._route(invoice.at, via, invoice.sat * 1000, through=through)
@@ -169,6 +175,9 @@ class SimulatedLab:
         if offline:
             await self.disconnect(via)
             await self.apply(Fail(key, 0, pb.Failure.UNKNOWN_NEXT_PEER, 0), HOP_S)
+            await self.apply(GiveUp(key, pb.FAILURE_REASON_ERROR), 0)
+        elif garbled:
+            await self.apply(Fail(key, 0, pb.Failure.INVALID_ONION_PAYLOAD, len(route.hops)), HOP_S)
             await self.apply(GiveUp(key, pb.FAILURE_REASON_ERROR), 0)
         elif gone is not None:
             await self.apply(Fail(key, 0, pb.Failure.UNKNOWN_NEXT_PEER, gone), HOP_S)

@@ -104,6 +104,15 @@ async def test_channel_without_room(world: World, own: World) -> None:
         await alice.send_to_route(await alice.invoice(NO_ROOM, at="carol"), via="bob", through=("dave",))
 
 
+async def test_onion_that_the_recipient_rejects(world: World, own: World) -> None:
+    """A failure that fits no other cause: whoever made the route has made a mistake."""
+    alice = world.alice
+    async with failing(own, ("other", "other", Reason.ERROR)):
+        await alice.send_to_route(await alice.invoice(6_000, at="carol"), via="bob", garbled=True)
+    code = {"code": "invalid_onion_payload", "source": "recipient"}
+    assert [total(page, "alice", "htlc_attempts_failed_total", **code) for page in views(await own.page())] == [1] * 3
+
+
 async def test_limits_of_the_caller(world: World, own: World) -> None:
     """Fee limits of 0 and 1 sat, where every route costs more, and one part that is larger than any channel."""
     alice = world.alice
