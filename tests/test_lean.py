@@ -32,6 +32,7 @@ HEAVY = (
     "aiohttp.web",
     "argparse",
     "bz2",
+    "html.entities",
     "lzma",
     "exporter.bars",
     "exporter.config.webfile",
@@ -167,9 +168,18 @@ for name, attribute in json.loads(sys.argv[1]).items():
     assert used is getattr(module, attribute) is getattr(stand_ins[name], attribute)
 import idna.core, attr.validators
 assert idna.encode("\u00e4") == b"xn--4ca" and attr.validators.instance_of(int)
+import html
+assert html.escape("<") == "&lt;" and "html.entities" not in sys.modules
+assert html.unescape("&auml;&notit;&#228;") == "\u00e4\u00acit;\u00e4"
+import html.entities
+assert dict(html._html5) == html.entities.html5 and len(html._html5) == len(html.entities.html5)
 """
 ONE_OF = {
     "attr.validators": "instance_of",
+    "exporter.lnd.details": "to_detail",
+    "exporter.lnd.findings": "invoice",
+    "exporter.lnd.rpc.track_pb2": "Payment",
+    "exporter.lnd.rpc.why_pb2": "PayReq",
     "google.protobuf.internal.python_message": "GeneratedProtocolMessageType",
     "idna": "encode",
     "locale": "setlocale",

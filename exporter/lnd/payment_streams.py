@@ -9,9 +9,8 @@ from typing import Any, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from exporter.lnd import decode, errors
+from exporter.lnd import decode, details, errors
 from exporter.lnd.client import ANSWER_S, LndError, PaymentNotFound
-from exporter.lnd.details import to_detail
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.lnd.rpc import track_pb2
 from exporter.payments.detail import PaymentDetail
@@ -70,7 +69,7 @@ class PaymentStreams(ABC):
         async with aclosing(self._track_payment(payment_hash, inflight=inflight)) as messages:
             async for raw in messages:
                 payment = decode.payment(self._parse(rpc.Payment, raw), "")
-                yield to_detail(payment, self._parse(track_pb2.Payment, raw), secrets=secrets, request=request)
+                yield details.to_detail(payment, self._parse(track_pb2.Payment, raw), secrets=secrets, request=request)
                 if payment.status.ended:
                     return
         raise errors.stream_ended("TrackPaymentV2")
