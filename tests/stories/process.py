@@ -17,14 +17,14 @@ from tests.network.process import free_port, run, until
 from tests.patience import PATIENCE_S
 
 # The exporter with two changes. Its waiting times are short: between reconnects, before it asks lnd again, between
-# audits, between checks for overdue payments and of those without a route, and until an HTLC counts as held (first
-# argument, in seconds). The second
+# audits, between lists of channels, between checks for overdue payments and of those without a route, until an HTLC
+# that is on no channel counts as a ghost, and until one counts as held (first argument, in seconds). The second
 # argument is how long an end is on hold, in seconds. And its wall clock can be put an hour ahead (SIGUSR1) or behind
 # (SIGUSR2).
 IMPATIENT = """
 import signal, sys, time
 from exporter.follow import audit, backoff, follower, intervals, no_route, overdue
-from exporter.payments import inflight, run, terminal
+from exporter.payments import ghosts, inflight, run, terminal
 from exporter.__main__ import main
 
 def replace(module, **values):
@@ -36,8 +36,9 @@ replace(backoff, MAX_S=3.0)
 replace(audit, GRACE_US=10 * 10**6)
 replace(run, LOST_AFTER_NS=15 * 10**9)
 replace(overdue, EVERY_S=1.0)
+replace(ghosts, GHOST_NS=5 * 10**9)
 replace(no_route, EVERY_NS=10**9)
-replace(follower, Intervals=lambda: intervals.Intervals(audit_s=2, poll_s=10))
+replace(follower, Intervals=lambda: intervals.Intervals(audit_s=2, poll_s=10, channels_every=2))
 replace(inflight, HELD_NS=int(sys.argv.pop(1)) * 10**9)
 replace(terminal, HOLD_NS=int(sys.argv.pop(1)) * 10**9)
 true_ns, hours = time.time_ns, 0

@@ -147,7 +147,8 @@ class RealLab:
         if offline:
             await self.disconnect(via)
         if garbled:
-            route["route"]["hops"][-1]["encrypted_data"] = b64(secrets.token_bytes(32))
+            blinded = {"encrypted_data": b64(secrets.token_bytes(32)), "total_amt_msat": str(invoice.sat * 1000)}
+            route["route"]["hops"][-1] |= blinded | {"mpp_record": None}
         await self.node.post("/v2/router/route/send", payment_hash=b64hex(invoice.payment_hash), route=route["route"])
 
     def _to(self, name: str, sat: int) -> Json:
