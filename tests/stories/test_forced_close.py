@@ -1,10 +1,8 @@
 """A real lnd whose channel is closed by force while an HTLC is on it: it goes on chain, and is no ghost meanwhile."""
 
-import asyncio
 import hashlib
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ from tests.network.process import until
 from tests.network.regtest import Network
 from tests.stories.page import Page, total
 from tests.stories.process import exporting
-from tests.stories.test_native_sql import mine
+from tests.stories.test_native_sql import mining
 from tests.stories.world import World
 
 pytestmark = pytest.mark.network
@@ -44,16 +42,6 @@ async def pair(network: Network, programs: Path, tmp_path: Path) -> AsyncIterato
         for node in nodes:
             await node.stop()
             await node.close()
-
-
-@asynccontextmanager
-async def mining(network: Network) -> AsyncIterator[None]:
-    """Mine a block every 2 s within the block."""
-    task = asyncio.create_task(mine(network))
-    try:
-        yield
-    finally:
-        task.cancel()
 
 
 async def has(node: Node, path: str, name: str, **query: str) -> bool:
