@@ -28,7 +28,7 @@ from deploy.prometheus.rule import (
     ratio,
 )
 from deploy.prometheus.thresholds import Burning, Severity, Share, TooSlow
-from deploy.prometheus.values import Values
+from deploy.prometheus.values import WHOSE, Values
 from exporter.payments.labels import PURPOSE, AmountBand, Cause, ChannelState, Kind, Reason
 
 SMALL = (NO_BAND, AmountBand.UNDER_1K, AmountBand.UNDER_10K, AmountBand.UNDER_100K)
@@ -135,7 +135,7 @@ def _burning(s: Selector, values: Values) -> list[Alert]:
             """,
             f"{NODE}: payments fail {{{{ $value | humanize }}}} times as often as they may",
             f"""Over {long} as over {short} {_more(given.burn)} the targets allow for amounts like these. Recipients
-            that refuse and callers that cancel are not among them.""",
+            that refuse and callers that cancel are not among them. {WHOSE[values.success]}""",
             "failures",
             keep_firing_for=keep_firing_for,
         )

@@ -149,7 +149,9 @@ class NodePoller:
             self._channels_shown_ns = asked.mono_ns
             tracker = self._account.tracker
             tracker.balance = Balance.of(channels, asked)
-            tracker.ghosts.compare(channels.offered, tracker.open.values(), asked)
+            caught_up = self._account.status.stream_up and not self._account.status.catching_up
+            for run in tracker.ghosts.compare(channels.offered, tracker.open.values(), asked, caught_up=caught_up):
+                tracker.texts.changed(run.run)
             self._account.set_status(channels=channels)
             self._account.apply([ChannelsListed(frozenset(channels.by_peer))])
 

@@ -27,6 +27,8 @@ BOB_ALONE_SAT = 2
 """A limit for the fee of that amount, sat, which only the way over bob to dave keeps."""
 ASKED_AGAIN_S = NEAR_NS / NS_PER_S + 1
 """After so many seconds no earlier answer of ListChannels tells about a payment that fails."""
+POLL_S = 2.0
+"""Seconds between polls, so that channels are listed every ten."""
 SLOTS = 483
 """HTLCs that an lnd accepts in a channel."""
 
@@ -37,7 +39,7 @@ async def own(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     alice, home = world.alice, tmp_path_factory.mktemp("causes")
     macaroon = await alice.readonly_macaroon()
     nodes = [replace(node, macaroon=macaroon) for node in node_configs(alice)]
-    async with exporting(nodes, home) as exporter:
+    async with exporting(nodes, home, poll_s=POLL_S) as exporter:
         own = World(world.kind, {"alice": alice}, exporter.target, exporter.log)
         await own.followed("alice")
         yield own

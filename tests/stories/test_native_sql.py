@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -25,30 +24,23 @@ async def erin(network: Network, programs: Path, tmp_path: Path) -> AsyncIterato
     """Return a further node, without channels, so that its payments fail at once."""
     node = Node(NAME, programs, tmp_path / NAME, network.chain, 1000)
     node.flags = ["--db.backend=sqlite"]
+    mining = asyncio.create_task(mine(network))
     try:
-        async with mining(network):  # a new node starts only when it has seen a recent block
-            await node.create()
-            await node.ready()
+        await node.create()
+        await node.ready()
+        mining.cancel()
         yield node
     finally:
+        mining.cancel()
         await node.stop()
         await node.close()
 
 
-@asynccontextmanager
-async def mining(network: Network) -> AsyncIterator[None]:
-    """Mine a block every 2 s within the block."""
-
-    async def mine() -> None:
-        while True:
-            await network.chain.mine(1)
-            await asyncio.sleep(2)
-
-    task = asyncio.create_task(mine())
-    try:
-        yield
-    finally:
-        task.cancel()
+async def mine(network: Network) -> None:
+    """Mine a block every 2 s until cancelled: a new node starts only when it has seen a recent block."""
+    while True:
+        await network.chain.mine(1)
+        await asyncio.sleep(2)
 
 
 async def fail(node: Node, *payment_hashes: bytes) -> None:
