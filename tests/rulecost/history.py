@@ -1,19 +1,18 @@
 """The history that rules and dashboards read: which series, how far back, and how they go on."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import promql_parser
 from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.prometheus.recording import BAD_BY_BAND, FINISHED_BY_BAND
-from exporter.payments.labels import AmountBand
+from exporter.payments.labels import AmountBand, Cause
 
 SCRAPED_MS, RECORDED_MS = 15_000, 30_000
 """Time between two samples: the usual scrape interval, and the interval of the rules."""
 LOOKBACK_S = 3600
 """Written of every series that is read, however short the time that is read: a point and some more."""
-_BY_BAND = (FINISHED_BY_BAND, BAD_BY_BAND)
 
 
 class Series(NamedTuple):
@@ -68,6 +67,12 @@ def history(page: str, back_s: Mapping[str, int], most_s: int) -> list[Series]:
     `back_s` comes from `read_by`; nothing is older than `most_s`.
     """
     made = []
+    levels: dict[str, list[dict[str, str]]] = {
+        "node": [{}],
+        "node_band": [{"amount_band": band} for band in AmountBand],
+        "node_cause": [{"cause": cause} for cause in Cause],
+        "node_peer": [{"peer": peer} for peer in sorted(set(re.findall('peer="([0-9a-f]{66})"', page)))],
+    }
     target = {"job": "lnd-payments", "instance": "exporter%d:10019"}
     for family in text_string_to_metric_families(page):
         for sample in family.samples:
@@ -84,9 +89,12 @@ def history(page: str, back_s: Mapping[str, int], most_s: int) -> list[Series]:
         made.append(Series({**target, "__name__": "up"}, 1, 0, SCRAPED_MS, _back_ms(back_s["up"], most_s)))
     for name, seconds in back_s.items():
         if ":" in name:
+            level, _, operation = name.split(":")
             node = {**target, "node": "node%d", "__name__": name}
-            each = [{**node, "amount_band": band} for band in AmountBand] if name in _BY_BAND else [node]
-            rises = 0.0 if "ratio" in name or "bool" in name else 1.0
+            if operation == "max":
+                del node["instance"]  # of two exporters of a node the one that knows more
+            each = [{**node, **more} for more in levels[level]]
+            rises = 1.0 if operation == "sum" else 0.0
             made += [Series(labels, 1, rises, RECORDED_MS, _back_ms(seconds, most_s)) for labels in each]
     return made
 
