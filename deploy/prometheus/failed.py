@@ -17,6 +17,8 @@ SMALL_FAILED = "node_cause:lnd_payments_failed_small:sum"
 PEER_ATTEMPTS = "node_peer:lnd_payments_peer_htlc_attempts:sum"
 PEER_BLAMED = "node_peer:lnd_payments_peer_htlc_attempts_blamed:sum"
 """Those that failed in the channel with the peer, or at the peer itself."""
+PEER_BLAMED_SHARE = "node_peer:lnd_payments_peer_htlc_attempts_blamed:ratio30m"
+"""Their share; of peers with enough attempts for `PeerFails`."""
 
 
 def sums(s: Selector, values: Values) -> list[Recording]:
@@ -31,6 +33,7 @@ def sums(s: Selector, values: Values) -> list[Recording]:
         PROBES_FAILED: (exactly("kind", Kind.PROBE),),
         REBALANCES_FAILED: (exactly("kind", Kind.REBALANCE),),
     }
+    enough = values.alerts.peer_fails.at_least
     attempts, known = "peer_htlc_attempts_total", f'peer!~"{OTHER_PEERS}|{FORMER_PEERS}"'
     blamed = one_of("outcome", (PeerOutcome.FAILED_HERE, PeerOutcome.FAILED_AT_PEER))
     return [
@@ -41,4 +44,8 @@ def sums(s: Selector, values: Values) -> list[Recording]:
         ),
         Recording(PEER_ATTEMPTS, f"sum without (outcome) ({s(attempts, known)})"),
         Recording(PEER_BLAMED, f"sum without (outcome) ({s(attempts, known, blamed)})"),
+        Recording(
+            PEER_BLAMED_SHARE,
+            f"increase({s(PEER_BLAMED)}[30m]) / (increase({s(PEER_ATTEMPTS)}[30m]) >= {enough})",
+        ),
     ]

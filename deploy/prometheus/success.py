@@ -1,8 +1,7 @@
 """Alerts on failing payments, and on their causes."""
 
 from deploy.prometheus.failed import (
-    PEER_ATTEMPTS,
-    PEER_BLAMED,
+    PEER_BLAMED_SHARE,
     PROBES_FAILED,
     REBALANCES_FAILED,
     REFUSED,
@@ -253,12 +252,7 @@ def _cause(values: Values, given: Share, causes: list[Cause], name: str, what: s
 
 def _peer(s: Selector, given: Share) -> Alert:
     """Return the alert on a failing peer; its alias is added if it is known."""
-    attempts = f"increase({s(PEER_ATTEMPTS)}[30m])"
-    share = f"""(
-          increase({s(PEER_BLAMED)}[30m]) / {attempts} > {ratio(given.percent)}
-          and {attempts} >= {given.at_least}
-          {present(s, "30m")}
-        )"""
+    share = f"({s(PEER_BLAMED_SHARE)} > {ratio(given.percent)} {present(s, '30m')})"
     return Alert(
         "PeerFails",
         given.severity,
