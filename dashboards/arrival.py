@@ -8,22 +8,29 @@ from dashboards.panel import GREEN, ORANGE, RED, YELLOW, Query, Text
 from dashboards.query import (
     BURN_LEAST,
     BURNS,
+    BURNT_BY,
     SMALL_TARGET,
-    SUCCEEDED,
     TARGETS,
     burn,
     enough,
     finished,
     increase,
+    left_bad,
     m,
+    overall,
+    overall_in_the_end,
     rate,
     success_rate,
     total,
 )
 from dashboards.tables import crossed
-from dashboards.words import KINDS
+from dashboards.words import EACH_TRY, IN_THE_END, KINDS, RATES, TRIES
 from deploy.prometheus.rule import exactly
-from exporter.payments.labels import AmountBand
+from exporter.payments.labels import AmountBand, Purpose
+
+_TRIES, _STEP = "6h", "5m"
+"""A window longer than most people wait before they try again, and a step at which it isn't costly for Prometheus."""
+_PAYMENTS = exactly("purpose", Purpose.PAYMENT)
 
 
 def success(here: Grid) -> None:
@@ -33,12 +40,15 @@ def success(here: Grid) -> None:
         crossed(
             Text(
                 "Success rate by amount, against its target",
-                "The larger the amount, the harder it is to deliver, so each band has a target of its own. Good: no "
-                "red. A band without payments shows 100 %.",
+                "The larger the amount, the harder it is to deliver, so each band has a target of its own, which "
+                f"holds for {EACH_TRY}. {IN_THE_END}: what a later try paid is no failure. Good: no red. A band "
+                "without payments shows 100 %.",
                 "percentunit",
             ),
             {
-                "Success rate": success_rate("$__range", "amount_band"),
+                EACH_TRY: success_rate("$__range", "amount_band"),
+                IN_THE_END: f"1 - {left_bad('$__range', 'amount_band')} / "
+                f"clamp_min({finished('$__range', 'amount_band')}, 1)",
                 "Target": _by_band(lambda band: TARGETS[band]),
                 "Above target": f"{success_rate('$__range', 'amount_band')} - on (amount_band) "
                 f"({_by_band(lambda band: TARGETS[band])})",
@@ -50,7 +60,7 @@ def success(here: Grid) -> None:
             steps={"Above target": ((None, RED), (0, GREEN))},
             order=_by_band(lambda band: list(AmountBand).index(band)),
         ),
-        10,
+        14,
     )
     here.add(
         lines(
@@ -63,7 +73,7 @@ def success(here: Grid) -> None:
             [Query(success_rate("1h", matchers=[exactly("amount_band", band)]), band.value) for band in AmountBand],
             top=1,
         ),
-        14,
+        10,
     )
     here.add(
         bars(
@@ -94,7 +104,7 @@ def success(here: Grid) -> None:
             Text(
                 "Error budget left, 3 days",
                 "What the targets still allow to fail, of what they allow within three days, at the node where it is "
-                "least. Good: above 0; below, payments failed more often than they may.",
+                f"least. Good: above 0; below, payments failed more often than they may. {BURNT_BY}",
                 "percentunit",
             ),
             f"1 - max({burn('3d')})",
@@ -102,34 +112,16 @@ def success(here: Grid) -> None:
             decimals=0,
             empty="no payments",
         ),
-        6,
+        4,
     )
-    first = increase("htlc_attempts_per_payment_bucket", *SUCCEEDED, 'le="1.0"', window="1h")
-    tried = increase("htlc_attempts_per_payment_count", *SUCCEEDED, window="1h")
-    here.add(
-        lines(
-            Text(
-                "First try against eventual success",
-                "Share of the successes that needed one HTLC only, where all attempts were seen, beside the share of "
-                "payments that succeed in the end, over the last hour. Good: both high; far apart means that lnd "
-                "tries many routes.",
-                "percentunit",
-            ),
-            [
-                Query(f"{total(first)} / clamp_min({total(tried)}, 1)", "first try, of the successes"),
-                Query(success_rate("1h"), "eventual success"),
-            ],
-            top=1,
-        ),
-        10,
-    )
+    _tries(here)
     here.add(
         lines(
             Text(
                 "Error budget burn",
                 "How many times as many payments fail as the targets allow, at the node where it is worst. Dashed: "
                 "where alerts begin. 0 while too few finished for them: fewer than "
-                f"{BURN_LEAST['1h']} in 1 hour, {BURN_LEAST['6h']} in 6.",
+                f"{BURN_LEAST['1h']} in 1 hour, {BURN_LEAST['6h']} in 6. {BURNT_BY}",
                 "suffix: x",
             ),
             [
@@ -138,7 +130,49 @@ def success(here: Grid) -> None:
             ],
             ((None, "transparent"), (BURNS["slow"], ORANGE), (BURNS["fast"], RED)),
         ),
-        8,
+        6,
+    )
+
+
+def _tries(here: Grid) -> None:
+    """Add the panels on payments that are tried again."""
+    here.add(
+        lines(
+            Text(
+                f"Success rate: {EACH_TRY}, and {IN_THE_END}",
+                f"Of what was tried within {_TRIES} before. {EACH_TRY}: this node did not fail it. {IN_THE_END}: or a "
+                "later try paid the same invoice. One denominator: the gap is what people put right by trying again. "
+                "Good: both near the top. A keysend or AMP payment tried again is another payment.",
+                "percentunit",
+            ),
+            [Query(overall(_TRIES), EACH_TRY), Query(overall_in_the_end(_TRIES), IN_THE_END)],
+            top=1,
+            colors=RATES,
+            empty="no payments",
+            every=_STEP,
+        ),
+        7,
+    )
+    successes = total(increase("runs_per_success_count", _PAYMENTS, window=_TRIES))
+
+    def beyond(tries: int) -> str:
+        within = total(increase("runs_per_success_bucket", _PAYMENTS, exactly("le", f"{tries:.1f}"), window=_TRIES))
+        return f"1 - {within} / ({successes} > 0)"
+
+    here.add(
+        lines(
+            Text(
+                "Runs per success",
+                f"Share of the invoices paid within {_TRIES} before that took more than so many tries. Good: near 0; "
+                "more than 5 is a program that tries again and again. HTLC attempts within a try are in Why they fail.",
+                "percentunit",
+            ),
+            [Query(beyond(1), "more than 1"), Query(beyond(2), "more than 2"), Query(beyond(5), "more than 5")],
+            colors=TRIES,
+            empty="no invoice paid",
+            every=_STEP,
+        ),
+        7,
     )
 
 

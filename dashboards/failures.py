@@ -4,14 +4,14 @@ from grafana_foundation_sdk.builders import dashboard, table
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards.board import Board
-from dashboards.graphs import bars, leading, number
+from dashboards.graphs import bars, leading, number, two
 from dashboards.htlcs import attempts
 from dashboards.layout import Grid
 from dashboards.panel import BLACK, GREEN, ORANGE, RED, Query, Text
 from dashboards.peers import peers
-from dashboards.query import KIND, OUTAGE, PURPOSE, TARGET, increase, rate, total
+from dashboards.query import KIND, OUTAGE, PURPOSE, TARGET, increase, m, rate, total
 from dashboards.tables import MARKED, Column, crossed, grid, named
-from dashboards.words import ADVICE, CAUSES, REASONS
+from dashboards.words import ADVICE, CAUSES, CHECK_ADVICE, CHECKS, EACH_TRY, IN_THE_END, REASONS
 from deploy.prometheus.rule import exactly
 from exporter.payments.labels import PURPOSE as OF_KIND
 from exporter.payments.labels import AmountBand, Purpose
@@ -57,6 +57,7 @@ def _causes(here: Grid) -> None:
     causes = increase("failed_by_cause_total", PURPOSE)
     here.row("1. What stops them?")
     failed, done = total(increase("failed_total", KIND)), total(increase("succeeded_total", KIND))
+    mended = total(increase("failed_made_good_total", KIND))
     here.add(
         leading(
             Text(
@@ -69,7 +70,7 @@ def _causes(here: Grid) -> None:
             "cause",
             CAUSES,
         ),
-        12,
+        11,
         5,
     )
     here.add(
@@ -82,22 +83,25 @@ def _causes(here: Grid) -> None:
             total(causes),
             decimals=0,
         ),
-        6,
+        5,
         5,
     )
     here.add(
-        number(
+        two(
             Text(
                 "Share that fails",
-                "Of all that ended within the time shown, refusals and cancellations too, of the purposes chosen.",
+                "Of all that ended within the time shown, refusals and cancellations too, of the purposes chosen. "
+                f"{EACH_TRY}: every payment that failed. {IN_THE_END}: without those whose invoice a later try paid; "
+                "keysends, AMP and probes have no later try. Both of the same number of payments.",
                 "percentunit",
             ),
-            f"{failed} / (({failed} + {done}) > 0)",
+            Query(f"{failed} / (({failed} + {done}) > 0)", EACH_TRY),
+            Query(f"clamp_min({failed} - ({mended} or 0 * {failed}), 0) / (({failed} + {done}) > 0)", IN_THE_END),
             ((None, GREEN), (1 - TARGET, ORANGE), (1 - OUTAGE, RED)),
             decimals=1,
             empty="no payments",
         ),
-        6,
+        8,
         5,
     )
     here.add(_advice(total(causes, "cause"), total(causes)), 24, 9)
@@ -112,8 +116,10 @@ def _causes(here: Grid) -> None:
             [Query(f"60 * {total(rate('failed_by_cause_total', PURPOSE), 'cause')}", "{{cause}}")],
             colors=CAUSES,
         ),
-        24,
+        13,
+        9,
     )
+    here.add(_checks(), 11, 9)
     here.row("2. At which amounts, and what does lnd say?")
     here.add(
         crossed(
@@ -183,6 +189,38 @@ def _advice(causes: str, everything: str) -> table.Panel:
         "cause",
         sort="Failed",
         empty="no failed payments",
+    )
+
+
+def _checks() -> table.Panel:
+    """Return the table of what lnd finds about payments without a route.
+
+    Only invoices are checked, so there is nothing to show if the purpose `payment` isn't chosen.
+    """
+    chosen = m("failed_by_cause_total", PURPOSE, exactly("purpose", Purpose.PAYMENT))
+    checks = f"{total(increase('no_route_checks_total'), 'verdict')} > 0 and on () {chosen}"
+    everything = f"sum({checks})"
+    return grid(
+        Text(
+            "Why there was no route",
+            "Off unless the exporter runs with --lnd.explain-no-route. What lnd then finds about payments that failed "
+            "without any attempt: guesses about a sample, to be compared with each other. `lnd-payments-exporter ended "
+            "--cause=no_route --since=1h` lists such payments, `why HASH` asks lnd about one.",
+            "locale",
+        ),
+        [
+            Query(f'label_replace({checks}, "advice", "$1", "verdict", "(.+)")'),
+            Query(f"({checks}) / on () group_left () {everything}"),
+        ],
+        [
+            Column("verdict", "lnd finds", "string", width=150, words=named(CHECKS)),
+            Column("Value #A", "Checks", "locale", decimals=0, width=80),
+            Column("Value #B", "Share", "percentunit", decimals=0, width=80),
+            Column("advice", "What helps", "string", words={w: (text, BLACK) for w, text in CHECK_ADVICE.items()}),
+        ],
+        "verdict",
+        sort="Checks",
+        empty="nothing checked: --lnd.explain-no-route is off, or no payment needed it",
     )
 
 

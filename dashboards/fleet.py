@@ -65,7 +65,11 @@ def _first_row(here: Grid) -> None:
     )
     here.add(
         number(
-            Text("Success rate", f"Over all nodes, within the time shown. Good: above {TARGET:.0%}.", "percentunit"),
+            Text(
+                "Success rate",
+                f"Of each try, over all nodes, within the time shown. Good: above {TARGET:.0%}.",
+                "percentunit",
+            ),
             overall("$__range"),
             _RATE,
             decimals=1,
@@ -92,9 +96,9 @@ def _nodes(here: Grid) -> None:
         grid(
             Text(
                 "Nodes, a click leads to the payments of one",
-                "Success rate and payments within the time shown; in flight and held as of lnd's last answer; blocks "
-                "left go on when nobody looks. A node taken away stays until it is out of the time shown. Good: ready, "
-                "no red. Quiet is not dead: a node may have no payments for days.",
+                "Success rate (of each try) and payments within the time shown; in flight and held as of lnd's last "
+                "answer; blocks left go on when nobody looks. A node taken away stays until it is out of the time "
+                "shown. Good: ready, no red. Quiet is not dead: a node may have no payments for days.",
                 "short",
             ),
             [

@@ -58,11 +58,14 @@ def leading(text: Text, expr: str, label: str, colors: Mapping[str, str]) -> sta
     return panel.text_mode(words.BigValueTextMode.VALUE_AND_NAME)
 
 
-def two(text: Text, first: Query, second: Query, steps: Steps, unit: str) -> stat.Panel:
-    """Return a panel with two numbers and their names; the second is in a unit of its own."""
-    panel: stat.Panel = number(text, first.expr, steps, decimals=0, legend=first.legend)
+def two(
+    text: Text, first: Query, second: Query, steps: Steps, unit: str = "", *, decimals: int = 0, empty: str = "-"
+) -> stat.Panel:
+    """Return a panel with two numbers and their names; the second may be in a unit of its own."""
+    panel: stat.Panel = number(text, first.expr, steps, decimals=decimals, empty=empty, legend=first.legend)
     panel.with_target(target(second._replace(instant=True), 1, PromQueryFormat.TIME_SERIES))
-    panel.override_by_name(second.legend, [model.DynamicConfigValue(id_val="unit", value=unit)])
+    if unit:
+        panel.override_by_name(second.legend, [model.DynamicConfigValue(id_val="unit", value=unit)])
     return panel.text_mode(words.BigValueTextMode.VALUE_AND_NAME)
 
 

@@ -7,7 +7,22 @@ from dashboards.graphs import number, two
 from dashboards.layout import Grid
 from dashboards.panel import GREEN, ORANGE, RED, YELLOW, Query, Text
 from dashboards.presence import AWAY
-from dashboards.query import BURN_LEAST, BURNS, OUTAGE, SAT, TARGET, burn, enough, increase, m, overall, total
+from dashboards.query import (
+    BURN_LEAST,
+    BURNS,
+    BURNT_BY,
+    OUTAGE,
+    SAT,
+    TARGET,
+    burn,
+    enough,
+    increase,
+    m,
+    overall,
+    overall_in_the_end,
+    total,
+)
+from dashboards.words import EACH_TRY, IN_THE_END
 
 _BURN = ((None, GREEN), (BURNS["budget"], YELLOW), (BURNS["slow"], ORANGE), (BURNS["fast"], RED))
 
@@ -24,20 +39,22 @@ def overview() -> Board:
 
 def _first_row(here: Grid) -> None:
     here.add(
-        number(
+        two(
             Text(
                 "Success rate",
-                "Share of the finished invoices, keysends and AMP payments that this node did not fail, over the "
-                "time shown. Recipients that refuse and callers that cancel are no failures of the node. Good: "
-                f"above {TARGET:.0%}, less where most amounts are large.",
+                "Of all invoices, keysends and AMP payments tried within the time shown. each try: this node did not "
+                "fail it; refusals and cancellations are not its failures. in the end: or a later try paid the "
+                "invoice, as the customer sees it; right if the time shown is much longer than their pauses. Good: "
+                f"above {TARGET:.0%}.",
                 "percentunit",
             ),
-            overall("$__range"),
+            Query(overall("$__range"), EACH_TRY),
+            Query(overall_in_the_end("$__range"), IN_THE_END),
             ((None, RED), (OUTAGE, ORANGE), (TARGET, GREEN)),
             decimals=1,
             empty="no payments",
         ),
-        4,
+        6,
         5,
     )
     here.add(
@@ -46,7 +63,7 @@ def _first_row(here: Grid) -> None:
                 "Error budget burn, 1 h",
                 "How many times as many payments fail as the targets allow for amounts like these, at the node where "
                 f"it is worst. Good: below 1. The alerts begin at {BURNS['fast']} within an hour, {BURNS['slow']} "
-                f"within six, and ask for {BURN_LEAST['1h']} and {BURN_LEAST['6h']} finished payments.",
+                f"within six, and ask for {BURN_LEAST['1h']} and {BURN_LEAST['6h']} finished payments. {BURNT_BY}",
                 "suffix: x",
             ),
             f"max({burn('1h')} and {enough('1h')})",
@@ -63,7 +80,7 @@ def _first_row(here: Grid) -> None:
             total(increase("started_total")),
             decimals=0,
         ),
-        4,
+        3,
         5,
     )
     here.add(
@@ -75,7 +92,7 @@ def _first_row(here: Grid) -> None:
             ),
             total(m("in_flight")),
         ),
-        4,
+        3,
         5,
     )
     here.add(

@@ -1,6 +1,6 @@
 """PromQL for nodes, their states and the blocks left of held HTLCs, including nodes that can't be reached."""
 
-from dashboards.panel import GREEN, GREY, ORANGE, RED, YELLOW
+from dashboards.panel import GREEN, GREY, RED, YELLOW
 from dashboards.query import JOBS, LAST_PAGE, NODE, each, m, total
 from deploy.prometheus.recording import older, removed
 from deploy.prometheus.rule import NODES_OF_A_JOB, PER_NODE, exactly
@@ -12,7 +12,7 @@ _COLORS: dict[NodeState, str] = {
     NodeState.STARTING: YELLOW,
     NodeState.LOCKED: "purple",
     NodeState.NO_WALLET: "dark-purple",
-    NodeState.DENIED: ORANGE,
+    NodeState.DENIED: "dark-orange",
     NodeState.WRONG_NODE: "dark-red",
     NodeState.UNREACHABLE: RED,
 }

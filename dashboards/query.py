@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from deploy.prometheus.recording import KNOWN, MOST_BAD, WINDOWS, budgets, factors
 from deploy.prometheus.rule import MEMORY, at_exporter, exactly, one_of
-from deploy.prometheus.values import SHOWN, Values, read
+from deploy.prometheus.values import SHOWN, WHOSE, Success, Values, read
 from exporter.payments.labels import AmountBand, Outcome, Purpose
 
 DAY_S = 86_400
@@ -24,6 +24,8 @@ OUTAGE = 1 - ALERTS.outage.percent / 100
 BURNS = {"budget": ALERTS.error_budget.burn, "slow": ALERTS.fail_slowly.burn, "fast": ALERTS.fail_fast.burn}
 BURN_LEAST = {"1h": ALERTS.fail_fast.at_least, "6h": ALERTS.fail_slowly.at_least}
 """Payments that must have finished in a window before its burn rate can trigger an alert."""
+BURNT_BY = WHOSE[VALUES.success]
+"""What burns the error budget, a sentence."""
 QUICK_S = ALERTS.slow.seconds
 FIRST_HTLC_S, FIRST_HTLC_SHARE = ALERTS.path_finding_slow.seconds, ALERTS.path_finding_slow.percent / 100
 FAR, NEAR = ALERTS.htlc_near_expiry.warning_blocks, ALERTS.htlc_near_expiry.critical_blocks
@@ -98,6 +100,19 @@ def bad(window: str, *by: str, matchers: Iterable[str] = ()) -> str:
     return total(increase("failed_total", COUNTED, BAD, *matchers, window=window), *by)
 
 
+def made_good(window: str, *by: str) -> str:
+    """Return the number of the bad payments that a later run of the same hash made good."""
+    return total(increase("failed_made_good_total", COUNTED, BAD, window=window), *by)
+
+
+def left_bad(window: str, *by: str) -> str:
+    """Return the number of the bad payments that were not made good.
+
+    It is right over windows much longer than the time after which people pay again.
+    """
+    return f"clamp_min({bad(window, *by)} - {made_good(window, *by)}, 0)"
+
+
 def success_rate(window: str, *by: str, matchers: Iterable[str] = ()) -> str:
     """Return the share that did not fail; 1 without payments."""
     matchers = tuple(matchers)
@@ -109,16 +124,25 @@ def overall(window: str, *by: str) -> str:
     return f"1 - {bad(window, *by)} / ({finished(window, *by)} > 0)"
 
 
-def burn(window: str) -> str:
+def overall_in_the_end(window: str, *by: str) -> str:
+    """Return the success rate of the customer, with the denominator of `overall`: what was made good isn't bad."""
+    return f"1 - {left_bad(window, *by)} / ({finished(window, *by)} > 0)"
+
+
+def burn(window: str, values: Values = VALUES) -> str:
     """Return each node's burn rate: its bad payments divided by those that the targets allow; empty without any.
 
-    The allowance is capped as in the recorded burn rate of the same window, which the alerts use.
+    The allowance is capped as in the recorded burn rate of the same window, which the alerts use. The customer's burn
+    rate leaves out what was made good, as that one does.
     """
     parts = (
         f"{budget:g} * {finished(window, *NODE, 'amount_band', matchers=[one_of('amount_band', bands)])}"
-        for budget, bands in budgets(VALUES, MOST_BAD / factors(VALUES)[WINDOWS[window]]).items()
+        for budget, bands in budgets(values, MOST_BAD / factors(values)[WINDOWS[window]]).items()
     )
-    return f"{bad(window, *NODE)} / ({total(' or '.join(parts), *NODE)} > 0)"
+    burnt = bad(window, *NODE)
+    if values.success is Success.CUSTOMER:
+        burnt = f"clamp_min({burnt} - ({made_good(window, *NODE)} or 0 * {burnt}), 0)"
+    return f"{burnt} / ({total(' or '.join(parts), *NODE)} > 0)"
 
 
 def enough(window: str) -> str:

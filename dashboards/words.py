@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, YELLOW
 from dashboards.presence import STATES
-from exporter.payments.labels import Cause, FailureSource, Interruption, Kind, Outcome, Reason
+from exporter.payments.labels import Cause, FailureSource, Interruption, Kind, NodeState, Outcome, Reason, RouteCheck
 
 _PURPLE, _LIGHT_GREY, _TEAL, _PINK = "purple", "#b0b0b0", "#4fb3a9", "#d16ba5"
 _DARK_YELLOW = "dark-yellow"  # also legible as a text on white
@@ -55,10 +55,29 @@ SOURCES: Mapping[str, str] = {
     FailureSource.RECIPIENT: _DARK_YELLOW,
     FailureSource.UNKNOWN: _LIGHT_GREY,
 }
-OUTCOMES: Mapping[str, str] = {Outcome.SUCCEEDED: GREEN, Outcome.FAILED: RED}
+OUTCOMES: Mapping[str, str] = {Outcome.SUCCEEDED: GREEN, Outcome.FAILED: "dark-red"}
+EACH_TRY, IN_THE_END = "each try", "in the end"
+"""The names of the node's and of the customer's success rate."""
+RATES: Mapping[str, str] = {EACH_TRY: BLUE, IN_THE_END: GREEN}
+TRIES: Mapping[str, str] = {"more than 1": BLUE, "more than 2": _PURPLE, "more than 5": ORANGE}
+CHECKS: Mapping[str, str] = {
+    RouteCheck.FEE_LIMIT: _TEAL,
+    RouteCheck.TOO_LARGE: "light-orange",
+    RouteCheck.OWN_LIQUIDITY: CAUSES[Cause.OWN_LIQUIDITY],
+    RouteCheck.OWN_INACTIVE: CAUSES[Cause.OWN_INACTIVE],
+    RouteCheck.RECIPIENT_AVOIDED: _DARK_YELLOW,
+    RouteCheck.ROUTE_AVOIDED: BLUE,
+    RouteCheck.NO_ROUTE: CAUSES[Cause.NO_ROUTE],
+    RouteCheck.TIMEOUT: REASONS[Reason.TIMEOUT],
+    RouteCheck.UNKNOWN: _LIGHT_GREY,
+    RouteCheck.DENIED: dict(STATES.values())[NodeState.DENIED],
+    RouteCheck.FAILED: OUTCOMES[Outcome.FAILED],
+}
+"""What lnd finds when it is asked why there was no route."""
 INTERRUPTIONS: Mapping[str, str] = {
     **{word: color for word, color in STATES.values() if word in {*Interruption}},
     Interruption.TIMEOUT: REASONS[Reason.TIMEOUT],
+    Interruption.TOO_LARGE: CHECKS[RouteCheck.TOO_LARGE],
     Interruption.OTHER: GREY,
 }
 """Those that are words elsewhere, too; the others have colours of Grafana's."""
@@ -81,3 +100,19 @@ ADVICE: Mapping[str, str] = MappingProxyType(
     }
 )
 """What helps against each cause, in a few words."""
+CHECK_ADVICE: Mapping[str, str] = MappingProxyType(
+    {
+        RouteCheck.FEE_LIMIT: "raise the fee limit; an unset one is 0",
+        RouteCheck.TOO_LARGE: "allow more parts, pay less, larger channels",
+        RouteCheck.OWN_LIQUIDITY: ADVICE[Cause.OWN_LIQUIDITY],
+        RouteCheck.OWN_INACTIVE: ADVICE[Cause.OWN_INACTIVE],
+        RouteCheck.RECIPIENT_AVOIDED: "tell the recipient: offline, or no room",
+        RouteCheck.ROUTE_AVOIDED: "try later; better connected peers",
+        RouteCheck.NO_ROUTE: "does lnd know the graph? route hints?",
+        RouteCheck.TIMEOUT: "a longer timeout; is lnd slow?",
+        RouteCheck.UNKNOWN: "nothing: lnd's answers don't explain it",
+        RouteCheck.DENIED: "a macaroon for DecodePayReq, QueryRoutes",
+        RouteCheck.FAILED: "nothing; if it is often, lnd is overloaded",
+    }
+)
+"""What helps if lnd finds this, in a few words."""

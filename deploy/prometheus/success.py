@@ -35,7 +35,7 @@ from deploy.prometheus.rule import (
     ratio,
 )
 from deploy.prometheus.thresholds import Burning, Severity, Share, TooSlow
-from deploy.prometheus.values import Values
+from deploy.prometheus.values import WHOSE, Values
 from exporter.payments.labels import AmountBand, Cause, ChannelState
 
 ORDINARY = (*SMALL, AmountBand.UNDER_1M)
@@ -140,7 +140,7 @@ def _burning(s: Selector, values: Values) -> list[Alert]:
             """,
             f"{NODE}: payments fail {{{{ $value | humanize }}}} times as often as they may",
             f"""Over {long} as over {short} {_more(given.burn)} the targets allow for amounts like these. Recipients
-            that refuse and callers that cancel are not among them.""",
+            that refuse and callers that cancel are not among them. {WHOSE[values.success]}""",
             "failures",
             keep_firing_for=keep_firing_for,
         )

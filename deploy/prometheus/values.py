@@ -33,6 +33,13 @@ class Success(StrEnum):
     """Those that a later payment of the same hash made good don't."""
 
 
+WHOSE: Mapping[Success, str] = {
+    Success.NODE: "Each failed try counts (`success: node` in values.yml).",
+    Success.CUSTOMER: "A failed try doesn't count once a later try has paid (`success: customer` in values.yml).",
+}
+"""What burns the error budget, a sentence for alerts and panels."""
+
+
 class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """The values of a profile; `values.yml` explains each key."""
 

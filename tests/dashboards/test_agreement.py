@@ -10,6 +10,7 @@ from dashboards import query
 from deploy.prometheus.generate import groups
 from deploy.prometheus.recording import BLOCKS_LEFT, burn
 from deploy.prometheus.rule import Alert, Recording, as_yaml
+from deploy.prometheus.values import Values
 from exporter.payments.labels import PURPOSE, AmountBand, BlocksLeft, Kind, Purpose, Reason
 from tests.dashboards.panels import dashboard, panel, panel_query
 from tests.promtool import Expected, over, query_errors
@@ -22,9 +23,9 @@ FLIGHT, OVERVIEW, FAILURES = "lnd-payments-flight", "lnd-payments-overview", "ln
 GROUPS = groups(query.VALUES)
 
 
-def recorded() -> dict[str, Any]:
-    """Return the shipped recording rules."""
-    rules: dict[str, Any] = as_yaml(GROUPS, query.VALUES)
+def recorded(values: Values = query.VALUES) -> dict[str, Any]:
+    """Return the recording rules, by default those shipped."""
+    rules: dict[str, Any] = as_yaml(groups(values), values)
     for group in rules["groups"]:
         group["rules"] = [rule for rule in group["rules"] if "record" in rule]
     return {"groups": [group for group in rules["groups"] if group["rules"]]}

@@ -1,6 +1,7 @@
 """Every query of every dashboard returns data from a real Prometheus that scrapes the exporter."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 
 from exporter.config import NodeConfig
 from exporter.simulator import demo
+from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
+from exporter.simulator.service import READONLY_PERMISSIONS
 from tests.dashboards.panels import FILES, panels, with_variables
 from tests.stories.process import exporting
 from tests.stories.prometheus import Prometheus
@@ -31,7 +34,7 @@ Both = Mapping[str, Prometheus]
 @asynccontextmanager
 async def watched(node: SimulatedNode, home: Path) -> AsyncIterator[Both]:
     """Run a node, the exporter and Prometheus in both layouts, long enough for rates."""
-    lab = NodeConfig("alice", node.address, node.tls_cert, node.macaroon)
+    lab = NodeConfig("alice", node.address, node.tls_cert, node.macaroon, explain_no_route=True)
     async with exporting([lab], home / "exporter") as exporter, AsyncExitStack() as stack:
         both = {
             "one page": Prometheus(home / "one", exporter.target),
@@ -72,10 +75,19 @@ def without_text(uid: str, lacking: list[str]) -> list[str]:
 async def test_every_query_of_a_busy_node_has_a_result(tmp_path: Path) -> None:
     """Every query has a result."""
     async with demo.node(tmp_path) as node:
-        traffic = asyncio.create_task(demo.traffic(node, PACE))
+        node.renew_macaroon(READONLY_PERMISSIONS)
+        traffic = [asyncio.create_task(demo.traffic(node, PACE)), asyncio.create_task(without_route(node))]
         async with watched(node, tmp_path) as both:
             assert {where: queries for where, queries in (await lacking(both)).items() if queries} == {}
-        traffic.cancel()
+        for task in traffic:
+            task.cancel()
+
+
+async def without_route(node: SimulatedNode) -> None:
+    """Let a payment find no route, again and again until cancelled: lnd is asked why every ten seconds."""
+    scenarios = Scenarios(node.world, "no route", now_s=int(time.time()))
+    while True:
+        await node.play(scenarios.no_route())
 
 
 async def test_panels_of_a_quiet_node_show_zeros(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from dashboards import words
 from exporter.config import load
-from exporter.payments.labels import Cause, FailureSource, Kind, Outcome, Reason
+from exporter.payments.labels import Cause, FailureSource, Kind, Outcome, Reason, RouteCheck
 from tests.dashboards.panels import FILES, panel, panel_query, panels
 from tests.promtool import Expected, query_errors
 
@@ -63,6 +63,7 @@ def test_one_colour_a_word() -> None:
         ("kind", Kind, words.KINDS),
         ("source", FailureSource, words.SOURCES),
         ("outcome", Outcome, words.OUTCOMES),
+        ("verdict", RouteCheck, words.CHECKS),
     ],
 )
 def test_every_value_has_a_colour_of_its_own(label: str, values: Iterable[str], colours: dict[str, str]) -> None:
@@ -105,6 +106,23 @@ def test_every_cause_has_advice() -> None:
         assert (ended.causes, ended.since_s) == ((cause.value,), 21600)
 
 
+def test_every_check_has_advice() -> None:
+    """The table of checks shows it, and says in words that it is off by default."""
+    assert set(words.CHECK_ADVICE) == {*RouteCheck}
+    checks = panel(FAILURES, "Why there was no route")
+    (shown,) = [
+        one["value"][0]["options"]
+        for override in checks["fieldConfig"]["overrides"]
+        if override["matcher"]["options"] == "What helps"
+        for one in override["properties"]
+        if one["id"] == "mappings"
+    ]
+    assert {verdict: mapping["text"] for verdict, mapping in shown.items()} == dict(words.CHECK_ADVICE)
+    for text in (checks["description"], checks["fieldConfig"]["defaults"]["noValue"]):
+        assert "--lnd.explain-no-route" in text
+        assert "off" in re.findall(r"\w+", text.lower())
+
+
 def check_commands(text: str) -> None:
     """Read the flags of each command in a text that lists payments, as the program does."""
     for command in re.findall(rf"`{PROGRAM} ([^`]+)`", text.replace("\n", " ")):
@@ -126,6 +144,7 @@ def test_commands_on_panels(uid: str) -> None:
     ("uid", "title"),
     [
         *((FAILURES, title) for title in ("Failed payments", "Cause", "Cause by amount", "lnd's reason by amount")),
+        (FAILURES, "Why there was no route"),
         *((FAILURES, title) for title in ("HTLC failures: code by who failed it", "Direct peers")),
         (OVERVIEW, "Bad payments per minute, by reason"),
         *((uid, "Successes after giving up") for uid in (OVERVIEW, "lnd-payments-flight")),
@@ -141,6 +160,12 @@ def test_panels_on_failures_lead_to_payments(uid: str, title: str) -> None:
 def test_commands_in_runbooks(page: Path) -> None:
     """Each can be run as it is."""
     check_commands(page.read_text())
+
+
+@pytest.mark.parametrize("page", sorted(RUNBOOKS.glob("*.md")), ids=lambda page: str(page.stem))
+def test_runbooks_list_no_payments_of_lnd(page: Path) -> None:
+    """On a busy node its newest payments are those of seconds, and all of them are too many."""
+    assert "max_payments" not in page.read_text()
 
 
 @pytest.mark.parametrize("name", FROM_ALERT_TO_PAYMENT)

@@ -55,10 +55,16 @@ def test_rules_are_up_to_date() -> None:
 
 
 @pytest.mark.usefixtures("programs")
+@pytest.mark.parametrize("success", Success)
 @pytest.mark.parametrize("profile", PROFILES)
-def test_prometheus_accepts_the_rules(profile: str) -> None:
-    """promtool finds no errors and no duplicates."""
-    run_program("promtool", "check", "rules", "--lint=all", "--lint-fatal", RULES / f"{profile}.rules.yml")
+def test_prometheus_accepts_the_rules(profile: str, success: Success, tmp_path: Path) -> None:
+    """promtool finds no errors and no duplicates, whoever's success burns the budget; alerts say whose it is."""
+    values = read(more={"success": success.value})[profile]
+    path = tmp_path / "rules.yml"
+    path.write_text(generated(profile, values))
+    run_program("promtool", "check", "rules", "--lint=all", "--lint-fatal", path)
+    saying = {alert.name for alert in alerts(values) if f"`success: {success}`" in alert.description}
+    assert saying == {"FailFast", "FailSlowly", "ErrorBudget"}
 
 
 def example_web_file(home: Path, password: str | None = None) -> Path:
@@ -136,12 +142,28 @@ def test_runbook_names_existing_panels_and_metrics(page: Path) -> None:
     titles = {f"{dashboard(uid)['title']} {ARROW} {panel['title']}" for uid in FILES for panel in panels(uid)}
     named = set(re.findall(rf"\*\*([^*]+ {ARROW} [^*]+)\*\*", text.replace("\n   ", " ")))
     assert named - titles == set()
+    settings = [read(more={"success": success.value})["home"] for success in Success]
     recorded = {
-        rule.record for group in groups(PROFILES["home"]) for rule in group.rules if isinstance(rule, Recording)
+        rule.record
+        for values in settings
+        for group in groups(values)
+        for rule in group.rules
+        if isinstance(rule, Recording)
     }
     for query in re.findall(r"```promql\n(.*?)```", text, re.DOTALL):
         expr = promql_parser.parse(query).prettify()
         assert set(re.findall(r"\b(?:node\w*:)?lnd_payments_\w+(?::\w+)?", expr)) <= known() | recorded
+
+
+@pytest.mark.parametrize("name", ["FailFast", "FailSlowly", "ErrorBudget", "Outage", "QuietNodeFails"])
+def test_runbook_says_whose_success_counts(name: str) -> None:
+    """Those that can be set to either explain both, as their text names it; the others say that they can't."""
+    page = " ".join((RUNBOOKS / f"{PREFIX}{name}.md").read_text().split())
+    (alert,) = (alert for alert in alerts(PROFILES["home"]) if alert.name == name)
+    if "`success: " in alert.description:
+        assert all(f"`success: {success}`" in page for success in Success)
+    else:
+        assert "whichever `success` is set in `values.yml`" in page
 
 
 def test_names_of_recorded_series() -> None:

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.metrics.names import ROWS
-from exporter.payments.labels import NodeState
+from exporter.payments.event import NoRouteChecked
+from exporter.payments.labels import NodeState, RouteCheck
 from exporter.payments.node import Channels, PeerChannels
 from exporter.simulator.mutation import Register, Scenario
 from tests.incidents.node import VirtualNode
-from tests.incidents.traffic import MINUTE, SELF, TEMPORARY, down, held, pays
+from tests.incidents.traffic import MINUTE, SELF, TEMPORARY, down, held, moments, pays
 
 HOURS = 6
 LAST = 2
@@ -44,6 +45,9 @@ def bob() -> VirtualNode:
     pays(node, 180, _END_MIN, 0.3, unreachable)
     pays(node, 240, _END_MIN, 2, fails)
     pays(node, 240, _END_MIN, 0.6)
+    pays(node, 240, _END_MIN, 0.2, lambda node: node.scenarios.no_route())
+    pays(node, 240, _END_MIN, 0.4, _tried_again)
+    _checked(node, 120, _END_MIN)
     return node
 
 
@@ -82,6 +86,21 @@ def _day(node: VirtualNode, begin_min: float, end_min: float) -> None:
     pays(node, begin_min, end_min, 0.1, _circle)
     pays(node, begin_min, end_min, 0.15, lambda node: node.scenarios.rebalance_without_route())
     pays(node, begin_min, end_min, 0.02, lambda node: node.scenarios.held_then_settled(50))
+    pays(node, begin_min, end_min, 0.01, _tried_again)
+
+
+def _tried_again(node: VirtualNode) -> Scenario:
+    """Return a payment that finds no route once or several times, and arrives when it is tried again."""
+    failures = node.chance.choices((1, 2, 6), (12, 4, 1))[0]
+    return node.scenarios.retried_hash(pause_s=node.chance.uniform(20, 300), failures=failures)
+
+
+def _checked(node: VirtualNode, begin_min: float, end_min: float) -> None:
+    """Let lnd be asked now and then why there was no route (`--lnd.explain-no-route`)."""
+    found = {RouteCheck.FEE_LIMIT: 6, RouteCheck.TOO_LARGE: 2, RouteCheck.OWN_LIQUIDITY: 5, RouteCheck.NO_ROUTE: 1}
+    for at_s in moments(node, begin_min, end_min, 0.15):
+        verdict = node.chance.choices(list(found), list(found.values()))[0]
+        node.at(at_s, lambda verdict=verdict: node.ledger.apply([NoRouteChecked(verdict)]))  # type: ignore[misc]
 
 
 def _circle(node: VirtualNode) -> Scenario:

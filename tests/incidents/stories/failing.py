@@ -102,6 +102,38 @@ def second_try_arrives_and_only_that_counts(node: VirtualNode) -> None:
     _second_try_arrives(node)
 
 
+def _fourth_try_arrives(node: VirtualNode) -> None:
+    def at_last(node: VirtualNode) -> Scenario:
+        return node.scenarios.retried_hash(pause_s=node.chance.uniform(2, 10), failures=3)
+
+    pays(node, 0, 60)
+    pays(node, 60, 150, scenario=at_last)
+    pays(node, 150, 180)
+
+
+@story(fires={"Outage": 15, "FailFast": 30, "FailSlowly": 60, "ErrorBudget": 60})
+def fourth_try_arrives(node: VirtualNode) -> None:
+    """Every payment fails three times, and arrives with the fourth try: a program tries again within seconds."""
+    _fourth_try_arrives(node)
+
+
+@story(fires={"Outage": 15}, values={"success": "customer"})
+def fourth_try_arrives_and_only_that_counts(node: VirtualNode) -> None:
+    """The same, with `success: customer`: most tries still fail, which is an outage, but the budget doesn't burn."""
+    _fourth_try_arrives(node)
+
+
+@story(fires={"FailFast": 45, "FailSlowly": 90, "ErrorBudget": 90}, values={"success": "customer"}, hours=4)
+def customers_wait(node: VirtualNode) -> None:
+    """With `success: customer`: half of the payments fail, and are paid an hour later. Until then they are failures."""
+
+    def later(node: VirtualNode) -> Scenario:
+        return node.scenarios.retried_hash(pause_s=60 * MINUTE)
+
+    pays(node, 0, 240)
+    pays(node, 60, 120, scenario=later)
+
+
 @story(
     fires={"Outage": 15, "FailFast": 30, "FailSlowly": 60, "ErrorBudget": 60},
     values={"success": "customer"},
