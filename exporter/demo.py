@@ -1,6 +1,7 @@
 """The command `demo`: the exporter and a simulated node in one process."""
 
 import asyncio
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,13 +31,11 @@ Within a minute all of these have values:
 
   {curl} | grep '^lnd_payments_failed' | grep -v ' 0.0$'
 
-Which payments are in flight, in another terminal:
+In another terminal: which payments are in flight, which have failed, and what became of one of them:
 
-  {program} open --storage.path={state}
-
-And which have failed:
-
-  {program} ended --failed --storage.path={state}
+  {program} open --config.file={settings}
+  {program} ended --failed --config.file={settings}
+  {program} why HASH --config.file={settings}
 
 Ctrl-C ends it.
 """
@@ -51,20 +50,27 @@ async def demo(config: Config) -> None:
         raise ConfigError([Problem("demo", "The simulated node has no directory for its files.", fix)]) from None
 
     with temporary as directory:
-        state = Path(directory) / "state.sqlite"
+        state, settings = Path(directory) / "state.sqlite", Path(directory) / "demo.yml"
 
         def welcome(addresses: Sequence[ListenAddress]) -> None:
-            print(_welcome(addresses, config.web, state), flush=True)
+            print(_welcome(addresses, config.web, settings), flush=True)
 
         async with simulated.node(Path(directory)) as node, asyncio.TaskGroup() as tasks:
-            nodes = (NodeConfig("demo", node.address, node.tls_cert, node.macaroon),)
-            follow = replace(config, nodes=nodes, storage=StorageConfig(state))
+            own = NodeConfig("demo", node.address, node.tls_cert, node.macaroon)
+            follow = replace(config, nodes=(own,), storage=StorageConfig(state))
+            settings.write_text(_settings(own, state))
             tasks.create_task(app.run(follow, on_ready=welcome))
             tasks.create_task(simulated.traffic(node))
 
 
-def _welcome(addresses: Sequence[ListenAddress], web: WebConfig, state: Path) -> str:
-    """Return what to try, with the first address in the examples."""
+def _settings(node: NodeConfig, state: Path) -> str:
+    """Return a YAML file by which other commands reach the node of the demo, and its state."""
+    reach = {"name": node.name, "address": node.address, "tls_cert": str(node.tls_cert), "macaroon": str(node.macaroon)}
+    return json.dumps({"nodes": [reach], "storage": {"path": str(state)}}, indent=2)
+
+
+def _welcome(addresses: Sequence[ListenAddress], web: WebConfig, settings: Path) -> str:
+    """Return what to try, with the first address in the examples; `settings` is for other commands."""
     file = read_web_file(web.config_file) if web.config_file is not None else WebFile()
     scheme, options = "https" if file.tls else "http", _curl_options(file)
     path = web.telemetry_path
@@ -76,7 +82,7 @@ def _welcome(addresses: Sequence[ListenAddress], web: WebConfig, state: Path) ->
         home, metrics = (f"{curl}/", f"{curl}{path}") if address.path else (f"{server}/", f"{server}{path}")
         lines += [f"  {home}          state of the node, for people", f"  {metrics}   metrics, for Prometheus"]
         commands.append(f"{curl}{path}")
-    return WELCOME.format(pages="\n".join(lines), curl=commands[0], program=_program(), state=state)
+    return WELCOME.format(pages="\n".join(lines), curl=commands[0], program=_program(), settings=settings)
 
 
 def _curl_options(file: WebFile) -> str:

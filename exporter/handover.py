@@ -10,7 +10,7 @@ from pathlib import Path
 from exporter.config import Config, ConfigError, Problem
 from exporter.config.problems import FILE, NODE, InvalidValue
 from exporter.config.values import node_name
-from exporter.store.errors import StoreError
+from exporter.store.errors import OR_MEMORY, StoreError
 from exporter.store.handover import Export, NoNode, export_node, from_bytes, to_bytes
 from exporter.store.receive import receive
 
@@ -80,7 +80,7 @@ def import_state(config: Config) -> tuple[list[str], list[str]]:
     try:
         added = receive(config.storage.path, [*exports.values()])
     except StoreError as error:
-        raise ConfigError([Problem("--storage.path", str(error), error.fix)]) from None
+        raise ConfigError([Problem("--storage.path", str(error), error.fix.removesuffix(OR_MEMORY))]) from None
     said = [
         f"{node}: {'imported into' if new else 'is already, with the same content, in'} {config.storage.path}"
         for node, new in zip(exports, added, strict=True)

@@ -252,6 +252,14 @@ def test_no_permission(state: Place, line: str) -> None:
         ended = state(*line.split())
     assert ended.code == 2
     assert "ermission" in ended.err
+    assert "--storage.memory" not in ended.err, "that is advice for an exporter"
+
+
+def test_the_state_file_is_a_directory(state: Place) -> None:
+    """The advice is a file in it."""
+    state("export", "bob", "x", "--storage.path=a")
+    fix = f"      {state.home} is a directory.\n      Name a file in it: --storage.path={state.home}/state.sqlite\n"
+    assert state("import", "x", "--storage.path=.").err.endswith(fix)
 
 
 def limited() -> None:
@@ -299,4 +307,4 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     for command, text in zip(("export", "import"), both, strict=True):
         assert main(["help", "state", command]) == 0
         assert capsys.readouterr().out == text
-    assert "lnd-payments-exporter state export NODE [FILE] " in usage()
+    assert "\n  state export NODE [FILE]  write" in usage()

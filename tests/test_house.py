@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "exporter.log": {"exporter.redact"},
     "exporter.healthcheck": {"exporter.config"},
-    "exporter.summary": {"exporter.config"},
+    "exporter.summary": {"exporter.config", "exporter.text"},
     "exporter.track": {
         "exporter.config",
         "exporter.follow.backoff",
@@ -57,6 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.why": {
         "exporter.config",
         "exporter.explain",
+        "exporter.listing.lines",
         "exporter.lnd.client",
         "exporter.payments",
         "exporter.store",

@@ -97,7 +97,7 @@ def test_help_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     flags = [setting.flag + ("" if setting.switch else f"={setting.metavar}") for setting in SETTINGS.values()]
     assert [flag for flag in flags if f"  {flag}" not in text] == []
-    assert [line for line in text.splitlines() if len(line) > 110] == []
+    assert [line for line in text.splitlines() if len(line) > 80] == []
     assert main(["help"]) == main(["-h"]) == 0
 
 
@@ -124,7 +124,7 @@ def test_help_of_a_command(capsys: pytest.CaptureFixture[str], command: Command)
     ]
     flags = [setting.flag for setting in SETTINGS.values() if command in setting.commands]
     assert re.findall(r"^  (--[\w.-]+)", text, re.MULTILINE) == flags
-    assert [line for line in text.splitlines() if len(line) > 110] == []
+    assert [line for line in text.splitlines() if len(line) > 80] == []
 
 
 def test_help_of_healthcheck(capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,18 +136,21 @@ def test_help_of_healthcheck(capsys: pytest.CaptureFixture[str]) -> None:
 HELP_OF_HEALTHCHECK = """\
 Usage: lnd-payments-exporter healthcheck [FLAGS]
 
-Ask a running exporter on this machine whether it is ready (GET /-/ready), as container engines do. With TLS,
-too; it needs no password: the exporter listens only when it is ready, so an answer that asks for one is
-enough.
+Ask a running exporter on this machine whether it is ready (GET /-/ready), as
+container engines do. With TLS, too; it needs no password: the exporter listens
+only when it is ready, so an answer that asks for one is enough.
 
 Flags:
-  --web.listen-address=ADDRESS      where that exporter serves metrics (default: :10019)
-  --web.config.file=FILE            that exporter's web file, needed only if it requires client certificates
-  --config.file=FILE                a YAML file with settings
-  -h, --help                        print this text
+  --web.listen-address=ADDRESS
+                            where that exporter serves metrics (default: :10019)
+  --web.config.file=FILE    that exporter's web file, needed only if it requires
+                            client certificates
+  --config.file=FILE        a YAML file with settings
+  -h, --help                print this text
 
-Each flag is also an environment variable: --web.listen-address is LND_PAYMENTS_EXPORTER_WEB_LISTEN_ADDRESS.
-lnd-payments-exporter --help describes the YAML file, and how to make a macaroon.
+Each flag is also an environment variable: --web.listen-address is
+LND_PAYMENTS_EXPORTER_WEB_LISTEN_ADDRESS. `lnd-payments-exporter --help`
+describes the YAML file, and how to make a macaroon.
 
 Example:
   lnd-payments-exporter healthcheck --web.listen-address=:8000
@@ -247,15 +250,61 @@ def test_check_prints_the_configuration(tmp_path: Path, capsys: pytest.CaptureFi
         "    mode auto, final updates only\n"
         "    warning: this macaroon can spend: a smaller one is enough (see --help)\n"
         f"  state in {kept}\n"
-        "  metrics on :10019/metrics, peers 50, without amounts, peers, log info auto\n"
+        "    list of the last 10,000 payments of each node that ended, with who was paid\n"
+        "  metrics on :10019/metrics, peers 50, without amounts, peers\n"
+        "  log info auto: warnings of payments in flight for 10m, 1h, 1d, of held HTLCs with fewer than 144, 36 blocks"
+        " left\n"
     )
 
 
+@pytest.mark.parametrize(
+    ("flags", "shown"),
+    [
+        (["--storage.ended=500"], "    list of the last 500 payments of each node that ended, with who was paid"),
+        (
+            ["--storage.ended-destinations=false"],
+            "    list of the last 10,000 payments of each node that ended, without who was paid",
+        ),
+        (["--storage.ended=0"], "    no list of payments that ended"),
+        (["--storage.memory"], "    no list of payments that ended"),
+        (["--storage.memory"], "  state in memory only: counters begin at zero at each start"),
+        (
+            ["--lnd.explain-no-route"],
+            "    explains no route: its macaroon must also allow DecodePayReq and QueryRoutes",
+        ),
+        (["--web.enable-lifecycle"], "  metrics on :10019/metrics, peers 50, reload on request"),
+        (
+            ["--log.ended=failed", "--log.blocks-left=none"],
+            "  log info auto: payments that failed or were lost, warnings of payments in flight for 10m, 1h, 1d",
+        ),
+        (
+            ["--log.ended=all", "--log.payment-hashes=false"],
+            "  log info auto: payments that ended, no payment hashes, no warnings about single payments",
+        ),
+        (
+            ["--log.open-after=none", "--log.blocks-left=none"],
+            "  log info auto: nothing of single payments, except late successes",
+        ),
+        (
+            ["--log.open-after=none", "--log.blocks-left=36"],
+            "  log info auto: warnings of held HTLCs with fewer than 36 blocks left",
+        ),
+    ],
+)
+def test_check_shows_what_is_kept_and_logged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], shown: str
+) -> None:
+    """A line of its output for each setting that somebody may want to see before the start."""
+    kept = [] if "--storage.memory" in flags else [f"--storage.path={tmp_path}/state.sqlite"]
+    assert main(["check", *a_node(tmp_path), *kept, *flags]) == 0
+    assert shown in capsys.readouterr().out.splitlines()
+
+
 def test_open_lists_payments_of_the_demo() -> None:
-    """The command that the demo suggests lists the payment that is held for most of an hour, as a table and as JSON."""
+    """The command that the demo suggests lists the payment that is held for most of an hour; `why` explains it."""
     with demo("--log.format=json") as (process, _):
         assert process.stdout is not None
-        command = next(line.split()[1:] for line in process.stdout if " open --storage.path=" in line)
+        command = next(line.split()[1:] for line in process.stdout if " open --config.file=" in line)
         deadline = time.monotonic() + PATIENCE_S
         while not (found := json.loads(run(*command, "--older-than=44m", "--json").stdout))["payments"]:
             assert time.monotonic() < deadline
@@ -264,6 +313,9 @@ def test_open_lists_payments_of_the_demo() -> None:
         assert table.stdout.startswith("demo: 1 payment in flight for 44m or longer\n")
         assert found["payments"][0]["payment_hash"] in table.stdout
         assert found["payments"][0]["first_hops"][0]["alias"] in table.stdout
+        explained = run("why", found["payments"][0]["payment_hash"], command[1])
+        assert (explained.code, explained.stderr) == (4, "")
+        assert explained.stdout.startswith("demo: in flight for ")
         process.kill()
         process.wait(PATIENCE_S)
         table = run(*command)
@@ -289,11 +341,11 @@ def test_demo_counts_payments_and_stops_on_a_signal(number: signal.Signals) -> N
 
 def test_the_demo_is_not_reloaded() -> None:
     """The lifecycle API is off unless it is switched on, and the demo has no configuration to reload anyway."""
-    for flags in ((), ("--web.enable-lifecycle",)):
-        with demo("--log.format=json", *flags) as (_, url):
-            with pytest.raises(urllib.error.HTTPError) as refused:
-                urllib.request.urlopen(f"{url}/-/reload", data=b"", timeout=PATIENCE_S)
-            assert (refused.value.code, refused.value.read()) == (403, b"Lifecycle API is not enabled.\n")
+    with demo("--log.format=json") as (_, url):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{url}/-/reload", data=b"", timeout=PATIENCE_S)
+        assert (refused.value.code, refused.value.read()) == (403, b"Lifecycle API is not enabled.\n")
+    assert run("demo", "--web.enable-lifecycle").code == 2
 
 
 def test_the_demo_with_a_web_file(tmp_path: Path) -> None:

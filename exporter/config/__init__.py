@@ -2,6 +2,7 @@
 
 from exporter.config.listen import ListenAddress
 from exporter.config.listen_errors import cannot_listen
+from exporter.config.lnd_settings import AUTO
 from exporter.config.load import load
 from exporter.config.model import (
     Config,
@@ -14,7 +15,6 @@ from exporter.config.model import (
     WebConfig,
 )
 from exporter.config.problems import ConfigError, Problem
-from exporter.config.settings import AUTO
 
 __all__ = [
     "AUTO",

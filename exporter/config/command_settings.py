@@ -1,37 +1,56 @@
 """The settings of single commands: flags without a dot, which the YAML file can't hold."""
 
-from typing import Any
-
 from exporter.config import values
 from exporter.config.commands import OF_ONE_PAYMENT
 from exporter.config.setting import Setting
-from exporter.payments.labels import Cause, Kind, Reason
+from exporter.payments.labels import Cause, Kind, Lost, Reason
 
 OLDER_THAN = Setting(
     "older-than", "TIME", values.duration, "", ("open",), "only payments in flight for at least this long: 10m, 1h, 2d"
 )
 SINCE = Setting(
-    "since", "TIME", values.duration, "", ("ended",), "only payments counted since then: 10m, 1h, 2d; default: all"
+    "since", "TIME", values.duration, "", ("ended",), "only payments counted since then: 10m, 1h30m, 2d (default: all)"
 )
-FAILED = Setting("failed", "", values.switch, "false", ("ended",), "only payments that failed")
-LATE = Setting(
-    "late", "", values.switch, "false", ("ended",), "only payments that succeeded after lnd had given them up"
-)
+FAILED = Setting("failed", "", values.switch, "false", ("ended",), "payments that failed")
+LATE = Setting("late", "", values.switch, "false", ("ended",), "payments that succeeded after lnd had given them up")
+LOST = Setting("lost", "", values.switch, "false", ("ended",), "payments that lnd had forgotten before they ended")
 CAUSE = Setting(
-    "cause", "CAUSE", values.several_of(*Cause), "", ("ended",), "only payments that failed by this cause", several=True
+    "cause",
+    "CAUSE,...",
+    values.several_of(*Cause, *Lost),
+    "",
+    ("ended",),
+    f"of those that failed or were lost only these causes, with commas: {', '.join((*Cause, *Lost))}",
+    several=True,
 )
 REASON = Setting(
-    "reason", "REASON", values.several_of(*Reason), "", ("ended",), "only payments with this reason", several=True
+    "reason",
+    "REASON,...",
+    values.several_of(*Reason),
+    "",
+    ("ended",),
+    f"of those that lnd gave up only these reasons of lnd's, with commas: {', '.join(Reason)}",
+    several=True,
 )
-KIND = Setting("kind", "KIND", values.several_of(*Kind), "", ("ended",), "only payments of this kind", several=True)
-MIN_SAT = Setting("min-sat", "NUMBER", values.sat, "0", ("ended",), "only payments of at least this amount")
+KIND = Setting(
+    "kind",
+    "KIND,...",
+    values.several_of(*Kind),
+    "",
+    ("ended",),
+    f"only payments of these kinds, with commas: {', '.join(Kind)}",
+    several=True,
+)
+MIN_SAT = Setting(
+    "min-sat", "NUMBER", values.sat, "0", ("ended",), "only payments of at least this amount, in whole sat"
+)
 PEER = Setting(
     "peer",
     "PEER",
     values.peer,
     "",
     ("ended",),
-    "only payments through this first hop: its key, or the beginning, or alias",
+    "only payments through this direct peer: a part of its alias, or its key (66 hex digits, the first 4 are enough)",
 )
 LIMIT = Setting(
     "limit",
@@ -54,20 +73,3 @@ NO_INFLIGHT = Setting(
     "no-inflight", "", values.switch, "false", ("track",), "print nothing before the payment has ended"
 )
 SHOW_SECRETS = Setting("show-secrets", "", values.switch, "false", ("track",), "show preimages and the payment request")
-
-ALL: tuple[Setting[Any], ...] = (
-    OLDER_THAN,
-    SINCE,
-    FAILED,
-    LATE,
-    CAUSE,
-    REASON,
-    KIND,
-    MIN_SAT,
-    PEER,
-    LIMIT,
-    JSON,
-    NO_INFLIGHT,
-    SHOW_SECRETS,
-)
-"""In the order of `--help`."""

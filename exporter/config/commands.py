@@ -14,6 +14,14 @@ Command = Literal[
 
 OF_ONE_PAYMENT: tuple[Command, ...] = ("track", "why")
 """The commands that take the hash of a payment, and ask lnd about it."""
+OF_STATE: tuple[Command, ...] = ("state export", "state import")
+"""The commands that move the state of nodes to another exporter."""
+SERVE: tuple[Command, ...] = ("run", "demo", "check")
+"""The commands that serve metrics, and `check`, which tells how."""
+FOLLOW_NODES: tuple[Command, ...] = ("run", "check")
+"""The commands that follow the user's nodes, and `check`, which tells how."""
+CALL_LND: tuple[Command, ...] = ("run", *OF_ONE_PAYMENT, "check")
+"""The commands that use the settings of nodes."""
 
 
 class CommandHelp(NamedTuple):
@@ -44,7 +52,7 @@ COMMANDS: dict[Command, CommandHelp] = {
     ),
     "demo": CommandHelp(
         "demo [FLAGS]",
-        "the same against a simulated node: needs no lnd, no flags",
+        "the same against a simulated node: needs no lnd",
         {"0": "stopped by Ctrl-C, SIGTERM or SIGHUP", "1": _BUG, "2": _WRONG},
         "Run the exporter against a simulated node that makes payments. Nothing is kept when it ends.",
         "demo --web.listen-address=127.0.0.1:8000",
@@ -65,7 +73,8 @@ COMMANDS: dict[Command, CommandHelp] = {
         {"0": "listed, even if there are none", "1": _UNWRITABLE, "2": f"{_WRONG}, or there is no state file"},
         "List the payments that ended, the newest first: those by which the counters grew in the same time. They come"
         " from the state file that the exporter writes, so lnd is not asked, and the exporter need not run. Run it as"
-        " the exporter's user.",
+        " the exporter's user. Without filters it lists all; with --failed, --late, --lost those of each of these"
+        " flags that is given; and each other filter leaves out what it doesn't name.",
         "ended --since=1h --failed",
         {"lnd.name": "only this node", "json": "print a line of JSON for each payment instead of a table"},
     ),
@@ -149,7 +158,7 @@ COMMANDS: dict[Command, CommandHelp] = {
         " another exporter. Without FILE, or with - instead, it goes to standard output. The state file stays as it is,"
         " and the exporter may run, but it should not follow the node any more: what it counts afterwards is counted by"
         " the other exporter, too. Run it as the exporter's user.",
-        "state export alice alice.state --storage.path=state.sqlite",
+        "state export alice alice.state",
     ),
     "state import": CommandHelp(
         "state import FILE...",
@@ -163,6 +172,6 @@ COMMANDS: dict[Command, CommandHelp] = {
         " or none; a node that it counts already is refused. FILE may be - for standard input. The exporter of this"
         " state file must not run. At its next start it goes on with these nodes as after a restart. Run it as the"
         " exporter's user.",
-        "state import alice.state bob.state --storage.path=state.sqlite",
+        "state import alice.state bob.state",
     ),
 }

@@ -1,12 +1,20 @@
 """Load the configuration of a command from its three sources."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from exporter.config.command_settings import JSON, NO_INFLIGHT, OLDER_THAN, SHOW_SECRETS
 from exporter.config.commands import OF_ONE_PAYMENT, PROGRAM, Command
 from exporter.config.ended import read_ended
 from exporter.config.handover import read_handover
+from exporter.config.lnd_settings import LND_NAME
+from exporter.config.log_settings import (
+    LOG_BLOCKS_LEFT,
+    LOG_ENDED,
+    LOG_FORMAT,
+    LOG_LEVEL,
+    LOG_OPEN_AFTER,
+    LOG_PAYMENT_HASHES,
+)
 from exporter.config.model import (
     Config,
     EndedConfig,
@@ -16,38 +24,18 @@ from exporter.config.model import (
     OpenConfig,
     StorageConfig,
     TrackConfig,
-    WebConfig,
 )
 from exporter.config.nodes import NO_NODE, no_node_to_ask, several_nodes, single_node
 from exporter.config.problems import HASH, ConfigError, InvalidValue, Problem
 from exporter.config.raw import FileContent, RawValue, RawValues, optional_value, value
-from exporter.config.settings import (
-    CONFIG_FILE,
-    LND_NAME,
-    LOG_BLOCKS_LEFT,
-    LOG_ENDED,
-    LOG_FORMAT,
-    LOG_LEVEL,
-    LOG_OPEN_AFTER,
-    LOG_PAYMENT_HASHES,
-    METRICS_MAX_PEERS,
-    METRICS_WITHOUT,
-    SETTINGS,
-    SHARD,
-    STORAGE_MEMORY,
-    STORAGE_PATH,
-    STORAGE_RESET,
-    WEB_CONFIG_FILE,
-    WEB_ENABLE_LIFECYCLE,
-    WEB_HEALTH_WITHOUT_PASSWORD,
-    WEB_LISTEN_ADDRESS,
-    WEB_SYSTEMD_SOCKET,
-    WEB_TELEMETRY_PATH,
-)
+from exporter.config.settings import CONFIG_FILE, SETTINGS, SHARD
 from exporter.config.shard import Shard
 from exporter.config.sources import from_environment, from_flags
 from exporter.config.storage import read_storage
+from exporter.config.storage_settings import STORAGE_ENDED, STORAGE_MEMORY, STORAGE_PATH, STORAGE_RESET
 from exporter.config.values import LISTEN_DEMO, payment_hash
+from exporter.config.web import read_web
+from exporter.config.web_settings import METRICS_MAX_PEERS, METRICS_WITHOUT, WEB_LISTEN_ADDRESS
 
 _FIX_ENDED = "Start the exporter with --storage.path=FILE, or have it log payments that end: --log.ended=failed"
 
@@ -82,14 +70,13 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
             resets = STORAGE_RESET.name in raw  # that needs only the state file
             if flags_are_right and not resets:  # a typo in a flag may be the reason: don't explain how to begin
                 problems.append(no_node_to_ask(command) if command in OF_ONE_PAYMENT else NO_NODE)
-    web = _read_web(raw, command, problems)
+    web = read_web(raw, command, problems)
     log = _read_log(raw, problems)
     max_peers = value(raw, METRICS_MAX_PEERS, problems)
     without = value(raw, METRICS_WITHOUT, problems)
     has_state = command in STORAGE_PATH.commands
     no_matter = command == "why" and STORAGE_PATH.name not in raw  # it can do without
     storage = read_storage(raw, environ, [] if no_matter else problems) if has_state else StorageConfig(None)
-    _refuse_flags_of_others(command, flags, problems)
     open_ = _read_open(raw, problems) if command == "open" else OpenConfig()
     ended = EndedConfig()
     if command == "ended":
@@ -102,6 +89,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
         _refuse_memory(
             raw, "leaves nothing on disk that could be handed over.", "Name it: --storage.path=FILE", problems
         )
+    _refuse_flags_of_others(command, flags, problems)
     if problems:
         raise ConfigError(problems)
     others = len((file and file.nodes) or ()) - len(nodes) if shard else 0
@@ -115,68 +103,18 @@ def _read_file(path: RawValue, problems: list[Problem]) -> FileContent | None:
 
 
 def _merge(lower: RawValues, higher: RawValues) -> RawValues:
-    """Return both; `higher` overrides `lower`, and its --storage.path a --storage.memory there, or vice versa."""
+    """Return both; `higher` overrides `lower`.
+
+    Its --storage.path overrides a --storage.memory there; its --storage.memory what there has no effect with it.
+    """
     raw = lower | higher
-    if "storage.path" in higher and "storage.memory" not in higher:
-        raw.pop("storage.memory", None)
-    if "storage.path" not in higher and higher.get("storage.memory", RawValue("", "")).text == "true":
-        raw.pop("storage.path", None)
+    if STORAGE_PATH.name in higher and STORAGE_MEMORY.name not in higher:
+        raw.pop(STORAGE_MEMORY.name, None)
+    if STORAGE_PATH.name not in higher and higher.get(STORAGE_MEMORY.name, RawValue("", "")).text == "true":
+        for setting in (STORAGE_PATH, STORAGE_ENDED):
+            if setting.name not in higher:
+                raw.pop(setting.name, None)
     return raw
-
-
-def _read_web(raw: RawValues, command: Command, problems: list[Problem]) -> WebConfig:
-    """Return where metrics are served, and how."""
-    addresses, path = value(raw, WEB_LISTEN_ADDRESS, problems), value(raw, WEB_TELEMETRY_PATH, problems)
-    passed = command != "demo" and value(raw, WEB_SYSTEMD_SOCKET, problems)
-    if passed:
-        _check_systemd_socket(raw, command, problems)
-    if command in WEB_HEALTH_WITHOUT_PASSWORD.commands:
-        _check_health_without_password(raw, problems)
-    served_by_systemd = passed and command != "healthcheck"  # for this the address is only the one to ask
-    return WebConfig(
-        () if served_by_systemd else addresses,
-        path,
-        systemd_socket=served_by_systemd,
-        enable_lifecycle=value(raw, WEB_ENABLE_LIFECYCLE, problems),
-        config_file=_web_file(raw, command, problems),
-        health_without_password=value(raw, WEB_HEALTH_WITHOUT_PASSWORD, problems),
-    )
-
-
-def _web_file(raw: RawValues, command: Command, problems: list[Problem]) -> Path | None:
-    """Return the path of the web file, which is checked; None without one."""
-    given = raw.get(WEB_CONFIG_FILE.name)
-    if given is None or command not in WEB_CONFIG_FILE.commands:
-        return None
-    if command == "healthcheck":  # it reads the file only if the exporter's answer depends on it
-        try:
-            return given.path
-        except InvalidValue as error:
-            problems.append(error.at(given.where))
-            return None
-    from exporter.config.webfile import check_web_file
-
-    return check_web_file(given, problems)
-
-
-def _check_health_without_password(raw: RawValues, problems: list[Problem]) -> None:
-    """Report the setting if no page needs a password. A web file without any may get some while the exporter runs."""
-    given = raw.get(WEB_HEALTH_WITHOUT_PASSWORD.name)
-    if given is not None and given.text == "true" and WEB_CONFIG_FILE.name not in raw:
-        fix = f"Leave it out, or name the file that has the passwords: {WEB_CONFIG_FILE.flag}=FILE"
-        problems.append(Problem(given.where, f"has no effect without {WEB_CONFIG_FILE.flag}.", fix))
-
-
-def _check_systemd_socket(raw: RawValues, command: Command, problems: list[Problem]) -> None:
-    """Report addresses beside the sockets of systemd; `healthcheck` needs one, because only systemd knows them."""
-    where, given = raw[WEB_SYSTEMD_SOCKET.name].where, raw.get(WEB_LISTEN_ADDRESS.name)
-    if command == "healthcheck":
-        if given is None:
-            fix = f"Give one of them: {WEB_LISTEN_ADDRESS.flag}=HOST:PORT or unix:/PATH, as the .socket unit has it."
-            problems.append(Problem(where, "systemd chooses the addresses, so the one to ask is not known.", fix))
-    elif given is not None:
-        fix = f"Leave one of them out; the addresses of {where} are those of the .socket unit (ListenStream=)."
-        problems.append(Problem(where, f"excludes {given.where}.", fix))
 
 
 def _read_shard(raw: RawValues, file: FileContent | None, command: Command, problems: list[Problem]) -> Shard | None:
@@ -229,15 +167,21 @@ def _read_track(raw: RawValues, command: Command, problems: list[Problem]) -> Tr
 
 
 def _refuse_flags_of_others(command: Command, flags: RawValues, problems: list[Problem]) -> None:
-    """Report flags that belong to single commands, such as --json, and not to this one."""
+    """Report flags that this command doesn't use, unless there is a problem with them already."""
+    reported = {problem.where for problem in problems}
     for setting in SETTINGS.values():
         commands = setting.commands
-        if setting.group == "command" and setting.name in flags and command not in commands:
-            where, argument = flags[setting.name].where, f"{HASH} " * (commands[0] in OF_ONE_PAYMENT)
-            *others, last = commands
-            owners = f"commands {', '.join(others)} and {last}" if others else f"command {last}"
-            fix = f"Leave it out, or write: {PROGRAM} {commands[0]} {argument}{where}"
-            problems.append(Problem(where, f"is for the {owners}.", fix))
+        if setting.name not in flags or command in commands or flags[setting.name].where in reported:
+            continue
+        where, argument = flags[setting.name].where, f"{HASH} " * (commands[0] in OF_ONE_PAYMENT)
+        if setting.group != "command":
+            fix = f"Leave it out; {PROGRAM} {command} --help lists the flags of this command."
+            problems.append(Problem(where, f"is not for the command {command}.", fix))
+            continue
+        *others, last = commands
+        owners = f"commands {', '.join(others)} and {last}" if others else f"command {last}"
+        fix = f"Leave it out, or write: {PROGRAM} {commands[0]} {argument}{where}"
+        problems.append(Problem(where, f"is for the {owners}.", fix))
 
 
 def _refuse_node_of_demo(flags: RawValues, problems: list[Problem]) -> None:

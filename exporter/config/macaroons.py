@@ -15,14 +15,16 @@ ADMIN = "admin.macaroon"
 BAKE = """\
 lncli bakemacaroon --save_to payments.macaroon \\
   uri:/routerrpc.Router/TrackPayments uri:/routerrpc.Router/TrackPaymentV2 \\
-  uri:/lnrpc.Lightning/ListPayments uri:/lnrpc.Lightning/GetInfo uri:/lnrpc.Lightning/ListChannels
+  uri:/lnrpc.Lightning/ListPayments uri:/lnrpc.Lightning/GetInfo \\
+  uri:/lnrpc.Lightning/ListChannels
 ListChannels is optional: for aliases, balances, offline peers and lost HTLCs."""
 """The command that makes a macaroon with no more permissions than needed."""
 
 BAKE_FOR_WHY = """\
 lncli bakemacaroon --save_to why.macaroon \\
-  uri:/routerrpc.Router/TrackPaymentV2 uri:/lnrpc.Lightning/GetInfo uri:/lnrpc.Lightning/ListChannels \\
-  uri:/lnrpc.Lightning/DecodePayReq uri:/lnrpc.Lightning/QueryRoutes uri:/lnrpc.Lightning/GetNodeInfo"""
+  uri:/routerrpc.Router/TrackPaymentV2 uri:/lnrpc.Lightning/GetInfo \\
+  uri:/lnrpc.Lightning/ListChannels uri:/lnrpc.Lightning/DecodePayReq \\
+  uri:/lnrpc.Lightning/QueryRoutes uri:/lnrpc.Lightning/GetNodeInfo"""
 """The command that makes a macaroon with everything that `why` can ask. The exporter needs the other one."""
 
 NETWORKS = "data/chain/bitcoin"

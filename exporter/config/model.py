@@ -15,8 +15,8 @@ from exporter.config.addresses import (
     host_and_port,
 )
 from exporter.config.listen import ListenAddress
+from exporter.config.lnd_settings import AUTO, LND_NAME
 from exporter.config.macaroons import ADMIN
-from exporter.config.settings import AUTO, LND_NAME
 from exporter.config.shard import Shard
 from exporter.metrics.groups import Group
 
@@ -148,12 +148,15 @@ class EndedConfig:
     since_s: int | None = None
     """Only payments that were counted at most this long ago, seconds; None: all."""
     failed: bool = False
-    """Only those that failed, or, with `late`, those that succeeded late."""
+    """Whether those that failed are asked for; without `failed`, `late` and `lost` all are, also other successes."""
     late: bool = False
-    """Only those that succeeded late, or, with `failed`, those that failed."""
+    """Whether those that succeeded late are asked for."""
+    lost: bool = False
+    """Whether those that were lost are asked for."""
     causes: tuple[str, ...] = ()
-    """Only those that failed by one of these causes; empty: all."""
+    """Of those that failed or were lost only these; empty: all."""
     reasons: tuple[str, ...] = ()
+    """Of those that failed or succeeded late only these; empty: all."""
     kinds: tuple[str, ...] = ()
     min_sat: int = 0
     peer: str = ""

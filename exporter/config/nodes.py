@@ -4,11 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from exporter.config.addresses import GRPC, HOME, encrypted, lnd_address
-from exporter.config.macaroons import check_directory, check_macaroon, find_macaroon
-from exporter.config.model import NodeConfig
-from exporter.config.problems import InvalidValue, Problem
-from exporter.config.raw import RawValue, RawValues, optional_value, value
-from exporter.config.settings import (
+from exporter.config.lnd_settings import (
     LND_EXPLAIN_NO_ROUTE,
     LND_FINAL_UPDATES_ONLY,
     LND_MODE,
@@ -17,8 +13,12 @@ from exporter.config.settings import (
     LND_PROXY,
     LND_TLS_SERVER_NAME,
     LND_TRANSPORT,
-    SETTINGS,
 )
+from exporter.config.macaroons import check_directory, check_macaroon, find_macaroon
+from exporter.config.model import NodeConfig
+from exporter.config.problems import InvalidValue, Problem
+from exporter.config.raw import RawValue, RawValues, optional_value, value
+from exporter.config.settings import SETTINGS
 from exporter.payments.labels import Mode
 
 SYSTEM = "system"

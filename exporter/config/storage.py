@@ -6,7 +6,7 @@ from pathlib import Path
 from exporter.config.model import StorageConfig
 from exporter.config.problems import InvalidValue, Problem
 from exporter.config.raw import RawValues, optional_value, value
-from exporter.config.settings import (
+from exporter.config.storage_settings import (
     STORAGE_ENDED,
     STORAGE_ENDED_DESTINATIONS,
     STORAGE_MEMORY,
@@ -23,7 +23,8 @@ def read_storage(raw: RawValues, environ: Mapping[str, str], problems: list[Prob
     destinations = value(raw, STORAGE_ENDED_DESTINATIONS, problems)
     ended = value(raw, STORAGE_ENDED, problems)
     if value(raw, STORAGE_MEMORY, problems):
-        for given in filter(None, (path, raw.get(STORAGE_RESET.name))):
+        list_ = raw.get(STORAGE_ENDED.name) if ended else None
+        for given in filter(None, (path, raw.get(STORAGE_RESET.name), list_)):
             fix = "Leave one of them out."
             problems.append(Problem(given.where, "has no effect if nothing is kept (--storage.memory).", fix))
         return StorageConfig(None, ended_destinations=destinations)
@@ -44,6 +45,6 @@ def state_directory(environ: Mapping[str, str]) -> Path:
     except RuntimeError:
         raise InvalidValue(
             "This user has no home directory for the state file.",
-            "Give a file: --storage.path=FILE, or keep nothing: --storage.memory",
+            "Give a file: --storage.path=FILE; an exporter may also keep nothing: --storage.memory",
         ) from None
     return base / "lnd-payments-exporter"

@@ -8,45 +8,59 @@ from exporter.config.macaroons import BAKE
 from exporter.config.setting import Setting
 from exporter.config.settings import SETTINGS
 
-WIDTH = 110
-INDENT = 36
-COMMAND_WIDTH = 47
+WIDTH = 80
+"""Columns of a terminal, unless somebody has made it wider."""
+INDENT = 28
+"""Where the texts of flags and commands begin; a longer flag has a line of its own."""
 
-_USAGE = "\n".join(
-    f"  {f'{PROGRAM} {command.arguments}':{COMMAND_WIDTH}}{command.summary}" for command in COMMANDS.values()
-)
+
+def _row(left: str, text: str) -> str:
+    """Return the lines of a flag, a command or an exit code."""
+    lines = textwrap.wrap(text, WIDTH - INDENT, break_on_hyphens=False)
+    left = f"  {left}"
+    if len(left) < INDENT:
+        left = f"{left:{INDENT}}{lines.pop(0)}"
+    return "\n".join([left, *(" " * INDENT + line for line in lines)])
+
+
+_COMMANDS = "\n".join(_row(command.arguments, command.summary) for command in COMMANDS.values())
 
 HEAD = f"""\
-{PROGRAM}: a Prometheus exporter for the outgoing payments of lnd nodes
+{PROGRAM}: a Prometheus exporter for the outgoing payments
+of lnd nodes
 
-Usage:
-{_USAGE}
-  {f"{PROGRAM} COMMAND --help":{COMMAND_WIDTH}}the flags of that command, an example and the exit codes
+Usage: {PROGRAM} [COMMAND] [FLAGS]
+
+Commands:
+{_COMMANDS}
+{_row("COMMAND --help", "the flags of that command, an example and the exit codes")}
 
 Examples:
   lnd-payments-exporter --lnd.dir ~/.lnd
-  lnd-payments-exporter --lnd.address HOST:10009 --lnd.tls-cert tls.cert --lnd.macaroon payments.macaroon
-  lnd-payments-exporter --lnd.transport rest --lnd.address HOST:8080 --lnd.tls-cert tls.cert \\
+  lnd-payments-exporter --lnd.address HOST:10009 --lnd.tls-cert tls.cert \\
       --lnd.macaroon payments.macaroon
+  lnd-payments-exporter --lnd.transport rest --lnd.address HOST:8080 \\
+      --lnd.tls-cert tls.cert --lnd.macaroon payments.macaroon
 """
 
 GROUPS = {
-    "lnd": "Which node (--lnd.dir, or --lnd.address with --lnd.tls-cert and --lnd.macaroon)",
+    "lnd": "Which node (--lnd.dir, or --lnd.address, --lnd.tls-cert, --lnd.macaroon)",
     "web": "Where metrics are served",
     "metrics": "Which metrics",
     "storage": "What is kept",
     "log": "What is logged",
-    "command": "For single commands, which also have flags of the groups above (COMMAND --help)",
+    "command": "For single commands, which also have some of the flags above (COMMAND --help)",
     "config": "From a file",
 }
 """Headings of the groups of settings."""
 
 TAIL = f"""\
-  --version                         print the version
-  -h, --help                        print this text, or that of a command
+  --version                 print the version
+  -h, --help                print this text, or that of a command
 
-Each flag is also an environment variable: --lnd.tls-cert is LND_PAYMENTS_EXPORTER_LND_TLS_CERT.
-And a key of the YAML file, where several nodes are listed instead of the lnd section:
+Each flag is also an environment variable: --lnd.tls-cert is
+LND_PAYMENTS_EXPORTER_LND_TLS_CERT. And a key of the YAML file, where several
+nodes are listed instead of the lnd section:
 
   lnd:                                  nodes:
     address: lnd.example:10009            - name: alice
@@ -57,10 +71,11 @@ And a key of the YAML file, where several nodes are listed instead of the lnd se
                                             tls_cert: bob/tls.cert
                                             macaroon: bob/payments.macaroon
 
-A flag overrides the environment, which overrides the file. Paths in the file start at its directory.
+A flag overrides the environment, which overrides the file. Paths in the file
+start at its directory.
 
-SIGHUP makes a running exporter read all of it again: nodes that were added, removed or changed take
-effect. If anything is wrong, nothing changes.
+SIGHUP makes a running exporter read all of it again: nodes that were added,
+removed or changed take effect. If anything is wrong, nothing changes.
 
 A macaroon with no more permissions than needed:
 
@@ -77,10 +92,9 @@ Usage: {program} {arguments}
 
 Flags:
 {flags}
-  -h, --help                        print this text
+  -h, --help                print this text
 
-Each flag is also an environment variable: {setting.flag} is {setting.variable}.
-{program} --help describes the YAML file, and how to make a macaroon.
+{elsewhere}
 
 Example:
   {program} {example}
@@ -93,20 +107,27 @@ Exit codes:
 def usage(command: Command = "run") -> str:
     """Return the help of a command; that of `run` is the overview, with all settings."""
     text = COMMANDS[command]
-    exit_codes = "\n".join(f"  {code:10}{meaning}" for code, meaning in text.exit_codes.items())
+    exit_codes = "\n".join(
+        textwrap.fill(meaning, WIDTH, initial_indent=f"  {code:10}", subsequent_indent=" " * 12)
+        for code, meaning in text.exit_codes.items()
+    )
     if command == "run":
         groups = [
-            "\n".join([f"{title}:", *(_row(s, _overview(s)) for s in SETTINGS.values() if s.group == group)])
+            "\n".join([f"{title}:", *(_flag(s, _overview(s)) for s in SETTINGS.values() if s.group == group)])
             for group, title in GROUPS.items()
         ]
         return "\n".join([HEAD, "\n\n".join(groups), TAIL.format(exit_codes=exit_codes)])
     settings = [setting for setting in SETTINGS.values() if command in setting.commands]
+    elsewhere = (
+        f"Each flag is also an environment variable: {settings[0].flag} is {settings[0].variable}."
+        f" `{PROGRAM} --help` describes the YAML file, and how to make a macaroon."
+    )
     return OF_COMMAND.format(
         program=PROGRAM,
         arguments=text.arguments,
         details=textwrap.fill(text.details, WIDTH),
-        flags="\n".join(_row(setting, text.flags.get(setting.name) or _with_default(setting)) for setting in settings),
-        setting=settings[0],
+        flags="\n".join(_flag(each, text.flags.get(each.name) or _with_default(each)) for each in settings),
+        elsewhere=textwrap.fill(elsewhere, WIDTH, break_on_hyphens=False),
         example=text.example,
         exit_codes=exit_codes,
     )
@@ -121,10 +142,6 @@ def _with_default(setting: Setting[Any]) -> str:
     return setting.help + f" (default: {setting.default})" * bool(setting.default and not setting.switch)
 
 
-def _row(setting: Setting[Any], text: str) -> str:
+def _flag(setting: Setting[Any], text: str) -> str:
     """Return the lines of a flag."""
-    lines = textwrap.wrap(text, WIDTH - INDENT)
-    left = f"  {setting.flag}" + ("" if setting.switch else f"={setting.metavar}")
-    if len(left) < INDENT:
-        left = f"{left:{INDENT}}{lines.pop(0)}"
-    return "\n".join([left, *(" " * INDENT + line for line in lines)])
+    return _row(setting.flag + ("" if setting.switch else f"={setting.metavar}"), text)

@@ -7,8 +7,10 @@ import yaml
 from exporter.config.problems import InvalidValue, Problem
 from exporter.config.raw import FileContent, RawValue, RawValues
 from exporter.config.setting import Setting
-from exporter.config.settings import CONFIG_FILE, NODE_KEYS, SETTINGS, STORAGE_RESET
+from exporter.config.settings import CONFIG_FILE, NODE_KEYS, SETTINGS
+from exporter.config.storage_settings import STORAGE_RESET
 from exporter.config.suggestions import closest_setting
+from exporter.config.values import NONE
 from exporter.config.yamltree import TreeReader, compose, is_null
 
 KEYS = {
@@ -87,7 +89,9 @@ class _Reader(TreeReader):
                 into.setdefault(guess, RawValue(node.value, where, self.path.parent))
         elif setting.several and isinstance(node, yaml.SequenceNode):
             items = [item.value.strip() if isinstance(item, yaml.ScalarNode) else "" for item in node.value]
-            if all(items) and items:
+            if not items and setting.default == NONE:
+                into[setting.name] = RawValue(NONE, where, self.path.parent)
+            elif all(items) and items:
                 into[setting.name] = RawValue(",".join(items), where, self.path.parent)
             else:
                 fix = f"Give one value or a list of them: {setting.metavar}"

@@ -4,11 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from exporter.payments.detail import PaymentDetail
+from exporter.payments.detail import PaymentDetail, RoutedAttempt
 from exporter.payments.ended import EndedPayment, RunOutcome
 from exporter.payments.findings import Invoice, NoRoute, OwnChannel, Route
+from exporter.payments.ghosts import missing
 from exporter.payments.labels import Cause
 from exporter.payments.node import Info
+from exporter.payments.payment import NS_PER_S
+
+GHOST_AFTER_NS = 300 * NS_PER_S
+"""An HTLC that was sent less long ago is not missed on its channel: lnd lists it when the peer has acknowledged it.
+
+lnd disconnects a peer that doesn't answer at all within a minute and a half, through Tor within four and a half
+(`pingInterval`, `pingTimeout` in its peer/brontide.go); then its channels are inactive.
+"""
 
 
 class Found(NamedTuple):
@@ -98,6 +107,16 @@ class Answers:
     def pays_self(self) -> bool:
         """True if it is a rebalance: the node pays itself."""
         return self.info is not None and self.recipient == self.info.pubkey != ""
+
+    @property
+    def ghosts(self) -> tuple[RoutedAttempt, ...]:
+        """Its HTLCs in flight that were sent long ago, and that lnd doesn't list on their channel, which is active."""
+        channels = [channel for channel in self.channels or () if channel.active]
+        offered = {number: channel.offered for channel in channels for number in channel.ids}
+        waiting = {one.attempt.key: one for one in self.detail.attempts if one.in_flight}
+        sent = [one.attempt for one in waiting.values()]
+        gone = missing(sent, self.detail.payment.payment_hash, offered)
+        return tuple(waiting[each.key] for each in gone if self.at_ns - each.attempt_ns >= GHOST_AFTER_NS)
 
     @property
     def balance(self) -> Balance | None:

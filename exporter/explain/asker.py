@@ -55,8 +55,11 @@ class Asker:
             self._try("ListChannels", self.client.own_channels()),
             self._invoice(request if detail.payment.status is not Status.SUCCEEDED else ""),
         )
-        counted = self._counted(detail.payment, info.pubkey if info else "")
-        answers = replace(answers, info=info, channels=channels, invoice=invoice, counted=counted)
+        answers = replace(answers, info=info, channels=channels, invoice=invoice)
+        if answers.ghosts:  # unless it has ended since the first answer
+            detail = replace(await self._detail(payment_hash), payment_request="")
+            answers = replace(answers, detail=detail)
+        answers = replace(answers, counted=self._counted(detail.payment, info.pubkey if info else ""))
         if detail.payment.status is Status.FAILED and detail.payment.reason in _NEEDS_A_ROUTE:
             answers = replace(answers, found=await self._routes(answers))
         if self.known_info is None:

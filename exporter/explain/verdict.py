@@ -26,6 +26,8 @@ class Verdict(StrEnum):
 
     ON_ITS_WAY = "on_its_way"
     HELD_NOW = "held_now"
+    GHOST = "ghost"
+    """An HTLC is on no channel any more: nothing can end it."""
     BETWEEN_ATTEMPTS = "between_attempts"
     STUCK = "stuck"
 
@@ -68,7 +70,7 @@ def judge(answers: Answers) -> Judgement:
     if payment.status is Status.SUCCEEDED:
         return Judgement(Verdict.PAID if payment.reason is Reason.NONE else Verdict.PAID_LATE)
     if payment.status is not Status.FAILED:
-        return Judgement(_in_flight(answers))
+        return Judgement(Verdict.GHOST, guess=True) if answers.ghosts else Judgement(_in_flight(answers))
     return _failed(answers)
 
 

@@ -141,7 +141,9 @@ class NodePoller:
             self._denial_logged = False
             tracker = self._account.tracker
             tracker.balance = Balance.of(channels, asked)
-            tracker.ghosts.compare(channels.offered, tracker.open.values(), asked)
+            caught_up = self._account.status.stream_up and not self._account.status.catching_up
+            for run in tracker.ghosts.compare(channels.offered, tracker.open.values(), asked, caught_up=caught_up):
+                tracker.texts.changed(run.run)
             self._account.set_status(channels=channels)
             self._account.apply([ChannelsListed(frozenset(channels.by_peer))])
 

@@ -46,6 +46,7 @@ def _payment(node: NodeReport, payment: PaymentInFlight) -> dict[str, Any]:
         "status": payment.status,
         "given_up": payment.given_up,
         "htlcs": payment.htlcs,
+        "ghost_htlcs": payment.ghosts,
         "first_hops": [
             {
                 "pubkey": hop.pubkey or None,

@@ -100,15 +100,27 @@ def _collect(entries: Iterator[EndedPayment], aliases: Mapping[str, str], option
 
 def _matches(entry: EndedPayment, aliases: Mapping[str, str], options: EndedConfig) -> bool:
     """Return True if a payment is one of those that were asked for."""
-    by_outcome = (options.failed and entry.outcome == RunOutcome.FAILED) or (options.late and entry.late)
     return (
-        (by_outcome or not (options.failed or options.late))
-        and (not options.causes or (entry.outcome == RunOutcome.FAILED and entry.cause in options.causes))
-        and (not options.reasons or (entry.outcome != RunOutcome.LOST and entry.reason in options.reasons))
+        _outcome_matches(entry, options)
         and (not options.kinds or entry.kind in options.kinds)
         and entry.value_msat >= options.min_sat * MSAT_PER_SAT
         and (not options.peer or any(_is_peer(key, aliases.get(key, ""), options.peer) for key in entry.first_hops))
     )
+
+
+def _outcome_matches(entry: EndedPayment, options: EndedConfig) -> bool:
+    """Return True if its outcome, cause and reason are among those that were asked for.
+
+    A cause or a reason selects among the payments that have one. Others are left out, unless a flag names their
+    outcome.
+    """
+    failed, lost = entry.outcome == RunOutcome.FAILED, entry.outcome == RunOutcome.LOST
+    named = (options.failed and failed) or (options.late and entry.late) or (options.lost and lost)
+    if not named and (options.failed or options.late or options.lost):
+        return False
+    right_cause = not options.causes or (entry.cause in options.causes if failed or lost else named)
+    right_reason = not options.reasons or (entry.reason in options.reasons if failed or entry.late else named)
+    return right_cause and right_reason
 
 
 def _is_peer(key: str, alias: str, wanted: str) -> bool:

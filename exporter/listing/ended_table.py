@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from exporter.listing.ended_report import EndedOfNode, EndedReport
+from exporter.listing.lines import print_line
 from exporter.listing.table import format_time, freshness
 from exporter.payments.ended import EndedPayment, RunOutcome
 from exporter.payments.labels import FailureSource
@@ -29,7 +30,7 @@ _COLOUR: dict[str, str] = {RunOutcome.FAILED: "red", RunOutcome.LOST: "yellow"}
 
 
 class _Row(NamedTuple):
-    """The second line of a payment."""
+    """The second line of a payment; its columns are called as the filters and the fields of JSON are."""
 
     when: str
     sat: str
@@ -37,31 +38,33 @@ class _Row(NamedTuple):
     kind: str
     outcome: str
     cause: str
+    reason: str
     attempts: str
     duration: str
 
 
-_TITLES = _Row("when (UTC)", "sat", "fee", "kind", "outcome", "cause", "attempts", "duration")
+_TITLES = _Row("when (UTC)", *_Row._fields[1:])
 _TO_THE_RIGHT = {"sat", "fee", "attempts", "duration"}
+_MAY_MOVE = ("kind", "fee", "reason", "duration", "attempts")
+"""Columns that go to a line below the row if the terminal is too narrow for them: these stay first."""
+_NOTHING = ("-", "?")
+"""Cells that say nothing there."""
+_GAP = "  "
 
 
 def print_table(report: EndedReport, console: Console | None = None) -> None:
-    """Print the report, by default to stdout."""
+    """Print the report, by default to stdout: on a terminal in colours and within its width, else in whole rows."""
     console = console or Console()
     if not report.nodes:
-        _print(console, Text("The state file contains no nodes yet."))
+        print_line(console, Text("The state file contains no nodes yet."))
     for number, node in enumerate(report.nodes):
         if number:
-            _print(console, Text())
-        for line in _lines(node, report):
-            _print(console, line)
+            print_line(console, Text())
+        for line in _lines(node, report, console.width if console.is_terminal else None):
+            print_line(console, line)
 
 
-def _print(console: Console, line: Text) -> None:
-    console.print(line, soft_wrap=True, highlight=False)
-
-
-def _lines(node: EndedOfNode, report: EndedReport) -> Iterator[Text]:
+def _lines(node: EndedOfNode, report: EndedReport, width: int | None) -> Iterator[Text]:
     yield Text(_headline(node, report), style="bold")
     if warning := freshness(node.node, report.now_s, running=report.running):
         yield Text(warning, style="yellow")
@@ -70,15 +73,29 @@ def _lines(node: EndedOfNode, report: EndedReport) -> Iterator[Text]:
     if not node.payments:
         return
     rows = [_row(payment) for payment in node.payments]
-    widths = [max(map(len, column)) for column in zip(_TITLES, *rows, strict=True)]
-    yield Text(_format_row(_TITLES, widths), style="dim")
+    sizes = dict(zip(_Row._fields, (max(map(len, cells)) for cells in zip(_TITLES, *rows, strict=True)), strict=True))
+    below = _below(sizes, width)
+    yield Text(_format_row(_TITLES, sizes, below), style="dim", no_wrap=True)
     for payment, row in zip(node.payments, rows, strict=True):
         yield Text(payment.run.payment_hash)
-        yield Text(_format_row(row, widths), style="magenta" if payment.late else _COLOUR.get(payment.outcome, ""))
-        for detail in _details(node, payment):
-            yield Text(f"    {detail}")
+        yield Text(
+            _format_row(row, sizes, below), style="magenta" if payment.late else _COLOUR.get(payment.outcome, "")
+        )
+        for detail in (_format_below(row, below), *_details(node, payment)):
+            if detail:
+                yield Text(f"    {detail}")
     if hidden := node.outcomes.total() - len(node.payments):
         yield Text(f"and {hidden:,} older: --limit=0 shows all", style="dim")
+
+
+def _below(sizes: dict[str, int], width: int | None) -> list[str]:
+    """Return the columns that don't fit into the width, the least important first to go."""
+    below = list[str]()
+    for column in reversed(_MAY_MOVE):
+        if width is None or sum(len(_GAP) + size for name, size in sizes.items() if name not in below) <= width:
+            break
+        below.append(column)
+    return below[::-1]
 
 
 def _headline(node: EndedOfNode, report: EndedReport) -> str:
@@ -86,9 +103,13 @@ def _headline(node: EndedOfNode, report: EndedReport) -> str:
     time = "" if since_s is None else f" in the last {format_duration(since_s)}"
     if not count:
         return f"{node.node.name}: no such payment ended{time}"
-    payments = f"{count:,} payment{'s' * (count != 1)} ended{time}"
-    by_outcome = ", ".join(f"{node.outcomes[outcome]:,} {outcome}" for outcome in RunOutcome if node.outcomes[outcome])
-    return f"{node.node.name}: {payments} ({by_outcome})" + ", newest first" * (count > 1)
+    payments, order = f"{count:,} payment{'s' * (count != 1)}", ", newest first" * (count > 1)
+    outcomes = [outcome for outcome in RunOutcome if node.outcomes[outcome]]
+    if len(outcomes) == 1:
+        be = f"{'was' if count == 1 else 'were'} " * (outcomes[0] is RunOutcome.LOST)
+        return f"{node.node.name}: {payments} {be}{outcomes[0]}{time}{order}"
+    by_outcome = ", ".join(f"{node.outcomes[outcome]:,} {outcome}" for outcome in outcomes)
+    return f"{node.node.name}: {payments} ended{time} ({by_outcome}){order}"
 
 
 def _earlier(node: EndedOfNode, now_s: int) -> str:
@@ -100,15 +121,15 @@ def _earlier(node: EndedOfNode, now_s: int) -> str:
 
 
 def _row(payment: EndedPayment) -> _Row:
-    outcome = f"{payment.outcome} late" if payment.late else payment.outcome
-    shown = payment.outcome == RunOutcome.FAILED or payment.late
+    given_up = payment.outcome == RunOutcome.FAILED or payment.late
     return _Row(
         f"{datetime.fromtimestamp(payment.counted_us / 1e6, UTC):%Y-%m-%d %H:%M:%S}",
         format_sat(payment.value_msat),
         format_sat(payment.fee_msat) if payment.outcome == RunOutcome.SUCCEEDED else "-",
         payment.kind,
-        f"{outcome}: {payment.reason}" if shown else outcome,
+        f"{payment.outcome} late" if payment.late else payment.outcome,
         payment.cause or "-",
+        payment.reason if given_up else "-",
         "?" if payment.attempts is None else str(payment.attempts),
         "?" if payment.duration_ns is None else _format_duration(payment.duration_ns),
     )
@@ -120,14 +141,11 @@ def _format_duration(nanoseconds: int) -> str:
 
 
 def _details(node: EndedOfNode, payment: EndedPayment) -> Iterator[str]:
-    """Yield lines with first hops and destination, the last failure, and a late recovery, as far as they are known."""
-    path = []
+    """Yield lines with first hops, destination, the last failure, and a late recovery, as far as they are known."""
     if payment.first_hops:
-        path.append(f"via {', '.join(sanitize(node.name_of(key)) for key in payment.first_hops)}")
+        yield f"via {', '.join(sanitize(node.name_of(key)) for key in payment.first_hops)}"
     if payment.destination:
-        path.append(f"to {sanitize(node.name_of(payment.destination))}")
-    if path:
-        yield " ".join(path)
+        yield f"to {sanitize(node.name_of(payment.destination))}"
     if payment.failure_code:
         where = _SOURCE.get(payment.failure_source, payment.failure_source)
         by = f", by {sanitize(node.name_of(payment.failed_by))}" if payment.failed_by else ""
@@ -137,9 +155,16 @@ def _details(node: EndedOfNode, payment: EndedPayment) -> Iterator[str]:
         yield f"ended {format_duration(ago_s)} before it was counted"
 
 
-def _format_row(row: _Row, widths: list[int]) -> str:
+def _format_row(row: _Row, sizes: dict[str, int], below: list[str]) -> str:
     cells = [
-        f"{cell:>{width}}" if title in _TO_THE_RIGHT else f"{cell:<{width}}"
-        for title, cell, width in zip(_Row._fields, row, widths, strict=True)
+        f"{cell:>{sizes[name]}}" if name in _TO_THE_RIGHT else f"{cell:<{sizes[name]}}"
+        for name, cell in row._asdict().items()
+        if name not in below
     ]
-    return "  " + "  ".join(cells).rstrip()
+    return _GAP + _GAP.join(cells).rstrip()
+
+
+def _format_below(row: _Row, below: list[str]) -> str:
+    """Return the cells that are not in the row, each with its title."""
+    cells = row._asdict()
+    return ", ".join(f"{name} {cells[name]}" for name in below if cells[name] not in _NOTHING)

@@ -9,6 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from exporter.listing.lines import print_line
 from exporter.listing.report import NodeReport, Report
 from exporter.payments.description import FirstHop, PaymentInFlight
 from exporter.payments.inflight import blocks_left as band_of
@@ -30,7 +31,12 @@ GIVEN_UP: dict[Reason, str] = {
     Reason.NONE: "",
     Reason.OTHER: "other",
 }
-_COLOUR: dict[BlocksLeft, str] = {BlocksLeft.EXPIRED: "red", BlocksLeft.UNDER_36: "red", BlocksLeft.UNDER_144: "yellow"}
+_ALARM = "red"
+_COLOUR: dict[BlocksLeft, str] = {
+    BlocksLeft.EXPIRED: _ALARM,
+    BlocksLeft.UNDER_36: _ALARM,
+    BlocksLeft.UNDER_144: "yellow",
+}
 
 
 class _Row(NamedTuple):
@@ -51,16 +57,12 @@ def print_table(report: Report, console: Console | None = None) -> None:
     """Print the report, by default to stdout: on a terminal in colours and cut to its width, elsewhere whole."""
     console = console or Console()
     if not report.nodes:
-        _print(console, Text("The state file contains no nodes yet."))
+        print_line(console, Text("The state file contains no nodes yet."))
     for number, node in enumerate(report.nodes):
         if number:
-            _print(console, Text())
+            print_line(console, Text())
         for line in _lines(node, report, console.width if console.is_terminal else None):
-            _print(console, line)
-
-
-def _print(console: Console, line: Text) -> None:
-    console.print(line, soft_wrap=True, highlight=False)
+            print_line(console, line)
 
 
 def _lines(node: NodeReport, report: Report, width: int | None) -> Iterator[Text]:
@@ -75,11 +77,12 @@ def _lines(node: NodeReport, report: Report, width: int | None) -> Iterator[Text
         return
     rows = [_row(node, payment) for payment in node.payments]
     widths = [max(map(len, column)) for column in list(zip(_TITLES, *rows, strict=True))[:-1]]
-    yield Text(next(_format_row(_TITLES, widths, width)), style="dim")
+    yield Text(next(_format_row(_TITLES, widths, width)), style="dim", no_wrap=True)
     for payment, row in zip(node.payments, rows, strict=True):
-        yield Text(payment.payment_hash)
+        yield Text(payment.payment_hash, no_wrap=True)
         for line in _format_row(row, widths, width):
-            yield Text(line, style=_style(node.blocks_left(payment)))
+            style = _ALARM if payment.ghosts else _style(node.blocks_left(payment))
+            yield Text(line, style=style, no_wrap=True)
 
 
 def freshness(node: NodeReport, now_s: int, *, running: bool) -> str:
@@ -102,12 +105,13 @@ def format_time(then_s: int, now_s: int) -> str:
 def _row(node: NodeReport, payment: PaymentInFlight) -> _Row:
     left = node.blocks_left(payment)
     unknown = "?" if payment.htlcs else "-"
+    status = with_spaces(payment.status) if payment.given_up is None else f"given up: {GIVEN_UP[payment.given_up]}"
     return _Row(
         format_duration(payment.age_s),
         format_sat(payment.amount_msat),
         str(payment.htlcs),
         unknown if left is None else f"{'~' * node.estimated}{left}",
-        with_spaces(payment.status) if payment.given_up is None else f"given up: {GIVEN_UP[payment.given_up]}",
+        f"{status}, {payment.ghosts} on no channel" if payment.ghosts else status,
         tuple(map(_format_hop, payment.first_hops)) or ("-",),
     )
 

@@ -14,7 +14,7 @@ from exporter.payments.labels import (
     Reason,
     Status,
 )
-from exporter.payments.node import Channels, Info, PeerChannels
+from exporter.payments.node import Channels, Info, Offered, OfferedHtlc, PeerChannels
 from exporter.payments.payment import NS_PER_S, Attempt, Payment
 
 KEYSEND_RECORD = 5482373484
@@ -187,27 +187,42 @@ def channels(message: rpc.ListChannelsResponse) -> Channels:
         spendable_msat=sum(peer.spendable_msat for peer in by_peer.values()),
         aliases=aliases,
         by_peer=by_peer,
-        offered={channel.chan_id: _offered(channel) for channel in message.channels if channel.active},
+        offered={number: offered(one) for one in message.channels if one.active for number in channel_ids(one)},
         inactive_msat=inactive_msat,
     )
 
 
-def _offered(channel: rpc.Channel) -> frozenset[str]:
-    return frozenset([htlc.hash_lock.hex() for htlc in channel.pending_htlcs if not htlc.incoming])
+def channel_ids(channel: rpc.Channel) -> frozenset[int]:
+    """Return the ids by which routes may name a channel: that of a public zero-conf channel changes when it confirms.
+
+    Its `chan_id` remains the alias with which it began.
+    """
+    return frozenset((channel.chan_id, channel.zero_conf_confirmed_scid or channel.chan_id))
+
+
+def offered(channel: rpc.Channel) -> Offered:
+    """Return the HTLCs that this node has offered in a channel; a rebalance may come back with the same hash."""
+    by_hash: dict[str, tuple[OfferedHtlc, ...]] = {}
+    for htlc in channel.pending_htlcs:
+        if not htlc.incoming:
+            payment_hash = htlc.hash_lock.hex()
+            one = OfferedHtlc(htlc.amount, htlc.expiration_height)
+            by_hash[payment_hash] = (*by_hash.get(payment_hash, ()), one)
+    return by_hash
 
 
 def _channels_of_peer(channel: rpc.Channel) -> PeerChannels:
     """Return one channel of a peer. What this node may offer is in `local_constraints`: seen on lnd 0.21."""
-    offered = [htlc.amount for htlc in channel.pending_htlcs if not htlc.incoming]
+    amounts = [htlc.amount for htlc in channel.pending_htlcs if not htlc.incoming]
     local, active = channel.local_constraints, channel.active
     return PeerChannels(
         active=int(active),
         inactive=int(not active),
         spendable_msat=above_reserve_msat(channel.local_balance, local) if active else 0,
         receivable_msat=above_reserve_msat(channel.remote_balance, channel.remote_constraints) if active else 0,
-        offered=len(offered),
+        offered=len(amounts),
         offered_limit=local.max_accepted_htlcs,
-        offered_msat=sum(offered) * MSAT_PER_SAT,
+        offered_msat=sum(amounts) * MSAT_PER_SAT,
         offered_msat_limit=local.max_pending_amt_msat,
     )
 

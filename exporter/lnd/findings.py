@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from exporter.lnd.decode import above_reserve_msat
+from exporter.lnd.decode import above_reserve_msat, channel_ids, offered
 from exporter.lnd.rpc import lnd_pb2, why_pb2
 from exporter.payments.findings import Invoice, OwnChannel, Route, RouteQuery
 from exporter.payments.labels import MSAT_PER_SAT
@@ -58,6 +58,8 @@ def own_channels(message: lnd_pb2.ListChannelsResponse) -> tuple[OwnChannel, ...
             alias=channel.peer_alias,
             active=channel.active,
             spendable_msat=above_reserve_msat(channel.local_balance, channel.local_constraints),
+            ids=channel_ids(channel),
+            offered=offered(channel),
         )
         for channel in message.channels
     )

@@ -38,6 +38,8 @@ class PaymentInFlight(NamedTuple):
     """Why lnd makes no more attempts, though it may still succeed; None if lnd hasn't given up, or it has ended."""
     first_hops: tuple[FirstHop, ...]
     """The peers with HTLCs outstanding, the largest amount first."""
+    ghosts: int
+    """Number of HTLCs outstanding that are on no channel any more, as of lnd's last list of channels."""
     expiry_height: int | None
     """Block height at which the first of the HTLCs outstanding expires; None without one, or if it isn't known."""
 
@@ -59,6 +61,7 @@ def describe(run: OpenRun, aliases: Mapping[str, str], now_ns: int) -> PaymentIn
         status=run.terminal.status if run.terminal else Status(run.status),
         given_up=run.reason if run.given_up else None,
         first_hops=_first_hops(run, aliases),
+        ghosts=len(run.ghosts & run.outstanding.keys()),
         expiry_height=min((a.expiry_height for a in run.outstanding.values() if a.expiry_height), default=None),
     )
 

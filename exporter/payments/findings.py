@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
+
+from exporter.payments.node import Offered
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +73,7 @@ class OwnChannel(NamedTuple):
     """False if its peer is offline."""
     spendable_msat: int
     """Local balance less the reserve, never below 0. An HTLC can be a little smaller, because of the commitment fee."""
+    ids: frozenset[int] = frozenset()
+    """The numbers by which routes may name it: one, or two for a zero-conf channel that has confirmed."""
+    offered: Offered = MappingProxyType({})
+    """The HTLCs that this node has offered in it."""

@@ -1,6 +1,6 @@
 """The state of a node itself, apart from its payments."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import add
 from typing import NamedTuple
@@ -54,6 +54,19 @@ class PeerChannels(NamedTuple):
         return PeerChannels(*map(add, self, other))
 
 
+class OfferedHtlc(NamedTuple):
+    """An HTLC that this node has offered in a channel (`Channel.pending_htlcs`)."""
+
+    amount_sat: int
+    """Rounded down, as lnd sends it."""
+    expiry_height: int
+    """Block height at which it expires (`expiration_height`)."""
+
+
+Offered = Mapping[str, tuple[OfferedHtlc, ...]]
+"""The HTLCs that this node has offered in one channel, by payment hash: 64 hex digits; at most 483 (BOLT 2)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Channels:
     """The answer of `ListChannels`, which not every macaroon allows."""
@@ -64,11 +77,11 @@ class Channels:
     """Alias of each direct peer by identity key; as many as the node has channels, at most."""
     by_peer: dict[str, PeerChannels] = field(default_factory=dict)
     """The channels with each direct peer by its identity key; as many as the node has channels, at most."""
-    offered: dict[int, frozenset[str]] = field(default_factory=dict, repr=False)
-    """The payment hashes of the HTLCs that this node has offered, by active channel (`Channel.chan_id`).
+    offered: dict[int, Offered] = field(default_factory=dict, repr=False)
+    """The HTLCs that this node has offered, by active channel (`Channel.chan_id`, `Channel.zero_conf_confirmed_scid`).
 
-    At most 483 for each channel (BOLT 2). Those of inactive ones aren't all known: lnd lists an HTLC when its peer has
-    acknowledged it, which one that is offline can't. Channels that are being closed aren't listed.
+    Those of inactive ones aren't all known: lnd lists an HTLC when its peer has acknowledged it, which one that is
+    offline can't. Channels that are being closed aren't listed.
     """
     inactive_msat: int = 0
     """Local balance of the inactive channels less their reserves, msat, never below 0: their peers are offline."""

@@ -68,6 +68,8 @@ class OpenRun(SeenAttempts):
     """Set while the last answer about it was that lnd doesn't know it."""
     succeeded_later: bool = False
     """True if a later run of its hash has been counted as succeeded: an answer overtook the stream."""
+    ghosts: frozenset[int] = frozenset()
+    """Keys of the HTLCs that were on no channel any more when lnd last listed them (`Ghosts`); they may have ended."""
     told_age_s: int = 0
     """The highest limit of age that the log has reported of it, seconds; 0 if none."""
     told_blocks: int | None = None
@@ -77,6 +79,7 @@ class OpenRun(SeenAttempts):
         """Continue in another process, whose monotonic clock is `shift_ns` ahead: no stream has shown the run there."""
         self.stream = 0
         self.missing = None
+        self.ghosts = frozenset()
         self.news_mono_ns += shift_ns
         if self.terminal:
             wall_ns, mono_ns = self.terminal.received

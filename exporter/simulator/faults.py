@@ -46,7 +46,7 @@ class Faults:
     def heal(self) -> None:
         """Remove all faults. Calls that already hang go on hanging."""
         self.ghosts: set[str] = set()
-        """Hashes of payments whose HTLCs in flight are on no channel."""
+        """Hashes of payments whose HTLCs in flight aren't on the channels over which they were sent."""
         self._refusals: dict[Call, _Fault] = {}
         self._cuts: dict[Call, _Fault] = {}
         self._delays: dict[Call, float] = {}

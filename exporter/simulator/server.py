@@ -13,6 +13,7 @@ from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.payment import NS_PER_S
 from exporter.simulator import credentials
 from exporter.simulator.calls import Call
+from exporter.simulator.channels import list_channels
 from exporter.simulator.clock import Clock, WallClock
 from exporter.simulator.database import Database, Options
 from exporter.simulator.faults import BROKEN, Faults
@@ -23,7 +24,7 @@ from exporter.simulator.service import ALL_PERMISSIONS, Service
 from exporter.simulator.subscriptions import RpcStatus, Subscriptions
 from exporter.simulator.timeline import timeline
 from exporter.simulator.truth import Finished
-from exporter.simulator.world import MAX_HTLCS, World, channel_to, generator
+from exporter.simulator.world import World, generator
 
 _SHUTTING_DOWN = RpcStatus(grpc.StatusCode.UNKNOWN, "routerrpc server shutting down")
 _HOST = "127.0.0.1"
@@ -245,30 +246,4 @@ class SimulatedNode:
 
     def channels(self) -> pb.ListChannelsResponse:
         """Return the answer to ListChannels, with the peers' aliases."""
-        offered: dict[str, list[pb.HTLC]] = {}
-        for payment_hash, attempt in self.database.outstanding():
-            htlc = pb.HTLC(amount=attempt.route.total_amt_msat // 1000, hash_lock=bytes.fromhex(payment_hash))
-            if payment_hash not in self.faults.ghosts:
-                offered.setdefault(attempt.route.hops[0].pub_key, []).append(htlc)
-        return pb.ListChannelsResponse(
-            channels=[
-                pb.Channel(
-                    active=peer.active,
-                    remote_pubkey=peer.node.pubkey,
-                    chan_id=channel_to(peer.node.pubkey),
-                    local_balance=peer.local_sat,
-                    remote_balance=peer.remote_sat,
-                    pending_htlcs=offered.get(peer.node.pubkey, ()),
-                    local_constraints=_constraints(peer.reserve_sat, peer.htlcs),
-                    remote_constraints=_constraints(peer.reserve_sat, MAX_HTLCS),
-                    peer_alias=peer.node.alias,
-                )
-                for peer in self.world.peers
-            ]
-        )
-
-
-def _constraints(reserve_sat: int, htlcs: int) -> pb.ChannelConstraints:
-    return pb.ChannelConstraints(
-        chan_reserve_sat=reserve_sat, max_pending_amt_msat=99 * reserve_sat * 1000, max_accepted_htlcs=htlcs
-    )
+        return list_channels(self.world, self.database, self.faults.ghosts)

@@ -97,6 +97,12 @@ def mark_unfollowed(encoded: EncodedNode) -> EncodedNode:
     return encoded._replace(state=_json(replace(state, heard=replace(state.heard, following=False, left=True))))
 
 
+def mark_handed_over(state: str) -> str:
+    """Return an encoded state as that of a node that has not been left: it is being taken over."""
+    decoded = decode_state(state)
+    return _json(replace(decoded, heard=replace(decoded.heard, left=False))) if decoded.heard.left else state
+
+
 def without_destinations(encoded: EncodedNode) -> EncodedNode:
     """Leave out who the recipients of payments in flight are, and who failed an attempt on the way there."""
     runs = [decode_run(text) for text in encoded.open.values()]

@@ -34,13 +34,6 @@ def write(connection: sqlite3.Connection, node: str, entries: Sequence[EndedPaym
     connection.execute("DELETE FROM ended WHERE node = ? AND number <= ?", (node, entries[-1].number - length))
 
 
-def clearing(length: int, *, destinations: bool) -> str:
-    """Return a statement that removes what is no longer to be kept of any node; empty if nothing is."""
-    if not length:
-        return "DELETE FROM ended"
-    return "" if destinations else "UPDATE ended SET destination = x'', failed_by = x''"
-
-
 def entries(
     connection: sqlite3.Connection, node: str, since_us: int = 0, *, oldest_first: bool = False
 ) -> Iterator[EndedPayment]:

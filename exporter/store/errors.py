@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-FIX = (
-    "Let this user write there (chown, chmod), name another file: --storage.path=FILE, "
-    "or keep nothing: --storage.memory"
-)
-_FIX_LOCAL_DISK = "Keep it on a local disk: --storage.path=FILE, or keep nothing: --storage.memory"
-_FIX_FULL = "Make room there, name a file on another disk: --storage.path=FILE, or keep nothing: --storage.memory"
-_FIX_READ_ONLY = "Mount it writable, name another file: --storage.path=FILE, or keep nothing: --storage.memory"
+OR_MEMORY = ", or keep nothing: --storage.memory"
+"""The end of an advice: it is for an exporter, not for a command that needs the file."""
+FIX = f"Let this user write there (chown, chmod), name another file: --storage.path=FILE{OR_MEMORY}"
+_FIX_LOCAL_DISK = f"Keep it on a local disk: --storage.path=FILE{OR_MEMORY}"
+_FIX_FULL = f"Make room there, name a file on another disk: --storage.path=FILE{OR_MEMORY}"
+_FIX_READ_ONLY = f"Mount it writable, name another file: --storage.path=FILE{OR_MEMORY}"
 _FIX_BUSY = (
     "Wait until that program is done, or end it; `fuser -v FILE` names it. "
     "On SMB there may be none: mount with the option nobrl, or keep the file on a local disk."

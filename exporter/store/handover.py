@@ -123,14 +123,15 @@ def add(connection: sqlite3.Connection, export: Export) -> bool:
 
     Raises `StoreError` if the state counts this node already.
     """
-    there = _rows_of(connection, export.node)
-    if there == export.content:
+    there, ((name, state),) = _rows_of(connection, export.node), export.content["node"]
+    content = export.content | {"node": [(name, codec.mark_handed_over(state))]}
+    if there in (content, export.content):
         return False
     if any(there.values()):
         problem = f"The state file counts {export.node} already."
         fix = f"If the import is to replace that: delete it first, by --storage.reset={export.node}"
         raise StoreError(problem, fix)
-    _insert(connection, export.content)
+    _insert(connection, content)
     return True
 
 

@@ -29,8 +29,10 @@ def prepare(path: Path) -> None:
 
 def refuse_unusable(path: Path, mounts: Path = MOUNTS) -> None:
     """Raise `StoreError` if the path is not a regular file, or a file that is mounted by itself."""
+    if path.is_dir():
+        raise StoreError(f"{path} is a directory.", f"Name a file in it: --storage.path={path / 'state.sqlite'}")
     if path.exists() and not path.is_file():
-        raise StoreError(f"{path} is {'a directory' if path.is_dir() else 'not a regular file'}.", FIX)
+        raise StoreError(f"{path} is not a regular file.", FIX)
     if any(mount.point == str(path) for mount in _mounts(mounts)):
         raise StoreError(
             f"{path} is mounted by itself: what SQLite writes beside it would be lost with the container.",

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from exporter.payments.labels import Reset
 from exporter.payments.noted import differing
 from exporter.payments.payment import Run
 from exporter.payments.saved import SavedNode
@@ -18,6 +19,8 @@ V = TypeVar("V")
 
 TABLES = ("node", "counter", "histogram", "open_run", "finished_run", "counted_run", "listed", "ended", "failed_hash")
 """The tables that have rows of a node, by which they begin."""
+EMPTY = EncodedNode("", zero_counters(), {}, {}, {}, {})
+"""The content of a file without the node: zeros from the start have no row. A peer's have, and those of older files."""
 _OLDEST = "SELECT created_us FROM counted_run WHERE node = ? AND created_us <= ? ORDER BY created_us LIMIT ?"
 _RAISE = "INSERT INTO listed VALUES (?, ?) ON CONFLICT (node) DO UPDATE SET from_us = max(from_us, excluded.from_us)"
 
@@ -55,6 +58,11 @@ def read(connection: sqlite3.Connection, node: str, state: str) -> tuple[SavedNo
         failed_hashes.read(connection, node),
     )
     return saved, changed
+
+
+def write_resets(connection: sqlite3.Connection, resets: Mapping[Reset, int]) -> None:
+    """Write how many times the counters started at zero or at an older state, by cause."""
+    connection.executemany("REPLACE INTO reset VALUES (?, ?)", resets.items())
 
 
 def mark(connection: sqlite3.Connection) -> Mark:

@@ -12,20 +12,19 @@ from exporter.payments.horizon import audited_from_us
 from exporter.payments.labels import Reset
 from exporter.payments.payment import Run
 from exporter.payments.saved import SavedNode
-from exporter.payments.totals import HistogramName, zero_counters
+from exporter.payments.totals import HistogramName
 from exporter.store import codec, ended, file, place, rows
-from exporter.store.codec import EncodedNode, encode, mark_unfollowed, without_destinations
+from exporter.store.codec import EncodedNode, encode, mark_unfollowed
 from exporter.store.compare import explain_older
 from exporter.store.errors import Broken, Busy, as_store_error, is_busy, is_transient
 from exporter.store.lock import LockRecord
 from exporter.store.open_files import BROKEN, OpenFiles
+from exporter.store.removal import Removal
 
 CLOCK_MARGIN_US = 3_600_000_000
 """How far lnd's clock may be ahead of ours."""
 SHORTENED = 500
 """A write takes at most this many more counted runs off the list of a node than it adds: 1 ms."""
-_EMPTY = EncodedNode("", zero_counters(), {}, {}, {}, {})
-"""The content of a file without the node: zeros from the start have no row. A peer's have, and those of older files."""
 
 
 class Store:
@@ -38,9 +37,7 @@ class Store:
         paid. Raises `StoreError` if it is locked, too new or not writable.
         """
         self.ended_length = ended_length
-        # What an earlier process, with other settings, has left in the list of ended payments is removed once.
-        self._clear_ended = ended.clearing(ended_length, destinations=destinations)
-        self._destinations = destinations
+        self._removal = Removal(ended_length, destinations=destinations)
         self.path = path = Path(os.path.realpath(path))  # a second exporter could use a link to evade the lock
         self.warnings: list[str] = []
         """Warnings for the operator about the place of the state, though it can be kept there."""
@@ -48,8 +45,9 @@ class Store:
         """Histograms that start at zero because their bucket edges have changed since they were saved."""
         self._written: dict[str, EncodedNode] = {}  # the content of the file
         self._to_rewrite: dict[str, EncodedNode] | None = None  # content of a replaced file that the new one lacks
-        # By node: runs created until then may have been counted without a row in counted_run.
-        self._listed_from_us: dict[str, int] = {}
+        self._listed_from_us: dict[
+            str, int
+        ] = {}  # by node: runs until then may be counted without a row in counted_run
         self._write_lock = threading.Lock()
         self.resets: dict[Reset, int] = dict.fromkeys(Reset, 0)
         """How many times the counters started at zero or at an older state, by cause."""
@@ -64,6 +62,7 @@ class Store:
             self._files = OpenFiles(path)
             try:
                 self._open()
+                self._remove()
                 self.warnings.extend(file.warnings(self._files.connection, path))
             except BaseException:
                 self._files.lock.release()
@@ -104,7 +103,7 @@ class Store:
             set_aside = file.count_set_aside(self.path, BROKEN)
             self.resets[Reset.CORRUPT] = max(self.resets[Reset.CORRUPT], set_aside, corrupt)
             self.resets[Reset.OLDER] = max(self.resets[Reset.OLDER], record.older if record else 0)
-            self._write_resets(files.connection, self.resets)
+            rows.write_resets(files.connection, self.resets)
             if record is not None:  # or a kill between the first write and its record would look like a wrong file
                 files.lock.write(record._replace(mark=files.mark))
                 files.lock.sync()
@@ -112,10 +111,20 @@ class Store:
             self.older_reason = explain_older(files.mark, record.mark)
             self.resets[Reset.CORRUPT] = max(self.resets[Reset.CORRUPT], record.corrupt)
             self.resets[Reset.OLDER] = max(self.resets[Reset.OLDER], record.older) + 1
-            self._write_resets(files.connection, self.resets)
+            rows.write_resets(files.connection, self.resets)
             self._write_lock_record()
             files.lock.sync()
         files.accept()
+
+    def _remove(self) -> None:
+        """Remove what is no longer to be kept; what a disk can't do now, the first write and the next start do."""
+        try:
+            if self._removal.is_needed(self._files.connection, self._written):
+                self._save({})
+                self._removal.overwrite(self._files)
+            self._removal.done()
+        except (sqlite3.Error, Busy) as error:
+            self.warnings.append(f"what is no longer to be kept is not overwritten before the next start: {error}")
 
     def _write_lock_record(self) -> None:
         record = LockRecord(self.resets[Reset.CORRUPT], self.resets[Reset.OLDER], self._files.mark)
@@ -131,10 +140,6 @@ class Store:
             self._write_lock_record()
             self._files.lock.sync()
 
-    @staticmethod
-    def _write_resets(connection: sqlite3.Connection, resets: Mapping[Reset, int]) -> None:
-        connection.executemany("REPLACE INTO reset VALUES (?, ?)", resets.items())
-
     # Reading.
 
     def load(self, node: str) -> SavedNode | None:
@@ -144,11 +149,8 @@ class Store:
         return None if encoded is None else codec.decode(encoded)
 
     def unfollowed(self, nodes: Collection[str]) -> dict[str, EncodedNode]:
-        """Return all nodes of the file but these, marked as no longer followed, and with destinations if wanted."""
-        others = {node: encoded for node, encoded in self._content().items() if node not in nodes}
-        if not self._destinations:
-            others = {node: without_destinations(encoded) for node, encoded in others.items()}
-        return {node: mark_unfollowed(encoded) for node, encoded in others.items()}
+        """Return all nodes of the file but these, marked as no longer followed."""
+        return {node: mark_unfollowed(encoded) for node, encoded in self._content().items() if node not in nodes}
 
     def _content(self) -> dict[str, EncodedNode]:
         """Return what the file contains, or will when a file that was replaced has been written again."""
@@ -204,14 +206,14 @@ class Store:
 
     def _save(self, nodes: Mapping[str, EncodedNode]) -> None:
         to_write = (self._to_rewrite or {}) | dict(nodes)
+        to_write |= self._removal.stripped(self._written | to_write)
         shortened: dict[str, int] = {}
         with self._files.transaction() as connection:
-            if self._clear_ended:
-                connection.execute(self._clear_ended)
+            self._removal.remove(connection)
             if self._to_rewrite is not None:
                 self._continue_in_new_file(connection, to_write)
             for node, encoded in to_write.items():
-                rows.write(connection, node, self._written.get(node, _EMPTY), encoded)
+                rows.write(connection, node, self._written.get(node, rows.EMPTY), encoded)
                 if encoded.newly_ended:
                     ended.write(connection, node, encoded.newly_ended, self.ended_length)
                 if encoded.ended:
@@ -220,7 +222,7 @@ class Store:
         for node, from_us in shortened.items():
             self._listed_from_us[node] = max(self._listed_from_us.get(node, 0), from_us)
         self._to_rewrite = None
-        self._clear_ended = ""
+        self._removal.done()
         self._write_lock_record()
 
     @staticmethod
@@ -236,7 +238,7 @@ class Store:
             newest_us = codec.decode_state(encoded.state).newest_us
             self._listed_from_us[node] = max(time.time_ns() // 1000, newest_us) + CLOCK_MARGIN_US
             rows.raise_listed_from(connection, node, self._listed_from_us[node])
-        self._write_resets(connection, self.resets)
+        rows.write_resets(connection, self.resets)
 
     def counted(self, node: str, runs: Collection[Run]) -> set[Run]:
         """Return those of the runs that have, or may have, been counted as finished or lost. Raises `sqlite3.Error`.

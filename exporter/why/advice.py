@@ -5,6 +5,7 @@ from exporter.explain.verdict import Judgement, Verdict
 from exporter.payments.labels import Reason
 from exporter.payments.payment import NS_PER_S
 from exporter.text import with_spaces
+from exporter.why.texts import may_ask_more
 
 _ADVICE: dict[Verdict, tuple[str, ...]] = {
     Verdict.PAID: (),
@@ -18,6 +19,13 @@ _ADVICE: dict[Verdict, tuple[str, ...]] = {
         "Any other node of the route may hold it as well: lnd doesn't say which one does.",
         "Keep lnd running: at that block it closes the channel to get the amount back on chain.",
         "If the direct peer is offline, reconnect it before: lncli connect KEY@HOST:PORT",
+    ),
+    Verdict.GHOST: (
+        "Ask again in a minute: lnd may just be removing the HTLC from the channel.",
+        "Before you pay by another invoice, ask the recipient whether this one was paid.",
+        "Reconnect the peer, in case it has never acknowledged the HTLC: lncli disconnect KEY, then lncli connect.",
+        "If that doesn't help, restart lnd at a quiet moment: it asks again for the result of each HTLC in flight.",
+        "If it is in flight even then, report it to lnd with its log.",
     ),
     Verdict.BETWEEN_ATTEMPTS: ("Wait: lnd makes another attempt, or gives it up.",),
     Verdict.STUCK: (
@@ -81,6 +89,7 @@ _ADVICE: dict[Verdict, tuple[str, ...]] = {
     ),
     Verdict.UNEXPLAINED: ("Try again, while `track` with the hash shows each attempt.",),
 }
+_ASK_MORE = "Ask again with the macaroon below: then lnd is asked for a route, which tells why in most cases."
 _PROBE = "It has no invoice: if it was a probe, by which somebody looked for a route, it was meant to be refused."
 
 
@@ -91,6 +100,8 @@ def advice(answers: Answers, judgement: Judgement) -> tuple[str, ...]:
     if not payment.status.ended and payment.reason is not Reason.NONE:
         given_up = f"lnd has given it up ({with_spaces(payment.reason)}) and makes no more attempts."
         return (given_up, *sentences)
+    if judgement.verdict is Verdict.UNEXPLAINED and may_ask_more(answers):
+        return (_ASK_MORE, *sentences)
     if judgement.verdict is Verdict.RECIPIENT and not payment.invoice:
         return (_PROBE, *sentences)
     expired = invoice is not None and invoice.expires_s * NS_PER_S <= answers.at_ns

@@ -6,6 +6,7 @@ from functools import partial
 
 from exporter.config import Config
 from exporter.explain.asker import Asker
+from exporter.listing.lines import print_text
 from exporter.lnd.client import ExplainingClient, LndError
 from exporter.payments.labels import Status
 from exporter.track import FAILED, NOT_FOLLOWED, SUCCEEDED
@@ -30,5 +31,8 @@ async def why(config: Config, client: ExplainingClient, now_ns: Callable[[], int
         return NOT_FOLLOWED
     finally:
         await client.close()
-    print(to_json(answers, node.name) if config.track.json else to_text(answers, node.preface), flush=True)
+    if config.track.json:
+        print(to_json(answers, node.name))
+    else:
+        print_text(to_text(answers, node.preface))
     return {Status.SUCCEEDED: SUCCEEDED, Status.FAILED: FAILED}.get(answers.detail.payment.status, IN_FLIGHT)

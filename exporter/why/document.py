@@ -14,7 +14,7 @@ from exporter.text import sanitize
 from exporter.track.document import attempt_fields
 from exporter.why.advice import advice
 from exporter.why.evidence import evidence
-from exporter.why.texts import summary
+from exporter.why.texts import not_asked, summary
 
 _OPTIONAL = "For all of this bake another macaroon and give it with --lnd.macaroon=why.macaroon:"
 
@@ -27,7 +27,7 @@ def to_text(answers: Answers, preface: str) -> str:
     if sentences := advice(answers, judgement):
         lines += ["What to do", *(f"  {sentence}" for sentence in sentences)]
     if missing := answers.not_answered:
-        lines += ["Not asked", *(f"  {one.call}: {one.advice}" for one in missing)]
+        lines += ["Not asked", *(f"  {not_asked(one)}" for one in missing)]
         if any(one.denied for one in missing):
             lines += [f"  {_OPTIONAL}", *(f"  {line}" for line in BAKE_FOR_WHY.splitlines())]
     return "\n".join(sanitize(line) for line in lines)
@@ -58,6 +58,7 @@ def to_json(answers: Answers, node: str) -> str:
         "recipient_alias": answers.aliases.get(answers.recipient),
         "invoice_expiry_timestamp_seconds": invoice.expires_s if invoice else None,
         "htlcs": detail.in_flight,
+        "ghost_htlcs": None if answers.channels is None else len(answers.ghosts),
         "first_expiry_height": min(heights, default=None),
         "block_height": info.block_height if info and info.block_height else None,
         "counted": _counted(answers.counted),

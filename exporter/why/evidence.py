@@ -18,6 +18,7 @@ MAX_ATTEMPTS = 10
 """Attempts that are told in words, the newest; `--json` and `track` have all."""
 MAX_PEERS = 5
 """Peers that are named in one line."""
+_ON_CHAIN = "the HTLC is resolved on chain (lncli pendingchannels)"
 _ATTEMPTS_DELETED = (
     "lnd has no attempt of it: it made none, or deleted them, as it does when a payment fails"
     " (unless keep-failed-payment-attempts=true)"
@@ -32,7 +33,8 @@ def evidence(answers: Answers) -> Iterator[str]:
         gone = answers.invoice.expires_s * NS_PER_S <= answers.at_ns
         yield f"its invoice {'expired' if gone else 'expires'} at {at}"
     yield from _attempts(answers)
-    yield from _holding_peers(answers)
+    yield from _ghosts(answers)
+    yield from dict.fromkeys(_holding_peers(answers))
     yield from _routes(answers)
     yield from _balance(answers)
 
@@ -83,7 +85,8 @@ def _attempt(routed: RoutedAttempt, answers: Answers) -> str:
     head = f"{format_sat(attempt.amount_msat)} sat over {way}"
     if routed.in_flight:
         age = format_duration_ns(max(0, answers.at_ns - attempt.attempt_ns))
-        return f"{head}: in flight for {age}, {until(answers, routed)}"
+        gone = routed in answers.ghosts
+        return f"{head}: in flight for {age}, {'but on no channel' if gone else until(answers, routed)}"
     took = "" if routed.duration_ns is None else f" after {format_duration_ns(routed.duration_ns)}"
     if attempt.status is AttemptStatus.SETTLED:
         return f"{head}: settled{took}, fee {format_sat(attempt.fee_msat)} sat"
@@ -91,16 +94,29 @@ def _attempt(routed: RoutedAttempt, answers: Answers) -> str:
     return f"{head}: {code}, {describe_source(routed, answers.aliases)}{took}"
 
 
+def _ghosts(answers: Answers) -> Iterator[str]:
+    """Yield the channels on which lnd doesn't list an HTLC that it calls in flight."""
+    channels = {(one.attempt.channel_id, one.attempt.peer): None for one in answers.ghosts}
+    for channel_id, peer in channels:
+        yield (
+            f"lnd doesn't list it among the HTLCs of channel {channel_id} with {format_node(peer, answers.aliases)},"
+            " which is active"
+        )
+
+
 def _holding_peers(answers: Answers) -> Iterator[str]:
-    """Yield the direct peers with an outstanding HTLC that can't answer now, or with which no channel is open."""
+    """Yield the direct peers with an outstanding HTLC that can't answer now, or whose channel isn't open any more."""
     if answers.channels is None:
         return
-    for peer in dict.fromkeys(one.attempt.peer for one in answers.detail.attempts if one.in_flight):
+    waiting = [one.attempt for one in answers.detail.attempts if one.in_flight]
+    for peer, channel_id in dict.fromkeys((attempt.peer, attempt.channel_id) for attempt in waiting):
         name = format_node(peer, answers.aliases)
-        active = [channel.active for channel in answers.channels if channel.peer == peer]
-        if not active:
-            yield f"no channel with {name} is open: the HTLC is resolved on chain (lncli pendingchannels)"
-        elif not any(active):
+        channels = [channel for channel in answers.channels if channel.peer == peer]
+        if not channels:
+            yield f"no channel with {name} is open: {_ON_CHAIN}"
+        elif channel_id and not any(channel_id in channel.ids for channel in channels):
+            yield f"channel {channel_id} with {name} isn't open any more: {_ON_CHAIN}"
+        elif not any(channel.active for channel in channels):
             yield f"{name} is offline: nothing can come back through it now"
 
 

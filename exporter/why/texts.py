@@ -1,6 +1,6 @@
 """The verdict in one line: a sentence for each verdict."""
 
-from exporter.explain.answers import Answers
+from exporter.explain.answers import Answers, NotAnswered
 from exporter.explain.verdict import Judgement, Verdict
 from exporter.payments.detail import RoutedAttempt
 from exporter.payments.findings import Route
@@ -22,12 +22,15 @@ def summary(answers: Answers, judgement: Judgement) -> str:
     because = _BECAUSE[verdict]
     if verdict is Verdict.HELD_NOW:
         because = f"{because} {held(answers)}"
+    elif verdict is Verdict.GHOST:
+        because = f"{because} {ghosts(answers)}"
     elif isinstance(found := answers.found.whole, Route) and verdict is Verdict.FEE_LIMIT:
         because = f"{because}: lnd finds a route for {format_fee(found.fee_msat, _amount(answers))} now"
     elif verdict is Verdict.TOO_LARGE and (balance := answers.balance) and balance.largest_msat < _amount(answers):
         because = f"{because}: no single channel of this node can send so much"
     elif verdict is Verdict.UNEXPLAINED:
-        because = f"{because}{_not_looked_for(answers)}"
+        made_none = answers.counted is not None and answers.counted.attempts == 0
+        because = f"{'lnd made no attempt' if made_none else because}{_not_looked_for(answers)}"
     probably = "probably " * judgement.guess
     return f"{status}; {probably}{because}"
 
@@ -36,9 +39,23 @@ def _not_looked_for(answers: Answers) -> str:
     """Return why no route was looked for now."""
     if answers.pays_self:
         return ", and a rebalance may take only some routes, which lnd doesn't name"
-    if not answers.recipient and not any(one.call == "DecodePayReq" for one in answers.not_answered):
+    missing = {one.call: one for one in answers.not_answered}
+    if not answers.recipient and "DecodePayReq" not in missing:
         return ", and neither an invoice nor an attempt shows its recipient"
-    return ", and could not be asked for a route"
+    if may_ask_more(answers):
+        return "; the reason is not known, because the macaroon doesn't allow to ask lnd for a route now"
+    return "; the reason is not known, because lnd could not be asked for a route now"
+
+
+def may_ask_more(answers: Answers) -> bool:
+    """Return True if a macaroon with more permissions would let lnd be asked for a route."""
+    return any(one.denied and one.call in ("DecodePayReq", "QueryRoutes") for one in answers.not_answered)
+
+
+def not_asked(missing: NotAnswered) -> str:
+    """Return a question that lnd hasn't answered, lnd's name for it, and why."""
+    question = _QUESTIONS.get(missing.call)
+    return f"{question} ({missing.call}): {missing.advice}" if question else f"{missing.call}: {missing.advice}"
 
 
 def held(answers: Answers) -> str:
@@ -49,6 +66,13 @@ def held(answers: Answers) -> str:
     since_ns = min(one.attempt.attempt_ns for one in waiting)
     age = format_duration_ns(max(0, answers.at_ns - since_ns))
     return f"through {' and '.join(peers)} for {age}, {until(answers, *waiting)}"
+
+
+def ghosts(answers: Answers) -> str:
+    """Return how many of its HTLCs are on no channel."""
+    gone, total = len(answers.ghosts), answers.detail.in_flight
+    some = "an HTLC that is" if total == 1 else f"{gone} of its {total} HTLCs, which {'are' if gone > 1 else 'is'}"
+    return f"{some} on no channel any more"
 
 
 def until(answers: Answers, *waiting: RoutedAttempt) -> str:
@@ -76,9 +100,17 @@ def _amount(answers: Answers) -> int:
     return answers.detail.payment.value_msat
 
 
+_QUESTIONS: dict[str, str] = {
+    "GetInfo": "which node this is, and at which block the chain is",
+    "ListChannels": "what the channels of this node can send, and the names of its peers",
+    "DecodePayReq": "who is to be paid, so that a route can be asked for, and when the invoice expires",
+    "QueryRoutes": "whether there is a route now",
+    "GetNodeInfo": "the names of other nodes",
+}
 _BECAUSE: dict[Verdict, str] = {
     Verdict.ON_ITS_WAY: "its HTLC is on its way",
     Verdict.HELD_NOW: "it is held",
+    Verdict.GHOST: "lnd waits for the end of",
     Verdict.BETWEEN_ATTEMPTS: "lnd is looking for a route, no HTLC is outstanding",
     Verdict.STUCK: "lnd has got stuck with it, no HTLC is outstanding",
     Verdict.OWN_LIQUIDITY: "this node's channels could not send so much",

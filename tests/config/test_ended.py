@@ -7,7 +7,7 @@ import pytest
 from exporter.config import ConfigError, StorageConfig, load
 from exporter.config.model import EndedConfig
 from exporter.config.problems import Problem
-from exporter.payments.labels import Cause
+from exporter.payments.labels import Cause, Lost
 from tests.config.conftest import Home
 from tests.config.shortcuts import config_of, problems_of
 from tests.config.test_open import ENVIRONMENT
@@ -29,7 +29,7 @@ def test_environment_of_the_exporter_is_enough(home: Home) -> None:
 def test_all_flags_of_ended(home: Home) -> None:
     """Several values with commas or by repeating the flag; in upper case, too."""
     line = (
-        "--since=1h30m --failed --late --cause=Held,caller --cause no_route --reason=timeout --kind=keysend,amp"
+        "--since=1h30m --failed --late --lost --cause=Held,caller --cause no_route --reason=timeout --kind=keysend,amp"
         " --min-sat=100000 --peer=Harbour --limit=7 --json --lnd.name=alice --storage.path=x"
     )
     config = load(line.split(), {}, "ended")
@@ -37,6 +37,7 @@ def test_all_flags_of_ended(home: Home) -> None:
         since_s=5400,
         failed=True,
         late=True,
+        lost=True,
         causes=("held", "caller", "no_route"),
         reasons=("timeout",),
         kinds=("keysend", "amp"),
@@ -62,7 +63,7 @@ def test_limit_of_a_table_and_of_json(home: Home) -> None:
         (
             "--cause=held,route",
             "'route' is not a valid value.",
-            f"Use one of {', '.join(Cause)}. Did you mean no_route?",
+            f"Use one of {', '.join((*Cause, *Lost))}. Did you mean no_route?",
         ),
         ("--min-sat=1.5", "'1.5' is not an amount in sat.", "Write a whole number, such as 100000."),
         (
@@ -80,6 +81,20 @@ def test_invalid_values(home: Home, flag: str, what: str, fix: str) -> None:
     assert list(caught.value.problems) == [Problem(flag.partition("=")[0], what, fix)]
 
 
+@pytest.mark.parametrize(
+    ("line", "flag", "what"),
+    [
+        ("--late --cause=held", "--cause", "has no effect with --late: a payment that succeeded has no cause."),
+        ("--lost --reason=timeout", "--reason", "has no effect with --lost: a payment that was lost has no reason."),
+    ],
+)
+def test_filters_without_effect(home: Home, line: str, flag: str, what: str) -> None:
+    """With --failed, too, they have one."""
+    fix = "Leave one of them out, or add --failed: then it selects among those that failed."
+    assert problems_of_ended(line) == [Problem(flag, what, fix)]
+    load([*line.split(), "--failed"], {}, "ended")
+
+
 def test_storage_memory_leaves_nothing_to_read(home: Home) -> None:
     """The log may have it."""
     what = "leaves nothing on disk that could be listed."
@@ -87,7 +102,9 @@ def test_storage_memory_leaves_nothing_to_read(home: Home) -> None:
     assert problems_of_ended("--storage.memory") == [Problem("--storage.memory", what, fix)]
 
 
-@pytest.mark.parametrize("flag", ["--since=1h", "--failed", "--late", "--cause=held", "--peer=x", "--limit=1"])
+@pytest.mark.parametrize(
+    "flag", ["--since=1h", "--failed", "--late", "--lost", "--cause=held", "--peer=x", "--limit=1"]
+)
 def test_flags_of_ended_with_another_command(home: Home, flag: str) -> None:
     """The fix is the command that was probably forgotten."""
     name = flag.partition("=")[0]

@@ -19,7 +19,7 @@ from exporter.payments.balance import Balance
 from exporter.payments.event import BalanceLacked
 from exporter.payments.labels import NodeState, Reset, Source
 from exporter.payments.ledger import Ledger
-from exporter.payments.node import Channels, Info, NodeStatus
+from exporter.payments.node import Channels, Info, NodeStatus, Offered
 from exporter.payments.payment import Moment
 from exporter.payments.tracker import Tracker
 from exporter.payments.view import capture_view
@@ -220,8 +220,8 @@ class VirtualNode:
     def list_empty_channels(self) -> None:
         """List the channels to the exporter: all are open, none has an HTLC."""
         at = self._moment()
-        offered = {channel_to(peer.node.pubkey): frozenset[str]() for peer in self.world.peers}
-        self.tracker.ghosts.compare(offered, self.tracker.open.values(), at)
+        offered: dict[int, Offered] = {channel_to(peer.node.pubkey): {} for peer in self.world.peers}
+        self.tracker.ghosts.compare(offered, self.tracker.open.values(), at, caught_up=True)
 
     def _block(self) -> None:
         if self._chain_grows:

@@ -46,6 +46,7 @@ async def test_document_holds_all_nodes_and_payments(store: Store) -> None:
         "status": "in_flight",
         "given_up": None,
         "htlcs": 3,
+        "ghost_htlcs": 0,
         "first_hops": [
             {"pubkey": PEER, "alias": "café\x1b[2J 🐙", "htlcs": 2, "amount_msat": 2_000_020},
             {"pubkey": OTHER_PEER, "alias": None, "htlcs": 1, "amount_msat": 5},

@@ -1,12 +1,14 @@
 """The table, on a terminal and in a pipe."""
 
 import io
+import json
 from pathlib import Path
 
 from rich.cells import cell_len
 from rich.console import Console
 
 from exporter.checkpoint import Checkpoint
+from exporter.listing.document import to_json
 from exporter.listing.report import read_report
 from exporter.listing.table import print_table
 from exporter.payments.labels import Mode
@@ -53,12 +55,32 @@ async def test_terminal_gets_lines_cut_to_its_width(store: Store) -> None:
     """A hash is never cut."""
     for width in (80, 66):
         lines = printed(store.path, width=width).replace("\x1b[0m", "").replace("\x1b[1m", "").replace("\x1b[2m", "")
-        table = [line for line in lines.splitlines() if not line.startswith("The node")]
+        table = lines.splitlines()
         assert [line for line in table if cell_len(line) > max(width, 76)] == []
+        assert "The node is not followed: lnd doesn't answer. This is the state at" in " ".join(lines.split())
         assert "a1" * 32 in table
         assert "�[2J" in lines
         assert OTHER_PEER not in lines
         assert f"{OTHER_PEER[:11]}" in lines
+
+
+async def test_htlcs_on_no_channel(tmp_path: Path) -> None:
+    """How many of a payment's HTLCs; not those that have ended since the channels were listed. They are red."""
+    made = alice()
+    for run in made.tracker.open.values():
+        run.ghosts = frozenset((1, 3, 4, 5))
+    store = Store(tmp_path / "state.sqlite")
+    store.save(encoded(made))
+    found = read_report(config(store.path), read_ns())
+    assert [payment["ghost_htlcs"] for payment in json.loads(to_json(found))["payments"]] == [2, 1, 0, 0, 0]
+    lines = printed(store.path).splitlines()
+    assert "  in flight, 2 on no channel  " in lines[3]
+    assert "  given up: timeout, 1 on no channel  " in lines[6]
+    assert not [line for line in lines[7:] if "no channel" in line]
+    stream = io.StringIO()
+    print_table(found, Console(file=stream, force_terminal=True, color_system="standard"))
+    assert next(line for line in stream.getvalue().splitlines() if "given up" in line).startswith("\x1b[31m")
+    store.close()
 
 
 async def test_few_blocks_left_are_coloured(store: Store) -> None:

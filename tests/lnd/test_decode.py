@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from exporter.lnd import bolt11, decode
 from exporter.lnd.rpc import lnd_pb2 as rpc
 from exporter.payments.labels import AttemptStatus, Code, FailureSource, Kind, NodeState, Reason, Status
-from exporter.payments.node import Channels, Info, PeerChannels
+from exporter.payments.node import Channels, Info, Offered, OfferedHtlc, PeerChannels
 from exporter.payments.payment import Attempt, Payment
 
 HASH = "ab" * 32
@@ -315,9 +315,9 @@ def test_channels_with_each_peer() -> None:
         return rpc.ChannelConstraints(chan_reserve_sat=reserve_sat, max_accepted_htlcs=htlcs, max_pending_amt_msat=msat)
 
     htlcs = [
-        rpc.HTLC(amount=7, hash_lock=b"\xaa"),
-        rpc.HTLC(amount=8, hash_lock=b"\xbb"),
-        rpc.HTLC(amount=100, hash_lock=b"\xcc", incoming=True),
+        rpc.HTLC(amount=7, hash_lock=b"\xaa", expiration_height=1),
+        rpc.HTLC(amount=8, hash_lock=b"\xbb", expiration_height=2),
+        rpc.HTLC(amount=100, hash_lock=b"\xcc", expiration_height=3, incoming=True),
     ]
     ours, theirs = bounds(10, 30, 5_000), bounds(20, 483, 6_000)
     message = rpc.ListChannelsResponse(
@@ -346,5 +346,23 @@ def test_channels_with_each_peer() -> None:
         offered_msat_limit=10_000,
     )
     far = PeerChannels(inactive=1, offered=1, offered_limit=30, offered_msat=7_000, offered_msat_limit=5_000)
-    offered = {1: frozenset(("aa", "bb")), 2: frozenset[str]()}  # a peer that is offline acknowledges nothing
+    # A peer that is offline acknowledges nothing.
+    offered: dict[int, Offered] = {1: {"aa": (OfferedHtlc(7, 1),), "bb": (OfferedHtlc(8, 2),)}, 2: {}}
     assert decode.channels(message) == Channels(90_000, {PEER: "bob"}, {PEER: bob, FAR: far}, offered, 100_000)
+
+
+def test_htlcs_of_one_hash() -> None:
+    """Several parts over one channel, and one that comes back: a rebalance through the same peer."""
+    parts = [rpc.HTLC(amount=amount, hash_lock=b"\xaa", expiration_height=9) for amount in (5, 5, 6)]
+    back = rpc.HTLC(amount=5, hash_lock=b"\xaa", expiration_height=9, incoming=True)
+    channel = rpc.Channel(pending_htlcs=[*parts, back])
+    assert decode.offered(channel) == {"aa": (OfferedHtlc(5, 9), OfferedHtlc(5, 9), OfferedHtlc(6, 9))}
+    assert decode.offered(rpc.Channel(pending_htlcs=[back])) == {}
+
+
+def test_zero_conf_channel_has_two_ids() -> None:
+    """Routes name a public one by its confirmed id, once it has one; `chan_id` remains the alias."""
+    htlc = rpc.HTLC(amount=5, hash_lock=b"\xaa", expiration_height=9)
+    channel = rpc.Channel(active=True, chan_id=1, zero_conf_confirmed_scid=2, pending_htlcs=[htlc])
+    listed = decode.channels(rpc.ListChannelsResponse(channels=[channel])).offered
+    assert listed == {1: {"aa": (OfferedHtlc(5, 9),)}, 2: {"aa": (OfferedHtlc(5, 9),)}}

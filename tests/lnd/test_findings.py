@@ -7,6 +7,7 @@ from exporter.lnd.client import RouteNotFound
 from exporter.lnd.findings import ANY_FEE_MSAT, invoice, own_channels, route, routes_request
 from exporter.lnd.rpc import lnd_pb2, why_pb2
 from exporter.payments.findings import Invoice, NoRoute, OwnChannel, Route, RouteQuery
+from exporter.payments.node import OfferedHtlc
 from exporter.simulator.wire import bytes_field, int_field
 
 PAYEE = "02" + "ab" * 32
@@ -67,14 +68,24 @@ def test_no_route_is_an_answer() -> None:
 
 
 def test_own_channels() -> None:
-    """The local balance less the reserve, never below 0."""
+    """The local balance less the reserve, never below 0; the HTLCs offered; the ids by which routes may name it."""
     reserve = lnd_pb2.ChannelConstraints(chan_reserve_sat=10)
     answer = lnd_pb2.ListChannelsResponse(
         channels=[
             lnd_pb2.Channel(
-                active=True, remote_pubkey=PAYEE, local_balance=30, local_constraints=reserve, peer_alias="shop"
+                active=True,
+                remote_pubkey=PAYEE,
+                chan_id=7,
+                zero_conf_confirmed_scid=8,
+                local_balance=30,
+                local_constraints=reserve,
+                peer_alias="shop",
+                pending_htlcs=[lnd_pb2.HTLC(amount=5, hash_lock=b"\xaa", expiration_height=9)],
             ),
-            lnd_pb2.Channel(remote_pubkey=PAYEE, local_balance=3, local_constraints=reserve),
+            lnd_pb2.Channel(remote_pubkey=PAYEE, chan_id=9, local_balance=3, local_constraints=reserve),
         ]
     )
-    assert own_channels(answer) == (OwnChannel(PAYEE, "shop", True, 20_000), OwnChannel(PAYEE, "", False, 0))
+    assert own_channels(answer) == (
+        OwnChannel(PAYEE, "shop", True, 20_000, frozenset((7, 8)), {"aa": (OfferedHtlc(5, 9),)}),
+        OwnChannel(PAYEE, "", False, 0, frozenset((9,)), {}),
+    )

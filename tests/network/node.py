@@ -60,14 +60,16 @@ def b64hex(digits: str) -> str:
 class Node:
     """An lnd with a wallet password. Its wallet is derived from its name: keys and addresses are always the same."""
 
-    def __init__(self, name: str, binaries: Path, home: Path, chain: Backend, base_fee_msat: int) -> None:
-        """Prepare; `create` or `start` runs lnd."""
+    def __init__(
+        self, name: str, binaries: Path, home: Path, chain: Backend, base_fee_msat: int, *, host: str = "127.0.0.1"
+    ) -> None:
+        """Prepare; `create` or `start` runs lnd. Its peers connect to `host`."""
         home.mkdir()
         self.name = name
         self.home = home
         self.address = f"127.0.0.1:{free_port()}"
         self.rest = f"127.0.0.1:{free_port()}"
-        self.p2p = f"127.0.0.1:{free_port()}"
+        self.p2p = f"{host}:{free_port()}"
         self.tls_cert = home / "tls.cert"
         self.admin_macaroon = home / "data/chain/bitcoin/regtest/admin.macaroon"
         self.pubkey = ""
@@ -132,6 +134,10 @@ class Node:
     async def stop(self) -> None:
         """Shut it down in order."""
         await self._program.stop()
+
+    def signal(self, number: int) -> None:
+        """Send its process a signal."""
+        self._program.signal(number)
 
     async def kill(self) -> None:
         """Kill it with -9."""

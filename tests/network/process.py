@@ -106,6 +106,11 @@ class Program:
         except TimeoutError:
             await self.kill()
 
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     async def kill(self) -> None:
         """Kill it with -9."""
         if self._process is not None and self.running:

@@ -11,10 +11,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from exporter.lnd.client import first_detail
 from exporter.lnd.grpc import GrpcClient
 from exporter.lnd.rpc import why_pb2
 from exporter.payments.findings import Invoice as ReadInvoice
 from exporter.payments.findings import NoRoute, Route, RouteQuery
+from exporter.payments.ghosts import missing
 from exporter.payments.labels import Status
 from exporter.simulator.wire import bytes_field, int_field
 from tests.network.node import Json, b64hex
@@ -240,3 +242,34 @@ async def test_blinded_path_ends_at_the_key_of_no_node(bob: RealLab, network: Ne
         *others, last = attempt["route"]["hops"]
         assert (last["pub_key"] in keys, last["encrypted_data"] == "") == (known, known)
         assert others[0]["encrypted_data"] == ""
+
+
+async def test_htlcs_are_on_the_channels_over_which_they_were_sent(bob: RealLab) -> None:
+    """`ListChannels` has each part, also one too small for an output; a rebalance comes back with the same hash."""
+    parts = await bob.invoice(60_000, at="alice", hold=True)
+    dust = await bob.invoice(100, at="alice", hold=True)
+    rebalance = await bob.invoice(9_000, at="bob", hold=True)
+    sendings = [
+        await bob.pay(parts, via="alice", max_parts=3, max_shard_sat=20_000),
+        await bob.pay(dust, via="alice"),
+        await bob.pay(rebalance, via="alice"),
+    ]
+    client = GrpcClient(bob.address, bob.tls_cert, await bob.readonly_macaroon())
+    try:
+        await client.connect()
+        for sending, number in zip(sendings, (3, 1, 1), strict=True):
+            await sending.held(number)
+        channels = await client.channels()
+        for sending, amounts in zip(sendings, ([20_000] * 3, [100], [9_003]), strict=True):
+            payment_hash = sending.payment_hash
+            detail = await first_detail(client.details(payment_hash, inflight=True, secrets=False, request=False))
+            attempts = detail.payment.attempts
+            assert list(missing(attempts, payment_hash, channels.offered)) == []
+            found = [htlc for offered in channels.offered.values() for htlc in offered.get(payment_hash, ())]
+            assert [htlc.amount_sat for htlc in found] == amounts, "without the HTLC of the rebalance that comes back"
+            assert {htlc.expiry_height for htlc in found} == {attempt.expiry_height for attempt in attempts}
+    finally:
+        for invoice, sending in zip((parts, dust, rebalance), sendings, strict=True):
+            await bob.cancel(invoice)
+            await sending.ended()
+        await client.close()

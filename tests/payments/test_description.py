@@ -27,6 +27,7 @@ def test_payment_with_one_htlc() -> None:
         status=Status.IN_FLIGHT,
         given_up=None,
         first_hops=(FirstHop(PEER, "café", 1, 1_000_010),),
+        ghosts=0,
         expiry_height=800_144,
     )
 

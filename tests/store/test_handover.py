@@ -143,6 +143,26 @@ def test_running_exporter(tmp_path: Path) -> None:
     assert not export_node(path, "alice").followed
 
 
+def test_node_that_was_left_and_is_handed_over(tmp_path: Path) -> None:
+    """The file that takes it over doesn't call it left, or a start an hour later would warn of an old state."""
+    source, target = tmp_path / "source.sqlite", tmp_path / "target.sqlite"
+    write_state(source, {"alice": node()})
+    state = Store(source)
+    state.save(state.unfollowed([]))
+    state.close()
+    export = reread(export_node(source, "alice").export)
+    assert receive(target, [export]) == [True]
+    assert receive(target, [export]) == [False]
+    left, taken = Store(source), Store(target)
+    before, after = left.load("alice"), taken.load("alice")
+    left.close()
+    taken.close()
+    assert before is not None
+    assert after is not None
+    assert (before.state.heard.left, after.state.heard.left) == (True, False)
+    assert after == replace(before, state=replace(before.state, heard=replace(before.state.heard, left=False)))
+
+
 def test_node_that_was_left(tmp_path: Path) -> None:
     """A running exporter that doesn't follow it any more is no reason for a warning, once that is on disk."""
     path = tmp_path / "state.sqlite"

@@ -17,14 +17,14 @@ from tests.network.process import free_port, run, until
 from tests.patience import PATIENCE_S
 
 # The exporter with two changes. Its waiting times are short: between reconnects, before it asks lnd again, between
-# audits, between checks for overdue payments and of those without a route, and until an HTLC counts as held (first
-# argument, in seconds). The second
-# argument is how long an end is on hold, in seconds. And its wall clock can be put an hour ahead (SIGUSR1) or behind
-# (SIGUSR2).
+# audits, between checks for overdue payments and of those without a route, between lists of channels, and until an HTLC
+# counts as held (first argument, in seconds). The second argument is how long an end is on hold, the third after how
+# long an HTLC that is missing on its channel is a ghost, in seconds. And its wall clock can be put an hour ahead
+# (SIGUSR1) or behind (SIGUSR2).
 IMPATIENT = """
 import signal, sys, time
 from exporter.follow import audit, backoff, follower, intervals, no_route, overdue
-from exporter.payments import inflight, run, terminal
+from exporter.payments import ghosts, inflight, run, terminal
 from exporter.__main__ import main
 
 def replace(module, **values):
@@ -37,9 +37,11 @@ replace(audit, GRACE_US=10 * 10**6)
 replace(run, LOST_AFTER_NS=15 * 10**9)
 replace(overdue, EVERY_S=1.0)
 replace(no_route, EVERY_NS=10**9)
-replace(follower, Intervals=lambda: intervals.Intervals(audit_s=2, poll_s=10))
 replace(inflight, HELD_NS=int(sys.argv.pop(1)) * 10**9)
 replace(terminal, HOLD_NS=int(sys.argv.pop(1)) * 10**9)
+replace(ghosts, GHOST_NS=int(sys.argv.pop(1)) * 10**9)
+poll_s = float(sys.argv.pop(1))
+replace(follower, Intervals=lambda: intervals.Intervals(audit_s=2, poll_s=poll_s))
 true_ns, hours = time.time_ns, 0
 
 def step(number, _frame):
@@ -56,6 +58,10 @@ HELD_S = 1800
 """Seconds until an HTLC counts as held: the exporter's own value."""
 HOLD_S = 1
 """Seconds for which an end is on hold: the exporter's own value."""
+GHOST_S = 600
+"""Seconds until an HTLC that is missing on its channel is a ghost: the exporter's own value."""
+POLL_S = 10.0
+"""Seconds between two polls of a node, every fifth of which lists its channels; the exporter's own value is 60."""
 
 
 class Exporter:
@@ -74,6 +80,8 @@ class Exporter:
         self._held_s = held_s
         self.hold_s = HOLD_S
         """More on a network whose second update of an end comes late, because this machine is busy."""
+        self.ghost_s = GHOST_S
+        self.poll_s = POLL_S
         self._log = log or {}
         self.flags: tuple[str, ...] = ()
         """Further flags; the next start takes them."""
@@ -119,6 +127,8 @@ class Exporter:
                 IMPATIENT,
                 str(self._held_s),
                 str(self.hold_s),
+                str(self.ghost_s),
+                str(self.poll_s),
                 f"--config.file={self._config}",
                 *self.flags,
                 stdout=sink,
@@ -218,10 +228,17 @@ def node_configs(lab: ReachableNode, *transports: str) -> list[NodeConfig]:
 
 @asynccontextmanager
 async def exporting(
-    nodes: Sequence[NodeConfig], home: Path, held_s: int = HELD_S, log: Mapping[str, str] | None = None
+    nodes: Sequence[NodeConfig],
+    home: Path,
+    held_s: int = HELD_S,
+    log: Mapping[str, str] | None = None,
+    *,
+    ghost_s: int = GHOST_S,
+    poll_s: float = POLL_S,
 ) -> AsyncIterator[Exporter]:
     """Run an exporter within the block; an HTLC that is in flight for more than `held_s` counts as held."""
     exporter = Exporter(nodes, home, held_s, log)
+    exporter.ghost_s, exporter.poll_s = ghost_s, poll_s
     await exporter.start()
     try:
         yield exporter

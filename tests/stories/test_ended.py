@@ -132,7 +132,9 @@ async def test_payments_that_ended_are_listed_and_logged(world: World, tmp_path:
             (["--failed"], ["refused", "without route"]),
             (["--late"], ["late"]),
             (["--failed", "--late", "--limit=2"], ["late", "refused"]),
+            (["--lost"], []),
             (["--cause=no_route,held"], ["without route"]),
+            (["--cause=no_route,held", "--failed", "--late"], ["late", "without route"]),
             (["--reason=timeout"], ["late"]),
             (["--kind=rebalance,probe"], ["around", "refused"]),
             (["--min-sat=50000"], ["without route", "retried"]),
@@ -153,7 +155,7 @@ async def test_payments_that_ended_are_listed_and_logged(world: World, tmp_path:
         assert (logged[1]["cause"], logged[1]["first_hops"]) == ("recipient", ["bob"])
 
         table = await exporter.ended("--failed")
-        assert table.splitlines()[0] == "alice: 2 payments ended (2 failed), newest first"
+        assert table.splitlines()[0] == "alice: 2 payments failed, newest first"
         await exporter.kill()
         assert without_times(await exporter.ended("--json")) == found
         await exporter.start()

@@ -6,9 +6,9 @@ from exporter.explain.answers import Answers, Found
 from exporter.payments.detail import Hop, PaymentDetail, RoutedAttempt
 from exporter.payments.findings import Invoice, NoRoute, OwnChannel, Route
 from exporter.payments.labels import Code, FailureSource, Reason, Status
-from exporter.payments.node import Info
+from exporter.payments.node import Info, OfferedHtlc
 from exporter.payments.payment import Attempt
-from tests.payments.build import PEER, SECOND, T0, failed, payment
+from tests.payments.build import HASH, PEER, SECOND, T0, failed, payment
 
 PAYEE = "03" + "22" * 32
 ALIASES = {PEER: "Harbour Bank", PAYEE: "shop\x1b[2J"}
@@ -26,6 +26,20 @@ IN_PIECES = (
     OwnChannel(PEER, "Harbour Bank", active=True, spendable_msat=600_000),
     OwnChannel(PAYEE, "", active=True, spendable_msat=600_000),
 )
+ACTIVE = ENOUGH[0]._replace(ids=frozenset((7,)))
+"""The channel of `HOPS`, active, without an HTLC."""
+LISTED = OfferedHtlc(1000, 800_144)
+"""As lnd lists an HTLC of `flying`."""
+
+
+def over_channel(attempt: Attempt) -> Attempt:
+    """Return the attempt, over that channel."""
+    return attempt._replace(channel_id=HOPS[0].channel_id)
+
+
+def with_htlcs(*htlcs: OfferedHtlc) -> tuple[OwnChannel, ...]:
+    """Return the channels of a node that has these HTLCs of the payment on that channel."""
+    return (ACTIVE._replace(offered={HASH: htlcs}),)
 
 
 def invoice(expires_s: float = 3600) -> Invoice:

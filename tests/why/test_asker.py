@@ -242,3 +242,50 @@ async def test_lnd_that_does_not_answer(node: SimulatedNode) -> None:
     node.revoke_macaroons()
     with pytest.raises(LndError, match="revoked"):
         await ask(node, lost.payment_hash)
+
+
+HELD_S = 3600
+"""How much later than the HTLC was sent lnd is asked."""
+
+
+async def held(node: SimulatedNode) -> str:
+    """Send a payment whose HTLC is held; return its hash."""
+    scenario = Scenarios(node.world).held_then_settled()
+    for step in scenario.steps[:2]:
+        node.database.apply(step.mutation)
+    return scenario.payment_hash
+
+
+async def ask_later(node: SimulatedNode, payment_hash: str) -> Answers:
+    """Ask about a payment an hour later."""
+    async with client_of(node) as client:
+        return await Asker(client, lambda: node.clock.now_ns() + HELD_S * SECOND).ask(payment_hash)
+
+
+async def test_ghost(node: SimulatedNode) -> None:
+    """An HTLC that isn't on its channel: lnd is asked for the payment once more, for it may just have ended."""
+    payment_hash = await held(node)
+    answers = await ask_later(node, payment_hash)
+    assert (judge(answers), answers.ghosts) == ((Verdict.HELD_NOW, False), ())
+    assert node.calls[Method.TRACK_PAYMENT] == 1
+    node.faults.ghosts.add(payment_hash)
+    answers = await ask_later(node, payment_hash)
+    assert (judge(answers), len(answers.ghosts)) == ((Verdict.GHOST, True), 1)
+    assert answers.detail.payment_request == answers.detail.preimage == ""
+    assert node.calls[Method.TRACK_PAYMENT] == 3
+
+
+async def test_htlc_that_ends_between_two_answers_is_no_ghost(node: SimulatedNode) -> None:
+    """The list of channels lacks it, but it is over by then."""
+    payment_hash = await held(node)
+    node.faults.ghosts.add(payment_hash)
+    list_channels = node.channels
+
+    def end() -> pb.ListChannelsResponse:
+        node.database.apply(GiveUp(payment_hash, pb.FAILURE_REASON_INCORRECT_PAYMENT_DETAILS))
+        node.database.apply(Fail(payment_hash, 0, pb.Failure.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS, 2))
+        return list_channels()
+
+    node.channels = end  # type: ignore[method-assign]
+    answers = await ask_later(node, payment_hash)
+    assert judge(answers) == (Verdict.INVOICE_EXPIRED, False)

@@ -17,7 +17,7 @@ from tests.store.ended_entries import DESTINATION, FAR, entry
 from tests.store.test_ended import node
 from tests.store.test_store import busy_node, saved_node
 from tests.why.scene import ALIASES, NO_PATH, OFFLINE, ROUTE, answers, invoice
-from tests.why.test_text import lines
+from tests.why.test_text import DENIED, lines
 
 NO_ROUTE, TIMEOUT, BALANCE = Reason.NO_ROUTE, Reason.TIMEOUT, Reason.INSUFFICIENT_BALANCE
 
@@ -119,3 +119,12 @@ def test_what_was_seen_is_told(changes: dict[str, Any], line: str) -> None:
     told = lines(replace(known, aliases=aliases))
     assert f"  the exporter counted it at 2026-05-28 20:26:41 UTC{line}" in told
     assert not any("it made none, or deleted them" in each for each in told)
+
+
+def test_no_attempt_and_no_route_asked_for() -> None:
+    """The exporter knows that there was none, where lnd only has none."""
+    known = answers(FAILED, reason=NO_ROUTE, counted=counted(attempts=0, cause="no_route"), not_answered=(DENIED,))
+    assert lines(known)[0] == (
+        "alice: failed: no route; lnd made no attempt; the reason is not known, because the macaroon doesn't allow to"
+        " ask lnd for a route now"
+    )

@@ -13,8 +13,10 @@ from exporter.payments.payment import Attempt
 from exporter.why.document import to_json, to_text
 from tests.payments.build import FAILED, HASH, IN_FLIGHT, PEER, SUCCEEDED, T0, failed, flying, refused, settled
 from tests.why.scene import (
+    ACTIVE,
     ENOUGH,
     HOPS,
+    LISTED,
     NO_PATH,
     OFFLINE,
     PAYEE,
@@ -23,6 +25,8 @@ from tests.why.scene import (
     answers,
     before_recipient,
     invoice,
+    over_channel,
+    with_htlcs,
 )
 
 NO_ROUTE = Reason.NO_ROUTE
@@ -63,6 +67,40 @@ def test_fee_limit() -> None:
     ]
 
 
+def test_ghost() -> None:
+    """Which HTLC, on which channel it is missing; what to do, the cheapest first."""
+    assert lines(answers(IN_FLIGHT, over_channel(flying(sent_s=3)), at_s=7203, channels=(ACTIVE,))) == [
+        "alice: in flight for 2h; probably lnd waits for the end of an HTLC that is on no channel any more",
+        "  1,000 sat to shop\N{REPLACEMENT CHARACTER}[2J, created at 2026-05-28 20:26:40 UTC, 2h ago",
+        "  its invoice expired at 2026-05-28 21:26:40 UTC",
+        (
+            "  attempt 1: 1,000.010 sat over Harbour Bank > shop\N{REPLACEMENT CHARACTER}[2J: in flight for 2h,"
+            " but on no channel"
+        ),
+        "  lnd doesn't list it among the HTLCs of channel 7 with Harbour Bank, which is active",
+        "What to do",
+        "  Ask again in a minute: lnd may just be removing the HTLC from the channel.",
+        "  Before you pay by another invoice, ask the recipient whether this one was paid.",
+        ("  Reconnect the peer, in case it has never acknowledged the HTLC: lncli disconnect KEY, then lncli connect."),
+        ("  If that doesn't help, restart lnd at a quiet moment: it asks again for the result of each HTLC in flight."),
+        "  If it is in flight even then, report it to lnd with its log.",
+    ]
+
+
+def test_ghost_among_others() -> None:
+    """The payment can't end before it does, whatever becomes of the others."""
+    parts = [over_channel(flying(number, msat=number * 1_000_010, sent_s=3)) for number in (1, 2, 3)]
+    known = answers(IN_FLIGHT, *parts, at_s=7203, channels=with_htlcs(LISTED, LISTED._replace(amount_sat=3000)))
+    first, *rest = lines(known)
+    assert first.endswith("probably lnd waits for the end of 1 of its 3 HTLCs, which is on no channel any more")
+    (line,) = (line for line in rest if line.endswith("but on no channel"))
+    assert line.startswith("  attempt 2: 2,000.020 sat over ")
+    document = json.loads(to_json(known, "alice"))
+    assert (document["verdict"], document["guess"], document["htlcs"], document["ghost_htlcs"]) == ("ghost", True, 3, 1)
+    known = answers(IN_FLIGHT, *parts, at_s=7203, channels=with_htlcs(LISTED))
+    assert lines(known)[0].endswith("the end of 2 of its 3 HTLCs, which are on no channel any more")
+
+
 def test_held() -> None:
     """Through whom, for how long, until which block and about when; each attempt."""
     first = before_recipient(flying(1), Code.TEMPORARY_CHANNEL_FAILURE)
@@ -85,6 +123,19 @@ def test_held() -> None:
         "What to do",
     ]
     assert lines(known)[6] == "  lnd has given it up (timeout) and makes no more attempts."
+
+
+def test_htlc_of_one_of_several_channels() -> None:
+    """It is being closed; another one with the same peer is open. Nothing is said about that one."""
+    first, second = over_channel(flying(sent_s=3)), over_channel(flying(2, sent_s=3))._replace(channel_id=8)
+    other = ACTIVE._replace(ids=frozenset((8,)), offered={HASH: (LISTED,)})
+    found = lines(answers(IN_FLIGHT, first, second, at_s=7203, channels=(other,)))
+    line = "  channel 7 with Harbour Bank isn't open any more: the HTLC is resolved on chain (lncli pendingchannels)"
+    assert [one for one in found if one.startswith("  channel ") or "no channel" in one] == [line]
+    assert found[0].startswith("alice: in flight for 2h; it is held through Harbour Bank for 2h")
+    gone = ACTIVE._replace(ids=frozenset((7, 8)), active=False)
+    found = lines(answers(IN_FLIGHT, first, second, at_s=7203, channels=(gone,)))
+    assert found.count("  Harbour Bank is offline: nothing can come back through it now") == 1
 
 
 @pytest.mark.parametrize(
@@ -161,16 +212,30 @@ def test_peers_offline() -> None:
 def test_what_was_not_asked() -> None:
     """The reason, and if it is the macaroon the command that makes another."""
     known = answers(FAILED, reason=NO_ROUTE, not_answered=(REST,))
-    assert lines(known)[-2:] == ["Not asked", "  DecodePayReq: not asked over REST"]
-    known = answers(FAILED, reason=NO_ROUTE, not_answered=(DENIED, REST))
-    assert lines(known)[-7:] == [
+    assert lines(known)[-2:] == [
         "Not asked",
-        "  QueryRoutes: the macaroon doesn't allow it",
-        "  DecodePayReq: not asked over REST",
+        (
+            "  who is to be paid, so that a route can be asked for, and when the invoice expires (DecodePayReq):"
+            " not asked over REST"
+        ),
+    ]
+    listed = NotAnswered("the exporter's list of ended payments", "state.sqlite does not exist.", denied=False)
+    assert lines(answers(FAILED, reason=NO_ROUTE, not_answered=(listed,)))[-1] == (
+        "  the exporter's list of ended payments: state.sqlite does not exist."
+    )
+    known = answers(FAILED, reason=NO_ROUTE, not_answered=(DENIED, REST))
+    assert lines(known)[-8:] == [
+        "Not asked",
+        "  whether there is a route now (QueryRoutes): the macaroon doesn't allow it",
+        (
+            "  who is to be paid, so that a route can be asked for, and when the invoice expires (DecodePayReq):"
+            " not asked over REST"
+        ),
         "  For all of this bake another macaroon and give it with --lnd.macaroon=why.macaroon:",
         "  lncli bakemacaroon --save_to why.macaroon \\",
-        "    uri:/routerrpc.Router/TrackPaymentV2 uri:/lnrpc.Lightning/GetInfo uri:/lnrpc.Lightning/ListChannels \\",
-        "    uri:/lnrpc.Lightning/DecodePayReq uri:/lnrpc.Lightning/QueryRoutes uri:/lnrpc.Lightning/GetNodeInfo",
+        "    uri:/routerrpc.Router/TrackPaymentV2 uri:/lnrpc.Lightning/GetInfo \\",
+        "    uri:/lnrpc.Lightning/ListChannels uri:/lnrpc.Lightning/DecodePayReq \\",
+        "    uri:/lnrpc.Lightning/QueryRoutes uri:/lnrpc.Lightning/GetNodeInfo",
     ]
 
 
@@ -178,17 +243,17 @@ def test_unexplained() -> None:
     """Each reason why no route was looked for has its own words."""
     own = answers(FAILED).info
     assert own is not None
+    unknown = "; the reason is not known, because"
     for changes, end in (
-        ({"not_answered": (DENIED,)}, "could not be asked for a route"),
-        (
-            {"invoice": Invoice(own.pubkey, 1)},
-            "a rebalance may take only some routes, which lnd doesn't name",
-        ),
-        ({"invoice": None}, "neither an invoice nor an attempt shows its recipient"),
-        ({"invoice": None, "not_answered": (REST,)}, "could not be asked for a route"),
+        ({"not_answered": (DENIED,)}, f"{unknown} the macaroon doesn't allow to ask lnd for a route now"),
+        ({"invoice": Invoice(own.pubkey, 1)}, ", and a rebalance may take only some routes, which lnd doesn't name"),
+        ({"invoice": None}, ", and neither an invoice nor an attempt shows its recipient"),
+        ({"invoice": None, "not_answered": (REST,)}, f"{unknown} lnd could not be asked for a route now"),
     ):
         known = answers(FAILED, reason=NO_ROUTE, **changes)
-        assert lines(known)[0] == f"alice: failed: no route; lnd has no attempt of it, and {end}"
+        assert lines(known)[0] == f"alice: failed: no route; lnd has no attempt of it{end}"
+        advised = "  Ask again with the macaroon below: then lnd is asked for a route, which tells why in most cases."
+        assert (advised in lines(known)) == (DENIED in known.not_answered)
 
 
 def test_advice_that_depends_on_more_than_the_verdict() -> None:
@@ -258,6 +323,7 @@ def test_json() -> None:
         "recipient_alias": "shop\x1b[2J",
         "invoice_expiry_timestamp_seconds": T0 // 10**9 + 3600,
         "htlcs": 0,
+        "ghost_htlcs": 0,
         "counted": None,
         "first_expiry_height": None,
         "block_height": 800_000,

@@ -14,9 +14,11 @@ from exporter.why.advice import _ADVICE
 from exporter.why.texts import _BECAUSE
 from tests.payments.build import FAILED, IN_FLIGHT, INITIATED, SUCCEEDED, failed, flying, refused, settled
 from tests.why.scene import (
+    ACTIVE,
     DRAINED,
     ENOUGH,
     IN_PIECES,
+    LISTED,
     NO_PATH,
     OFFLINE,
     ROUTE,
@@ -26,6 +28,8 @@ from tests.why.scene import (
     answers,
     before_recipient,
     invoice,
+    over_channel,
+    with_htlcs,
 )
 
 TABLE = Path(__file__).parents[2] / "docs" / "why.md"
@@ -59,6 +63,31 @@ def test_in_flight(attempts: list[Attempt], at_s: float, verdict: Verdict) -> No
     assert judge(answers(IN_FLIGHT, *attempts, at_s=at_s, reason=TIMEOUT)) == Judgement(verdict)
     if not attempts:
         assert judge(answers(INITIATED, at_s=at_s)) == Judgement(verdict)
+
+
+GHOST = Judgement(Verdict.GHOST, guess=True)
+SENT = over_channel(flying(1, sent_s=1))
+
+
+@pytest.mark.parametrize(
+    ("attempts", "at_s", "channels", "expected"),
+    [
+        ([SENT], 301, (ACTIVE,), GHOST),
+        ([SENT], 300.9, (ACTIVE,), Judgement(Verdict.HELD_NOW)),  # the peer may not have acknowledged it
+        ([SENT], 301, with_htlcs(LISTED), Judgement(Verdict.HELD_NOW)),
+        ([SENT], 301, (ACTIVE._replace(active=False),), Judgement(Verdict.HELD_NOW)),
+        ([SENT], 301, ENOUGH, Judgement(Verdict.HELD_NOW)),  # the channel is closed: the HTLC is resolved on chain
+        ([SENT], 301, (), Judgement(Verdict.HELD_NOW)),
+        ([SENT], 301, None, Judgement(Verdict.HELD_NOW)),
+        ([flying(1, sent_s=1)], 301, (ACTIVE,), Judgement(Verdict.HELD_NOW)),  # AMP
+        ([SENT, SENT._replace(attempt_id=2)], 301, with_htlcs(LISTED), GHOST),
+        ([SENT, over_channel(flying(2, sent_s=299))], 301, with_htlcs(LISTED), Judgement(Verdict.HELD_NOW)),
+        ([settled(SENT, end_s=2), over_channel(flying(2, sent_s=299))], 301, (ACTIVE,), Judgement(Verdict.ON_ITS_WAY)),
+    ],
+)
+def test_ghost(attempts: list[Attempt], at_s: float, channels: Any, expected: Judgement) -> None:
+    """An HTLC sent long ago isn't on its channel, which is active. It is a guess: lnd may just be removing it."""
+    assert judge(answers(IN_FLIGHT, *attempts, at_s=at_s, channels=channels)) == expected
 
 
 POLICY = failed(flying(2), Code.FEE_INSUFFICIENT, FailureSource.FIRST_HOP)

@@ -288,7 +288,7 @@ class ListChannelsResponse(_message.Message):
     def __init__(self, channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ...) -> None: ...
 
 class Channel(_message.Message):
-    __slots__ = ("active", "remote_pubkey", "chan_id", "local_balance", "remote_balance", "pending_htlcs", "local_constraints", "remote_constraints", "peer_alias")
+    __slots__ = ("active", "remote_pubkey", "chan_id", "local_balance", "remote_balance", "pending_htlcs", "local_constraints", "remote_constraints", "zero_conf_confirmed_scid", "peer_alias")
     ACTIVE_FIELD_NUMBER: _ClassVar[int]
     REMOTE_PUBKEY_FIELD_NUMBER: _ClassVar[int]
     CHAN_ID_FIELD_NUMBER: _ClassVar[int]
@@ -297,6 +297,7 @@ class Channel(_message.Message):
     PENDING_HTLCS_FIELD_NUMBER: _ClassVar[int]
     LOCAL_CONSTRAINTS_FIELD_NUMBER: _ClassVar[int]
     REMOTE_CONSTRAINTS_FIELD_NUMBER: _ClassVar[int]
+    ZERO_CONF_CONFIRMED_SCID_FIELD_NUMBER: _ClassVar[int]
     PEER_ALIAS_FIELD_NUMBER: _ClassVar[int]
     active: bool
     remote_pubkey: str
@@ -306,18 +307,21 @@ class Channel(_message.Message):
     pending_htlcs: _containers.RepeatedCompositeFieldContainer[HTLC]
     local_constraints: ChannelConstraints
     remote_constraints: ChannelConstraints
+    zero_conf_confirmed_scid: int
     peer_alias: str
-    def __init__(self, active: bool = ..., remote_pubkey: _Optional[str] = ..., chan_id: _Optional[int] = ..., local_balance: _Optional[int] = ..., remote_balance: _Optional[int] = ..., pending_htlcs: _Optional[_Iterable[_Union[HTLC, _Mapping]]] = ..., local_constraints: _Optional[_Union[ChannelConstraints, _Mapping]] = ..., remote_constraints: _Optional[_Union[ChannelConstraints, _Mapping]] = ..., peer_alias: _Optional[str] = ...) -> None: ...
+    def __init__(self, active: bool = ..., remote_pubkey: _Optional[str] = ..., chan_id: _Optional[int] = ..., local_balance: _Optional[int] = ..., remote_balance: _Optional[int] = ..., pending_htlcs: _Optional[_Iterable[_Union[HTLC, _Mapping]]] = ..., local_constraints: _Optional[_Union[ChannelConstraints, _Mapping]] = ..., remote_constraints: _Optional[_Union[ChannelConstraints, _Mapping]] = ..., zero_conf_confirmed_scid: _Optional[int] = ..., peer_alias: _Optional[str] = ...) -> None: ...
 
 class HTLC(_message.Message):
-    __slots__ = ("incoming", "amount", "hash_lock")
+    __slots__ = ("incoming", "amount", "hash_lock", "expiration_height")
     INCOMING_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
     HASH_LOCK_FIELD_NUMBER: _ClassVar[int]
+    EXPIRATION_HEIGHT_FIELD_NUMBER: _ClassVar[int]
     incoming: bool
     amount: int
     hash_lock: bytes
-    def __init__(self, incoming: bool = ..., amount: _Optional[int] = ..., hash_lock: _Optional[bytes] = ...) -> None: ...
+    expiration_height: int
+    def __init__(self, incoming: bool = ..., amount: _Optional[int] = ..., hash_lock: _Optional[bytes] = ..., expiration_height: _Optional[int] = ...) -> None: ...
 
 class ChannelConstraints(_message.Message):
     __slots__ = ("chan_reserve_sat", "max_pending_amt_msat", "max_accepted_htlcs")

@@ -1,0 +1,68 @@
+"""Removes from the state file what is no longer to be kept, and overwrites the space in which it was."""
+
+import sqlite3
+from collections.abc import Mapping
+
+from exporter.store.codec import EncodedNode, without_destinations
+from exporter.store.errors import Busy
+from exporter.store.open_files import OpenFiles
+
+_PLANNED = "SELECT 1 FROM sqlite_master WHERE name = 'overwrite'"
+_ALL, _RECIPIENTS = "1", "destination != x'' OR failed_by != x''"
+_DELETE, _UPDATE = "DELETE FROM ended", "UPDATE ended SET destination = x'', failed_by = x''"
+
+
+class Removal:
+    """Removes what an earlier start, with other settings, has kept.
+
+    SQLite leaves what was deleted in free space, so the whole file is written anew afterwards. Until that has succeeded
+    the file has an empty table `overwrite`, so that a later start makes up for it.
+    """
+
+    def __init__(self, length: int, *, destinations: bool) -> None:
+        """Take the length of the list of ended payments, and whether it says who was paid."""
+        self._destinations = destinations
+        self._from_list = "" if length and destinations else _RECIPIENTS if length else _ALL
+
+    def stripped(self, nodes: Mapping[str, EncodedNode]) -> dict[str, EncodedNode]:
+        """Return the nodes of which recipients of payments in flight are to be removed, without these."""
+        if self._destinations:
+            return {}
+        without = {node: without_destinations(encoded) for node, encoded in nodes.items()}
+        return {node: encoded for node, encoded in without.items() if encoded != nodes[node]}
+
+    def is_needed(self, connection: sqlite3.Connection, nodes: Mapping[str, EncodedNode]) -> bool:
+        """Return True if the file, which has these nodes, has something to remove or to overwrite."""
+        query = f"SELECT 1 FROM ended WHERE {self._from_list} LIMIT 1"  # noqa: S608 - constants
+        in_list = bool(self._from_list) and connection.execute(query).fetchone() is not None
+        return in_list or bool(self.stripped(nodes)) or _is_planned(connection)
+
+    def remove(self, connection: sqlite3.Connection) -> None:
+        """Remove it from the list in the present transaction, and plan to overwrite it, unless that is done."""
+        if self._from_list:
+            connection.execute(_DELETE if self._from_list == _ALL else _UPDATE)
+            connection.execute("CREATE TABLE IF NOT EXISTS overwrite (planned)")
+
+    def done(self) -> None:
+        """Note that nothing has to be removed any more: this exporter writes nothing that is not to be kept."""
+        self._destinations, self._from_list = True, ""
+
+    def overwrite(self, files: OpenFiles) -> None:
+        """Write the file anew, without free space. Raises `Busy` if another program is reading it, `sqlite3.Error`.
+
+        Until the log is copied to the file, the old pages are there; afterwards neither of the two has them.
+        """
+        connection = files.connection
+        if _is_planned(connection):
+            directory = str(files.path.parent).replace("'", "''")
+            connection.execute(f"PRAGMA temp_store_directory = '{directory}'")  # a container may have no other one
+            connection.execute("VACUUM")
+            busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                raise Busy(files.path, "it is reading the file")
+            connection.execute("DROP TABLE overwrite")
+        files.accept()
+
+
+def _is_planned(connection: sqlite3.Connection) -> bool:
+    return connection.execute(_PLANNED).fetchone() is not None
