@@ -50,7 +50,7 @@ def binaries() -> Path:
 
 
 def block_writer() -> Path:
-    """Return the program that writes history into Prometheus' database (`go/prometheus/blocks`); build it if it changed.
+    """Return the program that writes history into Prometheus' database, `go/prometheus/blocks`; build it if needed.
 
     Raises `CannotBuild`.
     """
