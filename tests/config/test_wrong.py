@@ -59,7 +59,7 @@ def test_all_problems_in_one_message(home: Home) -> None:
 
   LND_PAYMENTS_EXPORTER_METRICS_MAX_PEERS
       'many' is not a number of peers.
-      Use 0 (none) to 10000; each peer adds about 9 series.
+      Use 0 (none) to 10000; each peer adds up to 19 series.
 """
     )
 
