@@ -65,7 +65,8 @@ def from_flags(  # noqa: C901 - one case for each kind of argument
             problems.append(Problem(flag, "has no value.", f"Write {flag}={setting.metavar}"))
             given.setdefault(setting.name, RawValue("", flag))  # so that it isn't reported as missing, too
         elif setting.name in given and not setting.several:
-            fix = "Give it once. Several nodes go into a file: --config.file"
+            several_nodes = " Several nodes go into a file: --config.file" * setting.name.startswith("lnd.")
+            fix = f"Give it once.{several_nodes}"
             problems.append(Problem(flag, "is given twice.", fix))
         else:
             before = f"{given[setting.name].text}," if setting.name in given else ""
