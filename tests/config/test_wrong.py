@@ -102,7 +102,8 @@ def test_sections_of_the_file(home: Home, name: str) -> None:
 
 def test_stray_values_missing_values_and_repeated_flags(home: Home) -> None:
     """Each is a problem of its own."""
-    assert problems_of("--lnd.dir .lnd readonly.macaroon --lnd.dir=b --log.level --log.format=json --log.format=json") == [
+    line = "--lnd.dir .lnd readonly.macaroon --lnd.dir=b --log.level --log.format=json --log.format=json"
+    assert problems_of(line) == [
         Problem("readonly.macaroon", "is neither a flag nor the value of one.", WORDS),
         Problem("--lnd.dir", "is given twice.", "Give it once. Several nodes go into a file: --config.file"),
         Problem("--log.level", "has no value.", "Write --log.level=LEVEL"),
