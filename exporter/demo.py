@@ -25,11 +25,11 @@ Within a minute all of these have values:
   lnd_payments_succeeded_total             succeeded: invoice, keysend, amp, ...
   lnd_payments_failed_total                failed, by lnd's reason
   lnd_payments_failed_by_cause_total       failed, by what one can do about it
-  lnd_payments_htlc_attempts_failed_total  failed HTLCs, by error and by who
+  lnd_payments_htlc_attempts_failed_total  failed HTLCs, by error and source
   lnd_payments_settled_parts_bucket        payments in several parts
   lnd_payments_in_flight                   payments in flight
   lnd_payments_held_htlcs                  HTLCs in flight for over 30 minutes
-  lnd_payments_destination_ended_total     by recipient: exchange-a, others, ...
+  lnd_payments_destination_ended_total     by recipient: exchange-a, other, ...
 
   {curl} | grep '^lnd_payments_failed' | grep -v ' 0.0$'
 
