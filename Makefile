@@ -23,12 +23,12 @@ WORKERS ?= $(shell echo $$(($(CORES) + 2)))
 # Many containers set this. Then each of the thousand processes that tests start would compile the whole project again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run quick test check stack network torture mutations bench rules dashboards pictures protos lock clean
+.PHONY: help run quick test check stack network torture mutations bench rules-cost rules dashboards pictures protos lock clean
 
 help: ## List all targets
 	@echo 'lnd-payments-exporter: a Prometheus exporter for the outgoing payments of lnd nodes'
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo '  ARGS=... is passed on:  make test ARGS="tests/test_log.py -x"    make run ARGS="--web.listen-address=:8000"'
 
@@ -62,6 +62,9 @@ mutations: $(VENV)/dev.stamp ## Break the code on purpose in many ways: a test m
 
 bench: $(VENV)/dev.stamp ## Measure what everything costs, against bare loops in the same run and the goals (ARGS="page --quick")
 	@exec $(BIN)/python -m tests.bench $(ARGS)
+
+rules-cost: $(VENV)/dev.stamp ## Measure what rules and dashboards cost a Prometheus with 15 days of history (ARGS="--nodes 24")
+	@exec $(BIN)/python -m tests.rulecost $(ARGS)
 
 rules: $(VENV)/dev.stamp ## Generate deploy/prometheus/*.rules.yml from values.yml
 	@$(BIN)/python -m deploy.prometheus

@@ -1,6 +1,6 @@
 """The panels on direct peers: who fails HTLCs, what peers cost, what they hold; and on locked liquidity.
 
-The metrics have no label `purpose`, except the fees. Series of a peer begin with its first HTLC attempt.
+The metrics have no label `purpose`. Series of a peer begin with its first HTLC attempt.
 """
 
 from dashboards.graphs import bars
@@ -11,7 +11,7 @@ from dashboards.query import BLAMED, BLAMED_LEAST, BLAMED_WINDOW, NODE, SAT, inc
 from dashboards.tables import Column, grid
 from dashboards.words import OUTCOMES
 from deploy.prometheus.rule import exactly
-from exporter.payments.labels import PeerChannelState, PeerOutcome, Purpose
+from exporter.payments.labels import PeerChannelState, PeerOutcome
 
 _HAS_PLACE = 'peer!="former"'
 """Counts that moved to `former` are from an earlier time."""
@@ -115,12 +115,10 @@ def _fails(here: Grid) -> None:
 def _costs(here: Grid) -> None:
     everything = _grown("peer_htlc_attempts_total")
     sent = _grown("peer_sent_msat_total")
-    fees = {
-        purpose: _grown_from_nothing("peer_fees_by_purpose_msat_total", exactly("purpose", purpose))
-        for purpose in Purpose
-    }
+    fees, of_rebalances = (_grown(f"peer_{what}_msat_total") for what in ("fees", "rebalance_fees"))
+    of_payments = f"{fees} - ({of_rebalances} or 0 * {fees})"
     back, cost = (_grown_from_nothing(f"peer_rebalanced_in_{what}_total") for what in ("msat", "fees_msat"))
-    counted = [sent, *fees.values(), back, cost]
+    counted = [sent, of_payments, of_rebalances, back, cost]
     known = [_now("peer_spendable_msat"), _now("peer_receivable_msat")]
     here.add(
         grid(
@@ -141,11 +139,10 @@ def _costs(here: Grid) -> None:
                 Column("Value #B", "Sent, sat", "locale", decimals=0),
                 Column("Value #C", "Fees of payments", "locale", decimals=0),
                 Column("Value #D", "Fees of rebalances", "locale", decimals=0),
-                Column("Value #E", "Fees of others", "locale", decimals=0),
-                Column("Value #F", "Rebalanced in, sat", "locale", decimals=0),
-                Column("Value #G", "Fees of that", "locale", decimals=0),
-                Column("Value #H", "Spendable, sat", "locale", decimals=0, empty=_UNKNOWN),
-                Column("Value #I", "Receivable, sat", "locale", decimals=0, empty=_UNKNOWN),
+                Column("Value #E", "Rebalanced in, sat", "locale", decimals=0),
+                Column("Value #F", "Fees of that", "locale", decimals=0),
+                Column("Value #G", "Spendable, sat", "locale", decimals=0, empty=_UNKNOWN),
+                Column("Value #H", "Receivable, sat", "locale", decimals=0, empty=_UNKNOWN),
             ],
             "peer",
             sort="Sent, sat",
@@ -178,9 +175,7 @@ def held_by(here: Grid) -> None:
     here.row("Through which peer?")
     outstanding = total(m("peer_in_flight_htlcs"), "peer")
     used = (
-        _now("peer_offered_htlcs"),
-        f"{_now('peer_offered_htlcs')} / ({_now('peer_offered_htlcs_limit')} > 0)",
-        f"{_now('peer_offered_msat')} / ({_now('peer_offered_msat_limit')} > 0)",
+        f"max by (peer) ({m('peer_offered_ratio')} {READY})",
         f"{_now('peer_spendable_msat')} / {SAT}",
     )
     full = ((None, GREEN), (0.5, ORANGE), (0.9, RED))
@@ -188,9 +183,10 @@ def held_by(here: Grid) -> None:
         grid(
             Text(
                 "HTLCs outstanding by peer",
-                "Own HTLCs; then all that its channels hold, forwarded ones too, up to five minutes old, against what "
-                "the peer accepts. Good: far below; near it new payments can't go that way. `lnd-payments-exporter "
-                "open` lists the payments. not known: needs ListChannels, and a node that answers.",
+                "Own HTLCs; then the share of what the peer accepts, in number or in amount, that its channels hold, "
+                "forwarded ones too, up to five minutes old. Good: far below 100%; near it new payments can't go that "
+                "way. `lnd-payments-exporter open` lists the payments. not known: needs ListChannels, and a node that "
+                "answers.",
                 "short",
             ),
             [
@@ -203,10 +199,8 @@ def held_by(here: Grid) -> None:
                 *_NAMES,
                 Column("Value #B", "HTLCs", "short", decimals=0),
                 Column("Value #C", "Locked, sat", "locale", decimals=0),
-                Column("Value #D", "Offered, all", "short", decimals=0, empty=_UNKNOWN),
-                Column("Value #E", "Of its slots", "percentunit", full, 1, empty=_UNKNOWN),
-                Column("Value #F", "Of its amount", "percentunit", full, 1, empty=_UNKNOWN),
-                Column("Value #G", "Spendable, sat", "locale", decimals=0, empty=_UNKNOWN),
+                Column("Value #D", "Of what it accepts", "percentunit", full, 1, empty=_UNKNOWN),
+                Column("Value #E", "Spendable, sat", "locale", decimals=0, empty=_UNKNOWN),
             ],
             "peer",
             sort="HTLCs",

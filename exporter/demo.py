@@ -15,24 +15,26 @@ from exporter.config.webmodel import WebFile
 from exporter.simulator import demo as simulated
 
 WELCOME = """
-A simulated node makes payments, and the exporter counts them. No lnd, no money; nothing is kept when it ends.
+A simulated node makes payments, and the exporter counts them.
+No lnd, no money; nothing is kept when it ends.
 
 {pages}
 
 Within a minute all of these have values:
 
-  lnd_payments_succeeded_total               payments that succeeded: invoices, keysend, AMP, rebalances
-  lnd_payments_failed_total                  payments that failed, by lnd's reason
-  lnd_payments_failed_by_cause_total         the same, by what one can do about it
-  lnd_payments_htlc_attempts_failed_total    failed HTLC attempts, by error and by how far away it came from
-  lnd_payments_settled_parts_bucket          payments in several parts
-  lnd_payments_in_flight                     payments in flight
-  lnd_payments_held_htlcs                    HTLCs in flight for over 30 minutes: one is held for most of an hour
-  lnd_payments_destination_ended_total       payments by recipient: exchange-a, swap-service, all others
+  lnd_payments_succeeded_total             succeeded: invoice, keysend, amp, ...
+  lnd_payments_failed_total                failed, by lnd's reason
+  lnd_payments_failed_by_cause_total       failed, by what one can do about it
+  lnd_payments_htlc_attempts_failed_total  failed HTLCs, by error and source
+  lnd_payments_settled_parts_bucket        payments in several parts
+  lnd_payments_in_flight                   payments in flight
+  lnd_payments_held_htlcs                  HTLCs in flight for over 30 minutes
+  lnd_payments_destination_ended_total     by recipient: exchange-a, other, ...
 
   {curl} | grep '^lnd_payments_failed' | grep -v ' 0.0$'
 
-In another terminal: which payments are in flight, which have failed, and what became of one of them:
+In another terminal: which payments are in flight (one is held for most of an
+hour), which have failed, and what became of one of them:
 
   {program} open --config.file={settings}
   {program} ended --failed --config.file={settings}
@@ -60,15 +62,25 @@ async def demo(config: Config) -> None:
             own = NodeConfig("demo", node.address, node.tls_cert, node.macaroon)
             groups = config.destinations or simulated.destinations(node)
             follow = replace(config, nodes=(own,), storage=StorageConfig(state), destinations=groups)
-            settings.write_text(_settings(own, state))
+            settings.write_text(_settings(follow))
             tasks.create_task(app.run(follow, on_ready=welcome))
             tasks.create_task(simulated.traffic(node))
 
 
-def _settings(node: NodeConfig, state: Path) -> str:
-    """Return a YAML file by which other commands reach the node of the demo, and its state."""
+def _settings(config: Config) -> str:
+    """Return a YAML file by which other commands reach the node of the demo, and its state; `check` shows all of it."""
+    (node,) = config.nodes
     reach = {"name": node.name, "address": node.address, "tls_cert": str(node.tls_cert), "macaroon": str(node.macaroon)}
-    return json.dumps({"nodes": [reach], "storage": {"path": str(state)}}, indent=2)
+    groups: dict[str, list[str]] = {}
+    for key, name in config.destinations.items():
+        groups.setdefault(name, []).append(key)
+    sections = {
+        "nodes": [reach],
+        "storage": {"path": str(config.storage.path)},
+        "web": {"listen_address": [str(address) for address in config.web.addresses]},
+        "destinations": groups,
+    }
+    return json.dumps(sections, indent=2) + "\n"
 
 
 def _welcome(addresses: Sequence[ListenAddress], web: WebConfig, settings: Path) -> str:

@@ -51,6 +51,27 @@ MUTATIONS = (
         "test_checkpoint.py",
     ),
     Mutation(
+        "a list of channels that failed is requested again after five minutes",
+        "follow/node_poller.py",
+        "if instead or (self._with_channels and self._channels_failed):",
+        "if instead:",
+        "follow/test_node_poller.py",
+    ),
+    Mutation(
+        "an old list of channels is shown for ever",
+        "follow/node_poller.py",
+        "or shown_s > self._intervals.shown_s:",
+        "or shown_s < 0:",
+        "follow/test_node_poller.py",
+    ),
+    Mutation(
+        "fees of payments are shown as those of rebalances",
+        "metrics/row.py",
+        "if labels[-1] == self.only}",
+        "}",
+        "metrics/test_page.py",
+    ),
+    Mutation(
         "a page of one node has all nodes",
         "web/pages.py",
         "tuple(by_name[name] for name in names)",

@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -301,7 +302,10 @@ def test_check_shows_what_is_kept_and_logged(
 
 
 def test_open_lists_payments_of_the_demo() -> None:
-    """The command that the demo suggests lists the payment that is held for most of an hour; `why` explains it."""
+    """The command that the demo suggests lists the payment that is held for most of an hour; `why` explains it.
+
+    `why` may ask all that it wants to know, and `check` shows the settings of the demo.
+    """
     with demo("--log.format=json") as (process, _):
         assert process.stdout is not None
         command = next(line.split()[1:] for line in process.stdout if " open --config.file=" in line)
@@ -316,12 +320,26 @@ def test_open_lists_payments_of_the_demo() -> None:
         explained = run("why", found["payments"][0]["payment_hash"], command[1])
         assert (explained.code, explained.stderr) == (4, "")
         assert explained.stdout.startswith("demo: in flight for ")
+        assert "Not asked" not in explained.stdout
+        checked = run("check", command[1])
+        assert (checked.code, checked.stderr) == (0, "")
+        assert "  destinations exchange-a (4 keys), swap-service (2 keys)" in checked.stdout.splitlines()
         process.kill()
         process.wait(PATIENCE_S)
         table = run(*command)
         assert (table.code, table.stderr) == (0, "")
         assert "The exporter is not running. This is the state at " in table.stdout
         shutil.rmtree(Path(command[1].partition("=")[2]).parent)
+
+
+def test_the_text_of_the_demo_fits_a_terminal() -> None:
+    """Only commands are longer, which can be copied as they are."""
+    with demo("--log.format=json") as (process, _):
+        assert process.stdout is not None
+        lines = [*takewhile(lambda line: not line.startswith("Ctrl-C ends it."), process.stdout)]
+    commands = re.compile(r"  (curl |(\.venv/bin/)?lnd-payments-exporter )")
+    assert [line for line in lines if len(line) > 81 and not commands.match(line)] == []
+    assert len(lines) > 15
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

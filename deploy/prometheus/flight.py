@@ -1,7 +1,9 @@
 """Alerts on payments in flight: HTLCs near their expiry, payments that stay in flight, late successes."""
 
+from deploy.prometheus.days import USUALLY_PENDING
+from deploy.prometheus.last_page import KEPT
 from deploy.prometheus.recording import BLOCKS_LEFT, LATE, PENDING
-from deploy.prometheus.rule import MEMORY, NODE, Alert, Group, Selector, on_current_exporter, one_of
+from deploy.prometheus.rule import NODE, Alert, Group, Selector, on_current_exporter, one_of
 from deploy.prometheus.thresholds import Severity
 from deploy.prometheus.values import Values
 from exporter.payments.labels import Age
@@ -53,7 +55,6 @@ def _htlc_expiry(s: Selector, values: Values) -> list[Alert]:
 
 def _stuck_payments(s: Selector, values: Values) -> list[Alert]:
     stuck, stalled, many = values.alerts.stuck, values.alerts.stalled, values.alerts.many_pending
-    usual = f"quantile_over_time(0.99, {s(PENDING)}[7d] offset 1h)"
     return [
         Alert(
             "Stuck",
@@ -91,8 +92,7 @@ def _stuck_payments(s: Selector, values: Values) -> list[Alert]:
             many.severity,
             f"""
             {s(PENDING)} >= {many.at_least}
-            and {s(PENDING)} > {many.times:g} * {usual}
-            and last_over_time({s(PENDING)}[6d] offset 1d)
+            and {s(PENDING)} > {many.times:g} * {s(USUALLY_PENDING)}
             """,
             f"{NODE}: {{{{ $value }}}} payments are in flight for more than 10 minutes",
             f"""That is more than {many.times:g} times as many as there are 99 % of the time within a week. A node on
@@ -109,7 +109,7 @@ def _late_success(s: Selector, values: Values) -> Alert:
     return Alert(
         "LateSuccess",
         values.alerts.late_success.severity,
-        on_current_exporter(s, f"{s(LATE)} - last_over_time({s(LATE)}[{MEMORY}] offset 10m) > 0"),
+        on_current_exporter(s, f"{s(LATE)} - last_over_time({s(LATE)}[{KEPT}] offset 10m) > 0"),
         f"{NODE}: a payment succeeded after it had been given up",
         """lnd had written a failure reason, so whoever asked for the payment may have been told that it failed; then
         its HTLC was settled after all. Reconcile before anything is refunded or paid again.""",

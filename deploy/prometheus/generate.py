@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from deploy.prometheus import flight, node, recording, success, watching
+from deploy.prometheus import days, flight, node, recording, success, watching
 from deploy.prometheus.rule import Group, as_yaml
 from deploy.prometheus.values import Values
 
@@ -32,12 +32,14 @@ def groups(values: Values) -> Sequence[Group]:
     """Return all rules of a profile."""
     return (
         recording.recordings(values),
+        days.of_days(values),
         success.success(values),
         success.reasons(values),
         flight.flight(values),
         node.node(values),
         node.traffic(values),
         watching.watching(values),
+        watching.seldom(values),
     )
 
 

@@ -1,5 +1,6 @@
 """Alerts on the node: its state, its chain, and unusual amounts."""
 
+from deploy.prometheus.days import MOST_SENT_1H
 from deploy.prometheus.recording import BLOCKS_LEFT, FINISHED, SENT, SENT_1H, present
 from deploy.prometheus.rule import NODE, NODES_OF_A_JOB, PER_NODE, Alert, Group, Selector, exactly, one_of
 from deploy.prometheus.thresholds import Lasting, Severity
@@ -180,14 +181,13 @@ def _outflow(s: Selector, values: Values) -> Alert:
     """Return the alert on outflow; after a longer absence only the last minutes count, because the rest is over."""
     given = values.alerts.outflow
     sent = f"({s(SENT_1H)} or increase({s(SENT)}[10m]) {present(s, '10m')}) / {_SAT}"
-    before = f"max_over_time({s(SENT_1H)}[7d] offset 1h) / {_SAT}"
+    before = f"{s(MOST_SENT_1H)} / {_SAT}"
     return Alert(
         "Outflow",
         given.severity,
         f"""
         {sent} > {given.times:g} * {before}
         and {sent} > {given.sat}
-        and last_over_time({s(SENT_1H)}[6d] offset 1d)
         """,
         f'{NODE}: {{{{ $value | printf "%.0f" }}}} sat were sent within an hour',
         f"""More than {given.times:g} times as much was sent within an hour or less (rebalances aside) as in any hour of

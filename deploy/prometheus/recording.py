@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+from deploy.prometheus import failed
+from deploy.prometheus.failed import NO_BAND
+from deploy.prometheus.last_page import HEADER, HEIGHT, KEPT, SEEN, kept, moved, pages, seen_within
 from deploy.prometheus.rule import (
     MEMORY,
     NODES_OF_A_JOB,
@@ -16,18 +19,17 @@ from deploy.prometheus.rule import (
     one_of,
 )
 from deploy.prometheus.values import Success, Values
-from exporter.payments.labels import Age, AmountBand, Kind, Reason
+from exporter.payments.labels import Age, AmountBand, Kind, Reason, ToStatus
 from exporter.payments.node import BLOCK_S
 
 FAST, SLOW = "fast", "slow"
 WINDOWS = {"5m": FAST, "1h": FAST, "30m": SLOW, "6h": SLOW, "3d": SLOW}
 """Windows of the burn rate, each with the highest factor that an alert uses for it."""
-_DAYS = "3d"
+DAYS = "3d"
+"""The longest window: `days` records it."""
 MOST_BAD = 0.9
 """Upper bound of a factor times a budget; above it not even a total outage could reach the factor."""
 
-NO_BAND = ""
-"""The amount band of all payments, if the exporter has `--metrics.without=amounts`: the label is missing then."""
 OF_ANY_AMOUNT = AmountBand.UNDER_100K
 """The band whose target holds for payments of an unknown amount."""
 
@@ -55,11 +57,12 @@ UNEXPLAINED = "node:lnd_payments_failed_unexplained:max"
 GONE = "node:lnd_payments_gone:bool"
 """1 for a node that was on a page and is on none: its exporter is away, or it was removed."""
 LISTED = "node:lnd_payments_listed:bool"
-"""1 while a node is on a page; 0 once, when the exporter that last had it is up without it: it was removed."""
+"""1 while a node is on a page or its page can't be got; 0 when the exporter that last had it is up without it."""
 AWAY = "node:lnd_payments_away:bool"
 """1 for a node whose page can't be got; in both layouts `instance` is the address of its exporter."""
 HELD_EXPIRY = "node:lnd_payments_held_expiry_height:min"
 """Expiry height of the first held HTLC; 0 if none is held; absent while lnd can't be asked."""
+LAST_HELD_EXPIRY = "node:lnd_payments_held_expiry_height:last"
 BLOCKS_LEFT = "node:lnd_payments_held_blocks_left:min"
 
 
@@ -81,9 +84,11 @@ def recordings(values: Values) -> Group:
     counted = one_of("kind", values.counted_kinds)
     paid = f'kind!="{Kind.REBALANCE}"'
     bad = one_of("reason", values.bad_reasons)
+    ended = one_of("to_status", (ToStatus.SUCCEEDED, ToStatus.FAILED))
     return Group(
         "recordings",
         [
+            *pages(s),
             # Missed payments come first: during an evaluation it is better to leave out too much than too little.
             Recording(
                 BACK,
@@ -91,7 +96,7 @@ def recordings(values: Values) -> Group:
                 (
                   1 + 0 * {stream_up}
                   unless max_over_time({stream_up}[5m] offset 2m) == 1
-                  and {NODES_OF_A_JOB} last_over_time({stream_up}[{MEMORY}] offset 7m)
+                  and {NODES_OF_A_JOB} last_over_time({s(SEEN)}[{KEPT}] offset 7m)
                 ) or 0 * {stream_up}
                 """,
             ),
@@ -118,27 +123,25 @@ def recordings(values: Values) -> Group:
             ),
             *(Recording(allowed(speed), _allowance(s, values, factor)) for speed, factor in factors(values).items()),
             Recording(SUCCEEDED, f"sum without (kind, amount_band) ({s('succeeded_total', counted)})"),
-            Recording(
-                ENDED,
-                f"""
-                sum without (kind, amount_band) ({s("succeeded_total")})
-                  + sum without (kind, amount_band, reason) ({s("failed_total")})
-                """,
-            ),
+            Recording(ENDED, f"sum without (from_status, to_status) ({s('status_transitions_total', ended)})"),
+            *failed.sums(s, values),
             Recording(PENDING, f"sum without (purpose, age) ({s('in_flight', exactly('age', Age.UNDER_1H))})"),
-            *(
-                Recording(burn(window), f"{_burned(s, values, window)} / increase({s(allowed(speed))}[{window}])")
-                for window, speed in WINDOWS.items()
-            ),
-            *(Recording(live_burn(window), _live_burn(s, values, window)) for window in WINDOWS if window != _DAYS),
+            *(Recording(burn(window), recorded_burn(s, values, window)) for window in WINDOWS if window != DAYS),
+            *(Recording(live_burn(window), _live_burn(s, values, window)) for window in WINDOWS if window != DAYS),
             Recording(SENT, f"sum without (kind, amount_band) ({s('sent_msat_total', paid)})"),
             Recording(SENT_1H, f"increase({s(SENT)}[1h]) {present(s, '1h')}"),
-            Recording(LATE, f"max by (job, node) (sum without (reason) ({late}))"),
-            Recording(UNEXPLAINED, f"max by (job, node) (sum without (kind, amount_band, reason) ({unexplained}))"),
+            kept(s, LATE, f"max by (job, node) (sum without (reason) ({late}))", NODES_OF_A_JOB),
+            kept(
+                s,
+                UNEXPLAINED,
+                f"max by (job, node) (sum without (kind, amount_band, reason) ({unexplained}))",
+                NODES_OF_A_JOB,
+            ),
             Recording(GONE, _gone(s)),
-            Recording(LISTED, f"1 + 0 * {s('node_up')} or 0 * ({removed(s(GONE))})"),
+            kept(s, LISTED, f"1 + 0 * {s('node_up')} or 0 * ({removed(s(GONE))})"),
             Recording(AWAY, _away(s, values)),
             Recording(HELD_EXPIRY, f"{s('held_earliest_expiry_height')} or {PER_NODE} 0 * ({stream_up} == 1)"),
+            kept(s, LAST_HELD_EXPIRY, s(HELD_EXPIRY)),
             Recording(BLOCKS_LEFT, _blocks_left(s)),
         ],
     )
@@ -186,6 +189,11 @@ def _burned(s: Selector, values: Values, window: str) -> str:
     return f"clamp_min({bad} - (increase({s(MADE_GOOD)}[{window}]) or 0 * {bad}), 0)"  # 0: an older exporter
 
 
+def recorded_burn(s: Selector, values: Values, window: str) -> str:
+    """Return the expression of a burn rate."""
+    return f"{_burned(s, values, window)} / increase({s(allowed(WINDOWS[window]))}[{window}])"
+
+
 def _live_burn(s: Selector, values: Values, window: str) -> str:
     """Return the live burn rate; the allowance shrinks with the missed payments, assuming the same allowed share."""
     finished, bad, may = (raw_increase(s(name), window) for name in (FINISHED, BAD, allowed(WINDOWS[window])))
@@ -195,13 +203,8 @@ def _live_burn(s: Selector, values: Values, window: str) -> str:
     return f"clamp_min({bad} - {unseen}, 0) / ({finished} - {unseen}) * ({finished} / {may})"
 
 
-def known(s: Selector, window: str) -> str:
-    """Return the nodes that were on a page within the window and have not been removed since."""
-    return f"last_over_time({s(LISTED)}[{window}]) == 1"
-
-
 def _gone(s: Selector) -> str:
-    return f"{known(s, MEMORY)} unless {NODES_OF_A_JOB} {s('node_up')} unless {PER_NODE} {older(s)}"
+    return f"{s(LISTED)} == 1 unless {NODES_OF_A_JOB} {s('node_up')} unless {PER_NODE} {moved(s)}"
 
 
 def removed(gone: str, *matchers: str) -> str:
@@ -218,12 +221,12 @@ def removed(gone: str, *matchers: str) -> str:
 
 
 def _away(s: Selector, values: Values) -> str:
-    """Return the nodes that are gone; `LISTED` before it has told which were removed.
+    """Return the nodes that are gone, before `LISTED` has told which were removed.
 
     If the target of a node vanished, too, the node counts for a day.
     """
     up, gone = f"up{{{exactly('job', values.job)}}}", s(GONE)
-    vanished = f"{gone} and {PER_NODE} {known(s, '1d')} unless on (job, instance) {up}"
+    vanished = f"{gone} and {PER_NODE} {seen_within(s, 86_400)} unless on (job, instance) {up}"
     away = f"({gone} and on (job, instance) {up} == 0) or ({vanished})"
     return f"1 + 0 * max by (job, instance, node) ({at_exporter(away)})"
 
@@ -242,18 +245,15 @@ def _blocks_left(s: Selector) -> str:
 
     While lnd or the exporter is away, blocks are estimated by time.
     """
-    height, header = (
-        f"max by (job, node) (last_over_time({s(name)}[{MEMORY}]))"
-        for name in ("node_block_height", "node_best_header_timestamp_seconds")
-    )
+    height, header = (f"max by (job, node) ({s(name)})" for name in (HEIGHT, HEADER))
     return f"""
     ((
       {s(HELD_EXPIRY)}
       or (
-        last_over_time({s(HELD_EXPIRY)}[{MEMORY}])
+        {s(LAST_HELD_EXPIRY)}
         unless {NODES_OF_A_JOB} {s(HELD_EXPIRY)}
-        unless {PER_NODE} {older(s)}
-        unless {PER_NODE} last_over_time({s(LISTED)}[{MEMORY}]) == 0
+        unless {PER_NODE} {moved(s)}
+        unless {PER_NODE} {s(LISTED)} == 0
       )
     ) > 0)
       - {NODES_OF_A_JOB} group_left () ({height} + clamp_min(time() - {header}, 0) / {BLOCK_S})

@@ -22,7 +22,8 @@ PAGE_A_NODE = 'exporter!=""'
 ONE_PAGE = 'exporter=""'
 """Matches targets of which each has one page for all nodes."""
 MEMORY = "15d"
-"""How far back to look for a last value: Prometheus' default retention, and the longest time of a held HTLC."""
+"""How long a last value counts: Prometheus' default retention, and the longest time of a held HTLC."""
+MEMORY_S = 15 * 86_400
 SHARE = "{{ $value | humanizePercentage }}"
 NODE = "{{ $labels.node }}"
 
@@ -59,6 +60,7 @@ class Group(NamedTuple):
 
     name: str
     rules: Sequence[Recording | Alert]
+    interval: str = "30s"
 
 
 class Selector:
@@ -111,7 +113,7 @@ def as_yaml(groups: Sequence[Group], values: Values) -> dict[str, Any]:
         "groups": [
             {
                 "name": f"lnd_payments_{group.name}",
-                "interval": "30s",
+                "interval": group.interval,
                 "rules": [_rule(rule, values) for rule in group.rules if getattr(rule, "severity", "") != Severity.OFF],
             }
             for group in groups

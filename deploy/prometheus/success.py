@@ -1,12 +1,20 @@
 """Alerts on failing payments, and on their causes."""
 
+from deploy.prometheus.failed import (
+    PEER_BLAMED_SHARE,
+    PROBES_FAILED,
+    REBALANCES_FAILED,
+    REFUSED,
+    SMALL,
+    SMALL_FAILED,
+)
+from deploy.prometheus.last_page import KEPT
 from deploy.prometheus.recording import (
     BAD,
     BAD_BY_BAND,
     ENDED,
     FINISHED,
     FINISHED_BY_BAND,
-    NO_BAND,
     SUCCEEDED,
     UNEXPLAINED,
     burn,
@@ -16,7 +24,6 @@ from deploy.prometheus.recording import (
     raw_increase,
 )
 from deploy.prometheus.rule import (
-    MEMORY,
     NODE,
     SHARE,
     Alert,
@@ -29,10 +36,8 @@ from deploy.prometheus.rule import (
 )
 from deploy.prometheus.thresholds import Burning, Severity, Share, TooSlow
 from deploy.prometheus.values import WHOSE, Values
-from exporter.payments.labels import PURPOSE, AmountBand, Cause, ChannelState, Kind, Reason
+from exporter.payments.labels import AmountBand, Cause, ChannelState
 
-SMALL = (NO_BAND, AmountBand.UNDER_1K, AmountBand.UNDER_10K, AmountBand.UNDER_100K)
-"""Amounts for which a node should have enough balance: below 100k sat."""
 ORDINARY = (*SMALL, AmountBand.UNDER_1M)
 """Amounts of which most succeed on a healthy node: below 1M sat."""
 ALL = "var-purpose=$__all"
@@ -224,12 +229,9 @@ def _slow_payments(s: Selector, values: Values) -> list[Alert]:
 
 def _cause(values: Values, given: Share, causes: list[Cause], name: str, what: str, description: str) -> Alert:
     s = Selector(values)
-    purposes = sorted({PURPOSE[kind] for kind in values.counted_kinds})
-    small = (one_of("purpose", purposes), one_of("amount_band", SMALL))
 
     def failures(*matchers: str) -> str:
-        failed = s("failed_by_cause_total", *small, *matchers)
-        return f"sum without (cause, amount_band, purpose) (increase({failed}[10m]))"
+        return f"sum without (cause) (increase({s(SMALL_FAILED, *matchers)}[10m]))"
 
     return Alert(
         name,
@@ -250,15 +252,7 @@ def _cause(values: Values, given: Share, causes: list[Cause], name: str, what: s
 
 def _peer(s: Selector, given: Share) -> Alert:
     """Return the alert on a failing peer; its alias is added if it is known."""
-    attempts = "peer_htlc_attempts_total"
-    known = 'peer!~"other|former"'
-    blamed = s(attempts, known, 'outcome=~"failed_here|failed_at_peer"')
-    share = f"""(
-          sum without (outcome) (increase({blamed}[30m]))
-            / sum without (outcome) (increase({s(attempts, known)}[30m])) > {ratio(given.percent)}
-          and sum without (outcome) (increase({s(attempts, known)}[30m])) >= {given.at_least}
-          {present(s, "30m")}
-        )"""
+    share = f"({s(PEER_BLAMED_SHARE)} > {ratio(given.percent)} {present(s, '30m')})"
     return Alert(
         "PeerFails",
         given.severity,
@@ -276,13 +270,7 @@ def _peer(s: Selector, given: Share) -> Alert:
 
 
 def _storms(s: Selector, values: Values) -> list[Alert]:
-    counted = one_of("kind", values.counted_kinds)
-    refused = f"increase({s('failed_total', counted, exactly('reason', Reason.INCORRECT_PAYMENT_DETAILS))}[1h])"
-    refusals = f"sum without (kind, amount_band, reason) ({refused})"
     everything = f"increase({s(ENDED)}[1h])"
-
-    def failed(kind: Kind) -> str:
-        return f"sum without (kind, amount_band, reason) (increase({s('failed_total', exactly('kind', kind))}[1h]))"
 
     def storm(
         name: str, given: Share, these: str, whole: str, what: str, description: str, variables: str = ""
@@ -307,7 +295,7 @@ def _storms(s: Selector, values: Values) -> list[Alert]:
         storm(
             "RecipientsRefuse",
             values.alerts.recipients_refuse,
-            refusals,
+            f"increase({s(REFUSED)}[1h])",
             f"increase({s(FINISHED)}[1h])",
             f"{SHARE} of payments are refused by their recipients",
             """Refused payments are no failure of this node, but so many are unusual: invoices that expired or were paid
@@ -316,7 +304,7 @@ def _storms(s: Selector, values: Values) -> list[Alert]:
         storm(
             "ProbeStorm",
             values.alerts.probe_storm,
-            failed(Kind.PROBE),
+            f"increase({s(PROBES_FAILED)}[1h])",
             everything,
             f"{SHARE} of all that it sends are probes",
             """Somebody probes through this node: payments of random hashes that the recipient must refuse. They are in
@@ -326,7 +314,7 @@ def _storms(s: Selector, values: Values) -> list[Alert]:
         storm(
             "RebalanceStorm",
             values.alerts.rebalance_storm,
-            failed(Kind.REBALANCE),
+            f"increase({s(REBALANCES_FAILED)}[1h])",
             everything,
             f"{SHARE} of all that it sends are rebalances that fail",
             """Failed rebalances are in no success rate, but lock liquidity and fill lnd's database: look at the limits
@@ -341,7 +329,7 @@ def _unknown_reasons(s: Selector, severity: Severity) -> Alert:
     return Alert(
         "UnknownReasons",
         severity,
-        on_current_exporter(s, f"{s(UNEXPLAINED)} - last_over_time({s(UNEXPLAINED)}[{MEMORY}] offset 1h) > 0"),
+        on_current_exporter(s, f"{s(UNEXPLAINED)} - last_over_time({s(UNEXPLAINED)}[{KEPT}] offset 1h) > 0"),
         f"{NODE}: payments failed for a reason that nobody knows",
         """{{ $value | printf "%.0f" }} payments that were counted within the last hour failed without a reason, or with
         one that this version of the exporter doesn't know. They are in no success rate. Is there a newer exporter?""",

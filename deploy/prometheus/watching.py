@@ -1,8 +1,9 @@
 """Alerts on the exporter itself: whether its metrics can be trusted."""
 
+from deploy.prometheus.days import SLOWLY
+from deploy.prometheus.last_page import SEEN
 from deploy.prometheus.recording import AWAY
 from deploy.prometheus.rule import (
-    MEMORY,
     NODE,
     OF_EXPORTER,
     ONE_PAGE,
@@ -33,7 +34,7 @@ def watching(values: Values) -> Group:
             *_exporter_down(s, values),
             _stream_lies(s, given.stream_lies.severity),
             _updates_delayed(s, given.updates_delayed),
-            *_state_file(given.checkpoint_fails, given.state_reset.severity),
+            _checkpoint_fails(given.checkpoint_fails),
             _reload_failed(given.reload_failed),
             _node_label_taken(given.node_label_taken.severity),
             _not_following(s, given.not_following),
@@ -42,6 +43,11 @@ def watching(values: Values) -> Group:
             _watchdog(),
         ],
     )
+
+
+def seldom(values: Values) -> Group:
+    """Return the alert that reads weeks: it is evaluated seldom."""
+    return Group("exporter_weeks", [_state_reset(values.alerts.state_reset.severity)], interval=SLOWLY)
 
 
 def _exporter_down(s: Selector, values: Values) -> list[Alert]:
@@ -54,7 +60,7 @@ def _exporter_down(s: Selector, values: Values) -> list[Alert]:
     ({s(AWAY)} unless on (job, instance) {nodes} > 1)
     or ({nodes} > 1)
     or ({_never_scraped(values)})
-    or (absent(up{{job="{values.job}"}}) unless on (job) last_over_time(lnd_payments_node_up[1d]))
+    or (absent(up{{job="{values.job}"}}) unless on (job) time() - {SEEN} < 86400)
     """
     own_page = 'printf "up{job=%q,instance=%q,exporter!=\\"\\"} == 1" $labels.job $labels.instance | query'
     answers = f"""{{{{ with $labels.instance }}}}{{{{ if {own_page} }}}} The exporter itself answers: see the targets of
@@ -83,7 +89,7 @@ def _never_scraped(values: Values) -> str:
     """Return the exporters, of any node, of which no page was ever got; the value is 0."""
 
     def silent(layout: str) -> str:
-        page = f"last_over_time(lnd_payments_node_up{{{layout}}}[{MEMORY}])"
+        page = f"{SEEN}{{{layout}}}"
         return f'up{{job="{values.job}",{layout}}} == 0 unless on (job, instance) {page}'
 
     of_nodes = at_exporter(f"min by (job, exporter) ({silent(PAGE_A_NODE)})")
@@ -133,30 +139,31 @@ def _updates_delayed(s: Selector, given: TooSlowForLong) -> Alert:
     )
 
 
-def _state_file(fails: Lasting, reset: Severity) -> list[Alert]:
+def _checkpoint_fails(given: Lasting) -> Alert:
+    return Alert(
+        "CheckpointFails",
+        given.severity,
+        "increase(lnd_payments_exporter_checkpoint_failures_total[10m]) > 0",
+        f"{INSTANCE}: the exporter can't write its state",
+        """The disk is full, read-only, slow or gone, or another program holds a lock on the file: then pages stand
+        still. Counting goes on, but what isn't written is lost with the process. The exporter's log says why.""",
+        "node",
+        for_=f"{given.minutes}m",
+        keep_firing_for="5m",
+    )
+
+
+def _state_reset(severity: Severity) -> Alert:
     resets = "lnd_payments_exporter_state_resets_total"
-    return [
-        Alert(
-            "CheckpointFails",
-            fails.severity,
-            "increase(lnd_payments_exporter_checkpoint_failures_total[10m]) > 0",
-            f"{INSTANCE}: the exporter can't write its state",
-            """The disk is full, read-only, slow or gone, or another program holds a lock on the file: then pages stand
-            still. Counting goes on, but what isn't written is lost with the process. The exporter's log says why.""",
-            "node",
-            for_=f"{fails.minutes}m",
-            keep_firing_for="5m",
-        ),
-        Alert(
-            "StateReset",
-            reset,
-            f"{resets} > max_over_time({resets}[30d] offset 1h)",
-            f"{INSTANCE}: counters began at zero again or went back",
-            """The exporter's state file could not be used and was set aside (corrupt), or was older than what had been
-            written (older): it is {{ $labels.cause }}. What was counted before is only in Prometheus.""",
-            "node",
-        ),
-    ]
+    return Alert(
+        "StateReset",
+        severity,
+        f"{resets} > max_over_time({resets}[30d] offset 1h)",
+        f"{INSTANCE}: counters began at zero again or went back",
+        """The exporter's state file could not be used and was set aside (corrupt), or was older than what had been
+        written (older): it is {{ $labels.cause }}. What was counted before is only in Prometheus.""",
+        "node",
+    )
 
 
 def _reload_failed(given: Lasting) -> Alert:

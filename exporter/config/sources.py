@@ -9,7 +9,7 @@ from exporter.config.problems import HASH, Problem
 from exporter.config.raw import RawValue, RawValues
 from exporter.config.setting import ENVIRONMENT
 from exporter.config.settings import SETTINGS
-from exporter.config.suggestions import closest_setting
+from exporter.config.suggestions import closest_setting, section_of_the_file
 from exporter.config.values import HASH_BASE64, HASH_HEX
 
 _PROTOCOL = "(TCP|UDP|SCTP)"
@@ -57,7 +57,7 @@ def from_flags(  # noqa: C901 - one case for each kind of argument
         elif flag.startswith("-") and not equals and arguments and not arguments[0].startswith("--"):
             text = arguments.popleft()
         if setting is None:
-            guess = closest_setting(flag, SETTINGS) if flag.startswith("-") else None
+            guess = _guess(flag) if flag.startswith("-") else None
             problems.append(_unknown_flag(flag, guess))
             if guess:  # so that it isn't reported as missing, too
                 given.setdefault(guess, RawValue(text, flag))
@@ -65,7 +65,8 @@ def from_flags(  # noqa: C901 - one case for each kind of argument
             problems.append(Problem(flag, "has no value.", f"Write {flag}={setting.metavar}"))
             given.setdefault(setting.name, RawValue("", flag))  # so that it isn't reported as missing, too
         elif setting.name in given and not setting.several:
-            fix = "Give it once. Several nodes go into a file: --config.file"
+            several_nodes = " Several nodes go into a file: --config.file" * setting.name.startswith("lnd.")
+            fix = f"Give it once.{several_nodes}"
             problems.append(Problem(flag, "is given twice.", fix))
         else:
             before = f"{given[setting.name].text}," if setting.name in given else ""
@@ -82,9 +83,15 @@ def _names(argument: str, following: deque[str]) -> list[str]:
     return rest
 
 
+def _guess(name: str) -> str | None:
+    """Return the setting that an unknown name probably means; None for none, and for a section of the file."""
+    return None if section_of_the_file(name) else closest_setting(name, SETTINGS)
+
+
 def _unknown_flag(flag: str, guess: str | None) -> Problem:
     if flag.startswith("-"):
-        return Problem(flag, "Unknown flag.", f"Did you mean --{guess}?" if guess else "--help lists all flags.")
+        otherwise = section_of_the_file(flag) or "--help lists all flags."
+        return Problem(flag, "Unknown flag.", f"Did you mean --{guess}?" if guess else otherwise)
     fix = "Write --flag=value; --help lists all flags."
     if HASH_HEX.fullmatch(flag):
         fix = f"Did you mean: {PROGRAM} track {flag}"
@@ -104,9 +111,11 @@ def from_environment(environ: Mapping[str, str], problems: list[Problem]) -> Raw
         if variable in by_variable:
             given[by_variable[variable].name] = RawValue(text.strip(), variable)
             continue
-        guess = closest_setting(rest.replace("_", ".", 1), SETTINGS)
+        name = rest.replace("_", ".", 1)
+        guess = _guess(name)
         if guess:
             given.setdefault(guess, RawValue(text.strip(), variable))
-        fix = f"Did you mean {SETTINGS[guess].variable}?" if guess else "--help lists all settings."
+        otherwise = section_of_the_file(name) or "--help lists all settings."
+        fix = f"Did you mean {SETTINGS[guess].variable}?" if guess else otherwise
         problems.append(Problem(variable, "Unknown setting.", fix))
     return given

@@ -41,6 +41,17 @@ NAMES_ELSEWHERE = {
 }
 """Flags of lnd, lncli, lndmon and other exporters that people type from habit, and our setting for the same."""
 
+SECTIONS = {
+    "destinations": "It is a section of the YAML file (--config.file=FILE): docs/operations.md shows it.",
+    "nodes": "It is a list in the YAML file (--config.file=FILE): --help shows it.",
+}
+"""What only the YAML file can hold, and where to read about it."""
+
+
+def section_of_the_file(name: str) -> str | None:
+    """Return what to do with a section of the file that was given as a flag or a variable; None for another name."""
+    return SECTIONS.get(name.lower().strip("-").rpartition(".")[2])
+
 
 def closest_setting(name: str, names: Iterable[str]) -> str | None:
     """Return the one of these names (`lnd.tls-cert`) that `name` probably means, or None.

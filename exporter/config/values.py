@@ -99,7 +99,7 @@ def max_peers(given: str) -> int:
     """Return a number of peers."""
     if not re.fullmatch(r"\d{1,6}", given, re.ASCII) or int(given) > MAX_PEERS:
         raise InvalidValue(
-            f"{given!r} is not a number of peers.", f"Use 0 (none) to {MAX_PEERS}; each peer adds about 9 series."
+            f"{given!r} is not a number of peers.", f"Use 0 (none) to {MAX_PEERS}; each peer adds up to 19 series."
         )
     return int(given)
 

@@ -26,4 +26,6 @@ class Intervals:
     audit_s: float = 300.0
     """Between two steps of the audit, each of which checks `audit.BATCH` payments."""
     channels_every: int = 5
-    """Every nth of the cheap calls is `ListChannels` instead of `GetInfo`."""
+    """Every nth of the cheap calls is `ListChannels` instead of `GetInfo`; after one that failed also the next."""
+    shown_s: float = 600.0
+    """While `ListChannels` fails its last answer is shown for so long after it was requested, and not later."""

@@ -12,6 +12,7 @@ from exporter.payments.event import NoRouteChecked
 from exporter.payments.labels import CallOutcome, Method, NodeState, RouteCheck
 from exporter.payments.node import Info
 from exporter.payments.payment import NS_PER_S, Run
+from exporter.payments.totals import Counter
 
 EVERY_NS = 10 * NS_PER_S
 """From the beginning of a check to that of the next one, at least."""
@@ -48,6 +49,9 @@ class NoRouteChecks:
         self._client = client
         self._calls = calls
         self._account = calls.account
+        counter, ledger = Counter.NO_ROUTE_CHECKS, calls.account.ledger
+        zero = {(verdict.value,): 0 for verdict in RouteCheck}  # other nodes do without these series
+        ledger.resume({counter: zero | ledger.counters[counter]}, {})
         self._log = structlog.get_logger("exporter.follow").bind(node=calls.account.name)
         self._denial_logged = False  # lnd has denied the last check, and the log has reported it
 

@@ -10,7 +10,7 @@ from exporter.lnd.client import LndError
 from exporter.payments.balance import NEAR_NS, Balance
 from exporter.payments.event import ChannelsListed
 from exporter.payments.labels import Interruption, Method, NodeState
-from exporter.payments.payment import Moment
+from exporter.payments.payment import NS_PER_S, Moment
 
 
 class NodePoller:
@@ -25,6 +25,8 @@ class NodePoller:
         self._log = structlog.get_logger("exporter.follow").bind(node=calls.account.name)
         self._channels_asked_ns: int | None = None  # when they were last requested, monotonic clock
         self._channels_known_ns = 0  # when the newest request that has an answer, or has failed, was sent
+        self._channels_failed = False  # that request has failed
+        self._channels_shown_ns = 0  # when the one was sent whose answer is shown
         self._with_channels = True  # the macaroon allows ListChannels, unless lnd has denied it since it was connected
         self._denial_logged = False  # ListChannels was denied the last time, and the log has reported it
         self.identified = False
@@ -65,9 +67,10 @@ class NodePoller:
         """Poll the node until cancelled. Raises `LndError` if another node answers."""
         count, self._with_channels = 0, True
         while True:
-            if self._with_channels and count % self._intervals.channels_every == 0:
+            instead = self._with_channels and count % self._intervals.channels_every == 0
+            if instead or (self._with_channels and self._channels_failed):
                 await self._refresh_channels()
-            else:
+            if not instead:
                 await self._refresh_info()
             await asyncio.sleep(self._intervals.poll_s)
             count += 1
@@ -120,7 +123,8 @@ class NodePoller:
     async def _refresh_channels(self) -> None:
         """Update aliases and balance; a failed call doesn't concern payments.
 
-        Two calls may be under way: what came of the later one is not replaced by that of the earlier one.
+        The last answer stays while it is young enough, and the next poll asks again. Two calls may be under way: what
+        came of the later one is not replaced by that of the earlier one.
         """
         asked = self._account.now()
         self._channels_asked_ns = asked.mono_ns
@@ -129,7 +133,10 @@ class NodePoller:
         except LndError as error:
             if self._is_late(asked):
                 return
-            self._account.set_status(channels=None)
+            self._channels_failed = True
+            shown_s = (asked.mono_ns - self._channels_shown_ns) / NS_PER_S
+            if error.state is NodeState.DENIED or shown_s > self._intervals.shown_s:
+                self._account.set_status(channels=None)
             if error.state is NodeState.DENIED:
                 if not self._denial_logged:
                     self._log.info("the macaroon doesn't allow ListChannels: no aliases of peers, no spendable balance")
@@ -138,7 +145,8 @@ class NodePoller:
         else:
             if self._is_late(asked):
                 return
-            self._denial_logged = False
+            self._denial_logged = self._channels_failed = False
+            self._channels_shown_ns = asked.mono_ns
             tracker = self._account.tracker
             tracker.balance = Balance.of(channels, asked)
             caught_up = self._account.status.stream_up and not self._account.status.catching_up

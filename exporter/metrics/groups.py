@@ -42,7 +42,7 @@ LEFT_OUT: Mapping[Group, LeftOut] = {
                 "lnd_payments_peer_htlc_attempts_total",
                 "lnd_payments_peer_sent_msat_total",
                 "lnd_payments_peer_fees_msat_total",
-                "lnd_payments_peer_fees_by_purpose_msat_total",
+                "lnd_payments_peer_rebalance_fees_msat_total",
                 "lnd_payments_peer_rebalanced_in_msat_total",
                 "lnd_payments_peer_rebalanced_in_fees_msat_total",
                 "lnd_payments_peer_htlc_outstanding_seconds_total",
@@ -52,10 +52,7 @@ LEFT_OUT: Mapping[Group, LeftOut] = {
                 "lnd_payments_peer_channels",
                 "lnd_payments_peer_spendable_msat",
                 "lnd_payments_peer_receivable_msat",
-                "lnd_payments_peer_offered_htlcs",
-                "lnd_payments_peer_offered_htlcs_limit",
-                "lnd_payments_peer_offered_msat",
-                "lnd_payments_peer_offered_msat_limit",
+                "lnd_payments_peer_offered_ratio",
             }
         )
     ),

@@ -26,10 +26,11 @@ PEERS: tuple[Row, ...] = (
         "Routing fees of settled HTLC attempts through a peer (Route.total_fees_msat).",
     ),
     CounterRow(
-        "lnd_payments_peer_fees_by_purpose_msat_total",
-        {"peer": None, "purpose": Purpose},
+        "lnd_payments_peer_rebalance_fees_msat_total",
+        {"peer": None},
         Counter.PEER_FEES_BY_PURPOSE,
-        "The same fees by purpose of the payment, as far as it was known when the HTLC attempt was settled.",
+        "Routing fees of settled HTLC attempts of rebalances through a peer (Route.total_fees_msat).",
+        only=Purpose.REBALANCE,
     ),
     CounterRow(
         "lnd_payments_peer_rebalanced_in_msat_total",

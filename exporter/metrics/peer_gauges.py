@@ -65,27 +65,10 @@ PEERS: tuple[Row, ...] = (
         "Remote balance of the active channels with a peer less their reserves (Channel.remote_balance).",
     ),
     GaugeRow(
-        "lnd_payments_peer_offered_htlcs",
+        "lnd_payments_peer_offered_ratio",
         {"peer": None},
-        lambda view: _channels(view, "offered"),
-        "HTLCs that the node has offered to a peer in all its channels, forwarded ones too (Channel.pending_htlcs).",
-    ),
-    GaugeRow(
-        "lnd_payments_peer_offered_htlcs_limit",
-        {"peer": None},
-        lambda view: _channels(view, "offered_limit"),
-        "HTLCs that a peer accepts in all channels with it (local_constraints.max_accepted_htlcs).",
-    ),
-    GaugeRow(
-        "lnd_payments_peer_offered_msat",
-        {"peer": None},
-        lambda view: _channels(view, "offered_msat"),
-        "Amount of the HTLCs that the node has offered to a peer (Channel.pending_htlcs).",
-    ),
-    GaugeRow(
-        "lnd_payments_peer_offered_msat_limit",
-        {"peer": None},
-        lambda view: _channels(view, "offered_msat_limit"),
-        "Amount that the node may offer to a peer in all its channels (local_constraints.max_pending_amt_msat).",
+        lambda view: [((peer,), channels.offered_ratio) for peer, channels in view.peer_channels.items()],
+        "HTLCs that the node has offered to a peer, as a share of what it accepts: of their number or of their amount, "
+        "whichever is more (Channel.pending_htlcs, local_constraints).",
     ),
 )

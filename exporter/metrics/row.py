@@ -27,6 +27,8 @@ class CounterRow:
     """How many counted units make one exposed unit."""
     summed: frozenset[str] = frozenset()
     """Labels that are left out of the page: series that differ in nothing else are added up."""
+    only: str = ""
+    """Of the ledger's series only those whose last label has this value are shown, without it; empty: all."""
 
     @property
     def shown_labels(self) -> tuple[str, ...]:
@@ -35,6 +37,8 @@ class CounterRow:
 
     def shown(self, series: Mapping[Labels, int]) -> Mapping[Labels, int]:
         """Return the totals by the labels that are shown, in counted units."""
+        if self.only:
+            series = {labels[:-1]: total for labels, total in series.items() if labels[-1] == self.only}
         if not self.summed:
             return series
         kept = [index for index, label in enumerate(self.labels) if label not in self.summed]

@@ -143,13 +143,15 @@ class Ledger(RunningTotals):
             self._add_peer(peer)
 
     def _add_peer(self, peer: str) -> None:
-        """Let the series of a peer begin at 0, except those that most peers don't have: by purpose, of rebalances."""
-        if (peer,) in self.counters[Counter.PEER_SENT] and (peer, Outcome.FAILED) in self.counters[_OUTSTANDING]:
+        """Let the series of a peer begin at 0, except those that most peers don't have: of what comes back."""
+        fees = Counter.PEER_FEES_BY_PURPOSE
+        if (peer, Outcome.FAILED) in self.counters[_OUTSTANDING] and (peer, Purpose.REBALANCE) in self.counters[fees]:
             return
         for resolution in PeerOutcome:
             self.count(Counter.PEER_ATTEMPTS, peer, resolution, by=0)
         for outcome in Outcome:
             self.count(_OUTSTANDING, peer, outcome, by=0)
+        self.count(fees, peer, Purpose.REBALANCE, by=0)
         self.count(Counter.PEER_SENT, peer, by=0)
         self.count(Counter.PEER_FEES, peer, by=0)
 

@@ -49,6 +49,15 @@ class PeerChannels(NamedTuple):
     offered_msat_limit: int = 0
     """The largest amount that it may offer (`max_pending_amt_msat` of `local_constraints`)."""
 
+    @property
+    def offered_ratio(self) -> float:
+        """The share of what the peers accept that is offered: of HTLCs or of their amount, whichever is more.
+
+        0 is nothing, 1 all. A limit of 0 is one that lnd didn't tell, and counts for nothing.
+        """
+        htlcs = self.offered / self.offered_limit if self.offered_limit else 0
+        return max(htlcs, self.offered_msat / self.offered_msat_limit if self.offered_msat_limit else 0)
+
     def plus(self, other: "PeerChannels") -> "PeerChannels":
         """Return both added up."""
         return PeerChannels(*map(add, self, other))

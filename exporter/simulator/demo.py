@@ -9,6 +9,7 @@ from exporter.simulator.mutation import Register, Scenario
 from exporter.simulator.random_traffic import RandomTraffic
 from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
+from exporter.simulator.service import READONLY_PERMISSIONS
 from exporter.simulator.world import World, generator
 
 _HELD_S = 45 * 60  # age of the HTLC that is held when the demo starts
@@ -20,7 +21,8 @@ _PAUSE_S = 5.0  # between the runs of a hash, so that the failed run is seen bef
 def node(directory: Path, seed: object = "demo") -> SimulatedNode:
     """Return a node with one payment, whose HTLC has been held for 45 minutes."""
     clock = WallClock()
-    node = SimulatedNode(directory, seed=seed, world=World.random(seed, network="simnet"), clock=clock)
+    world = World.random(seed, network="simnet")
+    node = SimulatedNode(directory, seed=seed, world=world, clock=clock, permissions=READONLY_PERMISSIONS)
     clock.behind_s = _HELD_S
     for step in Scenarios(node.world, "past", now_s=int(time.time()) - _HELD_S).held_then_settled().steps:
         node.database.apply(step.mutation)

@@ -21,6 +21,7 @@ from exporter.payments.totals import (
 )
 
 _LATER_LABELS = {
+    Counter.NO_ROUTE_CHECKS: 1,
     Counter.PEER_ATTEMPTS: 2,
     Counter.PEER_SENT: 1,
     Counter.PEER_FEES: 1,

@@ -90,6 +90,8 @@ def _read(path: Path, command: str, read: Callable[[sqlite3.Connection], T]) -> 
 
         def checked(connection: sqlite3.Connection) -> T:
             (schema,) = connection.execute("PRAGMA user_version").fetchone()
+            if schema == 0:
+                raise StoreError(f"{path} is empty: no exporter has written to it.", _FIX_PATH.format(command=command))
             if not 1 <= schema <= file.SCHEMA:  # other tables than `ended` are the same in all of these
                 problem = f"{path} was written by another version (schema {schema}, this one knows {file.SCHEMA})."
                 raise StoreError(problem, _FIX_VERSION.format(command=command))

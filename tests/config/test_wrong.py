@@ -11,6 +11,7 @@ from exporter.config import ConfigError, load
 from exporter.config.nodes import MISSING, NO_NODE
 from exporter.config.problems import Problem
 from exporter.config.settings import SETTINGS
+from exporter.config.suggestions import SECTIONS
 from tests.config.conftest import Home
 from tests.config.shortcuts import problems_of
 
@@ -58,7 +59,7 @@ def test_all_problems_in_one_message(home: Home) -> None:
 
   LND_PAYMENTS_EXPORTER_METRICS_MAX_PEERS
       'many' is not a number of peers.
-      Use 0 (none) to 10000; each peer adds about 9 series.
+      Use 0 (none) to 10000; each peer adds up to 19 series.
 """
     )
 
@@ -88,12 +89,25 @@ def test_unknown_flags(home: Home, flag: str, meant: str) -> None:
     assert problems_of(f"--lnd.dir=.lnd {flag} {home.lnd}")[0] == problem
 
 
+@pytest.mark.parametrize("name", ["destinations", "nodes"])
+def test_sections_of_the_file(home: Home, name: str) -> None:
+    """They are no flags and no variables, and no guess takes their value for that of another setting."""
+    variable = f"LND_PAYMENTS_EXPORTER_{name.upper()}"
+    assert problems_of(f"--lnd.dir=.lnd --{name}=exchange-a --lnd.{name}=b", **{name.upper(): "c"}) == [
+        Problem(f"--{name}", "Unknown flag.", SECTIONS[name]),
+        Problem(f"--lnd.{name}", "Unknown flag.", SECTIONS[name]),
+        Problem(variable, "Unknown setting.", SECTIONS[name]),
+    ]
+
+
 def test_stray_values_missing_values_and_repeated_flags(home: Home) -> None:
     """Each is a problem of its own."""
-    assert problems_of("--lnd.dir .lnd readonly.macaroon --log.level --log.format=json --log.format=json") == [
+    line = "--lnd.dir .lnd readonly.macaroon --lnd.dir=b --log.level --log.format=json --log.format=json"
+    assert problems_of(line) == [
         Problem("readonly.macaroon", "is neither a flag nor the value of one.", WORDS),
+        Problem("--lnd.dir", "is given twice.", "Give it once. Several nodes go into a file: --config.file"),
         Problem("--log.level", "has no value.", "Write --log.level=LEVEL"),
-        Problem("--log.format", "is given twice.", "Give it once. Several nodes go into a file: --config.file"),
+        Problem("--log.format", "is given twice.", "Give it once."),
     ]
 
 

@@ -94,7 +94,7 @@ def test_invalid_addresses(home: Home, value: str, what: str, fix: str) -> None:
         (
             "--metrics.max-peers=-1",
             "'-1' is not a number of peers.",
-            "Use 0 (none) to 10000; each peer adds about 9 series.",
+            "Use 0 (none) to 10000; each peer adds up to 19 series.",
         ),
         (
             "--log.open-after=10m,1x",

@@ -8,6 +8,7 @@ import pytest
 
 from dashboards import query
 from deploy.prometheus.generate import groups
+from deploy.prometheus.last_page import SEEN
 from deploy.prometheus.recording import BLOCKS_LEFT, burn
 from deploy.prometheus.rule import Alert, Recording, as_yaml
 from deploy.prometheus.values import Values
@@ -218,9 +219,13 @@ def test_a_peer_is_blamed_as_the_alert_blames_it(tmp_path: Path) -> None:
 
 
 def alert(name: str) -> str:
-    """Return the expressions of all alerts with a name."""
-    found = [rule.expr for group in GROUPS for rule in group.rules if isinstance(rule, Alert) and rule.name == name]
-    return " ".join(" ".join(found).split())
+    """Return the expressions of all alerts with a name, and those of the recorded series of peers that they read."""
+    rules = [rule for group in GROUPS for rule in group.rules]
+    found = " ".join(rule.expr for rule in rules if isinstance(rule, Alert) and rule.name == name)
+    for rule in reversed(rules):
+        if isinstance(rule, Recording) and rule.record.startswith("node_peer:") and rule.record in found:
+            found += f" {rule.expr}"
+    return " ".join(found.split())
 
 
 @pytest.mark.parametrize(
@@ -248,8 +253,8 @@ def test_threshold_of_a_panel_is_the_alerts(name: str, words: list[str]) -> None
 
 def test_last_page_is_used_as_long_as_by_the_alerts() -> None:
     """It is fifteen days, because lnd allows 2016 blocks."""
-    (expr,) = [r.expr for g in GROUPS for r in g.rules if isinstance(r, Recording) and r.record == BLOCKS_LEFT]
-    assert set(re.findall(r"\[(\w+)\]", expr)) == {query.LAST_PAGE}
+    (expr,) = [r.expr for g in GROUPS for r in g.rules if isinstance(r, Recording) and r.record == SEEN]
+    assert expr.endswith(f"> time() - {int(query.LAST_PAGE.removesuffix('d')) * query.DAY_S}")
 
 
 def test_one_variable_selects_purpose_and_kinds() -> None:

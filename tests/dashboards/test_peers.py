@@ -38,10 +38,7 @@ def node(up: int = 1) -> dict[str, str]:
 def channels() -> dict[str, str]:
     """Return what the channels with the peer hold and accept: two channels, one of an lnd, one of another software."""
     return {
-        **series("peer_offered_htlcs", "27x200"),
-        **series("peer_offered_htlcs_limit", f"{483 + 57}x200"),
-        **series("peer_offered_msat", "300000x200"),
-        **series("peer_offered_msat_limit", "400000x200"),
+        **series("peer_offered_ratio", "0.75x200"),
         **series("peer_spendable_msat", "5000x200"),
         **series("peer_receivable_msat", "7000x200"),
         **series("peer_channels", "1x200", state="active"),
@@ -55,14 +52,14 @@ def shown(uid: str, title: str, letter: str) -> str:
 
 
 KNOWN: list[tuple[str, str, dict[str, float]]] = [
-    (FLIGHT, HELD, {"D": 27, "E": 27 / 540, "F": 0.75, "G": 5}),
+    (FLIGHT, HELD, {"D": 0.75, "E": 5}),
     (FAILURES, FAILS, {"I": 1, "J": 1, "K": 5}),
-    (FAILURES, COST, {"H": 5, "I": 7}),
+    (FAILURES, COST, {"G": 5, "H": 7}),
 ]
 
 
 def test_use_of_what_a_peer_accepts(tmp_path: Path) -> None:
-    """It is what the peer says that counts, not what one channel of an lnd takes."""
+    """And of its channels' balance: what lnd has told."""
     expected = [
         Expected(shown(uid, title, letter), LATE, {'{peer="bank"}': value})
         for uid, title, columns in KNOWN
@@ -94,12 +91,24 @@ def test_how_long_a_peer_takes(tmp_path: Path) -> None:
 def test_first_rebalance_through_a_peer(values: str, sat: float, tmp_path: Path) -> None:
     """Its series begins with what it counts: that is not lost. One that was there before counts what it grew by."""
     told = node() | series("peer_rebalanced_in_msat_total", values)
-    told |= series("peer_fees_by_purpose_msat_total", values, purpose="rebalance")
-    expected = [Expected(f"round({shown(FAILURES, COST, x)}, 0.5)", LATE, {'{peer="bank"}': sat}) for x in "DF"]
+    expected = [Expected(f"round({shown(FAILURES, COST, 'E')}, 0.5)", LATE, {'{peer="bank"}': sat})]
+    assert not query_errors(tmp_path, told, expected)
+
+
+@pytest.mark.parametrize("of_rebalances", ["0+100x200", "_x200"], ids=["rebalances", "none counted yet"])
+def test_fees_of_payments_and_of_rebalances(of_rebalances: str, tmp_path: Path) -> None:
+    """The fees of payments are what the rebalances leave of all fees."""
+    told = node() | series("peer_fees_msat_total", "0+300x200")
+    told |= series("peer_rebalance_fees_msat_total", of_rebalances)
+    cost = 6 if "100" in of_rebalances else 0
+    expected = [
+        Expected(f"round({shown(FAILURES, COST, letter)}, 0.5)", LATE, {'{peer="bank"}': sat})
+        for letter, sat in (("C", 18 - cost), ("D", cost))
+    ]
     assert not query_errors(tmp_path, told, expected)
 
 
 def test_a_peer_without_rebalances(tmp_path: Path) -> None:
     """It shows zeros."""
-    expected = [Expected(shown(FAILURES, COST, letter), LATE, {'{peer="bank"}': 0}) for letter in "BCDEFG"]
+    expected = [Expected(shown(FAILURES, COST, letter), LATE, {'{peer="bank"}': 0}) for letter in "BCDEF"]
     assert not query_errors(tmp_path, node(), expected)

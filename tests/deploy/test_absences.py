@@ -154,3 +154,18 @@ def test_evicted_exporter_fires_once(tmp_path: Path) -> None:
     began = f'changes(ALERTS_FOR_STATE{{alertname="{PREFIX}ExporterDown",severity="critical"}}[100m])'
     expected = [Expected(f"count({fires})", minute, {"{}": 1}) for minute in range(HOUR + 20, 3 * HOUR, 5)]
     check(tmp_path, story, [*expected, Expected(f"max({began})", 3 * HOUR - 1, {"{}": 0})])
+
+
+@pytest.mark.parametrize(("every_h", "kept_for_h"), [(22, 360 + 22), (27, 0)])
+def test_last_page_outlives_a_prometheus_that_is_down(every_h: int, kept_for_h: int, tmp_path: Path) -> None:
+    """It evaluates once in 22 hours: the last page counts for fifteen days. After more than 26 hours it is forgotten.
+
+    The alert is kept firing at the first evaluation after these days.
+    """
+    story = exporter("a", "1 0x20") | held("alice", "1 _x20")
+    fires = firing("HtlcExpired")
+    expected = [
+        Expected(fires, hour * HOUR, {'{node="alice"}': 1} if hour < kept_for_h else {})
+        for hour in range(2 * every_h, 20 * every_h, every_h)
+    ]
+    check(tmp_path, story, expected, every_h * HOUR)

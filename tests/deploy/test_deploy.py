@@ -173,7 +173,8 @@ def test_names_of_recorded_series() -> None:
             for rule in group.rules:
                 if isinstance(rule, Recording):
                     level, metric, operation = rule.record.split(":")
-                    assert (level in {"node", "node_band"}, metric.startswith("lnd_payments_")) == (True, True)
+                    assert level in {"node", "node_band", "node_cause", "node_peer"}
+                    assert metric.startswith("lnd_payments_")
                     assert operation
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import grpc
 import pytest
 
 from exporter.config.addresses import TRANSPORTS
@@ -112,3 +113,34 @@ async def test_counting_begins_after_getinfo_answers(node: SimulatedNode, scenar
         await node.play(rest, scenarios.rebalance_without_route())
         await watch.until(lambda: watch.totals(*ENDS) == {"started": 2, "succeeded": 1, "failed": 1, "lost": 0})
         assert kinds(watch, Counter.SUCCEEDED) == kinds(watch, Counter.FAILED) == {"rebalance": 1}
+
+
+async def test_list_of_channels_that_fails_is_requested_again_at_the_next_poll(node: SimulatedNode) -> None:
+    """Not only after five minutes, and each poll asks for height and synchronisation nevertheless."""
+    node.faults.refuse(Method.LIST_CHANNELS, grpc.StatusCode.UNKNOWN, "database is locked", times=3)
+    async with watching(node, intervals=replace(QUICK, poll_s=0.02, channels_every=10**6)) as watch:
+        await watch.until(lambda: watch.status.channels is not None)
+        calls = node.calls[Method.LIST_CHANNELS]
+        assert calls == 4
+        asked = node.calls[Method.GET_INFO]
+        assert asked >= calls - 1
+        await watch.until(lambda: node.calls[Method.GET_INFO] > asked + 3)
+        assert node.calls[Method.LIST_CHANNELS] == calls
+
+
+async def test_last_list_of_channels_is_shown_for_ten_minutes(node: SimulatedNode) -> None:
+    """One call that fails blanks nothing; but what is older is no present balance of peers and channels."""
+    async with watching(node, intervals=replace(QUICK, poll_s=0.02, channels_every=1)) as watch:
+        await watch.until(lambda: watch.status.channels is not None)
+        node.faults.refuse(Method.LIST_CHANNELS, grpc.StatusCode.UNKNOWN, "database is locked")
+        seen = node.calls[Method.LIST_CHANNELS]
+        await watch.until(lambda: node.calls[Method.LIST_CHANNELS] > seen + 3)
+        assert watch.status.channels is not None
+        watch.clocks.ahead_s += 590
+        seen = node.calls[Method.LIST_CHANNELS]
+        await watch.until(lambda: node.calls[Method.LIST_CHANNELS] > seen + 3)
+        assert watch.status.channels is not None
+        watch.clocks.ahead_s += 10
+        await watch.until(lambda: watch.status.channels is None)
+        node.faults.heal()
+        await watch.until(lambda: watch.status.channels is not None)

@@ -29,7 +29,7 @@ OF_PEERS = {
     "htlc_attempts",
     "sent_msat",
     "fees_msat",
-    "fees_by_purpose_msat",
+    "rebalance_fees_msat",
     "rebalanced_in_msat",
     "rebalanced_in_fees_msat",
     "htlc_outstanding_seconds",
@@ -39,17 +39,14 @@ OF_PEERS = {
     "channels",
     "spendable_msat",
     "receivable_msat",
-    "offered_htlcs",
-    "offered_htlcs_limit",
-    "offered_msat",
-    "offered_msat_limit",
+    "offered_ratio",
 }
 OF_DESTINATIONS = {"ended", "sent_msat", "fees_msat", "duration_seconds"}
 SAVED = {
-    Group.AMOUNTS: 570,
+    Group.AMOUNTS: 480,
     Group.ATTEMPT_HISTOGRAMS: 169,
     Group.FEE_HISTOGRAMS: 90,
-    Group.PEERS: 49,
+    Group.PEERS: 44,
     Group.DESTINATIONS: 73,
 }
 """Series of the scene, which has three peers, one of them with an alias, and a destination besides `other`."""

@@ -49,6 +49,19 @@ def binaries() -> Path:
     return _built() / "bin"
 
 
+def block_writer() -> Path:
+    """Return the program that writes history into Prometheus' database, `go/prometheus/blocks`; build it if needed.
+
+    Raises `CannotBuild`.
+    """
+    source = MODULES / "prometheus" / "blocks" / "main.go"
+    program = binaries() / f"blocks-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}"
+    if not program.is_file():
+        flags = ["-mod=readonly", "-buildvcs=false", "-o", str(program)]
+        _run("the writer of blocks", [_go(), "build", *flags, f"./{source.parent.name}"], MODULES / "prometheus")
+    return program
+
+
 def lnd_protos() -> Path:
     """Return the folder with the .proto files of the built lnd, as in its `lnrpc/`. Raises `CannotBuild`."""
     return _built() / "lnrpc"

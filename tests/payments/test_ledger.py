@@ -40,7 +40,10 @@ A, B = flying(1), flying(2, sent_s=3)
 def test_new_ledger_is_zero() -> None:
     """All series of the closed sets exist."""
     assert flat(Ledger()) == {}
-    assert len(Ledger().counters[Counter.FAILED]) == 7 * 6 * 8
+    assert len(Ledger().counters[Counter.FAILED]) == 6 * (7 * 6 + 2)
+    assert ("invoice", "under_1k_sat", "other") in Ledger().counters[Counter.FAILED]
+    assert ("keysend", "under_1k_sat", "other") not in Ledger().counters[Counter.FAILED]
+    assert len(Ledger().counters[Counter.FAILED_BY_CAUSE]) == 6 * (3 * 10 + 3)
     assert ("probe", "under_1k_sat") not in Ledger().counters[Counter.SUCCEEDED]
 
 

@@ -8,7 +8,7 @@ import pytest
 from exporter.payments.event import AttemptFailed, AttemptSettled, AttemptStarted, AttemptUnresolved, ChannelsListed
 from exporter.payments.labels import Purpose, Source, Unresolved
 from exporter.payments.ledger import PEER_COUNTERS, Ledger
-from exporter.payments.node import NodeStatus
+from exporter.payments.node import NodeStatus, PeerChannels
 from exporter.payments.payment import Attempt
 from exporter.payments.peers import FORMER_PEERS, OTHER_PEERS, UNUSED_NS
 from exporter.payments.saved import resume, save
@@ -250,7 +250,10 @@ def test_rebalances_by_the_peer_through_which_they_come_back() -> None:
     rebalance(ledger, first, back, 1)
     assert ledger.counters[Counter.PEER_REBALANCED_IN] == {(back,): 1_000_000}
     assert ledger.counters[Counter.PEER_REBALANCED_IN_FEES] == {(back,): 10}
-    assert ledger.counters[Counter.PEER_FEES_BY_PURPOSE] == {(first, Purpose.REBALANCE): 10}
+    assert ledger.counters[Counter.PEER_FEES_BY_PURPOSE] == {
+        (first, Purpose.REBALANCE): 10,
+        (back, Purpose.REBALANCE): 0,
+    }
     assert ledger.counters[Counter.PEER_SENT] == {(first,): 1_000_000, (back,): 0}
     use_peer(ledger, first, 2)
     assert ledger.counters[Counter.PEER_REBALANCED_IN] == {(back,): 1_000_000}
@@ -263,3 +266,25 @@ def test_totals_of_rebalances_move_with_the_place() -> None:
     rebalance(ledger, KEYS[2], KEYS[3], 2 + 2 * WEEK_S)
     totals = ledger.counters[Counter.PEER_REBALANCED_IN]
     assert totals == {(FORMER_PEERS,): 1_000_000, (KEYS[3],): 1_000_000}
+
+
+@pytest.mark.parametrize(
+    ("channels", "ratio"),
+    [
+        (PeerChannels(1), 0),
+        (PeerChannels(1, offered=12, offered_limit=30, offered_msat=10, offered_msat_limit=100), 0.4),
+        (PeerChannels(1, offered=12, offered_limit=30, offered_msat=90, offered_msat_limit=100), 0.9),
+        (PeerChannels(1, offered=2, offered_limit=30).plus(PeerChannels(1, offered=4, offered_limit=10)), 0.15),
+    ],
+    ids=["no limit is known", "number", "amount", "two channels"],
+)
+def test_share_of_what_a_peer_accepts(channels: PeerChannels, ratio: float) -> None:
+    """It is what the peer says that counts, not what one channel of an lnd takes; whichever limit is nearer."""
+    assert channels.offered_ratio == ratio
+
+
+def test_fees_of_rebalances_begin_at_zero() -> None:
+    """With the other series of the peer, so that they can be subtracted from all fees."""
+    ledger = Ledger(PLACES)
+    use_peer(ledger, KEYS[0], 1)
+    assert ledger.counters[Counter.PEER_FEES_BY_PURPOSE] == {(KEYS[0], "rebalance"): 0, (KEYS[0], "payment"): 10}

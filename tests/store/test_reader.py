@@ -170,6 +170,7 @@ def undecodable(path: Path) -> None:
         (nothing, "does not exist."),
         (directory, "is not the state of an exporter."),
         (foreign, "is not the state of an exporter."),
+        (Path.touch, "is empty: no exporter has written to it."),
         (newer, f"was written by another version (schema 99, this one knows {file.SCHEMA})."),
         (truncated, "can't be read (database disk image is malformed)."),
         (undecodable, "can't be read (Expected `array`, got `str` - at `$.run`)."),

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from exporter.config.addresses import REST
+from exporter.follow.intervals import Intervals
 from tests.once import claim
 from tests.stories.lab import Lab
 from tests.stories.process import exporting, node_configs
@@ -15,6 +16,12 @@ from tests.stories.simulated import SimulatedLab
 from tests.stories.simulated_network import Network
 from tests.stories.test_payments import storm
 from tests.stories.world import World
+
+LISTED_TWICE_S = Intervals().second_catch_up_s + 1
+"""Seconds after which a node that is followed has been listed for the second time.
+
+A list that is ahead of the stream tells the news of a payment first, and what isn't live has no delay.
+"""
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +58,7 @@ async def world(labs: Mapping[str, Lab], tmp_path_factory: pytest.TempPathFactor
         world = World(kind, labs, exporter.target, exporter.log)
         for name in labs:
             await world.followed(name)
+        await asyncio.sleep(LISTED_TWICE_S)
         if kind == "real":
             world.prometheus = Prometheus(home / "prometheus", exporter.target)
             stack.push_async_callback(world.prometheus.stop)

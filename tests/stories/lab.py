@@ -190,11 +190,21 @@ class Lab(Protocol):
         Return when the probe has ended.
         """
 
-    async def send_to_route(self, invoice: Invoice, *, via: str, offline: bool = False) -> None:
+    async def send_to_route(
+        self,
+        invoice: Invoice,
+        *,
+        via: str,
+        through: tuple[str, ...] = (),
+        offline: bool = False,
+        garbled: bool = False,
+    ) -> None:
         """Call `SendToRouteV2` with the route of `BuildRoute`; return when its only attempt has ended.
 
-        With `offline` the first hop is disconnected in between: earlier, `BuildRoute` would refuse. lnd's database has
-        no payment request of it. An unknown hash fails, and keeps its failed attempt.
+        The route goes from the first hop through these nodes, if any, to the recipient. With `offline` the first hop
+        is disconnected in between: earlier, `BuildRoute` would refuse. With `garbled` the recipient finds something
+        for a blinded path in the onion, though there is none. lnd's database has no payment request of it. An unknown
+        hash fails, and keeps its failed attempt.
         """
 
     # The node's database.
@@ -239,6 +249,9 @@ class Lab(Protocol):
 
     async def start_other(self, name: str) -> None:
         """Start it again; return when its channels are active."""
+
+    async def balances(self) -> dict[str, tuple[int, int]]:
+        """Return by peer what each end of the channel can spend: balance less reserve, msat; own end first."""
 
     async def refill(self) -> None:
         """Let the peers pay back what earlier stories have sent over their channels. Carol's storm must be over."""

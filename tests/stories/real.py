@@ -123,12 +123,20 @@ class RealLab:
         await self._forget()
         await self.node.post("/v2/router/route/estimatefee", payment_request=invoice.request, timeout=30)
 
-    async def send_to_route(self, invoice: Invoice, *, via: str, offline: bool = False) -> None:
+    async def send_to_route(
+        self,
+        invoice: Invoice,
+        *,
+        via: str,
+        through: tuple[str, ...] = (),
+        offline: bool = False,
+        garbled: bool = False,
+    ) -> None:
         """See `Lab`."""
         address = b64(secrets.token_bytes(32))
         if invoice.request:
             address = (await self.node.get(f"/v1/payreq/{invoice.request}"))["payment_addr"]
-        hops = [via] if via == invoice.at else [via, invoice.at]
+        hops = [via] if via == invoice.at else [via, *through, invoice.at]
         route = await self.node.post(
             "/v2/router/route",
             amt_msat=str(invoice.sat * 1000),
@@ -138,6 +146,9 @@ class RealLab:
         )
         if offline:
             await self.disconnect(via)
+        if garbled:
+            blinded = {"encrypted_data": b64(secrets.token_bytes(32)), "total_amt_msat": str(invoice.sat * 1000)}
+            route["route"]["hops"][-1] |= blinded | {"mpp_record": None}
         await self.node.post("/v2/router/route/send", payment_hash=b64hex(invoice.payment_hash), route=route["route"])
 
     def _to(self, name: str, sat: int) -> Json:
@@ -224,6 +235,17 @@ class RealLab:
         """See `Lab`."""
         await self._network.nodes[name].start()
         await self._network.connected(name)
+
+    async def balances(self) -> dict[str, tuple[int, int]]:
+        """See `Lab`."""
+        names = {pubkey: name for name, pubkey in self.pubkeys.items()}
+        return {
+            names[channel["remote_pubkey"]]: (
+                (int(channel["local_balance"]) - int(channel["local_constraints"]["chan_reserve_sat"])) * 1000,
+                (int(channel["remote_balance"]) - int(channel["remote_constraints"]["chan_reserve_sat"])) * 1000,
+            )
+            for channel in (await self.node.get("/v1/channels"))["channels"]
+        }
 
     async def refill(self) -> None:
         """See `Lab`."""

@@ -156,9 +156,19 @@ class SimulatedLab:
         route = self._route(invoice.at, invoice.at, create.value_msat)
         await self._send(Plan(create, parts=(route,))).ended()
 
-    async def send_to_route(self, invoice: Invoice, *, via: str, offline: bool = False) -> None:
+    async def send_to_route(
+        self,
+        invoice: Invoice,
+        *,
+        via: str,
+        through: tuple[str, ...] = (),
+        offline: bool = False,
+        garbled: bool = False,
+    ) -> None:
         """See `Lab`. Without a lifecycle in lnd, so its failed attempt isn't deleted."""
-        key, route = invoice.payment_hash, self._route(invoice.at, via, invoice.sat * 1000)
+        key, route = invoice.payment_hash, self._route(invoice.at, via, invoice.sat * 1000, through=through)
+        path = [self.name, via, *through, invoice.at]
+        gone = next((hop for hop, name in enumerate(path[1:]) if name in self.network.offline), None)
         known = self.network.preimages.get(key)
         await self.apply(Create(key, invoice.sat * 1000, Kind.OTHER if known else Kind.PROBE), 0)
         await self.apply(Register(key, route), HOP_S)
@@ -166,10 +176,13 @@ class SimulatedLab:
             await self.disconnect(via)
             await self.apply(Fail(key, 0, pb.Failure.UNKNOWN_NEXT_PEER, 0), HOP_S)
             await self.apply(GiveUp(key, pb.FAILURE_REASON_ERROR), 0)
-        elif invoice.at in self.network.offline:
-            await self.apply(Fail(key, 0, pb.Failure.UNKNOWN_NEXT_PEER, 1), HOP_S)
+        elif garbled:
+            await self.apply(Fail(key, 0, pb.Failure.INVALID_ONION_PAYLOAD, len(route.hops)), HOP_S)
             await self.apply(GiveUp(key, pb.FAILURE_REASON_ERROR), 0)
-        elif (via, invoice.at) == ("bob", "dave") and invoice.sat >= TOO_MUCH_FOR_BOB:
+        elif gone is not None:
+            await self.apply(Fail(key, 0, pb.Failure.UNKNOWN_NEXT_PEER, gone), HOP_S)
+            await self.apply(GiveUp(key, pb.FAILURE_REASON_ERROR), 0)
+        elif path[1:3] == ["bob", "dave"] and invoice.sat >= TOO_MUCH_FOR_BOB:
             await self.apply(Fail(key, 0, pb.Failure.TEMPORARY_CHANNEL_FAILURE, 1), HOP_S)
             await self.apply(GiveUp(key, pb.FAILURE_REASON_ERROR), 0)
         elif known:
@@ -193,13 +206,14 @@ class SimulatedLab:
         records: dict[int, bytes] | None = None,
         amp: bytes | None = None,
         total_msat: int | None = None,
+        through: tuple[str, ...] = (),
     ) -> pb.Route:
-        """Return the shortest route over `via`; a rebalance returns through the third node of the ring."""
+        """Return the route over `via` and `through`; a rebalance returns through the third node of the ring."""
         if at == self.name:
             [back] = set(RING) - {self.name, via}
             path = [via, back, at]
         else:
-            path = [at] if via == at else [via, at]
+            path = [at] if via == at else [via, *through, at]
         fees: list[int] = []
         for forwarder in reversed(path[:-1]):
             fees.insert(0, fee_msat(forwarder, amount_msat + sum(fees)))
@@ -284,6 +298,13 @@ class SimulatedLab:
     def _sendable(self) -> dict[str, int]:
         """Return the balance of each active channel by its peer, in sat."""
         return {peer.node.alias: peer.local_sat for peer in self.node.world.peers if peer.active}
+
+    async def balances(self) -> dict[str, tuple[int, int]]:
+        """See `Lab`."""
+        return {
+            peer.node.alias: ((peer.local_sat - peer.reserve_sat) * 1000, (peer.remote_sat - peer.reserve_sat) * 1000)
+            for peer in self.node.world.peers
+        }
 
     async def refill(self) -> None:
         """See `Lab`. Balances never change here."""
