@@ -55,10 +55,10 @@ class FollowedNodes:
         self._accounts = {name: self._resumed(name, store.load(name) if store else None) for name in self._configs}
         self.destinations: Mapping[str, str] = {}
         """The name of the group of each key of a recipient that is in one."""
-        self._group_destinations(destinations)
         self._followers: dict[str, tuple[Follower, asyncio.Task[None]]] = {}
         self._group: asyncio.TaskGroup | None = None
-        self.checkpoint = Checkpoint(self.accounts(), store)
+        self.checkpoint = Checkpoint(self.accounts(), store)  # it takes what they are now for what is on disk
+        self._group_destinations(destinations)
 
     def accounts(self) -> list[Account]:
         """Return the accounts of the nodes that are followed now."""
@@ -85,8 +85,8 @@ class FollowedNodes:
         # No await from here on: a page shows either the old nodes or the new ones.
         self._configs = new
         self._accounts = {name: loaded.get(name) or self._accounts[name] for name in new}
-        self._group_destinations(destinations)
         self.checkpoint.follow(self.accounts())
+        self._group_destinations(destinations)
         for name in [*changed, *added]:
             self._start(name)
         await self.checkpoint.durable_page()

@@ -32,13 +32,13 @@ class Recipients:
     def note(self, run: OpenRun, payment: Payment) -> Payment:
         """Note in which group the recipient is; return the snapshot, without the recipient if it isn't to be kept.
 
-        The last snapshot that shows the recipient decides, so a run that is open while the groups change follows them.
-        Without any attempt only the payment request tells it, which is asked when the run ends.
+        Each snapshot decides anew, so a run that is open while the groups change follows them. Where the recipient was
+        never seen, or isn't kept, only the payment request tells it, which is asked when the run ends.
         """
         if self.groups:
-            if payment.destination:
-                run.group = self.groups.get(payment.destination, "")
-            elif payment.payee_among is not None and run.terminal is None and not run.group:
+            if recipient := payment.destination or run.destination:
+                run.group = self.groups.get(recipient, "")
+            elif payment.payee_among is not None and run.terminal is None:  # takes long: once a run
                 run.group = self.groups.get(payment.payee_among(self.groups), "")
         return payment if self.kept else payment.without_destination()
 

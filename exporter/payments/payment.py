@@ -1,7 +1,7 @@
 """Snapshots: one message of lnd about one payment, reduced to what is counted.
 
 lnd repeats all attempts in every message, so snapshots are flat and small. They contain no preimage and no route, and
-a payment request only within `Payment.pays_self`, which shows it to nobody.
+a payment request only within `Payment.pays_self` and `Payment.payee_among`, which show it to nobody.
 """
 
 from collections.abc import Callable, Collection

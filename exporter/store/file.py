@@ -11,8 +11,12 @@ from exporter.store.errors import Broken, Foreign, TooNew, lacks_shared_memory
 
 APPLICATION_ID = 0x4C4E5045
 """Identifies a SQLite file as the state of an exporter (`PRAGMA application_id`): "LNPE"."""
-SCHEMA = 4
-"""Version of the tables (`PRAGMA user_version`); each change of them increments it and adds a step to `_MIGRATIONS`."""
+SCHEMA = 5
+"""Version of the content (`PRAGMA user_version`), so that an older exporter refuses what it doesn't understand.
+
+Each change of the tables, and each new counter, histogram or word in them, increments it and adds a step to
+`_MIGRATIONS`, which may be empty.
+"""
 
 _MIGRATIONS: dict[int, str] = {
     1: """
@@ -50,6 +54,7 @@ _MIGRATIONS: dict[int, str] = {
         CREATE TABLE failed_hash (node TEXT, payment_hash BLOB, ended_us INTEGER NOT NULL, runs TEXT NOT NULL,
             PRIMARY KEY (node, payment_hash)) WITHOUT ROWID;
     """,
+    5: "",  # totals by destination, for which an exporter of schema 4 would take the file for a broken one
 }
 """SQL that migrates the tables from the version before to this one."""
 

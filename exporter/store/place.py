@@ -106,6 +106,12 @@ def warnings(path: Path) -> Iterator[str]:
         )
 
 
+def free_bytes(directory: Path) -> int | None:
+    """Return how much may still be written there; None if the file system doesn't tell."""
+    status = os.statvfs(directory)
+    return status.f_bavail * status.f_frsize if status.f_blocks else None
+
+
 def is_remote(path: Path) -> bool:
     """Return True if other machines may use the file system, too."""
     return _mount_of(path).file_system in REMOTE

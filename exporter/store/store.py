@@ -16,7 +16,7 @@ from exporter.payments.totals import HistogramName
 from exporter.store import codec, ended, file, place, rows
 from exporter.store.codec import EncodedNode, encode, mark_unfollowed
 from exporter.store.compare import explain_older
-from exporter.store.errors import Broken, Busy, as_store_error, is_busy, is_transient
+from exporter.store.errors import Broken, Busy, StoreError, as_store_error, is_busy, is_transient
 from exporter.store.lock import LockRecord
 from exporter.store.open_files import BROKEN, OpenFiles
 from exporter.store.removal import Removal
@@ -123,7 +123,7 @@ class Store:
                 self._save({})
                 self._removal.overwrite(self._files)
             self._removal.done()
-        except (sqlite3.Error, Busy) as error:
+        except (sqlite3.Error, StoreError) as error:
             self.warnings.append(f"what is no longer to be kept is not overwritten before the next start: {error}")
 
     def _write_lock_record(self) -> None:

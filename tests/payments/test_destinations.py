@@ -207,6 +207,26 @@ def test_a_run_in_flight_follows_the_groups() -> None:
     assert counted(observer.ledger) == {("former", "succeeded", "none"): 1, ("other", "succeeded", "none"): 1}
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_run_whose_attempts_lnd_has_deleted_follows_the_groups(*, kept: bool) -> None:
+    """By the key that is remembered of it, or else by its payment request."""
+    observer = grouped({SHOP: "shop"})
+    observer.tracker.recipients.kept = kept
+    asked = list[Collection[str]]()
+
+    def payee_among(keys: Collection[str]) -> str:
+        asked.append(keys)
+        return SHOP
+
+    observer.receive(payment(IN_FLIGHT, flying(1))._replace(destination=SHOP), 1)
+    use(observer, {SHOP: "market", BANK: "bank"})
+    ended = payment(FAILED, reason=Reason.TIMEOUT)._replace(payee_among=payee_among)
+    count(observer, ended, ended)
+    ((name, outcome, _),) = counted(observer.ledger)
+    assert (name, outcome) == ("market", "failed")
+    assert len(asked) == (not kept)
+
+
 def test_a_page_does_not_change_when_a_group_goes() -> None:
     """What a page shows is shared with the ledger until that changes."""
     observer = grouped()

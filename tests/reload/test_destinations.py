@@ -1,14 +1,27 @@
 """A reload changes the groups of destinations of all nodes: nothing is lost, no stream ends, no sum falls."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Never
 
+import pytest
+
+from exporter.config import NodeConfig
+from exporter.follow import Account
+from exporter.nodes import FollowedNodes
 from exporter.payments.labels import Method
 from exporter.payments.totals import Counter, HistogramName
 from exporter.payments.view import View
 from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
+from exporter.store import Busy, encode
 from tests.follow.test_counting import begin
+from tests.follow.watch import Clocks
+from tests.payments.test_destinations import BANK
 from tests.reload.fleet import Fleet, fleet, following
+from tests.store.test_destinations import node as saved_by_groups
+from tests.store.test_store import saved_node, write_state
+from tests.test_checkpoint import SlowStore
 
 
 def recipient(node: SimulatedNode) -> str:
@@ -58,6 +71,33 @@ async def test_groups_come_and_go(tmp_path: Path) -> None:
         page = (await the.page())["alice"]
         assert ended(page) == {("former", "succeeded", "none"): 1}
         assert sum(page.histograms[HistogramName.DESTINATION_DURATION]["former", "succeeded"].buckets) == 1
+
+
+async def test_what_becomes_former_is_on_disk_before_it_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a start, and of a node that is added: while another program has locked the file, a page shows what it has."""
+    write_state(tmp_path / "state.sqlite", dict.fromkeys(("alice", "bob"), encode(saved_node(saved_by_groups()))))
+    store, alice = SlowStore(tmp_path / "state.sqlite"), NodeConfig("alice", "", Path(), Path())
+    bob = replace(alice, name="bob")
+
+    def not_followed(*_: object) -> Never:
+        raise AssertionError
+
+    store.problem = Busy(store.path, "locked")
+    followed = FollowedNodes([alice], {}, store, lambda name: Account(name, Clocks(), 5), not_followed)
+
+    async def shown() -> dict[str, set[str]]:
+        page = await followed.checkpoint.durable_page()
+        return {view.node: {name for name, *_ in ended(view)} for view in page.views}
+
+    assert await shown() == {"alice": {"shop", "bank"}}
+    monkeypatch.setattr(followed, "_start", lambda _: None)
+    await followed.change([alice, bob], {BANK: "bank"})
+    assert await shown() == {"alice": {"shop", "bank"}, "bob": {"shop", "bank"}}
+    store.problem = None
+    assert await shown() == {"alice": {"former"}, "bob": {"former", "bank"}}
+    store.close()
 
 
 async def test_a_node_that_was_removed_comes_back(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """What is no longer to be kept is in no byte of the state file and its log: neither in a row nor in free space."""
 
 import hashlib
+import re
+import resource
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -10,8 +12,9 @@ import pytest
 
 from exporter.payments.event import LastFailure
 from exporter.payments.labels import Code, FailureSource
-from exporter.store import Store, encode
+from exporter.store import Store, encode, place, removal
 from exporter.store.removal import Removal
+from tests.store.child import in_child
 from tests.store.ended_entries import entry, numbers
 from tests.store.test_ended import node
 from tests.store.test_kills import STATEMENTS, copies
@@ -145,6 +148,40 @@ def test_a_disk_that_is_full_at_the_start(path: Path, monkeypatch: pytest.Monkey
     assert [each for each in state.warnings if "database or disk is full" in each] == state.warnings != []
     state.save(state.unfollowed([]))
     state.close()
+    Store(path, ended_length=LENGTH, destinations=False).close()
+    assert found(path) == 0
+
+
+def test_a_disk_with_little_room_is_not_filled(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """lnd may be on it. The warning says how much room is needed; a start with that much does it."""
+    size = path.stat().st_size
+    with monkeypatch.context() as patch:
+        patch.setattr(place, "free_bytes", lambda _: 2 * size)
+        patch.setattr(removal, "COPIES", 3 << 20)  # so that it is some MiB
+        state = Store(path, ended_length=LENGTH, destinations=False)
+        (warning,) = state.warnings
+        wanted = rf"what is no longer .*: {path.parent} has 0 MiB of free space, and this needs [1-9]\d+\."
+        assert re.fullmatch(wanted, warning)
+        assert state.nodes() == ["alice", "bob", "dave"]
+        state.close()
+    assert place.free_bytes(path.parent)
+    state = Store(path, ended_length=LENGTH, destinations=False)
+    assert (found(path), state.warnings) == (0, [])
+    state.close()
+
+
+def test_a_disk_that_becomes_full(path: Path) -> None:
+    """The exporter starts, and gives the space back that the attempt had taken."""
+
+    def attempt() -> str:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size * 3 // 2, resource.RLIM_INFINITY))
+        state = Store(path, ended_length=LENGTH, destinations=False)
+        log = path.with_name(f"{path.name}-wal").stat().st_size
+        return f"{log} {len(state.nodes())} {state.warnings}"
+
+    log, nodes, warnings = in_child(attempt).split(maxsplit=2)
+    assert (log, nodes) == ("0", "3")
+    assert warnings.startswith("['what is no longer to be kept is not overwritten before the next start: ")
     Store(path, ended_length=LENGTH, destinations=False).close()
     assert found(path) == 0
 

@@ -4,10 +4,12 @@ import os
 import re
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import inspect
 
 from exporter.payments import saved as saving
 from exporter.payments.event import FailedRuns
@@ -15,9 +17,11 @@ from exporter.payments.failed_hashes import FailedHash
 from exporter.payments.labels import Reset
 from exporter.payments.ledger import Ledger
 from exporter.payments.payment import Run
-from exporter.payments.totals import Counter
+from exporter.payments.run import OpenRun
+from exporter.payments.saved import SavedState
+from exporter.payments.totals import Counter, HistogramName
 from exporter.payments.tracker import Tracker
-from exporter.store import Store, StoreError, encode, ended, file
+from exporter.store import Store, StoreError, codec, encode, ended, file
 from tests.payments.build import at
 from tests.store.ended_entries import entry, listed
 from tests.store.test_store import busy_node, reload, saved_node, write_state
@@ -71,6 +75,35 @@ def test_present_schema_has_a_sample(tmp_path: Path) -> None:
         connection.close()
         sample.write_text(dump(tmp_path / "state.sqlite"))
     assert sample.exists(), "create it with UPDATE_GOLDEN=1, and commit it"
+
+
+def words(kind: object) -> Iterator[str]:
+    """Yield the fields and enums of a type of what is saved, with the members of each enum."""
+    if isinstance(kind, inspect.EnumType):
+        yield f"{kind.cls.__name__}: {' '.join(sorted(kind.cls))}"
+    elif isinstance(kind, inspect.Type | inspect.Field):
+        for field in kind.__struct_fields__:
+            yield from words(getattr(kind, field))
+    elif isinstance(kind, tuple):
+        for each in kind:
+            yield from words(each)
+
+
+def test_new_name_has_a_new_schema() -> None:
+    """An exporter takes a file with a counter, a histogram or a word that it doesn't know for a broken one.
+
+    Unless the schema tells it that the file is from a newer one. Like a sample, the list of names never changes.
+    """
+    kept = SAMPLES / f"schema-{file.SCHEMA}.names"
+    numbers = [*codec._COUNTER_LABELS.items(), *codec._HISTOGRAM_LABELS.items()]
+    names = sorted(f"{name} {number}" for name, number in numbers)
+    enums = sorted({*words(inspect.multi_type_info([OpenRun, SavedState]))})
+    assert {name for name, _ in numbers} == {*Counter, *HistogramName}
+    assert len(enums) > 5
+    text = "\n".join([*names, *enums, ""])
+    if os.environ.get("UPDATE_GOLDEN") and not kept.exists():
+        kept.write_text(text)
+    assert kept.read_text() == text, "increment SCHEMA of store/file.py, with an empty step of `_MIGRATIONS`"
 
 
 NEWER = {
