@@ -254,7 +254,10 @@ class Lab(Protocol):
         """Return by peer what each end of the channel can spend: balance less reserve, msat; own end first."""
 
     async def refill(self) -> None:
-        """Let the peers pay back what earlier stories have sent over their channels. Carol's storm must be over."""
+        """Let the peers pay back what earlier stories have sent over their channels, and dave what carol has forwarded.
+
+        Carol's storm must be over.
+        """
 
     async def revoke_macaroon(self) -> None:
         """Make lnd refuse the macaroon in the exporter's file from now on. Open streams stay open."""

@@ -249,8 +249,15 @@ class RealLab:
 
     async def refill(self) -> None:
         """See `Lab`."""
+        await self._paid_back(*(name for name in self.pubkeys if name != "dave"))
+        await RealLab(self._network, "carol")._paid_back("dave")
+
+    async def _paid_back(self, *peers: str) -> None:
+        """Let these peers pay what is missing at this end of their channels."""
         names = {pubkey: name for name, pubkey in self.pubkeys.items()}
         for channel in (await self.node.get("/v1/channels"))["channels"]:
+            if names[channel["remote_pubkey"]] not in peers:
+                continue
             missing = int(channel["capacity"]) // 2 - int(channel["local_balance"])
             if missing > 0:
                 peer = RealLab(self._network, names[channel["remote_pubkey"]])

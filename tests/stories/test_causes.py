@@ -70,16 +70,10 @@ def failures(before: Page, after: Page) -> tuple[Counter[tuple[str, str]], Count
     return +causes, +reasons, next(others) - next(others)
 
 
-async def storm_is_over(world: World) -> None:
-    """Wait for carol's payment, which needs dave and the balance of bob."""
-    assert world.storm is not None
-    await asyncio.wait([world.storm])
-
-
 async def test_recipient_is_offline(world: World, own: World) -> None:
     """Two peers before it are alive and say so: nothing to be done from here. On the way it is one node of many."""
     alice = world.alice
-    await storm_is_over(world)
+    await world.storm_is_over()
     invoice, beyond = await alice.invoice(5_000, at="dave"), await alice.invoice(7_000, at="carol")
     before = await own.page()
     await alice.stop_other("dave")
@@ -118,8 +112,7 @@ async def test_onion_that_the_recipient_rejects(world: World, own: World) -> Non
 async def test_limits_of_the_caller(world: World, own: World) -> None:
     """Fee limits of 0 and 1 sat, where every route costs more, and one part that is larger than any channel."""
     alice = world.alice
-    await storm_is_over(world)
-    await alice.refill()
+    await world.refill()
     async with failing(own, *[("payment", "no_route", Reason.NO_ROUTE)] * 3):
         for limit in (0, 1):
             sending = await alice.pay(await alice.invoice(5_000, at="dave"), fee_limit_sat=limit)
@@ -148,8 +141,7 @@ async def test_all_peers_are_offline(world: World, own: World) -> None:
 async def test_one_of_two_peers_is_offline(world: World, own: World) -> None:
     """What needs that peer's balance, too, lacks only the peer; what may go only through it lacks balance for lnd."""
     alice, lack = world.alice, Reason.INSUFFICIENT_BALANCE
-    await storm_is_over(world)
-    await alice.refill()
+    await world.refill()
     async with without(alice, "bob"):
         await asyncio.sleep(ASKED_AGAIN_S)
         async with failing(own, ("payment", "own_inactive", lack), ("payment", "own_liquidity", lack)):

@@ -20,6 +20,7 @@ HELD_S = 5
 async def test_final_updates_count_the_same(world: World, tmp_path: Path, mode: str, transport: str) -> None:
     """HTLC attempts included, also those of a held payment, which is found by listing."""
     alice = world.alice
+    await world.refill()
     node = replace(node_configs(alice, transport)[0], mode=mode, final_only=True)
     async with exporting([node], tmp_path / "exporter", HELD_S) as exporter:
         final = World(world.kind, world.labs, exporter.target, exporter.log)

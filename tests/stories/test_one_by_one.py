@@ -25,6 +25,7 @@ FAILED = "htlc_attempts_failed_total"
 async def test_mode_track_counts_the_same(world: World, tmp_path: Path, mode: str, transport: str) -> None:
     """Short payments, one that fails between two polls, one that is held; the macaroon doesn't allow TrackPayments."""
     alice = world.alice
+    await world.refill()
     macaroon = tmp_path / "smaller.macaroon"
     await alice.bake_smaller_macaroon(macaroon)
     node = replace(node_configs(alice, transport)[0], macaroon=macaroon, mode=mode)

@@ -67,6 +67,7 @@ async def test_success_at_a_direct_peer(world: World) -> None:
 
 async def test_retry(world: World) -> None:
     """The cheap route lacks balance, the expensive one doesn't: one failed attempt, then success."""
+    await world.refill()
     async with page_changes(world, "retry", 1) as alice:
         sending = await alice.pay(await alice.invoice(TOO_MUCH_FOR_BOB, at="dave"))
         assert (await sending.ended()).status is Status.SUCCEEDED

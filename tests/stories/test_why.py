@@ -70,9 +70,7 @@ async def test_fee_limit(world: World) -> None:
 async def test_too_large_for_one_channel(world: World) -> None:
     """In one part: no single channel holds so much, together they do."""
     alice = world.alice
-    assert world.storm is not None
-    await asyncio.wait([world.storm])
-    await alice.refill()
+    await world.refill()
     sending = await alice.pay(await alice.invoice(MORE_THAN_ONE_CHANNEL_HAS, at="dave"), max_parts=1)
     assert (await sending.ended()).reason is Reason.NO_ROUTE
     said, guess, now = await verdict(alice, sending.payment_hash)
@@ -108,8 +106,7 @@ async def test_all_peers_are_offline(world: World) -> None:
 
 async def test_recipient_is_offline(world: World) -> None:
     """Two peers before it are alive: lnd has deleted the attempts, but avoids the last step; kept ones say it."""
-    assert world.storm is not None
-    await asyncio.wait([world.storm])  # it pays dave
+    await world.storm_is_over()
     alice = world.alice
     invoice, by_route = await alice.invoice(5_000, at="dave"), await alice.invoice(6_000, at="dave")
     await alice.stop_other("dave")

@@ -44,6 +44,16 @@ class World:
         """The lab of most stories."""
         return self.labs["alice"]
 
+    async def storm_is_over(self) -> None:
+        """Wait for carol's payment, which needs dave and the balance of bob."""
+        assert self.storm is not None
+        await asyncio.wait([self.storm])
+
+    async def refill(self) -> None:
+        """Let alice send as much as at the beginning again, after the storm, whatever earlier stories have sent."""
+        await self.storm_is_over()
+        await self.alice.refill()
+
     async def text(self) -> str:
         """Get the page as text."""
         async with aiohttp.ClientSession() as session, session.get(f"http://{self.target}/metrics") as answer:
