@@ -420,7 +420,7 @@ def nowhere(path: Path) -> None:
     ("spoil", "words"),
     [
         (lambda _path: None, "does not exist."),
-        (too_new, "was written by another version (schema 99, this one knows 4)."),
+        (too_new, "was written by another version (schema 99, this one knows 5)."),
         (foreign, "is not the state of an exporter."),
         (nowhere, "is not the state of an exporter."),
     ],
