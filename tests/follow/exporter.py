@@ -72,6 +72,8 @@ class Exporter:
         self.log = Log()
         self.reloads = False
         """Whether its configuration is reloaded from time to time."""
+        self.may_reload = asyncio.Event()
+        """Set when reloads may begin: the first stream has shown what only a stream of all payments shows."""
         far = [other.pubkey for other in node.world.far]
         self.always = far[::2]
         """Keys of a group of destinations that is always named."""
@@ -116,6 +118,7 @@ class Exporter:
         """Change the node, or remove it for a while, again and again; it is always there in the end."""
         random, configs = self._node.random, cycle([SECOND, FIRST])
         while self.reloads:
+            await self.may_reload.wait()
             await asyncio.sleep(random.expovariate(1 / random.choice(LIVES_S)))
             self._destinations = dict.fromkeys(self.always, ALWAYS)
             if random.random() < 0.5:

@@ -40,6 +40,7 @@ async def an_hour(
         await exporter.log.began.wait()
         history = node.history | exporter.log.history
         await asyncio.sleep(2 * max(SCANS_S) + 30)  # until the first stream has surely shown the old ones
+        exporter.may_reload.set()
         faults = [group.create_task(node.cause_faults())]
         await exporter.page()
         if kills:
