@@ -49,9 +49,8 @@ class NoRouteChecks:
         self._client = client
         self._calls = calls
         self._account = calls.account
-        counter, ledger = Counter.NO_ROUTE_CHECKS, calls.account.ledger
-        zero = {(verdict.value,): 0 for verdict in RouteCheck}  # other nodes do without these series
-        ledger.resume({counter: zero | ledger.counters[counter]}, {})
+        for verdict in RouteCheck:  # other nodes do without these series
+            calls.account.ledger.count(Counter.NO_ROUTE_CHECKS, verdict.value, by=0)
         self._log = structlog.get_logger("exporter.follow").bind(node=calls.account.name)
         self._denial_logged = False  # lnd has denied the last check, and the log has reported it
 

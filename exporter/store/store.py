@@ -45,9 +45,8 @@ class Store:
         """Histograms that start at zero because their bucket edges have changed since they were saved."""
         self._written: dict[str, EncodedNode] = {}  # the content of the file
         self._to_rewrite: dict[str, EncodedNode] | None = None  # content of a replaced file that the new one lacks
-        self._listed_from_us: dict[
-            str, int
-        ] = {}  # by node: runs until then may be counted without a row in counted_run
+        # By node: runs created until then may have been counted without a row in counted_run.
+        self._listed_from_us: dict[str, int] = {}
         self._write_lock = threading.Lock()
         self.resets: dict[Reset, int] = dict.fromkeys(Reset, 0)
         """How many times the counters started at zero or at an older state, by cause."""
