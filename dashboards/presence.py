@@ -2,7 +2,8 @@
 
 from dashboards.panel import GREEN, GREY, RED, YELLOW
 from dashboards.query import JOBS, LAST_PAGE, NODE, each, m, total
-from deploy.prometheus.recording import older, removed
+from deploy.prometheus.last_page import moved
+from deploy.prometheus.recording import removed
 from deploy.prometheus.rule import NODES_OF_A_JOB, PER_NODE, exactly
 from exporter.payments.labels import NodeState
 from exporter.payments.node import BLOCK_S
@@ -52,7 +53,7 @@ def _blocks_left() -> str:
     height = f"{_last('node_block_height')} + clamp_min(time() - {header}, 0) / {BLOCK_S}"
     gone = (
         f"{_last(expiry)} and {PER_NODE} {total(_last('held_htlcs'), *NODE)} > 0 "
-        f"unless {NODES_OF_A_JOB} {m('stream_up')} == 1 unless {PER_NODE} {older(m)} "
+        f"unless {NODES_OF_A_JOB} {m('stream_up')} == 1 unless {PER_NODE} {moved(header)} "
         f"unless {PER_NODE} ({removed(without_page, JOBS)})"
     )
     return each(f"({m(expiry)} or ({gone})) - ({height})")

@@ -1,6 +1,6 @@
 """Recorded series that keep the last value of a node whose page can't be got: for alerts on what nobody can see now."""
 
-from deploy.prometheus.rule import MEMORY_S, PER_NODE, Recording, Selector
+from deploy.prometheus.rule import MEMORY_S, NODES_OF_A_JOB, PER_NODE, Recording, Selector
 
 KEPT = "26h"
 """How far back a recorded series looks for its own last value: Prometheus may be down for a day."""
@@ -34,6 +34,9 @@ def seen_within(s: Selector, seconds: int) -> str:
     return f"time() - {s(SEEN)} < {seconds}"
 
 
-def moved(s: Selector) -> str:
-    """Return last pages with an older block than another page of the node: its exporter has moved."""
-    return f"({s(HEADER)} < on (job, node) group_left () max by (job, node) ({s(HEADER)}))"
+def moved(header: str) -> str:
+    """Return a condition for last pages with an older block than another page of the node: its exporter has moved.
+
+    `header` is the time of the newest block on each last page.
+    """
+    return f"({header} < {NODES_OF_A_JOB} group_left () max by (job, node) ({header}))"

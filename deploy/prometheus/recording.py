@@ -1,12 +1,9 @@
 """Recorded series: payments finished and bad, how fast the error budget burns, how many blocks are left."""
 
-from collections.abc import Callable
-
 from deploy.prometheus import failed
 from deploy.prometheus.failed import NO_BAND
 from deploy.prometheus.last_page import HEADER, HEIGHT, KEPT, SEEN, kept, moved, pages, seen_within
 from deploy.prometheus.rule import (
-    MEMORY,
     NODES_OF_A_JOB,
     OF_EXPORTER,
     PAGE_A_NODE,
@@ -204,7 +201,7 @@ def _live_burn(s: Selector, values: Values, window: str) -> str:
 
 
 def _gone(s: Selector) -> str:
-    return f"{s(LISTED)} == 1 unless {NODES_OF_A_JOB} {s('node_up')} unless {PER_NODE} {moved(s)}"
+    return f"{s(LISTED)} == 1 unless {NODES_OF_A_JOB} {s('node_up')} unless {PER_NODE} {moved(s(HEADER))}"
 
 
 def removed(gone: str, *matchers: str) -> str:
@@ -231,15 +228,6 @@ def _away(s: Selector, values: Values) -> str:
     return f"1 + 0 * max by (job, instance, node) ({at_exporter(away)})"
 
 
-def older(s: Callable[[str], str]) -> str:
-    """Return a condition for last pages with an older block than another page of the node: its exporter has moved.
-
-    `s` selects the series of a metric.
-    """
-    header = f"last_over_time({s('node_best_header_timestamp_seconds')}[{MEMORY}])"
-    return f"({header} < {NODES_OF_A_JOB} group_left () max by (job, node) ({header}))"
-
-
 def _blocks_left(s: Selector) -> str:
     """Return the blocks until the first held HTLC expires, from the last page, however old (lnd allows 2016 blocks).
 
@@ -252,7 +240,7 @@ def _blocks_left(s: Selector) -> str:
       or (
         {s(LAST_HELD_EXPIRY)}
         unless {NODES_OF_A_JOB} {s(HELD_EXPIRY)}
-        unless {PER_NODE} {moved(s)}
+        unless {PER_NODE} {moved(s(HEADER))}
         unless {PER_NODE} {s(LISTED)} == 0
       )
     ) > 0)
