@@ -6,9 +6,9 @@ from deploy.prometheus.values import Values
 
 SLOWLY = "3m"
 """Interval of rules that read days; Prometheus' lookback of 5 minutes must be longer."""
-USUALLY_PENDING = "node:lnd_payments_pending:p99_7d"
+USUALLY_PENDING = "instance_node:lnd_payments_pending:p99_7d"
 """As many are pending at most, 99 % of the time within a week; absent on a node's first day."""
-MOST_SENT_1H = "node:lnd_payments_sent_msat:max7d"
+MOST_SENT_1H = "instance_node:lnd_payments_sent_msat:max7d_increase1h"
 """The most that was sent within an hour, of a week; absent on a node's first day."""
 
 

@@ -7,17 +7,17 @@ from exporter.payments.peers import FORMER_PEERS, OTHER_PEERS
 
 NO_BAND = ""
 """The amount band of all payments, if the exporter has `--metrics.without=amounts`: the label is missing then."""
-REFUSED = "node:lnd_payments_refused:sum"
-PROBES_FAILED = "node:lnd_payments_failed_probes:sum"
-REBALANCES_FAILED = "node:lnd_payments_failed_rebalances:sum"
+REFUSED = "instance_node:lnd_payments_refused_total:sum"
+PROBES_FAILED = "instance_node:lnd_payments_failed_probes_total:sum"
+REBALANCES_FAILED = "instance_node:lnd_payments_failed_rebalances_total:sum"
 SMALL = (NO_BAND, AmountBand.UNDER_1K, AmountBand.UNDER_10K, AmountBand.UNDER_100K)
 """Amounts for which a node should have enough balance: below 100k sat."""
-SMALL_FAILED = "node_cause:lnd_payments_failed_small:sum"
+SMALL_FAILED = "instance_node_cause:lnd_payments_failed_small_total:sum"
 """Failed payments of these amounts."""
-PEER_ATTEMPTS = "node_peer:lnd_payments_peer_htlc_attempts:sum"
-PEER_BLAMED = "node_peer:lnd_payments_peer_htlc_attempts_blamed:sum"
+PEER_ATTEMPTS = "instance_node_peer:lnd_payments_peer_htlc_attempts_total:sum"
+PEER_BLAMED = "instance_node_peer:lnd_payments_peer_htlc_attempts_blamed_total:sum"
 """Those that failed in the channel with the peer, or at the peer itself."""
-PEER_BLAMED_SHARE = "node_peer:lnd_payments_peer_htlc_attempts_blamed:ratio30m"
+PEER_BLAMED_SHARE = "instance_node_peer:lnd_payments_peer_htlc_attempts_blamed:ratio30m"
 """Their share; of peers with enough attempts for `PeerFails`."""
 
 

@@ -4,11 +4,11 @@ from deploy.prometheus.rule import MEMORY_S, NODES_OF_A_JOB, PER_NODE, Recording
 
 KEPT = "26h"
 """How far back a recorded series looks for its own last value: Prometheus may be down for a day."""
-SEEN = "node:lnd_payments_page:timestamp"
+SEEN = "instance_node:lnd_payments_node_up:timestamp"
 """When a node was last on a page, seconds since 1970."""
-HEADER = "node:lnd_payments_best_header:last"
+HEADER = "instance_node:lnd_payments_node_best_header_timestamp_seconds:last"
 """Time of the newest block on a node's last page, seconds since 1970."""
-HEIGHT = "node:lnd_payments_block_height:last"
+HEIGHT = "instance_node:lnd_payments_node_block_height:last"
 
 
 def pages(s: Selector) -> list[Recording]:

@@ -32,45 +32,45 @@ OF_ANY_AMOUNT = AmountBand.UNDER_100K
 
 KNOWN = f'reason!~"{Reason.NONE}|{Reason.OTHER}"'
 """Excludes failures without a known reason: they count neither as good nor as bad."""
-FINISHED_BY_BAND = "node_band:lnd_payments_finished:sum"
-BAD_BY_BAND = "node_band:lnd_payments_bad:sum"
-FINISHED = "node:lnd_payments_finished:sum"
-BAD = "node:lnd_payments_bad:sum"
-MADE_GOOD = "node:lnd_payments_made_good:sum"
+FINISHED_BY_BAND = "instance_node_amount_band:lnd_payments_finished_total:sum"
+BAD_BY_BAND = "instance_node_amount_band:lnd_payments_bad_total:sum"
+FINISHED = "instance_node:lnd_payments_finished_total:sum"
+BAD = "instance_node:lnd_payments_bad_total:sum"
+MADE_GOOD = "instance_node:lnd_payments_made_good_total:sum"
 """Bad payments that a later one of the same hash made good; only recorded if the burn rates leave them out."""
-SUCCEEDED = "node:lnd_payments_succeeded:sum"
-ENDED = "node:lnd_payments_ended:sum"
+SUCCEEDED = "instance_node:lnd_payments_succeeded_total:sum"
+ENDED = "instance_node:lnd_payments_ended_total:sum"
 """Payments that ended, of every kind and reason."""
-PENDING = "node:lnd_payments_pending:sum"
+PENDING = "instance_node:lnd_payments_pending:sum"
 """Payments in flight for 10 minutes to an hour."""
-SENT = "node:lnd_payments_sent_msat:sum"
-SENT_1H = "node:lnd_payments_sent_msat:increase1h"
-BACK = "node:lnd_payments_back:bool"
+SENT = "instance_node:lnd_payments_sent_msat_total:sum"
+SENT_1H = "instance_node:lnd_payments_sent_msat:increase1h"
+BACK = "instance_node:lnd_payments_back:bool"
 """1 if a node wasn't followed for five minutes, two minutes ago: payments counted now may have ended long ago."""
-RECOVERED = "node:lnd_payments_recovered:sum"
-LATE = "node:lnd_payments_succeeded_late:max"
-UNEXPLAINED = "node:lnd_payments_failed_unexplained:max"
+RECOVERED = "instance_node:lnd_payments_recovered_total:sum"
+LATE = "node:lnd_payments_succeeded_late_total:max"
+UNEXPLAINED = "node:lnd_payments_failed_unexplained_total:max"
 """Failures without a known reason."""
-GONE = "node:lnd_payments_gone:bool"
+GONE = "instance_node:lnd_payments_gone:bool"
 """1 for a node that was on a page and is on none: its exporter is away, or it was removed."""
-LISTED = "node:lnd_payments_listed:bool"
+LISTED = "instance_node:lnd_payments_listed:bool"
 """1 while a node is on a page or its page can't be got; 0 when the exporter that last had it is up without it."""
-AWAY = "node:lnd_payments_away:bool"
+AWAY = "instance_node:lnd_payments_away:bool"
 """1 for a node whose page can't be got; in both layouts `instance` is the address of its exporter."""
-HELD_EXPIRY = "node:lnd_payments_held_expiry_height:min"
+HELD_EXPIRY = "instance_node:lnd_payments_held_earliest_expiry_height:min"
 """Expiry height of the first held HTLC; 0 if none is held; absent while lnd can't be asked."""
-LAST_HELD_EXPIRY = "node:lnd_payments_held_expiry_height:last"
-BLOCKS_LEFT = "node:lnd_payments_held_blocks_left:min"
+LAST_HELD_EXPIRY = "instance_node:lnd_payments_held_earliest_expiry_height:last"
+BLOCKS_LEFT = "instance_node:lnd_payments_held_blocks_left:min"
 
 
 def burn(window: str) -> str:
     """Return the name of the recorded burn rate of a window, of all payments counted in it."""
-    return f"node:lnd_payments_burn:ratio{window}"
+    return f"instance_node:lnd_payments_burn:ratio{window}"
 
 
 def live_burn(window: str) -> str:
     """Return the name of the recorded burn rate without missed payments: the lowest possible current value."""
-    return f"node:lnd_payments_live_burn:ratio{window}"
+    return f"instance_node:lnd_payments_live_burn:ratio{window}"
 
 
 def recordings(values: Values) -> Group:
@@ -152,7 +152,7 @@ def factors(values: Values) -> dict[str, float]:
 
 def allowed(speed: str) -> str:
     """Return the name of the recorded number of payments that the targets allow to be bad."""
-    return f"node:lnd_payments_allowed_bad:sum_{speed}"
+    return f"instance_node:lnd_payments_allowed_bad_{speed}_total:sum"
 
 
 def _allowance(s: Selector, values: Values, factor: float) -> str:

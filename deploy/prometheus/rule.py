@@ -29,7 +29,7 @@ NODE = "{{ $labels.node }}"
 
 
 class Recording(NamedTuple):
-    """A recorded series, named `level:metric:operation`."""
+    """A recorded series, named `level:metric:operation`: the level names its labels, but `job`, which all have."""
 
     record: str
     expr: str

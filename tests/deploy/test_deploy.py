@@ -152,7 +152,7 @@ def test_runbook_names_existing_panels_and_metrics(page: Path) -> None:
     }
     for query in re.findall(r"```promql\n(.*?)```", text, re.DOTALL):
         expr = promql_parser.parse(query).prettify()
-        assert set(re.findall(r"\b(?:node\w*:)?lnd_payments_\w+(?::\w+)?", expr)) <= known() | recorded
+        assert set(re.findall(r"\b(?:\w+:)?lnd_payments_\w+(?::\w+)?", expr)) <= known() | recorded
 
 
 @pytest.mark.parametrize("name", ["FailFast", "FailSlowly", "ErrorBudget", "Outage", "QuietNodeFails"])
@@ -311,7 +311,7 @@ def test_total_outage_exceeds_every_factor() -> None:
     for values in PROFILES.values():
         by_name = {rule.record: rule.expr for rule in groups(values)[0].rules if isinstance(rule, Recording)}
         for speed, factor in factors(values).items():
-            allowed = by_name[f"node:lnd_payments_allowed_bad:sum_{speed}"]
+            allowed = by_name[f"instance_node:lnd_payments_allowed_bad_{speed}_total:sum"]
             budgets = [float(number) for number in re.findall(r"([0-9.]+) \* ", allowed)]
             assert factor * max(budgets) <= 0.9
             assert allowed.count("_sat") == len(AmountBand)

@@ -69,9 +69,10 @@ def history(page: str, back_s: Mapping[str, int], most_s: int) -> list[Series]:
     made = []
     levels: dict[str, list[dict[str, str]]] = {
         "node": [{}],
-        "node_band": [{"amount_band": band} for band in AmountBand],
-        "node_cause": [{"cause": cause} for cause in Cause],
-        "node_peer": [{"peer": peer} for peer in sorted(set(re.findall('peer="([0-9a-f]{66})"', page)))],
+        "instance_node": [{}],
+        "instance_node_amount_band": [{"amount_band": band} for band in AmountBand],
+        "instance_node_cause": [{"cause": cause} for cause in Cause],
+        "instance_node_peer": [{"peer": peer} for peer in sorted(set(re.findall('peer="([0-9a-f]{66})"', page)))],
     }
     target = {"job": "lnd-payments", "instance": "exporter%d:10019"}
     for family in text_string_to_metric_families(page):
@@ -89,12 +90,12 @@ def history(page: str, back_s: Mapping[str, int], most_s: int) -> list[Series]:
         made.append(Series({**target, "__name__": "up"}, 1, 0, SCRAPED_MS, _back_ms(back_s["up"], most_s)))
     for name, seconds in back_s.items():
         if ":" in name:
-            level, _, operation = name.split(":")
+            level, metric, _ = name.split(":")
             node = {**target, "node": "node%d", "__name__": name}
-            if operation == "max":
-                del node["instance"]  # of two exporters of a node the one that knows more
+            if level == "node":
+                del node["instance"]
             each = [{**node, **more} for more in levels[level]]
-            rises = 1.0 if operation == "sum" else 0.0
+            rises = 1.0 if metric.endswith("_total") else 0.0
             made += [Series(labels, 1, rises, RECORDED_MS, _back_ms(seconds, most_s)) for labels in each]
     return made
 

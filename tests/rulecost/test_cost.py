@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from deploy.prometheus.recording import BAD, FINISHED
 from tests.rulecost.history import LOOKBACK_S, Series, history, read_by
 
 PAGE = """\
@@ -36,14 +37,19 @@ def test_how_far_expressions_read(expr: str, back_s: dict[str, int]) -> None:
 
 def test_history_has_what_is_read() -> None:
     """Scraped series with the page's labels, counters that rise as before, recorded series of each level."""
-    wanted = {"lnd_payments_failed_total": 86_400, "lnd_payments_node_up": 0, "up": 0, "node:lnd_payments_bad:sum": 9}
+    wanted = {
+        "lnd_payments_failed_total": 86_400,
+        "lnd_payments_node_up": 0,
+        "up": 0,
+        "instance_node:lnd_payments_bad_total:sum": 9,
+    }
     failed, up, scraped, recorded = history(PAGE, wanted, most_s=7200)
     assert failed == Series(
         {**TARGET, "__name__": "lnd_payments_failed_total", "reason": "no_route"}, 5760, 1.0, 15_000, 7_200_000
     )
     assert (up.Labels["__name__"], up.Value, up.Step, up.BackMs) == ("lnd_payments_node_up", 1, 0, LOOKBACK_S * 1000)
     assert "node" not in scraped.Labels
-    assert recorded == Series({**TARGET, "__name__": "node:lnd_payments_bad:sum"}, 1, 1.0, 30_000, LOOKBACK_S * 1000)
+    assert recorded == Series({**TARGET, "__name__": BAD}, 1, 1.0, 30_000, LOOKBACK_S * 1000)
 
 
 @pytest.mark.usefixtures("programs")
@@ -53,4 +59,4 @@ def test_the_command_measures() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     for name in ("lnd_payments_recordings", "all groups every 30s", "all groups every 3m", "lnd-payments-overview"):
         assert f"\n{name} " in done.stdout
-    assert "node:lnd_payments_finished:sum (2 series)" in done.stdout
+    assert f"{FINISHED} (2 series)" in done.stdout
