@@ -17,7 +17,7 @@ from deploy.prometheus.rule import (
 )
 from deploy.prometheus.values import Success, Values
 from exporter.payments.labels import Age, AmountBand, Kind, Reason, ToStatus
-from exporter.payments.node import BLOCK_S
+from exporter.payments.node import BLOCK_S, STALE_BLOCK_S
 
 FAST, SLOW = "fast", "slow"
 WINDOWS = {"5m": FAST, "1h": FAST, "30m": SLOW, "6h": SLOW, "3d": SLOW}
@@ -231,9 +231,15 @@ def _away(s: Selector, values: Values) -> str:
 def _blocks_left(s: Selector) -> str:
     """Return the blocks until the first held HTLC expires, from the last page, however old (lnd allows 2016 blocks).
 
-    While lnd or the exporter is away, blocks are estimated by time.
+    While lnd or the exporter is away, or lnd sees no new blocks, blocks are estimated by time, as `open` does.
     """
     height, header = (f"max by (job, node) ({s(name)})" for name in (HEIGHT, HEADER))
+    age = f"clamp_min(time() - {header}, 0)"
+    unseen = f"""
+      {age} > {STALE_BLOCK_S}
+      or {age} unless {NODES_OF_A_JOB} {s("stream_up")} == 1
+      or 0 * {header}
+    """
     return f"""
     ((
       {s(HELD_EXPIRY)}
@@ -244,7 +250,7 @@ def _blocks_left(s: Selector) -> str:
         unless {PER_NODE} {s(LISTED)} == 0
       )
     ) > 0)
-      - {NODES_OF_A_JOB} group_left () ({height} + clamp_min(time() - {header}, 0) / {BLOCK_S})
+      - {NODES_OF_A_JOB} group_left () ({height} + floor(({unseen}) / {BLOCK_S}))
     """
 
 

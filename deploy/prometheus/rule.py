@@ -53,6 +53,8 @@ class Alert(NamedTuple):
     """How long the condition must hold (`for`)."""
     keep_firing_for: str = "0m"
     """How long it keeps firing when the condition has ended (`keep_firing_for`), against flapping."""
+    part_of: str = ""
+    """The alert under whose name it fires, with its own name as the label `trouble`; empty for its own name."""
 
 
 class Group(NamedTuple):
@@ -125,12 +127,12 @@ def _rule(rule: Recording | Alert, values: Values) -> dict[str, Any]:
     if isinstance(rule, Recording):
         return {"record": rule.record, "expr": written(rule.expr)}
     name = PREFIX + rule.name
-    made: dict[str, Any] = {"alert": name, "expr": written(rule.expr)}
+    made: dict[str, Any] = {"alert": PREFIX + (rule.part_of or rule.name), "expr": written(rule.expr)}
     if rule.for_ != "0m":
         made["for"] = rule.for_
     if rule.keep_firing_for != "0m":
         made["keep_firing_for"] = rule.keep_firing_for
-    made["labels"] = {"severity": rule.severity.value}
+    made["labels"] = {"severity": rule.severity.value} | ({"trouble": rule.name} if rule.part_of else {})
     made["annotations"] = {
         "summary": rule.summary,
         "description": " ".join(rule.description.split()),

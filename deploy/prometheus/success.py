@@ -28,6 +28,7 @@ from deploy.prometheus.rule import (
     SHARE,
     Alert,
     Group,
+    Recording,
     Selector,
     exactly,
     on_current_exporter,
@@ -45,10 +46,17 @@ ALL = "var-purpose=$__all"
 
 
 def success(values: Values) -> Group:
-    """Return the alerts on failing and slow payments, the most urgent first."""
+    """Return the alerts on failing and slow payments, the most urgent first, and the shares that `Outage` reads."""
     s = Selector(values)
     return Group(
-        "success", [_outage(s, values), *_burning(s, values), _quiet_node_fails(s, values), *_slow_payments(s, values)]
+        "success",
+        [
+            *_shares(s),
+            _outage(s, values),
+            *_burning(s, values),
+            _quiet_node_fails(s, values),
+            *_slow_payments(s, values),
+        ],
     )
 
 
@@ -94,25 +102,41 @@ def _channels(state: ChannelState) -> str:
     return f"{{{{ with {call} }}}}{{{{ . | first | value }}}}{{{{ else }}}}?{{{{ end }}}}"
 
 
+def live_bad(window: str) -> str:
+    """Return the name of the recorded share of ordinary payments that failed, without missed ones."""
+    return f"instance_node:lnd_payments_live_bad:ratio{window}"
+
+
+_LONG, _SHORT = "10m", "2m"
+"""The windows of `Outage`."""
+
+
+def _live(s: Selector, name: str, window: str) -> str:
+    """Return the number of ordinary payments counted in a window, without missed ones."""
+    counted = raw_increase(s(name, one_of("amount_band", ORDINARY)), window)
+    return f"(sum without (amount_band) ({counted}) - {missed(s, window)})"
+
+
+def _shares(s: Selector) -> list[Recording]:
+    return [
+        Recording(
+            live_bad(window),
+            f"clamp_min({_live(s, BAD_BY_BAND, window)}, 0)\n  / {_live(s, FINISHED_BY_BAND, window)}",
+        )
+        for window in (_LONG, _SHORT)
+    ]
+
+
 def _outage(s: Selector, values: Values) -> Alert:
-    def count(name: str, window: str) -> str:
-        return f"sum without (amount_band) ({raw_increase(s(name, one_of('amount_band', ORDINARY)), window)})"
-
-    def live(name: str, window: str) -> str:
-        return f"({count(name, window)} - {missed(s, window)})"
-
-    def share(window: str) -> str:
-        return f"clamp_min({live(BAD_BY_BAND, window)}, 0)\n  / {live(FINISHED_BY_BAND, window)}"
-
     given = values.alerts.outage
     limit = ratio(given.percent)
     return Alert(
         "Outage",
         given.severity,
         f"""
-        {share("10m")} > {limit}
-        and {share("2m")} > {limit}
-        and {live(FINISHED_BY_BAND, "10m")} >= {given.at_least}
+        {s(live_bad(_LONG))} > {limit}
+        and {s(live_bad(_SHORT))} > {limit}
+        and {_live(s, FINISHED_BY_BAND, _LONG)} >= {given.at_least}
         """,
         f"{NODE}: {SHARE} of payments fail",
         f"""Of the payments below 1M sat that finished in the last 10 minutes, {SHARE} failed, and they still do. The

@@ -33,6 +33,15 @@ class Success(StrEnum):
     """Those that a later payment of the same hash made good don't."""
 
 
+class ExporterAlerts(StrEnum):
+    """How alerts on the exporter's own troubles are named."""
+
+    EACH = "each"
+    """Each has a name of its own."""
+    ONE = "one"
+    """All are `ExporterTrouble`, with the label `trouble`."""
+
+
 WHOSE: Mapping[Success, str] = {
     Success.NODE: "Each failed try counts (`success: node` in values.yml).",
     Success.CUSTOMER: "A failed try doesn't count once a later try has paid (`success: customer` in values.yml).",
@@ -50,6 +59,7 @@ class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     counted_kinds: Annotated[list[Kind], Meta(min_length=1)]
     bad_reasons: Annotated[list[Reason], Meta(min_length=1)]
     success: Success
+    exporter_alerts: ExporterAlerts
     target_percent: dict[AmountBand, Percent]
     alerts: Thresholds
 

@@ -1,5 +1,7 @@
 """Alerts on the exporter itself: whether its metrics can be trusted."""
 
+from collections.abc import Iterable
+
 from deploy.prometheus.days import SLOWLY
 from deploy.prometheus.last_page import SEEN
 from deploy.prometheus.recording import AWAY
@@ -18,28 +20,33 @@ from deploy.prometheus.rule import (
     ratio,
 )
 from deploy.prometheus.thresholds import Lasting, Severity, TooSlowForLong
-from deploy.prometheus.values import Values
+from deploy.prometheus.values import ExporterAlerts, Values
 from exporter.payments.labels import Mode
 
 INSTANCE = "{{ $labels.instance }}"
+TROUBLE = "ExporterTrouble"
+"""The alert on all troubles of the exporter, in profiles that have one for them."""
 
 
 def watching(values: Values) -> Group:
     """Return the alerts on the exporter; none on the last update (a quiet node isn't dead) or a single loss."""
     s = Selector(values)
     given = values.alerts
+    troubles = [
+        _stream_lies(s, given.stream_lies.severity),
+        _updates_delayed(s, given.updates_delayed),
+        _checkpoint_fails(given.checkpoint_fails),
+        _reload_failed(given.reload_failed),
+        _node_label_taken(given.node_label_taken.severity),
+        _audit_unaccounted(s, given.audit_unaccounted),
+        _catch_up_long(s, given.catch_up_long),
+    ]
     return Group(
         "exporter",
         [
             *_exporter_down(s, values),
-            _stream_lies(s, given.stream_lies.severity),
-            _updates_delayed(s, given.updates_delayed),
-            _checkpoint_fails(given.checkpoint_fails),
-            _reload_failed(given.reload_failed),
-            _node_label_taken(given.node_label_taken.severity),
             _not_following(s, given.not_following),
-            _audit_unaccounted(s, given.audit_unaccounted),
-            _catch_up_long(s, given.catch_up_long),
+            *_named(values, troubles),
             _watchdog(),
         ],
     )
@@ -47,7 +54,14 @@ def watching(values: Values) -> Group:
 
 def seldom(values: Values) -> Group:
     """Return the alert that reads weeks: it is evaluated seldom."""
-    return Group("exporter_weeks", [_state_reset(values.alerts.state_reset.severity)], interval=SLOWLY)
+    return Group("exporter_weeks", _named(values, [_state_reset(values.alerts.state_reset.severity)]), interval=SLOWLY)
+
+
+def _named(values: Values, troubles: Iterable[Alert]) -> list[Alert]:
+    """Return the alerts under their own names, or all under one."""
+    if values.exporter_alerts is ExporterAlerts.EACH:
+        return list(troubles)
+    return [alert._replace(part_of=TROUBLE) for alert in troubles]
 
 
 def _exporter_down(s: Selector, values: Values) -> list[Alert]:

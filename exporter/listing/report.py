@@ -31,7 +31,7 @@ class NodeReport(NamedTuple):
     height: int | None
     """Block height; None if it was never received."""
     estimated: bool
-    """True if the height is estimated from the time of the last block, because the node isn't followed now."""
+    """True if the height is estimated from the time of the last block: the node isn't followed, or sees no blocks."""
     payments: tuple[PaymentInFlight, ...]
     """Oldest first."""
 
@@ -82,7 +82,8 @@ def node_report(name: str, node: StoredNode, *, running: bool, now_ns: int, olde
     """Return the report of one node; `now_ns` is in nanoseconds since 1970."""
     state, last_known = node.state, node.state.heard
     following = running and last_known.following
-    height = last_known.block_height or None
+    now_s = now_ns // NS_PER_S
+    known = following and last_known.sees_blocks(now_s)
     return NodeReport(
         name=name,
         pubkey=state.pubkey,
@@ -92,8 +93,8 @@ def node_report(name: str, node: StoredNode, *, running: bool, now_ns: int, olde
         mode=last_known.mode,
         followed_s=last_known.followed_ns // NS_PER_S,
         written_s=state.at.wall_ns // NS_PER_S,
-        height=height if following else last_known.height_at(now_ns // NS_PER_S),
-        estimated=not following,
+        height=(last_known.block_height or None) if known else last_known.height_at(now_s),
+        estimated=not known,
         payments=tuple(_payments(node, now_ns, older_than_s)),
     )
 

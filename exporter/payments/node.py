@@ -154,6 +154,8 @@ class NodeStatus:
 
 BLOCK_S = 600
 """Average time between two blocks, seconds."""
+STALE_BLOCK_S = 2 * 3600
+"""If lnd's newest block is older, in seconds, lnd is assumed not to see new blocks: such a gap comes once in years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,10 @@ class LastKnown:
             aliases={peer: alias for peer, alias in aliases.items() if alias},
             mode=status.mode,
         )
+
+    def sees_blocks(self, now_s: int) -> bool:
+        """Return whether lnd's newest block is recent enough at `now_s`, seconds since 1970, or its age unknown."""
+        return not self.best_header_s or now_s - self.best_header_s <= STALE_BLOCK_S
 
     def height_at(self, now_s: int) -> int | None:
         """Return the estimated block height at `now_s`, seconds since 1970; None if lnd never sent a height."""

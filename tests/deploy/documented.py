@@ -27,7 +27,8 @@ def alerts() -> Iterator[str]:
                 if isinstance(rule, Alert):
                     found = severities.setdefault(rule.name, {name: [] for name in profiles})[profile]
                     if rule.severity is not Severity.OFF:
-                        found.append(f"{rule.severity} ({rule.for_})" if rule.for_ != "0m" else rule.severity.value)
+                        how = f"{rule.severity} as {rule.part_of}" if rule.part_of else rule.severity.value
+                        found.append(f"{how} ({rule.for_})" if rule.for_ != "0m" else how)
                     says.setdefault(rule.name, {})[_plain(rule.summary)] = None
     for name, by_profile in severities.items():
         cells = " | ".join(", ".join(found) or "-" for found in by_profile.values())
@@ -40,7 +41,12 @@ def incidents() -> Iterator[str]:
     yield f"| what happens | in every profile | {' | '.join(f'only in `{profile}`' for profile in profiles)} |"
     yield "| --- | --- | " + " | ".join("---" for _ in profiles) + " |"
     for story in STORIES:
-        cells = [_fires(story.fires), *(_fires(story.only.get(profile, {})) for profile in profiles)]
+        expected = {profile: story.expected(profile) for profile in profiles}
+        common = {name: story.fires[name] for name in story.fires if all(name in fires for fires in expected.values())}
+        cells = [
+            _fires(common),
+            *(_fires({name: fires[name] for name in fires if name not in common}) for fires in expected.values()),
+        ]
         yield f"| {story.description} | {' | '.join(cells)} |"
 
 

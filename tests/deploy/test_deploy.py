@@ -14,6 +14,7 @@ import yaml
 from deploy.prometheus.generate import generated, groups
 from deploy.prometheus.recording import factors
 from deploy.prometheus.rule import PREFIX, Alert, Recording, as_yaml
+from deploy.prometheus.thresholds import Severity
 from deploy.prometheus.values import VALUES, Success, Values, WrongValues, read
 from exporter.config import ConfigError
 from exporter.config.webfile import read_web_file
@@ -126,6 +127,44 @@ def test_alert_names_its_node_gives_advice_and_has_a_runbook(profile: str) -> No
         assert len(alert.description) > len(alert.summary), alert.name
         page = (RUNBOOKS / f"{PREFIX}{alert.name}.md").read_text()
         assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == HEADINGS, alert.name
+
+
+def test_home_has_only_what_needs_a_hand_within_the_day() -> None:
+    """Eighteen alerts and the watchdog: one person has one node and little time."""
+    home = PROFILES["home"]
+    names = {alert.part_of or alert.name for alert in alerts(home) if alert.severity is not Severity.OFF}
+    assert sorted(names) == [
+        "AccessDenied",
+        "CertificateExpires",
+        "ChainStalls",
+        "ExporterDown",
+        "ExporterTrouble",
+        "FailSlowly",
+        "HtlcNearExpiry",
+        "LateSuccess",
+        "NoActiveChannel",
+        "NodeUnreachable",
+        "NotFollowing",
+        "Outage",
+        "Outflow",
+        "QuietNodeFails",
+        "StartingForLong",
+        "Stuck",
+        "WalletLocked",
+        "Watchdog",
+        "WrongNode",
+    ]
+
+
+def test_a_severity_is_critical_in_all_profiles_or_for_the_sake_of_users() -> None:
+    """Only the profile `service` makes more critical: what its users and its money depend on."""
+    critical = {
+        profile: {alert.name for alert in alerts(values) if alert.severity is Severity.CRITICAL}
+        for profile, values in PROFILES.items()
+    }
+    assert critical["routing"] - critical["home"] == {"HtlcExpired"}, "HtlcNearExpiry is critical then, too"
+    assert critical["home"] < critical["routing"]
+    assert critical["service"] - critical["routing"] == {"FailFast", "LateSuccess", "Outflow", "TrafficGone"}
 
 
 def test_every_runbook_belongs_to_an_alert() -> None:

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from deploy.prometheus.generate import groups
+from deploy.prometheus.rule import Alert
+from deploy.prometheus.thresholds import Severity
 from deploy.prometheus.values import Values, read
 from tests.incidents.node import VirtualNode
 from tests.incidents.targets import Layout
@@ -21,7 +24,7 @@ class Story:
     """What happens, in a sentence."""
     script: Script
     fires: Fires = field(default_factory=dict)
-    """Alerts in every profile."""
+    """Alerts in every profile that has them."""
     only: Mapping[str, Fires] = field(default_factory=dict)
     """More alerts in single profiles."""
     several: tuple[str, ...] = ()
@@ -37,12 +40,29 @@ class Story:
     """The only metrics to scrape in a story of several days, by the ends of their names; default: all."""
 
     def expected(self, profile: str) -> Fires:
-        """Return the alerts that must fire in a profile; no other may."""
-        return {**self.fires, **self.only.get(profile, {})}
+        """Return the alerts that must fire in a profile, under their names there; no other may."""
+        expected: dict[str, float] = {}
+        names = _names(self.profiles()[profile])
+        for alert, minutes in {**self.fires, **self.only.get(profile, {})}.items():
+            if alert in names:
+                name = names[alert]
+                expected[name] = max(minutes, expected.get(name, 0))
+        return expected
 
     def profiles(self) -> dict[str, Values]:
         """Return each profile with this story's changes."""
         return read(more=self.values)
+
+
+def _names(values: Values) -> dict[str, str]:
+    """Return the alerts of a profile, with and without severity, and the name under which each fires."""
+    names: dict[str, str] = {}
+    for group in groups(values):
+        for rule in group.rules:
+            if isinstance(rule, Alert) and rule.severity is not Severity.OFF:
+                fires_as = rule.part_of or rule.name
+                names |= {rule.name: fires_as, f"{rule.name} {rule.severity}": f"{fires_as} {rule.severity}"}
+    return names
 
 
 REGISTERED: list[Story] = []

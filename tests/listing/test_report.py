@@ -30,6 +30,8 @@ async def test_report_of_a_running_exporter(store: Store) -> None:
     ]
     later = read_report(config(store.path), read_ns(3600))
     assert [node.height for node in later.nodes] == [HEIGHT, HEIGHT + 6]
+    stale = read_report(config(store.path), read_ns(3 * 3600))
+    assert [(node.height, node.estimated) for node in stale.nodes] == [(HEIGHT + 18, True), (HEIGHT + 18, True)]
     assert [found.nodes[0].blocks_left(payment) for payment in found.nodes[0].payments] == [30, 144, None, None, None]
 
 

@@ -93,3 +93,10 @@ def test_height_is_estimated_by_one_block_in_ten_minutes() -> None:
     ]
     assert LastKnown(block_height=800_000).height_at(10**9) == 800_000
     assert LastKnown().height_at(10**9) is None
+
+
+def test_lnd_sees_no_blocks_if_its_newest_is_older_than_two_hours() -> None:
+    """To the second; an unknown age proves nothing."""
+    heard = LastKnown(block_height=800_000, best_header_s=1_000)
+    assert [heard.sees_blocks(now_s) for now_s in (900, 8_200, 8_201)] == [True, True, False]
+    assert LastKnown().sees_blocks(10**9)
