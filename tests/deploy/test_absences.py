@@ -50,11 +50,11 @@ def never(expr: str, minutes: Sequence[int]) -> list[Expected]:
 
 
 def check(tmp_path: Path, story: Mapping[str, str], expected: Sequence[Expected], every_min: int = 1) -> None:
-    """Evaluate the alerts that `expected` queries, and the recordings that they use, and compare."""
+    """Evaluate the alerts and recorded series that `expected` queries, and all that they use, and compare."""
     queried = " ".join(expr for expr, _, _ in expected)
     alerts = [r for g in GROUPS for r in g.rules if isinstance(r, Alert) and f'"{PREFIX}{r.name}"' in queried]
     needed: set[str] = set()
-    pending = [alert.expr for alert in alerts]
+    pending = [queried, *(alert.expr for alert in alerts)]
     while pending:
         names = {name for name in RECORDED if name in pending[-1]} - needed
         needed |= names
