@@ -2,6 +2,7 @@
 
 from deploy.prometheus.recording import DAYS, PENDING, SENT_1H, burn, recorded_burn
 from deploy.prometheus.rule import Group, Recording, Selector
+from deploy.prometheus.usual import usually_finished
 from deploy.prometheus.values import Values
 
 SLOWLY = "3m"
@@ -27,6 +28,7 @@ def of_days(values: Values) -> Group:
             Recording(burn(DAYS), recorded_burn(s, values, DAYS)),
             Recording(USUALLY_PENDING, for_a_day(pending, f"quantile_over_time(0.99, {pending}[7d] offset 1h)")),
             Recording(MOST_SENT_1H, for_a_day(sent, f"max_over_time({sent}[7d] offset 1h)")),
+            *usually_finished(s),
         ],
         interval=SLOWLY,
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from deploy.prometheus import days, flight, node, recording, success, watching
+from deploy.prometheus import days, flight, node, recording, success, traffic, watching
 from deploy.prometheus.rule import Group, as_yaml
 from deploy.prometheus.values import Values
 
@@ -37,7 +37,7 @@ def groups(values: Values) -> Sequence[Group]:
         success.reasons(values),
         flight.flight(values),
         node.node(values),
-        node.traffic(values),
+        traffic.traffic(values),
         watching.watching(values),
         watching.seldom(values),
     )

@@ -1,13 +1,10 @@
-"""Alerts on the node: its state, its chain, and unusual amounts."""
+"""Alerts on the node: its state, its channels, its chain, its certificate."""
 
-from deploy.prometheus.days import MOST_SENT_1H
-from deploy.prometheus.recording import BLOCKS_LEFT, FINISHED, SENT, SENT_1H, present
+from deploy.prometheus.recording import BLOCKS_LEFT
 from deploy.prometheus.rule import NODE, NODES_OF_A_JOB, PER_NODE, Alert, Group, Selector, exactly, one_of
 from deploy.prometheus.thresholds import Lasting, Severity
 from deploy.prometheus.values import Values
-from exporter.payments.labels import PURPOSE, ChannelState, NodeState, Purpose
-
-_SAT = 1000  # msat
+from exporter.payments.labels import ChannelState, NodeState
 
 
 def node(values: Values) -> Group:
@@ -16,12 +13,6 @@ def node(values: Values) -> Group:
     return Group(
         "node", [*_states(s, values), _no_active_channel(s, values), *_chain(s, values), *_certificate(s, values)]
     )
-
-
-def traffic(values: Values) -> Group:
-    """Return the alerts on more or less traffic than usual."""
-    s = Selector(values)
-    return Group("traffic", [_traffic_gone(s, values), _outflow(s, values), *_fees(s, values)])
 
 
 def _states(s: Selector, values: Values) -> list[Alert]:
@@ -88,7 +79,7 @@ def _no_active_channel(s: Selector, values: Values) -> Alert:
         f"""
         {channels(ChannelState.INACTIVE)} > 0
         and {channels(ChannelState.ACTIVE)} == 0
-        {_unless_down(s)}
+        {unless_down(s)}
         """,
         f"{NODE}: all {{{{ $value }}}} channels are inactive",
         """No peer is connected, so nothing can be paid or received. When all are gone at once it is this node's own
@@ -106,7 +97,7 @@ def _chain(s: Selector, values: Values) -> list[Alert]:
     stalls = f"""(
           {age}
           and {PER_NODE} ({s("node_synced_to_chain")} == 0 or {age} > {given.header_hours * 3600:g})
-          {_unless_down(s)}
+          {unless_down(s)}
         )"""
     what = f"""lnd says that it is not synced to the chain, or its newest block is older than {given.header_hours:g} h
             (it is {{{{ $value | humanizeDuration }}}} old)"""
@@ -154,73 +145,6 @@ def _certificate(s: Selector, values: Values) -> list[Alert]:
     return [alert(Severity.WARNING, given.warning_days), alert(Severity.CRITICAL, given.critical_days)]
 
 
-def _traffic_gone(s: Selector, values: Values) -> Alert:
-    given = values.alerts.traffic_gone
-    finished, pending = s(FINISHED), s("in_flight", exactly("purpose", Purpose.PAYMENT))
-    return Alert(
-        "TrafficGone",
-        given.severity,
-        f"""
-        (
-          increase({finished}[1h] offset 1d) >= {given.at_least}
-          and increase({finished}[1h] offset 7d) >= {given.at_least}
-          and increase({finished}[1h]) == 0
-          unless sum without (purpose, age) ({pending}) > 0
-        ) and {PER_NODE} {s("stream_up")} == 1
-        {present(s, "1h")}
-        """,
-        f"{NODE}: no payment for an hour, where there were {{{{ $value | humanize }}}} yesterday",
-        f"""lnd answers, and nobody asks it to pay: look at what makes the payments. At this time of day there were at
-        least {given.at_least} an hour yesterday and a week ago.""",
-        "overview",
-        keep_firing_for="10m",
-    )
-
-
-def _outflow(s: Selector, values: Values) -> Alert:
-    """Return the alert on outflow; after a longer absence only the last minutes count, because the rest is over."""
-    given = values.alerts.outflow
-    sent = f"({s(SENT_1H)} or increase({s(SENT)}[10m]) {present(s, '10m')}) / {_SAT}"
-    before = f"{s(MOST_SENT_1H)} / {_SAT}"
-    return Alert(
-        "Outflow",
-        given.severity,
-        f"""
-        {sent} > {given.times:g} * {before}
-        and {sent} > {given.sat}
-        """,
-        f'{NODE}: {{{{ $value | printf "%.0f" }}}} sat were sent within an hour',
-        f"""More than {given.times:g} times as much was sent within an hour or less (rebalances aside) as in any hour of
-        the last week, and more than {given.sat:,} sat. If nobody meant to: this is also what a stolen macaroon looks
-        like.""",
-        "overview",
-        keep_firing_for="10m",
-    )
-
-
-def _fees_of(s: Selector, purpose: Purpose) -> str:
-    """Return the fees within a day, in msat; from the counter, because the histogram may be left out."""
-    paid = s("fees_msat_total", one_of("kind", [kind for kind, of in PURPOSE.items() if of is purpose]))
-    return f'label_replace(sum without (kind, amount_band) (increase({paid}[1d])), "purpose", "{purpose}", "", "")'
-
-
-def _fees(s: Selector, values: Values) -> list[Alert]:
-    given = values.alerts.fee_budget
-    return [
-        Alert(
-            "FeeBudget",
-            given.severity,
-            f"{_fees_of(s, purpose)} / {_SAT} > {limit}",
-            f'{NODE}: {{{{ $value | printf "%.0f" }}}} sat of fees within a day for purpose `{purpose}`',
-            f"""More than the limit of {limit:,} sat, which is set in values.yml, was paid for routing within the last
-            24 hours. A tool that rebalances in a circle, at any price, looks like this.""",
-            "overview",
-            keep_firing_for="10m",
-        )
-        for purpose, limit in given.sat.items()
-    ]
-
-
-def _unless_down(s: Selector) -> str:
+def unless_down(s: Selector) -> str:
     """Return the end of an expression that excludes nodes that are down, on which it would always hold."""
     return f"unless {PER_NODE} {s('node_up')} == 0"

@@ -99,6 +99,18 @@ def at_exporter(expr: str) -> str:
     return f'label_replace({expr}, "instance", "$1", "exporter", "(.+)")'
 
 
+def here(name: str, *matchers: str) -> str:
+    """Return a selector for the node of an alert, from a series' full name: for `value_of`."""
+    return f"{name}{{{','.join(('job=%q', 'instance=%q', 'node=%q', *matchers))}}}"
+
+
+def value_of(expr: str) -> str:
+    """Return a template that shows the value of an expression of selectors by `here`, for the text of an alert."""
+    labels = " $labels.job $labels.instance $labels.node" * expr.count("job=%q")
+    found = f"{{{{ with printf `{expr}`{labels} | query }}}}"
+    return f"{found}{{{{ . | first | value | humanize }}}}{{{{ else }}}}?{{{{ end }}}}"
+
+
 def ratio(percent: float) -> str:
     """Format a percentage as a ratio for PromQL."""
     return f"{percent / 100:g}"

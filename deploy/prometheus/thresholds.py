@@ -179,7 +179,7 @@ class Thresholds(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, 
     no_active_channel: Lasting
     chain_stalls: Chain
     certificate_expires: Days
-    traffic_gone: Counted
+    traffic_gone: Share
     outflow: Outflow
     fee_budget: Fees
     exporter_down: Down

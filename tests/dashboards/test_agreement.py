@@ -223,7 +223,7 @@ def alert(name: str) -> str:
     rules = [rule for group in GROUPS for rule in group.rules]
     found = " ".join(rule.expr for rule in rules if isinstance(rule, Alert) and rule.name == name)
     for rule in reversed(rules):
-        if isinstance(rule, Recording) and rule.record.startswith("node_peer:") and rule.record in found:
+        if isinstance(rule, Recording) and rule.record.startswith("instance_node_peer:") and rule.record in found:
             found += f" {rule.expr}"
     return " ".join(found.split())
 

@@ -27,6 +27,8 @@ class Story:
     """Alerts in every profile that has them."""
     only: Mapping[str, Fires] = field(default_factory=dict)
     """More alerts in single profiles."""
+    ends: Fires = field(default_factory=dict)
+    """Minutes from the beginning within which an alert must have stopped firing again, by its name."""
     several: tuple[str, ...] = ()
     """Alerts that fire for several series at once, as for each of the peers."""
     hours: float = 3

@@ -43,6 +43,9 @@ def differences(story: Story, profile: str, alerts: dict[str, Fired]) -> list[st
         after_min = alert.first_min - story.begins_min
         if not 0 <= after_min <= expected[wanted]:
             lines.append(f"{name} fired after {after_min:.1f} minutes, not within {expected[wanted]:g}")
+        lasts_min = alert.last_min - story.begins_min
+        if lasts_min > story.ends.get(wanted, lasts_min):
+            lines.append(f"{name} fired until minute {lasts_min:.1f}, not {story.ends[wanted]:g}")
         if alert.times != 1:
             lines.append(f"{name} fired {alert.times} times")
         if alert.without_instance:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from deploy.prometheus.values import read
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.event import StreamInterrupted
-from exporter.payments.labels import Interruption, NodeState, amount_band
+from exporter.payments.labels import AmountBand, Interruption, Kind, NodeState, amount_band
+from exporter.payments.totals import Counter
 from exporter.simulator.mutation import GiveUp, Register, Scenario
 from exporter.simulator.scenario_builder import random_amount_msat
 from tests.incidents.node import SPENDABLE_MSAT, VirtualNode
@@ -80,6 +81,20 @@ def pays(
     """Schedule such payments from one minute to another."""
     for at_s in moments(node, begin_min, end_min, per_min, rhythm=rhythm):
         node.play(at_s, scenario(node))
+
+
+def counted(
+    node: VirtualNode, begin_min: int, end_min: int, number: Callable[[int], float], *, every_min: int = 1
+) -> None:
+    """Count succeeded payments without playing them, for millions of them: `number` a minute on average, at random."""
+
+    def count(at_min: int) -> None:
+        mean = number(at_min) * every_min
+        found = max(0, round(node.chance.gauss(mean, math.sqrt(mean))))
+        node.ledger.count(Counter.SUCCEEDED, Kind.INVOICE, AmountBand.UNDER_10K, by=found)
+
+    for at_min in range(begin_min, end_min, every_min):
+        node.at(at_min * MINUTE + 1, lambda at_min=at_min: count(at_min))  # type: ignore[misc]
 
 
 def over_peer(scenario: Scenario) -> str:

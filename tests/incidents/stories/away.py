@@ -100,17 +100,6 @@ def fee_loop(node: VirtualNode) -> None:
 
 
 @story(
-    only={"service": {"TrafficGone": 70}},
-    hours=7 * 24 + 4,
-    begins_min=(7 * 24 + 2) * 60,
-    metrics=("succeeded_total", "failed_total", "in_flight", "node_up", "stream_up"),
-)
-def traffic_gone(node: VirtualNode) -> None:
-    """After a week of payments lnd gets no more requests to pay."""
-    pays(node, 0, (7 * 24 + 2) * 60, 0.5, lambda node: node.scenarios.success())
-
-
-@story(
     fires={"NodeUnreachable": 16, "LateSuccess": 185, "UnknownReasons": 185, "ErrorBudget": 190},
     only={"service": {"NodeUnreachable": 4}},
     hours=5,

@@ -1,5 +1,7 @@
 """Incidents with payments that fail or are slow."""
 
+from collections.abc import Callable
+
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.simulator.mutation import Scenario
 from exporter.simulator.scenario_builder import random_amount_msat
@@ -145,20 +147,37 @@ def nothing_arrives_for_the_customer(node: VirtualNode) -> None:
     pays(node, 120, 180)
 
 
-@story(fires={"PeerFails": 40})
-def one_peer_fails(node: VirtualNode) -> None:
-    """One of eight peers fails everything; lnd finds another route each time."""
-    peer = node.world.peers[0].node.pubkey
+def _over_first_peer(node: VirtualNode, scenario: Callable[[], Scenario]) -> Scenario:
+    for _ in range(100):
+        made = scenario()
+        if over_peer(made) == node.world.peers[0].node.pubkey:
+            return made
+    raise AssertionError("none of a hundred lives began with that peer")
 
+
+def _one_peer_fails(node: VirtualNode) -> None:
     def one(node: VirtualNode) -> Scenario:
-        for _ in range(100):
-            scenario = node.scenarios.retry(failures=((TEMPORARY, FIRST_HOP),))
-            if over_peer(scenario) == peer:
-                return scenario
-        raise AssertionError("none of a hundred lives began with that peer")
+        return _over_first_peer(node, lambda: node.scenarios.retry(failures=((TEMPORARY, FIRST_HOP),)))
 
     pays(node, 0, 180)
     pays(node, 60, 120, 2, one)
+
+
+@story(fires={"PeerFails": 40}, ends={"PeerFails": 60 + 20})
+def one_peer_fails(node: VirtualNode) -> None:
+    """One of eight peers fails everything for an hour; lnd finds another route each time, and avoids the peer later."""
+    _one_peer_fails(node)
+
+
+@story(fires={"PeerFails": 40}, ends={"PeerFails": 60 + 17})
+def one_peer_recovers(node: VirtualNode) -> None:
+    """One of eight peers fails everything for an hour, and then nothing."""
+
+    def one(node: VirtualNode) -> Scenario:
+        return _over_first_peer(node, node.scenarios.success)
+
+    _one_peer_fails(node)
+    pays(node, 120, 180, 2, one)
 
 
 @story(fires={"FailFast": 45, "FailSlowly": 90, "ErrorBudget": 60})
