@@ -40,10 +40,12 @@ def grid(
     *,
     sort: str = "",
     empty: str = "",
+    only: str = "",
 ) -> table.Panel:
     """Return a table with a row for each value of the label `key`, joined from several queries.
 
-    With several labels the queries must have exactly these labels, and the same rows.
+    With several labels the queries must have exactly these labels, and the same rows. Only rows with more than 0 in the
+    field `only` are shown.
     """
     panel: table.Panel = filled(
         table.Panel(), text, [query._replace(instant=True) for query in queries], PromQueryFormat.TABLE
@@ -54,6 +56,13 @@ def grid(
         if isinstance(key, str)
         else model.DataTransformerConfig(id_val="merge", options={})
     )
+    if only:
+        more = {"fieldName": only, "config": {"id": "greater", "options": {"value": 0}}}
+        panel.with_transformation(
+            model.DataTransformerConfig(
+                id_val="filterByValue", options={"filters": [more], "type": "include", "match": "all"}
+            )
+        )
     panel.with_transformation(
         model.DataTransformerConfig(
             id_val="filterFieldsByName", options={"include": {"pattern": f"^({'|'.join(map(_escaped, known))})$"}}
@@ -109,6 +118,35 @@ def _column(column: Column) -> list[model.DynamicConfigValue]:
         link = {"title": "Open", "url": column.link, "targetBlank": False}
         made.append(model.DynamicConfigValue(id_val="links", value=[link]))
     return made
+
+
+def matrix(
+    text: Text, expr: str, row: Column, label: str, columns: Sequence[str], *, empty: str, every: str = "All"
+) -> table.Panel:
+    """Return a table with a row for each value of the label of `row`, and a column for each of another label's values.
+
+    `expr` has both labels, and nothing for a cell without a number; the column `every` has the sum of each row.
+    """
+    panel: table.Panel = filled(table.Panel(), text, [Query(expr, instant=True)], PromQueryFormat.TABLE)
+    summed = {"include": [*columns], "reducer": "sum"}
+    first = f"{row.name}\\{label}"
+    places = {name: place for place, name in enumerate((first, every, *columns))}
+    steps: dict[str, dict[str, object]] = {
+        "groupingToMatrix": {"rowField": row.name, "columnField": label, "valueField": "Value", "emptyValue": "null"},
+        "calculateField": {"mode": "reduceRow", "reduce": summed, "alias": every},
+        "organize": {"indexByName": places, "renameByName": {first: row.heading}, "excludeByName": {}},
+    }
+    for name, options in steps.items():
+        panel.with_transformation(model.DataTransformerConfig(id_val=name, options=options))
+    panel.override_by_name(row.heading, _column(row))
+    for name in (every, *columns):
+        panel.override_by_name(name, _column(Column(name, name, text.unit, MARKED, 0, empty="-")))
+    return panel.no_value(empty).sort_by([common.TableSortByFieldState().display_name(every).desc(True)])
+
+
+def command(expr: str, label: str, line: str, name: str = "command") -> str:
+    """Add a label with a command line to copy; `$1` in it stands for the value of `label`."""
+    return f'label_replace({expr}, "{name}", "{line}", "{label}", "(.+)")'
 
 
 def crossed(
