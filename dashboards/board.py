@@ -14,7 +14,9 @@ from dashboards.marks import marks
 from dashboards.panel import SOURCE
 
 TAG = "lnd-payments"
-Variable: TypeAlias = dashboard.CustomVariable | dashboard.DatasourceVariable | dashboard.QueryVariable
+Variable: TypeAlias = (
+    dashboard.CustomVariable | dashboard.DatasourceVariable | dashboard.QueryVariable | dashboard.TextBoxVariable
+)
 
 
 class Board(NamedTuple):

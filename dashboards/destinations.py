@@ -4,7 +4,7 @@ from dashboards.graphs import lines
 from dashboards.layout import Grid
 from dashboards.panel import BLACK, ORANGE, RED, Query, Text
 from dashboards.query import OUTAGE, SAT, TARGET, increase, total
-from dashboards.tables import Column, grid, named
+from dashboards.tables import Column, command, grid, named
 from dashboards.words import ADVICE, CAUSES
 from deploy.prometheus.rule import exactly, one_of
 from exporter.payments.ended import RunOutcome
@@ -55,20 +55,22 @@ def _success(here: Grid) -> None:
 
 def _failures(here: Grid) -> None:
     failed = total(increase(_ENDED, _NAMED, _FAILED), "destination", "cause")
+    line = "lnd-payments-exporter ended --cause=$1 --since=$__range"
     here.add(
         grid(
             Text(
                 "Failures by destination",
-                "Failed payments within the time shown, by cause. `lnd-payments-exporter ended --failed` lists them, "
+                "Failed payments within the time shown, by cause. The command lists those of the cause to everybody, "
                 "with their recipients.",
                 "locale",
             ),
-            [Query(f'label_replace({failed} > 0, "advice", "$1", "cause", "(.+)")')],
+            [Query(command(command(f"{failed} > 0", "cause", "$1", "advice"), "cause", line))],
             [
                 Column("destination", "Destination", "string", width=150),
                 Column("cause", "Cause", "string", width=190, words=named(CAUSES)),
                 Column("Value", "Failed", "locale", decimals=0, width=80),
                 Column("advice", "What helps", "string", words={word: (text, BLACK) for word, text in ADVICE.items()}),
+                Column("command", "Which ones?", "string", width=150, copied=True),
             ],
             ["destination", "cause"],
             sort="Failed",
@@ -103,7 +105,7 @@ def _table(here: Grid) -> None:
             Column(f"Value #{letter}", f"Failed: {name.lower()}", "locale", marked, decimals=0)
             for letter, name in zip("CDE", whose, strict=True)
         ),
-        Column("Value #F", "Sent, sat", "locale", decimals=0),
+        Column("Value #F", "Sent, sat", "short"),
         Column("Value #G", "Fees, ppm", "locale", decimals=0, empty="-"),
         Column("Value #H", "Takes", "s", decimals=1, empty="-"),
     ]
@@ -120,7 +122,8 @@ def _table(here: Grid) -> None:
             columns,
             "destination",
             sort="Ended",
-            empty=_NONE,
+            empty=f"nothing ended, or {_NONE}",
+            only=("Value #A",),
         ),
         24,
         9,

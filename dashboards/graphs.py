@@ -50,9 +50,9 @@ def in_words(text: Text, expr: str, legend: str, mapped: Mapping[str, tuple[str,
     return panel.mappings(mappings(mapped)).text_mode(words.BigValueTextMode.VALUE_AND_NAME)
 
 
-def leading(text: Text, expr: str, label: str, colors: Mapping[str, str]) -> stat.Panel:
+def leading(text: Text, expr: str, label: str, colors: Mapping[str, str], *, empty: str = "none") -> stat.Panel:
     """Return a panel with the label value that has the highest number."""
-    panel = number(text, f"topk(1, {expr} > 0)", decimals=0, empty="none", legend=f"{{{{{label}}}}}")
+    panel = number(text, f"topk(1, {expr} > 0)", decimals=0, empty=empty, legend=f"{{{{{label}}}}}")
     for name, color in colors.items():
         panel.override_by_name(name, [_fixed(color)])
     return panel.text_mode(words.BigValueTextMode.VALUE_AND_NAME)
@@ -99,9 +99,13 @@ def lines(
     return panel
 
 
-def bars(text: Text, queries: Sequence[Query], colors: Mapping[str, str] | None = None) -> timeseries.Panel:
+def bars(
+    text: Text, queries: Sequence[Query], colors: Mapping[str, str] | None = None, *, empty: str = ""
+) -> timeseries.Panel:
     """Return stacked bars of five minutes or more for each label value, so that rare events are visible."""
     panel = _over_time(text, queries, colors or {}).interval("5m")
+    if empty:
+        panel.no_value(empty)
     panel.draw_style(words.GraphDrawStyle.BARS).line_width(0).fill_opacity(85).bar_width_factor(0.9)
     return _stacked(panel)
 
@@ -136,7 +140,7 @@ def _fixed(color: str) -> model.DynamicConfigValue:
     return model.DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": color})
 
 
-def spread(text: Text, expr: str) -> heatmap.Panel:
+def spread(text: Text, expr: str, *, empty: str = "") -> heatmap.Panel:
     """Return a heatmap of a histogram."""
     panel: heatmap.Panel = filled(heatmap.Panel(), text, [Query(expr, "{{le}}")], PromQueryFormat.HEATMAP)
     panel.calculate(False).hide_legend().cell_gap(1).interval("5m")
@@ -151,6 +155,8 @@ def spread(text: Text, expr: str) -> heatmap.Panel:
         .reverse(False)
     )
     panel.filter_values(heatmap.FilterValueRange().le(1e-9))
+    if empty:
+        panel.no_value(empty)
     return panel
 
 

@@ -1,6 +1,8 @@
 """Alert marks on all graphs: one for each alert and node that begins to fire, red if critical, orange for a warning."""
 
 from grafana_foundation_sdk.builders import dashboard, prometheus
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards.panel import ORANGE, RED, SOURCE
 from dashboards.presence import UP
@@ -16,7 +18,7 @@ _NODES = f"last_over_time({UP}[$__range] @ end())"
 """All nodes that were on a page within the time range, also where they weren't yet, or aren't any more."""
 
 
-def marks() -> list[dashboard.AnnotationQuery]:
+def marks() -> list[Builder[model.AnnotationQuery]]:
     """Return the annotations; alerts of the severity info have none."""
     return [_annotation("Critical alerts", Severity.CRITICAL, RED), _annotation("Warnings", Severity.WARNING, ORANGE)]
 

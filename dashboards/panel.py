@@ -7,6 +7,7 @@ from grafana_foundation_sdk.builders import (
     common,
     dashboard,
     heatmap,
+    logs,
     prometheus,
     stat,
     statetimeline,
@@ -22,7 +23,7 @@ GREEN, YELLOW, ORANGE, RED, BLUE, BLACK = "green", "yellow", "orange", "red", "b
 GREY = "#8e8e8e"
 """Colour of unknown values."""
 
-Panel: TypeAlias = stat.Panel | timeseries.Panel | table.Panel | heatmap.Panel | statetimeline.Panel
+Panel: TypeAlias = stat.Panel | timeseries.Panel | table.Panel | heatmap.Panel | statetimeline.Panel | logs.Panel
 Mappings: TypeAlias = list[model.ValueMap | model.RangeMap | model.RegexMap | model.SpecialValueMap]
 Steps: TypeAlias = Sequence[tuple[float | None, str]]
 """Thresholds: the lower bound of each colour; the first bound is None."""

@@ -40,12 +40,12 @@ def grid(
     *,
     sort: str = "",
     empty: str = "",
-    only: str = "",
+    only: Sequence[str] = (),
 ) -> table.Panel:
     """Return a table with a row for each value of the label `key`, joined from several queries.
 
-    With several labels the queries must have exactly these labels, and the same rows. Only rows with more than 0 in the
-    field `only` are shown.
+    With several labels the queries must have exactly these labels, and the same rows. Only rows with more than 0 in one
+    of the fields `only` are shown.
     """
     panel: table.Panel = filled(
         table.Panel(), text, [query._replace(instant=True) for query in queries], PromQueryFormat.TABLE
@@ -57,10 +57,11 @@ def grid(
         else model.DataTransformerConfig(id_val="merge", options={})
     )
     if only:
-        more = {"fieldName": only, "config": {"id": "greater", "options": {"value": 0}}}
+        config = {"id": "greater", "options": {"value": 0}}
+        filters = [{"fieldName": name, "config": config} for name in only]
         panel.with_transformation(
             model.DataTransformerConfig(
-                id_val="filterByValue", options={"filters": [more], "type": "include", "match": "all"}
+                id_val="filterByValue", options={"filters": filters, "type": "include", "match": "any"}
             )
         )
     panel.with_transformation(
