@@ -44,7 +44,7 @@ def written(board: Board) -> str:
         .tooltip(model.DashboardCursorSync.CROSSHAIR)
         .time(board.span, "now")
         .timezone("browser")
-        .refresh("30s")
+        .refresh("1m")
         .version(1)
         .variables([*_variables(), *board.more])
         .link(_link())

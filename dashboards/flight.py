@@ -227,6 +227,24 @@ def _over_time(here: Grid) -> None:
     here.add(
         lines(
             Text(
+                "Given up and still open, stalled, on no channel",
+                "Given up: may yet succeed. Stalled: without an HTLC and without news. On no channel: HTLCs that lnd "
+                "calls in flight, but that their open channel has not held for 10 minutes (needs ListChannels). "
+                "Good: 0. `lnd-payments-exporter open` lists the payments.",
+                "short",
+            ),
+            [
+                Query(total(m("in_flight_given_up")), "given up, still open"),
+                Query(total(m("in_flight_stalled")), "stalled"),
+                Query(total(m("in_flight_ghost_htlcs")), "HTLCs on no channel"),
+            ],
+            colors={word: HANGING[word] for word in ("given up, still open", "stalled", "HTLCs on no channel")},
+        ),
+        12,
+    )
+    here.add(
+        lines(
+            Text(
                 "Successes after giving up",
                 "Within the last 10 minutes; each is told by an alert. Good: 0. Reconcile before anything is refunded: "
                 "`lnd-payments-exporter ended --late --since=1d` lists them.",

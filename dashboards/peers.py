@@ -7,11 +7,12 @@ from dashboards.graphs import bars, lines, spread
 from dashboards.layout import Grid
 from dashboards.panel import GREEN, ORANGE, RED, Query, Text
 from dashboards.presence import READY
-from dashboards.query import BLAMED, BLAMED_LEAST, BLAMED_WINDOW, NODE, SAT, increase, m, rate, total
+from dashboards.query import BLAMED, BLAMED_LEAST, NODE, SAT, increase, m, rate, total
 from dashboards.recorded import NO_RULES, grown, recorded, risen
 from dashboards.tables import Column, command, grid
 from dashboards.words import OUTCOMES
 from deploy.prometheus.boards import FEE_PPM, PEER_ATTEMPTS, PEER_FEES, PEER_OUTSTANDING, PEER_REBALANCE_FEES, PEER_SENT
+from deploy.prometheus.failed import PEER_BLAMED_SHARE
 from deploy.prometheus.rule import exactly
 from exporter.payments.labels import PeerChannelState, PeerOutcome, Purpose
 
@@ -65,18 +66,13 @@ def _now(metric: str, *matchers: str) -> str:
 
 
 def _fails(here: Grid) -> None:
-    attempts, at_fault = "peer_htlc_attempts_total", 'outcome=~"failed_here|failed_at_peer"'
-
-    def lately(*matchers: str) -> str:
-        return total(increase(attempts, 'peer!~"other|former"', *matchers, window=BLAMED_WINDOW), *NODE, "peer")
-
     everything = total(grown(PEER_ATTEMPTS, _HAS_PLACE), "peer")
     reached = total(grown(PEER_ATTEMPTS, _HAS_PLACE, _REACHED), "peer")
     by_outcome = (
         total(grown(PEER_ATTEMPTS, _HAS_PLACE, exactly("outcome", outcome)), "peer") for outcome in PeerOutcome
     )
     known = (
-        f"max by (peer) ({lately(at_fault)} / ({lately()} >= {BLAMED_LEAST}))",
+        f"max by (peer) ({recorded(PEER_BLAMED_SHARE)})",
         f"{total(grown(PEER_OUTSTANDING, _HAS_PLACE), 'peer')} / ({reached} > 0)",
         *(_now("peer_channels", exactly("state", state)) for state in PeerChannelState),
         f"{_now('peer_spendable_msat')} / {SAT}",
