@@ -18,10 +18,13 @@ from dashboards.query import (
     total,
 )
 from dashboards.words import INTERRUPTIONS, METHODS, UPDATES
-from deploy.prometheus.rule import at_exporter, exactly
+from deploy.prometheus.rule import ONE_PAGE, PAGE_A_NODE, at_exporter, exactly
 from exporter.payments.labels import CallOutcome
 
-_AWAY = of_exporters(f"max by (job, instance) ({at_exporter(f'up{{{JOBS}}} == 0')})")
+_AWAY = of_exporters(
+    f"(max by (job, instance) (up{{{JOBS},{ONE_PAGE}}} == 0) "
+    f"or {at_exporter(f'max by (job, exporter) (up{{{JOBS},{PAGE_A_NODE}}} == 0)')})"
+)
 """Exporters of the chosen nodes of which Prometheus can't scrape some page."""
 _FASTER = f"{1 - DELAY_SHARE:.0%} are faster"
 
