@@ -1,6 +1,8 @@
 """Graph panels: single numbers, lines, bars, areas, heatmaps, states over time."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from grafana_foundation_sdk.builders import common, dashboard, heatmap, stat, statetimeline, timeseries
 from grafana_foundation_sdk.models import common as words
@@ -66,6 +68,46 @@ def two(
     panel.with_target(target(second._replace(instant=True), 1, PromQueryFormat.TIME_SERIES))
     if unit:
         panel.override_by_name(second.legend, [model.DynamicConfigValue(id_val="unit", value=unit)])
+    return panel.text_mode(words.BigValueTextMode.VALUE_AND_NAME)
+
+
+class Value(NamedTuple):
+    """One of the values of a panel: its query, and its own unit, colours and decimals."""
+
+    query: Query
+    unit: str
+    steps: Steps = ((None, BLUE),)
+    decimals: int = 0
+
+
+def several(
+    text: Text,
+    values: Sequence[Value],
+    *,
+    empty: str = "-",
+    colors: Mapping[str, str] = MappingProxyType({}),
+) -> stat.Panel:
+    """Return a panel with several numbers and their names.
+
+    `colors` has those of names, as regular expressions: they win over the colours by value.
+    """
+    first, *_ = values
+    panel: stat.Panel = number(text, first.query.expr, first.steps, decimals=first.decimals, empty=empty)
+    panel.targets([])
+    for place, value in enumerate(values):
+        letter = chr(ord("A") + place)
+        panel.with_target(target(value.query._replace(instant=True), place, PromQueryFormat.TIME_SERIES))
+        steps = [{"value": bound, "color": color} for bound, color in value.steps]
+        panel.override_by_query(
+            letter,
+            [
+                model.DynamicConfigValue(id_val="unit", value=value.unit),
+                model.DynamicConfigValue(id_val="decimals", value=value.decimals),
+                model.DynamicConfigValue(id_val="thresholds", value={"mode": "absolute", "steps": steps}),
+            ],
+        )
+    for name, color in colors.items():
+        panel.override_by_regexp(name, [_fixed(color)])
     return panel.text_mode(words.BigValueTextMode.VALUE_AND_NAME)
 
 

@@ -161,10 +161,12 @@ def crossed(
     order: str = "",
     width: int = 150,
     colors: Mapping[str, str] = MappingProxyType({}),
+    empty: Mapping[str, str] = MappingProxyType({}),
 ) -> table.Panel:
     """Return a table with a row for each value of the label `row` and a column for each of `exprs`, in their order.
 
-    Rows are sorted by `order`, or else by the first column, the highest first. `colors` has those of the label values.
+    Rows are sorted by `order`, or else by the first column, the highest first. `colors` has those of the label values,
+    `empty` the texts of empty cells by column.
     """
     letters = [chr(ord("A") + place) for place in range(len(exprs))]
     in_units = dict.fromkeys(exprs, text.unit) | dict(units or {})
@@ -175,6 +177,7 @@ def crossed(
             in_units[name],
             steps.get(name, ()) if isinstance(steps, Mapping) else steps,
             1 if in_units[name] == "percentunit" else 0,
+            empty=empty.get(name, ""),
         )
         for letter, name in zip(letters, exprs, strict=True)
     ]
