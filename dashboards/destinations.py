@@ -3,8 +3,7 @@
 from dashboards.graphs import lines
 from dashboards.layout import Grid
 from dashboards.panel import BLACK, ORANGE, RED, Query, Text
-from dashboards.query import OUTAGE, SAT, TARGET, increase, total
-from dashboards.recorded import NO_RULES, grown
+from dashboards.query import NO_RULES, OUTAGE, SAT, TARGET, increase, total
 from dashboards.tables import Column, command, grid, named
 from dashboards.words import ADVICE, CAUSES
 from deploy.prometheus.boards import DESTINATIONS
@@ -36,7 +35,8 @@ def destinations(here: Grid) -> None:
 
 def _success(here: Grid) -> None:
     done, failed = (
-        total(grown(DESTINATIONS, _NAMED, outcome, window="1h"), "destination") for outcome in (_SUCCEEDED, _FAILED)
+        total(increase(DESTINATIONS.record, _NAMED, outcome, window="1h"), "destination")
+        for outcome in (_SUCCEEDED, _FAILED)
     )
     here.add(
         lines(
@@ -57,7 +57,7 @@ def _success(here: Grid) -> None:
 
 
 def _failures(here: Grid) -> None:
-    failed = total(grown(DESTINATIONS, _NAMED, _FAILED), "destination", "cause")
+    failed = total(increase(DESTINATIONS.record, _NAMED, _FAILED), "destination", "cause")
     line = "lnd-payments-exporter ended --cause=$1 --since=$__range"
     here.add(
         grid(
@@ -88,7 +88,7 @@ def _table(here: Grid) -> None:
         return total(increase(metric, _NAMED, *matchers), "destination")
 
     def ended(*matchers: str) -> str:
-        return total(grown(DESTINATIONS, _NAMED, *matchers), "destination")
+        return total(increase(DESTINATIONS.record, _NAMED, *matchers), "destination")
 
     done, failed, sent = ended(_SUCCEEDED), ended(_FAILED), risen("destination_sent_msat_total")
     took, timed = (risen(f"destination_duration_seconds_{end}", _SUCCEEDED) for end in ("sum", "count"))

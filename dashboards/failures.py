@@ -11,8 +11,7 @@ from dashboards.layout import Grid
 from dashboards.logs import LOKI, STREAM, failures_logged
 from dashboards.panel import BLACK, GREEN, ORANGE, RED, Query, Text
 from dashboards.peers import peers
-from dashboards.query import KIND, OUTAGE, PURPOSE, TARGET, increase, m, total
-from dashboards.recorded import NO_RULES, grown, risen
+from dashboards.query import KIND, NO_RULES, OUTAGE, PURPOSE, TARGET, increase, m, rate, total
 from dashboards.tables import Column, command, grid, matrix, named
 from dashboards.words import ADVICE, CAUSES, CHECK_ADVICE, CHECKS, EACH_TRY, IN_THE_END, REASONS
 from deploy.prometheus.boards import (
@@ -71,9 +70,11 @@ def _purpose() -> dashboard.CustomVariable:
 
 
 def _causes(here: Grid) -> None:
-    causes = grown(BY_CAUSE, PURPOSE)
+    causes = increase(BY_CAUSE.record, PURPOSE)
     here.row("1. What stops them?")
-    failed, done, mended = (total(grown(each, KIND)) for each in (FAILED_BY_KIND, SUCCEEDED_BY_KIND, MADE_GOOD_BY_KIND))
+    failed, done, mended = (
+        total(increase(each.record, KIND)) for each in (FAILED_BY_KIND, SUCCEEDED_BY_KIND, MADE_GOOD_BY_KIND)
+    )
     here.add(
         leading(
             Text(
@@ -131,7 +132,7 @@ def _causes(here: Grid) -> None:
                 "and purple the network, yellow the recipients.",
                 "short",
             ),
-            [Query(f"60 * {total(risen(BY_CAUSE, PURPOSE), 'cause')}", "{{cause}}")],
+            [Query(f"60 * {total(rate(BY_CAUSE.record, PURPOSE), 'cause')}", "{{cause}}")],
             colors=CAUSES,
             empty=f"nothing failed, {NO_RULES}",
         ),
@@ -143,7 +144,7 @@ def _causes(here: Grid) -> None:
 
 def _amounts(here: Grid) -> None:
     here.row("2. At which amounts, and what does lnd say?")
-    by_amount = grown(BY_AMOUNT_AND_CAUSE, PURPOSE, 'amount_band!=""')
+    by_amount = increase(BY_AMOUNT_AND_CAUSE.record, PURPOSE, 'amount_band!=""')
     here.add(
         matrix(
             Text(
@@ -162,7 +163,7 @@ def _amounts(here: Grid) -> None:
         24,
         9,
     )
-    reasons = total(grown(BY_REASON, PURPOSE), "reason")
+    reasons = total(increase(BY_REASON, PURPOSE), "reason")
     amounts = total(increase("failed_msat_total", KIND), "reason")
     here.add(
         grid(
@@ -175,7 +176,7 @@ def _amounts(here: Grid) -> None:
             ),
             [
                 Query(command(f"{reasons} > 0", "reason", f"{_ENDED} --reason=$1 --since=$__range")),
-                Query(f"{reasons} / on () group_left () ({total(grown(BY_REASON, PURPOSE))} > 0) > 0"),
+                Query(f"{reasons} / on () group_left () ({total(increase(BY_REASON, PURPOSE))} > 0) > 0"),
                 Query(f"{amounts} / 1000 > 0"),
             ],
             [

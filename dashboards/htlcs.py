@@ -3,8 +3,7 @@
 from dashboards.graphs import bars, spread
 from dashboards.layout import Grid
 from dashboards.panel import Query, Text
-from dashboards.query import PURPOSE, total
-from dashboards.recorded import NO_RULES, grown, risen
+from dashboards.query import NO_RULES, PURPOSE, increase, rate, total
 from dashboards.tables import Column, matrix
 from dashboards.words import SOURCES
 from deploy.prometheus.boards import ATTEMPTS, HTLCS_FAILED
@@ -23,7 +22,7 @@ def attempts(here: Grid) -> None:
                 "ended --failed --since=1h` tells of each payment who failed its last attempt, `why HASH` of all.",
                 "locale",
             ),
-            f"{total(grown(HTLCS_FAILED, PURPOSE), 'code', 'source')} > 0",
+            f"{total(increase(HTLCS_FAILED.record, PURPOSE), 'code', 'source')} > 0",
             Column("code", "Code", "string", width=320),
             "source",
             [*FailureSource],
@@ -39,7 +38,7 @@ def attempts(here: Grid) -> None:
                 "Good: mostly intermediate. A rise of self or first_hop is a matter of this node.",
                 "short",
             ),
-            [Query(f"60 * {total(risen(HTLCS_FAILED, PURPOSE), 'source')}", "{{source}}")],
+            [Query(f"60 * {total(rate(HTLCS_FAILED.record, PURPOSE), 'source')}", "{{source}}")],
             colors=SOURCES,
             empty=f"no failed HTLCs, {NO_RULES}",
         ),
@@ -53,7 +52,7 @@ def attempts(here: Grid) -> None:
                 "3. 0: nothing was ever sent.",
                 "short",
             ),
-            f"sum by (le) ({risen(ATTEMPTS, PURPOSE)})",
+            f"sum by (le) ({rate(ATTEMPTS.record, PURPOSE)})",
             empty=f"no payments, or --metrics.without=attempt-histograms, {NO_RULES}",
         ),
         12,

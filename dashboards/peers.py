@@ -7,8 +7,7 @@ from dashboards.graphs import bars, lines, spread
 from dashboards.layout import Grid
 from dashboards.panel import GREEN, ORANGE, RED, Query, Text
 from dashboards.presence import READY
-from dashboards.query import BLAMED, BLAMED_LEAST, NODE, SAT, increase, m, rate, total
-from dashboards.recorded import NO_RULES, grown, recorded, risen
+from dashboards.query import BLAMED, BLAMED_LEAST, NO_RULES, NODE, SAT, increase, m, rate, total
 from dashboards.tables import Column, command, grid
 from dashboards.words import OUTCOMES
 from deploy.prometheus.boards import FEE_PPM, PEER_ATTEMPTS, PEER_FEES, PEER_OUTSTANDING, PEER_REBALANCE_FEES, PEER_SENT
@@ -66,14 +65,15 @@ def _now(metric: str, *matchers: str) -> str:
 
 
 def _fails(here: Grid) -> None:
-    everything = total(grown(PEER_ATTEMPTS, _HAS_PLACE), "peer")
-    reached = total(grown(PEER_ATTEMPTS, _HAS_PLACE, _REACHED), "peer")
+    everything = total(increase(PEER_ATTEMPTS.record, _HAS_PLACE), "peer")
+    reached = total(increase(PEER_ATTEMPTS.record, _HAS_PLACE, _REACHED), "peer")
     by_outcome = (
-        total(grown(PEER_ATTEMPTS, _HAS_PLACE, exactly("outcome", outcome)), "peer") for outcome in PeerOutcome
+        total(increase(PEER_ATTEMPTS.record, _HAS_PLACE, exactly("outcome", outcome)), "peer")
+        for outcome in PeerOutcome
     )
     known = (
-        f"max by (peer) ({recorded(PEER_BLAMED_SHARE)})",
-        f"{total(grown(PEER_OUTSTANDING, _HAS_PLACE), 'peer')} / ({reached} > 0)",
+        f"max by (peer) ({m(PEER_BLAMED_SHARE)})",
+        f"{total(increase(PEER_OUTSTANDING.record, _HAS_PLACE), 'peer')} / ({reached} > 0)",
         *(_now("peer_channels", exactly("state", state)) for state in PeerChannelState),
         f"{_now('peer_spendable_msat')} / {SAT}",
     )
@@ -127,7 +127,7 @@ def _fails(here: Grid) -> None:
 
 def _costs(here: Grid) -> None:
     sent, fees, of_rebalances = (
-        total(grown(each, _HAS_PLACE), "peer") for each in (PEER_SENT, PEER_FEES, PEER_REBALANCE_FEES)
+        total(increase(each.record, _HAS_PLACE), "peer") for each in (PEER_SENT, PEER_FEES, PEER_REBALANCE_FEES)
     )
     of_payments = f"{fees} - ({of_rebalances} or 0 * {_EACH})"
     back, cost = (_grown_from_nothing(f"peer_rebalanced_in_{what}_total") for what in ("msat", "fees_msat"))
@@ -168,10 +168,10 @@ def _costs(here: Grid) -> None:
 
 
 def _takes(here: Grid) -> None:
-    busiest = f"topk({_BUSIEST}, sum by (peer) (increase({recorded(PEER_ATTEMPTS, _HAS_PLACE)}[$__range] @ end())))"
-    attempts = total(grown(PEER_ATTEMPTS, _HAS_PLACE, _REACHED, window="1h"), "peer")
+    busiest = f"topk({_BUSIEST}, sum by (peer) (increase({m(PEER_ATTEMPTS.record, _HAS_PLACE)}[$__range] @ end())))"
+    attempts = total(increase(PEER_ATTEMPTS.record, _HAS_PLACE, _REACHED, window="1h"), "peer")
     named = f"(0 * ({_aliases()}) + 1)"
-    takes = f"{total(grown(PEER_OUTSTANDING, _HAS_PLACE, window='1h'), 'peer')} / ({attempts} > 0)"
+    takes = f"{total(increase(PEER_OUTSTANDING.record, _HAS_PLACE, window='1h'), 'peer')} / ({attempts} > 0)"
     here.add(
         lines(
             Text(
@@ -199,7 +199,7 @@ def _fee_rate(here: Grid) -> None:
                 "more it stands out, the more payments. 1000 ppm is 0.1 %. Good: as your limits say.",
                 "locale",
             ),
-            f"sum by (le) ({risen(FEE_PPM, exactly('purpose', Purpose.PAYMENT))})",
+            f"sum by (le) ({rate(FEE_PPM.record, exactly('purpose', Purpose.PAYMENT))})",
             empty=f"nothing paid, or --metrics.without=fee-histograms, {NO_RULES}",
         ),
         12,
