@@ -2,56 +2,80 @@
 
 from collections.abc import Callable
 
-from dashboards.graphs import bars, lines, number
+from dashboards.graphs import Value, bars, lines, several
 from dashboards.layout import Grid
-from dashboards.panel import GREEN, ORANGE, RED, YELLOW, Query, Text
+from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, YELLOW, Query, Text
 from dashboards.query import (
     BURN_LEAST,
     BURNS,
     BURNT_BY,
-    SMALL_TARGET,
+    DAY_S,
+    FEW,
+    NO_RULES,
     TARGETS,
     burn,
     enough,
     finished,
     increase,
-    left_bad,
     m,
     overall,
     overall_in_the_end,
     rate,
-    success_rate,
+    target,
     total,
 )
 from dashboards.tables import crossed
 from dashboards.words import EACH_TRY, IN_THE_END, KINDS, RATES, TRIES
+from deploy.prometheus.boards import FAILED_BY_KIND, RUNS, SUCCEEDED_BY_KIND
+from deploy.prometheus.last_page import SEEN
 from deploy.prometheus.rule import exactly
-from exporter.payments.labels import AmountBand, Purpose
+from exporter.payments.labels import AmountBand
 
 _TRIES, _STEP = "6h", "5m"
 """A window longer than most people wait before they try again, and a step at which it isn't costly for Prometheus."""
-_PAYMENTS = exactly("purpose", Purpose.PAYMENT)
 
 
 def success(here: Grid) -> None:
     """Add the panels on the success rate, by amount, and on the error budget."""
     here.row("Does it arrive?")
+    _rates(here)
+    for what, series, text in (
+        ("succeeded", SUCCEEDED_BY_KIND, "What arrived, by kind. Good: as on other days."),
+        (
+            "failed",
+            FAILED_BY_KIND,
+            "What did not arrive, by kind; rebalances and probes fail often, and are in no success rate.",
+        ),
+    ):
+        here.add(
+            bars(
+                Text(f"Payments per minute, {what}", text, "short"),
+                [Query(f"60 * {total(rate(series.record), 'kind')}", "{{kind}}")],
+                colors=KINDS,
+            ),
+            12,
+        )
+    _budget(here)
+
+
+def _rates(here: Grid) -> None:
+    """Add the success rates: by amount over the time shown, and of each hour."""
+    above = f"{overall('$__range', 'amount_band')} - on (amount_band) ({_by_band(lambda band: TARGETS[band])})"
+    enough_finished = f"{finished('$__range', 'amount_band')} >= {FEW}"
     here.add(
         crossed(
             Text(
                 "Success rate by amount, against its target",
-                "The larger the amount, the harder it is to deliver, so each band has a target of its own, which "
-                f"holds for {EACH_TRY}. {IN_THE_END}: what a later try paid is no failure. Good: no red. A band "
-                "without payments shows 100 %.",
+                "Of the time shown. The larger the amount, the harder it is to deliver, so each band has a target of "
+                f"its own, which holds for {EACH_TRY}. {IN_THE_END}: what a later try paid is no failure. Good: no "
+                f"red. Few payments (below {FEW}) are not judged.",
                 "percentunit",
             ),
             {
-                EACH_TRY: success_rate("$__range", "amount_band"),
-                IN_THE_END: f"1 - {left_bad('$__range', 'amount_band')} / "
-                f"clamp_min({finished('$__range', 'amount_band')}, 1)",
+                EACH_TRY: overall("$__range", "amount_band"),
+                IN_THE_END: overall_in_the_end("$__range", "amount_band"),
                 "Target": _by_band(lambda band: TARGETS[band]),
-                "Above target": f"{success_rate('$__range', 'amount_band')} - on (amount_band) "
-                f"({_by_band(lambda band: TARGETS[band])})",
+                "Above target": f"({above}) and on (amount_band) {enough_finished}",
                 "Finished": finished("$__range", "amount_band"),
             },
             "amount_band",
@@ -59,62 +83,55 @@ def success(here: Grid) -> None:
             units={"Finished": "locale"},
             steps={"Above target": ((None, RED), (0, GREEN))},
             order=_by_band(lambda band: list(AmountBand).index(band)),
+            empty={EACH_TRY: "-", IN_THE_END: "-", "Above target": "few payments", "Finished": "-"},
         ),
-        14,
+        12,
     )
     here.add(
         lines(
             Text(
-                "Success rate, over the last hour",
-                "By amount, of what finished within an hour. Good: near the top; small amounts above "
-                f"{SMALL_TARGET:.0%}.",
+                "Success rate of the last hour",
+                f"At each moment, of what finished within an hour before. {EACH_TRY}: this node did not fail it. "
+                f"{IN_THE_END}: or a later try paid the same invoice. Both of the same number of payments. target: of "
+                "just these amounts. Good: at the target or above. Empty where nothing finished.",
                 "percentunit",
             ),
-            [Query(success_rate("1h", matchers=[exactly("amount_band", band)]), band.value) for band in AmountBand],
+            [
+                Query(overall("1h"), EACH_TRY),
+                Query(overall_in_the_end("1h"), IN_THE_END),
+                Query(target("1h"), "target"),
+            ],
             top=1,
-        ),
-        10,
-    )
-    here.add(
-        bars(
-            Text(
-                "Payments per minute, succeeded",
-                "What arrived, by kind. Good: as on other days.",
-                "short",
-            ),
-            [Query(f"60 * {total(rate('succeeded_total'), 'kind')}", "{{kind}}")],
-            colors=KINDS,
+            colors={**RATES, "target": GREY},
+            empty=f"no payments, {NO_RULES}",
+            every=_STEP,
         ),
         12,
     )
+
+
+def _budget(here: Grid) -> None:
+    """Add the panels on the error budget, and on payments that are tried again."""
+    known = f"clamp_max(time() - min(min_over_time({m(SEEN)}[3d])), {3 * DAY_S})"
     here.add(
-        bars(
+        several(
             Text(
-                "Payments per minute, failed",
-                "What did not arrive, by kind; rebalances and probes fail often, and are in no success rate.",
-                "short",
-            ),
-            [Query(f"60 * {total(rate('failed_total'), 'kind')}", "{{kind}}")],
-            colors=KINDS,
-        ),
-        12,
-    )
-    here.add(
-        number(
-            Text(
-                "Error budget left, 3 days",
-                "What the targets still allow to fail, of what they allow within three days, at the node where it is "
-                f"least. Good: above 0; below, payments failed more often than they may. {BURNT_BY}",
+                "Error budget left",
+                "What the targets still allow to fail, of what they allow within three days, or since the rules know "
+                "the node: the span is shown. At the node where it is least. Good: above 0; below, payments failed "
+                f"more often than they may. {BURNT_BY}",
                 "percentunit",
             ),
-            f"1 - max({burn('3d')})",
-            ((None, RED), (0, YELLOW), (0.25, GREEN)),
-            decimals=0,
-            empty="no payments",
+            [
+                Value(
+                    Query(f"1 - max({burn('3d')})", "left"), "percentunit", ((None, RED), (0, YELLOW), (0.25, GREEN))
+                ),
+                Value(Query(known, "of the last"), "s", ((None, BLUE),), 1),
+            ],
+            empty=f"no payments, {NO_RULES}",
         ),
         4,
     )
-    _tries(here)
     here.add(
         lines(
             Text(
@@ -129,35 +146,13 @@ def success(here: Grid) -> None:
                 Query(f"max({burn('6h')} and {enough('6h')}) or 0 * max({m('node_up')})", "6 hours"),
             ],
             ((None, "transparent"), (BURNS["slow"], ORANGE), (BURNS["fast"], RED)),
-        ),
-        6,
-    )
-
-
-def _tries(here: Grid) -> None:
-    """Add the panels on payments that are tried again."""
-    here.add(
-        lines(
-            Text(
-                f"Success rate: {EACH_TRY}, and {IN_THE_END}",
-                f"Of what was tried within {_TRIES} before. {EACH_TRY}: this node did not fail it. {IN_THE_END}: or a "
-                "later try paid the same invoice. One denominator: the gap is what people put right by trying again. "
-                "Good: both near the top. A keysend or AMP payment tried again is another payment.",
-                "percentunit",
-            ),
-            [Query(overall(_TRIES), EACH_TRY), Query(overall_in_the_end(_TRIES), IN_THE_END)],
-            top=1,
-            colors=RATES,
-            empty="no payments",
             every=_STEP,
         ),
-        7,
+        10,
     )
-    successes = total(increase("runs_per_success_count", _PAYMENTS, window=_TRIES))
 
-    def beyond(tries: int) -> str:
-        within = total(increase("runs_per_success_bucket", _PAYMENTS, exactly("le", f"{tries:.1f}"), window=_TRIES))
-        return f"1 - {within} / ({successes} > 0)"
+    def within(tries: str) -> str:
+        return total(increase(RUNS.record, exactly("le", tries), window=_TRIES))
 
     here.add(
         lines(
@@ -167,12 +162,15 @@ def _tries(here: Grid) -> None:
                 "more than 5 is a program that tries again and again. HTLC attempts within a try are in Why they fail.",
                 "percentunit",
             ),
-            [Query(beyond(1), "more than 1"), Query(beyond(2), "more than 2"), Query(beyond(5), "more than 5")],
+            [
+                Query(f"1 - {within(f'{tries:.1f}')} / ({within('+Inf')} > 0)", f"more than {tries}")
+                for tries in (1, 2, 5)
+            ],
             colors=TRIES,
-            empty="no invoice paid",
+            empty=f"no invoice paid, {NO_RULES}",
             every=_STEP,
         ),
-        7,
+        10,
     )
 
 

@@ -1,19 +1,22 @@
-"""A whole dashboard: its variables, its links to the others, firing alerts as annotations, and its panels."""
+"""A whole dashboard: its variables, its links to the others, marks of alerts, and its panels."""
 
+import json
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from grafana_foundation_sdk.builders import dashboard, prometheus
+from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
+from dashboards import grafana10
 from dashboards.layout import Grid
+from dashboards.marks import marks
 from dashboards.panel import SOURCE
-from dashboards.presence import KNOWN
-from dashboards.query import ANYWHERE, of_exporters
-from deploy.prometheus.rule import PER_NODE, PREFIX, at_exporter
 
 TAG = "lnd-payments"
+Variable: TypeAlias = (
+    dashboard.CustomVariable | dashboard.DatasourceVariable | dashboard.QueryVariable | dashboard.TextBoxVariable
+)
 
 
 class Board(NamedTuple):
@@ -26,7 +29,7 @@ class Board(NamedTuple):
     grid: Grid
     span: str = "now-6h"
     """Beginning of the default time range."""
-    more: Sequence[dashboard.CustomVariable] = ()
+    more: Sequence[Variable] = ()
     """Variables of this dashboard only."""
 
 
@@ -41,11 +44,11 @@ def written(board: Board) -> str:
         .tooltip(model.DashboardCursorSync.CROSSHAIR)
         .time(board.span, "now")
         .timezone("browser")
-        .refresh("30s")
+        .refresh("1m")
         .version(1)
         .variables([*_variables(), *board.more])
         .link(_link())
-        .annotation(_alerts())
+        .annotations(marks())
         .build()
     )
     for link in made.links or []:
@@ -53,10 +56,11 @@ def written(board: Board) -> str:
     for annotation in made.annotations.list_val or []:
         annotation.placement = None  # type: ignore[assignment]
     made.panels = [panel.build() for panel in board.grid.placed]
-    return JSONEncoder(sort_keys=True, indent=2, ensure_ascii=False).encode(made) + "\n"
+    readable = grafana10.readable(json.loads(JSONEncoder().encode(made)))
+    return json.dumps(readable, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
 
 
-def _variables() -> list[dashboard.DatasourceVariable | dashboard.QueryVariable]:
+def _variables() -> list[Variable]:
     return [
         dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"),
         _labels("job", "Job", "lnd_payments_exporter_build_info"),
@@ -92,31 +96,4 @@ def _link() -> dashboard.DashboardLink:
         .as_dropdown(False)
         .include_vars(True)
         .keep_time(True)
-    )
-
-
-def _alerts() -> dashboard.AnnotationQuery:
-    """Return the annotation that marks where an alert begins to fire; marking all of its time would cover the graph."""
-
-    def firing(which: str, when: str = "") -> str:
-        return f'ALERTS{{alertstate="firing",alertname=~"{PREFIX}.+",alertname!="{PREFIX}Watchdog",{which}}}{when}'
-
-    def begins(which: str) -> str:
-        return f"({firing(which)} unless {firing(which, ' offset $__interval')})"
-
-    # ExporterDown has the address of the exporter as `instance`, even where each node has a target of its own.
-    of_nodes = f"{begins(ANYWHERE)} and {PER_NODE} ({KNOWN} or {at_exporter(KNOWN)})"
-    of_exporter, of_none = of_exporters(begins('node="",instance!=""')), begins('node="",instance=""')
-    expr = f"{of_nodes} or {of_exporter} or {of_none}"
-    return (
-        dashboard.AnnotationQuery()
-        .name("Firing alerts")
-        .datasource(SOURCE)
-        .enable(True)
-        .icon_color("red")
-        .expr(expr)
-        .step("60s")
-        .title_format("{{alertname}}")
-        .text_format("{{severity}} {{node}}")
-        .target(prometheus.Dataquery().expr(expr).ref_id("Anno").range())
     )

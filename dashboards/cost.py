@@ -1,28 +1,30 @@
 """The panels of the first dashboard on the duration and the cost of payments."""
 
-from dashboards.flight import AGES, by_age
-from dashboards.graphs import areas, bars, lines, spread
+from dashboards.graphs import bars, lines, spread
 from dashboards.layout import Grid
-from dashboards.panel import RED, Query, Text
+from dashboards.panel import ORANGE, SATS, Query, Text
 from dashboards.query import (
-    BAD,
-    COUNTED,
     FIRST_HTLC_S,
     FIRST_HTLC_SHARE,
+    NO_RULES,
     QUICK_S,
     SAT,
-    SUCCEEDED,
+    SLOW_SHARE,
     increase,
     rate,
     total,
 )
-from dashboards.words import KINDS, REASONS
+from dashboards.words import KINDS
+from deploy.prometheus.boards import DURATION, FEES_BY_KIND, FIRST_ATTEMPT, SENT_BY_KIND, Sum
+from deploy.prometheus.rule import exactly
+
+_STEP = "5m"
 
 
 def speed(here: Grid) -> None:
     """Add the panels on the duration of successes and of path finding."""
     here.row("How fast?")
-    buckets = rate("duration_seconds_bucket", *SUCCEEDED)
+    buckets = f"sum by (le) ({rate(DURATION.record)})"
     here.add(
         spread(
             Text(
@@ -31,107 +33,99 @@ def speed(here: Grid) -> None:
                 f"payments. Good: a band below {QUICK_S:g} s. Hold invoices are the dots at the top.",
                 "s",
             ),
-            f"sum by (le) ({buckets})",
+            buckets,
         ),
-        12,
+        8,
     )
-    quantiles = [
-        Query(f"histogram_quantile({q}, sum by (le) ({buckets}))", f"{round(q * 100)} % are faster")
-        for q in (0.5, 0.95)
-    ]
     here.add(
         lines(
             Text(
-                "Duration of successes",
-                f"Half, and nearly all, of the successful payments were faster. Good: 95 % below {QUICK_S:g} s, "
-                "the dashed line. Empty where nothing succeeded.",
+                "Duration of successes, over time",
+                "Half, and nearly all, of the successful payments were faster. Good: level. Empty where nothing "
+                "succeeded.",
                 "s",
             ),
-            quantiles,
-            ((None, "transparent"), (QUICK_S, RED)),
-            every="5m",
+            [Query(f"histogram_quantile({q}, {buckets})", f"{round(q * 100)} % are faster") for q in (0.5, 0.95)],
+            empty=f"no success, {NO_RULES}",
+            every=_STEP,
         ),
-        6,
+        5,
     )
-    first = rate("first_attempt_seconds_bucket")
     here.add(
         lines(
             Text(
-                "Time to the first HTLC",
-                "From the creation of a payment to its first attempt: path finding and queueing in lnd. Good: below "
-                f"0.5 s; an alert tells when more than {FIRST_HTLC_SHARE:.0%} take {FIRST_HTLC_S:g} s, the dashed "
-                "line.",
-                "s",
+                f"Successes that take over {QUICK_S:g} s",
+                f"Their share. The alert Slow begins where both are above the dashed line, {SLOW_SHARE:.0%}. Good: "
+                "near 0, hold invoices aside.",
+                "percentunit",
             ),
-            [Query(f"histogram_quantile(0.95, sum by (le) ({first}))", "95 % are faster")],
-            ((None, "transparent"), (FIRST_HTLC_S, RED)),
-            every="5m",
+            [
+                Query(_longer(DURATION, QUICK_S, window), of)
+                for window, of in (("30m", "30 minutes"), ("6h", "6 hours"))
+            ],
+            ((None, "transparent"), (SLOW_SHARE, ORANGE)),
+            empty=f"no success, {NO_RULES}",
+            every=_STEP,
         ),
         6,
     )
+    here.add(
+        lines(
+            Text(
+                f"First HTLC after over {FIRST_HTLC_S:g} s",
+                "Share of payments that wait so long for path finding and queueing in lnd, within 10 minutes. Dashed: "
+                f"where the alert PathFindingSlow begins, {FIRST_HTLC_SHARE:.0%}. Good: near 0.",
+                "percentunit",
+            ),
+            [Query(_longer(FIRST_ATTEMPT, FIRST_HTLC_S, "10m"), "10 minutes")],
+            ((None, "transparent"), (FIRST_HTLC_SHARE, ORANGE)),
+            empty=f"no payments, {NO_RULES}",
+            every=_STEP,
+        ),
+        5,
+    )
+
+
+def _longer(buckets: Sum, seconds: float, window: str) -> str:
+    """Return the share that took longer than a bucket's bound; empty without any."""
+    within, whole = (
+        total(increase(buckets.record, exactly("le", le), window=window)) for le in (f"{seconds:.1f}", "+Inf")
+    )
+    return f"1 - {within} / ({whole} > 0)"
 
 
 def money(here: Grid) -> None:
-    """Add the panels on amounts, fees and payments in flight."""
+    """Add the panels on amounts and fees."""
     here.row("What goes out, and at what price?")
-    hour = 3600 / SAT
-    here.add(
-        bars(
-            Text(
-                "Sent, sat per hour",
-                "Amounts delivered, fees not included. An alert tells when far more goes out than ever within a week.",
-                "locale",
+    for title, text, series in (
+        (
+            "Sent per hour",
+            "Amounts delivered, fees not included. An alert tells when far more goes out than ever within a week.",
+            SENT_BY_KIND,
+        ),
+        ("Fees paid per hour", "Routing fees of what succeeded, by kind.", FEES_BY_KIND),
+    ):
+        here.add(
+            bars(
+                Text(title, text, SATS),
+                [Query(f"round({3600 / SAT:g} * {total(rate(series.record), 'kind')})", "{{kind}}")],
+                colors=KINDS,
             ),
-            [Query(f"{hour:g} * {total(rate('sent_msat_total'), 'kind')}", "{{kind}}")],
-            colors=KINDS,
-        ),
-        8,
-    )
-    here.add(
-        bars(
-            Text("Fees paid, sat per hour", "Routing fees of what succeeded, by kind.", "locale"),
-            [Query(f"{hour:g} * {total(rate('fees_msat_total'), 'kind')}", "{{kind}}")],
-            colors=KINDS,
-        ),
-        8,
-    )
-    fees, sent = (total(increase(name, window="1h"), "kind") for name in ("fees_msat_total", "sent_msat_total"))
+            8,
+        )
+    fees, sent = (total(increase(series.record, window="1h"), "kind") for series in (FEES_BY_KIND, SENT_BY_KIND))
     here.add(
         lines(
             Text(
-                "Fee rate, ppm of the volume",
-                "Fees of the last hour in millionths of what was sent, so that large payments weigh more. Good: as "
-                "your limits say; 1000 ppm is 0.1 %.",
+                "Fee rate of the last hour",
+                "Fees in millionths of what was sent, so that large payments weigh more. Good: as your limits say; "
+                "1000 ppm is 0.1 %.",
                 "suffix: ppm",
             ),
-            [Query(f"1e6 * {fees} / clamp_min({sent}, 1)", "{{kind}}")],
+            [Query(f"1e6 * {fees} / ({sent} > 0)", "{{kind}}")],
             colors=KINDS,
+            empty=f"nothing sent, {NO_RULES}",
+            every=_STEP,
         ),
         8,
-    )
-    here.add(
-        areas(
-            Text(
-                "In flight by age",
-                "Payments that have not ended, by how long ago they began. Good: nothing older than 10 minutes, hold "
-                "invoices aside.",
-                "short",
-            ),
-            by_age(),
-            colors=AGES,
-        ),
-        12,
-    )
-    here.add(
-        bars(
-            Text(
-                "Bad payments per minute, by reason",
-                "Those that count against the success rate. Why they fail tells more; `lnd-payments-exporter ended "
-                "--failed --since=1h` lists them, `why HASH` explains one.",
-                "short",
-            ),
-            [Query(f"60 * {total(rate('failed_total', COUNTED, BAD), 'reason')}", "{{reason}}")],
-            colors=REASONS,
-        ),
-        12,
     )

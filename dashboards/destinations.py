@@ -3,17 +3,19 @@
 from dashboards.graphs import lines
 from dashboards.layout import Grid
 from dashboards.panel import BLACK, ORANGE, RED, Query, Text
-from dashboards.query import OUTAGE, SAT, TARGET, increase, total
-from dashboards.tables import Column, grid, named
+from dashboards.query import NO_RULES, OUTAGE, SAT, TARGET, increase, total
+from dashboards.tables import Column, command, grid, named
 from dashboards.words import ADVICE, CAUSES
+from deploy.prometheus.boards import DESTINATIONS
 from deploy.prometheus.rule import exactly, one_of
 from exporter.payments.ended import RunOutcome
 from exporter.payments.labels import Cause
 
 _NAMED = 'destination!="former"'
 """Counts that moved to `former` are from an earlier time."""
-_NONE = "no destinations are named (destinations: in the configuration file), or --metrics.without=destinations"
-_ENDED = "destination_ended_total"
+_NONE = (
+    f"no destinations are named (destinations: in the configuration file), --metrics.without=destinations, {NO_RULES}"
+)
 _SUCCEEDED, _FAILED = (exactly("outcome", outcome) for outcome in (RunOutcome.SUCCEEDED, RunOutcome.FAILED))
 _WHOSE = {
     "Us": (Cause.OWN_LIQUIDITY, Cause.OWN_CHANNEL, Cause.OWN_INACTIVE),
@@ -33,7 +35,8 @@ def destinations(here: Grid) -> None:
 
 def _success(here: Grid) -> None:
     done, failed = (
-        total(increase(_ENDED, _NAMED, outcome, window="1h"), "destination") for outcome in (_SUCCEEDED, _FAILED)
+        total(increase(DESTINATIONS.record, _NAMED, outcome, window="1h"), "destination")
+        for outcome in (_SUCCEEDED, _FAILED)
     )
     here.add(
         lines(
@@ -54,43 +57,48 @@ def _success(here: Grid) -> None:
 
 
 def _failures(here: Grid) -> None:
-    failed = total(increase(_ENDED, _NAMED, _FAILED), "destination", "cause")
+    failed = total(increase(DESTINATIONS.record, _NAMED, _FAILED), "destination", "cause")
+    line = "lnd-payments-exporter ended --cause=$1 --since=$__range"
     here.add(
         grid(
             Text(
                 "Failures by destination",
-                "Failed payments within the time shown, by cause. `lnd-payments-exporter ended --failed` lists them, "
+                "Failed payments within the time shown, by cause. The command lists those of the cause to everybody, "
                 "with their recipients.",
                 "locale",
             ),
-            [Query(f'label_replace({failed} > 0, "advice", "$1", "cause", "(.+)")')],
+            [Query(command(command(f"{failed} > 0", "cause", "$1", "advice"), "cause", line))],
             [
                 Column("destination", "Destination", "string", width=150),
                 Column("cause", "Cause", "string", width=190, words=named(CAUSES)),
                 Column("Value", "Failed", "locale", decimals=0, width=80),
                 Column("advice", "What helps", "string", words={word: (text, BLACK) for word, text in ADVICE.items()}),
+                Column("command", "Which ones?", "string", width=150, copied=True),
             ],
             ["destination", "cause"],
             sort="Failed",
-            empty=f"no failures, or {_NONE}",
+            empty=f"no failures, {_NONE}",
         ),
         12,
     )
 
 
 def _table(here: Grid) -> None:
-    def grown(metric: str, *matchers: str) -> str:
+    def risen(metric: str, *matchers: str) -> str:
         return total(increase(metric, _NAMED, *matchers), "destination")
 
-    done, failed, sent = grown(_ENDED, _SUCCEEDED), grown(_ENDED, _FAILED), grown("destination_sent_msat_total")
-    took, timed = (grown(f"destination_duration_seconds_{end}", _SUCCEEDED) for end in ("sum", "count"))
-    whose = {name: grown(_ENDED, _FAILED, one_of("cause", causes)) for name, causes in _WHOSE.items()}
+    def ended(*matchers: str) -> str:
+        return total(increase(DESTINATIONS.record, _NAMED, *matchers), "destination")
+
+    done, failed, sent = ended(_SUCCEEDED), ended(_FAILED), risen("destination_sent_msat_total")
+    took, timed = (risen(f"destination_duration_seconds_{end}", _SUCCEEDED) for end in ("sum", "count"))
+    whose = {name: ended(_FAILED, one_of("cause", causes)) for name, causes in _WHOSE.items()}
     queries = [
-        grown(_ENDED),
+        ended(),
         f"{done} / (({done} + {failed}) > 0)",
         *whose.values(),
         f"{sent} / {SAT}",
-        f"1e6 * {grown('destination_fees_msat_total')} / ({sent} > 0)",
+        f"1e6 * {risen('destination_fees_msat_total')} / ({sent} > 0)",
         f"{took} / ({timed} > 0)",
     ]
     marked = ((None, BLACK), (0.5, ORANGE))
@@ -103,7 +111,7 @@ def _table(here: Grid) -> None:
             Column(f"Value #{letter}", f"Failed: {name.lower()}", "locale", marked, decimals=0)
             for letter, name in zip("CDE", whose, strict=True)
         ),
-        Column("Value #F", "Sent, sat", "locale", decimals=0),
+        Column("Value #F", "Sent, sat", "short"),
         Column("Value #G", "Fees, ppm", "locale", decimals=0, empty="-"),
         Column("Value #H", "Takes", "s", decimals=1, empty="-"),
     ]
@@ -120,7 +128,8 @@ def _table(here: Grid) -> None:
             columns,
             "destination",
             sort="Ended",
-            empty=_NONE,
+            empty=f"nothing ended, {_NONE}",
+            only=("Value #A",),
         ),
         24,
         9,

@@ -8,30 +8,44 @@ from dashboards.destinations import destinations
 from dashboards.graphs import bars, leading, number, two
 from dashboards.htlcs import attempts
 from dashboards.layout import Grid
+from dashboards.logs import LOKI, STREAM, failures_logged
 from dashboards.panel import BLACK, GREEN, ORANGE, RED, Query, Text
 from dashboards.peers import peers
-from dashboards.query import KIND, OUTAGE, PURPOSE, TARGET, increase, m, rate, total
-from dashboards.tables import MARKED, Column, crossed, grid, named
+from dashboards.query import KIND, NO_RULES, OUTAGE, PURPOSE, TARGET, increase, m, rate, total
+from dashboards.tables import Column, command, grid, matrix, named
 from dashboards.words import ADVICE, CAUSES, CHECK_ADVICE, CHECKS, EACH_TRY, IN_THE_END, REASONS
+from deploy.prometheus.boards import (
+    BY_AMOUNT_AND_CAUSE,
+    BY_CAUSE,
+    BY_REASON,
+    FAILED_BY_KIND,
+    MADE_GOOD_BY_KIND,
+    SUCCEEDED_BY_KIND,
+)
 from deploy.prometheus.rule import exactly
 from exporter.payments.labels import PURPOSE as OF_KIND
 from exporter.payments.labels import AmountBand, Purpose
+
+_ENDED = "lnd-payments-exporter ended"
+_WHICH = "Which ones? Then: lnd-payments-exporter why HASH"
 
 
 def failures() -> Board:
     """Return the dashboard 'Why payments fail'."""
     here = Grid()
     _causes(here)
+    _amounts(here)
     attempts(here)
     peers(here)
     destinations(here)
+    failures_logged(here)
     return Board(
         "failures",
         "Lightning payments: why they fail",
         "From top to bottom: what stops payments, what lnd says, which HTLCs fail and who fails them, at which "
         "amounts, through which peer.",
         here,
-        more=[_purpose()],
+        more=[_purpose(), LOKI, STREAM],
     )
 
 
@@ -56,10 +70,11 @@ def _purpose() -> dashboard.CustomVariable:
 
 
 def _causes(here: Grid) -> None:
-    causes = increase("failed_by_cause_total", PURPOSE)
+    causes = increase(BY_CAUSE.record, PURPOSE)
     here.row("1. What stops them?")
-    failed, done = total(increase("failed_total", KIND)), total(increase("succeeded_total", KIND))
-    mended = total(increase("failed_made_good_total", KIND))
+    failed, done, mended = (
+        total(increase(each.record, KIND)) for each in (FAILED_BY_KIND, SUCCEEDED_BY_KIND, MADE_GOOD_BY_KIND)
+    )
     here.add(
         leading(
             Text(
@@ -71,6 +86,7 @@ def _causes(here: Grid) -> None:
             total(causes, "cause"),
             "cause",
             CAUSES,
+            empty=f"none, {NO_RULES}",
         ),
         11,
         5,
@@ -84,6 +100,7 @@ def _causes(here: Grid) -> None:
             ),
             total(causes),
             decimals=0,
+            empty=f"nothing counted, {NO_RULES}",
         ),
         5,
         5,
@@ -101,7 +118,7 @@ def _causes(here: Grid) -> None:
             Query(f"clamp_min({failed} - ({mended} or 0 * {failed}), 0) / (({failed} + {done}) > 0)", IN_THE_END),
             ((None, GREEN), (1 - TARGET, ORANGE), (1 - OUTAGE, RED)),
             decimals=1,
-            empty="no payments",
+            empty=f"no payments, {NO_RULES}",
         ),
         8,
         5,
@@ -115,16 +132,21 @@ def _causes(here: Grid) -> None:
                 "and purple the network, yellow the recipients.",
                 "short",
             ),
-            [Query(f"60 * {total(rate('failed_by_cause_total', PURPOSE), 'cause')}", "{{cause}}")],
+            [Query(f"60 * {total(rate(BY_CAUSE.record, PURPOSE), 'cause')}", "{{cause}}")],
             colors=CAUSES,
+            empty=f"nothing failed, {NO_RULES}",
         ),
         13,
         9,
     )
     here.add(_checks(), 11, 9)
+
+
+def _amounts(here: Grid) -> None:
     here.row("2. At which amounts, and what does lnd say?")
+    by_amount = increase(BY_AMOUNT_AND_CAUSE.record, PURPOSE, 'amount_band!=""')
     here.add(
-        crossed(
+        matrix(
             Text(
                 "Cause by amount",
                 "Failed payments within the time shown. No own balance for large amounts is normal; for amounts "
@@ -132,43 +154,51 @@ def _causes(here: Grid) -> None:
                 "--min-sat=100000` lists such payments, `why HASH` explains one.",
                 "locale",
             ),
-            _all_and_bands("failed_by_cause_total", PURPOSE, "cause"),
-            "cause",
-            "Cause",
-            steps=MARKED,
-            width=230,
-            colors=CAUSES,
-        ),
-        24,
-        12,
-    )
-    here.add(
-        crossed(
-            Text(
-                "lnd's reason by amount",
-                "What `lncli listpayments` says, of the purposes chosen. It says less than the cause: timeout and "
-                "no_route only mean that lnd stopped trying. `lnd-payments-exporter ended --reason=timeout --since=1h` "
-                "lists such payments, `why HASH` explains one.",
-                "locale",
-            ),
-            _all_and_bands("failed_total", KIND, "reason"),
-            "reason",
-            "Reason",
-            steps=MARKED,
-            width=230,
-            colors=REASONS,
+            f"{total(by_amount, 'cause', 'amount_band')} > 0",
+            Column("cause", "Cause", "string", width=230, words=named(CAUSES)),
+            "amount_band",
+            [*AmountBand],
+            empty=f"no failed payments, or --metrics.without=amounts, {NO_RULES}",
         ),
         24,
         9,
+    )
+    reasons = total(increase(BY_REASON, PURPOSE), "reason")
+    amounts = total(increase("failed_msat_total", KIND), "reason")
+    here.add(
+        grid(
+            Text(
+                "lnd's reason",
+                "What `lncli listpayments` says of the failed payments within the time shown. It says less than the "
+                "cause: timeout and no_route only mean that lnd stopped trying. The sat of a payment count each time "
+                "it is tried.",
+                "locale",
+            ),
+            [
+                Query(command(f"{reasons} > 0", "reason", f"{_ENDED} --reason=$1 --since=$__range")),
+                Query(f"{reasons} / on () group_left () ({total(increase(BY_REASON, PURPOSE))} > 0) > 0"),
+                Query(f"{amounts} / 1000 > 0"),
+            ],
+            [
+                Column("reason", "Reason", "string", width=230, words=named(REASONS)),
+                Column("Value #A", "Failed", "locale", decimals=0, width=90),
+                Column("Value #B", "Share", "percentunit", decimals=0, width=80),
+                Column("Value #C", "Sat", "short", width=110, empty="-"),
+                Column("command", _WHICH, "string", copied=True),
+            ],
+            "reason",
+            sort="Failed",
+            empty=f"no failed payments, {NO_RULES}",
+            only=("Value #A",),
+        ),
+        24,
+        7,
     )
 
 
 def _advice(causes: str, everything: str) -> table.Panel:
     """Return the table of causes: how many, what helps, and the command that lists these payments."""
-    listed = (
-        f'label_replace({causes} > 0, "command", "lnd-payments-exporter ended --cause=$1 --since=$__range", '
-        '"cause", "(.+)")'
-    )
+    listed = command(f"{causes} > 0", "cause", f"{_ENDED} --cause=$1 --since=$__range")
     return grid(
         Text(
             "Cause",
@@ -178,7 +208,7 @@ def _advice(causes: str, everything: str) -> table.Panel:
             "locale",
         ),
         [
-            Query(f'label_replace({listed}, "advice", "$1", "cause", "(.+)")'),
+            Query(command(listed, "cause", "$1", "advice")),
             Query(f"{causes} / on () group_left () ({everything} > 0) > 0"),
         ],
         [
@@ -186,11 +216,11 @@ def _advice(causes: str, everything: str) -> table.Panel:
             Column("Value #A", "Failed", "locale", decimals=0, width=90),
             Column("Value #B", "Share", "percentunit", decimals=0, width=80),
             Column("advice", "What helps", "string", words={word: (text, BLACK) for word, text in ADVICE.items()}),
-            Column("command", "Which ones? Then: lnd-payments-exporter why HASH", "string", width=680, copied=True),
+            Column("command", _WHICH, "string", width=680, copied=True),
         ],
         "cause",
         sort="Failed",
-        empty="no failed payments",
+        empty=f"no failed payments, {NO_RULES}",
     )
 
 
@@ -224,9 +254,3 @@ def _checks() -> table.Panel:
         sort="Checks",
         empty="nothing checked: --lnd.explain-no-route is off, or no payment needed it",
     )
-
-
-def _all_and_bands(metric: str, chosen: str, label: str) -> dict[str, str]:
-    """Return queries for the number of each label value: of all amounts, and of each band."""
-    bands = {band.value: total(increase(metric, chosen, exactly("amount_band", band)), label) for band in AmountBand}
-    return {"All": total(increase(metric, chosen), label), **bands}

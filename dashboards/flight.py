@@ -1,15 +1,16 @@
 """The dashboard of payments in flight: their ages, the peers that hold HTLCs, and the blocks left."""
 
 from dashboards.board import Board
-from dashboards.graphs import areas, in_words, lines, number
+from dashboards.graphs import areas, in_words, lines, number, two
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, YELLOW, Query, Text
 from dashboards.peers import held_by
 from dashboards.presence import BLOCKS_LEFT, STATE, STATES, held, held_unseen
 from dashboards.query import FAR, NEAR, SAT, WHO, increase, m, total
-from dashboards.words import CAUSES
+from dashboards.tables import Column, grid, named
+from dashboards.words import CAUSES, HANGING
 from deploy.prometheus.rule import exactly
-from exporter.payments.labels import Cause
+from exporter.payments.labels import Age, Cause
 from exporter.payments.node import BLOCK_S
 
 AGES = {"under_1m": GREEN, "1m_to_10m": BLUE, "10m_to_1h": YELLOW, "1h_to_1d": ORANGE, "1d_and_over": RED}
@@ -82,48 +83,80 @@ def _first_row(here: Grid) -> None:
         5,
     )
     here.add(
-        number(
-            Text("In flight", "Payments that have begun and not ended.", "short"),
-            total(m("in_flight")),
+        two(
+            Text("In flight", "Payments that have begun and not ended, and their amount without fees.", "short"),
+            Query(total(m("in_flight")), "payments"),
+            Query(f"{total(m('in_flight_msat'))} / {SAT}", "sat"),
+            ((None, BLUE),),
         ),
-        4,
         5,
-    )
-    here.add(
-        number(
-            Text("In flight, sat", "Their amount, fees not included.", "locale"),
-            f"{total(m('in_flight_msat'))} / {SAT}",
-            decimals=0,
-        ),
-        4,
         5,
     )
     here.add(
         number(
             Text(
-                "Given up, still open",
-                "lnd has written a failure reason and tries no more, but an HTLC is outstanding: they may yet "
-                "succeed. Do not pay again. Good: 0, or gone within minutes. `lnd-payments-exporter open` lists them.",
-                "short",
+                "Oldest in flight",
+                "Since lnd created it. Good: minutes, hold invoices aside. `lnd-payments-exporter open` lists it "
+                "first.",
+                "s",
             ),
-            total(m("in_flight_given_up")),
-            ((None, GREEN), (1, YELLOW)),
+            f"time() - min({m('in_flight_oldest_timestamp_seconds')})",
+            ((None, GREEN), (600, YELLOW), (3600, ORANGE)),
+            empty="none",
         ),
         4,
         5,
     )
+    _hanging(here)
+
+
+def _hanging(here: Grid) -> None:
+    """Add the table of what may hang, with the command that lists it."""
+    opened = "lnd-payments-exporter open"
+    ages = {Age.UNDER_1H: "10m", Age.UNDER_1D: "1h", Age.OVER: "1d"}
+    rows = [(f"older than {old}", total(m("in_flight", exactly("age", age))), old) for age, old in ages.items()]
+    rows += [
+        ("given up, still open", total(m("in_flight_given_up")), ""),
+        ("stalled", total(m("in_flight_stalled")), "10m"),
+        ("HTLCs on no channel", total(m("in_flight_ghost_htlcs")), "10m"),
+    ]
+    amounts = {
+        "given up, still open": total(m("in_flight_given_up_msat")),
+        "HTLCs on no channel": total(m("in_flight_ghost_htlcs_msat")),
+    }
+
+    def labelled(label: str, word: str, expr: str) -> str:
+        return f'label_replace({expr}, "{label}", "{word}", "", "")'
+
+    numbers = " or ".join(
+        labelled("command", opened + (f" --older-than={old}" if old else ""), labelled("what", what, expr))
+        for what, expr, old in rows
+    )
     here.add(
-        number(
+        grid(
             Text(
-                "Stalled",
-                "In flight without an HTLC and without news for 10 minutes: stuck in lnd itself. Good: 0. "
-                "`lnd-payments-exporter open` lists them, `why HASH` explains one.",
+                "What may hang",
+                "Bands of age; given up: lnd tries no more, but they may yet succeed, so don't pay again; stalled: "
+                "without HTLC and news for 10 minutes; on no channel: not on their open channel for 10 minutes (needs "
+                "ListChannels). `lnd-payments-exporter why HASH` explains one.",
                 "short",
             ),
-            total(m("in_flight_stalled")),
-            ((None, GREEN), (1, ORANGE)),
+            [
+                Query(f"({numbers}) > 0"),
+                Query(" or ".join(labelled("what", what, f"{expr} / {SAT} > 0") for what, expr in amounts.items())),
+            ],
+            [
+                Column("what", "What", "string", width=170, words=named(HANGING)),
+                Column("Value #A", "Number", "short", decimals=0, width=80),
+                Column("Value #B", "Sat", "short", width=80, empty="-"),
+                Column("command", "Which ones? Then: lnd-payments-exporter why HASH", "string", copied=True),
+            ],
+            "what",
+            sort="Number",
+            empty="nothing older than 10 minutes, nothing given up or stalled, or the exporter is away",
+            only=("Value #A",),
         ),
-        4,
+        7,
         5,
     )
 
@@ -181,7 +214,7 @@ def _over_time(here: Grid) -> None:
             Text(
                 "Locked in HTLCs, sat",
                 "Amount of all outstanding HTLCs, and of those held for more than 30 minutes; fees included.",
-                "locale",
+                "short",
             ),
             [
                 Query(f"{total(m('in_flight_htlcs_msat'))} / {SAT}", "outstanding"),
@@ -201,11 +234,11 @@ def _over_time(here: Grid) -> None:
                 "short",
             ),
             [
-                Query(total(m("in_flight_given_up")), "given up"),
+                Query(total(m("in_flight_given_up")), "given up, still open"),
                 Query(total(m("in_flight_stalled")), "stalled"),
                 Query(total(m("in_flight_ghost_htlcs")), "HTLCs on no channel"),
             ],
-            colors={"given up": YELLOW, "stalled": ORANGE, "HTLCs on no channel": RED},
+            colors={word: HANGING[word] for word in ("given up, still open", "stalled", "HTLCs on no channel")},
         ),
         12,
     )
@@ -218,7 +251,7 @@ def _over_time(here: Grid) -> None:
                 "short",
             ),
             [Query(total(increase("succeeded_late_total", window="10m")), "succeeded late")],
-            ((None, "transparent"), (0.5, ORANGE)),
+            colors={"succeeded late": ORANGE},
         ),
         6,
     )
@@ -228,7 +261,7 @@ def _over_time(here: Grid) -> None:
                 "Succeeded after giving up, sat",
                 "Their amount, fees not included, within the last 10 minutes: what may have been refunded or paid "
                 "again. Good: 0.",
-                "locale",
+                "short",
             ),
             [Query(f"{total(increase('succeeded_late_msat_total', window='10m'))} / {SAT}", "sat")],
         ),

@@ -1,6 +1,8 @@
 """Graph panels: single numbers, lines, bars, areas, heatmaps, states over time."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from grafana_foundation_sdk.builders import common, dashboard, heatmap, stat, statetimeline, timeseries
 from grafana_foundation_sdk.models import common as words
@@ -50,9 +52,9 @@ def in_words(text: Text, expr: str, legend: str, mapped: Mapping[str, tuple[str,
     return panel.mappings(mappings(mapped)).text_mode(words.BigValueTextMode.VALUE_AND_NAME)
 
 
-def leading(text: Text, expr: str, label: str, colors: Mapping[str, str]) -> stat.Panel:
+def leading(text: Text, expr: str, label: str, colors: Mapping[str, str], *, empty: str = "none") -> stat.Panel:
     """Return a panel with the label value that has the highest number."""
-    panel = number(text, f"topk(1, {expr} > 0)", decimals=0, empty="none", legend=f"{{{{{label}}}}}")
+    panel = number(text, f"topk(1, {expr} > 0)", decimals=0, empty=empty, legend=f"{{{{{label}}}}}")
     for name, color in colors.items():
         panel.override_by_name(name, [_fixed(color)])
     return panel.text_mode(words.BigValueTextMode.VALUE_AND_NAME)
@@ -66,6 +68,46 @@ def two(
     panel.with_target(target(second._replace(instant=True), 1, PromQueryFormat.TIME_SERIES))
     if unit:
         panel.override_by_name(second.legend, [model.DynamicConfigValue(id_val="unit", value=unit)])
+    return panel.text_mode(words.BigValueTextMode.VALUE_AND_NAME)
+
+
+class Value(NamedTuple):
+    """One of the values of a panel: its query, and its own unit, colours and decimals."""
+
+    query: Query
+    unit: str
+    steps: Steps = ((None, BLUE),)
+    decimals: int = 0
+
+
+def several(
+    text: Text,
+    values: Sequence[Value],
+    *,
+    empty: str = "-",
+    colors: Mapping[str, str] = MappingProxyType({}),
+) -> stat.Panel:
+    """Return a panel with several numbers and their names.
+
+    `colors` has those of names, as regular expressions: they win over the colours by value.
+    """
+    first, *_ = values
+    panel: stat.Panel = number(text, first.query.expr, first.steps, decimals=first.decimals, empty=empty)
+    panel.targets([])
+    for place, value in enumerate(values):
+        letter = chr(ord("A") + place)
+        panel.with_target(target(value.query._replace(instant=True), place, PromQueryFormat.TIME_SERIES))
+        steps = [{"value": bound, "color": color} for bound, color in value.steps]
+        panel.override_by_query(
+            letter,
+            [
+                model.DynamicConfigValue(id_val="unit", value=value.unit),
+                model.DynamicConfigValue(id_val="decimals", value=value.decimals),
+                model.DynamicConfigValue(id_val="thresholds", value={"mode": "absolute", "steps": steps}),
+            ],
+        )
+    for name, color in colors.items():
+        panel.override_by_regexp(name, [_fixed(color)])
     return panel.text_mode(words.BigValueTextMode.VALUE_AND_NAME)
 
 
@@ -99,9 +141,13 @@ def lines(
     return panel
 
 
-def bars(text: Text, queries: Sequence[Query], colors: Mapping[str, str] | None = None) -> timeseries.Panel:
+def bars(
+    text: Text, queries: Sequence[Query], colors: Mapping[str, str] | None = None, *, empty: str = ""
+) -> timeseries.Panel:
     """Return stacked bars of five minutes or more for each label value, so that rare events are visible."""
     panel = _over_time(text, queries, colors or {}).interval("5m")
+    if empty:
+        panel.no_value(empty)
     panel.draw_style(words.GraphDrawStyle.BARS).line_width(0).fill_opacity(85).bar_width_factor(0.9)
     return _stacked(panel)
 
@@ -136,7 +182,7 @@ def _fixed(color: str) -> model.DynamicConfigValue:
     return model.DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": color})
 
 
-def spread(text: Text, expr: str) -> heatmap.Panel:
+def spread(text: Text, expr: str, *, empty: str = "") -> heatmap.Panel:
     """Return a heatmap of a histogram."""
     panel: heatmap.Panel = filled(heatmap.Panel(), text, [Query(expr, "{{le}}")], PromQueryFormat.HEATMAP)
     panel.calculate(False).hide_legend().cell_gap(1).interval("5m")
@@ -151,6 +197,8 @@ def spread(text: Text, expr: str) -> heatmap.Panel:
         .reverse(False)
     )
     panel.filter_values(heatmap.FilterValueRange().le(1e-9))
+    if empty:
+        panel.no_value(empty)
     return panel
 
 

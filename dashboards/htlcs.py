@@ -3,24 +3,18 @@
 from dashboards.graphs import bars, spread
 from dashboards.layout import Grid
 from dashboards.panel import Query, Text
-from dashboards.query import PURPOSE, increase, rate, total
-from dashboards.tables import MARKED, crossed
+from dashboards.query import NO_RULES, PURPOSE, increase, rate, total
+from dashboards.tables import Column, matrix
 from dashboards.words import SOURCES
-from deploy.prometheus.rule import exactly
+from deploy.prometheus.boards import ATTEMPTS, HTLCS_FAILED
 from exporter.payments.labels import FailureSource
 
 
 def attempts(here: Grid) -> None:
     """Add the panels on failure codes and on the nodes that fail attempts."""
     here.row("3. Which HTLCs fail, and who fails them?")
-    failed = "htlc_attempts_failed_total"
-    sources = {
-        source.value: total(increase(failed, PURPOSE, exactly("source", source)), "code")
-        for source in FailureSource
-        if source is not FailureSource.UNKNOWN
-    }
     here.add(
-        crossed(
+        matrix(
             Text(
                 "HTLC failures: code by who failed it",
                 "Attempts that failed within the time shown. self with temporary_channel_failure: own channels lack "
@@ -28,11 +22,11 @@ def attempts(here: Grid) -> None:
                 "ended --failed --since=1h` tells of each payment who failed its last attempt, `why HASH` of all.",
                 "locale",
             ),
-            {"All": total(increase(failed, PURPOSE), "code"), **sources},
-            "code",
-            "Code",
-            steps=MARKED,
-            width=320,
+            f"{total(increase(HTLCS_FAILED.record, PURPOSE), 'code', 'source')} > 0",
+            Column("code", "Code", "string", width=320),
+            "source",
+            [*FailureSource],
+            empty=f"no failed HTLCs, {NO_RULES}",
         ),
         24,
         9,
@@ -44,8 +38,9 @@ def attempts(here: Grid) -> None:
                 "Good: mostly intermediate. A rise of self or first_hop is a matter of this node.",
                 "short",
             ),
-            [Query(f"60 * {total(rate(failed, PURPOSE), 'source')}", "{{source}}")],
+            [Query(f"60 * {total(rate(HTLCS_FAILED.record, PURPOSE), 'source')}", "{{source}}")],
             colors=SOURCES,
+            empty=f"no failed HTLCs, {NO_RULES}",
         ),
         12,
     )
@@ -57,7 +52,8 @@ def attempts(here: Grid) -> None:
                 "3. 0: nothing was ever sent.",
                 "short",
             ),
-            f"sum by (le) ({rate('htlc_attempts_per_payment_bucket', PURPOSE)})",
+            f"sum by (le) ({rate(ATTEMPTS.record, PURPOSE)})",
+            empty=f"no payments, or --metrics.without=attempt-histograms, {NO_RULES}",
         ),
         12,
     )

@@ -4,9 +4,11 @@ from dashboards.board import Board
 from dashboards.exporter import exporter, updates
 from dashboards.graphs import areas, lines, states
 from dashboards.layout import Grid
-from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, Query, Text
+from dashboards.logs import LOKI, STREAM, warnings_logged
+from dashboards.panel import BLACK, BLUE, GREEN, GREY, ORANGE, RED, Query, Text
 from dashboards.presence import KNOWN, READY, STATE, STATES
-from dashboards.query import HEADER_S, SAT, WHO, each, m, total
+from dashboards.query import HEADER_S, NODE, SAT, WHO, each, m, total
+from dashboards.tables import Column, grid
 
 _HEARD = {"1": ("yes", GREEN), "0": ("no", RED), "2": ("not known", GREY)}
 _AWAY = "the node is away"
@@ -18,11 +20,13 @@ def node() -> Board:
     _node(here)
     updates(here)
     exporter(here)
+    warnings_logged(here)
     return Board(
         "node",
         "Lightning payments: exporter and node",
         "Is the node well, does the exporter hear everything, and can its numbers be relied upon?",
         here,
+        more=[LOKI, STREAM],
     )
 
 
@@ -62,6 +66,7 @@ def _node(here: Grid) -> None:
         6,
     )
     _chain(here)
+    _versions(here)
 
 
 def _known(expr: str) -> str:
@@ -105,10 +110,44 @@ def _chain(here: Grid) -> None:
                 "Spendable, sat",
                 "Local balance of the active channels less their reserves. A fall that nobody meant is an outflow. "
                 "Not shown while the node is away, or where the macaroon doesn't allow ListChannels.",
-                "locale",
+                "short",
             ),
             [Query(f"{each(m('node_spendable_msat'))} / {SAT} {READY}", WHO)],
-            empty="not known",
+            empty="the node is away, or the macaroon doesn't allow ListChannels",
         ),
         8,
+    )
+
+
+def _versions(here: Grid) -> None:
+    """Add the table of what the nodes are: their versions, their keys to be copied."""
+    mode = total(f"{m('mode')} == 1", *NODE, "mode")
+    here.add(
+        grid(
+            Text(
+                "Versions and keys",
+                "As lnd last said. Mode: firehose follows all payments in one stream, track each by itself, final "
+                "hears only how they end. Catching up: the exporter reads what it missed; good: no.",
+                "none",
+            ),
+            [
+                Query(total(m("node_info"), *NODE, "alias", "version", "network", "pubkey")),
+                Query(mode),
+                Query(each(m("catching_up"))),
+            ],
+            [
+                Column("node", "Node", "string", width=150),
+                Column("alias", "Alias", "string"),
+                Column("version", "lnd", "string", width=260),
+                Column("network", "Network", "string", width=100),
+                Column("mode", "Mode", "string", width=100),
+                Column("Value #C", "Catching up", width=110, words={"0": ("no", BLACK), "1": ("yes", ORANGE)}),
+                Column("instance", "Exporter", "string", width=180),
+                Column("pubkey", "Key", "string", copied=True),
+            ],
+            NODE,
+            empty="the exporter is away, or lnd has never answered it",
+        ),
+        24,
+        5,
     )

@@ -3,59 +3,100 @@
 from dashboards.arrival import success
 from dashboards.board import Board
 from dashboards.cost import money, speed
-from dashboards.graphs import number, two
+from dashboards.graphs import Value, number, several
 from dashboards.layout import Grid
-from dashboards.panel import GREEN, ORANGE, RED, YELLOW, Query, Text
-from dashboards.presence import AWAY
+from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, SATS, YELLOW, Query, Text
+from dashboards.presence import AWAY, READY
 from dashboards.query import (
+    ALERTS,
     BURN_LEAST,
     BURNS,
     BURNT_BY,
+    FEW,
+    NO_RULES,
     OUTAGE,
+    PAYMENT,
+    QUICK_S,
     SAT,
+    SLOW_SHARE,
     TARGET,
     burn,
+    each,
     enough,
+    finished,
+    firing,
     increase,
+    judged,
     m,
     overall,
     overall_in_the_end,
+    runway,
+    target,
     total,
 )
-from dashboards.words import EACH_TRY, IN_THE_END
+from dashboards.words import CAUSES, EACH_TRY, IN_THE_END
+from deploy.prometheus.boards import BY_CAUSE, DURATION, FEES_BY_KIND, SUCCEEDED_BY_KIND
+from deploy.prometheus.recording import SENT
+from deploy.prometheus.rule import exactly
+from exporter.payments.labels import Kind
 
 _BURN = ((None, GREEN), (BURNS["budget"], YELLOW), (BURNS["slow"], ORANGE), (BURNS["fast"], RED))
+_JUDGED = {"alert": RED, "below target": ORANGE, "few payments": GREY, "on target": GREEN}
+"""Colour of each word about a success rate."""
+_HIGH = 5
+_NO_REBALANCE = f'kind!="{Kind.REBALANCE}"'
+_REBALANCE = exactly("kind", Kind.REBALANCE)
 
 
 def overview() -> Board:
     """Return the dashboard 'Payments'."""
     here = Grid()
-    _first_row(here)
+    here.row("Is it working? The last hour")
+    _success(here)
+    _failed(here)
+    _node(here)
+    here.row("What was paid? The time shown at the top right")
+    _totals(here)
     success(here)
     speed(here)
     money(here)
     return Board("overview", "Lightning payments", "Is it working, how fast, and at what price?", here)
 
 
-def _first_row(here: Grid) -> None:
+def _judged(window: str, *alerts: str) -> str:
+    """Return the success rate of a window with a word: red where the alert is red, grey where few payments finished."""
+    rate = overall(window)
+    return judged(
+        rate,
+        [
+            (firing(*alerts), "alert"),
+            (f"{finished(window)} < {FEW}", "few payments"),
+            (f"{rate} < {target(window)}", "below target"),
+        ],
+        "on target",
+    )
+
+
+def _success(here: Grid) -> None:
     here.add(
-        two(
+        several(
             Text(
-                "Success rate",
-                "Of all invoices, keysends and AMP payments tried within the time shown. each try: this node did not "
-                "fail it; refusals and cancellations are not its failures. in the end: or a later try paid the "
-                "invoice, as the customer sees it; right if the time shown is much longer than their pauses. Good: "
-                f"above {TARGET:.0%}.",
+                "Success, against its target",
+                "Of invoices, keysends and AMP payments: the share that this node did not fail; refusals and "
+                "cancellations are not its failures. Red: Outage or FailFast fires. Orange: below the target of these "
+                f"amounts. Grey: fewer than {FEW} payments.",
                 "percentunit",
             ),
-            Query(overall("$__range"), EACH_TRY),
-            Query(overall_in_the_end("$__range"), IN_THE_END),
-            ((None, RED), (OUTAGE, ORANGE), (TARGET, GREEN)),
-            decimals=1,
-            empty="no payments",
+            [
+                Value(Query(_judged("10m", "Outage"), "10 minutes: {{is}}"), "percentunit", decimals=1),
+                Value(Query(_judged("1h", "Outage", "FailFast"), "1 hour: {{is}}"), "percentunit", decimals=1),
+                Value(Query(target("1h"), "target"), "percentunit", ((None, GREY),), 1),
+            ],
+            empty=f"no payments, {NO_RULES}",
+            colors={f"/: {word}$/": color for word, color in _JUDGED.items()},
         ),
         6,
-        5,
+        _HIGH,
     )
     here.add(
         number(
@@ -69,53 +110,105 @@ def _first_row(here: Grid) -> None:
             f"max({burn('1h')} and {enough('1h')})",
             _BURN,
             decimals=1,
-            empty="few payments",
-        ),
-        4,
-        5,
-    )
-    here.add(
-        number(
-            Text("Payments", "Payments that began within the time shown, of every kind.", "locale"),
-            total(increase("started_total")),
-            decimals=0,
+            empty=f"few payments, {NO_RULES}",
         ),
         3,
-        5,
+        _HIGH,
     )
+
+
+def _failed(here: Grid) -> None:
+    by_cause = increase(BY_CAUSE.record, PAYMENT, window="1h")
     here.add(
-        number(
+        several(
             Text(
-                "In flight",
-                "Payments that have begun and not ended. Good: few, and none old; see In flight and at risk.",
-                "short",
-            ),
-            total(m("in_flight")),
-        ),
-        3,
-        5,
-    )
-    here.add(
-        two(
-            Text(
-                "Successes after giving up",
-                "Payments that succeeded although lnd had given them up, and their amount: whoever asked may have been "
-                "told that they failed. Good: 0. Reconcile before anything is refunded: `lnd-payments-exporter ended "
-                "--late` lists them.",
+                "Failed, and the top cause",
+                "Payments of all that failed, refusals too, and the most frequent cause; Why they fail tells more. "
+                "`lnd-payments-exporter ended --failed --since=1h` lists them, `why HASH` explains one.",
                 "locale",
             ),
-            Query(total(increase("succeeded_late_total")), "payments"),
-            Query(f"{total(increase('succeeded_late_msat_total'))} / {SAT}", "amount"),
-            ((None, GREEN), (0.5, ORANGE)),
-            "suffix: sat",
+            [
+                Value(Query(total(by_cause), "failed"), "locale"),
+                Value(Query(f"topk(1, {total(by_cause, 'cause')} > 0.5)", "{{cause}}"), "locale"),
+            ],
+            empty=f"none, {NO_RULES}",
+            colors={f"/^{cause}$/": color for cause, color in CAUSES.items()},
         ),
         4,
-        5,
+        _HIGH,
+    )
+    took = f"sum by (le) ({increase(DURATION.record, window='1h')})"
+    within, whole = (
+        total(increase(DURATION.record, exactly("le", le), window="1h")) for le in (f"{QUICK_S:.1f}", "+Inf")
+    )
+    here.add(
+        several(
+            Text(
+                "Duration of successes",
+                "95 % arrived within this time, hold invoices included; and the share that took longer than "
+                f"{QUICK_S:g} s. An alert begins at {SLOW_SHARE:.0%} over 30 minutes and 6 hours.",
+                "s",
+            ),
+            [
+                Value(Query(f"histogram_quantile(0.95, {took})", "95 % within"), "s", decimals=1),
+                Value(
+                    Query(f"1 - {within} / ({whole} > 0)", f"over {QUICK_S:g} s"),
+                    "percentunit",
+                    ((None, BLUE), (SLOW_SHARE, ORANGE)),
+                ),
+            ],
+            empty=f"no success, {NO_RULES}",
+        ),
+        3,
+        _HIGH,
+    )
+
+
+def _node(here: Grid) -> None:
+    spendable = total(f"{each(m('node_spendable_msat'))} {READY}")
+    here.add(
+        several(
+            Text(
+                "Spendable now",
+                "Local balance of active channels less reserves, and how long it lasts if the next days are like the "
+                "last 24 hours and nothing comes in, at the node where it is shortest. Empty: the node is away, or "
+                "ListChannels isn't allowed.",
+                SATS,
+            ),
+            [
+                Value(Query(f"round({spendable} / {SAT})", "in all"), SATS, decimals=1),
+                Value(Query(f"min({runway()})", "lasts"), "s", decimals=1),
+            ],
+            empty="not known",
+        ),
+        3,
+        _HIGH,
+    )
+    here.add(
+        several(
+            Text(
+                "In flight now",
+                "Payments that have begun and not ended, and the age of the oldest. Good: none older than 10 minutes, "
+                f"hold invoices aside; an alert tells after {ALERTS.stuck.hours} h. See In flight and at risk; "
+                "`lnd-payments-exporter open` lists them.",
+                "short",
+            ),
+            [
+                Value(Query(total(m("in_flight")), "payments"), "short"),
+                Value(
+                    Query(f"time() - min({m('in_flight_oldest_timestamp_seconds')} > 0)", "oldest"),
+                    "s",
+                    ((None, BLUE), (ALERTS.stuck.hours * 3600, ORANGE)),
+                ),
+            ],
+        ),
+        3,
+        _HIGH,
     )
     here.add(
         number(
             Text(
-                "Nodes away",
+                "Away",
                 "Nodes that don't answer, don't let the exporter in, or whose exporter is away. Good: 0; All nodes "
                 "tells which.",
                 "short",
@@ -123,6 +216,103 @@ def _first_row(here: Grid) -> None:
             AWAY,
             ((None, GREEN), (1, RED)),
         ),
-        4,
-        5,
+        2,
+        _HIGH,
     )
+
+
+def _totals(here: Grid) -> None:
+    fees = {name: increase(FEES_BY_KIND.record, which) for name, which in _FEES.items()}
+    sent = total(increase(SENT))
+    here.add(
+        number(
+            Text("Payments that arrived", "Of every kind but rebalances.", "locale"),
+            total(increase(SUCCEEDED_BY_KIND.record, _NO_REBALANCE)),
+            decimals=0,
+            empty=f"none, {NO_RULES}",
+        ),
+        3,
+        4,
+    )
+    here.add(
+        number(
+            Text("Sent", "What they delivered, fees not included.", SATS),
+            f"round({sent} / {SAT})",
+            decimals=1,
+            empty=f"none, {NO_RULES}",
+        ),
+        3,
+        4,
+    )
+    here.add(
+        several(
+            Text("Fees", "Routing fees of what arrived; those of rebalances by themselves.", SATS),
+            [
+                Value(Query(f"round({total(each_fee)} / {SAT})", name), SATS, decimals=1)
+                for name, each_fee in fees.items()
+            ],
+            empty=f"none, {NO_RULES}",
+        ),
+        5,
+        4,
+    )
+    here.add(
+        number(
+            Text(
+                "Fee rate",
+                "Fees of payments in millionths of what they delivered; 1000 ppm is 0.1 %. Good: as your limits say.",
+                "suffix: ppm",
+            ),
+            f"1e6 * {total(fees['payments'])} / ({sent} > 0)",
+            decimals=0,
+            empty=f"none, {NO_RULES}",
+        ),
+        3,
+        4,
+    )
+    here.add(
+        several(
+            Text(
+                "Success rate",
+                f"{EACH_TRY}: this node did not fail it. {IN_THE_END}: or a later try paid the same invoice, as the "
+                "customer sees it; right if the time shown is much longer than their pauses. Both of the same number "
+                f"of payments. Good: above {TARGET:.0%}.",
+                "percentunit",
+            ),
+            [
+                Value(Query(expr, name), "percentunit", ((None, RED), (OUTAGE, ORANGE), (TARGET, GREEN)), 1)
+                for name, expr in ((EACH_TRY, overall("$__range")), (IN_THE_END, overall_in_the_end("$__range")))
+            ],
+            empty=f"no payments, {NO_RULES}",
+        ),
+        5,
+        4,
+    )
+    here.add(
+        several(
+            Text(
+                "Successes after giving up",
+                "Payments that succeeded although lnd had given them up, and their amount: whoever asked may have been "
+                "told that they failed. Good: 0. Reconcile before anything is refunded: `lnd-payments-exporter ended "
+                "--late` lists them.",
+                "locale",
+            ),
+            [
+                Value(
+                    Query(total(increase("succeeded_late_total")), "payments"), "locale", ((None, GREEN), (0.5, ORANGE))
+                ),
+                Value(
+                    Query(f"round({total(increase('succeeded_late_msat_total'))} / {SAT})", "amount"),
+                    SATS,
+                    ((None, GREEN), (0.5, ORANGE)),
+                    1,
+                ),
+            ],
+        ),
+        5,
+        4,
+    )
+
+
+_FEES = {"payments": _NO_REBALANCE, "rebalances": _REBALANCE}
+"""Whose fees, with the matcher for them."""

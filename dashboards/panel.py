@@ -7,6 +7,7 @@ from grafana_foundation_sdk.builders import (
     common,
     dashboard,
     heatmap,
+    logs,
     prometheus,
     stat,
     statetimeline,
@@ -21,8 +22,10 @@ SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 GREEN, YELLOW, ORANGE, RED, BLUE, BLACK = "green", "yellow", "orange", "red", "blue", "text"
 GREY = "#8e8e8e"
 """Colour of unknown values."""
+SATS = "si: sat"
+"""Unit of amounts, abbreviated: 79 k sat, 1.2 M sat. Below 1 it would say milli: round such numbers."""
 
-Panel: TypeAlias = stat.Panel | timeseries.Panel | table.Panel | heatmap.Panel | statetimeline.Panel
+Panel: TypeAlias = stat.Panel | timeseries.Panel | table.Panel | heatmap.Panel | statetimeline.Panel | logs.Panel
 Mappings: TypeAlias = list[model.ValueMap | model.RangeMap | model.RegexMap | model.SpecialValueMap]
 Steps: TypeAlias = Sequence[tuple[float | None, str]]
 """Thresholds: the lower bound of each colour; the first bound is None."""

@@ -3,46 +3,60 @@
 The metrics have no label `purpose`. Series of a peer begin with its first HTLC attempt.
 """
 
-from dashboards.graphs import bars
+from dashboards.graphs import bars, lines, spread
 from dashboards.layout import Grid
 from dashboards.panel import GREEN, ORANGE, RED, Query, Text
 from dashboards.presence import READY
-from dashboards.query import BLAMED, BLAMED_LEAST, BLAMED_WINDOW, NODE, SAT, increase, m, rate, total
-from dashboards.tables import Column, grid
+from dashboards.query import BLAMED, BLAMED_LEAST, NO_RULES, NODE, SAT, increase, m, rate, total
+from dashboards.tables import Column, command, grid
 from dashboards.words import OUTCOMES
+from deploy.prometheus.boards import FEE_PPM, PEER_ATTEMPTS, PEER_FEES, PEER_OUTSTANDING, PEER_REBALANCE_FEES, PEER_SENT
+from deploy.prometheus.failed import PEER_BLAMED_SHARE
 from deploy.prometheus.rule import exactly
-from exporter.payments.labels import PeerChannelState, PeerOutcome
+from exporter.payments.labels import PeerChannelState, PeerOutcome, Purpose
 
 _HAS_PLACE = 'peer!="former"'
 """Counts that moved to `former` are from an earlier time."""
-_NONE = "no HTLC attempts yet, or no metrics by peer (--metrics.without=peers, --metrics.max-peers=0)"
+_NONE = "no HTLC attempts, or no metrics by peer (--metrics.without=peers, --metrics.max-peers=0)"
 _UNKNOWN = "not known"
 """The text of a number that needs ListChannels, or a node that answers."""
-_NAMES = [Column("alias", "Peer", "string"), Column("peer", "Key", "string", width=110)]
+_NAMES = [
+    Column("alias", "Peer", "string"),
+    Column("peer", "Key", "string", width=110, copied=True),
+]
+_EACH = total(m("peer_sent_msat_total", _HAS_PLACE), "peer")
+"""A value for each peer, which costs little; times 0 or NaN it stands for missing numbers."""
+_REACHED = f'outcome!="{PeerOutcome.FAILED_HERE}"'
+"""Matcher for attempts that reached the peer."""
+_BUSIEST = 8
 
 
 def peers(here: Grid) -> None:
-    """Add the panels on direct peers and locked liquidity, of all purposes, to the second dashboard."""
+    """Add the panels on direct peers, fees and locked liquidity, of all purposes, to the second dashboard."""
     here.row("4. Through which peer, and at what cost? All purposes, whatever is chosen above")
     _fails(here)
     _costs(here)
+    _takes(here)
+    _fee_rate(here)
     _locked(here)
 
 
-def _grown(metric: str, *matchers: str) -> str:
-    return total(increase(metric, _HAS_PLACE, *matchers), "peer")
+def _aliases() -> str:
+    """Return one alias for each peer; the beginning of its key stands for one that isn't known."""
+    key = f'label_replace({_EACH}, "alias", "$1", "peer", "(.{{0,8}}).*")'
+    return f"topk by (peer) (1, {total(m('peer_info'), 'peer', 'alias')}) or on (peer) {key}"
 
 
-def _grown_from_nothing(metric: str, *matchers: str) -> str:
+def _grown_from_nothing(metric: str) -> str:
     """Return the growth of a counter whose series begins when it counts something, so `increase` misses the first.
 
     If the peer had series at the beginning of the time shown, but not this one, all that it has was counted since.
     """
-    counter, then = m(metric, _HAS_PLACE, *matchers), "offset $__range"
+    counter, then = m(metric, _HAS_PLACE), "offset $__range"
     begun = (
         f"{counter} unless {counter} {then} and on ({', '.join((*NODE, 'peer'))}) {m('peer_sent_msat_total')} {then}"
     )
-    return total(f"({begun}) or {increase(metric, _HAS_PLACE, *matchers)}", "peer")
+    return total(f"({begun}) or {increase(metric, _HAS_PLACE)}", "peer")
 
 
 def _now(metric: str, *matchers: str) -> str:
@@ -51,18 +65,15 @@ def _now(metric: str, *matchers: str) -> str:
 
 
 def _fails(here: Grid) -> None:
-    attempts, at_fault = "peer_htlc_attempts_total", 'outcome=~"failed_here|failed_at_peer"'
-
-    def lately(*matchers: str) -> str:
-        return total(increase(attempts, 'peer!~"other|former"', *matchers, window=BLAMED_WINDOW), *NODE, "peer")
-
-    everything = _grown(attempts)
-    reached = _grown(attempts, f'outcome!="{PeerOutcome.FAILED_HERE}"')
-    blamed = f"max by (peer) ({lately(at_fault)} / ({lately()} >= {BLAMED_LEAST}))"
-    takes = f"{_grown('peer_htlc_outstanding_seconds_total')} / ({reached} > 0)"
+    everything = total(increase(PEER_ATTEMPTS.record, _HAS_PLACE), "peer")
+    reached = total(increase(PEER_ATTEMPTS.record, _HAS_PLACE, _REACHED), "peer")
+    by_outcome = (
+        total(increase(PEER_ATTEMPTS.record, _HAS_PLACE, exactly("outcome", outcome)), "peer")
+        for outcome in PeerOutcome
+    )
     known = (
-        blamed,
-        takes,
+        f"max by (peer) ({m(PEER_BLAMED_SHARE)})",
+        f"{total(increase(PEER_OUTSTANDING.record, _HAS_PLACE), 'peer')} / ({reached} > 0)",
         *(_now("peer_channels", exactly("state", state)) for state in PeerChannelState),
         f"{_now('peer_spendable_msat')} / {SAT}",
     )
@@ -70,42 +81,44 @@ def _fails(here: Grid) -> None:
         grid(
             Text(
                 "Direct peers",
-                "HTLC attempts within the time shown by first hop. Blamed: the share that failed in our channel with "
-                f"the peer or at it, as the alert sees it; good: below {BLAMED:.0%}. few: fewer than {BLAMED_LEAST}. "
-                "Takes: seconds per attempt, nodes behind it included. `lnd-payments-exporter ended --failed "
-                "--peer=ALIAS` lists payments.",
+                "HTLC attempts within the time shown by first hop. Failed in our channel with it (balance, offline); "
+                "at the peer; behind it, which isn't its fault. In channel or at peer: their share of 30 minutes, as "
+                f"the alert PeerFails sees it; good: below {BLAMED:.0%}; few: fewer than {BLAMED_LEAST}. Takes: "
+                "seconds per attempt, nodes behind it included.",
                 "short",
             ),
             [
-                Query(total(m("peer_info"), "peer", "alias")),
-                Query(everything),
-                *(Query(_grown(attempts, exactly("outcome", outcome))) for outcome in PeerOutcome),
-                *(Query(f"{expr} or NaN * {everything}") for expr in known),
+                Query(_aliases()),
+                Query(command(everything, "peer", "lnd-payments-exporter ended --failed --peer=$1 --since=$__range")),
+                *map(Query, by_outcome),
+                *(Query(f"{expr} or NaN * {_EACH}") for expr in known),
             ],
             [
                 *_NAMES,
-                Column("Value #B", "Attempts", "locale", decimals=0, width=90),
-                Column("Value #C", "Settled", "locale", decimals=0, width=85),
-                Column("Value #D", "Failed here", "locale", decimals=0, width=105),
-                Column("Value #E", "Failed at peer", "locale", decimals=0, width=115),
-                Column("Value #F", "Failed beyond", "locale", decimals=0, width=120),
+                Column("Value #B", "Attempts", "locale", decimals=0, width=85),
+                Column("Value #C", "Settled", "locale", decimals=0, width=75),
+                Column("Value #D", "Failed in our channel", "locale", decimals=0, width=155),
+                Column("Value #E", "At the peer", "locale", decimals=0, width=95),
+                Column("Value #F", "Behind it", "locale", decimals=0, width=85),
                 Column(
                     "Value #G",
-                    "Blamed, 30 min",
+                    "In channel or at peer, 30 min",
                     "percentunit",
                     ((None, GREEN), (BLAMED, RED)),
                     0,
-                    width=125,
+                    width=205,
                     empty="few",
                 ),
-                Column("Value #H", "Takes", "s", decimals=1, empty="-", width=75),
-                Column("Value #I", "Active channels", "short", decimals=0, width=130, empty=_UNKNOWN),
-                Column("Value #J", "Inactive", "short", ((None, GREEN), (1, ORANGE)), 0, empty=_UNKNOWN, width=85),
-                Column("Value #K", "Spendable, sat", "locale", decimals=0, width=130, empty=_UNKNOWN),
+                Column("Value #H", "Takes", "s", decimals=1, empty="-", width=70),
+                Column("Value #I", "Active", "short", decimals=0, width=75, empty=_UNKNOWN),
+                Column("Value #J", "Inactive", "short", ((None, GREEN), (1, ORANGE)), 0, empty=_UNKNOWN, width=80),
+                Column("Value #K", "Spendable, sat", "short", width=120, empty=_UNKNOWN),
+                Column("command", "Which payments?", "string", width=170, copied=True),
             ],
             "peer",
             sort="Attempts",
-            empty=_NONE,
+            empty=f"{_NONE}, {NO_RULES}",
+            only=("Value #B",),
         ),
         24,
         10,
@@ -113,10 +126,10 @@ def _fails(here: Grid) -> None:
 
 
 def _costs(here: Grid) -> None:
-    everything = _grown("peer_htlc_attempts_total")
-    sent = _grown("peer_sent_msat_total")
-    fees, of_rebalances = (_grown(f"peer_{what}_msat_total") for what in ("fees", "rebalance_fees"))
-    of_payments = f"{fees} - ({of_rebalances} or 0 * {fees})"
+    sent, fees, of_rebalances = (
+        total(increase(each.record, _HAS_PLACE), "peer") for each in (PEER_SENT, PEER_FEES, PEER_REBALANCE_FEES)
+    )
+    of_payments = f"{fees} - ({of_rebalances} or 0 * {_EACH})"
     back, cost = (_grown_from_nothing(f"peer_rebalanced_in_{what}_total") for what in ("msat", "fees_msat"))
     counted = [sent, of_payments, of_rebalances, back, cost]
     known = [_now("peer_spendable_msat"), _now("peer_receivable_msat")]
@@ -127,29 +140,69 @@ def _costs(here: Grid) -> None:
                 "Within the time shown: sent and fees by first hop; rebalances by the peer through which they came "
                 "back; their fees are also those of a first hop. Spendable, receivable: now, in active channels; not "
                 "known: needs ListChannels, and a node that answers. Good: balance on both sides.",
-                "locale",
+                "short",
             ),
             [
-                Query(total(m("peer_info"), "peer", "alias")),
-                *(Query(f"({expr} or 0 * {everything}) / {SAT}") for expr in counted),
-                *(Query(f"{expr} / {SAT} or NaN * {everything}") for expr in known),
+                Query(_aliases()),
+                *(Query(f"({expr} or 0 * {_EACH}) / {SAT}") for expr in counted),
+                *(Query(f"{expr} / {SAT} or NaN * {_EACH}") for expr in known),
             ],
             [
                 *_NAMES,
-                Column("Value #B", "Sent, sat", "locale", decimals=0),
-                Column("Value #C", "Fees of payments", "locale", decimals=0),
-                Column("Value #D", "Fees of rebalances", "locale", decimals=0),
-                Column("Value #E", "Rebalanced in, sat", "locale", decimals=0),
-                Column("Value #F", "Fees of that", "locale", decimals=0),
-                Column("Value #G", "Spendable, sat", "locale", decimals=0, empty=_UNKNOWN),
-                Column("Value #H", "Receivable, sat", "locale", decimals=0, empty=_UNKNOWN),
+                Column("Value #B", "Sent, sat", "short"),
+                Column("Value #C", "Fees of payments, sat", "short"),
+                Column("Value #D", "Fees of rebalances, sat", "short"),
+                Column("Value #E", "Rebalanced in, sat", "short"),
+                Column("Value #F", "Fees of that, sat", "short"),
+                Column("Value #G", "Spendable, sat", "short", empty=_UNKNOWN),
+                Column("Value #H", "Receivable, sat", "short", empty=_UNKNOWN),
             ],
             "peer",
             sort="Sent, sat",
-            empty=_NONE,
+            empty=f"{_NONE}, {NO_RULES}",
+            only=("Value #B", "Value #E"),
         ),
         24,
         10,
+    )
+
+
+def _takes(here: Grid) -> None:
+    busiest = f"topk({_BUSIEST}, sum by (peer) (increase({m(PEER_ATTEMPTS.record, _HAS_PLACE)}[$__range] @ end())))"
+    attempts = total(increase(PEER_ATTEMPTS.record, _HAS_PLACE, _REACHED, window="1h"), "peer")
+    named = f"(0 * ({_aliases()}) + 1)"
+    takes = f"{total(increase(PEER_OUTSTANDING.record, _HAS_PLACE, window='1h'), 'peer')} / ({attempts} > 0)"
+    here.add(
+        lines(
+            Text(
+                "How long HTLC attempts take, by peer",
+                f"Average of an hour, of the {_BUSIEST} peers with the most attempts in the time shown; nodes behind "
+                "them and hold invoices included. Good: a few seconds. One line that rises alone is that peer's.",
+                "s",
+            ),
+            [
+                Query(f"({takes} and on (peer) {busiest}) * on (peer) group_left (alias) {named}", "{{alias}}"),
+            ],
+            empty=f"{_NONE}, {NO_RULES}",
+            every="5m",
+        ),
+        12,
+    )
+
+
+def _fee_rate(here: Grid) -> None:
+    here.add(
+        spread(
+            Text(
+                "Fee rate of payments, ppm",
+                "Fees of each payment that succeeded, in millionths of its amount, without rebalances and probes; the "
+                "more it stands out, the more payments. 1000 ppm is 0.1 %. Good: as your limits say.",
+                "locale",
+            ),
+            f"sum by (le) ({rate(FEE_PPM.record, exactly('purpose', Purpose.PAYMENT))})",
+            empty=f"nothing paid, or --metrics.without=fee-histograms, {NO_RULES}",
+        ),
+        12,
     )
 
 
@@ -161,12 +214,13 @@ def _locked(here: Grid) -> None:
                 "Liquidity locked, sat at any moment",
                 "Average amount that HTLCs kept locked, by how they ended: what failures cost in liquidity. Good: "
                 "failed is the small part.",
-                "locale",
+                "short",
             ),
             [Query(locked, "{{outcome}}")],
             colors=OUTCOMES,
         ),
         24,
+        7,
     )
 
 
@@ -183,14 +237,13 @@ def held_by(here: Grid) -> None:
         grid(
             Text(
                 "HTLCs outstanding by peer",
-                "Own HTLCs; then the share of what the peer accepts, in number or in amount, that its channels hold, "
-                "forwarded ones too, up to five minutes old. Good: far below 100%; near it new payments can't go that "
-                "way. `lnd-payments-exporter open` lists the payments. not known: needs ListChannels, and a node that "
-                "answers.",
+                "Own HTLCs; then the share of what the peer has agreed to accept, in number or in amount, that its "
+                "channels hold, forwarded ones too, up to five minutes old. Good: far below 100%; near it new "
+                "payments can't go that way. `lnd-payments-exporter open` lists the payments with their first hop.",
                 "short",
             ),
             [
-                Query(total(m("peer_info"), "peer", "alias")),
+                Query(_aliases()),
                 Query(outstanding),
                 Query(f"{total(m('peer_in_flight_msat'), 'peer')} / {SAT}"),
                 *(Query(f"{expr} or NaN * {outstanding}") for expr in used),
@@ -198,13 +251,14 @@ def held_by(here: Grid) -> None:
             [
                 *_NAMES,
                 Column("Value #B", "HTLCs", "short", decimals=0),
-                Column("Value #C", "Locked, sat", "locale", decimals=0),
+                Column("Value #C", "Locked, sat", "short"),
                 Column("Value #D", "Of what it accepts", "percentunit", full, 1, empty=_UNKNOWN),
-                Column("Value #E", "Spendable, sat", "locale", decimals=0, empty=_UNKNOWN),
+                Column("Value #E", "Spendable, sat", "short", empty=_UNKNOWN),
             ],
             "peer",
             sort="HTLCs",
-            empty=f"the exporter is away, or {_NONE}",
+            empty=f"nothing is outstanding, the exporter is away, or {_NONE}",
+            only=("Value #B", "Value #D"),
         ),
         24,
         10,

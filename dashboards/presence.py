@@ -1,10 +1,11 @@
 """PromQL for nodes, their states and the blocks left of held HTLCs, including nodes that can't be reached."""
 
 from dashboards.panel import GREEN, GREY, RED, YELLOW
-from dashboards.query import JOBS, LAST_PAGE, NODE, each, m, total
-from deploy.prometheus.last_page import moved
-from deploy.prometheus.recording import removed
-from deploy.prometheus.rule import NODES_OF_A_JOB, PER_NODE, exactly
+from dashboards.query import each, m, total
+from deploy.prometheus import recording
+from deploy.prometheus.boards import HELD
+from deploy.prometheus.last_page import SEEN
+from deploy.prometheus.rule import PER_NODE, exactly
 from exporter.payments.labels import NodeState
 from exporter.payments.node import BLOCK_S
 
@@ -39,24 +40,11 @@ def _state() -> str:
     return f"{codes} or {len(STATES)} + 0 * {each(KNOWN)}"
 
 
-def _last(name: str) -> str:
-    return f"last_over_time({m(name)}[{LAST_PAGE}])"
-
-
 def _blocks_left() -> str:
-    """Return the expression of the recorded series that the alerts use, from the last page, however old.
-
-    A node that isn't followed holds HTLCs if its last numbers of held HTLCs are not 0.
-    """
-    expiry, header = "held_earliest_expiry_height", _last("node_best_header_timestamp_seconds")
-    without_page = f"{_last('node_up')} unless {NODES_OF_A_JOB} {UP}"
-    height = f"{_last('node_block_height')} + clamp_min(time() - {header}, 0) / {BLOCK_S}"
-    gone = (
-        f"{_last(expiry)} and {PER_NODE} {total(_last('held_htlcs'), *NODE)} > 0 "
-        f"unless {NODES_OF_A_JOB} {m('stream_up')} == 1 unless {PER_NODE} {moved(header)} "
-        f"unless {PER_NODE} ({removed(without_page, JOBS)})"
-    )
-    return each(f"({m(expiry)} or ({gone})) - ({height})")
+    """Return the series of the alerts; without the rules, those of nodes that are followed."""
+    header = m("node_best_header_timestamp_seconds")
+    height = f"({m('node_block_height')} + clamp_min(time() - {header}, 0) / {BLOCK_S})"
+    return each(f"{m(recording.BLOCKS_LEFT)} or ({m('held_earliest_expiry_height')} - {PER_NODE} {height})")
 
 
 STATE = _state()
@@ -72,5 +60,5 @@ def held(blocks_left: str) -> str:
 
 def held_unseen() -> str:
     """Count the HTLCs that were held on the last page of nodes that don't answer, or whose exporter doesn't."""
-    away = f"(({UP} or 0 * last_over_time({UP}[{LAST_PAGE}])) == bool 0)"
-    return total(f"{total(_last('held_htlcs'), *NODE)} * {PER_NODE} {away}")
+    away = f"(({UP} or 0 * {m(SEEN)}) == bool 0 unless {PER_NODE} {m(recording.LISTED)} == 0)"
+    return total(f"{m(HELD)} * {PER_NODE} {away}")

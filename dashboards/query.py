@@ -1,11 +1,13 @@
-"""PromQL that several dashboards share; it uses only the exporter's own metrics, no recorded series."""
+"""PromQL that several dashboards share; where the exporter's own series would be costly, it reads recorded ones."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from deploy.prometheus.recording import KNOWN, MOST_BAD, WINDOWS, budgets, factors
-from deploy.prometheus.rule import MEMORY, at_exporter, exactly, one_of
-from deploy.prometheus.values import SHOWN, WHOSE, Success, Values, read
-from exporter.payments.labels import AmountBand, Outcome, Purpose
+from deploy.prometheus import recording
+from deploy.prometheus.boards import MADE_GOOD_BY_BAND
+from deploy.prometheus.recording import BAD, BAD_BY_BAND, FINISHED, FINISHED_BY_BAND, SENT, SLOW, allowed
+from deploy.prometheus.rule import PER_NODE, PREFIX, at_exporter, exactly
+from deploy.prometheus.values import SHOWN, WHOSE, Values, read
+from exporter.payments.labels import AmountBand, Purpose
 
 DAY_S = 86_400
 SAT = 1000
@@ -26,7 +28,9 @@ BURN_LEAST = {"1h": ALERTS.fail_fast.at_least, "6h": ALERTS.fail_slowly.at_least
 """Payments that must have finished in a window before its burn rate can trigger an alert."""
 BURNT_BY = WHOSE[VALUES.success]
 """What burns the error budget, a sentence."""
-QUICK_S = ALERTS.slow.seconds
+FEW = ALERTS.outage.at_least
+"""A share of fewer payments says little: it is shown, but not judged."""
+QUICK_S, SLOW_SHARE = ALERTS.slow.seconds, ALERTS.slow.percent / 100
 FIRST_HTLC_S, FIRST_HTLC_SHARE = ALERTS.path_finding_slow.seconds, ALERTS.path_finding_slow.percent / 100
 FAR, NEAR = ALERTS.htlc_near_expiry.warning_blocks, ALERTS.htlc_near_expiry.critical_blocks
 """Blocks left of a held HTLC, at which the alerts begin."""
@@ -35,8 +39,8 @@ BLAMED, BLAMED_LEAST, BLAMED_WINDOW = ALERTS.peer_fails.percent / 100, ALERTS.pe
 HEADER_S = ALERTS.chain_stalls.header_hours * 3600
 DELAY_S, DELAY_SHARE = ALERTS.updates_delayed.seconds, ALERTS.updates_delayed.percent / 100
 CERTIFICATE_S = (ALERTS.certificate_expires.critical_days * DAY_S, ALERTS.certificate_expires.warning_days * DAY_S)
-LAST_PAGE = MEMORY
-"""How long the last page of an exporter that is away is used."""
+NO_RULES = "or the rules are not loaded"
+"""The end of the text of an empty panel that reads recorded series."""
 
 # The dashboard's variables.
 
@@ -48,18 +52,17 @@ JOBS = 'job=~"$job"'
 PURPOSE, KIND = (f'{label}=~"${{purpose:pipe}}"' for label in ("purpose", "kind"))
 """Matchers with one variable for two labels: each of its values is a purpose and the kinds of it."""
 
-COUNTED = one_of("kind", VALUES.counted_kinds)
-BAD = one_of("reason", VALUES.bad_reasons)
-SUCCEEDED = (exactly("purpose", Purpose.PAYMENT), exactly("outcome", Outcome.SUCCEEDED))
-"""Matchers for payments that succeeded, without rebalances and probes."""
+PAYMENT = exactly("purpose", Purpose.PAYMENT)
+"""Matcher for payments, without rebalances and probes."""
 NODE = ("job", "instance", "node")
 """Labels that identify a node: two exporters may use the same name for two nodes."""
 WHO = "{{node}} ({{instance}})"
 
 
 def m(name: str, *matchers: str) -> str:
-    """Return a selector for the chosen nodes, from the end of a metric's name."""
-    return f"lnd_payments_{name}{{{','.join((HERE, *matchers))}}}"
+    """Return a selector for the chosen nodes, from the end of a metric's name or from a recorded series' full name."""
+    whole = name if ":" in name else f"lnd_payments_{name}"
+    return f"{whole}{{{','.join((HERE, *matchers))}}}"
 
 
 def of_exporters(expr: str) -> str:
@@ -88,39 +91,28 @@ def rate(name: str, *matchers: str) -> str:
     return f"rate({m(name, *matchers)}[$__rate_interval])"
 
 
-def finished(window: str, *by: str, matchers: Iterable[str] = ()) -> str:
+def finished(window: str, *by: str) -> str:
     """Return the number of payments that count for the success rate."""
-    done = total(increase("succeeded_total", COUNTED, *matchers, window=window), *by)
-    failed = total(increase("failed_total", COUNTED, KNOWN, *matchers, window=window), *by)
-    return f"({done} + {failed})"
+    return total(increase(FINISHED_BY_BAND if "amount_band" in by else FINISHED, window=window), *by)
 
 
-def bad(window: str, *by: str, matchers: Iterable[str] = ()) -> str:
+def bad(window: str, *by: str) -> str:
     """Return the number of those payments that the node failed."""
-    return total(increase("failed_total", COUNTED, BAD, *matchers, window=window), *by)
-
-
-def made_good(window: str, *by: str) -> str:
-    """Return the number of the bad payments that a later run of the same hash made good."""
-    return total(increase("failed_made_good_total", COUNTED, BAD, window=window), *by)
+    return total(increase(BAD_BY_BAND if "amount_band" in by else BAD, window=window), *by)
 
 
 def left_bad(window: str, *by: str) -> str:
-    """Return the number of the bad payments that were not made good.
+    """Return the number of the bad payments that no later run of the same hash made good.
 
     It is right over windows much longer than the time after which people pay again.
     """
-    return f"clamp_min({bad(window, *by)} - {made_good(window, *by)}, 0)"
-
-
-def success_rate(window: str, *by: str, matchers: Iterable[str] = ()) -> str:
-    """Return the share that did not fail; 1 without payments."""
-    matchers = tuple(matchers)
-    return f"1 - {bad(window, *by, matchers=matchers)} / clamp_min({finished(window, *by, matchers=matchers)}, 1)"
+    burnt = bad(window, *by)
+    made_good = total(increase(MADE_GOOD_BY_BAND, window=window), *by)
+    return f"clamp_min({burnt} - ({made_good} or 0 * {burnt}), 0)"  # 0: an older exporter
 
 
 def overall(window: str, *by: str) -> str:
-    """Return the success rate over all amounts; empty without payments."""
+    """Return the success rate: the share that the node did not fail; empty without payments."""
     return f"1 - {bad(window, *by)} / ({finished(window, *by)} > 0)"
 
 
@@ -129,22 +121,34 @@ def overall_in_the_end(window: str, *by: str) -> str:
     return f"1 - {left_bad(window, *by)} / ({finished(window, *by)} > 0)"
 
 
-def burn(window: str, values: Values = VALUES) -> str:
-    """Return each node's burn rate: its bad payments divided by those that the targets allow; empty without any.
+def target(window: str) -> str:
+    """Return the success rate that the targets ask for, for just these amounts; empty without payments."""
+    return f"1 - {total(increase(allowed(SLOW), window=window))} / ({finished(window)} > 0)"
 
-    The allowance is capped as in the recorded burn rate of the same window, which the alerts use. The customer's burn
-    rate leaves out what was made good, as that one does.
-    """
-    parts = (
-        f"{budget:g} * {finished(window, *NODE, 'amount_band', matchers=[one_of('amount_band', bands)])}"
-        for budget, bands in budgets(values, MOST_BAD / factors(values)[WINDOWS[window]]).items()
-    )
-    burnt = bad(window, *NODE)
-    if values.success is Success.CUSTOMER:
-        burnt = f"clamp_min({burnt} - ({made_good(window, *NODE)} or 0 * {burnt}), 0)"
-    return f"{burnt} / ({total(' or '.join(parts), *NODE)} > 0)"
+
+def burn(window: str) -> str:
+    """Return each node's burn rate, as recorded for the alerts; empty without payments."""
+    return f"{m(recording.burn(window))} >= 0"
 
 
 def enough(window: str) -> str:
     """Return a condition: enough payments finished for an alert on their burn rate."""
-    return f"{finished(window, *NODE)} >= {BURN_LEAST[window]}"
+    return f"{PER_NODE} increase({m(FINISHED)}[{window}]) >= {BURN_LEAST[window]}"
+
+
+def runway() -> str:
+    """Return how many seconds each node's spendable balance lasts, if it sends as in the last 24 hours."""
+    spendable = f"({each(m('node_spendable_msat'))} and {PER_NODE} {m('node_up')} == 1)"
+    return f"{DAY_S} * {spendable} / {PER_NODE} ({total(increase(SENT, window='1d'), *NODE)} > 0)"
+
+
+def firing(*names: str) -> str:
+    """Return the firing alerts of the chosen nodes with these names, without the prefix."""
+    which = f'alertstate="firing",alertname=~"{PREFIX}({"|".join(names)})"'
+    return f"ALERTS{{{HERE},{which}}}"
+
+
+def judged(value: str, cases: Sequence[tuple[str, str]], otherwise: str) -> str:
+    """Return a single value with a label `is`: the word of the first case whose condition has a result."""
+    said = [f'label_replace({value} and on () ({when}), "is", "{word}", "", "")' for when, word in cases]
+    return " or on () ".join([*said, f'label_replace({value}, "is", "{otherwise}", "", "")'])

@@ -40,10 +40,12 @@ def grid(
     *,
     sort: str = "",
     empty: str = "",
+    only: Sequence[str] = (),
 ) -> table.Panel:
     """Return a table with a row for each value of the label `key`, joined from several queries.
 
-    With several labels the queries must have exactly these labels, and the same rows.
+    With several labels the queries must have exactly these labels, and the same rows. Only rows with more than 0 in one
+    of the fields `only` are shown.
     """
     panel: table.Panel = filled(
         table.Panel(), text, [query._replace(instant=True) for query in queries], PromQueryFormat.TABLE
@@ -54,6 +56,14 @@ def grid(
         if isinstance(key, str)
         else model.DataTransformerConfig(id_val="merge", options={})
     )
+    if only:
+        config = {"id": "greater", "options": {"value": 0}}
+        filters = [{"fieldName": name, "config": config} for name in only]
+        panel.with_transformation(
+            model.DataTransformerConfig(
+                id_val="filterByValue", options={"filters": filters, "type": "include", "match": "any"}
+            )
+        )
     panel.with_transformation(
         model.DataTransformerConfig(
             id_val="filterFieldsByName", options={"include": {"pattern": f"^({'|'.join(map(_escaped, known))})$"}}
@@ -111,6 +121,35 @@ def _column(column: Column) -> list[model.DynamicConfigValue]:
     return made
 
 
+def matrix(
+    text: Text, expr: str, row: Column, label: str, columns: Sequence[str], *, empty: str, every: str = "All"
+) -> table.Panel:
+    """Return a table with a row for each value of the label of `row`, and a column for each of another label's values.
+
+    `expr` has both labels, and nothing for a cell without a number; the column `every` has the sum of each row.
+    """
+    panel: table.Panel = filled(table.Panel(), text, [Query(expr, instant=True)], PromQueryFormat.TABLE)
+    summed = {"include": [*columns], "reducer": "sum"}
+    first = f"{row.name}\\{label}"
+    places = {name: place for place, name in enumerate((first, every, *columns))}
+    steps: dict[str, dict[str, object]] = {
+        "groupingToMatrix": {"rowField": row.name, "columnField": label, "valueField": "Value", "emptyValue": "null"},
+        "calculateField": {"mode": "reduceRow", "reduce": summed, "alias": every},
+        "organize": {"indexByName": places, "renameByName": {first: row.heading}, "excludeByName": {}},
+    }
+    for name, options in steps.items():
+        panel.with_transformation(model.DataTransformerConfig(id_val=name, options=options))
+    panel.override_by_name(row.heading, _column(row))
+    for name in (every, *columns):
+        panel.override_by_name(name, _column(Column(name, name, text.unit, MARKED, 0, empty="-")))
+    return panel.no_value(empty).sort_by([common.TableSortByFieldState().display_name(every).desc(True)])
+
+
+def command(expr: str, label: str, line: str, name: str = "command") -> str:
+    """Add a label with a command line to copy; `$1` in it stands for the value of `label`."""
+    return f'label_replace({expr}, "{name}", "{line}", "{label}", "(.+)")'
+
+
 def crossed(
     text: Text,
     exprs: Mapping[str, str],
@@ -122,10 +161,12 @@ def crossed(
     order: str = "",
     width: int = 150,
     colors: Mapping[str, str] = MappingProxyType({}),
+    empty: Mapping[str, str] = MappingProxyType({}),
 ) -> table.Panel:
     """Return a table with a row for each value of the label `row` and a column for each of `exprs`, in their order.
 
-    Rows are sorted by `order`, or else by the first column, the highest first. `colors` has those of the label values.
+    Rows are sorted by `order`, or else by the first column, the highest first. `colors` has those of the label values,
+    `empty` the texts of empty cells by column.
     """
     letters = [chr(ord("A") + place) for place in range(len(exprs))]
     in_units = dict.fromkeys(exprs, text.unit) | dict(units or {})
@@ -136,6 +177,7 @@ def crossed(
             in_units[name],
             steps.get(name, ()) if isinstance(steps, Mapping) else steps,
             1 if in_units[name] == "percentunit" else 0,
+            empty=empty.get(name, ""),
         )
         for letter, name in zip(letters, exprs, strict=True)
     ]

@@ -9,7 +9,18 @@ from types import MappingProxyType
 
 from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, YELLOW
 from dashboards.presence import STATES
-from exporter.payments.labels import Cause, FailureSource, Interruption, Kind, NodeState, Outcome, Reason, RouteCheck
+from exporter.payments.labels import (
+    Cause,
+    FailureSource,
+    Interruption,
+    Kind,
+    Method,
+    NodeState,
+    Outcome,
+    Reason,
+    RouteCheck,
+    Source,
+)
 
 _PURPLE, _LIGHT_GREY, _TEAL, _PINK = "purple", "#b0b0b0", "#4fb3a9", "#d16ba5"
 _DARK_YELLOW = "dark-yellow"  # also legible as a text on white
@@ -76,11 +87,38 @@ CHECKS: Mapping[str, str] = {
 """What lnd finds when it is asked why there was no route."""
 INTERRUPTIONS: Mapping[str, str] = {
     **{word: color for word, color in STATES.values() if word in {*Interruption}},
+    Interruption.CERTIFICATE: _PINK,
+    Interruption.SHUTTING_DOWN: BLUE,
+    Interruption.UNIMPLEMENTED: "#a8782f",
+    Interruption.ENDED: "light-blue",
     Interruption.TIMEOUT: REASONS[Reason.TIMEOUT],
     Interruption.TOO_LARGE: CHECKS[RouteCheck.TOO_LARGE],
+    Interruption.RELOAD: _LIGHT_GREY,
     Interruption.OTHER: GREY,
 }
-"""Those that are words elsewhere, too; the others have colours of Grafana's."""
+"""Why the stream of updates was lost."""
+HANGING: Mapping[str, str] = {
+    "older than 10m": YELLOW,
+    "older than 1h": ORANGE,
+    "older than 1d": RED,
+    "given up, still open": _DARK_YELLOW,
+    "stalled": "dark-orange",
+    "HTLCs on no channel": "dark-red",
+}
+"""What may hang of the payments in flight."""
+UPDATES: Mapping[str, str] = {Source.STREAM: GREEN, Source.TRACK: BLUE, Source.LIST: _PURPLE}
+"""How updates come."""
+METHODS: Mapping[str, str] = {
+    Method.SUBSCRIBE_STATE: _LIGHT_GREY,
+    Method.GET_INFO: BLUE,
+    Method.LIST_CHANNELS: "light-blue",
+    Method.LIST_PAYMENTS: _PURPLE,
+    Method.TRACK_PAYMENT: _TEAL,
+    Method.TRACK_PAYMENTS: GREEN,
+    Method.DECODE_PAY_REQ: _DARK_YELLOW,
+    Method.QUERY_ROUTES: ORANGE,
+}
+"""Calls to lnd."""
 
 ADVICE: Mapping[str, str] = MappingProxyType(
     {

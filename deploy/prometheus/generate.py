@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from deploy.prometheus import days, flight, node, recording, success, traffic, watching
+from deploy.prometheus import boards, days, flight, node, recording, success, traffic, watching
 from deploy.prometheus.rule import Group, as_yaml
 from deploy.prometheus.values import Values
 
@@ -33,6 +33,7 @@ def groups(values: Values) -> Sequence[Group]:
     return (
         recording.recordings(values),
         days.of_days(values),
+        boards.boards(values),
         success.success(values),
         success.reasons(values),
         flight.flight(values),

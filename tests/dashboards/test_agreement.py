@@ -213,9 +213,8 @@ def test_a_peer_is_blamed_as_the_alert_blames_it(tmp_path: Path) -> None:
         **attempts("a", "few", "failed_here", "0x235 0+1x5"),
     }
     blamed = f"{panel_query(FAILURES, 'Direct peers', 'G', '4h')} >= 0"
-    assert not query_errors(
-        tmp_path, series, [Expected(blamed, 240, {'{peer="long ago"}': 0, '{peer="at one node"}': 1})]
-    )
+    expected = [Expected(blamed, 240, {'{peer="long ago"}': 0, '{peer="at one node"}': 1})]
+    assert not query_errors(tmp_path, series, expected, recorded())
 
 
 def alert(name: str) -> str:

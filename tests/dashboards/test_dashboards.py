@@ -8,8 +8,9 @@ import pytest
 
 from dashboards.board import TAG, written
 from dashboards.boards import BOARDS
+from dashboards.query import VALUES
 from deploy.prometheus.generate import groups
-from deploy.prometheus.rule import Alert
+from deploy.prometheus.rule import Alert, Recording
 from deploy.prometheus.values import read
 from exporter.metrics.names import ROWS
 from exporter.metrics.row import HistogramRow
@@ -29,8 +30,9 @@ LONGEST = 340
 
 
 def known() -> set[str]:
-    """Return every series name of a page."""
+    """Return every series name of a page, and of the recorded series."""
     names = {row.name for row in ROWS}
+    names |= {rule.record for group in groups(VALUES) for rule in group.rules if isinstance(rule, Recording)}
     for row in ROWS:
         if isinstance(row, HistogramRow):
             names |= {f"{row.name}_{end}" for end in ("bucket", "count", "sum")}
@@ -54,7 +56,7 @@ def test_every_query_parses_and_names_existing_metrics() -> None:
 
 
 def _names(node: promql_parser.Expr) -> set[str]:
-    return set(re.findall(r"\b(?:lnd_payments_\w+|up|process_\w+|scrape_\w+)(?=\{)", node.prettify()))
+    return set(re.findall(r"(?<![\w:])(?:[\w:]*lnd_payments_[\w:]+|up|process_\w+|scrape_\w+)(?=\{)", node.prettify()))
 
 
 @pytest.mark.parametrize("uid", FILES)
@@ -105,7 +107,7 @@ def test_dashboards_link_to_each_other(uid: str) -> None:
     assert "placement" not in link, "in the bar, where everybody sees it"
     assert TAG in made["tags"]
     assert [variable["name"] for variable in made["templating"]["list"]][:3] == ["datasource", "job", "node"]
-    assert "ALERTS" in made["annotations"]["list"][0]["expr"]
+    assert all("ALERTS" in marks["expr"] for marks in made["annotations"]["list"])
 
 
 def test_every_alert_links_to_a_dashboard() -> None:

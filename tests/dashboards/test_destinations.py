@@ -7,6 +7,7 @@ import pytest
 from dashboards.destinations import _WHOSE
 from exporter.payments.labels import Cause
 from tests.dashboards.panels import panel, panel_query
+from tests.dashboards.test_agreement import recorded
 from tests.promtool import Expected, query_errors
 
 pytestmark = pytest.mark.usefixtures("programs")
@@ -60,7 +61,7 @@ def test_whose_the_failures_are(tmp_path: Path) -> None:
     expected = [
         Expected(panel_query(FAILURES, TABLE, letter, SPAN), LATE, values) for letter, values in columns.items()
     ]
-    assert not query_errors(tmp_path, page(), expected)
+    assert not query_errors(tmp_path, page(), expected, recorded())
 
 
 def test_a_cause_is_due_to_one_side() -> None:

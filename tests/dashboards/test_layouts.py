@@ -20,6 +20,7 @@ pytestmark = [
 BOARD = "lnd-payments-node"
 MANY = "x200"
 A, B = "a:10019", "b:10019"
+CRITICAL = {"severity": "critical"}
 NODES = {"alice": A, "bob": A, "carol": B}
 """The address of the exporter of each node."""
 
@@ -77,10 +78,11 @@ def test_panels_of_the_exporter_show_that_of_the_chosen_node(layout: Layout, tmp
 
 
 def test_exporter_that_is_away_is_counted_once(layout: Layout, tmp_path: Path) -> None:
-    """Not once for each of its targets."""
+    """Not once for each of its targets, and only if a chosen node is its."""
     series = exporters(layout, {A: "1x99 0x100", B: f"1{MANY}"})
-    away = shown(BOARD, "Exporters away", "alice")
-    assert not query_errors(tmp_path, series, [Expected(away, 90, {"{}": 0}), Expected(away, 150, {"{}": 1})])
+    away, others = (shown(BOARD, "Exporters away", node, "3h") for node in ("alice", "carol"))
+    expected = [Expected(away, 90, {"{}": 0}), Expected(away, 150, {"{}": 1}), Expected(others, 150, {"{}": 0})]
+    assert not query_errors(tmp_path, series, expected)
 
 
 @pytest.mark.parametrize("uid", FILES)
@@ -88,7 +90,7 @@ def test_alerts_of_an_exporter_are_marked(layout: Layout, uid: str, tmp_path: Pa
     """One that is away with one or with several nodes, and one on its state; those of other exporters are not."""
 
     def alert(kind: str, labels: Mapping[str, str]) -> str:
-        return name("ALERTS", {"alertname": f"LndPayments{kind}", "alertstate": "firing", **labels})
+        return name("ALERTS", {"alertname": f"LndPayments{kind}", "alertstate": "firing", **labels, **CRITICAL})
 
     def alerts(address: str, node: str) -> list[str]:
         alone = {"job": "lnd-payments", "instance": address}
@@ -99,10 +101,21 @@ def test_alerts_of_an_exporter_are_marked(layout: Layout, uid: str, tmp_path: Pa
             alert("Stuck", of_node(layout, address, node) | {"node": node}),
         ]
 
+    def marked(address: str, node: str) -> set[str]:
+        where = {"job": "lnd-payments", "instance": address}
+        of_exporter_ = {key: word for key, word in of_exporter(layout, address).items() if key != "exporter"}
+        of_node_ = {key: word for key, word in of_node(layout, address, node).items() if key != "exporter"}
+        return {
+            name("", {"alertname": "LndPaymentsExporterDown", **where}),
+            name("", {"alertname": "LndPaymentsExporterDown", **where, "node": node}),
+            name("", {"alertname": "LndPaymentsCheckpointFails", **of_exporter_}),
+            name("", {"alertname": "LndPaymentsStuck", **of_node_, "node": node}),
+        }
+
     series = exporters(layout, dict.fromkeys((A, B), f"1{MANY}"))
     series |= dict.fromkeys([*alerts(A, "alice"), *alerts(B, "carol")], "_x30 1x70")
     expr = dashboard(uid)["annotations"]["list"][0]["expr"].replace("$node", "alice").replace("$__interval", "1m")
-    expected = [Expected(with_variables(expr, "1h"), 30, dict.fromkeys(alerts(A, "alice"), 1))]
+    expected = [Expected(with_variables(expr, "1h"), 30, dict.fromkeys(marked(A, "alice"), 1))]
     assert not query_errors(tmp_path, series, expected)
 
 

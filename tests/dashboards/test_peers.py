@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.dashboards.panels import panel_query
+from tests.dashboards.test_agreement import recorded
 from tests.promtool import Expected, query_errors
 
 pytestmark = pytest.mark.usefixtures("programs")
@@ -65,7 +66,7 @@ def test_use_of_what_a_peer_accepts(tmp_path: Path) -> None:
         for uid, title, columns in KNOWN
         for letter, value in columns.items()
     ]
-    assert not query_errors(tmp_path, node() | channels(), expected)
+    assert not query_errors(tmp_path, node() | channels(), expected, recorded())
 
 
 @pytest.mark.parametrize("story", ["ListChannels isn't allowed", "the node is away"])
@@ -75,14 +76,15 @@ def test_what_is_not_known(story: str, tmp_path: Path) -> None:
     columns = [shown(uid, title, letter) for uid, title, letters in KNOWN for letter in letters]
     expected = [Expected(f"count({expr})", LATE, {"{}": 1}) for expr in columns]
     expected += [Expected(f"{expr} >= 0", LATE, {}) for expr in columns]
-    assert not query_errors(tmp_path, told, expected)
+    assert not query_errors(tmp_path, told, expected, recorded())
 
 
 def test_how_long_a_peer_takes(tmp_path: Path) -> None:
     """Attempts that never reached it don't count."""
     told = node() | series("peer_htlc_outstanding_seconds_total", "0+4x200", outcome="succeeded")
     told |= series("peer_htlc_outstanding_seconds_total", "0+2x200", outcome="failed")
-    assert not query_errors(tmp_path, told, [Expected(shown(FAILURES, FAILS, "H"), LATE, {'{peer="bank"}': 2})])
+    expected = [Expected(shown(FAILURES, FAILS, "H"), LATE, {'{peer="bank"}': 2})]
+    assert not query_errors(tmp_path, told, expected, recorded())
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_first_rebalance_through_a_peer(values: str, sat: float, tmp_path: Path)
     """Its series begins with what it counts: that is not lost. One that was there before counts what it grew by."""
     told = node() | series("peer_rebalanced_in_msat_total", values)
     expected = [Expected(f"round({shown(FAILURES, COST, 'E')}, 0.5)", LATE, {'{peer="bank"}': sat})]
-    assert not query_errors(tmp_path, told, expected)
+    assert not query_errors(tmp_path, told, expected, recorded())
 
 
 @pytest.mark.parametrize("of_rebalances", ["0+100x200", "_x200"], ids=["rebalances", "none counted yet"])
@@ -105,10 +107,10 @@ def test_fees_of_payments_and_of_rebalances(of_rebalances: str, tmp_path: Path) 
         Expected(f"round({shown(FAILURES, COST, letter)}, 0.5)", LATE, {'{peer="bank"}': sat})
         for letter, sat in (("C", 18 - cost), ("D", cost))
     ]
-    assert not query_errors(tmp_path, told, expected)
+    assert not query_errors(tmp_path, told, expected, recorded())
 
 
 def test_a_peer_without_rebalances(tmp_path: Path) -> None:
     """It shows zeros."""
     expected = [Expected(shown(FAILURES, COST, letter), LATE, {'{peer="bank"}': 0}) for letter in "BCDEF"]
-    assert not query_errors(tmp_path, node(), expected)
+    assert not query_errors(tmp_path, node(), expected, recorded())

@@ -6,7 +6,7 @@ import pytest
 
 from dashboards.presence import STATES
 from exporter.payments.labels import NodeState
-from tests.dashboards.panels import FILES, dashboard, panel, panel_query, with_variables
+from tests.dashboards.panels import dashboard, panel, panel_query
 from tests.promtool import Expected, query_errors
 
 pytestmark = pytest.mark.usefixtures("programs")
@@ -160,20 +160,3 @@ def test_link_to_a_node() -> None:
         "var-instance",
         "var-node",
     }
-
-
-@pytest.mark.parametrize("uid", FILES)
-def test_alerts_are_marked_when_they_begin(uid: str, tmp_path: Path) -> None:
-    """Alerts of the node, of its exporter, and without an exporter are marked once, not for all of their time."""
-
-    def alert(name: str, where: str) -> str:
-        return f'ALERTS{{alertname="LndPayments{name}", alertstate="firing"{where and ", "}{where}}}'
-
-    ours = [alert("Stuck", ALICE), alert("CheckpointFails", ALICE.partition(", node")[0]), alert("ExporterDown", "")]
-    others = [alert("Stuck", BOB), alert("CheckpointFails", BOB.partition(", node")[0]), alert("Watchdog", "")]
-    series = page(ALICE, NodeState.READY, "x100") | page(BOB, NodeState.READY, "x100")
-    series |= dict.fromkeys([*ours, *others], "_x30 1x70")
-    expr = dashboard(uid)["annotations"]["list"][0]["expr"].replace("$node", "alice").replace("$__interval", "1m")
-    marked = with_variables(expr, "1h")
-    expected = [Expected(marked, 29, {}), Expected(marked, 30, dict.fromkeys(ours, 1)), Expected(marked, 60, {})]
-    assert not query_errors(tmp_path, series, expected)

@@ -10,6 +10,7 @@ from dashboards import words
 from exporter.config import load
 from exporter.payments.labels import Cause, FailureSource, Kind, Outcome, Reason, RouteCheck
 from tests.dashboards.panels import FILES, panel, panel_query, panels
+from tests.dashboards.test_agreement import recorded
 from tests.promtool import Expected, query_errors
 
 FAILURES, OVERVIEW = "lnd-payments-failures", "lnd-payments-overview"
@@ -143,8 +144,9 @@ def test_commands_on_panels(uid: str) -> None:
 @pytest.mark.parametrize(
     ("uid", "title"),
     [
-        *((FAILURES, title) for title in ("Failed payments", "Cause", "Cause by amount", "lnd's reason by amount")),
+        *((FAILURES, title) for title in ("Failed payments", "Cause", "Cause by amount", "lnd's reason")),
         (FAILURES, "Why there was no route"),
+        (FAILURES, "Failures by destination"),
         *((FAILURES, title) for title in ("HTLC failures: code by who failed it", "Direct peers")),
         (OVERVIEW, "Bad payments per minute, by reason"),
         *((uid, "Successes after giving up") for uid in (OVERVIEW, "lnd-payments-flight")),
@@ -199,4 +201,4 @@ def test_table_of_causes(tmp_path: Path) -> None:
             {'{cause="own_inactive"}': 0.75, '{cause="recipient_unreachable"}': 0.25},
         ),
     ]
-    assert not query_errors(tmp_path, series, expected)
+    assert not query_errors(tmp_path, series, expected, recorded())

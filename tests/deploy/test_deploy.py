@@ -11,6 +11,7 @@ import promql_parser
 import pytest
 import yaml
 
+from deploy.prometheus.boards import SUMS
 from deploy.prometheus.generate import generated, groups
 from deploy.prometheus.recording import factors
 from deploy.prometheus.rule import PREFIX, Alert, Recording, as_yaml
@@ -205,7 +206,8 @@ def test_runbook_says_whose_success_counts(name: str) -> None:
         assert "whichever `success` is set in `values.yml`" in page
 
 
-LEVELS = {"node", "instance_node", *(f"instance_node_{label}" for label in ("amount_band", "cause", "peer"))}
+LABELS = ("amount_band", "cause", "peer", *("_".join(each.by) for each in SUMS), "purpose_amount_band_reason")
+LEVELS = {"node", "instance_node", *(f"instance_node_{label}" for label in LABELS)}
 """The labels of recorded series beside `job`."""
 
 

@@ -1,4 +1,4 @@
-"""Six hours of four nodes: one healthy, one drained, one down with an HTLC near its expiry, one without exporter."""
+"""Six hours of five nodes: healthy, drained, down with an HTLC near its expiry, without exporter, with a bad peer."""
 
 import time
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from exporter.payments.labels import NodeState, RouteCheck
 from exporter.payments.node import Channels, PeerChannels
 from exporter.simulator.mutation import Register, Scenario
 from tests.incidents.node import VirtualNode
-from tests.incidents.traffic import MINUTE, SELF, TEMPORARY, down, held, moments, pays
+from tests.incidents.traffic import FIRST_HOP, MINUTE, SELF, TEMPORARY, down, held, moments, pays
 
 HOURS = 6
 LAST = 2
@@ -80,7 +80,25 @@ def dave() -> VirtualNode:
     return node
 
 
-NODES = (alice, bob, carol, dave)
+def erin() -> VirtualNode:
+    """Return a node with a peer that fails most HTLCs from the fourth hour on, while the others deliver."""
+    node = VirtualNode("erin", name="erin", rows=ROWS, begins_s=FROM_S)
+    bad = node.world.peers[1].node.pubkey
+
+    def fails(node: VirtualNode) -> Scenario:
+        scenario = node.scenarios.route_fails(failures=((TEMPORARY, FIRST_HOP),))
+        for step in scenario.steps:
+            if isinstance(step.mutation, Register):
+                step.mutation.route.hops[0].pub_key = bad
+        return scenario
+
+    _channels(node)
+    _day(node, 0, _END_MIN)
+    pays(node, 240, _END_MIN, 1.5, fails)
+    return node
+
+
+NODES = (alice, bob, carol, dave, erin)
 
 
 def _destinations(node: VirtualNode, groups: dict[str, str]) -> None:

@@ -16,7 +16,7 @@ import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from deploy.prometheus.generate import groups
 from deploy.prometheus.rule import as_yaml
@@ -44,13 +44,13 @@ def main() -> None:
     given = parser.parse_args()
     rules = as_yaml(groups(read()[SHOWN]), read()[SHOWN])["groups"]
     expressions = [rule["expr"] for group in rules for rule in group["rules"]] if given.only != "dashboards" else []
-    boards = {uid: list(_panels(uid)) for uid in FILES} if given.only != "rules" else {}
-    expressions += [expr for board in boards.values() for expr, _ in board]
+    boards = {uid: list(_asked(uid)) for uid in FILES} if given.only != "rules" else {}
+    expressions += [expr for board in boards.values() for expr, *_ in board]
     back_s = read_by(expressions)
     for board in boards.values():
-        for expr, span_s in board:
-            for name in read_by([expr]):
-                back_s[name] = max(back_s[name], span_s)
+        for asked in board:
+            for name, seconds in read_by([asked.expr]).items():
+                back_s[name] = max(back_s[name], seconds + asked.span_s)
     page = asyncio.run(_page())
     series = history(page, back_s, int(given.days * DAY_S))
     with tempfile.TemporaryDirectory(prefix="rules-cost-") as home:
@@ -69,18 +69,30 @@ async def _page() -> str:
     return text.decode()
 
 
-def _panels(uid: str) -> Iterator[tuple[str, int]]:
-    """Yield the expressions of a dashboard, with the time that each shows, seconds; 0 for the present."""
+class _Asked(NamedTuple):
+    """A query of a panel, as Grafana asks it."""
+
+    expr: str
+    span_s: int
+    """The time that it shows; 0 for the present."""
+    step_s: int
+    title: str
+
+
+def _asked(uid: str) -> Iterator[_Asked]:
+    """Yield the queries of a dashboard over its default time range."""
     since = dashboard(uid)["time"]["from"].removeprefix("now-")
-    span_s = int(since[:-1]) * {"m": 60, "h": 3600, "d": DAY_S}[since[-1]]
+    span_s = _seconds(since)
     for panel in panels(uid):
+        step_s = max(SCRAPED_S, span_s // POINTS, _seconds(panel.get("interval", "0s")))
         for target in panel["targets"]:
-            expr = target["expr"].replace("$__rate_interval", f"{max(60, _step_s(span_s) + SCRAPED_S)}s")
-            yield with_variables(expr, since), 0 if target.get("instant") else span_s
+            expr = target["expr"].replace("$__rate_interval", f"{max(60, step_s + SCRAPED_S)}s")
+            expr = expr.replace("$__interval", f"{step_s}s")
+            yield _Asked(with_variables(expr, since), 0 if target.get("instant") else span_s, step_s, panel["title"])
 
 
-def _step_s(span_s: int) -> int:
-    return max(SCRAPED_S, span_s // POINTS)
+def _seconds(span: str) -> int:
+    return int(span[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": DAY_S}[span[-1]]
 
 
 def _write(home: Path, series: list[Series], nodes: int, end_s: int) -> None:
@@ -136,11 +148,11 @@ class _Prometheus:
         self._process.terminate()
         self._process.wait()
 
-    def seconds(self, expr: str, end_s: int, span_s: int = 0) -> tuple[float, int]:
+    def seconds(self, expr: str, end_s: int, span_s: int = 0, step_s: int = 0) -> tuple[float, int]:
         """Return the CPU seconds that an expression takes, and how many series are its result."""
         if span_s:
             path = "query_range"
-            query = {"query": expr, "start": end_s - span_s, "end": end_s, "step": _step_s(span_s)}
+            query = {"query": expr, "start": end_s - span_s, "end": end_s, "step": step_s}
         else:
             path, query = "query", {"query": expr, "time": end_s}
         before = cpu_s(self._process.pid)
@@ -154,7 +166,7 @@ class _Prometheus:
 
 
 def _measure(
-    prometheus: _Prometheus, rules: list[Any], boards: dict[str, list[tuple[str, int]]], end_s: int, slowest: int
+    prometheus: _Prometheus, rules: list[Any], boards: dict[str, list[_Asked]], end_s: int, slowest: int
 ) -> None:
     each: dict[str, float] = defaultdict(float)
     of_interval: dict[str, float] = defaultdict(float)
@@ -170,9 +182,9 @@ def _measure(
         print(f"{f'all groups every {interval}':40} {total_s:8.3f} s")
     for uid, board in boards.items():
         total_s = 0.0
-        for expr, span_s in board:
-            took_s, number = prometheus.seconds(expr, end_s, span_s)
-            each[f"{uid}: {expr[:60]!r} ({number} series)"] += took_s
+        for expr, span_s, step_s, title in board:
+            took_s, number = prometheus.seconds(expr, end_s, span_s, step_s)
+            each[f"{uid}: {title}: {expr[:60]!r} ({number} series)"] += took_s
             total_s += took_s
         print(f"{uid:40} {total_s:8.3f} s, {len(board)} queries", flush=True)
     for name, took_s in sorted(each.items(), key=lambda item: -item[1])[:slowest]:

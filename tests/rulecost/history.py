@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import Any, NamedTuple
 
 import promql_parser
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.payments.labels import AmountBand, Cause
+from deploy.prometheus.boards import SUMS, boards
+from deploy.prometheus.values import SHOWN, read
+from deploy.prometheus.rule import Recording
+from exporter.payments.labels import AmountBand, Cause, Purpose, Reason
 
-SCRAPED_MS, RECORDED_MS = 15_000, 30_000
-"""Time between two samples: the usual scrape interval, and the interval of the rules."""
+SCRAPED_MS, RECORDED_MS, SELDOM_MS = 15_000, 30_000, 60_000
+"""Time between two samples: the usual scrape interval, and the intervals of the rules and of those for dashboards."""
 LOOKBACK_S = 3600
 """Written of every series that is read, however short the time that is read: a point and some more."""
 
@@ -73,7 +77,14 @@ def history(page: str, back_s: Mapping[str, int], most_s: int) -> list[Series]:
         "instance_node_amount_band": [{"amount_band": band} for band in AmountBand],
         "instance_node_cause": [{"cause": cause} for cause in Cause],
         "instance_node_peer": [{"peer": peer} for peer in sorted(set(re.findall('peer="([0-9a-f]{66})"', page)))],
+        "instance_node_purpose_amount_band_reason": [
+            {"purpose": purpose, "amount_band": band, "reason": reason}
+            for purpose, band, reason in product(Purpose, AmountBand, Reason)
+        ],
     }
+    sums = {each.record: each for each in SUMS}
+    seldom = {rule.record for rule in boards(read()[SHOWN]).rules if isinstance(rule, Recording)}
+    samples = [sample for family in text_string_to_metric_families(page) for sample in family.samples]
     target = {"job": "lnd-payments", "instance": "exporter%d:10019"}
     for family in text_string_to_metric_families(page):
         for sample in family.samples:
@@ -94,9 +105,15 @@ def history(page: str, back_s: Mapping[str, int], most_s: int) -> list[Series]:
             node = {**target, "node": "node%d", "__name__": name}
             if level == "node":
                 del node["instance"]
-            each = [{**node, **more} for more in levels[level]]
-            rises = 1.0 if metric.endswith("_total") else 0.0
-            made += [Series(labels, 1, rises, RECORDED_MS, _back_ms(seconds, most_s)) for labels in each]
+            of_page = {
+                tuple((label, sample.labels[label]) for label in sums[name].by)
+                for sample in samples
+                if name in sums and sample.name == f"lnd_payments_{sums[name].metric}"
+            }
+            each = [{**node, **more} for more in (map(dict, sorted(of_page)) if name in sums else levels[level])]
+            rises = 1.0 if metric.endswith(("_total", "_bucket")) else 0.0
+            every_ms = SELDOM_MS if name in seldom else RECORDED_MS
+            made += [Series(labels, 1, rises, every_ms, _back_ms(seconds, most_s)) for labels in each]
     return made
 
 
