@@ -166,10 +166,6 @@ def test_runbook_says_whose_success_counts(name: str) -> None:
         assert "whichever `success` is set in `values.yml`" in page
 
 
-LEVELS = {"node", "instance_node", *(f"instance_node_{label}" for label in ("amount_band", "cause", "peer"))}
-"""The labels of recorded series beside `job`."""
-
-
 def test_names_of_recorded_series() -> None:
     """They are `level:metric:operation`, as Prometheus' documentation recommends."""
     for values in PROFILES.values():

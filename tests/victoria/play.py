@@ -35,6 +35,7 @@ def play(profile: str, values: Values, series: Series, server: Server, home: Pat
 
     With `late` recorded samples can be queried only at the next evaluation, otherwise at once, as in Prometheus.
     """
+    every_s = max(series.step_s, EVERY_S)
     rules = home / f"{profile}.rules.yml"
     rules.write_text(generated(profile, values))
     story = {
@@ -43,7 +44,7 @@ def play(profile: str, values: Values, series: Series, server: Server, home: Pat
         "BeginS": BEGIN_S,
         "EndS": BEGIN_S + (len(series) - 1) * series.step_s,
         "ScrapedEveryS": series.step_s,
-        "EveryS": EVERY_S,
+        "EveryS": every_s,
         "Late": late,
         "Series": series.written(),
     }
@@ -51,7 +52,7 @@ def play(profile: str, values: Values, series: Series, server: Server, home: Pat
         [str(victoria() / "play")], input=json.dumps(story), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    return _played([json.loads(line) for line in done.stdout.splitlines()])
+    return _played([json.loads(line) for line in done.stdout.splitlines()], every_s)
 
 
 class _Firing(NamedTuple):
@@ -60,7 +61,7 @@ class _Firing(NamedTuple):
     texts: Mapping[str, str]
 
 
-def _played(lines: list[dict[str, object]]) -> Played:
+def _played(lines: list[dict[str, object]], every_s: int) -> Played:
     alerts: dict[str, list[_Firing]] = defaultdict(list)
     for line in lines:
         one = _Firing(line["AtS"], line["Labels"], line["Annotations"])  # type: ignore[arg-type]
@@ -68,12 +69,12 @@ def _played(lines: list[dict[str, object]]) -> Played:
         if name != "Watchdog info":
             alerts[name].append(one)
     return Played(
-        {name: _fired(firing) for name, firing in alerts.items()},
+        {name: _fired(firing, every_s) for name, firing in alerts.items()},
         {name: firing[0].texts for name, firing in alerts.items()},
     )
 
 
-def _fired(firing: list[_Firing]) -> Fired:
+def _fired(firing: list[_Firing], every_s: int) -> Fired:
     """Summarise an alert as `tests.incidents.promtool` does."""
     times: dict[str, list[int]] = defaultdict(list)
     at_once: dict[int, int] = defaultdict(int)
@@ -81,7 +82,7 @@ def _fired(firing: list[_Firing]) -> Fired:
         times[json.dumps(one.labels, sort_keys=True)].append(one.at_s)
         at_once[one.at_s] += 1
     begun = [
-        1 + sum(later - before > EVERY_S for before, later in zip(each, each[1:], strict=False))
+        1 + sum(later - before > every_s for before, later in zip(each, each[1:], strict=False))
         for each in times.values()
     ]
     return Fired(

@@ -70,7 +70,7 @@ class Server:
 
 def victoria_metrics(home: Path) -> Server:
     """Return an empty VictoriaMetrics, with its defaults but for the retention: virtual time begins long ago."""
-    flags = [f"-storageDataPath={home / 'data'}", "-retentionPeriod=100y"]
+    flags = [f"-storageDataPath={home / 'data'}", "-retentionPeriod=100y", "-search.disableCache"]
     return Server(home, [str(victoria() / "victoria-metrics"), *flags], "-httpListenAddr", "/health")
 
 

@@ -108,11 +108,13 @@ func play(story Story) error {
 		return err
 	}
 	out := json.NewEncoder(os.Stdout)
+	due := map[*rule.Group]int64{}
 	for at := story.BeginS; at <= story.EndS; at += story.EveryS {
 		for _, group := range groups {
-			if (at-story.BeginS)%int64(group.Interval.Seconds()) != 0 {
+			if at < due[group] {
 				continue
 			}
+			due[group] = at + int64(group.Interval.Seconds())
 			// Rules by themselves, so that a later one finds what an earlier one has recorded.
 			all := group.Rules
 			for _, one := range all {
