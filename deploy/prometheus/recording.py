@@ -174,7 +174,10 @@ def budgets(values: Values, most: float = 1.0) -> dict[float, list[str]]:
 
 
 def raw_increase(series: str, window: str) -> str:
-    """Return the raw difference of a counter: `increase` extrapolates, and differently for each counter."""
+    """Return the raw difference of a counter: `increase` extrapolates, and differently for each counter.
+
+    In VictoriaMetrics `increase` also counts the first value of a series if it is small, as if it had begun at 0.
+    """
     return f"({series} - min_over_time({series}[{window}]))"
 
 

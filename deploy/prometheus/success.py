@@ -190,7 +190,7 @@ def _quiet_node_fails(s: Selector, values: Values) -> Alert:
         "QuietNodeFails",
         given.severity,
         f"""
-        increase({s(BAD)}[6h]) >= {given.at_least}
+        {raw_increase(s(BAD), "6h")} >= {given.at_least}
         and increase({s(SUCCEEDED)}[6h]) == 0
         and increase({s(FINISHED)}[6h]) < {values.alerts.fail_slowly.at_least}
         """,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from deploy.prometheus.days import SLOWLY
 from deploy.prometheus.last_page import SEEN
-from deploy.prometheus.recording import AWAY
+from deploy.prometheus.recording import AWAY, raw_increase
 from deploy.prometheus.rule import (
     NODE,
     OF_EXPORTER,
@@ -118,7 +118,7 @@ def _stream_lies(s: Selector, severity: Severity) -> Alert:
         "StreamLies",
         severity,
         f"""
-        increase({s("recovered_total")}[15m]) > 0
+        {raw_increase(s("recovered_total"), "15m")} > 0
         unless {PER_NODE} sum without (cause) (increase({s("interruptions_total")}[30m])) > 0
         unless {PER_NODE} min_over_time({s("stream_up")}[30m]) == 0
         unless on (job, instance) time() - process_start_time_seconds < 1800
@@ -157,7 +157,7 @@ def _checkpoint_fails(given: Lasting) -> Alert:
     return Alert(
         "CheckpointFails",
         given.severity,
-        "increase(lnd_payments_exporter_checkpoint_failures_total[10m]) > 0",
+        f"{raw_increase('lnd_payments_exporter_checkpoint_failures_total', '10m')} > 0",
         f"{INSTANCE}: the exporter can't write its state",
         """The disk is full, read-only, slow or gone, or another program holds a lock on the file: then pages stand
         still. Counting goes on, but what isn't written is lost with the process. The exporter's log says why.""",

@@ -57,10 +57,12 @@ class VirtualNode:
         rows: Sequence[Row] = NAMED,
         without: Collection[Group] = (),
         begins_s: int = START_S,
+        scraped_from_s: int = 0,
     ) -> None:
         """Begin at `begins_s`, ready, with an empty database; the exporter was started an hour ago.
 
-        Its pages lack the groups of series `without`.
+        Its pages lack the groups of series `without`. With the metrics that rules name, their times are those of a
+        database whose first sample is at `scraped_from_s`: promtool's is at 0.
         """
         self._name = name
         self.layout = layout
@@ -79,7 +81,7 @@ class VirtualNode:
         self.database = Database(self._now_ns)
         self.database.watchers.append(self._on_update)
         self.tracker, self.ledger = Tracker(), Ledger()
-        self._origin_s = begins_s if rows is NAMED else 0
+        self._origin_s = begins_s - scraped_from_s if rows is NAMED else 0
         self.series = Series(LONG_SCRAPE_S if metrics else SCRAPE_S)
         self.status = NodeStatus(state=NodeState.READY, stream_up=True, unaccounted=0)
         self.exporter = ExporterStatus(self._begins_s)
@@ -282,7 +284,7 @@ class VirtualNode:
             yield GaugeMetricFamily("scrape_duration_seconds", "", value=time.perf_counter() - begun_s)
 
     def _scraped(self, moment_s: float) -> float:
-        """Return the time as promtool has it, beginning at 0, because rules compare it with `time()`."""
+        """Return the time as the database has it, because rules compare it with `time()`."""
         return moment_s - self._origin_s
 
     def resets(self, times: int) -> None:

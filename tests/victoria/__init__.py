@@ -1,0 +1,1 @@
+"""The rules and the dashboards' queries in VictoriaMetrics, compared with Prometheus."""
