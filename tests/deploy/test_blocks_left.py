@@ -23,7 +23,7 @@ async def test_recorded_series_and_open_agree(tmp_path: Path) -> None:
     """For a node that is followed and one that isn't, until and after the newest block is two hours old."""
     store = Store(tmp_path / "state.sqlite")
     store.save(encoded(alice(), bob()))
-    story = {}
+    story: dict[str, str] = {}
     for name, followed in (("alice", 1), ("bob", 0)):
         story |= node(
             "a",
