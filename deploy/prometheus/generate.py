@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from deploy.prometheus import days, flight, node, recording, success, watching
+from deploy.prometheus import days, down, flight, node, recording, success, watching
 from deploy.prometheus.rule import Group, as_yaml
 from deploy.prometheus.values import Values
 
@@ -36,6 +36,7 @@ def groups(values: Values) -> Sequence[Group]:
         success.success(values),
         success.reasons(values),
         flight.flight(values),
+        down.down(values),
         node.node(values),
         node.traffic(values),
         watching.watching(values),

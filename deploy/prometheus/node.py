@@ -11,11 +11,9 @@ _SAT = 1000  # msat
 
 
 def node(values: Values) -> Group:
-    """Return the alerts on the node; one that can't be reached mutes the alerts that only follow from that."""
+    """Return the alerts on the node's channels, chain and certificate; `down` has those on its state."""
     s = Selector(values)
-    return Group(
-        "node", [*_states(s, values), _no_active_channel(s, values), *_chain(s, values), *_certificate(s, values)]
-    )
+    return Group("node", [_no_active_channel(s, values), *_chain(s, values), *_certificate(s, values)])
 
 
 def traffic(values: Values) -> Group:
@@ -24,7 +22,9 @@ def traffic(values: Values) -> Group:
     return Group("traffic", [_traffic_gone(s, values), _outflow(s, values), *_fees(s, values)])
 
 
-def _states(s: Selector, values: Values) -> list[Alert]:
+def states(s: Selector, values: Values) -> list[Alert]:
+    """Return the alerts on nodes that can't be asked; each mutes the alerts that only follow from that."""
+
     def state(name: str, given: Lasting, states: tuple[NodeState, ...], what: str, why: str) -> Alert:
         expr = f"{s('node_state', one_of('state', states))} == 1"
         return Alert(name, given.severity, expr, f"{NODE}: {what}", why, "node", for_=f"{given.minutes}m")

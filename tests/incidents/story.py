@@ -26,6 +26,8 @@ class Story:
     """More alerts in single profiles."""
     several: tuple[str, ...] = ()
     """Alerts that fire for several series at once, as for each of the peers."""
+    of_job: tuple[str, ...] = ()
+    """Alerts of a whole job, which have no instance."""
     hours: float = 3
     begins_min: float = 60
     """When the incident begins; until then the node is healthy."""
