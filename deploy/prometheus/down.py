@@ -57,9 +57,9 @@ def _exporter_down(s: Selector, values: Values) -> list[Alert]:
             "{{ with $labels.node }}{{ . }}: {{ end }}the payments exporter {{ $labels.instance }} "
             "{{ if gt $value 1.0 }}of {{ $value }} nodes {{ end }}is away",
             f"""Prometheus has got no page for {minutes} minutes: nobody watches payments and held
-            HTLCs{{{{ if gt $value 1.0 }}}} of {_names(AWAY, "job", "instance")}{{{{ end }}}}. When the exporter is back,
-            it counts what happened meanwhile.{{{{ if {own_page} }}}} The exporter itself answers: see the targets of its
-            nodes in Prometheus.{{{{ end }}}}""",
+            HTLCs{{{{ if gt $value 1.0 }}}} of {_names(AWAY, "job", "instance")}{{{{ end }}}}. When the exporter is
+            back, it counts what happened meanwhile.{{{{ if {own_page} }}}} The exporter itself answers: see the targets
+            of its nodes in Prometheus.{{{{ end }}}}""",
             "node",
             for_=f"{minutes}m",
         )

@@ -24,8 +24,9 @@ def exporter_of_24_nodes_is_away(node: VirtualNode) -> None:
         "ExporterDown critical": 15,
         "HtlcNearExpiry warning": 65,
     },
-    several=("ExporterDown",),
-    of_job=("ManyNodesDown",),
+    only={"service": {"Stuck": 100}},
+    several=tuple(DOWN),
+    of_job=("ManyNodesDown warning", "ManyNodesDown critical"),
     layouts=BOTH,
 )
 def network_is_gone(node: VirtualNode) -> None:
@@ -67,19 +68,3 @@ def never_scraped(node: VirtualNode) -> None:
 def nothing_scraped(node: VirtualNode) -> None:
     """Prometheus has the rules, but no exporter in its scrape configuration."""
     node.discovered = False
-
-
-@story(
-    fires={"ExporterDown warning": 10, "ExporterDown critical": 20, "NothingScraped": 24 * 60 + 15},
-    of_job=("NothingScraped",),
-    hours=28,
-    metrics=("node_up", "stream_up"),
-    layouts=BOTH,
-)
-def job_is_lost(node: VirtualNode) -> None:
-    """The job vanishes from Prometheus' configuration, and nobody mends it for a day."""
-
-    def vanish() -> None:
-        node.discovered = False
-
-    node.at(60 * MINUTE, vanish)
