@@ -1,4 +1,4 @@
-"""How many messages a person gets when exporters are killed: real Prometheus and Alertmanager, the rules of `deploy/`."""
+"""How many messages a person gets when exporters are killed: with a real Prometheus and a real Alertmanager."""
 
 import asyncio
 import re
@@ -57,12 +57,13 @@ async def exporter(nodes: Sequence[str]) -> Server:
 class Watched(NamedTuple):
     """Exporters that were scraped, and the Alertmanager that gets the alerts on them."""
 
-    exporters: Sequence[Server]
+    exporters: list[Server]
+    """Those that are alive."""
     alertmanager: Alertmanager
 
     async def killed(self) -> list[Message]:
         """Kill all exporters, wait until critical alerts have been sent, and return the messages about them."""
-        await asyncio.gather(*(exporter.close() for exporter in self.exporters))
+        await self.stop()
 
         async def paged() -> bool:
             await asyncio.sleep(0)
@@ -71,6 +72,11 @@ class Watched(NamedTuple):
         await until("somebody is paged", paged)
         await asyncio.sleep(SETTLED_S)
         return sorted(self._messages())
+
+    async def stop(self) -> None:
+        """Stop all exporters that are alive."""
+        while self.exporters:
+            await self.exporters.pop().close()
 
     def _messages(self) -> list[Message]:
         firing = [message for message in self.alertmanager.messages if message.status == "firing"]
@@ -81,13 +87,12 @@ class Watched(NamedTuple):
 async def watched(
     home: Path, nodes: Sequence[Sequence[str]], layout: Layout = Layout.ONE_PAGE, replicas: Sequence[str] = ("",)
 ) -> AsyncIterator[Watched]:
-    """Serve exporters with these nodes, and let Prometheus scrape them: two with `replicas`, as the documentation says."""
+    """Serve exporters with these nodes, and let Prometheus scrape them; with `replicas` there are several."""
     rules = hurried(read(more={"job": JOB})["service"], "1s")
     async with AsyncExitStack() as stack, alerting(home / "alertmanager", WAIT) as alertmanager:
-        exporters = [await exporter(names) for names in nodes]
-        for server in exporters:
-            stack.push_async_callback(server.close)
-        first, *others = (str(server.addresses[0]) for server in exporters)
+        story = Watched([await exporter(names) for names in nodes], alertmanager)
+        stack.push_async_callback(story.stop)
+        first, *others = (str(server.addresses[0]) for server in story.exporters)
         for replica in replicas:
             prometheus = Prometheus(
                 home / f"prometheus{replica}",
@@ -105,19 +110,19 @@ async def watched(
                 return len(await prometheus.query(LISTED)) == sum(map(len, nodes))
 
             await until("all nodes are listed", listed)
-        yield Watched(exporters, alertmanager)
+        yield story
 
 
 @pytest.mark.parametrize("layout", Layout)
 async def test_exporter_of_many_nodes(layout: Layout, tmp_path: Path) -> None:
     """One mail and one page, which names its nodes."""
     async with watched(tmp_path, [NODES], layout) as story:
+        (address,) = (str(server.addresses[0]) for server in story.exporters)
         assert await story.killed() == [
             Message("mail", "firing", frozenset({DOWN})),
             Message("pager", "firing", frozenset({DOWN})),
         ]
         call = await story.alertmanager.called(DOWN, "firing")
-        (address,) = (str(server.addresses[0]) for server in story.exporters)
         assert call.annotations["summary"] == f"the payments exporter {address} of 24 nodes is away"
         assert f"held HTLCs of {TEN} and 14 more. When" in call.annotations["description"]
 
