@@ -224,14 +224,14 @@ def removed(gone: str, *matchers: str) -> str:
 
 
 def _away(s: Selector) -> str:
-    """Return the nodes that are gone, before `LISTED` has told which were removed.
+    """Return the nodes that are gone and were not removed: for a day, and as long as they have a target.
 
-    Their targets are found by their own series, so the job may have any name. If the target of a node vanished, too,
-    the node counts for a day.
+    They are found by their own series, so the job may have any name. `up` without a job reads all targets of
+    Prometheus, which may be thousands, so it is read only once.
     """
     gone = s(GONE)
-    vanished = f"{gone} and {PER_NODE} {seen_within(s, DAY_S)} unless on (job, instance) up"
-    away = f"({gone} and on (job, instance) up == 0) or ({vanished})"
+    lately_or_down = f"{gone} and {PER_NODE} {seen_within(s, DAY_S)} or {gone} and on (job, instance) up == 0"
+    away = f"({lately_or_down}) unless {PER_NODE} {s(LISTED)} == 0"
     return f"1 + 0 * max by (job, instance, node) ({at_exporter(away)})"
 
 
