@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from deploy.prometheus import boards, days, flight, node, recording, success, traffic, watching
+from deploy.prometheus import boards, days, down, flight, node, recording, success, traffic, watching
 from deploy.prometheus.rule import Group, as_yaml
 from deploy.prometheus.values import Values
 
@@ -37,6 +37,7 @@ def groups(values: Values) -> Sequence[Group]:
         success.success(values),
         success.reasons(values),
         flight.flight(values),
+        down.down(values),
         node.node(values),
         traffic.traffic(values),
         watching.watching(values),

@@ -8,14 +8,14 @@ from exporter.payments.labels import ChannelState, NodeState
 
 
 def node(values: Values) -> Group:
-    """Return the alerts on the node; one that can't be reached mutes the alerts that only follow from that."""
+    """Return the alerts on the node's channels, chain and certificate; `down` has those on its state."""
     s = Selector(values)
-    return Group(
-        "node", [*_states(s, values), _no_active_channel(s, values), *_chain(s, values), *_certificate(s, values)]
-    )
+    return Group("node", [_no_active_channel(s, values), *_chain(s, values), *_certificate(s, values)])
 
 
-def _states(s: Selector, values: Values) -> list[Alert]:
+def states(s: Selector, values: Values) -> list[Alert]:
+    """Return the alerts on nodes that can't be asked; each mutes the alerts that only follow from that."""
+
     def state(name: str, given: Lasting, states: tuple[NodeState, ...], what: str, why: str) -> Alert:
         expr = f"{s('node_state', one_of('state', states))} == 1"
         return Alert(name, given.severity, expr, f"{NODE}: {what}", why, "node", for_=f"{given.minutes}m")

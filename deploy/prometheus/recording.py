@@ -16,17 +16,20 @@ from deploy.prometheus.rule import (
     one_of,
 )
 from deploy.prometheus.values import Success, Values
-from exporter.payments.labels import Age, AmountBand, Kind, Reason, ToStatus
+from exporter.payments.labels import Age, AmountBand, Kind, NodeState, Reason, ToStatus
 from exporter.payments.node import BLOCK_S, STALE_BLOCK_S
 
 FAST, SLOW = "fast", "slow"
 WINDOWS = {"5m": FAST, "1h": FAST, "30m": SLOW, "6h": SLOW, "3d": SLOW}
 """Windows of the burn rate, each with the highest factor that an alert uses for it."""
+DAY_S = 86_400
 DAYS = "3d"
 """The longest window: `days` records it."""
 MOST_BAD = 0.9
 """Upper bound of a factor times a budget; above it not even a total outage could reach the factor."""
 
+UNASKED = (NodeState.UNREACHABLE, NodeState.LOCKED, NodeState.DENIED, NodeState.WRONG_NODE)
+"""States in which the exporter can't ask lnd, each with an alert that fires within minutes."""
 OF_ANY_AMOUNT = AmountBand.UNDER_100K
 """The band whose target holds for payments of an unknown amount."""
 
@@ -57,6 +60,8 @@ LISTED = "instance_node:lnd_payments_listed:bool"
 """1 while a node is on a page or its page can't be got; 0 when the exporter that last had it is up without it."""
 AWAY = "instance_node:lnd_payments_away:bool"
 """1 for a node whose page can't be got; in both layouts `instance` is the address of its exporter."""
+DOWN = "instance_node:lnd_payments_down:bool"
+"""1 for a node whose payments nobody watches: its page can't be got, or its exporter can't ask lnd."""
 HELD_EXPIRY = "instance_node:lnd_payments_held_earliest_expiry_height:min"
 """Expiry height of the first held HTLC; 0 if none is held; absent while lnd can't be asked."""
 LAST_HELD_EXPIRY = "instance_node:lnd_payments_held_earliest_expiry_height:last"
@@ -136,7 +141,8 @@ def recordings(values: Values) -> Group:
             ),
             Recording(GONE, _gone(s)),
             kept(s, LISTED, f"1 + 0 * {s('node_up')} or 0 * ({removed(s(GONE))})"),
-            Recording(AWAY, _away(s, values)),
+            Recording(AWAY, _away(s)),
+            Recording(DOWN, f"{s(AWAY)} or 1 + 0 * max by (job, instance, node) ({at_exporter(_unasked(s))})"),
             Recording(HELD_EXPIRY, f"{s('held_earliest_expiry_height')} or {PER_NODE} 0 * ({stream_up} == 1)"),
             kept(s, LAST_HELD_EXPIRY, s(HELD_EXPIRY)),
             Recording(BLOCKS_LEFT, _blocks_left(s)),
@@ -220,15 +226,21 @@ def removed(gone: str, *matchers: str) -> str:
     """
 
 
-def _away(s: Selector, values: Values) -> str:
-    """Return the nodes that are gone, before `LISTED` has told which were removed.
+def _away(s: Selector) -> str:
+    """Return the nodes that are gone and were not removed: for a day, and as long as they have a target.
 
-    If the target of a node vanished, too, the node counts for a day.
+    They are found by their own series, so the job may have any name. `up` without a job reads all targets of
+    Prometheus, which may be thousands, so it is read only once.
     """
-    up, gone = f"up{{{exactly('job', values.job)}}}", s(GONE)
-    vanished = f"{gone} and {PER_NODE} {seen_within(s, 86_400)} unless on (job, instance) {up}"
-    away = f"({gone} and on (job, instance) {up} == 0) or ({vanished})"
+    gone = s(GONE)
+    lately_or_down = f"{gone} and {PER_NODE} {seen_within(s, DAY_S)} or {gone} and on (job, instance) up == 0"
+    away = f"({lately_or_down}) unless {PER_NODE} {s(LISTED)} == 0"
     return f"1 + 0 * max by (job, instance, node) ({at_exporter(away)})"
+
+
+def _unasked(s: Selector) -> str:
+    """Return the nodes that their exporter can't ask; those that are starting will soon answer."""
+    return f"{s('node_state', one_of('state', UNASKED))} == 1"
 
 
 def _blocks_left(s: Selector) -> str:

@@ -142,6 +142,18 @@ class Down(_Given, frozen=True):
             raise ValueError("critical_minutes: not above warning_minutes")
 
 
+class Many(_Given, frozen=True):
+    """An alert on several other alerts at once, and on a share of all nodes."""
+
+    at_least: Whole
+    percent: Percent
+
+    def __post_init__(self) -> None:
+        """Check that one alone is not many. Raises ValueError."""
+        if self.at_least == 1:
+            raise ValueError("at_least: 1 is not many: 2 or more would be right")
+
+
 def _closer(unit: str, critical: int, warning: int) -> None:
     if critical >= warning:
         raise ValueError(f"critical_{unit}: not below warning_{unit}")
@@ -183,6 +195,8 @@ class Thresholds(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, 
     outflow: Outflow
     fee_budget: Fees
     exporter_down: Down
+    many_nodes_down: Many
+    nothing_scraped: Lasting
     stream_lies: Plain
     updates_delayed: TooSlowForLong
     checkpoint_fails: Lasting

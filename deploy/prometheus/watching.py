@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 
 from deploy.prometheus.days import SLOWLY
-from deploy.prometheus.last_page import SEEN
-from deploy.prometheus.recording import AWAY, raw_increase
+from deploy.prometheus.recording import raw_increase
 from deploy.prometheus.rule import (
     NODE,
     OF_EXPORTER,
@@ -44,7 +43,6 @@ def watching(values: Values) -> Group:
     return Group(
         "exporter",
         [
-            *_exporter_down(s, values),
             _not_following(s, given.not_following),
             *_named(values, troubles),
             _watchdog(),
@@ -62,55 +60,6 @@ def _named(values: Values, troubles: Iterable[Alert]) -> list[Alert]:
     if values.exporter_alerts is ExporterAlerts.EACH:
         return list(troubles)
     return [alert._replace(part_of=TROUBLE) for alert in troubles]
-
-
-def _exporter_down(s: Selector, values: Values) -> list[Alert]:
-    """Return the alert on a page that can't be got: one for a node, or one for an exporter that is away with several.
-
-    So an exporter of 200 nodes is one alert, and a node's name still decides where its alert is sent.
-    """
-    nodes = f"count by (job, instance) ({s(AWAY)})"
-    away = f"""
-    ({s(AWAY)} unless on (job, instance) {nodes} > 1)
-    or ({nodes} > 1)
-    or ({_never_scraped(values)})
-    or (absent(up{{job="{values.job}"}}) unless on (job) time() - {SEEN} < 86400)
-    """
-    own_page = 'printf "up{job=%q,instance=%q,exporter!=\\"\\"} == 1" $labels.job $labels.instance | query'
-    answers = f"""{{{{ with $labels.instance }}}}{{{{ if {own_page} }}}} The exporter itself answers: see the targets of
-            its nodes in Prometheus.{{{{ end }}}}{{{{ end }}}}"""
-
-    def alert(severity: Severity, minutes: int) -> Alert:
-        return Alert(
-            "ExporterDown",
-            severity,
-            away,
-            "{{ with $labels.node }}{{ . }}: {{ end }}the payments exporter "
-            "{{ with $labels.instance }}{{ . }} {{ end }}"
-            "{{ if gt $value 1.0 }}of {{ $value }} nodes {{ end }}is away",
-            f"""Prometheus has got no page for {minutes} minutes: nobody watches payments and held HTLCs. When the
-            exporter is back, it counts what happened meanwhile.{answers}""",
-            "node",
-            for_=f"{minutes}m",
-        )
-
-    given = values.alerts.exporter_down
-    first = alert(Severity.WARNING, given.warning_minutes)
-    return [first, alert(Severity.CRITICAL, given.critical_minutes)] if given.critical_minutes else [first]
-
-
-def _never_scraped(values: Values) -> str:
-    """Return the exporters, of any node, of which no page was ever got; the value is 0."""
-
-    def silent(layout: str) -> str:
-        page = f"{SEEN}{{{layout}}}"
-        return f'up{{job="{values.job}",{layout}}} == 0 unless on (job, instance) {page}'
-
-    of_nodes = at_exporter(f"min by (job, exporter) ({silent(PAGE_A_NODE)})")
-    return f"""
-    ({silent(ONE_PAGE)})
-    or sum without (exporter) ({of_nodes} unless on (job, instance) {AWAY})
-    """
 
 
 def _stream_lies(s: Selector, severity: Severity) -> Alert:

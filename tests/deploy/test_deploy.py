@@ -235,6 +235,7 @@ def test_alertmanager_accepts_the_example() -> None:
         ({"alertname": "LndPaymentsProbeStorm", "severity": "info", "node": "alice"}, "digest"),
         ({"alertname": "LndPaymentsWatchdog", "severity": "info"}, "dead-mans-switch"),
         ({"alertname": "LndPaymentsExporterDown", "severity": "critical"}, "pager"),
+        ({"alertname": "LndPaymentsManyNodesDown", "severity": "critical"}, "pager"),
     ],
 )
 def test_receiver_of_an_alert(labels: dict[str, str], receiver: str) -> None:
@@ -275,6 +276,7 @@ def test_receiver_of_an_alert(labels: dict[str, str], receiver: str) -> None:
         ("Stuck: {hours: 1}", "Stuck: {hours: 2}", "hours: 2 is neither 1 nor 24"),
         ("warning_blocks: 144", "warning_blocks: 36", "critical_blocks: not below warning_blocks"),
         ("critical_days: 3", "critical_days: 30", "critical_days: not below warning_days"),
+        ("at_least: 3, percent: 10", "at_least: 1, percent: 10", "at_least: 1 is not many: 2 or more would be right"),
         ("critical_minutes: 15", "critical_minutes: 5", "critical_minutes: not above warning_minutes"),
         (
             "    FailFast: {severity: warning",
@@ -340,7 +342,9 @@ def test_every_selector_has_the_nodes_of_its_profile(success: Success) -> None:
     for group in groups(read(more={"nodes": "al.+", "success": success.value})["home"]):
         for rule in group.rules:
             ours = rule.expr.count("lnd_payments_") - rule.expr.count("lnd_payments_exporter_")
-            of_any = {"ExporterDown": 4, "NodeLabelTaken": 2}.get(getattr(rule, "name", ""), 0)
+            of_any = {"ExporterDown": 4, "ManyNodesDown": 3, "NothingScraped": 1, "NodeLabelTaken": 2}.get(
+                getattr(rule, "name", ""), 0
+            )
             assert rule.expr.count('{node=~"al.+"') + of_any == ours, rule
 
 

@@ -17,12 +17,17 @@ from tests.stories.alertmanager import Alertmanager, alerting
 
 pytestmark = pytest.mark.usefixtures("programs")
 
+SINGLE = {"ExporterDown", "NodeUnreachable", "WalletLocked", "AccessDenied", "WrongNode"}
+OF_A_JOB = {"ManyNodesDown", "NothingScraped"}
+"""Alerts without the labels `instance` and `node`."""
 NAMES = frozenset(alert.name for values in read(more=EVERYTHING).values() for alert in alerts(values))
 AWAY = {"NodeUnreachable", "WalletLocked", "AccessDenied", "WrongNode", "StartingForLong"}
 MONEY = {"HtlcNearExpiry", "HtlcExpired", "LateSuccess", "Outflow", "FeeBudget"}
 """Never inhibited by a node that is down: past problems remain, and an attacker may stop the node."""
 OF_ITS_OWN = {
     "ExporterDown",
+    "ManyNodesDown",
+    "NothingScraped",
     "StateReset",
     "CheckpointFails",
     "ReloadFailed",
@@ -32,6 +37,7 @@ OF_ITS_OWN = {
 }
 INHIBITED = {
     **dict.fromkeys(AWAY, NAMES - AWAY - MONEY - OF_ITS_OWN),
+    "ManyNodesDown": SINGLE,
     "Outage": {"FailFast", "FailSlowly", "ErrorBudget", "QuietNodeFails", "PeerFails", "Slow"},
     "FailFast": {"FailSlowly", "ErrorBudget", "PeerFails"},
     "FailSlowly": {"ErrorBudget"},
@@ -53,8 +59,8 @@ async def test_which_alert_inhibits_which(tmp_path: Path) -> None:
 
         async def all_seen() -> bool:
             nonlocal found
-            nodes = await inhibited(alertmanager)
-            found = {one: {other for other in NAMES if f"{one} {other}" in nodes} for one in NAMES}
+            pairs = await inhibited(alertmanager)
+            found = {one: {other for other in NAMES if f"{one} {other}" in pairs} for one in NAMES}
             return found == wanted
 
         with suppress(NotReady):
@@ -63,12 +69,34 @@ async def test_which_alert_inhibits_which(tmp_path: Path) -> None:
 
 
 def pair_of_alerts(one: str, other: str) -> list[dict[str, Any]]:
-    """Return two alerts of a node, the first critical."""
-    labels = {"job": "lnd-payments", "instance": "localhost:10019", "node": f"{one} {other}"}
-    return [
-        {"labels": labels | {"alertname": f"{PREFIX}{name}", "severity": severity}}
-        for name, severity in ((one, "critical"), (other, "warning"))
-    ]
+    """Return two alerts of a node, the first critical; if one of them is of a job, in a job of their own."""
+    job = f"{one} {other}" if {one, other} & OF_A_JOB else "lnd-payments"
+    return [alert(name, severity, f"{one} {other}", job) for name, severity in ((one, "critical"), (other, "warning"))]
+
+
+def alert(name: str, severity: str, node: str, job: str = "lnd-payments") -> dict[str, Any]:
+    """Return an alert, with the labels that it has."""
+    labels = {"alertname": f"{PREFIX}{name}", "severity": severity, "job": job}
+    return {"labels": labels | ({} if name in OF_A_JOB else {"instance": "localhost:10019", "node": node})}
+
+
+async def test_many_that_are_only_a_warning(tmp_path: Path) -> None:
+    """They inhibit the warnings of single nodes of the same job, and nothing that is critical."""
+    async with alerting(tmp_path / "alertmanager") as alertmanager:
+        single = [
+            alert(name, severity, f"{name} {severity}") for name in SINGLE for severity in ("critical", "warning")
+        ]
+        elsewhere = [alert(name, "warning", f"{name} elsewhere", "another") for name in SINGLE]
+        held = [alert("HtlcNearExpiry", severity, f"held {severity}") for severity in ("critical", "warning")]
+        await send(alertmanager, [alert("ManyNodesDown", "warning", ""), *single, *elsewhere, *held])
+        wanted = {f"{name} warning" for name in SINGLE}
+
+        async def all_seen() -> bool:
+            return await inhibited(alertmanager) >= wanted
+
+        await until("Alertmanager has seen them all", all_seen)
+        assert await inhibited(alertmanager) == wanted
+        assert await inhibited(alertmanager, "critical") == set()
 
 
 async def send(alertmanager: Alertmanager, alerts: Sequence[dict[str, Any]]) -> None:
@@ -78,10 +106,10 @@ async def send(alertmanager: Alertmanager, alerts: Sequence[dict[str, Any]]) -> 
         assert answer.status == 200, await answer.text()
 
 
-async def inhibited(alertmanager: Alertmanager) -> set[str]:
-    """Return the nodes whose warning is inhibited."""
+async def inhibited(alertmanager: Alertmanager, severity: str = "warning") -> set[str]:
+    """Return the nodes whose warning is inhibited, or whose alert of another severity; the job, if it has no node."""
     url = f"http://{alertmanager.address}/api/v2/alerts"
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         alerts_of_alertmanager = await answer.json()
-    warnings = [alert for alert in alerts_of_alertmanager if alert["labels"]["severity"] == "warning"]
-    return {alert["labels"]["node"] for alert in warnings if alert["status"]["inhibitedBy"]}
+    muted = [alert["labels"] for alert in alerts_of_alertmanager if alert["status"]["inhibitedBy"]]
+    return {labels.get("node", labels["job"]) for labels in muted if labels["severity"] == severity}

@@ -84,6 +84,22 @@ def test_one_alert(story: Mapping[str, str], fires: str, tmp_path: Path) -> None
     check(tmp_path, story, [Expected(DOWN, 50, {fires: 1})])
 
 
+def test_pages_of_two_nodes_fail(tmp_path: Path) -> None:
+    """The exporter answers: an alert for each, and that of the first goes on when the second begins."""
+    story = ups(SEPARATE, "1x90", alice="1x9 0x80", bob="1x39 0x50")
+    story |= pages(SEPARATE, "1x9", "alice") | pages(SEPARATE, "1x39", "bob")
+    both = {OF_ALICE: 1, OF_ALICE.replace("alice", "bob"): 1}
+    alone = [Expected(DOWN, minute, {OF_ALICE: 1}) for minute in range(35, 50)]
+    check(tmp_path, story, [*alone, Expected(DOWN, 80, both)])
+
+
+def test_exporter_of_another_job(tmp_path: Path) -> None:
+    """Its pages that fail are found as those of the job in the values, if any other page of it was ever got."""
+    story = ups(SEPARATE, "1x60", alice="0x60", bob="1x60") | pages(SEPARATE, "1x60", "bob")
+    story = {series.replace("lnd-payments", "lightning"): runs for series, runs in story.items()}
+    check(tmp_path, story, [Expected(DOWN, 50, {OF_EXPORTER.replace("lnd-payments", "lightning"): 1})])
+
+
 def test_change_of_the_layout(tmp_path: Path) -> None:
     """From one page to a page a node: nothing fires, and an exporter that is away later has each node once."""
     one, both = Layout.ONE_PAGE, dict.fromkeys(NODES, "_x60 1x59 0x60")

@@ -30,7 +30,7 @@ from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.world import World, channel_to
 from tests.incidents.named import NAMED
 from tests.incidents.series import Series
-from tests.incidents.targets import Layout, Scraped, healthy, of_exporter, of_node, up
+from tests.incidents.targets import JOB, Layout, Scraped, healthy, of_exporter, of_node, up
 from tests.metrics.judge import family
 
 SCRAPE_S, LONG_SCRAPE_S = 30, 300
@@ -90,6 +90,10 @@ class VirtualNode:
         """Whether the exporter answers scrapes."""
         self.discovered = True
         """Whether Prometheus discovers the exporter."""
+        self.job = JOB
+        """The job of all exporters in Prometheus."""
+        self.network = True
+        """Whether Prometheus reaches any exporter."""
         self.configured = True
         """Whether the exporter's configuration contains the node."""
         self.own_page = True
@@ -245,7 +249,7 @@ class VirtualNode:
         hidden = set() if self.discovered else {self.address}
         for address in sorted({self.address, *self.other_nodes.values()} - hidden):
             here = address == self.address
-            is_up = self.page or not here
+            is_up = self.network and (self.page or not here)
             pages = {
                 node: [healthy(node)] if is_up else [] for node, where in self.other_nodes.items() if where == address
             }
@@ -253,11 +257,12 @@ class VirtualNode:
                 answers = is_up and self.configured and (self.own_page or self.layout is Layout.ONE_PAGE)
                 pages[self._name] = list(self._of_node()) if answers else []
             yield Scraped(
-                of_exporter(self.layout, address), [up(is_up), *(self._of_exporter() if here and is_up else ())]
+                of_exporter(self.layout, address, self.job),
+                [up(is_up), *(self._of_exporter() if here and is_up else ())],
             )
             for node, metrics in pages.items():
                 ups = [up(bool(metrics))] if self.layout is Layout.PAGE_A_NODE else []
-                yield Scraped(of_node(self.layout, address, node), [*ups, *metrics])
+                yield Scraped(of_node(self.layout, address, node, self.job), [*ups, *metrics])
 
     def _of_exporter(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("process_start_time_seconds", "", value=self._scraped(self.started_s))

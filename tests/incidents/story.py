@@ -31,6 +31,8 @@ class Story:
     """Minutes from the beginning within which an alert must have stopped firing again, by its name."""
     several: tuple[str, ...] = ()
     """Alerts that fire for several series at once, as for each of the peers."""
+    of_job: tuple[str, ...] = ()
+    """Alerts of a whole job, which have no instance."""
     hours: float = 3
     begins_min: float = 60
     """When the incident begins; until then the node is healthy."""

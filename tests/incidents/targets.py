@@ -7,6 +7,7 @@ from typing import NamedTuple
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 JOB = "lnd-payments"
+"""The job that the rules know from values.yml."""
 
 
 class Layout(Enum):
@@ -27,14 +28,14 @@ class Scraped(NamedTuple):
     metrics: Iterable[Metric]
 
 
-def of_exporter(layout: Layout, address: str) -> dict[str, str]:
+def of_exporter(layout: Layout, address: str, job: str = JOB) -> dict[str, str]:
     """Return the labels of the target of an exporter."""
-    return {"job": JOB, "instance": address} | ({"exporter": address} if layout is Layout.PAGE_A_NODE else {})
+    return {"job": job, "instance": address} | ({"exporter": address} if layout is Layout.PAGE_A_NODE else {})
 
 
-def of_node(layout: Layout, address: str, node: str) -> dict[str, str]:
+def of_node(layout: Layout, address: str, node: str, job: str = JOB) -> dict[str, str]:
     """Return the labels of the target that has a node's page."""
-    of_it = of_exporter(layout, address)
+    of_it = of_exporter(layout, address, job)
     return of_it | {"instance": f"{address}/{node}"} if layout is Layout.PAGE_A_NODE else of_it
 
 

@@ -48,8 +48,8 @@ def differences(story: Story, profile: str, alerts: dict[str, Fired]) -> list[st
             lines.append(f"{name} fired until minute {lasts_min:.1f}, not {story.ends[wanted]:g}")
         if alert.times != 1:
             lines.append(f"{name} fired {alert.times} times")
-        if alert.without_instance:
-            lines.append(f"{name} fired without an instance")
+        if bool(alert.without_instance) != (wanted in story.of_job):
+            lines.append(f"{name} fired {alert.without_instance} times without an instance")
         if alert.series != 1 and wanted not in story.several:
             lines.append(f"{name} fired for {alert.series} series")
     return lines

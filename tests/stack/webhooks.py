@@ -13,14 +13,17 @@ from tests.network.process import free_port
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "alertmanager" / "alertmanager.yml"
 OnAlert = Callable[[str, str, dict[str, str], dict[str, str]], None]
 """Called with the receiver, `firing` or `resolved`, labels, annotations."""
+OnMessage = Callable[[str, str, list[dict[str, str]]], None]
+"""Called with the receiver, `firing` or `resolved`, and the labels of each alert of a message."""
 
 
 class WebhookServer:
     """A web server on this machine that stands for every receiver of the example configuration."""
 
-    def __init__(self, on_alert: OnAlert) -> None:
-        """Call `on_alert` for each alert of each notification."""
+    def __init__(self, on_alert: OnAlert, on_message: OnMessage = lambda *_: None) -> None:
+        """Call `on_message` for each message, and `on_alert` for each alert in it."""
         self._on_alert = on_alert
+        self._on_message = on_message
         self._runner: web.AppRunner | None = None
         self._port = free_port()
 
@@ -51,6 +54,8 @@ class WebhookServer:
         return config
 
     async def _receive(self, request: web.Request) -> web.Response:
-        for alert in (await request.json())["alerts"]:
-            self._on_alert(request.match_info["receiver"], alert["status"], alert["labels"], alert["annotations"])
+        message, receiver = await request.json(), request.match_info["receiver"]
+        self._on_message(receiver, message["status"], [alert["labels"] for alert in message["alerts"]])
+        for alert in message["alerts"]:
+            self._on_alert(receiver, alert["status"], alert["labels"], alert["annotations"])
         return web.Response()

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,21 +82,26 @@ class Prometheus:
         labels: Mapping[str, str] | None = None,
         job: Mapping[str, Any] | None = None,
         discover: bool = False,
+        others: Sequence[str] = (),
+        more: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         """Write the configuration to scrape `target` (HOST:PORT); build the programs if they aren't yet.
 
         With `rules` (YAML) alerts are sent to `alertmanager` (HOST:PORT). The target gets these `labels`; `job` has
-        further settings of its section in `scrape_configs`. With `discover` each node at `target` has a target.
+        further settings of its section in `scrape_configs`. With `discover` each node at `target` has a target. The
+        job has `others`, too. `more` has further settings of the sections of the file.
         """
         home.mkdir()
         self._tools = binaries()
         self._home = home
         self._address = f"127.0.0.1:{free_port()}"
-        targets = {"targets": [target], "labels": dict(labels or {})}
+        targets = {"targets": [target, *others], "labels": dict(labels or {})}
         listed = {"http_sd_configs": [{"url": f"http://{target}/sd", "refresh_interval": f"{LIMIT_S}s"}]}
         scrape = [{**(job or {}), "job_name": JOB, **(listed if discover else {"static_configs": [targets]})}]
         self.config = home / "prometheus.yml"
-        self.config.write_text(json.dumps(CONFIG | {"scrape_configs": scrape} | _alerting(home, rules, alertmanager)))
+        config: dict[str, Any] = CONFIG | {"scrape_configs": scrape} | _alerting(home, rules, alertmanager)
+        config |= {section: {**config.get(section, {}), **settings} for section, settings in (more or {}).items()}
+        self.config.write_text(json.dumps(config))
         flags = [f"--config.file={self.config}", f"--storage.tsdb.path={home / 'data'}"]
         flags += ["--rules.alert.resend-delay=1s"]
         command = [str(self._tools / "prometheus"), *flags, f"--web.listen-address={self._address}"]

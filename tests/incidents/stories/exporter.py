@@ -8,7 +8,7 @@ from tests.incidents.targets import BOTH
 from tests.incidents.traffic import MINUTE, away, drained, held, pays, strange
 
 
-@story(fires={"ExporterDown warning": 6}, only={"service": {"ExporterDown critical": 16}}, layouts=BOTH)
+@story(fires={"ExporterDown warning": 6, "ExporterDown critical": 16}, layouts=BOTH)
 def exporterdown(node: VirtualNode) -> None:
     """The exporter is killed and stays away."""
     pays(node, 0, 180)
@@ -125,7 +125,7 @@ def not_followed(node: VirtualNode) -> None:
     node.at(120 * MINUTE, lambda: node.set(stream_up=True))
 
 
-@story(fires={"ExporterDown warning": 6}, only={"service": {"ExporterDown critical": 16}}, layouts=BOTH)
+@story(fires={"ExporterDown warning": 6, "ExporterDown critical": 16}, layouts=BOTH)
 def target_is_gone(node: VirtualNode) -> None:
     """One of several exporters vanishes from Prometheus' service discovery."""
     node.other_nodes = {"bob": "bob:10019", "carol": "carol:10019"}
@@ -138,8 +138,13 @@ def target_is_gone(node: VirtualNode) -> None:
 
 
 @story(
-    fires={"ExporterDown warning": 6, "LateSuccess": 185, "UnknownReasons": 185, "ErrorBudget": 250},
-    only={"service": {"ExporterDown critical": 16}},
+    fires={
+        "ExporterDown warning": 6,
+        "ExporterDown critical": 16,
+        "LateSuccess": 185,
+        "UnknownReasons": 185,
+        "ErrorBudget": 250,
+    },
     hours=5,
 )
 def failures_while_the_exporter_is_away(node: VirtualNode) -> None:
@@ -153,8 +158,7 @@ def failures_while_the_exporter_is_away(node: VirtualNode) -> None:
 
 
 @story(
-    fires={"ExporterDown warning": 6, "ErrorBudget": 190},
-    only={"service": {"ExporterDown critical": 16}},
+    fires={"ExporterDown warning": 6, "ExporterDown critical": 16, "ErrorBudget": 190},
     hours=6,
 )
 def one_failure_after_an_absence(node: VirtualNode) -> None:
@@ -199,8 +203,7 @@ def late_success_while_the_exporter_moves(node: VirtualNode) -> None:
 
 
 @story(
-    fires={"ExporterDown warning": 130},
-    only={"service": {"ExporterDown critical": 140}},
+    fires={"ExporterDown warning": 130, "ExporterDown critical": 140},
     hours=10,
     layouts=BOTH,
 )

@@ -9,8 +9,7 @@ ELSEWHERE = "elsewhere:10019"
 
 
 @story(
-    fires={"ExporterDown warning": 6},
-    only={"service": {"ExporterDown critical": 16}},
+    fires={"ExporterDown warning": 6, "ExporterDown critical": 16},
     layouts=BOTH,
 )
 def exporter_of_several_nodes_is_away(node: VirtualNode) -> None:
@@ -21,8 +20,7 @@ def exporter_of_several_nodes_is_away(node: VirtualNode) -> None:
 
 
 @story(
-    fires={"ExporterDown warning": 6},
-    only={"service": {"ExporterDown critical": 16}},
+    fires={"ExporterDown warning": 6, "ExporterDown critical": 16},
     layouts=(Layout.PAGE_A_NODE,),
 )
 def own_page_times_out(node: VirtualNode) -> None:
