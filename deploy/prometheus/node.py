@@ -1,5 +1,6 @@
 """Alerts on the node: its state, its channels, its chain, its certificate."""
 
+from deploy.prometheus.liquidity import liquidity
 from deploy.prometheus.recording import BLOCKS_LEFT
 from deploy.prometheus.rule import NODE, NODES_OF_A_JOB, PER_NODE, Alert, Group, Selector, exactly, one_of
 from deploy.prometheus.thresholds import Lasting, Severity
@@ -11,7 +12,14 @@ def node(values: Values) -> Group:
     """Return the alerts on the node; one that can't be reached mutes the alerts that only follow from that."""
     s = Selector(values)
     return Group(
-        "node", [*_states(s, values), _no_active_channel(s, values), *_chain(s, values), *_certificate(s, values)]
+        "node",
+        [
+            *_states(s, values),
+            _no_active_channel(s, values),
+            *liquidity(s, values),
+            *_chain(s, values),
+            *_certificate(s, values),
+        ],
     )
 
 
