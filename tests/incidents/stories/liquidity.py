@@ -44,8 +44,8 @@ def balance_runs_out(node: VirtualNode) -> None:
 
 @story(fires={"LiquidityRunsOut": 30}, hours=69, begins_min=56 * HOUR, metrics=METRICS)
 def balance_runs_out_after_it_was_filled_up(node: VirtualNode) -> None:
-    """A node sends a million sat an hour. Its balance was filled up yesterday, which hides the trend of a day."""
-    filled = 48 * HOUR
+    """A node sends a million sat an hour. Its balance was filled up 20 hours before, which hides the trend of a day."""
+    filled = 36 * HOUR
     sends(node, 0, 69 * HOUR, _steady)
     balance(
         node,
