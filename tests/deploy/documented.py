@@ -40,7 +40,8 @@ def incidents() -> Iterator[str]:
     yield f"| what happens | in every profile | {' | '.join(f'only in `{profile}`' for profile in profiles)} |"
     yield "| --- | --- | " + " | ".join("---" for _ in profiles) + " |"
     for story in STORIES:
-        cells = [_fires(story.fires), *(_fires(story.only.get(profile, {})) for profile in profiles)]
+        fires = (story.fires, *(story.only.get(profile, {}) for profile in profiles))
+        cells = [_fires(those, story.ends) for those in fires]
         yield f"| {story.description} | {' | '.join(cells)} |"
 
 
@@ -50,8 +51,9 @@ def _plain(summary: str) -> str:
     return re.sub(r"{{ (if|with) .*{{ end }}|{{.*?}}", "…", without)
 
 
-def _fires(fires: Fires) -> str:
-    return ", ".join(f"{name} {minutes:g}" for name, minutes in fires.items()) or "-"
+def _fires(fires: Fires, ends: Fires) -> str:
+    stops = {name: f" ({minutes:g})" for name, minutes in ends.items()}
+    return ", ".join(f"{name} {minutes:g}{stops.get(name, '')}" for name, minutes in fires.items()) or "-"
 
 
 def check(document: Path, name: str, lines: Iterable[str]) -> None:

@@ -101,12 +101,13 @@ def _seconds(text: str) -> float:
 
 def table(name: str) -> Iterator[str]:
     """Yield the table of a runbook: when the alert fires and stops, in each profile."""
-    yield "| profile | severity | fires when it has held for | keeps firing afterwards for |"
+    yield "| profile | severity | fires | stops |"
     yield "| --- | --- | --- | --- |"
     rows: dict[tuple[str, str, str], list[str]] = {}
     for profile, alert in alerts(name):
-        off = alert.severity is Severity.OFF
-        row = ("off", "-", "-") if off else (f"`{alert.severity}`", _spoken(alert.for_), _spoken(alert.keep_firing_for))
+        begins = f"when it has held for {_spoken(alert.for_)}" if alert.for_ != "0m" else "at once"
+        ends = f"{_spoken(alert.keep_firing_for)} after it has ended" if alert.keep_firing_for != "0m" else "at once"
+        row = ("off", "-", "-") if alert.severity is Severity.OFF else (f"`{alert.severity}`", begins, ends)
         rows.setdefault(row, []).append(profile)
     for row, profiles in rows.items():
         yield f"| {'all' if len(profiles) == len(PROFILES) else ', '.join(profiles)} | {' | '.join(row)} |"
@@ -114,7 +115,7 @@ def table(name: str) -> Iterator[str]:
 
 def _spoken(duration: str) -> str:
     number, unit = int(duration[:-1]), {"m": "minute", "h": "hour"}[duration[-1]]
-    return f"{number} {unit}{'s' if number != 1 else ''}" if number else "-"
+    return f"{number} {unit}{'s' if number != 1 else ''}"
 
 
 def names() -> list[str]:

@@ -14,11 +14,13 @@ TOLD = ("What it means", "When it is harmless")
 """The sections that describe the rule."""
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 FACTS: Mapping[str, set[float]] = {
+    "BalanceInactive": {5 * MINUTE},  # how often the exporter reads balances
     "CheckpointFails": {1},  # the exporter's own limit for a write
     "ErrorBudget": {DAY},  # so long the exporter remembers a failed hash
     "GhostHtlcs": {5 * MINUTE, 10 * MINUTE},  # how often the exporter compares, and how long an HTLC must be missing
     "HtlcExpired": {10 * MINUTE},  # between two blocks
     "HtlcNearExpiry": {10 * MINUTE, 30 * MINUTE, 6 * HOUR, DAY},  # a block; held; 36 and 144 blocks
+    "LiquidityRunsOut": {5 * MINUTE, 2 * DAY, 7 * DAY},  # the same; the rule looks at the hours to come, of other days
     "ManyPending": {10 * MINUTE},  # the age from which the exporter says that a payment is under an hour old
     "NoActiveChannel": {MINUTE},  # how often the exporter reads the number
     "Stalled": {10 * MINUTE},  # as long the exporter has seen no update
