@@ -1,5 +1,6 @@
 """Recorded series that read days of history: they change slowly, so they are evaluated seldom."""
 
+from deploy.prometheus.liquidity import balances
 from deploy.prometheus.recording import DAYS, PENDING, SENT_1H, burn, recorded_burn
 from deploy.prometheus.rule import Group, Recording, Selector
 from deploy.prometheus.usual import usually_finished
@@ -29,6 +30,7 @@ def of_days(values: Values) -> Group:
             Recording(USUALLY_PENDING, for_a_day(pending, f"quantile_over_time(0.99, {pending}[7d] offset 1h)")),
             Recording(MOST_SENT_1H, for_a_day(sent, f"max_over_time({sent}[7d] offset 1h)")),
             *usually_finished(s),
+            *balances(s, values),
         ],
         interval=SLOWLY,
     )

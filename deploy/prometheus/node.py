@@ -1,5 +1,6 @@
 """Alerts on the node: its state, its channels, its chain, its certificate."""
 
+from deploy.prometheus.liquidity import liquidity
 from deploy.prometheus.recording import BLOCKS_LEFT
 from deploy.prometheus.rule import NODE, NODES_OF_A_JOB, PER_NODE, Alert, Group, Selector, exactly, one_of
 from deploy.prometheus.thresholds import Lasting, Severity
@@ -10,7 +11,15 @@ from exporter.payments.labels import ChannelState, NodeState
 def node(values: Values) -> Group:
     """Return the alerts on the node's channels, chain and certificate; `down` has those on its state."""
     s = Selector(values)
-    return Group("node", [_no_active_channel(s, values), *_chain(s, values), *_certificate(s, values)])
+    return Group(
+        "node",
+        [
+            _no_active_channel(s, values),
+            *liquidity(s, values),
+            *_chain(s, values),
+            *_certificate(s, values),
+        ],
+    )
 
 
 def states(s: Selector, values: Values) -> list[Alert]:

@@ -106,9 +106,13 @@ def here(name: str, *matchers: str) -> str:
 
 def value_of(expr: str) -> str:
     """Return a template that shows the value of an expression of selectors by `here`, for the text of an alert."""
+    return f"{found(expr, 'with')}{{{{ . | first | value | humanize }}}}{{{{ else }}}}?{{{{ end }}}}"
+
+
+def found(expr: str, keyword: str) -> str:
+    """Return the beginning of a template on the result of an expression of selectors by `here`; `end` ends it."""
     labels = " $labels.job $labels.instance $labels.node" * expr.count("job=%q")
-    found = f"{{{{ with printf `{expr}`{labels} | query }}}}"
-    return f"{found}{{{{ . | first | value | humanize }}}}{{{{ else }}}}?{{{{ end }}}}"
+    return f"{{{{ {keyword} printf `{expr}`{labels} | query }}}}"
 
 
 def ratio(percent: float) -> str:

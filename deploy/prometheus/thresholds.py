@@ -124,6 +124,18 @@ class Outflow(Plain, frozen=True):
     sat: Whole
 
 
+class Ahead(Plain, frozen=True):
+    """An alert on what will happen within some hours, by what happened in the same hours of the day before."""
+
+    hours: Annotated[int, Meta(ge=1, le=24)]
+
+
+class ShareForLong(Lasting, frozen=True):
+    """An alert on a share that is too large for some time."""
+
+    percent: Percent
+
+
 class Fees(Plain, frozen=True):
     """An alert on fees above a limit."""
 
@@ -189,6 +201,8 @@ class Thresholds(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, 
     node_unreachable: Lasting
     starting_for_long: Lasting
     no_active_channel: Lasting
+    liquidity_runs_out: Ahead
+    balance_inactive: ShareForLong
     chain_stalls: Chain
     certificate_expires: Days
     traffic_gone: Share

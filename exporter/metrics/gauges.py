@@ -185,6 +185,13 @@ NODE: tuple[Row, ...] = (
         "ListChannels); absent where the macaroon does not allow it.",
     ),
     GaugeRow(
+        "lnd_payments_node_inactive_msat",
+        {},
+        lambda view: _single(view.status.channels.inactive_msat if view.status.channels else None),
+        "Local balance of inactive channels, whose peers are offline, less their reserves (Channel.local_balance, "
+        "local_constraints of ListChannels); absent where the macaroon does not allow it.",
+    ),
+    GaugeRow(
         "lnd_payments_node_certificate_expiry_timestamp_seconds",
         {},
         lambda view: _single(view.status.certificate_expiry_s),

@@ -42,11 +42,13 @@ def incidents() -> Iterator[str]:
     yield "| --- | --- | " + " | ".join("---" for _ in profiles) + " |"
     for story in STORIES:
         expected = {profile: story.expected(profile) for profile in profiles}
-        common = {name: story.fires[name] for name in story.fires if all(name in fires for fires in expected.values())}
-        cells = [
-            _fires(common),
-            *(_fires({name: fires[name] for name in fires if name not in common}) for fires in expected.values()),
-        ]
+        common = {
+            name: minutes
+            for name, minutes in story.fires.items()
+            if all(fires.get(name) == minutes for fires in expected.values())
+        }
+        rest = ({name: fires[name] for name in fires if name not in common} for fires in expected.values())
+        cells = [_fires(those, story.ends) for those in (common, *rest)]
         yield f"| {story.description} | {' | '.join(cells)} |"
 
 
@@ -56,8 +58,9 @@ def _plain(summary: str) -> str:
     return re.sub(r"{{ (if|with) .*{{ end }}|{{.*?}}", "…", without)
 
 
-def _fires(fires: Fires) -> str:
-    return ", ".join(f"{name} {minutes:g}" for name, minutes in fires.items()) or "-"
+def _fires(fires: Fires, ends: Fires) -> str:
+    stops = {name: f" ({minutes:g})" for name, minutes in ends.items()}
+    return ", ".join(f"{name} {minutes:g}{stops.get(name, '')}" for name, minutes in fires.items()) or "-"
 
 
 def check(document: Path, name: str, lines: Iterable[str]) -> None:

@@ -41,8 +41,9 @@ INHIBITED = {
     "Outage": {"FailFast", "FailSlowly", "ErrorBudget", "QuietNodeFails", "PeerFails", "Slow"},
     "FailFast": {"FailSlowly", "ErrorBudget", "PeerFails"},
     "FailSlowly": {"ErrorBudget"},
-    "NoActiveChannel": {"OwnLiquidity", "OwnChannel", "PeerFails", "QuietNodeFails"},
-    "OwnLiquidity": {"PeerFails"},
+    "NoActiveChannel": {"OwnLiquidity", "OwnChannel", "PeerFails", "QuietNodeFails", "LiquidityRunsOut"},
+    "OwnLiquidity": {"PeerFails", "LiquidityRunsOut"},
+    "BalanceInactive": {"LiquidityRunsOut"},
     "OwnChannel": {"PeerFails"},
     "AuditUnaccounted": {"StreamLies"},
 }

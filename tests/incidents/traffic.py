@@ -97,6 +97,30 @@ def counted(
         node.at(at_min * MINUTE + 1, lambda at_min=at_min: count(at_min))  # type: ignore[misc]
 
 
+def balance(
+    node: VirtualNode, begin_min: int, end_min: int, sat: Callable[[int], float], inactive: Callable[[int], float]
+) -> None:
+    """Set the spendable balance and that of inactive channels, in sat, every five minutes."""
+
+    def put(at_min: int) -> None:
+        spendable_msat, inactive_msat = (max(0, int(of(at_min))) * 1000 for of in (sat, inactive))
+        assert node.status.channels is not None
+        node.set(channels=replace(node.status.channels, spendable_msat=spendable_msat, inactive_msat=inactive_msat))
+
+    for at_min in range(begin_min, end_min, 5):
+        node.at(at_min * MINUTE + 1, lambda at_min=at_min: put(at_min))  # type: ignore[misc]
+
+
+def sends(node: VirtualNode, begin_min: int, end_min: int, sat: Callable[[int], float]) -> None:
+    """Count what is sent, `sat` an hour, every five minutes, without playing the payments."""
+
+    def count(at_min: int) -> None:
+        node.ledger.count(Counter.SENT, Kind.INVOICE, AmountBand.UNDER_100K, by=int(sat(at_min) / 12) * 1000)
+
+    for at_min in range(begin_min, end_min, 5):
+        node.at(at_min * MINUTE + 1, lambda at_min=at_min: count(at_min))  # type: ignore[misc]
+
+
 def over_peer(scenario: Scenario) -> str:
     """Return the peer of its first HTLC."""
     return next(step.mutation.route.hops[0].pub_key for step in scenario.steps if isinstance(step.mutation, Register))
