@@ -8,6 +8,7 @@ _NEWER: dict[str, tuple[str, ...]] = {
     "stat": ("percentChangeColorMode", "showPercentChange", "wideLayout"),
     "heatmap": ("selectionMode",),
     "state-timeline": ("perPage",),
+    "logs": ("showLogContextToggle",),
 }
 """Options of panels that were added later; each has the value that Grafana assumes without it."""
 _OF_VARIABLES = ("allowCustomValue", "auto", "auto_count", "auto_min")
