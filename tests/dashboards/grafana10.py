@@ -93,9 +93,9 @@ TRANSFORMATIONS: dict[str, set[str]] = {
     "organize": {"excludeByName", "indexByName", "renameByName"},
     "sortBy": {"fields", "sort"},
 }
-MATCHERS = {"byFrameRefID", "byName"}
+MATCHERS = {"byFrameRefID", "byName", "byRegexp"}
 UNITS = {"bytes", "dateTimeFromNow", "locale", "none", "percentunit", "ppm", "s", "short", "string"}
-"""Those that end or begin with a text of their own, `suffix:`, are known, too."""
+"""Those with a text of their own, that begin with `suffix:` or `si:`, are known, too."""
 CELLS = {"auto", "color-background", "color-text", "gauge"}
 MAPPINGS = {"value": set[str](), "special": {"match", "result"}, "range": {"from", "to", "result"}}
 """Types of value mappings with their options; those of `value` have the values as keys."""
