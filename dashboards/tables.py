@@ -38,10 +38,12 @@ def grid(
     columns: Sequence[Column],
     key: str | Sequence[str],
     *,
-    sort: str = "",
+    sort: str | Sequence[str] = "",
     empty: str = "",
 ) -> table.Panel:
     """Return a table with a row for each value of the label `key`, joined from several queries.
+
+    It is sorted by the columns `sort`, the highest first.
 
     With several labels the queries must have exactly these labels, and the same rows.
     """
@@ -74,7 +76,8 @@ def grid(
     if empty:
         panel.no_value(empty)
     if sort:
-        panel.sort_by([common.TableSortByFieldState().display_name(sort).desc(True)])
+        by = [sort] if isinstance(sort, str) else sort
+        panel.sort_by([common.TableSortByFieldState().display_name(name).desc(True) for name in by])
     return panel
 
 
