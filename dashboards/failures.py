@@ -164,35 +164,28 @@ def _amounts(here: Grid) -> None:
         9,
     )
     reasons = total(increase(BY_REASON, PURPOSE), "reason")
-    amounts = total(increase("failed_msat_total", KIND), "reason")
     here.add(
         grid(
             Text(
                 "lnd's reason",
                 "What `lncli listpayments` says of the failed payments within the time shown. It says less than the "
-                "cause: timeout and no_route only mean that lnd stopped trying. The sat of a payment count each time "
-                "it is tried.",
+                "cause: timeout and no_route only mean that lnd stopped trying.",
                 "locale",
             ),
             [
                 Query(command(f"{reasons} > 0", "reason", f"{_ENDED} --reason=$1 --since=$__range")),
-                Query(f"{reasons} / on () group_left () ({total(increase(BY_REASON, PURPOSE))} > 0) > 0"),
-                Query(f"{amounts} / 1000 > 0"),
             ],
             [
                 Column("reason", "Reason", "string", width=230, words=named(REASONS)),
-                Column("Value #A", "Failed", "locale", decimals=0, width=90),
-                Column("Value #B", "Share", "percentunit", decimals=0, width=80),
-                Column("Value #C", "Sat", "short", width=110, empty="-"),
+                Column("Value", "Failed", "locale", decimals=0, width=90),
                 Column("command", _WHICH, "string", copied=True),
             ],
             "reason",
             sort="Failed",
             empty=f"no failed payments, {NO_RULES}",
-            only=("Value #A",),
         ),
         24,
-        7,
+        6,
     )
 
 

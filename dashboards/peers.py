@@ -41,10 +41,10 @@ def peers(here: Grid) -> None:
     _locked(here)
 
 
-def _aliases() -> str:
+def _aliases(info: str = m("peer_info"), each: str = _EACH) -> str:
     """Return one alias for each peer; the beginning of its key stands for one that isn't known."""
-    key = f'label_replace({_EACH}, "alias", "$1", "peer", "(.{{0,8}}).*")'
-    return f"topk by (peer) (1, {total(m('peer_info'), 'peer', 'alias')}) or on (peer) {key}"
+    key = f'label_replace({each}, "alias", "$1", "peer", "(.{{0,8}}).*")'
+    return f"topk by (peer) (1, {total(info, 'peer', 'alias')}) or on (peer) {key}"
 
 
 def _grown_from_nothing(metric: str) -> str:
@@ -65,7 +65,7 @@ def _now(metric: str, *matchers: str) -> str:
 
 
 def _fails(here: Grid) -> None:
-    everything = total(increase(PEER_ATTEMPTS.record, _HAS_PLACE), "peer")
+    listed = command(_aliases(), "peer", "lnd-payments-exporter ended --failed --peer=$1 --since=$__range")
     reached = total(increase(PEER_ATTEMPTS.record, _HAS_PLACE, _REACHED), "peer")
     by_outcome = (
         total(increase(PEER_ATTEMPTS.record, _HAS_PLACE, exactly("outcome", outcome)), "peer")
@@ -88,20 +88,19 @@ def _fails(here: Grid) -> None:
                 "short",
             ),
             [
-                Query(_aliases()),
-                Query(command(everything, "peer", "lnd-payments-exporter ended --failed --peer=$1 --since=$__range")),
+                Query(listed),
                 *map(Query, by_outcome),
                 *(Query(f"{expr} or NaN * {_EACH}") for expr in known),
             ],
             [
                 *_NAMES,
-                Column("Value #B", "Attempts", "locale", decimals=0, width=85),
-                Column("Value #C", "Settled", "locale", decimals=0, width=75),
-                Column("Value #D", "Failed in our channel", "locale", decimals=0, width=155),
-                Column("Value #E", "At the peer", "locale", decimals=0, width=95),
-                Column("Value #F", "Behind it", "locale", decimals=0, width=85),
+                Column("Sum", "Attempts", "locale", decimals=0, width=85),
+                Column("Value #B", "Settled", "locale", decimals=0, width=75),
+                Column("Value #C", "Failed in our channel", "locale", decimals=0, width=155),
+                Column("Value #D", "At the peer", "locale", decimals=0, width=95),
+                Column("Value #E", "Behind it", "locale", decimals=0, width=85),
                 Column(
-                    "Value #G",
+                    "Value #F",
                     "In channel or at peer, 30 min",
                     "percentunit",
                     ((None, GREEN), (BLAMED, RED)),
@@ -109,16 +108,17 @@ def _fails(here: Grid) -> None:
                     width=205,
                     empty="few",
                 ),
-                Column("Value #H", "Takes", "s", decimals=1, empty="-", width=70),
-                Column("Value #I", "Active", "short", decimals=0, width=75, empty=_UNKNOWN),
-                Column("Value #J", "Inactive", "short", ((None, GREEN), (1, ORANGE)), 0, empty=_UNKNOWN, width=80),
-                Column("Value #K", "Spendable, sat", "short", width=120, empty=_UNKNOWN),
+                Column("Value #G", "Takes", "s", decimals=1, empty="-", width=70),
+                Column("Value #H", "Active", "short", decimals=0, width=75, empty=_UNKNOWN),
+                Column("Value #I", "Inactive", "short", ((None, GREEN), (1, ORANGE)), 0, empty=_UNKNOWN, width=80),
+                Column("Value #J", "Spendable, sat", "short", width=120, empty=_UNKNOWN),
                 Column("command", "Which payments?", "string", width=170, copied=True),
             ],
             "peer",
             sort="Attempts",
             empty=f"{_NONE}, {NO_RULES}",
-            only=("Value #B",),
+            only=("Sum",),
+            summed=[f"Value #{letter}" for letter in "BCDE"],
         ),
         24,
         10,
@@ -170,7 +170,8 @@ def _costs(here: Grid) -> None:
 def _takes(here: Grid) -> None:
     busiest = f"topk({_BUSIEST}, sum by (peer) (increase({m(PEER_ATTEMPTS.record, _HAS_PLACE)}[$__range] @ end())))"
     attempts = total(increase(PEER_ATTEMPTS.record, _HAS_PLACE, _REACHED, window="1h"), "peer")
-    named = f"(0 * ({_aliases()}) + 1)"
+    info, each = (f"last_over_time({m(name)}[$__range] @ end())" for name in ("peer_info", "peer_sent_msat_total"))
+    named = f"(0 * ({_aliases(info, total(each, 'peer'))}) + 1)"
     takes = f"{total(increase(PEER_OUTSTANDING.record, _HAS_PLACE, window='1h'), 'peer')} / ({attempts} > 0)"
     here.add(
         lines(
@@ -184,7 +185,7 @@ def _takes(here: Grid) -> None:
                 Query(f"({takes} and on (peer) {busiest}) * on (peer) group_left (alias) {named}", "{{alias}}"),
             ],
             empty=f"{_NONE}, {NO_RULES}",
-            every="5m",
+            every="15m",
         ),
         12,
     )

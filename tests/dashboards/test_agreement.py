@@ -212,7 +212,7 @@ def test_a_peer_is_blamed_as_the_alert_blames_it(tmp_path: Path) -> None:
         **attempts("b", "at one node", "settled", "0+9x240"),
         **attempts("a", "few", "failed_here", "0x235 0+1x5"),
     }
-    blamed = f"{panel_query(FAILURES, 'Direct peers', 'G', '4h')} >= 0"
+    blamed = f"{panel_query(FAILURES, 'Direct peers', 'F', '4h')} >= 0"
     expected = [Expected(blamed, 240, {'{peer="long ago"}': 0, '{peer="at one node"}': 1})]
     assert not query_errors(tmp_path, series, expected, recorded())
 

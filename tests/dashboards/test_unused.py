@@ -8,6 +8,7 @@ from exporter.metrics.names import ROWS
 from tests.dashboards.panels import queries
 
 NOWHERE = {
+    "lnd_payments_failed_msat_total": "a payment that is tried again counts again, so sums of it mislead",
     "lnd_payments_fee_msat": "fees are shown as a rate and as sums; the distribution in msat is for own queries",
     "lnd_payments_settled_parts": "how payments are split is a matter of lnd's settings, not of health",
     "lnd_payments_htlc_attempts_started_total": "attempts are shown by how they end, and by peer",

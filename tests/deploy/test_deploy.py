@@ -167,7 +167,7 @@ def test_runbook_says_whose_success_counts(name: str) -> None:
         assert "whichever `success` is set in `values.yml`" in page
 
 
-LABELS = ("amount_band", "cause", "peer", *("_".join(each.by) for each in SUMS), "purpose_amount_band_reason")
+LABELS = ("amount_band", "cause", "peer", *("_".join(each.by) for each in SUMS), "purpose_reason")
 LEVELS = {"node", "instance_node", *(f"instance_node_{label}" for label in LABELS)}
 """The labels of recorded series beside `job`."""
 
