@@ -2,7 +2,7 @@
 
 from dashboards.graphs import lines
 from dashboards.layout import Grid
-from dashboards.panel import BLACK, ORANGE, RED, Query, Text
+from dashboards.panel import BLACK, ORANGE, RED, SATS, Query, Text
 from dashboards.query import NO_RULES, OUTAGE, SAT, TARGET, increase, total
 from dashboards.tables import Column, command, grid, named
 from dashboards.words import ADVICE, CAUSES
@@ -111,7 +111,7 @@ def _table(here: Grid) -> None:
             Column(f"Value #{letter}", f"Failed: {name.lower()}", "locale", marked, decimals=0)
             for letter, name in zip("CDE", whose, strict=True)
         ),
-        Column("Value #F", "Sent, sat", "short"),
+        Column("Value #F", "Sent", SATS),
         Column("Value #G", "Fees, ppm", "locale", decimals=0, empty="-"),
         Column("Value #H", "Takes", "s", decimals=1, empty="-"),
     ]

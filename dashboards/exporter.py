@@ -1,6 +1,6 @@
 """The panels of the fourth dashboard on the exporter itself and the updates that it receives."""
 
-from dashboards.graphs import bars, lines, number
+from dashboards.graphs import areas, bars, lines, number
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, ORANGE, RED, YELLOW, Query, Text
 from dashboards.query import (
@@ -59,7 +59,7 @@ def updates(here: Grid) -> None:
         8,
     )
     here.add(
-        lines(
+        areas(
             Text(
                 "Not heard live, within an hour",
                 "recovered: ends learnt by asking. incomplete: whose attempts may have been missed. lost: that lnd "
@@ -165,7 +165,7 @@ def exporter(here: Grid) -> None:
             f"max(time() - {of_exporters(f'lnd_payments_exporter_checkpoint_timestamp_seconds{{{JOBS}}}')})",
             ((None, GREEN), (300, ORANGE)),
             decimals=0,
-            empty="memory only",
+            empty="memory only, or exporter away",
         ),
         4,
         5,

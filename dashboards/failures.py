@@ -123,7 +123,7 @@ def _causes(here: Grid) -> None:
         8,
         5,
     )
-    here.add(_advice(total(causes, "cause"), total(causes)), 24, 9)
+    here.add(_advice(total(causes, "cause"), total(causes)), 24, 8)
     here.add(
         bars(
             Text(
@@ -161,7 +161,7 @@ def _amounts(here: Grid) -> None:
             empty=f"no failed payments, or --metrics.without=amounts, {NO_RULES}",
         ),
         24,
-        9,
+        8,
     )
     reasons = total(increase(BY_REASON, PURPOSE), "reason")
     here.add(

@@ -5,7 +5,7 @@ The metrics have no label `purpose`. Series of a peer begin with its first HTLC 
 
 from dashboards.graphs import bars, lines, spread
 from dashboards.layout import Grid
-from dashboards.panel import GREEN, ORANGE, RED, Query, Text
+from dashboards.panel import GREEN, ORANGE, RED, SATS, Query, Text
 from dashboards.presence import READY
 from dashboards.query import BLAMED, BLAMED_LEAST, NO_RULES, NODE, SAT, increase, m, rate, total
 from dashboards.tables import Column, command, grid
@@ -111,7 +111,7 @@ def _fails(here: Grid) -> None:
                 Column("Value #G", "Takes", "s", decimals=1, empty="-", width=70),
                 Column("Value #H", "Active", "short", decimals=0, width=75, empty=_UNKNOWN),
                 Column("Value #I", "Inactive", "short", ((None, GREEN), (1, ORANGE)), 0, empty=_UNKNOWN, width=80),
-                Column("Value #J", "Spendable, sat", "short", width=120, empty=_UNKNOWN),
+                Column("Value #J", "Spendable", SATS, width=120, empty=_UNKNOWN),
                 Column("command", "Which payments?", "string", width=170, copied=True),
             ],
             "peer",
@@ -149,16 +149,16 @@ def _costs(here: Grid) -> None:
             ],
             [
                 *_NAMES,
-                Column("Value #B", "Sent, sat", "short"),
-                Column("Value #C", "Fees of payments, sat", "short"),
-                Column("Value #D", "Fees of rebalances, sat", "short"),
-                Column("Value #E", "Rebalanced in, sat", "short"),
-                Column("Value #F", "Fees of that, sat", "short"),
-                Column("Value #G", "Spendable, sat", "short", empty=_UNKNOWN),
-                Column("Value #H", "Receivable, sat", "short", empty=_UNKNOWN),
+                Column("Value #B", "Sent", SATS),
+                Column("Value #C", "Fees of payments", SATS),
+                Column("Value #D", "Fees of rebalances", SATS),
+                Column("Value #E", "Rebalanced in", SATS),
+                Column("Value #F", "Fees of that", SATS),
+                Column("Value #G", "Spendable", SATS, empty=_UNKNOWN),
+                Column("Value #H", "Receivable", SATS, empty=_UNKNOWN),
             ],
             "peer",
-            sort="Sent, sat",
+            sort="Sent",
             empty=f"{_NONE}, {NO_RULES}",
             only=("Value #B", "Value #E"),
         ),
@@ -215,7 +215,7 @@ def _locked(here: Grid) -> None:
                 "Liquidity locked, sat at any moment",
                 "Average amount that HTLCs kept locked, by how they ended: what failures cost in liquidity. Good: "
                 "failed is the small part.",
-                "short",
+                SATS,
             ),
             [Query(locked, "{{outcome}}")],
             colors=OUTCOMES,
@@ -252,9 +252,9 @@ def held_by(here: Grid) -> None:
             [
                 *_NAMES,
                 Column("Value #B", "HTLCs", "short", decimals=0),
-                Column("Value #C", "Locked, sat", "short"),
+                Column("Value #C", "Locked", SATS),
                 Column("Value #D", "Of what it accepts", "percentunit", full, 1, empty=_UNKNOWN),
-                Column("Value #E", "Spendable, sat", "short", empty=_UNKNOWN),
+                Column("Value #E", "Spendable", SATS, empty=_UNKNOWN),
             ],
             "peer",
             sort="HTLCs",
@@ -262,5 +262,5 @@ def held_by(here: Grid) -> None:
             only=("Value #B", "Value #D"),
         ),
         24,
-        10,
+        8,
     )

@@ -144,7 +144,7 @@ def matrix(
     panel.with_transformation(model.DataTransformerConfig(id_val="organize", options=order))
     panel.override_by_name(row.heading, _column(row))
     for name in (every, *columns):
-        panel.override_by_name(name, _column(Column(name, name, text.unit, MARKED, 0, empty="-")))
+        panel.override_by_name(name, _column(Column(name, name, text.unit, decimals=0, empty="-")))
     return panel.no_value(empty).sort_by([common.TableSortByFieldState().display_name(every).desc(True)])
 
 
