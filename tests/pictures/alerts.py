@@ -1,6 +1,7 @@
 """Evaluates the shipped rules for the past, and writes their recorded series and alerts into Prometheus."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -27,15 +28,37 @@ class Series(NamedTuple):
 
 
 def backfill(address: str, from_s: int, to_s: int) -> None:
-    """Evaluate rule after rule and write the results: later rules use earlier ones."""
+    """Evaluate rule after rule and write the results: later rules use earlier ones.
+
+    A rule that uses its own series, or a later one, has them only when it is evaluated once more: so are those that
+    keep the last value of a node which is away, and, once more, those that use them.
+    """
     values = read()["service"]
     for group in groups(values):
-        for rule in group.rules:
-            found = _asked(address, rule.expr, from_s, to_s)
-            if isinstance(rule, Recording):
-                _push(address, rule.record, values.job, found)
-            else:
-                _push(address, "ALERTS", values.job, [_firing(rule, series) for series in found])
+        recordings = [rule for rule in group.rules if isinstance(rule, Recording)]
+        for rule in (*recordings, *2 * _again(recordings)):
+            _push(address, rule.record, values.job, _asked(address, rule.expr, from_s, to_s))
+        for alert in group.rules:
+            if isinstance(alert, Alert):
+                found = _asked(address, alert.expr, from_s, to_s)
+                _push(address, "ALERTS", values.job, [_firing(alert, series) for series in found])
+
+
+def _again(recordings: Sequence[Recording]) -> list[Recording]:
+    """Return the rules of a group that were evaluated before all series that they use were complete."""
+    missing = {rule.record for rule in recordings}
+    again: list[Recording] = []
+    late: set[str] = set()
+    for rule in recordings:
+        if any(_uses(rule, record) for record in missing | late):
+            again.append(rule)
+            late.add(rule.record)
+        missing.remove(rule.record)
+    return again
+
+
+def _uses(rule: Recording, record: str) -> bool:
+    return re.search(rf"(?<![\w:]){re.escape(record)}(?![\w:])", rule.expr) is not None
 
 
 def _asked(address: str, expr: str, from_s: int, to_s: int) -> list[Series]:
