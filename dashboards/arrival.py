@@ -52,6 +52,7 @@ def success(here: Grid) -> None:
                 Text(f"Payments per minute, {what}", text, "short"),
                 [Query(f"60 * {total(rate(series.record), 'kind')}", "{{kind}}")],
                 colors=KINDS,
+                empty=f"no payments, {NO_RULES}",
             ),
             12,
         )

@@ -34,6 +34,7 @@ def speed(here: Grid) -> None:
                 "s",
             ),
             buckets,
+            empty=f"no success, {NO_RULES}",
         ),
         8,
     )
@@ -54,9 +55,9 @@ def speed(here: Grid) -> None:
     here.add(
         lines(
             Text(
-                f"Successes that take over {QUICK_S:g} s",
-                f"Their share. The alert Slow begins where both are above the dashed line, {SLOW_SHARE:.0%}. Good: "
-                "near 0, hold invoices aside.",
+                "Slow successes",
+                f"Share of the successes that took more than {QUICK_S:g} s. The alert Slow begins where both are above "
+                f"the dashed line, {SLOW_SHARE:.0%}. Good: near 0, hold invoices aside.",
                 "percentunit",
             ),
             [
@@ -72,9 +73,10 @@ def speed(here: Grid) -> None:
     here.add(
         lines(
             Text(
-                f"First HTLC after over {FIRST_HTLC_S:g} s",
-                "Share of payments that wait so long for path finding and queueing in lnd, within 10 minutes. Dashed: "
-                f"where the alert PathFindingSlow begins, {FIRST_HTLC_SHARE:.0%}. Good: near 0.",
+                "Slow path finding",
+                f"Share of the payments of 10 minutes whose first HTLC took more than {FIRST_HTLC_S:g} s: path finding "
+                f"and queueing in lnd. Dashed: where the alert PathFindingSlow begins, {FIRST_HTLC_SHARE:.0%}. Good: "
+                "near 0.",
                 "percentunit",
             ),
             [Query(_longer(FIRST_ATTEMPT, FIRST_HTLC_S, "10m"), "10 minutes")],
@@ -110,6 +112,7 @@ def money(here: Grid) -> None:
                 Text(title, text, SATS),
                 [Query(f"round({3600 / SAT:g} * {total(rate(series.record), 'kind')})", "{{kind}}")],
                 colors=KINDS,
+                empty=f"nothing sent, {NO_RULES}",
             ),
             8,
         )

@@ -191,7 +191,7 @@ def _nodes(here: Grid) -> None:
         grid(
             Text(
                 "Nodes, the most urgent first; a click leads to the payments of one",
-                "Sorted by the most urgent alert that fires, the state, and the burn of the error budget. Burn, success, "
+                "Sorted by the most urgent alert that fires, the state, and the burn of the budget. Burn, success and "
                 "payments: of the last hour; -: not known, or too few payments. A node taken away stays until it is "
                 "out of the time shown. Quiet is not dead: a node may have no payments for days.",
                 "short",

@@ -89,7 +89,7 @@ def several(
 ) -> stat.Panel:
     """Return a panel with several numbers and their names.
 
-    `colors` has those of names, as regular expressions: they win over the colours by value.
+    `colors` has those of names, or of patterns between slashes: they win over the colours by value.
     """
     first, *_ = values
     panel: stat.Panel = number(text, first.query.expr, first.steps, decimals=first.decimals, empty=empty)
@@ -107,7 +107,8 @@ def several(
             ],
         )
     for name, color in colors.items():
-        panel.override_by_regexp(name, [_fixed(color)])
+        override = panel.override_by_regexp if name.startswith("/") else panel.override_by_name
+        override(name, [_fixed(color)])
     return panel.text_mode(words.BigValueTextMode.VALUE_AND_NAME)
 
 
@@ -141,9 +142,13 @@ def lines(
     return panel
 
 
-def bars(text: Text, queries: Sequence[Query], colors: Mapping[str, str] | None = None) -> timeseries.Panel:
+def bars(
+    text: Text, queries: Sequence[Query], colors: Mapping[str, str] | None = None, *, empty: str = ""
+) -> timeseries.Panel:
     """Return stacked bars of five minutes or more for each label value, so that rare events are visible."""
     panel = _over_time(text, queries, colors or {}).interval("5m")
+    if empty:
+        panel.no_value(empty)
     panel.draw_style(words.GraphDrawStyle.BARS).line_width(0).fill_opacity(85).bar_width_factor(0.9)
     return _stacked(panel)
 
@@ -178,9 +183,11 @@ def _fixed(color: str) -> model.DynamicConfigValue:
     return model.DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": color})
 
 
-def spread(text: Text, expr: str) -> heatmap.Panel:
+def spread(text: Text, expr: str, *, empty: str = "") -> heatmap.Panel:
     """Return a heatmap of a histogram."""
     panel: heatmap.Panel = filled(heatmap.Panel(), text, [Query(expr, "{{le}}")], PromQueryFormat.HEATMAP)
+    if empty:
+        panel.no_value(empty)
     panel.calculate(False).hide_legend().cell_gap(1).interval("5m")
     panel.y_axis(heatmap.YAxisConfig().unit(text.unit).axis_placement(words.AxisPlacement.LEFT))
     panel.color(

@@ -14,12 +14,10 @@ from dashboards.query import (
     BURNT_BY,
     FEW,
     NO_RULES,
-    OUTAGE,
     PAYMENT,
     QUICK_S,
     SAT,
     SLOW_SHARE,
-    TARGET,
     burn,
     each,
     enough,
@@ -29,23 +27,19 @@ from dashboards.query import (
     judged,
     m,
     overall,
-    overall_in_the_end,
     runway,
     target,
     total,
 )
-from dashboards.words import CAUSES, EACH_TRY, IN_THE_END
-from deploy.prometheus.boards import BY_CAUSE, DURATION, FEES_BY_KIND, SUCCEEDED_BY_KIND
-from deploy.prometheus.recording import SENT
+from dashboards.totals import totals
+from dashboards.words import CAUSES
+from deploy.prometheus.boards import BY_CAUSE, DURATION
 from deploy.prometheus.rule import exactly
-from exporter.payments.labels import Kind
 
 _BURN = ((None, GREEN), (BURNS["budget"], YELLOW), (BURNS["slow"], ORANGE), (BURNS["fast"], RED))
 _JUDGED = {"alert": RED, "below target": ORANGE, "few payments": GREY, "on target": GREEN}
 """Colour of each word about a success rate."""
 _HIGH = 5
-_NO_REBALANCE = f'kind!="{Kind.REBALANCE}"'
-_REBALANCE = exactly("kind", Kind.REBALANCE)
 
 
 def overview() -> Board:
@@ -55,8 +49,7 @@ def overview() -> Board:
     _success(here)
     _failed(here)
     _node(here)
-    here.row("What was paid? The time shown at the top right")
-    _totals(here)
+    totals(here)
     success(here)
     speed(here)
     money(here)
@@ -132,7 +125,7 @@ def _failed(here: Grid) -> None:
                 Value(Query(f"topk(1, {total(by_cause, 'cause')} > 0.5)", "{{cause}}"), "locale"),
             ],
             empty=f"none, {NO_RULES}",
-            colors={f"/^{cause}$/": color for cause, color in CAUSES.items()},
+            colors=CAUSES,
         ),
         4,
         _HIGH,
@@ -219,100 +212,3 @@ def _node(here: Grid) -> None:
         2,
         _HIGH,
     )
-
-
-def _totals(here: Grid) -> None:
-    fees = {name: increase(FEES_BY_KIND.record, which) for name, which in _FEES.items()}
-    sent = total(increase(SENT))
-    here.add(
-        number(
-            Text("Payments that arrived", "Of every kind but rebalances.", "locale"),
-            total(increase(SUCCEEDED_BY_KIND.record, _NO_REBALANCE)),
-            decimals=0,
-            empty=f"none, {NO_RULES}",
-        ),
-        3,
-        4,
-    )
-    here.add(
-        number(
-            Text("Sent", "What they delivered, fees not included.", SATS),
-            f"round({sent} / {SAT})",
-            decimals=1,
-            empty=f"none, {NO_RULES}",
-        ),
-        3,
-        4,
-    )
-    here.add(
-        several(
-            Text("Fees", "Routing fees of what arrived; those of rebalances by themselves.", SATS),
-            [
-                Value(Query(f"round({total(each_fee)} / {SAT})", name), SATS, decimals=1)
-                for name, each_fee in fees.items()
-            ],
-            empty=f"none, {NO_RULES}",
-        ),
-        5,
-        4,
-    )
-    here.add(
-        number(
-            Text(
-                "Fee rate",
-                "Fees of payments in millionths of what they delivered; 1000 ppm is 0.1 %. Good: as your limits say.",
-                "suffix: ppm",
-            ),
-            f"1e6 * {total(fees['payments'])} / ({sent} > 0)",
-            decimals=0,
-            empty=f"none, {NO_RULES}",
-        ),
-        3,
-        4,
-    )
-    here.add(
-        several(
-            Text(
-                "Success rate",
-                f"{EACH_TRY}: this node did not fail it. {IN_THE_END}: or a later try paid the same invoice, as the "
-                "customer sees it; right if the time shown is much longer than their pauses. Both of the same number "
-                f"of payments. Good: above {TARGET:.0%}.",
-                "percentunit",
-            ),
-            [
-                Value(Query(expr, name), "percentunit", ((None, RED), (OUTAGE, ORANGE), (TARGET, GREEN)), 1)
-                for name, expr in ((EACH_TRY, overall("$__range")), (IN_THE_END, overall_in_the_end("$__range")))
-            ],
-            empty=f"no payments, {NO_RULES}",
-        ),
-        5,
-        4,
-    )
-    here.add(
-        several(
-            Text(
-                "Successes after giving up",
-                "Payments that succeeded although lnd had given them up, and their amount: whoever asked may have been "
-                "told that they failed. Good: 0. Reconcile before anything is refunded: `lnd-payments-exporter ended "
-                "--late` lists them.",
-                "locale",
-            ),
-            [
-                Value(
-                    Query(total(increase("succeeded_late_total")), "payments"), "locale", ((None, GREEN), (0.5, ORANGE))
-                ),
-                Value(
-                    Query(f"round({total(increase('succeeded_late_msat_total'))} / {SAT})", "amount"),
-                    SATS,
-                    ((None, GREEN), (0.5, ORANGE)),
-                    1,
-                ),
-            ],
-        ),
-        5,
-        4,
-    )
-
-
-_FEES = {"payments": _NO_REBALANCE, "rebalances": _REBALANCE}
-"""Whose fees, with the matcher for them."""

@@ -146,7 +146,7 @@ def test_commands_on_panels(uid: str) -> None:
         *((FAILURES, title) for title in ("Failed payments", "Cause", "Cause by amount", "lnd's reason by amount")),
         (FAILURES, "Why there was no route"),
         *((FAILURES, title) for title in ("HTLC failures: code by who failed it", "Direct peers")),
-        (OVERVIEW, "Bad payments per minute, by reason"),
+        (OVERVIEW, "Failed, and the top cause"),
         *((uid, "Successes after giving up") for uid in (OVERVIEW, "lnd-payments-flight")),
     ],
 )
