@@ -1,8 +1,9 @@
 """The panels of the first dashboard on the duration and the cost of payments."""
 
+from dashboards.arrival import SPANS
 from dashboards.graphs import bars, lines, spread
 from dashboards.layout import Grid
-from dashboards.panel import ORANGE, SATS, Query, Text
+from dashboards.panel import BLUE, ORANGE, SATS, Query, Text
 from dashboards.query import (
     FIRST_HTLC_S,
     FIRST_HTLC_SHARE,
@@ -47,6 +48,7 @@ def speed(here: Grid) -> None:
                 "s",
             ),
             [Query(f"histogram_quantile({q}, {buckets})", f"{round(q * 100)} % are faster") for q in (0.5, 0.95)],
+            colors={"50 % are faster": BLUE, "95 % are faster": "purple"},
             empty=f"no success, {NO_RULES}",
             every=_STEP,
         ),
@@ -65,6 +67,7 @@ def speed(here: Grid) -> None:
                 for window, of in (("30m", "30 minutes"), ("6h", "6 hours"))
             ],
             ((None, "transparent"), (SLOW_SHARE, ORANGE)),
+            colors=SPANS,
             empty=f"no success, {NO_RULES}",
             every=_STEP,
         ),
@@ -81,6 +84,7 @@ def speed(here: Grid) -> None:
             ),
             [Query(_longer(FIRST_ATTEMPT, FIRST_HTLC_S, "10m"), "10 minutes")],
             ((None, "transparent"), (FIRST_HTLC_SHARE, ORANGE)),
+            colors=SPANS,
             empty=f"no payments, {NO_RULES}",
             every=_STEP,
         ),

@@ -221,7 +221,7 @@ def _nodes(here: Grid) -> None:
             sort=("Severity", "State", "Burn"),
         ),
         24,
-        14,
+        11,
     )
 
 
@@ -239,15 +239,15 @@ def _alerts(here: Grid) -> None:
             [
                 Column("Value", "Severity", words=_SEVERITIES, width=100),
                 Column("alert", "Alert", "string"),
-                Column("node", "Node", "string"),
-                Column("instance", "Instance", "string"),
+                Column("node", "Node", "string", empty="-"),
+                Column("instance", "Instance", "string", empty="-"),
             ],
             ("job", "instance", "node", "alert"),
             sort="Severity",
             empty=f"no alert fires, {NO_RULES}",
         ),
         12,
-        9,
+        10,
     )
 
 
@@ -270,5 +270,5 @@ def _busiest(here: Grid) -> None:
             colors={_OTHERS: GREY},
         ),
         12,
-        9,
+        10,
     )

@@ -77,7 +77,8 @@ class Value(NamedTuple):
     query: Query
     unit: str
     steps: Steps = ((None, BLUE),)
-    decimals: int = 0
+    decimals: int | None = 0
+    """None: as many as fit the size of the number."""
 
 
 def several(
@@ -92,20 +93,19 @@ def several(
     `colors` has those of names, or of patterns between slashes: they win over the colours by value.
     """
     first, *_ = values
-    panel: stat.Panel = number(text, first.query.expr, first.steps, decimals=first.decimals, empty=empty)
+    panel: stat.Panel = number(text, first.query.expr, first.steps, empty=empty)
     panel.targets([])
     for place, value in enumerate(values):
         letter = chr(ord("A") + place)
         panel.with_target(target(value.query._replace(instant=True), place, PromQueryFormat.TIME_SERIES))
         steps = [{"value": bound, "color": color} for bound, color in value.steps]
-        panel.override_by_query(
-            letter,
-            [
-                model.DynamicConfigValue(id_val="unit", value=value.unit),
-                model.DynamicConfigValue(id_val="decimals", value=value.decimals),
-                model.DynamicConfigValue(id_val="thresholds", value={"mode": "absolute", "steps": steps}),
-            ],
-        )
+        own = [
+            model.DynamicConfigValue(id_val="unit", value=value.unit),
+            model.DynamicConfigValue(id_val="thresholds", value={"mode": "absolute", "steps": steps}),
+        ]
+        if value.decimals is not None:
+            own.append(model.DynamicConfigValue(id_val="decimals", value=value.decimals))
+        panel.override_by_query(letter, own)
     for name, color in colors.items():
         override = panel.override_by_regexp if name.startswith("/") else panel.override_by_name
         override(name, [_fixed(color)])
@@ -139,6 +139,8 @@ def lines(
     if steps:
         panel.thresholds(thresholds(steps))
         panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(words.GraphThresholdsStyleMode.DASHED))
+        if text.unit == "percentunit" and (limit := steps[-1][0]):
+            panel.axis_soft_max(2 * limit)  # or an axis of zeros goes up to 10000 %
     return panel
 
 
@@ -193,10 +195,10 @@ def spread(text: Text, expr: str, *, empty: str = "") -> heatmap.Panel:
     panel.color(
         heatmap.HeatmapColorOptions()
         .mode(heat.HeatmapColorMode.SCHEME)
-        .scheme("Oranges")
+        .scheme("Blues")
         .steps(64)
         .exponent(0.5)
-        .fill("dark-orange")
+        .fill("dark-blue")
         .reverse(False)
     )
     panel.filter_values(heatmap.FilterValueRange().le(1e-9))

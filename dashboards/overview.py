@@ -14,6 +14,7 @@ from dashboards.query import (
     BURNT_BY,
     FEW,
     NO_RULES,
+    NODE,
     PAYMENT,
     QUICK_S,
     SAT,
@@ -34,7 +35,7 @@ from dashboards.query import (
 from dashboards.totals import totals
 from dashboards.words import CAUSES
 from deploy.prometheus.boards import BY_CAUSE, DURATION
-from deploy.prometheus.rule import exactly
+from deploy.prometheus.rule import PER_NODE, exactly
 
 _BURN = ((None, GREEN), (BURNS["budget"], YELLOW), (BURNS["slow"], ORANGE), (BURNS["fast"], RED))
 _JUDGED = {"alert": RED, "below target": ORANGE, "few payments": GREY, "on target": GREEN}
@@ -45,7 +46,7 @@ _HIGH = 5
 def overview() -> Board:
     """Return the dashboard 'Payments'."""
     here = Grid()
-    here.row("Is it working? The last hour")
+    here.row("Is it working? Now, and within the last hour")
     _success(here)
     _failed(here)
     _node(here)
@@ -81,8 +82,8 @@ def _success(here: Grid) -> None:
                 "percentunit",
             ),
             [
-                Value(Query(_judged("10m", "Outage"), "10 minutes: {{is}}"), "percentunit", decimals=1),
-                Value(Query(_judged("1h", "Outage", "FailFast"), "1 hour: {{is}}"), "percentunit", decimals=1),
+                Value(Query(_judged("10m", "Outage"), "10 min: {{is}}"), "percentunit", decimals=1),
+                Value(Query(_judged("1h", "Outage", "FailFast"), "1 h: {{is}}"), "percentunit", decimals=1),
                 Value(Query(target("1h"), "target"), "percentunit", ((None, GREY),), 1),
             ],
             empty=f"no payments, {NO_RULES}",
@@ -94,9 +95,9 @@ def _success(here: Grid) -> None:
     here.add(
         number(
             Text(
-                "Error budget burn, 1 h",
-                "How many times as many payments fail as the targets allow for amounts like these, at the node where "
-                f"it is worst. Good: below 1. The alerts begin at {BURNS['fast']} within an hour, {BURNS['slow']} "
+                "Burn, 1 h",
+                "The error budget: how many times as many payments fail as the targets allow for amounts like these, at the "
+                f"node where it is worst. Good: below 1. The alerts begin at {BURNS['fast']} within an hour, {BURNS['slow']} "
                 f"within six, and ask for {BURN_LEAST['1h']} and {BURN_LEAST['6h']} finished payments. {BURNT_BY}",
                 "suffix: x",
             ),
@@ -105,7 +106,7 @@ def _success(here: Grid) -> None:
             decimals=1,
             empty=f"few payments, {NO_RULES}",
         ),
-        3,
+        2,
         _HIGH,
     )
 
@@ -137,13 +138,13 @@ def _failed(here: Grid) -> None:
     here.add(
         several(
             Text(
-                "Duration of successes",
-                "95 % arrived within this time, hold invoices included; and the share that took longer than "
+                "How fast",
+                "p95: 95 % arrived within this time, hold invoices included; and the share that took longer than "
                 f"{QUICK_S:g} s. An alert begins at {SLOW_SHARE:.0%} over 30 minutes and 6 hours.",
                 "s",
             ),
             [
-                Value(Query(f"histogram_quantile(0.95, {took})", "95 % within"), "s", decimals=1),
+                Value(Query(f"histogram_quantile(0.95, {took})", "p95"), "s", decimals=1),
                 Value(
                     Query(f"1 - {within} / ({whole} > 0)", f"over {QUICK_S:g} s"),
                     "percentunit",
@@ -158,6 +159,7 @@ def _failed(here: Grid) -> None:
 
 
 def _node(here: Grid) -> None:
+    under_way = f"{PER_NODE} {total(m('in_flight'), *NODE)} > 0"
     spendable = total(f"{each(m('node_spendable_msat'))} {READY}")
     here.add(
         several(
@@ -169,12 +171,12 @@ def _node(here: Grid) -> None:
                 SATS,
             ),
             [
-                Value(Query(f"round({spendable} / {SAT})", "in all"), SATS, decimals=1),
+                Value(Query(f"round({spendable} / {SAT})", "in all"), SATS, decimals=None),
                 Value(Query(f"min({runway()})", "lasts"), "s", decimals=1),
             ],
             empty="not known",
         ),
-        3,
+        4,
         _HIGH,
     )
     here.add(
@@ -189,7 +191,7 @@ def _node(here: Grid) -> None:
             [
                 Value(Query(total(m("in_flight")), "payments"), "short"),
                 Value(
-                    Query(f"time() - min({m('in_flight_oldest_timestamp_seconds')} > 0)", "oldest"),
+                    Query(f"time() - min({m('in_flight_oldest_timestamp_seconds')} and {under_way})", "oldest"),
                     "s",
                     ((None, BLUE), (ALERTS.stuck.hours * 3600, ORANGE)),
                 ),

@@ -22,7 +22,7 @@ def totals(here: Grid) -> None:
     sent = total(increase(SENT))
     here.add(
         number(
-            Text("Payments that arrived", "Of every kind but rebalances.", "locale"),
+            Text("Arrived", "Payments of every kind but rebalances that succeeded.", "locale"),
             total(increase(SUCCEEDED_BY_KIND.record, _NO_REBALANCE)),
             decimals=0,
             empty=f"none, {NO_RULES}",
@@ -34,7 +34,6 @@ def totals(here: Grid) -> None:
         number(
             Text("Sent", "What they delivered, fees not included.", SATS),
             f"round({sent} / {SAT})",
-            decimals=1,
             empty=f"none, {NO_RULES}",
         ),
         3,
@@ -44,7 +43,7 @@ def totals(here: Grid) -> None:
         several(
             Text("Fees", "Routing fees of what arrived; those of rebalances by themselves.", SATS),
             [
-                Value(Query(f"round({total(each_fee)} / {SAT})", name), SATS, decimals=1)
+                Value(Query(f"round({total(each_fee)} / {SAT})", name), SATS, decimals=None)
                 for name, each_fee in fees.items()
             ],
             empty=f"none, {NO_RULES}",
@@ -101,7 +100,7 @@ def totals(here: Grid) -> None:
                     Query(f"round({total(increase('succeeded_late_msat_total'))} / {SAT})", "amount"),
                     SATS,
                     ((None, GREEN), (0.5, ORANGE)),
-                    1,
+                    None,
                 ),
             ],
         ),

@@ -196,7 +196,7 @@ def test_burn(band: AmountBand, tmp_path: Path) -> None:
         rise = "0+1x420" if each is band else "0x420"
         series[f"lnd_payments_succeeded_total{{{labels}}}"] = rise
         series[f'lnd_payments_failed_total{{{labels},reason="{Reason.NO_ROUTE}"}}'] = rise
-    shown = panel_query(OVERVIEW, "Error budget burn, 1 h")
+    shown = panel_query(OVERVIEW, "Burn, 1 h")
     expected = [Expected(f"round({shown}, 0.001)", 400, {"{}": half_burnt(band, "1h")})]
     for letter, window in (("A", "1h"), ("B", "6h")):
         over_time = panel_query(OVERVIEW, "Error budget burn", letter)

@@ -161,5 +161,5 @@ def test_burn_of_the_customer(again: float | None, share: float, tmp_path: Path)
 
 def test_panels_say_what_burns_the_budget() -> None:
     """Whichever was set when they were made."""
-    for title in ("Error budget burn, 1 h", "Error budget left", "Error budget burn"):
+    for title in ("Burn, 1 h", "Error budget left", "Error budget burn"):
         assert "`success: node`" in panel(OVERVIEW, title)["description"]
