@@ -191,7 +191,7 @@ def _nodes(here: Grid) -> None:
         grid(
             Text(
                 "Nodes, the most urgent first; a click leads to the payments of one",
-                "Sorted by the most urgent alert that fires, the state, and the burn of the error budget. Burn, success, "
+                "Sorted by the most urgent alert that fires, the state, and the burn of the budget. Burn, success and "
                 "payments: of the last hour; -: not known, or too few payments. A node taken away stays until it is "
                 "out of the time shown. Quiet is not dead: a node may have no payments for days.",
                 "short",
@@ -221,7 +221,7 @@ def _nodes(here: Grid) -> None:
             sort=("Severity", "State", "Burn"),
         ),
         24,
-        14,
+        11,
     )
 
 
@@ -239,15 +239,15 @@ def _alerts(here: Grid) -> None:
             [
                 Column("Value", "Severity", words=_SEVERITIES, width=100),
                 Column("alert", "Alert", "string"),
-                Column("node", "Node", "string"),
-                Column("instance", "Instance", "string"),
+                Column("node", "Node", "string", empty="-"),
+                Column("instance", "Instance", "string", empty="-"),
             ],
             ("job", "instance", "node", "alert"),
             sort="Severity",
             empty=f"no alert fires, {NO_RULES}",
         ),
         12,
-        9,
+        10,
     )
 
 
@@ -270,5 +270,5 @@ def _busiest(here: Grid) -> None:
             colors={_OTHERS: GREY},
         ),
         12,
-        9,
+        10,
     )

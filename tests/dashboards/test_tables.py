@@ -28,7 +28,7 @@ def series(metric: str, values: str, **labels: str) -> dict[str, str]:
 
 def test_rows_and_columns_of_a_matrix(tmp_path: Path) -> None:
     """Only pairs that occurred: a cause without failures has no row, an amount without failures no column."""
-    told = {}
+    told: dict[str, str] = {}
     for cause, band, rise in (
         (Cause.OWN_LIQUIDITY, AmountBand.UNDER_1K, 2),
         (Cause.OWN_LIQUIDITY, AmountBand.UNDER_1M, 1),

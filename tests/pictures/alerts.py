@@ -1,7 +1,6 @@
 """Evaluates the shipped rules for the past, and writes their recorded series and alerts into Prometheus."""
 
 import json
-import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,6 +13,8 @@ from deploy.prometheus.values import read
 from tests.network.build import binaries
 
 STEP_S = 60
+_TIMES = 3
+"""How often a series that reads itself is written: its first values, and those that go on with them, and with these."""
 ACCEPTS_THE_PAST = {"storage": {"tsdb": {"out_of_order_time_window": "1d"}}}
 """Configuration with which Prometheus accepts samples of the past."""
 FLAGS = ["--web.enable-remote-write-receiver"]
@@ -30,35 +31,22 @@ class Series(NamedTuple):
 def backfill(address: str, from_s: int, to_s: int) -> None:
     """Evaluate rule after rule and write the results: later rules use earlier ones.
 
-    A rule that uses its own series, or a later one, has them only when it is evaluated once more: so are those that
-    keep the last value of a node which is away, and, once more, those that use them.
+    Recorded series that go on with their own last value are written first, as often as their values need to settle.
     """
     values = read()["service"]
-    for group in groups(values):
-        recordings = [rule for rule in group.rules if isinstance(rule, Recording)]
-        for rule in (*recordings, *2 * _again(recordings)):
-            _push(address, rule.record, values.job, _asked(address, rule.expr, from_s, to_s))
-        for alert in group.rules:
-            if isinstance(alert, Alert):
-                found = _asked(address, alert.expr, from_s, to_s)
-                _push(address, "ALERTS", values.job, [_firing(alert, series) for series in found])
+    rules = [rule for group in groups(values) for rule in group.rules]
+    for rule in [*_reading_their_own(rules) * _TIMES, *rules]:
+        found = _asked(address, rule.expr, from_s, to_s)
+        if isinstance(rule, Recording):
+            _push(address, rule.record, values.job, found)
+        else:
+            _push(address, "ALERTS", values.job, [_firing(rule, series) for series in found])
 
 
-def _again(recordings: Sequence[Recording]) -> list[Recording]:
-    """Return the rules of a group that were evaluated before all series that they use were complete."""
-    missing = {rule.record for rule in recordings}
-    again: list[Recording] = []
-    late: set[str] = set()
-    for rule in recordings:
-        if any(_uses(rule, record) for record in missing | late):
-            again.append(rule)
-            late.add(rule.record)
-        missing.remove(rule.record)
-    return again
-
-
-def _uses(rule: Recording, record: str) -> bool:
-    return re.search(rf"(?<![\w:]){re.escape(record)}(?![\w:])", rule.expr) is not None
+def _reading_their_own(rules: Sequence[Recording | Alert]) -> list[Recording]:
+    """Return the recordings that read a series that is recorded with them or after them."""
+    made = [rule for rule in rules if isinstance(rule, Recording)]
+    return [rule for place, rule in enumerate(made) if any(later.record in rule.expr for later in made[place:])]
 
 
 def _asked(address: str, expr: str, from_s: int, to_s: int) -> list[Series]:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from deploy.prometheus.rule import Recording
-from tests.pictures.alerts import _again, _moments
+from tests.pictures.alerts import _moments
 
 MINUTE = 60
 
@@ -22,15 +21,3 @@ def test_moments(held: list[int], for_min: int, keep_firing_min: int, fires: lis
     """The condition must hold for `for` first, and the alert then fires until `keep_firing_for` is over."""
     found = _moments([minute * MINUTE for minute in held], for_min * MINUTE, keep_firing_min * MINUTE)
     assert list(found) == [minute * MINUTE for minute in fires]
-
-
-def test_rules_that_are_evaluated_again() -> None:
-    """Those that use their own series or a later one, and those that use what is evaluated again."""
-    rules = [
-        Recording("a:x:last", "y or last_over_time(a:x:last[26h])"),
-        Recording("a:y:sum", "sum(z)"),
-        Recording("a:w:bool", "a:x:last > 1"),
-        Recording("a:v:sum", "a:u:sum"),
-        Recording("a:u:sum", "sum(a:y:sum) + sum(a:x:last:other)"),
-    ]
-    assert [rule.record for rule in _again(rules)] == ["a:x:last", "a:w:bool", "a:v:sum"]

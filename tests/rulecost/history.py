@@ -9,8 +9,8 @@ import promql_parser
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.prometheus.boards import SUMS, boards
-from deploy.prometheus.values import SHOWN, read
 from deploy.prometheus.rule import Recording
+from deploy.prometheus.values import SHOWN, read
 from exporter.payments.labels import AmountBand, Cause, Purpose, Reason
 
 SCRAPED_MS, RECORDED_MS, SELDOM_MS = 15_000, 30_000, 60_000
