@@ -30,7 +30,7 @@ def test_nothing_is_asked_without_loki(uid: str) -> None:
     assert variables["stream"]["type"] == "textbox"
 
 
-@pytest.mark.parametrize("uid", set(FILES) - {*WITH_LOG})
+@pytest.mark.parametrize("uid", sorted(set(FILES) - {*WITH_LOG}))
 def test_other_dashboards_have_no_loki(uid: str) -> None:
     """Neither variables nor rows."""
     assert "loki" not in FILES[uid].read_text()
