@@ -54,7 +54,7 @@ def updates(here: Grid) -> None:
                 "s",
             ),
             [Query(f"histogram_quantile({1 - DELAY_SHARE:g}, {buckets})", _FASTER)],
-            ((None, "transparent"), (DELAY_S, RED)),
+            ((None, "transparent"), (DELAY_S, ORANGE)),
         ),
         8,
     )

@@ -199,6 +199,7 @@ def _advice(causes: str, everything: str) -> table.Panel:
             "of a cause, of all purposes (--kind=invoice: only these); --since counts from now. "
             "`lnd-payments-exporter why HASH` then explains one of them.",
             "locale",
+            "metrics.md#cause-of-lnd_payments_failed_by_cause_total",
         ),
         [
             Query(command(listed, "cause", "$1", "advice")),
@@ -232,6 +233,7 @@ def _checks() -> table.Panel:
             "without any attempt: guesses about a sample, to be compared with each other. `lnd-payments-exporter ended "
             "--cause=no_route --since=1h` lists such payments, `why HASH` asks lnd about one.",
             "locale",
+            "metrics.md#why-there-was-no-route",
         ),
         [
             Query(f'label_replace({checks}, "advice", "$1", "verdict", "(.+)")'),

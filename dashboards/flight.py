@@ -141,6 +141,7 @@ def _hanging(here: Grid) -> None:
                 "without HTLC and news for 10 minutes; on no channel: not on their open channel for 10 minutes (needs "
                 "ListChannels). `lnd-payments-exporter why HASH` explains one.",
                 "short",
+                "open.md",
             ),
             [
                 Query(f"({numbers}) > 0"),

@@ -29,6 +29,8 @@ def readable(made: dict[str, Any]) -> dict[str, Any]:
 
 def _panel(panel: dict[str, Any]) -> None:
     options = panel.get("options", {})
+    for link in panel.get("links", ()):
+        link.pop("placement", None)
     for name in _NEWER.get(panel["type"], ()):
         options.pop(name, None)
     if panel["type"] == "heatmap":

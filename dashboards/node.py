@@ -85,7 +85,7 @@ def _chain(here: Grid) -> None:
                 "s",
             ),
             [Query(f"time() - {each(m('node_best_header_timestamp_seconds'))} {READY}", WHO)],
-            ((None, "transparent"), (HEADER_S, RED)),
+            ((None, "transparent"), (HEADER_S, ORANGE)),
             empty=_AWAY,
         ),
         8,

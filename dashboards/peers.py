@@ -86,6 +86,7 @@ def _fails(here: Grid) -> None:
                 f"the alert PeerFails sees it; good: below {BLAMED:.0%}; few: fewer than {BLAMED_LEAST}. Takes: "
                 "seconds per attempt, nodes behind it included.",
                 "short",
+                "runbooks/LndPaymentsPeerFails.md",
             ),
             [
                 Query(listed),

@@ -38,7 +38,10 @@ PANEL = {
     *_SOURCE,
     *("description", "id", "interval", "options", "repeatDirection", "title", "transparent", "type"),
     *_under("gridPos", {"h", "w", "x", "y"}),
-    *_under("links[]", {"targetBlank", "title", "type", "url"}),
+    *_under(
+        "links[]",
+        {"asDropdown", "icon", "includeVars", "keepTime", "targetBlank", "title", "tooltip", "type", "url"},
+    ),
     *_under("fieldConfig.defaults", {"decimals", "max", "min", "noValue", "unit", "color.fixedColor", "color.mode"}),
     *_under("fieldConfig.defaults.thresholds", {"mode", "steps[].color", "steps[].value"}),
     *_under("fieldConfig.overrides[]", {"matcher.id", "matcher.options", "properties[].id", "properties[].value"}),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from dashboards.panel import DOCS
 from exporter.config import load
 from exporter.payments.labels import AmountBand, Cause, FailureSource, Kind, Reason
 from tests.dashboards.panels import FILES, panel, panel_query, panels
@@ -130,3 +131,16 @@ def test_commands_and_keys_can_be_copied_whole(uid: str) -> None:
                         one for one in shown["fieldConfig"]["overrides"] if one["matcher"]["options"] == heading
                     ]
                     assert {"id": "custom.inspect", "value": True} in override["properties"], (shown["title"], heading)
+
+
+@pytest.mark.parametrize("uid", FILES)
+def test_pages_of_the_documentation_exist(uid: str) -> None:
+    """Each page that a panel links to, and its heading."""
+    docs = Path(__file__).parents[2] / "docs"
+    for shown in panels(uid):
+        for link in shown.get("links", ()):
+            page, _, anchor = link["url"].removeprefix(f"{DOCS}/").partition("#")
+            text = (docs / page).read_text()
+            headings = [line.lstrip("#").strip().lower() for line in text.splitlines() if line.startswith("#")]
+            known = {heading.replace("`", "").replace(" ", "-") for heading in headings}
+            assert not anchor or anchor in known, (shown["title"], link["url"])
