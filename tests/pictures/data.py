@@ -19,6 +19,7 @@ LAST = 2
 TO_S = int(time.time()) // 60 * 60
 FROM_S = TO_S - HOURS * 3600
 _END_MIN = HOURS * 60
+_VERSION = "0.20.0-beta commit=v0.20.0-beta"
 
 
 def alice() -> VirtualNode:
@@ -143,7 +144,8 @@ def _channels(node: VirtualNode, left: float = 1.0, offline: int = 0) -> None:
     node.set(channels=Channels(sum(one.spendable_msat for one in by_peer.values()), aliases, by_peer))
     if node.status.info is not None:
         up = len(by_peer) - offline
-        node.set(info=replace(node.status.info, channels_active=up, channels_inactive=offline, synced_to_graph=True))
+        known = replace(node.status.info, channels_active=up, channels_inactive=offline, version=_VERSION)
+        node.set(info=replace(known, synced_to_graph=True))
 
 
 def exposition() -> Iterator[str]:
