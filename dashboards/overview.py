@@ -96,9 +96,9 @@ def _success(here: Grid) -> None:
         number(
             Text(
                 "Burn, 1 h",
-                "The error budget: how many times as many payments fail as the targets allow for amounts like these, at the "
-                f"node where it is worst. Good: below 1. The alerts begin at {BURNS['fast']} within an hour, {BURNS['slow']} "
-                f"within six, and ask for {BURN_LEAST['1h']} and {BURN_LEAST['6h']} finished payments. {BURNT_BY}",
+                "The error budget: how many times as many payments fail as the targets allow for these amounts, at the "
+                f"worst node. Good: below 1. Alerts begin at {BURNS['fast']} within an hour, {BURNS['slow']} within "
+                f"six, and ask for {BURN_LEAST['1h']} and {BURN_LEAST['6h']} finished payments. {BURNT_BY}",
                 "suffix: x",
             ),
             f"max({burn('1h')} and {enough('1h')})",

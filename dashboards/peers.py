@@ -28,7 +28,7 @@ _EACH = total(m("peer_sent_msat_total", _HAS_PLACE), "peer")
 """A value for each peer, which costs little; times 0 or NaN it stands for missing numbers."""
 _REACHED = f'outcome!="{PeerOutcome.FAILED_HERE}"'
 """Matcher for attempts that reached the peer."""
-_BUSIEST = 8
+_MOST = 8
 
 
 def peers(here: Grid) -> None:
@@ -169,21 +169,22 @@ def _costs(here: Grid) -> None:
 
 
 def _takes(here: Grid) -> None:
-    busiest = f"topk({_BUSIEST}, sum by (peer) (increase({m(PEER_ATTEMPTS.record, _HAS_PLACE)}[$__range] @ end())))"
+    slowest = f"topk({_MOST}, sum by (peer) (increase({m(PEER_OUTSTANDING.record, _HAS_PLACE)}[$__range] @ end())))"
     attempts = total(increase(PEER_ATTEMPTS.record, _HAS_PLACE, _REACHED, window="1h"), "peer")
-    info, each = (f"last_over_time({m(name)}[$__range] @ end())" for name in ("peer_info", "peer_sent_msat_total"))
-    named = f"(0 * ({_aliases(info, total(each, 'peer'))}) + 1)"
+    each = total(f"last_over_time({m(PEER_SENT.record)}[$__range] @ end())", "peer")
+    info = f"last_over_time({m('peer_info')}[1h] @ end())"
+    named = f"(0 * ({_aliases(info, each)}) + 1)"
     takes = f"{total(increase(PEER_OUTSTANDING.record, _HAS_PLACE, window='1h'), 'peer')} / ({attempts} > 0)"
     here.add(
         lines(
             Text(
                 "How long HTLC attempts take, by peer",
-                f"Average of an hour, of the {_BUSIEST} peers with the most attempts in the time shown; nodes behind "
+                f"Average of an hour, of the {_MOST} peers at which attempts took the most time in all; nodes behind "
                 "them and hold invoices included. Good: a few seconds. One line that rises alone is that peer's.",
                 "s",
             ),
             [
-                Query(f"({takes} and on (peer) {busiest}) * on (peer) group_left (alias) {named}", "{{alias}}"),
+                Query(f"({takes} and on (peer) {slowest}) * on (peer) group_left (alias) {named}", "{{alias}}"),
             ],
             empty=f"{_NONE}, {NO_RULES}",
             every="15m",

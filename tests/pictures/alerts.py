@@ -44,9 +44,12 @@ def backfill(address: str, from_s: int, to_s: int) -> None:
 
 
 def _reading_their_own(rules: Sequence[Recording | Alert]) -> list[Recording]:
-    """Return the recordings that read a series that is recorded with them or after them."""
+    """Return the recordings that read a series that is recorded with them or after them, and what those read."""
     made = [rule for rule in rules if isinstance(rule, Recording)]
-    return [rule for place, rule in enumerate(made) if any(later.record in rule.expr for later in made[place:])]
+    wanted = [rule for place, rule in enumerate(made) if any(later.record in rule.expr for later in made[place:])]
+    for rule in wanted:  # it grows
+        wanted += [read for read in made if read.record in rule.expr and read not in wanted]
+    return [rule for rule in made if rule in wanted]
 
 
 def _asked(address: str, expr: str, from_s: int, to_s: int) -> list[Series]:

@@ -19,7 +19,7 @@ LAST = 2
 TO_S = int(time.time()) // 60 * 60
 FROM_S = TO_S - HOURS * 3600
 _END_MIN = HOURS * 60
-_VERSION = "0.19.3-beta commit=v0.19.3-beta"
+_VERSION = "0.20.0-beta commit=v0.20.0-beta"
 
 
 def alice() -> VirtualNode:
