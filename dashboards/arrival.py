@@ -31,6 +31,8 @@ from deploy.prometheus.last_page import SEEN
 from deploy.prometheus.rule import exactly
 from exporter.payments.labels import AmountBand
 
+SPANS = {"10 minutes": "light-blue", "30 minutes": "light-blue", "1 hour": BLUE, "6 hours": "purple"}
+"""Colour of each window of a graph that shows several."""
 _TRIES, _STEP = "6h", "5m"
 """A window longer than most people wait before they try again, and a step at which it isn't costly for Prometheus."""
 
@@ -52,6 +54,7 @@ def success(here: Grid) -> None:
                 Text(f"Payments per minute, {what}", text, "short"),
                 [Query(f"60 * {total(rate(series.record), 'kind')}", "{{kind}}")],
                 colors=KINDS,
+                empty=f"no payments, {NO_RULES}",
             ),
             12,
         )
@@ -85,7 +88,7 @@ def _rates(here: Grid) -> None:
             order=_by_band(lambda band: list(AmountBand).index(band)),
             empty={EACH_TRY: "-", IN_THE_END: "-", "Above target": "few payments", "Finished": "-"},
         ),
-        12,
+        14,
     )
     here.add(
         lines(
@@ -106,7 +109,7 @@ def _rates(here: Grid) -> None:
             empty=f"no payments, {NO_RULES}",
             every=_STEP,
         ),
-        12,
+        10,
     )
 
 
@@ -146,6 +149,7 @@ def _budget(here: Grid) -> None:
                 Query(f"max({burn('6h')} and {enough('6h')}) or 0 * max({m('node_up')})", "6 hours"),
             ],
             ((None, "transparent"), (BURNS["slow"], ORANGE), (BURNS["fast"], RED)),
+            colors=SPANS,
             every=_STEP,
         ),
         10,

@@ -1,8 +1,9 @@
 """The panels of the first dashboard on the duration and the cost of payments."""
 
+from dashboards.arrival import SPANS
 from dashboards.graphs import bars, lines, spread
 from dashboards.layout import Grid
-from dashboards.panel import ORANGE, SATS, Query, Text
+from dashboards.panel import BLUE, ORANGE, SATS, Query, Text
 from dashboards.query import (
     FIRST_HTLC_S,
     FIRST_HTLC_SHARE,
@@ -34,6 +35,7 @@ def speed(here: Grid) -> None:
                 "s",
             ),
             buckets,
+            empty=f"no success, {NO_RULES}",
         ),
         8,
     )
@@ -46,6 +48,7 @@ def speed(here: Grid) -> None:
                 "s",
             ),
             [Query(f"histogram_quantile({q}, {buckets})", f"{round(q * 100)} % are faster") for q in (0.5, 0.95)],
+            colors={"50 % are faster": BLUE, "95 % are faster": "purple"},
             empty=f"no success, {NO_RULES}",
             every=_STEP,
         ),
@@ -54,9 +57,9 @@ def speed(here: Grid) -> None:
     here.add(
         lines(
             Text(
-                f"Successes that take over {QUICK_S:g} s",
-                f"Their share. The alert Slow begins where both are above the dashed line, {SLOW_SHARE:.0%}. Good: "
-                "near 0, hold invoices aside.",
+                "Slow successes",
+                f"Share of the successes that took more than {QUICK_S:g} s. The alert Slow begins where both are above "
+                f"the dashed line, {SLOW_SHARE:.0%}. Good: near 0, hold invoices aside.",
                 "percentunit",
             ),
             [
@@ -64,6 +67,7 @@ def speed(here: Grid) -> None:
                 for window, of in (("30m", "30 minutes"), ("6h", "6 hours"))
             ],
             ((None, "transparent"), (SLOW_SHARE, ORANGE)),
+            colors=SPANS,
             empty=f"no success, {NO_RULES}",
             every=_STEP,
         ),
@@ -72,13 +76,15 @@ def speed(here: Grid) -> None:
     here.add(
         lines(
             Text(
-                f"First HTLC after over {FIRST_HTLC_S:g} s",
-                "Share of payments that wait so long for path finding and queueing in lnd, within 10 minutes. Dashed: "
-                f"where the alert PathFindingSlow begins, {FIRST_HTLC_SHARE:.0%}. Good: near 0.",
+                "Slow path finding",
+                f"Share of the payments of 10 minutes whose first HTLC took more than {FIRST_HTLC_S:g} s: path finding "
+                f"and queueing in lnd. Dashed: where the alert PathFindingSlow begins, {FIRST_HTLC_SHARE:.0%}. Good: "
+                "near 0.",
                 "percentunit",
             ),
             [Query(_longer(FIRST_ATTEMPT, FIRST_HTLC_S, "10m"), "10 minutes")],
             ((None, "transparent"), (FIRST_HTLC_SHARE, ORANGE)),
+            colors=SPANS,
             empty=f"no payments, {NO_RULES}",
             every=_STEP,
         ),
@@ -110,6 +116,7 @@ def money(here: Grid) -> None:
                 Text(title, text, SATS),
                 [Query(f"round({3600 / SAT:g} * {total(rate(series.record), 'kind')})", "{{kind}}")],
                 colors=KINDS,
+                empty=f"nothing sent, {NO_RULES}",
             ),
             8,
         )

@@ -2,7 +2,7 @@
 
 from dashboards.graphs import lines
 from dashboards.layout import Grid
-from dashboards.panel import BLACK, ORANGE, RED, Query, Text
+from dashboards.panel import BLACK, BLUE, ORANGE, RED, SATS, Query, Text
 from dashboards.query import NO_RULES, OUTAGE, SAT, TARGET, increase, total
 from dashboards.tables import Column, command, grid, named
 from dashboards.words import ADVICE, CAUSES
@@ -23,6 +23,8 @@ _WHOSE = {
     "Them": (Cause.RECIPIENT, Cause.RECIPIENT_LIQUIDITY, Cause.RECIPIENT_UNREACHABLE),
 }
 """Whom the causes are due to; `caller` and `other` are nobody's."""
+_COLORS = {"Us": ORANGE, "Way": BLUE, "Them": "dark-yellow"}
+"""As of the causes."""
 
 
 def destinations(here: Grid) -> None:
@@ -101,17 +103,16 @@ def _table(here: Grid) -> None:
         f"1e6 * {risen('destination_fees_msat_total')} / ({sent} > 0)",
         f"{took} / ({timed} > 0)",
     ]
-    marked = ((None, BLACK), (0.5, ORANGE))
     shares = ((None, RED), (OUTAGE, ORANGE), (TARGET, BLACK))
     columns = [
         Column("destination", "Destination", "string", width=200),
         Column("Value #A", "Ended", "locale", decimals=0),
         Column("Value #B", "Succeeded", "percentunit", shares, decimals=1, empty="no payments"),
         *(
-            Column(f"Value #{letter}", f"Failed: {name.lower()}", "locale", marked, decimals=0)
-            for letter, name in zip("CDE", whose, strict=True)
+            Column(f"Value #{letter}", f"Failed: {name.lower()}", "locale", ((None, BLACK), (0.5, color)), decimals=0)
+            for letter, (name, color) in zip("CDE", _COLORS.items(), strict=True)
         ),
-        Column("Value #F", "Sent, sat", "short"),
+        Column("Value #F", "Sent", SATS),
         Column("Value #G", "Fees, ppm", "locale", decimals=0, empty="-"),
         Column("Value #H", "Takes", "s", decimals=1, empty="-"),
     ]
@@ -123,6 +124,7 @@ def _table(here: Grid) -> None:
                 "the limits; them: the recipient refused, is offline or lacks inbound balance. Takes: the average "
                 "success. Keysends without any HTLC and blinded paths don't show their recipient: they are in other.",
                 "short",
+                "operations.md#named-destinations",
             ),
             [Query(query) for query in queries],
             columns,

@@ -1,6 +1,6 @@
 """The panels of the fourth dashboard on the exporter itself and the updates that it receives."""
 
-from dashboards.graphs import bars, lines, number
+from dashboards.graphs import areas, bars, lines, number
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, ORANGE, RED, YELLOW, Query, Text
 from dashboards.query import (
@@ -54,12 +54,12 @@ def updates(here: Grid) -> None:
                 "s",
             ),
             [Query(f"histogram_quantile({1 - DELAY_SHARE:g}, {buckets})", _FASTER)],
-            ((None, "transparent"), (DELAY_S, RED)),
+            ((None, "transparent"), (DELAY_S, ORANGE)),
         ),
         8,
     )
     here.add(
-        lines(
+        areas(
             Text(
                 "Not heard live, within an hour",
                 "recovered: ends learnt by asking. incomplete: whose attempts may have been missed. lost: that lnd "
@@ -165,7 +165,7 @@ def exporter(here: Grid) -> None:
             f"max(time() - {of_exporters(f'lnd_payments_exporter_checkpoint_timestamp_seconds{{{JOBS}}}')})",
             ((None, GREEN), (300, ORANGE)),
             decimals=0,
-            empty="memory only",
+            empty="memory only, or exporter away",
         ),
         4,
         5,

@@ -123,7 +123,7 @@ def _causes(here: Grid) -> None:
         8,
         5,
     )
-    here.add(_advice(total(causes, "cause"), total(causes)), 24, 9)
+    here.add(_advice(total(causes, "cause"), total(causes)), 24, 8)
     here.add(
         bars(
             Text(
@@ -161,38 +161,31 @@ def _amounts(here: Grid) -> None:
             empty=f"no failed payments, or --metrics.without=amounts, {NO_RULES}",
         ),
         24,
-        9,
+        8,
     )
     reasons = total(increase(BY_REASON, PURPOSE), "reason")
-    amounts = total(increase("failed_msat_total", KIND), "reason")
     here.add(
         grid(
             Text(
                 "lnd's reason",
                 "What `lncli listpayments` says of the failed payments within the time shown. It says less than the "
-                "cause: timeout and no_route only mean that lnd stopped trying. The sat of a payment count each time "
-                "it is tried.",
+                "cause: timeout and no_route only mean that lnd stopped trying.",
                 "locale",
             ),
             [
                 Query(command(f"{reasons} > 0", "reason", f"{_ENDED} --reason=$1 --since=$__range")),
-                Query(f"{reasons} / on () group_left () ({total(increase(BY_REASON, PURPOSE))} > 0) > 0"),
-                Query(f"{amounts} / 1000 > 0"),
             ],
             [
                 Column("reason", "Reason", "string", width=230, words=named(REASONS)),
-                Column("Value #A", "Failed", "locale", decimals=0, width=90),
-                Column("Value #B", "Share", "percentunit", decimals=0, width=80),
-                Column("Value #C", "Sat", "short", width=110, empty="-"),
+                Column("Value", "Failed", "locale", decimals=0, width=90),
                 Column("command", _WHICH, "string", copied=True),
             ],
             "reason",
             sort="Failed",
             empty=f"no failed payments, {NO_RULES}",
-            only=("Value #A",),
         ),
         24,
-        7,
+        6,
     )
 
 
@@ -206,6 +199,7 @@ def _advice(causes: str, everything: str) -> table.Panel:
             "of a cause, of all purposes (--kind=invoice: only these); --since counts from now. "
             "`lnd-payments-exporter why HASH` then explains one of them.",
             "locale",
+            "metrics.md#cause-of-lnd_payments_failed_by_cause_total",
         ),
         [
             Query(command(listed, "cause", "$1", "advice")),
@@ -239,6 +233,7 @@ def _checks() -> table.Panel:
             "without any attempt: guesses about a sample, to be compared with each other. `lnd-payments-exporter ended "
             "--cause=no_route --since=1h` lists such payments, `why HASH` asks lnd about one.",
             "locale",
+            "metrics.md#why-there-was-no-route",
         ),
         [
             Query(f'label_replace({checks}, "advice", "$1", "verdict", "(.+)")'),

@@ -1,18 +1,53 @@
-"""The dashboard of all nodes: one table, with a link to each node."""
+"""The dashboard of all nodes: one table, whoever needs somebody first, with a link to each node."""
 
 from dashboards.board import Board
 from dashboards.graphs import bars, number
 from dashboards.layout import Grid
-from dashboards.panel import BLUE, GREEN, ORANGE, RED, Query, Text
-from dashboards.presence import AWAY, BLOCKS_LEFT, EXPORTER_AWAY, KNOWN, NODES, STATE, STATES
-from dashboards.query import FAR, NEAR, NODE, OUTAGE, TARGET, WHO, each, increase, m, overall, rate, total
+from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, SATS, YELLOW, Query, Text
+from dashboards.presence import AWAY, BLOCKS_LEFT, EXPORTER_AWAY, KNOWN, NODES, READY, STATE, STATES
+from dashboards.query import (
+    BURNS,
+    FAR,
+    JOBS,
+    NEAR,
+    NO_RULES,
+    NODE,
+    SAT,
+    WHO,
+    burn,
+    each,
+    enough,
+    increase,
+    m,
+    overall,
+    rate,
+    runway,
+    total,
+)
 from dashboards.tables import Column, grid
+from deploy.prometheus.rule import PER_NODE, PREFIX, exactly
+from deploy.prometheus.thresholds import Severity
+from exporter.payments.labels import ChannelState
 
 _LINK = (
     "/d/lnd-payments-overview?${__url_time_range}&var-datasource=${datasource}"
     "&var-job=${__data.fields.Job}&var-instance=${__data.fields.Instance}&var-node=${__data.fields.Node}"
 )
-_RATE = ((None, RED), (OUTAGE, ORANGE), (TARGET, GREEN))
+_SEVERITIES = {
+    "3": (Severity.CRITICAL.value, RED),
+    "2": (Severity.WARNING.value, ORANGE),
+    "1": (Severity.INFO.value, BLUE),
+    "0": ("-", GREY),
+}
+"""Text and colour of each urgency; what is worse has a higher number."""
+_BURN = ((None, GREEN), (BURNS["budget"], YELLOW), (BURNS["slow"], ORANGE), (BURNS["fast"], RED))
+_INACTIVE = ((None, GREEN), (1, ORANGE))
+_LEFT = ((None, RED), (NEAR, ORANGE), (FAR, GREEN))
+_OF_NODE, _OF_EXPORTER = 'node!=""', 'node=""'
+_WATCHDOG = f"{PREFIX}Watchdog"
+_SHOWN = 10
+"""Nodes of which the graph shows a colour each."""
+_OTHERS = "all others"
 
 
 def fleet() -> Board:
@@ -20,25 +55,62 @@ def fleet() -> Board:
     here = Grid()
     _first_row(here)
     _nodes(here)
-    here.add(
-        bars(
-            Text("Payments per minute, by node", "What began. Good: as on other days.", "short"),
-            [Query(f"60 * {total(rate('started_total'), *NODE)}", WHO)],
-        ),
-        24,
+    _alerts(here)
+    _busiest(here)
+    return Board(
+        "fleet",
+        "Lightning payments: all nodes",
+        "Who needs somebody? The most urgent first.",
+        here,
     )
-    return Board("fleet", "Lightning payments: all nodes", "Every node at a glance; a click leads to one.", here)
+
+
+def _firing(*matchers: str) -> str:
+    """Return the firing alerts of any node or exporter, without the watchdog, which always fires."""
+    which = (JOBS, 'alertstate="firing"', f'alertname=~"{PREFIX}.+"', f'alertname!="{_WATCHDOG}"', *matchers)
+    return f"ALERTS{{{','.join(which)}}}"
+
+
+def _at(expr: str) -> str:
+    """Return the series with a label `at`: the address of their exporter, which needn't be their `instance`."""
+    return f'label_replace(label_replace({expr}, "at", "$1", "instance", "(.+)"), "at", "$1", "exporter", "(.+)")'
+
+
+def _ranks(*matchers: str) -> str:
+    """Return how urgent each firing alert is."""
+    return " or ".join(
+        f"{rank} * {_firing(exactly('severity', severity), *matchers)}"
+        for rank, (severity, _) in _SEVERITIES.items()
+        if rank != "0"
+    )
+
+
+def _named(alerts: str) -> str:
+    """Return alerts with a label `alert`: the name without its prefix."""
+    return f'label_replace({alerts}, "alert", "$1", "alertname", "{PREFIX}(.+)")'
+
+
+def _worst_alert() -> str:
+    """Return how urgent the most urgent alert of each node is, with the alert's name; 0 without any.
+
+    An alert on an exporter, without `node`, is one of each of its nodes.
+    """
+
+    def ranked(which: str, *by: str) -> str:
+        """Return the most urgent of some alerts, by these labels."""
+        named = _named(_at(_ranks(which)))
+        return f"topk by ({', '.join(by)}) (1, max by ({', '.join(by)}, alert) ({named}))"
+
+    nodes = f"0 * max by (job, instance, node, at) ({_at(KNOWN)})"
+    of_node = f"{nodes} + on (job, at, node) group_left (alert) {ranked(_OF_NODE, 'job', 'at', 'node')}"
+    of_exporter = f"{nodes} + on (job, at) group_left (alert) {ranked(_OF_EXPORTER, 'job', 'at')}"
+    worst = f"topk by ({', '.join(NODE)}) (1, {of_node} or {of_exporter})"
+    return f"max by ({', '.join(NODE)}, alert) ({worst}) or {PER_NODE} 0 * {each(KNOWN)}"
 
 
 def _first_row(here: Grid) -> None:
     here.add(
-        number(
-            Text("Nodes", "Nodes that were followed within the time shown.", "short"),
-            NODES,
-            ((None, BLUE),),
-        ),
-        6,
-        4,
+        number(Text("Nodes", "Nodes that were followed within the time shown.", "short"), NODES, ((None, BLUE),)), 4, 4
     )
     here.add(
         number(
@@ -50,9 +122,25 @@ def _first_row(here: Grid) -> None:
             AWAY,
             ((None, GREEN), (1, RED)),
         ),
-        6,
+        4,
         4,
     )
+    watchdog = exactly("alertname", _WATCHDOG)
+    for severity, color in ((Severity.CRITICAL, RED), (Severity.WARNING, ORANGE)):
+        here.add(
+            number(
+                Text(
+                    f"Alerts firing, {severity}",
+                    "Of all nodes and exporters of the job; the table at the end lists them. Good: 0.",
+                    "short",
+                ),
+                f"count({_firing(exactly('severity', severity))}) or 0 * count(ALERTS{{{watchdog}}})",
+                ((None, GREEN), (1, color)),
+                empty="the rules are not loaded",
+            ),
+            4,
+            4,
+        )
     here.add(
         number(
             Text("Payments per minute", "Over all nodes, of every kind, within the last 10 minutes.", "short"),
@@ -60,34 +148,41 @@ def _first_row(here: Grid) -> None:
             ((None, BLUE),),
             decimals=1,
         ),
-        6,
+        4,
         4,
     )
     here.add(
         number(
             Text(
-                "Success rate",
-                f"Of each try, over all nodes, within the time shown. Good: above {TARGET:.0%}.",
+                "Success rate, 1 h",
+                "Of each try, over all nodes, within the last hour. The column Burn tells whose is too low.",
                 "percentunit",
             ),
-            overall("$__range"),
-            _RATE,
+            overall("1h"),
+            ((None, BLUE),),
             decimals=1,
-            empty="no payments",
+            empty=f"no payments, {NO_RULES}",
         ),
-        6,
+        4,
         4,
     )
 
 
 def _columns() -> tuple[str, ...]:
+    """Return the numbers of each node; of a node that is away only those that go on."""
+    judged = f"{burn('1h')} and {enough('1h')}"
+    inactive = total(m("node_channels", exactly("state", ChannelState.INACTIVE)), *NODE)
+    info = m("node_info")
+    version = f'label_replace({info}, "version", "$1", "version", "([^ ]+).*")'
     return (
-        overall("$__range", *NODE),
-        total(increase("started_total"), *NODE),
-        total(m("in_flight"), *NODE),
-        f"{total(m('held_htlcs'), *NODE)} or 0 * {each(m('node_up'))}",
+        f"{each(judged)} {READY}",
+        f"{overall('1h', *NODE)} {READY}",
+        f"{total(increase('started_total', window='1h'), *NODE)} {READY}",
+        f"round({each(m('node_spendable_msat'))} / {SAT}) {READY}",
+        runway(),
+        f"{inactive} {READY}",
         BLOCKS_LEFT,
-        f"1000 * {each(m('last_update_timestamp_seconds'))}",
+        f"max by ({', '.join(NODE)}, version) ({version}) {READY}",
     )
 
 
@@ -95,31 +190,85 @@ def _nodes(here: Grid) -> None:
     here.add(
         grid(
             Text(
-                "Nodes, a click leads to the payments of one",
-                "Success rate (of each try) and payments within the time shown; in flight and held as of lnd's last "
-                "answer; blocks left go on when nobody looks. A node taken away stays until it is out of the time "
-                "shown. Good: ready, no red. Quiet is not dead: a node may have no payments for days.",
+                "Nodes, the most urgent first; a click leads to the payments of one",
+                "Sorted by the most urgent alert that fires, the state, and the burn of the budget. Burn, success and "
+                "payments: of the last hour; -: not known, or too few payments. A node taken away stays until it is "
+                "out of the time shown. Quiet is not dead: a node may have no payments for days.",
                 "short",
             ),
             [
                 Query(STATE),
-                *(Query(f"{expr} or NaN * {each(KNOWN)}") for expr in _columns()),  # or a node without values is gone
+                *(Query(f"{expr} or {PER_NODE} NaN * {each(KNOWN)}") for expr in _columns()),  # or the node has no row
+                Query(_worst_alert()),
             ],
             [
                 Column("node", "Node", "string", link=_LINK),
-                Column("Value #A", "State", words=STATES, empty=EXPORTER_AWAY),
-                Column("Value #B", "Success rate", "percentunit", _RATE, 1, empty="no payments"),
-                Column("Value #C", "Payments", "locale", decimals=0, empty="-"),
-                Column("Value #D", "In flight", "short", decimals=0, empty="-"),
-                Column("Value #E", "Held HTLCs", "short", ((None, GREEN), (1, ORANGE)), 0, empty="-"),
-                Column("Value #F", "Blocks left", "short", ((None, RED), (NEAR, ORANGE), (FAR, GREEN)), 0, empty="-"),
-                Column("Value #G", "Last update", "dateTimeFromNow", empty="-"),
+                Column("Value #J", "Severity", words=_SEVERITIES, width=85),
+                Column("alert", "Alert", "string", width=150),
+                Column("Value #A", "State", words=STATES, empty=EXPORTER_AWAY, width=115),
+                Column("Value #B", "Burn", "suffix: x", _BURN, 1, empty="-", width=75),
+                Column("Value #C", "Success", "percentunit", decimals=1, empty="-", width=85),
+                Column("Value #D", "Payments", "locale", decimals=0, empty="-", width=95),
+                Column("Value #E", "Spendable", SATS, decimals=1, empty="-", width=110),
+                Column("Value #F", "Lasts", "s", decimals=1, empty="-", width=100),
+                Column("Value #G", "Inactive channels", "short", _INACTIVE, 0, empty="-", width=135),
+                Column("Value #H", "Blocks left", "short", _LEFT, 0, empty="-", width=100),
+                Column("version", "Version", "string", width=120),
                 Column("instance", "Instance", "string"),
                 Column("job", "Job", "string"),
             ],
             NODE,
-            sort="State",
+            sort=("Severity", "State", "Burn"),
         ),
         24,
+        11,
+    )
+
+
+def _alerts(here: Grid) -> None:
+    """Add the table of alerts: the one of nodes has only the most urgent of each."""
+    here.add(
+        grid(
+            Text(
+                "Alerts firing",
+                "Of all nodes and exporters of the job, the most urgent first. An alert without a node is one of an "
+                "exporter, or of several nodes.",
+                "short",
+            ),
+            [Query(f"max by (job, instance, node, alert) ({_named(_ranks())})")],
+            [
+                Column("Value", "Severity", words=_SEVERITIES, width=100),
+                Column("alert", "Alert", "string"),
+                Column("node", "Node", "string", empty="-"),
+                Column("instance", "Instance", "string", empty="-"),
+            ],
+            ("job", "instance", "node", "alert"),
+            sort="Severity",
+            empty=f"no alert fires, {NO_RULES}",
+        ),
         12,
+        10,
+    )
+
+
+def _busiest(here: Grid) -> None:
+    """Add the graph of the busiest nodes; more colours can't be told apart."""
+    minutely = f"60 * {total(rate('started_total'), *NODE)}"
+    began = total(f"increase({m('started_total')}[$__range] @ end())", *NODE)
+    most = f"topk({_SHOWN}, {began})"
+    here.add(
+        bars(
+            Text(
+                f"Payments per minute, the {_SHOWN} busiest nodes",
+                "What began. Good: as on other days.",
+                "short",
+            ),
+            [
+                Query(f"{minutely} and {PER_NODE} {most}", WHO),
+                Query(f"sum({minutely} unless {PER_NODE} {most})", _OTHERS),
+            ],
+            colors={_OTHERS: GREY},
+        ),
+        12,
+        10,
     )

@@ -3,10 +3,10 @@
 from dashboards.board import Board
 from dashboards.graphs import areas, in_words, lines, number, two
 from dashboards.layout import Grid
-from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, YELLOW, Query, Text
+from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, SATS, YELLOW, Query, Text
 from dashboards.peers import held_by
 from dashboards.presence import BLOCKS_LEFT, STATE, STATES, held, held_unseen
-from dashboards.query import FAR, NEAR, SAT, WHO, increase, m, total
+from dashboards.query import FAR, NEAR, NO_RULES, SAT, WHO, increase, m, total
 from dashboards.tables import Column, grid, named
 from dashboards.words import CAUSES, HANGING
 from deploy.prometheus.rule import exactly
@@ -62,10 +62,10 @@ def _first_row(here: Grid) -> None:
             f"min({BLOCKS_LEFT})",
             left,
             decimals=0,
-            empty="none held",
+            empty=f"none held, {NO_RULES}",
         ),
+        6,
         4,
-        5,
     )
     here.add(
         number(
@@ -77,20 +77,21 @@ def _first_row(here: Grid) -> None:
             f"min({BLOCKS_LEFT}) / {_BLOCKS_AN_HOUR:g}",
             tuple((None if blocks is None else blocks / _BLOCKS_AN_HOUR, color) for blocks, color in left),
             decimals=0,
-            empty="none held",
+            empty=f"none held, {NO_RULES}",
         ),
+        6,
         4,
-        5,
     )
     here.add(
         two(
             Text("In flight", "Payments that have begun and not ended, and their amount without fees.", "short"),
             Query(total(m("in_flight")), "payments"),
-            Query(f"{total(m('in_flight_msat'))} / {SAT}", "sat"),
+            Query(f"{total(m('in_flight_msat'))} / {SAT}", "amount"),
             ((None, BLUE),),
+            SATS,
         ),
-        5,
-        5,
+        6,
+        4,
     )
     here.add(
         number(
@@ -102,10 +103,10 @@ def _first_row(here: Grid) -> None:
             ),
             f"time() - min({m('in_flight_oldest_timestamp_seconds')})",
             ((None, GREEN), (600, YELLOW), (3600, ORANGE)),
-            empty="none",
+            empty="none, or the exporter is away",
         ),
+        6,
         4,
-        5,
     )
     _hanging(here)
 
@@ -140,15 +141,16 @@ def _hanging(here: Grid) -> None:
                 "without HTLC and news for 10 minutes; on no channel: not on their open channel for 10 minutes (needs "
                 "ListChannels). `lnd-payments-exporter why HASH` explains one.",
                 "short",
+                "open.md",
             ),
             [
                 Query(f"({numbers}) > 0"),
                 Query(" or ".join(labelled("what", what, f"{expr} / {SAT} > 0") for what, expr in amounts.items())),
             ],
             [
-                Column("what", "What", "string", width=170, words=named(HANGING)),
-                Column("Value #A", "Number", "short", decimals=0, width=80),
-                Column("Value #B", "Sat", "short", width=80, empty="-"),
+                Column("what", "What", "string", width=230, words=named(HANGING)),
+                Column("Value #A", "Number", "short", decimals=0, width=100),
+                Column("Value #B", "Amount", SATS, width=130, empty="-"),
                 Column("command", "Which ones? Then: lnd-payments-exporter why HASH", "string", copied=True),
             ],
             "what",
@@ -156,8 +158,8 @@ def _hanging(here: Grid) -> None:
             empty="nothing older than 10 minutes, nothing given up or stalled, or the exporter is away",
             only=("Value #A",),
         ),
-        7,
-        5,
+        24,
+        6,
     )
 
 
@@ -214,7 +216,7 @@ def _over_time(here: Grid) -> None:
             Text(
                 "Locked in HTLCs, sat",
                 "Amount of all outstanding HTLCs, and of those held for more than 30 minutes; fees included.",
-                "short",
+                SATS,
             ),
             [
                 Query(f"{total(m('in_flight_htlcs_msat'))} / {SAT}", "outstanding"),
@@ -225,7 +227,7 @@ def _over_time(here: Grid) -> None:
         12,
     )
     here.add(
-        lines(
+        areas(
             Text(
                 "Given up and still open, stalled, on no channel",
                 "Given up: may yet succeed. Stalled: without an HTLC and without news. On no channel: HTLCs that lnd "
@@ -243,7 +245,7 @@ def _over_time(here: Grid) -> None:
         12,
     )
     here.add(
-        lines(
+        areas(
             Text(
                 "Successes after giving up",
                 "Within the last 10 minutes; each is told by an alert. Good: 0. Reconcile before anything is refunded: "
@@ -256,14 +258,15 @@ def _over_time(here: Grid) -> None:
         6,
     )
     here.add(
-        lines(
+        areas(
             Text(
                 "Succeeded after giving up, sat",
                 "Their amount, fees not included, within the last 10 minutes: what may have been refunded or paid "
                 "again. Good: 0.",
-                "short",
+                SATS,
             ),
-            [Query(f"{total(increase('succeeded_late_msat_total', window='10m'))} / {SAT}", "sat")],
+            [Query(f"{total(increase('succeeded_late_msat_total', window='10m'))} / {SAT}", "amount, late")],
+            colors={"amount, late": ORANGE},
         ),
         6,
     )

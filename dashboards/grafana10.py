@@ -8,6 +8,7 @@ _NEWER: dict[str, tuple[str, ...]] = {
     "stat": ("percentChangeColorMode", "showPercentChange", "wideLayout"),
     "heatmap": ("selectionMode",),
     "state-timeline": ("perPage",),
+    "logs": ("showLogContextToggle",),
 }
 """Options of panels that were added later; each has the value that Grafana assumes without it."""
 _OF_VARIABLES = ("allowCustomValue", "auto", "auto_count", "auto_min")
@@ -28,6 +29,8 @@ def readable(made: dict[str, Any]) -> dict[str, Any]:
 
 def _panel(panel: dict[str, Any]) -> None:
     options = panel.get("options", {})
+    for link in panel.get("links", ()):
+        link.pop("placement", None)
     for name in _NEWER.get(panel["type"], ()):
         options.pop(name, None)
     if panel["type"] == "heatmap":

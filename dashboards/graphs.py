@@ -77,7 +77,8 @@ class Value(NamedTuple):
     query: Query
     unit: str
     steps: Steps = ((None, BLUE),)
-    decimals: int = 0
+    decimals: int | None = 0
+    """None: as many as fit the size of the number."""
 
 
 def several(
@@ -89,25 +90,25 @@ def several(
 ) -> stat.Panel:
     """Return a panel with several numbers and their names.
 
-    `colors` has those of names, as regular expressions: they win over the colours by value.
+    `colors` has those of names, or of patterns between slashes: they win over the colours by value.
     """
     first, *_ = values
-    panel: stat.Panel = number(text, first.query.expr, first.steps, decimals=first.decimals, empty=empty)
+    panel: stat.Panel = number(text, first.query.expr, first.steps, empty=empty)
     panel.targets([])
     for place, value in enumerate(values):
         letter = chr(ord("A") + place)
         panel.with_target(target(value.query._replace(instant=True), place, PromQueryFormat.TIME_SERIES))
         steps = [{"value": bound, "color": color} for bound, color in value.steps]
-        panel.override_by_query(
-            letter,
-            [
-                model.DynamicConfigValue(id_val="unit", value=value.unit),
-                model.DynamicConfigValue(id_val="decimals", value=value.decimals),
-                model.DynamicConfigValue(id_val="thresholds", value={"mode": "absolute", "steps": steps}),
-            ],
-        )
+        own = [
+            model.DynamicConfigValue(id_val="unit", value=value.unit),
+            model.DynamicConfigValue(id_val="thresholds", value={"mode": "absolute", "steps": steps}),
+        ]
+        if value.decimals is not None:
+            own.append(model.DynamicConfigValue(id_val="decimals", value=value.decimals))
+        panel.override_by_query(letter, own)
     for name, color in colors.items():
-        panel.override_by_regexp(name, [_fixed(color)])
+        override = panel.override_by_regexp if name.startswith("/") else panel.override_by_name
+        override(name, [_fixed(color)])
     return panel.text_mode(words.BigValueTextMode.VALUE_AND_NAME)
 
 
@@ -138,6 +139,8 @@ def lines(
     if steps:
         panel.thresholds(thresholds(steps))
         panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(words.GraphThresholdsStyleMode.DASHED))
+        if text.unit == "percentunit" and (limit := steps[-1][0]):
+            panel.axis_soft_max(2 * limit)  # or an axis of zeros goes up to 10000 %
     return panel
 
 
@@ -185,15 +188,17 @@ def _fixed(color: str) -> model.DynamicConfigValue:
 def spread(text: Text, expr: str, *, empty: str = "") -> heatmap.Panel:
     """Return a heatmap of a histogram."""
     panel: heatmap.Panel = filled(heatmap.Panel(), text, [Query(expr, "{{le}}")], PromQueryFormat.HEATMAP)
+    if empty:
+        panel.no_value(empty)
     panel.calculate(False).hide_legend().cell_gap(1).interval("5m")
     panel.y_axis(heatmap.YAxisConfig().unit(text.unit).axis_placement(words.AxisPlacement.LEFT))
     panel.color(
         heatmap.HeatmapColorOptions()
         .mode(heat.HeatmapColorMode.SCHEME)
-        .scheme("Oranges")
+        .scheme("Blues")
         .steps(64)
         .exponent(0.5)
-        .fill("dark-orange")
+        .fill("dark-blue")
         .reverse(False)
     )
     panel.filter_values(heatmap.FilterValueRange().le(1e-9))

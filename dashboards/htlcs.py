@@ -29,7 +29,7 @@ def attempts(here: Grid) -> None:
             empty=f"no failed HTLCs, {NO_RULES}",
         ),
         24,
-        9,
+        7,
     )
     here.add(
         bars(

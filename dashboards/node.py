@@ -5,7 +5,7 @@ from dashboards.exporter import exporter, updates
 from dashboards.graphs import areas, lines, states
 from dashboards.layout import Grid
 from dashboards.logs import LOKI, STREAM, warnings_logged
-from dashboards.panel import BLACK, BLUE, GREEN, GREY, ORANGE, RED, Query, Text
+from dashboards.panel import BLACK, BLUE, GREEN, GREY, ORANGE, RED, SATS, Query, Text
 from dashboards.presence import KNOWN, READY, STATE, STATES
 from dashboards.query import HEADER_S, NODE, SAT, WHO, each, m, total
 from dashboards.tables import Column, grid
@@ -85,7 +85,7 @@ def _chain(here: Grid) -> None:
                 "s",
             ),
             [Query(f"time() - {each(m('node_best_header_timestamp_seconds'))} {READY}", WHO)],
-            ((None, "transparent"), (HEADER_S, RED)),
+            ((None, "transparent"), (HEADER_S, ORANGE)),
             empty=_AWAY,
         ),
         8,
@@ -110,7 +110,7 @@ def _chain(here: Grid) -> None:
                 "Spendable, sat",
                 "Local balance of the active channels less their reserves. A fall that nobody meant is an outflow. "
                 "Not shown while the node is away, or where the macaroon doesn't allow ListChannels.",
-                "short",
+                SATS,
             ),
             [Query(f"{each(m('node_spendable_msat'))} / {SAT} {READY}", WHO)],
             empty="the node is away, or the macaroon doesn't allow ListChannels",
@@ -134,6 +134,7 @@ def _versions(here: Grid) -> None:
                 Query(total(m("node_info"), *NODE, "alias", "version", "network", "pubkey")),
                 Query(mode),
                 Query(each(m("catching_up"))),
+                Query(f"1000 * {each(m('last_update_timestamp_seconds'))}"),
             ],
             [
                 Column("node", "Node", "string", width=150),
@@ -142,6 +143,7 @@ def _versions(here: Grid) -> None:
                 Column("network", "Network", "string", width=100),
                 Column("mode", "Mode", "string", width=100),
                 Column("Value #C", "Catching up", width=110, words={"0": ("no", BLACK), "1": ("yes", ORANGE)}),
+                Column("Value #D", "Last update", "dateTimeFromNow", width=130, empty="-"),
                 Column("instance", "Exporter", "string", width=180),
                 Column("pubkey", "Key", "string", copied=True),
             ],

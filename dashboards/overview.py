@@ -14,12 +14,11 @@ from dashboards.query import (
     BURNT_BY,
     FEW,
     NO_RULES,
-    OUTAGE,
+    NODE,
     PAYMENT,
     QUICK_S,
     SAT,
     SLOW_SHARE,
-    TARGET,
     burn,
     each,
     enough,
@@ -29,34 +28,29 @@ from dashboards.query import (
     judged,
     m,
     overall,
-    overall_in_the_end,
     runway,
     target,
     total,
 )
-from dashboards.words import CAUSES, EACH_TRY, IN_THE_END
-from deploy.prometheus.boards import BY_CAUSE, DURATION, FEES_BY_KIND, SUCCEEDED_BY_KIND
-from deploy.prometheus.recording import SENT
-from deploy.prometheus.rule import exactly
-from exporter.payments.labels import Kind
+from dashboards.totals import totals
+from dashboards.words import CAUSES
+from deploy.prometheus.boards import BY_CAUSE, DURATION
+from deploy.prometheus.rule import PER_NODE, exactly
 
 _BURN = ((None, GREEN), (BURNS["budget"], YELLOW), (BURNS["slow"], ORANGE), (BURNS["fast"], RED))
 _JUDGED = {"alert": RED, "below target": ORANGE, "few payments": GREY, "on target": GREEN}
 """Colour of each word about a success rate."""
 _HIGH = 5
-_NO_REBALANCE = f'kind!="{Kind.REBALANCE}"'
-_REBALANCE = exactly("kind", Kind.REBALANCE)
 
 
 def overview() -> Board:
     """Return the dashboard 'Payments'."""
     here = Grid()
-    here.row("Is it working? The last hour")
+    here.row("Is it working? Now, and within the last hour")
     _success(here)
     _failed(here)
     _node(here)
-    here.row("What was paid? The time shown at the top right")
-    _totals(here)
+    totals(here)
     success(here)
     speed(here)
     money(here)
@@ -88,8 +82,8 @@ def _success(here: Grid) -> None:
                 "percentunit",
             ),
             [
-                Value(Query(_judged("10m", "Outage"), "10 minutes: {{is}}"), "percentunit", decimals=1),
-                Value(Query(_judged("1h", "Outage", "FailFast"), "1 hour: {{is}}"), "percentunit", decimals=1),
+                Value(Query(_judged("10m", "Outage"), "10 min: {{is}}"), "percentunit", decimals=1),
+                Value(Query(_judged("1h", "Outage", "FailFast"), "1 h: {{is}}"), "percentunit", decimals=1),
                 Value(Query(target("1h"), "target"), "percentunit", ((None, GREY),), 1),
             ],
             empty=f"no payments, {NO_RULES}",
@@ -101,10 +95,10 @@ def _success(here: Grid) -> None:
     here.add(
         number(
             Text(
-                "Error budget burn, 1 h",
-                "How many times as many payments fail as the targets allow for amounts like these, at the node where "
-                f"it is worst. Good: below 1. The alerts begin at {BURNS['fast']} within an hour, {BURNS['slow']} "
-                f"within six, and ask for {BURN_LEAST['1h']} and {BURN_LEAST['6h']} finished payments. {BURNT_BY}",
+                "Burn, 1 h",
+                "The error budget: how many times as many payments fail as the targets allow for these amounts, at the "
+                f"worst node. Good: below 1. Alerts begin at {BURNS['fast']} within an hour, {BURNS['slow']} within "
+                f"six, and ask for {BURN_LEAST['1h']} and {BURN_LEAST['6h']} finished payments. {BURNT_BY}",
                 "suffix: x",
             ),
             f"max({burn('1h')} and {enough('1h')})",
@@ -112,7 +106,7 @@ def _success(here: Grid) -> None:
             decimals=1,
             empty=f"few payments, {NO_RULES}",
         ),
-        3,
+        2,
         _HIGH,
     )
 
@@ -132,7 +126,7 @@ def _failed(here: Grid) -> None:
                 Value(Query(f"topk(1, {total(by_cause, 'cause')} > 0.5)", "{{cause}}"), "locale"),
             ],
             empty=f"none, {NO_RULES}",
-            colors={f"/^{cause}$/": color for cause, color in CAUSES.items()},
+            colors=CAUSES,
         ),
         4,
         _HIGH,
@@ -144,13 +138,13 @@ def _failed(here: Grid) -> None:
     here.add(
         several(
             Text(
-                "Duration of successes",
-                "95 % arrived within this time, hold invoices included; and the share that took longer than "
+                "How fast",
+                "p95: 95 % arrived within this time, hold invoices included; and the share that took longer than "
                 f"{QUICK_S:g} s. An alert begins at {SLOW_SHARE:.0%} over 30 minutes and 6 hours.",
                 "s",
             ),
             [
-                Value(Query(f"histogram_quantile(0.95, {took})", "95 % within"), "s", decimals=1),
+                Value(Query(f"histogram_quantile(0.95, {took})", "p95"), "s", decimals=1),
                 Value(
                     Query(f"1 - {within} / ({whole} > 0)", f"over {QUICK_S:g} s"),
                     "percentunit",
@@ -165,6 +159,7 @@ def _failed(here: Grid) -> None:
 
 
 def _node(here: Grid) -> None:
+    under_way = f"{PER_NODE} {total(m('in_flight'), *NODE)} > 0"
     spendable = total(f"{each(m('node_spendable_msat'))} {READY}")
     here.add(
         several(
@@ -176,12 +171,12 @@ def _node(here: Grid) -> None:
                 SATS,
             ),
             [
-                Value(Query(f"round({spendable} / {SAT})", "in all"), SATS, decimals=1),
+                Value(Query(f"round({spendable} / {SAT})", "in all"), SATS, decimals=None),
                 Value(Query(f"min({runway()})", "lasts"), "s", decimals=1),
             ],
             empty="not known",
         ),
-        3,
+        4,
         _HIGH,
     )
     here.add(
@@ -196,7 +191,7 @@ def _node(here: Grid) -> None:
             [
                 Value(Query(total(m("in_flight")), "payments"), "short"),
                 Value(
-                    Query(f"time() - min({m('in_flight_oldest_timestamp_seconds')} > 0)", "oldest"),
+                    Query(f"time() - min({m('in_flight_oldest_timestamp_seconds')} and {under_way})", "oldest"),
                     "s",
                     ((None, BLUE), (ALERTS.stuck.hours * 3600, ORANGE)),
                 ),
@@ -219,100 +214,3 @@ def _node(here: Grid) -> None:
         2,
         _HIGH,
     )
-
-
-def _totals(here: Grid) -> None:
-    fees = {name: increase(FEES_BY_KIND.record, which) for name, which in _FEES.items()}
-    sent = total(increase(SENT))
-    here.add(
-        number(
-            Text("Payments that arrived", "Of every kind but rebalances.", "locale"),
-            total(increase(SUCCEEDED_BY_KIND.record, _NO_REBALANCE)),
-            decimals=0,
-            empty=f"none, {NO_RULES}",
-        ),
-        3,
-        4,
-    )
-    here.add(
-        number(
-            Text("Sent", "What they delivered, fees not included.", SATS),
-            f"round({sent} / {SAT})",
-            decimals=1,
-            empty=f"none, {NO_RULES}",
-        ),
-        3,
-        4,
-    )
-    here.add(
-        several(
-            Text("Fees", "Routing fees of what arrived; those of rebalances by themselves.", SATS),
-            [
-                Value(Query(f"round({total(each_fee)} / {SAT})", name), SATS, decimals=1)
-                for name, each_fee in fees.items()
-            ],
-            empty=f"none, {NO_RULES}",
-        ),
-        5,
-        4,
-    )
-    here.add(
-        number(
-            Text(
-                "Fee rate",
-                "Fees of payments in millionths of what they delivered; 1000 ppm is 0.1 %. Good: as your limits say.",
-                "suffix: ppm",
-            ),
-            f"1e6 * {total(fees['payments'])} / ({sent} > 0)",
-            decimals=0,
-            empty=f"none, {NO_RULES}",
-        ),
-        3,
-        4,
-    )
-    here.add(
-        several(
-            Text(
-                "Success rate",
-                f"{EACH_TRY}: this node did not fail it. {IN_THE_END}: or a later try paid the same invoice, as the "
-                "customer sees it; right if the time shown is much longer than their pauses. Both of the same number "
-                f"of payments. Good: above {TARGET:.0%}.",
-                "percentunit",
-            ),
-            [
-                Value(Query(expr, name), "percentunit", ((None, RED), (OUTAGE, ORANGE), (TARGET, GREEN)), 1)
-                for name, expr in ((EACH_TRY, overall("$__range")), (IN_THE_END, overall_in_the_end("$__range")))
-            ],
-            empty=f"no payments, {NO_RULES}",
-        ),
-        5,
-        4,
-    )
-    here.add(
-        several(
-            Text(
-                "Successes after giving up",
-                "Payments that succeeded although lnd had given them up, and their amount: whoever asked may have been "
-                "told that they failed. Good: 0. Reconcile before anything is refunded: `lnd-payments-exporter ended "
-                "--late` lists them.",
-                "locale",
-            ),
-            [
-                Value(
-                    Query(total(increase("succeeded_late_total")), "payments"), "locale", ((None, GREEN), (0.5, ORANGE))
-                ),
-                Value(
-                    Query(f"round({total(increase('succeeded_late_msat_total'))} / {SAT})", "amount"),
-                    SATS,
-                    ((None, GREEN), (0.5, ORANGE)),
-                    1,
-                ),
-            ],
-        ),
-        5,
-        4,
-    )
-
-
-_FEES = {"payments": _NO_REBALANCE, "rebalances": _REBALANCE}
-"""Whose fees, with the matcher for them."""

@@ -18,8 +18,12 @@ from grafana_foundation_sdk.models import common as models
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+from deploy.prometheus.values import SHOWN, read
+
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 GREEN, YELLOW, ORANGE, RED, BLUE, BLACK = "green", "yellow", "orange", "red", "blue", "text"
+DOCS = read()[SHOWN].runbooks.rstrip("/").removesuffix("/runbooks")
+"""The address of the documentation; the rules link to its runbooks."""
 GREY = "#8e8e8e"
 """Colour of unknown values."""
 SATS = "si: sat"
@@ -46,6 +50,8 @@ class Text(NamedTuple):
     description: str
     """What the panel shows, and which values are healthy."""
     unit: str
+    page: str = ""
+    """A page of the documentation that says more, as `metrics.md#labels`."""
 
 
 def thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
@@ -68,6 +74,9 @@ def filled(
     panel.title(text.title).description(text.description).unit(text.unit).datasource(SOURCE)
     for number, query in enumerate(queries):
         panel.with_target(target(query, number, form))
+    if text.page:
+        link = dashboard.DashboardLink("Documentation").type(model.DashboardLinkType.LINK).url(f"{DOCS}/{text.page}")
+        panel.links([link.target_blank(True)])
     return panel
 
 

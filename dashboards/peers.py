@@ -5,7 +5,7 @@ The metrics have no label `purpose`. Series of a peer begin with its first HTLC 
 
 from dashboards.graphs import bars, lines, spread
 from dashboards.layout import Grid
-from dashboards.panel import GREEN, ORANGE, RED, Query, Text
+from dashboards.panel import GREEN, ORANGE, RED, SATS, Query, Text
 from dashboards.presence import READY
 from dashboards.query import BLAMED, BLAMED_LEAST, NO_RULES, NODE, SAT, increase, m, rate, total
 from dashboards.tables import Column, command, grid
@@ -28,7 +28,7 @@ _EACH = total(m("peer_sent_msat_total", _HAS_PLACE), "peer")
 """A value for each peer, which costs little; times 0 or NaN it stands for missing numbers."""
 _REACHED = f'outcome!="{PeerOutcome.FAILED_HERE}"'
 """Matcher for attempts that reached the peer."""
-_BUSIEST = 8
+_MOST = 8
 
 
 def peers(here: Grid) -> None:
@@ -41,10 +41,10 @@ def peers(here: Grid) -> None:
     _locked(here)
 
 
-def _aliases() -> str:
+def _aliases(info: str = m("peer_info"), each: str = _EACH) -> str:
     """Return one alias for each peer; the beginning of its key stands for one that isn't known."""
-    key = f'label_replace({_EACH}, "alias", "$1", "peer", "(.{{0,8}}).*")'
-    return f"topk by (peer) (1, {total(m('peer_info'), 'peer', 'alias')}) or on (peer) {key}"
+    key = f'label_replace({each}, "alias", "$1", "peer", "(.{{0,8}}).*")'
+    return f"topk by (peer) (1, {total(info, 'peer', 'alias')}) or on (peer) {key}"
 
 
 def _grown_from_nothing(metric: str) -> str:
@@ -65,7 +65,7 @@ def _now(metric: str, *matchers: str) -> str:
 
 
 def _fails(here: Grid) -> None:
-    everything = total(increase(PEER_ATTEMPTS.record, _HAS_PLACE), "peer")
+    listed = command(_aliases(), "peer", "lnd-payments-exporter ended --failed --peer=$1 --since=$__range")
     reached = total(increase(PEER_ATTEMPTS.record, _HAS_PLACE, _REACHED), "peer")
     by_outcome = (
         total(increase(PEER_ATTEMPTS.record, _HAS_PLACE, exactly("outcome", outcome)), "peer")
@@ -86,22 +86,22 @@ def _fails(here: Grid) -> None:
                 f"the alert PeerFails sees it; good: below {BLAMED:.0%}; few: fewer than {BLAMED_LEAST}. Takes: "
                 "seconds per attempt, nodes behind it included.",
                 "short",
+                "runbooks/LndPaymentsPeerFails.md",
             ),
             [
-                Query(_aliases()),
-                Query(command(everything, "peer", "lnd-payments-exporter ended --failed --peer=$1 --since=$__range")),
+                Query(listed),
                 *map(Query, by_outcome),
                 *(Query(f"{expr} or NaN * {_EACH}") for expr in known),
             ],
             [
                 *_NAMES,
-                Column("Value #B", "Attempts", "locale", decimals=0, width=85),
-                Column("Value #C", "Settled", "locale", decimals=0, width=75),
-                Column("Value #D", "Failed in our channel", "locale", decimals=0, width=155),
-                Column("Value #E", "At the peer", "locale", decimals=0, width=95),
-                Column("Value #F", "Behind it", "locale", decimals=0, width=85),
+                Column("Sum", "Attempts", "locale", decimals=0, width=85),
+                Column("Value #B", "Settled", "locale", decimals=0, width=75),
+                Column("Value #C", "Failed in our channel", "locale", decimals=0, width=155),
+                Column("Value #D", "At the peer", "locale", decimals=0, width=95),
+                Column("Value #E", "Behind it", "locale", decimals=0, width=85),
                 Column(
-                    "Value #G",
+                    "Value #F",
                     "In channel or at peer, 30 min",
                     "percentunit",
                     ((None, GREEN), (BLAMED, RED)),
@@ -109,16 +109,17 @@ def _fails(here: Grid) -> None:
                     width=205,
                     empty="few",
                 ),
-                Column("Value #H", "Takes", "s", decimals=1, empty="-", width=70),
-                Column("Value #I", "Active", "short", decimals=0, width=75, empty=_UNKNOWN),
-                Column("Value #J", "Inactive", "short", ((None, GREEN), (1, ORANGE)), 0, empty=_UNKNOWN, width=80),
-                Column("Value #K", "Spendable, sat", "short", width=120, empty=_UNKNOWN),
+                Column("Value #G", "Takes", "s", decimals=1, empty="-", width=70),
+                Column("Value #H", "Active", "short", decimals=0, width=75, empty=_UNKNOWN),
+                Column("Value #I", "Inactive", "short", ((None, GREEN), (1, ORANGE)), 0, empty=_UNKNOWN, width=80),
+                Column("Value #J", "Spendable", SATS, width=120, empty=_UNKNOWN),
                 Column("command", "Which payments?", "string", width=170, copied=True),
             ],
             "peer",
             sort="Attempts",
             empty=f"{_NONE}, {NO_RULES}",
-            only=("Value #B",),
+            only=("Sum",),
+            summed=[f"Value #{letter}" for letter in "BCDE"],
         ),
         24,
         10,
@@ -149,16 +150,16 @@ def _costs(here: Grid) -> None:
             ],
             [
                 *_NAMES,
-                Column("Value #B", "Sent, sat", "short"),
-                Column("Value #C", "Fees of payments, sat", "short"),
-                Column("Value #D", "Fees of rebalances, sat", "short"),
-                Column("Value #E", "Rebalanced in, sat", "short"),
-                Column("Value #F", "Fees of that, sat", "short"),
-                Column("Value #G", "Spendable, sat", "short", empty=_UNKNOWN),
-                Column("Value #H", "Receivable, sat", "short", empty=_UNKNOWN),
+                Column("Value #B", "Sent", SATS),
+                Column("Value #C", "Fees of payments", SATS),
+                Column("Value #D", "Fees of rebalances", SATS),
+                Column("Value #E", "Rebalanced in", SATS),
+                Column("Value #F", "Fees of that", SATS),
+                Column("Value #G", "Spendable", SATS, empty=_UNKNOWN),
+                Column("Value #H", "Receivable", SATS, empty=_UNKNOWN),
             ],
             "peer",
-            sort="Sent, sat",
+            sort="Sent",
             empty=f"{_NONE}, {NO_RULES}",
             only=("Value #B", "Value #E"),
         ),
@@ -168,23 +169,25 @@ def _costs(here: Grid) -> None:
 
 
 def _takes(here: Grid) -> None:
-    busiest = f"topk({_BUSIEST}, sum by (peer) (increase({m(PEER_ATTEMPTS.record, _HAS_PLACE)}[$__range] @ end())))"
+    slowest = f"topk({_MOST}, sum by (peer) (increase({m(PEER_OUTSTANDING.record, _HAS_PLACE)}[$__range] @ end())))"
     attempts = total(increase(PEER_ATTEMPTS.record, _HAS_PLACE, _REACHED, window="1h"), "peer")
-    named = f"(0 * ({_aliases()}) + 1)"
+    each = total(f"last_over_time({m(PEER_SENT.record)}[$__range] @ end())", "peer")
+    info = f"last_over_time({m('peer_info')}[1h] @ end())"
+    named = f"(0 * ({_aliases(info, each)}) + 1)"
     takes = f"{total(increase(PEER_OUTSTANDING.record, _HAS_PLACE, window='1h'), 'peer')} / ({attempts} > 0)"
     here.add(
         lines(
             Text(
                 "How long HTLC attempts take, by peer",
-                f"Average of an hour, of the {_BUSIEST} peers with the most attempts in the time shown; nodes behind "
+                f"Average of an hour, of the {_MOST} peers at which attempts took the most time in all; nodes behind "
                 "them and hold invoices included. Good: a few seconds. One line that rises alone is that peer's.",
                 "s",
             ),
             [
-                Query(f"({takes} and on (peer) {busiest}) * on (peer) group_left (alias) {named}", "{{alias}}"),
+                Query(f"({takes} and on (peer) {slowest}) * on (peer) group_left (alias) {named}", "{{alias}}"),
             ],
             empty=f"{_NONE}, {NO_RULES}",
-            every="5m",
+            every="15m",
         ),
         12,
     )
@@ -214,7 +217,7 @@ def _locked(here: Grid) -> None:
                 "Liquidity locked, sat at any moment",
                 "Average amount that HTLCs kept locked, by how they ended: what failures cost in liquidity. Good: "
                 "failed is the small part.",
-                "short",
+                SATS,
             ),
             [Query(locked, "{{outcome}}")],
             colors=OUTCOMES,
@@ -251,9 +254,9 @@ def held_by(here: Grid) -> None:
             [
                 *_NAMES,
                 Column("Value #B", "HTLCs", "short", decimals=0),
-                Column("Value #C", "Locked, sat", "short"),
+                Column("Value #C", "Locked", SATS),
                 Column("Value #D", "Of what it accepts", "percentunit", full, 1, empty=_UNKNOWN),
-                Column("Value #E", "Spendable, sat", "short", empty=_UNKNOWN),
+                Column("Value #E", "Spendable", SATS, empty=_UNKNOWN),
             ],
             "peer",
             sort="HTLCs",
@@ -261,5 +264,5 @@ def held_by(here: Grid) -> None:
             only=("Value #B", "Value #D"),
         ),
         24,
-        10,
+        8,
     )

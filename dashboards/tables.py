@@ -38,14 +38,17 @@ def grid(
     columns: Sequence[Column],
     key: str | Sequence[str],
     *,
-    sort: str = "",
+    sort: str | Sequence[str] = "",
     empty: str = "",
     only: Sequence[str] = (),
+    summed: Sequence[str] = (),
 ) -> table.Panel:
     """Return a table with a row for each value of the label `key`, joined from several queries.
 
-    With several labels the queries must have exactly these labels, and the same rows. Only rows with more than 0 in one
-    of the fields `only` are shown.
+    It is sorted by the columns `sort`, the highest first. Only rows with more than 0 in one of the fields `only` are
+    shown. The fields `summed` are added up in a column `Sum` before that.
+
+    With several labels the queries must have exactly these labels, and the same rows.
     """
     panel: table.Panel = filled(
         table.Panel(), text, [query._replace(instant=True) for query in queries], PromQueryFormat.TABLE
@@ -56,6 +59,8 @@ def grid(
         if isinstance(key, str)
         else model.DataTransformerConfig(id_val="merge", options={})
     )
+    if summed:
+        panel.with_transformation(_sum("Sum", summed))
     if only:
         config = {"id": "greater", "options": {"value": 0}}
         filters = [{"fieldName": name, "config": config} for name in only]
@@ -84,7 +89,8 @@ def grid(
     if empty:
         panel.no_value(empty)
     if sort:
-        panel.sort_by([common.TableSortByFieldState().display_name(sort).desc(True)])
+        by = [sort] if isinstance(sort, str) else sort
+        panel.sort_by([common.TableSortByFieldState().display_name(name).desc(True) for name in by])
     return panel
 
 
@@ -129,20 +135,23 @@ def matrix(
     `expr` has both labels, and nothing for a cell without a number; the column `every` has the sum of each row.
     """
     panel: table.Panel = filled(table.Panel(), text, [Query(expr, instant=True)], PromQueryFormat.TABLE)
-    summed = {"include": [*columns], "reducer": "sum"}
     first = f"{row.name}\\{label}"
     places = {name: place for place, name in enumerate((first, every, *columns))}
-    steps: dict[str, dict[str, object]] = {
-        "groupingToMatrix": {"rowField": row.name, "columnField": label, "valueField": "Value", "emptyValue": "null"},
-        "calculateField": {"mode": "reduceRow", "reduce": summed, "alias": every},
-        "organize": {"indexByName": places, "renameByName": {first: row.heading}, "excludeByName": {}},
-    }
-    for name, options in steps.items():
-        panel.with_transformation(model.DataTransformerConfig(id_val=name, options=options))
+    pairs = {"rowField": row.name, "columnField": label, "valueField": "Value", "emptyValue": "null"}
+    order = {"indexByName": places, "renameByName": {first: row.heading}, "excludeByName": {}}
+    panel.with_transformation(model.DataTransformerConfig(id_val="groupingToMatrix", options=pairs))
+    panel.with_transformation(_sum(every, columns))
+    panel.with_transformation(model.DataTransformerConfig(id_val="organize", options=order))
     panel.override_by_name(row.heading, _column(row))
     for name in (every, *columns):
-        panel.override_by_name(name, _column(Column(name, name, text.unit, MARKED, 0, empty="-")))
+        panel.override_by_name(name, _column(Column(name, name, text.unit, decimals=0, empty="-")))
     return panel.no_value(empty).sort_by([common.TableSortByFieldState().display_name(every).desc(True)])
+
+
+def _sum(name: str, columns: Sequence[str]) -> model.DataTransformerConfig:
+    """Return the transformation that adds a column with the sum of others."""
+    options = {"mode": "reduceRow", "reduce": {"include": [*columns], "reducer": "sum"}, "alias": name}
+    return model.DataTransformerConfig(id_val="calculateField", options=options)
 
 
 def command(expr: str, label: str, line: str, name: str = "command") -> str:

@@ -95,7 +95,7 @@ SUMS = (
     DESTINATIONS,
 )
 
-BY_REASON = "instance_node_purpose_amount_band_reason:lnd_payments_failed_total:sum"
+BY_REASON = "instance_node_purpose_reason:lnd_payments_failed_total:sum"
 """Failed payments; the counter has the label `kind` and no `purpose`."""
 MADE_GOOD_BY_BAND = "instance_node_amount_band:lnd_payments_made_good_total:sum"
 """Bad payments of counted kinds that a later one of the same hash made good, like `BAD_BY_BAND`."""
@@ -108,7 +108,7 @@ def boards(values: Values) -> Group:
     s = Selector(values)
     counted, bad = one_of("kind", values.counted_kinds), one_of("reason", values.bad_reasons)
     by_purpose = " or ".join(
-        f'label_replace(sum without (kind) ({s("failed_total", _kinds(of))}), "purpose", "{of}", "", "")'
+        f'label_replace(sum without (kind, amount_band) ({s("failed_total", _kinds(of))}), "purpose", "{of}", "", "")'
         for of in Purpose
     )
     return Group(

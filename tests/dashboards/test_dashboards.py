@@ -8,13 +8,14 @@ import pytest
 
 from dashboards.board import TAG, written
 from dashboards.boards import BOARDS
-from dashboards.query import VALUES
 from deploy.prometheus.generate import groups
+from deploy.prometheus.last_page import SEEN
 from deploy.prometheus.rule import Alert, Recording
 from deploy.prometheus.values import read
 from exporter.metrics.names import ROWS
 from exporter.metrics.row import HistogramRow
-from tests.dashboards.panels import FILES, HERE, dashboard, panels, queries
+from tests.dashboards.panels import FILES, HERE, dashboard, panels, queries, with_variables
+from tests.rulecost.history import read_by
 
 COLUMNS = 24
 FOREIGN = {
@@ -30,9 +31,8 @@ LONGEST = 340
 
 
 def known() -> set[str]:
-    """Return every series name of a page, and of the recorded series."""
+    """Return every series name of a page."""
     names = {row.name for row in ROWS}
-    names |= {rule.record for group in groups(VALUES) for rule in group.rules if isinstance(rule, Recording)}
     for row in ROWS:
         if isinstance(row, HistogramRow):
             names |= {f"{row.name}_{end}" for end in ("bucket", "count", "sum")}
@@ -47,16 +47,45 @@ def test_json_is_up_to_date() -> None:
     assert sorted(HERE.glob("*.json")) == sorted(FILES.values())
 
 
+def recorded() -> set[str]:
+    """Return the recorded series that every profile has."""
+    profiles = (
+        {rule.record for group in groups(values) for rule in group.rules if isinstance(rule, Recording)}
+        for values in read().values()
+    )
+    return set.intersection(*profiles)
+
+
 def test_every_query_parses_and_names_existing_metrics() -> None:
-    """Each query parses and names only metrics of the exporter."""
-    names = known()
+    """Each query parses and names only metrics of the exporter, recorded series, and alerts."""
+    names = known() | recorded() | {"ALERTS"}
     for asked in queries():
         used = set(_names(promql_parser.parse(asked.expr)))
         assert used - names == set(), asked
 
 
 def _names(node: promql_parser.Expr) -> set[str]:
-    return set(re.findall(r"(?<![\w:])(?:[\w:]*lnd_payments_[\w:]+|up|process_\w+|scrape_\w+)(?=\{)", node.prettify()))
+    return set(re.findall(r"[\w:]+(?=\{)", node.prettify()))
+
+
+def test_panels_that_need_the_rules_say_so() -> None:
+    """In the text of a panel that is empty without them."""
+    silent = []
+    for uid in FILES:
+        for panel in panels(uid):
+            named = [set(_names(promql_parser.parse(with_variables(target["expr"])))) for target in panel["targets"]]
+            if all(names & recorded() and not names - recorded() - {"ALERTS"} for names in named):
+                text = panel["fieldConfig"]["defaults"].get("noValue", "")
+                if "rules are not loaded" not in text:
+                    silent.append(f"{uid}: {panel['title']}")
+    assert silent == []
+
+
+def test_no_query_reads_days() -> None:
+    """It would be costly at each refresh: what needs more than a day is recorded, or a single recorded series."""
+    for asked in queries():
+        for name, seconds in read_by([asked.expr]).items():
+            assert seconds <= 86_400 or name == SEEN, asked
 
 
 @pytest.mark.parametrize("uid", FILES)

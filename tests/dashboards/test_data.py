@@ -1,6 +1,7 @@
 """Every query of every dashboard returns data from a real Prometheus that scrapes the exporter."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from dashboards.query import VALUES
+from deploy.prometheus.generate import groups
+from deploy.prometheus.rule import as_yaml
 from exporter.config import NodeConfig
 from exporter.simulator import demo
 from exporter.simulator.scenarios import Scenarios
@@ -39,14 +43,20 @@ async def watched(
     lab = NodeConfig("alice", node.address, node.tls_cert, node.macaroon, explain_no_route=True)
     async with exporting([lab], home / "exporter", destinations=destinations) as exporter, AsyncExitStack() as stack:
         both = {
-            "one page": Prometheus(home / "one", exporter.target),
-            "a page a node": Prometheus(home / "discovering", exporter.target, discover=True),
+            "one page": Prometheus(home / "one", exporter.target, rules=quick_rules()),
+            "a page a node": Prometheus(home / "discovering", exporter.target, rules=quick_rules(), discover=True),
         }
         for prometheus in both.values():
             stack.push_async_callback(prometheus.stop)
             await prometheus.start()
         await asyncio.sleep(SCRAPED_S)
         yield both
+
+
+def quick_rules() -> str:
+    """Return the shipped rules, evaluated each second."""
+    rules = as_yaml(groups(VALUES), VALUES)
+    return json.dumps({"groups": [group | {"interval": "1s"} for group in rules["groups"]]})
 
 
 async def lacking(both: Both) -> dict[tuple[str, str], list[str]]:

@@ -54,7 +54,7 @@ def shown(uid: str, title: str, letter: str) -> str:
 
 KNOWN: list[tuple[str, str, dict[str, float]]] = [
     (FLIGHT, HELD, {"D": 0.75, "E": 5}),
-    (FAILURES, FAILS, {"I": 1, "J": 1, "K": 5}),
+    (FAILURES, FAILS, {"H": 1, "I": 1, "J": 5}),
     (FAILURES, COST, {"G": 5, "H": 7}),
 ]
 
@@ -83,7 +83,7 @@ def test_how_long_a_peer_takes(tmp_path: Path) -> None:
     """Attempts that never reached it don't count."""
     told = node() | series("peer_htlc_outstanding_seconds_total", "0+4x200", outcome="succeeded")
     told |= series("peer_htlc_outstanding_seconds_total", "0+2x200", outcome="failed")
-    expected = [Expected(shown(FAILURES, FAILS, "H"), LATE, {'{peer="bank"}': 2})]
+    expected = [Expected(shown(FAILURES, FAILS, "G"), LATE, {'{peer="bank"}': 2})]
     assert not query_errors(tmp_path, told, expected, recorded())
 
 

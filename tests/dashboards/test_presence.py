@@ -7,13 +7,14 @@ import pytest
 from dashboards.presence import STATES
 from exporter.payments.labels import NodeState
 from tests.dashboards.panels import dashboard, panel, panel_query
+from tests.dashboards.test_agreement import recorded
 from tests.promtool import Expected, query_errors
 
 pytestmark = pytest.mark.usefixtures("programs")
 
 FLEET, NODE, FLIGHT = "lnd-payments-fleet", "lnd-payments-node", "lnd-payments-flight"
 CODES = {word: float(code) for code, (word, _) in STATES.items()}
-TABLE = "Nodes, a click leads to the payments of one"
+TABLE = "Nodes, the most urgent first; a click leads to the payments of one"
 ALICE, BOB, OTHER = (
     f'instance="{instance}:10019", job="lnd-payments", node="{node}"'
     for instance, node in (("a", "alice"), ("b", "bob"), ("c", "alice"))
@@ -78,7 +79,7 @@ def test_nodes_of_an_exporter_that_is_down(tmp_path: Path) -> None:
         ),
         Expected(panel_query(FLEET, "Nodes", span="3h"), 120, {"{}": 2}),
         Expected(panel_query(FLEET, "Nodes away", span="3h"), 120, {"{}": 1}),
-        Expected(panel_query("lnd-payments-overview", "Nodes away", span="3h"), 120, {"{}": 1}),
+        Expected(panel_query("lnd-payments-overview", "Away", span="3h"), 120, {"{}": 1}),
         *(
             Expected(
                 panel_query(NODE, "Stream of updates, chain, graph", letter, span="3h"),
@@ -113,10 +114,10 @@ def test_last_answers_of_a_node_that_is_down_are_hidden(tmp_path: Path) -> None:
 def test_table_of_a_quiet_node_has_every_column(tmp_path: Path) -> None:
     """Zeros are shown as zeros; a missing value has a text, and the column stays."""
     labels = f"{{{ALICE}}}"
-    letters = {letter: panel_query(FLEET, TABLE, letter, "3h") for letter in "BCDEFG"}
-    expected = [Expected(letters[letter], 120, {labels: 0}) for letter in "CDE"]
-    expected += [Expected(f"count({letters[letter]})", 120, {"{}": 1}) for letter in "BFG"]
-    assert not query_errors(tmp_path, page(ALICE, NodeState.READY, "x200"), expected)
+    letters = {letter: panel_query(FLEET, TABLE, letter, "3h") for letter in "BCDEFGHIJ"}
+    expected = [Expected(letters[letter], 120, {labels: value}) for letter, value in (("D", 0), ("E", 5), ("J", 0))]
+    expected += [Expected(f"count({letters[letter]})", 120, {"{}": 1}) for letter in "BCFGHI"]
+    assert not query_errors(tmp_path, page(ALICE, NodeState.READY, "x200"), expected, recorded())
     words = {
         override["matcher"]["options"]: mapping["options"]["result"]["text"]
         for override in panel(FLEET, TABLE)["fieldConfig"]["overrides"]
@@ -125,8 +126,27 @@ def test_table_of_a_quiet_node_has_every_column(tmp_path: Path) -> None:
         for mapping in one["value"]
         if mapping["type"] == "special"
     }
-    assert words["Success rate"] == "no payments"
-    assert {"Blocks left", "Last update", "Held HTLCs", "In flight"} <= words.keys()
+    numbers = {"Burn", "Success", "Payments", "Spendable", "Lasts", "Inactive channels", "Blocks left"}
+    assert {words[name] for name in numbers} == {"-"}
+
+
+@pytest.mark.parametrize("ends", [NodeState.READY, NodeState.UNREACHABLE], ids=["exporter away", "node away"])
+def test_old_numbers_of_a_node_that_is_away_are_hidden(ends: NodeState, tmp_path: Path) -> None:
+    """Its last hour, before it went away, was good: that says nothing of now."""
+    is_page, paid = ends is NodeState.UNREACHABLE, 'kind="invoice", amount_band="under_1k_sat"'
+    rises = "0+2x60 120x40" if is_page else "0+2x60"
+    series = page(ALICE, NodeState.READY, "x100" if is_page else "x60") | {
+        f"lnd_payments_succeeded_total{{{ALICE}, {paid}}}": rises,
+        f'lnd_payments_failed_total{{{ALICE}, {paid}, reason="no_route"}}': "0x100" if is_page else "0x60",
+        f"lnd_payments_started_total{{{ALICE}}}": rises,
+    }
+    if is_page:
+        series[f"lnd_payments_node_up{{{ALICE}}}"] = "1x60 0x40"
+    good = [("B", "0"), ("C", "1"), ("D", "120")]
+    shown = {letter: panel_query(FLEET, TABLE, letter, "3h") for letter in "BCDEFG"}
+    expected = [Expected(f"round({shown[letter]})", 60, {f"{{{ALICE}}}": float(value)}) for letter, value in good]
+    expected += [Expected(f"{expr} >= 0", 75, {}) for expr in shown.values()]
+    assert not query_errors(tmp_path, series, expected, recorded())
 
 
 def test_every_state_has_text_and_colour() -> None:

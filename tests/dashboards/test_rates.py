@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from dashboards import query
-from deploy.prometheus.recording import burn
 from deploy.prometheus.values import SHOWN, Success, read
 from exporter.payments.labels import AmountBand, Kind, Reason, RouteCheck
 from tests.dashboards.panels import panel, panel_query, with_variables
@@ -18,7 +17,7 @@ FAILURES, OVERVIEW = "lnd-payments-failures", "lnd-payments-overview"
 NODE = 'job="lnd-payments",instance="a:10019",node="alice"'
 AMOUNT = f'amount_band="{AmountBand.UNDER_10K}"'
 MINUTES = 500
-OVER_TIME = "Success rate: each try, and in the end"
+OVER_TIME = "Success rate of the last hour"
 
 
 def each_minute(metric: str, labels: str, rise: float) -> dict[str, str]:
@@ -66,8 +65,9 @@ def test_both_rates_are_shares_of_the_same_payments(tmp_path: Path) -> None:
     assert not query_errors(tmp_path, series, expected, recorded())
     for uid, title in ((OVERVIEW, "Success rate"), (OVERVIEW, OVER_TIME), (FAILURES, "Share that fails")):
         targets = panel(uid, title)["targets"]
-        assert [target["legendFormat"] for target in targets] == ["each try", "in the end"]
-        assert len({target["expr"].partition(" / ")[2] for target in targets}) == 1, title
+        rates = [target["expr"] for target in targets if target["legendFormat"] in {"each try", "in the end"}]
+        assert len(rates) == 2
+        assert len({rate.partition(" / ")[2] for rate in rates}) == 1, title
 
 
 def test_refusal_that_was_made_good(tmp_path: Path) -> None:
@@ -98,10 +98,8 @@ def test_rates_without_payments(tmp_path: Path) -> None:
     series = payments(Kind.INVOICE, 0, 0) | made_good(Kind.INVOICE, Reason.NO_ROUTE, 0)
     expected = [Expected(panel_query(uid, title, letter, "8h"), 400, {}) for uid, title in titles for letter in "AB"]
     assert not query_errors(tmp_path, series, expected, recorded())
-    assert {panel(uid, title)["fieldConfig"]["defaults"]["noValue"] for uid, title in titles} == {
-        "no payments",
-        "no payments, or the rules are not loaded",
-    }
+    for uid, title in titles:
+        assert panel(uid, title)["fieldConfig"]["defaults"]["noValue"].startswith("no payments")
 
 
 def test_runs_per_success(tmp_path: Path) -> None:
@@ -154,16 +152,14 @@ def test_burn_of_the_customer(again: float | None, share: float, tmp_path: Path)
     series |= payments(Kind.INVOICE, 90, 10)
     if again is not None:
         series |= made_good(Kind.INVOICE, Reason.NO_ROUTE, again)
-    of_node, shown = 0.1 / 0.02, with_variables(query.burn("1h", CUSTOMERS))
-    expected = [
-        Expected(f"round({expr}, 0.001)", 400, {f"{{{NODE}}}": round(of_node * share, 3)})
-        for expr in (shown, burn("1h"))
-    ]
-    expected.append(Expected(f"round({with_variables(query.burn('1h'))}, 0.001)", 400, {f"{{{NODE}}}": of_node}))
-    assert not query_errors(tmp_path, series, expected, recorded(CUSTOMERS))
+    shown = f"round({with_variables(query.burn('1h'))}, 0.001)"
+    of_node = 0.1 / 0.02
+    for values, burnt in ((CUSTOMERS, of_node * share), (query.VALUES, of_node)):
+        expected = [Expected(shown, 400, {f"{{{NODE}}}": round(burnt, 3)})]
+        assert not query_errors(tmp_path, series, expected, recorded(values))
 
 
 def test_panels_say_what_burns_the_budget() -> None:
     """Whichever was set when they were made."""
-    for title in ("Error budget burn, 1 h", "Error budget left, 3 days", "Error budget burn"):
+    for title in ("Burn, 1 h", "Error budget left", "Error budget burn"):
         assert "`success: node`" in panel(OVERVIEW, title)["description"]

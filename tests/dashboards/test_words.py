@@ -148,7 +148,7 @@ def test_commands_on_panels(uid: str) -> None:
         (FAILURES, "Why there was no route"),
         (FAILURES, "Failures by destination"),
         *((FAILURES, title) for title in ("HTLC failures: code by who failed it", "Direct peers")),
-        (OVERVIEW, "Bad payments per minute, by reason"),
+        (OVERVIEW, "Failed, and the top cause"),
         *((uid, "Successes after giving up") for uid in (OVERVIEW, "lnd-payments-flight")),
     ],
 )

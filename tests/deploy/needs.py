@@ -115,9 +115,10 @@ def alerts(group: Group) -> dict[str, Effect]:
 
 def boards(group: Group) -> Iterator[tuple[str, str, Effect]]:
     """Yield dashboard, title and effect of each panel on which there is one; a panel that lacks a part is coarser."""
+    recorded = rules(group)
     for uid in FILES:
         for panel in panels(uid):
-            effects = [effect(with_variables(target["expr"]), group) for target in panel["targets"]]
+            effects = [effect(with_variables(target["expr"]), group, recorded) for target in panel["targets"]]
             if max(effects) is not Effect.NONE:
                 whole = Effect.NOTHING if min(effects) is Effect.NOTHING else Effect.COARSER
                 yield dashboard(uid)["title"], panel["title"], whole

@@ -1,7 +1,7 @@
 """`make pictures`: draws each dashboard with Grafana's own components over a real Prometheus.
 
 Without arguments it draws the pictures of the documentation, with names only those; `all DIRECTORY` draws every
-dashboard of every node in both themes, for a review.
+dashboard of every node in both themes, for a review: one node is healthy, each of the others has an incident.
 """
 
 import asyncio
@@ -44,6 +44,7 @@ SHOWN = (
     Picture("overview-drained", "overview", "bob"),
     Picture("failures-drained", "failures", "bob"),
     Picture("failures-drained-dark", "failures", "bob", "dark"),
+    Picture("failures-peer-dark", "failures", "erin", "dark"),
     Picture("flight-down", "flight", "carol"),
     Picture("node-down-dark", "node", "carol", "dark"),
     Picture("fleet", "fleet", ALL),

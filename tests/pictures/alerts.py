@@ -13,6 +13,8 @@ from deploy.prometheus.values import read
 from tests.network.build import binaries
 
 STEP_S = 60
+_TIMES = 3
+"""How often a series that reads itself is written: its first values, and those that go on with them, and with these."""
 ACCEPTS_THE_PAST = {"storage": {"tsdb": {"out_of_order_time_window": "1d"}}}
 """Configuration with which Prometheus accepts samples of the past."""
 FLAGS = ["--web.enable-remote-write-receiver"]
@@ -27,15 +29,27 @@ class Series(NamedTuple):
 
 
 def backfill(address: str, from_s: int, to_s: int) -> None:
-    """Evaluate rule after rule and write the results: later rules use earlier ones."""
+    """Evaluate rule after rule and write the results: later rules use earlier ones.
+
+    Recorded series that go on with their own last value are written first, as often as their values need to settle.
+    """
     values = read()["service"]
-    for group in groups(values):
-        for rule in group.rules:
-            found = _asked(address, rule.expr, from_s, to_s)
-            if isinstance(rule, Recording):
-                _push(address, rule.record, values.job, found)
-            else:
-                _push(address, "ALERTS", values.job, [_firing(rule, series) for series in found])
+    rules = [rule for group in groups(values) for rule in group.rules]
+    for rule in [*_reading_their_own(rules) * _TIMES, *rules]:
+        found = _asked(address, rule.expr, from_s, to_s)
+        if isinstance(rule, Recording):
+            _push(address, rule.record, values.job, found)
+        else:
+            _push(address, "ALERTS", values.job, [_firing(rule, series) for series in found])
+
+
+def _reading_their_own(rules: Sequence[Recording | Alert]) -> list[Recording]:
+    """Return the recordings that read a series that is recorded with them or after them, and what those read."""
+    made = [rule for rule in rules if isinstance(rule, Recording)]
+    wanted = [rule for place, rule in enumerate(made) if any(later.record in rule.expr for later in made[place:])]
+    for rule in wanted:  # it grows
+        wanted += [read for read in made if read.record in rule.expr and read not in wanted]
+    return [rule for rule in made if rule in wanted]
 
 
 def _asked(address: str, expr: str, from_s: int, to_s: int) -> list[Series]:

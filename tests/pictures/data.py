@@ -7,7 +7,7 @@ from dataclasses import replace
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.metrics.names import ROWS
 from exporter.payments.event import NoRouteChecked
-from exporter.payments.labels import NodeState, RouteCheck
+from exporter.payments.labels import Mode, NodeState, RouteCheck
 from exporter.payments.node import Channels, PeerChannels
 from exporter.simulator.mutation import Register, Scenario
 from tests.incidents.node import VirtualNode
@@ -19,6 +19,7 @@ LAST = 2
 TO_S = int(time.time()) // 60 * 60
 FROM_S = TO_S - HOURS * 3600
 _END_MIN = HOURS * 60
+_VERSION = "0.20.0-beta commit=v0.20.0-beta"
 
 
 def alice() -> VirtualNode:
@@ -161,7 +162,8 @@ def _channels(node: VirtualNode, left: float = 1.0, offline: int = 0) -> None:
     node.set(channels=Channels(sum(one.spendable_msat for one in by_peer.values()), aliases, by_peer))
     if node.status.info is not None:
         up = len(by_peer) - offline
-        node.set(info=replace(node.status.info, channels_active=up, channels_inactive=offline, synced_to_graph=True))
+        info = replace(node.status.info, channels_active=up, channels_inactive=offline, synced_to_graph=True)
+        node.set(info=replace(info, version=_VERSION, network="mainnet"), mode=Mode.FIREHOSE)
 
 
 def exposition() -> Iterator[str]:

@@ -77,9 +77,8 @@ def history(page: str, back_s: Mapping[str, int], most_s: int) -> list[Series]:
         "instance_node_amount_band": [{"amount_band": band} for band in AmountBand],
         "instance_node_cause": [{"cause": cause} for cause in Cause],
         "instance_node_peer": [{"peer": peer} for peer in sorted(set(re.findall('peer="([0-9a-f]{66})"', page)))],
-        "instance_node_purpose_amount_band_reason": [
-            {"purpose": purpose, "amount_band": band, "reason": reason}
-            for purpose, band, reason in product(Purpose, AmountBand, Reason)
+        "instance_node_purpose_reason": [
+            {"purpose": purpose, "reason": reason} for purpose, reason in product(Purpose, Reason)
         ],
     }
     sums = {each.record: each for each in SUMS}

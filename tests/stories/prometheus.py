@@ -65,7 +65,7 @@ def _alerting(home: Path, rules: str, alertmanager: str) -> dict[str, Any]:
     if not rules:
         return {}
     (home / "rules.yml").write_text(rules)
-    targets = [{"static_configs": [{"targets": [alertmanager]}]}]
+    targets = [{"static_configs": [{"targets": [alertmanager] if alertmanager else []}]}]
     return {"rule_files": [str(home / "rules.yml")], "alerting": {"alertmanagers": targets}}
 
 
@@ -87,7 +87,7 @@ class Prometheus:
     ) -> None:
         """Write the configuration to scrape `target` (HOST:PORT); build the programs if they aren't yet.
 
-        With `rules` (YAML) alerts are sent to `alertmanager` (HOST:PORT). The target gets these `labels`; `job` has
+        With `rules` (YAML) alerts are sent to `alertmanager` (HOST:PORT), if there is one. The target gets these `labels`; `job` has
         further settings of its section in `scrape_configs`. With `discover` each node at `target` has a target. The
         job has `others`, too. `more` has further settings of the sections of the file.
         """

@@ -1,0 +1,109 @@
+"""The panels of the first dashboard on the time shown as a whole: what was paid, at what price."""
+
+from dashboards.graphs import Value, number, several
+from dashboards.layout import Grid
+from dashboards.panel import GREEN, ORANGE, RED, SATS, Query, Text
+from dashboards.query import NO_RULES, OUTAGE, SAT, TARGET, increase, overall, overall_in_the_end, total
+from dashboards.words import EACH_TRY, IN_THE_END
+from deploy.prometheus.boards import FEES_BY_KIND, SUCCEEDED_BY_KIND
+from deploy.prometheus.recording import SENT
+from deploy.prometheus.rule import exactly
+from exporter.payments.labels import Kind
+
+_NO_REBALANCE = f'kind!="{Kind.REBALANCE}"'
+_FEES = {"payments": _NO_REBALANCE, "rebalances": exactly("kind", Kind.REBALANCE)}
+"""Whose fees, with the matcher for them."""
+
+
+def totals(here: Grid) -> None:
+    """Add the numbers of the time shown: payments, amount, fees, success."""
+    here.row("What was paid? The time shown, chosen at the top right")
+    fees = {name: increase(FEES_BY_KIND.record, which) for name, which in _FEES.items()}
+    sent = total(increase(SENT))
+    here.add(
+        number(
+            Text("Arrived", "Payments of every kind but rebalances that succeeded.", "locale"),
+            total(increase(SUCCEEDED_BY_KIND.record, _NO_REBALANCE)),
+            decimals=0,
+            empty=f"none, {NO_RULES}",
+        ),
+        3,
+        4,
+    )
+    here.add(
+        number(
+            Text("Sent", "What they delivered, fees not included.", SATS),
+            f"round({sent} / {SAT})",
+            empty=f"none, {NO_RULES}",
+        ),
+        3,
+        4,
+    )
+    here.add(
+        several(
+            Text("Fees", "Routing fees of what arrived; those of rebalances by themselves.", SATS),
+            [
+                Value(Query(f"round({total(each_fee)} / {SAT})", name), SATS, decimals=None)
+                for name, each_fee in fees.items()
+            ],
+            empty=f"none, {NO_RULES}",
+        ),
+        5,
+        4,
+    )
+    here.add(
+        number(
+            Text(
+                "Fee rate",
+                "Fees of payments in millionths of what they delivered; 1000 ppm is 0.1 %. Good: as your limits say.",
+                "suffix: ppm",
+            ),
+            f"1e6 * {total(fees['payments'])} / ({sent} > 0)",
+            decimals=0,
+            empty=f"none, {NO_RULES}",
+        ),
+        3,
+        4,
+    )
+    here.add(
+        several(
+            Text(
+                "Success rate",
+                f"{EACH_TRY}: this node did not fail it. {IN_THE_END}: or a later try paid the same invoice, as the "
+                "customer sees it; right if the time shown is much longer than their pauses. Both of the same number "
+                f"of payments. Good: above {TARGET:.0%}.",
+                "percentunit",
+            ),
+            [
+                Value(Query(expr, name), "percentunit", ((None, RED), (OUTAGE, ORANGE), (TARGET, GREEN)), 1)
+                for name, expr in ((EACH_TRY, overall("$__range")), (IN_THE_END, overall_in_the_end("$__range")))
+            ],
+            empty=f"no payments, {NO_RULES}",
+        ),
+        5,
+        4,
+    )
+    here.add(
+        several(
+            Text(
+                "Successes after giving up",
+                "Payments that succeeded although lnd had given them up, and their amount: whoever asked may have been "
+                "told that they failed. Good: 0. Reconcile before anything is refunded: `lnd-payments-exporter ended "
+                "--late` lists them.",
+                "locale",
+            ),
+            [
+                Value(
+                    Query(total(increase("succeeded_late_total")), "payments"), "locale", ((None, GREEN), (0.5, ORANGE))
+                ),
+                Value(
+                    Query(f"round({total(increase('succeeded_late_msat_total'))} / {SAT})", "amount"),
+                    SATS,
+                    ((None, GREEN), (0.5, ORANGE)),
+                    None,
+                ),
+            ],
+        ),
+        5,
+        4,
+    )
