@@ -87,9 +87,9 @@ class Prometheus:
     ) -> None:
         """Write the configuration to scrape `target` (HOST:PORT); build the programs if they aren't yet.
 
-        With `rules` (YAML) alerts are sent to `alertmanager` (HOST:PORT), if there is one. The target gets these `labels`; `job` has
-        further settings of its section in `scrape_configs`. With `discover` each node at `target` has a target. The
-        job has `others`, too. `more` has further settings of the sections of the file.
+        With `rules` (YAML) alerts are sent to `alertmanager` (HOST:PORT), if there is one. The target gets these
+        `labels`; `job` has further settings of its section in `scrape_configs`. With `discover` each node at `target`
+        has a target. The job has `others`, too. `more` has further settings of the sections of the file.
         """
         home.mkdir()
         self._tools = binaries()
