@@ -22,6 +22,7 @@ from exporter.web.pages import SERVICE_DISCOVERY
 from tests.dashboards.panels import FILES, dashboard, panels
 from tests.dashboards.test_dashboards import known
 from tests.deploy.documented import SECTIONS, check
+from tests.deploy.test_levels import LEVELS
 from tests.incidents.named import EVERYTHING
 from tests.network.build import binaries
 from tests.web import certificates

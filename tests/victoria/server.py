@@ -53,6 +53,12 @@ class Server:
             text: bytes = response.read()
         return text
 
+    def write(self, openmetrics: str) -> None:
+        """Write samples into VictoriaMetrics, and return when they can be queried."""
+        request = urllib.request.Request(f"{self.url}/api/v1/import/prometheus", openmetrics.encode())
+        with urllib.request.urlopen(request):
+            self.get("/internal/force_flush")
+
     def query(self, expr: str, at_s: int) -> Answer:
         """Return the answer to an instant query, without names of metrics. Raises ValueError if it is an error."""
         try:
