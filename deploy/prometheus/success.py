@@ -111,7 +111,7 @@ def _outage(s: Selector, values: Values) -> Alert:
         given.severity,
         f"""
         {share("10m")} > {limit}
-        and {share("2m")} > {limit}
+        and {share("3m")} > {limit}
         and {live(FINISHED_BY_BAND, "10m")} >= {given.at_least}
         """,
         f"{NODE}: {SHARE} of payments fail",

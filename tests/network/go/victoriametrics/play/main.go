@@ -1,7 +1,7 @@
 // Command play evaluates rules over a story in virtual time, with vmalert's own code and a running VictoriaMetrics.
 //
 // It reads one JSON object: the story's series in promtool's notation, the file of rules, and when they are evaluated.
-// It writes a line of JSON for each alert that fires at an evaluation. What is recorded can be queried only at the next
+// It writes a line of JSON for each alert that fires, at each evaluation. What is recorded can be queried only at the next
 // evaluation, because vmalert doesn't wait until VictoriaMetrics shows what it has written.
 package main
 
@@ -38,7 +38,7 @@ type Story struct {
 	Series                []struct{ Series, Values string }
 }
 
-// Firing is an alert that fires at an evaluation.
+// Firing is an alert that fires at the time of an evaluation, its group's or another one's.
 type Firing struct {
 	AtS                 int64
 	Labels, Annotations map[string]string
@@ -110,13 +110,12 @@ func play(story Story) error {
 	due := map[*rule.Group]int64{}
 	for at := story.BeginS; at <= story.EndS; at += story.EveryS {
 		for _, group := range groups {
-			if at < due[group] {
-				continue
-			}
-			due[group] = at + int64(group.Interval.Seconds())
-			for err := range group.ExecOnce(context.Background(), base, time.Unix(at, 0)) {
-				if err != nil {
-					return err
+			if at >= due[group] {
+				due[group] = at + int64(group.Interval.Seconds())
+				for err := range group.ExecOnce(context.Background(), base, time.Unix(at, 0)) {
+					if err != nil {
+						return err
+					}
 				}
 			}
 			for _, one := range group.Rules {
