@@ -15,7 +15,7 @@ import pytest
 
 from deploy.prometheus.generate import groups
 from deploy.prometheus.recording import recorded_burn
-from deploy.prometheus.rule import Selector
+from deploy.prometheus.rule import Recording, Selector
 from deploy.prometheus.values import SHOWN, Success, read
 from exporter.metrics.names import ROWS
 from tests.dashboards.panels import FILES, panels, with_variables
@@ -96,7 +96,9 @@ def expressions() -> Mapping[str, str]:
         for profile, values in read(more=EVERYTHING | {"success": success.value}).items():
             for group in groups(values):
                 for rule in group.rules:
-                    found.setdefault(rule.expr, f"{profile}: {getattr(rule, 'record', None) or rule.name}")
+                    found.setdefault(
+                        rule.expr, f"{profile}: {rule.record if isinstance(rule, Recording) else rule.name}"
+                    )
     for uid in FILES:
         for panel in panels(uid):
             for target in panel["targets"]:
