@@ -17,7 +17,7 @@ from tests.network.build import victoria
 from tests.victoria.server import Server
 
 BEGIN_S = 946_684_800
-"""When a story begins: 2000-01-01. VictoriaMetrics refuses what is too far in the future, and keeps no year 1970."""
+"""When a story begins: 2000-01-01, because VictoriaMetrics refuses samples of the future."""
 EVERY_S = 30
 """Seconds between evaluations, as in the files of rules."""
 
@@ -84,5 +84,4 @@ def _fired(firing: list[_Firing], every_s: int) -> Fired:
         last_min=(firing[-1].at_s - BEGIN_S) / 60,
         times=max(begun),
         series=max(at_once.values()),
-        without_instance=sum(not one.labels.get("instance") for one in firing),
     )

@@ -25,7 +25,7 @@ from tests.incidents.traffic import MINUTE, drained, held, pays
 from tests.victoria.play import BEGIN_S, play
 from tests.victoria.server import Answer, Server, prometheus, victoria_metrics
 
-pytestmark = pytest.mark.usefixtures("victoria")
+pytestmark = [pytest.mark.usefixtures("victoria"), pytest.mark.xdist_group("queries in VictoriaMetrics")]
 
 AT_MIN = (4, 29, 46, 60, 73, 79, 82, 90)
 """When everything is asked: early, in the incident, while the exporter is away (75 to 80), and afterwards."""

@@ -1,5 +1,6 @@
 """vmalert and VictoriaMetrics fire the same alerts as Prometheus in the same stories, with the same texts."""
 
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -9,6 +10,7 @@ import pytest
 
 from deploy.prometheus.values import SHOWN, read
 from exporter.payments.labels import Cause, Reason
+from tests.deploy.test_deploy import RULES
 from tests.incidents.node import VirtualNode
 from tests.incidents.promtool import Fired, fired
 from tests.incidents.series import Series
@@ -92,6 +94,14 @@ def different(here: Fired, there: Fired) -> str:
     late = (there.first_min - here.first_min, there.last_min - here.last_min)
     same = here.times == there.times and here.series == there.series
     return "" if same and all(-EARLIER_MIN <= each <= LATER_MIN for each in late) else f"{here} {there}"
+
+
+@pytest.mark.parametrize("profile", read())
+def test_vmalert_accepts_the_rules(profile: str, victoria: Path) -> None:
+    """The program itself, expressions and templates included."""
+    command = [victoria / "vmalert", "-dryRun", f"-rule={RULES / f'{profile}.rules.yml'}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 class Old(Series):
