@@ -99,7 +99,7 @@ def different(here: Fired, there: Fired) -> str:
 @pytest.mark.parametrize("profile", read())
 def test_vmalert_accepts_the_rules(profile: str, victoria: Path) -> None:
     """The program itself, expressions and templates included."""
-    command = [victoria / "vmalert", "-dryRun", f"-rule={RULES / f'{profile}.rules.yml'}"]
+    command = [str(victoria / "vmalert"), "-dryRun", f"-rule={RULES / f'{profile}.rules.yml'}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
