@@ -109,7 +109,7 @@ def live_bad(window: str) -> str:
     return f"instance_node:lnd_payments_live_bad:ratio{window}"
 
 
-_LONG, _SHORT = "10m", "2m"
+_LONG, _SHORT = "10m", "3m"
 """The windows of `Outage`."""
 
 

@@ -248,6 +248,6 @@ def _report(line: str) -> None:
 
 if __name__ == "__main__":
     try:
-        sys.stdout.write(f"{binaries()}\n")
+        sys.stdout.write(f"{binaries()}\n{victoria()}\n")
     except CannotBuild as error:
         sys.exit(f"The programs of the test network can't be built: {error}")

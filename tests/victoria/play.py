@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections import defaultdict
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from tests.network.build import victoria
 from tests.victoria.server import Server
 
 BEGIN_S = 946_684_800
-"""When a story begins: 2000-01-01. VictoriaMetrics refuses what is too far in the future, and keeps no year 1970."""
+"""When a story begins: 2000-01-01, because VictoriaMetrics refuses samples of the future."""
 EVERY_S = 30
 """Seconds between evaluations, as in the files of rules."""
 
@@ -30,11 +31,8 @@ class Played(NamedTuple):
     """The annotations of each when it first fired."""
 
 
-def play(profile: str, values: Values, series: Series, server: Server, home: Path, *, late: bool) -> Played:
-    """Evaluate the rules of a profile over a story.
-
-    With `late` recorded samples can be queried only at the next evaluation, otherwise at once, as in Prometheus.
-    """
+def play(profile: str, values: Values, series: Series, server: Server, home: Path) -> Played:
+    """Evaluate the rules of a profile over a story. What is recorded can be queried only at the next evaluation."""
     every_s = max(series.step_s, EVERY_S)
     rules = home / f"{profile}.rules.yml"
     rules.write_text(generated(profile, values))
@@ -45,7 +43,6 @@ def play(profile: str, values: Values, series: Series, server: Server, home: Pat
         "EndS": BEGIN_S + (len(series) - 1) * series.step_s,
         "ScrapedEveryS": series.step_s,
         "EveryS": every_s,
-        "Late": late,
         "Series": series.written(),
     }
     done = subprocess.run(
@@ -81,14 +78,10 @@ def _fired(firing: list[_Firing], every_s: int) -> Fired:
     for one in firing:
         times[json.dumps(one.labels, sort_keys=True)].append(one.at_s)
         at_once[one.at_s] += 1
-    begun = [
-        1 + sum(later - before > every_s for before, later in zip(each, each[1:], strict=False))
-        for each in times.values()
-    ]
+    begun = [1 + sum(later - before > every_s for before, later in pairwise(each)) for each in times.values()]
     return Fired(
         first_min=(firing[0].at_s - BEGIN_S) / 60,
         last_min=(firing[-1].at_s - BEGIN_S) / 60,
         times=max(begun),
         series=max(at_once.values()),
-        without_instance=sum(not one.labels.get("instance") for one in firing),
     )

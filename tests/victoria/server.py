@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.network.build import binaries, victoria
-from tests.network.process import free_port
+from tests.network.process import NotReady, free_port
 from tests.patience import PATIENCE_S
 
 Answer = dict[frozenset[tuple[str, str]], float]
@@ -32,15 +32,19 @@ class Server:
         with (self._home / "log").open("wb") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
         deadline_s = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                self.get(self._ready)
-            except OSError:
-                assert self._process.poll() is None, (self._home / "log").read_text()
-                assert time.monotonic() < deadline_s, "it doesn't answer"
-                time.sleep(0.05)
-            else:
-                return self
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline_s:
+                self._process.kill()
+                raise NotReady((self._home / "log").read_text())
+            time.sleep(0.05)
+        return self
+
+    def _answers(self) -> bool:
+        try:
+            self.get(self._ready)
+        except OSError:
+            return False
+        return True
 
     def __exit__(self, *_: object) -> None:
         """Stop it."""
@@ -52,6 +56,12 @@ class Server:
         with urllib.request.urlopen(f"{self.url}{path}?{urllib.parse.urlencode(query)}") as response:
             text: bytes = response.read()
         return text
+
+    def write(self, openmetrics: str) -> None:
+        """Write samples into VictoriaMetrics, and return when they can be queried."""
+        request = urllib.request.Request(f"{self.url}/api/v1/import/prometheus", openmetrics.encode())
+        with urllib.request.urlopen(request):
+            self.get("/internal/force_flush")
 
     def query(self, expr: str, at_s: int) -> Answer:
         """Return the answer to an instant query, without names of metrics. Raises ValueError if it is an error."""
@@ -69,7 +79,7 @@ class Server:
 
 
 def victoria_metrics(home: Path) -> Server:
-    """Return an empty VictoriaMetrics, with its defaults but for the retention: virtual time begins long ago."""
+    """Return an empty VictoriaMetrics with its defaults, except that it accepts samples of long ago, in any order."""
     flags = [f"-storageDataPath={home / 'data'}", "-retentionPeriod=100y", "-search.disableCache"]
     return Server(home, [str(victoria() / "victoria-metrics"), *flags], "-httpListenAddr", "/health")
 

@@ -1,8 +1,8 @@
 // Command play evaluates rules over a story in virtual time, with vmalert's own code and a running VictoriaMetrics.
 //
 // It reads one JSON object: the story's series in promtool's notation, the file of rules, and when they are evaluated.
-// It writes a line of JSON for each alert that fires at an evaluation. With "Late" a recorded sample can be queried
-// only at the next evaluation, as with vmalert, which doesn't wait until VictoriaMetrics shows what it has written.
+// It writes a line of JSON for each alert that fires, at each evaluation. What is recorded can be queried only at the next
+// evaluation, because vmalert doesn't wait until VictoriaMetrics shows what it has written.
 package main
 
 import (
@@ -35,11 +35,10 @@ type Story struct {
 	Server, Rules         string
 	BeginS, EndS          int64
 	ScrapedEveryS, EveryS int64
-	Late                  bool
 	Series                []struct{ Series, Values string }
 }
 
-// Firing is an alert that fires at an evaluation.
+// Firing is an alert that fires at the time of an evaluation, its group's or another one's.
 type Firing struct {
 	AtS                 int64
 	Labels, Annotations map[string]string
@@ -111,29 +110,19 @@ func play(story Story) error {
 	due := map[*rule.Group]int64{}
 	for at := story.BeginS; at <= story.EndS; at += story.EveryS {
 		for _, group := range groups {
-			if at < due[group] {
-				continue
-			}
-			due[group] = at + int64(group.Interval.Seconds())
-			// Rules by themselves, so that a later one finds what an earlier one has recorded.
-			all := group.Rules
-			for _, one := range all {
-				group.Rules = []rule.Rule{one}
+			if at >= due[group] {
+				due[group] = at + int64(group.Interval.Seconds())
 				for err := range group.ExecOnce(context.Background(), base, time.Unix(at, 0)) {
 					if err != nil {
 						return err
 					}
 				}
-				if !story.Late {
-					if err := base.flush(); err != nil {
-						return err
-					}
-				}
+			}
+			for _, one := range group.Rules {
 				if err := tell(out, one, at); err != nil {
 					return err
 				}
 			}
-			group.Rules = all
 		}
 		if err := base.flush(); err != nil {
 			return err
