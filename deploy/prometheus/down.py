@@ -95,6 +95,8 @@ def _many(given: Many, single: Sequence[Alert]) -> Iterator[Alert]:
     """
     all_nodes = f"count by (job) ({LISTED} == 1)"
     share = f"(count by (job) ({DOWN}) or 0 * {all_nodes}) / on (job) {all_nodes}"
+    if given.at_least is None:
+        return
     for severity, urgent in (
         (Severity.WARNING, {Severity.WARNING, Severity.CRITICAL}),
         (Severity.CRITICAL, {Severity.CRITICAL}),

@@ -157,7 +157,7 @@ class Down(_Given, frozen=True):
 class Many(_Given, frozen=True):
     """An alert on several other alerts at once, and on a share of all nodes."""
 
-    at_least: Whole
+    at_least: Whole | None
     percent: Percent
 
     def __post_init__(self) -> None:
