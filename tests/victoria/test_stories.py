@@ -47,15 +47,15 @@ class Part(NamedTuple):
 PLAYED = {
     "drained channels": Part(
         SCRIPTS["drained channels"],
-        125,
+        100,
         {
             "OwnLiquidity warning": "the peers may also be offline: 0 channels are inactive, 8 active.",
             "Outage critical": "0 channels are inactive, 8 active.",
         },
     ),
-    "late success while the exporter moves": Part(SCRIPTS["late success while the exporter moves"], 110),
-    "htlc held without exporter": Part(htlc_held_without_exporter, 90),
-    "short restart": Part(SCRIPTS["short restart"], 80),
+    "late success while the exporter moves": Part(SCRIPTS["late success while the exporter moves"], 80),
+    "htlc held without exporter": Part(htlc_held_without_exporter, 75),
+    "short restart": Part(SCRIPTS["short restart"], 75),
 }
 """Few, because a minute of a story takes some 0.1 s of CPU time."""
 
