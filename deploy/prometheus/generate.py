@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from deploy.prometheus import days, flight, node, recording, success, traffic, watching
+from deploy.prometheus import days, flight, node, peers, recording, success, traffic, watching
 from deploy.prometheus.rule import Group, as_yaml
 from deploy.prometheus.values import Values
 
@@ -35,6 +35,7 @@ def groups(values: Values) -> Sequence[Group]:
         days.of_days(values),
         success.success(values),
         success.reasons(values),
+        peers.peers(values),
         flight.flight(values),
         node.node(values),
         traffic.traffic(values),
