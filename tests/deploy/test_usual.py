@@ -11,7 +11,7 @@ from deploy.prometheus.recording import BACK, FINISHED
 from deploy.prometheus.rule import PREFIX, Alert, Group, as_yaml
 from deploy.prometheus.usual import WINDOWS, Window
 from deploy.prometheus.values import read
-from tests.promtool import Expected, query_errors
+from tests.promtool import Expected, promtool_errors, query_errors
 
 pytestmark = pytest.mark.usefixtures("programs")
 
@@ -115,3 +115,50 @@ def test_balance(name: str, changed: dict[str, str], expected: bool, tmp_path: P
         **of("lnd_payments_node_up", "1x40"),
     }
     assert fires(tmp_path, name, series | changed, [39]) == {39: expected}
+
+
+def message(tmp_path: Path, name: str, series: Mapping[str, str], at_min: int) -> str:
+    """Return what promtool says of the alert's text, which is its summary and description."""
+    alert = [rule for group in groups(VALUES) for rule in group.rules if isinstance(rule, Alert) and rule.name == name]
+    test = {
+        "interval": "60s",
+        "input_series": [{"series": of_it, "values": values} for of_it, values in series.items()],
+        "alert_rule_test": [{"eval_time": f"{at_min}m", "alertname": PREFIX + name, "exp_alerts": []}],
+    }
+    return promtool_errors(tmp_path, as_yaml([Group("some", alert)], VALUES), test, 60)
+
+
+def test_message_of_traffic_gone(tmp_path: Path) -> None:
+    """It says how many payments there are and usually are, in each window, and how many are in flight."""
+    series = {
+        **of(FINISHED, "0+5000x60 300000+1x10"),
+        **of(FIVE.usual, "24000x70"),
+        **of(FIFTEEN.usual, "74000x70"),
+        **of("lnd_payments_stream_up", "1x70"),
+        **of(BACK, "0x70"),
+        **of("lnd_payments_in_flight", "3x70", ',purpose="payment",age="under_1m"'),
+    }
+    said = message(tmp_path, "TrafficGone", series, 67)
+    assert "alice: only 0.02083% of the usual payments" in said
+    assert "5 within 5m, usually at least 24k; 40.01k within 15m, usually at least 74k; 265k within 1h" in said
+    assert "and 3 payments are in flight" in said
+
+
+def test_message_of_inactive_balance(tmp_path: Path) -> None:
+    """It names the offline peers that had most, by their alias if it is known."""
+    peers = {"02aa": ("active", 1), "02bb": ("inactive", 900), "02cc": ("inactive", 800)}
+    series = {
+        **of(INACTIVE_SHARE, "0.51x70"),
+        **of("lnd_payments_node_channels", "1x70", ',state="active"'),
+        **of("lnd_payments_node_up", "1x70"),
+        **of("lnd_payments_node_inactive_msat", "1700000x70"),
+        **of("lnd_payments_node_spendable_msat", "1000x70"),
+        **of("lnd_payments_peer_info", "1x70", ',peer="02bb",alias="bob"'),
+    }
+    for peer, (state, had) in peers.items():
+        series |= of("lnd_payments_peer_channels", "1x70", f',peer="{peer}",state="{state}"')
+        series |= of("lnd_payments_peer_spendable_msat", f"{had}x20 0x50", f',peer="{peer}"')
+    said = message(tmp_path, "BalanceInactive", series, 60)
+    assert "alice: 51% of the balance is with peers that are offline" in said
+    assert "1.7k sat are in inactive channels and can't be sent, 1 sat are in active ones" in said
+    assert "since yesterday: bob (02bb) (02cc). Reconnect them." in " ".join(said.split())
