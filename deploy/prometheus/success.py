@@ -1,9 +1,6 @@
 """Alerts on failing payments, and on their causes."""
 
 from deploy.prometheus.failed import (
-    PEER_ATTEMPTS,
-    PEER_BLAMED,
-    PEER_BLAMED_SHARE,
     PROBES_FAILED,
     REBALANCES_FAILED,
     REFUSED,
@@ -90,7 +87,6 @@ def reasons(values: Values) -> Group:
                 closed. {_channels(ChannelState.INACTIVE)} channels are inactive, {_channels(ChannelState.ACTIVE)}
                 active.""",
             ),
-            _peer(s, given.peer_fails),
             *_storms(s, values),
             _unknown_reasons(s, given.unknown_reasons.severity),
         ],
@@ -271,40 +267,6 @@ def _cause(values: Values, given: Share, causes: list[Cause], name: str, what: s
         f"{NODE}: {SHARE} of failed payments fail {what}",
         f"""More than {given.percent:g} % of the payments below 100k sat that failed in the last 10 minutes
         {description}""",
-        "failures",
-        keep_firing_for="10m",
-    )
-
-
-def _peer(s: Selector, given: Share) -> Alert:
-    """Return the alert on a failing peer; its alias is added if it is known.
-
-    The share of the last 30 minutes says that it fails, that of the last 10 minutes ends the alert soon after the peer
-    has recovered.
-    """
-    limit = ratio(given.percent)
-
-    def lately(total: str) -> str:
-        """Return the raw difference, which reads two samples of each of the many peers."""
-        return f"({s(total)} - {s(total)} offset 10m)"
-
-    share = f"""
-    ({s(PEER_BLAMED_SHARE)} > {limit}
-      and on (job, instance, node, peer) {lately(PEER_BLAMED)} > {limit} * {lately(PEER_ATTEMPTS)}
-      {present(s, "30m")})
-    """
-    return Alert(
-        "PeerFails",
-        given.severity,
-        f"""
-        {share}
-        * on (job, instance, node, peer) group_left (alias) {s("peer_info")}
-        or on (job, instance, node, peer) {share}
-        """,
-        f"{NODE}: {SHARE} of HTLCs through {{{{ or $labels.alias $labels.peer }}}} fail there",
-        f"""Over the last 30 minutes, and over the last 10, more than {given.percent:g} % of the HTLC attempts through
-        this direct peer failed in the channel with it, or at the peer itself, not somewhere behind it. Peer:
-        {{{{ $labels.peer }}}}""",
         "failures",
         keep_firing_for="10m",
     )

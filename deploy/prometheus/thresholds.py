@@ -127,7 +127,7 @@ class Outflow(Plain, frozen=True):
 class Ahead(Plain, frozen=True):
     """An alert on what will happen within some hours, by what happened in the same hours of the day before."""
 
-    hours: Annotated[int, Meta(ge=1, le=24)]
+    hours: Annotated[int, Meta(ge=1, le=23)]
 
 
 class ShareForLong(Lasting, frozen=True):

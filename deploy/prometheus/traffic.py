@@ -23,8 +23,8 @@ def _traffic_gone(s: Selector, values: Values) -> Alert:
     If payments come one by one at random, that never happens by chance: for M to be the least of all those windows of
     two days, about 2 M must come on average, and if 24 are expected, the chance of none is e^-24, 4 in 10^11. Simulated
     with the values of the profile `service` (2 years for each of 8 rates): no false alarm in any window. If they come
-    in groups of three, a window of an hour or three has some 4 a year at the worst rate, about 2 M in the window; in
-    groups of five 35. Such a node needs a larger M.
+    in groups of three, a window of an hour or three has some 5 a year at the worst rate, about 2 M in the window; in
+    groups of five some 35. Such a node needs a larger M.
 
     The number counts payments that end, so it also fires if all of them hang. It doesn't matter how many are pending:
     on a large node always some are, and a single held one would mute the alert.

@@ -268,6 +268,8 @@ def test_receiver_of_an_alert(labels: dict[str, str], receiver: str) -> None:
         ("job: lnd-payments", 'job: ""', "Expected `str` of length >= 1"),
         ("[timeout, no_route,", "[timeout, none,", "bad_reasons: none: what nobody knows"),
         ("success: node", "success: payer", "Invalid enum value 'payer' - at `$.success`"),
+        ("severity: warning, hours: 12", "severity: warning, hours: 24", "Expected `int` <= 23"),
+        ("percent: 20, at_least: 12", "at_least: 12", "missing required field `percent`"),
         ("burn: 6", "burn: .inf", "Expected `float` <= 1000.0"),
         ("times: 4", "times: 0.5", "Expected `float` >= 1"),
         (

@@ -126,6 +126,7 @@ async def test_all_peers_are_offline(world: World, own: World) -> None:
     alice = world.alice
     await own.until(lambda page: total(page, "alice", "peer_channels", state="active") == 2, "channels are known")
     lack = Reason.INSUFFICIENT_BALANCE
+    spendable = sum(own_end for own_end, _ in (await alice.balances()).values())
     async with without(alice, "bob", "carol"):
         await asyncio.sleep(ASKED_AGAIN_S)
         async with failing(own, ("payment", "own_inactive", lack), ("payment", "own_liquidity", lack)):
@@ -136,6 +137,7 @@ async def test_all_peers_are_offline(world: World, own: World) -> None:
             states = [total(page, "alice", "peer_channels", state=state) for state in ("active", "inactive")]
             gauges = [total(page, "alice", f"{name}_msat") for name in ("peer_spendable", "peer_receivable")]
             assert [*states, *gauges, total(page, "alice", "node_spendable_msat")] == [0, 2, 0, 0, 0]
+            assert total(page, "alice", "node_inactive_msat") == spendable
 
 
 async def test_one_of_two_peers_is_offline(world: World, own: World) -> None:
@@ -180,5 +182,6 @@ async def test_channels_of_each_peer(world: World, own: World) -> None:
     for view in views(page):
         spendable = sum(own_end for own_end, _ in balances.values())
         assert total(view, "alice", "node_spendable_msat") == spendable
+        assert total(view, "alice", "node_inactive_msat") == 0
         assert [v for s, v in view["alice"].items() if s.name == "in_flight_ghost_htlcs"] == [0]
         assert total(view, "alice", "node_synced_to_graph") == 1

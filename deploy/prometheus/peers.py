@@ -1,0 +1,68 @@
+"""The alert on peers that fail, and its recorded series: one for each of many peers, so they are evaluated seldom."""
+
+from deploy.prometheus.days import SLOWLY
+from deploy.prometheus.recording import present
+from deploy.prometheus.rule import NODE, SHARE, Alert, Group, Recording, Selector, one_of, ratio
+from deploy.prometheus.thresholds import Share
+from deploy.prometheus.values import Values
+from exporter.payments.labels import PeerOutcome
+from exporter.payments.peers import FORMER_PEERS, OTHER_PEERS
+
+PEER_ATTEMPTS = "instance_node_peer:lnd_payments_peer_htlc_attempts_total:sum"
+PEER_BLAMED = "instance_node_peer:lnd_payments_peer_htlc_attempts_blamed_total:sum"
+"""Those that failed in the channel with the peer, or at the peer itself."""
+PEER_BLAMED_SHARE = "instance_node_peer:lnd_payments_peer_htlc_attempts_blamed:ratio30m"
+"""Their share; of peers with enough attempts for `PeerFails`."""
+
+
+def peers(values: Values) -> Group:
+    """Return the alert on failing peers and the recordings that it needs."""
+    s = Selector(values)
+    return Group("peers", [*_sums(s, values), _peer(s, values.alerts.peer_fails)], interval=SLOWLY)
+
+
+def _sums(s: Selector, values: Values) -> list[Recording]:
+    """Return the recordings."""
+    enough = values.alerts.peer_fails.at_least
+    attempts, known = "peer_htlc_attempts_total", f'peer!~"{OTHER_PEERS}|{FORMER_PEERS}"'
+    blamed = one_of("outcome", (PeerOutcome.FAILED_HERE, PeerOutcome.FAILED_AT_PEER))
+    return [
+        Recording(PEER_ATTEMPTS, f"sum without (outcome) ({s(attempts, known)})"),
+        Recording(PEER_BLAMED, f"sum without (outcome) ({s(attempts, known, blamed)})"),
+        Recording(
+            PEER_BLAMED_SHARE,
+            f"increase({s(PEER_BLAMED)}[30m]) / (increase({s(PEER_ATTEMPTS)}[30m]) >= {enough})",
+        ),
+    ]
+
+
+def _peer(s: Selector, given: Share) -> Alert:
+    """Return the alert on a failing peer; its alias is added if it is known.
+
+    The share of the last 30 minutes says that it fails, that of the last 10 minutes ends the alert soon after the peer
+    has recovered.
+    """
+    limit = ratio(given.percent)
+
+    def lately(total: str) -> str:
+        """Return the raw difference, which reads two samples of each of the many peers."""
+        return f"({s(total)} - {s(total)} offset 10m)"
+
+    by = "on (job, instance, node, peer)"
+    return Alert(
+        "PeerFails",
+        given.severity,
+        f"""
+        (
+          {s(PEER_BLAMED_SHARE)} > {limit}
+          and {by} {lately(PEER_BLAMED)} > {limit} * {lately(PEER_ATTEMPTS)}
+          {present(s, "30m")}
+        ) * {by} group_left (alias) ({s("peer_info")} or {by} 1 + 0 * {s(PEER_BLAMED_SHARE)})
+        """,
+        f"{NODE}: {SHARE} of HTLCs through {{{{ or $labels.alias $labels.peer }}}} fail there",
+        f"""Over the last 30 minutes, and over the last 10, more than {given.percent:g} % of the HTLC attempts through
+        this direct peer failed in the channel with it, or at the peer itself, not somewhere behind it. Peer:
+        {{{{ $labels.peer }}}}""",
+        "failures",
+        keep_firing_for="10m",
+    )
