@@ -29,7 +29,8 @@ SCRAPED_S = 20.0
 """Longer than the window of the rates."""
 NO_WORDS = "-"
 """The text of an empty panel that should have data."""
-
+NOT_HERE = ("Alerts firing: ", "Payments per minute, the 10 busiest nodes: sum(")
+"""Queries without a result if no alert fires, and if there are not more than ten nodes."""
 
 Both = Mapping[str, Prometheus]
 """The servers that scrape one page for all nodes, and a page a node."""
@@ -90,7 +91,13 @@ async def test_every_query_of_a_busy_node_has_a_result(tmp_path: Path) -> None:
         node.renew_macaroon(READONLY_PERMISSIONS)
         traffic = [asyncio.create_task(demo.traffic(node, PACE)), asyncio.create_task(without_route(node))]
         async with watched(node, tmp_path, demo.destinations(node)) as both:
-            assert {where: queries for where, queries in (await lacking(both)).items() if queries} == {}
+            missing = {
+                (where, query)
+                for where, queries in (await lacking(both)).items()
+                for query in queries
+                if not query.startswith(NOT_HERE)
+            }
+            assert missing == set()
         for task in traffic:
             task.cancel()
 
