@@ -12,6 +12,7 @@ from dashboards.query import (
     DAY_S,
     FEW,
     NO_RULES,
+    NO_RULES_HERE,
     TARGETS,
     burn,
     enough,
@@ -131,7 +132,7 @@ def _budget(here: Grid) -> None:
                 ),
                 Value(Query(known, "of the last"), "s", ((None, BLUE),), 1),
             ],
-            empty=f"no payments, {NO_RULES}",
+            empty=f"none, {NO_RULES_HERE}",
         ),
         4,
     )

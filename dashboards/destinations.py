@@ -54,7 +54,7 @@ def _success(here: Grid) -> None:
             empty=_NONE,
             every="5m",
         ),
-        12,
+        9,
     )
 
 
@@ -81,7 +81,7 @@ def _failures(here: Grid) -> None:
             sort="Failed",
             empty=f"no failures, {_NONE}",
         ),
-        12,
+        15,
     )
 
 
@@ -134,5 +134,5 @@ def _table(here: Grid) -> None:
             only=("Value #A",),
         ),
         24,
-        9,
+        7,
     )

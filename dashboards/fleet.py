@@ -192,8 +192,8 @@ def _nodes(here: Grid) -> None:
             Text(
                 "Nodes, the most urgent first; a click leads to the payments of one",
                 "Sorted by the most urgent alert that fires, the state, and the burn of the budget. Burn, success and "
-                "payments: of the last hour; -: not known, or too few payments. A node taken away stays until it is "
-                "out of the time shown. Quiet is not dead: a node may have no payments for days.",
+                "payments: of the last hour; inactive: channels; lasts: at the outflow of a day; -: not known, or too "
+                "few payments. A node taken away stays until it is out of the time shown. Quiet is not dead.",
                 "short",
             ),
             [
@@ -204,16 +204,16 @@ def _nodes(here: Grid) -> None:
             [
                 Column("node", "Node", "string", link=_LINK),
                 Column("Value #J", "Severity", words=_SEVERITIES, width=85),
-                Column("alert", "Alert", "string", width=150),
+                Column("alert", "Alert", "string", width=150, empty="-"),
                 Column("Value #A", "State", words=STATES, empty=EXPORTER_AWAY, width=115),
                 Column("Value #B", "Burn", "suffix: x", _BURN, 1, empty="-", width=75),
                 Column("Value #C", "Success", "percentunit", decimals=1, empty="-", width=85),
                 Column("Value #D", "Payments", "locale", decimals=0, empty="-", width=95),
-                Column("Value #E", "Spendable", SATS, decimals=1, empty="-", width=110),
+                Column("Value #E", "Spendable", SATS, empty="-", width=110),
                 Column("Value #F", "Lasts", "s", decimals=1, empty="-", width=100),
-                Column("Value #G", "Inactive channels", "short", _INACTIVE, 0, empty="-", width=135),
+                Column("Value #G", "Inactive", "short", _INACTIVE, 0, empty="-", width=90),
                 Column("Value #H", "Blocks left", "short", _LEFT, 0, empty="-", width=100),
-                Column("version", "Version", "string", width=120),
+                Column("version", "Version", "string", width=120, empty="-"),
                 Column("instance", "Instance", "string"),
                 Column("job", "Job", "string"),
             ],

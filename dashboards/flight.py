@@ -101,7 +101,7 @@ def _first_row(here: Grid) -> None:
                 "first.",
                 "s",
             ),
-            f"time() - min({m('in_flight_oldest_timestamp_seconds')})",
+            f"time() - min({m('in_flight_oldest_timestamp_seconds')}) and on () {total(m('in_flight'))} > 0",
             ((None, GREEN), (600, YELLOW), (3600, ORANGE)),
             empty="none, or the exporter is away",
         ),

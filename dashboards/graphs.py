@@ -13,6 +13,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from dashboards.panel import (
     BLACK,
     BLUE,
+    SATS,
     Query,
     Steps,
     Text,
@@ -152,7 +153,7 @@ def bars(
     if empty:
         panel.no_value(empty)
     panel.draw_style(words.GraphDrawStyle.BARS).line_width(0).fill_opacity(85).bar_width_factor(0.9)
-    return _stacked(panel)
+    return _stacked(panel, text.unit)
 
 
 def areas(
@@ -164,11 +165,14 @@ def areas(
         panel.no_value(empty)
     panel.draw_style(words.GraphDrawStyle.LINE).line_width(0).fill_opacity(75)
     panel.line_interpolation(words.LineInterpolation.STEP_AFTER)
-    return _stacked(panel)
+    return _stacked(panel, text.unit)
 
 
-def _stacked(panel: timeseries.Panel) -> timeseries.Panel:
-    return panel.min(0).axis_soft_max(1).stacking(common.StackingConfig().mode(words.StackingMode.NORMAL).group("A"))
+def _stacked(panel: timeseries.Panel, unit: str) -> timeseries.Panel:
+    least = 1000 if unit == SATS else 1  # an axis without values has no thousandths of a sat
+    return (
+        panel.min(0).axis_soft_max(least).stacking(common.StackingConfig().mode(words.StackingMode.NORMAL).group("A"))
+    )
 
 
 def _over_time(text: Text, queries: Sequence[Query], colors: Mapping[str, str]) -> timeseries.Panel:

@@ -41,6 +41,8 @@ DELAY_S, DELAY_SHARE = ALERTS.updates_delayed.seconds, ALERTS.updates_delayed.pe
 CERTIFICATE_S = (ALERTS.certificate_expires.critical_days * DAY_S, ALERTS.certificate_expires.warning_days * DAY_S)
 NO_RULES = "or the rules are not loaded"
 """The end of the text of an empty panel that reads recorded series."""
+NO_RULES_HERE = "or no rules"
+"""The same for a small panel."""
 
 # The dashboard's variables.
 

@@ -3,7 +3,7 @@
 from dashboards.graphs import Value, number, several
 from dashboards.layout import Grid
 from dashboards.panel import GREEN, ORANGE, RED, SATS, Query, Text
-from dashboards.query import NO_RULES, OUTAGE, SAT, TARGET, increase, overall, overall_in_the_end, total
+from dashboards.query import NO_RULES, NO_RULES_HERE, OUTAGE, SAT, TARGET, increase, overall, overall_in_the_end, total
 from dashboards.words import EACH_TRY, IN_THE_END
 from deploy.prometheus.boards import FEES_BY_KIND, SUCCEEDED_BY_KIND
 from deploy.prometheus.recording import SENT
@@ -25,7 +25,7 @@ def totals(here: Grid) -> None:
             Text("Arrived", "Payments of every kind but rebalances that succeeded.", "locale"),
             total(increase(SUCCEEDED_BY_KIND.record, _NO_REBALANCE)),
             decimals=0,
-            empty=f"none, {NO_RULES}",
+            empty=f"none, {NO_RULES_HERE}",
         ),
         3,
         4,
@@ -34,7 +34,7 @@ def totals(here: Grid) -> None:
         number(
             Text("Sent", "What they delivered, fees not included.", SATS),
             f"round({sent} / {SAT})",
-            empty=f"none, {NO_RULES}",
+            empty=f"none, {NO_RULES_HERE}",
         ),
         3,
         4,
@@ -46,7 +46,7 @@ def totals(here: Grid) -> None:
                 Value(Query(f"round({total(each_fee)} / {SAT})", name), SATS, decimals=None)
                 for name, each_fee in fees.items()
             ],
-            empty=f"none, {NO_RULES}",
+            empty=f"none, {NO_RULES_HERE}",
         ),
         5,
         4,
@@ -60,7 +60,7 @@ def totals(here: Grid) -> None:
             ),
             f"1e6 * {total(fees['payments'])} / ({sent} > 0)",
             decimals=0,
-            empty=f"none, {NO_RULES}",
+            empty=f"none, {NO_RULES_HERE}",
         ),
         3,
         4,

@@ -61,7 +61,7 @@ KINDS: Mapping[str, str] = {
 }
 SOURCES: Mapping[str, str] = {
     FailureSource.SELF: ORANGE,
-    FailureSource.FIRST_HOP: "light-orange",
+    FailureSource.FIRST_HOP: _PINK,
     FailureSource.INTERMEDIATE: BLUE,
     FailureSource.RECIPIENT: _DARK_YELLOW,
     FailureSource.UNKNOWN: _LIGHT_GREY,

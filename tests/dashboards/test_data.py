@@ -29,8 +29,8 @@ SCRAPED_S = 20.0
 """Longer than the window of the rates."""
 NO_WORDS = "-"
 """The text of an empty panel that should have data."""
-NOT_HERE = ("Alerts firing: ", "Payments per minute, the 10 busiest nodes: sum(")
-"""Queries without a result if no alert fires, and if there are not more than ten nodes."""
+NOT_HERE = ("Alerts firing: ", "Payments per minute, the 10 busiest nodes: sum(", "What may hang: ")
+"""Queries without a result if no alert fires, there are not more than ten nodes, and nothing hangs."""
 
 Both = Mapping[str, Prometheus]
 """The servers that scrape one page for all nodes, and a page a node."""

@@ -126,7 +126,7 @@ def test_table_of_a_quiet_node_has_every_column(tmp_path: Path) -> None:
         for mapping in one["value"]
         if mapping["type"] == "special"
     }
-    numbers = {"Burn", "Success", "Payments", "Spendable", "Lasts", "Inactive channels", "Blocks left"}
+    numbers = {"Burn", "Success", "Payments", "Spendable", "Lasts", "Inactive", "Blocks left"}
     assert {words[name] for name in numbers} == {"-"}
 
 
