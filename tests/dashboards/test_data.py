@@ -29,7 +29,7 @@ SCRAPED_S = 20.0
 """Longer than the window of the rates."""
 NO_WORDS = "-"
 """The text of an empty panel that should have data."""
-NOT_HERE = ("Alerts firing: ", "Payments per minute, the 10 busiest nodes: sum(")
+NOT_HERE = ("Alerts firing: ", "Payments per minute, the busiest nodes: sum(")
 """Queries without a result if no alert fires, and if there are not more than ten nodes."""
 
 Both = Mapping[str, Prometheus]
