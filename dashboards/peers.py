@@ -11,7 +11,7 @@ from dashboards.query import BLAMED, BLAMED_LEAST, NO_RULES, NODE, SAT, increase
 from dashboards.tables import Column, command, grid
 from dashboards.words import OUTCOMES
 from deploy.prometheus.boards import FEE_PPM, PEER_ATTEMPTS, PEER_FEES, PEER_OUTSTANDING, PEER_REBALANCE_FEES, PEER_SENT
-from deploy.prometheus.failed import PEER_BLAMED_SHARE
+from deploy.prometheus.peers import PEER_BLAMED_SHARE
 from deploy.prometheus.rule import exactly
 from exporter.payments.labels import PeerChannelState, PeerOutcome, Purpose
 
