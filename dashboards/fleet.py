@@ -259,8 +259,8 @@ def _busiest(here: Grid) -> None:
     here.add(
         bars(
             Text(
-                f"Payments per minute, the {_SHOWN} busiest nodes",
-                "What began. Good: as on other days.",
+                "Payments per minute, the busiest nodes",
+                f"What began, of {_SHOWN} nodes and of all others. Good: as on other days.",
                 "short",
             ),
             [

@@ -18,8 +18,8 @@ SAT = 1000
 VALUES: Values = read()[SHOWN]
 """The values of the strictest profile."""
 TARGETS = {band: VALUES.target_percent[band] / 100 for band in AmountBand}
-TARGET, SMALL_TARGET = TARGETS[AmountBand.UNDER_100K], TARGETS[AmountBand.UNDER_1K]
-"""Target success rates of medium and of small amounts."""
+TARGET = TARGETS[AmountBand.UNDER_100K]
+"""Target success rate of medium amounts."""
 ALERTS = VALUES.alerts
 OUTAGE = 1 - ALERTS.outage.percent / 100
 """A success rate below this is an outage."""

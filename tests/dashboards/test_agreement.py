@@ -110,12 +110,14 @@ def test_blocks_left_of_an_exporter_that_moved(is_away: bool, tmp_path: Path) ->
 
 
 def test_blocks_left_of_a_removed_node(tmp_path: Path) -> None:
-    """They end when its exporter is up without the node; while the exporter is down they are kept."""
+    """They end when its exporter is up without the node; while the exporter is down they and the HTLCs are kept."""
     series = joined(page("a", True, 0, 0, 60), page("a", None, 0, 120, 180))
     series['up{job="lnd-payments",instance="a:10019"}'] = "1x59 0x59 1x59"
     shown = panel_query(FLIGHT, "Blocks until the first expiry")
     expected = [Expected(expr, 90, {"{}": 21}) for expr in (shown, f"min({BLOCKS_LEFT})")]
     expected += [Expected(expr, 150, {}) for expr in (shown, BLOCKS_LEFT)]
+    unseen = panel_query(FLIGHT, "Held HTLCs, by blocks left", "E")
+    expected += [Expected(unseen, 90, {"{}": 1}), Expected(unseen, 150, {})]
     assert not query_errors(tmp_path, series, expected, recorded())
 
 

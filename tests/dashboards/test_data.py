@@ -29,7 +29,7 @@ SCRAPED_S = 20.0
 """Longer than the window of the rates."""
 NO_WORDS = "-"
 """The text of an empty panel that should have data."""
-NOT_HERE = ("Alerts firing: ", "Payments per minute, the 10 busiest nodes: sum(", "What may hang: ")
+NOT_HERE = ("Alerts firing: ", "Payments per minute, the busiest nodes: sum(", "What may hang: ")
 """Queries without a result if no alert fires, there are not more than ten nodes, and nothing hangs."""
 
 Both = Mapping[str, Prometheus]

@@ -86,7 +86,7 @@ def test_order_of_nodes() -> None:
 
 def test_busiest_nodes(tmp_path: Path) -> None:
     """Ten of twelve have a line; the others are one, and nothing is lost."""
-    title = "Payments per minute, the 10 busiest nodes"
+    title = "Payments per minute, the busiest nodes"
     series = {
         name("lnd_payments_started_total", {"job": "j", "instance": f"e{i}", "node": f"n{i}"}): f"0+{i}x60"
         for i in range(1, 13)
