@@ -223,7 +223,7 @@ def _checks() -> table.Panel:
 
     Only invoices are checked, so there is nothing to show if the purpose `payment` isn't chosen.
     """
-    chosen = m("failed_by_cause_total", PURPOSE, exactly("purpose", Purpose.PAYMENT))
+    chosen = m(BY_CAUSE.record, PURPOSE, exactly("purpose", Purpose.PAYMENT))
     checks = f"{total(increase('no_route_checks_total'), 'verdict')} > 0 and on () {chosen}"
     everything = f"sum({checks})"
     return grid(
@@ -247,5 +247,5 @@ def _checks() -> table.Panel:
         ],
         "verdict",
         sort="Checks",
-        empty="nothing checked: --lnd.explain-no-route is off, or no payment needed it",
+        empty=f"nothing checked: --lnd.explain-no-route is off, or no payment needed it, {NO_RULES}",
     )

@@ -1,12 +1,14 @@
 """Sums that are recorded for dashboards lose nothing, and are right in both ways of scraping."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from deploy.prometheus.boards import BY_REASON, MADE_GOOD_BY_BAND, SUMS, Sum, boards
+from deploy.prometheus.generate import groups
 from deploy.prometheus.rule import as_yaml
 from deploy.prometheus.values import SHOWN, read
 from exporter.payments.labels import PURPOSE, Kind, Reason
@@ -34,6 +36,14 @@ def test_names_differ() -> None:
     """Of two sums of one counter, too."""
     names = [rule["record"] for rule in RULES["groups"][0]["rules"]]
     assert len(set(names)) == len(names) == len(SUMS) + 3
+
+
+def test_no_alert_reads_them() -> None:
+    """They are evaluated seldom, and an alert must not wait for them."""
+    recorded = {rule["record"] for rule in RULES["groups"][0]["rules"]}
+    for values in read().values():
+        exprs = [rule.expr for group in groups(values) if group.name != "boards" for rule in group.rules]
+        assert [name for name in recorded for expr in exprs if re.search(rf"{re.escape(name)}\b", expr)] == []
 
 
 @pytest.mark.usefixtures("programs")

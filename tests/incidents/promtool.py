@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from deploy.prometheus.boards import boards
 from deploy.prometheus.generate import groups
 from deploy.prometheus.rule import PREFIX, as_yaml
 from deploy.prometheus.values import Values
@@ -63,10 +64,14 @@ def fired(profiles: Mapping[str, Values], series: Series, home: Path) -> dict[st
 
 
 def _combined(profiles: Mapping[str, Values]) -> dict[str, Any]:
-    """Return the rules of all profiles, each only once, with a label for the profiles that have it."""
+    """Return the rules of all profiles, each only once, with a label for the profiles that have it.
+
+    Without those for dashboards: no alert reads them, and they take as long as all others.
+    """
     owners: dict[str, dict[str, list[str]]] = {}
     for profile, values in profiles.items():
-        for group in as_yaml(groups(values), values)["groups"]:
+        needed = [group for group in groups(values) if group.name != boards(values).name]
+        for group in as_yaml(needed, values)["groups"]:
             for rule in group["rules"]:
                 owners.setdefault(group["name"], {}).setdefault(json.dumps(rule), []).append(profile)
     return {"groups": [{"name": name, "rules": _labelled(rules)} for name, rules in owners.items()]}
