@@ -192,7 +192,7 @@ def _nodes(here: Grid) -> None:
             Text(
                 "Nodes, the most urgent first; a click leads to the payments of one",
                 "Sorted by the most urgent alert that fires, the state, and the burn of the budget. Burn, success and "
-                "payments: of the last hour; inactive: channels; lasts: at the outflow of a day; -: not known, or too "
+                "payments: of the last hour; inactive: channels; lasts: at the present trend; -: not known, or too "
                 "few payments. A node taken away stays until it is out of the time shown. Quiet is not dead.",
                 "short",
             ),

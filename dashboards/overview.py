@@ -166,9 +166,8 @@ def _node(here: Grid) -> None:
         several(
             Text(
                 "Spendable now",
-                "Local balance of active channels less reserves, and how long it lasts if the next days are like the "
-                "last 24 hours and nothing comes in, at the node where it is shortest. Empty: the node is away, or "
-                "ListChannels isn't allowed.",
+                "Local balance of active channels less reserves, and how long it lasts at its present trend, at the "
+                "node where it is shortest: -, if none falls. Empty: the node is away, or ListChannels isn't allowed.",
                 SATS,
             ),
             [

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from deploy.prometheus import recording
 from deploy.prometheus.boards import MADE_GOOD_BY_BAND
-from deploy.prometheus.recording import BAD, BAD_BY_BAND, FINISHED, FINISHED_BY_BAND, SENT, SLOW, allowed
+from deploy.prometheus.liquidity import LONGEST_H, RUNWAY
+from deploy.prometheus.recording import BAD, BAD_BY_BAND, FINISHED, FINISHED_BY_BAND, SLOW, allowed
 from deploy.prometheus.rule import PER_NODE, PREFIX, at_exporter, exactly
 from deploy.prometheus.values import SHOWN, WHOSE, Values, read
 from exporter.payments.labels import AmountBand, Purpose
@@ -139,9 +140,11 @@ def enough(window: str) -> str:
 
 
 def runway() -> str:
-    """Return how many seconds each node's spendable balance lasts, if it sends as in the last 24 hours."""
-    spendable = f"({each(m('node_spendable_msat'))} and {PER_NODE} {m('node_up')} == 1)"
-    return f"{DAY_S} * {spendable} / {PER_NODE} ({total(increase(SENT, window='1d'), *NODE)} > 0)"
+    """Return how many seconds each node's spendable balance lasts at its present trend, as the alert has it.
+
+    Nothing while the balance doesn't fall, or lasts for a month.
+    """
+    return f"3600 * ({m(RUNWAY)} < {LONGEST_H} and {PER_NODE} {m('node_up')} == 1)"
 
 
 def firing(*names: str) -> str:

@@ -114,21 +114,20 @@ def test_top_cause(tmp_path: Path) -> None:
 
 
 def test_runway(tmp_path: Path) -> None:
-    """A third of what was sent within a day is left: eight hours. A node that sends nothing has none."""
-    day = 1500
-    of = ('kind="invoice"', 'amount_band="under_1k_sat"')
+    """Half of the balance went within eight hours: the rest lasts as long. A balance that doesn't fall has none."""
+    late = 480
     series = {
-        **rises("node_up", f"1x{day}"),
-        **rises("node_spendable_msat", f"480000x{day}"),
-        **rises("sent_msat_total", f"0+1000x{day}", *of),
+        **rises("node_up", f"1x{late}"),
+        **rises("node_inactive_msat", f"0x{late}"),
+        **rises("node_spendable_msat", f"960000-1000x{late}"),
     }
     spendable, lasts = (panel_query(OVERVIEW, "Spendable now", letter) for letter in "AB")
-    expected = [Expected(spendable, day, {"{}": 480}), Expected(f"round({lasts} / 3600)", day, {"{}": 8})]
+    expected = [Expected(spendable, late, {"{}": 480}), Expected(f"round({lasts} / 3600)", late, {"{}": 8})]
     assert not query_errors(tmp_path, series, expected, recorded())
-    idle = series | rises("sent_msat_total", f"5x{day}", *of)
-    assert not query_errors(tmp_path, idle, [Expected(lasts, day, {})], recorded())
-    away = series | rises("node_up", f"1x{day - 10} 0x10")
-    assert not query_errors(tmp_path, away, [Expected(expr, day, {}) for expr in (spendable, lasts)], recorded())
+    level = series | rises("node_spendable_msat", f"960000x{late}")
+    assert not query_errors(tmp_path, level, [Expected(lasts, late, {})], recorded())
+    away = series | rises("node_up", f"1x{late - 10} 0x10")
+    assert not query_errors(tmp_path, away, [Expected(expr, late, {}) for expr in (spendable, lasts)], recorded())
 
 
 def test_budget_says_of_which_time_it_is(tmp_path: Path) -> None:
