@@ -95,6 +95,7 @@ def several(
     """
     first, *_ = values
     panel: stat.Panel = number(text, first.query.expr, first.steps, empty=empty)
+    filled(panel, text, [value.query for value in values])
     panel.targets([])
     for place, value in enumerate(values):
         letter = chr(ord("A") + place)

@@ -29,6 +29,11 @@ GREY = "#8e8e8e"
 SATS = "si: sat"
 """Unit of amounts, abbreviated: 79 k sat, 1.2 M sat. Below 1 it would say milli: round such numbers."""
 
+NEEDS_RULES = "Needs the rules."
+"""The end of the description of a panel that reads recorded series."""
+_RECORDED = ":lnd_payments_"
+"""A part of the name of each recorded series."""
+
 Panel: TypeAlias = stat.Panel | timeseries.Panel | table.Panel | heatmap.Panel | statetimeline.Panel | logs.Panel
 Mappings: TypeAlias = list[model.ValueMap | model.RangeMap | model.RegexMap | model.SpecialValueMap]
 Steps: TypeAlias = Sequence[tuple[float | None, str]]
@@ -70,8 +75,10 @@ def target(query: Query, number: int, form: PromQueryFormat) -> prometheus.Dataq
 def filled(
     panel: Any, text: Text, queries: Sequence[Query], form: PromQueryFormat = PromQueryFormat.TIME_SERIES
 ) -> Any:
-    """Fill a panel with its texts and its queries."""
-    panel.title(text.title).description(text.description).unit(text.unit).datasource(SOURCE)
+    """Fill a panel with its texts and its queries; the description says if it reads recorded series."""
+    reads_recorded = any(_RECORDED in query.expr for query in queries)
+    description = f"{text.description} {NEEDS_RULES}" if reads_recorded else text.description
+    panel.title(text.title).description(description).unit(text.unit).datasource(SOURCE)
     for number, query in enumerate(queries):
         panel.with_target(target(query, number, form))
     if text.page:

@@ -8,6 +8,7 @@ import pytest
 
 from dashboards.board import TAG, written
 from dashboards.boards import BOARDS
+from dashboards.panel import NEEDS_RULES
 from dashboards.query import NO_RULES, NO_RULES_HERE
 from deploy.prometheus.generate import groups
 from deploy.prometheus.last_page import SEEN
@@ -70,15 +71,18 @@ def _names(node: promql_parser.Expr) -> set[str]:
 
 
 def test_panels_that_need_the_rules_say_so() -> None:
-    """In the text of a panel that is empty without them."""
+    """In the description, and in the text of a panel that is empty without them."""
     silent = []
     for uid in FILES:
         for panel in panels(uid):
             named = [set(_names(promql_parser.parse(with_variables(target["expr"])))) for target in panel["targets"]]
-            if all(names & recorded() and not names - recorded() - {"ALERTS"} for names in named):
-                text = panel["fieldConfig"]["defaults"].get("noValue", "")
-                if not text.endswith((NO_RULES, NO_RULES_HERE)):
-                    silent.append(f"{uid}: {panel['title']}")
+            says = NEEDS_RULES in panel["description"]
+            if says is not any(names & recorded() for names in named):
+                silent.append(f"{uid}: {panel['title']}: description")
+            text = panel["fieldConfig"]["defaults"].get("noValue", "")
+            is_empty = all(names & recorded() and not names - recorded() - {"ALERTS"} for names in named)
+            if is_empty and not text.endswith((NO_RULES, NO_RULES_HERE)):
+                silent.append(f"{uid}: {panel['title']}: empty")
     assert silent == []
 
 
