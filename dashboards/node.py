@@ -143,7 +143,7 @@ def _versions(here: Grid) -> None:
                 Column("network", "Network", "string", width=100),
                 Column("mode", "Mode", "string", width=100),
                 Column("Value #C", "Catching up", width=110, words={"0": ("no", BLACK), "1": ("yes", ORANGE)}),
-                Column("Value #D", "Last update", "dateTimeFromNow", width=130, empty="-"),
+                Column("Value #D", "Last update", "dateTimeFromNow", width=150, empty="-"),
                 Column("instance", "Exporter", "string", width=180),
                 Column("pubkey", "Key", "string", copied=True),
             ],

@@ -47,6 +47,12 @@ def _aliases(info: str = m("peer_info"), each: str = _EACH) -> str:
     return f"topk by (peer) (1, {total(info, 'peer', 'alias')}) or on (peer) {key}"
 
 
+def _aliases_of_the_range(at: str = "") -> str:
+    """Return the same for all peers of the time shown, also where the exporter is away now."""
+    each = total(f"last_over_time({m(PEER_SENT.record, _HAS_PLACE)}[$__range]{at})", "peer")
+    return _aliases(f"last_over_time({m('peer_info')}[1h]{at})", each)
+
+
 def _grown_from_nothing(metric: str) -> str:
     """Return the growth of a counter whose series begins when it counts something, so `increase` misses the first.
 
@@ -65,7 +71,7 @@ def _now(metric: str, *matchers: str) -> str:
 
 
 def _fails(here: Grid) -> None:
-    listed = command(_aliases(), "peer", "lnd-payments-exporter ended --failed --peer=$1 --since=$__range")
+    listed = command(_aliases_of_the_range(), "peer", "lnd-payments-exporter ended --failed --peer=$1 --since=$__range")
     reached = total(increase(PEER_ATTEMPTS.record, _HAS_PLACE, _REACHED), "peer")
     by_outcome = (
         total(increase(PEER_ATTEMPTS.record, _HAS_PLACE, exactly("outcome", outcome)), "peer")
@@ -144,7 +150,7 @@ def _costs(here: Grid) -> None:
                 "short",
             ),
             [
-                Query(_aliases()),
+                Query(_aliases_of_the_range()),
                 *(Query(f"({expr} or 0 * {_EACH}) / {SAT}") for expr in counted),
                 *(Query(f"{expr} / {SAT} or NaN * {_EACH}") for expr in known),
             ],
@@ -171,9 +177,7 @@ def _costs(here: Grid) -> None:
 def _takes(here: Grid) -> None:
     slowest = f"topk({_MOST}, sum by (peer) (increase({m(PEER_OUTSTANDING.record, _HAS_PLACE)}[$__range] @ end())))"
     attempts = total(increase(PEER_ATTEMPTS.record, _HAS_PLACE, _REACHED, window="1h"), "peer")
-    each = total(f"last_over_time({m(PEER_SENT.record)}[$__range] @ end())", "peer")
-    info = f"last_over_time({m('peer_info')}[1h] @ end())"
-    named = f"(0 * ({_aliases(info, each)}) + 1)"
+    named = f"(0 * ({_aliases_of_the_range(' @ end()')}) + 1)"
     takes = f"{total(increase(PEER_OUTSTANDING.record, _HAS_PLACE, window='1h'), 'peer')} / ({attempts} > 0)"
     here.add(
         lines(

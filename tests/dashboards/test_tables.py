@@ -120,6 +120,22 @@ def test_command_of_a_peer(tmp_path: Path) -> None:
     assert load(line.split()[1:], {}, "ended").ended.peer == key
 
 
+def test_peers_of_an_exporter_that_is_away(tmp_path: Path) -> None:
+    """They keep their rows, names and commands, as long as they were there within the time shown."""
+    key = "02" + 32 * "ab"
+    told = series("peer_sent_msat_total", "0x60", peer=key) | series("peer_info", "1x60", peer=key, alias="bank")
+    line = f"ended --failed --peer={key} --since=3h"
+    expected = [
+        Expected(
+            f"0 * {panel_query(FAILURES, 'Direct peers', 'A', '3h')}",
+            at_min,
+            {f'{{alias="{alias}", command="{PROGRAM}{line}", peer="{key}"}}': 0},
+        )
+        for at_min, alias in ((60, "bank"), (90, "bank"), (150, "02ababab"))
+    ]
+    assert not query_errors(tmp_path, told, expected, recorded())
+
+
 @pytest.mark.parametrize("uid", FILES)
 def test_commands_and_keys_can_be_copied_whole(uid: str) -> None:
     """A cell with one opens its whole text."""
