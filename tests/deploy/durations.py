@@ -1,4 +1,4 @@
-"""Durations of an alert: those of its rule, found in its PromQL and in values.yml, and those that a text names."""
+"""Durations of alerts: those of a rule, found in its PromQL and in values.yml, and those that a text names."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -37,6 +37,12 @@ _NUMBERS = {
     "four": 4,
     "five": 5,
     "six": 6,
+    "seven": 7,
+    "ten": 10,
+    "twelve": 12,
+    "fifteen": 15,
+    "twenty": 20,
+    "thirty": 30,
 }
 _LONG = "(second|minute|hour|day|week)s?"
 _SPOKEN = re.compile(rf"\b(?:(?i:(\d+(?:\.\d+)?|{'|'.join(_NUMBERS)}) {_LONG})|(\d+(?:\.\d+)?) ?([smhd]))\b")

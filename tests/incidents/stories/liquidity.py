@@ -76,7 +76,7 @@ def balance_that_comes_back(node: VirtualNode) -> None:
     balance(node, 0, 4 * DAY, left, _nothing)
 
 
-@story(hours=4 * 24, begins_min=0, metrics=METRICS)
+@story(fires={"Outflow": 10}, hours=4 * 24, begins_min=2 * DAY + 10 * HOUR, metrics=METRICS)
 def huge_payment(node: VirtualNode) -> None:
     """A node at home makes a small payment each hour, and on the third day one of six tenths of its balance."""
     huge = 2 * DAY + 10 * HOUR
