@@ -103,7 +103,8 @@ def _inactive(s: Selector, given: ShareForLong) -> Alert:
     offline = f"{here('lnd_payments_peer_channels', exactly('state', PeerChannelState.INACTIVE))} > 0"
     had = f"max_over_time({here('lnd_payments_peer_spendable_msat')}[1d]) and on (peer) {offline}"
     most = f"topk(3, {had})"
-    named = f"{most} * on (peer) group_left (alias) {here('lnd_payments_peer_info')} or on (peer) {most}"
+    alias = f"topk by (peer) (1, {here('lnd_payments_peer_info')})"  # two for minutes, if Prometheus missed its change
+    named = f"{most} * on (peer) group_left (alias) {alias} or on (peer) {most}"
     peers = f"""{found(named, "range")} {{{{ label "alias" . }}}} ({{{{ label "peer" . }}}}){{{{ end }}}}"""
     return Alert(
         "BalanceInactive",

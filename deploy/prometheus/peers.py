@@ -37,7 +37,7 @@ def _sums(s: Selector, values: Values) -> list[Recording]:
 
 
 def _peer(s: Selector, given: Share) -> Alert:
-    """Return the alert on a failing peer; its alias is added if it is known.
+    """Return the alert on a failing peer. Its text has the alias, if it is known; a label would change with the alias.
 
     The share of the last 30 minutes says that it fails, that of the last 10 minutes ends the alert soon after the peer
     has recovered.
@@ -48,18 +48,18 @@ def _peer(s: Selector, given: Share) -> Alert:
         """Return the raw difference, which reads two samples of each of the many peers."""
         return f"({s(total)} - {s(total)} offset 10m)"
 
-    by = "on (job, instance, node, peer)"
+    info = "lnd_payments_peer_info{job=%q,instance=%q,node=%q,peer=%q}"
+    query = f"printf `{info}` $labels.job $labels.instance $labels.node $labels.peer | query"
+    alias = f'{{{{ with {query} }}}}{{{{ . | first | label "alias" }}}}{{{{ else }}}}{{{{ $labels.peer }}}}{{{{ end }}}}'
     return Alert(
         "PeerFails",
         given.severity,
         f"""
-        (
-          {s(PEER_BLAMED_SHARE)} > {limit}
-          and {by} {lately(PEER_BLAMED)} > {limit} * {lately(PEER_ATTEMPTS)}
-          {present(s, "30m")}
-        ) * {by} group_left (alias) ({s("peer_info")} or {by} 1 + 0 * {s(PEER_BLAMED_SHARE)})
+        {s(PEER_BLAMED_SHARE)} > {limit}
+        and on (job, instance, node, peer) {lately(PEER_BLAMED)} > {limit} * {lately(PEER_ATTEMPTS)}
+        {present(s, "30m")}
         """,
-        f"{NODE}: {SHARE} of HTLCs through {{{{ or $labels.alias $labels.peer }}}} fail there",
+        f"{NODE}: {SHARE} of HTLCs through {alias} fail there",
         f"""Over the last 30 minutes, and over the last 10, more than {given.percent:g} % of the HTLC attempts through
         this direct peer failed in the channel with it, or at the peer itself, not somewhere behind it. Peer:
         {{{{ $labels.peer }}}}""",
