@@ -89,7 +89,7 @@ def _fails(here: Grid) -> None:
                 "Direct peers",
                 "HTLC attempts within the time shown by first hop. Failed in our channel with it (balance, offline); "
                 "at the peer; behind it, which isn't its fault. In channel or at peer: their share of 30 minutes, as "
-                f"the alert PeerFails sees it; good: below {BLAMED:.0%}; few: fewer than {BLAMED_LEAST}. Takes: "
+                f"the alert PeerFails sees it; good: below {BLAMED:.0%}; few: fewer than {BLAMED_LEAST // 2}. Takes: "
                 "seconds per attempt, nodes behind it included.",
                 "short",
                 "runbooks/LndPaymentsPeerFails.md",
