@@ -269,7 +269,11 @@ def test_receiver_of_an_alert(labels: dict[str, str], receiver: str) -> None:
         ("[timeout, no_route,", "[timeout, none,", "bad_reasons: none: what nobody knows"),
         ("success: node", "success: payer", "'payer' - at `$.success` (use one of node, customer)"),
         ("exporter_alerts: each", "exporter_alerts: some", "(use one of each, one)"),
-        ("[invoice, keysend, amp]", "[invoices]", "(use one of rebalance, amp, keysend, invoice, probe, other, unknown)"),
+        (
+            "[invoice, keysend, amp]",
+            "[invoices]",
+            "(use one of rebalance, amp, keysend, invoice, probe, other, unknown)",
+        ),
         ("sat: {}", "sat: {rebalances: 5}", "(use one of payment, rebalance, other)"),
         ("under_1k_sat: 98", "under_1_sat: 98", "(use one of under_1k_sat, 1k_to_10k_sat"),
         ("http://localhost:3000", "localhost:3000", "begins with http:// or https://"),
