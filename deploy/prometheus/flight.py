@@ -26,10 +26,10 @@ def _htlc_expiry(s: Selector, values: Values) -> list[Alert]:
             "HtlcNearExpiry",
             severity,
             f"{s(BLOCKS_LEFT)} < {blocks}",
-            f"{NODE}: an HTLC expires in {left} blocks",
-            f"""An HTLC that has been held for more than 30 minutes expires in {left} blocks (10 minutes each). If
-            nobody has settled or failed it by then, lnd closes the channel by force. Is the peer online, and is lnd?
-            """,
+            f"{NODE}: an HTLC {{{{ if gt $value 0.0 }}}}expires in {left} blocks{{{{ else }}}}has expired{{{{ end }}}}",
+            f"""An HTLC has been held for more than 30 minutes, and has {left} blocks left (10 minutes each; at 0 it
+            expires). If nobody has settled or failed it by then, lnd closes the channel by force. Is the peer online,
+            and is lnd?""",
             "flight",
             for_="5m",
             keep_firing_for="30m",
@@ -60,7 +60,7 @@ def _stuck_payments(s: Selector, values: Values) -> list[Alert]:
             "Stuck",
             stuck.severity,
             f"sum without (purpose, age) ({s('in_flight', one_of('age', _OLD[stuck.hours]))}) > 0",
-            f"{NODE}: {{{{ $value }}}} payments are in flight for more than {stuck.hours} h",
+            f"{NODE}: payments in flight for more than {stuck.hours} h: {{{{ $value }}}}",
             """Payments, rebalances and probes alike. Somebody holds their HTLCs (a hold invoice does that on purpose),
             or lnd has forgotten them. Until they end nobody knows whether they will be paid: do not pay again.""",
             "flight",
@@ -71,7 +71,7 @@ def _stuck_payments(s: Selector, values: Values) -> list[Alert]:
             "Stalled",
             stalled.severity,
             f"{s('in_flight_stalled')} > 0",
-            f"{NODE}: {{{{ $value }}}} payments are in flight without an HTLC",
+            f"{NODE}: payments in flight without an HTLC: {{{{ $value }}}}",
             """lnd has nothing under way for them, and has said nothing for more than 10 minutes: they are stuck in lnd
             itself. A restart of lnd makes it look at them again.""",
             "flight",

@@ -136,7 +136,7 @@ def _chain(s: Selector, values: Values) -> list[Alert]:
 def _certificate(s: Selector, values: Values) -> list[Alert]:
     given = values.alerts.certificate_expires
     left = f"{s('node_certificate_expiry_timestamp_seconds')} - time()"
-    when = "{{ if lt $value 0.0 }}has expired{{ else }}expires in {{ $value | humanizeDuration }}{{ end }}"
+    when = "{{ if ge $value 0.0 }}expires in {{ $value | humanizeDuration }}{{ else }}has expired{{ end }}"
 
     def alert(severity: Severity, days: int) -> Alert:
         return Alert(
@@ -144,9 +144,9 @@ def _certificate(s: Selector, values: Values) -> list[Alert]:
             severity,
             f"{left} < {days} * 86400",
             f"{NODE}: lnd's TLS certificate {when}",
-            """Then nobody can connect to lnd any more, this exporter least of all. lnd makes a new one when it is
-            started without tls.cert and tls.key, or, but for tlsencryptkey, after their end; a restart locks the
-            wallet. Give the new one to all who have the old one.""",
+            """After that nobody can connect to lnd any more, neither this exporter nor the applications that pay. lnd
+            makes a new one if it is started without tls.cert and tls.key. A restart locks the wallet. Copy the new
+            tls.cert to all who have the old one.""",
             "node",
             for_="5m",
         )

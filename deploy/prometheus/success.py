@@ -160,9 +160,9 @@ def _burning(s: Selector, values: Values) -> list[Alert]:
             and {s(rate(short))} > {given.burn:g}
             and {enough} >= {given.at_least}
             """,
-            f"{NODE}: payments fail {{{{ $value | humanize }}}} times as often as they may",
-            f"""Over {long} as over {short} {_more(given.burn)} the targets allow for amounts like these. Recipients
-            that refuse and callers that cancel are not among them. {WHOSE[values.success]}""",
+            f'{NODE}: payments fail {{{{ $value | printf "%.1f" }}}} times as often as they may',
+            f"""Over the last {long}, and over the last {short}, {_more(given.burn)} the targets allow for amounts like
+            these. Recipients that refuse and callers that cancel are not among them. {WHOSE[values.success]}""",
             "failures",
             keep_firing_for=keep_firing_for,
         )

@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ import yaml
 from msgspec import Meta, Struct
 
 from deploy.prometheus.thresholds import Percent, Severity, Thresholds
-from exporter.payments.labels import AmountBand, Kind, Reason
+from exporter.payments.labels import AmountBand, Kind, Purpose, Reason
 
 VALUES = Path(__file__).parent / "values.yml"
 SHOWN = "service"
@@ -49,6 +49,18 @@ WHOSE: Mapping[Success, str] = {
 """What burns the error budget, a sentence for alerts and panels."""
 
 
+_WORDS: Mapping[str, Iterable[str]] = {
+    "severity": Severity,
+    "success": Success,
+    "exporter_alerts": ExporterAlerts,
+    "counted_kinds": Kind,
+    "bad_reasons": [reason for reason in Reason if reason not in (Reason.NONE, Reason.OTHER)],
+    "target_percent": AmountBand,
+    "sat": Purpose,
+}
+"""The words that are allowed at a key, or as the keys below it."""
+
+
 class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """The values of a profile; `values.yml` explains each key."""
 
@@ -74,8 +86,8 @@ class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
         if set(self.job) & _NOT_IN_A_NAME or not self.job.isprintable():
             raise ValueError(f"job: {self.job!r} is no name but a pattern: only one job can be watched")
         for name, link in (("runbooks", self.runbooks), ("grafana", self.grafana)):
-            if "{{" in link or not link.isprintable():
-                raise ValueError(f"{name}: {link!r} is no address")
+            if "{{" in link or not link.isprintable() or not link.startswith(("http://", "https://")):
+                raise ValueError(f"{name}: {link!r} is no address that begins with http:// or https://")
         if _NOT_RE2.search(self.nodes):
             raise ValueError(f"nodes: {self.nodes!r} is no regular expression of Prometheus: too many repetitions")
         try:
@@ -126,8 +138,9 @@ def _hint(error: str) -> str:
     """Return a hint at allowed values, if the error doesn't contain one."""
     if "got `bool`" in error:
         return ' (write "off" in quotes)'
-    if "Invalid enum value" in error and ".severity" in error:
-        return f" (use one of {', '.join(Severity)})"
+    if "Invalid enum value" in error:
+        allowed = next((words for place, words in _WORDS.items() if re.search(rf"\.{place}\b", error)), ())
+        return f" (use one of {', '.join(allowed)})" if allowed else ""
     if unknown := re.search(r"unknown field `(\w+)`", error):
         names = [field.encode_name for kind in (Values, Thresholds) for field in msgspec.structs.fields(kind)]
         close = difflib.get_close_matches(unknown[1], names, n=1)

@@ -124,7 +124,7 @@ def _state_reset(severity: Severity) -> Alert:
         f"{resets} > max_over_time({resets}[30d] offset 1h)",
         f"{INSTANCE}: counters began at zero again or went back",
         """The exporter's state file could not be used and was set aside (corrupt), or was older than what had been
-        written (older): it is {{ $labels.cause }}. What was counted before is only in Prometheus.""",
+        written (older). The cause here: {{ $labels.cause }}. What was counted before is only in Prometheus.""",
         "node",
     )
 

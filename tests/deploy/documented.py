@@ -53,9 +53,10 @@ def incidents() -> Iterator[str]:
 
 
 def _plain(summary: str) -> str:
-    """Return a summary without the node, and with dots for the values."""
+    """Return a summary without the node, with dots for the values, and with what it says first of two things."""
     without = re.sub(r"^{{ (with \$labels.node }}{{ \. }}: {{ end|\$labels\.\w+) }}(: )?", "", summary)
-    return re.sub(r"{{ (if|with) .*{{ end }}|{{.*?}}", "…", without)
+    first = re.sub(r"{{ if [^}]*}}((?:(?!{{ end).)*?){{ else }}.*?{{ end }}", r"\1", without)
+    return re.sub(r"{{ (if|with) .*{{ end }}|{{.*?}}", "…", first)
 
 
 def _fires(fires: Fires, ends: Fires) -> str:

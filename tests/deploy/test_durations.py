@@ -21,6 +21,7 @@ FACTS: Mapping[str, set[float]] = {
     "HtlcExpired": {10 * MINUTE},  # between two blocks
     "HtlcNearExpiry": {10 * MINUTE, 30 * MINUTE, 6 * HOUR, DAY},  # a block; held; 36 and 144 blocks
     "LiquidityRunsOut": {5 * MINUTE, 2 * DAY, 7 * DAY},  # the same; the rule looks at the hours to come, of other days
+    "ManyNodesDown": {MINUTE},  # so much earlier than the alerts that it stands for
     "ManyPending": {10 * MINUTE},  # the age from which the exporter says that a payment is under an hour old
     "NoActiveChannel": {MINUTE},  # how often the exporter reads the number
     "Stalled": {10 * MINUTE},  # as long the exporter has seen no update

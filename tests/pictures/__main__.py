@@ -62,11 +62,15 @@ def everything() -> list[Picture]:
 
 
 def main() -> int:
-    """Draw the requested pictures."""
+    """Draw the requested pictures; return 2 if there is none of that name."""
     match sys.argv[1:]:
         case ["all", directory]:
             asyncio.run(_draw(everything(), Path(directory)))
         case names:
+            if unknown := set(names) - {picture.name for picture in SHOWN}:
+                known = ", ".join(picture.name for picture in SHOWN)
+                print(f"make pictures: no picture is called {', '.join(sorted(unknown))}: use {known}", file=sys.stderr)
+                return 2
             asyncio.run(_draw([picture for picture in SHOWN if not names or picture.name in names], PICTURES))
     return 0
 

@@ -42,6 +42,8 @@ def main() -> None:
     parser.add_argument("--only", choices=("rules", "dashboards"))
     parser.add_argument("--slowest", type=int, default=8, help="how many of the slowest expressions to print")
     given = parser.parse_args()
+    if given.nodes < 1 or given.days <= 0:
+        parser.error("--nodes: 1 or more; --days: above 0")
     rules = as_yaml(groups(read()[SHOWN]), read()[SHOWN])["groups"]
     expressions = [rule["expr"] for group in rules for rule in group["rules"]] if given.only != "dashboards" else []
     boards = {uid: list(_asked(uid)) for uid in FILES} if given.only != "rules" else {}

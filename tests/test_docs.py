@@ -1,0 +1,53 @@
+"""The pages of documentation can be read as they are: tables have whole rows, and links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+IDS = [path.relative_to(ROOT).as_posix() for path in PAGES]
+CODE = re.compile(r"^ *```.*?^ *```$|`[^`\n]*`", re.DOTALL | re.MULTILINE)
+FENCED = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def tables(page: str) -> list[list[str]]:
+    """Return the rows of each table; a paragraph is a table if its first line begins with a bar."""
+    blocks = [block.splitlines() for block in re.split(r"\n\s*\n|<!--.*?-->\n", FENCED.sub("", page))]
+    return [rows for rows in blocks if rows and rows[0].startswith("|")]
+
+
+def cells(row: str) -> int:
+    """Return the number of cells; a bar in code, or after a backslash, ends none."""
+    return re.sub(r"`[^`]*`|\\\|", "", row).count("|") - 1
+
+
+def anchors(page: str) -> set[str]:
+    """Return the names by which GitHub links to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", FENCED.sub("", page), re.MULTILINE)
+    plain = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading) for heading in headings]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=IDS)
+def test_rows_of_tables_are_whole(path: Path) -> None:
+    """Each is one line, with as many cells as the head: a formatter may have joined or wrapped them."""
+    for head, *rows in tables(path.read_text()):
+        wrong = [row for row in (head, *rows) if not row.endswith("|") or cells(row) != cells(head)]
+        assert wrong == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=IDS)
+def test_links_lead_to_a_file_and_a_heading(path: Path) -> None:
+    """Links to this repository; a line break in the text of a link is fine, one in its address isn't."""
+    broken = []
+    for link in LINK.findall(CODE.sub("", path.read_text())):
+        address, _, anchor = link.partition("#")
+        if ":" in address:
+            continue
+        file = path.parent / address if address else path
+        if not file.exists() or (anchor and anchor not in anchors(file.read_text())):
+            broken.append(link)
+    assert broken == []
