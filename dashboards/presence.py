@@ -2,7 +2,7 @@
 
 from dashboards.panel import GREEN, GREY, RED, YELLOW
 from dashboards.query import each, m, total
-from deploy.prometheus import recording
+from deploy.prometheus import away
 from deploy.prometheus.boards import HELD
 from deploy.prometheus.last_page import SEEN
 from deploy.prometheus.rule import PER_NODE, exactly
@@ -44,7 +44,7 @@ def _blocks_left() -> str:
     """Return the series of the alerts; without the rules, those of nodes that are followed."""
     header = m("node_best_header_timestamp_seconds")
     height = f"({m('node_block_height')} + clamp_min(time() - {header}, 0) / {BLOCK_S})"
-    return each(f"{m(recording.BLOCKS_LEFT)} or ({m('held_earliest_expiry_height')} - {PER_NODE} {height})")
+    return each(f"{m(away.BLOCKS_LEFT)} or ({m('held_earliest_expiry_height')} - {PER_NODE} {height})")
 
 
 STATE = _state()
@@ -60,5 +60,5 @@ def held(blocks_left: str) -> str:
 
 def held_unseen() -> str:
     """Count the HTLCs that were held on the last page of nodes that don't answer, or whose exporter doesn't."""
-    away = f"(({UP} or 0 * {m(SEEN)}) == bool 0 unless {PER_NODE} {m(recording.LISTED)} == 0)"
-    return total(f"{m(HELD)} * {PER_NODE} {away}")
+    not_up = f"(({UP} or 0 * {m(SEEN)}) == bool 0 unless {PER_NODE} {m(away.LISTED)} == 0)"
+    return total(f"{m(HELD)} * {PER_NODE} {not_up}")

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from dashboards import query
+from deploy.prometheus.away import BLOCKS_LEFT
 from deploy.prometheus.generate import groups
-from deploy.prometheus.recording import BLOCKS_LEFT, MOST_BAD, WINDOWS, factors
+from deploy.prometheus.recording import MOST_BAD, WINDOWS, factors
 from deploy.prometheus.rule import Alert, Recording, as_yaml
 from deploy.prometheus.values import Values
 from exporter.payments.labels import PURPOSE, AmountBand, BlocksLeft, Kind, Purpose, Reason
