@@ -35,11 +35,12 @@ def number(
     decimals: int | None = None,
     empty: str = "-",
     legend: str = "__auto",
+    mapped: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> stat.Panel:
-    """Return a panel with one number, now or over the whole time range."""
+    """Return a panel with one number, now or over the whole time range; some numbers are `mapped` to words."""
     panel: stat.Panel = filled(stat.Panel(), text, [Query(expr, legend, instant=True)])
     panel.thresholds(thresholds(steps)).color_mode(words.BigValueColorMode.VALUE).no_value(empty)
-    panel.mappings(mappings({}, empty))
+    panel.mappings(mappings(mapped, empty))
     panel.graph_mode(words.BigValueGraphMode.NONE).color_scheme(by_threshold())
     panel.reduce_options(last())
     if decimals is not None:

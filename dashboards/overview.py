@@ -162,19 +162,22 @@ def _failed(here: Grid) -> None:
 def _node(here: Grid) -> None:
     under_way = f"{PER_NODE} {total(m('in_flight'), *NODE)} > 0"
     spendable = total(f"{each(m('node_spendable_msat'))} {READY}")
+    lasts = judged(f"min({runway()})", [(firing("LiquidityRunsOut"), ": alert")], "")
     here.add(
         several(
             Text(
                 "Spendable now",
                 "Local balance of active channels less reserves, and how long it lasts at its present trend, at the "
-                "node where it is shortest: -, if none falls. Empty: the node is away, or ListChannels isn't allowed.",
+                "node where it is shortest; not shown if none falls. Empty: the node is away, or ListChannels isn't "
+                "allowed. Orange: LiquidityRunsOut fires.",
                 SATS,
             ),
             [
                 Value(Query(f"round({spendable} / {SAT})", "in all"), SATS, decimals=None),
-                Value(Query(f"min({runway()})", "lasts"), "s", decimals=1),
+                Value(Query(lasts, "lasts{{is}}"), "s", decimals=1),
             ],
             empty="not known",
+            colors={"/: alert$/": ORANGE},
         ),
         4,
         _HIGH,

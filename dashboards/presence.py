@@ -7,7 +7,7 @@ from deploy.prometheus.boards import HELD
 from deploy.prometheus.last_page import SEEN
 from deploy.prometheus.rule import PER_NODE, exactly
 from exporter.payments.labels import NodeState
-from exporter.payments.node import BLOCK_S
+from exporter.payments.node import BLOCK_S, STALE_BLOCK_S
 
 _COLORS: dict[NodeState, str] = {
     NodeState.READY: GREEN,
@@ -42,8 +42,9 @@ def _state() -> str:
 
 def _blocks_left() -> str:
     """Return the series of the alerts; without the rules, those of nodes that are followed."""
-    header = m("node_best_header_timestamp_seconds")
-    height = f"({m('node_block_height')} + clamp_min(time() - {header}, 0) / {BLOCK_S})"
+    age = f"time() - {m('node_best_header_timestamp_seconds')}"
+    unseen = f"floor(({age} > {STALE_BLOCK_S} or 0 * {m('node_block_height')}) / {BLOCK_S})"
+    height = f"({m('node_block_height')} + {PER_NODE} {unseen})"
     return each(f"{m(away.BLOCKS_LEFT)} or ({m('held_earliest_expiry_height')} - {PER_NODE} {height})")
 
 
