@@ -31,6 +31,8 @@ KNOWN = f"last_over_time({UP}[$__range])"
 NODES = f"count({KNOWN}) or vector(0)"
 AWAY = f"count({KNOWN} unless {UP} == 1) or vector(0)"
 """Number of nodes that don't answer, or whose exporter doesn't."""
+ALL_AWAY = f"1 + 0 * (count({KNOWN} unless {UP} == 1) == count({KNOWN}))"
+"""1 if none of the nodes answers, else nothing."""
 
 
 def _state() -> str:
