@@ -26,6 +26,8 @@ _AWAY = of_exporters(
     f"or {at_exporter(f'max by (job, exporter) (up{{{JOBS},{PAGE_A_NODE}}} == 0)')})"
 )
 """Exporters of the chosen nodes of which Prometheus can't scrape some page."""
+_NO_STATE = 10**9
+"""Stands for the age of the state of an exporter that has a page, but no file."""
 _FASTER = f"{1 - DELAY_SHARE:.0%} are faster"
 
 
@@ -162,10 +164,12 @@ def exporter(here: Grid) -> None:
                 "interval.",
                 "s",
             ),
-            f"max(time() - {of_exporters(f'lnd_payments_exporter_checkpoint_timestamp_seconds{{{JOBS}}}')})",
+            f"max(time() - {of_exporters(f'lnd_payments_exporter_checkpoint_timestamp_seconds{{{JOBS}}}')}) "
+            f"or {_NO_STATE} + 0 * max({m('node_up')})",
             ((None, GREEN), (300, ORANGE)),
             decimals=0,
-            empty="memory only, or exporter away",
+            empty="exporter away",
+            mapped={str(_NO_STATE): ("memory only", BLUE)},
         ),
         4,
         5,

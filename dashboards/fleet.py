@@ -4,7 +4,7 @@ from dashboards.board import Board
 from dashboards.graphs import bars, number
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, SATS, YELLOW, Query, Text
-from dashboards.presence import AWAY, BLOCKS_LEFT, EXPORTER_AWAY, KNOWN, NODES, READY, STATE, STATES
+from dashboards.presence import ALL_AWAY, AWAY, BLOCKS_LEFT, EXPORTER_AWAY, KNOWN, NODES, READY, STATE, STATES
 from dashboards.query import (
     BURNS,
     FAR,
@@ -158,10 +158,11 @@ def _first_row(here: Grid) -> None:
                 "Of each try, over all nodes, within the last hour. The column Burn tells whose is too low.",
                 "percentunit",
             ),
-            overall("1h"),
+            f"{overall('1h')} or 1 + {ALL_AWAY}",
             ((None, BLUE),),
             decimals=1,
             empty=f"no payments, {NO_RULES}",
+            mapped={"2": ("all are away", RED)},
         ),
         4,
         4,

@@ -5,11 +5,12 @@ from dashboards.graphs import areas, in_words, lines, number, two
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, SATS, YELLOW, Query, Text
 from dashboards.peers import held_by
-from dashboards.presence import BLOCKS_LEFT, STATE, STATES, held, held_unseen
-from dashboards.query import FAR, NEAR, NO_RULES, SAT, WHO, increase, m, total
+from dashboards.presence import BLOCKS_LEFT, KNOWN, STATE, STATES, UP, held, held_unseen
+from dashboards.query import FAR, NEAR, SAT, WHO, increase, m, total
 from dashboards.tables import Column, grid, named
 from dashboards.words import CAUSES, HANGING
-from deploy.prometheus.rule import exactly
+from deploy.prometheus.away import LISTED
+from deploy.prometheus.rule import PER_NODE, exactly
 from exporter.payments.labels import Age, Cause
 from exporter.payments.node import BLOCK_S
 
@@ -18,6 +19,10 @@ AGES = {"under_1m": GREEN, "1m_to_10m": BLUE, "10m_to_1h": YELLOW, "1h_to_1d": O
 _LEFT = {"144_and_over": GREEN, "36_to_144": YELLOW, "under_36": ORANGE, "expired": RED}
 _UNSEEN = "node away: as of its last answer"
 _BLOCKS_AN_HOUR = 3600 / BLOCK_S
+_NONE = 10**9
+"""Stands for blocks left, or hours, if no HTLC is held."""
+_NONE_HELD = {str(_NONE): ("none held", GREEN)}
+_AWAY = "not known: a node is away"
 
 
 def flight() -> Board:
@@ -59,10 +64,11 @@ def _first_row(here: Grid) -> None:
                 f"stopped node has not seen are estimated, one in 10 minutes. Good: none held, or above {FAR}.",
                 "suffix: blocks",
             ),
-            f"min({BLOCKS_LEFT})",
+            _first_expiry(f"min({BLOCKS_LEFT})"),
             left,
             decimals=0,
-            empty=f"none held, {NO_RULES}",
+            empty=_AWAY,
+            mapped=_NONE_HELD,
         ),
         6,
         4,
@@ -74,10 +80,11 @@ def _first_row(here: Grid) -> None:
                 f"The same in hours, at 10 minutes for a block. Good: none held, or above {FAR * BLOCK_S / 3600:g}.",
                 "suffix: hours",
             ),
-            f"min({BLOCKS_LEFT}) / {_BLOCKS_AN_HOUR:g}",
+            _first_expiry(f"min({BLOCKS_LEFT}) / {_BLOCKS_AN_HOUR:g}"),
             tuple((None if blocks is None else blocks / _BLOCKS_AN_HOUR, color) for blocks, color in left),
             decimals=0,
-            empty=f"none held, {NO_RULES}",
+            empty=_AWAY,
+            mapped=_NONE_HELD,
         ),
         6,
         4,
@@ -109,6 +116,12 @@ def _first_row(here: Grid) -> None:
         4,
     )
     _hanging(here)
+
+
+def _first_expiry(left: str) -> str:
+    """Return what is left, or that no HTLC is held; nothing if none is known, but a node is away."""
+    away = f"{KNOWN} unless {UP} == 1 unless {PER_NODE} {m(LISTED)} == 0"
+    return f"{left} or {_NONE} + 0 * max({UP}) unless on () ({away})"
 
 
 def _hanging(here: Grid) -> None:

@@ -35,11 +35,12 @@ def number(
     decimals: int | None = None,
     empty: str = "-",
     legend: str = "__auto",
+    mapped: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> stat.Panel:
-    """Return a panel with one number, now or over the whole time range."""
+    """Return a panel with one number, now or over the whole time range; some numbers are `mapped` to words."""
     panel: stat.Panel = filled(stat.Panel(), text, [Query(expr, legend, instant=True)])
     panel.thresholds(thresholds(steps)).color_mode(words.BigValueColorMode.VALUE).no_value(empty)
-    panel.mappings(mappings({}, empty))
+    panel.mappings(mappings(mapped, empty))
     panel.graph_mode(words.BigValueGraphMode.NONE).color_scheme(by_threshold())
     panel.reduce_options(last())
     if decimals is not None:
@@ -50,6 +51,7 @@ def number(
 def in_words(text: Text, expr: str, legend: str, mapped: Mapping[str, tuple[str, str]]) -> stat.Panel:
     """Return a panel that shows numbers as texts."""
     panel = number(text, expr, ((None, BLACK),), legend=legend)
+    panel.text(common.VizTextDisplayOptions().title_size(14).value_size(20))  # or those of many are tiny
     return panel.mappings(mappings(mapped)).text_mode(words.BigValueTextMode.VALUE_AND_NAME)
 
 
@@ -80,6 +82,8 @@ class Value(NamedTuple):
     steps: Steps = ((None, BLUE),)
     decimals: int | None = 0
     """None: as many as fit the size of the number."""
+    mapped: Mapping[str, tuple[str, str]] = MappingProxyType({})
+    """Texts and colours that replace numbers."""
 
 
 def several(
@@ -88,8 +92,9 @@ def several(
     *,
     empty: str = "-",
     colors: Mapping[str, str] = MappingProxyType({}),
+    stacked: bool = False,
 ) -> stat.Panel:
-    """Return a panel with several numbers and their names.
+    """Return a panel with several numbers and their names, side by side or, in a narrow panel, stacked.
 
     `colors` has those of names, or of patterns between slashes: they win over the colours by value.
     """
@@ -97,6 +102,8 @@ def several(
     panel: stat.Panel = number(text, first.query.expr, first.steps, empty=empty)
     filled(panel, text, [value.query for value in values])
     panel.targets([])
+    if stacked:
+        panel.orientation(words.VizOrientation.HORIZONTAL)
     for place, value in enumerate(values):
         letter = chr(ord("A") + place)
         panel.with_target(target(value.query._replace(instant=True), place, PromQueryFormat.TIME_SERIES))
@@ -107,6 +114,8 @@ def several(
         ]
         if value.decimals is not None:
             own.append(model.DynamicConfigValue(id_val="decimals", value=value.decimals))
+        if value.mapped:
+            own.append(model.DynamicConfigValue(id_val="mappings", value=mappings(value.mapped)))
         panel.override_by_query(letter, own)
     for name, color in colors.items():
         override = panel.override_by_regexp if name.startswith("/") else panel.override_by_name

@@ -6,7 +6,7 @@ from dashboards.cost import money, speed
 from dashboards.graphs import Value, number, several
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, SATS, YELLOW, Query, Text
-from dashboards.presence import AWAY, READY
+from dashboards.presence import ALL_AWAY, AWAY, READY
 from dashboards.query import (
     ALERTS,
     BURN_LEAST,
@@ -79,13 +79,14 @@ def _success(here: Grid) -> None:
                 "Success, against its target",
                 "Of invoices, keysends and AMP payments: the share that this node did not fail; refusals and "
                 "cancellations are not its failures. Red: Outage or FailFast fires. Orange: below the target of these "
-                f"amounts. Grey: fewer than {FEW} payments.",
+                f"amounts. Grey: fewer than {FEW} payments. away: no node answers, so nothing is counted.",
                 "percentunit",
             ),
             [
                 Value(Query(_judged("10m", "Outage"), "10 min: {{is}}"), "percentunit", decimals=1),
                 Value(Query(_judged("1h", "Outage", "FailFast"), "1 h: {{is}}"), "percentunit", decimals=1),
                 Value(Query(target("1h"), "target"), "percentunit", ((None, GREY),), 1),
+                Value(Query(ALL_AWAY, "now"), "none", mapped={"1": ("away", RED)}),
             ],
             empty=f"no payments, {NO_RULES}",
             colors={f"/: {word}$/": color for word, color in _JUDGED.items()},
@@ -153,6 +154,7 @@ def _failed(here: Grid) -> None:
                 ),
             ],
             empty=f"none, {NO_RULES_HERE}",
+            stacked=True,
         ),
         3,
         _HIGH,
@@ -162,19 +164,23 @@ def _failed(here: Grid) -> None:
 def _node(here: Grid) -> None:
     under_way = f"{PER_NODE} {total(m('in_flight'), *NODE)} > 0"
     spendable = total(f"{each(m('node_spendable_msat'))} {READY}")
+    lasts = judged(f"min({runway()})", [(firing("LiquidityRunsOut"), ": warning")], "")
     here.add(
         several(
             Text(
                 "Spendable now",
                 "Local balance of active channels less reserves, and how long it lasts at its present trend, at the "
-                "node where it is shortest: -, if none falls. Empty: the node is away, or ListChannels isn't allowed.",
+                "node where it is shortest; not shown if none falls. Empty: the node is away, or ListChannels isn't "
+                "allowed. Orange: LiquidityRunsOut fires.",
                 SATS,
             ),
             [
                 Value(Query(f"round({spendable} / {SAT})", "in all"), SATS, decimals=None),
-                Value(Query(f"min({runway()})", "lasts"), "s", decimals=1),
+                Value(Query(lasts, "lasts{{is}}"), "s", decimals=1),
             ],
             empty="not known",
+            colors={"/: warning$/": ORANGE},
+            stacked=True,
         ),
         4,
         _HIGH,
@@ -196,6 +202,7 @@ def _node(here: Grid) -> None:
                     ((None, BLUE), (ALERTS.stuck.hours * 3600, ORANGE)),
                 ),
             ],
+            stacked=True,
         ),
         3,
         _HIGH,

@@ -2,12 +2,12 @@
 
 from dashboards.panel import GREEN, GREY, RED, YELLOW
 from dashboards.query import each, m, total
-from deploy.prometheus import recording
+from deploy.prometheus import away
 from deploy.prometheus.boards import HELD
 from deploy.prometheus.last_page import SEEN
 from deploy.prometheus.rule import PER_NODE, exactly
 from exporter.payments.labels import NodeState
-from exporter.payments.node import BLOCK_S
+from exporter.payments.node import BLOCK_S, STALE_BLOCK_S
 
 _COLORS: dict[NodeState, str] = {
     NodeState.READY: GREEN,
@@ -31,6 +31,8 @@ KNOWN = f"last_over_time({UP}[$__range])"
 NODES = f"count({KNOWN}) or vector(0)"
 AWAY = f"count({KNOWN} unless {UP} == 1) or vector(0)"
 """Number of nodes that don't answer, or whose exporter doesn't."""
+ALL_AWAY = f"1 + 0 * (count({KNOWN} unless {UP} == 1) == count({KNOWN}))"
+"""1 if none of the nodes answers, else nothing."""
 
 
 def _state() -> str:
@@ -42,9 +44,10 @@ def _state() -> str:
 
 def _blocks_left() -> str:
     """Return the series of the alerts; without the rules, those of nodes that are followed."""
-    header = m("node_best_header_timestamp_seconds")
-    height = f"({m('node_block_height')} + clamp_min(time() - {header}, 0) / {BLOCK_S})"
-    return each(f"{m(recording.BLOCKS_LEFT)} or ({m('held_earliest_expiry_height')} - {PER_NODE} {height})")
+    age = f"time() - {m('node_best_header_timestamp_seconds')}"
+    unseen = f"floor(({age} > {STALE_BLOCK_S} or 0 * {m('node_block_height')}) / {BLOCK_S})"
+    height = f"({m('node_block_height')} + {PER_NODE} {unseen})"
+    return each(f"{m(away.BLOCKS_LEFT)} or ({m('held_earliest_expiry_height')} - {PER_NODE} {height})")
 
 
 STATE = _state()
@@ -60,5 +63,5 @@ def held(blocks_left: str) -> str:
 
 def held_unseen() -> str:
     """Count the HTLCs that were held on the last page of nodes that don't answer, or whose exporter doesn't."""
-    away = f"(({UP} or 0 * {m(SEEN)}) == bool 0 unless {PER_NODE} {m(recording.LISTED)} == 0)"
-    return total(f"{m(HELD)} * {PER_NODE} {away}")
+    not_up = f"(({UP} or 0 * {m(SEEN)}) == bool 0 unless {PER_NODE} {m(away.LISTED)} == 0)"
+    return total(f"{m(HELD)} * {PER_NODE} {not_up}")

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from deploy.prometheus.away import AWAY, DAY_S, DOWN, LISTED
 from deploy.prometheus.last_page import SEEN
 from deploy.prometheus.node import states
-from deploy.prometheus.recording import AWAY, DAY_S, DOWN, LISTED
 from deploy.prometheus.rule import (
     OF_EXPORTER,
     ONE_PAGE,

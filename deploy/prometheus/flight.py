@@ -1,8 +1,9 @@
 """Alerts on payments in flight: HTLCs near their expiry, payments that stay in flight, late successes."""
 
+from deploy.prometheus.away import BLOCKS_LEFT
 from deploy.prometheus.days import USUALLY_PENDING
 from deploy.prometheus.last_page import KEPT
-from deploy.prometheus.recording import BLOCKS_LEFT, LATE, PENDING
+from deploy.prometheus.recording import LATE, PENDING
 from deploy.prometheus.rule import NODE, Alert, Group, Selector, on_current_exporter, one_of
 from deploy.prometheus.thresholds import Severity
 from deploy.prometheus.values import Values

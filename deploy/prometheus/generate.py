@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from deploy.prometheus import boards, days, down, flight, node, peers, recording, success, traffic, watching
+from deploy.prometheus import boards, days, down, flight, node, peers, reasons, recording, success, traffic, watching
 from deploy.prometheus.rule import Group, as_yaml
 from deploy.prometheus.values import Values
 
@@ -35,7 +35,7 @@ def groups(values: Values) -> Sequence[Group]:
         days.of_days(values),
         boards.boards(values),
         success.success(values),
-        success.reasons(values),
+        reasons.reasons(values),
         peers.peers(values),
         flight.flight(values),
         down.down(values),

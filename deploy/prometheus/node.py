@@ -1,7 +1,7 @@
 """Alerts on the node: its state, its channels, its chain, its certificate."""
 
+from deploy.prometheus.away import BLOCKS_LEFT
 from deploy.prometheus.liquidity import liquidity
-from deploy.prometheus.recording import BLOCKS_LEFT
 from deploy.prometheus.rule import NODE, NODES_OF_A_JOB, PER_NODE, Alert, Group, Selector, exactly, one_of
 from deploy.prometheus.thresholds import Lasting, Severity
 from deploy.prometheus.values import Values
@@ -157,3 +157,10 @@ def _certificate(s: Selector, values: Values) -> list[Alert]:
 def unless_down(s: Selector) -> str:
     """Return the end of an expression that excludes nodes that are down, on which it would always hold."""
     return f"unless {PER_NODE} {s('node_up')} == 0"
+
+
+def number_of_channels(state: ChannelState) -> str:
+    """Return a template that queries the number of channels in a state, for the text of an alert."""
+    series = f'lnd_payments_node_channels{{job=%q,instance=%q,node=%q,state=\\"{state}\\"}}'
+    call = f'printf "{series}" $labels.job $labels.instance $labels.node | query'
+    return f"{{{{ with {call} }}}}{{{{ . | first | value }}}}{{{{ else }}}}?{{{{ end }}}}"

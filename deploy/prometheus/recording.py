@@ -1,35 +1,30 @@
-"""Recorded series: payments finished and bad, how fast the error budget burns, how many blocks are left."""
+"""Recorded series: payments finished and bad, how fast the error budget burns, what was missed in an absence."""
 
-from deploy.prometheus import failed
+from deploy.prometheus import away, failed
 from deploy.prometheus.failed import NO_BAND
-from deploy.prometheus.last_page import HEADER, HEIGHT, KEPT, SEEN, kept, moved, pages, seen_within
+from deploy.prometheus.last_page import KEPT, SEEN, kept, pages
 from deploy.prometheus.rule import (
     NODES_OF_A_JOB,
-    OF_EXPORTER,
-    PAGE_A_NODE,
     PER_NODE,
     Group,
     Recording,
     Selector,
-    at_exporter,
     exactly,
     one_of,
 )
 from deploy.prometheus.values import Success, Values
-from exporter.payments.labels import Age, AmountBand, Kind, NodeState, Reason, ToStatus
-from exporter.payments.node import BLOCK_S, STALE_BLOCK_S
+from exporter.payments.labels import Age, AmountBand, Kind, Reason, ToStatus
 
 FAST, SLOW = "fast", "slow"
 WINDOWS = {"5m": FAST, "1h": FAST, "30m": SLOW, "6h": SLOW, "3d": SLOW}
 """Windows of the burn rate, each with the highest factor that an alert uses for it."""
-DAY_S = 86_400
 DAYS = "3d"
 """The longest window: `days` records it."""
+SHOWN = ("1h", "6h")
+"""Windows of which dashboards show the burn rate of all payments; the alerts read the live ones."""
 MOST_BAD = 0.9
 """Upper bound of a factor times a budget; above it not even a total outage could reach the factor."""
 
-UNASKED = (NodeState.UNREACHABLE, NodeState.LOCKED, NodeState.DENIED, NodeState.WRONG_NODE)
-"""States in which the exporter can't ask lnd, each with an alert that fires within minutes."""
 OF_ANY_AMOUNT = AmountBand.UNDER_100K
 """The band whose target holds for payments of an unknown amount."""
 
@@ -54,18 +49,6 @@ RECOVERED = "instance_node:lnd_payments_recovered_total:sum"
 LATE = "node:lnd_payments_succeeded_late_total:max"
 UNEXPLAINED = "node:lnd_payments_failed_unexplained_total:max"
 """Failures without a known reason."""
-GONE = "instance_node:lnd_payments_gone:bool"
-"""1 for a node that was on a page and is on none: its exporter is away, or it was removed."""
-LISTED = "instance_node:lnd_payments_listed:bool"
-"""1 while a node is on a page or its page can't be got; 0 when the exporter that last had it is up without it."""
-AWAY = "instance_node:lnd_payments_away:bool"
-"""1 for a node whose page can't be got; in both layouts `instance` is the address of its exporter."""
-DOWN = "instance_node:lnd_payments_down:bool"
-"""1 for a node whose payments nobody watches: its page can't be got, or its exporter can't ask lnd."""
-HELD_EXPIRY = "instance_node:lnd_payments_held_earliest_expiry_height:min"
-"""Expiry height of the first held HTLC; 0 if none is held; absent while lnd can't be asked."""
-LAST_HELD_EXPIRY = "instance_node:lnd_payments_held_earliest_expiry_height:last"
-BLOCKS_LEFT = "instance_node:lnd_payments_held_blocks_left:min"
 
 
 def burn(window: str) -> str:
@@ -128,7 +111,7 @@ def recordings(values: Values) -> Group:
             Recording(ENDED, f"sum without (from_status, to_status) ({s('status_transitions_total', ended)})"),
             *failed.sums(s, values),
             Recording(PENDING, f"sum without (purpose, age) ({s('in_flight', exactly('age', Age.UNDER_1H))})"),
-            *(Recording(burn(window), recorded_burn(s, values, window)) for window in WINDOWS if window != DAYS),
+            *(Recording(burn(window), recorded_burn(s, values, window)) for window in SHOWN),
             *(Recording(live_burn(window), _live_burn(s, values, window)) for window in WINDOWS if window != DAYS),
             Recording(SENT, f"sum without (kind, amount_band) ({s('sent_msat_total', paid)})"),
             Recording(SENT_1H, f"increase({s(SENT)}[1h]) {present(s, '1h')}"),
@@ -139,13 +122,7 @@ def recordings(values: Values) -> Group:
                 f"max by (job, node) (sum without (kind, amount_band, reason) ({unexplained}))",
                 NODES_OF_A_JOB,
             ),
-            Recording(GONE, _gone(s)),
-            kept(s, LISTED, f"1 + 0 * {s('node_up')} or 0 * ({removed(s(GONE))})"),
-            Recording(AWAY, _away(s)),
-            Recording(DOWN, f"{s(AWAY)} or 1 + 0 * max by (job, instance, node) ({at_exporter(_unasked(s))})"),
-            Recording(HELD_EXPIRY, f"{s('held_earliest_expiry_height')} or {PER_NODE} 0 * ({stream_up} == 1)"),
-            kept(s, LAST_HELD_EXPIRY, s(HELD_EXPIRY)),
-            Recording(BLOCKS_LEFT, _blocks_left(s)),
+            *away.recordings(s),
         ],
     )
 
@@ -207,66 +184,6 @@ def _live_burn(s: Selector, values: Values, window: str) -> str:
     if values.success is Success.CUSTOMER:
         bad = f"({bad} - ({raw_increase(s(MADE_GOOD), window)} or 0 * {bad}))"
     return f"clamp_min({bad} - {unseen}, 0) / ({finished} - {unseen}) * ({finished} / {may})"
-
-
-def _gone(s: Selector) -> str:
-    return f"{s(LISTED)} == 1 unless {NODES_OF_A_JOB} {s('node_up')} unless {PER_NODE} {moved(s(HEADER))}"
-
-
-def removed(gone: str, *matchers: str) -> str:
-    """Return those of the nodes that were removed: their exporter is up without them.
-
-    If each node has a target, Prometheus doesn't discover the node's any more, while another one of the exporter is up.
-    `matchers` select the targets.
-    """
-    up, others = (f"up{{{','.join((*matchers, *more))}}}" for more in ((), (PAGE_A_NODE,)))
-    return f"""
-    ({gone}) and on (job, instance) {up} == 1
-    or ({gone}) unless on (job, instance) {up} and {OF_EXPORTER} {others} == 1
-    """
-
-
-def _away(s: Selector) -> str:
-    """Return the nodes that are gone and were not removed: for a day, and as long as they have a target.
-
-    They are found by their own series, so the job may have any name. `up` without a job reads all targets of
-    Prometheus, which may be thousands, so it is read only once.
-    """
-    gone = s(GONE)
-    lately_or_down = f"{gone} and {PER_NODE} {seen_within(s, DAY_S)} or {gone} and on (job, instance) up == 0"
-    away = f"({lately_or_down}) unless {PER_NODE} {s(LISTED)} == 0"
-    return f"1 + 0 * max by (job, instance, node) ({at_exporter(away)})"
-
-
-def _unasked(s: Selector) -> str:
-    """Return the nodes that their exporter can't ask; those that are starting will soon answer."""
-    return f"{s('node_state', one_of('state', UNASKED))} == 1"
-
-
-def _blocks_left(s: Selector) -> str:
-    """Return the blocks until the first held HTLC expires, from the last page, however old (lnd allows 2016 blocks).
-
-    While lnd or the exporter is away, or lnd sees no new blocks, blocks are estimated by time, as `open` does.
-    """
-    height, header = (f"max by (job, node) ({s(name)})" for name in (HEIGHT, HEADER))
-    age = f"clamp_min(time() - {header}, 0)"
-    unseen = f"""
-      {age} > {STALE_BLOCK_S}
-      or {age} unless {NODES_OF_A_JOB} {s("stream_up")} == 1
-      or 0 * {header}
-    """
-    return f"""
-    ((
-      {s(HELD_EXPIRY)}
-      or (
-        {s(LAST_HELD_EXPIRY)}
-        unless {NODES_OF_A_JOB} {s(HELD_EXPIRY)}
-        unless {PER_NODE} {moved(s(HEADER))}
-        unless {PER_NODE} {s(LISTED)} == 0
-      )
-    ) > 0)
-      - {NODES_OF_A_JOB} group_left () ({height} + floor(({unseen}) / {BLOCK_S}))
-    """
 
 
 def missed(s: Selector, window: str) -> str:

@@ -55,6 +55,7 @@ OPTIONS: dict[str, set[str]] = {
     "stat": {
         *("colorMode", "graphMode", "justifyMode", "textMode", "orientation"),
         *_under("reduceOptions", {"calcs[]", "fields", "values"}),
+        *_under("text", {"titleSize", "valueSize"}),
     },
     "table": {
         *("cellHeight", "frameIndex", "showHeader", "showTypeIcons"),

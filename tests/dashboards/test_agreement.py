@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from dashboards import query
+from deploy.prometheus.away import BLOCKS_LEFT
 from deploy.prometheus.generate import groups
-from deploy.prometheus.recording import BLOCKS_LEFT, MOST_BAD, WINDOWS, factors
+from deploy.prometheus.recording import MOST_BAD, WINDOWS, factors
 from deploy.prometheus.rule import Alert, Recording, as_yaml
 from deploy.prometheus.values import Values
 from exporter.payments.labels import PURPOSE, AmountBand, BlocksLeft, Kind, Purpose, Reason
@@ -21,6 +22,8 @@ HOURS = 6
 TARGET = 'job="lnd-payments",instance="carol:10019",node="carol"'
 FLIGHT, OVERVIEW, FAILURES = "lnd-payments-flight", "lnd-payments-overview", "lnd-payments-failures"
 GROUPS = groups(query.VALUES)
+NONE_HELD = {"{}": 1e9}
+"""The answer that is mapped to `none held`: all nodes answer, and hold nothing."""
 
 
 def recorded(values: Values = query.VALUES) -> dict[str, Any]:
@@ -104,8 +107,9 @@ def test_blocks_left_of_an_exporter_that_moved(is_away: bool, tmp_path: Path) ->
     series = page("a", True, 0, 0, 60) | page("b", False, 3600, 60, 120)
     series['up{job="lnd-payments",instance="b:10019"}'] += " 0" * 60 if is_away else ""
     shown = panel_query(FLIGHT, "Blocks until the first expiry")
-    expected = [Expected(shown, 30, {"{}": 27}), Expected(f"min({BLOCKS_LEFT})", 30, {"{}": 27})]
-    expected += [Expected(expr, at_min, {}) for expr in (shown, BLOCKS_LEFT) for at_min in (70, 119, 130, 170)]
+    expected = [Expected(shown, 30, {"{}": 30}), Expected(f"min({BLOCKS_LEFT})", 30, {"{}": 30})]
+    expected += [Expected(BLOCKS_LEFT, at_min, {}) for at_min in (70, 119, 130, 170)]
+    expected += [Expected(shown, at_min, NONE_HELD if at_min < 120 else {}) for at_min in (70, 119, 130, 170)]
     assert not query_errors(tmp_path, series, expected, recorded())
 
 
@@ -127,7 +131,7 @@ def test_blocks_left_of_a_node_that_another_exporter_had(is_away: bool, tmp_path
     series = joined(page("a", False, 0, 0, 60), page("a", None, 0, 60, 180)) | page("b", True, 3600, 60, 120)
     series['up{job="lnd-payments",instance="b:10019"}'] += " 0" * 60 if is_away else ""
     shown = panel_query(FLIGHT, "Blocks until the first expiry")
-    expected = [Expected(expr, 90, {"{}": 21}) for expr in (shown, f"min({BLOCKS_LEFT})")]
+    expected = [Expected(expr, 90, {"{}": 24}) for expr in (shown, f"min({BLOCKS_LEFT})")]
     expected += [Expected(expr, 150, {"{}": 15}) for expr in (shown, f"min({BLOCKS_LEFT})")]
     assert not query_errors(tmp_path, series, expected, recorded())
 
@@ -140,12 +144,13 @@ def test_blocks_left(tmp_path: Path) -> None:
     first = panel_query(FLIGHT, "Blocks until the first expiry")
     hours = panel_query(FLIGHT, "Time until the first expiry")
     known = [
-        Expected(first, 59, {}),
+        Expected(first, 59, NONE_HELD),
         Expected(first, 90, {"{}": 21}),
         Expected(first, 150, {"{}": 15}),
         Expected(first, 210, {"{}": 9}),
         Expected(hours, 210, {"{}": 1.5}),
-        Expected(first, 270, {}),
+        Expected(hours, 59, NONE_HELD),
+        Expected(first, 270, NONE_HELD),
         Expected(first, 330, {}),
     ]
     assert not query_errors(tmp_path, carol(), never + known, recorded())
@@ -155,9 +160,9 @@ def test_blocks_left_without_rules(tmp_path: Path) -> None:
     """The panel has the same number for a node that is followed, and none for others."""
     shown = panel_query(FLIGHT, "Blocks until the first expiry")
     followed = [
-        Expected(shown, 59, {}),
+        Expected(shown, 59, NONE_HELD),
         Expected(shown, 90, {"{}": 21}),
-        Expected(f"round({shown}, 0.1)", 119, {"{}": 18.1}),
+        Expected(shown, 119, {"{}": 19}),
     ]
     assert not query_errors(tmp_path, carol(), [*followed, Expected(shown, 210, {})])
 

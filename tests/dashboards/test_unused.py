@@ -1,9 +1,10 @@
-"""Every metric is in a panel or in a rule, or there is a reason why not."""
+"""Every metric and every recorded series is in a panel or in a rule, or there is a reason why not."""
 
 import re
 
 from dashboards.query import VALUES
 from deploy.prometheus.generate import groups
+from deploy.prometheus.rule import Recording
 from exporter.metrics.names import ROWS
 from tests.dashboards.panels import queries
 
@@ -34,3 +35,13 @@ def test_every_metric_is_used_or_has_a_reason() -> None:
 
 ENDS = ("bucket", "count", "sum")
 """Ends of the series of a histogram."""
+
+
+def test_every_recorded_series_is_read() -> None:
+    """Those of the group for dashboards by a dashboard, all others by a dashboard or a rule but their own."""
+    shown = [asked.expr for asked in queries()]
+    rules = [(rule, group.name) for group in groups(VALUES) for rule in group.rules]
+    for rule, group in rules:
+        if isinstance(rule, Recording):
+            readers = shown if group == "boards" else [*shown, *(other.expr for other, _ in rules if other != rule)]
+            assert re.search(rf"{re.escape(rule.record)}(?!\w)", " ".join(readers)), rule.record

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.prometheus.recording import BLOCKS_LEFT
+from deploy.prometheus.away import BLOCKS_LEFT
 from exporter.listing.report import read_report
 from exporter.payments.payment import NS_PER_S
 from exporter.store import Store

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.prometheus.recording import AWAY, LISTED
+from deploy.prometheus.away import AWAY, LISTED
 from deploy.prometheus.rule import PREFIX
 from tests.dashboards.test_layouts import name
 from tests.deploy.test_absences import check

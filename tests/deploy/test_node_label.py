@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.prometheus.recording import LISTED
+from deploy.prometheus.away import LISTED
 from deploy.prometheus.values import read
 from exporter.config import ListenAddress
 from exporter.metrics import landing

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from deploy.prometheus.recording import LISTED
+from deploy.prometheus.away import LISTED
 from deploy.prometheus.values import read
 from exporter.config.addresses import GRPC, REST
 from exporter.payments.labels import Status

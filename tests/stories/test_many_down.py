@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 import yaml
 
-from deploy.prometheus.recording import LISTED
+from deploy.prometheus.away import LISTED
 from deploy.prometheus.rule import PREFIX
 from deploy.prometheus.values import read
 from exporter.config import ListenAddress
