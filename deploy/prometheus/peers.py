@@ -50,7 +50,9 @@ def _peer(s: Selector, given: Share) -> Alert:
 
     info = "lnd_payments_peer_info{job=%q,instance=%q,node=%q,peer=%q}"
     query = f"printf `{info}` $labels.job $labels.instance $labels.node $labels.peer | query"
-    alias = f'{{{{ with {query} }}}}{{{{ . | first | label "alias" }}}}{{{{ else }}}}{{{{ $labels.peer }}}}{{{{ end }}}}'
+    alias = (
+        f'{{{{ with {query} }}}}{{{{ . | first | label "alias" }}}}{{{{ else }}}}{{{{ $labels.peer }}}}{{{{ end }}}}'
+    )
     return Alert(
         "PeerFails",
         given.severity,
