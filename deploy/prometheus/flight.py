@@ -20,17 +20,16 @@ def flight(values: Values) -> Group:
 
 
 def _htlc_expiry(s: Selector, values: Values) -> list[Alert]:
-    left = '{{ $value | printf "%.0f" }}'
+    when = '{{ if gt $value 0.0 }}expires in {{ $value | printf "%.0f" }} blocks{{ else }}has expired{{ end }}'
 
     def near(severity: Severity, blocks: int) -> Alert:
         return Alert(
             "HtlcNearExpiry",
             severity,
             f"{s(BLOCKS_LEFT)} < {blocks}",
-            f"{NODE}: an HTLC {{{{ if gt $value 0.0 }}}}expires in {left} blocks{{{{ else }}}}has expired{{{{ end }}}}",
-            f"""An HTLC has been held for more than 30 minutes, and has {left} blocks left (10 minutes each; at 0 it
-            expires). If nobody has settled or failed it by then, lnd closes the channel by force. Is the peer online,
-            and is lnd?""",
+            f"{NODE}: an HTLC {when}",
+            f"""An HTLC that has been held for more than 30 minutes {when}. If nobody has settled or failed it by
+            then, lnd closes the channel by force. A block takes ten minutes. Is the peer online, and is lnd?""",
             "flight",
             for_="5m",
             keep_firing_for="30m",

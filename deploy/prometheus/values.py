@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,18 +49,6 @@ WHOSE: Mapping[Success, str] = {
 """What burns the error budget, a sentence for alerts and panels."""
 
 
-_WORDS: Mapping[str, Iterable[str]] = {
-    "severity": Severity,
-    "success": Success,
-    "exporter_alerts": ExporterAlerts,
-    "counted_kinds": Kind,
-    "bad_reasons": [reason for reason in Reason if reason not in (Reason.NONE, Reason.OTHER)],
-    "target_percent": AmountBand,
-    "sat": Purpose,
-}
-"""The words that are allowed at a key, or as the keys below it."""
-
-
 class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """The values of a profile; `values.yml` explains each key."""
 
@@ -96,6 +84,19 @@ class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
             raise ValueError(f"nodes: {self.nodes!r} is no regular expression of Prometheus: {error}") from None
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads YAML; a key that is there twice is an error, because one of its values would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's
+        """Return the mapping of a node."""
+        seen: set[object] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"`{key.value}` is there twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 class WrongValues(Exception):
     """A value in `values.yml` is wrong; the message names it and the allowed values."""
 
@@ -103,7 +104,7 @@ class WrongValues(Exception):
 def read(path: Path = VALUES, more: Mapping[str, object] | None = None) -> dict[str, Values]:
     """Return the profiles by name, each with the values of `more` on top. Raises `WrongValues`."""
     try:
-        raw = yaml.safe_load(path.read_text())
+        raw = yaml.load(path.read_text(), _Loader)  # noqa: S506 - a SafeLoader
     except (OSError, UnicodeError, yaml.YAMLError) as error:
         raise WrongValues(f"{path} can't be read: {error}") from None
     try:
@@ -111,6 +112,8 @@ def read(path: Path = VALUES, more: Mapping[str, object] | None = None) -> dict[
         merged = {name: _merged(_merged(defaults, own or {}), more or {}) for name, own in profiles.items()}
     except (KeyError, TypeError, AttributeError):
         raise WrongValues(f"{path}: not a file with `defaults` and `profiles`, each with names and values") from None
+    if more_keys := ", ".join(f"`{key}`" for key in raw if key not in {"defaults", "profiles"}):
+        raise WrongValues(f"{path}: unknown {more_keys}: only `defaults` and `profiles` are allowed at the top")
     for name in merged:
         if not re.fullmatch(r"[a-z0-9-]+", str(name)):
             raise WrongValues(f"{path}: profile {name!r}: use small letters, digits and dashes: it names a file")
@@ -134,15 +137,38 @@ def _checked(path: Path, name: str, values: dict[str, Any]) -> Values:
         raise WrongValues(f"{path}: profile {name}: {error}{_hint(str(error))}") from None
 
 
+_WORDS: Mapping[str, Iterable[str]] = {
+    r"\.severity`": Severity,
+    r"\$\.success`": Success,
+    r"\$\.exporter_alerts`": ExporterAlerts,
+    r"\$\.target_percent`": AmountBand,
+    r"\$\.alerts\.FeeBudget\.sat`": Purpose,
+    r"\$\.counted_kinds\[": Kind,
+    r"\$\.bad_reasons\[": [reason for reason in Reason if reason not in (Reason.NONE, Reason.OTHER)],
+}
+"""The words that are allowed, by the end of an error."""
+
+
 def _hint(error: str) -> str:
     """Return a hint at allowed values, if the error doesn't contain one."""
-    if "got `bool`" in error:
+    words = next((words for place, words in _WORDS.items() if re.search(place, error)), None)
+    if words is Severity and "got `bool`" in error:
         return ' (write "off" in quotes)'
-    if "Invalid enum value" in error:
-        allowed = next((words for place, words in _WORDS.items() if re.search(rf"\.{place}\b", error)), ())
-        return f" (use one of {', '.join(allowed)})" if allowed else ""
+    if words and ("Invalid enum value" in error or "Expected `str`" in error):
+        return f" (use one of {', '.join(words)})"
+    if re.search(r"Expected `object`.* at `\$\.alerts\.\w+`", error):
+        return ' (all keys of an alert are in braces, such as {severity: "off"})'
     if unknown := re.search(r"unknown field `(\w+)`", error):
         names = [field.encode_name for kind in (Values, Thresholds) for field in msgspec.structs.fields(kind)]
-        close = difflib.get_close_matches(unknown[1], names, n=1)
-        return f" (did you mean {close[0]}?)" if close else ""
+        close = difflib.get_close_matches(unknown[1].removeprefix("LndPayments"), names, n=1)
+        return f" (did you mean {close[0]}?)" if close else _keys_of(error)
     return ""
+
+
+def _keys_of(error: str) -> str:
+    """Return the keys of the alert that an error is about, "" if it is about none."""
+    place = re.search(r"`\$\.alerts\.(\w+)`", error)
+    kinds = {field.encode_name: field.type for field in msgspec.structs.fields(Thresholds)}
+    if place is None or place[1] not in kinds:
+        return ""
+    return f" (its keys are {', '.join(field.name for field in msgspec.structs.fields(kinds[place[1]]))})"

@@ -29,7 +29,7 @@ def alerts() -> Iterator[str]:
                     if rule.severity is not Severity.OFF:
                         how = f"{rule.severity} as {rule.part_of}" if rule.part_of else rule.severity.value
                         found.append(f"{how} ({rule.for_})" if rule.for_ != "0m" else how)
-                    says.setdefault(rule.name, {})[_plain(rule.summary)] = None
+                    says.setdefault(rule.name, {})[plain(rule.summary)] = None
     for name, by_profile in severities.items():
         cells = " | ".join(", ".join(found) or "-" for found in by_profile.values())
         yield f"| [{name}](runbooks/{PREFIX}{name}.md) | {cells} | {'; '.join(says[name])} |"
@@ -52,7 +52,7 @@ def incidents() -> Iterator[str]:
         yield f"| {story.description} | {' | '.join(cells)} |"
 
 
-def _plain(summary: str) -> str:
+def plain(summary: str) -> str:
     """Return a summary without the node, with dots for the values, and with what it says first of two things."""
     without = re.sub(r"^{{ (with \$labels.node }}{{ \. }}: {{ end|\$labels\.\w+) }}(: )?", "", summary)
     first = re.sub(r"{{ if [^}]*}}((?:(?!{{ end).)*?){{ else }}.*?{{ end }}", r"\1", without)

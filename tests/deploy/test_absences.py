@@ -156,6 +156,21 @@ def test_evicted_exporter_fires_once(tmp_path: Path) -> None:
     check(tmp_path, story, [*expected, Expected(f"max({began})", 3 * HOUR - 1, {"{}": 0})])
 
 
+@pytest.mark.parametrize(("target", "is_away"), [("0", True), ("_", False)])
+def test_exporter_that_is_away_for_days(target: str, is_away: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
+    """The alert fires as long as Prometheus has the target; without one for a day."""
+    every_min, long = 5, 3 * DAY // 5
+    story = exporter("a", f"1x12 0x12 {target}x{long}") | node(
+        "a", "alice", node_up=f"1x12 stale _x{long}", stream_up=f"1x12 stale _x{long}"
+    )
+    day_later = [Expected(firing("ExporterDown"), minute, {'{node="alice"}': 1}) for minute in range(120, DAY, HOUR)]
+    days_later = [
+        Expected(firing("ExporterDown"), minute, {'{node="alice"}': 1} if is_away else {})
+        for minute in range(DAY + 2 * HOUR, 3 * DAY, 2 * HOUR)
+    ]
+    check(tmp_path, story, [*day_later, *days_later], every_min)
+
+
 @pytest.mark.parametrize(("every_h", "kept_for_h"), [(22, 360 + 22), (27, 0)])
 def test_last_page_outlives_a_prometheus_that_is_down(every_h: int, kept_for_h: int, tmp_path: Path) -> None:
     """It evaluates once in 22 hours: the last page counts for fifteen days. After more than 26 hours it is forgotten.

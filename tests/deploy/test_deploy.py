@@ -22,7 +22,7 @@ from exporter.payments.labels import AmountBand
 from exporter.web.pages import SERVICE_DISCOVERY
 from tests.dashboards.panels import FILES, dashboard, panels
 from tests.dashboards.test_dashboards import known
-from tests.deploy.documented import SECTIONS, check
+from tests.deploy.documented import SECTIONS, check, plain
 from tests.incidents.named import EVERYTHING
 from tests.network.build import binaries
 from tests.web import certificates
@@ -124,7 +124,7 @@ def test_alert_names_its_node_gives_advice_and_has_a_runbook(profile: str) -> No
     for alert in alerts(PROFILES[profile]):
         if alert.name != "Watchdog":
             assert "$labels." in alert.summary, alert.name
-        assert len(alert.description) > len(alert.summary), alert.name
+        assert len(plain(alert.description)) > len(plain(alert.summary)), alert.name
         page = (RUNBOOKS / f"{PREFIX}{alert.name}.md").read_text()
         assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == HEADINGS, alert.name
 
@@ -297,6 +297,24 @@ def test_receiver_of_an_alert(labels: dict[str, str], receiver: str) -> None:
             "    FailFats: {severity: warning",
             "(did you mean FailFast?)",
         ),
+        ("success: node", "success: false", "got `bool` - at `$.success` (use one of node, customer)"),
+        ("success: node", "success: payer", "(use one of node, customer)"),
+        ("exporter_alerts: each", "exporter_alerts: on", "got `bool` - at `$.exporter_alerts` (use one of each, one)"),
+        ("exporter_alerts: each", "exporter_alerts: all", "(use one of each, one)"),
+        ("under_1k_sat: 98", "under_2k_sat: 98", "(use one of under_1k_sat, 1k_to_10k_sat, "),
+        ("[invoice, keysend, amp]", "[invoices]", "(use one of rebalance, amp, keysend, invoice, "),
+        ("[timeout, no_route,", "[timeout, route,", "(use one of timeout, "),
+        (
+            "percent: 50, minutes: 60",
+            "percent: 50, minutes: true",
+            "got `bool` - at `$.alerts.BalanceInactive.minutes`",
+        ),
+        ("Slow: {seconds: 10}", "Slow: off", '(all keys of an alert are in braces, such as {severity: "off"})'),
+        ("Slow: {seconds: 10}", "Slow:", '(all keys of an alert are in braces, such as {severity: "off"})'),
+        ("Slow: {seconds: 10}", "LndPaymentsSlow: {seconds: 10}", "(did you mean Slow?)"),
+        ("at_least: 3, percent: 10", "at_least: 3, percent: 10, severity: info", "(its keys are at_least, percent)"),
+        ("  home:", "  service: {}\n  home:", "`service` is there twice"),
+        ("profiles:", "more: {}\nprofiles:", "unknown `more`: only `defaults` and `profiles`"),
         ("profiles:", "profile:", "not a file with `defaults` and `profiles`"),
         ("defaults:", "defaults: [", "can't be read: while parsing"),
     ],

@@ -100,6 +100,35 @@ async def test_many_that_are_only_a_warning(tmp_path: Path) -> None:
         assert await inhibited(alertmanager, "critical") == set()
 
 
+async def test_troubles_of_an_exporter(tmp_path: Path) -> None:
+    """A critical trouble inhibits only the warning of the same trouble, and the audit inhibits StreamLies."""
+
+    def trouble(name: str, severity: str, node: str) -> dict[str, Any]:
+        of_it = alert("ExporterTrouble", severity, node)
+        return of_it | {"labels": of_it["labels"] | {"trouble": name}}
+
+    async with alerting(tmp_path / "alertmanager") as alertmanager:
+        await send(
+            alertmanager,
+            [
+                trouble("CheckpointFails", "critical", "another"),
+                trouble("StateReset", "warning", "another"),
+                trouble("CheckpointFails", "critical", "same"),
+                trouble("CheckpointFails", "warning", "same"),
+                trouble("AuditUnaccounted", "warning", "audit"),
+                trouble("StreamLies", "warning", "audit"),
+                trouble("AuditUnaccounted", "warning", "unrelated"),
+                trouble("CatchUpLong", "warning", "unrelated"),
+            ],
+        )
+
+        async def all_seen() -> bool:
+            return await inhibited(alertmanager) >= {"same", "audit"}
+
+        await until("Alertmanager has seen them all", all_seen)
+        assert await inhibited(alertmanager) == {"same", "audit"}
+
+
 async def send(alertmanager: Alertmanager, alerts: Sequence[dict[str, Any]]) -> None:
     """Send alerts to Alertmanager, as Prometheus does."""
     url = f"http://{alertmanager.address}/api/v2/alerts"
