@@ -104,7 +104,8 @@ def _inactive(s: Selector, given: ShareForLong) -> Alert:
     had = f"max_over_time({here('lnd_payments_peer_spendable_msat')}[1d]) and on (peer) {offline}"
     most = f"topk(3, {had})"
     named = f"{most} * on (peer) group_left (alias) {here('lnd_payments_peer_info')} or on (peer) {most}"
-    peers = f"""{found(named, "range")} {{{{ label "alias" . }}}} ({{{{ label "peer" . }}}}){{{{ end }}}}"""
+    name = '{{ label "alias" . }} ({{ label "peer" . }})'
+    peers = f"{found(named, 'range')} {name}{{{{ else }}}} not known{{{{ end }}}}"
     return Alert(
         "BalanceInactive",
         given.severity,
