@@ -105,7 +105,8 @@ def _inactive(s: Selector, given: ShareForLong) -> Alert:
     most = f"topk(3, {had})"
     alias = f"topk by (peer) (1, {here('lnd_payments_peer_info')})"  # two for minutes, if Prometheus missed its change
     named = f"{most} * on (peer) group_left (alias) {alias} or on (peer) {most}"
-    peers = f"""{found(named, "range")} {{{{ label "alias" . }}}} ({{{{ label "peer" . }}}}){{{{ end }}}}"""
+    name = '{{ label "alias" . }} ({{ label "peer" . }})'
+    peers = f"{found(named, 'range')} {name}{{{{ else }}}} not known{{{{ end }}}}"
     return Alert(
         "BalanceInactive",
         given.severity,

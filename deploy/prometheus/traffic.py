@@ -72,7 +72,7 @@ def _outflow(s: Selector, values: Values) -> Alert:
         {sent} > {given.times:g} * {before}
         and {sent} > {given.sat}
         """,
-        f'{NODE}: {{{{ $value | printf "%.0f" }}}} sat were sent within an hour',
+        f"{NODE}: {{{{ $value | humanize }}}} sat were sent within an hour",
         f"""More than {given.times:g} times as much was sent within an hour or less (rebalances aside) as in any hour of
         the last week, and more than {given.sat:,} sat. If nobody meant to: this is also what a stolen macaroon looks
         like.""",
