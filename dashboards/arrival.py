@@ -71,8 +71,8 @@ def _rates(here: Grid) -> None:
             Text(
                 "Success rate by amount, against its target",
                 "Of the time shown. The larger the amount, the harder it is to deliver, so each band has a target of "
-                f"its own, which holds for {EACH_TRY}. {IN_THE_END}: what a later try paid is no failure. Good: no "
-                f"red. Few payments (below {FEW}) are not judged.",
+                f"its own, which holds for {EACH_TRY}. {IN_THE_END}: what a later try paid has not failed. "
+                f"Good: no red. Few payments (below {FEW}) are not judged.",
                 "percentunit",
             ),
             {

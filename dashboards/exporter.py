@@ -55,7 +55,7 @@ def updates(here: Grid) -> None:
                 f"Dashed: the alert, when more than {DELAY_SHARE:.0%} take {DELAY_S:g} s. Empty without HTLCs.",
                 "s",
             ),
-            [Query(f"histogram_quantile({1 - DELAY_SHARE:g}, {buckets})", _FASTER)],
+            [Query(f"histogram_quantile({1 - DELAY_SHARE:g}, {buckets}) >= 0", _FASTER)],
             ((None, "transparent"), (DELAY_S, ORANGE)),
         ),
         8,

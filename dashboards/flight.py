@@ -2,16 +2,16 @@
 
 from dashboards.board import Board
 from dashboards.graphs import areas, in_words, lines, number, two
+from dashboards.hanging import hanging
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, SATS, YELLOW, Query, Text
 from dashboards.peers import held_by
 from dashboards.presence import BLOCKS_LEFT, KNOWN, STATE, STATES, UP, held, held_unseen
 from dashboards.query import FAR, NEAR, SAT, WHO, increase, m, total
-from dashboards.tables import Column, grid, named
 from dashboards.words import CAUSES, HANGING
 from deploy.prometheus.away import LISTED
 from deploy.prometheus.rule import PER_NODE, exactly
-from exporter.payments.labels import Age, Cause
+from exporter.payments.labels import Cause
 from exporter.payments.node import BLOCK_S
 
 AGES = {"under_1m": GREEN, "1m_to_10m": BLUE, "10m_to_1h": YELLOW, "1h_to_1d": ORANGE, "1d_and_over": RED}
@@ -115,65 +115,13 @@ def _first_row(here: Grid) -> None:
         6,
         4,
     )
-    _hanging(here)
+    hanging(here)
 
 
 def _first_expiry(left: str) -> str:
     """Return what is left, or that no HTLC is held; nothing if none is known, but a node is away."""
     away = f"{KNOWN} unless {UP} == 1 unless {PER_NODE} {m(LISTED)} == 0"
     return f"{left} or {_NONE} + 0 * max({UP}) unless on () ({away})"
-
-
-def _hanging(here: Grid) -> None:
-    """Add the table of what may hang, with the command that lists it."""
-    opened = "lnd-payments-exporter open"
-    ages = {Age.UNDER_1H: "10m", Age.UNDER_1D: "1h", Age.OVER: "1d"}
-    rows = [(f"older than {old}", total(m("in_flight", exactly("age", age))), old) for age, old in ages.items()]
-    rows += [
-        ("given up, still open", total(m("in_flight_given_up")), ""),
-        ("stalled", total(m("in_flight_stalled")), "10m"),
-        ("HTLCs on no channel", total(m("in_flight_ghost_htlcs")), "10m"),
-    ]
-    amounts = {
-        "given up, still open": total(m("in_flight_given_up_msat")),
-        "HTLCs on no channel": total(m("in_flight_ghost_htlcs_msat")),
-    }
-
-    def labelled(label: str, word: str, expr: str) -> str:
-        return f'label_replace({expr}, "{label}", "{word}", "", "")'
-
-    numbers = " or ".join(
-        labelled("command", opened + (f" --older-than={old}" if old else ""), labelled("what", what, expr))
-        for what, expr, old in rows
-    )
-    here.add(
-        grid(
-            Text(
-                "What may hang",
-                "Bands of age; given up: lnd tries no more, but they may yet succeed, so don't pay again; stalled: "
-                "without HTLC and news for 10 minutes; on no channel: not on their open channel for 10 minutes (needs "
-                "ListChannels). `lnd-payments-exporter why HASH` explains one.",
-                "short",
-                "open.md",
-            ),
-            [
-                Query(f"({numbers}) > 0"),
-                Query(" or ".join(labelled("what", what, f"{expr} / {SAT} > 0") for what, expr in amounts.items())),
-            ],
-            [
-                Column("what", "What", "string", width=230, words=named(HANGING)),
-                Column("Value #A", "Number", "short", decimals=0, width=100),
-                Column("Value #B", "Amount", SATS, width=130, empty="-"),
-                Column("command", "Which ones? Then: lnd-payments-exporter why HASH", "string", copied=True),
-            ],
-            "what",
-            sort="Number",
-            empty="nothing older than 10 minutes, nothing given up or stalled, or the exporter is away",
-            only=("Value #A",),
-        ),
-        24,
-        6,
-    )
 
 
 def by_age() -> list[Query]:

@@ -92,9 +92,8 @@ def several(
     *,
     empty: str = "-",
     colors: Mapping[str, str] = MappingProxyType({}),
-    stacked: bool = False,
 ) -> stat.Panel:
-    """Return a panel with several numbers and their names, side by side or, in a narrow panel, stacked.
+    """Return a panel with several numbers and their names.
 
     `colors` has those of names, or of patterns between slashes: they win over the colours by value.
     """
@@ -102,8 +101,6 @@ def several(
     panel: stat.Panel = number(text, first.query.expr, first.steps, empty=empty)
     filled(panel, text, [value.query for value in values])
     panel.targets([])
-    if stacked:
-        panel.orientation(words.VizOrientation.HORIZONTAL)
     for place, value in enumerate(values):
         letter = chr(ord("A") + place)
         panel.with_target(target(value.query._replace(instant=True), place, PromQueryFormat.TIME_SERIES))

@@ -10,7 +10,8 @@ from dashboards.presence import KNOWN, READY, STATE, STATES
 from dashboards.query import HEADER_S, NODE, SAT, WHO, each, m, total
 from dashboards.tables import Column, grid
 
-_HEARD = {"1": ("yes", GREEN), "0": ("no", RED), "2": ("not known", GREY)}
+_HEARD = {"0": ("no", RED), "1": ("not known", GREY), "2": ("yes", GREEN)}
+"""Text and colour of each value; what is worse has a lower number."""
 _AWAY = "the node is away"
 
 
@@ -51,14 +52,14 @@ def _node(here: Grid) -> None:
             Text(
                 "Stream of updates, chain, graph",
                 "Whether updates are flowing (or would flow), whether lnd follows the chain, and whether it knows the "
-                "public channels well enough to find routes. Good: all yes. not known: the node or its exporter is "
-                "away.",
+                "public channels well enough to find routes: of several nodes the worst. Good: all yes. not known: the "
+                "node or its exporter is away.",
                 "none",
             ),
             [
-                Query(_known(each(m("stream_up"))), f"{WHO}: updates flow"),
-                Query(_known(f"{each(m('node_synced_to_chain'))} {READY}"), f"{WHO}: chain followed"),
-                Query(_known(f"{each(m('node_synced_to_graph'))} {READY}"), f"{WHO}: graph known"),
+                Query(_worst(each(m("stream_up"))), "updates flow"),
+                Query(_worst(f"{each(m('node_synced_to_chain'))} {READY}"), "chain followed"),
+                Query(_worst(f"{each(m('node_synced_to_graph'))} {READY}"), "graph known"),
             ],
             _HEARD,
         ),
@@ -69,9 +70,9 @@ def _node(here: Grid) -> None:
     _versions(here)
 
 
-def _known(expr: str) -> str:
-    """Return the expression, with 2 where the value isn't known."""
-    return f"{expr} or 2 + 0 * {each(KNOWN)}"
+def _worst(expr: str) -> str:
+    """Return the worst value of all nodes, of an expression that is 0 or 1 for each where it is known."""
+    return f"min(2 * ({expr}) or 1 + 0 * {each(KNOWN)})"
 
 
 def _chain(here: Grid) -> None:

@@ -72,16 +72,16 @@ class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
         if unknown:
             raise ValueError(f"bad_reasons: {', '.join(unknown)}: what nobody knows is neither good nor bad")
         if set(self.job) & _NOT_IN_A_NAME or not self.job.isprintable():
-            raise ValueError(f"job: {self.job!r} is no name but a pattern: only one job can be watched")
+            raise ValueError(f"job: {self.job!r} is a pattern, not a name: only one job can be watched")
         for name, link in (("runbooks", self.runbooks), ("grafana", self.grafana)):
             if "{{" in link or not link.isprintable() or not link.startswith(("http://", "https://")):
-                raise ValueError(f"{name}: {link!r} is no address that begins with http:// or https://")
+                raise ValueError(f"{name}: {link!r} is not an address that begins with http:// or https://")
         if _NOT_RE2.search(self.nodes):
-            raise ValueError(f"nodes: {self.nodes!r} is no regular expression of Prometheus: too many repetitions")
+            raise ValueError(f"nodes: {self.nodes!r} is not a regular expression of Prometheus: too many repetitions")
         try:
             promql_parser.parse(f"up{{node=~{json.dumps(self.nodes)}}}")
         except ValueError as error:
-            raise ValueError(f"nodes: {self.nodes!r} is no regular expression of Prometheus: {error}") from None
+            raise ValueError(f"nodes: {self.nodes!r} is not a regular expression of Prometheus: {error}") from None
 
 
 class _Loader(yaml.SafeLoader):

@@ -19,6 +19,8 @@ ALICE, BOB, OTHER = (
     f'instance="{instance}:10019", job="lnd-payments", node="{node}"'
     for instance, node in (("a", "alice"), ("b", "bob"), ("c", "alice"))
 )
+HEARD = "Stream of updates, chain, graph"
+SUCCESS = ("lnd-payments-overview", "Success, against its target")
 
 
 def page(node: str, state: NodeState, minutes: str) -> dict[str, str]:
@@ -47,9 +49,7 @@ def test_states_of_two_nodes_with_one_name(tmp_path: Path) -> None:
     states = {f"{{{ALICE}}}": CODES["ready"], f"{{{OTHER}}}": CODES["locked"]}
     titles = ((NODE, "State of the node"), (FLIGHT, "State of the node"), (FLEET, TABLE))
     expected = [Expected(panel_query(uid, title), 60, states) for uid, title in titles]
-    expected += [
-        Expected(panel_query(NODE, "Stream of updates, chain, graph"), 60, {f"{{{ALICE}}}": 1, f"{{{OTHER}}}": 0})
-    ]
+    expected += [Expected(panel_query(NODE, HEARD), 60, {"{}": 0})]  # the worst of all
     expected += [
         Expected(panel_query(FLEET, "Nodes"), 60, {"{}": 2}),
         Expected(panel_query(FLEET, "Nodes away"), 60, {"{}": 1}),
@@ -80,14 +80,9 @@ def test_nodes_of_an_exporter_that_is_down(tmp_path: Path) -> None:
         Expected(panel_query(FLEET, "Nodes", span="3h"), 120, {"{}": 2}),
         Expected(panel_query(FLEET, "Nodes away", span="3h"), 120, {"{}": 1}),
         Expected(panel_query("lnd-payments-overview", "Away", span="3h"), 120, {"{}": 1}),
-        *(
-            Expected(
-                panel_query(NODE, "Stream of updates, chain, graph", letter, span="3h"),
-                120,
-                {f"{{{ALICE}}}": 1, f"{{{BOB}}}": 2},
-            )
-            for letter in "ABC"
-        ),
+        *(Expected(panel_query(NODE, HEARD, letter, span="3h"), 60, {"{}": 2}) for letter in "ABC"),
+        *(Expected(panel_query(NODE, HEARD, letter, span="3h"), 120, {"{}": 1}) for letter in "ABC"),
+        Expected(panel_query(*SUCCESS, "D", span="3h"), 120, {}),
     ]
     assert not query_errors(tmp_path, series, expected)
 
@@ -99,9 +94,10 @@ def test_last_answers_of_a_node_that_is_down_are_hidden(tmp_path: Path) -> None:
         Expected(panel_query(NODE, title), 120, {})
         for title in ("Age of the newest block", "Channels", "Spendable, sat")
     ]
-    expected += [
-        Expected(panel_query(NODE, "Stream of updates, chain, graph", x), 120, {f"{{{BOB}}}": 2}) for x in "BC"
-    ]
+    expected += [Expected(panel_query(NODE, HEARD, letter), 120, {"{}": 1}) for letter in "BC"]
+    expected += [Expected(panel_query(*SUCCESS, "D"), 120, {"{}": 1})]
+    expected += [Expected(panel_query(FLEET, "Success rate, 1 h"), 120, {"{}": 2})]
+    expected += [Expected(panel_query(NODE, "Age of the state on disk"), 120, {"{}": 1e9})]  # memory only
     assert not query_errors(tmp_path, series, expected)
     healthy = [
         Expected(panel_query(NODE, "Age of the newest block"), 120, {f"{{{ALICE}}}": 3600}),

@@ -32,8 +32,8 @@ AT_MIN = (4, 29, 46, 60, 73, 79, 82, 90)
 ESTIMATED = re.compile(r"\b(increase|rate)\(")
 WINDOW = "2m"
 """`$__rate_interval` of Grafana for scrapes every 30 seconds."""
-MOST_APART = {"5m": 0.25, "1h": 0.05}
-"""How far the recorded burn rates of these windows may be apart, as a share: measured 0.15 and 0.02."""
+MOST_APART = {"1h": 0.05}
+"""How far the recorded burn rate of a window may be apart, as a share: measured 0.02."""
 
 
 class Both(NamedTuple):
