@@ -159,7 +159,7 @@ def test_evicted_exporter_fires_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("target", "is_away"), [("0", True), ("_", False)])
 def test_exporter_that_is_away_for_days(target: str, is_away: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
     """The alert fires as long as Prometheus has the target; without one for a day."""
-    every_min, long = 5, 3 * DAY // 5
+    every_min, long = 4, 3 * DAY // 4
     story = exporter("a", f"1x12 0x12 {target}x{long}") | node(
         "a", "alice", node_up=f"1x12 stale _x{long}", stream_up=f"1x12 stale _x{long}"
     )
