@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy.prometheus.generate import groups
+from deploy.prometheus.recording import AWAY
 from deploy.prometheus.rule import PREFIX, Alert, Group, Recording, as_yaml
 from deploy.prometheus.values import read
 from exporter.payments.labels import AmountBand
@@ -145,6 +146,12 @@ def test_removed_node_stays_removed(tmp_path: Path) -> None:
     expected = [*never(firing("HtlcNearExpiry"), at), *never(firing("HtlcExpired"), at)]
     expected.append(Expected(firing("ExporterDown"), 5 * HOUR + 30, {'{node="bob"}': 1}))
     check(tmp_path, story, expected)
+
+
+def test_removed_node_is_never_away(tmp_path: Path) -> None:
+    """Not even at the evaluation that sees its removal: dashboards would show it."""
+    story = exporter("a", "1x40") | node("a", "alice", node_up="1x19 stale _x20") | node("a", "bob", node_up="1x40")
+    check(tmp_path, story, never(AWAY, range(40)))
 
 
 def test_evicted_exporter_fires_once(tmp_path: Path) -> None:
