@@ -53,10 +53,10 @@ def incidents() -> Iterator[str]:
 
 
 def plain(summary: str) -> str:
-    """Return a summary without the node, with dots for the values, and with what it says first of two things."""
+    """Return a summary without the node, with dots for the values, and both of two wordings."""
     without = re.sub(r"^{{ (with \$labels.node }}{{ \. }}: {{ end|\$labels\.\w+) }}(: )?", "", summary)
-    first = re.sub(r"{{ if [^}]*}}((?:(?!{{ end).)*?){{ else }}.*?{{ end }}", r"\1", without)
-    return re.sub(r"{{ (if|with) .*{{ end }}|{{.*?}}", "…", first)
+    either = re.sub(r"{{ if [^}]*}}((?:(?!{{ end }}).)*){{ else }}(.*?){{ end }}", r"\1 or \2", without)
+    return re.sub(r"{{ (if|with) .*{{ end }}|{{.*?}}", "…", either)
 
 
 def _fires(fires: Fires, ends: Fires) -> str:

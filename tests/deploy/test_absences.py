@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.prometheus.away import AWAY
 from deploy.prometheus.generate import groups
 from deploy.prometheus.rule import PREFIX, Alert, Group, Recording, as_yaml
 from deploy.prometheus.values import read
@@ -147,6 +148,12 @@ def test_removed_node_stays_removed(tmp_path: Path) -> None:
     check(tmp_path, story, expected)
 
 
+def test_removed_node_is_never_away(tmp_path: Path) -> None:
+    """Not even at the evaluation that sees its removal: dashboards would show it."""
+    story = exporter("a", "1x40") | node("a", "alice", node_up="1x19 stale _x20") | node("a", "bob", node_up="1x40")
+    check(tmp_path, story, never(AWAY, range(40)))
+
+
 def test_evicted_exporter_fires_once(tmp_path: Path) -> None:
     """First it doesn't answer, then Prometheus doesn't discover it any more: this is one alert, without a gap."""
     story = held("alice", f"1x{HOUR}") | exporter("a", f"1x{HOUR} 0x30") | exporter("b", f"1x{3 * HOUR}")
@@ -159,7 +166,7 @@ def test_evicted_exporter_fires_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("target", "is_away"), [("0", True), ("_", False)])
 def test_exporter_that_is_away_for_days(target: str, is_away: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
     """The alert fires as long as Prometheus has the target; without one for a day."""
-    every_min, long = 5, 3 * DAY // 5
+    every_min, long = 4, 3 * DAY // 4
     story = exporter("a", f"1x12 0x12 {target}x{long}") | node(
         "a", "alice", node_up=f"1x12 stale _x{long}", stream_up=f"1x12 stale _x{long}"
     )
