@@ -57,6 +57,7 @@ def updates(here: Grid) -> None:
             ),
             [Query(f"histogram_quantile({1 - DELAY_SHARE:g}, {buckets}) >= 0", _FASTER)],
             ((None, "transparent"), (DELAY_S, ORANGE)),
+            empty="no HTLCs",
         ),
         8,
     )

@@ -29,8 +29,15 @@ SCRAPED_S = 20.0
 """Longer than the window of the rates."""
 NO_WORDS = "-"
 """The text of an empty panel that should have data."""
-NOT_HERE = ("Alerts firing: ", "Payments per minute, the busiest nodes: sum(", "What may hang: ")
-"""Queries without a result if no alert fires, there are not more than ten nodes, and nothing hangs."""
+NOT_HERE = (
+    "Alerts firing: ",
+    "Payments per minute, the busiest nodes: sum(",
+    "What may hang: ",
+    "Spendable now: label_replace(min(",
+    "Success, against its target: 1 + 0 * (count(",
+)
+"""Queries without a result if no alert fires, there are not more than ten nodes, nothing hangs, the balance isn't known
+for hours, and no node is away."""
 
 Both = Mapping[str, Prometheus]
 """The servers that scrape one page for all nodes, and a page a node."""
