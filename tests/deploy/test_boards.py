@@ -61,7 +61,7 @@ def test_failures_by_reason_are_those_of_all_kinds(layout: Layout, tmp_path: Pat
     for place, kind in enumerate(Kind):
         of_purpose[PURPOSE[kind]] += 10**place
     expected = {
-        name(BY_REASON, {**target, "purpose": purpose, "amount_band": BAND, "reason": reason}): float(number)
+        name(BY_REASON, {**target, "purpose": purpose, "reason": reason}): float(number)
         for purpose, number in of_purpose.items()
         for reason in (Reason.NO_ROUTE, Reason.INCORRECT_PAYMENT_DETAILS)
     }

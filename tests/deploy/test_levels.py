@@ -1,14 +1,16 @@
 """Recorded series have exactly the labels that the level in their name says, in both ways of scraping."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from deploy.prometheus.boards import DESTINATIONS
 from deploy.prometheus.generate import groups
-from deploy.prometheus.rule import Recording, as_yaml
-from deploy.prometheus.values import Success, Values, read
+from deploy.prometheus.rule import Group, Recording, as_yaml
+from deploy.prometheus.values import Success, read
+from exporter.metrics.names import NODE_ROWS
 from tests.incidents.node import VirtualNode
 from tests.incidents.targets import Layout
 from tests.incidents.traffic import MINUTE, drained, held, pays
@@ -16,14 +18,18 @@ from tests.promtool import promtool_errors
 
 pytestmark = pytest.mark.usefixtures("programs")
 
-LEVELS = {
-    "node": {"node"},
-    "instance_node": {"instance", "node"},
-    **{f"instance_node_{label}": {"instance", "node", label} for label in ("amount_band", "cause", "peer")},
-}
-"""The labels of each level, beside `job`."""
-DAYS = ("in_flight", "sent_msat_total", "node_up", "stream_up")
-"""Metrics of which series are recorded only after a day."""
+LABELS = frozenset(label for row in NODE_ROWS for label in row.labels) | {"instance", "node", "le", "amount_band"}
+DAYS = (
+    "in_flight",
+    "sent_msat_total",
+    "succeeded_total",
+    "failed_total",
+    "node_spendable_msat",
+    "node_inactive_msat",
+    "node_up",
+    "stream_up",
+)
+"""Metrics of which series are recorded only after a day or a week."""
 VALUES = read(more={"success": Success.CUSTOMER.value})["service"]
 """With them there are all recorded series."""
 _GOT = re.compile(r"{__name__=\\?\"(?P<name>[^\"\\]+)\\?\"(?P<labels>[^}]*)}")
@@ -42,14 +48,25 @@ def busy(layout: Layout) -> VirtualNode:
 
 
 def long(layout: Layout) -> VirtualNode:
-    """Return a node with payments for more than a day, of which few metrics are scraped."""
+    """Return a node with payments for more than a week, of which few metrics are scraped."""
     node = VirtualNode("levels", DAYS, layout=layout)
-    pays(node, 0, 27 * 60, 0.2)
-    node.run(27 * 60 * MINUTE)
+    hours = 8 * 24
+    pays(node, 0, hours * 60, 0.05)
+    node.run(hours * 60 * MINUTE)
     return node
 
 
-def recorded(node: VirtualNode, values: Values, home: Path) -> Iterator[tuple[str, frozenset[str]]]:
+def labels_of(level: str) -> set[str]:
+    """Return the labels that a level names, beside `job`; labels have underscores, too."""
+    labels = set()
+    while level:
+        label = max((label for label in LABELS if f"{level}_".startswith(f"{label}_")), key=len)
+        labels.add(label)
+        level = level[len(label) + 1 :]
+    return labels
+
+
+def recorded(node: VirtualNode, rules: Sequence[Group], home: Path) -> Iterator[tuple[str, frozenset[str]]]:
     """Yield name and labels of each series that is recorded while a node runs."""
     home.mkdir()
     step_s = max(60, node.series.step_s)
@@ -59,10 +76,10 @@ def recorded(node: VirtualNode, values: Values, home: Path) -> Iterator[tuple[st
         "input_series": node.series.written(),
         "promql_expr_test": [
             {"expr": '{__name__=~".+:.+:.+"}', "eval_time": f"{at_s}s", "exp_samples": []}
-            for at_s in range(0, end_s + 1, 600)
+            for at_s in range(0, end_s + 1, max(600, end_s // 100))
         ],
     }
-    for found in _GOT.finditer(promtool_errors(home, as_yaml(groups(values), values), test, step_s)):
+    for found in _GOT.finditer(promtool_errors(home, as_yaml(rules, VALUES), test, step_s)):
         yield found["name"], frozenset(re.findall(r"(\w+)=", found["labels"]))
 
 
@@ -70,16 +87,18 @@ def recorded(node: VirtualNode, values: Values, home: Path) -> Iterator[tuple[st
 def test_labels_of_recorded_series(layout: Layout, tmp_path: Path) -> None:
     """All have `job`, and with a page a node they may have `exporter`; no recording is without series here."""
     found: dict[str, set[frozenset[str]]] = {}
-    for make in (busy, long):
-        for name, labels in recorded(make(layout), VALUES, tmp_path / make.__name__):
+    every = groups(VALUES)
+    played = ((busy(layout), every), (long(layout), [group for group in every if group.name in ("recordings", "days")]))
+    for place, (node, rules) in enumerate(played):
+        for name, labels in recorded(node, rules, tmp_path / str(place)):
             found.setdefault(name, set()).add(labels)
-    records = {rule.record for group in groups(VALUES) for rule in group.rules if isinstance(rule, Recording)}
-    assert records - found.keys() == set()
+    records = {rule.record for group in every for rule in group.rules if isinstance(rule, Recording)}
+    assert records - found.keys() == {DESTINATIONS.record}, "the exporter has no series of it until one is named"
     more = {"exporter"} if layout is Layout.PAGE_A_NODE else set()
     wrong = {
         name: labels
         for name, sets in found.items()
         for labels in sets
-        if labels - more != LEVELS[name.split(":")[0]] | {"job"}
+        if labels - more != labels_of(name.split(":")[0]) | {"job"}
     }
     assert wrong == {}
