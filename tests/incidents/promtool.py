@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from tests.promtool import promtool_errors
 
 _SAMPLE = re.compile(r"{(?P<labels>[^}]*)} (?P<value>[-+.\dEe]+)")
 _LABEL = re.compile(r'(\w+)=\\?"([^"\\]*)\\?"')
+_NAME = re.compile(r"[a-zA-Z_:][\w:]*")
 _FAILED = "got:"
 EVALUATED_S = 60
 """Seconds between evaluations: twice the rules' interval, so that results don't depend on it."""
@@ -51,7 +52,7 @@ def fired(profiles: Mapping[str, Values], series: Series, home: Path) -> dict[st
         f"max_over_time((count {by} ({firing})){whole})",
         f'max_over_time((count {by} ({firing[:-1]},instance=""}})){whole})',
     )
-    test = {
+    test: dict[str, Any] = {
         "interval": f"{series.step_s}s",
         "input_series": series.written(),
         "promql_expr_test": [
@@ -59,14 +60,16 @@ def fired(profiles: Mapping[str, Values], series: Series, home: Path) -> dict[st
             for number, query in enumerate(queries)
         ],
     }
-    answers = _answers(promtool_errors(home, _combined(profiles), test, step_s))
+    rules = _combined(profiles, {line["series"].partition("{")[0] for line in test["input_series"]})
+    answers = _answers(promtool_errors(home, rules, test, step_s))
     return {profile: _of(profile, answers) for profile in profiles}
 
 
-def _combined(profiles: Mapping[str, Values]) -> dict[str, Any]:
+def _combined(profiles: Mapping[str, Values], scraped: Collection[str]) -> dict[str, Any]:
     """Return the rules of all profiles, each only once, with a label for the profiles that have it.
 
-    Without those for dashboards: no alert reads them, and they take as long as all others.
+    Without those for dashboards: no alert reads them, and they take as long as all others. And without those that can
+    have no result, because no series that they read is scraped or recorded: a story of a week has few metrics.
     """
     owners: dict[str, dict[str, list[str]]] = {}
     for profile, values in profiles.items():
@@ -74,7 +77,27 @@ def _combined(profiles: Mapping[str, Values]) -> dict[str, Any]:
         for group in as_yaml(needed, values)["groups"]:
             for rule in group["rules"]:
                 owners.setdefault(group["name"], {}).setdefault(json.dumps(rule), []).append(profile)
-    return {"groups": [{"name": name, "rules": _labelled(rules)} for name, rules in owners.items()]}
+    made = {name: _labelled(rules) for name, rules in owners.items()}
+    living = _living([rule for rules in made.values() for rule in rules], scraped)
+    return {
+        "groups": [
+            {"name": name, "rules": [rule for rule in rules if living(rule)]}
+            for name, rules in made.items()
+            if any(living(rule) for rule in rules)
+        ]
+    }
+
+
+def _living(rules: Sequence[Mapping[str, Any]], scraped: Collection[str]) -> Callable[[Mapping[str, Any]], bool]:
+    """Return a function that says whether a rule may have a result, if these metrics are scraped."""
+    there = {"ALERTS", "ALERTS_FOR_STATE", "absent", "vector", *scraped}
+
+    def living(rule: Mapping[str, Any]) -> bool:
+        return not there.isdisjoint(_NAME.findall(rule["expr"]))
+
+    while more := {rule["record"] for rule in rules if "record" in rule and living(rule)} - there:
+        there |= more
+    return living
 
 
 def _labelled(rules: Mapping[str, list[str]]) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ def exporter_of_24_nodes_is_away(node: VirtualNode) -> None:
         "ManyNodesDown critical": 14,
         "ExporterDown warning": 5,
         "ExporterDown critical": 15,
-        "HtlcNearExpiry warning": 10,
+        "HtlcNearExpiry warning": 15,
     },
     only={"service": {"Stuck": 100}},
     several=tuple(DOWN),
