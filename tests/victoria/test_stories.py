@@ -25,6 +25,9 @@ pytestmark = pytest.mark.usefixtures("victoria")
 
 EARLIER_MIN, LATER_MIN = 1, 5
 """Within how many minutes of Prometheus an alert must begin and end: recorded series are 30 s late, twice in a row."""
+SELDOM, SELDOM_LATER_MIN = "PeerFails warning", 10
+"""An alert that is evaluated every three minutes, and sees recorded series three minutes late, twice in a row. It counts
+attempts by `increase`, which isn't extrapolated here: fewer peers have enough of them."""
 SCRIPTS: dict[str, Script] = {story.name: story.script for story in STORIES}
 
 
@@ -81,7 +84,9 @@ def test_the_same_alerts_fire(name: str, tmp_path: Path) -> None:
     there = played(pages(name, BEGIN_S), tmp_path)
     here = fired({SHOWN: read()[SHOWN]}, pages(name, 0), tmp_path)[SHOWN]
     assert there.fired.keys() == here.keys()
-    assert {alert: difference for alert in here if (difference := different(here[alert], there.fired[alert]))} == {}
+    assert {
+        alert: difference for alert in here if (difference := different(alert, here[alert], there.fired[alert]))
+    } == {}
     assert [
         text for alert, text in PLAYED[name].texts.items() if not there.texts[alert]["description"].endswith(text)
     ] == []
@@ -89,11 +94,12 @@ def test_the_same_alerts_fire(name: str, tmp_path: Path) -> None:
     assert [text for texts in there.texts.values() for text in texts.values() if any(b in text for b in broken)] == []
 
 
-def different(here: Fired, there: Fired) -> str:
+def different(alert: str, here: Fired, there: Fired) -> str:
     """Return how an alert differs, "" if it is the same."""
     late = (there.first_min - here.first_min, there.last_min - here.last_min)
-    same = here.times == there.times and here.series == there.series
-    return "" if same and all(-EARLIER_MIN <= each <= LATER_MIN for each in late) else f"{here} {there}"
+    fewest, later = (1, SELDOM_LATER_MIN) if alert == SELDOM else (here.series, LATER_MIN)
+    same = here.times == there.times and fewest <= there.series <= here.series
+    return "" if same and all(-EARLIER_MIN <= each <= later for each in late) else f"{here} {there}"
 
 
 @pytest.mark.parametrize("profile", read())
