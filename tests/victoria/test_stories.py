@@ -26,8 +26,8 @@ pytestmark = pytest.mark.usefixtures("victoria")
 EARLIER_MIN, LATER_MIN = 1, 5
 """Within how many minutes of Prometheus an alert must begin and end: recorded series are 30 s late, twice in a row."""
 SELDOM, SELDOM_LATER_MIN = "PeerFails warning", 10
-"""An alert that is evaluated every three minutes, and sees recorded series three minutes late, twice in a row. It counts
-attempts by `increase`, which isn't extrapolated here: fewer peers have enough of them."""
+"""An alert that is evaluated every three minutes, and sees recorded series three minutes late, twice in a row. It
+counts attempts by `increase`, which isn't extrapolated here: fewer peers have enough of them."""
 SCRIPTS: dict[str, Script] = {story.name: story.script for story in STORIES}
 
 
