@@ -12,6 +12,7 @@ from deploy.prometheus.rule import (
     found,
     here,
     ratio,
+    unless_down,
     value_of,
 )
 from deploy.prometheus.thresholds import Ahead, ShareForLong
@@ -86,7 +87,7 @@ def _runs_out(s: Selector, values: Values, given: Ahead) -> Alert:
         f"""
         {s(RUNWAY)} < {given.hours}
         and {PER_NODE} {s("node_spendable_msat")} < {s(outflow)}
-        unless {PER_NODE} {s("node_up")} == 0
+        {unless_down(s)}
         """,
         f'{NODE}: spendable balance lasts for {{{{ $value | printf "%.1f" }}}} h',
         f"""{sat} sat are spendable, and the balance is falling. Within the next {given.hours} hours
@@ -113,7 +114,7 @@ def _inactive(s: Selector, given: ShareForLong) -> Alert:
         f"""
         {s(INACTIVE_SHARE)} > {ratio(given.percent)}
         and {PER_NODE} {s("node_channels", exactly("state", ChannelState.ACTIVE))} > 0
-        unless {PER_NODE} {s("node_up")} == 0
+        {unless_down(s)}
         """,
         f"{NODE}: {SHARE} of the balance is with peers that are offline",
         f"""{value_of(f"{here('lnd_payments_node_inactive_msat')} / 1000")} sat are in inactive channels and can't be

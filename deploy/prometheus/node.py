@@ -2,7 +2,7 @@
 
 from deploy.prometheus.away import BLOCKS_LEFT
 from deploy.prometheus.liquidity import liquidity
-from deploy.prometheus.rule import NODE, NODES_OF_A_JOB, PER_NODE, Alert, Group, Selector, exactly, one_of
+from deploy.prometheus.rule import NODE, NODES_OF_A_JOB, PER_NODE, Alert, Group, Selector, exactly, one_of, unless_down
 from deploy.prometheus.thresholds import Lasting, Severity
 from deploy.prometheus.values import Values
 from exporter.payments.labels import ChannelState, NodeState
@@ -152,11 +152,6 @@ def _certificate(s: Selector, values: Values) -> list[Alert]:
         )
 
     return [alert(Severity.WARNING, given.warning_days), alert(Severity.CRITICAL, given.critical_days)]
-
-
-def unless_down(s: Selector) -> str:
-    """Return the end of an expression that excludes nodes that are down, on which it would always hold."""
-    return f"unless {PER_NODE} {s('node_up')} == 0"
 
 
 def number_of_channels(state: ChannelState) -> str:

@@ -94,6 +94,11 @@ def on_current_exporter(s: Selector, expr: str) -> str:
     return f"0 * {s('node_up')} + {NODES_OF_A_JOB} group_left () ({expr})"
 
 
+def unless_down(s: Selector) -> str:
+    """Return the end of an expression that excludes nodes that are down, on which it would always hold."""
+    return f"unless {PER_NODE} {s('node_up')} == 0"
+
+
 def at_exporter(expr: str) -> str:
     """Return the expression with the address of the exporter as `instance`, in both layouts."""
     return f'label_replace({expr}, "instance", "$1", "exporter", "(.+)")'

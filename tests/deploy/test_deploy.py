@@ -299,11 +299,9 @@ def test_receiver_of_an_alert(labels: dict[str, str], receiver: str) -> None:
             "(did you mean FailFast?)",
         ),
         ("success: node", "success: false", "got `bool` - at `$.success` (use one of node, customer)"),
-        ("success: node", "success: payer", "(use one of node, customer)"),
         ("exporter_alerts: each", "exporter_alerts: on", "got `bool` - at `$.exporter_alerts` (use one of each, one)"),
         ("exporter_alerts: each", "exporter_alerts: all", "(use one of each, one)"),
         ("under_1k_sat: 98", "under_2k_sat: 98", "(use one of under_1k_sat, 1k_to_10k_sat, "),
-        ("[invoice, keysend, amp]", "[invoices]", "(use one of rebalance, amp, keysend, invoice, "),
         ("[timeout, no_route,", "[timeout, route,", "(use one of timeout, "),
         (
             "percent: 50, minutes: 60",

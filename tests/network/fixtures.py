@@ -1,7 +1,7 @@
 """Pytest fixtures: the real network, one for a test run, and its labs."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,15 @@ from tests.stories.real import RealLab
 @pytest.fixture(scope="session")
 def programs() -> Path:
     """Return the folder with lnd and the other programs. If they can't be built, skip the test; fail with CI=true."""
+    return built(build.binaries, "NOT TESTED AGAINST A REAL LND")
+
+
+def built(make: Callable[[], Path], without: str) -> Path:
+    """Return the folder of programs that `make` builds. If they can't be built, skip the test; fail with CI=true."""
     try:
-        return build.binaries()
+        return make()
     except build.CannotBuild as error:
-        message = f"NOT TESTED AGAINST A REAL LND: {error}"
+        message = f"{without}: {error}"
         if os.environ.get("CI") == "true":
             pytest.fail(message, pytrace=False)
         pytest.skip(message)

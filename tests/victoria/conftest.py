@@ -1,21 +1,15 @@
 """The built programs of VictoriaMetrics."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from tests.network import build
+from tests.network.fixtures import built
 
 
 @pytest.fixture(scope="session")
 def victoria(programs: Path) -> Path:
     """Return the folder with VictoriaMetrics. If it can't be built, skip the test; fail with CI=true."""
     del programs
-    try:
-        return build.victoria()
-    except build.CannotBuild as error:
-        message = f"NOT TESTED WITH VICTORIAMETRICS: {error}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message, pytrace=False)
-        pytest.skip(message)
+    return built(build.victoria, "NOT TESTED WITH VICTORIAMETRICS")
