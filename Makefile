@@ -67,7 +67,7 @@ rules-cost: $(VENV)/dev.stamp ## Measure what rules and dashboards cost a Promet
 	@exec $(BIN)/python -m tests.rulecost $(ARGS)
 
 rules: $(VENV)/dev.stamp ## Generate deploy/prometheus/*.rules.yml from values.yml
-	@$(BIN)/python -m deploy.prometheus
+	@$(BIN)/python -m exporter.rules
 
 dashboards: $(VENV)/dev.stamp ## Generate dashboards/*.json
 	@$(BIN)/python -m dashboards
@@ -85,7 +85,7 @@ lock: $(VENV)/dev.stamp ## Generate requirements/*.txt (ARGS=--upgrade takes the
 
 clean: ## Remove everything that make and the tools created (but not the built programs in ~/.cache)
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	@find exporter tests dashboards deploy -name __pycache__ -prune -exec rm -rf {} +
+	@find exporter tests dashboards -name __pycache__ -prune -exec rm -rf {} +
 
 # A changed lock file makes the stamps outdated, and the virtual environment is created again, so nothing stale is left.
 

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from deploy.prometheus.values import WrongValues
+from exporter.rules.values import WrongValues
 
 try:
     from dashboards.board import TAG, written

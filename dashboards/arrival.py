@@ -27,10 +27,10 @@ from dashboards.query import (
 )
 from dashboards.tables import crossed
 from dashboards.words import EACH_TRY, IN_THE_END, KINDS, RATES, TRIES
-from deploy.prometheus.boards import FAILED_BY_KIND, RUNS, SUCCEEDED_BY_KIND
-from deploy.prometheus.last_page import SEEN
-from deploy.prometheus.rule import exactly
 from exporter.payments.labels import AmountBand
+from exporter.rules.boards import FAILED_BY_KIND, RUNS, SUCCEEDED_BY_KIND
+from exporter.rules.last_page import SEEN
+from exporter.rules.rule import exactly
 
 SPANS = {"10 minutes": "light-blue", "30 minutes": "light-blue", "1 hour": BLUE, "6 hours": "purple"}
 """Colour of each window of a graph that shows several."""

@@ -16,8 +16,8 @@ from dashboards.query import (
     total,
 )
 from dashboards.words import KINDS
-from deploy.prometheus.boards import DURATION, FEES_BY_KIND, FIRST_ATTEMPT, SENT_BY_KIND, Sum
-from deploy.prometheus.rule import exactly
+from exporter.rules.boards import DURATION, FEES_BY_KIND, FIRST_ATTEMPT, SENT_BY_KIND, Sum
+from exporter.rules.rule import exactly
 
 _STEP = "5m"
 

@@ -6,10 +6,10 @@ from dashboards.panel import BLACK, BLUE, ORANGE, RED, SATS, Query, Text
 from dashboards.query import NO_RULES, OUTAGE, SAT, TARGET, increase, total
 from dashboards.tables import Column, command, grid, named
 from dashboards.words import ADVICE, CAUSES
-from deploy.prometheus.boards import DESTINATIONS
-from deploy.prometheus.rule import exactly, one_of
 from exporter.payments.ended import RunOutcome
 from exporter.payments.labels import Cause
+from exporter.rules.boards import DESTINATIONS
+from exporter.rules.rule import exactly, one_of
 
 _NAMED = 'destination!="former"'
 """Counts that moved to `former` are from an earlier time."""

@@ -18,8 +18,8 @@ from dashboards.query import (
     total,
 )
 from dashboards.words import INTERRUPTIONS, METHODS, UPDATES
-from deploy.prometheus.rule import ONE_PAGE, PAGE_A_NODE, at_exporter, exactly
 from exporter.payments.labels import CallOutcome
+from exporter.rules.rule import ONE_PAGE, PAGE_A_NODE, at_exporter, exactly
 
 _AWAY = of_exporters(
     f"(max by (job, instance) (up{{{JOBS},{ONE_PAGE}}} == 0) "

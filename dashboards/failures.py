@@ -14,7 +14,9 @@ from dashboards.peers import peers
 from dashboards.query import KIND, NO_RULES, OUTAGE, PURPOSE, TARGET, increase, m, rate, total
 from dashboards.tables import Column, command, grid, matrix, named
 from dashboards.words import ADVICE, CAUSES, CHECK_ADVICE, CHECKS, EACH_TRY, IN_THE_END, REASONS
-from deploy.prometheus.boards import (
+from exporter.payments.labels import PURPOSE as OF_KIND
+from exporter.payments.labels import AmountBand, Purpose
+from exporter.rules.boards import (
     BY_AMOUNT_AND_CAUSE,
     BY_CAUSE,
     BY_REASON,
@@ -22,9 +24,7 @@ from deploy.prometheus.boards import (
     MADE_GOOD_BY_KIND,
     SUCCEEDED_BY_KIND,
 )
-from deploy.prometheus.rule import exactly
-from exporter.payments.labels import PURPOSE as OF_KIND
-from exporter.payments.labels import AmountBand, Purpose
+from exporter.rules.rule import exactly
 
 _ENDED = "lnd-payments-exporter ended"
 _WHICH = "Which ones? Then: lnd-payments-exporter why HASH"

@@ -25,9 +25,9 @@ from dashboards.query import (
     total,
 )
 from dashboards.tables import Column, grid
-from deploy.prometheus.rule import PER_NODE, PREFIX, exactly
-from deploy.prometheus.thresholds import Severity
 from exporter.payments.labels import ChannelState
+from exporter.rules.rule import PER_NODE, PREFIX, exactly
+from exporter.rules.thresholds import Severity
 
 _LINK = (
     "/d/lnd-payments-overview?${__url_time_range}&var-datasource=${datasource}"

@@ -9,10 +9,10 @@ from dashboards.peers import held_by
 from dashboards.presence import BLOCKS_LEFT, KNOWN, STATE, STATES, UP, held, held_unseen
 from dashboards.query import FAR, NEAR, SAT, WHO, increase, m, total
 from dashboards.words import CAUSES, HANGING
-from deploy.prometheus.away import LISTED
-from deploy.prometheus.rule import PER_NODE, exactly
 from exporter.payments.labels import Cause
 from exporter.payments.node import BLOCK_S
+from exporter.rules.away import LISTED
+from exporter.rules.rule import PER_NODE, exactly
 
 AGES = {"under_1m": GREEN, "1m_to_10m": BLUE, "10m_to_1h": YELLOW, "1h_to_1d": ORANGE, "1d_and_over": RED}
 """Colour of each age band of payments in flight."""

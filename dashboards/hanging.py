@@ -5,8 +5,8 @@ from dashboards.panel import SATS, Query, Text
 from dashboards.query import SAT, m, total
 from dashboards.tables import Column, grid, named
 from dashboards.words import HANGING
-from deploy.prometheus.rule import exactly
 from exporter.payments.labels import Age
+from exporter.rules.rule import exactly
 
 
 def hanging(here: Grid) -> None:

@@ -6,8 +6,8 @@ from dashboards.panel import Query, Text
 from dashboards.query import NO_RULES, PURPOSE, increase, rate, total
 from dashboards.tables import Column, matrix
 from dashboards.words import SOURCES
-from deploy.prometheus.boards import ATTEMPTS, HTLCS_FAILED
 from exporter.payments.labels import FailureSource
+from exporter.rules.boards import ATTEMPTS, HTLCS_FAILED
 
 
 def attempts(here: Grid) -> None:

@@ -7,8 +7,8 @@ from grafana_foundation_sdk.models import dashboard as model
 from dashboards.panel import ORANGE, RED, SOURCE
 from dashboards.presence import UP
 from dashboards.query import ANYWHERE, VALUES
-from deploy.prometheus.rule import PER_NODE, PREFIX, at_exporter
-from deploy.prometheus.thresholds import Severity
+from exporter.rules.rule import PER_NODE, PREFIX, at_exporter
+from exporter.rules.thresholds import Severity
 
 _ONE = ("alertname", "job", "instance", "node")
 """Labels of a mark."""

@@ -35,8 +35,8 @@ from dashboards.query import (
 )
 from dashboards.totals import totals
 from dashboards.words import CAUSES
-from deploy.prometheus.boards import BY_CAUSE, DURATION
-from deploy.prometheus.rule import PER_NODE, exactly
+from exporter.rules.boards import BY_CAUSE, DURATION
+from exporter.rules.rule import PER_NODE, exactly
 
 _BURN = ((None, GREEN), (BURNS["budget"], YELLOW), (BURNS["slow"], ORANGE), (BURNS["fast"], RED))
 _JUDGED = {"alert": RED, "below target": ORANGE, "few payments": GREY, "on target": GREEN}

@@ -18,7 +18,7 @@ from grafana_foundation_sdk.models import common as models
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from deploy.prometheus.values import SHOWN, read
+from exporter.rules.values import SHOWN, read
 
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 GREEN, YELLOW, ORANGE, RED, BLUE, BLACK = "green", "yellow", "orange", "red", "blue", "text"

@@ -10,10 +10,10 @@ from dashboards.presence import READY
 from dashboards.query import BLAMED, BLAMED_LEAST, NO_RULES, NODE, SAT, increase, m, rate, total
 from dashboards.tables import Column, command, grid
 from dashboards.words import OUTCOMES
-from deploy.prometheus.boards import FEE_PPM, PEER_ATTEMPTS, PEER_FEES, PEER_OUTSTANDING, PEER_REBALANCE_FEES, PEER_SENT
-from deploy.prometheus.peers import PEER_BLAMED_SHARE
-from deploy.prometheus.rule import exactly
 from exporter.payments.labels import PeerChannelState, PeerOutcome, Purpose
+from exporter.rules.boards import FEE_PPM, PEER_ATTEMPTS, PEER_FEES, PEER_OUTSTANDING, PEER_REBALANCE_FEES, PEER_SENT
+from exporter.rules.peers import PEER_BLAMED_SHARE
+from exporter.rules.rule import exactly
 
 _HAS_PLACE = 'peer!="former"'
 """Counts that moved to `former` are from an earlier time."""

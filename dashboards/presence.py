@@ -2,12 +2,12 @@
 
 from dashboards.panel import GREEN, GREY, RED, YELLOW
 from dashboards.query import each, m, total
-from deploy.prometheus import away
-from deploy.prometheus.boards import HELD
-from deploy.prometheus.last_page import SEEN
-from deploy.prometheus.rule import PER_NODE, exactly
 from exporter.payments.labels import NodeState
 from exporter.payments.node import BLOCK_S, STALE_BLOCK_S
+from exporter.rules import away
+from exporter.rules.boards import HELD
+from exporter.rules.last_page import SEEN
+from exporter.rules.rule import PER_NODE, exactly
 
 _COLORS: dict[NodeState, str] = {
     NodeState.READY: GREEN,

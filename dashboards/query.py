@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from deploy.prometheus import recording
-from deploy.prometheus.boards import MADE_GOOD_BY_BAND
-from deploy.prometheus.liquidity import LONGEST_H, RUNWAY
-from deploy.prometheus.recording import BAD, BAD_BY_BAND, FINISHED, FINISHED_BY_BAND, SLOW, allowed
-from deploy.prometheus.rule import PER_NODE, PREFIX, at_exporter, exactly
-from deploy.prometheus.values import SHOWN, WHOSE, Values, read
 from exporter.payments.labels import AmountBand, Purpose
+from exporter.rules import recording
+from exporter.rules.boards import MADE_GOOD_BY_BAND
+from exporter.rules.liquidity import LONGEST_H, RUNWAY
+from exporter.rules.recording import BAD, BAD_BY_BAND, FINISHED, FINISHED_BY_BAND, SLOW, allowed
+from exporter.rules.rule import PER_NODE, PREFIX, at_exporter, exactly
+from exporter.rules.values import SHOWN, WHOSE, Values, read
 
 DAY_S = 86_400
 SAT = 1000

@@ -5,10 +5,10 @@ from dashboards.layout import Grid
 from dashboards.panel import GREEN, ORANGE, RED, SATS, Query, Text
 from dashboards.query import NO_RULES, NO_RULES_HERE, OUTAGE, SAT, TARGET, increase, overall, overall_in_the_end, total
 from dashboards.words import EACH_TRY, IN_THE_END
-from deploy.prometheus.boards import FEES_BY_KIND, SUCCEEDED_BY_KIND
-from deploy.prometheus.recording import SENT
-from deploy.prometheus.rule import exactly
 from exporter.payments.labels import Kind
+from exporter.rules.boards import FEES_BY_KIND, SUCCEEDED_BY_KIND
+from exporter.rules.recording import SENT
+from exporter.rules.rule import exactly
 
 _NO_REBALANCE = f'kind!="{Kind.REBALANCE}"'
 _FEES = {"payments": _NO_REBALANCE, "rebalances": exactly("kind", Kind.REBALANCE)}

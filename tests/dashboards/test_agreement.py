@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from dashboards import query
-from deploy.prometheus.away import BLOCKS_LEFT
-from deploy.prometheus.generate import groups
-from deploy.prometheus.recording import MOST_BAD, WINDOWS, factors
-from deploy.prometheus.rule import Alert, Recording, as_yaml
-from deploy.prometheus.values import Values
 from exporter.payments.labels import PURPOSE, AmountBand, BlocksLeft, Kind, Purpose, Reason
+from exporter.rules.away import BLOCKS_LEFT
+from exporter.rules.generate import groups
+from exporter.rules.recording import MOST_BAD, WINDOWS, factors
+from exporter.rules.rule import Alert, Recording, as_yaml
+from exporter.rules.values import Values
 from tests.dashboards.panels import dashboard, panel, panel_query
 from tests.promtool import Expected, over, query_errors
 

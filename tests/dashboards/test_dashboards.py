@@ -10,12 +10,12 @@ from dashboards.board import TAG, written
 from dashboards.boards import BOARDS
 from dashboards.panel import NEEDS_RULES
 from dashboards.query import NO_RULES, NO_RULES_HERE
-from deploy.prometheus.generate import groups
-from deploy.prometheus.last_page import SEEN
-from deploy.prometheus.rule import Alert, Recording
-from deploy.prometheus.values import read
 from exporter.metrics.names import ROWS
 from exporter.metrics.row import HistogramRow
+from exporter.rules.generate import groups
+from exporter.rules.last_page import SEEN
+from exporter.rules.rule import Alert, Recording
+from exporter.rules.values import read
 from tests.dashboards.panels import FILES, HERE, dashboard, panels, queries, with_variables
 from tests.rulecost.history import read_by
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from dashboards.query import VALUES
-from deploy.prometheus.generate import groups
-from deploy.prometheus.rule import as_yaml
 from exporter.config import NodeConfig
+from exporter.rules.generate import groups
+from exporter.rules.rule import as_yaml
 from exporter.simulator import demo
 from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.prometheus.away import BLOCKS_LEFT
+from exporter.rules.away import BLOCKS_LEFT
 from tests.dashboards.panels import FILES, dashboard, panel, with_variables
 from tests.dashboards.test_agreement import recorded
 from tests.incidents.targets import BOTH, Layout, of_exporter, of_node

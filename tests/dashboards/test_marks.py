@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.prometheus.values import SHOWN, read
+from exporter.rules.values import SHOWN, read
 from tests.dashboards.panels import FILES, dashboard, with_variables
 from tests.promtool import Expected, query_errors
 

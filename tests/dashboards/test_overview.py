@@ -6,8 +6,8 @@ from typing import NamedTuple
 import pytest
 
 from dashboards import query
-from deploy.prometheus.values import SHOWN, read
 from exporter.payments.labels import AmountBand, Cause
+from exporter.rules.values import SHOWN, read
 from tests.dashboards.panels import panel, panel_query
 from tests.dashboards.test_agreement import recorded
 from tests.promtool import Expected, query_errors

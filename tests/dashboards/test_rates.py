@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from dashboards import query
-from deploy.prometheus.values import SHOWN, Success, read
 from exporter.payments.labels import AmountBand, Kind, Reason, RouteCheck
+from exporter.rules.values import SHOWN, Success, read
 from tests.dashboards.panels import panel, panel_query, with_variables
 from tests.dashboards.test_agreement import recorded
 from tests.promtool import Expected, query_errors

@@ -3,9 +3,9 @@
 import re
 
 from dashboards.query import VALUES
-from deploy.prometheus.generate import groups
-from deploy.prometheus.rule import Recording
 from exporter.metrics.names import ROWS
+from exporter.rules.generate import groups
+from exporter.rules.rule import Recording
 from tests.dashboards.panels import queries
 
 NOWHERE = {

@@ -5,10 +5,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from deploy.prometheus.generate import groups
-from deploy.prometheus.rule import PREFIX, Alert
-from deploy.prometheus.thresholds import Severity
-from deploy.prometheus.values import read
+from exporter.rules.generate import groups
+from exporter.rules.rule import PREFIX, Alert
+from exporter.rules.thresholds import Severity
+from exporter.rules.values import read
 from tests.incidents.named import EVERYTHING
 from tests.incidents.stories import STORIES
 from tests.incidents.story import Fires

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 import msgspec
 import promql_parser
 
-from deploy.prometheus.generate import groups
-from deploy.prometheus.recording import BACK, RECOVERED
-from deploy.prometheus.rule import PREFIX, Alert, Recording
-from deploy.prometheus.thresholds import Severity
-from deploy.prometheus.values import Values, read
+from exporter.rules.generate import groups
+from exporter.rules.recording import BACK, RECOVERED
+from exporter.rules.rule import PREFIX, Alert, Recording
+from exporter.rules.thresholds import Severity
+from exporter.rules.values import Values, read
 from tests.incidents.named import EVERYTHING
 
 PROFILES = read(more=EVERYTHING)

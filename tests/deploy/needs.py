@@ -6,10 +6,10 @@ from enum import IntEnum
 
 import promql_parser
 
-from deploy.prometheus.generate import groups
-from deploy.prometheus.rule import Alert, Recording
-from deploy.prometheus.values import read
 from exporter.metrics.groups import LEFT_OUT, Group, LeftOut
+from exporter.rules.generate import groups
+from exporter.rules.rule import Alert, Recording
+from exporter.rules.values import read
 from tests.dashboards.panels import FILES, dashboard, panels, with_variables
 from tests.incidents.named import EVERYTHING
 

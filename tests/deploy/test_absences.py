@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.prometheus.away import AWAY
-from deploy.prometheus.generate import groups
-from deploy.prometheus.rule import PREFIX, Alert, Group, Recording, as_yaml
-from deploy.prometheus.values import read
 from exporter.payments.labels import AmountBand
+from exporter.rules.away import AWAY
+from exporter.rules.generate import groups
+from exporter.rules.rule import PREFIX, Alert, Group, Recording, as_yaml
+from exporter.rules.values import read
 from tests.promtool import Expected, query_errors
 
 pytestmark = pytest.mark.usefixtures("programs")

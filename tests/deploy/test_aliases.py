@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.prometheus.liquidity import INACTIVE_SHARE
+from exporter.rules.liquidity import INACTIVE_SHARE
 from tests.deploy.test_absences import check, firing
 from tests.deploy.test_usual import message, of
 from tests.promtool import Expected

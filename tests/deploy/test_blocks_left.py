@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.prometheus.away import BLOCKS_LEFT
 from exporter.listing.report import read_report
 from exporter.payments.payment import NS_PER_S
+from exporter.rules.away import BLOCKS_LEFT
 from exporter.store import Store
 from tests.deploy.test_absences import check, node
 from tests.listing.scene import HEADER_S, HEIGHT, alice, bob, config, encoded

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.prometheus.boards import BY_REASON, MADE_GOOD_BY_BAND, SUMS, Sum, boards
-from deploy.prometheus.generate import groups
-from deploy.prometheus.rule import as_yaml
-from deploy.prometheus.values import SHOWN, read
 from exporter.payments.labels import PURPOSE, Kind, Reason
+from exporter.rules.boards import BY_REASON, MADE_GOOD_BY_BAND, SUMS, Sum, boards
+from exporter.rules.generate import groups
+from exporter.rules.rule import as_yaml
+from exporter.rules.values import SHOWN, read
 from tests.incidents.targets import BOTH, Layout, of_node
 from tests.promtool import Expected, query_errors
 

@@ -11,14 +11,14 @@ import promql_parser
 import pytest
 import yaml
 
-from deploy.prometheus.generate import generated, groups
-from deploy.prometheus.recording import factors
-from deploy.prometheus.rule import PREFIX, Alert, Recording, as_yaml
-from deploy.prometheus.thresholds import Severity
-from deploy.prometheus.values import VALUES, Success, Values, WrongValues, read
 from exporter.config import ConfigError
 from exporter.config.webfile import read_web_file
 from exporter.payments.labels import AmountBand
+from exporter.rules.generate import generated, groups
+from exporter.rules.recording import factors
+from exporter.rules.rule import PREFIX, Alert, Recording, as_yaml
+from exporter.rules.thresholds import Severity
+from exporter.rules.values import VALUES, Success, Values, WrongValues, read
 from exporter.web.pages import SERVICE_DISCOVERY
 from tests.dashboards.panels import FILES, dashboard, panels
 from tests.dashboards.test_dashboards import known

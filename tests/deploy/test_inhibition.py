@@ -8,8 +8,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from deploy.prometheus.rule import PREFIX
-from deploy.prometheus.values import read
+from exporter.rules.rule import PREFIX
+from exporter.rules.values import read
 from tests.deploy.test_deploy import alerts
 from tests.incidents.named import EVERYTHING
 from tests.network.process import NotReady, until

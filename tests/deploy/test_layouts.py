@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.prometheus.away import AWAY, LISTED
-from deploy.prometheus.rule import PREFIX
+from exporter.rules.away import AWAY, LISTED
+from exporter.rules.rule import PREFIX
 from tests.dashboards.test_layouts import name
 from tests.deploy.test_absences import check
 from tests.incidents.targets import Layout, of_exporter, of_node

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.prometheus.boards import DESTINATIONS
-from deploy.prometheus.generate import groups
-from deploy.prometheus.rule import Group, Recording, as_yaml
-from deploy.prometheus.values import Success, read
 from exporter.metrics.names import NODE_ROWS
+from exporter.rules.boards import DESTINATIONS
+from exporter.rules.generate import groups
+from exporter.rules.rule import Group, Recording, as_yaml
+from exporter.rules.values import Success, read
 from tests.incidents.node import VirtualNode
 from tests.incidents.targets import Layout
 from tests.incidents.traffic import MINUTE, drained, held, pays

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.prometheus.down import SEVERAL
-from deploy.prometheus.rule import PREFIX
+from exporter.rules.down import SEVERAL
+from exporter.rules.rule import PREFIX
 from tests.deploy.test_absences import DAY, HOUR, Story, check, exporter, never
 from tests.promtool import Expected
 

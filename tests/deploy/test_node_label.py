@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.prometheus.away import LISTED
-from deploy.prometheus.values import read
 from exporter.config import ListenAddress
 from exporter.metrics import landing
 from exporter.page import PageData
+from exporter.rules.away import LISTED
+from exporter.rules.values import read
 from exporter.web.server import build_app, serve
 from tests.metrics import scene
 from tests.stories.alertmanager import hurried

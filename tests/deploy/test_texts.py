@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.prometheus.away import BLOCKS_LEFT
+from exporter.rules.away import BLOCKS_LEFT
 from tests.deploy.test_usual import message, of
 
 pytestmark = pytest.mark.usefixtures("programs")

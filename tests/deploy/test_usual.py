@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy.prometheus.generate import groups
-from deploy.prometheus.liquidity import INACTIVE_SHARE, RUNWAY, usual_outflow
-from deploy.prometheus.recording import BACK, FINISHED
-from deploy.prometheus.rule import PREFIX, Alert, Group, as_yaml
-from deploy.prometheus.usual import WINDOWS, Window
-from deploy.prometheus.values import read
+from exporter.rules.generate import groups
+from exporter.rules.liquidity import INACTIVE_SHARE, RUNWAY, usual_outflow
+from exporter.rules.recording import BACK, FINISHED
+from exporter.rules.rule import PREFIX, Alert, Group, as_yaml
+from exporter.rules.usual import WINDOWS, Window
+from exporter.rules.values import read
 from tests.promtool import Expected, promtool_errors, query_errors
 
 pytestmark = pytest.mark.usefixtures("programs")

@@ -2,9 +2,9 @@
 
 import re
 
-from deploy.prometheus.generate import groups
-from deploy.prometheus.values import Success, read
 from exporter.metrics.names import ROWS
+from exporter.rules.generate import groups
+from exporter.rules.values import Success, read
 
 EVERYTHING = {"alerts": {"FeeBudget": {"sat": {"rebalance": 5000}}}}
 """Values for values.yml with which every alert is in some profile."""

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from deploy.prometheus.boards import boards
-from deploy.prometheus.generate import groups
-from deploy.prometheus.rule import PREFIX, as_yaml
-from deploy.prometheus.values import Values
+from exporter.rules.boards import boards
+from exporter.rules.generate import groups
+from exporter.rules.rule import PREFIX, as_yaml
+from exporter.rules.values import Values
 from tests.incidents.series import Series
 from tests.promtool import promtool_errors
 

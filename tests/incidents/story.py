@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from deploy.prometheus.generate import groups
-from deploy.prometheus.rule import Alert
-from deploy.prometheus.thresholds import Severity
-from deploy.prometheus.values import Values, read
+from exporter.rules.generate import groups
+from exporter.rules.rule import Alert
+from exporter.rules.thresholds import Severity
+from exporter.rules.values import Values, read
 from tests.incidents.node import VirtualNode
 from tests.incidents.targets import Layout
 

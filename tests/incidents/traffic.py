@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from deploy.prometheus.values import read
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.event import StreamInterrupted
 from exporter.payments.labels import AmountBand, Interruption, Kind, NodeState, amount_band
 from exporter.payments.totals import Counter
+from exporter.rules.values import read
 from exporter.simulator.mutation import GiveUp, Register, Scenario
 from exporter.simulator.scenario_builder import random_amount_msat
 from tests.incidents.node import SPENDABLE_MSAT, VirtualNode

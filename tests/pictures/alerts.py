@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-from deploy.prometheus.generate import groups
-from deploy.prometheus.rule import PREFIX, Alert, Recording
-from deploy.prometheus.values import read
+from exporter.rules.generate import groups
+from exporter.rules.rule import PREFIX, Alert, Recording
+from exporter.rules.values import read
 from tests.network.build import binaries
 
 STEP_S = 60

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.prometheus.rule import Recording
+from exporter.rules.rule import Recording
 from tests.pictures.alerts import _moments, _reading_their_own
 
 MINUTE = 60

@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from deploy.prometheus.generate import groups
-from deploy.prometheus.rule import as_yaml
-from deploy.prometheus.values import SHOWN, read
+from exporter.rules.generate import groups
+from exporter.rules.rule import as_yaml
+from exporter.rules.values import SHOWN, read
 from tests.bench.fleet import fleet
 from tests.bench.processes import cpu_s
 from tests.dashboards.panels import FILES, dashboard, panels, with_variables

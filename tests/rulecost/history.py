@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import promql_parser
 from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.prometheus.boards import SUMS, boards
-from deploy.prometheus.rule import Recording
-from deploy.prometheus.values import SHOWN, read
 from exporter.payments.labels import AmountBand, Cause, Purpose, Reason
+from exporter.rules.boards import SUMS, boards
+from exporter.rules.rule import Recording
+from exporter.rules.values import SHOWN, read
 
 SCRAPED_MS, RECORDED_MS, SELDOM_MS = 15_000, 30_000, 60_000
 """Time between two samples: the usual scrape interval, and the intervals of the rules and of those for dashboards."""

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from deploy.prometheus.recording import BAD, FINISHED
+from exporter.rules.recording import BAD, FINISHED
 from tests.rulecost.history import LOOKBACK_S, Series, history, read_by
 
 PAGE = """\

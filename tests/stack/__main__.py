@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from deploy.prometheus.values import WrongValues, read
+from exporter.rules.values import WrongValues, read
 from tests.network.build import CannotBuild
 from tests.network.process import NotReady, until
 from tests.stack.programs import ROOT, Ports, check_ports, listens, programs

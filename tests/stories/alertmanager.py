@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from deploy.prometheus.generate import generated
-from deploy.prometheus.rule import PREFIX
-from deploy.prometheus.values import Values
+from exporter.rules.generate import generated
+from exporter.rules.rule import PREFIX
+from exporter.rules.values import Values
 from tests.network.build import binaries
 from tests.network.process import Program, free_port, until
 from tests.stack.webhooks import WebhookServer

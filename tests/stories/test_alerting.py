@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import pytest
 
-from deploy.prometheus.recording import BAD_BY_BAND
-from deploy.prometheus.values import read
 from exporter.config.addresses import WEBSOCKET
+from exporter.rules.recording import BAD_BY_BAND
+from exporter.rules.values import read
 from tests.network.process import until
 from tests.stories.alertmanager import Alertmanager, alerting, hurried
 from tests.stories.lab import Lab

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import pytest
 
-from deploy.prometheus.away import LISTED
-from deploy.prometheus.values import read
 from exporter.config.addresses import GRPC, REST
 from exporter.payments.labels import Status
+from exporter.rules.away import LISTED
+from exporter.rules.values import read
 from tests.network.build import binaries
 from tests.network.process import run, until
 from tests.stories.alertmanager import hurried

@@ -10,9 +10,6 @@ from typing import NamedTuple
 import pytest
 import yaml
 
-from deploy.prometheus.away import LISTED
-from deploy.prometheus.rule import PREFIX
-from deploy.prometheus.values import read
 from exporter.config import ListenAddress
 from exporter.metrics.groups import Group
 from exporter.page import PageData
@@ -21,6 +18,9 @@ from exporter.payments.ledger import Ledger
 from exporter.payments.node import NodeStatus
 from exporter.payments.tracker import Tracker
 from exporter.payments.view import View, capture_view
+from exporter.rules.away import LISTED
+from exporter.rules.rule import PREFIX
+from exporter.rules.values import read
 from exporter.web.server import Server, build_app, serve
 from tests.incidents.targets import Layout
 from tests.metrics import scene

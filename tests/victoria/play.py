@@ -8,9 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from deploy.prometheus.generate import generated
-from deploy.prometheus.rule import PREFIX
-from deploy.prometheus.values import Values
+from exporter.rules.generate import generated
+from exporter.rules.rule import PREFIX
+from exporter.rules.values import Values
 from tests.incidents.promtool import Fired
 from tests.incidents.series import Series
 from tests.network.build import victoria

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import pytest
 
-from deploy.prometheus.generate import groups
-from deploy.prometheus.recording import recorded_burn
-from deploy.prometheus.rule import Recording, Selector
-from deploy.prometheus.values import SHOWN, Success, read
 from exporter.metrics.names import ROWS
+from exporter.rules.generate import groups
+from exporter.rules.recording import recorded_burn
+from exporter.rules.rule import Recording, Selector
+from exporter.rules.values import SHOWN, Success, read
 from tests.dashboards.panels import FILES, panels, with_variables
 from tests.incidents.named import EVERYTHING
 from tests.incidents.node import VirtualNode

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from deploy.prometheus.values import SHOWN, read
 from exporter.payments.labels import Cause, Reason
+from exporter.rules.values import SHOWN, read
 from tests.deploy.test_deploy import RULES
 from tests.incidents.node import VirtualNode
 from tests.incidents.promtool import Fired, fired

@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-from deploy.prometheus.last_page import kept
-from deploy.prometheus.rule import Group, Recording, Selector, exactly, one_of
-from deploy.prometheus.values import Values
 from exporter.metrics.names import NODE_ROWS
 from exporter.metrics.row import HistogramRow
 from exporter.payments.labels import PURPOSE, Outcome, Purpose
+from exporter.rules.last_page import kept
+from exporter.rules.rule import Group, Recording, Selector, exactly, one_of
+from exporter.rules.values import Values
 
 EVERY = "1m"
 """Interval of the group. A rate needs two samples: windows on these series must be longer than 2 minutes."""

@@ -5,9 +5,9 @@ from typing import Any
 
 import yaml
 
-from deploy.prometheus import boards, days, down, flight, node, peers, reasons, recording, success, traffic, watching
-from deploy.prometheus.rule import Group, as_yaml
-from deploy.prometheus.values import Values
+from exporter.rules import boards, days, down, flight, node, peers, reasons, recording, success, traffic, watching
+from exporter.rules.rule import Group, as_yaml
+from exporter.rules.values import Values
 
 _WIDTH = 120
 
@@ -23,9 +23,6 @@ class _Dumper(yaml.SafeDumper):
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _text)
 
 
 def groups(values: Values) -> Sequence[Group]:
@@ -50,4 +47,5 @@ def generated(profile: str, values: Values) -> str:
     """Return the text of the rule file."""
     rules: dict[str, Any] = as_yaml(groups(values), values)
     head = f"# Made from values.yml, profile `{profile}`, by `make rules`: change it there.\n"
+    _Dumper.add_representer(str, _text)
     return head + yaml.dump(rules, Dumper=_Dumper, sort_keys=False, width=_WIDTH, allow_unicode=True)

@@ -1,11 +1,11 @@
 """Alerts on the node: its state, its channels, its chain, its certificate."""
 
-from deploy.prometheus.away import BLOCKS_LEFT
-from deploy.prometheus.liquidity import liquidity
-from deploy.prometheus.rule import NODE, NODES_OF_A_JOB, PER_NODE, Alert, Group, Selector, exactly, one_of, unless_down
-from deploy.prometheus.thresholds import Lasting, Severity
-from deploy.prometheus.values import Values
 from exporter.payments.labels import ChannelState, NodeState
+from exporter.rules.away import BLOCKS_LEFT
+from exporter.rules.liquidity import liquidity
+from exporter.rules.rule import NODE, NODES_OF_A_JOB, PER_NODE, Alert, Group, Selector, exactly, one_of, unless_down
+from exporter.rules.thresholds import Lasting, Severity
+from exporter.rules.values import Values
 
 
 def node(values: Values) -> Group:

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import promql_parser
 
-from deploy.prometheus.thresholds import Severity
-from deploy.prometheus.values import Values
+from exporter.rules.thresholds import Severity
+from exporter.rules.values import Values
 
 PREFIX = "LndPayments"
 """Prefix of each alert's name."""

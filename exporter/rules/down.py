@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from deploy.prometheus.away import AWAY, DAY_S, DOWN, LISTED
-from deploy.prometheus.last_page import SEEN
-from deploy.prometheus.node import states
-from deploy.prometheus.rule import (
+from exporter.rules.away import AWAY, DAY_S, DOWN, LISTED
+from exporter.rules.last_page import SEEN
+from exporter.rules.node import states
+from exporter.rules.rule import (
     OF_EXPORTER,
     ONE_PAGE,
     PAGE_A_NODE,
@@ -17,8 +17,8 @@ from deploy.prometheus.rule import (
     exactly,
     ratio,
 )
-from deploy.prometheus.thresholds import Lasting, Many, Severity
-from deploy.prometheus.values import Values
+from exporter.rules.thresholds import Lasting, Many, Severity
+from exporter.rules.values import Values
 
 NAMED = 10
 """So many names of nodes are in a text; a fleet may have hundreds."""

@@ -1,7 +1,9 @@
 """Recorded series of nodes that are away, and of the HTLCs that were held when they were last seen."""
 
-from deploy.prometheus.last_page import HEADER, HEIGHT, kept, moved, seen_within
-from deploy.prometheus.rule import (
+from exporter.payments.labels import NodeState
+from exporter.payments.node import BLOCK_S, STALE_BLOCK_S
+from exporter.rules.last_page import HEADER, HEIGHT, kept, moved, seen_within
+from exporter.rules.rule import (
     NODES_OF_A_JOB,
     OF_EXPORTER,
     PAGE_A_NODE,
@@ -11,8 +13,6 @@ from deploy.prometheus.rule import (
     at_exporter,
     one_of,
 )
-from exporter.payments.labels import NodeState
-from exporter.payments.node import BLOCK_S, STALE_BLOCK_S
 
 DAY_S = 86_400
 UNASKED = (NodeState.UNREACHABLE, NodeState.LOCKED, NodeState.DENIED, NodeState.WRONG_NODE)

@@ -1,7 +1,8 @@
 """Recorded series and alerts on a node's balance: how long it lasts, and how much of it is with offline peers."""
 
-from deploy.prometheus.recording import SENT
-from deploy.prometheus.rule import (
+from exporter.payments.labels import ChannelState, PeerChannelState
+from exporter.rules.recording import SENT
+from exporter.rules.rule import (
     NODE,
     PER_NODE,
     SHARE,
@@ -15,9 +16,8 @@ from deploy.prometheus.rule import (
     unless_down,
     value_of,
 )
-from deploy.prometheus.thresholds import Ahead, ShareForLong
-from deploy.prometheus.values import Values
-from exporter.payments.labels import ChannelState, PeerChannelState
+from exporter.rules.thresholds import Ahead, ShareForLong
+from exporter.rules.values import Values
 
 BALANCE = "instance_node:lnd_payments_balance_msat:sum"
 """Local balance of all channels less their reserves, whether their peers are online or not."""

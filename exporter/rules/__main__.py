@@ -3,14 +3,14 @@
 import sys
 from pathlib import Path
 
-from deploy.prometheus.generate import generated
-from deploy.prometheus.values import WrongValues, read
+from exporter.rules.generate import generated
+from exporter.rules.values import WrongValues, read
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[2] / "deploy" / "prometheus"
 
 
 def main() -> int:
-    """Write the rule files beside this file; return 2 if the values are wrong."""
+    """Write the rule files to deploy/prometheus; return 2 if the values are wrong."""
     try:
         profiles = read()
     except WrongValues as error:

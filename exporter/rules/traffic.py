@@ -1,11 +1,11 @@
 """Alerts on more or less traffic than usual: payments that stay away, amounts and fees that are too large."""
 
-from deploy.prometheus.days import MOST_SENT_1H
-from deploy.prometheus.recording import FINISHED, SENT, SENT_1H, present
-from deploy.prometheus.rule import NODE, PER_NODE, Alert, Group, Selector, exactly, here, one_of, ratio, value_of
-from deploy.prometheus.usual import WINDOWS, Window, number_finished
-from deploy.prometheus.values import Values
 from exporter.payments.labels import PURPOSE, Purpose
+from exporter.rules.days import MOST_SENT_1H
+from exporter.rules.recording import FINISHED, SENT, SENT_1H, present
+from exporter.rules.rule import NODE, PER_NODE, Alert, Group, Selector, exactly, here, one_of, ratio, value_of
+from exporter.rules.usual import WINDOWS, Window, number_finished
+from exporter.rules.values import Values
 
 _SAT = 1000  # msat
 

@@ -1,8 +1,9 @@
 """Alerts on failing and slow payments."""
 
-from deploy.prometheus.failed import SMALL
-from deploy.prometheus.node import number_of_channels
-from deploy.prometheus.recording import (
+from exporter.payments.labels import AmountBand, ChannelState
+from exporter.rules.failed import SMALL
+from exporter.rules.node import number_of_channels
+from exporter.rules.recording import (
     BAD,
     BAD_BY_BAND,
     FINISHED,
@@ -14,10 +15,9 @@ from deploy.prometheus.recording import (
     present,
     raw_increase,
 )
-from deploy.prometheus.rule import NODE, SHARE, Alert, Group, Recording, Selector, exactly, one_of, ratio
-from deploy.prometheus.thresholds import Burning, TooSlow
-from deploy.prometheus.values import WHOSE, Values
-from exporter.payments.labels import AmountBand, ChannelState
+from exporter.rules.rule import NODE, SHARE, Alert, Group, Recording, Selector, exactly, one_of, ratio
+from exporter.rules.thresholds import Burning, TooSlow
+from exporter.rules.values import WHOSE, Values
 
 ORDINARY = (*SMALL, AmountBand.UNDER_1M)
 """Amounts of which most succeed on a healthy node: below 1M sat."""

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from deploy.prometheus.recording import FINISHED, present
-from deploy.prometheus.rule import Recording, Selector
+from exporter.rules.recording import FINISHED, present
+from exporter.rules.rule import Recording, Selector
 
 _HOUR, _DAY = 60, 1440
 """Minutes."""

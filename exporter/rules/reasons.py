@@ -1,13 +1,13 @@
 """Alerts on the causes of failed payments, and on floods of refusals, probes and rebalances."""
 
-from deploy.prometheus.failed import PROBES_FAILED, REBALANCES_FAILED, REFUSED, SMALL_FAILED
-from deploy.prometheus.last_page import KEPT
-from deploy.prometheus.node import number_of_channels
-from deploy.prometheus.recording import ENDED, FINISHED, UNEXPLAINED, present
-from deploy.prometheus.rule import NODE, SHARE, Alert, Group, Selector, on_current_exporter, one_of, ratio
-from deploy.prometheus.thresholds import Severity, Share
-from deploy.prometheus.values import Values
 from exporter.payments.labels import Cause, ChannelState
+from exporter.rules.failed import PROBES_FAILED, REBALANCES_FAILED, REFUSED, SMALL_FAILED
+from exporter.rules.last_page import KEPT
+from exporter.rules.node import number_of_channels
+from exporter.rules.recording import ENDED, FINISHED, UNEXPLAINED, present
+from exporter.rules.rule import NODE, SHARE, Alert, Group, Selector, on_current_exporter, one_of, ratio
+from exporter.rules.thresholds import Severity, Share
+from exporter.rules.values import Values
 
 ALL = "var-purpose=$__all"
 """URL query for a dashboard that shows neither probes nor rebalances by default."""

@@ -1,10 +1,10 @@
 """Recorded series that read days of history: they change slowly, so they are evaluated seldom."""
 
-from deploy.prometheus.liquidity import balances
-from deploy.prometheus.recording import DAYS, PENDING, SENT_1H, burn, recorded_burn
-from deploy.prometheus.rule import Group, Recording, Selector
-from deploy.prometheus.usual import usually_finished
-from deploy.prometheus.values import Values
+from exporter.rules.liquidity import balances
+from exporter.rules.recording import DAYS, PENDING, SENT_1H, burn, recorded_burn
+from exporter.rules.rule import Group, Recording, Selector
+from exporter.rules.usual import usually_finished
+from exporter.rules.values import Values
 
 SLOWLY = "3m"
 """Interval of rules that read days; Prometheus' lookback of 5 minutes must be longer."""

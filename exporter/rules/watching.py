@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from deploy.prometheus.days import SLOWLY
-from deploy.prometheus.recording import raw_increase
-from deploy.prometheus.rule import (
+from exporter.payments.labels import Mode
+from exporter.rules.days import SLOWLY
+from exporter.rules.recording import raw_increase
+from exporter.rules.rule import (
     NODE,
     OF_EXPORTER,
     ONE_PAGE,
@@ -18,9 +19,8 @@ from deploy.prometheus.rule import (
     exactly,
     ratio,
 )
-from deploy.prometheus.thresholds import Lasting, Severity, TooSlowForLong
-from deploy.prometheus.values import ExporterAlerts, Values
-from exporter.payments.labels import Mode
+from exporter.rules.thresholds import Lasting, Severity, TooSlowForLong
+from exporter.rules.values import ExporterAlerts, Values
 
 INSTANCE = "{{ $labels.instance }}"
 TROUBLE = "ExporterTrouble"

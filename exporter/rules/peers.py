@@ -1,12 +1,12 @@
 """The alert on peers that fail, and its recorded series: one for each of many peers, so they are evaluated seldom."""
 
-from deploy.prometheus.days import SLOWLY
-from deploy.prometheus.recording import present
-from deploy.prometheus.rule import NODE, PREFIX, SHARE, Alert, Group, Recording, Selector, exactly, one_of, ratio
-from deploy.prometheus.thresholds import Share
-from deploy.prometheus.values import Values
 from exporter.payments.labels import PeerOutcome
 from exporter.payments.peers import FORMER_PEERS, OTHER_PEERS
+from exporter.rules.days import SLOWLY
+from exporter.rules.recording import present
+from exporter.rules.rule import NODE, PREFIX, SHARE, Alert, Group, Recording, Selector, exactly, one_of, ratio
+from exporter.rules.thresholds import Share
+from exporter.rules.values import Values
 
 NAME = "PeerFails"
 PEER_ATTEMPTS = "instance_node_peer:lnd_payments_peer_htlc_attempts_total:sum"

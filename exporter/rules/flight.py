@@ -1,13 +1,13 @@
 """Alerts on payments in flight: HTLCs near their expiry, payments that stay in flight, late successes."""
 
-from deploy.prometheus.away import BLOCKS_LEFT
-from deploy.prometheus.days import USUALLY_PENDING
-from deploy.prometheus.last_page import KEPT
-from deploy.prometheus.recording import LATE, PENDING
-from deploy.prometheus.rule import NODE, Alert, Group, Selector, on_current_exporter, one_of
-from deploy.prometheus.thresholds import Severity
-from deploy.prometheus.values import Values
 from exporter.payments.labels import Age
+from exporter.rules.away import BLOCKS_LEFT
+from exporter.rules.days import USUALLY_PENDING
+from exporter.rules.last_page import KEPT
+from exporter.rules.recording import LATE, PENDING
+from exporter.rules.rule import NODE, Alert, Group, Selector, on_current_exporter, one_of
+from exporter.rules.thresholds import Severity
+from exporter.rules.values import Values
 
 _OLD = {1: (Age.UNDER_1D, Age.OVER), 24: (Age.OVER,)}
 """Values of the label `age` for payments in flight for this many hours."""

@@ -1,8 +1,8 @@
 """Recorded sums of what failed, by cause and kind, so that windows read a few series and not all of them."""
 
-from deploy.prometheus.rule import Recording, Selector, exactly, one_of
-from deploy.prometheus.values import Values
 from exporter.payments.labels import PURPOSE, AmountBand, Kind, Reason
+from exporter.rules.rule import Recording, Selector, exactly, one_of
+from exporter.rules.values import Values
 
 NO_BAND = ""
 """The amount band of all payments, if the exporter has `--metrics.without=amounts`: the label is missing then."""

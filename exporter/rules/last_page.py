@@ -1,6 +1,6 @@
 """Recorded series that keep the last value of a node whose page can't be got: for alerts on what nobody can see now."""
 
-from deploy.prometheus.rule import MEMORY_S, NODES_OF_A_JOB, PER_NODE, Recording, Selector
+from exporter.rules.rule import MEMORY_S, NODES_OF_A_JOB, PER_NODE, Recording, Selector
 
 KEPT = "26h"
 """How far back a recorded series looks for its own last value: Prometheus may be down for a day."""

@@ -1,9 +1,10 @@
 """Recorded series: payments finished and bad, how fast the error budget burns, what was missed in an absence."""
 
-from deploy.prometheus import away, failed
-from deploy.prometheus.failed import NO_BAND
-from deploy.prometheus.last_page import KEPT, SEEN, kept, pages
-from deploy.prometheus.rule import (
+from exporter.payments.labels import Age, AmountBand, Kind, Reason, ToStatus
+from exporter.rules import away, failed
+from exporter.rules.failed import NO_BAND
+from exporter.rules.last_page import KEPT, SEEN, kept, pages
+from exporter.rules.rule import (
     NODES_OF_A_JOB,
     PER_NODE,
     Group,
@@ -12,8 +13,7 @@ from deploy.prometheus.rule import (
     exactly,
     one_of,
 )
-from deploy.prometheus.values import Success, Values
-from exporter.payments.labels import Age, AmountBand, Kind, Reason, ToStatus
+from exporter.rules.values import Success, Values
 
 FAST, SLOW = "fast", "slow"
 WINDOWS = {"5m": FAST, "1h": FAST, "30m": SLOW, "6h": SLOW, "3d": SLOW}

@@ -1,1 +1,0 @@
-"""Configuration beside the exporter: rules and alerts for Prometheus, an example for Alertmanager."""
