@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.redact",
     },
     "exporter.log": {"exporter.redact"},
-    "exporter.rules": {"exporter.payments"},
+    "exporter.rules": {"exporter.metrics", "exporter.payments"},
     "exporter.healthcheck": {"exporter.config"},
     "exporter.summary": {"exporter.config", "exporter.text"},
     "exporter.track": {
