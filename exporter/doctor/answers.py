@@ -36,7 +36,7 @@ def certificate(shown: Certificate, host: str, now: dt.datetime) -> Finding:
     if shown.ends - now > SOON:
         return Finding(Area.CERTIFICATE, Verdict.OK, what, values=values)
     to_do = (
-        "Renew it before: move tls.cert and tls.key of lnd away, restart it, and copy the new tls.cert here; a"
+        "renew it before: move tls.cert and tls.key of lnd away, restart it, and copy the new tls.cert here; a"
         " certificate of a CA is renewed there"
     )
     return Finding(Area.CERTIFICATE, Verdict.WARNING, what, to_do, values)
@@ -59,7 +59,7 @@ def version(info: Info, *, rest: bool) -> Iterator[Finding]:
     if not limits:
         yield Finding(Area.VERSION, Verdict.OK, f"lnd {name}, which has all that the exporter uses", values=values)
     for verdict, limit in limits:
-        yield Finding(Area.VERSION, verdict, f"lnd {name}: {limit}", "Update lnd", values)
+        yield Finding(Area.VERSION, verdict, f"lnd {name}: {limit}", "update lnd", values)
 
 
 def _limits(release: Release, *, rest: bool) -> Iterator[tuple[Verdict, str]]:
@@ -81,12 +81,12 @@ def chain(info: Info) -> Iterator[Finding]:
         what = (
             f"lnd hasn't caught up with the chain (block {info.block_height}): blocks left until HTLCs expire are wrong"
         )
-        yield Finding(Area.CHAIN, Verdict.WARNING, what, "Wait, or look after its Bitcoin node")
+        yield Finding(Area.CHAIN, Verdict.WARNING, what, "wait, or look after its Bitcoin node")
     elif not info.synced_to_graph:
         what = (
             f"lnd is at block {info.block_height}, but doesn't know the whole network yet: payments may find no route"
         )
-        yield Finding(Area.CHAIN, Verdict.WARNING, what, "Wait; if it stays so, connect to more peers")
+        yield Finding(Area.CHAIN, Verdict.WARNING, what, "wait; if it stays so, connect to more peers")
     else:
         yield Finding(Area.CHAIN, Verdict.OK, f"lnd has caught up, at block {info.block_height} of {info.network}")
 
@@ -97,7 +97,7 @@ def page(payments: int, seconds: float) -> Finding:
     values = {"payments": payments, "seconds": seconds}
     if seconds <= SLOW_PAGE_S:
         return Finding(Area.PAGE, Verdict.OK, what, values=values)
-    to_do = "Catching up takes long. Is lnd's disk slow, its machine overloaded, or the network slow?"
+    to_do = "catching up takes long: is lnd's disk slow, its machine overloaded, or the network slow?"
     return Finding(Area.PAGE, Verdict.WARNING, what, to_do, values)
 
 
@@ -135,7 +135,7 @@ def attempts(kept: bool | None, payments: int) -> Finding:  # noqa: FBT001 - thr
         "lnd deletes failed HTLC attempts when a payment ends, its default: those of payments that end while the"
         " exporter is away are counted as missed"
     )
-    to_do = "Nothing, unless you want those, too: keep-failed-payment-attempts=true; lnd's database then grows faster"
+    to_do = "nothing, unless you want those, too: keep-failed-payment-attempts=true; lnd's database then grows faster"
     return Finding(Area.ATTEMPTS, Verdict.OK, what, to_do, {"kept": False})
 
 
@@ -160,5 +160,5 @@ def clock(ahead: tuple[float, float] | None, payments: Sequence[Payment], now_s:
 
 
 def _wrong(how: str) -> Finding:
-    to_do = "Set both clocks (`timedatectl`): ages of payments, and how late updates arrive, are wrong by that much"
+    to_do = "set both clocks (`timedatectl`): ages of payments, and how late updates arrive, are wrong by that much"
     return Finding(Area.CLOCK, Verdict.WARNING, f"lnd's clock is {how}", to_do)

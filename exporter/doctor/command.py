@@ -32,14 +32,18 @@ async def examine(config: Config, client_of: Callable[[NodeConfig], ExaminedClie
             return examination.report
 
     reports: list[NodeReport] = []
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(node)) for node in config.nodes]
-        showing = group.create_task(_show_progress(tasks))
+    tasks = [asyncio.create_task(one(node)) for node in config.nodes]
+    showing = asyncio.create_task(_show_progress(tasks))
+    try:
         for task in tasks:
             reports.append(await task)
             _clear_line()
             _print_unless(json, section(title_of(reports[-1]), reports[-1].findings))
-        showing.cancel()
+    finally:  # no task group: it would wrap the error of an output that can't be written
+        for each in (*tasks, showing):
+            each.cancel()
+        await asyncio.gather(*tasks, showing, return_exceptions=True)
+        _clear_line()
     every = [*here, *(finding for report in reports for finding in report.findings)]
     code = _exit_code(here, every)
     print(to_json(here, reports, code) if json else total(every))

@@ -20,7 +20,7 @@ VOLATILE = {
     "overlay": "in a container that is its own layer, which is deleted with the container",
 }
 """File systems whose files may not outlive what an exporter's state should outlive."""
-_DURABLE = "Keep it on a disk: --storage.path=FILE, in a container on a volume"
+_DURABLE = "keep it on a disk: --storage.path=FILE, in a container on a volume"
 _GIB = 1 << 30
 
 
@@ -51,7 +51,7 @@ def state_file(storage: StorageConfig) -> Iterator[Finding]:
     try:
         warnings = rehearse(storage.path)
     except StoreError as error:
-        yield Finding(Area.STATE_FILE, Verdict.PROBLEM, str(error).rstrip("."), error.fix)
+        yield Finding(Area.STATE_FILE, Verdict.PROBLEM, str(error).rstrip("."), _small(error.fix))
         return
     path = Path(os.path.realpath(storage.path))
     system = place.file_system(path)
@@ -85,5 +85,10 @@ async def _port(address: ListenAddress, web: WebConfig, path: Path | None, *, ru
     problem = cannot_listen(address, refusal)
     if answers and path is None:
         what = f"{problem.what.rstrip('.')}, which answers as an exporter does"
-        return Finding(Area.PORT, Verdict.WARNING, what, f"If it isn't this exporter: {problem.fix}")
-    return Finding(Area.PORT, Verdict.PROBLEM, problem.what.rstrip("."), problem.fix)
+        return Finding(Area.PORT, Verdict.WARNING, what, f"if it isn't this exporter: {_small(problem.fix)}")
+    return Finding(Area.PORT, Verdict.PROBLEM, problem.what.rstrip("."), _small(problem.fix))
+
+
+def _small(sentence: str) -> str:
+    """Return the advice of a configuration error with a small letter, as those of lnd's errors begin."""
+    return sentence[:1].lower() + sentence[1:]

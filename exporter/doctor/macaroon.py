@@ -9,7 +9,7 @@ from exporter.config.macaroons import BAKE
 from exporter.doctor.finding import Area, Finding, Verdict
 from exporter.lnd.client import LndError
 from exporter.macaroon import Contents
-from exporter.payments.labels import Mode, NodeState
+from exporter.payments.labels import Interruption, Mode, NodeState
 
 SOON = dt.timedelta(days=21)
 """A macaroon or a certificate that ends within this time is a warning, as for the alert on certificates."""
@@ -80,7 +80,7 @@ def judge_contents(contents: Contents | None, now: dt.datetime) -> Iterator[Find
     values = {"permissions": tuple(sorted(contents.permissions))}
     more = sorted(each for each in contents.permissions if each not in _OURS and not each.endswith(":read"))
     kinds = {each.partition(":")[0] for each in more if each.endswith((":write", ":generate"))}
-    fix = f"Bake one that can only read payments, and give the exporter that:\n{BAKE}"
+    fix = f"bake one that can only read payments, and give the exporter that:\n{BAKE}"
     if {"onchain", "offchain", "macaroon"} <= kinds:
         what = "it can do everything, also spend all money: it is an admin macaroon"
         yield Finding(Area.MACAROON, Verdict.WARNING, what, fix, values)
@@ -107,29 +107,38 @@ def _condition(condition: str, now: dt.datetime) -> Finding:
     what = f"it is valid until {ends:%Y-%m-%d %H:%M} UTC"
     if ends - now > SOON:
         return Finding(Area.MACAROON, Verdict.OK, what)
-    return Finding(Area.MACAROON, Verdict.WARNING, what, "Bake a new one before, without --timeout")
+    return Finding(Area.MACAROON, Verdict.WARNING, what, "bake a new one before, without --timeout")
 
 
 def judge_answers(answers: Mapping[Call, LndError | None], mode: str) -> Iterator[Finding]:
     """Yield whether lnd accepts the macaroon, and which calls it denies; `answers` has the error of each call."""
     denied = {call: error for call, error in answers.items() if error and error.state is NodeState.DENIED}
     if not denied:
-        yield Finding(Area.MACAROON, Verdict.OK, "lnd accepts it, for all calls that were made")
-    elif denied.keys() == answers.keys():
+        yield Finding(Area.MACAROON, Verdict.OK, "lnd accepts it, for all calls of the exporter")
+    elif None not in answers.values():
         yield Finding(Area.MACAROON, Verdict.PROBLEM, "lnd refuses it", next(iter(denied.values())).advice)
     else:
         yield Finding(Area.MACAROON, Verdict.OK, "lnd accepts it, but not for all calls")
         for call in denied:
             if call is TRACK_PAYMENTS and mode == Mode.TRACK:
                 continue
-            needed = call.needed or (call is TRACK_PAYMENTS and mode != AUTO)
-            what = f"{call.name} is denied: {_NOTHING if needed and not call.needed else call.without}"
-            to_do = f"Bake a macaroon that has {call.uri}, too"
+            needed, without = call.needed, call.without
+            if call is TRACK_PAYMENTS and mode != AUTO:
+                needed, without = True, f"{_NOTHING} (--lnd.mode={mode})"
+            what = f"{call.name} is denied: {without}"
+            to_do = f"bake a macaroon that has {call.uri}, too"
             yield Finding(Area.PERMISSION, Verdict.PROBLEM if needed else Verdict.WARNING, what, to_do)
 
 
 def other_failures(answers: Mapping[Call, LndError | None]) -> Iterator[Finding]:
-    """Yield calls that failed, but not because of the macaroon."""
-    for call, error in answers.items():
-        if error and error.state is not NodeState.DENIED:
-            yield Finding(Area.LND, Verdict.WARNING, f"{call.name} fails", error.advice)
+    """Yield calls that failed, but not because of the macaroon: if all fail for one reason, this one reason."""
+    failed = {call: error for call, error in answers.items() if error and error.state is not NodeState.DENIED}
+    if failed.keys() == answers.keys() and len({error.advice for error in failed.values()}) == 1:
+        yield Finding(Area.LND, Verdict.PROBLEM, "every call fails", next(iter(failed.values())).advice)
+        return
+    for call, error in failed.items():
+        if call is TRACK_PAYMENTS and error.cause is Interruption.UNIMPLEMENTED:
+            continue  # the version tells
+        harmless = not call.needed or error.cause is Interruption.TIMEOUT  # the exporter waits longer
+        verdict = Verdict.WARNING if harmless else Verdict.PROBLEM
+        yield Finding(Area.LND, verdict, f"{call.name} fails", error.advice)

@@ -76,7 +76,7 @@ class Examination:
                 await self._examine()
         except TimeoutError:
             what = f"not everything was answered within {limit_s:.0f} s: the rest was not asked"
-            self._find(Area.TIME, Verdict.PROBLEM, what, "Is lnd's machine overloaded, or the network slow?")
+            self._find(Area.TIME, Verdict.PROBLEM, what, "is lnd's machine overloaded, or the network slow?")
         finally:
             await self._client.close()
 
@@ -118,7 +118,7 @@ class Examination:
                 return False
             first.close()
             step = reach.connect_through(proxy, host, port, STEP_S * self._slow)
-            to_do = "Does the proxy know the host, is lnd running? A Tor circuit may take longer: try again"
+            to_do = "does the proxy know the host, is lnd running? A Tor circuit may take longer: try again"
             connection = await self._step(Area.CONNECTION, f"the proxy doesn't get to {host}:{port}", to_do, step)
             if connection is not None:
                 self._find(Area.CONNECTION, Verdict.OK, f"the proxy gets to {host}:{port}")
@@ -141,17 +141,19 @@ class Examination:
 
     async def _connect(self, host: str, port: int, area: Area) -> Any:
         """Return a socket that is connected to lnd or to the proxy; None if there is none, after noting why."""
-        to_do = "Is this machine's DNS right? `getent ahosts HOST` asks it"
-        found = await self._step(area, f"{host} can't be looked up", to_do, reach.look_up(host, port))
+        to_do = "is this machine's DNS right? `getent ahosts HOST` asks it"
+        proxy = area is Area.PROXY
+        step = reach.look_up(host, port, proxy=proxy)
+        found = await self._step(area, f"{host} can't be looked up", to_do, step)
         if not found:
             return None
         ips = list(dict.fromkeys(address.ip for address in found))
         if ips != [host]:
             self._find(area, Verdict.OK, f"{host} is {', '.join(ips)}")
         began = time.monotonic()
-        connecting = area if area is Area.PROXY else Area.CONNECTION
-        step = reach.connect(found, STEP_S * self._slow - 0.5)
-        opened = await self._step(connecting, f"no connection to {host}:{port}", "", step)
+        connecting = area if proxy else Area.CONNECTION
+        connect = reach.connect(found, STEP_S * self._slow - 0.5, proxy=proxy)
+        opened = await self._step(connecting, f"no connection to {host}:{port}", "", connect)
         if opened is None:
             return None
         took_ms = (time.monotonic() - began) * 1000
@@ -167,7 +169,7 @@ class Examination:
             state = await self._in_time(self._first_state())
         except NotOnTime:
             what = f"it doesn't answer within {STEP_S * self._slow:.0f} s"
-            self._find(Area.LND, Verdict.PROBLEM, what, "Is its machine overloaded? Restart lnd if it stays so")
+            self._find(Area.LND, Verdict.PROBLEM, what, "is its machine overloaded? Restart lnd if it stays so")
             return False
         except LndError as error:
             self._refused(error)
@@ -179,7 +181,6 @@ class Examination:
             self._find(Area.WALLET, Verdict.PROBLEM, "lnd doesn't accept calls yet", NOT_READY[state][1])
             self._judge_macaroon()
             return False
-        self._find(Area.WALLET, Verdict.OK, "unlocked: lnd accepts calls")
         return True
 
     async def _first_state(self) -> NodeState:
@@ -228,15 +229,24 @@ class Examination:
             calls[QUERY_ROUTES] = client.find_route(RouteQuery(_NO_KEY, 1000))
         results = await asyncio.gather(*map(self._answer, calls.values()))
         errors = dict(zip(calls, results, strict=True))
-        self.findings += judge_answers(errors, self._node.mode)
+        if not any(error is None or error.state is NodeState.DENIED for error in results):
+            self._judge_macaroon()
+            self.findings += other_failures(errors)
+            return
+        self._find(Area.WALLET, Verdict.OK, "unlocked: lnd accepts calls")
         self._judge_macaroon()
+        self.findings += judge_answers(errors, self._node.mode)
         self.findings += other_failures(errors)
         if self._info is not None:
             self.findings += answers.version(self._info, rest=self._node.transport != GRPC)
             self.findings += answers.chain(self._info)
         payments = await self._list() if errors[LIST_PAYMENTS] is None else ()
-        ahead = await self._step(Area.CLOCK, "lnd doesn't answer any more", "", client.clock())
-        self.findings.append(answers.clock(ahead, payments, time.time()))
+        try:
+            ahead = await self._in_time(client.clock())
+        except (LndError, NotOnTime):
+            self._find(Area.CLOCK, Verdict.UNKNOWN, "lnd didn't answer when it was asked for the time")
+        else:
+            self.findings.append(answers.clock(ahead, payments, time.time()))
 
     async def _answer(self, call: Coroutine[Any, Any, Any]) -> LndError | None:
         """Return why a call failed, None if lnd has answered it: that it knows no such payment or node is an answer."""
@@ -267,7 +277,7 @@ class Examination:
             page = await self._in_time(self._client.payments(limit=PAGE, newest_first=True))
         except NotOnTime:
             what = f"the newest {PAGE} payments were not listed within {STEP_S * self._slow:.0f} s"
-            self._find(Area.PAGE, Verdict.WARNING, what, "Is lnd's disk slow, its machine overloaded?")
+            self._find(Area.PAGE, Verdict.WARNING, what, "is lnd's disk slow, its machine overloaded?")
             return ()
         except LndError as error:
             self._find(Area.PAGE, Verdict.PROBLEM, "lnd doesn't list its payments", error.advice)

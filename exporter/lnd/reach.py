@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import grpc
 from python_socks.async_.asyncio import Proxy
 
 from exporter.certificate import Certificate, read_der
-from exporter.lnd import files, network_errors, proxy_errors
+from exporter.lnd import errors, files, network_errors, proxy_errors
 from exporter.lnd.client import LndError
 from exporter.lnd.proxy_errors import CONNECTION_ERRORS
 from exporter.lnd.server_name import choose_server_name
@@ -68,8 +69,8 @@ class Presented(NamedTuple):
     der: bytes
 
 
-async def look_up(host: str, port: int) -> list[HostAddress]:
-    """Return the addresses of a host, by the system's resolver; raises `LndError` if it has none.
+async def look_up(host: str, port: int, *, proxy: bool = False) -> list[HostAddress]:
+    """Return the addresses of the host of lnd or of a proxy, by the system's resolver; raises `LndError`.
 
     The thread that asks is left behind when this is cancelled: a resolver may take minutes, and the event loop's own
     threads would hold up the end of the program.
@@ -90,13 +91,13 @@ async def look_up(host: str, port: int) -> list[HostAddress]:
     try:
         answers = await found
     except (OSError, UnicodeError) as error:
-        raise network_errors.from_exception(error) from None
+        raise _no_proxy(str(error)) if proxy else network_errors.from_exception(error) from None
     addresses = [HostAddress(family, kind, protocol, where) for family, kind, protocol, _, where in answers]
     return list(dict.fromkeys(addresses))[:MAX_ADDRESSES]
 
 
-async def connect(addresses: Sequence[HostAddress], timeout_s: float) -> Connected:
-    """Connect to all addresses at once, and keep the first in their order that answers; raises `LndError`."""
+async def connect(addresses: Sequence[HostAddress], timeout_s: float, *, proxy: bool = False) -> Connected:
+    """Connect to all addresses of lnd or of a proxy at once, keep the first that answers; raises `LndError`."""
     tries = await asyncio.gather(*(_try(address, timeout_s) for address in addresses))
     opened = [
         (address.ip, each) for address, each in zip(addresses, tries, strict=True) if not isinstance(each, OSError)
@@ -108,6 +109,8 @@ async def connect(addresses: Sequence[HostAddress], timeout_s: float) -> Connect
     if opened:
         return Connected(opened[0][1], opened[0][0], failed)
     ip, error = next(((ip, error) for ip, error in failures if error.errno == errno.ECONNREFUSED), failures[0])
+    if proxy:
+        raise _no_proxy(f"{ip}: {_reason(error)}")
     advice = _ADVICE.get(error.errno or 0) or network_errors.from_exception(error).advice
     raise LndError(Interruption.UNREACHABLE, NodeState.UNREACHABLE, f"{ip}: {_reason(error)}; {advice}")
 
@@ -129,6 +132,10 @@ async def _try(address: HostAddress, timeout_s: float) -> socket.socket | OSErro
         made.close()
         raise
     return made
+
+
+def _no_proxy(why: str) -> LndError:
+    return errors.from_status(grpc.StatusCode.UNAVAILABLE, f"connect to proxy: {why}")
 
 
 def _reason(error: OSError) -> str:
