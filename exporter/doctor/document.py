@@ -56,11 +56,11 @@ def total(findings: Sequence[Finding]) -> str:
     problems, warnings = count(findings, Verdict.PROBLEM), count(findings, Verdict.WARNING)
     if not problems and not warnings:
         return "All is well."
-    return f"{_number(problems, 'problem')}, {_number(warnings, 'warning')}.".replace("0 ", "no ").capitalize()
+    return f"{_number(problems, 'problem')}, {_number(warnings, 'warning')}.".capitalize()
 
 
 def _number(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
+    return f"{number or 'no'} {noun}{'s' * (number != 1)}"
 
 
 def to_json(here: Sequence[Finding], nodes: Sequence[NodeReport], exit_code: int) -> str:
