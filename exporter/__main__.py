@@ -154,22 +154,18 @@ def _ask_lnd(config: Config, work: Callable[[Any], Coroutine[Any, Any, int]]) ->
 
 
 def _check(config: Config) -> int:
+    from exporter.app import check, client_of
+
     if config.check.connect:
-        return _examine(config)
-    from exporter.app import check
+        import asyncio
+
+        from exporter.doctor.command import examine
+
+        return asyncio.run(_ended_by_signals(examine(config, client_of)))
     from exporter.summary import summarise
 
     print("\n".join(summarise(config, check(config.storage))))
     return OK
-
-
-def _examine(config: Config) -> int:
-    import asyncio
-
-    from exporter.app import client_of
-    from exporter.doctor.command import examine
-
-    return asyncio.run(_ended_by_signals(examine(config, client_of)))
 
 
 def _healthcheck(config: Config) -> int:

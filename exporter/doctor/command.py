@@ -8,7 +8,7 @@ from exporter.config import Config, NodeConfig
 from exporter.doctor.document import section, title_of, to_json, total
 from exporter.doctor.finding import Area, Finding, NodeReport, Verdict
 from exporter.doctor.here import look_here
-from exporter.doctor.node import Examination
+from exporter.doctor.node import examine_node
 from exporter.lnd.client import ExaminedClient
 
 OK, FAILED, UNUSABLE = 0, 1, 2
@@ -27,9 +27,7 @@ async def examine(config: Config, client_of: Callable[[NodeConfig], ExaminedClie
 
     async def one(node: NodeConfig) -> NodeReport:
         async with free:
-            examination = Examination(node, client_of(node))
-            await examination.run()
-            return examination.report
+            return await examine_node(node, client_of(node))
 
     reports: list[NodeReport] = []
     tasks = [asyncio.create_task(one(node)) for node in config.nodes]

@@ -8,7 +8,7 @@ import pytest
 
 from exporter.config.addresses import GRPC, REST, TRANSPORTS
 from exporter.config.macaroons import BAKE
-from exporter.doctor import node as examination
+from exporter.doctor import notes
 from exporter.payments.labels import Method
 from exporter.simulator import credentials
 from exporter.simulator.calls import Question
@@ -221,7 +221,7 @@ async def test_slow_node(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, transport: str
 ) -> None:
     """One call that isn't answered in time, which the exporter waits longer for; pages; then nothing at all."""
-    monkeypatch.setattr(examination, "STEP_S", 2.0)
+    monkeypatch.setattr(notes, "STEP_S", 2.0)
     async with SimulatedNode(tmp_path, clock=WallClock(float("inf"))) as node:
         flags = flags_of(node, transport)
         node.faults.delay(Method.GET_INFO)
@@ -251,7 +251,7 @@ async def test_the_time_for_a_node_is_limited(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was found until then is shown."""
-    monkeypatch.setattr(examination, "NODE_S", 2.0)
+    monkeypatch.setattr(notes, "NODE_S", 2.0)
     async with SimulatedNode(tmp_path) as node:
         node.faults.delay(Method.GET_INFO)
         found = await check(capsys, *HERE_FLAGS, *flags_of(node))
