@@ -71,8 +71,8 @@ def _run_command(arguments: list[str]) -> int:
     except ConfigError as error:
         print(f"{PROGRAM}: {error}", end="", file=sys.stderr)
         return UNUSABLE
-    except KeyboardInterrupt:  # before or after we handle signals; OK may mean a paid payment
-        return BY_SIGNAL + signal.SIGINT if command in OF_ONE_PAYMENT else OK
+    except KeyboardInterrupt:  # before or after we handle signals; OK would be an answer
+        return BY_SIGNAL + signal.SIGINT if command in (*OF_ONE_PAYMENT, "check") else OK
 
 
 def _unknown_command(name: str) -> str:

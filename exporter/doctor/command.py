@@ -67,7 +67,7 @@ async def _show_progress(tasks: Sequence[asyncio.Task[NodeReport]]) -> None:
     while True:
         await asyncio.sleep(_QUIET_S)
         done = sum(task.done() for task in tasks)
-        sys.stderr.write(f"\r\x1b[Kasking lnd: {done} of {len(tasks)} nodes")
+        sys.stderr.write(f"\r\x1b[Kasked {done} of {len(tasks)} nodes")
         sys.stderr.flush()
 
 
