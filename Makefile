@@ -86,8 +86,8 @@ lock: $(VENV)/dev.stamp ## Generate requirements/*.txt (ARGS=--upgrade takes the
 
 dist: $(VENV)/runtime.stamp ## Build sdist, wheel and their bill of materials (SBOM) into dist/, as a release does
 	@rm -rf build dist
-	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m hatchling build --target sdist --directory dist
-	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist dist/*.tar.gz
+	@$(BIN)/python -m hatchling build --target sdist --directory dist
+	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist dist/*.tar.gz
 	@$(PYTHON) -m venv --without-pip build/installed
 	@$(PIP) --python build/installed/bin/python install --no-deps --require-hashes -r requirements/runtime.txt
 	@$(PIP) --python build/installed/bin/python install --no-deps --no-index dist/*.whl

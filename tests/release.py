@@ -1,4 +1,7 @@
-"""Prints the notes of a release, its section of CHANGELOG.md, if tag, version and changelog agree: `python3 -m tests.release v1.2.3`."""
+"""Prints the notes of a release: its section of CHANGELOG.md, if tag, version and changelog agree.
+
+`python3 -m tests.release v1.2.3` needs nothing installed.
+"""
 
 import re
 import sys
