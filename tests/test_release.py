@@ -86,7 +86,7 @@ def test_two_builds_are_the_same_bit_by_bit(tmp_path: Path) -> None:
     built: list[dict[str, bytes]] = []
     for place, mode, time in (("here", 0o644, 1_000_000_000), ("there", 0o600, 1_700_000_000)):
         source = tmp_path / place
-        for part in ("exporter", "protos"):
+        for part in ("dashboards", "deploy", "exporter"):
             shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
         for file in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
             shutil.copy(ROOT / file, source / file)
