@@ -11,6 +11,9 @@ from pathlib import Path
 from exporter import __version__
 
 CHANGELOG = Path(__file__).parents[1] / "CHANGELOG.md"
+WRAP = re.compile(r"(?<=\S)\n *+(?!- |#|\n)")
+"""A line break within a paragraph or an item of a list."""
+LINK = re.compile(r"\[[^]]*\]\((?!https?:)[^)]*\)")
 HEADING = re.compile(r"^## \[(?P<version>[^]]+)\](?: - (?P<date>\S+))?$", re.MULTILINE)
 
 
@@ -19,9 +22,11 @@ class NotReady(Exception):
 
 
 def notes(tag: str, version: str, changelog: str) -> str:
-    """Return the section of the changelog about a version, without its heading.
+    """Return the section of the changelog about a version, without its heading and with each paragraph in one line.
 
-    Raises `NotReady` if the tag is not that of the version, or the section is missing, undated or empty.
+    GitHub shows a line break in the text of a release as one.
+
+    Raises `NotReady` if the tag is not that of the version, or the section is missing, undated, empty, or links to a file.
     """
     if tag != f"v{version}":
         raise NotReady(f"the tag is {tag}, but exporter/__init__.py has version {version}, whose tag is v{version}")
@@ -37,7 +42,9 @@ def notes(tag: str, version: str, changelog: str) -> str:
     text = changelog[heading.end() : end].strip()
     if not text:
         raise NotReady(f"the section of {version} in CHANGELOG.md is empty")
-    return f"{text}\n"
+    if link := LINK.search(text):
+        raise NotReady(f"a link to a file leads nowhere in the text of a release: {link[0]}")
+    return f"{WRAP.sub(' ', text)}\n"
 
 
 if __name__ == "__main__":

@@ -22,9 +22,19 @@ CHANGELOG = """\
 
 ## [1.1.0] - 2026-11-30
 
+Two lines
+of text.
+
 ### Added
 
-- a thing
+- a thing with
+  `two` lines
+- another
+  - and a part of it
+
+### Changed
+
+- nothing
 
 ## [1.0.1] - 2026-02-30
 
@@ -35,12 +45,31 @@ CHANGELOG = """\
 - no date
 
 ## [0.9.0] - 2025-01-01
+
+## [0.8.0] - 2024-01-01
+
+See [the metrics](docs/metrics.md) of [Prometheus](https://prometheus.io).
 """
 
 
 def test_notes_are_the_section_of_the_version() -> None:
     """Without its heading, and without what is older or newer."""
-    assert notes("v1.1.0", "1.1.0", CHANGELOG) == "### Added\n\n- a thing\n"
+    assert (
+        notes("v1.1.0", "1.1.0", CHANGELOG)
+        == """\
+Two lines of text.
+
+### Added
+
+- a thing with `two` lines
+- another
+  - and a part of it
+
+### Changed
+
+- nothing
+"""
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,6 +80,7 @@ def test_notes_are_the_section_of_the_version() -> None:
         ("v2.0.0", "2.0.0", "CHANGELOG.md has no section `## [2.0.0] - YYYY-MM-DD`"),
         ("v1.0.1", "1.0.1", "the heading of 1.0.1 in CHANGELOG.md has no date: `## [1.0.1] - YYYY-MM-DD`"),
         ("v1.0.0", "1.0.0", "the heading of 1.0.0 in CHANGELOG.md has no date: `## [1.0.0] - YYYY-MM-DD`"),
+        ("v0.8.0", "0.8.0", "a link to a file leads nowhere in the text of a release: [the metrics](docs/metrics.md)"),
         ("v0.9.0", "0.9.0", "the section of 0.9.0 in CHANGELOG.md is empty"),
     ],
 )
