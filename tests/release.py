@@ -26,7 +26,7 @@ def notes(tag: str, version: str, changelog: str) -> str:
 
     GitHub shows a line break in the text of a release as one.
 
-    Raises `NotReady` if the tag is not that of the version, or the section is missing, undated, empty, or links to a file.
+    Raises `NotReady` if the tag differs from the version, or the section is missing, undated, empty or links to files.
     """
     if tag != f"v{version}":
         raise NotReady(f"the tag is {tag}, but exporter/__init__.py has version {version}, whose tag is v{version}")
