@@ -44,6 +44,7 @@ def test_workflows_are_hard_to_abuse() -> None:
     assert code == 0, output
 
 
+@pytest.mark.programs
 def test_workflows_do_what_they_seem_to() -> None:
     """Expressions name what exists, actions get inputs that they know, and shellcheck accepts each script."""
     actionlint = built(lambda: build.tool("actionlint"), "WORKFLOWS NOT CHECKED")
