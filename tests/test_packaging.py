@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -55,10 +56,11 @@ def test_lock_has_hashes_and_names_no_host(name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> ZipFile:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZipFile]:
     """Return the content of the wheel."""
     folder = str(tmp_path_factory.mktemp("wheel"))
-    return ZipFile(next(WheelBuilder(str(ROOT)).build(directory=folder, versions=["standard"])))
+    with ZipFile(next(WheelBuilder(str(ROOT)).build(directory=folder, versions=["standard"]))) as content:
+        yield content
 
 
 def test_wheel_has_the_marker_of_a_typed_package(wheel: ZipFile) -> None:
