@@ -92,14 +92,15 @@ def test_what_is_not_ready_is_not_released(tag: str, version: str, why: str) -> 
 
 
 MENTION = re.compile(
-    r"(?:lnd-payments-exporter(?::|==|@v)|lnd_payments_exporter-|\bnewTag: *[\"']?|/version: *[\"']?)(\d+\.\d+\.\d+)"
+    r"(?:lnd-payments-exporter(?::|==|@v)|lnd_payments_exporter-|[?]ref=v|\bnewTag: *[\"']?|/version: *[\"']?)(\d+\.\d+\.\d+)"
 )
-"""A version of the exporter: in the name of an image, package or file, in a kustomization or a label."""
+"""A version of the exporter: in the name of an image, package or file, in a kustomization, a label or an address."""
 
 
 def test_every_mention_is_of_this_version() -> None:
     """`exporter/__init__.py` has the version; tags of images and the like follow it in the commit of the release."""
-    spellings = ["lnd-payments-exporter:9.8.7", "lnd-payments-exporter==9.8.7", "newTag: 9.8.7", '/version: "9.8.7"']
+    names = ["lnd-payments-exporter:9.8.7", "lnd-payments-exporter==9.8.7", "lnd_payments_exporter-9.8.7.tar.gz"]
+    spellings = [*names, "newTag: 9.8.7", '/version: "9.8.7"', "//deploy/kubernetes/base?ref=v9.8.7"]
     assert [MENTION.findall(spelling) for spelling in spellings] == [["9.8.7"]] * len(spellings)
     texts = [path for folder in ("docs", "deploy") for path in (ROOT / folder).rglob("*") if path.suffix != ".png"]
     wrong = {
