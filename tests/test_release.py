@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from hatchling.builders.sdist import SdistBuilder
@@ -92,7 +93,8 @@ def test_what_is_not_ready_is_not_released(tag: str, version: str, why: str) -> 
 
 
 MENTION = re.compile(
-    r"(?:lnd-payments-exporter(?::|==|@v)|lnd_payments_exporter-|[?]ref=v|\bnewTag: *[\"']?|/version: *[\"']?)(\d+\.\d+\.\d+)"
+    r"(?:lnd-payments-exporter(?::|==|@v)|lnd_payments_exporter-|[?]ref=v|\bnewTag: *[\"']?|/version: *[\"']?)"
+    r"(\d+\.\d+\.\d+)"
 )
 """A version of the exporter: in the name of an image, package or file, in a kustomization, a label or an address."""
 
@@ -110,6 +112,19 @@ def test_every_mention_is_of_this_version() -> None:
     }
     wrong.pop("CHANGELOG.md", None)  # names older ones
     assert wrong == {}
+
+
+def test_page_on_pypi_links_to_the_files_of_its_version(tmp_path: Path) -> None:
+    """It is README.md, whose links and pictures are files of the repository."""
+    with ZipFile(next(WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"]))) as wheel:
+        page = wheel.read(f"lnd_payments_exporter-{__version__}.dist-info/METADATA").decode()
+    links, readme = (re.findall(r"\]\(([^)\s]+)\)", text) for text in (page, (ROOT / "README.md").read_text()))
+    files = f"https://github.com/lnd-payments-exporter/lnd-payments-exporter/blob/v{__version__}/"
+    pictures = f"https://raw.githubusercontent.com/lnd-payments-exporter/lnd-payments-exporter/v{__version__}/"
+    assert links == [
+        link if ":" in link or link.startswith("#") else (pictures if link.endswith(".png") else files) + link
+        for link in readme
+    ]
 
 
 def test_two_builds_are_the_same_bit_by_bit(tmp_path: Path) -> None:
