@@ -125,6 +125,16 @@ def test_own_profile(capsys: pytest.CaptureFixture[str]) -> None:
     assert made["FailFast"]["labels"] == {"severity": "warning"}
 
 
+def test_example_of_the_documentation(capsys: pytest.CaptureFixture[str]) -> None:
+    """The own values in docs/alerts.md change the rules as the text says."""
+    text = (ROOT / "docs" / "alerts.md").read_text().partition("### Your own values")[2]
+    Path("values.yml").write_text(text.partition("```yaml\n")[2].partition("```")[0])
+    ours, made = (alerts(run(capsys, "--profile=service", *own)) for own in ([], ["--values=values.yml"]))
+    assert ours.keys() - made.keys() == {"TrafficGone"}
+    assert 'le="60.0"' in made["Slow"]["expr"]
+    assert made["Outage"]["annotations"]["dashboard_url"].startswith("https://grafana.example/d/")
+
+
 @pytest.mark.usefixtures("programs")
 @pytest.mark.parametrize("profile", ["service", "test-nodes"])
 def test_prometheus_accepts_rules_with_own_values(profile: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -320,7 +320,7 @@ def test_receiver_of_an_alert(labels: dict[str, str], receiver: str) -> None:
         ("  home:", "  home-:", "use small letters, digits and dashes in between"),
         ('nodes: ".*"', 'nodes: "\\ud83d"', "it has characters that can't be shown"),
         ("grafana: http://localhost:3000", "grafana: http://local host", "is not an address"),
-        ("defaults:", "defaults: [", "line 12: expected ',' or ']'"),
+        ("defaults:", "defaults: [", ": expected ',' or ']'"),
         ("defaults:", "a: 2026-99-99\ndefaults:", "not YAML"),
     ],
 )
