@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "exporter.log": {"exporter.redact"},
     "exporter.rules": {"exporter.metrics", "exporter.payments"},
-    "exporter.assets": {"exporter.config", "exporter.rules"},
+    "exporter.assets": {"exporter", "exporter.config", "exporter.rules"},
     "exporter.stopping": {"exporter.config", "exporter.log", "exporter.output"},
     "exporter.healthcheck": {"exporter.config"},
     "exporter.summary": {"exporter.config", "exporter.text"},
