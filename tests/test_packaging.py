@@ -21,6 +21,7 @@ WANTED = {
     "runtime": PROJECT["project"]["dependencies"],
     "dev": [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]],
     "build": [*PROJECT["build-system"]["requires"], *PROJECT["dependency-groups"]["build"]],
+    "sbom": PROJECT["dependency-groups"]["sbom"],
 }
 PIN = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>\S+)", re.MULTILINE)
 
