@@ -10,7 +10,7 @@ VARIABLE = "NOTIFY_SOCKET"
 
 
 def notify_ready() -> None:
-    """Send READY=1 to systemd; do nothing if the variable is not set. An error is logged: systemd waits in vain then."""
+    """Send READY=1 to systemd; do nothing if the variable is not set. An error is logged: systemd will go on waiting."""
     address = os.environ.get(VARIABLE, "")
     if not address:
         return
@@ -19,5 +19,5 @@ def notify_ready() -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as messages:
             messages.sendto(b"READY=1", name)
     except OSError as error:
-        log = structlog.get_logger("exporter.notify")
-        log.error("systemd could not be told that the exporter is ready", socket=address, error=error.strerror)
+        event = "systemd could not be told that the exporter is ready"
+        structlog.get_logger("exporter.notify").error(event, socket=address, error=error.strerror)
