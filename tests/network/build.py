@@ -37,6 +37,8 @@ BUILDS = (
 )
 VICTORIA = Module("victoriametrics", ("victoria-metrics", "vmalert"))
 """Built apart: a machine that has the other programs doesn't build them again."""
+TOOLS = ("actionlint", "kustomize")
+"""Small programs that a test each needs, built on demand."""
 LND = "github.com/lightningnetwork/lnd"
 
 
@@ -74,6 +76,22 @@ def victoria() -> Path:
     digest = hashlib.sha256(_key((VICTORIA,)).encode())
     digest.update((source / "main.go").read_bytes())
     return _kept(f"victoria-{digest.hexdigest()[:16]}", _build_victoria)
+
+
+def tool(name: str) -> Path:
+    """Return the one program of the module `go/NAME`, which has its name; build it if necessary.
+
+    Raises `CannotBuild`.
+    """
+    module = Module(name, (name,))
+
+    def build(done: Path) -> None:
+        go = _go()
+        with _workplace() as work:
+            _build_module(go, module, name, work / "bin")
+            (work / "bin").rename(done)
+
+    return _kept(f"{name}-{_key((module,))}", build) / name
 
 
 def lnd_protos() -> Path:
@@ -248,6 +266,6 @@ def _report(line: str) -> None:
 
 if __name__ == "__main__":
     try:
-        sys.stdout.write(f"{binaries()}\n{victoria()}\n")
+        sys.stdout.write("\n".join(map(str, (binaries(), victoria(), *map(tool, TOOLS)))) + "\n")
     except CannotBuild as error:
         sys.exit(f"The programs of the test network can't be built: {error}")
