@@ -10,7 +10,7 @@ VARIABLE = "NOTIFY_SOCKET"
 
 
 def notify_ready() -> None:
-    """Send READY=1 to systemd; do nothing if the variable is not set. An error is logged: systemd will go on waiting."""
+    """Send READY=1 to systemd; do nothing if the variable is not set. An error is logged: systemd goes on waiting."""
     address = os.environ.get(VARIABLE, "")
     if not address:
         return
