@@ -21,6 +21,7 @@ RUN python3 -m venv /build && /build/bin/pip install --no-cache-dir --no-deps --
       -r requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter exporter
+COPY deploy/systemd deploy/systemd
 RUN /build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
  && /build/bin/pip --python /opt/exporter/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl \
  && /opt/exporter/bin/python -m compileall -q /opt/exporter/lib
