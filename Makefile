@@ -66,8 +66,9 @@ bench: $(VENV)/dev.stamp ## Measure what everything costs, against bare loops in
 rules-cost: $(VENV)/dev.stamp ## Measure what rules and dashboards cost a Prometheus with 15 days of history (ARGS="--nodes 24")
 	@exec $(BIN)/python -m tests.rulecost $(ARGS)
 
-rules: $(VENV)/dev.stamp ## Generate deploy/prometheus/*.rules.yml from values.yml
-	@$(BIN)/python -m exporter.rules
+rules: $(VENV)/runtime.stamp ## Generate deploy/prometheus/*.rules.yml from exporter/rules/values.yml
+	@for profile in home service routing; do \
+		$(BIN)/lnd-payments-exporter rules --profile=$$profile --output=deploy/prometheus/$$profile.rules.yml; done
 
 dashboards: $(VENV)/dev.stamp ## Generate dashboards/*.json
 	@$(BIN)/python -m dashboards

@@ -544,14 +544,14 @@ async def test_log_holds_only_json(tmp_path: Path) -> None:
 
 BUG = """
 import sys
-from exporter.__main__ import _until_stopped
+from exporter.stopping import until_stopped
 from exporter.config import Config, LogConfig, StorageConfig, WebConfig
 
 async def buggy(config):
     raise KeyError("preimage=" + "5e" * 32)
 
 config = Config((), WebConfig((), "/metrics"), LogConfig("info", "json"), StorageConfig(None), 0)
-sys.exit(_until_stopped(config, buggy))
+sys.exit(until_stopped(config, buggy))
 """
 
 

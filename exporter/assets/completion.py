@@ -1,0 +1,3 @@
+"""."""
+
+SCRIPTS = {"bash": str, "zsh": str, "fish": str}
