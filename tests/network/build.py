@@ -76,6 +76,22 @@ def victoria() -> Path:
     return _kept(f"victoria-{digest.hexdigest()[:16]}", _build_victoria)
 
 
+def tool(name: str) -> Path:
+    """Return the one program of the module `go/NAME`, which has its name; build it if necessary.
+
+    Raises `CannotBuild`.
+    """
+    module = Module(name, (name,))
+
+    def build(done: Path) -> None:
+        go = _go()
+        with _workplace() as work:
+            _build_module(go, module, name, work / "bin")
+            (work / "bin").rename(done)
+
+    return _kept(f"{name}-{_key((module,))}", build) / name
+
+
 def lnd_protos() -> Path:
     """Return the folder with the .proto files of the built lnd, as in its `lnrpc/`. Raises `CannotBuild`."""
     return _built() / "lnrpc"
@@ -110,8 +126,9 @@ def _key(modules: Iterable[Module]) -> str:
     """Return a digest of everything that determines the build, except the version of Go."""
     digest = hashlib.sha256()
     for module in modules:
-        for name in ("go.mod", "go.sum"):
-            digest.update((MODULES / module.name / name).read_bytes())
+        folder = MODULES / module.name
+        for path in (folder / "go.mod", folder / "go.sum", *sorted(folder.glob("*.go"))):
+            digest.update(path.read_bytes())
         digest.update(repr(module).encode())
     return digest.hexdigest()[:16]
 
