@@ -198,7 +198,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     """The name of the program and its version, which is defined once."""
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"lnd-payments-exporter {__version__}\n"
-    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dynamic"] == ["version"]
+    assert "version" in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dynamic"]
 
 
 @pytest.mark.parametrize(
@@ -208,8 +208,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (
             "lightning",
             (
-                "Commands are run, demo, open, ended, track, why, check, healthcheck, state export, state import;"
-                " see --help."
+                "Commands are run, demo, open, ended, track, why, check, healthcheck, state export, state import,"
+                " rules, dashboards, alertmanager-example, completion, man; see --help."
             ),
         ),
     ],

@@ -3,8 +3,9 @@
 import difflib
 from collections.abc import Callable
 
-from exporter.assets import completion, manifests, manual
+from exporter.assets import manifests, manual
 from exporter.assets.carried import ALERTMANAGER, DASHBOARDS, carried, dashboard
+from exporter.assets.completion import bash, fish, zsh
 from exporter.assets.output import Made, create_directory, write
 from exporter.config.assets import AssetsConfig
 from exporter.config.command_settings import PROFILE
@@ -72,10 +73,11 @@ def _dashboards(config: AssetsConfig) -> None:
     print("\n".join(map(str, files)))
 
 
+_SHELLS = {"bash": bash, "zsh": zsh, "fish": fish}
 _DO: dict[Command, Callable[[AssetsConfig], None]] = {
     "rules": _rules,
     "dashboards": _dashboards,
     "alertmanager-example": lambda _: print(carried(ALERTMANAGER), end=""),
-    "completion": lambda config: print(completion.SCRIPTS[config.shell](), end=""),
+    "completion": lambda config: print(_SHELLS[config.shell].script(), end=""),
     "man": lambda _: print(manual.page(), end=""),
 }

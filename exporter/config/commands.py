@@ -143,12 +143,16 @@ COMMANDS: dict[Command, CommandHelp] = {
         "only check the configuration: exit code 0 if valid, 2 if not",
         {
             "0": "the configuration is valid; there may be warnings",
-            "1": _UNWRITABLE,
+            "1": f"{_UNWRITABLE}; with --connect also: a node can't be followed, or a port is taken",
             "2": f"{_WRONG}, or the state file can't be used",
+            "130, 143": "with --connect: stopped by Ctrl-C, by SIGTERM",
         },
         "Check the configuration, the files that it names and the place of the state file, and print what the exporter"
-        " would do. Nothing is started, and lnd is not asked. Run it as the exporter's user, with its flags.",
-        "check --config.file=exporter.yml",
+        " would do. Nothing is started, and lnd is not asked. With --connect each node is asked whether the exporter"
+        " could follow it: a line for each thing that was looked at, and what to do about it. Run it as the exporter's"
+        " user, with its flags.",
+        "check --connect --config.file=exporter.yml",
+        {"json": "print the findings of --connect as one JSON document"},
     ),
     "healthcheck": CommandHelp(
         "healthcheck [FLAGS]",
@@ -199,7 +203,7 @@ COMMANDS: dict[Command, CommandHelp] = {
         " payments and users who wait for them, `routing` for a node that rebalances all day. To change values (success"
         " targets, thresholds, severities), write those that you want to change into a file of the same form as"
         " --show-values prints, and give it with --values.",
-        "rules --profile=home --grafana=https://grafana.example > lnd.rules.yml",
+        "rules --profile=home --grafana=https://grafana.example \\\n      > /etc/prometheus/lnd.rules.yml",
         {
             "output": "write to this file instead of standard output",
             "format": "plain is a rule file, kubernetes a PrometheusRule for the Prometheus Operator (default: plain)",
@@ -230,8 +234,9 @@ COMMANDS: dict[Command, CommandHelp] = {
         "print the completion of commands and flags for a shell",
         {"0": "printed", "1": _UNWRITABLE, "2": _BAD_CALL},
         "Print a script that lets a shell complete commands, flags, their values and files when you press Tab. SHELL is"
-        " bash, zsh or fish. Write it to where your shell looks for completions (zsh: to _lnd-payments-exporter in a"
-        " directory of $fpath; fish: to ~/.config/fish/completions/lnd-payments-exporter.fish), and begin a new session.",
+        " bash, zsh or fish. Write it to where your shell looks for it, and begin a new session. zsh looks for a file"
+        " _lnd-payments-exporter in the directories of $fpath, fish for lnd-payments-exporter.fish in"
+        " ~/.config/fish/completions.",
         "completion bash \\\n      > ~/.local/share/bash-completion/completions/lnd-payments-exporter",
     ),
     "man": CommandHelp(

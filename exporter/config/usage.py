@@ -25,9 +25,10 @@ def _row(left: str, text: str) -> str:
 
 _COMMANDS = "\n".join(_row(command.arguments, command.summary) for command in COMMANDS.values())
 
+ABOUT = "a Prometheus exporter for the outgoing payments of lnd nodes"
+
 HEAD = f"""\
-{PROGRAM}: a Prometheus exporter for the outgoing payments
-of lnd nodes
+{textwrap.fill(f"{PROGRAM}: {ABOUT}", WIDTH)}
 
 Usage: {PROGRAM} [COMMAND] [FLAGS]
 
@@ -54,10 +55,7 @@ GROUPS = {
 }
 """Headings of the groups of settings."""
 
-TAIL = f"""\
-  --version                 print the version
-  -h, --help                print this text, or that of a command
-
+CONFIGURATION = f"""\
 Each flag is also an environment variable: --lnd.tls-cert is
 LND_PAYMENTS_EXPORTER_LND_TLS_CERT. And a key of the YAML file, where several
 nodes are listed instead of the lnd section:
@@ -80,7 +78,14 @@ removed or changed take effect. If anything is wrong, nothing changes.
 A macaroon with no more permissions than needed:
 
 {textwrap.indent(BAKE, "  ")}
+"""
+"""How the settings may be given. Of lines that people copy, so they are not filled."""
 
+TAIL = f"""\
+  --version                 print the version
+  -h, --help                print this text, or that of a command
+
+{CONFIGURATION}
 Exit codes of run:
 {{exit_codes}}
 """
@@ -106,7 +111,7 @@ def usage(command: Command = "run") -> str:
         elsewhere.append(f"`{PROGRAM} --help` describes the YAML file, and how to make a macaroon.")
     paragraphs = [
         f"Usage: {PROGRAM} {text.arguments}",
-        textwrap.fill(text.details, WIDTH),
+        textwrap.fill(text.details, WIDTH, break_on_hyphens=False),
         "\n".join(["Flags:", *flags, _row("-h, --help", "print this text")]),
         textwrap.fill(" ".join(elsewhere), WIDTH, break_on_hyphens=False),
         f"Example:\n  {PROGRAM} {text.example}",

@@ -118,7 +118,7 @@ class _Sections(NamedTuple):
     profiles: dict[str, _Words]
 
 
-def read(ours: Path = VALUES, own: ValuesFile | None = None, more: _Words | None = None) -> dict[str, Values]:
+def read(ours: Path = VALUES, own: ValuesFile | None = None, more: Mapping[str, Any] | None = None) -> dict[str, Values]:
     """Return the profiles by name. Raises `WrongValues`.
 
     Of two values the later one wins: our defaults, ours of the profile, the user's own defaults, their own of the
@@ -188,7 +188,7 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> _Words:
     }
 
 
-def _checked(place: str, *layers: _Words) -> Values:
+def _checked(place: str, *layers: Mapping[str, Any]) -> Values:
     try:
         return msgspec.convert(reduce(_merged, layers), Values)
     except msgspec.ValidationError as error:

@@ -1,3 +1,0 @@
-"""."""
-
-SCRIPTS = {"bash": str, "zsh": str, "fish": str}
