@@ -37,7 +37,7 @@ BUILDS = (
 )
 VICTORIA = Module("victoriametrics", ("victoria-metrics", "vmalert"))
 """Built apart: a machine that has the other programs doesn't build them again."""
-TOOLS = ("actionlint", "kustomize")
+TOOLS = ("actionlint", "compose", "kustomize")
 """Small programs that a test each needs, built on demand."""
 LND = "github.com/lightningnetwork/lnd"
 
