@@ -117,6 +117,18 @@ def test_installed_program_has_all_it_needs(wheel: Path, tmp_path: Path) -> None
     assert run("rules", "--show-values") == (ROOT / "exporter" / "rules" / "values.yml").read_text()
 
 
+def test_image_is_built_of_all_that_the_wheel_carries() -> None:
+    """Docker gets the folders of these files, and copies them. The compose user's secrets are not among them."""
+    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    carried = {Path(source).parts[0] for source in [*wheel.get("force-include", {}), *wheel.get("shared-data", {})]}
+    given = (ROOT / ".dockerignore").read_text().splitlines()
+    copied = (ROOT / "Dockerfile").read_text().splitlines()
+    for folder in [*wheel["packages"], *carried]:
+        assert {f"!{folder}", f"!{folder}/*.json"} & set(given)
+        assert f"COPY {folder} {folder}" in copied
+    assert given.index("deploy/compose") > given.index("!deploy")  # the last line that matches decides
+
+
 def test_locks_have_the_same_versions() -> None:
     """The lock files have the same versions."""
     tested = pins("dev")
