@@ -80,6 +80,13 @@ def test_wheel_has_the_marker_of_a_typed_package(wheel: Path) -> None:
     assert "exporter/py.typed" in contents(wheel)
 
 
+def test_wheel_installs_the_units_of_systemd(wheel: Path) -> None:
+    """Into `share` of the virtual environment, from where docs/install/debian.md copies them."""
+    place = ".data/data/share/lnd-payments-exporter/systemd/"
+    found = {name.partition(place)[2] for name in contents(wheel) if place in name}
+    assert found == {path.name for path in (ROOT / "deploy" / "systemd").iterdir()}
+
+
 def test_source_archive_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
     """So whoever builds from it gets the files that are carried in the package, too."""
     with tarfile.open(build(SdistBuilder, ROOT, tmp_path)) as archive:
