@@ -1,7 +1,7 @@
 """The dashboard of all nodes: one table, whoever needs somebody first, with a link to each node."""
 
 from dashboards.board import Board
-from dashboards.graphs import bars, number
+from dashboards.graphs import Value, bars, several
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, SATS, YELLOW, Query, Text
 from dashboards.presence import ALL_AWAY, AWAY, BLOCKS_LEFT, EXPORTER_AWAY, KNOWN, NODES, READY, STATE, STATES
@@ -110,61 +110,52 @@ def _worst_alert() -> str:
 
 def _first_row(here: Grid) -> None:
     here.add(
-        number(Text("Nodes", "Nodes that were followed within the time shown.", "short"), NODES, ((None, BLUE),)), 4, 4
-    )
-    here.add(
-        number(
+        several(
             Text(
-                "Nodes away",
-                "Nodes that don't answer, don't let the exporter in, or whose exporter is away. Good: 0.",
+                "Nodes, and what they pay",
+                "Nodes that were followed within the time shown; away: those that don't answer, don't let the exporter "
+                "in, or whose exporter is away. Good: 0. Payments of every kind within 10 minutes; success of each try "
+                "within an hour, over all nodes: the column Burn tells whose is too low.",
                 "short",
             ),
-            AWAY,
-            ((None, GREEN), (1, RED)),
-        ),
-        4,
-        4,
-    )
-    watchdog = exactly("alertname", _WATCHDOG)
-    for severity, color in ((Severity.CRITICAL, RED), (Severity.WARNING, ORANGE)):
-        here.add(
-            number(
-                Text(
-                    f"Alerts firing, {severity}",
-                    "Of all nodes and exporters of the job; the table at the end lists them. Good: 0.",
+            [
+                Value(Query(NODES, "nodes"), "short"),
+                Value(Query(AWAY, "away"), "short", ((None, GREEN), (1, RED))),
+                Value(
+                    Query(f"{total(increase('started_total', window='10m'))} / 10", "payments a minute"),
                     "short",
+                    decimals=1,
                 ),
-                f"count({_firing(exactly('severity', severity))}) or 0 * count(ALERTS{{{watchdog}}})",
-                ((None, GREEN), (1, color)),
-                empty="the rules are not loaded",
-            ),
-            4,
-            4,
-        )
-    here.add(
-        number(
-            Text("Payments per minute", "Over all nodes, of every kind, within the last 10 minutes.", "short"),
-            f"6 * {total(increase('started_total', window='10m'))} / 60",
-            ((None, BLUE),),
-            decimals=1,
+                Value(
+                    Query(f"{overall('1h')} or 1 + {ALL_AWAY}", "success, 1 h"),
+                    "percentunit",
+                    decimals=1,
+                    mapped={"2": ("all are away", RED)},
+                ),
+            ],
         ),
-        4,
+        15,
         4,
     )
+    loaded = f"0 * count(ALERTS{{{exactly('alertname', _WATCHDOG)}}})"
     here.add(
-        number(
+        several(
             Text(
-                "Success rate, 1 h",
-                "Of each try, over all nodes, within the last hour. The column Burn tells whose is too low.",
-                "percentunit",
+                "Alerts firing now",
+                "Of all nodes and exporters of the job; the table at the end lists them. Good: 0.",
+                "short",
             ),
-            f"{overall('1h')} or 1 + {ALL_AWAY}",
-            ((None, BLUE),),
-            decimals=1,
-            empty=f"no payments, {NO_RULES}",
-            mapped={"2": ("all are away", RED)},
+            [
+                Value(
+                    Query(f"count({_firing(exactly('severity', severity))}) or {loaded}", severity.value),
+                    "short",
+                    ((None, GREEN), (1, color)),
+                )
+                for severity, color in ((Severity.CRITICAL, RED), (Severity.WARNING, ORANGE))
+            ],
+            empty="the rules are not loaded",
         ),
-        4,
+        9,
         4,
     )
 
