@@ -76,9 +76,9 @@ def _success(here: Grid) -> None:
         several(
             Text(
                 "Success, against its target",
-                "The share that this node did not fail; refusals don't count. Red: Outage or FailFast fires; orange: below "
-                f"the target of these amounts; grey: fewer than {FEW} payments; away: no node answers. Burn: how many "
-                f"times as many fail as the targets allow, at the worst node; {BURNS['fast']:g} is an alert. {BURNT_BY}",
+                "Share that this node did not fail. Red: Outage or FailFast fires; orange: below the target of these "
+                f"amounts; grey: fewer than {FEW} payments; away: no node answers. Burn: how many times as many fail as "
+                f"the targets allow, at the worst node; an alert begins at {BURNS['fast']:g}. {BURNT_BY}",
                 "percentunit",
             ),
             [
