@@ -77,8 +77,8 @@ def _success(here: Grid) -> None:
             Text(
                 "Success, against its target",
                 "Share that this node did not fail. Red: Outage or FailFast fires; orange: below the target of these "
-                f"amounts; grey: fewer than {FEW} payments; away: no node answers. Burn: how many times as many fail as "
-                f"the targets allow, at the worst node; an alert begins at {BURNS['fast']:g}. {BURNT_BY}",
+                f"amounts; grey: fewer than {FEW} payments; away: no node answers. Burn: how many times as many fail "
+                f"as the targets allow, at the worst node; an alert begins at {BURNS['fast']:g}. {BURNT_BY}",
                 "percentunit",
             ),
             [

@@ -88,9 +88,7 @@ def test_rates_are_within_their_bounds(tmp_path: Path) -> None:
 
 def test_share_of_payments_that_have_no_later_try(tmp_path: Path) -> None:
     """It is the same in the end, also where no series says that any was made good."""
-    assert not query_errors(
-        tmp_path, payments(Kind.PROBE, 1, 3), both(FAILURES, FAIL, 0.75, 0.75), recorded()
-    )
+    assert not query_errors(tmp_path, payments(Kind.PROBE, 1, 3), both(FAILURES, FAIL, 0.75, 0.75), recorded())
 
 
 def test_rates_without_payments(tmp_path: Path) -> None:
