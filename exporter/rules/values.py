@@ -18,8 +18,8 @@ VALUES = Path(__file__).parent / "values.yml"
 SHOWN = "service"
 """The profile whose thresholds the dashboards show: it has the strictest."""
 _NOT_RE2 = re.compile(r"[*+?}]\+|\d{4}|\(\?(?!:|i\))|\\(?![dDsSwWbB\W_])")
-"""What may be in Python's regular expressions and not in Prometheus' (RE2): possessive and very large repetitions, looking
-ahead and behind, references to groups, and escapes of letters and digits, except for the usual classes."""
+"""What may be in Python's regular expressions and not in Prometheus' (RE2): possessive and very large repetitions,
+looking ahead and behind, references to groups, and escapes of letters and digits, except for the usual classes."""
 _NOT_IN_A_NAME = frozenset('|*+?()[]{}^$\\"')
 
 
