@@ -163,7 +163,7 @@ def exporter(here: Grid) -> None:
             ],
         ),
         24,
-        4,
+        5,
     )
     here.add(
         lines(

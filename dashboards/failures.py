@@ -95,9 +95,10 @@ def _causes(here: Grid) -> None:
             empty=f"no payments, {NO_RULES}",
             colors=CAUSES,
         ),
-        24,
-        4,
+        10,
+        6,
     )
+    _reasons(here)
     here.add(_advice(total(causes, "cause"), total(causes)), 24, 8)
     here.add(
         bars(
@@ -117,8 +118,33 @@ def _causes(here: Grid) -> None:
     here.add(_checks(), 11, 9)
 
 
+def _reasons(here: Grid) -> None:
+    reasons = total(increase(BY_REASON, PURPOSE), "reason")
+    here.add(
+        grid(
+            Text(
+                "lnd's reason",
+                "What `lncli listpayments` says of the failed payments within the time shown. It says less than the "
+                "cause: timeout and no_route only mean that lnd stopped trying.",
+                "locale",
+            ),
+            [Query(command(f"{reasons} > 0", "reason", f"{_ENDED} --reason=$1 --since=$__range"))],
+            [
+                Column("reason", "Reason", "string", width=230, words=named(REASONS)),
+                Column("Value", "Failed", "locale", decimals=0, width=90),
+                Column("command", _WHICH, "string", copied=True),
+            ],
+            "reason",
+            sort="Failed",
+            empty=f"no failed payments, {NO_RULES}",
+        ),
+        14,
+        6,
+    )
+
+
 def _amounts(here: Grid) -> None:
-    here.row("2. At which amounts, and what does lnd say?")
+    here.row("2. At which amounts?")
     by_amount = increase(BY_AMOUNT_AND_CAUSE.record, PURPOSE, 'amount_band!=""')
     here.add(
         matrix(
@@ -137,30 +163,6 @@ def _amounts(here: Grid) -> None:
         ),
         24,
         8,
-    )
-    reasons = total(increase(BY_REASON, PURPOSE), "reason")
-    here.add(
-        grid(
-            Text(
-                "lnd's reason",
-                "What `lncli listpayments` says of the failed payments within the time shown. It says less than the "
-                "cause: timeout and no_route only mean that lnd stopped trying.",
-                "locale",
-            ),
-            [
-                Query(command(f"{reasons} > 0", "reason", f"{_ENDED} --reason=$1 --since=$__range")),
-            ],
-            [
-                Column("reason", "Reason", "string", width=230, words=named(REASONS)),
-                Column("Value", "Failed", "locale", decimals=0, width=90),
-                Column("command", _WHICH, "string", copied=True),
-            ],
-            "reason",
-            sort="Failed",
-            empty=f"no failed payments, {NO_RULES}",
-        ),
-        24,
-        6,
     )
 
 

@@ -47,6 +47,7 @@ _OF_NODE, _OF_EXPORTER = 'node!=""', 'node=""'
 _WATCHDOG = f"{PREFIX}Watchdog"
 _SHOWN = 10
 """Nodes of which the graph shows a colour each."""
+_UNKNOWN = "-"
 _OTHERS = "all others"
 
 
@@ -105,7 +106,12 @@ def _worst_alert() -> str:
     of_node = f"{nodes} + on (job, at, node) group_left (alert) {ranked(_OF_NODE, 'job', 'at', 'node')}"
     of_exporter = f"{nodes} + on (job, at) group_left (alert) {ranked(_OF_EXPORTER, 'job', 'at')}"
     worst = f"topk by ({', '.join(NODE)}) (1, {of_node} or {of_exporter})"
-    return f"max by ({', '.join(NODE)}, alert) ({worst}) or {PER_NODE} 0 * {each(KNOWN)}"
+    return _filled("alert", f"max by ({', '.join(NODE)}, alert) ({worst}) or {PER_NODE} 0 * {each(KNOWN)}")
+
+
+def _filled(label: str, expr: str) -> str:
+    """Return the expression with a dash where a label is missing: Grafana would show an empty cell."""
+    return f'label_replace({expr}, "{label}", "{_UNKNOWN}", "{label}", "")'
 
 
 def _first_row(here: Grid) -> None:
@@ -135,7 +141,7 @@ def _first_row(here: Grid) -> None:
             ],
         ),
         15,
-        4,
+        5,
     )
     loaded = f"0 * count(ALERTS{{{exactly('alertname', _WATCHDOG)}}})"
     here.add(
@@ -156,16 +162,25 @@ def _first_row(here: Grid) -> None:
             empty="the rules are not loaded",
         ),
         9,
-        4,
+        5,
     )
+
+
+def _or_none(expr: str) -> str:
+    """Return the expression with no number for nodes without a result: otherwise these would have no row."""
+    return f"{expr} or {PER_NODE} NaN * {each(KNOWN)}"
+
+
+def _version() -> str:
+    """Return a label with the version of each node that answers."""
+    first_word = f'label_replace({m("node_info")}, "version", "$1", "version", "([^ ]+).*")'
+    return _filled("version", _or_none(f"max by ({', '.join(NODE)}, version) ({first_word}) {READY}"))
 
 
 def _columns() -> tuple[str, ...]:
     """Return the numbers of each node; of a node that is away only those that go on."""
     judged = f"{burn('1h')} and {enough('1h')}"
     inactive = total(m("node_channels", exactly("state", ChannelState.INACTIVE)), *NODE)
-    info = m("node_info")
-    version = f'label_replace({info}, "version", "$1", "version", "([^ ]+).*")'
     return (
         f"{each(judged)} {READY}",
         f"{overall('1h', *NODE)} {READY}",
@@ -174,7 +189,6 @@ def _columns() -> tuple[str, ...]:
         runway(),
         f"{inactive} {READY}",
         BLOCKS_LEFT,
-        f"max by ({', '.join(NODE)}, version) ({version}) {READY}",
     )
 
 
@@ -190,13 +204,14 @@ def _nodes(here: Grid) -> None:
             ),
             [
                 Query(STATE),
-                *(Query(f"{expr} or {PER_NODE} NaN * {each(KNOWN)}") for expr in _columns()),  # or the node has no row
+                *(Query(_or_none(expr)) for expr in _columns()),
+                Query(_version()),
                 Query(_worst_alert()),
             ],
             [
                 Column("node", "Node", "string", link=_LINK),
                 Column("Value #J", "Severity", words=_SEVERITIES, width=85),
-                Column("alert", "Alert", "string", width=150, empty="-"),
+                Column("alert", "Alert", "string", width=150),
                 Column("Value #A", "State", words=STATES, empty=EXPORTER_AWAY, width=115),
                 Column("Value #B", "Burn", "suffix: x", _BURN, 1, empty="-", width=75),
                 Column("Value #C", "Success", "percentunit", decimals=1, empty="-", width=85),
@@ -205,7 +220,7 @@ def _nodes(here: Grid) -> None:
                 Column("Value #F", "Lasts", "s", decimals=1, empty="-", width=100),
                 Column("Value #G", "Inactive", "short", _INACTIVE, 0, empty="-", width=90),
                 Column("Value #H", "Blocks left", "short", _LEFT, 0, empty="-", width=100),
-                Column("version", "Version", "string", width=120, empty="-"),
+                Column("version", "Version", "string", width=120),
                 Column("instance", "Instance", "string"),
                 Column("job", "Job", "string"),
             ],
@@ -227,12 +242,12 @@ def _alerts(here: Grid) -> None:
                 "exporter, or of several nodes.",
                 "short",
             ),
-            [Query(f"max by (job, instance, node, alert) ({_named(_ranks())})")],
+            [Query(_filled("node", _filled("instance", f"max by (job, instance, node, alert) ({_named(_ranks())})")))],
             [
                 Column("Value", "Severity", words=_SEVERITIES, width=100),
                 Column("alert", "Alert", "string"),
-                Column("node", "Node", "string", empty="-"),
-                Column("instance", "Instance", "string", empty="-"),
+                Column("node", "Node", "string"),
+                Column("instance", "Instance", "string"),
             ],
             ("job", "instance", "node", "alert"),
             sort="Severity",

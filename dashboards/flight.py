@@ -74,7 +74,7 @@ def _first_row(here: Grid) -> None:
             empty=_AWAY,
         ),
         11,
-        4,
+        5,
     )
     here.add(
         several(
@@ -97,7 +97,7 @@ def _first_row(here: Grid) -> None:
             empty="the exporter is away",
         ),
         13,
-        4,
+        5,
     )
     hanging(here)
 

@@ -57,13 +57,13 @@ def test_most_urgent_alert_of_each_node(layout: Layout, tmp_path: Path) -> None:
         (A, "alice"): ("Outage", CRITICAL),
         (A, "bob"): ("CheckpointFails", WARNING),
         (B, "carol"): ("ExporterDown", WARNING),
-        (B, "alice"): ("", NONE),
+        (B, "alice"): ("-", NONE),
     }
     expected = {}
     for (where, node), (kind, rank) in urgent.items():
         target = at(layout, where, node)
         labels = {label: target[label] for label in ("job", "instance", "node")}
-        expected[name("", labels | ({"alert": kind} if kind else {}))] = rank
+        expected[name("", labels | {"alert": kind})] = rank
     table = panel_query(FLEET, TABLE, "J", "1h")
     asked = [Expected(table, 30, expected)]
     asked += [Expected(count, 30, {"{}": number}) for count, number in zip(counts(), (1.0, 3.0), strict=True)]
