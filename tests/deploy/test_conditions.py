@@ -73,9 +73,12 @@ def test_attempts_of_an_absence_are_not_those_of_now(tmp_path: Path) -> None:
 
 
 def test_failures_that_are_over_are_no_outage(tmp_path: Path) -> None:
-    """15 failed at once, then 5 succeed: when there are enough to judge, nothing has failed for minutes."""
-    series = NEVER_AWAY | {**of(FAILED, "0x60 15x60", BAD), **of(SUCCEEDED, "0x64 1 2 3 4 5x50", BAND)}
-    check(tmp_path, series, never(firing("Outage"), range(60, 80)))
+    """15 failed at once, then 5 end: there are enough to judge, and it is an outage only if these fail, too."""
+    live = NEVER_AWAY | of("lnd_payments_recovered_total", "0x110")
+    over = {**of(FAILED, "0x60 15x50", BAD), **of(SUCCEEDED, "0x64 1 2 3 4 5x50", BAND)}
+    still = {**of(FAILED, "0x60 15x3 16 17 18 19 20x50", BAD), **of(SUCCEEDED, "0x110", BAND)}
+    check(tmp_path, live | over, never(firing("Outage"), range(60, 80)))
+    check(tmp_path, live | still, [Expected(firing("Outage"), 69, ALICE)])
 
 
 def test_failures_are_not_extrapolated(tmp_path: Path) -> None:
