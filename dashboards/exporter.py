@@ -128,8 +128,9 @@ def exporter(here: Grid) -> None:
             Text(
                 "Audit, state file, certificate",
                 "Unaccounted: payments that ended in lnd's database and were in no counter; a bug, please report it. "
-                "Begun anew: state files that could not be used; failed writes: the disk is full or read-only, both "
-                f"within the time shown. Good: 0, an age of the scrape interval, and {CERTIFICATE_S[1] // DAY_S} days.",
+                "Begun anew: state files that could not be used; failed writes: the disk is full or read-only; both "
+                "within the time shown. The age is the scrape interval while all is well. Good: the rest 0, and more "
+                f"than {CERTIFICATE_S[1] // DAY_S} days.",
                 "short",
             ),
             [

@@ -47,7 +47,6 @@ _OF_NODE, _OF_EXPORTER = 'node!=""', 'node=""'
 _WATCHDOG = f"{PREFIX}Watchdog"
 _SHOWN = 10
 """Nodes of which the graph shows a colour each."""
-_UNKNOWN = "-"
 _OTHERS = "all others"
 
 
@@ -111,7 +110,7 @@ def _worst_alert() -> str:
 
 def _filled(label: str, expr: str) -> str:
     """Return the expression with a dash where a label is missing: Grafana would show an empty cell."""
-    return f'label_replace({expr}, "{label}", "{_UNKNOWN}", "{label}", "")'
+    return f'label_replace({expr}, "{label}", "-", "{label}", "")'
 
 
 def _first_row(here: Grid) -> None:
@@ -172,7 +171,7 @@ def _or_none(expr: str) -> str:
 
 
 def _version() -> str:
-    """Return a label with the version of each node that answers."""
+    """Return the version of each node that answers, as a label."""
     first_word = f'label_replace({m("node_info")}, "version", "$1", "version", "([^ ]+).*")'
     return _filled("version", _or_none(f"max by ({', '.join(NODE)}, version) ({first_word}) {READY}"))
 
