@@ -23,7 +23,7 @@ WORKERS ?= $(shell echo $$(($(CORES) + 2)))
 # Many containers set this. Then each of the thousand processes that tests start would compile the whole project again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run quick test check stack network torture mutations bench rules-cost rules dashboards pictures protos lock clean
+.PHONY: help run quick test check stack network torture mutations bench rules-cost rules dashboards pictures protos lock dist clean
 
 help: ## List all targets
 	@echo 'lnd-payments-exporter: a Prometheus exporter for the outgoing payments of lnd nodes'
@@ -66,8 +66,9 @@ bench: $(VENV)/dev.stamp ## Measure what everything costs, against bare loops in
 rules-cost: $(VENV)/dev.stamp ## Measure what rules and dashboards cost a Prometheus with 15 days of history (ARGS="--nodes 24")
 	@exec $(BIN)/python -m tests.rulecost $(ARGS)
 
-rules: $(VENV)/dev.stamp ## Generate deploy/prometheus/*.rules.yml from values.yml
-	@$(BIN)/python -m exporter.rules
+rules: $(VENV)/runtime.stamp ## Generate deploy/prometheus/*.rules.yml from exporter/rules/values.yml
+	@for profile in home service routing; do \
+		$(BIN)/lnd-payments-exporter rules --profile=$$profile --output=deploy/prometheus/$$profile.rules.yml; done
 
 dashboards: $(VENV)/dev.stamp ## Generate dashboards/*.json
 	@$(BIN)/python -m dashboards
@@ -82,6 +83,21 @@ lock: $(VENV)/dev.stamp ## Generate requirements/*.txt (ARGS=--upgrade takes the
 	@$(BIN)/$(LOCK) $(ARGS) pyproject.toml --output-file requirements/runtime.txt
 	@$(BIN)/$(LOCK) $(ARGS) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
 	@$(BIN)/$(LOCK) $(ARGS) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
+	@$(BIN)/$(LOCK) $(ARGS) --group sbom --output-file requirements/sbom.txt
+
+dist: $(VENV)/runtime.stamp ## Build sdist, wheel and their bill of materials (SBOM) into dist/, as a release does
+	@rm -rf build dist
+	@$(BIN)/python -m hatchling build --target sdist --directory dist
+	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist dist/*.tar.gz
+	@$(PYTHON) -m venv --without-pip build/installed
+	@$(PIP) --python build/installed/bin/python install --no-deps --require-hashes -r requirements/runtime.txt
+	@$(PIP) --python build/installed/bin/python install --no-deps --no-index dist/*.whl
+	@build/installed/bin/lnd-payments-exporter --version | tee build/version
+	@$(PYTHON) -m venv build/sbom
+	@build/sbom/bin/pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r requirements/sbom.txt
+	@sed "s/^dynamic = .*/version = \"$$(cut -d ' ' -f 2 build/version)\"/" pyproject.toml >build/pyproject.toml
+	@build/sbom/bin/cyclonedx-py environment --pyproject build/pyproject.toml --output-reproducible \
+		--output-file dist/lnd_payments_exporter.cdx.json build/installed
 
 clean: ## Remove everything that make and the tools created (but not the built programs in ~/.cache)
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

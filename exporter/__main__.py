@@ -1,4 +1,4 @@
-"""The command line: run one command, and turn errors and signals into exit codes."""
+"""The command line: run one command, and turn its errors into exit codes."""
 
 import os
 import signal
@@ -9,17 +9,16 @@ from typing import Any, TypeVar
 
 from exporter import __version__, garbage, lean, output
 from exporter.config import Config, ConfigError, load
-from exporter.config.commands import COMMANDS, OF_ONE_PAYMENT, PROGRAM, Command
+from exporter.config.commands import COMMANDS, OF_ONE_PAYMENT, PRINT, PROGRAM, Command
 from exporter.output import StdoutError
+from exporter.stopping import BY_SIGNAL, FAILED, OK, ended_by_signals, until_stopped
 
 T = TypeVar("T")
 
-OK, FAILED, UNUSABLE = 0, 1, 2
-"""Exit codes. UNUSABLE: the command line or the configuration has to be changed."""
+UNUSABLE = 2
+"""The exit code if the command line or the configuration has to be changed."""
 STATE = "state"
 """The first word of commands of two words."""
-BY_SIGNAL = 128
-"""Plus the number of a signal: exit code of a command that the signal ended."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,7 +66,7 @@ def _run_command(arguments: list[str]) -> int:
         return UNUSABLE
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # grpc's own log lines aren't JSON, and repeat ours
     try:
-        return _run(arguments) if command == "run" else DO[command](load(arguments, os.environ, command))
+        return _run(arguments) if command == "run" else _do(command, arguments)
     except ConfigError as error:
         print(f"{PROGRAM}: {error}", end="", file=sys.stderr)
         return UNUSABLE
@@ -102,14 +101,24 @@ def _run(arguments: Sequence[str]) -> int:
         return OK
     reloader = Reloader(partial(load, arguments, os.environ))
     running = partial(run, reloader=reloader, on_ready=lambda _: garbage.leave_out_what_is_there())
-    return _until_stopped(config, running, reloader.request, early)
+    return until_stopped(config, running, reloader.request, early)
+
+
+def _do(command: Command, arguments: Sequence[str]) -> int:
+    if command not in PRINT:
+        return DO[command](load(arguments, os.environ, command))
+    from exporter.assets.command import run
+    from exporter.config.assets import load_assets
+
+    run(command, load_assets(arguments, os.environ, command))
+    return OK
 
 
 def _demo(config: Config) -> int:
     lean.import_libraries()
     from exporter.demo import demo
 
-    return _until_stopped(config, demo)
+    return until_stopped(config, demo)
 
 
 def _open(config: Config) -> int:
@@ -150,7 +159,7 @@ def _ask_lnd(config: Config, work: Callable[[Any], Coroutine[Any, Any, int]]) ->
     (node,) = config.nodes
     for warning in node.warnings:
         print(f"{node.preface}{warning}", file=sys.stderr)
-    return asyncio.run(_ended_by_signals(work(client_of(node))))
+    return asyncio.run(ended_by_signals(work(client_of(node))))
 
 
 def _check(config: Config) -> int:
@@ -202,69 +211,6 @@ DO: dict[Command, Callable[[Config], int]] = {
     "state export": _export,
     "state import": _import,
 }
-
-
-def _until_stopped(
-    config: Config,
-    work: Callable[[Config], Coroutine[Any, Any, None]],
-    reload: Callable[[], None] | None = None,
-    early: Sequence[int] = (),
-) -> int:
-    """Run `work` until a signal cancels it, and return the exit code; log a bug with its traceback.
-
-    With `reload` SIGHUP calls this instead, also for those that came `early`.
-    """
-    import asyncio
-
-    import structlog
-
-    from exporter import log
-
-    log.configure(config.log.level, config.log.format)
-    for node in config.nodes:
-        for warning in node.warnings:
-            structlog.get_logger("exporter").warning(warning, node=node.name)
-    try:
-        asyncio.run(_ended_by_signals(work(config), reload, early))
-    except Exception as error:  # noqa: BLE001 - a bug ends the process: log it
-        if (cause := _expected(error)) is not None:
-            raise cause from None
-        structlog.get_logger("exporter").exception("stopped by a bug, please report it")
-        return FAILED
-    return OK
-
-
-async def _ended_by_signals(
-    work: Coroutine[Any, Any, T], reload: Callable[[], None] | None = None, early: Sequence[int] = ()
-) -> T | int:
-    """Return the result of `work`, or the exit code of the signal that cancelled it: SIGTERM, SIGINT or SIGHUP.
-
-    With `reload` SIGHUP calls this instead, also for those that came `early`.
-    """
-    import asyncio
-
-    task, received = asyncio.ensure_future(work), list[signal.Signals]()
-
-    def cancel(number: signal.Signals) -> None:
-        received.append(number)
-        task.cancel()
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        if number == signal.SIGHUP and reload is not None:  # also if `nohup` ignores it: it ends nothing any more
-            asyncio.get_running_loop().add_signal_handler(number, reload)
-        elif signal.getsignal(number) is not signal.SIG_IGN:
-            asyncio.get_running_loop().add_signal_handler(number, cancel, number)
-    if early and reload is not None:
-        reload()
-    await asyncio.wait([task])
-    return BY_SIGNAL + received[0] if task.cancelled() else task.result()
-
-
-def _expected(error: Exception) -> ConfigError | StdoutError | None:
-    """Return the error, out of the groups that task groups make, unless it is a bug."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error if isinstance(error, ConfigError | StdoutError) else None
 
 
 if __name__ == "__main__":

@@ -1626,7 +1626,7 @@ MUTATIONS = (
     Mutation(
         "flags without effect are accepted",
         "config/load.py",
-        "_refuse_flags_of_others(command, flags, problems)\n    if",
+        "refuse_flags_of_others(command, flags, problems)\n    if",
         "if",
         "config/test_unused.py",
     ),

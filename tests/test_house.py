@@ -45,6 +45,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "exporter.log": {"exporter.redact"},
     "exporter.rules": {"exporter.metrics", "exporter.payments"},
+    "exporter.assets": {"exporter", "exporter.config", "exporter.rules"},
+    "exporter.stopping": {"exporter.config", "exporter.log", "exporter.output"},
     "exporter.healthcheck": {"exporter.config"},
     "exporter.summary": {"exporter.config", "exporter.text"},
     "exporter.track": {
@@ -104,6 +106,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.__main__": {
         "exporter",
         "exporter.app",
+        "exporter.assets",
         "exporter.config",
         "exporter.demo",
         "exporter.garbage",
@@ -111,9 +114,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.healthcheck",
         "exporter.lean",
         "exporter.listing",
-        "exporter.log",
         "exporter.output",
         "exporter.reload",
+        "exporter.stopping",
         "exporter.summary",
         "exporter.track",
         "exporter.why",
@@ -129,6 +132,7 @@ LIBRARY_USERS = {
     "aiohttp_socks": {"exporter.lnd"},
     "prometheus_client": {"exporter.metrics", "exporter.web.rendering"},
     "yaml": {"exporter.config", "exporter.rules"},
+    "promql_parser": set(),  # only development has it
     "bcrypt": {"exporter.config"},
     "sqlite3": {"exporter.store", "exporter.checkpoint"},
     "msgspec": {"exporter.lnd", "exporter.rules", "exporter.store"},
@@ -148,6 +152,7 @@ MAY_AWAIT = (
     "exporter.progress",
     "exporter.reload",
     "exporter.simulator",
+    "exporter.stopping",
     "exporter.track",
     "exporter.web",
     "exporter.why",

@@ -34,6 +34,7 @@ HEAVY = (
     "bz2",
     "html.entities",
     "lzma",
+    "exporter.assets",
     "exporter.bars",
     "exporter.config.webfile",
     "exporter.demo",
@@ -41,6 +42,7 @@ HEAVY = (
     "exporter.lnd.json_messages",
     "exporter.lnd.rest",
     "exporter.lnd.tunnel",
+    "exporter.rules",
     "exporter.simulator",
     "exporter.track",
 )

@@ -198,7 +198,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     """The name of the program and its version, which is defined once."""
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"lnd-payments-exporter {__version__}\n"
-    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dynamic"] == ["version"]
+    assert "version" in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dynamic"]
 
 
 @pytest.mark.parametrize(
@@ -208,8 +208,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (
             "lightning",
             (
-                "Commands are run, demo, open, ended, track, why, check, healthcheck, state export, state import;"
-                " see --help."
+                "Commands are run, demo, open, ended, track, why, check, healthcheck, state export, state import,"
+                " rules, dashboards, alertmanager-example, completion, man; see --help."
             ),
         ),
     ],
@@ -544,14 +544,14 @@ async def test_log_holds_only_json(tmp_path: Path) -> None:
 
 BUG = """
 import sys
-from exporter.__main__ import _until_stopped
+from exporter.stopping import until_stopped
 from exporter.config import Config, LogConfig, StorageConfig, WebConfig
 
 async def buggy(config):
     raise KeyError("preimage=" + "5e" * 32)
 
 config = Config((), WebConfig((), "/metrics"), LogConfig("info", "json"), StorageConfig(None), 0)
-sys.exit(_until_stopped(config, buggy))
+sys.exit(until_stopped(config, buggy))
 """
 
 

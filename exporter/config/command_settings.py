@@ -73,3 +73,28 @@ NO_INFLIGHT = Setting(
     "no-inflight", "", values.switch, "false", ("track",), "print nothing before the payment has ended"
 )
 SHOW_SECRETS = Setting("show-secrets", "", values.switch, "false", ("track",), "show preimages and the payment request")
+PROFILE = Setting(
+    "profile",
+    "NAME",
+    values.text,
+    "",
+    ("rules",),
+    "which rules: home, service, routing, or a profile of your own values",
+    suggested=("home", "service", "routing"),
+)
+VALUES = Setting("values", "FILE", values.text, "", ("rules",), "a YAML file with your own values, on top of ours")
+SHOW_VALUES = Setting("show-values", "", values.switch, "false", ("rules",), "print our values instead of the rules")
+GRAFANA = Setting("grafana", "URL", values.text, "", ("rules",), "the address of Grafana, for the links of the alerts")
+RUNBOOKS = Setting("runbooks", "URL", values.text, "", ("rules",), "the address of the runbooks, for the same")
+JOB = Setting("job", "NAME", values.text, "", ("rules",), "the exporter's job in prometheus.yml")
+OUTPUT = Setting(
+    "output", "PATH", values.text, "", ("rules", "dashboards"), "the file (rules) or directory (dashboards) to write"
+)
+FORMAT = Setting(
+    "format",
+    "FORMAT",
+    values.one_of("plain", "kubernetes"),
+    "plain",
+    ("rules", "dashboards"),
+    "plain is what Prometheus and Grafana read, kubernetes are manifests with the same content",
+)

@@ -9,7 +9,21 @@ from exporter.config.values import LISTEN, LISTEN_DEMO
 PROGRAM = "lnd-payments-exporter"
 
 Command = Literal[
-    "run", "demo", "open", "ended", "track", "why", "check", "healthcheck", "state export", "state import"
+    "run",
+    "demo",
+    "open",
+    "ended",
+    "track",
+    "why",
+    "check",
+    "healthcheck",
+    "state export",
+    "state import",
+    "rules",
+    "dashboards",
+    "alertmanager-example",
+    "completion",
+    "man",
 ]
 
 OF_ONE_PAYMENT: tuple[Command, ...] = ("track", "why")
@@ -20,6 +34,8 @@ SERVE: tuple[Command, ...] = ("run", "demo", "check")
 """The commands that serve metrics, and `check`, which tells how."""
 FOLLOW_NODES: tuple[Command, ...] = ("run", "check")
 """The commands that follow the user's nodes, and `check`, which tells how."""
+PRINT: tuple[Command, ...] = ("rules", "dashboards", "alertmanager-example", "completion", "man")
+"""The commands that only write what the program brings along: they read no settings of the exporter."""
 CALL_LND: tuple[Command, ...] = ("run", *OF_ONE_PAYMENT, "check")
 """The commands that use the settings of nodes."""
 
@@ -42,6 +58,7 @@ class CommandHelp(NamedTuple):
 _STOPPED = "stopped by Ctrl-C or SIGTERM"
 _BUG = "stopped by a bug, which the log shows"
 _UNWRITABLE = "the output can't be written"
+_BAD_CALL = "the command line is wrong"
 _WRONG = "the command line or the configuration is wrong"
 
 COMMANDS: dict[Command, CommandHelp] = {
@@ -173,5 +190,56 @@ COMMANDS: dict[Command, CommandHelp] = {
         " state file must not run. At its next start it goes on with these nodes as after a restart. Run it as the"
         " exporter's user.",
         "state import alice.state bob.state",
+    ),
+    "rules": CommandHelp(
+        "rules --profile=NAME [FLAGS]",
+        "print the recording rules and alerts for Prometheus",
+        {"0": "printed, or written", "1": _UNWRITABLE, "2": f"{_BAD_CALL}, a value is wrong, or PATH is another file"},
+        "Print the rule file of a profile: `home` for your own node with a few payments a day, `service` for many"
+        " payments and users who wait for them, `routing` for a node that rebalances all day. To change values (success"
+        " targets, thresholds, severities), write those that you want to change into a file of the same form as"
+        " --show-values prints, and give it with --values.",
+        "rules --profile=home --grafana=https://grafana.example \\\n      > /etc/prometheus/lnd.rules.yml",
+        {
+            "output": "write to this file instead of standard output",
+            "format": "plain is a rule file, kubernetes a PrometheusRule for the Prometheus Operator (default: plain)",
+        },
+    ),
+    "dashboards": CommandHelp(
+        "dashboards --output=DIR [FLAGS]",
+        "write the Grafana dashboards into a directory",
+        {"0": "written", "1": _UNWRITABLE, "2": f"{_BAD_CALL}, or a file there is not one of these dashboards"},
+        "Write a file for each of the five dashboards, to import them into Grafana or to let it read the directory."
+        " Older versions of these files are replaced, and no others.",
+        "dashboards --output=/var/lib/grafana/dashboards",
+        {
+            "output": "the directory; it is created if there is none",
+            "format": "plain is JSON for Grafana, kubernetes ConfigMaps for its Helm chart's sidecar (default: plain)",
+        },
+    ),
+    "alertmanager-example": CommandHelp(
+        "alertmanager-example",
+        "print an example configuration of Alertmanager",
+        {"0": "printed", "1": _UNWRITABLE, "2": _BAD_CALL},
+        "Print an example configuration of Alertmanager for these alerts: which of them wake somebody up, which are"
+        " collected, and which are silent because of others. Change the addresses of the receivers.",
+        "alertmanager-example > alertmanager.yml",
+    ),
+    "completion": CommandHelp(
+        "completion SHELL",
+        "print the completion of commands and flags for a shell",
+        {"0": "printed", "1": _UNWRITABLE, "2": _BAD_CALL},
+        "Print a script that lets a shell complete commands, flags, their values and files when you press Tab. SHELL is"
+        " bash, zsh or fish. Write it to where your shell looks for it, and begin a new session. zsh looks for a file"
+        " _lnd-payments-exporter in the directories of $fpath, fish for lnd-payments-exporter.fish in"
+        " ~/.config/fish/completions.",
+        "completion bash \\\n      > ~/.local/share/bash-completion/completions/lnd-payments-exporter",
+    ),
+    "man": CommandHelp(
+        "man",
+        "print the manual page",
+        {"0": "printed", "1": _UNWRITABLE, "2": _BAD_CALL},
+        "Print the manual page, with all commands and settings, in the format that `man` reads.",
+        "man | man -l -",
     ),
 }

@@ -18,7 +18,13 @@ LND_DIR = Setting(
     " payments.macaroon before readonly.macaroon, never admin.macaroon",
 )
 LND_NETWORK = Setting(
-    "lnd.network", "NAME", values.network, "", CALL_LND, "which network, if --lnd.dir has several: mainnet, ..."
+    "lnd.network",
+    "NAME",
+    values.network,
+    "",
+    CALL_LND,
+    "which network, if --lnd.dir has several: mainnet, ...",
+    suggested=("mainnet", "testnet", "testnet4", "signet", "regtest", "simnet"),
 )
 LND_ADDRESS = Setting(
     "lnd.address",

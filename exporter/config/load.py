@@ -28,9 +28,9 @@ from exporter.config.model import (
 from exporter.config.nodes import NO_NODE, no_node_to_ask, several_nodes, single_node
 from exporter.config.problems import HASH, ConfigError, InvalidValue, Problem
 from exporter.config.raw import FileContent, RawValue, RawValues, optional_value, value
-from exporter.config.settings import CONFIG_FILE, SETTINGS, SHARD
+from exporter.config.settings import CONFIG_FILE, SHARD
 from exporter.config.shard import Shard
-from exporter.config.sources import from_environment, from_flags
+from exporter.config.sources import from_environment, from_flags, refuse_flags_of_others
 from exporter.config.storage import read_storage
 from exporter.config.storage_settings import STORAGE_ENDED, STORAGE_MEMORY, STORAGE_PATH, STORAGE_RESET
 from exporter.config.values import LISTEN_DEMO, payment_hash
@@ -89,7 +89,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
         _refuse_memory(
             raw, "leaves nothing on disk that could be handed over.", "Name it: --storage.path=FILE", problems
         )
-    _refuse_flags_of_others(command, flags, problems)
+    refuse_flags_of_others(command, flags, problems)
     if problems:
         raise ConfigError(problems)
     others = len((file and file.nodes) or ()) - len(nodes) if shard else 0
@@ -165,24 +165,6 @@ def _read_track(raw: RawValues, command: Command, problems: list[Problem]) -> Tr
             problems.append(error.at(given.where))
     json, quiet, secrets = (value(raw, setting, problems) for setting in (JSON, NO_INFLIGHT, SHOW_SECRETS))
     return TrackConfig(hash_, json, not quiet, secrets)
-
-
-def _refuse_flags_of_others(command: Command, flags: RawValues, problems: list[Problem]) -> None:
-    """Report flags that this command doesn't use, unless there is a problem with them already."""
-    reported = {problem.where for problem in problems}
-    for setting in SETTINGS.values():
-        commands = setting.commands
-        if setting.name not in flags or command in commands or flags[setting.name].where in reported:
-            continue
-        where, argument = flags[setting.name].where, f"{HASH} " * (commands[0] in OF_ONE_PAYMENT)
-        if setting.group != "command":
-            fix = f"Leave it out; {PROGRAM} {command} --help lists the flags of this command."
-            problems.append(Problem(where, f"is not for the command {command}.", fix))
-            continue
-        *others, last = commands
-        owners = f"commands {', '.join(others)} and {last}" if others else f"command {last}"
-        fix = f"Leave it out, or write: {PROGRAM} {commands[0]} {argument}{where}"
-        problems.append(Problem(where, f"is for the {owners}.", fix))
 
 
 def _refuse_node_of_demo(flags: RawValues, problems: list[Problem]) -> None:

@@ -43,6 +43,7 @@ LOG_PAYMENT_HASHES = Setting(
     "true",
     SERVE,
     "false: no warnings about single payments, and no payment hashes in the log",
+    suggested=("true", "false"),
 )
 LOG_ENDED = Setting(
     "log.ended",

@@ -9,7 +9,9 @@ HASH = "HASH"
 """The argument of `track` and `why`; it isn't a flag."""
 NODE, FILE = "NODE", "FILE"
 """The arguments of `state export` and `state import`."""
-_ARGUMENTS = (HASH, NODE, FILE)
+SHELL = "SHELL"
+"""The argument of `completion`."""
+_ARGUMENTS = (HASH, NODE, FILE, SHELL)
 
 
 class Problem(NamedTuple):

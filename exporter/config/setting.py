@@ -26,6 +26,13 @@ class Setting(NamedTuple, Generic[T]):
     help: str
     several: bool = False
     """Whether it takes several values: the flag repeated, a list in the file, commas in between everywhere."""
+    suggested: tuple[str, ...] = ()
+    """Values that people will choose among, if `parse` accepts others, too."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The values that a shell can complete; empty if there is no list of them."""
+        return self.suggested or getattr(self.parse, "words", ())
 
     @property
     def switch(self) -> bool:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from exporter.config import command_settings, lnd_settings, log_settings, storage_settings, values, web_settings
-from exporter.config.commands import COMMANDS, FOLLOW_NODES
+from exporter.config.commands import COMMANDS, FOLLOW_NODES, PRINT
 from exporter.config.setting import Setting
 from exporter.config.shard import parse_shard
 
@@ -16,7 +16,14 @@ SHARD = Setting(
     "follow only the nodes of `nodes:` that belong to shard I of N, counted from 0: several exporters share one file;"
     " auto/N takes I from the end of the host name (exporter-3)",
 )
-CONFIG_FILE = Setting("config.file", "FILE", values.text, "", tuple(COMMANDS), "a YAML file with settings")
+CONFIG_FILE = Setting(
+    "config.file",
+    "FILE",
+    values.text,
+    "",
+    tuple(each for each in COMMANDS if each not in PRINT),
+    "a YAML file with settings",
+)
 
 _GROUPS = (lnd_settings, web_settings, storage_settings, log_settings, command_settings)
 

@@ -4,7 +4,7 @@ import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from exporter.config.commands import COMMANDS, PROGRAM
+from exporter.config.commands import COMMANDS, OF_ONE_PAYMENT, PROGRAM, Command
 from exporter.config.problems import HASH, Problem
 from exporter.config.raw import RawValue, RawValues
 from exporter.config.setting import ENVIRONMENT
@@ -98,6 +98,24 @@ def _unknown_flag(flag: str, guess: str | None) -> Problem:
     elif flag in COMMANDS:
         fix = f"A command comes before its flags: {PROGRAM} {flag} --flag=value"
     return Problem(flag, "is neither a flag nor the value of one.", fix)
+
+
+def refuse_flags_of_others(command: Command, flags: RawValues, problems: list[Problem]) -> None:
+    """Report flags that this command doesn't use, unless there is a problem with them already."""
+    reported = {problem.where for problem in problems}
+    for setting in SETTINGS.values():
+        commands = setting.commands
+        if setting.name not in flags or command in commands or flags[setting.name].where in reported:
+            continue
+        where, argument = flags[setting.name].where, f"{HASH} " * (commands[0] in OF_ONE_PAYMENT)
+        if setting.group != "command":
+            fix = f"Leave it out; {PROGRAM} {command} --help lists the flags of this command."
+            problems.append(Problem(where, f"is not for the command {command}.", fix))
+            continue
+        *others, last = commands
+        owners = f"commands {', '.join(others)} and {last}" if others else f"command {last}"
+        fix = f"Leave it out, or write: {PROGRAM} {commands[0]} {argument}{where}"
+        problems.append(Problem(where, f"is for the {owners}.", fix))
 
 
 def from_environment(environ: Mapping[str, str], problems: list[Problem]) -> RawValues:

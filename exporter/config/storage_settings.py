@@ -44,4 +44,5 @@ STORAGE_ENDED_DESTINATIONS = Setting(
     "true",
     FOLLOW_NODES,
     "false: neither this list nor the log says who was paid",
+    suggested=("true", "false"),
 )

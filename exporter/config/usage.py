@@ -3,7 +3,7 @@
 import textwrap
 from typing import Any
 
-from exporter.config.commands import COMMANDS, PROGRAM, Command
+from exporter.config.commands import COMMANDS, PRINT, PROGRAM, Command
 from exporter.config.macaroons import BAKE
 from exporter.config.setting import Setting
 from exporter.config.settings import SETTINGS
@@ -25,9 +25,10 @@ def _row(left: str, text: str) -> str:
 
 _COMMANDS = "\n".join(_row(command.arguments, command.summary) for command in COMMANDS.values())
 
+ABOUT = "a Prometheus exporter for the outgoing payments of lnd nodes"
+
 HEAD = f"""\
-{PROGRAM}: a Prometheus exporter for the outgoing payments
-of lnd nodes
+{textwrap.fill(f"{PROGRAM}: {ABOUT}", WIDTH)}
 
 Usage: {PROGRAM} [COMMAND] [FLAGS]
 
@@ -54,10 +55,7 @@ GROUPS = {
 }
 """Headings of the groups of settings."""
 
-TAIL = f"""\
-  --version                 print the version
-  -h, --help                print this text, or that of a command
-
+CONFIGURATION = f"""\
 Each flag is also an environment variable: --lnd.tls-cert is
 LND_PAYMENTS_EXPORTER_LND_TLS_CERT. And a key of the YAML file, where several
 nodes are listed instead of the lnd section:
@@ -80,27 +78,16 @@ removed or changed take effect. If anything is wrong, nothing changes.
 A macaroon with no more permissions than needed:
 
 {textwrap.indent(BAKE, "  ")}
+"""
+"""How the settings may be given. Of lines that people copy, so they are not filled."""
 
+TAIL = f"""\
+  --version                 print the version
+  -h, --help                print this text, or that of a command
+
+{CONFIGURATION}
 Exit codes of run:
 {{exit_codes}}
-"""
-
-OF_COMMAND = """\
-Usage: {program} {arguments}
-
-{details}
-
-Flags:
-{flags}
-  -h, --help                print this text
-
-{elsewhere}
-
-Example:
-  {program} {example}
-
-Exit codes:
-{exit_codes}
 """
 
 
@@ -117,20 +104,30 @@ def usage(command: Command = "run") -> str:
             for group, title in GROUPS.items()
         ]
         return "\n".join([HEAD, "\n\n".join(groups), TAIL.format(exit_codes=exit_codes)])
-    settings = [setting for setting in SETTINGS.values() if command in setting.commands]
-    elsewhere = (
-        f"Each flag is also an environment variable: {settings[0].flag} is {settings[0].variable}."
-        f" `{PROGRAM} --help` describes the YAML file, and how to make a macaroon."
-    )
-    return OF_COMMAND.format(
-        program=PROGRAM,
-        arguments=text.arguments,
-        details=textwrap.fill(text.details, WIDTH),
-        flags="\n".join(_flag(each, text.flags.get(each.name) or _with_default(each)) for each in settings),
-        elsewhere=textwrap.fill(elsewhere, WIDTH, break_on_hyphens=False),
-        example=text.example,
-        exit_codes=exit_codes,
-    )
+    settings = flags_of(command)
+    flags = [_flag(each, help_of(each, command)) for each in settings]
+    elsewhere = [f"Each flag is also an environment variable: {each.flag} is {each.variable}." for each in settings[:1]]
+    if command not in PRINT:
+        elsewhere.append(f"`{PROGRAM} --help` describes the YAML file, and how to make a macaroon.")
+    paragraphs = [
+        f"Usage: {PROGRAM} {text.arguments}",
+        textwrap.fill(text.details, WIDTH, break_on_hyphens=False),
+        "\n".join(["Flags:", *flags, _row("-h, --help", "print this text")]),
+        textwrap.fill(" ".join(elsewhere), WIDTH, break_on_hyphens=False),
+        f"Example:\n  {PROGRAM} {text.example}",
+        f"Exit codes:\n{exit_codes}\n",
+    ]
+    return "\n\n".join(filter(None, paragraphs))
+
+
+def flags_of(command: Command) -> list[Setting[Any]]:
+    """Return the settings that a command uses."""
+    return [setting for setting in SETTINGS.values() if command in setting.commands]
+
+
+def help_of(setting: Setting[Any], command: Command) -> str:
+    """Return the help text of a flag of a command."""
+    return COMMANDS[command].flags.get(setting.name) or _with_default(setting)
 
 
 def _overview(setting: Setting[Any]) -> str:

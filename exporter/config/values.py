@@ -5,6 +5,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from exporter.config.problems import InvalidValue
 from exporter.metrics.groups import Group
@@ -123,12 +124,6 @@ def peer(given: str) -> str:
     return given.strip().lower()
 
 
-def several_of(*words: str) -> Callable[[str], tuple[str, ...]]:
-    """Return a parser of some of these values, separated by commas."""
-    parse = one_of(*words)
-    return lambda given: tuple(parse(part.strip()) for part in given.split(","))
-
-
 def groups(given: str) -> tuple[Group, ...]:
     """Return groups of series, separated by commas, in the order of `Group`; none for the word `none`."""
     if given.lower() == NONE:
@@ -196,19 +191,43 @@ def switch(given: str) -> bool:
     return one_of("true", "false")(given) == "true"
 
 
-def one_of(*words: str) -> Callable[[str], str]:
-    """Return a parser that accepts one of these values, in upper or lower case."""
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A parser that accepts one of these words, in upper or lower case."""
 
-    def parse(given: str) -> str:
-        if given.lower() in words:
+    words: tuple[str, ...]
+
+    def __call__(self, given: str) -> str:
+        """Return the word in lower case."""
+        if given.lower() in self.words:
             return given.lower()
         import difflib
 
-        close = difflib.get_close_matches(given.lower(), words, n=1, cutoff=0.6)
+        close = difflib.get_close_matches(given.lower(), self.words, n=1, cutoff=0.6)
         hint = f" Did you mean {close[0]}?" if close else ""
-        raise InvalidValue(f"{given!r} is not a valid value.", f"Use one of {', '.join(words)}.{hint}")
+        raise InvalidValue(f"{given!r} is not a valid value.", f"Use one of {', '.join(self.words)}.{hint}")
 
-    return parse
+
+@dataclass(frozen=True, slots=True)
+class SeveralOf:
+    """A parser of some of these words, separated by commas."""
+
+    words: tuple[str, ...]
+
+    def __call__(self, given: str) -> tuple[str, ...]:
+        """Return the words in lower case."""
+        parse = OneOf(self.words)
+        return tuple(parse(part.strip()) for part in given.split(","))
+
+
+def one_of(*words: str) -> OneOf:
+    """Return a parser that accepts one of these words."""
+    return OneOf(words)
+
+
+def several_of(*words: str) -> SeveralOf:
+    """Return a parser of some of these words."""
+    return SeveralOf(words)
 
 
 def split(given: str, usual: int, *, example: str, note: str = "") -> tuple[str, str | None]:

@@ -67,4 +67,5 @@ METRICS_WITHOUT = Setting(
     f"keep off the pages: {', '.join(Group)};"
     " these series are counted all the same; docs/series.md says what each group costs and which alerts need it",
     several=True,
+    suggested=(*Group, values.NONE),
 )

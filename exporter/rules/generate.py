@@ -1,6 +1,6 @@
 """Generates a file of rules from the values of a profile."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -10,6 +10,8 @@ from exporter.rules.rule import Group, as_yaml
 from exporter.rules.values import Values
 
 _WIDTH = 120
+FIRST_GROUP = "lnd_payments_recordings"
+"""The name of a group that all files of rules have, and those of no other program."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -45,7 +47,18 @@ def groups(values: Values) -> Sequence[Group]:
 
 def generated(profile: str, values: Values) -> str:
     """Return the text of the rule file."""
-    rules: dict[str, Any] = as_yaml(groups(values), values)
-    head = f"# Made from values.yml, profile `{profile}`, by `make rules`: change it there.\n"
+    return head(profile) + as_text(as_yaml(groups(values), values))
+
+
+def head(profile: str) -> str:
+    """Return the first lines, which tell how the file was made."""
+    return (
+        f"# Made by `lnd-payments-exporter rules --profile={profile}`. To change a value, write it into a file of\n"
+        "# your own, and make this file again with --values=FILE; docs/alerts.md describes it.\n"
+    )
+
+
+def as_text(content: Mapping[str, Any]) -> str:
+    """Return a YAML document."""
     _Dumper.add_representer(str, _text)
-    return head + yaml.dump(rules, Dumper=_Dumper, sort_keys=False, width=_WIDTH, allow_unicode=True)
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=_WIDTH, allow_unicode=True)

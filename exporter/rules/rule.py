@@ -4,8 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-import promql_parser
-
+from exporter.rules.layout import laid_out
 from exporter.rules.thresholds import Severity
 from exporter.rules.values import ExporterAlerts, Values
 
@@ -144,11 +143,6 @@ def ratio(percent: float) -> str:
     return f"{percent / 100:g}"
 
 
-def written(expr: str) -> str:
-    """Format an expression as Prometheus' own formatter does."""
-    return promql_parser.parse(expr).prettify()
-
-
 def as_yaml(groups: Sequence[Group], values: Values) -> dict[str, Any]:
     """Return the content of a rule file; alerts with the severity `off` are left out."""
     return {
@@ -165,8 +159,8 @@ def as_yaml(groups: Sequence[Group], values: Values) -> dict[str, Any]:
 
 def _rule(rule: Recording | Alert, values: Values) -> dict[str, Any]:
     if isinstance(rule, Recording):
-        return {"record": rule.record, "expr": written(rule.expr)}
-    made: dict[str, Any] = {"alert": PREFIX + rule.fires_as, "expr": written(rule.expr)}
+        return {"record": rule.record, "expr": laid_out(rule.expr)}
+    made: dict[str, Any] = {"alert": PREFIX + rule.fires_as, "expr": laid_out(rule.expr)}
     if rule.for_ != "0m":
         made["for"] = rule.for_
     if rule.keep_firing_for != "0m":

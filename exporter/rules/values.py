@@ -1,26 +1,28 @@
-"""Reads `values.yml` and checks it: one `Values` for each profile."""
+"""Reads `values.yml`, and the user's own values on top of it, and checks them: one `Values` for each profile."""
 
 import difflib
 import re
 from collections.abc import Hashable, Iterable, Mapping
 from enum import StrEnum
+from functools import reduce
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import yaml
 from msgspec import Meta, Struct
 
 from exporter.payments.labels import AmountBand, Kind, Purpose, Reason
+from exporter.rules.regex import wrong_regex
 from exporter.rules.thresholds import Percent, Severity, Thresholds
 
 VALUES = Path(__file__).parent / "values.yml"
 SHOWN = "service"
 """The profile whose thresholds the dashboards show: it has the strictest."""
-_NOT_RE2 = re.compile(r"[*+?}]\+|\d{4}|\(\?(?!:|i\))|\\(?![dDsSwWbB\W_])")
-"""What may be in Python's regular expressions and not in Prometheus' (RE2): possessive and very large repetitions,
-looking ahead and behind, references to groups, and escapes of letters and digits, except for the usual classes."""
 _NOT_IN_A_NAME = frozenset('|*+?()[]{}^$\\"')
+_LINK = re.compile(r"https?://[^\s{}]+")
+_PROFILE = re.compile(r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?")
+"""It names a file, and on Kubernetes an object."""
 
 
 class Success(StrEnum):
@@ -73,16 +75,10 @@ class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
         if set(self.job) & _NOT_IN_A_NAME or not self.job.isprintable():
             raise ValueError(f"job: {self.job!r} is a pattern, not a name: only one job can be watched")
         for name, link in (("runbooks", self.runbooks), ("grafana", self.grafana)):
-            if "{{" in link or not link.isprintable() or not link.startswith(("http://", "https://")):
+            if not link.isprintable() or not _LINK.fullmatch(link):
                 raise ValueError(f"{name}: {link!r} is not an address that begins with http:// or https://")
-        if found := _NOT_RE2.search(self.nodes):
-            raise ValueError(
-                f"nodes: {self.nodes!r} is not a regular expression of Prometheus: {found[0]!r} is not allowed"
-            )
-        try:
-            re.compile(self.nodes)
-        except re.error as error:
-            raise ValueError(f"nodes: {self.nodes!r} is not a regular expression of Prometheus: {error}") from None
+        if wrong := wrong_regex(self.nodes):
+            raise ValueError(f"nodes: {self.nodes!r} is not a regular expression of Prometheus: {wrong}")
 
 
 class _Loader(yaml.SafeLoader):
@@ -90,8 +86,10 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's
         """Return the mapping of a node."""
-        seen: set[object] = set()
+        seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key is not a word", key.start_mark)
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"`{key.value}` is there twice", key.start_mark)
             seen.add(key.value)
@@ -99,31 +97,90 @@ class _Loader(yaml.SafeLoader):
 
 
 class WrongValues(Exception):
-    """A value in `values.yml` is wrong; the message names it and the allowed values."""
+    """A value is wrong; the message is one line, which names the file, the value and the allowed ones."""
 
 
-def read(path: Path = VALUES, more: Mapping[str, object] | None = None) -> dict[str, Values]:
-    """Return the profiles by name, each with the values of `more` on top. Raises `WrongValues`."""
+class ValuesFile(NamedTuple):
+    """A file of values, in the form of `values.yml`."""
+
+    name: str
+    """Its path, for messages."""
+    text: str
+
+
+_Words = dict[str, Any]
+
+
+class _Sections(NamedTuple):
+    """The content of a file of values."""
+
+    defaults: _Words
+    profiles: dict[str, _Words]
+
+
+def read(ours: Path = VALUES, own: ValuesFile | None = None, more: Mapping[str, Any] | None = None) -> dict[str, Values]:
+    """Return the profiles by name. Raises `WrongValues`.
+
+    Of two values the later one wins: our defaults, ours of the profile, the user's own defaults, their own of the
+    profile, `more`.
+    """
+    below = _sections(ValuesFile(str(ours), ours.read_text()))
+    above = _sections(own) if own else _Sections({}, {})
+    file = own.name if own else ours
+    _checked(f"{file}: defaults", below.defaults, above.defaults)
+    if SHOWN not in below.profiles:
+        raise WrongValues(f"{ours}: no profile `{SHOWN}`: dashboards show its thresholds")
+    profiles = {}
+    for name in below.profiles | above.profiles:
+        if not _PROFILE.fullmatch(name):
+            fix = "use small letters, digits and dashes in between: it names a file"
+            raise WrongValues(f"{file}: profile {name!r}: {fix}")
+        layers = [words for each in (below, above) for words in (each.defaults, each.profiles.get(name, {}))]
+        profiles[name] = _checked(f"{file}: profile {name}", *layers, more or {})
+    return profiles
+
+
+def changed(values: Values, words: Mapping[str, str]) -> Values:
+    """Return the values with others for some keys that are text. Raises `WrongValues`, which begins with the key."""
     try:
-        raw = yaml.load(path.read_text(), _Loader)  # noqa: S506 - a SafeLoader
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
-        raise WrongValues(f"{path} can't be read: {error}") from None
+        return msgspec.structs.replace(values, **words)
+    except ValueError as error:
+        raise WrongValues(str(error)) from None
+
+
+def _sections(file: ValuesFile) -> _Sections:
+    """Return the content of a file. Each part of it may be missing, or empty."""
     try:
-        defaults, profiles = raw["defaults"], raw["profiles"]
-        merged = {name: _merged(_merged(defaults, own or {}), more or {}) for name, own in profiles.items()}
-    except (KeyError, TypeError, AttributeError):
-        raise WrongValues(f"{path}: not a file with `defaults` and `profiles`, each with names and values") from None
-    if more_keys := ", ".join(f"`{key}`" for key in raw if key not in {"defaults", "profiles"}):
-        raise WrongValues(f"{path}: unknown {more_keys}: only `defaults` and `profiles` are allowed at the top")
-    for name in merged:
-        if not re.fullmatch(r"[a-z0-9-]+", str(name)):
-            raise WrongValues(f"{path}: profile {name!r}: use small letters, digits and dashes: it names a file")
-    if SHOWN not in merged:
-        raise WrongValues(f"{path}: no profile `{SHOWN}`: dashboards show its thresholds")
-    return {name: _checked(path, name, values) for name, values in merged.items()}
+        raw = yaml.load(file.text, _Loader) or {}  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"line {mark.line + 1}: " if mark else ""
+        raise WrongValues(f"{file.name}: {place}{' '.join(str(error.problem or error.context).split())}") from None
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError):
+        raise WrongValues(f"{file.name}: not YAML") from None
+    if not isinstance(raw, Mapping):
+        raise WrongValues(f"{file.name}: not a file with `defaults` and `profiles`, each with names and values")
+    if unknown := [f"`{key}`" for key in raw if key not in _Sections._fields]:
+        raise WrongValues(
+            f"{file.name}: unknown {', '.join(unknown)}: only `defaults` and `profiles` are allowed at the top"
+        )
+    profiles = _names(raw.get("profiles"), file, "profiles")
+    return _Sections(
+        _names(raw.get("defaults"), file, "defaults"),
+        {name: _names(values, file, f"profile {name}") for name, values in profiles.items()},
+    )
 
 
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _names(value: object, file: ValuesFile, place: str) -> _Words:
+    """Return a part of the file that has names."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise WrongValues(f"{file.name}: {place}: not names and values, such as `job: lnd-payments`")
+    return value
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> _Words:
     """Merge two mappings key by key; the upper one wins."""
     return dict(below) | {
         key: _merged(below[key], word) if isinstance(word, Mapping) and isinstance(below.get(key), Mapping) else word
@@ -131,11 +188,11 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     }
 
 
-def _checked(path: Path, name: str, values: dict[str, Any]) -> Values:
+def _checked(place: str, *layers: Mapping[str, Any]) -> Values:
     try:
-        return msgspec.convert(values, Values)
+        return msgspec.convert(reduce(_merged, layers), Values)
     except msgspec.ValidationError as error:
-        raise WrongValues(f"{path}: profile {name}: {error}{_hint(str(error))}") from None
+        raise WrongValues(f"{place}: {error}{_hint(str(error))}") from None
 
 
 _WORDS: Mapping[str, Iterable[str]] = {

@@ -310,8 +310,14 @@ def test_receiver_of_an_alert(labels: dict[str, str], receiver: str) -> None:
         ("at_least: 3, percent: 10", "at_least: 3, percent: 10, severity: info", "(its keys are at_least, percent)"),
         ("  home:", "  service: {}\n  home:", "`service` is there twice"),
         ("profiles:", "more: {}\nprofiles:", "unknown `more`: only `defaults` and `profiles`"),
-        ("profiles:", "profile:", "not a file with `defaults` and `profiles`"),
-        ("defaults:", "defaults: [", "can't be read: while parsing"),
+        ("profiles:", "profile:", "unknown `profile`: only `defaults` and `profiles`"),
+        ("  home:", "  1:", "profiles: not names and values"),
+        ("  home:", "  ? [home]\n  :", "a key is not a word"),
+        ("  home:", "  home-:", "use small letters, digits and dashes in between"),
+        ('nodes: ".*"', 'nodes: "\\ud83d"', "it has characters that can't be shown"),
+        ("grafana: http://localhost:3000", "grafana: http://local host", "is not an address"),
+        ("defaults:", "defaults: [", ": expected ',' or ']'"),
+        ("defaults:", "a: 2026-99-99\ndefaults:", "not YAML"),
     ],
 )
 def test_wrong_value_is_reported(before: str, after: str, problem: str, tmp_path: Path) -> None:

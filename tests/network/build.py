@@ -76,6 +76,22 @@ def victoria() -> Path:
     return _kept(f"victoria-{digest.hexdigest()[:16]}", _build_victoria)
 
 
+def tool(name: str) -> Path:
+    """Return the one program of the module `go/NAME`, which has its name; build it if necessary.
+
+    Raises `CannotBuild`.
+    """
+    module = Module(name, (name,))
+
+    def build(done: Path) -> None:
+        go = _go()
+        with _workplace() as work:
+            _build_module(go, module, name, work / "bin")
+            (work / "bin").rename(done)
+
+    return _kept(f"{name}-{_key((module,))}", build) / name
+
+
 def lnd_protos() -> Path:
     """Return the folder with the .proto files of the built lnd, as in its `lnrpc/`. Raises `CannotBuild`."""
     return _built() / "lnrpc"
@@ -248,6 +264,6 @@ def _report(line: str) -> None:
 
 if __name__ == "__main__":
     try:
-        sys.stdout.write(f"{binaries()}\n{victoria()}\n")
+        sys.stdout.write(f"{binaries()}\n{victoria()}\n{tool('actionlint')}\n")
     except CannotBuild as error:
         sys.exit(f"The programs of the test network can't be built: {error}")

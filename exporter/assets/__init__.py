@@ -1,0 +1,1 @@
+"""What the program brings along for other programs: rules, dashboards, manifests, shell completion, a manual page."""

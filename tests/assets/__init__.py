@@ -1,0 +1,1 @@
+"""Tests of the commands that print or write what the program brings along."""
