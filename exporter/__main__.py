@@ -70,8 +70,8 @@ def _run_command(arguments: list[str]) -> int:
     except ConfigError as error:
         print(f"{PROGRAM}: {error}", end="", file=sys.stderr)
         return UNUSABLE
-    except KeyboardInterrupt:  # before or after we handle signals; OK may mean a paid payment
-        return BY_SIGNAL + signal.SIGINT if command in OF_ONE_PAYMENT else OK
+    except KeyboardInterrupt:  # before or after we handle signals; OK would be an answer
+        return BY_SIGNAL + signal.SIGINT if command in (*OF_ONE_PAYMENT, "check") else OK
 
 
 def _unknown_command(name: str) -> str:
@@ -163,7 +163,14 @@ def _ask_lnd(config: Config, work: Callable[[Any], Coroutine[Any, Any, int]]) ->
 
 
 def _check(config: Config) -> int:
-    from exporter.app import check
+    from exporter.app import check, client_of
+
+    if config.check.connect:
+        import asyncio
+
+        from exporter.doctor.command import examine
+
+        return asyncio.run(ended_by_signals(examine(config, client_of)))
     from exporter.summary import summarise
 
     print("\n".join(summarise(config, check(config.storage))))

@@ -24,7 +24,7 @@ from exporter.config import (
 )
 from exporter.config.addresses import GRPC, WEBSOCKET
 from exporter.follow import Account, EndedLog, Follower, log_overdue
-from exporter.lnd.client import ExplainingClient
+from exporter.lnd.client import ExaminedClient
 from exporter.lnd.grpc import GrpcClient
 from exporter.nodes import NO_NODE, FollowedNodes
 from exporter.payments.labels import Mode
@@ -205,7 +205,7 @@ def _follower(node: NodeConfig, account: Account, store: Store | None) -> Follow
     return Follower(account, client, counted=counted, mode=mode, final_only=node.final_only, explaining=explaining)
 
 
-def client_of(node: NodeConfig) -> ExplainingClient:
+def client_of(node: NodeConfig) -> ExaminedClient:
     """Return the client for a node's transport, not yet connected."""
     options: dict[str, Any] = {"proxy": node.proxy, "server_name": node.tls_server_name}
     if node.transport == GRPC:

@@ -39,7 +39,7 @@ def read_certificates(pem: bytes) -> list[Certificate]:
         raise ValueError("no certificate")
     for block in found:
         check(block)
-    return [_read(a2b_base64(_LINES.sub(b"", block))) for block in found]
+    return [read_der(a2b_base64(_LINES.sub(b"", block))) for block in found]
 
 
 def check(pem: bytes) -> None:
@@ -50,8 +50,8 @@ def check(pem: bytes) -> None:
         raise ValueError("a damaged certificate") from error
 
 
-def _read(der: bytes) -> Certificate:
-    """Read a certificate that OpenSSL could read: RFC 5280, 4.1. Raises ValueError."""
+def read_der(der: bytes) -> Certificate:
+    """Read a certificate in DER that OpenSSL could read: RFC 5280, 4.1. Raises ValueError."""
     ((_, certificate),) = _elements(der)
     (_, signed), *_ = _elements(certificate)
     fields = list(_elements(signed))

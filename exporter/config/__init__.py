@@ -5,6 +5,7 @@ from exporter.config.listen_errors import cannot_listen
 from exporter.config.lnd_settings import AUTO
 from exporter.config.load import load
 from exporter.config.model import (
+    CheckConfig,
     Config,
     HandoverConfig,
     LogConfig,
@@ -18,6 +19,7 @@ from exporter.config.problems import ConfigError, Problem
 
 __all__ = [
     "AUTO",
+    "CheckConfig",
     "Config",
     "ConfigError",
     "HandoverConfig",

@@ -65,9 +65,12 @@ JSON = Setting(
     "",
     values.switch,
     "false",
-    ("open", "ended", *OF_ONE_PAYMENT),
-    "print JSON instead of a table or text: one document (open, why), or a line for each payment (ended) or update"
-    " (track)",
+    ("open", "ended", *OF_ONE_PAYMENT, "check"),
+    "print JSON instead of a table or text: one document (open, why, check --connect), or a line for each payment"
+    " (ended) or update (track)",
+)
+CONNECT = Setting(
+    "connect", "", values.switch, "false", ("check",), "ask each node whether the exporter could follow it, too"
 )
 NO_INFLIGHT = Setting(
     "no-inflight", "", values.switch, "false", ("track",), "print nothing before the payment has ended"

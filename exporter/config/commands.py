@@ -143,12 +143,16 @@ COMMANDS: dict[Command, CommandHelp] = {
         "only check the configuration: exit code 0 if valid, 2 if not",
         {
             "0": "the configuration is valid; there may be warnings",
-            "1": _UNWRITABLE,
+            "1": f"{_UNWRITABLE}; with --connect also: a node can't be followed, or a port is taken",
             "2": f"{_WRONG}, or the state file can't be used",
+            "130, 143": "with --connect: stopped by Ctrl-C, by SIGTERM",
         },
         "Check the configuration, the files that it names and the place of the state file, and print what the exporter"
-        " would do. Nothing is started, and lnd is not asked. Run it as the exporter's user, with its flags.",
-        "check --config.file=exporter.yml",
+        " would do. Nothing is started, and lnd is not asked. With --connect each node is asked whether the exporter"
+        " could follow it: a line for each thing that was looked at, and what to do about it. Run it as the exporter's"
+        " user, with its flags.",
+        "check --connect --config.file=exporter.yml",
+        {"json": "print the findings of --connect as one JSON document"},
     ),
     "healthcheck": CommandHelp(
         "healthcheck [FLAGS]",

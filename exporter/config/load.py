@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from exporter.config.command_settings import JSON, NO_INFLIGHT, OLDER_THAN, SHOW_SECRETS
+from exporter.config.command_settings import CONNECT, JSON, NO_INFLIGHT, OLDER_THAN, SHOW_SECRETS
 from exporter.config.commands import OF_ONE_PAYMENT, PROGRAM, Command
 from exporter.config.ended import read_ended
 from exporter.config.handover import read_handover
@@ -16,6 +16,7 @@ from exporter.config.log_settings import (
     LOG_PAYMENT_HASHES,
 )
 from exporter.config.model import (
+    CheckConfig,
     Config,
     EndedConfig,
     HandoverConfig,
@@ -83,6 +84,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
         _refuse_memory(raw, "leaves nothing on disk that could be listed.", _FIX_ENDED, problems)
         ended = read_ended(raw, problems)
     track = _read_track(raw, command, problems) if command in OF_ONE_PAYMENT else TrackConfig()
+    check = _read_check(raw, problems) if command == "check" else CheckConfig()
     handover = HandoverConfig()
     if names is not None:
         handover = read_handover(command, names, problems)
@@ -94,7 +96,9 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
         raise ConfigError(problems)
     others = len((file and file.nodes) or ()) - len(nodes) if shard else 0
     groups = file.destinations if file else {}
-    return Config(nodes, web, log, storage, max_peers, open_, track, ended, shard, others, handover, without, groups)
+    return Config(
+        nodes, web, log, storage, max_peers, open_, track, ended, shard, others, handover, without, groups, check
+    )
 
 
 def _read_file(path: RawValue, problems: list[Problem]) -> FileContent | None:
@@ -165,6 +169,15 @@ def _read_track(raw: RawValues, command: Command, problems: list[Problem]) -> Tr
             problems.append(error.at(given.where))
     json, quiet, secrets = (value(raw, setting, problems) for setting in (JSON, NO_INFLIGHT, SHOW_SECRETS))
     return TrackConfig(hash_, json, not quiet, secrets)
+
+
+def _read_check(raw: RawValues, problems: list[Problem]) -> CheckConfig:
+    """Return what `check` does besides checking the configuration."""
+    check = CheckConfig(value(raw, CONNECT, problems), value(raw, JSON, problems))
+    if check.json and not check.connect and raw[JSON.name].where == JSON.flag:  # the variable is for other commands
+        fix = f"Add {CONNECT.flag}, or leave it out."
+        problems.append(Problem(JSON.flag, f"needs {CONNECT.flag}, whose findings it prints.", fix))
+    return check
 
 
 def _refuse_node_of_demo(flags: RawValues, problems: list[Problem]) -> None:

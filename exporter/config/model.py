@@ -68,18 +68,24 @@ class NodeConfig:
         """Settings that are valid but probably not what the user meant, one sentence each. Reads the certificate."""
         from exporter.config.certificate import certificate_warnings
 
+        can_spend = ["this macaroon can spend: a smaller one is enough (see --help)"] * (self.macaroon.name == ADMIN)
+        name = self.tls_server_name or host_and_port(self.address)[0]
+        of_tls = certificate_warnings(self.tls_cert, name) if self.tls_cert else ()
+        return [*can_spend, *self.address_warnings, *of_tls]
+
+    @property
+    def address_warnings(self) -> list[str]:
+        """Those of the warnings that are about the address, without a look into a file."""
         host, port = host_and_port(self.address)
         grpc = self.transport == GRPC
         warnings = {
-            "this macaroon can spend: a smaller one is enough (see --help)": self.macaroon.name == ADMIN,
             USUAL_GRPC: grpc and port == REST_PORT,
             USUAL_REST: not grpc and port == GRPC_PORT,
             "without TLS (http://) anybody on the way can read the macaroon": not encrypted(self.address)
             and not _PRIVATE.fullmatch(host),
             f"an onion service needs Tor: --lnd.proxy={TOR}": host.endswith(".onion") and self.proxy is None,
         }
-        of_tls = certificate_warnings(self.tls_cert, self.tls_server_name or host) if self.tls_cert else ()
-        return [*(warning for warning, applies in warnings.items() if applies), *of_tls]
+        return [warning for warning, applies in warnings.items() if applies]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +189,15 @@ class TrackConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckConfig:
+    """What the command `check` does besides checking the configuration."""
+
+    connect: bool = False
+    """Whether lnd is asked."""
+    json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class HandoverConfig:
     """What the commands `state export` and `state import` are to do."""
 
@@ -214,3 +229,4 @@ class Config:
     """Groups of series that the pages lack, in the order of `Group`."""
     destinations: Mapping[str, str] = field(default_factory=dict)
     """The name of the group of each key of a recipient that is in one."""
+    check: CheckConfig = CheckConfig()

@@ -170,6 +170,16 @@ class ExplainingClient(DetailedClient, Protocol):
         """`GetNodeInfo`: the name that a node (66 hex digits) has given itself; empty if it has none."""
 
 
+class ExaminedClient(ExplainingClient, Protocol):
+    """A client that `check --connect` examines a node with."""
+
+    async def clock(self) -> tuple[float, float] | None:
+        """Return by how many seconds the server's clock is ahead of ours, at least and at most; None if it isn't known.
+
+        HTTP answers have the time (`Date`), in whole seconds; a proxy in front of lnd may have set it. gRPC has none.
+        """
+
+
 async def first_detail(details: AsyncGenerator[PaymentDetail, None]) -> PaymentDetail:
     """Return the current state, which lnd sends at once; raise `LndError` if it doesn't arrive in `ANSWER_S`."""
     try:

@@ -42,7 +42,7 @@ _TUNNEL_OPTIONS = (("grpc.min_reconnect_backoff_ms", _TUNNEL_CONNECT_MS),)
 
 
 class GrpcClient(PaymentStreams):
-    """A node's gRPC API (`client.ExplainingClient`)."""
+    """A node's gRPC API (`client.ExaminedClient`)."""
 
     def __init__(
         self,
@@ -151,6 +151,9 @@ class GrpcClient(PaymentStreams):
         request = why_pb2.NodeInfoRequest(pub_key=pubkey)
         answer = await self._call("/lnrpc.Lightning/GetNodeInfo", request, why_pb2.NodeInfo, ANSWER_S)
         return answer.node.alias
+
+    async def clock(self) -> None:
+        """Nothing in an answer over gRPC tells the time."""
 
     async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> PaymentsPage:
         """`ListPayments`, one page."""

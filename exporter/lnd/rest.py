@@ -26,7 +26,7 @@ M = TypeVar("M", bound=Message)
 
 
 class RestClient(PaymentStreams):
-    """A node's REST API (`client.ExplainingClient`)."""
+    """A node's REST API (`client.ExaminedClient`)."""
 
     def __init__(
         self,
@@ -117,6 +117,10 @@ class RestClient(PaymentStreams):
     async def alias(self, pubkey: str) -> str:  # noqa: ARG002
         """`GetNodeInfo`, which isn't called."""
         raise NotOverRest
+
+    async def clock(self) -> tuple[float, float] | None:
+        """By the header `Date` of an answer."""
+        return await self._open_connection().clock(ANSWER_S)
 
     async def payments(self, *, after: int = 0, limit: int = 500, newest_first: bool = False) -> PaymentsPage:
         """`ListPayments`, one page. Wait until a subscription that is being opened is sent.

@@ -4,8 +4,10 @@ import asyncio
 import errno
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any
@@ -102,6 +104,26 @@ class RestConnection:
         self, path: str, query: Mapping[str, str] | None = None, *, timeout_s: float | None, macaroon: bool = True
     ) -> bytes:
         """Return the body of an answer, however long it takes if `timeout_s` is None; raises `LndError`."""
+        return (await self._get(path, query, timeout_s=timeout_s, macaroon=macaroon))[1]
+
+    async def clock(self, timeout_s: float) -> tuple[float, float] | None:
+        """Return by how many seconds the server's clock is ahead, at least and at most; None if it doesn't say.
+
+        Raises `LndError`.
+        """
+        asked_s = time.time()
+        date, _ = await self._get("/v1/state", None, timeout_s=timeout_s, macaroon=False)
+        answered_s = time.time()
+        try:
+            whole_s = parsedate_to_datetime(date).timestamp()
+        except ValueError:
+            return None
+        return whole_s - answered_s, whole_s + 1 - asked_s
+
+    async def _get(
+        self, path: str, query: Mapping[str, str] | None, *, timeout_s: float | None, macaroon: bool
+    ) -> tuple[str, bytes]:
+        """Return the header `Date` of an answer and its body."""
         try:
             async with (
                 asyncio.timeout(timeout_s),
@@ -118,7 +140,7 @@ class RestConnection:
         if response.status != HTTPStatus.OK:
             raise http_errors.from_response(response.status, body, path)
         http_errors.reject_web_page(response)
-        return body
+        return response.headers.get(hdrs.DATE, ""), body
 
     async def get_state(self, timeout_s: float) -> bytes:
         """Request lnd's state, which needs no macaroon and is answered at once; raises `LndError`."""

@@ -64,20 +64,34 @@ def certificate(since: dt.timedelta = -dt.timedelta(days=1), until: dt.timedelta
     )
 
 
-def macaroon(root_key: bytes, root_key_id: int, methods: Iterable[str]) -> bytes:
-    """Return a macaroon in lnd's binary format that allows these methods, each given by its full path."""
-    permissions = b"".join(
-        bytes_field(3, bytes_field(1, b"uri") + bytes_field(2, method.encode())) for method in methods
+def macaroon(
+    root_key: bytes,
+    root_key_id: int,
+    methods: Iterable[str],
+    *,
+    permissions: Iterable[str] = (),
+    conditions: Iterable[str] = (),
+) -> bytes:
+    """Return a macaroon in lnd's binary format that allows these methods, each given by its full path.
+
+    `permissions` are others, as `offchain:read`; `conditions` are first-party caveats, as `ipaddr 10.0.0.7`.
+    """
+    pairs = [*(("uri", method) for method in methods), *(each.split(":", 1) for each in permissions)]
+    operations = b"".join(
+        bytes_field(3, bytes_field(1, entity.encode()) + bytes_field(2, action.encode())) for entity, action in pairs
     )
     nonce = hashlib.sha256(root_key).digest()[:16]
-    identifier = _VERSION_3 + bytes_field(1, nonce) + bytes_field(2, b"%d" % root_key_id) + permissions
+    identifier = _VERSION_3 + bytes_field(1, nonce) + bytes_field(2, b"%d" % root_key_id) + operations
     key = hmac.digest(_KEY_GENERATOR, root_key, "sha256")
-    signature = hmac.digest(key, identifier, "sha256")
+    signature, caveats = hmac.digest(key, identifier, "sha256"), b""
+    for condition in map(str.encode, conditions):
+        signature, caveats = hmac.digest(signature, condition, "sha256"), caveats + _packet(_ID, condition) + _END
     return (
         _VERSION_2
         + _packet(_LOCATION, b"lnd")
         + _packet(_ID, identifier)
         + _END
+        + caveats
         + _END
         + _packet(_SIGNATURE, signature)
     )

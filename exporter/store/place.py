@@ -100,7 +100,7 @@ def warnings(path: Path) -> Iterator[str]:
         yield f"every user can read {path}, and this one is not allowed to change that: chmod o= {path}"
     if is_remote(path):
         yield (
-            f"{path} is on a file system of type {_mount_of(path).file_system}, which other machines may use, too: "
+            f"{path} is on a file system of type {file_system(path)}, which other machines may use, too: "
             "only its locks keep a second exporter out, and a lock may be lost with the connection. A local disk is "
             "better."
         )
@@ -112,9 +112,14 @@ def free_bytes(directory: Path) -> int | None:
     return status.f_bavail * status.f_frsize if status.f_blocks else None
 
 
+def file_system(path: Path) -> str:
+    """Return the type of the file system that the path is on, such as `ext4`; empty if the kernel doesn't tell."""
+    return _mount_of(path).file_system
+
+
 def is_remote(path: Path) -> bool:
     """Return True if other machines may use the file system, too."""
-    return _mount_of(path).file_system in REMOTE
+    return file_system(path) in REMOTE
 
 
 class Mount(NamedTuple):

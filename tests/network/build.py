@@ -37,6 +37,8 @@ BUILDS = (
 )
 VICTORIA = Module("victoriametrics", ("victoria-metrics", "vmalert"))
 """Built apart: a machine that has the other programs doesn't build them again."""
+TOOLS = ("actionlint", "kustomize")
+"""Small programs that a test each needs, built on demand."""
 LND = "github.com/lightningnetwork/lnd"
 
 
@@ -264,6 +266,6 @@ def _report(line: str) -> None:
 
 if __name__ == "__main__":
     try:
-        sys.stdout.write(f"{binaries()}\n{victoria()}\n{tool('actionlint')}\n")
+        sys.stdout.write("\n".join(map(str, (binaries(), victoria(), *map(tool, TOOLS)))) + "\n")
     except CannotBuild as error:
         sys.exit(f"The programs of the test network can't be built: {error}")

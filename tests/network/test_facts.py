@@ -19,6 +19,7 @@ from exporter.payments.findings import NoRoute, Route, RouteQuery
 from exporter.payments.ghosts import missing
 from exporter.payments.labels import Status
 from exporter.simulator.wire import bytes_field, int_field
+from tests.doctor.checked import HERE_FLAGS, check
 from tests.network.node import Json, b64hex
 from tests.network.process import until
 from tests.network.regtest import DAVE_ACCEPTS, Network
@@ -179,6 +180,17 @@ async def test_send_to_route_keeps_its_failed_attempt(bob: RealLab) -> None:
     await bob.send_to_route(invoice, via="alice")
     run = await in_database(bob, invoice.payment_hash)
     assert (summary(run), run["payment_request"]) == ("FAILED INCORRECT_PAYMENT_DETAILS FAILED", "")
+
+
+async def test_check_tells_that_failed_attempts_are_deleted(bob: RealLab, capsys: pytest.CaptureFixture[str]) -> None:
+    """A payment that the recipient refused has no attempts any more; one sent to a route, after it, doesn't count."""
+    await (await refused(bob)).ended()
+    await bob.send_to_route(await bob.unknown_hash(1000, at="alice"), via="alice")
+    flags = [f"--lnd.address={bob.address}", f"--lnd.tls-cert={bob.tls_cert}"]
+    found = await check(capsys, *HERE_FLAGS, *flags, f"--lnd.macaroon={await bob.readonly_macaroon()}")
+    assert (found.code, found.lines[-1]) == (0, "All is well.")
+    shown = next(line for line in found.lines if line.startswith("ok attempts "))
+    assert shown.startswith("ok attempts lnd deletes failed HTLC attempts when a payment ends, its default")
 
 
 async def test_retry_replaces_the_failed_run(bob: RealLab) -> None:

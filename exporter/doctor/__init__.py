@@ -1,0 +1,1 @@
+"""The command `check --connect`: asks each node whether the exporter could follow it, and looks at this machine."""
