@@ -118,7 +118,9 @@ class _Sections(NamedTuple):
     profiles: dict[str, _Words]
 
 
-def read(ours: Path = VALUES, own: ValuesFile | None = None, more: Mapping[str, Any] | None = None) -> dict[str, Values]:
+def read(
+    ours: Path = VALUES, own: ValuesFile | None = None, more: Mapping[str, Any] | None = None
+) -> dict[str, Values]:
     """Return the profiles by name. Raises `WrongValues`.
 
     Of two values the later one wins: our defaults, ours of the profile, the user's own defaults, their own of the
