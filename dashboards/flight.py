@@ -73,7 +73,7 @@ def _first_row(here: Grid) -> None:
             ],
             empty=_AWAY,
         ),
-        11,
+        10,
         5,
     )
     here.add(
@@ -96,7 +96,7 @@ def _first_row(here: Grid) -> None:
             ],
             empty="the exporter is away",
         ),
-        13,
+        14,
         5,
     )
     hanging(here)

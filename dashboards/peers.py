@@ -196,9 +196,7 @@ def _takes(here: Grid) -> None:
                 "them and hold invoices included. Good: a few seconds. One line that rises alone is that peer's.",
                 "s",
             ),
-            [
-                Query(f"({takes} and on (peer) {slowest}) * on (peer) group_left (alias) {named}", "{{alias}}"),
-            ],
+            [Query(f"({takes} and on (peer) {slowest}) * on (peer) group_left (alias) {named}", "{{alias}}")],
             empty=f"{_NONE}, {NO_RULES}",
             every="15m",
         ),
