@@ -1,39 +1,36 @@
-# The exporter as an image: `docker build -t lnd-payments-exporter .`
+# The exporter as an image for linux/amd64 and linux/arm64. docs/install/docker.md tells how to build and run it.
 #
-#   docker run -v /path/to/files:/lnd:ro -v lnd-payments-exporter:/var/lib/lnd-payments-exporter \
-#     -p 127.0.0.1:10019:10019 \
-#     -e LND_PAYMENTS_EXPORTER_LND_ADDRESS=host.docker.internal:10009 \
-#     -e LND_PAYMENTS_EXPORTER_LND_TLS_CERT=/lnd/tls.cert \
-#     -e LND_PAYMENTS_EXPORTER_LND_MACAROON=/lnd/payments.macaroon lnd-payments-exporter
-#
-# Or `docker run -p 127.0.0.1:10019:10019 lnd-payments-exporter demo --web.listen-address=:10019`.
-# The state file is in the volume. Everything else may be read-only, except that the demo, and gRPC
-# through a proxy, need a writable /tmp (--tmpfs /tmp).
+# The state file is in the volume. Everything else may be read-only, except that the demo, and gRPC through a proxy, need a
+# writable /tmp (--tmpfs /tmp).
 
-ARG BASE=python:3.13-slim
+ARG BASE=python:3.13-slim-trixie
 
 FROM ${BASE} AS build
 WORKDIR /src
 COPY requirements/runtime.txt requirements/build.txt requirements/
 RUN python3 -m venv /build && /build/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements/build.txt \
  && python3 -m venv --without-pip /opt/exporter \
- && /build/bin/pip --python /opt/exporter/bin/python install --no-cache-dir --no-deps --require-hashes --only-binary :all: \
+ && /build/bin/pip --python /opt/exporter/bin/python install --no-cache-dir --no-compile --no-deps --require-hashes --only-binary :all: \
       -r requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter exporter
+COPY dashboards dashboards
+COPY deploy deploy
 RUN /build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
- && /build/bin/pip --python /opt/exporter/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl \
- && /opt/exporter/bin/python -m compileall -q /opt/exporter/lib
+ && /build/bin/pip --python /opt/exporter/bin/python install --no-cache-dir --no-compile --no-deps --no-index /wheels/*.whl \
+ && /opt/exporter/bin/python -m compileall -q --invalidation-mode unchecked-hash -x /pygments/ /opt/exporter/lib
 
 FROM ${BASE}
+# Version and revision are set by whoever builds it for others: --label org.opencontainers.image.version=...
 LABEL org.opencontainers.image.title="lnd-payments-exporter" \
       org.opencontainers.image.description="A Prometheus exporter for the outgoing payments of lnd nodes" \
+      org.opencontainers.image.source="https://github.com/lnd-payments-exporter/lnd-payments-exporter" \
       org.opencontainers.image.licenses="MIT"
 COPY --from=build /opt/exporter /opt/exporter
 ENV PATH=/opt/exporter/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 # The official image has no compiled standard library, and the exporter's user can't write one. Compiling it at every start
 # would take 1.2 s of CPU, and 0.4 s at every health check.
-RUN python3 -m compileall -q -x '/(site-packages|test|tests|idlelib|lib2to3|tkinter|turtledemo)/' \
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash -x '/(site-packages|test|tests|idlelib|lib2to3|tkinter|turtledemo)/' \
       "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 # The directory of the state file; a new volume inherits its owner and mode.
 RUN install -d -o 10019 -g 10019 -m 700 /var/lib/lnd-payments-exporter

@@ -16,6 +16,10 @@ INSTALL := $(PIP) install --no-deps --require-hashes
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
+# Fails if a runtime dependency has no wheel: then it could only be installed with a compiler, and the image not be built.
+WHEELS := $(BIN)/uv pip install --quiet --dry-run --target $(VENV)/wheels --no-deps --only-binary :all: \
+	--requirement requirements/runtime.txt
+
 # Two workers mostly wait for a test network, so there are two more than cores.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 WORKERS ?= $(shell echo $$(($(CORES) + 2)))
@@ -81,6 +85,8 @@ protos: $(VENV)/dev.stamp ## Generate exporter/lnd/rpc from protos/*.proto
 
 lock: $(VENV)/dev.stamp ## Generate requirements/*.txt (ARGS=--upgrade takes the newest versions)
 	@$(BIN)/$(LOCK) $(ARGS) pyproject.toml --output-file requirements/runtime.txt
+	@for machine in x86_64 aarch64; do for version in 3.11 3.12 3.13 3.14; do \
+		$(WHEELS) --python-platform $$machine-manylinux_2_28 --python-version $$version; done; done
 	@$(BIN)/$(LOCK) $(ARGS) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
 	@$(BIN)/$(LOCK) $(ARGS) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
 	@$(BIN)/$(LOCK) $(ARGS) --group sbom --output-file requirements/sbom.txt

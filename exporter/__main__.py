@@ -94,13 +94,19 @@ def _run(arguments: Sequence[str]) -> int:
     config = load(arguments, os.environ)
     lean.import_libraries()
     from exporter.app import forget, run
+    from exporter.notify import notify_ready
     from exporter.reload import Reloader
 
     if config.storage.reset:
         print(forget(config))
         return OK
+
+    def on_ready(_: object) -> None:
+        garbage.leave_out_what_is_there()
+        notify_ready()
+
     reloader = Reloader(partial(load, arguments, os.environ))
-    running = partial(run, reloader=reloader, on_ready=lambda _: garbage.leave_out_what_is_there())
+    running = partial(run, reloader=reloader, on_ready=on_ready)
     return until_stopped(config, running, reloader.request, early)
 
 

@@ -1834,6 +1834,34 @@ MUTATIONS = (
         "store/test_ended.py",
     ),
     Mutation(
+        "another file is overwritten by rules or dashboards",
+        "assets/output.py",
+        "made.mark.encode() not in path.read_bytes()",
+        "False",
+        "assets",
+    ),
+    Mutation(
+        "our values win over the user's own",
+        "rules/values.py",
+        "for each in (below, above) for words in (each.defaults, each.profiles.get(name, {}))",
+        "for each in (above, below) for words in (each.defaults, each.profiles.get(name, {}))",
+        "assets/test_rules.py",
+    ),
+    Mutation(
+        "a regular expression with more repetitions than RE2 allows is accepted",
+        "rules/regex.py",
+        "> MOST_REPEATED",
+        "> 9 * MOST_REPEATED",
+        "deploy/test_regex.py",
+    ),
+    Mutation(
+        "blanks inside of strings are taken for those of the layout",
+        "rules/layout.py",
+        'lambda found: found[1] or " " * bool(found[2])',
+        'lambda found: (found[1] and " ".join(found[1].split())) or " " * bool(found[2])',
+        "deploy/test_layout.py",
+    ),
+    Mutation(
         "a balance that is known for minutes has a trend",
         "rules/liquidity.py",
         " and last_over_time({s(BALANCE)}[1h] offset 5h)",
@@ -1913,6 +1941,10 @@ class Copies:
         """Copy what the tests need `number` times into the directory `home`."""
         self._free = SimpleQueue[Path]()
         for copy in (home / str(place) for place in range(number)):
+            for name in ("dashboards", "deploy", "docs", "exporter", "protos", "tests"):
+                shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    ),
+    Mutation(
             for name in ("exporter", "tests", "docs", "protos"):
                 shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
             for name in ("pyproject.toml", "README.md"):

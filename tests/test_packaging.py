@@ -80,6 +80,13 @@ def test_wheel_has_the_marker_of_a_typed_package(wheel: Path) -> None:
     assert "exporter/py.typed" in contents(wheel)
 
 
+def test_wheel_installs_the_units_of_systemd(wheel: Path) -> None:
+    """Into `share` of the virtual environment, from where docs/install/debian.md copies them."""
+    place = ".data/data/share/lnd-payments-exporter/systemd/"
+    found = {name.partition(place)[2] for name in contents(wheel) if place in name}
+    assert found == {path.name for path in (ROOT / "deploy" / "systemd").iterdir()}
+
+
 def test_source_archive_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
     """So whoever builds from it gets the files that are carried in the package, too."""
     with tarfile.open(build(SdistBuilder, ROOT, tmp_path)) as archive:
@@ -108,6 +115,18 @@ def test_installed_program_has_all_it_needs(wheel: Path, tmp_path: Path) -> None
     assert {path.name: path.read_text() for path in (tmp_path / "dashboards").iterdir()} == expected_files
     assert run("alertmanager-example") == (ROOT / "deploy" / "alertmanager" / "alertmanager.yml").read_text()
     assert run("rules", "--show-values") == (ROOT / "exporter" / "rules" / "values.yml").read_text()
+
+
+def test_image_is_built_of_all_that_the_wheel_carries() -> None:
+    """Docker gets the folders of these files, and copies them. The compose user's secrets are not among them."""
+    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    carried = {Path(source).parts[0] for source in [*wheel.get("force-include", {}), *wheel.get("shared-data", {})]}
+    given = (ROOT / ".dockerignore").read_text().splitlines()
+    copied = (ROOT / "Dockerfile").read_text().splitlines()
+    for folder in [*wheel["packages"], *carried]:
+        assert {f"!{folder}", f"!{folder}/*.json"} & set(given)
+        assert f"COPY {folder} {folder}" in copied
+    assert given.index("deploy/compose") > given.index("!deploy")  # the last line that matches decides
 
 
 def test_locks_have_the_same_versions() -> None:

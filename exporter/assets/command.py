@@ -1,6 +1,8 @@
 """The commands that print or write what the program brings along."""
 
 import difflib
+import io
+import sys
 from collections.abc import Callable
 
 from exporter.assets import manifests, manual
@@ -19,6 +21,8 @@ from exporter.rules.values import VALUES, Values, ValuesFile, WrongValues, chang
 
 def run(command: Command, config: AssetsConfig) -> None:
     """Run one of the commands. Raises `ConfigError`."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # as Prometheus reads it, whatever the terminal shows
     _DO[command](config)
 
 

@@ -46,7 +46,7 @@ def create_directory(path: Path) -> None:
 def _refuse_other(path: Path, made: Made) -> None:
     """Raise `ConfigError` if there is something else at this path."""
     try:
-        if path.exists() and (not path.is_file() or made.mark not in path.read_text(errors="replace")):
+        if path.exists() and (not path.is_file() or made.mark.encode() not in path.read_bytes()):
             raise _problem(f"{path} exists, and is not an older version of this file: it stays as it is.")
     except OSError as error:
         raise _problem(f"{path} can't be read ({error.strerror}).") from None

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from exporter.config.command_settings import FORMAT, GRAFANA, JOB, OUTPUT, PROFILE, RUNBOOKS, SHOW_VALUES, VALUES
 from exporter.config.commands import PROGRAM, Command
+from exporter.config.handover import STREAM
 from exporter.config.problems import SHELL, ConfigError, InvalidValue, Problem
-from exporter.config.raw import RawValues, optional_value, value
+from exporter.config.raw import RawValue, RawValues, optional_value, value
 from exporter.config.setting import Setting
 from exporter.config.sources import from_environment, from_flags, refuse_flags_of_others
 from exporter.config.values import one_of
@@ -44,6 +45,8 @@ def load_assets(argv: Sequence[str], environ: Mapping[str, str], command: Comman
     flags = from_flags(argv, problems, names=names)
     raw = from_environment(environ, problems) | flags
     refuse_flags_of_others(command, flags, problems)
+    if command == "rules" and raw.get(OUTPUT.name, RawValue("", "")).text == STREAM:
+        del raw[OUTPUT.name]
     show_values = value(raw, SHOW_VALUES, problems)
     if command == "rules" and not show_values and PROFILE.name not in raw:
         fix = (

@@ -58,6 +58,7 @@ class CommandHelp(NamedTuple):
 _STOPPED = "stopped by Ctrl-C or SIGTERM"
 _BUG = "stopped by a bug, which the log shows"
 _UNWRITABLE = "the output can't be written"
+_NO_STDOUT = "standard output can't be written"
 _BAD_CALL = "the command line is wrong"
 _WRONG = "the command line or the configuration is wrong"
 
@@ -198,7 +199,11 @@ COMMANDS: dict[Command, CommandHelp] = {
     "rules": CommandHelp(
         "rules --profile=NAME [FLAGS]",
         "print the recording rules and alerts for Prometheus",
-        {"0": "printed, or written", "1": _UNWRITABLE, "2": f"{_BAD_CALL}, a value is wrong, or PATH is another file"},
+        {
+            "0": "printed, or written",
+            "1": _NO_STDOUT,
+            "2": f"{_BAD_CALL}, a value is wrong, or PATH can't be written or is another file",
+        },
         "Print the rule file of a profile: `home` for your own node with a few payments a day, `service` for many"
         " payments and users who wait for them, `routing` for a node that rebalances all day. To change values (success"
         " targets, thresholds, severities), write those that you want to change into a file of the same form as"
@@ -212,7 +217,11 @@ COMMANDS: dict[Command, CommandHelp] = {
     "dashboards": CommandHelp(
         "dashboards --output=DIR [FLAGS]",
         "write the Grafana dashboards into a directory",
-        {"0": "written", "1": _UNWRITABLE, "2": f"{_BAD_CALL}, or a file there is not one of these dashboards"},
+        {
+            "0": "written",
+            "1": _NO_STDOUT,
+            "2": f"{_BAD_CALL}, or a file can't be written or is another one",
+        },
         "Write a file for each of the five dashboards, to import them into Grafana or to let it read the directory."
         " Older versions of these files are replaced, and no others.",
         "dashboards --output=/var/lib/grafana/dashboards",

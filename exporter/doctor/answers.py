@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from exporter.certificate import Certificate
@@ -13,6 +14,8 @@ from exporter.payments.payment import NS_PER_S, Payment
 
 _NAMES = 6
 """Names of a certificate that a line lists at most."""
+_VERSION = 60
+"""Characters of a version that are shown at most."""
 SKEW_S = 5.0
 """Clocks that differ by less are no reason to warn."""
 SLOW_PAGE_S = 2.0
@@ -53,7 +56,12 @@ def version(info: Info, *, rest: bool) -> Iterator[Finding]:
     release, name = release_of(info), info.version.partition(" ")[0]
     values = {"version": info.version}
     if release is None:
-        yield Finding(Area.VERSION, Verdict.UNKNOWN, f"lnd calls its version {name!r}", values=values)
+        yield Finding(
+            Area.VERSION,
+            Verdict.UNKNOWN,
+            f"lnd calls its version {textwrap.shorten(info.version, _VERSION)!r}",
+            values=values,
+        )
         return
     limits = list(_limits(release, rest=rest))
     if not limits:
@@ -142,13 +150,14 @@ def attempts(kept: bool | None, payments: int) -> Finding:  # noqa: FBT001 - thr
 def clock(ahead: tuple[float, float] | None, payments: Sequence[Payment], now_s: float) -> Finding:
     """Return by how much lnd's clock differs: by the time in an HTTP answer, else as far as its payments show it.
 
-    `ahead` is by how many seconds lnd's clock is ahead, at least and at most; None over gRPC.
+    `ahead` is by how many seconds lnd's clock is ahead, at least and at most; None if its answers don't say the time.
     """
     if ahead is None:
         newest_s = max((max(one.created_ns, one.latest_ns) for one in payments), default=0) / NS_PER_S
         if newest_s - now_s > SKEW_S:
             return _wrong(f"ahead of this machine's by at least {newest_s - now_s:.0f} s, by the times of its payments")
-        return Finding(Area.CLOCK, Verdict.UNKNOWN, "lnd says no time over gRPC, so the clocks can't be compared")
+        what = "lnd's answers don't say the time (over gRPC never), so the clocks can't be compared"
+        return Finding(Area.CLOCK, Verdict.UNKNOWN, what)
     least, most = ahead
     if least > SKEW_S:
         return _wrong(f"ahead of this machine's by at least {least:.0f} s")

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from exporter.config.lnd_settings import AUTO
+from exporter.config import AUTO
 from exporter.config.macaroons import BAKE
 from exporter.doctor.finding import Area, Finding, Verdict
 from exporter.lnd.client import LndError
@@ -127,7 +127,8 @@ def judge_answers(answers: Mapping[Call, LndError | None], mode: str) -> Iterato
                 needed, without = True, f"{_NOTHING} (--lnd.mode={mode})"
             what = f"{call.name} is denied: {without}"
             to_do = f"bake a macaroon that has {call.uri}, too"
-            yield Finding(Area.PERMISSION, Verdict.PROBLEM if needed else Verdict.WARNING, what, to_do)
+            verdict = Verdict.PROBLEM if needed else Verdict.WARNING
+            yield Finding(Area.PERMISSION, verdict, what, to_do, {"permission": call.uri})
 
 
 def other_failures(answers: Mapping[Call, LndError | None]) -> Iterator[Finding]:

@@ -98,19 +98,19 @@ class _Examination:
             # Where it is allowed, lnd scans all its payments for it: so it is called only to be told that it is denied.
             calls[TRACK_PAYMENTS] = self._subscribe()
         if self._node.explain_no_route:
-            calls[DECODE] = client.invoice("none")
-            calls[QUERY_ROUTES] = client.find_route(RouteQuery(_NO_KEY, 1000))
+            calls[DECODE] = _unless_denied(client.invoice("none"))
+            calls[QUERY_ROUTES] = _unless_denied(client.find_route(RouteQuery(_NO_KEY, 1000)))
         return dict(zip(calls, await asyncio.gather(*map(self._error, calls.values())), strict=True))
 
     async def _error(self, call: Coroutine[Any, Any, Any]) -> LndError | None:
-        """Return why a call failed, None if lnd has answered it: that it knows no such payment or node is an answer."""
+        """Return why a call failed, None if lnd has answered it."""
         try:
             await self._notes.in_time(call)
         except NotOnTime:
             advice = f"no answer within {self._notes.step_s:.0f} s: is lnd's machine overloaded?"
             return LndError(Interruption.TIMEOUT, NodeState.UNREACHABLE, advice)
         except LndError as error:
-            return None if error.cause is Interruption.OTHER and error.state is NodeState.READY else error
+            return error
         return None
 
     async def _get_info(self) -> None:
@@ -161,6 +161,15 @@ class _Examination:
             kept = answers.kept_attempts(payments, answers.release_of(self._info))
             notes.findings.append(answers.attempts(kept, len(payments)))
         return payments
+
+
+async def _unless_denied(call: Coroutine[Any, Any, Any]) -> None:
+    """Make a call about something that doesn't exist: that lnd says so, in words that change, shows that it may be."""
+    try:
+        await call
+    except LndError as error:
+        if error.cause is not Interruption.OTHER:
+            raise
 
 
 def _contents(node: NodeConfig) -> Contents | None:

@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,7 +67,6 @@ class Presented(NamedTuple):
     """Of TLS, such as `TLSv1.3`."""
     certificate: Certificate | None
     """Its own certificate; None if it can't be read."""
-    der: bytes
 
 
 async def look_up(host: str, port: int, *, proxy: bool = False) -> list[HostAddress]:
@@ -84,7 +84,7 @@ async def look_up(host: str, port: int, *, proxy: bool = False) -> list[HostAddr
             value: Any = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             settle, value = found.set_exception, error
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
             loop.call_soon_threadsafe(lambda: None if found.done() else settle(value))
 
     threading.Thread(target=ask, daemon=True).start()
@@ -173,6 +173,6 @@ async def shake_hands(
     der, version = session.getpeercert(binary_form=True), session.version()
     writer.transport.abort()
     try:
-        return Presented(version, read_der(der), der)
+        return Presented(version, read_der(der))
     except ValueError:
-        return Presented(version, None, der)
+        return Presented(version, None)

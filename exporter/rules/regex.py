@@ -27,7 +27,7 @@ def wrong_regex(regex: str) -> str:
     if prod(max(1, int(most or least or 1)) for least, most in _REPEAT.findall(regex)) > MOST_REPEATED:
         return f"it has more than {MOST_REPEATED} repetitions"
     try:
-        with warnings.catch_warnings(action="ignore"):  # on `[+--]` and `[a&&b]`, which a later Python may read anew
+        with warnings.catch_warnings(action="ignore"):  # `[a&&b]` may mean something else some day
             re.compile(regex)
     except (re.error, RecursionError) as error:
         return str(error)

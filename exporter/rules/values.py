@@ -126,7 +126,7 @@ def read(
     Of two values the later one wins: our defaults, ours of the profile, the user's own defaults, their own of the
     profile, `more`.
     """
-    below = _sections(ValuesFile(str(ours), ours.read_text()))
+    below = _sections(ValuesFile(str(ours), ours.read_text(encoding="utf-8")))
     above = _sections(own) if own else _Sections({}, {})
     file = own.name if own else ours
     _checked(f"{file}: defaults", below.defaults, above.defaults)
@@ -195,6 +195,8 @@ def _checked(place: str, *layers: Mapping[str, Any]) -> Values:
         return msgspec.convert(reduce(_merged, layers), Values)
     except msgspec.ValidationError as error:
         raise WrongValues(f"{place}: {error}{_hint(str(error))}") from None
+    except UnicodeEncodeError:
+        raise WrongValues(f"{place}: a half of a surrogate pair (\\ud800 to \\udfff) is not a character") from None
 
 
 _WORDS: Mapping[str, Iterable[str]] = {

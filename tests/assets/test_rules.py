@@ -55,7 +55,7 @@ def alerts(text: str) -> dict[str, Any]:
 def test_rules_of_a_profile(profile: str, capsys: pytest.CaptureFixture[str]) -> None:
     """They are those of the repository. Written to a file, they are the same, and so they are at the second time."""
     there = (RULES / f"{profile}.rules.yml").read_text()
-    assert run(capsys, f"--profile={profile}") == there
+    assert run(capsys, f"--profile={profile}") == run(capsys, f"--profile={profile}", "--output=-") == there
     for _ in range(2):
         assert run(capsys, f"--profile={profile}", "--output=lnd.rules.yml") == f"{Path.cwd()}/lnd.rules.yml\n"
         assert Path("lnd.rules.yml").read_text() == there
@@ -168,6 +168,9 @@ SHOW = "lnd-payments-exporter rules --show-values prints a right file."
         ("defaults: &a {alerts: *a}", "defaults: Object contains unknown field `alerts` - at `$.alerts`"),
         ("[" * 5000, "not YAML"),
         ("\0", "not YAML"),
+        ('defaults: {"\\ud800": 1}', "defaults: a half of a surrogate pair"),
+        ('defaults: {success: "\\ud800"}', "defaults: a half of a surrogate pair"),
+        ("defaults: {alerts: {1: {}}}", "defaults: Expected `str`"),
         ("defaults: {job: 7}", "defaults: Expected `str`, got `int` - at `$.job`"),
         ('defaults: {nodes: "(?=a)"}', "defaults: nodes: '(?=a)' is not a regular expression of Prometheus: "),
     ],
@@ -286,6 +289,15 @@ def test_settings_of_the_exporter_do_not_matter(
     monkeypatch.setenv("LND_PAYMENTS_EXPORTER_LOG_LEVEL", "loud")
     monkeypatch.setenv("LND_PAYMENTS_EXPORTER_PROFILE", "home")
     assert run(capsys) == (RULES / "home.rules.yml").read_text()
+
+
+def test_names_in_any_encoding(tmp_path: Path) -> None:
+    """What is printed is UTF-8, because Prometheus reads nothing else."""
+    (tmp_path / "values.yml").write_text("defaults: {nodes: née}", encoding="utf-8")
+    command = [sys.executable, "-m", "exporter", "rules", "--profile=home", f"--values={tmp_path}/values.yml"]
+    environ = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, capture_output=True, check=True, cwd=ROOT, env=environ)
+    assert 'lnd_payments_node_up{node=~"née"}' in done.stdout.decode()
 
 
 def test_full_disk() -> None:

@@ -47,6 +47,7 @@ def test_kept_attempts(payments: list[Payment], release: answers.Release | None,
 
 
 T0_S = T0 / NS_PER_S
+NO_TIME = "lnd's answers don't say the time (over gRPC never), so the clocks can't be compared"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ T0_S = T0 / NS_PER_S
         ((-6.0, 5.0), 0.0, Verdict.UNKNOWN, "lnd's clock and this machine's differ by less than 6.0 s"),
         ((5.1, 6.1), 0.0, Verdict.WARNING, "lnd's clock is ahead of this machine's by at least 5 s"),
         ((-3601.0, -3600.0), 0.0, Verdict.WARNING, "lnd's clock is behind this machine's by at least 3600 s"),
-        (None, 2.0, Verdict.UNKNOWN, "lnd says no time over gRPC, so the clocks can't be compared"),
+        (None, 2.0, Verdict.UNKNOWN, NO_TIME),
         (
             None,
             -58.0,

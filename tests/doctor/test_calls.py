@@ -24,7 +24,7 @@ WALLET = "ok wallet unlocked: lnd accepts calls"
 ACCEPTS = "ok macaroon lnd accepts it, for all calls of the exporter"
 SOME = "ok macaroon lnd accepts it, but not for all calls"
 NO_PAYMENTS = "ok page lnd has no payments"
-NO_TIME = "unknown clock lnd says no time over gRPC, so the clocks can't be compared"
+NO_TIME = "unknown clock lnd's answers don't say the time (over gRPC never), so the clocks can't be compared"
 SAME_TIME = "ok clock lnd's clock and this machine's differ by less than 0.9 s"
 VERSION = "ok version lnd 0.21.2-beta, which has all that the exporter uses"
 CHAIN = "ok chain lnd has caught up, at block 840000 of regtest"
@@ -205,7 +205,7 @@ OLD = (
         ("0.9.2-beta", ["problem version lnd 0.9.2-beta: the exporter needs 0.10 or newer -> update lnd"]),
         ("0.12.1-beta", [f"warning version lnd 0.12.1-beta: {limit} -> update lnd" for limit in OLD]),
         ("0.17.4-beta", ["ok version lnd 0.17.4-beta, which has all that the exporter uses"]),
-        ("my fork", ["unknown version lnd calls its version 'my'"]),
+        ("my fork", ["unknown version lnd calls its version 'my fork'"]),
     ],
 )
 async def test_versions(tmp_path: Path, capsys: pytest.CaptureFixture[str], version: str, lines: list[str]) -> None:
@@ -267,11 +267,17 @@ async def test_calls_that_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str
     async with SimulatedNode(tmp_path) as node:
         for method in (Method.LIST_CHANNELS, Method.TRACK_PAYMENT):
             node.faults.refuse(method, grpc.StatusCode.RESOURCE_EXHAUSTED, "too large")
+        node.faults.refuse(Method.LIST_PAYMENTS, grpc.StatusCode.UNKNOWN, "the database is closed")
         found = await check(capsys, *HERE_FLAGS, *flags_of(node))
     large = "fails -> an answer of lnd was larger than 200 MiB: please report it"
-    lines = [f"problem lnd TrackPaymentV2 {large}", f"warning lnd ListChannels {large}"]
-    expected = [WALLET, ONLY_OURS, ACCEPTS, *lines, *rest_of(GRPC)]
-    assert found == output(GRPC, 1, *expected, total="1 problem, 1 warning.")
+    unknown = "fails -> lnd answered with an unknown error: look into its log, and please report it"
+    lines = [
+        f"problem lnd ListPayments {unknown}",
+        f"problem lnd TrackPaymentV2 {large}",
+        f"warning lnd ListChannels {large}",
+    ]
+    expected = [WALLET, ONLY_OURS, ACCEPTS, *lines, VERSION, CHAIN, NO_TIME]
+    assert found == output(GRPC, 1, *expected, total="2 problems, 1 warning.")
 
 
 @pytest.mark.parametrize("keeps", [True, False])

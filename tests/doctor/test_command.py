@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+import pty
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,12 +32,14 @@ class Ended(NamedTuple):
     stderr: str
 
 
-async def start(*flags: str, stdout: int = asyncio.subprocess.PIPE) -> asyncio.subprocess.Process:
+async def start(
+    *flags: str, stdout: int = asyncio.subprocess.PIPE, stderr: int = asyncio.subprocess.PIPE
+) -> asyncio.subprocess.Process:
     """Start the command."""
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "exporter", "check", "--connect", *HERE_FLAGS, *flags),
         stdout=stdout,
-        stderr=asyncio.subprocess.PIPE,
+        stderr=stderr,
         cwd=ROOT,
     )
 
@@ -121,6 +125,26 @@ async def test_signals(tmp_path: Path, number: signal.Signals) -> None:
         process.send_signal(number)
         _, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     assert (process.returncode, err.decode()) == (128 + number, "")
+
+
+@pytest.mark.slow
+async def test_progress_on_a_terminal(tmp_path: Path) -> None:
+    """If it takes long, a line on standard error shows how many nodes have been asked; the end removes it."""
+    ours, terminal = pty.openpty()
+    async with SimulatedNode(tmp_path) as node:
+        node.faults.silence()
+        process = await start(*flags_of(node), stderr=terminal)
+        os.close(terminal)
+        shown = b""
+        while b"asked 0 of 1 nodes" not in shown:
+            shown += await asyncio.to_thread(os.read, ours, 1000)
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.communicate(), PATIENCE_S)
+    with suppress(OSError):  # EIO: no other end any more
+        while more := os.read(ours, 1000):
+            shown += more
+    os.close(ours)
+    assert shown == b"\r\x1b[Kasked 0 of 1 nodes" * shown.count(b"asked") + b"\r\x1b[K"
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from exporter.app import client_of
 from exporter.config import NodeConfig
 from exporter.config.addresses import GRPC, TRANSPORTS
-from exporter.lnd import resolver
+from exporter.lnd import reach, resolver
 from exporter.lnd.client import LndError
 from exporter.payments.labels import Interruption
 from exporter.simulator import credentials
@@ -251,3 +251,17 @@ async def test_endless_file_is_not_read_to_its_end(tmp_path: Path, transport: st
         file.symlink_to("/dev/zero")
         error = await failure(config(node, transport))
     assert error.advice == f"{file} is larger than a mebibyte: put lnd's file back there"
+
+
+async def test_one_address_of_a_host_is_enough() -> None:
+    """All are tried at once; the first in the host's order that answers is kept, the others are named with a reason."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        live, refuses = (
+            reach.HostAddress(socket.AF_INET, socket.SOCK_STREAM, 6, (ip, port)) for ip in ("127.0.0.1", "127.0.0.8")
+        )
+        opened = await reach.connect([refuses, live], 5)
+        opened.socket.close()
+        assert (opened.ip, opened.failed) == ("127.0.0.1", {"127.0.0.8": "connection refused"})
+        with pytest.raises(LndError, match=r"^127\.0\.0\.8: connection refused; nothing listens on that port there: "):
+            await reach.connect([refuses], 5)

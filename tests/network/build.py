@@ -37,7 +37,7 @@ BUILDS = (
 )
 VICTORIA = Module("victoriametrics", ("victoria-metrics", "vmalert"))
 """Built apart: a machine that has the other programs doesn't build them again."""
-TOOLS = ("actionlint", "kustomize")
+TOOLS = ("actionlint", "compose", "kustomize")
 """Small programs that a test each needs, built on demand."""
 LND = "github.com/lightningnetwork/lnd"
 
@@ -128,8 +128,9 @@ def _key(modules: Iterable[Module]) -> str:
     """Return a digest of everything that determines the build, except the version of Go."""
     digest = hashlib.sha256()
     for module in modules:
-        for name in ("go.mod", "go.sum"):
-            digest.update((MODULES / module.name / name).read_bytes())
+        folder = MODULES / module.name
+        for path in (folder / "go.mod", folder / "go.sum", *sorted(folder.glob("*.go"))):
+            digest.update(path.read_bytes())
         digest.update(repr(module).encode())
     return digest.hexdigest()[:16]
 
