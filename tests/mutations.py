@@ -1942,10 +1942,6 @@ class Copies:
         self._free = SimpleQueue[Path]()
         for copy in (home / str(place) for place in range(number)):
             for name in ("dashboards", "deploy", "docs", "exporter", "protos", "tests"):
-                shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    ),
-    Mutation(
-            for name in ("exporter", "tests", "docs", "protos"):
                 shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
             for name in ("pyproject.toml", "README.md"):
                 shutil.copy(ROOT / name, copy / name)
