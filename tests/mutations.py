@@ -798,7 +798,7 @@ MUTATIONS = (
     Mutation(
         "the garbage collector looks for ever at what stays for ever",
         "__main__.py",
-        "lambda _: garbage.leave_out_what_is_there()",
+        "garbage.leave_out_what_is_there()",
         "None",
         "test_lean.py",
     ),
