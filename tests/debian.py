@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-APT = (*(() if os.geteuid() == 0 else ("sudo",)), "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300")
+APT = ("apt-get", "-q", "-o", "DPkg::Lock::Timeout=300")
 """Other workers may be installing something, too."""
 
 
