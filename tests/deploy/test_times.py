@@ -24,7 +24,7 @@ def reach(node: promql_parser.Expr) -> timedelta:
         case promql_parser.MatrixSelector():
             found = node.range + reach(node.vector_selector)
         case promql_parser.SubqueryExpr():
-            found = node.range + (node.offset or none) + reach(node.expr)
+            found = (node.range or none) + (node.offset or none) + reach(node.expr)
         case promql_parser.BinaryExpr():
             found = max(reach(node.lhs), reach(node.rhs))
         case promql_parser.Call():
