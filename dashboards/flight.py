@@ -69,7 +69,7 @@ def _first_row(here: Grid) -> None:
             ),
             [
                 Value(Query(_first_expiry(), "blocks left"), "suffix: blocks", left, mapped=_NONE_HELD),
-                Value(Query(f"min({BLOCKS_LEFT}) / {_BLOCKS_AN_HOUR:g}", "time left"), "suffix: hours", in_hours),
+                Value(Query(f"{BLOCK_S} / 3600 * min({BLOCKS_LEFT})", "time left"), "suffix: hours", in_hours),
             ],
             empty=_AWAY,
         ),
