@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.macaroon import Contents, decode, read_contents
-from exporter.simulator import credentials
+from exporter.macaroon import decode
 from tests.config.conftest import MACAROON
 
 Form = Callable[[bytes], bytes]
@@ -90,30 +89,3 @@ def test_any_content_is_decoded_or_none(content: bytes) -> None:
     """Nothing is raised, and only a macaroon is returned."""
     found = decode(content)
     assert found is None or found.startswith(b"\x02") or b"location " in found
-
-
-CALL = "/lnrpc.Lightning/GetInfo"
-
-
-def test_contents() -> None:
-    """Its permissions and conditions; nothing of what makes it valid."""
-    raw = credentials.macaroon(b"k" * 32, 1, [CALL], permissions=["offchain:read"], conditions=["ipaddr 10.0.0.7"])
-    assert read_contents(raw) == Contents(frozenset({f"uri:{CALL}", "offchain:read"}), ("ipaddr 10.0.0.7",))
-
-
-@given(data=st.data())
-def test_contents_of_damaged_macaroons(data: st.DataObject) -> None:
-    """They are read or not, but nothing is raised."""
-    raw = bytearray(credentials.macaroon(b"k" * 32, 1, [CALL], permissions=["offchain:read"]))
-    for _ in range(data.draw(st.integers(1, 3))):
-        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
-    for content in (bytes(raw), bytes(raw[: data.draw(st.integers(0, len(raw)))])):
-        found = read_contents(content)
-        assert found is None or isinstance(found, Contents)
-
-
-def test_numbers_in_a_macaroon_are_limited() -> None:
-    """They have 64 bits: a file full of the digits of one number would take minutes."""
-    for digits, found in ((1, Contents(frozenset(), ())), (10, Contents(frozenset(), ())), (11, None)):
-        length = b"\1" if digits == 1 else b"\x81" + b"\x80" * (digits - 2) + b"\0"
-        assert read_contents(b"\2\2" + length + b"\3\0\0") == found
