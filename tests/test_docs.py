@@ -58,17 +58,16 @@ def test_links_lead_to_a_file_and_a_heading(path: Path) -> None:
     assert broken == []
 
 
-def permissions(text: str) -> list[str]:
+def permissions(text: str) -> set[str]:
     """Return the permissions of each command that makes a macaroon, in their order, with spaces between them."""
-    baked = [" ".join(re.findall(r"uri:/[\w./]+", command)) for command in BAKED.findall(text)]
-    return [each for each in baked if each]
+    return {" ".join(re.findall(r"uri:/[\w./]+", command)) for command in BAKED.findall(text)} - {""}
 
 
 def test_macaroons_are_those_that_the_program_asks_for() -> None:
     """Every page with such a command has the same permissions, and every page of an installation has the command."""
-    [smallest], [explaining], [asking] = map(permissions, (BAKE, no_route.BAKE, BAKE_FOR_WHY))
+    (smallest,), (explaining,), (asking,) = map(permissions, (BAKE, no_route.BAKE, BAKE_FOR_WHY))
     found = {page: baked for page in PAGES if (baked := permissions(page.read_text()))}
     operations, why = (ROOT / "docs" / f"{name}.md" for name in ("operations", "why"))
     others = {*(ROOT / "docs" / "install").iterdir()} - {*found}
-    assert found == {page: [smallest] for page in found} | {operations: [smallest, explaining], why: [asking]}
+    assert found == {page: {smallest} for page in found} | {operations: {smallest, explaining}, why: {asking}}
     assert {page.name for page in others} == {"README.md", "kubernetes.md"}  # which name the page that has it
