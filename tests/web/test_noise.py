@@ -164,7 +164,7 @@ async def test_random_queries_and_hosts() -> None:
 
 
 async def _rest(reader: asyncio.StreamReader) -> bytes:
-    """Return what comes until the connection is closed, or reset: the answer comes before a long request has been read."""
+    """Return what comes until the connection is closed, or reset because a long request was not read to its end."""
     received = b""
     with suppress(ConnectionResetError):
         while some := await reader.read(1000):
