@@ -237,8 +237,10 @@ def test_wrong_files_of_values(capsys: pytest.CaptureFixture[str], tmp_path: Pat
             ["--profile=home", "--grafana=grafana.example"],
             [
                 "--grafana",
-                "'grafana.example' is not an address that begins with http:// or https:// and has no blank and none of"
-                " {}?#",
+                (
+                    "'grafana.example' is not an address that begins with http:// or https:// and has no blank and none"
+                    " of {}?#"
+                ),
                 "lnd-payments-exporter rules --help describes it.",
             ],
         ),
