@@ -16,12 +16,13 @@ COPY pyproject.toml README.md LICENSE ./
 COPY exporter exporter
 COPY dashboards dashboards
 COPY deploy deploy
+# Compiled files that don't depend on the times of their sources, which a build may set. Not of pygments, which nothing imports here.
 RUN /build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
  && /build/bin/pip --python /opt/exporter/bin/python install --no-cache-dir --no-compile --no-deps --no-index /wheels/*.whl \
  && /opt/exporter/bin/python -m compileall -q --invalidation-mode unchecked-hash -x /pygments/ /opt/exporter/lib
 
 FROM ${BASE}
-# Version and revision are set by whoever builds it for others: --label org.opencontainers.image.version=...
+# A release adds the labels `version` and `revision`.
 LABEL org.opencontainers.image.title="lnd-payments-exporter" \
       org.opencontainers.image.description="A Prometheus exporter for the outgoing payments of lnd nodes" \
       org.opencontainers.image.source="https://github.com/lnd-payments-exporter/lnd-payments-exporter" \

@@ -3,7 +3,7 @@
 from dashboards.arrival import SPANS
 from dashboards.graphs import bars, lines, spread
 from dashboards.layout import Grid
-from dashboards.panel import BLUE, ORANGE, SATS, Query, Text
+from dashboards.panel import ORANGE, SATS, Query, Text
 from dashboards.query import (
     FIRST_HTLC_S,
     FIRST_HTLC_SHARE,
@@ -37,22 +37,7 @@ def speed(here: Grid) -> None:
             buckets,
             empty=f"no success, {NO_RULES}",
         ),
-        8,
-    )
-    here.add(
-        lines(
-            Text(
-                "Duration of successes, over time",
-                "Half, and nearly all, of the successful payments were faster. Good: level. Empty where nothing "
-                "succeeded.",
-                "s",
-            ),
-            [Query(f"histogram_quantile({q}, {buckets}) >= 0", f"{round(q * 100)} % are faster") for q in (0.5, 0.95)],
-            colors={"50 % are faster": BLUE, "95 % are faster": "purple"},
-            empty=f"no success, {NO_RULES}",
-            every=_STEP,
-        ),
-        5,
+        10,
     )
     here.add(
         lines(
@@ -71,7 +56,7 @@ def speed(here: Grid) -> None:
             empty=f"no success, {NO_RULES}",
             every=_STEP,
         ),
-        6,
+        7,
     )
     here.add(
         lines(
@@ -88,7 +73,7 @@ def speed(here: Grid) -> None:
             empty=f"no payments, {NO_RULES}",
             every=_STEP,
         ),
-        5,
+        7,
     )
 
 

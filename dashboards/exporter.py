@@ -1,6 +1,6 @@
 """The panels of the fourth dashboard on the exporter itself and the updates that it receives."""
 
-from dashboards.graphs import areas, bars, lines, number
+from dashboards.graphs import Value, areas, bars, lines, several
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, ORANGE, RED, YELLOW, Query, Text
 from dashboards.query import (
@@ -28,6 +28,8 @@ _AWAY = of_exporters(
 """Exporters of the chosen nodes of which Prometheus can't scrape some page."""
 _NO_STATE = 10**9
 """Stands for the age of the state of an exporter that has a page, but no file."""
+_ZERO = ((None, GREEN), (0.5, RED))
+"""Colours of a number that is 0 while all is well."""
 _FASTER = f"{1 - DELAY_SHARE:.0%} are faster"
 
 
@@ -119,89 +121,49 @@ def updates(here: Grid) -> None:
 def exporter(here: Grid) -> None:
     """Add the panels on the process and its state file."""
     here.row("The exporter")
+    written = of_exporters(f"lnd_payments_exporter_checkpoint_timestamp_seconds{{{JOBS}}}")
+    risen = "increase(lnd_payments_exporter_{}_total{{{}}}[$__range])"
     here.add(
-        number(
+        several(
             Text(
-                "Audit: unaccounted",
-                "Payments that ended in lnd's database and were in no counter. Anything but 0 is a bug: please "
-                "report it.",
+                "Audit, state file, certificate",
+                "Unaccounted: payments that ended in lnd's database and were in no counter; a bug, please report it. "
+                "Begun anew: state files that could not be used; failed writes: the disk is full or read-only; both "
+                "within the time shown. The age is the scrape interval while all is well. Good: the rest 0, and more "
+                f"than {CERTIFICATE_S[1] // DAY_S} days.",
                 "short",
             ),
-            f"{total(m('audit_unaccounted'))} or 0 * max({m('node_up')})",
-            ((None, GREEN), (1, RED)),
+            [
+                Value(
+                    Query(f"{total(m('audit_unaccounted'))} or 0 * max({m('node_up')})", "unaccounted"), "short", _ZERO
+                ),
+                Value(
+                    Query(total(of_exporters(risen.format("state_resets", JOBS))), "counters begun anew"),
+                    "short",
+                    _ZERO,
+                ),
+                Value(
+                    Query(total(of_exporters(risen.format("checkpoint_failures", JOBS))), "failed writes"),
+                    "short",
+                    _ZERO,
+                ),
+                Value(
+                    Query(f"max(time() - {written}) or {_NO_STATE} + 0 * max({m('node_up')})", "age of the state"),
+                    "s",
+                    ((None, GREEN), (300, ORANGE)),
+                    mapped={str(_NO_STATE): ("memory only", BLUE)},
+                ),
+                Value(
+                    Query(
+                        f"min({m('node_certificate_expiry_timestamp_seconds')} - time())", "lnd's certificate ends in"
+                    ),
+                    "s",
+                    ((None, RED), (CERTIFICATE_S[0], ORANGE), (CERTIFICATE_S[1], GREEN)),
+                ),
+                Value(Query(f"count({_AWAY}) or vector(0)", "exporters away"), "short", _ZERO),
+            ],
         ),
-        4,
-        5,
-    )
-    here.add(
-        number(
-            Text("Counters began anew", "State files that could not be used, within the time shown. Good: 0.", "short"),
-            total(of_exporters(f"increase(lnd_payments_exporter_state_resets_total{{{JOBS}}}[$__range])")),
-            ((None, GREEN), (0.5, RED)),
-            decimals=0,
-        ),
-        4,
-        5,
-    )
-    here.add(
-        number(
-            Text(
-                "Failed writes of the state",
-                "Within the time shown: the disk is full or read-only. Good: 0.",
-                "short",
-            ),
-            total(of_exporters(f"increase(lnd_payments_exporter_checkpoint_failures_total{{{JOBS}}}[$__range])")),
-            ((None, GREEN), (0.5, RED)),
-            decimals=0,
-        ),
-        4,
-        5,
-    )
-    here.add(
-        number(
-            Text(
-                "Age of the state on disk",
-                "Oldest of the exporters. While all is well it is written before each page, so this is the scrape "
-                "interval.",
-                "s",
-            ),
-            f"max(time() - {of_exporters(f'lnd_payments_exporter_checkpoint_timestamp_seconds{{{JOBS}}}')}) "
-            f"or {_NO_STATE} + 0 * max({m('node_up')})",
-            ((None, GREEN), (300, ORANGE)),
-            decimals=0,
-            empty="exporter away",
-            mapped={str(_NO_STATE): ("memory only", BLUE)},
-        ),
-        4,
-        5,
-    )
-    here.add(
-        number(
-            Text(
-                "Certificate of lnd, valid for",
-                "Until the first of the nodes' TLS certificates expires. Good: more than "
-                f"{CERTIFICATE_S[1] // DAY_S} days; at {CERTIFICATE_S[0] // DAY_S} it is critical.",
-                "s",
-            ),
-            f"min({m('node_certificate_expiry_timestamp_seconds')} - time())",
-            ((None, RED), (CERTIFICATE_S[0], ORANGE), (CERTIFICATE_S[1], GREEN)),
-            decimals=0,
-            empty="not known",
-        ),
-        4,
-        5,
-    )
-    here.add(
-        number(
-            Text(
-                "Exporters away",
-                "Those of the chosen nodes that Prometheus can't scrape. Good: 0.",
-                "short",
-            ),
-            f"count({_AWAY}) or vector(0)",
-            ((None, GREEN), (1, RED)),
-        ),
-        4,
+        24,
         5,
     )
     here.add(

@@ -5,7 +5,7 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards.board import Board
 from dashboards.destinations import destinations
-from dashboards.graphs import bars, leading, number, two
+from dashboards.graphs import Value, bars, several
 from dashboards.htlcs import attempts
 from dashboards.layout import Grid
 from dashboards.logs import LOKI, STREAM, failures_logged
@@ -75,54 +75,30 @@ def _causes(here: Grid) -> None:
     failed, done, mended = (
         total(increase(each.record, KIND)) for each in (FAILED_BY_KIND, SUCCEEDED_BY_KIND, MADE_GOOD_BY_KIND)
     )
+    lasting = f"clamp_min({failed} - ({mended} or 0 * {failed}), 0)"
+    shares = ((None, GREEN), (1 - TARGET, ORANGE), (1 - OUTAGE, RED))
     here.add(
-        leading(
+        several(
             Text(
-                "Most frequent cause",
-                "Of the failed payments within the time shown. The table below tells what helps, and which ones they "
-                "were.",
-                "locale",
-            ),
-            total(causes, "cause"),
-            "cause",
-            CAUSES,
-            empty=f"none, {NO_RULES}",
-        ),
-        11,
-        5,
-    )
-    here.add(
-        number(
-            Text(
-                "Failed payments",
-                "Within the time shown, of the purposes chosen. `lnd-payments-exporter ended --failed` lists them.",
-                "locale",
-            ),
-            total(causes),
-            decimals=0,
-            empty=f"nothing counted, {NO_RULES}",
-        ),
-        5,
-        5,
-    )
-    here.add(
-        two(
-            Text(
-                "Share that fails",
-                "Of all that ended within the time shown, refusals and cancellations too, of the purposes chosen. "
-                f"{EACH_TRY}: every payment that failed. {IN_THE_END}: without those whose invoice a later try paid; "
-                "keysends, AMP and probes have no later try. Both of the same number of payments.",
+                "How many fail, and the top cause",
+                "Within the time shown, of the purposes chosen, refusals and cancellations too: the share of all that "
+                f"ended. {EACH_TRY}: every payment that failed. {IN_THE_END}: without those whose invoice a later try "
+                "paid (only invoices are). `lnd-payments-exporter ended --failed` lists them.",
                 "percentunit",
             ),
-            Query(f"{failed} / (({failed} + {done}) > 0)", EACH_TRY),
-            Query(f"clamp_min({failed} - ({mended} or 0 * {failed}), 0) / (({failed} + {done}) > 0)", IN_THE_END),
-            ((None, GREEN), (1 - TARGET, ORANGE), (1 - OUTAGE, RED)),
-            decimals=1,
+            [
+                Value(Query(f"{failed} / (({failed} + {done}) > 0)", EACH_TRY), "percentunit", shares, 1),
+                Value(Query(f"{lasting} / (({failed} + {done}) > 0)", IN_THE_END), "percentunit", shares, 1),
+                Value(Query(total(causes), "failed"), "locale"),
+                Value(Query(f"topk(1, {total(causes, 'cause')} > 0)", "{{cause}}"), "locale"),
+            ],
             empty=f"no payments, {NO_RULES}",
+            colors=CAUSES,
         ),
-        8,
-        5,
+        10,
+        6,
     )
+    _reasons(here)
     here.add(_advice(total(causes, "cause"), total(causes)), 24, 8)
     here.add(
         bars(
@@ -142,8 +118,33 @@ def _causes(here: Grid) -> None:
     here.add(_checks(), 11, 9)
 
 
+def _reasons(here: Grid) -> None:
+    reasons = total(increase(BY_REASON, PURPOSE), "reason")
+    here.add(
+        grid(
+            Text(
+                "lnd's reason",
+                "What `lncli listpayments` says of the failed payments within the time shown. It says less than the "
+                "cause: timeout and no_route only mean that lnd stopped trying.",
+                "locale",
+            ),
+            [Query(command(f"{reasons} > 0", "reason", f"{_ENDED} --reason=$1 --since=$__range"))],
+            [
+                Column("reason", "Reason", "string", width=230, words=named(REASONS)),
+                Column("Value", "Failed", "locale", decimals=0, width=90),
+                Column("command", _WHICH, "string", copied=True),
+            ],
+            "reason",
+            sort="Failed",
+            empty=f"no failed payments, {NO_RULES}",
+        ),
+        14,
+        6,
+    )
+
+
 def _amounts(here: Grid) -> None:
-    here.row("2. At which amounts, and what does lnd say?")
+    here.row("2. At which amounts?")
     by_amount = increase(BY_AMOUNT_AND_CAUSE.record, PURPOSE, 'amount_band!=""')
     here.add(
         matrix(
@@ -162,30 +163,6 @@ def _amounts(here: Grid) -> None:
         ),
         24,
         8,
-    )
-    reasons = total(increase(BY_REASON, PURPOSE), "reason")
-    here.add(
-        grid(
-            Text(
-                "lnd's reason",
-                "What `lncli listpayments` says of the failed payments within the time shown. It says less than the "
-                "cause: timeout and no_route only mean that lnd stopped trying.",
-                "locale",
-            ),
-            [
-                Query(command(f"{reasons} > 0", "reason", f"{_ENDED} --reason=$1 --since=$__range")),
-            ],
-            [
-                Column("reason", "Reason", "string", width=230, words=named(REASONS)),
-                Column("Value", "Failed", "locale", decimals=0, width=90),
-                Column("command", _WHICH, "string", copied=True),
-            ],
-            "reason",
-            sort="Failed",
-            empty=f"no failed payments, {NO_RULES}",
-        ),
-        24,
-        6,
     )
 
 

@@ -1,7 +1,7 @@
 """The dashboard of all nodes: one table, whoever needs somebody first, with a link to each node."""
 
 from dashboards.board import Board
-from dashboards.graphs import bars, number
+from dashboards.graphs import Value, bars, several
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, SATS, YELLOW, Query, Text
 from dashboards.presence import ALL_AWAY, AWAY, BLOCKS_LEFT, EXPORTER_AWAY, KNOWN, NODES, READY, STATE, STATES
@@ -105,76 +105,81 @@ def _worst_alert() -> str:
     of_node = f"{nodes} + on (job, at, node) group_left (alert) {ranked(_OF_NODE, 'job', 'at', 'node')}"
     of_exporter = f"{nodes} + on (job, at) group_left (alert) {ranked(_OF_EXPORTER, 'job', 'at')}"
     worst = f"topk by ({', '.join(NODE)}) (1, {of_node} or {of_exporter})"
-    return f"max by ({', '.join(NODE)}, alert) ({worst}) or {PER_NODE} 0 * {each(KNOWN)}"
+    return _filled("alert", f"max by ({', '.join(NODE)}, alert) ({worst}) or {PER_NODE} 0 * {each(KNOWN)}")
+
+
+def _filled(label: str, expr: str) -> str:
+    """Return the expression with a dash where a label is missing: Grafana would show an empty cell."""
+    return f'label_replace({expr}, "{label}", "-", "{label}", "")'
 
 
 def _first_row(here: Grid) -> None:
     here.add(
-        number(Text("Nodes", "Nodes that were followed within the time shown.", "short"), NODES, ((None, BLUE),)), 4, 4
-    )
-    here.add(
-        number(
+        several(
             Text(
-                "Nodes away",
-                "Nodes that don't answer, don't let the exporter in, or whose exporter is away. Good: 0.",
+                "Nodes, and what they pay",
+                "Nodes that were followed within the time shown; away: those that don't answer, don't let the exporter "
+                "in, or whose exporter is away. Good: 0. Payments of every kind within 10 minutes; success of each try "
+                "within an hour, over all nodes: the column Burn tells whose is too low.",
                 "short",
             ),
-            AWAY,
-            ((None, GREEN), (1, RED)),
-        ),
-        4,
-        4,
-    )
-    watchdog = exactly("alertname", _WATCHDOG)
-    for severity, color in ((Severity.CRITICAL, RED), (Severity.WARNING, ORANGE)):
-        here.add(
-            number(
-                Text(
-                    f"Alerts firing, {severity}",
-                    "Of all nodes and exporters of the job; the table at the end lists them. Good: 0.",
+            [
+                Value(Query(NODES, "nodes"), "short"),
+                Value(Query(AWAY, "away"), "short", ((None, GREEN), (1, RED))),
+                Value(
+                    Query(f"{total(increase('started_total', window='10m'))} / 10", "payments a minute"),
                     "short",
+                    decimals=1,
                 ),
-                f"count({_firing(exactly('severity', severity))}) or 0 * count(ALERTS{{{watchdog}}})",
-                ((None, GREEN), (1, color)),
-                empty="the rules are not loaded",
-            ),
-            4,
-            4,
-        )
-    here.add(
-        number(
-            Text("Payments per minute", "Over all nodes, of every kind, within the last 10 minutes.", "short"),
-            f"6 * {total(increase('started_total', window='10m'))} / 60",
-            ((None, BLUE),),
-            decimals=1,
+                Value(
+                    Query(f"{overall('1h')} or 1 + {ALL_AWAY}", "success, 1 h"),
+                    "percentunit",
+                    decimals=1,
+                    mapped={"2": ("all are away", RED)},
+                ),
+            ],
         ),
-        4,
-        4,
+        15,
+        5,
     )
+    loaded = f"0 * count(ALERTS{{{exactly('alertname', _WATCHDOG)}}})"
     here.add(
-        number(
+        several(
             Text(
-                "Success rate, 1 h",
-                "Of each try, over all nodes, within the last hour. The column Burn tells whose is too low.",
-                "percentunit",
+                "Alerts firing now",
+                "Of all nodes and exporters of the job; the table at the end lists them. Good: 0.",
+                "short",
             ),
-            f"{overall('1h')} or 1 + {ALL_AWAY}",
-            ((None, BLUE),),
-            decimals=1,
-            empty=f"no payments, {NO_RULES}",
-            mapped={"2": ("all are away", RED)},
+            [
+                Value(
+                    Query(f"count({_firing(exactly('severity', severity))}) or {loaded}", severity.value),
+                    "short",
+                    ((None, GREEN), (1, color)),
+                )
+                for severity, color in ((Severity.CRITICAL, RED), (Severity.WARNING, ORANGE))
+            ],
+            empty="the rules are not loaded",
         ),
-        4,
-        4,
+        9,
+        5,
     )
+
+
+def _or_none(expr: str) -> str:
+    """Return the expression with no number for nodes without a result: otherwise these would have no row."""
+    return f"{expr} or {PER_NODE} NaN * {each(KNOWN)}"
+
+
+def _version() -> str:
+    """Return the version of each node that answers, as a label."""
+    first_word = f'label_replace({m("node_info")}, "version", "$1", "version", "([^ ]+).*")'
+    return _filled("version", _or_none(f"max by ({', '.join(NODE)}, version) ({first_word}) {READY}"))
 
 
 def _columns() -> tuple[str, ...]:
     """Return the numbers of each node; of a node that is away only those that go on."""
     judged = f"{burn('1h')} and {enough('1h')}"
     inactive = total(m("node_channels", exactly("state", ChannelState.INACTIVE)), *NODE)
-    info = m("node_info")
-    version = f'label_replace({info}, "version", "$1", "version", "([^ ]+).*")'
     return (
         f"{each(judged)} {READY}",
         f"{overall('1h', *NODE)} {READY}",
@@ -183,7 +188,6 @@ def _columns() -> tuple[str, ...]:
         runway(),
         f"{inactive} {READY}",
         BLOCKS_LEFT,
-        f"max by ({', '.join(NODE)}, version) ({version}) {READY}",
     )
 
 
@@ -199,13 +203,14 @@ def _nodes(here: Grid) -> None:
             ),
             [
                 Query(STATE),
-                *(Query(f"{expr} or {PER_NODE} NaN * {each(KNOWN)}") for expr in _columns()),  # or the node has no row
+                *(Query(_or_none(expr)) for expr in _columns()),
+                Query(_version()),
                 Query(_worst_alert()),
             ],
             [
                 Column("node", "Node", "string", link=_LINK),
                 Column("Value #J", "Severity", words=_SEVERITIES, width=85),
-                Column("alert", "Alert", "string", width=150, empty="-"),
+                Column("alert", "Alert", "string", width=150),
                 Column("Value #A", "State", words=STATES, empty=EXPORTER_AWAY, width=115),
                 Column("Value #B", "Burn", "suffix: x", _BURN, 1, empty="-", width=75),
                 Column("Value #C", "Success", "percentunit", decimals=1, empty="-", width=85),
@@ -214,7 +219,7 @@ def _nodes(here: Grid) -> None:
                 Column("Value #F", "Lasts", "s", decimals=1, empty="-", width=100),
                 Column("Value #G", "Inactive", "short", _INACTIVE, 0, empty="-", width=90),
                 Column("Value #H", "Blocks left", "short", _LEFT, 0, empty="-", width=100),
-                Column("version", "Version", "string", width=120, empty="-"),
+                Column("version", "Version", "string", width=120),
                 Column("instance", "Instance", "string"),
                 Column("job", "Job", "string"),
             ],
@@ -236,12 +241,12 @@ def _alerts(here: Grid) -> None:
                 "exporter, or of several nodes.",
                 "short",
             ),
-            [Query(f"max by (job, instance, node, alert) ({_named(_ranks())})")],
+            [Query(_filled("node", _filled("instance", f"max by (job, instance, node, alert) ({_named(_ranks())})")))],
             [
                 Column("Value", "Severity", words=_SEVERITIES, width=100),
                 Column("alert", "Alert", "string"),
-                Column("node", "Node", "string", empty="-"),
-                Column("instance", "Instance", "string", empty="-"),
+                Column("node", "Node", "string"),
+                Column("instance", "Instance", "string"),
             ],
             ("job", "instance", "node", "alert"),
             sort="Severity",

@@ -1,7 +1,7 @@
 """The dashboard of payments in flight: their ages, the peers that hold HTLCs, and the blocks left."""
 
 from dashboards.board import Board
-from dashboards.graphs import areas, in_words, lines, number, two
+from dashboards.graphs import Value, areas, in_words, lines, several
 from dashboards.hanging import hanging
 from dashboards.layout import Grid
 from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, SATS, YELLOW, Query, Text
@@ -20,7 +20,7 @@ _LEFT = {"144_and_over": GREEN, "36_to_144": YELLOW, "under_36": ORANGE, "expire
 _UNSEEN = "node away: as of its last answer"
 _BLOCKS_AN_HOUR = 3600 / BLOCK_S
 _NONE = 10**9
-"""Stands for blocks left, or hours, if no HTLC is held."""
+"""Stands for blocks left if no HTLC is held."""
 _NONE_HELD = {str(_NONE): ("none held", GREEN)}
 _AWAY = "not known: a node is away"
 
@@ -56,72 +56,56 @@ def _first_row(here: Grid) -> None:
         3,
     )
     left = ((None, RED), (NEAR, ORANGE), (FAR, GREEN))
+    began = f"min({m('in_flight_oldest_timestamp_seconds')})"
+    in_hours = tuple((None if blocks is None else blocks / _BLOCKS_AN_HOUR, color) for blocks, color in left)
     here.add(
-        number(
+        several(
             Text(
-                "Blocks until the first expiry",
+                "Until the first expiry",
                 "Of the HTLCs held for more than 30 minutes; at 0 lnd closes the channel by force. Blocks that a "
-                f"stopped node has not seen are estimated, one in 10 minutes. Good: none held, or above {FAR}.",
+                "stopped node has not seen are estimated, one in 10 minutes; hours are at this pace. Good: none held, "
+                f"or above {FAR} blocks.",
                 "suffix: blocks",
             ),
-            _first_expiry(f"min({BLOCKS_LEFT})"),
-            left,
-            decimals=0,
+            [
+                Value(Query(_first_expiry(), "blocks left"), "suffix: blocks", left, mapped=_NONE_HELD),
+                Value(Query(f"{BLOCK_S} / 3600 * min({BLOCKS_LEFT})", "time left"), "suffix: hours", in_hours),
+            ],
             empty=_AWAY,
-            mapped=_NONE_HELD,
         ),
-        6,
-        4,
+        10,
+        5,
     )
     here.add(
-        number(
+        several(
             Text(
-                "Time until the first expiry",
-                f"The same in hours, at 10 minutes for a block. Good: none held, or above {FAR * BLOCK_S / 3600:g}.",
-                "suffix: hours",
+                "In flight",
+                "Payments that have begun and not ended, their amount without fees, and the age of the oldest. Good: "
+                "minutes, hold invoices aside. `lnd-payments-exporter open` lists it first.",
+                "short",
             ),
-            _first_expiry(f"min({BLOCKS_LEFT}) / {_BLOCKS_AN_HOUR:g}"),
-            tuple((None if blocks is None else blocks / _BLOCKS_AN_HOUR, color) for blocks, color in left),
-            decimals=0,
-            empty=_AWAY,
-            mapped=_NONE_HELD,
+            [
+                Value(Query(total(m("in_flight")), "payments"), "short"),
+                Value(Query(f"{total(m('in_flight_msat'))} / {SAT}", "amount"), SATS),
+                Value(
+                    Query(f"time() - {began} and on () {total(m('in_flight'))} > 0", "oldest"),
+                    "s",
+                    ((None, GREEN), (600, YELLOW), (3600, ORANGE)),
+                    None,
+                ),
+            ],
+            empty="the exporter is away",
         ),
-        6,
-        4,
-    )
-    here.add(
-        two(
-            Text("In flight", "Payments that have begun and not ended, and their amount without fees.", "short"),
-            Query(total(m("in_flight")), "payments"),
-            Query(f"{total(m('in_flight_msat'))} / {SAT}", "amount"),
-            ((None, BLUE),),
-            SATS,
-        ),
-        6,
-        4,
-    )
-    here.add(
-        number(
-            Text(
-                "Oldest in flight",
-                "Since lnd created it. Good: minutes, hold invoices aside. `lnd-payments-exporter open` lists it "
-                "first.",
-                "s",
-            ),
-            f"time() - min({m('in_flight_oldest_timestamp_seconds')}) and on () {total(m('in_flight'))} > 0",
-            ((None, GREEN), (600, YELLOW), (3600, ORANGE)),
-            empty="none, or the exporter is away",
-        ),
-        6,
-        4,
+        14,
+        5,
     )
     hanging(here)
 
 
-def _first_expiry(left: str) -> str:
-    """Return what is left, or that no HTLC is held; nothing if none is known, but a node is away."""
+def _first_expiry() -> str:
+    """Return the blocks left, or that no HTLC is held; nothing if none is known, but a node is away."""
     away = f"{KNOWN} unless {UP} == 1 unless {PER_NODE} {m(LISTED)} == 0"
-    return f"{left} or {_NONE} + 0 * max({UP}) unless on () ({away})"
+    return f"min({BLOCKS_LEFT}) or {_NONE} + 0 * max({UP}) unless on () ({away})"
 
 
 def by_age() -> list[Query]:
@@ -216,18 +200,5 @@ def _over_time(here: Grid) -> None:
             [Query(total(increase("succeeded_late_total", window="10m")), "succeeded late")],
             colors={"succeeded late": ORANGE},
         ),
-        6,
-    )
-    here.add(
-        areas(
-            Text(
-                "Succeeded after giving up, sat",
-                "Their amount, fees not included, within the last 10 minutes: what may have been refunded or paid "
-                "again. Good: 0.",
-                SATS,
-            ),
-            [Query(f"{total(increase('succeeded_late_msat_total', window='10m'))} / {SAT}", "amount, late")],
-            colors={"amount, late": ORANGE},
-        ),
-        6,
+        12,
     )

@@ -55,25 +55,6 @@ def in_words(text: Text, expr: str, legend: str, mapped: Mapping[str, tuple[str,
     return panel.mappings(mappings(mapped)).text_mode(words.BigValueTextMode.VALUE_AND_NAME)
 
 
-def leading(text: Text, expr: str, label: str, colors: Mapping[str, str], *, empty: str = "none") -> stat.Panel:
-    """Return a panel with the label value that has the highest number."""
-    panel = number(text, f"topk(1, {expr} > 0)", decimals=0, empty=empty, legend=f"{{{{{label}}}}}")
-    for name, color in colors.items():
-        panel.override_by_name(name, [_fixed(color)])
-    return panel.text_mode(words.BigValueTextMode.VALUE_AND_NAME)
-
-
-def two(
-    text: Text, first: Query, second: Query, steps: Steps, unit: str = "", *, decimals: int = 0, empty: str = "-"
-) -> stat.Panel:
-    """Return a panel with two numbers and their names; the second may be in a unit of its own."""
-    panel: stat.Panel = number(text, first.expr, steps, decimals=decimals, empty=empty, legend=first.legend)
-    panel.with_target(target(second._replace(instant=True), 1, PromQueryFormat.TIME_SERIES))
-    if unit:
-        panel.override_by_name(second.legend, [model.DynamicConfigValue(id_val="unit", value=unit)])
-    return panel.text_mode(words.BigValueTextMode.VALUE_AND_NAME)
-
-
 class Value(NamedTuple):
     """One of the values of a panel: its query, and its own unit, colours and decimals."""
 

@@ -9,7 +9,6 @@ from dashboards.panel import BLUE, GREEN, GREY, ORANGE, RED, SATS, YELLOW, Query
 from dashboards.presence import ALL_AWAY, AWAY, READY
 from dashboards.query import (
     ALERTS,
-    BURN_LEAST,
     BURNS,
     BURNT_BY,
     FEW,
@@ -77,9 +76,9 @@ def _success(here: Grid) -> None:
         several(
             Text(
                 "Success, against its target",
-                "Of invoices, keysends and AMP payments: the share that this node did not fail; refusals and "
-                "cancellations are not its failures. Red: Outage or FailFast fires. Orange: below the target of these "
-                f"amounts. Grey: fewer than {FEW} payments. away: no node answers, so nothing is counted.",
+                "Share that this node did not fail. Red: Outage or FailFast fires; orange: below the target of these "
+                f"amounts; grey: fewer than {FEW} payments; away: no node answers. Burn: how many times as many fail "
+                f"as the targets allow, at the worst node; an alert begins at {BURNS['fast']:g}. {BURNT_BY}",
                 "percentunit",
             ),
             [
@@ -87,28 +86,12 @@ def _success(here: Grid) -> None:
                 Value(Query(_judged("1h", "Outage", "FailFast"), "1 h: {{is}}"), "percentunit", decimals=1),
                 Value(Query(target("1h"), "target"), "percentunit", ((None, GREY),), 1),
                 Value(Query(ALL_AWAY, "now"), "none", mapped={"1": ("away", RED)}),
+                Value(Query(f"max({burn('1h')} and {enough('1h')})", "burn, 1 h"), "suffix: x", _BURN, 1),
             ],
             empty=f"no payments, {NO_RULES}",
             colors={f"/: {word}$/": color for word, color in _JUDGED.items()},
         ),
-        6,
-        _HIGH,
-    )
-    here.add(
-        number(
-            Text(
-                "Burn, 1 h",
-                "The error budget: how many times as many payments fail as the targets allow for these amounts, at the "
-                f"worst node. Good: below 1. Alerts begin at {BURNS['fast']} within an hour, {BURNS['slow']} within "
-                f"six, and ask for {BURN_LEAST['1h']} and {BURN_LEAST['6h']} finished payments. {BURNT_BY}",
-                "suffix: x",
-            ),
-            f"max({burn('1h')} and {enough('1h')})",
-            _BURN,
-            decimals=1,
-            empty=f"few, {NO_RULES_HERE}",
-        ),
-        2,
+        8,
         _HIGH,
     )
 

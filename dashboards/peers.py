@@ -11,7 +11,15 @@ from dashboards.query import BLAMED, BLAMED_LEAST, NO_RULES, NODE, SAT, increase
 from dashboards.tables import Column, command, grid
 from dashboards.words import OUTCOMES
 from exporter.payments.labels import PeerChannelState, PeerOutcome, Purpose
-from exporter.rules.boards import FEE_PPM, PEER_ATTEMPTS, PEER_FEES, PEER_OUTSTANDING, PEER_REBALANCE_FEES, PEER_SENT
+from exporter.rules.boards import (
+    FEE_PPM,
+    PEER_ALIAS,
+    PEER_ATTEMPTS,
+    PEER_FEES,
+    PEER_OUTSTANDING,
+    PEER_REBALANCE_FEES,
+    PEER_SENT,
+)
 from exporter.rules.peers import PEER_BLAMED_SHARE
 from exporter.rules.rule import exactly
 
@@ -50,7 +58,8 @@ def _aliases(info: str = m("peer_info"), each: str = _EACH) -> str:
 def _aliases_of_the_range(at: str = "") -> str:
     """Return the same for all peers of the time shown, also where the exporter is away now."""
     each = total(f"last_over_time({m(PEER_SENT.record, _HAS_PLACE)}[$__range]{at})", "peer")
-    return _aliases(f"last_over_time({m('peer_info')}[1h]{at})", each)
+    known = f"last_over_time({m(PEER_ALIAS.record)}[$__range]{at})"
+    return _aliases(f"(2 * {m('peer_info')}{at} or {known})", each)  # 2: the present alias, if it has changed
 
 
 def _grown_from_nothing(metric: str) -> str:
@@ -187,9 +196,7 @@ def _takes(here: Grid) -> None:
                 "them and hold invoices included. Good: a few seconds. One line that rises alone is that peer's.",
                 "s",
             ),
-            [
-                Query(f"({takes} and on (peer) {slowest}) * on (peer) group_left (alias) {named}", "{{alias}}"),
-            ],
+            [Query(f"({takes} and on (peer) {slowest}) * on (peer) group_left (alias) {named}", "{{alias}}")],
             empty=f"{_NONE}, {NO_RULES}",
             every="15m",
         ),

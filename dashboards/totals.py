@@ -1,9 +1,9 @@
 """The panels of the first dashboard on the time shown as a whole: what was paid, at what price."""
 
-from dashboards.graphs import Value, number, several
+from dashboards.graphs import Value, several
 from dashboards.layout import Grid
 from dashboards.panel import GREEN, ORANGE, RED, SATS, Query, Text
-from dashboards.query import NO_RULES, NO_RULES_HERE, OUTAGE, SAT, TARGET, increase, overall, overall_in_the_end, total
+from dashboards.query import NO_RULES, OUTAGE, SAT, TARGET, increase, overall, overall_in_the_end, total
 from dashboards.words import EACH_TRY, IN_THE_END
 from exporter.payments.labels import Kind
 from exporter.rules.boards import FEES_BY_KIND, SUCCEEDED_BY_KIND
@@ -11,58 +11,33 @@ from exporter.rules.recording import SENT
 from exporter.rules.rule import exactly
 
 _NO_REBALANCE = f'kind!="{Kind.REBALANCE}"'
-_FEES = {"payments": _NO_REBALANCE, "rebalances": exactly("kind", Kind.REBALANCE)}
-"""Whose fees, with the matcher for them."""
+_REBALANCE = exactly("kind", Kind.REBALANCE)
 
 
 def totals(here: Grid) -> None:
     """Add the numbers of the time shown: payments, amount, fees, success."""
     here.row("What was paid? The time shown, chosen at the top right")
-    fees = {name: increase(FEES_BY_KIND.record, which) for name, which in _FEES.items()}
+    fees, of_rebalances = (total(increase(FEES_BY_KIND.record, which)) for which in (_NO_REBALANCE, _REBALANCE))
     sent = total(increase(SENT))
     here.add(
-        number(
-            Text("Arrived", "Payments of every kind but rebalances that succeeded.", "locale"),
-            total(increase(SUCCEEDED_BY_KIND.record, _NO_REBALANCE)),
-            decimals=0,
-            empty=f"none, {NO_RULES_HERE}",
-        ),
-        3,
-        4,
-    )
-    here.add(
-        number(
-            Text("Sent", "What they delivered, fees not included.", SATS),
-            f"round({sent} / {SAT})",
-            empty=f"none, {NO_RULES_HERE}",
-        ),
-        3,
-        4,
-    )
-    here.add(
         several(
-            Text("Fees", "Routing fees of what arrived; those of rebalances by themselves.", SATS),
-            [
-                Value(Query(f"round({total(each_fee)} / {SAT})", name), SATS, decimals=None)
-                for name, each_fee in fees.items()
-            ],
-            empty=f"none, {NO_RULES_HERE}",
-        ),
-        5,
-        4,
-    )
-    here.add(
-        number(
             Text(
-                "Fee rate",
-                "Fees of payments in millionths of what they delivered; 1000 ppm is 0.1 %. Good: as your limits say.",
-                "suffix: ppm",
+                "Arrived, sent, fees",
+                "Payments of every kind but rebalances that succeeded, and what they delivered, fees not included. "
+                "Then their routing fees, also in millionths of what they delivered (1000 ppm is 0.1 %), and those of "
+                "rebalances. Good: as your limits say.",
+                "locale",
             ),
-            f"1e6 * {total(fees['payments'])} / ({sent} > 0)",
-            decimals=0,
-            empty=f"none, {NO_RULES_HERE}",
+            [
+                Value(Query(total(increase(SUCCEEDED_BY_KIND.record, _NO_REBALANCE)), "arrived"), "locale"),
+                Value(Query(f"round({sent} / {SAT})", "sent"), SATS, decimals=None),
+                Value(Query(f"round({fees} / {SAT})", "fees"), SATS, decimals=None),
+                Value(Query(f"1e6 * {fees} / ({sent} > 0)", "fee rate"), "suffix: ppm"),
+                Value(Query(f"round({of_rebalances} / {SAT})", "fees of rebalances"), SATS, decimals=None),
+            ],
+            empty=f"none, {NO_RULES}",
         ),
-        3,
+        14,
         4,
     )
     here.add(

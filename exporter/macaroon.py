@@ -1,4 +1,4 @@
-"""Decodes a macaroon from the content of a file: as lnd writes it, or as hex or base64 text."""
+"""Decodes a macaroon from the binary, hex or base64 content of a file, and reads what it allows, and for how long."""
 
 import base64
 import binascii

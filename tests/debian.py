@@ -16,5 +16,6 @@ def need(program: str) -> None:
         return
     if os.environ.get("CI") != "true":
         pytest.skip(f"{program} is not installed here: apt-get install {program}")
+    sudo = [] if os.geteuid() == 0 else ["sudo", "--non-interactive", "--preserve-env=DEBIAN_FRONTEND"]
     for words in (["update"], ["install", "-y", "--no-install-recommends", program]):
-        subprocess.run([*APT, *words], check=True, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
+        subprocess.run([*sudo, *APT, *words], check=True, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})

@@ -798,7 +798,7 @@ MUTATIONS = (
     Mutation(
         "the garbage collector looks for ever at what stays for ever",
         "__main__.py",
-        "lambda _: garbage.leave_out_what_is_there()",
+        "garbage.leave_out_what_is_there()",
         "None",
         "test_lean.py",
     ),
@@ -1861,6 +1861,76 @@ MUTATIONS = (
         'lambda found: (found[1] and " ".join(found[1].split())) or " " * bool(found[2])',
         "deploy/test_layout.py",
     ),
+    Mutation(
+        "a balance that is known for minutes has a trend",
+        "rules/liquidity.py",
+        " and last_over_time({s(BALANCE)}[1h] offset 5h)",
+        "",
+        "deploy/test_conditions.py",
+    ),
+    Mutation(
+        "only the trend of a day counts",
+        "rules/liquidity.py",
+        '_TRENDS = ("6h", "1d")',
+        '_TRENDS = ("1d",)',
+        "deploy/test_conditions.py",
+    ),
+    Mutation(
+        "only the trend of six hours counts",
+        "rules/liquidity.py",
+        '_TRENDS = ("6h", "1d")',
+        '_TRENDS = ("6h",)',
+        "deploy/test_conditions.py",
+    ),
+    Mutation(
+        "a peer that has recovered still fails",
+        "rules/peers.py",
+        "and {by} {lately(PEER_BLAMED)} >= {limit} * {lately(PEER_ATTEMPTS)}",
+        "",
+        "deploy/test_conditions.py",
+    ),
+    Mutation(
+        "a peer fails what failed while the exporter was away",
+        "rules/peers.py",
+        '{present(s, "30m")}',
+        "",
+        "deploy/test_conditions.py",
+    ),
+    Mutation(
+        "an outage that is over is one",
+        "rules/success.py",
+        "and {s(live_bad(_SHORT))} > {limit}",
+        "",
+        "deploy/test_conditions.py",
+    ),
+    Mutation(
+        "failures of a quiet node are extrapolated",
+        "rules/success.py",
+        '{raw_increase(s(BAD), "6h")} >=',
+        "increase({s(BAD)}[6h]) >=",
+        "deploy/test_conditions.py",
+    ),
+    Mutation(
+        "only yesterday's traffic is usual",
+        "rules/usual.py",
+        "({yesterday} <= {week_ago} or {week_ago} < {yesterday})",
+        "({yesterday})",
+        "deploy/test_conditions.py",
+    ),
+    Mutation(
+        "only the traffic of a week ago is usual",
+        "rules/usual.py",
+        "({yesterday} <= {week_ago} or {week_ago} < {yesterday})",
+        "({week_ago})",
+        "deploy/test_conditions.py",
+    ),
+    Mutation(
+        "traffic is gone while the stream is lost",
+        "rules/traffic.py",
+        " and {PER_NODE} min_over_time({s('stream_up')}[{window}]) == 1",
+        "",
+        "deploy/test_usual.py",
+    ),
 )
 
 
@@ -1872,7 +1942,7 @@ class Copies:
         self._free = SimpleQueue[Path]()
         for copy in (home / str(place) for place in range(number)):
             for name in ("dashboards", "deploy", "docs", "exporter", "protos", "tests"):
-                shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
             for name in ("pyproject.toml", "README.md"):
                 shutil.copy(ROOT / name, copy / name)
             self._free.put(copy)

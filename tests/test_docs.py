@@ -1,15 +1,20 @@
-"""The pages of documentation can be read as they are: tables have whole rows, and links lead somewhere."""
+"""The pages of documentation can be read and used as they are: tables, links, and the commands that make macaroons."""
 
 import re
 from pathlib import Path
 
 import pytest
 
+from exporter.config.macaroons import BAKE, BAKE_FOR_WHY
+from exporter.follow import no_route
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 IDS = [path.relative_to(ROOT).as_posix() for path in PAGES]
 CODE = re.compile(r"^ *```.*?^ *```$|`[^`\n]*`", re.DOTALL | re.MULTILINE)
 FENCED = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
+BAKED = re.compile(r"bakemacaroon(?:[^\n]*\\\n)*[^\n]*")
+"""A command of one line or more, each but the last with a backslash at its end."""
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -51,3 +56,18 @@ def test_links_lead_to_a_file_and_a_heading(path: Path) -> None:
         if not file.exists() or (anchor and anchor not in anchors(file.read_text())):
             broken.append(link)
     assert broken == []
+
+
+def permissions(text: str) -> set[str]:
+    """Return the permissions of each command that makes a macaroon, in their order, with spaces between them."""
+    return {" ".join(re.findall(r"uri:/[\w./]+", command)) for command in BAKED.findall(text)} - {""}
+
+
+def test_macaroons_are_those_that_the_program_asks_for() -> None:
+    """Every page with such a command has the same permissions, and every page of an installation has the command."""
+    (smallest,), (explaining,), (asking,) = map(permissions, (BAKE, no_route.BAKE, BAKE_FOR_WHY))
+    found = {page: baked for page in PAGES if (baked := permissions(page.read_text()))}
+    operations, why = (ROOT / "docs" / f"{name}.md" for name in ("operations", "why"))
+    others = {*(ROOT / "docs" / "install").iterdir()} - {*found}
+    assert found == {page: {smallest} for page in found} | {operations: {smallest, explaining}, why: {asking}}
+    assert {page.name for page in others} == {"README.md", "kubernetes.md"}  # which name the page that has it

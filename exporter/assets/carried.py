@@ -1,4 +1,4 @@
-"""The files that are made by development tools and carried in the package: dashboards, the Alertmanager example."""
+"""Reads the files that the package carries: the dashboards, and the example for Alertmanager."""
 
 from pathlib import Path
 

@@ -31,7 +31,7 @@ def write(files: Mapping[Path, Made]) -> None:
         try:
             _write(path.resolve(), made.text)
         except OSError as error:
-            raise _problem(f"{path} can't be written ({error.strerror}).") from None
+            raise _problem(f"{path} can't be written ({_reason(error, path.resolve().parent)}).") from None
 
 
 def create_directory(path: Path) -> None:
@@ -41,14 +41,17 @@ def create_directory(path: Path) -> None:
     except FileExistsError:
         raise _problem(f"{path} is a file, not a directory.") from None
     except OSError as error:
-        raise _problem(f"{path} can't be created ({error.strerror}).") from None
+        raise _problem(f"{path} can't be created ({_reason(error, path.parent)}).") from None
 
 
 def _refuse_other(path: Path, made: Made) -> None:
     """Raise `ConfigError` if there is something else at this path."""
     try:
         with suppress(FileNotFoundError, NotADirectoryError):  # not `exists`: a link to itself is there, too
-            if not stat.S_ISREG(path.stat().st_mode) or made.mark.encode() not in path.read_bytes():
+            mode = path.stat().st_mode
+            if stat.S_ISDIR(mode):
+                raise _problem(f"{path} is a directory, not a file.")
+            if not stat.S_ISREG(mode) or made.mark.encode() not in path.read_bytes():
                 raise _problem(f"{path} exists, and is not an older version of this file: it stays as it is.")
     except OSError as error:
         raise _problem(f"{path} can't be read ({error.strerror}).") from None
@@ -67,6 +70,12 @@ def _write(path: Path, text: str) -> None:
     except BaseException:
         new.unlink(missing_ok=True)
         raise
+
+
+def _reason(error: OSError, parent: Path) -> str | None:
+    if isinstance(error, FileNotFoundError | NotADirectoryError) and not parent.is_dir():
+        return f"there is no directory {parent}"
+    return error.strerror
 
 
 def _problem(what: str) -> ConfigError:

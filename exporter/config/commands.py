@@ -141,7 +141,7 @@ COMMANDS: dict[Command, CommandHelp] = {
     ),
     "check": CommandHelp(
         "check FLAGS",
-        "only check the configuration: exit code 0 if valid, 2 if not",
+        "check the configuration, and with --connect ask each node whether it can be followed",
         {
             "0": "the configuration is valid; there may be warnings",
             "1": f"{_UNWRITABLE}; with --connect also: a node can't be followed, or a port is taken",
@@ -208,7 +208,7 @@ COMMANDS: dict[Command, CommandHelp] = {
         " payments and users who wait for them, `routing` for a node that rebalances all day. To change values (success"
         " targets, thresholds, severities), write those that you want to change into a file of the same form as"
         " --show-values prints, and give it with --values.",
-        "rules --profile=home --grafana=https://grafana.example \\\n      > /etc/prometheus/lnd.rules.yml",
+        "rules --profile=home --grafana=https://grafana.example \\\n      > /etc/prometheus/lnd-payments.rules.yml",
         {
             "output": "write to this file instead of standard output",
             "format": "plain is a rule file, kubernetes a PrometheusRule for the Prometheus Operator (default: plain)",

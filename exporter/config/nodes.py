@@ -51,7 +51,7 @@ NO_NODE = Problem(
 def no_node_to_ask(command: str) -> Problem:
     """Return the same problem for a command that asks about one payment: other examples, and not about the demo."""
     return NO_NODE._replace(
-        fix="Give what the exporter was given: its flags, its environment or its file.\n"
+        fix="Give what the exporter was given: its --lnd flags, its environment or its file.\n"
         f"On lnd's own machine:  lnd-payments-exporter {command} HASH --lnd.dir ~/.lnd\n"
         f"From another one:      lnd-payments-exporter {command} HASH --lnd.address HOST:10009 --lnd.tls-cert FILE"
         " --lnd.macaroon FILE\n"

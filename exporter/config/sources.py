@@ -95,6 +95,8 @@ def _unknown_flag(flag: str, guess: str | None) -> Problem:
     fix = "Write --flag=value; --help lists all flags."
     if HASH_HEX.fullmatch(flag):
         fix = f"Did you mean: {PROGRAM} track {flag}"
+    elif flag in SETTINGS:
+        fix = f"Did you mean --{flag}?"
     elif flag in COMMANDS:
         fix = f"A command comes before its flags: {PROGRAM} {flag} --flag=value"
     return Problem(flag, "is neither a flag nor the value of one.", fix)

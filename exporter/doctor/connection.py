@@ -119,4 +119,4 @@ def _note_refusal(error: LndError, shown: reach.Presented | None, notes: Notes) 
         one = shown.certificate
         names = answers.made_for(one) if one else ""
         made = f"; the server's is made for {names}, until {one.ends:%Y-%m-%d}" if one and names else ""
-        notes.find(Area.CERTIFICATE, Verdict.PROBLEM, f"TLS doesn't trust the certificate{made}", error.advice)
+        notes.find(Area.CERTIFICATE, Verdict.PROBLEM, f"TLS refuses the certificate{made}", error.advice)

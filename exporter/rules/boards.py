@@ -71,6 +71,8 @@ PEER_OUTSTANDING = Sum("peer_htlc_outstanding_seconds_total", ("peer",))
 PEER_SENT = Sum("peer_sent_msat_total", ("peer",))
 PEER_FEES = Sum("peer_fees_msat_total", ("peer",))
 PEER_REBALANCE_FEES = Sum("peer_rebalance_fees_msat_total", ("peer",))
+PEER_ALIAS = Sum("peer_info", ("peer", "alias"))
+"""A copy, so that tables have names for the whole time shown, also where the exporter is away now."""
 DESTINATIONS = Sum("destination_ended_total", ("destination", "outcome", "cause"))
 
 SUMS = (
@@ -92,6 +94,7 @@ SUMS = (
     PEER_SENT,
     PEER_FEES,
     PEER_REBALANCE_FEES,
+    PEER_ALIAS,
     DESTINATIONS,
 )
 

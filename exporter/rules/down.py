@@ -125,7 +125,8 @@ def _many(given: Many, single: Sequence[Alert]) -> Iterator[Alert]:
 
 def _pending(alert: Alert) -> str:
     """Return the conditions of an alert that will hold long enough within two minutes."""
-    began = f"ALERTS_FOR_STATE{{{exactly('alertname', PREFIX + alert.name)},{exactly('severity', alert.severity)}}}"
+    labels = {"alertname": PREFIX + alert.fires_as, **alert.labels}
+    began = f"ALERTS_FOR_STATE{{{','.join(exactly(label, word) for label, word in labels.items())}}}"
     early_s = max(int(alert.for_.removesuffix("m")) - 2, 0) * 60
     return f"time() - {began} >= {early_s}"
 

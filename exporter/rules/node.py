@@ -3,7 +3,18 @@
 from exporter.payments.labels import ChannelState, NodeState
 from exporter.rules.away import BLOCKS_LEFT
 from exporter.rules.liquidity import liquidity
-from exporter.rules.rule import NODE, NODES_OF_A_JOB, PER_NODE, Alert, Group, Selector, exactly, one_of, unless_down
+from exporter.rules.rule import (
+    NODE,
+    NODES_OF_A_JOB,
+    PER_NODE,
+    Alert,
+    Group,
+    Selector,
+    exactly,
+    one_of,
+    troubles,
+    unless_down,
+)
 from exporter.rules.thresholds import Lasting, Severity
 from exporter.rules.values import Values
 
@@ -30,15 +41,7 @@ def states(s: Selector, values: Values) -> list[Alert]:
         return Alert(name, given.severity, expr, f"{NODE}: {what}", why, "node", for_=f"{given.minutes}m")
 
     given = values.alerts
-    return [
-        state(
-            "WalletLocked",
-            given.wallet_locked,
-            (NodeState.LOCKED,),
-            "the wallet of lnd is locked",
-            """lnd was restarted and waits for its password: no payment can be made, and held HTLCs are not watched.
-            `lncli unlock`, or wallet-unlock-password-file in lnd.conf.""",
-        ),
+    not_let_in = [
         state(
             "AccessDenied",
             given.access_denied,
@@ -55,6 +58,17 @@ def states(s: Selector, values: Values) -> list[Alert]:
             """The identity key behind this address is not the one whose payments were counted so far: nothing is
             counted. Was the address changed, or the node set up anew?""",
         ),
+    ]
+    return [
+        state(
+            "WalletLocked",
+            given.wallet_locked,
+            (NodeState.LOCKED,),
+            "the wallet of lnd is locked",
+            """lnd was restarted and waits for its password: no payment can be made, and held HTLCs are not watched.
+            `lncli unlock`, or wallet-unlock-password-file in lnd.conf.""",
+        ),
+        *troubles(values, not_let_in),
         state(
             "NodeUnreachable",
             given.node_unreachable,

@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 
 from exporter.rules.layout import laid_out
 from exporter.rules.thresholds import Severity
-from exporter.rules.values import Values
+from exporter.rules.values import ExporterAlerts, Values
 
 PREFIX = "LndPayments"
 """Prefix of each alert's name."""
+TROUBLE = "ExporterTrouble"
+"""The alert on all troubles of the exporter, in profiles that have one for them."""
 PER_NODE = "on (job, instance, node)"
 """Joins series of the same node."""
 NODES_OF_A_JOB = "on (job, node)"
@@ -55,6 +57,16 @@ class Alert(NamedTuple):
     part_of: str = ""
     """The alert under whose name it fires, with its own name as the label `trouble`; empty for its own name."""
 
+    @property
+    def fires_as(self) -> str:
+        """The name under which it fires, without `PREFIX`."""
+        return self.part_of or self.name
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that it has besides its name and those of its expression."""
+        return {"severity": self.severity.value} | ({"trouble": self.name} if self.part_of else {})
+
 
 class Group(NamedTuple):
     """Rules that are evaluated together, in this order."""
@@ -76,6 +88,13 @@ class Selector:
         whole = name if ":" in name else f"lnd_payments_{name}"
         matchers = (*self._own, *matchers)
         return f"{whole}{{{','.join(matchers)}}}" if matchers else whole
+
+
+def troubles(values: Values, alerts: Sequence[Alert]) -> Sequence[Alert]:
+    """Return alerts on the exporter's own troubles under their own names, or all under one, as the profile has it."""
+    if values.exporter_alerts is ExporterAlerts.EACH:
+        return alerts
+    return [alert._replace(part_of=TROUBLE) for alert in alerts]
 
 
 def one_of(label: str, words: Iterable[str]) -> str:
@@ -141,17 +160,16 @@ def as_yaml(groups: Sequence[Group], values: Values) -> dict[str, Any]:
 def _rule(rule: Recording | Alert, values: Values) -> dict[str, Any]:
     if isinstance(rule, Recording):
         return {"record": rule.record, "expr": laid_out(rule.expr)}
-    name = PREFIX + rule.name
-    made: dict[str, Any] = {"alert": PREFIX + (rule.part_of or rule.name), "expr": laid_out(rule.expr)}
+    made: dict[str, Any] = {"alert": PREFIX + rule.fires_as, "expr": laid_out(rule.expr)}
     if rule.for_ != "0m":
         made["for"] = rule.for_
     if rule.keep_firing_for != "0m":
         made["keep_firing_for"] = rule.keep_firing_for
-    made["labels"] = {"severity": rule.severity.value} | ({"trouble": rule.name} if rule.part_of else {})
+    made["labels"] = rule.labels
     made["annotations"] = {
         "summary": rule.summary,
         "description": " ".join(rule.description.split()),
-        "runbook_url": f"{values.runbooks.rstrip('/')}/{name}.md",
+        "runbook_url": f"{values.runbooks.rstrip('/')}/{PREFIX}{rule.name}.md",
         "dashboard_url": f"{values.grafana.rstrip('/')}/d/lnd-payments-{rule.board}{_chosen(rule)}",
     }
     return made

@@ -1,7 +1,5 @@
 """Alerts on the exporter itself: whether its metrics can be trusted."""
 
-from collections.abc import Iterable
-
 from exporter.payments.labels import Mode
 from exporter.rules.days import SLOWLY
 from exporter.rules.recording import raw_increase
@@ -18,20 +16,20 @@ from exporter.rules.rule import (
     at_exporter,
     exactly,
     ratio,
+    troubles,
 )
 from exporter.rules.thresholds import Lasting, Severity, TooSlowForLong
-from exporter.rules.values import ExporterAlerts, Values
+from exporter.rules.values import Values
 
 INSTANCE = "{{ $labels.instance }}"
-TROUBLE = "ExporterTrouble"
-"""The alert on all troubles of the exporter, in profiles that have one for them."""
 
 
 def watching(values: Values) -> Group:
     """Return the alerts on the exporter; none on the last update (a quiet node isn't dead) or a single loss."""
     s = Selector(values)
     given = values.alerts
-    troubles = [
+    own = [
+        _not_following(s, given.not_following),
         _stream_lies(s, given.stream_lies.severity),
         _updates_delayed(s, given.updates_delayed),
         _checkpoint_fails(given.checkpoint_fails),
@@ -40,26 +38,14 @@ def watching(values: Values) -> Group:
         _audit_unaccounted(s, given.audit_unaccounted),
         _catch_up_long(s, given.catch_up_long),
     ]
-    return Group(
-        "exporter",
-        [
-            _not_following(s, given.not_following),
-            *_named(values, troubles),
-            _watchdog(),
-        ],
-    )
+    return Group("exporter", [*troubles(values, own), _watchdog()])
 
 
 def seldom(values: Values) -> Group:
     """Return the alert that reads weeks: it is evaluated seldom."""
-    return Group("exporter_weeks", _named(values, [_state_reset(values.alerts.state_reset.severity)]), interval=SLOWLY)
-
-
-def _named(values: Values, troubles: Iterable[Alert]) -> list[Alert]:
-    """Return the alerts under their own names, or all under one."""
-    if values.exporter_alerts is ExporterAlerts.EACH:
-        return list(troubles)
-    return [alert._replace(part_of=TROUBLE) for alert in troubles]
+    return Group(
+        "exporter_weeks", troubles(values, [_state_reset(values.alerts.state_reset.severity)]), interval=SLOWLY
+    )
 
 
 def _stream_lies(s: Selector, severity: Severity) -> Alert:

@@ -124,12 +124,11 @@ def test_fish(line: str, found: list[str], capsys: pytest.CaptureFixture[str], t
 
 
 TEXT = "it's `touch a` $(touch b) \"c\" \\' [d]: $HOME %s; \\"
-ZSH = """
-_describe() {{ : }}
-_arguments() {{ print -rl -- "$@" }}
-words=(lnd-payments-exporter man "") CURRENT=3
-source {script}
-"""
+DESCRIBE = {
+    "fish": "source SCRIPT; complete -C 'lnd-payments-exporter man --o'",
+    "zsh": '_arguments() { print -rl -- "$@" }; words=(lnd-payments-exporter man "") CURRENT=3; source SCRIPT',
+}
+"""What a shell is told of a flag by its help text."""
 
 
 def test_help_texts_are_only_text(
@@ -139,13 +138,13 @@ def test_help_texts_are_only_text(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(SETTINGS, "odd", Setting("odd", "", values.switch, "false", ("man",), TEXT))
     found = {}
-    for shell, code in {"fish": FISH, "zsh": ZSH}.items():
+    for shell, code in DESCRIBE.items():
         need(shell)
         path = tmp_path / shell
         path.write_text(script(capsys, shell))
-        code = code.replace("string split -f 1 \\t", "cat").format(script=path, line="'lnd-payments-exporter man --o'")
         no_settings = "--no-config" if shell == "fish" else "-f"
-        done = subprocess.run([shell, no_settings, "-c", code], capture_output=True, text=True, check=False)
+        command = [shell, no_settings, "-c", code.replace("SCRIPT", str(path))]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.stderr == ""
         found[shell] = done.stdout.splitlines()[0]
     in_brackets = TEXT.replace("\\", "\\\\").replace("[", r"\[").replace("]", r"\]").replace(":", r"\:")

@@ -76,8 +76,8 @@ def test_mistakes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for name, what in {
         "file": "is a file, not a directory.",
-        "no/where": "can't be created (No such file or directory).",
-        "file/in": "can't be created (Not a directory).",
+        "no/where": f"can't be created (there is no directory {tmp_path}/no).",
+        "file/in": f"can't be created (there is no directory {tmp_path}/file).",
     }.items():
         assert mistake(capsys, f"--output={tmp_path / name}") == ["--output", f"{tmp_path / name} {what}", OTHER_PATH]
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

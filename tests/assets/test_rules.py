@@ -270,10 +270,10 @@ def test_wrong_outputs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> No
     for name, what in {
         "notes.yml": f"{tmp_path}/notes.yml exists, and is not an older version of this file: it stays as it is.",
         "pipe": f"{tmp_path}/pipe exists, and is not an older version of this file: it stays as it is.",
-        str(tmp_path): f"{tmp_path} exists, and is not an older version of this file: it stays as it is.",
+        str(tmp_path): f"{tmp_path} is a directory, not a file.",
         "loop": f"{tmp_path}/loop can't be read (Too many levels of symbolic links).",
-        "no/lnd.yml": f"{tmp_path}/no/lnd.yml can't be written (No such file or directory).",
-        "notes.yml/lnd.yml": f"{tmp_path}/notes.yml/lnd.yml can't be written (Not a directory).",
+        "no/lnd.yml": f"{tmp_path}/no/lnd.yml can't be written (there is no directory {tmp_path}/no).",
+        "notes.yml/x.yml": f"{tmp_path}/notes.yml/x.yml can't be written (there is no directory {tmp_path}/notes.yml).",
         "/proc/lnd.yml": "/proc/lnd.yml can't be written (No such file or directory).",
     }.items():
         assert mistake(capsys, "--profile=home", f"--output={name}") == ["--output", what, OTHER_PATH]

@@ -61,7 +61,7 @@ def test_no_node_is_given(home: Home) -> None:
     (problem,) = problems_of_track(HASH)
     assert problem.what == "No node is given."
     first, *lines = problem.fix.splitlines()
-    assert "its flags, its environment or its file" in first
+    assert "its --lnd flags, its environment or its file" in first
     commands = [line.partition(":")[2].strip() for line in lines]
     assert commands[0] == "lnd-payments-exporter track HASH --lnd.dir ~/.lnd"
     assert all(command.startswith("lnd-payments-exporter track HASH --") for command in commands)

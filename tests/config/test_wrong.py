@@ -111,6 +111,15 @@ def test_stray_values_missing_values_and_repeated_flags(home: Home) -> None:
     ]
 
 
+def test_flag_without_dashes() -> None:
+    """The word is the name of a flag."""
+    stray = "is neither a flag nor the value of one."
+    assert problems_of("log.level=debug connect") == [
+        Problem("log.level", stray, "Did you mean --log.level?"),
+        Problem("connect", stray, "Did you mean --connect?"),
+    ]
+
+
 def test_command_after_the_flags() -> None:
     """The command comes first."""
     fix = "A command comes before its flags: lnd-payments-exporter demo --flag=value"

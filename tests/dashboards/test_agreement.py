@@ -19,6 +19,7 @@ from tests.promtool import Expected, over, query_errors
 pytestmark = pytest.mark.usefixtures("programs")
 
 HOURS = 6
+LEFT = "Until the first expiry"
 TARGET = 'job="lnd-payments",instance="carol:10019",node="carol"'
 FLIGHT, OVERVIEW, FAILURES = "lnd-payments-flight", "lnd-payments-overview", "lnd-payments-failures"
 GROUPS = groups(query.VALUES)
@@ -106,7 +107,7 @@ def test_blocks_left_of_an_exporter_that_moved(is_away: bool, tmp_path: Path) ->
     """The last page of its old address is dropped: on the new one nothing is held, also while that is down."""
     series = page("a", True, 0, 0, 60) | page("b", False, 3600, 60, 120)
     series['up{job="lnd-payments",instance="b:10019"}'] += " 0" * 60 if is_away else ""
-    shown = panel_query(FLIGHT, "Blocks until the first expiry")
+    shown = panel_query(FLIGHT, LEFT)
     expected = [Expected(shown, 30, {"{}": 30}), Expected(f"min({BLOCKS_LEFT})", 30, {"{}": 30})]
     expected += [Expected(BLOCKS_LEFT, at_min, {}) for at_min in (70, 119, 130, 170)]
     expected += [Expected(shown, at_min, NONE_HELD if at_min < 120 else {}) for at_min in (70, 119, 130, 170)]
@@ -117,7 +118,7 @@ def test_blocks_left_of_a_removed_node(tmp_path: Path) -> None:
     """They end when its exporter is up without the node; while the exporter is down they and the HTLCs are kept."""
     series = joined(page("a", True, 0, 0, 60), page("a", None, 0, 120, 180))
     series['up{job="lnd-payments",instance="a:10019"}'] = "1x59 0x59 1x59"
-    shown = panel_query(FLIGHT, "Blocks until the first expiry")
+    shown = panel_query(FLIGHT, LEFT)
     expected = [Expected(expr, 90, {"{}": 21}) for expr in (shown, f"min({BLOCKS_LEFT})")]
     expected += [Expected(expr, 150, {}) for expr in (shown, BLOCKS_LEFT)]
     unseen = panel_query(FLIGHT, "Held HTLCs, by blocks left", "E")
@@ -130,7 +131,7 @@ def test_blocks_left_of_a_node_that_another_exporter_had(is_away: bool, tmp_path
     """The first exporter is up without the node; the last one is down, so the blocks left are kept."""
     series = joined(page("a", False, 0, 0, 60), page("a", None, 0, 60, 180)) | page("b", True, 3600, 60, 120)
     series['up{job="lnd-payments",instance="b:10019"}'] += " 0" * 60 if is_away else ""
-    shown = panel_query(FLIGHT, "Blocks until the first expiry")
+    shown = panel_query(FLIGHT, LEFT)
     expected = [Expected(expr, 90, {"{}": 24}) for expr in (shown, f"min({BLOCKS_LEFT})")]
     expected += [Expected(expr, 150, {"{}": 15}) for expr in (shown, f"min({BLOCKS_LEFT})")]
     assert not query_errors(tmp_path, series, expected, recorded())
@@ -141,15 +142,15 @@ def test_blocks_left(tmp_path: Path) -> None:
     shown = panel_query(FLIGHT, "Blocks until the first expiry, over time")
     apart = f"abs({shown} - {BLOCKS_LEFT}) > 0.11 or ({shown} unless {BLOCKS_LEFT}) or ({BLOCKS_LEFT} unless {shown})"
     never = [Expected(apart, minute, {}) for minute in range(7, HOURS * 60, 7)]
-    first = panel_query(FLIGHT, "Blocks until the first expiry")
-    hours = panel_query(FLIGHT, "Time until the first expiry")
+    first = panel_query(FLIGHT, LEFT)
+    hours = panel_query(FLIGHT, LEFT, "B")
     known = [
         Expected(first, 59, NONE_HELD),
         Expected(first, 90, {"{}": 21}),
         Expected(first, 150, {"{}": 15}),
         Expected(first, 210, {"{}": 9}),
         Expected(hours, 210, {"{}": 1.5}),
-        Expected(hours, 59, NONE_HELD),
+        Expected(hours, 59, {}),
         Expected(first, 270, NONE_HELD),
         Expected(first, 330, {}),
     ]
@@ -158,7 +159,7 @@ def test_blocks_left(tmp_path: Path) -> None:
 
 def test_blocks_left_without_rules(tmp_path: Path) -> None:
     """The panel has the same number for a node that is followed, and none for others."""
-    shown = panel_query(FLIGHT, "Blocks until the first expiry")
+    shown = panel_query(FLIGHT, LEFT)
     followed = [
         Expected(shown, 59, NONE_HELD),
         Expected(shown, 90, {"{}": 21}),
@@ -172,7 +173,7 @@ def test_blocks_left_of_an_exporter_that_lost_its_state(tmp_path: Path) -> None:
     series = {name: values.split() for name, values in carol().items()}
     later = {f"lnd_payments_{name}{{{TARGET}}}": ["0"] * 60 for name in ("node_up", "stream_up")}
     story = {name: " ".join(values[60:120] + later.get(name, ["_"] * 60)) for name, values in series.items()}
-    shown = panel_query(FLIGHT, "Blocks until the first expiry")
+    shown = panel_query(FLIGHT, LEFT)
     expected = [Expected(expr, 110, {"{}": 19}) for expr in (shown, f"min({BLOCKS_LEFT})")]
     assert not query_errors(tmp_path, story, expected, recorded())
 
@@ -191,7 +192,13 @@ def test_held_htlcs_of_a_node_that_is_away(tmp_path: Path) -> None:
 
 def test_time_left_is_in_hours() -> None:
     """Grafana's units of time would round to days."""
-    assert panel(FLIGHT, "Time until the first expiry")["fieldConfig"]["defaults"]["unit"] == "suffix: hours"
+    (unit,) = [
+        one["value"]
+        for override in panel(FLIGHT, LEFT)["fieldConfig"]["overrides"]
+        for one in override["properties"]
+        if override["matcher"]["options"] == "B" and one["id"] == "unit"
+    ]
+    assert unit == "suffix: hours"
 
 
 @pytest.mark.parametrize("band", AmountBand)
@@ -203,7 +210,7 @@ def test_burn(band: AmountBand, tmp_path: Path) -> None:
         rise = "0+1x420" if each is band else "0x420"
         series[f"lnd_payments_succeeded_total{{{labels}}}"] = rise
         series[f'lnd_payments_failed_total{{{labels},reason="{Reason.NO_ROUTE}"}}'] = rise
-    shown = panel_query(OVERVIEW, "Burn, 1 h")
+    shown = panel_query(OVERVIEW, "Success, against its target", "E")
     expected = [Expected(f"round({shown}, 0.001)", 400, {"{}": half_burnt(band, "1h")})]
     for letter, window in (("A", "1h"), ("B", "6h")):
         over_time = panel_query(OVERVIEW, "Error budget burn", letter)

@@ -33,11 +33,12 @@ NOT_HERE = (
     "Alerts firing: ",
     "Payments per minute, the busiest nodes: sum(",
     "What may hang: ",
+    "Until the first expiry: 600 / 3600 * ",
     "Spendable now: label_replace(min(",
     "Success, against its target: 1 + 0 * (count(",
 )
-"""Queries without a result if no alert fires, there are not more than ten nodes, nothing hangs, the balance isn't known
-for hours, and no node is away."""
+"""Queries without a result if no alert fires, there are not more than ten nodes, nothing hangs or is held, the balance
+isn't known for hours, and no node is away."""
 
 Both = Mapping[str, Prometheus]
 """The servers that scrape one page for all nodes, and a page a node."""

@@ -13,6 +13,7 @@ from tests.promtool import Expected, query_errors
 pytestmark = pytest.mark.usefixtures("programs")
 
 FLEET, TABLE = "lnd-payments-fleet", "Nodes, the most urgent first; a click leads to the payments of one"
+FIRING = "Alerts firing now"
 CRITICAL, WARNING, INFO, NONE = 3.0, 2.0, 1.0, 0.0
 A, B = "a:10019", "b:10019"
 
@@ -33,6 +34,12 @@ def at(layout: Layout, address: str, node: str) -> dict[str, str]:
     return of_node(layout, address, node) | {"node": node}
 
 
+def counts() -> list[str]:
+    """Return the queries for the number of critical alerts, and of warnings."""
+    assert [target["legendFormat"] for target in panel(FLEET, FIRING)["targets"]] == ["critical", "warning"]
+    return [panel_query(FLEET, FIRING, letter) for letter in "AB"]
+
+
 @pytest.mark.parametrize("layout", BOTH, ids=[layout.value for layout in BOTH])
 def test_most_urgent_alert_of_each_node(layout: Layout, tmp_path: Path) -> None:
     """One of its own or one of its exporter; of two nodes with one name each has its own."""
@@ -50,29 +57,25 @@ def test_most_urgent_alert_of_each_node(layout: Layout, tmp_path: Path) -> None:
         (A, "alice"): ("Outage", CRITICAL),
         (A, "bob"): ("CheckpointFails", WARNING),
         (B, "carol"): ("ExporterDown", WARNING),
-        (B, "alice"): ("", NONE),
+        (B, "alice"): ("-", NONE),
     }
     expected = {}
     for (where, node), (kind, rank) in urgent.items():
         target = at(layout, where, node)
         labels = {label: target[label] for label in ("job", "instance", "node")}
-        expected[name("", labels | ({"alert": kind} if kind else {}))] = rank
+        expected[name("", labels | {"alert": kind})] = rank
     table = panel_query(FLEET, TABLE, "J", "1h")
-    counts = [(f"Alerts firing, {severity}", number) for severity, number in (("critical", 1.0), ("warning", 3.0))]
     asked = [Expected(table, 30, expected)]
-    asked += [Expected(panel_query(FLEET, title), 30, {"{}": number}) for title, number in counts]
+    asked += [Expected(count, 30, {"{}": number}) for count, number in zip(counts(), (1.0, 3.0), strict=True)]
     assert not query_errors(tmp_path, series, asked)
 
 
 def test_no_alert(tmp_path: Path) -> None:
     """Zeros while the rules are loaded, else a text that they are not."""
-    titles = [f"Alerts firing, {severity}" for severity in ("critical", "warning")]
-    loaded = [Expected(panel_query(FLEET, title), 30, {"{}": 0}) for title in titles]
+    loaded = [Expected(count, 30, {"{}": 0}) for count in counts()]
     assert not query_errors(tmp_path, alert("Watchdog", "info", {}), loaded)
-    assert not query_errors(tmp_path, {}, [Expected(panel_query(FLEET, title), 30, {}) for title in titles])
-    assert {panel(FLEET, title)["fieldConfig"]["defaults"]["noValue"] for title in titles} == {
-        "the rules are not loaded"
-    }
+    assert not query_errors(tmp_path, {}, [Expected(count, 30, {}) for count in counts()])
+    assert panel(FLEET, FIRING)["fieldConfig"]["defaults"]["noValue"] == "the rules are not loaded"
 
 
 def test_order_of_nodes() -> None:

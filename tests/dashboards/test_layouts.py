@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.parametrize("layout", BOTH, ids=[layout.value for layout in BOTH]),
 ]
 
-BOARD = "lnd-payments-node"
+BOARD, STATE = "lnd-payments-node", "Audit, state file, certificate"
 MANY = "x200"
 A, B = "a:10019", "b:10019"
 CRITICAL = {"severity": "critical"}
@@ -51,9 +51,10 @@ def exporters(layout: Layout, up: Mapping[str, str]) -> dict[str, str]:
     return series
 
 
-def shown(uid: str, title: str, node: str, span: str = "10m") -> str:
-    """Return the first query of a panel, for a chosen node."""
-    expr = panel(uid, title)["targets"][0]["expr"].replace("$node", node).replace("$__rate_interval", "5m")
+def shown(uid: str, title: str, node: str, span: str = "10m", letter: str = "A") -> str:
+    """Return a query of a panel, for a chosen node."""
+    (expr,) = [target["expr"] for target in panel(uid, title)["targets"] if target["refId"] == letter]
+    expr = expr.replace("$node", node).replace("$__rate_interval", "5m")
     return f"({with_variables(expr, span)})"
 
 
@@ -63,11 +64,11 @@ def test_panels_of_the_exporter_show_that_of_the_chosen_node(layout: Layout, tmp
     of_a, of_b = (name("", of_exporter(layout, address)) for address in (A, B))
     expected = [
         *(
-            Expected(f"round({shown(BOARD, title, node)})", 105, {"{}": number})
-            for title in ("Failed writes of the state", "Counters began anew")
+            Expected(f"round({shown(BOARD, STATE, node, letter=letter)})", 105, {"{}": number})
+            for letter in "BC"  # counters begun anew, failed writes
             for node, number in (("alice", 1), ("carol", 2), (".+", 3))
         ),
-        Expected(shown(BOARD, "Age of the state on disk", "alice"), 150, {"{}": 0}),
+        Expected(shown(BOARD, STATE, "alice", letter="D"), 150, {"{}": 0}),
         Expected(shown(BOARD, "Memory", "alice"), 50, {f"process_resident_memory_bytes{of_a}": 1000}),
         Expected(shown(BOARD, "Memory", "carol"), 50, {f"process_resident_memory_bytes{of_b}": 2000}),
         Expected(shown(BOARD, "CPU", "alice|bob"), 50, {of_a: 0.1}),
@@ -80,7 +81,7 @@ def test_panels_of_the_exporter_show_that_of_the_chosen_node(layout: Layout, tmp
 def test_exporter_that_is_away_is_counted_once(layout: Layout, tmp_path: Path) -> None:
     """Not once for each of its targets, and only if a chosen node is its."""
     series = exporters(layout, {A: "1x99 0x100", B: f"1{MANY}"})
-    away, others = (shown(BOARD, "Exporters away", node, "3h") for node in ("alice", "carol"))
+    away, others = (shown(BOARD, STATE, node, "3h", "F") for node in ("alice", "carol"))
     expected = [Expected(away, 90, {"{}": 0}), Expected(away, 150, {"{}": 1}), Expected(others, 150, {"{}": 0})]
     assert not query_errors(tmp_path, series, expected)
 
@@ -137,7 +138,7 @@ def test_blocks_left_of_a_removed_node(layout: Layout, is_removed: bool, tmp_pat
     series[name("up", of_exporter(layout, A))] = f"1x59 {int(is_removed)}x100"
     if layout is Layout.PAGE_A_NODE:
         series[name("up", target)] = "1x59 0 0" if is_removed else "1x59 0x100"  # it is discovered no more
-    blocks = shown("lnd-payments-flight", "Blocks until the first expiry", "alice", "3h")
+    blocks = shown("lnd-payments-flight", "Until the first expiry", "alice", "3h")
     left = {} if is_removed else {"{}": 21}
     expected = [Expected(expr, 90, left) for expr in (blocks, f"min({BLOCKS_LEFT})")]
     assert not query_errors(tmp_path, series, expected, recorded())

@@ -114,3 +114,24 @@ def test_a_peer_without_rebalances(tmp_path: Path) -> None:
     """It shows zeros."""
     expected = [Expected(shown(FAILURES, COST, letter), LATE, {'{peer="bank"}': 0}) for letter in "BCDEF"]
     assert not query_errors(tmp_path, node(), expected, recorded())
+
+
+@pytest.mark.parametrize(("uid", "title"), [(FAILURES, FAILS), (FAILURES, COST)])
+def test_peers_have_names_while_the_exporter_is_away(uid: str, title: str, tmp_path: Path) -> None:
+    """For all of the time shown; the beginning of the key, if the alias isn't known."""
+    told = {
+        **series("peer_sent_msat_total", "0x60 _x120"),
+        **series("peer_info", "1x60 _x120", alias="The Bank"),
+        **series("peer_sent_msat_total", "0x60 _x120", peer="02cd567890"),
+    }
+    names = f"count by (peer, alias) ({panel_query(uid, title, 'A', '4h')})"
+    expected = {'{peer="bank", alias="The Bank"}': 1.0, '{peer="02cd567890", alias="02cd5678"}': 1.0}
+    assert not query_errors(tmp_path, told, [Expected(names, 175, expected)], recorded())
+
+
+def test_peer_that_has_changed_its_alias(tmp_path: Path) -> None:
+    """It has the new one, also for the time before."""
+    told = series("peer_sent_msat_total", "0x120") | series("peer_info", "1x59 _x60", alias="The Bank")
+    told |= series("peer_info", "_x60 1x60", alias="A Bank")
+    names = f"count by (alias) ({panel_query(FAILURES, COST, 'A', '4h')})"
+    assert not query_errors(tmp_path, told, [Expected(names, LATE - 1, {'{alias="A Bank"}': 1})], recorded())

@@ -17,6 +17,7 @@ FAILURES, OVERVIEW = "lnd-payments-failures", "lnd-payments-overview"
 NODE = 'job="lnd-payments",instance="a:10019",node="alice"'
 AMOUNT = f'amount_band="{AmountBand.UNDER_10K}"'
 MINUTES = 500
+FAIL = "How many fail, and the top cause"
 OVER_TIME = "Success rate of the last hour"
 
 
@@ -60,10 +61,10 @@ def test_both_rates_are_shares_of_the_same_payments(tmp_path: Path) -> None:
     expected = [
         *both(OVERVIEW, "Success rate", 0.7, 0.9),
         *both(OVERVIEW, OVER_TIME, 0.7, 0.9),
-        *both(FAILURES, "Share that fails", 0.4, 0.2),
+        *both(FAILURES, FAIL, 0.4, 0.2),
     ]
     assert not query_errors(tmp_path, series, expected, recorded())
-    for uid, title in ((OVERVIEW, "Success rate"), (OVERVIEW, OVER_TIME), (FAILURES, "Share that fails")):
+    for uid, title in ((OVERVIEW, "Success rate"), (OVERVIEW, OVER_TIME), (FAILURES, FAIL)):
         targets = panel(uid, title)["targets"]
         rates = [target["expr"] for target in targets if target["legendFormat"] in {"each try", "in the end"}]
         assert len(rates) == 2
@@ -74,27 +75,25 @@ def test_refusal_that_was_made_good(tmp_path: Path) -> None:
     """It was no failure of the node at first, so it isn't taken from those; but it is no failure for the customer."""
     series = payments(Kind.INVOICE, 80, 10, 10) | made_good(Kind.INVOICE, Reason.NO_ROUTE, 0)
     series |= made_good(Kind.INVOICE, Reason.INCORRECT_PAYMENT_DETAILS, 10)
-    expected = [*both(OVERVIEW, "Success rate", 0.9, 0.9), *both(FAILURES, "Share that fails", 0.2, 0.1)]
+    expected = [*both(OVERVIEW, "Success rate", 0.9, 0.9), *both(FAILURES, FAIL, 0.2, 0.1)]
     assert not query_errors(tmp_path, series, expected, recorded())
 
 
 def test_rates_are_within_their_bounds(tmp_path: Path) -> None:
     """Failures of yesterday are made good today: nobody is more than satisfied."""
     series = payments(Kind.INVOICE, 10, 0) | made_good(Kind.INVOICE, Reason.NO_ROUTE, 5)
-    expected = [*both(OVERVIEW, "Success rate", 1, 1), *both(FAILURES, "Share that fails", 0, 0)]
+    expected = [*both(OVERVIEW, "Success rate", 1, 1), *both(FAILURES, FAIL, 0, 0)]
     assert not query_errors(tmp_path, series, expected, recorded())
 
 
 def test_share_of_payments_that_have_no_later_try(tmp_path: Path) -> None:
     """It is the same in the end, also where no series says that any was made good."""
-    assert not query_errors(
-        tmp_path, payments(Kind.PROBE, 1, 3), both(FAILURES, "Share that fails", 0.75, 0.75), recorded()
-    )
+    assert not query_errors(tmp_path, payments(Kind.PROBE, 1, 3), both(FAILURES, FAIL, 0.75, 0.75), recorded())
 
 
 def test_rates_without_payments(tmp_path: Path) -> None:
     """They are empty, not 100 %: the panels have a text for that."""
-    titles = ((OVERVIEW, "Success rate"), (OVERVIEW, OVER_TIME), (FAILURES, "Share that fails"))
+    titles = ((OVERVIEW, "Success rate"), (OVERVIEW, OVER_TIME), (FAILURES, FAIL))
     series = payments(Kind.INVOICE, 0, 0) | made_good(Kind.INVOICE, Reason.NO_ROUTE, 0)
     expected = [Expected(panel_query(uid, title, letter, "8h"), 400, {}) for uid, title in titles for letter in "AB"]
     assert not query_errors(tmp_path, series, expected, recorded())
@@ -161,5 +160,5 @@ def test_burn_of_the_customer(again: float | None, share: float, tmp_path: Path)
 
 def test_panels_say_what_burns_the_budget() -> None:
     """Whichever was set when they were made."""
-    for title in ("Burn, 1 h", "Error budget left", "Error budget burn"):
+    for title in ("Success, against its target", "Error budget left", "Error budget burn"):
         assert "`success: node`" in panel(OVERVIEW, title)["description"]

@@ -129,9 +129,9 @@ def test_peers_of_an_exporter_that_is_away(tmp_path: Path) -> None:
         Expected(
             f"0 * {panel_query(FAILURES, 'Direct peers', 'A', '3h')}",
             at_min,
-            {f'{{alias="{alias}", command="{PROGRAM}{line}", peer="{key}"}}': 0},
+            {f'{{alias="bank", command="{PROGRAM}{line}", peer="{key}"}}': 0},
         )
-        for at_min, alias in ((60, "bank"), (90, "bank"), (150, "02ababab"))
+        for at_min in (60, 90, 150)
     ]
     assert not query_errors(tmp_path, told, expected, recorded())
 

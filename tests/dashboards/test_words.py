@@ -144,7 +144,10 @@ def test_commands_on_panels(uid: str) -> None:
 @pytest.mark.parametrize(
     ("uid", "title"),
     [
-        *((FAILURES, title) for title in ("Failed payments", "Cause", "Cause by amount", "lnd's reason")),
+        *(
+            (FAILURES, title)
+            for title in ("How many fail, and the top cause", "Cause", "Cause by amount", "lnd's reason")
+        ),
         (FAILURES, "Why there was no route"),
         (FAILURES, "Failures by destination"),
         *((FAILURES, title) for title in ("HTLC failures: code by who failed it", "Direct peers")),

@@ -129,6 +129,44 @@ async def test_troubles_of_an_exporter(tmp_path: Path) -> None:
         assert await inhibited(alertmanager) == {"same", "audit"}
 
 
+async def test_node_that_is_away_is_a_trouble_of_the_exporter(tmp_path: Path) -> None:
+    """As under its own name it inhibits what follows from it, and is inhibited if many are down; others are not."""
+
+    def trouble(name: str, severity: str, node: str, job: str) -> dict[str, Any]:
+        of_it = alert("ExporterTrouble", severity, node, job)
+        return of_it | {"labels": of_it["labels"] | {"trouble": name}}
+
+    follows = ("NoActiveChannel", "Stuck", "LateSuccess")
+    async with alerting(tmp_path / "alertmanager") as alertmanager:
+        await send(
+            alertmanager,
+            [
+                *(
+                    sent
+                    for job, node in (
+                        ("AccessDenied", "denied"),
+                        ("WrongNode", "wrong"),
+                        ("NotFollowing", "unfollowed"),
+                    )
+                    for sent in (
+                        trouble(job, "critical", node, job),
+                        *(alert(name, "warning", node, job) | {"annotations": {"name": name}} for name in follows),
+                    )
+                ),
+                alert("ManyNodesDown", "critical", "", "many"),
+                trouble("AccessDenied", "warning", "denied of many", "many"),
+                trouble("CheckpointFails", "warning", "disk of many", "many"),
+            ],
+        )
+        wanted = {"denied", "wrong", "denied of many"}
+
+        async def all_seen() -> bool:
+            return await inhibited(alertmanager) >= wanted
+
+        await until("Alertmanager has seen them all", all_seen)
+        assert await inhibited(alertmanager) == wanted
+
+
 async def send(alertmanager: Alertmanager, alerts: Sequence[dict[str, Any]]) -> None:
     """Send alerts to Alertmanager, as Prometheus does."""
     url = f"http://{alertmanager.address}/api/v2/alerts"

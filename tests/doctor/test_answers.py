@@ -126,5 +126,5 @@ def test_contents_of_a_macaroon() -> None:
             read_contents(binary[:place] + bytes([value]) + binary[place + 1 :])
     assert read_contents(b"0012location lnd\n") is None
     for digits, contents in ((10, Contents(frozenset(), ())), (11, None)):  # a file full of them would take minutes
-        length = b"\x81" + b"\x80" * (digits - 2) + b"\0"  # of the id: 1
-        assert read_contents(b"\2\2" + length + b"\3\0\0") == contents
+        encoded = b"\x81" + b"\x80" * (digits - 2) + b"\0"  # of the id: 1
+        assert read_contents(b"\2\2" + encoded + b"\3\0\0") == contents

@@ -149,11 +149,11 @@ async def test_certificate(tmp_path: Path, capsys: pytest.CaptureFixture[str], t
         other = write(tmp_path / "other.cert", credentials.certificate().certificate)
         found = await check(capsys, *HERE_FLAGS, kind, address, f"--lnd.tls-cert={other}", macaroon)
         until = f"{today + 100.5 * day:%Y-%m-%d}"
-        what = f"problem certificate TLS doesn't trust the certificate; {shown} {until} -> {NOT_TRUSTED}"
+        what = f"problem certificate TLS refuses the certificate; {shown} {until} -> {NOT_TRUSTED}"
         assert found == failed(transport, "127.0.0.1:PORT", CONNECTED, TLS, what)
 
         found = await check(capsys, *HERE_FLAGS, *flags_of(node, transport, HOST_OF_THE_SYSTEM))
-        what = f"problem certificate TLS doesn't trust the certificate; {shown} {until} -> {WRONG_NAME}"
+        what = f"problem certificate TLS refuses the certificate; {shown} {until} -> {WRONG_NAME}"
         named = f"ok address {HOST_OF_THE_SYSTEM} is 127.0.0.1"
         assert found == failed(transport, f"{HOST_OF_THE_SYSTEM}:PORT", named, CONNECTED, TLS, what)
 
@@ -161,7 +161,7 @@ async def test_certificate(tmp_path: Path, capsys: pytest.CaptureFixture[str], t
     write(node.tls_cert, node._certificate.certificate)
     async with node:
         found = await check(capsys, *HERE_FLAGS, kind, address, cert, macaroon)
-    what = f"problem certificate TLS doesn't trust the certificate; {shown} {today - day:%Y-%m-%d} -> {EXPIRED}"
+    what = f"problem certificate TLS refuses the certificate; {shown} {today - day:%Y-%m-%d} -> {EXPIRED}"
     assert found == failed(transport, "127.0.0.1:PORT", CONNECTED, TLS, what)
 
     node._certificate = credentials.certificate(until=10 * day + day / 2)

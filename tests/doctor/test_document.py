@@ -1,6 +1,8 @@
 """The text and the JSON document, of the same findings."""
 
 import json
+import re
+from pathlib import Path
 
 from exporter.doctor.document import section, title_of, to_json, total
 from exporter.doctor.finding import Area, Finding, NodeReport, Verdict
@@ -70,3 +72,17 @@ def test_json() -> None:
     }
     assert findings[1]["to_do"] == NODE.findings[1].to_do
     assert findings[2]["what"] == "a secret [redacted] never gets out"
+
+
+def test_page_describes_every_line_and_verdict() -> None:
+    """And its example is a text of 80 columns, with lines of these names."""
+    page = (Path(__file__).parents[2] / "docs" / "check.md").read_text()
+    lines = page.partition("\n## The lines\n")[2].partition("\n## ")[0]
+    assert sorted(re.findall(r"^\| `([^`]+)` \|", lines, re.MULTILINE)) == sorted(Area)
+    assert re.findall(r"^\| `(\w+)` \|", page.partition("\n## ")[0], re.MULTILINE) == [*Verdict]
+    example = page.partition("\n    exporter\n")[2].partition("\n\nSeveral nodes")[0]
+    assert [line for line in example.splitlines() if len(line) > len("    ") + 80] == []
+    found = re.findall(r"^ {6}(\w+) +([a-z]+(?: file)?)  ?", example, re.MULTILINE)
+    assert {verdict for verdict, _ in found} <= {*Verdict}
+    assert {area for _, area in found} <= {*Area}
+    assert len(found) > len(Verdict)

@@ -64,7 +64,7 @@ def _names(values: Values) -> dict[str, str]:
     for group in groups(values):
         for rule in group.rules:
             if isinstance(rule, Alert) and rule.severity is not Severity.OFF:
-                fires_as = rule.part_of or rule.name
+                fires_as = rule.fires_as
                 names |= {rule.name: fires_as, f"{rule.name} {rule.severity}": f"{fires_as} {rule.severity}"}
     return names
 

@@ -18,9 +18,10 @@ from tests.stack.webhooks import WebhookServer
 WELCOME = """
 A simulated node makes payments: no lnd, no money. Nothing is kept.
 
-  http://localhost:{ports.exporter}/          the exporter's status page
-  http://localhost:{ports.prometheus}/alerts     Prometheus, with the rules of the profile `{profile}`
-  http://localhost:{ports.alertmanager}/           Alertmanager; its notifications are printed here
+  http://localhost:{ports.exporter}/                the exporter's status page
+  http://localhost:{ports.prometheus}/api/v1/alerts    Prometheus, with the rules of the profile `{profile}`; built from
+                                        source without Node, it has no web pages
+  http://localhost:{ports.alertmanager}/                 Alertmanager; its notifications are printed here
   {grafana}
 
 As an example, an HTLC is held near its expiry: after about five minutes a critical alert is sent.

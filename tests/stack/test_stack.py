@@ -44,7 +44,10 @@ async def test_stack_runs_until_ctrl_c(tmp_path: Path) -> None:
         await until("Prometheus has scraped", scraped)
         rules = await _get(f"http://localhost:{PORTS.prometheus}/api/v1/rules?type=alert")
         names = {rule["name"] for group in rules["data"]["groups"] for rule in group["rules"]}
-        assert {"LndPaymentsOutage", "LndPaymentsWatchdog"} <= names
+        assert {"LndPaymentsExporterTrouble", "LndPaymentsWatchdog"} <= names
+        alerts = f"http://localhost:{PORTS.prometheus}/api/v1/alerts"
+        assert alerts in output.read_text()
+        assert (await _get(alerts))["status"] == "success"
         status = await _get(f"http://localhost:{PORTS.alertmanager}/api/v2/status")
         assert status["cluster"]["status"] == "disabled"
     finally:

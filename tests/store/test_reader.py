@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 
@@ -141,15 +142,21 @@ def directory(path: Path) -> None:
     path.mkdir()
 
 
+def change(path: Path, script: str) -> None:
+    """Run SQL on a database, which is created if there is none."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(script)
+
+
 def foreign(path: Path) -> None:
     """Create another program's database."""
-    sqlite3.connect(path).executescript("CREATE TABLE a (b)").close()
+    change(path, "CREATE TABLE a (b)")
 
 
 def newer(path: Path) -> None:
     """Create a state of a later exporter."""
     write_state(path, {})
-    sqlite3.connect(path).executescript("PRAGMA user_version = 99").close()
+    change(path, "PRAGMA user_version = 99")
 
 
 def truncated(path: Path) -> None:
@@ -161,7 +168,7 @@ def truncated(path: Path) -> None:
 def undecodable(path: Path) -> None:
     """Create a state with a row that can't be decoded, and a payment hash in it that must not be printed."""
     write_state(path, {"alice": encode(saved_node(busy_node()))})
-    sqlite3.connect(path, isolation_level=None).execute('UPDATE open_run SET state = \'{"run": "5e5e5e5e"}\'')
+    change(path, 'UPDATE open_run SET state = \'{"run": "5e5e5e5e"}\'')
 
 
 @pytest.mark.parametrize(

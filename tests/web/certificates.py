@@ -15,6 +15,19 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+SIGNS_OTHERS = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+"""Since Python 3.13 a default context refuses an authority without this, and certificates without key identifiers."""
+
 
 class Made(NamedTuple):
     """A certificate and its key."""
@@ -52,7 +65,13 @@ def make(name: str, *names: x509.GeneralName, by: Made | None = None, days: int 
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=by is None, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
     )
+    if by is None:
+        builder = builder.add_extension(SIGNS_OTHERS, critical=True)
+    else:
+        signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(by.private.public_key())
+        builder = builder.add_extension(signer, critical=False)
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return Made(builder.sign(by.private if by else private, hashes.SHA256()), private)

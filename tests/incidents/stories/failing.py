@@ -187,6 +187,14 @@ def fee_limits_too_low(node: VirtualNode) -> None:
     pays(node, 60, 120, 1.5, lambda node: node.scenarios.no_route(node.chance.randrange(1, 9) * 1_000_000))
 
 
+@story(fires={"Outage": 12, "FailFast": 15, "QuietNodeFails": 5}, hours=8, begins_min=7 * 60)
+def many_fail_at_home(node: VirtualNode) -> None:
+    """A program at home pays thirty invoices in the morning, after a quiet night: none finds a route."""
+    node.play(10 * MINUTE, node.scenarios.success(5_000_000))
+    for number in range(30):
+        node.play((7 * 60 + number / 3) * MINUTE, node.scenarios.no_route(5_000_000))
+
+
 @story(fires={"QuietNodeFails": 130}, hours=9)
 def quiet_node_fails(node: VirtualNode) -> None:
     """A node with few payments: three in a row fail in the evening."""
