@@ -7,7 +7,7 @@ import logging
 import socket
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -163,6 +163,15 @@ async def test_random_queries_and_hosts() -> None:
     assert log_lines.events() == []
 
 
+async def _rest(reader: asyncio.StreamReader) -> bytes:
+    """Return what comes until the connection is closed, or reset: the answer comes before a long request has been read."""
+    received = b""
+    with suppress(ConnectionResetError):
+        while some := await reader.read(1000):
+            received += some
+    return received
+
+
 async def test_garbage_after_a_request_is_not_logged() -> None:
     """On a connection that is kept open: the request is answered, and what follows gets a 400."""
     log_lines = Log("info")
@@ -172,7 +181,7 @@ async def test_garbage_after_a_request_is_not_logged() -> None:
             writer.write(b"GET /-/ready HTTP/1.1\r\nHost: a\r\n\r\n")
             assert (await reader.readuntil(b"ready.\n")).startswith(b"HTTP/1.1 200 OK\r\n")
             writer.write(request)
-            assert b" 400 Bad Request\r\n" in await asyncio.wait_for(reader.read(), PATIENCE_S)
+            assert b" 400 Bad Request\r\n" in await asyncio.wait_for(_rest(reader), PATIENCE_S)
             writer.close()
     assert log_lines.events() == []
 
