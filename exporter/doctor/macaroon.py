@@ -9,7 +9,7 @@ from exporter.config.macaroons import BAKE
 from exporter.doctor.finding import Area, Finding, Verdict
 from exporter.lnd.client import LndError
 from exporter.macaroon import Contents
-from exporter.payments.labels import Interruption, Mode, NodeState
+from exporter.payments.labels import Interruption, NodeState
 
 SOON = dt.timedelta(days=21)
 """A macaroon or a certificate that ends within this time is a warning, as for the alert on certificates."""
@@ -111,7 +111,10 @@ def _condition(condition: str, now: dt.datetime) -> Finding:
 
 
 def judge_answers(answers: Mapping[Call, LndError | None], mode: str) -> Iterator[Finding]:
-    """Yield whether lnd accepts the macaroon, and which calls it denies; `answers` has the error of each call."""
+    """Yield whether lnd accepts the macaroon, and which calls it denies.
+
+    `answers` has the error of each call that the exporter makes in this mode.
+    """
     denied = {call: error for call, error in answers.items() if error and error.state is NodeState.DENIED}
     if not denied:
         yield Finding(Area.MACAROON, Verdict.OK, "lnd accepts it, for all calls of the exporter")
@@ -120,8 +123,6 @@ def judge_answers(answers: Mapping[Call, LndError | None], mode: str) -> Iterato
     else:
         yield Finding(Area.MACAROON, Verdict.OK, "lnd accepts it, but not for all calls")
         for call in denied:
-            if call is TRACK_PAYMENTS and mode == Mode.TRACK:
-                continue
             needed, without = call.needed, call.without
             if call is TRACK_PAYMENTS and mode != AUTO:
                 needed, without = True, f"{_NOTHING} (--lnd.mode={mode})"

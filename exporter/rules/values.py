@@ -21,7 +21,8 @@ VALUES = Path(__file__).parent / "values.yml"
 SHOWN = "service"
 """The profile whose thresholds the dashboards show: it has the strictest."""
 _NOT_IN_A_NAME = frozenset('|*+?()[]{}^$\\"')
-_LINK = re.compile(r"https?://[^\s{}]+")
+_LINK = re.compile(r"https?://[^\s{}?#]+")
+"""Paths are appended to it."""
 _MERGE = "tag:yaml.org,2002:merge"
 _PROFILE = re.compile(r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?")
 """It names a file, and on Kubernetes an object."""
@@ -78,7 +79,10 @@ class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
             raise ValueError(f"job: {self.job!r} is a pattern, not a name: only one job can be watched")
         for name, link in (("runbooks", self.runbooks), ("grafana", self.grafana)):
             if not link.isprintable() or not _LINK.fullmatch(link):
-                raise ValueError(f"{name}: {link!r} is not an address that begins with http:// or https://")
+                raise ValueError(
+                    f"{name}: {link!r} is not an address that begins with http:// or https:// and has no blank and none"
+                    " of {}?#"
+                )
         if wrong := wrong_regex(self.nodes):
             raise ValueError(f"nodes: {self.nodes!r} is not a regular expression of Prometheus: {wrong}")
 

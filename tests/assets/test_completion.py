@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from exporter.__main__ import main
+from exporter.config import values
 from exporter.config.commands import COMMANDS
+from exporter.config.setting import Setting
 from exporter.config.settings import SETTINGS
 from exporter.payments.labels import Cause, Lost
 from tests.debian import need
@@ -119,6 +121,35 @@ def test_fish(line: str, found: list[str], capsys: pytest.CaptureFixture[str], t
     code = FISH.format(script=path, line=f"'lnd-payments-exporter {line}'")
     done = subprocess.run(["fish", "--no-config", "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout.split(), done.stderr) == (found, "")
+
+
+TEXT = "it's `touch a` $(touch b) \"c\" \\' [d]: $HOME %s; \\"
+DESCRIBE = {
+    "fish": "source SCRIPT; complete -C 'lnd-payments-exporter man --o'",
+    "zsh": '_arguments() { print -rl -- "$@" }; words=(lnd-payments-exporter man "") CURRENT=3; source SCRIPT',
+}
+"""What a shell is told of a flag by its help text."""
+
+
+def test_help_texts_are_only_text(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whatever is in them, no shell takes a part of it for code."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(SETTINGS, "odd", Setting("odd", "", values.switch, "false", ("man",), TEXT))
+    found = {}
+    for shell, code in DESCRIBE.items():
+        need(shell)
+        path = tmp_path / shell
+        path.write_text(script(capsys, shell))
+        no_settings = "--no-config" if shell == "fish" else "-f"
+        command = [shell, no_settings, "-c", code.replace("SCRIPT", str(path))]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.stderr == ""
+        found[shell] = done.stdout.splitlines()[0]
+    in_brackets = TEXT.replace("\\", "\\\\").replace("[", r"\[").replace("]", r"\]").replace(":", r"\:")
+    assert found == {"fish": f"--odd\t{TEXT}", "zsh": f"--odd[{in_brackets}]"}
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["fish", "zsh"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ import pytest
 
 from exporter import __version__
 from exporter.__main__ import main
+from exporter.config import values
 from exporter.config.commands import COMMANDS
+from exporter.config.setting import Setting
 from exporter.config.settings import SETTINGS
 from tests.debian import need
 
@@ -60,3 +62,19 @@ def test_mandoc_finds_nothing_wrong(page: str) -> None:
         ["mandoc", "-T", "lint", "-W", "all"], input=page, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_help_texts_are_only_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dots and quotes at the beginning of a line, and backslashes, are shown as they are."""
+    need("mandoc")
+    for name, text in {"dot": ".SH dots", "quote": "'SH quotes", "backslash": r"C:\lnd\fB"}.items():
+        monkeypatch.setitem(SETTINGS, name, Setting(name, "", values.switch, "false", ("man",), text))
+    assert main(["man"]) == 0
+    roff = capsys.readouterr().out
+    shown = subprocess.run(["mandoc", "-T", "utf8"], input=roff, capture_output=True, text=True, check=True).stdout
+    plain = re.sub(".\b", "", shown)  # bold letters are printed twice
+    assert re.findall(r"--(dot|quote|backslash)\s+(\S.*)", plain) == [
+        ("dot", ".SH dots"),
+        ("quote", "'SH quotes"),
+        ("backslash", r"C:\lnd\fB"),
+    ]

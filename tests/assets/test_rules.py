@@ -237,7 +237,10 @@ def test_wrong_files_of_values(capsys: pytest.CaptureFixture[str], tmp_path: Pat
             ["--profile=home", "--grafana=grafana.example"],
             [
                 "--grafana",
-                "'grafana.example' is not an address that begins with http:// or https://",
+                (
+                    "'grafana.example' is not an address that begins with http:// or https:// and has no blank and none"
+                    " of {}?#"
+                ),
                 "lnd-payments-exporter rules --help describes it.",
             ],
         ),
@@ -314,3 +317,14 @@ def test_full_disk() -> None:
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 1
     assert done.stderr == "lnd-payments-exporter: standard output can't be written (No space left on device)\n"
+
+
+def test_file_that_cannot_be_written_to_its_end(tmp_path: Path) -> None:
+    """The older version stays whole, and nothing else is left."""
+    older = (RULES / "home.rules.yml").read_text()
+    (tmp_path / "lnd.yml").write_text(older)
+    command = f"ulimit -f 1; {sys.executable} -m exporter rules --profile=home --output={tmp_path}/lnd.yml"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 2
+    assert f"{tmp_path}/lnd.yml can't be written (File too large)." in done.stderr
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("lnd.yml", older)]

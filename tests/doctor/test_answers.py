@@ -57,6 +57,8 @@ NO_TIME = "lnd's answers don't say the time (over gRPC never), so the clocks can
         ((-4.0, 6.0), 0.0, Verdict.OK, "lnd's clock and this machine's differ by less than 6.0 s"),
         ((-6.0, 5.0), 0.0, Verdict.UNKNOWN, "lnd's clock and this machine's differ by less than 6.0 s"),
         ((5.1, 6.1), 0.0, Verdict.WARNING, "lnd's clock is ahead of this machine's by at least 5 s"),
+        ((-6.1, -5.1), 0.0, Verdict.WARNING, "lnd's clock is behind this machine's by at least 5 s"),
+        ((-6.0, -5.0), 0.0, Verdict.OK, "lnd's clock and this machine's differ by less than 6.0 s"),
         ((-3601.0, -3600.0), 0.0, Verdict.WARNING, "lnd's clock is behind this machine's by at least 3600 s"),
         (None, 2.0, Verdict.UNKNOWN, NO_TIME),
         (

@@ -6,6 +6,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from exporter.config import load
 from exporter.config.addresses import GRPC, REST, TRANSPORTS
 from exporter.config.macaroons import BAKE
 from exporter.doctor import notes
@@ -167,6 +168,12 @@ async def test_macaroon_that_is_too_strong(tmp_path: Path, capsys: pytest.Captur
             (),
             "warning macaroon it allows what the exporter never does: invoices:write, uri:/lnrpc.Lightning/SendCoins",
         ),
+        (
+            ["offchain:write", "onchain:write"],
+            [],
+            (),
+            "warning macaroon it allows what the exporter never does: offchain:write, onchain:write",
+        ),
         (READ, [], ("ipaddr 127.0.0.1",), "ok macaroon it has a condition: ipaddr 127.0.0.1"),
         (
             READ,
@@ -262,6 +269,15 @@ async def test_the_time_for_a_node_is_limited(
         " the network slow?"
     )
     assert found == output(GRPC, 1, line, total="1 problem, no warnings.")
+
+
+async def test_time_through_a_proxy(tmp_path: Path) -> None:
+    """Tor is slow: everything may take twice as long."""
+    async with SimulatedNode(tmp_path) as node:
+        (direct,) = load(flags_of(node), {}, "check").nodes
+        (through,) = load([*flags_of(node), "--lnd.proxy=socks5://127.0.0.1:9050"], {}, "check").nodes
+    times = [(each.node_s, each.step_s) for each in (notes.Notes(direct), notes.Notes(through))]
+    assert times == [(notes.NODE_S, notes.STEP_S), (2 * notes.NODE_S, 2 * notes.STEP_S)]
 
 
 async def test_calls_that_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,6 +26,7 @@ from exporter.payments.labels import Interruption
 from exporter.simulator import credentials
 from exporter.simulator.server import SimulatedNode
 from tests.lnd.socks import proxying
+from tests.patience import PATIENCE_S
 
 HOST_OF_THE_SYSTEM = "0x7f000001"
 """127.0.0.1 as only the system's resolver understands it; gRPC's own resolver would look it up in DNS."""
@@ -186,6 +187,22 @@ async def test_system_resolves_the_host(tmp_path: Path, transport: str) -> None:
         for host in ("no-such-host.invalid", "two..dots"):
             error = await failure(config(node, transport, host))
             assert (error.cause, "getent ahosts" in error.advice) == (Interruption.UNREACHABLE, True)
+
+
+async def test_several_addresses() -> None:
+    """`check --connect` keeps the first that answers, closes connections to others, and names those that failed."""
+    with socket.create_server(("127.0.0.1", 0)) as first, socket.socket() as second:
+        port = first.getsockname()[1]
+        second.bind(("127.0.0.3", port))
+        second.listen()
+        ips = ("127.0.0.2", "127.0.0.1", "127.0.0.3")
+        addresses = [reach.HostAddress(socket.AF_INET, socket.SOCK_STREAM, 0, (ip, port)) for ip in ips]
+        found = await reach.connect(addresses, PATIENCE_S)
+        with found.socket, second.accept()[0] as unused:
+            assert (found.ip, found.socket.getpeername()) == ("127.0.0.1", ("127.0.0.1", port))
+            assert found.failed == {"127.0.0.2": "connection refused"}
+            unused.settimeout(PATIENCE_S)
+            assert unused.recv(1) == b""
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """The script that completes the command line in fish."""
 
 from collections.abc import Iterator
-from shlex import quote
 from typing import Any
 
 from exporter.assets.completion.table import DIRECTORY, FIRST, SECOND, STATE, arguments_of, is_path, short
@@ -43,19 +42,24 @@ def _lines() -> Iterator[str]:
     yield "-l help -d 'print a help text'"
     yield "-l version -d 'print the version'"
     for word, text in FIRST.items():
-        yield f"-n {quote(_BEFORE_ALL)} -a {word} -d {quote(text)}"
+        yield f"-n {_quoted(_BEFORE_ALL)} -a {word} -d {_quoted(text)}"
     for word, text in SECOND.items():
-        yield f"-n {quote(f'__lnd_payments_exporter_in {STATE}')} -a {word} -d {quote(text)}"
+        yield f"-n {_quoted(f'__lnd_payments_exporter_in {STATE}')} -a {word} -d {_quoted(text)}"
     for command in COMMANDS:
         placeholders = [each.removesuffix("...") for each in arguments_of(command)]
-        condition = quote(f"__lnd_payments_exporter_in {quote(command)}")
+        condition = _quoted(f"__lnd_payments_exporter_in {_quoted(command)}")
         if FILE in placeholders:
             yield f"-n {condition} -F"
         if SHELL in placeholders:
-            yield f"-n {condition} -a {quote(' '.join(SHELLS))}"
+            yield f"-n {condition} -a {_quoted(' '.join(SHELLS))}"
     for setting in SETTINGS.values():
-        condition = f"__lnd_payments_exporter_in {' '.join(map(quote, setting.commands))}"
-        yield f"-n {quote(condition)} -l {setting.name}{_value(setting)} -d {quote(short(setting.help))}"
+        condition = f"__lnd_payments_exporter_in {' '.join(map(_quoted, setting.commands))}"
+        yield f"-n {_quoted(condition)} -l {setting.name}{_value(setting)} -d {_quoted(short(setting.help))}"
+
+
+def _quoted(text: str) -> str:
+    """Return the text in quotes, in which fish, unlike other shells, reads backslashes."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _value(setting: Setting[Any]) -> str:
@@ -64,7 +68,7 @@ def _value(setting: Setting[Any]) -> str:
         return ""
     if setting.words:
         words = " ".join(setting.words)
-        return f" -x -a {quote(f'(__lnd_payments_exporter_last {words})' if setting.several else words)}"
+        return f" -x -a {_quoted(f'(__lnd_payments_exporter_last {words})' if setting.several else words)}"
     if setting.metavar == DIRECTORY:
         return " -x -a '(__fish_complete_directories)'"
     return " -r -F" if is_path(setting) else " -x"
