@@ -22,6 +22,8 @@ _BASE64 = re.compile("[A-Za-z0-9+/_-]+={0,2}")
 _ID = 2  # a field of version 2
 _VERSION_3 = b"\x03"  # of the id: a protobuf message follows
 _OPERATION, _ENTITY, _ACTION = 3, 1, 2  # fields of that message
+_VARINT_BYTES = 10
+"""Bytes of a number in base 128 at most, as in protobuf: it has 64 bits."""
 
 
 class Contents(NamedTuple):
@@ -134,10 +136,11 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Return a number in base 128, least significant digits first, and where it ends."""
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value, shift, at = value | (byte & 0x7F) << shift, shift + 7, at + 1
+    """Return a number in base 128, least significant digits first, and where it ends. Raises ValueError."""
+    value = 0
+    for digit in range(_VARINT_BYTES):
+        byte = data[at + digit]
+        value |= (byte & 0x7F) << 7 * digit
         if not byte & 0x80:
-            return value, at
+            return value, at + digit + 1
+    raise ValueError("too large")

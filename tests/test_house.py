@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.redact",
     },
     "exporter.log": {"exporter.redact"},
-    "exporter.rules": {"exporter.metrics", "exporter.payments"},
+    "exporter.rules": {"exporter.metrics", "exporter.payments", "exporter.text"},
     "exporter.assets": {"exporter", "exporter.config", "exporter.rules"},
     "exporter.stopping": {"exporter.config", "exporter.log", "exporter.output"},
     "exporter.healthcheck": {"exporter.config"},

@@ -1,6 +1,7 @@
 """Writes files for other programs, and replaces only older versions of them."""
 
 import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -46,10 +47,12 @@ def create_directory(path: Path) -> None:
 def _refuse_other(path: Path, made: Made) -> None:
     """Raise `ConfigError` if there is something else at this path."""
     try:
-        if path.is_dir():
-            raise _problem(f"{path} is a directory, not a file.")
-        if path.exists() and (not path.is_file() or made.mark.encode() not in path.read_bytes()):
-            raise _problem(f"{path} exists, and is not an older version of this file: it stays as it is.")
+        with suppress(FileNotFoundError, NotADirectoryError):  # not `exists`: a link to itself is there, too
+            mode = path.stat().st_mode
+            if stat.S_ISDIR(mode):
+                raise _problem(f"{path} is a directory, not a file.")
+            if not stat.S_ISREG(mode) or made.mark.encode() not in path.read_bytes():
+                raise _problem(f"{path} exists, and is not an older version of this file: it stays as it is.")
     except OSError as error:
         raise _problem(f"{path} can't be read ({error.strerror}).") from None
 

@@ -19,7 +19,7 @@ _VERSION = 60
 SKEW_S = 5.0
 """Clocks that differ by less are no reason to warn."""
 SLOW_PAGE_S = 2.0
-_RELEASE = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
+_RELEASE = re.compile(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 
 Release = tuple[int, ...]
 OLDEST, STATE_SERVICE, ALL_PAYMENTS, DELETES_OF_FAILED = (0, 10, 0), (0, 13, 0), (0, 16, 0), (0, 18, 0)
@@ -31,11 +31,9 @@ _REST_TO_ITSELF = (0, 17, 4)
 
 def certificate(shown: Certificate, host: str, now: dt.datetime) -> Finding:
     """Return what lnd's certificate is made for and for how long; TLS has accepted it for `host`."""
-    names = [*shown.names, *map(str, shown.addresses)]
-    listed = ", ".join(names[:_NAMES]) + ", ..." * (len(names) > _NAMES)
     days = (shown.ends - now).days
-    what = f"trusted for {host}, made for {listed or 'no name'}; {days} days left"
-    values: dict[str, Value] = {"expiry_timestamp_seconds": int(shown.ends.timestamp()), "names": tuple(names)}
+    what = f"trusted for {host}, made for {made_for(shown) or 'no name'}; {days} days left"
+    values: dict[str, Value] = {"expiry_timestamp_seconds": int(shown.ends.timestamp()), "names": tuple(_names(shown))}
     if shown.ends - now > SOON:
         return Finding(Area.CERTIFICATE, Verdict.OK, what, values=values)
     to_do = (
@@ -43,6 +41,16 @@ def certificate(shown: Certificate, host: str, now: dt.datetime) -> Finding:
         " certificate of a CA is renewed there"
     )
     return Finding(Area.CERTIFICATE, Verdict.WARNING, what, to_do, values)
+
+
+def made_for(shown: Certificate) -> str:
+    """Return the first names of a certificate; empty if it has none."""
+    names = _names(shown)
+    return ", ".join(names[:_NAMES]) + ", ..." * (len(names) > _NAMES)
+
+
+def _names(shown: Certificate) -> list[str]:
+    return [*shown.names, *map(str, shown.addresses)]
 
 
 def release_of(info: Info | None) -> Release | None:
@@ -53,7 +61,7 @@ def release_of(info: Info | None) -> Release | None:
 
 def version(info: Info, *, rest: bool) -> Iterator[Finding]:
     """Yield lnd's version, and what that version can't do."""
-    release, name = release_of(info), info.version.partition(" ")[0]
+    release, name = release_of(info), info.version.partition(" ")[0][:_VERSION]
     values = {"version": info.version}
     if release is None:
         yield Finding(

@@ -102,7 +102,11 @@ async def _ask_state(
 
 async def _first_state(client: ExaminedClient) -> NodeState:
     async with aclosing(client.states()) as states:
-        return await anext(states)
+        state = await anext(states, None)
+    if state is None:
+        advice = "the answer ends without lnd's state: is the address right, or is lnd stopping?"
+        raise LndError(Interruption.ENDED, NodeState.UNREACHABLE, advice)
+    return state
 
 
 def _note_refusal(error: LndError, shown: reach.Presented | None, notes: Notes) -> None:
@@ -113,6 +117,6 @@ def _note_refusal(error: LndError, shown: reach.Presented | None, notes: Notes) 
         notes.find(Area.TLS, Verdict.PROBLEM, "no TLS with the server", error.advice)
     else:
         one = shown.certificate
-        names = ", ".join([*one.names, *map(str, one.addresses)]) if one else ""
+        names = answers.made_for(one) if one else ""
         made = f"; the server's is made for {names}, until {one.ends:%Y-%m-%d}" if one and names else ""
         notes.find(Area.CERTIFICATE, Verdict.PROBLEM, f"TLS refuses the certificate{made}", error.advice)

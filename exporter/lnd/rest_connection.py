@@ -116,7 +116,7 @@ class RestConnection:
         answered_s = time.time()
         try:
             whole_s = parsedate_to_datetime(date).timestamp()
-        except ValueError:
+        except (ValueError, OverflowError):  # the latter if one of its numbers has 20 digits
             return None
         return whole_s - answered_s, whole_s + 1 - asked_s
 

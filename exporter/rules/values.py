@@ -15,12 +15,14 @@ from msgspec import Meta, Struct
 from exporter.payments.labels import AmountBand, Kind, Purpose, Reason
 from exporter.rules.regex import wrong_regex
 from exporter.rules.thresholds import Percent, Severity, Thresholds
+from exporter.text import sanitize
 
 VALUES = Path(__file__).parent / "values.yml"
 SHOWN = "service"
 """The profile whose thresholds the dashboards show: it has the strictest."""
 _NOT_IN_A_NAME = frozenset('|*+?()[]{}^$\\"')
 _LINK = re.compile(r"https?://[^\s{}]+")
+_MERGE = "tag:yaml.org,2002:merge"
 _PROFILE = re.compile(r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?")
 """It names a file, and on Kubernetes an object."""
 
@@ -82,7 +84,10 @@ class Values(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads YAML; a key that is there twice is an error, because one of its values would be lost."""
+    """Reads YAML; a key that is there twice is an error, because one of its values would be lost.
+
+    So is `<<`, which merges mappings: a few lines of it can ask for more of them than fit into memory.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's
         """Return the mapping of a node."""
@@ -90,6 +95,8 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise yaml.constructor.ConstructorError(None, None, "a key is not a word", key.start_mark)
+            if key.tag == _MERGE:
+                raise yaml.constructor.ConstructorError(None, None, "`<<` is not allowed here", key.start_mark)
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"`{key.value}` is there twice", key.start_mark)
             seen.add(key.value)
@@ -98,6 +105,10 @@ class _Loader(yaml.SafeLoader):
 
 class WrongValues(Exception):
     """A value is wrong; the message is one line, which names the file, the value and the allowed ones."""
+
+    def __init__(self, message: str) -> None:
+        """Take the message; keys that it quotes from a file may have line ends and control characters."""
+        super().__init__(sanitize(message))
 
 
 class ValuesFile(NamedTuple):
@@ -158,7 +169,8 @@ def _sections(file: ValuesFile) -> _Sections:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}: " if mark else ""
         raise WrongValues(f"{file.name}: {place}{' '.join(str(error.problem or error.context).split())}") from None
-    except (yaml.YAMLError, RecursionError, ValueError, OverflowError):
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError, LookupError, AttributeError):
+        # The last ones are PyYAML's for a value that doesn't fit the tag before it, such as `!!int ""`.
         raise WrongValues(f"{file.name}: not YAML") from None
     if not isinstance(raw, Mapping):
         raise WrongValues(f"{file.name}: not a file with `defaults` and `profiles`, each with names and values")

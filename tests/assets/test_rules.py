@@ -170,6 +170,12 @@ SHOW = "lnd-payments-exporter rules --show-values prints a right file."
         ("\0", "not YAML"),
         ('defaults: {"\\ud800": 1}', "defaults: a half of a surrogate pair"),
         ('defaults: {success: "\\ud800"}', "defaults: a half of a surrogate pair"),
+        ('defaults: !!int ""', "not YAML"),
+        ("defaults: {job: !!bool lnd}", "not YAML"),
+        ("defaults: {job: !!timestamp lnd}", "not YAML"),
+        ("defaults: {<<: {job: lnd}}", "line 1: `<<` is not allowed here"),
+        ('defaults: {"a\\nb\\e[31m": 1}', "defaults: Object contains unknown field `a\ufffdb\ufffd[31m`"),
+        ('"a\\nb": 1', "unknown `a\ufffdb`: only"),
         ("defaults: {alerts: {1: {}}}", "defaults: Expected `str`"),
         ("defaults: {job: 7}", "defaults: Expected `str`, got `int` - at `$.job`"),
         ('defaults: {nodes: "(?=a)"}', "defaults: nodes: '(?=a)' is not a regular expression of Prometheus: "),
@@ -257,17 +263,19 @@ def test_wrong_outputs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> No
     """Another file or a directory is left as it is, and nothing is left of what could not be written."""
     Path("notes.yml").write_text("groups: []\n")
     os.mkfifo("pipe")
+    Path("loop").symlink_to("loop")
     for name, what in {
         "notes.yml": f"{tmp_path}/notes.yml exists, and is not an older version of this file: it stays as it is.",
         "pipe": f"{tmp_path}/pipe exists, and is not an older version of this file: it stays as it is.",
         str(tmp_path): f"{tmp_path} is a directory, not a file.",
+        "loop": f"{tmp_path}/loop can't be read (Too many levels of symbolic links).",
         "no/lnd.yml": f"{tmp_path}/no/lnd.yml can't be written (there is no directory {tmp_path}/no).",
         "notes.yml/x.yml": f"{tmp_path}/notes.yml/x.yml can't be written (there is no directory {tmp_path}/notes.yml).",
         "/proc/lnd.yml": "/proc/lnd.yml can't be written (No such file or directory).",
     }.items():
         assert mistake(capsys, "--profile=home", f"--output={name}") == ["--output", what, OTHER_PATH]
     assert Path("notes.yml").read_text() == "groups: []\n"
-    assert sorted(path.name for path in Path().iterdir()) == ["notes.yml", "pipe"]
+    assert sorted(path.name for path in Path().iterdir()) == ["loop", "notes.yml", "pipe"]
 
 
 def test_an_older_version_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:

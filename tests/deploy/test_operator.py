@@ -42,7 +42,10 @@ BEFORE = snake_case(
 
 
 def relabelled(home: Path, config: Manifest, targets: list[Manifest]) -> list[dict[str, str]]:
-    """Return the labels of targets after relabelling, as promtool tells them; without those that Prometheus hides."""
+    """Return the labels of targets after relabelling, as promtool tells them; without those that Prometheus hides.
+
+    promtool tells them in any order: here they have that of the targets.
+    """
     file = home / "prometheus.yml"
     file.write_text(json.dumps({"scrape_configs": [config | {"static_configs": targets}]}))  # JSON is YAML
     command = [
@@ -54,7 +57,9 @@ def relabelled(home: Path, config: Manifest, targets: list[Manifest]) -> list[di
         config["job_name"],
     ]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    order = [address for target in targets for address in target["targets"]]
     found: list[dict[str, Any]] = json.loads(output)
+    found.sort(key=lambda each: order.index(each["discoveredLabels"]["__address__"]))
     return [{name: value for name, value in each["labels"].items() if name[:2] != "__"} for each in found]
 
 

@@ -85,6 +85,7 @@ def test_certificate_with_many_names() -> None:
         "trusted for host3, made for host0, host1, host2, host3, host4, host5, ...; 22 days left",
         values={"expiry_timestamp_seconds": int(ends.timestamp()), "names": tuple(names)},
     )
+    assert answers.made_for(shown._replace(names=names[:6])) == "host0, host1, host2, host3, host4, host5"
     assert answers.certificate(shown, "host3", NOW + dt.timedelta(days=1)).verdict is Verdict.OK
     assert answers.certificate(shown, "host3", NOW + dt.timedelta(days=2)).verdict is Verdict.WARNING
 
@@ -122,3 +123,6 @@ def test_contents_of_a_macaroon() -> None:
         for value in (0, 127, 255):
             read_contents(binary[:place] + bytes([value]) + binary[place + 1 :])
     assert read_contents(b"0012location lnd\n") is None
+    for digits, contents in ((10, Contents(frozenset(), ())), (11, None)):  # a file full of them would take minutes
+        encoded = b"\x81" + b"\x80" * (digits - 2) + b"\0"  # of the id: 1
+        assert read_contents(b"\2\2" + encoded + b"\3\0\0") == contents

@@ -206,6 +206,8 @@ OLD = (
         ("0.12.1-beta", [f"warning version lnd 0.12.1-beta: {limit} -> update lnd" for limit in OLD]),
         ("0.17.4-beta", ["ok version lnd 0.17.4-beta, which has all that the exporter uses"]),
         ("my fork", ["unknown version lnd calls its version 'my fork'"]),
+        (f"{'9' * 5000}.1.1", ["unknown version lnd calls its version '[...]'"]),
+        (f"0.21.2-{'x' * 1000}", [f"ok version lnd 0.21.2-{'x' * 53}, which has all that the exporter uses"]),
     ],
 )
 async def test_versions(tmp_path: Path, capsys: pytest.CaptureFixture[str], version: str, lines: list[str]) -> None:

@@ -166,7 +166,9 @@ async def test_output_that_cannot_be_written(tmp_path: Path) -> None:
 async def test_clock_of_a_server(tmp_path: Path) -> None:
     """It is told by the header `Date`, in whole seconds; without one it isn't known."""
     (tmp_path / "macaroon").write_bytes(b"\2\1\3lnd")
-    for date, known in ((b"Date: Fri, 01 Jan 2100 00:00:00 GMT\r\n", True), (b"", False), (b"Date: noon\r\n", False)):
+    impossible = b"Date: Fri, 01 Jan 99999999999999999999 00:00:00 GMT\r\n"
+    right = b"Date: Fri, 01 Jan 2100 00:00:00 GMT\r\n"
+    for date, known in ((right, True), (b"", False), (b"Date: noon\r\n", False), (impossible, False)):
 
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, date: bytes = date) -> None:
             await reader.readuntil(b"\r\n\r\n")

@@ -117,6 +117,25 @@ async def test_something_else_answers(tmp_path: Path, capsys: pytest.CaptureFixt
             assert found == expected
 
 
+async def test_another_web_server_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever it says with status 200, and however it ends."""
+    macaroon = write(tmp_path / "payments.macaroon", credentials.macaroon(b"k" * 32, 1, []))
+    for body in (b"hello", b"", b"{}", b"[]", b"1", b'{"a":' * 5000, b"\xff\xfe"):
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes = body) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body)
+            await writer.drain()
+            writer.close()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            address = "http://127.0.0.1:{1}".format(*server.sockets[0].getsockname())
+            flags = ["--lnd.transport=rest", f"--lnd.address={address}", f"--lnd.macaroon={macaroon}"]
+            found = await check(capsys, *HERE_FLAGS, *flags)
+        assert found.code == 1
+        assert found.lines[5].startswith("problem lnd what answers there isn't lnd, or isn't ready -> the answer ")
+
+
 @every_transport
 async def test_certificate(tmp_path: Path, capsys: pytest.CaptureFixture[str], transport: str) -> None:
     """One that isn't lnd's; a name that lnd's doesn't have; one that has expired; one that soon will."""
