@@ -10,6 +10,7 @@ from exporter.config.handover import STREAM
 from exporter.config.problems import SHELL, ConfigError, InvalidValue, Problem
 from exporter.config.raw import RawValue, RawValues, optional_value, value
 from exporter.config.setting import Setting
+from exporter.config.settings import SETTINGS
 from exporter.config.sources import from_environment, from_flags, refuse_flags_of_others
 from exporter.config.values import one_of
 
@@ -48,6 +49,10 @@ def load_assets(argv: Sequence[str], environ: Mapping[str, str], command: Comman
     if command == "rules" and raw.get(OUTPUT.name, RawValue("", "")).text == STREAM:
         del raw[OUTPUT.name]
     show_values = value(raw, SHOW_VALUES, problems)
+    if show_values:
+        fix = "Leave it out: the values of all profiles are printed as they are."
+        others = [name for name in flags if name != SHOW_VALUES.name and command in SETTINGS[name].commands]
+        problems += [Problem(flags[name].where, f"has no effect with {SHOW_VALUES.flag}.", fix) for name in others]
     if command == "rules" and not show_values and PROFILE.name not in raw:
         fix = (
             f"Write {PROFILE.flag}=home for your own node, service for many payments and users, routing for rebalances."

@@ -12,6 +12,8 @@ NODE, FILE = "NODE", "FILE"
 SHELL = "SHELL"
 """The argument of `completion`."""
 _ARGUMENTS = (HASH, NODE, FILE, SHELL)
+NO_FLAG = "is neither a flag nor the value of one."
+"""What is wrong with a word; it may be a placeholder such as HASH, copied as it stands."""
 
 
 class Problem(NamedTuple):
@@ -52,7 +54,7 @@ class ConfigError(Exception):
 
     def __str__(self) -> str:
         """Return the message: a paragraph for each problem, or one line if only an argument is wrong."""
-        if len(self.problems) == 1 and self.problems[0].where in _ARGUMENTS:
+        if len(self.problems) == 1 and self.problems[0].where in _ARGUMENTS and self.problems[0].what != NO_FLAG:
             return f"{self.problems[0].what} {self.problems[0].fix}\n"
         count = f"{len(self.problems)} problems" if len(self.problems) > 1 else "1 problem"
         return f"{count} with the configuration\n\n" + "\n".join(map(str, self.problems))

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 from exporter.config.commands import COMMANDS, OF_ONE_PAYMENT, PROGRAM, Command
-from exporter.config.problems import HASH, Problem
+from exporter.config.problems import HASH, NO_FLAG, Problem
 from exporter.config.raw import RawValue, RawValues
 from exporter.config.setting import ENVIRONMENT
 from exporter.config.settings import SETTINGS
@@ -99,7 +99,7 @@ def _unknown_flag(flag: str, guess: str | None) -> Problem:
         fix = f"Did you mean --{flag}?"
     elif flag in COMMANDS:
         fix = f"A command comes before its flags: {PROGRAM} {flag} --flag=value"
-    return Problem(flag, "is neither a flag nor the value of one.", fix)
+    return Problem(flag, NO_FLAG, fix)
 
 
 def refuse_flags_of_others(command: Command, flags: RawValues, problems: list[Problem]) -> None:

@@ -84,6 +84,13 @@ def test_our_values_change_nothing(capsys: pytest.CaptureFixture[str]) -> None:
         assert run(capsys, "--profile=home", "--values=values.yml") == (RULES / "home.rules.yml").read_text()
 
 
+def test_flags_without_effect_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Our values are those of all profiles, on standard output."""
+    what, fix = "has no effect with --show-values.", "Leave it out: the values of all profiles are printed as they are."
+    assert mistake(capsys, "--show-values", "--profile=home") == ["--profile", what, fix]
+    assert mistake(capsys, "--show-values=true", "--output=values.yml") == ["--output", what, fix]
+
+
 OWN = """\
 defaults:
   grafana: https://grafana.example

@@ -120,6 +120,14 @@ def test_flag_without_dashes() -> None:
     ]
 
 
+@pytest.mark.parametrize("word", ["HASH", "NODE", "FILE", "SHELL"])
+def test_placeholder_copied_from_a_page(word: str) -> None:
+    """The message names the word, as it does any other."""
+    assert str(ConfigError(problems_of(f"--log.level=debug {word}"))) == (
+        f"1 problem with the configuration\n\n  {word}\n      is neither a flag nor the value of one.\n      {WORDS}\n"
+    )
+
+
 def test_command_after_the_flags() -> None:
     """The command comes first."""
     fix = "A command comes before its flags: lnd-payments-exporter demo --flag=value"
