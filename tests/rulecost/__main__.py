@@ -173,13 +173,14 @@ def _measure(
     each: dict[str, float] = defaultdict(float)
     of_interval: dict[str, float] = defaultdict(float)
     for group in rules:
-        total_s = 0.0
+        total_s, recorded = 0.0, 0
         for rule in group["rules"]:
             took_s, number = prometheus.seconds(rule["expr"], end_s)
+            recorded += number if "record" in rule else 0
             each[f"{rule.get('record') or rule['alert']} ({number} series)"] += took_s
             total_s += took_s
         of_interval[group["interval"]] += total_s
-        print(f"{group['name']:40} {total_s:8.3f} s", flush=True)
+        print(f"{group['name']:40} {total_s:8.3f} s{f', records {recorded} series' * bool(recorded)}", flush=True)
     for interval, total_s in of_interval.items():
         print(f"{f'all groups every {interval}':40} {total_s:8.3f} s")
     for uid, board in boards.items():
