@@ -61,7 +61,7 @@ class PacedTransport(asyncio.Transport):
         if full != self._full:
             self._full = full
             (self._on_full if full else self._on_empty)()
-        if not full and self._closing:
+        if not full and self._closing and not self._below.is_closing():
             self._below.close()
 
     def is_closing(self) -> bool:
@@ -72,7 +72,8 @@ class PacedTransport(asyncio.Transport):
         """Close as soon as all is written."""
         if not self._closing:
             self._closing = True
-            if self._below.is_reading():
+            # If the client has left, asyncio's TLS (Python 3.12 and newer) may raise at any question but this one.
+            if not self._below.is_closing() and self._below.is_reading():
                 self._below.pause_reading()  # nobody needs more of it
             self._tell()
 
