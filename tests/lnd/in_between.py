@@ -31,9 +31,11 @@ class Between:
     port: int = 0
     received: bytearray = field(default_factory=bytearray)
     """All bytes that clients sent."""
+    connections: list[asyncio.StreamWriter] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
+        self.connections.append(writer)
         session: Any = writer.get_extra_info("ssl_object")
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             if isinstance(session, SSLObject) and session.selected_alpn_protocol() == "h2":
@@ -78,6 +80,8 @@ async def between(server: Between, certificate: Certificate) -> AsyncIterator[Be
     async with await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=context) as running:
         server.port = running.sockets[0].getsockname()[1]
         yield server
+        for connection in server.connections:  # gRPC may keep one open; Python 3.12 and newer wait for the end of each
+            connection.transport.abort()
 
 
 def client(transport: str, port: int, home: Path, trusted: bytes, host: str = "127.0.0.1") -> DetailedClient:
