@@ -1,4 +1,4 @@
-"""A fake lnd in a process of its own, so that only our process is measured: it plays updates, has a past, counts calls."""
+"""A fake lnd in a process of its own, so that only our process is measured: it plays updates, or has a past."""
 
 import asyncio
 import json

@@ -19,7 +19,7 @@ from exporter.simulator.world import World, generator
 from tests.bench.messages import START_NS
 
 PATTERNS = 2000
-"""Payments of every kind that are played once; all others are like one of them, with times and identity of their own."""
+"""Payments of every kind that are played once; all others are like one of them, at other times, with other ids."""
 MOST_PARTS = 16
 """lnd's default limit for the parts of a payment."""
 _PARTS_EVERY = 25  # so many patterns have one in 2 to 16 parts among them, and one over a longer route
