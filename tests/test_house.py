@@ -140,6 +140,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.healthcheck",
         "exporter.lean",
         "exporter.listing",
+        "exporter.log",
         "exporter.notify",
         "exporter.output",
         "exporter.reload",

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from exporter.config.command_help import BAD_CALL, BUG, NO_STDOUT, STOPPED, UNWRITABLE, WRONG, CommandHelp
-from exporter.config.past_commands import PAST
+from exporter.config.past_commands import BACKFILL
 from exporter.config.values import LISTEN, LISTEN_DEMO
 
 PROGRAM = "lnd-payments-exporter"
@@ -136,7 +136,7 @@ COMMANDS: dict[Command, CommandHelp] = {
         "check --connect --config.file=exporter.yml",
         {"json": "print the findings of --connect as one JSON document"},
     ),
-    **PAST,
+    "backfill": BACKFILL,
     "healthcheck": CommandHelp(
         "healthcheck [FLAGS]",
         "ask a running exporter whether it is ready: exit code 0 or 1",
