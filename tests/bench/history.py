@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import count, islice
+from operator import itemgetter
 from typing import NamedTuple
 
 from exporter.lnd.rpc import lnd_pb2 as pb
@@ -46,6 +47,7 @@ class Pattern:
         message = pb.Payment.FromString(update.message)
         self.status = update.status
         created_ns = message.creation_time_ns
+        places = list[tuple[int, int, _Number | None]]()
         marks = {_CREATION_TIME: _Number(_CREATION_TIME, 0), _CREATION_DATE: _Number(_CREATION_DATE, 0)}
         marks[_INDEX] = _Number(_INDEX, 0)
         message.creation_time_ns, message.creation_date, message.payment_index = _CREATION_TIME, _CREATION_DATE, _INDEX
@@ -61,11 +63,11 @@ class Pattern:
                     setattr(attempt, field, at := next(mark))
                     marks[at] = number
         text = bytes_field(1, message.SerializeToString())  # as an entry of the field `payments` of an answer
-        places = sorted((text.index(varint(at)), 9, number) for at, number in marks.items())
-        places = sorted([*places, (text.index(_HASH.encode()), 64, None)], key=lambda place: place[0])
+        places += ((text.index(varint(at)), len(varint(at)), number) for at, number in marks.items())
+        places.append((text.index(_HASH.encode()), len(_HASH), None))
         self._fixed, self._numbers = list[bytes](), list[_Number | None]()
         start = 0
-        for at, length, number in places:
+        for at, length, number in sorted(places, key=itemgetter(0)):
             self._fixed.append(text[start:at])
             self._numbers.append(number)
             start = at + length
