@@ -32,7 +32,7 @@ HEAD_S = 3 * 3600
 """Prometheus' head may reach back so far: a block that overlaps it costs data of all targets at a restart."""
 STEPS_S = (60, 120, 300)
 """Choices of the time between two samples."""
-MANY_STEPS = 100_000
+MANY_STEPS = 45_000
 """With more samples of a series than that the next longer step is chosen."""
 LARGEST_NS = 1 << 63
 

@@ -35,13 +35,15 @@ class FilesSink:
         self._span_ms = -(-step_ms * STEPS_A_FILE // BLOCK_MS) * BLOCK_MS
         self._later_ms = later_ms // BLOCK_MS * BLOCK_MS
         self._text = OpenMetricsText(self._write)
-        self._start_ms: int | None = None
+        self._start_ms = -1  # where the present file begins; negative before the first time
         self._file: TextIO | None = None
         self._path = directory
 
     async def write(self, at_ms: int, table: SeriesTable, changes: Changes) -> bool:
         """Take one time. All before it is safe when it begins a file. Raises `SinkError`."""
         with self._errors():
+            if self._start_ms < 0:
+                self._start_ms = self._start_of(at_ms - self._step_ms)
             self._text.step(at_ms, at_ms - self._step_ms, table, changes)
             start_ms = self._start_of(at_ms)
             begins = start_ms != self._start_ms
@@ -71,8 +73,7 @@ class FilesSink:
         if not text:
             return
         if self._file is None:
-            start_ms = self._start_ms if self._start_ms is not None else 0
-            self._path = self._path_of(start_ms)
+            self._path = self._path_of(self._start_ms)
             self._path.parent.mkdir(exist_ok=True)
             self._file = self._path.with_name(self._path.name + PART).open("w", encoding="utf-8")
         self._file.write(text)

@@ -113,7 +113,7 @@ STEP = Setting(
     values.step,
     "",
     ("backfill",),
-    "time between two samples, 1s to 5m (default: 1m, for more than 70 days 2m, for more than 140 days 5m)",
+    "time between two samples, 1s to 5m (default: 1m, for more than 31 days 2m, for more than 62 days 5m)",
 )
 LABELS = Setting(
     "labels",
