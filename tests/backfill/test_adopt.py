@@ -23,10 +23,10 @@ from exporter.payments.totals import Counter, HistogramName
 from exporter.payments.view import View
 from exporter.simulator.database import Backend, Options
 from exporter.store import StoreError
-from tests.backfill.reading import PAUSES_S
+from tests.backfill.reading import PAUSES_S, calm, end_faults
 from tests.follow import chaos
 from tests.follow.chaos import ChaoticNode
-from tests.follow.exporter import ALWAYS, CALM_S, FIRST, PEERS, Exporter
+from tests.follow.exporter import ALWAYS, FIRST, PEERS, Exporter
 from tests.follow.virtual import VirtualLoop, run_virtually
 from tests.payments.build import FAILED, SUCCEEDED
 
@@ -118,8 +118,7 @@ async def adopt_and_go_on(loop: VirtualLoop, seed: int, options: Options, path: 
     try:
         await adopter.run()
     except LndError:  # the connection was too bad
-        for task in faults:
-            task.cancel()
+        await end_faults(node, faults)
         adopter = Adopter(node, path, dict.fromkeys(exporter.always, ALWAYS))
         await adopter.run()
     with pytest.raises(StoreError, match=r"has the history of lnd already"):
@@ -137,16 +136,8 @@ async def adopt_and_go_on(loop: VirtualLoop, seed: int, options: Options, path: 
         faults.append(asyncio.create_task(exporter.kill_repeatedly()))
     await paying
     await asyncio.gather(*node.scenarios)
-    for task in faults:
-        task.cancel()
-    if faults:
-        await asyncio.wait(faults)
-    if not exporter.up.is_set():
-        await exporter.killed()
-        exporter.start()
-    await exporter.follows()
-    node.end_faults()
-    await asyncio.sleep(CALM_S)
+    await end_faults(node, faults)
+    await calm(exporter)
     page = (await exporter._nodes.checkpoint.durable_page()).views[0]
     check_laws(page)
     for counter, total in before.items():
