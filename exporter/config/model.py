@@ -1,6 +1,5 @@
 """The configuration as the program uses it: values that were checked."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from exporter.config.addresses import (
     GRPC,
     GRPC_PORT,
+    PRIVATE,
     REST_PORT,
     TOR,
     USUAL_GRPC,
@@ -20,9 +20,6 @@ from exporter.config.lnd_settings import AUTO, LND_NAME
 from exporter.config.macaroons import ADMIN
 from exporter.config.shard import Shard
 from exporter.metrics.groups import Group
-
-_PRIVATE = re.compile(r"localhost|127\..*|::1|.*\.onion")
-"""Hosts to which a connection without TLS is private: this machine, and onion services, which Tor encrypts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +79,7 @@ class NodeConfig:
             USUAL_GRPC: grpc and port == REST_PORT,
             USUAL_REST: not grpc and port == GRPC_PORT,
             "without TLS (http://) anybody on the way can read the macaroon": not encrypted(self.address)
-            and not _PRIVATE.fullmatch(host),
+            and not PRIVATE.fullmatch(host),
             f"an onion service needs Tor: --lnd.proxy={TOR}": host.endswith(".onion") and self.proxy is None,
         }
         return [warning for warning, applies in warnings.items() if applies]

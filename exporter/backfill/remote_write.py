@@ -1,0 +1,116 @@
+"""Sends samples to a remote-write receiver (protocol 1.0), one request after the other, until it has accepted all."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from exporter.backfill.remote_answer import RemoteWriteError, TryAgain, judge, network_error
+from exporter.backfill.remote_request import Series, requests
+from exporter.backfill.remote_session import NETWORK_ERRORS, open_session, options, read_some
+from exporter.config.httpmodel import RemoteWriteConfig
+from exporter.follow.backoff import Backoff
+from exporter.text import format_duration
+
+PATIENCE_S = 300.0
+"""How long a request is tried again, seconds."""
+TIMEOUT_S = 60.0
+"""How long one try may take, seconds: the connection, the request and the answer."""
+LONGEST_DELAY_S = 30.0
+"""The longest delay between two tries if the receiver asks for none, seconds."""
+_HEADERS = {
+    "Content-Type": "application/x-protobuf",
+    "Content-Encoding": "snappy",
+    "X-Prometheus-Remote-Write-Version": "0.1.0",
+}
+_READ = 4096
+"""Bytes of an answer that are read: its first line is quoted."""
+
+
+class RemoteWriter:
+    """Writes series to one receiver, inside an `async with` or between `open` and `close`.
+
+    A try whose answer got lost is repeated, so the receiver may get the same samples twice: it keeps them once.
+    """
+
+    def __init__(
+        self,
+        config: RemoteWriteConfig,
+        *,
+        note: Callable[[str], None] = lambda _: None,
+        patience_s: float = PATIENCE_S,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        """`note` gets a line when a request has to be tried again, once until the receiver accepts something."""
+        self.samples = 0
+        """Samples that were accepted."""
+        self._config = config
+        self._note = note
+        self._patience_s, self._timeout_s = patience_s, timeout_s
+        self._session: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        """Prepare; nothing is sent yet. Raises `InvalidValue` if OpenSSL doesn't take the TLS settings."""
+        self._session = open_session(self._config, self._timeout_s)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def __aenter__(self) -> Self:
+        """Open it."""
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        await self.close()
+
+    async def write(self, series: Sequence[Series]) -> None:
+        """Return when the receiver has accepted all of these samples.
+
+        Raises `RemoteWriteError` with one line: it may then have accepted a part of them, the first ones.
+        """
+        for body, samples in requests(series):
+            await self._deliver(body)
+            self.samples += samples
+
+    async def _deliver(self, body: bytes) -> None:
+        """Send one request, and send it again while that may help."""
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + self._patience_s
+        backoff = Backoff(max_s=LONGEST_DELAY_S)
+        while True:
+            try:
+                return await self._send(body)
+            except TryAgain as error:
+                delay_s = max(backoff.delay_s(0, 0), error.after_s or 0)
+                if loop.time() + delay_s > deadline_s:
+                    raise RemoteWriteError(self._gave_up(error)) from None
+                if backoff.failures == 1:
+                    self._note(f"{self._config.shown}: {error.why}; trying again")
+            await asyncio.sleep(delay_s)
+
+    async def _send(self, body: bytes) -> None:
+        """Send one request once; raises `TryAgain` or `RemoteWriteError`."""
+        assert self._session is not None, "not open"
+        try:
+            async with self._session.post(
+                self._config.url, data=body, headers=_HEADERS, **options(self._config)
+            ) as response:
+                said = await read_some(response, _READ)
+        except NETWORK_ERRORS as error:
+            raise network_error(self._config, error) from None
+        judge(self._config, response.status, response.headers, said)
+
+    def _gave_up(self, error: TryAgain) -> str:
+        wants = f" and wants to be left alone for {format_duration(round(error.after_s))}" if error.after_s else ""
+        return (
+            f"{self._config.shown}: {error.why.rstrip('.')}{wants}. Given up: it was tried for up to"
+            f" {format_duration(round(self._patience_s))}. Is it running, and not overloaded?"
+        )
