@@ -29,7 +29,7 @@ _WHERE = "Is the path right? Prometheus and VictoriaMetrics have /api/v1/write, 
 _LOGIN = "The user, the password or the credentials are wrong, or not allowed to write (--http-config=FILE)"
 _ADVICE: tuple[tuple[tuple[int, ...], str, str], ...] = (
     ((400,), r"out[ -]of[ -](?:order|bounds)|too[ -]old|duplicate sample", _WINDOW),
-    ((404,), r"needs to be enabled", "Start Prometheus with --web.enable-remote-write-receiver"),
+    ((404,), r"needs to be enabled", "Start Prometheus with this flag"),
     ((401, 403), r"no org id", "Mimir wants the header X-Scope-OrgID: name it in http_headers of --http-config=FILE"),
     ((401, 403, 407), "", _LOGIN),
     ((400, 404, 405), "", _WHERE),
@@ -64,7 +64,7 @@ def judge(config: RemoteWriteConfig, status: int, headers: Mapping[str, str], bo
     kind = status // 100
     if kind == _SUCCESS:
         if web_page:
-            raise RemoteWriteError(f"{config.shown} answers with a web page, as a form to log in does. {_WHERE}.")
+            raise RemoteWriteError(f"{config.shown}: it answers with a web page, as a form to log in does. {_WHERE}.")
         return
     said = "" if web_page else _first_line(config, body)
     answer = f"it answers {status}{_phrase(status)}{f': {said}' if said else ''}"
@@ -77,7 +77,12 @@ def judge(config: RemoteWriteConfig, status: int, headers: Mapping[str, str], bo
         advice = next(
             (fix for statuses, words, fix in _ADVICE if status in statuses and re.search(words, said.lower())), ""
         )
-    raise RemoteWriteError(f"{config.shown}: {answer.rstrip('.')}.{f' {advice}.' if advice else ''}")
+    raise RemoteWriteError(" ".join(map(sentence, filter(None, (f"{config.shown}: {answer}", advice)))))
+
+
+def sentence(text: str) -> str:
+    """Return a text that may be foreign with a full stop, unless it ends a sentence already."""
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def network_error(config: RemoteWriteConfig, error: Exception) -> TryAgain | RemoteWriteError:
@@ -86,8 +91,8 @@ def network_error(config: RemoteWriteConfig, error: Exception) -> TryAgain | Rem
     tls = next((each for each in (cause, error, error.__cause__) if isinstance(each, ssl.SSLError)), None)
     if isinstance(tls, ssl.SSLCertVerificationError):
         fix = "Name the authority that signed it (tls_config: ca_file), or the name that it is made for (server_name)"
-        text = sanitize(tls.verify_message or "not trusted")
-        return RemoteWriteError(f"{config.shown}: its certificate is refused: {text.rstrip('.')}. {fix}.")
+        text = sentence(sanitize(tls.verify_message or "not trusted"))
+        return RemoteWriteError(f"{config.shown}: its certificate is refused: {text} {fix}.")
     if tls is not None and not isinstance(tls, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)):
         fix = "Does it want a client certificate (tls_config: cert_file, key_file)? Is it an https port?"
         return RemoteWriteError(f"{config.shown}: TLS fails: {_tls_reason(tls)}. {fix}")
@@ -105,7 +110,7 @@ def _reason(cause: BaseException) -> str:
     number = getattr(cause, "errno", None)
     if isinstance(number, int) and number > 0 and not isinstance(cause, ssl.SSLError):
         return strerror(number)
-    return str(getattr(cause, "strerror", None) or cause) or type(cause).__name__
+    return str(getattr(cause, "strerror", None) or cause) or "the connection breaks"
 
 
 def _tls_reason(error: ssl.SSLError) -> str:

@@ -23,7 +23,7 @@ _WRITE = re.compile(r"(?P<base>https?://[^/?]+(?:/[^?]*)?)/api/v1/(?:write|push)
 _RECEIVER = "web.enable-remote-write-receiver"
 _WINDOW = "out_of_order_time_window"
 _WINDOW_LINE = re.compile(rf"^ +{_WINDOW}: *(\S+)$", re.MULTILINE)
-"""In the configuration as Prometheus prints it; to parse all of its YAML may take seconds. No other key is called so."""
+"""In the configuration as Prometheus prints it: to parse all of its YAML may take seconds. Its name is unique there."""
 _FLAG = re.compile(r'^flag\{name="(?P<name>\w+)", value="(?P<value>[^"\n]*)"', re.MULTILINE)
 """A flag among the metrics of VictoriaMetrics."""
 _S_PER_UNIT = {

@@ -1,18 +1,20 @@
 """Sends samples to a remote-write receiver (protocol 1.0), one request after the other, until it has accepted all."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 
-from exporter.backfill.remote_answer import RemoteWriteError, TryAgain, judge, network_error
+from exporter.backfill.remote_answer import RemoteWriteError, TryAgain, judge, network_error, sentence
 from exporter.backfill.remote_request import Series, requests
 from exporter.backfill.remote_session import NETWORK_ERRORS, open_session, options, read_some
 from exporter.config.httpmodel import RemoteWriteConfig
 from exporter.follow.backoff import Backoff
 from exporter.text import format_duration
+
+__all__ = ["RemoteWriteError", "RemoteWriter", "Series"]
 
 PATIENCE_S = 300.0
 """How long a request is tried again, seconds."""
@@ -42,13 +44,15 @@ class RemoteWriter:
         note: Callable[[str], None] = lambda _: None,
         patience_s: float = PATIENCE_S,
         timeout_s: float = TIMEOUT_S,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`note` gets a line when a request has to be tried again, once until the receiver accepts something."""
+        """`note` gets a line when a request has to be tried again, once until it is accepted; `pause` waits."""
         self.samples = 0
         """Samples that were accepted."""
         self._config = config
         self._note = note
         self._patience_s, self._timeout_s = patience_s, timeout_s
+        self._pause = pause
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -82,19 +86,20 @@ class RemoteWriter:
 
     async def _deliver(self, body: bytes) -> None:
         """Send one request, and send it again while that may help."""
-        loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + self._patience_s
-        backoff = Backoff(max_s=LONGEST_DELAY_S)
+        clock = asyncio.get_running_loop().time
+        backoff, spent_s = Backoff(max_s=LONGEST_DELAY_S), 0.0
         while True:
+            begun_s = clock()
             try:
                 return await self._send(body)
             except TryAgain as error:
                 delay_s = max(backoff.delay_s(0, 0), error.after_s or 0)
-                if loop.time() + delay_s > deadline_s:
+                spent_s += clock() - begun_s + delay_s
+                if spent_s > self._patience_s:
                     raise RemoteWriteError(self._gave_up(error)) from None
                 if backoff.failures == 1:
                     self._note(f"{self._config.shown}: {error.why}; trying again")
-            await asyncio.sleep(delay_s)
+            await self._pause(delay_s)
 
     async def _send(self, body: bytes) -> None:
         """Send one request once; raises `TryAgain` or `RemoteWriteError`."""
@@ -111,6 +116,6 @@ class RemoteWriter:
     def _gave_up(self, error: TryAgain) -> str:
         wants = f" and wants to be left alone for {format_duration(round(error.after_s))}" if error.after_s else ""
         return (
-            f"{self._config.shown}: {error.why.rstrip('.')}{wants}. Given up: it was tried for up to"
+            f"{self._config.shown}: {sentence(error.why + wants)} Given up: it was tried for up to"
             f" {format_duration(round(self._patience_s))}. Is it running, and not overloaded?"
         )

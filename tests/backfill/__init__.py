@@ -1,0 +1,1 @@
+"""Tests of `backfill`: the history of a node for Prometheus."""
