@@ -37,6 +37,16 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.text",
     },
     "exporter.simulator": {"exporter.payments", "exporter.lnd.rpc"},
+    "exporter.backfill": {
+        "exporter.config",
+        "exporter.follow",
+        "exporter.lnd.client",
+        "exporter.metrics",
+        "exporter.payments",
+        "exporter.progress",
+        "exporter.store",
+        "exporter.text",
+    },
     "exporter.config": {
         "exporter.certificate",
         "exporter.macaroon",
@@ -131,6 +141,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter",
         "exporter.app",
         "exporter.assets",
+        "exporter.backfill",
         "exporter.config",
         "exporter.demo",
         "exporter.doctor",
@@ -139,6 +150,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.healthcheck",
         "exporter.lean",
         "exporter.listing",
+        "exporter.log",
         "exporter.notify",
         "exporter.output",
         "exporter.reload",
@@ -162,7 +174,7 @@ LIBRARY_USERS = {
     "bcrypt": {"exporter.config"},
     "cramjam": {"exporter.backfill"},
     "sqlite3": {"exporter.store", "exporter.checkpoint"},
-    "msgspec": {"exporter.lnd", "exporter.rules", "exporter.store"},
+    "msgspec": {"exporter.backfill", "exporter.lnd", "exporter.rules", "exporter.store"},
     "rich": {"exporter.bars", "exporter.listing", "exporter.track"},
 }
 """Packages that may import each third-party library."""
