@@ -18,7 +18,6 @@ Command = Literal[
     "check",
     "backfill",
     "healthcheck",
-    "backfill",
     "state export",
     "state import",
     "rules",
@@ -150,19 +149,6 @@ COMMANDS: dict[Command, CommandHelp] = {
             "web.listen-address": f"where that exporter serves metrics (default: {LISTEN})",
             "web.config.file": "that exporter's web file, needed only if it requires client certificates",
         },
-    ),
-    "backfill": CommandHelp(
-        "backfill FLAGS",
-        "write the history of a node, from before the exporter ran, for Prometheus",
-        {
-            "0": "all of it has been written, or sent",
-            "1": f"{_UNWRITABLE}, or the receiver doesn't take it",
-            "2": _WRONG,
-            "130, 143": "stopped by Ctrl-C, by SIGTERM",
-        },
-        "Read all payments of a node from lnd, and write what the exporter would have counted if it had run then, as"
-        " samples with the times when it happened.",
-        "backfill --remote-write=http://prometheus:9090/api/v1/write",
     ),
     "state export": CommandHelp(
         "state export NODE [FILE]",
