@@ -39,7 +39,6 @@ _ADVICE: tuple[tuple[tuple[int, ...], str, str], ...] = (
         "It, or a proxy before it, must let requests of a MiB through (nginx: client_max_body_size)",
     ),
     ((415,), "", "It must take remote write 1.0 (protobuf prometheus.WriteRequest, compressed by snappy)"),
-    ((421, 426), "", "Is it the right port?"),
 )
 """Statuses, a pattern of the receiver's words in lower case, and advice; the first that matches applies."""
 
@@ -94,8 +93,8 @@ def network_error(config: RemoteWriteConfig, error: Exception) -> TryAgain | Rem
         text = sentence(sanitize(tls.verify_message or "not trusted"))
         return RemoteWriteError(f"{config.shown}: its certificate is refused: {text} {fix}.")
     if tls is not None and not isinstance(tls, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)):
-        fix = "Does it want a client certificate (tls_config: cert_file, key_file)? Is it an https port?"
-        return RemoteWriteError(f"{config.shown}: TLS fails: {_tls_reason(tls)}. {fix}")
+        fix = "It may want a client certificate (tls_config: cert_file, key_file), or not be an https port"
+        return RemoteWriteError(f"{config.shown}: TLS fails: {_tls_reason(tls)}. {fix}.")
     if isinstance(error, TimeoutError):
         return TryAgain("it doesn't answer in time")
     if isinstance(error, (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError)):

@@ -32,7 +32,7 @@ _READ = 4096
 
 
 class RemoteWriter:
-    """Writes series to one receiver, inside an `async with` or between `open` and `close`.
+    """Writes series to one receiver, inside an `async with`, or until `close`.
 
     A try whose answer got lost is repeated, so the receiver may get the same samples twice: it keeps them once.
     """
@@ -56,13 +56,15 @@ class RemoteWriter:
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
-        """Prepare; nothing is sent yet. Raises `InvalidValue` if OpenSSL doesn't take the TLS settings."""
-        self._session = open_session(self._config, self._timeout_s)
+        """Prepare, if it isn't yet; nothing is sent. Raises `InvalidValue` if OpenSSL doesn't take the TLS settings."""
+        if self._session is None:
+            self._session = open_session(self._config, self._timeout_s)
 
     async def close(self) -> None:
         """Close the connection."""
         if self._session is not None:
             await self._session.close()
+            self._session = None
 
     async def __aenter__(self) -> Self:
         """Open it."""
@@ -80,6 +82,7 @@ class RemoteWriter:
 
         Raises `RemoteWriteError` with one line: it may then have accepted a part of them, the first ones.
         """
+        await self.open()
         for body, samples in requests(series):
             await self._deliver(body)
             self.samples += samples
@@ -116,6 +119,6 @@ class RemoteWriter:
     def _gave_up(self, error: TryAgain) -> str:
         wants = f" and wants to be left alone for {format_duration(round(error.after_s))}" if error.after_s else ""
         return (
-            f"{self._config.shown}: {sentence(error.why + wants)} Given up: it was tried for up to"
-            f" {format_duration(round(self._patience_s))}. Is it running, and not overloaded?"
+            f"{self._config.shown}: {sentence(error.why + wants)} It was tried for up to"
+            f" {format_duration(round(self._patience_s))}: see whether it runs, and isn't overloaded."
         )
