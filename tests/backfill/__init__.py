@@ -1,1 +1,1 @@
-"""Tests of `backfill`: the history of a node for Prometheus."""
+"""Tests of the past: `backfill` and what it consists of."""
