@@ -34,7 +34,8 @@ _READ = 4096
 class RemoteWriter:
     """Writes series to one receiver, inside an `async with`, or until `close`.
 
-    A try whose answer got lost is repeated, so the receiver may get the same samples twice: it keeps them once.
+    A try whose answer got lost is repeated, so the receiver may get the same samples twice, which
+    changes no increase.
     """
 
     def __init__(

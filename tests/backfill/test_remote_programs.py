@@ -73,7 +73,7 @@ async def send(server: Server, series: list[Series]) -> None:
 
 @PROMETHEUS
 async def test_prometheus_with_a_window_has_every_sample(tmp_path: Path) -> None:
-    """Also if they are sent twice, as after an answer that got lost, and in several requests."""
+    """Also if they are sent twice, as after an answer that got lost, and when the window is gone later."""
     now_ms = time.time_ns() // 1_000_000
     series = history(now_ms)
     assert len(series[0].samples) > 2 * MOST_SAMPLES
@@ -83,6 +83,8 @@ async def test_prometheus_with_a_window_has_every_sample(tmp_path: Path) -> None
         await send(server, series)
         assert in_prometheus(server, DAYS + 1) == expected(live(now_ms) + series)
         await send(server, series)
+        assert in_prometheus(server, DAYS + 1) == expected(live(now_ms) + series)
+    with prometheus_receiver(tmp_path, "", "--storage.tsdb.retention.time=1y") as server:  # started again without
         assert in_prometheus(server, DAYS + 1) == expected(live(now_ms) + series)
 
 
@@ -179,6 +181,22 @@ async def test_victoria_metrics_has_every_sample(tmp_path: Path) -> None:
                 math.isclose(value, right, rel_tol=1e-12, abs_tol=1e-12)
                 for (_, value), (_, right) in zip(samples, sent[one], strict=True)
             )
+
+
+@VICTORIA
+@pytest.mark.parametrize("dedup", [(), ("-dedup.minScrapeInterval=1ms",)], ids=["twice", "once"])
+async def test_victoria_metrics_gets_samples_twice(tmp_path: Path, dedup: tuple[str, ...]) -> None:
+    """As after an answer that got lost: it may keep them twice, but what increases isn't counted twice."""
+    now_ms = time.time_ns() // 1_000_000
+    series = history(now_ms)
+    with victoria_receiver(tmp_path, "-retentionPeriod=1y", *dedup) as server:
+        await send(server, series)
+        await send(server, series)
+        kept = in_victoria(server)[series[0].labels]
+        assert len(kept) == len(series[0].samples) * (1 if dedup else 2)
+        assert len({*kept}) == len(series[0].samples)
+        (increase,) = server.query("increase(a_total[1d])", now_ms // 1000 - 2 * DAY_MS // 1000).values()
+        assert increase == DAY_MS / STEP_MS
 
 
 @VICTORIA
