@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from exporter.config.addresses import (
     GRPC,
@@ -20,6 +21,9 @@ from exporter.config.lnd_settings import AUTO, LND_NAME
 from exporter.config.macaroons import ADMIN
 from exporter.config.shard import Shard
 from exporter.metrics.groups import Group
+
+if TYPE_CHECKING:  # only `backfill` needs it
+    from exporter.config.httpmodel import RemoteWriteConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +215,8 @@ class BackfillConfig:
     """Only samples older than these seconds are written; None: all."""
     adopt: bool = False
     """Whether the sums are written into the state file, where counting hasn't begun."""
+    remote_write: "RemoteWriteConfig | None" = None
+    """The receiver; None: the samples are written, not sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,11 @@ import pytest
 
 from exporter.config.addresses import receiver_url
 from exporter.config.httpmodel import ClientTls, HttpConfig, RemoteWriteConfig
-from exporter.config.problems import InvalidValue, Problem
+from exporter.config.load import load
+from exporter.config.problems import ConfigError, InvalidValue, Problem
 from exporter.config.receiver import read_remote_write
 from exporter.config.sources import from_flags, refuse_flags_of_others
+from tests.config.conftest import Home
 
 
 @pytest.mark.parametrize(
@@ -127,3 +129,26 @@ def test_flags_of_other_programs(flag: str) -> None:
     from_flags([f"{flag}=x"], problems)
     right = "--http-config" if "http" in flag else "--remote-write"
     assert [problem.fix for problem in problems] == [f"Did you mean {right}?"]
+
+
+def test_files_or_a_receiver(home: Home) -> None:
+    """One of them, not both, and not neither."""
+    here = [f"--lnd.dir={home.lnd}", "--labels=job=lnd,instance=localhost:10019"]
+    url = "http://h/api/v1/write"
+    config = load([*here, f"--remote-write={url}"], {}, "backfill").backfill
+    assert (config.output, config.stdout, config.remote_write) == (None, False, RemoteWriteConfig(url))
+    assert load([*here, "--output=-"], {}, "backfill").backfill.remote_write is None
+    with pytest.raises(ConfigError) as error:
+        load([*here, f"--remote-write={url}", "--output=files"], {}, "backfill")
+    assert [problem[:2] for problem in error.value.problems] == [("--remote-write", "excludes --output.")]
+    with pytest.raises(ConfigError) as error:
+        load(here, {}, "backfill")
+    assert [problem[:2] for problem in error.value.problems] == [("--output", "is missing.")]
+    assert "--remote-write=URL" in error.value.problems[0].fix
+
+
+def test_the_settings_are_of_backfill() -> None:
+    """The exporter has no use for them."""
+    with pytest.raises(ConfigError, match="is for the command backfill") as error:
+        load(["--remote-write=http://h/api/v1/write"], {}, "open")
+    assert [problem.where for problem in error.value.problems] == ["--remote-write"]
