@@ -43,10 +43,10 @@ class Recorder:
         self._begun_before = False  # whether there were steps that aren't written
         self._written_ms = 0
 
-    def take(self, payment: Payment, latest_ns: int) -> None:
-        """Take an ended payment that isn't malformed; `latest_ns` is a time after all of the past."""
+    def take(self, payment: Payment, latest_ns: int, *, again: bool) -> None:
+        """Take an ended payment that isn't malformed; `latest_ns` and `again` are those of `Timeline.add`."""
         facts = replay(payment, self._recipients)
-        self.timeline.add(payment.payment_index, payment.created_ns, facts, latest_ns)
+        self.timeline.add(payment.payment_index, payment.created_ns, facts, latest_ns, again=again)
         self.recorded += 1
 
     async def continue_(self) -> None:
