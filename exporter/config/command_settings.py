@@ -2,6 +2,7 @@
 
 from exporter.config import values
 from exporter.config.commands import OF_ONE_PAYMENT
+from exporter.config.grouping import By
 from exporter.config.setting import Setting
 from exporter.payments.labels import Cause, Kind, Lost, Reason
 
@@ -9,7 +10,12 @@ OLDER_THAN = Setting(
     "older-than", "TIME", values.duration, "", ("open",), "only payments in flight for at least this long: 10m, 1h, 2d"
 )
 SINCE = Setting(
-    "since", "TIME", values.duration, "", ("ended",), "only payments counted since then: 10m, 1h30m, 2d (default: all)"
+    "since",
+    "TIME",
+    values.duration,
+    "",
+    ("ended", "report"),
+    "only payments that ended since then: 12h, 30d, 52w (default: all)",
 )
 FAILED = Setting("failed", "", values.switch, "false", ("ended",), "payments that failed")
 LATE = Setting("late", "", values.switch, "false", ("ended",), "payments that succeeded after lnd had given them up")
@@ -60,14 +66,23 @@ LIMIT = Setting(
     ("ended",),
     "at most this many payments of each node, the newest; 0 for all (default: 50, with --json all)",
 )
+BY = Setting(
+    "by",
+    "WHAT",
+    values.one_of(*By),
+    By.MONTH,
+    ("report",),
+    f"what payments are grouped by: {', '.join(By)}",
+)
+CSV = Setting("csv", "", values.switch, "false", ("report",), "print CSV, a row for each group, instead of a table")
 JSON = Setting(
     "json",
     "",
     values.switch,
     "false",
-    ("open", "ended", *OF_ONE_PAYMENT, "check"),
-    "print JSON instead of a table or text: one document (open, why, check --connect), or a line for each payment"
-    " (ended) or update (track)",
+    ("open", "ended", *OF_ONE_PAYMENT, "report", "check"),
+    "print JSON instead of a table or text: one document (open, why, report, check --connect), or a line for each"
+    " payment (ended) or update (track)",
 )
 CONNECT = Setting(
     "connect", "", values.switch, "false", ("check",), "ask each node whether the exporter could follow it, too"

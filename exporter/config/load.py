@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from exporter.config.command_settings import CONNECT, JSON, NO_INFLIGHT, OLDER_THAN, SHOW_SECRETS
-from exporter.config.commands import OF_ONE_PAYMENT, PROGRAM, Command
+from exporter.config.commands import ASKS, CALL_LND, OF_ONE_PAYMENT, PROGRAM, Command
 from exporter.config.ended import read_ended
 from exporter.config.handover import read_handover
 from exporter.config.lnd_settings import LND_NAME
@@ -23,12 +23,14 @@ from exporter.config.model import (
     LogConfig,
     NodeConfig,
     OpenConfig,
+    ReportConfig,
     StorageConfig,
     TrackConfig,
 )
 from exporter.config.nodes import NO_NODE, no_node_to_ask, several_nodes, single_node
 from exporter.config.problems import HASH, ConfigError, InvalidValue, Problem
 from exporter.config.raw import FileContent, RawValue, RawValues, optional_value, value
+from exporter.config.report import read_report
 from exporter.config.settings import CONFIG_FILE, SHARD
 from exporter.config.shard import Shard
 from exporter.config.sources import from_environment, from_flags, refuse_flags_of_others
@@ -62,15 +64,15 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     if command == "demo":
         _refuse_node_of_demo(flags, problems)
         raw.setdefault(WEB_LISTEN_ADDRESS.name, RawValue(LISTEN_DEMO, "default"))
-    elif command in ("run", "check", *OF_ONE_PAYMENT) and file is not None:
-        if command in OF_ONE_PAYMENT and file.nodes is not None:
-            _choose_node(raw, file, problems)
+    elif command in CALL_LND and file is not None:
+        if command in ASKS and file.nodes is not None:
+            _choose_nodes(raw, file, problems, several=command == "report")
         nodes = _read_nodes(raw, file, problems, shard)
         if NO_NODE in problems:
             problems.remove(NO_NODE)
             resets = STORAGE_RESET.name in raw  # that needs only the state file
             if flags_are_right and not resets:  # a typo in a flag may be the reason: don't explain how to begin
-                problems.append(no_node_to_ask(command) if command in OF_ONE_PAYMENT else NO_NODE)
+                problems.append(no_node_to_ask(command) if command in ASKS else NO_NODE)
     web = read_web(raw, command, problems)
     log = _read_log(raw, problems)
     max_peers = value(raw, METRICS_MAX_PEERS, problems)
@@ -85,6 +87,8 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
         ended = read_ended(raw, problems)
     track = _read_track(raw, command, problems) if command in OF_ONE_PAYMENT else TrackConfig()
     check = _read_check(raw, problems) if command == "check" else CheckConfig()
+    groups = file.destinations if file else {}
+    report = read_report(raw, groups, problems) if command == "report" else ReportConfig()
     handover = HandoverConfig()
     if names is not None:
         handover = read_handover(command, names, problems)
@@ -95,9 +99,22 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     if problems:
         raise ConfigError(problems)
     others = len((file and file.nodes) or ()) - len(nodes) if shard else 0
-    groups = file.destinations if file else {}
     return Config(
-        nodes, web, log, storage, max_peers, open_, track, ended, shard, others, handover, without, groups, check
+        nodes,
+        web,
+        log,
+        storage,
+        max_peers,
+        open_,
+        track,
+        ended,
+        shard,
+        others,
+        handover,
+        without,
+        groups,
+        check,
+        report,
     )
 
 
@@ -188,13 +205,13 @@ def _refuse_node_of_demo(flags: RawValues, problems: list[Problem]) -> None:
             problems.append(Problem(given.where, "is not for the demo, which brings its own node.", fix))
 
 
-def _choose_node(raw: RawValues, file: FileContent, problems: list[Problem]) -> None:
-    """Reduce `nodes:` to the entry that --lnd.name chooses; a single entry needs no name."""
+def _choose_nodes(raw: RawValues, file: FileContent, problems: list[Problem], *, several: bool) -> None:
+    """Reduce `nodes:` to the entry that --lnd.name chooses. Without a name all remain, if `several` may be asked."""
     name, entries = raw.pop(LND_NAME.name, None), file.nodes or []
     listed = {entry[LND_NAME.name].text: (place, entry) for place, entry in entries if LND_NAME.name in entry}
     if name is not None and name.text in listed:
         file.nodes = [listed[name.text]]
-    elif name is not None or len(entries) > 1:
+    elif name is not None or (len(entries) > 1 and not several):
         what = f"{name.text} is not in the list." if name else "The file lists several nodes: which one is to be asked?"
         fix = f"The list has {', '.join(listed)}." if name else f"Add one of {', '.join(listed)}."
         problems.append(Problem(LND_NAME.flag, what, fix))

@@ -15,6 +15,7 @@ from exporter.config.addresses import (
     encrypted,
     host_and_port,
 )
+from exporter.config.grouping import By
 from exporter.config.listen import ListenAddress
 from exporter.config.lnd_settings import AUTO, LND_NAME
 from exporter.config.macaroons import ADMIN
@@ -189,6 +190,17 @@ class TrackConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportConfig:
+    """What the command `report` adds up, and how it is printed."""
+
+    since_s: int | None = None
+    """Only payments that ended at most this long ago, seconds; None: all."""
+    by: By = By.MONTH
+    csv: bool = False
+    json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CheckConfig:
     """What the command `check` does besides checking the configuration."""
 
@@ -230,3 +242,4 @@ class Config:
     destinations: Mapping[str, str] = field(default_factory=dict)
     """The name of the group of each key of a recipient that is in one."""
     check: CheckConfig = CheckConfig()
+    report: ReportConfig = ReportConfig()
