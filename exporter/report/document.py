@@ -22,21 +22,12 @@ def csv_rows(report: NodeReport) -> Iterator[dict[str, Any]]:
     fold = report.fold
     if fold.by is By.PEER:
         for key, htlcs in peers_by_size(fold):
-            alias = sanitize(report.aliases.get(key, ""))
-            yield {
-                "node": report.name,
-                "peer": key,
-                "alias": f"'{alias}" if alias.startswith(FORMULA) else alias,
-            } | _htlcs(htlcs)
+            yield {"node": report.name, "peer": key, "alias": _harmless(report.aliases.get(key, ""))} | _htlcs(htlcs)
         return
     for name, group in by_size(fold):
-        fields = _payments(group)
+        fields = {"node": report.name, fold.by.value: name} | _payments(group)
         causes = fields.pop("failed_by_cause")
-        yield (
-            {"node": report.name, fold.by: name}
-            | fields
-            | {f"failed_{cause}": number for cause, number in causes.items()}
-        )
+        yield fields | {f"failed_{cause}": number for cause, number in causes.items()}
 
 
 def csv_columns(by: By) -> list[str]:
@@ -64,18 +55,16 @@ def to_json(reports: Sequence[NodeReport], by: By, span: Span) -> str:
 
 def _node(report: NodeReport) -> dict[str, Any]:
     fold = report.fold
-    none = fold.first_ns is None
     groups: list[dict[str, Any]]
     if fold.by is By.PEER:
-        groups = [
-            {"peer": key, "alias": report.aliases.get(key) or None} | _htlcs(each) for key, each in peers_by_size(fold)
-        ]
+        peers = [(key, report.aliases.get(key) or None, htlcs) for key, htlcs in peers_by_size(fold)]
+        groups = [{"peer": key, "alias": alias} | _htlcs(htlcs) for key, alias, htlcs in peers]
     else:
-        groups = [{fold.by: name} | _payments(group) for name, group in by_size(fold)]
+        groups = [{fold.by.value: name} | _payments(group) for name, group in by_size(fold)]
     return {
         "node": report.name,
-        "first_end_timestamp_seconds": None if none else fold.first_ns / NS_PER_S,
-        "last_end_timestamp_seconds": None if none else fold.last_ns / NS_PER_S,
+        "first_end_timestamp_seconds": None if fold.first_ns is None else fold.first_ns / NS_PER_S,
+        "last_end_timestamp_seconds": None if fold.first_ns is None else fold.last_ns / NS_PER_S,
         "total": _payments(fold.total),
         "groups": groups,
         "failed_without_attempts": fold.without_attempts,
@@ -109,3 +98,9 @@ def _paid(paid: Paid) -> dict[str, Any]:
         "fees_msat": paid.fees_msat,
         "fee_ppm": None if ppm is None else round(ppm, PPM_DIGITS),
     }
+
+
+def _harmless(alias: str) -> str:
+    """Return an alias as a cell that no spreadsheet runs."""
+    alias = sanitize(alias)
+    return f"'{alias}" if alias.startswith(FORMULA) else alias

@@ -18,14 +18,19 @@ EXACT_BELOW_MSAT = 1_000_000
 NOTHING = "-"
 
 
-def print_node(report: NodeReport, span: Span, console: Console | None = None) -> None:
-    """Print the report on one node, by default to stdout: on a terminal within its width."""
+def print_node(report: NodeReport, span: Span, console: Console | None = None, *, first: bool = True) -> None:
+    """Print the report on one node, by default to stdout, below others unless it is the `first`.
+
+    On a terminal lines are as wide as that at most.
+    """
     console = console or Console()
+    if not first:
+        print_line(console, Text())
     for line in _lines(report, span, console.width if console.is_terminal else None):
         print_line(console, line)
 
 
-def print_all(reports: Sequence[NodeReport], span: Span, console: Console | None = None) -> None:
+def print_all(reports: Sequence[NodeReport], console: Console | None = None) -> None:
     """Print the sums over all nodes, below the reports on each."""
     console, total = console or Console(), Payments()
     for report in reports:
