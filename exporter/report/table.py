@@ -134,8 +134,8 @@ def _notes(fold: Fold) -> Iterator[str]:
         yield f"{_number(fold.in_flight, 'payment')} of {_sat(fold.in_flight_msat)} sat {be} in flight: not counted."
     if fold.without_attempts:
         yield (
-            f"Of the {fold.total.failed:,} that failed, lnd has no HTLC attempts of {fold.without_attempts:,}: it made"
-            " none, or deleted them. Their cause is judged by lnd's reason alone."
+            f"lnd has no HTLC attempt of {fold.without_attempts:,} of the {fold.total.failed:,} that failed: it made none,"
+            " or has deleted them, so its reason alone tells their cause."
         )
     if fold.malformed:
         be = "is" if fold.malformed == 1 else "are"
