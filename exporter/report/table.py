@@ -86,7 +86,8 @@ def _groups(fold: Fold, width: int | None) -> Iterator[Text]:
     remarks = ("because of",) if fold.total.failed else ()
     rows = [_group(sanitize(name), group, exact) for name, group in groups]
     yield Text()
-    yield from lay_out(Row(fold.by, numbers, remarks), rows, _group("total", fold.total, exact), width)
+    total = _group("total", fold.total, exact)._replace(remark=())  # that is the next table
+    yield from lay_out(Row(fold.by, numbers, remarks), rows, total, width)
 
 
 def _group(name: str, group: Payments, exact: tuple[bool, bool]) -> Row:
@@ -134,8 +135,8 @@ def _notes(fold: Fold) -> Iterator[str]:
         yield f"{_number(fold.in_flight, 'payment')} of {_sat(fold.in_flight_msat)} sat {be} in flight: not counted."
     if fold.without_attempts:
         yield (
-            f"lnd has no HTLC attempt of {fold.without_attempts:,} of the {fold.total.failed:,} that failed: it made none,"
-            " or has deleted them, so its reason alone tells their cause."
+            f"lnd has no HTLC attempt of {fold.without_attempts:,} of the {fold.total.failed:,} that failed: it made"
+            " none, or has deleted them, so its reason alone tells their cause."
         )
     if fold.malformed:
         be = "is" if fold.malformed == 1 else "are"
@@ -158,15 +159,19 @@ def _money(paid: Paid, exact: tuple[bool, bool]) -> tuple[str, str, str]:
 def _exact(groups: Sequence[Paid]) -> tuple[bool, bool]:
     """Return whether the columns of amounts and of fees show msat."""
     columns = [each.volume_msat for each in groups], [each.fees_msat for each in groups]
-    amounts, fees = (any(column) and sum(column) < EXACT_BELOW_MSAT for column in columns)
+    amounts, fees = (sum(column) < EXACT_BELOW_MSAT and any(map(_fraction, column)) for column in columns)
     return amounts, fees
 
 
 def _sat(msat: int, *, exact: bool | None = None) -> str:
     """Return an amount in sat: rounded, or with msat; by default that depends on its size."""
-    if exact if exact is not None else 0 < msat < EXACT_BELOW_MSAT:
-        return f"{msat // MSAT_PER_SAT:,}.{msat % MSAT_PER_SAT:03}"
+    if exact if exact is not None else msat < EXACT_BELOW_MSAT and _fraction(msat):
+        return f"{msat // MSAT_PER_SAT:,}.{_fraction(msat):03}"
     return f"{(msat + MSAT_PER_SAT // 2) // MSAT_PER_SAT:,}"
+
+
+def _fraction(msat: int) -> int:
+    return msat % MSAT_PER_SAT
 
 
 def _ppm(paid: Paid) -> str:
