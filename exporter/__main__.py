@@ -199,6 +199,15 @@ def _check(config: Config) -> int:
     return OK
 
 
+def _backfill(config: Config) -> int:
+    from exporter import log
+    from exporter.app import current_moment
+    from exporter.backfill.command import backfill
+
+    log.configure(config.log.level, config.log.format)
+    return _ask_lnd(config, lambda client: backfill(config, client, current_moment))
+
+
 def _healthcheck(config: Config) -> int:
     from exporter.healthcheck import check_ready
 
@@ -235,8 +244,9 @@ DO: dict[Command, Callable[[Config], int]] = {
     "ended": _ended,
     "track": _track,
     "why": _why,
-    "report": _report,
     "check": _check,
+    "report": _report,
+    "backfill": _backfill,
     "healthcheck": _healthcheck,
     "state export": _export,
     "state import": _import,

@@ -37,6 +37,16 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.text",
     },
     "exporter.simulator": {"exporter.payments", "exporter.lnd.rpc"},
+    "exporter.backfill": {
+        "exporter.config",
+        "exporter.follow",
+        "exporter.lnd.client",
+        "exporter.metrics",
+        "exporter.payments",
+        "exporter.progress",
+        "exporter.store",
+        "exporter.text",
+    },
     "exporter.config": {
         "exporter.certificate",
         "exporter.macaroon",
@@ -131,6 +141,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter",
         "exporter.app",
         "exporter.assets",
+        "exporter.backfill",
         "exporter.config",
         "exporter.demo",
         "exporter.doctor",
@@ -139,6 +150,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.healthcheck",
         "exporter.lean",
         "exporter.listing",
+        "exporter.log",
         "exporter.notify",
         "exporter.output",
         "exporter.reload",
@@ -162,7 +174,7 @@ LIBRARY_USERS = {
     "promql_parser": set(),  # only development has it
     "bcrypt": {"exporter.config"},
     "sqlite3": {"exporter.store", "exporter.checkpoint"},
-    "msgspec": {"exporter.lnd", "exporter.rules", "exporter.store"},
+    "msgspec": {"exporter.backfill", "exporter.lnd", "exporter.rules", "exporter.store"},
     "rich": {"exporter.bars", "exporter.listing", "exporter.report", "exporter.track"},
 }
 """Packages that may import each third-party library."""
@@ -170,6 +182,7 @@ LIBRARY_USERS = {
 MAY_AWAIT = (
     "exporter.__main__",
     "exporter.app",
+    "exporter.backfill",
     "exporter.checkpoint",
     "exporter.demo",
     "exporter.doctor",

@@ -1,8 +1,15 @@
-"""The parts of the `--help` of a command, and what several of them say."""
+"""What the `--help` of a command consists of, and texts that several commands share."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
+
+STOPPED = "stopped by Ctrl-C or SIGTERM"
+BUG = "stopped by a bug, which the log shows"
+UNWRITABLE = "the output can't be written"
+NO_STDOUT = "standard output can't be written"
+BAD_CALL = "the command line is wrong"
+WRONG = "the command line or the configuration is wrong"
 
 
 class CommandHelp(NamedTuple):
@@ -18,11 +25,3 @@ class CommandHelp(NamedTuple):
     """The arguments of a useful call."""
     flags: Mapping[str, str] = MappingProxyType({})
     """Help texts of settings that mean something else for this command, by name."""
-
-
-STOPPED = "stopped by Ctrl-C or SIGTERM"
-BUG = "stopped by a bug, which the log shows"
-UNWRITABLE = "the output can't be written"
-NO_STDOUT = "standard output can't be written"
-BAD_CALL = "the command line is wrong"
-WRONG = "the command line or the configuration is wrong"

@@ -2,15 +2,8 @@
 
 from typing import Literal
 
-from exporter.config.command_help import (
-    BAD_CALL,
-    BUG,
-    NO_STDOUT,
-    STOPPED,
-    UNWRITABLE,
-    WRONG,
-    CommandHelp,
-)
+from exporter.config.command_help import BAD_CALL, BUG, NO_STDOUT, STOPPED, UNWRITABLE, WRONG, CommandHelp
+from exporter.config.past_commands import BACKFILL, REPORT
 from exporter.config.values import LISTEN, LISTEN_DEMO
 
 PROGRAM = "lnd-payments-exporter"
@@ -22,8 +15,9 @@ Command = Literal[
     "ended",
     "track",
     "why",
-    "report",
     "check",
+    "report",
+    "backfill",
     "healthcheck",
     "state export",
     "state import",
@@ -36,8 +30,6 @@ Command = Literal[
 
 OF_ONE_PAYMENT: tuple[Command, ...] = ("track", "why")
 """The commands that take the hash of a payment, and ask lnd about it."""
-ASKS: tuple[Command, ...] = (*OF_ONE_PAYMENT, "report")
-"""The commands that ask lnd a question, and print its answer."""
 OF_STATE: tuple[Command, ...] = ("state export", "state import")
 """The commands that move the state of nodes to another exporter."""
 SERVE: tuple[Command, ...] = ("run", "demo", "check")
@@ -46,6 +38,10 @@ FOLLOW_NODES: tuple[Command, ...] = ("run", "check")
 """The commands that follow the user's nodes, and `check`, which tells how."""
 PRINT: tuple[Command, ...] = ("rules", "dashboards", "alertmanager-example", "completion", "man")
 """The commands that only write what the program brings along: they read no settings of the exporter."""
+OF_ONE_NODE: tuple[Command, ...] = (*OF_ONE_PAYMENT, "backfill")
+"""The commands that ask one node, which --lnd.name chooses if the file lists several."""
+ASKS: tuple[Command, ...] = (*OF_ONE_NODE, "report")
+"""The commands that ask lnd, and serve nothing."""
 CALL_LND: tuple[Command, ...] = ("run", *ASKS, "check")
 """The commands that use the settings of nodes."""
 
@@ -82,11 +78,7 @@ COMMANDS: dict[Command, CommandHelp] = {
         " the exporter's user. Without filters it lists all; with --failed, --late, --lost those of each of these"
         " flags that is given; and each other filter leaves out what it doesn't name.",
         "ended --since=1h --failed",
-        {
-            "lnd.name": "only this node",
-            "since": "only payments counted since then: 10m, 1h30m, 2d (default: all)",
-            "json": "print a line of JSON for each payment instead of a table",
-        },
+        {"lnd.name": "only this node", "json": "print a line of JSON for each payment instead of a table"},
     ),
     "track": CommandHelp(
         "track HASH [FLAGS]",
@@ -131,25 +123,6 @@ COMMANDS: dict[Command, CommandHelp] = {
             " payments knows attempts that lnd has deleted",
         },
     ),
-    "report": CommandHelp(
-        "report [FLAGS]",
-        "add up what lnd's payments cost, how many succeeded, and why others failed",
-        {
-            "0": "printed, even if there are no payments",
-            "1": f"lnd can't be asked, or {UNWRITABLE}",
-            "2": WRONG,
-            "130, 143": "stopped by Ctrl-C, by SIGTERM",
-        },
-        "Read all payments of each node from lnd, and add up amounts, fees, successes and failures, by month or by"
-        " something else. It needs no Prometheus and no state file, and the exporter need not run. To reach lnd it"
-        " needs the settings of the exporter: flags, environment or file. It changes nothing in lnd, and lets it rest"
-        " for half of the time.",
-        "report --by=kind --lnd.dir ~/.lnd",
-        {
-            "lnd.name": "only this node, if the file lists several",
-            "json": "print one JSON document instead of a table",
-        },
-    ),
     "check": CommandHelp(
         "check FLAGS",
         "check the configuration, and with --connect ask each node whether it can be followed",
@@ -166,6 +139,8 @@ COMMANDS: dict[Command, CommandHelp] = {
         "check --connect --config.file=exporter.yml",
         {"json": "print the findings of --connect as one JSON document"},
     ),
+    "report": REPORT,
+    "backfill": BACKFILL,
     "healthcheck": CommandHelp(
         "healthcheck [FLAGS]",
         "ask a running exporter whether it is ready: exit code 0 or 1",

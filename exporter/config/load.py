@@ -1,7 +1,9 @@
 """Load the configuration of a command from its three sources."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from exporter.config.backfill import read_backfill
 from exporter.config.command_settings import CONNECT, JSON, NO_INFLIGHT, OLDER_THAN, SHOW_SECRETS
 from exporter.config.commands import ASKS, CALL_LND, OF_ONE_PAYMENT, PROGRAM, Command
 from exporter.config.ended import read_ended
@@ -18,12 +20,9 @@ from exporter.config.log_settings import (
 from exporter.config.model import (
     CheckConfig,
     Config,
-    EndedConfig,
-    HandoverConfig,
     LogConfig,
     NodeConfig,
     OpenConfig,
-    ReportConfig,
     StorageConfig,
     TrackConfig,
 )
@@ -40,6 +39,7 @@ from exporter.config.values import LISTEN_DEMO, payment_hash
 from exporter.config.web import read_web
 from exporter.config.web_settings import METRICS_MAX_PEERS, METRICS_WITHOUT, WEB_LISTEN_ADDRESS
 
+_FIX_MEMORY = "Name the state file that the exporter uses, or will use: --storage.path=FILE"
 _FIX_ENDED = "Start the exporter with --storage.path=FILE, or have it log payments that end: --log.ended=failed"
 
 
@@ -80,42 +80,40 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     has_state = command in STORAGE_PATH.commands
     no_matter = command == "why" and STORAGE_PATH.name not in raw  # it can do without
     storage = read_storage(raw, environ, [] if no_matter else problems) if has_state else StorageConfig(None)
-    open_ = _read_open(raw, problems) if command == "open" else OpenConfig()
-    ended = EndedConfig()
-    if command == "ended":
-        _refuse_memory(raw, "leaves nothing on disk that could be listed.", _FIX_ENDED, problems)
-        ended = read_ended(raw, problems)
-    track = _read_track(raw, command, problems) if command in OF_ONE_PAYMENT else TrackConfig()
-    check = _read_check(raw, problems) if command == "check" else CheckConfig()
     groups = file.destinations if file else {}
-    report = read_report(raw, groups, problems) if command == "report" else ReportConfig()
-    handover = HandoverConfig()
-    if names is not None:
-        handover = read_handover(command, names, problems)
-        _refuse_memory(
-            raw, "leaves nothing on disk that could be handed over.", "Name it: --storage.path=FILE", problems
-        )
+    config = Config(nodes, web, log, storage, max_peers, without=without, destinations=groups)
+    config = _with_options(config, command, raw, names or [], problems)
     refuse_flags_of_others(command, flags, problems)
     if problems:
         raise ConfigError(problems)
     others = len((file and file.nodes) or ()) - len(nodes) if shard else 0
-    return Config(
-        nodes,
-        web,
-        log,
-        storage,
-        max_peers,
-        open_,
-        track,
-        ended,
-        shard,
-        others,
-        handover,
-        without,
-        groups,
-        check,
-        report,
-    )
+    return replace(config, shard=shard, other_nodes=others)
+
+
+def _with_options(
+    config: Config, command: Command, raw: RawValues, names: list[str], problems: list[Problem]
+) -> Config:
+    """Return the configuration with the options of this command."""
+    match command:
+        case "open":
+            config = replace(config, open=_read_open(raw, problems))
+        case "ended":
+            _refuse_memory(raw, "leaves nothing on disk that could be listed.", _FIX_ENDED, problems)
+            config = replace(config, ended=read_ended(raw, problems))
+        case "track" | "why":
+            config = replace(config, track=_read_track(raw, command, problems))
+        case "check":
+            config = replace(config, check=_read_check(raw, problems))
+        case "report":
+            config = replace(config, report=read_report(raw, config.destinations, problems))
+        case "backfill":
+            _refuse_memory(raw, "leaves nothing on disk that tells what was counted.", _FIX_MEMORY, problems)
+            config = replace(config, backfill=read_backfill(raw, problems))
+        case "state export" | "state import":
+            config = replace(config, handover=read_handover(command, names, problems))
+            fix = "Name it: --storage.path=FILE"
+            _refuse_memory(raw, "leaves nothing on disk that could be handed over.", fix, problems)
+    return config
 
 
 def _read_file(path: RawValue, problems: list[Problem]) -> FileContent | None:

@@ -15,7 +15,7 @@ from exporter.config.addresses import (
     encrypted,
     host_and_port,
 )
-from exporter.config.grouping import By
+from exporter.config.grouping import ReportConfig
 from exporter.config.listen import ListenAddress
 from exporter.config.lnd_settings import AUTO, LND_NAME
 from exporter.config.macaroons import ADMIN
@@ -190,23 +190,31 @@ class TrackConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportConfig:
-    """What the command `report` adds up, and how it is printed."""
-
-    since_s: int | None = None
-    """Only payments that ended at most this long ago, seconds; None: all."""
-    by: By = By.MONTH
-    csv: bool = False
-    json: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class CheckConfig:
     """What the command `check` does besides checking the configuration."""
 
     connect: bool = False
     """Whether lnd is asked."""
     json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillConfig:
+    """What the command `backfill` writes, and where."""
+
+    output: Path | None = None
+    """The directory, absolute; None: standard output, or no files."""
+    stdout: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Of the target: job, instance and perhaps others."""
+    step_s: int | None = None
+    """Seconds between two samples; None: by the span."""
+    since_s: int | None = None
+    """Only samples of the last seconds are written; None: all."""
+    until_s: int | None = None
+    """Only samples older than these seconds are written; None: all."""
+    adopt: bool = False
+    """Whether the sums are written into the state file, where counting hasn't begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,4 +250,5 @@ class Config:
     destinations: Mapping[str, str] = field(default_factory=dict)
     """The name of the group of each key of a recipient that is in one."""
     check: CheckConfig = CheckConfig()
-    report: ReportConfig = ReportConfig()
+    backfill: BackfillConfig = BackfillConfig()
+    report: ReportConfig = field(default_factory=ReportConfig)

@@ -3,8 +3,7 @@
 from collections.abc import Collection
 
 from exporter.config.command_settings import BY, CSV, JSON, SINCE
-from exporter.config.grouping import By
-from exporter.config.model import ReportConfig
+from exporter.config.grouping import By, ReportConfig
 from exporter.config.problems import Problem
 from exporter.config.raw import RawValues, optional_value, value
 

@@ -15,6 +15,11 @@ from exporter.payments.event import (
 from exporter.payments.labels import PURPOSE, AttemptStatus, Cause, Code, FailureSource, Kind, Purpose, Unresolved
 from exporter.payments.payment import NS_PER_US, Attempt, Run
 
+# Python 3.11 takes longer to look up the member of an enum than a global name.
+_IN_FLIGHT, _SETTLED = AttemptStatus.IN_FLIGHT, AttemptStatus.SETTLED
+_REBALANCE, _INVOICE = Kind.REBALANCE, Kind.INVOICE
+_MPP_TIMEOUT, _REFUSED = Code.MPP_TIMEOUT, Code.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS
+
 MAX_FIRST_HOPS = 8
 """Direct peers of a run that are remembered after its end."""
 
@@ -59,7 +64,9 @@ class SeenAttempts:
         """`Ending.first_hops`."""
         if self.settled:
             paid = [peer for peer, msat in self.peers.items() if msat]
-            return tuple(sorted(paid, key=lambda peer: -self.peers[peer])[:MAX_FIRST_HOPS])
+            if len(paid) > 1:
+                paid.sort(key=self.peers.__getitem__, reverse=True)  # stable, also in reverse
+            return tuple(paid[:MAX_FIRST_HOPS])
         return tuple(reversed(self.peers))[:MAX_FIRST_HOPS]
 
     def drop_destination(self) -> None:
@@ -72,11 +79,11 @@ class SeenAttempts:
     def kind(self) -> Kind:
         """The payment's kind by what is known so far."""
         if self.pays_self:
-            return Kind.REBALANCE
+            return _REBALANCE
         if self.hint:
             return self.hint
         if self.invoice:
-            return Kind.INVOICE
+            return _INVOICE
         if self.refused:
             return Kind.PROBE
         return Kind.OTHER if self.outstanding or self.resolved else Kind.UNKNOWN
@@ -89,53 +96,56 @@ class SeenAttempts:
     def learn(self, attempts: tuple[Attempt, ...]) -> list[Event]:
         """Return the facts that these attempts add. An attempt never goes back from resolved to in flight."""
         events: list[Event] = []
+        outstanding, resolved = self.outstanding, self.resolved
         for attempt in attempts:
-            key = attempt.key
-            if attempt.hint and (self.hint is None or attempt.hint is Kind.REBALANCE):
+            key = attempt.attempt_id or attempt.key
+            if attempt.hint and (self.hint is None or attempt.hint is _REBALANCE):
                 self.hint = attempt.hint  # of known attempts, too: the node's own key may have become known only now
-            if key in self.resolved:
+            if key in resolved:
                 continue
-            known = key in self.outstanding
+            known = key in outstanding
             if not known:
-                events += self._started(attempt)
-            if attempt.status is not AttemptStatus.IN_FLIGHT:
-                self.outstanding.pop(key, None)
-                self.resolved.add(key)
+                self._start(attempt, events)
+            if attempt.status is not _IN_FLIGHT:
+                if known:
+                    del outstanding[key]
+                resolved.add(key)
                 events.append(self._resolved(attempt))
             elif not known:
-                self.outstanding[key] = attempt
+                outstanding[key] = attempt
         return events
 
     def close_outstanding(self, cause: Unresolved) -> list[Event]:
         """Count all outstanding attempts as unresolved: their end can't be learnt any more."""
+        if not self.outstanding:
+            return []
         unresolved: list[Event] = [AttemptUnresolved(attempt, cause) for attempt in self.outstanding.values()]
         self.resolved.update(self.outstanding)
         self.outstanding.clear()
         return unresolved
 
-    def _started(self, attempt: Attempt) -> list[Event]:
-        events: list[Event] = []
+    def _start(self, attempt: Attempt, events: list[Event]) -> None:
+        """Note a new attempt, and add the facts about its start to `events`."""
         if self.from_beginning and not self.outstanding and not self.resolved:
             events.append(FirstAttemptMade(max(0, attempt.attempt_ns - self.run.created_us * NS_PER_US)))
         if attempt.peer:
             self.peers[attempt.peer] = self.peers.pop(attempt.peer, 0)
         events.append(AttemptStarted(attempt))
-        return events
 
     def _resolved(self, attempt: Attempt) -> Event:
         self.last_resolve_ns = max(self.last_resolve_ns, attempt.resolve_ns)
-        if attempt.status is AttemptStatus.SETTLED:
+        if attempt.status is _SETTLED:
             self.settled += 1
             if attempt.peer:
                 self.peers[attempt.peer] = self.peers.get(attempt.peer, 0) + attempt.amount_msat
-            return AttemptSettled(attempt, self.purpose)
+            return AttemptSettled(attempt, PURPOSE[self.kind])
         code, source = attempt.code or Code.OTHER, attempt.source or FailureSource.UNKNOWN
         cause = attempt_cause(code, source, before_recipient=attempt.before_recipient)
         self.failures[cause] = self.failures.get(cause, 0) + 1
         if self.last_failure is None or attempt.resolve_ns >= self.last_failure.resolve_ns:
             self.last_failure = LastFailure(code, source, attempt.failed_by, attempt.resolve_ns)
-        if code is not Code.MPP_TIMEOUT:  # it wasn't held: it waited for the other parts
+        if code is not _MPP_TIMEOUT:  # it wasn't held: it waited for the other parts
             self.longest_ns = max(self.longest_ns, attempt.resolve_ns - attempt.attempt_ns)
-        if code is Code.INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS and source is FailureSource.RECIPIENT:
+        if code is _REFUSED and source is FailureSource.RECIPIENT:
             self.refused = True
-        return AttemptFailed(attempt, self.purpose)
+        return AttemptFailed(attempt, PURPOSE[self.kind])

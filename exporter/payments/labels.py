@@ -4,6 +4,7 @@ The values are our own, in lower snake case. They never grow because of what a n
 lnd becomes `other`. Members are in the order in which they appear on a page.
 """
 
+from bisect import bisect_right
 from enum import StrEnum
 
 MSAT_PER_SAT = 1000
@@ -156,14 +157,13 @@ class AmountBand(StrEnum):
     OVER = "10m_sat_and_over"
 
 
+_AMOUNT_BANDS = tuple(AmountBand)
+_AMOUNT_EDGES_MSAT = tuple(10**digits * MSAT_PER_SAT for digits in range(3, 8))
+
+
 def amount_band(msat: int) -> AmountBand:
     """Return the band of an amount in msat. A boundary belongs to the band above it."""
-    below_sat = 1_000
-    for band in AmountBand:
-        if msat < below_sat * MSAT_PER_SAT:
-            return band
-        below_sat *= 10
-    return AmountBand.OVER
+    return _AMOUNT_BANDS[bisect_right(_AMOUNT_EDGES_MSAT, msat)]
 
 
 class Cause(StrEnum):

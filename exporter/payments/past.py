@@ -3,6 +3,8 @@
 The facts are those that the live side learns if it asks for a payment after its end, so both have one understanding.
 """
 
+from collections.abc import Callable
+from operator import itemgetter
 from typing import NamedTuple
 
 from exporter.payments.destinations import Recipients
@@ -31,6 +33,8 @@ class PastFact(NamedTuple):
     event: Event
 
 
+_AT_NS: Callable[[PastFact], int] = itemgetter(0)
+_DELETED = Lost.DELETED  # Python 3.11 takes longer to look up the member of an enum than a global name
 _NO_TIME = Moment(0, 0)
 _ASKED = Receipt(Source.LIST, _NO_TIME, _NO_TIME, Subscription())
 """Our own times matter only for ends that are seen live."""
@@ -52,27 +56,26 @@ def replay(payment: Payment, recipients: Recipients) -> list[PastFact]:
     )
     payment = recipients.note(run, payment)
     attempts = run.receive(payment, _ASKED)
-    ends = run.close(Lost.DELETED, None)
-    created_ns, latest_ns = payment.created_ns, max(payment.created_ns, payment.latest_ns)
-    facts = [PastFact(created_ns, PaymentStarted(payment.run))]
+    ends = run.close(_DELETED, None)
+    assert run.terminal is not None, "it hasn't ended"
+    created_ns = payment.created_ns
+    latest_ns = max(created_ns, run.terminal.latest_ns)
+    facts = [PastFact(created_ns, PaymentStarted(run.run))]
     for event in attempts:
         match event:
-            case AttemptStarted(attempt):
-                facts.append(PastFact(max(created_ns, attempt.attempt_ns), event))
-            case AttemptSettled(attempt) | AttemptFailed(attempt):
+            case AttemptStarted():
+                facts.append(PastFact(max(created_ns, event.attempt.attempt_ns), event))
+            case AttemptSettled() | AttemptFailed():
+                attempt = event.attempt
                 facts.append(PastFact(max(created_ns, attempt.attempt_ns, attempt.resolve_ns), event))
     for event in ends:
         match event:
+            case PaymentSucceeded() | PaymentFailed():
+                facts.append(PastFact(_ended_ns(event.ending, latest_ns), event))
             case AttemptUnresolved():
                 facts.append(PastFact(latest_ns, event))
-            case PaymentSucceeded(ending) | PaymentFailed(ending):
-                facts.append(PastFact(_ended_ns(ending, latest_ns), event))
-    facts.sort(key=_at_ns)  # stable: what happens at one time stays in order
+    facts.sort(key=_AT_NS)  # stable: what happens at one time stays in order
     return facts
-
-
-def _at_ns(fact: PastFact) -> int:
-    return fact.at_ns
 
 
 def _ended_ns(ending: Ending, latest_ns: int) -> int:

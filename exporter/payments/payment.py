@@ -17,6 +17,9 @@ LARGEST_INDEX = 2**63 - 1
 """The largest `payment_index` that lnd's databases and our state file can store."""
 
 
+_FAILED = AttemptStatus.FAILED
+
+
 class Moment(NamedTuple):
     """An instant on both clocks. Callers pass it in: the core never reads a clock."""
 
@@ -139,6 +142,14 @@ class Payment(NamedTuple):
         # Loops, here and below: a generator takes three times as long for the few attempts that most payments have.
         for attempt in self.attempts:  # noqa: SIM110
             if attempt.amount_msat < 0 or attempt.fee_msat < 0:
+                return True
+        return False
+
+    @property
+    def shows_failed_attempts(self) -> bool:
+        """True if some of its attempts failed: if it has ended, lnd has kept all of them."""
+        for attempt in self.attempts:  # noqa: SIM110
+            if attempt.status is _FAILED:
                 return True
         return False
 

@@ -34,6 +34,11 @@ from exporter.payments.payment import NS_PER_S, NS_PER_US, Moment, Payment
 from exporter.payments.receipt import Receipt
 from exporter.payments.terminal import Terminal
 
+# Python 3.11 takes longer to look up the member of an enum, by value much longer.
+_SUCCEEDED = Status.SUCCEEDED
+_TO_STATUS = {status: ToStatus(status) for status in Status}
+_FROM_STATUS = {status: FromStatus(status) for status in (Status.INITIATED, Status.IN_FLIGHT)}
+
 LOST_AFTER_NS = 60 * NS_PER_S
 """A run in flight is lost if lnd answers twice, at least this long apart, that it doesn't know it."""
 
@@ -114,7 +119,8 @@ class OpenRun(SeenAttempts):
         shown_before = self.stream == receipt.subscription.number
         self.payment_index = payment.payment_index
         self.missing = None
-        if receipt.live:
+        live = receipt.live
+        if live:
             self.stream = receipt.subscription.number
         events = self.learn(payment.attempts)
         self.destination = self.destination or payment.destination
@@ -124,7 +130,7 @@ class OpenRun(SeenAttempts):
             if self.terminal.confirm(payment, receipt) or events:
                 return events
             return [UpdateIgnored(Ignored.DUPLICATE)]
-        if events and receipt.live and shown_before:  # a subscription's first update of a run may be old
+        if events and live and shown_before:  # a subscription's first update of a run may be old
             events.append(UpdateDelayed(max(0, receipt.at.wall_ns - payment.latest_ns)))
         if payment.status.ended:
             self._end(payment, receipt)
@@ -170,10 +176,10 @@ class OpenRun(SeenAttempts):
 
     def _advance(self, payment: Payment, events: list[Event]) -> bool:
         """Take status, reason and fee of a snapshot that isn't terminal; return True if status or reason is new."""
-        after, before = FromStatus(payment.status), self.status
+        after, before = _FROM_STATUS[payment.status], self.status
         entered = before is not after and before is not FromStatus.IN_FLIGHT
         if entered:
-            events.append(StatusChanged(before, ToStatus(payment.status)))
+            events.append(StatusChanged(before, _TO_STATUS[payment.status]))
             self.status = after
         given_up = payment.reason not in (Reason.NONE, self.reason)
         if given_up:
@@ -183,12 +189,12 @@ class OpenRun(SeenAttempts):
 
     def _end(self, payment: Payment, receipt: Receipt) -> None:
         """Take the first terminal snapshot, and put it on hold."""
-        kept = any(attempt.status is AttemptStatus.FAILED for attempt in payment.attempts)
+        live = receipt.live
         self.terminal = Terminal(
             status=payment.status,
             reason=payment.reason,
-            live=receipt.live,
-            complete=receipt.live or kept,
+            live=live,
+            complete=live or payment.shows_failed_attempts,
             received=receipt.at,
             asked_mono_ns=receipt.asked.mono_ns,
             latest_ns=payment.latest_ns or payment.created_ns,
@@ -200,16 +206,17 @@ class OpenRun(SeenAttempts):
 
     def _finish(self, terminal: Terminal, balance: Balance | None) -> list[Event]:
         events = self.close_outstanding(Unresolved.DELETED)
-        events.append(StatusChanged(self.status, ToStatus(terminal.status)))
+        events.append(StatusChanged(self.status, _TO_STATUS[terminal.status]))
         duration_ns = self._duration_ns(terminal)
-        ending = self._ending()._replace(
-            reason=terminal.reason,
-            fee_msat=self.fee_msat if terminal.status is Status.SUCCEEDED else 0,
-            duration_ns=duration_ns,
-            attempts=len(self.resolved) if terminal.complete else None,
+        succeeded = terminal.status is _SUCCEEDED
+        ending = self._ending(
+            terminal.reason,
+            self.fee_msat if succeeded else 0,
+            duration_ns,
+            len(self.resolved) if terminal.complete else None,
             recovered=not terminal.live,
         )
-        if terminal.status is Status.SUCCEEDED:
+        if succeeded:
             events.append(PaymentSucceeded(ending))
         else:
             held = self.refused or (duration_ns is not None and self.longest_ns * 2 > duration_ns)
@@ -222,22 +229,30 @@ class OpenRun(SeenAttempts):
             events.append(PaymentFailed(ending, cause, self.succeeded_later))
         return events
 
-    def _ending(self) -> Ending:
-        """Return what is known without its end."""
-        return Ending(
-            run=self.run,
-            kind=self.kind,
-            reason=Reason.NONE,
-            value_msat=self.value_msat,
-            fee_msat=0,
-            parts=self.settled,
-            duration_ns=None,
-            attempts=None,
-            recovered=True,
-            first_hops=self.first_hops,
-            destination=self.destination,
-            last_failure=self.last_failure,
-            group=self.group,
+    def _ending(
+        self,
+        reason: Reason = Reason.NONE,
+        fee_msat: int = 0,
+        duration_ns: int | None = None,
+        attempts: int | None = None,
+        *,
+        recovered: bool = True,
+    ) -> Ending:
+        """Return what is known; by default without its end."""
+        return Ending(  # by position: names take twice as long
+            self.run,
+            self.kind,
+            reason,
+            self.value_msat,
+            fee_msat,
+            self.settled,
+            duration_ns,
+            attempts,
+            recovered,
+            self.first_hops,
+            self.destination,
+            self.last_failure,
+            self.group,
         )
 
     def _duration_ns(self, terminal: Terminal) -> int | None:
@@ -246,7 +261,7 @@ class OpenRun(SeenAttempts):
         None for a recovered failure whose attempts lnd has deleted: its end time isn't known anywhere.
         """
         created_ns = self.run.created_us * NS_PER_US
-        known = terminal.complete or terminal.status is Status.SUCCEEDED
+        known = terminal.complete or terminal.status is _SUCCEEDED
         if self.last_resolve_ns and known:
             return max(0, self.last_resolve_ns - created_ns)
         return max(0, terminal.received.wall_ns - created_ns) if terminal.live else None

@@ -12,8 +12,10 @@ class RunningTotals:
         """Start with all totals at zero."""
         self.counters: dict[Counter, dict[Labels, int]] = zero_counters()
         self.histograms: dict[HistogramName, dict[Labels, Histogram]] = zero_histograms()
-        self._own: set[Counter | tuple[HistogramName, Labels]] = set(self.counters)
-        """What no copy of the totals contains, so that it may be changed in place: bounded by the series."""
+        self._own: set[Counter] = set(self.counters)
+        """The counters of which no copy contains the series, so that they may be changed in place."""
+        self._own_histograms: dict[HistogramName, dict[Labels, Histogram]] = {name: {} for name in HistogramName}
+        """The same of the histograms, series by series: bounded by these."""
 
     def share(self) -> tuple[dict[Counter, dict[Labels, int]], dict[HistogramName, dict[Labels, Histogram]]]:
         """Return all counters and histograms as they are now: nothing changes them any more.
@@ -22,6 +24,8 @@ class RunningTotals:
         them: `is` tells.
         """
         self._own.clear()
+        for series in self._own_histograms.values():
+            series.clear()
         return self.counters.copy(), self.histograms.copy()
 
     def resume(
@@ -32,17 +36,20 @@ class RunningTotals:
             self._to_change(counter).update(totals)
         for name, series in histograms.items():
             self.histograms[name] = self.histograms[name] | series  # not its own: copied before they change
-            self._own.difference_update((name, labels) for labels in series)
+            for labels in series:
+                self._own_histograms[name].pop(labels, None)
 
     def count(self, counter: Counter, *labels: str, by: int = 1) -> None:
         """Add to a counter; with `by` 0 its series begins at 0, unless there is one."""
-        if by or labels not in self.counters[counter]:
-            series = self.counters[counter] if counter in self._own else self._to_change(counter)
+        series = self.counters[counter]
+        if by or labels not in series:
+            if counter not in self._own:
+                series = self._to_change(counter)
             series[labels] = series.get(labels, 0) + by
 
     def observe(self, name: HistogramName, value: int, *labels: str) -> None:
         """Add one observation to a histogram."""
-        self._histogram(name, labels).observe(value)
+        (self._own_histograms[name].get(labels) or self._histogram(name, labels)).observe(value)
 
     def begin(self, name: HistogramName, *labels: str) -> None:
         """Let a series of a histogram begin without observations, unless there is one."""
@@ -63,7 +70,7 @@ class RunningTotals:
                 for labels in [labels for labels in self.histograms[kind] if labels[0] in names]:
                     self._histogram(kind, (to, *labels[1:])).add(self.histograms[kind][labels])
                     self.histograms[kind] = {at: each for at, each in self.histograms[kind].items() if at != labels}
-                    self._own.discard((kind, labels))
+                    self._own_histograms[kind].pop(labels, None)
 
     def _to_change(self, counter: Counter) -> dict[Labels, int]:
         """Return the series of a counter, which may be changed: not those that `share` has returned, but a copy."""
@@ -74,9 +81,9 @@ class RunningTotals:
 
     def _histogram(self, name: HistogramName, labels: Labels) -> Histogram:
         """Return a series of a histogram, which may be changed; a few begin with their first observation."""
-        series = self.histograms[name]
-        if (name, labels) not in self._own:  # `share` has returned it
-            before = series.get(labels)
-            self.histograms[name] = series = series | {labels: before.copy() if before else Histogram(EDGES[name])}
-            self._own.add((name, labels))
-        return series[labels]
+        own = self._own_histograms[name]
+        if (histogram := own.get(labels)) is None:  # `share` has returned it
+            before = self.histograms[name].get(labels)
+            own[labels] = histogram = before.copy() if before else Histogram(EDGES[name])
+            self.histograms[name] = self.histograms[name] | {labels: histogram}
+        return histogram

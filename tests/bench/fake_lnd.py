@@ -1,4 +1,4 @@
-"""A fake lnd in a process of its own, so that only our process is measured: it plays prepared updates, counts calls."""
+"""A fake lnd in a process of its own, so that only our process is measured: it plays updates, or has a past."""
 
 import asyncio
 import json
@@ -17,6 +17,7 @@ from exporter.simulator.server import SimulatedNode
 from exporter.simulator.subscriptions import Subscriptions
 from exporter.simulator.wire import bytes_field, int_field
 from exporter.simulator.world import World
+from tests.bench.history import PastPayments
 from tests.bench.messages import START_NS, Prepared, Shape, prepare, shifted
 
 AS_TAKEN = 0.0
@@ -84,8 +85,7 @@ class _Child:
     def __init__(self, directory: Path) -> None:
         self._node = SimulatedNode(directory, seed="bench", world=World.random("bench"))
         self._payments = PlayedPayments()
-        self._node.database = self._payments
-        self._node.subscriptions = Subscriptions(self._payments)
+        self._use(self._payments)
         self._prepared: list[Prepared] = []
 
     async def run(self) -> None:
@@ -102,6 +102,17 @@ class _Child:
     def _answer(answer: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+
+    def _use(self, payments: Database) -> None:
+        self._node.database = payments
+        self._node.subscriptions = Subscriptions(payments)
+
+    async def remember(self, payments: int, days: float, end_ns: int) -> dict[str, Any]:
+        """Have a past of that many payments, and none in flight; `end_ns` is when the last one was created."""
+        past = PastPayments(self._node.world, payments, days, end_ns or self._node.clock.now_ns())
+        past.entry(1)  # what all are made from, so that no call waits for it
+        self._use(past)
+        return {}
 
     async def prepare(self, shape: str, updates: int, rate: float) -> dict[str, Any]:
         """Prepare updates of payments with the next indexes; their times fit to this rate."""
@@ -205,6 +216,13 @@ class FakeLnd:
         """Send all that is prepared, `rate` updates per second, beginning now; return the seconds until it was sent."""
         seconds: float = (await self._ask(do="play", rate=rate))["seconds"]
         return seconds
+
+    async def remember(self, payments: int, days: float, end_ns: int = 0) -> None:
+        """Have a past of that many payments in so many days, and none in flight, from now on.
+
+        `end_ns` is when the last one was created, nanoseconds since 1970; 0 is now.
+        """
+        await self._ask(do="remember", payments=payments, days=days, end_ns=end_ns)
 
     async def calls(self) -> dict[str, int]:
         """Return how often each method was called since the last time, by the names of `labels.Method`."""

@@ -3,8 +3,7 @@
 import pytest
 
 from exporter.config import ConfigError, load
-from exporter.config.grouping import By
-from exporter.config.model import ReportConfig
+from exporter.config.grouping import By, ReportConfig
 from exporter.config.problems import Problem
 from tests.config.conftest import Home
 

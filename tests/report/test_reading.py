@@ -12,8 +12,7 @@ import pytest
 from exporter.app import client_of
 from exporter.config import Config, LogConfig, NodeConfig, StorageConfig, WebConfig
 from exporter.config.addresses import GRPC, TRANSPORTS
-from exporter.config.grouping import By
-from exporter.config.model import ReportConfig
+from exporter.config.grouping import By, ReportConfig
 from exporter.follow import backoff
 from exporter.payments.labels import Method
 from exporter.payments.payment import NS_PER_S, Moment
