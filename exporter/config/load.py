@@ -3,10 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from exporter.config.backfill import read_backfill
 from exporter.config.command_settings import CONNECT, JSON, NO_INFLIGHT, OLDER_THAN, SHOW_SECRETS
 from exporter.config.commands import ASKS, CALL_LND, OF_ONE_PAYMENT, PROGRAM, Command
-from exporter.config.ended import read_ended
 from exporter.config.handover import read_handover
 from exporter.config.lnd_settings import LND_NAME
 from exporter.config.log_settings import (
@@ -29,7 +27,6 @@ from exporter.config.model import (
 from exporter.config.nodes import NO_NODE, no_node_to_ask, several_nodes, single_node
 from exporter.config.problems import HASH, ConfigError, InvalidValue, Problem
 from exporter.config.raw import FileContent, RawValue, RawValues, optional_value, value
-from exporter.config.report import read_report
 from exporter.config.settings import CONFIG_FILE, SHARD
 from exporter.config.shard import Shard
 from exporter.config.sources import from_environment, from_flags, refuse_flags_of_others
@@ -98,6 +95,8 @@ def _with_options(
         case "open":
             config = replace(config, open=_read_open(raw, problems))
         case "ended":
+            from exporter.config.ended import read_ended
+
             _refuse_memory(raw, "leaves nothing on disk that could be listed.", _FIX_ENDED, problems)
             config = replace(config, ended=read_ended(raw, problems))
         case "track" | "why":
@@ -105,8 +104,12 @@ def _with_options(
         case "check":
             config = replace(config, check=_read_check(raw, problems))
         case "report":
+            from exporter.config.report import read_report
+
             config = replace(config, report=read_report(raw, config.destinations, problems))
         case "backfill":
+            from exporter.config.backfill import read_backfill
+
             _refuse_memory(raw, "leaves nothing on disk that tells what was counted.", _FIX_MEMORY, problems)
             config = replace(config, backfill=read_backfill(raw, problems))
         case "state export" | "state import":
