@@ -73,7 +73,7 @@ class Tracker:
         self.begun = True
         self.finished.go_by_index(floor_index)
         newest = [payment for payment in newest if not payment.malformed]
-        credible_us = self.history.end_with(newest, at.wall_ns // NS_PER_US)
+        credible_us = self.history.end_with(newest, at.wall_ns)
         if floor_index:
             # By time, only runs younger than the lower half of these are above the floor: of the runs that are never
             # read some may have been created when the lowest of these were.
@@ -172,7 +172,7 @@ class Tracker:
         return [*events, UpdateIgnored(Ignored.AFTER_TERMINAL)]
 
     def repair(self, payment: Payment, at: Moment) -> list[Event]:
-        """Count an ended run that the audit found missing, whatever the floor says, unless it is open or remembered."""
+        """Count a run, whatever the floor says, unless it is open or remembered: the audit found it missing."""
         if payment.run in self.open or self.finished.recognise(payment):
             return []
         return [UpdateReceived(Source.LIST, at.wall_ns), *self._start(payment, self._receipt(Source.LIST, at))]
