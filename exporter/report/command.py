@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import aclosing
 
 from exporter import log
-from exporter.backfill.reader import HistoryReader
+from exporter.backfill.reader import HistoryReader, Renumbered
 from exporter.config import Config, NodeConfig
 from exporter.config.grouping import By
 from exporter.lnd.client import Client, LndError
@@ -22,6 +22,7 @@ OK, FAILED = 0, 1
 LONGEST_HOLD_NS = 21 * 86_400 * NS_PER_S
 """How long before its end a payment may have been created: an HTLC expires after 2,016 blocks at the latest, which are
 two weeks, and a week is enough to resolve it on chain."""
+_RENUMBERED = "lnd has numbered its payments anew while they were read, or deleted some: run this again"
 
 
 async def report(config: Config, client_of: Callable[[NodeConfig], Client], now: Callable[[], Moment]) -> int:
@@ -34,7 +35,8 @@ async def report(config: Config, client_of: Callable[[NodeConfig], Client], now:
         try:
             found = await _read(config, node, client_of(node), now, span=span)
         except LndError as error:
-            print(f"{node.preface}{error.advice}", file=sys.stderr)
+            advice = _RENUMBERED if isinstance(error, Renumbered) else error.advice
+            print(f"{node.preface}{advice}", file=sys.stderr)
             continue
         if options.csv:
             _print_csv(row.values() for row in csv_rows(found))

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,17 @@ from exporter.report.node_report import NodeReport, Span
 from exporter.simulator.scenarios import Scenarios
 from exporter.simulator.server import SimulatedNode
 from exporter.simulator.service import METHOD_PATHS
-from tests.report.history import DAY_S, START_NS, LongClock, listed, node_with_history, play, truth
+from tests.report.history import (
+    DAY_S,
+    START_NS,
+    LongClock,
+    begin,
+    listed,
+    node_with_history,
+    play,
+    random_history,
+    truth,
+)
 
 NOW_NS = START_NS + 121 * DAY_S * NS_PER_S
 """A day after the history has ended."""
@@ -109,6 +120,24 @@ async def test_since_reads_only_what_may_have_ended_since(
         assert 1 <= node.calls[Method.LIST_PAYMENTS] <= 5
 
 
+async def test_since_finds_what_was_held_for_long(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """For two weeks, in which the node made thousands of other payments; months before that aren't read."""
+    async with node_with_history(tmp_path, 3000) as node:
+        clock = node.clock
+        assert isinstance(clock, LongClock)
+        held = Scenarios(node.world, "long").held_then_settled(value_msat=3_000_000)
+        begin(node.database, held)
+        play(node.database, clock, random_history(node.world, 3000, "others"), every_s=14 * DAY_S / 3000)
+        for step in held.steps[2:]:
+            clock.skip(step.delay_s)
+            node.database.apply(step.mutation)
+        wall_ns, config = clock.now_ns(), config_of(reach(node), since_s=60, json=True)
+        assert await report(config, client_of, lambda: Moment(wall_ns, time.monotonic_ns())) == 0
+        (found,) = json.loads(capsys.readouterr().out)["nodes"]
+        assert (found["total"]["succeeded"], found["total"]["volume_msat"]) == (1, 3_000_000)
+        assert node.calls[Method.LIST_PAYMENTS] <= 12
+
+
 async def test_since_before_the_first_payment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Then it reads all, as without it; and of a node without payments nothing."""
     async with node_with_history(tmp_path) as node:
@@ -167,9 +196,9 @@ async def test_tables_of_several_nodes(tmp_path: Path, capsys: pytest.CaptureFix
         ended = len(truth(alice.database)) + len(truth(bob.database))
         assert f"\n{ended} payments ended: " in text
         await bob.stop()
-        code, text, errors = await output(capsys, config)
+        code, text, errors = await output(capsys, config_of(*config.nodes, reach(alice, name="carol")))
         heads = [line.partition(":")[0] for line in text.splitlines() if " in fees for " in line]
-        assert (code, heads, errors.count("\n")) == (1, ["alice"], 1)
+        assert (code, heads, errors.count("\n")) == (1, ["alice", "carol"], 1)
         assert errors.startswith("bob: lnd can't be reached: is it running")
 
 
