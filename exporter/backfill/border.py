@@ -81,8 +81,9 @@ class Border:
         self._kept.pop(run, None)  # if an earlier border kept it
         if self._first.is_live(run, payment.payment_index):
             return Side.LIVE
-        long_ago = max(payment.latest_ns, payment.created_ns) < self._recent_ns
-        if run not in self._kept and payment.status.ended and (long_ago or self._first.is_surely_history(run)):
+        if payment.status.ended and (
+            self._first.is_surely_history(run) or max(payment.latest_ns, payment.created_ns) < self._recent_ns
+        ):
             return Side.HISTORY
         self._kept[run] = payment
         return Side.LATER

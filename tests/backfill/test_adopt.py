@@ -1,175 +1,165 @@
-"""Adoption: live counters go on from the sums of history, and every payment is counted once in them."""
+"""A node is written to the state file with the sums of its history, as a whole or not at all."""
 
-import asyncio
-from collections.abc import Callable
+import shutil
+import sqlite3
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 
-from exporter.backfill.adopt import adopt, find_beginning, refuse_adoption
-from exporter.backfill.reader import HistoryReader
-from exporter.backfill.seam import read_seam
-from exporter.follow import Account, calls
-from exporter.lnd.client import LndError
-from exporter.payments import finished
+from exporter.backfill.adopt import Beginning, adopt, refuse_adoption
+from exporter.follow import Account
+from exporter.lnd.client import PaymentsPage
 from exporter.payments.destinations import Recipients
-from exporter.payments.labels import Mode
+from exporter.payments.labels import Reset
 from exporter.payments.ledger import Ledger
 from exporter.payments.past import replay
-from exporter.payments.payment import Payment, Run
-from exporter.payments.totals import Counter, HistogramName
-from exporter.payments.view import View
-from exporter.simulator.database import Backend, Options
-from exporter.store import StoreError
-from tests.backfill.reading import PAUSES_S, calm, end_faults
-from tests.follow import chaos
-from tests.follow.chaos import ChaoticNode
-from tests.follow.exporter import ALWAYS, FIRST, PEERS, Exporter
+from exporter.payments.saved import SavedNode
+from exporter.payments.totals import Counter
+from exporter.store import Locked, Store, StoreError, encode
+from tests.backfill.counting import DEEP, FLYING, OVER
+from tests.follow.exporter import PEERS
 from tests.follow.virtual import VirtualLoop, run_virtually
-from tests.payments.build import FAILED, SUCCEEDED
+from tests.payments.build import PEER, at
+from tests.store.test_store import busy_node, saved_node, write_state
 
-HISTOGRAM_OF = {HistogramName.FEE: Counter.SUCCEEDED, HistogramName.PARTS: Counter.SUCCEEDED}
-"""Histograms that observe each payment that a counter counts."""
-
-
-class Adopter:
-    """Reads the history of a node, and adopts the node into a state file."""
-
-    def __init__(self, node: ChaoticNode, path: Path, groups: dict[str, str]) -> None:
-        """Prepare; `run` does it."""
-        self._node = node
-        self._path = path
-        self._groups = groups
-        self.ledger = Ledger(PEERS)
-        self.ledger.destinations.use({*groups.values()})
-        self.history: set[Run] = set()
-        self._recipients = Recipients()
-        self._recipients.groups = groups
-
-    async def run(self) -> None:
-        """Read everything that has ended, then write the node."""
-        refuse_adoption(self._path, FIRST.name)
-        reader = HistoryReader("lnd", self._node, self._node.clocks)
-        in_flight: dict[Run, None] = {}
-        info = await again(reader.connect)
-        async for page in reader.pages():
-            for each in page.payments:
-                if each.status.ended:
-                    self._add(each)
-                else:
-                    in_flight[each.run] = None
-            await asyncio.sleep(self._node.random.choice(PAUSES_S))
-        newest = await again(reader.calls.newest_payments)
-        beginning = await find_beginning(newest, in_flight, lambda one: again(lambda: self._node.payment(one)))
-        for each in beginning.ended:
-            if each.run not in self.history:
-                self._add(each)
-        await asyncio.sleep(self._node.random.choice(PAUSES_S))  # what is history is written to files meanwhile
-        account = Account(FIRST.name, self._node.clocks, PEERS)
-        adopt(self._path, account, self.ledger, beginning, pubkey=info.pubkey, groups=self._groups)
-
-    def _add(self, ended: Payment) -> None:
-        assert ended.run not in self.history
-        self.history.add(ended.run)
-        for at_ns, event in replay(ended, self._recipients):
-            self.ledger.last_update_ns = at_ns
-            self.ledger.apply([event])
+NEWEST = PaymentsPage((OVER, FLYING), 11, 2)
+BEGINNING = Beginning(NEWEST, (DEEP,))
 
 
-async def again(ask: Callable[[], Any]) -> Any:
-    """Ask until lnd answers, at most a hundred times."""
-    for _ in range(99):
-        try:
-            return await ask()
-        except LndError:
-            await asyncio.sleep(1)
-    return await ask()
+def ledger_of_history() -> Ledger:
+    """Return the totals of the one payment that is over."""
+    ledger = Ledger()
+    ledger.apply([fact.event for fact in replay(OVER, Recipients())])
+    return ledger
 
 
-def check_laws(view: View) -> None:
-    """Check the laws of every page."""
-    total = {counter: sum(series.values()) for counter, series in view.counters.items()}
-    in_flight = sum(view.in_flight.runs.values())
-    ended = total[Counter.SUCCEEDED] + total[Counter.FAILED] + total[Counter.LOST]
-    assert total[Counter.STARTED] == ended + in_flight
-    resolved = total[Counter.ATTEMPTS_SETTLED] + total[Counter.ATTEMPTS_FAILED] + total[Counter.ATTEMPTS_UNRESOLVED]
-    assert total[Counter.ATTEMPTS_STARTED] == resolved + view.in_flight.htlcs
-    for histogram, counter in HISTOGRAM_OF.items():
-        assert sum(sum(each.buckets) for each in view.histograms[histogram].values()) == total[counter]
-    assert total[Counter.DESTINATION_ENDED] == ended
-    assert total[Counter.PEER_SENT] <= total[Counter.SENT]
+def adopt_alice(path: Path) -> None:
+    """Adopt a node with one payment in history and two in flight, a minute after `T0`."""
+
+    async def main(_loop: VirtualLoop) -> None:
+        account = Account("alice", lambda: at(60), PEERS)
+        adopt(path, account, ledger_of_history(), BEGINNING, pubkey="02" * 33, groups={})
+
+    run_virtually(main)
 
 
-async def adopt_and_go_on(loop: VirtualLoop, seed: int, options: Options, path: Path, mode: Mode) -> None:
-    """Make payments, adopt the node amid more of them, start the exporter, and compare all totals with the node's."""
-    random = Random(seed)
-    node = ChaoticNode(loop, seed, options)
-    node.deletes = node._migrates = False
-    node.hold(random.choice((0, 60)), longest_s=random.choice((100, 400, 900)))
-    await asyncio.sleep(5)
-    node.pay_at_once(random.choice((0, 3, 300)))
-    await node.pay(20, every_s=1)
-    exporter = Exporter(node, path, mode)
-    faults = [asyncio.create_task(node.cause_faults())] if random.random() < 0.7 else []
-    paying = asyncio.create_task(node.pay(150, every_s=random.choice((0.2, 2.0, 5.0))))
-    adopter = Adopter(node, path, dict.fromkeys(exporter.always, ALWAYS))
-    try:
-        await adopter.run()
-    except LndError:  # the connection was too bad
-        await end_faults(node, faults)
-        adopter = Adopter(node, path, dict.fromkeys(exporter.always, ALWAYS))
-        await adopter.run()
-    with pytest.raises(StoreError, match=r"has the history of lnd already"):
-        await Adopter(node, path, {}).run()
-    first = read_seam(path, FIRST.name, 0)
-    assert first is not None
-    assert (first.adopted, first.running) == (True, False)
-    exporter.start()
-    with pytest.raises(StoreError, match="An exporter is running"):
-        refuse_adoption(path, FIRST.name)
-    page = (await exporter._nodes.checkpoint.durable_page()).views[0]
-    check_laws(page)
-    before = {counter: sum(totals.values()) for counter, totals in adopter.ledger.counters.items()}
-    if random.random() < 0.5:
-        faults.append(asyncio.create_task(exporter.kill_repeatedly()))
-    await paying
-    await asyncio.gather(*node.scenarios)
-    await end_faults(node, faults)
-    await calm(exporter)
-    page = (await exporter._nodes.checkpoint.durable_page()).views[0]
-    check_laws(page)
-    for counter, total in before.items():
-        assert sum(page.counters[counter].values()) >= total
-    check_totals(node, adopter.history, {entry.run for entry in exporter.listed()}, page)
-    await exporter.kill()
+def loaded(path: Path) -> SavedNode | None:
+    """Return what an exporter reads of the node when it starts."""
+    store = Store(path)
+    saved = store.load("alice")
+    assert (store.older_reason, store.resets) == ("", dict.fromkeys(Reset, 0))
+    store.close()
+    return saved
 
 
-def check_totals(node: ChaoticNode, history: set[Run], live: set[Run], page: View) -> None:
-    """Compare the totals with what the node's database has of the runs in history and of those counted since."""
-    truth = node.ends()
-    assert history & live == set()
-    assert {run for run in truth.keys() & node.there() if run not in history | live} == set()
-    total = {counter: sum(series.values()) for counter, series in page.counters.items()}
-    counted = [truth[run] for run in history | live if run in truth]
-    lost = total[Counter.LOST]
-    assert sum(page.in_flight.runs.values()) == 0
-    assert total[Counter.STARTED] == len(history) + len(live)
-    succeeded = [end for end in counted if end.status is SUCCEEDED]
-    assert total[Counter.SUCCEEDED] == len(succeeded)
-    assert total[Counter.SENT] == sum(end.value_msat for end in succeeded)
-    assert total[Counter.FEES] == sum(end.fee_msat for end in succeeded)
-    assert total[Counter.FAILED] == len([end for end in counted if end.status is FAILED]) - lost
+def test_what_is_written(tmp_path: Path) -> None:
+    """The sums of history and what is in flight, places of peers, what is needed to know new payments, the identity."""
+    path = tmp_path / "state.sqlite"
+    adopt_alice(path)
+    saved = loaded(path)
+    assert saved is not None
+    state = saved.state
+    assert {run.run: run.payment_index for run in saved.open} == {FLYING.run: 11, DEEP.run: 3}
+    assert saved.finished == {OVER.run: 10}
+    assert (state.adopted, state.begun, state.began_ns, state.last_update_ns) == (True, True, *[at(60).wall_ns] * 2)
+    assert {*state.survivors} == {FLYING.run, DEEP.run}
+    assert (state.history_us, state.floor_index, state.table) == (FLYING.run.created_us, 9, 11)
+    assert (state.pubkey, state.peers, state.peers_used_ns) == ("02" * 33, (PEER,), (at(60).wall_ns,))
+    assert {name: sum(totals.values()) for name, totals in saved.counters.items() if any(totals.values())} == {
+        Counter.STARTED: 3,
+        Counter.SUCCEEDED: 1,
+        Counter.SENT: 1_000_000,
+        Counter.FEES: 10,
+        Counter.ATTEMPTS_STARTED: 3,
+        Counter.ATTEMPTS_SETTLED: 1,
+        Counter.LOCKED_MSAT_MS: 1_000_010 * 1000,
+        Counter.PEER_ATTEMPTS: 1,
+        Counter.PEER_SENT: 1_000_000,
+        Counter.PEER_FEES: 10,
+        Counter.PEER_FEES_BY_PURPOSE: 10,
+        Counter.PEER_OUTSTANDING_MS: 1000,
+        Counter.RECOVERED: 1,
+        Counter.ATTEMPTS_INCOMPLETE: 1,
+        Counter.TRANSITIONS: 2,
+        Counter.UPDATES: 1,
+    }
 
 
-@pytest.mark.parametrize("mode", Mode)
-@pytest.mark.parametrize("seed", range(8))
-def test_every_payment_is_counted_once(seed: int, mode: Mode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whenever it ended, and whatever fails: the counters that begin with history agree with lnd's database."""
-    random = Random(seed)
-    monkeypatch.setattr(finished, "REMEMBERED", random.choice((100, 1000)))
-    monkeypatch.setattr(calls, "PAGE_LIMIT", random.choice((20, 50, 500)))
-    monkeypatch.setattr(chaos, "STEP", 0)
-    options = Options(backend=random.choice(list(Backend)))
-    run_virtually(lambda loop: adopt_and_go_on(loop, seed, options, tmp_path / "state.sqlite", mode))
+def test_killed_at_any_statement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file has all of the node or nothing, beside another node; it can be done again, or needn't be."""
+    home, copies, connect = tmp_path / "state", tmp_path / "copies", sqlite3.connect
+    copies.mkdir()
+    write_state(home / "state.sqlite", {"bob": encode(saved_node(busy_node()))})
+
+    def connect_traced(database: Path, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(database, **options)
+        if database == home / "state.sqlite":
+            connection.set_trace_callback(lambda _: shutil.copytree(home, copies / str(len([*copies.iterdir()]))))
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect_traced)
+    adopt_alice(home / "state.sqlite")
+    monkeypatch.undo()
+    whole = loaded(home / "state.sqlite")
+    assert whole is not None
+    found = []
+    for copy in (copies / str(number) / "state.sqlite" for number in range(len([*copies.iterdir()]))):
+        store = Store(copy)
+        found.append(store.load("alice"))
+        assert store.nodes() == ["alice"] * (found[-1] is not None) + ["bob"]
+        store.close()
+        if found[-1] is None:
+            adopt_alice(copy)
+            found_now = loaded(copy)
+            assert found_now is not None
+            assert found_now.state == whole.state
+        else:
+            with pytest.raises(StoreError, match="has the history of alice already"):
+                refuse_adoption(copy, "alice")
+    assert found.count(None) > 10
+    assert all(saved in (None, whole) for saved in found)
+
+
+def test_exporter_runs(tmp_path: Path) -> None:
+    """Whether it counts the node or another one: nothing is written, and the advice is to stop it."""
+    path = tmp_path / "state.sqlite"
+    store = Store(path)
+    store.save({"bob": encode(saved_node(busy_node()))})
+    with pytest.raises(Locked, match="An exporter is running"):
+        refuse_adoption(path, "alice")
+    with pytest.raises(Locked, match="An exporter is running") as caught:
+        adopt_alice(path)
+    assert "Stop it" in caught.value.fix
+    store.close()
+    assert loaded(path) is None
+    refuse_adoption(path, "alice")
+
+
+def test_node_is_counted_already(tmp_path: Path) -> None:
+    """Its counters aren't replaced; also if the exporter began while history was read."""
+    path = tmp_path / "state.sqlite"
+    write_state(path, {"alice": encode(saved_node(busy_node()))})
+    before = loaded(path)
+    with pytest.raises(StoreError, match="counts alice already") as caught:
+        refuse_adoption(path, "alice")
+    assert caught.value.fix.startswith("Leave out --adopt")
+    with pytest.raises(StoreError, match="counts alice already"):
+        adopt_alice(path)
+    assert loaded(path) == before
+
+
+def test_nothing_is_there_yet(tmp_path: Path) -> None:
+    """Neither file nor directory, nor a payment: the node can be adopted."""
+    path = tmp_path / "new" / "state.sqlite"
+    refuse_adoption(path, "alice")
+
+    async def main(_loop: VirtualLoop) -> None:
+        account = Account("alice", lambda: at(60), PEERS)
+        empty = Beginning(PaymentsPage((), 0, 500), ())
+        adopt(path, account, Ledger(), empty, pubkey="02" * 33, groups={})
+
+    run_virtually(main)
+    saved = loaded(path)
+    assert saved is not None
+    assert (saved.state.begun, saved.state.history_us, saved.state.floor_index) == (True, 0, 0)

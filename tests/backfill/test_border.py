@@ -244,8 +244,8 @@ def test_reading_is_continued(path: Path) -> None:
         assert state == Continued(scene.border().state.began, (FLYING.run,), (DEEP.run,))
         assert await scene.border(state).settle(Lnd(DEEP_ENDED).fetch) == [DEEP_ENDED]
         border = scene.border(state)
-        assert border.side(DEEP_FAILED) is Side.LATER, "listed again: it must not be added twice"
-        assert await border.settle(Lnd().fetch) == [DEEP_FAILED]
+        assert border.side(DEEP_FAILED) is Side.HISTORY, "it is listed again"
+        assert await border.settle(Lnd().fetch) == [], "and isn't added twice"
         scene.counting.observer.receive(DEEP, HOUR_S)
         scene.counting.write(HOUR_S + 5)
         assert await scene.border(state).settle(Lnd(DEEP_ENDED).fetch) == []
