@@ -1,14 +1,15 @@
 """Adoption: live counters go on from the sums of history, and every payment is counted once in them."""
 
 import asyncio
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
-from exporter.backfill.adopt import adopt, find_beginning, refuse_adoption
+from exporter.backfill.adopt import refuse_adoption
+from exporter.backfill.ledger import PastLedger
+from exporter.backfill.orders import BeforeCounting
 from exporter.backfill.reader import HistoryReader
 from exporter.backfill.seam import read_seam
 from exporter.follow import Account, calls
@@ -16,7 +17,6 @@ from exporter.lnd.client import LndError
 from exporter.payments import finished
 from exporter.payments.destinations import Recipients
 from exporter.payments.labels import Mode
-from exporter.payments.ledger import Ledger
 from exporter.payments.past import replay
 from exporter.payments.payment import Payment, Run
 from exporter.payments.totals import Counter, HistogramName
@@ -42,33 +42,31 @@ class Adopter:
         self._node = node
         self._path = path
         self._groups = groups
-        self.ledger = Ledger(PEERS)
+        self.ledger = PastLedger(PEERS)
         self.ledger.destinations.use({*groups.values()})
         self.history: set[Run] = set()
         self._recipients = Recipients()
         self._recipients.groups = groups
 
     async def run(self) -> None:
-        """Read everything that has ended, then write the node."""
+        """Read everything that has ended, then write the node. Raises `StoreError`, `LndError`."""
         refuse_adoption(self._path, FIRST.name)
         reader = HistoryReader("lnd", self._node, self._node.clocks)
-        in_flight: dict[Run, None] = {}
-        info = await again(reader.connect)
+        account, last_index = Account(FIRST.name, self._node.clocks, PEERS), 0
+        order = BeforeCounting(self._path, account, self._groups, reader, None)
+        while not reader.client.own_key:
+            with suppress(LndError):
+                await reader.connect()
         async for page in reader.pages():
             for each in page.payments:
-                if each.status.ended:
+                last_index = each.payment_index
+                if order.is_history(each):
                     self._add(each)
-                else:
-                    in_flight[each.run] = None
             await asyncio.sleep(self._node.random.choice(PAUSES_S))
-        newest = await again(reader.calls.newest_payments)
-        beginning = await find_beginning(newest, in_flight, lambda one: again(lambda: self._node.payment(one)))
-        for each in beginning.ended:
-            if each.run not in self.history:
-                self._add(each)
+        for each in await order.rest(last_index):
+            self._add(each)
         await asyncio.sleep(self._node.random.choice(PAUSES_S))  # what is history is written to files meanwhile
-        account = Account(FIRST.name, self._node.clocks, PEERS)
-        adopt(self._path, account, self.ledger, beginning, pubkey=info.pubkey, groups=self._groups)
+        order.conclude(self.ledger)
 
     def _add(self, ended: Payment) -> None:
         assert ended.run not in self.history
@@ -76,16 +74,6 @@ class Adopter:
         for at_ns, event in replay(ended, self._recipients):
             self.ledger.last_update_ns = at_ns
             self.ledger.apply([event])
-
-
-async def again(ask: Callable[[], Any]) -> Any:
-    """Ask until lnd answers, at most a hundred times."""
-    for _ in range(99):
-        try:
-            return await ask()
-        except LndError:
-            await asyncio.sleep(1)
-    return await ask()
 
 
 def check_laws(view: View) -> None:
