@@ -22,6 +22,7 @@ from exporter.payments.payment import Payment, Run
 from exporter.payments.totals import Counter, HistogramName
 from exporter.payments.view import View
 from exporter.simulator.database import Backend, Options
+from exporter.simulator.scenarios import Scenarios
 from exporter.store import StoreError
 from tests.backfill.reading import PAUSES_S, calm, end_faults
 from tests.follow import chaos
@@ -161,3 +162,28 @@ def test_every_payment_is_counted_once(seed: int, mode: Mode, tmp_path: Path, mo
     monkeypatch.setattr(chaos, "STEP", 0)
     options = Options(backend=random.choice(list(Backend)))
     run_virtually(lambda loop: adopt_and_go_on(loop, seed, options, tmp_path / "state.sqlite", mode))
+
+
+def test_failed_payment_is_paid_again_under_its_index(tmp_path: Path) -> None:
+    """lnd on SQLite gives the retry the index of the run that it erases: both runs are history, each once."""
+
+    async def story(loop: VirtualLoop) -> None:
+        node = ChaoticNode(loop, 1, Options(backend=Backend.SQLITE))
+        steps = Scenarios(node.world, 1).retried_hash(pause_s=99).steps
+        pause = [step.delay_s for step in steps].index(99)
+        for step in steps[:pause]:
+            node.database.apply(step.mutation)
+        reader = HistoryReader("lnd", node, node.clocks)
+        account = Account(FIRST.name, node.clocks, PEERS)
+        order = BeforeCounting(tmp_path / "state.sqlite", account, {}, reader, None)
+        await reader.connect()
+        (page,) = [page async for page in reader.pages()]
+        (failed,) = page.payments
+        assert order.is_history(failed)
+        for step in steps[pause:]:
+            node.database.apply(step.mutation)
+        (rest,) = await order.rest(failed.payment_index)
+        assert (rest.payment_hash, rest.payment_index) == (failed.payment_hash, failed.payment_index)
+        assert (failed.status, rest.status) == (FAILED, SUCCEEDED)
+
+    run_virtually(story)
