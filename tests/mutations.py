@@ -2057,6 +2057,41 @@ MUTATIONS = (
         "if False:",
         "config/test_receiver.py",
     ),
+    Mutation(
+        "history is decided before the exporter has written what its stream told",
+        "backfill/border.py",
+        "if not seam.running or seam.saved_ns >= asked.wall_ns + lag_ns:",
+        "if True:",
+        "backfill/test_border.py",
+    ),
+    Mutation(
+        "a payment of which the exporter learns while history is read is in both",
+        "backfill/border.py",
+        "if any(self._was_decided(run, seam)",
+        "if any(False",
+        "backfill/test_border.py",
+    ),
+    Mutation(
+        "what is remembered is taken for counted",
+        "backfill/seam.py",
+        "        if run in self.counting.finished:\n            return False\n",
+        "        if run in self.counting.finished:\n            return True\n",
+        "backfill/test_seam.py",
+    ),
+    Mutation(
+        "what was in flight when counting began is history",
+        "backfill/seam.py",
+        "if run in counting.state.survivors or run in counting.open or",
+        "if",
+        "backfill/test_seam.py",
+    ),
+    Mutation(
+        "an adopted node lacks what has been in flight for long",
+        "backfill/adopt.py",
+        "account.apply(tracker.repair(payment, at))",
+        "pass",
+        "backfill/test_adopt.py",
+    ),
 )
 
 
