@@ -125,7 +125,7 @@ def test_shares_are_never_rounded_to_nothing_or_all() -> None:
 
 def test_names_of_peers_are_shown_safely() -> None:
     """An alias is any text; a wide one is cut to its cells, and numbers stay in their columns."""
-    for alias in ("龍" * 40 + "\x1b[2J", "龍" * 15):
+    for alias in ("龍" * 40 + "\x1b[2J", "龍" * 8):
         found = report([payment(Status.SUCCEEDED, settled(flying()))], By.PEER, **{PEER: alias})
         lines = printed(found, 70).splitlines()
         assert "\x1b" not in printed(found)
