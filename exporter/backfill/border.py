@@ -78,6 +78,7 @@ class Border:
     def side(self, payment: Payment) -> Side:
         """Return where a payment belongs that lnd has just listed and that isn't malformed."""
         run = payment.run
+        self._kept.pop(run, None)  # if an earlier border kept it
         if self._first.is_live(run, payment.payment_index):
             return Side.LIVE
         if payment.status.ended and (

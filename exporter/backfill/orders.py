@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Protocol
 
 from exporter.backfill.adopt import Beginning, adopt, find_beginning
-from exporter.backfill.border import Border, Side
+from exporter.backfill.border import Border, Continued, Side
 from exporter.backfill.ledger import PastLedger
 from exporter.backfill.reader import HistoryReader
 from exporter.backfill.seam import BEFORE_NS, Seam
 from exporter.backfill.timeline import SLACK_NS
 from exporter.follow import Account
-from exporter.payments.payment import Payment, Run
+from exporter.payments.payment import Payment
 
 
 class Order(Protocol):
@@ -26,8 +26,8 @@ class Order(Protocol):
     def latest_ns(self) -> int:
         """Return a time up to which steps may be closed by the creation of payments, nanoseconds since 1970."""
 
-    def undecided(self) -> Sequence[tuple[int, Run]]:
-        """Return index and run of the payments kept for `rest`."""
+    def state(self) -> Continued:
+        """Return what is needed to continue, among it the runs kept for `rest`."""
 
     async def rest(self, last_index: int) -> Sequence[Payment]:
         """Return the other payments of history, when all up to `last_index` have been read.
@@ -47,29 +47,41 @@ class BeforeCounting:
 
     reset = False
 
-    def __init__(self, path: Path, account: Account, groups: Mapping[str, str], reader: HistoryReader) -> None:
-        """`path` is the state file; `account` is a new one of the node, `groups` are those of destinations."""
+    def __init__(
+        self,
+        path: Path,
+        account: Account,
+        groups: Mapping[str, str],
+        reader: HistoryReader,
+        before: Continued | None,
+    ) -> None:
+        """`path` is the state file; `account` is a new one of the node, `groups` are those of destinations.
+
+        `before` is the `state` of an earlier run, which was broken off.
+        """
         self._path = path
         self._account = account
         self._groups = groups
         self._reader = reader
-        self._in_flight: dict[Run, int] = {}  # as many as lnd has in flight
+        self._in_flight = dict.fromkeys(before.kept if before else ())  # as many as lnd has in flight
         self._beginning: Beginning | None = None
         self._ends_ns = 0
 
     def is_history(self, payment: Payment) -> bool:
         """Return True if it has ended."""
-        if not payment.status.ended:
-            self._in_flight[payment.run] = payment.payment_index
+        if payment.status.ended:
+            self._in_flight.pop(payment.run, None)
+        else:
+            self._in_flight[payment.run] = None
         return payment.status.ended
 
     def latest_ns(self) -> int:
         """Return the present time."""
         return self._account.now().wall_ns
 
-    def undecided(self) -> Sequence[tuple[int, Run]]:
-        """Return those in flight."""
-        return [(index, run) for run, index in self._in_flight.items()]
+    def state(self) -> Continued:
+        """Return the runs in flight."""
+        return Continued((0, 0), (), tuple(self._in_flight))
 
     async def rest(self, last_index: int) -> Sequence[Payment]:
         """Return those that have ended since they were read, and those that lnd has listed since. Raises `LndError`."""
@@ -112,9 +124,9 @@ class AfterCounting:
         """Return a minute after the end of the series."""
         return self._seam.ends_ns + SLACK_NS
 
-    def undecided(self) -> Sequence[tuple[int, Run]]:
-        """Return those that the border keeps."""
-        return [(payment.payment_index, payment.run) for payment in self._border.kept]
+    def state(self) -> Continued:
+        """Return the state of the border."""
+        return self._border.state
 
     async def rest(self, last_index: int) -> Sequence[Payment]:  # noqa: ARG002 - the border has kept them
         """Return those that are found to be history. Raises `LndError`, `SeamError`, `StoreError`."""

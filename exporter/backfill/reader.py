@@ -30,7 +30,7 @@ class Renumbered(LndError):
     def __init__(self) -> None:
         """Take nothing: the reason is always the same."""
         advice = "lnd has numbered its payments anew meanwhile, or deleted some: begin again, with a new directory"
-        super().__init__(Interruption.OTHER, NodeState.DENIED, advice)
+        super().__init__(Interruption.OTHER, NodeState.READY, advice)
 
 
 class HistoryReader:
@@ -83,6 +83,11 @@ class HistoryReader:
                 return
             await asyncio.sleep(max(0.0, 2 * answered_s - asked_s - self._now_s()))
 
+    async def at(self, payment_index: int) -> Payment | None:
+        """Return the payment with this index, or else the next one; None if there is none. Raises `LndError`."""
+        page = await self._page(after=payment_index - 1, limit=1)
+        return page.payments[0] if page.payments else None
+
     async def newest(self) -> PaymentsPage:
         """Return the newest payments, as many as counting begins with. Raises `LndError`."""
         return await self._retry(self.calls.newest_payments)
@@ -132,6 +137,8 @@ class HistoryReader:
                     connected = True
                     await self._check_numbering()
                 return await call()
+            except Renumbered:
+                raise
             except LndError as error:
                 if error.state is NodeState.DENIED or self._now_s() - since_s > GIVE_UP_S:
                     raise
