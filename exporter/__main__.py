@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from exporter import __version__, garbage, lean, output
 from exporter.config import Config, ConfigError, load
-from exporter.config.commands import COMMANDS, OF_ONE_PAYMENT, PRINT, PROGRAM, Command
+from exporter.config.commands import COMMANDS, OF_ONE_NODE, OF_ONE_PAYMENT, PRINT, PROGRAM, Command
 from exporter.output import StdoutError
 from exporter.stopping import BY_SIGNAL, FAILED, OK, ended_by_signals, until_stopped
 
@@ -71,7 +71,7 @@ def _run_command(arguments: list[str]) -> int:
         print(f"{PROGRAM}: {error}", end="", file=sys.stderr)
         return UNUSABLE
     except KeyboardInterrupt:  # before or after we handle signals; OK would be an answer
-        return BY_SIGNAL + signal.SIGINT if command in (*OF_ONE_PAYMENT, "check") else OK
+        return BY_SIGNAL + signal.SIGINT if command in (*OF_ONE_NODE, "check") else OK
 
 
 def _unknown_command(name: str) -> str:
@@ -183,6 +183,15 @@ def _check(config: Config) -> int:
     return OK
 
 
+def _backfill(config: Config) -> int:
+    from exporter import log
+    from exporter.app import current_moment
+    from exporter.backfill.command import backfill
+
+    log.configure(config.log.level, config.log.format)
+    return _ask_lnd(config, lambda client: backfill(config, client, current_moment))
+
+
 def _healthcheck(config: Config) -> int:
     from exporter.healthcheck import check_ready
 
@@ -220,6 +229,7 @@ DO: dict[Command, Callable[[Config], int]] = {
     "track": _track,
     "why": _why,
     "check": _check,
+    "backfill": _backfill,
     "healthcheck": _healthcheck,
     "state export": _export,
     "state import": _import,

@@ -1,4 +1,4 @@
-"""Progress bars of long catch-ups on a terminal."""
+"""Progress bars on a terminal: of long catch-ups, and of commands that read the past."""
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -9,9 +9,10 @@ from exporter.payments.node import CatchUpProgress
 class Bars:
     """A display with a progress bar for each node below the log lines; the bar is removed when the catch-up ends."""
 
-    def __init__(self, console: Console) -> None:
-        """Start without a bar."""
+    def __init__(self, console: Console, doing: str) -> None:
+        """Start without a bar; `doing` says what takes so long."""
         self._console = console
+        self._doing = doing
         self._progress: Progress | None = None
         self._bars: dict[str, TaskID] = {}
 
@@ -38,7 +39,7 @@ class Bars:
     def _start(self) -> Progress:
         """Start rich's display; while it runs, it replaces `sys.stderr` to print other output above the bars."""
         progress = Progress(
-            TextColumn("{task.description}: catching up", markup=False),
+            TextColumn(f"{{task.description}}: {self._doing}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
             TextColumn("{task.fields[payments]:,} payments,"),
@@ -52,7 +53,7 @@ class Bars:
         return progress
 
 
-def on_terminal() -> Bars | None:
+def on_terminal(doing: str) -> Bars | None:
     """Return bars on stderr; None if this terminal can only append lines."""
     console = Console(stderr=True)
-    return None if console.is_dumb_terminal else Bars(console)
+    return None if console.is_dumb_terminal else Bars(console, doing)

@@ -12,6 +12,8 @@ import structlog
 from exporter.follow import Account
 from exporter.payments.node import CatchUpProgress
 
+CATCHING_UP = "catching up"
+"""What takes long, unless somebody says otherwise."""
 IDLE_S = 2.0
 """Between two looks whether a catch-up has begun, while there is none."""
 REFRESH_S = 0.5
@@ -46,24 +48,25 @@ async def report_progress(accounts: Callable[[], Iterable[Account]], display: Pr
             display.show({})
 
 
-def best_display(log_format: str) -> ProgressDisplay:
+def best_display(log_format: str, doing: str = CATCHING_UP) -> ProgressDisplay:
     """Return progress bars if stderr is a terminal and the log is not JSON, else log lines.
 
-    `log_format` is the one of `log.configure`.
+    `log_format` is the one of `log.configure`; `doing` says what takes so long.
     """
     if log_format == "json" or not sys.stderr.isatty():
-        return LogLines(time.monotonic)
+        return LogLines(time.monotonic, doing)
     from exporter import bars  # noqa: PLC0415 - only a terminal needs rich, which takes 3 MB
 
-    return bars.on_terminal() or LogLines(time.monotonic)
+    return bars.on_terminal(doing) or LogLines(time.monotonic, doing)
 
 
 class LogLines:
     """A display that writes a log line for each node every `LOG_INTERVAL_S`."""
 
-    def __init__(self, time_s: Callable[[], float]) -> None:
-        """Start without a line logged; `time_s` is a monotonic clock."""
+    def __init__(self, time_s: Callable[[], float], doing: str = CATCHING_UP) -> None:
+        """Start without a line logged; `time_s` is a monotonic clock, `doing` the text of the lines."""
         self._time_s = time_s
+        self._doing = doing
         self._logged_s: dict[str, float] = {}
         self._log = structlog.get_logger("exporter.follow")
 
@@ -75,7 +78,7 @@ class LogLines:
             if now_s - self._logged_s.get(name, -LOG_INTERVAL_S) >= LOG_INTERVAL_S:
                 self._logged_s[name] = now_s
                 self._log.info(
-                    "catching up",
+                    self._doing,
                     node=name,
                     payments=progress.payments,
                     index=progress.at,

@@ -37,6 +37,16 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.text",
     },
     "exporter.simulator": {"exporter.payments", "exporter.lnd.rpc"},
+    "exporter.backfill": {
+        "exporter.config",
+        "exporter.follow",
+        "exporter.lnd.client",
+        "exporter.metrics",
+        "exporter.payments",
+        "exporter.progress",
+        "exporter.store",
+        "exporter.text",
+    },
     "exporter.config": {
         "exporter.certificate",
         "exporter.macaroon",
@@ -121,6 +131,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter",
         "exporter.app",
         "exporter.assets",
+        "exporter.backfill",
         "exporter.config",
         "exporter.demo",
         "exporter.doctor",
@@ -129,6 +140,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.healthcheck",
         "exporter.lean",
         "exporter.listing",
+        "exporter.log",
         "exporter.notify",
         "exporter.output",
         "exporter.reload",
@@ -151,7 +163,7 @@ LIBRARY_USERS = {
     "promql_parser": set(),  # only development has it
     "bcrypt": {"exporter.config"},
     "sqlite3": {"exporter.store", "exporter.checkpoint"},
-    "msgspec": {"exporter.lnd", "exporter.rules", "exporter.store"},
+    "msgspec": {"exporter.backfill", "exporter.lnd", "exporter.rules", "exporter.store"},
     "rich": {"exporter.bars", "exporter.listing", "exporter.track"},
 }
 """Packages that may import each third-party library."""
@@ -159,6 +171,7 @@ LIBRARY_USERS = {
 MAY_AWAIT = (
     "exporter.__main__",
     "exporter.app",
+    "exporter.backfill",
     "exporter.checkpoint",
     "exporter.demo",
     "exporter.doctor",

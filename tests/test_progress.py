@@ -78,7 +78,7 @@ def test_log_lines() -> None:
 def test_progress_bars() -> None:
     """Each node has a bar; log lines are printed above the bars; nothing is left when all are done."""
     terminal = io.StringIO()
-    bars = Bars(Console(file=terminal, force_terminal=True, width=100, legacy_windows=False))
+    bars = Bars(Console(file=terminal, force_terminal=True, width=100, legacy_windows=False), "catching up")
     stderr = sys.stderr
     bars.show({})
     assert terminal.getvalue() == ""

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from exporter import __version__
-from exporter.config.commands import COMMANDS, PROGRAM, Command, CommandHelp
+from exporter.config.command_help import CommandHelp
+from exporter.config.commands import COMMANDS, PROGRAM, Command
 from exporter.config.setting import Setting
 from exporter.config.settings import SETTINGS
 from exporter.config.usage import ABOUT, CONFIGURATION, GROUPS, flags_of, help_of

@@ -3,13 +3,19 @@
 from exporter.config import values
 from exporter.config.commands import OF_ONE_PAYMENT
 from exporter.config.setting import Setting
+from exporter.config.target_labels import target_labels
 from exporter.payments.labels import Cause, Kind, Lost, Reason
 
 OLDER_THAN = Setting(
     "older-than", "TIME", values.duration, "", ("open",), "only payments in flight for at least this long: 10m, 1h, 2d"
 )
 SINCE = Setting(
-    "since", "TIME", values.duration, "", ("ended",), "only payments counted since then: 10m, 1h30m, 2d (default: all)"
+    "since",
+    "TIME",
+    values.duration,
+    "",
+    ("ended", "backfill"),
+    "only payments counted since then: 10m, 1h30m, 2d (default: all)",
 )
 FAILED = Setting("failed", "", values.switch, "false", ("ended",), "payments that failed")
 LATE = Setting("late", "", values.switch, "false", ("ended",), "payments that succeeded after lnd had given them up")
@@ -91,7 +97,39 @@ GRAFANA = Setting("grafana", "URL", values.text, "", ("rules",), "the address of
 RUNBOOKS = Setting("runbooks", "URL", values.text, "", ("rules",), "the address of the runbooks, for the same")
 JOB = Setting("job", "NAME", values.text, "", ("rules",), "the exporter's job in prometheus.yml")
 OUTPUT = Setting(
-    "output", "PATH", values.text, "", ("rules", "dashboards"), "the file (rules) or directory (dashboards) to write"
+    "output",
+    "PATH",
+    values.text,
+    "",
+    ("rules", "dashboards", "backfill"),
+    "the file (rules) or directory (dashboards, backfill) to write",
+)
+UNTIL = Setting(
+    "until", "TIME", values.duration, "", ("backfill",), "write only what is older than that: 3h (default: all)"
+)
+STEP = Setting(
+    "step",
+    "TIME",
+    values.step,
+    "",
+    ("backfill",),
+    "time between two samples, 1s to 5m (default: 1m, for more than 31 days 2m, for more than 62 days 5m)",
+)
+LABELS = Setting(
+    "labels",
+    "NAME=VALUE,...",
+    target_labels,
+    "",
+    ("backfill",),
+    "the labels that Prometheus gives to the series of the exporter, as /targets shows them: job and instance at least",
+)
+ADOPT = Setting(
+    "adopt",
+    "",
+    values.switch,
+    "false",
+    ("backfill",),
+    "before the exporter's first start: write the sums of history into its state file, so that its counters go on",
 )
 FORMAT = Setting(
     "format",

@@ -1,9 +1,9 @@
 """The table of commands: usage line, summary, exit codes and the other parts of each `--help`."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from exporter.config.command_help import BAD_CALL, BUG, NO_STDOUT, STOPPED, UNWRITABLE, WRONG, CommandHelp
+from exporter.config.past_commands import BACKFILL
 from exporter.config.values import LISTEN, LISTEN_DEMO
 
 PROGRAM = "lnd-payments-exporter"
@@ -16,6 +16,7 @@ Command = Literal[
     "track",
     "why",
     "check",
+    "backfill",
     "healthcheck",
     "state export",
     "state import",
@@ -36,42 +37,22 @@ FOLLOW_NODES: tuple[Command, ...] = ("run", "check")
 """The commands that follow the user's nodes, and `check`, which tells how."""
 PRINT: tuple[Command, ...] = ("rules", "dashboards", "alertmanager-example", "completion", "man")
 """The commands that only write what the program brings along: they read no settings of the exporter."""
-CALL_LND: tuple[Command, ...] = ("run", *OF_ONE_PAYMENT, "check")
+OF_ONE_NODE: tuple[Command, ...] = (*OF_ONE_PAYMENT, "backfill")
+"""The commands that ask one node, which --lnd.name chooses if the file lists several."""
+CALL_LND: tuple[Command, ...] = ("run", *OF_ONE_NODE, "check")
 """The commands that use the settings of nodes."""
 
-
-class CommandHelp(NamedTuple):
-    """The parts of a command's `--help`, except its flags."""
-
-    arguments: str
-    """The command and its arguments."""
-    summary: str
-    """For the list of commands."""
-    exit_codes: dict[str, str]
-    details: str = ""
-    example: str = ""
-    """The arguments of a useful call."""
-    flags: Mapping[str, str] = MappingProxyType({})
-    """Help texts of settings that mean something else for this command, by name."""
-
-
-_STOPPED = "stopped by Ctrl-C or SIGTERM"
-_BUG = "stopped by a bug, which the log shows"
-_UNWRITABLE = "the output can't be written"
-_NO_STDOUT = "standard output can't be written"
-_BAD_CALL = "the command line is wrong"
-_WRONG = "the command line or the configuration is wrong"
 
 COMMANDS: dict[Command, CommandHelp] = {
     "run": CommandHelp(
         "[run] FLAGS",
         "serve /metrics (run is the default)",
-        {"0": _STOPPED, "1": _BUG, "2": f"{_WRONG}, or the state file can't be used"},
+        {"0": STOPPED, "1": BUG, "2": f"{WRONG}, or the state file can't be used"},
     ),
     "demo": CommandHelp(
         "demo [FLAGS]",
         "the same against a simulated node: needs no lnd",
-        {"0": "stopped by Ctrl-C, SIGTERM or SIGHUP", "1": _BUG, "2": _WRONG},
+        {"0": "stopped by Ctrl-C, SIGTERM or SIGHUP", "1": BUG, "2": WRONG},
         "Run the exporter against a simulated node that makes payments. Nothing is kept when it ends.",
         "demo --web.listen-address=127.0.0.1:8000",
         {"web.listen-address": f"where metrics are served (default: {LISTEN_DEMO})"},
@@ -79,7 +60,7 @@ COMMANDS: dict[Command, CommandHelp] = {
     "open": CommandHelp(
         "open [FLAGS]",
         "list the payments in flight, from an exporter's state file",
-        {"0": "listed, even if nothing is in flight", "1": _UNWRITABLE, "2": f"{_WRONG}, or there is no state file"},
+        {"0": "listed, even if nothing is in flight", "1": UNWRITABLE, "2": f"{WRONG}, or there is no state file"},
         "List the payments in flight, the oldest first. They come from the state file that the exporter writes, so lnd"
         " is not asked, and the exporter need not run. Run it as the exporter's user.",
         "open --older-than=1h",
@@ -88,7 +69,7 @@ COMMANDS: dict[Command, CommandHelp] = {
     "ended": CommandHelp(
         "ended [FLAGS]",
         "list the payments that ended, from an exporter's state file",
-        {"0": "listed, even if there are none", "1": _UNWRITABLE, "2": f"{_WRONG}, or there is no state file"},
+        {"0": "listed, even if there are none", "1": UNWRITABLE, "2": f"{WRONG}, or there is no state file"},
         "List the payments that ended, the newest first: those by which the counters grew in the same time. They come"
         " from the state file that the exporter writes, so lnd is not asked, and the exporter need not run. Run it as"
         " the exporter's user. Without filters it lists all; with --failed, --late, --lost those of each of these"
@@ -102,8 +83,8 @@ COMMANDS: dict[Command, CommandHelp] = {
         {
             "0": "the payment succeeded",
             "1": "the payment failed",
-            "2": _WRONG,
-            "3": f"lnd doesn't know the payment or can't be asked, or {_UNWRITABLE}",
+            "2": WRONG,
+            "3": f"lnd doesn't know the payment or can't be asked, or {UNWRITABLE}",
             "130, 143": "stopped by Ctrl-C, by SIGTERM; the payment goes on",
         },
         "Follow one payment in lnd until it ends, and show its attempts, their routes and fees, and who failed them."
@@ -121,8 +102,8 @@ COMMANDS: dict[Command, CommandHelp] = {
         {
             "0": "the payment succeeded",
             "1": "the payment failed",
-            "2": _WRONG,
-            "3": f"lnd doesn't know the payment or can't be asked, or {_UNWRITABLE}",
+            "2": WRONG,
+            "3": f"lnd doesn't know the payment or can't be asked, or {UNWRITABLE}",
             "4": "the payment is in flight",
             "130, 143": "stopped by Ctrl-C, by SIGTERM",
         },
@@ -144,8 +125,8 @@ COMMANDS: dict[Command, CommandHelp] = {
         "check the configuration, and with --connect ask each node whether it can be followed",
         {
             "0": "the configuration is valid; there may be warnings",
-            "1": f"{_UNWRITABLE}; with --connect also: a node can't be followed, or a port is taken",
-            "2": f"{_WRONG}, or the state file can't be used",
+            "1": f"{UNWRITABLE}; with --connect also: a node can't be followed, or a port is taken",
+            "2": f"{WRONG}, or the state file can't be used",
             "130, 143": "with --connect: stopped by Ctrl-C, by SIGTERM",
         },
         "Check the configuration, the files that it names and the place of the state file, and print what the exporter"
@@ -155,10 +136,11 @@ COMMANDS: dict[Command, CommandHelp] = {
         "check --connect --config.file=exporter.yml",
         {"json": "print the findings of --connect as one JSON document"},
     ),
+    "backfill": BACKFILL,
     "healthcheck": CommandHelp(
         "healthcheck [FLAGS]",
         "ask a running exporter whether it is ready: exit code 0 or 1",
-        {"0": "ready", "1": "not ready, or no answer within 3 seconds", "2": _WRONG},
+        {"0": "ready", "1": "not ready, or no answer within 3 seconds", "2": WRONG},
         "Ask a running exporter on this machine whether it is ready (GET /-/ready), as container engines do. With TLS,"
         " too; it needs no password: the exporter listens only when it is ready, so an answer that asks for one is"
         " enough.",
@@ -173,8 +155,8 @@ COMMANDS: dict[Command, CommandHelp] = {
         "write the state of one node to a file, for another exporter",
         {
             "0": "exported; there may be a warning on standard error",
-            "1": _UNWRITABLE,
-            "2": f"{_WRONG}, FILE exists, or the node isn't in the state file",
+            "1": UNWRITABLE,
+            "2": f"{WRONG}, FILE exists, or the node isn't in the state file",
         },
         "Write all that the state file has of one node to a new FILE, which `state import` adds to the state file of"
         " another exporter. Without FILE, or with - instead, it goes to standard output. The state file stays as it is,"
@@ -187,8 +169,8 @@ COMMANDS: dict[Command, CommandHelp] = {
         "add nodes that `state export` has written to the state file",
         {
             "0": "the state file has these nodes, now or already with the same content",
-            "1": _UNWRITABLE,
-            "2": f"{_WRONG}, or an export or the state file can't be used",
+            "1": UNWRITABLE,
+            "2": f"{WRONG}, or an export or the state file can't be used",
         },
         "Add the nodes of one or more exports to the state file; it is created if there is none. All of them are added,"
         " or none; a node that it counts already is refused. FILE may be - for standard input. The exporter of this"
@@ -201,8 +183,8 @@ COMMANDS: dict[Command, CommandHelp] = {
         "print the recording rules and alerts for Prometheus",
         {
             "0": "printed, or written",
-            "1": _NO_STDOUT,
-            "2": f"{_BAD_CALL}, a value is wrong, or PATH can't be written or is another file",
+            "1": NO_STDOUT,
+            "2": f"{BAD_CALL}, a value is wrong, or PATH can't be written or is another file",
         },
         "Print the rule file of a profile: `home` for your own node with a few payments a day, `service` for many"
         " payments and users who wait for them, `routing` for a node that rebalances all day. To change values (success"
@@ -219,8 +201,8 @@ COMMANDS: dict[Command, CommandHelp] = {
         "write the Grafana dashboards into a directory",
         {
             "0": "written",
-            "1": _NO_STDOUT,
-            "2": f"{_BAD_CALL}, or a file can't be written or is another one",
+            "1": NO_STDOUT,
+            "2": f"{BAD_CALL}, or a file can't be written or is another one",
         },
         "Write a file for each of the five dashboards, to import them into Grafana or to let it read the directory."
         " Older versions of these files are replaced, and no others.",
@@ -233,7 +215,7 @@ COMMANDS: dict[Command, CommandHelp] = {
     "alertmanager-example": CommandHelp(
         "alertmanager-example",
         "print an example configuration of Alertmanager",
-        {"0": "printed", "1": _UNWRITABLE, "2": _BAD_CALL},
+        {"0": "printed", "1": UNWRITABLE, "2": BAD_CALL},
         "Print an example configuration of Alertmanager for these alerts: which of them wake somebody up, which are"
         " collected, and which are silent because of others. Change the addresses of the receivers.",
         "alertmanager-example > alertmanager.yml",
@@ -241,7 +223,7 @@ COMMANDS: dict[Command, CommandHelp] = {
     "completion": CommandHelp(
         "completion SHELL",
         "print the completion of commands and flags for a shell",
-        {"0": "printed", "1": _UNWRITABLE, "2": _BAD_CALL},
+        {"0": "printed", "1": UNWRITABLE, "2": BAD_CALL},
         "Print a script that lets a shell complete commands, flags, their values and files when you press Tab. SHELL is"
         " bash, zsh or fish. Write it to where your shell looks for it, and begin a new session. zsh looks for a file"
         " _lnd-payments-exporter in the directories of $fpath, fish for lnd-payments-exporter.fish in"
@@ -251,7 +233,7 @@ COMMANDS: dict[Command, CommandHelp] = {
     "man": CommandHelp(
         "man",
         "print the manual page",
-        {"0": "printed", "1": _UNWRITABLE, "2": _BAD_CALL},
+        {"0": "printed", "1": UNWRITABLE, "2": BAD_CALL},
         "Print the manual page, with all commands and settings, in the format that `man` reads.",
         "man | man -l -",
     ),

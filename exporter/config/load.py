@@ -1,9 +1,11 @@
 """Load the configuration of a command from its three sources."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from exporter.config.backfill import read_backfill
 from exporter.config.command_settings import CONNECT, JSON, NO_INFLIGHT, OLDER_THAN, SHOW_SECRETS
-from exporter.config.commands import OF_ONE_PAYMENT, PROGRAM, Command
+from exporter.config.commands import CALL_LND, OF_ONE_NODE, OF_ONE_PAYMENT, PROGRAM, Command
 from exporter.config.ended import read_ended
 from exporter.config.handover import read_handover
 from exporter.config.lnd_settings import LND_NAME
@@ -18,8 +20,6 @@ from exporter.config.log_settings import (
 from exporter.config.model import (
     CheckConfig,
     Config,
-    EndedConfig,
-    HandoverConfig,
     LogConfig,
     NodeConfig,
     OpenConfig,
@@ -38,6 +38,7 @@ from exporter.config.values import LISTEN_DEMO, payment_hash
 from exporter.config.web import read_web
 from exporter.config.web_settings import METRICS_MAX_PEERS, METRICS_WITHOUT, WEB_LISTEN_ADDRESS
 
+_FIX_MEMORY = "Name the state file that the exporter uses, or will use: --storage.path=FILE"
 _FIX_ENDED = "Start the exporter with --storage.path=FILE, or have it log payments that end: --log.ended=failed"
 
 
@@ -62,15 +63,15 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     if command == "demo":
         _refuse_node_of_demo(flags, problems)
         raw.setdefault(WEB_LISTEN_ADDRESS.name, RawValue(LISTEN_DEMO, "default"))
-    elif command in ("run", "check", *OF_ONE_PAYMENT) and file is not None:
-        if command in OF_ONE_PAYMENT and file.nodes is not None:
+    elif command in CALL_LND and file is not None:
+        if command in OF_ONE_NODE and file.nodes is not None:
             _choose_node(raw, file, problems)
         nodes = _read_nodes(raw, file, problems, shard)
         if NO_NODE in problems:
             problems.remove(NO_NODE)
             resets = STORAGE_RESET.name in raw  # that needs only the state file
             if flags_are_right and not resets:  # a typo in a flag may be the reason: don't explain how to begin
-                problems.append(no_node_to_ask(command) if command in OF_ONE_PAYMENT else NO_NODE)
+                problems.append(no_node_to_ask(command) if command in OF_ONE_NODE else NO_NODE)
     web = read_web(raw, command, problems)
     log = _read_log(raw, problems)
     max_peers = value(raw, METRICS_MAX_PEERS, problems)
@@ -78,27 +79,37 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     has_state = command in STORAGE_PATH.commands
     no_matter = command == "why" and STORAGE_PATH.name not in raw  # it can do without
     storage = read_storage(raw, environ, [] if no_matter else problems) if has_state else StorageConfig(None)
-    open_ = _read_open(raw, problems) if command == "open" else OpenConfig()
-    ended = EndedConfig()
-    if command == "ended":
-        _refuse_memory(raw, "leaves nothing on disk that could be listed.", _FIX_ENDED, problems)
-        ended = read_ended(raw, problems)
-    track = _read_track(raw, command, problems) if command in OF_ONE_PAYMENT else TrackConfig()
-    check = _read_check(raw, problems) if command == "check" else CheckConfig()
-    handover = HandoverConfig()
-    if names is not None:
-        handover = read_handover(command, names, problems)
-        _refuse_memory(
-            raw, "leaves nothing on disk that could be handed over.", "Name it: --storage.path=FILE", problems
-        )
+    config = Config(nodes, web, log, storage, max_peers, without=without)
+    config = _with_options(config, command, raw, names or [], problems)
     refuse_flags_of_others(command, flags, problems)
     if problems:
         raise ConfigError(problems)
     others = len((file and file.nodes) or ()) - len(nodes) if shard else 0
-    groups = file.destinations if file else {}
-    return Config(
-        nodes, web, log, storage, max_peers, open_, track, ended, shard, others, handover, without, groups, check
-    )
+    return replace(config, shard=shard, other_nodes=others, destinations=file.destinations if file else {})
+
+
+def _with_options(
+    config: Config, command: Command, raw: RawValues, names: list[str], problems: list[Problem]
+) -> Config:
+    """Return the configuration with the options of this command."""
+    match command:
+        case "open":
+            config = replace(config, open=_read_open(raw, problems))
+        case "ended":
+            _refuse_memory(raw, "leaves nothing on disk that could be listed.", _FIX_ENDED, problems)
+            config = replace(config, ended=read_ended(raw, problems))
+        case "track" | "why":
+            config = replace(config, track=_read_track(raw, command, problems))
+        case "check":
+            config = replace(config, check=_read_check(raw, problems))
+        case "backfill":
+            _refuse_memory(raw, "leaves nothing on disk that tells what was counted.", _FIX_MEMORY, problems)
+            config = replace(config, backfill=read_backfill(raw, problems))
+        case "state export" | "state import":
+            config = replace(config, handover=read_handover(command, names, problems))
+            fix = "Name it: --storage.path=FILE"
+            _refuse_memory(raw, "leaves nothing on disk that could be handed over.", fix, problems)
+    return config
 
 
 def _read_file(path: RawValue, problems: list[Problem]) -> FileContent | None:

@@ -198,6 +198,25 @@ class CheckConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BackfillConfig:
+    """What the command `backfill` writes, and where."""
+
+    output: Path | None = None
+    """The directory, absolute; None: standard output, or no files."""
+    stdout: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Of the target: job, instance and perhaps others."""
+    step_s: int | None = None
+    """Seconds between two samples; None: by the span."""
+    since_s: int | None = None
+    """Only samples of the last seconds are written; None: all."""
+    until_s: int | None = None
+    """Only samples older than these seconds are written; None: all."""
+    adopt: bool = False
+    """Whether the sums are written into the state file, where counting hasn't begun."""
+
+
+@dataclass(frozen=True, slots=True)
 class HandoverConfig:
     """What the commands `state export` and `state import` are to do."""
 
@@ -230,3 +249,4 @@ class Config:
     destinations: Mapping[str, str] = field(default_factory=dict)
     """The name of the group of each key of a recipient that is in one."""
     check: CheckConfig = CheckConfig()
+    backfill: BackfillConfig = BackfillConfig()

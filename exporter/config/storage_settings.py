@@ -9,7 +9,7 @@ STORAGE_PATH = Setting(
     "FILE",
     values.text,
     "",
-    (*FOLLOW_NODES, "open", "ended", "why", *OF_STATE),
+    (*FOLLOW_NODES, "open", "ended", "why", *OF_STATE, "backfill"),
     "the state file, which keeps the counters over a restart: a file of this exporter alone"
     " (default: state.sqlite in $STATE_DIRECTORY, else in ~/.local/state/lnd-payments-exporter)",
 )

@@ -31,6 +31,7 @@ _NUMBERS = re.compile(r"[0-9.]+")
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}")
 _UNITS_S = {"w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1}
 _TIME = re.compile("".join(rf"(?:(?P<{unit}>\d{{1,6}}){unit})?" for unit in _UNITS_S), re.ASCII)
+LONGEST_STEP_S = 300
 _NODE_NAME = re.compile(r"[\w.:@/-]{1,64}")
 PATH = re.compile(r"(/[\w.~-]+)+/?", re.ASCII)
 """The path of a URL."""
@@ -140,6 +141,14 @@ def duration(given: str) -> int:
             f"{given!r} is not a duration.", "Write a number and s, m, h, d or w, such as 10m, 1h or 2d."
         )
     return sum(int(number or 0) * _UNITS_S[unit] for unit, number in match.groupdict().items())
+
+
+def step(given: str) -> int:
+    """Return the time between two samples in seconds: above 5 minutes graphs have holes (Prometheus' lookback)."""
+    seconds = duration(given)
+    if not 1 <= seconds <= LONGEST_STEP_S:
+        raise InvalidValue(f"{given} is not between 1s and 5m.", "With more than 5m between samples graphs have holes.")
+    return seconds
 
 
 def durations(given: str) -> tuple[int, ...]:

@@ -55,7 +55,7 @@ METRICS_MAX_PEERS = Setting(
     "NUMBER",
     values.max_peers,
     "50",
-    SERVE,
+    (*SERVE, "backfill"),
     "how many of the direct peers that payments use get series of their own; 0 for none",
 )
 METRICS_WITHOUT = Setting(
@@ -63,7 +63,7 @@ METRICS_WITHOUT = Setting(
     "GROUP",
     values.groups,
     values.NONE,
-    SERVE,
+    (*SERVE, "backfill"),
     f"keep off the pages: {', '.join(Group)};"
     " these series are counted all the same; docs/series.md says what each group costs and which alerts need it",
     several=True,

@@ -79,7 +79,7 @@ def text(row: NodeRow, node: str, source: Source) -> str:
     texts = between(row.name, names, keys, edges)
     pieces = [_escape(node)] * (2 * len(texts) - 1)
     pieces[::2] = texts
-    pieces[3::4] = list(map(_numbers.__getitem__, values))
+    pieces[3::4] = list(map(numbers.__getitem__, values))
     return "".join(pieces)
 
 
@@ -90,7 +90,7 @@ def _shape(row: NodeRow) -> _Shape:
     if isinstance(row, CounterRow):
         return _Shape(row.shown_labels, row.unit, (), between)
     if isinstance(row, HistogramRow):
-        return _Shape(tuple(row.labels), UNIT.get(row.shows, 1), _edges(row.shows), between)
+        return _Shape(tuple(row.labels), UNIT.get(row.shows, 1), edge_texts(row.shows), between)
     return _Shape(tuple(row.labels), 1, (), between)
 
 
@@ -145,7 +145,7 @@ def _escape(value: str) -> str:
 
 
 @cache
-def _edges(histogram: HistogramName) -> tuple[str, ...]:
+def edge_texts(histogram: HistogramName) -> tuple[str, ...]:
     """Return the values of the label `le`."""
     unit = UNIT.get(histogram, 1)
     return (*(floatToGoString(edge / unit) for edge in EDGES[histogram]), "+Inf")  # type: ignore[no-untyped-call]
@@ -167,4 +167,5 @@ class _Numbers(dict[float, str]):
         return written
 
 
-_numbers = _Numbers()
+numbers = _Numbers()
+"""Numbers as they are written; a number that is not among them yet is added."""

@@ -59,6 +59,11 @@ class Peers:
         if key in self.used_ns:
             self._touch(key, now_ns)
 
+    @property
+    def outstanding(self) -> list[str]:
+        """The first hop of each HTLC that is outstanding."""
+        return [key for key, htlcs in self._outstanding.items() for _ in range(htlcs)]
+
     def resume(self, used_ns: Iterable[tuple[str, int]], outstanding: Iterable[str]) -> list[str]:
         """Restore saved places, and the HTLCs outstanding, a peer for each.
 

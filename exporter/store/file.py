@@ -1,7 +1,6 @@
 """The SQLite file: opening it, checking it, its schema, and renaming one that is broken."""
 
 import glob
-import os
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,7 +104,7 @@ def _open(path: Path, *, shared_memory: bool) -> sqlite3.Connection:
     except BaseException:
         connection.close()
         raise
-    _sync_directory(path.parent)
+    place.sync_directory(path.parent)
     return connection
 
 
@@ -230,7 +229,7 @@ def set_aside(path: Path, why: str) -> Path:
         old = path.with_name(path.name + suffix)
         if old.exists():
             old.rename(aside.with_name(aside.name + suffix))
-    _sync_directory(path.parent)
+    place.sync_directory(path.parent)
     return aside
 
 
@@ -238,12 +237,3 @@ def count_set_aside(path: Path, why: str) -> int:
     """Return how many states that were set aside for this reason still exist."""
     names = (aside.name for aside in path.parent.glob(f"{glob.escape(path.name)}.{why}-*"))
     return sum(not name.endswith(place.SQLITE_SUFFIXES[1:]) for name in names)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Flush the names in a directory to disk, so that they survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

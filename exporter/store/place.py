@@ -148,3 +148,12 @@ def _mounts(mounts: Path) -> Iterator[Mount]:
         before, _, after = line.partition(" - ")
         point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), before.split(" ")[4])
         yield Mount(point, after.split(" ")[0])
+
+
+def sync_directory(directory: Path) -> None:
+    """Flush the names in a directory to disk, so that they survive a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

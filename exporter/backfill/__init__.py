@@ -1,0 +1,1 @@
+"""The commands about the past: `backfill` writes it for Prometheus, and `report` uses the same reader."""

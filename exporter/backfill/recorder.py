@@ -1,0 +1,79 @@
+"""Counts the past payment by payment, and has the samples of each step written."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from exporter.backfill.sink import Sink
+from exporter.backfill.table import SeriesTable
+from exporter.backfill.timeline import Timeline
+from exporter.payments.destinations import Recipients
+from exporter.payments.past import replay
+from exporter.payments.payment import NS_PER_MS, Payment
+
+
+class Span(NamedTuple):
+    """The times of which samples are written, nanoseconds since 1970, both included."""
+
+    since_ns: int
+    until_ns: int
+
+
+class Recorder:
+    """Takes the ended payments of the past in the order of their indexes."""
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        table: SeriesTable,
+        sink: Sink,
+        *,
+        span: Span,
+        save: Callable[[], None],
+        recipients: Recipients,
+    ) -> None:
+        """Write the samples of `span` to `sink`; `save` is called when reading may continue at the present step."""
+        self.timeline = timeline
+        self.recorded = 0
+        """Number of payments taken."""
+        self._table = table
+        self._sink = sink
+        self._span = span
+        self._save = save
+        self._recipients = recipients
+        self._begun_before = False  # whether there were steps that aren't written
+        self._written_ms = 0
+
+    def take(self, payment: Payment, latest_ns: int) -> None:
+        """Take an ended payment that isn't malformed; `latest_ns` is a time after all of the past."""
+        facts = replay(payment, self._recipients)
+        self.timeline.add(payment.payment_index, payment.created_ns, facts, latest_ns)
+        self.recorded += 1
+
+    async def continue_(self) -> None:
+        """Write the step again that was counted when reading was broken off. Raises `SinkError`."""
+        self._begun_before = True
+        await self._write(self.timeline.counted * self.timeline.step_ns)
+
+    async def write_closed(self) -> None:
+        """Count and write the steps that are closed. Raises `SinkError`."""
+        for at_ns in self.timeline.count_closed():
+            await self._write(at_ns)
+
+    async def finish(self, ends_ns: int, *, reset: bool) -> None:
+        """Count and write all that is left, as of `ends_ns` at the latest; with `reset` all series end with a zero.
+
+        Raises `SinkError`.
+        """
+        for at_ns in self.timeline.finish(ends_ns):
+            await self._write(at_ns)
+        await self._sink.end(self._written_ms + 1 if reset and self._written_ms else None)
+
+    async def _write(self, at_ns: int) -> None:
+        if not self._span.since_ns <= at_ns <= self._span.until_ns:
+            self._begun_before = True
+            return
+        changes = self._table.everything() if self._begun_before else self._table.update()
+        self._begun_before = False
+        self._written_ms = at_ns // NS_PER_MS
+        if await self._sink.write(self._written_ms, self._table, changes):
+            self._save()

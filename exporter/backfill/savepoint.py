@@ -1,0 +1,103 @@
+"""The save point: what is needed to continue when reading the past was broken off, in a small file."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from exporter.backfill.ledger import PastLedger
+from exporter.backfill.timeline import Restart
+from exporter.payments.payment import Run
+from exporter.payments.totals import EDGES, Counter, Histogram, HistogramName, Labels
+from exporter.store.place import sync_directory
+
+VERSION = 1
+"""Of the format: a save point of another version isn't continued."""
+
+
+class SavePoint(msgspec.Struct, frozen=True):
+    """Everything that was counted up to a step, and where reading goes on."""
+
+    version: int
+    pubkey: str
+    """Identity key of the node."""
+    settings: str
+    """What must be the same to continue: the step, the labels, what is left out."""
+    attempts: bool
+    """Whether lnd keeps failed attempts, as found at the beginning."""
+    counted: int
+    """`Timeline.counted`: the last step that is in the totals; its samples are to be written again."""
+    restart: Restart
+    last_read: tuple[int, Run] | None
+    """Index and run of the last payment that was read: lnd must still list it so."""
+    undecided: Sequence[tuple[int, Run]]
+    """Index and run of payments read that had not ended, or may be counted live."""
+    payments: int
+    """Payments read."""
+    counters: Sequence[tuple[Counter, Labels, int]]
+    histograms: Sequence[tuple[HistogramName, Labels, Sequence[int], int]]
+    """Name, labels, buckets, sum."""
+    peers: Sequence[tuple[str, int]]
+    """`Peers.used_ns`."""
+    outstanding: Sequence[str]
+    """The first hop of each HTLC that is outstanding at the end of the step."""
+    done: bool = False
+    """True if all is written: nothing is left to do."""
+
+
+def totals_of(
+    ledger: PastLedger,
+) -> tuple[Sequence[tuple[Counter, Labels, int]], Sequence[tuple[HistogramName, Labels, Sequence[int], int]]]:
+    """Return the totals as a save point has them; without the counters that are zero."""
+    counters = [
+        (name, labels, total) for name, totals in ledger.counters.items() for labels, total in totals.items() if total
+    ]
+    histograms = [
+        (name, labels, histogram.buckets, histogram.total)
+        for name, series in ledger.histograms.items()
+        for labels, histogram in series.items()
+        if any(histogram.buckets)
+    ]
+    return counters, histograms
+
+
+def restore(ledger: PastLedger, saved: SavePoint) -> None:
+    """Set the totals, and the places of peers, of a new ledger to the saved ones."""
+    counters: dict[Counter, dict[Labels, int]] = {}
+    for name, labels, total in saved.counters:
+        counters.setdefault(name, {})[labels] = total
+    histograms: dict[HistogramName, dict[Labels, Histogram]] = {}
+    for histogram, labels, buckets, total in saved.histograms:
+        made = Histogram(EDGES[histogram])
+        made.buckets, made.total = list(buckets), total
+        histograms.setdefault(histogram, {})[labels] = made
+    ledger.resume(counters, histograms)
+    ledger.peers.resume(saved.peers, saved.outstanding)
+
+
+def write(path: Path, point: SavePoint) -> None:
+    """Write the file in place of an older one; it is on disk when this returns. Raises `OSError`.
+
+    Only its owner may read it, for it has payment hashes.
+    """
+    new = path.with_name(f"{path.name}.new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.encode(point))
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    sync_directory(path.parent)
+
+
+def read(path: Path) -> SavePoint | None:
+    """Read the file; None if there is none. Raises `OSError`, `ValueError` if it isn't a save point of this version."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    point = msgspec.json.decode(content, type=SavePoint)
+    if point.version != VERSION:
+        raise ValueError(f"version {point.version}, this program knows {VERSION}")
+    return point

@@ -1,0 +1,65 @@
+"""The series of the past that have begun, and their values at the time that was counted last."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from exporter.backfill.ledger import PastLedger, Total
+from exporter.metrics.past import PastMetrics, Series
+
+
+class Change(NamedTuple):
+    """The new values of the series of one total."""
+
+    total: Total
+    values: Sequence[float]
+    """In the order of `SeriesTable.series`; empty if the series have ended."""
+
+
+class Changes(NamedTuple):
+    """What changed from one step to the next."""
+
+    begun: Sequence[Total]
+    """Totals whose series begin with this step: all of them were zero before."""
+    changed: Sequence[Change]
+    """The totals with other values, also those that begin."""
+
+
+class SeriesTable:
+    """The series that are not zero, or haven't always been: as many as the ledger has totals."""
+
+    def __init__(self, metrics: PastMetrics, ledger: PastLedger) -> None:
+        """Start without series."""
+        self._metrics = metrics
+        self._ledger = ledger
+        self._series: dict[Total, Sequence[Series]] = {}
+
+    def series(self, total: Total) -> Sequence[Series]:
+        """Return the series of a total that has begun: one of a counter, all of a histogram."""
+        return self._series[total]
+
+    @property
+    def begun(self) -> Sequence[Total]:
+        """The totals whose series have begun, and haven't ended."""
+        return tuple(self._series)
+
+    def update(self) -> Changes:
+        """Return what changed in the ledger since the last call."""
+        begun, changed = list[Total](), list[Change]()
+        for total in {*self._metrics.shown(self._ledger.changed)}:
+            values = self._metrics.values(*total)
+            if total in self._series:
+                if not values:
+                    del self._series[total]
+            elif any(values):
+                self._series[total] = self._metrics.series(*total)
+                begun.append(total)
+            else:
+                continue
+            changed.append(Change(total, values))
+        self._ledger.changed.clear()
+        return Changes(begun, changed)
+
+    def everything(self) -> Changes:
+        """Return all series with their values, as if none had begun just now: for times that are not the first."""
+        self._ledger.note_all()
+        return Changes((), self.update().changed)
