@@ -45,7 +45,7 @@ class SeriesTable:
     def update(self) -> Changes:
         """Return what changed in the ledger since the last call."""
         begun, changed = list[Total](), list[Change]()
-        for total in {*self._metrics.shown(self._ledger.changed)}:
+        for total in self._metrics.shown(self._ledger.changed):
             values = self._metrics.values(*total)
             if total in self._series:
                 if not values:
