@@ -69,8 +69,6 @@ class Timeline:
         """
         step_ns, steps = self.step_ns, self._steps
         earliest = max((self.reached_ns - SLACK_NS) // step_ns + 1, EARLIEST_NS // step_ns)
-        if not self.counted:
-            self.counted = max(earliest, -(-facts[0].at_ns // step_ns)) - 1
         for at_ns, event in facts:
             number = -(-at_ns // step_ns)
             if number < earliest:
@@ -87,6 +85,8 @@ class Timeline:
     def count_closed(self) -> Iterator[int]:
         """Count the closed steps one by one; yield the time of each right after it, nanoseconds since 1970."""
         closed = self.closed
+        if not self.counted and min(self._steps, default=closed + 1) <= closed:
+            self.counted = min(self._steps) - 1
         while self.counted and self.counted < closed:
             self._count(self.counted + 1)
             yield self.counted * self.step_ns
@@ -97,6 +97,8 @@ class Timeline:
         The last time is `ends_ns`, or a millisecond after the last step if that is later; none if there is no fact.
         """
         last = ends_ns // self.step_ns
+        if not self.counted and self._steps:
+            self.counted = min(*self._steps, last) - 1
         while self.counted and self.counted < last:
             self._count(self.counted + 1)
             yield self.counted * self.step_ns

@@ -18,7 +18,7 @@ from exporter.payments.view import View
 class SavedState:
     """The state of a node apart from its totals and runs: its identity, where counting began, the floor.
 
-    Fields without a description are those of the same name in `Tracker`, `FinishedRuns` and `Ledger`.
+    Fields without a description are those of the same name in `Tracker`, `History`, `FinishedRuns` and `Ledger`.
     """
 
     at: Moment
@@ -42,6 +42,9 @@ class SavedState:
     """The node's last answers."""
     peers_used_ns: tuple[int, ...] = ()
     """When each of `peers` was last used, nanoseconds since 1970; empty in older files."""
+    began_ns: int = 0
+    """0 in older files."""
+    adopted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,8 @@ def save(
         by_time=finished.by_time,
         heard=heard,
         peers_used_ns=tuple(ledger.peers.used_ns.values()),
+        began_ns=tracker.history.began_ns,
+        adopted=tracker.history.adopted,
     )
     return SavedNode(
         state,
@@ -117,7 +122,8 @@ def resume(saved: SavedNode, tracker: Tracker, ledger: Ledger, now: Moment) -> N
         run.resume(shift_ns)
         tracker.add(run)
     tracker.begun = state.begun
-    tracker.history.newest_us = state.history_us
+    tracker.history.newest_us, tracker.history.began_ns = state.history_us, state.began_ns
+    tracker.history.adopted = state.adopted
     tracker.history.survivors.update(dict.fromkeys(state.survivors))
     finished = tracker.finished
     finished.indexes.update(saved.finished)

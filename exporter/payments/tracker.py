@@ -73,7 +73,7 @@ class Tracker:
         self.begun = True
         self.finished.go_by_index(floor_index)
         newest = [payment for payment in newest if not payment.malformed]
-        credible_us = self.history.end_with(newest, at.wall_ns // NS_PER_US)
+        credible_us = self.history.end_with(newest, at.wall_ns)
         if floor_index:
             # By time, only runs younger than the lower half of these are above the floor: of the runs that are never
             # read some may have been created when the lowest of these were.

@@ -1,4 +1,4 @@
-"""Reading the state without changing it, for `open` and `ended`; an exporter may have it open meanwhile."""
+"""Reading the state without changing it, for `open`, `ended` and `backfill`; an exporter may have it open meanwhile."""
 
 import sqlite3
 import stat
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 from exporter.payments.ended import EndedPayment
+from exporter.payments.payment import Run
 from exporter.payments.run import OpenRun
 from exporter.payments.saved import SavedState
 from exporter.store import codec, ended, file
@@ -25,6 +26,9 @@ _FIX_PATH = (
 )
 _FIX_USER = "Read it as its owner: sudo -u OWNER lnd-payments-exporter {command} --storage.path=FILE"
 _FIX_VERSION = "Use the exporter that wrote it: it has the command `{command}`, too."
+_OPEN_RUNS = "SELECT state FROM open_run WHERE node = ?"
+_FINISHED_RUNS = "SELECT payment_hash, created_us, payment_index FROM finished_run WHERE node = ?"
+_OLD_OR_FAR = "SELECT created_us, hash FROM counted_run WHERE node = ? AND (created_us <= ? OR created_us > ?)"
 _FIX_RETRY = "Try again; if the error stays, look into the log of the exporter."
 
 
@@ -56,6 +60,27 @@ class EndedOfNode(NamedTuple, Generic[T]):
     collected: T
 
 
+class StoredCounting(NamedTuple):
+    """What decides which runs of a node are in its counters, or will be."""
+
+    running: bool
+    """True if an exporter has the state open now and follows the node."""
+    state: SavedState
+    open: dict[Run, int]
+    """The runs in flight or not counted yet, each with the index under which lnd last showed it."""
+    finished: dict[Run, int]
+    """The runs that are remembered, in the same way: they were counted, or over when counting began."""
+    counted: frozenset[tuple[int, bytes]]
+    """Of the list of counted runs those that were created before counting began, and those from the far future.
+
+    The creation of each, microseconds since 1970, and the beginning of its hash. They are few.
+    """
+
+    def is_listed(self, run: Run) -> bool:
+        """Return True if the run is in `counted`."""
+        return bool(self.counted) and (run.created_us, codec.hash_prefix(run.payment_hash)) in self.counted
+
+
 def read_state(path: Path) -> StoredState:
     """Read the state and leave it unchanged; an exporter can write meanwhile. Raises `StoreError`."""
     running, nodes = _read(path, "open", _read_nodes)
@@ -79,6 +104,22 @@ def read_ended(
         }
 
     return _read(path, "ended", read)
+
+
+def read_counting(path: Path, node: str, far_us: int) -> StoredCounting | None:
+    """Read how a node is counted, like `read_state`; None if there is no such file, or no such node in it.
+
+    `far_us` is where the far future begins, microseconds since 1970. Raises `StoreError`.
+    """
+
+    def read(connection: sqlite3.Connection) -> StoredCounting | None:
+        texts = [text for (text,) in connection.execute("SELECT marks FROM node WHERE node = ?", (node,))]
+        return _read_counting(connection, node, codec.decode_state(texts[0]), far_us) if texts else None
+
+    if not path.exists():
+        return None
+    running, found = _read(path, "backfill", read)
+    return found and found._replace(running=running and not found.state.heard.left)
 
 
 def _read(path: Path, command: str, read: Callable[[sqlite3.Connection], T]) -> tuple[bool, T]:
@@ -157,6 +198,18 @@ def _read_ended(
         return EndedOfNode(state, counted, None, collect(node, state, iter(())))
     oldest = next(ended.entries(connection, node, oldest_first=True), None)
     return EndedOfNode(state, counted, oldest, collect(node, state, ended.entries(connection, node, since_us)))
+
+
+def _read_counting(connection: sqlite3.Connection, node: str, state: SavedState, far_us: int) -> StoredCounting:
+    open_runs = [codec.decode_run(run) for (run,) in connection.execute(_OPEN_RUNS, (node,))]
+    finished = connection.execute(_FINISHED_RUNS, (node,))
+    return StoredCounting(
+        running=False,
+        state=state,
+        open={run.run: run.payment_index for run in open_runs},
+        finished={Run(payment_hash, created_us): index for payment_hash, created_us, index in finished},
+        counted=frozenset(connection.execute(_OLD_OR_FAR, (node, state.history_us, far_us))),
+    )
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Tests of the past: `backfill` and what it consists of."""
