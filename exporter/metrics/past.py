@@ -87,25 +87,18 @@ class PastMetrics:
         """
         self._totals = totals
         self._common = labels
-        self._shown: dict[tuple[Metric, Labels], Sequence[tuple[Metric, Labels]]] = {}  # by the totals that ever were
         shown = ALWAYS | WITH_ATTEMPTS if attempts else ALWAYS
         rows = (row for row in node_rows(without) if isinstance(row, CounterRow | HistogramRow) and row.shows in shown)
         self._rows: dict[Metric, CounterRow | HistogramRow] = {row.shows: row for row in rows}
 
-    def shown(self, changed: Collection[tuple[Metric, Labels]]) -> set[tuple[Metric, Labels]]:
-        """Return which metrics and labels show these totals; several totals may be shown by one."""
-        found = set[tuple[Metric, Labels]]()
-        for total in changed:
-            if (shown := self._shown.get(total)) is None:
-                self._shown[total] = shown = self._shown_by(*total)
-            found.update(shown)
-        return found
-
-    def _shown_by(self, kind: Metric, labels: Labels) -> Sequence[tuple[Metric, Labels]]:
+    def shown(self, kind: Metric, changed: Collection[Labels]) -> Collection[Labels]:
+        """Return the labels of the series that show these totals; several totals may be shown by one series."""
         row = self._rows.get(kind)
-        if isinstance(row, HistogramRow):
-            return ((kind, labels),)
-        return () if row is None else tuple((kind, shown) for shown in row.shown({labels: 0}))
+        if row is None:
+            return ()
+        if isinstance(row, CounterRow) and (row.summed or row.only):
+            return row.shown(dict.fromkeys(changed, 0)).keys()
+        return changed
 
     def series(self, kind: Metric, labels: Labels) -> Sequence[Series]:
         """Return the series of a counter (one) or a histogram (its buckets, count and sum)."""
