@@ -208,11 +208,11 @@ class Ledger(RunningTotals):
 
     def _succeeded(self, event: PaymentSucceeded) -> None:
         ending = event.ending
-        labels = (ending.kind, amount_band(ending.value_msat))
-        purpose = PURPOSE[ending.kind]
-        self.count(_PAYMENTS_SUCCEEDED, *labels)
-        self.count(_PAYMENTS_SENT, *labels, by=ending.value_msat)
-        self.count(_PAYMENTS_FEES, *labels, by=ending.fee_msat)
+        kind, band = ending.kind, amount_band(ending.value_msat)
+        purpose = PURPOSE[kind]
+        self.count(_PAYMENTS_SUCCEEDED, kind, band)
+        self.count(_PAYMENTS_SENT, kind, band, by=ending.value_msat)
+        self.count(_PAYMENTS_FEES, kind, band, by=ending.fee_msat)
         if ending.reason is not _NO_REASON:
             self.count(Counter.SUCCEEDED_LATE, ending.reason)
             self.count(Counter.SUCCEEDED_LATE_MSAT, ending.reason, by=ending.value_msat)
@@ -223,9 +223,9 @@ class Ledger(RunningTotals):
         self.observe(_PARTS, ending.parts, purpose)
         self._ended(ending, purpose, _SUCCEEDED)
         self.destinations.count_succeeded(ending)
-        for kind, band, reason, number in event.made_good:
-            self.count(Counter.FAILED_MADE_GOOD, kind, band, reason, by=number)
-        if ending.kind in REPAYABLE:
+        for failed in event.made_good:
+            self.count(Counter.FAILED_MADE_GOOD, failed.kind, failed.amount_band, failed.reason, by=failed.number)
+        if kind in REPAYABLE:
             runs = 1 + sum([runs.number for runs in event.made_good]) if event.made_good else 1
             self.observe(_RUNS, runs, purpose)
 
