@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
+from typing import NamedTuple
 
 from exporter.backfill.seam import Seam
 from exporter.follow.backoff import scan_s
@@ -31,6 +32,17 @@ class Side(Enum):
     """It is decided by `Border.settle`."""
 
 
+class Continued(NamedTuple):
+    """What has to be kept if reading is broken off."""
+
+    began: tuple[int, int]
+    """`Seam.began`."""
+    old_runs: tuple[Run, ...]
+    """`Seam.old_runs` of the first look."""
+    kept: tuple[Run, ...]
+    """The runs that are to be decided in the end."""
+
+
 class Border:
     """Decides about the payments of one node that are read from lnd, each once; `docs/reasons.md` says why it is exact.
 
@@ -38,17 +50,35 @@ class Border:
     as lnd has in flight, and those that ended within `RECENT_NS`, or while history was read.
     """
 
-    def __init__(self, seam: Seam, look: Callable[[], Seam | None], now: Callable[[], Moment]) -> None:
-        """Begin with a first look at the state, which must precede the first page; `look` takes another one."""
+    def __init__(
+        self,
+        seam: Seam,
+        look: Callable[[], Seam | None],
+        now: Callable[[], Moment],
+        before: Continued | None = None,
+    ) -> None:
+        """Begin with a first look at the state, which must precede the first page; `look` takes another one.
+
+        `before` is the `state` of an earlier border, which was broken off. Raises `SeamError` if the exporter has
+        learnt of a payment since that the earlier one may have put into history.
+        """
         self._first = seam
         self._look = look
         self._now = now
         self._recent_ns = now().wall_ns - RECENT_NS
-        self._kept: dict[Run, Payment] = {}
+        self._kept: dict[Run, Payment | None] = dict.fromkeys(before.kept) if before else {}
+        if before and (before.began != seam.began or seam.old_runs - {*before.old_runs, *before.kept}):
+            raise SeamError("counting of the node has changed since its history was read in part: begin anew")
+
+    @property
+    def state(self) -> Continued:
+        """Return what another border needs to continue, when the payments that this one decided have been recorded."""
+        return Continued(self._first.began, tuple(self._first.old_runs), tuple(self._kept))
 
     def side(self, payment: Payment) -> Side:
         """Return where a payment belongs that lnd has just listed and that isn't malformed."""
         run = payment.run
+        self._kept.pop(run, None)  # if an earlier border kept it
         if self._first.is_live(run, payment.payment_index):
             return Side.LIVE
         if payment.status.ended and (
@@ -65,7 +95,7 @@ class Border:
         minute. What is still in flight belongs to nobody yet. Raises `SeamError`, `StoreError`, and what `fetch` does.
         """
         for run, payment in self._kept.items():
-            if not payment.status.ended:
+            if payment is None or not payment.status.ended:
                 answer = await fetch(run.payment_hash)
                 if answer is not None and answer.run == run and not answer.malformed:
                     self._kept[run] = answer
@@ -78,7 +108,7 @@ class Border:
         return [
             payment
             for run, payment in self._kept.items()
-            if payment.status.ended and not seam.is_live(run, payment.payment_index)
+            if payment is not None and payment.status.ended and not seam.is_live(run, payment.payment_index)
         ]
 
     def _was_decided(self, run: Run, seam: Seam) -> bool:

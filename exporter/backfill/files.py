@@ -38,6 +38,8 @@ class FilesSink:
         self._start_ms = -1  # where the present file begins; negative before the first time
         self._file: TextIO | None = None
         self._path = directory
+        for left_over in directory.rglob(f"*{SUFFIX}{PART}"):
+            left_over.unlink()
 
     async def write(self, at_ms: int, table: SeriesTable, changes: Changes) -> bool:
         """Take one time. All before it is safe when it begins a file. Raises `SinkError`."""

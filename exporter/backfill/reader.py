@@ -1,16 +1,20 @@
 """Reads all payments of a node, from the first to the newest, at a pace that lnd hardly notices."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
+from typing import TypeVar
 
 from exporter.follow import Account
 from exporter.follow.backoff import Backoff
 from exporter.follow.calls import Calls
 from exporter.lnd.client import Client, LndError, PaymentsPage
-from exporter.payments.labels import NodeState
+from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import CatchUpProgress, Info
-from exporter.payments.payment import NS_PER_S, Moment
+from exporter.payments.payment import NS_PER_S, Moment, Payment
 from exporter.progress import ProgressDisplay
+
+T = TypeVar("T")
 
 INFO_S = 150.0
 """Seconds to wait for `GetInfo`, which takes two minutes on some nodes."""
@@ -18,6 +22,15 @@ GIVE_UP_S = 300.0
 """Seconds for which lnd is asked again for the same page before reading is given up."""
 LONGEST_DELAY_S = 10.0
 """The longest delay before the connection is opened again, seconds."""
+
+
+class Renumbered(LndError):
+    """lnd numbers its payments anew: what was read and what comes now don't fit together."""
+
+    def __init__(self) -> None:
+        """Take nothing: the reason is always the same."""
+        advice = "lnd has numbered its payments anew meanwhile, or deleted some: begin again, with a new directory"
+        super().__init__(Interruption.OTHER, NodeState.READY, advice)
 
 
 class HistoryReader:
@@ -34,6 +47,7 @@ class HistoryReader:
         """Seconds spent waiting for pages."""
         self.payments = 0
         """Payments read."""
+        self._last: Payment | None = None  # that was read
         self._now = now
         self._display = display
 
@@ -60,6 +74,7 @@ class HistoryReader:
             self.lnd_s += answered_s - asked_s
             if page.payments:
                 after = page.payments[-1].payment_index
+                self._last = page.payments[-1]
                 self.payments += len(page.payments)
                 if self._display is not None:
                     self._display.show({self.name: CatchUpProgress(first, after, max(after, last), self.payments)})
@@ -68,22 +83,75 @@ class HistoryReader:
                 return
             await asyncio.sleep(max(0.0, 2 * answered_s - asked_s - self._now_s()))
 
+    async def at(self, payment_index: int) -> Payment | None:
+        """Return the payment with this index, or else the next one; None if there is none. Raises `LndError`."""
+        page = await self._page(after=payment_index - 1, limit=1)
+        return page.payments[0] if page.payments else None
+
+    async def newest(self) -> PaymentsPage:
+        """Return the newest payments, as many as counting begins with. Raises `LndError`."""
+        return await self._retry(self.calls.newest_payments)
+
+    async def payment(self, payment_hash: str) -> Payment | None:
+        """Return the present state of a payment; None if lnd doesn't know it. Raises `LndError`."""
+        return await self._retry(partial(self.client.payment, payment_hash))
+
+    async def pages_back(self, oldest_ns: int) -> AsyncGenerator[PaymentsPage, None]:
+        """Yield pages, the newest payments first, until all of a page were created before `oldest_ns`.
+
+        That is in nanoseconds since 1970, lnd's clock. Pages are as those of `pages`, each ascending. The progress is
+        in seconds of lnd's past.
+        """
+        before, began_ns = 0, self._now().wall_ns
+        while True:
+            asked_s = self._now_s()
+            page = await self._page(after=before, newest_first=True)
+            answered_s = self._now_s()
+            self.lnd_s += answered_s - asked_s
+            if not page.payments:
+                return
+            self._last = page.payments[0]
+            before = self._last.payment_index
+            self.payments += len(page.payments)
+            if self._display is not None:
+                back_s = max(0, began_ns - page.payments[0].created_ns) // NS_PER_S
+                progress = CatchUpProgress(0, back_s, max(0, began_ns - oldest_ns) // NS_PER_S, self.payments)
+                self._display.show({self.name: progress})
+            yield page
+            if page.is_last or max(payment.created_ns for payment in page.payments) < oldest_ns:
+                return
+            await asyncio.sleep(max(0.0, 2 * answered_s - asked_s - self._now_s()))
+
     async def _page(self, *, after: int = 0, newest_first: bool = False, limit: int | None = None) -> PaymentsPage:
+        list_payments = self.calls.list_payments
+        return await self._retry(partial(list_payments, after=after, newest_first=newest_first, limit=limit))
+
+    async def _retry(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Return what a call returns; open the connection again if it is lost. Raises `LndError`."""
         backoff, since_s = Backoff(max_s=LONGEST_DELAY_S), self._now_s()
+        connected = True
         while True:
             try:
-                return await self.calls.list_payments(after=after, newest_first=newest_first, limit=limit)
-            except LndError as error:
-                lost = error
-            while True:
-                if lost.state is NodeState.DENIED or self._now_s() - since_s > GIVE_UP_S:
-                    raise lost
-                await asyncio.sleep(backoff.delay_s(0, 0))
-                try:
+                if not connected:
                     await self.client.connect()
-                    break
-                except LndError as error:
-                    lost = error
+                    connected = True
+                    await self._check_numbering()
+                return await call()
+            except Renumbered:
+                raise
+            except LndError as error:
+                if error.state is NodeState.DENIED or self._now_s() - since_s > GIVE_UP_S:
+                    raise
+                connected = False
+            await asyncio.sleep(backoff.delay_s(0, 0))
+
+    async def _check_numbering(self) -> None:
+        """Raise `LndError` if lnd doesn't list the payment that was read last as before: it may have been migrated."""
+        if self._last is None:
+            return
+        page = await self.calls.list_payments(after=self._last.payment_index - 1, limit=1)
+        if [(each.payment_index, each.run) for each in page.payments] != [(self._last.payment_index, self._last.run)]:
+            raise Renumbered
 
     def _now_s(self) -> float:
         return self._now().mono_ns / NS_PER_S

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import msgspec
 
+from exporter.backfill.border import Continued
 from exporter.backfill.ledger import PastLedger
 from exporter.backfill.timeline import Restart
 from exporter.payments.payment import Run
-from exporter.payments.totals import EDGES, Counter, Histogram, HistogramName, Labels
+from exporter.payments.totals import EDGES, Counter, Histogram, HistogramName, Labels, zero_counters
 from exporter.store.place import sync_directory
 
 VERSION = 1
@@ -23,18 +24,18 @@ class SavePoint(msgspec.Struct, frozen=True):
     pubkey: str
     """Identity key of the node."""
     settings: str
-    """What must be the same to continue: the step, the labels, what is left out."""
+    """What must be the same to continue: labels, and what is left out."""
+    step_ns: int
+    """Time between two samples."""
     attempts: bool
     """Whether lnd keeps failed attempts, as found at the beginning."""
     counted: int
     """`Timeline.counted`: the last step that is in the totals; its samples are to be written again."""
     restart: Restart
-    last_read: tuple[int, Run] | None
+    last_read: tuple[int, Run]
     """Index and run of the last payment that was read: lnd must still list it so."""
-    undecided: Sequence[tuple[int, Run]]
-    """Index and run of payments read that had not ended, or may be counted live."""
-    payments: int
-    """Payments read."""
+    order: Continued
+    """What was known of the seam, and the runs that were read and not decided about."""
     counters: Sequence[tuple[Counter, Labels, int]]
     histograms: Sequence[tuple[HistogramName, Labels, Sequence[int], int]]
     """Name, labels, buckets, sum."""
@@ -49,9 +50,13 @@ class SavePoint(msgspec.Struct, frozen=True):
 def totals_of(
     ledger: PastLedger,
 ) -> tuple[Sequence[tuple[Counter, Labels, int]], Sequence[tuple[HistogramName, Labels, Sequence[int], int]]]:
-    """Return the totals as a save point has them; without the counters that are zero."""
+    """Return the totals as a save point has them; without those that are zero from the start."""
+    zero = zero_counters()
     counters = [
-        (name, labels, total) for name, totals in ledger.counters.items() for labels, total in totals.items() if total
+        (name, labels, total)
+        for name, totals in ledger.counters.items()
+        for labels, total in totals.items()
+        if total or labels not in zero[name]
     ]
     histograms = [
         (name, labels, histogram.buckets, histogram.total)

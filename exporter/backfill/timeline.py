@@ -62,13 +62,17 @@ class Timeline:
         """The last step that no payment adds to any more."""
         return max(self.counted, (self.reached_ns - SLACK_NS) // self.step_ns)
 
-    def add(self, payment_index: int, created_ns: int, facts: Sequence[PastFact], latest_ns: int) -> None:
+    def add(
+        self, payment_index: int, created_ns: int, facts: Sequence[PastFact], latest_ns: int, *, again: bool = False
+    ) -> None:
         """Take the facts of the next payment; `latest_ns` is a time after all of the past.
 
-        What was counted already, before a reading was broken off, is left out.
+        With `again` it was taken before reading was broken off: then the facts that were counted are left out.
         """
         step_ns, steps = self.step_ns, self._steps
         earliest = max((self.reached_ns - SLACK_NS) // step_ns + 1, EARLIEST_NS // step_ns)
+        if not again:
+            earliest = max(earliest, self.counted + 1)
         for at_ns, event in facts:
             number = -(-at_ns // step_ns)
             if number < earliest:

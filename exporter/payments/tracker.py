@@ -172,7 +172,7 @@ class Tracker:
         return [*events, UpdateIgnored(Ignored.AFTER_TERMINAL)]
 
     def repair(self, payment: Payment, at: Moment) -> list[Event]:
-        """Count an ended run that the audit found missing, whatever the floor says, unless it is open or remembered."""
+        """Count a run, whatever the floor says, unless it is open or remembered: the audit found it missing."""
         if payment.run in self.open or self.finished.recognise(payment):
             return []
         return [UpdateReceived(Source.LIST, at.wall_ns), *self._start(payment, self._receipt(Source.LIST, at))]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from exporter.payments.totals import HistogramName
 from exporter.store import codec, ended, file, rows
+from exporter.store.codec import EncodedNode
 from exporter.store.errors import FIX, Broken, Foreign, StoreError, as_store_error
 from exporter.store.lock import is_locked
 from exporter.store.reader import explain_unreadable, read_consistently
@@ -88,6 +89,14 @@ def _export(connection: sqlite3.Connection, path: Path, node: str) -> Exported:
     return Exported(export, is_locked(path) and not state.heard.left)
 
 
+def export_of(node: str, encoded: EncodedNode) -> Export:
+    """Return the export of a node that no state file has yet."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        file.create_tables(connection)
+        rows.write(connection, node, rows.EMPTY, encoded)
+        return _export_of(connection, node)
+
+
 def to_bytes(export: Export) -> bytes:
     """Return the content of the file of an export."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
@@ -129,7 +138,7 @@ def add(connection: sqlite3.Connection, export: Export) -> bool:
         return False
     if any(there.values()):
         problem = f"The state file counts {export.node} already."
-        fix = f"If the import is to replace that: delete it first, by --storage.reset={export.node}"
+        fix = f"If that is to be replaced: delete it first, by --storage.reset={export.node}"
         raise StoreError(problem, fix)
     _insert(connection, content)
     return True

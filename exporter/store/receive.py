@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from exporter.store import file, handover, place
+from exporter.store.codec import EncodedNode
 from exporter.store.errors import FIX, Broken, Foreign, Locked, StoreError, as_store_error
 from exporter.store.handover import Export
-from exporter.store.lock import LockRecord
+from exporter.store.lock import LockRecord, is_locked
 from exporter.store.open_files import OpenFiles
 
 
@@ -33,12 +34,27 @@ def receive(path: Path, exports: Sequence[Export]) -> list[bool]:
             files.lock.release()
 
 
+def add_node(path: Path, node: str, encoded: EncodedNode) -> None:
+    """Add one node to the state file like `receive`, if the file doesn't have it. Raises `StoreError`."""
+    receive(path, [handover.export_of(node, encoded)])
+
+
+def refuse_running(path: Path) -> None:
+    """Raise `Locked` if an exporter has the state file open, so that nothing can be added to it. Raises `OSError`."""
+    if is_locked(Path(os.path.realpath(path))):
+        raise _running(path)
+
+
 def _lock(path: Path) -> OpenFiles:
     try:
         return OpenFiles(path)
     except Locked:
-        problem = f"An exporter is running with {path}."
-        raise Locked(problem, "Stop it, import, and start it again: it reads its file only at the start.") from None
+        raise _running(path) from None
+
+
+def _running(path: Path) -> Locked:
+    problem = f"An exporter is running with {path}."
+    return Locked(problem, "Stop it, run this again, and start it again: it reads its file only at the start.")
 
 
 def _receive(files: OpenFiles, exports: Sequence[Export]) -> list[bool]:

@@ -1,7 +1,6 @@
 """Reads the history of a chaotic node in virtual time, and notes on which side of the seam each payment was put."""
 
 import asyncio
-from functools import partial
 from pathlib import Path
 
 from exporter.backfill.border import Border, Side

@@ -40,10 +40,13 @@ def totals(ledger: PastLedger) -> tuple[int, int]:
     return ledger.counters[Counter.STARTED][()], ledger.counters[Counter.INTERRUPTIONS][("other",)]
 
 
-def read(timeline: Timeline, paid: list[Paid], start: int = 0) -> Iterator[tuple[int, tuple[int, int]]]:
-    """Add payments with indexes from 1; yield each step that is counted, by its number, and the totals then."""
+def read(timeline: Timeline, paid: list[Paid], start: int = 0, again: int = 0) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Add payments with indexes from 1; yield each step that is counted, by its number, and the totals then.
+
+    Those before `start` are left out, and those up to the index `again` were taken before.
+    """
     for number, each in enumerate(paid[start:], start + 1):
-        timeline.add(number, START + each.created_s * NS_PER_S, each.facts(), NOW)
+        timeline.add(number, START + each.created_s * NS_PER_S, each.facts(), NOW, again=number <= again)
         for at_ns in timeline.count_closed():
             yield at_ns // MINUTE - STEP, totals(timeline.ledger)
 
@@ -138,6 +141,6 @@ def test_continued_reading_counts_the_same_in_every_step(paid: list[Paid], data:
     ledger = PastLedger(0)
     ledger.resume(*first.ledger.share())
     second = Timeline(ledger, MINUTE, counted=first.counted, reached_ns=restart.reached_ns)
-    rest = [*read(second, paid, restart.payment_index - 1)]
+    rest = [*read(second, paid, restart.payment_index - 1, broken_off)]
     rest += ((at_ns, totals(ledger)) for at_ns in second.finish(NOW))
     assert rest == steps[seen:]

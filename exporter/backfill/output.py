@@ -1,0 +1,136 @@
+"""Where the past goes: opens the sink, keeps the save point, and says what to do with what was written."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from exporter.backfill import savepoint
+from exporter.backfill.files import BLOCK_MS, LATER, PART, FilesSink
+from exporter.backfill.savepoint import SavePoint
+from exporter.backfill.seam import Seam
+from exporter.backfill.sink import Sink, SinkError
+from exporter.backfill.stdout import StdoutSink
+from exporter.config import Config, ConfigError, Problem
+from exporter.payments.payment import NS_PER_MS, Moment, Payment
+
+SAVE_POINT = "progress.json"
+"""The file in the output directory from which reading continues."""
+HEAD_MS = 3 * 3_600_000
+"""Prometheus' head may reach back so far: a block that overlaps it costs samples of all targets at a restart."""
+FLAG = "--output"
+
+
+class Output:
+    """The output of one run of `backfill`."""
+
+    def __init__(self, config: Config, now: Callable[[], Moment]) -> None:
+        """Look at what is there; `now` reads both clocks. Raises `ConfigError`."""
+        self._options = config.backfill
+        self._now = now
+        self.settings = msgspec.json.encode(
+            (
+                {**self._options.labels},
+                config.nodes[0].name,
+                config.without,
+                config.max_peers,
+                {*config.destinations.values()},
+            )
+        ).decode()
+        """What must be the same to continue."""
+        self._sink: Sink | None = None
+        self.saved = self._read()
+        """Where an earlier run was broken off; None if there was none."""
+
+    def __str__(self) -> str:
+        """Return its name for people."""
+        return str(self._options.output or "standard output")
+
+    @property
+    def how_to_continue(self) -> str:
+        """Return what is to be done after an error."""
+        return "" if self._options.output is None else " Run the same command again to continue."
+
+    def is_done(self, seam: Seam | None) -> bool:
+        """Return True if an earlier run has written everything; `seam` is how the exporter counts the node."""
+        return self.saved is not None and (self.saved.done or (seam is not None and seam.adopted))
+
+    def saved_of(self, pubkey: str) -> SavePoint | None:
+        """Return where an earlier run was broken off; None to begin. Raises `ConfigError` if it was another one."""
+        saved, step_s = self.saved, self._options.step_s
+        if saved is None:
+            return None
+        if saved.pubkey != pubkey:
+            raise self._other(f"has the past of another node, {saved.pubkey}.")
+        if saved.settings != self.settings or (step_s and step_s * 1000 * NS_PER_MS != saved.step_ns):
+            raise self._other("was begun with other labels, another step, or other settings of the metrics.")
+        return saved
+
+    def check_numbering(self, saved: SavePoint, payment: Payment | None) -> None:
+        """Raise `ConfigError` if `payment`, which lnd lists now at the place of the one read last, is another one."""
+        if payment is None or (payment.payment_index, payment.run) != saved.last_read:
+            raise self._other("can't be continued: lnd numbers its payments anew, or some were deleted.")
+
+    def open(self, step_ns: int) -> Sink:
+        """Return the sink; `step_ns` is the time between two samples."""
+        step_ms = step_ns // NS_PER_MS
+        if self._options.output is None:
+            self._sink = StdoutSink(step_ms)
+        else:
+            later_ms = self._now().wall_ns // NS_PER_MS - HEAD_MS
+            self._sink = FilesSink(self._options.output, step_ms, later_ms)
+        return self._sink
+
+    def save(self, point: SavePoint) -> None:
+        """Keep a save point, if the output can be continued. Raises `SinkError`."""
+        if self._options.output is None:
+            return
+        try:
+            savepoint.write(self._options.output / SAVE_POINT, point)
+        except OSError as error:
+            raise SinkError(f"{error.filename} can't be written ({error.strerror})") from None
+
+    async def close(self) -> None:
+        """Close what is open."""
+        if self._sink is not None:
+            await self._sink.close()
+
+    def next_steps(self) -> str:
+        """Return what to do with what was written."""
+        directory = self._options.output
+        if directory is None:
+            return ""
+        command = "promtool tsdb create-blocks-from openmetrics -q"
+        said = (
+            f"Now give it to Prometheus, which keeps running meanwhile (see docs/backfill.md):\n\n"
+            f'  for file in {directory}/*.om; do {command} "$file" PROMETHEUS_DATA; done\n'
+        )
+        if later := sorted((directory / LATER).glob("*.om")):
+            begins_ms = self._now().wall_ns // NS_PER_MS // BLOCK_MS * BLOCK_MS
+            at = datetime.fromtimestamp((begins_ms + BLOCK_MS + HEAD_MS) / 1000, UTC)
+            said += (
+                f"\nThe newest hours are still in the memory of Prometheus: give it this file at {at:%H:%M} UTC, or"
+                f" later:\n\n  {command} {later[0]} PROMETHEUS_DATA\n"
+            )
+        return said
+
+    def _read(self) -> SavePoint | None:
+        directory = self._options.output
+        if directory is None:
+            return None
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            saved = savepoint.read(directory / SAVE_POINT)
+            if saved is None and any(path.suffix != PART for path in directory.iterdir()):
+                raise self._other("has files of something else.")
+        except OSError as error:
+            what = f"{directory} can't be used ({error.strerror})."
+            raise ConfigError([Problem(FLAG, what, "Name a directory that this user may write to.")]) from None
+        except ValueError as error:
+            raise self._other(f"has a {SAVE_POINT} that can't be read ({error}).") from None
+        return saved
+
+    def _other(self, what: str) -> ConfigError:
+        directory: Path | None = self._options.output
+        return ConfigError([Problem(FLAG, f"{directory} {what}", "Name a new directory, to begin again.")])

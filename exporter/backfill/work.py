@@ -1,0 +1,137 @@
+"""One run of `backfill`: all payments of a node through the timeline to the output."""
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from exporter.backfill import savepoint
+from exporter.backfill.ledger import PastLedger
+from exporter.backfill.orders import Order
+from exporter.backfill.output import Output
+from exporter.backfill.reader import HistoryReader
+from exporter.backfill.recorder import Recorder, Span
+from exporter.backfill.savepoint import SavePoint
+from exporter.backfill.table import SeriesTable
+from exporter.backfill.timeline import Restart, Timeline
+from exporter.config import Config
+from exporter.metrics.past import PastMetrics
+from exporter.payments.destinations import Recipients
+from exporter.payments.labels import AttemptStatus
+from exporter.payments.payment import NS_PER_S, Moment, Payment, Run
+
+STEPS_S = (60, 120, 300)
+"""Choices of the time between two samples."""
+MANY_STEPS = 45_000
+"""With more samples of a series than that the next longer step is chosen: a month of minutes."""
+FOREVER_NS = 1 << 63
+NOTHING_READ = (0, Run("", 0))
+
+
+class Work:
+    """Reads, counts and writes the past of one node."""
+
+    def __init__(
+        self, config: Config, reader: HistoryReader, order: Order, output: Output, now: Callable[[], Moment]
+    ) -> None:
+        """Prepare; `reader` isn't connected, `now` reads both clocks."""
+        self._config = config
+        self._options = config.backfill
+        self._reader = reader
+        self._order = order
+        self._output = output
+        self._now = now
+        self._ledger = PastLedger(config.max_peers)
+        self._last_read = NOTHING_READ  # index and run of the payment with the highest index
+        self._next_index = 1  # of the first payment that this run hasn't read
+        self._undecided = frozenset[Run]()
+        self._malformed = 0
+
+    async def run(self) -> None:
+        """Do all of it. Raises `ConfigError`, `LndError`, `SinkError`, `SeamError`, `StoreError`."""
+        info = await self._reader.connect()
+        saved = self._output.saved_of(info.pubkey)
+        attempts = saved.attempts if saved else any(map(_keeps_attempts, (await self._reader.newest()).payments))
+        step_ns = saved.step_ns if saved else await self._step_s() * NS_PER_S
+        restart = saved.restart if saved else Restart(1, 0)
+        recipients = Recipients()
+        recipients.groups = self._config.destinations
+        if saved is not None:
+            savepoint.restore(self._ledger, saved)
+        self._ledger.destinations.use({*self._config.destinations.values()})
+        timeline = Timeline(self._ledger, step_ns, counted=saved.counted if saved else 0, reached_ns=restart.reached_ns)
+        labels = {**self._options.labels, "node": self._config.nodes[0].name}
+        metrics = PastMetrics(self._ledger, labels, self._config.without, attempts=attempts)
+        recorder = Recorder(
+            timeline,
+            SeriesTable(metrics, self._ledger),
+            self._output.open(step_ns),
+            span=self._span(),
+            save=lambda: self._output.save(self._save_point(info.pubkey, timeline, attempts=attempts)),
+            recipients=recipients,
+        )
+        self._next_index = restart.payment_index
+        if saved is not None:
+            self._output.check_numbering(saved, await self._reader.at(saved.last_read[0]))
+            self._undecided = frozenset(saved.order.kept)
+            self._last_read = saved.last_read
+            await recorder.continue_()
+        async for page in self._reader.pages(restart.payment_index - 1):
+            for payment in page.payments:
+                self._take(payment, recorder)
+            await recorder.write_closed()
+        for payment in await self._order.rest(self._last_read[0]):
+            recorder.take(payment, self._order.latest_ns(), again=False)
+        await recorder.finish(self._order.ends_ns(), reset=self._order.reset)
+        self._order.conclude(self._ledger)
+        if self._last_read != NOTHING_READ:
+            self._output.save(replace(self._save_point(info.pubkey, timeline, attempts=attempts), done=True))
+
+    def _take(self, payment: Payment, recorder: Recorder) -> None:
+        self._next_index = payment.payment_index + 1
+        if payment.malformed:
+            self._malformed += 1
+            return
+        index, run = payment.payment_index, payment.run
+        again = index <= self._last_read[0] and run not in self._undecided  # read before reading was broken off
+        self._last_read = max(self._last_read, (index, run))
+        if self._order.is_history(payment):
+            recorder.take(payment, self._order.latest_ns(), again=again)
+
+    def _span(self) -> Span:
+        now_ns, since_s, until_s = self._now().wall_ns, self._options.since_s, self._options.until_s
+        return Span(
+            0 if since_s is None else now_ns - since_s * NS_PER_S,
+            FOREVER_NS if until_s is None else now_ns - until_s * NS_PER_S,
+        )
+
+    async def _step_s(self) -> int:
+        """Return the time between two samples: the one asked for, or one by the span."""
+        if self._options.step_s is not None:
+            return self._options.step_s
+        oldest, now_ns = await self._reader.at(1), self._now().wall_ns
+        begins_ns = max(self._span().since_ns, oldest.created_ns if oldest else now_ns)
+        span_s = (now_ns - begins_ns) // NS_PER_S
+        return next((step_s for step_s in STEPS_S if span_s <= step_s * MANY_STEPS), STEPS_S[-1])
+
+    def _save_point(self, pubkey: str, timeline: Timeline, *, attempts: bool) -> SavePoint:
+        counters, histograms = savepoint.totals_of(self._ledger)
+        return SavePoint(
+            version=savepoint.VERSION,
+            pubkey=pubkey,
+            settings=self._output.settings,
+            step_ns=timeline.step_ns,
+            attempts=attempts,
+            counted=timeline.counted,
+            restart=timeline.restart(self._next_index),
+            last_read=self._last_read,
+            order=self._order.state(),
+            counters=counters,
+            histograms=histograms,
+            peers=[*self._ledger.peers.used_ns.items()],
+            outstanding=self._ledger.peers.outstanding,
+        )
+
+
+def _keeps_attempts(payment: Payment) -> bool:
+    """Return True if lnd kept a failed attempt that it deletes by default; it never deletes those of `SendToRoute`."""
+    return payment.invoice and any(attempt.status is AttemptStatus.FAILED for attempt in payment.attempts)
