@@ -20,6 +20,8 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 WHEELS := $(BIN)/uv pip install --quiet --dry-run --target $(VENV)/wheels --no-deps --only-binary :all: \
 	--requirement requirements/runtime.txt
 
+PROTOC := $(BIN)/python -m grpc_tools.protoc -Iprotos
+
 # Two workers mostly wait for a test network, so there are two more than cores.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 WORKERS ?= $(shell echo $$(($(CORES) + 2)))
@@ -80,8 +82,9 @@ dashboards: $(VENV)/dev.stamp ## Generate dashboards/*.json
 pictures: dashboards ## Draw the dashboards for the documentation (needs Node 20.19 or newer, and Chromium)
 	@$(BIN)/python -m tests.pictures $(ARGS)
 
-protos: $(VENV)/dev.stamp ## Generate exporter/lnd/rpc from protos/*.proto
-	@$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=exporter/lnd/rpc --pyi_out=exporter/lnd/rpc protos/*.proto
+protos: $(VENV)/dev.stamp ## Generate exporter/*/rpc from protos/*.proto
+	@$(PROTOC) --python_out=exporter/lnd/rpc --pyi_out=exporter/lnd/rpc protos/{lnd,track,why}.proto
+	@$(PROTOC) --python_out=exporter/backfill/rpc --pyi_out=exporter/backfill/rpc protos/remote.proto
 
 lock: $(VENV)/dev.stamp ## Generate requirements/*.txt (ARGS=--upgrade takes the newest versions)
 	@$(BIN)/$(LOCK) $(ARGS) pyproject.toml --output-file requirements/runtime.txt

@@ -38,12 +38,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "exporter.simulator": {"exporter.payments", "exporter.lnd.rpc"},
     "exporter.backfill": {
+        "exporter",
         "exporter.config",
         "exporter.follow",
         "exporter.lnd.client",
         "exporter.metrics",
         "exporter.payments",
         "exporter.progress",
+        "exporter.redact",
         "exporter.store",
         "exporter.text",
     },
@@ -155,13 +157,14 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 LIBRARY_USERS = {
     "grpc": {"exporter.lnd", "exporter.simulator"},
-    "google": {"exporter.lnd", "exporter.simulator"},
-    "aiohttp": {"exporter.lean", "exporter.lnd", "exporter.simulator", "exporter.web"},
+    "google": {"exporter.backfill.rpc", "exporter.lnd", "exporter.simulator"},
+    "aiohttp": {"exporter.backfill", "exporter.lean", "exporter.lnd", "exporter.simulator", "exporter.web"},
     "aiohttp_socks": {"exporter.lnd"},
     "prometheus_client": {"exporter.metrics", "exporter.web.rendering"},
     "yaml": {"exporter.config", "exporter.rules"},
     "promql_parser": set(),  # only development has it
     "bcrypt": {"exporter.config"},
+    "cramjam": {"exporter.backfill"},
     "sqlite3": {"exporter.store", "exporter.checkpoint"},
     "msgspec": {"exporter.backfill", "exporter.lnd", "exporter.rules", "exporter.store"},
     "rich": {"exporter.bars", "exporter.listing", "exporter.track"},
@@ -231,7 +234,7 @@ def imports(path: Path) -> Iterator[str]:
             assert node.level == 0, f"{path}: relative imports hide their package"
             assert node.module is not None
             names = [f"{node.module}.{alias.name}" for alias in node.names]
-            submodules = [name for name in names if name in FILES or name.startswith("exporter.lnd.rpc")]
+            submodules = [name for name in names if name in FILES or ".rpc." in name]
             yield from submodules or [node.module]
 
 

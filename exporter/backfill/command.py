@@ -36,7 +36,8 @@ async def backfill(config: Config, client: Client, now: Callable[[], Moment]) ->
         print(output.next_steps(), end="", file=sys.stderr)
     except (LndError, SinkError, SeamError, StoreError) as error:
         said = error.advice if isinstance(error, LndError) else str(error)
-        print(f"{node.preface}{said.removesuffix('.')}.{output.how_to_continue}", file=sys.stderr)
+        fix = f" {error.fix}" if isinstance(error, StoreError) else ""
+        print(f"{node.preface}{said.removesuffix('.')}.{fix}{output.how_to_continue}", file=sys.stderr)
         return FAILED
     finally:
         await output.close()

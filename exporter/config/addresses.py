@@ -1,4 +1,4 @@
-"""Parse the address of lnd and of a proxy into the forms that the clients take."""
+"""Parse the address of lnd, of a proxy and of a remote-write receiver into the forms that the clients take."""
 
 import re
 from urllib.parse import urlsplit
@@ -16,7 +16,12 @@ USUAL_REST = f"lnd's REST port is usually {REST_PORT} ({GRPC_PORT} is gRPC: --ln
 HOME = "localhost"
 TOR = "socks5://127.0.0.1:9050"
 
+PRIVATE = re.compile(r"localhost|127\..*|::1|.*\.onion")
+"""Hosts to which a connection without TLS is private: this machine, and onion services, which Tor encrypts."""
+
 _PLAIN, _TLS = "http", "https"
+_TARGET = re.compile(r"(?!/?(?:\?|$))/[\w.~%!$&'()*+,;=:@/-]*(?:\?[\w.~%!$&'()*+,;=:@/?-]*)?", re.ASCII)
+"""Path and query of a URL; the path is more than `/`."""
 _PROXY = re.compile(r"socks5h?://(?:(?P<user>[^/@\s]*)@)?(?P<at>[^/@\s]+)/?")
 
 
@@ -73,3 +78,27 @@ def proxy(given: str) -> str:
     if not host or port is None:
         raise InvalidValue(f"{match['at']} has no {'port' if host else 'host'}.", right)
     return f"socks5://{user + '@' if user else ''}{join(host, port_of(given, port, least=1))}"
+
+
+def receiver_url(given: str) -> str:
+    """Return the URL of a remote-write receiver; raises `InvalidValue`, which never quotes a password.
+
+    Without a port there is none in it. A query is kept: some receivers take labels or a token by it.
+    """
+    example = "Give a URL, such as https://HOST/api/v1/write (Prometheus, VictoriaMetrics) or /api/v1/push (Mimir)."
+    scheme, found, rest = given.partition("://")
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    if "@" in (authority if found else given):
+        fix = "Write it into a file (basic_auth: username, password_file), and name that: --http-config=FILE"
+        raise InvalidValue("The URL has a user name or a password in it.", fix)
+    scheme, target = scheme.lower(), rest[len(authority) :]
+    if not found or scheme not in {_TLS, _PLAIN}:
+        raise InvalidValue(f"{given.partition('?')[0]!r} is not a URL of a receiver.", example)
+    if not _TARGET.fullmatch(target):
+        what = "has no path" if target in ("", "/") else "has a path or a query that isn't one"
+        raise InvalidValue(f"{scheme}://{authority} {what}.", example)
+    host, port = split(authority, 9090, example="prometheus.example:9090")
+    if not host:
+        raise InvalidValue(f"{scheme}://{authority} has no host.", example)
+    place = join(host, port_of(authority, port, least=1)) if port is not None else f"[{host}]" if ":" in host else host
+    return f"{scheme}://{place}{target}"

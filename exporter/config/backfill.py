@@ -1,10 +1,11 @@
 """The flags of the command `backfill`."""
 
-from exporter.config.command_settings import ADOPT, LABELS, OUTPUT, SINCE, STEP, UNTIL
+from exporter.config.command_settings import ADOPT, LABELS, OUTPUT, REMOTE_WRITE, SINCE, STEP, UNTIL
 from exporter.config.handover import STREAM
 from exporter.config.model import BackfillConfig
 from exporter.config.problems import InvalidValue, Problem
 from exporter.config.raw import RawValues, optional_value, value
+from exporter.config.receiver import read_remote_write
 from exporter.config.target_labels import EXAMPLE
 
 
@@ -12,8 +13,12 @@ def read_backfill(raw: RawValues, problems: list[Problem]) -> BackfillConfig:
     """Return what `backfill` writes."""
     given, directory = raw.get(OUTPUT.name), None
     if given is None:
-        fix = f"Name a directory: {OUTPUT.flag}=DIR; or {STREAM} for standard output."
-        problems.append(Problem(OUTPUT.flag, "is missing.", fix))
+        if REMOTE_WRITE.name not in raw:
+            fix = f"Name a directory: {OUTPUT.flag}=DIR; or {STREAM} for standard output; or {REMOTE_WRITE.flag}=URL."
+            problems.append(Problem(OUTPUT.flag, "is missing.", fix))
+    elif REMOTE_WRITE.name in raw:
+        what = f"excludes {given.where}."
+        problems.append(Problem(raw[REMOTE_WRITE.name].where, what, "Leave one of them out: files, or a receiver."))
     elif given.text != STREAM:
         try:
             directory = given.path
@@ -36,4 +41,5 @@ def read_backfill(raw: RawValues, problems: list[Problem]) -> BackfillConfig:
         since_s=since_s,
         until_s=until_s,
         adopt=value(raw, ADOPT, problems),
+        remote_write=read_remote_write(raw, problems),
     )

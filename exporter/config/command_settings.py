@@ -1,6 +1,6 @@
 """The settings of single commands: flags without a dot, which the YAML file can't hold."""
 
-from exporter.config import values
+from exporter.config import addresses, values
 from exporter.config.commands import OF_ONE_PAYMENT
 from exporter.config.setting import Setting
 from exporter.config.target_labels import target_labels
@@ -138,4 +138,21 @@ FORMAT = Setting(
     "plain",
     ("rules", "dashboards"),
     "plain is what Prometheus and Grafana read, kubernetes are manifests with the same content",
+)
+REMOTE_WRITE = Setting(
+    "remote-write",
+    "URL",
+    addresses.receiver_url,
+    "",
+    ("backfill",),
+    "send the samples to this remote-write receiver instead of writing files: http://prometheus:9090/api/v1/write",
+)
+HTTP_CONFIG = Setting(
+    "http-config",
+    "FILE",
+    values.text,
+    "",
+    ("backfill",),
+    "a file with the password, the TLS settings and the headers for --remote-write, as promtool has it"
+    " (--http.config.file)",
 )

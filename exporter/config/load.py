@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from exporter.config.backfill import read_backfill
 from exporter.config.command_settings import CONNECT, JSON, NO_INFLIGHT, OLDER_THAN, SHOW_SECRETS
 from exporter.config.commands import CALL_LND, OF_ONE_NODE, OF_ONE_PAYMENT, PROGRAM, Command
 from exporter.config.ended import read_ended
@@ -103,6 +102,8 @@ def _with_options(
         case "check":
             config = replace(config, check=_read_check(raw, problems))
         case "backfill":
+            from exporter.config.backfill import read_backfill
+
             _refuse_memory(raw, "leaves nothing on disk that tells what was counted.", _FIX_MEMORY, problems)
             config = replace(config, backfill=read_backfill(raw, problems))
         case "state export" | "state import":

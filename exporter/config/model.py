@@ -1,13 +1,14 @@
 """The configuration as the program uses it: values that were checked."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from exporter.config.addresses import (
     GRPC,
     GRPC_PORT,
+    PRIVATE,
     REST_PORT,
     TOR,
     USUAL_GRPC,
@@ -21,8 +22,8 @@ from exporter.config.macaroons import ADMIN
 from exporter.config.shard import Shard
 from exporter.metrics.groups import Group
 
-_PRIVATE = re.compile(r"localhost|127\..*|::1|.*\.onion")
-"""Hosts to which a connection without TLS is private: this machine, and onion services, which Tor encrypts."""
+if TYPE_CHECKING:  # only `backfill` needs it
+    from exporter.config.httpmodel import RemoteWriteConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class NodeConfig:
             USUAL_GRPC: grpc and port == REST_PORT,
             USUAL_REST: not grpc and port == GRPC_PORT,
             "without TLS (http://) anybody on the way can read the macaroon": not encrypted(self.address)
-            and not _PRIVATE.fullmatch(host),
+            and not PRIVATE.fullmatch(host),
             f"an onion service needs Tor: --lnd.proxy={TOR}": host.endswith(".onion") and self.proxy is None,
         }
         return [warning for warning, applies in warnings.items() if applies]
@@ -214,6 +215,8 @@ class BackfillConfig:
     """Only samples older than these seconds are written; None: all."""
     adopt: bool = False
     """Whether the sums are written into the state file, where counting hasn't begun."""
+    remote_write: "RemoteWriteConfig | None" = None
+    """The receiver; None: the samples are written, not sent."""
 
 
 @dataclass(frozen=True, slots=True)

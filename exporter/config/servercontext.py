@@ -46,11 +46,11 @@ def server_context(tls: TlsConfig) -> ssl.SSLContext:
             context.set_ecdh_curve(tls.curve)
         except ValueError:
             raise InvalidValue(f"The OpenSSL of this system lacks the curve {tls.curve}.", "Choose another.") from None
-    with _as_file(tls.certificate) as certificate, _as_file(tls.key) as key:
+    with as_file(tls.certificate) as certificate, as_file(tls.key) as key:
         try:
-            context.load_cert_chain(certificate, key, password=_no_password)
+            context.load_cert_chain(certificate, key, password=no_password)
         except ssl.SSLError as error:
-            what = f"OpenSSL doesn't take the certificate with its key ({_reason(error)})."
+            what = f"OpenSSL doesn't take the certificate with its key ({openssl_reason(error)})."
             raise InvalidValue(what, "Make new ones.") from None
     if tls.clients:
         _trust(context, tls.clients)
@@ -77,22 +77,23 @@ def _trust(context: ssl.SSLContext, clients: ClientCertificates) -> None:
     try:
         context.load_verify_locations(cadata=clients.authorities.decode("ascii", "replace"))
     except ssl.SSLError as error:
-        raise InvalidValue(f"OpenSSL doesn't take the certificates ({_reason(error)}).", "Copy them again.") from None
+        what = f"OpenSSL doesn't take the certificates ({openssl_reason(error)})."
+        raise InvalidValue(what, "Copy them again.") from None
 
 
-def _reason(error: ssl.SSLError) -> str:
+def openssl_reason(error: ssl.SSLError) -> str:
     """Return OpenSSL's word for what is wrong."""
     match = _REASON.search(str(error))
     return (match["reason"] if match else error.reason or "no reason given").replace("_", " ").lower()
 
 
-def _no_password() -> str:
+def no_password() -> str:
     """Answer when OpenSSL asks for the password of a key: it would ask on the terminal."""
     return ""
 
 
 @contextmanager
-def _as_file(content: bytes) -> Iterator[str]:
+def as_file(content: bytes) -> Iterator[str]:
     """Yield the path of a file in memory: `ssl` takes files only, and a key that isn't on disk must not get there."""
     if not hasattr(os, "memfd_create") or not Path("/proc/self/fd").is_dir():
         with tempfile.NamedTemporaryFile() as file:  # only for this user, and only for a moment

@@ -38,6 +38,9 @@ NAMES_ELSEWHERE = {
     "total-shards": "shard",
     "shard-index": "shard",
     "web.shard": "shard",
+    "http.config.file": "http-config",
+    "remotewrite.url": "remote-write",
+    "remote-write.url": "remote-write",
 }
 """Flags of lnd, lncli, lndmon and other exporters that people type from habit, and our setting for the same."""
 

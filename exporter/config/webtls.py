@@ -2,6 +2,7 @@
 
 import ssl
 import stat
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -53,10 +54,10 @@ def read_tls(tree: WebTree, node: yaml.Node, where: str, files: list[Path]) -> T
     section = tree.section(node, where, SECTION, KEYS)
     if not section:
         return None
-    certificate, key = _pem(tree, section, "cert", files), _pem(tree, section, "key", files)
+    certificate, key = content_of(tree, section, "cert", files), content_of(tree, section, "key", files)
     _report_missing(tree, section, where)
     if certificate and key:
-        tree.attempt(certificate[1], lambda: _match(certificate[0], key[0]))
+        tree.attempt(certificate[1], lambda: check_pair(certificate[0], key[0]))
     ciphers, only_13 = _ciphers(tree, section)
     minimum, maximum = _versions(tree, section, only_13=only_13)
     clients = _clients(tree, section, files)
@@ -83,21 +84,26 @@ def _report_missing(tree: WebTree, section: Section, where: str) -> None:
     tree.problems.append(Problem(where, what, f"Add {name}_file: FILE"))
 
 
-def _pem(tree: WebTree, section: Section, name: str, files: list[Path]) -> tuple[bytes, str] | None:
-    """Return the content of `name`, or of the file that `name_file` names, and its place."""
+def content_of(
+    tree: WebTree, section: Section, name: str, files: list[Path], *, reader: Callable[[Path], bytes] | None = None
+) -> tuple[bytes, str] | None:
+    """Return the content of `name`, or of the file that `name_file` names, and its place; None without either.
+
+    `reader` reads the file, or raises `InvalidValue`; by default it must be one that can be read again and again.
+    """
     inline, path = tree.text(section, name), tree.text(section, f"{name}_file")
     if inline and path:
         fix = f"Leave one of them out: which one is meant, this or {name}?"
         tree.problems.append(Problem(path[1], f"is given together with {name}.", fix))
         return None
     if inline:
-        return inline[0].encode(), inline[1]
+        return inline[0].encode(errors="surrogatepass"), inline[1]
     if not path:
         return None
     try:
         file = RawValue(path[0], path[1], tree.path.parent).path
         files.append(file)
-        return read_regular(file), path[1]
+        return (reader or read_regular)(file), path[1]
     except InvalidValue as error:
         tree.problems.append(error.at(path[1]))
         return None
@@ -115,7 +121,7 @@ def read_regular(path: Path) -> bytes:
 
 
 @lru_cache(1)  # the same pair is read several times, and to check a large RSA key takes 0.2 s
-def _match(certificate: bytes, key: bytes) -> None:
+def check_pair(certificate: bytes, key: bytes) -> None:
     """Raise `InvalidValue` unless these are a certificate and its key. Nothing of the key is in the message."""
     right = "It begins with -----BEGIN CERTIFICATE-----."
     if not certificate.strip():
@@ -145,8 +151,8 @@ def _match(certificate: bytes, key: bytes) -> None:
 
 def _versions(tree: WebTree, section: Section, *, only_13: bool) -> tuple[ssl.TLSVersion, ssl.TLSVersion]:
     """Return the lowest and the highest version. `only_13`: there are no cipher suites for lower ones."""
-    minimum = _version(tree, section, "min_version", "TLS12")
-    maximum = _version(tree, section, "max_version", "TLS13")
+    minimum = read_version(tree, section, "min_version", "TLS12")
+    maximum = read_version(tree, section, "max_version", "TLS13")
     if minimum > maximum:
         tree.problem(section["min_version"], "is above max_version: no version is left.", "Leave one of them out.")
     elif only_13 and maximum < ssl.TLSVersion.TLSv1_3:
@@ -155,7 +161,8 @@ def _versions(tree: WebTree, section: Section, *, only_13: bool) -> tuple[ssl.TL
     return ssl.TLSVersion.TLSv1_3 if only_13 else minimum, maximum
 
 
-def _version(tree: WebTree, section: Section, name: str, default: str) -> ssl.TLSVersion:
+def read_version(tree: WebTree, section: Section, name: str, default: str) -> ssl.TLSVersion:
+    """Return a version of TLS; for a wrong one add a problem and return the default."""
     given = tree.text(section, name)
     word, where = given or (default, "")
     if word in OBSOLETE:
@@ -191,7 +198,7 @@ def _curve(tree: WebTree, section: Section) -> str | None:
 
 def _clients(tree: WebTree, section: Section, files: list[Path]) -> ClientCertificates | None:
     kind, where = tree.text(section, "client_auth_type") or ("NoClientCert", "")
-    authorities = _pem(tree, section, "client_ca", files)
+    authorities = content_of(tree, section, "client_ca", files)
     names = tree.texts(section, "client_allowed_sans")
     if kind in UNVERIFIED:
         fix = f"Use {VERIFIED[1]} with client_ca_file, or leave it out."
@@ -203,7 +210,7 @@ def _clients(tree: WebTree, section: Section, files: list[Path]) -> ClientCertif
         what = "has no effect: clients aren't asked for a certificate."
         tree.problems.append(Problem(authorities[1], what, f"Add client_auth_type: {VERIFIED[1]}"))
     if authorities:
-        tree.attempt(authorities[1], lambda: _check_authorities(authorities[0]))
+        tree.attempt(authorities[1], lambda: check_authorities(authorities[0]))
     if names is not None and kind != VERIFIED[1]:
         what = "has no effect on clients without a certificate."
         tree.problem(section["client_allowed_sans"], what, f"Add client_auth_type: {VERIFIED[1]}")
@@ -217,11 +224,12 @@ def _clients(tree: WebTree, section: Section, files: list[Path]) -> ClientCertif
     return ClientCertificates(kind == VERIFIED[1], authorities[0] if authorities else None, allowed)
 
 
-def _check_authorities(content: bytes) -> None:
+def check_authorities(content: bytes, effect: str = "no client could connect") -> None:
+    """Raise `InvalidValue` unless these are certificates; `effect` says what would come of it."""
     try:
         if x509.load_pem_x509_certificates(content):
             return
     except UNREADABLE:
         pass
     fix = "It begins with -----BEGIN CERTIFICATE-----."
-    raise InvalidValue("has no certificate in PEM, or a damaged one: no client could connect.", fix)
+    raise InvalidValue(f"has no certificate in PEM, or a damaged one: {effect}.", fix)

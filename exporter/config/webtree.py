@@ -1,4 +1,4 @@
-"""Reads the values of the web file: texts, lists, switches and sections, each with its place."""
+"""Reads the values of the web file and of `--http-config`: texts, lists, switches and sections, with their places."""
 
 import difflib
 from collections.abc import Callable
@@ -18,7 +18,7 @@ NO = ("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"
 
 
 class WebTree(TreeReader):
-    """Reads values out of the tree of the web file. No message shows a value: it may be a secret in the wrong place."""
+    """Reads values out of the tree of such a file. No message shows a value: it may be a secret in the wrong place."""
 
     def shown(self, key: str) -> str:
         """Return a key that is known, or nearly; anything else may be a secret in the wrong place."""

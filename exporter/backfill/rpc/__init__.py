@@ -1,0 +1,1 @@
+"""Generated from protos/remote.proto; never edited."""
