@@ -39,11 +39,11 @@ class PastClock:
         await self._clock.sleep(seconds)
 
 
-def old_node(home: Path, start_s: float, *, keeps_attempts: bool = True) -> SimulatedNode:
-    """Return a node whose clock shows `start_s`, seconds since 1970."""
+def old_node(home: Path, clock: PastClock, *, keeps_attempts: bool) -> SimulatedNode:
+    """Return a node that doesn't run yet; lnd keeps failed attempts only if it is told to."""
     home.mkdir()
     options = Options(keep_failed_payment_attempts=keeps_attempts)
-    return SimulatedNode(home, seed="past", clock=PastClock(start_s), options=options)
+    return SimulatedNode(home, seed="past", clock=clock, options=options)
 
 
 def traffic(node: SimulatedNode, payments: int, span_s: float) -> list[Scenario]:
@@ -91,4 +91,3 @@ async def backfill(node: SimulatedNode, home: Path, *flags: str) -> None:
         ],
         home,
     )
-

@@ -13,7 +13,7 @@ from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.payment import NS_PER_S
 from exporter.simulator import demo
 from tests.backfill.blocks import Raw, import_files, querying, raw
-from tests.backfill.past import HOUR_S, backfill, ended_ns, held, listed, old_node, traffic
+from tests.backfill.past import HOUR_S, PastClock, backfill, ended_ns, held, listed, old_node, traffic
 from tests.victoria.server import Server
 
 pytestmark = pytest.mark.usefixtures("programs")
@@ -41,7 +41,7 @@ class Past(NamedTuple):
 async def write(home: Path) -> Past:
     """Let a node have a past of some days, and write it."""
     start_s = int(time.time()) // HOUR_S * HOUR_S - (HOURS + 8) * HOUR_S
-    node = old_node(home / "lnd", start_s)
+    node = old_node(home / "lnd", PastClock(start_s), keeps_attempts=True)
     await node.start()
     await node.play(*held(node, HELD_HOURS), *traffic(node, PAYMENTS, HOURS * HOUR_S))
     groups = "\n".join(f"  {name}: [{key}]" for key, name in [*demo.destinations(node).items()][3:5])
