@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from exporter import __version__, garbage, lean, output
 from exporter.config import Config, ConfigError, load
-from exporter.config.commands import COMMANDS, OF_ONE_NODE, OF_ONE_PAYMENT, PRINT, PROGRAM, Command
+from exporter.config.commands import ASKS, COMMANDS, OF_ONE_PAYMENT, PRINT, PROGRAM, Command
 from exporter.output import StdoutError
 from exporter.stopping import BY_SIGNAL, FAILED, OK, ended_by_signals, until_stopped
 
@@ -71,7 +71,7 @@ def _run_command(arguments: list[str]) -> int:
         print(f"{PROGRAM}: {error}", end="", file=sys.stderr)
         return UNUSABLE
     except KeyboardInterrupt:  # before or after we handle signals; OK would be an answer
-        return BY_SIGNAL + signal.SIGINT if command in (*OF_ONE_NODE, "check") else OK
+        return BY_SIGNAL + signal.SIGINT if command in (*ASKS, "check") else OK
 
 
 def _unknown_command(name: str) -> str:
@@ -156,6 +156,23 @@ def _why(config: Config) -> int:
     return _ask_lnd(config, lambda client: why(config, client, time.time_ns))
 
 
+def _report(config: Config) -> int:
+    import asyncio
+
+    from exporter.app import client_of, current_moment
+    from exporter.report.command import report
+
+    _warn(config)
+    return asyncio.run(ended_by_signals(report(config, client_of, current_moment)))
+
+
+def _warn(config: Config) -> None:
+    """Print the settings of nodes that are probably not what the user meant."""
+    for node in config.nodes:
+        for warning in node.warnings:
+            print(f"{node.preface}{warning}", file=sys.stderr)
+
+
 def _ask_lnd(config: Config, work: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
     """Run a command that asks a node about one payment, by a client, and return its exit code."""
     import asyncio
@@ -163,8 +180,7 @@ def _ask_lnd(config: Config, work: Callable[[Any], Coroutine[Any, Any, int]]) ->
     from exporter.app import client_of
 
     (node,) = config.nodes
-    for warning in node.warnings:
-        print(f"{node.preface}{warning}", file=sys.stderr)
+    _warn(config)
     return asyncio.run(ended_by_signals(work(client_of(node))))
 
 
@@ -229,6 +245,7 @@ DO: dict[Command, Callable[[Config], int]] = {
     "track": _track,
     "why": _why,
     "check": _check,
+    "report": _report,
     "backfill": _backfill,
     "healthcheck": _healthcheck,
     "state export": _export,

@@ -25,12 +25,11 @@ class Bars:
         for name in self._bars.keys() - nodes.keys():
             self._progress.remove_task(self._bars.pop(name))
         for name, progress in nodes.items():
-            if name not in self._bars:
-                self._bars[name] = self._progress.add_task(name, total=None, payments=0)
             total = max(progress.last, progress.at) - progress.first
-            self._progress.update(
-                self._bars[name], total=total, completed=progress.at - progress.first, payments=progress.payments
-            )
+            completed, payments = progress.at - progress.first, progress.payments
+            if name not in self._bars:  # at once with its numbers, for this draws it
+                self._bars[name] = self._progress.add_task(name, total=total, completed=completed, payments=payments)
+            self._progress.update(self._bars[name], total=total, completed=completed, payments=payments)
         self._progress.refresh()
         if not nodes:
             self._progress.stop()

@@ -60,6 +60,31 @@ def best_display(log_format: str, doing: str = CATCHING_UP) -> ProgressDisplay:
     return bars.on_terminal(doing) or LogLines(time.monotonic, doing)
 
 
+def bars_or_nothing(doing: str) -> ProgressDisplay | None:
+    """Return progress bars if stderr is a terminal that can draw them, else nothing: for commands without a log."""
+    if not sys.stderr.isatty():
+        return None
+    from exporter import bars  # noqa: PLC0415 - only a terminal needs rich, which takes 3 MB
+
+    return bars.on_terminal(doing)
+
+
+class Patient:
+    """A display that shows nothing of what takes less than `LONG_S`."""
+
+    def __init__(self, display: ProgressDisplay, time_s: Callable[[], float]) -> None:
+        """Show on `display` what takes longer; `time_s` is a monotonic clock."""
+        self._display = display
+        self._time_s = time_s
+        self._since_s: dict[str, float] = {}
+
+    def show(self, nodes: dict[str, CatchUpProgress]) -> None:
+        """Show the progress of each node that was shown first long enough ago."""
+        now_s = self._time_s()
+        self._since_s = {name: self._since_s.get(name, now_s) for name in nodes}
+        self._display.show({name: each for name, each in nodes.items() if now_s - self._since_s[name] >= LONG_S})
+
+
 class LogLines:
     """A display that writes a log line for each node every `LOG_INTERVAL_S`."""
 

@@ -57,6 +57,16 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.redact",
     },
     "exporter.log": {"exporter.redact"},
+    "exporter.report": {
+        "exporter.backfill.reader",
+        "exporter.config",
+        "exporter.listing.lines",
+        "exporter.lnd.client",
+        "exporter.log",
+        "exporter.payments",
+        "exporter.progress",
+        "exporter.text",
+    },
     "exporter.rules": {"exporter.metrics", "exporter.payments", "exporter.text"},
     "exporter.assets": {"exporter", "exporter.config", "exporter.rules"},
     "exporter.stopping": {"exporter.config", "exporter.log", "exporter.output"},
@@ -146,6 +156,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.notify",
         "exporter.output",
         "exporter.reload",
+        "exporter.report",
         "exporter.stopping",
         "exporter.summary",
         "exporter.track",
@@ -167,7 +178,7 @@ LIBRARY_USERS = {
     "cramjam": {"exporter.backfill"},
     "sqlite3": {"exporter.store", "exporter.checkpoint"},
     "msgspec": {"exporter.backfill", "exporter.lnd", "exporter.rules", "exporter.store"},
-    "rich": {"exporter.bars", "exporter.listing", "exporter.track"},
+    "rich": {"exporter.bars", "exporter.listing", "exporter.report", "exporter.track"},
 }
 """Packages that may import each third-party library."""
 
@@ -184,6 +195,7 @@ MAY_AWAIT = (
     "exporter.nodes",
     "exporter.progress",
     "exporter.reload",
+    "exporter.report",
     "exporter.simulator",
     "exporter.stopping",
     "exporter.track",

@@ -45,6 +45,7 @@ HEAVY = (
     "exporter.lnd.json_messages",
     "exporter.lnd.rest",
     "exporter.lnd.tunnel",
+    "exporter.report",
     "exporter.rules",
     "exporter.simulator",
     "exporter.track",

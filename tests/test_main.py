@@ -207,8 +207,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (
             "lightning",
             (
-                "Commands are run, demo, open, ended, track, why, check, healthcheck, state export, state import,"
-                " rules, dashboards, alertmanager-example, completion, man; see --help."
+                "Commands are run, demo, open, ended, track, why, check, report, backfill, healthcheck, state export,"
+                " state import, rules, dashboards, alertmanager-example, completion, man; see --help."
             ),
         ),
     ],

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from exporter.bars import Bars
 from exporter.follow import Account
 from exporter.payments.node import CatchUpProgress
-from exporter.progress import LONG_S, LogLines, report_progress
+from exporter.progress import LONG_S, LogLines, Patient, report_progress
 from tests.follow.virtual import VirtualLoop, run_virtually
 from tests.follow.watch import Clocks
 
@@ -53,6 +53,20 @@ def test_only_long_catch_ups_are_shown() -> None:
 
     run_virtually(scenario)
     assert recorder.shown == [{}, {"alice": HALF}, {"alice": DONE}, {}, {"bob": HALF}, {}]
+
+
+def test_a_patient_display() -> None:
+    """It shows nothing of a node before `LONG_S`; one that comes again is new."""
+    now_s, recorder = 1000.0, Recorder()
+    patient = Patient(recorder, lambda: now_s)
+    patient.show({"alice": HALF})
+    now_s += LONG_S - 0.1
+    patient.show({"alice": HALF})
+    now_s += 0.1
+    patient.show({"alice": DONE, "bob": HALF})
+    patient.show({})
+    patient.show({"alice": HALF})
+    assert recorder.shown == [{}, {"alice": DONE}, {}]
 
 
 def test_log_lines() -> None:

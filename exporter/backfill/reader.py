@@ -96,6 +96,32 @@ class HistoryReader:
         """Return the present state of a payment; None if lnd doesn't know it. Raises `LndError`."""
         return await self._retry(partial(self.client.payment, payment_hash))
 
+    async def pages_back(self, oldest_ns: int) -> AsyncGenerator[PaymentsPage, None]:
+        """Yield pages, the newest payments first, until all of a page were created before `oldest_ns`.
+
+        That is in nanoseconds since 1970, lnd's clock. Pages are as those of `pages`, each ascending. The progress is
+        in seconds of lnd's past.
+        """
+        before, began_ns = 0, self._now().wall_ns
+        while True:
+            asked_s = self._now_s()
+            page = await self._page(after=before, newest_first=True)
+            answered_s = self._now_s()
+            self.lnd_s += answered_s - asked_s
+            if not page.payments:
+                return
+            self._last = page.payments[0]
+            before = self._last.payment_index
+            self.payments += len(page.payments)
+            if self._display is not None:
+                back_s = max(0, began_ns - page.payments[0].created_ns) // NS_PER_S
+                progress = CatchUpProgress(0, back_s, max(0, began_ns - oldest_ns) // NS_PER_S, self.payments)
+                self._display.show({self.name: progress})
+            yield page
+            if page.is_last or max(payment.created_ns for payment in page.payments) < oldest_ns:
+                return
+            await asyncio.sleep(max(0.0, 2 * answered_s - asked_s - self._now_s()))
+
     async def _page(self, *, after: int = 0, newest_first: bool = False, limit: int | None = None) -> PaymentsPage:
         list_payments = self.calls.list_payments
         return await self._retry(partial(list_payments, after=after, newest_first=newest_first, limit=limit))

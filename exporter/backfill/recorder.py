@@ -52,12 +52,13 @@ class Recorder:
     async def continue_(self) -> None:
         """Write the step again that was counted when reading was broken off. Raises `SinkError`."""
         self._begun_before = True
-        await self._write(self.timeline.counted * self.timeline.step_ns)
+        await self._write(self.timeline.counted * self.timeline.step_ns)  # what was saved is still right
 
     async def write_closed(self) -> None:
         """Count and write the steps that are closed. Raises `SinkError`."""
         for at_ns in self.timeline.count_closed():
-            await self._write(at_ns)
+            if await self._write(at_ns):
+                self._save()
 
     async def finish(self, ends_ns: int, *, reset: bool) -> None:
         """Count and write all that is left, as of `ends_ns` at the latest; with `reset` all series end with a zero.
@@ -68,12 +69,12 @@ class Recorder:
             await self._write(at_ns)
         await self._sink.end(self._written_ms + 1 if reset and self._written_ms else None)
 
-    async def _write(self, at_ns: int) -> None:
+    async def _write(self, at_ns: int) -> bool:
+        """Write a time; return True if reading may continue with it. Raises `SinkError`."""
         if not self._span.since_ns <= at_ns <= self._span.until_ns:
             self._begun_before = True
-            return
+            return False
         changes = self._table.everything() if self._begun_before else self._table.update()
         self._begun_before = False
         self._written_ms = at_ns // NS_PER_MS
-        if await self._sink.write(self._written_ms, self._table, changes):
-            self._save()
+        return await self._sink.write(self._written_ms, self._table, changes)

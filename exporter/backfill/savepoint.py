@@ -10,7 +10,7 @@ from exporter.backfill.border import Continued
 from exporter.backfill.ledger import PastLedger
 from exporter.backfill.timeline import Restart
 from exporter.payments.payment import Run
-from exporter.payments.totals import EDGES, Counter, Histogram, HistogramName, Labels
+from exporter.payments.totals import EDGES, Counter, Histogram, HistogramName, Labels, zero_counters
 from exporter.store.place import sync_directory
 
 VERSION = 1
@@ -50,9 +50,13 @@ class SavePoint(msgspec.Struct, frozen=True):
 def totals_of(
     ledger: PastLedger,
 ) -> tuple[Sequence[tuple[Counter, Labels, int]], Sequence[tuple[HistogramName, Labels, Sequence[int], int]]]:
-    """Return the totals as a save point has them; without the counters that are zero."""
+    """Return the totals as a save point has them; without those that are zero from the start."""
+    zero = zero_counters()
     counters = [
-        (name, labels, total) for name, totals in ledger.counters.items() for labels, total in totals.items() if total
+        (name, labels, total)
+        for name, totals in ledger.counters.items()
+        for labels, total in totals.items()
+        if total or labels not in zero[name]
     ]
     histograms = [
         (name, labels, histogram.buckets, histogram.total)

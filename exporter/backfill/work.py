@@ -41,7 +41,8 @@ class Work:
         self._output = output
         self._now = now
         self._ledger = PastLedger(config.max_peers)
-        self._last_read = NOTHING_READ
+        self._last_read = NOTHING_READ  # index and run of the payment with the highest index
+        self._next_index = 1  # of the first payment that this run hasn't read
         self._undecided = frozenset[Run]()
         self._malformed = 0
 
@@ -68,6 +69,7 @@ class Work:
             save=lambda: self._output.save(self._save_point(info.pubkey, timeline, attempts=attempts)),
             recipients=recipients,
         )
+        self._next_index = restart.payment_index
         if saved is not None:
             self._output.check_numbering(saved, await self._reader.at(saved.last_read[0]))
             self._undecided = frozenset(saved.order.kept)
@@ -85,6 +87,7 @@ class Work:
             self._output.save(replace(self._save_point(info.pubkey, timeline, attempts=attempts), done=True))
 
     def _take(self, payment: Payment, recorder: Recorder) -> None:
+        self._next_index = payment.payment_index + 1
         if payment.malformed:
             self._malformed += 1
             return
@@ -119,7 +122,7 @@ class Work:
             step_ns=timeline.step_ns,
             attempts=attempts,
             counted=timeline.counted,
-            restart=timeline.restart(self._last_read[0] + 1),
+            restart=timeline.restart(self._next_index),
             last_read=self._last_read,
             order=self._order.state(),
             counters=counters,

@@ -2,6 +2,7 @@
 
 from exporter.config import addresses, values
 from exporter.config.commands import OF_ONE_PAYMENT
+from exporter.config.grouping import By
 from exporter.config.setting import Setting
 from exporter.config.target_labels import target_labels
 from exporter.payments.labels import Cause, Kind, Lost, Reason
@@ -14,7 +15,7 @@ SINCE = Setting(
     "TIME",
     values.duration,
     "",
-    ("ended", "backfill"),
+    ("ended", "report", "backfill"),
     "only payments counted since then: 10m, 1h30m, 2d (default: all)",
 )
 FAILED = Setting("failed", "", values.switch, "false", ("ended",), "payments that failed")
@@ -66,14 +67,23 @@ LIMIT = Setting(
     ("ended",),
     "at most this many payments of each node, the newest; 0 for all (default: 50, with --json all)",
 )
+BY = Setting(
+    "by",
+    "WHAT",
+    values.one_of(*By),
+    By.MONTH,
+    ("report",),
+    f"what payments are grouped by: {', '.join(By)}",
+)
+CSV = Setting("csv", "", values.switch, "false", ("report",), "print CSV, a row for each group, instead of a table")
 JSON = Setting(
     "json",
     "",
     values.switch,
     "false",
-    ("open", "ended", *OF_ONE_PAYMENT, "check"),
-    "print JSON instead of a table or text: one document (open, why, check --connect), or a line for each payment"
-    " (ended) or update (track)",
+    ("open", "ended", *OF_ONE_PAYMENT, "check", "report"),
+    "print JSON instead of a table or text: one document (open, why, report, check --connect), or a line for each"
+    " payment (ended) or update (track)",
 )
 CONNECT = Setting(
     "connect", "", values.switch, "false", ("check",), "ask each node whether the exporter could follow it, too"

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from exporter.config.command_help import BAD_CALL, BUG, NO_STDOUT, STOPPED, UNWRITABLE, WRONG, CommandHelp
-from exporter.config.past_commands import BACKFILL
+from exporter.config.past_commands import BACKFILL, REPORT
 from exporter.config.values import LISTEN, LISTEN_DEMO
 
 PROGRAM = "lnd-payments-exporter"
@@ -16,6 +16,7 @@ Command = Literal[
     "track",
     "why",
     "check",
+    "report",
     "backfill",
     "healthcheck",
     "state export",
@@ -39,7 +40,9 @@ PRINT: tuple[Command, ...] = ("rules", "dashboards", "alertmanager-example", "co
 """The commands that only write what the program brings along: they read no settings of the exporter."""
 OF_ONE_NODE: tuple[Command, ...] = (*OF_ONE_PAYMENT, "backfill")
 """The commands that ask one node, which --lnd.name chooses if the file lists several."""
-CALL_LND: tuple[Command, ...] = ("run", *OF_ONE_NODE, "check")
+ASKS: tuple[Command, ...] = (*OF_ONE_NODE, "report")
+"""The commands that ask lnd, and serve nothing."""
+CALL_LND: tuple[Command, ...] = ("run", *ASKS, "check")
 """The commands that use the settings of nodes."""
 
 
@@ -136,6 +139,7 @@ COMMANDS: dict[Command, CommandHelp] = {
         "check --connect --config.file=exporter.yml",
         {"json": "print the findings of --connect as one JSON document"},
     ),
+    "report": REPORT,
     "backfill": BACKFILL,
     "healthcheck": CommandHelp(
         "healthcheck [FLAGS]",

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from exporter.config.command_settings import CONNECT, JSON, NO_INFLIGHT, OLDER_THAN, SHOW_SECRETS
-from exporter.config.commands import CALL_LND, OF_ONE_NODE, OF_ONE_PAYMENT, PROGRAM, Command
-from exporter.config.ended import read_ended
+from exporter.config.commands import ASKS, CALL_LND, OF_ONE_PAYMENT, PROGRAM, Command
 from exporter.config.handover import read_handover
 from exporter.config.lnd_settings import LND_NAME
 from exporter.config.log_settings import (
@@ -63,14 +62,14 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
         _refuse_node_of_demo(flags, problems)
         raw.setdefault(WEB_LISTEN_ADDRESS.name, RawValue(LISTEN_DEMO, "default"))
     elif command in CALL_LND and file is not None:
-        if command in OF_ONE_NODE and file.nodes is not None:
-            _choose_node(raw, file, problems)
+        if command in ASKS and file.nodes is not None:
+            _choose_nodes(raw, file, problems, several=command == "report")
         nodes = _read_nodes(raw, file, problems, shard)
         if NO_NODE in problems:
             problems.remove(NO_NODE)
             resets = STORAGE_RESET.name in raw  # that needs only the state file
             if flags_are_right and not resets:  # a typo in a flag may be the reason: don't explain how to begin
-                problems.append(no_node_to_ask(command) if command in OF_ONE_NODE else NO_NODE)
+                problems.append(no_node_to_ask(command) if command in ASKS else NO_NODE)
     web = read_web(raw, command, problems)
     log = _read_log(raw, problems)
     max_peers = value(raw, METRICS_MAX_PEERS, problems)
@@ -78,13 +77,14 @@ def load(argv: Sequence[str], environ: Mapping[str, str], command: Command = "ru
     has_state = command in STORAGE_PATH.commands
     no_matter = command == "why" and STORAGE_PATH.name not in raw  # it can do without
     storage = read_storage(raw, environ, [] if no_matter else problems) if has_state else StorageConfig(None)
-    config = Config(nodes, web, log, storage, max_peers, without=without)
+    groups = file.destinations if file else {}
+    config = Config(nodes, web, log, storage, max_peers, without=without, destinations=groups)
     config = _with_options(config, command, raw, names or [], problems)
     refuse_flags_of_others(command, flags, problems)
     if problems:
         raise ConfigError(problems)
     others = len((file and file.nodes) or ()) - len(nodes) if shard else 0
-    return replace(config, shard=shard, other_nodes=others, destinations=file.destinations if file else {})
+    return replace(config, shard=shard, other_nodes=others)
 
 
 def _with_options(
@@ -95,12 +95,18 @@ def _with_options(
         case "open":
             config = replace(config, open=_read_open(raw, problems))
         case "ended":
+            from exporter.config.ended import read_ended
+
             _refuse_memory(raw, "leaves nothing on disk that could be listed.", _FIX_ENDED, problems)
             config = replace(config, ended=read_ended(raw, problems))
         case "track" | "why":
             config = replace(config, track=_read_track(raw, command, problems))
         case "check":
             config = replace(config, check=_read_check(raw, problems))
+        case "report":
+            from exporter.config.report import read_report
+
+            config = replace(config, report=read_report(raw, config.destinations, problems))
         case "backfill":
             from exporter.config.backfill import read_backfill
 
@@ -200,13 +206,13 @@ def _refuse_node_of_demo(flags: RawValues, problems: list[Problem]) -> None:
             problems.append(Problem(given.where, "is not for the demo, which brings its own node.", fix))
 
 
-def _choose_node(raw: RawValues, file: FileContent, problems: list[Problem]) -> None:
-    """Reduce `nodes:` to the entry that --lnd.name chooses; a single entry needs no name."""
+def _choose_nodes(raw: RawValues, file: FileContent, problems: list[Problem], *, several: bool) -> None:
+    """Reduce `nodes:` to the entry that --lnd.name chooses. Without a name all remain, if `several` may be asked."""
     name, entries = raw.pop(LND_NAME.name, None), file.nodes or []
     listed = {entry[LND_NAME.name].text: (place, entry) for place, entry in entries if LND_NAME.name in entry}
     if name is not None and name.text in listed:
         file.nodes = [listed[name.text]]
-    elif name is not None or len(entries) > 1:
+    elif name is not None or (len(entries) > 1 and not several):
         what = f"{name.text} is not in the list." if name else "The file lists several nodes: which one is to be asked?"
         fix = f"The list has {', '.join(listed)}." if name else f"Add one of {', '.join(listed)}."
         problems.append(Problem(LND_NAME.flag, what, fix))

@@ -16,6 +16,7 @@ from exporter.config.addresses import (
     encrypted,
     host_and_port,
 )
+from exporter.config.grouping import ReportConfig
 from exporter.config.listen import ListenAddress
 from exporter.config.lnd_settings import AUTO, LND_NAME
 from exporter.config.macaroons import ADMIN
@@ -253,3 +254,4 @@ class Config:
     """The name of the group of each key of a recipient that is in one."""
     check: CheckConfig = CheckConfig()
     backfill: BackfillConfig = BackfillConfig()
+    report: ReportConfig = field(default_factory=ReportConfig)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from exporter.config.addresses import GRPC, HOME, encrypted, lnd_address
+from exporter.config.commands import OF_ONE_PAYMENT, PROGRAM, Command
 from exporter.config.lnd_settings import (
     LND_EXPLAIN_NO_ROUTE,
     LND_FINAL_UPDATES_ONLY,
@@ -16,7 +17,7 @@ from exporter.config.lnd_settings import (
 )
 from exporter.config.macaroons import check_directory, check_macaroon, find_macaroon
 from exporter.config.model import NodeConfig
-from exporter.config.problems import InvalidValue, Problem
+from exporter.config.problems import HASH, InvalidValue, Problem
 from exporter.config.raw import RawValue, RawValues, optional_value, value
 from exporter.config.settings import SETTINGS
 from exporter.payments.labels import Mode
@@ -48,14 +49,14 @@ NO_NODE = Problem(
 )
 
 
-def no_node_to_ask(command: str) -> Problem:
-    """Return the same problem for a command that asks about one payment: other examples, and not about the demo."""
+def no_node_to_ask(command: Command) -> Problem:
+    """Return the same problem for a command that asks lnd: other examples, and not about the demo."""
+    call = f"{PROGRAM} {command}" + f" {HASH}" * (command in OF_ONE_PAYMENT)
     return NO_NODE._replace(
         fix="Give what the exporter was given: its --lnd flags, its environment or its file.\n"
-        f"On lnd's own machine:  lnd-payments-exporter {command} HASH --lnd.dir ~/.lnd\n"
-        f"From another one:      lnd-payments-exporter {command} HASH --lnd.address HOST:10009 --lnd.tls-cert FILE"
-        " --lnd.macaroon FILE\n"
-        f"As an exporter does:   lnd-payments-exporter {command} HASH --config.file FILE"
+        f"On lnd's own machine:  {call} --lnd.dir ~/.lnd\n"
+        f"From another one:      {call} --lnd.address HOST:10009 --lnd.tls-cert FILE --lnd.macaroon FILE\n"
+        f"As an exporter does:   {call} --config.file FILE"
     )
 
 

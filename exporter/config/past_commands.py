@@ -2,6 +2,26 @@
 
 from exporter.config.command_help import UNWRITABLE, WRONG, CommandHelp
 
+REPORT = CommandHelp(
+    "report [FLAGS]",
+    "add up what lnd's payments cost, how many succeeded, and why others failed",
+    {
+        "0": "printed, even if there are no payments",
+        "1": f"lnd can't be asked, or {UNWRITABLE}",
+        "2": WRONG,
+        "130, 143": "stopped by Ctrl-C, by SIGTERM",
+    },
+    "Read all payments of each node from lnd, and add up amounts, fees, successes and failures, by month or by"
+    " something else. It needs no Prometheus and no state file, and the exporter need not run. To reach lnd it"
+    " needs the settings of the exporter: flags, environment or file. It changes nothing in lnd, and lets it rest"
+    " for half of the time.",
+    "report --by=kind --lnd.dir ~/.lnd",
+    {
+        "since": "only payments that ended since then: 12h, 30d, 52w (default: all)",
+        "lnd.name": "only this node, if the file lists several",
+        "json": "print one JSON document instead of a table",
+    },
+)
 BACKFILL = CommandHelp(
     "backfill FLAGS",
     "write the payments of before as history for Prometheus",

@@ -97,7 +97,7 @@ class Channels:
 
 
 class CatchUpProgress(NamedTuple):
-    """Progress of a catch-up; the first three are values of `payment_index`."""
+    """Progress of a catch-up; the first three are values of `payment_index`. Reading back, they are seconds."""
 
     first: int
     """Where it began: all payments up to here were known."""

@@ -71,7 +71,10 @@ async def test_a_second_run_adds_nothing(command: Command) -> None:
     before = command.state.read_bytes()
     again = await command.run(*SMALL, "--output=" + str(command.directory / "past"))
     assert (again.code, again.output) == (0, "")
-    assert again.error == f"{command.directory / 'past'} is complete: nothing is left to do.\n"
+    assert (
+        again.error
+        == f"{command.directory / 'past'} has all of it: nothing is left to do. To begin again, name a new directory.\n"
+    )
     other = await command.run(*SMALL, "--output=" + str(command.directory / "other"))
     assert other.code == 2
     assert f"{command.state} has the history of lnd already: its counters began with it." in other.error
@@ -97,7 +100,7 @@ async def test_a_second_run_adds_nothing(command: Command) -> None:
         (["--output=full", f"--labels={LABELS}", "--adopt"], ["full has files of something else."]),
         (["--output=/proc/x", f"--labels={LABELS}", "--adopt"], ["/proc/x can't be used (No such file or directory)."]),
         (["--output=file", f"--labels={LABELS}", "--adopt"], ["file can't be used (File exists)."]),
-        (["--output=bad", f"--labels={LABELS}", "--adopt"], ["bad has a progress.json that can't be read"]),
+        (["--output=bad", f"--labels={LABELS}", "--adopt"], ["bad has a save point that can't be read"]),
     ],
 )
 async def test_wrong_use(command: Command, monkeypatch: pytest.MonkeyPatch, flags: list[str], says: list[str]) -> None:

@@ -107,7 +107,8 @@ def test_flags_of_ended_with_another_command(home: Home, flag: str) -> None:
     """The fix is the command that was probably forgotten."""
     name = flag.partition("=")[0]
     fix = f"Leave it out, or write: lnd-payments-exporter ended {name}"
-    assert problems_of(f"--lnd.dir=.lnd {flag}") == [Problem(name, "is for the command ended.", fix)]
+    owners = "commands ended, report and backfill" if name == "--since" else "command ended"
+    assert problems_of(f"--lnd.dir=.lnd {flag}") == [Problem(name, f"is for the {owners}.", fix)]
 
 
 def test_settings_of_the_list_are_in_the_file(home: Home) -> None:

@@ -71,7 +71,8 @@ def test_storage_memory_leaves_nothing_to_read(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flag", "whose"), [("--json", "commands open, ended, track, why and check"), ("--older-than=10m", "command open")]
+    ("flag", "whose"),
+    [("--json", "commands open, ended, track, why, check and report"), ("--older-than=10m", "command open")],
 )
 def test_flags_of_open_with_another_command(home: Home, flag: str, whose: str) -> None:
     """The fix is the command that was probably forgotten. The YAML file can't hold them."""
