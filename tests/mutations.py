@@ -2092,6 +2092,48 @@ MUTATIONS = (
         "pass",
         "backfill/test_adopt.py",
     ),
+    Mutation(
+        "payments that ended earlier are in a report, too",
+        "report/fold.py",
+        "if at_ns < self._since_ns:",
+        "if at_ns < 0:",
+        "report/test_fold.py",
+    ),
+    Mutation(
+        "a report puts a payment into the month in which it was created",
+        "report/fold.py",
+        "return date_of(at_ns)[:7]",
+        "return date_of(end.ending.run.created_us * 1000)[:7]",
+        "report/test_fold.py",
+    ),
+    Mutation(
+        "what a peer got contains the fees",
+        "report/fold.py",
+        "max(0, settled.attempt.amount_msat - settled.attempt.fee_msat)",
+        "settled.attempt.amount_msat",
+        "report/test_fold.py",
+    ),
+    Mutation(
+        "a report misses payments that were held for long",
+        "report/command.py",
+        "LONGEST_HOLD_NS = 21 * 86_400",
+        "LONGEST_HOLD_NS = 7 * 86_400",
+        "report/test_reading.py",
+    ),
+    Mutation(
+        "a report without one of the nodes is a success",
+        "report/command.py",
+        "return OK if complete else FAILED",
+        "return OK",
+        "report/test_reading.py",
+    ),
+    Mutation(
+        "a spreadsheet runs an alias",
+        "report/document.py",
+        "if alias.startswith(FORMULA) else alias",
+        "if not alias else alias",
+        "report/test_document.py",
+    ),
 )
 
 
