@@ -13,6 +13,8 @@ from tests.follow.exporter import CALM_S, FIRST, Exporter
 
 PAUSES_S = (0.0, 0.0, 0.5, 20.0)
 """How long reading may rest between two pages."""
+BREAK = 0.05
+"""How often reading is broken off after a page."""
 
 
 class Reading:
@@ -28,17 +30,25 @@ class Reading:
         """The runs that were in flight when they were asked for last."""
 
     async def run(self) -> None:
-        """Read everything. Raises `SeamError`, `LndError`."""
-        reader = HistoryReader("lnd", self._node, self._node.clocks)
-        seam = self.look()
-        assert seam is not None
-        border = Border(seam, self.look, self._node.clocks)
-        order = AfterCounting(seam, border, reader)
-        async for page in reader.pages():
-            self.history += [each.run for each in page.payments if order.is_history(each)]
-            await asyncio.sleep(self._node.random.choice(PAUSES_S))
-        self.history += [each.run for each in await order.rest(0)]
-        self.nobodys = {run for run, each in border._kept.items() if each and not each.status.ended}
+        """Read everything; some readings are broken off and continued. Raises `SeamError`, `LndError`."""
+        before, after = None, 0
+        while True:
+            reader = HistoryReader("lnd", self._node, self._node.clocks)
+            seam = self.look()
+            assert seam is not None
+            border = Border(seam, self.look, self._node.clocks, before)
+            order = AfterCounting(seam, border, reader)
+            async for page in reader.pages(after):
+                self.history += [each.run for each in page.payments if order.is_history(each)]
+                after = page.payments[-1].payment_index
+                await asyncio.sleep(self._node.random.choice(PAUSES_S))
+                if self._node.random.random() < BREAK:
+                    before = order.state()
+                    break
+            else:
+                self.history += [each.run for each in await order.rest(after)]
+                self.nobodys = {run for run, each in border._kept.items() if each and not each.status.ended}
+                return
 
     def look(self) -> Seam | None:
         """Read the state file."""
