@@ -189,3 +189,25 @@ def test_failed_payment_is_paid_again_under_its_index(tmp_path: Path) -> None:
         assert (failed.status, rest.status) == (FAILED, SUCCEEDED)
 
     run_virtually(story)
+
+
+def test_more_payments_than_a_page_since_the_last_one_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that the page of the newest doesn't have are read, too."""
+    monkeypatch.setattr(calls, "PAGE_LIMIT", 20)
+
+    async def story(loop: VirtualLoop) -> None:
+        node = ChaoticNode(loop, 1)
+        node.pay_at_once(30)
+        reader = HistoryReader("lnd", node, node.clocks)
+        account = Account(FIRST.name, node.clocks, PEERS)
+        order = BeforeCounting(tmp_path / "state.sqlite", account, {}, reader, None)
+        await reader.connect()
+        history, last_index = list[Run](), 0
+        async for page in reader.pages():
+            history += [each.run for each in page.payments if order.is_history(each)]
+            last_index = page.payments[-1].payment_index
+        node.pay_at_once(90)
+        history += [each.run for each in await order.rest(last_index)]
+        assert sorted(history) == sorted(node.ends().keys() & node.there())
+
+    run_virtually(story)
