@@ -13,7 +13,7 @@ from tests.follow.exporter import CALM_S, FIRST, Exporter
 
 PAUSES_S = (0.0, 0.0, 0.5, 20.0)
 """How long reading may rest between two pages."""
-BREAK = 0.05
+BREAK = 0.1
 """How often reading is broken off after a page."""
 
 
