@@ -1,5 +1,6 @@
 """The two orders: history is read before the exporter counts the node, and adopted; or after counting has begun."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +12,10 @@ from exporter.backfill.reader import HistoryReader
 from exporter.backfill.seam import BEFORE_NS, Seam
 from exporter.backfill.timeline import SLACK_NS
 from exporter.follow import Account
-from exporter.payments.payment import Payment
+from exporter.payments.payment import Payment, Run
+
+REMEMBERED = 1500
+"""Number of payments read last that are remembered: three times as many as counting begins with."""
 
 
 class Order(Protocol):
@@ -69,11 +73,13 @@ class BeforeCounting:
         self._groups = groups
         self._reader = reader
         self._in_flight = dict.fromkeys(before.kept if before else ())  # as many as lnd has in flight
+        self._last_read = deque[tuple[int, Run]](maxlen=REMEMBERED)  # index and run, ascending
         self._beginning: Beginning | None = None
         self._ends_ns = 0
 
     def is_history(self, payment: Payment) -> bool:
         """Return True if it has ended."""
+        self._last_read.append((payment.payment_index, payment.run))
         if payment.status.ended:
             self._in_flight.pop(payment.run, None)
         else:
@@ -89,14 +95,25 @@ class BeforeCounting:
         return Continued((0, 0), (), tuple(self._in_flight))
 
     async def rest(self, last_index: int) -> Sequence[Payment]:
-        """Return those that have ended since they were read, and those that lnd has listed since. Raises `LndError`."""
+        """Return those that have ended since they were read, and those that lnd has listed since. Raises `LndError`.
+
+        They are told by their runs: lnd on SQLite gives the index of a payment that failed last to its next run.
+        """
+        since: list[Payment] = []
         newest = await self._reader.newest()
+        while not newest.is_last and newest.payments[0].payment_index > last_index + 1:  # some may be in between
+            async for page in self._reader.pages(last_index):
+                since += [each for each in page.payments if not each.malformed and self.is_history(each)]
+                last_index = page.payments[-1].payment_index
+            newest = await self._reader.newest()
         self._beginning = await find_beginning(newest, self._in_flight, self._reader.payment)
         self._ends_ns = self._account.now().wall_ns - BEFORE_NS
-        return [
+        read = {run for _, run in self._last_read}
+        lowest = self._last_read[0][0] if self._last_read else last_index + 1  # all below have been read
+        return since + [
             payment
             for payment in self._beginning.ended
-            if payment.payment_index > last_index or payment.run in self._in_flight
+            if payment.run in self._in_flight or (payment.payment_index >= lowest and payment.run not in read)
         ]
 
     def ends_ns(self) -> int:
