@@ -1,7 +1,7 @@
 """The dashboards over a past: which panels have data, and which stay empty, as docs/backfill.md lists them."""
 
-import asyncio
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ import pytest
 from dashboards.query import VALUES
 from exporter.rules.generate import groups
 from exporter.rules.rule import as_yaml
-from tests.backfill.blocks import import_files, import_rules, querying
-from tests.backfill.test_prometheus import HOUR_S, Past, write
+from tests.backfill.blocks import import_rules, querying
+from tests.backfill.past import HOUR_S
+from tests.backfill.written import Past
 from tests.dashboards.panels import FILES, dashboard, with_variables
 from tests.victoria.server import Server
 
@@ -30,29 +31,23 @@ LONG_BEFORE_S = 365 * 24 * HOUR_S
 """There are no samples at all: some panels show a zero even then."""
 
 
-def recordings() -> list[Mapping[str, Any]]:
-    """Return the rule groups without alerts."""
-    every = as_yaml(groups(VALUES), VALUES)["groups"]
-    kept = [group | {"rules": [rule for rule in group["rules"] if "record" in rule]} for group in every]
-    return [group for group in kept if group["rules"]]
-
-
 @pytest.fixture(scope="module")
-def past(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Past:
-    """A past with recorded series in the database of a Prometheus that isn't running."""
-    written = asyncio.run(write(tmp_path_factory.mktemp("shown")))
-    import_files(written.home / "history", written.home / "data")
-    span_s = (written.ends_s - RECORDED_HOURS * HOUR_S, written.ends_s)
+def shown(past: Past, tmp_path_factory: pytest.TempPathFactory) -> Past:
+    """The past with recorded series, in the database of a Prometheus that isn't running."""
+    shown = past._replace(home=tmp_path_factory.mktemp("shown"))
+    shutil.copytree(past.home / "data", shown.home / "data")
+    span_s = (shown.ends_s - RECORDED_HOURS * HOUR_S, shown.ends_s)
+    recorded = as_yaml(groups(VALUES, alerts=False), VALUES)["groups"]
     for _ in range(PASSES):
-        with querying(written.home) as running:
-            import_rules(running, recordings(), span_s, written.home)
-    return written
+        with querying(shown.home) as running:
+            import_rules(running, recorded, span_s, shown.home)
+    return shown
 
 
 @pytest.fixture(scope="module")
-def server(past: Past) -> Iterator[Server]:
+def server(shown: Past) -> Iterator[Server]:
     """A Prometheus over that past."""
-    with querying(past.home) as running:
+    with querying(shown.home) as running:
         yield running
 
 
@@ -79,8 +74,8 @@ def documented() -> set[str]:
     return found
 
 
-def test_panels_that_stay_empty_are_documented(past: Past, server: Server) -> None:
+def test_panels_that_stay_empty_are_documented(shown: Past, server: Server) -> None:
     """All others have data."""
-    at_s = past.ends_s - 6 * HOUR_S
+    at_s = shown.ends_s - 6 * HOUR_S
     empty = {name for uid in FILES for name, panel in rows(uid) if not has_data(server, panel, at_s)}
     assert empty == documented()

@@ -1,66 +1,18 @@
 """The past of a node in a real Prometheus: raw samples of each hour against lnd's list, and the dashboards over it."""
 
-import asyncio
-import time
 from collections import Counter as Tally
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import pytest
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.payment import NS_PER_S
-from exporter.simulator import demo
-from tests.backfill.blocks import Raw, import_files, querying, raw
-from tests.backfill.past import HOUR_S, PastClock, backfill, ended_ns, held, listed, old_node, traffic
+from tests.backfill.blocks import Raw, querying, raw
+from tests.backfill.past import HOUR_S, ended_ns
+from tests.backfill.written import STEP_S, TARGET, Past
 from tests.victoria.server import Server
 
 pytestmark = pytest.mark.usefixtures("programs")
-
-HOURS = 60
-STEP_S = 300
-HELD_HOURS = (2.5, 7, 26, 31, 49.2, 52)
-PAYMENTS = 800
-LABELS = {"job": "lnd-payments", "instance": "localhost:10019/alice", "exporter": "localhost:10019"}
-TARGET = {*LABELS.items(), ("node", "alice")}
-
-
-class Past(NamedTuple):
-    """A past that has been written."""
-
-    home: Path
-    payments: list[pb.Payment]
-    """What lnd lists."""
-    kinds: Mapping[tuple[str, int], str]
-    """The kind of each run that ended, by hash and creation time in nanoseconds."""
-    ends_s: int
-    """A full hour after all of it, seconds since 1970."""
-
-
-async def write(home: Path) -> Past:
-    """Let a node have a past of some days, and write it."""
-    start_s = int(time.time()) // HOUR_S * HOUR_S - (HOURS + 8) * HOUR_S
-    node = old_node(home / "lnd", PastClock(start_s), keeps_attempts=True)
-    await node.start()
-    await node.play(*held(node, HELD_HOURS), *traffic(node, PAYMENTS, HOURS * HOUR_S))
-    groups = "\n".join(f"  {name}: [{key}]" for key, name in [*demo.destinations(node).items()][3:5])
-    (home / "backfill.yml").write_text(f"destinations:\n{groups}\n")
-    labels = "--labels=" + ",".join(map("=".join, LABELS.items()))
-    flags = ("--adopt", f"--storage.path={home / 'state.sqlite'}", f"--config.file={home / 'backfill.yml'}")
-    await backfill(node, home, labels, f"--step={STEP_S}s", *flags)
-    kinds = {(truth.payment_hash, truth.created_ns): truth.kind.value for truth in node.truth()}
-    payments = listed(node)
-    await node.stop()
-    return Past(home, payments, kinds, start_s + (HOURS + 4) * HOUR_S)
-
-
-@pytest.fixture(scope="module")
-def past(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Past:
-    """A past that is in `data`, the database of a Prometheus that isn't running."""
-    written = asyncio.run(write(tmp_path_factory.mktemp("past")))
-    import_files(written.home / "history", written.home / "data")
-    return written
 
 
 @pytest.fixture(scope="module")
