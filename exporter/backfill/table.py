@@ -45,18 +45,19 @@ class SeriesTable:
     def update(self) -> Changes:
         """Return what changed in the ledger since the last call."""
         begun, changed = list[Total](), list[Change]()
-        for total in {*self._metrics.shown(self._ledger.changed)}:
-            values = self._metrics.values(*total)
-            if total in self._series:
-                if not values:
-                    del self._series[total]
-            elif any(values):
-                self._series[total] = self._metrics.series(*total)
-                begun.append(total)
-            else:
-                continue
-            changed.append(Change(total, values))
-        self._ledger.changed.clear()
+        for kind, labels in self._ledger.changed.items():
+            for shown in self._metrics.shown(kind, labels):
+                total, values = (kind, shown), self._metrics.values(kind, shown)
+                if total in self._series:
+                    if not values:
+                        del self._series[total]
+                elif any(values):
+                    self._series[total] = self._metrics.series(kind, shown)
+                    begun.append(total)
+                else:
+                    continue
+                changed.append(Change(total, values))
+            labels.clear()
         return Changes(begun, changed)
 
     def everything(self) -> Changes:

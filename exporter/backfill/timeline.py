@@ -69,7 +69,6 @@ class Timeline:
 
         With `again` it was taken before reading was broken off: then the facts that were counted are left out.
         """
-        restart = Restart(payment_index, self.reached_ns)
         step_ns, steps = self.step_ns, self._steps
         earliest = max((self.reached_ns - SLACK_NS) // step_ns + 1, EARLIEST_NS // step_ns)
         if not again:
@@ -83,7 +82,7 @@ class Timeline:
                 continue
             step = steps.get(number)
             if step is None:
-                steps[number] = step = _Step(restart)
+                steps[number] = step = _Step(Restart(payment_index, self.reached_ns))
             step.events.append(event)
         self.reached_ns = max(self.reached_ns, min(created_ns, latest_ns))
 

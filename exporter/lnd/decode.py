@@ -52,7 +52,8 @@ _STATE: dict[int, NodeState] = {
 # Python 3.11 takes longer to look up the member of an enum than a global name.
 _IN_FLIGHT, _OTHER_REASON = Status.IN_FLIGHT, Reason.OTHER
 _ATTEMPT_IN_FLIGHT, _ATTEMPT_FAILED = AttemptStatus.IN_FLIGHT, AttemptStatus.FAILED
-_INTERMEDIATE, _REBALANCE = FailureSource.INTERMEDIATE, Kind.REBALANCE
+_INTERMEDIATE = FailureSource.INTERMEDIATE
+_REBALANCE, _AMP, _KEYSEND = Kind.REBALANCE, Kind.AMP, Kind.KEYSEND
 # With these lnd sends index 0 also when it doesn't know which node failed the attempt.
 _SOURCELESS = (Code.INTERNAL_FAILURE, Code.UNKNOWN_FAILURE, Code.UNREADABLE_FAILURE)
 
@@ -92,15 +93,22 @@ def _attempt(message: rpc.HTLCAttempt, own_key: str) -> tuple[Attempt, str]:
     length = len(hops)
     peer = destination = back_peer = ""
     channel_id = 0
-    hint = code = source = None
+    hint: Kind | None = None
+    code = source = None
     if length:
-        last = hops[-1]
-        peer, destination = _key(hops[0].pub_key), _key(last.pub_key)
-        hint = _REBALANCE if own_key and destination == own_key else _hint(last)
+        first, last = hops[0], hops[-1]
+        peer, destination = _key(first.pub_key), _key(last.pub_key)
+        is_amp = last.HasField("amp_record")
+        if own_key and destination == own_key:
+            hint = _REBALANCE
+        elif is_amp:
+            hint = _AMP
+        elif KEYSEND_RECORD in last.custom_records:
+            hint = _KEYSEND
         if last.encrypted_data:
             destination = ""
-        if not last.HasField("amp_record"):
-            channel_id = hops[0].chan_id
+        if not is_amp:
+            channel_id = first.chan_id
         if hint is _REBALANCE and length > 1:
             back_peer = _key(hops[-2].pub_key)
     before_recipient, failed_by = False, ""
@@ -129,13 +137,6 @@ def _attempt(message: rpc.HTLCAttempt, own_key: str) -> tuple[Attempt, str]:
         back_peer,
     )
     return attempt, destination
-
-
-def _hint(last: rpc.Hop) -> Kind | None:
-    """Return the kind of payment that the records of the last hop show; None if they show none."""
-    if last.HasField("amp_record"):
-        return Kind.AMP
-    return Kind.KEYSEND if KEYSEND_RECORD in last.custom_records else None
 
 
 def _failure(message: rpc.HTLCAttempt, hops: int) -> tuple[Code, FailureSource]:

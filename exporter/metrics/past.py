@@ -1,6 +1,6 @@
 """Which metrics the past can tell, and the names, labels and values of their series."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple, TypeAlias
 
@@ -91,14 +91,14 @@ class PastMetrics:
         rows = (row for row in node_rows(without) if isinstance(row, CounterRow | HistogramRow) and row.shows in shown)
         self._rows: dict[Metric, CounterRow | HistogramRow] = {row.shows: row for row in rows}
 
-    def shown(self, changed: Collection[tuple[Metric, Labels]]) -> Iterator[tuple[Metric, Labels]]:
-        """Yield which metrics and labels show these totals; several totals may be shown by one."""
-        for kind, labels in changed:
-            row = self._rows.get(kind)
-            if isinstance(row, HistogramRow):
-                yield kind, labels
-            elif row is not None:
-                yield from ((kind, shown) for shown in row.shown({labels: 0}))
+    def shown(self, kind: Metric, changed: Collection[Labels]) -> Collection[Labels]:
+        """Return the labels of the series that show these totals; several totals may be shown by one series."""
+        row = self._rows.get(kind)
+        if row is None:
+            return ()
+        if isinstance(row, CounterRow) and (row.summed or row.only):
+            return row.shown(dict.fromkeys(changed, 0)).keys()
+        return changed
 
     def series(self, kind: Metric, labels: Labels) -> Sequence[Series]:
         """Return the series of a counter (one) or a histogram (its buckets, count and sum)."""

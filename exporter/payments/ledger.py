@@ -208,11 +208,11 @@ class Ledger(RunningTotals):
 
     def _succeeded(self, event: PaymentSucceeded) -> None:
         ending = event.ending
-        labels = (ending.kind, amount_band(ending.value_msat))
-        purpose = PURPOSE[ending.kind]
-        self.count(_PAYMENTS_SUCCEEDED, *labels)
-        self.count(_PAYMENTS_SENT, *labels, by=ending.value_msat)
-        self.count(_PAYMENTS_FEES, *labels, by=ending.fee_msat)
+        kind, band = ending.kind, amount_band(ending.value_msat)
+        purpose = PURPOSE[kind]
+        self.count(_PAYMENTS_SUCCEEDED, kind, band)
+        self.count(_PAYMENTS_SENT, kind, band, by=ending.value_msat)
+        self.count(_PAYMENTS_FEES, kind, band, by=ending.fee_msat)
         if ending.reason is not _NO_REASON:
             self.count(Counter.SUCCEEDED_LATE, ending.reason)
             self.count(Counter.SUCCEEDED_LATE_MSAT, ending.reason, by=ending.value_msat)
@@ -221,25 +221,26 @@ class Ledger(RunningTotals):
             # Millionths of a ppm, rounded up, so that the comparison with the edges of buckets, whole ppm, is exact.
             self.observe(_FEE_PPM, -(-ending.fee_msat * PICO // ending.value_msat), purpose)
         self.observe(_PARTS, ending.parts, purpose)
-        self._ended(ending, _SUCCEEDED)
+        self._ended(ending, purpose, _SUCCEEDED)
         self.destinations.count_succeeded(ending)
-        for kind, band, reason, number in event.made_good:
-            self.count(Counter.FAILED_MADE_GOOD, kind, band, reason, by=number)
-        if ending.kind in REPAYABLE:
-            self.observe(_RUNS, 1 + sum(runs.number for runs in event.made_good), purpose)
+        for failed in event.made_good:
+            self.count(Counter.FAILED_MADE_GOOD, failed.kind, failed.amount_band, failed.reason, by=failed.number)
+        if kind in REPAYABLE:
+            runs = 1 + sum([runs.number for runs in event.made_good]) if event.made_good else 1
+            self.observe(_RUNS, runs, purpose)
 
     def _failed(self, event: PaymentFailed) -> None:
         ending, band = event.ending, amount_band(event.ending.value_msat)
+        purpose = PURPOSE[ending.kind]
         self.count(Counter.FAILED, ending.kind, band, ending.reason)
         if event.made_good:
             self.count(Counter.FAILED_MADE_GOOD, ending.kind, band, ending.reason)
-        self.count(Counter.FAILED_BY_CAUSE, PURPOSE[ending.kind], event.cause, band)
+        self.count(Counter.FAILED_BY_CAUSE, purpose, event.cause, band)
         self.count(Counter.FAILED_MSAT, ending.kind, ending.reason, by=ending.value_msat)
-        self._ended(ending, _FAILED)
+        self._ended(ending, purpose, _FAILED)
         self.destinations.count_failed(ending, event.cause)
 
-    def _ended(self, ending: Ending, outcome: Outcome) -> None:
-        purpose = PURPOSE[ending.kind]
+    def _ended(self, ending: Ending, purpose: Purpose, outcome: Outcome) -> None:
         if ending.duration_ns is not None:
             self.observe(_DURATION, ending.duration_ns, purpose, outcome)
         if ending.attempts is not None:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 from exporter.payments.labels import Source
 from exporter.payments.payment import NS_PER_S, Moment
 
+_STREAM = Source.STREAM  # Python 3.11 takes longer to look up the member of an enum than a global name
+
 LAG_NS = 5 * NS_PER_S
 """What a stream shows may be this much older, by lnd's clock, than what it has shown already."""
 QUIET_NS = NS_PER_S
@@ -63,12 +65,12 @@ class Receipt(NamedTuple):
     @property
     def live(self) -> bool:
         """True if it came from a stream."""
-        return self.source is Source.STREAM
+        return self.source is _STREAM
 
     @property
     def from_full_stream(self) -> bool:
         """True if it came from a stream that sends every terminal update, in the order in which lnd wrote them."""
-        return self.live and self.subscription.full
+        return self.source is _STREAM and self.subscription.full
 
     @property
     def after_first_update(self) -> bool:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 import exporter
-from tests.bench import group_decode, group_growth, group_page, group_process, group_stream, line
+from tests.bench import group_decode, group_growth, group_history, group_page, group_process, group_stream, line
 from tests.bench.document import describe_machine, write_into
 from tests.bench.line import NORMAL, QUICK, Line, Measure, Scale
 
@@ -22,6 +22,7 @@ GROUPS: Mapping[str, Measure] = {
     group_decode.GROUP: group_decode.measure,
     group_page.GROUP: group_page.measure,
     group_process.GROUP: group_process.measure,
+    group_history.GROUP: group_history.measure,
     group_growth.GROUP: group_growth.measure,
 }
 """The groups by name, in the order of the table."""

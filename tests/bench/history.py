@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import count, islice
+from itertools import count
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -63,13 +63,14 @@ class Pattern:
                     setattr(attempt, field, at := next(mark))
                     marks[at] = number
         text = bytes_field(1, message.SerializeToString())  # as an entry of the field `payments` of an answer
-        places += ((text.index(varint(at)), len(varint(at)), number) for at, number in marks.items())
+        for at, number in marks.items():
+            places.append((text.index(varint(at)), len(varint(at)), number))
         places.append((text.index(_HASH.encode()), len(_HASH), None))
         self._fixed, self._numbers = list[bytes](), list[_Number | None]()
         start = 0
-        for at, length, number in sorted(places, key=itemgetter(0)):
+        for at, length, differing in sorted(places, key=itemgetter(0)):
             self._fixed.append(text[start:at])
-            self._numbers.append(number)
+            self._numbers.append(differing)
             start = at + length
         self._last = text[start:]
 
@@ -84,7 +85,7 @@ class Pattern:
         parts = list[bytes]()
         for fixed, number in zip(self._fixed, self._numbers, strict=True):
             parts.append(fixed)
-            parts.append(_nine_bytes(values[number[0]] + number[1]) if number else payment_hash.encode())
+            parts.append(_nine_bytes(values[number.of] + number.plus) if number else payment_hash.encode())
         parts.append(self._last)
         return b"".join(parts)
 
@@ -189,8 +190,3 @@ class PastPayments(Database):
     def __len__(self) -> int:
         """Return the number of payments."""
         return self._payments
-
-
-def entries(past: PastPayments, number: int) -> list[bytes]:
-    """Return the first payments, each as an entry of a list."""
-    return list(islice(map(past.entry, count(1)), number))
