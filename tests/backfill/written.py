@@ -29,10 +29,10 @@ class Past(NamedTuple):
     """A full hour after all of it, seconds since 1970."""
 
 
-async def write(home: Path) -> Past:
-    """Let a node have a past of some days, and write it."""
+async def write(home: Path, *, keeps_attempts: bool = True) -> Past:
+    """Let a node have a past of some days, and write it; lnd keeps failed attempts only if it is told to."""
     start_s = int(time.time()) // HOUR_S * HOUR_S - (HOURS + 8) * HOUR_S
-    node = old_node(home / "lnd", PastClock(start_s), keeps_attempts=True)
+    node = old_node(home / "lnd", PastClock(start_s), keeps_attempts=keeps_attempts)
     await node.start()
     await node.play(*held(node, HELD_HOURS), *traffic(node, PAYMENTS, HOURS * HOUR_S))
     groups = "\n".join(f"  {name}: [{key}]" for key, name in [*demo.destinations(node).items()][3:5])
