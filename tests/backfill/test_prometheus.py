@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from dashboards.query import VALUES
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.payment import NS_PER_S
+from exporter.rules.recording import recordings
 from tests.backfill.blocks import Raw, querying, raw
 from tests.backfill.past import HOUR_S, ended_ns
 from tests.backfill.written import STEP_S, TARGET, Past
@@ -71,6 +73,7 @@ def risen(name: str, series: Raw) -> Hourly:
     return Hourly({key: rise for key, rise in found.items() if rise})
 
 
+FINISHED = "instance_node_amount_band:lnd_payments_finished_total:sum"
 METRICS = (
     "lnd_payments_started_total",
     "lnd_payments_succeeded_total",
@@ -94,6 +97,19 @@ def test_each_hour_and_kind_has_what_lnd_lists(past: Past, server: Server) -> No
     assert kinds == {"invoice", "keysend", "amp", "rebalance", "probe", "other"}
     reasons = {key[2] for key in found if key[0] == "lnd_payments_failed_total"}
     assert reasons >= {"timeout", "no_route", "incorrect_payment_details", "insufficient_balance", "canceled", "error"}
+
+
+def test_rules_find_all_that_they_add_up(past: Past, server: Server) -> None:
+    """A rule adds up the payments of the list at each hour, also before the first failure of an amount."""
+    (rule,) = [rule for rule in recordings(VALUES).rules if getattr(rule, "record", "") == FINISHED]
+    ended = [
+        ended_ns(payment)
+        for payment in past.payments
+        if past.kinds[payment.payment_hash, payment.creation_time_ns] in {"invoice", "keysend", "amp"}
+    ]
+    hours = range(hour_of(min(ended)), past.ends_s // HOUR_S)
+    counted = {hour: sum(at_ns <= hour * HOUR_S * NS_PER_S for at_ns in ended) for hour in hours}
+    assert {hour: sum(server.query(rule.expr, hour * HOUR_S).values()) for hour in hours} == counted
 
 
 def test_series_have_no_holes_and_all_labels(past: Past, server: Server) -> None:
