@@ -30,9 +30,12 @@ async def backfill(config: Config, client: Client, now: Callable[[], Moment]) ->
         if output.is_done(seam):
             print(f"{output} is complete: nothing is left to do.", file=sys.stderr)
             return OK
+        await output.say_limits()
         reader = HistoryReader(node.name, client, now, best_display(config.log.format, "reading the past"))
         order = _order(config, seam, reader, now, output.saved.order if output.saved else None)
-        await Work(config, reader, order, output, now).run()
+        work = Work(config, reader, order, output, now)
+        await work.run()
+        print("\n".join(work.summary()), file=sys.stderr)
         print(output.next_steps(), end="", file=sys.stderr)
     except (LndError, SinkError, SeamError, StoreError) as error:
         said = error.advice if isinstance(error, LndError) else str(error)

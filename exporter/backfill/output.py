@@ -1,8 +1,10 @@
 """Where the past goes: opens the sink, keeps the save point, and says what to do with what was written."""
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
@@ -19,7 +21,7 @@ SAVE_POINT = "progress.json"
 """The file in the output directory from which reading continues."""
 HEAD_MS = 3 * 3_600_000
 """Prometheus' head may reach back so far: a block that overlaps it costs samples of all targets at a restart."""
-FLAG = "--output"
+_FILES, _RECEIVER = "--output", "--remote-write"
 
 
 class Output:
@@ -29,32 +31,63 @@ class Output:
         """Look at what is there; `now` reads both clocks. Raises `ConfigError`."""
         self._options = config.backfill
         self._now = now
+        (node,) = config.nodes
         self.settings = msgspec.json.encode(
             (
                 {**self._options.labels},
-                config.nodes[0].name,
+                node.name,
                 config.without,
                 config.max_peers,
                 {*config.destinations.values()},
+                str(self),
             )
         ).decode()
         """What must be the same to continue."""
         self._sink: Sink | None = None
+        assert config.storage.path is not None, "the configuration is refused without a path"
+        self._save_path = self._path_of_save_point(config.storage.path, node.name)
         self.saved = self._read()
         """Where an earlier run was broken off; None if there was none."""
 
     def __str__(self) -> str:
         """Return its name for people."""
-        return str(self._options.output or "standard output")
+        receiver = self._options.remote_write
+        return receiver.shown if receiver else str(self._options.output or "standard output")
 
     @property
     def how_to_continue(self) -> str:
         """Return what is to be done after an error."""
-        return "" if self._options.output is None else " Run the same command again to continue."
+        return " Run the same command again to continue." if self._save_path else ""
+
+    @property
+    def how_to_begin_anew(self) -> str:
+        """Return what is to be done if an earlier run can't be continued, or is to be repeated."""
+        return (
+            "To begin again, name a new directory."
+            if self._options.output
+            else f"To begin again, remove {self._save_path}"
+        )
 
     def is_done(self, seam: Seam | None) -> bool:
         """Return True if an earlier run has written everything; `seam` is how the exporter counts the node."""
         return self.saved is not None and (self.saved.done or (seam is not None and seam.adopted))
+
+    async def say_limits(self) -> None:
+        """Say what a receiver accepts, and what may be wrong with its settings. Raises `ConfigError`, `SinkError`."""
+        receiver = self._options.remote_write
+        if receiver is None:
+            return
+        from exporter.backfill.remote_answer import RemoteWriteError  # noqa: PLC0415 - only a receiver needs HTTP
+        from exporter.backfill.remote_limits import limits  # noqa: PLC0415 - the same
+
+        try:
+            found = await limits(receiver)
+        except RemoteWriteError as error:
+            raise SinkError(str(error)) from None
+        if found.enabled is False:
+            raise ConfigError([Problem(_RECEIVER, found.sentences[0], "Or write files: --output=DIR")])
+        for sentence in (*receiver.warnings, *found.sentences):
+            print(sentence, file=sys.stderr)
 
     def saved_of(self, pubkey: str) -> SavePoint | None:
         """Return where an earlier run was broken off; None to begin. Raises `ConfigError` if it was another one."""
@@ -75,19 +108,24 @@ class Output:
     def open(self, step_ns: int) -> Sink:
         """Return the sink; `step_ns` is the time between two samples."""
         step_ms = step_ns // NS_PER_MS
-        if self._options.output is None:
-            self._sink = StdoutSink(step_ms)
-        else:
+        if self._options.remote_write is not None:
+            from exporter.backfill.remote_sink import RemoteSink  # noqa: PLC0415 - only a receiver needs HTTP
+
+            self._sink = RemoteSink(self._options.remote_write, step_ms, note=lambda line: print(line, file=sys.stderr))
+        elif self._options.output is not None:
             later_ms = self._now().wall_ns // NS_PER_MS - HEAD_MS
             self._sink = FilesSink(self._options.output, step_ms, later_ms)
+        else:
+            self._sink = StdoutSink(step_ms)
         return self._sink
 
     def save(self, point: SavePoint) -> None:
         """Keep a save point, if the output can be continued. Raises `SinkError`."""
-        if self._options.output is None:
+        if self._save_path is None:
             return
         try:
-            savepoint.write(self._options.output / SAVE_POINT, point)
+            self._save_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            savepoint.write(self._save_path, point)
         except OSError as error:
             raise SinkError(f"{error.filename} can't be written ({error.strerror})") from None
 
@@ -115,22 +153,35 @@ class Output:
             )
         return said
 
+    def _path_of_save_point(self, state: Path, node: str) -> Path | None:
+        """Return the file of the save point: in the directory of the output, or beside the state; None without any."""
+        if self._options.output is not None:
+            return self._options.output / SAVE_POINT
+        if self._options.remote_write is not None:
+            return state.with_name(f"{state.name}.{quote(node, safe='')}.{SAVE_POINT}")
+        return None
+
     def _read(self) -> SavePoint | None:
-        directory = self._options.output
-        if directory is None:
+        if self._save_path is None:
             return None
+        directory = self._options.output
         try:
-            directory.mkdir(parents=True, exist_ok=True)
-            saved = savepoint.read(directory / SAVE_POINT)
-            if saved is None and any(path.suffix != PART for path in directory.iterdir()):
+            if directory is not None:
+                directory.mkdir(parents=True, exist_ok=True)
+            saved = savepoint.read(self._save_path)
+            if saved is None and directory is not None and any(path.suffix != PART for path in directory.iterdir()):
                 raise self._other("has files of something else.")
         except OSError as error:
-            what = f"{directory} can't be used ({error.strerror})."
-            raise ConfigError([Problem(FLAG, what, "Name a directory that this user may write to.")]) from None
+            what = f"{directory or self._save_path} can't be used ({error.strerror})."
+            raise ConfigError([Problem(self._flag, what, "Name a directory that this user may write to.")]) from None
         except ValueError as error:
-            raise self._other(f"has a {SAVE_POINT} that can't be read ({error}).") from None
+            raise self._other(f"has a save point that can't be read ({error}).") from None
         return saved
 
+    @property
+    def _flag(self) -> str:
+        return _FILES if self._options.output is not None else _RECEIVER
+
     def _other(self, what: str) -> ConfigError:
-        directory: Path | None = self._options.output
-        return ConfigError([Problem(FLAG, f"{directory} {what}", "Name a new directory, to begin again.")])
+        path = self._options.output or self._save_path
+        return ConfigError([Problem(self._flag, f"{path} {what}", self.how_to_begin_anew)])

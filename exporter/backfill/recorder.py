@@ -35,13 +35,16 @@ class Recorder:
         self.timeline = timeline
         self.recorded = 0
         """Number of payments taken."""
+        self.first_ms = 0
+        """The first time that was written, milliseconds since 1970; 0 before."""
+        self.last_ms = 0
+        """The last time that was written, milliseconds since 1970; 0 before."""
         self._table = table
         self._sink = sink
         self._span = span
         self._save = save
         self._recipients = recipients
         self._begun_before = False  # whether there were steps that aren't written
-        self._written_ms = 0
 
     def take(self, payment: Payment, latest_ns: int, *, again: bool) -> None:
         """Take an ended payment that isn't malformed; `latest_ns` and `again` are those of `Timeline.add`."""
@@ -67,7 +70,7 @@ class Recorder:
         """
         for at_ns in self.timeline.finish(ends_ns):
             await self._write(at_ns)
-        await self._sink.end(self._written_ms + 1 if reset and self._written_ms else None)
+        await self._sink.end(self.last_ms + 1 if reset and self.last_ms else None)
 
     async def _write(self, at_ns: int) -> bool:
         """Write a time; return True if reading may continue with it. Raises `SinkError`."""
@@ -76,5 +79,6 @@ class Recorder:
             return False
         changes = self._table.everything() if self._begun_before else self._table.update()
         self._begun_before = False
-        self._written_ms = at_ns // NS_PER_MS
-        return await self._sink.write(self._written_ms, self._table, changes)
+        self.last_ms = at_ns // NS_PER_MS
+        self.first_ms = self.first_ms or self.last_ms
+        return await self._sink.write(self.last_ms, self._table, changes)

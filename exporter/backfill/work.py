@@ -1,6 +1,7 @@
 """One run of `backfill`: all payments of a node through the timeline to the output."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
@@ -18,6 +19,7 @@ from exporter.metrics.past import PastMetrics
 from exporter.payments.destinations import Recipients
 from exporter.payments.labels import AttemptStatus
 from exporter.payments.payment import NS_PER_S, Moment, Payment, Run
+from exporter.text import format_duration
 
 STEPS_S = (60, 120, 300)
 """Choices of the time between two samples."""
@@ -45,6 +47,8 @@ class Work:
         self._next_index = 1  # of the first payment that this run hasn't read
         self._undecided = frozenset[Run]()
         self._malformed = 0
+        self._recorder: Recorder | None = None
+        self._began_s = now().mono_ns / NS_PER_S
 
     async def run(self) -> None:
         """Do all of it. Raises `ConfigError`, `LndError`, `SinkError`, `SeamError`, `StoreError`."""
@@ -61,7 +65,7 @@ class Work:
         timeline = Timeline(self._ledger, step_ns, counted=saved.counted if saved else 0, reached_ns=restart.reached_ns)
         labels = {**self._options.labels, "node": self._config.nodes[0].name}
         metrics = PastMetrics(self._ledger, labels, self._config.without, attempts=attempts)
-        recorder = Recorder(
+        self._recorder = recorder = Recorder(
             timeline,
             SeriesTable(metrics, self._ledger),
             self._output.open(step_ns),
@@ -85,6 +89,25 @@ class Work:
         self._order.conclude(self._ledger)
         if self._last_read != NOTHING_READ:
             self._output.save(replace(self._save_point(info.pubkey, timeline, attempts=attempts), done=True))
+
+    def summary(self) -> Iterator[str]:
+        """Yield lines for people: what was read and written, and what may surprise."""
+        recorder, reader = self._recorder, self._reader
+        assert recorder is not None, "`run` comes before"
+        took_s = self._now().mono_ns / NS_PER_S - self._began_s
+        name = self._config.nodes[0].name
+        yield (
+            f"{name}: {recorder.recorded:,} of {reader.payments:,} payments are history,"
+            f" read in {took_s:.1f} s, of which lnd took {reader.lnd_s:.1f} s."
+        )
+        if recorder.first_ms:
+            first, last = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (recorder.first_ms, recorder.last_ms))
+            step = format_duration(recorder.timeline.step_ns // NS_PER_S)
+            yield f"  samples from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC, each {step}"
+        if self._malformed:
+            yield f"  left out: {self._malformed:,} payments without hash or time, or with negative amounts"
+        if late := recorder.timeline.late:
+            yield f"  counted later than they happened, because lnd's clock went back: {late:,} facts"
 
     def _take(self, payment: Payment, recorder: Recorder) -> None:
         self._next_index = payment.payment_index + 1

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from exporter.config.grouping import By
 from exporter.payments.destinations import Recipients
 from exporter.payments.event import AttemptSettled, Ending, PaymentFailed, PaymentSucceeded
-from exporter.payments.labels import OTHER_DESTINATIONS, Cause, EndCause
+from exporter.payments.labels import OTHER_DESTINATIONS, Cause, EndCause, Kind
 from exporter.payments.past import replay
 from exporter.payments.payment import NS_PER_S, Payment
 from exporter.payments.peers import OTHER_PEERS
@@ -106,6 +106,8 @@ class Fold:
         """
         self.by = by
         self.total = Payments()
+        self.rebalances = Payments()
+        """Those of the payments that were rebalances: a node that pays itself for liquidity asks for them apart."""
         self.groups: dict[str, Payments] = {}
         """The payments by group; empty by peer."""
         self.peers: dict[str, Htlcs] = {}
@@ -161,6 +163,8 @@ class Fold:
 
     def _add_end(self, end: PaymentSucceeded | PaymentFailed, at_ns: int) -> None:
         self.total.add(end)
+        if end.ending.kind is Kind.REBALANCE:
+            self.rebalances.add(end)
         if isinstance(end, PaymentFailed) and end.ending.attempts is None:
             self.without_attempts += 1
         if self.by is not By.PEER:

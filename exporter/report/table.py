@@ -44,6 +44,8 @@ def _lines(report: NodeReport, span: Span, width: int | None) -> Iterator[Text]:
     fold = report.fold
     if fold.total.ended:
         yield Text(f"{report.name}: {_cost(fold.total)}", style="bold")
+        if (rebalances := fold.rebalances).succeeded and fold.by is not By.KIND:
+            yield Text(f"of which {_number(rebalances.succeeded, 'rebalance')}: {_cost(rebalances)}")
         yield Text(f"{_number(fold.total.ended, 'payment')} ended {_when(fold, span)}: {_outcomes(fold.total)}")
     else:
         yield Text(f"{report.name}: no payment ended {_when(fold, span)}".rstrip(), style="bold")

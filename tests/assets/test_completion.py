@@ -63,6 +63,7 @@ def script(capsys: pytest.CaptureFixture[str], shell: str) -> str:
         (["--web.telemetry-path", "=", "/m"], NOTHING),
         (["rules", "--job", ""], NOTHING),
         (["ended", "--cause", "="], [*Cause, *Lost]),
+        (["report", "--by", "=", "d"], ["day", "destination"]),
         (["ended", "--cause", "=", "held,own_li"], ["held,own_liquidity"]),
         (["--log.payment-hashes", "=", "f"], ["false"]),
         (["--metrics.without", "=", "peers,d"], ["peers,destinations"]),

@@ -9,7 +9,7 @@ from exporter.backfill.seam import Seam, read_seam
 from exporter.lnd.client import LndError
 from exporter.payments.payment import Payment, Run
 from tests.follow.chaos import ChaoticNode
-from tests.follow.exporter import FIRST
+from tests.follow.exporter import CALM_S, FIRST, Exporter
 
 PAUSES_S = (0.0, 0.0, 0.5, 20.0)
 """How long reading may rest between two pages."""
@@ -55,3 +55,21 @@ class Reading:
                 if payment is not None and not payment.status.ended:
                     self.nobodys.add(payment.run)
                 return payment
+
+
+async def end_faults(node: ChaoticNode, faults: list[asyncio.Task[None]]) -> None:
+    """End the tasks that cause faults."""
+    for task in faults:
+        task.cancel()
+    if faults:
+        await asyncio.wait(faults)
+    node.end_faults()
+
+
+async def calm(exporter: Exporter) -> None:
+    """Start the exporter if it was killed last, and wait until it has counted everything."""
+    if not exporter.up.is_set():
+        await exporter.killed()
+        exporter.start()
+    await exporter.follows()
+    await asyncio.sleep(CALM_S)

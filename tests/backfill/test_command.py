@@ -81,39 +81,40 @@ async def test_a_second_run_adds_nothing(command: Command) -> None:
     assert command.state.read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("flags", "says"),
-    [
-        ([f"--labels={LABELS}", "--adopt"], ["--output\n      is missing.", "Name a directory: --output=DIR"]),
-        (["--output=x", "--adopt"], ["--labels\n      is missing", "Write those that Prometheus shows at /targets"]),
-        (["--output=x", "--labels=job=a", "--adopt"], ["instance is missing."]),
-        (["--output=x", "--labels=job=a,instance=b,node=c"], ["node is not a label of a target."]),
-        (["--output=x", "--labels=job=a,instance=b,job=c"], ["job is given twice."]),
-        (["--output=x", "--labels=job"], ["'job' is not a label."]),
-        (["--output=x", f"--labels={LABELS}"], ["counts no node lnd.", "If none does yet, add --adopt"]),
-        (["--output=x", f"--labels={LABELS}", "--adopt", "--step=10m"], ["10m is not between 1s and 5m."]),
-        (["--output=x", f"--labels={LABELS}", "--adopt", "--since=1h", "--until=2h"], ["nothing is left."]),
-        (["--output=x", f"--labels={LABELS}", "--storage.memory"], ["leaves nothing on disk that tells"]),
-        (["--output=full", f"--labels={LABELS}", "--adopt"], ["full has files of something else."]),
-        (["--output=/proc/x", f"--labels={LABELS}", "--adopt"], ["/proc/x can't be used (No such file or directory)."]),
-        (["--output=file", f"--labels={LABELS}", "--adopt"], ["file can't be used (File exists)."]),
-        (["--output=bad", f"--labels={LABELS}", "--adopt"], ["bad has a progress.json that can't be read"]),
-    ],
-)
-async def test_wrong_use(command: Command, monkeypatch: pytest.MonkeyPatch, flags: list[str], says: list[str]) -> None:
-    """Each is said at once, with what would be right; nothing is written."""
+WRONG: list[tuple[list[str], list[str]]] = [
+    ([f"--labels={LABELS}", "--adopt"], ["--output\n      is missing.", "Name a directory: --output=DIR"]),
+    (["--output=x", "--adopt"], ["--labels\n      is missing", "Write those that Prometheus shows at /targets"]),
+    (["--output=x", "--labels=job=a", "--adopt"], ["instance is missing."]),
+    (["--output=x", "--labels=job=a,instance=b,node=c"], ["node is not a label of a target."]),
+    (["--output=x", "--labels=job=a,instance=b,job=c"], ["job is given twice."]),
+    (["--output=x", "--labels=job"], ["'job' is not a label."]),
+    (["--output=x", f"--labels={LABELS}"], ["counts no node lnd.", "If none does yet, add --adopt"]),
+    (["--output=x", f"--labels={LABELS}", "--adopt", "--step=10m"], ["10m is not between 1s and 5m."]),
+    (["--output=x", f"--labels={LABELS}", "--adopt", "--since=1h", "--until=2h"], ["nothing is left."]),
+    (["--output=x", f"--labels={LABELS}", "--storage.memory"], ["leaves nothing on disk that tells"]),
+    (["--output=full", f"--labels={LABELS}", "--adopt"], ["full has files of something else."]),
+    (["--output=/proc/x", f"--labels={LABELS}", "--adopt"], ["/proc/x can't be used (No such file or directory)."]),
+    (["--output=file", f"--labels={LABELS}", "--adopt"], ["file can't be used (File exists)."]),
+    (["--output=bad", f"--labels={LABELS}", "--adopt"], ["bad has a save point that can't be read"]),
+]
+"""Flags, and what is said about them."""
+
+
+async def test_wrong_use(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each mistake is said at once, with what would be right; nothing is written."""
     monkeypatch.chdir(command.directory)
     for name in ("full", "bad"):
         (command.directory / name).mkdir()
     (command.directory / "full" / "notes.txt").write_text("mine")
     (command.directory / "bad" / SAVE_POINT).write_text("{}")
     (command.directory / "file").write_text("")
-    process = await command.start(*flags)
-    output, error = await process.communicate()
-    assert (process.returncode, output) == (2, b"")
-    for each in says:
-        assert each in error.decode()
-    assert not command.state.exists()
+    for flags, says in WRONG:
+        process = await command.start(*flags)
+        output, error = await process.communicate()
+        assert (process.returncode, output) == (2, b""), flags
+        missing = [each for each in says if each not in error.decode()]
+        assert not missing, (flags, error.decode())
+        assert not command.state.exists()
 
 
 async def test_standard_output(command: Command) -> None:

@@ -60,7 +60,10 @@ async def test_three_forms(node: SimulatedNode) -> None:
     fees, number = sum(each.fee_msat for each in ended), len(ended)
     table, rows, document = [await run(*command(node, *flags)) for flags in ((), ("--csv",), ("--json",))]
     assert [(each.code, each.stderr) for each in (table, rows, document)] == [(0, "")] * 3
-    assert table.stdout.splitlines()[1].startswith(f"{number:,} payments ended from 2026-01-01 to 2026-0")
+    first, rebalances, second, *_ = table.stdout.splitlines()
+    assert first.startswith(f"alice: {round(fees / 1000):,} sat in fees for ")
+    assert rebalances.startswith("of which ")
+    assert second.startswith(f"{number:,} payments ended from 2026-01-01 to 2026-0")
     parsed = [*csv.DictReader(io.StringIO(rows.stdout))]
     assert [row["month"] for row in parsed][:3] == ["2026-01", "2026-02", "2026-03"]
     assert sum(int(row["fees_msat"]) for row in parsed) == fees
@@ -115,6 +118,18 @@ async def test_signal_during_the_start(node: SimulatedNode, monkeypatch: pytest.
 
     monkeypatch.setitem(DO, "report", interrupted)
     assert main(command(node)[3:]) == 128 + signal.SIGINT
+
+
+async def test_signal_on_a_terminal(node: SimulatedNode) -> None:
+    """The bar is removed, and the cursor is back."""
+    node.faults.slow_list(0.01)
+    terminal = Terminal()
+    async with on(terminal, *command(node)) as process:
+        await terminal.wait_for(r"alice: reading .*?payments,")
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 128 + signal.SIGINT
+        await terminal.wait_for(r"\x1b\[\?25h")
+    assert terminal.text.rpartition("\x1b[2K")[2].strip("\r\n") == "\x1b[?25h"
 
 
 @pytest.mark.parametrize("since", [(), ("--since=52w",)])

@@ -78,6 +78,7 @@ def test_sums_are_those_of_the_counters(seed: int, *, keeps_failed: bool) -> Non
     assert of_groups(kinds, "volume_msat") == sums(ledger, Counter.SENT, 0)
     assert of_groups(kinds, "fees_msat") == sums(ledger, Counter.FEES, 0)
     assert of_groups(kinds, "failed_msat") == sums(ledger, Counter.FAILED_MSAT, 0)
+    assert kinds.rebalances == kinds.groups[Kind.REBALANCE]
     causes = sums(ledger, Counter.FAILED_BY_CAUSE, 1)
     assert len(causes) >= (6 if keeps_failed else 3)
     assert dict(kinds.total.causes) == causes

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from exporter.config.grouping import By
-from exporter.payments.labels import Reason, Status
+from exporter.payments.labels import Kind, Reason, Status
 from exporter.payments.payment import Payment
 from exporter.report.fold import Fold
 from exporter.report.node_report import NodeReport, Span
@@ -86,6 +86,21 @@ def test_small_amounts_are_exact() -> None:
     )
 
 
+def test_rebalances_are_told_apart() -> None:
+    """What they cost is a part of the sum; by kind it is a row of its own."""
+    around = payment(Status.SUCCEEDED, settled(flying(hint=Kind.REBALANCE)))
+    bought = payment(Status.SUCCEEDED, settled(flying()), payment_hash=OTHER_HASH)
+    unpaid = payment(Status.FAILED, failed(flying(hint=Kind.REBALANCE)), reason=Reason.NO_ROUTE)
+    assert printed(report([around, bought, unpaid])).splitlines()[:3] == [
+        "alice: 0.020 sat in fees for 2,000 sat paid (10 ppm)",
+        "of which 1 rebalance: 0.010 sat in fees for 1,000 sat paid (10 ppm)",
+        "3 payments ended on 2026-05-28: 2 succeeded (66.7 %), 1 failed",
+    ]
+    for few in ([bought, unpaid], [around, bought]):
+        assert "of which" not in printed(report(few, By.KIND))
+    assert "of which" not in printed(report([bought, unpaid]))
+
+
 def test_no_payments() -> None:
     """One line says so, and another what is in flight."""
     assert printed(report([])) == "alice: no payment ended\n"
@@ -125,7 +140,7 @@ def test_shares_are_never_rounded_to_nothing_or_all() -> None:
 
 def test_names_of_peers_are_shown_safely() -> None:
     """An alias is any text; a wide one is cut to its cells, and numbers stay in their columns."""
-    for alias in ("龍" * 40 + "\x1b[2J", "龍" * 15):
+    for alias in ("龍" * 40 + "\x1b[2J", "龍" * 8):
         found = report([payment(Status.SUCCEEDED, settled(flying()))], By.PEER, **{PEER: alias})
         lines = printed(found, 70).splitlines()
         assert "\x1b" not in printed(found)
