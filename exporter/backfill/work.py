@@ -80,8 +80,9 @@ class Work:
             self._last_read = saved.last_read
             await recorder.continue_()
         async for page in self._reader.pages(restart.payment_index - 1):
+            latest_ns = self._order.latest_ns()
             for payment in page.payments:
-                self._take(payment, recorder)
+                self._take(payment, recorder, latest_ns)
             await recorder.write_closed()
         for payment in await self._order.rest(self._last_read[0]):
             recorder.take(payment, self._order.latest_ns(), again=False)
@@ -109,7 +110,7 @@ class Work:
         if late := recorder.timeline.late:
             yield f"  counted later than they happened, because lnd's clock went back: {late:,} facts"
 
-    def _take(self, payment: Payment, recorder: Recorder) -> None:
+    def _take(self, payment: Payment, recorder: Recorder, latest_ns: int) -> None:
         self._next_index = payment.payment_index + 1
         if payment.malformed:
             self._malformed += 1
@@ -118,7 +119,7 @@ class Work:
         again = index <= self._last_read[0] and run not in self._undecided  # read before reading was broken off
         self._last_read = max(self._last_read, (index, run))
         if self._order.is_history(payment):
-            recorder.take(payment, self._order.latest_ns(), again=again)
+            recorder.take(payment, latest_ns, again=again)
 
     def _span(self) -> Span:
         now_ns, since_s, until_s = self._now().wall_ns, self._options.since_s, self._options.until_s
