@@ -20,6 +20,10 @@ class Order(Protocol):
     reset: bool
     """Whether the series end with a zero, because the live ones begin there."""
 
+    @property
+    def waits(self) -> bool:
+        """Return True if `rest` waits for the exporter."""
+
     def is_history(self, payment: Payment) -> bool:
         """Return True if a payment that was just read is history; what isn't decided yet is kept for `rest`."""
 
@@ -46,6 +50,7 @@ class BeforeCounting:
     """No exporter counts the node yet: all that has ended is history, and live counters begin with its sums."""
 
     reset = False
+    waits = False
 
     def __init__(
         self,
@@ -115,6 +120,11 @@ class AfterCounting:
         self._seam = seam
         self._border = border
         self._reader = reader
+
+    @property
+    def waits(self) -> bool:
+        """Return True if the exporter runs."""
+        return self._seam.running
 
     def is_history(self, payment: Payment) -> bool:
         """Return True if it ended before counting began."""

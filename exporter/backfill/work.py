@@ -1,6 +1,7 @@
 """One run of `backfill`: all payments of a node through the timeline to the output."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
@@ -25,6 +26,11 @@ STEPS_S = (60, 120, 300)
 """Choices of the time between two samples."""
 MANY_STEPS = 45_000
 """With more samples of a series than that the next longer step is chosen: a month of minutes."""
+RETENTION_S = 15 * 86_400
+KEPT = (
+    "Prometheus deletes what is older than its --storage.tsdb.retention.time, 15 days unless it is set:"
+    " --since=15d writes no more than that."
+)
 FOREVER_NS = 1 << 63
 NOTHING_READ = (0, Run("", 0))
 
@@ -32,16 +38,23 @@ NOTHING_READ = (0, Run("", 0))
 class Work:
     """Reads, counts and writes the past of one node."""
 
-    def __init__(
-        self, config: Config, reader: HistoryReader, order: Order, output: Output, now: Callable[[], Moment]
+    def __init__(  # noqa: PLR0917 - what the command has built
+        self,
+        config: Config,
+        reader: HistoryReader,
+        order: Order,
+        output: Output,
+        now: Callable[[], Moment],
+        note: Callable[[str], None],
     ) -> None:
-        """Prepare; `reader` isn't connected, `now` reads both clocks."""
+        """Prepare; `reader` isn't connected, `now` reads both clocks, `note` tells a person something at once."""
         self._config = config
         self._options = config.backfill
         self._reader = reader
         self._order = order
         self._output = output
         self._now = now
+        self._note = note
         self._ledger = PastLedger(config.max_peers)
         self._last_read = NOTHING_READ  # index and run of the payment with the highest index
         self._next_index = 1  # of the first payment that this run hasn't read
@@ -55,7 +68,7 @@ class Work:
         info = await self._reader.connect()
         saved = self._output.saved_of(info.pubkey)
         attempts = saved.attempts if saved else any(map(_keeps_attempts, (await self._reader.newest()).payments))
-        step_ns = saved.step_ns if saved else await self._step_s() * NS_PER_S
+        step_ns = saved.step_ns if saved else await self._begin()
         restart = saved.restart if saved else Restart(1, 0)
         recipients = Recipients()
         recipients.groups = self._config.destinations
@@ -79,12 +92,13 @@ class Work:
             self._undecided = frozenset(saved.order.kept)
             self._last_read = saved.last_read
             await recorder.continue_()
-        async for page in self._reader.pages(restart.payment_index - 1):
-            latest_ns = self._order.latest_ns()
-            for payment in page.payments:
-                self._take(payment, recorder, latest_ns)
-            await recorder.write_closed()
-        for payment in await self._order.rest(self._last_read[0]):
+        async with aclosing(self._reader.pages(restart.payment_index - 1)) as pages:
+            async for page in pages:
+                latest_ns = self._order.latest_ns()
+                for payment in page.payments:
+                    self._take(payment, recorder, latest_ns)
+                await recorder.write_closed()
+        for payment in await self._rest():
             recorder.take(payment, self._order.latest_ns(), again=False)
         await recorder.finish(self._order.ends_ns(), reset=self._order.reset)
         self._order.conclude(self._ledger)
@@ -121,6 +135,11 @@ class Work:
         if self._order.is_history(payment):
             recorder.take(payment, latest_ns, again=again)
 
+    async def _rest(self) -> Sequence[Payment]:
+        if self._order.waits:
+            self._note("All is read. Waiting until the exporter has written its state once more, a minute or two.")
+        return await self._order.rest(self._last_read[0])
+
     def _span(self) -> Span:
         now_ns, since_s, until_s = self._now().wall_ns, self._options.since_s, self._options.until_s
         return Span(
@@ -128,14 +147,20 @@ class Work:
             FOREVER_NS if until_s is None else now_ns - until_s * NS_PER_S,
         )
 
-    async def _step_s(self) -> int:
-        """Return the time between two samples: the one asked for, or one by the span."""
-        if self._options.step_s is not None:
-            return self._options.step_s
+    async def _begin(self) -> int:
+        """Say how much there is; return the time between two samples: the one asked for, or one by the span."""
         oldest, now_ns = await self._reader.at(1), self._now().wall_ns
         begins_ns = max(self._span().since_ns, oldest.created_ns if oldest else now_ns)
         span_s = (now_ns - begins_ns) // NS_PER_S
-        return next((step_s for step_s in STEPS_S if span_s <= step_s * MANY_STEPS), STEPS_S[-1])
+        chosen_s = next((step_s for step_s in STEPS_S if span_s <= step_s * MANY_STEPS), STEPS_S[-1])
+        step_s = self._options.step_s or chosen_s
+        since = datetime.fromtimestamp(begins_ns / NS_PER_S, UTC)
+        self._note(
+            f"Samples since {since:%Y-%m-%d}, one each {format_duration(step_s)}: {span_s // step_s:,} a series."
+        )
+        if self._options.since_s is None and span_s > RETENTION_S:
+            self._note(KEPT)
+        return step_s * NS_PER_S
 
     def _save_point(self, pubkey: str, timeline: Timeline, *, attempts: bool) -> SavePoint:
         counters, histograms = savepoint.totals_of(self._ledger)
