@@ -94,8 +94,9 @@ class Work:
             await recorder.continue_()
         async with aclosing(self._reader.pages(restart.payment_index - 1)) as pages:
             async for page in pages:
+                latest_ns = self._order.latest_ns()
                 for payment in page.payments:
-                    self._take(payment, recorder)
+                    self._take(payment, recorder, latest_ns)
                 await recorder.write_closed()
         for payment in await self._rest():
             recorder.take(payment, self._order.latest_ns(), again=False)
@@ -123,7 +124,7 @@ class Work:
         if late := recorder.timeline.late:
             yield f"  counted later than they happened, because lnd's clock went back: {late:,} facts"
 
-    def _take(self, payment: Payment, recorder: Recorder) -> None:
+    def _take(self, payment: Payment, recorder: Recorder, latest_ns: int) -> None:
         self._next_index = payment.payment_index + 1
         if payment.malformed:
             self._malformed += 1
@@ -132,7 +133,7 @@ class Work:
         again = index <= self._last_read[0] and run not in self._undecided  # read before reading was broken off
         self._last_read = max(self._last_read, (index, run))
         if self._order.is_history(payment):
-            recorder.take(payment, self._order.latest_ns(), again=again)
+            recorder.take(payment, latest_ns, again=again)
 
     async def _rest(self) -> Sequence[Payment]:
         if self._order.waits:
