@@ -1,6 +1,5 @@
 """The two orders: history is read before the exporter counts the node, and adopted; or after counting has begun."""
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -12,10 +11,7 @@ from exporter.backfill.reader import HistoryReader
 from exporter.backfill.seam import BEFORE_NS, Seam
 from exporter.backfill.timeline import SLACK_NS
 from exporter.follow import Account
-from exporter.payments.payment import Payment, Run
-
-REMEMBERED = 1500
-"""Number of payments read last that are remembered: three times as many as counting begins with."""
+from exporter.payments.payment import Payment
 
 
 class Order(Protocol):
@@ -73,13 +69,11 @@ class BeforeCounting:
         self._groups = groups
         self._reader = reader
         self._in_flight = dict.fromkeys(before.kept if before else ())  # as many as lnd has in flight
-        self._last_read = deque[tuple[int, Run]](maxlen=REMEMBERED)  # index and run, ascending
         self._beginning: Beginning | None = None
         self._ends_ns = 0
 
     def is_history(self, payment: Payment) -> bool:
         """Return True if it has ended."""
-        self._last_read.append((payment.payment_index, payment.run))
         if payment.status.ended:
             self._in_flight.pop(payment.run, None)
         else:
@@ -108,8 +102,8 @@ class BeforeCounting:
             newest = await self._reader.newest()
         self._beginning = await find_beginning(newest, self._in_flight, self._reader.payment)
         self._ends_ns = self._account.now().wall_ns - BEFORE_NS
-        read = {run for _, run in self._last_read}
-        lowest = self._last_read[0][0] if self._last_read else last_index + 1  # all below have been read
+        read = {each.run: each.payment_index for each in self._reader.last_read}
+        lowest = min(read.values(), default=0)  # all below have been read
         return since + [
             payment
             for payment in self._beginning.ended

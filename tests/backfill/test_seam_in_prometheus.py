@@ -23,7 +23,7 @@ from tests.network.process import until
 from tests.stories.process import Exporter
 from tests.stories.prometheus import JOB, Prometheus
 
-pytestmark = pytest.mark.usefixtures("programs")
+pytestmark = [pytest.mark.usefixtures("programs"), pytest.mark.slow]
 
 HOURS = 20
 STEP_S = 300
