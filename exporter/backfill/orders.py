@@ -103,7 +103,7 @@ class BeforeCounting:
         self._beginning = await find_beginning(newest, self._in_flight, self._reader.payment)
         self._ends_ns = self._account.now().wall_ns - BEFORE_NS
         read = {each.run: each.payment_index for each in self._reader.last_read}
-        lowest = min(read.values(), default=0)  # all below have been read
+        lowest = min(read.values(), default=last_index + 1)  # all below have been read, perhaps by an earlier run
         return since + [
             payment
             for payment in self._beginning.ended

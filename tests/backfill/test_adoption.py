@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from exporter.backfill.adopt import refuse_adoption
+from exporter.backfill.border import Continued
 from exporter.backfill.ledger import PastLedger
 from exporter.backfill.orders import BeforeCounting
 from exporter.backfill.reader import HistoryReader
@@ -209,5 +210,22 @@ def test_more_payments_than_a_page_since_the_last_one_read(tmp_path: Path, monke
         node.pay_at_once(90)
         history += [each.run for each in await order.rest(last_index)]
         assert sorted(history) == sorted(node.ends().keys() & node.there())
+
+    run_virtually(story)
+
+
+def test_everything_was_read_by_an_earlier_run(tmp_path: Path) -> None:
+    """Nothing is listed again: the newest payments are in history already, and aren't added twice."""
+
+    async def story(loop: VirtualLoop) -> None:
+        node = ChaoticNode(loop, 1)
+        node.pay_at_once(30)
+        reader = HistoryReader("lnd", node, node.clocks)
+        account = Account(FIRST.name, node.clocks, PEERS)
+        order = BeforeCounting(tmp_path / "state.sqlite", account, {}, reader, Continued((0, 0), (), ()))
+        await reader.connect()
+        last_index = (await reader.newest()).last_index
+        assert [page async for page in reader.pages(last_index)] == []
+        assert await order.rest(last_index) == []
 
     run_virtually(story)
