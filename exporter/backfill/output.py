@@ -138,7 +138,7 @@ class Output:
         directory = self._options.output
         if directory is None:
             return ""
-        command = "promtool tsdb create-blocks-from openmetrics -q"
+        command = "promtool tsdb create-blocks-from -q openmetrics"
         said = (
             f"Now give it to Prometheus, which keeps running meanwhile (see docs/backfill.md):\n\n"
             f'  for file in {directory}/*.om; do {command} "$file" PROMETHEUS_DATA; done\n'

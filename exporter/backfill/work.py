@@ -91,6 +91,7 @@ class Work:
             if not await self._reader.lists(saved.last_read):
                 raise self._output.renumbered()
             self._saved, self._undecided = saved, frozenset(saved.order.kept)
+            self._reader.last_read.extend(saved.last_read)
             await recorder.continue_()
         async with aclosing(self._reader.pages(restart.payment_index - 1)) as pages:
             async for page in pages:
@@ -102,7 +103,7 @@ class Work:
             recorder.take(payment, self._order.latest_ns(), again=False)
         await recorder.finish(self._order.ends_ns(), reset=self._order.reset)
         self._order.conclude(self._ledger)
-        if self._reader.payments:
+        if self._reader.last_read:
             self._output.save(replace(self._save_point(info.pubkey, timeline, attempts=attempts), done=True))
 
     def summary(self) -> Iterator[str]:
@@ -158,19 +159,16 @@ class Work:
         chosen_s = next((step_s for step_s in STEPS_S if span_s <= step_s * MANY_STEPS), STEPS_S[-1])
         step_s = self._options.step_s or chosen_s
         since = datetime.fromtimestamp(begins_ns / NS_PER_S, UTC)
-        self._note(
-            f"Samples since {since:%Y-%m-%d}, one each {format_duration(step_s)}: {span_s // step_s:,} a series."
-        )
+        each = format_duration(step_s)
+        self._note(f"Samples since {since:%Y-%m-%d}, one each {each}: {span_s // step_s:,} for each series.")
         if self._options.since_s is None and span_s > RETENTION_S:
             self._note(KEPT)
         return step_s * NS_PER_S
 
     def _last_read(self) -> Sequence[IndexedRun]:
         """Return the last payments that were read, by this run or by the earlier one, whichever came further."""
-        read = [*self._reader.last_read][-CHECKED:]
-        if self._saved is not None and (not read or read[-1].payment_index < self._saved.last_read[-1].payment_index):
-            return self._saved.last_read
-        return read
+        read, saved = [*self._reader.last_read][-CHECKED:], self._saved
+        return saved.last_read if saved and read[-1].payment_index < saved.last_read[-1].payment_index else read
 
     def _save_point(self, pubkey: str, timeline: Timeline, *, attempts: bool) -> SavePoint:
         counters, histograms = savepoint.totals_of(self._ledger)
