@@ -17,7 +17,7 @@ class OpenMetricsText:
         """`write` takes the text of whole times, in ascending order."""
         self._write = write
         self._starts: dict[Total, Sequence[str]] = {}  # the lines of each total up to the number
-        self._lines: dict[Total, Sequence[str]] = {}  # the same with the number, in the same order
+        self._lines: dict[Total, Sequence[str]] = {}  # the same with the number
         self._pending: list[str] = []  # text of whole times; not one text, for to copy it takes longer than to make it
         self._pending_ms = 0
 
