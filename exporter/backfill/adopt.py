@@ -38,7 +38,10 @@ def refuse_adoption(path: Path, node: str) -> None:
     if counting is None:
         return
     if counting.state.adopted:
-        raise StoreError(f"{path} has the history of {node} already: its counters began with it.", "Nothing is left.")
+        raise StoreError(
+            f"{path} has the history of {node} already: its counters began with it.",
+            f"Nothing is left to do. To begin anew: stop the exporter, --storage.reset={node}, then --adopt.",
+        )
     raise StoreError(
         f"{path} counts {node} already.",
         f"Leave out --adopt: history ends where counting began. Or begin anew, after --storage.reset={node}",

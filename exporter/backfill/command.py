@@ -30,13 +30,14 @@ async def backfill(config: Config, client: Client, now: Callable[[], Moment]) ->
     bars = bars_or_nothing("reading")
     display = Patient(bars, lambda: now().mono_ns / NS_PER_S) if bars else None
     try:
-        seam = _check_order(config, now, is_continued=output.saved is not None)
+        written = output.saved is not None and output.saved.done
+        seam = _check_order(config, now, written=written)
         if output.is_done(seam):
             print(f"{output} is complete: nothing is left to do.", file=sys.stderr)
             return OK
         await output.say_limits()
         reader = HistoryReader(node.name, client, now, display)
-        order = _order(config, seam, reader, now, output.saved.order if output.saved else None)
+        order = _order(config, seam, reader, now, output.broken_off.order if output.broken_off else None)
         work = Work(config, reader, order, output, now, lambda line: print(line, file=sys.stderr))
         await work.run()
         print("\n".join(work.summary()), file=sys.stderr)
@@ -57,13 +58,13 @@ async def backfill(config: Config, client: Client, now: Callable[[], Moment]) ->
     return OK
 
 
-def _check_order(config: Config, now: Callable[[], Moment], *, is_continued: bool) -> Seam | None:
+def _check_order(config: Config, now: Callable[[], Moment], *, written: bool) -> Seam | None:
     """Return how the exporter counts the node; None if it doesn't yet. Raises `ConfigError` for the wrong order."""
     path, (node,), adopt = config.storage.path, config.nodes, config.backfill.adopt
     assert path is not None, "the configuration is refused without a path"
     try:
         seam = read_seam(path, node.name, now().wall_ns)
-        if adopt and not (is_continued and seam is not None and seam.adopted):
+        if adopt and not (written and seam is not None and seam.adopted):
             refuse_adoption(path, node.name)
     except StoreError as error:
         raise ConfigError([Problem("--storage.path", str(error), error.fix)]) from None
@@ -74,7 +75,7 @@ def _check_order(config: Config, now: Callable[[], Moment], *, is_continued: boo
             "If none does yet, add --adopt: then its counters begin with the sums of history."
         )
         raise ConfigError([Problem("--storage.path", what, fix)])
-    if seam is not None and seam.adopted and not is_continued:
+    if seam is not None and seam.adopted and not written:
         what = f"The counters of {node.name} in {path} began with the sums of its history."
         fix = f"It is written already. To begin anew: stop the exporter, --storage.reset={node.name}, then --adopt."
         raise ConfigError([Problem("--storage.path", what, fix)])

@@ -38,7 +38,9 @@ class FilesSink:
         self._start_ms = -1  # where the present file begins; negative before the first time
         self._file: TextIO | None = None
         self._path = directory
-        for left_over in directory.rglob(f"*{SUFFIX}{PART}"):
+        self._first_ms = 0  # the block of the first sample
+        # What is in `later` belongs together with the end, which is written once more, and at another time.
+        for left_over in (*directory.rglob(f"*{SUFFIX}{PART}"), *(directory / LATER).glob(f"*{SUFFIX}")):
             left_over.unlink()
 
     async def write(self, at_ms: int, table: SeriesTable, changes: Changes) -> bool:
@@ -46,6 +48,7 @@ class FilesSink:
         with self._errors():
             if self._start_ms < 0:
                 self._start_ms = self._start_of(at_ms - self._step_ms)
+                self._first_ms = (at_ms - (self._step_ms if changes.begun else 0)) // BLOCK_MS * BLOCK_MS
             self._text.step(at_ms, at_ms - self._step_ms, table, changes)
             start_ms = self._start_of(at_ms)
             begins = start_ms != self._start_ms
@@ -81,8 +84,10 @@ class FilesSink:
         self._file.write(text)
 
     def _path_of(self, start_ms: int) -> Path:
+        """Return the file; if one of that span is there from before `later` moved on, this run's has another name."""
         directory = self.directory / LATER if start_ms >= self._later_ms else self.directory
-        return directory / f"{datetime.fromtimestamp(start_ms / 1000, UTC):%Y%m%dT%H%MZ}{SUFFIX}"
+        begins_ms = max(start_ms, self._first_ms)
+        return directory / f"{datetime.fromtimestamp(begins_ms / 1000, UTC):%Y%m%dT%H%MZ}{SUFFIX}"
 
     def _complete(self) -> None:
         """Give the present file its name, if there is one."""

@@ -1,17 +1,21 @@
 """The two orders: history is read before the exporter counts the node, and adopted; or after counting has begun."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from exporter.backfill.adopt import Beginning, adopt, find_beginning
-from exporter.backfill.border import Border, Continued, Side
+from exporter.backfill.border import Border, Continued, MustBeginAnew, Side
 from exporter.backfill.ledger import PastLedger
 from exporter.backfill.reader import HistoryReader
 from exporter.backfill.seam import BEFORE_NS, Seam
 from exporter.backfill.timeline import SLACK_NS
 from exporter.follow import Account
-from exporter.payments.payment import Payment
+from exporter.payments.payment import NS_PER_S, Payment
+
+_NEVER = (0, 0)
+"""Instead of `Seam.began`: no exporter counts the node."""
 
 
 class Order(Protocol):
@@ -19,6 +23,10 @@ class Order(Protocol):
 
     reset: bool
     """Whether the series end with a zero, because the live ones begin there."""
+
+    @property
+    def intro(self) -> str:
+        """Return what happens at the seam, for a person, before the work begins."""
 
     @property
     def waits(self) -> bool:
@@ -62,15 +70,26 @@ class BeforeCounting:
     ) -> None:
         """`path` is the state file; `account` is a new one of the node, `groups` are those of destinations.
 
-        `before` is the `state` of an earlier run, which was broken off.
+        `before` is the `state` of an earlier run, which was broken off. Raises `MustBeginAnew` if that one was in the
+        other order.
         """
         self._path = path
         self._account = account
         self._groups = groups
         self._reader = reader
+        if before and before.began != _NEVER:
+            raise MustBeginAnew("the earlier run has left out what an exporter counted, which counts the node no more")
         self._in_flight = dict.fromkeys(before.kept if before else ())  # as many as lnd has in flight
         self._beginning: Beginning | None = None
         self._ends_ns = 0
+
+    @property
+    def intro(self) -> str:
+        """Return that no exporter may begin to count meanwhile."""
+        return (
+            f"When all is written, the counters of {self._account.name} in {self._path} begin with the sums of history:"
+            " start its exporter after that."
+        )
 
     def is_history(self, payment: Payment) -> bool:
         """Return True if it has ended."""
@@ -86,7 +105,7 @@ class BeforeCounting:
 
     def state(self) -> Continued:
         """Return the runs in flight."""
-        return Continued((0, 0), (), tuple(self._in_flight))
+        return Continued(_NEVER, (), tuple(self._in_flight))
 
     async def rest(self, last_index: int) -> Sequence[Payment]:
         """Return those that have ended since they were read, and those that lnd has listed since. Raises `LndError`.
@@ -131,6 +150,14 @@ class AfterCounting:
         self._seam = seam
         self._border = border
         self._reader = reader
+
+    @property
+    def intro(self) -> str:
+        """Return where the series end, and that they are reset there."""
+        ends = datetime.fromtimestamp(self._seam.ends_ns / NS_PER_S, UTC)
+        return (
+            f"An exporter has begun to count already: history ends there, {ends:%Y-%m-%d %H:%M} UTC, in a reset to 0."
+        )
 
     @property
     def waits(self) -> bool:

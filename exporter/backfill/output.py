@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from exporter.backfill import savepoint
 from exporter.backfill.files import BLOCK_MS, LATER, PART, FilesSink
@@ -15,7 +16,7 @@ from exporter.backfill.seam import Seam
 from exporter.backfill.sink import Sink, SinkError
 from exporter.backfill.stdout import StdoutSink
 from exporter.config import Config, ConfigError, Problem
-from exporter.payments.payment import NS_PER_MS, Moment
+from exporter.payments.payment import NS_PER_MS, NS_PER_S, Moment
 
 SAVE_POINT = "progress.json"
 """The file in the output directory from which reading continues."""
@@ -36,18 +37,19 @@ class Output:
             (
                 {**self._options.labels},
                 node.name,
-                config.without,
+                {*config.without},
                 config.max_peers,
                 {*config.destinations.values()},
-                str(self),
-            )
+                str(self) if self._options.remote_write else None,
+            ),
+            order="deterministic",
         ).decode()
         """What must be the same to continue."""
         self._sink: Sink | None = None
         assert config.storage.path is not None, "the configuration is refused without a path"
         self._save_path = self._path_of_save_point(config.storage.path, node.name)
         self.saved = self._read()
-        """Where an earlier run was broken off; None if there was none."""
+        """The save point of an earlier run, or the last one of this run; None if there is none."""
 
     def __str__(self) -> str:
         """Return its name for people."""
@@ -69,8 +71,19 @@ class Output:
         )
 
     def is_done(self, seam: Seam | None) -> bool:
-        """Return True if an earlier run has written everything; `seam` is how the exporter counts the node."""
-        return self.saved is not None and (self.saved.done or (seam is not None and seam.adopted))
+        """Return True if an earlier run has written everything, and the node is adopted if it is to be.
+
+        `seam` is how the exporter counts it. Raises `ConfigError` if that run was another one.
+        """
+        if self.saved is None:
+            return False
+        self._refuse_others(self.saved)
+        return self.saved.done and (not self._options.adopt or (seam is not None and seam.adopted))
+
+    @property
+    def broken_off(self) -> SavePoint | None:
+        """Return where an earlier run was broken off; None to begin."""
+        return self.saved if self.saved is not None and self.saved.last_read else None
 
     async def say_limits(self) -> None:
         """Say what a receiver accepts, and what may be wrong with its settings. Raises `ConfigError`, `SinkError`."""
@@ -89,16 +102,22 @@ class Output:
         for sentence in (*receiver.warnings, *found.sentences):
             print(sentence, file=sys.stderr)
 
+    def kept_back(self, latest_ns: int) -> str:
+        """Return what is said beforehand about the newest samples; empty if no file has any after `latest_ns`."""
+        options = self._options
+        latest_ms = min(latest_ns, self._now().wall_ns - (options.until_s or 0) * NS_PER_S) // NS_PER_MS
+        if options.output is None or latest_ms < self._later_ms():
+            return ""
+        return (
+            f"The last hours may overlap what Prometheus has in its memory: they go to {options.output / LATER},"
+            " and are to be given to it some hours later."
+        )
+
     def saved_of(self, pubkey: str) -> SavePoint | None:
         """Return where an earlier run was broken off; None to begin. Raises `ConfigError` if it was another one."""
-        saved, step_s = self.saved, self._options.step_s
-        if saved is None:
-            return None
-        if saved.pubkey != pubkey:
-            raise self._other(f"has the past of another node, {saved.pubkey}.")
-        if saved.settings != self.settings or (step_s and step_s * 1000 * NS_PER_MS != saved.step_ns):
-            raise self._other("was begun with other labels, another step, or other settings of the metrics.")
-        return saved
+        if self.saved is not None and self.saved.pubkey != pubkey:
+            raise self._other(f"has the past of another node, {self.saved.pubkey}.")
+        return self.broken_off
 
     def renumbered(self) -> ConfigError:
         """Return the error if lnd doesn't list the payments any more as they were read by an earlier run."""
@@ -112,8 +131,7 @@ class Output:
 
             self._sink = RemoteSink(self._options.remote_write, step_ms, note=lambda line: print(line, file=sys.stderr))
         elif self._options.output is not None:
-            later_ms = self._now().wall_ns // NS_PER_MS - HEAD_MS
-            self._sink = FilesSink(self._options.output, step_ms, later_ms)
+            self._sink = FilesSink(self._options.output, step_ms, self._later_ms())
         else:
             self._sink = StdoutSink(step_ms)
         return self._sink
@@ -127,6 +145,14 @@ class Output:
             savepoint.write(self._save_path, point)
         except OSError as error:
             raise SinkError(f"{error.filename} can't be written ({error.strerror})") from None
+        self.saved = point
+
+    def complete(self, first: SavePoint) -> None:
+        """Note that all is written, before the node is adopted. Raises `SinkError`.
+
+        If it can't be adopted, another run goes on from the last save point, or from `first` if there was none.
+        """
+        self.save(replace(self.saved or first, done=True))
 
     async def close(self) -> None:
         """Close what is open."""
@@ -152,6 +178,9 @@ class Output:
             )
         return said
 
+    def _later_ms(self) -> int:
+        return self._now().wall_ns // NS_PER_MS - HEAD_MS
+
     def _path_of_save_point(self, state: Path, node: str) -> Path | None:
         """Return the file of the save point: in the directory of the output, or beside the state; None without any."""
         if self._options.output is not None:
@@ -176,6 +205,11 @@ class Output:
         except ValueError as error:
             raise self._other(f"has a save point that can't be read ({error}).") from None
         return saved
+
+    def _refuse_others(self, saved: SavePoint) -> None:
+        step_s = self._options.step_s
+        if saved.settings != self.settings or (step_s and step_s * NS_PER_S != saved.step_ns):
+            raise self._other("was begun with other labels, another step, or other settings of the metrics.")
 
     @property
     def _flag(self) -> str:

@@ -32,7 +32,7 @@ _ADVICE: tuple[tuple[tuple[int, ...], str, str], ...] = (
     ((404,), r"needs to be enabled", "Start Prometheus with this flag"),
     ((401, 403), r"no org id", "Mimir wants the header X-Scope-OrgID: name it in http_headers of --http-config=FILE"),
     ((401, 403, 407), "", _LOGIN),
-    ((400, 404, 405), "", _WHERE),
+    ((400, 404, 405, 501), "", _WHERE),
     (
         (413,),
         "",
@@ -67,7 +67,8 @@ def judge(config: RemoteWriteConfig, status: int, headers: Mapping[str, str], bo
         return
     said = "" if web_page else _first_line(config, body)
     answer = f"it answers {status}{_phrase(status)}{f': {said}' if said else ''}"
-    if kind == _SERVER_ERROR or status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT):
+    again = kind == _SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED
+    if again or status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT):
         raise TryAgain(answer, _retry_after_s(headers))
     if kind == _REDIRECT:
         target = _shown_target(config, headers.get("Location", ""))

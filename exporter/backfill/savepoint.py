@@ -44,7 +44,7 @@ class SavePoint(msgspec.Struct, frozen=True):
     outstanding: Sequence[str]
     """The first hop of each HTLC that is outstanding at the end of the step."""
     done: bool = False
-    """True if all is written: nothing is left to do."""
+    """True if all is written: then only the adoption may be left, and if that fails, reading continues from here."""
 
 
 def totals_of(

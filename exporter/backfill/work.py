@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 
-from msgspec.structs import replace
-
 from exporter.backfill import savepoint
 from exporter.backfill.ledger import PastLedger
 from exporter.backfill.orders import Order
@@ -68,6 +66,7 @@ class Work:
         info = await self._reader.connect()
         saved = self._output.saved_of(info.pubkey)
         attempts = saved.attempts if saved else any(map(_keeps_attempts, (await self._reader.newest()).payments))
+        self._note(self._order.intro)
         step_ns = saved.step_ns if saved else await self._begin()
         restart = saved.restart if saved else Restart(1, 0)
         recipients = Recipients()
@@ -86,6 +85,7 @@ class Work:
             save=lambda: self._output.save(self._save_point(info.pubkey, timeline, attempts=attempts)),
             recipients=recipients,
         )
+        first = self._save_point(info.pubkey, timeline, attempts=attempts)
         self._next_index = restart.payment_index
         if saved is not None:
             if not await self._reader.lists(saved.last_read):
@@ -102,9 +102,8 @@ class Work:
         for payment in await self._rest():
             recorder.take(payment, self._order.latest_ns(), again=False)
         await recorder.finish(self._order.ends_ns(), reset=self._order.reset)
+        self._output.complete(first)
         self._order.conclude(self._ledger)
-        if self._reader.last_read:
-            self._output.save(replace(self._save_point(info.pubkey, timeline, attempts=attempts), done=True))
 
     def summary(self) -> Iterator[str]:
         """Yield lines for people: what was read and written, and what may surprise."""
@@ -163,6 +162,8 @@ class Work:
         self._note(f"Samples since {since:%Y-%m-%d}, one each {each}: {span_s // step_s:,} for each series.")
         if self._options.since_s is None and span_s > RETENTION_S:
             self._note(KEPT)
+        if kept_back := self._output.kept_back(self._order.latest_ns()):
+            self._note(kept_back)
         return step_s * NS_PER_S
 
     def _last_read(self) -> Sequence[IndexedRun]:

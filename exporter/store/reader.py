@@ -32,6 +32,10 @@ _OLD_OR_FAR = "SELECT created_us, hash FROM counted_run WHERE node = ? AND (crea
 _FIX_RETRY = "Try again; if the error stays, look into the log of the exporter."
 
 
+class _Empty(StoreError):
+    """The file has no content: whoever was to write it first was killed, or hasn't come so far."""
+
+
 class StoredNode(NamedTuple):
     """One node in the state file."""
 
@@ -109,7 +113,8 @@ def read_ended(
 def read_counting(path: Path, node: str, far_us: int) -> StoredCounting | None:
     """Read how a node is counted, like `read_state`; None if there is no such file, or no such node in it.
 
-    `far_us` is where the far future begins, microseconds since 1970. Raises `StoreError`.
+    A file without any content counts as none. `far_us` is where the far future begins, microseconds since 1970. Raises
+    `StoreError`.
     """
 
     def read(connection: sqlite3.Connection) -> StoredCounting | None:
@@ -118,7 +123,10 @@ def read_counting(path: Path, node: str, far_us: int) -> StoredCounting | None:
 
     if not path.exists():
         return None
-    running, found = _read(path, "backfill", read)
+    try:
+        running, found = _read(path, "backfill", read)
+    except _Empty:
+        return None
     return found and found._replace(running=running and not found.state.heard.left)
 
 
@@ -132,7 +140,7 @@ def _read(path: Path, command: str, read: Callable[[sqlite3.Connection], T]) -> 
         def checked(connection: sqlite3.Connection) -> T:
             (schema,) = connection.execute("PRAGMA user_version").fetchone()
             if schema == 0:
-                raise StoreError(f"{path} is empty: no exporter has written to it.", _FIX_PATH.format(command=command))
+                raise _Empty(f"{path} is empty: no exporter has written to it.", _FIX_PATH.format(command=command))
             if not 1 <= schema <= file.SCHEMA:  # other tables than `ended` are the same in all of these
                 problem = f"{path} was written by another version (schema {schema}, this one knows {file.SCHEMA})."
                 raise StoreError(problem, _FIX_VERSION.format(command=command))

@@ -139,3 +139,81 @@ async def test_a_disk_that_is_full(command: Command) -> None:
     assert process.returncode == 1
     assert "can't be written (File too large). Run the same command again to continue.\n" in error.decode()
     assert (await command.run(*SMALL, f"--output={past}")).code == 0
+
+
+DAY = (*SMALL, "--since=1d", "--step=5m")
+"""Few samples."""
+
+
+async def test_a_second_run_with_other_labels(command: Command) -> None:
+    """It isn't told that all is there: what is there are other series."""
+    past = command.directory / "past"
+    assert (await command.run(*DAY, f"--output={past}")).code == 0
+    process = await command.start(*DAY, f"--output={past}", "--labels=job=other,instance=localhost:10019")
+    _, error = await process.communicate()
+    assert process.returncode == 2
+    assert f"{past} was begun with other labels, another step, or other settings" in error.decode()
+
+
+async def test_settings_without_an_order(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups of destinations, labels and groups of series are the same in any order, and in any process."""
+    groups = "\n".join(f"  group-{letter}: ['02{ord(letter):064x}']" for letter in "abcdefgh")
+    file, past = command.directory / "exporter.yml", command.directory / "past"
+    file.write_text(f"destinations:\n{groups}\n")
+    monkeypatch.setenv("PYTHONHASHSEED", "1")
+    flags = (f"--config.file={file}", *DAY[1:], f"--output={past}")
+    assert (await command.run(*flags, "--metrics.without=peers,amounts")).code == 0
+    monkeypatch.setenv("PYTHONHASHSEED", "2")
+    labels = ",".join(reversed(LABELS.split(",")))
+    process = await command.start(*flags, f"--labels={labels}", "--metrics.without=amounts,peers")
+    _, error = await process.communicate()
+    assert error.decode() == f"{past} is complete: nothing is left to do.\n"
+
+
+async def test_broken_off_and_adopted_from_elsewhere(command: Command) -> None:
+    """A directory that a run has left half full isn't taken for whole because another one was written and adopted."""
+    half, whole = command.directory / "half", command.directory / "whole"
+    process = await command.start(*SMALL, f"--labels={LABELS}", f"--output={half}")
+    while not (half / SAVE_POINT).exists():  # noqa: ASYNC110 - another process writes it
+        await asyncio.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    await process.communicate()
+    assert (await command.run(*SMALL, f"--output={whole}")).code == 0
+    again = await command.run(*SMALL, f"--output={half}")
+    assert again.code == 2
+    assert f"{command.state} has the history of lnd already" in again.error
+
+
+async def test_written_and_not_adopted(command: Command) -> None:
+    """Killed between the last file and the adoption, it goes on, and adopts the same sums."""
+    past = command.directory / "past"
+    assert (await command.run(*SMALL, f"--output={past}")).code == 0
+    expected = counters(command.state)
+    for path in command.directory.glob("state.sqlite*"):
+        path.unlink()
+    again = await command.run(*SMALL, f"--output={past}")
+    assert (again.code, counters(command.state)) == (0, expected), again.error
+
+
+async def test_killed_while_the_state_was_created(command: Command) -> None:
+    """A state file without any content is none: the node is adopted."""
+    command.state.touch()
+    result = await command.run(*DAY, f"--output={command.directory / 'past'}")
+    assert result.code == 0, result.error
+    assert counters(command.state)
+
+
+async def test_what_is_said_before_the_work(command: Command) -> None:
+    """What becomes of the exporter, how much it is, how long Prometheus keeps it, and which hours are to wait."""
+    past = command.directory / "past"
+    result = await command.run(*SMALL, "--step=5m", f"--output={past}")
+    said = result.error.splitlines()
+    assert said[0] == (
+        f"When all is written, the counters of lnd in {command.state} begin with the sums of history:"
+        " start its exporter after that."
+    )
+    assert said[1].startswith("Samples since ")
+    assert said[2] == (
+        f"The last hours may overlap what Prometheus has in its memory: they go to {past / 'later'},"
+        " and are to be given to it some hours later."
+    )
