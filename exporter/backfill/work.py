@@ -65,7 +65,7 @@ class Work:
         """Do all of it. Raises `ConfigError`, `LndError`, `SinkError`, `SeamError`, `StoreError`."""
         info = await self._reader.connect()
         saved = self._output.saved_of(info.pubkey)
-        attempts = saved.attempts if saved else any(map(_keeps_attempts, (await self._reader.newest()).payments))
+        attempts = saved.attempts if saved else any(map(keeps_attempts, (await self._reader.newest()).payments))
         self._note(self._order.intro)
         step_ns = saved.step_ns if saved else await self._begin()
         restart = saved.restart if saved else Restart(1, 0)
@@ -190,6 +190,6 @@ class Work:
         )
 
 
-def _keeps_attempts(payment: Payment) -> bool:
+def keeps_attempts(payment: Payment) -> bool:
     """Return True if lnd kept a failed attempt that it deletes by default; it never deletes those of `SendToRoute`."""
     return payment.invoice and any(attempt.status is AttemptStatus.FAILED for attempt in payment.attempts)

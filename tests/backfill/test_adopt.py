@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from exporter.backfill.adopt import Beginning, adopt, refuse_adoption
+from exporter.backfill.border import Continued, MustBeginAnew
+from exporter.backfill.orders import BeforeCounting
+from exporter.backfill.reader import HistoryReader
 from exporter.follow import Account
 from exporter.lnd.client import PaymentsPage
 from exporter.payments.destinations import Recipients
@@ -18,6 +21,7 @@ from exporter.payments.saved import SavedNode
 from exporter.payments.totals import Counter
 from exporter.store import Locked, Store, StoreError, encode
 from tests.backfill.counting import DEEP, FLYING, OVER
+from tests.follow.chaos import ChaoticNode
 from tests.follow.exporter import PEERS
 from tests.follow.virtual import VirtualLoop, run_virtually
 from tests.payments.build import PEER, at
@@ -163,3 +167,15 @@ def test_nothing_is_there_yet(tmp_path: Path) -> None:
     saved = loaded(path)
     assert saved is not None
     assert (saved.state.begun, saved.state.history_us, saved.state.floor_index) == (True, 0, 0)
+
+
+def test_the_earlier_run_was_in_the_other_order(tmp_path: Path) -> None:
+    """What that one left out was an exporter's, whose counters are gone: it is begun again."""
+
+    async def main(loop: VirtualLoop) -> None:
+        account, other = Account("alice", lambda: at(60), PEERS), Continued((5, 5), (), ())
+        reader = HistoryReader("alice", ChaoticNode(loop, 1), lambda: at(60))
+        with pytest.raises(MustBeginAnew, match="left out what an exporter counted"):
+            BeforeCounting(tmp_path, account, {}, reader, other)
+
+    run_virtually(main)

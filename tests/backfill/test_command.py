@@ -3,6 +3,7 @@
 import asyncio
 import random
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from exporter.backfill.output import SAVE_POINT
 from exporter.payments.totals import Counter
 from exporter.store import Store
 from tests.backfill.process import LABELS, Command
+from tests.bench.fake_lnd import fake_lnd
 
 SMALL = ("--metrics.without=peers,amounts,attempt-histograms,fee-histograms", "--adopt")
 """Fewer series, so that files are small."""
@@ -201,6 +203,38 @@ async def test_killed_while_the_state_was_created(command: Command) -> None:
     result = await command.run(*DAY, f"--output={command.directory / 'past'}")
     assert result.code == 0, result.error
     assert counters(command.state)
+
+
+async def test_the_last_three_hours(command: Command) -> None:
+    """They are in a file of their own, and nothing else is."""
+    past, before_s = command.directory / "past", time.time()
+    assert (await command.run(*DAY, f"--output={past}")).code == 0
+    last_s = [
+        max(float(line.split()[-1]) for line in path.read_text().splitlines()[:-1])
+        for path in (max(past.glob("*.om")), *past.glob("later/*.om"))
+    ]
+    hours = [(before_s - at_s) / 3600 for at_s in last_s]
+    assert len(hours) == 2
+    assert 3 <= hours[0] <= 5.1, "Prometheus' head"
+    assert hours[1] == pytest.approx(1 / 60, abs=0.01), "a minute"
+
+
+async def test_numbered_anew(tmp_path: Path) -> None:
+    """What was read before lnd numbered its payments anew isn't continued with others."""
+    async with fake_lnd(tmp_path) as lnd:
+        await lnd.remember(3000, 3.0)
+        command, past = Command(lnd, tmp_path), tmp_path / "past"
+        process = await command.start(*SMALL, f"--labels={LABELS}", f"--output={past}")
+        while not (past / SAVE_POINT).exists():  # noqa: ASYNC110 - another process writes it
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        await process.communicate()
+        await lnd.remember(2000, 2.0)
+        again = await command.run(*SMALL, f"--output={past}")
+    assert again.code == 2
+    assert f"{past} can't be continued: lnd numbers its payments anew, or some were deleted." in again.error
+    assert "To begin again, name a new directory." in again.error
+    assert not command.state.exists()
 
 
 async def test_what_is_said_before_the_work(command: Command) -> None:

@@ -11,10 +11,14 @@ from exporter.backfill.recorder import Recorder, Span
 from exporter.backfill.savepoint import SavePoint
 from exporter.backfill.table import Changes, SeriesTable
 from exporter.backfill.timeline import Restart, Timeline
+from exporter.backfill.work import keeps_attempts
 from exporter.follow.catch_up import IndexedRun
 from exporter.metrics.past import PastMetrics
 from exporter.payments.destinations import Recipients
+from exporter.payments.labels import AmountBand
+from exporter.payments.past import replay
 from exporter.payments.payment import NS_PER_S, Payment
+from exporter.payments.totals import HistogramName
 from tests.payments.build import FAILED, SUCCEEDED, T0, at, failed, flying, payment, settled
 
 MINUTE_MS = 60_000
@@ -130,15 +134,20 @@ async def test_continued_at_any_step(tmp_path: Path) -> None:
     """Every series has the same samples from there on, also those of peers that share too few places."""
     payments = past(200)
     whole = await record(payments, points=tmp_path)
-    points = sorted(tmp_path.iterdir())
+    points, outstanding = sorted(tmp_path.iterdir()), list[Sequence[str]]()
     assert len(points) > 50
     for point in points[::5]:
         read = savepoint.read(point)
         assert read is not None
+        outstanding.append(read.outstanding)
+        restored = PastLedger(PLACES)
+        savepoint.restore(restored, read)
+        assert restored.peers.outstanding == read.outstanding
         rest = await record(payments, saved=read)
         begins_ms = read.counted * MINUTE_MS
         assert rest.found == {at_ms: samples for at_ms, samples in whole.found.items() if at_ms >= begins_ms}
         assert rest.zeros == [zero for zero in whole.zeros if zero[0] > begins_ms]
+    assert max(map(len, outstanding)) >= 3
 
 
 async def test_only_a_span_is_written() -> None:
@@ -173,6 +182,9 @@ async def test_series_begin_with_their_first_event() -> None:
         "lnd_payments_failed_total",
         *(text.partition("{")[0] for text in samples.found[first_ms] if "_bucket{" in text),
     }
+    for name in ("succeeded", "failed"):
+        own = [text for text in samples.found[first_ms] if text.startswith(f"lnd_payments_{name}_total{{")]
+        assert {band for band in AmountBand if any(f'amount_band="{band}"' in text for text in own)} == {*AmountBand}
     begun = {text for _, text in samples.zeros}
     assert begun == {text for found in samples.found.values() for text in found}
 
@@ -200,3 +212,20 @@ async def test_attempts_are_absent_if_lnd_deletes_them() -> None:
         "lnd_payments_peer_htlc_outstanding_seconds_total",
     ]
     assert deleted - kept == set()
+
+
+def test_live_counters_do_not_begin_with_runs_per_success() -> None:
+    """lnd has erased earlier runs of a hash, so each success would be one of a single run."""
+    ledger = PastLedger(PLACES)
+    for each in past(60):
+        ledger.apply([fact.event for fact in replay(each, Recipients())])
+    assert not any(any(histogram.buckets) for histogram in ledger.histograms[HistogramName.RUNS].values())
+    assert any(any(histogram.buckets) for histogram in ledger.histograms[HistogramName.PARTS].values())
+
+
+def test_who_keeps_attempts() -> None:
+    """lnd never deletes those of `SendToRoute`, which has no invoice: they are no evidence."""
+    tried = payment(FAILED, failed(flying()))
+    assert keeps_attempts(tried)
+    assert not keeps_attempts(tried._replace(invoice=False))
+    assert not keeps_attempts(payment(SUCCEEDED, settled(flying())))

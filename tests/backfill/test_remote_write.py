@@ -227,6 +227,7 @@ MIMIR = (
         ),
         (Answer(404, "404 page not found"), f" it answers 404 (Not Found): 404 page not found. {WHERE}"),
         (Answer(405), f" it answers 405 (Method Not Allowed). {WHERE}"),
+        (Answer(501), f" it answers 501 (Not Implemented). {WHERE}"),
         (Answer(401, "Unauthorized"), f" it answers 401 (Unauthorized): Unauthorized. {LOGIN}"),
         (Answer(403, "no"), f" it answers 403 (Forbidden): no. {LOGIN}"),
         (
