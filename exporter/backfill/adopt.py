@@ -33,9 +33,9 @@ class Beginning:
 
 def refuse_adoption(path: Path, node: str) -> None:
     """Raise `StoreError` if the node can't be adopted: an exporter runs with the file, or the file has the node."""
-    refuse_running(path)
     counting = read_counting(path, node, 0)
     if counting is None:
+        refuse_running(path)
         return
     if counting.state.adopted:
         raise StoreError(
