@@ -2227,9 +2227,9 @@ MUTATIONS = (
     ),
     Mutation(
         "what is half written is complete if another run adopted",
-        "backfill/output.py",
-        "return self.saved.done and (",
-        "return (self.saved.done or (seam is not None and seam.adopted)) and (",
+        "backfill/command.py",
+        "written = output.saved is not None and output.saved.done",
+        "written = output.saved is not None",
         "backfill/test_command.py::test_broken_off_and_adopted_from_elsewhere",
     ),
     Mutation(
@@ -2245,6 +2245,13 @@ MUTATIONS = (
         "if before and before.began != _NEVER:",
         "if False:",
         "backfill/test_adopt.py",
+    ),
+    Mutation(
+        "that the state can't be written shows only when all has been read",
+        "store/receive.py",
+        "        with TemporaryFile(dir=path.parent):\n            pass",
+        "        if True:\n            pass",
+        "backfill/test_adopt.py::test_state_that_can_not_be_written",
     ),
     Mutation(
         "a state file that was being created can't be adopted to",

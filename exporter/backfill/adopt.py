@@ -13,7 +13,7 @@ from exporter.lnd.client import PaymentsPage
 from exporter.payments.ledger import Ledger
 from exporter.payments.payment import Payment, Run
 from exporter.store import StoreError, encode, read_counting
-from exporter.store.receive import add_node, refuse_running
+from exporter.store.receive import add_node, refuse_addition
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class Beginning:
 
 
 def refuse_adoption(path: Path, node: str) -> None:
-    """Raise `StoreError` if the node can't be adopted: an exporter runs with the file, or the file has the node."""
+    """Raise `StoreError` if the file has the node, if an exporter runs with it, or if it can't be written."""
     counting = read_counting(path, node, 0)
     if counting is None:
-        refuse_running(path)
+        refuse_addition(path)
         return
     if counting.state.adopted:
         raise StoreError(

@@ -18,6 +18,7 @@ from exporter.lnd.client import Client, LndError
 from exporter.payments.payment import NS_PER_S, Moment
 from exporter.progress import Patient, bars_or_nothing
 from exporter.store import StoreError
+from exporter.store.errors import OR_MEMORY
 
 OK, FAILED = 0, 1
 
@@ -44,7 +45,7 @@ async def backfill(config: Config, client: Client, now: Callable[[], Moment]) ->
         print(output.next_steps(), end="", file=sys.stderr)
     except (LndError, SinkError, SeamError, StoreError) as error:
         said = error.advice if isinstance(error, LndError) else str(error)
-        fix = f" {error.fix}" if isinstance(error, StoreError) else ""
+        fix = f" {_fix(error).removesuffix('.')}." if isinstance(error, StoreError) else ""
         then = (
             f" {output.how_to_begin_anew}" if isinstance(error, MustBeginAnew | Renumbered) else output.how_to_continue
         )
@@ -67,7 +68,7 @@ def _check_order(config: Config, now: Callable[[], Moment], *, written: bool) ->
         if adopt and not (written and seam is not None and seam.adopted):
             refuse_adoption(path, node.name)
     except StoreError as error:
-        raise ConfigError([Problem("--storage.path", str(error), error.fix)]) from None
+        raise ConfigError([Problem("--storage.path", str(error), _fix(error))]) from None
     if seam is None and not adopt:
         what = f"{path} counts no node {node.name}."
         fix = (
@@ -80,6 +81,11 @@ def _check_order(config: Config, now: Callable[[], Moment], *, written: bool) ->
         fix = f"It is written already. To begin anew: stop the exporter, --storage.reset={node.name}, then --adopt."
         raise ConfigError([Problem("--storage.path", what, fix)])
     return seam
+
+
+def _fix(error: StoreError) -> str:
+    """Return the advice, without that to keep no state at all: this command needs it."""
+    return error.fix.replace(OR_MEMORY, "")
 
 
 def _order(

@@ -183,3 +183,10 @@ def test_the_earlier_run_was_in_the_other_order(tmp_path: Path) -> None:
             BeforeCounting(tmp_path, account, {}, reader, other)
 
     run_virtually(main)
+
+
+def test_state_that_can_not_be_written() -> None:
+    """It is said before all payments are read; `/proc` takes no files, not even from root."""
+    with pytest.raises(StoreError, match="can't be written") as caught:
+        refuse_adoption(Path("/proc/state.sqlite"), "alice")
+    assert "--storage.path=FILE" in caught.value.fix

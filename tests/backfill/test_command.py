@@ -219,6 +219,20 @@ async def test_the_last_three_hours(command: Command) -> None:
     assert hours[1] == pytest.approx(1 / 60, abs=0.01), "a minute"
 
 
+async def test_state_that_can_not_be_written(command: Command) -> None:
+    """It is said at once, not when all payments have been read; without a state there is no adoption."""
+    (command.directory / "file").touch()
+    for path, what in (
+        (Path("/proc/x/state.sqlite"), "/proc/x can't be written (No such file or directory)."),
+        (command.directory / "file" / "state.sqlite", "can't be written (File exists)."),
+    ):
+        command.state = path
+        result = await command.run(*DAY, f"--output={command.directory / 'past'}")
+        assert (result.code, result.output) == (2, "")
+        assert what in result.error
+        assert result.error.endswith("name another file: --storage.path=FILE\n"), result.error
+
+
 async def test_numbered_anew(tmp_path: Path) -> None:
     """What was read before lnd numbered its payments anew isn't continued with others."""
     async with fake_lnd(tmp_path) as lnd:
