@@ -31,7 +31,8 @@ def _rules(config: AssetsConfig) -> None:
         print(VALUES.read_text(encoding="utf-8"), end="")
         return
     values = _values(config)
-    text = (manifests.prometheus_rule if config.kubernetes else generated)(config.profile, values)
+    make = manifests.prometheus_rule if config.kubernetes else generated
+    text = make(config.profile, values, alerts=not config.recordings)
     if config.output is None:
         print(text, end="")
     else:

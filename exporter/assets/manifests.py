@@ -11,9 +11,9 @@ SIDECAR = {"grafana_dashboard": "1"}
 """The label by which the sidecar of Grafana's Helm chart finds dashboards, unless it is configured otherwise."""
 
 
-def prometheus_rule(profile: str, values: Values) -> str:
-    """Return a PrometheusRule of the Prometheus Operator with the rules of a profile."""
-    rules = as_yaml(groups(values), values)
+def prometheus_rule(profile: str, values: Values, *, alerts: bool = True) -> str:
+    """Return a PrometheusRule of the Prometheus Operator with the rules of a profile, or only with its recordings."""
+    rules = as_yaml(groups(values, alerts=alerts), values)
     return head(profile) + _manifest(
         "monitoring.coreos.com/v1", "PrometheusRule", f"lnd-payments-{profile}", spec=rules
     )

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from exporter import log
 from exporter.backfill.adopt import refuse_adoption
-from exporter.backfill.border import Border, Continued, SeamError
+from exporter.backfill.border import Border, Continued, MustBeginAnew, SeamError
 from exporter.backfill.orders import AfterCounting, BeforeCounting, Order
 from exporter.backfill.output import Output
-from exporter.backfill.reader import HistoryReader
+from exporter.backfill.reader import HistoryReader, Renumbered
 from exporter.backfill.seam import Seam, read_seam
 from exporter.backfill.sink import SinkError
 from exporter.backfill.work import Work
@@ -44,7 +44,10 @@ async def backfill(config: Config, client: Client, now: Callable[[], Moment]) ->
     except (LndError, SinkError, SeamError, StoreError) as error:
         said = error.advice if isinstance(error, LndError) else str(error)
         fix = f" {error.fix}" if isinstance(error, StoreError) else ""
-        print(f"{node.preface}{said.removesuffix('.')}.{fix}{output.how_to_continue}", file=sys.stderr)
+        then = (
+            f" {output.how_to_begin_anew}" if isinstance(error, MustBeginAnew | Renumbered) else output.how_to_continue
+        )
+        print(f"{node.preface}{said.removesuffix('.')}.{fix}{then}", file=sys.stderr)
         return FAILED
     finally:
         if display is not None:

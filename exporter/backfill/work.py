@@ -10,12 +10,13 @@ from exporter.backfill import savepoint
 from exporter.backfill.ledger import PastLedger
 from exporter.backfill.orders import Order
 from exporter.backfill.output import Output
-from exporter.backfill.reader import HistoryReader
+from exporter.backfill.reader import CHECKED, HistoryReader
 from exporter.backfill.recorder import Recorder, Span
 from exporter.backfill.savepoint import SavePoint
 from exporter.backfill.table import SeriesTable
 from exporter.backfill.timeline import Restart, Timeline
 from exporter.config import Config
+from exporter.follow.catch_up import IndexedRun
 from exporter.metrics.past import PastMetrics
 from exporter.payments.destinations import Recipients
 from exporter.payments.labels import AttemptStatus
@@ -32,7 +33,6 @@ KEPT = (
     " --since=15d writes no more than that."
 )
 FOREVER_NS = 1 << 63
-NOTHING_READ = (0, Run("", 0))
 
 
 class Work:
@@ -56,9 +56,9 @@ class Work:
         self._now = now
         self._note = note
         self._ledger = PastLedger(config.max_peers)
-        self._last_read = NOTHING_READ  # index and run of the payment with the highest index
+        self._saved: SavePoint | None = None  # where an earlier run was broken off
         self._next_index = 1  # of the first payment that this run hasn't read
-        self._undecided = frozenset[Run]()
+        self._undecided = frozenset[Run]()  # of the runs that the earlier one read
         self._malformed = 0
         self._recorder: Recorder | None = None
         self._began_s = now().mono_ns / NS_PER_S
@@ -88,9 +88,10 @@ class Work:
         )
         self._next_index = restart.payment_index
         if saved is not None:
-            self._output.check_numbering(saved, await self._reader.at(saved.last_read[0]))
-            self._undecided = frozenset(saved.order.kept)
-            self._last_read = saved.last_read
+            if not await self._reader.lists(saved.last_read):
+                raise self._output.renumbered()
+            self._saved, self._undecided = saved, frozenset(saved.order.kept)
+            self._reader.last_read.extend(saved.last_read)
             await recorder.continue_()
         async with aclosing(self._reader.pages(restart.payment_index - 1)) as pages:
             async for page in pages:
@@ -102,7 +103,7 @@ class Work:
             recorder.take(payment, self._order.latest_ns(), again=False)
         await recorder.finish(self._order.ends_ns(), reset=self._order.reset)
         self._order.conclude(self._ledger)
-        if self._last_read != NOTHING_READ:
+        if self._reader.last_read:
             self._output.save(replace(self._save_point(info.pubkey, timeline, attempts=attempts), done=True))
 
     def summary(self) -> Iterator[str]:
@@ -129,16 +130,19 @@ class Work:
         if payment.malformed:
             self._malformed += 1
             return
-        index, run = payment.payment_index, payment.run
-        again = index <= self._last_read[0] and run not in self._undecided  # read before reading was broken off
-        self._last_read = max(self._last_read, (index, run))
+        saved = self._saved
+        again = (
+            saved is not None
+            and payment.payment_index <= saved.last_read[-1].payment_index
+            and payment.run not in self._undecided
+        )
         if self._order.is_history(payment):
             recorder.take(payment, latest_ns, again=again)
 
     async def _rest(self) -> Sequence[Payment]:
         if self._order.waits:
             self._note("All is read. Waiting until the exporter has written its state once more, a minute or two.")
-        return await self._order.rest(self._last_read[0])
+        return await self._order.rest(self._next_index - 1)
 
     def _span(self) -> Span:
         now_ns, since_s, until_s = self._now().wall_ns, self._options.since_s, self._options.until_s
@@ -155,12 +159,16 @@ class Work:
         chosen_s = next((step_s for step_s in STEPS_S if span_s <= step_s * MANY_STEPS), STEPS_S[-1])
         step_s = self._options.step_s or chosen_s
         since = datetime.fromtimestamp(begins_ns / NS_PER_S, UTC)
-        self._note(
-            f"Samples since {since:%Y-%m-%d}, one each {format_duration(step_s)}: {span_s // step_s:,} a series."
-        )
+        each = format_duration(step_s)
+        self._note(f"Samples since {since:%Y-%m-%d}, one each {each}: {span_s // step_s:,} for each series.")
         if self._options.since_s is None and span_s > RETENTION_S:
             self._note(KEPT)
         return step_s * NS_PER_S
+
+    def _last_read(self) -> Sequence[IndexedRun]:
+        """Return the last payments that were read, by this run or by the earlier one, whichever came further."""
+        read, saved = [*self._reader.last_read][-CHECKED:], self._saved
+        return saved.last_read if saved and read[-1].payment_index < saved.last_read[-1].payment_index else read
 
     def _save_point(self, pubkey: str, timeline: Timeline, *, attempts: bool) -> SavePoint:
         counters, histograms = savepoint.totals_of(self._ledger)
@@ -172,7 +180,7 @@ class Work:
             attempts=attempts,
             counted=timeline.counted,
             restart=timeline.restart(self._next_index),
-            last_read=self._last_read,
+            last_read=self._last_read(),
             order=self._order.state(),
             counters=counters,
             histograms=histograms,

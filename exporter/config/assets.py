@@ -4,7 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exporter.config.command_settings import FORMAT, GRAFANA, JOB, OUTPUT, PROFILE, RUNBOOKS, SHOW_VALUES, VALUES
+from exporter.config.command_settings import (
+    FORMAT,
+    GRAFANA,
+    JOB,
+    OUTPUT,
+    PROFILE,
+    RECORDINGS,
+    RUNBOOKS,
+    SHOW_VALUES,
+    VALUES,
+)
 from exporter.config.commands import PROGRAM, Command
 from exporter.config.handover import STREAM
 from exporter.config.problems import SHELL, ConfigError, InvalidValue, Problem
@@ -31,6 +41,8 @@ class AssetsConfig:
     """Values that were given by flags, by name."""
     show_values: bool = False
     """Whether our values are printed instead of rules."""
+    recordings: bool = False
+    """Whether alerts are left out."""
     kubernetes: bool = False
     """Whether manifests are written."""
     output: Path | None = None
@@ -65,6 +77,7 @@ def load_assets(argv: Sequence[str], environ: Mapping[str, str], command: Comman
         values=_path(raw, VALUES, problems),
         more={each.name: raw[each.name].text for each in (GRAFANA, RUNBOOKS, JOB) if each.name in raw},
         show_values=show_values,
+        recordings=value(raw, RECORDINGS, problems),
         kubernetes=value(raw, FORMAT, problems) == KUBERNETES,
         output=_path(raw, OUTPUT, problems),
         shell=_shell(names, problems) if names is not None else "",

@@ -103,6 +103,14 @@ PROFILE = Setting(
 )
 VALUES = Setting("values", "FILE", values.text, "", ("rules",), "a YAML file with your own values, on top of ours")
 SHOW_VALUES = Setting("show-values", "", values.switch, "false", ("rules",), "print our values instead of the rules")
+RECORDINGS = Setting(
+    "recordings",
+    "",
+    values.switch,
+    "false",
+    ("rules",),
+    "leave the alerts out, for promtool tsdb create-blocks-from rules",
+)
 GRAFANA = Setting("grafana", "URL", values.text, "", ("rules",), "the address of Grafana, for the links of the alerts")
 RUNBOOKS = Setting("runbooks", "URL", values.text, "", ("rules",), "the address of the runbooks, for the same")
 JOB = Setting("job", "NAME", values.text, "", ("rules",), "the exporter's job in prometheus.yml")

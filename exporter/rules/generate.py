@@ -27,9 +27,9 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
 
 
-def groups(values: Values) -> Sequence[Group]:
-    """Return all rules of a profile."""
-    return (
+def groups(values: Values, *, alerts: bool = True) -> Sequence[Group]:
+    """Return all rules of a profile, or only its recordings."""
+    every = (
         recording.recordings(values),
         days.of_days(values),
         boards.boards(values),
@@ -43,11 +43,12 @@ def groups(values: Values) -> Sequence[Group]:
         watching.watching(values),
         watching.seldom(values),
     )
+    return every if alerts else [recorded for group in every if (recorded := group.recordings()).rules]
 
 
-def generated(profile: str, values: Values) -> str:
-    """Return the text of the rule file."""
-    return head(profile) + as_text(as_yaml(groups(values), values))
+def generated(profile: str, values: Values, *, alerts: bool = True) -> str:
+    """Return the text of the rule file, with or without alerts."""
+    return head(profile) + as_text(as_yaml(groups(values, alerts=alerts), values))
 
 
 def head(profile: str) -> str:

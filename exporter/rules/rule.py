@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from exporter.rules.layout import laid_out
 from exporter.rules.thresholds import Severity
@@ -74,6 +74,10 @@ class Group(NamedTuple):
     name: str
     rules: Sequence[Recording | Alert]
     interval: str = "30s"
+
+    def recordings(self) -> Self:
+        """Return the same group without alerts."""
+        return self._replace(rules=[rule for rule in self.rules if isinstance(rule, Recording)])
 
 
 class Selector:

@@ -26,7 +26,8 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 
 FIRST = [str(name) for name in COMMANDS if not name.startswith("state ")]
 FIRST.insert(FIRST.index("rules"), "state")
-RULES = ["--profile=", "--values=", "--show-values", "--grafana=", "--runbooks=", "--job=", "--output=", "--format="]
+RULES = ["--profile=", "--values=", "--show-values", "--recordings", "--grafana=", "--runbooks=", "--job="]
+RULES += ["--output=", "--format="]
 FILES = ["compopt -o default", ""]
 """The names of files follow, as bash completes them by itself."""
 NOTHING = [""]

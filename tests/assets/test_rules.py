@@ -74,6 +74,16 @@ def test_manifest(capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
+def test_recordings(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without alerts the groups that record something are left, as a rule file and as a manifest."""
+    every = yaml.safe_load(run(capsys, "--profile=home"))["groups"]
+    for group in every:
+        group["rules"] = [rule for rule in group["rules"] if "record" in rule]
+    left = {"groups": [group for group in every if group["rules"]]}
+    assert yaml.safe_load(run(capsys, "--profile=home", "--recordings")) == left
+    assert yaml.safe_load(run(capsys, "--profile=home", "--recordings", "--format=kubernetes"))["spec"] == left
+
+
 def test_our_values_change_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever begins with a copy of them gets the same rules, and so does whoever has a file without any value."""
     values = Path("values.yml")
