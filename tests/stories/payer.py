@@ -1,6 +1,7 @@
 """A node that makes payments of all kinds, which end in all ways."""
 
 import asyncio
+from collections import Counter as Tally
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import cycle
@@ -30,8 +31,10 @@ class Payer:
         self.lab = lab
         self.rebalances = set[str]()
         """The hashes of payments to itself."""
-        self.erased: list[Reason] = []
-        """Why runs had failed that lnd has erased, because their hash was paid again."""
+        self.erased = Tally[Reason]()
+        """Number of runs that lnd has erased because their hash was paid again, by the reason why they had failed."""
+        self.deep: list[Invoice] = []
+        """What `make_past` has left in flight, below more payments than an exporter remembers when it begins."""
         self._via = via
         self._far = far
         self._sat = 100
@@ -93,9 +96,18 @@ class Payer:
 
     async def again(self) -> None:
         """Pay an invoice for which no route was found: lnd erases the first run."""
+        await self.pay_again(await self.failed())
+
+    async def failed(self) -> Invoice:
+        """Pay no fee for two hops, as `no_route`; return the invoice when the payment has failed."""
         invoice = await self._invoice(self._far)
-        failed = await self.lab.pay(invoice, via=self._via, fee_limit_sat=0)
-        self.erased.append((await failed.ended()).reason)
+        ended = await (await self.lab.pay(invoice, via=self._via, fee_limit_sat=0)).ended()
+        assert ended.reason is Reason.NO_ROUTE
+        return invoice
+
+    async def pay_again(self, invoice: Invoice) -> None:
+        """Pay an invoice that `failed`: lnd erases that run."""
+        self.erased[Reason.NO_ROUTE] += 1
         await self.lab.pay(invoice, via=self._via)
 
     async def canceled(self) -> None:
@@ -126,6 +138,21 @@ class Payer:
         await (await self.lab.pay(invoice)).held()
         return invoice
 
+    async def quiet(self, in_flight: int = 0) -> None:
+        """Wait until lnd lists exactly so many payments in flight, besides the `deep` ones, and nothing changes."""
+        loop = asyncio.get_running_loop()
+        last, since = list[Listed](), loop.time()
+
+        async def stable() -> bool:
+            nonlocal last, since
+            now = await self.lab.list_payments()
+            if now != last:
+                last, since = now, loop.time()
+            open_ = sum(not payment.status.ended for payment in now)
+            return open_ == in_flight + len(self.deep) and loop.time() - since > STABLE_S
+
+        await until(f"{in_flight} payments of {self.lab.name} are in flight", stable, 5 * PATIENCE_S)
+
     async def _overdue(self) -> Invoice:
         invoice = await self._invoice(self._far, hold=True)
         sending = await self.lab.pay(invoice, via=self._via, timeout_s=TIMEOUT_S)
@@ -149,8 +176,8 @@ class Payer:
 Way = Callable[[Payer], Awaitable[None]]
 
 PAST: Mapping[Way, int] = {
-    Payer.invoice: 60,
-    Payer.keysend: 60,
+    Payer.invoice: 180,
+    Payer.keysend: 180,
     Payer.direct: 20,
     Payer.amp: 20,
     Payer.to_route: 15,
@@ -186,7 +213,8 @@ ANY = (
 
 
 async def make_past(payer: Payer) -> None:
-    """Make hundreds of payments, mixed; return when all have ended."""
+    """Make hundreds of payments, mixed; return when all but the first two have ended, which are held."""
+    payer.deep += [await payer.held(), await payer.held()]
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def make(way: Way) -> None:
@@ -199,7 +227,7 @@ async def make_past(payer: Payer) -> None:
         for number in range(times)
     )
     await asyncio.gather(*(make(way) for _, _, way in each))
-    await quiet(payer.lab)
+    await payer.quiet()
 
 
 @asynccontextmanager
@@ -224,19 +252,3 @@ async def paying(payers: Sequence[Payer]) -> AsyncIterator[None]:
 
 async def _do(way: Way, payer: Payer) -> None:
     await way(payer)
-
-
-async def quiet(lab: Lab, in_flight: int = 0) -> None:
-    """Wait until lnd lists exactly so many payments in flight, and nothing changes any more."""
-    loop = asyncio.get_running_loop()
-    last, since = list[Listed](), loop.time()
-
-    async def stable() -> bool:
-        nonlocal last, since
-        now = await lab.list_payments()
-        if now != last:
-            last, since = now, loop.time()
-        open_ = sum(not payment.status.ended for payment in now)
-        return open_ == in_flight and loop.time() - since > STABLE_S
-
-    await until(f"{in_flight} payments of {lab.name} are in flight", stable, 5 * PATIENCE_S)

@@ -14,13 +14,14 @@ import pytest
 
 from exporter.config import NodeConfig
 from exporter.config.addresses import GRPC
+from exporter.payments.labels import Reason
 from exporter.payments.payment import NS_PER_S
 from tests.backfill.blocks import import_files, querying, raw
 from tests.backfill.test_seam_in_prometheus import Series, all_samples, never_falls, rises
 from tests.network.process import run, until
 from tests.stories.in_lnd import METRICS, Key, Sums, by_step, listed, sums
 from tests.stories.page import PREFIX, Page
-from tests.stories.payer import Payer, make_past, paying, quiet
+from tests.stories.payer import Payer, make_past, paying
 from tests.stories.process import Exporter, node_configs
 from tests.stories.prometheus import JOB, Prometheus
 from tests.stories.real import RealLab
@@ -65,8 +66,13 @@ async def payers(world: World) -> AsyncIterator[list[Payer]]:
         await dave.open()
         found.append(Payer(dave, "carol", "alice"))
     await asyncio.gather(*map(make_past, found))
-    world.erased.update(found[0].erased)
     yield found
+    world.erased.update(found[0].erased)
+    for payer in found:
+        for invoice in payer.deep:
+            await payer.lab.settle(invoice)
+        payer.deep.clear()
+        await payer.quiet()
     for payer in found[1:]:
         assert isinstance(payer.lab, RealLab)
         await payer.lab.close()
@@ -100,7 +106,7 @@ async def test_each_step_has_what_lnd_lists(payers: list[Payer], tmp_path: Path)
                 files = await backfill(node, name, tmp_path, "--adopt", *flags, ahead_s=AHEAD_S)
                 await asyncio.to_thread(import_files, files, tmp_path / "data")
             payments = await listed(payer.lab)
-        await quiet(payer.lab)
+        await payer.quiet()
         steps = by_step(payments, payer, STEP_S * NS_PER_S)
         assert len(steps) > (10 if isinstance(payer.lab, RealLab) else 0)  # the simulator takes no time
         expected |= {(name, node.transport): steps for node in node_configs(payer.lab)}
@@ -178,14 +184,42 @@ async def risen_to(prometheus: Prometheus, node: str, at_least: int) -> dict[Key
 
 
 async def in_lnd(payer: Payer, in_flight: int) -> dict[Key, int]:
-    """Return the sums of what lnd lists, when only so many payments are in flight."""
-    await quiet(payer.lab, in_flight)
+    """Return the sums of what lnd lists, when only so many payments are in flight, besides the `deep` ones."""
+    await payer.quiet(in_flight)
     return merged(sums(await listed(payer.lab), payer).items())
 
 
 def number(of: Mapping[Key, int]) -> int:
     """Return the number of payments in sums."""
     return sum(by for key, by in of.items() if not key.metric.endswith("_msat_total"))
+
+
+async def test_hash_that_failed_in_history_is_paid_again(payers: list[Payer], tmp_path: Path) -> None:
+    """After adoption, once before the exporter starts, once later: lnd erases the failed runs, history has them.
+
+    One of them is the newest payment: native SQL gives its index to the run that follows it.
+    """
+    exporter = Exporter([node_configs(payer.lab, GRPC)[0] for payer in payers], tmp_path / "exporter")
+    flags = f"--labels=job={JOB},instance={exporter.target}", f"--storage.path={exporter.state}"
+    world = World("", {}, exporter.target, exporter.log)
+    failed, before = {}, {}
+    for payer in payers:
+        failed[payer] = [await payer.failed(), await payer.failed()]
+        before[payer] = await in_lnd(payer, 0)
+        (node,) = node_configs(payer.lab, GRPC)
+        await backfill(node, payer.lab.name, tmp_path, "--adopt", *flags)
+        await payer.pay_again(failed[payer].pop())
+    try:
+        await exporter.start()
+        for payer in payers:
+            await world.counted(payer.lab.name, number(before[payer]) + 1, len(payer.deep))
+            await payer.pay_again(failed[payer].pop())
+            page = await world.counted(payer.lab.name, number(before[payer]) + 2, len(payer.deep))
+            erased = {key: by for key, by in before[payer].items() if key[1:] == ("invoice", Reason.NO_ROUTE)}
+            listed_now = await in_lnd(payer, 0)
+            assert on_page(page, payer.lab.name) == listed_now | erased != listed_now
+    finally:
+        await exporter.stop()
 
 
 async def test_adopted_before_the_exporter_starts(payers: list[Payer], tmp_path: Path) -> None:
@@ -208,16 +242,17 @@ async def test_adopted_before_the_exporter_starts(payers: list[Payer], tmp_path:
         await exporter.start()
         for payer in payers:
             expected = await in_lnd(payer, 1)
-            page = await world.counted(payer.lab.name, number(expected), 1)
+            page = await world.counted(payer.lab.name, number(expected), 1 + len(payer.deep))
             assert on_page(page, payer.lab.name) == expected
         await prometheus.start()
         async with paying(payers):
             await asyncio.sleep(SOME_S)
             for payer, invoice in zip(payers, held, strict=True):
                 await payer.lab.cancel(invoice)
+                await payer.lab.settle(payer.deep.pop())
         for payer in payers:
             expected = await in_lnd(payer, 0)
-            page = await world.counted(payer.lab.name, number(expected))
+            page = await world.counted(payer.lab.name, number(expected), len(payer.deep))
             assert on_page(page, payer.lab.name) == expected
             await prometheus.next_scrape()
             samples = await in_prometheus(prometheus, payer.lab.name)
@@ -247,6 +282,7 @@ async def test_read_while_the_exporter_counts(payers: list[Payer], tmp_path: Pat
             )
             for payer, invoice in zip(payers, settled, strict=True):
                 await payer.lab.settle(invoice)
+                await payer.lab.cancel(payer.deep.pop())
             directories = await written
             await prometheus.stop()
             for directory in directories:
@@ -257,7 +293,7 @@ async def test_read_while_the_exporter_counts(payers: list[Payer], tmp_path: Pat
             await asyncio.sleep(SOME_S)
         for payer in payers:
             expected = await in_lnd(payer, 0)
-            page = await world.counted(payer.lab.name, 1)
+            page = await world.counted(payer.lab.name, 1, len(payer.deep))
             assert await risen_to(prometheus, payer.lab.name, number(expected)) == expected
             assert 0 < number(on_page(page, payer.lab.name)) < number(expected)
     finally:
