@@ -200,11 +200,9 @@ def _check(config: Config) -> int:
 
 
 def _backfill(config: Config) -> int:
-    from exporter import log
     from exporter.app import current_moment
     from exporter.backfill.command import backfill
 
-    log.configure(config.log.level, config.log.format)
     return _ask_lnd(config, lambda client: backfill(config, client, current_moment))
 
 

@@ -2086,6 +2086,20 @@ MUTATIONS = (
         "backfill/test_seam.py",
     ),
     Mutation(
+        "a payment that took the index of another is left out",
+        "backfill/orders.py",
+        "payment.payment_index >= lowest and payment.run not in read",
+        "payment.payment_index > last_index",
+        "backfill/test_adoption.py::test_failed_payment_is_paid_again_under_its_index",
+    ),
+    Mutation(
+        "payments in front of the newest page are left out",
+        "backfill/orders.py",
+        "while not newest.is_last and",
+        "while False and",
+        "backfill/test_adoption.py::test_more_payments_than_a_page_since_the_last_one_read",
+    ),
+    Mutation(
         "an adopted node lacks what has been in flight for long",
         "backfill/adopt.py",
         "account.apply(tracker.repair(payment, at))",

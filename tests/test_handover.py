@@ -225,7 +225,7 @@ def test_wrong_arguments(state: Place, line: str, err: str) -> None:
         ("import x --storage.path=x", "--storage.path", "{home}/x is not the state of an exporter."),
         ("export bob --storage.memory", "--storage.memory", "leaves nothing on disk that could be handed over."),
         ("export bob --shard=0/3", "--shard", "is for the commands run and check."),
-        ("import x --json", "--json", "is for the commands open, ended, track, why and check."),
+        ("import x --json", "--json", "is for the commands open, ended, track, why, check and report."),
         ("export bob --storage=a", "--storage", "Unknown flag."),
         ("export bob --storage.path", "--storage.path", "has no value."),
     ],

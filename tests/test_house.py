@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.config",
         "exporter.follow",
         "exporter.lnd.client",
+        "exporter.log",
         "exporter.metrics",
         "exporter.payments",
         "exporter.progress",

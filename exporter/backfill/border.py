@@ -23,6 +23,10 @@ class SeamError(Exception):
     """It can't be told which payments are live's. The message is one sentence for a person, and what to do."""
 
 
+class MustBeginAnew(SeamError):
+    """What has been put into history is not right any more: reading can't be continued, only begun again."""
+
+
 class Side(Enum):
     """Where a payment belongs."""
 
@@ -59,7 +63,7 @@ class Border:
     ) -> None:
         """Begin with a first look at the state, which must precede the first page; `look` takes another one.
 
-        `before` is the `state` of an earlier border, which was broken off. Raises `SeamError` if the exporter has
+        `before` is the `state` of an earlier border, which was broken off. Raises `MustBeginAnew` if the exporter has
         learnt of a payment since that the earlier one may have put into history.
         """
         self._first = seam
@@ -68,7 +72,7 @@ class Border:
         self._recent_ns = now().wall_ns - RECENT_NS
         self._kept: dict[Run, Payment | None] = dict.fromkeys(before.kept) if before else {}
         if before and (before.began != seam.began or seam.old_runs - {*before.old_runs, *before.kept}):
-            raise SeamError("counting of the node has changed since its history was read in part: begin anew")
+            raise MustBeginAnew("the exporter's counting of the node has changed since its history was read in part")
 
     @property
     def state(self) -> Continued:
@@ -101,9 +105,9 @@ class Border:
                     self._kept[run] = answer
         seam = await self._settled()
         if any(self._was_decided(run, seam) for run in seam.old_runs - self._first.old_runs - self._kept.keys()):
-            raise SeamError(
-                "a payment that had been in flight since before counting began ended while history was read, and it is"
-                " not known whether the exporter has counted it: run this again"
+            raise MustBeginAnew(
+                "a payment that had been in flight since before counting began ended while history was read, and is now"
+                " counted both by the exporter and in what was written"
             )
         return [
             payment
@@ -123,12 +127,12 @@ class Border:
         while True:
             seam = self._look()
             if seam is None or seam.began != self._first.began:
-                raise SeamError("counting of the node began anew while its history was read: run this again")
+                raise MustBeginAnew("the exporter's counting of the node began anew while its history was read")
             if not seam.running or seam.saved_ns >= asked.wall_ns + lag_ns:
                 return seam
             if self._now().mono_ns - asked.mono_ns > lag_ns + WAIT_S * NS_PER_S:
                 raise SeamError(
                     "the exporter runs but hasn't written its state for minutes, so it isn't known what it has counted:"
-                    " look into its log, and run this again"
+                    " look into its log"
                 )
             await asyncio.sleep(LOOK_S)

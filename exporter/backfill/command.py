@@ -3,19 +3,20 @@
 import sys
 from collections.abc import Callable
 
+from exporter import log
 from exporter.backfill.adopt import refuse_adoption
-from exporter.backfill.border import Border, Continued, SeamError
+from exporter.backfill.border import Border, Continued, MustBeginAnew, SeamError
 from exporter.backfill.orders import AfterCounting, BeforeCounting, Order
 from exporter.backfill.output import Output
-from exporter.backfill.reader import HistoryReader
+from exporter.backfill.reader import HistoryReader, Renumbered
 from exporter.backfill.seam import Seam, read_seam
 from exporter.backfill.sink import SinkError
 from exporter.backfill.work import Work
 from exporter.config import Config, ConfigError, Problem
 from exporter.follow import Account
 from exporter.lnd.client import Client, LndError
-from exporter.payments.payment import Moment
-from exporter.progress import best_display
+from exporter.payments.payment import NS_PER_S, Moment
+from exporter.progress import Patient, bars_or_nothing
 from exporter.store import StoreError
 
 OK, FAILED = 0, 1
@@ -23,26 +24,34 @@ OK, FAILED = 0, 1
 
 async def backfill(config: Config, client: Client, now: Callable[[], Moment]) -> int:
     """Write the past, close the client and return the exit code. Raises `ConfigError`."""
+    log.configure("warning", "auto")
     (node,) = config.nodes
     output = Output(config, now)
+    bars = bars_or_nothing("reading")
+    display = Patient(bars, lambda: now().mono_ns / NS_PER_S) if bars else None
     try:
         seam = _check_order(config, now, is_continued=output.saved is not None)
         if output.is_done(seam):
             print(f"{output} is complete: nothing is left to do.", file=sys.stderr)
             return OK
         await output.say_limits()
-        reader = HistoryReader(node.name, client, now, best_display(config.log.format, "reading the past"))
+        reader = HistoryReader(node.name, client, now, display)
         order = _order(config, seam, reader, now, output.saved.order if output.saved else None)
-        work = Work(config, reader, order, output, now)
+        work = Work(config, reader, order, output, now, lambda line: print(line, file=sys.stderr))
         await work.run()
         print("\n".join(work.summary()), file=sys.stderr)
         print(output.next_steps(), end="", file=sys.stderr)
     except (LndError, SinkError, SeamError, StoreError) as error:
         said = error.advice if isinstance(error, LndError) else str(error)
         fix = f" {error.fix}" if isinstance(error, StoreError) else ""
-        print(f"{node.preface}{said.removesuffix('.')}.{fix}{output.how_to_continue}", file=sys.stderr)
+        then = (
+            f" {output.how_to_begin_anew}" if isinstance(error, MustBeginAnew | Renumbered) else output.how_to_continue
+        )
+        print(f"{node.preface}{said.removesuffix('.')}.{fix}{then}", file=sys.stderr)
         return FAILED
     finally:
+        if display is not None:
+            display.show({})
         await output.close()
         await client.close()
     return OK

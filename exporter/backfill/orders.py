@@ -20,6 +20,10 @@ class Order(Protocol):
     reset: bool
     """Whether the series end with a zero, because the live ones begin there."""
 
+    @property
+    def waits(self) -> bool:
+        """Return True if `rest` waits for the exporter."""
+
     def is_history(self, payment: Payment) -> bool:
         """Return True if a payment that was just read is history; what isn't decided yet is kept for `rest`."""
 
@@ -46,6 +50,7 @@ class BeforeCounting:
     """No exporter counts the node yet: all that has ended is history, and live counters begin with its sums."""
 
     reset = False
+    waits = False
 
     def __init__(
         self,
@@ -84,14 +89,25 @@ class BeforeCounting:
         return Continued((0, 0), (), tuple(self._in_flight))
 
     async def rest(self, last_index: int) -> Sequence[Payment]:
-        """Return those that have ended since they were read, and those that lnd has listed since. Raises `LndError`."""
+        """Return those that have ended since they were read, and those that lnd has listed since. Raises `LndError`.
+
+        They are told by their runs: lnd on SQLite gives the index of a payment that failed last to its next run.
+        """
+        since: list[Payment] = []
         newest = await self._reader.newest()
+        while not newest.is_last and newest.payments[0].payment_index > last_index + 1:  # some may be in between
+            async for page in self._reader.pages(last_index):
+                since += [each for each in page.payments if not each.malformed and self.is_history(each)]
+                last_index = page.payments[-1].payment_index
+            newest = await self._reader.newest()
         self._beginning = await find_beginning(newest, self._in_flight, self._reader.payment)
         self._ends_ns = self._account.now().wall_ns - BEFORE_NS
-        return [
+        read = {each.run: each.payment_index for each in self._reader.last_read}
+        lowest = min(read.values(), default=last_index + 1)  # all below have been read, perhaps by an earlier run
+        return since + [
             payment
             for payment in self._beginning.ended
-            if payment.payment_index > last_index or payment.run in self._in_flight
+            if payment.run in self._in_flight or (payment.payment_index >= lowest and payment.run not in read)
         ]
 
     def ends_ns(self) -> int:
@@ -115,6 +131,11 @@ class AfterCounting:
         self._seam = seam
         self._border = border
         self._reader = reader
+
+    @property
+    def waits(self) -> bool:
+        """Return True if the exporter runs."""
+        return self._seam.running
 
     def is_history(self, payment: Payment) -> bool:
         """Return True if it ended before counting began."""

@@ -15,7 +15,7 @@ from exporter.backfill.seam import Seam
 from exporter.backfill.sink import Sink, SinkError
 from exporter.backfill.stdout import StdoutSink
 from exporter.config import Config, ConfigError, Problem
-from exporter.payments.payment import NS_PER_MS, Moment, Payment
+from exporter.payments.payment import NS_PER_MS, Moment
 
 SAVE_POINT = "progress.json"
 """The file in the output directory from which reading continues."""
@@ -100,10 +100,9 @@ class Output:
             raise self._other("was begun with other labels, another step, or other settings of the metrics.")
         return saved
 
-    def check_numbering(self, saved: SavePoint, payment: Payment | None) -> None:
-        """Raise `ConfigError` if `payment`, which lnd lists now at the place of the one read last, is another one."""
-        if payment is None or (payment.payment_index, payment.run) != saved.last_read:
-            raise self._other("can't be continued: lnd numbers its payments anew, or some were deleted.")
+    def renumbered(self) -> ConfigError:
+        """Return the error if lnd doesn't list the payments any more as they were read by an earlier run."""
+        return self._other("can't be continued: lnd numbers its payments anew, or some were deleted.")
 
     def open(self, step_ns: int) -> Sink:
         """Return the sink; `step_ns` is the time between two samples."""
@@ -139,7 +138,7 @@ class Output:
         directory = self._options.output
         if directory is None:
             return ""
-        command = "promtool tsdb create-blocks-from openmetrics -q"
+        command = "promtool tsdb create-blocks-from -q openmetrics"
         said = (
             f"Now give it to Prometheus, which keeps running meanwhile (see docs/backfill.md):\n\n"
             f'  for file in {directory}/*.om; do {command} "$file" PROMETHEUS_DATA; done\n'

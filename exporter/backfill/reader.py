@@ -1,13 +1,16 @@
 """Reads all payments of a node, from the first to the newest, at a pace that lnd hardly notices."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import TypeVar
 
 from exporter.follow import Account
 from exporter.follow.backoff import Backoff
 from exporter.follow.calls import Calls
+from exporter.follow.catch_up import IndexedRun
 from exporter.lnd.client import Client, LndError, PaymentsPage
 from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import CatchUpProgress, Info
@@ -24,12 +27,19 @@ LONGEST_DELAY_S = 10.0
 """The longest delay before the connection is opened again, seconds."""
 
 
+REMEMBERED = 1500
+"""Number of payments read last that are remembered: three times as many as counting begins with."""
+CHECKED = 20
+"""Of so many of them one must still have its index, or lnd has numbered its payments anew."""
+_INDEX = attrgetter("payment_index")
+
+
 class Renumbered(LndError):
     """lnd numbers its payments anew: what was read and what comes now don't fit together."""
 
     def __init__(self) -> None:
         """Take nothing: the reason is always the same."""
-        advice = "lnd has numbered its payments anew meanwhile, or deleted some: begin again, with a new directory"
+        advice = "lnd has numbered its payments anew meanwhile, or deleted some"
         super().__init__(Interruption.OTHER, NodeState.READY, advice)
 
 
@@ -47,7 +57,8 @@ class HistoryReader:
         """Seconds spent waiting for pages."""
         self.payments = 0
         """Payments read."""
-        self._last: Payment | None = None  # that was read
+        self.last_read = deque[IndexedRun](maxlen=REMEMBERED)
+        """The payments that were read last, in the order of reading."""
         self._now = now
         self._display = display
 
@@ -74,7 +85,7 @@ class HistoryReader:
             self.lnd_s += answered_s - asked_s
             if page.payments:
                 after = page.payments[-1].payment_index
-                self._last = page.payments[-1]
+                self.last_read.extend(IndexedRun(each.run, each.payment_index) for each in page.payments)
                 self.payments += len(page.payments)
                 if self._display is not None:
                     self._display.show({self.name: CatchUpProgress(first, after, max(after, last), self.payments)})
@@ -110,8 +121,8 @@ class HistoryReader:
             self.lnd_s += answered_s - asked_s
             if not page.payments:
                 return
-            self._last = page.payments[0]
-            before = self._last.payment_index
+            self.last_read.extend(IndexedRun(each.run, each.payment_index) for each in reversed(page.payments))
+            before = page.payments[0].payment_index
             self.payments += len(page.payments)
             if self._display is not None:
                 back_s = max(0, began_ns - page.payments[0].created_ns) // NS_PER_S
@@ -145,12 +156,18 @@ class HistoryReader:
                 connected = False
             await asyncio.sleep(backoff.delay_s(0, 0))
 
+    async def lists(self, read: Sequence[IndexedRun]) -> bool:
+        """Return True if lnd still lists one of some payments, ascending, under its index: it hasn't numbered anew.
+
+        One may be gone by itself, for lnd erases a failed payment when its hash is paid again. Raises `LndError`.
+        """
+        page = await self.calls.list_payments(after=read[0].payment_index - 1, limit=len(read))
+        return not {*read}.isdisjoint(IndexedRun(each.run, each.payment_index) for each in page.payments)
+
     async def _check_numbering(self) -> None:
-        """Raise `LndError` if lnd doesn't list the payment that was read last as before: it may have been migrated."""
-        if self._last is None:
-            return
-        page = await self.calls.list_payments(after=self._last.payment_index - 1, limit=1)
-        if [(each.payment_index, each.run) for each in page.payments] != [(self._last.payment_index, self._last.run)]:
+        """Raise `Renumbered` if what was read and what comes now don't fit together."""
+        read = sorted([*self.last_read][-CHECKED:], key=_INDEX)
+        if read and not await self.lists(read):
             raise Renumbered
 
     def _now_s(self) -> float:

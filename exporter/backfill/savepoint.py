@@ -9,7 +9,7 @@ import msgspec
 from exporter.backfill.border import Continued
 from exporter.backfill.ledger import PastLedger
 from exporter.backfill.timeline import Restart
-from exporter.payments.payment import Run
+from exporter.follow.catch_up import IndexedRun
 from exporter.payments.totals import EDGES, Counter, Histogram, HistogramName, Labels, zero_counters
 from exporter.store.place import sync_directory
 
@@ -32,8 +32,8 @@ class SavePoint(msgspec.Struct, frozen=True):
     counted: int
     """`Timeline.counted`: the last step that is in the totals; its samples are to be written again."""
     restart: Restart
-    last_read: tuple[int, Run]
-    """Index and run of the last payment that was read: lnd must still list it so."""
+    last_read: Sequence[IndexedRun]
+    """The last payments that were read, ascending: lnd must still list one of them so."""
     order: Continued
     """What was known of the seam, and the runs that were read and not decided about."""
     counters: Sequence[tuple[Counter, Labels, int]]

@@ -1,10 +1,19 @@
 """The series of the past that have begun, and their values at the time that was counted last."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from exporter.backfill.ledger import PastLedger, Total
 from exporter.metrics.past import PastMetrics, Series
+from exporter.payments.labels import AmountBand, Kind, Reason
+from exporter.payments.totals import Counter, Labels
+
+FROM_START: Mapping[Counter, Collection[Labels]] = {
+    Counter.SUCCEEDED: tuple((Kind.INVOICE, band) for band in AmountBand),
+    Counter.FAILED: tuple((Kind.INVOICE, band, Reason.NO_ROUTE) for band in AmountBand),
+}
+"""What is written although it is zero. Rules add failures to successes, by amount: as long as one of them is absent,
+so is their sum, and when it begins it would rise by all of the other at once."""
 
 
 class Change(NamedTuple):
@@ -25,10 +34,13 @@ class Changes(NamedTuple):
 
 
 class SeriesTable:
-    """The series that are not zero, or haven't always been: as many as the ledger has totals."""
+    """The series that are not zero, or haven't always been, and those of `FROM_START`: no more than the ledger has."""
 
     def __init__(self, metrics: PastMetrics, ledger: PastLedger) -> None:
         """Start without series."""
+        self._from_start = {(kind, shown) for kind, own in FROM_START.items() for shown in metrics.shown(kind, own)}
+        for kind, own in FROM_START.items():
+            ledger.changed[kind].update(own)
         self._metrics = metrics
         self._ledger = ledger
         self._series: dict[Total, Sequence[Series]] = {}
@@ -51,7 +63,7 @@ class SeriesTable:
                 if total in self._series:
                     if not values:
                         del self._series[total]
-                elif any(values):
+                elif any(values) or (values and total in self._from_start):
                     self._series[total] = self._metrics.series(kind, shown)
                     begun.append(total)
                 else:

@@ -69,22 +69,29 @@ class Timeline:
 
         With `again` it was taken before reading was broken off: then the facts that were counted are left out.
         """
-        step_ns, steps = self.step_ns, self._steps
+        step_ns = self.step_ns
         earliest = max((self.reached_ns - SLACK_NS) // step_ns + 1, EARLIEST_NS // step_ns)
         if not again:
             earliest = max(earliest, self.counted + 1)
+        number, ends_ns, events = 0, -1, list[Event]()
         for at_ns, event in facts:
-            number = -(-at_ns // step_ns)
+            if at_ns > ends_ns:  # times ascend: most facts are in the step of the one before
+                number = -(-at_ns // step_ns)
+                ends_ns = number * step_ns
+                events = self._events_of(max(number, earliest), payment_index)
             if number < earliest:
-                number = earliest
                 self.late += 1
-            if number <= self.counted:
-                continue
-            step = steps.get(number)
-            if step is None:
-                steps[number] = step = _Step(Restart(payment_index, self.reached_ns))
-            step.events.append(event)
+            events.append(event)
         self.reached_ns = max(self.reached_ns, min(created_ns, latest_ns))
+
+    def _events_of(self, number: int, payment_index: int) -> list[Event]:
+        """Return the facts of a step, to which those of this payment are added; of none that was counted."""
+        if number <= self.counted:
+            return []
+        step = self._steps.get(number)
+        if step is None:
+            self._steps[number] = step = _Step(Restart(payment_index, self.reached_ns))
+        return step.events
 
     def count_closed(self) -> Iterator[int]:
         """Count the closed steps one by one; yield the time of each right after it, nanoseconds since 1970."""

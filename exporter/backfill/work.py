@@ -1,6 +1,7 @@
 """One run of `backfill`: all payments of a node through the timeline to the output."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
@@ -9,12 +10,13 @@ from exporter.backfill import savepoint
 from exporter.backfill.ledger import PastLedger
 from exporter.backfill.orders import Order
 from exporter.backfill.output import Output
-from exporter.backfill.reader import HistoryReader
+from exporter.backfill.reader import CHECKED, HistoryReader
 from exporter.backfill.recorder import Recorder, Span
 from exporter.backfill.savepoint import SavePoint
 from exporter.backfill.table import SeriesTable
 from exporter.backfill.timeline import Restart, Timeline
 from exporter.config import Config
+from exporter.follow.catch_up import IndexedRun
 from exporter.metrics.past import PastMetrics
 from exporter.payments.destinations import Recipients
 from exporter.payments.labels import AttemptStatus
@@ -25,27 +27,38 @@ STEPS_S = (60, 120, 300)
 """Choices of the time between two samples."""
 MANY_STEPS = 45_000
 """With more samples of a series than that the next longer step is chosen: a month of minutes."""
+RETENTION_S = 15 * 86_400
+KEPT = (
+    "Prometheus deletes what is older than its --storage.tsdb.retention.time, 15 days unless it is set:"
+    " --since=15d writes no more than that."
+)
 FOREVER_NS = 1 << 63
-NOTHING_READ = (0, Run("", 0))
 
 
 class Work:
     """Reads, counts and writes the past of one node."""
 
-    def __init__(
-        self, config: Config, reader: HistoryReader, order: Order, output: Output, now: Callable[[], Moment]
+    def __init__(  # noqa: PLR0917 - what the command has built
+        self,
+        config: Config,
+        reader: HistoryReader,
+        order: Order,
+        output: Output,
+        now: Callable[[], Moment],
+        note: Callable[[str], None],
     ) -> None:
-        """Prepare; `reader` isn't connected, `now` reads both clocks."""
+        """Prepare; `reader` isn't connected, `now` reads both clocks, `note` tells a person something at once."""
         self._config = config
         self._options = config.backfill
         self._reader = reader
         self._order = order
         self._output = output
         self._now = now
+        self._note = note
         self._ledger = PastLedger(config.max_peers)
-        self._last_read = NOTHING_READ  # index and run of the payment with the highest index
+        self._saved: SavePoint | None = None  # where an earlier run was broken off
         self._next_index = 1  # of the first payment that this run hasn't read
-        self._undecided = frozenset[Run]()
+        self._undecided = frozenset[Run]()  # of the runs that the earlier one read
         self._malformed = 0
         self._recorder: Recorder | None = None
         self._began_s = now().mono_ns / NS_PER_S
@@ -55,7 +68,7 @@ class Work:
         info = await self._reader.connect()
         saved = self._output.saved_of(info.pubkey)
         attempts = saved.attempts if saved else any(map(_keeps_attempts, (await self._reader.newest()).payments))
-        step_ns = saved.step_ns if saved else await self._step_s() * NS_PER_S
+        step_ns = saved.step_ns if saved else await self._begin()
         restart = saved.restart if saved else Restart(1, 0)
         recipients = Recipients()
         recipients.groups = self._config.destinations
@@ -75,19 +88,22 @@ class Work:
         )
         self._next_index = restart.payment_index
         if saved is not None:
-            self._output.check_numbering(saved, await self._reader.at(saved.last_read[0]))
-            self._undecided = frozenset(saved.order.kept)
-            self._last_read = saved.last_read
+            if not await self._reader.lists(saved.last_read):
+                raise self._output.renumbered()
+            self._saved, self._undecided = saved, frozenset(saved.order.kept)
+            self._reader.last_read.extend(saved.last_read)
             await recorder.continue_()
-        async for page in self._reader.pages(restart.payment_index - 1):
-            for payment in page.payments:
-                self._take(payment, recorder)
-            await recorder.write_closed()
-        for payment in await self._order.rest(self._last_read[0]):
+        async with aclosing(self._reader.pages(restart.payment_index - 1)) as pages:
+            async for page in pages:
+                latest_ns = self._order.latest_ns()
+                for payment in page.payments:
+                    self._take(payment, recorder, latest_ns)
+                await recorder.write_closed()
+        for payment in await self._rest():
             recorder.take(payment, self._order.latest_ns(), again=False)
         await recorder.finish(self._order.ends_ns(), reset=self._order.reset)
         self._order.conclude(self._ledger)
-        if self._last_read != NOTHING_READ:
+        if self._reader.last_read:
             self._output.save(replace(self._save_point(info.pubkey, timeline, attempts=attempts), done=True))
 
     def summary(self) -> Iterator[str]:
@@ -109,16 +125,24 @@ class Work:
         if late := recorder.timeline.late:
             yield f"  counted later than they happened, because lnd's clock went back: {late:,} facts"
 
-    def _take(self, payment: Payment, recorder: Recorder) -> None:
+    def _take(self, payment: Payment, recorder: Recorder, latest_ns: int) -> None:
         self._next_index = payment.payment_index + 1
         if payment.malformed:
             self._malformed += 1
             return
-        index, run = payment.payment_index, payment.run
-        again = index <= self._last_read[0] and run not in self._undecided  # read before reading was broken off
-        self._last_read = max(self._last_read, (index, run))
+        saved = self._saved
+        again = (
+            saved is not None
+            and payment.payment_index <= saved.last_read[-1].payment_index
+            and payment.run not in self._undecided
+        )
         if self._order.is_history(payment):
-            recorder.take(payment, self._order.latest_ns(), again=again)
+            recorder.take(payment, latest_ns, again=again)
+
+    async def _rest(self) -> Sequence[Payment]:
+        if self._order.waits:
+            self._note("All is read. Waiting until the exporter has written its state once more, a minute or two.")
+        return await self._order.rest(self._next_index - 1)
 
     def _span(self) -> Span:
         now_ns, since_s, until_s = self._now().wall_ns, self._options.since_s, self._options.until_s
@@ -127,14 +151,24 @@ class Work:
             FOREVER_NS if until_s is None else now_ns - until_s * NS_PER_S,
         )
 
-    async def _step_s(self) -> int:
-        """Return the time between two samples: the one asked for, or one by the span."""
-        if self._options.step_s is not None:
-            return self._options.step_s
+    async def _begin(self) -> int:
+        """Say how much there is; return the time between two samples: the one asked for, or one by the span."""
         oldest, now_ns = await self._reader.at(1), self._now().wall_ns
         begins_ns = max(self._span().since_ns, oldest.created_ns if oldest else now_ns)
         span_s = (now_ns - begins_ns) // NS_PER_S
-        return next((step_s for step_s in STEPS_S if span_s <= step_s * MANY_STEPS), STEPS_S[-1])
+        chosen_s = next((step_s for step_s in STEPS_S if span_s <= step_s * MANY_STEPS), STEPS_S[-1])
+        step_s = self._options.step_s or chosen_s
+        since = datetime.fromtimestamp(begins_ns / NS_PER_S, UTC)
+        each = format_duration(step_s)
+        self._note(f"Samples since {since:%Y-%m-%d}, one each {each}: {span_s // step_s:,} for each series.")
+        if self._options.since_s is None and span_s > RETENTION_S:
+            self._note(KEPT)
+        return step_s * NS_PER_S
+
+    def _last_read(self) -> Sequence[IndexedRun]:
+        """Return the last payments that were read, by this run or by the earlier one, whichever came further."""
+        read, saved = [*self._reader.last_read][-CHECKED:], self._saved
+        return saved.last_read if saved and read[-1].payment_index < saved.last_read[-1].payment_index else read
 
     def _save_point(self, pubkey: str, timeline: Timeline, *, attempts: bool) -> SavePoint:
         counters, histograms = savepoint.totals_of(self._ledger)
@@ -146,7 +180,7 @@ class Work:
             attempts=attempts,
             counted=timeline.counted,
             restart=timeline.restart(self._next_index),
-            last_read=self._last_read,
+            last_read=self._last_read(),
             order=self._order.state(),
             counters=counters,
             histograms=histograms,

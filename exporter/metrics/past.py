@@ -117,8 +117,9 @@ class PastMetrics:
             histogram = self._totals.histograms[row.shows].get(labels)
             if histogram is None:
                 return ()
-            counts = list(accumulate(histogram.buckets))
-            return (*counts, counts[-1], histogram.total / UNIT.get(row.shows, 1))
+            values: list[float] = [*accumulate(histogram.buckets)]
+            values += (values[-1], histogram.total / UNIT.get(row.shows, 1))
+            return values
         totals: Mapping[Labels, int] = self._totals.counters[row.shows]
         if row.summed:
             totals = row.shown(totals)

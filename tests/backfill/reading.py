@@ -3,16 +3,18 @@
 import asyncio
 from pathlib import Path
 
-from exporter.backfill.border import Border, Side
+from exporter.backfill.border import Border
+from exporter.backfill.orders import AfterCounting
 from exporter.backfill.reader import HistoryReader
 from exporter.backfill.seam import Seam, read_seam
-from exporter.lnd.client import LndError
-from exporter.payments.payment import Payment, Run
+from exporter.payments.payment import Run
 from tests.follow.chaos import ChaoticNode
 from tests.follow.exporter import CALM_S, FIRST, Exporter
 
 PAUSES_S = (0.0, 0.0, 0.5, 20.0)
 """How long reading may rest between two pages."""
+BREAK = 0.1
+"""How often reading is broken off after a page."""
 
 
 class Reading:
@@ -28,33 +30,29 @@ class Reading:
         """The runs that were in flight when they were asked for last."""
 
     async def run(self) -> None:
-        """Read everything. Raises `SeamError`."""
-        reader = HistoryReader("lnd", self._node, self._node.clocks)
-        seam = self.look()
-        assert seam is not None
-        border = Border(seam, self.look, self._node.clocks)
-        async for page in reader.pages():
-            for payment in page.payments:
-                if border.side(payment) is Side.HISTORY:
-                    self.history.append(payment.run)
-            await asyncio.sleep(self._node.random.choice(PAUSES_S))
-        self.history += [payment.run for payment in await border.settle(self.fetch)]
+        """Read everything; some readings are broken off and continued. Raises `SeamError`, `LndError`."""
+        before, after = None, 0
+        while True:
+            reader = HistoryReader("lnd", self._node, self._node.clocks)
+            seam = self.look()
+            assert seam is not None
+            border = Border(seam, self.look, self._node.clocks, before)
+            order = AfterCounting(seam, border, reader)
+            async for page in reader.pages(after):
+                self.history += [each.run for each in page.payments if order.is_history(each)]
+                after = page.payments[-1].payment_index
+                await asyncio.sleep(self._node.random.choice(PAUSES_S))
+                if self._node.random.random() < BREAK:
+                    before = order.state()
+                    break
+            else:
+                self.history += [each.run for each in await order.rest(after)]
+                self.nobodys = {run for run, each in border._kept.items() if each and not each.status.ended}
+                return
 
     def look(self) -> Seam | None:
         """Read the state file."""
         return read_seam(self._path, FIRST.name, self._node.clocks().wall_ns)
-
-    async def fetch(self, payment_hash: str) -> Payment | None:
-        """Ask the node until it answers."""
-        while True:
-            try:
-                payment = await self._node.payment(payment_hash)
-            except LndError:
-                await asyncio.sleep(1)
-            else:
-                if payment is not None and not payment.status.ended:
-                    self.nobodys.add(payment.run)
-                return payment
 
 
 async def end_faults(node: ChaoticNode, faults: list[asyncio.Task[None]]) -> None:

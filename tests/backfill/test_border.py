@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from exporter.backfill.border import RECENT_NS, WAIT_S, Border, Continued, SeamError, Side
+from exporter.backfill.border import RECENT_NS, WAIT_S, Border, Continued, MustBeginAnew, SeamError, Side
 from exporter.backfill.seam import Seam, read_seam
 from exporter.payments.payment import Moment, Payment
 from exporter.store import Store
@@ -185,7 +185,7 @@ def test_stream_told_after_it_was_decided(path: Path) -> None:
         border = scene.border()
         assert border.side(DEEP_FAILED) is Side.HISTORY
         scene.in_a_while(30, DEEP_FAILED)
-        with pytest.raises(SeamError, match="ended while history was read"):
+        with pytest.raises(MustBeginAnew, match="ended while history was read"):
             await border.settle(Lnd().fetch)
         assert scene.border().side(DEEP_FAILED) is Side.LIVE
 
@@ -228,7 +228,7 @@ def test_counting_began_anew(path: Path, *, forgotten: bool) -> None:
         if not forgotten:
             scene.counting = Counting(path, [OVER])
             scene.counting.write(HOUR_S)
-        with pytest.raises(SeamError, match="began anew"):
+        with pytest.raises(MustBeginAnew, match="began anew"):
             await border.settle(Lnd().fetch)
 
     play(path, story, running=False)
@@ -249,9 +249,9 @@ def test_reading_is_continued(path: Path) -> None:
         scene.counting.observer.receive(DEEP, HOUR_S)
         scene.counting.write(HOUR_S + 5)
         assert await scene.border(state).settle(Lnd(DEEP_ENDED).fetch) == []
-        with pytest.raises(SeamError, match="begin anew"):
+        with pytest.raises(MustBeginAnew, match="read in part"):
             scene.border(state._replace(kept=()))
-        with pytest.raises(SeamError, match="begin anew"):
+        with pytest.raises(MustBeginAnew, match="read in part"):
             scene.border(state._replace(began=(state.began[0] + 1, state.began[1])))
 
     play(path, story, running=False)

@@ -22,7 +22,7 @@ from tests.follow.chaos import ChaoticNode
 from tests.follow.exporter import Exporter
 from tests.follow.virtual import VirtualLoop, run_virtually
 
-SEEDS = int(os.environ.get("CHAOS_SEEDS", "12"))
+SEEDS = int(os.environ.get("CHAOS_SEEDS", "6"))
 AHEAD_S = (0, 0, 0, 3600, -3600)
 """How far lnd's clock is ahead when counting begins; later it is right."""
 
@@ -85,7 +85,7 @@ def check(node: ChaoticNode, reading: Reading, live: set[Run]) -> None:
 
 
 @pytest.mark.parametrize("mode", Mode)
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, SEEDS))])
 def test_every_payment_is_in_exactly_one(
     seed: int, mode: Mode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
