@@ -118,8 +118,8 @@ def _rates(here: Grid) -> None:
 def _budget(here: Grid) -> None:
     """Add the panels on the error budget, and on payments that are tried again."""
     # Over history from before the exporter it is known what finished, but not that the node was seen.
-    history = f'label_replace(min_over_time(timestamp({m(FINISHED)})[3d:5m]), "of", "history", "", "")'
-    known = f"clamp_max(time() - min(min_over_time({m(SEEN)}[3d]) or {history}), {3 * DAY_S})"
+    whole = f"{3 * DAY_S} + 0 * max({m(FINISHED)} offset 3d)"
+    known = f"{whole} or clamp_max(time() - min(min_over_time({m(SEEN)}[3d])), {3 * DAY_S})"
     here.add(
         several(
             Text(

@@ -41,10 +41,12 @@ class Scene(NamedTuple):
     from_s: int
     step_s: int = STEP_S
     """Between two evaluations of the rules."""
+    alerts_from_s: int = 0
+    """When an alert can fire first: nobody evaluates them for history."""
 
 
 INCIDENTS = Scene(f"six hours of {len(NODES)} nodes", data.write, data.FROM_S)
-HISTORY = Scene("a week, most of it history", history.write, history.FROM_S, history.STEP_S)
+HISTORY = Scene("a week, most of it history", history.write, history.FROM_S, history.STEP_S, history.BEGAN_S)
 
 
 class Picture(NamedTuple):
@@ -121,7 +123,9 @@ async def _draw_scene(scene: Scene, pictures: list[Picture], directory: Path) ->
             await until("Prometheus listens", listens(Running(program, int(address.rpartition(":")[2]))))
             await until("Prometheus is ready", partial(_is_ready, address))
             print("pictures: the alerts of that time", flush=True)
-            await asyncio.to_thread(backfill, address, scene.from_s, TO_S, scene.step_s)
+            await asyncio.to_thread(
+                backfill, address, scene.from_s, TO_S, step_s=scene.step_s, alerts_from_s=scene.alerts_from_s
+            )
             for picture in pictures:
                 await _render(picture, address, directory)
         finally:

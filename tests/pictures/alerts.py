@@ -29,15 +29,16 @@ class Series(NamedTuple):
     samples: Sequence[tuple[int, str]]
 
 
-def backfill(address: str, from_s: int, to_s: int, step_s: int = STEP_S) -> None:
-    """Evaluate rule after rule and write the results: later rules use earlier ones.
+def backfill(address: str, from_s: int, to_s: int, step_s: int = STEP_S, alerts_from_s: int = 0) -> None:
+    """Evaluate rule after rule and write the results: later rules use earlier ones; alerts of a later time if wanted.
 
     Recorded series that go on with their own last value are written first, as often as their values need to settle.
     """
     values = read()["service"]
     rules = [rule for group in groups(values) for rule in group.rules]
     for rule in [*_reading_their_own(rules) * _TIMES, *rules]:
-        found = _asked(address, rule.expr, (from_s, to_s, step_s))
+        begin_s = from_s if isinstance(rule, Recording) else max(from_s, alerts_from_s)
+        found = _asked(address, rule.expr, (begin_s, to_s, step_s))
         if isinstance(rule, Recording):
             _push(address, rule.record, values.job, found)
         else:

@@ -27,7 +27,8 @@ STEP_S = 300
 """Between two samples of history, and between two evaluations of the rules."""
 _SCRAPE_S = 60
 _DAY_MIN = 1440
-_BEGAN_S = TO_S - _DAY_MIN * 60
+BEGAN_S = TO_S - _DAY_MIN * 60
+"""When live counting began."""
 FROM_S = TO_S - 7 * _DAY_MIN * 60
 _FOREVER_NS = 1 << 63
 
@@ -37,7 +38,7 @@ class _OldNode(VirtualNode):
 
     def adopt(self, directory: Path) -> None:
         """Write its past to a directory, and let the live counters begin with the sums of it."""
-        at = Moment(_BEGAN_S * NS_PER_S, 0)
+        at = Moment(BEGAN_S * NS_PER_S, 0)
         payments = [
             decode.payment(pb.Payment.FromString(record.update.message), self.world.me.pubkey)
             for record in self.database
@@ -46,7 +47,7 @@ class _OldNode(VirtualNode):
         labels = {**of_node(self.layout, self.address, self._name), "node": self._name}
         recorder = Recorder(
             Timeline(ledger, STEP_S * NS_PER_S),
-            SeriesTable(PastMetrics(ledger, labels, (), attempts=True), ledger),
+            SeriesTable(PastMetrics(ledger, labels, (), attempts=False), ledger),
             FilesSink(directory, STEP_S * 1000, _FOREVER_NS),
             span=Span(0, _FOREVER_NS),
             save=lambda: None,
@@ -65,7 +66,7 @@ class _OldNode(VirtualNode):
 
 def write(directory: Path) -> Iterator[Path]:
     """Write the past and the live samples of the node; return files of OpenMetrics text."""
-    node = _OldNode("frank", name="frank", rows=ROWS, begins_s=_BEGAN_S)
+    node = _OldNode("frank", name="frank", rows=ROWS, begins_s=BEGAN_S)
     node.series = Series(_SCRAPE_S)
     node.stream_works = False
     channels(node)
@@ -73,6 +74,6 @@ def write(directory: Path) -> Iterator[Path]:
     node.at(-1, lambda: node.adopt(directory))
     node.run(_DAY_MIN * 60)
     with (directory / f"live{SUFFIX}").open("w") as file:
-        file.writelines(text for _, text in node.series.samples(_BEGAN_S))
+        file.writelines(text for _, text in node.series.samples(BEGAN_S))
         file.write("# EOF\n")
     return directory.glob(f"*{SUFFIX}")
