@@ -57,8 +57,8 @@ WITH_ATTEMPTS: frozenset[Metric] = frozenset(
 """What it tells only if lnd keeps failed attempts (`keep-failed-payment-attempts`): else shares would be of successes.
 
 All others are about what nobody watched: changes of status, payments in flight, runs that lnd has erased for a later
-one of their hash, the stream, and the exporter. Attempts per payment are among them: whether lnd kept the failed ones of
-a success without any isn't known, and without these payments the others would seem to need more attempts than they did.
+one of their hash, the stream, and the exporter. So are attempts per payment: a success without failed attempts may have
+had some that lnd deleted, so it is left out, and the payments that remain needed more attempts than most.
 """
 
 
