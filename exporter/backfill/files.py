@@ -1,7 +1,7 @@
 """Writes the past to a directory: files of OpenMetrics text, each of a span of time that promtool reads at once."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,8 +26,11 @@ PART = ".part"
 class FilesSink:
     """Writes a directory. A file gets its name when it is whole and on disk."""
 
-    def __init__(self, directory: Path, step_ms: int, later_ms: int) -> None:
-        """Write into a directory that exists; what is from `later_ms` on goes into `later`, both milliseconds."""
+    def __init__(self, directory: Path, step_ms: int, later_ms: int, *, anew: bool) -> None:
+        """Write into a directory that exists; what is from `later_ms` on goes into `later`, both milliseconds.
+
+        With `anew` the files of an earlier run, which has left no save point, are removed.
+        """
         self.directory = directory
         self.files: list[Path] = []
         """The files that are whole, ascending."""
@@ -39,7 +42,7 @@ class FilesSink:
         self._start_ms = -1  # where the present file begins; negative before the first time
         self._file: TextIO | None = None
         self._path = directory
-        for left_over in directory.rglob(f"*{SUFFIX}{PART}"):
+        for left_over in (*self._there(f"*{SUFFIX}{PART}"), *(self._there(f"*{SUFFIX}") if anew else ())):
             left_over.unlink()
 
     async def write(self, at_ms: int, table: SeriesTable, changes: Changes) -> bool:
@@ -75,10 +78,14 @@ class FilesSink:
         the newest hours began then.
         """
         self._from_ms = first_ms // BLOCK_MS * BLOCK_MS
-        for path in self.directory.rglob(f"*{SUFFIX}"):
+        for path in self._there(f"*{SUFFIX}"):
             if path.name >= _name(self._from_ms):
                 path.unlink()
         self._start_ms = self._start_of(first_ms)
+
+    def _there(self, pattern: str) -> Sequence[Path]:
+        """Return the files that there are."""
+        return [*self.directory.glob(pattern), *(self.directory / LATER).glob(pattern)]
 
     def _start_of(self, at_ms: int) -> int:
         if at_ms >= self._later_ms:

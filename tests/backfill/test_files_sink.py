@@ -23,11 +23,11 @@ LATER_MS = BEGIN_MS + (STEPS - 40) * STEP_MS
 class Run:
     """One run of the command that writes into a directory, step by step."""
 
-    def __init__(self, directory: Path, later_ms: int) -> None:
+    def __init__(self, directory: Path, later_ms: int, *, anew: bool) -> None:
         """Nothing is counted yet."""
         self.ledger = PastLedger(0)
         self.table = SeriesTable(PastMetrics(self.ledger, {"node": "alice"}, (), attempts=False), self.ledger)
-        self.sink = FilesSink(directory, STEP_MS, later_ms)
+        self.sink = FilesSink(directory, STEP_MS, later_ms, anew=anew)
         self.safe = 0
         """The last step from which another run may go on."""
 
@@ -61,12 +61,12 @@ EXPECTED = [((BEGIN_MS + step * STEP_MS) / 1000, step + 1) for step in range(-1,
 @pytest.mark.parametrize("broken", [300, STEPS - 30, STEPS])
 async def test_each_sample_is_there_once(tmp_path: Path, broken: int, hours: int, *, ended: bool) -> None:
     """Also if the newest hours were written in part, or in whole, and are older when another run goes on."""
-    first = Run(tmp_path, LATER_MS)
+    first = Run(tmp_path, LATER_MS, anew=True)
     await first.write(0, broken)
     if ended:
         await first.sink.end(None)
     await first.sink.close()
-    second = Run(tmp_path, LATER_MS + hours * HOUR_MS)
+    second = Run(tmp_path, LATER_MS + hours * HOUR_MS, anew=False)
     await second.write(first.safe, STEPS)
     await second.sink.end(None)
     assert samples(tmp_path) == EXPECTED
