@@ -1,15 +1,17 @@
 """Where the past goes: opens the sink, keeps the save point, and says what to do with what was written."""
 
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote as quoted
 from urllib.parse import quote
 
 import msgspec
 
 from exporter.backfill import savepoint
-from exporter.backfill.files import BLOCK_MS, LATER, PART, FilesSink
+from exporter.backfill.files import BLOCK_MS, LATER, FilesSink
 from exporter.backfill.savepoint import SavePoint
 from exporter.backfill.seam import Seam
 from exporter.backfill.sink import Sink, SinkError
@@ -44,6 +46,7 @@ class Output:
         ).decode()
         """What must be the same to continue."""
         self._sink: Sink | None = None
+        self._lock: int | None = None
         assert config.storage.path is not None, "the configuration is refused without a path"
         self._save_path = self._path_of_save_point(config.storage.path, node.name)
         self.saved = self._read()
@@ -113,7 +116,7 @@ class Output:
             self._sink = RemoteSink(self._options.remote_write, step_ms, note=lambda line: print(line, file=sys.stderr))
         elif self._options.output is not None:
             later_ms = self._now().wall_ns // NS_PER_MS - HEAD_MS
-            self._sink = FilesSink(self._options.output, step_ms, later_ms)
+            self._sink = FilesSink(self._options.output, step_ms, later_ms, anew=self.saved is None)
         else:
             self._sink = StdoutSink(step_ms)
         return self._sink
@@ -129,9 +132,12 @@ class Output:
             raise SinkError(f"{error.filename} can't be written ({error.strerror})") from None
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close what is open, and let another run use it."""
         if self._sink is not None:
             await self._sink.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def next_steps(self) -> str:
         """Return what to do with what was written."""
@@ -139,16 +145,17 @@ class Output:
         if directory is None:
             return ""
         command = "promtool tsdb create-blocks-from -q openmetrics"
+        shown = quoted(str(directory))
         said = (
             f"Now give it to Prometheus, which keeps running meanwhile (see docs/backfill.md):\n\n"
-            f'  for file in {directory}/*.om; do {command} "$file" PROMETHEUS_DATA; done\n'
+            f'  for file in {shown}/*.om; do {command} "$file" PROMETHEUS_DATA; done\n'
         )
         if later := sorted((directory / LATER).glob("*.om")):
             begins_ms = self._now().wall_ns // NS_PER_MS // BLOCK_MS * BLOCK_MS
             at = datetime.fromtimestamp((begins_ms + BLOCK_MS + HEAD_MS) / 1000, UTC)
             said += (
                 f"\nThe newest hours are still in the memory of Prometheus: give it this file at {at:%H:%M} UTC, or"
-                f" later:\n\n  {command} {later[0]} PROMETHEUS_DATA\n"
+                f" later:\n\n  {command} {quoted(str(later[0]))} PROMETHEUS_DATA\n"
             )
         return said
 
@@ -167,15 +174,27 @@ class Output:
         try:
             if directory is not None:
                 directory.mkdir(parents=True, exist_ok=True)
+                if self._has_other_files(directory):
+                    raise self._other("has files of something else.")
+            else:
+                self._save_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = savepoint.lock(self._save_path)
             saved = savepoint.read(self._save_path)
-            if saved is None and directory is not None and any(path.suffix != PART for path in directory.iterdir()):
-                raise self._other("has files of something else.")
+        except BlockingIOError:
+            what = f"Another run of `backfill` writes to {self} now."
+            raise ConfigError([Problem(self._flag, what, "Wait until it has ended, or stop it.")]) from None
         except OSError as error:
             what = f"{directory or self._save_path} can't be used ({error.strerror})."
             raise ConfigError([Problem(self._flag, what, "Name a directory that this user may write to.")]) from None
         except ValueError as error:
             raise self._other(f"has a save point that can't be read ({error}).") from None
         return saved
+
+    def _has_other_files(self, directory: Path) -> bool:
+        """Return True if there are files in a directory in which no run has begun."""
+        assert self._save_path is not None, "there is a directory"
+        begun = self._save_path.exists() or savepoint.lock_path(self._save_path).exists()
+        return not begun and any(directory.iterdir())
 
     @property
     def _flag(self) -> str:
