@@ -21,7 +21,7 @@ from tests.backfill.test_seam_in_prometheus import Series, all_samples, never_fa
 from tests.network.process import run, until
 from tests.stories.in_lnd import METRICS, Key, Sums, by_step, listed, sums
 from tests.stories.page import PREFIX, Page
-from tests.stories.payer import Payer, make_past, paying
+from tests.stories.payer import SHORT_PAUSE_S, Payer, make_past, paying
 from tests.stories.process import Exporter, node_configs
 from tests.stories.prometheus import JOB, Prometheus
 from tests.stories.real import RealLab
@@ -69,9 +69,8 @@ async def payers(world: World) -> AsyncIterator[list[Payer]]:
     yield found
     world.erased.update(found[0].erased)
     for payer in found:
-        for invoice in payer.deep:
-            await payer.lab.settle(invoice)
-        payer.deep.clear()
+        for invoice in [*payer.open]:
+            await payer.cancel(invoice)
         await payer.quiet()
     for payer in found[1:]:
         assert isinstance(payer.lab, RealLab)
@@ -90,9 +89,9 @@ async def holding(payer: Payer) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await payer.lab.settle(settled)
+        await payer.settle(settled)
         for invoice in cancelled:
-            await payer.lab.cancel(invoice)
+            await payer.cancel(invoice)
 
 
 async def test_each_step_has_what_lnd_lists(payers: list[Payer], tmp_path: Path) -> None:
@@ -183,9 +182,9 @@ async def risen_to(prometheus: Prometheus, node: str, at_least: int) -> dict[Key
     return found
 
 
-async def in_lnd(payer: Payer, in_flight: int) -> dict[Key, int]:
-    """Return the sums of what lnd lists, when only so many payments are in flight, besides the `deep` ones."""
-    await payer.quiet(in_flight)
+async def in_lnd(payer: Payer) -> dict[Key, int]:
+    """Return the sums of what lnd lists, when only what is held is in flight."""
+    await payer.quiet()
     return merged(sums(await listed(payer.lab), payer).items())
 
 
@@ -205,18 +204,18 @@ async def test_hash_that_failed_in_history_is_paid_again(payers: list[Payer], tm
     failed, before = {}, {}
     for payer in payers:
         failed[payer] = [await payer.failed(), await payer.failed()]
-        before[payer] = await in_lnd(payer, 0)
+        before[payer] = await in_lnd(payer)
         (node,) = node_configs(payer.lab, GRPC)
         await backfill(node, payer.lab.name, tmp_path, "--adopt", *flags)
         await payer.pay_again(failed[payer].pop())
     try:
         await exporter.start()
         for payer in payers:
-            await world.counted(payer.lab.name, number(before[payer]) + 1, len(payer.deep))
+            await world.counted(payer.lab.name, number(before[payer]) + 1, len(payer.open))
             await payer.pay_again(failed[payer].pop())
-            page = await world.counted(payer.lab.name, number(before[payer]) + 2, len(payer.deep))
+            page = await world.counted(payer.lab.name, number(before[payer]) + 2, len(payer.open))
             erased = {key: by for key, by in before[payer].items() if key[1:] == ("invoice", Reason.NO_ROUTE)}
-            listed_now = await in_lnd(payer, 0)
+            listed_now = await in_lnd(payer)
             assert on_page(page, payer.lab.name) == listed_now | erased != listed_now
     finally:
         await exporter.stop()
@@ -230,29 +229,28 @@ async def test_adopted_before_the_exporter_starts(payers: list[Payer], tmp_path:
     world = World("", {}, exporter.target, exporter.log)
     ended_then = [*(await asyncio.gather(*(payer.held() for payer in payers)))]
     held = [*(await asyncio.gather(*(payer.held() for payer in payers)))]
-    async with paying(payers):
-        await asyncio.sleep(SOME_S)
+    async with paying(payers, SHORT_PAUSE_S):
         for payer in payers:
             (node,) = node_configs(payer.lab, GRPC)
             files = await backfill(node, payer.lab.name, tmp_path, "--adopt", *flags)
             await asyncio.to_thread(import_files, files, tmp_path / "prometheus" / "data")
         for payer, invoice in zip(payers, ended_then, strict=True):
-            await payer.lab.settle(invoice)
+            await payer.settle(invoice)
+            await payer.settle(payer.deep.pop())
     try:
         await exporter.start()
         for payer in payers:
-            expected = await in_lnd(payer, 1)
-            page = await world.counted(payer.lab.name, number(expected), 1 + len(payer.deep))
+            expected = await in_lnd(payer)
+            page = await world.counted(payer.lab.name, number(expected), len(payer.open))
             assert on_page(page, payer.lab.name) == expected
         await prometheus.start()
         async with paying(payers):
             await asyncio.sleep(SOME_S)
             for payer, invoice in zip(payers, held, strict=True):
-                await payer.lab.cancel(invoice)
-                await payer.lab.settle(payer.deep.pop())
+                await payer.cancel(invoice)
         for payer in payers:
-            expected = await in_lnd(payer, 0)
-            page = await world.counted(payer.lab.name, number(expected), len(payer.deep))
+            expected = await in_lnd(payer)
+            page = await world.counted(payer.lab.name, number(expected), len(payer.open))
             assert on_page(page, payer.lab.name) == expected
             await prometheus.next_scrape()
             samples = await in_prometheus(prometheus, payer.lab.name)
@@ -281,19 +279,19 @@ async def test_read_while_the_exporter_counts(payers: list[Payer], tmp_path: Pat
                 *(backfill(node_configs(payer.lab, GRPC)[0], payer.lab.name, tmp_path, *flags) for payer in payers)
             )
             for payer, invoice in zip(payers, settled, strict=True):
-                await payer.lab.settle(invoice)
-                await payer.lab.cancel(payer.deep.pop())
+                await payer.settle(invoice)
+                await payer.cancel(payer.deep.pop())
             directories = await written
             await prometheus.stop()
             for directory in directories:
                 await asyncio.to_thread(import_files, directory, tmp_path / "prometheus" / "data")
             await prometheus.start()
             for payer, invoice in zip(payers, cancelled, strict=True):
-                await payer.lab.cancel(invoice)
+                await payer.cancel(invoice)
             await asyncio.sleep(SOME_S)
         for payer in payers:
-            expected = await in_lnd(payer, 0)
-            page = await world.counted(payer.lab.name, 1, len(payer.deep))
+            expected = await in_lnd(payer)
+            page = await world.counted(payer.lab.name, 1, len(payer.open))
             assert await risen_to(prometheus, payer.lab.name, number(expected)) == expected
             assert 0 < number(on_page(page, payer.lab.name)) < number(expected)
     finally:
