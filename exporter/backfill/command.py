@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 
 from exporter import log
-from exporter.backfill.adopt import refuse_adoption
+from exporter.backfill.adopt import how_to_adopt_again, refuse_adoption
 from exporter.backfill.border import Border, Continued, MustBeginAnew, SeamError
 from exporter.backfill.orders import AfterCounting, BeforeCounting, Order
 from exporter.backfill.output import Output
@@ -18,6 +18,7 @@ from exporter.lnd.client import Client, LndError
 from exporter.payments.payment import NS_PER_S, Moment
 from exporter.progress import Patient, bars_or_nothing
 from exporter.store import StoreError
+from exporter.store.errors import OR_MEMORY
 
 OK, FAILED = 0, 1
 
@@ -32,18 +33,21 @@ async def backfill(config: Config, client: Client, now: Callable[[], Moment]) ->
     try:
         seam = _check_order(config, now, is_continued=output.saved is not None)
         if output.is_done(seam):
-            print(f"{output} is complete: nothing is left to do.", file=sys.stderr)
+            print(f"{output} is complete: nothing is left to do. {output.how_to_begin_anew}", file=sys.stderr)
+            print(output.next_steps(), end="", file=sys.stderr)
             return OK
         await output.say_limits()
-        reader = HistoryReader(node.name, client, now, display)
+        reader = HistoryReader(node.name, client, now, display, lambda line: _note(node.preface + line))
         order = _order(config, seam, reader, now, output.saved.order if output.saved else None)
-        work = Work(config, reader, order, output, now, lambda line: print(line, file=sys.stderr))
+        work = Work(config, reader, order, output, now, _note)
         await work.run()
         print("\n".join(work.summary()), file=sys.stderr)
+        if seam is None:
+            print(_start(config), file=sys.stderr)
         print(output.next_steps(), end="", file=sys.stderr)
     except (LndError, SinkError, SeamError, StoreError) as error:
         said = error.advice if isinstance(error, LndError) else str(error)
-        fix = f" {error.fix}" if isinstance(error, StoreError) else ""
+        fix = f" {error.fix.removesuffix(OR_MEMORY).removesuffix('.')}." if isinstance(error, StoreError) else ""
         then = (
             f" {output.how_to_begin_anew}" if isinstance(error, MustBeginAnew | Renumbered) else output.how_to_continue
         )
@@ -66,7 +70,7 @@ def _check_order(config: Config, now: Callable[[], Moment], *, is_continued: boo
         if adopt and not (is_continued and seam is not None and seam.adopted):
             refuse_adoption(path, node.name)
     except StoreError as error:
-        raise ConfigError([Problem("--storage.path", str(error), error.fix)]) from None
+        raise ConfigError([Problem("--storage.path", str(error), error.fix.removesuffix(OR_MEMORY))]) from None
     if seam is None and not adopt:
         what = f"{path} counts no node {node.name}."
         fix = (
@@ -76,9 +80,19 @@ def _check_order(config: Config, now: Callable[[], Moment], *, is_continued: boo
         raise ConfigError([Problem("--storage.path", what, fix)])
     if seam is not None and seam.adopted and not is_continued:
         what = f"The counters of {node.name} in {path} began with the sums of its history."
-        fix = f"It is written already. To begin anew: stop the exporter, --storage.reset={node.name}, then --adopt."
-        raise ConfigError([Problem("--storage.path", what, fix)])
+        raise ConfigError([Problem("--storage.path", what, how_to_adopt_again(node.name))])
     return seam
+
+
+def _note(line: str) -> None:
+    """Tell a person something at once, above the progress bar."""
+    print(line, file=sys.stderr)
+
+
+def _start(config: Config) -> str:
+    """Return what is to be done when a node has been adopted."""
+    (node,) = config.nodes
+    return f"Start the exporter now: in {config.storage.path} its counters of {node.name} go on from these sums."
 
 
 def _order(

@@ -5,13 +5,13 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from shlex import quote as quoted
+from shlex import quote as quote_for_shell
 from urllib.parse import quote
 
 import msgspec
 
 from exporter.backfill import savepoint
-from exporter.backfill.files import BLOCK_MS, LATER, FilesSink
+from exporter.backfill.files import BLOCK_MS, LATER, SUFFIX, FilesSink
 from exporter.backfill.savepoint import SavePoint
 from exporter.backfill.seam import Seam
 from exporter.backfill.sink import Sink, SinkError
@@ -41,7 +41,7 @@ class Output:
                 config.without,
                 config.max_peers,
                 {*config.destinations.values()},
-                str(self),
+                receiver.shown if (receiver := self._options.remote_write) else "",
             )
         ).decode()
         """What must be the same to continue."""
@@ -68,12 +68,18 @@ class Output:
         return (
             "To begin again, name a new directory."
             if self._options.output
-            else f"To begin again, remove {self._save_path}"
+            else f"To begin again, remove {self._save_path}."
         )
 
     def is_done(self, seam: Seam | None) -> bool:
-        """Return True if an earlier run has written everything; `seam` is how the exporter counts the node."""
-        return self.saved is not None and (self.saved.done or (seam is not None and seam.adopted))
+        """Return True if an earlier run has written everything; `seam` is how the exporter counts the node.
+
+        Raises `ConfigError` if that run was another one.
+        """
+        if self.saved is None or not (self.saved.done or (seam is not None and seam.adopted)):
+            return False
+        self._refuse_others(self.saved)
+        return True
 
     async def say_limits(self) -> None:
         """Say what a receiver accepts, and what may be wrong with its settings. Raises `ConfigError`, `SinkError`."""
@@ -94,13 +100,12 @@ class Output:
 
     def saved_of(self, pubkey: str) -> SavePoint | None:
         """Return where an earlier run was broken off; None to begin. Raises `ConfigError` if it was another one."""
-        saved, step_s = self.saved, self._options.step_s
+        saved = self.saved
         if saved is None:
             return None
         if saved.pubkey != pubkey:
             raise self._other(f"has the past of another node, {saved.pubkey}.")
-        if saved.settings != self.settings or (step_s and step_s * 1000 * NS_PER_MS != saved.step_ns):
-            raise self._other("was begun with other labels, another step, or other settings of the metrics.")
+        self._refuse_others(saved)
         return saved
 
     def renumbered(self) -> ConfigError:
@@ -140,24 +145,27 @@ class Output:
             self._lock = None
 
     def next_steps(self) -> str:
-        """Return what to do with what was written."""
+        """Return what to do with the files that were written, as commands for a shell."""
         directory = self._options.output
         if directory is None:
             return ""
-        command = "promtool tsdb create-blocks-from -q openmetrics"
-        shown = quoted(str(directory))
+        files, later = sorted(directory.glob(f"*{SUFFIX}")), sorted((directory / LATER).glob(f"*{SUFFIX}"))
+        if not files and not later:
+            return "No series are written, so there is nothing to give to Prometheus.\n"
         said = (
-            f"Now give it to Prometheus, which keeps running meanwhile (see docs/backfill.md):\n\n"
-            f'  for file in {shown}/*.om; do {command} "$file" PROMETHEUS_DATA; done\n'
+            "Then give the files to Prometheus, which keeps running: run this as its user, with the directory of its\n"
+            "--storage.tsdb.path for PROMETHEUS_DATA (docs/backfill.md says more).\n"
         )
-        if later := sorted((directory / LATER).glob("*.om")):
-            begins_ms = self._now().wall_ns // NS_PER_MS // BLOCK_MS * BLOCK_MS
+        if files:
+            said += f"\n{_make_blocks(directory)}"
+        if later:
+            begins_ms = int(later[-1].stat().st_mtime * 1000) // BLOCK_MS * BLOCK_MS
             at = datetime.fromtimestamp((begins_ms + BLOCK_MS + HEAD_MS) / 1000, UTC)
             said += (
-                f"\nThe newest hours are still in the memory of Prometheus: give it this file at {at:%H:%M} UTC, or"
-                f" later:\n\n  {command} {quoted(str(later[0]))} PROMETHEUS_DATA\n"
+                f"\nThe newest hours may still be in its memory: this at {at:%Y-%m-%d %H:%M} UTC, or later.\n"
+                f"\n{_make_blocks(directory / LATER)}"
             )
-        return said
+        return f"{said}\nMost panels need recorded series, too: see `The dashboards over it` in docs/backfill.md.\n"
 
     def _path_of_save_point(self, state: Path, node: str) -> Path | None:
         """Return the file of the save point: in the directory of the output, or beside the state; None without any."""
@@ -200,6 +208,19 @@ class Output:
     def _flag(self) -> str:
         return _FILES if self._options.output is not None else _RECEIVER
 
+    def _refuse_others(self, saved: SavePoint) -> None:
+        """Raise `ConfigError` if an earlier run was one with other settings."""
+        step_s = self._options.step_s
+        if saved.settings != self.settings or (step_s and step_s * 1000 * NS_PER_MS != saved.step_ns):
+            receiver = "for another receiver, or " if self._options.remote_write else ""
+            raise self._other(f"was begun {receiver}with other labels, another step, or other settings of the metrics.")
+
     def _other(self, what: str) -> ConfigError:
         path = self._options.output or self._save_path
         return ConfigError([Problem(self._flag, f"{path} {what}", self.how_to_begin_anew)])
+
+
+def _make_blocks(directory: Path) -> str:
+    """Return the command that makes blocks of Prometheus' database of the files in a directory."""
+    made = 'promtool tsdb create-blocks-from -q openmetrics "$file" PROMETHEUS_DATA'
+    return f"  for file in {quote_for_shell(str(directory))}/*{SUFFIX}; do {made}; done\n"

@@ -16,6 +16,7 @@ from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import CatchUpProgress, Info
 from exporter.payments.payment import NS_PER_S, Moment, Payment
 from exporter.progress import ProgressDisplay
+from exporter.text import format_duration
 
 T = TypeVar("T")
 
@@ -47,9 +48,17 @@ class HistoryReader:
     """Reads the pages of one node. Between two pages lnd rests as long as the last one took it, or longer."""
 
     def __init__(
-        self, name: str, client: Client, now: Callable[[], Moment], display: ProgressDisplay | None = None
+        self,
+        name: str,
+        client: Client,
+        now: Callable[[], Moment],
+        display: ProgressDisplay | None = None,
+        note: Callable[[str], None] | None = None,
     ) -> None:
-        """Read by `client`, which isn't connected yet; `now` reads both clocks, `display` shows the progress."""
+        """Read by `client`, which isn't connected yet.
+
+        `now` reads both clocks, `display` shows the progress, `note` tells a person why nothing goes on for a while.
+        """
         self.name = name
         self.client = client
         self.calls = Calls(client, Account(name, now, 0))
@@ -61,6 +70,7 @@ class HistoryReader:
         """The payments that were read last, in the order of reading."""
         self._now = now
         self._display = display
+        self._note = note
 
     async def connect(self) -> Info:
         """Connect, and return what lnd says of itself; its key tells which payments are rebalances.
@@ -162,6 +172,9 @@ class HistoryReader:
             except LndError as error:
                 if error.state is NodeState.DENIED or self._now_s() - since_s > GIVE_UP_S:
                     raise
+                if self._note is not None and backoff.failures == 0:
+                    limit = format_duration(round(GIVE_UP_S))
+                    self._note(f"{error.advice.removesuffix('.')}; trying again for up to {limit}")
                 connected = False
             await asyncio.sleep(backoff.delay_s(0, 0))
 

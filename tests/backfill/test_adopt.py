@@ -144,9 +144,14 @@ def test_node_is_counted_already(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="counts alice already") as caught:
         refuse_adoption(path, "alice")
     assert caught.value.fix.startswith("Leave out --adopt")
+    assert "--storage.reset=alice" in caught.value.fix
     with pytest.raises(StoreError, match="counts alice already"):
         adopt_alice(path)
     assert loaded(path) == before
+    store = Store(path)
+    with pytest.raises(StoreError, match="counts alice already"):  # to stop that exporter would not help
+        refuse_adoption(path, "alice")
+    store.close()
 
 
 def test_nothing_is_there_yet(tmp_path: Path) -> None:

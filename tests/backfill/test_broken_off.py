@@ -82,7 +82,13 @@ async def test_a_link_in_place_of_the_save_point(command: Command) -> None:
     assert (past / SAVE_POINT).stat().st_mode & 0o777 == 0o600
 
 
-WRONG: dict[str, object] = {"step_ns": 0, "last_read": [], "version": 99, "counters": 5, "histograms": [["fee", ["payment"], [1], 1]]}
+WRONG: dict[str, object] = {
+    "step_ns": 0,
+    "last_read": [],
+    "version": 99,
+    "counters": 5,
+    "histograms": [["fee", ["payment"], [1], 1]],
+}
 """Fields of a save point, and values that none has."""
 
 

@@ -21,6 +21,11 @@ def whole_files(directory: Path) -> dict[str, list[bytes]]:
     return {path.name: sorted(path.read_bytes().splitlines()) for path in sorted(directory.glob("*.om"))[:-1]}
 
 
+def next_steps(error: str) -> str:
+    """Return the end of what was said: what to do with the files."""
+    return error[error.index("Then give the files to Prometheus") :]
+
+
 def counters(state: Path) -> object:
     """Return the counters of the only node of a state file, except those of its exporter."""
     store = Store(state)
@@ -71,7 +76,12 @@ async def test_a_second_run_adds_nothing(command: Command) -> None:
     before = command.state.read_bytes()
     again = await command.run(*SMALL, "--output=" + str(command.directory / "past"))
     assert (again.code, again.output) == (0, "")
-    assert again.error == f"{command.directory / 'past'} is complete: nothing is left to do.\n"
+    done = f"{command.directory / 'past'} is complete: nothing is left to do. To begin again, name a new directory.\n"
+    assert again.error == done + next_steps(first.error)
+    mended = await command.run("--adopt", "--output=" + str(command.directory / "past"))
+    assert (mended.code, "was begun with other labels" in mended.error) == (2, True)
+    moved = (command.directory / "past").rename(command.directory / "moved")
+    assert (await command.run(*SMALL, f"--output={moved}")).code == 0
     other = await command.run(*SMALL, "--output=" + str(command.directory / "other"))
     assert other.code == 2
     assert f"{command.state} has the history of lnd already: its counters began with it." in other.error
@@ -115,6 +125,36 @@ async def test_wrong_use(command: Command, monkeypatch: pytest.MonkeyPatch) -> N
         missing = [each for each in says if each not in error.decode()]
         assert not missing, (flags, error.decode())
         assert not command.state.exists()
+
+
+async def test_next_steps(command: Command) -> None:
+    """Its commands work in a shell, in a directory with an odd name; there are none for files that aren't there."""
+    odd = command.directory / "o'clock $HOME \"x"
+    first = await command.run(*SMALL, f"--output={odd}", "--since=5h")
+    assert first.code == 0
+    assert f"Start the exporter now: in {command.state} its counters of lnd go on from these sums.\n" in first.error
+    (command.directory / "promtool").write_text('#!/bin/sh\necho "$@"\n')
+    (command.directory / "promtool").chmod(0o755)
+    commands = [line for line in next_steps(first.error).splitlines() if line.startswith("  for file in ")]
+    given = await asyncio.create_subprocess_shell(
+        "\n".join(commands),
+        stdout=asyncio.subprocess.PIPE,
+        env={"PATH": f"{command.directory}:/usr/bin:/bin"},
+    )
+    output, _ = await given.communicate()
+    files = [*sorted(odd.glob("*.om")), *sorted((odd / "later").glob("*.om"))]
+    assert output.decode().splitlines() == [
+        f"tsdb create-blocks-from -q openmetrics {file} PROMETHEUS_DATA" for file in files
+    ]
+    assert len(commands) == len({file.parent for file in files})
+
+
+async def test_no_history(command: Command) -> None:
+    """A span without a sample leaves nothing to give to Prometheus."""
+    result = await command.run(*SMALL, f"--output={command.directory / 'none'}", "--until=9000d")
+    assert result.code == 0
+    assert "No series are written, so there is nothing to give to Prometheus.\n" in result.error
+    assert "promtool" not in result.error
 
 
 async def test_standard_output(command: Command) -> None:
