@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-import os
 import signal
+from asyncio.subprocess import Process
 from pathlib import Path
 
 import pytest
@@ -16,11 +16,16 @@ PAST = "past"
 SMALL = (f"--labels={LABELS}", "--metrics.without=peers,amounts,attempt-histograms,fee-histograms", "--adopt")
 
 
+async def until_there(directory: Path, pattern: str, process: Process) -> None:
+    """Wait until there is such a file in a directory, or the process has ended."""
+    while process.returncode is None and not [*directory.glob(pattern)]:  # noqa: ASYNC110 - another process makes it
+        await asyncio.sleep(0.02)
+
+
 async def stopped(command: Command, number: signal.Signals, *flags: str, there: str = "*.om") -> Result:
     """Start it, send a signal as soon as there is a file in its directory, and return what it leaves."""
     process = await command.start(*SMALL, f"--output={command.directory / PAST}", *flags)
-    while process.returncode is None and not [*(command.directory / PAST).glob(there)]:
-        await asyncio.sleep(0.02)
+    await until_there(command.directory / PAST, there, process)
     process.send_signal(number)
     output, error = await asyncio.wait_for(process.communicate(), 10)
     assert process.returncode is not None
@@ -44,8 +49,7 @@ async def test_two_at_once(command: Command) -> None:
     """The second one is refused, and disturbs nothing: the first one writes what it writes alone."""
     past = command.directory / PAST
     first = await command.start(*SMALL, f"--output={past}")
-    while not [*past.glob("*.part")]:
-        await asyncio.sleep(0.02)
+    await until_there(past, "*.part", first)
     first.send_signal(signal.SIGSTOP)
     second = await command.run(*SMALL[1:], f"--output={past}")
     first.send_signal(signal.SIGCONT)
@@ -106,4 +110,3 @@ async def test_a_save_point_of_something_else(command: Command, field: str) -> N
     assert "has a save point that can't be read (" in result.error
     assert "Traceback" not in result.error
     assert {path: path.read_bytes() for path in past.rglob("*.om")} == before
-    assert os.listdir(past)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.backfill.ledger import PastLedger
-from exporter.backfill.timeline import EARLIEST_NS, SLACK_NS, Timeline
+from exporter.backfill.timeline import Timeline
 from exporter.payments.event import Event, PaymentStarted, StreamInterrupted
 from exporter.payments.labels import Interruption
 from exporter.payments.past import PastFact
