@@ -107,6 +107,7 @@ class Work:
         for payment in await self._rest():
             recorder.take(payment, self._order.latest_ns(), again=False)
         await recorder.finish(self._order.ends_ns(), reset=self._order.reset)
+        self._output.save_written()
         self._order.conclude(self._ledger)
         if self._reader.last_read:
             self._output.save(replace(self._save_point(info.pubkey, timeline, attempts=attempts), done=True))

@@ -86,6 +86,48 @@ async def test_a_link_in_place_of_the_save_point(command: Command) -> None:
     assert (past / SAVE_POINT).stat().st_mode & 0o777 == 0o600
 
 
+async def test_the_directory_is_removed_meanwhile(command: Command) -> None:
+    """One line: it isn't made again, or only a part of the past would be in it, and counted as all of it."""
+    past = command.directory / PAST
+    process = await command.start(*SMALL, f"--output={past}")
+    await until_there(past, "*.om", process)
+    process.send_signal(signal.SIGSTOP)
+    past.rename(command.directory / "elsewhere")
+    process.send_signal(signal.SIGCONT)
+    _, error = await process.communicate()
+    assert (process.returncode, past.exists(), command.state.exists()) == (1, False, False)
+    said = error.decode().splitlines()[-1]
+    assert said.endswith("can't be written (No such file or directory). Run the same command again to continue.")
+
+
+async def test_complete_without_the_state(command: Command) -> None:
+    """The state file was reset, or is another one: that the directory is complete isn't all that is to be said."""
+    past = command.directory / PAST
+    assert (await command.run(*SMALL[1:], f"--output={past}")).code == 0
+    command.state = command.directory / "other.sqlite"
+    result = await command.run(*SMALL[1:], f"--output={past}")
+    assert result.code == 2
+    assert "is complete, but the state file doesn't have its sums" in result.error
+    assert "To begin again, name a new directory." in result.error
+    assert not command.state.exists()
+
+
+async def test_written_in_part_and_adopted_by_another_run(command: Command) -> None:
+    """The part isn't taken for the whole; but the whole is, if only the last word about it was not written."""
+    past, other = command.directory / PAST, command.directory / "other"
+    await stopped(command, signal.SIGKILL, there=SAVE_POINT)
+    assert (await command.run(*SMALL[1:], f"--output={other}")).code == 0
+    part = await command.run(*SMALL[1:], f"--output={past}")
+    assert part.code == 2
+    assert f"{past} is written in part" in part.error
+    point = json.loads((other / SAVE_POINT).read_text())
+    assert (point["written"], point["done"]) == (False, True)
+    (other / SAVE_POINT).write_text(json.dumps(point | {"written": True, "done": False}))
+    whole = await command.run(*SMALL[1:], f"--output={other}")
+    assert whole.code == 0
+    assert f"{other} is complete: nothing is left to do." in whole.error
+
+
 WRONG: dict[str, object] = {
     "step_ns": 0,
     "last_read": [],
