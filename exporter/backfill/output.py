@@ -1,5 +1,6 @@
 """Where the past goes: opens the sink, keeps the save point, and says what to do with what was written."""
 
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from exporter.backfill import savepoint
-from exporter.backfill.files import BLOCK_MS, LATER, PART, SUFFIX, FilesSink
+from exporter.backfill.files import BLOCK_MS, LATER, SUFFIX, FilesSink
 from exporter.backfill.savepoint import SavePoint
 from exporter.backfill.seam import Seam
 from exporter.backfill.sink import Sink, SinkError
@@ -45,6 +46,7 @@ class Output:
         ).decode()
         """What must be the same to continue."""
         self._sink: Sink | None = None
+        self._lock: int | None = None
         assert config.storage.path is not None, "the configuration is refused without a path"
         self._save_path = self._path_of_save_point(config.storage.path, node.name)
         self.saved = self._read()
@@ -119,7 +121,7 @@ class Output:
             self._sink = RemoteSink(self._options.remote_write, step_ms, note=lambda line: print(line, file=sys.stderr))
         elif self._options.output is not None:
             later_ms = self._now().wall_ns // NS_PER_MS - HEAD_MS
-            self._sink = FilesSink(self._options.output, step_ms, later_ms)
+            self._sink = FilesSink(self._options.output, step_ms, later_ms, anew=self.saved is None)
         else:
             self._sink = StdoutSink(step_ms)
         return self._sink
@@ -135,9 +137,12 @@ class Output:
             raise SinkError(f"{error.filename} can't be written ({error.strerror})") from None
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close what is open, and let another run use it."""
         if self._sink is not None:
             await self._sink.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def next_steps(self) -> str:
         """Return what to do with the files that were written, as commands for a shell."""
@@ -177,15 +182,27 @@ class Output:
         try:
             if directory is not None:
                 directory.mkdir(parents=True, exist_ok=True)
+                if self._has_other_files(directory):
+                    raise self._other("has files of something else.")
+            else:
+                self._save_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = savepoint.lock(self._save_path)
             saved = savepoint.read(self._save_path)
-            if saved is None and directory is not None and any(path.suffix != PART for path in directory.iterdir()):
-                raise self._other("has files of something else.")
+        except BlockingIOError:
+            what = f"Another run of `backfill` writes to {self} now."
+            raise ConfigError([Problem(self._flag, what, "Wait until it has ended, or stop it.")]) from None
         except OSError as error:
             what = f"{directory or self._save_path} can't be used ({error.strerror})."
             raise ConfigError([Problem(self._flag, what, "Name a directory that this user may write to.")]) from None
         except ValueError as error:
             raise self._other(f"has a save point that can't be read ({error}).") from None
         return saved
+
+    def _has_other_files(self, directory: Path) -> bool:
+        """Return True if there are files in a directory in which no run has begun."""
+        assert self._save_path is not None, "there is a directory"
+        begun = self._save_path.exists() or savepoint.lock_path(self._save_path).exists()
+        return not begun and any(directory.iterdir())
 
     @property
     def _flag(self) -> str:

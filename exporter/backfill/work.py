@@ -190,5 +190,9 @@ class Work:
 
 
 def _keeps_attempts(payment: Payment) -> bool:
-    """Return True if lnd kept a failed attempt that it deletes by default; it never deletes those of `SendToRoute`."""
-    return payment.invoice and any(attempt.status is AttemptStatus.FAILED for attempt in payment.attempts)
+    """Return True if lnd kept a failed attempt that it deletes by default, which it does when a payment ends.
+
+    It never deletes those of `SendToRoute`, which has no invoice.
+    """
+    kept = payment.status.ended and payment.invoice
+    return kept and any(attempt.status is AttemptStatus.FAILED for attempt in payment.attempts)
