@@ -30,6 +30,7 @@ from dashboards.words import EACH_TRY, IN_THE_END, KINDS, RATES, TRIES
 from exporter.payments.labels import AmountBand
 from exporter.rules.boards import FAILED_BY_KIND, RUNS, SUCCEEDED_BY_KIND
 from exporter.rules.last_page import SEEN
+from exporter.rules.recording import FINISHED
 from exporter.rules.rule import exactly
 
 SPANS = {"10 minutes": "light-blue", "30 minutes": "light-blue", "1 hour": BLUE, "6 hours": "purple"}
@@ -116,7 +117,9 @@ def _rates(here: Grid) -> None:
 
 def _budget(here: Grid) -> None:
     """Add the panels on the error budget, and on payments that are tried again."""
-    known = f"clamp_max(time() - min(min_over_time({m(SEEN)}[3d])), {3 * DAY_S})"
+    # Over history from before the exporter it is known what finished, but not that the node was seen.
+    whole = f"{3 * DAY_S} + 0 * max({m(FINISHED)} offset 3d)"
+    known = f"{whole} or clamp_max(time() - min(min_over_time({m(SEEN)}[3d])), {3 * DAY_S})"
     here.add(
         several(
             Text(
@@ -136,6 +139,7 @@ def _budget(here: Grid) -> None:
         ),
         4,
     )
+    few = f"0 * max({m('node_up')} or {m(FINISHED)})"
     here.add(
         lines(
             Text(
@@ -146,8 +150,8 @@ def _budget(here: Grid) -> None:
                 "suffix: x",
             ),
             [
-                Query(f"max({burn('1h')} and {enough('1h')}) or 0 * max({m('node_up')})", "1 hour"),
-                Query(f"max({burn('6h')} and {enough('6h')}) or 0 * max({m('node_up')})", "6 hours"),
+                Query(f"max({burn('1h')} and {enough('1h')}) or {few}", "1 hour"),
+                Query(f"max({burn('6h')} and {enough('6h')}) or {few}", "6 hours"),
             ],
             ((None, "transparent"), (BURNS["slow"], ORANGE), (BURNS["fast"], RED)),
             colors=SPANS,

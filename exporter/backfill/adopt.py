@@ -12,8 +12,9 @@ from exporter.follow import Account
 from exporter.lnd.client import PaymentsPage
 from exporter.payments.ledger import Ledger
 from exporter.payments.payment import Payment, Run
-from exporter.store import StoreError, encode, read_counting
-from exporter.store.receive import add_node, refuse_addition
+from exporter.store import StoreError, encode, read_counting, rehearse
+from exporter.store.errors import as_store_error
+from exporter.store.receive import add_node, refuse_running
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +33,33 @@ class Beginning:
 
 
 def refuse_adoption(path: Path, node: str) -> None:
-    """Raise `StoreError` if the file has the node, if an exporter runs with it, or if it can't be written."""
+    """Raise `StoreError` if the node can't be adopted.
+
+    The file has the node, which is said first, for to stop the exporter would not help; or an exporter runs with the
+    file; or it can't be written.
+    """
     counting = read_counting(path, node, 0)
     if counting is None:
-        refuse_addition(path)
+        with as_store_error(path, "written"):
+            refuse_running(path)
+            rehearse(path)
         return
     if counting.state.adopted:
         raise StoreError(
-            f"{path} has the history of {node} already: its counters began with it.",
-            f"Nothing is left to do. To begin anew: stop the exporter, --storage.reset={node}, then --adopt.",
+            f"{path} has the history of {node} already: its counters began with it.", how_to_adopt_again(node)
         )
     raise StoreError(
         f"{path} counts {node} already.",
-        f"Leave out --adopt: history ends where counting began. Or begin anew, after --storage.reset={node}",
+        f"Leave out --adopt: history ends where counting began.\n{how_to_adopt_again(node)}",
+    )
+
+
+def how_to_adopt_again(node: str) -> str:
+    """Return what to do if the sums of history shall be in the counters of a node that is counted already."""
+    return (
+        "To begin anew: stop the exporter, delete what it has counted by"
+        f" `lnd-payments-exporter --storage.reset={node}`\n"
+        "with the exporter's --storage.path if it has one, and run this with --adopt."
     )
 
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 
 from exporter import log
-from exporter.backfill.adopt import refuse_adoption
+from exporter.backfill.adopt import how_to_adopt_again, refuse_adoption
 from exporter.backfill.border import Border, Continued, MustBeginAnew, SeamError
 from exporter.backfill.orders import AfterCounting, BeforeCounting, Order
 from exporter.backfill.output import Output
@@ -31,21 +31,23 @@ async def backfill(config: Config, client: Client, now: Callable[[], Moment]) ->
     bars = bars_or_nothing("reading")
     display = Patient(bars, lambda: now().mono_ns / NS_PER_S) if bars else None
     try:
-        written = output.saved is not None and output.saved.done
-        seam = _check_order(config, now, written=written)
+        seam = _check_order(config, now, is_continued=output.saved is not None)
         if output.is_done(seam):
-            print(f"{output} is complete: nothing is left to do.", file=sys.stderr)
+            print(f"{output} is complete: nothing is left to do. {output.how_to_begin_anew}", file=sys.stderr)
+            print(output.next_steps(), end="", file=sys.stderr)
             return OK
         await output.say_limits()
-        reader = HistoryReader(node.name, client, now, display)
-        order = _order(config, seam, reader, now, output.broken_off.order if output.broken_off else None)
-        work = Work(config, reader, order, output, now, lambda line: print(line, file=sys.stderr))
+        reader = HistoryReader(node.name, client, now, display, lambda line: _note(node.preface + line))
+        order = _order(config, seam, reader, now, output.saved.order if output.saved else None)
+        work = Work(config, reader, order, output, now, _note)
         await work.run()
         print("\n".join(work.summary()), file=sys.stderr)
+        if seam is None:
+            print(_start(config), file=sys.stderr)
         print(output.next_steps(), end="", file=sys.stderr)
     except (LndError, SinkError, SeamError, StoreError) as error:
         said = error.advice if isinstance(error, LndError) else str(error)
-        fix = f" {_fix(error).removesuffix('.')}." if isinstance(error, StoreError) else ""
+        fix = f" {error.fix.removesuffix(OR_MEMORY).removesuffix('.')}." if isinstance(error, StoreError) else ""
         then = (
             f" {output.how_to_begin_anew}" if isinstance(error, MustBeginAnew | Renumbered) else output.how_to_continue
         )
@@ -59,16 +61,16 @@ async def backfill(config: Config, client: Client, now: Callable[[], Moment]) ->
     return OK
 
 
-def _check_order(config: Config, now: Callable[[], Moment], *, written: bool) -> Seam | None:
+def _check_order(config: Config, now: Callable[[], Moment], *, is_continued: bool) -> Seam | None:
     """Return how the exporter counts the node; None if it doesn't yet. Raises `ConfigError` for the wrong order."""
     path, (node,), adopt = config.storage.path, config.nodes, config.backfill.adopt
     assert path is not None, "the configuration is refused without a path"
     try:
         seam = read_seam(path, node.name, now().wall_ns)
-        if adopt and not (written and seam is not None and seam.adopted):
+        if adopt and not (is_continued and seam is not None and seam.adopted):
             refuse_adoption(path, node.name)
     except StoreError as error:
-        raise ConfigError([Problem("--storage.path", str(error), _fix(error))]) from None
+        raise ConfigError([Problem("--storage.path", str(error), error.fix.removesuffix(OR_MEMORY))]) from None
     if seam is None and not adopt:
         what = f"{path} counts no node {node.name}."
         fix = (
@@ -76,16 +78,21 @@ def _check_order(config: Config, now: Callable[[], Moment], *, written: bool) ->
             "If none does yet, add --adopt: then its counters begin with the sums of history."
         )
         raise ConfigError([Problem("--storage.path", what, fix)])
-    if seam is not None and seam.adopted and not written:
+    if seam is not None and seam.adopted and not is_continued:
         what = f"The counters of {node.name} in {path} began with the sums of its history."
-        fix = f"It is written already. To begin anew: stop the exporter, --storage.reset={node.name}, then --adopt."
-        raise ConfigError([Problem("--storage.path", what, fix)])
+        raise ConfigError([Problem("--storage.path", what, how_to_adopt_again(node.name))])
     return seam
 
 
-def _fix(error: StoreError) -> str:
-    """Return the advice, without that to keep no state at all: this command needs it."""
-    return error.fix.replace(OR_MEMORY, "")
+def _note(line: str) -> None:
+    """Tell a person something at once, above the progress bar."""
+    print(line, file=sys.stderr)
+
+
+def _start(config: Config) -> str:
+    """Return what is to be done when a node has been adopted."""
+    (node,) = config.nodes
+    return f"Start the exporter now: in {config.storage.path} its counters of {node.name} go on from these sums."
 
 
 def _order(

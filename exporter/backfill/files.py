@@ -1,8 +1,8 @@
 """Writes the past to a directory: files of OpenMetrics text, each of a span of time that promtool reads at once."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -26,8 +26,11 @@ PART = ".part"
 class FilesSink:
     """Writes a directory. A file gets its name when it is whole and on disk."""
 
-    def __init__(self, directory: Path, step_ms: int, later_ms: int) -> None:
-        """Write into a directory that exists; what is from `later_ms` on goes into `later`, both milliseconds."""
+    def __init__(self, directory: Path, step_ms: int, later_ms: int, *, anew: bool) -> None:
+        """Write into a directory that exists; what is from `later_ms` on goes into `later`, both milliseconds.
+
+        With `anew` the files of an earlier run, which has left no save point, are removed.
+        """
         self.directory = directory
         self.files: list[Path] = []
         """The files that are whole, ascending."""
@@ -35,20 +38,18 @@ class FilesSink:
         self._span_ms = -(-step_ms * STEPS_A_FILE // BLOCK_MS) * BLOCK_MS
         self._later_ms = later_ms // BLOCK_MS * BLOCK_MS
         self._text = OpenMetricsText(self._write)
+        self._from_ms = 0  # where the first file of this run begins
         self._start_ms = -1  # where the present file begins; negative before the first time
         self._file: TextIO | None = None
         self._path = directory
-        self._first_ms = 0  # the block of the first sample
-        # What is in `later` belongs together with the end, which is written once more, and at another time.
-        for left_over in (*directory.rglob(f"*{SUFFIX}{PART}"), *(directory / LATER).glob(f"*{SUFFIX}")):
+        for left_over in (*self._there(f"*{SUFFIX}{PART}"), *(self._there(f"*{SUFFIX}") if anew else ())):
             left_over.unlink()
 
     async def write(self, at_ms: int, table: SeriesTable, changes: Changes) -> bool:
         """Take one time. All before it is safe when it begins a file. Raises `SinkError`."""
         with self._errors():
             if self._start_ms < 0:
-                self._start_ms = self._start_of(at_ms - self._step_ms)
-                self._first_ms = (at_ms - (self._step_ms if changes.begun else 0)) // BLOCK_MS * BLOCK_MS
+                self._begin(at_ms - self._step_ms if changes.begun else at_ms)
             self._text.step(at_ms, at_ms - self._step_ms, table, changes)
             start_ms = self._start_of(at_ms)
             begins = start_ms != self._start_ms
@@ -68,10 +69,29 @@ class FilesSink:
     async def close(self) -> None:
         """Leave a file that isn't whole with the name of one."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # the disk is full still: that has been said
+                self._file.close()
+
+    def _begin(self, first_ms: int) -> None:
+        """Begin with a time; what an earlier run has written from there on is removed, because it comes again.
+
+        All before it is in whole files, which stay: an earlier run may have ended one in the middle of a span, where
+        the newest hours began then.
+        """
+        self._from_ms = first_ms // BLOCK_MS * BLOCK_MS
+        for path in self._there(f"*{SUFFIX}"):
+            if path.name >= _name(self._from_ms):
+                path.unlink()
+        self._start_ms = self._start_of(first_ms)
+
+    def _there(self, pattern: str) -> Sequence[Path]:
+        """Return the files that there are."""
+        return [*self.directory.glob(pattern), *(self.directory / LATER).glob(pattern)]
 
     def _start_of(self, at_ms: int) -> int:
-        return self._later_ms if at_ms >= self._later_ms else at_ms // self._span_ms * self._span_ms
+        if at_ms >= self._later_ms:
+            return max(self._later_ms, self._from_ms)
+        return max(at_ms // self._span_ms * self._span_ms, self._from_ms)
 
     def _write(self, text: str) -> None:
         """Write the text of times that are in the present file, or before the first one."""
@@ -79,15 +99,14 @@ class FilesSink:
             return
         if self._file is None:
             self._path = self._path_of(self._start_ms)
-            self._path.parent.mkdir(exist_ok=True)
+            if self._start_ms >= self._later_ms:
+                (self.directory / LATER).mkdir(exist_ok=True)
             self._file = self._path.with_name(self._path.name + PART).open("w", encoding="utf-8")
         self._file.write(text)
 
     def _path_of(self, start_ms: int) -> Path:
-        """Return the file; if one of that span is there from before `later` moved on, this run's has another name."""
         directory = self.directory / LATER if start_ms >= self._later_ms else self.directory
-        begins_ms = max(start_ms, self._first_ms)
-        return directory / f"{datetime.fromtimestamp(begins_ms / 1000, UTC):%Y%m%dT%H%MZ}{SUFFIX}"
+        return directory / _name(start_ms)
 
     def _complete(self) -> None:
         """Give the present file its name, if there is one."""
@@ -108,3 +127,8 @@ class FilesSink:
             yield
         except OSError as error:
             raise SinkError(f"{error.filename or self._path} can't be written ({error.strerror})") from None
+
+
+def _name(start_ms: int) -> str:
+    """Return the name of the file that begins then; names are in the order of times."""
+    return f"{datetime.fromtimestamp(start_ms / 1000, UTC):%Y%m%dT%H%MZ}{SUFFIX}"

@@ -1,16 +1,18 @@
 """Where the past goes: opens the sink, keeps the save point, and says what to do with what was written."""
 
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote as quote_for_shell
 from urllib.parse import quote
 
 import msgspec
 from msgspec.structs import replace
 
 from exporter.backfill import savepoint
-from exporter.backfill.files import BLOCK_MS, LATER, PART, FilesSink
+from exporter.backfill.files import BLOCK_MS, LATER, SUFFIX, FilesSink
 from exporter.backfill.savepoint import SavePoint
 from exporter.backfill.seam import Seam
 from exporter.backfill.sink import Sink, SinkError
@@ -40,16 +42,17 @@ class Output:
                 {*config.without},
                 config.max_peers,
                 {*config.destinations.values()},
-                str(self) if self._options.remote_write else None,
+                receiver.shown if (receiver := self._options.remote_write) else "",
             ),
             order="deterministic",
         ).decode()
         """What must be the same to continue."""
         self._sink: Sink | None = None
+        self._lock: int | None = None
         assert config.storage.path is not None, "the configuration is refused without a path"
         self._save_path = self._path_of_save_point(config.storage.path, node.name)
         self.saved = self._read()
-        """The save point of an earlier run, or the last one of this run; None if there is none."""
+        """The newest save point: where an earlier run was broken off, or this one would be; None if there is none."""
 
     def __str__(self) -> str:
         """Return its name for people."""
@@ -67,23 +70,23 @@ class Output:
         return (
             "To begin again, name a new directory."
             if self._options.output
-            else f"To begin again, remove {self._save_path}"
+            else f"To begin again, remove {self._save_path}."
         )
 
     def is_done(self, seam: Seam | None) -> bool:
-        """Return True if an earlier run has written everything, and the node is adopted if it is to be.
+        """Return True if an earlier run has done everything; `seam` is how the exporter counts the node.
 
-        `seam` is how the exporter counts it. Raises `ConfigError` if that run was another one.
+        Raises `ConfigError` if that run was another one, or for another state file.
         """
-        if self.saved is None:
+        saved, adopted = self.saved, seam is not None and seam.adopted
+        if saved is None or not (saved.done or adopted):
             return False
-        self._refuse_others(self.saved)
-        return self.saved.done and (not self._options.adopt or (seam is not None and seam.adopted))
-
-    @property
-    def broken_off(self) -> SavePoint | None:
-        """Return where an earlier run was broken off; None to begin."""
-        return self.saved if self.saved is not None and self.saved.last_read else None
+        self._refuse_others(saved)
+        if not saved.done and not saved.written:
+            raise self._other("is written in part, and meanwhile another run has begun the counters with all history.")
+        if seam is None:
+            raise self._other("is complete, but the state file doesn't have its sums: it was reset, or is another one.")
+        return True
 
     async def say_limits(self) -> None:
         """Say what a receiver accepts, and what may be wrong with its settings. Raises `ConfigError`, `SinkError`."""
@@ -115,9 +118,13 @@ class Output:
 
     def saved_of(self, pubkey: str) -> SavePoint | None:
         """Return where an earlier run was broken off; None to begin. Raises `ConfigError` if it was another one."""
-        if self.saved is not None and self.saved.pubkey != pubkey:
-            raise self._other(f"has the past of another node, {self.saved.pubkey}.")
-        return self.broken_off
+        saved = self.saved
+        if saved is None:
+            return None
+        if saved.pubkey != pubkey:
+            raise self._other(f"has the past of another node, {saved.pubkey}.")
+        self._refuse_others(saved)
+        return saved
 
     def renumbered(self) -> ConfigError:
         """Return the error if lnd doesn't list the payments any more as they were read by an earlier run."""
@@ -131,7 +138,7 @@ class Output:
 
             self._sink = RemoteSink(self._options.remote_write, step_ms, note=lambda line: print(line, file=sys.stderr))
         elif self._options.output is not None:
-            self._sink = FilesSink(self._options.output, step_ms, self._later_ms())
+            self._sink = FilesSink(self._options.output, step_ms, self._later_ms(), anew=self.saved is None)
         else:
             self._sink = StdoutSink(step_ms)
         return self._sink
@@ -141,42 +148,46 @@ class Output:
         if self._save_path is None:
             return
         try:
-            self._save_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             savepoint.write(self._save_path, point)
         except OSError as error:
-            raise SinkError(f"{error.filename} can't be written ({error.strerror})") from None
+            raise SinkError(f"{error.filename or self._save_path} can't be written ({error.strerror})") from None
         self.saved = point
 
-    def complete(self, first: SavePoint) -> None:
-        """Note that all is written, before the node is adopted. Raises `SinkError`.
-
-        If it can't be adopted, another run goes on from the last save point, or from `first` if there was none.
-        """
-        self.save(replace(self.saved or first, done=True))
+    def save_written(self) -> None:
+        """Note that all is written. Raises `SinkError`."""
+        if self.saved is not None:  # else it is so little that it is written again
+            self.save(replace(self.saved, written=True))
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close what is open, and let another run use it."""
         if self._sink is not None:
             await self._sink.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def next_steps(self) -> str:
-        """Return what to do with what was written."""
+        """Return what to do with the files that were written, as commands for a shell."""
         directory = self._options.output
         if directory is None:
             return ""
-        command = "promtool tsdb create-blocks-from -q openmetrics"
+        files, later = sorted(directory.glob(f"*{SUFFIX}")), sorted((directory / LATER).glob(f"*{SUFFIX}"))
+        if not files and not later:
+            return "No series are written, so there is nothing to give to Prometheus.\n"
         said = (
-            f"Now give it to Prometheus, which keeps running meanwhile (see docs/backfill.md):\n\n"
-            f'  for file in {directory}/*.om; do {command} "$file" PROMETHEUS_DATA; done\n'
+            "Then give the files to Prometheus, which keeps running: run this as its user, with the directory of its\n"
+            "--storage.tsdb.path for PROMETHEUS_DATA (docs/backfill.md says more).\n"
         )
-        if later := sorted((directory / LATER).glob("*.om")):
-            begins_ms = self._now().wall_ns // NS_PER_MS // BLOCK_MS * BLOCK_MS
+        if files:
+            said += f"\n{_make_blocks(directory)}"
+        if later:
+            begins_ms = int(later[-1].stat().st_mtime * 1000) // BLOCK_MS * BLOCK_MS
             at = datetime.fromtimestamp((begins_ms + BLOCK_MS + HEAD_MS) / 1000, UTC)
             said += (
-                f"\nThe newest hours are still in the memory of Prometheus: give it this file at {at:%H:%M} UTC, or"
-                f" later:\n\n  {command} {later[0]} PROMETHEUS_DATA\n"
+                f"\nThe newest hours may still be in its memory: this at {at:%Y-%m-%d %H:%M} UTC, or later.\n"
+                f"\n{_make_blocks(directory / LATER)}"
             )
-        return said
+        return f"{said}\nMost panels need recorded series, too: see `The dashboards over it` in docs/backfill.md.\n"
 
     def _later_ms(self) -> int:
         return self._now().wall_ns // NS_PER_MS - HEAD_MS
@@ -196,9 +207,15 @@ class Output:
         try:
             if directory is not None:
                 directory.mkdir(parents=True, exist_ok=True)
+                if self._has_other_files(directory):
+                    raise self._other("has files of something else.")
+            else:
+                self._save_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = savepoint.lock(self._save_path)
             saved = savepoint.read(self._save_path)
-            if saved is None and directory is not None and any(path.suffix != PART for path in directory.iterdir()):
-                raise self._other("has files of something else.")
+        except BlockingIOError:
+            what = f"Another run of `backfill` writes to {self} now."
+            raise ConfigError([Problem(self._flag, what, "Wait until it has ended, or stop it.")]) from None
         except OSError as error:
             what = f"{directory or self._save_path} can't be used ({error.strerror})."
             raise ConfigError([Problem(self._flag, what, "Name a directory that this user may write to.")]) from None
@@ -206,15 +223,29 @@ class Output:
             raise self._other(f"has a save point that can't be read ({error}).") from None
         return saved
 
-    def _refuse_others(self, saved: SavePoint) -> None:
-        step_s = self._options.step_s
-        if saved.settings != self.settings or (step_s and step_s * NS_PER_S != saved.step_ns):
-            raise self._other("was begun with other labels, another step, or other settings of the metrics.")
+    def _has_other_files(self, directory: Path) -> bool:
+        """Return True if there are files in a directory in which no run has begun."""
+        assert self._save_path is not None, "there is a directory"
+        begun = self._save_path.exists() or savepoint.lock_path(self._save_path).exists()
+        return not begun and any(directory.iterdir())
 
     @property
     def _flag(self) -> str:
         return _FILES if self._options.output is not None else _RECEIVER
 
+    def _refuse_others(self, saved: SavePoint) -> None:
+        """Raise `ConfigError` if an earlier run was one with other settings."""
+        step_s = self._options.step_s
+        if saved.settings != self.settings or (step_s and step_s * 1000 * NS_PER_MS != saved.step_ns):
+            receiver = "for another receiver, or " if self._options.remote_write else ""
+            raise self._other(f"was begun {receiver}with other labels, another step, or other settings of the metrics.")
+
     def _other(self, what: str) -> ConfigError:
         path = self._options.output or self._save_path
         return ConfigError([Problem(self._flag, f"{path} {what}", self.how_to_begin_anew)])
+
+
+def _make_blocks(directory: Path) -> str:
+    """Return the command that makes blocks of Prometheus' database of the files in a directory."""
+    made = 'promtool tsdb create-blocks-from -q openmetrics "$file" PROMETHEUS_DATA'
+    return f"  for file in {quote_for_shell(str(directory))}/*{SUFFIX}; do {made}; done\n"

@@ -16,6 +16,7 @@ from exporter.payments.labels import Interruption, NodeState
 from exporter.payments.node import CatchUpProgress, Info
 from exporter.payments.payment import NS_PER_S, Moment, Payment
 from exporter.progress import ProgressDisplay
+from exporter.text import format_duration
 
 T = TypeVar("T")
 
@@ -47,9 +48,17 @@ class HistoryReader:
     """Reads the pages of one node. Between two pages lnd rests as long as the last one took it, or longer."""
 
     def __init__(
-        self, name: str, client: Client, now: Callable[[], Moment], display: ProgressDisplay | None = None
+        self,
+        name: str,
+        client: Client,
+        now: Callable[[], Moment],
+        display: ProgressDisplay | None = None,
+        note: Callable[[str], None] | None = None,
     ) -> None:
-        """Read by `client`, which isn't connected yet; `now` reads both clocks, `display` shows the progress."""
+        """Read by `client`, which isn't connected yet.
+
+        `now` reads both clocks, `display` shows the progress, `note` tells a person why nothing goes on for a while.
+        """
         self.name = name
         self.client = client
         self.calls = Calls(client, Account(name, now, 0))
@@ -61,6 +70,7 @@ class HistoryReader:
         """The payments that were read last, in the order of reading."""
         self._now = now
         self._display = display
+        self._note = note
 
     async def connect(self) -> Info:
         """Connect, and return what lnd says of itself; its key tells which payments are rebalances.
@@ -75,6 +85,7 @@ class HistoryReader:
     async def pages(self, after: int = 0) -> AsyncGenerator[PaymentsPage, None]:
         """Yield the pages of all payments above an index, ascending, none of them empty; the connection must be open.
 
+        Should pages overlap, which those of no lnd do, each payment comes once.
         A lost connection is opened again for up to `GIVE_UP_S`, then `LndError` is raised.
         """
         first, last = after, (await self._page(newest_first=True, limit=1)).last_index
@@ -83,6 +94,8 @@ class HistoryReader:
             page = await self._page(after=after)
             answered_s = self._now_s()
             self.lnd_s += answered_s - asked_s
+            is_last = page.is_last
+            page = page._replace(payments=tuple(each for each in page.payments if each.payment_index > after))
             if page.payments:
                 after = page.payments[-1].payment_index
                 self.last_read.extend(IndexedRun(each.run, each.payment_index) for each in page.payments)
@@ -90,14 +103,17 @@ class HistoryReader:
                 if self._display is not None:
                     self._display.show({self.name: CatchUpProgress(first, after, max(after, last), self.payments)})
                 yield page
-            if page.is_last:
+            if is_last:
                 return
             await asyncio.sleep(max(0.0, 2 * answered_s - asked_s - self._now_s()))
 
-    async def at(self, payment_index: int) -> Payment | None:
-        """Return the payment with this index, or else the next one; None if there is none. Raises `LndError`."""
-        page = await self._page(after=payment_index - 1, limit=1)
-        return page.payments[0] if page.payments else None
+    async def oldest(self, from_ns: int, to_ns: int) -> Payment | None:
+        """Return the first payment that was created between two times, lnd's clock, nanoseconds since 1970.
+
+        None if there is none among the first, of which one page is read. Raises `LndError`.
+        """
+        page = await self._page()
+        return next((each for each in page.payments if from_ns <= each.created_ns <= to_ns), None)
 
     async def newest(self) -> PaymentsPage:
         """Return the newest payments, as many as counting begins with. Raises `LndError`."""
@@ -119,6 +135,9 @@ class HistoryReader:
             page = await self._page(after=before, newest_first=True)
             answered_s = self._now_s()
             self.lnd_s += answered_s - asked_s
+            is_last = page.is_last
+            if before:
+                page = page._replace(payments=tuple(each for each in page.payments if each.payment_index < before))
             if not page.payments:
                 return
             self.last_read.extend(IndexedRun(each.run, each.payment_index) for each in reversed(page.payments))
@@ -129,7 +148,7 @@ class HistoryReader:
                 progress = CatchUpProgress(0, back_s, max(0, began_ns - oldest_ns) // NS_PER_S, self.payments)
                 self._display.show({self.name: progress})
             yield page
-            if page.is_last or max(payment.created_ns for payment in page.payments) < oldest_ns:
+            if is_last or max(payment.created_ns for payment in page.payments) < oldest_ns:
                 return
             await asyncio.sleep(max(0.0, 2 * answered_s - asked_s - self._now_s()))
 
@@ -153,6 +172,9 @@ class HistoryReader:
             except LndError as error:
                 if error.state is NodeState.DENIED or self._now_s() - since_s > GIVE_UP_S:
                     raise
+                if self._note is not None and backoff.failures == 0:
+                    limit = format_duration(round(GIVE_UP_S))
+                    self._note(f"{error.advice.removesuffix('.')}; trying again for up to {limit}")
                 connected = False
             await asyncio.sleep(backoff.delay_s(0, 0))
 

@@ -102,7 +102,8 @@ class RemoteWriter:
                 if spent_s > self._patience_s:
                     raise RemoteWriteError(self._gave_up(error)) from None
                 if backoff.failures == 1:
-                    self._note(f"{self._config.shown}: {error.why}; trying again")
+                    limit = format_duration(round(self._patience_s))
+                    self._note(f"{self._config.shown}: {error.why}; trying again for up to {limit}")
             await self._pause(delay_s)
 
     async def _send(self, body: bytes) -> None:

@@ -25,7 +25,6 @@ ALWAYS: frozenset[Metric] = frozenset(
         Counter.FEES,
         Counter.FAILED_MSAT,
         Counter.ATTEMPTS_SETTLED,
-        Counter.ATTEMPTS_INCOMPLETE,
         Counter.PEER_SENT,
         Counter.PEER_FEES,
         Counter.PEER_FEES_BY_PURPOSE,
@@ -51,7 +50,6 @@ WITH_ATTEMPTS: frozenset[Metric] = frozenset(
         Counter.LOCKED_MSAT_MS,
         Counter.PEER_ATTEMPTS,
         Counter.PEER_OUTSTANDING_MS,
-        HistogramName.ATTEMPTS,
         HistogramName.ATTEMPT_DURATION,
         HistogramName.ATTEMPT_HOPS,
     }
@@ -59,7 +57,8 @@ WITH_ATTEMPTS: frozenset[Metric] = frozenset(
 """What it tells only if lnd keeps failed attempts (`keep-failed-payment-attempts`): else shares would be of successes.
 
 All others are about what nobody watched: changes of status, payments in flight, runs that lnd has erased for a later
-one of their hash, the stream, and the exporter.
+one of their hash, the stream, and the exporter. So are attempts per payment: a success without failed attempts may have
+had some that lnd deleted, so it is left out, and the payments that remain needed more attempts than most.
 """
 
 

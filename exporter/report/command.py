@@ -51,6 +51,11 @@ async def report(config: Config, client_of: Callable[[NodeConfig], Client], now:
     return OK if complete else FAILED
 
 
+def _note(line: str) -> None:
+    """Tell a person something at once, above the progress bar."""
+    print(line, file=sys.stderr)
+
+
 def _print_csv(rows: Iterable[Iterable[object]]) -> None:
     csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
     sys.stdout.flush()
@@ -64,7 +69,7 @@ async def _read(
     fold = Fold(options.by, since_ns=span.since_ns, destinations=config.destinations)
     bars = bars_or_nothing("reading")
     display = Patient(bars, lambda: now().mono_ns / NS_PER_S) if bars else None
-    reader = HistoryReader(node.name, client, now, display)
+    reader = HistoryReader(node.name, client, now, display, lambda line: _note(node.preface + line))
     try:
         await reader.connect()
         all_pages = options.since_s is None

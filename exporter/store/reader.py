@@ -121,8 +121,9 @@ def read_counting(path: Path, node: str, far_us: int) -> StoredCounting | None:
         texts = [text for (text,) in connection.execute("SELECT marks FROM node WHERE node = ?", (node,))]
         return _read_counting(connection, node, codec.decode_state(texts[0]), far_us) if texts else None
 
-    if not path.exists():
-        return None
+    with _as_store_error(path, "backfill"):
+        if not path.exists():
+            return None
     try:
         running, found = _read(path, "backfill", read)
     except _Empty:

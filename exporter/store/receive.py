@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryFile
 
 from exporter.store import file, handover, place
 from exporter.store.codec import EncodedNode
@@ -40,20 +39,10 @@ def add_node(path: Path, node: str, encoded: EncodedNode) -> None:
     receive(path, [handover.export_of(node, encoded)])
 
 
-def refuse_addition(path: Path) -> None:
-    """Raise `StoreError` if nothing can be added to the state file: an exporter has it open, or it can't be written.
-
-    Its directory is created if there is none.
-    """
-    path = Path(os.path.realpath(path))
-    with as_store_error(path, "written"):
-        place.prepare(path)
-        if is_locked(path):
-            raise _running(path)
-        if path.exists():
-            os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
-        with TemporaryFile(dir=path.parent):
-            pass  # the lock, and what SQLite writes, are files beside it
+def refuse_running(path: Path) -> None:
+    """Raise `Locked` if an exporter has the state file open, so that nothing can be added to it. Raises `OSError`."""
+    if is_locked(Path(os.path.realpath(path))):
+        raise _running(path)
 
 
 def _lock(path: Path) -> OpenFiles:

@@ -21,10 +21,12 @@ from exporter.payments.saved import SavedNode
 from exporter.payments.totals import Counter
 from exporter.store import Locked, Store, StoreError, encode
 from tests.backfill.counting import DEEP, FLYING, OVER
+from tests.config.conftest import without_root
 from tests.follow.chaos import ChaoticNode
 from tests.follow.exporter import PEERS
 from tests.follow.virtual import VirtualLoop, run_virtually
 from tests.payments.build import PEER, at
+from tests.store.another_user import GROUP, USER, Owner, volume
 from tests.store.test_store import busy_node, saved_node, write_state
 
 NEWEST = PaymentsPage((OVER, FLYING), 11, 2)
@@ -140,6 +142,17 @@ def test_exporter_runs(tmp_path: Path) -> None:
     refuse_adoption(path, "alice")
 
 
+@pytest.mark.parametrize(("closed", "problem"), [(0o000, "can't be read"), (0o555, "can't be written")])
+def test_directory_of_another_user(closed: int, problem: str) -> None:
+    """It is said at once, not when all has been read."""
+    with volume(Owner(USER, GROUP, 0o700)) as directory:
+        directory.chmod(closed)
+        with without_root(), pytest.raises(StoreError, match=problem):
+            refuse_adoption(directory / "state.sqlite", "alice")
+        with without_root(), pytest.raises(StoreError, match=problem):
+            refuse_adoption(directory / "below" / "state.sqlite", "alice")
+
+
 def test_node_is_counted_already(tmp_path: Path) -> None:
     """Its counters aren't replaced; also if the exporter began while history was read."""
     path = tmp_path / "state.sqlite"
@@ -148,13 +161,14 @@ def test_node_is_counted_already(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="counts alice already") as caught:
         refuse_adoption(path, "alice")
     assert caught.value.fix.startswith("Leave out --adopt")
-    store = Store(path)  # an exporter runs: to stop it would help nobody
-    with pytest.raises(StoreError, match="counts alice already"):
-        refuse_adoption(path, "alice")
-    store.close()
+    assert "--storage.reset=alice" in caught.value.fix
     with pytest.raises(StoreError, match="counts alice already"):
         adopt_alice(path)
     assert loaded(path) == before
+    store = Store(path)
+    with pytest.raises(StoreError, match="counts alice already"):  # to stop that exporter would not help
+        refuse_adoption(path, "alice")
+    store.close()
 
 
 def test_nothing_is_there_yet(tmp_path: Path) -> None:
@@ -183,10 +197,3 @@ def test_the_earlier_run_was_in_the_other_order(tmp_path: Path) -> None:
             BeforeCounting(tmp_path, account, {}, reader, other)
 
     run_virtually(main)
-
-
-def test_state_that_can_not_be_written() -> None:
-    """It is said before all payments are read; `/proc` takes no files, not even from root."""
-    with pytest.raises(StoreError, match="can't be written") as caught:
-        refuse_adoption(Path("/proc/state.sqlite"), "alice")
-    assert "--storage.path=FILE" in caught.value.fix

@@ -119,7 +119,7 @@ async def adopt_and_go_on(loop: VirtualLoop, seed: int, options: Options, path: 
     assert first is not None
     assert (first.adopted, first.running) == (True, False)
     exporter.start()
-    with pytest.raises(StoreError, match="An exporter is running"):
+    with pytest.raises(StoreError, match="has the history of lnd already"):
         refuse_adoption(path, FIRST.name)
     page = (await exporter._nodes.checkpoint.durable_page()).views[0]
     check_laws(page)

@@ -1,4 +1,4 @@
-"""Files of the past: which samples are in which, and what a continued run does with those of the run before."""
+"""Files of the past: which samples are in which, and which are kept back."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -27,12 +27,10 @@ def table() -> SeriesTable:
     return series
 
 
-async def write(sink: FilesSink, times_ms: Sequence[int], *, continued: bool = False) -> list[int]:
+async def write(sink: FilesSink, times_ms: Sequence[int]) -> list[int]:
     """Write these times; return those with which reading may be continued."""
     series, safe = table(), []
     changes = series.update()
-    if continued:  # its series had begun before
-        changes = changes._replace(begun=())
     for at_ms in times_ms:
         if await sink.write(at_ms, series, changes):
             safe.append(at_ms)
@@ -58,7 +56,7 @@ def steps(begin_ms: int, end_ms: int) -> range:
 
 async def test_a_file_a_day_and_the_newest_hours_apart(tmp_path: Path) -> None:
     """Each is named by its beginning; the zero before a series begins is in the file of its time."""
-    sink = FilesSink(tmp_path, MINUTE_MS, later_ms=START_MS + 2 * DAY_MS + 9 * HOUR_MS + 1)
+    sink = FilesSink(tmp_path, MINUTE_MS, later_ms=START_MS + 2 * DAY_MS + 9 * HOUR_MS + 1, anew=True)
     safe = await write(sink, steps(5 * HOUR_MS, 2 * DAY_MS + 10 * HOUR_MS))
     assert safe == [START_MS + DAY_MS, START_MS + 2 * DAY_MS, START_MS + 2 * DAY_MS + 8 * HOUR_MS]
     assert not (tmp_path / "later" / "20241005T0800Z.om").exists(), "it isn't whole"
@@ -69,29 +67,3 @@ async def test_a_file_a_day_and_the_newest_hours_apart(tmp_path: Path) -> None:
         "20241006T0000Z.om": ("06 00:00", "06 07:59", 8 * 60),
         "later/20241006T0800Z.om": ("06 08:00", "06 10:00", 2 * 60 + 1),
     }
-
-
-async def test_continued_when_the_newest_hours_are_others(tmp_path: Path) -> None:
-    """What the first run wrote of the same day stays, and what it wrote for later, with its own end, goes."""
-    first = FilesSink(tmp_path, MINUTE_MS, later_ms=START_MS + 8 * HOUR_MS)
-    assert await write(first, steps(HOUR_MS, 10 * HOUR_MS)) == [START_MS + 8 * HOUR_MS]
-    await first.end(None)
-    assert [*minutes(tmp_path)] == ["20241004T0000Z.om", "later/20241004T0800Z.om"]
-    second = FilesSink(tmp_path, MINUTE_MS, later_ms=START_MS + 20 * HOUR_MS)
-    await write(second, steps(8 * HOUR_MS, 22 * HOUR_MS), continued=True)
-    await second.end(None)
-    assert minutes(tmp_path) == {
-        "20241004T0000Z.om": ("04 00:59", "04 07:59", 7 * 60 + 1),
-        "20241004T0800Z.om": ("04 08:00", "04 19:59", 12 * 60),
-        "later/20241004T2000Z.om": ("04 20:00", "04 21:59", 2 * 60),
-    }
-
-
-async def test_what_is_not_whole_has_no_name_of_one(tmp_path: Path) -> None:
-    """A run that is broken off leaves a part, which the next run removes."""
-    sink = FilesSink(tmp_path, MINUTE_MS, later_ms=START_MS + DAY_MS)
-    await write(sink, steps(HOUR_MS, 2 * HOUR_MS))
-    await sink.close()
-    assert [path.suffix for path in tmp_path.iterdir()] == [".part"]
-    FilesSink(tmp_path, MINUTE_MS, later_ms=START_MS + DAY_MS)
-    assert not [*tmp_path.iterdir()]

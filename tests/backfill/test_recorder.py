@@ -19,7 +19,7 @@ from exporter.payments.labels import AmountBand
 from exporter.payments.past import replay
 from exporter.payments.payment import NS_PER_S, Payment
 from exporter.payments.totals import HistogramName
-from tests.payments.build import FAILED, SUCCEEDED, T0, at, failed, flying, payment, settled
+from tests.payments.build import FAILED, IN_FLIGHT, SUCCEEDED, T0, at, failed, flying, payment, settled
 
 MINUTE_MS = 60_000
 START_MS = T0 // 1_000_000 // MINUTE_MS * MINUTE_MS
@@ -203,9 +203,6 @@ async def test_attempts_are_absent_if_lnd_deletes_them() -> None:
         "lnd_payments_htlc_attempt_hops_count",
         "lnd_payments_htlc_attempt_hops_sum",
         "lnd_payments_htlc_attempts_failed_total",
-        "lnd_payments_htlc_attempts_per_payment_bucket",
-        "lnd_payments_htlc_attempts_per_payment_count",
-        "lnd_payments_htlc_attempts_per_payment_sum",
         "lnd_payments_htlc_attempts_started_total",
         "lnd_payments_htlc_locked_msat_seconds_total",
         "lnd_payments_peer_htlc_attempts_total",
@@ -228,4 +225,5 @@ def test_who_keeps_attempts() -> None:
     tried = payment(FAILED, failed(flying()))
     assert keeps_attempts(tried)
     assert not keeps_attempts(tried._replace(invoice=False))
+    assert not keeps_attempts(payment(IN_FLIGHT, failed(flying()))), "not deleted yet"
     assert not keeps_attempts(payment(SUCCEEDED, settled(flying())))

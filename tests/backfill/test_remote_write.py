@@ -168,7 +168,7 @@ async def test_given_up() -> None:
                 await writer.write(ONE)
         why = f"{receiver.url}: it answers 503 (Service Unavailable): the disk is full"
         assert str(error.value) == f"{why}. It was tried for up to 5m: see whether it runs, and isn't overloaded."
-        assert notes == [f"{why}; trying again"]
+        assert notes == [f"{why}; trying again for up to 5m"]
         assert PATIENCE_S / 2 < sum(delays) <= PATIENCE_S
         assert max(delays) <= 30
 
@@ -205,7 +205,7 @@ async def test_an_answer_that_never_comes() -> None:
         notes: list[str] = []
         async with RemoteWriter(receiver.config(), pause=Delays(), note=notes.append, timeout_s=0.3) as writer:
             await writer.write(ONE)
-        assert notes == [f"{receiver.url}: it doesn't answer in time; trying again"]
+        assert notes == [f"{receiver.url}: it doesn't answer in time; trying again for up to 5m"]
         assert receiver.kept == [ONE]
 
 

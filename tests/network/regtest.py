@@ -18,6 +18,8 @@ from tests.stories.lab import CHANNELS, FEE_BASE_MSAT, NODES, Channel
 
 DAVE_ACCEPTS = 30
 """HTLCs that dave accepts at once in each channel, as Core Lightning does; an lnd accepts 483."""
+NATIVE_SQL = ("--db.backend=sqlite", "--db.use-native-sql")
+"""Flags with which dave keeps payments in tables; all others have lnd's default, a key-value database."""
 
 # The first address of each wallet that opens channels, for btcd to mine to. Known beforehand, because wallets are
 # derived from names; btcd takes them only when it starts.
@@ -38,7 +40,7 @@ class Network:
         self.home = home or Path(tempfile.mkdtemp(prefix="lnd-network-"))
         self.chain = Chain(tools, self.home / "btcd", tuple(MINERS.values()))
         self.nodes = {name: Node(name, tools, self.home / name, self.chain, FEE_BASE_MSAT[name]) for name in NODES}
-        self.nodes["dave"].flags.append(f"--default-remote-max-htlcs={DAVE_ACCEPTS}")
+        self.nodes["dave"].flags += [f"--default-remote-max-htlcs={DAVE_ACCEPTS}", *NATIVE_SQL]
         self.started_in_s = 0.0
 
     async def start(self) -> None:

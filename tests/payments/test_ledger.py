@@ -14,9 +14,9 @@ from exporter.payments.labels import (
     Purpose,
     Reason,
 )
-from exporter.payments.ledger import Ledger
+from exporter.payments.ledger import PEER_COUNTERS, Ledger
 from exporter.payments.node import Info, NodeStatus
-from exporter.payments.totals import Counter, Histogram, HistogramName
+from exporter.payments.totals import EDGES, Counter, Histogram, HistogramName
 from exporter.payments.view import capture_view
 from tests.payments.build import (
     FAILED,
@@ -158,6 +158,32 @@ def test_peers_without_a_place_are_other() -> None:
         assert {peer: htlcs for peer, (htlcs, _) in view.peers_in_flight.items()} == (
             {"p1": 1, "p2": 1, "other": 2} if limit else {}
         )
+
+
+def test_without_places_no_resolution_is_counted_by_peer() -> None:
+    """Neither that of an HTLC which settled nor of one which failed, nor what comes back."""
+    observer = Observer(ledger=Ledger(max_peers=0))
+    observer.receive(payment(SUCCEEDED, failed(A), settled(B)._replace(back_peer=PEER)), 4)
+    observer.release(99)
+    assert observer.ledger.counters[Counter.ATTEMPTS_SETTLED] == {(): 1}
+    assert not any(observer.ledger.counters[counter] for counter in PEER_COUNTERS)
+
+
+def test_histograms_go_on_where_they_were_saved_or_renamed() -> None:
+    """What was observed before is not observed into any more: a series of the same labels is another one then."""
+    name, labels, ledger = HistogramName.DESTINATION_DURATION, ("shops", "succeeded"), Ledger()
+    ledger.observe(name, 1, *labels)
+    saved = Histogram(EDGES[name])
+    saved.observe(10)
+    ledger.resume({}, {name: {labels: saved}})
+    ledger.observe(name, 100, *labels)
+    assert {at: each.total for at, each in ledger.histograms[name].items()} == {labels: 110}
+    ledger.rename([name], ["shops"], "former")
+    ledger.observe(name, 1000, *labels)
+    assert {at: each.total for at, each in ledger.histograms[name].items()} == {
+        ("former", "succeeded"): 110,
+        labels: 1000,
+    }
 
 
 def test_facts_of_the_follower() -> None:

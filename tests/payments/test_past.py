@@ -177,6 +177,10 @@ CASES = {
         payment(FAILED, flying(sent_s=5), reason=Reason.ERROR),
         [(5, STARTED), (5, UNRESOLVED), (5, NOT_PAID)], None, None, Kind.INVOICE, Cause.OTHER,
     ),
+    "one attempt, listed twice": Kept(
+        payment(SUCCEEDED, settled(flying()), settled(flying(), end_s=3)),
+        [(1, STARTED), (2, SETTLED), (3, PAID)], 2, None,
+    ),
     "resolved before it was sent": Kept(
         payment(SUCCEEDED, settled(flying(sent_s=5), end_s=3)),
         [(5, STARTED), (5, SETTLED), (5, PAID)], 3, None,

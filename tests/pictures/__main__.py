@@ -8,6 +8,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -20,14 +21,32 @@ from dashboards.board import TAG
 from dashboards.boards import BOARDS
 from tests.network.build import binaries
 from tests.network.process import Program, free_port, until
-from tests.pictures.alerts import ACCEPTS_THE_PAST, FLAGS, backfill
-from tests.pictures.data import FROM_S, NODES, TO_S, exposition
+from tests.pictures import data, history
+from tests.pictures.alerts import ACCEPTS_THE_PAST, FLAGS, STEP_S, backfill
+from tests.pictures.data import NODES, TO_S
 from tests.stack.programs import Running, listens
 
 ROOT = Path(__file__).parents[2]
 RENDERER = Path(__file__).parent / "render"
 PICTURES = ROOT / "docs" / "pictures"
 ALL = "$__all"
+
+
+class Scene(NamedTuple):
+    """Nodes and a time until `TO_S` that are drawn together."""
+
+    title: str
+    write: Callable[[Path], Iterable[Path]]
+    """Writes files of OpenMetrics text to a directory."""
+    from_s: int
+    step_s: int = STEP_S
+    """Between two evaluations of the rules."""
+    alerts_from_s: int = 0
+    """When an alert can fire first: nobody evaluates them for history."""
+
+
+INCIDENTS = Scene(f"six hours of {len(NODES)} nodes", data.write, data.FROM_S)
+HISTORY = Scene("a week, most of it history", history.write, history.FROM_S, history.STEP_S, history.BEGAN_S)
 
 
 class Picture(NamedTuple):
@@ -37,6 +56,7 @@ class Picture(NamedTuple):
     board: str
     node: str
     theme: str = "light"
+    scene: Scene = INCIDENTS
 
 
 SHOWN = (
@@ -48,6 +68,7 @@ SHOWN = (
     Picture("flight-down", "flight", "carol"),
     Picture("node-down-dark", "node", "carol", "dark"),
     Picture("fleet", "fleet", ALL),
+    Picture("overview-history", "overview", "frank", scene=HISTORY),
 )
 
 
@@ -80,13 +101,18 @@ async def _draw(pictures: list[Picture], directory: Path) -> None:
         for command in (["npm", "ci", "--ignore-scripts"], ["npm", "run", "build"]):
             subprocess.run(command, cwd=RENDERER, check=True)
     directory.mkdir(exist_ok=True, parents=True)
+    for scene in (INCIDENTS, HISTORY):
+        if wanted := [picture for picture in pictures if picture.scene is scene]:
+            await _draw_scene(scene, wanted, directory)
+
+
+async def _draw_scene(scene: Scene, pictures: list[Picture], directory: Path) -> None:
     with TemporaryDirectory() as name:
         home = Path(name)
-        print(f"pictures: six hours of {len(NODES)} nodes", flush=True)
-        with (home / "metrics").open("w") as file:
-            file.writelines(exposition())
+        print(f"pictures: {scene.title}", flush=True)
         blocks = [str(binaries() / "promtool"), "tsdb", "create-blocks-from", "openmetrics", "-q"]
-        subprocess.run([*blocks, str(home / "metrics"), str(home / "data")], check=True, capture_output=True)
+        for file in await asyncio.to_thread(scene.write, home):
+            subprocess.run([*blocks, str(file), str(home / "data")], check=True, capture_output=True)
         (home / "prometheus.yml").write_text(json.dumps(ACCEPTS_THE_PAST))
         address = f"127.0.0.1:{free_port()}"
         flags = [f"--config.file={home / 'prometheus.yml'}", f"--storage.tsdb.path={home / 'data'}", *FLAGS]
@@ -97,7 +123,9 @@ async def _draw(pictures: list[Picture], directory: Path) -> None:
             await until("Prometheus listens", listens(Running(program, int(address.rpartition(":")[2]))))
             await until("Prometheus is ready", partial(_is_ready, address))
             print("pictures: the alerts of that time", flush=True)
-            await asyncio.to_thread(backfill, address, FROM_S, TO_S)
+            await asyncio.to_thread(
+                backfill, address, scene.from_s, TO_S, step_s=scene.step_s, alerts_from_s=scene.alerts_from_s
+            )
             for picture in pictures:
                 await _render(picture, address, directory)
         finally:
@@ -122,7 +150,7 @@ async def _render(picture: Picture, address: str, directory: Path) -> None:
         f"--dashboard={ROOT / 'dashboards' / f'{TAG}-{picture.board}.json'}",
         f"--out={out}",
         f"--theme={picture.theme}",
-        f"--from={FROM_S}",
+        f"--from={picture.scene.from_s}",
         f"--to={TO_S}",
         f"--var=node={picture.node}",
     )

@@ -13,9 +13,10 @@ from exporter.rules.values import read
 from tests.network.build import binaries
 
 STEP_S = 60
+"""Between two evaluations, unless said otherwise."""
 _TIMES = 3
 """How often a series that reads itself is written: its first values, and those that go on with them, and with these."""
-ACCEPTS_THE_PAST = {"storage": {"tsdb": {"out_of_order_time_window": "1d"}}}
+ACCEPTS_THE_PAST = {"storage": {"tsdb": {"out_of_order_time_window": "8d"}}}
 """Configuration with which Prometheus accepts samples of the past."""
 FLAGS = ["--web.enable-remote-write-receiver"]
 _SECONDS = {"m": 60, "h": 3600}
@@ -28,19 +29,20 @@ class Series(NamedTuple):
     samples: Sequence[tuple[int, str]]
 
 
-def backfill(address: str, from_s: int, to_s: int) -> None:
-    """Evaluate rule after rule and write the results: later rules use earlier ones.
+def backfill(address: str, from_s: int, to_s: int, step_s: int = STEP_S, alerts_from_s: int = 0) -> None:
+    """Evaluate rule after rule and write the results: later rules use earlier ones; alerts of a later time if wanted.
 
     Recorded series that go on with their own last value are written first, as often as their values need to settle.
     """
     values = read()["service"]
     rules = [rule for group in groups(values) for rule in group.rules]
     for rule in [*_reading_their_own(rules) * _TIMES, *rules]:
-        found = _asked(address, rule.expr, from_s, to_s)
+        begin_s = from_s if isinstance(rule, Recording) else max(from_s, alerts_from_s)
+        found = _asked(address, rule.expr, (begin_s, to_s, step_s))
         if isinstance(rule, Recording):
             _push(address, rule.record, values.job, found)
         else:
-            _push(address, "ALERTS", values.job, [_firing(rule, series) for series in found])
+            _push(address, "ALERTS", values.job, [_firing(rule, series, step_s) for series in found])
 
 
 def _reading_their_own(rules: Sequence[Recording | Alert]) -> list[Recording]:
@@ -52,30 +54,30 @@ def _reading_their_own(rules: Sequence[Recording | Alert]) -> list[Recording]:
     return [rule for rule in made if rule in wanted]
 
 
-def _asked(address: str, expr: str, from_s: int, to_s: int) -> list[Series]:
-    query = urlencode({"query": expr, "start": from_s, "end": to_s, "step": STEP_S})
+def _asked(address: str, expr: str, span_s: tuple[int, int, int]) -> list[Series]:
+    query = urlencode({"query": expr, **dict(zip(("start", "end", "step"), span_s, strict=True))})
     with urlopen(f"http://{address}/api/v1/query_range?{query}") as response:
         result: list[dict[str, Any]] = json.load(response)["data"]["result"]
     return [Series(series["metric"], [(int(at_s), value) for at_s, value in series["values"]]) for series in result]
 
 
-def _firing(rule: Alert, series: Series) -> Series:
+def _firing(rule: Alert, series: Series, step_s: int) -> Series:
     """Return when the alert fires: after its `for`, and until its `keep_firing_for` is over."""
     about = {"alertname": PREFIX + rule.name, "severity": rule.severity.value, "alertstate": "firing"}
     moments = [at_s for at_s, _ in series.samples]
-    firing = [(at_s, "1") for at_s in _moments(moments, _seconds(rule.for_), _seconds(rule.keep_firing_for))]
+    firing = [(at_s, "1") for at_s in _moments(moments, _seconds(rule.for_), _seconds(rule.keep_firing_for), step_s)]
     return Series({**series.labels, **about}, firing)
 
 
-def _moments(held: Sequence[int], for_s: int, keep_firing_s: int) -> Iterator[int]:
+def _moments(held: Sequence[int], for_s: int, keep_firing_s: int, step_s: int) -> Iterator[int]:
     """Yield the moments at which an alert fires, from the moments at which its condition held."""
     since = last = held[0]
     fires = False
     for now in held:
-        kept = range(last + STEP_S, min(now, last + keep_firing_s + 1), STEP_S)
+        kept = range(last + step_s, min(now, last + keep_firing_s + 1), step_s)
         if fires:
             yield from kept
-        if now - last > STEP_S and not (fires and now - last <= keep_firing_s + STEP_S):
+        if now - last > step_s and not (fires and now - last <= keep_firing_s + step_s):
             since, fires = now, False
         fires = fires or now - since >= for_s
         if fires:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.metrics.names import ROWS
@@ -25,8 +26,8 @@ _VERSION = "0.20.0-beta commit=v0.20.0-beta"
 def alice() -> VirtualNode:
     """Return a healthy node."""
     node = VirtualNode("alice", name="alice", rows=ROWS, begins_s=FROM_S)
-    _channels(node)
-    _day(node, 0, _END_MIN)
+    channels(node)
+    day(node, 0, _END_MIN)
     return node
 
 
@@ -46,9 +47,9 @@ def bob() -> VirtualNode:
     node = VirtualNode("bob", name="bob", rows=ROWS, begins_s=FROM_S)
     exchange, *others = (far.pubkey for far in node.world.far[:8])
     _destinations(node, {exchange: "exchange-a"} | dict.fromkeys(others[:4], "exchange-b") | {others[4]: "swaps"})
-    _channels(node)
-    _day(node, 0, 240)
-    node.at(240 * MINUTE, lambda: _channels(node, left=0.02, offline=1))
+    channels(node)
+    day(node, 0, 240)
+    node.at(240 * MINUTE, lambda: channels(node, left=0.02, offline=1))
     pays(node, 180, _END_MIN, 0.3, unreachable)
     pays(node, 240, _END_MIN, 2, fails)
     pays(node, 240, _END_MIN, 0.6)
@@ -61,8 +62,8 @@ def bob() -> VirtualNode:
 def carol() -> VirtualNode:
     """Return a node that stops in the fourth hour, while an HTLC is held."""
     node = VirtualNode("carol", name="carol", rows=ROWS, begins_s=FROM_S)
-    _channels(node)
-    _day(node, 0, 230)
+    channels(node)
+    day(node, 0, 230)
     held(node, 60, at_min=60)
     held(node, 190, at_min=100)
     node.play(150 * MINUTE, node.scenarios.stuck())
@@ -74,8 +75,8 @@ def carol() -> VirtualNode:
 def dave() -> VirtualNode:
     """Return a node whose exporter stops in the fifth hour, while an HTLC is held."""
     node = VirtualNode("dave", name="dave", rows=ROWS, begins_s=FROM_S)
-    _channels(node)
-    _day(node, 0, 300)
+    channels(node)
+    day(node, 0, 300)
     held(node, 400, at_min=60)
     node.at(300 * MINUTE, lambda: node.answer_scrapes(False))
     return node
@@ -93,8 +94,8 @@ def erin() -> VirtualNode:
                 step.mutation.route.hops[0].pub_key = bad
         return scenario
 
-    _channels(node)
-    _day(node, 0, _END_MIN)
+    channels(node)
+    day(node, 0, _END_MIN)
     pays(node, 240, _END_MIN, 1.5, fails)
     return node
 
@@ -108,8 +109,8 @@ def _destinations(node: VirtualNode, groups: dict[str, str]) -> None:
     node.ledger.destinations.use({*groups.values()})
 
 
-def _day(node: VirtualNode, begin_min: float, end_min: float) -> None:
-    """Schedule the payments, rebalances and probes of a node."""
+def day(node: VirtualNode, begin_min: float, end_min: float) -> None:
+    """Schedule the payments, rebalances and probes of a healthy node."""
     pays(node, begin_min, end_min, 2, rhythm=True)
     pays(node, begin_min, end_min, 0.1, lambda node: node.scenarios.keysend())
     pays(node, begin_min, end_min, 0.1, lambda node: node.scenarios.multi_part())
@@ -143,7 +144,7 @@ def _circle(node: VirtualNode) -> Scenario:
     return scenario
 
 
-def _channels(node: VirtualNode, left: float = 1.0, offline: int = 0) -> None:
+def channels(node: VirtualNode, left: float = 1.0, offline: int = 0) -> None:
     """Set the channels: what is left of their balance, peers offline; every third accepts 30 HTLCs."""
     by_peer: dict[str, PeerChannels] = {}
     for place, peer in enumerate(node.world.peers):
@@ -166,14 +167,16 @@ def _channels(node: VirtualNode, left: float = 1.0, offline: int = 0) -> None:
         node.set(info=replace(info, version=_VERSION, network="mainnet"), mode=Mode.FIREHOSE)
 
 
-def exposition() -> Iterator[str]:
-    """Return all nodes' samples as OpenMetrics, with the time of each scrape."""
+def write(directory: Path) -> Iterator[Path]:
+    """Write all nodes' samples as OpenMetrics, with the time of each scrape; return the file."""
     lines: dict[str, list[str]] = {}
     for make in NODES:
         node = make()
         node.run(HOURS * 3600)
         for metric, text in node.series.samples(FROM_S):
             lines.setdefault(metric, []).append(text)
-    for metric in sorted(lines):
-        yield from lines[metric]
-    yield "# EOF\n"
+    with (directory / "metrics").open("w") as file:
+        for metric in sorted(lines):
+            file.writelines(lines[metric])
+        file.write("# EOF\n")
+    yield directory / "metrics"

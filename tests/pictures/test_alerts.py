@@ -20,7 +20,7 @@ MINUTE = 60
 )
 def test_moments(held: list[int], for_min: int, keep_firing_min: int, fires: list[int]) -> None:
     """The condition must hold for `for` first, and the alert then fires until `keep_firing_for` is over."""
-    found = _moments([minute * MINUTE for minute in held], for_min * MINUTE, keep_firing_min * MINUTE)
+    found = _moments([minute * MINUTE for minute in held], for_min * MINUTE, keep_firing_min * MINUTE, MINUTE)
     assert list(found) == [minute * MINUTE for minute in fires]
 
 

@@ -34,7 +34,7 @@ class RealLab:
         files.mkdir(parents=True, exist_ok=True)
         self.tls_cert = files / "tls.cert"
         self.macaroon = files / "payments.macaroon"
-        self._network = network
+        self.network = network
         self._root_key = 0
         self._channels: dict[str, str] = {}
         self._sendings: list[RealSending] = []
@@ -56,7 +56,7 @@ class RealLab:
 
     async def invoice(self, sat: int, *, at: str, hold: bool = False) -> Invoice:
         """See `Lab`. The preimage of a hold invoice is kept for `settle`; the recipient's lnd doesn't have it."""
-        recipient = self._network.nodes[at]
+        recipient = self.network.nodes[at]
         preimage = secrets.token_bytes(32)
         digest = hashlib.sha256(preimage)
         if hold:
@@ -72,11 +72,11 @@ class RealLab:
 
     async def settle(self, invoice: Invoice) -> None:
         """See `Lab`."""
-        await self._network.nodes[invoice.at].post("/v2/invoices/settle", preimage=b64(PREIMAGES[invoice.payment_hash]))
+        await self.network.nodes[invoice.at].post("/v2/invoices/settle", preimage=b64(PREIMAGES[invoice.payment_hash]))
 
     async def cancel(self, invoice: Invoice) -> None:
         """See `Lab`."""
-        await self._network.nodes[invoice.at].post("/v2/invoices/cancel", payment_hash=b64hex(invoice.payment_hash))
+        await self.network.nodes[invoice.at].post("/v2/invoices/cancel", payment_hash=b64hex(invoice.payment_hash))
 
     # Payments.
 
@@ -103,7 +103,7 @@ class RealLab:
             body["max_shard_size_msat"] = str(max_shard_sat * 1000)
         if invoice.at == self.name:
             assert via is not None, "a rebalance needs a first hop"
-            [back] = set(RING) - {self.name, via}
+            [back] = {*RING} & self._channels.keys() - {via}
             body |= {"allow_self_payment": True, "last_hop_pubkey": b64hex(self.pubkeys[back])}
         return await self._send(body, invoice.at, via)
 
@@ -158,7 +158,7 @@ class RealLab:
         if via is not None:
             body["outgoing_chan_ids"] = [self._channels[via]]
         await self._forget()
-        sending = RealSending(self, body, self._network.nodes[recipient])
+        sending = RealSending(self, body, self.network.nodes[recipient])
         self._sendings.append(sending)
         await sending.accepted()
         return sending
@@ -207,7 +207,7 @@ class RealLab:
     async def start(self) -> None:
         """See `Lab`."""
         await self.node.start()
-        await self._network.connected(self.name)
+        await self.network.connected(self.name)
 
     async def lock(self) -> None:
         """See `Lab`."""
@@ -216,25 +216,25 @@ class RealLab:
     async def unlock(self) -> None:
         """See `Lab`."""
         await self.node.unlock()
-        await self._network.connected(self.name)
+        await self.network.connected(self.name)
 
     async def disconnect(self, *peers: str) -> None:
         """See `Lab`."""
-        await self._network.disconnected(self.name, *peers)
+        await self.network.disconnected(self.name, *peers)
 
     async def connect(self) -> None:
         """See `Lab`."""
-        await self._network.connected(self.name)
+        await self.network.connected(self.name)
 
     async def stop_other(self, name: str) -> None:
         """See `Lab`."""
-        await self._network.nodes[name].stop()
-        await self._network.missed(name)
+        await self.network.nodes[name].stop()
+        await self.network.missed(name)
 
     async def start_other(self, name: str) -> None:
         """See `Lab`."""
-        await self._network.nodes[name].start()
-        await self._network.connected(name)
+        await self.network.nodes[name].start()
+        await self.network.connected(name)
 
     async def balances(self) -> dict[str, tuple[int, int]]:
         """See `Lab`."""
@@ -250,7 +250,7 @@ class RealLab:
     async def refill(self) -> None:
         """See `Lab`."""
         await self._paid_back(*(name for name in self.pubkeys if name != "dave"))
-        await RealLab(self._network, "carol")._paid_back("dave")
+        await RealLab(self.network, "carol")._paid_back("dave")
 
     async def _paid_back(self, *peers: str) -> None:
         """Let these peers pay what is missing at this end of their channels."""
@@ -260,7 +260,7 @@ class RealLab:
                 continue
             missing = int(channel["capacity"]) // 2 - int(channel["local_balance"])
             if missing > 0:
-                peer = RealLab(self._network, names[channel["remote_pubkey"]])
+                peer = RealLab(self.network, names[channel["remote_pubkey"]])
                 await peer.open()
                 paid = await peer.pay(await self.invoice(missing, at=self.name), via=self.name)
                 assert (await paid.ended()).status is Status.SUCCEEDED

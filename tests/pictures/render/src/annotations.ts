@@ -1,7 +1,7 @@
 // Asks for the dashboard's annotations: the moments, and the spans of time, at which a query gives something.
 import { rangeUtil } from '@grafana/data';
 import type { Annotation } from './dashboard';
-import { builtIn, type Setting } from './load';
+import { atLeast, builtIn, type Setting } from './load';
 import { queryRange } from './prometheus';
 import { fillQuery, type Values } from './variables';
 
@@ -19,7 +19,8 @@ export async function loadAnnotations(annotations: Annotation[], values: Values,
     const expr = target?.expr ?? annotation.expr;
     if (!enable || !expr) continue;
     const color = theme.visualization.getColorByName(iconColor);
-    const step = rangeUtil.intervalToMs(annotation.step || target?.step || '60s');
+    const wanted = rangeUtil.intervalToMs(annotation.step || target?.step || '60s');
+    const step = Math.max(wanted, Math.ceil(atLeast(range) / 1000) * 1000);
     const query = fillQuery(expr, { ...values, ...builtIn(range, step, scrapeInterval) });
     try {
       const from = Math.floor(range.from.valueOf() / step) * step;

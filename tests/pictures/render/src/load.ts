@@ -59,14 +59,16 @@ export function builtIn(range: TimeRange, intervalMs: number, scrapeInterval: nu
 
 const seconds = (text: string): number => rangeUtil.intervalToMs(text.replace(/^>/, '')) / 1000;
 
+/** The shortest step that Prometheus accepts, milliseconds. */
+export const atLeast = (range: TimeRange): number => (range.to.valueOf() - range.from.valueOf()) / 11000;
+
 /** Asks one query; its step and `$__rate_interval` come from the width of the panel, as in Grafana. */
 async function ask(target: Target, panel: Panel, values: Values, range: TimeRange, points: number, setting: Setting) {
   const own = target.interval ? fillQuery(target.interval, values) : undefined;
   const scrape = own ? seconds(own) : setting.scrapeInterval;
   const minimum = own ?? panel.interval ?? `${setting.scrapeInterval}s`;
   const { intervalMs } = rangeUtil.calculateInterval(range, points, minimum);
-  const atLeast = (range.to.valueOf() - range.from.valueOf()) / 11000;
-  const stepMs = Math.max(intervalMs * (target.intervalFactor ?? 1), atLeast);
+  const stepMs = Math.max(intervalMs * (target.intervalFactor ?? 1), atLeast(range));
   const expr = fillQuery(target.expr ?? '', { ...values, ...builtIn(range, stepMs, scrape) });
   const step = stepMs / 1000;
   const end = range.to.valueOf() / 1000;
