@@ -57,7 +57,7 @@ EXPECTED = [((BEGIN_MS + step * STEP_MS) / 1000, step + 1) for step in range(-1,
 
 
 @pytest.mark.parametrize("ended", [True, False])
-@pytest.mark.parametrize("hours", [0, 1, 3, 30])
+@pytest.mark.parametrize("hours", [-5, 0, 1, 3, 30])
 @pytest.mark.parametrize("broken", [300, STEPS - 30, STEPS])
 async def test_each_sample_is_there_once(tmp_path: Path, broken: int, hours: int, *, ended: bool) -> None:
     """Also if the newest hours were written in part, or in whole, and are older when another run goes on."""
