@@ -2,7 +2,8 @@
 
 A lab is one node with the network around it, as far as the methods below reach. There are two labs over one network:
 `alice`, which almost all stories use, and `carol`, whose only payment takes minutes (the storm) and runs beside the
-other stories. One exporter follows both, and their series differ in the label `node`.
+other stories. One exporter follows both, and their series differ in the label `node`. The real dave, who keeps payments
+in tables (native SQL), pays only in the stories of `backfill`, and never over bob, who has little for him.
 
 The world
 ---------
@@ -125,7 +126,7 @@ class Lab(Protocol):
     """One node that the exporter follows. All methods return when lnd has accepted the call, and raise if it fails."""
 
     name: str
-    """`alice` or `carol`; also the exporter's name for the node."""
+    """`alice` or `carol`, seldom `dave`; also the exporter's name for the node."""
     tls_cert: Path
     """The certificate file of the exporter. Only `publish_certificate` changes it, not a restart."""
     macaroon: Path

@@ -13,8 +13,8 @@ from tests.stories.lab import MORE_THAN_ALICE_HAS, TOO_MUCH_FOR_BOB, Invoice, La
 
 AT_ONCE = 6
 """Payments of a past that are sent at the same time."""
-PAUSE_S = 0.2
-"""Between two payments of `paying`."""
+PAUSE_S, SHORT_PAUSE_S = 0.2, 0.05
+"""Between two payments of `paying`; with the short one, some are in flight at any time."""
 TIMEOUT_S = 3
 """Of a payment that is held until it has passed."""
 SHARD_SAT = 11_000
@@ -35,6 +35,8 @@ class Payer:
         """Number of runs that lnd has erased because their hash was paid again, by the reason why they had failed."""
         self.deep: list[Invoice] = []
         """What `make_past` has left in flight, below more payments than an exporter remembers when it begins."""
+        self.open: list[Invoice] = []
+        """What is held, those among it."""
         self._via = via
         self._far = far
         self._sat = 100
@@ -130,16 +132,28 @@ class Payer:
         """Pay a hold invoice; return it when it is held."""
         invoice = await self._invoice(self._far, hold=True)
         await (await self.lab.pay(invoice, via=self._via)).held()
+        self.open.append(invoice)
         return invoice
 
     async def held_after_a_failure(self) -> Invoice:
         """Let alice pay dave a hold invoice that bob, who is tried first, can't forward; return it when it is held."""
         invoice = await self.lab.invoice(TOO_MUCH_FOR_BOB, at="dave", hold=True)
         await (await self.lab.pay(invoice)).held()
+        self.open.append(invoice)
         return invoice
 
-    async def quiet(self, in_flight: int = 0) -> None:
-        """Wait until lnd lists exactly so many payments in flight, besides the `deep` ones, and nothing changes."""
+    async def settle(self, invoice: Invoice) -> None:
+        """Let a payment that is `held` succeed."""
+        self.open.remove(invoice)
+        await self.lab.settle(invoice)
+
+    async def cancel(self, invoice: Invoice) -> None:
+        """Let it fail."""
+        self.open.remove(invoice)
+        await self.lab.cancel(invoice)
+
+    async def quiet(self) -> None:
+        """Wait until only what is held is in flight, and nothing that lnd lists changes any more."""
         loop = asyncio.get_running_loop()
         last, since = list[Listed](), loop.time()
 
@@ -149,9 +163,9 @@ class Payer:
             if now != last:
                 last, since = now, loop.time()
             open_ = sum(not payment.status.ended for payment in now)
-            return open_ == in_flight + len(self.deep) and loop.time() - since > STABLE_S
+            return open_ == len(self.open) and loop.time() - since > STABLE_S
 
-        await until(f"{in_flight} payments of {self.lab.name} are in flight", stable, 5 * PATIENCE_S)
+        await until(f"{len(self.open)} payments of {self.lab.name} are in flight", stable, 5 * PATIENCE_S)
 
     async def _overdue(self) -> Invoice:
         invoice = await self._invoice(self._far, hold=True)
@@ -231,7 +245,7 @@ async def make_past(payer: Payer) -> None:
 
 
 @asynccontextmanager
-async def paying(payers: Sequence[Payer]) -> AsyncIterator[None]:
+async def paying(payers: Sequence[Payer], pause_s: float = PAUSE_S) -> AsyncIterator[None]:
     """Let all of them make payments within the block; most of them have ended after it."""
     stopped = asyncio.Event()
     async with asyncio.TaskGroup() as group:
@@ -240,7 +254,7 @@ async def paying(payers: Sequence[Payer]) -> AsyncIterator[None]:
             ways = cycle(ANY)
             while not stopped.is_set():
                 group.create_task(_do(next(ways), payer))
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(pause_s)
 
         for payer in payers:
             group.create_task(pay(payer))

@@ -6,7 +6,7 @@ On real lnds alice keeps her payments in a key-value database, and dave in table
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,14 +17,15 @@ from exporter.config.addresses import GRPC
 from exporter.payments.labels import Reason
 from exporter.payments.payment import NS_PER_S
 from tests.backfill.blocks import import_files, querying, raw
-from tests.backfill.test_seam_in_prometheus import Series, all_samples, never_falls, rises
-from tests.network.process import run, until
+from tests.backfill.test_seam_in_prometheus import never_falls
+from tests.network.process import run
 from tests.stories.in_lnd import METRICS, Key, Sums, by_step, listed, sums
-from tests.stories.page import PREFIX, Page
-from tests.stories.payer import Payer, make_past, paying
+from tests.stories.lab import Invoice
+from tests.stories.payer import SHORT_PAUSE_S, Payer, make_past, paying
 from tests.stories.process import Exporter, node_configs
 from tests.stories.prometheus import JOB, Prometheus
 from tests.stories.real import RealLab
+from tests.stories.summed import in_prometheus, merged, number, on_page, risen, risen_to
 from tests.stories.world import World
 
 pytestmark = pytest.mark.usefixtures("programs")
@@ -32,6 +33,8 @@ pytestmark = pytest.mark.usefixtures("programs")
 STEP_S = 1
 AHEAD_S = 120
 """The command's clock is that much ahead where the past is to be over for longer than it is."""
+MANY = 40
+"""Payments that end while history is read."""
 SOME_S = 4.0
 """So long payments are made on either side of what happens."""
 
@@ -69,9 +72,8 @@ async def payers(world: World) -> AsyncIterator[list[Payer]]:
     yield found
     world.erased.update(found[0].erased)
     for payer in found:
-        for invoice in payer.deep:
-            await payer.lab.settle(invoice)
-        payer.deep.clear()
+        for invoice in [*payer.open]:
+            await payer.cancel(invoice)
         await payer.quiet()
     for payer in found[1:]:
         assert isinstance(payer.lab, RealLab)
@@ -90,9 +92,9 @@ async def holding(payer: Payer) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await payer.lab.settle(settled)
+        await payer.settle(settled)
         for invoice in cancelled:
-            await payer.lab.cancel(invoice)
+            await payer.cancel(invoice)
 
 
 async def test_each_step_has_what_lnd_lists(payers: list[Payer], tmp_path: Path) -> None:
@@ -131,67 +133,10 @@ async def test_each_step_has_what_lnd_lists(payers: list[Payer], tmp_path: Path)
     assert found == expected
 
 
-WITHOUT_INVOICE = "without invoice"
-
-
-def merged(all_sums: Iterable[tuple[Key, float]]) -> dict[Key, int]:
-    """Return sums with three kinds as one: which failed payments without an invoice were probes is seen live only."""
-    found = Sums()
-    for key, by in all_sums:
-        found[key._replace(kind=WITHOUT_INVOICE) if key.kind in {"probe", "other", "unknown"} else key] += round(by)
-    return dict(+found)
-
-
-def on_page(page: Page, node: str) -> dict[Key, int]:
-    """Return the sums on a page."""
-    return merged(
-        (Key(f"{PREFIX}{series.name}", labels["kind"], labels.get("reason", "")), value)
-        for series, value in page[node].items()
-        if f"{PREFIX}{series.name}" in METRICS and (labels := dict(series.labels))
-    )
-
-
-async def in_prometheus(prometheus: Prometheus, node: str) -> dict[str, Series]:
-    """Return all samples of a node by metric."""
-    found = {}
-    for name in METRICS:
-        series = await all_samples(prometheus, name)
-        found[name] = {labels: values for labels, values in series.items() if ("node", node) in labels}
-    return found
-
-
-def risen(samples: dict[str, Series]) -> dict[Key, int]:
-    """Return by how much the counters rose from the first sample to the last."""
-    return merged(
-        (Key(name, dict(labels)["kind"], dict(labels).get("reason", "")), rises(values))
-        for name, series in samples.items()
-        for labels, values in series.items()
-    )
-
-
-async def risen_to(prometheus: Prometheus, node: str, at_least: int) -> dict[Key, int]:
-    """Wait until the counters of a node have risen by so many payments; return by how much they rose."""
-    found = dict[Key, int]()
-
-    async def rose() -> bool:
-        await prometheus.next_scrape()
-        found.clear()
-        found.update(risen(await in_prometheus(prometheus, node)))
-        return number(found) >= at_least
-
-    await until(f"{at_least} payments of {node} are in Prometheus", rose)
-    return found
-
-
-async def in_lnd(payer: Payer, in_flight: int) -> dict[Key, int]:
-    """Return the sums of what lnd lists, when only so many payments are in flight, besides the `deep` ones."""
-    await payer.quiet(in_flight)
+async def in_lnd(payer: Payer) -> dict[Key, int]:
+    """Return the sums of what lnd lists, when only what is held is in flight."""
+    await payer.quiet()
     return merged(sums(await listed(payer.lab), payer).items())
-
-
-def number(of: Mapping[Key, int]) -> int:
-    """Return the number of payments in sums."""
-    return sum(by for key, by in of.items() if not key.metric.endswith("_msat_total"))
 
 
 async def test_hash_that_failed_in_history_is_paid_again(payers: list[Payer], tmp_path: Path) -> None:
@@ -205,21 +150,28 @@ async def test_hash_that_failed_in_history_is_paid_again(payers: list[Payer], tm
     failed, before = {}, {}
     for payer in payers:
         failed[payer] = [await payer.failed(), await payer.failed()]
-        before[payer] = await in_lnd(payer, 0)
+        before[payer] = await in_lnd(payer)
         (node,) = node_configs(payer.lab, GRPC)
         await backfill(node, payer.lab.name, tmp_path, "--adopt", *flags)
         await payer.pay_again(failed[payer].pop())
     try:
         await exporter.start()
         for payer in payers:
-            await world.counted(payer.lab.name, number(before[payer]) + 1, len(payer.deep))
+            await world.counted(payer.lab.name, number(before[payer]) + 1, len(payer.open))
             await payer.pay_again(failed[payer].pop())
-            page = await world.counted(payer.lab.name, number(before[payer]) + 2, len(payer.deep))
+            page = await world.counted(payer.lab.name, number(before[payer]) + 2, len(payer.open))
             erased = {key: by for key, by in before[payer].items() if key[1:] == ("invoice", Reason.NO_ROUTE)}
-            listed_now = await in_lnd(payer, 0)
+            listed_now = await in_lnd(payer)
             assert on_page(page, payer.lab.name) == listed_now | erased != listed_now
     finally:
         await exporter.stop()
+
+
+async def end_one_by_one(payer: Payer, invoices: Sequence[Invoice]) -> None:
+    """Settle and cancel what is held, in turn: it takes longer than reading, so some end between two of its steps."""
+    for place, invoice in enumerate(invoices):
+        await (payer.cancel if place % 2 else payer.settle)(invoice)
+        await asyncio.sleep(SHORT_PAUSE_S)
 
 
 async def test_adopted_before_the_exporter_starts(payers: list[Payer], tmp_path: Path) -> None:
@@ -230,29 +182,31 @@ async def test_adopted_before_the_exporter_starts(payers: list[Payer], tmp_path:
     world = World("", {}, exporter.target, exporter.log)
     ended_then = [*(await asyncio.gather(*(payer.held() for payer in payers)))]
     held = [*(await asyncio.gather(*(payer.held() for payer in payers)))]
-    async with paying(payers):
-        await asyncio.sleep(SOME_S)
+    async with paying(payers, SHORT_PAUSE_S):
         for payer in payers:
             (node,) = node_configs(payer.lab, GRPC)
-            files = await backfill(node, payer.lab.name, tmp_path, "--adopt", *flags)
+            many = await asyncio.gather(*(payer.held() for _ in range(MANY)))
+            written = asyncio.create_task(backfill(node, payer.lab.name, tmp_path, "--adopt", *flags))
+            await end_one_by_one(payer, many)
+            files = await written
             await asyncio.to_thread(import_files, files, tmp_path / "prometheus" / "data")
         for payer, invoice in zip(payers, ended_then, strict=True):
-            await payer.lab.settle(invoice)
+            await payer.settle(invoice)
+            await payer.settle(payer.deep.pop())
     try:
         await exporter.start()
         for payer in payers:
-            expected = await in_lnd(payer, 1)
-            page = await world.counted(payer.lab.name, number(expected), 1 + len(payer.deep))
+            expected = await in_lnd(payer)
+            page = await world.counted(payer.lab.name, number(expected), len(payer.open))
             assert on_page(page, payer.lab.name) == expected
         await prometheus.start()
         async with paying(payers):
             await asyncio.sleep(SOME_S)
             for payer, invoice in zip(payers, held, strict=True):
-                await payer.lab.cancel(invoice)
-                await payer.lab.settle(payer.deep.pop())
+                await payer.cancel(invoice)
         for payer in payers:
-            expected = await in_lnd(payer, 0)
-            page = await world.counted(payer.lab.name, number(expected), len(payer.deep))
+            expected = await in_lnd(payer)
+            page = await world.counted(payer.lab.name, number(expected), len(payer.open))
             assert on_page(page, payer.lab.name) == expected
             await prometheus.next_scrape()
             samples = await in_prometheus(prometheus, payer.lab.name)
@@ -269,31 +223,34 @@ async def test_read_while_the_exporter_counts(payers: list[Payer], tmp_path: Pat
     prometheus = Prometheus(tmp_path / "prometheus", exporter.target)
     flags = f"--labels=job={JOB},instance={exporter.target}", f"--storage.path={exporter.state}"
     world = World("", {}, exporter.target, exporter.log)
-    settled = [*(await asyncio.gather(*(payer.held() for payer in payers)))]
-    cancelled = [*(await asyncio.gather(*(payer.held() for payer in payers)))]
+    earlier, meanwhile, later = [
+        [*(await asyncio.gather(*(payer.held() for payer in payers)))] for _ in ("earlier", "meanwhile", "later")
+    ]
     try:
         async with paying(payers):
             await asyncio.sleep(SOME_S)
             await exporter.start()
             await prometheus.start()
+            for payer, invoice in zip(payers, earlier, strict=True):
+                await payer.settle(invoice)
+                await payer.cancel(payer.deep.pop())
             await asyncio.sleep(SOME_S)
             written = asyncio.gather(
                 *(backfill(node_configs(payer.lab, GRPC)[0], payer.lab.name, tmp_path, *flags) for payer in payers)
             )
-            for payer, invoice in zip(payers, settled, strict=True):
-                await payer.lab.settle(invoice)
-                await payer.lab.cancel(payer.deep.pop())
+            for payer, invoice in zip(payers, meanwhile, strict=True):
+                await payer.settle(invoice)
             directories = await written
             await prometheus.stop()
             for directory in directories:
                 await asyncio.to_thread(import_files, directory, tmp_path / "prometheus" / "data")
             await prometheus.start()
-            for payer, invoice in zip(payers, cancelled, strict=True):
-                await payer.lab.cancel(invoice)
+            for payer, invoice in zip(payers, later, strict=True):
+                await payer.cancel(invoice)
             await asyncio.sleep(SOME_S)
         for payer in payers:
-            expected = await in_lnd(payer, 0)
-            page = await world.counted(payer.lab.name, 1, len(payer.deep))
+            expected = await in_lnd(payer)
+            page = await world.counted(payer.lab.name, 1, len(payer.open))
             assert await risen_to(prometheus, payer.lab.name, number(expected)) == expected
             assert 0 < number(on_page(page, payer.lab.name)) < number(expected)
     finally:
