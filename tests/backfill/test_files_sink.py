@@ -7,6 +7,7 @@ import pytest
 from exporter.backfill.files import BLOCK_MS, FilesSink
 from exporter.backfill.ledger import PastLedger
 from exporter.backfill.openmetrics import END
+from exporter.backfill.sink import SinkError
 from exporter.backfill.table import SeriesTable
 from exporter.metrics.past import PastMetrics
 from exporter.payments.totals import Counter
@@ -57,7 +58,7 @@ EXPECTED = [((BEGIN_MS + step * STEP_MS) / 1000, step + 1) for step in range(-1,
 
 
 @pytest.mark.parametrize("ended", [True, False])
-@pytest.mark.parametrize("hours", [0, 1, 3, 30])
+@pytest.mark.parametrize("hours", [-5, 0, 1, 3, 30])
 @pytest.mark.parametrize("broken", [300, STEPS - 30, STEPS])
 async def test_each_sample_is_there_once(tmp_path: Path, broken: int, hours: int, *, ended: bool) -> None:
     """Also if the newest hours were written in part, or in whole, and are older when another run goes on."""
@@ -74,3 +75,18 @@ async def test_each_sample_is_there_once(tmp_path: Path, broken: int, hours: int
     assert len([*(tmp_path / "later").glob("*.om")]) <= 1
     times_ms = [int(samples_at[0] * 1000) for samples_at in samples(tmp_path / "later")]
     assert not times_ms or times_ms[0] >= (LATER_MS + hours * HOUR_MS) // BLOCK_MS * BLOCK_MS - STEP_MS
+
+
+async def test_a_directory_that_is_gone_is_not_made_again(tmp_path: Path) -> None:
+    """Between two files, when nothing is open: else only a part of the past would be in it."""
+    past = tmp_path / "past"
+    past.mkdir()
+    run = Run(past, LATER_MS, anew=True)
+    step = 0
+    while not run.safe:
+        await run.write(step, step + 1)
+        step += 1
+    past.rename(tmp_path / "elsewhere")
+    with pytest.raises(SinkError, match=r"can't be written \(No such file or directory\)"):
+        await run.write(step, step + 2)
+    assert not past.exists()

@@ -16,6 +16,7 @@ from exporter.config import Config, LogConfig, NodeConfig, StorageConfig, WebCon
 from exporter.config.addresses import GRPC, TRANSPORTS
 from exporter.config.grouping import By, ReportConfig
 from exporter.follow import backoff
+from exporter.lnd.rpc import lnd_pb2 as pb
 from exporter.payments.labels import Method
 from exporter.payments.payment import NS_PER_S, Moment
 from exporter.report.command import report
@@ -119,6 +120,23 @@ async def test_since_reads_only_what_may_have_ended_since(
         assert (fold.total.succeeded, fold.total.failed, fold.in_flight) == (1, 0, 1)
         assert (code, capsys.readouterr().out) == (0, to_json([NodeReport("alice", fold)], By.MONTH, span) + "\n")
         assert 1 <= node.calls[Method.LIST_PAYMENTS] <= 5
+
+
+async def test_pages_that_overlap(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No lnd sends them, but a proxy may repeat what was asked before: each payment is in the sums once."""
+    async with node_with_history(tmp_path) as node:
+        config, report_on_all = config_of(reach(node), json=True), expected(node)
+        page = node.database.page
+
+        def overlapping(request: pb.ListPaymentsRequest) -> bytes:
+            if not request.reversed and request.index_offset > 3:
+                request.index_offset -= 3
+            return page(request)
+
+        monkeypatch.setattr(node.database, "page", overlapping)
+        assert await output(capsys, config) == (0, to_json([report_on_all], By.MONTH, Span(NOW_NS)) + "\n", "")
 
 
 async def test_since_finds_what_was_held_for_long(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
