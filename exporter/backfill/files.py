@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -69,7 +69,8 @@ class FilesSink:
     async def close(self) -> None:
         """Leave a file that isn't whole with the name of one."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # the disk is full still: that has been said
+                self._file.close()
 
     def _begin(self, first_ms: int) -> None:
         """Begin with a time; what an earlier run has written from there on is removed, because it comes again.
@@ -98,7 +99,8 @@ class FilesSink:
             return
         if self._file is None:
             self._path = self._path_of(self._start_ms)
-            self._path.parent.mkdir(exist_ok=True)
+            if self._start_ms >= self._later_ms:
+                (self.directory / LATER).mkdir(exist_ok=True)
             self._file = self._path.with_name(self._path.name + PART).open("w", encoding="utf-8")
         self._file.write(text)
 

@@ -9,6 +9,7 @@ from shlex import quote as quote_for_shell
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from exporter.backfill import savepoint
 from exporter.backfill.files import BLOCK_MS, LATER, SUFFIX, FilesSink
@@ -50,7 +51,7 @@ class Output:
         assert config.storage.path is not None, "the configuration is refused without a path"
         self._save_path = self._path_of_save_point(config.storage.path, node.name)
         self.saved = self._read()
-        """Where an earlier run was broken off; None if there was none."""
+        """The newest save point: where an earlier run was broken off, or this one would be; None if there is none."""
 
     def __str__(self) -> str:
         """Return its name for people."""
@@ -72,13 +73,18 @@ class Output:
         )
 
     def is_done(self, seam: Seam | None) -> bool:
-        """Return True if an earlier run has written everything; `seam` is how the exporter counts the node.
+        """Return True if an earlier run has done everything; `seam` is how the exporter counts the node.
 
-        Raises `ConfigError` if that run was another one.
+        Raises `ConfigError` if that run was another one, or for another state file.
         """
-        if self.saved is None or not (self.saved.done or (seam is not None and seam.adopted)):
+        saved, adopted = self.saved, seam is not None and seam.adopted
+        if saved is None or not (saved.done or adopted):
             return False
-        self._refuse_others(self.saved)
+        self._refuse_others(saved)
+        if not saved.done and not saved.written:
+            raise self._other("is written in part, and meanwhile another run has begun the counters with all history.")
+        if seam is None:
+            raise self._other("is complete, but the state file doesn't have its sums: it was reset, or is another one.")
         return True
 
     async def say_limits(self) -> None:
@@ -131,10 +137,15 @@ class Output:
         if self._save_path is None:
             return
         try:
-            self._save_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             savepoint.write(self._save_path, point)
         except OSError as error:
-            raise SinkError(f"{error.filename} can't be written ({error.strerror})") from None
+            raise SinkError(f"{error.filename or self._save_path} can't be written ({error.strerror})") from None
+        self.saved = point
+
+    def save_written(self) -> None:
+        """Note that all is written. Raises `SinkError`."""
+        if self.saved is not None:  # else it is so little that it is written again
+            self.save(replace(self.saved, written=True))
 
     async def close(self) -> None:
         """Close what is open, and let another run use it."""

@@ -85,6 +85,7 @@ class HistoryReader:
     async def pages(self, after: int = 0) -> AsyncGenerator[PaymentsPage, None]:
         """Yield the pages of all payments above an index, ascending, none of them empty; the connection must be open.
 
+        Should pages overlap, which those of no lnd do, each payment comes once.
         A lost connection is opened again for up to `GIVE_UP_S`, then `LndError` is raised.
         """
         first, last = after, (await self._page(newest_first=True, limit=1)).last_index
@@ -93,6 +94,8 @@ class HistoryReader:
             page = await self._page(after=after)
             answered_s = self._now_s()
             self.lnd_s += answered_s - asked_s
+            is_last = page.is_last
+            page = page._replace(payments=tuple(each for each in page.payments if each.payment_index > after))
             if page.payments:
                 after = page.payments[-1].payment_index
                 self.last_read.extend(IndexedRun(each.run, each.payment_index) for each in page.payments)
@@ -100,14 +103,17 @@ class HistoryReader:
                 if self._display is not None:
                     self._display.show({self.name: CatchUpProgress(first, after, max(after, last), self.payments)})
                 yield page
-            if page.is_last:
+            if is_last:
                 return
             await asyncio.sleep(max(0.0, 2 * answered_s - asked_s - self._now_s()))
 
-    async def at(self, payment_index: int) -> Payment | None:
-        """Return the payment with this index, or else the next one; None if there is none. Raises `LndError`."""
-        page = await self._page(after=payment_index - 1, limit=1)
-        return page.payments[0] if page.payments else None
+    async def oldest(self, from_ns: int, to_ns: int) -> Payment | None:
+        """Return the first payment that was created between two times, lnd's clock, nanoseconds since 1970.
+
+        None if there is none among the first, of which one page is read. Raises `LndError`.
+        """
+        page = await self._page()
+        return next((each for each in page.payments if from_ns <= each.created_ns <= to_ns), None)
 
     async def newest(self) -> PaymentsPage:
         """Return the newest payments, as many as counting begins with. Raises `LndError`."""
@@ -129,6 +135,9 @@ class HistoryReader:
             page = await self._page(after=before, newest_first=True)
             answered_s = self._now_s()
             self.lnd_s += answered_s - asked_s
+            is_last = page.is_last
+            if before:
+                page = page._replace(payments=tuple(each for each in page.payments if each.payment_index < before))
             if not page.payments:
                 return
             self.last_read.extend(IndexedRun(each.run, each.payment_index) for each in reversed(page.payments))
@@ -139,7 +148,7 @@ class HistoryReader:
                 progress = CatchUpProgress(0, back_s, max(0, began_ns - oldest_ns) // NS_PER_S, self.payments)
                 self._display.show({self.name: progress})
             yield page
-            if page.is_last or max(payment.created_ns for payment in page.payments) < oldest_ns:
+            if is_last or max(payment.created_ns for payment in page.payments) < oldest_ns:
                 return
             await asyncio.sleep(max(0.0, 2 * answered_s - asked_s - self._now_s()))
 

@@ -46,8 +46,10 @@ class SavePoint(msgspec.Struct, frozen=True):
     """`Peers.used_ns`."""
     outstanding: Sequence[str]
     """The first hop of each HTLC that is outstanding at the end of the step."""
+    written: bool = False
+    """True if all is written, and only the live counters don't go on from it yet, as far as this tells."""
     done: bool = False
-    """True if all is written: nothing is left to do."""
+    """True if nothing is left to do."""
 
 
 def totals_of(

@@ -18,7 +18,12 @@ from exporter.payments.payment import NS_PER_MS, NS_PER_S
 SLACK_NS = 60 * NS_PER_S
 """A payment may have a lower index than one that was created up to this much earlier."""
 EARLIEST_NS = 1_451_606_400 * NS_PER_S
-"""Facts from before 2016, when there was no lnd yet, are from a wrong clock: they count as of then."""
+"""Facts from before 2016, when there was no lnd yet, are from a wrong clock: they count in the first step of others.
+
+Steps since then would be years without anything else.
+"""
+_BEFORE_ALL = 0
+"""The number under which such facts are kept."""
 
 
 class Restart(NamedTuple):
@@ -67,26 +72,30 @@ class Timeline:
     ) -> None:
         """Take the facts of the next payment; `latest_ns` is a time after all of the past.
 
+        A payment that was created later than that is from a wrong clock: it closes no step.
         With `again` it was taken before reading was broken off: then the facts that were counted are left out.
         """
         step_ns = self.step_ns
-        earliest = max((self.reached_ns - SLACK_NS) // step_ns + 1, EARLIEST_NS // step_ns)
-        if not again:
+        earliest = max((self.reached_ns - SLACK_NS) // step_ns + 1, _BEFORE_ALL)
+        if self.counted and not again:
             earliest = max(earliest, self.counted + 1)
         number, ends_ns, events = 0, -1, list[Event]()
         for at_ns, event in facts:
             if at_ns > ends_ns:  # times ascend: most facts are in the step of the one before
                 number = -(-at_ns // step_ns)
                 ends_ns = number * step_ns
+                if at_ns < EARLIEST_NS:
+                    number = _BEFORE_ALL
                 events = self._events_of(max(number, earliest), payment_index)
             if number < earliest:
                 self.late += 1
             events.append(event)
-        self.reached_ns = max(self.reached_ns, min(created_ns, latest_ns))
+        if EARLIEST_NS <= created_ns <= latest_ns:
+            self.reached_ns = max(self.reached_ns, created_ns)
 
     def _events_of(self, number: int, payment_index: int) -> list[Event]:
         """Return the facts of a step, to which those of this payment are added; of none that was counted."""
-        if number <= self.counted:
+        if self.counted and number <= self.counted:
             return []
         step = self._steps.get(number)
         if step is None:
@@ -96,8 +105,8 @@ class Timeline:
     def count_closed(self) -> Iterator[int]:
         """Count the closed steps one by one; yield the time of each right after it, nanoseconds since 1970."""
         closed = self.closed
-        if not self.counted and min(self._steps, default=closed + 1) <= closed:
-            self.counted = min(self._steps) - 1
+        if not self.counted and (first := self._first(closed + 1)) <= closed:
+            self.counted = first - 1
         while self.counted and self.counted < closed:
             self._count(self.counted + 1)
             yield self.counted * self.step_ns
@@ -109,7 +118,7 @@ class Timeline:
         """
         last = ends_ns // self.step_ns
         if not self.counted and self._steps:
-            self.counted = min(*self._steps, last) - 1
+            self.counted = min(self._first(last), last) - 1
         while self.counted and self.counted < last:
             self._count(self.counted + 1)
             yield self.counted * self.step_ns
@@ -123,7 +132,13 @@ class Timeline:
         after_all = Restart(next_index, self.reached_ns)
         return min((step.restart for step in self._steps.values()), default=after_all)
 
+    def _first(self, default: int) -> int:
+        """Return the first step that has facts with a credible time."""
+        return min((number for number in self._steps if number != _BEFORE_ALL), default=default)
+
     def _count(self, number: int) -> None:
+        if (early := self._steps.pop(_BEFORE_ALL, None)) is not None:
+            self._apply(early.events, number * self.step_ns)
         if (step := self._steps.pop(number, None)) is not None:
             self._apply(step.events, number * self.step_ns)
         self.counted = number

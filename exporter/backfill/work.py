@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from exporter.backfill import savepoint
+from exporter.backfill.border import SeamError
 from exporter.backfill.ledger import PastLedger
 from exporter.backfill.orders import Order
 from exporter.backfill.output import Output
@@ -14,7 +15,7 @@ from exporter.backfill.reader import CHECKED, HistoryReader
 from exporter.backfill.recorder import Recorder, Span
 from exporter.backfill.savepoint import SavePoint
 from exporter.backfill.table import SeriesTable
-from exporter.backfill.timeline import Restart, Timeline
+from exporter.backfill.timeline import EARLIEST_NS, Restart, Timeline
 from exporter.config import Config
 from exporter.follow.catch_up import IndexedRun
 from exporter.metrics.past import PastMetrics
@@ -33,6 +34,8 @@ KEPT = (
     " --since=15d writes no more than that."
 )
 FOREVER_NS = 1 << 63
+FUTURE_NS = 3600 * NS_PER_S
+"""By how much lnd's clock may be ahead of ours, nanoseconds: more is a clock that nobody has set."""
 
 
 class Work:
@@ -67,7 +70,9 @@ class Work:
         """Do all of it. Raises `ConfigError`, `LndError`, `SinkError`, `SeamError`, `StoreError`."""
         info = await self._reader.connect()
         saved = self._output.saved_of(info.pubkey)
-        attempts = saved.attempts if saved else any(map(_keeps_attempts, (await self._reader.newest()).payments))
+        newest = (await self._reader.newest()).payments
+        self._check_clock(newest)
+        attempts = saved.attempts if saved else any(map(_keeps_attempts, newest))
         step_ns = saved.step_ns if saved else await self._begin()
         restart = saved.restart if saved else Restart(1, 0)
         recipients = Recipients()
@@ -102,6 +107,7 @@ class Work:
         for payment in await self._rest():
             recorder.take(payment, self._order.latest_ns(), again=False)
         await recorder.finish(self._order.ends_ns(), reset=self._order.reset)
+        self._output.save_written()
         self._order.conclude(self._ledger)
         if self._reader.last_read:
             self._output.save(replace(self._save_point(info.pubkey, timeline, attempts=attempts), done=True))
@@ -113,7 +119,7 @@ class Work:
         took_s = self._now().mono_ns / NS_PER_S - self._began_s
         name = self._config.nodes[0].name
         yield (
-            f"{name}: {recorder.recorded:,} of {reader.payments:,} payments are history,"
+            f"{name}: {recorder.recorded:,} of {max(recorder.recorded, reader.payments):,} payments are history,"
             f" read in {took_s:.1f} s, of which lnd took {reader.lnd_s:.1f} s."
         )
         if recorder.first_ms:
@@ -151,9 +157,19 @@ class Work:
             FOREVER_NS if until_s is None else now_ns - until_s * NS_PER_S,
         )
 
+    def _check_clock(self, newest: Sequence[Payment]) -> None:
+        """Raise `SeamError` if all payments are from the future: then nothing could be put in the order of time."""
+        now_ns = self._now().wall_ns
+        if newest and min(payment.created_ns for payment in newest) > now_ns + FUTURE_NS:
+            raise SeamError(
+                f"lnd's newest payments were all created after the present time of this machine,"
+                f" {datetime.fromtimestamp(now_ns / NS_PER_S, UTC):%Y-%m-%d %H:%M} UTC: set the clock"
+            )
+
     async def _begin(self) -> int:
         """Say how much there is; return the time between two samples: the one asked for, or one by the span."""
-        oldest, now_ns = await self._reader.at(1), self._now().wall_ns
+        now_ns = self._now().wall_ns
+        oldest = await self._reader.oldest(EARLIEST_NS, now_ns)
         begins_ns = max(self._span().since_ns, oldest.created_ns if oldest else now_ns)
         span_s = (now_ns - begins_ns) // NS_PER_S
         chosen_s = next((step_s for step_s in STEPS_S if span_s <= step_s * MANY_STEPS), STEPS_S[-1])

@@ -18,9 +18,11 @@ from exporter.payments.saved import SavedNode
 from exporter.payments.totals import Counter
 from exporter.store import Locked, Store, StoreError, encode
 from tests.backfill.counting import DEEP, FLYING, OVER
+from tests.config.conftest import without_root
 from tests.follow.exporter import PEERS
 from tests.follow.virtual import VirtualLoop, run_virtually
 from tests.payments.build import PEER, at
+from tests.store.another_user import GROUP, USER, Owner, volume
 from tests.store.test_store import busy_node, saved_node, write_state
 
 NEWEST = PaymentsPage((OVER, FLYING), 11, 2)
@@ -134,6 +136,17 @@ def test_exporter_runs(tmp_path: Path) -> None:
     store.close()
     assert loaded(path) is None
     refuse_adoption(path, "alice")
+
+
+@pytest.mark.parametrize(("closed", "problem"), [(0o000, "can't be read"), (0o555, "can't be written")])
+def test_directory_of_another_user(closed: int, problem: str) -> None:
+    """It is said at once, not when all has been read."""
+    with volume(Owner(USER, GROUP, 0o700)) as directory:
+        directory.chmod(closed)
+        with without_root(), pytest.raises(StoreError, match=problem):
+            refuse_adoption(directory / "state.sqlite", "alice")
+        with without_root(), pytest.raises(StoreError, match=problem):
+            refuse_adoption(directory / "below" / "state.sqlite", "alice")
 
 
 def test_node_is_counted_already(tmp_path: Path) -> None:

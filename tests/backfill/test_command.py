@@ -168,14 +168,16 @@ async def test_standard_output(command: Command) -> None:
     assert not [path for path in command.directory.iterdir() if path.suffix == ".om"]
 
 
-async def test_a_disk_that_is_full(command: Command) -> None:
+@pytest.mark.parametrize("blocks", [4000, 5000])
+async def test_a_disk_that_is_full(command: Command, blocks: int) -> None:
     """One line, exit code 1; what is there is continued when there is room again."""
     past = command.directory / "past"
     past.mkdir()
     words = command.words(f"--labels={LABELS}", *SMALL, f"--output={past}")
-    limited = f"ulimit -f 4000; exec {' '.join(words)}"
+    limited = f"ulimit -f {blocks}; exec {' '.join(words)}"
     process = await asyncio.create_subprocess_shell(limited, stderr=asyncio.subprocess.PIPE)
     _, error = await process.communicate()
     assert process.returncode == 1
+    assert "Traceback" not in error.decode()
     assert "can't be written (File too large). Run the same command again to continue.\n" in error.decode()
     assert (await command.run(*SMALL, f"--output={past}")).code == 0

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.backfill.ledger import PastLedger
-from exporter.backfill.timeline import EARLIEST_NS, SLACK_NS, Timeline
+from exporter.backfill.timeline import Timeline
 from exporter.payments.event import Event, PaymentStarted, StreamInterrupted
 from exporter.payments.labels import Interruption
 from exporter.payments.past import PastFact
@@ -90,14 +90,50 @@ def test_a_fact_of_a_closed_step_is_counted_in_the_first_open_one() -> None:
     assert timeline.late == 2
 
 
-def test_payments_of_a_wrong_clock() -> None:
-    """Before 2016 there was no lnd, and a payment created after the past closes no step."""
+def begun(created_ns: int) -> list[PastFact]:
+    """Return the fact that a payment was created."""
+    return [PastFact(created_ns, PaymentStarted(Run("ab" * 32, created_ns // 1000)))]
+
+
+def test_payments_from_before_lnd() -> None:
+    """They make no steps of years in which there was nothing: the first step of another payment has them, too."""
     timeline = new()
-    early = PastFact(NS_PER_S, PaymentStarted(Run("ab" * 32, 1_000_000)))
-    timeline.add(1, NS_PER_S, [early], NOW)
+    timeline.add(1, NS_PER_S, begun(NS_PER_S), NOW)
     assert timeline.restart(2).payment_index == 1
-    timeline.add(2, NOW * 2, [early], EARLIEST_NS + 2 * MINUTE + SLACK_NS)
-    assert [at_ns - EARLIEST_NS for at_ns in timeline.count_closed()] == [0, MINUTE, 2 * MINUTE]
+    assert [*timeline.count_closed()] == []
+    steps = dict(read(timeline, [Paid(0, 1), Paid(120, 121)]))
+    assert steps == {0: (2, 0), 1: (2, 1)}
+    timeline.add(3, NS_PER_S, begun(NS_PER_S), NOW)
+    assert timeline.late == 1
+    assert [totals(timeline.ledger) for _ in timeline.finish(START + 3 * MINUTE)] == [(4, 1), (4, 2), (4, 2)]
+    assert timeline.restart(4).payment_index == 4
+
+
+def test_only_payments_from_before_lnd() -> None:
+    """They count at the end of the past."""
+    timeline = new()
+    timeline.add(1, NS_PER_S, begun(NS_PER_S), NOW)
+    ends_ns = START + MINUTE + NS_PER_S
+    assert [(at_ns, totals(timeline.ledger)) for at_ns in timeline.finish(ends_ns)] == [
+        (START + MINUTE, (1, 0)),
+        (ends_ns, (1, 0)),
+    ]
+
+
+def test_a_payment_from_the_future_closes_no_step() -> None:
+    """lnd's clock was ahead for once: the payments after it count when they were made, and that one at the end."""
+    timeline = new()
+    timeline.add(1, START, begun(START), NOW)
+    timeline.add(2, NOW * 2, begun(NOW * 2), NOW)
+    assert timeline.restart(3).payment_index == 1
+    assert dict(read(timeline, [Paid(0, 0), Paid(0, 0), Paid(60, 61), Paid(200, 200)], start=2)) == {
+        0: (1, 0),
+        1: (2, 0),
+        2: (2, 1),
+    }
+    assert timeline.late == 0
+    *_, last = ((at_ns, totals(timeline.ledger)) for at_ns in timeline.finish(NOW))
+    assert last == (NOW + NS_PER_MS, (4, 2))
 
 
 PAYMENTS = st.lists(

@@ -48,7 +48,7 @@ class _OldNode(VirtualNode):
         recorder = Recorder(
             Timeline(ledger, STEP_S * NS_PER_S),
             SeriesTable(PastMetrics(ledger, labels, (), attempts=False), ledger),
-            FilesSink(directory, STEP_S * 1000, _FOREVER_NS),
+            FilesSink(directory, STEP_S * 1000, _FOREVER_NS, anew=True),
             span=Span(0, _FOREVER_NS),
             save=lambda: None,
             recipients=Recipients(),

@@ -158,12 +158,15 @@ async def test_since_before_the_first_payment(tmp_path: Path, capsys: pytest.Cap
 async def test_lost_connection(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], transport: str, since_s: int | None
 ) -> None:
-    """In the middle of reading it is opened again, and nothing is missing or added twice."""
+    """In the middle of reading it is opened again, which one line tells, and nothing is missing or added twice."""
     async with node_with_history(tmp_path) as node:
         node.faults.refuse(Method.LIST_PAYMENTS, grpc.StatusCode.UNAVAILABLE, "Socket closed", after=2, times=3)
         config = config_of(reach(node, transport), since_s=since_s, json=True)
         document = to_json([expected(node, since_s=since_s)], By.MONTH, Span(NOW_NS, since_s))
-        assert await output(capsys, config) == (0, document + "\n", "")
+        code, text, errors = await output(capsys, config)
+        assert (code, text, errors.count("\n")) == (0, document + "\n", 1)
+        assert errors.startswith("alice: lnd can't be reached: ")
+        assert errors.endswith("; trying again for up to 5m\n")
 
 
 async def test_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
