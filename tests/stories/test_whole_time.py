@@ -65,7 +65,7 @@ async def test_counters_equal_lncli(world: World) -> None:
     """The same with `lncli listpayments --include_incomplete`."""
     alice = world.alice
     assert isinstance(alice, RealLab)
-    command = ["listpayments", "--include_incomplete", "--max_payments=1000"]  # the default is 100
+    command = ["listpayments", "--include_incomplete", "--max_payments=100000"]  # the default is 100
     answer = await run([*alice.node.lncli(), *command], alice.node.home)
     in_lnd = Counter(
         SUCCEEDED
