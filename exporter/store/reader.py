@@ -60,6 +60,10 @@ class EndedOfNode(NamedTuple, Generic[T]):
     collected: T
 
 
+class Empty(StoreError):
+    """There is a file, but nothing in it yet."""
+
+
 class StoredCounting(NamedTuple):
     """What decides which runs of a node are in its counters, or will be."""
 
@@ -119,7 +123,10 @@ def read_counting(path: Path, node: str, far_us: int) -> StoredCounting | None:
     with _as_store_error(path, "backfill"):
         if not path.exists():
             return None
-    running, found = _read(path, "backfill", read)
+    try:
+        running, found = _read(path, "backfill", read)
+    except Empty:  # an exporter or an adoption was killed when it made the file
+        return None
     return found and found._replace(running=running and not found.state.heard.left)
 
 
@@ -133,7 +140,7 @@ def _read(path: Path, command: str, read: Callable[[sqlite3.Connection], T]) -> 
         def checked(connection: sqlite3.Connection) -> T:
             (schema,) = connection.execute("PRAGMA user_version").fetchone()
             if schema == 0:
-                raise StoreError(f"{path} is empty: no exporter has written to it.", _FIX_PATH.format(command=command))
+                raise Empty(f"{path} is empty: no exporter has written to it.", _FIX_PATH.format(command=command))
             if not 1 <= schema <= file.SCHEMA:  # other tables than `ended` are the same in all of these
                 problem = f"{path} was written by another version (schema {schema}, this one knows {file.SCHEMA})."
                 raise StoreError(problem, _FIX_VERSION.format(command=command))
