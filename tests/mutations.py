@@ -2228,8 +2228,8 @@ MUTATIONS = (
     Mutation(
         "a state file that was being created can't be adopted to",
         "store/reader.py",
-        "    except _Empty:\n        return None\n",
-        "    except _Empty:\n        raise\n",
+        "    except Empty:\n        return None\n",
+        "    except Empty:\n        raise\n",
         "backfill/test_command.py::test_killed_while_the_state_was_created",
     ),
     Mutation(

@@ -32,10 +32,6 @@ _OLD_OR_FAR = "SELECT created_us, hash FROM counted_run WHERE node = ? AND (crea
 _FIX_RETRY = "Try again; if the error stays, look into the log of the exporter."
 
 
-class _Empty(StoreError):
-    """The file has no content: whoever was to write it first was killed, or hasn't come so far."""
-
-
 class StoredNode(NamedTuple):
     """One node in the state file."""
 
@@ -62,6 +58,10 @@ class EndedOfNode(NamedTuple, Generic[T]):
     oldest: EndedPayment | None
     """The oldest entry; None if the list is empty."""
     collected: T
+
+
+class Empty(StoreError):
+    """There is a file, but nothing in it yet."""
 
 
 class StoredCounting(NamedTuple):
@@ -126,7 +126,7 @@ def read_counting(path: Path, node: str, far_us: int) -> StoredCounting | None:
             return None
     try:
         running, found = _read(path, "backfill", read)
-    except _Empty:
+    except Empty:
         return None
     return found and found._replace(running=running and not found.state.heard.left)
 
@@ -141,7 +141,7 @@ def _read(path: Path, command: str, read: Callable[[sqlite3.Connection], T]) -> 
         def checked(connection: sqlite3.Connection) -> T:
             (schema,) = connection.execute("PRAGMA user_version").fetchone()
             if schema == 0:
-                raise _Empty(f"{path} is empty: no exporter has written to it.", _FIX_PATH.format(command=command))
+                raise Empty(f"{path} is empty: no exporter has written to it.", _FIX_PATH.format(command=command))
             if not 1 <= schema <= file.SCHEMA:  # other tables than `ended` are the same in all of these
                 problem = f"{path} was written by another version (schema {schema}, this one knows {file.SCHEMA})."
                 raise StoreError(problem, _FIX_VERSION.format(command=command))

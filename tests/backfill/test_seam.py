@@ -159,3 +159,10 @@ def test_lnds_clock_was_wrong_once(path: Path) -> None:
     assert is_live(counting.seam(), far._replace(created_ns=far.created_ns - 200 * SECOND)), "it is less far"
     counting.ended = (far.run,)
     assert is_live(counting.seam(), far)
+
+
+def test_a_state_file_that_is_empty_yet(tmp_path: Path) -> None:
+    """Whoever made it was killed then: it counts no node, and the next one may go on with it."""
+    path = tmp_path / "state.sqlite"
+    path.touch()
+    assert read_seam(path, "alice", T0) is None
