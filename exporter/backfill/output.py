@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote as quote_for_shell
@@ -19,11 +19,14 @@ from exporter.backfill.sink import Sink, SinkError
 from exporter.backfill.stdout import StdoutSink
 from exporter.config import Config, ConfigError, Problem
 from exporter.payments.payment import NS_PER_MS, NS_PER_S, Moment
+from exporter.text import format_duration
 
 SAVE_POINT = "progress.json"
 """The file in the output directory from which reading continues."""
 HEAD_MS = 3 * 3_600_000
 """Prometheus' head may reach back so far: a block that overlaps it costs samples of all targets at a restart."""
+RETENTION_S = 15 * 86_400
+"""How long Prometheus keeps samples unless it is told otherwise, seconds."""
 _FILES, _RECEIVER = "--output", "--remote-write"
 
 
@@ -49,6 +52,7 @@ class Output:
         """What must be the same to continue."""
         self._sink: Sink | None = None
         self._lock: int | None = None
+        self._back_s: float | None = None  # how far back a receiver takes samples, if it says so
         assert config.storage.path is not None, "the configuration is refused without a path"
         self._save_path = self._path_of_save_point(config.storage.path, node.name)
         self.saved = self._read()
@@ -102,19 +106,32 @@ class Output:
             raise SinkError(str(error)) from None
         if found.enabled is False:
             raise ConfigError([Problem(_RECEIVER, found.sentences[0], "Or write files: --output=DIR")])
+        self._back_s = found.back_s
         for sentence in (*receiver.warnings, *found.sentences):
             print(sentence, file=sys.stderr)
 
-    def kept_back(self, latest_ns: int) -> str:
-        """Return what is said beforehand about the newest samples; empty if no file has any after `latest_ns`."""
+    def limits_of(self, span_s: int, latest_ns: int) -> Iterator[str]:
+        """Yield what is said beforehand about the oldest and the newest samples.
+
+        They begin `span_s` seconds ago and end at `latest_ns` at the latest, nanoseconds since 1970.
+        """
         options = self._options
+        if options.remote_write is not None:
+            if self._back_s is not None and span_s > self._back_s:
+                taken = format_duration(round(self._back_s))
+                yield f"It will probably refuse what is older than {taken}: --since={taken.replace(' ', '')}"
+            return
+        if options.since_s is None and span_s > RETENTION_S:
+            yield (
+                "Prometheus deletes what is older than its --storage.tsdb.retention.time, 15 days unless it is set:"
+                " --since=15d writes no more than that."
+            )
         latest_ms = min(latest_ns, self._now().wall_ns - (options.until_s or 0) * NS_PER_S) // NS_PER_MS
-        if options.output is None or latest_ms < self._later_ms():
-            return ""
-        return (
-            f"The last hours may overlap what Prometheus has in its memory: they go to {options.output / LATER},"
-            " and are to be given to it some hours later."
-        )
+        if options.output is not None and latest_ms >= self._later_ms():
+            yield (
+                f"The last hours may overlap what Prometheus has in its memory: they go to {options.output / LATER},"
+                " and are to be given to it some hours later."
+            )
 
     def saved_of(self, pubkey: str) -> SavePoint | None:
         """Return where an earlier run was broken off; None to begin. Raises `ConfigError` if it was another one."""

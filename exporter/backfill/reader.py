@@ -26,8 +26,6 @@ GIVE_UP_S = 300.0
 """Seconds for which lnd is asked again for the same page before reading is given up."""
 LONGEST_DELAY_S = 10.0
 """The longest delay before the connection is opened again, seconds."""
-
-
 REMEMBERED = 1500
 """Number of payments read last that are remembered: three times as many as counting begins with."""
 CHECKED = 20
@@ -183,13 +181,16 @@ class HistoryReader:
 
         One may be gone by itself, for lnd erases a failed payment when its hash is paid again. Raises `LndError`.
         """
+        return await self._retry(partial(self._lists, read))
+
+    async def _lists(self, read: Sequence[IndexedRun]) -> bool:
         page = await self.calls.list_payments(after=read[0].payment_index - 1, limit=len(read))
         return not {*read}.isdisjoint(IndexedRun(each.run, each.payment_index) for each in page.payments)
 
     async def _check_numbering(self) -> None:
         """Raise `Renumbered` if what was read and what comes now don't fit together."""
         read = sorted([*self.last_read][-CHECKED:], key=_INDEX)
-        if read and not await self.lists(read):
+        if read and not await self._lists(read):
             raise Renumbered
 
     def _now_s(self) -> float:

@@ -28,11 +28,6 @@ STEPS_S = (60, 120, 300)
 """Choices of the time between two samples."""
 MANY_STEPS = 45_000
 """With more samples of a series than that the next longer step is chosen: a month of minutes."""
-RETENTION_S = 15 * 86_400
-KEPT = (
-    "Prometheus deletes what is older than its --storage.tsdb.retention.time, 15 days unless it is set:"
-    " --since=15d writes no more than that."
-)
 FOREVER_NS = 1 << 63
 FUTURE_NS = 3600 * NS_PER_S
 """By how much lnd's clock may be ahead of ours, nanoseconds: more is a clock that nobody has set."""
@@ -74,30 +69,19 @@ class Work:
         self._check_clock(newest)
         attempts = saved.attempts if saved else any(map(keeps_attempts, newest))
         self._note(self._order.intro)
+        if saved is not None and not await self._reader.lists(saved.last_read):
+            raise self._output.renumbered()
         step_ns = saved.step_ns if saved else await self._begin()
         restart = saved.restart if saved else Restart(1, 0)
-        recipients = Recipients()
-        recipients.groups = self._config.destinations
-        if saved is not None:
-            savepoint.restore(self._ledger, saved)
-        self._ledger.destinations.use({*self._config.destinations.values()})
         timeline = Timeline(self._ledger, step_ns, counted=saved.counted if saved else 0, reached_ns=restart.reached_ns)
-        labels = {**self._options.labels, "node": self._config.nodes[0].name}
-        metrics = PastMetrics(self._ledger, labels, self._config.without, attempts=attempts)
-        self._recorder = recorder = Recorder(
-            timeline,
-            SeriesTable(metrics, self._ledger),
-            self._output.open(step_ns),
-            span=self._span(),
-            save=lambda: self._output.save(self._save_point(info.pubkey, timeline, attempts=attempts)),
-            recipients=recipients,
-        )
         self._next_index = restart.payment_index
         if saved is not None:
-            if not await self._reader.lists(saved.last_read):
-                raise self._output.renumbered()
             self._saved, self._undecided = saved, frozenset(saved.order.kept)
             self._reader.last_read.extend(saved.last_read)
+            savepoint.restore(self._ledger, saved)
+        self._ledger.destinations.use({*self._config.destinations.values()})
+        recorder = self._open(info.pubkey, timeline, attempts=attempts)
+        if saved is not None:
             await recorder.continue_()
         async with aclosing(self._reader.pages(restart.payment_index - 1)) as pages:
             async for page in pages:
@@ -112,6 +96,22 @@ class Work:
         self._order.conclude(self._ledger)
         if self._reader.last_read:
             self._output.save(replace(self._save_point(info.pubkey, timeline, attempts=attempts), done=True))
+
+    def _open(self, pubkey: str, timeline: Timeline, *, attempts: bool) -> Recorder:
+        """Open the output, and return what writes to it; `attempts` tells whether lnd keeps failed attempts."""
+        recipients = Recipients()
+        recipients.groups = self._config.destinations
+        labels = {**self._options.labels, "node": self._config.nodes[0].name}
+        metrics = PastMetrics(self._ledger, labels, self._config.without, attempts=attempts)
+        self._recorder = Recorder(
+            timeline,
+            SeriesTable(metrics, self._ledger),
+            self._output.open(timeline.step_ns),
+            span=self._span(),
+            save=lambda: self._output.save(self._save_point(pubkey, timeline, attempts=attempts)),
+            recipients=recipients,
+        )
+        return self._recorder
 
     def summary(self) -> Iterator[str]:
         """Yield lines for people: what was read and written, and what may surprise."""
@@ -178,10 +178,8 @@ class Work:
         since = datetime.fromtimestamp(begins_ns / NS_PER_S, UTC)
         each = format_duration(step_s)
         self._note(f"Samples since {since:%Y-%m-%d}, one each {each}: {span_s // step_s:,} for each series.")
-        if self._options.since_s is None and span_s > RETENTION_S:
-            self._note(KEPT)
-        if kept_back := self._output.kept_back(self._order.latest_ns()):
-            self._note(kept_back)
+        for line in self._output.limits_of(span_s, self._order.latest_ns()):
+            self._note(line)
         return step_s * NS_PER_S
 
     def _last_read(self) -> Sequence[IndexedRun]:
