@@ -35,7 +35,7 @@ def said(tmp_path: Path, options: BackfillConfig, span_s: int, *, ended_s: int =
     ],
 )
 def test_files(
-    tmp_path: Path, since_s: int | None, until_s: int | None, ended_s: int, span_s: int, expected: list[str]
+    tmp_path: Path, *, since_s: int | None, until_s: int | None, ended_s: int, span_s: int, expected: list[str]
 ) -> None:
     """Prometheus' retention is told unless the user has chosen a time, and the directory of the last three hours."""
     options = BackfillConfig(output=tmp_path / "past", since_s=since_s, until_s=until_s)
