@@ -48,16 +48,16 @@ async def report_progress(accounts: Callable[[], Iterable[Account]], display: Pr
             display.show({})
 
 
-def best_display(log_format: str, doing: str = CATCHING_UP) -> ProgressDisplay:
+def best_display(log_format: str) -> ProgressDisplay:
     """Return progress bars if stderr is a terminal and the log is not JSON, else log lines.
 
-    `log_format` is the one of `log.configure`; `doing` says what takes so long.
+    `log_format` is the one of `log.configure`.
     """
     if log_format == "json" or not sys.stderr.isatty():
-        return LogLines(time.monotonic, doing)
+        return LogLines(time.monotonic)
     from exporter import bars  # noqa: PLC0415 - only a terminal needs rich, which takes 3 MB
 
-    return bars.on_terminal(doing) or LogLines(time.monotonic, doing)
+    return bars.on_terminal(CATCHING_UP) or LogLines(time.monotonic)
 
 
 def bars_or_nothing(doing: str) -> ProgressDisplay | None:
@@ -88,10 +88,9 @@ class Patient:
 class LogLines:
     """A display that writes a log line for each node every `LOG_INTERVAL_S`."""
 
-    def __init__(self, time_s: Callable[[], float], doing: str = CATCHING_UP) -> None:
-        """Start without a line logged; `time_s` is a monotonic clock, `doing` the text of the lines."""
+    def __init__(self, time_s: Callable[[], float]) -> None:
+        """Start without a line logged; `time_s` is a monotonic clock."""
         self._time_s = time_s
-        self._doing = doing
         self._logged_s: dict[str, float] = {}
         self._log = structlog.get_logger("exporter.follow")
 
@@ -103,7 +102,7 @@ class LogLines:
             if now_s - self._logged_s.get(name, -LOG_INTERVAL_S) >= LOG_INTERVAL_S:
                 self._logged_s[name] = now_s
                 self._log.info(
-                    self._doing,
+                    CATCHING_UP,
                     node=name,
                     payments=progress.payments,
                     index=progress.at,

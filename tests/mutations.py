@@ -2214,7 +2214,7 @@ MUTATIONS = (
     Mutation(
         "payments are read on after lnd has numbered them anew",
         "backfill/work.py",
-        "if not await self._reader.lists(saved.last_read):",
+        "if saved is not None and not await self._reader.lists(saved.last_read):",
         "if False:",
         "backfill/test_command.py::test_numbered_anew",
     ),

@@ -32,8 +32,6 @@ class FilesSink:
         With `anew` the files of an earlier run, which has left no save point, are removed.
         """
         self.directory = directory
-        self.files: list[Path] = []
-        """The files that are whole, ascending."""
         self._step_ms = step_ms
         self._span_ms = -(-step_ms * STEPS_A_FILE // BLOCK_MS) * BLOCK_MS
         self._later_ms = later_ms // BLOCK_MS * BLOCK_MS
@@ -119,7 +117,6 @@ class FilesSink:
         self._file = None
         self._path.with_name(self._path.name + PART).replace(self._path)
         sync_directory(self._path.parent)
-        self.files.append(self._path)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

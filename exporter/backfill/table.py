@@ -49,11 +49,6 @@ class SeriesTable:
         """Return the series of a total that has begun: one of a counter, all of a histogram."""
         return self._series[total]
 
-    @property
-    def begun(self) -> Sequence[Total]:
-        """The totals whose series have begun, and haven't ended."""
-        return tuple(self._series)
-
     def update(self) -> Changes:
         """Return what changed in the ledger since the last call."""
         begun, changed = list[Total](), list[Change]()

@@ -79,7 +79,7 @@ def text(row: NodeRow, node: str, source: Source) -> str:
     texts = between(row.name, names, keys, edges)
     pieces = [_escape(node)] * (2 * len(texts) - 1)
     pieces[::2] = texts
-    pieces[3::4] = list(map(numbers.__getitem__, values))
+    pieces[3::4] = list(map(_numbers.__getitem__, values))
     return "".join(pieces)
 
 
@@ -167,5 +167,4 @@ class _Numbers(dict[float, str]):
         return written
 
 
-numbers = _Numbers()
-"""Numbers as they are written; a number that is not among them yet is added."""
+_numbers = _Numbers()

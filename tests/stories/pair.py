@@ -161,6 +161,7 @@ class RealPair:
                 private=True,
             )
             await until("the channel is active", self._is_active)
+            await until("lnd pays over the channel", self._is_in_graph)
         finally:
             mining.cancel()
         self.lab = RealLab(self._network, PAYER)
@@ -242,6 +243,12 @@ class RealPair:
 
     async def _is_active(self) -> bool:
         return (await self.listed() or Listed(False, 0)).active
+
+    async def _is_in_graph(self) -> bool:
+        """Return True if the payer knows the policies of both ends: before that it finds no route over the channel."""
+        both = {self._payer.pubkey, self._peer.pubkey}
+        edges = (await self._payer.get("/v1/graph", include_unannounced="true"))["edges"]
+        return any({e["node1_pub"], e["node2_pub"]} == both and e["node1_policy"] and e["node2_policy"] for e in edges)
 
     async def _is_inactive(self) -> bool:
         return not await self._is_active()
