@@ -253,7 +253,7 @@ class Output:
     def _refuse_others(self, saved: SavePoint) -> None:
         """Raise `ConfigError` if an earlier run was one with other settings."""
         step_s = self._options.step_s
-        if saved.settings != self.settings or (step_s and step_s * 1000 * NS_PER_MS != saved.step_ns):
+        if saved.settings != self.settings or (step_s and step_s * NS_PER_S != saved.step_ns):
             receiver = "for another receiver, or " if self._options.remote_write else ""
             raise self._other(f"was begun {receiver}with other labels, another step, or other settings of the metrics.")
 

@@ -4,7 +4,7 @@ import ssl
 
 from exporter.config.httpmodel import ClientTls
 from exporter.config.problems import InvalidValue
-from exporter.config.servercontext import as_file, no_password, openssl_reason
+from exporter.config.servercontext import openssl_reason, show_certificate
 
 
 def client_context(tls: ClientTls) -> ssl.SSLContext:
@@ -23,12 +23,7 @@ def client_context(tls: ClientTls) -> ssl.SSLContext:
     else:
         _trust(context, tls.authorities)
     if tls.certificate and tls.key:
-        with as_file(tls.certificate) as certificate, as_file(tls.key) as key:
-            try:
-                context.load_cert_chain(certificate, key, password=no_password)
-            except ssl.SSLError as error:
-                what = f"OpenSSL doesn't take the certificate with its key ({openssl_reason(error)})."
-                raise InvalidValue(what, "Make new ones.") from None
+        show_certificate(context, tls.certificate, tls.key)
     return context
 
 

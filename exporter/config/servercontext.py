@@ -46,15 +46,20 @@ def server_context(tls: TlsConfig) -> ssl.SSLContext:
             context.set_ecdh_curve(tls.curve)
         except ValueError:
             raise InvalidValue(f"The OpenSSL of this system lacks the curve {tls.curve}.", "Choose another.") from None
-    with as_file(tls.certificate) as certificate, as_file(tls.key) as key:
-        try:
-            context.load_cert_chain(certificate, key, password=no_password)
-        except ssl.SSLError as error:
-            what = f"OpenSSL doesn't take the certificate with its key ({openssl_reason(error)})."
-            raise InvalidValue(what, "Make new ones.") from None
+    show_certificate(context, tls.certificate, tls.key)
     if tls.clients:
         _trust(context, tls.clients)
     return context
+
+
+def show_certificate(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """Let the own side of a connection show a certificate, PEM. Raises `InvalidValue` if OpenSSL doesn't take it."""
+    with _as_file(certificate) as certificate_file, _as_file(key) as key_file:
+        try:
+            context.load_cert_chain(certificate_file, key_file, password=no_password)
+        except ssl.SSLError as error:
+            what = f"OpenSSL doesn't take the certificate with its key ({openssl_reason(error)})."
+            raise InvalidValue(what, "Make new ones.") from None
 
 
 def _set_ciphers(context: ssl.SSLContext, ciphers: tuple[str, ...]) -> None:
@@ -93,7 +98,7 @@ def no_password() -> str:
 
 
 @contextmanager
-def as_file(content: bytes) -> Iterator[str]:
+def _as_file(content: bytes) -> Iterator[str]:
     """Yield the path of a file in memory: `ssl` takes files only, and a key that isn't on disk must not get there."""
     if not hasattr(os, "memfd_create") or not Path("/proc/self/fd").is_dir():
         with tempfile.NamedTemporaryFile() as file:  # only for this user, and only for a moment
