@@ -88,10 +88,7 @@ class HistoryReader:
         """
         first, last = after, (await self._page(newest_first=True, limit=1)).last_index
         while True:
-            asked_s = self._now_s()
-            page = await self._page(after=after)
-            answered_s = self._now_s()
-            self.lnd_s += answered_s - asked_s
+            page, rest_until_s = await self._timed_page(after=after)
             is_last = page.is_last
             page = page._replace(payments=tuple(each for each in page.payments if each.payment_index > after))
             if page.payments:
@@ -103,7 +100,7 @@ class HistoryReader:
                 yield page
             if is_last:
                 return
-            await asyncio.sleep(max(0.0, 2 * answered_s - asked_s - self._now_s()))
+            await asyncio.sleep(max(0.0, rest_until_s - self._now_s()))
 
     async def oldest(self, from_ns: int, to_ns: int) -> Payment | None:
         """Return the first payment that was created between two times, lnd's clock, nanoseconds since 1970.
@@ -129,10 +126,7 @@ class HistoryReader:
         """
         before, began_ns = 0, self._now().wall_ns
         while True:
-            asked_s = self._now_s()
-            page = await self._page(after=before, newest_first=True)
-            answered_s = self._now_s()
-            self.lnd_s += answered_s - asked_s
+            page, rest_until_s = await self._timed_page(after=before, newest_first=True)
             is_last = page.is_last
             if before:
                 page = page._replace(payments=tuple(each for each in page.payments if each.payment_index < before))
@@ -148,7 +142,15 @@ class HistoryReader:
             yield page
             if is_last or max(payment.created_ns for payment in page.payments) < oldest_ns:
                 return
-            await asyncio.sleep(max(0.0, 2 * answered_s - asked_s - self._now_s()))
+            await asyncio.sleep(max(0.0, rest_until_s - self._now_s()))
+
+    async def _timed_page(self, *, after: int, newest_first: bool = False) -> tuple[PaymentsPage, float]:
+        """Return a page, and until when lnd rests: as long as the page has taken, by the clock of `_now_s`."""
+        asked_s = self._now_s()
+        page = await self._page(after=after, newest_first=newest_first)
+        took_s = self._now_s() - asked_s
+        self.lnd_s += took_s
+        return page, asked_s + 2 * took_s
 
     async def _page(self, *, after: int = 0, newest_first: bool = False, limit: int | None = None) -> PaymentsPage:
         list_payments = self.calls.list_payments

@@ -56,7 +56,7 @@ def show_certificate(context: ssl.SSLContext, certificate: bytes, key: bytes) ->
     """Let the own side of a connection show a certificate, PEM. Raises `InvalidValue` if OpenSSL doesn't take it."""
     with _as_file(certificate) as certificate_file, _as_file(key) as key_file:
         try:
-            context.load_cert_chain(certificate_file, key_file, password=no_password)
+            context.load_cert_chain(certificate_file, key_file, password=_no_password)
         except ssl.SSLError as error:
             what = f"OpenSSL doesn't take the certificate with its key ({openssl_reason(error)})."
             raise InvalidValue(what, "Make new ones.") from None
@@ -92,7 +92,7 @@ def openssl_reason(error: ssl.SSLError) -> str:
     return (match["reason"] if match else error.reason or "no reason given").replace("_", " ").lower()
 
 
-def no_password() -> str:
+def _no_password() -> str:
     """Answer when OpenSSL asks for the password of a key: it would ask on the terminal."""
     return ""
 
